@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// asking asks for tokens all the time.
+// asking is a set of clients that ask for tokens all the time, and the results.
 type asking struct {
 	w       *world
 	stopped chan struct{}
@@ -17,11 +17,11 @@ type asking struct {
 
 	mu       sync.Mutex
 	requests int
-	retried  int // on another connection, to another process
+	retried  int // how many requests were repeated on another connection, to another process
 	failures []error
 }
 
-// ask begins, with so many clients at a time.
+// ask starts clients that ask for tokens until stop.
 func (w *world) ask(clients int) *asking {
 	a := &asking{w: w, stopped: make(chan struct{})}
 	w.t.Cleanup(a.stop)
@@ -41,7 +41,8 @@ func (w *world) ask(clients int) *asking {
 	return a
 }
 
-// once asks, and once more elsewhere if the connection ends, as a proxy does.
+// once makes one request. If the connection ends, it asks another process, as a proxy
+// does.
 func (a *asking) once(request map[string]any) {
 	_, retried, err := a.w.persist(request)
 	a.mu.Lock()
@@ -66,8 +67,8 @@ func (a *asking) stop() {
 	a.running.Wait()
 }
 
-// mustSucceed ends it and fails the test if a request failed, or a leave was not
-// taken over in the bustle meanwhile.
+// mustSucceed stops the clients. It fails the test if a request failed, or if the
+// service refused a leave in bustle.
 func (a *asking) mustSucceed(t *testing.T) {
 	t.Helper()
 	a.stop()
@@ -81,6 +82,6 @@ func (a *asking) mustSucceed(t *testing.T) {
 	a.w.mu.Lock()
 	defer a.w.mu.Unlock()
 	if len(a.w.refused) > 0 {
-		t.Errorf("%d leaves were not taken over, the first: %v, want 0", len(a.w.refused), a.w.refused[0])
+		t.Errorf("the service refused %d leaves, the first because: %v; want 0", len(a.w.refused), a.w.refused[0])
 	}
 }

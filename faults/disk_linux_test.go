@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFullDisk lets the process write no more: it goes on, tokens are issued,
-// leaves are taken over. When there is room again, all of them are on disk.
+// TestFullDisk: the process can write nothing to its file. It still issues tokens and
+// accepts leaves. When there is room again, it writes all of them.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second
@@ -45,7 +45,7 @@ func fileSize(t *testing.T, path string) uint64 {
 	return uint64(info.Size())
 }
 
-// limitFiles has the process's writes fail that would make a file longer.
+// limitFiles makes the process's writes fail that would make a file longer than size.
 func limitFiles(t *testing.T, s *service, size uint64) {
 	t.Helper()
 	limit := unix.Rlimit{Cur: size, Max: unix.RLIM_INFINITY}

@@ -13,13 +13,14 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// failover is a loss that Redis itself, or its operator, mends.
+// failover is a loss of a Redis server after which Redis itself, or its operator,
+// provides another one.
 type failover struct {
 	url string
-	// before is what is done some seconds before, so that what is written since
-	// is lost; nil for nothing.
+	// before, if not nil, is called some seconds before lose. Writes between the two
+	// are lost.
 	before func(t *testing.T)
-	// lose returns when another server has taken over.
+	// lose makes the server disappear, and returns when another has taken over.
 	lose func(t *testing.T)
 }
 
@@ -62,8 +63,8 @@ var failovers = map[string]func(t *testing.T) failover{
 	},
 }
 
-// TestFailover loses the Redis that three replicas share while members come and
-// go. No request fails, no leave is lost or late, and none is sent twice.
+// TestFailover: the Redis server that three replicas share is lost while members come
+// and go. No request fails, no leave is lost or late, and none is sent twice.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range failovers {
@@ -93,8 +94,8 @@ func TestFailover(t *testing.T) {
 			w.awaitSent(waitTime)
 			w.hold(delay + time.Second)
 			w.mustBeOnTime(delay, late())
-			// A leave whose end is lost is asked for again. The homeserver says
-			// that it was sent.
+			// If Redis has lost the record that a leave was sent, a replica tries to
+			// send it again. The homeserver answers that it was sent.
 			if n := w.doubled(); n > 0 && f.before == nil {
 				t.Errorf("leaves sent twice: got %d, want 0", n)
 			}
@@ -102,14 +103,14 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// mustBeOnTime fails the test if a leave was without a restart for more than half
-// of its delay, and what the machine was slow by.
+// mustBeOnTime fails the test if a leave was not restarted for longer than half of its
+// delay and slow, the time by which the machine was slow.
 func (w *world) mustBeOnTime(delay, slow time.Duration) {
 	w.t.Helper()
 	longest := latest(w, w.all())
 	w.t.Logf("%d members came, %d are there; %v without a restart at most (this machine was slow by %v); %d leaves were asked for more than once",
 		len(w.all()), len(w.inCall()), longest, slow, w.doubled())
 	if longest > delay/2+slow {
-		w.t.Errorf("a leave of %v was without a restart for %v, want half of that at most", delay, longest)
+		w.t.Errorf("a leave with the delay %v was not restarted for %v, want at most %v", delay, longest, delay/2+slow)
 	}
 }

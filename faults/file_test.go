@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestDamagedFile finds a file that cannot be trusted: it is kept aside, which
-// is an error in the log, and the service goes on.
+// TestDamagedFile: a process starts with a damaged file. It keeps the file under
+// another name, logs an error, and goes on.
 func TestDamagedFile(t *testing.T) {
 	t.Parallel()
 	flip := func(part float64) func([]byte) []byte {
@@ -45,7 +45,7 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// damaged has a process write a file, be killed, and the file damaged.
+// damaged lets a process write its file, kills the process, and damages the file.
 func damaged(w *world, damage func([]byte) []byte) {
 	w.t.Helper()
 	s := w.start()
@@ -68,7 +68,7 @@ func damaged(w *world, damage func([]byte) []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.members = nil // not all of their leaves can be known
+	w.members = nil // the service may have lost some of their leaves
 }
 
 // mustAnswer fails the test if somebody gets no token.
@@ -76,13 +76,13 @@ func (w *world) mustAnswer(call string) {
 	w.t.Helper()
 	for i := range 5 {
 		if _, err := w.token(w.newRequest(fmt.Sprint("other", i), call)); err != nil {
-			w.t.Fatalf("a token: %v", err)
+			w.t.Fatalf("asking for a token: got %v, want no error", err)
 		}
 	}
 }
 
-// mustKeepLeaves has a leave delegated, the process killed and started again:
-// the leave is still kept alive.
+// mustKeepLeaves delegates a leave, kills the process, and starts it again. The new
+// process must still have the leave, and send it when the member has gone.
 func (w *world) mustKeepLeaves() {
 	w.t.Helper()
 	m := w.mustEnter(1, "another", time.Hour)[0]
@@ -96,8 +96,8 @@ func (w *world) mustKeepLeaves() {
 	w.t.Logf("restarted %d times before", before)
 }
 
-// TestLockedFile starts a process on a file that another has: it waits, gives
-// up, and says which file it is.
+// TestLockedFile: a second process starts with a file that another process uses. It
+// waits, and then ends with an error that names the file.
 func TestLockedFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -117,8 +117,8 @@ func TestLockedFile(t *testing.T) {
 	w.mustHold()
 }
 
-// TestReplaced starts a process while its predecessor still has the file, as
-// an update does.
+// TestReplaced: a process starts while its predecessor still uses the file, as in an
+// update. It takes over when the predecessor ends.
 func TestReplaced(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second

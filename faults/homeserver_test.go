@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestHomeserverOutage has the homeserver manage no delayed events for 12 s of
-// a delay of 18 s. Nobody is logged out, and who left meanwhile leaves after.
+// TestHomeserverOutage: the homeserver manages no delayed events for 12 s, with a
+// delay of 18 s. No leave of a member in the call fires. The leaves of members who
+// have left are sent after the outage.
 func TestHomeserverOutage(t *testing.T) {
 	t.Parallel()
 	refuse := func(w *world) (mend func()) {
@@ -28,7 +29,7 @@ func TestHomeserverOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const delay, outage = 18 * time.Second, 12 * time.Second
-			w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // as operators have it
+			w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // the default
 			w.mayFire = true
 			w.start()
 			members := w.mustEnter(16, "call", delay)
@@ -44,12 +45,13 @@ func TestHomeserverOutage(t *testing.T) {
 			// who is in the call come first, and a leave may fire before its turn.
 			w.awaitSent(delay + waitTime)
 			w.hold(delay + time.Second)
-			t.Logf("at most %v without a restart", latest(w, w.inCall()))
+			t.Logf("the longest time without a restart: %v", latest(w, w.inCall()))
 		})
 	}
 }
 
-// answering has every request about a delayed event answered with an error.
+// answering makes the homeserver answer every request about a delayed event with an
+// error.
 func answering(status int, retryAfter string) func(*world) (mend func()) {
 	return func(w *world) func() {
 		w.homeserver.ScriptDelayed(func(answer http.ResponseWriter, _ *http.Request, _, _ string) bool {
@@ -64,13 +66,13 @@ func answering(status int, retryAfter string) func(*world) (mend func()) {
 	}
 }
 
-// TestHomeserversHang has several homeservers answer nothing, each with as many
-// leaves as its budget carries. At another nobody is logged out for that, and
-// who leaves is gone.
+// TestHomeserversHang: several homeservers do not answer, each with as many leaves as
+// its budget allows. At another homeserver, leaves are still restarted and sent in
+// time.
 func TestHomeserversHang(t *testing.T) {
 	t.Parallel()
 	const servers, crowd, delay = 8, 60, 30 * time.Second
-	w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // as operators have it
+	w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // the default
 	var others []*matrixtest.Server
 	for range servers {
 		other := matrixtest.NewServer(matrixtest.SignedBy(w.homeserver.CA()))
@@ -96,14 +98,14 @@ func TestHomeserversHang(t *testing.T) {
 		asked += other.Asked("restart")
 	}
 	late := latest(w, members)
-	t.Logf("%d restarts at those that hang; the others were at most %v without one", asked, late)
+	t.Logf("%d restarts at homeservers that hang; at the other one the longest time without a restart was %v", asked, late)
 	if late > delay*2/3 {
 		t.Errorf("a leave with a delay of %v: got %v without a restart, want at most %v", delay, late, delay*2/3)
 	}
 }
 
-// crowdAt has n users of another homeserver delegate a leave and come into the
-// call. What becomes of them is nobody's concern.
+// crowdAt makes n users of another homeserver delegate leaves and join the call. The
+// test does not check what becomes of these leaves.
 func (w *world) crowdAt(homeserver *matrixtest.Server, call string, n int, delay time.Duration) {
 	w.t.Helper()
 	each(n, func(i int) {
@@ -111,25 +113,25 @@ func (w *world) crowdAt(homeserver *matrixtest.Server, call string, n int, delay
 		homeserver.Schedule(id, delay)
 		who, err := w.delegate(requestAt(homeserver, id, call), id, delay)
 		if err != nil {
-			w.t.Errorf("delegating: %v", err)
+			w.t.Errorf("delegating a leave: got %v, want no error", err)
 			return
 		}
 		w.report(w.sfu.Join(who.room, who.identity))
 	})
 }
 
-// hanging has no request about a delayed event answered.
+// hanging makes the homeserver of w answer no request about a delayed event.
 func hanging(w *world) (mend func()) { return hangs(w.homeserver) }
 
 func hangs(homeserver *matrixtest.Server) (mend func()) {
 	mended := make(chan struct{})
 	homeserver.ScriptDelayed(func(_ http.ResponseWriter, r *http.Request, _, _ string) bool {
-		_, _ = io.Copy(io.Discard, r.Body) // else the server does not notice when the caller leaves
+		_, _ = io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the caller has given up
 		select {
 		case <-r.Context().Done():
 			return true
 		case <-mended:
-			return false // the homeserver does now what it was asked for
+			return false // the homeserver now does what the request asks for
 		}
 	})
 	return func() {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestKilled ends the process by SIGKILL at random moments, while members come
-// and go, and starts it again: no leave that was taken over is lost.
+// TestKilled: while members come and go, the process is killed at random moments and
+// started again. No accepted leave is lost.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	const rounds, delay = 5, 24 * time.Second
@@ -29,7 +29,7 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d members, %d of them still there; %d leaves were asked for more than once", len(w.all()), len(w.inCall()), w.doubled())
 }
 
-// bustle has members come, leave, and come back as a new session, until stop.
+// bustle makes members come, leave, and come back as new sessions, until stop.
 func (w *world) bustle(delay time.Duration) (stop func()) {
 	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -49,13 +49,13 @@ func (w *world) bustle(delay time.Duration) (stop func()) {
 	}
 }
 
-// step is one thing that happens in a call.
+// step makes one random thing happen in a call.
 func (w *world) step(delay time.Duration) {
 	in := w.inCall()
 	m := in[rand.IntN(len(in))]
 	switch n := rand.IntN(10); {
 	case n < 5 || len(in) < 5:
-		if _, err := w.enter("call", delay); err != nil { // then they are in the call without us
+		if _, err := w.enter("call", delay); err != nil { // then the member is in the call without a delegated leave
 			w.mu.Lock()
 			w.refused = append(w.refused, err)
 			w.mu.Unlock()
@@ -69,8 +69,8 @@ func (w *world) step(delay time.Duration) {
 	}
 }
 
-// someGoUnnoticed has some leave, and some come back as new sessions, while
-// nobody hears of it.
+// someGoUnnoticed makes some members leave, and some come back as new sessions,
+// without webhooks.
 func (w *world) someGoUnnoticed() {
 	in := w.inCall()
 	for i, m := range in[:min(4, len(in)-1)] {

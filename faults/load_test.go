@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// heavy has one test at a time keep the processors busy.
+// heavy is held by a test that keeps the processors busy, so that only one such test
+// runs at a time.
 var heavy sync.Mutex
 
-// TestRoomEnds ends a call of 2,000 at once. The other restarts are not late
-// for that. (At the default of 10 requests a second the leaves alone would take
-// 200 s; the rate is raised so that the test is short, not so that there is
-// enough of it.)
+// TestRoomEnds: a call of 2,000 members ends at once. Restarts for other members are
+// not late because of that. (With the default of 10 requests a second, the leaves
+// alone would take 200 s. The test only raises the rate to be shorter.)
 func TestRoomEnds(t *testing.T) {
 	t.Parallel()
 	const crowd, others, delay = 2000, 50, 24 * time.Second
@@ -36,19 +36,18 @@ func TestRoomEnds(t *testing.T) {
 	each(crowd, func(i int) { leaving[i].leave(deleted) })
 	reported := time.Since(began)
 	w.awaitSent(time.Minute)
-	t.Logf("%d leaves reported within %v, sent within %v; the others were at most %v without a restart", crowd, reported, time.Since(began), latest(w, staying))
+	t.Logf("%d leaves were reported within %v and sent within %v; the longest time without a restart of the others: %v", crowd, reported, time.Since(began), latest(w, staying))
 	w.hold(delay / 2)
 	if late := latest(w, staying); late > delay*7/8 {
 		t.Errorf("a leave with a delay of %v: got %v without a restart, want at most %v", delay, late, delay*7/8)
 	}
 }
 
-// TestWebhookFlood sends from 64 connections 8 times for each job that its
-// participant has joined, or as often as fits into floodTime: 800 jobs are 400,000
-// webhooks. Services have frozen for ever at less: a job that reports to
-// itself through a queue which the flood has filled. It takes more reports for
-// one job at one time than any queue is long, so all connections send those for
-// one job before those for the next.
+// TestWebhookFlood: each of 64 connections reports 8 times for each of 800 jobs that
+// the participant has joined. That is 400,000 webhooks, or fewer if floodTime is over.
+// A service freezes for ever if a job waits for a queue that the flood has filled. For
+// that, one job must get more reports at a time than a queue can hold. So all
+// connections send the reports for one job before those for the next.
 func TestWebhookFlood(t *testing.T) {
 	t.Parallel()
 	heavy.Lock()
@@ -69,33 +68,33 @@ func TestWebhookFlood(t *testing.T) {
 	}()
 	delegated := w.delegateUntil(over, s)
 	sent := f.taken.Load() + f.refused.Load()
-	t.Logf("%d webhooks, for %d of %d jobs, %d of them turned away, in %v, with %d delegations",
+	t.Logf("%d webhooks, for %d of %d jobs, of which the service refused %d, in %v, with %d delegations",
 		sent, sent/(connections*times), jobs, f.refused.Load(), time.Since(began), delegated)
 	await(t, waitTime, "that every job is connected", func() bool { return w.restarted() == jobs+delegated })
 	w.mustHold()
 	all := w.all()
 	each(len(all), func(i int) { all[i].leave(broke) })
-	// While a busy machine's SFU does not answer in time, nobody is known to have
-	// left, so how long all take is the machine's. A service that is frozen sends none.
+	// On a busy machine the SFU may not answer in time, so the leaves may take long. A
+	// frozen service sends none at all.
 	for left := w.unsent(); left > 0; left = w.unsent() {
 		await(t, 2*time.Minute, "that one more leave is sent", func() bool { w.mustHold(); return w.unsent() < left })
 	}
 }
 
-// floodTime bounds the flood on a slow machine.
+// floodTime is the longest time of the flood, for slow machines.
 const floodTime = time.Minute
 
-// joinedReport is the request that says that m has joined, as it is sent.
+// joinedReport returns the bytes of an HTTP request that reports that m has joined.
 func (m *member) joinedReport(s *service) []byte {
 	var b bytes.Buffer
 	if err := m.w.sfu.NewWebhook(s.url+"/sfu_webhook", m.w.sfu.Joined(m.room, m.identity)).Write(&b); err != nil {
-		panic(err) // to a buffer
+		panic(err) // impossible: a buffer accepts every write
 	}
 	return b.Bytes()
 }
 
-// delegateUntil delegates leaves, ten a second, and looks at /healthz, until
-// over. It returns how many.
+// delegateUntil delegates ten leaves a second and checks /healthz, until over is
+// closed. It returns how many leaves it delegated.
 func (w *world) delegateUntil(over chan struct{}, s *service) (n int) {
 	w.t.Helper()
 	tick := time.NewTicker(time.Second / 10)
@@ -108,18 +107,18 @@ func (w *world) delegateUntil(over chan struct{}, s *service) (n int) {
 		}
 		w.mustEnter(1, "another", time.Hour)
 		n++
-		// A busy machine's disk may take more than the second that a store has.
+		// On a busy machine the disk may take longer than a store's second.
 		if health := w.health(s); health != "ok" && health != "degraded" {
-			w.t.Errorf("/healthz: %s", health)
+			w.t.Errorf("/healthz: got %s, want ok or degraded", health)
 		}
 	}
 }
 
-// flood sends every report so many times on every connection.
+// flood sends every report several times on every connection.
 type flood struct {
 	reports        [][]byte
 	times          int
-	end            time.Time // of the flood, though reports are left
+	end            time.Time // when the flood ends, even if reports are left
 	address        string
 	taken, refused atomic.Int64
 }
@@ -156,7 +155,7 @@ func (f *flood) send() error {
 	return nil
 }
 
-// exchange sends one report. Being told to try again later is no failure.
+// exchange sends one report and reads the answer. The answer 503 is not a failure.
 func (f *flood) exchange(conn net.Conn, answers *bufio.Reader, report []byte) error {
 	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return err
@@ -173,13 +172,13 @@ func (f *flood) exchange(conn net.Conn, answers *bufio.Reader, report []byte) er
 	case status == "503":
 		f.refused.Add(1)
 	default:
-		return fmt.Errorf("a webhook was answered with %s", status)
+		return fmt.Errorf("the answer to a webhook has the status %s, want 200 or 503", status)
 	}
 	return nil
 }
 
-// readAnswer reads one answer and returns its status. (http.ReadResponse would
-// be most of the test's time.)
+// readAnswer reads one answer and returns its status. (http.ReadResponse would take
+// most of the test's time.)
 func readAnswer(r *bufio.Reader) (status string, err error) {
 	length := 0
 	for {

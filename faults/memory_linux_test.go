@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestMemory has a process keep 20,000 leaves of participants in 200 calls.
-// What a leave takes of it is bounded; so are its threads.
+// TestMemory: a process keeps 20,000 leaves of participants in 200 calls. The memory
+// for each leave, and the number of threads, are bounded.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	heavy.Lock()
@@ -45,7 +45,7 @@ func TestMemory(t *testing.T) {
 	w.awaitSent(time.Minute)
 }
 
-// proc is a number of /proc/PID/status.
+// proc returns the number name in /proc/PID/status.
 func (s *service) proc(t *testing.T, name string) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))

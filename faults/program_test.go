@@ -22,10 +22,9 @@ const waitTime = 30 * time.Second
 var binaryDir string
 
 func TestMain(m *testing.M) {
-	// Most of them wait for somebody's time to be over, whatever the number of
-	// processors; the few that work hard do so one at a time. More at once, and
-	// two processors that have other things to do, too, leave a process without
-	// the time that the shortest delay gives it.
+	// Most tests only wait, so 12 of them can run at once, whatever the number of
+	// processors. With more, a process on two busy processors may not get enough time
+	// for the shortest delay.
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
@@ -38,8 +37,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binary is the program, built once, without the race detector: its speed and
-// memory are those of service.
+// binary builds the program, once, and returns its path. It is built without the race
+// detector, so that its speed and memory are as in use.
 var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(binaryDir, "matrixrtc-auth")
 	if out, err := exec.Command("go", "build", "-o", path, "matrixrtc-auth").CombinedOutput(); err != nil {
@@ -51,12 +50,12 @@ var binary = sync.OnceValues(func() (string, error) {
 // service is one process of the program.
 type service struct {
 	cmd    *exec.Cmd
-	url    string        // where it answers; set when it listens
-	log    string        // the file with what it says
+	url    string        // the URL where the process answers; set when it listens
+	log    string        // the path of the process's log
 	exited chan struct{} // closed when the process has ended
 }
 
-// launch starts a process with env alone.
+// launch starts a process with no environment but env, which logs to the file log.
 func launch(t *testing.T, log string, env []string) *service {
 	t.Helper()
 	program, err := binary()
@@ -68,7 +67,8 @@ func launch(t *testing.T, log string, env []string) *service {
 		t.Fatal(err)
 	}
 	s := &service{cmd: exec.Command(program), log: log, exited: make(chan struct{})}
-	// Through a pipe: a full disk is the leaves', not the log's.
+	// The log goes through a pipe, so that it can be written when the process's own
+	// writes to files fail.
 	s.cmd.Stderr = struct{ io.Writer }{file}
 	s.cmd.Env = env
 	if err := s.cmd.Start(); err != nil {
@@ -113,7 +113,7 @@ func (s *service) ended() bool {
 	}
 }
 
-// text is the log so far.
+// text returns the process's log so far.
 func (s *service) text() string {
 	text, err := os.ReadFile(s.log)
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *service) text() string {
 	return string(text)
 }
 
-// lastLines are those that are not about single requests, the last of them.
+// lastLines returns the last 20 lines of the log that are not about single requests.
 func (s *service) lastLines() string {
 	var lines []string
 	for line := range strings.Lines(s.text()) {
@@ -133,13 +133,13 @@ func (s *service) lastLines() string {
 	return strings.Join(lines[max(0, len(lines)-20):], "")
 }
 
-// kill ends the process at once, and waits for that.
+// kill kills the process, and waits until it has ended.
 func (s *service) kill() {
-	_ = s.cmd.Process.Kill() // also one that is frozen
+	_ = s.cmd.Process.Kill() // also kills a frozen process
 	<-s.exited
 }
 
-// stop ends the process in order.
+// stop ends the process with SIGTERM, and waits until it has ended.
 func (s *service) stop(t *testing.T) {
 	t.Helper()
 	s.signal(t, syscall.SIGTERM)
@@ -152,12 +152,12 @@ func (s *service) stop(t *testing.T) {
 func (s *service) signal(t *testing.T, sig syscall.Signal) {
 	t.Helper()
 	if err := s.cmd.Process.Signal(sig); err != nil {
-		t.Fatalf("%v: got %v, want no error", sig, err)
+		t.Fatalf("sending the signal %v: got %v, want no error", sig, err)
 	}
 }
 
-// await looks again and again whether what has happened, and fails the test if
-// it has not within the time.
+// await calls happened again and again until it reports true. It fails the test with
+// what if that takes longer than within.
 func await(t *testing.T, within time.Duration, what string, happened func() bool) {
 	t.Helper()
 	late := time.After(within)
@@ -172,7 +172,7 @@ func await(t *testing.T, within time.Duration, what string, happened func() bool
 	}
 }
 
-// during does something every so often for a while.
+// during calls do again and again, with the pause every, for the time d.
 func during(d, every time.Duration, do func()) {
 	over := time.After(d)
 	tick := time.NewTicker(every)

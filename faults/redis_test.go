@@ -13,15 +13,14 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// answerTime is how long a request may take while Redis is away: the second
-// that it is given, and something for the rest. What this machine is slow by at
-// its worst comes on top; the second itself is proven in virtual time, in
-// leave/standby.
+// answerTime is how long a request may take while Redis is away: a second for Redis,
+// and half a second for the rest. The test adds the time by which the machine is slow.
+// Tests in leave/standby prove the exact second in virtual time.
 const answerTime = 1500 * time.Millisecond
 
-// TestRedisOutage has Redis be away while members come and go. Tokens do not
-// notice, nobody is logged out, new leaves are taken over; when it is back it
-// is given everything, by a process that never restarted.
+// TestRedisOutage: Redis is away while members come and go. The process still issues
+// tokens, restarts and sends leaves, and accepts new ones. When Redis is back, the
+// process writes all changes to it, without a restart.
 func TestRedisOutage(t *testing.T) {
 	t.Parallel()
 	for name, outage := range map[string]func(t *testing.T, w *world, r *redistest.Server){
@@ -55,7 +54,7 @@ func TestRedisOutage(t *testing.T) {
 			w.awaitSent(waitTime)
 			w.hold(delay / 3)
 
-			// All of it is in Redis: a stranger goes on from there.
+			// All leaves are in Redis, so a new process can go on with them.
 			w.retire(s)
 			s.kill()
 			w.start()
@@ -71,8 +70,9 @@ func (w *world) useRedis(r *redistest.Server) {
 	w.set("LIVEKIT_STORE", "redis", "LIVEKIT_REDIS_URL", r.URL())
 }
 
-// outage goes on for so long: every half second somebody new comes, and some
-// leave; tokens are issued all the time.
+// outage uses the service for the time d, while Redis is away: every half second a
+// new member comes, some members leave, and clients ask for tokens all the time. It
+// checks how long the requests take.
 func (w *world) outage(d time.Duration) {
 	w.t.Helper()
 	late := lag.Measure(w.t)
@@ -100,23 +100,23 @@ func (w *world) outage(d time.Duration) {
 		len(tokens), most, longest, len(members), members[len(members)*95/100], members[len(members)-1])
 	limit := answerTime + late()
 	if most > limit {
-		w.t.Errorf("tokens, which need no Redis, take longer than %v", limit)
+		w.t.Errorf("95 of 100 tokens, which need no Redis, took up to %v, want at most %v", most, limit)
 	}
-	// Tokens never touch Redis: the longest that one took is how far this
-	// machine lags.
+	// Tokens need no Redis. So the longest time for a token shows by how much this
+	// machine is slow.
 	if limit := limit + longest; members[len(members)-1] > limit {
-		w.t.Errorf("a delegation takes longer than %v", limit)
+		w.t.Errorf("the slowest delegation took %v, want at most %v", members[len(members)-1], limit)
 	}
 	if members[len(members)*95/100] > limit {
-		w.t.Errorf("delegations take longer than %v", limit)
+		w.t.Errorf("95 of 100 delegations took up to %v, want at most %v", members[len(members)*95/100], limit)
 	}
 	if !degraded && d > time.Second {
 		w.t.Error("/healthz never said degraded")
 	}
 }
 
-// askForTokens asks for tokens without delegation, one after the other, until
-// stop, which tells how long each took. It ends with the test at the latest.
+// askForTokens asks for tokens without delegation, one after another, until stop or
+// the end of the test. stop returns how long each request took.
 func (w *world) askForTokens() (stop func() []time.Duration) {
 	stopped, done := make(chan struct{}), make(chan struct{})
 	var took []time.Duration
@@ -132,7 +132,7 @@ func (w *world) askForTokens() (stop func() []time.Duration) {
 			}
 			began := time.Now()
 			if _, err := w.token(request); err != nil {
-				w.t.Errorf("a token: %v", err)
+				w.t.Errorf("asking for a token: got %v, want no error", err)
 			}
 			took = append(took, time.Since(began))
 		}
@@ -145,8 +145,8 @@ func (w *world) askForTokens() (stop func() []time.Duration) {
 	}
 }
 
-// awaitMerged waits until the process is well, and nothing is in its memory
-// alone.
+// awaitMerged waits until the process says that it is ok, and that no change is only
+// in its memory.
 func (w *world) awaitMerged(s *service) {
 	w.t.Helper()
 	last := ""
@@ -159,7 +159,7 @@ func (w *world) awaitMerged(s *service) {
 	w.t.Logf("after the outage: %s", last)
 }
 
-// status is the part of /_status that matters here.
+// status is the part of /_status that these tests read.
 type status struct {
 	Leaves struct {
 		Store struct {
@@ -170,7 +170,7 @@ type status struct {
 	}
 }
 
-// status asks as the holder of the API key.
+// status asks s for /_status, with the API key.
 func (w *world) status(s *service) (now status, err error) {
 	err = w.get(s, "/_status", &now)
 	return now, err

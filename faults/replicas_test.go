@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// takeOverTime is how long the leaves of a replica that is gone wait for
-// another.
+// takeOverTime is how long it takes at most until other replicas send the leaves of a
+// replica that has ended.
 const takeOverTime = 15 * time.Second
 
 // newReplicas returns a world with three processes on one Redis.
@@ -26,8 +26,8 @@ func newReplicas(t *testing.T) (*world, *redistest.Server, []*service) {
 	return w, r, []*service{w.start(), w.start(), w.start()}
 }
 
-// TestReplicaKilled ends a replica right after it has taken the report that
-// somebody left, again and again.
+// TestReplicaKilled: again and again a replica is killed right after it has accepted
+// reports that members left. Other replicas send the leaves.
 func TestReplicaKilled(t *testing.T) {
 	t.Parallel()
 	const rounds, delay = 4, 18 * time.Second
@@ -51,11 +51,11 @@ func TestReplicaKilled(t *testing.T) {
 		w.start()
 	}
 	w.hold(delay + time.Second)
-	t.Logf("%d leaves were asked for more than once", w.doubled())
+	t.Logf("the homeserver got %d repeated requests to send a leave", w.doubled())
 }
 
-// TestReplicaFrozen stops a replica for longer than its leases last. When it
-// goes on it finds that others have its jobs.
+// TestReplicaFrozen: a replica is stopped for longer than its leases last. When it
+// goes on, it does not work on jobs that other replicas have claimed.
 func TestReplicaFrozen(t *testing.T) {
 	t.Parallel()
 	const rounds, delay = 3, 12 * time.Second
@@ -76,7 +76,7 @@ func TestReplicaFrozen(t *testing.T) {
 			}
 		}
 		w.awaitSent(takeOverTime)
-		w.hold(delay / 2) // no lease is as long
+		w.hold(delay / 2) // longer than any lease
 		s.signal(t, syscall.SIGCONT)
 		w.serve(s)
 		w.mustEnter(8, "call", delay)
@@ -86,10 +86,10 @@ func TestReplicaFrozen(t *testing.T) {
 	t.Logf("%d leaves were asked for more than once", w.doubled())
 }
 
-// TestRollingRestart replaces all replicas, one after the other, in order, while
-// tokens are asked for and members come and go. What leads requests to the
-// replicas learns that one goes when its connections end. No request fails, no
-// leave is lost or late, and none is sent twice.
+// TestRollingRestart replaces all replicas, one after another, while clients ask for
+// tokens and members come and go. A proxy would notice that a replica ends only by
+// its closed connections. No request fails, no leave is lost or late, and none is
+// sent twice.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	const jobs, delay = 200, 18 * time.Second
@@ -115,8 +115,9 @@ func TestRollingRestart(t *testing.T) {
 	}
 }
 
-// TestReplicasAlone freezes Redis under three replicas. Each goes on with the
-// leaves that it knows, and webhooks come to those that know nothing of them.
+// TestReplicasAlone: the Redis server of three replicas freezes. Each replica goes on
+// with the leaves that it knows. Webhooks also reach replicas that do not know the
+// leave in question.
 func TestReplicasAlone(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second
@@ -133,5 +134,5 @@ func TestReplicasAlone(t *testing.T) {
 	}
 	w.awaitSent(waitTime)
 	w.hold(delay + time.Second)
-	t.Logf("%d members came, %d are there; %d leaves were asked for more than once", len(w.all()), len(w.inCall()), w.doubled())
+	t.Logf("%d members came, %d are in the call; the homeserver got %d repeated requests to send a leave", len(w.all()), len(w.inCall()), w.doubled())
 }

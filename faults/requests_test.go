@@ -19,12 +19,13 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// newRequest is what a client sends for a token of a new user.
+// newRequest returns the body of a request for a token, of a new user of w's
+// homeserver.
 func (w *world) newRequest(user, call string) map[string]any {
 	return requestAt(w.homeserver, user, call)
 }
 
-// requestAt is the same for a user of any homeserver.
+// requestAt is like newRequest, for a user of any homeserver.
 func requestAt(homeserver *matrixtest.Server, user, call string) map[string]any {
 	return map[string]any{
 		"room": "!" + call + ":example.org", "device_id": "DEVICE",
@@ -35,13 +36,13 @@ func requestAt(homeserver *matrixtest.Server, user, call string) map[string]any 
 	}
 }
 
-// access is what a token allows.
+// access is the room and the identity in a token.
 type access struct {
 	room     sfu.Room
 	identity sfu.Identity
 }
 
-// delegate asks for a token and hands over a leave.
+// delegate asks for a token and delegates a leave with the same request.
 func (w *world) delegate(request map[string]any, delayID string, delay time.Duration) (access, error) {
 	request = maps.Clone(request)
 	request["delay_id"], request["delay_timeout"] = delayID, delay.Milliseconds()
@@ -54,8 +55,8 @@ func (w *world) token(request map[string]any) (access, error) {
 	return given, err
 }
 
-// persist asks any of the processes for a token, and if the connection ends
-// without an answer another one, as a proxy does.
+// persist asks any of the processes for a token. If the connection ends without an
+// answer, it asks another process, as a proxy does.
 func (w *world) persist(request map[string]any) (given access, retried bool, err error) {
 	s := w.any()
 	given, err = w.tokenOf(s, request)
@@ -69,17 +70,17 @@ func (w *world) persist(request map[string]any) (given access, retried bool, err
 	return given, false, err
 }
 
-// errConnection is that of a request that got no answer.
+// errConnection is the error of a request that got no answer.
 var errConnection = errors.New("the connection ended without an answer")
 
 // tokenOf asks s for a token.
 func (w *world) tokenOf(s *service, request map[string]any) (access, error) {
 	if s == nil {
-		return access{}, fmt.Errorf("nobody serves")
+		return access{}, fmt.Errorf("no process serves requests now")
 	}
 	body, err := json.Marshal(request)
 	if err != nil {
-		panic(err) // the test's request
+		panic(err) // impossible: the test made the request
 	}
 	resp, err := w.client.Post(s.url+"/sfu/get", "application/json", bytes.NewReader(body))
 	if err != nil {
@@ -117,8 +118,9 @@ func readToken(answer []byte) (access, error) {
 	return access{claims.Video.Room, claims.Sub}, err
 }
 
-// report has the SFU report an event to any of the processes, and to another
-// when the first does not take it; in the end it gives up, as LiveKit does.
+// report makes the SFU report an event to any of the processes. If a process does not
+// accept it, the SFU tries again, up to five times, and then gives up, as LiveKit
+// does.
 func (w *world) report(event *livekit.WebhookEvent) {
 	for range 5 {
 		if s := w.any(); s != nil && w.reportTo(s, event) == http.StatusOK {
@@ -127,7 +129,8 @@ func (w *world) report(event *livekit.WebhookEvent) {
 	}
 }
 
-// reportTo returns the status of the answer, 0 for none.
+// reportTo reports an event to s, and returns the status of the answer, 0 if there is
+// none.
 func (w *world) reportTo(s *service, event *livekit.WebhookEvent) int {
 	client := *w.client
 	client.Timeout = 2 * time.Second
@@ -140,7 +143,7 @@ func (w *world) reportTo(s *service, event *livekit.WebhookEvent) int {
 	return resp.StatusCode
 }
 
-// health is the status that /healthz tells, or what went wrong.
+// health returns the status in the answer of /healthz, or the error.
 func (w *world) health(s *service) string {
 	var answer struct{ Status string }
 	if err := w.get(s, "/healthz", &answer); err != nil {
@@ -149,7 +152,8 @@ func (w *world) health(s *service) string {
 	return answer.Status
 }
 
-// get asks as the holder of the API key.
+// get reads the JSON answer of path at s into answer. It sends a token made with the
+// API key.
 func (w *world) get(s *service, path string, answer any) error {
 	req, err := http.NewRequest(http.MethodGet, s.url+path, nil)
 	if err != nil {

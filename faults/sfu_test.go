@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestSFUHangs has the SFU answer nothing for 10 s. Nobody's absence is
-// believed meanwhile but of those who said goodbye.
+// TestSFUHangs: the SFU does not answer for 10 s. Meanwhile nobody counts as gone,
+// except members whose clients said that they leave.
 func TestSFUHangs(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second
@@ -35,9 +35,9 @@ func TestSFUHangs(t *testing.T) {
 	w.hold(delay + time.Second)
 }
 
-// TestSFURestarts has the SFU away for 10 s and come back without its rooms.
-// They are made again, or nobody could come back; who does stays, who does not
-// leaves. Where a proxy stands before the SFU, it answers 502 meanwhile.
+// TestSFURestarts: the SFU is away for 10 s and comes back without its rooms. The
+// service creates them again, so that clients can come back. The leaves of members
+// who do not come back are sent. A proxy before the SFU answers 502 meanwhile.
 func TestSFURestarts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -71,22 +71,22 @@ func TestSFURestarts(t *testing.T) {
 			w.comeBackSlowly()
 			w.awaitSent(2 * waitTime)
 			w.hold(delay + time.Second)
-			t.Logf("%d rooms were made again by %d calls", calls, w.sfu.Calls("CreateRoom")-made)
+			t.Logf("the service created %d rooms again with %d calls", calls, w.sfu.Calls("CreateRoom")-made)
 		})
 	}
 }
 
-// proxy starts a reverse proxy before the SFU, and returns where it listens.
+// proxy starts a reverse proxy before the SFU, and returns the proxy's URL.
 func (w *world) proxy() string {
 	proxy := httputil.NewSingleHostReverseProxy(w.sfu.APIURL())
 	proxy.ErrorLog = log.New(io.Discard, "", 0)
-	proxy.Transport = &http.Transport{DisableKeepAlives: true} // each request finds the SFU there, or not
+	proxy.Transport = &http.Transport{DisableKeepAlives: true} // so that each request shows whether the SFU is there
 	server := httptest.NewServer(proxy)
 	w.t.Cleanup(server.Close)
 	return server.URL
 }
 
-// restarted is how many leaves were restarted at least once.
+// restarted returns how many leaves were restarted at least once.
 func (w *world) restarted() (n int) {
 	for _, m := range w.all() {
 		if w.homeserver.Fate(m.delayID).Restarts > 0 {
@@ -96,7 +96,7 @@ func (w *world) restarted() (n int) {
 	return n
 }
 
-// comeBackSlowly has all members but every sixth come back within 10 s.
+// comeBackSlowly makes all members but every sixth come back within 10 s.
 func (w *world) comeBackSlowly() {
 	w.t.Helper()
 	var running sync.WaitGroup
@@ -108,7 +108,7 @@ func (w *world) comeBackSlowly() {
 		running.Go(func() {
 			<-time.After(rand.N(9 * time.Second))
 			if !m.comeBack() {
-				w.t.Errorf("%s comes back, and the room is not there", m.identity)
+				w.t.Errorf("%s cannot come back: the SFU does not have the room", m.identity)
 			}
 		})
 	}

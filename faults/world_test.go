@@ -23,25 +23,25 @@ import (
 
 var apiKey = sfu.Key{ID: "faults", Secret: secret.New("a-secret-of-the-faults-0123456789abc")}
 
-// world is what is around the service, and its processes.
+// world is the processes of the service, a homeserver, an SFU, and members of calls.
 type world struct {
-	// mayFire says that the homeserver is so long away, or so slow, that a
-	// leave of somebody who has gone may be sent by itself.
+	// mayFire says that the homeserver is away for so long, or so slow, that the
+	// leave of a member who has gone may fire before it is sent.
 	mayFire bool
 
 	t          *testing.T
 	homeserver *matrixtest.Server
 	sfu        *sfutest.Server
 	dir        string
-	env        map[string]string // of every process
+	env        map[string]string // the environment of every process
 	client     *http.Client
 
 	mu       sync.Mutex
-	services []*service // those that clients and webhooks are sent to
-	started  int        // how many processes ever were
+	services []*service // the processes that get requests of clients and webhooks
+	started  int        // how many processes were ever started
 	members  []*member
-	number   int     // of delayed events
-	refused  []error // why those were not taken over that were handed over in bustle
+	number   int     // how many delayed events there are
+	refused  []error // the errors of delegations in bustle
 }
 
 // newWorld returns a world without a process. Further variables, name after
@@ -63,27 +63,27 @@ func newWorld(t *testing.T, env ...string) *world {
 		"LIVEKIT_URL": w.sfu.URL(), "LIVEKIT_KEY": apiKey.ID, "LIVEKIT_SECRET": apiKey.Secret.Reveal(),
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": w.homeserver.Name().String(), "LIVEKIT_CA_FILE": ca,
 		"LIVEKIT_JWT_BIND": "127.0.0.1:0", "LIVEKIT_RATE_LIMIT": "off", "LIVEKIT_STORE": "file:" + w.file(),
-		// What was not reported is found soon. (And then looked at once more,
-		// twice as long after.)
+		// The service looks into each room every 2 s, so that it soon finds members who
+		// have left without a webhook.
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "2",
-		// The bound is the subject of one test alone.
+		// Only some tests are about the bound on requests to a homeserver.
 		"LIVEKIT_DELAYED_EVENT_RATE": "1000",
 	}
 	w.set(env...)
 	return w
 }
 
-// set sets variables for the processes to come; an empty value removes one.
+// set sets variables of processes started later; an empty value removes a variable.
 func (w *world) set(env ...string) {
 	for pair := range slices.Chunk(env, 2) {
 		w.env[pair[0]] = pair[1]
 	}
 }
 
-// file is where the leaves are, unless a test has them elsewhere.
+// file returns the path of the file with the leaves, unless a test uses Redis.
 func (w *world) file() string { return filepath.Join(w.dir, "leaves.db") }
 
-// launch starts a process, which may not come so far as to listen.
+// launch starts a process, and does not wait until it listens.
 func (w *world) launch() *service {
 	w.t.Helper()
 	env := []string{"PATH=" + os.Getenv("PATH")}
@@ -96,7 +96,7 @@ func (w *world) launch() *service {
 	return launch(w.t, filepath.Join(w.dir, fmt.Sprintf("log%d", w.started)), env)
 }
 
-// start starts a process and has it serve.
+// start starts a process, waits until it listens, and sends requests to it.
 func (w *world) start() *service {
 	w.t.Helper()
 	s := w.launch()
@@ -105,24 +105,24 @@ func (w *world) start() *service {
 	return s
 }
 
-// serve sends clients and webhooks to s, too.
+// serve makes s one of the processes that get requests of clients and webhooks.
 func (w *world) serve(s *service) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.services = append(w.services, s)
 }
 
-// retire sends nobody to s any more.
+// retire sends no more requests to s.
 func (w *world) retire(s *service) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.services = slices.DeleteFunc(slices.Clone(w.services), func(other *service) bool { return other == s })
 }
 
-// any returns a process that serves, nil while none does.
+// any returns a random process that gets requests, nil if there is none.
 func (w *world) any() *service { return w.another(nil) }
 
-// another returns a process other than s that serves, nil while none does.
+// another returns a random process other than s that gets requests, nil if none.
 func (w *world) another(s *service) *service {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,7 +133,7 @@ func (w *world) another(s *service) *service {
 	return others[rand.IntN(len(others))]
 }
 
-// all are the members who ever came; inCall those who are in a call.
+// all returns all members who ever came. inCall returns those who are in a call.
 func (w *world) all() []*member {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -144,28 +144,28 @@ func (w *world) inCall() []*member {
 	return slices.DeleteFunc(w.all(), func(m *member) bool { return !m.isIn() })
 }
 
-// mustHold fails the test if a leave has been sent whose owner is in the call,
-// or if any has fired.
+// mustHold fails the test if the leave of a member in the call was sent, or if any
+// leave has fired.
 func (w *world) mustHold() {
 	w.t.Helper()
 	for _, m := range w.all() {
 		fate := w.homeserver.Fate(m.delayID)
 		if m.isIn() && fate.Over != "" {
-			w.t.Fatalf("%s is in the call, and their leave was %s, after %d restarts, %v apart at most", m.identity, fate.Over, fate.Restarts, fate.Late)
+			w.t.Fatalf("the leave of %s, who is in the call, was %s after %d restarts, of which two were %v apart; want it to wait", m.identity, fate.Over, fate.Restarts, fate.Late)
 		}
 		if fate.Over == "fired" && !w.mayFire {
-			w.t.Fatalf("%s has left, and their leave was not sent, but has fired, after %d restarts", m.identity, fate.Restarts)
+			w.t.Fatalf("the leave of %s, who has left, fired after %d restarts, want it sent before", m.identity, fate.Restarts)
 		}
 	}
 }
 
-// hold watches for so long that nobody is logged out.
+// hold calls mustHold again and again for the time d.
 func (w *world) hold(d time.Duration) {
 	w.t.Helper()
 	during(d, 50*time.Millisecond, w.mustHold)
 }
 
-// awaitSent waits until the leave of everybody who has gone is sent.
+// awaitSent waits until the leaves of all members who have gone are sent.
 func (w *world) awaitSent(within time.Duration) {
 	w.t.Helper()
 	await(w.t, within, "that every leave is sent", func() bool {
@@ -174,7 +174,7 @@ func (w *world) awaitSent(within time.Duration) {
 	})
 }
 
-// unsent is how many of those who have gone are still in the call for others.
+// unsent returns how many members have gone whose leaves are not sent yet.
 func (w *world) unsent() (n int) {
 	for _, m := range w.all() {
 		if !m.isIn() && w.homeserver.Fate(m.delayID).Over == "" {
@@ -184,7 +184,7 @@ func (w *world) unsent() (n int) {
 	return n
 }
 
-// doubled is how many requests to send a leave were made beyond the first.
+// doubled returns how many requests to send a leave were not the first for it.
 func (w *world) doubled() (n int) {
 	for _, m := range w.all() {
 		n += max(0, w.homeserver.Fate(m.delayID).Sends-1)
@@ -192,7 +192,7 @@ func (w *world) doubled() (n int) {
 	return n
 }
 
-// latest is the longest time that a member's leave was without a restart.
+// latest returns the longest time that a leave of members was not restarted.
 func latest(w *world, members []*member) (late time.Duration) {
 	for _, m := range members {
 		late = max(late, w.homeserver.Fate(m.delayID).Late)
@@ -203,24 +203,24 @@ func latest(w *world, members []*member) (late time.Duration) {
 // member is somebody who has delegated their leave and is, or was, in a call.
 type member struct {
 	w        *world
-	request  map[string]any // for a token without delegation
+	request  map[string]any // the request for a token without delegation
 	delayID  string
 	room     sfu.Room
 	identity sfu.Identity
-	left     atomic.Bool // no longer in the call
+	left     atomic.Bool // the member is no longer in the call
 }
 
 func (m *member) isIn() bool { return !m.left.Load() }
 
-// The reasons for which members go.
+// The reasons for which members leave the call.
 const (
 	saidSo  = livekit.DisconnectReason_CLIENT_INITIATED
 	broke   = livekit.DisconnectReason_SIGNAL_CLOSE
 	deleted = livekit.DisconnectReason_ROOM_DELETED
 )
 
-// enter has somebody new delegate a leave and come into the call of a Matrix
-// room; an error is that the service did not take the leave over.
+// enter makes a new member delegate a leave and join a call. It returns an error if
+// the service refused the leave.
 func (w *world) enter(call string, delay time.Duration) (*member, error) {
 	w.mu.Lock()
 	w.number++
@@ -230,7 +230,7 @@ func (w *world) enter(call string, delay time.Duration) (*member, error) {
 	w.homeserver.Schedule(m.delayID, delay)
 	answer, err := w.delegate(m.request, m.delayID, delay)
 	if err != nil {
-		w.homeserver.Schedule(m.delayID, time.Hour) // the client goes on without us
+		w.homeserver.Schedule(m.delayID, time.Hour) // as if the client restarted it itself
 		return nil, err
 	}
 	m.room, m.identity = answer.room, answer.identity
@@ -245,14 +245,14 @@ func (w *world) enter(call string, delay time.Duration) (*member, error) {
 	return m, nil
 }
 
-// mustEnter has n members enter a call, some at a time.
+// mustEnter makes n members enter a call, up to 16 at a time.
 func (w *world) mustEnter(n int, call string, delay time.Duration) []*member {
 	w.t.Helper()
 	members := make([]*member, n)
 	each(n, func(i int) {
 		var err error
 		if members[i], err = w.enter(call, delay); err != nil {
-			w.t.Errorf("delegating: %v", err)
+			w.t.Errorf("delegating a leave and joining: got %v, want no error", err)
 		}
 	})
 	if w.t.Failed() {
@@ -261,7 +261,7 @@ func (w *world) mustEnter(n int, call string, delay time.Duration) []*member {
 	return members
 }
 
-// each calls do for 0 to n-1, some at a time.
+// each calls do for 0 to n-1, up to 16 at a time.
 func each(n int, do func(i int)) {
 	var running sync.WaitGroup
 	permits := make(chan struct{}, 16)
@@ -275,22 +275,22 @@ func each(n int, do func(i int)) {
 	running.Wait()
 }
 
-// vanish takes m off the SFU, which does not report it.
+// vanish removes m from the SFU, without a webhook.
 func (m *member) vanish() {
-	m.left.Store(true) // first: from now on a leave is right
+	m.left.Store(true) // before the removal: from now on the leave may be sent
 	m.w.sfu.Vanish(m.room, m.identity)
 }
 
-// leave takes m off the SFU, which reports it.
+// leave removes m from the SFU, with a webhook.
 func (m *member) leave(reason livekit.DisconnectReason) {
-	m.left.Store(true) // first: from now on a leave is right
+	m.left.Store(true) // before the removal: from now on the leave may be sent
 	if left := m.w.sfu.Leave(m.room, m.identity, reason); left != nil {
 		m.w.report(left)
 	}
 }
 
-// comeBack connects m once more, as a new session. It reports whether the SFU
-// had the room.
+// comeBack makes m join again, with a new session. It reports whether the SFU had the
+// room.
 func (m *member) comeBack() bool {
 	joined := m.w.sfu.Join(m.room, m.identity)
 	if joined != nil {

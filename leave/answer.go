@@ -2,11 +2,12 @@ package leave
 
 import "time"
 
-// Answer is what the SFU says about whether a participant is there: its record
-// and, where the record may be wrong, the answer of the participant's own node.
+// Answer is what the SFU says about whether a participant is in the room. It
+// holds the SFU's record of the participant. If that record may be wrong, it
+// also holds the answer of the participant's own node.
 type Answer struct {
 	Asked   time.Time // when the question began
-	Session string    // the participant.sid on record, "" if there is none
+	Session string    // the participant.sid that the SFU has on record, "" if none
 	Node    NodeAnswer
 	// RoomAsked says that the SFU was also asked about the room. RoomMade is when
 	// the existing room was created, by our clock; zero if there is none.
@@ -24,17 +25,17 @@ type NodeAnswer string
 // The answers of a node.
 const (
 	NodeNotAsked NodeAnswer = ""
-	NodeAnswers  NodeAnswer = "answers" // it holds the participant's session, whatever is on record
-	NodeRefuses  NodeAnswer = "refuses" // no node holds the session, or its node is cut off
-	NodeSilent   NodeAnswer = "silent"  // it did not answer at once
+	NodeAnswers  NodeAnswer = "answers" // the node holds the participant's session, whatever is on record
+	NodeRefuses  NodeAnswer = "refuses" // no node holds the session, or the node that does is cut off
+	NodeSilent   NodeAnswer = "silent"  // no node answered at once
 )
 
-// The further results of asking a node.
+// The results of asking a node that are not a [NodeAnswer].
 const (
-	// NodeGone is a refusal for a session that LiveKit has on record: its node is
-	// dead, or cut off from LiveKit's Redis ([Job.NodeIsGone]).
+	// NodeGone: no node holds a session that LiveKit has on record. The session's
+	// node is dead, or cut off from LiveKit's Redis ([Job.NodeIsGone]).
 	NodeGone = "gone"
-	// NodeFailed says that LiveKit gave no usable answer.
+	// NodeFailed: LiveKit gave no usable answer.
 	NodeFailed = "failed"
 )
 
@@ -43,8 +44,8 @@ func NodeResults() []string {
 	return []string{string(NodeAnswers), string(NodeRefuses), string(NodeSilent), NodeGone, NodeFailed}
 }
 
-// Doubt says how far an answer can be believed before the participant's node
-// was asked.
+// Doubt says how likely an answer of the SFU is wrong as long as the
+// participant's node has not been asked.
 type Doubt int
 
 // The doubts.
@@ -68,10 +69,10 @@ const (
 	clockSkew = 2 * time.Second
 )
 
-// Doubts says whether to ask the participant's node before a is believed. That
-// is so after a refusal, if the participant's leaving was not reported although
-// nobody is on record, and if the participant may be back after a loss. A
-// participant whose client said that it leaves is gone without that question.
+// Doubts returns how likely a is wrong, and so whether to ask the participant's
+// node first. There is doubt after a refusal, if nobody is on record although
+// no leaving was reported, and if the participant may be back after a loss.
+// There is none about a participant whose client said that it leaves.
 func (j Job) Doubts(a Answer) Doubt {
 	switch {
 	case a.Node != NodeNotAsked, j.State == Cancelling, j.isRefused(a), j.ClearLeave:
@@ -90,9 +91,9 @@ func (j Job) Doubts(a Answer) Doubt {
 	return NoDoubt
 }
 
-// doubtsAbsence is the doubt of the first look that finds nobody on record. The
-// participant may have come back, or may never have gone: the end of a session
-// can delete the record of the next one.
+// doubtsAbsence returns the doubt about an answer that nobody is on record.
+// Only the first such answer is doubted. The participant may have come back, or
+// may never have gone: the end of a session can delete the record of the next.
 func (j Job) doubtsAbsence() Doubt {
 	if j.Looks == 0 && !j.RoomSeen.IsZero() {
 		return SlightDoubt
@@ -100,6 +101,7 @@ func (j Job) doubtsAbsence() Doubt {
 	return NoDoubt
 }
 
+// doubtsRecord returns the doubt about an answer with a session on record.
 func (j Job) doubtsRecord(a Answer) Doubt {
 	if !j.Refused.IsZero() && a.Session == j.Session && a.Session != j.LeftSession {
 		return GraveDoubt
@@ -107,8 +109,8 @@ func (j Job) doubtsRecord(a Answer) Doubt {
 	return NoDoubt
 }
 
-// isRefused reports whether no node holds the session, by an answer no older
-// than refusalGap.
+// isRefused reports whether no node holds the session, as a says or a node has
+// said less than refusalGap before a.
 func (j Job) isRefused(a Answer) bool {
 	if a.Node != NodeNotAsked {
 		return a.Node == NodeRefuses
@@ -116,23 +118,23 @@ func (j Job) isRefused(a Answer) bool {
 	return !j.Refused.IsZero() && a.Asked.Sub(j.Refused) < refusalGap
 }
 
-// isAsBefore reports whether the record leaves open whether the session is
-// over: its state on record has not changed.
+// isAsBefore reports whether the record of the session has not changed. Then
+// the record does not show whether the session is over.
 func (j Job) isAsBefore(a Answer) bool {
 	return a.Session == "" && j.Unrecorded || a.Session != "" && a.Session == j.Session
 }
 
 // NodeIsGone reports whether a is the second refusal, at least refusalGap after
-// the first, and the record does not say that the session is over. Then its
-// node is dead, or cut off from LiveKit's Redis.
+// the first, and the record does not say that the session is over. Then the
+// session's node is dead, or cut off from LiveKit's Redis.
 func (j Job) NodeIsGone(a Answer) bool {
 	return j.State == Connected && a.Node == NodeRefuses && j.isAsBefore(a) &&
 		!j.Refused.IsZero() && a.Asked.Sub(j.Refused) >= refusalGap
 }
 
 // Expected reports whether a, from a question about the whole room, says
-// nothing new about j. A participant who was and is not there, or whom no node
-// holds, gets looks of their own.
+// nothing new about j. Otherwise, like when the participant has gone or no node
+// holds them, the keeper asks about this participant alone.
 func (j Job) Expected(a Answer) bool {
 	known := j.Refused.IsZero() && j.UnansweredSince.IsZero()
 	switch {
@@ -146,9 +148,9 @@ func (j Job) Expected(a Answer) bool {
 	return j.State == Connected && a.Session == j.Session && a.Node != NodeRefuses && known && !j.Unrecorded
 }
 
-// RoomMatters reports whether an answer of absence makes it necessary to ask
-// whether the room exists, because the SFU may have lost the room with
-// everybody in it.
+// RoomMatters reports whether the SFU must also be asked about the room when it
+// says that the participant is absent. The reason is that the SFU may have lost
+// the room with everybody in it.
 func (j Job) RoomMatters() bool { return !j.RoomSeen.IsZero() && !j.ClearLeave }
 
 // Lacks reports whether the SFU has no room although the participant should be
@@ -157,15 +159,15 @@ func (j Job) Lacks(a Answer) bool {
 	return a.Session == "" && a.RoomAsked && a.RoomMade.IsZero() && j.RoomMatters()
 }
 
-// Outlived reports whether the participant was in an earlier room than the one
-// created at since. since is zero if there is none.
+// Outlived reports whether the participant was in an earlier room than the
+// existing one, which was created at since. since is zero if no room exists.
 func (j Job) Outlived(since time.Time) bool {
 	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
 }
 
-// hasLostRoom reports whether the SFU has lost the room with everybody in it. A
-// room that stays away was lost once: LiveKit does not record a room again
-// whose node still runs it.
+// hasLostRoom reports whether the SFU has lost the room with everybody in it
+// since that was last recorded. As long as the room stays away, it counts as
+// lost only once: LiveKit does not record a room again that a node still runs.
 func (j Job) hasLostRoom(a Answer) bool {
 	switch {
 	case !a.RoomAsked:

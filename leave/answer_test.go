@@ -8,8 +8,9 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// An answer that is older than the session, also because two replicas' clocks
-// differ, changes nothing; what was due is not due at once again.
+// An answer to a question that is older than the session changes no state, even
+// if it only seems older because the clocks of two replicas differ. A look that
+// was due is not due again at once.
 func TestAnswerOlderThanTheSession(t *testing.T) {
 	j := in(t, Connected)
 	j.RoomSeen = noon.Add(900 * time.Millisecond)
@@ -21,7 +22,7 @@ func TestAnswerOlderThanTheSession(t *testing.T) {
 				t.Errorf("with a look due at %v: got %s with session %q, want no change", look, got.State, got.Session)
 			}
 			if want := timing.Later(noon.Add(askAgain), look); !got.NextLook.Equal(want) {
-				t.Errorf("with a look due at %v: the next is at %v, want %v", look, got.NextLook, want)
+				t.Errorf("with a look due at %v: got the next look at %v, want it at %v", look, got.NextLook, want)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
+// connected returns j with session in the room since now.
 func (j Job) connected(now time.Time, session string) Job {
 	j = j.enter(Connected, now)
 	j.Session, j.LeftSession, j.ClearLeave = session, "", false
@@ -14,6 +15,8 @@ func (j Job) connected(now time.Time, session string) Job {
 	return j.settled(now)
 }
 
+// leaving returns j with the participant gone, who has until grace after now to
+// come back.
 func (j Job) leaving(now time.Time, grace time.Duration) Job {
 	j = j.enter(Leaving, now)
 	j.Looks = 0
@@ -22,6 +25,7 @@ func (j Job) leaving(now time.Time, grace time.Duration) Job {
 	return j
 }
 
+// sending returns j with the leave to be sent now.
 func (j Job) sending(now time.Time) Job {
 	j = j.enter(Sending, now)
 	j.Sends = 0
@@ -29,6 +33,7 @@ func (j Job) sending(now time.Time) Job {
 	return j
 }
 
+// enter returns j in the state s, which begins now unless j has it already.
 func (j Job) enter(s State, now time.Time) Job {
 	if j.State != s {
 		j.State, j.Since = s, now
@@ -36,16 +41,17 @@ func (j Job) enter(s State, now time.Time) Job {
 	return j
 }
 
-// settled returns j without a look of its own. From now on, the looks into its
-// room find the participant.
+// settled returns j without a planned question about its participant alone.
+// From now on, the questions about the whole room suffice.
 func (j Job) settled(now time.Time) Job {
 	j.Looks = 0
 	j.NextLook = never
 	return j
 }
 
-// askNow makes a look due now. A job that sends needs none, because each send
-// asks the SFU first, and may have to wait for the homeserver.
+// askNow returns j with a look due now. A job in the state Sending does not
+// change: its next send asks the SFU first, and may have to wait for the
+// homeserver.
 func (j Job) askNow(now time.Time) Job {
 	if j.State == Sending {
 		return j
@@ -54,6 +60,7 @@ func (j Job) askNow(now time.Time) Job {
 	return j
 }
 
+// lookPause returns the pause after the n-th look in a row without a decision.
 func lookPause(n int) time.Duration {
 	return min(firstLook<<min(n-1, 6), maxLook)
 }

@@ -10,7 +10,7 @@ import (
 
 // RecordError says that a stored record is not a valid job.
 type RecordError struct {
-	Key Key // as far as it is readable
+	Key Key // the job's key, as far as the record is readable
 	Err error
 }
 
@@ -19,22 +19,22 @@ func (e *RecordError) Error() string {
 	return fmt.Sprintf("the record of %.80q in room %.80q is not a valid job: %v", e.Key.Identity, e.Key.Room, e.Err)
 }
 
-// Unwrap returns the reason.
+// Unwrap returns why the record is not a valid job.
 func (e *RecordError) Unwrap() error { return e.Err }
 
 const (
 	// latest is later than any time in a record, in milliseconds, and more than
-	// any version. Redis' numbers have gaps beyond it.
+	// any version. Redis cannot represent all larger whole numbers.
 	latest = 1 << 53
-	// mostFailures is more than the failures in the life of a job.
+	// mostFailures is more failures than a job can have in its life.
 	mostFailures = math.MaxInt32 / 2
 	// longestText is the most bytes that one webhook can contain.
 	longestText = 64 << 10
 )
 
 // Other programs can write to the files and servers in which jobs are stored,
-// and one bad number could stop a keeper. So every field is checked, and then
-// the job.
+// and one bad number could stop a keeper. So each field of a record is checked
+// by itself, and then the whole job.
 
 // checkTime returns why ms is not a valid time for the field.
 func (f field) checkTime(ms int64) error {
@@ -65,7 +65,8 @@ func (f field) checkValue(v reflect.Value) error {
 	return nil
 }
 
-// check returns why j is not a valid job, although each of its fields may be.
+// check returns why j is not a valid job. Each of its fields may be valid by
+// itself.
 func (j Job) check() error {
 	switch {
 	case j.Room == "" || j.Identity == "":

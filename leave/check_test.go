@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// What is no job is said to be none, by its name, and without its delay id.
+// A record that is not a valid job gives an error, which names the job and does
+// not contain its delay id.
 func TestBadRecords(t *testing.T) {
 	for name, changed := range leavetest.BadFields {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +42,7 @@ func wantNoJob(t *testing.T, text string) {
 	var job leave.Job
 	err := json.Unmarshal([]byte(text), &job)
 	if err == nil {
-		t.Fatalf("%.300s is the job %+v: got no error, want one", text, job)
+		t.Fatalf("reading the record %.300s: got the job %+v and no error, want an error", text, job)
 	}
 	if strings.Contains(err.Error(), "secret-id") || len(err.Error()) > 1000 {
 		t.Errorf("Unmarshal(%.300s): got the error %.1100q, want at most 1000 bytes without the delay id", text, err.Error())
@@ -51,7 +52,7 @@ func wantNoJob(t *testing.T, text string) {
 	}
 }
 
-// What is odd, but can be, is a job.
+// A record with unusual but possible values is a valid job.
 func TestOddRecords(t *testing.T) {
 	for name, changed := range map[string]leavetest.Fields{
 		"as it was":             nil,
@@ -73,8 +74,8 @@ func TestOddRecords(t *testing.T) {
 	}
 }
 
-// A job is written so that it can be read, also by a clock that was set to before
-// 1970.
+// A job can be read as it was written, even if its times are by a clock that
+// was set to before 1970.
 func TestWrittenAsItIsRead(t *testing.T) {
 	job := leavetest.Many(t, 1, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
 	for _, moved := range []time.Duration{0, -60 * 365 * 24 * time.Hour, 200 * 365 * 24 * time.Hour} {

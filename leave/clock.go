@@ -6,8 +6,8 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Moved returns j with all times later by d, in milliseconds, for a process
-// whose clock is ahead by d. Zero times stay zero.
+// Moved returns j with all times later by d, for a process whose clock is ahead
+// by d. The times are cut to milliseconds first. Zero times stay zero.
 func (j Job) Moved(d time.Duration) Job {
 	j.eachTime(func(_ field, t *time.Time) {
 		if !t.IsZero() {
@@ -17,9 +17,9 @@ func (j Job) Moved(d time.Duration) Job {
 	return j
 }
 
-// NotAhead returns j without impossible times, for a clock that was set back
-// since they were written. A past event was not later than now. A due time that
-// could not have been planned becomes now.
+// NotAhead returns j without impossible times, in case the clock was set back
+// after the times were written. The time of a past event becomes now if it is
+// later. A due time later than any that could have been planned becomes now.
 func (j Job) NotAhead(now time.Time) Job {
 	j.eachTime(func(f field, t *time.Time) {
 		if f.past {
@@ -34,7 +34,7 @@ func (j Job) NotAhead(now time.Time) Job {
 		j.NextCancel = now
 	}
 	switch j.State {
-	case Connected: // looks into the room find it
+	case Connected: // the questions about the whole room cover this job
 		return j
 	case Waiting:
 		longest = min(maxWait, j.Delay) + longestGrace

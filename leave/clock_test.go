@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// A time that is added to a job has to be translated with the others.
+// Moved changes every time of a job. A time field that is added to Job later
+// must not be left out.
 func TestMovedMovesEveryTime(t *testing.T) {
 	at := time.UnixMilli(1_800_000_000_000)
 	var job, want leave.Job
@@ -17,7 +18,7 @@ func TestMovedMovesEveryTime(t *testing.T) {
 	}
 	setTimes(reflect.ValueOf(&want).Elem(), at.Add(time.Hour))
 	if got := job.Moved(time.Hour); !reflect.DeepEqual(got, want) {
-		t.Errorf("moved by an hour: %+v, want %+v", got, want)
+		t.Errorf("moved by an hour: got %+v, want %+v", got, want)
 	}
 	if got := (leave.Job{}).Moved(time.Hour); !reflect.DeepEqual(got, leave.Job{}) {
 		t.Errorf("Moved(an hour) of the zero job: got %+v, want the zero job", got)

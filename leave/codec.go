@@ -16,7 +16,8 @@ import (
 // fields of the job by their names. Times and delays are in milliseconds, times
 // since 1970.
 
-// recordType is the struct that a record is read to and written from.
+// recordType returns the struct type that records are decoded into and encoded
+// from.
 var recordType = sync.OnceValue(func() reflect.Type {
 	var in []reflect.StructField
 	for _, f := range fields {
@@ -30,7 +31,7 @@ var recordType = sync.OnceValue(func() reflect.Type {
 	return reflect.StructOf(in)
 })
 
-// recorded returns the type of a field in a record.
+// recorded returns the type that the field has in a record.
 func (f field) recorded() reflect.Type {
 	switch f.kind {
 	case reflect.TypeFor[time.Time](), reflect.TypeFor[time.Duration]():
@@ -52,7 +53,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 	return json.Marshal(r.Interface())
 }
 
-// record returns a value as a record contains it.
+// record returns v, the value of a job's field, as a record contains it.
 func record(v any) any {
 	switch v := v.(type) {
 	case time.Time:
@@ -73,13 +74,13 @@ func record(v any) any {
 	return v
 }
 
-// UnmarshalJSON reads a record. Its error is a *[RecordError] if a value is one
-// that no job has.
+// UnmarshalJSON reads a record. It returns a *[RecordError] if a value is one
+// that no job can have.
 func (j *Job) UnmarshalJSON(b []byte) error {
 	var read Job
 	r := reflect.New(recordType())
 	err := unlikeRecord(json.Unmarshal(b, r.Interface()))
-	for i, f := range fields { // all of them, so that an error names the job
+	for i, f := range fields { // all fields, even after an error, so that the error can name the job
 		err = cmp.Or(err, f.read(&read, r.Elem().Field(i).Interface()))
 	}
 	if err == nil {
@@ -105,7 +106,8 @@ func unlikeRecord(err error) error {
 // send the leave.
 var errDelayID = errors.New("its delay id, or one that it replaces, is not valid")
 
-// read checks the recorded value of the field, and sets the field of j.
+// read sets the field of j to recorded, the field's value in a record. It
+// returns why the value is not valid.
 func (f field) read(j *Job, recorded any) (err error) {
 	switch to := f.in(j).Addr().Interface().(type) {
 	case *time.Time:
@@ -146,9 +148,8 @@ func parseDelayID(text string) (matrix.DelayID, error) {
 	return id, nil
 }
 
-// millis returns t in milliseconds since 1970, and 0 for the zero time. instant
-// does the reverse. A time before 1970, possible only if a clock was set there,
-// becomes the first one after it.
+// millis returns t in milliseconds since 1970, and 0 for the zero time. A time
+// before 1970, which only a wrongly set clock can give, becomes 1.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -156,6 +157,7 @@ func millis(t time.Time) int64 {
 	return min(max(t.UnixMilli(), 1), latest-1)
 }
 
+// instant returns the time that millis has turned into ms.
 func instant(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

@@ -14,14 +14,15 @@ import (
 // bits say which fields follow, in the order of their numbers. Fields that are
 // zero are left out. Numbers are varints. The time at which the delegation was
 // accepted is in milliseconds since 1970; all other times are in milliseconds
-// after it (see sinceAccepted). A text is its length and its form, then its
-// bytes. The record does not contain the user, the version and the lease: the
-// store keeps them.
+// after that time (see sinceAccepted). A text is its length and its form, then
+// its bytes. The record does not contain the user, the version and the lease:
+// the store keeps them beside the record.
 
 // numbered lists the fields by their numbers in a compact record. A field with
 // an even number is a varint there, and one with an odd number is a text. So a
-// version that does not know a field can skip it. A number never changes. The
-// fields that most jobs have come first, which keeps the bits short.
+// version of the program that does not know a field can skip it. The number of
+// a field never changes. The fields that most jobs have come first, which keeps
+// the first number of a record short.
 var numbered = [...]string{
 	0: "accepted_at", 1: "room",
 	2: "delay", 3: "identity",
@@ -68,7 +69,7 @@ var compactField = func() (at [len(numbered)]int) {
 	return at
 }()
 
-// Compact returns j as a compact record. Times are to the millisecond.
+// Compact returns j as a compact record. Times are cut to milliseconds.
 func (j Job) Compact() []byte {
 	present, body := uint64(0), make([]byte, 0, 256)
 	for n, i := range compactField {
@@ -108,9 +109,9 @@ func (f field) isAfterAccepted() bool {
 	return f.kind == reflect.TypeFor[time.Time]() && f.name != numbered[0]
 }
 
-// sinceAccepted returns the number by which a compact record holds a time. The
-// zero time, which most jobs have, is 0. A time that is not before accepted is
-// 1 more than the difference to accepted.
+// sinceAccepted returns the number that a compact record has for the time ms.
+// The time never, which most jobs have, is 0. A time before accepted is the
+// negative difference; any other is the difference and 1.
 func sinceAccepted(ms, accepted int64) int64 {
 	switch {
 	case ms == never.UnixMilli():
@@ -121,7 +122,7 @@ func sinceAccepted(ms, accepted int64) int64 {
 	return ms - accepted
 }
 
-// afterAccepted returns the time for a number that sinceAccepted has returned.
+// afterAccepted returns the time that sinceAccepted has turned into number.
 func afterAccepted(number, accepted int64) int64 {
 	switch {
 	case number == 0:
@@ -143,8 +144,8 @@ func appendTexts(b []byte, texts []string) []byte {
 // The forms of a text in a compact record.
 const (
 	asItIs     = 0
-	base64Form = 1 // the bytes are the text decoded from unpadded base64, as for hashes
-	behindUser = 2 // the bytes follow the user's name, as in the identities of old clients
+	base64Form = 1 // the bytes are the text decoded from unpadded base64; hashes have that form
+	behindUser = 2 // the text is the user's name and then the bytes, as in the identities of old clients
 	// The bytes are the text up to its first "_", and then the rest decoded from
 	// unpadded base64. Ids like "syd_…" and "PA_…" have that form.
 	behindBeginning = 3
@@ -158,6 +159,7 @@ func appendText(b []byte, text, user string) []byte {
 	return append(b, short...)
 }
 
+// shortest returns the shortest form of text, and its bytes in that form.
 func shortest(text, user string) (form uint64, short string) {
 	if raw, ok := fromBase64(text); ok {
 		return base64Form, raw
@@ -174,7 +176,7 @@ func shortest(text, user string) (form uint64, short string) {
 }
 
 // fromBase64 returns text decoded from unpadded base64. ok is false if text is
-// not in that form, or if the bytes are not shorter.
+// not unpadded base64, or if the decoded bytes are not shorter.
 func fromBase64(text string) (raw string, ok bool) {
 	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	return string(b), err == nil && len(b) < len(text) && !strings.ContainsAny(text, "\r\n")

@@ -14,11 +14,12 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// keptApart are the fields that a compact record does not have: its store keeps
-// them beside it.
+// keptApart are the fields that a compact record does not have: a store keeps
+// them beside the record.
 var keptApart = []string{"user", "version", "holder", "until"}
 
-// A field that is added to a job has to get a number, and only one.
+// Every field of a job has exactly one number, unless the store keeps the field
+// apart. A field that is added to Job later must get a number, too.
 func TestEveryFieldIsNumbered(t *testing.T) {
 	for _, f := range fields {
 		n := slices.Index(numbered[:], f.name)
@@ -41,7 +42,7 @@ func TestEveryFieldIsNumbered(t *testing.T) {
 	}
 }
 
-// names are what rooms and identities look like.
+// names are rooms and identities of all kinds that clients use, and odd ones.
 var names = map[string]Key{
 	"hashes":         {"KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzE", "M3VnsLXrkbxIDINXO64u8PZzFyD9ZYFiQULR2dshWYs"},
 	"an old client":  {"KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzE", "@alice:example.org:ABCDEFGHIJ"},
@@ -52,8 +53,8 @@ var names = map[string]Key{
 	"long":           {sfu.Room(strings.Repeat("r", 5000)), sfu.Identity(strings.Repeat("\n", 300))},
 }
 
-// What is written as a compact record is read as it was, with every field and
-// whatever the names look like.
+// A job is read from its compact record as it was written, with every field and
+// with names of every kind.
 func TestCompactKeepsAll(t *testing.T) {
 	for name, key := range names {
 		t.Run(name, func(t *testing.T) {
@@ -83,14 +84,14 @@ func wantCompacted(t *testing.T, job Job) {
 	wantKept(t, "a compact record", read, job)
 }
 
-// The bytes of a record are read by every later version: these have to stay
-// readable, as what they are.
+// Every later version of the program must read the records of this one. So
+// these bytes must stay the record of this job.
 func TestCompactStaysReadable(t *testing.T) {
 	job := in(t, Connected)
 	job.Key = names["an old client"]
 	const written = "/6sFgNjulu9mgQEoPpiS35TJuD3kwtEJYojSzXR1MWwHCl38d0Kos0VTMYC6twMuOkFCQ0RFRkdISUoEFHN5ZF9hAghTMYK6twMCgsjfAgAC"
 	if got := base64.StdEncoding.EncodeToString(job.Compact()); got != written {
-		t.Errorf("the record is written as\n%s, want\n%s", got, written)
+		t.Errorf("Compact wrote the record\n%s, want\n%s", got, written)
 	}
 	b, err := base64.StdEncoding.DecodeString(written)
 	if err != nil {
@@ -103,7 +104,7 @@ func TestCompactStaysReadable(t *testing.T) {
 	wantKept(t, "a record of the first version", read, job)
 }
 
-// A field that a later version has added is skipped.
+// ParseCompact skips a field that a later version of the program has added.
 func TestCompactOfLaterVersion(t *testing.T) {
 	job := in(t, Leaving)
 	b := job.Compact()
@@ -119,7 +120,8 @@ func TestCompactOfLaterVersion(t *testing.T) {
 	wantKept(t, "a record of a later version", read, job)
 }
 
-// What is no job is an error that names the job as far as it is known.
+// A compact record that is not a valid job gives an error, which names the job
+// as far as the record is readable.
 func TestBadCompact(t *testing.T) {
 	job := in(t, Connected)
 	good := job.Compact()
@@ -147,7 +149,7 @@ func TestBadCompact(t *testing.T) {
 			_, err := ParseCompact(bad.Compact(), job.User)
 			e, ok := errors.AsType[*RecordError](err)
 			if !ok || e.Key.Identity != job.Identity {
-				t.Errorf("%+v is read with %v, want an error about %q", bad, err, job.Identity)
+				t.Errorf("reading the compact record of %+v: got the error %v, want a RecordError about %q", bad, err, job.Identity)
 			}
 		})
 	}
@@ -156,8 +158,8 @@ func TestBadCompact(t *testing.T) {
 	}
 }
 
-// FuzzCompact has any bytes be a compact record: what is read of them can be
-// written and is read as the same job.
+// FuzzCompact reads any bytes as a compact record. A job that is read from them
+// can be written, and is then read as the same job.
 func FuzzCompact(f *testing.F) {
 	user, err := matrix.ParseUserID("@alice:example.org")
 	if err != nil {

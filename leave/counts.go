@@ -13,8 +13,8 @@ type Counts struct {
 	OfServer int
 	// ByState has an entry for each of States, also if no job is in that state.
 	ByState map[State]int
-	// Load is how many restarts a second all jobs of the user's homeserver need
-	// at least.
+	// Load is the least number of restarts a second that all jobs of the user's
+	// homeserver need.
 	Load float64
 	// LoadOfUser is the part of Load that the user's own jobs need.
 	LoadOfUser float64
@@ -29,9 +29,9 @@ type Weight int64
 
 const unit = 1e9 // the weight of one restart a second
 
-// WeightOf returns the weight of a job with that delay, in milliseconds as
-// stores keep it. A delay shorter than the shortest allowed one, which only a
-// damaged record has, counts as the shortest.
+// WeightOf returns the weight of a job with that delay. The delay is cut to
+// milliseconds, as stores keep it. A delay below MinDelay, which only a damaged
+// record has, counts as MinDelay.
 func WeightOf(delay time.Duration) Weight {
 	return Weight(math.Round(Load(max(delay.Truncate(time.Millisecond), MinDelay)) * unit))
 }

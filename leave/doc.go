@@ -1,7 +1,8 @@
-// Package leave says what becomes of a delegated leave: a delayed event
-// (MSC4140) that a client hands over, so that its member leaves the call when
-// the client can no longer send that itself (MSC4195). The leave is restarted
-// while the participant is on the SFU, and sent when the participant is gone.
+// Package leave says what becomes of a delegated leave. A leave is a delayed
+// event (MSC4140) that ends the membership of a client's user in a call. A
+// client delegates it to this service (MSC4195) for the case that the client
+// can no longer send it itself. The service restarts the delay while the
+// participant is on the SFU, and sends the leave when the participant is gone.
 // To end the membership of somebody who is there is the worse mistake. To let a
 // member stay for some seconds too long is the lesser one.
 //
@@ -34,10 +35,9 @@
 //	└── restarts go on in every state until a send is decided
 //
 // Webhooks are only hints: they may be lost, doubled, late or out of order. The
-// SFU's answer to a question decides ([Answer]): its record and, where that may
-// be wrong, the answer of the participant's own node. An SFU that has restarted
-// has forgotten who was there. Its answers of absence are not believed until
-// clients have had time to reconnect.
+// SFU's answer to a question decides ([Answer]). An SFU that has restarted has
+// forgotten who was there. So when it says that somebody is absent, that is not
+// believed until clients have had time to reconnect.
 //
 // Several processes may share a store. Every write is a compare-and-swap, and a
 // process holds a lease on a job while it works on it.

@@ -7,21 +7,21 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Action is one thing to do for a job.
+// Action is one thing that the keeper does for a job.
 type Action string
 
 // The actions.
 const (
-	Finish  Action = "finish"  // drop a job that has nothing left to cancel
+	Finish  Action = "finish"  // remove a job that has nothing left to cancel
 	Send    Action = "send"    // make the homeserver send the leave
 	Restart Action = "restart" // make the homeserver start the delay again
 	Look    Action = "look"    // ask the SFU whether the participant is there
 	Cancel  Action = "cancel"  // make the homeserver drop a leave that was replaced
 )
 
-// plan lists the actions by priority. For each it says in which states a job
-// needs it, when it is due, and how the job changes if it must wait until next.
-// The keeper decides how to do an action and how urgent it is.
+// plan lists the actions, those of highest priority first. in is the states in
+// which a job needs the action, and at returns when the action is due. postpone
+// returns the job with an action that must wait until next.
 var plan = []struct {
 	Action
 	in       []State
@@ -46,8 +46,8 @@ func (j Job) Due() time.Time {
 	return due
 }
 
-// Next returns the first due action of plan at now. It reports false if none is
-// due.
+// Next returns the first action of plan that is due at now. It reports false if
+// no action is due.
 func (j Job) Next(now time.Time) (Action, bool) {
 	for _, p := range plan {
 		if slices.Contains(p.in, j.State) && !p.at(j).After(now) {
@@ -57,8 +57,8 @@ func (j Job) Next(now time.Time) (Action, bool) {
 	return "", false
 }
 
-// finishes returns when a Cancelling job is done: everything is cancelled, or
-// has fired by itself.
+// finishes returns when a Cancelling job is done: when every replaced leave is
+// cancelled, or has fired by itself.
 func (j Job) finishes() time.Time {
 	if len(j.Replaces) == 0 {
 		return j.NextCancel
@@ -66,6 +66,7 @@ func (j Job) finishes() time.Time {
 	return j.Deadline
 }
 
+// cancels returns when the next replaced leave is to be cancelled.
 func (j Job) cancels() time.Time {
 	if len(j.Replaces) == 0 {
 		return never
@@ -79,8 +80,8 @@ var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 func (j Job) looks() time.Time    { return j.NextLook }
 func (j Job) restarts() time.Time { return j.NextRestart }
 
-// Postponed makes an action wait for its homeserver, which does not count as a
-// failure. The next try is not before wait has passed.
+// Postponed returns j with the action a due again once wait has passed, because
+// its homeserver may not be asked now. That does not count as a failure.
 func (j Job) Postponed(a Action, now time.Time, wait time.Duration) Job {
 	for _, p := range plan {
 		if p.Action == a {
@@ -100,7 +101,8 @@ func (j Job) cancelAt(_, next time.Time) Job {
 	return j
 }
 
-// restartAt postpones a restart to next, but no longer than until it is urgent.
+// restartAt returns j with its restart postponed to next, or until a quarter of
+// the delay is left if that is earlier.
 func (j Job) restartAt(now, next time.Time) Job {
 	if latest := j.Fires().Add(-j.Delay / 4); now.Before(latest) {
 		next = timing.Earlier(next, latest)

@@ -9,16 +9,17 @@ import (
 
 // field describes a field of a [Job] by its tag.
 type field struct {
-	name         string // in a record
-	index        []int  // in a Job
-	kind         reflect.Type
-	always, past bool
-	plain        bool // a text, a number or a bool
+	name         string       // the field's name in a record
+	index        []int        // where the field is in a Job, for reflect
+	kind         reflect.Type // the field's type in a Job
+	always, past bool         // the words of the tag (see Job)
+	plain        bool         // whether the value is a text, a number or a bool
 }
 
-// fields are all fields of a job, in order.
+// fields are all fields of a job, in the order of the struct.
 var fields = fieldsOf(reflect.TypeFor[Job](), nil)
 
+// fieldsOf returns the fields of t, a struct that is in a Job at the index at.
 func fieldsOf(t reflect.Type, at []int) (all []field) {
 	for i := range t.NumField() {
 		f := t.Field(i)

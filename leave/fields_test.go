@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestEveryFieldIsKept: a record and a packed job have every field that a job has,
-// with zeros as with other values.
+// TestEveryFieldIsKept: a record and a packed job keep every field of a job,
+// whether the field is zero or not.
 func TestEveryFieldIsKept(t *testing.T) {
 	full := in(t, Connected)
 	for _, f := range fields {
@@ -31,12 +31,12 @@ func TestEveryFieldIsKept(t *testing.T) {
 			wantKept(t, "a packed job", packed.Job(job.Key, job.User), job)
 			job.Since = job.Since.Add(1234 * time.Microsecond)
 			packed, unpacked := job.Pack()
-			wantKept(t, "what Pack promises", unpacked, packed.Job(job.Key, job.User))
+			wantKept(t, "the job that Pack returns", unpacked, packed.Job(job.Key, job.User))
 		})
 	}
 }
 
-// fill gives a field that is zero a value that it may have.
+// fill sets v, a field of a job, to a valid value if it is zero.
 func fill(t *testing.T, v reflect.Value) {
 	t.Helper()
 	if !v.IsZero() {
@@ -66,6 +66,7 @@ func fill(t *testing.T, v reflect.Value) {
 	}
 }
 
+// wantKept checks that got, read from where, has the same fields as want.
 func wantKept(t *testing.T, where string, got, want Job) {
 	t.Helper()
 	for _, f := range fields {
@@ -74,7 +75,7 @@ func wantKept(t *testing.T, where string, got, want Job) {
 			continue
 		}
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s has for %s %v, want %v", where, f.name, got, want)
+			t.Errorf("the field %s in %s: got %v, want %v", f.name, where, got, want)
 		}
 	}
 }

@@ -26,5 +26,5 @@ func (g Grace) of(reason sfu.Reason) time.Duration {
 }
 
 // longestGrace is the longest time that a participant who is gone may take to
-// come back: the bound of LIVEKIT_RECONNECT_GRACE.
+// come back. LIVEKIT_RECONNECT_GRACE cannot be longer.
 const longestGrace = time.Minute

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Key identifies the participant whose leave it is, in a LiveKit room. There is
-// at most one job for a key.
+// Key identifies the participant of a job, in a LiveKit room. There is at most
+// one job for a key.
 type Key struct {
 	Room     sfu.Room     `record:"room,always"`
 	Identity sfu.Identity `record:"identity,always"`
@@ -21,10 +21,10 @@ type State string
 const (
 	Waiting   State = "waiting"   // the participant has not been seen yet
 	Connected State = "connected" // the participant is in the room
-	Leaving   State = "leaving"   // the participant seems to be gone: a grace runs, and then the SFU is asked
-	Sending   State = "sending"   // the participant is gone: the leave is sent, and the SFU is asked before each try
-	// Cancelling: the job's own leave has ended, but not all leaves that it
-	// replaced.
+	Leaving   State = "leaving"   // the participant seems to be gone: a grace runs, and then the keeper asks the SFU
+	Sending   State = "sending"   // the participant is gone: the keeper sends the leave, and asks the SFU before each try
+	// Cancelling: the job's own leave has ended, but some leaves that it replaced
+	// have not.
 	Cancelling State = "cancelling"
 )
 
@@ -40,33 +40,35 @@ type Job struct {
 	Key
 	User    matrix.UserID  `record:"user,always"` // the owner; its server holds the delayed event
 	DelayID matrix.DelayID `record:"delay_id,always"`
-	Delay   time.Duration  `record:"delay,always"` // the homeserver sends the event after it, unless restarted
+	Delay   time.Duration  `record:"delay,always"` // how long after the last restart the homeserver sends the event
 	// AcceptedAt orders the delegations of one key: the later one counts.
 	AcceptedAt time.Time `record:"accepted_at,always,past"`
 
 	State State     `record:"state,always"`
 	Since time.Time `record:"since,always,past"` // when the job entered its state
-	// Session is the participant.sid last seen, "" if none was. LeftSession is
-	// the session that has left. ClearLeave says that it left for a reason that
-	// leaves no doubt.
+	// Session is the last participant.sid that was seen, "" if none was.
+	// LeftSession is the session that has left. ClearLeave says that the reason
+	// for which LeftSession left leaves no doubt.
 	Session     string `record:"session"`
 	LeftSession string `record:"left_session"`
 	ClearLeave  bool   `record:"clear_leave"`
-	// Deadline is when a Waiting job gives up, when the grace of a Leaving job
-	// ends, and when every leave that a Cancelling job must cancel has fired.
+	// Deadline depends on the state. A Waiting job gives up then, the grace of a
+	// Leaving job ends then, and by then every leave that a Cancelling job must
+	// cancel has fired.
 	Deadline time.Time `record:"deadline,always"`
 
-	// Restarted is when the delay last began. The homeserver sends the event
-	// Delay after it.
+	// Restarted is when the delay last began. The homeserver sends the event when
+	// Delay has passed since then.
 	Restarted time.Time `record:"restarted,always,past"`
-	// RoomSeen is when the room was last known to exist, with the participant in
-	// it or created for it. A room created later is another one. RoomLost says
-	// that the SFU has lost the participant's room, and that the participant had
-	// time to come back.
+	// RoomSeen is when the room was last known to exist: the participant was in
+	// it, or it was created for the participant. A room created later is another
+	// room. RoomLost says that the SFU has lost the participant's room, and that
+	// the participant got time to come back.
 	RoomSeen time.Time `record:"room_seen,past"`
 	RoomLost bool      `record:"room_lost"`
-	// Refused is when the SFU last said that no node holds the session; zero if
-	// one was found since. While Connected it is the first such answer in a row.
+	// Refused is when the SFU last said that no node holds the session; zero if a
+	// node was found since. In the state Connected it is when the SFU first said
+	// so.
 	Refused time.Time `record:"refused,past"`
 	// Unrecorded says that a node held the participant's session while the SFU
 	// had no record of it. Then a missing record proves nothing.
@@ -76,20 +78,21 @@ type Job struct {
 	UnansweredSince time.Time `record:"silent_since,past"`
 
 	// NextRestart, NextLook and NextCancel are when these actions are due. At
-	// NextLook the SFU is asked, or a leave is sent.
+	// NextLook the keeper asks the SFU or, in the state Sending, sends the leave.
 	NextRestart time.Time `record:"next_restart,always"`
 	NextLook    time.Time `record:"next_look,always"`
 	NextCancel  time.Time `record:"next_cancel"`
-	Restarts    int       `record:"restarts"` // failed restarts in a row
-	Looks       int       `record:"looks"`    // looks in a row without a decision
-	Sends       int       `record:"sends"`    // failed sends in a row
-	Cancels     int       `record:"cancels"`  // failed cancels in a row
+	Restarts    int       `record:"restarts"` // how many restarts in a row have failed
+	Looks       int       `record:"looks"`    // how many looks in a row led to no decision
+	Sends       int       `record:"sends"`    // how many sends in a row have failed
+	Cancels     int       `record:"cancels"`  // how many cancels in a row have failed
 
-	// Replaces are earlier delegations of the key that are still to be cancelled.
-	// Each would end the live membership when it fires.
+	// Replaces are the earlier delegations of the key that are still to be
+	// cancelled. Each would end the present membership when it fires.
 	Replaces []matrix.DelayID `record:"replaces"`
 
-	// Version counts the writes to the store. A write must have the current one.
+	// Version counts the writes to the store. A write must name the version that
+	// is stored.
 	Version uint64 `record:"version,always"`
 	// Lease says which keeper works on the job, and until when; zero if none
 	// does.
@@ -115,8 +118,8 @@ func New(key Key, user matrix.UserID, id matrix.DelayID, delay time.Duration, no
 	return j
 }
 
-// After reports whether j was delegated after other. It compares the time, then
-// the id, so that all replicas agree.
+// After reports whether j was delegated after other. If the times are equal, it
+// compares the ids, so that all replicas agree.
 func (j Job) After(other Job) bool {
 	if !j.AcceptedAt.Equal(other.AcceptedAt) {
 		return j.AcceptedAt.After(other.AcceptedAt)

@@ -8,16 +8,17 @@ import (
 
 // Limits bound the number of jobs.
 type Limits struct {
-	PerUser int // LIVEKIT_MAX_JOBS_PER_USER
-	All     int // LIVEKIT_MAX_JOBS
+	PerUser int // the most jobs of one user (LIVEKIT_MAX_JOBS_PER_USER)
+	All     int // the most jobs in all (LIVEKIT_MAX_JOBS)
 	// Named reports whether the operator named a homeserver. The users of a named
 	// homeserver may together have all jobs. If Named is nil, all homeservers
 	// count as named.
 	Named func(matrix.ServerName) bool
 }
 
-// serverParts divides All: the users of one homeserver that is not named may
-// have one part. Without that, a homeserver could invent any number of users.
+// serverParts is the number of parts of All. The users of one homeserver that
+// is not named may together have one part. Without that bound, a homeserver
+// could use up All by inventing users.
 const serverParts = 4
 
 // Share returns how many jobs all users of server may have together.
@@ -31,7 +32,7 @@ func (l Limits) Share(server matrix.ServerName) int {
 // LimitError says which limit a delegation would exceed.
 type LimitError struct {
 	Limit   string // "user", "share", "all", "homeserver", "outage" or "replaced"
-	Setting string // the variable that raises it
+	Setting string // the name of the variable that sets the limit, or a description of the limit
 	Most    int    // the limit in jobs; 0 if it does not count jobs
 }
 
@@ -44,7 +45,8 @@ func (e *LimitError) Error() string {
 }
 
 // ErrManyReplaced refuses a delegation because too many earlier ones wait to be
-// cancelled. To forget one of those would end the live membership.
+// cancelled. If the service forgot one of them, it would fire and end the
+// present membership.
 var ErrManyReplaced = &LimitError{
 	Limit: "replaced", Most: maxReplaced,
 	Setting: "the number of a participant's earlier leaves that its homeserver has not cancelled yet",

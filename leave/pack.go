@@ -13,7 +13,8 @@ import (
 // store in memory. Times are in milliseconds.
 type Packed string
 
-// Pack returns j packed, and the job that unpacking will return.
+// Pack returns j packed, and j as [Packed.Job] will return it: with times in
+// milliseconds.
 func (j Job) Pack() (Packed, Job) {
 	b := make([]byte, 0, 256)
 	v := reflect.ValueOf(&j).Elem()
@@ -33,7 +34,8 @@ func isPlain(kind reflect.Type) bool {
 	return kind.Kind() != reflect.Struct && kind.Kind() != reflect.Slice
 }
 
-// pack appends v to b, and sets v to what unpacking will return.
+// pack appends v, the value of the field, to b. It sets v to the value that
+// unpacking will return.
 func (f field) pack(b []byte, v reflect.Value) []byte {
 	if f.plain {
 		return packPlain(b, v)
@@ -83,7 +85,7 @@ func packText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// Job returns the packed job, with key and user.
+// Job returns the packed job, with the key and the user given.
 func (p Packed) Job(key Key, user matrix.UserID) Job {
 	j := Job{Key: key, User: user}
 	rest := packed(p)

@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxReplaced bounds the delegations of one key that wait to be cancelled.
+// maxReplaced is the most replaced delegations of one key that may wait to be
+// cancelled.
 const maxReplaced = 8
 
 // Replacing returns j with everything to be cancelled for it: the delegation
@@ -31,7 +32,8 @@ func (j Job) Replacing(old Job) Job {
 }
 
 // knowing returns the new delegation j with what old knew of the participant:
-// their room, and the session that has left it or that no node holds.
+// when their room was seen, and the session that has left the room or that no
+// node holds.
 func (j Job) knowing(old Job) Job {
 	if j.DelayID == old.DelayID && j.After(old) {
 		return j.again(old)
@@ -47,8 +49,8 @@ func (j Job) knowing(old Job) Job {
 }
 
 // again returns old after its client has delegated the same leave again, as j.
-// The delay does not restart, and the participant's presence does not change.
-// But a participant who seemed to be gone is about to come back.
+// A delegation restarts no delay, and says nothing about who is in the room. But
+// a participant who seemed to be gone is about to come back.
 func (j Job) again(old Job) Job {
 	kept := old
 	kept.AcceptedAt, kept.User, kept.Delay = j.AcceptedAt, j.User, j.Delay
@@ -61,8 +63,8 @@ func (j Job) again(old Job) Job {
 	return kept
 }
 
-// MayReplace reports whether j has room for everything that must be cancelled
-// after old.
+// MayReplace reports whether j can hold all leaves that it must cancel if it
+// replaces old.
 func (j Job) MayReplace(old Job) bool {
 	after := j.Replacing(old).Replaces
 	return !slices.ContainsFunc(append(old.Replaces, old.DelayID), func(id matrix.DelayID) bool {
@@ -70,7 +72,7 @@ func (j Job) MayReplace(old Job) bool {
 	})
 }
 
-// Cancelled records that the homeserver no longer has the event id.
+// Cancelled returns j after the homeserver has dropped the event id.
 func (j Job) Cancelled(id matrix.DelayID) Job {
 	j.Replaces = slices.DeleteFunc(slices.Clone(j.Replaces), func(r matrix.DelayID) bool { return r == id })
 	j.Cancels = 0
@@ -80,7 +82,8 @@ func (j Job) Cancelled(id matrix.DelayID) Job {
 	return j
 }
 
-// CancelFailed plans the next try to cancel. It is at least wait from now.
+// CancelFailed returns j after a failed try to cancel. The next try is not
+// before wait has passed.
 func (j Job) CancelFailed(now time.Time, wait time.Duration) Job {
 	j.Cancels++
 	j.NextCancel = now.Add(max(wait, pause(j.Delay, j.Cancels)))
@@ -88,8 +91,8 @@ func (j Job) CancelFailed(now time.Time, wait time.Duration) Job {
 }
 
 // Ended returns the job after its own delayed event has ended, while replaced
-// ones are still to be cancelled. Any of those would end the membership of a
-// participant who is back.
+// events are still to be cancelled. Each of them, if it fired, would end the
+// membership of a participant who has come back.
 func (j Job) Ended(now time.Time) Job {
 	j = j.enter(Cancelling, now)
 	j.Deadline = now.Add(max(j.Delay, minGiveUp))

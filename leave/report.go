@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Reported applies a webhook. It is a hint: it may come twice, late, in any
-// order, or not at all.
+// Reported returns j after the webhook e. A webhook is only a hint: it may come
+// twice, late, in any order, or not at all.
 func (j Job) Reported(now time.Time, e sfu.Event, grace Grace) Job {
 	switch e.Kind {
 	case sfu.KindJoined:
@@ -21,13 +21,13 @@ func (j Job) Reported(now time.Time, e sfu.Event, grace Grace) Job {
 	return j
 }
 
-// Joined applies a webhook: session has joined the room.
+// Joined returns j after a webhook that session has joined the room.
 func (j Job) Joined(now time.Time, session string) Job {
 	switch {
 	case j.State == Cancelling:
 		return j
 	case session == "" || session == j.LeftSession:
-		// The report is incomplete, or older than that of its leaving.
+		// The report has no session, or is older than the report that session left.
 		return j.askNow(now)
 	case j.State == Connected && session == j.Session:
 		return j
@@ -38,13 +38,13 @@ func (j Job) Joined(now time.Time, session string) Job {
 	return j.connected(now, session)
 }
 
-// Left applies a webhook: session has left the room for reason.
+// Left returns j after a webhook that session has left the room for reason.
 func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State == Cancelling {
 		return j
 	}
 	if j.State == Waiting && session != "" {
-		// The session was there, though the report of its joining may still come.
+		// The session was in the room, although no report of its joining has come.
 		j.LeftSession = session
 		j.Deadline = timing.Earlier(j.Deadline, now.Add(abortedWait))
 	}
@@ -57,7 +57,7 @@ func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace)
 	return j.leaving(now, grace.of(reason)).askNow(now)
 }
 
-// Aborted applies a webhook: session never got a media connection.
+// Aborted returns j after a webhook that session never got a media connection.
 func (j Job) Aborted(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)

@@ -17,25 +17,25 @@ var (
 	ErrConflict = errors.New("the job has changed meanwhile")
 	// ErrSuperseded: a later delegation of the same key is stored.
 	ErrSuperseded = errors.New("a later delegation is stored")
-	// ErrForgotten: the store has lost jobs, as a Redis does that restarts
-	// without its file or from an old one. The call did nothing. Every call
-	// returns it until Merge was called with the existing copies.
+	// ErrForgotten: the store has lost jobs, like a Redis that has restarted
+	// without its file or from an old file. The call did nothing. Every call
+	// returns this error until Merge was called with the existing copies.
 	ErrForgotten = errors.New("the store has lost its jobs")
-	// ErrAway comes with another error that is based only on the memory of this
-	// process, because the store does not answer.
+	// ErrAway wraps another error of this list if the store does not answer. Then
+	// that error is based only on the memory of this process.
 	ErrAway = errors.New("the store does not answer")
 )
 
-// Store keeps the jobs. Several processes may share one. Every method is
-// atomic. The suite in leavetest is its contract in code.
+// Store keeps the jobs. Several processes may share one Store. Every method is
+// atomic. The tests of package leavetest check this contract.
 //
 // A job's version grows with every write. Save, Delete and Claim are
 // compare-and-swap on it. No version of a key is used twice, not even after its
 // job has ended and another was put: a stale copy must not overwrite a newer
-// job. Times are kept in milliseconds. They are by the caller's clock, which
-// does not jump; a store that is shared or outlives the process translates
-// them. A write that returns another error than those above may have happened,
-// or may happen later.
+// job. Times are kept in milliseconds. Callers give and get times by their own
+// clock, which does not jump. A store that is shared, or that outlives the
+// process, translates them. A write that returns another error than those above
+// may have happened, or may happen later.
 type Store interface {
 	Jobs
 	Queue
@@ -46,19 +46,19 @@ type Store interface {
 
 // Jobs is the part of a [Store] that reads and writes the job of a key.
 type Jobs interface {
-	// Put stores a new delegation. It replaces an earlier one of its key (by
-	// [Job.After]), and returns that. It applies [Job.Replacing], so that the
-	// earlier one is cancelled whatever happens to the caller. It returns
-	// ErrSuperseded if the stored one is later. Putting the same delegation again
-	// changes nothing.
+	// Put stores a new delegation. If an earlier one of the same key is stored
+	// (by [Job.After]), Put replaces it by [Job.Replacing] and returns it. So the
+	// earlier delegation is cancelled whatever happens to the caller. Put returns
+	// ErrSuperseded if a later delegation is stored. It changes nothing if the
+	// same delegation is stored.
 	Put(ctx context.Context, job Job) (replaced *Job, err error)
 	// Get returns the job of a key, or ErrNotFound.
 	Get(ctx context.Context, key Key) (Job, error)
-	// Save writes job if its Version is the stored one, and returns it with its
-	// new version. Otherwise, also if the job was removed, it returns
+	// Save writes job if its Version is the stored version, and returns job with
+	// its new version. Otherwise, and if the job was removed, Save returns
 	// ErrConflict.
 	Save(ctx context.Context, job Job) (Job, error)
-	// Delete removes the job if its version is the stored one. Otherwise it
+	// Delete removes the job if its Version is the stored version. Otherwise it
 	// returns ErrConflict.
 	Delete(ctx context.Context, job Job) error
 }
@@ -66,12 +66,12 @@ type Jobs interface {
 // Queue is the part of a [Store] that hands out work. Claim and Save order jobs
 // by [Job.Due]. A leased job is not due before its lease ends.
 type Queue interface {
-	// Claim leases up to n jobs that are due at now to holder, in the order in
-	// which they became due, each for its [Job.LeaseTime].
+	// Claim leases up to n jobs that are due at now to holder, each for its
+	// [Job.LeaseTime]. It returns them in the order in which they became due.
 	Claim(ctx context.Context, holder string, now time.Time, n int) ([]Job, error)
-	// ClaimRooms returns up to n rooms with jobs that were not returned to any
-	// caller within the last every (the caller varies it). A room that has just
-	// got its first job counts as not returned.
+	// ClaimRooms returns up to n rooms with jobs. A room that was returned to any
+	// caller less than every ago is left out. A room that has just got its first
+	// job counts as never returned.
 	ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error)
 }
 
@@ -81,7 +81,7 @@ type Index interface {
 	// occupies ([Job.Occupies]).
 	Room(ctx context.Context, room sfu.Room) ([]Job, error)
 	Rooms(ctx context.Context) ([]sfu.Room, error)
-	// Count returns how many jobs there are, and how many restarts those of the
-	// user's homeserver need. Every write keeps the numbers exact.
+	// Count returns how many jobs there are, and how many restarts a second the
+	// jobs of the user's homeserver need. Every write keeps the numbers exact.
 	Count(ctx context.Context, user matrix.UserID) (Counts, error)
 }

@@ -6,9 +6,10 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Told applies an answer of the SFU. If the question is older than the session,
-// the answer says nothing about it, and a due look is repeated in a while. If
-// the answer is in doubt, the SFU is asked again at once.
+// Told returns j after the answer a of the SFU. An answer to a question that is
+// older than the session says nothing about the session: then a due look is
+// repeated after askAgain. If the answer is in grave doubt, the SFU is asked
+// again at once.
 func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	switch {
 	case j.State == Cancelling:
@@ -30,7 +31,7 @@ func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	return j.missing(now, a, g)
 }
 
-// Present applies an answer of the SFU: session is in the room.
+// Present returns j after an answer of the SFU that session is in the room.
 func (j Job) Present(now time.Time, session string) Job {
 	if j.State == Cancelling {
 		return j
@@ -47,9 +48,10 @@ func (j Job) Present(now time.Time, session string) Job {
 	return j.connected(now, session)
 }
 
-// found applies an answer of the participant's node: it holds a session.
-// session is the session on record, "" if there is none. If a session was
-// reported to have left, it is unknown which one has come since.
+// found returns j after the participant's node has said that it holds a session
+// of the participant. session is the session on record. If it is "", the node
+// holds the session that j knows, unless that was reported to have left: then
+// the new session is unknown.
 func (j Job) found(now time.Time, session string) Job {
 	unrecorded := session == ""
 	j = j.answered()
@@ -66,9 +68,10 @@ func (j Job) found(now time.Time, session string) Job {
 	return j
 }
 
-// unreachable applies an answer of the SFU: no node holds the session, and the
-// record does not say whether it is over. After two such answers its node is
-// gone, and all its participants have time to come back.
+// unreachable returns j after the SFU has said that no node holds the session,
+// while the record does not show whether the session is over. After two such
+// answers the session's node counts as gone, and the participant has time to
+// come back.
 func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	j = j.answered()
 	switch {
@@ -87,9 +90,10 @@ func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	return j.leaving(now, g.Outage)
 }
 
-// missing applies an answer of the SFU: no session is on record, and no node
-// holds one, if asked. The graces count from the start of the question. The
-// last question begins early enough for a refusal before their end.
+// missing returns j after the SFU has said that no session is on record and, if
+// a node was asked, that no node holds one. The graces count from the start of
+// the question. The last question begins so early that a refusal comes before
+// the graces end.
 func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	took := now.Sub(a.Asked)
 	if a.Node == NodeRefuses {
@@ -111,7 +115,8 @@ func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	return next
 }
 
-// refusedBy records that no node holds the session.
+// refusedBy returns j with the time of a, if a says that no node holds the
+// session.
 func (j Job) refusedBy(a Answer) Job {
 	if a.Node == NodeRefuses {
 		j.Refused = a.Asked
@@ -119,9 +124,10 @@ func (j Job) refusedBy(a Answer) Job {
 	return j
 }
 
-// Absent applies an answer of the SFU: the participant is not in the room.
-// confirm is the wait for a second look if no leaving was reported. outage is
-// how much longer clients may take to reconnect after an outage of the SFU.
+// Absent returns j after an answer of the SFU that the participant is not in
+// the room. If no leaving was reported, a second look comes after confirm.
+// outage is how much longer clients may take to reconnect after an outage of
+// the SFU.
 func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 	j = j.answered()
 	switch j.State {
@@ -144,17 +150,18 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 		return j.sending(now)
 	case Sending:
 		if outage > 0 && !j.ClearLeave {
-			// The decision is from before the outage: everybody has time to come
-			// back.
+			// The decision to send is from before the outage. Since then
+			// everybody has time to come back.
 			return j.leaving(now, outage)
 		}
 	}
 	return j
 }
 
-// Forgotten applies an answer of the SFU: the room was created at remade, so it
-// is not the participant's. The SFU has dropped everybody, and they have outage
-// to come back. It applies once per room, even if the SFU's clock is ahead.
+// Forgotten returns j after an answer of the SFU that the room was created at
+// remade, so that it is not the room in which the participant was. The SFU has
+// dropped everybody, and the participant has the time outage to come back. The same
+// room does not count again as new, even if the SFU's clock is ahead.
 func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
 	j.RoomSeen, j.RoomLost = timing.Later(now, remade), true
@@ -165,10 +172,10 @@ func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 	return j.leaving(now, outage)
 }
 
-// waiting plans the next look for a participant who has not come.
+// waiting returns j with the next look for a participant who has not come.
 func (j Job) waiting(now time.Time) Job {
 	j.Looks++
-	last := j.Deadline.Add(-refusalTime) // early enough for a refusal in time
+	last := j.Deadline.Add(-refusalTime) // so that a refusal comes before the deadline
 	if !now.Before(last) {
 		last = j.Deadline
 	}
@@ -176,15 +183,16 @@ func (j Job) waiting(now time.Time) Job {
 	return j
 }
 
-// Unanswered records that the SFU did not answer. outage is how long clients
-// may take to reconnect once it does. A leave that is in no doubt is sent
-// anyway. trusted says that nothing contradicts the job.
+// Unanswered returns j after the SFU did not answer. outage is how long clients
+// may take to reconnect once the SFU answers again. If the participant's client
+// said that it leaves and trusted is true, the leave is sent anyway. trusted
+// says that the store still has this job, so that no return was reported.
 func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	j = j.UnansweredFrom(now)
 	j.Looks++
 	if j.State == Waiting && j.Looks == 1 {
-		// The client scheduled the event some time ago, and may not appear on the SFU
-		// soon.
+		// The client scheduled the event some time ago, and may take long to join, so
+		// the delay is restarted now.
 		j.NextRestart = now
 	}
 	switch {
@@ -205,8 +213,8 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	return j
 }
 
-// UnansweredFrom records that the SFU has not said since the time since whether
-// the participant is there.
+// UnansweredFrom returns j with the record that the SFU has not said, since the
+// time since, whether the participant is there. An earlier record stays.
 func (j Job) UnansweredFrom(since time.Time) Job {
 	if j.UnansweredSince.IsZero() {
 		j.UnansweredSince = timing.Later(since, j.AcceptedAt)
@@ -214,6 +222,7 @@ func (j Job) UnansweredFrom(since time.Time) Job {
 	return j
 }
 
+// answered returns j after the SFU has said whether the participant is there.
 func (j Job) answered() Job {
 	j.UnansweredSince = time.Time{}
 	return j

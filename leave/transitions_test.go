@@ -25,7 +25,7 @@ var (
 	afterwards = noon.Add(2 * time.Hour)
 )
 
-// in returns a job in a state; that of Leaving has a grace which is not over.
+// in returns a job in the state s. The grace of a Leaving job is not over.
 func in(t *testing.T, s State) Job {
 	t.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -58,7 +58,7 @@ func in(t *testing.T, s State) Job {
 	return j
 }
 
-// happenings are the second column of the table in docs/leave.md.
+// happenings does what the second column of the table in docs/leave.md names.
 var happenings = map[string]func(j Job) Job{
 	"a session joins":                                  func(j Job) Job { return j.Joined(noon, mine) },
 	"its session joins once more":                      func(j Job) Job { return j.Joined(noon, mine) },
@@ -91,12 +91,14 @@ var happenings = map[string]func(j Job) Job{
 	"no answer, it said good-bye, and the store is away": func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, false) },
 }
 
-// fromNode is an answer with that of the participant's node.
+// fromNode returns an answer of the SFU that has session on record, and node as
+// the answer of the participant's node.
 func fromNode(session string, node NodeAnswer) Answer {
 	return Answer{Asked: noon, Session: session, Node: node}
 }
 
-// refusedTwice has the SFU say twice that no node has the session on record.
+// refusedTwice returns j after the SFU has said twice that no node holds the
+// session on record.
 func refusedTwice(j Job) Job {
 	first := j.Told(noon, fromNode(mine, NodeRefuses), testGrace)
 	second := fromNode(mine, NodeRefuses)
@@ -104,7 +106,7 @@ func refusedTwice(j Job) Job {
 	return first.Told(second.Asked, second, testGrace)
 }
 
-// delegated is what becomes of old when id is delegated.
+// delegated returns the job that replaces old when the leave id is delegated.
 func delegated(id string, old Job) Job {
 	parsed, err := matrix.ParseDelayID(id)
 	if err != nil {
@@ -114,7 +116,8 @@ func delegated(id string, old Job) Job {
 	return New(old.Key, old.User, parsed, old.Delay, noon).Replacing(old)
 }
 
-// TestTable does what the table in docs/leave.md says.
+// TestTable checks each row of the table in docs/leave.md: what becomes of a job
+// in that state when that happens.
 func TestTable(t *testing.T) {
 	page, err := os.ReadFile("../docs/leave.md")
 	if err != nil {
@@ -139,6 +142,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// wantBecomes checks that got is as becomes says, the third column of row.
 func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	t.Helper()
 	want, also, _ := strings.Cut(becomes, ", ")
@@ -147,7 +151,7 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	}
 	want, _, limited := strings.Cut(want, " for a minute")
 	if want == "as not there" {
-		want = string(Sending) // its grace is over
+		want = string(Sending) // the grace of a job in that row is over, so the leave is sent
 	}
 	if got.State != State(want) {
 		t.Errorf("%s: got the state %s, want %s", row, got.State, want)
@@ -166,7 +170,8 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	}
 }
 
-// TestDrawing has one drawing, wherever it stands.
+// TestDrawing: the drawing of the states is the same in docs/leave.md and in the
+// package's comment.
 func TestDrawing(t *testing.T) {
 	page, err := os.ReadFile("../docs/leave.md")
 	if err != nil {
@@ -179,7 +184,7 @@ func TestDrawing(t *testing.T) {
 	_, after, _ := strings.Cut(string(page), "```\n")
 	drawing, _, _ := strings.Cut(after, "```")
 	if drawing == "" {
-		t.Fatal("docs/leave.md has no drawing: got none, want some")
+		t.Fatal("docs/leave.md has no drawing between ``` lines, want one")
 	}
 	var comment strings.Builder
 	for line := range strings.Lines(drawing) {
@@ -190,7 +195,8 @@ func TestDrawing(t *testing.T) {
 	}
 }
 
-// TestPeriods are those of the specification: room for several tries.
+// TestPeriods: the times of restarts leave room for several tries within each
+// delay.
 func TestPeriods(t *testing.T) {
 	for delay, want := range map[time.Duration]struct{ period, attempt, longestPause time.Duration }{
 		500 * time.Millisecond: {125 * time.Millisecond, 500 * time.Millisecond / 6, 500 * time.Millisecond / 18},
@@ -216,7 +222,8 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
-// TestDowntimeIsNotCounted: what nobody could do ends no job.
+// TestDowntimeIsNotCounted: no job ends because of a time in which no process
+// ran.
 func TestDowntimeIsNotCounted(t *testing.T) {
 	for _, state := range States() {
 		for _, down := range []time.Duration{10 * time.Minute, 2 * time.Hour, 30 * time.Hour} {
@@ -224,21 +231,21 @@ func TestDowntimeIsNotCounted(t *testing.T) {
 				began := noon.Add(down)
 				j := in(t, state).Resumed(began)
 				if why := j.Over(began.Add(900*time.Millisecond), began); why != "" {
-					t.Errorf("%s, down for %v: got %s, want none", state, down, why)
+					t.Errorf("a %s job, down for %v: it ends because %q, want it to go on", state, down, why)
 				}
 				if j.Due().After(began) {
-					t.Errorf("%s, down for %v: got it due at %v, want by %v", state, down, j.Due(), began)
+					t.Errorf("a %s job, down for %v: it is due at %v, want it by %v", state, down, j.Due(), began)
 				}
 				if why := j.Over(began.Add(2*time.Hour), began); why == "" {
-					t.Errorf("%s, down for %v, and 2 h without success: it goes on: got none, want some", state, down)
+					t.Errorf("a %s job, down for %v, and then 2 h without success: it goes on, want it to end", state, down)
 				}
 			})
 		}
 	}
 }
 
-// TestNoTryAtOnce: stores keep milliseconds, and a time that is truncated to
-// them must not be now.
+// TestNoTryAtOnce: after a failure the next try is later than now, even when a
+// store has cut its time to milliseconds.
 func TestNoTryAtOnce(t *testing.T) {
 	j := in(t, Connected)
 	j.Delay, j.Restarted, j.NextRestart = 8*time.Second, noon, noon

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ParseCompact parses a compact record of a job of user. The error is a
-// *[RecordError] if a value is one that no job has. It ignores fields that only
-// later versions know.
+// ParseCompact parses a compact record of a job of user. It returns a
+// *[RecordError] if the record is cut off, or a value is one that no job can
+// have. It ignores fields that only later versions of the program know.
 func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 	read := Job{User: user}
 	recorded := reflect.New(recordType()).Elem()
@@ -26,7 +26,7 @@ func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 		err = errors.New("the record continues after its last field")
 	}
 	for _, i := range compactField {
-		if i >= 0 { // all fields are read, so that an error names the job
+		if i >= 0 { // all fields are read, even after an error, so that the error can name the job
 			err = cmp.Or(err, fields[i].read(&read, recorded.Field(i).Interface()))
 		}
 	}
@@ -49,7 +49,7 @@ type compact struct {
 // mostNumbers is how many fields a compact record can have.
 const mostNumbers = 64
 
-// fields reads all fields, and sets those that are known.
+// fields reads all fields of the record, and sets the known ones in recorded.
 func (c *compact) fields(recorded reflect.Value) {
 	present, accepted := c.uint(), int64(0)
 	for n := range mostNumbers {
@@ -76,7 +76,7 @@ func (c *compact) fields(recorded reflect.Value) {
 	}
 }
 
-// set sets what a record has in f to a number or a text.
+// set sets to, the value of f in a record, to number or text, as f needs.
 func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	switch {
 	case c.err != nil:
@@ -99,8 +99,8 @@ func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	}
 }
 
-// texts reads the list of texts in a text. Such a text is the value of one
-// field.
+// texts returns the texts in list, the value of a field that holds several
+// texts.
 func (c *compact) texts(list string) (texts []string) {
 	in := compact{rest: []byte(list)}
 	for len(in.rest) > 0 {
@@ -112,6 +112,7 @@ func (c *compact) texts(list string) (texts []string) {
 	return texts
 }
 
+// fail records err, unless there was an error before, and ends the reading.
 func (c *compact) fail(err error) {
 	c.err, c.rest = cmp.Or(c.err, err), nil
 }

@@ -1,13 +1,13 @@
-// Package clock tells a process the time by a clock that never jumps.
+// Package clock provides a clock that never jumps.
 //
-// If somebody sets the wall clock, every action planned by it moves: set back
-// by a minute, each action comes a minute late. A [Clock] starts with the wall
-// clock's time and then follows the monotonic clock. The monotonic clock stands
-// still while the machine sleeps; a Clock adds that time.
+// If somebody sets the wall clock back by a minute, every action that was planned by
+// the wall clock comes a minute late. So a [Clock] starts with the wall clock's time
+// and then follows the monotonic clock. The monotonic clock stands still while the
+// machine sleeps; a Clock adds that time.
 //
-// Two processes only have the wall clock in common. So does a process with the
-// one before its restart. [Clock.Wall] converts a time for another process.
-// [Clock.Steady] converts a time from another process.
+// Two processes have only the wall clock in common, even if one is the successor of
+// the other. [Clock.Wall] converts a time for another process. [Clock.Steady]
+// converts a time from another process.
 package clock
 
 import (
@@ -26,11 +26,11 @@ type Clock struct {
 
 // Source is what a [Clock] reads besides Go's monotonic clock.
 type Source struct {
-	// Wall is the wall clock; nil for the machine's.
+	// Wall is the wall clock. Nil means the wall clock of the machine.
 	Wall func() time.Time
-	// Slept returns how long the machine has slept since some fixed instant; nil
-	// for the machine's own value. For a moment it may return too little, but
-	// never too much.
+	// Slept returns how long the machine has slept since some fixed instant. Nil
+	// means that the operating system is asked. For a moment Slept may return too
+	// little, but never too much.
 	Slept func() time.Duration
 }
 
@@ -48,14 +48,14 @@ func From(s Source) *Clock {
 	if s.Slept == nil {
 		s.Slept = machineSlept
 	}
-	// A value that is too small here would make all later values too large.
+	// If before were too small, all later values of c.slept would be too large.
 	before := mostOf(looks, s.Slept)
 	c.slept = func() time.Duration { return s.Slept() - before }
 	return c
 }
 
-// Now returns the time, never earlier than before. It has a monotonic reading
-// for comparing it with other times of this clock.
+// Now returns the time by this clock, which is never earlier than a time it has
+// returned before. It has a monotonic reading, by which times of this clock compare.
 func (c *Clock) Now() time.Time {
 	return c.began.Add(time.Since(c.began) + c.asleep() + c.shift)
 }
@@ -74,8 +74,8 @@ func (c *Clock) asleep() time.Duration {
 	}
 }
 
-// Ahead returns, in milliseconds, how far the wall clock is ahead of this
-// clock: by how much it was set since this clock was made.
+// Ahead returns how far the wall clock is ahead of this clock, rounded to
+// milliseconds. That is by how much the wall clock was set since this clock was made.
 func (c *Clock) Ahead() time.Duration {
 	before := c.Now()
 	most, after := c.compare()
@@ -88,8 +88,8 @@ func (c *Clock) Ahead() time.Duration {
 	return most.Round(time.Millisecond)
 }
 
-// compare returns how far the wall clock was ahead, and this clock's time just
-// after.
+// compare reads the wall clock and then this clock. It returns how far the wall clock
+// was ahead, and the time by this clock.
 func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 	wall := c.wall()
 	after = c.Now()
@@ -97,9 +97,9 @@ func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 }
 
 const (
-	// looks bounds how often two clocks are compared. If the process is delayed
-	// between the two readings, the result is wrong, always in the same direction.
-	// A delay in every comparison is unlikely.
+	// looks is how often two clocks are compared at most. If the process is delayed
+	// between the two readings, the difference is too small, never too large. A delay
+	// in every comparison is unlikely.
 	looks = 4
 	// atOnce is the longest time of a comparison that needs no repetition.
 	atOnce = 100 * time.Microsecond
@@ -114,8 +114,8 @@ func mostOf(n int, read func() time.Duration) time.Duration {
 	return most
 }
 
-// Wall returns what the wall clock shows at t, a time of this clock, if it is
-// not set again. The zero time stays zero.
+// Wall returns what the wall clock shows at t, a time of this clock, unless the wall
+// clock is set again. The zero time stays zero.
 func (c *Clock) Wall(t time.Time) time.Time { return moved(t, c.Ahead()) }
 
 // Steady returns the time of this clock at which the wall clock shows t. The

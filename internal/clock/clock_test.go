@@ -14,11 +14,11 @@ import (
 func wantTime(t *testing.T, what string, got, want time.Time) {
 	t.Helper()
 	if !got.Equal(want) {
-		t.Errorf("%s is %v, want %v", what, got, want)
+		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
 }
 
-// A clock goes on by what has passed, whatever the wall clock shows.
+// If the wall clock is set, the clock still goes on by the time that has passed.
 func TestWallClockIsSet(t *testing.T) {
 	for _, jump := range []time.Duration{-time.Minute, time.Minute, -24 * time.Hour, 56 * 365 * 24 * time.Hour, time.Millisecond} {
 		t.Run(jump.String(), func(t *testing.T) {
@@ -32,10 +32,10 @@ func TestWallClockIsSet(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				wantTime(t, "Now", c.Now(), began.Add(20*time.Second))
 				if got := c.Since(began); got != 20*time.Second {
-					t.Errorf("Since the beginning: %v, want 20s", got)
+					t.Errorf("Since(the beginning): got %v, want 20s", got)
 				}
 				if got := c.Ahead(); got != jump {
-					t.Errorf("the wall clock is ahead by %v, want %v", got, jump)
+					t.Errorf("Ahead: got %v, want %v", got, jump)
 				}
 				wantTime(t, "Wall(Now)", c.Wall(c.Now()), m.Wall())
 				wantTime(t, "Steady(the wall clock)", c.Steady(m.Wall()), c.Now())
@@ -45,18 +45,18 @@ func TestWallClockIsSet(t *testing.T) {
 	}
 }
 
-// What the machine sleeps passes, too.
+// The clock also counts the time in which the machine sleeps.
 func TestMachineSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m clocktest.Machine
-		m.Sleep(time.Hour) // before
+		m.Sleep(time.Hour) // before the clock is made
 		c := m.Clock()
 		began := c.Now()
 		time.Sleep(time.Second)
 		m.Sleep(10 * time.Minute)
 		time.Sleep(time.Second)
 		if got, want := c.Since(began), 10*time.Minute+2*time.Second; got != want {
-			t.Errorf("with ten minutes of sleep %v have passed, want %v", got, want)
+			t.Errorf("Since(the beginning), with ten minutes of sleep: got %v, want %v", got, want)
 		}
 		if got := c.Ahead(); got != 0 {
 			t.Errorf("the wall clock is ahead by %v, want 0", got)
@@ -64,7 +64,7 @@ func TestMachineSleeps(t *testing.T) {
 	})
 }
 
-// A source that tells too little for a moment does not turn the clock back.
+// If the source returns too short a sleep for a moment, the clock does not go back.
 func TestNeverBack(t *testing.T) {
 	var mu sync.Mutex
 	slept := time.Hour
@@ -102,7 +102,7 @@ func TestZeroStaysZero(t *testing.T) {
 	}
 }
 
-// The machine's own clocks agree for as long as this takes.
+// A clock with the machine's own clocks stays close to the machine's wall clock.
 func TestMachine(t *testing.T) {
 	c := clock.New()
 	for range 1000 {
@@ -122,8 +122,8 @@ func BenchmarkNow(b *testing.B) {
 	}
 }
 
-// A process that is held up while it reads the wall clock, which a busy machine
-// does to any, does not take the time that passes for a clock that was set.
+// A process is delayed while it reads the wall clock, as may happen on a busy machine.
+// That does not count as a wall clock that was set.
 func TestHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const held = 70 * time.Millisecond

@@ -11,8 +11,8 @@ import (
 
 const (
 	tick = 10 * time.Millisecond
-	// steps is how many delays of a timer a measured action may take longer: it
-	// may wait for a processor more than once.
+	// steps is the allowance in delays of a timer. It is more than one, because an
+	// action may wait for a processor several times.
 	steps = 5
 )
 

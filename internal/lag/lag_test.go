@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Where every timer is punctual there is no allowance.
+// If all timers are punctual, the allowance is 0.
 func TestPunctual(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		allowance := Measure(t)
@@ -17,7 +17,7 @@ func TestPunctual(t *testing.T) {
 	})
 }
 
-// A process that was held up has an allowance for that.
+// If a timer was late, the allowance is more than 0.
 func TestHeldUp(t *testing.T) {
 	allowance := Measure(t)
 	for began := time.Now(); allowance() == 0; {

@@ -14,8 +14,9 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// BenchmarkDelegate accepts delegations, beside what the disk itself does: as
-// many lines as there are callers, written and synced at a time.
+// BenchmarkDelegate measures how fast delegations are accepted. It compares that
+// with the bare disk, to which it writes as many lines as there are callers before
+// each sync.
 func BenchmarkDelegate(b *testing.B) {
 	for name, store := range map[string]func(*Store) leave.Store{
 		"alone":   func(s *Store) leave.Store { return s },
@@ -28,7 +29,7 @@ func BenchmarkDelegate(b *testing.B) {
 	}
 }
 
-// BenchmarkPut stores jobs one after the other: each waits for the disk.
+// BenchmarkPut stores jobs one after another. Each waits for the disk.
 func BenchmarkPut(b *testing.B) {
 	raw := rawRate(b, 1)
 	s := benched(b, filepath.Join(b.TempDir(), "leaves.db"))
@@ -52,8 +53,8 @@ func benched(b *testing.B, path string) *Store {
 	return s
 }
 
-// rawRate is how many lines can be written in a second, so many of them synced
-// together.
+// rawRate measures how many lines the bare disk can write in a second. together is
+// the number of lines written before each sync.
 func rawRate(b *testing.B, together int) float64 {
 	b.Helper()
 	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))

@@ -8,13 +8,13 @@ import (
 	"testing"
 )
 
-// powerDisk is a disk whose power goes after some operations. What was not
-// synced then may be there or not.
+// powerDisk is a disk whose power fails after left operations. Data that was not
+// synced then may be on the disk or not.
 type powerDisk struct {
 	osDisk
 	left  int
 	files map[string]*powerFile
-	undo  func() error // takes a rename back that may not last
+	undo  func() error // undoes the last rename, which was not synced; nil if there is none
 }
 
 type powerFile struct {
@@ -110,7 +110,7 @@ func (f *powerFile) Sync() error {
 	return nil
 }
 
-// lose takes away what was not synced.
+// lose removes all data that was not synced.
 func (d *powerDisk) lose() error {
 	var errs []error
 	for name, f := range d.files {
@@ -122,8 +122,9 @@ func (d *powerDisk) lose() error {
 	return errors.Join(errs...)
 }
 
-// TestPowerGoes at every operation of the disk, the file being written anew all
-// the time: what was acknowledged is there, and the file is never damaged.
+// TestPowerGoes: the power fails at every possible operation of the disk, while
+// the store replaces its file all the time. Acknowledged writes are in the file
+// afterwards, and the file is never damaged.
 func TestPowerGoes(t *testing.T) {
 	for _, lose := range []bool{true, false} {
 		done := false
@@ -144,7 +145,7 @@ func TestPowerGoes(t *testing.T) {
 				p.log = &logBuffer{}
 				s = p.open(t, osDisk{}, spare)
 				if got := jobs(t, s.memory); !slices.Equal(got, acknowledged) && !slices.Equal(got, begun) {
-					t.Errorf("found %q, want %q, or %q", got, acknowledged, begun)
+					t.Errorf("after the power failure: got the jobs %q, want the acknowledged %q, or %q with the last write", got, acknowledged, begun)
 				}
 				if len(p.aside(t)) > 0 || p.log.has("level=ERROR") {
 					t.Errorf("log: got %s, want no damage", p.log.b.String())
@@ -154,8 +155,8 @@ func TestPowerGoes(t *testing.T) {
 	}
 }
 
-// TestNameIsMadeToLast: a process that was killed may have renamed the file
-// without a word to the disk.
+// TestNameIsMadeToLast: a killed process may have renamed the file without a sync
+// of the directory. So Open syncs the directory.
 func TestNameIsMadeToLast(t *testing.T) {
 	p := newPlace(t)
 	p.open(t, osDisk{}, spare).Close()
@@ -170,8 +171,8 @@ func TestNameIsMadeToLast(t *testing.T) {
 	s.Close()
 }
 
-// work writes until a write fails or nothing is left to do. It returns the jobs
-// that were acknowledged.
+// work makes up to 20 writes, until one fails. It returns the jobs after the last
+// acknowledged write, and whether all writes were made.
 func work(t *testing.T, s *Store) (acknowledged []string, done bool) {
 	for n := range 20 {
 		j := job(t, n%5)

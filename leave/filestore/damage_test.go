@@ -15,8 +15,9 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// example returns a file with two jobs in it as it was begun, and three lines
-// written since, and what is in memory behind each of its lines.
+// example returns a file that was begun with two jobs, and to which three lines
+// were added. after has the jobs in memory after each line, by the offset of the
+// line's end.
 func example(t *testing.T) (file []byte, after map[int][]string) {
 	t.Helper()
 	p := newPlace(t)
@@ -24,7 +25,7 @@ func example(t *testing.T) (file []byte, after map[int][]string) {
 	put(t, s, 1)
 	put(t, s, 2)
 	s.Close()
-	p.write(t, append(p.read(t), "torn"...)) // has it written anew
+	p.write(t, append(p.read(t), "torn"...)) // makes the next Open begin a new file
 	s = p.open(t, osDisk{}, spare)
 	after = map[int][]string{len(p.read(t)): jobs(t, s.memory)}
 	for _, write := range []func(){
@@ -38,7 +39,7 @@ func example(t *testing.T) (file []byte, after map[int][]string) {
 	return p.read(t), after
 }
 
-// TestCutAnywhere opens what is left of a file that ends anywhere.
+// TestCutAnywhere reads a file that was cut off at each possible place.
 func TestCutAnywhere(t *testing.T) {
 	file, after := example(t)
 	complete := bytes.Index(file, []byte(`{"complete":true}`)) + len(`{"complete":true}`) + 1
@@ -47,7 +48,7 @@ func TestCutAnywhere(t *testing.T) {
 		found := read(bytes.NewReader(file[:n]), m)
 		if n < complete {
 			if found.damage == nil {
-				t.Errorf("cut at %d, in what the file was begun with: got no damage, want some", n)
+				t.Errorf("cut at %d, before \"complete\": got no damage, want some", n)
 			}
 			continue
 		}
@@ -58,16 +59,16 @@ func TestCutAnywhere(t *testing.T) {
 			}
 		}
 		if found.damage != nil || found.size != int64(whole) || found.cut != int64(n-whole) {
-			t.Errorf("cut at %d: %+v, want %d whole bytes", n, found, whole)
+			t.Errorf("cut at %d: got %+v, want no damage and %d reliable bytes", n, found, whole)
 		}
 		if got := jobs(t, m); !slices.Equal(got, after[whole]) {
-			t.Errorf("cut at %d: %q, want %q", n, got, after[whole])
+			t.Errorf("cut at %d: got the jobs %q, want %q", n, got, after[whole])
 		}
 	}
 }
 
-// TestFlippedAnywhere changes each byte of a file. The end of the last line but
-// one counts as the last's: without it the two are one.
+// TestFlippedAnywhere changes each byte of a file. The line end before the last
+// line counts as part of the last line: without it, the last two lines are one.
 func TestFlippedAnywhere(t *testing.T) {
 	file, after := example(t)
 	tail := 0 // where the last line begins
@@ -89,7 +90,7 @@ func TestFlippedAnywhere(t *testing.T) {
 	}
 }
 
-// TestTornTail: what is behind the last whole line is cut away for good.
+// TestTornTail: bytes behind the last valid line are removed from the file.
 func TestTornTail(t *testing.T) {
 	file, after := example(t)
 	for _, tail := range []string{"0", "00000000 {}\n", strings.Repeat("\x00", 5000), "\n\n", string(file[:30])} {
@@ -109,7 +110,8 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
-// TestDamaged: the file is kept, what can be read of it too, and work goes on.
+// TestDamaged: a damaged file is kept under another name. The store goes on with
+// the jobs that it could read.
 func TestDamaged(t *testing.T) {
 	file, _ := example(t)
 	lines := bytes.SplitAfter(file, []byte("\n"))
@@ -138,7 +140,7 @@ func TestDamaged(t *testing.T) {
 			wantIDs(t, s, c.jobs...)
 			aside := p.aside(t)
 			if len(aside) != 1 || !p.log.has("level=ERROR") || !p.log.has(aside[0]) {
-				t.Fatalf("got %q kept, and the log %q, want one file, which an error names", aside, p.log.b.String())
+				t.Fatalf("kept files %q, and the log %q, want one kept file, and an error in the log that names it", aside, p.log.b.String())
 			}
 			if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, c.file) {
 				t.Errorf("kept: got %d bytes, %v, want the %d that were found", len(kept), err, len(c.file))
@@ -153,7 +155,7 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestLongLine: of a line that is too long no more is kept than of others.
+// TestLongLine: lineReader keeps only the beginning of a line that is too long.
 func TestLongLine(t *testing.T) {
 	const piece = 64 << 10
 	long := io.LimitReader(endless{}, 4*maxLine)
@@ -200,7 +202,7 @@ func line(tb testing.TB, salt uint32, v any) []byte {
 	return b
 }
 
-// badLine returns a line with three jobs, the second of which is none.
+// badLine returns a line with three records of jobs. The second is not valid.
 func badLine(t *testing.T, salt uint32) []byte {
 	t.Helper()
 	list := make([]map[string]any, 3)
@@ -217,8 +219,8 @@ func badLine(t *testing.T, salt uint32) []byte {
 	return line(t, salt, map[string]any{"jobs": list, "ended": []ended{ended(job(t, 2).Key)}})
 }
 
-// TestBadRecord: what is no job is kept out and named, once; the others of its
-// line are not, and the next start finds nothing wrong.
+// TestBadRecord: the store leaves out an invalid record and names it in the log,
+// once. It keeps the other jobs of the line. The next start finds nothing wrong.
 func TestBadRecord(t *testing.T) {
 	file, _ := example(t)
 	p := newPlace(t)
@@ -234,7 +236,7 @@ func TestBadRecord(t *testing.T) {
 		t.Errorf("%d files are kept, want 1", got)
 	}
 	if got := s.Status().SetAside; got != 1 {
-		t.Errorf("%d records are said to be set aside, want 1", got)
+		t.Errorf("Status.SetAside: got %d records, want 1", got)
 	}
 	s.Close()
 	p.log = &logBuffer{}
@@ -244,7 +246,7 @@ func TestBadRecord(t *testing.T) {
 	}
 }
 
-// TestManyBadRecords: the log does not grow by a line for each.
+// TestManyBadRecords: the log names only the first invalid records.
 func TestManyBadRecords(t *testing.T) {
 	file, _ := example(t)
 	p := newPlace(t)
@@ -255,7 +257,7 @@ func TestManyBadRecords(t *testing.T) {
 	s := p.open(t, osDisk{}, spare)
 	wantIDs(t, s, 3, 11, 13)
 	if got := s.Status().SetAside; got != 1000 {
-		t.Errorf("%d records are said to be set aside, want 1000", got)
+		t.Errorf("Status.SetAside: got %d records, want 1000", got)
 	}
 	if got := p.log.count("\n"); got > mostNamed+1 {
 		t.Errorf("log: got %d lines, want at most %d", got, mostNamed+1)

@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// disk is what a journal needs of the file system.
+// disk is the operations of the file system that a journal needs.
 type disk interface {
-	// create opens a new empty file, and replaces a file of that name.
+	// create opens a new empty file. It replaces an existing file of that name.
 	create(name string) (file, error)
 	// extend opens a file for appending.
 	extend(name string) (file, error)
@@ -52,7 +52,7 @@ func (osDisk) syncDir(name string) error {
 	defer dir.Close()
 	err = dir.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil // some file systems do not need it for their directories
+		return nil // some file systems neither need nor support a sync of directories
 	}
 	return err
 }

@@ -17,11 +17,11 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// trouble is a fault that tests switch on, for some operations.
+// trouble makes some operations of a disk fail while it is on.
 type trouble struct {
 	err  error
 	ops  []string
-	file string // the end of the names concerned
+	file string // the operations fail only for files whose names end with this
 	on   atomic.Bool
 }
 
@@ -32,9 +32,8 @@ func (d *trouble) fault(op, name string) error {
 	return nil
 }
 
-// TestFailedWrites: while the disk takes nothing, writes fail with an error and
-// the rest goes on; what was acknowledged is on the disk; afterwards
-// everything is.
+// TestFailedWrites: while the disk fails, writes fail and questions are answered.
+// Acknowledged writes are on the disk, and all jobs when it works again.
 func TestFailedWrites(t *testing.T) {
 	for name, d := range map[string]*trouble{
 		"disk full":     {err: syscall.ENOSPC, ops: []string{"write", "create"}},
@@ -50,7 +49,7 @@ func TestFailedWrites(t *testing.T) {
 				d.on.Store(true)
 				for _, n := range []int{2, 3, 4} {
 					if _, err := s.Put(t.Context(), job(t, n)); !errors.Is(err, d.err) || !strings.Contains(err.Error(), p.path) {
-						t.Errorf("Put: %v, want %v and the file's name", err, d.err)
+						t.Errorf("Put: got %v, want %v with the file's name", err, d.err)
 					}
 					time.Sleep(failurePause * 2 / 3)
 				}
@@ -58,7 +57,7 @@ func TestFailedWrites(t *testing.T) {
 					t.Errorf("Claim: got %d jobs, %v, want 4 at once", len(lent), err)
 				}
 				if on := onDisk(t, p); !slices.Contains(on, 1) {
-					t.Errorf("jobs %d are on the disk, want the one acknowledged", on)
+					t.Errorf("on the disk: got the jobs %d, want the acknowledged job 1 among them", on)
 				}
 				d.on.Store(false)
 				time.Sleep(failurePause)
@@ -74,8 +73,8 @@ func TestFailedWrites(t *testing.T) {
 	}
 }
 
-// TestFailureIsToldOnce, but each time anew; and for a while after it nobody
-// asks the disk.
+// TestFailureIsToldOnce: each time the disk begins to fail, one error is logged.
+// For failurePause after a failure the disk is not tried again.
 func TestFailureIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -107,7 +106,8 @@ func TestFailureIsToldOnce(t *testing.T) {
 	})
 }
 
-// onDisk returns the jobs that another process would find now.
+// onDisk returns the numbers of the jobs that a new process would find in the file
+// now.
 func onDisk(t *testing.T, p place) []int {
 	t.Helper()
 	copied := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, &logBuffer{}}
@@ -125,7 +125,7 @@ func TestDiskFullAtStart(t *testing.T) {
 		p := newPlace(t)
 		put(t, p.open(t, osDisk{}, spare), 1)
 		p.write(t, append(p.read(t), "torn"...))
-		moved := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, p.log} // the other has the lock
+		moved := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, p.log} // the first store still holds the lock of its file
 		moved.write(t, p.read(t))
 		full := trouble{err: syscall.ENOSPC, ops: []string{"create"}}
 		full.on.Store(true)
@@ -143,19 +143,20 @@ func TestDiskFullAtStart(t *testing.T) {
 	})
 }
 
-// TestSuccessorFails: no write suffers when the file cannot be written anew.
+// TestSuccessorFails: if the successor of the file cannot be written, writes still
+// succeed.
 func TestSuccessorFails(t *testing.T) {
 	for _, op := range []string{"create", "write", "sync", "rename"} {
 		t.Run(op, func(t *testing.T) {
 			p := newPlace(t)
 			d := &trouble{err: syscall.EIO, ops: []string{op}, file: ".new"}
-			p.open(t, osDisk{}, spare).Close() // a file that is not called .new
+			p.open(t, osDisk{}, spare).Close() // so that the file exists, and only successors are called .new
 			s := p.open(t, faultDisk{fault: d.fault}, 500)
 			d.on.Store(true)
 			for n := range 10 {
 				put(t, s, n)
 			}
-			// The file doubles before it is tried again.
+			// The store tries again only when the file has doubled.
 			if got := p.log.count("level=WARN"); got < 1 || got > 3 {
 				t.Errorf("10 writes that fail: got %d lines in the log, want 1 to 3", got)
 			}
@@ -166,15 +167,15 @@ func TestSuccessorFails(t *testing.T) {
 			want := jobs(t, s.memory)
 			s.Close()
 			if _, err := os.Stat(p.path + ".new"); err == nil {
-				t.Error("a successor was left behind: got no error, want one")
+				t.Errorf("the successor %s.new still exists after Close, want it removed", p.path)
 			}
 			wantJobs(t, p.open(t, osDisk{}, spare), want)
 		})
 	}
 }
 
-// TestDirectoryFails: as long as the successor's name may not last, nothing
-// more is acknowledged.
+// TestDirectoryFails: if the directory cannot be synced after the rename of the
+// successor, no write is acknowledged.
 func TestDirectoryFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -197,8 +198,8 @@ func TestDirectoryFails(t *testing.T) {
 	})
 }
 
-// TestSleepingDisk: calls return with their context, questions are answered,
-// and what was under way is written when the disk wakes.
+// TestSleepingDisk: while a sync hangs, calls return when their context ends, and
+// questions are answered. When the disk wakes, all pending writes are made.
 func TestSleepingDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -236,7 +237,7 @@ func TestSleepingDisk(t *testing.T) {
 	})
 }
 
-// TestSharedSync: writes that come while the disk is at work share one sync.
+// TestSharedSync: writes that come while the disk is busy share one sync.
 func TestSharedSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const writers = 200
@@ -260,7 +261,7 @@ func TestSharedSync(t *testing.T) {
 		close(first)
 		wg.Wait()
 		if got := syncs.Load(); got != 2 {
-			t.Errorf("%d syncs for %d writes, want the first's and one for all others", got, writers)
+			t.Errorf("got %d syncs for %d writes, want 2: one for the first write, and one for all others", got, writers)
 		}
 	})
 }
@@ -272,14 +273,14 @@ func TestLocked(t *testing.T) {
 		start := time.Now()
 		_, err := Open(t.Context(), p.path, clock.New(), nil)
 		if took := time.Since(start); err == nil || took != 15*time.Second {
-			t.Errorf("opened by two: got %v after %v, want an error after 15 s", err, took)
+			t.Errorf("Open by a second process: got %v after %v, want an error after 15 s", err, took)
 		} else if !strings.Contains(err.Error(), p.path) {
-			t.Errorf("the error does not name the file: got %v, want %q in it", err, p.path)
+			t.Errorf("Open by a second process: got %v, want %q in it", err, p.path)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if _, err := Open(ctx, p.path, clock.New(), nil); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("opened by two: got %v, want %v", err, context.DeadlineExceeded)
+			t.Errorf("Open by a second process: got %v, want %v", err, context.DeadlineExceeded)
 		}
 	})
 }
@@ -293,7 +294,7 @@ func TestGivenUp(t *testing.T) {
 		start := time.Now()
 		wantIDs(t, p.open(t, osDisk{}, spare), 1)
 		if took := time.Since(start); took < 5*time.Second || took > 6*time.Second {
-			t.Errorf("opened after %v, want 5 s to 6 s", took)
+			t.Errorf("Open by a second process took %v, want 5 s to 6 s, because the first one closes the file after 5 s", took)
 		}
 	})
 }

@@ -15,14 +15,14 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// always is a spare that has the file written anew all the time.
+// always is a value of spare that makes the store replace its file all the time.
 const always = -1 << 40
 
 func TestConformanceWhileWrittenAnew(t *testing.T) {
 	leavetest.Run(t, func(t *testing.T) leavetest.Store { return newPlace(t).open(t, fast, always) })
 }
 
-// TestReopen has what was written there again, after any writes.
+// TestReopen: after any writes, a store that is opened again has the same jobs.
 func TestReopen(t *testing.T) {
 	for _, spare := range []int64{always, 0, 2000, spare} {
 		t.Run(fmt.Sprint(spare), func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// scribble does something to one of some jobs.
+// scribble makes one random write to one of 20 jobs.
 func scribble(t *testing.T, s *Store) {
 	n := rand.IntN(20)
 	_, err := s.Get(t.Context(), job(t, n).Key)
@@ -80,9 +80,9 @@ func TestManyJobs(t *testing.T) {
 		}
 		s = p.open(t, d, always)
 		if got := len(s.Keys()); got != len(many) {
-			t.Errorf("%d jobs, want %d", got, len(many))
+			t.Errorf("got %d jobs in the file, want %d", got, len(many))
 		}
-		for range 10 { // written anew, a part with each
+		for range 10 { // each write copies a part of the jobs to the successor
 			change(t, s, 1, false)
 		}
 	}
@@ -103,7 +103,7 @@ func TestFileDoesNotGrow(t *testing.T) {
 		t.Errorf("10 jobs after 200 writes: got %d bytes, want at most 25,000", got)
 	}
 	if _, err := os.Stat(s.journal.successor()); err == nil && s.journal.next == nil {
-		t.Error("got a successor that nothing writes, want none")
+		t.Error("a successor exists that the journal does not write, want none")
 	}
 }
 
@@ -133,7 +133,7 @@ func TestFileIsItsOwnersAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := info.Mode().Perm(); got != 0o600 {
-		t.Errorf("mode %o, want 600", got)
+		t.Errorf("the mode of the file: got %o, want 600", got)
 	}
 }
 
@@ -150,7 +150,8 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestOpenRefused: the errors name the file.
+// TestOpenRefused: Open returns an error that names the file if the directory is
+// missing, or if the path is a directory.
 func TestOpenRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "directory"), 0o700); err != nil {
@@ -163,7 +164,7 @@ func TestOpenRefused(t *testing.T) {
 				s.Close()
 				t.Errorf("Open(%s): got no error, want one", path)
 			} else if !strings.Contains(err.Error(), path) {
-				t.Errorf("the error does not name %s: got %v, want %q in it", path, err, path)
+				t.Errorf("Open(%s): got %v, want %q in it", path, err, path)
 			}
 		})
 	}

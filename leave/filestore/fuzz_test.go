@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// FuzzOpen opens any file: it is opened or kept aside, and works afterwards.
-// With sealed, the fuzzer's lines get checksums that fit.
+// FuzzOpen opens a store on any file content. The store uses the file or keeps it
+// aside, and works afterwards. If sealed is true, each line gets a right checksum.
 func FuzzOpen(f *testing.F) {
 	head := line(f, 0, header{Format: format, Salt: 7})
 	one := line(f, 7, record{Jobs: []leave.Job{job(f, 1)}})
@@ -28,7 +28,7 @@ func FuzzOpen(f *testing.F) {
 		if sealed {
 			b = sealAll(head, b)
 		}
-		synctest.Test(t, func(t *testing.T) { openAny(t, b) }) // no time passes in it
+		synctest.Test(t, func(t *testing.T) { openAny(t, b) }) // in a bubble, so that openAny takes no time
 	})
 }
 
@@ -37,7 +37,7 @@ func openAny(t *testing.T, b []byte) {
 	p.write(t, b)
 	s := p.open(t, fast, spare)
 	if len(p.aside(t)) > 0 != p.log.has("level=ERROR") {
-		t.Errorf("got %q kept, and the log %q, want an error for a file that is kept", p.aside(t), p.log.b.String())
+		t.Errorf("kept files %q, and the log %q, want an error in the log if and only if a file is kept", p.aside(t), p.log.b.String())
 	}
 	if _, err := s.Claim(t.Context(), "holder", p.machine.Wall(), 1000); err != nil {
 		t.Errorf("Claim: got %v, want no error", err)

@@ -21,10 +21,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// begin is when tests take place.
+// begin is the time at which the jobs of tests are accepted.
 var begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// job returns a delegation, the same one for each n.
+// job returns the delegation number n, always the same for the same n.
 func job(tb testing.TB, n int) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -39,8 +39,7 @@ func job(tb testing.TB, n int) leave.Job {
 	return leave.New(key, user, id, time.Hour, begin)
 }
 
-// place is where a test has its file, on which machine, and what is logged
-// about it.
+// place is the file of a test, the machine on which it is, and the log about it.
 type place struct {
 	path    string
 	machine *clocktest.Machine
@@ -51,14 +50,14 @@ func newPlace(tb testing.TB) place {
 	return place{filepath.Join(tb.TempDir(), "leaves.db"), newMachine(), &logBuffer{}}
 }
 
-// newMachine returns one whose clock shows begin, or later.
+// newMachine returns a machine whose wall clock shows a minute after begin.
 func newMachine() *clocktest.Machine {
 	var m clocktest.Machine
 	m.Set(time.Until(begin) + time.Minute)
 	return &m
 }
 
-// open opens the file with a disk, closed when the test ends.
+// open opens a store on the file with the disk d. It is closed when the test ends.
 func (p place) open(tb testing.TB, d disk, spare int64) *Store {
 	tb.Helper()
 	s, err := open(context.Background(), p.path, p.machine.Clock(), slog.New(slog.NewTextHandler(p.log, nil)), d, spare)
@@ -85,7 +84,7 @@ func (p place) write(tb testing.TB, b []byte) {
 	}
 }
 
-// aside returns what was kept of damaged files.
+// aside returns the names of the damaged files that were kept.
 func (p place) aside(tb testing.TB) []string {
 	tb.Helper()
 	names, err := filepath.Glob(p.path + ".corrupt-*")
@@ -95,7 +94,7 @@ func (p place) aside(tb testing.TB) []string {
 	return names
 }
 
-// logBuffer is what a logger has written.
+// logBuffer holds what a logger has written.
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -122,7 +121,7 @@ func put(tb testing.TB, s *Store, n int) {
 	}
 }
 
-// change saves a job in another state, or ends it.
+// change saves the job number n with a new session or, if end is true, deletes it.
 func change(tb testing.TB, s *Store, n int, end bool) {
 	tb.Helper()
 	j, err := s.Get(context.Background(), job(tb, n).Key)
@@ -138,8 +137,8 @@ func change(tb testing.TB, s *Store, n int, end bool) {
 	}
 }
 
-// jobs returns what m holds, a line of JSON for a job, but for what does not
-// outlive a process: versions, leases, and when something is due.
+// jobs returns the jobs in m as JSON, sorted. It leaves out what does not outlive
+// a process: versions, leases, and when actions are due.
 func jobs(tb testing.TB, m *memory) []string {
 	tb.Helper()
 	var all []string
@@ -162,7 +161,7 @@ func jobs(tb testing.TB, m *memory) []string {
 func wantJobs(tb testing.TB, s *Store, want []string) {
 	tb.Helper()
 	if got := jobs(tb, s.memory); !slices.Equal(got, want) {
-		tb.Errorf("%d jobs:\n%s\nwant %d:\n%s", len(got), strings.Join(got, "\n"), len(want), strings.Join(want, "\n"))
+		tb.Errorf("the store holds %d jobs:\n%s\nwant %d:\n%s", len(got), strings.Join(got, "\n"), len(want), strings.Join(want, "\n"))
 	}
 }
 
@@ -183,13 +182,13 @@ func ids(tb testing.TB, s *Store) (got []int) {
 func wantIDs(tb testing.TB, s *Store, want ...int) {
 	tb.Helper()
 	if got := ids(tb, s); !slices.Equal(got, want) {
-		tb.Errorf("jobs %d are there, want %d", got, want)
+		tb.Errorf("the store holds the jobs %d, want %d", got, want)
 	}
 }
 
-// faultDisk asks fault before it does anything; an error is what happens then,
-// but errSkip, which has a sync succeed without one. A write with a fault
-// writes half.
+// faultDisk calls fault before each operation. If fault returns an error, the
+// operation fails with it, and a write writes half its bytes. If fault returns
+// errSkip for a sync, the sync is left out and succeeds.
 type faultDisk struct {
 	osDisk
 	fault func(op, name string) error
@@ -197,7 +196,7 @@ type faultDisk struct {
 
 var errSkip = errors.New("skipped")
 
-// fast is a disk that nothing is sure to last on.
+// fast is a disk that syncs nothing.
 var fast = faultDisk{fault: func(op, _ string) error {
 	if strings.HasPrefix(op, "sync") {
 		return errSkip

@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	// spare is how much a file may grow beyond twice the size that its jobs need.
+	// spare is how many bytes a file may grow beyond twice the size that its jobs
+	// need.
 	spare = 1 << 20
-	// failurePause is how long the disk is not tried after a failure.
+	// failurePause is how long the journal does not try the disk after a failure.
 	failurePause = time.Second
 )
 
@@ -31,10 +32,10 @@ type journal struct {
 	log   *slog.Logger
 	spare int64
 
-	out    *output // nil after a failure
-	needed int64   // the size of out when it had just been completed
+	out    *output // the file that is written now; nil after a failure
+	needed int64   // the size that out had when all jobs had just been copied into it
 
-	next *output // the file that replaces it; nil if none is being written
+	next *output // the successor, which will replace out; nil if none is being written
 	rest []leave.Key
 
 	failure error
@@ -64,8 +65,8 @@ func (o *output) add(v any) error {
 	return err
 }
 
-// write writes the current state of the jobs of keys to the disk. Without keys
-// it writes an empty record.
+// write writes the current state of the jobs with these keys to the disk. If keys
+// is empty, it writes an empty record.
 func (j *journal) write(keys []leave.Key) error {
 	if j.out == nil {
 		return j.renew()
@@ -88,8 +89,8 @@ func (j *journal) write(keys []leave.Key) error {
 	return nil
 }
 
-// writeLine writes one line and syncs it. The next line is begun only after
-// that.
+// writeLine writes one line and syncs it, so that the next line begins only when
+// this line is on the disk.
 func (j *journal) writeLine(keys []leave.Key) error {
 	r := j.state(keys)
 	if err := j.out.add(r); err != nil {
@@ -106,8 +107,8 @@ func (j *journal) writeLine(keys []leave.Key) error {
 	return nil
 }
 
-// state returns the jobs of keys as they are now, with wall-clock times,
-// because the next process knows no other clock.
+// state returns the current state of the jobs with these keys. Their times are by
+// the wall clock, because the next process knows no other clock.
 func (j *journal) state(keys []leave.Key) record {
 	var r record
 	ahead := j.clock.Ahead()
@@ -134,13 +135,14 @@ func (j *journal) compact() {
 	switch {
 	case err == nil:
 	case j.out == nil:
-		_ = j.fail(err) // the current file is needed for later writes; the earlier ones are safe
+		_ = j.fail(err) // later writes fail until the disk works; the earlier ones are safe
 	default:
 		j.abandon(err)
 	}
 }
 
-// renew writes a complete successor at once, after a failure.
+// renew writes a complete successor after a failure, and lets it replace the file.
+// It returns the last failure if that was less than failurePause ago.
 func (j *journal) renew() error {
 	if time.Since(j.failed) < failurePause {
 		return j.failure
@@ -156,7 +158,7 @@ func (j *journal) renew() error {
 		return j.fail(err)
 	}
 	if j.failure != nil {
-		j.log.Info("leave file: it can be written again", "path", j.path)
+		j.log.Info("leave file: the file can be written again", "path", j.path)
 	}
 	j.setFailure(nil)
 	return nil
@@ -171,8 +173,8 @@ func (j *journal) setFailure(err error) {
 	}
 }
 
-// begin creates the successor and decides which jobs to copy into it. Later
-// changes are appended to it when they happen.
+// begin creates the successor, and records in rest the keys of all jobs, which are
+// copied into it later. Changes after that are appended to it when they happen.
 func (j *journal) begin() error {
 	f, err := j.disk.create(j.successor())
 	if err != nil {
@@ -187,8 +189,8 @@ func (j *journal) begin() error {
 
 func (j *journal) successor() string { return j.path + ".new" }
 
-// advance copies some of the remaining jobs into the successor, or makes it
-// replace the file. It syncs each step, so that no step writes much.
+// advance copies up to maxJobs of the remaining jobs into the successor and syncs
+// it. If no job remains, the successor replaces the file.
 func (j *journal) advance() error {
 	if len(j.rest) == 0 {
 		return j.takeOver()
@@ -224,7 +226,8 @@ func (j *journal) takeOver() error {
 		old.Close() // the new file contains everything that the old one had
 	}
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
-		// After a crash, either of the two may have the name.
+		// After a crash, path may be the old file or the new one. So the journal
+		// must write to neither.
 		j.out.Close()
 		j.out = nil
 		return err
@@ -232,8 +235,8 @@ func (j *journal) takeOver() error {
 	return nil
 }
 
-// abandon gives up the successor. The next one is begun when the file has
-// doubled again.
+// abandon removes the successor after a failure. The next successor is begun when
+// the file has doubled again.
 func (j *journal) abandon(err error) {
 	j.log.Warn("leave file: writing a smaller file has failed; the file grows until the next try", "path", j.path, "err", err)
 	j.dropNext()
@@ -251,8 +254,8 @@ func (j *journal) dropNext() {
 	j.next, j.rest = nil, nil
 }
 
-// fail records that the disk cannot be relied on, and returns the error for
-// writes.
+// fail records that writing has failed, and closes the file. It returns the error
+// that writes return until renew succeeds.
 func (j *journal) fail(err error) error {
 	if j.out != nil {
 		j.out.Close()
@@ -260,7 +263,7 @@ func (j *journal) fail(err error) error {
 	}
 	j.dropNext()
 	if j.failure == nil {
-		j.log.Error("leave file: it cannot be written; until it can, leaves are kept only in memory", "path", j.path, "err", err)
+		j.log.Error("leave file: the file cannot be written; until it can, leaves are kept only in memory", "path", j.path, "err", err)
 	}
 	j.failed = time.Now()
 	j.setFailure(fmt.Errorf("writing the leave file %s: %w", j.path, err))

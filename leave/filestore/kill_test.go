@@ -14,12 +14,12 @@ import (
 	"matrixrtc-auth/internal/clock/clocktest"
 )
 
-// child is the variable that has TestKill write to the file it names until it
-// is killed.
+// child is an environment variable that names a file. If it is set, TestKill is
+// the child process, and writes to the file until it is killed.
 const child = "FILESTORE_TEST_CHILD"
 
-// writeForEver says of each write when it is acknowledged, and of what ends a
-// job also when it begins.
+// writeForEver writes jobs until the process is killed. It prints a line when a
+// write is acknowledged, and a line before it ends a job.
 func writeForEver(t *testing.T, path string) {
 	s, err := open(t.Context(), path, clock.New(), slog.New(slog.DiscardHandler), osDisk{}, 20_000)
 	if err != nil {
@@ -51,7 +51,8 @@ func writeForEver(t *testing.T, path string) {
 	wg.Wait()
 }
 
-// TestKill kills a process in the middle of its writes, again and again.
+// TestKill kills a process in the middle of its writes, again and again. The file
+// has all acknowledged writes, and is not damaged.
 func TestKill(t *testing.T) {
 	if path := os.Getenv(child); path != "" {
 		writeForEver(t, path)
@@ -59,7 +60,7 @@ func TestKill(t *testing.T) {
 	}
 	p := newPlace(t)
 	p.machine = &clocktest.Machine{}
-	last := map[int]string{} // what was said last of each job
+	last := map[int]string{} // the last line that the child printed about each job
 	for round := range 4 {
 		writeUntilKilled(t, p.path, 400+100*round, last)
 		p.log = &logBuffer{}
@@ -83,22 +84,24 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// wantAllDue checks that each job can be claimed now, and once. By this clock
-// none was due for years: all were written as of begin.
+// wantAllDue checks that each job can be claimed now, and only once. By their
+// recorded times the jobs would not be due for years, because begin is in the
+// future.
 func wantAllDue(t *testing.T, s *Store) {
 	t.Helper()
 	now, all := time.Now(), len(s.Keys())
 	for _, want := range []int{all, 0} {
 		if claimed, err := s.Claim(t.Context(), "holder", now, all+1); err != nil || len(claimed) != want {
-			t.Errorf("claimed %d of %d, %v, want %d", len(claimed), all, err, want)
+			t.Errorf("Claim: got %d of %d jobs (%v), want %d", len(claimed), all, err, want)
 		}
 	}
 	if all == 0 {
-		t.Error("there are no jobs: got none, want some")
+		t.Error("the store holds no jobs, want some")
 	}
 }
 
-// writeUntilKilled notes what a process says and kills it after so many words.
+// writeUntilKilled runs a child process, records its lines in last, and kills it
+// after the given number of lines.
 func writeUntilKilled(t *testing.T, path string, words int, last map[int]string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")
@@ -116,7 +119,7 @@ func writeUntilKilled(t *testing.T, path string, words int, last map[int]string)
 		var what string
 		var n int
 		if _, err := fmt.Sscan(said.Text(), &what, &n); err != nil {
-			t.Errorf("the child says %q: got %v, want no error", said.Text(), err)
+			t.Errorf("reading the line %q of the child: got %v, want no error", said.Text(), err)
 			continue
 		}
 		last[n] = what
@@ -128,6 +131,6 @@ func writeUntilKilled(t *testing.T, path string, words int, last map[int]string)
 	}
 	_ = cmd.Wait()
 	if words > 0 {
-		t.Fatalf("the child ended by itself: got %v, want 0", words)
+		t.Fatalf("the child ended by itself, %d lines before it was to be killed", words)
 	}
 }

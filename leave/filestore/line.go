@@ -15,8 +15,8 @@ const (
 	format = "matrixrtc-auth leaves 1"
 	// maxJobs is how many jobs a line may hold.
 	maxJobs = 256
-	// maxLine bounds the bytes read as one line. A job with the longest ids, all
-	// of it escaped, takes less than 20 KiB.
+	// maxLine is the most bytes that are read as one line. A job with the longest
+	// ids, if every character is escaped, takes less than 20 KiB.
 	maxLine = 16 << 20
 )
 
@@ -26,15 +26,15 @@ type header struct {
 	Salt   uint32 `json:"salt"`
 }
 
-// record is the content of every other line.
+// record is the content of every line but the first, for writing.
 type record struct {
 	Jobs     []leave.Job `json:"jobs,omitempty"`
 	Ended    []ended     `json:"ended,omitempty"`
 	Complete bool        `json:"complete,omitempty"`
 }
 
-// found is a record being read. An invalid job in it does not affect the
-// others.
+// found is a record for reading. Its jobs are parsed one by one, so that an
+// invalid job does not affect the others.
 type found struct {
 	Jobs     []json.RawMessage `json:"jobs"`
 	Ended    []ended           `json:"ended"`
@@ -58,8 +58,8 @@ func seal(salt uint32, v any) ([]byte, error) {
 	return fmt.Appendf(nil, "%s %s\n", checksum(salt, text), text), nil
 }
 
-// unseal reads a line into v. It returns errDamaged if the checksum is wrong.
-// It returns another error if a program with other records wrote the line.
+// unseal reads a line into v. It returns errDamaged if the checksum is wrong. It
+// returns another error if the checksum is right and the text is not of v's type.
 func unseal(salt uint32, line []byte, v any) error {
 	sum, text, found := bytes.Cut(line, []byte(" "))
 	text, ended := bytes.CutSuffix(text, []byte("\n"))

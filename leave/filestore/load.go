@@ -17,14 +17,14 @@ import (
 type finding struct {
 	salt   uint32
 	size   int64 // the size of the reliable part; the rest was cut off
-	needed int64 // up to and including "complete"
-	cut    int64 // bytes after size
+	needed int64 // the size of the part up to and including "complete"; 0 if that is missing
+	cut    int64 // the number of bytes after size
 	damage error // the reason why the file is damaged; nil if it is not
 	bad    []badRecord
 	nBad   int // the number of invalid records; bad holds the first ones
 }
 
-// badRecord is the place of an invalid record.
+// badRecord says where an invalid record is, and what is wrong with it.
 type badRecord struct {
 	line   int
 	offset int64 // the offset of the line in the file
@@ -34,8 +34,8 @@ type badRecord struct {
 // mostNamed is how many invalid records the log names.
 const mostNamed = 10
 
-// load reads the jobs in a file. Unreadable parts are damage. An error is one
-// that a new file would not solve.
+// load reads the jobs in a file. It reports unreadable parts as damage. It returns
+// an error only if the file cannot be opened.
 func load(path string, jobs *memory) (finding, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -56,7 +56,7 @@ func read(r io.Reader, jobs *memory) finding {
 		return finding{damage: err}
 	}
 	if len(line) == 0 {
-		return finding{damage: errors.New("it is empty")}
+		return finding{damage: errors.New("the file is empty")}
 	}
 	var h header
 	if err := unseal(0, line, &h); err != nil || h.Format != format {
@@ -105,7 +105,7 @@ func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 	case unfit != nil:
 		f.found(unfit)
 	default:
-		f.found(errors.New("its end is missing"))
+		f.found(errors.New("the end of the first part is missing, the line \"complete\""))
 	}
 }
 
@@ -124,9 +124,9 @@ func (f *finding) isNoJob(r badRecord) {
 	}
 }
 
-// apply applies the record to jobs, and returns the errors of its invalid jobs.
-// It drops leases, which ended with their process, and versions, which a new
-// process does not share.
+// apply applies the record to jobs, and returns the errors of its invalid jobs. It
+// leaves out leases, which ended with their process, and versions, which count
+// only within one process.
 func (r found) apply(jobs *memory) (bad []error) {
 	ctx := context.Background()
 	for _, text := range r.Jobs {
@@ -154,13 +154,13 @@ func (r found) apply(jobs *memory) (bad []error) {
 // lineReader reads lines and records where they end.
 type lineReader struct {
 	r      *bufio.Reader
-	offset int64 // after the last line
+	offset int64 // where the last line that was read ends
 	line   []byte
 }
 
-// next returns a line with its end, or the last line without one. Of a line
-// that is too long it returns the beginning. The line is valid until the next
-// call.
+// next returns the next line with its line end. The last line of a file may have
+// none. If a line is too long, next returns only its beginning. The line is valid
+// until the next call.
 func (l *lineReader) next() ([]byte, error) {
 	l.line = l.line[:0]
 	for {

@@ -14,24 +14,25 @@ import (
 )
 
 const (
-	// lockTime is how long to wait for another process to close the file, as when
-	// this process replaces it.
+	// lockTime is how long acquire waits for another process to close the file.
+	// When a new process replaces an old one, the old one takes some seconds.
 	lockTime  = 15 * time.Second
 	lockPause = 100 * time.Millisecond
 )
 
-// locks keep other processes away. One lock is on path.lock, which stays when
-// the file is replaced. The other is on the file itself, and lasts even if
-// somebody deletes path.lock.
+// locks keep other processes from opening the store's file. One lock is on the
+// file path.lock, which stays when the store's file is replaced. The other lock is
+// on the store's file itself, and holds even if somebody deletes path.lock.
 type locks struct {
 	path string
-	name *flock.Flock // on path.lock
+	name *flock.Flock // the lock on path.lock
 	data *os.File     // the locked file at path; nil if there is none
 }
 
 var errTaken = errors.New("another process has it")
 
-// acquire prevents other processes from opening the store's file.
+// acquire takes the locks of the store's file at path. It waits for up to lockTime
+// if another process holds them.
 func acquire(ctx context.Context, path string) (*locks, error) {
 	for _, name := range []string{path, path + ".lock"} {
 		if err := mustBeFile(name); err != nil {
@@ -144,7 +145,7 @@ func (l *locks) close() error {
 	return l.name.Close()
 }
 
-// isAt reports whether the open file f is the one with that name.
+// isAt reports whether name is now the name of the open file f.
 func isAt(f interface{ Stat() (fs.FileInfo, error) }, name string) bool {
 	at, err := os.Stat(name)
 	if err != nil {

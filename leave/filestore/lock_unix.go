@@ -21,7 +21,7 @@ func lockedFile(name string) (*os.File, error) {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		f.Close()
 		return nil, errTaken
-	case !isAt(f, name): // it was replaced meanwhile
+	case !isAt(f, name): // the file was replaced meanwhile
 		f.Close()
 		return nil, errTaken
 	}

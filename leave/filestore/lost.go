@@ -8,35 +8,35 @@ import (
 	"time"
 )
 
-// lookEvery is how often an unwritten file is checked: others may delete, move
-// or truncate it.
+// lookEvery is the time between two checks of the file while nothing is written.
+// Other programs may delete, move or truncate it.
 const lookEvery = 5 * time.Second
 
-// repairs records how often the file was written again because it was lost, and
-// why the last time.
+// repairs records how often the file was written again because other programs had
+// changed it, and what they had done the last time.
 type repairs struct {
 	n   int
 	why string
 }
 
-// lost says what others have done to the file, "" if nothing.
+// lost returns what other programs have done to the file, "" if nothing.
 func (j *journal) lost() string {
 	at, err := os.Stat(j.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "it was deleted or moved"
+		return "the file was deleted or moved"
 	case err != nil:
-		return fmt.Sprintf("it cannot be looked at (%v)", err)
+		return fmt.Sprintf("the file cannot be examined (%v)", err)
 	case j.locks.data == nil || !isAt(j.locks.data, j.path):
-		return "something else is in its place"
+		return "another file or directory is in its place"
 	case at.Size() != j.out.size:
-		return fmt.Sprintf("it has %d bytes instead of %d", at.Size(), j.out.size)
+		return fmt.Sprintf("the file has %d bytes instead of %d", at.Size(), j.out.size)
 	}
 	return ""
 }
 
-// look checks the file between writes. It also retries a file that could not be
-// written.
+// look checks the file and its locks between writes. If the last write failed, it
+// tries to write the file again.
 func (j *journal) look() {
 	if j.out == nil {
 		_ = j.renew() // renew records its failure
@@ -55,7 +55,7 @@ func (j *journal) look() {
 
 // repair writes a lost file again, from memory.
 func (j *journal) repair(why string) error {
-	j.log.Error("leave file: another program has changed it; it is written again with all leaves", "path", j.path, "why", why)
+	j.log.Error("leave file: another program has changed the file; it is written again with all leaves", "path", j.path, "why", why)
 	j.mu.Lock()
 	j.repairs = repairs{j.repairs.n + 1, why}
 	j.mu.Unlock()
@@ -65,8 +65,8 @@ func (j *journal) repair(why string) error {
 	return j.renew()
 }
 
-// clear makes the path free for our file. It renames a file that others have
-// put there, but returns an error if another process uses it.
+// clear makes the path free for our file. It renames a file that another program
+// has put there. It returns an error if another process uses that file.
 func (j *journal) clear() error {
 	if err := j.locks.takeName(); err != nil {
 		return fmt.Errorf("its lock file: %w", err)

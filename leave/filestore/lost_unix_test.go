@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// losses are what others do to a file.
+// losses are what other programs may do to the file.
 var losses = map[string]func(t *testing.T, path string) error{
 	"deleted":   func(_ *testing.T, path string) error { return os.Remove(path) },
 	"moved":     func(_ *testing.T, path string) error { return os.Rename(path, path+".old") },
@@ -47,8 +47,8 @@ var losses = map[string]func(t *testing.T, path string) error{
 	},
 }
 
-// TestLost: a file that others change while the process runs is written anew
-// with everything, at the next write or soon after.
+// TestLost: other programs change the file while the process runs. The store writes
+// the file again with all jobs, at the next write or at the next check.
 func TestLost(t *testing.T) {
 	for name, lose := range losses {
 		for _, writes := range []bool{true, false} {
@@ -69,10 +69,10 @@ func TestLost(t *testing.T) {
 						time.Sleep(lookEvery + time.Millisecond)
 					}
 					if got := onDisk(t, p); len(got) != len(want) {
-						t.Errorf("jobs %d are on the disk, want %d", got, want)
+						t.Errorf("on the disk: got the jobs %d, want %d", got, want)
 					}
 					if now := s.Status(); now.Repairs != 1 || now.Why == "" {
-						t.Errorf("the status is %+v, want one repair", now)
+						t.Errorf("Status: got %+v, want one repair with a reason", now)
 					}
 					if !p.log.has("written again") {
 						t.Errorf("log: got %q, want \"written again\" in it", p.log.b.String())
@@ -80,7 +80,7 @@ func TestLost(t *testing.T) {
 					put(t, s, 4)
 					time.Sleep(time.Minute)
 					if now := s.Status(); now.Repairs != 1 {
-						t.Errorf("it was repaired %d times, want once", now.Repairs)
+						t.Errorf("Status a minute later: got %d repairs, want 1", now.Repairs)
 					}
 					s.Close()
 					wantIDs(t, p.open(t, osDisk{}, spare), append(want, 4)...)
@@ -90,8 +90,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestLostWithItsDirectory: a file that cannot be written anew is told of before
-// anything is to be written, and is there again when it can be.
+// TestLostWithItsDirectory: the directory of the file is moved away. The status
+// says so before the next write. When the directory is back, so is the file.
 func TestLostWithItsDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -107,7 +107,7 @@ func TestLostWithItsDirectory(t *testing.T) {
 		}
 		time.Sleep(lookEvery + time.Second)
 		if got := s.Status().Failing; !strings.Contains(got, "no such file or directory") {
-			t.Errorf("Status without its directory: got %q, want that there is none", got)
+			t.Errorf("Status.Failing without the directory: got %q, want \"no such file or directory\" in it", got)
 		}
 		if p.log.has("another process") {
 			t.Errorf("log: got %s, want no other process in it", p.log.b.String())
@@ -117,15 +117,15 @@ func TestLostWithItsDirectory(t *testing.T) {
 		}
 		time.Sleep(lookEvery + time.Second)
 		if got := s.Status().Failing; got != "" {
-			t.Errorf("Status when it is written again: got %q, want none", got)
+			t.Errorf("Status.Failing with a new directory: got %q, want \"\"", got)
 		}
 		s.Close()
 		wantIDs(t, p.open(t, osDisk{}, spare), 1)
 	})
 }
 
-// TestLinkedFile: a path that is a symbolic link stays one, and what it leads to
-// is the file, be it there already or not.
+// TestLinkedFile: a symbolic link at the store's path stays a link. The store's
+// file is where the link leads, whether that file exists already or not.
 func TestLinkedFile(t *testing.T) {
 	for name, begun := range map[string]bool{"begun": true, "new": false} {
 		t.Run(name, func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestLinkedFile(t *testing.T) {
 			}
 			s := p.open(t, osDisk{}, always)
 			put(t, s, 1)
-			for range 20 { // until it is written anew
+			for range 20 { // enough writes for the file to be replaced
 				put(t, s, 2)
 			}
 			s.Close()
@@ -154,8 +154,8 @@ func TestLinkedFile(t *testing.T) {
 	}
 }
 
-// TestNoFile: what is no file is refused at once, as the store's path and in the
-// place of its lock.
+// TestNoFile: Open refuses at once if the path of the store, or of its lock, is not
+// a regular file.
 func TestNoFile(t *testing.T) {
 	for kind, make := range map[string]func(path string) error{
 		"named pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
@@ -183,8 +183,8 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
-// TestLockFileIsDeleted: it does not let a second process in, and is there again
-// soon.
+// TestLockFileIsDeleted: somebody deletes the lock file. A second process still
+// cannot open the store, and the store soon creates the lock file again.
 func TestLockFileIsDeleted(t *testing.T) {
 	for name, spare := range map[string]int64{"the file itself": spare, "one that took over": always} {
 		t.Run(name, func(t *testing.T) {
@@ -203,7 +203,7 @@ func TestLockFileIsDeleted(t *testing.T) {
 					t.Fatal("Open by a second process: got no error, want one")
 				}
 				if took := time.Since(start); took < lockTime || !strings.Contains(err.Error(), "in use") {
-					t.Errorf("opened by two: got %v after %v, want that it is in use after %v", err, took, lockTime)
+					t.Errorf("Open by a second process: got %v after %v, want an error with \"in use\" after %v", err, took, lockTime)
 				}
 				put(t, s, 3)
 				if len(p.aside(t)) > 0 || s.Status().Repairs > 0 {
@@ -211,7 +211,7 @@ func TestLockFileIsDeleted(t *testing.T) {
 				}
 				time.Sleep(2 * lookEvery)
 				if _, err := os.Stat(p.path + ".lock"); err != nil {
-					t.Errorf("the lock file is not there again: got %v, want no error", err)
+					t.Errorf("looking for the lock file after two checks: got %v, want it created again", err)
 				}
 			})
 		})

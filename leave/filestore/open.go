@@ -15,17 +15,16 @@ import (
 )
 
 // Open opens the store in the file at path, or where a symbolic link at path
-// leads. It creates the file if there is none; the directory must exist. All
-// jobs in it are due at once ([leave.Job.Resumed]). The times of jobs are by
-// clk; in the file they are by the wall clock, for the next process. Beside the
-// file there are path.lock, which stays, and path.new while the file is
-// replaced.
+// leads. It creates the file if there is none; the directory must exist. All jobs
+// in the file are due at once ([leave.Job.Resumed]). The times of jobs are by clk;
+// in the file they are by the wall clock, for the next process. Beside the file
+// there is path.lock, which stays. While the file is replaced, there is path.new.
 //
 // Open renames a damaged file to path.corrupt-<time>, logs that, and begins a
-// new file with the readable jobs. If the disk does not accept the new file,
-// Open logs that too, and every write fails until the disk does. An error is
-// one that only an operator can solve: no access, no directory, not a regular
-// file, or another process that does not close the file within 15 s.
+// new file with the readable jobs. If the new file cannot be written, Open logs
+// that too, and every write fails until it can. Open returns an error only for
+// what an operator must solve: no access, no directory, not a regular file, or
+// another process that does not close the file within 15 s.
 func Open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger) (*Store, error) {
 	return open(ctx, path, clk, log, osDisk{}, spare)
 }
@@ -54,7 +53,7 @@ func open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger, 
 	return s, nil
 }
 
-// maxLinks is the same as Linux' bound.
+// maxLinks is how many symbolic links linked follows, the same number as in Linux.
 const maxLinks = 40
 
 // linked returns the path of the file behind symbolic links: a new file must
@@ -63,7 +62,7 @@ func linked(path string) (string, error) {
 	for range maxLinks {
 		to, err := os.Readlink(path)
 		if err != nil {
-			return path, nil // it is no link
+			return path, nil // path is not a link
 		}
 		if !filepath.IsAbs(to) {
 			to = filepath.Join(filepath.Dir(path), to)
@@ -90,7 +89,7 @@ func (j *journal) open() error {
 			return err
 		}
 	case found.cut > 0:
-		j.log.Info("leave file: the last write was cut off; it had not been acknowledged", "path", j.path, "bytes", found.cut)
+		j.log.Info("leave file: the last write was cut off; no client was told that it had succeeded", "path", j.path, "bytes", found.cut)
 	case found.size > 0:
 		return j.goOn(found)
 	}
@@ -98,8 +97,8 @@ func (j *journal) open() error {
 	return nil
 }
 
-// resume makes all jobs due that were read, because it is unknown how long no
-// process has worked on them. Each is written to the disk with its next change.
+// resume makes all jobs that were read due now, because it is unknown for how long
+// no process has worked on them. A job gets to the disk with its next change.
 func resume(jobs *memory, clk *clock.Clock) {
 	ctx, now, ahead := context.Background(), clk.Now(), clk.Ahead()
 	for _, key := range jobs.Keys() {
@@ -110,8 +109,8 @@ func resume(jobs *memory, clk *clock.Clock) {
 	}
 }
 
-// goOn prepares the file for appending. A killed process may have renamed it
-// but not synced the directory.
+// goOn prepares the file for appending. It syncs the directory, because a killed
+// process may have renamed the file without doing so.
 func (j *journal) goOn(found finding) error {
 	f, err := j.disk.extend(j.path)
 	if err != nil {
@@ -137,7 +136,7 @@ func (j *journal) keepAside(found finding) error {
 	for _, r := range found.bad {
 		j.log.Error("leave file: a record is not valid and is ignored", "kept_in", aside, "line", r.line, "offset", r.offset, "err", r.err)
 	}
-	j.log.Error("leave file: it is damaged; a new file is begun with all leaves that can be read",
+	j.log.Error("leave file: the file is damaged; a new file is begun with all leaves that can be read",
 		"path", j.path, "kept_as", aside, "damage", found.damage, "left_out", found.nBad, "leaves", len(j.jobs.Keys()))
 	return nil
 }

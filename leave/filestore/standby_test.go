@@ -15,7 +15,7 @@ import (
 
 var _ standby.Resident = (*Store)(nil)
 
-// guarded returns s with a standby before it.
+// guarded returns a standby store before s.
 func guarded(tb testing.TB, s *Store) *standby.Store {
 	g := standby.New(tb.Context(), s, slog.New(slog.DiscardHandler), nil)
 	tb.Cleanup(func() { g.Close() })
@@ -26,8 +26,8 @@ func TestConformanceWithStandby(t *testing.T) {
 	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
 }
 
-// TestGoesOnWithoutDisk: nothing that was done while the disk took nothing, or
-// slept, is lost when it is well again, and it is asked by nobody but us.
+// TestGoesOnWithoutDisk: with a standby, writes succeed while the disk fails or
+// hangs. When the disk works again, all of them are in the file.
 func TestGoesOnWithoutDisk(t *testing.T) {
 	for name, ops := range map[string][]string{
 		"full":      {"write", "create"},
@@ -94,11 +94,11 @@ func putTo(t *testing.T, s leave.Store, n int) {
 	}
 }
 
-// TestMemoryWithStandby: what stands before a file makes no copies of it.
+// TestMemoryWithStandby: a standby before a file store makes no copies of the jobs.
 func TestMemoryWithStandby(t *testing.T) {
 	const most = 700 // 100 more than without, for what waits to be written on a busy machine
 	got := leavetest.BytesPerJob(t, 30_000, func() leavetest.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
 	if got > most {
-		t.Errorf("%.0f bytes of heap for a job, want at most %d", got, most)
+		t.Errorf("a job needs %.0f bytes of heap, want at most %d", got, most)
 	}
 }

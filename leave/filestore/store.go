@@ -58,7 +58,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	group   *group        // the writes that wait for the disk; nil if there are none
-	wake    chan struct{} // gets a value when there is a group
+	wake    chan struct{} // gets a value when a new group waits; closed by Close
 	closed  bool
 	stopped chan struct{}
 }
@@ -115,8 +115,8 @@ func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	return s.Commit(ctx, keys...)
 }
 
-// Memory returns the store that holds all jobs. A change made only there is
-// lost with the process, until Commit is called for it.
+// Memory returns the store in memory that holds all jobs. A change that is made
+// only in memory is lost when the process ends, unless Commit is called for it.
 func (s *Store) Memory() *memstore.Store { return s.memory }
 
 // Close waits for running writes, closes the file and releases it for other
@@ -134,8 +134,8 @@ func (s *Store) Close() error {
 	return errors.Join(s.journal.close(), s.journal.locks.close())
 }
 
-// Commit waits until the current state of the jobs of keys is on the disk.
-// Without keys it waits until an empty record is.
+// Commit waits until the current state of the jobs with these keys is on the disk.
+// Without keys it waits until an empty record is on the disk.
 func (s *Store) Commit(ctx context.Context, keys ...leave.Key) error {
 	g, err := s.join(keys)
 	if err != nil {
@@ -149,7 +149,7 @@ func (s *Store) Commit(ctx context.Context, keys ...leave.Key) error {
 	}
 }
 
-// join adds keys to the next group.
+// join adds keys to the group that is written next, and returns the group.
 func (s *Store) join(keys []leave.Key) (*group, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,9 +167,9 @@ func (s *Store) join(keys []leave.Key) (*group, error) {
 	return s.group, nil
 }
 
-// write writes one group after another. It reads the state of a group's jobs
-// only now, because of several writes to one job only the last must reach the
-// disk.
+// write writes one group after another to the disk, until Close. It reads the
+// state of a group's jobs as late as possible: if a job was written several times,
+// only the last state must get to the disk.
 func (s *Store) write() {
 	defer close(s.stopped)
 	look := time.NewTicker(lookEvery)

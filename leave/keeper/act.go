@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/leave/pace"
 )
 
-// acts says how each action is done. Those with an urgency are requests to the
-// homeserver, and are postponed while its budget or its workers are used up.
+// acts says how the keeper does each action. An action with an urgency is a
+// request to the homeserver. It is postponed while the homeserver may get no
+// more requests or workers.
 var acts = map[leave.Action]struct {
 	urgency func(leave.Job, time.Time) pace.Urgency
 	run     func(*Keeper, context.Context, task)
@@ -23,7 +24,7 @@ var acts = map[leave.Action]struct {
 	leave.Cancel:  {pace.OfLeave, (*Keeper).cancel},
 }
 
-// act does the most urgent action of a job.
+// act does the first action of a job that is due.
 func (k *Keeper) act(ctx context.Context, t task) {
 	now := k.now()
 	if why := k.over(t.Job, now); why != "" {
@@ -49,11 +50,11 @@ func (k *Keeper) act(ctx context.Context, t task) {
 	}
 }
 
-// over says why a job ends without an action, "" if it does not. While the SFU
-// is away, every job counts as unanswered.
+// over returns why a job ends without an action, "" if it does not end. While
+// the SFU is away, every job counts as unanswered.
 //
-// After a long stop that the loop has not noticed yet, no job ends: the machine
-// may have slept since this one was claimed.
+// No job ends after a long stop that the loop has not noticed yet: the machine
+// may have slept since the job was claimed.
 func (k *Keeper) over(j leave.Job, now time.Time) string {
 	if j.State == leave.Cancelling || k.Stalled(now) {
 		return ""
@@ -64,13 +65,13 @@ func (k *Keeper) over(j leave.Job, now time.Time) string {
 	return j.Over(now, time.UnixMilli(k.began.Load()))
 }
 
-// finish drops a job that has nothing left to cancel.
+// finish removes a job that has nothing left to cancel.
 func (k *Keeper) finish(ctx context.Context, t task) {
 	if len(t.Replaces) == 0 {
-		k.end(ctx, t.Job, slog.LevelInfo, "what it replaced is cancelled")
+		k.end(ctx, t.Job, slog.LevelInfo, "all leaves that it had replaced are cancelled")
 		return
 	}
-	k.end(ctx, t.Job, slog.LevelWarn, "what it replaced could not be cancelled, and has been sent by now")
+	k.end(ctx, t.Job, slog.LevelWarn, "leaves that it had replaced could not be cancelled, and the homeserver has sent them by now")
 }
 
 // workerTime is the longest wait for a worker at a homeserver that answers soon. A
@@ -78,8 +79,9 @@ func (k *Keeper) finish(ctx context.Context, t task) {
 // homeservers from a worker.
 const workerTime = 250 * time.Millisecond
 
-// enter counts a worker at the job's homeserver until done is called. If there
-// is no place, it returns how long the job must wait.
+// enter takes a worker and a token for one request to the job's homeserver. The
+// worker counts there until done is called. If the job must wait, enter returns
+// for how long, and no done.
 func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (done func(), wait time.Duration) {
 	server := j.User.Server()
 	done, ok := k.workers.Await(server, urgency(j, k.now()), min(workerTime, j.LeaseTime()/4), k.now)

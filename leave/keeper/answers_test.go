@@ -29,12 +29,13 @@ func TestSupersededIsAcceptedAndCancelled(t *testing.T) {
 			t.Errorf("stored: got %q, to cancel %q (%v), want %q and %q", got.DelayID, got.Replaces, err, later.DelayID, earlier.DelayID)
 		}
 		if due := got.Due(); due.After(time.Now()) {
-			t.Errorf("it is due in %v, want now", time.Until(due))
+			t.Errorf("the stored job is due in %v, want it due now", time.Until(due))
 		}
 	})
 }
 
-// The same leave, delegated twice at a time, is kept with what is known of it.
+// If the same leave is delegated twice at a time, the job keeps what is known of
+// its participant.
 func TestSupersededByItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -56,7 +57,8 @@ func TestSupersededByItself(t *testing.T) {
 	})
 }
 
-// What supersedes a delegation may end before it can be told.
+// The job that supersedes a delegation may end before the keeper can tell it to
+// cancel that delegation. Then the delegation is stored.
 func TestSupersededByWhatHasEnded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -70,7 +72,7 @@ func TestSupersededByWhatHasEnded(t *testing.T) {
 			if call != "Get" {
 				return nil
 			}
-			if gets++; gets == 2 { // the first was about what it replaces
+			if gets++; gets == 2 { // the first Get was for the job to replace
 				stored, err := s.Store.Get(t.Context(), later.Key)
 				if err == nil {
 					err = s.Delete(t.Context(), stored)
@@ -83,12 +85,12 @@ func TestSupersededByWhatHasEnded(t *testing.T) {
 		}
 		w.wantLimit("", earlier, many)
 		if got, err := s.Store.Get(t.Context(), earlier.Key); err != nil || got.DelayID != earlier.DelayID {
-			t.Errorf("%q is stored (%v), want the one that is left", got.DelayID, err)
+			t.Errorf("stored: got %q (%v), want %q", got.DelayID, err, earlier.DelayID)
 		}
 	})
 }
 
-// A report that loses every race is to come again.
+// If other writers are always faster than a report, the SFU must repeat it.
 func TestReportLosesEveryRace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -100,15 +102,15 @@ func TestReportLosesEveryRace(t *testing.T) {
 			return nil
 		}
 		if err := w.keeper.Report(t.Context(), sfu.Event{Kind: sfu.KindJoined, Room: key.Room, Identity: key.Identity, Session: "S1"}); !errors.Is(err, leave.ErrAway) {
-			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
+			t.Errorf("Report: got %v, want ErrAway, so that the SFU repeats the webhook", err)
 		}
 	})
 }
 
-// lost has the answers to the Puts that follow be lost.
+// lost replaces the answer to a Put, as if the answer were lost on its way.
 func lost(error) error { return context.DeadlineExceeded }
 
-// A request that failed leaves no job behind, though its write has happened.
+// A delegation that failed leaves no job behind, even if its write has happened.
 func TestLostAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -124,17 +126,17 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
-// Nor does it take away the one that its client delegated when it was told so.
+// When a failed delegation is withdrawn, a later one of the same client stays.
 func TestLostAnswerAndAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
 		s.after = lost
-		time.Sleep(300 * time.Microsecond) // stores keep milliseconds
+		time.Sleep(300 * time.Microsecond) // so that the store cuts off a part of the time: it keeps milliseconds
 		job := another(t, 1, long)
 		var gets atomic.Int32
 		s.before = func(_ context.Context, call string) error {
 			if call == "Get" {
-				if gets.Add(1) == 2 { // that of the withdrawal
+				if gets.Add(1) == 2 { // the Get of the withdrawal
 					s.after = nil
 					time.Sleep(time.Millisecond)
 					if _, err := s.Store.Put(t.Context(), another(t, 1, long)); err != nil {
@@ -145,17 +147,18 @@ func TestLostAnswerAndAgain(t *testing.T) {
 			return nil
 		}
 		if err := w.keeper.Delegate(t.Context(), job, many); err == nil {
-			t.Error("the answer was not lost: got no error, want one")
+			t.Error("Delegate with a lost answer: got no error, want one")
 		}
 		time.Sleep(time.Second)
 		if _, err := s.Get(t.Context(), job.Key); err != nil {
-			t.Errorf("the second one is gone, too: got %v, want no error", err)
+			t.Errorf("the second delegation is removed, too: got %v, want no error", err)
 		}
 	})
 }
 
-// One that took another's place stays: the other's leave is no longer
-// restarted, and would empty the live member.
+// A failed delegation that has replaced another one stays. If it were removed,
+// nobody would restart or cancel the replaced leave, which would then fire and
+// end the present membership.
 func TestLostAnswerOfAReplacement(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -170,7 +173,7 @@ func TestLostAnswerOfAReplacement(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 			if got, err := s.Get(t.Context(), later.Key); err != nil || got.DelayID != later.DelayID {
-				t.Errorf("%q is stored (%v), want %q", got.DelayID, err, id)
+				t.Errorf("stored: got %q (%v), want %q", got.DelayID, err, id)
 			}
 		}
 	})
@@ -200,7 +203,7 @@ func TestReportOfAnUnknownParticipant(t *testing.T) {
 		w, s := accepting(t)
 		report := sfu.Event{Room: key.Room, Identity: key.Identity, Kind: sfu.KindLeft, Session: "S1", Reason: sfu.ReasonClear}
 		if err := w.keeper.Report(t.Context(), report); err != nil {
-			t.Errorf("Report: %v, want nothing to do", err)
+			t.Errorf("Report about a participant without a job: got %v, want no error", err)
 		}
 		unknown := fmt.Errorf("%w here, and %w", leave.ErrNotFound, leave.ErrAway)
 		s.before = func(context.Context, string) error { return unknown }
@@ -208,7 +211,7 @@ func TestReportOfAnUnknownParticipant(t *testing.T) {
 			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
 		}
 
-		// The job moves to a store that does not answer between read and write.
+		// Between the read and the write of Report, the store stops to answer.
 		s.before = nil
 		w.wantLimit("", leave.New(key, user(t), delayID(t, "d1"), long, time.Now()), many)
 		s.before = func(_ context.Context, call string) error {
@@ -224,7 +227,8 @@ func TestReportOfAnUnknownParticipant(t *testing.T) {
 	})
 }
 
-// What was claimed so slowly that another may have it by now is left alone.
+// A keeper does nothing for jobs whose leases have ended while it claimed them:
+// another process may have claimed them by now.
 func TestLeaseThatIsOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)

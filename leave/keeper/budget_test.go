@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// crowd is a world with many members, each in the call with a leave of its own.
+// crowd is a world with many members in one call. Each has delegated a leave.
 type crowd struct{ *world }
 
 func newCrowd(t *testing.T, rate float64) crowd {
@@ -40,7 +40,7 @@ func (c crowd) add(name string, delay time.Duration) error {
 	return c.current().Report(c.t.Context(), sfu.Event{Room: k.Room, Identity: k.Identity, Kind: sfu.KindJoined, Session: "S" + name})
 }
 
-// quit has a member say good-bye.
+// quit makes a member leave the call for a reason that leaves no doubt.
 func (c crowd) quit(name string) {
 	c.t.Helper()
 	k := leave.Key{Room: "room", Identity: sfu.Identity(name)}
@@ -50,7 +50,8 @@ func (c crowd) quit(name string) {
 	}
 }
 
-// fates counts how the events of names are over.
+// fates counts what became of the events of the n members whose names begin with
+// prefix, by the fate: "sent", "fired", "cancelled", or "" for none yet.
 func (c crowd) fates(prefix string, n int) map[string]int {
 	counts := map[string]int{}
 	for i := range n {
@@ -60,8 +61,8 @@ func (c crowd) fates(prefix string, n int) map[string]int {
 	return counts
 }
 
-// TestHomeserverAtItsLimit: as many leaves as the rate carries are taken over,
-// and all of them are kept alive; one more is refused.
+// TestHomeserverAtItsLimit: the keeper accepts as many leaves as the rate is
+// enough for, and restarts all of them in time. It refuses one more.
 func TestHomeserverAtItsLimit(t *testing.T) {
 	for _, rate := range []float64{1, 10} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -78,18 +79,19 @@ func TestHomeserverAtItsLimit(t *testing.T) {
 					}
 				}
 				if want := int(0.8 * rate * 0.8 * 18); n != want {
-					t.Errorf("%d leaves of 18 s are taken over at %v a second, want %d", n, rate, want)
+					t.Errorf("at %v requests a second the keeper accepted %d leaves of 18 s, want %d", rate, n, want)
 				}
 				time.Sleep(10 * time.Minute)
 				if got := c.fates("m", n); got[""] != n {
-					t.Errorf("after 10 min: %v, want all to wait", got)
+					t.Errorf("fates after 10 min: got %v, want %d leaves that still wait", got, n)
 				}
 			})
 		})
 	}
 }
 
-// TestLateness: what was postponed is late since it was due at first.
+// TestLateness: the lateness of a postponed restart counts from when it first
+// became due.
 func TestLateness(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, 1)
@@ -114,8 +116,8 @@ func TestLateness(t *testing.T) {
 	})
 }
 
-// TestCrowdThatLeaves: 800 leaves at once take their time, and no restart of
-// anybody else is late for them; none of them asks the SFU over and over.
+// TestCrowdThatLeaves: 800 members leave at once. Their leaves may take minutes,
+// but delay nobody else's restart, and do not ask the SFU again and again.
 func TestCrowdThatLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const crowds, others = 800, 100
@@ -139,10 +141,10 @@ func TestCrowdThatLeaves(t *testing.T) {
 		}
 		time.Sleep(16 * time.Minute)
 		if got := c.fates("m", crowds); got["sent"] != crowds {
-			t.Errorf("of those who left: %v, want all sent", got)
+			t.Errorf("fates of the leaves of those who left: got %v, want all sent", got)
 		}
 		if got := c.fates("other", others); got[""] != others {
-			t.Errorf("of those who stay: %v, want all to wait", got)
+			t.Errorf("fates of the leaves of those who stay: got %v, want all to wait", got)
 		}
 		var longest time.Duration
 		for i := range crowds {
@@ -155,16 +157,16 @@ func TestCrowdThatLeaves(t *testing.T) {
 		if asked > 4*crowds {
 			t.Errorf("%d leaves: got %d questions to the SFU, want at most %d", crowds, asked, 4*crowds)
 		}
-		// 10 a second, of which the others need some 6.
+		// The homeserver allows 10 requests a second, and the others need about 6.
 		if longest > 14*time.Minute {
-			t.Errorf("got the last leave after %v, want it within 14 min", longest)
+			t.Errorf("the last leave was sent after %v, want it within 14 min", longest)
 		}
 	})
 }
 
-// TestLimitedHomeserver answers 429 with a wait that is longer than the delay
-// has left: one try is made nevertheless, for it could not be worse. The log is
-// told once, also without a rate.
+// TestLimitedHomeserver: a homeserver answers 429 with a wait that is longer than
+// what is left of the delay. The keeper tries once nevertheless, because
+// otherwise the leave would fire. Limited is called once, even without a rate.
 func TestLimitedHomeserver(t *testing.T) {
 	for _, rate := range []float64{10, 0} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -189,7 +191,7 @@ func TestLimitedHomeserver(t *testing.T) {
 				}
 				c.set(func() {
 					if told != 1 {
-						t.Errorf("told %d times, want once", told)
+						t.Errorf("Limited was called %d times, want once", told)
 					}
 				})
 			})
@@ -197,8 +199,8 @@ func TestLimitedHomeserver(t *testing.T) {
 	}
 }
 
-// TestLimitedWithoutARate: a report about who has left is no reason to ask a
-// homeserver sooner than it wants.
+// TestLimitedWithoutARate: reports that a participant has left do not make the
+// keeper ask a homeserver sooner than its Retry-After allows.
 func TestLimitedWithoutARate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, 0)
@@ -222,8 +224,8 @@ func TestLimitedWithoutARate(t *testing.T) {
 	})
 }
 
-// TestLeavesAtTheSlowestRate: at one request a second, too, a leave comes before
-// the restarts that have time to spare; and those are made in time.
+// TestLeavesAtTheSlowestRate: even at one request a second, leaves go before
+// restarts that have time to spare, and all restarts are made in time.
 func TestLeavesAtTheSlowestRate(t *testing.T) {
 	for rate, others := range map[float64]int{1: 5, 1.5: 10, 4: 30} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -234,7 +236,7 @@ func TestLeavesAtTheSlowestRate(t *testing.T) {
 					if err := c.add(fmt.Sprint("other", i), 18*time.Second); err != nil {
 						t.Fatal(err)
 					}
-					time.Sleep(2 * time.Second) // not all in step
+					time.Sleep(2 * time.Second) // so that not all restarts are due at the same time
 				}
 				for i := range crowds {
 					if err := c.add(fmt.Sprint("m", i), time.Hour); err != nil {

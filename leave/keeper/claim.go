@@ -33,7 +33,7 @@ func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync
 			k.work(context.WithoutCancel(ctx), task{Job: job, claimed: claimed, ahead: ahead, free: func() {}})
 			<-permits
 			if k.full.Load() {
-				k.Wake() // more may be due
+				k.Wake() // more jobs may be due than there were free workers
 			}
 		})
 	}
@@ -42,9 +42,9 @@ func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync
 // task is a job leased to this process.
 type task struct {
 	leave.Job
-	claimed time.Time     // before the call to the store
-	ahead   time.Duration // how far the wall clock was ahead at that time
-	free    func()        // the worker at the homeserver, if it has one; may be called again
+	claimed time.Time     // the time just before the store was asked for the lease
+	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at that time
+	free    func()        // releases the worker at the homeserver, if the task has one; may be called again
 }
 
 // left returns how long the lease still lasts, by our clock and by the wall clock.
@@ -58,7 +58,8 @@ func (k *Keeper) left(t task) time.Duration {
 }
 
 // secure returns the task with a lease that lasts for a whole request, so that no
-// other keeper begins the same one meanwhile. It reports false if the lease is over.
+// other keeper begins the same request meanwhile. It reports false if the lease has
+// ended.
 func (k *Keeper) secure(ctx context.Context, t task) (task, bool) {
 	left := k.left(t)
 	if left <= 0 || left >= leave.Attempt(t.Delay) {

@@ -14,16 +14,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// jumps are what the wall clock is set by: NTP that has found a server, daylight
-// saving done by hand, a clock without a battery
-// (bubbles begin in 2000: set back twice, it is 1972).
+// jumps are by how much the wall clock is set. Real reasons are NTP that has found
+// a server, daylight saving time set by hand, and a clock without a battery. Test
+// bubbles begin in the year 2000, so a clock that is set back twice shows 1972.
 var jumps = []time.Duration{
 	-time.Second, -time.Minute, -time.Hour, -14 * 365 * 24 * time.Hour,
 	time.Second, time.Minute, time.Hour, 56 * 365 * 24 * time.Hour,
 }
 
-// onEachJump runs test in a bubble for every jump and delay, with the SFU on the
-// same machine and on another.
+// onEachJump runs test in a bubble for every jump and delay, once with the SFU on
+// the same machine and once on another.
 func onEachJump(t *testing.T, test func(t *testing.T, w *world, jump, delay time.Duration)) {
 	t.Helper()
 	for _, jump := range jumps {
@@ -45,7 +45,8 @@ func onEachJump(t *testing.T, test func(t *testing.T, w *world, jump, delay time
 	}
 }
 
-// Whatever the wall clock is set to, a member stays, and leaves when it leaves.
+// Whatever the wall clock is set to, a member stays in the call while the
+// participant is there, and the leave is sent when the participant has left.
 func TestWallClockIsSet(t *testing.T) {
 	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
 		w.machine.Set(jump)
@@ -58,12 +59,12 @@ func TestWallClockIsSet(t *testing.T) {
 		left := time.Now()
 		w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
 		time.Sleep(time.Minute)
-		// Once, the age of its room may be in doubt.
+		// Once, the room may wrongly count as newer, which costs one grace.
 		w.wantFate("d1", "sent", left, 2*grace.Outage)
 	})
 }
 
-// A grace is as long as it is, also when the clock is set meanwhile.
+// A grace lasts as long as configured, even if the wall clock is set meanwhile.
 func TestWallClockIsSetInAGrace(t *testing.T) {
 	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
 		w.vanish()
@@ -71,13 +72,14 @@ func TestWallClockIsSetInAGrace(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		w.machine.Set(jump)
 		time.Sleep(800 * time.Millisecond)
-		w.join("S2") // no webhook of it arrives
+		w.join("S2") // without a webhook
 		time.Sleep(5 * delay)
 		w.wantFate("d1", "", time.Time{}, 0)
 	})
 }
 
-// While the SFU is away, and while its clients come back.
+// A member stays if the wall clock is set while the SFU is away, and while
+// clients reconnect.
 func TestWallClockIsSetInAnOutage(t *testing.T) {
 	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
 		w.set(func() { w.sfuDown, w.roomAt = true, time.Time{} })
@@ -96,7 +98,8 @@ func TestWallClockIsSetInAnOutage(t *testing.T) {
 	})
 }
 
-// After a suspend what was due in it is done at once.
+// After the machine has slept, actions that became due meanwhile are done at
+// once.
 func TestMachineSleeps(t *testing.T) {
 	for _, sleep := range []time.Duration{10 * time.Second, time.Hour} {
 		t.Run(sleep.String(), func(t *testing.T) {
@@ -121,8 +124,8 @@ func TestMachineSleeps(t *testing.T) {
 	}
 }
 
-// sleepyStore has the machine sleep for an hour while a job that is due is taken
-// in hand, once.
+// sleepyStore makes the machine sleep for an hour, once, right after a job was
+// claimed.
 type sleepyStore struct {
 	leave.Store
 	machine *clocktest.Machine
@@ -137,8 +140,8 @@ func (s *sleepyStore) Claim(ctx context.Context, holder string, now time.Time, n
 	return jobs, err
 }
 
-// A machine may fall asleep when a worker has a job already, and before anything
-// could notice that it was asleep: nothing is given up for that.
+// A machine may fall asleep after a worker has claimed a job. No job ends because
+// of that sleep, even if nothing has noticed it yet.
 func TestMachineSleepsInAWorker(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 18*time.Second)
@@ -152,8 +155,8 @@ func TestMachineSleepsInAWorker(t *testing.T) {
 	})
 }
 
-// The clock of the SFU's machine may be wrong by any time: who has left does not
-// stay for as long.
+// The clock of the SFU's machine may be wrong by any time. That does not delay
+// the leave of a participant who has left.
 func TestSFUClockIsAhead(t *testing.T) {
 	for _, ahead := range []time.Duration{-time.Hour, 10 * time.Second, time.Hour, 1000 * time.Hour} {
 		t.Run(ahead.String(), func(t *testing.T) {
@@ -174,8 +177,8 @@ func TestSFUClockIsAhead(t *testing.T) {
 	}
 }
 
-// openFile has the world's process be one that keeps its leaves in a file: the
-// one that starts now on the same machine.
+// openFile replaces the world's process by a new one on the same machine, which
+// keeps its leaves in the file path.
 func (w *world) openFile(path string) *filestore.Store {
 	w.t.Helper()
 	w.stop()
@@ -190,8 +193,8 @@ func (w *world) openFile(path string) *filestore.Store {
 	return s
 }
 
-// A clock that is set while a process runs, or while none does, has the next one
-// do nothing later than it should.
+// The wall clock is set while a process runs, or while no process runs. The next
+// process still does everything in time.
 func TestWallClockIsSetBetweenProcesses(t *testing.T) {
 	for _, running := range append(jumps, 0) {
 		for _, between := range append(jumps, 0) {
@@ -222,7 +225,7 @@ func twoProcesses(t *testing.T, running, between time.Duration) {
 	defer second.Close()
 	time.Sleep(5 * delay)
 	w.wantFate("d1", "", time.Time{}, 0)
-	w.delegate("d2", delay) // it counts as the later one
+	w.delegate("d2", delay) // counts as the later delegation
 	time.Sleep(5 * delay)
 	w.wantFate("d2", "", time.Time{}, 0)
 	w.vanish()

@@ -23,16 +23,16 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// cluster is a world whose SFU is a LiveKit of two nodes on one Redis, asked by
-// way of its API.
+// cluster is a world whose SFU is a fake LiveKit of two nodes on one Redis. The
+// keeper asks it through its API.
 type cluster struct {
 	*world
 	fake   *sfutest.SFU
 	client *sfu.Client
-	redis  *forgetful // of the leaves
+	redis  *forgetful // the fake of our Redis, which holds the leaves
 	story  *story
 
-	// dump and jobs are what is in the file of LiveKit's Redis, and of ours.
+	// dump is the content of the file of LiveKit's Redis, and jobs that of ours.
 	dump sfutest.Dump
 	jobs []leave.Job
 
@@ -53,7 +53,7 @@ func newCluster(t *testing.T) *cluster {
 	return c
 }
 
-// useRedis has the leaves be in a Redis from now on.
+// useRedis makes the keeper store the leaves in a fake Redis from now on.
 func (c *cluster) useRedis() {
 	c.stop()
 	<-c.ended
@@ -64,7 +64,7 @@ func (c *cluster) useRedis() {
 	c.start()
 }
 
-// save has LiveKit's Redis, and ours, write their files.
+// save makes LiveKit's Redis and our Redis write their files.
 func (c *cluster) save() {
 	c.t.Helper()
 	var err error
@@ -74,7 +74,7 @@ func (c *cluster) save() {
 	}
 }
 
-// direct has a handler answer without a network.
+// direct is a transport that calls a handler directly, without a network.
 type direct struct{ http.Handler }
 
 func (d direct) RoundTrip(req *http.Request) (resp *http.Response, err error) {
@@ -91,7 +91,7 @@ func (d direct) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	return w.Result(), nil
 }
 
-// What follows is the SFU as a keeper has it.
+// The following methods make a cluster the SFU of a keeper.
 
 func (c *cluster) Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
 	return c.client.Session(ctx, room, identity)
@@ -134,12 +134,12 @@ func (c *cluster) hangUp() {
 	c.line = make(chan struct{})
 }
 
-// member is somebody in a call, with a leave of the same name.
+// member is the identity of somebody in the call. Their leave has the same name.
 type member string
 
 func (m member) key() leave.Key { return leave.Key{Room: "room", Identity: sfu.Identity(m)} }
 
-// enter brings a member into the call, who delegates a leave.
+// enter makes a member delegate a leave and join the call.
 func (c *cluster) enter(m member, delay time.Duration) {
 	c.t.Helper()
 	c.schedule(string(m), delay)
@@ -150,8 +150,9 @@ func (c *cluster) enter(m member, delay time.Duration) {
 	c.reenter(m)
 }
 
-// reenter has a client join, once more if it was thrown out: it asks for a token,
-// for which the service creates the room, and does so again until it is in.
+// reenter makes a client join, for the first time or after it was thrown out. The
+// client asks for a token, for which the service creates the room, and tries
+// again until it has joined.
 func (c *cluster) reenter(m member) {
 	c.t.Helper()
 	for range 30 {
@@ -166,7 +167,8 @@ func (c *cluster) reenter(m member) {
 	c.t.Errorf("%s cannot join", m)
 }
 
-// quit has a member say good-bye, or not be heard of any more for LiveKit's 19 s.
+// quit makes a member leave. Unless the client says that it leaves, LiveKit
+// notices that only after 19 s.
 func (c *cluster) quit(m member, reason livekit.DisconnectReason) {
 	if reason != livekit.DisconnectReason_CLIENT_INITIATED {
 		time.Sleep(19 * time.Second)
@@ -176,7 +178,7 @@ func (c *cluster) quit(m member, reason livekit.DisconnectReason) {
 	}
 }
 
-// hear has the service receive a webhook.
+// hear passes a webhook to the service.
 func (c *cluster) hear(w *livekit.WebhookEvent) {
 	c.t.Helper()
 	if err := c.current().Report(context.Background(), eventOf(w)); err != nil {
@@ -184,7 +186,7 @@ func (c *cluster) hear(w *livekit.WebhookEvent) {
 	}
 }
 
-// eventOf is what sfu.Webhooks makes of a webhook.
+// eventOf returns the event that sfu.Webhooks makes of a webhook.
 func eventOf(w *livekit.WebhookEvent) sfu.Event {
 	e := sfu.Event{
 		Kind: sfu.KindLeft, Room: sfu.Room(w.Room.Name), Identity: sfu.Identity(w.Participant.Identity),
@@ -202,7 +204,7 @@ func eventOf(w *livekit.WebhookEvent) sfu.Event {
 	return e
 }
 
-// story is a log from which the way of a job can be read.
+// story is a log. Its method way returns the states of a job from its lines.
 type story struct {
 	mu    sync.Mutex
 	lines []string
@@ -215,15 +217,15 @@ func (s *story) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// forget forgets what was so far.
+// forget removes all lines so far.
 func (s *story) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lines = nil
 }
 
-// way returns the states that a member's job has gone through, from the one that
-// it was in. Two workers may log them in another order.
+// way returns the states that a member's job has gone through, and "ended". The
+// order may be wrong, because two workers may log at the same time.
 func (s *story) way(m member) (states []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,7 +246,7 @@ func (s *story) way(m member) (states []string) {
 	return states
 }
 
-// value returns what key has in a line of the log.
+// value returns the value of the attribute key in a line of the log.
 func value(line, key string) string {
 	_, after, _ := strings.Cut(line, " "+key+"=")
 	text, _, _ := strings.Cut(after, " ")

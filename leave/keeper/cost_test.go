@@ -24,7 +24,7 @@ type town struct {
 
 func newTown(t *testing.T) *town {
 	w := newWorld(t)
-	w.join("S1") // the rooms are there
+	w.join("S1") // after this, the SFU has all rooms
 	c := &town{world: w}
 	c.set(func() { c.gone = map[leave.Key]bool{} })
 	for room := range costRooms {
@@ -43,7 +43,7 @@ func newTown(t *testing.T) *town {
 	return c
 }
 
-// comeAnew gives a member a new session, which is reported.
+// comeAnew gives a member a new session, and reports it.
 func (c *town) comeAnew(k leave.Key) {
 	var s string
 	c.set(func() {
@@ -58,8 +58,8 @@ func (c *town) comeAnew(k leave.Key) {
 	}
 }
 
-// questions returns how many nodes were asked a second, on average and at most,
-// since begin.
+// questions returns how many questions to nodes there were in a second since
+// begin, on average and at most.
 func (c *town) questions(begin time.Time) (average float64, most int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -75,13 +75,13 @@ func (c *town) questions(begin time.Time) (average float64, most int) {
 	return float64(n) / time.Since(begin).Seconds(), most
 }
 
-// TestCostOfNodes: without a loss nodes are asked no more than 25 times a second,
-// also while members come and go, and right after a start.
+// TestCostOfNodes: without a loss of a node, nodes are asked at most 25 times a
+// second. That holds while members come and go, and right after a start.
 func TestCostOfNodes(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		every time.Duration // between two who come anew; 0 for nobody
-		most  float64       // on average
+		every time.Duration // the time between two members who come anew; 0 if nobody does
+		most  float64       // the most questions a second, on average
 	}{
 		{"nobody comes or goes", 0, 24},
 		{"three a second come anew", time.Second / 3, 25},
@@ -100,9 +100,9 @@ func TestCostOfNodes(t *testing.T) {
 					town.comeAnew(town.keys[rand.N(len(town.keys))])
 				}
 				average, most := town.questions(begin)
-				t.Logf("%.1f nodes were asked a second, %d at most", average, most)
+				t.Logf("questions to nodes a second: %.1f on average, %d at most", average, most)
 				if average > c.most || most > 26 { // a window of a second holds both of its ends
-					t.Errorf("got %.1f questions to nodes a second, and %d at most, want at most %v, and 26", average, most, c.most)
+					t.Errorf("questions to nodes a second: got %.1f on average and %d at most, want no more than %v and 26", average, most, c.most)
 				}
 			})
 		})
@@ -110,7 +110,7 @@ func TestCostOfNodes(t *testing.T) {
 }
 
 // TestLossOfManyMembers: half of all members are on a node that dies. Nine of ten
-// come back within ten seconds; the others leave in time.
+// come back within ten seconds. The leaves of the others are sent in time.
 func TestLossOfManyMembers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		town := newTown(t)
@@ -139,9 +139,9 @@ func TestLossOfManyMembers(t *testing.T) {
 				t.Errorf("%s: the leave is %q, want %q", k.Identity, over, want)
 			}
 		}
-		t.Logf("the last of %d left after %v", len(lost)/10, last)
+		t.Logf("the last of %d leaves was sent after %v", len(lost)/10, last)
 		if last > 2*time.Minute {
-			t.Errorf("got the last leave after %v, want it within 2 min", last)
+			t.Errorf("the last leave was sent after %v, want it within 2 min", last)
 		}
 	})
 }

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// At level debug the log says which room the SFU was told of again.
+// At level debug the log says which room was created again.
 func TestCreatedAgainIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -26,8 +26,8 @@ func TestCreatedAgainIsLogged(t *testing.T) {
 	})
 }
 
-// logs has a new keeper take over, whose log is returned: it is whole when that
-// keeper has ended.
+// logs starts a new keeper in place of the running one, and returns its log. The
+// log is complete when the new keeper has ended.
 func (w *world) logs(level slog.Level) *bytes.Buffer {
 	var log bytes.Buffer
 	w.stop()
@@ -37,7 +37,7 @@ func (w *world) logs(level slog.Level) *bytes.Buffer {
 	return &log
 }
 
-// At level debug the log says which leave was taken in hand, and whose.
+// At level debug the log says which job was claimed, and whose it is.
 func TestClaimIsLogged(t *testing.T) {
 	for _, c := range []struct {
 		level slog.Level

@@ -9,16 +9,18 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Delegate takes over a leave within a second, even if the caller disconnects
-// meanwhile, because then the leave is needed even more. If it returns nil,
-// this leave is kept, or a later one of the same key is kept and will cancel
-// this one. A *[leave.LimitError] is the caller's fault. All other errors are
-// the store's; then the leave is not kept.
+// Delegate accepts or refuses a leave within a second. It goes on if the caller
+// disconnects meanwhile, because then the leave is needed even more. If it
+// returns nil, the service keeps this leave, or a later one of the same key that
+// will cancel this one. A *[leave.LimitError] says that the caller has exceeded
+// a limit. All other errors come from the store. After an error, the service
+// does not keep the leave.
 //
 // The limits per user are exact while the store answers within 200 ms, because
 // this process counts and stores one delegation of a user after another.
-// Delegations of one moment may exceed the limit of all jobs, and that of one
-// homeserver. Delegations to several replicas may exceed every limit.
+// The limit of all jobs and the limit of one homeserver may be exceeded by
+// delegations at the same moment. Delegations to several replicas may exceed
+// every limit.
 func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
@@ -44,10 +46,10 @@ func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limit
 	return nil
 }
 
-// needed is what a delegation adds to the existing jobs.
+// needed is what a delegation adds to the existing jobs and to their load.
 type needed struct {
-	all, ofUser, ofServer int
-	load, loadOfUser      float64 // to the load of the homeserver
+	all, ofUser, ofServer int     // how many jobs: in all, of the user, and of the user's homeserver
+	load, loadOfUser      float64 // how many restarts a second: of the homeserver's users, and of the user
 }
 
 // needs returns what job adds. old is the job that it replaces, unless isNew. A
@@ -69,7 +71,7 @@ func needs(job, old leave.Job, isNew bool) needed {
 	return n
 }
 
-// admit returns an error if the limits leave no room for job, which adds n.
+// admit returns an error if job, which adds n, would exceed one of the limits.
 func (k *Keeper) admit(ctx context.Context, job leave.Job, n needed, limits leave.Limits) error {
 	if n.all == 0 && n.ofUser == 0 && n.ofServer == 0 && n.load <= 0 && n.loadOfUser <= 0 {
 		return nil
@@ -92,9 +94,9 @@ func (k *Keeper) admit(ctx context.Context, job leave.Job, n needed, limits leav
 	return nil
 }
 
-// put stores job. If a later delegation of the key is stored already, that one
-// gets this leave to cancel: otherwise this one would end the live membership
-// when it fires.
+// put stores job. If a later delegation of the key is stored already, put adds
+// job's leave to those that the later job must cancel. Otherwise job's leave
+// would fire and end the present membership.
 func (k *Keeper) put(ctx context.Context, job leave.Job) error {
 	for range writeTries {
 		_, err := k.Store.Put(ctx, job)
@@ -114,7 +116,7 @@ func (k *Keeper) put(ctx context.Context, job leave.Job) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, leave.ErrNotFound), errors.Is(err, leave.ErrConflict): // it has ended or changed meanwhile
+		case errors.Is(err, leave.ErrNotFound), errors.Is(err, leave.ErrConflict): // the later job has ended or changed meanwhile
 		default:
 			return err
 		}
@@ -128,9 +130,10 @@ func mayBeStored(err error) bool {
 	return !limited && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrForgotten)
 }
 
-// withdraw removes a new job that may have been stored although its client was
-// told that it is not kept. It keeps a job that has replaced another one, which
-// no other job would restart, and one that was delegated again.
+// withdraw removes a new job that may have been stored although Delegate
+// returned an error. It does not remove a job that has replaced another one,
+// because then nobody would cancel the replaced leave. Nor does it remove a job
+// that the client has delegated again.
 func (k *Keeper) withdraw(ctx context.Context, job leave.Job) {
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -142,6 +145,6 @@ func (k *Keeper) withdraw(ctx context.Context, job leave.Job) {
 		k.Log.LogAttrs(ctx, slog.LevelWarn, "leave: cannot remove a refused delegation, which may be stored",
 			append(attrs(job), slog.String("err", err.Error()))...)
 	case stored.Same(job) && len(stored.Replaces) == 0:
-		k.end(ctx, stored, slog.LevelWarn, "the store took too long, and its client was told that it is not kept")
+		k.end(ctx, stored, slog.LevelWarn, "the store answered too late, so that the client was told that the leave is not kept")
 	}
 }

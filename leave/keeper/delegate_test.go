@@ -17,8 +17,8 @@ import (
 
 var many = leave.Limits{PerUser: 100, All: 1000}
 
-// accepting returns a world whose keeper does not run: nothing happens but what
-// delegations do. Its store may be odd.
+// accepting returns a world whose keeper accepts delegations but does not work on
+// jobs, and the world's store.
 func accepting(t *testing.T) (*world, *oddStore) {
 	w := newWorld(t)
 	w.stop()
@@ -28,7 +28,7 @@ func accepting(t *testing.T) (*world, *oddStore) {
 	return w, s
 }
 
-// another returns the delegation of a participant of its own.
+// another returns a delegation of alice's participant number n.
 func another(t *testing.T, n int, delay time.Duration) leave.Job {
 	t.Helper()
 	k := leave.Key{Room: "room", Identity: sfu.Identity(fmt.Sprint("of ", n))}
@@ -45,19 +45,19 @@ func owned(t *testing.T, job leave.Job, owner string) leave.Job {
 	return job
 }
 
-// wantLimit checks which limit a delegation is over, "" for none.
+// wantLimit delegates job, and checks which limit refuses it, "" for none.
 func (w *world) wantLimit(limit string, job leave.Job, limits leave.Limits) {
 	w.t.Helper()
 	err := w.keeper.Delegate(w.t.Context(), job, limits)
 	var over *leave.LimitError
 	switch {
 	case limit == "" && err != nil:
-		w.t.Errorf("%s was refused: %v", job.DelayID, err)
+		w.t.Errorf("Delegate(%s): got %v, want no error", job.DelayID, err)
 	case limit != "" && (!errors.As(err, &over) || over.Limit != limit || over.Setting == ""):
-		w.t.Errorf("%s: %v, want the limit %q", job.DelayID, err, limit)
+		w.t.Errorf("Delegate(%s): got %v, want the limit %q with a setting", job.DelayID, err, limit)
 	case limit != "":
 		if stored, err := w.store.Get(w.t.Context(), job.Key); err == nil && stored.DelayID == job.DelayID {
-			w.t.Errorf("%s was refused and is stored", job.DelayID)
+			w.t.Errorf("Delegate(%s) refused the leave, but it is stored", job.DelayID)
 		}
 	}
 }
@@ -78,7 +78,7 @@ func TestLimits(t *testing.T) {
 		time.Sleep(time.Second)
 		again := another(t, 1, long)
 		again.DelayID = delayID(t, "again")
-		w.wantLimit("", again, limits) // it adds none
+		w.wantLimit("", again, limits) // a replacement adds no job
 		taken := another(t, 5, long)
 		taken.DelayID = delayID(t, "taken") // a job of bob's would become alice's third
 		w.wantLimit("user", taken, limits)
@@ -103,7 +103,7 @@ func TestLimitOfAHomeserver(t *testing.T) {
 		}
 		w.wantLimit("homeserver", again("shorter", shortest), many)
 
-		// More than the homeserver bears was accepted before it said so.
+		// The accepted jobs need more than the rate, which was lowered later.
 		w.keeper.Budget = &pace.Budget{Rate: 0.001}
 		w.wantLimit("homeserver", another(t, 3, long), many)
 		w.wantLimit("", again("as long", long), many)
@@ -113,13 +113,13 @@ func TestLimitOfAHomeserver(t *testing.T) {
 	})
 }
 
-// TestShareOfAUser: one user cannot use up what a homeserver's budget carries,
-// but has room for a leave as calls have them.
+// TestShareOfAUser: one user cannot use up a homeserver's budget, but can always
+// delegate one leave with a usual delay.
 func TestShareOfAUser(t *testing.T) {
 	for _, c := range []struct {
 		rate  float64
 		delay time.Duration
-		most  int // jobs of the first user
+		most  int // the most jobs that the first user may have
 	}{
 		{10, leave.MinDelay, 1}, {10, 18 * time.Second, 38}, {10, long, 100},
 		{1, leave.MinDelay, 0}, {1, 18 * time.Second, 3}, {1, long, 100},
@@ -144,15 +144,15 @@ func TestShareOfAUser(t *testing.T) {
 
 func TestNoLimitOfAHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, _ := accepting(t) // whose budget has no rate
+		w, _ := accepting(t) // its budget has no rate
 		for n := range 50 {
 			w.wantLimit("", another(t, n, leave.MinDelay), many)
 		}
 	})
 }
 
-// At the limit, and with a store that takes its time, a user that asks fifty
-// times at once gets exactly what is left; others do not wait for it.
+// A user near the limit delegates fifty leaves at once, with a slow store. The
+// user gets exactly as many jobs as the limit leaves, and other users do not wait.
 func TestLimitOfAUserIsExact(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -181,13 +181,13 @@ func TestLimitOfAUserIsExact(t *testing.T) {
 		callers.Wait()
 		counts, err := s.Store.Count(t.Context(), user(t))
 		if err != nil || counts.OfUser != 10 || refused.Load() != 47 {
-			t.Errorf("%d jobs, %d refused (%v), want 10 and 47", counts.OfUser, refused.Load(), err)
+			t.Errorf("got %d jobs and %d refusals (%v), want 10 and 47", counts.OfUser, refused.Load(), err)
 		}
 	})
 }
 
-// With a store that takes long nobody waits for more than a second, and only
-// what it did not do is refused.
+// With a slow store no caller waits for more than a second, and a delegation
+// fails only if the store did not do it in time.
 func TestASecondInAll(t *testing.T) {
 	for _, each := range []time.Duration{0, 250 * time.Millisecond, 400 * time.Millisecond, time.Hour} {
 		t.Run(each.String(), func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestASecondInAll(t *testing.T) {
 						err := w.keeper.Delegate(t.Context(), job, many)
 						took := time.Since(begin)
 						if took > time.Second {
-							t.Errorf("Delegate: got %v, want at most 1 s", took)
+							t.Errorf("Delegate took %v, want at most 1 s", took)
 						}
 						if inTime := 3*each < time.Second; (err == nil) != inTime {
 							t.Errorf("Delegate: got %v after %v, want no error: %t", err, took, inTime)
@@ -210,7 +210,7 @@ func TestASecondInAll(t *testing.T) {
 						begin = time.Now()
 						report := sfu.Event{Kind: sfu.KindJoined, Room: job.Room, Identity: job.Identity, Session: "S1"}
 						if _ = w.keeper.Report(t.Context(), report); time.Since(begin) > time.Second {
-							t.Errorf("Report: got %v, want at most 1 s", time.Since(begin))
+							t.Errorf("Report took %v, want at most 1 s", time.Since(begin))
 						}
 					})
 				}
@@ -220,8 +220,8 @@ func TestASecondInAll(t *testing.T) {
 	}
 }
 
-// A homeserver that nobody named has a quarter of all jobs, however many users
-// it makes up; it leaves the rest to others, of which the named have no share.
+// A homeserver that the operator did not name may have a quarter of all jobs,
+// however many users it invents. Named homeservers have no such bound.
 func TestShareOfAHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, _ := accepting(t)
@@ -233,7 +233,7 @@ func TestShareOfAHomeserver(t *testing.T) {
 		w.wantLimit("", stranger(1), limits)
 		w.wantLimit("share", stranger(2), limits)
 		w.wantLimit("share", owned(t, another(t, 3, long), "@user0:stranger.example"), limits)
-		w.wantLimit("", stranger(1), limits) // the same once more
+		w.wantLimit("", stranger(1), limits) // the same leave again adds no job
 		w.wantLimit("", owned(t, another(t, 4, long), "@user:other.example"), limits)
 		for n := range 5 {
 			w.wantLimit("", another(t, 10+n, long), limits)

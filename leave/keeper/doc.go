@@ -1,5 +1,5 @@
-// Package keeper keeps the delegated leaves of a store: it restarts them while
-// their participants are on the SFU and sends them when they are gone.
+// Package keeper works on the delegated leaves of a store: it restarts a leave
+// while its participant is on the SFU, and sends it when the participant is gone.
 //
 // A [Keeper] claims the jobs that are due, does the one action that each needs
 // ([leave.Job.Next]), and writes the changed job. Package pace says when

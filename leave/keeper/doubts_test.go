@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestNobodyThereIsNoLoss: that no node has somebody who is not on record says
-// nothing of any node, and the others are asked no more often for it.
+// TestNobodyThereIsNoLoss: if no node holds somebody who is not on record, that
+// does not count as the loss of a node. Nodes are asked no more often afterwards.
 func TestNobodyThereIsNoLoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		town := newTown(t)
@@ -33,14 +33,14 @@ func TestNobodyThereIsNoLoss(t *testing.T) {
 			time.Sleep(20 * time.Second)
 		}
 		average, most := town.questions(begin)
-		t.Logf("%.1f nodes were asked a second, %d at most", average, most)
-		if average > 25 || most > 26+3 { // who never came is asked about besides
-			t.Errorf("got %.1f questions to nodes a second, and %d at most, want at most 25, and 29", average, most)
+		t.Logf("questions to nodes a second: %.1f on average, %d at most", average, most)
+		if average > 25 || most > 26+3 { // 3 more about participants who never came
+			t.Errorf("questions to nodes a second: got %.1f on average and %d at most, want no more than 25 and 29", average, most)
 		}
 	})
 }
 
-// failFor has LiveKit refuse a method for so long.
+// failFor makes LiveKit answer each call of method with an error, for the time d.
 func (c *cluster) failFor(d time.Duration, method string) {
 	end := time.Now().Add(d)
 	c.fake.FailAlways(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -52,12 +52,12 @@ func (c *cluster) failFor(d time.Duration, method string) {
 	})
 }
 
-// TestLossWhileQuestionsFail: a question to the SFU fails, and the room stays in
-// doubt.
+// TestLossWhileQuestionsFail: a node dies while questions to the SFU fail. The
+// room stays in doubt until they succeed.
 func TestLossWhileQuestionsFail(t *testing.T) {
 	for method, lasting := range map[string]time.Duration{
-		"GetParticipant":      20 * time.Second, // who has been there for longest is back, and nobody knows it yet
-		"UpdateSubscriptions": 15 * time.Second, // the node itself is not asked
+		"GetParticipant":      20 * time.Second, // alice, who was there longest, is back, but the keeper cannot find that out
+		"UpdateSubscriptions": 15 * time.Second, // the question to a node itself fails
 	} {
 		t.Run(method, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -78,7 +78,8 @@ func TestLossWhileQuestionsFail(t *testing.T) {
 	}
 }
 
-// TestLossWhileOthersComeAndGo: somebody joins more often than once a second.
+// TestLossWhileOthersComeAndGo: a node dies while somebody joins the room more
+// often than once a second.
 func TestLossWhileOthersComeAndGo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -111,8 +112,8 @@ func TestLossWhileOthersComeAndGo(t *testing.T) {
 	})
 }
 
-// TestLossWithoutWebhooks: the look into the room sees that somebody has joined
-// anew.
+// TestLossWithoutWebhooks: a node dies, and no webhook arrives. The next look
+// into the room finds that somebody has joined again.
 func TestLossWithoutWebhooks(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -130,10 +131,10 @@ func TestLossWithoutWebhooks(t *testing.T) {
 	})
 }
 
-// TestLossDuringALook: a look into the room is under way when its nodes should be
-// asked.
+// TestLossDuringALook: a look into the room is running when the nodes of its
+// participants should be asked.
 func TestLossDuringALook(t *testing.T) {
-	for phase := 0; phase < 60; phase += 2 { // seconds since a look; each takes 4
+	for phase := 0; phase < 60; phase += 2 { // in seconds; a look begins every 60 s and takes 4 s
 		bubble(t, func(t *testing.T) {
 			c := newCluster(t)
 			c.enter("alice", long)
@@ -156,9 +157,9 @@ func TestLossDuringALook(t *testing.T) {
 	}
 }
 
-// TestBackWhileNodesAreAsked: the end of a session takes the record of the next
-// one with it, while as many nodes are asked about others as may be at once. The
-// others are gone, and leave.
+// TestBackWhileNodesAreAsked: the end of alice's old session deletes the record of
+// her next one, while as many questions to nodes as allowed are running about
+// others. Alice stays. The others are gone, and their leaves are sent.
 func TestBackWhileNodesAreAsked(t *testing.T) {
 	for name, session := range map[string]string{"nothing was reported": "another", "their connections broke": "S"} {
 		t.Run(name, func(t *testing.T) {
@@ -169,13 +170,13 @@ func TestBackWhileNodesAreAsked(t *testing.T) {
 				home := c.fake.Node("a")
 				home.Partition()
 				time.Sleep(6 * time.Second)
-				joined := c.fake.Join("room", "alice") // on the other node
+				joined := c.fake.Join("room", "alice") // alice joins the other node
 				home.Heal()
 				left := time.Now()
 				c.loseOthers(200, session)
 				time.Sleep(100 * time.Millisecond)
 				c.hear(home.Leave("room", "alice", livekit.DisconnectReason_DUPLICATE_IDENTITY))
-				time.Sleep(3 * time.Second) // until its media is connected
+				time.Sleep(3 * time.Second) // LiveKit reports a join once the media is connected
 				c.hear(joined)
 				time.Sleep(3 * time.Minute)
 				c.wantFate("alice", "", time.Time{}, 0)
@@ -185,14 +186,14 @@ func TestBackWhileNodesAreAsked(t *testing.T) {
 					_, at := c.fate(fmt.Sprint("n", i))
 					last = max(last, at.Sub(left))
 				}
-				t.Logf("the last of the others left after %v", last)
+				t.Logf("the last leave of the others was sent after %v", last)
 			})
 		})
 	}
 }
 
-// loseOthers has n members be looked for at once who are on no node, because it
-// was reported that such a session of theirs has left. Their own is S.
+// loseOthers adds n members with the session S who are on no node, and reports
+// that session of theirs has left. So the keeper looks for all of them at once.
 func (c *cluster) loseOthers(n int, session string) {
 	c.t.Helper()
 	for i := range n {

@@ -13,20 +13,20 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// forgetful is a store that may lose its jobs, as Redis does that starts again
-// empty or from an old file. It says so until it is given those there are.
+// forgetful is a store that may lose its jobs, like a Redis that starts again
+// empty or from an old file. Then every call returns ErrForgotten until Merge.
 type forgetful struct {
 	store *memstore.Store
 	lost  atomic.Bool
 }
 
-// loseAll has the store hold jobs alone, which it held once.
+// loseAll makes the store lose all its jobs except jobs, an old state of it.
 func (f *forgetful) loseAll(t *testing.T, jobs []leave.Job) {
 	t.Helper()
 	f.lost.Store(true)
 	for _, key := range f.store.Keys() {
 		err := leave.ErrConflict
-		for errors.Is(err, leave.ErrConflict) { // what was under way writes once more
+		for errors.Is(err, leave.ErrConflict) { // the keeper may still be writing the job
 			var job leave.Job
 			if job, err = f.store.Get(t.Context(), key); err == nil {
 				err = f.store.Delete(t.Context(), job)

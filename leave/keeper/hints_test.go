@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Who has been there and is gone before anybody has looked does not stay for the
-// hour that one has to come.
+// A participant came and left between two looks. The job does not wait for the
+// rest of the hour that a participant has to come.
 func TestCameAndWentUnseen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -28,7 +28,8 @@ func TestCameAndWentUnseen(t *testing.T) {
 	})
 }
 
-// A report does not have a send tried again sooner than the homeserver wants.
+// Reports do not make the keeper repeat a send sooner than the homeserver's
+// Retry-After allows.
 func TestReportsDoNotHurryASend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -47,8 +48,8 @@ func TestReportsDoNotHurryASend(t *testing.T) {
 	})
 }
 
-// After a start every room is looked into at once, in whatever store: nobody
-// may have been there to hear the reports.
+// After a start the keeper looks into every room at once, because no process may
+// have been running when webhooks came.
 func TestStartLooksIntoEveryRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

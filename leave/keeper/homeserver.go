@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Events manages delayed events as their owners. Errors are
-// *[matrix.DelayError].
+// Events manages delayed events at their owners' homeservers. The methods return
+// errors of the type *[matrix.DelayError].
 type Events interface {
 	Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 	Send(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
@@ -38,9 +38,9 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	}
 }
 
-// send asks the SFU once more, and sends the leave if the participant is gone.
-// If a node had to be asked, the participant had time to come back: then send
-// asks for the SFU's record again.
+// send asks the SFU once more, and sends the leave if the participant is gone. A
+// question to a node takes seconds, in which the participant may come back. So
+// after such a question send asks for the SFU's record again.
 func (k *Keeper) send(ctx context.Context, t task) {
 	a, err := k.ask(ctx, t.Job)
 	t, goesOn := k.goesOn(ctx, t, a, err)
@@ -59,7 +59,7 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	case matrix.ResultDone:
 		k.end(ctx, t.Job, slog.LevelInfo, "sent")
 	case matrix.ResultGone:
-		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver had sent or dropped it already")
+		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver had already sent or dropped the delayed event")
 	case matrix.ResultForbidden:
 		// After a 403 with the as_token, DelayedEvents.manage of package matrix has
 		// repeated the request without it. This is the second answer.
@@ -89,8 +89,8 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	}
 }
 
-// request makes one request about the delayed event id, which was due at due, with
-// a task that is secure. It returns when the request was sent.
+// request makes one request about the delayed event id, and returns when the
+// request was sent. The action was due at due. The task's lease must be secure.
 func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id matrix.DelayID, due time.Time) (sent time.Time, err error) {
 	do := map[leave.Action]func(context.Context, matrix.UserID, matrix.DelayID) error{
 		leave.Restart: k.Events.Restart, leave.Send: k.Events.Send, leave.Cancel: k.Events.Cancel,

@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// SFU creates rooms, besides what presence asks of it.
+// SFU is the SFU as package presence needs it, and can create rooms.
 type SFU interface {
 	presence.SFU
 	// CreateRoom creates the room if it is missing.
@@ -32,65 +32,65 @@ type SFU interface {
 // except those whose comment says otherwise.
 type Keeper struct {
 	Store leave.Store
-	// Clock is the clock of the jobs' times. nil means one of its own, for when
-	// nothing else makes or stores jobs.
+	// Clock is the clock of the times in jobs. If it is nil, the keeper makes a
+	// clock; that is right only if nothing else makes or stores jobs.
 	Clock  *clock.Clock
 	SFU    SFU
 	Events Events
 	// Holder identifies this process among those that share the store.
 	Holder string
 	Grace  leave.Grace
-	// Interval is how often to look into a room without a report.
+	// Interval is the time between two looks into a room that no webhook causes.
 	Interval time.Duration
 	// Tick is the time between two searches for due jobs; 0 means [leave.Tick].
 	Tick   time.Duration
 	Budget *pace.Budget
 	Log    *slog.Logger
-	// Observe, if set, gets the result of every action at a homeserver, and how
-	// late the action was.
+	// Observe, if set, is called with the result of every request to a
+	// homeserver, and how late the request was.
 	Observe func(action string, result matrix.Result, late time.Duration)
-	// NodeAsked, if set, gets the result of asking a participant's node: one of
-	// [leave.NodeResults].
+	// NodeAsked, if set, is called with the result of each question to a
+	// participant's node, one of [leave.NodeResults].
 	NodeAsked func(answer string)
-	// Silent, if set, is called once if participants come and go and the SFU has
-	// never reported any. Shared says that other processes use the store, and
-	// that reports may reach them instead.
+	// Silent, if set, is called once if participants come and go and no webhook
+	// has ever come. Shared says that other processes use the store, and may get
+	// the webhooks instead.
 	Silent func()
 	Shared bool
-	// Degraded, if set, reports that the store does not answer, and that its
-	// answers come from the memory of this process.
+	// Degraded, if set, reports whether the database behind the store does not
+	// answer, so that the store answers from the memory of this process.
 	Degraded func() bool
-	// Jitter, if set, returns how much of a pause to wait, so that jobs of the
-	// same moment spread. Otherwise the pause is shortened at random by up to a
-	// tenth.
+	// Jitter, if set, returns how long to wait instead of pause, so that jobs of
+	// the same moment spread out. Otherwise each pause is shortened at random by
+	// up to a tenth.
 	Jitter func(pause time.Duration) time.Duration
 
 	once    sync.Once
 	wake    chan struct{}
-	full    atomic.Bool  // the last claim found no free worker, or as many jobs as it wanted
-	beat    atomic.Int64 // when the loop last ran, milliseconds
-	began   atomic.Int64 // since when the loop has run without a long stop
+	full    atomic.Bool  // the last claim found no free worker, or as many due jobs as free workers
+	beat    atomic.Int64 // when the loop last ran, in milliseconds since 1970
+	began   atomic.Int64 // since when the loop has run without a long stop, in milliseconds since 1970
 	started time.Time
 
 	presence   presence.Presence
 	workers    pace.Workers
 	turns      turns
 	webhooks   webhooks
-	notCreated seldom.Warning // for the warning about rooms
+	notCreated seldom.Warning // for the warning that a room could not be created
 	retrying   sync.WaitGroup // goroutines that create rooms again
-	stackAt    atomic.Int64   // when a stack was last logged, milliseconds
+	stackAt    atomic.Int64   // when a stack was last logged, in milliseconds since 1970
 }
 
-// longestRest bounds the rest before a search for jobs that may be due at once.
-// Otherwise it is four times as long as the last search took: while many come and
-// go and the store is busy, one search finds several jobs.
+// longestRest is the longest rest between a call of Wake and the search for due
+// jobs. The rest is four times as long as the last search took. So if the store
+// is busy and many participants come and go, one search finds several jobs.
 const longestRest = leave.Tick / 5
 
 // stalled is the longest time that one round of the loop may take.
 const stalled = 30 * time.Second
 
-// Run works until ctx ends. Then it claims no more, and returns when running
-// actions are done and their jobs are given back.
+// Run works on jobs until ctx ends. Then it claims no more jobs. It returns when
+// the running actions are done and their jobs are given back.
 func (k *Keeper) Run(ctx context.Context) {
 	k.init()
 	var running sync.WaitGroup
@@ -136,10 +136,10 @@ func (k *Keeper) now() time.Time {
 	return k.Clock.Now()
 }
 
-// round records that the loop runs. After a long stop it counts the loop as
-// newly begun, so that no job is given up because of the time of the stop. A
-// stop may be a frozen process, a laptop that slept, or an outage of a store
-// that had the only copy of jobs.
+// round records that the loop runs. After a long stop the loop counts as newly
+// begun, so that no job ends because of the time of the stop. A stop may be a
+// frozen process, a laptop that slept, or an outage of the database with the only
+// copy of jobs.
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())

@@ -10,18 +10,20 @@ import (
 
 const long = time.Hour
 
-// wantFate checks what became of an event, and that it was within limit of since.
+// wantFate checks what became of the event id: "sent", "fired", "cancelled", or ""
+// for none yet. If it is over, that must have happened within limit of since.
 func (w *world) wantFate(id, want string, since time.Time, limit time.Duration) {
 	w.t.Helper()
 	got, at := w.fate(id)
 	if got != want {
-		w.t.Errorf("the leave was %q, want %q; calls %q", got, want, w.calls)
+		w.t.Errorf("the fate of the leave %s: got %q, want %q; the homeserver got the calls %q", id, got, want, w.calls)
 	} else if took := at.Sub(since); got != "" && took > limit {
-		w.t.Errorf("the leave was %s after %v, want at most %v", got, took, limit)
+		w.t.Errorf("the leave %s was %s after %v, want at most %v", id, got, took, limit)
 	}
 }
 
-// connected brings a participant into the call with a delegated leave.
+// connected returns a world with a participant in the call, who has delegated the
+// leave d1.
 func connected(t *testing.T, delay time.Duration) *world {
 	w := newWorld(t)
 	w.join("S1")
@@ -50,7 +52,7 @@ func TestStaysAsLongAsTheParticipant(t *testing.T) {
 				span := min(5*delay, 40*time.Hour)
 				time.Sleep(span)
 				w.wantFate("d1", "", time.Time{}, 0)
-				// 18 s are restarted within 4.5 s, an hour within 48 min.
+				// A delay of 18 s is restarted every 4.5 s, one of an hour every 48 min.
 				most := span/(min(delay*4/5, max(delay/4, delay-30*time.Second))*9/10) + 2
 				if got := w.count("restart d1"); got > int(most) {
 					t.Errorf("%d restarts in %v, want at most %d", got, span, most)
@@ -93,7 +95,7 @@ func TestComingBackWithinTheGrace(t *testing.T) {
 		w.vanish()
 		w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
 		time.Sleep(500 * time.Millisecond)
-		w.join("S2") // no webhook of it arrives
+		w.join("S2") // without a webhook
 		time.Sleep(time.Minute)
 		w.wantFate("d1", "", time.Time{}, 0)
 		left := time.Now()
@@ -151,7 +153,7 @@ func TestLeftBeforeJoined(t *testing.T) {
 		time.Sleep(long + time.Second)
 		got, _ := w.fate("d1")
 		if got == "" {
-			t.Error("the member of a client that came and went stays: got none, want some")
+			t.Error("the leave of a client that came and went: got it still waiting after an hour, want it sent or fired")
 		}
 	})
 }

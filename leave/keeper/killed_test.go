@@ -18,13 +18,13 @@ import (
 // homeserver records the restarts of all keepers.
 type homeserver struct {
 	*world
-	takes time.Duration // for an answer
+	takes time.Duration // how long an answer takes
 
 	mu      sync.Mutex
 	last    map[string]time.Time
-	longest time.Duration // between two restarts of one leave
+	longest time.Duration // the longest time between two restarts of one leave
 	busy    map[string]bool
-	twice   int // restarts that began while another of the same leave was under way
+	twice   int // how many restarts began while another restart of the same leave was running
 }
 
 func newHomeserver(w *world, takes time.Duration) *homeserver {
@@ -55,7 +55,7 @@ func (h *homeserver) note(change func()) {
 	change()
 }
 
-// fill has members in the call, whose restarts become due one after another.
+// fill brings members into the call, whose restarts become due one after another.
 func (h *homeserver) fill(members int, delay time.Duration) (names []string) {
 	h.t.Helper()
 	for i := range members {
@@ -77,7 +77,7 @@ func (h *homeserver) fill(members int, delay time.Duration) (names []string) {
 	return names
 }
 
-// within waits for d, and reports false if ctx ends before.
+// within waits for d. It reports false if ctx ends first.
 func within(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -87,8 +87,8 @@ func within(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// mortal is the store as a process sees it that is killed as soon as it has
-// claimed jobs.
+// mortal is the store and the homeservers of a process that can be killed. After
+// kill, the process dies as soon as it has claimed jobs: then all calls fail.
 type mortal struct {
 	leave.Store
 	events keeper.Events
@@ -142,7 +142,7 @@ func (m *mortal) Restart(ctx context.Context, owner matrix.UserID, id matrix.Del
 func (m *mortal) Send(context.Context, matrix.UserID, matrix.DelayID) error   { return errDead }
 func (m *mortal) Cancel(context.Context, matrix.UserID, matrix.DelayID) error { return errDead }
 
-// beside starts one more keeper on the world's store, as another replica.
+// beside starts one more keeper, as another replica that uses store and events.
 func (w *world) beside(store leave.Store, events keeper.Events) {
 	k := &keeper.Keeper{
 		Store: store, Clock: w.machine.Clock(), SFU: w, Events: events, Holder: "beside",
@@ -157,7 +157,7 @@ func (w *world) beside(store leave.Store, events keeper.Events) {
 	})
 }
 
-// unshortened has every pause last as long as it may.
+// unshortened is a jitter that does not shorten the pause.
 func unshortened(pause time.Duration) time.Duration { return pause }
 
 // TestKilledReplica: the jobs that a replica had claimed when it was killed are
@@ -168,7 +168,7 @@ func TestKilledReplica(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				h := newHomeserver(newWorld(t), 20*time.Millisecond)
 				h.answers, h.jitter = h, unshortened
-				h.tick = 70 * time.Millisecond // of which no delay is a multiple
+				h.tick = 70 * time.Millisecond // no delay is a multiple of this
 				h.again(time.Minute)
 				killed := &mortal{Store: h.store, events: h}
 				h.beside(killed, killed)
@@ -181,7 +181,7 @@ func TestKilledReplica(t *testing.T) {
 				}
 				h.note(func() {
 					if h.longest > delay/2 {
-						t.Errorf("a leave of %v was without a restart for %v, want half of its delay at most", delay, h.longest)
+						t.Errorf("a leave with the delay %v was not restarted for %v, want at most half of its delay", delay, h.longest)
 					}
 				})
 				for _, name := range names {
@@ -192,7 +192,7 @@ func TestKilledReplica(t *testing.T) {
 	}
 }
 
-// late is a store whose answers to claims come late.
+// late is a store whose answers to Claim come later by the time by.
 type late struct {
 	leave.Store
 	by time.Duration
@@ -206,8 +206,9 @@ func (l late) Claim(ctx context.Context, holder string, now time.Time, n int) ([
 	return jobs, err
 }
 
-// TestSlowHolder: a replica that gets to its jobs late, or waits long for the
-// homeserver, does not restart what another one has claimed meanwhile.
+// TestSlowHolder: a replica gets its claimed jobs late, or waits long for the
+// homeserver. It does not restart a job that another replica has claimed
+// meanwhile.
 func TestSlowHolder(t *testing.T) {
 	const delay = 18 * time.Second
 	for _, part := range []time.Duration{0, 1, 2, 3, 4, 5, 6, 7} {

@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// logStore logs a failed write. The job is claimed again when its lease runs
-// out. A job that no longer exists needs no write.
+// logStore logs that a write of job has failed, if err is not nil. A keeper
+// claims the job again when its lease ends. If the job no longer exists, the
+// write was not needed, and logStore logs nothing.
 func (k *Keeper) logStore(doing string, job leave.Job, err error) {
 	if err == nil || errors.Is(err, leave.ErrNotFound) {
 		return
@@ -25,17 +26,18 @@ func (k *Keeper) logState(before, after leave.Job) {
 		append(attrs(after), slog.String("from", string(before.State)))...)
 }
 
-// logClaim logs which process claimed a job, to show what a process worked on
-// when it died. There are as many such lines as jobs, so a disabled line costs
-// nothing.
+// logClaim logs at level debug that this process has claimed a job. So the log
+// shows what a process worked on when it died. There are very many claims, so a
+// disabled line must cost nothing.
 func (k *Keeper) logClaim(ctx context.Context, job leave.Job) {
 	if k.Log.Enabled(ctx, slog.LevelDebug) {
 		k.Log.LogAttrs(ctx, slog.LevelDebug, "leave: job claimed", attrs(job)...)
 	}
 }
 
-// logFailure warns of the first failure in a row. It logs the others at debug
-// level, because each job may repeat them every few seconds.
+// logFailure logs that an action failed, after before failures in a row. The
+// first failure is a warning. The others are logged at level debug, because each
+// job may fail again every few seconds.
 func (k *Keeper) logFailure(job leave.Job, action leave.Action, before int, err error) {
 	level := slog.LevelWarn
 	if before > 0 {

@@ -10,16 +10,18 @@ import (
 )
 
 const (
-	// nodeWait is how long a job waits for its participant's node, a little
-	// longer than an answer takes. shortWait is the same for a slight doubt.
-	// busyWait is the wait if too many nodes are being asked.
+	// nodeWait is how long a look is postponed while the keeper asks the
+	// participant's node, a little longer than an answer takes. shortWait is the
+	// same for a slight doubt. busyWait is how long a send is postponed if too
+	// many questions to nodes are running.
 	nodeWait  = 6 * time.Second
 	shortWait = 1500 * time.Millisecond
 	busyWait  = time.Second
 )
 
-// look asks the SFU whether the participant is there. It gives the job back
-// while a node is asked, because it may need a restart meanwhile.
+// look asks the SFU whether the participant is there. If a node must be asked,
+// look gives the job back before that, because the job may need a restart
+// meanwhile.
 func (k *Keeper) look(ctx context.Context, t task) {
 	a, err := k.presence.Of(ctx, t.Job)
 	if err == nil && a.Session == "" {
@@ -33,14 +35,14 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	k.postpone(ctx, t, leave.Look, wait)
 	a, err = k.presence.AskNode(ctx, t.Job, a)
 	if errors.Is(err, presence.ErrBusy) || err != nil && t.State == leave.Connected && a.Session != "" {
-		return // the record counts, and the node is asked again later
+		return // the job stays as it is, and a later look asks the node again
 	}
 	k.note(ctx, t.Job, k.follow(ctx, t.Job, a, err))
 	k.Wake()
 }
 
-// ask asks the SFU whether the participant of j is there. If its record is in
-// doubt, it asks the node, which takes some seconds.
+// ask asks the SFU whether the participant of j is there. If the SFU's record is
+// in doubt, ask also asks the participant's node, which takes some seconds.
 func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	a, err := k.presence.Of(ctx, j)
 	if err == nil && j.Doubts(a) != leave.NoDoubt {
@@ -49,9 +51,9 @@ func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	return a, err
 }
 
-// goesOn writes what follows from an answer before a send, and reports whether
-// to go on with the send. If so, it returns the task with a renewed lease,
-// because a node may have taken longer than the old one.
+// goesOn reports whether to go on with a send after the answer a or the error
+// err. If not, it writes the changed job. If so, and if a node was asked, it
+// renews the lease, because the node may have taken longer than the old lease.
 func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) (task, bool) {
 	if errors.Is(err, presence.ErrBusy) {
 		k.postpone(ctx, t, leave.Send, busyWait)
@@ -70,8 +72,8 @@ func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) 
 	return t, err == nil // otherwise another process has written or claimed the job
 }
 
-// follow creates a missing room if needed. It returns the change of the job
-// that an answer, or its absence, causes.
+// follow returns how the job changes after the answer a or the error err. Before
+// that it creates the job's room if the SFU has lost it.
 func (k *Keeper) follow(ctx context.Context, job leave.Job, a leave.Answer, err error) func(leave.Job) leave.Job {
 	if err == nil {
 		err = k.bringBack(ctx, job.Room, []leave.Job{job}, []leave.Answer{a})
@@ -87,8 +89,9 @@ func (k *Keeper) told(a leave.Answer) func(leave.Job) leave.Job {
 	return func(j leave.Job) leave.Job { return j.Told(k.now(), a, k.Grace) }
 }
 
-// unchanged reports whether the stored job is still the same, so that no report
-// of a return has arrived. It is false if the store does not answer.
+// unchanged reports whether the stored job still has the same version, so that no
+// process has got a report that the participant is back. It reports false if the
+// store does not answer.
 func (k *Keeper) unchanged(ctx context.Context, job leave.Job) bool {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()

@@ -22,15 +22,15 @@ import (
 )
 
 var (
-	seeds     = flag.Uint64("seeds", 25, "how many calls TestWhateverHappens makes up")
-	firstSeed = flag.Uint64("seed", 0, "the first of them")
+	seeds     = flag.Uint64("seeds", 25, "how many random calls TestWhateverHappens simulates")
+	firstSeed = flag.Uint64("seed", 0, "the seed of the first call")
 )
 
-// TestWhateverHappens lets random things happen to a call: the participant
-// comes, goes, changes its session; webhooks are lost, doubled and late; nodes of
-// the SFU die, drain and are cut off, its Redis loses what it knew; the SFU, the
-// homeserver and the program go away and come back. Nobody who is in the call may
-// ever be emptied, and nobody who has left for good may stay.
+// TestWhateverHappens lets random things happen to a call. The participant comes,
+// goes, and changes its session. Webhooks are lost, doubled and late. Nodes of the
+// SFU die, drain and are cut off, and its Redis loses records. The SFU, the
+// homeserver and the program go away and come back. No leave of a participant in the
+// call may be sent or fire. The leave of one who has left for good must be sent.
 func TestWhateverHappens(t *testing.T) {
 	for i := range *seeds {
 		seed := *firstSeed + i
@@ -45,17 +45,17 @@ type model struct {
 	random *rand.Rand
 	other  *frozen // a second process on the same store
 	delay  time.Duration
-	leaves int // how many were scheduled, of which the last one counts
-	// joined is LiveKit's report of the last session.
+	leaves int // how many leaves were scheduled; the last one counts
+	// joined is LiveKit's report that the last session has joined.
 	joined *livekit.WebhookEvent
-	// stale says that a session which is over may be on record.
+	// stale says that LiveKit may have a record of a session that is over.
 	stale bool
 
 	notes sync.Mutex
 	told  []string
 }
 
-// tell notes what happened, for the message of a failure.
+// tell records what happened. The message of a failure shows all these records.
 func (m *model) tell(format string, args ...any) {
 	m.notes.Lock()
 	defer m.notes.Unlock()
@@ -69,7 +69,7 @@ func (m *model) fatalf(format string, args ...any) {
 	m.t.Fatalf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(m.told, "\n"))
 }
 
-// teller has the keeper's log in the story.
+// teller writes the keeper's log into the records of the model.
 type teller struct{ m *model }
 
 func (w teller) Write(line []byte) (int, error) {
@@ -89,7 +89,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	return m
 }
 
-// seedJitter has all pauses be the same in every run of a seed.
+// seedJitter makes all pauses the same in every run with the same seed.
 func (m *model) seedJitter(seed uint64) {
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 2))
@@ -104,7 +104,8 @@ func (m *model) seedJitter(seed uint64) {
 	m.start()
 }
 
-// startOther starts a second process, which works on what it claims first.
+// startOther starts a second keeper on the same store, and returns its SFU, which
+// can freeze.
 func (m *model) startOther() *frozen {
 	f := &frozen{SFU: m.cluster}
 	ctx, stop := context.WithCancel(context.Background())
@@ -138,17 +139,17 @@ func (m *model) run() {
 	m.leave()
 }
 
-// settled is how long a client that has come back stays at least. Who goes
-// again within the grace of the last time, with all webhooks lost, cannot be
-// told from one who never came.
+// settled is how long a client that has come back stays at least. If a client
+// left again within the last grace and all webhooks were lost, the keeper could
+// not know that the client had been there.
 const settled = 3 * time.Second
 
-// upTo returns any time up to d.
+// upTo returns a random time of up to d.
 func (m *model) upTo(d time.Duration) time.Duration {
 	return time.Duration(m.random.Int64N(int64(d/time.Millisecond))) * time.Millisecond
 }
 
-// leave: the participant leaves for good, perhaps by the death of its node.
+// leave makes the participant leave for good, perhaps because its node dies.
 func (m *model) leave() {
 	left, limit := time.Now(), 2*time.Minute+15*time.Second
 	if m.random.IntN(3) == 0 {
@@ -160,32 +161,32 @@ func (m *model) leave() {
 		m.tell("leaves: %s", reason)
 		m.hint(m.fake.Leave(key.Room, key.Identity, reason))
 	}
-	if m.stale { // then the fourth look tells
+	if m.stale { // then only a fourth look, which asks the node, finds the participant gone
 		limit = 6 * time.Minute
 	}
 	time.Sleep(8 * time.Minute)
 	over, at := m.fate(m.last())
 	if over == "" || at.Sub(left) > limit {
-		m.fatalf("who left stayed for %v: %q", at.Sub(left), over)
+		m.fatalf("the leave of a participant who left is %q after %v, want it over within %v", over, at.Sub(left), limit)
 	}
 }
 
-// last is the id of the last leave that was scheduled.
+// last returns the id of the last leave that was scheduled.
 func (m *model) last() string { return fmt.Sprint("d", m.leaves) }
 
-// wantAlive checks that no leave has emptied the member: neither the last one
-// nor any that it replaced.
+// wantAlive checks that no leave has ended the membership: neither the last leave
+// nor one that it replaced.
 func (m *model) wantAlive() {
 	m.t.Helper()
 	for i := 1; i <= m.leaves; i++ {
 		over, _ := m.fate(fmt.Sprint("d", i))
 		if over == "sent" || over == "fired" || over != "" && i == m.leaves {
-			m.fatalf("a live member was emptied: d%d was %s", i, over)
+			m.fatalf("the leave d%d was %s while the participant was in the call, want that not to happen", i, over)
 		}
 	}
 }
 
-// frozen is the SFU as a process sees it that may freeze while it asks.
+// frozen is the SFU of a process that may freeze while it asks the SFU.
 type frozen struct {
 	keeper.SFU
 	mu   sync.Mutex
@@ -198,7 +199,7 @@ func (f *frozen) freeze(d time.Duration) {
 	f.thaw = time.Now().Add(d)
 }
 
-// Session has the answer from before the freeze.
+// Session returns the answer from before the freeze when the freeze is over.
 func (f *frozen) Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
 	session, err := f.SFU.Session(ctx, room, identity)
 	f.mu.Lock()
@@ -208,7 +209,8 @@ func (f *frozen) Session(ctx context.Context, room sfu.Room, identity sfu.Identi
 	return session, err
 }
 
-// hint sends a webhook: perhaps not at all, perhaps twice, perhaps late.
+// hint sends the webhook w at random: not at all, once or twice, and up to 3 s
+// late.
 func (m *model) hint(w *livekit.WebhookEvent) {
 	if w == nil {
 		return
@@ -222,14 +224,15 @@ func (m *model) hint(w *livekit.WebhookEvent) {
 	}
 }
 
-// delegateAnother: the client schedules another leave, as one does that joins
-// anew.
+// delegateAnother makes the client schedule and delegate another leave, as a
+// client does that joins again.
 func (m *model) delegateAnother() {
 	m.leaves++
 	m.delegate(m.last(), m.delay)
 }
 
-// delegateAgain: the client asks for another token and sends its leave along.
+// delegateAgain makes the client delegate the same leave again, as a client does
+// that asks for another token.
 func (m *model) delegateAgain() {
 	job := leave.New(key, user(m.t), delayID(m.t, m.last()), m.delay, m.clock.Now())
 	if err := m.current().Delegate(m.t.Context(), job, many); err != nil {
@@ -237,8 +240,9 @@ func (m *model) delegateAgain() {
 	}
 }
 
-// delegateNothing: the client delegates a leave that its homeserver does not
-// have, and then another one. Of that one nothing is known, so it is on record.
+// delegateNothing makes the client delegate a leave that its homeserver does not
+// have, and then another one. The first ends the job, so nothing is known about
+// the participant then. That is why LiveKit must have a record of them.
 func (m *model) delegateNothing() {
 	m.fake.Change(key.Room, key.Identity)
 	bogus := leave.New(key, user(m.t), delayID(m.t, fmt.Sprint("bogus", m.leaves)), m.delay, m.clock.Now())
@@ -249,22 +253,23 @@ func (m *model) delegateNothing() {
 	m.delegateAnother()
 }
 
-// homeserverAway: for less than what the shortest delay leaves.
+// homeserverAway makes the homeserver fail for less than the shortest delay.
 func (m *model) homeserverAway() {
 	m.set(func() { m.hsDown = true })
 	time.Sleep(m.upTo(5 * time.Second))
 	m.set(func() { m.hsDown = false })
 }
 
-// homeserverLimits: it answers 429, for as long.
+// homeserverLimits makes the homeserver answer 429 for less than the shortest
+// delay.
 func (m *model) homeserverLimits() {
 	m.set(func() { m.hsStatus = matrix.ResultLimited })
 	time.Sleep(m.upTo(5 * time.Second))
 	m.set(func() { m.hsStatus = "" })
 }
 
-// otherFreezes: the other process stops in the middle of whatever it does, and
-// goes on much later with what it knew.
+// otherFreezes stops the other process in the middle of its work. It goes on up
+// to 30 s later with the answers that it had.
 func (m *model) otherFreezes() { m.other.freeze(m.upTo(30 * time.Second)) }
 
 func (m *model) programRestarts() {

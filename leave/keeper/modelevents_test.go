@@ -32,10 +32,10 @@ func (m *model) events() []happening {
 	}
 }
 
-// come has the client join, as soon as it can: by a token, for which the service
-// creates the room. LiveKit admits nobody to a room that is not on record, and
-// writes no record of one that a node still runs, for minutes: that node gives it
-// up here.
+// come makes the client join as soon as possible. The client asks for a token,
+// for which the service creates the room. LiveKit admits nobody to a room without
+// a record, and for minutes writes no record of a room that a node still runs. So
+// come closes the room on that node.
 func (m *model) come() {
 	for range 1200 {
 		if created := m.client.CreateRoom(m.t.Context(), key.Room); created == nil && len(m.fake.Rooms()) == 0 {
@@ -52,15 +52,15 @@ func (m *model) come() {
 	m.fatalf("cannot join")
 }
 
-// comeBack is what a client does that was thrown out: it is back within 8 s, or
-// some seconds later where its node has just died.
+// comeBack makes a client that was thrown out come back within 8 s, or some
+// seconds later if its node has just died.
 func (m *model) comeBack() {
 	time.Sleep(m.upTo(8 * time.Second))
 	m.come()
 	m.hint(m.joined)
 }
 
-// reconnect: the connection breaks and is back within a second.
+// reconnect breaks the client's connection, which is back within a second.
 func (m *model) reconnect() {
 	m.hint(m.fake.Leave(key.Room, key.Identity, livekit.DisconnectReason_SIGNAL_CLOSE))
 	time.Sleep(m.upTo(900 * time.Millisecond))
@@ -68,21 +68,21 @@ func (m *model) reconnect() {
 	m.hint(m.joined)
 }
 
-// takeOver: another session of the same identity replaces the first.
+// takeOver makes another session of the same identity replace the first.
 func (m *model) takeOver() {
 	if len(m.fake.Rooms()) == 0 {
 		return // LiveKit admits nobody to a room that is not on record
 	}
 	old, home := m.joined.Participant.Sid, m.home()
 	m.come()
-	if home.Session(key.Room, key.Identity) == old { // the new one is on another node
+	if home.Session(key.Room, key.Identity) == old { // the new session is on another node
 		home.Leave(key.Room, key.Identity, livekit.DisconnectReason_SIGNAL_CLOSE)
 	}
 	m.hint(departed(old))
 	m.hint(m.joined)
 }
 
-// departed is what LiveKit reports of a session that another has replaced.
+// departed returns LiveKit's report about a session that another one has replaced.
 func departed(session string) *livekit.WebhookEvent {
 	return &livekit.WebhookEvent{
 		Event: "participant_left", Room: &livekit.Room{Name: string(key.Room)},
@@ -90,8 +90,8 @@ func departed(session string) *livekit.WebhookEvent {
 	}
 }
 
-// restartAll ends all nodes, which are back at once. Without Redis they have
-// forgotten everything.
+// restartAll restarts all nodes. At random, LiveKit has a Redis, or has none and
+// forgets everything.
 func (m *model) restartAll() {
 	for _, id := range []string{"a", "b"} {
 		m.fake.Node(id).Kill()
@@ -106,14 +106,16 @@ func (m *model) restartAll() {
 	time.Sleep(2 * time.Second) // until the nodes are known again
 }
 
-// sfuRestarts: it is back before anybody has asked, and its clients soon after.
+// sfuRestarts restarts the SFU. It is back before anybody asks it, and its clients
+// are back soon after.
 func (m *model) sfuRestarts() {
 	m.restartAll()
 	m.hangUp()
 	m.comeBack()
 }
 
-// sfuAway: everybody is thrown out and comes back within 8 s of its return.
+// sfuAway makes the SFU unreachable for up to a minute. All clients are thrown
+// out, and come back within 8 s after the SFU's return.
 func (m *model) sfuAway() {
 	m.fake.FailAlways(sfutest.Drop())
 	m.hangUp()
@@ -127,10 +129,10 @@ func (m *model) sfuAway() {
 	m.comeBack()
 }
 
-// proxyAnswers: the SFU is away, and a proxy that holds its connections answers
-// for it; perhaps clients delegate meanwhile. Nobody may have seen it, and then
-// the look that finds the member missing has only one more after it: who comes
-// back in between stays for longer than settled.
+// proxyAnswers makes the SFU away while a proxy holds the connections and answers
+// in its place. Clients may delegate meanwhile. The keeper may not notice the
+// outage. Then only one more look follows the one that misses the participant, so
+// the participant stays for a whole grace afterwards.
 func (m *model) proxyAnswers() {
 	m.fake.FailAlways([]sfutest.Fault{sfutest.Status(502), sfutest.Status(404), sfutest.Garbage()}[m.random.IntN(3)])
 	m.restartAll()
@@ -141,15 +143,15 @@ func (m *model) proxyAnswers() {
 	m.fake.FailAlways(nil)
 	time.Sleep(5100*time.Millisecond + m.upTo(3*time.Second))
 	if len(m.fake.Rooms()) == 0 && rest > 62*time.Second {
-		m.fatalf("after an outage that cannot have passed unseen the room is not there")
+		m.fatalf("after an outage of more than 62 s, which the keeper must have noticed, the SFU does not have the room")
 	}
 	m.come()
 	m.hint(m.joined)
 	time.Sleep(grace.Outage)
 }
 
-// noRoomCanBeCreated: the SFU restarts, and for some time neither creates rooms
-// nor, perhaps, tells of them.
+// noRoomCanBeCreated restarts the SFU. For up to 20 s it creates no rooms, does
+// not list rooms, or both.
 func (m *model) noRoomCanBeCreated() {
 	calls := [][]string{{"CreateRoom"}, {"ListRooms"}, {"CreateRoom", "ListRooms"}}[m.random.IntN(3)]
 	m.fake.FailAlways(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -166,7 +168,7 @@ func (m *model) noRoomCanBeCreated() {
 	m.comeBack()
 }
 
-// home is the node of the call.
+// home returns the node that holds the participant's session.
 func (m *model) home() *sfutest.Node {
 	for _, id := range []string{"a", "b"} {
 		if m.fake.Node(id).Session(key.Room, key.Identity) != "" {
@@ -177,7 +179,8 @@ func (m *model) home() *sfutest.Node {
 	return nil
 }
 
-// kill kills the node of the call. Perhaps our connection was to that one.
+// kill kills the participant's node. At random, our connection to LiveKit was to
+// that node, and ends.
 func (m *model) kill() *sfutest.Node {
 	home := m.home()
 	home.Kill()
@@ -187,7 +190,8 @@ func (m *model) kill() *sfutest.Node {
 	return home
 }
 
-// nodeDies: its clients come back to another, and it starts again much later.
+// nodeDies kills the participant's node. The client comes back to another node.
+// The dead node starts again up to a minute later.
 func (m *model) nodeDies() {
 	home := m.kill()
 	m.comeBack()
@@ -195,13 +199,14 @@ func (m *model) nodeDies() {
 	home.Start()
 }
 
-// nodeRestarts: it dies and is back at once, under its id.
+// nodeRestarts kills the participant's node, which is back at once with the same
+// id.
 func (m *model) nodeRestarts() {
 	m.kill().Start()
 	m.comeBack()
 }
 
-// nodeDrains: nobody is thrown out.
+// nodeDrains drains the participant's node, which throws nobody out.
 func (m *model) nodeDrains() {
 	home := m.home()
 	home.Drain()
@@ -209,7 +214,8 @@ func (m *model) nodeDrains() {
 	home.Start()
 }
 
-// nodeStops: it says good-bye for its clients, who come back to another.
+// nodeStops stops the participant's node, which reports that its clients have
+// left. They come back to another node.
 func (m *model) nodeStops() {
 	home := m.home()
 	for _, report := range home.Stop() {
@@ -220,9 +226,10 @@ func (m *model) nodeStops() {
 	home.Start()
 }
 
-// nodeIsCutOff for 20 s from LiveKit's Redis: its clients notice nothing. If
-// that has just lost their records, nothing is left to tell them from those who
-// have gone, until a look into the room has found them.
+// nodeIsCutOff cuts the participant's node off from LiveKit's Redis for up to
+// 20 s. Its clients do not notice. If that Redis has just lost their records,
+// nothing shows that they are still there until a look into the room has found
+// them. So nodeIsCutOff waits for such a look first.
 func (m *model) nodeIsCutOff() {
 	time.Sleep(65 * time.Second)
 	home := m.home()
@@ -232,8 +239,9 @@ func (m *model) nodeIsCutOff() {
 	time.Sleep(grace.Outage)
 }
 
-// nodeIsCutOffAltogether: its clients go to another, and when it is back it ends
-// their old sessions, and takes the records of the new ones with them.
+// nodeIsCutOffAltogether cuts the participant's node off from everything. Its
+// clients go to another node. When the node is back, it ends their old sessions,
+// and so deletes the records of the new ones.
 func (m *model) nodeIsCutOffAltogether() {
 	home := m.home()
 	home.Partition()
@@ -243,7 +251,7 @@ func (m *model) nodeIsCutOffAltogether() {
 	m.hint(home.Leave(key.Room, key.Identity, livekit.DisconnectReason_CONNECTION_TIMEOUT))
 }
 
-// redisEmptied: LiveKit's Redis has no records; everybody is there.
+// redisEmptied removes all records from LiveKit's Redis, while everybody is there.
 func (m *model) redisEmptied() {
 	m.fake.Flush()
 	time.Sleep(m.upTo(5 * time.Second))
@@ -252,7 +260,7 @@ func (m *model) redisEmptied() {
 	}
 }
 
-// redisFromAFile: it has old records.
+// redisFromAFile puts old records into LiveKit's Redis.
 func (m *model) redisFromAFile() {
 	m.fake.Restore(m.dump)
 	m.stale = true
@@ -261,7 +269,8 @@ func (m *model) redisFromAFile() {
 	}
 }
 
-// redisRestarts: for some seconds no node has a Redis, and then it is empty.
+// redisRestarts cuts all nodes off from LiveKit's Redis for some seconds. Then the
+// Redis is back, and empty.
 func (m *model) redisRestarts() {
 	for _, id := range []string{"a", "b"} {
 		m.fake.Node(id).Partition()

@@ -16,8 +16,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// losses are the first column of the second table in docs/leave.md: what happens
-// to LiveKit during the call of alice and bob.
+// losses does what the first column of the second table in docs/leave.md names:
+// what happens to LiveKit during the call of alice and bob.
 var losses = map[string]loss{
 	"a node is killed":  {begin: kill, thrownOut: true, gone: true},
 	"a node is drained": {begin: func(c *cluster) { c.fake.Node("a").Drain() }},
@@ -44,9 +44,9 @@ var losses = map[string]loss{
 
 type loss struct {
 	begin func(c *cluster)
-	// thrownOut says that clients have to come back, shared that LiveKit's Redis
-	// has the leaves, too, gone that bob's node is found to be, and mayBeGone that
-	// it is if the questions come at the wrong moments.
+	// thrownOut says that clients have to come back. shared says that LiveKit's
+	// Redis also has the leaves. gone says that bob's node is found to be gone, and
+	// mayBeGone that it may be found so, if questions come at the wrong moments.
 	thrownOut, shared, gone, mayBeGone bool
 }
 
@@ -58,9 +58,9 @@ func stopNode(c *cluster) {
 	}
 }
 
-// TestLosses does what the second table in docs/leave.md says: whoever is in the
-// call stays, and whoever left it at the same moment, without a word, leaves in
-// time and by the way that the table shows.
+// TestLosses checks each row of the second table in docs/leave.md. Whoever is in
+// the call stays. If somebody vanished from the call at the same moment, their
+// leave is sent in time, in the way that the table shows.
 func TestLosses(t *testing.T) {
 	page, err := os.ReadFile("../../docs/leave.md")
 	if err != nil {
@@ -73,7 +73,7 @@ func TestLosses(t *testing.T) {
 	for _, row := range rows {
 		loss, ok := losses[row[1]]
 		if !ok {
-			t.Errorf("the table: got %q, want what is done here", row[1])
+			t.Errorf("the table in docs/leave.md has %q, which losses lacks", row[1])
 			continue
 		}
 		seen[row[1]] = true
@@ -89,7 +89,7 @@ func TestLosses(t *testing.T) {
 	}
 	for what := range losses {
 		if !seen[what] {
-			t.Errorf("the table: want %q in it", what)
+			t.Errorf("losses has %q, which the table in docs/leave.md lacks", what)
 		}
 	}
 }
@@ -124,20 +124,20 @@ func (l loss) run(t *testing.T, limit time.Duration) {
 			c.wantFate("bob", "sent", left, limit)
 			want := []string{"connected", "ended", "leaving", "sending"}
 			if way := c.story.way("bob"); !slices.Equal(slices.Sorted(slices.Values(way)), want) {
-				t.Errorf("bob's leave went %s, want %s in any order of the log", way, want)
+				t.Errorf("the states of bob's leave: got %s, want %s in any order", way, want)
 			}
 			if way := c.story.way("alice"); slices.Contains(way, "sending") {
-				t.Errorf("alice's leave: got the way %s, want no sending", way)
+				t.Errorf("the states of alice's leave: got %s, want no sending", way)
 			}
 			if n := c.nodes.get(leave.NodeGone); n > 0 != l.gone && !l.mayBeGone {
-				t.Errorf("a node is found to be gone %d times, want that: %v", n, l.gone)
+				t.Errorf("a node was found to be gone %d times, want it found: %v", n, l.gone)
 			}
 		})
 	}
 }
 
 // twoInCall brings alice and bob into the call for some minutes. LiveKit's Redis
-// has saved its file before bob came, and alice once more.
+// saves its file before alice joins for the second time and bob joins.
 func (c *cluster) twoInCall(shared bool) {
 	if shared {
 		c.useRedis()
@@ -151,8 +151,8 @@ func (c *cluster) twoInCall(shared bool) {
 	c.story.forget()
 }
 
-// TestLossOfTheOnlyMember: nobody comes back to the room, and nothing else says
-// that its node is gone.
+// TestLossOfTheOnlyMember: the node of a call with one member dies. Nobody comes
+// back to the room, so only a fourth look finds that the node is gone.
 func TestLossOfTheOnlyMember(t *testing.T) {
 	for phase := range 12 {
 		bubble(t, func(t *testing.T) {
@@ -167,8 +167,8 @@ func TestLossOfTheOnlyMember(t *testing.T) {
 	}
 }
 
-// TestNoNodeIsGoneWithoutARecord: who is not on record, because LiveKit's Redis has
-// lost it, and leaves unreported, says nothing of any node.
+// TestNoNodeIsGoneWithoutARecord: LiveKit's Redis has lost the record of a
+// participant, who then leaves without a report. No node counts as gone.
 func TestNoNodeIsGoneWithoutARecord(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -184,12 +184,13 @@ func TestNoNodeIsGoneWithoutARecord(t *testing.T) {
 		time.Sleep(8 * time.Minute)
 		c.wantFate("bob", "sent", left, 6*time.Minute)
 		if n := c.nodes.get(leave.NodeGone); n > 0 {
-			t.Errorf("a node is found to be gone %d times, want never", n)
+			t.Errorf("a node was found to be gone %d times, want never", n)
 		}
 	})
 }
 
-// TestConnectionTellsOfALoss: it ends with the node that it led to.
+// TestConnectionTellsOfALoss: the keeper's connection ends when the node dies to
+// which it led, so the loss is found at once.
 func TestConnectionTellsOfALoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -203,8 +204,8 @@ func TestConnectionTellsOfALoss(t *testing.T) {
 	})
 }
 
-// TestRefusalsCountOnlyWithAGap: a node that is cut off for less than that is not
-// gone, however often it is asked.
+// TestRefusalsCountOnlyWithAGap: a node that is cut off for less than the gap
+// between two refusals does not count as gone, however often it is asked.
 func TestRefusalsCountOnlyWithAGap(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -219,13 +220,13 @@ func TestRefusalsCountOnlyWithAGap(t *testing.T) {
 		time.Sleep(8 * time.Minute)
 		c.wantFate("bob", "", time.Time{}, 0)
 		if way := c.story.way("bob"); slices.Contains(way, "leaving") {
-			t.Errorf("bob's leave: got the way %s, want no leaving", way)
+			t.Errorf("the states of bob's leave: got %s, want no leaving", way)
 		}
 	})
 }
 
-// TestNoNodeIsAskedAfterAGoodbye: a clear leave is sent without a word of
-// any node, as fast as ever.
+// TestNoNodeIsAskedAfterAGoodbye: if a client says that it leaves, its leave is
+// sent at once, and no node is asked.
 func TestNoNodeIsAskedAfterAGoodbye(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -237,13 +238,13 @@ func TestNoNodeIsAskedAfterAGoodbye(t *testing.T) {
 		time.Sleep(time.Minute)
 		c.wantFate("bob", "sent", left, 200*time.Millisecond)
 		if n := c.fake.Calls("UpdateSubscriptions") - asked; n > 0 {
-			t.Errorf("%d nodes were asked, want 0", n)
+			t.Errorf("got %d questions to nodes, want 0", n)
 		}
 	})
 }
 
-// TestNodeThatHangs: a node that takes the question and never answers says
-// nothing of anybody, and nothing of the SFU.
+// TestNodeThatHangs: a node accepts questions and never answers. Nobody counts as
+// gone, and the SFU does not count as away.
 func TestNodeThatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -265,7 +266,7 @@ func TestNodeThatHangs(t *testing.T) {
 		c.wantFate("bob", "", time.Time{}, 0)
 		c.fake.FailAlways(nil)
 		if text := c.story.String(); strings.Contains(text, "the SFU does not answer") {
-			t.Errorf("log: want no word of a silent SFU, got\n%s", text)
+			t.Errorf("log: want no line about an SFU that does not answer, got\n%s", text)
 		}
 		left := time.Now()
 		c.quit("bob", livekit.DisconnectReason_CLIENT_INITIATED)

@@ -9,12 +9,13 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// oddStore is a store of which tests have single calls go otherwise.
+// oddStore is a store in which tests can make single calls fail or take long.
 type oddStore struct {
 	*memstore.Store
-	// before, if set, is told of each call, and its error is the answer.
+	// before, if set, is called before each call with the call's name. If it
+	// returns an error, the call returns that error and does nothing.
 	before func(ctx context.Context, call string) error
-	// after, if set, makes another answer of a Put that was done.
+	// after, if set, replaces the error of a Put after the Put was done.
 	after func(error) error
 }
 
@@ -64,7 +65,7 @@ func (s *oddStore) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	return replaced, err
 }
 
-// taking returns a before that has every call take d, or end with its context.
+// taking returns a before that makes every call take d, or end with its context.
 func taking(d time.Duration) func(context.Context, string) error {
 	return func(ctx context.Context, _ string) error {
 		select {

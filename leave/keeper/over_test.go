@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Nobody is given up because the operator wants few looks into the rooms.
+// No job ends because the operator wants few looks into the rooms.
 func TestLongInterval(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -26,8 +26,8 @@ func TestLongInterval(t *testing.T) {
 	})
 }
 
-// A job that nobody could look after, because the store was away and no process
-// had a copy, is asked about before it is given up.
+// The store was away for hours, and no process had a copy of a job. When the
+// store is back, the keeper asks about the participant before it ends the job.
 func TestStoreAwayForHours(t *testing.T) {
 	for _, delay := range []time.Duration{long, 24 * time.Hour} {
 		t.Run(delay.String(), func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestStoreAwayForHours(t *testing.T) {
 				w.degraded = away.Load
 				w.again(time.Minute)
 				w.join("S1")
-				w.schedule("d1", 24*time.Hour) // its client has restarted it
+				w.schedule("d1", 24*time.Hour) // as if the client had restarted the delay
 				job := leave.New(key, user(t), delayID(t, "d1"), delay, time.Now()).Joined(time.Now(), "S1")
 				time.Sleep(3 * time.Hour)
 				if _, err := w.store.Put(t.Context(), job); err != nil {
@@ -58,7 +58,8 @@ func TestStoreAwayForHours(t *testing.T) {
 	}
 }
 
-// An hour without an answer is one in which the SFU was asked.
+// A job ends after an hour in which the SFU was asked and did not say whether the
+// participant is there.
 func TestAnHourWithoutAnAnswer(t *testing.T) {
 	down := func(w *world) { w.sfuDown = true }
 	for name, c := range map[string]struct {
@@ -90,7 +91,8 @@ func TestAnHourWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// A leave that is delegated late in an outage has an hour of its own.
+// If a leave is delegated late in an outage, its hour without an answer begins at
+// the delegation.
 func TestDelegatedLateInAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	// panicPause is how long a job waits at least after its worker has panicked.
-	// It waits for the rest of its lease if that is longer, since perhaps only
-	// one of its actions panics.
+	// panicPause is the least time that a job waits after its worker has
+	// panicked. The job waits for one [leave.Job.LeaseTime] if that is longer.
 	panicPause = time.Second
 	// stackPause is the least time between two logged stacks.
 	stackPause = time.Second
@@ -22,7 +21,7 @@ const (
 	maxPanic = 500
 )
 
-// work does one action for a job. A panic, from a fault of the program or of
+// work does one action for a job. A panic, caused by a fault of the program or of
 // the record, ends only this action, not the process.
 func (k *Keeper) work(ctx context.Context, t task) {
 	p, stack := caught(func() { k.act(ctx, t) })
@@ -54,8 +53,9 @@ func caught(do func()) (p any, stack []byte) {
 	return nil, nil
 }
 
-// logPanic logs a panic with its job or room. It leaves out the stack if one
-// was logged just now, because many jobs may have the same fault.
+// logPanic logs a panic with the job or room that it was about. It leaves out the
+// stack if another was logged within stackPause, because many jobs may have the
+// same fault.
 func (k *Keeper) logPanic(p any, stack []byte, about ...slog.Attr) {
 	about = append(about, slog.String("panic", text.Clip(fmt.Sprint(p), maxPanic)))
 	now, last := k.now().UnixMilli(), k.stackAt.Load()

@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// faulty panics when it is asked to do something for one leave.
+// faulty is a homeserver client that panics when it restarts the leave id.
 type faulty struct {
 	*world
 	id    string
@@ -29,8 +29,8 @@ func (f *faulty) Restart(ctx context.Context, owner matrix.UserID, id matrix.Del
 	return f.world.Restart(ctx, owner, id)
 }
 
-// A worker that panics ends the turn of its job, not the process; the job comes
-// up again, but not all the time.
+// A panic in a worker ends the action, not the process. The job is tried again,
+// but not all the time.
 func TestWorkerPanics(t *testing.T) {
 	for _, delay := range []time.Duration{500 * time.Millisecond, 18 * time.Second} {
 		t.Run(delay.String(), func(t *testing.T) {
@@ -50,7 +50,7 @@ func TestWorkerPanics(t *testing.T) {
 				w.set(func() { w.present.add(other.Key, "S2") })
 				time.Sleep(10 * time.Second)
 				if tries := f.tries.Load(); tries < 2 || tries > 11 {
-					t.Errorf("%d tries in 10 s, want some", tries)
+					t.Errorf("got %d tries in 10 s, want 2 to 11", tries)
 				}
 				f.cured.Store(true)
 				time.Sleep(5 * time.Minute)
@@ -74,7 +74,7 @@ func TestWorkerPanics(t *testing.T) {
 	}
 }
 
-// A panic in a look into a room is that room's.
+// A panic in a look into a room ends only that look. It is logged with the room.
 func TestPatrolPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -89,7 +89,7 @@ func TestPatrolPanics(t *testing.T) {
 		})
 		time.Sleep(2 * time.Minute)
 		w.set(func() { w.fault = nil })
-		w.vanish() // no webhook of it arrives
+		w.vanish() // without a webhook
 		left := time.Now()
 		time.Sleep(5 * time.Minute)
 		w.wantFate("d1", "sent", left, 80*time.Second)

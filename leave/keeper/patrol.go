@@ -15,16 +15,16 @@ import (
 const (
 	patrolTick = time.Second
 	patrolMost = 100 // the most rooms claimed in one tick
-	// roomsAtOnce bounds the rooms looked into at once: a refusal for a dead node
-	// takes seconds.
+	// roomsAtOnce is how many looks into rooms may run at once. Each may take
+	// seconds, if a node is dead.
 	roomsAtOnce = 32
-	// neverOff is the longest interval, even if the operator set none, because
-	// webhooks can be lost.
+	// neverOff is the longest interval between two looks into a room, even if the
+	// operator has turned looks off, because webhooks can be lost.
 	neverOff = 10 * time.Minute
 )
 
-// patrol looks into every room once per interval to find what was not reported.
-// It also asks the nodes of rooms in doubt.
+// patrol looks into every room once per interval, to find who came or went
+// without a report. It also asks the nodes of participants in rooms in doubt.
 func (k *Keeper) patrol(ctx context.Context) {
 	looks := looks{permits: make(chan struct{}, roomsAtOnce), panicked: k.logPanic, under: map[sfu.Room]bool{}}
 	defer looks.running.Wait()
@@ -34,7 +34,7 @@ func (k *Keeper) patrol(ctx context.Context) {
 		}
 		for room, since := range k.presence.Doubted() {
 			if !looks.start(room, func() { k.askOldest(ctx, room, since) }) {
-				k.presence.Doubt(room) // the running look may have asked before the doubt began
+				k.presence.Doubt(room) // a look is running, which may have asked before the doubt began
 			}
 		}
 		now := k.now()
@@ -59,8 +59,8 @@ type looks struct {
 	under map[sfu.Room]bool
 }
 
-// start starts a look and reports true, unless one into that room is running.
-// It waits while the maximum number is running.
+// start starts a look into room. It waits while roomsAtOnce looks are running. It
+// starts nothing and reports false if a look into room is running.
 func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	l.permits <- struct{}{}
 	l.mu.Lock()
@@ -82,8 +82,8 @@ func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	return true
 }
 
-// returning is how often to look into rooms while clients reconnect after an
-// outage of the SFU.
+// returning is the time between two looks into a room while clients reconnect
+// after an outage of the SFU.
 const returning = 3 * time.Second
 
 // every returns the time between two looks into a room: Interval, which is 60 s
@@ -103,8 +103,8 @@ func (k *Keeper) every(now time.Time) time.Duration {
 	return min(every, now.Sub(since))
 }
 
-// inspect compares a room's jobs with the participants in it. It is called once
-// per every.
+// inspect is one look into a room: it compares the room's jobs with the
+// participants in it. every is the time between two looks.
 func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {
@@ -143,8 +143,9 @@ func (k *Keeper) cameAnew(room sfu.Room, jobs []leave.Job, answers []leave.Answe
 	}
 }
 
-// askOldest asks the node of the participant that has been longest in a room in
-// doubt since since. If that node refuses, it asks the nodes of the others.
+// askOldest asks the node of the participant who has been longest in a room that
+// is in doubt since since. If that node refuses, it asks about all others who
+// were there before.
 func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {

@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// failing returns a fault of single calls of the SFU: its own word, or that of a
-// proxy before it.
+// failing returns a fault that makes the named calls of the SFU fail. own says
+// that the SFU itself answers with an error, and not a proxy in its place.
 func failing(cause string, own bool, calls ...string) func(string, sfu.Room) error {
 	return func(call string, _ sfu.Room) error {
 		if !slices.Contains(calls, call) {
@@ -25,11 +25,11 @@ func failing(cause string, own bool, calls ...string) func(string, sfu.Room) err
 	}
 }
 
-// questions are all calls of the SFU.
+// questions are the names of all calls of the SFU.
 var questions = []string{"Session", "Sessions", "RoomSince", "Reachable", "CreateRoom", "Ping"}
 
-// An SFU that has restarted unseen, and does not say whether the room is the
-// one that somebody was in, has said nothing.
+// An SFU has restarted unnoticed, and does not say whether its room is the one in
+// which the participant was. Then the participant does not count as absent.
 func TestRoomIsNotKnown(t *testing.T) {
 	for _, call := range []string{"RoomSince", "CreateRoom"} {
 		for _, cause := range []string{sfu.CauseTimeout, sfu.CauseStatus} {
@@ -38,7 +38,7 @@ func TestRoomIsNotKnown(t *testing.T) {
 					w := connected(t, long)
 					w.set(func() { w.proxied = true })
 					time.Sleep(3 * time.Minute)
-					w.report(sfu.KindLeft, "S1", sfu.ReasonOther) // its connection broke
+					w.report(sfu.KindLeft, "S1", sfu.ReasonOther) // the participant's connection broke
 					w.set(func() { w.fault = failing(cause, cause == sfu.CauseStatus, call) })
 					w.sfuRestart()
 					time.Sleep(8 * time.Second)
@@ -54,8 +54,8 @@ func TestRoomIsNotKnown(t *testing.T) {
 	}
 }
 
-// A member may come back while its leave waits for the homeserver, and be
-// thrown out with everybody else.
+// A participant may come back while the leave waits for the homeserver, and then
+// be thrown out with everybody else. The leave is not sent.
 func TestRoomIsForgottenBeforeASend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -78,8 +78,8 @@ func TestRoomIsForgottenBeforeASend(t *testing.T) {
 	})
 }
 
-// The SFU closes a room that everybody has left, which looks as if it had
-// restarted. That is found out with the first look, so one more is enough.
+// The SFU closes a room that everybody has left. That looks as if the SFU had
+// restarted. The first look notices it, so one more look is enough.
 func TestLastLeaveIsNotReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -93,7 +93,7 @@ func TestLastLeaveIsNotReported(t *testing.T) {
 	})
 }
 
-// A proxy before the SFU keeps its connections, and answers for it.
+// The SFU is away while a proxy before it keeps the connections and answers.
 func TestSFUBehindAProxy(t *testing.T) {
 	for _, cause := range []string{sfu.CauseStatus, sfu.CauseNotFound, sfu.CauseNotTwirp, sfu.CauseRedirect, sfu.CauseTimeout} {
 		t.Run(cause, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestSFUBehindAProxy(t *testing.T) {
 				time.Sleep(70 * time.Second)
 				w.vanish()
 				w.set(func() { w.roomAt, w.fault = time.Time{}, failing(cause, false, questions...) })
-				time.Sleep(62 * time.Second) // with a look into the room
+				time.Sleep(62 * time.Second) // long enough for a look into the room
 				if w.current().SFUAnswers() {
 					t.Error("SFUAnswers: got true, want false")
 				}
@@ -122,8 +122,8 @@ func TestSFUBehindAProxy(t *testing.T) {
 	}
 }
 
-// An SFU that knows our key no longer answers nobody's question. That is not an
-// outage, but the operator hears of it, once in a while.
+// An SFU that refuses our key answers no question. That is not an outage, but the
+// log warns the operator once in a while.
 func TestSFURefusesTheKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 18*time.Second)
@@ -136,7 +136,7 @@ func TestSFURefusesTheKey(t *testing.T) {
 			t.Error("SFUAnswers: got true, want false")
 		}
 		if n := warnings.with("did not say whether participants are there"); n != 1 {
-			t.Errorf("%d warnings, want one", n)
+			t.Errorf("got %d warnings, want one", n)
 		}
 		w.set(func() { w.fault = nil })
 		time.Sleep(2 * time.Second)
@@ -147,7 +147,7 @@ func TestSFURefusesTheKey(t *testing.T) {
 	})
 }
 
-// lines is a log.
+// lines is a log that keeps its lines.
 type lines struct {
 	mu  sync.Mutex
 	all []string
@@ -160,7 +160,7 @@ func (l *lines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// with counts the lines that have text.
+// with returns how many lines contain text.
 func (l *lines) with(text string) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,7 +172,7 @@ func (l *lines) with(text string) (n int) {
 	return n
 }
 
-// An SFU that is away is noticed although nobody asks it for anything.
+// The keeper notices that the SFU is away even if no job needs an answer.
 func TestSFUAwayUnasked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -190,7 +190,7 @@ func TestSFUAwayUnasked(t *testing.T) {
 	})
 }
 
-// One room that cannot be created holds up nobody but who was in it.
+// If one room cannot be created, only the participants of that room have to wait.
 func TestOneRoomCannotBeCreated(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		t.Run(fmt.Sprint(own), func(t *testing.T) {
@@ -237,7 +237,8 @@ func TestOneRoomCannotBeCreated(t *testing.T) {
 	}
 }
 
-// keep has a job of room be connected, whose participant has been seen at seen.
+// keep stores the n-th job as connected in room, with a participant who was seen
+// there at seen.
 func (w *world) keep(room sfu.Room, n int, seen time.Time) {
 	w.t.Helper()
 	job := another(w.t, n, long)
@@ -249,8 +250,8 @@ func (w *world) keep(room sfu.Room, n int, seen time.Time) {
 	}
 }
 
-// An SFU that has restarted is known by any room that it lacks, though clients
-// that were quicker have had others made already.
+// The keeper notices a restart of the SFU if any room is missing, even if quick
+// clients have had other rooms created already.
 func TestOneRoomTellsOfARestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -269,7 +270,8 @@ func TestOneRoomTellsOfARestart(t *testing.T) {
 	})
 }
 
-// A room is as old as anybody in it: who has just come proves nothing.
+// To notice a restart, the keeper compares the room's age with the participant
+// who has been there for longest, not with one who has just come.
 func TestTheOldestTellsOfARestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)

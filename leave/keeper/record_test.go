@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// FuzzRecord has a keeper work on any record that is a job.
+// FuzzRecord makes a keeper work on any record that is a valid job.
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(leavetest.Record(f, nil)))
 	for _, changed := range leavetest.BadFields {
@@ -39,18 +39,19 @@ func wantSameAgain(t *testing.T, job leave.Job) {
 	t.Helper()
 	b, err := json.Marshal(job)
 	if err != nil {
-		t.Fatalf("what was read cannot be written: got %v, want no error", err)
+		t.Fatalf("writing a job that was read: got %v, want no error", err)
 	}
 	var again leave.Job
 	if err := json.Unmarshal(b, &again); err != nil {
-		t.Fatalf("what was written cannot be read: got %v, want no error", err)
+		t.Fatalf("reading a job that was written: got %v, want no error", err)
 	}
 	if b2, err := json.Marshal(again); err != nil || string(b2) != string(b) {
-		t.Errorf("%s: got %s, %v, want the same", b, b2, err)
+		t.Errorf("writing the record %s again: got %s, %v, want the same record", b, b2, err)
 	}
 }
 
-// workOn runs a keeper that has job to do; the participant comes and goes.
+// workOn runs a keeper with job in its store, while the participant comes and
+// goes.
 func workOn(t *testing.T, job leave.Job) {
 	w := newWorld(t)
 	log := w.logs(slog.LevelError)

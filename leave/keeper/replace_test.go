@@ -11,8 +11,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// What a leave has replaced is cancelled, though that one has ended before the
-// homeserver could: it would empty the member who is back.
+// A replaced leave is cancelled even if the leave that replaced it has ended
+// before that. Otherwise it would fire and end the membership of a participant
+// who is back.
 func TestReplacedIsCancelledAfterTheEnd(t *testing.T) {
 	ends := map[string]func(w *world){
 		"sent": func(w *world) {
@@ -42,7 +43,8 @@ func TestReplacedIsCancelledAfterTheEnd(t *testing.T) {
 	}
 }
 
-// A homeserver that is away for some seconds does not let it be sent by itself.
+// A replaced leave is cancelled before it fires, even if the homeserver fails for
+// some seconds.
 func TestReplacedIsCancelledInTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 8*time.Second)
@@ -56,7 +58,8 @@ func TestReplacedIsCancelledInTime(t *testing.T) {
 	})
 }
 
-// The same when the next is delegated meanwhile.
+// A replaced leave is cancelled even if its successor has ended and another leave
+// is delegated meanwhile.
 func TestReplacedIsCancelledByTheNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -74,7 +77,8 @@ func TestReplacedIsCancelledByTheNext(t *testing.T) {
 	})
 }
 
-// A participant who comes does not bring an ended job back to life.
+// If a participant comes back while a job is Cancelling, the job's own leave is
+// neither restarted nor sent.
 func TestCancellingIsNoLeave(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -89,7 +93,7 @@ func TestCancellingIsNoLeave(t *testing.T) {
 		w.report(sfu.KindLeft, "S2", sfu.ReasonClear)
 		time.Sleep(10 * time.Minute)
 		if w.count("restart d2") > 0 || w.count("send d2") > 0 || w.count("cancel d1") == 0 {
-			t.Errorf("calls %q, want only that d1 is cancelled", w.calls)
+			t.Errorf("the homeserver got the calls %q, want only the cancelling of d1", w.calls)
 		}
 		time.Sleep(2 * long)
 		if _, err := w.store.Get(t.Context(), key); !errors.Is(err, leave.ErrNotFound) {
@@ -98,14 +102,15 @@ func TestCancellingIsNoLeave(t *testing.T) {
 	})
 }
 
-// wantDelegated delegates a leave that the homeserver has already.
+// wantDelegated delegates a leave that was scheduled before, and checks that it is
+// accepted.
 func (w *world) wantDelegated(id string) {
 	w.t.Helper()
 	w.wantLimit("", leave.New(key, user(w.t), delayID(w.t, id), long, time.Now()), many)
 }
 
-// Delegating the same leave once more does not restart it at the homeserver,
-// and takes nothing from what is known of its participant.
+// A delegation of the same leave once more restarts nothing at the homeserver by
+// itself, and the job keeps what is known about its participant.
 func TestDelegatedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -125,8 +130,8 @@ func TestDelegatedAgain(t *testing.T) {
 	})
 }
 
-// A leave whose participant cannot be asked about is restarted at once: how
-// long ago its client has scheduled it is not known.
+// If the SFU is away when a leave is delegated, the keeper restarts the leave at
+// once, because nobody knows how long ago the client scheduled it.
 func TestDelegatedInAnOutage(t *testing.T) {
 	for name, known := range map[string]bool{"in place of another": true, "the first": false} {
 		t.Run(name, func(t *testing.T) {
@@ -165,11 +170,12 @@ func (w *world) wantCreated(n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.created) != n {
-		w.t.Errorf("created %q, want %d", w.created, n)
+		w.t.Errorf("the SFU was asked to create the rooms %q, want %d of them", w.created, n)
 	}
 }
 
-// A client that delegates its leave once more is about to come back.
+// If a client delegates its leave again while the leave is being sent, the leave
+// is not sent, because the client is about to come back.
 func TestDelegatedAgainWhileItIsSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -186,7 +192,8 @@ func TestDelegatedAgainWhileItIsSent(t *testing.T) {
 	})
 }
 
-// Rather than forget one that is to be cancelled, a delegation is refused.
+// A delegation is refused if the job could not record all leaves that it must
+// cancel.
 func TestTooManyReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

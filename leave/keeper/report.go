@@ -10,9 +10,10 @@ import (
 )
 
 // Report applies a webhook to the job of its participant, if there is one. It
-// returns when the job is stored, within a second; actions follow later.
-// [leave.ErrAway] asks the SFU to repeat the webhook: the store does not answer
-// and this process does not know the job, or other writers were always faster.
+// returns within a second, when the job is stored; actions follow later. It
+// returns [leave.ErrAway] if the SFU must repeat the webhook: the store does not
+// answer and this process does not know the job, or other writers were faster at
+// every try.
 func (k *Keeper) Report(ctx context.Context, e sfu.Event) error {
 	k.init()
 	k.webhooks.come.Store(true)

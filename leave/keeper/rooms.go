@@ -13,18 +13,18 @@ import (
 )
 
 const (
-	creators   = 50 // rooms created at once after an outage of the SFU
-	createTime = 5 * time.Second
-	// roomTries is how often to retry creating rooms, over some minutes. After
-	// that, looks into the rooms do it.
+	creators   = 50              // how many rooms are created at once after an outage of the SFU
+	createTime = 5 * time.Second // how long the creation of one room may take
+	// roomTries is how often the creation of rooms is retried, over some minutes.
+	// After that, a look into a room creates it.
 	roomTries    = 12
 	firstTry     = time.Second
 	longestPause = time.Minute
 )
 
-// restoreRooms creates the rooms that an SFU may have lost in an outage. Nobody
-// counts as absent from a room that could not be created; it is retried for
-// some minutes.
+// restoreRooms creates the rooms that an SFU may have lost in an outage, and
+// returns how many it could not create. Those are retried for some minutes.
+// Nobody counts as absent from a room that could not be created.
 func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	rooms, err := k.Store.Rooms(ctx)
 	if err != nil {
@@ -78,8 +78,8 @@ func (k *Keeper) createRooms(ctx context.Context, rooms []sfu.Room) (left []sfu.
 	return left
 }
 
-// createRoom creates one room. Its error does not mean that the SFU is away;
-// other questions find that out.
+// createRoom creates one room. An error does not mean that the SFU is away; only
+// answers to questions show that.
 func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 	creating, cancel := context.WithTimeout(ctx, createTime)
 	defer cancel()

@@ -9,12 +9,12 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// An SFU that reports nothing is told of once, when somebody is in a call, or
-// where reports may go elsewhere, when somebody has gone.
+// If the SFU sends no webhooks, the keeper calls Silent once: when somebody is in
+// a call or, if other processes may get the webhooks, when somebody has gone.
 func TestSilentSFU(t *testing.T) {
 	for _, c := range []struct {
 		shared, reports bool
-		inCall, after   int32 // how often it was told of
+		inCall, after   int32 // how often Silent was called while somebody was in the call, and in all
 	}{
 		{inCall: 1, after: 1},
 		{shared: true, after: 1},
@@ -37,12 +37,12 @@ func TestSilentSFU(t *testing.T) {
 				}
 				time.Sleep(10 * time.Minute)
 				if n := told.Load(); n != c.inCall {
-					t.Errorf("told of %d times with somebody in a call, want %d", n, c.inCall)
+					t.Errorf("Silent was called %d times while somebody was in a call, want %d", n, c.inCall)
 				}
 				w.vanish()
 				time.Sleep(10 * time.Minute)
 				if n := told.Load(); n != c.after {
-					t.Errorf("told of %d times, want %d", n, c.after)
+					t.Errorf("Silent was called %d times after somebody had gone, want %d", n, c.after)
 				}
 			})
 		})
@@ -69,14 +69,14 @@ func TestSFUOutage(t *testing.T) {
 	}
 }
 
-// The client comes back at the end of its 15 s, which may have begun with the
-// SFU's return: the service finds that out within 5 s, but perhaps at once.
+// The client comes back at the end of the 15 s that it has. The keeper notices
+// the SFU's return up to 5 s late, and counts the 15 s from then.
 func TestSFUKilledAndBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
 		w.vanish()
 		w.set(func() { w.sfuDown = true })
-		time.Sleep(70 * time.Second) // it is asked every 5 s by now
+		time.Sleep(70 * time.Second) // after this the keeper asks the SFU only every 5 s
 		w.set(func() { w.sfuDown = false })
 		time.Sleep(5*time.Second + 100*time.Millisecond)
 		w.set(func() {
@@ -91,13 +91,14 @@ func TestSFUKilledAndBack(t *testing.T) {
 	})
 }
 
-// TestSFURestartsUnseen: it is back before anybody has asked it for anything.
+// TestSFURestartsUnseen: the SFU restarts, and is back before the keeper asks it
+// anything.
 func TestSFURestartsUnseen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
 		time.Sleep(10 * time.Second)
 		w.sfuRestart()
-		time.Sleep(300 * time.Millisecond) // the client's next try
+		time.Sleep(300 * time.Millisecond) // the client tries again after this time
 		w.set(func() {
 			if len(w.created) != 1 || w.roomAt.IsZero() {
 				t.Errorf("created %q, want the room again", w.created)
@@ -111,8 +112,8 @@ func TestSFURestartsUnseen(t *testing.T) {
 	})
 }
 
-// TestWhoDoesNotComeBack after an outage leaves without waiting for the next
-// ordinary look into the room.
+// TestWhoDoesNotComeBack: if a participant does not come back after an outage, the
+// leave is sent without waiting for the next ordinary look into the room.
 func TestWhoDoesNotComeBack(t *testing.T) {
 	for name, interval := range map[string]time.Duration{"a minute": time.Minute, "never": 0} {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// faultySFU is a world's SFU, asked by code that panics the first time.
+// faultySFU is a world's SFU that panics at the first call of the method call.
 type faultySFU struct {
 	*world
 	call  string
@@ -33,8 +33,8 @@ func (f *faultySFU) Reachable(ctx context.Context, room sfu.Room, identity sfu.I
 	return f.world.Reachable(ctx, room, identity)
 }
 
-// A panic in what is asked of the SFU beside the workers ends that question: it is
-// logged, and asked again.
+// A panic in a call of the SFU outside the workers ends only that call. It is
+// logged, and the call is made again later.
 func TestQuestionsPanic(t *testing.T) {
 	for _, call := range []string{"CreateRoom", "Reachable"} {
 		t.Run(call, func(t *testing.T) {

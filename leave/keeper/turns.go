@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// turnTime is the longest wait for a turn. Then the delegation goes on without
-// one: one delegation over the limit is better than one lost to a slow store.
+// turnTime is the longest wait for a turn. After that the delegation goes on
+// without a turn: to exceed a limit by one job is better than to lose a delegation
+// because the store is slow.
 const turnTime = 200 * time.Millisecond
 
 // turns makes the delegations of one user wait for each other. The zero value
@@ -20,7 +21,7 @@ type turns struct {
 	of   *semaphore.Keyed[matrix.UserID]
 }
 
-// take waits for the user's turn, for turnTime at most. release ends the turn.
+// take waits for the user's turn, for at most turnTime. release ends the turn.
 func (t *turns) take(user matrix.UserID) (release func()) {
 	t.once.Do(func() { t.of = semaphore.New[matrix.UserID](semaphore.Bounds{PerKey: 1}) })
 	ctx, cancel := context.WithTimeout(context.Background(), turnTime)

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestTurns: a user's turns come one after the other, but nobody waits for long,
-// and users do not wait for each other.
+// TestTurns: a user has one turn at a time, nobody waits for a turn longer than
+// turnTime, and users do not wait for each other.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turns turns
@@ -32,12 +32,12 @@ func TestTurns(t *testing.T) {
 		}
 		late, took := wait(alice)
 		if took != turnTime {
-			t.Errorf("while the turn before does not end: waited %v, want %v", took, turnTime)
+			t.Errorf("while the turn before does not end: got a wait of %v, want %v", took, turnTime)
 		}
-		late() // gives nothing back, for it has nothing
+		late() // does nothing, because this caller got no turn
 		time.AfterFunc(turnTime/2, first)
 		if _, took := wait(alice); took != turnTime/2 {
-			t.Errorf("a turn that ends: waited %v, want %v", took, turnTime/2)
+			t.Errorf("when the turn before ends: got a wait of %v, want %v", took, turnTime/2)
 		}
 	})
 }

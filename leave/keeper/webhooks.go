@@ -7,17 +7,18 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// webhooks notices if the SFU reports nothing because its webhooks are not set
-// up.
+// webhooks records whether webhooks come, to notice an SFU whose webhooks are not
+// set up.
 type webhooks struct {
 	come   atomic.Bool // a webhook has arrived
-	missed atomic.Bool // a participant came or went without one, and Silent was called
+	missed atomic.Bool // a participant came or went without a webhook, and Silent was called
 }
 
-// overdue is how long after a delegation the SFU should have reported its
-// participant.
+// overdue is how long after a delegation the SFU must have reported that the
+// participant has joined, at the latest.
 const overdue = 10 * time.Second
 
+// silent calls Silent, once, unless a webhook has come.
 func (k *Keeper) silent() {
 	if !k.webhooks.come.Load() && k.webhooks.missed.CompareAndSwap(false, true) && k.Silent != nil {
 		k.Silent()
@@ -28,10 +29,10 @@ func (k *Keeper) silent() {
 // webhook has reached this process.
 func (k *Keeper) MissesWebhooks() bool { return k.webhooks.missed.Load() && !k.webhooks.come.Load() }
 
-// cameUnreported searches a room for a participant who has joined without a
-// report to this process. A participant who was there before this process
-// started was reported to another process. If other processes share the store,
-// any report may have reached them.
+// cameUnreported calls silent if a participant has joined a room without a report
+// to this process. It does not count participants who may have joined before this
+// process started. It does nothing if other processes share the store, because
+// the reports may have reached them.
 func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	if k.Shared {
 		return
@@ -45,8 +46,8 @@ func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	}
 }
 
-// leftUnreported records that a second look found a member gone whose leaving
-// was reported to no process.
+// leftUnreported calls silent if a second look has found a participant gone whose
+// leaving was reported to no process.
 func (k *Keeper) leftUnreported(j leave.Job, a leave.Answer) {
 	if j.State == leave.Leaving && j.LeftSession == "" && !j.ClearLeave && a.Outage == 0 {
 		k.silent()

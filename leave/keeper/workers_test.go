@@ -13,11 +13,11 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// hanging are homeservers of which some, the slow ones, answer late or not at
-// all.
+// hanging are homeservers. Those whose names begin with "slow" answer late or not
+// at all.
 type hanging struct {
 	*world
-	answer time.Duration // how long they take; 0 is for ever
+	answer time.Duration // how long the slow ones take; 0 means that they never answer
 }
 
 func (h hanging) Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error {
@@ -49,7 +49,7 @@ func (h hanging) begin(rate float64) {
 	h.start()
 }
 
-// fill has members of slow homeservers in the call.
+// fill brings members of slow homeservers into the call.
 func (h hanging) fill(servers, members int, delay time.Duration) {
 	h.t.Helper()
 	for s := range servers {
@@ -59,7 +59,7 @@ func (h hanging) fill(servers, members int, delay time.Duration) {
 	}
 }
 
-// enter puts the job of a member who is in the call.
+// enter brings a member into the call, with a connected job.
 func (h hanging) enter(name string, delay time.Duration) {
 	h.t.Helper()
 	u, err := matrix.ParseUserID(name)
@@ -75,8 +75,8 @@ func (h hanging) enter(name string, delay time.Duration) {
 	}
 }
 
-// TestHangingHomeservers: homeservers that do not answer keep nobody's restart
-// from one that does, and nobody's leave.
+// TestHangingHomeservers: homeservers that do not answer delay no restart and no
+// leave at a homeserver that does.
 func TestHangingHomeservers(t *testing.T) {
 	for _, c := range []struct {
 		servers, members int
@@ -105,8 +105,8 @@ func TestHangingHomeservers(t *testing.T) {
 	}
 }
 
-// TestSlowHomeserver: one that takes seconds for an answer has all the workers
-// that it needs.
+// TestSlowHomeserver: a homeserver that takes seconds for an answer gets enough
+// workers for all its members.
 func TestSlowHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := hanging{world: newWorld(t), answer: 2500 * time.Millisecond}

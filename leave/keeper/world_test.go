@@ -25,47 +25,47 @@ import (
 type world struct {
 	t        *testing.T
 	machine  clocktest.Machine
-	clock    *clock.Clock // of the keepers
+	clock    *clock.Clock // the clock of the keepers
 	store    leave.Store
 	keeper   *keeper.Keeper
 	stop     context.CancelFunc
 	ended    chan struct{}
 	log      *slog.Logger
 	interval time.Duration
-	tick     time.Duration                     // of the keepers; 0: the usual one
-	jitter   func(time.Duration) time.Duration // nil: at random
+	tick     time.Duration                     // Keeper.Tick; 0 means the usual tick
+	jitter   func(time.Duration) time.Duration // Keeper.Jitter; nil means at random
 	silent   func()
 	degraded func() bool
 	shared   bool
-	answers  keeper.Events // the homeservers, nil: as below
-	sfu      keeper.SFU    // nil: as in worldsfu_test.go
+	answers  keeper.Events // the homeservers; nil means the world itself
+	sfu      keeper.SFU    // the SFU; nil means the world itself (worldsfu_test.go)
 	observe  func(action string, result matrix.Result, late time.Duration)
-	nodes    counts // what came of asking nodes
+	nodes    counts // the results of questions to nodes
 
 	mu      sync.Mutex
-	present sessions           // on record
-	gone    map[leave.Key]bool // whose node is gone
-	reached []time.Time        // when a node was asked
+	present sessions           // the sessions that the SFU has on record
+	gone    map[leave.Key]bool // the participants whose node is gone
+	reached []time.Time        // when nodes were asked
 	sfuDown bool
-	proxied bool // something between holds the line when the SFU ends
-	// fault, if set, says what is answered instead of the truth.
+	proxied bool // a proxy keeps the connection when the SFU ends
+	// fault, if set, returns the error of a call to the SFU, nil for none.
 	fault      func(call string, room sfu.Room) error
-	line       chan struct{} // closed when the SFU ends
+	line       chan struct{} // the connection to the SFU: closed when the SFU ends
 	asked      int
 	created    []sfu.Room
 	elsewhere  bool      // the SFU is on another machine
-	noRoom     sfu.Room  // one that is not there whatever roomAt is
-	roomAt     time.Time // when the room was made, zero while there is none
+	noRoom     sfu.Room  // a room that the SFU does not have, whatever roomAt is
+	roomAt     time.Time // when all other rooms were created; zero while the SFU has none
 	hsDown     bool
 	budget     *pace.Budget
-	retryAfter time.Duration // with hsStatus
-	failing    string        // the one action that the homeserver has trouble with
+	retryAfter time.Duration // the Retry-After in answers with hsStatus
+	failing    string        // the action that fails at the homeserver, "" for none
 	hsStatus   matrix.Result // what the homeserver answers, "" for the truth
 	events     map[string]*delayed
-	calls      []string // what arrived at the homeserver
+	calls      []string // the requests that the homeserver got, like "restart d1"
 }
 
-// counts counts by name. The zero value is ready.
+// counts holds a number for each name. The zero value is ready.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int
@@ -91,7 +91,7 @@ type delayed struct {
 	delay     time.Duration
 	timer     *time.Timer
 	restarted time.Time
-	over      string // "sent", "fired" or "cancelled"
+	over      string // "sent", "fired" or "cancelled"; "" while the event waits
 	at        time.Time
 }
 
@@ -114,7 +114,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// start begins the life of a keeper, as a process that starts does.
+// start starts a new keeper, as if a new process started.
 func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.ended = cancel, make(chan struct{})
@@ -140,7 +140,7 @@ func (w *world) start() {
 	}()
 }
 
-// again has the program start once more, with another interval.
+// again stops the keeper and starts a new one, with another interval.
 func (w *world) again(interval time.Duration) {
 	w.stop()
 	<-w.ended
@@ -148,21 +148,21 @@ func (w *world) again(interval time.Duration) {
 	w.start()
 }
 
-// hours has due jobs be looked for once a second: with the usual tick a test of
-// many hours takes many seconds.
+// hours makes the keeper search for due jobs once a second. With the usual tick a
+// test of many virtual hours takes many real seconds.
 func (w *world) hours() {
 	w.tick = time.Second
 	w.again(w.interval)
 }
 
-// current is the keeper that lives now.
+// current returns the keeper that runs now.
 func (w *world) current() *keeper.Keeper {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.keeper
 }
 
-// schedule has the client schedule its leave, and delegate it.
+// delegate makes the client schedule its leave and delegate it.
 func (w *world) delegate(id string, delay time.Duration) {
 	w.t.Helper()
 	w.schedule(id, delay)
@@ -172,7 +172,7 @@ func (w *world) delegate(id string, delay time.Duration) {
 	}
 }
 
-// schedule has the homeserver delay an event.
+// schedule makes the homeserver store a delayed event, which fires after delay.
 func (w *world) schedule(id string, delay time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -189,14 +189,15 @@ func (w *world) conclude(e *delayed, how string) {
 	}
 }
 
-// fate returns what became of an event, and when.
+// fate returns what became of an event and when: "sent", "fired", "cancelled", or
+// "" if it still waits.
 func (w *world) fate(id string) (string, time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.events[id].over, w.events[id].at
 }
 
-// join, vanish: the participant is (not) on the SFU. report sends the webhook.
+// join puts the participant on the SFU, without a webhook.
 func (w *world) join(session string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -204,6 +205,7 @@ func (w *world) join(session string) {
 	w.present.add(key, session)
 }
 
+// vanish removes the participant from the SFU, without a webhook.
 func (w *world) vanish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -217,6 +219,8 @@ func (w *world) report(event sfu.Kind, session string, reason sfu.Reason) {
 	}
 }
 
+// set calls change with the lock held. If change takes the SFU down, set ends the
+// connection to it.
 func (w *world) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// What follows is the SFU of a world.
+// The methods in this file make a world the SFU of a keeper.
 
-// sessions are the participant.sid of all participants, by their rooms.
+// sessions holds the participant.sid of all participants, by room and identity.
 type sessions map[sfu.Room]map[sfu.Identity]string
 
 func (s sessions) add(k leave.Key, session string) {
@@ -29,7 +29,7 @@ func (w *world) makeRoom() {
 	}
 }
 
-// sfuTime is what the SFU's wall clock shows.
+// sfuTime returns the time by the SFU's wall clock.
 func (w *world) sfuTime() time.Time {
 	if w.elsewhere {
 		return time.Now()
@@ -49,7 +49,8 @@ func (w *world) RoomSince(_ context.Context, room sfu.Room) (time.Time, error) {
 	return w.roomAt, nil
 }
 
-// away is why the SFU does not answer a call, nil if it does. The lock is held.
+// away returns why the SFU does not answer a call, nil if it answers. The lock is
+// held.
 func (w *world) away(call string, room sfu.Room) error {
 	switch {
 	case w.fault != nil && w.fault(call, room) != nil:
@@ -69,7 +70,7 @@ func (w *world) endLine() {
 	w.line = make(chan struct{})
 }
 
-// sfuRestart ends the SFU, which is back at once and has forgotten everything.
+// sfuRestart restarts the SFU. It is back at once and has forgotten everything.
 func (w *world) sfuRestart() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,7 +113,7 @@ func (w *world) Sessions(_ context.Context, room sfu.Room) (map[sfu.Identity]str
 	return maps.Clone(w.present[room]), nil
 }
 
-// Reachable is LiveKit's answer: a refusal takes its time.
+// Reachable answers like LiveKit: if no node holds the session, that takes 3 s.
 func (w *world) Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error) {
 	w.mu.Lock()
 	err := w.away("Reachable", room)

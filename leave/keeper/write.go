@@ -10,15 +10,16 @@ import (
 )
 
 const (
-	// storeTime bounds one write. A store that takes longer counts as away.
+	// storeTime is how long one write or read of the store may take. A store that
+	// takes longer counts as away.
 	storeTime = time.Second
-	// writeTries bounds the retries of a write that lost a race.
+	// writeTries is how often a write is tried if other writers are faster.
 	writeTries = 8
 )
 
-// giveBack applies change to a leased job, and ends the lease.
+// giveBack applies change to a leased job, and ends the lease of this process.
 func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) leave.Job) {
-	// A lease that ends later belongs to another worker.
+	// A lease that ends later than last belongs to another worker of this process.
 	last := t.Lease.Until.Add(t.LeaseTime() / 2)
 	k.note(ctx, t.Job, func(j leave.Job) leave.Job {
 		j = change(j)
@@ -29,9 +30,10 @@ func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) le
 	})
 }
 
-// note applies change to the job. If another write came first (usually a
-// webhook's), it applies change to the newer job: a change is a fact that stays
-// true. It does not change a job that was replaced or has ended.
+// note applies change to the job and writes the result. If another write came
+// first, usually because of a webhook, note applies change to the newer job:
+// change stands for a fact that is still true. It does not change a job that was
+// replaced or has ended.
 func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job) leave.Job) {
 	id := job.DelayID
 	err := k.retry(ctx, job, func(ctx context.Context, current leave.Job) error {
@@ -50,8 +52,8 @@ func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job)
 	k.logStore("writing a job", job, err)
 }
 
-// renew writes the changed job with a new lease. An error says that another
-// process has written it meanwhile.
+// renew writes the changed job next with a new lease. It returns an error if
+// another process has written the job meanwhile, or the store does not answer.
 func (k *Keeper) renew(ctx context.Context, t task, next leave.Job) (task, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -62,8 +64,8 @@ func (k *Keeper) renew(ctx context.Context, t task, next leave.Job) (task, error
 	return t, err
 }
 
-// end ends a job and logs why. A job that has replaced others stays until those
-// are cancelled, too.
+// end ends a job and logs why. If the job has leaves to cancel, it stays in the
+// store, in the state Cancelling.
 func (k *Keeper) end(ctx context.Context, job leave.Job, level slog.Level, why string) {
 	id := job.DelayID
 	err := k.retry(ctx, job, func(ctx context.Context, current leave.Job) error {

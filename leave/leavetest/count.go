@@ -14,16 +14,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// wantCount checks the number of jobs, in all and of a user.
+// wantCount checks the number of all jobs, and of the jobs of user.
 func wantCount(t *testing.T, s Store, user matrix.UserID, all, ofUser int) {
 	t.Helper()
 	got, err := s.Count(t.Context(), user)
 	if err != nil || got.All != all || got.OfUser != ofUser {
-		t.Errorf("Count(%s) = %d, %d, %v, want %d, %d", user, got.All, got.OfUser, err, all, ofUser)
+		t.Errorf("Count(%s): got %d jobs, %d of the user (%v), want %d and %d", user, got.All, got.OfUser, err, all, ofUser)
 	}
 }
 
-// wantCounts checks all counts for user, if jobs are the only jobs.
+// wantCounts checks all counts for user. jobs are all jobs in the store.
 func wantCounts(t *testing.T, s Store, user matrix.UserID, jobs ...leave.Job) {
 	t.Helper()
 	want := recount(user, jobs)
@@ -33,10 +33,10 @@ func wantCounts(t *testing.T, s Store, user matrix.UserID, jobs ...leave.Job) {
 	}
 	// A store may round each job's part of the load to a billionth.
 	if math.Abs(got.Load-want.Load) > 1e-9*float64(len(jobs)) {
-		t.Errorf("Count(%s): a load of %.12f, want %.12f", user, got.Load, want.Load)
+		t.Errorf("Count(%s): the load of the user's homeserver is %.12f, want %.12f", user, got.Load, want.Load)
 	}
 	if math.Abs(got.LoadOfUser-want.LoadOfUser) > 1e-9*float64(len(jobs)) {
-		t.Errorf("Count(%s): a load of the user's of %.12f, want %.12f", user, got.LoadOfUser, want.LoadOfUser)
+		t.Errorf("Count(%s): the load of the user's jobs is %.12f, want %.12f", user, got.LoadOfUser, want.LoadOfUser)
 	}
 	if got.All != want.All || got.OfUser != want.OfUser || got.OfServer != want.OfServer || !maps.Equal(got.ByState, want.ByState) {
 		t.Errorf("Count(%s) = %+v, want %+v", user, got, want)
@@ -153,8 +153,8 @@ func countsOfMerged(t *testing.T, s Store) {
 	}
 }
 
-// loadDoesNotDrift checks that the load is zero after many jobs have come and
-// gone.
+// loadDoesNotDrift checks that the load is exactly what it was before after many
+// jobs have come and gone, and zero when no job is left.
 func loadDoesNotDrift(t *testing.T, s Store) {
 	now := start()
 	user := userID(t, "@alice:example.org")
@@ -211,7 +211,7 @@ func anything(t *testing.T, s Store, random *rand.Rand, key leave.Key, now time.
 	}
 }
 
-// board returns the keys of a random test.
+// board returns the keys of the jobs in a random test.
 func board() (keys []leave.Key) {
 	for i := range 24 {
 		keys = append(keys, leave.Key{Room: sfu.Room(fmt.Sprint("room", i%5)), Identity: sfu.Identity(fmt.Sprint(i))})
@@ -254,7 +254,7 @@ func countsAfterAnything(t *testing.T, s Store) {
 			wantRecount(t, s, keys)
 		}
 		if t.Failed() {
-			t.Fatalf("after %d steps of seed %d", i+1, seed)
+			t.Fatalf("the errors above came after %d random writes with the seed %d", i+1, seed)
 		}
 	}
 }

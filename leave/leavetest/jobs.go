@@ -105,7 +105,7 @@ func claimRooms(t *testing.T, s Store, now time.Time, every time.Duration, n int
 	return rooms
 }
 
-// wantIDs checks which jobs were returned, in order.
+// wantIDs checks the delay ids of jobs, in order.
 func wantIDs(t *testing.T, jobs []leave.Job, want ...string) {
 	t.Helper()
 	var got []string
@@ -113,7 +113,7 @@ func wantIDs(t *testing.T, jobs []leave.Job, want ...string) {
 		got = append(got, j.DelayID.String())
 	}
 	if !slices.Equal(got, want) {
-		t.Fatalf("got jobs %q, want %q", got, want)
+		t.Fatalf("got the jobs %q, want %q (by their delay ids)", got, want)
 	}
 }
 
@@ -135,12 +135,13 @@ func wantEqual(t *testing.T, got, want leave.Job) {
 	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range g.NumField() {
 		if got, want := plain(g.Field(i).Interface()), plain(w.Field(i).Interface()); got != want {
-			t.Errorf("%s is %s, want %s", g.Type().Field(i).Name, got, want)
+			t.Errorf("the job's %s is %s, want %s", g.Type().Field(i).Name, got, want)
 		}
 	}
 }
 
-// plain removes zones and monotonic clocks, so that times can be compared.
+// plain returns v as a text. Times are without zone and monotonic clock, so that
+// the texts can be compared.
 func plain(v any) string {
 	switch v := v.(type) {
 	case time.Time:

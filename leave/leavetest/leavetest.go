@@ -17,12 +17,12 @@ type Store = standby.Behind
 // open registers a t.Cleanup that closes it. Times are close to now.
 func Run(t *testing.T, open func(*testing.T) Store) { run(t, inRealTime, open) }
 
-// RunVirtual is Run with each test in a bubble of [synctest], for a store that
-// behaves differently if an answer takes long. In a bubble no answer takes
-// long, even on a busy machine.
+// RunVirtual is like Run, with each test in a bubble of [synctest]. It is for a
+// store that behaves differently if an answer takes long: in a bubble no answer
+// takes long, even on a busy machine.
 func RunVirtual(t *testing.T, open func(*testing.T) Store) { run(t, synctest.Test, open) }
 
-// clock runs a test in real or virtual time.
+// clock is a function that runs a test, in real or virtual time.
 type clock func(*testing.T, func(*testing.T))
 
 func inRealTime(t *testing.T, test func(*testing.T)) { test(t) }
@@ -86,8 +86,8 @@ func run(t *testing.T, in clock, open func(*testing.T) Store) {
 // process, on the same empty data, and registers a t.Cleanup that closes both.
 func RunShared(t *testing.T, open func(*testing.T) (a, b Store)) { runShared(t, inRealTime, open) }
 
-// RunSharedVirtual is RunShared with each test in a bubble, as for
-// [RunVirtual].
+// RunSharedVirtual is like RunShared, with each test in a bubble (see
+// [RunVirtual]).
 func RunSharedVirtual(t *testing.T, open func(*testing.T) (a, b Store)) {
 	runShared(t, synctest.Test, open)
 }

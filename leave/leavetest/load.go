@@ -39,9 +39,10 @@ func hash(i int) string { return strings.Repeat("x", 35) + fmt.Sprintf("%08d", i
 // Callers is how many callers delegate at once in a benchmark.
 const Callers = 64
 
-// Delegations makes Callers callers delegate b.N leaves by a keeper, each for
-// another participant. It reports how many are accepted per second, also
-// relative to raw, the writes per second below the store.
+// Delegations makes Callers goroutines delegate b.N leaves to a keeper with the
+// store s, each for another participant. It reports how many are accepted a
+// second, and that number divided by raw. raw is how many writes a second the
+// medium below the store can do.
 func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.Helper()
 	k := &keeper.Keeper{Store: s, Budget: &pace.Budget{}, Log: slog.New(slog.DiscardHandler)}
@@ -62,8 +63,8 @@ func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.ReportMetric(rate/raw, "ratio")
 }
 
-// AtOnce calls do n times, from Callers goroutines, and returns the calls per
-// second.
+// AtOnce calls do for each i below n, from Callers goroutines, and returns the
+// number of calls a second.
 func AtOnce(n int, do func(i int)) (rate float64) {
 	var next atomic.Int64
 	var callers sync.WaitGroup
@@ -79,8 +80,9 @@ func AtOnce(n int, do func(i int)) (rate float64) {
 	return float64(n) / time.Since(begin).Seconds()
 }
 
-// BytesPerJob returns how many bytes of heap a store takes for each of jobs
-// connected jobs, a hundredth of them leased.
+// BytesPerJob returns how many bytes of heap a store needs for each job. It fills
+// the store with connected jobs, whose number is jobs, and leases a hundredth of
+// them.
 func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 	tb.Helper()
 	now := time.Now()

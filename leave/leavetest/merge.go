@@ -25,7 +25,7 @@ func mergeDelegations(t *testing.T, s Store) {
 		wantIDs(t, []leave.Job{got}, want)
 		wantSame(t, got, leave.Merged(job, other))
 		if len(got.Replaces) != 1 {
-			t.Errorf("%v are to be cancelled, want the one that gave way", got.Replaces)
+			t.Errorf("Replaces is %v, want the one delegation that was replaced", got.Replaces)
 		}
 	}
 }
@@ -130,6 +130,6 @@ func mergeMany(t *testing.T, s Store) {
 	merge(t, s, slices.Concat(jobs[400:], jobs[:10])...)
 	wantCount(t, s, jobs[0].User, 1000, 1000)
 	if got := len(claim(t, s, "holder", now, 2000)); got != 1000 {
-		t.Errorf("claimed %d, want 1000", got)
+		t.Errorf("Claim: got %d jobs, want 1000", got)
 	}
 }

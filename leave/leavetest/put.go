@@ -133,10 +133,10 @@ func laterReplaces(t *testing.T, s Store) {
 		t.Errorf("got version %d, want a greater one than %d", got.Version, first.Version)
 	}
 	if _, err := s.Save(t.Context(), first); !errors.Is(err, leave.ErrConflict) {
-		t.Errorf("Save of what was replaced: %v, want ErrConflict", err)
+		t.Errorf("Save of the replaced job: got %v, want ErrConflict", err)
 	}
 	if err := s.Delete(t.Context(), first); !errors.Is(err, leave.ErrConflict) {
-		t.Errorf("Delete of what was replaced: %v, want ErrConflict", err)
+		t.Errorf("Delete of the replaced job: got %v, want ErrConflict", err)
 	}
 }
 
@@ -171,7 +171,7 @@ func sameDelayID(t *testing.T, s Store) {
 		t.Error("Put of the later delegation: got nothing replaced, want the former job")
 	}
 	if got := get(t, s, again.Key); len(got.Replaces) > 0 {
-		t.Errorf("to be cancelled: got %v, want nothing: it is the job's own", got.Replaces)
+		t.Errorf("Replaces is %v, want none: the new delegation has the same delay id", got.Replaces)
 	}
 
 	known := save(t, s, get(t, s, again.Key).Joined(now.Add(2*time.Second), "PA_1"))
@@ -191,7 +191,7 @@ func replacesAdd(t *testing.T, s Store) {
 	}
 	got := get(t, s, leave.Key{Room: "room", Identity: "alice"}).Replaces
 	if len(got) != 2 || !slices.Contains(got, delay(t, "d1")) || !slices.Contains(got, delay(t, "d2")) {
-		t.Errorf("%v are to be cancelled, want d1 and d2", got)
+		t.Errorf("Replaces is %v, want d1 and d2", got)
 	}
 }
 

@@ -31,7 +31,7 @@ func race(a, b Store, run func(i int, s Store)) {
 	wg.Wait()
 }
 
-// tally counts under a lock.
+// tally counts how often each key was added. Goroutines may share it.
 type tally[K comparable] struct {
 	mu sync.Mutex
 	n  map[K]int
@@ -46,15 +46,15 @@ func (c *tally[K]) add(k K) {
 	c.n[k]++
 }
 
-// wantAll checks that want things were counted, n times each.
+// wantAll checks that want different keys were added, each of them n times.
 func (c *tally[K]) wantAll(t *testing.T, want, n int) {
 	t.Helper()
 	if len(c.n) != want {
-		t.Errorf("%d different ones, want %d", len(c.n), want)
+		t.Errorf("got %d different keys, want %d", len(c.n), want)
 	}
 	for k, got := range c.n {
 		if got != n {
-			t.Errorf("%v came %d times, want %d", k, got, n)
+			t.Errorf("the key %v was added %d times, want %d", k, got, n)
 		}
 	}
 }
@@ -82,8 +82,8 @@ func claimRace(t *testing.T, a, b Store) {
 	claims.wantAll(t, 500, 1)
 }
 
-// actionRace makes keepers claim due jobs, act, and write the next due time,
-// for some periods. It fails if two keepers act for one job at a time.
+// actionRace makes goroutines claim due jobs, act, and write the next due time, for
+// some periods. It fails if two goroutines act for one job in the same period.
 func actionRace(t *testing.T, a, b Store) {
 	const jobs, periods = 40, 5
 	now := start()
@@ -115,7 +115,8 @@ func actionRace(t *testing.T, a, b Store) {
 	actions.wantAll(t, jobs, periods)
 }
 
-// writeRace makes all goroutines increment a number in one job.
+// writeRace makes all goroutines increment a number in one job, and checks that no
+// increment is lost.
 func writeRace(t *testing.T, a, b Store) {
 	job := putDue(t, a, "d1", start())
 	race(a, b, func(_ int, s Store) {

@@ -11,10 +11,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Fields are some fields of a record.
+// Fields are values of some fields of a record, by the fields' names.
 type Fields = map[string]any
 
-// Record returns a job's record with changed fields.
+// Record returns the record of a connected job, with the values of changed.
 func Record(tb testing.TB, changed Fields) string {
 	tb.Helper()
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -49,7 +49,7 @@ func parsed(tb testing.TB, delayID string, now time.Time) leave.Job {
 	return leave.New(leave.Key{Room: "room", Identity: "alice"}, user, id, time.Hour, now)
 }
 
-// BadFields are values that no job has. A record with any of them is invalid.
+// BadFields are values that no job can have. A record with one of them is invalid.
 var BadFields = map[string]Fields{
 	"no room":                                {"room": ""},
 	"no identity":                            {"identity": ""},

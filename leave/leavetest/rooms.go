@@ -34,7 +34,7 @@ func roomsOnce(t *testing.T, s Store) {
 	wantRooms(t, claimRooms(t, s, now.Add(time.Minute), time.Minute, 10), "room0", "room1", "room2", "room3", "room4")
 	wantRooms(t, claimRooms(t, s, now.Add(90*time.Second), time.Minute, 10))
 	if got := len(claimRooms(t, s, now.Add(90*time.Second), 30*time.Second, 10)); got != 5 {
-		t.Errorf("%d rooms after a shorter interval, want 5", got)
+		t.Errorf("ClaimRooms with a shorter interval: got %d rooms, want 5", got)
 	}
 }
 
@@ -108,7 +108,7 @@ func occupiedRooms(t *testing.T, s Store) {
 	}
 	wantRooms(t, rooms(), "connected", "leaving")
 	expected := get(t, s, leave.Key{Room: "waiting", Identity: "alice"})
-	expected.RoomSeen = now // taken over from the leave that it replaced
+	expected.RoomSeen = now // as if taken over from a replaced job
 	expected = save(t, s, expected)
 	wantRooms(t, rooms(), "connected", "leaving", "waiting")
 	expected.RoomSeen = time.Time{}

@@ -15,15 +15,16 @@ func (s *Store) Claim(_ context.Context, holder string, now time.Time, n int) ([
 	var jobs []leave.Job
 	for len(jobs) < n && len(s.due) > 0 && s.due[0].at <= now.UnixMilli() {
 		job := s.due[0].job()
-		// At least a millisecond, or the next round would lease the same job again.
+		// A lease of less than a millisecond would be over at once, and the next
+		// round of this loop would lease the same job again.
 		job.Lease = leave.Lease{Holder: holder, Until: now.Add(max(job.LeaseTime(), time.Millisecond))}
 		jobs = append(jobs, s.write(job))
 	}
 	return jobs, nil
 }
 
-// ClaimRooms returns up to n rooms that were not returned within the last
-// every, the one returned longest ago first.
+// ClaimRooms returns up to n rooms. A room that was returned less than every ago
+// is left out. The room that was returned longest ago comes first.
 func (s *Store) ClaimRooms(_ context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,7 +52,7 @@ func (s *Store) Room(_ context.Context, name sfu.Room) ([]leave.Job, error) {
 	return jobs, nil
 }
 
-// Rooms returns the rooms in which a participant is, or was just now.
+// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]).
 func (s *Store) Rooms(context.Context) ([]sfu.Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Count returns how many jobs there are. Its time does not depend on their
-// number.
+// Count returns how many jobs there are. It takes equally long for any number of
+// jobs.
 func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -27,8 +27,8 @@ func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error)
 	return c, nil
 }
 
-// count adds an entry's job to the counts, or subtracts it if by is -1. The
-// lock is held here and below.
+// count adds an entry's job to the counts if by is 1, and subtracts it if by is
+// -1. The lock is held in count and in the functions below.
 func (s *Store) count(e *entry, by int) {
 	weight := leave.Weight(by) * e.weight
 	e.owner.jobs += by
@@ -43,7 +43,7 @@ func (s *Store) count(e *entry, by int) {
 	}
 }
 
-// own gives the entry's uncounted job to id.
+// own makes id the owner of the entry's job, which is not in the counts.
 func (s *Store) own(e *entry, id matrix.UserID) {
 	old := e.owner
 	if old != nil && old.id == id {
@@ -72,7 +72,8 @@ func (s *Store) server(name matrix.ServerName) *server {
 	return h
 }
 
-// release drops a user without jobs, and a homeserver without users.
+// release removes u if u has no jobs left, and u's homeserver if it has no users
+// left.
 func (s *Store) release(u *user) {
 	if u == nil || u.jobs > 0 {
 		return

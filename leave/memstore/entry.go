@@ -16,19 +16,19 @@ type entry struct {
 	key     leave.Key
 	version uint64
 	room    *room
-	seat    int // its index in room.jobs
+	seat    int // the entry's index in room.jobs
 	owner   *user
 }
 
-// counted is what a job adds to the counts.
+// counted holds what the job of an entry has added to the counts.
 type counted struct {
 	weight   leave.Weight
 	state    leave.State
 	occupies bool
 }
 
-// hold stores job, of the same key and owner, in the entry. It returns the job
-// as stored.
+// hold stores job, which has the key and the owner of the entry, in the entry.
+// It returns the job as it is stored: with times in milliseconds.
 func (e *entry) hold(job leave.Job) leave.Job {
 	e.packed, job = job.Pack()
 	e.version = job.Version
@@ -48,7 +48,7 @@ func shared(s leave.State) leave.State {
 	return s
 }
 
-// toMillis returns job with times in milliseconds, as stored.
+// toMillis returns job with times in milliseconds, as the store keeps them.
 func toMillis(job leave.Job) leave.Job {
 	_, job = job.Pack()
 	return job
@@ -67,7 +67,7 @@ type room struct {
 	place
 	name     sfu.Room
 	jobs     []*entry
-	occupied int // how many of its jobs need the room to exist ([leave.Job.Occupies])
+	occupied int // how many of the jobs occupy the room ([leave.Job.Occupies])
 }
 
 // user is a user with at least one job.
@@ -81,8 +81,8 @@ type user struct {
 // server is a homeserver with at least one user.
 type server struct {
 	users  int
-	jobs   int          // of all users of the server
-	weight leave.Weight // of all jobs of the server's users
+	jobs   int          // the number of jobs of all users of the server
+	weight leave.Weight // the weight of all these jobs
 }
 
 func (r *room) add(e *entry) {

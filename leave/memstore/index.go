@@ -2,8 +2,8 @@ package memstore
 
 import "matrixrtc-auth/leave"
 
-// write stores job with a new version and returns it. The lock is held here and
-// below.
+// write stores job with a new version, and returns the job as stored. The lock
+// is held in write and in the functions below.
 func (s *Store) write(job leave.Job) leave.Job {
 	s.version = max(s.version, job.Version) + 1
 	job.Version = s.version
@@ -21,13 +21,13 @@ func (s *Store) write(job leave.Job) leave.Job {
 	return job
 }
 
-// dueAt returns when a job can be claimed: when it is due and its lease has
-// ended.
+// dueAt returns when a job can be claimed, in milliseconds since 1970: when it
+// is due and its lease has ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-// add creates the entry of a key, without a job.
+// add creates an entry without a job for key, and returns it.
 func (s *Store) add(key leave.Key) *entry {
 	r := s.rooms[key.Room]
 	if r == nil {
@@ -42,7 +42,8 @@ func (s *Store) add(key leave.Key) *entry {
 	return e
 }
 
-// drop removes a job, and its room and user if it was their last.
+// drop removes a job. It also removes the job's room and user if they have no
+// other job.
 func (s *Store) drop(e *entry) {
 	delete(s.jobs, e.key)
 	s.due.remove(e)

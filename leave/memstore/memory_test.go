@@ -10,9 +10,11 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// mostBytes is the budget of heap for a job; its texts are 200 of them.
+// mostBytes is how many bytes of heap a job may need. The texts of a job are 200
+// of them.
 const mostBytes = 600
 
+// filled returns a store with that many jobs, all connected since now.
 func filled(tb testing.TB, jobs int, now time.Time) *memstore.Store {
 	s := memstore.New()
 	for i := range jobs {
@@ -24,14 +26,14 @@ func filled(tb testing.TB, jobs int, now time.Time) *memstore.Store {
 	return s
 }
 
-// bytesPerJob measures the heap of a store.
+// bytesPerJob measures how many bytes of heap a store needs for each job.
 func bytesPerJob(tb testing.TB) float64 {
 	return leavetest.BytesPerJob(tb, 100_000, func() leavetest.Store { return memstore.New() })
 }
 
 func TestMemory(t *testing.T) {
 	if got := bytesPerJob(t); got > mostBytes {
-		t.Errorf("%.0f bytes of heap for a job, want at most %d", got, mostBytes)
+		t.Errorf("a job needs %.0f bytes of heap, want at most %d", got, mostBytes)
 	}
 }
 
@@ -41,7 +43,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkClaim claims one of many jobs and gives it back, to be due again
+// BenchmarkClaim claims one of many jobs and saves it, so that it is due again
 // after all others.
 func BenchmarkClaim(b *testing.B) {
 	for _, jobs := range []int{1000, 100_000} {
@@ -66,7 +68,7 @@ func BenchmarkClaim(b *testing.B) {
 	}
 }
 
-// BenchmarkPut stores new jobs; making them is in the numbers.
+// BenchmarkPut stores new jobs. The numbers include the time to make the jobs.
 func BenchmarkPut(b *testing.B) {
 	s := memstore.New()
 	now, n := time.Now(), 0
@@ -78,7 +80,8 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkDelegate accepts delegations, beside puts that ask nothing before.
+// BenchmarkDelegate measures how fast delegations are accepted. It compares that
+// with bare calls of Put.
 func BenchmarkDelegate(b *testing.B) {
 	const puts = 100_000
 	now := time.Now()

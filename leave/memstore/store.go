@@ -17,8 +17,8 @@ import (
 // lock. New makes one.
 type Store struct {
 	mu sync.Mutex
-	// version is the highest version so far. All jobs share it, so that no key
-	// gets a version twice.
+	// version is the highest version of any job so far. Versions are counted over
+	// all keys, so that no key gets a version twice.
 	version uint64
 	jobs    map[leave.Key]*entry
 	rooms   map[sfu.Room]*room

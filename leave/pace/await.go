@@ -11,9 +11,8 @@ import (
 type waiter struct {
 	urgency Urgency
 	now     func() time.Time
-	// turn is closed when the worker counts as begun at since.
-	turn  chan struct{}
-	since time.Time
+	turn    chan struct{} // closed when the waiter gets a worker
+	since   time.Time     // when the waiter got the worker
 }
 
 // Await is Take for a job that waits for up to waitTime while its homeserver, which
@@ -41,7 +40,8 @@ func (w *Workers) Await(server matrix.ServerName, u Urgency, waitTime time.Durat
 	return func() { w.release(server, waits.since) }, true
 }
 
-// takeFirst is Take unless a job waits that is as urgent.
+// takeFirst is like Take, but takes no worker while a job waits that is at least
+// as urgent.
 func (w *Workers) takeFirst(server matrix.ServerName, u Urgency, now time.Time) (release func(), ok bool) {
 	w.mu.Lock()
 	waiting := w.waiting[server]
@@ -53,8 +53,8 @@ func (w *Workers) takeFirst(server matrix.ServerName, u Urgency, now time.Time) 
 	return w.Take(server, u, now)
 }
 
-// enqueue lets a job wait at a homeserver that answers soon. It returns nil for
-// another.
+// enqueue adds a job to those that wait for a worker at server. It returns nil
+// if server does not answer soon: no job waits there.
 func (w *Workers) enqueue(server matrix.ServerName, u Urgency, now func() time.Time, began time.Time) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,11 +71,12 @@ func (w *Workers) enqueue(server matrix.ServerName, u Urgency, now func() time.T
 		i = len(all)
 	}
 	w.waiting[server] = slices.Insert(all, i, waits)
-	w.next(server) // a worker may have become free since
+	w.next(server) // a worker may have become free since takeFirst
 	return waits
 }
 
-// giveUp ends a wait. It reports false if the job has its worker already.
+// giveUp ends the wait of waits. It reports false if waits has got a worker
+// already.
 func (w *Workers) giveUp(server matrix.ServerName, waits *waiter) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -87,7 +88,8 @@ func (w *Workers) giveUp(server matrix.ServerName, waits *waiter) bool {
 	return true
 }
 
-// next gives a free worker to the first that waits. The lock is held.
+// next gives a free worker, if there is one, to the first job that waits at
+// server. The lock is held.
 func (w *Workers) next(server matrix.ServerName) {
 	waiting := w.waiting[server]
 	if len(waiting) == 0 {

@@ -15,30 +15,33 @@ type bucket struct {
 	at        time.Time
 	raisedAt  time.Time
 	loweredAt time.Time
-	limited   int       // how often the homeserver answered 429 …
-	limitedAt time.Time // … and when it last did
-	toldAt    time.Time
-	shut      time.Time // no request before this time, by the homeserver's Retry-After
-	// queue is when the last waiting job of each urgency was told to come back.
-	// The next one is told a later time, so that they do not come all at once.
+	limited   int       // how often the homeserver answered 429
+	limitedAt time.Time // when the homeserver last answered 429
+	toldAt    time.Time // when Budget.Limited was last called
+	shut      time.Time // the homeserver wants no request before this time (Retry-After)
+	// queue has for each urgency the latest time at which a waiting job was told
+	// to come back. The next job is told a later time, so that jobs do not come
+	// back all at once.
 	queue [urgencies]time.Time
 }
 
 const (
-	// slowest is the lowest rate after 429s. burst is how many requests may come
-	// at once, however low the rate is: what Synapse allows by default.
+	// slowest is the lowest rate after 429s, in requests a second. burst is how
+	// many requests may come at once, however low the rate is. Both are what
+	// Synapse allows by default.
 	slowest     = 1
 	burst       = 5
 	lowerTime   = time.Second      // several 429s within this time lower the rate only once
-	recoverTime = 10 * time.Second // until the rate rises by half
-	tellAgain   = time.Hour
-	// comeTime is how late a job may come back after the time it was told.
-	// longestWait is how far ahead that time may be, because the queue changes.
+	recoverTime = 10 * time.Second // a lowered rate rises by half after this time
+	tellAgain   = time.Hour        // the least time between two calls of Budget.Limited
+	// comeTime is how much later than told a job may come back. longestWait is the
+	// longest wait that a job is told; it is bounded because the queue changes.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )
 
-// fill adds the tokens of the time until now. The rate recovers toward full.
+// fill adds the tokens for the time since the last call. A lowered rate recovers
+// toward full. fill returns the bucket.
 func (bk *bucket) fill(full float64, now time.Time) *bucket {
 	if bk.rate < full && now.Sub(bk.raisedAt) >= recoverTime {
 		bk.rate = math.Min(full, bk.rate*1.5)
@@ -50,8 +53,8 @@ func (bk *bucket) fill(full float64, now time.Time) *bucket {
 }
 
 // need returns how many tokens the bucket must hold before a request of urgency
-// u may take one. The others are reserved for requests that may still come, and
-// for more urgent jobs that wait.
+// u may take one. The rest is reserved for more urgent requests that may still
+// come, and for more urgent jobs that wait.
 func (bk *bucket) need(u Urgency, now time.Time) float64 {
 	need := 1 + u.reserve()*(bk.depth()-1)
 	if now.Before(bk.end(u + 1).Add(comeTime)) {
@@ -72,8 +75,8 @@ func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	return at.Sub(now)
 }
 
-// end returns when the last waiting job of at least that urgency was told to
-// come back.
+// end returns the latest time at which a waiting job of at least the urgency
+// least was told to come back.
 func (bk *bucket) end(least Urgency) (end time.Time) {
 	for _, at := range bk.queue[least:] {
 		end = timing.Later(end, at)
@@ -81,7 +84,7 @@ func (bk *bucket) end(least Urgency) (end time.Time) {
 	return end
 }
 
-// lasts returns how long that many tokens take to come.
+// lasts returns how long it takes until that many new tokens have come.
 func (bk *bucket) lasts(tokens float64) time.Duration {
 	return time.Duration(tokens / bk.rate * float64(time.Second))
 }

@@ -9,26 +9,28 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Budget bounds the rate of requests about delayed events per homeserver. By
-// default Synapse allows a caller without a token one request a second, five at
-// once. Its operator can raise that (rc_delayed_event_mgmt). A 429 halves the
-// rate, which then recovers.
+// Budget bounds the rate of requests about delayed events to each homeserver. By
+// default Synapse allows a caller without a token one request a second, and five
+// at once. Synapse's operator can raise that (rc_delayed_event_mgmt). An answer
+// 429 halves the rate, which then recovers.
 type Budget struct {
 	// Rate is how many requests a second one homeserver gets. 0 means no bound.
 	Rate float64
-	// Unbound, if set, reports that a homeserver does not limit this service.
-	// Then the rate applies only after a 429, until it has recovered.
+	// Unbound, if set, reports whether a homeserver does not limit this service.
+	// For such a homeserver the rate applies only after a 429, until the rate has
+	// recovered.
 	Unbound func(matrix.ServerName) bool
-	// Limited, if set, is called for a 429, at most once per homeserver and hour.
+	// Limited, if set, is called when a homeserver answers 429, at most once an
+	// hour for each homeserver.
 	Limited func(matrix.ServerName)
 
 	mu      sync.Mutex
 	buckets recent[*bucket]
 }
 
-// Take takes a token for one request of urgency u. If there is none, it returns
-// how long to wait; the most urgent jobs come back first. It always allows the
-// last try before a leave fires.
+// Take takes a token for one request of urgency u. If no token is free for u, it
+// returns how long the job must wait; the most urgent jobs wait shortest. Take
+// always allows the last try before a leave fires.
 func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -80,12 +82,12 @@ func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 	return bk.fill(b.Rate, now)
 }
 
-// forRestarts is the part of the rate that restarts may need. The rest is for
-// leaves.
+// forRestarts is the part of the rate that restarts may use. The rest is for
+// sending leaves.
 const forRestarts = 0.8
 
-// Carries reports whether server allows that many restarts a second, at its
-// current rate.
+// Carries reports whether the current rate of server is enough for load, in
+// restarts a second.
 func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,15 +97,15 @@ func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) 
 	return load <= forRestarts*b.bucket(server, now).rate
 }
 
-// userPart is the part of the remaining rate that one user's jobs may need. It
-// is at least enough for one job with a usual delay.
+// userPart is how much of the rate that other users' jobs leave one user's jobs
+// may use. One job with the delay commonDelay is always allowed.
 const (
 	userPart    = 1. / 3
 	commonDelay = 18 * time.Second
 )
 
-// CarriesUser reports whether one user's jobs may need user restarts a second
-// at server, if those of other users need others.
+// CarriesUser reports whether the jobs of one user may use user restarts a
+// second at server, while the jobs of all other users use others.
 func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,9 +118,9 @@ func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now
 
 // Status is the state of a process's [Budget].
 type Status struct {
-	// Rate is the lowest rate of any homeserver, Tokens the lowest number of
-	// requests that may be made at once, at least zero. Both are zero without a
-	// bound.
+	// Rate is the lowest rate of any homeserver, in requests a second. Tokens is
+	// the lowest number of requests that may be made at any homeserver at once.
+	// Both are zero if the budget has no bound.
 	Rate, Tokens float64
 	// Lowered is how many homeservers have a lower rate than configured, because
 	// they answered 429.
@@ -154,8 +156,8 @@ func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) 
 	return 0, time.Time{}
 }
 
-// SlowDown records a 429. The homeserver's own bucket is empty, and it wants no
-// request before retryAfter has passed.
+// SlowDown records that server has answered 429 and wants no request before
+// retryAfter has passed. It halves the rate, at most once a second.
 func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// taken counts the requests that a budget of one a second grants at once.
+// taken counts the requests that b grants at once, up to 1000.
 func taken(b *pace.Budget, server matrix.ServerName, now time.Time) (n int) {
 	for n < 1000 && b.Take(server, pace.Leave, now) == 0 {
 		n++
@@ -18,42 +18,43 @@ func taken(b *pace.Budget, server matrix.ServerName, now time.Time) (n int) {
 	return n
 }
 
-// TestAServerWithoutALimit: where the registration lifts the limit, the rate
-// counts from a 429 on, until it has recovered.
+// TestAServerWithoutALimit: at a homeserver that does not limit this service,
+// the rate applies only after a 429, until the rate has recovered.
 func TestAServerWithoutALimit(t *testing.T) {
 	own, other := matrixtest.ServerName(t, "own.org"), matrixtest.ServerName(t, "other.org")
 	b := &pace.Budget{Rate: 10, Unbound: func(s matrix.ServerName) bool { return s == own }}
 	now := time.Now()
 	if got := taken(b, other, now); got > 20 {
-		t.Errorf("%d requests at another homeserver at once, want the budget's", got)
+		t.Errorf("Take granted %d requests to another homeserver at once, want at most 20: the budget applies to it", got)
 	}
 	if got := taken(b, own, now); got != 1000 {
-		t.Errorf("%d requests at the own homeserver at once, want all", got)
+		t.Errorf("Take granted %d requests to the own homeserver at once, want all 1000", got)
 	}
 	if !b.Carries(own, 1000, now) || b.Carries(other, 1000, now) || !b.CarriesUser(own, 1000, 0, now) || b.CarriesUser(other, 1000, 0, now) {
-		t.Error("a load of 1000 a second: got another answer, want it carried by the own homeserver alone")
+		t.Error("Carries and CarriesUser of 1000 restarts a second: want true for the own homeserver, and false for the other")
 	}
 	b.SlowDown(own, time.Second, now)
 	if wait := b.Take(own, pace.Leave, now); wait == 0 {
-		t.Error("a request goes out within the Retry-After of a 429: got none, want some")
+		t.Error("Take within the Retry-After of a 429: got no wait, want one")
 	}
 	now = now.Add(2 * time.Second)
 	if got := taken(b, own, now); got > 20 {
-		t.Errorf("%d requests at once after a 429, want the lowered budget's", got)
+		t.Errorf("Take granted %d requests at once after a 429, want at most 20: the rate is lowered", got)
 	}
 	if b.Carries(own, 1000, now) {
-		t.Error("a load of 1000 a second after a 429: got it carried, want not")
+		t.Error("Carries of 1000 restarts a second after a 429: got true, want false")
 	}
-	for range 10 { // it rises by half every ten seconds
+	for range 10 { // the rate rises by half every ten seconds
 		now = now.Add(11 * time.Second)
 		b.Carries(own, 1, now)
 	}
 	if got := taken(b, own, now); got != 1000 {
-		t.Errorf("%d requests at once after it recovered, want all", got)
+		t.Errorf("Take granted %d requests at once after the rate had recovered, want all 1000", got)
 	}
 }
 
-// TestRefusals: a homeserver's answers 429 are counted, with the time of the last.
+// TestRefusals: Refusals returns how often a homeserver has answered 429, and
+// when it last did.
 func TestRefusals(t *testing.T) {
 	own, other := matrixtest.ServerName(t, "own.org"), matrixtest.ServerName(t, "other.org")
 	b := &pace.Budget{Rate: 10}

@@ -1,5 +1,5 @@
 // Package pace says when a homeserver may be asked to manage delayed events. A
-// [Budget] bounds the requests a second, and the most urgent come first
-// ([Urgency]). [Workers] bounds how many of a keeper's workers are at one
-// homeserver.
+// [Budget] bounds the requests a second, and lets the most urgent requests go
+// first ([Urgency]). [Workers] bounds how many of a keeper's workers may wait for
+// one homeserver at a time.
 package pace

@@ -9,9 +9,9 @@ import (
 // maxServers bounds the homeservers in a [recent].
 const maxServers = 4096
 
-// recent holds a value for each homeserver asked last. One more than maxServers
-// replaces the one that has not been asked for longest. So strangers can name
-// any number of servers without removing one in use. The zero value is empty.
+// recent holds a value for each of the maxServers homeservers used last. One
+// more replaces the homeserver that has not been used for longest. So however
+// many homeservers strangers name, one in use stays. The zero value is empty.
 type recent[V any] struct {
 	servers *simplelru.LRU[matrix.ServerName, V]
 }

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/leave/pace"
 )
 
-// strangers are more servers than are known at a time. used is called now and
-// then.
+// strangers calls ask with the names of more servers than [recent] can hold. It
+// calls used before every hundredth of them.
 func strangers(t *testing.T, used func(), ask func(name string)) {
 	t.Helper()
 	for i := range 10_000 {
@@ -22,7 +22,7 @@ func strangers(t *testing.T, used func(), ask func(name string)) {
 	}
 }
 
-// A homeserver that has asked for silence gets it, whatever number of others are
+// The Retry-After of a homeserver holds, however many other homeservers are
 // asked meanwhile.
 func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 	for name, b := range map[string]*pace.Budget{"with a rate": {Rate: 10}, "without": {}} {
@@ -35,20 +35,21 @@ func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 				}
 			}, func(name string) { b.SlowDown(matrixtest.ServerName(t, name), time.Second, now) })
 			if got := b.Status(now).Lowered; got > 4096 {
-				t.Errorf("%d homeservers are known, want 4096 at most", got)
+				t.Errorf("the budget has a lowered rate for %d homeservers, want at most 4096", got)
 			}
 		})
 	}
 }
 
-// A homeserver that answers soon keeps its workers, whatever number of others do.
+// A homeserver that answers soon may have as many workers as before, however
+// many other homeservers are asked meanwhile.
 func TestStrangersHaveNobodyBeSlow(t *testing.T) {
 	var w pace.Workers
 	own, now := matrixtest.ServerName(t, "own.org"), time.Now()
 	w.Took(own, 0)
 	strangers(t, func() {
 		if got := mayHave(t, &w, "own.org", now); got <= pace.PoolSize/8 {
-			t.Fatalf("got %d workers for restarts, want more than %d: it is not slow", got, pace.PoolSize/8)
+			t.Fatalf("a quick homeserver may have %d workers for restarts, want more than %d, which a slow one may have", got, pace.PoolSize/8)
 		}
 	}, func(name string) { w.Took(matrixtest.ServerName(t, name), 0) })
 }

@@ -7,25 +7,26 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Urgency orders requests to one homeserver: the greater goes first. Restarts
-// have one urgency per level, with and without time to spare.
+// Urgency orders requests to one homeserver: the greater urgency goes first.
+// Restarts have several urgencies of each kind, one for each level of remaining
+// time (see levels).
 type Urgency int
 
 // The lowest urgency of each kind.
 const (
 	Ordinary  Urgency = 0                 // a restart with time to spare
 	Leave             = Ordinary + levels // a leave, or the cancelling of a replaced one
-	Urgent            = Leave + 1         // a restart in the last quarter of its time
+	Urgent            = Leave + 1         // a restart in the last quarter of the delay
 	Last              = Urgent + levels   // a restart without time for another try
-	urgencies         = Last + 1
+	urgencies         = Last + 1          // how many urgencies there are
 )
 
-// levels is how many levels of remaining time there are: powers of two seconds,
-// up to the longest delay.
+// levels is how many levels of remaining time there are. A level reaches from
+// one power of two seconds to the next, up to the longest delay.
 const levels = 18
 
-// OfRestart returns the urgency of the job's restart now, by its remaining
-// time.
+// OfRestart returns the urgency of the job's restart at now, by the time that is
+// left until the leave fires.
 func OfRestart(j leave.Job, now time.Time) Urgency {
 	left, try := j.Fires().Sub(now), leave.Attempt(j.Delay)
 	switch {
@@ -48,7 +49,8 @@ func level(left time.Duration) Urgency {
 	return Urgency(levels - 1 - min(bits.Len64(uint64(max(left, 0)/time.Second)), levels-1))
 }
 
-// reserve returns the part of a bucket that u leaves to more urgent requests.
+// reserve returns the part of a bucket's tokens that a request of urgency u must
+// leave for more urgent requests.
 func (u Urgency) reserve() float64 {
 	switch {
 	case u < Leave:

@@ -14,26 +14,29 @@ import (
 // silent homeservers do not delay the others. The zero value is ready.
 type Workers struct {
 	mu sync.Mutex
-	// busy holds the start times of the workers at each homeserver.
+	// busy holds when each worker at a homeserver has started.
 	busy map[matrix.ServerName][]time.Time
-	// waiting are those who wait for a worker, the next one first.
+	// waiting holds the jobs that wait for a worker at a homeserver. The first
+	// gets the next worker.
 	waiting map[matrix.ServerName][]*waiter
-	// quick are the homeservers whose last answer came soon.
+	// quick holds the homeservers whose last answer came within slowTime.
 	quick recent[struct{}]
 }
 
 const (
 	// PoolSize is how many workers a keeper has.
 	PoolSize  = 256
-	mostOfOne = PoolSize / 4 // at one homeserver
-	// mostOfSlow bounds the workers at all homeservers together that are not
-	// known to be quick. Each of these may have an equal part.
+	mostOfOne = PoolSize / 4 // the most workers at one homeserver
+	// mostOfSlow is the most workers at all homeservers together that are not
+	// known to be quick. Each of these homeservers may have an equal part.
 	mostOfSlow = PoolSize / 2
-	slowTime   = 2 * time.Second // includes the SFU's answer if a send asks it first
+	// slowTime is how long an answer of a slow homeserver takes at least. A worker
+	// that sends a leave asks the SFU first, and that time counts, too.
+	slowTime = 2 * time.Second
 )
 
-// Take reports whether a worker may start at server. The worker counts there
-// until release is called.
+// Take reports whether a worker may start at server. If so, the worker counts as
+// at server until release is called.
 func (w *Workers) Take(server matrix.ServerName, u Urgency, now time.Time) (release func(), ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,7 +47,7 @@ func (w *Workers) Take(server matrix.ServerName, u Urgency, now time.Time) (rele
 	return func() { w.release(server, now) }, true
 }
 
-// begin counts a worker at server. The lock is held.
+// begin records a worker that starts at server now. The lock is held.
 func (w *Workers) begin(server matrix.ServerName, now time.Time) {
 	if w.busy == nil {
 		w.busy = map[matrix.ServerName][]time.Time{}
@@ -84,15 +87,16 @@ func (w *Workers) mayHave(server matrix.ServerName, u Urgency, now time.Time) bo
 	return mine < max(most, 1) && all+mine < mostOfSlow
 }
 
-// isQuick reports whether server is known to answer, and no worker there has
-// waited for long. The lock is held.
+// isQuick reports whether the last answer of server came soon, and no worker has
+// waited at server for slowTime. The lock is held.
 func (w *Workers) isQuick(server matrix.ServerName, now time.Time) bool {
 	there := w.busy[server]
 	_, quick := w.quick.get(server)
 	return quick && (len(there) == 0 || now.Sub(there[0]) < slowTime)
 }
 
-// Took records how long server took to answer, or how long it did not.
+// Took records how long server took to answer, or how long a worker waited in
+// vain.
 func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -104,8 +108,8 @@ func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
 }
 
 // Wait returns how long a job waits if its homeserver has all the workers that
-// it may have. For a quick homeserver it is up to a second. It varies, so that
-// jobs do not come back all at once.
+// it may have. For a quick homeserver it is a random time of up to a second, so
+// that jobs do not come back all at once.
 func (w *Workers) Wait(server matrix.ServerName, delay time.Duration, now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -12,7 +12,8 @@ import (
 
 const waitTime = 250 * time.Millisecond
 
-// crowd is all the workers that a homeserver may have, at work there.
+// crowd is a homeserver with all the workers that it may have. release ends each
+// of them.
 type crowd struct {
 	*Workers
 	server  matrix.ServerName
@@ -52,7 +53,7 @@ func TestAwaitOrder(t *testing.T) {
 					t.Errorf("Await with urgency %d: got no worker, want one", u)
 					return
 				}
-				order = append(order, u) // the one worker that is free goes round
+				order = append(order, u) // no race: only one worker is free at a time
 				release()
 			})
 			synctest.Wait()
@@ -61,13 +62,13 @@ func TestAwaitOrder(t *testing.T) {
 		c.release[0]()
 		running.Wait()
 		if want := []Urgency{Last, Leave, Ordinary + 1, Ordinary + 1, Ordinary, Ordinary}; !slices.Equal(order, want) {
-			t.Errorf("the workers went to %v, want %v", order, want)
+			t.Errorf("workers went to jobs of the urgencies %v, want %v", order, want)
 		}
 	})
 }
 
-// TestAwaitInVain: a job waits no longer than it may, and not at all for a
-// homeserver that is slow or not known. It leaves nothing behind.
+// TestAwaitInVain: a job waits no longer than its patience, and not at all at a
+// homeserver that is not known to be quick. Afterwards nothing is left recorded.
 func TestAwaitInVain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -81,13 +82,13 @@ func TestAwaitInVain(t *testing.T) {
 					t.Error("the job got a worker, want none: all are at work")
 				}
 				if took := time.Since(began); took != c.want {
-					t.Errorf("it waited for %v, want %v", took, c.want)
+					t.Errorf("Await took %v, want %v", took, c.want)
 				}
 				for _, release := range crowd.release {
 					release()
 				}
 				if len(crowd.waiting) > 0 || len(crowd.busy) > 0 {
-					t.Errorf("%d homeservers with jobs that wait and %d with workers are left, want none", len(crowd.waiting), len(crowd.busy))
+					t.Errorf("after all were released: jobs wait at %d homeservers, and workers are at %d, want none", len(crowd.waiting), len(crowd.busy))
 				}
 			})
 		})
@@ -102,7 +103,7 @@ func TestAwaitFree(t *testing.T) {
 		began := time.Now()
 		release, ok := c.Await(c.server, Ordinary, waitTime, time.Now)
 		if took := time.Since(began); !ok || took != 0 {
-			t.Fatalf("Await = %v after %v, want a worker at once", ok, took)
+			t.Fatalf("Await with a free worker: got a worker: %t, after %v; want one at once", ok, took)
 		}
 		release()
 	})

@@ -14,13 +14,14 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// ErrBusy says that too many nodes are being asked, so that this question must
-// wait.
+// ErrBusy says that a question was not asked, because too many questions to
+// nodes are under way.
 var ErrBusy = errors.New("too many questions to participants' nodes are under way")
 
-// AskNode asks the node of a job's participant whether it holds the session,
-// and returns a with the answer. It takes at most 5 s, and 3 s if no node
-// answers; for a slight doubt, half a second. ErrBusy says that it did not ask.
+// AskNode asks the node of a job's participant whether it holds the session, and
+// returns a with the node's answer. It takes at most 5 s. If no node holds the
+// session, it takes 3 s. For a slight doubt it takes at most half a second.
+// ErrBusy says that AskNode did not ask.
 func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	if j.Doubts(a) == leave.SlightDoubt {
 		return p.askNodeShortly(ctx, j, a)
@@ -36,12 +37,14 @@ func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	return a, err
 }
 
+// askNode asks the node for up to nodeTime, without a bound on the number of
+// questions.
 func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, nodeTime)
 	defer cancel()
 	a.Asked = p.Clock.Now()
 	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
-	if !errors.Is(err, context.DeadlineExceeded) { // a hanging node does not mean that the SFU is away
+	if !errors.Is(err, context.DeadlineExceeded) { // the node may hang while the SFU answers
 		p.note(err)
 	}
 	switch {
@@ -59,13 +62,14 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	return a, err
 }
 
-// count reports the result of asking a node, and warns of a dead node. It
-// cannot warn for a session without a record, which may have ended.
+// count reports the result of asking a node to Asked, and warns of a dead node.
+// It does not warn if the session has no record, because then the session may
+// simply have ended.
 func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err error) {
 	result := string(a.Node)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return // the program ends
+		return // the program ends, so this is no result
 	case err != nil:
 		result = leave.NodeFailed
 	case j.NodeIsGone(a) && a.Session != "":
@@ -80,8 +84,9 @@ func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err e
 	}
 }
 
-// askNodeShortly waits only as long as a node needs that holds the session. It
-// does not wait for questions to dead nodes.
+// askNodeShortly asks the node for up to shortTime: a node that holds the session
+// answers within that time. The places for these questions are separate, so that
+// questions to dead nodes do not delay them.
 func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, shortTime)
 	defer cancel()
@@ -98,10 +103,10 @@ func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answ
 	return a, nil
 }
 
-// AskNodes asks the nodes of those of the room's jobs whose answers are in
-// doubt. In every fourth look (looks come at intervals of every) it asks the
-// nodes of all participants on record. It adds the results to answers. A
-// participant about whom it could not ask stays in doubt.
+// AskNodes asks the nodes of participants of room, and puts the results into
+// answers. It asks about each job whose answer is in doubt. In every fourth look
+// into the room it also asks about all participants on record; every is the time
+// between two looks. A participant about whom it could not ask stays in doubt.
 func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Duration, jobs []leave.Job, answers []leave.Answer) {
 	fourth := isFourth(room, p.Clock.Now(), every)
 	var asking sync.WaitGroup
@@ -120,8 +125,8 @@ func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Durat
 	}
 }
 
-// startAsking asks in a goroutine, which it adds to asking. A question that
-// fails leaves the room in doubt.
+// startAsking asks the node about j in a goroutine, which asking counts, and
+// writes the answer to a. If the question fails, the room stays in doubt.
 func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a *leave.Answer) {
 	if !p.nodes.many.take(ctx, mostAtOnce) {
 		return
@@ -148,13 +153,14 @@ func (p *Presence) logFault(j leave.Job, ours *fault.Error) {
 // maxPanic bounds the logged bytes of a panic's value.
 const maxPanic = 500
 
-// AskOldest asks the node of the participant who has been in room for longest,
-// if they have been there since before since. All participants of a room are on
-// one LiveKit node, but a later one may be on another node because the first
-// node is gone. A participant with looks of their own may be back already, so
-// they come last. If the node refuses, AskOldest asks the nodes of all others.
-// It returns the jobs that it asked about and their answers, as if their
-// sessions were on record.
+// AskOldest asks the node of the participant who has been in room for longest
+// and came before since. LiveKit puts all participants of a room on one node.
+// But if that node is gone, those who come later are on another node. If the
+// node refuses, AskOldest asks about all other participants of before since.
+//
+// A participant about whom the keeper also asks alone may be back already, so
+// they come last. AskOldest returns the jobs that it asked about, and answers as
+// if their sessions were on record.
 func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
 	for _, j := range jobs {
 		if j.State == leave.Connected && j.Refused.IsZero() && j.RoomSeen.Before(since) {

@@ -18,8 +18,9 @@ const (
 	reconnectPause = 100 * time.Millisecond
 )
 
-// watchConnection notices an SFU that restarts between two questions. Its
-// clients reconnect to rooms that do not exist, and give up.
+// watchConnection holds a connection to the SFU, to notice that the SFU restarts
+// between two questions. Otherwise clients would reconnect to rooms that do not
+// exist any more, and give up.
 func (p *Presence) watchConnection(ctx context.Context) {
 	for pause := reconnectPause; timing.Sleep(ctx, pause); {
 		began := p.Clock.Now()
@@ -38,8 +39,8 @@ func (p *Presence) watchConnection(ctx context.Context) {
 	}
 }
 
-// connectionEnded finds out whether the SFU has ended, or a proxy has closed an
-// idle connection.
+// connectionEnded finds out why the connection ended: the SFU has restarted, or
+// a proxy has closed an idle connection. After a restart an outage begins.
 func (p *Presence) connectionEnded(ctx context.Context) {
 	now := p.Clock.Now()
 	if !p.ping(ctx) {
@@ -52,11 +53,12 @@ func (p *Presence) connectionEnded(ctx context.Context) {
 		return
 	}
 	for _, room := range rooms {
-		p.Doubt(room) // one of several nodes may have ended, or the SFU's Redis may have kept the rooms
+		p.Doubt(room) // a node may have ended although the rooms still exist, in the SFU's Redis or on other nodes
 	}
 }
 
-// ping asks whether the SFU answers, unless it is known to be away.
+// ping reports whether the SFU answers. It does not ask an SFU that is known to
+// be away.
 func (p *Presence) ping(ctx context.Context) bool {
 	if p.Away() {
 		return false
@@ -70,10 +72,10 @@ func (p *Presence) ping(ctx context.Context) bool {
 	return err == nil
 }
 
-// enough is how many random rooms are checked instead of all rooms.
+// enough is how many rooms, chosen at random, are checked instead of all rooms.
 const enough = 20
 
-// someRooms returns up to enough rooms in which somebody was.
+// someRooms returns up to enough rooms, chosen at random, that jobs occupy.
 func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	rooms, err := p.Jobs.Rooms(ctx)
 	if err != nil {

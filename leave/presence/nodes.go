@@ -10,54 +10,56 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// LiveKit answers from its records. The records of a killed node stay while
-// anybody is in the room, and an emptied Redis has no records of those who are
-// connected. So a participant's own node is asked, too: if an answer is in
-// doubt ([leave.Job.Doubts]), if somebody has joined the room or a question
-// about it has failed since, and at every fourth look into the room.
+// LiveKit answers from its records, which may be wrong. The records of a killed
+// node stay while anybody is in the room, and a Redis that was emptied has no
+// records of those who are connected. So Presence asks a participant's own node,
+// too: if an answer is in doubt ([leave.Job.Doubts]), if somebody has joined the
+// room or a question about the room has failed, and at every fourth look.
 
 const (
-	// nodeTime bounds a question to a node. A refusal comes after 3 s.
+	// nodeTime bounds a question to a node. LiveKit refuses after 3 s.
 	nodeTime = 5 * time.Second
 	// shortTime is enough for a node that holds the session: it answers within
 	// milliseconds, unless it is slow.
 	shortTime = 500 * time.Millisecond
-	// mostAtOnce bounds the running questions to nodes, separately for single
-	// participants and for rooms. Each holds one of 128 connections to the SFU.
-	// shortAtOnce bounds those in slight doubt, which do not wait for the others:
-	// when thousands leave at once, each holds a place for half a second.
+	// mostAtOnce is the most questions to nodes at a time, separately for those
+	// about one participant and those about rooms. Each question holds one of 128
+	// connections to the SFU. shortAtOnce is the most questions in slight doubt.
+	// They have places of their own, so that they do not wait for the others: when
+	// thousands leave at once, each such question holds a place for half a second.
 	mostAtOnce  = 24
 	shortAtOnce = 64
-	// looksPerQuestion is the number of looks into a room per question to each
-	// node.
+	// looksPerQuestion is how many looks into a room there are for each question to
+	// its nodes.
 	looksPerQuestion = 4
-	// routinePause is the least time between two questions without a known loss:
-	// 25 a second. If a question would be late by routineWait, the room counts as
-	// in doubt instead.
+	// routinePause is the least time between two routine questions, those without
+	// a known loss of a node: 25 a second. If a routine question would have to
+	// wait longer than routineWait, it is not asked, and the room is put in doubt.
 	routinePause = time.Second / 25
 	routineWait  = 5 * time.Second
-	// lossTime is how long after a refusal that pause does not apply.
+	// lossTime is how long after a refusal routinePause does not apply.
 	lossTime = time.Minute
-	// doubtTime is how long after somebody has joined a room its nodes are asked.
-	// Others may rejoin with them after the loss of a node.
+	// doubtTime is how long after somebody has joined a room the nodes of its
+	// participants are asked. If their node was lost, others may rejoin meanwhile.
 	doubtTime = time.Second
-	// lookTime is the longest time until the next look for a connected
-	// participant with looks of their own.
+	// lookTime is the longest pause between two looks for one connected
+	// participant alone. Participants whose next look is later have none planned.
 	lookTime = time.Minute
-	maxRooms = 1 << 14 // the most rooms remembered; one more clears all
+	maxRooms = 1 << 14 // the most rooms in doubt; one more removes all others
 )
 
-// nodes decides when to ask which nodes. The zero value is ready.
+// nodes decides when the nodes of which rooms are asked. The zero value is ready.
 type nodes struct {
-	one, short, many places
+	one, short, many places // for questions about one participant, in slight doubt, and about rooms
 
 	mu      sync.Mutex
 	doubted map[sfu.Room]doubted // rooms whose nodes must be asked
-	next    time.Time            // when the next question without a known loss may be asked
-	lost    time.Time            // when a node last refused
+	next    time.Time            // when the next routine question may be asked
+	lost    time.Time            // when it last turned out that no node held a session
 }
 
-// doubted is since when a room is in doubt, and when it was last put in doubt.
+// doubted records since when a room is in doubt, and when it was last put in
+// doubt.
 type doubted struct{ since, last time.Time }
 
 // Doubt makes the keeper soon ask the node of the participant who has been in
@@ -78,9 +80,8 @@ func (n *nodes) doubt(room sfu.Room, now time.Time) {
 	n.doubted[room] = d
 }
 
-// Doubted returns the rooms in doubt, with the time when they were last put in
-// doubt. It returns each once, a second after it was first put in doubt, even
-// if somebody joins all the time.
+// Doubted returns the rooms that have been in doubt for doubtTime, with the time
+// at which each was last put in doubt. They are then no longer in doubt.
 func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	n, now := &p.nodes, p.Clock.Now()
 	n.mu.Lock()
@@ -95,16 +96,16 @@ func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	return due
 }
 
-// isFourth reports whether a look at now is the one in four that asks nodes, if
-// looks come every every. It counts looks by the time, so that all processes
-// that share the rooms agree.
+// isFourth reports whether the look into room at now is the one in four that
+// asks nodes. every is the time between two looks. It counts looks by the time,
+// so that all processes that share the rooms agree.
 func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	h := fnv.New64a()
 	h.Write([]byte(room)) // spreads the questions of different rooms
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // how late a look may be without being missed
+	late := every / 8 // how late a fourth look may be and still count as one
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 
@@ -115,8 +116,8 @@ func (n *nodes) lose(now time.Time) {
 	n.lost = now
 }
 
-// turn returns how long a question without a known loss must wait. It reports
-// false if that is too long.
+// turn returns how long a routine question must wait. It reports false if the
+// wait would be longer than routineWait. After a loss, nothing waits.
 func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -134,8 +135,8 @@ func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	return wait, true
 }
 
-// awaitTurn waits for the turn of such a question. It reports false if that
-// would take too long.
+// awaitTurn waits until a routine question may be asked. It reports false if the
+// wait would be longer than routineWait, or if ctx ends.
 func (p *Presence) awaitTurn(ctx context.Context) bool {
 	wait, ok := p.nodes.turn(p.Clock.Now())
 	return ok && (wait == 0 || timing.Sleep(ctx, wait))

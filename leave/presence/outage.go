@@ -12,8 +12,8 @@ type outage struct {
 	mu    sync.Mutex
 	down  bool
 	since time.Time     // when the SFU went away, or came back
-	began chan struct{} // closed when the SFU goes away; nil until somebody waits for that
-	// unauthorized: the SFU answers, but refuses our key.
+	began chan struct{} // closed when the SFU goes away; nil while nobody waits for an outage
+	// unauthorized says that the SFU answers, but refuses our key.
 	unauthorized bool
 }
 
@@ -48,7 +48,8 @@ func (o *outage) setUnauthorized(is bool) {
 	o.unauthorized = is
 }
 
-// await returns true once the SFU is away, false when ctx ends.
+// await waits until the SFU is away, and then returns true. It returns false if
+// ctx ends first.
 func (o *outage) await(ctx context.Context) bool {
 	o.mu.Lock()
 	if o.down {

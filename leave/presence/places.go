@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// places bounds how much work runs at once. All calls must pass the same most.
-// The zero value is ready.
+// places bounds how many pieces of work run at once: each holds a place. All
+// calls must pass the same most, the number of places. The zero value is ready.
 type places struct {
 	once sync.Once
 	free chan struct{}
@@ -25,7 +25,7 @@ func (p *places) tryTake(most int) bool {
 	}
 }
 
-// take waits for a place. It reports false if ctx ended.
+// take waits for a place, and takes it. It reports false if ctx ends first.
 func (p *places) take(ctx context.Context, most int) bool {
 	p.init(most)
 	select {

@@ -1,4 +1,4 @@
-// Package presence asks the SFU who is in its rooms, and knows whether it
+// Package presence asks the SFU who is in its rooms, and knows whether the SFU
 // answers. It writes no job and creates no room.
 package presence
 
@@ -16,21 +16,21 @@ import (
 
 // SFU says who is in a room.
 type SFU interface {
-	// Session returns the participant.sid of identity in room, "" when the
-	// SFU says that it is not there.
+	// Session returns the participant.sid of identity in room, "" if the SFU says
+	// that identity is not in room.
 	Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error)
 	// Sessions returns the participant.sid of everybody in room, by identity.
 	Sessions(ctx context.Context, room sfu.Room) (map[sfu.Identity]string, error)
 	// RoomSince returns when the existing room was created, the zero time if
 	// there is none.
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
-	// Reachable reports whether a node itself says that it holds the
-	// participant's session. Returning false takes 3 s.
+	// Reachable asks the LiveKit nodes themselves, and reports whether one says
+	// that it holds the participant's session. If none does, that takes 3 s.
 	Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error)
 	// Ping checks whether the SFU answers.
 	Ping(ctx context.Context) error
-	// Watch holds a connection until the SFU or a proxy closes it. An error says
-	// that it could not connect.
+	// Watch opens a connection, and returns nil when the SFU or a proxy closes the
+	// connection. It returns an error if it could not connect.
 	Watch(ctx context.Context) error
 }
 
@@ -42,8 +42,8 @@ type Presence struct {
 	Clock *clock.Clock
 	// Back is how long clients may take to reconnect after an outage of the SFU.
 	Back time.Duration
-	// Asked gets the result of each question to a node, one of
-	// [leave.NodeResults]; nil if nobody counts them.
+	// Asked, if set, is called with the result of each question to a node, one of
+	// [leave.NodeResults].
 	Asked func(result string)
 	Log   *slog.Logger
 
@@ -53,10 +53,11 @@ type Presence struct {
 	gone    seldom.Warning // for the warning that a node is gone
 }
 
-// askTime bounds one question.
+// askTime is how long one question to the SFU may take.
 const askTime = time.Second
 
-// ErrNoSFU is the error while the SFU is known to be away.
+// ErrNoSFU is the error of a question that was not asked, because the SFU is
+// known to be away.
 var ErrNoSFU = errors.New("the SFU does not answer")
 
 // Of asks whether the participant of a job is in its room.
@@ -78,7 +79,8 @@ func (p *Presence) Of(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	return a, err
 }
 
-// In asks who is in room, and returns an answer for each of its jobs.
+// In asks who is in room, and returns one answer for each of jobs, in their
+// order. jobs are the jobs of the room.
 func (p *Presence) In(ctx context.Context, room sfu.Room, jobs []leave.Job) ([]leave.Answer, error) {
 	asked := p.Clock.Now()
 	asking, cancel := context.WithTimeout(ctx, 5*askTime)
@@ -110,9 +112,10 @@ func (p *Presence) noteFor(room sfu.Room, err error) {
 	}
 }
 
-// roomMade returns the latest time, by our clock, at which the existing room
-// may have been created. If our host's wall clock was set, the SFU's may not
-// have been. A room that wrongly counts as newer costs one grace.
+// roomMade returns the latest time, by our clock, at which the existing room may
+// have been created. The SFU gives that time by its own wall clock. If our wall
+// clock was set, the SFU's clock may or may not have been set, too. If a room
+// wrongly counts as newer, a leave is sent later by one grace.
 func (p *Presence) roomMade(ctx context.Context, room sfu.Room) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

@@ -15,20 +15,21 @@ const (
 	// The pauses between two questions to an SFU that is away. A client that
 	// reconnects before the SFU's rooms exist again gives up. Clients try several
 	// times a second at first, so the first pauses are the shortest.
-	pollAtFirst  = 20 * time.Millisecond
-	pollOutage   = 200 * time.Millisecond
-	pollLongGone = 5 * time.Second
+	pollAtFirst  = 20 * time.Millisecond  // until the SFU has been away for atFirst
+	pollOutage   = 200 * time.Millisecond // until the SFU has been away for longGone
+	pollLongGone = 5 * time.Second        // when the SFU has been away for longer than longGone
 	atFirst      = 10 * time.Second
 	longGone     = time.Minute
 )
 
-// Away reports whether the SFU is known not to answer.
+// Away reports whether the SFU does not answer, as far as this process knows.
 func (p *Presence) Away() bool {
 	down, _ := p.outage.state()
 	return down
 }
 
-// AwaySince returns since when the SFU is away; false if it answers.
+// AwaySince returns since when the SFU is away. It reports false if the SFU is
+// not away.
 func (p *Presence) AwaySince() (time.Time, bool) {
 	down, since := p.outage.state()
 	return since, down
@@ -64,9 +65,10 @@ func (p *Presence) Answers() bool {
 	return !p.outage.down && !p.outage.unauthorized
 }
 
-// note records the result of a question. Any answer that is not LiveKit's own
-// counts as the SFU being away: a proxy may answer in its place. LiveKit's own
-// error is about that question only. A question whose caller left says nothing.
+// note records the result of a question to the SFU. An answer that is not from
+// LiveKit itself means that the SFU is away: a proxy may answer in its place. An
+// error from LiveKit itself does not mean that. A question that was cancelled
+// says nothing.
 func (p *Presence) note(err error) {
 	e, ok := errors.AsType[*sfu.Error](err)
 	switch {
@@ -91,13 +93,14 @@ func (p *Presence) note(err error) {
 }
 
 // Restore recreates the rooms of an SFU that answers again. It returns how many
-// it could not create; false means that the SFU is away again.
+// rooms it could not create. It reports false if the SFU is away again.
 type Restore func(ctx context.Context) (missing int, ok bool)
 
-// Run watches the SFU until ctx ends. After an outage the SFU counts as back
-// once it answers and restore is done. An SFU without Redis loses its rooms
-// when it restarts, and with auto_create off a client gives up if its room is
-// missing. Until the SFU is back, nobody counts as absent.
+// Run watches the SFU until ctx ends. After an outage the SFU counts as back when
+// it answers and restore has recreated its rooms. That is because an SFU without
+// Redis loses its rooms when it restarts and, with auto_create off, a client
+// gives up if its room is missing. Until the SFU is back, nobody counts as
+// absent.
 func (p *Presence) Run(ctx context.Context, restore Restore) {
 	var connection sync.WaitGroup
 	defer connection.Wait()
@@ -113,6 +116,8 @@ func (p *Presence) Run(ctx context.Context, restore Restore) {
 	}
 }
 
+// tryBack restores the rooms of an SFU that was away since since, and then
+// records that the SFU is back.
 func (p *Presence) tryBack(ctx context.Context, since time.Time, restore Restore) {
 	missing, ok := restore(ctx)
 	if !ok || missing > 0 && !p.pings(ctx) {
@@ -122,8 +127,8 @@ func (p *Presence) tryBack(ctx context.Context, since time.Time, restore Restore
 	p.Log.Info("leave: the SFU answers again", "after", p.Clock.Since(since).Round(time.Millisecond), "rooms_missing", missing)
 }
 
-// pollPause returns the pause before the next question to an SFU that has been
-// away for away.
+// pollPause returns the pause before the next question to the SFU, which has
+// been away for the time away.
 func pollPause(away time.Duration) time.Duration {
 	switch {
 	case away < atFirst:

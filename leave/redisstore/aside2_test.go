@@ -16,9 +16,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// badRecords returns what may stand in the place of a record of the second form
-// and is none. What is in headed has the first bytes of one, by which it is
-// counted.
+// badRecords returns invalid values for a record of the second form. ours is a
+// valid one. The values in headed have valid first bytes, so scripts count them.
 func badRecords(ours string) (headed, others []string) {
 	// 17 bytes, the length of the user's name and the name, then the job.
 	body := 18 + int(ours[17])
@@ -26,7 +25,7 @@ func badRecords(ours string) (headed, others []string) {
 	headed = []string{
 		ours[:body], ours[:body+1], ours[:len(ours)-1], ours + "x", ours[:body] + "\x00", ours[:body] + strings.Repeat("\xff", 40),
 		replace(body+1, "\x00"), replace(len(ours)-4, "\xff\xff\xff\xff"),
-		strings.Replace(ours, "\x04a", "\x04z", 1), // another room
+		strings.Replace(ours, "\x04a", "\x04z", 1), // the name of another room
 	}
 	others = []string{
 		"garbage", "\xff", "\x02", "5 garbage", "1 0 1 holder\n{}", strings.Repeat("\x02", 18), ours[:17], ours[:18], ours[:body-1],
@@ -35,19 +34,18 @@ func badRecords(ours string) (headed, others []string) {
 	return headed, others
 }
 
-// recordOf returns the place of the only record of the second form, and what is
-// there.
+// recordOf returns the id and the value of the only record of the second form.
 func recordOf(t testing.TB, server *miniredis.Miniredis) (id, value string) {
 	t.Helper()
 	ids, err := server.HKeys(recordsKey)
 	if err != nil || len(ids) != 1 {
-		t.Fatalf("records at %q, %v, want one", ids, err)
+		t.Fatalf("the ids of records: got %q, %v, want one", ids, err)
 	}
 	return ids[0], server.HGet(recordsKey, ids[0])
 }
 
-// What nobody of ours wrote does not stop the rest: it is named once, it does
-// not come up all the time, and who delegates anew is not hindered.
+// An invalid record does not stop work on other jobs. It is logged once, and is
+// not claimed all the time. The same key can be delegated again.
 func TestForeignRecords(t *testing.T) {
 	server := newSecond(t)
 	put(t, open(t, "redis://"+server.Addr()), delegation(t, "a", time.Now()))
@@ -92,7 +90,7 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 		}
 	}
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || s.SetAside() != 1 {
-		t.Errorf("named %d times, counted %d times, want once: %s", got, s.SetAside(), log.String())
+		t.Errorf("the invalid record was logged %d times and counted %d times, want once: %s", got, s.SetAside(), log.String())
 	}
 	if log.contains("delay_id") {
 		t.Errorf("the log: got %s, want no delay_id in it", log.String())
@@ -115,8 +113,8 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 	}
 }
 
-// What stays no job for longer than any delayed event lasts is removed, with all
-// that is counted of it, and its room.
+// A record that stays invalid for longer than any delayed event lasts is removed,
+// with all that was counted for it, and its room.
 func TestForeignRecordIsRemoved(t *testing.T) {
 	server := newSecond(t)
 	var m clocktest.Machine
@@ -146,7 +144,7 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 	}
 }
 
-// What stands among the parts with jobs and is no part does not stop the claims.
+// Invalid names among the parts with due jobs do not stop the claims.
 func TestForeignParts(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -174,8 +172,8 @@ func TestForeignParts(t *testing.T) {
 	}
 }
 
-// A claim of some, while many in as many parts are due at the same moment, lends
-// some; all are lent by the next, each once.
+// Many jobs in many parts are due at the same moment. Each claim returns as many
+// as it asks for, and all claims together return each job once.
 func TestManyDueAtOnce(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -202,8 +200,8 @@ func TestManyDueAtOnce(t *testing.T) {
 	}
 }
 
-// A room whose last record nothing could be read of is forgotten by who looks
-// into it.
+// If the last record of a room has disappeared, the room is removed by the next
+// look into it.
 func TestRoomOfForeignRecord(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -224,8 +222,8 @@ func TestRoomOfForeignRecord(t *testing.T) {
 	}
 }
 
-// FuzzRecord has any value stand in the place of a record of the second form: the
-// rest goes on, and the job can be delegated again.
+// FuzzRecord replaces a record of the second form by any value. Work on other jobs
+// goes on, and the job can be delegated again.
 func FuzzRecord(f *testing.F) {
 	server := newSecond(f)
 	s, err := redisstore.OpenPatiently(f.Context(), redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())})
@@ -277,7 +275,7 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 		if counts, err := s.Count(t.Context(), later.User); err != nil || counts.All != 0 || counts.OfUser != 0 {
-			t.Errorf("counted %+v, %v, want none", counts, err)
+			t.Errorf("Count after all jobs were removed: got %+v, %v, want zeros", counts, err)
 		}
 	})
 }

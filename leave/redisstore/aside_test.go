@@ -20,8 +20,8 @@ const (
 	dueKey  = "matrixrtc-auth{leave}:due"
 )
 
-// badValues returns what may stand in the place of a job and is none, when ours
-// is what should be there.
+// badValues returns invalid values for a record of the first form. ours is a valid
+// one.
 func badValues(tb testing.TB, ours string) []string {
 	tb.Helper()
 	head, body, _ := strings.Cut(ours, "\n")
@@ -51,8 +51,8 @@ func badValues(tb testing.TB, ours string) []string {
 	}
 }
 
-// What nobody of ours wrote does not stop the rest: it is named once, it does
-// not come up all the time, and who delegates anew is not hindered.
+// An invalid record does not stop work on other jobs. It is logged once, and is
+// not claimed all the time. The same key can be delegated again.
 func TestForeignValues(t *testing.T) {
 	server := miniredis.RunT(t)
 	put(t, open(t, "redis://"+server.Addr()), delegation(t, "a", time.Now()))
@@ -88,10 +88,10 @@ func foreignValue(t *testing.T, value string) {
 		}
 	}
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || s.SetAside() != 1 {
-		t.Errorf("named %d times, counted %d times, want once: %s", got, s.SetAside(), log.String())
+		t.Errorf("the invalid record was logged %d times and counted %d times, want once: %s", got, s.SetAside(), log.String())
 	}
 	if !log.contains("1:a:a") || log.contains("delay_id") {
-		t.Errorf("log: got %s, want the key, and nothing of the record", log.String())
+		t.Errorf("log: got %s, want the key in it, and no delay id", log.String())
 	}
 
 	put(t, s, job)
@@ -102,7 +102,7 @@ func foreignValue(t *testing.T, value string) {
 	wantCounted(t, s, job, other)
 }
 
-// wantNoClaim checks that what is no job does not come up.
+// wantNoClaim checks that a claim does not change the invalid record.
 func wantNoClaim(t *testing.T, server *miniredis.Miniredis, s *redisstore.Store, now time.Time) {
 	t.Helper()
 	before := server.HGet(jobsKey, "1:a:a")
@@ -110,12 +110,12 @@ func wantNoClaim(t *testing.T, server *miniredis.Miniredis, s *redisstore.Store,
 		t.Errorf("Claim: got %v, want no error", err)
 	}
 	if server.HGet(jobsKey, "1:a:a") != before {
-		t.Errorf("within a minute: got %s, want it as before: %s", server.HGet(jobsKey, "1:a:a"), before)
+		t.Errorf("the invalid record after a claim within a minute: got %s, want it as before: %s", server.HGet(jobsKey, "1:a:a"), before)
 	}
 }
 
-// What stays no job for longer than any delayed event lasts is removed, with all
-// that is counted of it.
+// A record that stays invalid for longer than any delayed event lasts is removed,
+// with all that was counted for it.
 func TestForeignValueIsRemoved(t *testing.T) {
 	server := miniredis.RunT(t)
 	var m clocktest.Machine
@@ -127,7 +127,7 @@ func TestForeignValueIsRemoved(t *testing.T) {
 	server.HSet(jobsKey, "1:a:a", "1 0 1 holder\n{}")
 	for _, passes := range []time.Duration{0, leave.MaxDelay, 2 * time.Hour} {
 		if server.HGet(jobsKey, "1:a:a") == "" {
-			t.Fatal("got no record, want it to be there still")
+			t.Fatal("the invalid record was removed too soon")
 		}
 		m.Sleep(passes)
 		server.SetTime(m.Wall())
@@ -136,7 +136,7 @@ func TestForeignValueIsRemoved(t *testing.T) {
 		}
 	}
 	if left := server.HGet(jobsKey, "1:a:a"); left != "" {
-		t.Errorf("%q is still there, want none", left)
+		t.Errorf("the invalid record %q is still stored, want it removed", left)
 	}
 	wantCounted(t, s, other)
 	if rooms, err := s.ClaimRooms(t.Context(), c.Now(), 0, 10); err != nil || len(rooms) != 1 {
@@ -144,7 +144,8 @@ func TestForeignValueIsRemoved(t *testing.T) {
 	}
 }
 
-// A record that was mended, by hand or by another version, is a job again.
+// A record that was mended, by hand or by another version of the program, is a
+// valid job again.
 func TestMendedValue(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
@@ -157,12 +158,12 @@ func TestMendedValue(t *testing.T) {
 	}
 	server.HSet(jobsKey, "1:a:a", ours)
 	if jobs, err := s.Claim(t.Context(), "holder", now.Add(61*time.Second), 10); err != nil || len(jobs) != 1 {
-		t.Errorf("Claim of what was mended: got %v, %v, want one job", jobs, err)
+		t.Errorf("Claim after the record was mended: got %v, %v, want one job", jobs, err)
 	}
 }
 
-// FuzzValue has any value stand in the place of a job: the rest goes on, and the
-// job can be delegated again.
+// FuzzValue replaces a record of the first form by any value. Work on other jobs
+// goes on, and the job can be delegated again.
 func FuzzValue(f *testing.F) {
 	server := miniredis.NewMiniRedis()
 	if err := server.Start(); err != nil {
@@ -195,11 +196,11 @@ func FuzzValue(f *testing.F) {
 		}
 		for _, job := range jobs {
 			if _, err := s.Save(t.Context(), job); err != nil {
-				t.Errorf("Save of what was claimed: got %v, want no error", err)
+				t.Errorf("Save of a claimed job: got %v, want no error", err)
 			}
 		}
 		if again, err := s.Claim(t.Context(), "holder", now, 10); err != nil || len(again) > 0 {
-			t.Errorf("claimed again: got %v, %v, want none", again, err)
+			t.Errorf("Claim while all jobs are leased: got %v, %v, want none", again, err)
 		}
 		if _, err := s.Room(t.Context(), "a"); err != nil {
 			t.Errorf("Room: got %v, want no error", err)
@@ -213,7 +214,7 @@ func FuzzValue(f *testing.F) {
 			}
 		}
 		if counts, err := s.Count(t.Context(), later.User); err != nil || counts.All != 0 {
-			t.Errorf("counted %+v, %v, want none", counts, err)
+			t.Errorf("Count after all jobs were removed: got %+v, %v, want zeros", counts, err)
 		}
 	})
 }

@@ -19,8 +19,9 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// BenchmarkDelegate accepts delegations, beside as many plain HSETs of the same
-// size. It needs a redis-server: make test-redis says how to get one.
+// BenchmarkDelegate measures how fast delegations are accepted. It compares that
+// with plain HSETs of the same size. It needs a redis-server: make test-redis says
+// how to get one.
 func BenchmarkDelegate(b *testing.B) {
 	for name, store := range map[string]func(leavetest.Store) leave.Store{
 		"alone": func(s leavetest.Store) leave.Store { return s },
@@ -42,8 +43,8 @@ func BenchmarkDelegate(b *testing.B) {
 	}
 }
 
-// rawRate is how many HSETs a second the server does for as many callers, over
-// as many connections as the store has.
+// rawRate measures how many HSETs a second the server does for the same number of
+// callers, over as many connections as the store has.
 func rawRate(b *testing.B, server *redistest.Server) float64 {
 	b.Helper()
 	const sets = 20_000

@@ -8,8 +8,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Board is the state that replicas which enforce membership share: who sweeps,
-// and whether the brake holds. It is stored in two keys that expire.
+// Board is the state that replicas share when they enforce membership: which
+// replica sweeps the rooms, and whether the brake holds (package guard). It is
+// stored in two keys that expire.
 type Board struct{ store *Store }
 
 // Board returns the board in the store's Redis.
@@ -47,14 +48,14 @@ if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
-// TakeSweep reports whether holder is the replica that sweeps. It then stays so
-// until d has passed since its last call.
+// TakeSweep reports whether holder is the replica that sweeps. If so, holder stays
+// that replica until d has passed since its last call of TakeSweep.
 func (b Board) TakeSweep(ctx context.Context, holder string, d time.Duration) (bool, error) {
 	n, err := b.do(ctx, "EVAL", takeSweep, 1, b.key("sweep"), holder, d.Milliseconds()).Int()
 	return n == 1, b.failed(err)
 }
 
-// SetBrake sets whether the brake holds.
+// SetBrake makes the brake hold if on is true, and releases it otherwise.
 func (b Board) SetBrake(ctx context.Context, on bool) error {
 	if on {
 		return b.failed(b.do(ctx, "SET", b.key("brake"), "on", "PX", brakeTime.Milliseconds()).Err())

@@ -13,7 +13,7 @@ import (
 
 var _ guard.Board = redisstore.Board{}
 
-// TestBoard: two replicas have one board.
+// TestBoard: two replicas on one server share the board.
 func TestBoard(t *testing.T) {
 	server := miniredis.RunT(t)
 	var boards []redisstore.Board
@@ -28,7 +28,7 @@ func TestBoard(t *testing.T) {
 	take := func(i int, holder string, want bool) {
 		t.Helper()
 		if got, err := boards[i].TakeSweep(t.Context(), holder, time.Minute); got != want || err != nil {
-			t.Errorf("%s takes the sweep: %v, %v, want %v", holder, got, err, want)
+			t.Errorf("TakeSweep(%s): got %v, %v, want %v", holder, got, err, want)
 		}
 	}
 	take(0, "one", true)
@@ -45,7 +45,7 @@ func TestBoard(t *testing.T) {
 		t.Helper()
 		for i, b := range boards {
 			if got, err := b.Brake(t.Context()); got != want || err != nil {
-				t.Errorf("replica %d: the brake holds: %v, %v, want %v", i, got, err, want)
+				t.Errorf("Brake in replica %d: got %v, %v, want %v", i, got, err, want)
 			}
 		}
 	}
@@ -66,9 +66,9 @@ func TestBoard(t *testing.T) {
 
 	server.SetError("LOADING")
 	if _, err := boards[0].Brake(t.Context()); err == nil {
-		t.Error("of a server that does not answer: got no error, want one")
+		t.Error("Brake of a server that does not answer: got no error, want one")
 	}
 	if _, err := boards[0].TakeSweep(t.Context(), "one", time.Minute); err == nil {
-		t.Error("of a server that does not answer: got no error, want one")
+		t.Error("TakeSweep at a server that does not answer: got no error, want one")
 	}
 }

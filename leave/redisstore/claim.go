@@ -28,7 +28,7 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 		case err != nil && len(jobs) == 0:
 			return nil, err
 		case err == nil && c.after != never && len(some) > 0 && len(jobs) < n && s.hasTime(began):
-			continue // jobs of both forms are due, and the claims take turns
+			continue // jobs of both forms are due, in turns, and each claim returns a part of them
 		case moves:
 			s.move(ctx, began)
 		}
@@ -36,8 +36,8 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 	}
 }
 
-// claim leases up to n due jobs: first those of the first form, then those of
-// the second.
+// claim leases up to n due jobs: first jobs of the first form, then jobs of the
+// second form.
 func (s *Store) claim(ctx context.Context, holder string, now time.Time, n int) (claimed, []leave.Job, error) {
 	values, err := s.call(ctx, claimScript, s.there(now), n, holder)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *Store) claim(ctx context.Context, holder string, now time.Time, n int) 
 type claimed struct {
 	form           form
 	moves          bool  // there are jobs in the other form
-	after          int64 // when jobs of the first form are due that must wait for one of the second
+	after          int64 // when the next job of the first form is due; jobs of the second form due later must wait for it
 	fields, values []string
 	heads          []partHead
 }
@@ -66,7 +66,8 @@ type claimed struct {
 // never is later than any job is due.
 const never = math.MaxInt64
 
-// partHead is a part of the due times, and when the first job in it is due.
+// partHead is the number of a part of the due times, and when the first job in
+// that part is due.
 type partHead struct {
 	part int
 	due  int64
@@ -115,7 +116,7 @@ func parseHeads(texts []string) (heads []partHead, err error) {
 	return heads, nil
 }
 
-// parseScore reads a time in a sorted set.
+// parseScore parses a time that is a score in a sorted set, in milliseconds.
 func parseScore(text string) (int64, error) {
 	score, err := strconv.ParseFloat(text, 64)
 	if err != nil {
@@ -124,7 +125,7 @@ func parseScore(text string) (int64, error) {
 	return int64(score), nil
 }
 
-// parsePart reads the number of a part.
+// parsePart parses the number of a part.
 func parsePart(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n >= shards {
@@ -133,9 +134,9 @@ func parsePart(text string) (int, error) {
 	return n, nil
 }
 
-// lend leases up to n jobs of the second form. It gets the parts whose first
-// jobs are due, sorted by those times. If there are n parts, a job that is due
-// later than all their first jobs is not among the first n.
+// lend leases up to n jobs of the second form. c.heads has the parts with due jobs,
+// in the order in which their first jobs are due. If there are n parts, a job that
+// is due later than all their first jobs is not among the first n due jobs.
 func (s *Store) lend(ctx context.Context, holder string, now time.Time, n int, c claimed) ([]leave.Job, []noJob, error) {
 	if len(c.heads) == 0 {
 		return nil, nil, nil

@@ -9,12 +9,12 @@ import (
 	"matrixrtc-auth/internal/clock/clocktest"
 )
 
-// bench is a clock with the others that it is told of, all virtual.
+// bench is a storeClock with the clocks of our machine and of Redis, all virtual.
 type bench struct {
 	storeClock
-	machine clocktest.Machine // ours
-	redis   time.Duration     // Redis' clock is ahead by it
-	applied int64             // the correction that is in force
+	machine clocktest.Machine // the machine of our clock
+	redis   time.Duration     // how far Redis' clock is ahead of the real time
+	applied int64             // the correction that is stored in Redis, in milliseconds
 }
 
 func newBench() *bench {
@@ -23,7 +23,7 @@ func newBench() *bench {
 	return b
 }
 
-// hear has an answer come that took so long.
+// hear passes an answer of Redis to the clock. The answer took the time taking.
 func (b *bench) hear(taking time.Duration) verdict {
 	sent := b.ours.Now()
 	store := time.Now().Add(b.redis).UnixMilli() + b.applied
@@ -34,10 +34,10 @@ func (b *bench) hear(taking time.Duration) verdict {
 func (b *bench) want(t *testing.T, what string, v verdict, jump, difference time.Duration) {
 	t.Helper()
 	if v.jump != jump {
-		t.Errorf("%s: Redis' clock jumped by %v, want %v", what, v.jump, jump)
+		t.Errorf("%s: got a jump of %v, want %v", what, v.jump, jump)
 	}
 	if got := b.ahead(); got != difference {
-		t.Errorf("%s: the difference is %v, want %v", what, got, difference)
+		t.Errorf("%s: got the difference %v, want %v", what, got, difference)
 	}
 }
 
@@ -60,7 +60,8 @@ func TestClockDifference(t *testing.T) {
 	}
 }
 
-// Whatever the wall clock of this host is set to, times stay what they were.
+// If the wall clock of this host is set, that counts neither as a jump nor as a
+// difference.
 func TestOurWallClockIsSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -73,8 +74,8 @@ func TestOurWallClockIsSet(t *testing.T) {
 	})
 }
 
-// An answer that took long tells the time of when it was asked for, or later: the
-// next one, which does not, is no jump.
+// A slow answer may have an old time. If the next answer is quick, that does not
+// count as a jump.
 func TestSlowAnswerIsNoJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -88,14 +89,15 @@ func TestSlowAnswerIsNoJump(t *testing.T) {
 	})
 }
 
-// A machine that slept knows for how long: nobody's clock has jumped.
+// If our machine slept, our clock counts that time, so that does not count as a
+// jump of Redis' clock.
 func TestOurMachineSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		b.hear(0)
 		time.Sleep(2 * concede)
 		b.machine.Sleep(10 * time.Minute)
-		b.redis += 10 * time.Minute // as it seems without that
+		b.redis += 10 * time.Minute // virtual time does not pass while the machine sleeps
 		b.want(t, "awake", b.hear(0), 0, 0)
 	})
 }
@@ -112,7 +114,7 @@ func TestClockOfRedisJumped(t *testing.T) {
 				b.want(t, "jumped", v, jump, 0)
 				b.want(t, "not corrected yet", b.hear(0), jump, 0)
 				if left := b.now() - time.Now().UnixMilli(); left != 0 {
-					t.Errorf("commands are limited to %d ms from now, want by the time before the jump", left)
+					t.Errorf("the store's time is %d ms ahead after the jump, want 0: the jump must not change it", left)
 				}
 				b.correct(b.applied)
 				b.want(t, "an answer from before the correction", b.hear(0), 0, 0)
@@ -126,8 +128,8 @@ func TestClockOfRedisJumped(t *testing.T) {
 	}
 }
 
-// One that has just come believes those who have corrected the store's time,
-// but not a clock that is set.
+// A new replica accepts a correction by other replicas, but not a jump of Redis'
+// clock.
 func TestNewcomerConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -140,24 +142,25 @@ func TestNewcomerConcedes(t *testing.T) {
 	})
 }
 
-// A machine that was paused, its clock with it, takes Redis' for wrong; when the
-// others disagree it is the one that gives in.
+// A replica whose machine was paused, with its clock, believes that Redis' clock
+// has jumped. When other replicas take its correction back, it accepts that.
 func TestPausedMachineConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		b.hear(0)
 		time.Sleep(2 * concede)
-		b.redis = 30 * time.Second // as it seems from inside
+		b.redis = 30 * time.Second // what the paused machine sees
 		b.want(t, "resumed", b.hear(0), 30*time.Second, 0)
 		b.correct(0)
 		b.applied = -30_000
 		b.want(t, "corrected", b.hear(0), 0, 0)
-		b.applied = 1 // another replica has taken it back, nearly
+		b.applied = 1 // another replica has taken the correction back
 		b.want(t, "the others disagree", b.hear(0), 0, 30*time.Second+time.Millisecond)
 	})
 }
 
-// Others that correct the store's time without need are corrected.
+// If other replicas correct the store's time without need, that counts as a jump,
+// which we correct.
 func TestOthersAreWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// With the tag redis a real server is asked the same, and more: see real_test.go
-// and realforms_test.go.
+// With the build tag redis, real_test.go and realforms_test.go run the same tests,
+// and more, with a real server.
 
 func TestConformance(t *testing.T) {
 	leavetest.Run(t, func(t *testing.T) leavetest.Store {
@@ -32,7 +32,7 @@ func TestConformanceOfTwo(t *testing.T) {
 	})
 }
 
-// TestConformanceOfTwoInCluster has them in the second form.
+// TestConformanceOfTwoInCluster tests two replicas with jobs in the second form.
 func TestConformanceOfTwoInCluster(t *testing.T) {
 	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
 		url := "redis://" + newSecond(t).Addr() + "?cluster=true"

@@ -12,17 +12,18 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// refusal is an answer of the server that waiting does not change.
+// refusal is an error of the server that will not go away by waiting, with the
+// remedy.
 type refusal struct{ by, text, remedy string }
 
 func (r *refusal) Error() string {
 	return "redisstore: " + r.by + ": " + r.text + "; " + r.remedy
 }
 
-// remedies says what to do about an answer, by its first words.
+// remedies says what to do about an error of Redis, by the error's first words.
 var remedies = map[string]string{
 	"WRONGPASS":        "check LIVEKIT_REDIS_PASSWORD and the user name in LIVEKIT_REDIS_URL",
-	"AUTH":             "check LIVEKIT_REDIS_PASSWORD: the server asks for none",
+	"AUTH":             "check LIVEKIT_REDIS_PASSWORD: the server needs no password",
 	"invalid password": "check LIVEKIT_REDIS_PASSWORD",
 	"NOAUTH":           "set LIVEKIT_REDIS_PASSWORD",
 	// A server that waits for a password refuses long commands.
@@ -31,13 +32,13 @@ var remedies = map[string]string{
 	"DB index":                        "use a database that the server has",
 	"SELECT is not":                   "leave out the database: a cluster has only 0",
 	"MOVED":                           "add ?cluster=true to LIVEKIT_REDIS_URL: the server belongs to a cluster",
-	"unknown command":                 "let it run EVAL and EVALSHA; if it is a Sentinel, add ?master_name=mymaster to LIVEKIT_REDIS_URL",
-	"This instance has cluster support disabled": "leave out ?cluster=true: the server is a single one",
+	"unknown command":                 "let the server run EVAL and EVALSHA; if the server is a Sentinel, add ?master_name=mymaster to LIVEKIT_REDIS_URL",
+	"This instance has cluster support disabled": "leave out ?cluster=true: the server does not belong to a cluster",
 }
 
-// failed turns an error of go-redis into this package's. It does not wrap that
-// error, which may contain the password. It only keeps whether it was a
-// time-out.
+// failed turns an error of go-redis into an error of this package. It does not wrap
+// that error, which may contain the password. It only keeps whether the error was
+// a time-out.
 func (s *Store) failed(err error) error {
 	if asked, ok := errors.AsType[*sentinelError](err); ok {
 		if r := s.refusedBySentinels(asked); r != nil {
@@ -58,11 +59,11 @@ func (s *Store) failed(err error) error {
 	return errors.New("redisstore: " + s.clean(err))
 }
 
-// sentinelRemedies says what to do about an answer of Sentinels, by its first
-// words.
+// sentinelRemedies says what to do about an error of Sentinels, by the error's
+// first words.
 var sentinelRemedies = map[string]string{
 	"WRONGPASS":                       "check user name and password in LIVEKIT_REDIS_URL: they are the Sentinels'",
-	"AUTH":                            "leave out the password in LIVEKIT_REDIS_URL: it is the Sentinels', which ask for none; Redis' own is LIVEKIT_REDIS_PASSWORD",
+	"AUTH":                            "leave out the password in LIVEKIT_REDIS_URL: it is for the Sentinels, which need none; the password of Redis is LIVEKIT_REDIS_PASSWORD",
 	"invalid password":                "check the password in LIVEKIT_REDIS_URL: it is the Sentinels'",
 	"NOAUTH":                          "write the Sentinels' password into LIVEKIT_REDIS_URL: redis://:password@host:26379",
 	"Protocol error: unauthenticated": "write the Sentinels' password into LIVEKIT_REDIS_URL: redis://:password@host:26379",
@@ -82,10 +83,11 @@ func (s *Store) refusedBySentinels(asked *sentinelError) *refusal {
 	return nil
 }
 
-// maxText bounds the shown bytes of a server's own words.
+// maxText is how many bytes of a server's message are shown.
 const maxText = 200
 
-// clean returns err's text without the password, fit to be shown.
+// clean returns err's text without passwords, shortened, and without control
+// characters.
 func (s *Store) clean(err error) string {
 	said := err.Error()
 	for _, secret := range s.target.secrets() {

@@ -7,8 +7,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// checkEviction warns if the server evicts keys when its memory is full, since
-// that would delete all jobs at once. It ignores a server that does not say.
+// checkEviction warns if the server evicts keys when its memory is full, because
+// that would delete all jobs at once. It does nothing if the server does not say
+// whether it does.
 func (s *Store) checkEviction(ctx context.Context) {
 	node, err := s.node(ctx)
 	if err != nil {
@@ -22,7 +23,7 @@ func (s *Store) checkEviction(ctx context.Context) {
 		policy, found := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:")
 		if found && policy != "noeviction" {
 			s.log.Warn("redisstore: Redis may throw delegated leaves away when its memory is full; "+
-				"set maxmemory-policy to noeviction, or use a server of their own", "maxmemory-policy", policy)
+				"set maxmemory-policy to noeviction, or use a Redis server for this service alone", "maxmemory-policy", policy)
 		}
 	}
 }

@@ -9,14 +9,15 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// OpenPatiently is Open for tests that are about something else than time:
-// the server that is written in Go, under the race detector and fifty callers,
-// may take longer than a call may.
+// OpenPatiently is like Open, but calls may take 30 s. It is for tests that do not
+// test time-outs: miniredis, with the race detector and fifty callers, may take
+// longer than a second.
 func OpenPatiently(ctx context.Context, o Options) (*Store, error) {
 	return open(ctx, o, 30*time.Second)
 }
 
-// Settled has s be one that has run for a while, which trusts its clock.
+// Settled makes s behave as if it had run for more than a minute: it accepts no
+// correction by other replicas. It returns s.
 func Settled(s *Store) *Store {
 	s.clock.mu.Lock()
 	defer s.clock.mu.Unlock()
@@ -24,16 +25,17 @@ func Settled(s *Store) *Store {
 	return s
 }
 
-// Connections is how many a store has to one server.
+// Connections is how many connections a store has to one server at most.
 const Connections = connections
 
-// Parts is in how many parts the due times of the second form are kept.
+// Parts is the number of parts into which the due times of the second form are
+// divided.
 const Parts = shards
 
-// Part is in which of them a room's are.
+// Part returns the number of the part with the due times of a room's jobs.
 func Part(room sfu.Room) int { return shard(room) }
 
-// BeforeScripts has f be called before each script that a store runs.
+// BeforeScripts makes s call f before each script that it runs.
 func BeforeScripts(s *Store, f func()) { s.client.AddHook(scriptHook(f)) }
 
 type scriptHook func()
@@ -53,10 +55,10 @@ func (f scriptHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// NeverSlow has changes wait for a script however long it takes.
+// NeverSlow makes changes wait for the running script, however long it takes.
 func NeverSlow(s *Store) { s.gather.slow = time.Hour }
 
-// Waiting is how many changes wait until the script before them has ended.
+// Waiting returns how many changes wait for the running script to end.
 func Waiting(s *Store) int {
 	s.gather.mu.Lock()
 	defer s.gather.mu.Unlock()

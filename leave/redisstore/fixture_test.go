@@ -20,7 +20,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// delegation returns the job of a leave of an hour; name is all its names.
+// delegation returns a job with a delay of an hour. name is its room, its identity
+// and its delay id.
 func delegation(t testing.TB, name string, now time.Time) leave.Job {
 	t.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -58,7 +59,7 @@ func merge(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	}
 }
 
-// wantForgotten checks that every method says that jobs were lost.
+// wantForgotten checks that every method returns ErrForgotten.
 func wantForgotten(t *testing.T, s *redisstore.Store, job leave.Job) {
 	t.Helper()
 	ctx, now := t.Context(), time.Now()
@@ -80,8 +81,8 @@ func wantForgotten(t *testing.T, s *redisstore.Store, job leave.Job) {
 	}
 }
 
-// eventually asks until the error is gone: a server that was away needs a
-// moment.
+// eventually calls ask again and again, for up to 5 s, until it returns no error. A
+// server that was away needs a moment.
 func eventually(t *testing.T, ask func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -93,10 +94,10 @@ func eventually(t *testing.T, ask func() error) {
 		}
 		<-tick.C
 	}
-	t.Fatalf("got %v again and again, want an end", err)
+	t.Fatalf("after 250 tries: got %v, want no error", err)
 }
 
-// logged is what was logged.
+// logged holds what a logger has written.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer

@@ -20,7 +20,7 @@ func (f form) String() string { return strconv.Itoa(int(f)) }
 
 func (f form) other() form { return first + second - f }
 
-// key returns the index of the form's jobs in the list of keys.
+// key returns the index, in the list of keys, of the hash with the form's jobs.
 func (f form) key() int {
 	if f == second {
 		return 11
@@ -28,7 +28,7 @@ func (f form) key() int {
 	return 2
 }
 
-// encode returns job in the form as it is stored, without its version.
+// encode returns the record of job in the form f, without the version.
 func (f form) encode(job leave.Job) (string, error) {
 	if f == second {
 		return encode2(job)
@@ -43,8 +43,8 @@ func parseForm(text string) form {
 	return first
 }
 
-// formNow is the form in which jobs are written, as far as this process knows.
-// The scripts know it for certain, and refuse writes in the other form.
+// formNow is the form in which jobs are written now, as far as this process knows.
+// The scripts know the right form, and refuse writes in the other form.
 type formNow struct{ last atomic.Int32 }
 
 func (f *formNow) now() form {

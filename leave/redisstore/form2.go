@@ -10,20 +10,20 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// A record of the second form is under the job's id. It begins with what scripts
-// read, in bytes, the greater end of a number first:
+// A record of the second form is stored under the job's id. It begins with the
+// bytes that scripts read. Numbers have their most significant byte first:
 //
 //	 0      2, the form; the first form begins with a digit
 //	 1 … 7  version, which a script sets
-//	 8 … 10 how long a lease lasts, milliseconds
-//	11      the number of the state, 16 more if the job occupies its room, 32 more
-//	        if it has a lease
-//	12 … 16 weight
+//	 8 … 10 how long a lease lasts, in milliseconds
+//	11      the number of the state, plus 16 if the job occupies its room, plus 32
+//	        if the job has a lease
+//	12 … 16 the job's weight
 //	17      length of the user's name, and the name
 //
-// Where it has a lease, 6 bytes follow for when that ends, in milliseconds, then
-// the length of the holder's name, and the name. The rest is the job as a compact
-// record, which only Go reads.
+// If the job has a lease, 6 bytes follow for when the lease ends, in milliseconds,
+// then the length of the holder's name, and the name. The rest is the job as a
+// compact record, which only Go reads.
 const (
 	form2     = 2
 	stateAt   = 11
@@ -34,7 +34,7 @@ const (
 	mostName = 255
 )
 
-// encode2 returns job in the second form as it is stored, without its version.
+// encode2 returns the record of job in the second form, without the version.
 func encode2(job leave.Job) (string, error) {
 	user, holder := job.User.String(), job.Lease.Holder
 	if len(user) > mostName || len(holder) > mostName {
@@ -74,10 +74,10 @@ type head2 struct {
 	version      uint64
 	ends         int64 // when the lease ends, in milliseconds
 	user, holder string
-	length       int
+	length       int // the number of bytes that were read
 }
 
-// parseHead2 parses the beginning of a record in the way of the scripts.
+// parseHead2 parses the beginning of a record in the same way as the scripts.
 func parseHead2(value string) (h head2, ok bool) {
 	if len(value) <= fixedSize || value[0] != form2 {
 		return head2{}, false
@@ -98,7 +98,7 @@ func parseHead2(value string) (h head2, ok bool) {
 	return h, ok
 }
 
-// name reads the name that follows the part already read.
+// name returns the name that begins at h.length, and moves h.length behind it.
 func (h *head2) name(value string) (name string, ok bool) {
 	if h.length >= len(value) {
 		return "", false

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// recorded returns a job of each state, and one that is lent.
+// recorded returns a job of each state, and a leased one.
 func recorded(tb testing.TB) (jobs []leave.Job) {
 	tb.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -43,7 +43,7 @@ func TestForm2KeepsAll(t *testing.T) {
 			t.Fatalf("decode2(%x) of the job %+v: got %v, want no error", value, job, err)
 		}
 		if want := job.Moved(0); !reflect.DeepEqual(got, want) {
-			t.Errorf("read %+v, want %+v", got, want)
+			t.Errorf("reading the record: got %+v, want %+v", got, want)
 		}
 		if state := value[stateAt]; int(state&^(occupies|leased)) != job.State.Number() || state&occupies != 0 != job.Occupies() {
 			t.Errorf("%+v: got the state's byte %d, want state %s, occupied: %v", job.Key, state, job.State, job.Occupies())
@@ -59,7 +59,8 @@ func TestForm2KeepsAll(t *testing.T) {
 	}
 }
 
-// A record under the id of another key is none: two keys may have one id.
+// A record with another key than the one that was asked for is not valid, because
+// two keys may have the same id.
 func TestForm2ComparesNames(t *testing.T) {
 	job := recorded(t)[0]
 	value, err := encode2(job)
@@ -81,8 +82,8 @@ func TestForm2LongHolder(t *testing.T) {
 	}
 }
 
-// What the ids of a room's jobs share says that they are in one room, and the
-// boundary between the names is no part of either.
+// The ids of a room's jobs begin with the id of the room. Keys that differ only in
+// where the room's name ends have different ids.
 func TestID(t *testing.T) {
 	keys := []leave.Key{{Room: "a", Identity: "bc"}, {Room: "a", Identity: "b"}, {Room: "ab", Identity: "c"}, {Room: "", Identity: "abc"}}
 	seen := map[string]leave.Key{}
@@ -101,8 +102,8 @@ func TestID(t *testing.T) {
 	}
 }
 
-// FuzzForm2 has any bytes be a record: what is read of them can be written, and
-// is read as the same job.
+// FuzzForm2 reads any bytes as a record. A job that is read from them can be
+// written, and is then read as the same job.
 func FuzzForm2(f *testing.F) {
 	for _, job := range recorded(f) {
 		value, err := encode2(job)

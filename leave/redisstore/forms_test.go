@@ -9,13 +9,15 @@ import (
 )
 
 const (
-	// sinceKey says since when no replica wrote the first form alone.
+	// sinceKey holds since when no replica has been at work that does not know the
+	// second form.
 	sinceKey = "matrixrtc-auth{leave}:2:since"
-	// recordsKey has the records of the second form.
+	// recordsKey holds the records of the second form.
 	recordsKey = "matrixrtc-auth{leave}:2:jobs"
 	indexKey   = "matrixrtc-auth{leave}:index"
 	headsKey   = "matrixrtc-auth{leave}:2:heads"
-	// held, as since when, keeps the first form.
+	// held is a time in the future. As the value of sinceKey it makes the replicas
+	// write the first form.
 	held = "9999999999999"
 )
 
@@ -34,7 +36,7 @@ func newSecond(t testing.TB) *miniredis.Miniredis {
 	return server
 }
 
-// openFirst opens the store of a version that knows the first form alone.
+// openFirst opens the store of a version that knows only the first form.
 func openFirst(t *testing.T, server *miniredis.Miniredis) *first.Store {
 	t.Helper()
 	s := first.New(server.Addr(), "matrixrtc-auth")

@@ -7,29 +7,29 @@ import (
 )
 
 const (
-	// mostGathered is how many changes of different callers are made by one script.
+	// mostGathered is how many changes of different callers one script makes.
 	mostGathered = 50
-	// slowScript is how long a script may take before the next change waits for it no
-	// longer: each caller has a second, and they must not spend it one after another.
+	// slowScript is how long a script may run before the changes that wait for it are
+	// made by another script. Each caller has only a second.
 	slowScript = 100 * time.Millisecond
 )
 
-// gather makes one script of the changes that come while another is under way: a
-// script costs the server and us several times what one more change in it costs.
-// Nobody waits where none is under way.
+// gather collects the changes that come while a script is running, so that one
+// script makes them together. A script costs several times as much as one more
+// change in it. A change does not wait if no script is running.
 type gather struct {
 	slow time.Duration // slowScript, except in some tests
 
 	mu      sync.Mutex
-	busy    bool      // the last script is under way …
-	began   time.Time // … since then
-	scripts int       // how many were begun beside slow ones
+	busy    bool      // the last script is running
+	began   time.Time // when the last script began
+	scripts int       // how many scripts add has begun, the first or beside a slow one
 	waiting []*gathered
 }
 
-// gathered is a caller's change, and what became of it once done is closed.
+// gathered is a caller's change. When done is closed, result or err is set.
 type gathered struct {
-	ctx    context.Context // the caller's, which ends at until
+	ctx    context.Context // the caller's context, which ends at until
 	until  time.Time
 	change change
 	done   chan struct{}
@@ -37,7 +37,7 @@ type gathered struct {
 	err    error
 }
 
-// writeOne makes one change, perhaps together with those of other callers.
+// writeOne makes one change, perhaps together with changes of other callers.
 func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -58,8 +58,9 @@ func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	}
 }
 
-// add adds a change to those that wait. If no script is under way but slow ones, it
-// returns the changes that the caller makes by another.
+// add adds a change to those that wait. If no script is running, or only slow ones,
+// it returns the changes that the caller must make with a new script, and that
+// script's number.
 func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,8 +72,8 @@ func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	return w.take(), w.scripts
 }
 
-// next returns the changes that are made after a script, unless it was a slow one
-// beside which another was begun.
+// next returns the changes to make after the script with that number has ended. It
+// returns none if another script was begun beside it, because it was slow.
 func (w *gather) next(script int) (some []*gathered) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,14 +83,14 @@ func (w *gather) next(script int) (some []*gathered) {
 	return w.take()
 }
 
-// take takes the changes that the next script makes from those that wait. The lock is
-// held.
+// take removes up to mostGathered changes from those that wait, and returns them for
+// the next script. The lock is held.
 func (w *gather) take() (some []*gathered) {
 	for len(w.waiting) > 0 && len(some) < mostGathered {
 		g := w.waiting[0]
 		w.waiting[0] = nil
 		w.waiting = w.waiting[1:]
-		if g.ctx.Err() == nil { // else its caller has gone on without it
+		if g.ctx.Err() == nil { // otherwise the caller has given up
 			some = append(some, g)
 		}
 	}
@@ -100,8 +101,8 @@ func (w *gather) take() (some []*gathered) {
 	return some
 }
 
-// writeGathered makes the changes of several callers, and then has those made that
-// came meanwhile.
+// writeGathered makes the changes of several callers, and then starts to make those
+// that came meanwhile.
 func (s *Store) writeGathered(some []*gathered, script int) {
 	s.writeTogether(some)
 	if next := s.gather.next(script); len(next) > 0 {
@@ -109,8 +110,8 @@ func (s *Store) writeGathered(some []*gathered, script int) {
 	}
 }
 
-// writeTogether makes changes by one script, until the first of their callers has
-// no time left.
+// writeTogether makes changes with one script. It gives up when the first of their
+// callers has no time left.
 func (s *Store) writeTogether(some []*gathered) {
 	ctx, changes := some[0].ctx, make([]change, len(some))
 	until := some[0].until
@@ -120,7 +121,7 @@ func (s *Store) writeTogether(some []*gathered) {
 			until = g.until
 		}
 	}
-	if len(some) > 1 { // then a caller that leaves must not stop the others' changes
+	if len(some) > 1 { // a caller that gives up must not stop the changes of the others
 		ctx = context.WithoutCancel(ctx)
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)

@@ -15,8 +15,7 @@ import (
 	"matrixrtc-auth/leave/redisstore"
 )
 
-// halted is a store that has some jobs. The next script that it runs waits until goOn
-// is closed.
+// halted is a store with some jobs. Its first script hangs until goOn is closed.
 type halted struct {
 	*redisstore.Store
 	jobs    []leave.Job
@@ -25,7 +24,7 @@ type halted struct {
 	running sync.WaitGroup
 }
 
-// halt returns a store whose first script is under way.
+// halt returns a store whose first script is running, and hangs.
 func halt(t *testing.T, jobs int) *halted {
 	t.Helper()
 	h := &halted{Store: openWith(t, options(miniredis.RunT(t), nil)), goOn: make(chan struct{})}
@@ -46,7 +45,7 @@ func halt(t *testing.T, jobs int) *halted {
 	return h
 }
 
-// await waits until so many changes wait.
+// await waits until n changes wait for the script.
 func (h *halted) await(t *testing.T, n int) {
 	t.Helper()
 	eventually(t, func() error {
@@ -57,8 +56,8 @@ func (h *halted) await(t *testing.T, n int) {
 	})
 }
 
-// TestGathered: what many callers change while a script is under way is changed by
-// a few more. Each gets its own result.
+// TestGathered: while a script is running, many callers make changes. A few more
+// scripts make all of them, and each caller gets its own result.
 func TestGathered(t *testing.T) {
 	const callers = 120
 	h := halt(t, callers)
@@ -84,7 +83,7 @@ func TestGathered(t *testing.T) {
 	h.await(t, callers)
 	close(h.goOn)
 	h.running.Wait()
-	if got := h.scripts.Load(); got > 4 { // the first, and 50 changes in each
+	if got := h.scripts.Load(); got > 4 { // the first one, and three for 120 changes
 		t.Errorf("%d changes took %d scripts, want 4", callers+1, got)
 	}
 	for i, err := range results {
@@ -95,9 +94,9 @@ func TestGathered(t *testing.T) {
 		stored, err := h.Get(t.Context(), h.jobs[i].Key)
 		switch {
 		case i%4 == 0 && !errors.Is(err, leave.ErrNotFound):
-			t.Errorf("job %d was removed: got %v, want it gone", i, err)
+			t.Errorf("Get of job %d, which was removed: got %v, want %v", i, err, leave.ErrNotFound)
 		case i%4 == 1 && stored.Looks != 0, i%4 > 1 && stored.Looks != i:
-			t.Errorf("job %d: got %d looks, want the caller's own if its write went through", i, stored.Looks)
+			t.Errorf("job %d: got %d looks, want the number that its caller wrote, or 0 after a conflict", i, stored.Looks)
 		}
 	}
 }
@@ -146,7 +145,7 @@ func TestGatheredInVain(t *testing.T) {
 	h.await(t, 2)
 	cancel()
 	if err := <-ended; !errors.Is(err, context.Canceled) {
-		t.Errorf("Save of a caller that has left: got %v, want that at once", err)
+		t.Errorf("Save of a caller that has given up: got %v, want %v", err, context.Canceled)
 	}
 	close(h.goOn)
 	h.running.Wait()

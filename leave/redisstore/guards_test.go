@@ -19,12 +19,12 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// call is an SFU with one room, and the homeserver that says who is joined. The
-// ticket of a participant is their user id.
+// call is an SFU with one room, and the homeserver that says who is joined to the
+// Matrix room. The ticket of a participant is their user id.
 type call struct {
 	mu      sync.Mutex
 	on      map[sfu.Identity]sfu.Participant
-	out     map[string]bool // user ids of those who are not joined
+	out     map[string]bool // the user ids of people who are not joined
 	lists   int
 	removed []sfu.Identity
 }
@@ -74,7 +74,7 @@ func (c *call) Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, 
 	return ticket.Ticket{Room: room, User: user, Joined: true, Issued: time.Now()}, at, err
 }
 
-// enter begins sessions of so many users.
+// enter adds n participants to the room, of n users.
 func (c *call) enter(n int) {
 	for i := range n {
 		user := fmt.Sprintf("@user%d:example.org", i)
@@ -88,8 +88,8 @@ func (c *call) change(do func()) {
 	do()
 }
 
-// TestRealReplicas: of three replicas one sweeps, and removes who is not joined.
-// The brake that it trips is seen by all.
+// TestRealReplicas: of three replicas, one sweeps the room and removes people who
+// are not joined. If it sets the brake, all replicas see that.
 func TestRealReplicas(t *testing.T) {
 	servers(t, func(t *testing.T, _ *redistest.Server, url string) {
 		const interval, people = 6 * time.Second, 40
@@ -158,7 +158,7 @@ func await(t *testing.T, what string, is func() bool, c *call) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("within a minute: got nothing, want %s", what)
+			t.Fatalf("after a minute: want that %s, got that it does not happen", what)
 		}
 	}
 }

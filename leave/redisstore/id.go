@@ -8,23 +8,23 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// An id replaces a job's key where the names would take too much memory. It is
-// some bytes of a hash of the room, then some of a hash of the key. Redis keeps
-// a text of 14 bytes in 16, and one of 15 in 32.
+// An id stands for a job's key, because the names would take too much memory. It
+// has 5 bytes of a hash of the room, and 9 bytes of a hash of the key. Redis keeps
+// a text of 14 bytes in 16 bytes, and a text of 15 bytes in 32.
 //
-// Two keys may have the same id. A record contains the full names, which are
-// compared. A reader of the other key finds no job, and delegating that key
-// overwrites the record. To get the id of a certain job, somebody in its room
-// would need 2^72 tries.
+// Two keys may have the same id. A record contains the full names, which readers
+// compare. A reader of the other key finds no job, and a delegation of the other
+// key overwrites the record. To make a key with the id of a certain job, somebody
+// in the same room would need 2^72 tries.
 const (
 	roomPart = 5
 	idSize   = 14
 )
 
 // shards is the number of parts into which the jobs' due times are divided, by
-// their rooms. With a million jobs, each part has 122 on average. Redis keeps a
-// sorted set of up to 128 (zset-max-listpack-entries) in one piece, which takes
-// a quarter of the memory.
+// their rooms. With a million jobs, each part has 122 jobs on average. Redis keeps
+// a sorted set of up to 128 members (zset-max-listpack-entries) in one piece of
+// memory, which takes a quarter of the bytes.
 const shards = 8192
 
 // id returns the id of a key.

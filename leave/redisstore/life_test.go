@@ -33,7 +33,7 @@ func TestForgotten(t *testing.T) {
 
 			forget(server)
 			wantForgotten(t, a, onA)
-			// What was written by others in the meantime changes nothing.
+			// Writes by other replicas in the meantime change nothing.
 			put(t, open(t, "redis://"+server.Addr()), delegation(t, "c", time.Now()))
 			wantForgotten(t, a, onA)
 
@@ -46,14 +46,14 @@ func TestForgotten(t *testing.T) {
 				t.Errorf("got version %d, want a greater one than %d", after.Version, before.Version)
 			}
 			if _, err := a.Save(t.Context(), before); !errors.Is(err, leave.ErrConflict) {
-				t.Errorf("Save of a version of the life before: %v, want ErrConflict", err)
+				t.Errorf("Save of a version from before the loss: got %v, want ErrConflict", err)
 			}
 		})
 	}
 }
 
-// A loss that shows at a Merge has to be told before it is healed: only the
-// caller knows whether these are all its copies.
+// If a Merge is the first call that notices a loss, it must return ErrForgotten and
+// do nothing: only the caller knows whether it has passed all its copies.
 func TestForgottenAtMerge(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
@@ -64,13 +64,14 @@ func TestForgottenAtMerge(t *testing.T) {
 		t.Fatalf("Merge: %v, want ErrForgotten", err)
 	}
 	if keys := server.Keys(); len(keys) > 0 {
-		t.Errorf("written: got %q, want nothing", keys)
+		t.Errorf("the keys after the refused Merge: got %q, want none", keys)
 	}
 	merge(t, s, job)
 	get(t, s, job.Key, nil)
 }
 
-// wantCounted checks the counts when all there is waits, and is one user's.
+// wantCounted checks all counts if jobs are the only jobs. They are Waiting and
+// belong to one user.
 func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	t.Helper()
 	n := len(jobs)
@@ -79,21 +80,21 @@ func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 		t.Fatal(err)
 	}
 	if load := float64(n) * leave.Load(jobs[0].Delay); math.Abs(got.Load-load) > 1e-8 {
-		t.Errorf("a load of %g, want %g", got.Load, load)
+		t.Errorf("Count: the load of the homeserver is %g, want %g", got.Load, load)
 	}
 	if got.LoadOfUser != got.Load {
-		t.Errorf("a load of the user's of %g, want %g", got.LoadOfUser, got.Load)
+		t.Errorf("Count: the load of the user's jobs is %g, want %g", got.LoadOfUser, got.Load)
 	}
 	got.Load, got.LoadOfUser = 0, 0
 	if want := (leave.Counts{All: n, OfUser: n, OfServer: n, ByState: map[leave.State]int{
 		leave.Waiting: n, leave.Connected: 0, leave.Leaving: 0, leave.Sending: 0, leave.Cancelling: 0,
 	}}); !reflect.DeepEqual(got, want) {
-		t.Errorf("counted %+v, want %+v", got, want)
+		t.Errorf("Count: got %+v, want %+v", got, want)
 	}
 }
 
-// What a later version of ours may have written is not lost: it comes up again
-// for who understands it.
+// An invalid record, which a later version of the program may have written, stays
+// due. So a process that understands it can claim it.
 func TestForeignValueStaysDue(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
@@ -108,7 +109,7 @@ func TestForeignValueStaysDue(t *testing.T) {
 		t.Errorf("Claim: got %v, %v, want none", found, err)
 	}
 	if left, err := server.ZMembers(dueKey); err != nil || !slices.Equal(left, []string{"0::", "1:a:a"}) {
-		t.Errorf("due is %q, %v, want what has a value", left, err)
+		t.Errorf("the members of the due set: got %q, %v, want those with a record", left, err)
 	}
 	server.HSet(jobsKey, "1:a:a", ours)
 	for wait, want := range map[time.Duration]int{59 * time.Second: 0, time.Minute: 1} {
@@ -120,7 +121,7 @@ func TestForeignValueStaysDue(t *testing.T) {
 	}
 }
 
-// A server that has forgotten its scripts, and nothing else, is told them.
+// If a server has lost only its scripts, the store sends them again.
 func TestScriptsForgotten(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())

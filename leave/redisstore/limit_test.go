@@ -10,7 +10,8 @@ import (
 	"matrixrtc-auth/internal/redisurl"
 )
 
-// The millisecond in which the limit is, is too late: it may be over.
+// A script does nothing in the millisecond of its limit, because the limit may have
+// passed.
 func TestLateInTheLastMillisecond(t *testing.T) {
 	server := miniredis.RunT(t)
 	now := time.Now().Truncate(time.Millisecond)
@@ -25,7 +26,7 @@ func TestLateInTheLastMillisecond(t *testing.T) {
 			t.Run(fmt.Sprintf("%s %v before its limit", name, limit), func(t *testing.T) {
 				r, err := s.run(t.Context(), sc, nil, []any{now.Add(limit).UnixMilli(), "epoch", "0", "user", "server"})
 				if err != nil || (r.status == statusLate) != late {
-					t.Errorf("%s, run %v before its limit: got %q, %v, want late: %v", name, limit, r.status, err, late)
+					t.Errorf("the script %s, run %v before its limit: got the status %q, %v, want \"late\": %v", name, limit, r.status, err, late)
 				}
 			})
 		}

@@ -23,36 +23,37 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// mostBytes is the budget of docs/scaling.md for Redis' memory, a leave.
+// mostBytes is how many bytes of Redis' memory a leave may need, as docs/scaling.md
+// says.
 const mostBytes = 400
 
-// TestMemory: a leave of somebody who is there costs Redis no more than its
-// budget, in a store of 100,000. An eighth of one is made: the rooms whose due
-// times are in the first parts.
+// TestMemory: a connected job needs at most mostBytes of Redis' memory, in a store
+// of 100,000 jobs. The test makes an eighth of such a store: the rooms whose due
+// times are in an eighth of the parts.
 func TestMemory(t *testing.T) {
 	for _, c := range []crowd{
-		{perRoom: 50, perUser: 50}, // as make bench-scale has them
+		{perRoom: 50, perUser: 50}, // the same numbers as in make bench-scale
 		{perRoom: 50, perUser: 1, hashed: true},
 	} {
 		t.Run(fmt.Sprintf("%d in a room, %d of a user", c.perRoom, c.perUser), func(t *testing.T) {
 			const parts, leaves = redisstore.Parts / 16, 100_000 / 16
 			jobs := slices.Concat(c.jobs(t, 0, parts, leaves), c.jobs(t, parts, 2*parts, leaves))
 			got := perLeave(t, jobs)
-			t.Logf("%d bytes a leave", got)
+			t.Logf("a leave needs %d bytes", got)
 			if got > mostBytes {
-				t.Errorf("%d bytes a leave, want at most %d", got, mostBytes)
+				t.Errorf("a leave needs %d bytes, want at most %d", got, mostBytes)
 			}
 		})
 	}
 }
 
-// crowd says what the names of jobs are.
+// crowd says how many jobs a room and a user have, and what the identities are.
 type crowd struct {
 	perRoom, perUser int
-	hashed           bool // the identities, as those of new clients are
+	hashed           bool // the identities are hashes, as those of new clients are
 }
 
-// jobs returns so many in rooms of the parts from … to.
+// jobs returns n jobs, in rooms whose parts are from or later and before to.
 func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 	t.Helper()
 	for room := 0; len(jobs) < n; room++ {
@@ -67,9 +68,9 @@ func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 	return jobs
 }
 
-// perLeave returns how many bytes each of the second half of the jobs takes in a
-// server of its own, in the second form. What the server has anyhow, as connections
-// and scripts, is there with the first half.
+// perLeave returns how many bytes of a new server each job in the second half of
+// jobs takes, in the second form. The first half is there before the measurement, so
+// that connections and scripts are not counted.
 func perLeave(t *testing.T, jobs []leave.Job) int64 {
 	t.Helper()
 	server := redistest.Start(t)
@@ -87,13 +88,13 @@ func perLeave(t *testing.T, jobs []leave.Job) int64 {
 	return (usedMemory(t, server) - before) / int64(len(jobs)-half)
 }
 
-// hashed is a name of LiveKit's that is a hash.
+// hashed returns the n-th name of a kind, a hash like LiveKit's names.
 func hashed(kind string, n int) string {
 	sum := sha256.Sum256(fmt.Append(nil, kind, n))
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// present returns the n-th job, of somebody who is in the room.
+// present returns the n-th job, of a participant who is in room.
 func (c crowd) present(t *testing.T, room string, n int) leave.Job {
 	t.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@user%05d:matrix.example.org", n/c.perUser))
@@ -113,7 +114,7 @@ func (c crowd) present(t *testing.T, room string, n int) leave.Job {
 	job.State, job.Session = leave.Connected, "PA_"+hashed("session", n)[:12]
 	job.Since, job.RoomSeen = accepted.Add(3*time.Second), accepted.Add(3*time.Second)
 	job.Restarted, job.NextRestart = accepted.Add(20*time.Minute), accepted.Add(65*time.Minute)
-	job.NextLook = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) // never, alone
+	job.NextLook = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) // never: looks into the room cover the job
 	return job
 }
 

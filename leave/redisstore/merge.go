@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Merge merges copies into the stored jobs. After [leave.ErrForgotten] it joins
-// the server's new epoch, and begins it if no other replica has.
+// Merge merges copies into the stored jobs. After [leave.ErrForgotten] it first
+// joins the server's new epoch, or begins one if no other replica has done so.
 func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	if err := s.rejoin(ctx); err != nil {
 		return err
@@ -46,8 +46,9 @@ func distinct(jobs []leave.Job) []leave.Job {
 	return copies
 }
 
-// merge merges as many copies as one script accepts. It expects no stored job;
-// if there is one, the script returns it, and the copy is merged with it.
+// merge merges up to page copies, with one script at a time. It first expects no
+// stored job. If there is one, the script returns it, and merge merges the copy with
+// it and tries again.
 func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()

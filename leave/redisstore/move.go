@@ -9,17 +9,17 @@ import (
 
 const (
 	// mostMoved is how many records one script moves into the form in which jobs
-	// are written, and about how many a claim moves.
+	// are written now. A claim moves about as many.
 	mostMoved = 50
-	// mostScans is how many scripts a claim uses to find such records. If most
-	// were moved already, one script finds few.
+	// mostScans is how many scripts a claim runs to find records to move. If most
+	// records were moved already, one script finds few.
 	mostScans = 10
 	// moveAgain is the time between two runs through all records, if some records
 	// are left because they are not valid jobs.
 	moveAgain = time.Minute
 )
 
-// mover searches the records of the form that is no longer written. The zero
+// mover searches for records in the form in which jobs are not written now. The zero
 // value is ready.
 type mover struct {
 	mu     sync.Mutex
@@ -31,9 +31,9 @@ type mover struct {
 // scanBegin is the cursor at the beginning of a scan, and after its end.
 const scanBegin = "0"
 
-// move moves some records into the form in which jobs are written, for a claim
-// that began at began. A later claim retries what fails. move takes little
-// time, because the caller of a slow claim would think that Redis is away.
+// move moves some records into the form in which jobs are written now, for a claim
+// that began at began. If that fails, a later claim tries again. move takes little
+// time, because the caller of a slow claim would believe that Redis is away.
 func (s *Store) move(ctx context.Context, began time.Time) {
 	m := &s.mover
 	if !m.mu.TryLock() {
@@ -110,7 +110,7 @@ func (s *Store) moveRecords(ctx context.Context, records []stored) error {
 		return err
 	}
 	for i, result := range results {
-		_, _ = s.unite(ctx, changes[i].job.Key, result.stored) // after an error, whoever next asks for the job merges the two
+		_, _ = s.unite(ctx, changes[i].job.Key, result.stored) // after an error, the next call about the job merges the two records
 	}
 	return nil
 }

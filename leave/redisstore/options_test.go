@@ -22,11 +22,11 @@ import (
 	"matrixrtc-auth/leave/redisstore"
 )
 
-const password = "hunter2%2Fhunter2" // it must not be told in any form
+const password = "hunter2%2Fhunter2" // no error and no log line may contain it, encoded or not
 
 func TestNoURL(t *testing.T) {
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{}); err == nil {
-		t.Error("Open without a URL succeeded: got no error, want one")
+		t.Error("Open without a URL: got no error, want one")
 	}
 }
 
@@ -41,10 +41,10 @@ func TestPrefix(t *testing.T) {
 		}
 	}
 	if got := len(server.Keys()); got != 2*11 {
-		t.Errorf("%d keys, want eleven for each of two stores (nobody is present, no clock jumped): %q", got, server.Keys())
+		t.Errorf("got %d keys, want eleven for each of two stores, because nobody is present and no clock has jumped: %q", got, server.Keys())
 	}
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Prefix: "a{b}"}); err == nil {
-		t.Error("a prefix with a brace was accepted: got no error, want one")
+		t.Error("Open with a brace in the prefix: got no error, want one")
 	}
 }
 
@@ -56,8 +56,8 @@ func TestDatabase(t *testing.T) {
 	}
 }
 
-// The URL may hold what an operator wrote for another program's client; the
-// limits of time are ours.
+// The URL may contain parameters for another program's client. The store ignores
+// them, and keeps its own time limits.
 func TestForeignParameters(t *testing.T) {
 	addr := silentServer(t)
 	begin := time.Now()
@@ -69,11 +69,11 @@ func TestForeignParameters(t *testing.T) {
 	}
 	defer s.Close()
 	if took := time.Since(begin); took > 10*time.Second {
-		t.Errorf("Open: got %v, want at most 10 s", took)
+		t.Errorf("Open took %v, want at most 10 s", took)
 	}
 }
 
-// silentServer takes connections and says nothing.
+// silentServer starts a server that accepts connections and never answers.
 func silentServer(t *testing.T) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -146,7 +146,7 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// TestPasswordChanges: the server gets another password, and then the store.
+// TestPasswordChanges: first the server gets another password, and then the store.
 func TestPasswordChanges(t *testing.T) {
 	server := miniredis.RunT(t)
 	server.RequireAuth("former")
@@ -157,19 +157,20 @@ func TestPasswordChanges(t *testing.T) {
 	})
 	put(t, s, delegation(t, "a", time.Now()))
 	addr := server.Addr()
-	server.Close() // and all connections
+	server.Close() // also closes all connections
 	server.RequireAuth("present")
 	if err := server.StartAddr(addr); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Put(t.Context(), delegation(t, "b", time.Now())); err == nil {
-		t.Error("the server took the former password: got no error, want one")
+		t.Error("Put with the former password: got no error, want one")
 	}
 	password = secret.New("present")
 	put(t, s, delegation(t, "b", time.Now()))
 }
 
-// A server, or what stands before it, may repeat what it does not understand.
+// A server, or a proxy before it, may repeat in an error what it was sent. The error
+// of the store does not contain the password.
 func TestEchoedPassword(t *testing.T) {
 	addr := echoingServer(t)
 	var log logged
@@ -179,14 +180,15 @@ func TestEchoedPassword(t *testing.T) {
 		s.Close()
 	}
 	if !strings.Contains(err.Error()+log.String(), "[redacted]") {
-		t.Errorf("the server repeated nothing: %v, %s: got %s, want [redacted] in it", err, &log, err.Error()+log.String())
+		t.Errorf("the error and the log: got %s, want [redacted] in place of the password", err.Error()+log.String())
 	}
 	if strings.Contains(err.Error()+log.String(), "hunter2") {
-		t.Errorf("told: %v, %s: got %s, want no hunter2 in it", err, &log, err.Error()+log.String())
+		t.Errorf("the error and the log: got %s, want no hunter2 in it", err.Error()+log.String())
 	}
 }
 
-// echoingServer answers everything with an error that repeats it.
+// echoingServer starts a server that answers every command with an error that
+// repeats the command.
 func echoingServer(t *testing.T) (addr string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -217,8 +219,8 @@ func echoingServer(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-// What go-redis would print by itself, to where its logger found standard
-// error at the start of the process, goes nowhere.
+// go-redis prints nothing to standard error by itself. Only a new process can show
+// that, because go-redis' logger keeps the standard error of the start.
 func TestQuiet(t *testing.T) {
 	child := exec.Command(os.Args[0], "-test.run=^TestUnreachable$")
 	var printed bytes.Buffer
@@ -227,7 +229,7 @@ func TestQuiet(t *testing.T) {
 		t.Errorf("Run: got %v, want no error", err)
 	}
 	if printed.Len() > 0 {
-		t.Errorf("printed: got %q, want nothing", &printed)
+		t.Errorf("standard error of the child process: got %q, want nothing", &printed)
 	}
 }
 
@@ -246,9 +248,9 @@ func TestTLS(t *testing.T) {
 	trusted := x509.NewCertPool()
 	renewed := openWith(t, redisstore.Options{URL: url, Roots: func() *x509.CertPool { return trusted }})
 	if _, err := renewed.Put(t.Context(), delegation(t, "a", time.Now())); err == nil {
-		t.Error("an empty list of authorities let the server be: got no error, want one")
+		t.Error("Put with an empty list of authorities: got no error, want one")
 	}
-	trusted = roots // as when the file of certificates was read anew
+	trusted = roots // as if the file of certificates had been read again
 	put(t, renewed, delegation(t, "a", time.Now()))
 
 	var log logged
@@ -258,11 +260,12 @@ func TestTLS(t *testing.T) {
 	}
 	defer s.Close()
 	if !log.contains("certificate") {
-		t.Errorf("an unknown authority: got the log %s, want the certificate in it", &log)
+		t.Errorf("Open of a server of an unknown authority: got the log %s, want a word about the certificate", &log)
 	}
 }
 
-// TestServersOwnWords: what a server says is told on one short line.
+// TestServersOwnWords: an error of the server is shown as one short line without
+// control characters.
 func TestServersOwnWords(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())

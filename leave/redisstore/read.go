@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// page is how many jobs one script reads or writes. The server does nothing
-	// else meanwhile.
+	// page is how many jobs one script reads or writes. It is bounded because the
+	// server does nothing else while a script runs.
 	page = 200
 	// mostClaimed is how many jobs one script leases.
 	mostClaimed = 1000
@@ -41,8 +41,8 @@ func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return leave.Job{}, leave.ErrNotFound
 }
 
-// ClaimRooms returns up to n rooms that were not returned within the last
-// every, the one returned longest ago first.
+// ClaimRooms returns up to n rooms. A room that was returned less than every ago is
+// left out. The room that was returned longest ago comes first.
 func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	if n <= 0 {
 		return nil, nil
@@ -53,7 +53,7 @@ func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Durati
 	return rooms(names), err
 }
 
-// Rooms returns the rooms in which a participant is, or was just now.
+// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]).
 func (s *Store) Rooms(ctx context.Context) ([]sfu.Room, error) {
 	names, err := s.call(ctx, roomsScript)
 	return rooms(names), err

@@ -20,7 +20,7 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// Everything here needs a redis-server: make test-redis.
+// All tests in this file need a redis-server: make test-redis runs them.
 
 func TestRealConformance(t *testing.T) {
 	server := redistest.Start(t)
@@ -45,15 +45,15 @@ func TestRealConformanceOfCluster(t *testing.T) {
 	})
 }
 
-// openReal opens stores that share keys of the test's own, with the times of
-// service.
+// openReal opens a store for each URL, with the time limits of the program. They
+// share keys that no other test uses.
 func openReal(t *testing.T, urls ...string) []*redisstore.Store {
 	t.Helper()
 	return openAll(t, redisstore.Open, urls)
 }
 
-// openPatient is openReal for tests that are about something else than time: on
-// a busy machine fifty callers may take longer than a call may.
+// openPatient is like openReal, but calls may take 30 s. It is for tests that do not
+// test time-outs: on a busy machine, fifty callers may take longer than a second.
 func openPatient(t *testing.T, urls ...string) []*redisstore.Store {
 	t.Helper()
 	return openAll(t, redisstore.OpenPatiently, urls)
@@ -73,7 +73,7 @@ func openAll(t *testing.T, open func(context.Context, redisstore.Options) (*redi
 	return stores
 }
 
-// servers are the shapes in which faults are tested.
+// servers runs test with a single server, and with a cluster of one node.
 func servers(t *testing.T, test func(t *testing.T, server *redistest.Server, url string), args ...string) {
 	t.Run("single", func(t *testing.T) {
 		server := redistest.Start(t, args...)
@@ -99,14 +99,14 @@ func TestFrozen(t *testing.T) {
 			t.Errorf("Put to a frozen server: %v after %v, want the deadline after a second", err, took)
 		}
 		if _, err := s.Save(t.Context(), get(t, s, before.Key, context.DeadlineExceeded)); err == nil {
-			t.Error("Save to a frozen server succeeded: got no error, want one")
+			t.Error("Save to a frozen server: got no error, want one")
 		}
 		server.Thaw(t)
 
-		// Redis now runs what waited; nothing of it may have an effect.
+		// Redis now runs the commands that waited. None of them may have an effect.
 		eventually(t, func() error { _, err := s.Count(t.Context(), before.User); return err })
 		if n, err := s.Count(t.Context(), before.User); n.All != 1 || err != nil {
-			t.Errorf("Count after the thaw = %d, %v, want what was there before", n.All, err)
+			t.Errorf("Count after the thaw: got %d jobs, %v, want the 1 from before", n.All, err)
 		}
 		put(t, s, delegation(t, "after", time.Now()))
 	})
@@ -128,7 +128,7 @@ func TestFrozenWithFullPool(t *testing.T) {
 	}
 	for range callers {
 		if d := <-took; d > 2*time.Second+late() {
-			t.Errorf("a call took %v, want a second", d)
+			t.Errorf("a Put to a frozen server took %v, want about a second", d)
 		}
 	}
 	server.Thaw(t)
@@ -147,7 +147,7 @@ func TestRestartedEmpty(t *testing.T) {
 	put(t, b, onB)
 	server.Kill()
 	if _, err := a.Get(t.Context(), onA.Key); err == nil {
-		t.Error("Get from a killed server succeeded: got no error, want one")
+		t.Error("Get from a killed server: got no error, want one")
 	}
 	server.Restart(t)
 	for _, s := range stores {
@@ -163,7 +163,8 @@ func TestRestartedEmpty(t *testing.T) {
 }
 
 func TestRestartedWithOldFile(t *testing.T) {
-	// A cluster of one node that loads a file is down for some seconds.
+	// Only with a single server: a cluster of one node that loads a file is down for
+	// some seconds.
 	server := redistest.Start(t)
 	s := openReal(t, server.URL())[0]
 	kept, lost := delegation(t, "kept", time.Now()), delegation(t, "lost", time.Now())
@@ -178,9 +179,9 @@ func TestRestartedWithOldFile(t *testing.T) {
 	get(t, s, lost.Key, nil)
 }
 
-// TestLossThatOthersHide: a server is back with an old file, and another replica
-// has written so much since that the count of writes is beyond the one that the
-// store has seen.
+// TestLossThatOthersHide: a server restarts with an old file. Then another replica
+// makes so many writes that the count of writes is higher than before the loss. The
+// first store still notices the loss.
 func TestLossThatOthersHide(t *testing.T) {
 	server := redistest.Start(t)
 	stores := openReal(t, server.URL(), server.URL())
@@ -219,7 +220,7 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := redisstore.Open(t.Context(), o)
 			if err == nil {
-				t.Errorf("%s: Open succeeded: got no error, want one", name)
+				t.Errorf("Open, %s: got no error, want one", name)
 				return
 			}
 			t.Logf("%s: %v", name, err)
@@ -235,7 +236,7 @@ func TestRefused(t *testing.T) {
 func TestClusterWithoutSayingSo(t *testing.T) {
 	server := redistest.StartCluster(t)
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(server.URL() + "/1")}); err == nil {
-		t.Error("Open with a database that a cluster does not have succeeded: got no error, want one")
+		t.Error("Open with a database that a cluster does not have: got no error, want one")
 	}
 }
 
@@ -248,13 +249,13 @@ func TestEvictionPolicy(t *testing.T) {
 			var log logged
 			openWith(t, redisstore.Options{URL: redisurl.Must(url), Log: log.logger()})
 			if got := log.contains("noeviction"); got != warned {
-				t.Errorf("%s: warned is %v, want %v: %s", policy, got, warned, &log)
+				t.Errorf("the policy %s: got a warning: %v, want one: %v; log: %s", policy, got, warned, &log)
 			}
 		}
 	})
 }
 
-// The commands that a user of the server needs, for the operator's manual.
+// A user of the server needs only the rights that the operator's manual names.
 func TestLeastRights(t *testing.T) {
 	server := redistest.Start(t)
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {
@@ -265,7 +266,7 @@ func TestLeastRights(t *testing.T) {
 	put(t, s, delegation(t, "a", time.Now()))
 	_, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(server.URL()), Username: "leave", Password: always(secret.New("pw")), Prefix: "other"})
 	if err == nil {
-		t.Error("Open with keys that the user may not touch succeeded: got no error, want one")
+		t.Error("Open with keys that the user has no right to: got no error, want one")
 	}
 	t.Log(err)
 }

@@ -18,7 +18,7 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// TestRealSecondForm is the conformance of the second form.
+// TestRealSecondForm tests a store with jobs in the second form.
 func TestRealSecondForm(t *testing.T) {
 	server := redistest.Start(t)
 	leavetest.Run(t, func(t *testing.T) leavetest.Store {
@@ -37,7 +37,7 @@ func TestRealSecondFormOfCluster(t *testing.T) {
 	})
 }
 
-// beginSecond has jobs be written in the second form from the beginning.
+// beginSecond makes stores write jobs in the second form from the beginning.
 func beginSecond(t *testing.T, server *redistest.Server, prefix string) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {
@@ -45,8 +45,8 @@ func beginSecond(t *testing.T, server *redistest.Server, prefix string) {
 	})
 }
 
-// TestRealFormsChange has the other form be written after every fifth script, so
-// that jobs move all the time.
+// TestRealFormsChange changes the form in which jobs are written after every fifth
+// script, so that jobs move all the time.
 func TestRealFormsChange(t *testing.T) {
 	server := redistest.Start(t)
 	c := redis.NewClient(&redis.Options{Addr: server.Addr, Protocol: 2, DisableIdentity: true})
@@ -71,8 +71,8 @@ func TestRealFormsChange(t *testing.T) {
 	})
 }
 
-// setSince says since when no replica wrote the first form alone, for keys of the
-// test's own.
+// setSince sets, for the keys of the test, since when no replica has been at work
+// that does not know the second form.
 func setSince(t *testing.T, server *redistest.Server, since string) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {
@@ -80,8 +80,8 @@ func setSince(t *testing.T, server *redistest.Server, since string) {
 	})
 }
 
-// TestRealMove: all jobs move into the form that is written, some with each claim,
-// and back.
+// TestRealMove: all jobs move into the form that is written now, some with each
+// claim. When the form changes, they move back.
 func TestRealMove(t *testing.T) {
 	server := redistest.Start(t)
 	beginSecond(t, server, t.Name())
@@ -121,7 +121,7 @@ func TestRealMove(t *testing.T) {
 	}
 }
 
-// forms returns how many records there are in each form, of keys of the test's own.
+// forms returns how many records there are in each form, under the keys of the test.
 func forms(t *testing.T, server *redistest.Server) (inFirst, inSecond int64) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) (err error) {
@@ -134,8 +134,8 @@ func forms(t *testing.T, server *redistest.Server) (inFirst, inSecond int64) {
 	return inFirst, inSecond
 }
 
-// TestRealConformanceWithFirst: a replica of a version that knows the first form
-// alone and one of this.
+// TestRealConformanceWithFirst tests a replica of this version and one of a version
+// that knows only the first form, with one server.
 func TestRealConformanceWithFirst(t *testing.T) {
 	server := redistest.Start(t)
 	for name, swapped := range map[string]bool{"first and second": false, "second and first": true} {
@@ -153,9 +153,9 @@ func TestRealConformanceWithFirst(t *testing.T) {
 	}
 }
 
-// claimsAgain is a replica of the version before, as its keeper uses it: it claims
-// again and again. Each time after this version has been at work, one of the
-// places in its claim goes to what shows that it lives.
+// claimsAgain is a replica of version 0.2.0 that claims twice if the first claim
+// returns too few jobs, as its keeper would. Its first claim after a script of this
+// version also gets a member without a job, which takes one of the n places.
 type claimsAgain struct{ *first.Store }
 
 func (s claimsAgain) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {

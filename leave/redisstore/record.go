@@ -15,16 +15,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// In the first form a job is stored as one line that scripts read, followed by
+// In the first form the record of a job is one line, which scripts read, and then
 // the job without its lease and version, which only Go reads:
 //
 //	<version> <lease ends> <lease lasts> <holder>\n<JSON>
 //
 // Times are in milliseconds. A script adds the version.
 
-// field returns the name of a job in the hash and the sorted sets. The room
-// comes first, so that the jobs of a room are adjacent. Its length comes with
-// it, so that names are unambiguous.
+// field returns the name of a job in the hash and the sorted sets. The room comes
+// first, so that the jobs of a room are adjacent. The length of the room's name
+// comes before it, so that two keys never have the same field.
 func field(key leave.Key) string {
 	return roomPrefix(key.Room) + string(key.Identity)
 }
@@ -33,7 +33,7 @@ func roomPrefix(room sfu.Room) string {
 	return strconv.Itoa(len(room)) + ":" + string(room) + ":"
 }
 
-// encode1 returns job in the first form as it is stored, without its version.
+// encode1 returns the record of job in the first form, without the version.
 func encode1(job leave.Job) (string, error) {
 	until, holder := millis(job.Lease.Until), job.Lease.Holder
 	if strings.Contains(holder, "\n") {
@@ -48,24 +48,25 @@ func encode1(job leave.Job) (string, error) {
 	return fmt.Sprintf("%d %d %s\n%s", until, lasts, holder, body), nil
 }
 
-// line matches what scripts read: version, end and length of the lease, and
-// holder.
+// line matches the line that scripts read: version, end and length of the lease,
+// and holder.
 var line = pattern.New(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
 
 // head is the first line of a stored job.
 type head struct {
-	digits  string // the version as stored …
-	version uint64 // … and as a number
-	ends    int64  // when the lease ends, milliseconds
+	digits  string // the version as it is stored
+	version uint64 // the version as a number
+	ends    int64  // when the lease ends, in milliseconds
 	holder  string
 	length  int // the length of the line with its end
 }
 
-// mostNumber is more than any version or time in milliseconds. Beyond it the
-// numbers of scripts have gaps.
+// mostNumber is more than any version or time in milliseconds. Scripts cannot
+// represent all larger whole numbers.
 const mostNumber = 1 << 53
 
-// parseHead parses the first line, as parts in guard.lua does.
+// parseHead parses the first line, in the same way as the function parts in
+// guard.lua.
 func parseHead(value string) (h head, ok bool) {
 	parts := line().FindStringSubmatch(value)
 	if parts == nil {
@@ -79,7 +80,7 @@ func parseHead(value string) (h head, ok bool) {
 	return head{parts[1], version, ends, parts[3], len(parts[0])}, true
 }
 
-// decode parses a stored job.
+// decode parses a record, in whichever form it is.
 func decode(r stored) (leave.Job, error) {
 	if r.form == second {
 		return decode2(r)

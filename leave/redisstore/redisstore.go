@@ -18,7 +18,7 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// DefaultPrefix is the prefix of the keys unless another is set.
+// DefaultPrefix is the prefix of the keys in Redis, unless Options set another one.
 const DefaultPrefix = "matrixrtc-auth"
 
 // Options say which server to use, and the credentials.
@@ -26,18 +26,19 @@ type Options struct {
 	// URL is the URL of a server, a cluster, or the Sentinels that know the
 	// server.
 	URL redisurl.URL
-	// Username replaces the one in the URL. So does the result of Password,
-	// unless it is nil or returns "". It is called for every connection.
+	// Username, if not "", replaces the user name in the URL. Password, if set,
+	// returns the password, which replaces that in the URL unless it is empty.
+	// Password is called for every connection.
 	Username string
 	Password func() secret.Text
 	// Prefix is the prefix of the keys, for services that share a server. ""
 	// means DefaultPrefix. It must not contain a brace.
 	Prefix string
-	// Roots, if set, returns the certificates to trust for rediss. It is called
-	// for every connection. Nil means the system's.
+	// Roots, if set, returns the certificates to trust for rediss URLs. It is called
+	// for every connection. Nil means the certificates of the system.
 	Roots func() *x509.CertPool
 	Log   *slog.Logger
-	// Clock is the clock of the jobs' times; nil means one of its own.
+	// Clock is the clock of the times in jobs. If it is nil, the store makes one.
 	Clock *clock.Clock
 }
 
@@ -104,8 +105,8 @@ func newStore(o Options, callTime time.Duration) (*Store, error) {
 	return s, nil
 }
 
-// keys returns the KEYS that all scripts have, in the order of guard.lua. "wrote"
-// is this store's own.
+// keys returns the keys that all scripts get in KEYS, in the order of guard.lua. The
+// key "wrote" belongs to this store alone.
 func keys(prefix string) []string {
 	names := []string{
 		"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts", "wrote:" + rand.Text(),

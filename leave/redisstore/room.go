@@ -107,14 +107,14 @@ func list(values []string) (list, rest []string, err error) {
 	return values[1 : 1+n], values[1+n:], nil
 }
 
-// found collects jobs. A job may be read twice, because its record moved into
-// the other form.
+// found collects the jobs of a room. A job may be added twice, because its record
+// has moved into the other form.
 type found struct {
 	order []leave.Key
 	jobs  map[leave.Key]leave.Job
 }
 
-// add adds jobs, except those of which a later copy is there.
+// add adds jobs. Of two copies of a job, the one with the higher version stays.
 func (f *found) add(jobs []leave.Job) {
 	if f.jobs == nil {
 		f.jobs = make(map[leave.Key]leave.Job, len(jobs))
@@ -130,8 +130,8 @@ func (f *found) add(jobs []leave.Job) {
 	}
 }
 
-// of returns the jobs that are in the room, because the ids of two rooms may
-// begin with the same bytes.
+// of returns the collected jobs that are in room. Others may have been collected,
+// because the ids of two rooms may begin with the same bytes.
 func (f *found) of(room sfu.Room) (jobs []leave.Job) {
 	for _, key := range f.order {
 		if key.Room == room {

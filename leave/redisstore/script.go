@@ -15,14 +15,14 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// callTime bounds one command.
+// callTime is how long one call of the store may take.
 const callTime = time.Second
 
 //go:embed scripts/*.lua
 var sources embed.FS
 
-// script returns a Lua script. The text is made at the first call: most services
-// have no Redis, and all texts together take 70 KB.
+// script is a function that returns a Lua script. It makes the text at its first
+// call: most services have no Redis, and all texts together take 70 KB.
 type script func() scriptText
 
 // scriptText is a Lua script and its hash, by which Redis knows it.
@@ -60,32 +60,33 @@ var (
 	countScript      = load("guard", "count")
 )
 
-// The first word of an answer: what happened.
+// The first word of a script's answer, which says what happened.
 const (
 	statusOK        = "ok"
 	statusLate      = "late"
 	statusForgotten = "forgotten"
 )
 
-// errLate: Redis' clock was past the command's limit twice, although the
-// answers came in time.
+// errLate says that two tries were "late" by Redis' clock, although the answers came
+// in time.
 var errLate = errors.New("redisstore: Redis' clock was set twice within one call")
 
-// call runs one of the guarded scripts and returns its answer without the
-// head.
+// call runs a script that begins with guard.lua, and returns its answer without the
+// head: status, time, correction and counts.
 func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, error) {
 	return s.callOn(ctx, sc, nil, args...)
 }
 
-// callOn is call for a script that gets the keys of parts of the due times.
+// callOn is like call, for a script that also gets the keys of parts of the due
+// times.
 func (s *Store) callOn(ctx context.Context, sc script, parts []int, args ...any) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	if err := s.meet(ctx); err != nil {
 		return nil, err
 	}
-	// Two tries: if an answer says "late" although it came in time, Redis' clock
-	// was set. The first try corrects that.
+	// There are two tries. If an answer says "late" although it came in time, Redis'
+	// clock was set. Then the first try corrects the store's time.
 	for range 2 {
 		e, err := s.life.expected(s.clock.ours.Now())
 		if err != nil {
@@ -106,8 +107,9 @@ func (s *Store) callOn(ctx context.Context, sc script, parts []int, args ...any)
 	return nil, errLate
 }
 
-// limit returns the not_after of a command sent now. It reads the remaining
-// time last, since the caller may have been delayed.
+// limit returns the time, by the store's time, after which a command that is sent
+// now must do nothing. It reads the remaining time last, because this goroutine may
+// be delayed at any moment.
 func (s *Store) limit(ctx context.Context) int64 {
 	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -163,7 +165,7 @@ func (s *Store) run(ctx context.Context, sc script, parts []int, args []any) (re
 	return r, s.heard(ctx, r.time, r.correction, sent)
 }
 
-// heard checks the time in an answer.
+// heard checks the store's time in an answer. If it has jumped, heard corrects it.
 func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Time) error {
 	v := s.clock.heard(time, correction, sent)
 	switch {
@@ -222,7 +224,7 @@ func (s *Store) process(ctx context.Context, cmd *redis.Cmd) {
 	}
 }
 
-// answered reports whether err is the answer of a working server.
+// answered reports whether err is the answer of a server that works as the primary.
 func answered(err error) bool {
 	_, ok := errors.AsType[redis.Error](err)
 	return ok && !redis.HasErrorPrefix(err, "READONLY") && !redis.HasErrorPrefix(err, "CLUSTERDOWN")
@@ -231,5 +233,5 @@ func answered(err error) bool {
 // once is a command that the client must not repeat after a lost answer.
 type once struct{ *redis.Cmd }
 
-// NoRetry tells go-redis not to repeat it.
+// NoRetry tells go-redis not to repeat the command.
 func (once) NoRetry() bool { return true }

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// What is in Redis 6.0 and stays away from other keys: no KEYS, SCAN, CONFIG.
+// allowed are the commands that scripts may use. Redis 6.0 has all of them, and none
+// of them touches other keys, as KEYS, SCAN and CONFIG would.
 var allowed = []string{
 	"GET", "HDEL", "HGET", "HINCRBY", "HKEYS", "HLEN", "HMGET", "HSCAN", "HSET", "MGET", "MSET", "SET", "TIME",
 	"ZADD", "ZCARD", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE", "ZREM", "ZSCORE",
@@ -42,8 +43,8 @@ func TestScriptsUseDeclaredKeys(t *testing.T) {
 	}
 }
 
-// testKeys tests the keys of a command that takes several. With MSET each second
-// one is a value.
+// testKeys checks the keys of MGET or MSET, which take several. Every second
+// argument of MSET is a value.
 func testKeys(t *testing.T, source, command string, declared []string) {
 	t.Helper()
 	for _, call := range regexp.MustCompile(`redis\.call\('`+command+`', ([^)]*)\)`).FindAllStringSubmatch(source, -1) {
@@ -58,9 +59,9 @@ func testKeys(t *testing.T, source, command string, declared []string) {
 func TestScriptsAreGuarded(t *testing.T) {
 	for _, s := range []script{getScript, writeScript, asideScript, claimScript, lendScript, claimRoomsScript, roomScript, recordsScript, scanScript, roomsScript, countScript, beginScript, setClockScript} {
 		source := s().source
-		writes := strings.Index(source, "SET'") // or MSET
+		writes := strings.Index(source, "SET'") // the first SET or MSET
 		if limit := strings.Index(source, ">= tonumber(ARGV[1])"); limit < 0 || writes >= 0 && writes < limit {
-			t.Errorf("got the script %.60q, want a look at its not_after first", source)
+			t.Errorf("the script %.60q writes before it compares the time with ARGV[1], or does not compare it; want the comparison first", source)
 		}
 	}
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sentinels know which server is the primary. For every new connection all of
-// them are asked, and the first answer counts. So a frozen Sentinel, or one
-// whose machine is gone, delays nobody. (go-redis' own client asks one of them,
-// which may take as long as the whole call.)
+// sentinels are the Sentinels, which know the server that is the primary. For every
+// new connection this package asks all of them, and the first answer counts. So a
+// frozen or missing Sentinel delays nobody. (The client of go-redis asks one after
+// another, which may take as long as the whole call.)
 type sentinels struct {
 	master   string
 	addrs    []string
@@ -27,9 +27,9 @@ type sentinels struct {
 	callTime time.Duration
 
 	mu      sync.Mutex
-	primary string              // the last known address
+	primary string              // the last known address of the primary
 	conns   map[*tracked]string // the open connections, and the address of each
-	looking bool
+	looking bool                // whether a search that look has started is running
 }
 
 // behindSentinels returns the target whose Sentinels are in o.
@@ -69,9 +69,9 @@ func sentinelDialer(o redis.FailoverOptions, callTime time.Duration, roots func(
 
 var errReplica = errors.New("the server that the Sentinels name is a replica, not the primary")
 
-// mustBePrimary refuses a connection to a server that says it is a replica: a
-// Sentinel that was cut off may name the former primary. A server that does not
-// say is accepted; a replica refuses writes anyway.
+// mustBePrimary refuses a connection to a server that says that it is a replica: a
+// Sentinel that was cut off may name the former primary. It accepts a server that
+// does not answer the question, because a replica refuses writes anyway.
 func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
 	info, err := conn.Info(ctx, "replication").Result()
 	if err == nil && strings.Contains(info, "role:slave") {
@@ -80,10 +80,10 @@ func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
 	return nil
 }
 
-// sentinelError is what Sentinels answered instead of an address.
+// sentinelError holds the errors of Sentinels that returned no address.
 type sentinelError struct{ error }
 
-// Unwrap returns what go-redis said.
+// Unwrap returns the errors of go-redis.
 func (e *sentinelError) Unwrap() error { return e.error }
 
 // dialPrimary connects to the current primary.
@@ -100,8 +100,8 @@ func (s *sentinels) dialPrimary(ctx context.Context, network, _ string) (net.Con
 	return s.track(conn, addr), nil
 }
 
-// find asks all Sentinels, and returns the first address, or an error with
-// their answers.
+// find asks all Sentinels at once, and returns the first address that one of them
+// returns. If none does, it returns an error with all their errors.
 func (s *sentinels) find(ctx context.Context) (addr string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -142,9 +142,9 @@ func (s *sentinels) ask(ctx context.Context, sentinel string) (string, error) {
 	return net.JoinHostPort(parts[0], parts[1]), nil
 }
 
-// look finds out in the background whether another server is now the primary.
-// If so, it closes the connections to all others, each of which would fail a
-// call.
+// look finds out in the background whether another server is now the primary. If
+// so, it closes the connections to the former one, each of which would make a call
+// fail.
 func (s *sentinels) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,8 +23,8 @@ func TestRealConformanceBehindSentinels(t *testing.T) {
 	})
 }
 
-// TestPromoted: the primary dies, or freezes so that its connections stay, and
-// one Sentinel with it. The store goes on with the one that is promoted.
+// TestPromoted: the primary and one Sentinel die, or freeze so that their
+// connections stay. The store goes on with the replica that is promoted.
 func TestPromoted(t *testing.T) {
 	for name, lose := range map[string]func(t *testing.T, s *redistest.Server){
 		"killed": func(_ *testing.T, s *redistest.Server) { s.Kill() },
@@ -42,12 +42,12 @@ func TestPromoted(t *testing.T) {
 			began := time.Now()
 			eventually(t, func() error { _, err := s.Get(t.Context(), before.Key); return err })
 			put(t, s, delegation(t, "after", time.Now()))
-			t.Logf("it went on after %v", time.Since(began))
+			t.Logf("the store went on %v after the promotion", time.Since(began))
 		})
 	}
 }
 
-// connectMany has the store open as many connections as it may.
+// connectMany makes the store open as many connections as it may.
 func connectMany(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	errs := make(chan error)
@@ -70,7 +70,7 @@ func connectMany(t *testing.T, s *redisstore.Store) {
 	}
 }
 
-// A Sentinel that does not answer keeps no new connection waiting.
+// A Sentinel that does not answer does not delay new connections.
 func TestSentinelFrozen(t *testing.T) {
 	w := redistest.StartWatched(t, redistest.Passwords{})
 	for _, frozen := range w.Sentinels[:2] {

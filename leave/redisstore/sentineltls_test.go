@@ -11,10 +11,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestSentinelCertificates: a server has to be the one whose name was dialled,
-// and one that Sentinels tell by its IP address the one in the URL.
+// TestSentinelCertificates: a certificate must be for the dialled name. If that is
+// an IP address, it must be for the host in the URL.
 func TestSentinelCertificates(t *testing.T) {
-	server := httptest.NewTLSServer(nil) // for example.com and 127.0.0.1
+	server := httptest.NewTLSServer(nil) // its certificate is for example.com and 127.0.0.1
 	defer server.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
@@ -40,7 +40,7 @@ func TestSentinelCertificates(t *testing.T) {
 				conn.Close()
 			}
 			if (err == nil) != test.want {
-				t.Errorf("%s, with %s in the URL: %v, want it to be let in: %t", test.host, test.inURL, err, test.want)
+				t.Errorf("connecting to %s, with %s in the URL: got %v, want no error: %t", test.host, test.inURL, err, test.want)
 			}
 		})
 	}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestTracked: connections to another server than the primary are closed, and
-// go-redis can look at a socket before it uses it again.
+// TestTracked: leaveOthers closes the connections to servers that are not the
+// primary. go-redis can check a kept connection before it reuses it.
 func TestTracked(t *testing.T) {
 	s := &sentinels{conns: map[*tracked]string{}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -31,15 +31,15 @@ func TestTracked(t *testing.T) {
 	}
 	s.leaveOthers("b:1")
 	if _, err := former.Write([]byte("x")); err == nil {
-		t.Error("a connection to the former primary is open: got no error, want one")
+		t.Error("writing to the former primary: got no error, want one, because the connection is closed")
 	}
 	if _, err := kept.Write([]byte("x")); err != nil {
 		t.Errorf("the connection to the primary: got %v, want no error", err)
 	}
 	if len(s.conns) != 1 {
-		t.Errorf("%d connections are known, want the one that is open", len(s.conns))
+		t.Errorf("got %d tracked connections, want the 1 that is open", len(s.conns))
 	}
 	if err := kept.Close(); err != nil || len(s.conns) != 0 {
-		t.Errorf("closed: %v, %d connections are known, want none", err, len(s.conns))
+		t.Errorf("Close: got %v, and %d tracked connections, want no error and none", err, len(s.conns))
 	}
 }

@@ -17,7 +17,8 @@ import (
 	"matrixrtc-auth/leave/redisstore"
 )
 
-// skewed opens a store of a replica whose clock is wrong by off.
+// skewed opens the store of a replica whose wall clock is wrong by off. It also
+// returns that replica's clock.
 func skewed(t *testing.T, server *miniredis.Miniredis, off time.Duration) (*redisstore.Store, *clock.Clock) {
 	t.Helper()
 	var m clocktest.Machine
@@ -29,7 +30,7 @@ func skewed(t *testing.T, server *miniredis.Miniredis, off time.Duration) (*redi
 func near(t *testing.T, what string, got, want time.Time) {
 	t.Helper()
 	if d := got.Sub(want); d < -2*time.Second || d > 2*time.Second {
-		t.Errorf("%s: got it %v after what it is by this clock, want at most 2 s", what, d)
+		t.Errorf("%s: got a time that is wrong by %v by this replica's clock, want at most 2 s", what, d)
 	}
 }
 
@@ -44,7 +45,7 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 	near(t, "AcceptedAt", onB.AcceptedAt, behind.Now())
 	near(t, "NextRestart", onB.NextRestart, behind.Now().Add(job.NextRestart.Sub(job.AcceptedAt)))
 	if onB.Over(behind.Now(), time.Time{}) != "" {
-		t.Errorf("a job just accepted, by another replica's clock: got that it is over: %s, want that it is not", onB.Over(behind.Now(), time.Time{}))
+		t.Errorf("Over of a new job, read by another replica: got %q, want \"\"", onB.Over(behind.Now(), time.Time{}))
 	}
 
 	lent, err := b.Claim(t.Context(), "b", behind.Now().Add(5*time.Second), 1)
@@ -59,7 +60,8 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 		t.Errorf("Claim when the lease is over: got %v, %v, want one job", taken, err)
 	}
 
-	// The later delegation is the later one, whatever the clocks say.
+	// Of two delegations, the one that was made later counts, whatever the replicas'
+	// wall clocks show.
 	again := delegation(t, "a", behind.Now().Add(5*time.Second))
 	again.DelayID = delegation(t, "b", time.Now()).DelayID
 	if replaced, err := b.Put(t.Context(), again); err != nil || replaced == nil {
@@ -67,7 +69,7 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 	}
 }
 
-// The wall clock of a replica moves nothing.
+// If the wall clock of a replica is set, no time of a job changes.
 func TestClockOfAReplicaJumps(t *testing.T) {
 	server := miniredis.RunT(t)
 	var m clocktest.Machine
@@ -90,9 +92,8 @@ func TestClockOfAReplicaJumps(t *testing.T) {
 	}
 }
 
-// When Redis' clock jumps, or that of another takes its place, no job is late
-// or early, at no replica, one that comes later included: not even where its
-// host is that of a replica, whose wall clock jumps, too.
+// When Redis' clock jumps, no job is due late or early at any replica, not even at
+// one that starts later.
 func TestClockOfRedisJumps(t *testing.T) {
 	for _, jump := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
 		t.Run(fmt.Sprintf("by %v", jump), func(t *testing.T) {
@@ -121,7 +122,7 @@ func TestClockOfRedisJumps(t *testing.T) {
 	}
 }
 
-// A command that was held up does nothing when it comes through.
+// A command that the server runs only after its caller has given up does nothing.
 func TestNotAfter(t *testing.T) {
 	server := miniredis.RunT(t)
 	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())})
@@ -149,10 +150,10 @@ func TestNotAfter(t *testing.T) {
 			calls.Go(func() {
 				begin := time.Now()
 				if err := call(); err == nil {
-					t.Errorf("%s was answered: got no error, want one", what)
+					t.Errorf("%s at a server that hangs: got no error, want one", what)
 				}
 				if took := time.Since(begin); took > 2*time.Second+late() {
-					t.Errorf("%s: got %v, want at most %v", what, took, 2*time.Second+late())
+					t.Errorf("%s at a server that hangs took %v, want at most %v", what, took, 2*time.Second+late())
 				}
 			})
 		})
@@ -161,12 +162,12 @@ func TestNotAfter(t *testing.T) {
 	release()
 	eventually(t, func() error { _, err := s.Count(t.Context(), kept.User); return err })
 	if got := get(t, s, kept.Key, nil); got.Version != kept.Version {
-		t.Errorf("what was held up had an effect: version %d, want %d", got.Version, kept.Version)
+		t.Errorf("the late commands had an effect: got version %d, want %d", got.Version, kept.Version)
 	}
 	get(t, s, delegation(t, "late", time.Now()).Key, leave.ErrNotFound)
 }
 
-// hold has the server run nothing of what it is sent until release is called.
+// hold makes the server run no command until release is called.
 func hold(server *miniredis.Miniredis) (release func()) {
 	open := make(chan struct{})
 	server.Server().SetPreHook(func(*redisserver.Peer, string, ...string) bool {

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// stored is a record with its place: a field of the first form, or an id of the
-// second.
+// stored is a record with its place: a field in the first form, or an id in the
+// second form.
 type stored struct {
 	form         form
 	place, value string
@@ -25,8 +25,7 @@ type place struct {
 
 func (r stored) at() place { return place{r.form, r.place} }
 
-// version returns the version that a script must find, for a write that expects
-// this record.
+// version returns what a write that expects this record must name as its version.
 func (r stored) version() string {
 	if r.value == "" {
 		return absent
@@ -43,7 +42,8 @@ func (r stored) version() string {
 	return noVersion
 }
 
-// The values that a script must find if there is no valid version.
+// What a write must name instead of a version: absent if it expects no record, and
+// noVersion if it expects a record without a valid version.
 const (
 	absent    = "0"
 	noVersion = "?"
@@ -80,9 +80,9 @@ func (r stored) room() (room, prefix string) {
 	return room, roomID(sfu.Room(room))
 }
 
-// pair holds the stored values for one key, in the first form and in the
-// second; "" for none. Both exist only after a replica that does not know the
-// second form has written the job.
+// pair holds the records of one key in the first and in the second form; "" means
+// that there is none. Both exist only after a replica that does not know the second
+// form has written the job.
 type pair struct{ first, second string }
 
 // of returns both values with their places.
@@ -90,8 +90,8 @@ func (p pair) of(key leave.Key) [2]stored {
 	return [2]stored{{first, field(key), p.first}, {second, id(key), p.second}}
 }
 
-// version returns the version that a script must find if it expects both
-// values, as atBoth in ledger.lua does.
+// version returns what a write that expects both records must name as their version.
+// The function atBoth in ledger.lua does the same.
 func (p pair) version() string {
 	a, b := stored{first, "", p.first}.version(), stored{second, "", p.second}.version()
 	switch {
@@ -103,8 +103,8 @@ func (p pair) version() string {
 	return a + "/" + b
 }
 
-// isTwo reports whether the key has two records that scripts accept as jobs.
-// They must be merged before the job is written.
+// isTwo reports whether the key has two records that scripts accept as valid. Then
+// the two must be merged before the job is written.
 func (p pair) isTwo() bool { return strings.Contains(p.version(), "/") }
 
 // read decodes the record of key, with times by the store's time. It reports
@@ -131,8 +131,8 @@ func (s *Store) read(key leave.Key, p pair) (leave.Job, bool) {
 	return leave.Merged(found[0], found[1]), true
 }
 
-// unite merges two records of a key into one, and returns the job. If there is
-// only one, it changes nothing.
+// unite merges two records of a key into one, and returns the job. If there is only
+// one record, it changes nothing and returns an empty job.
 func (s *Store) unite(ctx context.Context, key leave.Key, p pair) (leave.Job, error) {
 	if !p.isTwo() {
 		return leave.Job{}, nil

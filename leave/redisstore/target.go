@@ -13,16 +13,16 @@ import (
 	"matrixrtc-auth/internal/redisurl"
 )
 
-// connections bounds the connections to one server. A script takes tens of
-// microseconds there, so more connections would only wait there instead of
-// here.
+// connections is the most connections to one server. A script takes tens of
+// microseconds, so with more connections the calls would only wait at the server
+// instead of in this process.
 const connections = 32
 
-// target is where to connect, and with which credentials.
+// target says where to connect, and with which credentials.
 type target struct {
 	options   *redis.Options // the options for Redis itself
 	cluster   []string       // the addresses of a cluster's nodes; nil for a single server
-	sentinels *sentinels     // nil if there are none
+	sentinels *sentinels     // the Sentinels to ask for the primary; nil without Sentinels
 	password  func() string  // returns Redis' password
 	further   []string       // other secrets that a message must not contain
 }
@@ -102,7 +102,7 @@ func (t target) client() redis.UniversalClient {
 		ContextTimeoutEnabled: o.ContextTimeoutEnabled, PoolSize: o.PoolSize, MaxActiveConns: o.MaxActiveConns,
 		DialerRetries: o.DialerRetries, MaxRetries: o.MaxRetries, Protocol: o.Protocol, DisableIdentity: o.DisableIdentity,
 		MaintNotificationsConfig: o.MaintNotificationsConfig,
-		// Every command has a key, which decides the node.
+		// Every command has a key, which decides to which node it goes.
 		DisableRoutingPolicies: true,
 	})
 }
@@ -118,8 +118,8 @@ func (t target) secrets() (forms []string) {
 	return forms
 }
 
-// look is called after a call without an answer, because another server may
-// have taken over. It does not wait.
+// look starts to find out whether another server has taken over. It is called after
+// a command got no answer, and does not wait.
 func (t target) look(client redis.UniversalClient) {
 	switch cluster, ok := client.(*redis.ClusterClient); {
 	case ok:
@@ -129,8 +129,8 @@ func (t target) look(client redis.UniversalClient) {
 	}
 }
 
-// silent drops go-redis' own log lines. What matters is in the errors, without
-// the password.
+// silent is a logger that drops the log lines of go-redis, which may contain the
+// password. The errors of this package say what matters.
 type silent struct{}
 
 // Printf prints nothing.

@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestTwoRecords: a replica of the version before is back after it was away for
-// long, and delegates what is there in the form that it does not know. Of the two
-// one is made, with the other to be cancelled, whoever asks first.
+// TestTwoRecords: an old replica is back after a long time, and stores a delegation
+// of a key that has a job in the second form, which it does not know. Whichever call
+// comes first merges the two records, and the job then cancels the earlier leave.
 func TestTwoRecords(t *testing.T) {
 	asks := map[string]func(u *upgrade, key leave.Key){
 		"Get": func(u *upgrade, key leave.Key) { get(u.T, u.second, key, nil) },
@@ -23,7 +23,7 @@ func TestTwoRecords(t *testing.T) {
 		},
 		"Put": func(u *upgrade, key leave.Key) {
 			if _, err := u.second.Put(u.Context(), u.named("earliest", 2*time.Hour)); !errors.Is(err, leave.ErrSuperseded) {
-				u.Errorf("Put of an earlier one: %v", err)
+				u.Errorf("Put of an earlier delegation: got %v, want ErrSuperseded", err)
 			}
 			get(u.T, u.second, key, nil)
 		},
@@ -46,11 +46,11 @@ func TestTwoRecords(t *testing.T) {
 				ask(u, inFirst.Key)
 				got := get(t, u.second, inFirst.Key, nil)
 				if got.DelayID.String() != "after" || len(got.Replaces) != 1 || got.Replaces[0].String() != "before" {
-					t.Errorf("the job is %v and replaces %v, want the later one, which replaces the other", got.DelayID, got.Replaces)
+					t.Errorf("the job has the delay id %v and replaces %v, want \"after\", which replaces \"before\"", got.DelayID, got.Replaces)
 				}
 				u.wantAll(u.second, []leave.Job{got})
 				if jobs, err := u.second.Room(t.Context(), inFirst.Room); err != nil || len(jobs) != 1 {
-					t.Errorf("Room = %v, %v, want one", jobs, err)
+					t.Errorf("Room: got %v, %v, want one job", jobs, err)
 				}
 			})
 		}
@@ -68,8 +68,8 @@ func (u *upgrade) named(delayID string, ago time.Duration) leave.Job {
 	return job
 }
 
-// wantConflict checks that neither of the records can be written or removed by
-// itself.
+// wantConflict checks that write, of the job in one of the two records, returns
+// ErrConflict, and that the two records are one afterwards.
 func (u *upgrade) wantConflict(key leave.Key, write func(leave.Job) error) {
 	u.Helper()
 	job, err := u.first.Get(u.Context(), key)
@@ -77,9 +77,9 @@ func (u *upgrade) wantConflict(key leave.Key, write func(leave.Job) error) {
 		u.Fatal(err)
 	}
 	if err := write(job); !errors.Is(err, leave.ErrConflict) {
-		u.Errorf("a write of one of two: %v, want ErrConflict", err)
+		u.Errorf("writing one of the two records: got %v, want ErrConflict", err)
 	}
 	if old, now := u.server.HGet(jobsKey, "3:key:key"), u.records(); (old == "") == (now == 0) {
-		u.Errorf("in the first form there is %q, in the second %d, want one record", old, now)
+		u.Errorf("got the record %q in the first form and %d records in the second, want one record in all", old, now)
 	}
 }

@@ -16,14 +16,14 @@ import (
 	"matrixrtc-auth/leave/redisstore/internal/first"
 )
 
-// upgrade is a server whose time the test says, with replicas of both versions.
+// upgrade is a server whose clock the test sets, with a replica of each version.
 type upgrade struct {
 	*testing.T
 	server  *miniredis.Miniredis
 	machine clocktest.Machine
 	clock   *clock.Clock
-	first   *first.Store      // the version that knows the first form alone …
-	second  *redisstore.Store // … and this
+	first   *first.Store      // a replica of version 0.2.0, which knows only the first form
+	second  *redisstore.Store // a replica of this version
 }
 
 func newUpgrade(t *testing.T, server *miniredis.Miniredis) *upgrade {
@@ -36,13 +36,14 @@ func newUpgrade(t *testing.T, server *miniredis.Miniredis) *upgrade {
 	return u
 }
 
-// pass has time pass.
+// pass lets the time d pass, on our machine and on the server.
 func (u *upgrade) pass(d time.Duration) {
 	u.machine.Sleep(d)
 	u.server.SetTime(u.machine.Wall())
 }
 
-// later has time pass in which nothing is due, while the replicas claim.
+// later lets the time d pass, while the given replicas claim every 10 s. No job may
+// be due in that time.
 func (u *upgrade) later(d time.Duration, stores ...leave.Store) {
 	u.Helper()
 	for range d / (10 * time.Second) {
@@ -57,17 +58,17 @@ func (u *upgrade) claim(s leave.Store) []leave.Job {
 	u.Helper()
 	jobs, err := s.Claim(u.Context(), "holder", u.clock.Now(), 1000)
 	if err != nil {
-		u.Fatalf("Claim: %v", err)
+		u.Fatalf("Claim: got %v, want no error", err)
 	}
 	return jobs
 }
 
-// fill stores n jobs that are not due for long, and returns them.
+// fill stores n jobs that are not due for 30 hours, and returns them.
 func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
 	u.Helper()
 	for i := range n {
 		job := u.delegated(fmt.Sprint("job", i), 0)
-		job.Key.Room = job.Key.Room[:4] // ten rooms
+		job.Key.Room = job.Key.Room[:4] // so that the jobs are in ten rooms
 		if _, err := s.Put(u.Context(), job); err != nil {
 			u.Fatal(err)
 		}
@@ -76,7 +77,8 @@ func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
 	return jobs
 }
 
-// delegated returns a job that is not due for long, delegated that long ago.
+// delegated returns a job that was delegated ago before now, and that is due 30
+// hours after that.
 func (u *upgrade) delegated(name string, ago time.Duration) leave.Job {
 	job := delegation(u.T, name, u.clock.Now().Add(-ago))
 	job.NextLook, job.NextRestart = job.AcceptedAt.Add(30*time.Hour), job.AcceptedAt.Add(30*time.Hour)
@@ -87,33 +89,34 @@ func (u *upgrade) delegated(name string, ago time.Duration) leave.Job {
 // want checks how many records there are in each form.
 func (u *upgrade) want(inFirst, inSecond int) {
 	u.Helper()
-	old, _ := u.server.HKeys(jobsKey) // no key is none
+	old, _ := u.server.HKeys(jobsKey) // an error means that the hash does not exist
 	if len(old) != inFirst || u.records() != inSecond {
-		u.Errorf("%d records are in the first form and %d in the second, want %d and %d", len(old), u.records(), inFirst, inSecond)
+		u.Errorf("got %d records in the first form and %d in the second, want %d and %d", len(old), u.records(), inFirst, inSecond)
 	}
 	index, _ := u.server.ZMembers(indexKey)
 	if len(index) != inFirst {
-		u.Errorf("%d jobs are in the first form's index, want %d", len(index), inFirst)
+		u.Errorf("got %d jobs in the index of the first form, want %d", len(index), inFirst)
 	}
 }
 
-// wantAll checks that all jobs are there, as they were put, and are counted.
+// wantAll checks that s returns all jobs as they were put, and counts them.
 func (u *upgrade) wantAll(s leave.Store, jobs []leave.Job) {
 	u.Helper()
 	for _, job := range jobs {
 		got, err := s.Get(u.Context(), job.Key)
 		if err != nil || got.DelayID != job.DelayID || got.State != job.State {
-			u.Errorf("Get of %v = %s %v, %v, want %s %v", job.Key, got.State, got.DelayID, err, job.State, job.DelayID)
+			u.Errorf("Get(%v): got the state %s, the delay id %v and the error %v, want %s and %v", job.Key, got.State, got.DelayID, err, job.State, job.DelayID)
 		}
 	}
 	counts, err := s.Count(u.Context(), jobs[0].User)
 	if err != nil || counts.All != len(jobs) || counts.OfUser != len(jobs) || counts.OfServer != len(jobs) || counts.ByState[leave.Waiting] != len(jobs) {
-		u.Errorf("counted %+v, %v, want %d of all", counts, err, len(jobs))
+		u.Errorf("Count: got %+v, %v, want %d jobs in every count", counts, err, len(jobs))
 	}
 }
 
-// TestUpgrade: jobs stay in the form that all replicas know while one lives that
-// knows no other, then all move, and when such a one comes back all move back.
+// TestUpgrade: while a replica runs that knows only the first form, jobs stay in the
+// first form. When it has ended, all jobs move into the second form. When such a
+// replica comes back, all jobs move back.
 func TestUpgrade(t *testing.T) {
 	u := newUpgrade(t, miniredis.RunT(t))
 	const n = 120
@@ -123,7 +126,7 @@ func TestUpgrade(t *testing.T) {
 	u.wantAll(u.second, jobs)
 	versions := u.versions(jobs)
 
-	u.later(50*time.Second, u.second) // the first has ended
+	u.later(50*time.Second, u.second) // the old replica has ended
 	u.want(n, 0)
 	u.later(time.Minute, u.second)
 	u.want(0, n)
@@ -133,11 +136,11 @@ func TestUpgrade(t *testing.T) {
 	}
 	for key, version := range u.versions(jobs) {
 		if version != versions[key] {
-			t.Errorf("the version of %v is %d, want %d: nobody has written it", key, version, versions[key])
+			t.Errorf("the version of %v after its move: got %d, want %d, because nobody has written the job", key, version, versions[key])
 		}
 	}
 
-	again := openFirst(t, u.server) // somebody goes back
+	again := openFirst(t, u.server) // an operator goes back to version 0.2.0
 	again.SetClock(u.clock)
 	u.later(2*time.Minute, again, u.second)
 	u.want(n, 0)
@@ -149,12 +152,12 @@ func TestUpgrade(t *testing.T) {
 
 // records returns how many records there are in the second form.
 func (u *upgrade) records() int {
-	now, _ := u.server.HKeys(recordsKey) // no key is none
+	now, _ := u.server.HKeys(recordsKey) // an error means that the hash does not exist
 	return len(now)
 }
 
-// TestHeld: an operator who goes back has all moved into the first form, where it
-// stays.
+// TestHeld: before an operator goes back to an old version, they can make all jobs
+// move into the first form and stay there.
 func TestHeld(t *testing.T) {
 	u := newUpgrade(t, newSecond(t))
 	const n = 70
@@ -172,7 +175,7 @@ func TestHeld(t *testing.T) {
 	u.wantAll(u.second, jobs)
 }
 
-// TestHeldByNoNumber: what an operator mistypes there keeps the first form, too.
+// TestHeldByNoNumber: a mistyped value of the key also keeps jobs in the first form.
 func TestHeldByNoNumber(t *testing.T) {
 	for _, since := range []string{"", "soon", "9999999999999ms", "nan", "\xff"} {
 		t.Run(fmt.Sprintf("%q", since), func(t *testing.T) {
@@ -198,7 +201,8 @@ func (u *upgrade) versions(jobs []leave.Job) map[leave.Key]uint64 {
 	return all
 }
 
-// TestUpgradeKeepsLease: a job moves with its lease, and who has it can write.
+// TestUpgradeKeepsLease: a leased job keeps its lease when it moves, and its holder
+// can still write it.
 func TestUpgradeKeepsLease(t *testing.T) {
 	u := newUpgrade(t, miniredis.RunT(t))
 	due := u.delegated("due", 0)
@@ -208,7 +212,7 @@ func TestUpgradeKeepsLease(t *testing.T) {
 	u.pass(6 * time.Second)
 	lent := u.claim(u.second)
 	if len(lent) != 1 {
-		t.Fatalf("claimed %v, want one", lent)
+		t.Fatalf("Claim: got %v, want one job", lent)
 	}
 	u.pass(5 * time.Second)
 	if stolen := u.claim(u.second); len(stolen) > 0 {
@@ -216,7 +220,7 @@ func TestUpgradeKeepsLease(t *testing.T) {
 	}
 	u.want(0, 1)
 	if got := get(t, u.second, due.Key, nil); got.Version != lent[0].Version || !got.Lease.Until.Equal(lent[0].Lease.Until) || got.Lease.Holder != "holder" {
-		t.Errorf("moved it is %+v, want the version and the lease of %+v", got, lent[0])
+		t.Errorf("the moved job: got %+v, want the version and the lease of %+v", got, lent[0])
 	}
 	if _, err := u.second.Save(t.Context(), lent[0]); err != nil {
 		t.Errorf("Save by the holder: got %v, want no error", err)
@@ -226,8 +230,8 @@ func TestUpgradeKeepsLease(t *testing.T) {
 	}
 }
 
-// TestWritesAlone: a replica of the version before that does not claim, because all
-// its hands are busy, shows by its writes.
+// TestWritesAlone: an old replica does not claim, because all its workers are busy.
+// Its writes still keep jobs in the first form.
 func TestWritesAlone(t *testing.T) {
 	u := newUpgrade(t, miniredis.RunT(t))
 	job := u.delegated("job", 0)

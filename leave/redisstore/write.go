@@ -7,19 +7,19 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// change is one job's part in the write script.
+// change is a change of one job, for the write script.
 type change struct {
 	job     leave.Job // its times are by the store's time
-	expects string    // the version that must be stored
-	removes bool
-	moves   bool // the record moves into the other form and keeps its version
+	expects string    // the version that must be stored for the change to be made
+	removes bool      // the job is removed
+	moves   bool      // the record moves into the other form and keeps its version
 
-	// value is the job as it is stored in the form in, if it is encoded already.
+	// value is the record of the job in the form in. Both are empty until encoded.
 	in    form
 	value string
 }
 
-// encoded returns the change with the value that is stored in the form.
+// encoded returns the change with the record of its job in the given form.
 func (c change) encoded(form form) (change, error) {
 	if c.removes || c.in == form {
 		return c, nil
@@ -29,18 +29,18 @@ func (c change) encoded(form form) (change, error) {
 	return c, err
 }
 
-// outcome is the result of a change: the new version, or what is stored
-// instead.
+// outcome is the result of a change. If done is true, version is the job's new
+// version. Otherwise stored has the records that were found instead.
 type outcome struct {
 	done    bool
 	version uint64
 	stored  pair
 }
 
-// answerWords is how many words the write script answers for each change.
+// answerWords is how many texts the write script returns for each change.
 const answerWords = 3
 
-// write makes changes, each independent of the others.
+// write makes changes with one script. Each succeeds or fails independently.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -95,13 +95,13 @@ func outcomes(values []string, n int) ([]outcome, error) {
 			continue
 		}
 		results[i].done = true
-		results[i].version, _ = strconv.ParseUint(of[1], 10, 64) // a removed job has none
+		results[i].version, _ = strconv.ParseUint(of[1], 10, 64) // a removed job has no version
 	}
 	return results, nil
 }
 
-// Put stores a new delegation. After a conflict it tries again, for a second at
-// most.
+// Put stores a new delegation. If another write is faster, it tries again, for at
+// most a second.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()

@@ -19,9 +19,9 @@ type result[T any] struct {
 	err   error
 }
 
-// within returns the result of do, or an error if it takes longer than limit or
-// ctx allows: a sleeping disk ignores contexts. do then goes on in the
-// background.
+// within returns the result of do, or an error if do takes longer than limit or
+// ctx allows. It returns in time even if do ignores its context, as a sleeping disk
+// does. do then goes on in the background.
 func within[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline))
@@ -39,7 +39,7 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	case <-ctx.Done():
 	}
 	select {
-	case r := <-done: // it finished at the same moment
+	case r := <-done: // do has finished at the same moment
 		return r.value, r.err
 	default:
 		var none T
@@ -47,13 +47,13 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	}
 }
 
-// errorOf turns a function that only returns an error into one for [within].
+// errorOf turns a function that only returns an error into a function for [within].
 func errorOf(do func(context.Context) error) func(context.Context) (struct{}, error) {
 	return func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) }
 }
 
-// do calls ask of the store or, in an outage, alone on memory. learn gets the
-// result of the store.
+// do calls ask, which asks the store. In an outage, or if that fails, it calls
+// alone, which answers from memory. learn gets the result of a successful ask.
 func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, error), alone func(*outage) (T, error), learn func(T)) (T, error) {
 	if value, err, out := during(s, alone); out {
 		return value, err
@@ -81,7 +81,8 @@ func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error
 	return value, err, true
 }
 
-// without calls alone, after the store failed with cause.
+// without begins an outage, unless there is one, because the store failed with
+// cause. It then calls alone.
 func without[T any](s *Store, cause error, alone func(*outage) (T, error)) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

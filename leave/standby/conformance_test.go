@@ -33,8 +33,8 @@ func TestConformanceOfTwo(t *testing.T) {
 	})
 }
 
-// In an outage memory alone is a store like any other, but for the rooms,
-// which are given out more often.
+// In an outage the Store passes the same tests as any store, except that it returns
+// rooms more often.
 func TestConformanceInOutage(t *testing.T) {
 	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store {
 		s := open(t, dead{})
@@ -45,7 +45,7 @@ func TestConformanceInOutage(t *testing.T) {
 	})
 }
 
-// dead is a store that is not there.
+// dead is a store that cannot be reached.
 type dead struct{ leavetest.Store }
 
 var errDead = errors.New("connection refused")

@@ -10,9 +10,9 @@ import (
 // always is the context for calls to memory, which never wait.
 func always() context.Context { return context.Background() }
 
-// keep stores a copy of job in memory, unless memory has a newer one, because
-// answers to concurrent calls come in any order. The lock is held here and
-// below.
+// keep stores a copy of job in memory. It leaves a newer copy as it is, because
+// answers to concurrent calls come in any order. The lock is held in keep and in the
+// functions below.
 func (s *Store) keep(job leave.Job) {
 	if s.outage != nil && s.outage.hasEnded(job) {
 		return
@@ -27,7 +27,7 @@ func (s *Store) keep(job leave.Job) {
 	_ = s.memory.Merge(always(), []leave.Job{job})
 }
 
-// refresh updates a copy that memory already has.
+// refresh updates the copy of job in memory, if there is one.
 func (s *Store) refresh(job leave.Job) {
 	if _, err := s.memory.Get(always(), job.Key); err == nil {
 		s.keep(job)
@@ -43,16 +43,17 @@ func (s *Store) drop(job leave.Job) {
 
 const (
 	sweepEvery = time.Minute
-	sweepStep  = 256 // copies checked per call
+	sweepStep  = 256 // how many copies one call checks
 )
 
-// sweep is a walk over all copies, some per call.
+// sweep is the progress of a check of all copies. Each call checks some of them.
 type sweep struct {
 	left  []leave.Key
 	began time.Time
 }
 
-// sweepSome removes copies that are no longer useful.
+// sweepSome checks some copies, and removes those of jobs that another process works
+// on. Every sweepEvery it begins to check all copies again.
 func (s *Store) sweepSome(now time.Time) {
 	if len(s.sweep.left) == 0 && now.Sub(s.sweep.began) >= sweepEvery {
 		s.sweep = sweep{s.memory.Keys(), now}
@@ -66,8 +67,8 @@ func (s *Store) sweepSome(now time.Time) {
 	s.sweep.left = s.sweep.left[n:]
 }
 
-// elsewhere reports whether job is overdue by more than the longest period and
-// a lease. Then another process works on it.
+// elsewhere reports whether another process works on job: the copy is overdue by
+// more than the longest period and a lease.
 func elsewhere(job leave.Job, now time.Time) bool {
 	return now.Sub(job.Due()) > max(job.Delay/5*4, 30*time.Second)
 }

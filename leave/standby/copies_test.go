@@ -30,10 +30,10 @@ func TestCopies(t *testing.T) {
 		copies := func() int { return s.Status().Copies }
 		get(t, s, job(t, "only read").Key)
 		if n := copies(); n != 3 {
-			t.Errorf("%d copies, want those of the jobs worked on", n)
+			t.Errorf("got %d copies, want 3: those of the jobs that this process worked on", n)
 		}
-		// Another replica works on one of them: until it is overdue here by a
-		// period, it is kept as it was, or as it was read.
+		// Another replica works on one of the jobs. Its copy here stays as it is until
+		// it is overdue by a period.
 		done := claimed[0]
 		for range 4 {
 			time.Sleep(40 * time.Minute)
@@ -42,12 +42,12 @@ func TestCopies(t *testing.T) {
 			tick(t, s)
 		}
 		if n := copies(); n != 0 {
-			t.Errorf("%d copies, want none of jobs that are overdue by a period", n)
+			t.Errorf("got %d copies, want 0: all are overdue by a period", n)
 		}
 	})
 }
 
-// tick has the store be used as a keeper does.
+// tick uses the store as a keeper does, with ten claims.
 func tick(t *testing.T, s leave.Store) {
 	t.Helper()
 	for range 10 {
@@ -57,7 +57,7 @@ func tick(t *testing.T, s leave.Store) {
 	}
 }
 
-// What another replica has done to a job shows in the copy when it is read.
+// When a job is read, its copy gets what another replica has changed.
 func TestCopiesAreRefreshed(t *testing.T) {
 	for name, read := range map[string]func(t *testing.T, s leave.Store, j leave.Job){
 		"by Get":  func(t *testing.T, s leave.Store, j leave.Job) { get(t, s, j.Key) },
@@ -89,7 +89,7 @@ func TestCancelledStaysSo(t *testing.T) {
 		put(t, s, delegated(t, "a", "d2", time.Now().Add(time.Second)))
 		behind.set(fails)
 		if got := get(t, s, job(t, "a").Key); len(got.Replaces) != 1 {
-			t.Errorf("memory would cancel %q, want what was replaced", got.Replaces)
+			t.Errorf("Replaces of the copy is %q, want the replaced d1", got.Replaces)
 		}
 		behind.set(none)
 		time.Sleep(soon)
@@ -97,7 +97,7 @@ func TestCancelledStaysSo(t *testing.T) {
 		save(t, s, j.Cancelled(j.Replaces[0]))
 		behind.set(fails)
 		if got := get(t, s, j.Key); len(got.Replaces) != 0 {
-			t.Errorf("to be cancelled: got %q, want nothing", got.Replaces)
+			t.Errorf("Replaces of the copy is %q, want none: d1 was cancelled", got.Replaces)
 		}
 	})
 }
@@ -118,7 +118,7 @@ func TestRoomsInOutage(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		if claims != 12 {
-			t.Errorf("the room was looked at %d times in a minute, want every 5 s", claims)
+			t.Errorf("ClaimRooms returned the room %d times in a minute, want 12: every 5 s", claims)
 		}
 	})
 }

@@ -9,12 +9,12 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// copying answers calls from copies in an outage, because the jobs of the store
-// are out of reach.
+// copying is the mode for a store whose jobs cannot be reached in an outage. Then it
+// answers calls from copies.
 type copying struct{ s *Store }
 
-// Put stores a new delegation. In an outage it accepts a limited number; beyond
-// that the error is a *[leave.LimitError].
+// Put stores a new delegation. In an outage it accepts up to mostAccepted new jobs,
+// and returns a *[leave.LimitError] for more.
 func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	job.Version = 0 // a job has no version before it is stored
 	return do(ctx, c.s,
@@ -77,8 +77,8 @@ func (c copying) Claim(ctx context.Context, holder string, now time.Time, n int)
 		})
 }
 
-// ClaimRooms returns up to n rooms that were not returned within the last
-// every. In an outage each is due every 5 s.
+// ClaimRooms returns up to n rooms. A room that was returned less than every ago is
+// left out. In an outage each room is returned at least every 5 s.
 func (c copying) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) ([]sfu.Room, error) { return c.s.store.ClaimRooms(ctx, now, every, n) },
@@ -100,8 +100,8 @@ func (c copying) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 		})
 }
 
-// Rooms returns the rooms in which a participant is, or was just now. In an
-// outage they are those that this process knows.
+// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]). In an outage it
+// returns those that this process knows.
 func (c copying) Rooms(ctx context.Context) ([]sfu.Room, error) {
 	return do(ctx, c.s,
 		c.s.store.Rooms,
@@ -109,7 +109,7 @@ func (c copying) Rooms(ctx context.Context) ([]sfu.Room, error) {
 		func([]sfu.Room) {})
 }
 
-// Count returns how many jobs there are. In an outage it counts those that this
+// Count returns how many jobs there are. In an outage it counts the jobs that this
 // process knows.
 func (c copying) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
 	return do(ctx, c.s,
@@ -140,7 +140,8 @@ func (c copying) probe(ctx context.Context) error {
 	return err
 }
 
-// deliver writes changes to the store. It may write one twice.
+// deliver writes changes to the store. A change may be written twice, which is
+// harmless.
 func (c copying) deliver(ctx context.Context, w work) error {
 	var jobs []leave.Job
 	for _, key := range w.changed {

@@ -1,14 +1,14 @@
-// Package standby continues from memory when the store of delegated leaves does
-// not answer: a frozen Redis, a sleeping disk or a full one.
+// Package standby lets the service go on from memory while the store of delegated
+// leaves does not answer: a frozen Redis, or a disk that sleeps or is full.
 //
 // A [Store] is put in front of another store. While the other store answers, it
-// gets every call. The Store keeps a copy in memory of each job that this
-// process accepted or worked on last. An outage begins when a call has no answer
-// after a second, or when the answer says that the store cannot work. From then
-// on the Store answers all calls from the copies, without waiting, this one
-// included. Jobs are worked on and new ones are accepted as usual. Meanwhile the
-// Store asks the other store again, with growing pauses. When that answers, the
-// Store merges all changes into it, and the outage ends.
+// gets every call. The Store keeps a copy in memory of each job that this process
+// accepted or worked on last. An outage begins when a call has no answer after a
+// second, or when the answer says that the other store cannot work. From that call
+// on, the Store answers all calls from the copies, without waiting. So the keeper
+// goes on, and new jobs are accepted. Meanwhile the Store asks the other store again
+// and again, with growing pauses. When the other store answers, the Store merges all
+// changes into it, and the outage ends.
 //
 //	            no answer for a second, a failure, or ErrForgotten
 //	     ┌────────────────────────────────────────────────────────────┐
@@ -42,6 +42,6 @@
 // period. In that case another replica works on it or has seen its end.
 //
 // A store that has all its jobs in memory, such as a filestore, needs no copies
-// ([Resident]). In an outage its own memory answers, with its own versions. What
-// it could not write is written when its disk answers again.
+// ([Resident]). In an outage that memory answers, with the usual versions. Changes
+// that could not be written are written when the disk answers again.
 package standby

@@ -2,7 +2,8 @@ package standby
 
 import "time"
 
-// WithoutHaste has s give out rooms in an outage as often as outside of one.
+// WithoutHaste makes s return rooms in an outage as seldom as without one. It returns
+// s.
 func WithoutHaste(s *Store) *Store {
 	s.looks = 1000 * time.Hour
 	return s

@@ -17,30 +17,30 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// fault is what a store does instead of its work.
+// fault is a way in which a store does not do its work.
 type fault int32
 
 const (
 	none   fault = iota
-	fails        // it says so at once
-	hangs        // it does nothing until the time is up
-	sleeps       // it does nothing until it is well again, and knows no time
-	mute         // it does its work, and does not answer
-	full         // it answers questions, and can write nothing
-	slow         // it does its work, and answers half a second later
+	fails        // the store returns an error at once
+	hangs        // the store does nothing until the call's context ends
+	sleeps       // the store does nothing until the fault ends, and ignores contexts
+	mute         // the store does its work, but does not answer
+	full         // the store answers questions, but cannot write
+	slow         // the store does its work, and answers half a second later
 )
 
-// errFails is long, as what a server says may be.
+// errFails is a long error of several lines, as a server may return one.
 var errFails = errors.New("no space left on device\n" + strings.Repeat("x", 10_000))
 
-// faulty is one replica's end of a store with faults. The store itself is
-// beside it, for what other replicas do.
+// faulty is a store as one replica sees it, with faults. Its field Store is the store
+// without faults, through which a test does what other replicas do.
 type faulty struct {
 	*memstore.Store
 	fault  atomic.Int32
-	lost   atomic.Bool // its jobs, and nobody has called Merge yet
-	asked  atomic.Int32
-	within atomic.Int32 // calls that have not returned
+	lost   atomic.Bool  // the store has lost its jobs, and Merge was not called yet
+	asked  atomic.Int32 // how many calls there were
+	within atomic.Int32 // how many calls have not returned
 
 	mu    sync.Mutex
 	awake chan struct{}
@@ -48,7 +48,7 @@ type faulty struct {
 
 func newFaulty() *faulty { return &faulty{Store: memstore.New(), awake: make(chan struct{})} }
 
-// another returns another replica's end of the same store.
+// another returns the same store as another replica sees it.
 func (f *faulty) another() *faulty { return &faulty{Store: f.Store, awake: make(chan struct{})} }
 
 func (f *faulty) set(what fault) {
@@ -60,7 +60,8 @@ func (f *faulty) set(what fault) {
 	}
 }
 
-// forget has the store lose everything, which each end is to learn.
+// forget makes the store lose all its jobs. ends are the store as each replica sees
+// it, all of which return ErrForgotten from now on.
 func forget(t *testing.T, ends ...*faulty) {
 	t.Helper()
 	for _, f := range ends {
@@ -103,8 +104,8 @@ func (f *faulty) through(ctx context.Context, do func() error) error {
 	return err
 }
 
-// writes is through for what a full disk does not take, and a database no
-// number beyond its largest.
+// writes is like through, for a write. It fails if the disk is full, or if the version
+// is larger than databases can store.
 func (f *faulty) writes(ctx context.Context, version uint64, do func() error) error {
 	if fault(f.fault.Load()) == full || version > math.MaxInt64 {
 		return errFails
@@ -168,10 +169,11 @@ func (f *faulty) Merge(ctx context.Context, jobs []leave.Job) error {
 	return f.writes(ctx, 0, func() error { return f.Store.Merge(ctx, jobs) })
 }
 
-// job returns the job of an hour's leave; name is all its names.
+// job returns a job with a delay of an hour. name is its room, its identity and its
+// delay id.
 func job(t testing.TB, name string) leave.Job { return delegated(t, name, name, time.Now()) }
 
-// delegated returns the job of an hour's leave, delegated at.
+// delegated returns a job with a delay of an hour, which was delegated at the time at.
 func delegated(t testing.TB, name, delayID string, at time.Time) leave.Job {
 	t.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -215,12 +217,12 @@ func save(t *testing.T, s leave.Store, j leave.Job) leave.Job {
 func wantErr(t *testing.T, what string, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
-		t.Errorf("%s: %v, want %v", what, err, want)
+		t.Errorf("%s: got %v, want %v", what, err, want)
 	}
 }
 
-// write writes a change as a keeper does: after a conflict to what there is by
-// then.
+// write saves a changed job as a keeper does: after a conflict it changes the job
+// that is stored by then.
 func write(t *testing.T, s leave.Store, j leave.Job, change func(leave.Job) leave.Job) {
 	t.Helper()
 	for range 3 {
@@ -234,7 +236,7 @@ func write(t *testing.T, s leave.Store, j leave.Job, change func(leave.Job) leav
 	t.Error("got nothing but conflicts, want an end of them")
 }
 
-// end ends a job as a keeper does.
+// end deletes a job as a keeper does: after a conflict it deletes the stored job.
 func end(t *testing.T, s leave.Store, j leave.Job) {
 	t.Helper()
 	for range 3 {
@@ -254,12 +256,12 @@ func wantDegraded(t *testing.T, s *standby.Store, want bool) standby.Status {
 	t.Helper()
 	status := s.Status()
 	if status.Degraded != want {
-		t.Fatalf("degraded is %v, want %v: %+v", status.Degraded, want, status)
+		t.Fatalf("Status: got %+v, want Degraded to be %v", status, want)
 	}
 	return status
 }
 
-// took checks how long something takes.
+// took checks that do takes exactly the time want.
 func took(t *testing.T, what string, want time.Duration, do func()) {
 	t.Helper()
 	begin := time.Now()

@@ -12,22 +12,22 @@ import (
 )
 
 const (
-	// The pauses between two questions to the store. The first question comes at
-	// once. The pauses grow from firstPause to longestPause. They keep growing if
-	// the next outage begins within soon: a full disk can be read, and seems to
-	// work until something is written.
+	// The pauses between two questions to the store in an outage. The first question
+	// comes at once. The pauses grow from firstPause to longestPause. If the next
+	// outage begins within soon, they go on from where they were: a full disk can be
+	// read, and seems to work until something is written.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 2 * time.Second
 	soon         = 30 * time.Second
-	// batch is how many jobs are merged at a time.
+	// batch is how many jobs one merge writes.
 	batch = 500
-	// lastBatch and its time bound the last merge, during which every call waits.
-	// After it no change is left.
+	// lastBatch is how many jobs the last merge of an outage may write, and lastTime
+	// how long it may take. They are small because every call waits meanwhile.
 	lastBatch = 100
 	lastTime  = answerTime / 4
 	// removers is how many jobs are removed at once.
 	removers = 16
-	// removeTries bounds the tries to remove a job that others write.
+	// removeTries is how often remove tries to remove a job that others write.
 	removeTries = 4
 )
 
@@ -50,7 +50,7 @@ func (s *Store) begin(cause error) {
 	}
 }
 
-// recover asks the store until it answers and has all changes.
+// recover asks the store again and again until it answers and has all changes.
 func (s *Store) recover(pause time.Duration) {
 	s.observe(s.Status())
 	for timing.Sleep(s.stopped, pause) {
@@ -165,7 +165,8 @@ func (o *outage) take(n int) work {
 	return w
 }
 
-// giveBack returns changes that the store did not take, because of cause.
+// giveBack returns changes that the store did not accept to the changes left, and
+// records the cause.
 func (o *outage) giveBack(w work, cause error) {
 	for _, key := range w.changed {
 		o.changed[key] = struct{}{}
@@ -198,9 +199,9 @@ func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 	return context.Cause(ctx)
 }
 
-// remove removes a job that has ended here, unless another replica has newer
-// information. If the job is written all the time, another process works on it,
-// and will learn from the homeserver that it has ended.
+// remove removes a job that has ended in this process, unless another replica has
+// written newer information. It gives up after removeTries: then another process
+// writes the job all the time, and will learn from the homeserver that it has ended.
 func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 	for range removeTries {
 		stored, err := ask(ctx, func(ctx context.Context) (leave.Job, error) { return s.store.Get(ctx, ended.Key) })

@@ -25,7 +25,7 @@ func TestEndedStaysEnded(t *testing.T) {
 		}
 		put(t, s, delegated(t, "again", "again later", time.Now()))
 
-		// What other replicas do to the store meanwhile.
+		// Other replicas lease one job, restart one, and replace one.
 		lent := get(t, behind.Store, job(t, "lent").Key)
 		lent.Lease = leave.Lease{Holder: "other", Until: time.Now().Add(time.Second)}
 		save(t, behind.Store, lent)
@@ -43,7 +43,7 @@ func TestEndedStaysEnded(t *testing.T) {
 			if want == "" {
 				wantErr(t, "Get of "+name, err, leave.ErrNotFound)
 			} else if err != nil || got.DelayID.String() != want {
-				t.Errorf("%s: the job is %q, %v, want %q", name, got.DelayID, err, want)
+				t.Errorf("the job %q in the store: got the delay id %q, %v, want %q", name, got.DelayID, err, want)
 			}
 		}
 	})
@@ -78,7 +78,8 @@ func TestForgotten(t *testing.T) {
 	})
 }
 
-// Two replicas without their store have each its own view of the same call.
+// While their store is away, two replicas change their own copies of the same jobs.
+// After that the later changes count.
 func TestTwoReplicas(t *testing.T) {
 	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
 		a, b := open(t, behind), open(t, behind)
@@ -101,7 +102,7 @@ func TestTwoReplicas(t *testing.T) {
 		wantDegraded(t, a, false)
 		wantDegraded(t, b, false)
 		if got := get(t, a, onB.Key).Restarted; !got.Equal(onB.Restarted) {
-			t.Errorf("Restarted is %v, want the last, %v", got, onB.Restarted)
+			t.Errorf("Restarted is %v, want %v, the last restart of the two", got, onB.Restarted)
 		}
 		moved := get(t, a, job(t, "moved").Key)
 		if moved.DelayID.String() != "later" || len(moved.Replaces) != 1 || moved.Replaces[0].String() != "earlier" {
@@ -110,9 +111,9 @@ func TestTwoReplicas(t *testing.T) {
 	})
 }
 
-// A replica that hears nothing of the store for a second works from its copies,
-// and has the jobs that another replica claimed meanwhile. Whoever of the two
-// writes last has the last word, and no job comes twice or gets lost.
+// A replica that gets no answer of the store works from its copies, and so works on
+// jobs that another replica has claimed. Afterwards the last write of the two counts,
+// and no job is doubled or lost.
 func TestClaimedByTwo(t *testing.T) {
 	for _, what := range []fault{hangs, mute} {
 		t.Run(map[fault]string{hangs: "hangs", mute: "mute"}[what], func(t *testing.T) {
@@ -137,7 +138,7 @@ func claimedByTwo(t *testing.T, what fault) {
 		time.Sleep(100 * time.Millisecond)
 		write(t, b, onB[i], worked)
 	}
-	end(t, a, get(t, a, onA[0].Key)) // both have sent it
+	end(t, a, get(t, a, onA[0].Key)) // both replicas have sent this leave
 	end(t, b, get(t, b, onA[0].Key))
 
 	behind.set(none)
@@ -154,7 +155,7 @@ func claimedByTwo(t *testing.T, what fault) {
 	claimAll(t, b, 0)
 }
 
-// claimAll claims all that is due, which is to be want jobs.
+// claimAll claims all due jobs, and checks that there are want of them.
 func claimAll(t *testing.T, s leave.Store, want int) []leave.Job {
 	t.Helper()
 	jobs, err := s.Claim(t.Context(), "holder", time.Now(), want+1)
@@ -164,7 +165,7 @@ func claimAll(t *testing.T, s leave.Store, want int) []leave.Job {
 	return jobs
 }
 
-// worked is restarted, by who gives the lease back.
+// worked returns j restarted and without its lease, as a keeper gives it back.
 func worked(j leave.Job) leave.Job {
 	j.Lease = leave.Lease{}
 	return restarted(j)
@@ -194,7 +195,8 @@ func TestMostAccepted(t *testing.T) {
 	})
 }
 
-// A store that sleeps is not asked again and again: the calls would pile up.
+// While a call to a sleeping store has not returned, the Store makes no further call,
+// so that calls do not pile up.
 func TestCallsDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -207,7 +209,7 @@ func TestCallsDoNotPileUp(t *testing.T) {
 		callers.Wait()
 		time.Sleep(time.Hour)
 		if n := behind.within.Load(); n > 21 {
-			t.Errorf("%d calls wait for the store, want those of the callers and one", n)
+			t.Errorf("%d calls wait for the store, want at most 21: those of the 20 callers and one more", n)
 		}
 		behind.set(none)
 		time.Sleep(soon)
@@ -215,7 +217,7 @@ func TestCallsDoNotPileUp(t *testing.T) {
 	})
 }
 
-// A store that answers with errors is asked ever less often.
+// The Store asks a store that returns errors with growing pauses.
 func TestPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -224,16 +226,17 @@ func TestPauses(t *testing.T) {
 		put(t, s, job(t, "a"))
 		time.Sleep(time.Second)
 		if n := behind.asked.Swap(0); n < 4 || n > 12 {
-			t.Errorf("asked %d times in the first second, want 4 to 12", n)
+			t.Errorf("the store got %d calls in the first second, want 4 to 12", n)
 		}
 		time.Sleep(time.Minute)
 		if n := behind.asked.Load(); n < 25 || n > 65 {
-			t.Errorf("asked %d times in a minute, want one every one to two seconds", n)
+			t.Errorf("the store got %d calls in a minute, want 25 to 65", n)
 		}
 	})
 }
 
-// A disk that is full answers the question whether it is there.
+// A full disk answers questions but accepts no write. The outage lasts until the disk
+// has room again.
 func TestFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -241,7 +244,7 @@ func TestFull(t *testing.T) {
 		put(t, s, job(t, "ended"))
 		put(t, s, job(t, "written"))
 		behind.set(full)
-		const n = 1500 // more than are merged at a time
+		const n = 1500 // more jobs than one merge writes
 		for i := range n {
 			put(t, s, job(t, fmt.Sprint(i)))
 		}
@@ -249,7 +252,7 @@ func TestFull(t *testing.T) {
 		write(t, s, get(t, s, job(t, "written").Key), restarted)
 		time.Sleep(10 * time.Minute)
 		if status := wantDegraded(t, s, true); status.Unmerged != n+2 {
-			t.Errorf("%d jobs are to be written, want %d", status.Unmerged, n+2)
+			t.Errorf("Status.Unmerged is %d, want %d", status.Unmerged, n+2)
 		}
 		behind.set(none)
 		time.Sleep(soon)
@@ -258,7 +261,8 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// A disk that is full seems to be well while there is nothing to write.
+// A full disk seems to work while nothing must be written. The Store does not begin
+// and end outages all the time because of that.
 func TestFullDoesNotFlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -269,7 +273,7 @@ func TestFullDoesNotFlap(t *testing.T) {
 			time.Sleep(50 * time.Millisecond)
 		}
 		if n := s.Status().Outages; n > 200 {
-			t.Errorf("%d outages in five minutes, want at most one every two seconds or so", n)
+			t.Errorf("got %d outages in five minutes, want at most 200", n)
 		}
 		behind.set(none)
 		time.Sleep(soon + time.Minute)

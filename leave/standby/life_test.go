@@ -29,7 +29,7 @@ func TestBeginsDegraded(t *testing.T) {
 	})
 }
 
-// observed notes the states that it is told of.
+// observed records the states with which observe is called.
 type observed struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// What was read on one side is not written on the other.
+// A job that was read from the store cannot be written to memory, and the reverse.
 func TestVersionsDoNotCross(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -39,8 +39,8 @@ func TestVersionsDoNotCross(t *testing.T) {
 	})
 }
 
-// A job of which memory knows nothing, because another replica works on it,
-// was read before the outage and written in it.
+// A job without a copy, because another replica works on it, is read before an outage
+// and written or deleted in the outage. The change gets to the store afterwards.
 func TestStrayWrite(t *testing.T) {
 	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
 		s := open(t, behind)
@@ -60,14 +60,14 @@ func TestStrayWrite(t *testing.T) {
 		behind.set(none)
 		time.Sleep(soon)
 		if got := get(t, behind.Store, saved.Key).LeftSession; got != "PA_1" {
-			t.Errorf("the report was lost: got %q, want PA_1", got)
+			t.Errorf("LeftSession in the store after the outage is %q, want PA_1", got)
 		}
 		_, err := behind.Store.Get(t.Context(), ended.Key)
-		wantErr(t, "Get of what ended", err, leave.ErrNotFound)
+		wantErr(t, "Get of the job that ended", err, leave.ErrNotFound)
 	})
 }
 
-// overtaken has the answer to first come after that to then.
+// overtaken makes the answer to the call first come after the answer to then.
 func overtaken(t *testing.T, behind *faulty, first, then func()) {
 	t.Helper()
 	behind.set(slow)
@@ -98,13 +98,13 @@ func TestAnswersOutOfOrder(t *testing.T) {
 		})
 		again := job(t, "again")
 		put(t, s, again)
-		put(t, s, again) // as a client that got no answer does
+		put(t, s, again) // as if a client had got no answer and tried again
 		write(t, s, get(t, s, again.Key), func(j leave.Job) leave.Job { j.Looks = 7; return j })
 		put(t, s, again)
 
 		behind.set(fails)
 		if got := get(t, s, j.Key); !got.Restarted.Equal(j.Restarted) {
-			t.Errorf("the copy was restarted at %v, want %v", got.Restarted, j.Restarted)
+			t.Errorf("Restarted of the copy is %v, want %v", got.Restarted, j.Restarted)
 		}
 		if got := get(t, s, gone.Key); got.DelayID.String() != "later" {
 			t.Errorf("the copy: got the delay id %q, want later", got.DelayID)
@@ -115,7 +115,8 @@ func TestAnswersOutOfOrder(t *testing.T) {
 	})
 }
 
-// The answer to a call comes after others have had none.
+// The answer to a call comes after an outage has begun because of another call. The
+// copy gets the change, unless the job has ended meanwhile.
 func TestAnswerInOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -132,7 +133,7 @@ func TestAnswerInOutage(t *testing.T) {
 		saved := get(t, s, job(t, "saved").Key)
 		inOutage(func() { saved = save(t, s, restarted(saved)) }, func() { get(t, s, saved.Key) })
 		if got := get(t, s, saved.Key); !got.Restarted.Equal(saved.Restarted) {
-			t.Errorf("memory does not know what was saved: restarted at %v, want %v", got.Restarted, saved.Restarted)
+			t.Errorf("Restarted of the copy is %v, want %v, as the late answer says", got.Restarted, saved.Restarted)
 		}
 		behind.set(none)
 		time.Sleep(soon)

@@ -13,16 +13,17 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// outage is the time from the first call without an answer until all changes
-// since are merged. The lock of the Store is held for its methods.
+// outage is the state of an outage. An outage lasts from the first call without an
+// answer until all changes since then are merged. Callers of its methods hold the
+// lock of the Store.
 type outage struct {
 	memory *memstore.Store
 	mark   uint64 // the mark in the versions of this outage
 	cause  error  // the store's last error, as clipped text
 
-	accepted map[leave.Key]struct{}   // accepted since the outage began
-	changed  map[leave.Key]struct{}   // still to be merged
-	ended    map[delegation]leave.Job // still to be removed
+	accepted map[leave.Key]struct{}   // the new jobs that were accepted in the outage
+	changed  map[leave.Key]struct{}   // the changed jobs that are still to be merged
+	ended    map[delegation]leave.Job // the ended jobs that are still to be removed
 }
 
 // delegation identifies one delegation of a key.
@@ -45,11 +46,11 @@ func newOutage(memory *memstore.Store, number uint64, cause error) *outage {
 	return o
 }
 
-// maxCause bounds the kept bytes of a store's error.
+// maxCause is how many bytes of a store's error are kept.
 const maxCause = 200
 
-// noteCause records the store's error. A store that has lost its jobs will get
-// all of them.
+// noteCause records the store's error. If the store has lost its jobs, all copies
+// count as changed, so that the store gets them again.
 func (o *outage) noteCause(cause error) {
 	o.cause = errors.New(text.Clip(cause.Error(), maxCause))
 	if errors.Is(cause, leave.ErrForgotten) {
@@ -95,8 +96,8 @@ func (o *outage) allShown(jobs []leave.Job) []leave.Job {
 	return jobs
 }
 
-// read returns memory's copy of job, if the caller read job from memory in this
-// outage.
+// read returns job with the version that memory knows. It reports whether the caller
+// has read job from memory in this outage.
 func (o *outage) read(job leave.Job) (leave.Job, bool) {
 	own := job.Version&markBits == o.mark
 	job.Version &^= markBits
@@ -119,7 +120,8 @@ func (o *outage) stray(job leave.Job) bool {
 	return err != nil
 }
 
-// errUnknown is a single value, so that two results can be compared.
+// errUnknown is the error for a job that memory does not have. It is a single value,
+// so that two results can be compared.
 var errUnknown = fmt.Errorf("%w here, and %w", leave.ErrNotFound, leave.ErrAway)
 
 func (o *outage) get(key leave.Key) (leave.Job, error) {
@@ -130,7 +132,8 @@ func (o *outage) get(key leave.Key) (leave.Job, error) {
 	return o.shown(job), nil
 }
 
-// accept counts a new job that is about to be put, or refuses it.
+// accept counts a new job that is about to be put. It returns an error if there are
+// too many.
 func (o *outage) accept(key leave.Key) error {
 	switch _, err := o.memory.Get(always(), key); {
 	case err == nil:

@@ -13,14 +13,14 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Each test makes up as many stories of outages as it does by default, or as many
-// as these flags say.
+// Each test simulates a number of random outages: a default number of its own, or as
+// many as these flags say.
 var (
-	seeds     = flag.Uint64("seeds", 0, "how many stories of outages each test makes up; 0 for as many as usual")
-	firstSeed = flag.Uint64("seed", 0, "the first of them")
+	seeds     = flag.Uint64("seeds", 0, "how many random runs each test makes; 0 means the test's default")
+	firstSeed = flag.Uint64("seed", 0, "the seed of the first run")
 )
 
-// eachSeed runs test in a bubble for each story, of which there are usually n.
+// eachSeed runs test in a bubble for each seed. n is the default number of seeds.
 func eachSeed(t *testing.T, n uint64, test func(t *testing.T, seed uint64)) {
 	for i := range cmp.Or(*seeds, n) {
 		seed := *firstSeed + i
@@ -30,8 +30,8 @@ func eachSeed(t *testing.T, n uint64, test func(t *testing.T, seed uint64)) {
 	}
 }
 
-// TestNothingIsLost has many write jobs of their own through two replicas
-// while the store comes and goes. In the end it has what each wrote last.
+// TestNothingIsLost: many workers write jobs through two replicas, while the store
+// fails again and again. In the end the store has what each worker wrote last.
 func TestNothingIsLost(t *testing.T) { eachSeed(t, 20, comeAndGo) }
 
 func comeAndGo(t *testing.T, seed uint64) {
@@ -52,14 +52,14 @@ func comeAndGo(t *testing.T, seed uint64) {
 		time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
 		what := []fault{fails, hangs, mute}[random.IntN(3)]
 		here.set(what)
-		if random.IntN(3) > 0 { // or it is only this replica that has no connection
+		if random.IntN(3) > 0 { // otherwise only the first replica cannot reach the store
 			there.set(what)
 		}
 		time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
 		if random.IntN(4) == 0 {
 			here.set(fails)
 			there.set(fails)
-			time.Sleep(time.Second) // until the last call is through
+			time.Sleep(time.Second) // until the last call has ended
 			forget(t, here, there)
 		}
 		here.set(none)
@@ -79,7 +79,7 @@ func comeAndGo(t *testing.T, seed uint64) {
 	}
 }
 
-// wanted is what has to be stored in the end.
+// wanted is the state that a job must have in the store in the end.
 type wanted struct {
 	key   leave.Key
 	ended bool
@@ -90,11 +90,12 @@ func (w wanted) check(t *testing.T, s leave.Store) {
 	t.Helper()
 	j, err := s.Get(t.Context(), w.key)
 	if ended := err != nil; ended != w.ended || j.Looks != w.looks {
-		t.Errorf("%s: ended is %v (%v), want %v; %d writes, want %d", w.key.Room, ended, err, w.ended, j.Looks, w.looks)
+		t.Errorf("the job %s in the store: got ended %v (%v) and %d writes, want ended %v and %d writes", w.key.Room, ended, err, j.Looks, w.ended, w.looks)
 	}
 }
 
-// worker has jobs come, be written, and mostly go.
+// worker stores jobs in s, writes them some times, and ends most of them. It returns
+// the state that each must have in the end.
 func worker(t *testing.T, s leave.Store, name string, random *rand.Rand) (results []wanted) {
 	begin := time.Now()
 	for n := 0; time.Since(begin) < 2*time.Minute; n++ {

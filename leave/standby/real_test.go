@@ -15,9 +15,9 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// Everything here needs a redis-server: make test-redis. A limit is what tells
-// the second that a store has from the limits of the Redis client, 3 s and more,
-// on a machine that is busy; the second itself is proven in virtual time.
+// All tests in this file need a redis-server: make test-redis runs them. Their time
+// limits show that the Store waits for a second, and not for the 3 s and more of the
+// Redis client, even on a busy machine. Tests in virtual time prove the exact second.
 
 // servers runs a test with a single server and with a cluster.
 func servers(t *testing.T, test func(t *testing.T, server *redistest.Server, url string)) {
@@ -44,11 +44,11 @@ func TestRealFrozen(t *testing.T) {
 			begin := time.Now()
 			get(t, s, job(t, name).Key)
 			if took := time.Since(begin); took > 2*time.Second+late() {
-				t.Errorf("the first call took %v, want a second", took)
+				t.Errorf("the first call took %v, want about a second", took)
 			}
 		}
 		names := []string{"on a", "on b"}
-		// None of them waits a second for Redis: together that were minutes.
+		// None of these calls waits a second for Redis: otherwise all would take minutes.
 		begin := time.Now()
 		for i := range 100 {
 			names = append(names, fmt.Sprint("a", i), fmt.Sprint("b", i))
@@ -58,7 +58,7 @@ func TestRealFrozen(t *testing.T) {
 		end(t, b, get(t, b, job(t, "ended").Key))
 		write(t, a, get(t, a, job(t, "on a").Key), restarted)
 		if took := time.Since(begin); took > 10*time.Second+late() {
-			t.Errorf("calls in the outage: got %v together, want at most %v", took, 10*time.Second+late())
+			t.Errorf("all calls in the outage took %v, want at most %v", took, 10*time.Second+late())
 		}
 		restartedAt := get(t, a, job(t, "on a").Key).Restarted
 		frozen := time.NewTimer(4 * time.Second)

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// replica opens a store as a replica of the service has it.
+// replica opens a standby store before the Redis at url, as a replica of the service
+// does.
 func replica(t *testing.T, url string) *standby.Store {
 	t.Helper()
 	behind, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must(url)})
@@ -22,7 +23,7 @@ func replica(t *testing.T, url string) *standby.Store {
 	return open(t, behind)
 }
 
-// waitFor waits for what the real clock brings.
+// waitFor waits in real time, for up to 15 s, until done reports true.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -33,7 +34,7 @@ func waitFor(t *testing.T, what string, done func() bool) {
 		}
 		<-tick.C
 	}
-	t.Fatalf("got nothing in time, want %s", what)
+	t.Fatalf("after 15 s: want that %s, got that it does not happen", what)
 }
 
 // working returns a condition: the store answers, and all replicas have
@@ -67,7 +68,7 @@ func wantJobs(t *testing.T, s leave.Store, names ...string) {
 func wantCount(t *testing.T, s leave.Store, want int) {
 	t.Helper()
 	if n, err := s.Count(t.Context(), job(t, "a").User); n.All != want || err != nil {
-		t.Errorf("%d jobs are stored (%v), want %d", n.All, err, want)
+		t.Errorf("Count: got %d jobs (%v), want %d", n.All, err, want)
 	}
 }
 

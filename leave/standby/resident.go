@@ -13,25 +13,24 @@ import (
 // may not answer.
 type Resident interface {
 	Behind
-	// Memory returns the store with its jobs, which answers every call. Only
-	// writes need the disk.
+	// Memory returns the store in memory with all jobs. It can answer every call;
+	// only writes need the disk.
 	Memory() *memstore.Store
-	// Commit returns when the current state of the jobs of keys is on the disk.
-	// Without keys, it returns when the disk has accepted any write.
+	// Commit returns when the current state of the jobs with these keys is on the
+	// disk. Without keys, it returns when the disk has accepted an empty write.
 	Commit(ctx context.Context, keys ...leave.Key) error
 }
 
-// residing answers the calls of a resident store. It needs no copies: the
-// store's memory answers at once, and writes reach the disk now or after the
-// outage.
+// residing is the mode for a resident store. It needs no copies: the store's memory
+// answers at once, and writes reach the disk now or after the outage.
 type residing struct {
 	*memstore.Store
 	s    *Store
 	disk Resident
 }
 
-// Put stores a new delegation. In an outage it accepts a limited number; beyond
-// that the error is a *[leave.LimitError].
+// Put stores a new delegation. In an outage it accepts up to mostAccepted new jobs,
+// and returns a *[leave.LimitError] for more.
 func (r residing) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	if err := r.s.accept(job.Key); err != nil {
 		return nil, err
@@ -77,8 +76,8 @@ func keys(jobs []leave.Job) (keys []leave.Key) {
 	return keys
 }
 
-// ClaimRooms returns up to n rooms that were not returned within the last
-// every. In an outage each is due every 5 s.
+// ClaimRooms returns up to n rooms. A room that was returned less than every ago is
+// left out. In an outage each room is returned at least every 5 s.
 func (r residing) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return r.Store.ClaimRooms(ctx, now, r.s.interval(every), n)
 }
@@ -96,8 +95,8 @@ func (r residing) deliver(ctx context.Context, w work) error {
 	return err
 }
 
-// written writes the jobs of keys to the disk, within a second or after the
-// outage.
+// written writes the jobs with these keys to the disk. If that takes longer than a
+// second, or in an outage, they are written after the outage.
 func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	if r.s.postponed(keys, nil) {
 		return
@@ -108,8 +107,9 @@ func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	}
 }
 
-// postponed keeps the jobs of keys for after the outage. If there is no outage,
-// it begins one if cause is given, and otherwise returns false.
+// postponed records that the jobs with these keys must be written after the outage.
+// If there is no outage, it begins one because of cause. If cause is nil then, it
+// records nothing and returns false.
 func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,8 +130,8 @@ func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	return true
 }
 
-// interval returns how long a room needs no new look, for callers that want one
-// in every.
+// interval returns the time between two looks into a room, for a caller that wants
+// one look in every. In an outage it is at most s.looks.
 func (s *Store) interval(every time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -141,7 +141,8 @@ func (s *Store) interval(every time.Duration) time.Duration {
 	return min(every, s.looks)
 }
 
-// accept counts a new delegation in an outage, or refuses it.
+// accept counts a new delegation in an outage. It returns an error if there are too
+// many.
 func (s *Store) accept(key leave.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,7 +17,8 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// resident is a store with its jobs in memory, and on a disk with faults.
+// resident is a store with its jobs in memory and on a disk with faults. written is
+// the content of the disk.
 type resident struct {
 	*memstore.Store
 	disk *faulty
@@ -84,8 +85,8 @@ func (r *resident) Merge(ctx context.Context, jobs []leave.Job) error {
 	return nil
 }
 
-// wantWritten checks that the disk has the jobs that memory has, as they were
-// written last: leases it need not know.
+// wantWritten checks that the disk has the same jobs as memory. Leases and versions
+// need not be on the disk.
 func (r *resident) wantWritten(t *testing.T) {
 	t.Helper()
 	plain := func(j leave.Job) leave.Job {
@@ -96,11 +97,11 @@ func (r *resident) wantWritten(t *testing.T) {
 	defer r.mu.Unlock()
 	keys := r.Keys()
 	if len(keys) != len(r.written) {
-		t.Errorf("%d jobs are written, want %d", len(r.written), len(keys))
+		t.Errorf("got %d jobs on the disk, want %d", len(r.written), len(keys))
 	}
 	for _, key := range keys {
 		if job := get(t, r.Store, key); !reflect.DeepEqual(plain(r.written[key]), plain(job)) {
-			t.Errorf("written is %+v, want %+v", r.written[key], job)
+			t.Errorf("on the disk: got the job %+v, want %+v", r.written[key], job)
 		}
 	}
 }
@@ -119,7 +120,8 @@ func TestConformanceOfResidentInOutage(t *testing.T) {
 	})
 }
 
-// A resident store goes on with what it has, and has no copies made of it.
+// With a resident store, the Store goes on in an outage with the store's own memory,
+// and makes no copies.
 func TestResidentGoesOn(t *testing.T) {
 	for name, what := range map[string]fault{"fails": fails, "hangs": hangs, "sleeps": sleeps, "mute": mute, "full": full} {
 		t.Run(name, func(t *testing.T) {
@@ -146,10 +148,10 @@ func TestResidentGoesOn(t *testing.T) {
 				})
 				_, err := s.Get(t.Context(), job(t, "never there").Key)
 				if !errors.Is(err, leave.ErrNotFound) || errors.Is(err, leave.ErrAway) {
-					t.Errorf("Get of what never was: %v, want ErrNotFound alone", err)
+					t.Errorf("Get of a job that never existed: got %v, want ErrNotFound without ErrAway", err)
 				}
 				if status := wantDegraded(t, s, true); status.Copies != 5 {
-					t.Errorf("%+v, want five jobs", status)
+					t.Errorf("Status: got %+v, want Copies to be 5", status)
 				}
 				time.Sleep(time.Hour)
 				wantDegraded(t, s, true)
@@ -163,7 +165,7 @@ func TestResidentGoesOn(t *testing.T) {
 	}
 }
 
-// While the disk sleeps, nobody waits for the questions whether it is awake.
+// While the disk sleeps, calls do not wait for the Store's questions to the disk.
 func TestResidentIsAskedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newResident()
@@ -180,7 +182,8 @@ func TestResidentIsAskedApart(t *testing.T) {
 	})
 }
 
-// In the end the disk has what many wrote while it came and went.
+// Many workers write jobs while the disk fails again and again. In the end the disk
+// has what each wrote last.
 func TestNothingOfAResidentIsLost(t *testing.T) { eachSeed(t, 10, residentComesAndGoes) }
 
 func residentComesAndGoes(t *testing.T, seed uint64) {
@@ -210,7 +213,7 @@ func residentComesAndGoes(t *testing.T, seed uint64) {
 	r.wantWritten(t)
 }
 
-// A disk that never wakes does not keep the program from ending.
+// Close returns in time even if the disk never answers.
 func TestCloseOfASleepingDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		awake := make(chan struct{})
@@ -220,7 +223,7 @@ func TestCloseOfASleepingDisk(t *testing.T) {
 	})
 }
 
-// closing is a store that is closed when awake is.
+// closing is a store whose Close returns only when awake is closed.
 type closing struct {
 	*memstore.Store
 	awake chan struct{}

@@ -16,10 +16,10 @@ const (
 	answerTime = time.Second
 	// mostAccepted bounds the new delegations that memory accepts in one outage.
 	mostAccepted = 50_000
-	// lookEvery is how often the SFU is asked about a room in an outage. Webhooks
-	// may have reached a replica that does not know the room's jobs.
+	// lookEvery is the time between two looks into a room in an outage. It is short
+	// because webhooks may reach replicas that do not know the room's jobs.
 	lookEvery = 5 * time.Second
-	// closeTime bounds closing the store, which may never return.
+	// closeTime is how long Close waits for the store, whose Close may never return.
 	closeTime = 5 * time.Second
 )
 
@@ -27,8 +27,9 @@ const (
 type Behind interface {
 	leave.Store
 	// Merge merges copies that were changed while the store was away, by
-	// [leave.Merged]. A job that has ended here may come back; the homeserver's
-	// 404 then ends it. The merged jobs get higher versions than both copies had.
+	// [leave.Merged]. A job that has ended in the store may come back; the
+	// homeserver's 404 then ends it again. Each merged job gets a higher version than
+	// both copies had.
 	Merge(ctx context.Context, jobs []leave.Job) error
 }
 
@@ -48,8 +49,8 @@ type Store struct {
 	mu     lock
 	memory *memstore.Store
 	sweep  sweep
-	outage *outage // nil while the store answers
-	since  time.Time
+	outage *outage       // nil while the store answers
+	since  time.Time     // when the outage began or, without one, when the last one ended
 	pause  time.Duration // the first pause of the next outage, if it begins soon
 	counts counts
 }
@@ -70,19 +71,19 @@ type counts struct{ outages, merged uint64 }
 
 // Status is the state of the store.
 type Status struct {
-	Degraded bool      // whether the store does not answer
-	Since    time.Time // since when it does not, or does
-	Cause    error     // its last error, in at most 200 bytes; nil unless Degraded
-	Copies   int       // jobs that this process works on in an outage, or could work on
-	Accepted int       // delegations that only this process knows
-	Unmerged int       // jobs to write or remove after the outage
-	Outages  uint64    // number of outages since the start
-	Merged   uint64    // jobs written or removed after an outage
+	Degraded bool      // whether there is an outage: the store does not answer
+	Since    time.Time // since when Degraded has had its value
+	Cause    error     // the store's last error, in at most 200 bytes; nil unless Degraded
+	Copies   int       // the number of jobs in memory, on which this process can work in an outage
+	Accepted int       // the number of delegations that only this process knows
+	Unmerged int       // the number of jobs to write or remove after the outage
+	Outages  uint64    // the number of outages since the start
+	Merged   uint64    // the number of jobs that were written or removed after an outage
 }
 
-// New returns a store that protects behind. It calls behind once; if that does
-// not answer, the first outage begins at once. observe, if not nil, is called
-// at each beginning and end of an outage. Close ends the Store.
+// New returns a store that protects behind. It makes one call to behind. If behind
+// does not answer, the first outage begins at once. observe, if not nil, is called
+// when an outage begins and when it ends.
 func New(ctx context.Context, behind Behind, log *slog.Logger, observe func(Status)) *Store {
 	s := &Store{mu: make(lock, 1), store: behind, log: log, observe: observe, looks: lookEvery, since: time.Now()}
 	if r, ok := behind.(Resident); ok {

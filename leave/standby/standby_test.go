@@ -12,10 +12,11 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// soon is when a store that is well again has everything.
+// soon is how long the Store takes at most, after a fault has ended, to merge all
+// changes.
 const soon = 3 * time.Second
 
-// faults are those that last.
+// faults are the faults that begin an outage at any call.
 var faults = map[string]fault{"fails": fails, "hangs": hangs, "sleeps": sleeps, "mute": mute}
 
 // eachFault runs a test in a bubble for each fault.
@@ -44,15 +45,15 @@ func TestGoesOn(t *testing.T) {
 		took(t, "the first call", first, func() { put(t, s, job(t, "first")) })
 		status := wantDegraded(t, s, true)
 		if !status.Since.Equal(began.Add(time.Minute+first)) || status.Cause == nil {
-			t.Errorf("status %+v, want since now and a cause", status)
+			t.Errorf("Status: got %+v, want Since to be now, and a cause", status)
 		} else if len(status.Cause.Error()) > 200 || strings.Contains(status.Cause.Error(), "\n") || errors.Is(status.Cause, errFails) {
-			t.Errorf("the cause is %T, %.300q, want one line of at most 200 bytes and nothing else of what the store said", status.Cause, status.Cause)
+			t.Errorf("Status.Cause is %.300q of the type %T, want one line of at most 200 bytes that does not wrap the store's error", status.Cause, status.Cause)
 		}
 		took(t, "what follows", 0, func() {
 			put(t, s, job(t, "second"))
 			write(t, s, get(t, s, before.Key), restarted)
 			if jobs, err := s.Claim(t.Context(), "holder", time.Now(), 10); err != nil || len(jobs) != 3 {
-				t.Errorf("Claim = %v, %v, want all three jobs", jobs, err)
+				t.Errorf("Claim: got %v, %v, want all three jobs", jobs, err)
 			}
 			if n, err := s.Count(t.Context(), before.User); n.All != 3 || n.OfUser != 3 || err != nil {
 				t.Errorf("Count: got %+v, %v, want 3 of 3", n, err)
@@ -62,7 +63,7 @@ func TestGoesOn(t *testing.T) {
 			}
 		})
 		if status := s.Status(); status.Copies != 3 || status.Accepted != 2 || status.Unmerged != 3 {
-			t.Errorf("status %+v, want three jobs, two of them new", status)
+			t.Errorf("Status: got %+v, want 3 copies, 2 accepted and 3 unmerged", status)
 		}
 		restartedAt := get(t, s, before.Key).Restarted
 		time.Sleep(time.Minute)
@@ -71,7 +72,7 @@ func TestGoesOn(t *testing.T) {
 		behind.set(none)
 		time.Sleep(soon)
 		if status := wantDegraded(t, s, false); status.Outages != 1 || status.Merged != 3 || status.Unmerged != 0 || status.Cause != nil {
-			t.Errorf("status %+v, want one outage and three jobs merged", status)
+			t.Errorf("Status: got %+v, want 1 outage, 3 merged, 0 unmerged and no cause", status)
 		}
 		for _, name := range []string{"before", "first", "second"} {
 			get(t, behind.Store, job(t, name).Key)
@@ -82,7 +83,8 @@ func TestGoesOn(t *testing.T) {
 	})
 }
 
-// A call that has no answer is answered from memory, whichever it is.
+// The first call that gets no answer from the store is answered from memory,
+// whichever method it is.
 func TestFirstCall(t *testing.T) {
 	calls := map[string]func(t *testing.T, s *standby.Store, j leave.Job) error{
 		"Put":    func(t *testing.T, s *standby.Store, j leave.Job) error { put(t, s, job(t, "new")); return nil },
@@ -132,14 +134,14 @@ func TestFirstCall(t *testing.T) {
 				wantDegraded(t, s, false)
 				_, err := behind.Store.Get(t.Context(), j.Key)
 				if ended := err != nil; ended != (name == "Delete") {
-					t.Errorf("after %s: got the job there: %v, want that after all but Delete", name, !ended)
+					t.Errorf("after %s: the store has the job: %v, want %v", name, !ended, name != "Delete")
 				}
 			})
 		})
 	}
 }
 
-// The answers about what came of a call are no faults.
+// The errors that callers distinguish, like ErrConflict, begin no outage.
 func TestAnswersAreNoFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, newFaulty())

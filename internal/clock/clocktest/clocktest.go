@@ -24,8 +24,9 @@ func (m *Machine) Wall() time.Time {
 // Set sets the wall clock forward by d, or back if d is negative.
 func (m *Machine) Set(d time.Duration) { m.wrong.Add(int64(d)) }
 
-// Sleep adds a sleep of d, during which the wall clock has gone on.
+// Sleep makes the machine sleep for d. The wall clock goes on meanwhile, and no
+// virtual time passes.
 func (m *Machine) Sleep(d time.Duration) { m.slept.Add(int64(d)) }
 
-// Slept returns how long it has slept.
+// Slept returns how long the machine has slept.
 func (m *Machine) Slept() time.Duration { return time.Duration(m.slept.Load()) }

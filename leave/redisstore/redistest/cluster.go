@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Cluster is a cluster of three nodes, and a replica of the one that holds the
-// leaves. The replica replaces that node after a second without an answer.
+// Cluster is a cluster of three nodes, and a replica of the node that holds the
+// leaves. The replica takes over if that node has not answered for a second.
 type Cluster struct {
 	// Holder is the node with the hash slot of the leaves. Replica is its replica.
 	Holder, Replica *Server
@@ -26,7 +26,7 @@ const (
 	leavesSlot = 1479
 )
 
-// StartThree starts a Cluster.
+// StartThree starts a Cluster, with these further arguments for each server.
 func StartThree(t testing.TB, args ...string) *Cluster {
 	t.Helper()
 	args = append([]string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1",
@@ -63,8 +63,9 @@ func StartThree(t testing.TB, args ...string) *Cluster {
 	return c
 }
 
-// meet connects the first node to the others, until all know each other. It
-// retries, because a handshake takes more than its second on a busy machine.
+// meet connects the first node to the others, and waits until all nodes know each
+// other. It tries again and again, because on a busy machine a handshake may take
+// longer than the second that Redis allows.
 func meet(t testing.TB, nodes []*Server) {
 	t.Helper()
 	nodes[0].wait(t, func(ctx context.Context, client *redis.Client) error {
@@ -93,6 +94,8 @@ func meet(t testing.TB, nodes []*Server) {
 	}
 }
 
+// acquainted reports whether known, an answer to CLUSTER NODES, names all four nodes
+// and no handshake is left.
 func acquainted(known string) bool {
 	return strings.Count(known, "\n") == 4 && !strings.Contains(known, "handshake")
 }

@@ -23,7 +23,7 @@ import (
 
 // Server is a redis-server for a test, on a loopback port and a Unix socket.
 type Server struct {
-	Addr   string // host:port
+	Addr   string // the address, as host:port
 	Socket string // the path of its Unix socket
 	Dir    string // the directory of its files, if it keeps any
 
@@ -66,7 +66,7 @@ func newServer(t testing.TB, port int) *Server {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
-		t.Fatal("redis-server is not installed, and this test is about the real one: apt-get install --no-install-recommends redis-server")
+		t.Fatal("this test needs redis-server, which is not installed: apt-get install --no-install-recommends redis-server")
 	}
 	dir, err := os.MkdirTemp("", "redis") // the path of a socket must be short
 	if err != nil {
@@ -97,7 +97,7 @@ func freePorts(t testing.TB) int {
 			return port
 		}
 	}
-	t.Fatal("no free port for a redis-server")
+	t.Fatalf("found no two free ports for a redis-server between %d and %d", firstPort, lastPort)
 	return 0
 }
 
@@ -125,8 +125,8 @@ func (s *Server) start(t testing.TB) {
 	s.wait(t, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
 }
 
-// wait calls ask until the server answers, even with an error, unless the error
-// says that it is not ready.
+// wait calls ask until the server is ready: until it answers, with or without an
+// error that does not say that it is still loading or down.
 func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -145,7 +145,7 @@ func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) err
 		}
 		select {
 		case <-s.exited:
-			t.Fatalf("redis-server ended at its start: %v %q", s.cmd.ProcessState, s.args)
+			t.Fatalf("redis-server with the arguments %q ended before it was ready: %v", s.args, s.cmd.ProcessState)
 		case <-ctx.Done():
 			t.Fatalf("redis-server is not ready after 20 s: %v", last)
 		case <-tick.C:
@@ -170,7 +170,7 @@ func (s *Server) do(ctx context.Context, do func(context.Context, *redis.Client)
 // URL returns the server's URL, without a user.
 func (s *Server) URL() string { return fmt.Sprintf("redis://%s", s.Addr) }
 
-// Kill ends the server like a crash.
+// Kill kills the server at once, as in a crash, and waits until it has ended.
 func (s *Server) Kill() {
 	s.cmd.Process.Kill() // SIGKILL, which also ends a stopped process
 	<-s.exited
@@ -182,8 +182,8 @@ func (s *Server) Restart(t testing.TB) {
 	s.start(t)
 }
 
-// Freeze stops the process. Its connections stay, and the kernel still accepts
-// what is sent.
+// Freeze stops the process. Its connections stay open, and the kernel still accepts
+// data for it.
 func (s *Server) Freeze(t testing.TB) {
 	t.Helper()
 	s.frozen = true

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// leaver, in the environment, has this program be one that starts a server and
-// ends without a cleanup.
+// leaver is an environment variable. If it is set, this test program starts a server
+// and ends without a cleanup.
 const leaver = "REDISTEST_LEAVER"
 
 // A server does not outlive a test program that ends without a cleanup.
@@ -28,12 +28,12 @@ func TestServerEndsWithTheProgram(t *testing.T) {
 	program.Env = append(os.Environ(), leaver+"=yes")
 	out, err := program.Output()
 	if err != nil {
-		t.Fatalf("got %v\n%s, want no error", err, out)
+		t.Fatalf("running the child program: got %v and the output %s, want no error", err, out)
 	}
 	var address string
 	var pid int
 	if _, err := fmt.Sscan(string(out), &address, &pid); err != nil {
-		t.Fatalf("got %v: %q, want no error", err, out)
+		t.Fatalf("reading the output %q of the child program: got %v, want an address and a process id", out, err)
 	}
 	for began := time.Now(); listens(address); <-time.After(10 * time.Millisecond) {
 		if time.Since(began) > 20*time.Second {

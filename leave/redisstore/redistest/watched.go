@@ -20,10 +20,11 @@ type Watched struct {
 	Primary, Replica *Server
 	Sentinels        []*Server
 
-	user string // of the Sentinels, with password
+	user string // the user part of the Sentinels' URL, like ":password@"; "" without a password
 }
 
-// Passwords are set by StartWatched if they are not empty.
+// Passwords are the passwords of the Redis servers and of the Sentinels. An empty
+// one means that none is needed.
 type Passwords struct{ Redis, Sentinels string }
 
 const masterName = "mymaster"
@@ -73,7 +74,7 @@ func (w *Watched) AwaitPromoted(t testing.TB) {
 		s.wait(t, func(ctx context.Context, c *redis.Client) error {
 			told, err := c.Do(ctx, "sentinel", "get-master-addr-by-name", masterName).StringSlice()
 			if err == nil && (len(told) != 2 || told[1] != port) {
-				err = fmt.Errorf("it names %q", told)
+				err = fmt.Errorf("the Sentinel %s names the primary %q, want the port %s", s.Addr, told, port)
 			}
 			return err
 		})
@@ -106,7 +107,7 @@ func startSentinel(t testing.TB, primary string, passwords Passwords) *Server {
 	return s
 }
 
-// quorum returns an error until a Sentinel knows the two others and the
+// quorum returns an error until the Sentinel c knows the two other Sentinels and the
 // replica.
 func quorum(ctx context.Context, c *redis.Client) error {
 	info, err := c.Info(ctx, "sentinel").Result()

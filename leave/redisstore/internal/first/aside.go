@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// asideTime is when an invalid record is read again: another version of the
-	// program may understand it, or somebody may have mended it.
+	// asideTime is how long an invalid record is not read. After that another
+	// version of the program may understand it, or somebody may have mended it.
 	asideTime = time.Minute
 	// keepTime is how long an unchanged invalid record is kept. By then its
 	// delayed event was sent, or a process that understands the record restarts
 	// the event and has written it again.
 	keepTime = leave.MaxDelay + time.Hour
-	// mostAside bounds the remembered invalid records. One more clears all, and
-	// they are logged again.
+	// mostAside is the most invalid records that a process remembers. When one
+	// more is found, it forgets all others, and logs them again.
 	mostAside = 1000
 )
 
@@ -29,13 +29,13 @@ const (
 // is ready.
 type aside struct {
 	mu      sync.Mutex
-	records map[string]unreadable // by the field in Redis
-	found   int                   // how many were found since the start
+	records map[string]unreadable // the invalid records, by their field in Redis
+	found   int                   // how many invalid records were found since the start
 }
 
 // unreadable is an invalid record.
 type unreadable struct {
-	sum   [sha256.Size]byte // the hash of what is stored, without version and lease
+	sum   [sha256.Size]byte // the hash of the record without its version and lease
 	since time.Time
 }
 
@@ -77,7 +77,7 @@ type noJob struct {
 	old bool
 }
 
-// bad logs once why a record is invalid.
+// bad logs why a record is invalid, once for each record, and returns the record.
 func (s *Store) bad(r stored, err error) noJob {
 	now := s.clock.ours.Now()
 	isNew, since := s.aside.note(r, now)
@@ -104,7 +104,7 @@ func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 		args = append(args, r.field, roomOf(r.field), version(r.value), due)
 	}
 	if len(args) > 0 {
-		_, _ = s.call(ctx, asideScript, args...) // after a failure they are claimed again when their leases end
+		_, _ = s.call(ctx, asideScript, args...) // after a failure the records are claimed again when their leases end
 	}
 }
 

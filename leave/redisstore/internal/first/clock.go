@@ -8,13 +8,13 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// slack is the difference between two clocks that is ignored, because the time
-// of an answer is uncertain.
+// slack is how large a difference between two clocks is ignored, because it is
+// uncertain when exactly Redis read its clock.
 const slack = time.Second
 
 // concede is how long after our own correction, or the first contact, we accept
 // another replica's correction. A machine that was paused as a whole believes
-// that Redis' clock has jumped, and a new replica knows least.
+// that Redis' clock has jumped, and a new replica does not know the time before.
 const concede = time.Minute
 
 // storeClock translates between the store's time and our clock, which never
@@ -26,29 +26,29 @@ type storeClock struct {
 
 	mu         sync.Mutex
 	last       moment
-	difference time.Duration // the store's time minus ours
-	corrected  time.Time     // when we last changed the correction, or began …
-	replaced   int64         // … and the correction before
+	difference time.Duration // the store's time minus our clock
+	corrected  time.Time     // when we last changed the correction; at first, the first contact
+	replaced   int64         // the correction before we changed it
 }
 
-// moment is one instant in both times.
+// moment is one instant, by the store's time and by our clock.
 type moment struct {
-	store      int64 // milliseconds
-	ours       time.Time
-	took       time.Duration // how much earlier than ours the store's time may have been read
-	correction int64         // added to Redis' clock, in milliseconds
+	store      int64         // the store's time, in milliseconds since 1970
+	ours       time.Time     // the time of the answer by our clock
+	took       time.Duration // how long the answer took: Redis may have read its clock that much earlier
+	correction int64         // what is added to Redis' clock, in milliseconds
 }
 
 // verdict is what an answer shows about the clocks.
 type verdict struct {
-	jump       time.Duration // of the store's time, if it jumped
+	jump       time.Duration // by how much the store's time has jumped; 0 if it has not
 	correction int64         // the correction before the jump
 	changed    bool          // the difference to our clock has changed
 	difference time.Duration
 }
 
-// heard takes the time in an answer to a command that was sent at sent by our
-// clock.
+// heard records the store's time and the correction in an answer, and returns what
+// they show. The command was sent at sent, by our clock.
 func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	now := moment{store: store, ours: c.ours.Now(), correction: correction}
 	now.took = now.ours.Sub(sent)
@@ -86,7 +86,8 @@ func (c *storeClock) jump(now moment) time.Duration {
 		return 0
 	}
 	passed := now.ours.Sub(c.last.ours)
-	// An answer may take as long as the last one did, and clocks drift.
+	// Redis may have read each of the two store times up to took before the
+	// answer came, and clocks drift.
 	tolerance := 2*slack + now.took + c.last.took + passed/1000
 	jump := time.Duration(now.store-c.last.store)*time.Millisecond - passed
 	if jump.Abs() > tolerance {
@@ -95,7 +96,7 @@ func (c *storeClock) jump(now moment) time.Duration {
 	return 0
 }
 
-// compare sets the difference if the known one is impossible.
+// compare changes the recorded difference if now shows that it is impossible.
 func (c *storeClock) compare(now moment, sent time.Time) {
 	least := time.UnixMilli(now.store).Sub(now.ours) - slack
 	most := time.UnixMilli(now.store).Sub(sent) + slack

@@ -18,15 +18,16 @@ type life struct {
 	ended   bool      // the server has lost jobs, and they were not restored yet
 }
 
-// known is what a script must find: the epoch, and at least that many writes.
+// known is what a script must find. The epoch is a random text that the server
+// gets again after each loss of data.
 type known struct {
 	epoch  string // "" before the first contact
-	writes uint64
-	wrote  uint64 // the count at this process's last write
+	writes uint64 // the least count of all writes
+	wrote  uint64 // the count at this process's last write; 0 if it need not be found
 }
 
-// rememberWrote is how long this process's last write must be found: an hour
-// less than the script keeps it.
+// rememberWrote is how long a script must find the count at this process's last
+// write: an hour less than the server keeps it.
 const rememberWrote = 24 * time.Hour
 
 // expected returns what a script must find.
@@ -57,7 +58,7 @@ func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	}
 }
 
-// end records that a script did not find what was expected in epoch.
+// end records that a script did not find what it must find, so that epoch has ended.
 func (l *life) end(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,8 +107,8 @@ func (s *Store) readClock(ctx context.Context) error {
 	return s.heard(ctx, numbers[0], numbers[1], sent)
 }
 
-// begin joins the server's epoch. If there is none, or only the broken one, it
-// begins a new one.
+// begin joins the server's epoch. If the server has none, or has the epoch broken,
+// in which jobs were lost, it begins a new epoch.
 func (s *Store) begin(ctx context.Context, broken string) error {
 	for range 2 {
 		r, err := s.run(ctx, beginScript, []any{s.limit(ctx), rand.Text(), broken})

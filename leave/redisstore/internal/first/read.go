@@ -50,8 +50,8 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 	return jobs, nil
 }
 
-// ClaimRooms returns up to n rooms that were not returned within the last
-// every, those returned longest ago first.
+// ClaimRooms returns up to n rooms. A room that was returned less than every ago is
+// left out. The room that was returned longest ago comes first.
 func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	if n <= 0 {
 		return nil, nil
@@ -81,7 +81,7 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	}
 }
 
-// Rooms returns the rooms in which a participant is, or was just now.
+// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]).
 func (s *Store) Rooms(ctx context.Context) ([]sfu.Room, error) {
 	names, err := s.call(ctx, roomsScript)
 	return rooms(names), err

@@ -21,9 +21,9 @@ import (
 //
 // Times are in milliseconds. A script puts the version in front.
 
-// field returns the name of a job in the hash and the sorted sets. The room
-// comes first, so that the jobs of a room are adjacent. Its length comes with
-// it, so that names are unambiguous.
+// field returns the name of a job in the hash and the sorted sets. The room comes
+// first, so that the jobs of a room are adjacent. The length of the room's name
+// comes before it, so that two keys never have the same field.
 func field(key leave.Key) string {
 	return roomPrefix(key.Room) + string(key.Identity)
 }
@@ -53,15 +53,15 @@ var line = regexp.MustCompile(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
 
 // head is the first line of a stored job.
 type head struct {
-	digits  string // the version as stored …
-	version uint64 // … and as a number
+	digits  string // the version as it is stored
+	version uint64 // the version as a number
 	ends    int64  // when the lease ends, in milliseconds
 	holder  string
 	length  int // the length of the line with its end
 }
 
-// mostNumber is more than any version or time in milliseconds. Beyond it the
-// numbers of scripts have gaps.
+// mostNumber is more than any version or time in milliseconds. Scripts cannot
+// represent all larger whole numbers.
 const mostNumber = 1 << 53
 
 // parseHead parses the first line, as the function parts in guard.lua does.
@@ -109,7 +109,8 @@ func version(value string) string {
 	return noVersion
 }
 
-// The values that a script must find if there is no valid version.
+// What a write must name instead of a version: absent if it expects no record, and
+// noVersion if it expects a record without a valid version.
 const (
 	absent    = "0"
 	noVersion = "?"

@@ -54,20 +54,20 @@ const (
 	statusForgotten = "forgotten"
 )
 
-// errLate: Redis' clock was past the command's limit twice, although the
-// answers came in time.
+// errLate says that two tries were "late" by Redis' clock, although the answers came
+// in time.
 var errLate = errors.New("first: Redis' clock was set twice within one call")
 
-// call runs one of the guarded scripts and returns its answer without the
-// head.
+// call runs a script that begins with guard.lua, and returns its answer without the
+// head: status, time, correction and counts.
 func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	if err := s.meet(ctx); err != nil {
 		return nil, err
 	}
-	// Two tries: if an answer says "late" although it came in time, Redis' clock
-	// was set. The first try corrects that.
+	// There are two tries. If an answer says "late" although it came in time, Redis'
+	// clock was set. Then the first try corrects the store's time.
 	for range 2 {
 		e, err := s.life.expected(s.clock.ours.Now())
 		if err != nil {
@@ -88,8 +88,9 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 	return nil, errLate
 }
 
-// limit returns the not_after of a command sent now. It reads the remaining
-// time last, since the caller may have been delayed.
+// limit returns the time, by the store's time, after which a command that is sent
+// now must do nothing. It reads the remaining time last, because this goroutine may
+// be delayed at any moment.
 func (s *Store) limit(ctx context.Context) int64 {
 	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -145,7 +146,7 @@ func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
 	return r, s.heard(ctx, r.time, r.correction, sent)
 }
 
-// heard checks the time in an answer.
+// heard checks the store's time in an answer. If it has jumped, heard corrects it.
 func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Time) error {
 	v := s.clock.heard(time, correction, sent)
 	switch {

@@ -7,22 +7,22 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// change is one job's part in the write script.
+// change is a change of one job, for the write script.
 type change struct {
 	job     leave.Job // its times are by Redis' clock
-	expects string    // the version that must be stored
+	expects string    // the version that must be stored for the change to be made
 	removes bool
 }
 
-// outcome is the result of a change: the new version, or what is stored
-// instead.
+// outcome is the result of a change. If done is true, version is the job's new
+// version. Otherwise stored has the record that was found instead.
 type outcome struct {
 	done    bool
 	version uint64
 	stored  string
 }
 
-// write makes changes, each independent of the others.
+// write makes changes with one script. Each succeeds or fails independently.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	var args []any
 	for _, c := range changes {
@@ -59,8 +59,8 @@ func outcomes(values []string, n int) ([]outcome, error) {
 	return results, nil
 }
 
-// Put stores a new delegation. After a conflict it tries again, for a second at
-// most.
+// Put stores a new delegation. If another write is faster, it tries again, for at
+// most a second.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
