@@ -12,11 +12,11 @@ import (
 // M_UNRECOGNIZED as "this homeserver has no such service", and M_UNKNOWN_TOKEN
 // as "you are logged out". No error below uses them.
 
-// notJoined is the answer to everybody who is not in a room, whether the room
-// exists or not.
+// notJoined is the answer to everybody who is not in a room. It does not tell
+// whether the room exists.
 var notJoined = problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "not_joined"}
 
-// proxiedProblem maps the faults of a request that should come from the
+// proxiedProblem maps the faults of a request to an endpoint for the
 // homeserver.
 func proxiedProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*proxyError](err); ok {
@@ -33,9 +33,10 @@ func proxiedProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// homeserverProblem maps errors of homeservers: no answer, or the answer to a
-// request for a token of another SFU. Of such an answer it passes on only a
-// refusal, and a complaint about the request.
+// homeserverProblem maps two errors of homeservers: the own homeserver did not
+// say who is joined, or another homeserver gave no token of its SFU. Of the
+// other homeserver's answer it passes on only a refusal, and a complaint about
+// the request.
 func homeserverProblem(err error) (problem, bool) {
 	if _, ok := errors.AsType[refusedQuestion](err); ok {
 		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true
@@ -60,7 +61,7 @@ func homeserverProblem(err error) (problem, bool) {
 }
 
 // proxiedDelegationProblem maps the error of a leave that came through the
-// homeserver and is not taken over.
+// homeserver and that is not taken over.
 func proxiedDelegationProblem(e proxiedDelegationError) problem {
 	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.Cause}
 	switch e.Cause {
