@@ -97,7 +97,7 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 			return
 		}
 		if callers := r.Header.Values(e.header); len(callers) == 1 {
-			x.caller = callers[0] // the homeserver sets the header once, so a second value is forged
+			x.caller = callers[0] // the homeserver sets the header only once, so a request with two values names nobody
 		}
 		if x.caller == "" {
 			discardBody(w, r)

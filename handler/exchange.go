@@ -104,7 +104,7 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 
 func (x *exchange) level() slog.Level {
 	switch {
-	case x.cause == malformed.cause: // this cause also has status 505, which would be an error of ours
+	case x.cause == malformed.cause: // its status may be 505, and that is no error of this program
 		return slog.LevelInfo
 	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		return slog.LevelError

@@ -36,7 +36,6 @@ const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 // CanUpdateOwnMetadata lets a participant set its own name, metadata and
 // attributes, when it connects and later. No flag allows anyone to create,
 // list, close or administer rooms.
-// list, close or administer rooms.
 type Grant struct {
 	Room                             sfu.Room
 	Identity                         sfu.Identity
