@@ -24,8 +24,8 @@ type strangersProcess struct {
 	lines *bufio.Scanner
 }
 
-// niceness is the niceness of the strangers' process. It is low in priority
-// because it shares the service's processors here.
+// niceness is the argument of nice for the strangers' process. It lowers the
+// priority of that process, which shares the service's processors here.
 const niceness = "10"
 
 func startStrangers(ctx context.Context, dir string) (*strangersProcess, error) {

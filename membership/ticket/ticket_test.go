@@ -218,7 +218,7 @@ func Example() {
 	s := ticket.NewSealer([]sfu.Key{{ID: "devkey", Secret: secret.New("a-secret-of-at-least-thirty-two-bytes")}})
 	_, _, err := s.Open("AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8", place)
 	fmt.Println(err)
-	// Output: none of our keys has sealed the ticket for this participant
+	// Output: the ticket was not sealed with one of our keys for this participant
 }
 
 // TestManyHashes: who connects with a suffix of thousands of '#' has us try no more
