@@ -162,7 +162,7 @@ func TestFaults(t *testing.T) {
 		{"LIVEKIT_REDIS_URL", "a path that is not the number of a database", vars{"LIVEKIT_REDIS_URL": "redis://host/zero"}},
 		{"LIVEKIT_REDIS_URL", "begins with none of redis://, rediss:// and unix://", vars{"LIVEKIT_REDIS_URL": "http://host"}},
 		{"LIVEKIT_REDIS_URL", "a parameter, or the value of one, that is not understood", vars{"LIVEKIT_REDIS_URL": "redis://host?unknown=1"}},
-		{"LIVEKIT_REDIS_URL", "a cluster in a way that is none", vars{"LIVEKIT_REDIS_URL": "redis://host/1?cluster=true"}},
+		{"LIVEKIT_REDIS_URL", "a cluster in a form that is not valid", vars{"LIVEKIT_REDIS_URL": "redis://host/1?cluster=true"}},
 		{"LIVEKIT_REDIS_URL", "redis://host:6379?cluster=true&addr=host2:6379 for a cluster", vars{"LIVEKIT_REDIS_URL": "redis://host?addr=host2:6379"}},
 		{"LIVEKIT_REDIS_URL", "has a master_name that is not valid for a Sentinel", vars{"LIVEKIT_REDIS_URL": "redis://host:26379?master_name="}},
 		{"LIVEKIT_REDIS_URL", "missing: LIVEKIT_STORE is redis", vars{"LIVEKIT_STORE": "redis"}},
