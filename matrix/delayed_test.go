@@ -211,8 +211,7 @@ func TestClientAPI(t *testing.T) {
 	}
 }
 
-// TestClientAPIHoldsThroughAnOutage checks that an API that was found is used
-// while no server answers.
+// TestClientAPIHoldsThroughAnOutage checks that a known API is used meanwhile.
 func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)

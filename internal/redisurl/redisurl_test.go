@@ -52,7 +52,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// Whose user names and passwords those are.
+// TestOwners checks to which program each user name and password belongs.
 func TestOwners(t *testing.T) {
 	o := redisurl.Must("redis://sentinel:spw@s1:26379/7?master_name=mymaster&username=leave&password=rpw").Failover()
 	if got, want := fmt.Sprint(o.SentinelUsername, o.SentinelPassword, o.Username, o.Password, o.DB), "sentinel spw leave rpw 7"; strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
@@ -80,7 +80,8 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// Each fault says what is wrong and what to write; hunter2 is never told.
+// TestFaults checks that each error says what is wrong and what to write, and
+// does not show hunter2.
 func TestFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                                    "begins with none of redis://, rediss:// and unix://",
@@ -191,7 +192,8 @@ func TestNothingIsShown(t *testing.T) {
 	}
 }
 
-// FuzzParse: nothing panics, and what is shown of a URL can be read again.
+// FuzzParse checks that no text causes a panic, and that what is shown of a URL
+// can be parsed again.
 func FuzzParse(f *testing.F) {
 	f.Add("redis://user:pw@host:6379/0?cluster=true&addr=a:1")
 	f.Add("rediss://user:pw@s1:26379/0?master_name=m&addr=s2:26379&password=b")
