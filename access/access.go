@@ -19,14 +19,15 @@ import (
 
 // Verifier says whose an OpenID token is.
 type Verifier interface {
-	// Verify returns the user whose token it is, always a user of token.Server. If
-	// claimed is not zero, the token's user must be claimed. from is the client's
-	// network, the zero Prefix if it is unknown. Errors are *[matrix.VerifyError].
+	// Verify returns the user whose token it is. That user is always of the
+	// server token.Server, and is claimed, unless claimed is zero. from is the
+	// client's network, or the zero Prefix if it is unknown. Errors are
+	// *[matrix.VerifyError].
 	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
 }
 
-// Membership says who is joined to a Matrix room. An error means that this is
-// unknown.
+// Membership says who is joined to a Matrix room. An error means that it does
+// not know.
 type Membership interface {
 	IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
 	IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error)
@@ -34,15 +35,15 @@ type Membership interface {
 
 // Rooms makes sure that rooms exist on the SFU.
 type Rooms interface {
-	// Ensure returns when the room exists. created reports that it asked the SFU
-	// for this request. Errors are *[sfu.Error].
+	// Ensure returns when the room exists. created reports whether it asked the
+	// SFU to create the room. Errors are *[sfu.Error].
 	Ensure(ctx context.Context, room sfu.Room) (created bool, err error)
 }
 
 // Minter makes access tokens for the SFU.
 type Minter interface {
-	// Mint returns a token for grant, in which carried is sealed for its
-	// participant.
+	// Mint returns a token for grant. The token holds the sealed ticket carried,
+	// which the SFU keeps with the participant.
 	Mint(grant token.Grant, carried ticket.Ticket, now time.Time) string
 }
 
@@ -52,34 +53,36 @@ type Authorizer struct {
 	Verifier Verifier
 	Rooms    Rooms
 	Minter   Minter
-	// Membership answers for the homeserver that proxies requests to this
-	// service, or for an account. It is nil without either.
+	// Membership says who is joined. It asks the homeserver that proxies
+	// requests to this service, or asks with an account of a homeserver. It is
+	// nil if there is neither.
 	Membership Membership
 	// Remote asks other homeservers for tokens of their SFUs. It is nil if no
 	// homeserver proxies requests to this service.
 	Remote Remote
 
-	// FullAccess says whose users may create rooms. FullAccess and CanPublish get
-	// the server of a verified user.
+	// FullAccess reports whether users of a server may create rooms. FullAccess
+	// and CanPublish are only called with the server of a verified user.
 	FullAccess func(matrix.ServerName) bool
-	// CanPublish says of which other servers the users may publish. Users with
-	// full access always may.
+	// CanPublish reports whether users of a server without full access may
+	// publish. Users with full access always may.
 	CanPublish func(matrix.ServerName) bool
 	// MustBeJoined reports for a server whether its users must be joined to the
 	// Matrix room when they prove themselves by an OpenID token; nil means no
 	// server. A user who comes through a homeserver must always be joined.
 	MustBeJoined func(matrix.ServerName) bool
-	// AllowUnseen admits users who must be joined also to rooms that Membership's
-	// account is not in ([matrix.ErrNotInRoom]).
+	// AllowUnseen says what happens in rooms that Membership's account is not in
+	// ([matrix.ErrNotInRoom]): if true, users who must be joined are admitted;
+	// if false, they are refused.
 	AllowUnseen bool
-	// LearnMembership also asks Membership about users who need not be joined,
-	// for their tickets. That answer refuses nobody.
+	// LearnMembership says whether Membership is also asked about users who need
+	// not be joined. The answer goes into their tickets, and refuses nobody.
 	LearnMembership bool
 	// Issuer identifies this service in every ticket.
 	Issuer ticket.Issuer
-	// CanUpdateOwnMetadata is set in every token.
+	// CanUpdateOwnMetadata is the value of that permission in every token.
 	CanUpdateOwnMetadata bool
-	// Named reports whether the operator named a server.
+	// Named reports whether the operator named a server in the configuration.
 	Named func(matrix.ServerName) bool
 	// Delegation takes over leaves; nil if delegation is switched off.
 	Delegation *Delegation
@@ -94,26 +97,26 @@ type Authorizer struct {
 	Metrics metrics.Metrics
 }
 
-// Admission is the result of a request. Together with an error, it holds what
-// was known by then.
+// Admission is the result of a request. If the request fails, it holds what was
+// known until then.
 type Admission struct {
-	User matrix.UserID // proven
+	User matrix.UserID // who asks, once proven
 	Room sfu.Room
-	// RoomNotMade says that this user may not create the room, but can join it if
-	// it exists.
+	// RoomNotMade says that the user may not create the room, so no room was
+	// created. The user can still join the room if it exists.
 	RoomNotMade bool
-	Leave       *Leave // the leave to take over, or taken over already
+	Leave       *Leave // the leave that was to be taken over; nil for none
 	Token       string // the access token for the SFU
 }
 
-// How long each part of a request may take by itself.
+// The most time that each part of a request may take.
 const (
 	ensureTime    = 10 * time.Second
 	clientAPITime = 3 * time.Second
 )
 
-// Token finds out who asks and what they may do, and returns a token for the
-// SFU. It also takes over the leave of the request, if there is one.
+// Token finds out who asks and what they may do, and returns an access token
+// for the SFU. If the request hands over a leave, Token also takes it over.
 func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admission, error) {
 	var got Admission
 	if what.Leave != nil && !a.Delegation.Offered() {
@@ -159,7 +162,7 @@ func (a *Authorizer) Token(ctx context.Context, who Proof, what Request) (Admiss
 	return got, a.takeOver(ctx, user, got.Room, identity, *what.Leave)
 }
 
-// Delegate takes over a leave without a token.
+// Delegate takes over the leave of the request, and makes no token.
 func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Admission, error) {
 	ctx = onBehalf(ctx, who)
 	found, err := a.identify(ctx, who, what)
@@ -214,9 +217,9 @@ func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time
 	return nil
 }
 
-// bounded returns a context that ends after most, or at by if that is earlier.
-// It returns ctx itself unless by is near, because a new context costs 2 µs per
-// request.
+// bounded returns a context that ends when the duration most has passed, or at
+// by if that is earlier. If by is not near, it returns ctx itself, because a
+// new context costs 2 µs per request.
 func bounded(ctx context.Context, most time.Duration, by time.Time) (context.Context, context.CancelFunc) {
 	if time.Until(by) >= most {
 		return ctx, func() {}

@@ -17,16 +17,17 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// world is what an Authorizer needs, and what it does to it.
+// world holds the fakes that an Authorizer needs, and records what the
+// Authorizer asks of them.
 type world struct {
 	access.Authorizer
-	joined map[string]bool // "who room"
-	err    error           // of every question who is joined
-	asked  []string        // questions, rooms and tokens, in turn
-	grant  token.Grant     // of the last token
-	ticket ticket.Ticket   // that it carries
+	joined map[string]bool // the keys are "user room" and "server room"
+	err    error           // the error of every question who is joined; nil for none
+	asked  []string        // the questions who is joined, and the rooms and tokens asked for, in order
+	grant  token.Grant     // the grant of the last token
+	ticket ticket.Ticket   // the ticket in the last token
 	event  matrix.DelayedEvent
-	gone   error // of every look-up
+	gone   error // the error of every look-up; nil for none
 	jobs   []leave.Job
 }
 
@@ -36,8 +37,9 @@ const (
 	bob   = "@bob:b.test"
 )
 
-// newWorld is one in which alice and bob are joined to the room. Servers have
-// neither full access nor the right to publish, but for those that list.
+// newWorld returns a world in which alice and bob are joined to the room. Only
+// the servers in fullAccess have full access, and no other server's users may
+// publish.
 func newWorld(t testing.TB, fullAccess ...string) *world {
 	w := &world{joined: map[string]bool{alice + " " + room: true, bob + " " + room: true, "b.test " + room: true},
 		event: matrix.DelayedEvent{Room: room, Delay: time.Hour}}
@@ -78,7 +80,8 @@ func (w *world) Mint(grant token.Grant, carried ticket.Ticket, _ time.Time) stri
 	return "jwt"
 }
 
-// remote and keeper are w: an Authorizer has methods of the same names.
+// remote and keeper are w under types of their own, because an Authorizer has
+// methods with the same names.
 type (
 	remote struct{ *world }
 	keeper struct{ *world }
@@ -101,7 +104,8 @@ func (w keeper) Delegate(_ context.Context, job leave.Job, _ leave.Limits) error
 	return nil
 }
 
-// must returns v of a text that is well-formed.
+// must returns v, and panics if err is not nil. It is for texts that are known
+// to be valid.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -113,7 +117,8 @@ func user(id string) matrix.UserID { return must(matrix.ParseUserID(id)) }
 
 func server(name string) matrix.ServerName { return must(matrix.ParseServerName(name)) }
 
-// proof is what proves id, by the way.
+// proof returns the proof for the user id. way says of which kind: OpenID,
+// proxied or federated.
 func proof(way, id string) access.Proof {
 	switch way {
 	case "proxied":
@@ -124,7 +129,8 @@ func proof(way, id string) access.Proof {
 	return access.OpenID{Token: matrix.OpenIDToken{Server: user(id).Server()}, Claimed: user(id)}
 }
 
-// request is one for the room's call, as a member of two parts.
+// request returns a request for the room's call, with an identity in the form
+// [access.TwoParts].
 func request() access.Request {
 	return access.Request{
 		Room: must(matrix.ParseRoomID(room)), Slot: must(matrix.ParseSlotID("m.call#ROOM")),
@@ -138,7 +144,8 @@ func leaving(by access.Request) access.Request {
 	return by
 }
 
-// TestRights: who says who it is decides, and the lists of servers.
+// TestRights checks that a user's rights depend on the way the user was proven,
+// and on the lists of servers.
 func TestRights(t *testing.T) {
 	for _, tt := range []struct {
 		name, way, user string
@@ -158,14 +165,15 @@ func TestRights(t *testing.T) {
 				t.Errorf("Token(%s, %s) = %+v, %v, want jwt for that user, and the room made: %v", tt.way, tt.user, got, err, tt.room)
 			}
 			if made := slices.Contains(w.asked, "room"); made != tt.room || w.grant.CanPublish != tt.publish {
-				t.Errorf("the room is made: %v, may publish: %v; want %v and %v", made, w.grant.CanPublish, tt.room, tt.publish)
+				t.Errorf("a room is created: %v, may publish: %v; want %v and %v", made, w.grant.CanPublish, tt.room, tt.publish)
 			}
 		})
 	}
 }
 
-// TestMembershipComesFirst: whom a homeserver vouches for has to be joined; of
-// the others nobody asks. Without a yes nothing happens.
+// TestMembershipComesFirst checks that a user for whom a homeserver vouches
+// must be joined, and that nobody asks whether the others are. Unless the user
+// is joined, nothing is created or stored.
 func TestMembershipComesFirst(t *testing.T) {
 	unknown := errors.New("no answer")
 	for _, tt := range []struct {
@@ -194,7 +202,8 @@ func TestMembershipComesFirst(t *testing.T) {
 	}
 }
 
-// TestAServerSpeaksOfItsOwnUsers: nobody is asked about those of another.
+// TestAServerSpeaksOfItsOwnUsers checks that a homeserver is refused if it asks
+// for a user of another server, and that nobody is then asked who is joined.
 func TestAServerSpeaksOfItsOwnUsers(t *testing.T) {
 	for _, origin := range []string{"a.test", "B.test", "b.test:8448"} {
 		t.Run(origin, func(t *testing.T) {

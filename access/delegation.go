@@ -27,23 +27,23 @@ type Delegation struct {
 
 // Events says whether delayed events can be managed.
 type Events interface {
-	// Manageable returns nil if delayed events of server can be managed, as far
-	// as is known. Otherwise it returns [matrix.ErrNeedsToken] or a
+	// Manageable returns nil unless it is known that delayed events of server
+	// cannot be managed. Then it returns [matrix.ErrNeedsToken] or a
 	// *[matrix.ClientAPIError].
 	Manageable(ctx context.Context, server matrix.ServerName) error
-	// Refuses reports whether server manages no delayed events without
-	// authentication.
+	// Refuses reports whether server requires authentication to manage delayed
+	// events.
 	Refuses(server matrix.ServerName) bool
 	// LookUp returns a delayed event of owner. Errors are *[matrix.DelayError].
 	// ResultGone says that owner has no such event.
 	LookUp(ctx context.Context, owner matrix.UserID, id matrix.DelayID) (matrix.DelayedEvent, error)
 }
 
-// Keeper keeps the leaves that this service takes over. It answers within a
-// second.
+// Keeper keeps the leaves that this service takes over. Its method returns
+// within a second.
 type Keeper interface {
-	// Delegate has stored job durably when it returns nil. A *[leave.LimitError]
-	// says that a limit was reached.
+	// Delegate stores job. When it returns nil, job is stored durably. A
+	// *[leave.LimitError] says that a limit was reached.
 	Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error
 }
 
@@ -54,9 +54,9 @@ func (d *Delegation) now() time.Time {
 	return d.Now()
 }
 
-// Offered reports whether any client's leave would be taken over. Clients ask
-// this with a request that names no user, and read every answer except 404 as
-// yes.
+// Offered reports whether this service would take over a leave of at least some
+// client. Clients ask this with a request that names no user. They read every
+// answer except 404 as yes.
 func (d *Delegation) Offered() bool {
 	if d == nil {
 		return false
@@ -64,9 +64,10 @@ func (d *Delegation) Offered() bool {
 	return d.Everyone || slices.ContainsFunc(d.Servers, func(s matrix.ServerName) bool { return !d.Events.Refuses(s) })
 }
 
-// mayDelegate returns nil if a leave of a user of server can be taken over,
-// else a *[DelegationError]. If the homeserver of a named server does not
-// answer, the leave is taken over all the same, and the keeper asks again.
+// mayDelegate returns nil if this service can take over a leave of a user of
+// server, else a *[DelegationError]. If the homeserver of a named server does
+// not answer, the leave is taken over all the same: the keeper asks the
+// homeserver again.
 func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix.ServerName, by time.Time) error {
 	if a.Delegation == nil {
 		return &DelegationError{Cause: DelegationOff}
@@ -87,8 +88,9 @@ func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix
 	return &DelegationError{Cause: DelegationClientAPI, Err: err}
 }
 
-// lookUp asks the homeserver for the delay of the leave. The event must belong
-// to user and to the Matrix room of the request.
+// lookUp asks the homeserver for the delay of the leave, and returns it. It
+// fails unless the delayed event belongs to user and to the Matrix room of the
+// request.
 func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Request) (time.Duration, error) {
 	ctx, cancel := context.WithDeadline(ctx, sooner(time.Now().Add(ensureTime), what.By))
 	defer cancel()
@@ -106,7 +108,7 @@ func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Reques
 	return min(event.Delay, leave.MaxDelay), nil
 }
 
-// takeOver stores the leave of a participant.
+// takeOver hands the leave l of a participant to the keeper, which stores it.
 func (a *Authorizer) takeOver(ctx context.Context, user matrix.UserID, room sfu.Room, identity sfu.Identity, l Leave) error {
 	job := leave.New(leave.Key{Room: room, Identity: identity}, user, l.ID, l.Delay, a.Delegation.now())
 	err := a.Delegation.Keeper.Delegate(context.WithoutCancel(ctx), job, a.Delegation.Limits)

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestALeaveBelongsToItsToken: the job has the room and the identity of the
-// token, in each form.
+// TestALeaveBelongsToItsToken checks that the stored leave has the room and the
+// identity of the token, with each form of identity.
 func TestALeaveBelongsToItsToken(t *testing.T) {
 	device := must(matrix.ParseDeviceID("D"))
 	for name, form := range map[string]access.Form{"legacy": access.Legacy, "three parts": access.ThreeParts, "two parts": access.TwoParts} {
@@ -33,15 +33,15 @@ func TestALeaveBelongsToItsToken(t *testing.T) {
 	}
 }
 
-// TestAProxiedLeaveIsLookedUp: what the homeserver says counts, not what the
-// client does.
+// TestAProxiedLeaveIsLookedUp checks that the delay comes from the homeserver,
+// whatever the client says.
 func TestAProxiedLeaveIsLookedUp(t *testing.T) {
 	fail := func(result matrix.Result) error { return &matrix.DelayError{Result: result, Err: errors.New("x")} }
 	for _, tt := range []struct {
 		name  string
 		event matrix.DelayedEvent
 		err   error
-		delay time.Duration // kept
+		delay time.Duration // the delay of the stored leave
 		cause string
 	}{
 		{"as it is", matrix.DelayedEvent{Room: room, Delay: 18 * time.Second}, nil, 18 * time.Second, ""},
@@ -69,8 +69,9 @@ func TestAProxiedLeaveIsLookedUp(t *testing.T) {
 	}
 }
 
-// TestWhoMayDelegate: the homeserver's own users always, those of the lists by
-// OpenID, others never.
+// TestWhoMayDelegate checks who may hand over a leave: the registered
+// homeserver's own users always, users with an OpenID token if their server is
+// listed, all others never.
 func TestWhoMayDelegate(t *testing.T) {
 	for _, tt := range []struct {
 		name, way, user string

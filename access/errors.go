@@ -9,10 +9,10 @@ import (
 
 var (
 	// ErrNotJoined says that the user is not joined to the Matrix room, or that
-	// the room is unknown.
+	// the homeserver does not know the room.
 	ErrNotJoined = errors.New("the user is not joined to the room")
-	// ErrUnseen says that it is unknown whether the user is joined, because the
-	// account that asks is not in the room.
+	// ErrUnseen says that nobody knows whether the user is joined, because the
+	// account that asks the homeserver is not in the room.
 	ErrUnseen = errors.New("the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE is not in the room, and LIVEKIT_MEMBERSHIP_UNKNOWN is deny")
 	// ErrForeignUser says that a homeserver made a request for a user of another
 	// server.
@@ -43,11 +43,11 @@ func (e *RoomError) Unwrap() error { return e.Err }
 
 // DelegationError says why a leave is not taken over.
 type DelegationError struct {
-	Cause string // one of the causes below
+	Cause string // one of the constants below
 	Err   error  // details for the log, or nil
 }
 
-// The causes of a *[DelegationError].
+// The causes of a *[DelegationError], as the log and the metrics show them.
 const (
 	DelegationOff        = "delegation_off"         // switched off by LIVEKIT_DELEGATION
 	DelegationAccess     = "delegation_access"      // the user's server has no full access
@@ -68,14 +68,14 @@ func (e *DelegationError) Error() string {
 
 func (e *DelegationError) Unwrap() error { return e.Err }
 
-// StoreError says that the leave could not be stored.
+// StoreError says that the keeper could not store the leave.
 type StoreError struct{ Err error }
 
 func (e *StoreError) Error() string { return "keeping a leave: " + e.Err.Error() }
 func (e *StoreError) Unwrap() error { return e.Err }
 
-// verifyCause returns the metrics label of a failed verification: one of the
-// causes of package matrix.
+// verifyCause returns the metrics label of a failed verification, which is one
+// of the causes of package matrix.
 func verifyCause(err error) string {
 	if e, ok := errors.AsType[*matrix.VerifyError](err); ok {
 		return string(e.Cause)

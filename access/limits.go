@@ -21,53 +21,55 @@ func NewFailureLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }
 
-// NewOriginLimiter returns the limit per other homeserver, through which all
-// its users ask. A large conference that starts within seconds stays below it.
+// NewOriginLimiter returns the limit of requests for each other homeserver that
+// asks for its users. A large conference that starts within seconds stays below
+// it.
 func NewOriginLimiter() ratelimit.Limiter[matrix.ServerName] {
 	return ratelimit.New[matrix.ServerName](ratelimit.Limit{PerMinute: 3000, Burst: 1000})
 }
 
-// site returns the network that shares the bounds on discoveries: one IPv4
-// address, or the /48 that an IPv6 subscriber has at most. It is larger than
-// [Network], because these bounds are generous until another network needs its
-// part.
+// site returns the network of client that shares the bounds on discoveries: one
+// IPv4 address, or the /48 that an IPv6 subscriber has at most. It is larger
+// than [Network], because one network may use much of these bounds until
+// another network needs its part.
 func site(client netip.Addr) netip.Prefix { return within(client, 48) }
 
-// Network returns the network that shares the limit of failures: one IPv4
-// address, or the /64 that an IPv6 subscriber has at least.
+// Network returns the network of client that shares the limit of failed
+// verifications: one IPv4 address, or the /64 that an IPv6 subscriber has at
+// least.
 func Network(client netip.Addr) netip.Prefix { return within(client, 64) }
 
-// within returns the network of an IPv6 client with that many bits, or the one
-// address of an IPv4 client.
+// within returns the network of an IPv6 client, with a prefix of that many
+// bits. For an IPv4 client it returns the one address.
 func within(client netip.Addr, bits int) netip.Prefix {
 	if !client.Is6() {
 		bits = client.BitLen()
 	}
 	prefix, err := client.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // the zero Addr: all clients with an unknown address
+		return netip.Prefix{} // without an address: these clients share one network
 	}
 	return prefix
 }
 
-// maxSlowdown is how long a user of a named server waits at most because of
-// others' failures at the same address.
+// maxSlowdown is the most that a user of a named server waits because other
+// clients at the same address failed to prove themselves.
 const maxSlowdown = time.Second
 
-// limitFailures applies the limit before a verification. The caller must call
-// settle with the outcome.
+// limitFailures applies the limit of failed verifications before a
+// verification. The caller must call settle with the verification's error.
 //
 // A stranger may name any server. So a verification at a server that the
-// operator did not name takes a permit first, which success gives back:
-// verifications under way count, too. The operator's own users may share
-// addresses (an office, a carrier's NAT), and a neighbour must never lock them
-// out. So at named servers only failures take a permit, and a network over the
-// limit only waits a moment.
+// operator did not name takes a permit before it starts, and success gives the
+// permit back: verifications in progress count, too. At a named server only a
+// failure takes a permit. The operator's own users may share their address with
+// strangers (an office, a carrier's NAT), who must never lock them out: while
+// their network is over the limit, they only wait for a moment.
 //
-// A homeserver's own trouble never counts as a failure of the client. A client
-// that disconnects from such a server after a second is not charged either, as
-// the answer may just be slow. It is charged while its network is over the
-// limit.
+// A homeserver's own trouble never counts as a failure of the client. If a
+// client disconnects while a named server verifies its token, that counts as a
+// failure only before a second has passed (later the server may be slow), or
+// while the client's network is over the limit.
 func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(error), err error) {
 	from := Network(client)
 	if a.Named(server) {
@@ -90,20 +92,21 @@ func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, serve
 	}, nil
 }
 
-// isFailure reports whether the outcome of a verification counts against the
-// client.
+// isFailure reports whether the error of a verification counts as a failure of
+// the client.
 func isFailure(err error) bool {
 	e, ok := errors.AsType[*matrix.VerifyError](err)
 	return err != nil && !(ok && e.SparesClient())
 }
 
-// hasLeft reports whether the client disconnected before the outcome.
+// hasLeft reports whether the client disconnected before the verification
+// ended.
 func hasLeft(err error) bool {
 	e, ok := errors.AsType[*matrix.VerifyError](err)
 	return ok && e.Cause == matrix.CauseCanceled
 }
 
-// slowDown waits until the network has a permit again, or ctx ends.
+// slowDown waits until the network from has a permit again, or until ctx ends.
 func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 	wait := min(a.Failures.Wait(from), maxSlowdown)
 	if wait <= 0 {
@@ -113,12 +116,13 @@ func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 	timing.Sleep(ctx, wait)
 }
 
-// maxFederatedWait is how long a request of another homeserver waits for the
-// limits. That server retries four times after a 429, so a short wait is
-// cheaper for both sides.
+// maxFederatedWait is how long a request of another homeserver waits for a
+// permit. That homeserver repeats a request four times after a 429, so a short
+// wait costs both sides less.
 const maxFederatedWait = 2 * time.Second
 
-// limit counts one request of user, and of the homeserver that asks for them.
+// limit counts one request of user, and one of the homeserver that asks for the
+// user, if any.
 func (a *Authorizer) limit(ctx context.Context, who Proof, user matrix.UserID) error {
 	f, federated := who.(Federated)
 	if !federated {
@@ -133,7 +137,7 @@ func (a *Authorizer) limit(ctx context.Context, who Proof, user matrix.UserID) e
 	return a.refuse(wait, metrics.UserRefused)
 }
 
-// refuse returns a *[LimitError] unless wait is 0.
+// refuse returns a *[LimitError] of this kind, or nil if wait is 0.
 func (a *Authorizer) refuse(wait time.Duration, kind string) error {
 	if wait == 0 {
 		return nil
@@ -142,9 +146,9 @@ func (a *Authorizer) refuse(wait time.Duration, kind string) error {
 	return &LimitError{Kind: kind, Wait: wait}
 }
 
-// takeUntil calls take now. If take returns a wait that ends before until,
-// takeUntil waits and calls take once more. It returns the remaining wait, 0 if
-// take succeeded.
+// takeUntil calls take, which returns how long to wait for a permit. If that
+// wait ends before until, takeUntil waits and calls take once more. It returns
+// the wait that remains, or 0 if take got a permit.
 func takeUntil(ctx context.Context, until time.Time, take func() time.Duration) (wait time.Duration) {
 	wait = take()
 	if wait == 0 || wait > time.Until(until) {

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// slow answers for every room, after a while.
+// slow answers the question who is joined after some time, with the same answer
+// for every room.
 type slow struct {
 	joined bool
 	err    error
@@ -32,9 +33,9 @@ func (s slow) IsServerJoined(ctx context.Context, room matrix.RoomID, _ matrix.S
 	return s.IsJoined(ctx, room, matrix.UserID{})
 }
 
-// TestLearned: where membership is not required it is asked about all the same.
-// Only a yes makes somebody known to be joined, nobody is refused, and nobody
-// waits for longer than a second.
+// TestLearned checks that the homeserver is asked who is joined even if nobody
+// must be joined. Only a yes makes a user known to be joined. No answer refuses
+// a user, and no request waits for an answer longer than a second.
 func TestLearned(t *testing.T) {
 	unknown := errors.New("no answer")
 	for _, tt := range []struct {
@@ -68,7 +69,8 @@ func TestLearned(t *testing.T) {
 	}
 }
 
-// TestRequired: with an OpenID token, too, those of some servers must be joined.
+// TestRequired checks that users of some servers must be joined even if an
+// OpenID token proves them.
 func TestRequired(t *testing.T) {
 	unknown := errors.New("no answer")
 	local := func(s matrix.ServerName) bool { return s == server("a.test") }
@@ -104,9 +106,10 @@ func TestRequired(t *testing.T) {
 	}
 }
 
-// TestUnseen: in rooms that the account which asks is not in, the operator decides
-// whether those who must be joined get a token. Either way nobody knows that they
-// are, so nobody is asked again, and they are never under enforcement.
+// TestUnseen checks the rooms that the asking account is not in: the operator
+// decides whether users who must be joined get a token there. In both cases
+// these users are not known to be joined, so nobody asks about them again and
+// membership is never enforced on them.
 func TestUnseen(t *testing.T) {
 	everyone := func(matrix.ServerName) bool { return true }
 	for _, tt := range []struct {

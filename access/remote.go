@@ -7,18 +7,18 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Remote asks another homeserver for a token of its SFU, on behalf of the
-// homeserver that proxies requests to this service.
+// Remote asks another homeserver for a token of its SFU. The homeserver that
+// proxies requests to this service sends the question.
 type Remote interface {
-	// RemoteToken returns the content of server's answer. Errors are
-	// *[matrix.RemoteError].
+	// RemoteToken sends request to server and returns the content of its answer.
+	// Errors are *[matrix.RemoteError].
 	RemoteToken(ctx context.Context, server matrix.ServerName, request json.RawMessage) (json.RawMessage, error)
 }
 
-// RemoteToken returns the answer of another homeserver to request. It asks only
-// after it knows that the user is joined to the room and that server is in the
-// room. It ends by what.By. Errors of the other server are
-// *[matrix.RemoteError].
+// RemoteToken sends request to another homeserver and returns that homeserver's
+// answer. It does so only when it knows that the user is joined to the room and
+// that server is in the room. It returns by the time what.By. Errors of the
+// other server are *[matrix.RemoteError].
 func (a *Authorizer) RemoteToken(ctx context.Context, who Proxied, server matrix.ServerName, what Request, request json.RawMessage) (json.RawMessage, Admission, error) {
 	ctx, cancel := context.WithDeadline(ctx, what.By)
 	defer cancel()

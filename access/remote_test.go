@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestRemoteTokenAsksInTurn: another homeserver hears nothing before the user
-// and that server are known to be in the room.
+// TestRemoteTokenAsksInTurn checks that another homeserver is asked only when
+// the user and that homeserver are known to be in the room.
 func TestRemoteTokenAsksInTurn(t *testing.T) {
 	for _, tt := range []struct {
 		name, user, server string
@@ -37,7 +37,7 @@ func TestRemoteTokenAsksInTurn(t *testing.T) {
 	}
 }
 
-// slowly takes 9 s for each answer.
+// slowly answers each question after 9 s.
 type slowly struct{ *world }
 
 func (s slowly) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
@@ -57,8 +57,9 @@ func (s slowly) wait(ctx context.Context) (bool, error) {
 	}
 }
 
-// TestARemoteTokenComesInTime: the answer is there before the homeserver stops
-// waiting for it, however slow it is with its own.
+// TestARemoteTokenComesInTime checks that the answer comes before the
+// homeserver stops waiting for it, even if that homeserver itself answers
+// questions slowly.
 func TestARemoteTokenComesInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// TestTicket: what the token carries says whose it is, how they came by it, and
-// whether they were known to be joined.
+// TestTicket checks the ticket in the token: it names the user, how the user's
+// request came, and whether the user was known to be joined.
 func TestTicket(t *testing.T) {
 	for way, want := range map[string]ticket.Ticket{
 		"openid":    {User: user(alice), By: ticket.OpenID},
@@ -25,7 +25,7 @@ func TestTicket(t *testing.T) {
 					t.Fatal(err)
 				}
 				if w.ticket != want {
-					t.Errorf("the token carries %+v, want %+v", w.ticket, want)
+					t.Errorf("the token holds the ticket %+v, want %+v", w.ticket, want)
 				}
 			})
 		})

@@ -14,21 +14,22 @@ type Request struct {
 	Room matrix.RoomID
 	Slot matrix.SlotID
 	As   Participant
-	// Leave is the leave that the client hands over with it; nil without one.
+	// Leave is the leave that the client hands over with the request; nil for
+	// none.
 	Leave *Leave
-	// By is when the answer must be there.
+	// By is the time by which the answer must be sent.
 	By time.Time
 }
 
-// Participant is how a user takes part, apart from the user id.
+// Participant is what tells the participants of one user apart.
 type Participant struct {
 	Form   Form
 	Device matrix.DeviceID // empty for [TwoParts]
 	Member matrix.MemberID // empty for [Legacy]
 }
 
-// Form is how the identity on the SFU is derived. Each endpoint uses one form,
-// and its clients derive the same.
+// Form says how the identity on the SFU is derived. Each endpoint uses one
+// form, and its clients derive the identity in the same way.
 type Form int
 
 // The forms of an identity.
@@ -41,15 +42,16 @@ const (
 // Leave is a delayed leave event that a client hands over.
 type Leave struct {
 	ID matrix.DelayID
-	// Delay is what the client says the delay is; zero if the homeserver is
-	// asked.
+	// Delay is the event's delay as the client says it. It is zero if this
+	// service has to ask the homeserver.
 	Delay time.Duration
 }
 
 // LiveKitRoom is the room on the SFU that the request is about.
 func (r Request) LiveKitRoom() sfu.Room { return token.RoomName(r.Room, r.Slot) }
 
-// identity returns the identity of user. Its error is a *[token.IdentityError].
+// identity returns the identity of user on the SFU. Its error is a
+// *[token.IdentityError].
 func (r Request) identity(user matrix.UserID) (sfu.Identity, error) {
 	switch r.As.Form {
 	case Legacy:

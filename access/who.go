@@ -12,37 +12,37 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// Proof says who asks, and why this service believes it: an [OpenID] token, or
-// the word of the homeserver at which this service is registered ([Proxied],
-// [Federated]).
+// Proof says who asks, and why this service believes it. The proof is an
+// [OpenID] token, or the word of the homeserver at which this service is
+// registered ([Proxied], [Federated]).
 type Proof interface {
 	// prove returns the user who asks.
 	prove(ctx context.Context, a *Authorizer, by time.Time) (matrix.UserID, error)
 	// mustBeJoined reports whether the proven user must be joined to the Matrix
 	// room.
 	mustBeJoined(a *Authorizer, user matrix.UserID) bool
-	// way returns how this proof reached the service.
+	// way returns how the request with this proof reached the service.
 	way() ticket.Way
 }
 
-// OpenID is a token that the client got from its homeserver.
+// OpenID is the proof by a token that the client got from its homeserver.
 type OpenID struct {
 	Token matrix.OpenIDToken
-	// Claimed is the user that the request names; zero if it names none.
+	// Claimed is the user whom the request names; zero if it names none.
 	Claimed matrix.UserID
 	// Client is the client's address; the zero Addr if it is unknown.
 	Client netip.Addr
 }
 
-// Proxied is a user whom the homeserver that proxies requests to this service
-// has authenticated.
+// Proxied is the proof for a user of the homeserver that proxies requests to
+// this service: that homeserver has authenticated the user.
 type Proxied struct{ User matrix.UserID }
 
-// Federated is a user of another homeserver, which asks for them through the
-// homeserver at which this service is registered.
+// Federated is the proof for a user of another homeserver. The other homeserver
+// asks for the user through the homeserver at which this service is registered.
 type Federated struct {
 	User   matrix.UserID
-	Origin matrix.ServerName // the authenticated server that asks
+	Origin matrix.ServerName // the other homeserver, authenticated by the registered one
 }
 
 func (OpenID) mustBeJoined(a *Authorizer, user matrix.UserID) bool {
@@ -55,8 +55,8 @@ func (OpenID) way() ticket.Way    { return ticket.OpenID }
 func (Proxied) way() ticket.Way   { return ticket.Proxied }
 func (Federated) way() ticket.Way { return ticket.Federated }
 
-// onBehalf returns a context in which requests to homeservers count for the
-// client's network.
+// onBehalf returns a context that holds the client's network. Requests to
+// homeservers with this context count against the bounds of that network.
 func onBehalf(ctx context.Context, who Proof) context.Context {
 	if o, ok := who.(OpenID); ok {
 		return outbound.For(ctx, outbound.Asker{Network: site(o.Client)})
@@ -64,11 +64,11 @@ func onBehalf(ctx context.Context, who Proof) context.Context {
 	return ctx
 }
 
-// identifyTime bounds a verification: the longest LIVEKIT_OPENID_TIMEOUT, and
-// the wait for the limit of failures.
+// identifyTime bounds a verification. It is the longest allowed
+// LIVEKIT_OPENID_TIMEOUT, and the longest wait for the limit of failures.
 const identifyTime = maxSlowdown + 20*time.Second
 
-// prove asks the user's homeserver who they are.
+// prove asks the homeserver that issued the token whose it is.
 func (o OpenID) prove(ctx context.Context, a *Authorizer, by time.Time) (matrix.UserID, error) {
 	ctx, cancel := bounded(ctx, identifyTime, by)
 	defer cancel()
@@ -90,7 +90,7 @@ func (p Proxied) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, 
 	return p.User, nil
 }
 
-// prove checks that the user belongs to the server that asks.
+// prove checks that the user belongs to the server that asks for the user.
 func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, error) {
 	if f.User.Server() != f.Origin {
 		return matrix.UserID{}, ErrForeignUser
@@ -98,15 +98,16 @@ func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID
 	return f.User, nil
 }
 
-// standing is who asks, and whether they are joined as far as that was asked.
+// standing is who asks, and what is known of whether they are joined.
 type standing struct {
 	user matrix.UserID // proven
-	// asked says that the homeserver was asked; joined is its answer.
+	// asked says whether the homeserver was asked if the user is joined. joined
+	// is its answer.
 	asked, joined bool
 }
 
-// identify returns the user who asks. It fails if they are over a limit, or not
-// joined to a room where that is required.
+// identify returns the user who asks. It fails if the user is over a limit, or
+// if the user must be joined to the room and is not.
 func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (standing, error) {
 	user, err := who.prove(ctx, a, what.By)
 	if err != nil {
@@ -132,20 +133,21 @@ func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (sta
 	return s, err
 }
 
-// learnTime is how long a request waits for a membership answer that only its
-// ticket needs.
+// learnTime is how long a request waits for the homeserver to say whether the
+// user is joined, if only the ticket needs to know.
 const learnTime = time.Second
 
-// learned says whether a user is joined, as soon as that is known.
+// learned is the answer to whether a user is joined, which may still be
+// awaited.
 type learned struct {
 	known  bool        // the user is known to be joined
-	answer <-chan bool // nil if no question is under way
+	answer <-chan bool // gives the answer; nil if nobody was asked
 	end    context.CancelFunc
 }
 
-// learn finds out whether the user is joined to room. It returns at once; the
-// caller must call end. If the user need not be joined, it asks the homeserver
-// in the background if it can. That answer refuses nobody.
+// learn finds out whether the user is joined to room. It returns at once, and
+// the caller must then call end. If the user need not be joined, learn asks the
+// homeserver in the background, if it can ask one. That answer refuses nobody.
 func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) learned {
 	if !a.LearnMembership || s.asked {
 		return learned{known: s.joined, end: func() {}}
@@ -159,7 +161,8 @@ func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) 
 	return learned{answer: answer, end: end}
 }
 
-// joined waits for the answer, for learnTime at most.
+// joined waits for the answer for at most learnTime, and reports whether the
+// user is known to be joined.
 func (l learned) joined() bool {
 	if l.answer == nil {
 		return l.known
@@ -167,8 +170,8 @@ func (l learned) joined() bool {
 	return <-l.answer
 }
 
-// judged returns nil if the user is joined. A user who is not joined gets the
-// same error as for an unknown room.
+// judged returns nil if joined is true. For a user who is not joined it returns
+// the same error as for a room that nobody knows.
 func judged(joined bool, err error) error {
 	switch {
 	case errors.Is(err, matrix.ErrNotInRoom):

@@ -22,9 +22,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// swamp is the handler with its real verifier, and homeservers of two kinds
-// whose names nobody knows yet: those below .live.test answer, and those below
-// .dead.test take connections and never say a word. All is on loopback.
+// swamp is a handler with the real verifier, and with homeservers of two kinds
+// that it has never asked. Those below .live.test answer. Those below
+// .dead.test accept connections and never answer. All of it is on loopback.
 type swamp struct {
 	t       testing.TB
 	live    *matrixtest.Homeserver
@@ -39,7 +39,7 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 	live.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Certificate("*.live.test")}}
 	live.StartTLS()
 	t.Cleanup(live.Close)
-	dead, err := net.Listen("tcp", "127.0.0.1:0") // nobody accepts what the system has accepted
+	dead, err := net.Listen("tcp", "127.0.0.1:0") // the kernel accepts connections, but nobody reads them
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 			case strings.HasSuffix(host, ".dead.test"):
 				return new(outbound.Dialer).DialContext(ctx, network, dead.Addr().String())
 			case port != "8448":
-				return nil, net.ErrClosed // no well-known document
+				return nil, net.ErrClosed // there is no well-known document
 			}
 			return new(outbound.Dialer).DialContext(ctx, network, live.Listener.Addr().String())
 		},
@@ -72,15 +72,15 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 	return s
 }
 
-// request asks for a token of a user whose server was never heard of, as a
-// client of the given address.
+// request returns a request for a token of a user of server, as a proxy
+// forwards it for a client at the address from.
 func request(server, token, from string) string {
 	body := strings.ReplaceAll(badTokenBody(server), "s3cret-token", token)
 	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", from, len(body), body)
 }
 
-// abandon sends the n-th request of the strangers and leaves a tenth of a second
-// later.
+// abandon sends the n-th request of the strangers, and closes its connection a
+// tenth of a second later.
 func (s *swamp) abandon(n, networks int) {
 	conn, err := net.Dial("tcp", s.service)
 	if err != nil {
@@ -94,8 +94,8 @@ func (s *swamp) abandon(n, networks int) {
 	time.AfterFunc(time.Second/10, func() { conn.Close() })
 }
 
-// ask makes the n-th honest request, from a network of its own, and returns how
-// long the answer took.
+// ask sends the n-th honest request, from a client network that no other
+// request has. It returns how long the answer took.
 func (s *swamp) ask(n int) (took time.Duration, err error) {
 	server := fmt.Sprintf("s%d.live.test", n)
 	token := s.live.IssueToken("@alice:" + server)
@@ -110,24 +110,25 @@ func (s *swamp) ask(n int) (took time.Duration, err error) {
 	}
 	answer, err := io.ReadAll(conn)
 	if err == nil && !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
-		err = fmt.Errorf("answered with %.200q", answer)
+		err = fmt.Errorf("got the answer %.200q, want one with a token", answer)
 	}
 	return time.Since(start), err
 }
 
-// flooded is what was seen during a flood.
+// flooded holds what was measured during a flood.
 type flooded struct {
-	honest     []time.Duration // in order
-	failed     int             // of the honest requests
-	goroutines int             // the most at any time
-	heap       uint64          // in bytes, likewise
-	late       time.Duration   // by how much this machine was
+	honest     []time.Duration // how long each honest request took, shortest first
+	failed     int             // how many honest requests failed
+	goroutines int             // the largest number of goroutines at any time
+	heap       uint64          // the largest heap at any time, in bytes
+	late       time.Duration   // by how much this machine was late with its timers
 }
 
 func (f flooded) p(percent int) time.Duration { return f.honest[len(f.honest)*percent/100] }
 
-// flood has strangers of some networks send requests, and abandon them, spread
-// over a time, while others ask honestly ten times a second.
+// flood sends requests from strangers in some networks, spread evenly over the
+// time spread, and abandons each. Meanwhile others make ten honest requests a
+// second.
 func (s *swamp) flood(requests, networks int, spread time.Duration) flooded {
 	var seen flooded
 	var mu sync.Mutex
@@ -184,11 +185,11 @@ func (f *flooded) look() {
 	f.heap = max(f.heap, memory.HeapInuse+memory.StackInuse)
 }
 
-// The bounds of a flood of abandoned requests.
+// The bounds on what a flood of abandoned requests may do.
 const (
 	maxHonestP50 = 2 * time.Second
-	// requestTime is how long a request has: on a machine that was held up for
-	// as long, one may fail.
+	// requestTime is how long an honest request has. A request may fail if the
+	// machine stands still for that long.
 	requestTime   = 8 * time.Second
 	maxGoroutines = 3000
 )
@@ -203,15 +204,16 @@ func (f flooded) judge(t testing.TB) {
 	}
 }
 
-// TestAbandonedRequests floods for a moment.
+// TestAbandonedRequests runs a short flood.
 func TestAbandonedRequests(t *testing.T) {
 	seen := newSwamp(t, false).flood(6000, 16, 3*time.Second)
 	seen.judge(t)
 	t.Logf("honest: p50 %v, p99 %v; at most %d goroutines, %d kB", seen.p(50), seen.p(99), seen.goroutines, seen.heap>>10)
 }
 
-// BenchmarkAbandonedRequests is the flood in full: 80,000 requests from 16
-// networks within 30 s, without rate limits and with them. One round is enough:
+// BenchmarkAbandonedRequests runs the full flood: 80,000 requests from 16
+// networks within 30 s, once without rate limits and once with them. One round
+// is enough:
 //
 //	go test -run '^$' -bench AbandonedRequests -benchtime 1x ./handler
 func BenchmarkAbandonedRequests(b *testing.B) {

@@ -13,36 +13,37 @@ import (
 )
 
 // AppService serves the homeserver at which this service is registered as an
-// application service. It serves the requests that the homeserver proxies for
-// its users and for other homeservers (MSC4195 over MSC4512), and the
-// homeserver's own.
+// application service. It serves what the homeserver proxies for its users and
+// for other homeservers (MSC4195 over MSC4512), and also the requests that the
+// homeserver makes itself.
 type AppService struct {
 	// HSToken proves that a request comes from the homeserver.
 	HSToken secret.Text
-	// Server is the name of that homeserver, which vouches only for its own
+	// Server is the name of that homeserver. It may only speak for its own
 	// users.
 	Server matrix.ServerName
-	// IsSFU reports whether a URL that a client names is this service's SFU.
+	// IsSFU reports whether url, which a client names, is the URL of this
+	// service's SFU.
 	IsSFU func(url string) bool
 	// Status returns the result of the last self-test.
 	Status func() AppServiceStatus
-	// Members, if set, gets the changed memberships that the homeserver pushes.
-	// It must return at once.
+	// Members, if set, is called for each changed membership that the homeserver
+	// pushes. It must return at once.
 	Members func(MemberEvent)
 	// Missed, if set, is called when a transaction could not be read to its end.
-	// Nobody knows then which memberships it changed, and the homeserver does not
-	// send it again. It must return at once.
+	// This service then cannot know which memberships the transaction changed,
+	// because the homeserver does not send it again. Missed must return at once.
 	Missed func()
 }
 
-// The paths that homeservers proxy, each under the prefix of the MSC and under
+// The prefixes of the paths that homeservers proxy: first that of the MSC, then
 // that of a later specification.
 var (
 	clientPrefixes     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
 	federationPrefixes = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
 )
 
-// routeTransaction is where the homeserver delivers events.
+// routeTransaction is the path to which the homeserver sends events.
 const routeTransaction = "/_matrix/app/v1/transactions/{txnID}"
 
 // routes adds the endpoints for the homeserver.
@@ -61,7 +62,7 @@ func (s *AppService) routes(h *Handler) {
 	h.mux.Get("/_matrix/app/v1/rooms/*", s.own("rooms", h.nobody))
 }
 
-// How a request reached the service, for the log.
+// The values of exchange.via: who forwarded the request to the service.
 const (
 	viaHomeserver = "homeserver"
 	viaFederation = "federation"
@@ -74,7 +75,7 @@ const (
 	headerOrigin = "X-Matrix-Origin"
 )
 
-// endpoint is an endpoint to which the homeserver proxies requests.
+// endpoint describes one endpoint to which the homeserver proxies requests.
 type endpoint struct {
 	via    string
 	name   string // the endpoint's name in the metrics
@@ -83,8 +84,9 @@ type endpoint struct {
 
 func byClient(name string) endpoint { return endpoint{viaHomeserver, name, headerUser} }
 
-// proxied calls next for requests that the homeserver proxies, and records for
-// whom. It refuses others before it reads any of the body.
+// proxied calls next for requests that the homeserver proxies, and records the
+// user or server that the homeserver names. It refuses all other requests
+// before it reads any of the body.
 func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -95,7 +97,7 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 			return
 		}
 		if callers := r.Header.Values(e.header); len(callers) == 1 {
-			x.caller = callers[0] // the homeserver writes one value at most
+			x.caller = callers[0] // the homeserver sets the header only once, so a request with two values names nobody
 		}
 		if x.caller == "" {
 			discardBody(w, r)
@@ -109,12 +111,14 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 	}
 }
 
-// asked reports whether r claims to come from the homeserver.
+// asked reports whether r comes from the homeserver: whether its path is one of
+// Matrix, and it carries the hs_token.
 func (s *AppService) asked(r *http.Request) bool {
 	return s != nil && strings.HasPrefix(r.URL.Path, "/_matrix/") && s.checkToken(r) == nil
 }
 
-// checkToken compares the hs_token in constant time.
+// checkToken returns an error unless r carries the hs_token. It compares in
+// constant time.
 func (s *AppService) checkToken(r *http.Request) error {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
@@ -216,7 +220,7 @@ func (h *Handler) isOurSFU(url string) error {
 	if h.AppService.IsSFU(url) {
 		return nil
 	}
-	return &paramError{param: "url", cause: "url_mismatch", detail: "the client asks for " + text.Clip(url, maxLogged/4) + ", and LIVEKIT_URL is " + h.URL +
+	return &paramError{param: "url", cause: "url_mismatch", detail: "the client asks for " + text.Clip(url, maxLogged/4) + ", but LIVEKIT_URL is " + h.URL +
 		": correct matrix_rtc.transports of the homeserver, or name the other in LIVEKIT_URL_ALIASES"}
 }
 
@@ -236,7 +240,8 @@ func (h *Handler) localCaller(x *exchange, ask proxiedRequest) (access.Proxied, 
 	return access.Proxied{User: user}, ask.claims(user)
 }
 
-// jwtAnswer is the answer for a client that already knows the SFU's URL.
+// jwtAnswer is an answer with only a token, for a client that already knows the
+// SFU's URL.
 type jwtAnswer string
 
 func (a jwtAnswer) appendJSON(b []byte) []byte {
@@ -245,7 +250,7 @@ func (a jwtAnswer) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// jwtOf reads the token in another homeserver's answer.
+// jwtOf returns the token in the answer content of another homeserver.
 func jwtOf(server matrix.ServerName, content json.RawMessage) (jwtAnswer, error) {
 	var answer struct {
 		JWT string `json:"jwt"`

@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestProxiedTokens: both generations of bodies, under both paths.
+// TestProxiedTokens checks newer and older bodies, under both prefixes of the
+// path.
 func TestProxiedTokens(t *testing.T) {
 	for name, older := range map[string]bool{"newer": false, "older": true} {
 		for _, prefix := range clientPrefixes {
@@ -37,8 +38,8 @@ func TestProxiedTokens(t *testing.T) {
 	}
 }
 
-// TestFullAccessDoesNotMatter: the homeserver's own users get all, also when
-// only others are listed.
+// TestProxiedUsersNeedNoList checks that the homeserver's own users get full
+// access even if only other servers are listed.
 func TestProxiedUsersNeedNoList(t *testing.T) {
 	p := newProxied(t)
 	p.FullAccess = func(matrix.ServerName) bool { return false }
@@ -49,8 +50,9 @@ func TestProxiedUsersNeedNoList(t *testing.T) {
 	}
 }
 
-// TestTheHomeserverMustProveItself: before anything of the body is read, and
-// without an errcode that logs a client out or says "not served".
+// TestTheHomeserverMustProveItself checks that requests without the hs_token
+// are refused before their body is read. The error must not log clients out,
+// and must not say that there is no such service.
 func TestTheHomeserverMustProveItself(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -76,7 +78,7 @@ func TestTheHomeserverMustProveItself(t *testing.T) {
 	}
 }
 
-// TestProxiedRequestsThatAreRefused has every row of errors.
+// TestProxiedRequestsThatAreRefused has one row for each error.
 func TestProxiedRequestsThatAreRefused(t *testing.T) {
 	edit := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(newerBody) }
 	for _, tt := range []struct {
@@ -108,8 +110,9 @@ func TestProxiedRequestsThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestNothingTellsWhatExists: a stranger in a room and an unknown room cost one
-// question each and get the same bytes.
+// TestNothingTellsWhatExists checks that a user who is not in a room and a user
+// who names an unknown room get the same answer, after one question to the
+// homeserver each.
 func TestNothingTellsWhatExists(t *testing.T) {
 	p := newProxied(t)
 	stranger := p.client("/get_token", "@bob:"+homeserver, newerBody)
@@ -119,7 +122,8 @@ func TestNothingTellsWhatExists(t *testing.T) {
 	}
 }
 
-// TestUnknownMembershipFailsClosed: no answer lets nobody in.
+// TestUnknownMembershipFailsClosed checks that nobody is let in if the
+// homeserver does not say who is joined.
 func TestUnknownMembershipFailsClosed(t *testing.T) {
 	p := newProxied(t)
 	p.members.err = errors.New("status 500")
@@ -172,8 +176,9 @@ func TestProxiedDelegation(t *testing.T) {
 	}
 }
 
-// TestMethodsOfProxiedRoutes: the homeserver passes others on, too, and a body
-// after HEAD would break its connections.
+// TestMethodsOfProxiedRoutes checks methods other than POST, which the
+// homeserver forwards, too. The answer to HEAD must have no body, since a body
+// would break the homeserver's connection.
 func TestMethodsOfProxiedRoutes(t *testing.T) {
 	p := newProxied(t)
 	for _, method := range []string{"GET", "PUT", "DELETE", "HEAD"} {
@@ -186,8 +191,8 @@ func TestMethodsOfProxiedRoutes(t *testing.T) {
 	}
 }
 
-// TestWithoutARegistrationNothingIsServed: 404 M_UNRECOGNIZED has clients fall
-// back.
+// TestWithoutARegistrationNothingIsServed checks for 404 M_UNRECOGNIZED, after
+// which clients use the older endpoints.
 func TestWithoutARegistrationNothingIsServed(t *testing.T) {
 	r := newRig()
 	for _, path := range []string{clientAPI + "/get_token", fedAPI + "/get_token", "/_matrix/app/v1/ping"} {
@@ -197,8 +202,8 @@ func TestWithoutARegistrationNothingIsServed(t *testing.T) {
 	}
 }
 
-// TestTwoCallersAreNone: a request that names two users, or two servers, does not
-// say who asks.
+// TestTwoCallersAreNone checks that a request that names two users, or two
+// servers, is refused.
 func TestTwoCallersAreNone(t *testing.T) {
 	for _, tt := range []struct{ path, header, body, first, second string }{
 		{clientAPI + "/get_token", headerUser, newerBody, alice, mallory},
@@ -220,7 +225,8 @@ func TestTwoCallersAreNone(t *testing.T) {
 	}
 }
 
-// TestALongURLHidesNotOurs: the log of a mismatch has both.
+// TestALongURLHidesNotOurs checks that the log shows LIVEKIT_URL even if the
+// client's wrong URL is long.
 func TestALongURLHidesNotOurs(t *testing.T) {
 	p := newProxied(t)
 	wantAnswer(t, p.client("/get_token", alice, strings.Replace(newerBody, ourSFU, "wss://"+strings.Repeat("a", 4000), 1)), 400, `"M_INVALID_PARAM"`)

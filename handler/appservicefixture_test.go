@@ -25,8 +25,8 @@ const (
 	fedAPI    = "/_matrix/federation/unstable/io.element.msc4195/rtc/livekit"
 )
 
-// members says who is joined: "room who" for a user or a server. err, if set, is
-// the answer to every question.
+// members says who is joined. The keys are "room who", where who is a user or a
+// server. err, if set, is the answer to every question.
 type members struct {
 	joined map[string]bool
 	err    error
@@ -46,11 +46,11 @@ func (m *members) ask(question string) (bool, error) {
 	return m.joined[question], m.err
 }
 
-// remote is another homeserver, behind ours.
+// remote is another homeserver, which gives tokens of its SFU.
 type remote struct {
 	answer string
 	err    error
-	server matrix.ServerName // that was asked
+	server matrix.ServerName // the server that was asked last
 	body   string
 }
 
@@ -59,14 +59,14 @@ func (r *remote) RemoteToken(_ context.Context, server matrix.ServerName, reques
 	return json.RawMessage(r.answer), r.err
 }
 
-// proxied is a rig at which example.org has the service registered. Alice and a
-// user of remote.example are in aRoom.
+// proxied is a rig whose service is registered at example.org. Alice and a user
+// of remote.example are joined to aRoom.
 type proxied struct {
 	*delegating
 	members *members
 	remote  *remote
 	events  []MemberEvent
-	missed  atomic.Int32 // transactions that were not read to their end
+	missed  atomic.Int32 // how many transactions were not read to their end
 }
 
 func newProxied(t testing.TB) *proxied {
@@ -82,8 +82,8 @@ func newProxied(t testing.TB) *proxied {
 	return p
 }
 
-// client sends a request of user as the homeserver proxies it; edits are changes
-// of the body, pairs of old and new.
+// client sends a request of user as the homeserver proxies it. edits are pairs
+// of an old and a new text; each new text replaces the old one in the body.
 func (p *proxied) client(path, user, body string) *httptest.ResponseRecorder {
 	return p.serve("POST", clientAPI+path, body, "Authorization", "Bearer "+hsToken, "X-Matrix-User-Identifier", user)
 }

@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// nullWriter is a http.ResponseWriter that keeps nothing.
+// nullWriter is an http.ResponseWriter that drops what is written.
 type nullWriter struct{ header http.Header }
 
 func (w *nullWriter) Header() http.Header         { return w.header }

@@ -16,10 +16,10 @@ import (
 )
 
 // maxBodyBytes is many times what any client sends. Usual bodies fit into
-// smallBodyBytes, which every connection may hold. The number of larger bodies
-// held at a time is bounded, since many of them would fill the memory of a
-// small container. A client network may hold half of that number; the other
-// half is for networks that hold few.
+// smallBodyBytes, and every connection may hold one of these. Larger bodies
+// would fill the memory of a small container, so only a bounded number is held
+// at a time. One client network may hold half of them; the other half is for
+// networks that hold few.
 const (
 	maxBodyBytes   = 64 << 10
 	smallBodyBytes = 2 << 10
@@ -27,8 +27,9 @@ const (
 
 var largeBodies = semaphore.Bounds{Total: 64, Share: 8}
 
-// buffers hold a request's body and later the answer. A buffer has room for a
-// small body and the read that finds its end. A larger buffer is not reused.
+// buffers are reused between requests: a buffer holds the body, and later the
+// answer. It has room for a small body and for the read that finds the body's
+// end. A buffer that grew is not reused.
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, smallBufferBytes)) }}
 
 const smallBufferBytes = smallBodyBytes + bytes.MinRead
@@ -42,8 +43,8 @@ func giveBack(buf *bytes.Buffer) {
 // reply is the JSON document of a 200 answer.
 type reply interface{ appendJSON([]byte) []byte }
 
-// serveJSON handles every JSON request: it reads the body within its bounds,
-// and writes what call returns. The body is valid until call returns.
+// serveJSON handles every JSON request. It reads the body within its bounds,
+// and writes what call returns. call must not use the body after it returns.
 func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *exchange, body []byte) (R, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		buf := buffers.Get().(*bytes.Buffer)
@@ -65,7 +66,7 @@ func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *ex
 	}
 }
 
-// bodyReader reads bodies, whatever their Content-Type says.
+// bodyReader reads the bodies of requests. It ignores their Content-Type.
 type bodyReader struct {
 	large *semaphore.Keyed[netip.Prefix] // permits for large bodies, by the client's network
 }
@@ -75,8 +76,8 @@ func newBodyReader() *bodyReader {
 }
 
 // read reads the whole body into buf. The caller calls release when it needs
-// the body no longer. A body that does not arrive whole and in time is
-// errNotJSON.
+// the body no longer. If the body does not arrive whole and in time, the error
+// is errNotJSON.
 func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (release func(), err error) {
 	body := limitedBody(w, r)
 	release = func() {}
@@ -92,14 +93,16 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buf
 		w.Header().Set("Connection", "close")
 		return nil, bodyError(err)
 	}
-	// The deadline for reading the request ends here, since the client may wait
-	// longer for the answer. A writer without deadlines has none to remove.
+	// The deadline for reading the request ends here, because the client may
+	// wait longer than that for the answer. An error means that the writer has
+	// no deadlines.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return release, nil
 }
 
-// makeRoom gives buf the capacity for a body of length bytes, -1 if the length
-// is unknown. A buffer that grows by itself takes up to twice that.
+// makeRoom gives buf the capacity for a body of length bytes, or does nothing
+// if length is -1 (unknown). A buffer that grows by itself takes up to twice as
+// much.
 func makeRoom(buf *bytes.Buffer, length int64) {
 	if length < 0 || length > maxBodyBytes {
 		return
@@ -109,23 +112,24 @@ func makeRoom(buf *bytes.Buffer, length int64) {
 	*buf = *larger
 }
 
-// limitedBody returns the body up to maxBodyBytes. net/http's own writer must
-// learn of a body over the limit: net/http then closes the connection so that a
-// client or proxy that is still sending gets the answer.
+// limitedBody returns a reader of at most maxBodyBytes of the body. It hands
+// net/http's own writer to MaxBytesReader: net/http closes the connection after
+// a body over the limit, so a client or proxy that is still sending gets the
+// answer.
 func limitedBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return http.MaxBytesReader(exchangeOf(w).ResponseWriter, r.Body, maxBodyBytes)
 }
 
-// How long this service reads the body of a request that it refuses: usually,
-// and if it refuses because too many are in progress.
+// How long this service reads the body of a request that it refuses:
+// discardTime usually, promptTime if too many requests are in progress.
 const (
 	discardTime = 2 * time.Second
 	promptTime  = 100 * time.Millisecond
 )
 
-// discardBody reads and drops the body of a refused request, within limits. A
-// client that is still sending when its connection closes may never see the
-// answer.
+// discardBody reads and drops the body of a refused request, within limits of
+// size and time. If the connection closed while the client still sends, the
+// client might never see the answer.
 func discardBody(w http.ResponseWriter, r *http.Request) { discardWithin(w, r, discardTime) }
 
 func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration) {
@@ -142,7 +146,8 @@ func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration)
 // than the server's time to read a request.
 const largeBodyWait = 5 * time.Second
 
-// acquire waits for a permit for one large body of a client in from.
+// acquire waits for a permit to hold one large body of a client in the network
+// from.
 func (b *bodyReader) acquire(ctx context.Context, from netip.Prefix) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, largeBodyWait)
 	defer cancel()
@@ -163,20 +168,20 @@ func bodyError(err error) error {
 	return errNotJSON
 }
 
-// Header values that all answers share. Nothing may write into them.
+// The header values that all answers share. Nothing may change them.
 var (
 	typeJSON = []string{"application/json"}
 	noStore  = []string{"no-store"}
 )
 
-// writeJSON writes a whole answer.
+// writeJSON writes a whole answer with the document doc.
 func writeJSON(w http.ResponseWriter, status int, doc []byte) {
 	header := w.Header()
 	header["Content-Type"] = typeJSON
 	header["Cache-Control"] = noStore
 	header["Content-Length"] = []string{strconv.Itoa(len(doc))}
 	w.WriteHeader(status)
-	_, _ = w.Write(doc) // after a failure there is no client to tell
+	_, _ = w.Write(doc) // if this fails, the client is gone
 }
 
 // fail writes the answer for err, and records err for the log.

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// padded is a good body of exactly n bytes.
+// padded returns a valid body of exactly n bytes.
 func padded(n int) string {
 	body := sfuGetBody("@alice:" + homeserver)
 	return body + strings.Repeat(" ", n-len(body))
@@ -31,7 +31,7 @@ func TestBodyLimit(t *testing.T) {
 	if status, body := post(t, url, padded(maxBodyBytes+1)); status != 413 || body != tooLarge {
 		t.Errorf("64 KiB and a byte: got %d %s, want 413 %s", status, body, tooLarge)
 	}
-	resp, err := http.Post(url, "", io.MultiReader(strings.NewReader(padded(maxBodyBytes+1)))) // chunked
+	resp, err := http.Post(url, "", io.MultiReader(strings.NewReader(padded(maxBodyBytes+1)))) // this sends it chunked
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
-// zeros is an endless body.
+// zeros is an endless body of zeros, which counts what is read.
 type zeros struct{ read int64 }
 
 func (z *zeros) Read(p []byte) (int, error) {
@@ -59,7 +59,7 @@ func TestTenMegabytes(t *testing.T) {
 		body := &zeros{}
 		resp, err := http.Post(url, "", io.LimitReader(body, 10<<20))
 		if err != nil {
-			continue // cut off while still sending: as good an answer
+			continue // the connection was closed while the client still sent: that is allowed
 		}
 		if resp.StatusCode != 413 {
 			t.Errorf("%d, want 413", resp.StatusCode)
@@ -68,12 +68,12 @@ func TestTenMegabytes(t *testing.T) {
 	}
 	runtime.ReadMemStats(&after)
 	if each := (after.TotalAlloc - before.TotalAlloc) / rounds; each > 1<<20 {
-		t.Errorf("got %d bytes allocated for each refused body, want at most %v", each, 1<<20)
+		t.Errorf("each refused body allocates %d bytes, want at most %v", each, 1<<20)
 	}
 }
 
-// A crowd that holds large bodies must not hold all memory. Those who come
-// later wait.
+// TestLargeBodiesTakeTurns checks that many clients with large bodies cannot
+// fill the memory: later clients wait.
 func TestLargeBodiesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most := largeBodies.Total
@@ -107,8 +107,8 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 	})
 }
 
-// TestLargeBodiesOfOneNetwork: who sends many keeps no other network waiting, and
-// waits in vain for more than half.
+// TestLargeBodiesOfOneNetwork checks that one network gets at most half of the
+// permits, so that its large bodies make no other network wait.
 func TestLargeBodiesOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most := largeBodies.Total
@@ -167,8 +167,9 @@ func TestTruncatedBody(t *testing.T) {
 	}
 }
 
-// The server's time to read a request must not end the wait of a client that
-// has sent all of it.
+// TestReadTimeoutEndsWithTheBody checks that the server's time to read a
+// request does not apply to the wait for the answer, after the whole body has
+// arrived.
 func TestReadTimeoutEndsWithTheBody(t *testing.T) {
 	r := newRig()
 	server := httptest.NewUnstartedServer(r.Routes())
@@ -188,7 +189,8 @@ func TestReadTimeoutEndsWithTheBody(t *testing.T) {
 	}
 }
 
-// Answers must not show what an earlier one left in a buffer.
+// TestBuffersDoNotMix checks that an answer never shows what an earlier answer
+// left in a buffer.
 func TestBuffersDoNotMix(t *testing.T) {
 	r := newRig()
 	long := getTokenBody("@" + strings.Repeat("long", 40) + ":" + homeserver)
@@ -201,8 +203,9 @@ func TestBuffersDoNotMix(t *testing.T) {
 	}
 }
 
-// TestRefusalReachesAProxy: a proxy that asks for one request a connection, as
-// nginx does by default, and is not done sending gets the answer all the same.
+// TestRefusalReachesAProxy checks that a proxy gets the answer to a refused
+// request even while it still sends the body. The proxy uses each connection
+// for one request, as nginx does by default.
 func TestRefusalReachesAProxy(t *testing.T) {
 	server := httptest.NewServer(newRig().Routes())
 	defer server.Close()
@@ -215,7 +218,7 @@ func TestRefusalReachesAProxy(t *testing.T) {
 				}
 				defer conn.Close()
 				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", path, size)
-				io.Copy(conn, io.LimitReader(&zeros{}, int64(size))) // fails when the server has had enough
+				io.Copy(conn, io.LimitReader(&zeros{}, int64(size))) // fails when the server closes the connection
 				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 				if err != nil {
 					t.Errorf("%s with %d bytes: got %v, want an answer", path, size, err)

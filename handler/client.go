@@ -9,14 +9,15 @@ import (
 	"matrixrtc-auth/access"
 )
 
-// Proxies are the reverse proxies that say who the client is. Only they are
-// believed.
+// Proxies are the reverse proxies that say who the client is. The service
+// believes nobody else.
 type Proxies struct {
 	// Trusted are the networks of the proxies.
 	Trusted []netip.Prefix
-	// Header is the header in which they name the client, X-Forwarded-For if it
-	// is "". The nearest proxy must set it or append to it. Otherwise a client
-	// could write it, and nobody can tell that from the request.
+	// Header is the header in which the proxies name the client. "" means
+	// X-Forwarded-For. The nearest proxy must set the header or append to it.
+	// Otherwise clients could write it themselves, and the service could not
+	// notice.
 	Header string
 }
 
@@ -25,7 +26,7 @@ const (
 	headerRealIP       = "X-Real-Ip"
 )
 
-// Trust reports whether addr is the address of a proxy.
+// Trust reports whether addr is the address of a trusted proxy.
 func (p Proxies) Trust(addr netip.Addr) bool {
 	for _, prefix := range p.Trusted {
 		if prefix.Contains(addr) {
@@ -35,19 +36,19 @@ func (p Proxies) Trust(addr netip.Addr) bool {
 	return false
 }
 
-// Share returns the network to whose share a connection counts. ok is false for
-// a proxy, behind which there are many clients, and for a Unix socket.
+// Share returns the network whose share of connections a connection from peer
+// uses. ok is false for a trusted proxy, which has many clients behind it, and
+// for a Unix socket.
 func (p Proxies) Share(peer net.Addr) (from netip.Prefix, ok bool) {
 	addr := peerAddr(peer.String())
 	return access.Network(addr), addr.IsValid() && !p.Trust(addr)
 }
 
-// client returns the address of the client. That is the connection's peer,
-// unless the peer is a trusted proxy: then it is the address that the proxy
-// names. told reports that a proxy named one; it may be the proxy's own
-// address, if both are on one machine. The peer of a Unix socket has no address
-// and is trusted. The result is the zero Addr if the client's address is
-// unknown.
+// client returns the address of the client: the peer of the connection, or, if
+// that is a trusted proxy, the address that the proxy names. told reports that
+// a proxy named it. A proxy may name its own address, if client and proxy are
+// on one machine. The peer of a Unix socket has no address and is trusted. addr
+// is the zero Addr if the client's address is unknown.
 func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {
@@ -59,12 +60,13 @@ func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 	return peer, false
 }
 
-// named returns the address in the proxy's header, the zero Addr if there is
-// none. X-Forwarded-For is a list to which every proxy appends its peer. A
-// client may have invented the first entries, so the last address that is not a
-// trusted proxy counts. If all are trusted proxies, X-Real-IP counts, else the
-// first address: in that case the client is within the trusted ranges. Any
-// other header holds one address, and no other header replaces it.
+// named returns the address in the proxies' header, or the zero Addr if there
+// is none. X-Forwarded-For is a list to which every proxy appends its peer. The
+// client may have invented the first entries, so named returns the last address
+// that is not a trusted proxy. If all are trusted proxies, the client is in the
+// trusted networks itself: named then returns X-Real-IP, or else the first
+// address of the list. Any other header holds one address, and X-Real-IP does
+// not replace it.
 func (p Proxies) named(header http.Header) netip.Addr {
 	if !p.list() {
 		return lastAddr(header.Values(p.Header))
@@ -79,13 +81,14 @@ func (p Proxies) named(header http.Header) netip.Addr {
 	return forwarded
 }
 
-// list reports whether the proxies write a list: X-Forwarded-For.
+// list reports whether the proxies write a list of addresses, which only
+// X-Forwarded-For is.
 func (p Proxies) list() bool {
 	return p.Header == "" || strings.EqualFold(p.Header, headerForwardedFor)
 }
 
-// lastAddr returns the last entry of the last line, which the nearest proxy
-// wrote. It is the zero Addr if that is no address.
+// lastAddr returns the address at the end of the last line, which the nearest
+// proxy wrote. It returns the zero Addr if there is no address.
 func lastAddr(lines []string) netip.Addr {
 	if len(lines) == 0 {
 		return netip.Addr{}
@@ -95,8 +98,8 @@ func lastAddr(lines []string) netip.Addr {
 	return addr
 }
 
-// nearest returns the last address in each header that may name the client, by
-// the header's name in lower case.
+// nearest returns the last address in each header that may name the client. The
+// keys are the headers' names in lower case.
 func (p Proxies) nearest(header http.Header) map[string]netip.Addr {
 	last := map[string]netip.Addr{}
 	for _, name := range []string{headerForwardedFor, headerRealIP, p.Header} {
@@ -107,18 +110,18 @@ func (p Proxies) nearest(header http.Header) map[string]netip.Addr {
 	return last
 }
 
-// peerAddr parses the address of a connection in net/http's form.
+// peerAddr parses the address of a connection, as net/http writes it.
 func peerAddr(remote string) netip.Addr {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
-		return netip.Addr{} // a Unix socket
+		return netip.Addr{} // the peer of a Unix socket, or no address
 	}
 	return peer.Addr().Unmap().WithZone("")
 }
 
 // forwardedFor reads the entries of all lines from right to left. It stops at
-// the first that is not a trusted proxy (found), or is no address. If found is
-// false, addr is the leftmost entry that it read.
+// the first entry that is not a trusted proxy (then found is true), or that is
+// no address. If found is false, addr is the leftmost address that it read.
 func (p Proxies) forwardedFor(lines []string) (addr netip.Addr, found bool) {
 	for i := len(lines) - 1; i >= 0; i-- {
 		for rest, more := lines[i], true; more; {
@@ -144,8 +147,9 @@ func cutLast(s string, sep byte) (before, after string, found bool) {
 	return "", s, false
 }
 
-// parseAddr parses an address as proxies write it: bare or in brackets, with or
-// without a port. An IPv4 address in IPv6 form becomes an IPv4 address.
+// parseAddr parses an address in the forms that proxies write: bare or in
+// brackets, with or without a port. It turns an IPv4 address in IPv6 form into
+// an IPv4 address.
 func parseAddr(s string) (netip.Addr, bool) {
 	if s == "" {
 		return netip.Addr{}, false

@@ -56,7 +56,8 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// TestClientByHeader: where the operator names the header, no other one counts.
+// TestClientByHeader checks that only the header that the operator named
+// counts.
 func TestClientByHeader(t *testing.T) {
 	const proxy = "10.0.0.1:443"
 	for _, c := range []struct {
@@ -97,10 +98,10 @@ func TestNoProxies(t *testing.T) {
 	}
 }
 
-// FuzzClientAddress: whatever the headers hold, the client is one of the
-// addresses that the request names; a peer that is no proxy is always itself;
-// and what a client sends past a proxy that sets or appends the header changes
-// nothing.
+// FuzzClientAddress checks three properties. The client's address is one that
+// the request names. A peer that is no trusted proxy is itself the client. If
+// the proxy sets or appends the header, nothing that the client sends changes
+// the result.
 func FuzzClientAddress(f *testing.F) {
 	for _, peer := range []string{"10.0.0.1:443", "192.0.2.1:5", "@"} {
 		for _, name := range []string{"", "x-real-ip", "cf-connecting-ip"} {
@@ -119,7 +120,7 @@ func FuzzClientAddress(f *testing.F) {
 		case addr.Zone() != "" || addr.Is4In6():
 			t.Errorf("got the client %v, want it without a zone, and not as IPv4 in IPv6", addr)
 		case !told && addr != from:
-			t.Errorf("got the client %v, which nobody told, want the peer %v", addr, from)
+			t.Errorf("got the client %v, which no proxy named, want the peer %v", addr, from)
 		case told && from.IsValid() && !p.Trust(from):
 			t.Errorf("got the client %v by the word of %v, which is no proxy, want the peer", addr, from)
 		case told && !strings.Contains(forwarded+real+other, ".") && !strings.Contains(forwarded+real+other, ":"):
@@ -131,14 +132,14 @@ func FuzzClientAddress(f *testing.F) {
 	})
 }
 
-// cannotForge puts a proxy before r that appends the true address to the header
-// that counts.
+// cannotForge sends r through a proxy that appends the true address of the
+// client to the header that counts. The result must be that address.
 func cannotForge(t *testing.T, p Proxies, r *http.Request) {
 	t.Helper()
 	name := http.CanonicalHeaderKey(cmp.Or(p.Header, headerForwardedFor))
 	for i := range name {
 		if name[i] >= 0x80 || name[i] <= ' ' {
-			return // no name of a header
+			return // this is no valid name of a header
 		}
 	}
 	for _, visitor := range []string{"192.0.2.77", "2001:db8::77"} {
@@ -156,8 +157,8 @@ func cannotForge(t *testing.T, p Proxies, r *http.Request) {
 	}
 }
 
-// TestTold: a trusted proxy's word counts, also where client and proxy are one
-// machine.
+// TestTold checks that a trusted proxy's word counts, even if client and proxy
+// are on the same machine.
 func TestTold(t *testing.T) {
 	proxies := Proxies{Trusted: prefixes("127.0.0.0/8")}
 	for _, c := range []struct {

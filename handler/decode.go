@@ -11,8 +11,8 @@ import (
 // each field may hold is in fields.go.
 type decoder func(body []byte) (access.OpenID, access.Request, error)
 
-// decodeSFUGet reads POST /sfu/get, the endpoint that is older than slots and
-// members.
+// decodeSFUGet parses the body of POST /sfu/get. This endpoint is older than
+// slots and members.
 func decodeSFUGet(body []byte) (access.OpenID, access.Request, error) {
 	f := readFields(body, "room", "openid_token", "device_id", "delay_id", "delay_timeout")
 	what := access.Request{Room: parsed(&f, "room", matrix.ParseRoomID), Slot: matrix.RoomCall}
@@ -22,7 +22,7 @@ func decodeSFUGet(body []byte) (access.OpenID, access.Request, error) {
 	return who, what, *f.err
 }
 
-// decodeGetToken reads POST /get_token (MSC4195).
+// decodeGetToken parses the body of POST /get_token (MSC4195).
 func decodeGetToken(body []byte) (access.OpenID, access.Request, error) {
 	f := readFields(body, "room_id", "slot_id", "openid_token", "member", "delay_id", "delay_timeout")
 	who, what := f.member()
@@ -30,7 +30,7 @@ func decodeGetToken(body []byte) (access.OpenID, access.Request, error) {
 	return who, what, *f.err
 }
 
-// decodeDelegate reads POST /delegate_delayed_leave (MSC4195).
+// decodeDelegate parses the body of POST /delegate_delayed_leave (MSC4195).
 func decodeDelegate(body []byte) (access.OpenID, access.Request, error) {
 	f := readFields(body, "room_id", "slot_id", "openid_token", "member", "delay_id", "delay_timeout")
 	who, what := f.member()
@@ -40,7 +40,8 @@ func decodeDelegate(body []byte) (access.OpenID, access.Request, error) {
 	return who, what, *f.err
 }
 
-// member reads the fields that all endpoints with slots and members share.
+// member returns the values of the fields that all endpoints with slots and
+// members share.
 func (f *fields) member() (access.OpenID, access.Request) {
 	what := access.Request{
 		Room: parsed(f, "room_id", matrix.ParseRoomID),

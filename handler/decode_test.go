@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// replaceIn returns body with one value replaced, both given as JSON; an empty
-// one removes the member. path is "room" or "openid_token.access_token".
+// replaceIn returns body with one value replaced by with. with is JSON; ""
+// removes the field. path is like "room" or "openid_token.access_token".
 func replaceIn(t testing.TB, body, path, with string) string {
 	t.Helper()
 	var doc map[string]any
@@ -58,7 +58,7 @@ func TestEveryFieldIsRequired(t *testing.T) {
 			for _, with := range []string{"", "null", `""`, "5", "true", "[]", `["x"]`, `"\u0000"`} {
 				t.Run(e.path+" "+field+" = "+with, func(t *testing.T) {
 					if field == "openid_token.access_token" && with == `"\u0000"` {
-						return // opaque: the homeserver judges
+						return // any text is valid here: only the homeserver knows the token
 					}
 					w := r.serve("POST", e.path, replaceIn(t, e.body, field, with))
 					wantBadJSON(t, e.path+" "+field+" = "+with, w.Code, w.Body.String(), field)
@@ -110,7 +110,8 @@ func TestGrammars(t *testing.T) {
 	}
 }
 
-// Homeservers and clients add fields without asking us.
+// TestWhatIsUnknownIsIgnored checks unknown fields, because homeservers and
+// clients may add fields at any time.
 func TestWhatIsUnknownIsIgnored(t *testing.T) {
 	r := newRig()
 	for _, e := range endpoints {
@@ -118,7 +119,7 @@ func TestWhatIsUnknownIsIgnored(t *testing.T) {
 			"ROOM", "Room_Id", "OPENID_TOKEN", "delay_cs_api_url", "token_type", "member", "slot_id", "room"} {
 			t.Run(e.path+" "+field, func(t *testing.T) {
 				if strings.Contains(e.body, `"`+field+`":`) && !strings.Contains(field, "openid_token.") {
-					return // known here
+					return // this endpoint knows the field
 				}
 				for _, value := range []string{"3600", "3600.5", "null", `"3600"`, "{}", `[1,{"a":2}]`, "true", "1e999"} {
 					w := r.serve("POST", e.path, replaceIn(t, e.body, field, value))
@@ -220,7 +221,7 @@ func TestDelegationThatIsOff(t *testing.T) {
 	}
 }
 
-// Whatever the body, the answer is one of the few that there are.
+// FuzzBodies checks that every body gets one of the known answers.
 func FuzzBodies(f *testing.F) {
 	for _, e := range endpoints {
 		f.Add(e.path, []byte(e.body))

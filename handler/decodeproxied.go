@@ -9,14 +9,15 @@ import (
 
 // proxiedRequest is the body of an endpoint that a homeserver proxies.
 type proxiedRequest struct {
-	url     string // of the SFU that the client asks for
+	url     string // the URL of the SFU that the client asks for
 	what    access.Request
-	server  string        // whose SFU that is; "" for the own homeserver's
-	claimed matrix.UserID // the user in the older form of the body; zero if it names none
+	server  string        // the homeserver whose SFU the client asks for; "" for our own homeserver
+	claimed matrix.UserID // the user that an older body names; zero if it names none
 	member  json.RawMessage
 }
 
-// decodeProxied reads get_token of the Client-Server API (MSC4195).
+// decodeProxied parses the body of get_token of the Client-Server API
+// (MSC4195).
 func decodeProxied(body []byte) (proxiedRequest, error) {
 	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "server_name")
 	ask := f.proxied()
@@ -26,9 +27,9 @@ func decodeProxied(body []byte) (proxiedRequest, error) {
 	return ask, *f.err
 }
 
-// decodeProxiedDelegate reads delegate_delayed_leave of the Client-Server API.
-// It ignores the delay_timeout of older clients, because the homeserver knows
-// the delay.
+// decodeProxiedDelegate parses the body of delegate_delayed_leave of the
+// Client-Server API. It ignores the delay_timeout of older clients, because
+// this service asks the homeserver for the delay.
 func decodeProxiedDelegate(body []byte) (proxiedRequest, error) {
 	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "delay_id")
 	ask := f.proxied()
@@ -36,8 +37,8 @@ func decodeProxiedDelegate(body []byte) (proxiedRequest, error) {
 	return ask, *f.err
 }
 
-// decodeFederated reads get_token of the federation API. user is the unparsed
-// id of the user for whom it asks.
+// decodeFederated parses the body of get_token of the federation API. user is
+// the unparsed id of the user for whom the other homeserver asks.
 func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "user_id")
 	ask = f.proxied()
@@ -45,9 +46,9 @@ func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	return ask, user, *f.err
 }
 
-// proxied reads the fields that all proxied endpoints share. Newer clients send
-// member_id, older ones member with the device. Each form has its own way to
-// derive the identity.
+// proxied returns the values of the fields that all proxied endpoints share.
+// Newer clients send member_id, older ones send member with the device. Either
+// form leads to its own way of deriving the identity.
 func (f *fields) proxied() proxiedRequest {
 	ask := proxiedRequest{url: f.text("url")}
 	ask.what.Room = parsed(f, "room_id", matrix.ParseRoomID)
@@ -69,8 +70,8 @@ func (f *fields) proxied() proxiedRequest {
 	return ask
 }
 
-// target returns the server whose SFU the client asks for, zero for the own
-// homeserver's.
+// target returns the server whose SFU the client asks for, or the zero
+// ServerName for the SFU of our own homeserver.
 func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error) {
 	if r.server == "" || r.server == own.String() {
 		return matrix.ServerName{}, nil
@@ -82,8 +83,8 @@ func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error)
 	return server, nil
 }
 
-// claims returns an error if the body names another user than the homeserver
-// does.
+// claims returns an error if the body names a user other than the one whom the
+// homeserver names.
 func (r proxiedRequest) claims(user matrix.UserID) error {
 	if r.claimed.IsZero() || r.claimed == user {
 		return nil

@@ -14,7 +14,7 @@ func (h *Handler) delegate(ctx context.Context, x *exchange, body []byte) (empty
 	return empty{}, err
 }
 
-// empty is the answer {}.
+// empty is the answer {}, an empty object.
 type empty struct{}
 
 func (empty) appendJSON(b []byte) []byte { return append(b, "{}"...) }

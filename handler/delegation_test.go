@@ -48,7 +48,8 @@ func TestDelegationIsKept(t *testing.T) {
 	}
 }
 
-// Whoever has joined by /get_token is meant by the dedicated endpoint as well.
+// TestBothEndpointsMeanTheSameParticipant checks that the endpoint for leaves
+// derives the same participant as /get_token.
 func TestBothEndpointsMeanTheSameParticipant(t *testing.T) {
 	d := newDelegating(t)
 	d.ask("/get_token", alice, anHour)
@@ -99,8 +100,9 @@ func TestDedicatedEndpointNeedsALeave(t *testing.T) {
 	}
 }
 
-// TestDelegationRefused: on token endpoints every refusal is one that clients
-// answer by asking again without; the dedicated endpoint says which it is.
+// TestDelegationRefused checks the refusals. On token endpoints, each makes
+// clients repeat the request without the leave. On the endpoint for leaves,
+// each says what is wrong.
 func TestDelegationRefused(t *testing.T) {
 	limit := &leave.LimitError{Limit: "user", Setting: "LIVEKIT_MAX_JOBS_PER_USER", Most: 3}
 	definite := &matrix.ClientAPIError{Definite: true, Err: errors.New("it does not delay events")}
@@ -148,8 +150,9 @@ func TestDelegationRefused(t *testing.T) {
 	}
 }
 
-// TestNamedServerThatDoesNotAnswer is one that the operator vouches for: its
-// users' leaves are kept, for Element Call asks once.
+// TestNamedServerThatDoesNotAnswer checks that a leave is taken over if a
+// server that the operator named does not answer, because Element Call asks
+// only once.
 func TestNamedServerThatDoesNotAnswer(t *testing.T) {
 	for _, path := range delegatingPaths {
 		t.Run(path, func(t *testing.T) {
@@ -162,7 +165,8 @@ func TestNamedServerThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// TestNoJobRemains after a request that fails for another reason.
+// TestNoJobRemains checks that no leave stays stored if the request fails for
+// another reason.
 func TestNoJobRemains(t *testing.T) {
 	d := newDelegating(t)
 	d.rooms.err = errors.New("no SFU")
@@ -192,8 +196,9 @@ func TestTokensWithoutDelegationDoNotTouchTheStore(t *testing.T) {
 	}
 }
 
-// TestProbe: Element Call asks without a body or a token whether there is
-// delegation, and takes every answer but 404 for a yes.
+// TestProbe checks the request without body and token by which Element Call
+// asks whether there is delegation. Element Call reads every answer except 404
+// as yes.
 func TestProbe(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(d *delegating)

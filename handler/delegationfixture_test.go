@@ -16,12 +16,12 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// fakeEvents answers what err says; refusing are servers that want a token.
+// fakeEvents answers with err. The servers in refusing require a token.
 type fakeEvents struct {
 	err      error
 	refusing map[string]bool
 	asked    int
-	event    matrix.DelayedEvent // what a look-up answers, or lookErr
+	event    matrix.DelayedEvent // the answer to a look-up, unless lookErr is set
 	lookErr  error
 	looked   int
 }
@@ -41,7 +41,8 @@ func (e *fakeEvents) LookUp(context.Context, matrix.UserID, matrix.DelayID) (mat
 
 func (e *fakeEvents) Refuses(s matrix.ServerName) bool { return e.refusing[s.String()] }
 
-// fakeKeeper remembers what it is told; err, if set, is the answer.
+// fakeKeeper remembers the jobs and reports that it gets. err, if set, is its
+// answer.
 type fakeKeeper struct {
 	mu      sync.Mutex
 	jobs    []leave.Job
@@ -67,7 +68,7 @@ func (k *fakeKeeper) Report(ctx context.Context, e sfu.Event) error {
 	return errors.Join(k.err, ctx.Err())
 }
 
-// delegating is a rig where the users of example.org may delegate.
+// delegating is a rig in which the users of example.org may hand over leaves.
 type delegating struct {
 	*rig
 	events *fakeEvents
@@ -85,10 +86,11 @@ func newDelegating(t testing.TB) *delegating {
 	return d
 }
 
-// with adds members to a body.
+// with returns body with more fields. members is their JSON, without braces.
 func with(body, members string) string { return strings.TrimSuffix(body, "}") + "," + members + "}" }
 
-// ask hands over a leave of user at one of the three kinds of endpoints.
+// ask hands over a leave of user. path selects one of the three kinds of
+// endpoints.
 func (d *delegating) ask(path, user, members string) *httptest.ResponseRecorder {
 	body := getTokenBody(user)
 	if path == "/sfu/get" || path == "/" {

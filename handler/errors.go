@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ErrShuttingDown is the cause with which the base context of requests ends
-// when the service can wait for them no longer.
+// ErrShuttingDown is the cause that the base context of requests has when it is
+// cancelled. The service cancels it when it can wait for requests no longer.
 var ErrShuttingDown = errors.New("the service is shutting down")
 
 // The faults of a request as a whole.
@@ -28,8 +28,8 @@ var (
 
 // fieldError says what is wrong with one field of a request body.
 type fieldError struct {
-	field string // "openid_token.access_token"
-	fault string // "is missing"
+	field string // the field's path, like "openid_token.access_token"
+	fault string // what is wrong, like "is missing"
 	err   error  // details for the log, or nil
 }
 
@@ -48,10 +48,10 @@ type limitError struct {
 
 func (e *limitError) Error() string { return "too many requests: " + e.kind }
 
-// tokenDelegationError is a leave that a token request hands over and that is
-// not taken over. proxiedDelegationError is one that came through the
-// homeserver. Their clients need other answers than those of the dedicated
-// endpoint.
+// tokenDelegationError says that a token request handed over a leave that is
+// not taken over. proxiedDelegationError says the same of a request that came
+// through the homeserver. Both are types of their own, because their clients
+// need other answers than those of the endpoint for leaves.
 type (
 	tokenDelegationError   struct{ *access.DelegationError }
 	proxiedDelegationError struct{ *access.DelegationError }
@@ -74,15 +74,16 @@ func onProxied(err error) error {
 	return err
 }
 
-// refusedQuestion says that the homeserver refuses a question about a
-// membership, and would refuse it again.
+// refusedQuestion says that the homeserver refuses to say whether somebody is
+// joined, and would refuse again.
 type refusedQuestion struct{ error }
 
 func (e refusedQuestion) Unwrap() error { return e.error }
 
-// onFederated marks an error that a repeated question would return too: the
-// homeserver answers 400 to a user id that is not ASCII, or to an invalid room
-// id. After a 5xx the other homeserver would ask four times.
+// onFederated makes err a refusedQuestion if the homeserver would answer every
+// repetition with the same error. The homeserver answers 400 to a user id that
+// is not ASCII, or to an invalid room id. If this service answered 5xx, the
+// other homeserver would ask four times.
 func onFederated(err error) error {
 	e, ok := errors.AsType[*access.MembershipError](err)
 	if !ok {
@@ -94,15 +95,15 @@ func onFederated(err error) error {
 	return err
 }
 
-// proxyError says that a request should come from the homeserver, but does not,
-// or has a wrong form.
+// proxyError says that a request to an endpoint for the homeserver does not
+// come from the homeserver, or has a wrong form.
 type proxyError struct {
 	cause string
-	own   bool  // it claims to be the homeserver's own, not a proxied one
+	own   bool  // the request is for an endpoint that the homeserver calls itself, not a proxied one
 	err   error // details for the log, or nil
 }
 
-// Why a request is not accepted as one of the homeserver, or of its users.
+// The causes of a proxyError.
 const (
 	causeTokenMissing = "hs_token_missing"
 	causeTokenWrong   = "hs_token_wrong"
@@ -119,14 +120,15 @@ func (e *proxyError) Error() string {
 	case e.cause == causeNoCaller:
 		return "the homeserver does not say who asks"
 	}
-	return "the request does not carry the hs_token of the registration file: it is not the homeserver's, or the two have different files"
+	return "the request does not carry the hs_token of the registration file: it does not come from the homeserver, or the homeserver has another registration file"
 }
 
-// paramError is a well-formed but wrong value.
+// paramError says that a parameter has a wrong value, although its form is
+// valid.
 type paramError struct {
 	param  string
 	cause  string
-	detail string // for the log
+	detail string // what is wrong, for the log
 }
 
 func (e *paramError) Error() string { return e.detail }

@@ -19,21 +19,22 @@ import (
 )
 
 // exchange is one request, and everything that its single log line says. It is
-// also the answer's ResponseWriter, to record the status.
+// also the ResponseWriter of the request's handlers, so that it records the
+// status.
 type exchange struct {
 	http.ResponseWriter
 	start  time.Time
-	id     string // of the request, for the log and the answer
+	id     string // the request's id, for the log and the answer
 	status int    // 0 until the answer begins
 
 	client   netip.Addr
-	told     bool               // a trusted proxy named the client
-	route    string             // a pattern; "" for an unknown route
-	openid   matrix.OpenIDToken // the proof of who asks; zero for other proofs
+	told     bool               // whether a trusted proxy named the client
+	route    string             // the pattern of the route; "" for an unknown route
+	openid   matrix.OpenIDToken // the token that proves who asks; zero if something else proves it
 	via      string             // who forwarded the request; "" for nobody
-	endpoint string             // which of the homeserver's endpoints, for the metrics
-	caller   string             // the unparsed user whom the homeserver names
-	remote   matrix.ServerName  // the server whose SFU the client asks for; zero for ours
+	endpoint string             // the name of the homeserver's endpoint, for the metrics
+	caller   string             // the user or server that the homeserver names, unparsed
+	remote   matrix.ServerName  // the server whose SFU the client asks for; zero for our SFU
 	asked    asked
 	got      access.Admission
 	event    *sfu.Event // the event of a verified webhook
@@ -41,15 +42,15 @@ type exchange struct {
 	err      error
 }
 
-// asked is what a forwarded request says of itself. The log shows it if the
-// request is refused.
+// asked is what a forwarded request asks for. The log shows it if the request
+// is refused.
 type asked struct {
 	user string
 	room sfu.Room
 }
 
-// exchangeOf returns the exchange of w. observe has wrapped every
-// ResponseWriter in one.
+// exchangeOf returns the exchange that w is. The middleware observe has made
+// every ResponseWriter an exchange.
 func exchangeOf(w http.ResponseWriter) *exchange { return w.(*exchange) }
 
 // requestTimeout bounds one whole request.
@@ -67,11 +68,12 @@ func (x *exchange) Write(b []byte) (int, error) {
 	return x.ResponseWriter.Write(b)
 }
 
-// Unwrap gives http.ResponseController access to the connection.
+// Unwrap returns the wrapped ResponseWriter: http.ResponseController needs it
+// to reach the connection.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// observe is the outermost middleware. It writes the log line and counts the
-// request.
+// observe is the outermost middleware. It writes the log line of every request,
+// and counts the request.
 func (h *Handler) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w, start: time.Now()}
@@ -102,7 +104,7 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 
 func (x *exchange) level() slog.Level {
 	switch {
-	case x.cause == malformed.cause: // HTTP also has a status over 500 for it
+	case x.cause == malformed.cause: // its status may be 505, and that is no error of this program
 		return slog.LevelInfo
 	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		return slog.LevelError
@@ -114,7 +116,7 @@ func (x *exchange) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// onRefusal records the room of a refused request for the log.
+// onRefusal records what a refused request asks for, so that the log shows it.
 func (x *exchange) onRefusal(what *access.Request, err *error) {
 	if *err != nil {
 		x.asked.room = what.LiveKitRoom()
@@ -129,15 +131,15 @@ func (x *exchange) room() sfu.Room {
 	return cmp.Or(x.got.Room, x.asked.room)
 }
 
-// maxLogged is how many bytes the log shows of a text that a stranger may have
-// written. maxStack is the same for this program's own stack traces.
+// maxLogged is how many bytes of a text that a stranger may have written the
+// log shows. maxStack is the same limit for this program's own stack traces.
 const (
 	maxLogged = 512
 	maxStack  = 4096
 )
 
-// addTo adds everything that is known to the log record. The handlers of
-// log/slog escape what could forge a line.
+// addTo adds to the log record everything that is known of the request. The
+// handlers of log/slog escape characters that could forge a line.
 func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duration) {
 	attrs := make([]slog.Attr, 0, 19)
 	add := func(key, value string) {
@@ -183,8 +185,8 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 	record.AddAttrs(attrs...)
 }
 
-// failureAttrs returns the details of an error, most of which a homeserver
-// caused.
+// failureAttrs returns the details of an error as attributes of the log line.
+// Most such errors come from a homeserver.
 func failureAttrs(proof matrix.OpenIDToken, err error) []slog.Attr {
 	var attrs []slog.Attr
 	if !proof.Server.IsZero() {

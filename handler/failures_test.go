@@ -37,7 +37,7 @@ func TestFailuresAtUnnamedServers(t *testing.T) {
 			t.Errorf("a named server's user from there: %d, want 200", status)
 		}
 		if took := time.Since(start); took <= 0 || took > time.Second {
-			t.Errorf("they waited %v, want up to 1s", took)
+			t.Errorf("the named server's user waited %v, want at most 1s", took)
 		}
 		time.Sleep(time.Second)
 		if status := from("192.0.2.1", badTokenBody(stranger)); status != 401 {
@@ -57,8 +57,9 @@ func TestSuccessCostsNoFailure(t *testing.T) {
 	})
 }
 
-// A homeserver's own trouble, and ours, is nobody's failure: neither the users of
-// that server nor anybody else at their address is held up for it.
+// TestAHomeserversTroubleIsNobodysFailure checks that a homeserver's own
+// errors, and those of this service, count as nobody's failure. No user of that
+// server and no client at the same address has to wait for them.
 func TestAHomeserversTroubleIsNobodysFailure(t *testing.T) {
 	for cause, isFailure := range map[matrix.Cause]bool{
 		matrix.CauseLimited: false, matrix.CauseTrouble: false, matrix.CauseBusy: false, matrix.CauseDNS: false, matrix.CauseConnect: false,
@@ -88,7 +89,8 @@ func TestAHomeserversTroubleIsNobodysFailure(t *testing.T) {
 	}
 }
 
-// TestAHomeserversLimitIsPassedOn, with the time that it says.
+// TestAHomeserversLimitIsPassedOn checks that a client gets 429 and the wait
+// that the homeserver told.
 func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 	for _, c := range []struct {
 		wait             time.Duration
@@ -97,7 +99,7 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 	}{
 		{7 * time.Second, "7", "7000", homeserver, "/sfu/get"},
 		{1500 * time.Millisecond, "2", "1500", stranger, "/"},
-		{0, "1", "1000", homeserver, "/sfu/get"}, // it did not say
+		{0, "1", "1000", homeserver, "/sfu/get"}, // the homeserver told no wait
 	} {
 		t.Run(fmt.Sprint(c.wait), func(t *testing.T) {
 			r := newRig()
@@ -121,7 +123,8 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 	}
 }
 
-// Whatever else a homeserver's trouble is, the client hears one thing.
+// TestAHomeserversTroubleStays401 checks that a client gets the same answer for
+// all other errors of a homeserver.
 func TestAHomeserversTroubleStays401(t *testing.T) {
 	for _, cause := range []matrix.Cause{matrix.CauseTrouble, matrix.CauseConnect, matrix.CauseBusy} {
 		t.Run(string(cause), func(t *testing.T) {
@@ -138,8 +141,8 @@ func TestAHomeserversTroubleStays401(t *testing.T) {
 	}
 }
 
-// Verifications under way count: an attacker cannot start a thousand before
-// the first has failed.
+// TestFailuresInFlightCount checks that verifications in progress use permits.
+// Otherwise an attacker could start a thousand before the first has failed.
 func TestFailuresInFlightCount(t *testing.T) {
 	limited(t, func(t *testing.T, r *rig) {
 		r.Routes()

@@ -29,7 +29,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A fault in what several requests wait for is ours, whatever it was to find out.
+// TestFaultElsewhere checks that a panic in work that several requests share
+// becomes a 500, whatever that work was for.
 func TestFaultElsewhere(t *testing.T) {
 	r := newRig()
 	r.verifier.before = func(context.Context) error {
@@ -72,7 +73,7 @@ func TestUnknownErrorIsOpaque(t *testing.T) {
 	}
 }
 
-// silentRooms is an SFU that never answers.
+// silentRooms stands for an SFU that never answers.
 type silentRooms struct{}
 
 func (silentRooms) Ensure(ctx context.Context, _ sfu.Room) (bool, error) {
@@ -80,7 +81,8 @@ func (silentRooms) Ensure(ctx context.Context, _ sfu.Room) (bool, error) {
 	return false, ctx.Err()
 }
 
-// TestDeadline: however slow everybody is, a request has 25 s in all.
+// TestDeadline checks that a request ends after 25 s, however slow the
+// homeserver and the SFU are.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()

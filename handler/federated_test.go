@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestRemoteTokens: the request goes to the other server as it came, with the
-// user's name, and of the answers only two are passed on.
+// TestRemoteTokens checks that the other server gets the request unchanged, but
+// with the user's name added. Only two kinds of its answers are passed on.
 func TestRemoteTokens(t *testing.T) {
 	ask := func(p *proxied, body string) *httptest.ResponseRecorder {
 		body = strings.Replace(body, "sfu.example.org", "sfu.remote.example", 1)
@@ -58,7 +58,8 @@ func TestRemoteTokens(t *testing.T) {
 	}
 }
 
-// TestOwnNameIsLocal: an empty server_name, too.
+// TestOwnNameIsLocal checks that the own server's name means our SFU, and that
+// an empty server_name does, too.
 func TestOwnNameIsLocal(t *testing.T) {
 	for _, name := range []string{"", homeserver} {
 		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
@@ -114,7 +115,9 @@ func TestFederatedTokens(t *testing.T) {
 	}
 }
 
-// TestOriginsWaitBeforeTheyAreRefused: a homeserver repeats a 429 four times.
+// TestOriginsWaitBeforeTheyAreRefused checks that a request of another
+// homeserver waits before it gets 429, because homeservers repeat it four times
+// after a 429.
 func TestOriginsWaitBeforeTheyAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProxied(t)

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxFields is the largest number of fields that an object has.
+// maxFields is the largest number of fields that this service reads of one
+// object.
 const maxFields = 6
 
 // fields are the known fields of one object in a request. It ignores all
@@ -25,7 +26,7 @@ type fields struct {
 	err    *error
 }
 
-// readFields reads the fields of a request body's top level.
+// readFields reads the named fields of the body, at its top level.
 func readFields(body []byte, names ...string) fields {
 	f := fields{err: new(error)}
 	v, err := parseJSON(body)
@@ -40,8 +41,8 @@ func readFields(body []byte, names ...string) fields {
 	return f
 }
 
-// find looks for the fields with these names. If a name occurs more than once,
-// the last one counts, as in a browser.
+// find looks for the fields with these names in object. If a name occurs more
+// than once, the last one counts, as in a browser.
 func (f *fields) find(object value, names []string) {
 	copy(f.names[:], names)
 	for name, v, rest, ok := cutMember(object[1:]); ok; name, v, rest, ok = cutMember(rest) {
@@ -53,7 +54,7 @@ func (f *fields) find(object value, names []string) {
 	}
 }
 
-// optional returns a field, nil if it is absent or null.
+// optional returns the value of a field, or nil if it is absent or null.
 func (f *fields) optional(name string) value {
 	if *f.err != nil {
 		return nil
@@ -65,7 +66,8 @@ func (f *fields) optional(name string) value {
 	return v
 }
 
-// required returns a field; its absence is a fault.
+// required returns the value of a field. If the field is absent or null, it
+// records a fault.
 func (f *fields) required(name string) value {
 	v := f.optional(name)
 	if v == nil {
@@ -74,7 +76,7 @@ func (f *fields) required(name string) value {
 	return v
 }
 
-// inner returns the fields of a required object.
+// inner returns the named fields of the required object called name.
 func (f *fields) inner(name string, names ...string) fields {
 	inner := fields{object: name, err: f.err}
 	v := f.required(name)
@@ -110,7 +112,7 @@ func (f *fields) anyText(name string) string {
 	return v.text()
 }
 
-// parsed returns a required string as parse reads it.
+// parsed returns what parse makes of a required string.
 func parsed[T any](f *fields, name string, parse func(string) (T, error)) T {
 	text := f.text(name)
 	var zero T
@@ -141,8 +143,8 @@ func (f *fields) fail(name, fault string) {
 	*f.err = &fieldError{field: name, fault: fault}
 }
 
-// openIDToken reads the OpenID token object of the Client-Server API, which
-// clients pass on unchanged.
+// openIDToken returns the OpenID token in the form of the Client-Server API.
+// Clients pass it on as the homeserver gave it to them.
 func (f *fields) openIDToken() matrix.OpenIDToken {
 	t := f.inner("openid_token", "access_token", "matrix_server_name")
 	return matrix.OpenIDToken{
@@ -161,8 +163,9 @@ func (f *fields) delegation() *access.Leave {
 	return &access.Leave{ID: parsed(f, "delay_id", matrix.ParseDelayID), Delay: f.delay("delay_timeout")}
 }
 
-// delay reads a required time in milliseconds: a number, or a string with one
-// as older clients write it. A longer time becomes the longest Duration.
+// delay returns a required time in milliseconds. Clients write a number; older
+// clients write a string with a number in it. A time that is too long for a
+// Duration becomes the longest Duration.
 func (f *fields) delay(name string) time.Duration {
 	v := f.required(name)
 	if v == nil {
@@ -183,12 +186,13 @@ func (f *fields) delay(name string) time.Duration {
 	return delay
 }
 
-// parseMillis parses a JSON number of milliseconds, and drops its fraction.
+// parseMillis returns the time of a JSON number of milliseconds, without its
+// fraction. ok is false if text is no number.
 func parseMillis(text string) (time.Duration, bool) {
 	if !json.Valid([]byte(text)) || !value(text).isNumber() {
 		return 0, false
 	}
-	ms, _ := strconv.ParseFloat(text, 64) // out of range: infinity
+	ms, _ := strconv.ParseFloat(text, 64) // a number that is too large becomes infinity
 	switch {
 	case ms >= float64(leave.MaxDelay.Milliseconds()):
 		return leave.MaxDelay, true

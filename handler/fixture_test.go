@@ -24,12 +24,12 @@ import (
 )
 
 const (
-	homeserver = "example.org" // named by the operator, full access
+	homeserver = "example.org" // named by the operator, with full access
 	stranger   = "remote.example"
 )
 
-// fakeVerifier knows tokens of the form "user:<user id>"; every other is
-// refused with cause. before, if set, runs first.
+// fakeVerifier accepts tokens of the form "user:<user id>", and refuses all
+// others with cause. before, if set, is called first.
 type fakeVerifier struct {
 	before func(ctx context.Context) error
 	cause  matrix.Cause
@@ -54,7 +54,8 @@ func (v *fakeVerifier) Verify(ctx context.Context, t matrix.OpenIDToken, claimed
 	return user, nil
 }
 
-// fakeRooms remembers who was asked for; err, if set, is the answer.
+// fakeRooms remembers the rooms that it was asked for. err, if set, is its
+// answer.
 type fakeRooms struct {
 	mu    sync.Mutex
 	rooms []sfu.Room
@@ -68,7 +69,7 @@ func (f *fakeRooms) Ensure(_ context.Context, room sfu.Room) (bool, error) {
 	return true, f.err
 }
 
-// grants records what it mints.
+// grants remembers the grant of the last token.
 type grants struct {
 	mu      sync.Mutex
 	last    token.Grant
@@ -82,7 +83,7 @@ func (g *grants) Mint(grant token.Grant, carried ticket.Ticket, _ time.Time) str
 	return "header.payload.signature"
 }
 
-// rig is a Handler with fakes around it, without limits.
+// rig is a Handler with fakes and without limits.
 type rig struct {
 	*Handler
 	*access.Authorizer
@@ -120,7 +121,8 @@ func prefixes(texts ...string) (list []netip.Prefix) {
 	return list
 }
 
-// serve answers one request without a network.
+// serve passes one request to the handler, without a network, and returns the
+// answer.
 func (r *rig) serve(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	return r.serveContext(context.Background(), method, path, body, headers...)
 }
@@ -139,7 +141,7 @@ func (r *rig) serveContext(ctx context.Context, method, path, body string, heade
 	return w
 }
 
-// listen serves r on loopback.
+// listen serves r on loopback and returns its URL.
 func (r *rig) listen(t testing.TB) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(r.Routes())
@@ -149,7 +151,7 @@ func (r *rig) listen(t testing.TB) string {
 	return server.URL
 }
 
-// logBuffer collects what is logged.
+// logBuffer collects the lines of the log.
 type logBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -171,7 +173,7 @@ func (b *logBuffer) lines() []string {
 	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 }
 
-// sfuGetBody and getTokenBody are what Element Call sends.
+// sfuGetBody and getTokenBody return the bodies that Element Call sends.
 func sfuGetBody(user string) string {
 	_, server, _ := strings.Cut(user, ":")
 	return `{"room":"!room:example.org","openid_token":{"access_token":"user:` + user +
@@ -185,7 +187,7 @@ func getTokenBody(user string) string {
 		`"member":{"id":"xyzABCDEF0123","claimed_user_id":"` + user + `","claimed_device_id":"DEVICE"}}`
 }
 
-// badTokenBody carries a token that no homeserver vouches for.
+// badTokenBody returns a body with a token that no homeserver accepts.
 func badTokenBody(server string) string {
 	return `{"room":"!room:example.org","openid_token":{"access_token":"s3cret-token","matrix_server_name":"` +
 		server + `"},"device_id":"DEVICE"}`

@@ -1,6 +1,6 @@
 // Package handler speaks HTTP with clients: routes, CORS, limits, decoding,
-// Matrix errors and the request log. It finds out what is asked and by whom;
-// packages below it decide what the caller gets.
+// Matrix errors and the request log. It finds out who asks for what. Package
+// access decides what the caller gets.
 package handler
 
 import (
@@ -22,8 +22,8 @@ import (
 )
 
 // Handler serves the endpoints for clients. All fields are required, except
-// AppService, TestPage, Observers, Closed and Metrics. It must not be copied, and not
-// be changed after Routes.
+// AppService, TestPage, Observers, Closed, Metrics, and those that say
+// otherwise. It must not be copied, and not be changed after Routes.
 type Handler struct {
 	// Access decides what callers get.
 	Access *access.Authorizer
@@ -32,24 +32,25 @@ type Handler struct {
 	// AppService serves the homeserver at which this service is registered; nil
 	// if there is none.
 	AppService *AppService
-	// Webhooks verifies that a webhook comes from the SFU, and that the operator
-	// calls /_status.
+	// Webhooks verifies that a webhook comes from the SFU, and that a request
+	// for /_status comes from the operator.
 	Webhooks sfu.Webhooks
 	// Observers get the events of webhooks.
 	Observers []Observer
-	// Closed, if set, is called at once for each room that the SFU has closed.
+	// Closed, if set, is called for each room that the SFU reports as closed, as
+	// soon as the webhook arrives.
 	Closed func(sfu.Room)
 	// Health, LogStatus and Leaves, if set, return the state of the service. They
 	// are called for every /healthz and /_status, and answer within a second.
 	Health    func() Health
 	LogStatus func() LogStatus
 	Leaves    func(ctx context.Context) LeaveStatus
-	// MembershipStatus, if set, returns how membership is enforced.
+	// MembershipStatus, if set, returns how this service enforces membership.
 	MembershipStatus func() MembershipStatus
 	// TestPage serves the connection test; nil if it is switched off.
 	TestPage *TestPage
-	// Homeservers, if set, returns where the named homeservers are asked, for
-	// /_status.
+	// Homeservers, if set, returns the addresses at which named homeservers are
+	// asked. /_status shows them.
 	Homeservers func() []matrix.Use
 
 	// Proxies are the reverse proxies that may name the client.
@@ -60,7 +61,7 @@ type Handler struct {
 
 	Log     *slog.Logger
 	Metrics metrics.Metrics
-	// Version is shown by /healthz.
+	// Version is the version that /healthz shows.
 	Version string
 
 	draining atomic.Bool
@@ -70,8 +71,8 @@ type Handler struct {
 	mux      *chi.Mux
 }
 
-// routeDelegate exists only if delegation is offered: clients read every answer
-// except 404 as an offer.
+// routeDelegate answers 404 unless delegation is offered: clients read every
+// answer except 404 as an offer.
 const routeDelegate = "/delegate_delayed_leave"
 
 // Routes returns the handler of all endpoints.
@@ -109,8 +110,8 @@ func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// Drain makes /healthz answer 503 from now on, and closes every connection
-// after its next answer. The service calls it before it ends.
+// Drain makes /healthz answer 503 from now on, and closes each connection after
+// its next answer. The service calls Drain before it ends.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 func (h *Handler) tokens(decode decoder) http.HandlerFunc {
@@ -137,8 +138,8 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, errNoMethod)
 }
 
-// find returns the route for the path of a request, whatever its method, and
-// the route's methods. route is "" if there is none.
+// find returns the route for the path of r, whatever the method of r, and the
+// methods of that route. route is "" if there is none.
 func (h *Handler) find(r *http.Request) (route, methods string) {
 	path := chi.RouteContext(r.Context()).RoutePath
 	if path == routeDelegate && !h.Access.Delegation.Offered() {
@@ -156,8 +157,8 @@ func (h *Handler) find(r *http.Request) (route, methods string) {
 	return route, methods
 }
 
-// quoteJSON returns text as a JSON string. Where it can, it leaves characters
-// unescaped, so that a plain search for the text finds it.
+// quoteJSON returns text as a JSON string. It leaves characters unescaped where
+// JSON allows it, so that a plain search for the text finds it.
 func quoteJSON(text string) string {
 	var quoted strings.Builder
 	encoder := json.NewEncoder(&quoted)

@@ -14,9 +14,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// own calls next for the homeserver's own requests (Application Service API).
-// Only programs that pretend to be the homeserver get its error answers, which
-// follow the specification.
+// own calls next for requests that the homeserver makes itself (Application
+// Service API), and refuses others. Its error answers follow the specification;
+// only programs that pretend to be the homeserver get them.
 func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -39,14 +39,14 @@ func (h *Handler) ping(w http.ResponseWriter, r *http.Request) {
 }
 
 // nobody answers 404 when the homeserver asks whether a user or an alias
-// belongs to this service, because none does. After a 200 the homeserver would
-// create it.
+// belongs to this service, because none does. If the answer were 200, the
+// homeserver would create the user or alias.
 func (h *Handler) nobody(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, errNotFound)
 }
 
-// selfTest answers this service's own request, which the homeserver forwards as
-// it does clients' requests.
+// selfTest answers this service's own request. The homeserver forwards that
+// request in the same way as those of clients.
 func (h *Handler) selfTest(w http.ResponseWriter, r *http.Request) {
 	discardBody(w, r)
 	who, err := h.localCaller(exchangeOf(w), proxiedRequest{})
@@ -57,16 +57,16 @@ func (h *Handler) selfTest(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, appservice.AnswerLoop(h.AppService.HSToken, chi.URLParam(r, "nonce"), who.User))
 }
 
-// MemberEvent says that somebody's membership in a room may have changed. It may
-// be old, and says nothing about who is joined now.
+// MemberEvent says that a user's membership in a room may have changed. It may
+// be old, and does not say whether the user is joined now.
 type MemberEvent struct {
 	Room matrix.RoomID
 	User matrix.UserID
 }
 
-// The bounds of a transaction: the bytes read of it, the time until the answer,
-// and the time in which the rest may arrive after the answer. The homeserver
-// sends a transaction again until the answer is 200.
+// The bounds of a transaction: how many bytes are read of it, when it is
+// answered at the latest, and how long the rest may arrive after that. The
+// homeserver repeats a transaction until the answer is 200.
 const (
 	maxTransactionBytes = 16 << 20
 	transactionTime     = 900 * time.Millisecond
@@ -75,8 +75,8 @@ const (
 
 // transaction serves PUT /_matrix/app/v1/transactions/{txnID}. It always
 // answers 200, because any other answer stops the homeserver's queue. It
-// remembers no transaction ids: processing one twice has the same effect as
-// once.
+// remembers no transaction ids, because it does no harm to process a
+// transaction twice.
 func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.EnableFullDuplex() // the answer may be sent before the body has arrived
@@ -88,7 +88,7 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	timer := time.AfterFunc(transactionTime, answer)
 	defer func() {
 		if !timer.Stop() {
-			answer() // no effect if it was called before
+			answer() // has no effect if the answer was sent before
 		}
 	}()
 	err := readEvents(io.LimitReader(r.Body, maxTransactionBytes), func(e MemberEvent) {
@@ -104,13 +104,14 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 			h.AppService.Missed()
 		}
 	}
-	// A homeserver reads the answer only after it has sent everything, and gets
-	// none if the connection closes before that.
+	// The homeserver reads the answer only after it has sent the whole
+	// transaction. If the connection closes before that, it gets no answer. So
+	// the rest is read, too.
 	_, _ = io.Copy(io.Discard, r.Body)
 }
 
-// readEvents calls tell for each membership in a transaction. It reads one
-// event at a time, since 100 events may have megabytes.
+// readEvents calls tell for each membership event in a transaction. It holds
+// one event at a time, because 100 events may take megabytes.
 func readEvents(body io.Reader, tell func(MemberEvent)) error {
 	d := json.NewDecoder(body)
 	if err := enter(d, json.Delim('{')); err != nil {
@@ -157,7 +158,7 @@ func readList(d *json.Decoder, tell func(MemberEvent)) error {
 			tell(MemberEvent{room, user})
 		}
 	}
-	_, err := d.Token() // the end of the list
+	_, err := d.Token() // the closing bracket of the list
 	return err
 }
 
@@ -171,7 +172,7 @@ func enter(d *json.Decoder, open json.Delim) error {
 	return err
 }
 
-// skip reads one value without storing it.
+// skip reads one JSON value and drops it.
 func skip(d *json.Decoder) error {
 	for depth := 0; ; {
 		token, err := d.Token()

@@ -19,7 +19,8 @@ func (p *proxied) own(method, path, body string) *httptest.ResponseRecorder {
 	return p.serve(method, "/_matrix/app/v1"+path, body, "Authorization", "Bearer "+hsToken)
 }
 
-// TestTheHomeserversOwnRequests: those of the Application Service API.
+// TestTheHomeserversOwnRequests checks the requests of the Application Service
+// API that the homeserver makes itself.
 func TestTheHomeserversOwnRequests(t *testing.T) {
 	for _, tt := range []struct {
 		method, path, body string
@@ -58,7 +59,8 @@ func memberEvent(room, user string) string {
 	return fmt.Sprintf(`{"type":"m.room.member","room_id":%q,"state_key":%q,"content":{"membership":"ban","x":[{"y":"]}"}]}}`, room, user)
 }
 
-// TestTransactionsTellOfMemberships: of all the others nothing.
+// TestTransactionsTellOfMemberships checks that a transaction reports its
+// membership events, and no others.
 func TestTransactionsTellOfMemberships(t *testing.T) {
 	for _, tt := range []struct {
 		name, body, want string
@@ -87,8 +89,8 @@ func TestTransactionsTellOfMemberships(t *testing.T) {
 	}
 }
 
-// TestTransactionsAreAnsweredInTime: one that does not arrive, and one without
-// end, over a real connection.
+// TestTransactionsAreAnsweredInTime checks a transaction that does not arrive
+// and one without an end, over a real connection.
 func TestTransactionsAreAnsweredInTime(t *testing.T) {
 	p := newProxied(t)
 	base := p.listen(t)
@@ -115,8 +117,8 @@ func TestTransactionsAreAnsweredInTime(t *testing.T) {
 	}
 }
 
-// TestASlowTransactionIsReadToItsEnd: the answer comes in time, and what comes
-// after it counts.
+// TestASlowTransactionIsReadToItsEnd checks that a slow transaction is answered
+// in time, and that events that arrive after the answer count.
 func TestASlowTransactionIsReadToItsEnd(t *testing.T) {
 	p := newProxied(t)
 	told := make(chan MemberEvent, 1)
@@ -155,7 +157,7 @@ func TestASlowTransactionIsReadToItsEnd(t *testing.T) {
 	}
 }
 
-// stall is a reader that waits for done.
+// stall is a reader that gives nothing until done is closed.
 type stall struct{ done <-chan struct{} }
 
 func (s stall) Read([]byte) (int, error) {
@@ -163,7 +165,7 @@ func (s stall) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// endless repeats itself.
+// endless is a reader that repeats its text without end.
 type endless string
 
 func (e endless) Read(p []byte) (int, error) {
@@ -177,8 +179,8 @@ func (e endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestSelfTestComesBack: the answer proves this service, and who the homeserver
-// says that it was.
+// TestSelfTestComesBack checks that the answer to the self-test proves that it
+// is from this service, and names the caller as the homeserver does.
 func TestSelfTestComesBack(t *testing.T) {
 	p := newProxied(t)
 	user, err := matrix.ParseUserID("@rtc:" + homeserver)
@@ -228,8 +230,8 @@ func FuzzProxiedBody(f *testing.F) {
 	})
 }
 
-// FuzzProxiedHeaders: whatever a client of the port sends as the homeserver's
-// headers, nothing but a user of the configured server gets through.
+// FuzzProxiedHeaders checks that only a user of the configured server gets
+// through, whatever headers a client sends to this service's port.
 func FuzzProxiedHeaders(f *testing.F) {
 	f.Add("Bearer "+hsToken, alice)
 	f.Add("Bearer "+hsToken, mallory)

@@ -7,23 +7,24 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserverStatus is what /_status shows of a named homeserver that was asked
-// whose a token is.
+// homeserverStatus is what /_status shows of one named homeserver that this
+// service asked whose an OpenID token is.
 type homeserverStatus struct {
 	Server string `json:"server"`
-	// Addresses are the host:port pairs at which it is asked. Host and TLSName
-	// are the names that it must have there.
+	// Addresses are the host:port pairs at which this service asks the
+	// homeserver. Host is the name that it sends in the Host header, and TLSName
+	// the name that the certificate must have.
 	Addresses []string       `json:"addresses"`
 	Host      string         `json:"host"`
 	TLSName   string         `json:"tls_name"`
 	FoundBy   matrix.FoundBy `json:"found_by"`
-	Since     time.Time      `json:"since"` // when it was first asked at these addresses
-	// Outcome is "ok", or why the last request failed. Status is that answer's
-	// HTTP status if it was not 200.
+	Since     time.Time      `json:"since"` // when it was first asked at these Addresses
+	// Outcome is "ok", or why the last request failed. Status is the HTTP status
+	// of the last answer if that was not 200.
 	Outcome string `json:"outcome"`
 	Status  int    `json:"status,omitempty"`
-	// Answered says that a homeserver answered, even if only that it does not
-	// know the token.
+	// Answered says that a homeserver answered at these Addresses, even if only
+	// that it does not know the token.
 	Answered bool      `json:"answered"`
 	At       time.Time `json:"at"`
 }

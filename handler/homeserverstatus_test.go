@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestStatusOfHomeservers: the status says where named servers are asked, and
-// with what outcome.
+// TestStatusOfHomeservers checks that /_status says where named servers are
+// asked, and how the last request ended.
 func TestStatusOfHomeservers(t *testing.T) {
 	own, err := matrix.ParseServerName(homeserver)
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// value is the text of one valid JSON value without white space around it.
+// value is the text of one valid JSON value, without white space around it.
 //
-// Fields are read directly in that text. A client may send many other fields,
-// and for those nothing is allocated.
+// The handler reads fields directly in that text. It allocates nothing for the
+// many other fields that a client may send.
 type value []byte
 
 // parseJSON checks that body is one JSON value and nothing else. Its error,
@@ -36,13 +36,14 @@ func (v value) text() string {
 	}
 	var s string
 	if err := json.Unmarshal(v, &s); err != nil {
-		panic(err) // v is valid
+		panic(err) // impossible: v is valid
 	}
 	return s
 }
 
 // cutMember splits the first field off an object. rest is what follows the
-// opening brace, or an earlier field. ok is false at the end of the object.
+// opening brace, or what follows an earlier field. ok is false at the end of
+// the object.
 func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 	rest = skipSpace(rest)
 	if rest[0] == ',' {
@@ -56,13 +57,13 @@ func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 	return name, v, rest, true
 }
 
-// longestEscape is the most bytes that one byte of a text takes: \u0061.
+// longestEscape is the most bytes that the JSON form of one byte takes: \u0061.
 const longestEscape = 6
 
-// isText reports whether the JSON string v encodes exactly text, unlike
-// encoding/json, which ignores case in names. Most names are a stranger's. So
-// it allocates nothing: it compares lengths first, and then reads v up to the
-// first difference.
+// isText reports whether the JSON string v encodes exactly text. (encoding/json
+// ignores case in names.) Strangers choose most names, so isText allocates
+// nothing: it compares lengths first, and then reads v up to the first
+// difference.
 func (v value) isText(text string) bool {
 	inner := v[1 : len(v)-1]
 	switch {
@@ -82,8 +83,8 @@ func (v value) isText(text string) bool {
 }
 
 // cutChar reads the first character of the inside of a valid JSON string. size
-// is how many bytes it takes there. Half of a surrogate pair becomes U+FFFD, as
-// in encoding/json.
+// is how many bytes the character takes in inner. Half of a surrogate pair
+// becomes U+FFFD, as in encoding/json.
 func cutChar(inner []byte) (char rune, size int) {
 	if inner[0] != '\\' {
 		return utf8.DecodeRune(inner)
@@ -126,8 +127,8 @@ func hexRune(digits []byte) (char rune) {
 	return char
 }
 
-// cutValue splits off the valid JSON value at the start of b, and the white
-// space after it.
+// cutValue splits off the valid JSON value at the start of b, and drops the
+// white space after the value.
 func cutValue(b []byte) (value, []byte) {
 	n := end(b)
 	return b[:n], skipSpace(b[n:])
@@ -142,7 +143,7 @@ func skipSpace(b []byte) []byte {
 	return nil
 }
 
-// end returns where the valid JSON value at the start of b ends.
+// end returns the index at which the valid JSON value at the start of b ends.
 func end(b []byte) int {
 	switch b[0] {
 	case '"':

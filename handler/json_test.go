@@ -69,7 +69,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The members must be those that encoding/json finds, whatever the text.
+// FuzzMembers checks that readers find the same fields as encoding/json in
+// every text.
 func FuzzMembers(f *testing.F) {
 	f.Add([]byte(getTokenBody("@alice:" + homeserver)))
 	f.Add([]byte(`{"a":"\\","b\"":["\\\"",{}],"a":0.5e-7,"c":tru}`))
@@ -123,13 +124,14 @@ func TestDeepNesting(t *testing.T) {
 	}
 }
 
-// manyNames is a body of about n bytes whose members all have the same name.
+// manyNames returns a body of about n bytes whose fields all have the same
+// name.
 func manyNames(name string, n int) []byte {
 	member := `"` + name + `":0,`
 	return []byte("{" + strings.Repeat(member, n/len(member)) + `"":0}`)
 }
 
-// escaped writes every letter of an ASCII name in the longest form.
+// escaped returns an ASCII name with every letter in the longest escaped form.
 func escaped(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
@@ -138,8 +140,8 @@ func escaped(name string) string {
 	return b.String()
 }
 
-// TestForeignNamesAreNotBuilt: whatever a stranger calls members of no use,
-// with escapes and without, and as long as ours are, nothing is built of it.
+// TestForeignNamesAreNotBuilt checks that unknown field names allocate nothing:
+// with escapes, without, and of the same length as known names.
 func TestForeignNamesAreNotBuilt(t *testing.T) {
 	for _, name := range []string{"x", escaped("x"), escaped("device_ix"), escaped("delay_timeouu"), `\n`, `\ud83d\ude00`, escaped(strings.Repeat("x", 9000))} {
 		t.Run(fmt.Sprintf("%.30q", name), func(t *testing.T) {
@@ -151,8 +153,8 @@ func TestForeignNamesAreNotBuilt(t *testing.T) {
 	}
 }
 
-// BenchmarkEscapedNames compares bodies of escaped member names with those of
-// the same size and number of members without escapes.
+// BenchmarkEscapedNames compares bodies with escaped field names to bodies of
+// the same size and number of fields without escapes.
 func BenchmarkEscapedNames(b *testing.B) {
 	for _, name := range []string{`\n`, escaped("x"), escaped("device_ix"), escaped("delay_timeout")} {
 		plain, costly := manyNames(strings.Repeat("x", len(name)), maxBodyBytes), manyNames(name, maxBodyBytes)
@@ -167,8 +169,9 @@ func BenchmarkEscapedNames(b *testing.B) {
 	}
 }
 
-// timeOf is how long it takes to read a body 20 times: the least of several
-// goes, because others disturb.
+// timeOf returns how long it takes to read a body 20 times. It measures several
+// times and returns the least, because other work on the machine only adds
+// time.
 func timeOf(body []byte) time.Duration {
 	least := time.Duration(math.MaxInt64)
 	for range 5 {

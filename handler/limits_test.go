@@ -14,7 +14,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// limited runs f in a bubble with all limits at their defaults.
+// limited calls f in a synctest bubble, with a rig that has all limits at their
+// defaults.
 func limited(t *testing.T, f func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -49,7 +50,8 @@ func TestUserLimit(t *testing.T) {
 	})
 }
 
-// Who cannot prove to be alice cannot use up her requests.
+// TestUserLimitIsOfVerifiedUsers checks that a client that cannot prove to be
+// alice cannot use up her limit.
 func TestUserLimitIsOfVerifiedUsers(t *testing.T) {
 	limited(t, func(t *testing.T, r *rig) {
 		body := replaceIn(t, getTokenBody("@alice:"+homeserver), "openid_token.access_token", `"guess"`)
@@ -62,9 +64,10 @@ func TestUserLimitIsOfVerifiedUsers(t *testing.T) {
 	})
 }
 
-// A client that leaves a named homeserver after a second, because that is slow, has
-// not failed. One that leaves sooner has, and so has each that leaves a stranger's,
-// who can have a server be slow.
+// TestClientsThatLeave checks when a disconnect counts as a failure. It does
+// not count after a second at a named homeserver, which may be slow. It counts
+// before that, and always at a stranger's server, because a stranger can make
+// that server slow.
 func TestClientsThatLeave(t *testing.T) {
 	for name, c := range map[string]struct {
 		server  string

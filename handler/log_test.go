@@ -68,7 +68,8 @@ func TestTheTokenIsNeverLogged(t *testing.T) {
 	}
 }
 
-// What a stranger writes must not look like a line of ours.
+// TestForgedLines checks that what a stranger writes cannot look like another
+// line of the log.
 func TestForgedLines(t *testing.T) {
 	const forged = "x\ntime=2026-01-01 level=INFO msg=request user=@admin:example.org\r\n\x1b[31m"
 	for format, handler := range map[string]func(*bytes.Buffer) slog.Handler{

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-// collapseSlashes routes //sfu/get and /sfu/get/ as /sfu/get: clients append
-// "/sfu/get" to a configured URL that may end in a slash. Later code takes the
-// path from the routing context.
+// collapseSlashes routes //sfu/get and /sfu/get/ as /sfu/get, because clients
+// append "/sfu/get" to a configured URL that may end in a slash. The code after
+// it takes the path from chi's routing context.
 func collapseSlashes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path
@@ -26,15 +26,15 @@ func collapseSlashes(next http.Handler) http.Handler {
 			path = strings.ReplaceAll(path, "//", "/")
 		}
 		if path = strings.TrimSuffix(path, "/"); path == "" {
-			path = "/" // "GET http://host" has no path at all
+			path = "/" // the request line "GET http://host" has no path
 		}
 		chi.RouteContext(r.Context()).RoutePath = path
 		next.ServeHTTP(w, r)
 	})
 }
 
-// The values of the CORS headers. All answers share them, so nothing may write
-// into them.
+// The values of the CORS headers. All answers share them, so nothing may change
+// them.
 var (
 	corsAnyOrigin = []string{"*"}
 	corsHeaders   = []string{"Accept, Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization"}
@@ -42,9 +42,9 @@ var (
 	corsGet       = []string{http.MethodGet}
 )
 
-// cors lets a web page of any origin read every answer. It answers preflights
-// itself, even for a path that does not exist, because a browser hides the 404
-// otherwise.
+// cors lets a web page of any origin read every answer. It answers preflight
+// requests itself, even for a path that does not exist: otherwise the browser
+// would hide the 404 from the page.
 func (h *Handler) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		methods := corsPost
@@ -90,15 +90,15 @@ func recoverPanic(next http.Handler) http.Handler {
 	})
 }
 
-// inProgressWait is when a client with too many requests in progress should
-// retry.
+// inProgressWait is the wait that a client with too many requests in progress
+// is told.
 const inProgressWait = time.Second
 
-// shareProgress bounds the requests in progress of one client network behind
-// proxies; connections of proxies have no bound. It does not apply to clients
-// that a proxy does not name, or to the homeserver, through which many clients
-// come. Of a refused request it reads only what has already arrived, since its
-// client has enough other requests in progress.
+// shareProgress bounds the requests in progress of one client network. It
+// applies only to clients that a proxy names: for direct clients the number of
+// connections is bounded instead. It does not apply to the homeserver either,
+// through which many clients come. It reads of a refused request only what has
+// already arrived, because the client has many other requests in progress.
 func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -119,10 +119,10 @@ func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	})
 }
 
-// closeWhenDraining closes connections after their answer once Drain was
-// called. /healthz then answers 503, so that load balancers send later requests
-// elsewhere. All other requests are answered as before, until load balancers
-// have noticed.
+// closeWhenDraining closes each connection after its next answer, once Drain
+// was called. /healthz then answers 503, so that load balancers send later
+// requests elsewhere. Until they have noticed, all other requests are answered
+// as before.
 func (h *Handler) closeWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {

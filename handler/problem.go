@@ -19,16 +19,17 @@ import (
 )
 
 // problem is an error as clients and the log see it: a Matrix error and a
-// cause. Each class of errors has one text. It reveals neither whether a user
-// or a room exists, nor what a homeserver answered.
+// cause. All errors of one kind have the same text. It reveals neither whether
+// a user or a room exists, nor what a homeserver answered.
 type problem struct {
 	status        int
 	errcode, text string
 	cause         string
-	wait          time.Duration // when to retry; 0 if the answer does not say
+	wait          time.Duration // what Retry-After says; 0 for no such header
 }
 
-// noFilesWait is when to retry if no file could be opened.
+// noFilesWait is the wait that a client is told when this process can open no
+// more files.
 const noFilesWait = 5 * time.Second
 
 // statusCanceled is the logged status of a request whose client disconnected
@@ -59,7 +60,7 @@ var (
 	internal        = problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Internal error", cause: "internal"}
 )
 
-// problems are the problems of errors without details.
+// problems lists the problems of errors that carry no details.
 var problems = []struct {
 	err error
 	problem
@@ -80,8 +81,8 @@ var problems = []struct {
 	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: causeForeignUser}},
 }
 
-// problemOf maps every error of a request to its answer. No other function
-// does. An error that it does not know is a fault of this program.
+// problemOf maps the error of a request to its answer; no other function does.
+// An error that it does not know is a fault of this program.
 func problemOf(ctx context.Context, err error) problem {
 	if p, ok := clientProblem(err); ok {
 		return p
@@ -120,8 +121,7 @@ func problemOf(ctx context.Context, err error) problem {
 	return internal
 }
 
-// isOurs reports whether err is a fault of this program, even if it is wrapped
-// in another error.
+// isOurs reports whether err is a fault of this program, or wraps one.
 func isOurs(err error) bool {
 	_, ok := errors.AsType[*fault.Error](err)
 	return ok
@@ -133,7 +133,7 @@ func isStoreFault(err error) bool {
 	return leave || report
 }
 
-// clientProblem maps the errors that only the client caused.
+// clientProblem maps the errors that only a client can cause.
 func clientProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*fieldError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON,
@@ -159,9 +159,9 @@ func clientProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// verifyProblem maps errors of verifications. It tells the client if a
-// homeserver has had too many requests. All other errors have one text, because
-// what a homeserver answered must not be revealed.
+// verifyProblem maps the errors of verifications. If the homeserver has had too
+// many requests, the client learns that. All other errors have one text,
+// because what a homeserver answered must not be revealed.
 func verifyProblem(e *matrix.VerifyError) problem {
 	if e.Cause == matrix.CauseLimited {
 		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
@@ -171,8 +171,8 @@ func verifyProblem(e *matrix.VerifyError) problem {
 		text: "The OpenID token does not prove the user", cause: string(e.Cause)}
 }
 
-// homeserverWait is when to retry after a homeserver has had too many requests
-// and did not say when.
+// homeserverWait is the wait that a client is told if a homeserver has had too
+// many requests and did not say how long to wait.
 const homeserverWait = time.Second
 
 // membershipProblem maps the errors of a question to a homeserver about who is
@@ -202,14 +202,15 @@ func limitProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// limitWait is when to retry after a leave was refused because too many are
-// kept.
+// limitWait is the wait that a client is told if its leave was refused because
+// too many leaves are kept.
 const limitWait = time.Minute
 
-// delegationProblem maps the errors of leaves, by the kind of endpoint. After
-// M_BAD_JSON of a token endpoint, a client repeats its request without the
-// leave. The dedicated endpoint says what is wrong, or answers 404 if the
-// client should keep the leave itself.
+// delegationProblem maps the errors of leaves that are not taken over. The
+// answer depends on the endpoint. On a token endpoint it is M_BAD_JSON: the
+// client then repeats its request without the leave. On the endpoint for
+// leaves, the answer says what is wrong, or is 404 if the client should keep
+// the leave itself.
 func delegationProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[tokenDelegationError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.Cause}, true
@@ -237,7 +238,7 @@ var tooManyLeaves = problem{status: http.StatusTooManyRequests, errcode: codeLim
 	text: "Too many delegated leaves", cause: access.DelegationLimit, wait: limitWait}
 
 // webhookProblem maps the errors of requests to the webhook endpoint. LiveKit
-// logs the status.
+// writes the status into its log.
 func webhookProblem(e *sfu.RejectedError) problem {
 	p := problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
 		text: "The webhook is not signed by the SFU", cause: "webhook_" + e.Cause}
@@ -250,11 +251,11 @@ func webhookProblem(e *sfu.RejectedError) problem {
 	return p
 }
 
-// roomBusyWait is when to retry if too many rooms are being created. By then
-// all those requests have ended.
+// roomBusyWait is the wait that a client is told if too many rooms are being
+// created. All those requests to the SFU have ended by then.
 const roomBusyWait = 10 * time.Second
 
-// roomProblem maps the error of a room that the SFU did not confirm.
+// roomProblem maps the error e, which says that the SFU did not confirm a room.
 func roomProblem(e *access.RoomError) problem {
 	p := problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Unable to create room on SFU", cause: roomCause(e)}
 	if sfuError, ok := errors.AsType[*sfu.Error](e); ok && sfuError.Cause == sfu.CauseBusy {
@@ -263,8 +264,8 @@ func roomProblem(e *access.RoomError) problem {
 	return p
 }
 
-// roomCause returns the cause of a room error, under a name that no
-// homeserver's cause has.
+// roomCause returns the cause of a room error. It begins with "sfu_", so that
+// it differs from all causes of homeservers.
 func roomCause(err error) string {
 	if e, ok := errors.AsType[*sfu.Error](err); ok {
 		return "sfu_" + e.Cause
@@ -272,7 +273,8 @@ func roomCause(err error) string {
 	return "sfu"
 }
 
-// body returns the Matrix error document. No text in it needs a JSON escape.
+// body returns the Matrix error document. It needs no escapes, because no text
+// of a problem has characters that JSON escapes.
 func (p problem) body() []byte {
 	b := append(make([]byte, 0, 128), `{"errcode":"`...)
 	b = append(b, p.errcode...)
@@ -286,7 +288,7 @@ func (p problem) body() []byte {
 	return append(b, '}')
 }
 
-// setHeaders sets when to retry.
+// setHeaders sets the header Retry-After, if there is a wait.
 func (p problem) setHeaders(h http.Header) {
 	if p.wait > 0 {
 		h.Set("Retry-After", strconv.FormatInt(roundUp(p.wait, time.Second), 10))

@@ -49,7 +49,7 @@ func remoteProblem(err error) (problem, bool) {
 }
 
 // proxiedDelegationProblem maps the error of a leave that came through the
-// homeserver and is not taken over.
+// homeserver and that is not taken over.
 func proxiedDelegationProblem(e proxiedDelegationError) problem {
 	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.Cause}
 	switch e.Cause {

@@ -20,8 +20,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// A client behind a proxy has a share of the requests in progress. Over it its
-// requests are refused at once, and nobody else's.
+// TestRequestsInProgress checks the share of a client behind a proxy. Over it,
+// the client's requests are refused at once, and no other client's.
 func TestRequestsInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const share = 3
@@ -52,8 +52,8 @@ func TestRequestsInProgress(t *testing.T) {
 			t.Errorf("metrics: got none like it, want %s", want)
 		}
 		others := [][]string{
-			{"X-Forwarded-For", "2001:db8:0:1::1"}, // another network
-			{},                                     // a proxy that names nobody
+			{"X-Forwarded-For", "2001:db8:0:1::1"}, // another client network
+			{},                                     // a proxy that names no client
 			{"X-Forwarded-For", "unknown"},
 		}
 		for _, headers := range others {
@@ -78,12 +78,12 @@ func TestRequestsInProgress(t *testing.T) {
 	})
 }
 
-// slowBody never ends.
+// slowBody is a body that never arrives.
 type slowBody struct{}
 
 func (slowBody) Read([]byte) (int, error) { time.Sleep(time.Hour); return 0, io.EOF }
 
-// deadlines is a writer that remembers the read deadline.
+// deadlines is a ResponseWriter that remembers the read deadline.
 type deadlines struct {
 	http.ResponseWriter
 	read *time.Time
@@ -91,7 +91,8 @@ type deadlines struct {
 
 func (d deadlines) SetReadDeadline(t time.Time) error { *d.read = t; return nil }
 
-// Of a request over the share no body is waited for.
+// TestRefusedBodyIsNotAwaited checks that the service does not wait for the
+// body of a request over the share.
 func TestRefusedBodyIsNotAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
@@ -114,7 +115,8 @@ func TestRefusedBodyIsNotAwaited(t *testing.T) {
 	})
 }
 
-// What net/http cannot read gets an answer like all others, and a line in the log.
+// TestRefuse checks that a request that net/http cannot read gets a Matrix
+// error, and a line in the log.
 func TestRefuse(t *testing.T) {
 	for _, c := range []struct {
 		status        int
@@ -155,8 +157,8 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// Where no file is left for a connection, that is our trouble: not the token's,
-// not the client's, and worth trying again.
+// TestNoFiles checks that a client is told to retry if this process can open no
+// file for a connection: neither the token nor the client is at fault.
 func TestNoFiles(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE} {
 		t.Run(errno.Error(), func(t *testing.T) {

@@ -15,8 +15,9 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// TestProxiedRequestsAreLoggedAndCounted: one line with who asks by which way,
-// for which room, and why not; and one count by endpoint and cause.
+// TestProxiedRequestsAreLoggedAndCounted checks that each request writes one
+// line, with the caller, the way it came, the room and the cause of a refusal.
+// It must also be counted once, by endpoint and cause.
 func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 	room, err := matrix.ParseRoomID(aRoom)
 	if err != nil {
@@ -33,9 +34,9 @@ func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		ask  func(p *proxied)
-		line []string // in the log, with the room if has is true
+		line []string // what the log line holds; if has is true, also the room
 		has  bool
-		by   string // label of the metric
+		by   string // the value of the metric's label
 	}{
 		{"token", func(p *proxied) { p.client("/get_token", alice, newerBody) },
 			[]string{fromHomeserver, "user=" + alice}, true, `cause="ok",endpoint="get_token",via="homeserver"`},
@@ -79,8 +80,8 @@ func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 	}
 }
 
-// TestTransactionsAreAnsweredWhileEnding: any other status than 200 would stop
-// the homeserver's queue.
+// TestTransactionsAreAnsweredWhileEnding checks for 200 while the service ends,
+// because any other status would stop the homeserver's queue.
 func TestTransactionsAreAnsweredWhileEnding(t *testing.T) {
 	p := newProxied(t)
 	p.Routes()
@@ -94,8 +95,9 @@ func TestTransactionsAreAnsweredWhileEnding(t *testing.T) {
 	}
 }
 
-// TestTheHomeserverHasNoShare: behind a proxy, it is one address through which
-// many come. Whoever claims to be it has one.
+// TestTheHomeserverHasNoShare checks that the homeserver has no share of the
+// requests in progress, since many clients come through its one address. A
+// client that only claims to be the homeserver has a share.
 func TestTheHomeserverHasNoShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProxied(t)
@@ -123,9 +125,9 @@ func TestTheHomeserverHasNoShare(t *testing.T) {
 	})
 }
 
-// TestLastingConditionsAreNoTrouble: a homeserver that asks calls four times
-// when it gets a 5xx. What our homeserver will not answer later either is a
-// refusal.
+// TestLastingConditionsAreNoTrouble checks that an error that our homeserver
+// would repeat is answered as a refusal. After a 5xx the other homeserver would
+// ask four times.
 func TestLastingConditionsAreNoTrouble(t *testing.T) {
 	answered := func(status int) error { return &matrix.AppServiceError{Status: status, Err: errors.New("x")} }
 	for _, tt := range []struct {
@@ -151,7 +153,8 @@ func TestLastingConditionsAreNoTrouble(t *testing.T) {
 	wantAnswer(t, p.federation(stranger, federated("mallory")), 400, "M_INVALID_PARAM")
 }
 
-// TestOneBodyForEveryRefusal: of what is not allowed nobody learns why.
+// TestOneBodyForEveryRefusal checks that all refusals have one text, so that
+// nobody learns the reason.
 func TestOneBodyForEveryRefusal(t *testing.T) {
 	p := newProxied(t)
 	p.Delegation = nil

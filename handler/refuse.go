@@ -18,8 +18,8 @@ func (h *Handler) Headers() []string {
 }
 
 // Refuse answers a request that net/http cannot read. It returns the whole
-// error answer with that status, and writes the log line. Only the peer of the
-// connection is known.
+// answer, with this status and a Matrix error, and writes the log line. Of the
+// request only the peer of the connection is known.
 func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	p := malformed
 	if status == http.StatusRequestHeaderFieldsTooLarge {
@@ -40,6 +40,6 @@ func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	}
 	setCORS(answer.Header, corsPost)
 	var b bytes.Buffer
-	_ = answer.Write(&b) // a buffer accepts everything
+	_ = answer.Write(&b) // a bytes.Buffer accepts everything
 	return b.Bytes()
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// headerRequestID is the answer header that names the request as the log does.
+// headerRequestID is the header of the answer that holds the request's id, as
+// the log shows it.
 const headerRequestID = "X-Request-Id"
 
 // maxRequestID bounds the id that a proxy sends, in bytes. Proxies use 32 or
@@ -14,8 +15,8 @@ const headerRequestID = "X-Request-Id"
 const maxRequestID = 64
 
 // requestID returns the id of a request: the valid part of the id that a
-// trusted proxy sends, else a new one. It ignores ids from others, which could
-// copy the id of another request.
+// trusted proxy sends, else a new one. It ignores the ids that others send:
+// they could copy the id of another request.
 func (p Proxies) requestID(r *http.Request) string {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {
@@ -27,12 +28,12 @@ func (p Proxies) requestID(r *http.Request) string {
 	return newRequestID()
 }
 
-// newRequestID returns 26 letters and digits, of 130 random bits.
+// newRequestID returns an id of 26 letters and digits, made from 130 random
+// bits.
 func newRequestID() string { return rand.Text() }
 
-// cleanRequestID keeps only the characters of an id that can be copied from a
-// log and searched for: ASCII letters, digits and some signs, up to
-// maxRequestID.
+// cleanRequestID keeps only ASCII letters, digits and some signs of id, at most
+// maxRequestID bytes. Such an id can be copied from a log and searched for.
 func cleanRequestID(id string) string {
 	id = id[:min(len(id), maxRequestID)]
 	return strings.Map(func(r rune) rune {

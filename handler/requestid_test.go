@@ -10,13 +10,13 @@ import (
 
 var madeUp = regexp.MustCompile(`^[A-Z2-7]{26}$`)
 
-// TestRequestID: the answer and the log name a request alike, as a trusted proxy
-// names it, and as nobody else does.
+// TestRequestID checks that the answer and the log have the same id for a
+// request. A trusted proxy may choose the id; nobody else may.
 func TestRequestID(t *testing.T) {
 	for name, c := range map[string]struct {
-		peer  string // the connection's
+		peer  string // the address of the connection's peer
 		given []string
-		want  string // "" for one of our own
+		want  string // the id; "" for a new one
 	}{
 		"none":                    {"127.0.0.1:1234", nil, ""},
 		"of a proxy":              {"127.0.0.1:1234", []string{"5f3a2c1b9e8d7c6b5a4f3e2d1c0b9a88"}, "5f3a2c1b9e8d7c6b5a4f3e2d1c0b9a88"},
@@ -51,7 +51,7 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// TestRequestIDsDiffer: two requests have two ids.
+// TestRequestIDsDiffer checks that two requests have different ids.
 func TestRequestIDsDiffer(t *testing.T) {
 	r := newRig()
 	one, two := r.serve("GET", "/healthz", ""), r.serve("GET", "/healthz", "")

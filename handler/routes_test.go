@@ -17,7 +17,7 @@ func do(t testing.TB, method, url, body string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req) // follows nothing
+	resp, err := http.DefaultTransport.RoundTrip(req) // RoundTrip follows no redirects
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestDraining(t *testing.T) {
 			if w.Code != want {
 				t.Errorf("%s: %d %s, want %d", request, w.Code, w.Body, want)
 			}
-			if w.Header().Get("Connection") != "close" && method != "OPTIONS" { // which is no answer to a request
+			if w.Header().Get("Connection") != "close" && method != "OPTIONS" { // the answer to a preflight request may keep its connection
 				t.Errorf("%s: got Connection %q, want close", request, w.Header().Get("Connection"))
 			}
 			wantCORS(t, request, w.Header(), map[bool]string{true: "GET", false: "POST"}[path == "/healthz"])
@@ -185,7 +185,8 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// Requests that are still under way when the service must end are told so.
+// TestEndOfTheWait checks that a request that is still in progress when the
+// service must end gets 503.
 func TestEndOfTheWait(t *testing.T) {
 	r := newRig()
 	ctx, end := context.WithCancelCause(context.Background())

@@ -6,21 +6,22 @@ import (
 	"strings"
 )
 
-// OneOf returns a function that reports whether a URL is one of urls. The case
-// of scheme and host, the default port, and a slash at the end do not matter.
+// OneOf returns a function that reports whether a URL is one of urls. It
+// ignores the case of scheme and host, the default port, and a slash at the
+// end.
 func OneOf(urls ...string) func(string) bool {
 	known := make([]string, len(urls))
 	for i, u := range urls {
 		known[i] = normalURL(u)
 	}
-	// Most clients write it exactly as it is in urls.
+	// Most clients write the URL exactly as in urls, so that is compared first.
 	return func(u string) bool { return slices.Contains(urls, u) || slices.Contains(known, normalURL(u)) }
 }
 
 var defaultPorts = map[string]string{"ws": "80", "http": "80", "wss": "443", "https": "443"}
 
-// normalURL returns the same text for all URLs with one meaning. It returns a
-// text that is no URL unchanged.
+// normalURL returns one spelling for all spellings of a URL that mean the same.
+// It returns a text that is no URL unchanged.
 func normalURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -30,7 +31,7 @@ func normalURL(text string) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	if port != "" && port != defaultPorts[u.Scheme] { // url.Parse has lowered the scheme
+	if port != "" && port != defaultPorts[u.Scheme] { // url.Parse has put the scheme into lower case
 		host += ":" + port
 	}
 	u.Host = host

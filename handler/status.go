@@ -18,21 +18,21 @@ import (
 // Health is the state of the service.
 type Health struct {
 	// Degraded describes what fails around the service, in sentences that
-	// everybody may read. Requests are still answered.
+	// everybody may read. The service still answers requests.
 	Degraded []string
-	// Stalled: the keeper of delegated leaves makes no progress.
+	// Stalled says that the keeper of delegated leaves makes no progress.
 	Stalled bool
 }
 
 // LeaveStatus is what /_status shows of delegated leaves. It is empty if
 // LIVEKIT_DELEGATION is off.
 type LeaveStatus struct {
-	// Offered: the service would take over leaves of at least some users.
+	// Offered says that the service takes over leaves of at least some users.
 	Offered bool `json:"offered"`
 	// RefusedBy are the servers with full access that require authentication.
 	RefusedBy []string `json:"refused_by"`
-	// Jobs are the numbers of jobs in this store by state; nil if the store does
-	// not say.
+	// Jobs is the number of jobs in this store, by state; nil if the store
+	// cannot say.
 	Jobs map[leave.State]int `json:"jobs"`
 	// Limited are the servers with full access that answered 429 to requests
 	// about delayed events.
@@ -54,19 +54,20 @@ type StoreStatus struct {
 	State    string     `json:"state"` // "ok" or "degraded"
 	Since    *time.Time `json:"since"`
 	Cause    string     `json:"cause,omitempty"`
-	Unmerged int        `json:"unmerged"` // changes that are only in memory
+	Unmerged int        `json:"unmerged"` // how many changes are only in memory, and not yet in the store
 	// SetAside is how many records in the store this process could not read as
 	// jobs.
 	SetAside int `json:"set_aside"`
-	// Repairs is how often another program deleted, moved or changed the file, so
-	// that the service wrote it anew. Repaired is what happened to the file last.
+	// Repairs is how often another program deleted, moved or changed the file,
+	// so that the service wrote it anew. Repaired says what last happened to the
+	// file.
 	Repairs  int    `json:"repairs"`
 	Repaired string `json:"repaired,omitempty"`
 }
 
 // LogStatus is the state of the log.
 type LogStatus struct {
-	Waiting int    `json:"waiting"` // lines not written yet
+	Waiting int    `json:"waiting"` // lines that are not written yet
 	Dropped uint64 `json:"dropped"` // lines lost since the start
 	Cause   string `json:"cause,omitempty"`
 }
@@ -80,26 +81,26 @@ type AppServiceStatus struct {
 }
 
 // MembershipStatus is what /_status shows of enforced membership. Persons are
-// users in Matrix rooms. Foreign and Unsealed are sessions on the SFU that the
-// guard leaves alone. The numbers are from the last sweep of this process, and
-// get old while another replica sweeps.
+// users in Matrix rooms. Foreign and Unsealed are participants on the SFU that
+// this service leaves alone. The numbers are from the last sweep of this
+// process, and get old while another replica sweeps.
 type MembershipStatus struct {
-	Server      string            `json:"server"`           // the server that is asked
+	Server      string            `json:"server"`           // the server that is asked who is joined
 	Source      string            `json:"source"`           // how it is asked: "is_joined" or "joined_members"
-	Account     *AccountStatus    `json:"account"`          // who asks; null for an application service
+	Account     *AccountStatus    `json:"account"`          // the account that asks; null for an application service
 	Required    string            `json:"required"`         // LIVEKIT_REQUIRE_MEMBERSHIP
-	Interval    float64           `json:"interval_seconds"` // in use, maybe longer than configured; 0 for no sweeps
-	Pushed      bool              `json:"pushed"`           // the self-test has seen the homeserver push events
+	Interval    float64           `json:"interval_seconds"` // the time between sweeps now, perhaps longer than configured; 0 for no sweeps
+	Pushed      bool              `json:"pushed"`           // the self-test has seen that the homeserver pushes events
 	LastEvent   *time.Time        `json:"last_event"`
 	Persons     int               `json:"persons"`
-	Unseen      int               `json:"unseen"` // of them, those in rooms that the account is not in
+	Unseen      int               `json:"unseen"` // how many of the persons are in rooms that the account is not in
 	Foreign     int               `json:"foreign"`
 	Unsealed    int               `json:"unsealed"`
 	LastSweep   *time.Time        `json:"last_sweep"`
-	SweepAge    *float64          `json:"sweep_age_seconds"` // since the last sweep began
+	SweepAge    *float64          `json:"sweep_age_seconds"` // the seconds since the last sweep began
 	SweepTook   float64           `json:"sweep_seconds"`
-	Lag         float64           `json:"sweep_lag_seconds"` // how much longer than the interval ago the last sweep ended
-	Elsewhere   bool              `json:"swept_elsewhere"`   // another replica sweeps
+	Lag         float64           `json:"sweep_lag_seconds"` // how many seconds longer than the interval ago the last sweep ended
+	Elsewhere   bool              `json:"swept_elsewhere"`   // whether another replica sweeps
 	Brake       string            `json:"brake"`             // LIVEKIT_MEMBERSHIP_BRAKE
 	Braked      bool              `json:"braked"`
 	BrakedSince *time.Time        `json:"braked_since"`
@@ -113,12 +114,13 @@ type MembershipStatus struct {
 
 // AccountStatus is what /_status shows of the account that asks who is joined.
 type AccountStatus struct {
-	User    string `json:"user"` // "" until the homeserver has named it
+	User    string `json:"user"` // the account's user id; "" until the homeserver has told it
 	Answers bool   `json:"answers"`
-	// Since is when the homeserver stopped to say who is joined, Error why.
+	// Since is when the homeserver stopped saying who is joined. Error is the
+	// reason.
 	Since *time.Time `json:"since"`
 	Error string     `json:"error,omitempty"`
-	// Unseen counts the questions about rooms that the account is not in.
+	// Unseen is the number of questions about rooms that the account is not in.
 	Unseen uint64 `json:"not_in_room"`
 }
 
@@ -128,8 +130,8 @@ const (
 )
 
 // health serves /healthz for probes and load balancers. It answers 503 if the
-// keeper hangs, but not for an outage elsewhere, where other replicas would not
-// help.
+// keeper of leaves hangs. It does not answer 503 for an outage elsewhere,
+// because other replicas would be no better off.
 func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	now := h.healthNow()
 	if now.Stalled {
@@ -162,16 +164,16 @@ func (now Health) word() string {
 }
 
 // clientStatus is how this service sees the caller of /_status. ViaProxy says
-// that a trusted proxy named the address, which may be the proxy's own. Headers
-// holds the last address of each header that may name the client.
+// that a trusted proxy named Address, which may be the proxy's own address.
+// Headers holds the last address in each header that may name the client.
 type clientStatus struct {
 	Address  netip.Addr            `json:"address"`
 	ViaProxy bool                  `json:"via_trusted_proxy"`
 	Headers  map[string]netip.Addr `json:"headers"`
 }
 
-// asksStatus reports whether the request is for /_status and its caller holds
-// an API key. To others the route does not exist.
+// asksStatus reports whether r is for /_status and its caller holds an API key.
+// For all other callers the route does not exist.
 func (h *Handler) asksStatus(r *http.Request) bool {
 	if r.Method != http.MethodGet || chi.RouteContext(r.Context()).RoutePath != routeStatus {
 		return false
@@ -180,7 +182,7 @@ func (h *Handler) asksStatus(r *http.Request) bool {
 	return token != "" && sfu.VerifyStatusToken(h.Webhooks.Keys, token) == nil
 }
 
-// status serves GET /_status: what the operator's tools need to know of the
+// status serves GET /_status, which tells the operator's tools about the
 // running process. It holds no secrets.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
@@ -215,11 +217,11 @@ type statusDocument struct {
 	Client   clientStatus  `json:"client"`
 	Webhooks webhookStatus `json:"webhooks"`
 	Leaves   LeaveStatus   `json:"leaves"`
-	// AppService is null if the service is registered at no homeserver.
+	// AppService is null if this service is registered at no homeserver.
 	AppService *AppServiceStatus `json:"app_service"`
-	// Membership is null if no homeserver is asked who is joined.
+	// Membership is null if this service asks no homeserver who is joined.
 	Membership *MembershipStatus `json:"membership"`
-	// Homeservers are the named homeservers that were asked.
+	// Homeservers are the named homeservers that this service has asked.
 	Homeservers []homeserverStatus `json:"homeservers"`
 }
 

@@ -18,16 +18,16 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// TestPage serves the connection test: its page, and tokens for the probe room
-// of a link.
+// TestPage serves the connection test: the web page, and tokens for the probe
+// room of a link. A probe room is a room on the SFU for one link.
 type TestPage struct {
-	// Keys are the API pairs. Links signed with any of them are accepted. The
-	// first signs new ones.
+	// Keys are the API pairs. Links signed with any of them are valid. The first
+	// signs new links.
 	Keys sfu.Keys
 	// Rooms finds a room on the SFU.
 	Rooms RoomFinder
 	// SFUPort is the port to which a proxy must forward clients' requests to the
-	// SFU, for remedies; "" if unknown.
+	// SFU. The page's remedies name it; "" if it is unknown.
 	SFUPort string
 	// Uses limits how often one link is used. Clients limits how often a client
 	// network asks for tokens. The zero Limiter means no limit.
@@ -35,19 +35,20 @@ type TestPage struct {
 	Clients ratelimit.Limiter[netip.Prefix]
 }
 
-// RoomFinder returns when a room on the SFU was created, zero if there is none.
+// RoomFinder finds out when a room on the SFU was created. It returns the zero
+// time if there is no such room.
 type RoomFinder interface {
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
 }
 
-// NewUseLimiter returns the limit per link: enough for a family that tries all
-// its phones, some of them twice.
+// NewUseLimiter returns the limit of uses of one link. It is enough for a
+// family that tries all its phones, some of them twice.
 func NewUseLimiter() ratelimit.Limiter[sfu.Room] {
 	return ratelimit.New[sfu.Room](ratelimit.Limit{PerMinute: 2, Burst: 20})
 }
 
-// NewTestLimiter returns the limit per client network, for valid and invalid
-// keys.
+// NewTestLimiter returns the limit of token requests of one client network.
+// Requests with invalid links count, too.
 func NewTestLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 10, Burst: 20})
 }
@@ -57,17 +58,18 @@ const (
 	routeTestToken = "/test/token"
 
 	// findRoomTime bounds the search for the room. If the SFU does not answer,
-	// the test on the page shows what is wrong.
+	// the search counts as successful: the test on the page then shows what is
+	// wrong.
 	findRoomTime = 3 * time.Second
-	// The tokens are valid as long as the link. leastTTL lets a test that began
-	// in the link's last second end. mostTTL bounds a token of a link that lasts
-	// longer.
+	// The tokens are valid as long as their link, but within these bounds.
+	// leastTTL lets a test that began in the link's last second end. mostTTL
+	// bounds a token of a link that is valid for longer.
 	leastTTL = time.Minute
 	mostTTL  = 10 * time.Minute
 )
 
-// isTestFile reports whether a route serves a file of the page. The log leaves
-// those out.
+// isTestFile reports whether route serves a file of the page. The log leaves
+// out requests for these files.
 func isTestFile(route string) bool {
 	return route == routeTest || strings.HasPrefix(route, routeTest+"/") && route != routeTestToken
 }
@@ -85,8 +87,8 @@ func (t *TestPage) routes(h *Handler) {
 	}))
 }
 
-// testTokens returns two tokens for the probe room of a link to whoever has the
-// link.
+// testTokens returns two tokens for the probe room of a link. Whoever has the
+// link gets them.
 func (h *Handler) testTokens(ctx context.Context, x *exchange, body []byte) (testAnswer, error) {
 	t := h.TestPage
 	if wait := t.Clients.Take(access.Network(x.client)); wait > 0 {
@@ -117,7 +119,7 @@ func (h *Handler) refuseTest(kind string, wait time.Duration) error {
 	return &limitError{kind: kind, wait: wait}
 }
 
-// isGone reports whether the SFU says that the room does not exist.
+// isGone reports whether the SFU says that room does not exist.
 func (t *TestPage) isGone(ctx context.Context, room sfu.Room) bool {
 	ctx, cancel := context.WithTimeout(ctx, findRoomTime)
 	defer cancel()
@@ -125,8 +127,8 @@ func (t *TestPage) isGone(ctx context.Context, room sfu.Room) bool {
 	return err == nil && since.IsZero()
 }
 
-// answer mints the tokens. Both are for this room only, and valid until the
-// link ends.
+// answer mints the two tokens. Both are only for the room of the link, and
+// valid until the link ends.
 func (t *TestPage) answer(url string, key testlink.Key, now time.Time) testAnswer {
 	minter := token.NewMinter(t.Keys()[0], min(mostTTL, max(leastTTL, key.Expires.Sub(now))))
 	name := testerName()
@@ -139,7 +141,7 @@ func (t *TestPage) answer(url string, key testlink.Key, now time.Time) testAnswe
 	}
 }
 
-// testerName returns a name that tells the runs of a test apart.
+// testerName returns a random name, which tells one run of a test from another.
 func testerName() string {
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // never fails
@@ -148,9 +150,9 @@ func testerName() string {
 
 // testAnswer is what the page needs for the test.
 type testAnswer struct {
-	url, port        string // of the SFU; url is JSON text, port needs no escape
+	url, port        string // the SFU's URL and port; url is JSON text, port needs no escape
 	name             string
-	sender, receiver string // tokens; neither needs an escape
+	sender, receiver string // the tokens of the two participants; they need no escape
 	now, expires     time.Time
 }
 

@@ -20,7 +20,8 @@ import (
 
 var linkKey = sfu.Key{ID: "testkey", Secret: secret.New(strings.Repeat("s", 32))}
 
-// testRig is a rig with a connection test, and a link that is good for ten minutes.
+// testRig is a rig with a connection test, and with a link that is valid for
+// ten minutes.
 type testRig struct {
 	*rig
 	finder *finder
@@ -28,7 +29,7 @@ type testRig struct {
 	sealed string
 }
 
-// finder says that there is every room but those that are gone.
+// finder says that every room exists except those in gone.
 type finder struct {
 	gone  bool
 	err   error
@@ -55,14 +56,15 @@ func newTestRig(t *testing.T) *testRig {
 	return r
 }
 
-// post asks for tokens as the page does, from a client at that address.
+// post asks for tokens as the page does, for a client at the address client.
 func (r *testRig) post(sealed, client string) (status int, document string) {
 	body, _ := json.Marshal(map[string]string{"key": sealed})
 	w := r.serve("POST", "/test/token", string(body), "X-Forwarded-For", client)
 	return w.Code, w.Body.String()
 }
 
-// A link gets two tokens, which let into its room alone, and end with it.
+// TestTestTokens checks that a link gets two tokens that are only for its room,
+// and that end with the link.
 func TestTestTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newTestRig(t)
@@ -93,7 +95,7 @@ func TestTestTokens(t *testing.T) {
 				t.Errorf("token of %s with %+v, want %s in %s and no more", grants.Identity, v, identity, r.key.Room)
 			}
 			if left := time.Until(claims.ExpiresAt.Time); left > 6*time.Minute || left < 6*time.Minute-time.Second {
-				t.Errorf("the token ends in %s, want with the link, in 6 min", left)
+				t.Errorf("the token ends in %s, want 6 min, together with the link", left)
 			}
 		}
 		if len(r.finder.asked) != 1 || r.finder.asked[0] != r.key.Room {
@@ -138,9 +140,11 @@ func TestTestTokensRefused(t *testing.T) {
 	}
 }
 
-// One link and one client network get so many tokens, whatever they send.
+// TestTestLimits checks that one link, and one client network, get only so many
+// tokens, whatever they send.
 func TestTestLimits(t *testing.T) {
-	// ask asks until it is refused, and returns how often it was not.
+	// ask asks for tokens until a request is refused, and returns how many were
+	// not refused.
 	ask := func(r *testRig, sealed string, client func(i int) string) (taken int) {
 		for {
 			status, _ := r.post(sealed, client(taken))
@@ -151,7 +155,7 @@ func TestTestLimits(t *testing.T) {
 		}
 	}
 	for name, test := range map[string]struct {
-		sealed string // "" is a good one
+		sealed string // "" means a valid link
 		client func(i int) string
 		kind   string
 	}{
@@ -178,7 +182,8 @@ func TestTestLimits(t *testing.T) {
 	}
 }
 
-// Switched off there is nothing of it.
+// TestTestPageOff checks that the connection test has no routes if it is
+// switched off.
 func TestTestPageOff(t *testing.T) {
 	r := newRig()
 	for _, request := range []string{"GET /test", "GET /test/main.js", "POST /test/token"} {

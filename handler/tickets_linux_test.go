@@ -15,18 +15,18 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// bare mints tokens without tickets.
+// bare is a Minter whose tokens have no tickets.
 type bare struct{ *token.Minter }
 
 func (b bare) Mint(grant token.Grant, _ ticket.Ticket, now time.Time) string {
 	return b.Minter.Mint(grant, now)
 }
 
-// BenchmarkTickets serves requests with and without tickets, in turn. It reports
-// the CPU time of each, and their ratio. It goes by CPU time because other work
-// on the machine does not show in that.
+// BenchmarkTickets serves requests with and without tickets, in turn. It
+// reports the CPU time of each, and their ratio. It measures CPU time because
+// other work on the machine hardly changes that.
 func BenchmarkTickets(b *testing.B) {
-	const turn = 200 // requests
+	const turn = 200 // the number of requests in one turn
 	kinds := []func(){
 		requests(b, bare{token.NewMinter(testKey, time.Hour)}),
 		requests(b, ticket.NewMinter([]sfu.Key{testKey}, time.Hour)),
@@ -48,7 +48,7 @@ func BenchmarkTickets(b *testing.B) {
 	b.ReportMetric(float64(took[1])/float64(took[0]), "ratio")
 }
 
-// requests returns what serves one request for a token of m.
+// requests returns a function that serves one request for a token of m.
 func requests(b *testing.B, m access.Minter) func() {
 	r := benchRig(b)
 	r.Minter = m
@@ -63,7 +63,8 @@ func requests(b *testing.B, m access.Minter) func() {
 	}
 }
 
-// cpuTime returns what this process has used, in user and kernel.
+// cpuTime returns the CPU time that this process has used, in user and kernel
+// mode.
 func cpuTime(b *testing.B) time.Duration {
 	var use syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {

@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/access"
 )
 
-// tokenRequest serves a token endpoint whose body decode reads.
+// tokenRequest serves a token endpoint. decode parses its body.
 func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder, body []byte) (tokenAnswer, error) {
 	who, what, err := decode(body)
 	if err != nil {
@@ -17,27 +17,27 @@ func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder,
 	return tokenAnswer{url: h.urlJSON, jwt: got.Token}, onToken(err)
 }
 
-// openID adds the client's address to the proof, and keeps the proof for the
-// log.
+// openID returns who with the client's address added, and keeps the token in x
+// for the log.
 func (x *exchange) openID(who access.OpenID) access.OpenID {
 	who.Client = x.client
 	x.openid = who.Token
 	return who
 }
 
-// request sets when the answer must be there.
+// request returns what with the time by which the answer must be sent.
 func (x *exchange) request(what access.Request) access.Request {
 	what.By = x.start.Add(requestTimeout)
 	return what
 }
 
-// note keeps the result of the request for the log.
+// note keeps the result of the request in x, for the log.
 func (x *exchange) note(got access.Admission) { x.got = got }
 
 // tokenAnswer is what a client needs to connect to the SFU.
 type tokenAnswer struct {
-	url string // JSON text
-	jwt string // needs no escape
+	url string // the SFU's URL as JSON text
+	jwt string // the access token, which needs no escape
 }
 
 func (a tokenAnswer) appendJSON(b []byte) []byte {

@@ -42,8 +42,8 @@ func TestWhoGetsWhat(t *testing.T) {
 		{"@alice:" + homeserver, true, true},
 		{"@alice:" + stranger, false, true},
 		{"@alice:mute.example", false, false},
-		{"@alice:EXAMPLE.ORG", false, true},     // names compare exactly
-		{"@alice:example.org:443", false, true}, // ports included
+		{"@alice:EXAMPLE.ORG", false, true},     // names are compared byte by byte
+		{"@alice:example.org:443", false, true}, // the port is a part of the name
 	} {
 		t.Run(c.user, func(t *testing.T) {
 			for path, body := range map[string]string{
@@ -70,7 +70,8 @@ func TestWhoGetsWhat(t *testing.T) {
 	}
 }
 
-// Old and new clients of one call must meet.
+// TestBothEndpointsLeadIntoOneRoom checks that old and new clients of one call
+// get into the same room.
 func TestBothEndpointsLeadIntoOneRoom(t *testing.T) {
 	r := newRig()
 	r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
@@ -90,7 +91,8 @@ func TestMetadataGrant(t *testing.T) {
 	}
 }
 
-// One text for whatever goes wrong with a verification.
+// TestUnauthorizedTellsNothing checks that all failed verifications have one
+// text.
 func TestUnauthorizedTellsNothing(t *testing.T) {
 	const want = `{"errcode":"M_UNAUTHORIZED","error":"The OpenID token does not prove the user"}`
 	r := newRig()
@@ -118,11 +120,12 @@ func TestUnauthorizedTellsNothing(t *testing.T) {
 		})
 	}
 	if len(r.rooms.rooms) > 0 {
-		t.Errorf("a room was created for somebody unproven: got %v, want 0", len(r.rooms.rooms))
+		t.Errorf("rooms created for users who were not proven: got %v, want 0", len(r.rooms.rooms))
 	}
 }
 
-// Too many rooms are asked for at once: the SFU hangs, or somebody asks a lot.
+// TestTooManyRooms checks the answer if too many rooms are being created: the
+// SFU hangs, or somebody asks for many.
 func TestTooManyRooms(t *testing.T) {
 	r := newRig()
 	r.rooms.err = &sfu.Error{Op: "CreateRoom", Cause: sfu.CauseBusy, Err: errors.New("too many")}
@@ -147,6 +150,6 @@ func TestRoomFailure(t *testing.T) {
 		t.Errorf("log: got %s, want level=ERROR and cause=sfu_unauthorized in it", got)
 	}
 	if w := r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+stranger)); w.Code != 200 {
-		t.Errorf("who needs no room is hit, too: got %d, want 200", w.Code)
+		t.Errorf("a user who may not create rooms: got %d, want 200", w.Code)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// webhook serves POST /sfu_webhook. It stores the event before it answers. The
-// event's consequences follow after the answer, because LiveKit sends its next
+// webhook serves POST /sfu_webhook. It stores the event before it answers. What
+// the event leads to happens after the answer, because LiveKit sends its next
 // webhook only after the answer.
 func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
@@ -37,16 +37,17 @@ func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// Observer gets the events of participants who join or leave the SFU.
+// Observer is told about participants who join or leave the SFU.
 type Observer interface {
-	// Report stores what has happened to a participant, within a second. After an
-	// error LiveKit sends the webhook again, and all observers get it again: an
-	// observer must accept an event twice. [leave.ErrAway] says that the event
-	// cannot be stored at the moment.
+	// Report stores what has happened to a participant. It returns within a
+	// second. If it fails, LiveKit sends the webhook again, and all observers
+	// get the event again: so an observer must accept the same event twice.
+	// [leave.ErrAway] says that the event cannot be stored at the moment.
 	Report(ctx context.Context, e sfu.Event) error
 }
 
-// report passes e to all observers, if it is about a participant's presence.
+// report passes e to all observers, if e says that a participant joined or
+// left.
 func (h *Handler) report(ctx context.Context, e sfu.Event) error {
 	if e.Kind == sfu.KindOther {
 		return nil
@@ -65,17 +66,17 @@ func webhookResult(err error) string {
 	return "ok"
 }
 
-// maxRecentRooms bounds the remembered rooms of webhooks.
+// maxRecentRooms bounds how many rooms of webhooks are remembered.
 const maxRecentRooms = 100
 
-// received records which webhooks arrived.
+// received records which webhooks have arrived.
 type received struct {
 	mu           sync.Mutex
 	verified     uint64
-	last         time.Time // when the last verified one arrived
+	last         time.Time // when the last verified webhook arrived
 	rejected     map[string]uint64
-	lastRejected map[string]time.Time // by cause
-	rooms        []sfu.Room           // of the last ones, without repetition, the newest at the end
+	lastRejected map[string]time.Time // when the last refused webhook arrived, by cause
+	rooms        []sfu.Room           // the rooms of the last webhooks, each once, the newest at the end
 }
 
 func (r *received) note(e sfu.Event, err error) {

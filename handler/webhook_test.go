@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// hear has d receive a webhook.
+// hear sends a webhook with event to d's handler and returns the answer.
 func (d *delegating) hear(event *livekit.WebhookEvent, flaws ...sfutest.Flaw) *httptest.ResponseRecorder {
 	if d.mux == nil {
 		d.Routes()
@@ -67,8 +67,8 @@ func TestWebhooksAreReported(t *testing.T) {
 	}
 }
 
-// TestEveryObserverHears of a webhook, also when the one before could not write
-// it down; then LiveKit sends it again.
+// TestEveryObserverHears checks that each observer gets a webhook, even if the
+// observer before it could not store it. LiveKit sends such a webhook again.
 func TestEveryObserverHears(t *testing.T) {
 	d := newDelegating(t)
 	second := &fakeKeeper{}
@@ -84,7 +84,8 @@ func TestEveryObserverHears(t *testing.T) {
 	}
 }
 
-// TestWebhooksThatSayNothing about anybody's presence are answered all the same.
+// TestWebhooksThatSayNothing checks that webhooks about nobody's presence are
+// answered with 200.
 func TestWebhooksThatSayNothing(t *testing.T) {
 	for name, flaws := range map[string][]sfutest.Flaw{
 		"participant_joined": {sfutest.NoParticipant()}, "participant_left": {sfutest.NoRoom()},
@@ -108,7 +109,8 @@ func TestWebhooksThatSayNothing(t *testing.T) {
 	}
 }
 
-// TestTheEndOfARoomIsTold to those who remember that it is there.
+// TestTheEndOfARoomIsTold checks that Closed is called for rooms that the SFU
+// has closed, and only for them.
 func TestTheEndOfARoomIsTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		event string
@@ -164,7 +166,8 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestWebhookThatIsNotKept has LiveKit send it again.
+// TestWebhookThatIsNotKept checks for an error status if the event could not be
+// stored, so that LiveKit sends it again.
 func TestWebhookThatIsNotKept(t *testing.T) {
 	for want, err := range map[int]error{503: fmt.Errorf("unknown: %w", leave.ErrAway), 500: errors.New("disk full")} {
 		t.Run(fmt.Sprint(want), func(t *testing.T) {
@@ -221,7 +224,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestStatusIsNobodyElses: it looks like a route that is not there.
+// TestStatusIsNobodyElses checks that for everybody but the operator /_status
+// looks like a route that does not exist.
 func TestStatusIsNobodyElses(t *testing.T) {
 	d := newDelegating(t)
 	d.Webhooks.Keys = sfu.Always(testKey)

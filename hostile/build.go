@@ -12,8 +12,8 @@ import (
 	"path/filepath"
 )
 
-// buildService builds the service as it is released. If spoiled is set, it
-// leaves out the bound on the handshakes of strangers' servers.
+// buildService builds the service as it is released. If spoiled is true, it
+// builds the service without the bound on TLS handshakes of strangers' servers.
 func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}
 	if spoiled {
@@ -29,14 +29,16 @@ func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	return build.Run()
 }
 
-// The line with the bound, and what replaces it in a spoiled service.
+// The source line with the bound, and the line that replaces it in a spoiled
+// service.
 const (
 	boundsFile = "service/wire.go"
 	bound      = "maxHandshake = 32 << 10"
 	noBound    = "maxHandshake = 0"
 )
 
-// spoil writes the overlay for `go build -overlay`, and returns its path.
+// spoil writes the overlay file for `go build -overlay` and returns the file's
+// path.
 func spoil(dir string) (overlay string, err error) {
 	source, err := os.ReadFile(boundsFile)
 	if err != nil {

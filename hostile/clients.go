@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// counts are numbers of events by kind.
+// counts holds how often each kind of event happened.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int
@@ -32,22 +32,24 @@ func (c *counts) add(what string) {
 // crowd sends token requests for users of strangers' servers.
 type crowd struct {
 	trick    string
-	names    int           // how many names of the trick to ask for in turn; no other crowd uses them
+	names    int           // how many names of the trick to ask for, in turn; no other crowd uses these names
 	once     bool          // ask for each name once, and stop
 	workers  int           // how many requests run at once
 	rate     int           // the most requests a second
-	maxWait  time.Duration // when to abandon a request; 0 means only after its answer
-	networks int           // the number of client networks; 0 means one per request
+	maxWait  time.Duration // the time after which a request is abandoned; 0 means that it waits for its answer
+	networks int           // the number of client networks; 0 means a new one for each request
 }
 
-// abandonAfter is when a client abandons its requests if its user does not wait.
+// abandonAfter is the time after which a client that does not wait abandons its
+// request.
 const abandonAfter = 100 * time.Millisecond
 
-// network is the number of the last client network, and used the number of the
-// last name. Both count over the whole run.
+// network is the number of the client network that was used last, and used is
+// the number of the name that was used last. Both go on counting for the whole
+// run.
 var network, used atomic.Int64
 
-// send sends requests until ctx ends and counts the answers.
+// send sends requests until ctx ends, and counts the answers in answers.
 func (c crowd) send(ctx context.Context, answers *counts) {
 	first := int(used.Add(int64(c.names))) - c.names
 	var next atomic.Int64
@@ -87,16 +89,19 @@ func (c crowd) send(ctx context.Context, answers *counts) {
 	wg.Wait()
 }
 
-// forwarded returns an address in a client network of its own: a /48.
+// forwarded returns an address in the n-th client network, a /48 that has no
+// other address.
 func forwarded(n int) string { return fmt.Sprintf("2a00:%x:%x::1", n>>16&0xffff, n&0xffff) }
 
-// tokenRequest returns a token request as a proxy forwards it.
+// tokenRequest returns a token request for a user of server, as a proxy
+// forwards it for client.
 func tokenRequest(server, token, client string) string {
 	body := fmt.Sprintf(`{"room":"!room:%s","openid_token":{"access_token":"%s","matrix_server_name":"%s"},"device_id":"DEVICE"}`, server, token, server)
 	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: service\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", client, len(body), body)
 }
 
-// connection is a connection to the service that is reopened after it has ended.
+// connection is a connection to the service. When it has ended, the next
+// request opens a new one.
 type connection struct {
 	local   string
 	conn    net.Conn
@@ -155,7 +160,8 @@ func (l *connection) close() {
 }
 
 // hold opens connections from a few addresses and sends text on each, until ctx
-// ends. It reopens closed ones. reads says whether it reads answers.
+// ends. It replaces connections that were closed. reads says whether it reads
+// answers.
 func hold(ctx context.Context, connections int, text string, reads bool, held *counts) {
 	const addresses = 8
 	var wg sync.WaitGroup
@@ -167,7 +173,7 @@ func hold(ctx context.Context, connections int, text string, reads bool, held *c
 					held.add("connections")
 					occupy(ctx, l.conn, text, reads)
 				}
-				select { // this pause limits the attacker's own use of the processors
+				select { // the pause limits the CPU time that the attacker itself uses
 				case <-time.After(500 * time.Millisecond):
 				case <-ctx.Done():
 				}
@@ -177,9 +183,9 @@ func hold(ctx context.Context, connections int, text string, reads bool, held *c
 	wg.Wait()
 }
 
-// occupy sends text on a connection, and holds it until the service closes it.
-// If it reads nothing, it cannot notice that, and holds the connection until
-// ctx ends.
+// occupy sends text on a connection, and holds the connection until the service
+// closes it. If reads is false, it cannot notice that, and holds the connection
+// until ctx ends.
 func occupy(ctx context.Context, conn net.Conn, text string, reads bool) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()

@@ -15,15 +15,15 @@ import (
 // memoryLimit bounds the memory of the service's control group, in bytes.
 const memoryLimit = 200 << 20
 
-// group is a memory control group, of either version.
+// group is a memory control group of version 1 or 2.
 type group struct {
 	dir   string
-	peak  string // the file with the most memory used
-	kills string // the file with the line "oom_kill N"
+	peak  string // the file with the most memory that the group used
+	kills string // the file with the line "oom_kill N", which counts killed processes
 }
 
-// newGroup makes a group below the first hierarchy that has the memory
-// controller.
+// newGroup makes a memory control group with this limit, in the first hierarchy
+// that has the memory controller.
 func newGroup(limit int) (*group, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -63,8 +63,9 @@ func hasMemory(root string) bool {
 	return os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0o644) == nil
 }
 
-// makeGroup makes a group below root. The first of the limits must exist; the
-// others exist only with swap.
+// makeGroup makes a group below root and writes limit into the files limits.
+// The first of these files must exist; the others exist only on a machine with
+// swap.
 func makeGroup(root string, limit int, limits []string, peak, kills string) (*group, error) {
 	g := &group{dir: filepath.Join(root, fmt.Sprintf("matrixrtc-auth-hostile-%d", os.Getpid()))}
 	g.peak, g.kills = filepath.Join(g.dir, peak), filepath.Join(g.dir, kills)
@@ -81,11 +82,12 @@ func makeGroup(root string, limit int, limits []string, peak, kills string) (*gr
 	return g, nil
 }
 
-// procs returns the file that takes process ids.
+// procs returns the path of the file that takes the ids of the group's
+// processes.
 func (g *group) procs() string { return filepath.Join(g.dir, "cgroup.procs") }
 
-// most returns the most memory that the group ever used, including the
-// kernel's.
+// most returns the most memory that the group ever used, including memory of
+// the kernel.
 func (g *group) most() (bytesOf, error) {
 	text, err := os.ReadFile(g.peak)
 	if err != nil {
@@ -110,8 +112,8 @@ func (g *group) killed() (bool, error) {
 	return false, fmt.Errorf("%s has no line that counts killed processes", g.kills)
 }
 
-// remove removes the group after its processes have ended. The kernel may take
-// a moment to notice that.
+// remove removes the group after its processes have ended. It retries for a
+// moment, because the kernel may notice late that they have ended.
 func (g *group) remove() {
 	for range 50 {
 		if os.Remove(g.dir) == nil {
@@ -119,5 +121,5 @@ func (g *group) remove() {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	fmt.Fprintln(os.Stderr, "hostile: the control group stays behind:", g.dir)
+	fmt.Fprintln(os.Stderr, "hostile: this control group could not be removed:", g.dir)
 }

@@ -46,7 +46,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestAddresses: 250 names share an address, and all are on loopback.
+// TestAddresses checks that 250 names share an address, and that all addresses
+// are on loopback.
 func TestAddresses(t *testing.T) {
 	names := map[string]int{}
 	for n := range 100_000 {
@@ -92,7 +93,7 @@ func TestNameServer(t *testing.T) {
 	}
 }
 
-// describe says what an answer of the name server holds.
+// describe returns what the answer of the name server holds, as text.
 func describe(t *testing.T, packet []byte) string {
 	t.Helper()
 	if packet == nil {
@@ -114,8 +115,8 @@ func describe(t *testing.T, packet []byte) string {
 	return "NOERROR " + net.IP(a[:]).String()
 }
 
-// TestTricksAnswer: each trick does something else than a homeserver, and ends
-// when the service closes the connection.
+// TestTricksAnswer checks that each trick does something that no homeserver
+// does, and that it ends when the service closes the connection.
 func TestTricksAnswer(t *testing.T) {
 	for name, trick := range tricks() {
 		if trick.answer == nil {
@@ -171,7 +172,7 @@ func TestProbeCounts(t *testing.T) {
 	}
 }
 
-// good are figures with nothing wrong.
+// good returns figures of a service that keeps all limits.
 func good() figures {
 	held := state{RSS: 60e6, Heap: 9e6, Goroutines: 30, Files: 30, collected: 9}
 	fine := times{p50: time.Millisecond, p99: 100 * time.Millisecond, n: 1000, within: 20 * time.Second}
@@ -179,15 +180,16 @@ func good() figures {
 		most: 110e6, group: 110e6, thousand: 75e6, named: fine, together: fine}
 }
 
-// TestJudge: each figure that is over its bound is named, and nothing else.
+// TestJudge checks that judge names each figure that is over its limit, and
+// names nothing else.
 func TestJudge(t *testing.T) {
 	if err := good().judge(); err != nil {
 		t.Fatalf("with nothing wrong: got %v, want no error", err)
 	}
 	for want, spoil := range map[string]func(*figures){
 		"130.0 MB of resident memory":                               func(f *figures) { f.most = 130e6 },
-		"after a thousand servers it used 81.0 MB":                  func(f *figures) { f.thousand = 81e6 },
-		"the kernel ended the service":                              func(f *figures) { f.killed = true },
+		"after a thousand servers the service used 81.0 MB":         func(f *figures) { f.thousand = 81e6 },
+		"the kernel killed the service":                             func(f *figures) { f.killed = true },
 		"for a named server is 251ms":                               func(f *figures) { f.named.p99 = 251 * time.Millisecond },
 		"251ms during all attacks":                                  func(f *figures) { f.together.p99 = 251 * time.Millisecond },
 		"only 99 requests for a named server ended within 0.1 s, w": func(f *figures) { f.named.n, f.named.within = 99, 100*time.Millisecond },
@@ -221,7 +223,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestSpoil: what is built in the source's place differs from it in the bound.
+// TestSpoil checks that the spoiled source differs from the real source only in
+// the bound.
 func TestSpoil(t *testing.T) {
 	t.Chdir("..")
 	dir := t.TempDir()
@@ -241,7 +244,8 @@ func TestSpoil(t *testing.T) {
 	}
 }
 
-// TestAttacks: what is told by name is there once, and each trick is played.
+// TestAttacks checks that no two attacks have the same name, and that an attack
+// plays each trick.
 func TestAttacks(t *testing.T) {
 	seen, all := map[string]bool{}, tricks()
 	for _, a := range attacks(all) {
@@ -257,7 +261,7 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// TestForwardedNetworks: every client is in a network of its own.
+// TestForwardedNetworks checks that each client is in another network.
 func TestForwardedNetworks(t *testing.T) {
 	seen := map[string]bool{}
 	for n := range 100_000 {
@@ -269,7 +273,7 @@ func TestForwardedNetworks(t *testing.T) {
 	}
 }
 
-// TestLineEnds: a request that waits ends with its context.
+// TestLineEnds checks that a request that waits ends when its context ends.
 func TestLineEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

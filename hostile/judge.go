@@ -10,51 +10,53 @@ import (
 
 // The limits that the service must keep.
 const (
-	maxRSS = 120e6 // bytes, at all times
-	// maxThousand bounds the memory after a thousand servers with large
-	// certificates or long errors.
+	maxRSS = 120e6 // bytes, which the service must never exceed
+	// maxThousand bounds the resident memory after a thousand servers with large
+	// certificates or long errors, in bytes.
 	maxThousand = 80e6
 	maxP99      = 250 * time.Millisecond
-	// minProbes is the least number of requests for a p99. With fewer requests,
-	// the p99 is the time of the slowest one. A short attack may end with fewer.
+	// minProbes is the least number of requests that a p99 needs. With fewer
+	// requests, the p99 would be the time of the slowest one. A short attack may
+	// end with fewer.
 	minProbes = 100
-	// maxCaches bounds the memory left by 10,000 names, of which caches keep
-	// 4,096.
+	// maxCaches bounds the memory that 10,000 names may leave behind, in bytes.
+	// Caches keep 4,096 of these names.
 	maxCaches = 10e6
-	// The growth that is allowed at the end. The connection that measures, a
-	// running request, and kept buffers cause it.
+	// How much more the service may hold at the end than before the attacks. The
+	// connection that measures, a request in progress, and kept buffers may
+	// cause that much.
 	moreGoroutines = 10
 	moreFiles      = 10
 	moreHeap       = 2e6 // bytes
-	// settleTime bounds how long the service may take to return to that state.
-	// Connections to strangers stay idle for 50 s, and the service checks them
-	// every 25 s.
+	// settleTime bounds how long the service may take until it holds no more
+	// than that. Connections to strangers stay idle for 50 s, and the service
+	// checks them every 25 s.
 	settleTime = 80 * time.Second
 )
 
 // figures are the measurements of a run.
 type figures struct {
-	fresh, before, after state // at the start, with full caches, and at the end
+	fresh, before, after state // the state at the start, with full caches, and at the end
 	recovery             time.Duration
 
-	most, group, thousand bytesOf // resident, including the kernel's part, after a thousand servers
+	most, group, thousand bytesOf // the most resident memory, the most of the control group (including the kernel's part), and the resident memory after a thousand servers
 	killed                bool
-	alone                 bool // the run had only one attack
+	alone                 bool // whether the run had only one attack
 
-	named, together times // requests for the named server: all, and those during the last attack
+	named, together times // all requests for the named server, and those during the last attack
 	failed          int
-	failure         string // the first failure
+	failure         string // what went wrong with the first failed request
 }
 
-// times are the times of requests.
+// times summarizes how long some requests took.
 type times struct {
 	p50, p99 time.Duration
 	n        int
-	within   time.Duration // the duration in which the requests ended
+	within   time.Duration // the time in which all of the requests ended
 }
 
-// areFew reports whether there are too few requests to judge: fewer than least,
-// or than half of those that the probe sends in that time.
+// areFew reports whether there are too few requests for a judgement: fewer than
+// least, or fewer than half of those that the probe sends in the time within.
 func (t times) areFew(least int) bool {
 	return t.n < least || t.n < int(t.within/probeEvery)/2
 }
@@ -74,7 +76,8 @@ at the end: %s, %.0f s after the last attack
 		f.after, f.recovery.Seconds())
 }
 
-// judge says which limits the service did not keep.
+// judge returns an error that names each limit that the service did not keep,
+// or nil.
 func (f figures) judge() error {
 	faults := f.memoryFaults()
 	fault := func(wrong bool, format string, args ...any) {
@@ -88,11 +91,11 @@ func (f figures) judge() error {
 	}
 	fault(f.named.areFew(least), "only %d requests for a named server ended within %.1f s, which is too few for a p99", f.named.n, f.named.within.Seconds())
 	fault(f.together.areFew(least), "only %d requests for a named server ended within the %.1f s of all attacks at once, which is too few for a p99", f.together.n, f.together.within.Seconds())
-	fault(f.named.p99 > maxP99, "the p99 of requests for a named server is %v, at most %v", f.named.p99, maxP99)
-	fault(f.together.p99 > maxP99, "the p99 of requests for a named server is %v during all attacks at once, at most %v", f.together.p99, maxP99)
+	fault(f.named.p99 > maxP99, "the p99 of requests for a named server is %v, want at most %v", f.named.p99, maxP99)
+	fault(f.together.p99 > maxP99, "the p99 of requests for a named server is %v during all attacks at once, want at most %v", f.together.p99, maxP99)
 	fault(f.failed > 0, "%d requests for a named server failed; the first: %s", f.failed, f.failure)
-	fault(f.before.Heap > f.fresh.Heap+maxCaches, "10,000 names leave %s in the heap, at most %s", f.before.Heap-f.fresh.Heap, bytesOf(maxCaches))
-	fault(!isBefore(f.before, f.after), "at the end it does not hold what it held before: %s and then %s; at most %d goroutines, %d files and %s more",
+	fault(f.before.Heap > f.fresh.Heap+maxCaches, "10,000 names leave %s in the heap, want at most %s", f.before.Heap-f.fresh.Heap, bytesOf(maxCaches))
+	fault(!isBefore(f.before, f.after), "at the end the service holds too much: %s before the attacks, %s after; want at most %d goroutines, %d files and %s more",
 		f.before, f.after, moreGoroutines, moreFiles, bytesOf(moreHeap))
 	return errors.Join(faults...)
 }
@@ -102,10 +105,10 @@ func (f figures) memoryFaults() (faults []error) {
 		faults = append(faults, errKilled)
 	}
 	if f.most > maxRSS {
-		faults = append(faults, fmt.Errorf("it used %s of resident memory, more than %s", f.most, bytesOf(maxRSS)))
+		faults = append(faults, fmt.Errorf("the service used %s of resident memory, want at most %s", f.most, bytesOf(maxRSS)))
 	}
 	if f.thousand > maxThousand {
-		faults = append(faults, fmt.Errorf("after a thousand servers it used %s of resident memory, more than %s", f.thousand, bytesOf(maxThousand)))
+		faults = append(faults, fmt.Errorf("after a thousand servers the service used %s of resident memory, want at most %s", f.thousand, bytesOf(maxThousand)))
 	}
 	return faults
 }

@@ -1,18 +1,20 @@
 //go:build linux
 
-// Command hostile makes the service ask homeservers of strangers that play
-// every trick the tests know, and adds clients that attack it directly. It
-// measures the cost: memory, the time of requests for named servers, and what
-// remains afterwards. The service is the real program with its defaults, in a
-// memory control group of 200 MiB. `make hostile` runs it.
+// Command hostile measures what attackers cost the service. It makes the
+// service ask strangers' homeservers, which play every trick that the tests
+// know, and adds clients that attack the service directly. It measures memory,
+// the time of requests for named servers, and what remains afterwards. The
+// service is the real program with its defaults, in a memory control group of
+// 200 MiB. `make hostile` runs this command.
 //
-// It needs root, because it makes the control group and a network namespace
-// with a fake name server. All traffic stays in the namespace. Strangers and
-// their clients, which would have machines of their own, run in a separate
-// process with a lower priority.
+// The command needs root, because it makes the control group and a network
+// namespace with a fake name server. All traffic stays in the namespace. The
+// strangers' servers and clients run in a separate process with a lower
+// priority, because in reality they would have machines of their own.
 //
-// The option -spoiled shows that the test finds faults: it builds the service
-// without the bounds on certificates, and fails if it does not notice that.
+// The option -spoiled shows that this command finds faults: it builds the
+// service without the bounds on certificates, and fails if it does not find
+// that fault.
 package main
 
 import (
@@ -28,25 +30,25 @@ import (
 	"time"
 )
 
-// runTime bounds the whole run, because a hanging run is a failure, too.
+// runTime bounds the whole run, so that a run that hangs fails.
 const runTime = 4 * time.Minute
 
 // options are the options of the command line.
 type options struct {
 	binary  string // the path of the service's program
-	only    string // the only attack to make, "" for all
+	only    string // the name of the only attack to make; "" for all attacks
 	spoiled bool
-	role    string // which process this is; "" for the one that starts the others
-	dir     string // where the processes keep their files
+	role    string // the role of this process; "" for the process that starts the others
+	dir     string // the directory in which the processes keep their files
 }
 
 func main() {
 	var o options
-	flag.StringVar(&o.binary, "binary", "", "the service's `file`; built from this source if empty")
+	flag.StringVar(&o.binary, "binary", "", "the service's `file`; if empty, the service is built from this source")
 	flag.StringVar(&o.only, "only", "", "make this `attack` alone")
-	flag.BoolVar(&o.spoiled, "spoiled", false, "build the service without its bounds, and expect that to be noticed")
-	flag.StringVar(&o.role, "role", "", "for the processes that it starts itself")
-	flag.StringVar(&o.dir, "dir", "", "for the processes that it starts itself")
+	flag.BoolVar(&o.spoiled, "spoiled", false, "build the service without its bounds on certificates, and fail unless this command finds that fault")
+	flag.StringVar(&o.role, "role", "", "used only by this program, for the processes that it starts")
+	flag.StringVar(&o.dir, "dir", "", "used only by this program, for the processes that it starts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -69,11 +71,10 @@ func (o options) run(ctx context.Context) error {
 	}
 }
 
-// enter builds the service and starts this program again in namespaces of its
-// own.
+// enter builds the service, and starts this program again in new namespaces.
 func enter(ctx context.Context, o options) error {
 	if os.Geteuid() != 0 {
-		return errors.New("it must be root to make a network namespace and a memory control group")
+		return errors.New("run this as root: it has to make a network namespace and a memory control group")
 	}
 	dir, err := os.MkdirTemp("", "hostile")
 	if err != nil {
@@ -101,7 +102,7 @@ func enter(ctx context.Context, o options) error {
 	}
 	err = judge.Run()
 	if _, said := errors.AsType[*exec.ExitError](err); said {
-		return errors.New("it failed")
+		return errors.New("the service did not pass; see above")
 	}
 	if err != nil {
 		return fmt.Errorf("starting the run in its own network namespace: %w", err)
@@ -109,14 +110,14 @@ func enter(ctx context.Context, o options) error {
 	return nil
 }
 
-// judgeService makes the run inside the namespaces.
+// judgeService makes the run. It is called inside the namespaces.
 func judgeService(ctx context.Context, o options) (err error) {
 	if err := isolate(o.dir); err != nil {
 		return fmt.Errorf("preparing the network namespace: %w", err)
 	}
 	group, err := newGroup(memoryLimit)
 	if err != nil {
-		return fmt.Errorf("this machine allows no memory control group, without which the run proves nothing: %w", err)
+		return fmt.Errorf("making a memory control group, without which the run proves nothing: %w", err)
 	}
 	defer group.remove()
 	strangers, err := startStrangers(ctx, o.dir)

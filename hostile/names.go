@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/internal/dnstest"
 )
 
-// domain is the end of all strangers' names.
+// domain is the domain below which all strangers' names are.
 const domain = "hostile.test"
 
 // nameOf returns the n-th name for a trick, such as "junk-17.hostile.test".
@@ -27,31 +27,31 @@ func nameOf(trick string, n int) string {
 	return name
 }
 
-// unknown is the trick of names that do not exist.
+// unknown is the trick of asking for names that do not exist.
 const unknown = "unknown"
 
-// trickOf returns the trick and the number of a name. ok is false for the names
-// of SRV records, and for names that [nameOf] does not make.
+// trickOf returns the trick and the number of a name that [nameOf] has made. ok
+// is false for all other names, and for names of SRV records.
 func trickOf(name string) (trick string, n int, ok bool) {
 	label, found := strings.CutSuffix(strings.TrimSuffix(strings.ToLower(name), "."), "."+domain)
 	label = label[strings.LastIndexByte(label, '.')+1:]
 	trick, number, isOurs := strings.Cut(label, "-")
 	n, err := strconv.Atoi(number)
-	return trick, n, found && isOurs && err == nil && name[0] != '_' // SRV
+	return trick, n, found && isOurs && err == nil && name[0] != '_' // names of SRV records begin with '_'
 }
 
-// addressOf returns the address of a name. 250 names share a loopback address,
-// so that the bounds per address apply, too.
+// addressOf returns the address of the n-th name. 250 names share a loopback
+// address, so that bounds for each address apply, too.
 func addressOf(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 1, byte(n / 250 / 250), byte(n/250%250) + 1})
 }
 
-// serveNames answers DNS queries on loopback's port 53 until conn is closed.
-// Names outside the domain do not exist. Those of the trick "dns" get no
-// answer.
+// serveNames answers DNS queries on conn, port 53 of loopback, until conn is
+// closed. Names outside the domain do not exist. Queries for names of the trick
+// "dns" get no answer.
 func serveNames(conn net.PacketConn) { dnstest.Serve(conn, findName) }
 
-// findName returns the records of a name in the domain.
+// findName returns the DNS records of a name.
 func findName(question dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool) {
 	trick, n, ours := trickOf(question.Name.String())
 	switch {

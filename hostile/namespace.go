@@ -12,11 +12,11 @@ import (
 )
 
 // isolate prepares the namespaces: it enables loopback, and makes the fake name
-// server the only one. There is no other interface, so nothing can leave this
-// machine.
+// server the only name server. The network namespace has no other interface, so
+// nothing can leave this machine.
 func isolate(dir string) error {
 	if err := raiseLoopback(); err != nil {
-		return fmt.Errorf("loopback: %w", err)
+		return fmt.Errorf("enabling loopback in the network namespace: %w", err)
 	}
 	files := map[string]string{
 		"/etc/resolv.conf":   "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",

@@ -11,7 +11,7 @@ import (
 )
 
 // probe requests tokens for users of the named server at a steady rate, like
-// people who are not part of an attack.
+// people who have nothing to do with the attack.
 type probe struct {
 	mu       sync.Mutex
 	took     []time.Duration // the times of all requests, in the order in which they ended
@@ -20,12 +20,12 @@ type probe struct {
 
 const (
 	probeEvery       = 20 * time.Millisecond
-	probeUsers       = 1000 // so many that none of them reaches the limit of one user
-	probeConnections = 8    // connections of the reverse proxy that forwards the requests
+	probeUsers       = 1000 // so many users that none of them reaches the limit of one user
+	probeConnections = 8    // the connections of the reverse proxy that forwards the requests
 )
 
-// run sends requests until ctx ends. A request waits if every connection is in
-// use, and that wait counts.
+// run sends requests until ctx ends. If every connection is in use, a request
+// waits, and the wait counts as part of its time.
 func (p *probe) run(ctx context.Context) {
 	connections := make(chan *connection, probeConnections)
 	for range probeConnections {
@@ -74,7 +74,7 @@ func (p *probe) mark() mark {
 	return mark{len(p.took), time.Now()}
 }
 
-// since returns the times of the requests that ended after m.
+// since returns the times of the requests that ended after the mark m.
 func (p *probe) since(m mark) times {
 	p.mu.Lock()
 	took := slices.Sorted(slices.Values(p.took[m.n:]))
@@ -86,7 +86,7 @@ func (p *probe) since(m mark) times {
 	return t
 }
 
-// failed returns the number of failures, and the first one.
+// failed returns the number of failed requests, and why the first one failed.
 func (p *probe) failed() (n int, first string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

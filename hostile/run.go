@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// run is one measurement of what attacks do to the service.
+// run is one run of the attacks against the service.
 type run struct {
 	service   *service
 	strangers *strangersProcess
@@ -25,7 +25,7 @@ type run struct {
 	most bytesOf // the most resident memory of the whole run
 }
 
-// watched starts the probe and the measurement of memory. stop ends both.
+// watched starts the probe, and starts to record memory. stop ends both.
 func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var behind sync.WaitGroup
@@ -34,8 +34,8 @@ func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	return ctx, func() { cancel(); behind.Wait() }
 }
 
-// all makes the attacks and judges the result. only, if set, names the only
-// attack.
+// all makes the attacks and judges the result. If only is not "", it makes only
+// that attack.
 func (r *run) all(ctx context.Context, only string) error {
 	ctx, stop := r.watched(ctx)
 	defer stop()
@@ -52,7 +52,7 @@ func (r *run) figures(ctx context.Context, only string) (f figures, err error) {
 	if f.fresh, err = r.settled(ctx); err != nil {
 		return f, err
 	}
-	fmt.Printf("in the beginning: %s\n", f.fresh)
+	fmt.Printf("at the start: %s\n", f.fresh)
 	list := attacks(tricks())
 	if only != "" {
 		list = slices.DeleteFunc(list, func(a attack) bool { return a.name != only })
@@ -120,7 +120,7 @@ func (c *counts) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// watch records the resident memory until ctx ends.
+// watch records the resident memory of the service until ctx ends.
 func (r *run) watch(ctx context.Context) {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -154,8 +154,9 @@ func (r *run) takeMost() bytesOf {
 	return r.most
 }
 
-// settled waits for two garbage collections and returns the smallest heap,
-// which is what a collection leaves. The probe allocates memory meanwhile.
+// settled waits for two garbage collections, and returns the state with the
+// smallest heap seen: that is about what a collection leaves. The probe goes on
+// allocating memory meanwhile.
 func (r *run) settled(ctx context.Context) (least state, err error) {
 	first := -1
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
@@ -180,8 +181,8 @@ func (r *run) settled(ctx context.Context) (least state, err error) {
 	}
 }
 
-// recovered waits until the service holds what it held before. It returns the
-// last state, and how long that took.
+// recovered waits until the service holds no more than before. It returns the
+// last state, and how long the wait took.
 func (r *run) recovered(ctx context.Context, before state) (state, time.Duration, error) {
 	start := time.Now()
 	for {
@@ -192,7 +193,8 @@ func (r *run) recovered(ctx context.Context, before state) (state, time.Duration
 	}
 }
 
-// ended returns err and, if the service is not running, the reason.
+// ended returns err. If the service no longer runs, it adds why the service
+// ended.
 func (r *run) ended(err error) error {
 	select {
 	case <-r.service.exited:
@@ -205,23 +207,23 @@ func (r *run) ended(err error) error {
 	return fmt.Errorf("the service has ended: %s\n%s", r.service.cmd.ProcessState, r.service.lastLines())
 }
 
-// errKilled says that the service used too much memory.
-var errKilled = fmt.Errorf("the kernel ended the service: it wanted more memory than %s", bytesOf(memoryLimit))
+// errKilled says that the kernel killed the service because of its memory.
+var errKilled = fmt.Errorf("the kernel killed the service, because it needed more memory than %s", bytesOf(memoryLimit))
 
 // expectFaults makes an attack against which the service lacks a bound. It
-// fails unless the fault is noticed.
+// returns an error unless this program notices that the service uses too much.
 func (r *run) expectFaults(ctx context.Context) error {
 	ctx, stop := r.watched(ctx)
 	defer stop()
 	err := r.spoil(ctx)
 	if err == nil {
-		return errors.New("the service without bounds on certificates passed: this program does not find that fault")
+		return errors.New("the service without bounds on certificates passed, so this program does not find that fault")
 	}
 	fmt.Println("without bounds on certificates, as it should be:", err)
 	return nil
 }
 
-// spoil makes one attack and returns an error if the service took too much
+// spoil makes one attack, and returns an error if the service used too much
 // memory.
 func (r *run) spoil(ctx context.Context) error {
 	var f figures

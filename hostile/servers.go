@@ -22,17 +22,18 @@ import (
 // than any attack.
 const connectionTime = 40 * time.Second
 
-// servers are the strangers' homeservers at all names, and the name server.
+// servers are the strangers' homeservers, which serve all names, and the fake
+// name server.
 type servers struct {
 	leaf   tls.Certificate
 	tricks map[string]trick
 }
 
-// caFile returns the path of the certificate that signed all strangers'
+// caFile returns the path of the CA certificate for all strangers'
 // certificates.
 func caFile(dir string) string { return filepath.Join(dir, "ca.pem") }
 
-// serveStrangers starts the servers. They end with the process.
+// serveStrangers starts the strangers' servers. They end with this process.
 func serveStrangers(dir string) (*servers, error) {
 	ca := matrixtest.NewCA()
 	s := &servers{leaf: ca.Certificate("*." + domain), tricks: tricks()}
@@ -60,7 +61,7 @@ func (s *servers) accept(l net.Listener) {
 	}
 }
 
-// serve plays the trick of the name that the client asks for.
+// serve plays the trick of the server name that the client asks for.
 func (s *servers) serve(raw net.Conn) {
 	defer raw.Close()
 	raw.SetDeadline(time.Now().Add(connectionTime))
@@ -99,7 +100,7 @@ func (s *servers) trick(name string) trick {
 	return s.tricks[t]
 }
 
-// honest answers as a homeserver that confirms every token. It reports whether
+// honest answers as a homeserver that confirms every token. It returns whether
 // the connection may be reused.
 func honest(c net.Conn, r *http.Request, _ int) bool {
 	status, body := "200 OK", fmt.Sprintf(`{"sub":"@alice:%s"}`, serverOf(r))
@@ -110,7 +111,7 @@ func honest(c net.Conn, r *http.Request, _ int) bool {
 	return err == nil
 }
 
-// serverOf is the server name that a request is for.
+// serverOf returns the server name that a request is for.
 func serverOf(r *http.Request) string {
 	host, _, _ := strings.Cut(r.Host, ":")
 	return host

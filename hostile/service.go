@@ -18,21 +18,22 @@ import (
 	"time"
 )
 
-// Where the service listens. The namespace has no other listeners.
+// The addresses on which the service listens. The namespace has no other
+// listeners.
 const (
 	serviceAddress = "127.0.0.1:8080"
 	metricsAddress = "127.0.0.1:9090"
 )
 
-// service is the real program, in the control group.
+// service is the real program, which runs in the control group.
 type service struct {
 	cmd    *exec.Cmd
 	log    string
 	exited chan struct{}
 }
 
-// startService starts the program with its defaults, except for what strangers
-// on loopback need, and with as many open files as the documentation
+// startService starts the program with its defaults, but with the settings that
+// strangers on loopback need. It allows as many open files as the documentation
 // recommends.
 func startService(ctx context.Context, o options, w *world, g *group) (*service, error) {
 	s := &service{log: filepath.Join(o.dir, "log"), exited: make(chan struct{})}
@@ -93,7 +94,7 @@ func (s *service) stop() {
 	}
 }
 
-// lastLines returns the end of its log.
+// lastLines returns the last lines of the service's log.
 func (s *service) lastLines() string {
 	text, err := os.ReadFile(s.log)
 	if err != nil {
@@ -102,21 +103,21 @@ func (s *service) lastLines() string {
 	return string(text[max(0, len(text)-2000):])
 }
 
-// state is what the service uses.
+// state is how much the service uses at one time.
 type state struct {
 	RSS        bytesOf
 	Goroutines int
 	Files      int
-	Heap       bytesOf // garbage included
-	collected  int     // the number of garbage collections so far
+	Heap       bytesOf // the bytes in the heap, including garbage
+	collected  int     // how often the garbage collector has run since the start
 }
 
-// bytesOf is a size in memory.
+// bytesOf is a number of bytes of memory.
 type bytesOf int64
 
 func (b bytesOf) String() string { return fmt.Sprintf("%.1f MB", float64(b)/1e6) }
 
-// rss is the resident memory of the process.
+// rss returns the resident memory of the service's process.
 func (s *service) rss() (bytesOf, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
@@ -158,7 +159,7 @@ func (s *service) look() (state, error) {
 	st := state{
 		Goroutines: int(values["go_goroutines"]), Files: int(values["process_open_fds"]),
 		Heap:      bytesOf(values["go_memstats_heap_alloc_bytes"]),
-		collected: int(values["go_gc_duration_seconds_count"]), // 0 until the first collection, which a service at rest does not need
+		collected: int(values["go_gc_duration_seconds_count"]), // 0 until the first collection, which an idle service does not need
 	}
 	st.RSS, err = s.rss()
 	return st, err

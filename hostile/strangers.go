@@ -15,17 +15,17 @@ import (
 	"time"
 )
 
-// strangersProcess is the process of the strangers' servers and clients. It
-// reads the names of attacks, one per line. After each attack it writes a line
-// with the counts of the answers.
+// strangersProcess is the process in which the strangers' servers and clients
+// run. It reads the names of attacks, one on each line. After each attack it
+// writes a line with the counts of the answers.
 type strangersProcess struct {
 	cmd   *exec.Cmd
 	input io.WriteCloser
 	lines *bufio.Scanner
 }
 
-// niceness lowers the strangers' priority, because they share the service's
-// processors here.
+// niceness is the argument of nice for the strangers' process. It lowers the
+// priority of that process, which shares the service's processors here.
 const niceness = "10"
 
 func startStrangers(ctx context.Context, dir string) (*strangersProcess, error) {
@@ -79,7 +79,7 @@ func (s *strangersProcess) stop() {
 	_ = s.cmd.Wait()
 }
 
-// playStrangers runs in that process.
+// playStrangers is the main function of the strangers' process.
 func playStrangers(ctx context.Context, dir string) error {
 	servers, err := serveStrangers(dir)
 	if err != nil {
@@ -93,14 +93,14 @@ func playStrangers(ctx context.Context, dir string) error {
 	for orders := bufio.NewScanner(os.Stdin); orders.Scan() && ctx.Err() == nil; {
 		a, ok := known[strings.TrimSpace(orders.Text())]
 		if !ok {
-			return fmt.Errorf("there is no attack %q", orders.Text())
+			return fmt.Errorf("there is no attack called %q", orders.Text())
 		}
 		fmt.Println(a.make(ctx))
 	}
 	return ctx.Err()
 }
 
-// make makes the attack and returns the counts of the answers.
+// make makes the attack, and returns the counts of the answers as text.
 func (a attack) make(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, a.most)
 	defer cancel()

@@ -15,19 +15,21 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// trick is what a stranger's homeserver does to the service.
+// trick is something bad that a stranger's homeserver does to the service.
 type trick struct {
 	about string
-	// certificates, if set, returns the certificates after the server's own.
+	// certificates, if set, returns certificates to send after the server's own
+	// certificate.
 	certificates func() [][]byte
 	// hello, if set, replaces the TLS handshake.
 	hello func(net.Conn)
-	// answer, if set, answers the nth request of a connection, and reports
+	// answer, if set, answers the nth request of a connection. It returns
 	// whether the connection may be reused.
 	answer func(c net.Conn, r *http.Request, nth int) bool
 }
 
-// tricks returns all tricks, by the label in the names that play them.
+// tricks returns all tricks. The key is the label in the names of the servers
+// that play the trick.
 func tricks() map[string]trick {
 	bulky := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(7_000, 250_000) })
 	named := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(450, 0) })
@@ -55,7 +57,8 @@ func tricks() map[string]trick {
 	}
 }
 
-// drip writes text again and again, a byte at a time, until that fails.
+// drip writes text again and again, one byte at a time with a pause after each,
+// until a write fails.
 func drip(c net.Conn, text string, pause time.Duration) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
@@ -67,7 +70,7 @@ func drip(c net.Conn, text string, pause time.Duration) {
 	}
 }
 
-// pour writes text again and again until that fails.
+// pour writes text again and again, without a pause, until a write fails.
 func pour(c net.Conn, text string) {
 	for {
 		if _, err := io.WriteString(c, text); err != nil {
@@ -76,7 +79,7 @@ func pour(c net.Conn, text string) {
 	}
 }
 
-// dripHandshake begins a handshake record of 16 kB.
+// dripHandshake begins a TLS handshake record of 16 kB, and writes it slowly.
 func dripHandshake(c net.Conn) {
 	_, _ = c.Write([]byte{22, 3, 3, 0x40, 0, 2, 0, 0x3f, 0xfc})
 	drip(c, "x", 50*time.Millisecond)
@@ -95,7 +98,8 @@ func endlessHeaders(c net.Conn, _ *http.Request, _ int) bool {
 	return false
 }
 
-// tinyLines answers with as many header lines as fit into a response.
+// tinyLines answers with as many header lines as a client accepts in one
+// response.
 func tinyLines(c net.Conn, _ *http.Request, _ int) bool {
 	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+strings.Repeat("a:\r\n", 20_000))
 	drip(c, "a:\r\n", 200*time.Millisecond)
@@ -113,8 +117,8 @@ func endlessRedirects(c net.Conn, r *http.Request, _ int) bool {
 	return err == nil
 }
 
-// longNonsense answers the well-known request with an invalid address, and all
-// others with a very long error text.
+// longNonsense answers the request for the well-known document with an invalid
+// address, and all other requests with a very long error text.
 func longNonsense(c net.Conn, r *http.Request, _ int) bool {
 	if r.URL.Path != matrixtest.UserInfoPath {
 		_, err := fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nLocation: https://%%zz/%s%d\r\nContent-Length: 0\r\n\r\n", strings.Repeat("x", 15_000), rand.Int())
@@ -137,8 +141,8 @@ func slowBody(c net.Conn, _ *http.Request, _ int) bool {
 	return false
 }
 
-// halfDead answers the first request of a connection, and then reads without
-// answering.
+// halfDead answers the first request of a connection. It reads later requests,
+// but never answers them.
 func halfDead(c net.Conn, r *http.Request, nth int) bool {
 	return nth > 0 || honest(c, r, nth)
 }

@@ -13,21 +13,21 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// key is the one that LiveKit and the service share.
+// key is the API key that LiveKit and the service share.
 var key = sfu.Key{ID: "hostile", Secret: secret.New("a-secret-of-the-hostile-run-0123456789")}
 
-// namedServer is the homeserver that the operator named.
+// namedServer is the homeserver that the operator has named.
 const namedServer = "example.org"
 
-// world is everything around the service except the strangers.
+// world holds everything that the service needs, except the strangers.
 type world struct {
 	homeserver *http.Server
-	url        string // of the homeserver
+	url        string // the URL of the named homeserver
 	sfu        *sfutest.Server
 }
 
-// newWorld starts LiveKit and the operator's homeserver, where a token "u17"
-// proves user u17.
+// newWorld starts LiveKit and the named homeserver. There, a token like "u17"
+// proves the user u17.
 func newWorld() (*world, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

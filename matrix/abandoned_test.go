@@ -18,8 +18,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// swallow has connections to names that end in suffix come to nothing after the
-// time that a dial may take.
+// swallow makes connections to names that end in suffix fail, after the time
+// that a dial may take.
 func (w *world) swallow(suffix string) {
 	w.resolver.OtherTransport.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if host, _, _ := net.SplitHostPort(addr); !strings.HasSuffix(host, suffix) {
@@ -32,14 +32,14 @@ func (w *world) swallow(suffix string) {
 	}
 }
 
-// client is the network of the n-th client.
+// client returns the network of the n-th client.
 func client(n int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), 32)
 }
 
-// TestAbandonedDiscoveries has 16 networks ask for new names at which nobody
-// answers, and leave. Discoveries do not outlive those who wait for them, and
-// the users of other new names hardly notice.
+// TestAbandonedDiscoveries makes 16 networks ask for new names where no server
+// answers, and abandon their requests. It checks that a discovery ends soon
+// after its callers have left, and that users of other new names hardly wait.
 func TestAbandonedDiscoveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests, rate, networks = 8000, 800, 16
@@ -92,7 +92,7 @@ func TestAbandonedDiscoveries(t *testing.T) {
 	})
 }
 
-// values returns what is in a closed channel.
+// values yields what is left in a closed channel.
 func values[T any](c <-chan T) func(yield func(T) bool) {
 	return func(yield func(T) bool) {
 		for v := range c {

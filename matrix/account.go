@@ -13,38 +13,39 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Account asks a homeserver as one of its ordinary users who is joined to the
-// rooms that this user is in. Every homeserver can answer that. The access
-// token is sent only to the Client-Server API of Server, and only in a header.
-// No redirect is followed.
+// Account asks a homeserver who is joined, as one of the homeserver's ordinary
+// users. It gets answers about the rooms that this user is in. Every homeserver
+// can give these answers. The access token is sent only to the Client-Server
+// API of Server, and only in a header. No redirect is followed.
 type Account struct {
 	Server ServerName
-	Token  func() secret.Text // called for each request
+	Token  func() secret.Text // returns the access token; called for each request
 	// APIs finds the Client-Server API of Server, which the operator must have
 	// named. Its NamedTransport must allow answers of [MaxMembersBytes].
 	APIs *ClientAPIs
-	// Observe, if set, gets the result of every question about a room: nil,
-	// [ErrNotInRoom] or an *[AccountError].
+	// Observe, if set, is called with the result of each question about a room:
+	// nil, [ErrNotInRoom] or an *[AccountError].
 	Observe func(error)
 
 	base  clientBase
 	mu    sync.Mutex
-	self  UserID      // the user whose token it is
+	self  UserID      // the user of the access token
 	token secret.Text // the token for which self was looked up
-	quiet time.Time   // no request before this time; the homeserver answered 429
+	quiet time.Time   // the homeserver answered 429, so nothing is sent to it before this time
 }
 
 const (
-	// MaxMembersBytes bounds the list of a room's members: 600 bytes for each of
-	// 100,000.
+	// MaxMembersBytes bounds the list of a room's members. It allows 600 bytes
+	// for each of 100,000 members.
 	MaxMembersBytes = 64 << 20
 
-	// membersTimeout bounds one question, the search for the API included.
+	// membersTimeout bounds one question, including the search for the API.
 	membersTimeout = 10 * time.Second
-	// membersAnswerTime is how long a reused connection may stay silent: a
-	// homeserver needs a second or two for the list of a large room.
+	// membersAnswerTime is how long a reused connection may stay silent. It is
+	// long because a homeserver needs a second or two for the list of a large
+	// room.
 	membersAnswerTime = 3 * time.Second
-	// maxQuiet bounds the time for which a homeserver may forbid requests.
+	// maxQuiet bounds how long a homeserver may forbid requests by a 429.
 	maxQuiet = time.Minute
 
 	roomsPath = "/_matrix/client/v3/rooms/"
@@ -54,12 +55,12 @@ const (
 // does not know the room. Nothing is known of its members.
 var ErrNotInRoom = errors.New("the account that asks who is joined is not in the room")
 
-// AccountError is every answer of the homeserver except a list of members. It
-// says nothing about who is joined.
+// AccountError says that the homeserver did not answer with a list of members.
+// Nothing is then known about who is joined.
 type AccountError struct {
 	Cause   Cause
-	Status  int    // 0 without an answer
-	ErrCode string // of a Matrix error, "" for none
+	Status  int    // the status of the answer; 0 without an answer
+	ErrCode string // the errcode if the answer is a Matrix error, else ""
 	Err     error
 }
 
@@ -70,9 +71,9 @@ func (e *AccountError) Unwrap() error { return e.Err }
 func (e *AccountError) IsTokenRefused() bool { return e.Status == http.StatusUnauthorized }
 
 // EachJoined calls see for every user who is joined to room, of any server
-// (Client-Server API, "GET /rooms/{roomId}/joined_members"). The calls are
-// valid only if the error is nil. Otherwise it is [ErrNotInRoom] or an
-// *[AccountError].
+// (Client-Server API, "GET /rooms/{roomId}/joined_members"). The error is
+// [ErrNotInRoom] or an *[AccountError]. If there is an error, the calls of see
+// must be ignored.
 func (a *Account) EachJoined(ctx context.Context, room RoomID, see func(user string)) error {
 	err := a.eachJoined(ctx, room, see)
 	if a.Observe != nil {
@@ -81,8 +82,9 @@ func (a *Account) EachJoined(ctx context.Context, room RoomID, see func(user str
 	return err
 }
 
-// eachJoined rejects a list without the account itself: some homeservers show
-// rooms that anybody may read, also as they were when the account left.
+// eachJoined does the work of EachJoined. It rejects a list in which the
+// account itself is missing: some homeservers show the lists of rooms that
+// anybody may read, and some show lists as they were when the account left.
 func (a *Account) eachJoined(ctx context.Context, room RoomID, see func(user string)) error {
 	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
 	defer cancel()
@@ -113,8 +115,7 @@ func (e *AccountError) isAbsence() bool {
 	return e.Status == http.StatusForbidden && e.ErrCode == "M_FORBIDDEN" || e.Status == http.StatusNotFound && e.ErrCode == codeNotFound
 }
 
-// WhoAmI returns the user whose access token it is. Its error is an
-// *[AccountError].
+// WhoAmI returns the user of the access token. Its error is an *[AccountError].
 func (a *Account) WhoAmI(ctx context.Context) (UserID, error) {
 	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
 	defer cancel()
@@ -125,7 +126,8 @@ func (a *Account) WhoAmI(ctx context.Context) (UserID, error) {
 	return self, err
 }
 
-// whoAmI asks the homeserver once for each token.
+// whoAmI returns the user of token. It asks the homeserver only once for each
+// token.
 func (a *Account) whoAmI(ctx context.Context, token secret.Text) (self UserID, err error) {
 	a.mu.Lock()
 	self, known := a.self, a.token
@@ -146,7 +148,7 @@ func (a *Account) whoAmI(ctx context.Context, token secret.Text) (self UserID, e
 	return self, nil
 }
 
-// Self returns the account's user, zero if it is not known yet.
+// Self returns the account's user, or the zero UserID if it is not known yet.
 func (a *Account) Self() UserID {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -191,8 +193,8 @@ func (a *Account) getAt(ctx context.Context, base string, token secret.Text, pat
 	return nil
 }
 
-// refused returns the error of an answer other than 200. It reads no more than
-// a Matrix error can have.
+// refused returns the error for an answer other than 200. It reads no more of
+// the answer than a Matrix error can have.
 func (a *Account) refused(resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAppServiceBytes))
 	e := &AccountError{Cause: CauseStatus, Status: resp.StatusCode, ErrCode: errCode(body)}
@@ -222,17 +224,17 @@ func (a *Account) stillQuiet() time.Duration {
 func limited(wait time.Duration) *AccountError {
 	return &AccountError{
 		Cause: CauseLimited, Status: http.StatusTooManyRequests,
-		Err: errors.New("it has had too many requests, and wants to be left alone for " + wait.Round(time.Second).String()),
+		Err: errors.New("it has had too many requests (429), and must not be asked again for " + wait.Round(time.Second).String()),
 	}
 }
 
-// unanswered returns the error of a request without an answer.
+// unanswered returns the error for a request without an answer.
 func unanswered(err error) *AccountError {
 	return &AccountError{Cause: Cause(outbound.Cause(err)), Err: brief(err)}
 }
 
-// unread returns the error of a 200 answer that was cut off or has a wrong
-// form.
+// unread returns the error for a 200 answer that did not arrive whole or has a
+// wrong form.
 func unread(ctx context.Context, err error) *AccountError {
 	if bad, ok := errors.AsType[*badAnswer](err); ok {
 		return &AccountError{Cause: bad.cause, Status: http.StatusOK, Err: bad}

@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// accountAt returns one of s's users as whom the service asks.
+// accountAt returns an Account that asks as one of s's users.
 func accountAt(t *testing.T, s *matrixtest.Server) *matrix.Account {
 	t.Helper()
 	_, api, _ := reached(t, s)
@@ -25,7 +25,7 @@ func accountAt(t *testing.T, s *matrixtest.Server) *matrix.Account {
 	return &matrix.Account{Server: s.Name(), APIs: api.APIs, Token: func() secret.Text { return token }}
 }
 
-// members returns who is joined, as the account hears it.
+// members returns the users who are joined to room, as the account sees them.
 func members(t *testing.T, a *matrix.Account, room string) ([]string, error) {
 	t.Helper()
 	var all []string
@@ -71,8 +71,8 @@ func TestEachJoined(t *testing.T) {
 	}
 }
 
-// TestOnlyAListIsAnAnswer: whatever is not the whole list of 200 is an error that
-// says why.
+// TestOnlyAListIsAnAnswer checks that everything except a 200 with the whole
+// list is an error, and that the error says why.
 func TestOnlyAListIsAnAnswer(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()
@@ -81,7 +81,7 @@ func TestOnlyAListIsAnAnswer(t *testing.T) {
 		name   string
 		status int
 		body   string
-		cause  matrix.Cause // "" for ErrNotInRoom
+		cause  matrix.Cause // the cause of the error; "" for ErrNotInRoom
 	}{
 		{"not JSON", 200, "joined", matrix.CauseNotJSON},
 		{"nothing", 200, "", matrix.CauseProtocol},
@@ -125,7 +125,8 @@ func TestOnlyAListIsAnAnswer(t *testing.T) {
 	}
 }
 
-// TestMembersBeside: what a homeserver adds to its answer is passed over.
+// TestMembersBeside checks that other fields in a homeserver's answer are
+// ignored.
 func TestMembersBeside(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()
@@ -137,7 +138,8 @@ func TestMembersBeside(t *testing.T) {
 	}
 }
 
-// TestNewToken: the token of the day is asked for, and whose it is.
+// TestNewToken checks that the account asks for its access token at each
+// request, and asks whose a new token is.
 func TestNewToken(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()
@@ -163,8 +165,8 @@ func isRefused(err error) bool {
 	return ok && e.IsTokenRefused()
 }
 
-// TestQuiet: a homeserver that has had too many requests is left alone for as long
-// as it says.
+// TestQuiet checks that a homeserver that has had too many requests gets none
+// for as long as it said.
 func TestQuiet(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()
@@ -185,7 +187,8 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// TestSilentHomeserver: no answer is none, at the end of the caller's time.
+// TestSilentHomeserver checks the error at the end of the caller's time if the
+// homeserver does not answer.
 func TestSilentHomeserver(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()

@@ -19,7 +19,7 @@ import (
 )
 
 // AppService asks the homeserver at which this service is registered as an
-// application service. It sends the as_token only to the Client-Server API of
+// application service. The as_token is sent only to the Client-Server API of
 // Server, and only in a header. No redirect is followed.
 type AppService struct {
 	Server ServerName
@@ -28,25 +28,25 @@ type AppService struct {
 
 	base    clientBase
 	once    sync.Once
-	remotes *semaphore.Keyed[ServerName] // running requests to other homeservers
-	parsed  atomic.Pointer[parsedBase]   // base, parsed once
+	remotes *semaphore.Keyed[ServerName] // bounds the requests to other homeservers that run at once
+	parsed  atomic.Pointer[parsedBase]   // the parsed form of the API's base URL
 }
 
-// parsedBase is a parsed base URL and the route to it.
+// parsedBase is a base URL in parsed form, and the route to it.
 type parsedBase struct {
 	base   string
 	route  outbound.Route
 	host   string
-	prefix string // of paths, escaped
+	prefix string // the path of the base URL, escaped; all paths begin with it
 }
 
-// The bounds of one request, the search for the API included.
+// The bounds of one request, including the search for the API.
 const (
 	isJoinedTimeout    = 10 * time.Second
 	maxAppServiceBytes = 64 << 10
 )
 
-// The paths of the application service's own API.
+// The paths of the Client-Server API that only application services may use.
 const (
 	isJoinedPath = "/_matrix/client/unstable/io.element.msc4502/rooms/"
 	whoAmIPath   = "/_matrix/client/v3/account/whoami"
@@ -58,26 +58,28 @@ const (
 	codeUnrecognized = "M_UNRECOGNIZED"
 )
 
-// AppServiceError is every answer of the homeserver except the expected one. It
-// says nothing about who is joined.
+// AppServiceError says that the homeserver did not give the expected answer.
+// Nothing is then known about who is joined.
 type AppServiceError struct {
-	Cause   Cause  // CauseStatus, CauseNotJSON, or why there was no answer
-	Status  int    // 0 without an answer
-	ErrCode string // of a Matrix error, "" for none
+	Cause   Cause  // CauseStatus, CauseNotJSON, or the reason why there was no answer
+	Status  int    // the status of the answer; 0 without an answer
+	ErrCode string // the errcode if the answer is a Matrix error, else ""
 	Err     error
 }
 
 func (e *AppServiceError) Error() string { return "asking the homeserver: " + e.Err.Error() }
 func (e *AppServiceError) Unwrap() error { return e.Err }
 
-// IsJoined reports whether user is joined to room (MSC4502), also for users of
-// other servers if Server is in the room. It is false for an unknown room, and
-// for a user who left, was banned or is only invited. Every error is an
-// *[AppServiceError] and means that the answer is unknown.
+// IsJoined reports whether user is joined to room (MSC4502). If Server is in
+// the room, user may be of another server, too. It returns false if the
+// homeserver does not know room, and if user has left, was banned or is only
+// invited. Every error is an *[AppServiceError] and means that the answer is
+// unknown.
 func (a *AppService) IsJoined(ctx context.Context, room RoomID, user UserID) (bool, error) {
 	joined, err := a.isJoined(ctx, room, "mxid", user.String())
 	// The newest text of the MSC calls the parameter user_id. Older homeservers
-	// read that as "act as this user", so it is tried only where mxid is unknown.
+	// read user_id as "act as this user". So user_id is sent only if the
+	// homeserver does not know mxid.
 	if e, ok := errors.AsType[*AppServiceError](err); ok && e.Status == http.StatusBadRequest && e.ErrCode == codeMissingParam {
 		return a.isJoined(ctx, room, "user_id", user.String())
 	}
@@ -103,7 +105,7 @@ func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value strin
 	if status != http.StatusOK {
 		return false, statusOf(status, body)
 	}
-	var answer map[string]json.RawMessage // a map, because its keys are case-sensitive
+	var answer map[string]json.RawMessage // a map, because encoding/json ignores the case of a struct's fields
 	var joined *bool
 	if json.Unmarshal(body, &answer) != nil || json.Unmarshal(answer["joined"], &joined) != nil || joined == nil {
 		return false, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"joined": true or false}`)}
@@ -111,7 +113,7 @@ func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value strin
 	return *joined, nil
 }
 
-// WhoAmI returns the user of the as_token. Success proves that the as_token is
+// WhoAmI returns the user of the as_token. If it succeeds, the as_token is
 // valid.
 func (a *AppService) WhoAmI(ctx context.Context) (UserID, error) {
 	status, body, err := a.ask(ctx, http.MethodGet, whoAmIPath, nil)
@@ -135,8 +137,9 @@ func (a *AppService) WhoAmI(ctx context.Context) (UserID, error) {
 }
 
 // CanFederate returns nil if the homeserver forwards requests to other
-// homeservers. It then answers an empty request with an error about the
-// content, not about the route.
+// homeservers. It sends an empty request. A homeserver that forwards requests
+// answers that with an error about the content, and another one with an error
+// about the route.
 func (a *AppService) CanFederate(ctx context.Context) error {
 	status, body, err := a.ask(ctx, http.MethodPost, fedProxyPath, []byte("{}"))
 	if err != nil {
@@ -148,14 +151,14 @@ func (a *AppService) CanFederate(ctx context.Context) error {
 	return nil
 }
 
-// Loop asks the homeserver to forward a request with nonce to this service, as
-// it forwards clients' requests, and returns the answer.
+// Loop asks the homeserver to forward a request with nonce to this service, in
+// the same way as it forwards clients' requests. It returns the answer.
 func (a *AppService) Loop(ctx context.Context, nonce string) (json.RawMessage, error) {
 	return a.wants200(ctx, loopPath+url.PathEscape(nonce), []byte("{}"))
 }
 
-// Ping asks the homeserver to call this service back. The homeserver then also
-// delivers the events that it kept while the service was away (Application
+// Ping asks the homeserver to call this service. The homeserver then also
+// delivers the events that it has kept while this service was away (Application
 // Service API, "Pinging"). id is the id of the registration.
 func (a *AppService) Ping(ctx context.Context, id string) error {
 	_, err := a.wants200(ctx, pingPath+url.PathEscape(id)+"/ping", []byte("{}"))
@@ -170,7 +173,8 @@ func (a *AppService) wants200(ctx context.Context, path string, body []byte) (js
 	return answer, err
 }
 
-// get is a faster ask, for the question that every request needs.
+// get does the same as ask for a GET, but faster: every request of a client
+// needs one.
 func (a *AppService) get(ctx context.Context, path string) (status int, answer []byte, err error) {
 	base, err := a.base.find(ctx, a.APIs, a.Server)
 	if err != nil {
@@ -193,8 +197,8 @@ func (a *AppService) get(ctx context.Context, path string) (status int, answer [
 	return got.Status, got.Body, err
 }
 
-// judge starts a new search for the API if the answer from base was no
-// homeserver's.
+// judge starts a new search for the API if something other than a homeserver
+// answered at base.
 func (a *AppService) judge(base string, status int, answer []byte, err error) {
 	e, failed := errors.AsType[*AppServiceError](err)
 	if !failed && (status/100 != 2 || !json.Valid(answer)) {
@@ -257,7 +261,7 @@ func statusOf(status int, body []byte) *AppServiceError {
 }
 
 // IsUnserved reports whether err says that the homeserver has no such route:
-// the MSC is switched off, or the homeserver is too old for it.
+// the MSC is switched off, or the homeserver is too old for the MSC.
 func IsUnserved(err error) bool {
 	e, ok := errors.AsType[*AppServiceError](err)
 	return ok && e.Status == http.StatusNotFound && e.ErrCode != codeNotFound

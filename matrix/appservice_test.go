@@ -22,7 +22,8 @@ import (
 
 const asToken = "as-token-as-token-as-token-as-token"
 
-// registered is a homeserver on loopback at which the service is registered.
+// registered starts a homeserver on loopback at which this service is
+// registered.
 func registered(t *testing.T) (*matrixtest.Server, *matrix.AppService, *http.Client) {
 	t.Helper()
 	s := matrixtest.NewServer()
@@ -33,7 +34,7 @@ func registered(t *testing.T) (*matrixtest.Server, *matrix.AppService, *http.Cli
 	return reached(t, s)
 }
 
-// reached returns what asks a homeserver on loopback.
+// reached returns an AppService that asks the homeserver s, and s itself.
 func reached(t testing.TB, s *matrixtest.Server) (*matrixtest.Server, *matrix.AppService, *http.Client) {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -85,8 +86,8 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 	c.Run(t)
 }
 
-// TestARoomWithoutOurServer: of a room that our server is not in, it says
-// no of everybody.
+// TestARoomWithoutOurServer checks that in a room that our server is not in,
+// nobody counts as joined.
 func TestARoomWithoutOurServer(t *testing.T) {
 	s, api, _ := registered(t)
 	s.Join("!room:b.test", "@bob:b.test")
@@ -95,7 +96,8 @@ func TestARoomWithoutOurServer(t *testing.T) {
 	}
 }
 
-// TestOnlyAnAnswerIsAnAnswer: whatever is not 200 {"joined": bool} is an error.
+// TestOnlyAnAnswerIsAnAnswer checks that every answer except 200 {"joined":
+// bool} is an error.
 func TestOnlyAnAnswerIsAnAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -137,8 +139,9 @@ func TestOnlyAnAnswerIsAnAnswer(t *testing.T) {
 	}
 }
 
-// TestTheParameterToCome: user_id is tried where mxid is unknown, and only
-// there, because elsewhere it means to act as that user.
+// TestTheParameterToCome checks that user_id is sent only if the homeserver
+// does not know mxid, because to older homeservers user_id means to act as that
+// user.
 func TestTheParameterToCome(t *testing.T) {
 	for name, newest := range map[string]bool{"today": false, "newest text": true} {
 		t.Run(name, func(t *testing.T) {
@@ -179,8 +182,9 @@ func TestIsJoinedIsBounded(t *testing.T) {
 	})
 }
 
-// TestTheBaseURLComesFromTheWellKnown: the token goes to the API alone, and the
-// last address holds while the document cannot be had.
+// TestTheBaseURLComesFromTheWellKnown checks that the token is sent only to the
+// API, and that the last URL is used while the well-known document cannot be
+// fetched.
 func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")
@@ -205,7 +209,7 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
 			Servers: w.resolver.Servers,
 		}}
-		// The second time the document is due again and cannot be had.
+		// The second time, the document has expired, and cannot be fetched.
 		for range 2 {
 			if joined, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, "@alice:a.test")); !joined || err != nil {
 				t.Errorf("IsJoined = %v, %v, want true", joined, err)
@@ -218,8 +222,8 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 	})
 }
 
-// TestRemoteTokenTriesBothPaths: the one of the MSC first, the one of the
-// specification to come where that is not there.
+// TestRemoteTokenTriesBothPaths checks that the path of the MSC is tried first,
+// and then the path of the coming specification if the first does not exist.
 func TestRemoteTokenTriesBothPaths(t *testing.T) {
 	s, api, _ := registered(t)
 	var paths []string
@@ -248,8 +252,8 @@ func TestRemoteTokenTriesBothPaths(t *testing.T) {
 	}
 }
 
-// TestSwitchedOffFeatures: what Synapse answers without the flags is told apart
-// from a wrong token.
+// TestSwitchedOffFeatures checks that the answers of a Synapse without the
+// feature flags differ from those to a wrong token.
 func TestSwitchedOffFeatures(t *testing.T) {
 	s, api, _ := registered(t)
 	s.Register(matrixtest.Registered{ASToken: asToken, Server: s.Name().String(), MembershipOff: true, FederationOff: true})

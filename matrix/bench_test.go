@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// BenchmarkVerify is one verification over a pooled connection; the fake
-// homeserver's work is in the numbers.
+// BenchmarkVerify measures one verification over a pooled connection. The
+// numbers include the work of the fake homeserver.
 func BenchmarkVerify(b *testing.B) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()

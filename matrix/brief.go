@@ -7,13 +7,13 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// maxNote bounds, in bytes, every kept or shown text that a server wrote in
-// part.
+// maxNote bounds the bytes of each text that a server has partly written and
+// that is kept or shown.
 const maxNote = 200
 
-// note returns the part of an error that may be kept: its clipped text, without
-// the URL that an [http.Client] puts before it. The error itself may hold a
-// certificate, or a header of 80 kB.
+// note returns the text of err in a form that may be kept: clipped, and without
+// the URL that an [http.Client] puts before it. err itself must not be kept,
+// because it may hold a certificate, or a header of 80 kB.
 func note(err error) string {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
@@ -21,11 +21,12 @@ func note(err error) string {
 	return text.Clip(err.Error(), maxNote)
 }
 
-// noted returns an error that may be kept. It has only the text of err.
+// noted returns an error that may be kept: it holds only the clipped text of
+// err.
 func noted(err error) error { return errors.New(note(err)) }
 
-// brief returns err with a text that may be shown. It wraps err, so it must not
-// be kept.
+// brief returns an error with the clipped text of err, which may be shown. The
+// error wraps err, so it must not be kept.
 func brief(err error) error { return &briefError{note(err), err} }
 
 type briefError struct {

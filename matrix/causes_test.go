@@ -21,7 +21,8 @@ func wantCause(t *testing.T, err error, want matrix.Cause) {
 	}
 }
 
-// TestCauses has a homeserver do each thing wrong. No error may show the token.
+// TestCauses makes a homeserver do each thing wrong, and checks the cause. No
+// error may show the token.
 func TestCauses(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()
@@ -41,7 +42,7 @@ func TestCauses(t *testing.T) {
 		prepare func(v *matrix.Verifier, token *matrix.OpenIDToken, claimed *matrix.UserID)
 		ca      *matrixtest.CA
 		want    matrix.Cause
-		text    string // must be in the error
+		text    string // a text that must be in the error
 	}{
 		{name: "status 403", script: answer(403, `{"errcode":"M_FORBIDDEN"}`), want: matrix.CauseStatus, text: "403"},
 		{name: "status 429", script: answer(429, `{"errcode":"M_LIMIT_EXCEEDED"}`), want: matrix.CauseLimited, text: "429"},
@@ -133,8 +134,8 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestRetryAfter: how long a homeserver wants to be left alone comes with the
-// error.
+// TestRetryAfter checks that the error says how long the homeserver wants no
+// requests.
 func TestRetryAfter(t *testing.T) {
 	for _, c := range []struct {
 		name, header, body string
@@ -166,7 +167,7 @@ func TestRetryAfter(t *testing.T) {
 				_, err := w.verify(t, hs, "@alice:a.test")
 				wantCause(t, err, matrix.CauseLimited)
 				if e, ok := errors.AsType[*matrix.VerifyError](err); ok && e.RetryAfter != c.want {
-					t.Errorf("to be left alone for %v, want %v", e.RetryAfter, c.want)
+					t.Errorf("RetryAfter is %v, want %v", e.RetryAfter, c.want)
 				}
 			})
 		})

@@ -23,10 +23,11 @@ const (
 	maxBaseURL       = 512 // bytes
 )
 
-// ClientAPI is a Client-Server API that was found and can delay events.
+// ClientAPI is a Client-Server API that was found, at a homeserver that can
+// delay events.
 type ClientAPI struct {
-	base string // URL without a trailing slash
-	// Stable says that MSC4140 is served under its stable prefix.
+	base string // the URL without a slash at the end
+	// Stable says that the API has MSC4140 under its stable prefix.
 	Stable bool
 	named  bool
 }
@@ -34,8 +35,8 @@ type ClientAPI struct {
 // ClientAPIError says why no Client-Server API that can delay events was found.
 type ClientAPIError struct {
 	Server ServerName
-	// Definite says that the server answered no. If it is false, a retry may
-	// succeed.
+	// Definite says that the server answered, and the answer is no. If it is
+	// false, a retry may succeed.
 	Definite bool
 	Err      error
 }
@@ -47,7 +48,8 @@ func (e *ClientAPIError) Error() string {
 func (e *ClientAPIError) Unwrap() error { return e.Err }
 
 // ClientAPIs finds the Client-Server API of servers (Client-Server API,
-// "Well-known URIs"), and whether it can delay events (MSC4140).
+// "Well-known URIs"). It also finds out whether the API can delay events
+// (MSC4140).
 type ClientAPIs struct {
 	// Overrides are the URLs that the operator set for servers.
 	Overrides map[ServerName]*url.URL
@@ -58,12 +60,12 @@ type ClientAPIs struct {
 	lookUps *inquiry.Inquiries[ServerName, outbound.Asker, clientAPIAnswer] // bounded by the classes
 }
 
-// apiClass holds the cache of one class of servers, and the bounds on look-ups
-// there.
+// apiClass holds the cache for one class of servers, and the bounds on look-ups
+// at these servers.
 type apiClass struct {
 	cache *lru.Cache[ServerName, clientAPIAnswer]
-	// lookUps are running look-ups for clients, ownLookUps those for leaves that
-	// are already stored. nil means no bound.
+	// lookUps bounds the running look-ups for clients, and ownLookUps those for
+	// leaves that are already stored. nil means no bound.
 	lookUps, ownLookUps *semaphore.Keyed[outbound.Asker]
 }
 
@@ -92,8 +94,9 @@ func (c *ClientAPIs) find(ctx context.Context, server ServerName) (ClientAPI, er
 	return c.checkVersions(ctx, api)
 }
 
-// wellKnown returns m.homeserver.base_url, or the URL of the server itself
-// after a 404.
+// wellKnown returns the URL m.homeserver.base_url of the server's well-known
+// document. If there is no document (404), it returns the URL of the server
+// itself.
 func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, error) {
 	status, body, err := c.get(ctx, c.isNamed(server), "https://"+server.String()+"/.well-known/matrix/client", maxWellKnownBytes)
 	switch {
@@ -115,7 +118,8 @@ func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, 
 	return checkBaseURL(document.Homeserver.BaseURL, c.isNamed(server))
 }
 
-// checkBaseURL accepts https, and http only for a named server.
+// checkBaseURL returns the base URL raw in the form that is used. It accepts
+// only https, and for a named server also http.
 func checkBaseURL(raw string, named bool) (string, error) {
 	if len(raw) > maxBaseURL {
 		return "", refusal{"m.homeserver.base_url in .well-known/matrix/client is longer than any honest one"}
@@ -130,7 +134,7 @@ func checkBaseURL(raw string, named bool) (string, error) {
 	return strings.TrimSuffix(base.String(), "/"), nil
 }
 
-// checkVersions asks /versions whether events can be delayed.
+// checkVersions asks the API's /versions whether events can be delayed.
 func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAPI, error) {
 	status, body, err := c.get(ctx, api.named, api.base+"/_matrix/client/versions", maxVersionsBytes)
 	switch {
@@ -150,18 +154,19 @@ func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAP
 	}
 	api.Stable = versions.Unstable["org.matrix.msc4140.stable"] == true
 	if !api.Stable && versions.Unstable["org.matrix.msc4140"] != true {
-		return ClientAPI{}, refusal{"it does not delay events (Synapse: max_event_delay_duration, at the top level of homeserver.yaml)"}
+		return ClientAPI{}, refusal{"the homeserver does not delay events (Synapse: max_event_delay_duration, at the top level of homeserver.yaml)"}
 	}
 	return api, nil
 }
 
-// get follows redirects, which well-known documents may have.
+// get makes a GET request and returns the answer. It follows redirects, because
+// well-known documents may have some.
 func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit int64) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return 0, nil, refusal{"its address is not a URL"}
+		return 0, nil, refusal{"the address of the Client-Server API is not a URL"}
 	}
 	req.Header.Set("User-Agent", outbound.UserAgent)
 	resp, err := wellKnownClient(c.transport(named)).Do(req)
@@ -171,7 +176,7 @@ func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit 
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err == nil && int64(len(body)) > limit {
-		err = refusal{"its answer is larger than any honest one"}
+		err = refusal{"the answer is larger than that of any honest homeserver"}
 	}
 	return resp.StatusCode, body, err
 }

@@ -11,21 +11,21 @@ import (
 	"matrixrtc-auth/internal/fault"
 )
 
-// clientBase remembers the URL of one server's Client-Server API, whatever that
-// API can do. The zero value has no URL.
+// clientBase remembers the URL of one server's Client-Server API. It does not
+// matter what that API can do. The zero value has no URL.
 type clientBase struct {
 	flight singleflight.Group
 
 	mu      sync.Mutex
-	url     string    // without a trailing slash, "" for none
-	at      time.Time // time of the last look-up
-	err     error     // error of the last look-up; nil if it found url
+	url     string    // the URL without a slash at the end; "" for none
+	at      time.Time // when the last look-up ended
+	err     error     // the error of the last look-up; nil if the look-up found url
 	expires time.Time
 }
 
-// find returns the URL that the operator set, else the one in the server's
-// well-known document. While that cannot be fetched, it returns the last good
-// one.
+// find returns the URL that the operator set, or else the URL in the server's
+// well-known document. If the document cannot be fetched now, find returns the
+// last URL that it found.
 func (b *clientBase) find(ctx context.Context, apis *ClientAPIs, server ServerName) (string, error) {
 	if base, ok := apis.Overrides[server]; ok {
 		return strings.TrimSuffix(base.String(), "/"), nil

@@ -18,13 +18,14 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// DelayID names a delayed event at the homeserver that holds it (MSC4140).
-// Anyone who knows it may send or cancel the event, so logs contain only its
-// Hash.
+// DelayID identifies a delayed event at the homeserver that holds the event
+// (MSC4140). Anyone who knows the id may send or cancel the event, so logs
+// contain only the id's Hash.
 type DelayID struct{ id string }
 
-// ParseDelayID checks that id is text of 1 to 255 bytes and can be a path
-// segment, which "." and ".." cannot be in any encoding.
+// ParseDelayID returns the DelayID for id. It checks that id is text of 1 to
+// 255 bytes and can be a path segment. "." and ".." cannot be path segments in
+// any encoding.
 func ParseDelayID(id string) (DelayID, error) {
 	if err := checkOpaque("delay id", id); err != nil {
 		return DelayID{}, err
@@ -38,36 +39,36 @@ func ParseDelayID(id string) (DelayID, error) {
 // String returns the id itself.
 func (d DelayID) String() string { return d.id }
 
-// Hash returns a short hash by which a log line can be found.
+// Hash returns a short hash of the id, by which one can find log lines about
+// the event.
 func (d DelayID) Hash() string { return secret.New(d.id).Hash() }
 
 // LogValue returns the hash.
 func (d DelayID) LogValue() slog.Value { return slog.StringValue(d.Hash()) }
 
-// Result is the meaning of a homeserver's answer to an action on a delayed
-// event.
+// Result says what a homeserver's answer to an action on a delayed event means.
 type Result string
 
-// The results. After a send, Done and Gone are final; after a restart, only
-// Gone is.
+// The results. After a send, ResultDone and ResultGone are final. After a
+// restart, only ResultGone is final.
 const (
 	ResultDone       Result = "done"        // the action was done
 	ResultGone       Result = "gone"        // the event was already sent or cancelled, or never existed
-	ResultForbidden  Result = "forbidden"   // the sender left the room or lacks power; a send has consumed the event
-	ResultWrongPath  Result = "wrong_path"  // 404, but not a Matrix "not found"
-	ResultNeedsToken Result = "needs_token" // the server requires authentication, which a standalone service does not have
+	ResultForbidden  Result = "forbidden"   // the sender has left the room or lacks the power level; a send with this result has used up the event
+	ResultWrongPath  Result = "wrong_path"  // a 404 that is not a Matrix "not found"
+	ResultNeedsToken Result = "needs_token" // the server requires authentication, and a service without a registration has none
 	ResultLimited    Result = "limited"     // too many requests
 	ResultFailed     Result = "failed"      // no answer, or an error that may pass
 )
 
-// DelayError is every answer except [ResultDone].
+// DelayError stands for every answer except [ResultDone].
 type DelayError struct {
 	Result     Result
 	Server     ServerName
-	Status     int           // 0 when there was no answer
-	RetryAfter time.Duration // for ResultLimited; zero if the server did not say
-	// ByHomeserver says that the answer is a Matrix error, not the answer of a
-	// website or a proxy.
+	Status     int           // the status of the answer; 0 without an answer
+	RetryAfter time.Duration // with ResultLimited: how long to wait; zero if the server did not say
+	// ByHomeserver says that the answer is a Matrix error. Otherwise it may come
+	// from a website or a proxy.
 	ByHomeserver bool
 	Err          error
 }
@@ -78,8 +79,8 @@ func (e *DelayError) Error() string {
 
 func (e *DelayError) Unwrap() error { return e.Err }
 
-// ResultOf returns the result that an error of a [DelayedEvents] method stands
-// for. nil is ResultDone.
+// ResultOf returns the result that err, an error of a method of
+// [DelayedEvents], stands for. For nil it returns ResultDone.
 func ResultOf(err error) Result {
 	if err == nil {
 		return ResultDone
@@ -92,23 +93,24 @@ func ResultOf(err error) Result {
 
 // DelayedEvents manages delayed events at the homeservers that hold them
 // (MSC4140). At the homeserver at which this service is registered, it acts as
-// the event's owner. At others it sends no authentication: knowing the delay id
-// is enough.
+// the event's owner. At other homeservers it sends no authentication: there it
+// is enough to know the delay id.
 type DelayedEvents struct {
 	APIs *ClientAPIs
-	// AppService is the registration, nil for none.
+	// AppService is the registration at a homeserver; nil for none.
 	AppService *AppService
-	// NotOwner, if set, is called once when the registration's homeserver does
-	// not let this service act as one of its users.
+	// NotOwner, if set, is called once, if the homeserver of the registration
+	// does not let this service act as the user owner.
 	NotOwner func(owner UserID, err error)
-	// Refused, if set, is called when a server begins to require authentication.
+	// Refused, if set, is called when a server has begun to require
+	// authentication.
 	Refused func(ServerName)
 
 	refusals refusals
 	notOwner sync.Once
 }
 
-// Restart starts the event's delay anew.
+// Restart makes the homeserver begin the event's delay again.
 func (d *DelayedEvents) Restart(ctx context.Context, owner UserID, id DelayID) error {
 	return d.manage(ctx, owner.Server(), owner, id, "restart")
 }
@@ -125,9 +127,9 @@ func (d *DelayedEvents) Cancel(ctx context.Context, owner UserID, id DelayID) er
 
 const maxManageBytes = 16 << 10
 
-// manage performs one action on an event, as owner if possible. If the server
-// refuses those credentials, manage repeats the request without authentication,
-// and only that answer counts.
+// manage performs one action on an event. It acts as owner if it can. If the
+// server refuses these credentials, manage repeats the request without
+// authentication, and only the answer to that request counts.
 func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner UserID, id DelayID, action string) error {
 	api, err := d.APIs.Find(ctx, server)
 	if err != nil {
@@ -141,8 +143,9 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 	}
 	err = d.post(ctx, server, api.manageURL(id, action), api, credentials{})
 	d.tell(owner, e, err)
-	// A 403 says that the server accepts the as_token, but not this owner. Then
-	// ResultNeedsToken says nothing about other owners, so it is not recorded.
+	// A 403 says that the server accepts the as_token, but does not accept this
+	// owner. ResultNeedsToken then says nothing about other owners, so it is not
+	// recorded.
 	if e.Status == http.StatusUnauthorized || ResultOf(err) != ResultNeedsToken {
 		d.learn(server, ResultOf(err))
 	}
@@ -150,8 +153,8 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 }
 
 // tell calls NotOwner, at most once, because the server refused the
-// credentials. It does not call it if both answers are 403, because in that
-// case the owner may have left the room.
+// credentials. If both answers are 403, it does not, because then the owner may
+// have left the room.
 func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	if d.NotOwner == nil || with.Status == http.StatusForbidden && ResultOf(without) == ResultForbidden {
 		return
@@ -159,8 +162,8 @@ func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	d.notOwner.Do(func() { d.NotOwner(owner, with) })
 }
 
-// refusedCredentials reports whether err may be about the credentials: 401 or
-// 403.
+// refusedCredentials reports whether err may be about the credentials, which is
+// so for the statuses 401 and 403.
 func refusedCredentials(err error) (*DelayError, bool) {
 	e, ok := errors.AsType[*DelayError](err)
 	return e, ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
@@ -179,8 +182,8 @@ func (d *DelayedEvents) post(ctx context.Context, server ServerName, address str
 	return err
 }
 
-// do sends a request and returns the body of a 2xx answer. Every other answer
-// is a *[DelayError], and may start a new search for the API.
+// do sends a request and returns the body of a 2xx answer. For every other
+// answer it returns a *[DelayError], and may start a new search for the API.
 func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
 	body, err := d.doOnce(req, server, api, c)
 	if e, ok := errors.AsType[*DelayError](err); ok && e.mayHaveMoved(api.named) {
@@ -203,7 +206,7 @@ func (d *DelayedEvents) doOnce(req *http.Request, server ServerName, api ClientA
 	case err != nil && resp.StatusCode/100 != 2:
 		return nil, &DelayError{Result: ResultFailed, Server: server, Status: resp.StatusCode, Err: brief(err)}
 	case err != nil:
-		body = nil // the action was done, whatever the rest of the body says
+		body = nil // the homeserver has done the action, so the rest of the body does not matter
 	}
 	return body, judge(server, resp, body)
 }
@@ -221,8 +224,9 @@ func (a ClientAPI) eventURL(id DelayID) string {
 	return a.base + prefix + url.PathEscape(id.id)
 }
 
-// judge returns nil for success, else a *[DelayError]. It accepts a 200 only
-// with JSON: a website may answer 200 to everything.
+// judge returns nil if the answer means success, else a *[DelayError]. It
+// accepts a 200 only with JSON, because a website may answer 200 to every
+// request.
 func judge(server ServerName, resp *http.Response, body []byte) error {
 	if resp.StatusCode/100 == 2 {
 		if len(body) > 0 && !json.Valid(body) {

@@ -18,16 +18,16 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// clientServer is a homeserver's Client-Server API as far as delayed events go.
+// clientServer is what delayed events need of a Client-Server API.
 type clientServer struct {
 	mu       sync.Mutex
-	baseURL  string // of .well-known/matrix/client; "" answers 404
-	features string // unstable_features of /versions; "" answers 404
-	status   int    // of everything else
+	baseURL  string // the base_url in .well-known/matrix/client; "" makes the answer 404
+	features string // the unstable_features in /versions; "" makes the answer 404
+	status   int    // the status of the answer to all other requests
 	body     string
 	header   http.Header
 	paths    []string
-	lookUps  int // requests for .well-known/matrix/client
+	lookUps  int // how often .well-known/matrix/client was requested
 }
 
 func (c *clientServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +60,7 @@ func (c *clientServer) set(change func()) {
 
 const delaysEvents = `{"org.matrix.msc4140":true,"of.another.kind":{"x":1}}`
 
-// delaying is a world in which a.test delays events.
+// delaying returns a world in which a.test can delay events.
 func delaying(t *testing.T, named ...string) (*world, *clientServer, *matrix.DelayedEvents) {
 	w := newWorld(t, named...)
 	c := &clientServer{features: delaysEvents, status: 200, body: "{}"}
@@ -162,7 +162,7 @@ func TestClientAPI(t *testing.T) {
 		name     string
 		named    bool
 		prepare  func(w *world, server *clientServer, apis *matrix.ClientAPIs)
-		err      string // "" means that it is found
+		err      string // the error of the look-up; "" if the API is found
 		definite bool
 	}{
 		{name: "the server itself, without a well-known"},
@@ -211,8 +211,7 @@ func TestClientAPI(t *testing.T) {
 	}
 }
 
-// TestClientAPIHoldsThroughAnOutage: what was found goes on to hold while
-// nobody answers.
+// TestClientAPIHoldsThroughAnOutage checks that a known API is used meanwhile.
 func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)
@@ -228,9 +227,9 @@ func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 	})
 }
 
-// TestClientAPIHoldsThroughARefusal: a definite no, which a proxy may say for a
-// moment, ends nothing that is under way. New leaves are not taken over until
-// it is mended; where the operator named the server that is soon noticed.
+// TestClientAPIHoldsThroughARefusal checks that a definite no, which a proxy
+// may give for a moment, does not affect stored leaves. New leaves are refused
+// until the repair, which is soon noticed at a server that the operator named.
 func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 	for _, c := range []struct {
 		named   []string
@@ -267,8 +266,8 @@ func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 	}
 }
 
-// TestClientAPINotFoundAtFirst: a service that has just started, and finds no
-// API for a moment, finds it in time for a delay of 18 s.
+// TestClientAPINotFoundAtFirst checks a service that has just started and finds
+// no API at first: it must find the API in time for a delay of 18 s.
 func TestClientAPINotFoundAtFirst(t *testing.T) {
 	for name, away := range map[string]func(*world, *clientServer) (mend func()){
 		"away": func(w *world, server *clientServer) func() {

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// delegation is a server a.test whose well-known document is scripted.
+// delegation serves a.test, whose well-known document a test can change.
 func delegation(t *testing.T, w *world, cacheControl string) (apex, hs *matrixtest.Homeserver) {
 	apex, hs = &matrixtest.Homeserver{}, &matrixtest.Homeserver{}
 	apex.ScriptWellKnown(func(rw http.ResponseWriter, _ *http.Request) {
@@ -71,7 +71,7 @@ func TestFailedRefreshKeepsTheLastGoodAnswer(t *testing.T) {
 		before := apex.Count(wellKnownPath)
 		time.Sleep(11 * time.Second)
 		err := ok()
-		synctest.Wait() // nobody waits for the refresh
+		synctest.Wait() // the refresh runs in the background
 		if err != nil || apex.Count(wellKnownPath) != before+1 {
 			t.Fatalf("11 s later: got %d more questions, %v, want one of a named server", apex.Count(wellKnownPath)-before, err)
 		}
@@ -102,7 +102,8 @@ func TestOnlyADefiniteAnswerEndsADelegation(t *testing.T) {
 				if _, err := w.verify(t, moved, "@alice:a.test"); err != nil {
 					t.Fatal(err)
 				}
-				// The answer "none" holds for 5 min at first.
+				// The definite answer that there is no document is valid for 5 min
+				// at first.
 				before := apex.Count(wellKnownPath)
 				time.Sleep(4 * time.Minute)
 				w.verify(t, moved, "@alice:a.test")
@@ -128,7 +129,7 @@ func TestFallbackOfAnUnreachableWellKnownIsBrief(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, c.named...)
 				hs := &matrixtest.Homeserver{}
-				w.Serve("a.test:8448", hs) // nothing at 443
+				w.Serve("a.test:8448", hs) // no server listens on port 443
 				count := func() (n int) {
 					if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
 						t.Fatal(err)
@@ -162,7 +163,7 @@ func TestWellKnownRedirects(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, to string
-		cause    matrix.Cause // "" means that it is followed
+		cause    matrix.Cause // "" if the redirect is followed
 	}{
 		{"https elsewhere", "https://www.a.test/server.json", ""},
 		{"to http", "http://www.a.test/server.json", matrix.CauseConnect},
@@ -197,8 +198,9 @@ func TestWellKnownRedirects(t *testing.T) {
 	}
 }
 
-// TestNobodyWaitsForARefreshThatFails: while the last good answer holds, an
-// apex that swallows connections holds up one request, not one each 10 s.
+// TestNobodyWaitsForARefreshThatFails checks an apex that never answers, while
+// the last good answer is valid: only one request has to wait for it, and not
+// one in every 10 s.
 func TestNobodyWaitsForARefreshThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")

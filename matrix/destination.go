@@ -9,26 +9,26 @@ import (
 
 const federationPort = "8448"
 
-// Destination is where a server's federation API is, and the names to use
-// there.
+// Destination says where a server's federation API is, and which names to use
+// for a request to it.
 type Destination struct {
-	Scheme  string   // "https", or "http" if the operator set it
-	Addrs   []string // host:port, in the order to try
-	Host    string   // the Host header
+	Scheme  string   // "https"; "http" only if the operator set it
+	Addrs   []string // the host:port pairs, in the order in which to try them
+	Host    string   // the value of the Host header
 	TLSName string   // the name that the certificate must hold
-	FoundBy FoundBy  // the step of discovery that found it
+	FoundBy FoundBy  // the step of discovery that found the destination
 	// Gap is the step of discovery that failed, so that the destination may be
-	// wrong; "" if none failed. Note describes the failure.
+	// wrong. It is "" if no step failed. Note describes the failure.
 	Gap  Gap
 	Note string
-	Path string // escaped path prefix; "" except for an operator's override
+	Path string // the escaped prefix of paths; "" unless the operator set one
 }
 
-// Gap is a step of discovery without a good answer. If several failed, it is
-// the first.
+// Gap is a step of discovery that got no good answer. If several steps failed,
+// it is the first of them.
 type Gap string
 
-// The steps that can fail.
+// The steps of discovery that can fail.
 const (
 	// GapUnread: /.well-known/matrix/server returned neither a document nor a
 	// 404.
@@ -42,18 +42,18 @@ const (
 // FoundBy is the step of discovery that found a destination.
 type FoundBy string
 
-// The steps of discovery, in their order.
+// The steps of discovery, in their order, by what they found.
 const (
-	FoundByOverride     FoundBy = "override"       // the operator's setting
-	FoundByName         FoundBy = "server_name"    // the IP address or port in the server name
+	FoundByOverride     FoundBy = "override"       // a URL that the operator has set
+	FoundByName         FoundBy = "server_name"    // an IP address or a port in the server name
 	FoundByWellKnown    FoundBy = "well_known"     // /.well-known/matrix/server
-	FoundByWellKnownSRV FoundBy = "well_known_srv" // a SRV record of the name in /.well-known/matrix/server
-	FoundBySRV          FoundBy = "srv"            // a SRV record of the server name
-	FoundByDefault      FoundBy = "default"        // none: port 8448 of the server name
+	FoundByWellKnownSRV FoundBy = "well_known_srv" // an SRV record of the name in /.well-known/matrix/server
+	FoundBySRV          FoundBy = "srv"            // an SRV record of the server name
+	FoundByDefault      FoundBy = "default"        // nothing was found: port 8448 of the server name
 )
 
-// same reports whether d and other are the same place. The order of the
-// addresses does not matter.
+// same reports whether d and other are the same place. It ignores the order of
+// the addresses.
 func (d Destination) same(other Destination) bool {
 	return d.Scheme == other.Scheme && d.Host == other.Host && d.TLSName == other.TLSName && d.Path == other.Path &&
 		(slices.Equal(d.Addrs, other.Addrs) || slices.Equal(sorted(d.Addrs), sorted(other.Addrs)))
@@ -61,14 +61,14 @@ func (d Destination) same(other Destination) bool {
 
 func sorted(addrs []string) []string { return slices.Sorted(slices.Values(addrs)) }
 
-// isExplicit reports whether the name itself says where to connect (steps 1
-// and 2).
+// isExplicit reports whether the server name itself says where to connect
+// (steps 1 and 2 of discovery).
 func isExplicit(server ServerName) bool {
 	_, isIP := server.IP()
 	return isIP || server.Port() != ""
 }
 
-// direct returns the destination that the name itself gives.
+// direct returns the destination that the server name itself says.
 func direct(server ServerName) Destination {
 	host := strings.Trim(server.Host(), "[]")
 	port := server.Port()
@@ -84,7 +84,8 @@ func direct(server ServerName) Destination {
 	}
 }
 
-// overridden returns the destination that the operator's URL gives.
+// overridden returns the destination for base, the URL that the operator has
+// set.
 func overridden(base *url.URL) Destination {
 	port := base.Port()
 	if port == "" {

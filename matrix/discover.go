@@ -17,9 +17,9 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// discover does steps 3 to 6 of discovery for server. old is what is known of
-// it. Its error is an *[inquiry.BusyError]: then nothing was learned of the
-// server.
+// discover does the steps 3 to 6 of discovery for server. old is what an
+// earlier discovery found. If the error is an *[inquiry.BusyError], nothing was
+// learned about the server. There are no other errors.
 func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) (*found, error) {
 	f := *old
 	f.doubted = false
@@ -38,7 +38,7 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 		return nil, errNoFile
 	}
 	if err != nil && old.destination.Host == located.Host {
-		located = old.destination // the old destination is better than the guess
+		located = old.destination // the old destination is more likely right than a guess
 	} else if !f.delegated.IsZero() {
 		located.FoundBy = located.FoundBy.delegated()
 	}
@@ -57,11 +57,12 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 	return &f, nil
 }
 
-// errNoFile says that a query was not sent because no file was left.
+// errNoFile says that a query was not sent, because this process could open no
+// file for it.
 var errNoFile = &inquiry.BusyError{Err: fmt.Errorf("finding the server: %w", syscall.EMFILE)}
 
-// delegation fetches the well-known document. While no definite answer comes,
-// the last good one is used for up to 48 h. Its error is an
+// delegation fetches the server's well-known document. If there is no definite
+// answer, it uses the last good document, for up to 48 h. Its error is an
 // *[inquiry.BusyError].
 func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) (found, error) {
 	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
@@ -94,8 +95,9 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// locate does steps 3.1 to 3.5, or 4 to 6, for target. An error says that DNS
-// gave no definite answer. The addresses are then a guess.
+// locate does the steps 3.1 to 3.5, or 4 to 6, for target. If DNS gave no
+// definite answer, it returns an error, and the addresses in the destination
+// are a guess.
 func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {
 	d := direct(target)
 	if isExplicit(target) {
@@ -115,8 +117,8 @@ func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, 
 	return d, nil
 }
 
-// delegated returns the step that found a server through a well-known document.
-// f is the step that found the name in that document.
+// delegated returns the step that found a server through a well-known document,
+// where f is the step that found the name in the document.
 func (f FoundBy) delegated() FoundBy {
 	if f == FoundBySRV {
 		return FoundByWellKnownSRV
@@ -124,8 +126,9 @@ func (f FoundBy) delegated() FoundBy {
 	return FoundByWellKnown
 }
 
-// lookupSRV returns the first targets by priority and weight, none if there is
-// no record. A target of "." (service not offered) counts as no record.
+// lookupSRV returns the first targets of the SRV records, by priority and
+// weight. It returns none if there is no record. A record with the target "."
+// (the service is not offered) counts as no record.
 func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
 	var (
 		names   outbound.Names
@@ -136,7 +139,7 @@ func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]strin
 		return err
 	})
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && (dns.IsNotFound || len(records) > 0) {
-		err = nil // no record, or some malformed records
+		err = nil // there is no record, or some records are malformed
 	}
 	var addrs []string
 	for _, record := range records {

@@ -30,7 +30,7 @@ func TestFailedConnectionResolvesOnceMore(t *testing.T) {
 		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
 			t.Fatalf("a server that has moved: got %v, want no error", err)
 		}
-		// A fresh answer that does not help is not asked for again each time.
+		// If a new look-up does not help, it is not repeated for each request.
 		w.Remove("c.test:443")
 		before := apex.Count(wellKnownPath)
 		for range 5 {
@@ -56,7 +56,7 @@ func TestOneResolutionInFlightPerName(t *testing.T) {
 		for i := range 20 {
 			go func() {
 				ctx := t.Context()
-				if i == 0 { // the first one gives up; the others must not suffer
+				if i == 0 { // the first caller gives up; the others must get the answer all the same
 					var cancel context.CancelFunc
 					ctx, cancel = context.WithTimeout(ctx, time.Second)
 					defer cancel()
@@ -79,8 +79,8 @@ func TestOneResolutionInFlightPerName(t *testing.T) {
 	})
 }
 
-// TestClassesShareNothing: a stranger's server that delegates to a destination
-// of a named one gets connections of its own.
+// TestClassesShareNothing checks that connections to a named server are not
+// reused for a stranger's server that delegates to the same destination.
 func TestClassesShareNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "own.test")
@@ -105,7 +105,8 @@ func TestClassesShareNothing(t *testing.T) {
 	})
 }
 
-// TestDiscoveriesAreBounded: they are, also when those who asked have left.
+// TestDiscoveriesAreBounded checks that discoveries are bounded even if their
+// callers have left.
 func TestDiscoveriesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -140,8 +141,8 @@ func TestDiscoveriesAreBounded(t *testing.T) {
 	})
 }
 
-// TestWhyDiscoveryFailed: the log must not send the operator to port 8448 when
-// the certificate of the apex is the fault.
+// TestWhyDiscoveryFailed checks that the error names the wrong certificate of
+// the apex, and not only that port 8448 cannot be reached.
 func TestWhyDiscoveryFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -158,8 +159,8 @@ func TestWhyDiscoveryFailed(t *testing.T) {
 	})
 }
 
-// TestAClientThatLeavesForgetsNothing: what it did not wait for says nothing of
-// the server.
+// TestAClientThatLeavesForgetsNothing checks that a client that leaves before
+// the answer does not make this service forget a server's destination.
 func TestAClientThatLeavesForgetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

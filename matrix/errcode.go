@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// errCode returns the errcode of a Matrix error, "" if body is none.
+// errCode returns the errcode in body, or "" if body is no Matrix error.
 func errCode(body []byte) string {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
@@ -17,8 +17,8 @@ func errCode(body []byte) string {
 	return matrix.ErrCode
 }
 
-// statusError returns an error with the status and the errcode. It does not
-// quote a code of a wrong form.
+// statusError returns an error with the status and the errcode. It leaves out
+// an errcode that does not have the form of one.
 func statusError(status int, code string) error {
 	if isErrCode(code) {
 		return fmt.Errorf("status %d, errcode %s", status, code)
@@ -26,7 +26,7 @@ func statusError(status int, code string) error {
 	return fmt.Errorf("status %d", status)
 }
 
-// isErrCode reports whether code is of the form M_CAPITAL_LETTERS.
+// isErrCode reports whether code has the form M_CAPITAL_LETTERS.
 func isErrCode(code string) bool {
 	rest, ok := strings.CutPrefix(code, "M_")
 	return ok && rest != "" && len(code) <= maxErrCode && strings.Trim(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") == ""

@@ -12,45 +12,46 @@ import (
 // see it in logs and metrics; clients never do.
 type Cause string
 
-// The causes, in the order of the steps that fail.
+// The causes, in the order of the steps in which they occur.
 const (
-	CauseBusy     Cause = outbound.CauseCrowded  // too many verifications are under way
+	CauseBusy     Cause = outbound.CauseCrowded  // too many verifications are in progress
 	CauseDNS      Cause = outbound.CauseDNS      // the name does not resolve
-	CauseRefused  Cause = outbound.CauseRefused  // it resolves to an address to which this service does not connect for strangers
-	CauseConnect  Cause = outbound.CauseConnect  // no TCP connection
-	CauseTLS      Cause = outbound.CauseTLS      // no TLS connection; the error says what is wrong with the certificate
+	CauseRefused  Cause = outbound.CauseRefused  // the name resolves to an address to which this service does not connect for strangers
+	CauseConnect  Cause = outbound.CauseConnect  // a TCP connection could not be made
+	CauseTLS      Cause = outbound.CauseTLS      // a TLS connection could not be made; the error says what is wrong with the certificate
 	CauseTimeout  Cause = outbound.CauseTimeout  // no answer in time
 	CauseCanceled Cause = outbound.CauseCanceled // the client disconnected
 	CauseProtocol Cause = outbound.CauseProtocol // the connection broke, or does not speak HTTP
-	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than a homeserver's answer can be
+	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than that of any homeserver
 	CauseLimited  Cause = "homeserver_limited"   // 429: the homeserver has had too many requests
-	CauseTrouble  Cause = "homeserver_error"     // an answer with status 5xx
+	CauseTrouble  Cause = "homeserver_error"     // the answer has a status 5xx
 	CauseStatus   Cause = "status"               // any other status than 200: the homeserver does not know the token or the endpoint
-	CauseNotJSON  Cause = "not_json"             // 200, but not the expected JSON
+	CauseNotJSON  Cause = "not_json"             // the status is 200, but the body is not the expected JSON
 
 	CauseForeignSubject Cause = "foreign_subject" // the server named a user of another server
 	CauseClaimedUser    Cause = "claimed_user"    // the token belongs to another user than the request claims
 )
 
 // VerifyError says why an OpenID token does not prove a user. Its text never
-// holds the token. Parts of it come from the server, so it must be escaped
-// before it is logged.
+// holds the token. The server has written parts of the text, so the text must
+// be escaped before it is logged.
 type VerifyError struct {
 	Cause  Cause
 	Server ServerName // the server that was asked
-	Addr   string     // the address reached or tried, "" if none
-	Status int        // the HTTP status of an answer other than 200, else 0
-	// ByHomeserver says that a homeserver answered, and not a website or a proxy:
-	// the answer is a Matrix error, or names a user.
+	Addr   string     // the address that was reached or tried; "" if there was none
+	Status int        // the HTTP status of the answer if that was not 200, else 0
+	// ByHomeserver says that a homeserver answered, and not a website or a
+	// proxy: the answer is a Matrix error, or names a user.
 	ByHomeserver bool
-	// RetryAfter is how long a homeserver that answered 429 wants no requests, at
-	// most an hour; zero if it did not say.
+	// RetryAfter is how long a homeserver that answered 429 wants no requests.
+	// It is at most an hour, and zero if the homeserver did not say.
 	RetryAfter time.Duration
 	Err        error
 }
 
-// SparesClient reports whether e must not count as a failure of the client:
-// this service is busy, or the homeserver has an error or cannot be reached.
+// SparesClient reports whether e must not count as a failure of the client.
+// That is so if this service is busy, or if the homeserver has an error or
+// cannot be reached.
 func (e *VerifyError) SparesClient() bool {
 	switch e.Cause {
 	case CauseBusy, CauseDNS, CauseConnect, CauseTLS, CauseTimeout, CauseProtocol, CauseLimited, CauseTrouble:

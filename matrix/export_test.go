@@ -1,4 +1,4 @@
 package matrix
 
-// ReadMembers is for tests and benchmarks of large rooms.
+// ReadMembers lets tests and benchmarks call readMembers.
 var ReadMembers = readMembers

@@ -12,8 +12,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// A fault of ours in a search or a look-up, which others share, ends the request
-// and counts as nobody's failure; the next request goes well.
+// TestFaultsEndOneRequest checks a panic in a discovery or a look-up that
+// several requests share: it ends these requests, does not count as a failure
+// of a client, and the next request succeeds.
 func TestFaultsEndOneRequest(t *testing.T) {
 	faulty := func(t *testing.T) (*world, *matrix.DelayedEvents, *atomic.Bool) {
 		w, _, events := delaying(t)

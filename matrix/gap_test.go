@@ -12,14 +12,14 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestGap: a destination tells by a word what failed in finding it.
+// TestGap checks that a destination names the step of discovery that failed.
 func TestGap(t *testing.T) {
 	says := func(text string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, text) }
 	}
 	for name, c := range map[string]struct {
 		document http.HandlerFunc
-		deaf     bool // the name server answers nothing about services
+		deaf     bool // the name server does not answer queries for SRV records
 		want     matrix.Gap
 	}{
 		"a good document":                      {document: says(`{"m.server":"b.test:443"}`)},

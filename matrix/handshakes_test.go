@@ -17,10 +17,10 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestHeavyServersOfSomeNetworks has networks ask servers with the largest
-// certificates that are accepted. Whether those answer late, or were honest before
-// and stall from then on, new names of other networks are answered as if nobody
-// else were there.
+// TestHeavyServersOfSomeNetworks makes networks ask servers that have the
+// largest certificates that are accepted. These servers answer late, or stop
+// answering. It checks that requests of other networks for new names are
+// answered as fast as without them.
 func TestHeavyServersOfSomeNetworks(t *testing.T) {
 	for name, networks := range map[string]int{"one": 1, "sixteen": 16} {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func heavyServers(t *testing.T, networks int) {
 		w.verifier.Verify(abuse, matrix.OpenIDToken{AccessToken: secret.New("t"),
 			Server: matrixtest.ServerName(t, fmt.Sprintf("s%d.heavy.test:8448", i%names))}, matrix.UserID{}, client(i%networks))
 	}
-	for i := range names { // as homeservers, which costs no trial
+	for i := range names { // ask them as homeservers once, so that later requests cost no trial
 		ask(i)
 	}
 	heavy.Script(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
@@ -73,8 +73,8 @@ func heavyServers(t *testing.T, networks int) {
 	}
 }
 
-// askHonest has a network that nobody else is of ask for a new name each second,
-// and returns how long the answers took, in order.
+// askHonest asks for a new name each second, from a network that no other
+// request has. It returns how long the answers took, in ascending order.
 func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, networks int) []time.Duration {
 	t.Helper()
 	took := make([]time.Duration, seconds)
@@ -95,10 +95,10 @@ func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, netw
 	return took
 }
 
-// TestSharedQuestions has a network whose own share of handshakes is used up ask
-// for the servers of others before they do, and all the time. Who asks after it
-// waits for the answer to a question that began on its behalf, and for none of its
-// turns.
+// TestSharedQuestions makes a network whose own share of handshakes is used up
+// ask for servers all the time, and before other networks ask for the same
+// servers. It checks that a network that asks later does not have to wait
+// because of the first network's share.
 func TestSharedQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const askers, seconds = 64, 30
@@ -136,8 +136,8 @@ func TestSharedQuestions(t *testing.T) {
 	})
 }
 
-// stall serves n servers, s0 and so on, with the largest certificates that are
-// accepted, which never answer.
+// stall serves n servers, called s0 and so on. They have the largest
+// certificates that are accepted, and never answer.
 func (w *world) stall(n int, suffix string) {
 	heavy, bulky := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), matrixtest.NewBulky(0, 29_000)
 	for i := range n {

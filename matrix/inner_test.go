@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// loopback returns a verifier for servers on loopback, of which none or all
-// are named.
+// loopback returns a verifier for servers on loopback. If named is true, all of
+// them are named, else none.
 func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
 	t.Helper()
 	transport := func(permit func(netip.Addr) error) *outbound.Transport {
@@ -32,7 +32,7 @@ func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
 	}}}
 }
 
-// raw answers with text as it is.
+// raw answers with text exactly, without a header that net/http would add.
 func raw(w http.ResponseWriter, text string) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -42,8 +42,8 @@ func raw(w http.ResponseWriter, text string) {
 	conn.Write([]byte(text))
 }
 
-// TestStrangersCannotNameInnerAddresses: the listener must not even see a
-// connection.
+// TestStrangersCannotNameInnerAddresses checks that a server at an inner
+// address gets not even a connection.
 func TestStrangersCannotNameInnerAddresses(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()
@@ -55,8 +55,8 @@ func TestStrangersCannotNameInnerAddresses(t *testing.T) {
 	}
 }
 
-// TestRedirectToLoopbackIsRefused: a well-known document that redirects
-// inwards is judged at that hop too.
+// TestRedirectToLoopbackIsRefused checks that a redirect of a well-known
+// document to an inner address is refused.
 func TestRedirectToLoopbackIsRefused(t *testing.T) {
 	inner := matrixtest.NewServer()
 	defer inner.Close()
@@ -74,7 +74,8 @@ func TestRedirectToLoopbackIsRefused(t *testing.T) {
 	}
 }
 
-// TestDelegationToLoopbackIsRefused: the same for m.server.
+// TestDelegationToLoopbackIsRefused checks that m.server with an inner address
+// is refused.
 func TestDelegationToLoopbackIsRefused(t *testing.T) {
 	inner := matrixtest.NewServer()
 	defer inner.Close()
@@ -90,8 +91,8 @@ func TestDelegationToLoopbackIsRefused(t *testing.T) {
 	}
 }
 
-// publicBeyond has strangers' connections that leave the network in memory go
-// through the check of real addresses.
+// publicBeyond makes connections to strangers that are outside the network in
+// memory go through the check of real addresses.
 func (w *world) publicBeyond() {
 	real := outbound.Dialer{Permit: outbound.PublicOnly(nil)}
 	w.resolver.OtherTransport.Dial =

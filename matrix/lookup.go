@@ -15,30 +15,31 @@ import (
 
 const (
 	clientAPILifetime = time.Hour       // how long a good answer is valid
-	clientAPIRefusal  = 2 * time.Minute // of a stranger's definite "no", for new leaves
-	// A failed look-up is repeated soon, since leaves may be due meanwhile. An
-	// API that was found earlier stays in use.
+	clientAPIRefusal  = 2 * time.Minute // how long a stranger's definite "no" is valid, for new leaves
+	// clientAPIRetry is when a look-up that failed is repeated. It is short,
+	// because leaves may become due in that time. An API that was found earlier
+	// stays in use.
 	clientAPIRetry   = 2 * time.Second
 	clientAPIRecheck = 5 * time.Second
 	clientAPITimeout = 8 * time.Second
-	// clientAPIWait is how long a question waits for a refresh before it uses
-	// the last good answer again.
+	// clientAPIWait is how long a caller waits for a new answer. After that the
+	// caller uses the last good answer.
 	clientAPIWait = 500 * time.Millisecond
 )
 
-// The bounds on running look-ups at servers that the operator did not name. A
-// look-up goes on when its callers have left. A client network can have no more
-// than half of what all clients have; the other half is for networks that have
-// few.
+// The bounds on look-ups that run at once at servers that the operator did not
+// name. A look-up goes on when its callers have left. One client network gets
+// at most half of what all clients have. The other half is for networks that
+// have few look-ups.
 var (
 	clientsLookUps = semaphore.Bounds{Total: 128, Share: 4}
 	ownLookUps     = semaphore.Bounds{Total: 128}
 )
 
-// clientAPIAnswer is what look-ups have found for one server.
+// clientAPIAnswer is what the look-ups have found for one server.
 type clientAPIAnswer struct {
-	api     ClientAPI       // the last one found
-	err     *ClientAPIError // of the last look-up, nil if it found api; a noted error
+	api     ClientAPI       // the API that was found last
+	err     *ClientAPIError // the error of the last look-up, in noted form; nil if the look-up found api
 	at      time.Time       // when the last look-up ended
 	expires time.Time
 }
@@ -46,8 +47,8 @@ type clientAPIAnswer struct {
 func (a clientAPIAnswer) found() bool   { return a.api.base != "" }
 func (a clientAPIAnswer) refused() bool { return a.err != nil && a.err.Definite }
 
-// Find returns the API of server for an event that the server already holds. It
-// returns the API that was found last, even if later look-ups have failed.
+// Find returns the API of server. It is for an event that server already holds:
+// it returns the API that was found last, even if later look-ups have failed.
 // Errors are *[ClientAPIError].
 func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
 	now := c.latest(ctx, server, true)
@@ -57,8 +58,9 @@ func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, er
 	return now.api, nil
 }
 
-// Check returns nil if something new may begin at server: an API is known, and
-// the last answer was no definite no. Errors are *[ClientAPIError].
+// Check returns nil if this service may begin something new at server: an API
+// is known, and the last answer was no definite no. Errors are
+// *[ClientAPIError].
 func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	now := c.known(server)
 	if !now.refused() || c.isNamed(server) || time.Since(now.at) >= clientAPIRefusal {
@@ -70,13 +72,14 @@ func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	return nil
 }
 
-// known returns the cached answer, the zero value if there is none.
+// known returns the cached answer about server, or the zero value if there is
+// none.
 func (c *ClientAPIs) known(server ServerName) clientAPIAnswer {
 	known, _ := c.class(server).cache.Get(server)
 	return known
 }
 
-// class returns the class of server.
+// class returns what is kept for the class of server.
 func (c *ClientAPIs) class(server ServerName) *apiClass {
 	c.init()
 	return c.classes.of(c.isNamed(server))
@@ -85,14 +88,15 @@ func (c *ClientAPIs) class(server ServerName) *apiClass {
 func (c *ClientAPIs) init() {
 	c.once.Do(func() {
 		c.lookUps = inquiry.New[ServerName, outbound.Asker, clientAPIAnswer](semaphore.Bounds{}, semaphore.Bounds{}, clientAPITimeout)
-		c.classes.named.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize) // fails for sizes ≤ 0 only
+		c.classes.named.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize) // it fails only for a size ≤ 0
 		c.classes.others.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
 		c.classes.others.lookUps = semaphore.New[outbound.Asker](clientsLookUps)
 		c.classes.others.ownLookUps = semaphore.New[outbound.Asker](ownLookUps)
 	})
 }
 
-// latest returns the cached answer while it is valid, else that of a look-up.
+// latest returns the cached answer while it is valid, and else the answer of a
+// look-up. If hurry is set, it hardly waits for the look-up; see boundWait.
 func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) clientAPIAnswer {
 	known := c.known(server)
 	if time.Now().Before(known.expires) {
@@ -113,9 +117,10 @@ func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) 
 	return known
 }
 
-// boundWait bounds the wait for a refresh of a known API: a slow well-known
-// document must not delay a restart past its time. With hurry set, it does not
-// wait at all if the last look-up found no other API.
+// boundWait returns a context that bounds the wait for a new answer if an API
+// is known already: a slow well-known document must not make a restart too
+// late. If hurry is set, and the last look-up found no other API, the caller
+// does not wait at all.
 func (a clientAPIAnswer) boundWait(ctx context.Context, hurry bool) (context.Context, context.CancelFunc) {
 	wait := clientAPIWait
 	switch {
@@ -130,8 +135,9 @@ func (a clientAPIAnswer) boundWait(ctx context.Context, hurry bool) (context.Con
 	return context.WithTimeout(ctx, wait)
 }
 
-// lookUp looks up the API of server, unless the cached answer is still valid or
-// too many look-ups are running. It goes on when its callers have left.
+// lookUp looks up the API of server. It does not if the cached answer is still
+// valid, or if too many look-ups are running. The look-up goes on when its
+// callers have left.
 func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAnswer {
 	known := c.known(server)
 	if time.Now().Before(known.expires) {
@@ -146,16 +152,16 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAns
 	defer release()
 	answer := c.ask(ctx, server)
 	if now := c.known(server); answer.err != nil && time.Now().Before(now.expires) {
-		return now // another caller has looked it up meanwhile
+		return now // another caller has looked it up in the meantime
 	}
 	c.class(server).cache.Add(server, answer)
 	return answer
 }
 
-var errManyLookUps = errors.New("too many look-ups of Client-Server APIs are under way")
+var errManyLookUps = errors.New("too many look-ups of Client-Server APIs are in progress")
 
-// takeLookUp reports whether a look-up may begin. If so, the caller calls
-// release at its end.
+// takeLookUp returns true if a look-up for asker may begin. Then the caller
+// must call release when the look-up ends.
 func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
 	places := c.lookUps
 	if asker == (outbound.Asker{}) {
@@ -167,8 +173,8 @@ func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
 	return places.TryAcquire(asker)
 }
 
-// ask finds the API and its versions. If it finds none, the old one stays
-// valid.
+// ask finds the API of server and asks for its versions. If it finds no API,
+// the old one stays valid.
 func (c *ClientAPIs) ask(ctx context.Context, server ServerName) clientAPIAnswer {
 	api, err := c.find(ctx, server)
 	old := c.known(server)

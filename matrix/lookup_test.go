@@ -16,8 +16,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestLookUpsOfOneNetwork has one network want look-ups at many servers that never
-// answer. Other networks, and the leaves that are kept, have theirs meanwhile.
+// TestLookUpsOfOneNetwork makes one network want look-ups at many servers that
+// never answer. It checks that clients of other networks, and leaves that are
+// stored, get their look-ups meanwhile.
 func TestLookUpsOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)
@@ -37,16 +38,16 @@ func TestLookUpsOfOneNetwork(t *testing.T) {
 		if _, err := events.APIs.Find(t.Context(), matrixtest.ServerName(t, "kept.test")); err != nil {
 			t.Errorf("a leave that is kept, meanwhile: got %v, want no error", err)
 		}
-		time.Sleep(10 * time.Second) // until all have given up
+		time.Sleep(10 * time.Second) // until all look-ups have given up
 	})
 }
 
-// TestSharedLookUps has a network whose share of look-ups or of handshakes is used up
-// ask for the API of a server all the time. Who asks after it has an answer all the
-// same, and that one holds.
+// TestSharedLookUps makes a network whose share of look-ups or of handshakes is
+// used up ask for a server's API all the time. It checks that a network that
+// asks later gets an answer all the same, and that this answer stays valid.
 func TestSharedLookUps(t *testing.T) {
 	for name, c := range map[string]struct {
-		servers int // that do not answer
+		servers int // how many servers never answer
 		occupy  func(*world)
 	}{
 		"look-ups":   {64, func(w *world) { w.swallow(".dead.test") }},
@@ -94,15 +95,16 @@ func TestSharedLookUps(t *testing.T) {
 				}
 				stop()
 				abusing.Wait()
-				time.Sleep(10 * time.Second) // until all have given up
+				time.Sleep(10 * time.Second) // until all look-ups have given up
 			})
 		})
 	}
 }
 
-// TestAbandonedLookUps asks for the Client-Server APIs of many servers at which
-// nobody answers, and leaves. What goes on is bounded, named servers notice
-// nothing, and nothing of it is remembered.
+// TestAbandonedLookUps asks for the APIs of many servers that never answer, and
+// leaves. It checks that the look-ups that go on are bounded, that requests to
+// named servers do not wait, and that nothing is remembered about these
+// servers.
 func TestAbandonedLookUps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests, most = 2000, 128
@@ -119,7 +121,7 @@ func TestAbandonedLookUps(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		// A look-up has a goroutine of singleflight and some of a dial.
+		// A look-up has one goroutine for its callers, and some for a dial.
 		if got := runtime.NumGoroutine() - before; got > 4*most {
 			t.Errorf("1 s after %d requests were abandoned: got %d goroutines more than before, want at most %d", requests, got, 4*most)
 		}

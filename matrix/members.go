@@ -8,11 +8,11 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// maxMemberBytes bounds one member in a list, user id and profile, and
-// everything besides the list. An event has at most 64 KiB.
+// maxMemberBytes bounds one member in a list (user id and profile). It also
+// bounds everything in the answer beside the list. An event has at most 64 KiB.
 const maxMemberBytes = 128 << 10
 
-// badAnswer is a 200 answer in a wrong form.
+// badAnswer says that a 200 answer has a wrong form.
 type badAnswer struct {
 	cause Cause
 	why   string
@@ -27,8 +27,8 @@ var (
 )
 
 // readMembers calls see with each key of the object "joined". It keeps nothing,
-// so a list of 100,000 takes no memory. It reads at most most bytes. Without an
-// error it has read everything.
+// so a list of 100,000 members takes no memory. It reads at most most bytes. If
+// it returns no error, it has read everything.
 func readMembers(body io.Reader, most int, see func(user string)) error {
 	r := &sparing{from: body, all: most, left: maxMemberBytes}
 	d := json.NewDecoder(r)
@@ -55,7 +55,7 @@ func readMembers(body io.Reader, most int, see func(user string)) error {
 	return badOr(err)
 }
 
-// badOr returns the error of reading an answer: err itself if the connection
+// badOr returns the error for reading an answer: err itself if the connection
 // broke, else a *badAnswer that says what is wrong with the answer.
 func badOr(err error) error {
 	_, bad := errors.AsType[*badAnswer](err)
@@ -69,9 +69,9 @@ func badOr(err error) error {
 	return err
 }
 
-// eachMember enters an object, calls do with each of its names, and leaves it.
-// do must read the value. After each name the reader may read maxMemberBytes
-// more.
+// eachMember reads a JSON object. It calls do with each name in the object, and
+// do must read the value. After each name, r allows maxMemberBytes more to be
+// read.
 func eachMember(d *json.Decoder, r *sparing, do func(name string) error) error {
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
 		return orNoMembers(err)
@@ -98,16 +98,16 @@ func orNoMembers(err error) error {
 	return err
 }
 
-// pass reads one value and drops it.
+// pass reads one JSON value and drops it.
 func pass(d *json.Decoder) error {
 	var ignored json.RawMessage
 	return d.Decode(&ignored)
 }
 
-// sparing reads at most all bytes in total, and at most left bytes until the
-// caller sets left again. That bounds how much a decoder buffers. After its
-// first error it returns that error again, because a decoder sometimes ignores
-// one.
+// sparing reads at most all bytes in total. It also reads at most left bytes
+// before the caller sets left again, which bounds how much a decoder buffers.
+// After an error it returns that error again and again, because a decoder
+// sometimes ignores an error.
 type sparing struct {
 	from      io.Reader
 	all, left int
@@ -127,7 +127,7 @@ func (s *sparing) Read(p []byte) (n int, err error) {
 	return n, s.err
 }
 
-// readWhoAmI reads the user whose token it is.
+// readWhoAmI returns the user id in the answer to WhoAmI.
 func readWhoAmI(body io.Reader) (UserID, error) {
 	text, err := io.ReadAll(io.LimitReader(body, maxAppServiceBytes))
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// largeRoom answers with so many members, each as large as usual.
+// largeRoom answers with a list of n members, each of the usual size.
 func largeRoom(self string, n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"joined":{%q:{}`, self)
@@ -26,8 +26,8 @@ func largeRoom(self string, n int) http.HandlerFunc {
 	}
 }
 
-// TestLargeRoom: a large room is read to its end, and nothing of it is kept
-// while that goes on.
+// TestLargeRoom checks that the list of a large room is read to its end, and
+// that the heap does not grow meanwhile.
 func TestLargeRoom(t *testing.T) {
 	const n = 30_000
 	s := matrixtest.NewServer()
@@ -48,7 +48,7 @@ func TestLargeRoom(t *testing.T) {
 	}
 }
 
-// heap returns the bytes that are reachable.
+// heap returns how many bytes on the heap are in use.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -56,7 +56,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestTooLarge: a list over the bound is none, however small its members are.
+// TestTooLarge checks that a list over the bound is refused, however small its
+// members are.
 func TestTooLarge(t *testing.T) {
 	const most = 1 << 20
 	endless := &repeated{start: `{"joined":{"@a:b":{}`, again: `,"@a:b":{"display_name":"` + strings.Repeat("x", 1000) + `"}`}
@@ -66,7 +67,7 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// repeated is a text without end.
+// repeated is a text that repeats without end.
 type repeated struct {
 	start, again string
 	read         int
@@ -81,7 +82,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// BenchmarkReadMembers reads the list of a room of 100,000.
+// BenchmarkReadMembers reads the list of a room of 100,000 members.
 func BenchmarkReadMembers(b *testing.B) {
 	list := httptest.NewRecorder()
 	largeRoom("@rtc:a.test", 100_000)(list, nil)
@@ -95,8 +96,8 @@ func BenchmarkReadMembers(b *testing.B) {
 	}
 }
 
-// FuzzReadMembers: whatever a homeserver lists, the same names are found as by
-// encoding/json, or it is no list.
+// FuzzReadMembers checks that readMembers finds the same names as
+// encoding/json, or returns an error.
 func FuzzReadMembers(f *testing.F) {
 	f.Add([]byte(`{"joined":{"@a:b":{"display_name":null},"@\u00fc:b":{}}}`))
 	f.Add([]byte(`{"x":[1,{}],"joined":{}} `))

@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// doubt starts a new search for the API of server, which may have moved. It
-// waits as long after the last look-up as after a failed one. Until another API
-// is found, api stays in use.
+// doubt starts a new search for the API of server, because the API may have
+// moved. Between the last look-up and the new search it keeps the pause that
+// follows a failed look-up. Until another API is found, api stays in use.
 func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 	if _, ok := c.Overrides[server]; ok {
 		return
@@ -24,8 +24,8 @@ func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 	c.class(server).cache.Add(server, known)
 }
 
-// doubtTime is how long a newly found API counts as right, even if requests to
-// it fail.
+// doubtTime is how long an API that was just found counts as right, even if
+// requests to it fail.
 func doubtTime(named bool) time.Duration {
 	if named {
 		return namedFailureRetry
@@ -34,25 +34,27 @@ func doubtTime(named bool) time.Duration {
 }
 
 // mayHaveMoved reports whether e is a reason to search for the API again. At a
-// server that the operator named, it is every error that no homeserver sent. At
-// another server, it is only that the server could not be reached: its owner
-// must not choose how often the search is repeated. A homeserver's own error
-// counts if it may now serve delayed events at another path.
+// server that the operator named, every error is a reason, unless a homeserver
+// sent it. At another server, the only reason is that the server could not be
+// reached: its owner must not be able to choose how often the search is
+// repeated. An error that a homeserver sent is a reason if the homeserver may
+// now have delayed events at another path.
 func (e *DelayError) mayHaveMoved(named bool) bool {
 	return e.Result == ResultWrongPath || movedBy(e.Err, named) && !e.ByHomeserver
 }
 
-// mayHaveMoved reports the same of an answer from the homeserver at which this
-// service is registered.
+// mayHaveMoved reports whether e, an error of the homeserver at which this
+// service is registered, is a reason to search for its API again.
 func (e *AppServiceError) mayHaveMoved() bool { return mayHaveMoved(e.Status, e.ErrCode, e.Err) }
 
-// mayHaveMoved reports the same of an answer from a named server.
+// mayHaveMoved reports whether an error of a named server is a reason to search
+// for its API again.
 func mayHaveMoved(status int, errCode string, err error) bool {
 	return status == http.StatusNotFound && errCode != codeNotFound || movedBy(err, true) && errCode == ""
 }
 
-// movedBy reports whether err, which no homeserver sent, may mean that the
-// server has moved. It does not if this service or the caller caused it.
+// movedBy reports whether err may mean that the server has moved. No homeserver
+// sent err. If this service or the caller caused err, movedBy returns false.
 func movedBy(err error, named bool) bool {
 	if !named {
 		return unreachable(err)
@@ -62,7 +64,7 @@ func movedBy(err error, named bool) bool {
 	return !refused && !crowded && !outbound.IsNoFile(err) && !errors.Is(err, context.Canceled)
 }
 
-// doubt starts a new search for the URL, as [ClientAPIs.doubt] does.
+// doubt starts a new search for the URL, in the same way as [ClientAPIs.doubt].
 func (b *clientBase) doubt(base string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

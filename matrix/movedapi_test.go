@@ -13,7 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// wrongPlaces are what is found where a Client-Server API was before.
+// wrongPlaces holds what may answer at the place where a Client-Server API was
+// before.
 var wrongPlaces = map[string]http.HandlerFunc{
 	"a page":                      func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
 	"a proxy without it":          func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
@@ -26,8 +27,8 @@ var wrongPlaces = map[string]http.HandlerFunc{
 	},
 }
 
-// TestAMovedClientAPIIsFound: where a named server's API answers no longer as one,
-// its base_url is looked up again, at most once in 10 s.
+// TestAMovedClientAPIIsFound checks that a named server's base_url is looked up
+// again if the API no longer answers as one. This happens at most once in 10 s.
 func TestAMovedClientAPIIsFound(t *testing.T) {
 	for name, wrong := range wrongPlaces {
 		t.Run(name, func(t *testing.T) {
@@ -58,8 +59,9 @@ func TestAMovedClientAPIIsFound(t *testing.T) {
 	}
 }
 
-// TestALookUpForEachFailureIsTooMuch: a server that is down is looked for once in
-// 10 s, and the last good answer holds. A stranger's own errors lead to no look-up.
+// TestALookUpForEachFailureIsTooMuch checks that a server that is down is
+// looked up at most once in 10 s, and that the last good answer is used. Errors
+// of strangers' servers lead to no look-up.
 func TestALookUpForEachFailureIsTooMuch(t *testing.T) {
 	for name, c := range map[string]struct {
 		named []string
@@ -87,8 +89,8 @@ func TestALookUpForEachFailureIsTooMuch(t *testing.T) {
 	}
 }
 
-// TestTheRegistrationsAPIMoves: so it is for the homeserver at which this service
-// is registered.
+// TestTheRegistrationsAPIMoves checks the same for the homeserver at which this
+// service is registered.
 func TestTheRegistrationsAPIMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")

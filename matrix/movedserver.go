@@ -28,16 +28,16 @@ func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used 
 	}
 	find := func(ctx context.Context) discovery { return r.find(ctx, c, server) }
 	if ctx.Err() != nil {
-		c.discoveries.Hint(ctx, server, from, find) // later requests use its result
+		c.discoveries.Hint(ctx, server, from, find) // later requests will use what this discovery finds
 		return Destination{}, false
 	}
 	found, failed := c.discoveries.Ask(ctx, server, from, find)
 	return found.destination, failed == nil && found.err == nil && !found.destination.same(used)
 }
 
-// doubt returns a copy of f after its destination failed. The discovery steps
-// that led to it must be repeated. If unreachable is set, no request uses the
-// destination until then.
+// doubt returns a copy of f for a destination that failed. The steps of
+// discovery that led to the destination must be repeated. If unreachable is
+// true, no request uses the destination before that.
 func (f *found) doubt(unreachable bool) *found {
 	doubted := *f
 	doubted.doubted, doubted.validTo, doubted.kept = true, time.Time{}, false
@@ -48,9 +48,10 @@ func (f *found) doubt(unreachable bool) *found {
 }
 
 // mayHaveMoved reports whether err is a reason to repeat the discovery. At a
-// server that the operator named, it is every error that no homeserver sent. At
-// another server, it is only that the server could not be reached: its owner
-// must not choose how often discovery is repeated.
+// server that the operator named, every error is a reason, unless a homeserver
+// sent it. At another server, the only reason is that the server could not be
+// reached: its owner must not be able to choose how often the discovery is
+// repeated.
 func (c *class) mayHaveMoved(ctx context.Context, err error) bool {
 	e, ok := errors.AsType[*VerifyError](err)
 	switch {
@@ -63,8 +64,8 @@ func (c *class) mayHaveMoved(ctx context.Context, err error) bool {
 }
 
 // unreachable reports whether err says that the server could not be reached, as
-// after it has moved. A connection that this service refused or had no capacity
-// for does not count.
+// after a move to another address. It returns false if this service refused the
+// connection itself, or had no capacity for it.
 func unreachable(err error) bool {
 	_, ok := errors.AsType[*outbound.DialError](err)
 	_, refused := errors.AsType[*outbound.RefusedError](err)

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// noHomeserver are answers that no homeserver gives to the userinfo request.
+// noHomeserver holds answers to the userinfo request that no homeserver gives.
 var noHomeserver = map[string]http.HandlerFunc{
 	"a page":            func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Welcome</html>") },
 	"no such page":      func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
@@ -39,8 +39,8 @@ var noHomeserver = map[string]http.HandlerFunc{
 	"a broken answer": func(w http.ResponseWriter, _ *http.Request) { raw(w, "") },
 }
 
-// misled is a world in which a.test delegates to the server web.test, whose
-// answers are those of website, until its operator corrects that.
+// misled returns a world in which a.test delegates to the server web.test by
+// mistake. web.test gives the answers of website.
 func misled(t *testing.T, website http.HandlerFunc, named ...string) (w *world, apex, hs *matrixtest.Homeserver) {
 	w = newWorld(t, named...)
 	apex, hs = &matrixtest.Homeserver{}, &matrixtest.Homeserver{}
@@ -51,9 +51,9 @@ func misled(t *testing.T, website http.HandlerFunc, named ...string) (w *world, 
 	return w, apex, hs
 }
 
-// TestACorrectedDelegationHoldsSoon: where a named server's destination answers
-// as no homeserver does, it is looked up again, at most once in 10 s, and the
-// request goes to the new one.
+// TestACorrectedDelegationHoldsSoon checks that a named server is looked up
+// again if its destination does not answer as a homeserver does. This happens
+// at most once in 10 s, and the request then goes to the new destination.
 func TestACorrectedDelegationHoldsSoon(t *testing.T) {
 	for name, website := range noHomeserver {
 		t.Run(name, func(t *testing.T) {
@@ -84,11 +84,12 @@ func TestACorrectedDelegationHoldsSoon(t *testing.T) {
 	}
 }
 
-// TestACorrectedSRVRecordHoldsSoon: the same for the location alone.
+// TestACorrectedSRVRecordHoldsSoon checks the same if only the SRV record was
+// corrected.
 func TestACorrectedSRVRecordHoldsSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, hs := misled(t, noHomeserver["a page"], "a.test")
-		w.Serve("a.test:443", http.NotFoundHandler()) // no delegation
+		w.Serve("a.test:443", http.NotFoundHandler()) // a.test has no well-known document
 		w.Serve("web.test:443", noHomeserver["a page"], "a.test")
 		w.Serve("b.test:443", hs, "a.test")
 		w.SetSRV("_matrix-fed._tcp.a.test", matrixtest.SRV{Target: "web.test", Port: 443})
@@ -102,8 +103,8 @@ func TestACorrectedSRVRecordHoldsSoon(t *testing.T) {
 	})
 }
 
-// TestADestinationThatNeverAnswersIsLookedUpAgain: this request's time is over,
-// the next one finds the new destination.
+// TestADestinationThatNeverAnswersIsLookedUpAgain checks that the next request
+// finds the new destination. The first request has no time left for that.
 func TestADestinationThatNeverAnswersIsLookedUpAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "a.test")
@@ -121,8 +122,8 @@ func TestADestinationThatNeverAnswersIsLookedUpAgain(t *testing.T) {
 	})
 }
 
-// TestNoReasonToLookAgain: what a homeserver answers is none, nor is anything that
-// comes from a server that the operator did not name.
+// TestNoReasonToLookAgain checks that no answer of a homeserver leads to a new
+// look-up, and no answer of a server that the operator did not name.
 func TestNoReasonToLookAgain(t *testing.T) {
 	matrixError := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); fmt.Fprint(w, body) }
@@ -157,7 +158,8 @@ func TestNoReasonToLookAgain(t *testing.T) {
 	}
 }
 
-// TestTheSameDestinationIsNotAskedTwice by one request.
+// TestTheSameDestinationIsNotAskedTwice checks that one request asks a
+// destination only once, even if the look-up finds the same destination again.
 func TestTheSameDestinationIsNotAskedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
@@ -176,8 +178,9 @@ func TestTheSameDestinationIsNotAskedTwice(t *testing.T) {
 	})
 }
 
-// TestNobodyElseWaitsForASecondLook: a client that provokes a page (by a token
-// that a proxy finds too long) holds up nobody, however slow the search is.
+// TestNobodyElseWaitsForASecondLook checks that no other client has to wait if
+// one client causes a new look-up (by a token that a proxy finds too long),
+// however slow the look-up is.
 func TestNobodyElseWaitsForASecondLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, nil, "a.test")
@@ -209,7 +212,8 @@ func TestNobodyElseWaitsForASecondLook(t *testing.T) {
 	})
 }
 
-// TestBrokenDNSKeepsTheLastLocation: a second look must not make things worse.
+// TestBrokenDNSKeepsTheLastLocation checks that a new look-up while DNS is
+// broken does not replace a good destination by a guess.
 func TestBrokenDNSKeepsTheLastLocation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")

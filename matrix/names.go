@@ -11,22 +11,23 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// maxIDBytes is the longest user, room or device id (appendices, "Identifier
-// Grammar": 255 bytes with sigil and domain).
+// maxIDBytes is the length of the longest user, room or device id (appendices,
+// "Identifier Grammar": 255 bytes, including sigil and domain).
 const maxIDBytes = 255
 
-// maxQuoted is how many bytes of an invalid name a message quotes.
+// maxQuoted is how many bytes of an invalid name an error quotes.
 const maxQuoted = 64
 
-// ServerName is the name of a homeserver, as after the colon of a user id: a
-// DNS name or an IP literal, with or without a port (Matrix appendices, "Server
-// Name"). Names compare exactly: "a.org" and "a.org:443" are two servers, and
-// so are names that differ in case. The zero value names no server. Only
-// ParseServerName makes others.
+// ServerName is the name of a homeserver, which comes after the colon in a user
+// id. It is a DNS name or an IP literal, with or without a port (Matrix
+// appendices, "Server Name"). Names are compared byte by byte: "a.org" and
+// "a.org:443" are two servers, and so are names that differ in case. The zero
+// value names no server. All other values come from ParseServerName.
 type ServerName struct{ name string }
 
-// ParseServerName checks name against the grammar
-// hostname [":" 1*5DIGIT], hostname = IPv4 / "[" IPv6 "]" / 1*255(A-Za-z0-9-.).
+// ParseServerName returns the ServerName for name. It checks name against the
+// grammar hostname [":" 1*5DIGIT], hostname = IPv4 / "[" IPv6 "]" /
+// 1*255(A-Za-z0-9-.).
 func ParseServerName(name string) (ServerName, error) {
 	host, port := splitPort(name)
 	if err := checkHost(host); err != nil {
@@ -43,19 +44,20 @@ func (n ServerName) String() string { return n.name }
 // IsZero reports whether n names no server.
 func (n ServerName) IsZero() bool { return n.name == "" }
 
-// Host returns the name without its port; an IPv6 literal keeps its brackets.
+// Host returns the name without its port. It keeps the brackets of an IPv6
+// literal.
 func (n ServerName) Host() string {
 	host, _ := splitPort(n.name)
 	return host
 }
 
-// Port returns the port in the name, "" when it has none.
+// Port returns the port in the name, or "" if there is none.
 func (n ServerName) Port() string {
 	_, port := splitPort(n.name)
 	return port
 }
 
-// IP returns the address when the host is an IP literal.
+// IP returns the address if the host is an IP literal. Otherwise ok is false.
 func (n ServerName) IP() (netip.Addr, bool) {
 	addr, err := netip.ParseAddr(strings.Trim(n.Host(), "[]"))
 	return addr, err == nil
@@ -104,15 +106,16 @@ func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// UserID is a Matrix user id, "@localpart:server", at most 255 bytes. The
-// localpart may be any Unicode text without ':' and NUL: historical accounts
-// hold more than the grammar for new ones allows.
+// UserID is a Matrix user id, "@localpart:server", of at most 255 bytes. The
+// localpart may be any Unicode text without ':' and NUL: old accounts have
+// characters that the grammar for new accounts does not allow.
 type UserID struct {
 	id    string
 	colon int
 }
 
-// ParseUserID splits id at its first colon and checks both parts.
+// ParseUserID returns the UserID for id. It splits id at the first colon and
+// checks both parts.
 func ParseUserID(id string) (UserID, error) {
 	colon := strings.IndexByte(id, ':')
 	switch {
@@ -131,7 +134,7 @@ func ParseUserID(id string) (UserID, error) {
 
 func (u UserID) String() string { return u.id }
 
-// IsZero reports whether u is no user.
+// IsZero reports whether u is the zero UserID, which is no user.
 func (u UserID) IsZero() bool { return u.id == "" }
 
 // Server returns the server that the user id belongs to.
@@ -142,12 +145,13 @@ func (u UserID) Server() ServerName {
 	return ServerName{u.id[u.colon+1:]}
 }
 
-// RoomID is a Matrix room id, "!" and an opaque rest, at most 255 bytes. Up to
-// room version 11 the rest ends in ":server"; from version 12 on it has no
-// domain, so nothing here looks for one.
+// RoomID is a Matrix room id, "!" and an opaque rest, of at most 255 bytes. Up
+// to room version 11 the rest ends in ":server". Since version 12 it has no
+// domain, so nothing in this program looks for one.
 type RoomID struct{ id string }
 
-// ParseRoomID checks the sigil, the length, and that id is valid text.
+// ParseRoomID returns the RoomID for id. It checks the sigil, the length, and
+// that id is valid text.
 func ParseRoomID(id string) (RoomID, error) {
 	switch {
 	case len(id) > maxIDBytes:
@@ -162,10 +166,11 @@ func ParseRoomID(id string) (RoomID, error) {
 
 func (r RoomID) String() string { return r.id }
 
-// DeviceID names one login of a user: opaque text of 1 to 255 bytes.
+// DeviceID identifies one login of a user. It is opaque text of 1 to 255 bytes.
 type DeviceID struct{ id string }
 
-// ParseDeviceID checks the length, and that id is valid text.
+// ParseDeviceID returns the DeviceID for id. It checks the length, and that id
+// is valid text.
 func ParseDeviceID(id string) (DeviceID, error) {
 	if err := checkOpaque("device id", id); err != nil {
 		return DeviceID{}, err
@@ -175,15 +180,16 @@ func ParseDeviceID(id string) (DeviceID, error) {
 
 func (d DeviceID) String() string { return d.id }
 
-// SlotID names a slot of a room, in which one call takes place: opaque text of
-// 1 to 255 bytes. All of today's clients use "m.call#ROOM" (MSC4143).
+// SlotID identifies a slot of a room, in which one call takes place. It is
+// opaque text of 1 to 255 bytes. All clients today use "m.call#ROOM" (MSC4143).
 type SlotID struct{ id string }
 
-// RoomCall is the slot of a room's one call. Clients that send no slot mean
-// this one.
+// RoomCall is the slot of the one call of a room. A client that sends no slot
+// means this one.
 var RoomCall = SlotID{"m.call#ROOM"}
 
-// ParseSlotID checks the length, and that id is valid text.
+// ParseSlotID returns the SlotID for id. It checks the length, and that id is
+// valid text.
 func ParseSlotID(id string) (SlotID, error) {
 	if err := checkOpaque("slot id", id); err != nil {
 		return SlotID{}, err
@@ -193,11 +199,12 @@ func ParseSlotID(id string) (SlotID, error) {
 
 func (s SlotID) String() string { return s.id }
 
-// MemberID names one participation of a device in a slot (MSC4143): opaque
-// text of 1 to 255 bytes.
+// MemberID identifies one participation of a device in a slot (MSC4143). It is
+// opaque text of 1 to 255 bytes.
 type MemberID struct{ id string }
 
-// ParseMemberID checks the length, and that id is valid text.
+// ParseMemberID returns the MemberID for id. It checks the length, and that id
+// is valid text.
 func ParseMemberID(id string) (MemberID, error) {
 	if err := checkOpaque("member id", id); err != nil {
 		return MemberID{}, err

@@ -11,23 +11,25 @@ import (
 
 const (
 	// refusalTime is how long a server counts as requiring authentication after
-	// it did so once: until the next probe has had time for an answer.
+	// it has required it once. It ends when the next probe has had time for an
+	// answer.
 	refusalTime = 10*time.Minute + probeTimeout
-	// maxRefusals bounds the servers remembered of each class. One more replaces
-	// the one that refused longest ago.
+	// maxRefusals bounds how many servers of each class are remembered. One more
+	// server replaces the one that refused longest ago.
 	maxRefusals = 4096
-	// probeTimeout bounds one probe, the search for the API included.
+	// probeTimeout bounds one probe, including the search for the API.
 	probeTimeout = 15 * time.Second
 	// probers is how many servers are probed at once.
 	probers = 8
 )
 
-// ErrNeedsToken says that a server manages delayed events only for
-// authenticated requests, which a standalone service cannot make.
+// ErrNeedsToken says that a server manages delayed events only for requests
+// with authentication. A service without a registration cannot make such
+// requests.
 var ErrNeedsToken = errors.New("the homeserver manages delayed events only with an access token (401 M_MISSING_TOKEN)")
 
-// refusals remembers which servers require authentication, and until when.
-// Named servers and all others have separate places.
+// refusals remembers which servers require authentication, and until when. It
+// keeps named servers and all others apart.
 type refusals struct {
 	mu    sync.Mutex
 	until pair[*simplelru.LRU[ServerName, time.Time]]
@@ -45,7 +47,8 @@ func (d *DelayedEvents) learn(server ServerName, result Result) {
 	}
 }
 
-// add reports whether server was not in its class before.
+// add records that server requires authentication. It returns true if that was
+// not known before.
 func (r *refusals) add(server ServerName, named bool, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,7 +70,7 @@ func (r *refusals) has(server ServerName, named bool, now time.Time) bool {
 	return known && now.Before(until)
 }
 
-// of returns the servers remembered of a class. The lock is held.
+// of returns the remembered servers of a class. The caller holds the lock.
 func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 	class := r.until.of(named)
 	if *class == nil {
@@ -76,15 +79,16 @@ func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 	return *class
 }
 
-// Refuses reports whether server has required authentication in the last 10 min
-// or so, and has managed no event for this service since.
+// Refuses reports whether server has required authentication in about the last
+// 10 min, and has not managed an event for this service since.
 func (d *DelayedEvents) Refuses(server ServerName) bool {
 	return d.refusals.has(server, d.APIs.isNamed(server), time.Now())
 }
 
-// Manageable returns nil if delayed events of server can be managed, as far as
-// is known: its Client-Server API was found and requires no authentication.
-// Otherwise the error is [ErrNeedsToken] or a *[ClientAPIError].
+// Manageable returns nil unless it is known that delayed events of server
+// cannot be managed. For nil, the Client-Server API of server was found, and
+// does not require authentication as far as is known. Otherwise the error is
+// [ErrNeedsToken] or a *[ClientAPIError].
 func (d *DelayedEvents) Manageable(ctx context.Context, server ServerName) error {
 	if d.Refuses(server) {
 		return ErrNeedsToken
@@ -92,13 +96,14 @@ func (d *DelayedEvents) Manageable(ctx context.Context, server ServerName) error
 	return d.APIs.Check(ctx, server)
 }
 
-// nobodysDelay is an id that no server assigns.
+// nobodysDelay is a delay id that no server assigns to an event.
 var nobodysDelay = DelayID{"matrixrtc-auth-probe"}
 
-// Probe asks each server to restart an event that does not exist, to learn
-// which servers require authentication. A 404 M_NOT_FOUND means that the server
-// does not. Probe returns when all have answered, or ctx ends.
-// [DelayedEvents.Refuses] then returns the outcome.
+// Probe finds out which servers require authentication. It asks each server to
+// restart an event that does not exist. A server that answers 404 M_NOT_FOUND
+// does not require authentication. Probe returns when all servers have
+// answered, or ctx ends. After that, [DelayedEvents.Refuses] returns what it
+// found.
 func (d *DelayedEvents) Probe(ctx context.Context, servers []ServerName) {
 	var running sync.WaitGroup
 	permits := make(chan struct{}, probers)

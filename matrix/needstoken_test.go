@@ -41,10 +41,10 @@ func TestServerThatNeedsAToken(t *testing.T) {
 		if len(told) != 1 || told[0] != a {
 			t.Errorf("told of %v, want a.test once", told)
 		}
-		// What says nothing about authentication changes nothing.
+		// An answer that says nothing about authentication changes nothing.
 		answer(500, "")
 		answer(401, `{"errcode":"M_UNKNOWN_TOKEN"}`)
-		// Every 10 min it is probed, and may take 15 s to answer.
+		// The server is probed every 10 min, and may take 15 s to answer.
 		time.Sleep(10*time.Minute + 14*time.Second)
 		if !events.Refuses(a) {
 			t.Error("Refuses after 10 min 14 s: got false, want true until a probe can have been answered")
@@ -94,8 +94,9 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestKnownAPIDoesNotWait: an API that was known serves on while nobody tells
-// where it is now, and costs a restart no more than half of its time.
+// TestKnownAPIDoesNotWait checks that a known API is used while the search for
+// a new one gets no answer. A restart waits for the search at most half of its
+// time.
 func TestKnownAPIDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)

@@ -14,8 +14,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// That no file is left for a connection says nothing of the server: it is found
-// and asked at once when there is one again, and its name costs nobody a permit.
+// TestNoFileIsNoAnswer checks what happens if this process can open no file for
+// a connection: it learns nothing about the server, asks it as soon as a file
+// can be opened, and counts no failure.
 func TestNoFileIsNoAnswer(t *testing.T) {
 	for name, named := range map[string][]string{"named": {"a.test"}, "a stranger's": nil} {
 		t.Run(name, func(t *testing.T) {

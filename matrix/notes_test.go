@@ -22,13 +22,13 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// long is nearly the most that a header may have within the bounds of a head.
+// long is nearly as long as a header within the bounds of a head may be.
 var long = strings.Repeat("x", 15_000)
 
-// wordy are servers whose faults are told in as many words as they like.
+// wordy holds servers whose faults lead to errors with very long texts.
 var wordy = map[string]struct {
 	location string
-	names    []string // of the certificate, nil: the right ones
+	names    []string // the names in the certificate; nil for the right names
 }{
 	"redirect to no URL":          {location: "https://[" + long},
 	"redirect to a name":          {location: "https://" + long + ".test/"},
@@ -46,7 +46,7 @@ func longNames(n int) (names []string) {
 	return names
 }
 
-// newWordyWorld is a network in which every name is served by one server.
+// newWordyWorld returns a network in which one server serves every name.
 func newWordyWorld(t *testing.T, location string, names []string) (*world, *matrix.ClientAPIs) {
 	t.Helper()
 	w := newWorld(t)
@@ -67,8 +67,8 @@ func redirecting(location string) http.HandlerFunc {
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// wordyDial dials addr, whatever the name is; those that no name can be are not
-// found, as in DNS.
+// wordyDial dials addr for every name. A name that cannot exist is not found,
+// as in DNS.
 func wordyDial(addr string, dial dialer) dialer {
 	return func(ctx context.Context, network, asked string) (net.Conn, error) {
 		if host, _, _ := net.SplitHostPort(asked); len(host) > 255 {
@@ -80,8 +80,8 @@ func wordyDial(addr string, dial dialer) dialer {
 
 const maxNote = 200
 
-// TestNotesOfStrangers: whatever a server writes, what is kept and shown of it is
-// short, and stands on one line.
+// TestNotesOfStrangers checks that every text of a server that is kept or shown
+// is short and has one line.
 func TestNotesOfStrangers(t *testing.T) {
 	for name, c := range wordy {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +121,8 @@ func checkNote(t *testing.T, what, note string) {
 	}
 }
 
-// TestNotesTakeLittleMemory: a server that writes 15 kB leaves less than 10 kB.
+// TestNotesTakeLittleMemory checks that a server that writes 15 kB makes this
+// service keep less than 10 kB.
 func TestNotesTakeLittleMemory(t *testing.T) {
 	const names, most = 50, 10_000 // bytes
 	for name, c := range wordy {
@@ -151,7 +152,8 @@ func TestNotesTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// newWordyServer is [newWordyWorld] on loopback: the world's own pipes take memory.
+// newWordyServer is like newWordyWorld, but on loopback, because the pipes of a
+// world take memory.
 func newWordyServer(t *testing.T, location string, names []string) (*matrix.Resolver, *matrix.ClientAPIs) {
 	t.Helper()
 	if names == nil {
@@ -178,7 +180,7 @@ func liveBytes() uint64 {
 	return stats.HeapAlloc
 }
 
-// TestLongBaseURL: what a well-known document says is bounded where it is kept.
+// TestLongBaseURL checks that a long text in a well-known document is not kept.
 func TestLongBaseURL(t *testing.T) {
 	w := newWorld(t)
 	w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -195,8 +197,9 @@ func TestLongBaseURL(t *testing.T) {
 	}
 }
 
-// TestCrowdedDiscovery: that an address had no place for the question says
-// nothing of the server. It is asked again at once when there is one.
+// TestCrowdedDiscovery checks a request that fails because its address has too
+// many connections: this service learns nothing about the server, and asks it
+// as soon as there is a free connection.
 func TestCrowdedDiscovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -214,7 +217,8 @@ func TestCrowdedDiscovery(t *testing.T) {
 		transport.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return w.Dial(ctx, network, "192.0.2.1:443")
 		}
-		// Longer than a discovery takes: the two must not end at one moment.
+		// This takes longer than a discovery, so that both do not end at the same
+		// time.
 		go transport.Get(t.Context(), outbound.Route{Scheme: "https", Addr: "192.0.2.1:443", TLSName: "slow.test"},
 			"slow.test", "/.well-known/matrix/server", 1000)
 		synctest.Wait()

@@ -19,12 +19,12 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// OpenIDToken is what a client gets from its homeserver to prove its user to a
-// third party (Client-Server API, "OpenID"). It does not prove a device, a room
-// membership, or that the token was meant for this service.
+// OpenIDToken is a token that a client gets from its homeserver, to prove its
+// user to a third party (Client-Server API, "OpenID"). It does not prove a
+// device, a membership in a room, or that the token was meant for this service.
 type OpenIDToken struct {
 	AccessToken secret.Text
-	Server      ServerName // matrix_server_name: the server that can say whose the token is
+	Server      ServerName // matrix_server_name: the server that says whose the token is
 }
 
 // The bounds of a verification.
@@ -34,14 +34,14 @@ const (
 	maxErrCode           = 64
 )
 
-// The bounds on running verifications; more wait. A server that takes the full
-// 10 s for every answer holds at most 64 of the permits of all strangers'
-// servers, and none of those of the named servers. A verification holds about
-// 40 kB.
+// The bounds on verifications that run at once; further verifications wait. A
+// server that takes the full 10 s for every answer holds at most 64 of the
+// permits for strangers' servers, and no permits for named servers. A
+// verification takes about 40 kB.
 //
-// Strangers may have many such servers. So one client network can have no more
-// than half of the permits; the other half is for networks that have few
-// (otherAskers).
+// A stranger may have many such servers. So one client network gets at most
+// half of the permits (otherAskers). The other half is for networks that hold
+// few permits.
 var (
 	namedVerifications = semaphore.Bounds{Total: 1024, PerKey: 512}
 	otherVerifications = semaphore.Bounds{PerKey: 64}
@@ -49,25 +49,25 @@ var (
 	otherAskers        = semaphore.Bounds{Total: 512, Share: 8}
 )
 
-// Verifier asks homeservers whose an OpenID token is. Named servers and all
-// others use separate connections and separate bounds.
+// Verifier asks homeservers whose an OpenID token is. It uses separate
+// connections and separate bounds for named servers and for all others.
 type Verifier struct {
 	Resolver *Resolver
-	// Timeout bounds one whole verification, discovery and retries included. Zero
-	// means 10 s.
+	// Timeout bounds one whole verification, including discovery and retries.
+	// Zero means 10 s.
 	Timeout time.Duration
-	// Trials, if set, limits how often clients make this service ask servers that
-	// may be no homeservers ([NewTrialLimiter]).
+	// Trials, if set, limits how often clients make this service ask a server
+	// that may be no homeserver ([NewTrialLimiter]).
 	Trials ratelimit.Limiter[netip.Prefix]
-	// Observe, if set, gets the time that a homeserver took to answer.
+	// Observe, if set, is called with the time that a homeserver took to answer.
 	Observe func(took time.Duration)
 
 	uses uses
 }
 
-// Verify asks token.Server whose token it is, and returns that user, who is
-// always a user of that server. If claimed is not zero, it must be that user.
-// from is the client's network, among which the bounds are shared. Errors are
+// Verify asks token.Server whose token it is, and returns that user. The user
+// is always of token.Server, and is claimed, unless claimed is zero. from is
+// the client's network: the bounds are shared among networks. Errors are
 // *[VerifyError].
 func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID, from netip.Prefix) (UserID, error) {
 	if !claimed.IsZero() && claimed.Server() != token.Server {
@@ -87,12 +87,13 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 		return UserID{}, err
 	case !claimed.IsZero() && claimed != user:
 		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
-			Err: errors.New("the token is another user's")}
+			Err: errors.New("the token belongs to another user than the request claims")}
 	}
 	return user, nil
 }
 
-// tryAsk asks the server, unless the client's network has used up its trials.
+// tryAsk asks the server whose token it is, unless the client's network has no
+// trials left.
 func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	c := v.Resolver.class(token.Server)
 	end, err := v.try(c, token.Server, from)
@@ -101,7 +102,7 @@ func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Pre
 	}
 	user, err := v.ask(ctx, c, token, from)
 	if ctx.Err() != nil && err != nil {
-		end(ctx.Err()) // a client that leaves proves nothing about the server
+		end(ctx.Err()) // if the client has left, nothing was learned about the server
 	} else {
 		end(err)
 	}
@@ -131,10 +132,10 @@ func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from ne
 	return UserID{}, err
 }
 
-// admit waits until from and server both have a permit. release gives both
-// back. A caller that waits for one permit does not hold the other. So a slow
-// server keeps no client from another server, and a busy network keeps no other
-// network from a server.
+// admit waits until from has a permit and server has one. release gives both
+// permits back. A caller that waits for one permit does not hold the other. So
+// a slow server keeps no client from another server, and a busy network keeps
+// no other network from a server.
 func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix) (release func(), err error) {
 	for {
 		leave, err := c.askers.Acquire(ctx, from)
@@ -159,8 +160,8 @@ func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix)
 	}
 }
 
-// waitCause returns the cause of a wait that failed: the client left, or no
-// permit was free.
+// waitCause returns the cause if a wait for a permit failed: the client left,
+// or no permit was free.
 func waitCause(err error) Cause {
 	if errors.Is(err, context.Canceled) {
 		return CauseCanceled
@@ -168,9 +169,10 @@ func waitCause(err error) Cause {
 	return CauseBusy
 }
 
-// resolveCause returns the cause of a failed discovery: this service was busy,
-// or the request ended too early. A panic counts as busy, so that the client is
-// not blamed.
+// resolveCause returns the cause if discovery failed: this service was busy, or
+// the request ended too early. If discovery panicked, the cause is that this
+// service was busy, so that the panic does not count as a failure of the
+// client.
 func resolveCause(err error) Cause {
 	if _, ours := errors.AsType[*fault.Error](err); ours {
 		return CauseBusy
@@ -181,7 +183,8 @@ func resolveCause(err error) Cause {
 	return Cause(outbound.Cause(err))
 }
 
-// askAny asks the destination's addresses in turn until it can reach one.
+// askAny asks at the destination's addresses, one after another, until it can
+// reach one.
 func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token OpenIDToken) (user UserID, err error) {
 	if c.isNamed {
 		defer func() { v.uses.note(token.Server, d, err) }()
@@ -232,7 +235,7 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 	return user, nil
 }
 
-// refused returns the error of an answer other than 200.
+// refused returns the error for an answer other than 200.
 func refused(server ServerName, reached string, answer outbound.Answer) *VerifyError {
 	code := errCode(answer.Body)
 	e := &VerifyError{Cause: CauseStatus, Server: server, Addr: reached, Status: answer.Status,
@@ -248,17 +251,19 @@ func refused(server ServerName, reached string, answer outbound.Answer) *VerifyE
 }
 
 // isElsewhere reports whether the answer comes from a program that speaks
-// Matrix but has no federation API: another listener of the homeserver, or
-// another program.
+// Matrix but has no federation API. That may be another listener of the
+// homeserver, or another program.
 func isElsewhere(status int, code string) bool {
 	return status == http.StatusNotFound && code == codeUnrecognized
 }
 
-// userInfoPath is the endpoint up to the token.
+// userInfoPath is the path and query of a userinfo request, without the token
+// at the end.
 const userInfoPath = "/_matrix/federation/v1/openid/userinfo?access_token="
 
-// foreignError names the server in sub, unless that contains the token: a
-// server that sends the token back must not get it into the log.
+// foreignError returns an error that names the server of the user in sub. It
+// leaves out the name if the name contains the token: a server that sends the
+// token back must not get it into the log.
 func foreignError(server ServerName, accessToken secret.Text) error {
 	if strings.Contains(server.String(), accessToken.Reveal()) {
 		return errors.New("sub is a user of another server")

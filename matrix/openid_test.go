@@ -75,8 +75,8 @@ func wantNoToken(t *testing.T, err error, token matrix.OpenIDToken) {
 	}
 }
 
-// TestAServerThatSendsTheTokenBack: whatever it makes of the request, no error
-// shows the token.
+// TestAServerThatSendsTheTokenBack checks that no error shows the token,
+// however the server sends it back.
 func TestAServerThatSendsTheTokenBack(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()
@@ -135,7 +135,7 @@ func TestHalfDeadConnectionCostsAShortRetry(t *testing.T) {
 		synctest.Wait()
 		close(gate)
 		wg.Wait()
-		// They all go dead: what is sent on them gets no answer.
+		// From now on, none of these connections gets an answer.
 		w.Freeze("a.test:8448")
 		start := time.Now()
 		for range 5 {

@@ -11,11 +11,11 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// credentials say who asks about a delayed event. The zero value is a request
-// without authentication.
+// credentials say who asks about a delayed event. The zero value means a
+// request without authentication.
 type credentials struct {
 	token secret.Text
-	owner UserID // the user to act as; zero for the application service itself
+	owner UserID // the user to act as; zero to act as the application service itself
 }
 
 func (c credentials) addTo(req *http.Request) {
@@ -36,29 +36,30 @@ func (d *DelayedEvents) credentials(server ServerName, owner UserID) credentials
 	return credentials{d.AppService.Token, owner}
 }
 
-// Authenticates reports whether delayed events of server's users are managed
-// with the as_token. The homeserver does not limit such requests while the
+// Authenticates reports whether this service manages delayed events of server's
+// users with the as_token. The homeserver does not limit such requests if the
 // registration says rate_limited: false.
 func (d *DelayedEvents) Authenticates(server ServerName) bool {
 	return d.AppService != nil && d.AppService.Server == server
 }
 
-// DelayedEvent is what a homeserver tells the owner of a delayed event.
+// DelayedEvent is what a homeserver tells the owner of a delayed event about
+// it.
 type DelayedEvent struct {
-	Room  string // id of the Matrix room
+	Room  string // the id of the Matrix room
 	Delay time.Duration
 }
 
-// LookUp returns a delayed event of owner, a user of the homeserver at which
-// this service is registered. Errors are *[DelayError]. ResultGone says that
-// owner has no such event.
+// LookUp asks for a delayed event of owner, who must be a user of the
+// homeserver at which this service is registered. Errors are *[DelayError].
+// ResultGone says that owner has no such event.
 func (d *DelayedEvents) LookUp(ctx context.Context, owner UserID, id DelayID) (DelayedEvent, error) {
 	server := owner.Server()
 	fail := func(err error) (DelayedEvent, error) {
 		return DelayedEvent{}, &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
 	}
 	if !d.Authenticates(server) {
-		return fail(errors.New("this service is not registered there"))
+		return fail(errors.New("this service is not registered at that homeserver"))
 	}
 	api, err := d.APIs.Find(ctx, server)
 	if err != nil {
@@ -79,8 +80,8 @@ func (d *DelayedEvents) LookUp(ctx context.Context, owner UserID, id DelayID) (D
 	return event, nil
 }
 
-// parseDelayedEvent reads the answer of Synapse, and of homeservers that call
-// the field "delay".
+// parseDelayedEvent reads a delayed event in the form of Synapse, and in the
+// form of homeservers that call the field "delay".
 func parseDelayedEvent(body []byte) (DelayedEvent, error) {
 	var event struct {
 		Room    string `json:"room_id"`

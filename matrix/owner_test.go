@@ -13,15 +13,16 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// owning is a homeserver at which the service is registered, and the delayed
-// events of its users.
+// owning returns a homeserver at which this service is registered, and the
+// DelayedEvents of its users.
 func owning(t *testing.T) (*matrixtest.Server, *matrix.DelayedEvents) {
 	t.Helper()
 	s, api, _ := registered(t)
 	return s, &matrix.DelayedEvents{APIs: api.APIs, AppService: api}
 }
 
-// TestEventsAreManagedAsTheirOwner: also where nobody else may.
+// TestEventsAreManagedAsTheirOwner checks that events are managed as their
+// owner, even if the homeserver allows that to nobody else.
 func TestEventsAreManagedAsTheirOwner(t *testing.T) {
 	s, events := owning(t)
 	s.RequireToken(true)
@@ -40,8 +41,8 @@ func TestEventsAreManagedAsTheirOwner(t *testing.T) {
 	}
 }
 
-// TestCredentialsGoToOneServer: the owner's name goes to the homeserver of the
-// registration, and the token to no other.
+// TestCredentialsGoToOneServer checks that the owner's name and the token are
+// sent only to the homeserver of the registration.
 func TestCredentialsGoToOneServer(t *testing.T) {
 	s, events := owning(t)
 	other := matrixtest.NewServer(matrixtest.SignedBy(s.CA()))
@@ -64,9 +65,9 @@ func TestCredentialsGoToOneServer(t *testing.T) {
 	}
 }
 
-// TestRefusedCredentialsSayNothingOfTheEvent: a homeserver that does not let us
-// act as somebody has the event still. The answer without credentials counts,
-// and the operator hears of it once.
+// TestRefusedCredentialsSayNothingOfTheEvent checks a homeserver that does not
+// let this service act as the owner: the event may still exist. The answer to a
+// request without credentials counts, and the operator is told once.
 func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -114,9 +115,9 @@ func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
 	}
 }
 
-// TestOneRefusedOwnerIsNotAllOfThem: where delayed events need authentication, an
-// owner who has left the room is refused with the as_token and without. That says
-// nothing about the leaves of others.
+// TestOneRefusedOwnerIsNotAllOfThem checks a homeserver that requires
+// authentication. It refuses an owner who has left the room, with the as_token
+// and without. This must not affect the leaves of others.
 func TestOneRefusedOwnerIsNotAllOfThem(t *testing.T) {
 	s, events := owning(t)
 	s.ScriptDelayed(func(w http.ResponseWriter, r *http.Request, _, _ string) bool {
@@ -160,11 +161,12 @@ func TestLookUp(t *testing.T) {
 	}
 }
 
-// TestLookUpAnswers: both names of the delay, and what is no answer.
+// TestLookUpAnswers checks both names of the field with the delay, and answers
+// that are not valid.
 func TestLookUpAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		body string
-		want time.Duration // 0: an error
+		want time.Duration // the delay; 0 if there is an error
 	}{
 		{`{"room_id":"!r:a","delay_ms":18000}`, 18 * time.Second},
 		{`{"room_id":"!r:a","delay":18000}`, 18 * time.Second},
@@ -185,7 +187,7 @@ func TestLookUpAnswers(t *testing.T) {
 	}
 }
 
-// lookUpAnswer looks an event up at a homeserver that answers body.
+// lookUpAnswer looks up an event at a homeserver that answers with body.
 func lookUpAnswer(t *testing.T, body string) (matrix.DelayedEvent, error) {
 	t.Helper()
 	w := newWorld(t, "a.test")

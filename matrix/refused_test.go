@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// However many strangers' servers ask for authentication, that of a named one is
-// not forgotten, nor are those that asked last.
+// TestStrangersRefusalsForgetNobody checks that this service remembers that a
+// named server requires authentication, however many strangers' servers do. It
+// also remembers the strangers' servers that refused last.
 func TestStrangersRefusalsForgetNobody(t *testing.T) {
 	named := ServerName{"named.test"}
 	events := &DelayedEvents{APIs: &ClientAPIs{Servers: Servers{Named: func(s ServerName) bool { return s == named }}}}

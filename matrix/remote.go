@@ -11,13 +11,14 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// federateTimeout is less than the 30 s that Synapse waits for this service's
-// answer. Synapse calls a slow remote server four times.
+// federateTimeout bounds a request to another homeserver. It is less than the
+// 30 s for which Synapse waits for this service's answer. Synapse calls a slow
+// remote server up to four times in that time.
 const federateTimeout = 20 * time.Second
 
-// remoteBounds bound the running requests to other homeservers, each of which
-// holds a connection to the own homeserver. A few slow servers can take no more
-// than half of the permits.
+// remoteBounds bounds the requests to other homeservers that run at once. Each
+// holds a connection to our own homeserver. A few slow servers get at most half
+// of the permits.
 var remoteBounds = semaphore.Bounds{Total: 256, PerKey: 64, Share: 8}
 
 // The paths of requests to other homeservers.
@@ -31,7 +32,7 @@ const (
 // RemoteError says that another homeserver returned no token.
 type RemoteError struct {
 	Server ServerName // the server that was asked
-	Status int        // the status of its answer; 0 if there was none, or if the own homeserver did not pass it on
+	Status int        // the status of its answer; 0 if there was none, or if our own homeserver did not pass it on
 	Err    error
 }
 
@@ -40,12 +41,12 @@ func (e *RemoteError) Error() string {
 }
 func (e *RemoteError) Unwrap() error { return e.Err }
 
-var errTooManyRemote = errors.New("too many requests to slow homeservers are under way")
+var errTooManyRemote = errors.New("too many requests to slow homeservers are in progress")
 
 // RemoteToken makes Server ask the homeserver destination for a token of its
-// SFU (MSC4512, MSC4195), and returns the content of a 200 answer. If the path
-// with the prefix does not exist, it tries the one without. Errors are
-// *[RemoteError].
+// SFU (MSC4512, MSC4195). It returns the content of a 200 answer. If
+// destination does not know the path with the MSC's prefix, it tries the path
+// without the prefix. Errors are *[RemoteError].
 func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
 	defer cancel()

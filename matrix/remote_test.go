@@ -16,14 +16,15 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestASlowServerDoesNotHoldOthersUp: requests to one are bounded, wait no
-// longer than any, and leave room for others.
+// TestASlowServerDoesNotHoldOthersUp checks that requests to one slow server
+// are bounded in number and time, and that requests to other servers do not
+// wait for them.
 func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")
 		var slow atomic.Int32
 		w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodGet { // no well-known document: the name is the API's
+			if r.Method == http.MethodGet { // there is no well-known document, so the API is at the server name
 				rw.WriteHeader(http.StatusNotFound)
 				return
 			}
@@ -40,7 +41,7 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 			_, err := api.RemoteToken(t.Context(), matrixtest.ServerName(t, server), json.RawMessage(`{}`))
 			return err
 		}
-		if err := ask("fast.test"); err != nil { // finds the API
+		if err := ask("fast.test"); err != nil { // this finds the API
 			t.Fatal(err)
 		}
 		start := time.Now()
@@ -66,8 +67,8 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 	})
 }
 
-// TestASlowServerIsAskedOnce: our homeserver asks it several times by itself. A
-// second request on another connection would double that.
+// TestASlowServerIsAskedOnce checks that a slow request is not repeated on
+// another connection, because our homeserver repeats it already.
 func TestASlowServerIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")
@@ -83,7 +84,7 @@ func TestASlowServerIsAskedOnce(t *testing.T) {
 			io.WriteString(rw, `{"status":200,"content":{"jwt":"x"}}`)
 		}))
 		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
-		for range 2 { // the second time on a connection that was used before
+		for range 2 { // the second time uses a connection that was used before
 			if _, err := api.RemoteToken(t.Context(), matrixtest.ServerName(t, "b.test"), json.RawMessage(`{}`)); err != nil {
 				t.Fatal(err)
 			}

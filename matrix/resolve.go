@@ -16,10 +16,11 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// The bounds on discoveries, waiting callers and running ones. Strangers choose
-// the server names. So at their servers one client network can have no more
-// than half of the permits; the other half is for networks that have few. With
-// 16 networks that ask for as much as they can get, a fifth stays free.
+// The bounds on callers that wait for discoveries, and on discoveries that run
+// at once. Strangers choose the server names. So at strangers' servers one
+// client network gets at most half of the permits. The other half is for
+// networks that hold few permits. If 16 networks ask for as much as they can
+// get, a fifth of the permits stays free.
 //
 // A discovery goes on when its callers have left.
 var (
@@ -29,16 +30,16 @@ var (
 )
 
 const (
-	// locateLifetime is how long SRV answers are used: the system's resolver does
-	// not return their TTL.
+	// locateLifetime is how long the answers to SRV queries are used. It is a
+	// constant because the system's resolver does not return their TTL.
 	locateLifetime = time.Hour
 	// resolveTimeout bounds one discovery, however many callers wait for it.
 	resolveTimeout = 8 * time.Second
-	// cacheSize bounds the servers remembered of each class: named servers, and
-	// others, whose names strangers choose.
+	// cacheSize bounds how many servers of each class are remembered. There are
+	// two classes: named servers, and others, whose names strangers choose.
 	cacheSize = 4096
-	// maxTargets bounds the SRV targets that are tried. The owner of a name
-	// chooses them, and every request would dial them all.
+	// maxTargets bounds how many SRV targets are tried. The owner of a name
+	// chooses the targets, and every request would dial them all.
 	maxTargets = 4
 )
 
@@ -56,34 +57,34 @@ type Resolver struct {
 	classes pair[class]
 }
 
-// class holds the cache of one class of servers, and the bounds on requests to
-// them.
+// class holds the cache for one class of servers, and the bounds on requests to
+// these servers.
 type class struct {
 	isNamed      bool
 	transport    *outbound.Transport
-	askers       *semaphore.Keyed[netip.Prefix] // the verifications of each client network
-	budget       *semaphore.Keyed[ServerName]   // the verifications at each server
+	askers       *semaphore.Keyed[netip.Prefix] // bounds the verifications of each client network
+	budget       *semaphore.Keyed[ServerName]   // bounds the verifications at each server
 	wellKnown    *http.Client
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
 	discoveries  *inquiry.Inquiries[ServerName, netip.Prefix, discovery]
-	records      *lru.Cache[ServerName, record] // only of servers that are not named
+	records      *lru.Cache[ServerName, record] // what is known of each server; only for servers that are not named
 }
 
-// found is the result of one discovery. It is immutable.
+// found is the result of one discovery. It never changes.
 type found struct {
 	at          time.Time // when the destination was found
 	expires     time.Time // until when the destination is used
 	destination Destination
 
-	delegated ServerName // from the last good well-known document; zero if there is none
+	delegated ServerName // the server name in the last good well-known document; zero if there is none
 	fetched   time.Time  // when that document was fetched
-	validTo   time.Time  // until when the document, or a definite "none", need not be fetched again
-	absent    int        // how many definite "none" came in a row
-	open      bool       // the last fetch got no definite answer
-	kept      bool       // open is set, and an earlier good document is still used
+	validTo   time.Time  // until when the document, or the definite answer that there is none, need not be fetched again
+	absent    int        // how many definite answers in a row said that there is no document
+	open      bool       // the last fetch of the document got no definite answer
+	kept      bool       // open is true, and an earlier good document is still used
 	gap       Gap        // "" after a good document or a 404
-	note      string     // why there is no delegation, or only an old one
+	note      string     // why the server delegates to no other, or why only an old document is used
 	doubted   bool       // a request to the destination failed, so all steps must be repeated
 }
 
@@ -102,18 +103,18 @@ func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, a
 	c.askers = semaphore.New[netip.Prefix](askers)
 	c.budget = semaphore.New[ServerName](verifications)
 	c.wellKnown = wellKnownClient(transport)
-	c.cache, _ = lru.New[ServerName, *found](cacheSize) // only a size ≤ 0 fails
+	c.cache, _ = lru.New[ServerName, *found](cacheSize) // it fails only for a size ≤ 0
 	c.records, _ = lru.New[ServerName, record](cacheSize)
 }
 
-// class returns the class of server.
+// class returns what is kept for the class of server.
 func (r *Resolver) class(server ServerName) *class {
 	r.init()
 	return r.classes.of(r.isNamed(server))
 }
 
-// Resolve returns where to reach server, for a client of the network from. A
-// server without any record is tried at port 8448, so Resolve fails only when
+// Resolve returns where to reach server. It is for a client of the network
+// from. If a server has no record, port 8448 is tried; so Resolve fails only if
 // ctx ends or this service is busy.
 func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Prefix) (Destination, error) {
 	if base, ok := r.Overrides[server]; ok {
@@ -129,8 +130,8 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Pr
 	}
 	find := func(ctx context.Context) discovery { return r.find(ctx, c, server) }
 	if ok && known.kept && time.Now().Before(known.fetched.Add(maxWellKnown)) {
-		// The last refresh failed, and this one may be as slow. So the caller uses
-		// the last good answer and does not wait.
+		// The last refresh failed, and this refresh may be as slow. So the caller
+		// does not wait for it, and uses the last good answer.
 		c.discoveries.Hint(ctx, server, from, find)
 		return known.destination, nil
 	}
@@ -141,7 +142,7 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Pr
 	return answer.destination, answer.err
 }
 
-// discovery is the result of one discovery. Its error is an
+// discovery is what one discovery returns. Its error is an
 // *[inquiry.BusyError].
 type discovery struct {
 	destination Destination
@@ -163,14 +164,14 @@ func (r *Resolver) find(ctx context.Context, c *class, server ServerName) discov
 		return discovery{err: err}
 	}
 	if other, ok := c.cache.Get(server); ok && other != old && now.open && !other.open && time.Now().Before(other.expires) {
-		return discovery{destination: other.destination} // another caller has discovered it meanwhile
+		return discovery{destination: other.destination} // another caller has discovered the server in the meantime
 	}
 	c.cache.Add(server, now)
 	return discovery{destination: now.destination}
 }
 
 // Prefer makes later requests try the i-th address of destination first,
-// because the ones before it did not answer.
+// because the addresses before it did not answer.
 func (r *Resolver) Prefer(server ServerName, destination Destination, i int) {
 	c := r.class(server)
 	known, ok := c.cache.Get(server)

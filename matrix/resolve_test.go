@@ -12,16 +12,16 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestResolutionTable goes through every row of the specification's table:
-// each is a homeserver that can be reached in that row's way only.
+// TestResolutionTable checks every row of the specification's table. Each row
+// has a homeserver that can be reached only in that row's way.
 func TestResolutionTable(t *testing.T) {
 	rows := []struct {
 		row, server string
-		wellKnown   string // m.server, served at server:443
+		wellKnown   string // the m.server in the document at server:443
 		srv         map[string]string
-		at          string // host:port where the homeserver listens
+		at          string // the host:port at which the homeserver listens
 		certificate string
-		host        string // the Host header that it must get
+		host        string // the Host header that the homeserver must get
 	}{
 		{row: "1 IPv4", server: "192.0.2.1", at: "192.0.2.1:8448", certificate: "192.0.2.1", host: "192.0.2.1"},
 		{row: "1 IPv4 and port", server: "192.0.2.1:99", at: "192.0.2.1:99", certificate: "192.0.2.1", host: "192.0.2.1:99"},
@@ -154,8 +154,8 @@ func TestBrokenDNSIsNoAnswer(t *testing.T) {
 	})
 }
 
-// TestSRVTargetsAreBounded: one request does not become a scan of ports that a
-// stranger has chosen.
+// TestSRVTargetsAreBounded checks that strangers cannot use one request to scan
+// many ports.
 func TestSRVTargetsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds the time for which a server may forbid requests.
+// maxRetryAfter bounds how long a server may forbid requests by a 429.
 const maxRetryAfter = time.Hour
 
 // retryAfter returns how long a server that answered 429 wants no requests, at
-// most an hour. It reads the header Retry-After (seconds or a date), else
-// retry_after_ms in the body. It is zero if there is neither.
+// most an hour. It reads the header Retry-After (seconds or a date). Without
+// that header it reads retry_after_ms in the body. It returns zero if the
+// server said neither.
 func retryAfter(header string, body []byte, now time.Time) time.Duration {
 	var document struct {
 		Milliseconds float64 `json:"retry_after_ms"`

@@ -9,13 +9,13 @@ type Servers struct {
 	// Named reports whether the operator named the server. nil means that none is
 	// named.
 	Named func(ServerName) bool
-	// NamedTransport and OtherTransport carry every request to servers that
-	// the operator named, and to all others.
+	// NamedTransport carries every request to servers that the operator named.
+	// OtherTransport carries every request to all other servers.
 	NamedTransport, OtherTransport *outbound.Transport
 }
 
-// isNamed reports whether server is in the class of named servers. Every other
-// decision about classes uses it.
+// isNamed reports whether server is in the class of named servers. All code
+// that distinguishes the classes calls it.
 func (s Servers) isNamed(server ServerName) bool { return s.Named != nil && s.Named(server) }
 
 // transport returns the transport of a class.
@@ -26,10 +26,10 @@ func (s Servers) transport(named bool) *outbound.Transport {
 	return s.OtherTransport
 }
 
-// pair holds one T for each class of servers: its cache and its bounds.
+// pair holds two values, one for each class of servers.
 type pair[T any] struct{ named, others T }
 
-// of returns the T of a class.
+// of returns the value for a class.
 func (p *pair[T]) of(named bool) *T {
 	if named {
 		return &p.named

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestSlowServersOfOneNetwork has one network ask many servers that never answer,
-// for as many verifications as there can be and more. The request of another
-// network is answered as if nobody else were there.
+// TestSlowServersOfOneNetwork makes one network ask many servers that never
+// answer, for more verifications than may run at once. It checks that a request
+// of another network is answered as fast as without them.
 func TestSlowServersOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const names, requests = 20, 1200
@@ -39,6 +39,6 @@ func TestSlowServersOfOneNetwork(t *testing.T) {
 		if took := time.Since(start); err != nil || took > time.Second {
 			t.Errorf("an honest request of another network: got %v after %v, want no error within 1 s", err, took)
 		}
-		time.Sleep(30 * time.Second) // until all have given up
+		time.Sleep(30 * time.Second) // until all verifications have given up
 	})
 }

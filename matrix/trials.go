@@ -9,35 +9,36 @@ import (
 	"matrixrtc-auth/internal/ratelimit"
 )
 
-// NewTrialLimiter returns the limit of trials per client network. A trial is a
-// request that makes this service ask a server not yet known to be a
-// homeserver. The limit is as strict as that of failed verifications. It bounds
-// requests that do not count as failures, so that nobody scans networks or
-// floods a host through this service.
+// NewTrialLimiter returns the limit of trials for each client network. A trial
+// is a request that makes this service ask a server that is not yet known to be
+// a homeserver. The limit is as strict as that of failed verifications. It also
+// counts requests that are no failures, so that nobody can scan networks or
+// flood a host through this service.
 func NewTrialLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }
 
 const (
-	// provenTime is how long a server counts as a homeserver after it answered
-	// like one.
+	// provenTime is how long a server counts as a homeserver after it has
+	// answered like one.
 	provenTime = time.Hour
-	// deadTime is how long this service does not ask a server again after it could
-	// not reach it. Requests for that server cost no trial meanwhile.
+	// deadTime is how long this service does not ask a server again after it
+	// could not reach the server. In that time, requests for the server cost no
+	// trial.
 	deadTime = 2 * time.Second
 )
 
-// record is what trials have shown of a server that is not named.
+// record is what trials have shown of a server that the operator did not name.
 type record struct {
-	proven time.Time // until when it counts as a homeserver
-	dead   time.Time // until when it is not asked again
-	cause  Cause     // why it was not reached
+	proven time.Time // until when the server counts as a homeserver
+	dead   time.Time // until when the server is not asked again
+	cause  Cause     // why the server could not be reached
 	addr   string
 }
 
-// try begins a trial of server, unless it is proven to be a homeserver. The
-// caller must call end with the outcome. An error says that the server must not
-// be asked now.
+// try begins a trial of server, unless server is known to be a homeserver. The
+// caller must call end with the result of the request. An error says that
+// server must not be asked now.
 func (v *Verifier) try(c *class, server ServerName, from netip.Prefix) (end func(error), err error) {
 	if c.isNamed || !v.Trials.Limits() {
 		return func(error) {}, nil
@@ -62,11 +63,11 @@ func (v *Verifier) try(c *class, server ServerName, from netip.Prefix) (end func
 }
 
 var (
-	errDead   = errors.New("it could not be reached a moment ago, and was not asked again")
+	errDead   = errors.New("the server could not be reached a moment ago, so it was not asked again")
 	errTrials = errors.New("the client's network has named too many servers that are not homeservers")
 )
 
-// learn records what the outcome of a request shows of server.
+// learn records what the error err of a request shows about server.
 func (c *class) learn(server ServerName, known record, err error) {
 	now := time.Now()
 	switch {

@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// trying runs f in a world whose verifier limits trials.
+// trying calls f with a world whose verifier limits trials.
 func trying(t *testing.T, named []string, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -24,7 +24,7 @@ func trying(t *testing.T, named []string, f func(t *testing.T, w *world)) {
 	})
 }
 
-// ask has server asked about a bad token for the n-th client, and returns the
+// ask verifies a bad token at server, for the n-th client, and returns the
 // cause of the failure.
 func (w *world) ask(t *testing.T, server string, n int) matrix.Cause {
 	t.Helper()
@@ -41,7 +41,7 @@ func badToken(t *testing.T, server string) matrix.OpenIDToken {
 	return matrix.OpenIDToken{AccessToken: secret.New("bad"), Server: matrixtest.ServerName(t, server)}
 }
 
-// times counts how often addr was dialled.
+// times returns how often addr was dialled.
 func (w *world) times(addr string) (n int) {
 	for _, dialled := range w.Dials() {
 		if dialled == addr {
@@ -51,8 +51,9 @@ func (w *world) times(addr string) (n int) {
 	return n
 }
 
-// TestTrialsOfDeadServers: a client cannot have us search for servers without
-// end, and that is nothing to others, nor at servers that are known.
+// TestTrialsOfDeadServers checks that one client cannot make this service
+// search for any number of servers. The limit does not affect other clients, or
+// servers that are known.
 func TestTrialsOfDeadServers(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		w.Serve("known.test:8448", &matrixtest.Homeserver{})
@@ -84,7 +85,8 @@ func TestTrialsOfDeadServers(t *testing.T) {
 	})
 }
 
-// TestTrialsOfWebsites: what answers, but is no homeserver, costs as well.
+// TestTrialsOfWebsites checks that a server that answers, but is no homeserver,
+// costs a trial.
 func TestTrialsOfWebsites(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		page := func(status int) http.HandlerFunc {
@@ -106,7 +108,8 @@ func TestTrialsOfWebsites(t *testing.T) {
 	})
 }
 
-// TestHomeserversCostNoTrial, whatever they answer.
+// TestHomeserversCostNoTrial checks that a homeserver costs no trial, whatever
+// it answers.
 func TestHomeserversCostNoTrial(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		for i := range 200 {
@@ -124,8 +127,8 @@ func TestHomeserversCostNoTrial(t *testing.T) {
 	})
 }
 
-// TestADeadServerIsLeftAlone for a moment: those who ask again cost no trial, and
-// nothing is dialled.
+// TestADeadServerIsLeftAlone checks that a server that could not be reached is
+// not dialled again for a moment. Requests for it cost no trial in that time.
 func TestADeadServerIsLeftAlone(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		const server = "dead.test:1234"
@@ -145,7 +148,8 @@ func TestADeadServerIsLeftAlone(t *testing.T) {
 	})
 }
 
-// TestAClientThatLeavesDeclaresNobodyDead.
+// TestAClientThatLeavesDeclaresNobodyDead checks that a server does not count
+// as dead because a client has left.
 func TestAClientThatLeavesDeclaresNobodyDead(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		const server = "slow.test:1234"
@@ -162,7 +166,8 @@ func TestAClientThatLeavesDeclaresNobodyDead(t *testing.T) {
 	})
 }
 
-// TestNamedServersAreNotOnTrial.
+// TestNamedServersAreNotOnTrial checks that named servers cost no trial, and
+// are always dialled.
 func TestNamedServersAreNotOnTrial(t *testing.T) {
 	trying(t, []string{"own.test"}, func(t *testing.T, w *world) {
 		for i := range 100 {

@@ -6,8 +6,8 @@ import (
 	"errors"
 )
 
-// parseUserInfo reads the user id from {"sub": …}. Its errors quote nothing,
-// since the answer may hold the token.
+// parseUserInfo returns the user id in {"sub": …}. Its errors quote nothing of
+// the answer, because the answer may hold the token.
 func parseUserInfo(body []byte) (UserID, error) {
 	subject, plain := plainSubject(body)
 	if !plain {
@@ -27,8 +27,8 @@ func parseUserInfo(body []byte) (UserID, error) {
 }
 
 // plainSubject reads {"sub":"…"} as nearly all homeservers write it: with no
-// other field, and only printable ASCII without escapes. For anything else ok
-// is false. That takes an eighth of the time of encoding/json
+// other field, and with only printable ASCII and no escapes. For any other body
+// ok is false. It takes an eighth of the time of encoding/json
 // (BenchmarkUserInfo).
 func plainSubject(body []byte) (subject string, ok bool) {
 	rest, begins := bytes.CutPrefix(body, []byte(`{"sub":"`))

@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// Use is the outcome of the requests to a server that the operator named.
+// Use says how the requests to one server that the operator named have ended.
 type Use struct {
 	Server      ServerName
-	Destination Destination // of the last request
+	Destination Destination // where the last request was sent
 	Since       time.Time   // when the first request to Destination was made
 	At          time.Time   // when the last request ended
-	Cause       Cause       // why the last request failed, "" if it proved a user
-	Status      int         // HTTP status of its answer if that was not 200, else 0
-	Answered    bool        // a homeserver answered, even if only that it does not know the token
+	Cause       Cause       // why the last request failed; "" if it proved a user
+	Status      int         // the HTTP status of the last answer if that was not 200, else 0
+	Answered    bool        // whether a homeserver answered, even if only that it does not know the token
 }
 
-// uses remembers one Use for each named server. The operator names few servers,
-// so there is no bound.
+// uses remembers one Use for each named server. It has no bound, because the
+// operator names few servers.
 type uses struct {
 	mu sync.Mutex
 	of map[ServerName]*Use
 }
 
-// note records the outcome of a request to server at d. It leaves out errors
-// that say nothing about the server.
+// note records how a request to server at d has ended. It ignores errors that
+// say nothing about the server.
 func (u *uses) note(server ServerName, d Destination, err error) {
 	e, _ := errors.AsType[*VerifyError](err)
 	if e == nil {

@@ -10,7 +10,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestUses follows a named server from a website to its homeserver.
+// TestUses checks the Use of a named server whose requests go to a website
+// first, and then to its homeserver.
 func TestUses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, noHomeserver["no such page"], "a.test", "b.test")
@@ -53,7 +54,7 @@ func TestUses(t *testing.T) {
 	})
 }
 
-// TestFoundBy says of every destination how it was found.
+// TestFoundBy checks that each destination says how it was found.
 func TestFoundBy(t *testing.T) {
 	for want, prepare := range map[matrix.FoundBy]func(w *world) (server string){
 		matrix.FoundByOverride: func(w *world) string {
@@ -86,7 +87,8 @@ func TestFoundBy(t *testing.T) {
 	}
 }
 
-// delegate has the well-known document of one server name another.
+// delegate makes the well-known document of the server name from delegate to
+// the server name to.
 func (w *world) delegate(from, to string) {
 	apex := &matrixtest.Homeserver{}
 	apex.Delegate(to)

@@ -29,18 +29,19 @@ const (
 	otherFailureRetry = 2 * time.Minute  // the same for any other server
 )
 
-// errNoWellKnown is the definite answer that a server delegates to no other: a
-// 404, or a document without a valid name. Other errors are not definite.
+// errNoWellKnown is the definite answer that a server delegates to no other
+// server: a 404, or a document without a valid name. Other errors are not
+// definite.
 type errNoWellKnown struct {
 	why string
-	gap Gap // "" for a 404
+	gap Gap // what is wrong with the document; "" for a 404
 }
 
 func (e errNoWellKnown) Error() string { return "no delegation: " + e.why }
 
-// wellKnownClient fetches over transport, and follows redirects to https only.
-// Its callers bound the time: an error from the client's own Timeout would hide
-// the cause.
+// wellKnownClient returns a client that fetches over transport, and follows
+// redirects to https only. Its callers bound the time by a context: the error
+// of an http.Client's own Timeout would hide the cause.
 func wellKnownClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport,
@@ -56,8 +57,8 @@ func wellKnownClient(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// fetchWellKnown asks host for the server that it delegates to, and for how
-// long that is valid.
+// fetchWellKnown asks host for the server to which it delegates. It also
+// returns how long the answer is valid.
 func fetchWellKnown(ctx context.Context, client *http.Client, host string) (ServerName, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
 	defer cancel()
@@ -85,7 +86,7 @@ func fetchWellKnown(ctx context.Context, client *http.Client, host string) (Serv
 	return delegated, wellKnownLifetime(resp.Header, time.Now()), err
 }
 
-// parseWellKnown reads m.server. Its errors are definite.
+// parseWellKnown returns the server name in m.server. Its errors are definite.
 func parseWellKnown(body []byte) (ServerName, error) {
 	var document struct {
 		Server string `json:"m.server"`
@@ -104,7 +105,8 @@ func parseWellKnown(body []byte) (ServerName, error) {
 }
 
 // wellKnownLifetime returns how long a valid answer may be used: as
-// Cache-Control says, else Expires, else 24 h; between 5 min and 48 h.
+// Cache-Control says, or else as Expires says, or else 24 h. The result is
+// between 5 min and 48 h.
 func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 	lifetime, ok := maxAge(header.Values("Cache-Control"))
 	if !ok {
@@ -116,9 +118,9 @@ func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 	return min(max(lifetime, minWellKnown), maxWellKnown)
 }
 
-// maxAge reads Cache-Control. no-store and no-cache count anywhere in it. A
-// malformed age counts as 0, and one that is too large as a very long one (RFC
-// 9111, 4.2.1 and 1.2.2).
+// maxAge returns the age that Cache-Control allows. It returns 0 if no-store or
+// no-cache is anywhere in it. A malformed age counts as 0, and an age that is
+// too large as a very long one (RFC 9111, 4.2.1 and 1.2.2).
 func maxAge(headers []string) (age time.Duration, found bool) {
 	for directive := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
@@ -146,13 +148,13 @@ func untilExpiry(expires string, now time.Time) (time.Duration, bool) {
 	}
 	at, err := http.ParseTime(expires)
 	if err != nil {
-		return 0, true // an Expires of "0" or the like means expired
+		return 0, true // an Expires of "0" or another invalid text means that the answer has expired
 	}
 	return at.Sub(now), true
 }
 
-// absentRetry returns how long the n-th definite "no delegation" in a row is
-// valid.
+// absentRetry returns how long a definite answer is valid that says that there
+// is no delegation, if it is the n-th in a row.
 func absentRetry(n int) time.Duration {
 	return min(firstAbsentRetry<<min(n-1, 4), maxAbsentRetry)
 }

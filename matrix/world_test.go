@@ -12,13 +12,13 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// world is a network in memory with a verifier in it.
+// world is a network in memory, and a verifier in it.
 type world struct {
 	*matrixtest.Network
 	t        *testing.T
 	resolver *matrix.Resolver
 	verifier *matrix.Verifier
-	named    []string // servers that the operator named
+	named    []string // the servers that the operator named
 }
 
 func newWorld(t *testing.T, named ...string) *world {
@@ -44,10 +44,11 @@ func newWorld(t *testing.T, named ...string) *world {
 	return w
 }
 
-// nobody is the network of clients that do not matter.
+// nobody is the network of a client whose network does not matter.
 var nobody netip.Prefix
 
-// verify asks for a new token of user, and reports who it proves.
+// verify issues a token of user at hs, verifies the token, and returns whom it
+// proves.
 func (w *world) verify(t *testing.T, hs *matrixtest.Homeserver, user string) (string, error) {
 	t.Helper()
 	id, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, nobody)

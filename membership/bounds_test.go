@@ -27,7 +27,8 @@ func TestAQuestionIsBounded(t *testing.T) {
 	})
 }
 
-// TestNobodyWaitsForLonger: not for a turn, either, behind the questions of others.
+// TestNobodyWaitsForLonger checks that no caller waits longer than 10 s, even
+// if its question has to wait for other questions first.
 func TestNobodyWaitsForLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := membership.NewLookup(&source{answer: yes, takes: time.Hour})
@@ -46,8 +47,8 @@ func TestNobodyWaitsForLonger(t *testing.T) {
 	})
 }
 
-// A homeserver that hangs is asked for nobody who has left meanwhile, and what
-// waits for it is bounded.
+// TestAbandonedQuestions checks that a homeserver that hangs is not asked for
+// callers who have left, and that the number of waiting questions is bounded.
 func TestAbandonedQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: 9 * time.Second}
@@ -78,7 +79,8 @@ func TestAbandonedQuestions(t *testing.T) {
 	})
 }
 
-// The invented users of one homeserver keep no user of another one waiting.
+// TestOneServerTakesHalf checks that users whom one homeserver invents do not
+// make users of other homeservers wait.
 func TestOneServerTakesHalf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: 5 * time.Second}
@@ -95,8 +97,8 @@ func TestOneServerTakesHalf(t *testing.T) {
 	})
 }
 
-// TestMemoryIsBounded: a kept yes takes at most 300 bytes, and there are at most
-// 50,000.
+// TestMemoryIsBounded checks that a yes that is kept takes at most 300 bytes,
+// and that at most 50,000 are kept.
 func TestMemoryIsBounded(t *testing.T) {
 	l := membership.NewLookup(&source{answer: yes})
 	heap := func() uint64 {
@@ -114,9 +116,9 @@ func TestMemoryIsBounded(t *testing.T) {
 		}
 	}
 	each := float64(heap()-before) / n
-	t.Logf("%.0f bytes for each", each)
+	t.Logf("each yes that is kept takes %.0f bytes", each)
 	if each > 300 {
-		t.Errorf("%.0f bytes for each, want at most 300", each)
+		t.Errorf("each yes that is kept takes %.0f bytes, want at most 300", each)
 	}
 	runtime.KeepAlive(l)
 }

@@ -1,5 +1,5 @@
-// Package membership knows who is joined to a Matrix room, as far as a
-// homeserver tells.
+// Package membership finds out from a homeserver who is joined to a Matrix
+// room.
 package membership
 
 import (
@@ -11,35 +11,35 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Source answers for one homeserver. An error means that the answer is unknown.
+// Source asks one homeserver. An error means that the answer is unknown.
 type Source interface {
-	// IsJoined reports whether user, of any server, is joined to room. It is
-	// false for an unknown room.
+	// IsJoined reports whether user is joined to room. user may be of any
+	// server. The answer is false if the homeserver does not know room.
 	IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
 	// IsServerJoined reports whether any user of server is joined to room.
 	IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error)
 }
 
-// askTimeout bounds one question, and how long a caller waits for it: the
-// caller's homeserver waits meanwhile.
+// askTimeout bounds one question, and how long a caller waits for its answer.
+// It is short because the homeserver that made the request waits meanwhile.
 const askTimeout = 10 * time.Second
 
-// The bounds on running questions, and on the requests that wait for them. The
-// users of one homeserver have at most half of them while others ask: a
-// homeserver can invent users and rooms, and ours may be slow to answer about
-// them. Requests beyond these bounds are refused.
+// The bounds on questions that run at once, and on requests that wait for their
+// answers. The users of one homeserver take at most half of them while others
+// ask too: a homeserver can invent users and rooms, and our homeserver may be
+// slow to answer about these. Requests beyond the bounds are refused.
 var (
 	questions = semaphore.Bounds{Total: 256, Share: 16}
 	askers    = semaphore.Bounds{Total: 2048, Share: 64}
 )
 
-// Lookup asks a [Source] and saves calls. Equal questions at one time share a
-// call, and a yes is kept for a moment. A no is never kept, because a user who
-// joins a room may call at once. A question waits for its turn only as long as
-// its callers, for 10 s.
+// Lookup asks a [Source], with few calls. Callers that ask the same question at
+// one time share a call. A yes is kept for a short time (keepYes). A no is
+// never kept, because a user who joins a room may start a call at once. A
+// question waits for its turn as long as its callers wait, at most 10 s.
 type Lookup struct {
 	source    Source
-	now       Source // the source for IsJoinedNow, whose callers bound their questions themselves
+	now       Source // the source for IsJoinedNow; its callers bound the number of questions themselves
 	inquiries *inquiry.Inquiries[key, matrix.ServerName, answer]
 	yes       recent
 }
@@ -50,9 +50,9 @@ type answer struct {
 	err    error
 }
 
-// NewLookup returns an empty Lookup. If source is a [Rooms], it makes a second
-// one for IsJoinedNow, which must not wait for the lists of rooms that
-// strangers ask about.
+// NewLookup returns a Lookup with an empty cache. If source is a [Rooms], it
+// makes a second Rooms for IsJoinedNow. Otherwise IsJoinedNow would have to
+// wait for the lists of rooms that strangers ask about.
 func NewLookup(source Source) *Lookup {
 	now := source
 	if rooms, ok := source.(*Rooms); ok {
@@ -61,25 +61,26 @@ func NewLookup(source Source) *Lookup {
 	return &Lookup{source: source, now: now, inquiries: inquiry.New[key, matrix.ServerName, answer](askers, questions, askTimeout)}
 }
 
-// IsJoined reports whether user is joined to room, or was at most 5 s ago. An
-// error means that this is unknown.
+// IsJoined reports whether user is joined to room, or was joined at most 5 s
+// ago. An error means that this is unknown.
 func (l *Lookup) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	return l.ask(ctx, keyOf("user", room, user.String()), user.Server(), func(ctx context.Context) (bool, error) {
 		return l.source.IsJoined(ctx, room, user)
 	})
 }
 
-// IsServerJoined reports whether a user of server is joined to room, or was at
-// most 5 s ago. An error means that this is unknown.
+// IsServerJoined reports whether a user of server is joined to room, or was
+// joined at most 5 s ago. An error means that this is unknown.
 func (l *Lookup) IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error) {
 	return l.ask(ctx, keyOf("server", room, server.String()), server, func(ctx context.Context) (bool, error) {
 		return l.source.IsServerJoined(ctx, room, server)
 	})
 }
 
-// IsJoinedNow is IsJoined without cached answers: its question begins after the
-// call, and is not shared. The caller bounds how many run at a time. An error
-// means that the answer is unknown.
+// IsJoinedNow reports whether user is joined to room, without cached answers.
+// Its question begins after the call, and other callers do not share it. The
+// caller must bound how many calls run at a time. An error means that the
+// answer is unknown.
 func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -92,8 +93,9 @@ func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matri
 	return joined, nil
 }
 
-// AreJoinedNow is IsJoinedNow for users of one room, with one question. The
-// answers are in their order. The source must be a [Rooms].
+// AreJoinedNow is like IsJoinedNow, but asks one question about several users
+// of one room. The answers are in the order of users. The source must be a
+// [Rooms].
 func (l *Lookup) AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -108,8 +110,8 @@ func (l *Lookup) AreJoinedNow(ctx context.Context, room matrix.RoomID, users []m
 	return joined, nil
 }
 
-// note records the answer to a question that began at asked. A no removes the
-// cached yes.
+// note records the answer to a question that began at asked. If the answer is
+// no, it removes the cached yes.
 func (l *Lookup) note(room matrix.RoomID, user matrix.UserID, joined bool, asked time.Time) {
 	k := keyOf("user", room, user.String())
 	if joined {
@@ -124,9 +126,9 @@ func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))
 }
 
-// ask makes one call for all concurrent callers with the same question. If ctx
-// ends, the call goes on for the other callers. of is the server whose share of
-// the bounds the question counts to.
+// ask makes one call of question for all callers that ask the same question at
+// one time. If ctx ends, the call goes on for the other callers. The question
+// counts to the share of the server of.
 func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil

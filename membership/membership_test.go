@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/membership"
 )
 
-// source answers from a function, and counts.
+// source answers by a function, and counts the questions.
 type source struct {
 	asked  atomic.Int32
 	answer func() (bool, error)
@@ -78,8 +78,8 @@ func TestAYesIsKeptForFiveSeconds(t *testing.T) {
 	}
 }
 
-// TestASlowYesIsNotKeptLonger: its age counts from the question, not from the
-// answer.
+// TestASlowYesIsNotKeptLonger checks that the age of a yes counts from its
+// question, not from its answer.
 func TestASlowYesIsNotKeptLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: 4 * time.Second}
@@ -116,7 +116,8 @@ func TestEqualQuestionsShareOneCall(t *testing.T) {
 	})
 }
 
-// TestOneWhoLeavesEndsNothing: the question goes on for the others.
+// TestOneWhoLeavesEndsNothing checks that a question goes on for the others
+// when one of its callers leaves.
 func TestOneWhoLeavesEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: 2 * time.Second}
@@ -154,8 +155,9 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// TestQuestionsAreNotMixedUp: a server whose name is that of a user's
-// id, and a room whose name ends in the other's beginning.
+// TestQuestionsAreNotMixedUp checks questions whose parts look alike: a server
+// with the name of a user id, and rooms and users whose texts together are the
+// same.
 func TestQuestionsAreNotMixedUp(t *testing.T) {
 	s := &source{answer: yes}
 	l := membership.NewLookup(s)

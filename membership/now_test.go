@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/membership"
 )
 
-// TestNow: what was said before does not count, nor does a question that began
-// before. A no ends the yes that was kept.
+// TestNow checks that neither a cached answer counts, nor the answer to a
+// question that began before. A no drops the cached yes.
 func TestNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: time.Second}
@@ -54,7 +54,7 @@ func TestNowBeginsAfterTheCall(t *testing.T) {
 					t.Errorf("got %v, %v, want true", got, err)
 				}
 			})
-			time.Sleep(time.Second) // the first question is under way
+			time.Sleep(time.Second) // the first question is in progress
 		}
 		running.Wait()
 		if got := s.asked.Load(); got != 2 {

@@ -9,13 +9,14 @@ import (
 )
 
 const (
-	// keepYes is how long a yes counts, from the start of its question.
+	// keepYes is how long a yes counts. The time begins when its question
+	// begins.
 	keepYes = 5 * time.Second
-	// maxYes bounds the cached answers, about 100 bytes each.
+	// maxYes bounds how many answers are cached. Each takes about 100 bytes.
 	maxYes = 50_000
 )
 
-// key identifies one question. It is a hash, so that all keys have the same
+// key stands for one question. It is a hash, so that all keys have the same
 // size.
 type key [16]byte
 
@@ -24,12 +25,12 @@ func keyOf(kind string, room matrix.RoomID, who string) key {
 	return key(sum[:16])
 }
 
-// recent keeps each yes for keepYes. It has two generations, and drops the old
-// one when all its entries have expired. The zero value is ready.
+// recent keeps each yes for keepYes. It has two maps: it adds to young, and
+// drops old when all entries of old have expired. The zero value is ready.
 type recent struct {
 	mu         sync.Mutex
 	young, old map[key]time.Duration // when each question began, as a duration since began
-	began      time.Time             // the time from which those durations count
+	began      time.Time             // the time from which the durations count
 	turned     time.Duration         // when young was started, as a duration since began
 }
 
@@ -45,8 +46,8 @@ func (r *recent) has(k key, now time.Time) bool {
 	return false
 }
 
-// add keeps a yes whose question began at asked. If there is no room for it, it
-// drops the yes, and the question is asked again.
+// add keeps a yes. Its question began at asked. If there is no space for it,
+// add drops the yes, and the next caller asks the homeserver again.
 func (r *recent) add(k key, asked time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

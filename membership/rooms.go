@@ -8,39 +8,39 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Roll lists who is joined to a whole room.
+// Roll lists the members of whole rooms.
 type Roll interface {
-	// EachJoined calls see for every user who is joined to room. The calls count
-	// only if the error is nil.
+	// EachJoined calls see for each user who is joined to room. If it returns an
+	// error, the calls of see were not all of them.
 	EachJoined(ctx context.Context, room matrix.RoomID, see func(user string)) error
 }
 
-// rolls bounds how many lists are read at once.
+// rolls bounds how many member lists are read at once.
 const rolls = 16
 
-// Rooms is a [Source] that reads the member lists of whole rooms. Callers that
-// ask about one room while its list is being read share the next list. A
-// question never uses a list that was requested before the question. Rooms
-// keeps only the answers to the questions, not the list.
+// Rooms is a [Source] that reads the member lists of whole rooms. If callers
+// ask about a room while its list is being read, they share the next list,
+// because a question must not use a list that was requested earlier. Rooms
+// keeps only the answers, not the list.
 type Rooms struct {
 	roll    Roll
-	running chan struct{} // one for each running list request
+	running chan struct{} // holds one value for each running request for a list
 
 	mu sync.Mutex
 	of map[matrix.RoomID]*room // the rooms that callers ask about
 }
 
-// room is a room that callers ask about.
+// room is a Matrix room that callers ask about.
 type room struct {
 	next *list // the list to request next; nil if no caller waits for one
 }
 
-// list is one member list of a room, reduced to the names that callers ask
+// list is one member list of a room. It keeps only the names that callers ask
 // about.
 type list struct {
-	users, servers map[string]bool // for each wanted name, whether the list has it
+	users, servers map[string]bool // the wanted names; the value says whether the name was in the list
 	callers        int             // how many callers wait for the list
-	done           chan struct{}   // closed when the result is there
+	done           chan struct{}   // closed when the list was read
 	err            error
 }
 
@@ -59,7 +59,8 @@ func (r *Rooms) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.Us
 	return joined[0], nil
 }
 
-// AreJoined reports which of users are joined to room, in their order.
+// AreJoined reports which of users are joined to room. The answers are in the
+// order of users.
 func (r *Rooms) AreJoined(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error) {
 	l, err := r.ask(ctx, room, func(l *list) {
 		for _, user := range users {
@@ -85,8 +86,8 @@ func (r *Rooms) IsServerJoined(ctx context.Context, room matrix.RoomID, server m
 	return l.servers[server.String()], nil
 }
 
-// ask waits for the next list of room, and returns it. want adds to the list
-// the names to look for.
+// ask waits for the next list of the room of, and returns it. want adds to the
+// list the names that the caller asks about.
 func (r *Rooms) ask(ctx context.Context, of matrix.RoomID, want func(*list)) (*list, error) {
 	l := r.join(of, want)
 	defer r.part(l)
@@ -121,7 +122,8 @@ func (r *Rooms) part(l *list) {
 	l.callers--
 }
 
-// serve reads one list of the room after another while callers want one.
+// serve reads the lists of a room, one after another, as long as callers want
+// one.
 func (r *Rooms) serve(of matrix.RoomID, asked *room) {
 	for {
 		r.running <- struct{}{}
@@ -136,8 +138,8 @@ func (r *Rooms) serve(of matrix.RoomID, asked *room) {
 	}
 }
 
-// take returns the next wanted list. If there is none, it removes the room and
-// returns nil.
+// take returns the next list that callers want. If no caller wants one, it
+// forgets the room and returns nil.
 func (r *Rooms) take(of matrix.RoomID, asked *room) *list {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -150,8 +152,9 @@ func (r *Rooms) take(of matrix.RoomID, asked *room) *list {
 	return l
 }
 
-// read requests the list and looks for the wanted names. It goes on when its
-// callers have left, because others will want the room's next list.
+// read requests the list, and looks for the wanted names in it. It does not
+// stop when its callers have left, because other callers wait for the room's
+// next list.
 func (l *list) read(roll Roll, of matrix.RoomID) {
 	defer close(l.done)
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)

@@ -16,14 +16,15 @@ import (
 	"matrixrtc-auth/membership"
 )
 
-// roll lists what joined says when a question arrives, after a while.
+// roll lists, after some time, the users who were joined when the question
+// arrived.
 type roll struct {
 	mu     sync.Mutex
-	joined map[string][]string // by room
+	joined map[string][]string // the members; the keys are rooms
 	takes  time.Duration
 	err    error
 	began  []time.Time
-	most   int // lists at a time
+	most   int // the most lists that were read at once
 	now    int
 }
 
@@ -100,8 +101,8 @@ func TestRooms(t *testing.T) {
 	}
 }
 
-// TestOneListForAll: a crowd that asks about a room costs two lists, the one that
-// was under way and one for all who asked since.
+// TestOneListForAll checks that many callers who ask about a room cost only two
+// lists: the list that was being read, and one for all who asked meanwhile.
 func TestOneListForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@user1:b"}}, takes: time.Second}
@@ -123,8 +124,8 @@ func TestOneListForAll(t *testing.T) {
 	})
 }
 
-// TestAListBeginsAfterItsQuestion: who asks while a list is under way is not told
-// what that one says.
+// TestAListBeginsAfterItsQuestion checks that a caller who asks while a list is
+// being read gets its answer from the next list.
 func TestAListBeginsAfterItsQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@a:b"}}, takes: time.Second}
@@ -144,7 +145,7 @@ func TestAListBeginsAfterItsQuestion(t *testing.T) {
 	})
 }
 
-// TestRoomsThatFail: a list that broke off says nothing, whatever it had said.
+// TestRoomsThatFail checks that a list that breaks off gives no answers.
 func TestRoomsThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@a:b"}}, err: errUnknown}
@@ -162,8 +163,9 @@ func TestRoomsThatFail(t *testing.T) {
 	})
 }
 
-// TestSilentRooms: nobody waits for longer than their time, lists at a time are
-// bounded, and rooms about which nobody asks any more are not asked for.
+// TestSilentRooms checks that no caller waits longer than its time, that few
+// lists are read at once, and that a room is not asked about if all its callers
+// have left.
 func TestSilentRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{takes: time.Hour}
@@ -181,7 +183,7 @@ func TestSilentRooms(t *testing.T) {
 			})
 		}
 		running.Wait()
-		time.Sleep(time.Minute) // the lists under way end by themselves
+		time.Sleep(time.Minute) // the lists that are being read end by themselves
 		if n := r.asked(); n != 16 || r.most != 16 {
 			t.Errorf("asked %d times, %d at once, want 16", n, r.most)
 		}
@@ -192,8 +194,8 @@ func TestSilentRooms(t *testing.T) {
 	})
 }
 
-// TestTogether: what one list says of several users is kept and dropped like the
-// answers to questions about one.
+// TestTogether checks that the answers of one list about several users are
+// cached and dropped like single answers.
 func TestTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@a:b", "@c:d"}}}
@@ -206,7 +208,7 @@ func TestTogether(t *testing.T) {
 		if got, err := l.AreJoinedNow(t.Context(), matrixtest.RoomID(t, "!a"), all); err != nil || !slices.Equal(got, []bool{false, true}) {
 			t.Errorf("got %v, %v, want the second", got, err)
 		}
-		for i, want := range []int{3, 3} { // the first is asked about again, the second is known
+		for i, want := range []int{3, 3} { // the first user is asked about again; the second is in the cache
 			if _, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), all[i]); err != nil {
 				t.Errorf("IsJoined(%s): got %v, want no error", all[i], err)
 			}

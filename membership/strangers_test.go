@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/membership"
 )
 
-// tardy takes a second for each list, and knows nobody.
+// tardy takes a second for each list, and its lists are empty.
 type tardy struct{ lists atomic.Int64 }
 
 func (r *tardy) EachJoined(ctx context.Context, _ matrix.RoomID, _ func(string)) error {
@@ -25,9 +25,9 @@ func (r *tardy) EachJoined(ctx context.Context, _ matrix.RoomID, _ func(string))
 	}
 }
 
-// TestStrangersDoNotDelayTheGuard: whoever asks for tokens in rooms that they make
-// up has no question of enforcement wait behind theirs for longer than it may take,
-// 5 s.
+// TestStrangersDoNotDelayTheGuard checks that strangers who ask for tokens in
+// invented rooms do not make a question of the guard wait longer than the 5 s
+// that it may take.
 func TestStrangersDoNotDelayTheGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := membership.NewLookup(membership.NewRooms(&tardy{}))

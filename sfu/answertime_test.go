@@ -23,10 +23,11 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// answerTime is how long a connection that was used before may be silent.
+// answerTime is how long a connection that was used before may stay silent.
 const answerTime = 10 * time.Second / 3
 
-// A connection that died silently costs one call a few seconds.
+// TestDeadConnection checks that a connection that has died without notice
+// costs only one call a few seconds.
 func TestDeadConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -47,7 +48,8 @@ func TestDeadConnection(t *testing.T) {
 	})
 }
 
-// All pooled connections die together; the calls must not try one by one.
+// TestDeadPool checks that calls do not try the dead connections of a pool one
+// by one.
 func TestDeadPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -78,7 +80,8 @@ func TestDeadPool(t *testing.T) {
 	})
 }
 
-// A new connection is given all the time: a slow SFU is not called twice.
+// TestSlowAnswer checks that a call on a new connection has all its time: a
+// slow SFU is not called twice.
 func TestSlowAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -93,7 +96,8 @@ func TestSlowAnswer(t *testing.T) {
 	})
 }
 
-// The SFU closes a pooled connection at the moment it is used again.
+// TestClosedConnection checks a pooled connection that the SFU closes at the
+// moment when it is used again.
 func TestClosedConnection(t *testing.T) {
 	client, server := start(t)
 	server.FailNext(nil, sfutest.Drop(), nil)

@@ -17,36 +17,38 @@ import (
 )
 
 const (
-	// callTimeout bounds one call of the API, retries included.
+	// callTimeout bounds one call of the API, including its retries.
 	callTimeout = 10 * time.Second
-	// tokenTTL is how long an API token is valid: long enough for a call, and for
-	// clocks that differ.
+	// tokenTTL is how long an API token is valid: for the duration of a call,
+	// and more, because clocks differ.
 	tokenTTL = 5 * time.Minute
 
-	// emptyTimeout closes a room that nobody has joined. departureTimeout closes
-	// one that everybody has left.
+	// emptyTimeout is when LiveKit closes a room that nobody has joined.
+	// departureTimeout is when it closes a room that everybody has left.
 	emptyTimeout     = 5 * time.Minute
 	departureTimeout = 20 * time.Second
 
-	// nodeTime is the time between two reports of a LiveKit node to the others.
+	// nodeTime is how often each LiveKit node reports to the other nodes.
 	nodeTime = 2 * time.Second
 )
 
 // Client calls the Room API of one SFU. Several goroutines may use it at once.
 type Client struct {
-	// Observe, if set, is called at the end of every call with the method's name,
-	// the time it took, and its *Error or nil. Set it before the first call.
+	// Observe, if set, is called at the end of every call, with the method's
+	// name, the time that the call took, and the call's *Error or nil. Set
+	// Observe before the first call.
 	Observe func(op string, d time.Duration, err error)
 
 	rooms  livekit.RoomService
 	holder holder
 	keys   Keys
-	url    string // for messages, without a password
+	url    string // for messages, without the password
 }
 
-// NewClient returns a client for the API at api, an http or https URL whose
-// path is kept as a prefix. It signs calls with the first of keys and makes
-// them by client, usually one of [NewHTTPClient]. It never follows redirects.
+// NewClient returns a client for the API at api, an http or https URL. The
+// URL's path is kept as a prefix. The client signs calls with the first of keys
+// and makes them by the HTTP client client, usually one of [NewHTTPClient]. It
+// never follows redirects.
 func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 	return &Client{
 		rooms:  livekit.NewRoomServiceProtobufClient(strings.TrimRight(api.String(), "/"), guarded(client)),
@@ -98,7 +100,8 @@ func (c *Client) createRoom(ctx context.Context, room Room) error {
 			EmptyTimeout:     uint32(emptyTimeout / time.Second),
 			DepartureTimeout: uint32(departureTimeout / time.Second),
 		})
-		// An empty body would be a valid message, too.
+		// The answer must name the room, because an empty body is a valid
+		// message, too.
 		if err == nil && answer.Name != string(room) {
 			return &notTwirpError{fmt.Sprintf("room %q instead of %q", answer.Name, room)}
 		}
@@ -106,7 +109,8 @@ func (c *Client) createRoom(ctx context.Context, room Room) error {
 	})
 }
 
-// call runs do with a context that carries an API token for grant.
+// call calls do with a context that holds an API token for grant, and turns its
+// error into an *Error.
 func (c *Client) call(ctx context.Context, op string, grant *auth.VideoGrant, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -23,7 +23,7 @@ import (
 
 func TestCreateRoom(t *testing.T) {
 	client, server := start(t)
-	for range 2 { // it is idempotent
+	for range 2 { // the call is idempotent
 		if err := client.CreateRoom(t.Context(), "room"); err != nil {
 			t.Fatal(err)
 		}
@@ -101,13 +101,13 @@ func TestPrivateCA(t *testing.T) {
 	watch := func() error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		return client.Hold(ctx, cancel) // until it is there
+		return client.Hold(ctx, cancel) // until there is a connection
 	}
 	wantCause(t, client.Ping(t.Context()), sfu.CauseTLS)
 	if e, ok := errors.AsType[*sfu.Error](watch()); !ok || e.Cause != sfu.CauseTLS {
 		t.Errorf("Watch: %v, want the cause %s", e, sfu.CauseTLS)
 	}
-	trusted = roots // as when the file of certificates was read anew
+	trusted = roots // as if the file of certificates was read again
 	if err := client.Ping(t.Context()); err != nil {
 		t.Errorf("Ping: got %v, want no error", err)
 	}
@@ -117,7 +117,8 @@ func TestPrivateCA(t *testing.T) {
 	wantCause(t, sfu.NewClient(api, sfu.Always(key), httpClient(t)).Ping(t.Context()), sfu.CauseTLS)
 }
 
-// TestKeysChange: each call is signed with the key that is the first then.
+// TestKeysChange checks that each call is signed with the key that is the first
+// at that time.
 func TestKeysChange(t *testing.T) {
 	server := sfutest.NewServer(key)
 	t.Cleanup(server.Close)
@@ -142,7 +143,8 @@ func TestConnectionIsReused(t *testing.T) {
 	}
 }
 
-// The errors of a proxy are answers, too, and their connections good.
+// TestConnectionIsReusedAfterErrors checks that a connection is reused after a
+// proxy has answered with an error.
 func TestConnectionIsReusedAfterErrors(t *testing.T) {
 	client, server := start(t)
 	server.FailAlways(sfutest.Status(http.StatusBadGateway))
@@ -195,7 +197,8 @@ func TestObserve(t *testing.T) {
 	})
 }
 
-// A client without a transport uses the default one and leaves it alone.
+// TestPlainHTTPClient checks that a client without a transport uses the default
+// transport, and does not change it.
 func TestPlainHTTPClient(t *testing.T) {
 	server := sfutest.NewServer(key)
 	defer server.Close()
@@ -210,8 +213,8 @@ func TestPlainHTTPClient(t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 }
 
-// wantCause checks that err is an *sfu.Error of this cause, and without the
-// API secret.
+// wantCause checks that err is an *sfu.Error with this cause, and does not show
+// the API secret.
 func wantCause(t *testing.T, err error, cause string) {
 	t.Helper()
 	var failed *sfu.Error

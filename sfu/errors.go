@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// Why a call failed, divided by the remedy.
+// The causes of a failed call. Each has its own remedy.
 const (
 	CauseBusy         = "busy"         // too many calls are running, so the SFU was not asked
 	CauseCanceled     = "canceled"     // the caller left
@@ -27,7 +27,7 @@ const (
 	CauseDNS          = "dns"          // the host name of the URL does not resolve
 	CauseConnect      = "connect"      // the connection was refused or closed, or the host is unreachable
 	CauseTLS          = "tls"          // the server speaks no TLS, or its certificate is not trusted
-	CauseUnauthorized = "unauthorized" // the key, the secret or the clock differs from the SFU's
+	CauseUnauthorized = "unauthorized" // the API key, its secret or the clock differs from the SFU's
 	CauseNotFound     = "not_found"    // LiveKit is not there, or a proxy does not forward /twirp
 	CauseRedirect     = "redirect"     // the API is at another URL
 	CauseNotTwirp     = "not_twirp"    // something other than LiveKit answers
@@ -35,19 +35,19 @@ const (
 	CauseStatus       = "status"       // the SFU or a proxy reports an error
 )
 
-// maxText bounds the bytes shown of a text from elsewhere.
+// maxText bounds the bytes that are shown of a text from another program.
 const maxText = 200
 
-// remedies say what the operator must check, by cause.
+// remedies say for each cause what the operator must check.
 var remedies = map[string]string{
 	CauseTimeout:      "the SFU is overloaded, or a firewall drops what is sent to it",
 	CauseDNS:          "the host of the SFU's API must resolve from here",
 	CauseConnect:      "the SFU must run and its port be reachable from here",
-	CauseTLS:          "the SFU must speak TLS there, with a certificate for this host from a CA that is trusted here",
+	CauseTLS:          "the SFU must speak TLS at this URL, with a certificate for this host from a CA that this service trusts",
 	CauseNotFound:     "this must be LiveKit's URL, and a proxy before it must pass /twirp on",
-	CauseRedirect:     "the SFU's API must be at this very URL",
+	CauseRedirect:     "the SFU's API must be at exactly this URL",
 	CauseNotTwirp:     "something other than LiveKit answers at this URL",
-	CauseNoNode:       "it starts just now, a node of it has died, or its machine is too busy: see limit and node_selector in livekit.yaml",
+	CauseNoNode:       "LiveKit is just starting, one of its nodes has died, or its machine is too busy: see limit and node_selector in livekit.yaml",
 	CauseBusy:         "",
 	CauseCanceled:     "",
 	CauseStatus:       "",
@@ -57,10 +57,10 @@ var remedies = map[string]string{
 // Error is a failed call of the SFU's API. Its text names the URL, the cause
 // and a remedy. It contains neither the API secret nor an API token.
 type Error struct {
-	Op    string // the method: "CreateRoom"
+	Op    string // the name of the method, like "CreateRoom"
 	Cause string // one of the Cause constants
-	// Answered: the error came from LiveKit itself. Otherwise LiveKit may be
-	// away, and something between may have answered in any way.
+	// Answered says that the error came from LiveKit itself. If it is false,
+	// LiveKit may be away, and a proxy may have answered anything.
 	Answered bool
 	Err      error
 }
@@ -70,7 +70,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Cause,
 func (e *Error) Unwrap() error { return e.Err }
 
 // explain turns an error of the generated client into an Error. It drops the
-// body of the answer: LiveKit repeats a token that it refuses.
+// body of the answer, because LiveKit repeats in it a token that it refuses.
 func (c *Client) explain(op string, err error, token string) *Error {
 	cause, what := judge(err)
 	remedy := remedies[cause]
@@ -88,8 +88,9 @@ func (c *Client) explain(op string, err error, token string) *Error {
 	return &Error{Op: op, Cause: cause, Answered: answered, Err: &failure{said, ourOwn(err)}}
 }
 
-// ourOwn returns the part of err that may be kept: the context's error if that
-// ended the call, or the error that says that no file was left for it.
+// ourOwn returns the part of err that may be kept: the error of the context if
+// that ended the call, or the error that says that this process could open no
+// file for the call.
 func ourOwn(err error) error {
 	if outbound.IsNoFile(err) {
 		return syscall.EMFILE
@@ -97,7 +98,7 @@ func ourOwn(err error) error {
 	return contextError(err)
 }
 
-// failure is an error text with its details.
+// failure is an error with a text of its own, which wraps its details.
 type failure struct {
 	text string
 	err  error
@@ -116,7 +117,7 @@ func contextError(err error) error {
 	return nil
 }
 
-// judge returns the cause of err, and what happened in words.
+// judge returns the cause of err, and words that say what happened.
 func judge(err error) (cause, what string) {
 	var strange *notTwirpError
 	var transport *url.Error
@@ -125,7 +126,7 @@ func judge(err error) (cause, what string) {
 	case errors.As(err, &strange):
 		return CauseNotTwirp, strange.Error()
 	case errors.Is(err, proto.Error):
-		return CauseNotTwirp, "got bytes that are not protobuf"
+		return CauseNotTwirp, "got bytes that are no protobuf message"
 	case errors.As(err, &transport):
 		return judgeTransport(transport.Err), transport.Err.Error()
 	case contextError(err) != nil:
@@ -159,12 +160,12 @@ func isTLS(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &record) || errors.As(err, &certificate) || errors.As(err, &roots) ||
 		errors.Is(err, http.ErrSchemeMismatch) ||
-		// crypto/tls reports a TLS alert in this form.
+		// This is the form in which crypto/tls reports a TLS alert.
 		errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }
 
-// judgeAnswer returns the cause of an error answer: a Twirp error, or what the
-// generated client makes of any other status than 200.
+// judgeAnswer returns the cause of an error answer. That is a Twirp error, or
+// what the generated client makes of an answer with any other status than 200.
 func judgeAnswer(answer twirp.Error) string {
 	switch status := answer.Meta("status_code"); {
 	case isNoNode(answer):
@@ -180,17 +181,18 @@ func judgeAnswer(answer twirp.Error) string {
 }
 
 // isNoNode reports whether LiveKit says that it has no node for the call, or
-// that the node does not answer. It takes 3 s to say the latter.
+// that the node does not answer. LiveKit says the latter after 3 s.
 func isNoNode(answer twirp.Error) bool {
 	if !isTwirp(answer) {
 		return false
 	}
-	// LiveKit v1.13.5 returns it with the code "unknown".
+	// LiveKit v1.13.5 sends this text with the code "unknown".
 	return strings.Contains(answer.Msg(), "could not find any available nodes") || isUnanswered(answer)
 }
 
-// isTwirp reports whether err is a Twirp error sent by a Twirp server. The
-// generated client makes errors of other answers, with their body in it.
+// isTwirp reports whether a Twirp server sent the Twirp error err. The
+// generated client also makes Twirp errors of other answers, which hold the
+// answer's body.
 func isTwirp(err error) bool {
 	var answer twirp.Error
 	var transport *url.Error
@@ -198,7 +200,8 @@ func isTwirp(err error) bool {
 		answer.Meta("status_code") == "" && answer.Meta("body") == ""
 }
 
-// keyRemedy says by LiveKit's answer which half of the key is wrong.
+// keyRemedy returns a remedy for CauseUnauthorized. LiveKit's answer tells
+// whether the key, the secret or the clock is wrong.
 func (c *Client) keyRemedy(err error) string {
 	var answer twirp.Error
 	if !errors.As(err, &answer) {
@@ -209,9 +212,9 @@ func (c *Client) keyRemedy(err error) string {
 	case strings.HasPrefix(body, "invalid API key"):
 		return "the SFU does not have our API key"
 	case strings.Contains(body, "signature is invalid"):
-		return "the secret of our API key is not the SFU's"
+		return "the secret of our API key differs from the SFU's"
 	case strings.Contains(body, "expired"), strings.Contains(body, "not valid yet"):
-		return "this clock and the SFU's differ"
+		return "the clock of this machine and the SFU's differ"
 	}
 	return remedies[CauseUnauthorized]
 }

@@ -23,10 +23,11 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// silent swallows what a test server has to say about bad clients.
+// silent returns a logger that drops what a test server logs about bad clients.
 func silent() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// byLiveKit are the answers below that no proxy gives.
+// byLiveKit names those of the answers below that come from LiveKit itself, not
+// from a proxy.
 var byLiveKit = map[string]bool{"bad route": true, "proxy's password": true, "denied": true, "full": true}
 
 func TestAnswers(t *testing.T) {
@@ -106,8 +107,8 @@ func TestClocksDiffer(t *testing.T) {
 	}
 }
 
-// Whatever the other end does with the API token, it is not in the error,
-// however the error is printed.
+// TestErrorsHideAPIToken checks that no error shows the API token, whatever the
+// server does with the token, and however the error is printed.
 func TestErrorsHideAPIToken(t *testing.T) {
 	echo := func(status int, contentType, format string) sfutest.Fault {
 		return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -146,7 +147,8 @@ func TestErrorsHideAPIToken(t *testing.T) {
 				t.Fatal("got no error, want one")
 			}
 			for _, verb := range []string{"%v", "%+v", "%#v", "%q"} {
-				// No part of the token that could be its signature's beginning.
+				// The part of the token in which its signature begins must not be
+				// in it.
 				if text := fmt.Sprintf(verb, err); strings.Contains(text, token[len(token)-43:len(token)-33]) ||
 					strings.Contains(text, token[:100]) {
 					t.Errorf("%s: got %s, want no token in it", verb, text)
@@ -160,7 +162,8 @@ func bearer(r *http.Request) string {
 	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 }
 
-// garbageHeader answers with a line that quotes the token and is no header.
+// garbageHeader answers with a line that is no header and that quotes the
+// token.
 func garbageHeader(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -237,7 +240,7 @@ func TestCanceled(t *testing.T) {
 		client, _ := inMemory(t, fake)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		for range 2 { // during the call, and before it
+		for range 2 { // first during the call, then before it
 			wantCause(t, client.CreateRoom(ctx, "room"), sfu.CauseCanceled)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)

@@ -9,35 +9,36 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// Event is what a webhook reports. It is only certain that the SFU said it: it
-// may be late, repeated or out of order, and the event before it may be lost.
+// Event is what a webhook reports. It is only certain that the SFU sent it. It
+// may be late, repeated or out of order, and an earlier event may be lost.
 type Event struct {
 	Kind Kind
-	// Room and Identity are those of the participant. With KindOther either may
+	// Room and Identity are the participant's. If Kind is KindOther, either may
 	// be "".
 	Room     Room
 	Identity Identity
-	// Session is the participant.sid, "" if the SFU did not say.
+	// Session is the participant.sid; "" if the SFU did not say.
 	Session string
 	// Since, Ticket and Machine have the same meaning as in [Participant].
 	Since   time.Time
 	Ticket  string
 	Machine bool
-	// Reason is why a participant left or was never connected. It has no meaning
+	// Reason is why a participant left, or never had media. It has no meaning
 	// for other kinds.
 	Reason Reason
 
-	// Name and Disconnect are LiveKit's own words ("participant_left",
-	// "CLIENT_INITIATED"). ID identifies the event in LiveKit's log.
+	// Name and Disconnect are LiveKit's own words, like "participant_left" and
+	// "CLIENT_INITIATED". ID identifies the event in LiveKit's log.
 	Name, Disconnect, ID string
-	// At is when it happened, in whole seconds; zero if the SFU did not say.
+	// At is when the event happened, in whole seconds; zero if the SFU did not
+	// say.
 	At time.Time
 }
 
-// Kind is what happened to a participant.
+// Kind says what happened to a participant.
 type Kind string
 
-// The kinds. The first three have a room and an identity.
+// The kinds of events. For the first three, Event has a room and an identity.
 const (
 	KindJoined  Kind = "joined"  // the participant's media is connected
 	KindLeft    Kind = "left"    // the participant was in the room, and has left
@@ -55,15 +56,15 @@ func (e Event) ClosesRoom() bool { return e.Name == roomFinished && e.Room != ""
 // Reason says whether another session is likely to follow.
 type Reason string
 
-// The reasons.
+// The reasons for which a session ends.
 const (
 	ReasonClear          Reason = "clear"           // the client asked to leave, or was removed, or the room was deleted
 	ReasonServerShutdown Reason = "server_shutdown" // the SFU shuts down; clients will come back
 	ReasonOther          Reason = "other"           // the connection broke, another session took over, …
 )
 
-// parseEvent reads the body of a webhook. It ignores fields and words that
-// LiveKit may add later.
+// parseEvent parses the body of a webhook. It ignores fields and words that it
+// does not know, because LiveKit may add some later.
 func parseEvent(body []byte) (Event, error) {
 	var w livekit.WebhookEvent
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, &w); err != nil {

@@ -17,8 +17,8 @@ const apiSecret = "a-secret-of-at-least-thirty-two-bytes"
 
 var key = sfu.Key{ID: "devkey", Secret: secret.New(apiSecret)}
 
-// memory is a network without sockets, which a synctest bubble needs: its
-// clock stands still while somebody waits for a real one.
+// memory is a network without sockets. A synctest bubble needs it, because its
+// clock does not advance while a goroutine waits for a real socket.
 type memory struct {
 	conns chan net.Conn
 	dials atomic.Int64
@@ -44,7 +44,8 @@ func (m *memory) Accept() (net.Conn, error) {
 func (m *memory) Close() error   { close(m.done); return nil }
 func (m *memory) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
 
-// inMemory starts handler on a network of its own and returns a client for it.
+// inMemory starts handler on a new network in memory, and returns a client for
+// it.
 func inMemory(t *testing.T, handler http.Handler) (*sfu.Client, *memory) {
 	t.Helper()
 	network := &memory{conns: make(chan net.Conn), done: make(chan struct{})}
@@ -58,7 +59,7 @@ func inMemory(t *testing.T, handler http.Handler) (*sfu.Client, *memory) {
 	return sfu.NewClient(&url.URL{Scheme: "http", Host: "sfu.example.org"}, sfu.Always(key), client), network
 }
 
-// dialing returns the client of NewHTTPClient with another way to connect.
+// dialing returns a client of NewHTTPClient that connects by dial.
 func dialing(t *testing.T, dial func(context.Context, string, string) (net.Conn, error)) *http.Client {
 	t.Helper()
 	client := sfu.NewHTTPClient(nil, nil)
@@ -67,7 +68,7 @@ func dialing(t *testing.T, dial func(context.Context, string, string) (net.Conn,
 	return client
 }
 
-// start returns a fake SFU that listens, and a client for it.
+// start starts a fake SFU and returns a client for it.
 func start(t *testing.T) (*sfu.Client, *sfutest.Server) {
 	t.Helper()
 	server := sfutest.NewServer(key)

@@ -9,15 +9,16 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// Where no file is left for a connection to the SFU, what can be spared makes
-// room for one.
+// TestSpareFileForACall checks that the client closes something else if this
+// process can open no file for a connection to the SFU.
 func TestSpareFileForACall(t *testing.T) {
 	server := sfutest.NewServer(key)
 	defer server.Close()
 	files := allFiles(t)
 	spared := 0
 	connections := sfu.NewHTTPClient(nil, func() bool {
-		// Two: the fake's end of the connection takes one as well.
+		// The client needs two files, because the fake's end of the connection
+		// takes one as well.
 		for range min(2, len(files)-spared) {
 			files[spared].Close()
 			spared++
@@ -30,8 +31,8 @@ func TestSpareFileForACall(t *testing.T) {
 	}
 }
 
-// allFiles has this process open no file more until the end of the test, or until
-// one of those that it returns is closed.
+// allFiles makes this process unable to open another file, until the test ends
+// or a file that it returns is closed.
 func allFiles(t *testing.T) (files []*os.File) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -45,7 +46,7 @@ func allFiles(t *testing.T) (files []*os.File) {
 	}
 	t.Cleanup(func() {
 		for _, f := range files {
-			f.Close() // once more does no harm
+			f.Close() // a second Close does no harm
 		}
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 			t.Errorf("syscall.Setrlimit: got %v, want no error", err)

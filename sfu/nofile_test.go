@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// An error says that no file was left for the call, for the client's answer.
+// TestNoFileIsKept checks that the error still says that no file could be
+// opened, because the answer to the client depends on that.
 func TestNoFileIsKept(t *testing.T) {
 	none := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EMFILE}

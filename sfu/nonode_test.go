@@ -12,7 +12,8 @@ import (
 
 var noNodes = sfutest.TwirpError("unknown", "could not find any available nodes")
 
-// wantCreated creates "room" and checks how long that takes, and with how many calls.
+// wantCreated creates the room "room". It checks how long that takes, and with
+// how many calls.
 func wantCreated(t *testing.T, client *sfu.Client, fake *sfutest.SFU, after time.Duration, calls int) {
 	t.Helper()
 	start, before := time.Now(), fake.Calls("CreateRoom")
@@ -25,8 +26,8 @@ func wantCreated(t *testing.T, client *sfu.Client, fake *sfutest.SFU, after time
 	}
 }
 
-// LiveKit that has just started, or whose Redis was emptied, knows of no node
-// for a moment.
+// TestCreateRoomWaitsForANode checks a LiveKit that knows of no node for a
+// moment, because it has just started or its Redis was emptied.
 func TestCreateRoomWaitsForANode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key, "a")
@@ -39,8 +40,9 @@ func TestCreateRoomWaitsForANode(t *testing.T) {
 	})
 }
 
-// A client can go to a room that is there, whatever became of its node. Made
-// again, an old room would end within a second.
+// TestCreateRoomLeavesARoomAlone checks that a room that exists is not created
+// again, even if its node is dead. An old room that is created again would end
+// within a second.
 func TestCreateRoomLeavesARoomAlone(t *testing.T) {
 	for name, dead := range map[string]time.Duration{"just now": 0, "5 s ago": 5 * time.Second, "a day ago": 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -59,12 +61,13 @@ func TestCreateRoomLeavesARoomAlone(t *testing.T) {
 	}
 }
 
-// A new room may be meant for a node that died just now.
+// TestCreateRoomOnADeadNode checks a new room that LiveKit assigns to a node
+// that has just died.
 func TestCreateRoomOnADeadNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key, "a", "b")
 		client, _ := inMemory(t, fake)
-		if err := client.Ping(t.Context()); err != nil { // a connection to be used again
+		if err := client.Ping(t.Context()); err != nil { // leaves a connection for reuse
 			t.Fatal(err)
 		}
 		fake.Node("a").Kill()
@@ -85,7 +88,8 @@ func TestCreateRoomWithoutANode(t *testing.T) {
 	})
 }
 
-// The caller's time is not spent on waiting for nothing.
+// TestCreateRoomWithoutANodeInTime checks that the call does not wait if the
+// caller's time ends before the second try.
 func TestCreateRoomWithoutANodeInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -101,7 +105,8 @@ func TestCreateRoomWithoutANodeInTime(t *testing.T) {
 	})
 }
 
-// With all that goes wrong it ends in time.
+// TestCreateRoomIsBounded checks that the call ends in time even if everything
+// goes wrong.
 func TestCreateRoomIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)

@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// join has a token's bearer join "room".
+// join lets the bearer of a token join the room "room".
 func join(t *testing.T, server *sfutest.Server, ticket, suffix string) *livekit.WebhookEvent {
 	t.Helper()
 	minted := token.NewMinter(key, time.Hour).Mint(token.Grant{Room: "room", Identity: identity, Ticket: ticket}, time.Now())
@@ -27,7 +27,8 @@ func join(t *testing.T, server *sfutest.Server, ticket, suffix string) *livekit.
 	return event
 }
 
-// TestParticipants: whoever is in the room, with what the tokens carried.
+// TestParticipants checks that the list has everybody in the room, with the
+// tickets of their tokens.
 func TestParticipants(t *testing.T) {
 	client, server := start(t)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {
@@ -97,14 +98,14 @@ func TestListRooms(t *testing.T) {
 	wantFailure(t, err, "ListRooms", sfu.CauseStatus)
 }
 
-// TestRemove ends the one session that has the identity: the second session of
-// the same token stays, and so does everybody else.
+// TestRemove checks that only the session with the identity ends. The second
+// session with the same token stays, and so do all others.
 func TestRemove(t *testing.T) {
 	client, server := startInCall(t)
 	server.Join("room", identity+"#screen")
 	sid := server.Live("room", identity)
 	before := time.Now().Unix()
-	for range 2 { // whoever is gone is removed
+	for range 2 { // removing a participant who is gone succeeds
 		if err := client.Remove(t.Context(), "room", identity); err != nil {
 			t.Fatal(err)
 		}
@@ -133,8 +134,8 @@ func TestRemoveFails(t *testing.T) {
 	}
 }
 
-// TestLostAnswers: the SFU has removed somebody, and its answer does not arrive.
-// They are back by then, and stay: the call is not made twice.
+// TestLostAnswers checks a removal whose answer does not arrive. The
+// participant has returned by then, and must stay: the call is not repeated.
 func TestLostAnswers(t *testing.T) {
 	for name, lost := range map[string]sfutest.Fault{"closed": sfutest.Drop(), "silent": sfutest.Hang()} {
 		t.Run(name, func(t *testing.T) {
@@ -166,7 +167,8 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// TestEventOfParticipant: a webhook tells what a list does.
+// TestEventOfParticipant checks that a webhook describes a participant as a
+// list does.
 func TestEventOfParticipant(t *testing.T) {
 	client, server := start(t)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {

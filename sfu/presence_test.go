@@ -31,7 +31,7 @@ func wantSessions(t *testing.T, client *sfu.Client, want map[sfu.Identity]string
 	}
 }
 
-// answer is a 200 with this message.
+// answer returns a fault that answers 200 with the message m.
 func answer(m proto.Message) sfutest.Fault {
 	body, err := proto.Marshal(m)
 	if err != nil {
@@ -44,7 +44,7 @@ func TestSession(t *testing.T) {
 	client, server := start(t)
 	nobody := map[sfu.Identity]string{}
 
-	wantSession(t, client, "") // no such room
+	wantSession(t, client, "") // the room does not exist
 	wantSessions(t, client, nobody)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {
 		t.Fatal(err)
@@ -69,7 +69,8 @@ func TestSession(t *testing.T) {
 	wantSessions(t, client, nobody)
 }
 
-// The publish-only session of somebody who is gone is not that somebody.
+// TestSessionBesideIdentity checks that the second, publish-only session of a
+// participant who has left does not count as that participant.
 func TestSessionBesideIdentity(t *testing.T) {
 	client, server := start(t)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {
@@ -102,8 +103,9 @@ func TestSessionStates(t *testing.T) {
 	}
 }
 
-// With LiveKit's enable_psrpc_for_get_list_participants a missing room is an
-// error, not an empty list.
+// TestSessionsNotFound checks LiveKit with
+// enable_psrpc_for_get_list_participants: a missing room is then an error, not
+// an empty list.
 func TestSessionsNotFound(t *testing.T) {
 	client, server := start(t)
 	server.FailAlways(sfutest.TwirpError("not_found", "requested room does not exist"))
@@ -111,7 +113,7 @@ func TestSessionsNotFound(t *testing.T) {
 	wantSessions(t, client, map[sfu.Identity]string{})
 }
 
-// Nothing but LiveKit's own word means absence.
+// TestAbsenceIsNotGuessed checks that only LiveKit's own answer means absence.
 func TestAbsenceIsNotGuessed(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault sfutest.Fault
@@ -141,7 +143,8 @@ func TestAbsenceIsNotGuessed(t *testing.T) {
 	}
 }
 
-// Protobuf takes nearly everything for a message.
+// TestParticipantsThatMakeNoSense checks malformed participants, because nearly
+// every text is a valid protobuf message.
 func TestParticipantsThatMakeNoSense(t *testing.T) {
 	for name, p := range map[string]*livekit.ParticipantInfo{
 		"empty":       {},

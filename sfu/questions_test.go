@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// question is one way to ask the SFU.
+// question is one method that asks the SFU.
 type question struct {
 	op  string
 	ask func(context.Context, *sfu.Client) error
@@ -40,7 +40,7 @@ func questions() []question {
 	}
 }
 
-// startInCall is start, with identity in "room".
+// startInCall is like start, and identity is in the room "room".
 func startInCall(t *testing.T) (*sfu.Client, *sfutest.Server) {
 	t.Helper()
 	client, server := start(t)
@@ -101,7 +101,8 @@ func TestQuestionsEndWithTheirContext(t *testing.T) {
 	}
 }
 
-// A pool of dead connections must not use up a short deadline, call after call.
+// TestDeadConnectionAndShortDeadline checks that the dead connections of a pool
+// do not use up a short deadline, call after call.
 func TestDeadConnectionAndShortDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)

@@ -10,7 +10,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// onNodes starts two nodes with one Redis; identity is in "room" on the first.
+// onNodes starts two nodes with one Redis. identity is in the room "room" on
+// the first node.
 func onNodes(t *testing.T) (*sfu.Client, *sfutest.SFU, *memory) {
 	t.Helper()
 	fake := sfutest.New(key, "a", "b")
@@ -73,7 +74,8 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// A slow node is not a silent one.
+// TestReachableTakesItsTime checks that a node that answers slowly does not
+// count as silent.
 func TestReachableTakesItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, fake, _ := onNodes(t)

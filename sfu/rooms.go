@@ -15,68 +15,70 @@ import (
 )
 
 const (
-	// memory is how long a confirmed room counts as existing. It is a small part
-	// of the 20 s after which LiveKit closes a room that everybody has left.
+	// memory is how long a confirmed room counts as existing. It is much shorter
+	// than the 20 s after which LiveKit closes a room that everybody has left.
 	memory = 5 * time.Second
-	// maxConfirmed bounds the remembered rooms, about 200 bytes each. If more
-	// rooms are requested within 5 s, each further one costs an extra call.
+	// maxConfirmed bounds how many rooms are remembered. Each takes about 200
+	// bytes. If more rooms are requested within 5 s, each further room costs one
+	// more call.
 	maxConfirmed = 4096
-	// maxEnsuring bounds the running calls. A call goes on when its callers have
-	// left, for up to 10 s while the SFU does not answer.
+	// maxEnsuring bounds the calls that run at once. A call goes on after its
+	// callers have left. While the SFU does not answer, that takes up to 10 s.
 	maxEnsuring = 512
 )
 
 // Creator makes sure that a room exists on the SFU. CreateRoom must be
-// idempotent and return within seconds. [Client] is one.
+// idempotent and return within seconds. [Client] is a Creator.
 type Creator interface {
 	CreateRoom(ctx context.Context, room Room) error
 }
 
-// Rooms makes sure that rooms exist before tokens for them are issued, with as
-// few calls as possible. Several goroutines may use it at once.
+// Rooms makes sure that rooms exist before tokens for them are issued. It makes
+// as few calls as possible. Several goroutines may use it at once.
 type Rooms struct {
 	creator   Creator
-	calls     singleflight.Group // by room
-	ensuring  chan struct{}      // one for each running call
+	calls     singleflight.Group // shares calls; the key is the room
+	ensuring  chan struct{}      // holds one value for each running call
 	confirmed *lru.Cache[Room, confirmation]
-	// life is the number of the current period in which the SFU was never away.
-	// It is disconnected while Watch has no connection. lives is the highest
-	// number so far.
+	// life counts the times in which the SFU was never away: it is the number of
+	// the current one, or disconnected while Watch has no connection. lives is
+	// the highest number so far.
 	life, lives atomic.Int64
 }
 
-// confirmation records that the SFU found or created a room.
+// confirmation records that the SFU has found or created a room.
 type confirmation struct {
 	// sent is when the call was sent, not when the answer came. The SFU may have
-	// found the room then, and the room's timeouts (300 s after its creation, 20
-	// s after the last participant left) go on from there. CreateRoom does not
-	// restart them.
+	// found the room at that moment. The room's timeouts (300 s after its
+	// creation, 20 s after the last participant left) then go on, because
+	// CreateRoom does not restart them.
 	sent time.Time
-	life int64 // when the call was sent
-	// closed is when the SFU said that it has closed the room. A confirmation
-	// that was sent earlier no longer counts.
+	life int64 // the value of Rooms.life when the call was sent
+	// closed is when the SFU said that it has closed the room. A confirmation by
+	// a call that was sent earlier no longer counts.
 	closed time.Time
 }
 
-// NewRooms returns Rooms that call creator.
+// NewRooms returns Rooms that create rooms by creator.
 func NewRooms(creator Creator) *Rooms {
 	confirmed, err := lru.New[Room, confirmation](maxConfirmed)
 	if err != nil {
-		panic(err) // only fails for a size below 1
+		panic(err) // impossible: it only fails for a size below 1
 	}
 	return &Rooms{creator: creator, ensuring: make(chan struct{}, maxEnsuring), confirmed: confirmed}
 }
 
-// Ensure returns nil if room exists on the SFU. Either the SFU confirmed that
-// in a call sent less than 5 s ago, or it does so now. With [Rooms.Watch],
-// confirmations from before the last loss of the connection do not count. With
+// Ensure returns nil if room exists on the SFU: the SFU has confirmed that in a
+// call sent less than 5 s ago, or it does so now. With [Rooms.Watch],
+// confirmations from before the connection was last lost do not count. With
 // [Rooms.Forget], confirmations from before the SFU closed the room do not
-// count. Concurrent requests for one room share a call, which goes on when one
-// caller's ctx ends. That caller returns at once. A failure goes to all waiting
-// callers, and is not remembered. Errors are an [*Error], or a *[fault.Error].
-// [CauseBusy] says at once that calls for 512 other rooms are running.
+// count. Concurrent requests for one room share a call. If the ctx of one
+// caller ends, that caller returns at once, and the call goes on for the
+// others. A failure goes to all waiting callers, and is not remembered. Errors
+// are an [*Error], or a *[fault.Error]. [CauseBusy] is returned at once if
+// calls for 512 other rooms are running.
 //
-// created reports that this request made the call.
+// created reports whether this request made the call.
 func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error) {
 	if r.isConfirmed(room) {
 		return false, nil
@@ -97,8 +99,8 @@ func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error)
 	}
 }
 
-// ensure creates the room, unless another call has done so since the check in
-// Ensure.
+// ensure creates the room, unless another call has created it since Ensure
+// checked. made reports whether it called the SFU.
 func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 	if r.isConfirmed(room) {
 		return false, nil
@@ -112,10 +114,10 @@ func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 	return true, r.create(ctx, room)
 }
 
-var errBusy = fmt.Errorf("calls for %d rooms wait for the SFU's answer", maxEnsuring)
+var errBusy = fmt.Errorf("calls for %d rooms already wait for the SFU's answer", maxEnsuring)
 
 func (r *Rooms) isConfirmed(room Room) bool {
-	c, ok := r.confirmed.Peek(room) // needs only a read lock; the order of use does not matter here
+	c, ok := r.confirmed.Peek(room) // this only takes a read lock; the order of use does not matter
 	life := r.life.Load()
 	return ok && c.life == life && life != disconnected && time.Since(c.sent) < memory
 }
@@ -124,7 +126,7 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	asked := confirmation{sent: time.Now(), life: r.life.Load()}
 	if err := r.creator.CreateRoom(ctx, room); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && !e.Answered {
-			r.newLife() // Watch may not notice that the SFU is away, if it is connected to a proxy
+			r.newLife() // if Watch is connected to a proxy, it may not notice that the SFU is away
 		}
 		return err
 	}
@@ -135,33 +137,34 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	return nil
 }
 
-// Forget makes room count as unconfirmed, because the SFU has closed it. That
-// holds for a call that is still running, too.
+// Forget makes room count as unconfirmed, because the SFU has closed it. The
+// result of a call that is still running does not count either.
 func (r *Rooms) Forget(room Room) {
 	r.confirmed.Add(room, confirmation{life: disconnected, closed: time.Now()})
 }
 
 // Holder holds a connection to the SFU until it breaks or ctx ends. It calls
 // opened when it is connected. An error says that it could not connect.
-// [Client] is one.
+// [Client] is a Holder.
 type Holder interface {
 	Hold(ctx context.Context, opened func()) error
 }
 
-// disconnected is Rooms.life while Watch has no connection.
+// disconnected is the value of Rooms.life while Watch has no connection.
 const disconnected = -1
 
-// The pauses between two connections of Watch: the short one after a connection
-// that lasted longer than the long pause, else the long one.
+// The pauses between two connections of Watch. After a connection that lasted
+// for longer than the long pause, Watch makes the short pause, else the long
+// one.
 const (
 	reconnectSoon  = 100 * time.Millisecond
 	reconnectLater = time.Second
 )
 
-// Watch holds a connection to the SFU until ctx ends. Whenever the connection
-// breaks, and until there is a new one, all rooms count as unconfirmed. An SFU
-// without Redis that restarts has no rooms, and a client with a token for a
-// missing room gives up. Call Watch once.
+// Watch holds a connection to the SFU until ctx ends. When the connection
+// breaks, and until there is a new one, all rooms count as unconfirmed. The
+// reason: an SFU without Redis that restarts has no rooms, and a client with a
+// token for a missing room gives up. Call Watch only once.
 func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 	r.life.Store(disconnected)
 	for ctx.Err() == nil {
@@ -183,7 +186,7 @@ func (r *Rooms) newLife() {
 	}
 }
 
-// abandoned returns the error of a caller that left before the answer.
+// abandoned returns the error for a caller that leaves before the answer.
 func abandoned(ctx context.Context) *Error {
 	cause := CauseCanceled
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

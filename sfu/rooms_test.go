@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// creator is an SFU that takes its time and fails by order.
+// creator is an SFU that takes some time, and fails if a test says so.
 type creator struct {
 	takes time.Duration
 	fails error
@@ -61,7 +61,8 @@ func TestEnsureRemembers(t *testing.T) {
 	})
 }
 
-// What the SFU said is as old as the call, not as its answer.
+// TestEnsureCountsFromTheCall checks that the age of a confirmation counts from
+// the call, not from the answer.
 func TestEnsureCountsFromTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &creator{takes: 3 * time.Second}
@@ -88,7 +89,7 @@ func TestEnsureSharesACall(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 50 {
 			wg.Go(func() {
-				time.Sleep(time.Duration(i) * 50 * time.Millisecond) // some after the answer
+				time.Sleep(time.Duration(i) * 50 * time.Millisecond) // some come after the answer
 				created, err := rooms.Ensure(t.Context(), "room")
 				if err != nil {
 					t.Errorf("Ensure: got %v, want no error", err)
@@ -144,7 +145,8 @@ func TestEnsureForgetsFailures(t *testing.T) {
 	})
 }
 
-// The one who began the call leaves; the others and the memory have its result.
+// TestEnsureOutlivesItsCaller checks that a call goes on when the caller that
+// began it leaves: the others get its result, and it is remembered.
 func TestEnsureOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &creator{takes: 2 * time.Second}
@@ -174,11 +176,12 @@ func TestEnsureCanceled(t *testing.T) {
 		time.AfterFunc(time.Millisecond, cancel)
 		_, err := rooms.Ensure(ctx, "room")
 		wantCause(t, err, sfu.CauseCanceled)
-		time.Sleep(time.Second) // the call goes on
+		time.Sleep(time.Second) // the call goes on meanwhile
 	})
 }
 
-// A hanging SFU holds nobody longer than 10 s, whatever the caller allows.
+// TestEnsureIsBounded checks that an SFU that hangs makes no caller wait longer
+// than 10 s, whatever its deadline is.
 func TestEnsureIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -196,8 +199,8 @@ func TestEnsureIsBounded(t *testing.T) {
 	})
 }
 
-// While the SFU hangs, no more than 512 rooms are asked for at once, however many
-// callers have come and gone.
+// TestEnsureIsCrowded checks that an SFU that hangs gets calls for at most 512
+// rooms at once, however many callers have left.
 func TestEnsureIsCrowded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &creator{takes: 10 * time.Second}
@@ -241,7 +244,7 @@ func TestEnsureMemoryIsBounded(t *testing.T) {
 	})
 }
 
-// Many users in few rooms, with a real server.
+// TestEnsureConcurrently checks many users in few rooms, with a real server.
 func TestEnsureConcurrently(t *testing.T) {
 	client, server := start(t)
 	rooms := sfu.NewRooms(client)
@@ -266,7 +269,7 @@ func TestEnsureConcurrently(t *testing.T) {
 	}
 }
 
-// panicking is an SFU's client with a fault.
+// panicking is a Creator that panics at its first call.
 type panicking struct{ once sync.Once }
 
 func (p *panicking) CreateRoom(context.Context, sfu.Room) error {
@@ -274,7 +277,8 @@ func (p *panicking) CreateRoom(context.Context, sfu.Room) error {
 	return nil
 }
 
-// A fault of ours ends the request, not the process, and not the next one.
+// TestEnsurePanics checks that a panic ends only the request, not the process
+// and not the next request.
 func TestEnsurePanics(t *testing.T) {
 	rooms := sfu.NewRooms(&panicking{})
 	created, err := rooms.Ensure(t.Context(), "room")

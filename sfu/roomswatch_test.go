@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// connections is an SFU that accepts or refuses connections, and ends them.
+// connections is an SFU that accepts, refuses and ends connections as the test
+// says.
 type connections struct {
 	refuses atomic.Bool
 	end     chan struct{}
@@ -31,7 +32,7 @@ func (c *connections) Hold(ctx context.Context, opened func()) error {
 	return nil
 }
 
-// watching has rooms watch an SFU for as long as the test takes.
+// watching makes rooms watch an SFU until the test ends.
 func watching(t *testing.T) (*sfu.Rooms, *creator, *connections) {
 	t.Helper()
 	asked, line := &creator{}, &connections{end: make(chan struct{})}
@@ -68,7 +69,8 @@ func TestWatchedRoomsAreForgottenWithTheConnection(t *testing.T) {
 	})
 }
 
-// What was asked before the connection broke may be answered after it.
+// TestWatchedRoomsForgetWhatIsUnderWay checks that the result of a call does
+// not count if the connection broke before the answer.
 func TestWatchedRoomsForgetWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rooms, asked, line := watching(t)
@@ -84,7 +86,8 @@ func TestWatchedRoomsForgetWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-// An SFU that comes and goes several times is noticed each time.
+// TestWatchedRoomsWhileTheSFUIsAway checks that Watch notices each time that
+// the SFU is away.
 func TestWatchedRoomsWhileTheSFUIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rooms, asked, line := watching(t)
@@ -106,8 +109,8 @@ func TestWatchedRoomsWhileTheSFUIsAway(t *testing.T) {
 	})
 }
 
-// A proxy that ends each connection at once is not asked for more than one a
-// second.
+// TestWatchIsPatient checks that Watch connects at most once a second to a
+// proxy that ends each connection at once.
 func TestWatchIsPatient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, line := watching(t)
@@ -119,7 +122,8 @@ func TestWatchIsPatient(t *testing.T) {
 	})
 }
 
-// A proxy keeps its own connections while the SFU behind it is away.
+// TestRoomsAreForgottenWhenTheSFUIsAway checks a proxy that keeps its
+// connections while the SFU behind it is away.
 func TestRoomsAreForgottenWhenTheSFUIsAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		err     error
@@ -146,7 +150,8 @@ func TestRoomsAreForgottenWhenTheSFUIsAway(t *testing.T) {
 	}
 }
 
-// The real thing: the SFU is away for a moment and has lost its rooms.
+// TestWatchedRoomsAndARestart checks Watch with a fake SFU that restarts and
+// loses its rooms.
 func TestWatchedRoomsAndARestart(t *testing.T) {
 	client, server := start(t)
 	rooms := sfu.NewRooms(client)
@@ -169,7 +174,7 @@ func TestWatchedRoomsAndARestart(t *testing.T) {
 	<-ended
 }
 
-// holding tells when there is a connection.
+// holding is a holder that tells when there is a connection.
 type holding struct {
 	*sfu.Client
 	opened chan<- struct{}
@@ -182,8 +187,8 @@ func (h holding) Hold(ctx context.Context, opened func()) error {
 	})
 }
 
-// A room that the SFU has closed is made again by the next who wants it, and so is
-// one that was closed while the SFU was asked for it.
+// TestForget checks that a room that the SFU has closed is created again at the
+// next request, even if it was closed while a call for it ran.
 func TestForget(t *testing.T) {
 	for name, forget := range map[string]func(*testing.T, *sfu.Rooms, *creator){
 		"after the answer": func(_ *testing.T, rooms *sfu.Rooms, _ *creator) { rooms.Forget("room") },

@@ -1,24 +1,24 @@
-// Package sfu speaks to LiveKit: through the Room API it creates rooms, asks
-// who is in them and removes participants, and it receives the webhooks that
-// report who came and went.
+// Package sfu speaks to LiveKit. Through the Room API it creates rooms, asks
+// who is in them, and removes participants. It also receives webhooks, which
+// report who has joined and left.
 //
 // [Client] uses the API's generated client. The RoomServiceClient of
-// server-sdk-go would be shorter, but its HTTP client is fixed:
-// http.DefaultTransport with a region fail-over. That allows no private CA and
-// keeps two idle connections.
+// server-sdk-go would be shorter, but its HTTP client cannot be chosen: it is
+// http.DefaultTransport with a region fail-over, which allows no private CA and
+// keeps only two idle connections.
 package sfu
 
 import "matrixrtc-auth/internal/apikey"
 
-// Room is a LiveKit room name: the hash of a Matrix room and a slot, at most
-// 256 characters.
+// Room is the name of a LiveKit room: the hash of a Matrix room and a slot, at
+// most 256 characters.
 type Room string
 
-// Identity is the identity of a participant within a LiveKit room, at most
-// 256 characters.
+// Identity is a participant's identity in a LiveKit room, at most 256
+// characters.
 type Identity string
 
-// Key is one pair of API key and secret, shared with the SFU.
+// Key is a pair of API key and secret, which this service shares with the SFU.
 type Key = apikey.Key
 
 // ShortestSecret is the length in bytes of the shortest secret that is safe.

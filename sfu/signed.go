@@ -11,22 +11,22 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// Why a text that should be signed with an API key is not accepted.
+// The causes for which a webhook or a token is rejected.
 const (
 	RejectedHeader    = "header"    // there is no Authorization header
 	RejectedKey       = "key"       // the API key is not one of ours
-	RejectedSignature = "signature" // signed with another secret, or not a token
-	RejectedAge       = "age"       // expired, from the future, or valid for too long
-	RejectedAudience  = "audience"  // a token for another purpose
+	RejectedSignature = "signature" // it was signed with another secret, or is no token
+	RejectedAge       = "age"       // it is expired, from the future, or valid for too long
+	RejectedAudience  = "audience"  // it is for another purpose
 	RejectedDigest    = "digest"    // the signed digest is of another body
-	RejectedTooLarge  = "too_large" // a body of more than 1 MiB
+	RejectedTooLarge  = "too_large" // the body has more than 1 MiB
 	RejectedCutOff    = "cut_off"   // the body did not arrive whole
-	RejectedNotJSON   = "not_json"  // signed, but no webhook
+	RejectedNotJSON   = "not_json"  // it is signed, but the body is no webhook
 )
 
 // RejectedError says why a webhook or a token was rejected. Its Cause is the
 // label of a counter. Its text contains nothing of the token except the name of
-// an API key, and is safe to log.
+// an API key, so it may be logged.
 type RejectedError struct {
 	Cause string // one of the Rejected constants
 	Err   error
@@ -42,7 +42,7 @@ func rejected(cause, format string, args ...any) *RejectedError {
 
 const (
 	// leeway is how much the signer's clock may differ from ours. LiveKit allows
-	// the same.
+	// the same difference.
 	leeway = time.Minute
 
 	statusAudience = "matrixrtc-auth-status"
@@ -56,8 +56,9 @@ type claims struct {
 }
 
 // VerifyStatusToken returns nil if a holder of one of keys has made token to
-// ask for the state of this service. It must be for this audience only, with
-// iat and exp at most 60 s apart. An error is a [*RejectedError].
+// ask for the state of this service. The token must be for that audience only,
+// and be valid for at most 60 s (from iat to exp). An error is a
+// [*RejectedError].
 func VerifyStatusToken(keys Keys, token string) error {
 	c, err := verify(keys, token)
 	switch {
@@ -66,15 +67,15 @@ func VerifyStatusToken(keys Keys, token string) error {
 	case !slices.Equal(c.Audience, jwt.ClaimStrings{statusAudience}):
 		return rejected(RejectedAudience, "the token is not for the audience %q alone", statusAudience)
 	case c.IssuedAt == nil || c.ExpiresAt.Sub(c.IssuedAt.Time) > statusLife:
-		return rejected(RejectedAge, "the token must be good for %s at most, from its iat to its exp", statusLife)
+		return rejected(RejectedAge, "the token must be valid for at most %s, from its iat to its exp", statusLife)
 	case time.Until(c.IssuedAt.Time) > leeway:
 		return rejected(RejectedAge, "the token is from the future: set the clocks")
 	}
 	return nil
 }
 
-// verify checks that token is a JWT signed with one of keys by HS256, and valid
-// now. The error is a [*RejectedError].
+// verify checks that token is a JWT, signed with one of keys by HS256, and
+// valid now. The error is a [*RejectedError].
 func verify(keys Keys, token string) (*claims, error) {
 	var c claims
 	parser := jwt.NewParser(
@@ -89,8 +90,8 @@ func verify(keys Keys, token string) (*claims, error) {
 	return &c, nil
 }
 
-// secretOf returns the secret of the key with this id. It refuses an empty
-// secret, with which anybody could sign.
+// secretOf returns the secret of the key with this id. It fails if that secret
+// is empty, because anybody could sign with an empty secret.
 func secretOf(keys []Key, id string) ([]byte, error) {
 	i := slices.IndexFunc(keys, func(k Key) bool { return k.ID == id && !k.Secret.IsEmpty() })
 	if i < 0 {
@@ -99,8 +100,8 @@ func secretOf(keys []Key, id string) ([]byte, error) {
 	return []byte(keys[i].Secret.Reveal()), nil
 }
 
-// explainToken returns an error without the library's texts, which quote the
-// token.
+// explainToken returns the error err in words of our own, because the library's
+// texts quote the token.
 func explainToken(err error, c *claims) *RejectedError {
 	unknown, isKey := errors.AsType[*RejectedError](err)
 	switch {
@@ -109,11 +110,11 @@ func explainToken(err error, c *claims) *RejectedError {
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return rejected(RejectedAge, "the token expired %s ago: it was sent late, or the clocks differ", time.Since(c.ExpiresAt.Time).Round(time.Second))
 	case errors.Is(err, jwt.ErrTokenNotValidYet):
-		return rejected(RejectedAge, "the token becomes good in %s: the clocks differ", time.Until(c.NotBefore.Time).Round(time.Second))
+		return rejected(RejectedAge, "the token becomes valid in %s: the clocks differ", time.Until(c.NotBefore.Time).Round(time.Second))
 	case errors.Is(err, jwt.ErrTokenInvalidClaims):
 		return rejected(RejectedAge, "the token never expires")
 	case errors.Is(err, jwt.ErrTokenSignatureInvalid) && c.Issuer != "":
-		return rejected(RejectedSignature, "not signed with the secret of API key %q here: it must be the SFU's", text.Clip(c.Issuer, maxText))
+		return rejected(RejectedSignature, "not signed with the secret that API key %q has here: it must be the same as the SFU's", text.Clip(c.Issuer, maxText))
 	}
 	return rejected(RejectedSignature, "the Authorization header is no token signed with an API key by HS256")
 }

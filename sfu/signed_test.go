@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// wantRejected checks that err is an *sfu.RejectedError of this cause, and
+// wantRejected checks that err is an *sfu.RejectedError with this cause, and
 // shows nothing of the token.
 func wantRejected(t *testing.T, err error, cause, token string) {
 	t.Helper()
@@ -82,7 +82,8 @@ func TestRejected(t *testing.T) {
 	}
 }
 
-// The empty secret signs for everybody.
+// TestKeyWithoutSecret checks a key with an empty secret, with which anybody
+// could sign.
 func TestKeyWithoutSecret(t *testing.T) {
 	careless := sfu.Key{ID: "careless"}
 	_, err := sfu.Webhooks{Keys: sfu.Always(careless)}.Receive(sfutest.New(careless).NewWebhook(hook, leaving()))
@@ -97,7 +98,7 @@ func TestAnyKeySigns(t *testing.T) {
 	}
 }
 
-// What a stranger sends is not read.
+// TestHeaderComesFirst checks that no body of a stranger is read.
 func TestHeaderComesFirst(t *testing.T) {
 	for name, flaw := range map[string]sfutest.Flaw{
 		"no header": sfutest.NoHeader(), "unknown key": sfutest.UnknownKey(), "wrong secret": sfutest.WrongSecret(),
@@ -173,7 +174,8 @@ func TestWebhookAge(t *testing.T) {
 
 func TestWebhookDigestUnpadded(t *testing.T) { receive(t, webhook(sfutest.Unpadded())) }
 
-// A token of a participant is signed by one of the keys, too.
+// TestTokensForSomethingElse checks tokens of participants, which are also
+// signed with one of the keys.
 func TestTokensForSomethingElse(t *testing.T) {
 	participant, err := auth.NewAccessToken(key.ID, apiSecret).SetIdentity("alice").
 		SetVideoGrant(&auth.VideoGrant{RoomJoin: true, Room: "room"}).ToJWT()
@@ -195,11 +197,12 @@ func TestTokensForSomethingElse(t *testing.T) {
 	}
 }
 
-// statusToken is a token, and why it is refused: "" if it is not.
+// statusToken is a token, and the cause for which it is refused; "" if it is
+// accepted.
 type statusToken struct{ token, cause string }
 
-// statusTokens makes tokens of every kind, in the bubble of the test that looks
-// at them, for they age.
+// statusTokens makes tokens of every kind. The test must call it in its own
+// bubble, because tokens expire.
 func statusTokens(t *testing.T) map[string]statusToken {
 	t.Helper()
 	const audience = "matrixrtc-auth-status"

@@ -9,9 +9,10 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// CreateTestRoom creates a room for at most most participants. It stays open
-// for lifetime while it is empty, before the first participant and after the
-// last. lifetime is in whole seconds. An error is an [*Error].
+// CreateTestRoom creates a room for at most most participants. While the room
+// is empty it stays open for lifetime: before the first participant joins, and
+// after the last has left. lifetime is in whole seconds. An error is an
+// [*Error].
 func (c *Client) CreateTestRoom(ctx context.Context, room Room, lifetime time.Duration, most int) error {
 	grant := auth.VideoGrant{RoomCreate: true}
 	return c.call(ctx, "CreateRoom", &grant, func(ctx context.Context) error {
@@ -21,7 +22,8 @@ func (c *Client) CreateTestRoom(ctx context.Context, room Room, lifetime time.Du
 			DepartureTimeout: uint32(lifetime / time.Second),
 			MaxParticipants:  uint32(most),
 		})
-		// An empty body would be a valid message, too.
+		// The answer must name the room, because an empty body is a valid
+		// message, too.
 		if err == nil && answer.Name != string(room) {
 			return &notTwirpError{fmt.Sprintf("room %q instead of %q", answer.Name, room)}
 		}

@@ -18,10 +18,10 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// maxAnswer bounds the bytes read of an answer. A room has at most 64 KB of
-// metadata. A participant has as much metadata, as much attributes, and its
-// tracks. In a list, a participant usually has 1 or 2 KB. In the list of all
-// rooms, one of this service has about 200 bytes.
+// maxAnswer bounds how many bytes of an answer are read. By LiveKit's limits, a
+// room has at most 64 KB of metadata; a participant has as much metadata, as
+// much attributes, and tracks. In a list, a participant usually takes 1 or 2
+// KB. In the list of all rooms, a room of this service takes about 200 bytes.
 func maxAnswer(req *http.Request) int {
 	switch path.Base(req.URL.Path) {
 	case "GetParticipant":
@@ -32,22 +32,23 @@ func maxAnswer(req *http.Request) int {
 	return 128 << 10
 }
 
-// waits reports whether the call must not be retried on another connection: its
-// answer may take longer than answerTime, or it must be made only once.
+// waits reports whether the call must not be retried on another connection.
+// That is so if its answer may take longer than answerTime, or if it must be
+// made only once.
 func waits(req *http.Request) bool {
 	op := path.Base(req.URL.Path)
 	return op == "UpdateSubscriptions" || onlyOnce(op)
 }
 
-// onlyOnce reports whether a call must not be made twice. If the answer to a
-// removal was lost, its participant may have returned under the same identity.
+// onlyOnce reports whether a call must not be repeated. If the answer to a
+// removal is lost, the participant may have returned under the same identity.
 func onlyOnce(op string) bool { return op == "RemoveParticipant" }
 
 // answerTime is how long a reused connection may stay silent before the call is
-// retried on a fresh one. It leaves the larger part of a short deadline for the
-// retry. TCP does not notice for minutes that a peer has vanished (its
-// container was replaced). LiveKit itself stays silent for 3.0 s when one of
-// its nodes does not answer. A call with all of its time can wait for that.
+// retried on a new one. Of a short deadline it leaves the larger part for the
+// retry. TCP would not notice for minutes that a peer has vanished (if its
+// container was replaced). LiveKit itself stays silent for 3.0 s if one of its
+// nodes does not answer; a call with all of its time can wait for that.
 func answerTime(ctx context.Context) time.Duration {
 	const longest = callTimeout / 3
 	deadline, ok := ctx.Deadline()
@@ -57,16 +58,17 @@ func answerTime(ctx context.Context) time.Duration {
 	return min(longest, time.Until(deadline)/3)
 }
 
-// connectTime bounds connecting, and then the TLS handshake.
+// connectTime bounds how long connecting takes, and then how long the TLS
+// handshake takes.
 const connectTime = 5 * time.Second
 
 // NewHTTPClient returns an HTTP client for the API of one SFU. It trusts the
-// certificates that roots returns (nil: the system's), and calls roots for
+// certificates that roots returns (nil means the system's), and calls roots for
 // every connection. It keeps connections for reuse, in HTTP/1.1 only, so that a
-// broken connection fails one call. It uses no proxy, because a container's
-// proxy for the internet does not lead to an SFU beside it. If no file is left
-// for a connection, it calls spare (unless nil), which closes something and
-// reports whether it did.
+// broken connection fails only one call. It uses no proxy, because the proxy by
+// which a container reaches the internet does not lead to an SFU beside the
+// container. If this process can open no file for a connection, the client
+// calls spare (unless nil), which closes something and reports whether it did.
 func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -87,8 +89,8 @@ func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client 
 	return &http.Client{Transport: t}
 }
 
-// newDial returns a dial function that calls spare if no file is left. Its
-// errors say if none was left.
+// newDial returns a dial function. If this process can open no file, it calls
+// spare and dials once more. Its errors say if no file could be opened.
 func newDial(spare func() bool) dialFunc {
 	var names outbound.Names
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
@@ -106,7 +108,8 @@ func newDial(spare func() bool) dialFunc {
 	}
 }
 
-// dialTLS connects to address by dial, and makes a TLS handshake with config.
+// dialTLS connects to address by dial, and then makes a TLS handshake with
+// config.
 func dialTLS(ctx context.Context, dial dialFunc, address string, config *tls.Config) (net.Conn, error) {
 	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
@@ -125,9 +128,9 @@ func dialTLS(ctx context.Context, dial dialFunc, address string, config *tls.Con
 
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// guarded returns a copy of client that reads at most maxAnswer of an answer
-// and does not wait for a dead connection. The generated client follows no
-// redirects, so the API token goes to no other server.
+// guarded returns a copy of client that reads at most maxAnswer bytes of an
+// answer, and does not wait for a dead connection. The generated client follows
+// no redirects, so the API token goes to no other server.
 func guarded(client *http.Client) *http.Client {
 	c := *client
 	if c.Transport == nil {
@@ -137,8 +140,8 @@ func guarded(client *http.Client) *http.Client {
 	return &c
 }
 
-// guard is a RoundTripper that reads the whole response before it returns. Its
-// requests must be repeatable.
+// guard is a RoundTripper that reads the whole response before it returns. It
+// may send a request twice, so the request's body must be repeatable.
 type guard struct{ next http.RoundTripper }
 
 var errSilent = errors.New("the pooled connection is dead")
@@ -151,7 +154,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !errors.Is(err, errSilent) || req.GetBody == nil {
 		return resp, err
 	}
-	// The other idle connections are probably dead, too.
+	// The other idle connections are probably dead, too, so close them.
 	if next, ok := g.next.(interface{ CloseIdleConnections() }); ok {
 		next.CloseIdleConnections()
 	}
@@ -162,8 +165,8 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return g.read(again)
 }
 
-// readInTime reads the answer as read does, but returns errSilent if a reused
-// connection returns nothing in time.
+// readInTime reads the answer as read does. If a reused connection returns
+// nothing in time, it returns errSilent.
 func (g guard) readInTime(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
@@ -183,8 +186,8 @@ func (g guard) readInTime(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// read sends req and reads the answer. A 200 that is not protobuf or is too
-// long is an error. Of an error answer it keeps only the beginning.
+// read sends req and reads the answer. An answer 200 that is no protobuf or is
+// too long is an error. Of an error answer it keeps only the beginning.
 func (g guard) read(req *http.Request) (*http.Response, error) {
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
@@ -216,7 +219,7 @@ func checkAnswer(resp *http.Response, body []byte, limit int) error {
 	return nil
 }
 
-// notTwirpError is an answer that LiveKit would never give.
+// notTwirpError says that the answer is one that LiveKit would never give.
 type notTwirpError struct{ got string }
 
 func (e *notTwirpError) Error() string { return "got " + e.got }

@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// holder holds a connection to the SFU without sending a request.
+// holder keeps a connection to the SFU open, without sending a request on it.
 type holder struct {
 	address string
 	dial    dialFunc
 }
 
-// newHolder returns a holder that connects as client would for api.
+// newHolder returns a holder that connects to the API at api in the same way as
+// client does.
 func newHolder(api *url.URL, client *http.Client) holder {
 	secure, port := api.Scheme == "https", api.Port()
 	if port == "" {
@@ -38,8 +39,8 @@ func newHolder(api *url.URL, client *http.Client) holder {
 	return h
 }
 
-// securing returns a dial function that makes a TLS handshake with config,
-// unless that is nil.
+// securing returns a dial function that makes a TLS handshake with config. If
+// config is nil, it returns dial.
 func securing(dial dialFunc, config *tls.Config) dialFunc {
 	if config == nil {
 		config = &tls.Config{}
@@ -49,16 +50,16 @@ func securing(dial dialFunc, config *tls.Config) dialFunc {
 	}
 }
 
-// openTime bounds opening a connection to hold.
+// openTime bounds how long it takes to open the connection.
 const openTime = 5 * time.Second
 
-// Watch holds a connection to the SFU until that ends or ctx does. It sends no
-// request. An SFU that restarts between two calls closes the connection, and so
-// Watch notices it. A proxy also closes idle connections. The error is nil if
-// there was a connection.
+// Watch keeps a connection to the SFU open until the connection ends or ctx
+// does. It sends no request. An SFU that restarts between two calls closes the
+// connection, so Watch notices the restart. A proxy also closes idle
+// connections. The error is nil if there was a connection.
 func (c *Client) Watch(ctx context.Context) error { return c.Hold(ctx, func() {}) }
 
-// Hold is Watch, but calls opened once it is connected.
+// Hold is like Watch, but calls opened when it is connected.
 func (c *Client) Hold(ctx context.Context, opened func()) error {
 	conn, err := c.holder.open(ctx)
 	if err != nil {
@@ -68,7 +69,7 @@ func (c *Client) Hold(ctx context.Context, opened func()) error {
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	opened()
-	_, _ = conn.Read(make([]byte, 1)) // the SFU closes it, or sends something that nobody requested
+	_, _ = conn.Read(make([]byte, 1)) // returns when the SFU closes the connection, or sends something that nobody requested
 	return nil
 }
 

@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// watched returns a client of an SFU that does nothing, and its server.
+// watched returns a client of an SFU that only accepts connections, and its
+// server.
 func watched(t *testing.T, start func(*httptest.Server)) (*sfu.Client, *httptest.Server) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)

@@ -9,24 +9,25 @@ import (
 	"strings"
 )
 
-// maxWebhook bounds the bytes of a webhook's body. Most of it is a
-// participant's metadata and attributes, 128 KB by LiveKit's default limits.
+// maxWebhook bounds the bytes of a webhook's body. The largest part is a
+// participant's metadata and attributes: 128 KB by LiveKit's default limits.
 const maxWebhook = 1 << 20
 
 // Webhooks receives LiveKit's webhooks. Several goroutines may use it at once.
 type Webhooks struct {
-	// Keys are the API keys with which the SFU may sign; nil for none.
+	// Keys are the API keys with which the SFU may sign webhooks; nil for none.
 	Keys Keys
 }
 
-// Receive returns the event of a webhook that comes from the SFU. Its error is a
-// [*RejectedError]: [RejectedKey] for an unknown API key, [RejectedSignature] for
-// a signature with another secret (signed.go).
+// Receive returns the event of a webhook that comes from the SFU. Its error is
+// a [*RejectedError]. The error's Cause is [RejectedKey] for an unknown API
+// key, and [RejectedSignature] for a signature with another secret.
 //
 // LiveKit signs a webhook by a token in the Authorization header, without
 // "Bearer". The token holds the digest of the body. Receive checks the header
 // first, so it reads no byte of a stranger's body. It accepts the same webhook
-// again within its 5 min; callers must accept repeated events anyway.
+// again while the token is valid, for 5 min: callers must accept repeated
+// events anyway.
 func (w Webhooks) Receive(r *http.Request) (Event, error) {
 	digest, err := w.authorize(r.Header.Get("Authorization"))
 	if err != nil {
@@ -45,22 +46,22 @@ func (w Webhooks) Receive(r *http.Request) (Event, error) {
 // authorize returns the digest that the body must have.
 func (w Webhooks) authorize(token string) ([]byte, error) {
 	if token == "" {
-		return nil, rejected(RejectedHeader, "no Authorization header: a proxy must pass it on, and only LiveKit may send webhooks")
+		return nil, rejected(RejectedHeader, "the request has no Authorization header: only LiveKit may send webhooks, and a proxy must pass the header on")
 	}
 	c, err := verify(w.Keys, token)
 	if err != nil {
 		return nil, err
 	}
-	// LiveKit adds padding.
+	// LiveKit pads the digest with '='; padding is optional here.
 	digest, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(c.Digest, "="))
 	if err != nil || len(digest) != sha256.Size {
-		return nil, rejected(RejectedDigest, "the token holds no sha256, so it is not one of a webhook")
+		return nil, rejected(RejectedDigest, "the token holds no sha256, so it was not made for a webhook")
 	}
 	return digest, nil
 }
 
 func readWebhook(r *http.Request) ([]byte, error) {
-	tooLarge := rejected(RejectedTooLarge, "a body of more than %d bytes", maxWebhook)
+	tooLarge := rejected(RejectedTooLarge, "the body has more than %d bytes", maxWebhook)
 	if r.ContentLength > maxWebhook {
 		return nil, tooLarge
 	}

@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// Any body that is signed is an event or rejected, and panics nobody.
+// FuzzWebhookBody checks that each signed body is an event or is rejected, and
+// that none causes a panic.
 func FuzzWebhookBody(f *testing.F) {
 	for _, body := range []string{
 		"", "{}", "null", `{"event":"participant_left","room":{"name":"r"},"participant":{"identity":"i","sid":"s","disconnectReason":1}}`,
@@ -35,7 +36,8 @@ func FuzzWebhookBody(f *testing.F) {
 	})
 }
 
-// No header but a signed one has the body read.
+// FuzzWebhookHeader checks that the body is read only after a header with a
+// valid signature.
 func FuzzWebhookHeader(f *testing.F) {
 	forged := webhook(sfutest.WrongSecret()).Header.Get("Authorization")
 	parts := strings.Split(forged, ".")
@@ -59,7 +61,7 @@ func FuzzWebhookHeader(f *testing.F) {
 			t.Errorf("Receive with the header %q: got %v, want a rejection of at most 1000 bytes", header, err)
 		}
 		if err := sfu.VerifyStatusToken(webhooks.Keys, header); err == nil {
-			t.Errorf("%q may see the state: got no error, want one", header)
+			t.Errorf("status with the token %q: got no error, want one", header)
 		}
 	})
 }

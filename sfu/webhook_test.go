@@ -23,7 +23,7 @@ const hook = "http://service.example.org/sfu_webhook"
 
 var webhooks = sfu.Webhooks{Keys: sfu.Always(sfu.Key{ID: "older", Secret: secret.New("older-secret")}, key)}
 
-// leaving is the report of somebody who left.
+// leaving returns a webhook about a participant who has left.
 func leaving() *livekit.WebhookEvent {
 	return &livekit.WebhookEvent{
 		Event: "participant_left", Id: "EV_1", CreatedAt: 1_800_000_000,
@@ -57,7 +57,8 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// LiveKit's own way to sign and to write.
+// TestReceiveFromLiveKit checks webhooks that LiveKit's own library signs and
+// writes.
 func TestReceiveFromLiveKit(t *testing.T) {
 	body, err := protojson.Marshal(leaving())
 	if err != nil {
@@ -156,7 +157,8 @@ func TestReceiveReasons(t *testing.T) {
 	}
 }
 
-// Other versions of LiveKit, and protobuf's other ways to write JSON.
+// TestReceiveVariants checks webhooks of other versions of LiveKit, and other
+// forms of the same JSON.
 func TestReceiveVariants(t *testing.T) {
 	const room, who = `"room":{"name":"room"}`, `"sid":"PA_1","identity":"alice"`
 	for body, want := range map[string]sfu.Event{

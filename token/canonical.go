@@ -3,10 +3,10 @@ package token
 const hexDigits = "0123456789abcdef"
 
 // appendCanonical appends the Matrix canonical JSON of an array of strings:
-// UTF-8, no white space, only the escapes that JSON demands, each in its
-// shortest form (Matrix appendices, "Canonical JSON"). encoding/json cannot do
-// it: it escapes '&', '<', '>', U+2028 and U+2029 as well. Parts must be valid
-// UTF-8, which the identifiers of package matrix are.
+// UTF-8, no white space, and only the escapes that JSON demands, in their
+// shortest form (Matrix appendices, "Canonical JSON"). encoding/json does not
+// write this form: it also escapes '&', '<', '>', U+2028 and U+2029. parts must
+// be valid UTF-8, and the identifiers of package matrix always are.
 func appendCanonical(dst []byte, parts []string) []byte {
 	dst = append(dst, '[')
 	for i, part := range parts {

@@ -31,14 +31,14 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-// FuzzCanonical compares with an implementation of RFC 8785, which for arrays
-// of strings is the same as Matrix canonical JSON.
+// FuzzCanonical compares appendCanonical with an implementation of RFC 8785.
+// For arrays of strings, that is the same as Matrix canonical JSON.
 func FuzzCanonical(f *testing.F) {
 	f.Add("!a&b<>:x", "m.call#ROOM", "😀\u2028\x01\x7f")
 	f.Add("\"\\/\b\f\n\r\t", "\x00\x1f", "")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
 		if !utf8.ValidString(a) || !utf8.ValidString(b) || !utf8.ValidString(c) {
-			return // no identifier of package matrix is like this
+			return // package matrix has no such identifier
 		}
 		parts := []string{a, b, c}
 		loose, err := json.Marshal(parts)

@@ -15,44 +15,46 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// header is base64url of {"alg":"HS256","typ":"JWT"}, with the dot behind it.
+// header is the first part of every token: base64url of
+// {"alg":"HS256","typ":"JWT"}, and a dot.
 const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 
-// Grant is what a token allows: to join Room as Identity, visibly, and to
-// receive everything sent there.
+// Grant is what a token allows: to join Room as Identity, visible to others,
+// and to receive everything that is sent in Room.
 //
-// A participant with CanPublish false can still do much. It may subscribe to
+// A participant with CanPublish false may not send: no track of any source and
+// no data message (LiveKit uses canPublish where canPublishData is absent). So
+// it has no chat, no reactions and no RPC over the SFU. It may subscribe to
 // every track and data message. LiveKit shows it to all others and keeps the
 // room open for it. When it joins again under its identity, LiveKit ends its
-// older connection. It may not send: no track of any source and no data message
-// (LiveKit uses canPublish where canPublishData is absent). So it has no chat,
-// no reactions and no RPC over the SFU.
+// older connection.
 //
 // CanPublish true allows media of every source, since no sources are listed,
 // and data, which Element Call needs. LiveKit also admits the bearer a second
 // time, as "Identity#suffix", to publish only.
 //
 // CanUpdateOwnMetadata lets a participant set its own name, metadata and
-// attributes, when it connects and later. Neither flag allows anyone to create,
+// attributes, when it connects and later. No flag allows anyone to create,
 // list, close or administer rooms.
 type Grant struct {
 	Room                             sfu.Room
 	Identity                         sfu.Identity
 	CanPublish, CanUpdateOwnMetadata bool
-	// Ticket is stored by the SFU for this service as the participant's
-	// [sfu.TicketAttribute]; "" for none.
+	// Ticket is a sealed text. The SFU stores it for this service as the
+	// participant's attribute [sfu.TicketAttribute]; "" for none.
 	Ticket string
 }
 
 // Minter makes LiveKit access tokens: JWTs signed with HS256. It may be used
 // by several goroutines at once.
 type Minter struct {
-	issuer string // all claims before the identity
+	issuer string // the claims before the identity, which all tokens share
 	ttl    time.Duration
-	spaces sync.Pool // of *workspace
+	spaces sync.Pool // holds *workspace
 }
 
-// workspace holds the buffers of one Mint, and the keyed HMAC, for reuse.
+// workspace holds the buffers of one call of Mint, and the keyed HMAC. Later
+// calls reuse it.
 type workspace struct {
 	mac        hash.Hash
 	claims     []byte
@@ -60,7 +62,7 @@ type workspace struct {
 }
 
 // NewMinter returns a Minter that signs with key. Its tokens are valid for ttl,
-// in whole seconds.
+// rounded down to whole seconds.
 func NewMinter(key sfu.Key, ttl time.Duration) *Minter {
 	m := &Minter{
 		issuer: string(appendASCII([]byte(`{"iss":"`), key.ID)) + `","sub":"`,
@@ -72,11 +74,11 @@ func NewMinter(key sfu.Key, ttl time.Duration) *Minter {
 	return m
 }
 
-// Mint returns a token for g, valid from now on. The SFU checks it only when
-// its bearer connects, so a session may last longer than its token.
+// Mint returns a token for g, valid from now on. The SFU checks a token only
+// when its bearer connects, so a session may last longer than its token.
 //
-// The payload holds no byte that base64url writes as '-' or '_': Element Call
-// decodes it with atob, which knows neither.
+// The payload holds no byte that base64url writes as '-' or '_', because
+// Element Call decodes it with atob, which accepts neither.
 func (m *Minter) Mint(g Grant, now time.Time) string {
 	s := m.spaces.Get().(*workspace)
 	defer m.spaces.Put(s)
@@ -95,8 +97,9 @@ func (s *workspace) sign(message []byte) []byte {
 	return s.mac.Sum(s.sum[:0])
 }
 
-// appendClaims writes every claim, also the false ones: LiveKit reads an absent
-// canPublish as true, and roomCreate would let the bearer delete any room.
+// appendClaims writes every claim, also those that are false: LiveKit reads an
+// absent canPublish as true. roomCreate is false, because true would let the
+// bearer delete any room.
 func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
 	dst = append(dst, m.issuer...)
 	dst = appendASCII(dst, string(g.Identity))
@@ -119,8 +122,8 @@ func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
 }
 
 // appendASCII appends s as the inside of a JSON string. It escapes all bytes
-// above 0x7e, and those whose last six bits are 62 or 63. Bytes that are not
-// UTF-8 become U+FFFD.
+// above 0x7e, and those whose last six bits are 62 or 63. It replaces bytes
+// that are not UTF-8 by U+FFFD.
 func appendASCII(dst []byte, s string) []byte {
 	for {
 		n := 0
@@ -136,7 +139,7 @@ func appendASCII(dst []byte, s string) []byte {
 	}
 }
 
-// plain marks the bytes that need no escape there.
+// plain marks the bytes that appendASCII need not escape.
 var plain = func() (plain [256]bool) {
 	for c := ' '; c < '~'; c++ {
 		plain[c] = !strings.ContainsRune(`"\>?`, c)

@@ -13,7 +13,7 @@ func FuzzMint(f *testing.F) {
 	f.Add("k", "?>~\x7f", "@\xff\"\\\u2028😀", false, true)
 	f.Fuzz(func(t *testing.T, id, room, identity string, publish, update bool) {
 		if identity == "" {
-			return // the verifier then looks for another claim
+			return // without an identity, the verifier looks for another claim
 		}
 		g := token.Grant{
 			Room:                 sfu.Room(utf8Only(room)),
@@ -30,5 +30,5 @@ func FuzzMint(f *testing.F) {
 	})
 }
 
-// utf8Only replaces every byte that is not UTF-8 as Mint does.
+// utf8Only replaces every byte that is not UTF-8 by U+FFFD, as Mint does.
 func utf8Only(s string) string { return string([]rune(s)) }

@@ -41,7 +41,8 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestTicket: LiveKit reads it as an attribute, and so does atob.
+// TestTicket checks that LiveKit reads the ticket as an attribute, and that
+// atob can decode the token.
 func TestTicket(t *testing.T) {
 	g := grant
 	g.Ticket = `AZaz09-_"\~?>é`
@@ -65,7 +66,8 @@ func TestGrants(t *testing.T) {
 	}
 }
 
-// LiveKit's own reading of what the claims leave out.
+// TestWhatAbsenceMeans checks how LiveKit reads claims that the token leaves
+// out.
 func TestWhatAbsenceMeans(t *testing.T) {
 	for _, publish := range []bool{true, false} {
 		t.Run(fmt.Sprintf("publish=%t", publish), func(t *testing.T) {
@@ -104,7 +106,7 @@ func TestExpiry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		const leeway = time.Minute // LiveKit's
+		const leeway = time.Minute // LiveKit accepts a token this long after its end
 		time.Sleep(time.Minute + leeway - time.Second)
 		if _, _, err := v.Verify(apiSecret); err != nil {
 			t.Errorf("a second before its end: got %v, want no error", err)
@@ -140,7 +142,8 @@ func TestMinterHidesSecret(t *testing.T) {
 	}
 }
 
-// Concurrent mints share the pooled buffers and HMACs.
+// TestConcurrent mints at the same time in many goroutines, which share the
+// pooled buffers and HMACs.
 func TestConcurrent(t *testing.T) {
 	m := token.NewMinter(key, time.Hour)
 	var wg sync.WaitGroup
@@ -156,7 +159,8 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// check verifies a token as the SFU does, and that it grants g and no more.
+// check verifies a token as the SFU does, and checks that it grants g and
+// nothing else.
 func check(t *testing.T, minted string, g token.Grant) {
 	t.Helper()
 	if p := payload(t, minted); strings.ContainsAny(p, "-_") {
@@ -177,7 +181,8 @@ func check(t *testing.T, minted string, g token.Grant) {
 	checkNames(t, minted)
 }
 
-// checkNames looks for claims that the verifier's types would not show.
+// checkNames checks the names of the claims, because the verifier's types hide
+// claims that they do not know.
 func checkNames(t *testing.T, minted string) {
 	t.Helper()
 	var claims map[string]any
@@ -214,7 +219,8 @@ func payload(t *testing.T, minted string) string {
 	return parts[1]
 }
 
-// atob decodes as a browser does: the standard alphabet, padding optional.
+// atob decodes as a browser's atob does: the standard alphabet, with or without
+// padding.
 func atob(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := base64.RawStdEncoding.DecodeString(s)

@@ -1,6 +1,6 @@
-// Package token says what a caller may do on the SFU: it derives the LiveKit
-// room and the identity from Matrix identifiers (MSC4195) and mints the access
-// token that admits them.
+// Package token derives the LiveKit room and the identity of a caller from
+// Matrix identifiers (MSC4195), and mints the access token that admits the
+// caller to the SFU.
 package token
 
 import (
@@ -16,8 +16,9 @@ import (
 // LiveKit's documentation says characters, but LiveKit counts bytes.
 const maxIdentityBytes = 256
 
-// RoomName returns the LiveKit room of a slot of a Matrix room. Every endpoint
-// derives it in the same way, so that old and new clients meet in one call.
+// RoomName returns the LiveKit room for a slot of a Matrix room. Every endpoint
+// derives the room in the same way, so that old and new clients meet in one
+// call.
 func RoomName(room matrix.RoomID, slot matrix.SlotID) sfu.Room {
 	return sfu.Room(digest(room.String(), slot.String()))
 }
@@ -51,8 +52,8 @@ func LegacyIdentity(user matrix.UserID, device matrix.DeviceID) (sfu.Identity, e
 	return sfu.Identity(user.String() + ":" + id), nil
 }
 
-// ParseLegacyDevice parses a device id, and refuses one that has no
-// [LegacyIdentity] for any user. So a bad request is refused before a
+// ParseLegacyDevice parses a device id. It refuses an id that has no
+// [LegacyIdentity] with any user, so that a bad request is refused before a
 // homeserver is asked.
 func ParseLegacyDevice(id string) (matrix.DeviceID, error) {
 	if err := checkLegacyDevice(id); err != nil {
@@ -72,15 +73,15 @@ func checkLegacyDevice(id string) error {
 }
 
 // IdentityError says why a user and a device have no identity on the SFU. The
-// request is at fault. The text quotes nothing of it.
+// request is at fault. The text quotes nothing of the request.
 type IdentityError struct{ Reason string }
 
 func (e *IdentityError) Error() string { return e.Reason }
 
-// digest returns the unpadded standard base64 of the SHA-256 of the canonical
-// JSON array of parts.
+// digest returns a hash of parts: the SHA-256 of their canonical JSON array, in
+// standard base64 without padding.
 func digest(parts ...string) string {
-	var space [1024]byte // on the stack; longer input goes to the heap
+	var space [1024]byte // the stack holds this; longer input goes to the heap
 	sum := sha256.Sum256(appendCanonical(space[:0], parts))
 	var text [43]byte
 	base64.RawStdEncoding.Encode(text[:], sum[:])

@@ -10,7 +10,8 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// must unwraps what a parser of package matrix returns for a valid id.
+// must returns v, and panics if err is not nil. It is for ids that are known to
+// be valid.
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -34,7 +35,8 @@ func TestRoomName(t *testing.T) {
 	}
 }
 
-// A client of /sfu/get names no slot and must meet those that name the one.
+// TestOldAndNewClientsMeet checks that a client of /sfu/get, which names no
+// slot, gets the room of the slot m.call#ROOM.
 func TestOldAndNewClientsMeet(t *testing.T) {
 	room := must(matrix.ParseRoomID("!gIpOlaUSrXBmgtveWK:call.ems.host"))
 	named := must(matrix.ParseSlotID("m.call#ROOM"))
@@ -53,7 +55,7 @@ func TestMemberIdentity(t *testing.T) {
 	}
 }
 
-// TestProxiedIdentity: the vector of MSC4195.
+// TestProxiedIdentity checks the test vector of MSC4195.
 func TestProxiedIdentity(t *testing.T) {
 	got := token.ProxiedIdentity(must(matrix.ParseUserID("@alice:example.com")), must(matrix.ParseMemberID("memberABC")))
 	if want := sfu.Identity("M3VnsLXrkbxIDINXO64u8PZzFyD9ZYFiQULR2dshWYs"); got != want {
@@ -103,7 +105,7 @@ func TestLongestLegacyIdentity(t *testing.T) {
 	}
 }
 
-// Names are derived on every request.
+// BenchmarkRoomName measures RoomName, which runs on every request.
 func BenchmarkRoomName(b *testing.B) {
 	room := must(matrix.ParseRoomID("!gIpOlaUSrXBmgtveWK:call.ems.host"))
 	b.ReportAllocs()

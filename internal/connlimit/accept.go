@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// The pauses after a failed accept. Each pause is twice as long as the one
-// before.
+// The pauses after an accept that failed. Each pause is twice as long as the
+// pause before it.
 const (
 	minPause = 5 * time.Millisecond
 	maxPause = time.Second
 )
 
 // acceptPatiently accepts a connection. It tries again after temporary errors:
-// no descriptor or memory is left, the client has already gone, or a network is
-// down. Meanwhile it closes idle connections and late requests, to free their
-// descriptors.
+// there is no free descriptor or memory, the client has disconnected already,
+// or a network is down. Before each new try it closes idle connections and late
+// requests, to free their descriptors.
 func (l *Listener) acceptPatiently() (net.Conn, error) {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		c, err := l.Listener.Accept()
@@ -26,7 +26,7 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 		}
 		l.options.Log.Warn("no connection can be accepted", "error", err, "again_in", pause.String())
 		l.closeIdle(func(*conn) bool { return true })
-		l.hurryAll(minArrival) // no descriptor is free, although places are
+		l.hurryAll(minArrival) // there may be free places, but there is no free descriptor
 		select {
 		case <-time.After(pause):
 		case <-l.closed:
@@ -35,8 +35,8 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 	}
 }
 
-// isFinal reports whether the listener will accept nothing more: it is closed,
-// or it is not a listening socket (accept(2)).
+// isFinal reports whether the listener will never accept another connection: it
+// is closed, or it is not a listening socket (accept(2)).
 func isFinal(err error) bool {
 	if _, ok := errors.AsType[syscall.Errno](err); !ok {
 		return true

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// Accepting goes on after errors that pass, with pauses, and frees what is idle.
+// TestAcceptErrorsPass checks that accepting goes on after temporary errors,
+// with pauses, and that idle connections are closed.
 func TestAcceptErrorsPass(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		idle := l.connect("192.0.2.1")
@@ -38,13 +39,14 @@ func TestAcceptErrorsPass(t *testing.T) {
 	})
 }
 
-// Without descriptors, who is late gives way although places are free.
+// TestLateOnesFreeDescriptors checks that late connections are closed if there
+// is no free descriptor, even if places are free.
 func TestLateOnesFreeDescriptors(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		slow := l.connect("192.0.2.1")
 		slow.say("POST / HTTP/1.1\r\nHo")
 		synctest.Wait()
-		for range 15 { // with the pauses, longer than minArrival
+		for range 15 { // with the pauses, this takes longer than minArrival
 			l.door.failures <- &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
 		}
 		l.connect("192.0.2.9").Close()
@@ -55,7 +57,8 @@ func TestLateOnesFreeDescriptors(t *testing.T) {
 	})
 }
 
-// A listener that is none any more ends the server.
+// TestAcceptErrorsThatStay checks that a listener that no longer listens ends
+// the server.
 func TestAcceptErrorsThatStay(t *testing.T) {
 	for _, err := range []error{syscall.EBADF, syscall.EINVAL, errors.New("unknown")} {
 		t.Run(err.Error(), func(t *testing.T) {

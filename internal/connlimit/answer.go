@@ -11,9 +11,9 @@ import (
 // cannot read.
 var errorHeaders = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// ownStatus returns the status of an answer that net/http gives by itself, 0
-// for an answer of the handler. Only net/http's own answers have errorHeaders
-// or, for an unknown Expect header, the status 417.
+// ownStatus returns the status if p is an answer that net/http gives by itself,
+// and 0 if p is an answer of the handler. Only net/http's own answers have
+// errorHeaders, or, for an unknown Expect header, the status 417.
 func ownStatus(p []byte) int {
 	const begin = "HTTP/1.1 "
 	if len(p) < len(begin)+4 || string(p[:len(begin)]) != begin || p[len(begin)] < '4' {
@@ -26,15 +26,17 @@ func ownStatus(p []byte) int {
 	return status
 }
 
-// The limits on what a client may still send after the answer to an unreadable
-// request. Closing the connection before that could lose the answer.
+// The limits on what a client may still send after the answer to a request that
+// cannot be read. If the connection closed before the client has sent it, the
+// answer could be lost.
 const (
 	lingerBytes = 256 << 10
 	lingerTime  = 500 * time.Millisecond
 )
 
-// answer answers a request with status, without the handler: net/http cannot
-// read the request, or the connection is closed before that.
+// answer answers a request with status, without the handler. It is for a
+// request that net/http cannot read, or whose connection is closed before
+// net/http reads it.
 func (c *conn) answer(status int) {
 	if c.listener.options.Answer != nil {
 		_, err := c.Conn.Write(c.listener.options.Answer(status, c.RemoteAddr()))
@@ -45,7 +47,7 @@ func (c *conn) answer(status int) {
 	c.linger()
 }
 
-// linger ends the answer, and reads and drops what the client still sends,
+// linger ends the answer. Then it reads and drops what the client still sends,
 // within limits.
 func (c *conn) linger() {
 	if err := c.CloseWrite(); err != nil {

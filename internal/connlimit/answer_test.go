@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// answering has an answer of its own to what net/http cannot read.
+// answering sets Answer, so that it replaces net/http's own answers.
 func answering(o *Options, s *http.Server) {
 	s.MaxHeaderBytes = 1
 	o.Answer = func(status int, peer net.Addr) []byte {
@@ -19,7 +19,7 @@ func answering(o *Options, s *http.Server) {
 	}
 }
 
-// What net/http answers by itself is replaced, whatever it is.
+// TestOwnAnswers checks that every answer of net/http itself is replaced.
 func TestOwnAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		sent string
@@ -36,7 +36,7 @@ func TestOwnAnswers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, 8, answering, func(t *testing.T, l *lab) {
 				status, body := l.connect("192.0.2.1").ask(c.sent)
-				time.Sleep(time.Second) // net/http waits for the client to have read it
+				time.Sleep(time.Second) // net/http waits for the client to read the answer
 				if want := fmt.Sprintf("own %d for 192.0.2.1:5", c.want); status != c.want || body != want {
 					t.Errorf("%d %q, want %q", status, body, want)
 				}
@@ -45,7 +45,8 @@ func TestOwnAnswers(t *testing.T) {
 	}
 }
 
-// The handler's own answers are nobody else's, whatever they say.
+// TestHandlersAnswersStay checks that answers of the handler are never
+// replaced, whatever they say.
 func TestHandlersAnswersStay(t *testing.T) {
 	change := func(o *Options, s *http.Server) {
 		o.Answer = func(int, net.Addr) []byte {

@@ -17,17 +17,17 @@ type conn struct {
 	net.Conn
 	listener *Listener
 	network  netip.Prefix
-	counted  bool   // it counts toward the share of its network
-	leave    func() // gives the share back; nil if it holds none
+	counted  bool   // whether it counts toward the share of its network
+	leave    func() // gives the share back; nil if the connection holds no share
 
 	mu      sync.Mutex
 	phase   phase
-	since   time.Time // when the phase began
-	kept    bool      // a request was already answered on it
-	late    bool      // it was closed because its request or answer took too long
-	written time.Time // when the current write began; zero if there is none
+	since   time.Time // when the current phase began
+	kept    bool      // whether a request was already answered on the connection
+	late    bool      // whether it was closed because its request or answer took too long
+	written time.Time // when the current write began; zero if no write is in progress
 	stream  stream
-	large   func() // ends the turn of a large request header; nil if it has no turn
+	large   func() // ends the turn to read a large head; nil without a turn
 
 	closed bool
 
@@ -38,17 +38,18 @@ type conn struct {
 	closeErr  error
 }
 
-// phase is how much of the current request has arrived.
+// phase says how much of the current request has arrived.
 type phase int
 
 const (
-	quiet    phase = iota // nothing of the request
-	incoming              // some of the request
-	complete              // the whole request
+	quiet    phase = iota // nothing of the request has arrived
+	incoming              // a part of the request has arrived
+	complete              // the whole request has arrived
 )
 
-// Read reads for net/http. A large request header waits for its turn before
-// net/http gets the rest. Until then it is only bytes in the reader's buffer.
+// Read reads for net/http. If the head of the request is large, net/http gets
+// the rest of it only when it is this connection's turn. Until then the head is
+// only bytes in net/http's buffer, which take little memory.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {
@@ -57,7 +58,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	switch large, tooLong := c.count(p[:n]); {
 	case tooLong:
 		c.answer(http.StatusRequestHeaderFieldsTooLarge)
-		return 0, &net.OpError{Op: "read", Err: errTooLong} // net/http sends no answer to a read error of this type
+		return 0, &net.OpError{Op: "read", Err: errTooLong} // net/http closes the connection without an answer after a read error of this type
 	case large:
 		if err := c.awaitTurn(); err != nil {
 			return 0, err
@@ -68,8 +69,8 @@ func (c *conn) Read(p []byte) (int, error) {
 
 var errTooLong = errors.New("the head of the request has too many lines")
 
-// count adds p to the current head, and reports whether the head has just
-// become a large one, or is too long.
+// count adds the bytes p to the current head. large reports whether the head
+// has just become a large one. tooLong reports whether it has too many lines.
 func (c *conn) count(p []byte) (large, tooLong bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,7 +81,7 @@ func (c *conn) count(p []byte) (large, tooLong bool) {
 	return c.stream.isLarge() && c.large == nil, c.stream.isTooLong()
 }
 
-// awaitTurn waits for its turn to read a large request header.
+// awaitTurn waits until it is this connection's turn to read a large head.
 func (c *conn) awaitTurn() error {
 	ctx, cancel := context.WithTimeout(context.Background(), headWait)
 	defer cancel()
@@ -116,11 +117,11 @@ func (c *conn) writing(since time.Time) {
 	c.written = since
 }
 
-// past is a time in the past, for deadlines that end a call at once.
+// past is a time in the past. A deadline of that time ends a call at once.
 var past = time.Unix(1, 0)
 
-// SetReadDeadline ignores deadlines of net/http once the connection was closed
-// for being late.
+// SetReadDeadline sets a deadline for net/http. It does nothing if the
+// connection was closed because it was late.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,7 +132,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 }
 
 // hurry ends the read or the write of a late connection: its request has been
-// arriving, or its answer has been sent, for longer than most.
+// arriving, or its answer has been being sent, for longer than most.
 func (c *conn) hurry(now time.Time, most time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -144,18 +145,18 @@ func (c *conn) hurry(now time.Time, most time.Duration) {
 	}
 }
 
-// arrives reports whether the connection still waits for a request: part of one
-// has arrived, or its first one has not begun.
+// arrives reports whether the connection waits for the rest of a request, or
+// for its first request.
 func (c *conn) arrives() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.awaitsRequest()
 }
 
-// awaitsRequest does the work of arrives. c.mu is held.
+// awaitsRequest does the work of arrives. The caller holds c.mu.
 func (c *conn) awaitsRequest() bool { return c.phase == incoming || c.phase == quiet && !c.kept }
 
-// idle reports whether the connection is open without a request, and since
+// idle reports whether the connection is open and has no request, and since
 // when.
 func (c *conn) idle() (idle bool, since time.Time) {
 	c.mu.Lock()
@@ -163,7 +164,8 @@ func (c *conn) idle() (idle bool, since time.Time) {
 	return c.kept && c.phase == quiet, c.since
 }
 
-// answered records that the request is over and the connection stays open.
+// answered records that the request has ended, and that the connection stays
+// open.
 func (c *conn) answered() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,8 +173,8 @@ func (c *conn) answered() {
 	c.giveBack()
 }
 
-// headRead records that net/http has read the head of a request. Of a large
-// head it keeps only the headers that the handler needs.
+// headRead records that net/http has read the head of a request. If the head is
+// large, it keeps only the headers that the handler needs.
 func (c *conn) headRead(r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -196,7 +198,7 @@ func (c *conn) headRead(r *http.Request) {
 	}
 }
 
-// cost returns about how many bytes of memory values take.
+// cost returns roughly how many bytes of memory the header values take.
 func cost(values []string) (sum int) {
 	const each = 32
 	for _, value := range values {
@@ -205,7 +207,7 @@ func cost(values []string) (sum int) {
 	return sum
 }
 
-// giveBack ends the turn of a large request header. c.mu is held.
+// giveBack ends the turn to read a large head. The caller holds c.mu.
 func (c *conn) giveBack() {
 	if c.large != nil {
 		c.large()
@@ -213,9 +215,9 @@ func (c *conn) giveBack() {
 	}
 }
 
-// arrived records that the whole request, which w answers, has arrived. If the
-// next request has begun to arrive too, the connection closes with the answer,
-// and the client sends that request again.
+// arrived records that the whole request has arrived that w answers. If part of
+// the next request has arrived, too, it makes the connection close after the
+// answer. The client then sends the next request again, on another connection.
 func (c *conn) arrived(w http.ResponseWriter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -249,8 +251,8 @@ func (c *conn) CloseWrite() error {
 
 type connKey struct{}
 
-// watched returns a handler that calls next, and tells the connection how far
-// the request is.
+// watched returns a handler that calls next, and that tells the connection how
+// much of the request has arrived.
 func watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)
@@ -265,7 +267,7 @@ func watched(next http.Handler) http.Handler {
 			return
 		}
 		c.body = arriving{r.Body, c, w}
-		own := *r // a copy, because net/http uses the body of the original
+		own := *r // a copy, because net/http still uses the original's body
 		own.Body = &c.body
 		c.watch.delay(r.Body)
 		defer c.watch.end()
@@ -273,8 +275,8 @@ func watched(next http.Handler) http.Handler {
 	})
 }
 
-// arriving is the body of a request that is still being read. w answers that
-// request.
+// arriving is the body of a request that is still being read. w is what answers
+// the request.
 type arriving struct {
 	io.ReadCloser
 	conn *conn

@@ -1,13 +1,13 @@
 // Package connlimit bounds the connections of an HTTP server. No client can
-// shut others out by holding connections, and all connections together take
+// keep others out by holding connections, and all connections together take
 // little memory.
 //
 // A [Listener] has a fixed number of places, one for each open connection. One
-// client network gets a quarter of them at most. The fewer places are free, the
-// less time a request has to arrive; when none is free, idle connections are
-// closed. A request with unusually large headers is read only while few other
-// large ones are. The Listener replaces net/http's own answers to requests that
-// net/http cannot read by answers of the server.
+// client network gets at most a quarter of the places. The fewer places are
+// free, the less time a request has to arrive. If no place is free, the
+// Listener closes idle connections. Only a few requests with unusually large
+// headers are read at the same time. If net/http cannot read a request, it
+// answers by itself; the Listener replaces that answer by one of the server.
 package connlimit
 
 import (
@@ -25,46 +25,47 @@ import (
 
 // Options configure a [Listener].
 type Options struct {
-	// Limit is how many connections are served at a time. One more connection may
-	// wait for a place.
+	// Limit is how many connections are served at the same time. One more
+	// connection may wait for a place.
 	Limit int
-	// Network returns the network to whose share a peer's connection counts. ok
-	// is false for a peer without a share: a proxy, behind which there are many
-	// clients. If Network is nil, no peer has a share.
+	// Network returns the network to whose share a connection from peer counts.
+	// ok is false if peer has no share, because it is a proxy with many clients
+	// behind it. If Network is nil, no peer has a share.
 	Network func(peer net.Addr) (network netip.Prefix, ok bool)
-	// ArrivalTime is how long a request may take to arrive while at least half of
-	// the places are free.
+	// ArrivalTime is how long a request may take to arrive while at least half
+	// of the places are free.
 	ArrivalTime time.Duration
-	// Keep names the headers that the handler reads. All other headers of a large
-	// head are dropped.
+	// Keep lists the headers that the handler reads. All other headers are
+	// dropped if the head is large.
 	Keep []string
-	// Answer returns the whole answer (400, 417, 431, 501 or 505) to a request
-	// that net/http could not read. If Answer is nil, net/http answers itself.
+	// Answer returns the whole answer to a request that net/http could not read.
+	// status is 400, 417, 431, 501 or 505. If Answer is nil, net/http's own
+	// answer is sent.
 	Answer func(status int, peer net.Addr) []byte
-	// Log gets the errors of accepting a connection.
+	// Log is where errors of accepting connections are logged.
 	Log *slog.Logger
 }
 
 const (
 	// networkParts is the number of parts into which the places are divided. One
-	// network may have one part at most.
+	// network gets at most one part.
 	networkParts = 4
-	// minArrival is how long a request may take to arrive when no place is free:
-	// enough for two lost segments that TCP sends again.
+	// minArrival is how long a request may take to arrive while no place is
+	// free. It is enough for TCP to send two lost segments again.
 	minArrival = 2 * time.Second
-	// hurryEvery is the time between two searches for late requests.
+	// hurryEvery is the time between two searches for connections that are late.
 	hurryEvery = 100 * time.Millisecond
 )
 
 // Share returns how many of limit connections one network may have.
 func Share(limit int) int { return max(1, limit/networkParts) }
 
-// Listener accepts connections within its bounds. Serve it with
-// [Listener.Serve], not with http.Server.Serve.
+// Listener accepts connections within its bounds. Use [Listener.Serve] to serve
+// it, not http.Server.Serve.
 type Listener struct {
 	net.Listener
 	options Options
-	places  chan struct{} // one for each connection
+	places  chan struct{} // holds one value for each connection
 	shares  *semaphore.Keyed[netip.Prefix]
 	heads   *semaphore.Keyed[netip.Prefix]
 
@@ -73,10 +74,10 @@ type Listener struct {
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	hurried time.Time // the time of the last search for late requests
+	hurried time.Time // when the last search for late connections was
 }
 
-// New returns a Listener that accepts from l.
+// New returns a Listener that accepts connections from l.
 func New(l net.Listener, o Options) *Listener {
 	o.Keep = append(slices.Clone(o.Keep), "Connection") // net/http itself reads this header
 	return &Listener{
@@ -90,8 +91,8 @@ func New(l net.Listener, o Options) *Listener {
 	}
 }
 
-// Serve makes server serve the connections, until the server is shut down or
-// the listener fails.
+// Serve makes server serve the connections. It returns when the server is shut
+// down or the listener fails.
 func (l *Listener) Serve(server *http.Server) error {
 	server.ConnState = func(c net.Conn, state http.ConnState) {
 		if state == http.StateIdle {
@@ -105,7 +106,7 @@ func (l *Listener) Serve(server *http.Server) error {
 	return server.Serve(l)
 }
 
-// Accept returns the next connection, once there is a place for it.
+// Accept waits until there is a place, and returns the next connection.
 func (l *Listener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.acceptPatiently()
@@ -128,9 +129,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// takeShare counts c toward the share of its network. It fails when all of that
-// share is in use. The caller then closes c without an answer: clients retry
-// after a broken connection, but not after an answer.
+// takeShare counts c toward the share of its network. It returns false if all
+// of that share is in use. The caller then closes c without an answer, because
+// clients retry after a broken connection, but not after an answer.
 func (l *Listener) takeShare(c *conn) bool {
 	if l.options.Network != nil {
 		c.network, c.counted = l.options.Network(c.RemoteAddr())
@@ -148,9 +149,9 @@ func (l *Listener) takeShare(c *conn) bool {
 	return ok
 }
 
-// takePlace waits for a place for an accepted connection. Meanwhile it closes
-// an idle connection and late requests. A connection accepted before Close is
-// served if there is a place.
+// takePlace waits for a place for a connection that was accepted. While it
+// waits, it closes an idle connection and late requests. If Close is called
+// while it waits, the connection is still served if there is a place.
 func (l *Listener) takePlace() error {
 	for {
 		select {
@@ -177,8 +178,8 @@ func (l *Listener) takePlace() error {
 	}
 }
 
-// closeIdle closes an idle connection that among accepts, the one that has been
-// idle longest. It reports whether there was one.
+// closeIdle closes the connection that has been idle for longest of those for
+// which among returns true. It reports whether there was one.
 func (l *Listener) closeIdle(among func(*conn) bool) bool {
 	var longest *conn
 	var since time.Time
@@ -205,8 +206,8 @@ func (l *Listener) hurry() {
 	l.hurryAll(max(minArrival, l.options.ArrivalTime*time.Duration(2*free)/time.Duration(cap(l.places))))
 }
 
-// hurryAll closes every connection whose request or answer takes longer than
-// most.
+// hurryAll closes every connection whose request or answer has taken longer
+// than most.
 func (l *Listener) hurryAll(most time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -220,19 +221,18 @@ func (l *Listener) hurryAll(most time.Duration) {
 	}
 }
 
-// Close ends Accept.
+// Close makes Accept return an error.
 func (l *Listener) Close() error {
 	l.closeOnce.Do(func() { close(l.closed) })
 	return l.Listener.Close()
 }
 
-// settleEvery is the time between two searches for connections without a
-// request.
+// settleEvery is the time between two checks in Settle.
 const settleEvery = 10 * time.Millisecond
 
-// Settle waits until every accepted connection has sent its request, or ctx
-// ends. Call it before http.Server.Shutdown, which closes connections whose
-// request it has not read.
+// Settle waits until every accepted connection has sent its request, or until
+// ctx ends. Call it before http.Server.Shutdown, which closes a connection if
+// the server has not read its request.
 func (l *Listener) Settle(ctx context.Context) {
 	look := time.NewTicker(settleEvery)
 	defer look.Stop()
@@ -257,7 +257,7 @@ func (l *Listener) unsettled() bool {
 }
 
 // remember adds c to the connections that may be closed for others. The time
-// for its request begins now.
+// for c's request to arrive begins now.
 func (l *Listener) remember(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -265,7 +265,7 @@ func (l *Listener) remember(c *conn) {
 	l.conns[c] = struct{}{}
 }
 
-// forget removes c, and gives back its place and its share.
+// forget removes c from these connections, and gives back c's place and share.
 func (l *Listener) forget(c *conn) {
 	l.mu.Lock()
 	delete(l.conns, c)

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// A network has a quarter of the places. Who comes over that is turned away at
-// once, and takes nobody's place.
+// TestShare checks that a network gets a quarter of the places. A further
+// connection of it is closed at once, and takes no place.
 func TestShare(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		var first []*peer
@@ -44,7 +44,8 @@ func TestShare(t *testing.T) {
 	})
 }
 
-// A network that has its share in idle connections can open new ones.
+// TestIdleOfTheShareGiveWay checks that a network whose share is in use by idle
+// connections can open new ones.
 func TestIdleOfTheShareGiveWay(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		other := l.connect("198.51.100.1")
@@ -64,7 +65,8 @@ func TestIdleOfTheShareGiveWay(t *testing.T) {
 	})
 }
 
-// A proxy's connections are those of many clients.
+// TestProxiesHaveNoShare checks that connections of a proxy count to no share,
+// because the proxy has many clients.
 func TestProxiesHaveNoShare(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		for i := range 8 {
@@ -75,8 +77,8 @@ func TestProxiesHaveNoShare(t *testing.T) {
 	})
 }
 
-// When all places are taken, whoever comes waits, and the connection that has
-// been idle for the longest gives way.
+// TestIdleGiveWay checks that a new connection waits if all places are taken,
+// and that the connection that has been idle longest is closed for it.
 func TestIdleGiveWay(t *testing.T) {
 	inBubble(t, 2, nil, func(t *testing.T, l *lab) {
 		first, second := l.connect("10.0.0.1"), l.connect("10.0.0.1")
@@ -93,13 +95,14 @@ func TestIdleGiveWay(t *testing.T) {
 	})
 }
 
-// What a request may take to arrive goes by how many places are free.
+// TestLateRequests checks that the time for a request to arrive depends on how
+// many places are free.
 func TestLateRequests(t *testing.T) {
 	for _, c := range []struct {
 		limit, taken int
 		want         time.Duration
 	}{
-		{8, 3, 0}, // with another one half of the places are free
+		{8, 3, 0}, // with one more connection, half of the places are free
 		{8, 5, 8 * time.Second},
 		{8, 6, 4 * time.Second},
 		{8, 7, minArrival},
@@ -124,8 +127,8 @@ func TestLateRequests(t *testing.T) {
 	}
 }
 
-// lastsFor has clients connect now and then and wants p to be ended after want,
-// or not within a minute if that is zero.
+// lastsFor makes clients connect now and then. It checks that the server closes
+// p after want, or not within a minute if want is zero.
 func lastsFor(t *testing.T, l *lab, p *peer, want time.Duration) {
 	t.Helper()
 	start := time.Now()
@@ -142,7 +145,8 @@ func lastsFor(t *testing.T, l *lab, p *peer, want time.Duration) {
 	}
 }
 
-// knock has somebody connect and go, unless nobody is let in.
+// knock makes a client connect and disconnect, if the listener accepts
+// connections.
 func knock(l *lab) {
 	ours, theirs := net.Pipe()
 	select {
@@ -153,8 +157,9 @@ func knock(l *lab) {
 	synctest.Wait()
 }
 
-// The handler has its own time: a request that has arrived is not late, and an
-// answer that nobody reads is.
+// TestAnsweringIsNotLate checks that a request that has arrived is not late,
+// because the handler has its own time. An answer that the client does not read
+// is late.
 func TestAnsweringIsNotLate(t *testing.T) {
 	slowly := func(o *Options, s *http.Server) {
 		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -165,7 +170,7 @@ func TestAnsweringIsNotLate(t *testing.T) {
 	}
 	inBubble(t, 2, slowly, func(t *testing.T, l *lab) {
 		reader := l.connect("10.0.0.1")
-		deaf, theirs := net.Pipe() // it reads nothing
+		deaf, theirs := net.Pipe() // the client reads nothing
 		l.door.conns <- visitor{theirs, client("10.0.0.1")}
 		_, _ = io.WriteString(deaf, request)
 		reader.say("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}")
@@ -178,18 +183,19 @@ func TestAnsweringIsNotLate(t *testing.T) {
 		if status, _, _ := reader.answer(); status != http.StatusOK {
 			t.Errorf("%d, want 200", status)
 		}
-		waiting.say(request) // it takes the reader's place
+		waiting.say(request) // takes the place of the client that reads
 		synctest.Wait()
 		start := time.Now()
 		another := l.connect("10.0.0.2")
-		status, _ := another.ask(request) // it takes that of the deaf one
+		status, _ := another.ask(request) // takes the place of the client that does not read
 		if took := time.Since(start); status != http.StatusOK || took < 29*time.Second+minArrival || took > 30*time.Second+minArrival {
 			t.Errorf("%d after %v, want 200 when the answer that nobody reads has waited for %v", status, took, minArrival)
 		}
 	})
 }
 
-// Nothing is left of connections that are closed, once or twice.
+// TestNothingStays checks that a closed connection leaves nothing behind, even
+// if it is closed twice.
 func TestNothingStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor()
@@ -216,7 +222,7 @@ func TestNothingStays(t *testing.T) {
 	})
 }
 
-// Closing the listener ends an Accept that waits for a place.
+// TestCloseEndsTheWait checks that Close ends an Accept that waits for a place.
 func TestCloseEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor()
@@ -236,11 +242,11 @@ func TestCloseEndsTheWait(t *testing.T) {
 	})
 }
 
-// TestAcceptedBeforeClose: a connection that was accepted just before Close is
-// served. Where another process goes on with the socket, it would be the only one
-// that is lost.
+// TestAcceptedBeforeClose checks that a connection that was accepted just
+// before Close is served. If another process takes over the socket, no other
+// connection would be lost.
 func TestAcceptedBeforeClose(t *testing.T) {
-	for range 100 { // a choice at random would pass one time in two
+	for range 100 { // if the choice were random, one try would pass in half of all cases
 		l := New(newDoor(), Options{Limit: 1})
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
@@ -251,8 +257,8 @@ func TestAcceptedBeforeClose(t *testing.T) {
 	}
 }
 
-// TestSettle waits for a connection until its request is there, and no longer than
-// ctx goes on.
+// TestSettle checks that Settle waits until a connection has sent its request,
+// but not longer than ctx.
 func TestSettle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor()
@@ -279,7 +285,7 @@ func TestSettle(t *testing.T) {
 		if _, err := accepted.Read(make([]byte, 100)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second) // of the bubble: the request is read, and not answered
+		time.Sleep(time.Second) // the bubble's time: the request was read and is not answered
 		accepted.(*conn).answered()
 		if took := <-settled; took < time.Second || took > time.Second+settleEvery {
 			t.Errorf("it took %s, want until the request had been read", took)

@@ -5,46 +5,49 @@ import (
 	"time"
 )
 
-// The bounds on the head (request line and headers) of a request. Usual heads
-// are small, and every connection may have a small one. Only largeHeads
-// connections at a time may have a larger one, because parsed headers take
-// several times their size on the wire. Short lines take the most.
+// The bounds on the head of a request: the request line and the headers. Heads
+// are usually small, and every connection may have a small one. Only largeHeads
+// connections at a time may have a larger head, because parsed headers take
+// several times the memory of the bytes that arrived. Headers in many short
+// lines take the most.
 const (
 	smallHead  = 4 << 10 // bytes
 	smallLines = 48
 	largeHeads = 32
-	// headWait is how long a large head may wait for its turn.
+	// headWait is how long a large head may wait until it may be read.
 	headWait = time.Second
-	// maxLines is how many lines a head may have. Other servers allow 100
-	// headers.
+	// maxLines is how many lines a head may have. Other servers allow 100 header
+	// lines.
 	maxLines = 128
-	// maxKept bounds the bytes that a request keeps of a large head. A request
-	// that keeps more has its turn until it ends.
+	// maxKept bounds how many bytes of a large head a request may keep after its
+	// head was read. A request that keeps more holds its turn until it ends.
 	maxKept = 1 << 10
 )
 
-// stream follows the bytes read from a connection. It knows how large the
-// current head is, and where the next request begins. It parses only as much of
-// HTTP as this needs, and rejects nothing.
+// stream follows the bytes that are read from a connection. It finds out how
+// large the current head is, and where the next request begins. It parses only
+// as much of HTTP as it needs for that, and refuses nothing.
 type stream struct {
-	bytes, lines int // of the head so far
-	line         int // bytes of its last line so far
+	bytes, lines int // the bytes and lines of the current head so far
+	line         int // the bytes of the current line so far
 	cr           bool
 	ended        bool
 
-	// inBody: net/http has read the head, and the body is still arriving. behind
-	// counts body bytes that arrived together with the end of the head.
+	// inBody says that net/http has read the head and the body is still
+	// arriving. behind counts the bytes of the body that arrived together with
+	// the end of the head.
 	inBody bool
 	body   int64
 	behind int64
-	// more: the next request began to arrive before this one was answered. Its
-	// head may be large, and the part in net/http's buffer is not counted.
+	// more says that the next request began to arrive before this request was
+	// answered. Its head may be large, but its part in net/http's buffer is not
+	// counted.
 	more bool
 }
 
-// take follows bytes that were read. A byte after the end of the request begins
-// the next head: net/http reads one byte ahead while it answers a request that
-// takes longer, to notice a client that disconnects ([watch]).
+// take follows the bytes p, which were read. A byte after the end of the
+// request begins the next head: while a request takes long, net/http reads one
+// byte ahead, to notice that the client disconnects ([watch]).
 func (s *stream) take(p []byte) {
 	if s.inBody && s.body == 0 && !s.more {
 		*s = stream{}
@@ -60,8 +63,8 @@ func (s *stream) take(p []byte) {
 	s.behind += int64(len(p))
 }
 
-// takeLine follows one line of the head, or its first part, and returns the
-// bytes after it. An empty line ends the head.
+// takeLine follows one line of the head, or as much of it as is in p. It
+// returns the bytes after that. An empty line ends the head.
 func (s *stream) takeLine(p []byte) (rest []byte) {
 	end := bytes.IndexByte(p, '\n')
 	if end < 0 {
@@ -81,9 +84,9 @@ func (s *stream) takeLine(p []byte) (rest []byte) {
 	return p[end+1:]
 }
 
-// headRead records that the head is complete, and that a body of length bytes
-// follows; -1 means that its length is unknown. The bytes after a body of
-// unknown length count as the next request.
+// headRead records that the head is complete. A body of length bytes follows;
+// -1 means that the length is unknown. After such a body, the bytes that follow
+// count as the next request.
 func (s *stream) headRead(length int64) {
 	s.inBody, s.body = true, length-s.behind
 	s.more = s.body < 0

@@ -9,12 +9,13 @@ import (
 	"time"
 )
 
-// largeHead has more lines than clients send.
+// largeHead returns a head with more lines than clients send.
 func largeHead(name string) string {
 	return "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 2*smallLines) + "X-Name: " + name + "\r\n"
 }
 
-// Large heads take turns; small ones do not wait for them.
+// TestLargeHeads checks that large heads are read in turn, and that small heads
+// do not wait for them.
 func TestLargeHeads(t *testing.T) {
 	keep := func(o *Options, _ *http.Server) { o.Keep = []string{"x-name"} }
 	inBubble(t, 8*largeHeads, keep, func(t *testing.T, l *lab) {
@@ -50,7 +51,8 @@ func TestLargeHeads(t *testing.T) {
 	})
 }
 
-// What a large head keeps holds its turn when it is large by itself.
+// TestLargeRequestLineKeepsItsTurn checks that a request that keeps much of a
+// large head keeps its turn until it ends.
 func TestLargeRequestLineKeepsItsTurn(t *testing.T) {
 	inBubble(t, 8*largeHeads, nil, func(t *testing.T, l *lab) {
 		long := "POST /" + strings.Repeat("x", smallHead) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
@@ -66,7 +68,8 @@ func TestLargeRequestLineKeepsItsTurn(t *testing.T) {
 	})
 }
 
-// More lines than any head may have are not read to their end.
+// TestTooManyLines checks that a head with too many lines is not read to its
+// end.
 func TestTooManyLines(t *testing.T) {
 	inBubble(t, 8, answering, func(t *testing.T, l *lab) {
 		p := l.connect("192.0.2.1")
@@ -84,7 +87,8 @@ func TestTooManyLines(t *testing.T) {
 	})
 }
 
-// What comes before the answer is not counted, so it is not answered either.
+// TestPipelining checks that a request that arrives before the answer to the
+// one before is not counted, so it is not answered.
 func TestPipelining(t *testing.T) {
 	const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{\n\n}"
 	for name, c := range map[string]struct {
@@ -110,7 +114,7 @@ func TestPipelining(t *testing.T) {
 				if !c.kept {
 					return
 				}
-				for range 3 * maxLines { // the lines of bodies are none of heads
+				for range 3 * maxLines { // the lines of a body do not count as lines of a head
 					if status, _ := p.ask(post); status != http.StatusOK {
 						t.Fatalf("the next one: %d, want 200", status)
 					}
@@ -120,7 +124,8 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// However the bytes are cut into pieces, they are counted the same.
+// TestStreamInPieces checks that the counts are the same however the bytes are
+// cut into pieces.
 func TestStreamInPieces(t *testing.T) {
 	for _, text := range []string{
 		"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n{\r\n\r\n}",

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// door is a listener to which a test connects, without a network.
+// door is a listener to which a test can connect without a network.
 type door struct {
 	conns    chan net.Conn
 	failures chan error
@@ -45,10 +45,10 @@ func (d *door) Accept() (net.Conn, error) {
 func (d *door) Close() error   { close(d.closed); return nil }
 func (d *door) Addr() net.Addr { return client("127.0.0.1") }
 
-// client is the address of one.
+// client returns the address of a client at ip.
 func client(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 5} }
 
-// visitor is the server's end of a connection from an address.
+// visitor is the server's end of a connection from a client's address.
 type visitor struct {
 	net.Conn
 	from net.Addr
@@ -56,7 +56,7 @@ type visitor struct {
 
 func (v visitor) RemoteAddr() net.Addr { return v.from }
 
-// lab is a server behind a Listener.
+// lab is a server that is served by a Listener.
 type lab struct {
 	t      *testing.T
 	door   *door
@@ -65,8 +65,8 @@ type lab struct {
 	ended  chan error
 }
 
-// start serves hello with limit places. Every address has a share but those of
-// 10.0.0.0/8, which are proxies'.
+// start serves hello with limit places. Every address has a share, except those
+// in 10.0.0.0/8, which stand for proxies.
 func start(t *testing.T, limit int, change func(*Options, *http.Server)) *lab {
 	l := &lab{t: t, door: newDoor(), ended: make(chan error, 1)}
 	log := slog.New(slog.NewTextHandler(&l.log, nil))
@@ -100,7 +100,8 @@ func (l *lab) end() {
 	}
 }
 
-// connect knocks until the server takes the connection.
+// connect connects to the door and waits until the server accepts the
+// connection.
 func (l *lab) connect(ip string) *peer {
 	ours, theirs := net.Pipe()
 	l.door.conns <- visitor{theirs, client(ip)}
@@ -109,7 +110,8 @@ func (l *lab) connect(ip string) *peer {
 	return p
 }
 
-// peer is a client's end of a connection. It reads all that comes at once.
+// peer is a client's end of a connection. It reads everything as soon as it
+// arrives.
 type peer struct {
 	net.Conn
 	news chan struct{}
@@ -139,7 +141,7 @@ func (p *peer) listen() {
 
 const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
-// say sends what a pipe without a buffer takes in its own time.
+// say sends text in the background, because the pipe has no buffer.
 func (p *peer) say(text string) { go func() { _, _ = io.WriteString(p, text) }() }
 
 // ask sends a request and returns the status and the body of the answer, or 0
@@ -155,7 +157,7 @@ func (p *peer) ask(text string) (status int, body string) {
 	}
 }
 
-// answer takes an answer from what was heard, if all of it has come.
+// answer returns the next answer. done is false if not all of it has arrived.
 func (p *peer) answer() (status int, body string, done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -169,11 +171,11 @@ func (p *peer) answer() (status int, body string, done bool) {
 	if err != nil {
 		return 0, "", p.closed
 	}
-	p.heard = nil // an answer at a time
+	p.heard = nil // one answer at a time
 	return resp.StatusCode, string(text), true
 }
 
-// isClosed reports whether the server has closed the connection by now.
+// isClosed reports whether the server has closed the connection.
 func (p *peer) isClosed() bool {
 	synctest.Wait()
 	p.mu.Lock()

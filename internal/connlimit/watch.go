@@ -11,29 +11,30 @@ import (
 	"unsafe"
 )
 
-// watchDelay is how long a request may be in progress until net/http starts to
-// watch for a client that disconnects.
+// watchDelay is how long a request must be in progress before net/http begins
+// to watch for a client that disconnects.
 const watchDelay = 50 * time.Millisecond
 
 // watch delays net/http's own watch for a client that disconnects.
 //
 // When net/http has read a body, it starts a goroutine that reads one byte
-// ahead, and ends it before the next request. That wakes another thread twice.
-// With one connection that took a quarter of the CPU time of a request for a
-// token. Most requests end before a disconnect could matter. So net/http's watch
-// begins only if the request is still in progress after watchDelay.
+// ahead, and ends that goroutine before the next request. This wakes another
+// thread twice. With one connection, it took a quarter of the CPU time of a
+// request for a token. Most requests end before a disconnect could matter. So
+// net/http's watch begins only if the request is still in progress after
+// watchDelay.
 type watch struct {
-	hook func() // what net/http calls at the end of a body
+	hook func() // the function that net/http calls at the end of a body
 
 	mu    sync.Mutex
-	begin func()      // net/http's own function, which starts its watch
-	due   bool        // the body has ended, and the handler still runs
+	begin func()      // net/http's own function, which begins its watch
+	due   bool        // whether the body has ended and the handler still runs
 	timer *time.Timer // nil until the first body has ended
 }
 
-// delay makes net/http call w instead of its own function when body ends. It
-// must be called before body is read. Of a body that net/http made differently
-// than this program knows, it changes nothing.
+// delay makes net/http call w at the end of body, instead of its own function.
+// It must be called before body is read. If body is not of the type that this
+// package knows, delay changes nothing.
 func (w *watch) delay(body io.ReadCloser) {
 	atEnd := endHook(body)
 	if atEnd == nil || *atEnd == nil {
@@ -45,8 +46,8 @@ func (w *watch) delay(body io.ReadCloser) {
 	w.begin, *atEnd = *atEnd, w.hook
 }
 
-// bodyEnded is called when the body has been read to its end. After the handler
-// has returned, net/http reads the rest by itself and needs no watch.
+// bodyEnded is called when the body was read to its end. If the handler has
+// returned by then, net/http itself has read the rest, and no watch is needed.
 func (w *watch) bodyEnded() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -61,7 +62,7 @@ func (w *watch) bodyEnded() {
 	}
 }
 
-// start starts net/http's watch, unless the request has ended.
+// start begins net/http's watch, unless the request has ended.
 func (w *watch) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,8 +72,8 @@ func (w *watch) start() {
 	}
 }
 
-// end must be called when the handler has returned, because net/http then ends
-// its watch: none may begin later.
+// end must be called when the handler has returned. net/http then ends its
+// watch, and no watch may begin after that.
 func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -82,8 +83,8 @@ func (w *watch) end() {
 	w.due, w.begin = false, nil
 }
 
-// endHook returns where net/http keeps the function that it calls at the end of
-// body; nil if that is unknown.
+// endHook returns a pointer to the field in which net/http keeps the function
+// that it calls at the end of body. It returns nil if there is no such field.
 func endHook(body io.ReadCloser) *func() {
 	hook := findHook()
 	if hook.of == nil || reflect.TypeOf(body) != hook.of {
@@ -92,15 +93,15 @@ func endHook(body io.ReadCloser) *func() {
 	return (*func())(unsafe.Add(reflect.ValueOf(body).UnsafePointer(), hook.offset))
 }
 
-// hookField is a field of the type that net/http's bodies have.
+// hookField is a field of the struct that net/http uses for bodies.
 type hookField struct {
-	of     reflect.Type // a pointer to a struct; nil if there is no such field
+	of     reflect.Type // the type of a pointer to that struct; nil if there is no such field
 	offset uintptr
 }
 
-// findHook looks for the field in the body of a request that net/http has read.
-// net/http offers no other way to it. If another version of net/http has no
-// such field, requests only cost more (TestHookIsKnown).
+// findHook finds that field by reading a request with net/http, because
+// net/http offers no other way. If a later version of net/http has no such
+// field, requests only take more CPU time (TestHookIsKnown).
 var findHook = sync.OnceValue(func() hookField {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")))
 	if err != nil {

@@ -15,15 +15,16 @@ import (
 
 const posted = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 
-// TestHookIsKnown fails if a new version of net/http keeps its function
-// elsewhere. Then the watch is not delayed, and requests cost more.
+// TestHookIsKnown fails if a new version of net/http keeps its function in
+// another place. Then the watch would not be delayed, and requests would take
+// more CPU time.
 func TestHookIsKnown(t *testing.T) {
 	if findHook().of == nil {
 		t.Error("net/http's body has no field onHitEOF of type func(), want one")
 	}
 }
 
-// endHook must not write into a body of another type.
+// TestOtherBodies checks that endHook returns nil for a body of another type.
 func TestOtherBodies(t *testing.T) {
 	for name, body := range map[string]io.ReadCloser{
 		"none":          http.NoBody,
@@ -38,8 +39,8 @@ func TestOtherBodies(t *testing.T) {
 	}
 }
 
-// gone serves requests that wait until their client has disconnected, or for an
-// hour. It records after what time that was.
+// gone serves requests that wait until their client has disconnected, at most
+// for an hour. It records how long that took.
 type gone struct{ after chan time.Duration }
 
 func (g gone) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -51,8 +52,9 @@ func (g gone) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	g.after <- time.Since(start)
 }
 
-// A client that disconnects is noticed, after watchDelay at the earliest if its
-// request has a body.
+// TestDisconnectIsNoticed checks that the handler learns that its client has
+// disconnected. If the request has a body, it learns that after watchDelay at
+// the earliest.
 func TestDisconnectIsNoticed(t *testing.T) {
 	for _, c := range []struct {
 		sent        string
@@ -84,7 +86,7 @@ func TestDisconnectIsNoticed(t *testing.T) {
 	}
 }
 
-// ahead counts the reads of one byte, as net/http's watch makes them.
+// ahead counts the reads of one byte, which net/http's watch makes.
 type ahead struct {
 	net.Conn
 	n *int
@@ -97,8 +99,8 @@ func (a ahead) Read(p []byte) (int, error) {
 	return a.Conn.Read(p)
 }
 
-// TestShortRequestsAreNotWatched counts the watches of several requests on one
-// connection, of which each takes a time of its own.
+// TestShortRequestsAreNotWatched counts the watches during several requests on
+// one connection. Each request takes another time.
 func TestShortRequestsAreNotWatched(t *testing.T) {
 	for _, c := range []struct {
 		times []time.Duration
@@ -136,7 +138,8 @@ func TestShortRequestsAreNotWatched(t *testing.T) {
 	}
 }
 
-// A watch never begins while the next request arrives on the same connection.
+// TestNoWatchWhileTheNextArrives checks that a watch never begins while the
+// next request arrives on the same connection.
 func TestNoWatchWhileTheNextArrives(t *testing.T) {
 	for _, took := range []time.Duration{0, watchDelay - 1, watchDelay, watchDelay + 1} {
 		t.Run(took.String(), func(t *testing.T) {
@@ -164,11 +167,12 @@ func TestNoWatchWhileTheNextArrives(t *testing.T) {
 	}
 }
 
-// A handler that reads no body, or ends by a panic, leaves the rest to net/http.
+// TestUnreadBodies checks a handler that does not read the body, or that
+// panics: net/http must do the rest.
 func TestUnreadBodies(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve func(w http.ResponseWriter)
-		want  int // status of two answers; 0 for none
+		want  int // the status of both answers; 0 for no answer
 	}{
 		"unread":              {func(http.ResponseWriter) {}, http.StatusOK},
 		"unread and answered": {func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }, http.StatusOK},
@@ -198,8 +202,8 @@ func TestUnreadBodies(t *testing.T) {
 	}
 }
 
-// TestManyRequestsOverSockets has real connections at work, some of which the
-// client closes at any time.
+// TestManyRequestsOverSockets uses real connections, some of which the client
+// closes at any time.
 func TestManyRequestsOverSockets(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,9 +1,9 @@
 // Package deadline bounds the time of a request at little cost.
 //
-// [context.WithTimeout] starts a timer and registers with its parent at once.
-// A request that only reads and writes connections needs neither, because
-// connections have deadlines of their own. A context of this package does both
-// when somebody first waits for its end.
+// [context.WithTimeout] at once starts a timer and registers with its parent. A
+// request that only reads and writes connections needs neither, because
+// connections have deadlines themselves. A context of this package does both
+// only when somebody waits for its end for the first time.
 package deadline
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// WithTimeout is [context.WithTimeout], except that the timer starts with the
+// WithTimeout is like [context.WithTimeout], but its timer starts with the
 // first call of Done. The caller must call cancel when everything that uses ctx
 // has ended.
 func WithTimeout(parent context.Context, timeout time.Duration) (ctx context.Context, cancel context.CancelFunc) {
@@ -23,14 +23,15 @@ func WithTimeout(parent context.Context, timeout time.Duration) (ctx context.Con
 	return c, c.cancel
 }
 
-// bounded is the context of WithTimeout. Its Context is the parent.
+// bounded is the context that WithTimeout returns. Its field Context is the
+// parent.
 type bounded struct {
 	context.Context
 	at time.Time
 
 	mu      sync.Mutex
-	err     error           // why it ended; nil until Err or cancel has found that out
-	started context.Context // with a timer; nil until somebody waits
+	err     error           // why the context has ended; nil until Err or cancel has found out
+	started context.Context // the context with a timer; nil until somebody waits
 	stop    context.CancelFunc
 }
 
@@ -55,7 +56,7 @@ func (c *bounded) Done() <-chan struct{} {
 	return c.started.Done()
 }
 
-// start makes the context with a timer. c.mu is held.
+// start makes the context with a timer. The caller holds c.mu.
 func (c *bounded) start() {
 	if c.started != nil {
 		return
@@ -93,12 +94,12 @@ func (c *bounded) cancel() {
 	}
 }
 
-// AfterCancel is [context.AfterFunc] for a caller that has other means to watch
-// the deadline of ctx, such as [net.Conn.SetDeadline]. If ctx was made by
-// [WithTimeout] and nobody waits for it, f is called only when the parent ends.
-// So no timer starts.
+// AfterCancel is like [context.AfterFunc]. It is for a caller that watches the
+// deadline of ctx in another way, as by [net.Conn.SetDeadline]. If
+// [WithTimeout] made ctx and nobody waits for it, f is called only when the
+// parent ends, so no timer starts.
 func AfterCancel(ctx context.Context, f func()) (stop func() bool) {
-	// Every context with an end of its own between ctx and c waits for c, so c
+	// Every context between ctx and c that can end by itself waits for c, so c
 	// has started.
 	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok && !c.hasStarted() {
 		ctx = c.Context

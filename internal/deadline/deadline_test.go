@@ -12,15 +12,15 @@ import (
 
 type key struct{}
 
-// makers make contexts that must behave alike.
+// makers make contexts that must behave in the same way.
 var makers = map[string]func(context.Context, time.Duration) (context.Context, context.CancelFunc){
 	"context.WithTimeout":  context.WithTimeout,
 	"deadline.WithTimeout": deadline.WithTimeout,
 }
 
-// What happens to a context, and what its error is then. Each is tried with a
-// context that somebody waits for from the beginning, and with one whose error
-// is read.
+// ends holds what happens to a context, and the error that the context must
+// then have. Each is tried with a context for which a goroutine waits from the
+// start, and with a context whose error is only read.
 var ends = map[string]struct {
 	end  func(parent, own context.CancelFunc)
 	want error
@@ -57,7 +57,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// checkEnd lets end happen, and checks everything that ctx says then.
+// checkEnd calls end, and then checks everything that ctx says.
 func checkEnd(t *testing.T, ctx context.Context, end func(), want error) {
 	t.Helper()
 	start := time.Now()
@@ -66,7 +66,8 @@ func checkEnd(t *testing.T, ctx context.Context, end func(), want error) {
 	}
 	end()
 	synctest.Wait()
-	// A context that nobody waited for may say the reason that it learns first.
+	// A context for which nobody waited may return the reason that it learns
+	// first.
 	err := ctx.Err()
 	if !errors.Is(err, want) && !(want == context.DeadlineExceeded && err == context.Canceled) || (err == nil) != (want == nil) {
 		t.Errorf("got the error %v, want %v", err, want)
@@ -92,7 +93,8 @@ func checkEnd(t *testing.T, ctx context.Context, end func(), want error) {
 	}
 }
 
-// The parent's deadline counts if it is earlier, and what is derived ends too.
+// TestNested checks that the parent's deadline counts if it is earlier, and
+// that a derived context ends, too.
 func TestNested(t *testing.T) {
 	for made, make := range makers {
 		t.Run(made, func(t *testing.T) {
@@ -113,7 +115,8 @@ func TestNested(t *testing.T) {
 	}
 }
 
-// Who waits first, and after the end, hears of it.
+// TestDoneAfterTheEnd checks that a context for which nobody waited before its
+// end is done.
 func TestDoneAfterTheEnd(t *testing.T) {
 	ctx, cancel := deadline.WithTimeout(t.Context(), time.Hour)
 	cancel()
@@ -123,8 +126,8 @@ func TestDoneAfterTheEnd(t *testing.T) {
 	}
 }
 
-// AfterCancel calls its function for every cancellation from above, whatever
-// lies between.
+// TestAfterCancel checks that AfterCancel calls its function when any context
+// above is cancelled, whatever contexts are between.
 func TestAfterCancel(t *testing.T) {
 	for name, c := range map[string]struct {
 		derive func(context.Context) (context.Context, context.CancelFunc)
@@ -167,7 +170,8 @@ func short(ctx context.Context) (context.Context, context.CancelFunc) {
 	return deadline.WithTimeout(ctx, time.Millisecond)
 }
 
-// An ended context is found ended.
+// TestAfterCancelOfAnEndedOne checks AfterCancel with a context that has
+// already ended.
 func TestAfterCancelOfAnEndedOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := deadline.WithTimeout(t.Context(), time.Hour)

@@ -1,4 +1,4 @@
-// Package dnstest answers DNS queries for the name servers of tests and labs.
+// Package dnstest answers DNS queries. Tests use it to run name servers.
 package dnstest
 
 import (
@@ -8,11 +8,11 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// ErrNoAnswer is the error of [Answer] if [Find] wants no answer to be sent.
+// ErrNoAnswer is the error of [Answer] if [Find] returned false.
 var ErrNoAnswer = errors.New("dnstest: the question gets no answer")
 
-// Find returns the records that answer a question, all of its type, and the
-// result code. It returns false if the name server must stay silent.
+// Find returns the records that answer a question, all of the question's type,
+// and the result code. If it returns false, the name server sends no answer.
 type Find func(dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool)
 
 // Serve answers the queries that arrive at conn until conn is closed. It
@@ -33,9 +33,9 @@ func Serve(conn net.PacketConn, find Find) {
 	}
 }
 
-// Answer returns the answer to the first question of a query. Its records have
-// a TTL of 0, because tests change them. It returns [ErrNoAnswer] if find wants
-// no answer to be sent, and another error if the packet is not a query.
+// Answer returns the answer to the first question of a query. The records in it
+// have a TTL of 0, because tests change them. If find returns false, the error
+// is [ErrNoAnswer]. If the packet is not a query, there is another error.
 func Answer(packet []byte, find Find) ([]byte, error) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(packet)

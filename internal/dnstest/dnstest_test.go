@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/internal/dnstest"
 )
 
-// find knows known.test, and stays silent about silent.test.
+// find knows the name known.test, and gives no answer for silent.test.
 func find(q dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool) {
 	switch q.Name.String() {
 	case "known.test.":
@@ -66,8 +66,8 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestServe: a packet that is no query, and a question that gets no answer, do
-// not end the name server.
+// TestServe checks that the name server goes on after a packet that is no
+// query, and after a question that gets no answer.
 func TestServe(t *testing.T) {
 	server, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

@@ -19,6 +19,6 @@ func TestCatch(t *testing.T) {
 		t.Fatalf("got %v, want the panic and where it was", err)
 	}
 	if strings.Contains(err.Error(), "secret") {
-		t.Errorf("the text tells the value: got %q, want no secret in it", err)
+		t.Errorf("the text shows the value: got %q, want no secret in it", err)
 	}
 }

@@ -10,8 +10,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Want returns the content of the file name. With the flag -update it first
-// writes got into the file.
+// Want returns the content of the file name. If the flag -update is set, it
+// first writes got into the file.
 func Want(t testing.TB, name string, got []byte) []byte {
 	t.Helper()
 	if *update {
@@ -26,10 +26,10 @@ func Want(t testing.TB, name string, got []byte) []byte {
 	return want
 }
 
-// Hold fails the test if the content of the file name is not got.
+// Hold fails the test unless got is the content of the file name.
 func Hold(t testing.TB, name string, got []byte) {
 	t.Helper()
 	if want := Want(t, name, got); !bytes.Equal(got, want) {
-		t.Errorf("%s (the flag -update writes it again): got\n%s\nwant\n%s", name, got, want)
+		t.Errorf("%s: got\n%s\nwant\n%s\nIf the change is wanted, run the test with -update: it writes the file.", name, got, want)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// recorder is a test that may fail.
+// recorder is a testing.TB that records whether the test failed.
 type recorder struct {
 	testing.TB
 	failed bool

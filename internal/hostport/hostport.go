@@ -11,23 +11,23 @@ import (
 	"unicode"
 )
 
-// Check returns what is wrong with the host and the port of u. It does not
-// repeat them.
+// Check returns an error that says what is wrong with the host or the port of
+// u, or nil. The error does not repeat them.
 func Check(u *url.URL) error {
 	host := u.Hostname()
 	switch {
 	case host == "":
 		return errors.New("has no host")
 	case !IsHost(host):
-		return errors.New("has a host that cannot be one (is a placeholder left in it?)")
+		return errors.New("has a host that is not valid (is a placeholder left in it?)")
 	case u.Port() != "" && !IsPort(u.Port(), 1):
 		return errors.New("has a port that is not a number from 1 to 65535")
 	}
 	return nil
 }
 
-// IsHost accepts IP addresses and host names. It also accepts names with '_',
-// which containers have, and names with non-ASCII letters.
+// IsHost reports whether host is an IP address or a host name. It accepts names
+// with '_', which containers have, and names with letters that are not ASCII.
 func IsHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
@@ -37,13 +37,13 @@ func IsHost(host string) bool {
 	})
 }
 
-// IsPort accepts a decimal number from lowest to 65535.
+// IsPort reports whether text is a decimal number from lowest to 65535.
 func IsPort(text string, lowest int) bool {
 	n, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && int(n) >= lowest
 }
 
-// IsAddress accepts host:port.
+// IsAddress reports whether text has the form host:port.
 func IsAddress(text string) bool {
 	host, port, err := net.SplitHostPort(text)
 	return err == nil && host != "" && IsHost(host) && IsPort(port, 1)

@@ -27,7 +27,7 @@ func TestCheck(t *testing.T) {
 		"http://[::1]:8":       "",
 		"http://":              "has no host",
 		"http://:80":           "has no host",
-		"http://$HOST":         "has a host that cannot be one (is a placeholder left in it?)",
+		"http://$HOST":         "has a host that is not valid (is a placeholder left in it?)",
 		"http://host:0":        "has a port that is not a number from 1 to 65535",
 		"http://host:99999999": "has a port that is not a number from 1 to 65535",
 	} {

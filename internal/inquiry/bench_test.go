@@ -9,7 +9,8 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// BenchmarkAsk is a question that nobody else has, with a permit free.
+// BenchmarkAsk measures a question that no other caller asks, while a permit is
+// free.
 func BenchmarkAsk(b *testing.B) {
 	bounds := semaphore.Bounds{Total: 256}
 	q := inquiry.New[int, string, bool](bounds, bounds, 10*time.Second)

@@ -1,5 +1,6 @@
-// Package inquiry lets several callers that want the same answer share one
-// inquiry. It bounds how many inquiries run at once, in all and for each asker.
+// Package inquiry lets callers that want the same answer at the same time share
+// one inquiry. It bounds how many inquiries run at once, in all and for each
+// asker.
 package inquiry
 
 import (
@@ -13,52 +14,53 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// Inquiries finds out one thing about subjects. The answer has type V. Callers
-// that ask about the same subject share one inquiry. Each caller waits for a
-// permit of its own asker, and the inquiry starts when any of them gets one. An
-// inquiry that has not started ends with its last caller. A running one goes
-// on, since others will want its answer. If it waits because its asker already
-// uses too much of something ([Hold]), other askers start another one.
+// Inquiries finds out one thing about each subject. The answer has type V.
+// Callers that ask about the same subject share an inquiry. Each caller waits
+// for a permit of its asker. The inquiry starts when any of its callers has a
+// permit. An inquiry that has not started ends when its last caller leaves. An
+// inquiry that runs goes on, because others will want its answer. If it waits
+// because its asker already uses too much of something ([Hold]), other askers
+// start a new inquiry.
 type Inquiries[Subject, Asker comparable, V any] struct {
-	// callers bounds the waiting callers, and permits the running inquiries. Both
-	// count by the asker: a client network, a homeserver.
+	// callers bounds the callers that wait, and permits the inquiries that run.
+	// The key in both is the asker: a client network, or a homeserver.
 	callers, permits *semaphore.Keyed[Asker]
-	timeout          time.Duration // of one running inquiry
+	timeout          time.Duration // the most that one running inquiry may take
 
 	mu sync.Mutex
 	of map[Subject]*inquiry[Asker, V]
 }
 
-// inquiry is one question about one subject.
+// inquiry is one question about one subject, with its answer.
 type inquiry[Asker comparable, V any] struct {
-	callers int             // how many callers wait for it
+	callers int             // how many callers wait for the answer
 	begun   context.Context // ends when find is called
 	begin   context.CancelFunc
 	from    Asker           // the asker whose permit it uses
-	held    context.Context // ends when the inquiry waits because of that asker ([Hold])
+	held    context.Context // ends when the inquiry waits because of the asker in from ([Hold])
 	hold    context.CancelFunc
-	done    chan struct{} // closed when the answer is there
+	done    chan struct{} // closed when there is an answer
 	answer  V
-	err     error // not nil if find has panicked
+	err     error // set if find has panicked
 }
 
 type holdKey struct{}
 
-// Hold says that the inquiry of ctx, if any, waits or will fail because its
-// asker uses too much of something.
+// Hold tells the inquiry whose find got ctx, if any, that it has to wait or
+// will fail, because its asker uses too much of something.
 func Hold(ctx context.Context) {
 	if hold, ok := ctx.Value(holdKey{}).(context.CancelFunc); ok {
 		hold()
 	}
 }
 
-// isHeldFor reports whether i waits because of an asker other than from.
+// isHeldFor reports whether i waits because of an asker that is not from.
 func (i *inquiry[Asker, V]) isHeldFor(from Asker) bool {
 	return i.held.Err() != nil && i.from != from
 }
 
-// New returns Inquiries that take at most timeout each. A zero bound means no
-// bound.
+// New returns Inquiries. Each inquiry takes at most timeout. A bound of zero
+// means no bound.
 func New[Subject, Asker comparable, V any](callers, permits semaphore.Bounds, timeout time.Duration) *Inquiries[Subject, Asker, V] {
 	return &Inquiries[Subject, Asker, V]{
 		callers: semaphore.New[Asker](callers),
@@ -68,7 +70,8 @@ func New[Subject, Asker comparable, V any](callers, permits semaphore.Bounds, ti
 	}
 }
 
-// BusyError says that too many callers ask, or that no permit was free in time.
+// BusyError says that too many callers wait, or that no permit was free in
+// time.
 type BusyError struct{ Err error }
 
 func (e *BusyError) Error() string { return e.Err.Error() }
@@ -77,8 +80,8 @@ func (e *BusyError) Unwrap() error { return e.Err }
 var errCallers = errors.New("too many requests wait for an answer")
 
 // Ask returns the answer about subject. It calls find, unless an inquiry about
-// subject is already running. It waits until ctx ends. Errors are *[BusyError],
-// that of ctx, or a *[fault.Error] if find panicked.
+// subject is already in progress. It waits until ctx ends. Errors are
+// *[BusyError], the error of ctx, or a *[fault.Error] if find panicked.
 func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (answer V, err error) {
 	leave, ok := q.callers.TryAcquire(from)
 	if !ok {
@@ -96,8 +99,8 @@ func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject,
 	}
 }
 
-// await returns an inquiry about subject that is done, or one that from need
-// not wait for.
+// await returns an inquiry about subject that has ended, or one for which from
+// need not wait.
 func (q *Inquiries[Subject, Asker, V]) await(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (*inquiry[Asker, V], error) {
 	i := q.join(subject, from)
 	defer q.part(subject, i)
@@ -118,7 +121,8 @@ func (q *Inquiries[Subject, Asker, V]) await(ctx context.Context, subject Subjec
 	}
 }
 
-// Hint starts find if a permit is free. It waits for nothing.
+// Hint starts an inquiry if a permit is free. It does not wait for the permit
+// or the answer.
 func (q *Inquiries[Subject, Asker, V]) Hint(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) {
 	if release, ok := q.permits.TryAcquire(from); ok {
 		i := q.join(subject, from)
@@ -127,13 +131,13 @@ func (q *Inquiries[Subject, Asker, V]) Hint(ctx context.Context, subject Subject
 	}
 }
 
-// getUnderWay returns when i runs, with a permit of this caller or of another
-// one.
+// getUnderWay returns when i runs. The permit for that may come from this
+// caller or from another one.
 func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], find func(context.Context) V) error {
 	if i.begun.Err() != nil {
 		return nil
 	}
-	// The usual case: what waiting needs costs 5 µs.
+	// Usually a permit is free. To wait for one would cost 5 µs more.
 	if release, ok := q.permits.TryAcquire(from); ok {
 		q.run(ctx, subject, from, i, release, find)
 		return nil
@@ -147,15 +151,15 @@ func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject 
 		q.run(ctx, subject, from, i, release, find)
 	case i.begun.Err() != nil:
 	case ctx.Err() == context.DeadlineExceeded:
-		return &BusyError{fmt.Errorf("too many inquiries are under way: %v", ctx.Err())}
+		return &BusyError{fmt.Errorf("too many inquiries are in progress: %v", ctx.Err())}
 	default:
 		return ctx.Err()
 	}
 	return nil
 }
 
-// run runs the inquiry in a goroutine, which gives the permit back at its end.
-// If i already runs, run gives the permit back at once.
+// run runs the inquiry i in a goroutine, which gives the permit back when i
+// ends. If i already runs, run gives the permit back at once.
 func (q *Inquiries[Subject, Asker, V]) run(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], release func(), find func(context.Context) V) {
 	q.mu.Lock()
 	begun := i.begun.Err() != nil
@@ -181,8 +185,8 @@ func (q *Inquiries[Subject, Asker, V]) run(ctx context.Context, subject Subject,
 	}()
 }
 
-// join returns the inquiry about subject that from can wait for. It begins one
-// if there is none.
+// join returns an inquiry about subject for which from can wait. If there is
+// none, it makes one.
 func (q *Inquiries[Subject, Asker, V]) join(subject Subject, from Asker) *inquiry[Asker, V] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -197,7 +201,7 @@ func (q *Inquiries[Subject, Asker, V]) join(subject Subject, from Asker) *inquir
 	return i
 }
 
-// part removes an inquiry that nobody waits for, unless it runs.
+// part removes the inquiry i if nobody waits for it and it does not run.
 func (q *Inquiries[Subject, Asker, V]) part(subject Subject, i *inquiry[Asker, V]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -206,7 +210,8 @@ func (q *Inquiries[Subject, Asker, V]) part(subject Subject, i *inquiry[Asker, V
 	}
 }
 
-// forget lets no further caller join i. The lock is held.
+// forget makes later callers start a new inquiry instead of joining i. The
+// caller holds the lock.
 func (q *Inquiries[Subject, Asker, V]) forget(subject Subject, i *inquiry[Asker, V]) {
 	if q.of[subject] == i {
 		delete(q.of, subject)

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// inquirer asks about servers that answer "found" when they are released.
+// inquirer asks about servers. Each inquiry returns "found" when the test
+// releases it.
 type inquirer struct {
 	t *testing.T
 	*Inquiries[string, netip.Prefix, string]
@@ -27,14 +28,14 @@ func newInquirer(t *testing.T, callers, permits semaphore.Bounds) *inquirer {
 	}
 }
 
-// asked is what came of one call of ask.
+// asked is the result of one call of Ask.
 type asked struct {
 	answer string
 	err    error
 	took   time.Duration
 }
 
-// about asks about a server as a client of the network from, until ctx ends.
+// about asks about a server until ctx ends, as a client of the network from.
 func (q *inquirer) about(ctx context.Context, server, from string) <-chan asked {
 	result := make(chan asked, 1)
 	go func() {
@@ -117,8 +118,9 @@ func TestAnInquiryUnderWayGoesOn(t *testing.T) {
 	})
 }
 
-// A server that a crowded network asks about first is found for everybody else
-// in their own turn.
+// TestNobodyWaitsInAnotherNetworksQueue checks a server that a network with
+// many questions asks about first: other networks get the answer when it is
+// their own turn.
 func TestNobodyWaitsInAnotherNetworksQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 4, Share: 1})
@@ -161,8 +163,9 @@ func TestTooManyCallersAreRefused(t *testing.T) {
 	})
 }
 
-// A caller whose time is over before its turn came was one too many: that says
-// nothing of the server.
+// TestASlotThatDoesNotCome checks a caller whose time ends before it gets a
+// permit: the error says that too many callers ask, and nothing about the
+// server.
 func TestASlotThatDoesNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})
@@ -177,8 +180,9 @@ func TestASlotThatDoesNotCome(t *testing.T) {
 	})
 }
 
-// TestAHeldInquiry: who asks after somebody whose inquiry waits for others of
-// theirs makes one of their own, and who comes then waits for that.
+// TestAHeldInquiry checks a server about which one asker's inquiry waits for
+// that asker's share. Another asker starts a new inquiry, and later callers
+// wait for the new one.
 func TestAHeldInquiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 8})
@@ -237,8 +241,8 @@ func TestAHintWaitsForNothing(t *testing.T) {
 	})
 }
 
-// A panic while something is found out is told to all who wait for it, and ends
-// nothing else: neither the process nor the next inquiry.
+// TestInquiryPanics checks a panic in find: all callers that wait get it as an
+// error, and neither the process nor the next inquiry is affected.
 func TestInquiryPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})

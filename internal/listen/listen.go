@@ -1,10 +1,12 @@
-// Package listen makes listeners whose address is free as soon as they are
-// closed. It is for tests and tools that start processes at the same time.
+// Package listen makes listeners whose addresses can be used again as soon as
+// the listener is closed. It is for tests and tools that start processes at the
+// same time.
 //
-// A new process has all descriptors of its parent until it executes its
-// program. An address is in use as long as any process has its listener. That
-// takes only a moment, or longer on a busy machine. Until then, listening on
-// the address fails with "address already in use".
+// When a process is started, it has copies of all descriptors of its parent
+// until it executes its program. An address is in use as long as any process
+// has a descriptor of its listener. That is usually only a moment, but longer
+// on a busy machine. In that time, listening on the address fails with "address
+// already in use".
 package listen
 
 import (
@@ -47,13 +49,15 @@ func (c packetConn) Close() error {
 	return free(c.PacketConn, func() (io.Closer, error) { return net.ListenPacket("udp", address.String()) })
 }
 
-// atMost bounds how long Close waits for starting processes.
+// atMost bounds how long Close waits until no process that is being started has
+// the listener.
 const atMost = 5 * time.Second
 
-// free closes c and returns when its address can be used again, which it tests
-// by calling again. Meanwhile this process starts no other process, so none
-// inherits the test's listener. On systems other than Linux, net takes ForkLock
-// itself, and it cannot be taken twice.
+// free closes c and returns when c's address can be used again. It tests that
+// by calling again, which listens on the address. Meanwhile this process starts
+// no other process, so no process inherits the listener that again makes. On
+// systems other than Linux, package net takes ForkLock itself, and nobody can
+// take it twice.
 func free(c io.Closer, again func() (io.Closer, error)) error {
 	if runtime.GOOS != "linux" {
 		return c.Close()
@@ -69,5 +73,5 @@ func free(c io.Closer, again func() (io.Closer, error)) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return nil // another process has begun to use the address, which is no error
+	return nil // another process has begun to use the address, which is allowed
 }

@@ -1,5 +1,5 @@
-// Package livekitfile knows which settings livekit.yaml may have. LiveKit does
-// not start if the file has an unknown setting.
+// Package livekitfile knows which settings the file livekit.yaml may have.
+// LiveKit does not start if the file has a setting that it does not know.
 package livekitfile
 
 import (
@@ -14,7 +14,7 @@ import (
 //go:embed keys.txt
 var list string
 
-// keys are the settings that LiveKit knows, sorted.
+// keys returns the paths of all settings that LiveKit knows, sorted.
 var keys = sync.OnceValue(func() []string {
 	_, paths, _ := strings.Cut(strings.TrimSpace(list), "\n")
 	keys := strings.Split(paths, "\n")
@@ -22,8 +22,8 @@ var keys = sync.OnceValue(func() []string {
 	return keys
 })
 
-// Unknown returns the paths of the settings that LiveKit does not know, such as
-// "rtc.tcp_prot", sorted.
+// Unknown returns the paths of the settings in document that LiveKit does not
+// know, sorted. Such a path is like "rtc.tcp_prot".
 func Unknown(document map[string]any) []string { return unknownIn("", document) }
 
 func unknownIn(path string, v any) (unknown []string) {
@@ -51,7 +51,7 @@ func unknownBelow(path, name string, v any) []string {
 	case knows(dot + "*"):
 		return unknownIn(dot+"*", v)
 	case path != "" && !knowsBelow(dot):
-		return nil // this setting may have any keys
+		return nil // below this setting, any keys are allowed
 	}
 	return []string{dot + name}
 }

@@ -16,10 +16,11 @@ import (
 )
 
 // BenchmarkLines logs lines as token requests do, into a file: directly, with
-// one write each, and through the queue, until all are written. It reports the
-// writes for a line, and how many times more time and CPU time the first takes.
+// one write for each line, and through the queue, until all are written. It
+// reports how many writes there are for a line, and how many times more time
+// and CPU time direct writes take.
 func BenchmarkLines(b *testing.B) {
-	const lines = 2000 // the queue has room for all
+	const lines = 2000 // the queue has space for all of them
 	single, batched := &sink{file: create(b)}, &sink{file: create(b), full: make(chan struct{})}
 	direct := slog.NewTextHandler(single, nil)
 	q := logqueue.Start(batched, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) })
@@ -43,7 +44,7 @@ func BenchmarkLines(b *testing.B) {
 	b.ReportMetric(float64(one.cpu)/float64(many.cpu), "direct/queue-CPU")
 }
 
-// logLines logs lines, of which the last is urgent.
+// logLines logs that many lines. The last one must be written at once.
 func logLines(b *testing.B, h slog.Handler, lines int) {
 	level := slog.LevelInfo
 	for i := range lines {
@@ -60,13 +61,13 @@ func logLines(b *testing.B, h slog.Handler, lines int) {
 	}
 }
 
-// sink is a file, as a container's log is one in the end. It reports when it
-// has as many lines as were awaited.
+// sink is a file, which the log of a container is in the end. It reports when
+// it has as many lines as the test waits for.
 type sink struct {
 	file    *os.File
 	writes  int
 	awaited int
-	full    chan struct{} // nil: nobody waits
+	full    chan struct{} // nil if the test waits for no lines
 }
 
 func (s *sink) Write(p []byte) (int, error) {
@@ -90,7 +91,7 @@ func create(b *testing.B) *os.File {
 	return f
 }
 
-// cost is what some work takes.
+// cost is the time and the CPU time that some work takes.
 type cost struct{ wall, cpu time.Duration }
 
 func (c *cost) add(b *testing.B, work func()) {
@@ -101,7 +102,7 @@ func (c *cost) add(b *testing.B, work func()) {
 	c.cpu += cpuTime(b) - used
 }
 
-// cpuTime is that of this process.
+// cpuTime returns the CPU time that this process has used.
 func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var u syscall.Rusage

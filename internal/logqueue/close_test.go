@@ -38,7 +38,8 @@ func TestCloseWaitsASecond(t *testing.T) {
 	})
 }
 
-// TestCloseTriesOnceMore: a file that failed a moment ago gets a last attempt.
+// TestCloseTriesOnceMore checks that Close tries once more to write if the last
+// write has failed.
 func TestCloseTriesOnceMore(t *testing.T) {
 	for name, works := range map[string]bool{"works again": true, "fails again": false} {
 		t.Run(name, func(t *testing.T) {

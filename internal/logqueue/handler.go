@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Handler returns the handler for loggers. Warnings and errors are written at
-// once, with all lines before them.
+// Handler returns the slog.Handler to log with. Lines of warnings and errors
+// are written at once, together with all lines before them.
 func (q *Queue) Handler() slog.Handler { return handler{q.handler, q} }
 
-// handler passes records to the formatting handler. It wakes the queue for
-// lines that must not wait.
+// handler passes records to the handler that formats them. It wakes the queue
+// for lines that must be written at once.
 type handler struct {
 	slog.Handler
 	queue *Queue
@@ -36,8 +36,8 @@ func (h handler) WithGroup(name string) slog.Handler {
 	return handler{h.Handler.WithGroup(name), h.queue}
 }
 
-// report logs how many lines were lost, once the queue is empty. If there is no
-// room for that line, the next report includes it.
+// report logs how many lines were lost, when the queue is empty. If the queue
+// has no space for that line, the next report counts these losses, too.
 func (q *Queue) report() {
 	q.mu.Lock()
 	dropped := q.dropped
@@ -49,6 +49,6 @@ func (q *Queue) report() {
 	record := slog.NewRecord(time.Now(), slog.LevelWarn, "log: lines were lost, because they came faster than they could be written", 0)
 	record.AddAttrs(slog.Uint64("lines", lost))
 	if q.Handler().Handle(context.Background(), record) == nil {
-		q.reported = dropped // only the goroutine of run calls this
+		q.reported = dropped // only the goroutine that runs run uses this
 	}
 }

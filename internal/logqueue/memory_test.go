@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/internal/logqueue"
 )
 
-// gate lets a write pass when it is open.
+// gate is a file whose writes wait until the gate is open.
 type gate chan struct{}
 
 func (g gate) Write(p []byte) (int, error) {
@@ -17,7 +17,8 @@ func (g gate) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestMemoryIsGivenBack: what a crowd left waiting is not kept for ever.
+// TestMemoryIsGivenBack checks that the queue gives back the memory that many
+// waiting lines took.
 func TestMemoryIsGivenBack(t *testing.T) {
 	const sent, most = 900 << 10, 256 << 10
 	before := heap()
@@ -43,7 +44,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 	}
 }
 
-// heap returns the bytes that are in use.
+// heap returns how many bytes of the heap are in use.
 func heap() int {
 	runtime.GC()
 	var m runtime.MemStats

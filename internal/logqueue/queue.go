@@ -1,10 +1,11 @@
-// Package logqueue queues the lines of a logger in front of a file that may
-// stop accepting them: a pipe whose reader stalls, or a full disk.
+// Package logqueue keeps the lines of a logger in a queue before they are
+// written to a file, because the file may stop accepting them: it may be a pipe
+// whose reader hangs, or be on a full disk.
 //
-// A request only puts its line into a bounded queue. One goroutine writes the
-// queue to the file, in order and in batches of whole lines. When the queue is
-// full, new lines are dropped and counted, so a request never waits for the
-// log.
+// A request only puts its line into the queue, whose size is bounded. One
+// goroutine writes the lines to the file, in order and several at once. If the
+// queue is full, new lines are dropped and counted. So a request never waits
+// for the log.
 package logqueue
 
 import (
@@ -16,26 +17,27 @@ import (
 	"time"
 )
 
-// The bounds of the queue and of each wait.
+// The bounds of the queue, and of the time that things may take.
 const (
-	// maxBytes and maxLines bound the waiting lines: about 4,000 usual ones.
+	// maxBytes and maxLines bound the lines in the queue: about 4,000 usual
+	// lines.
 	maxBytes = 1 << 20
 	maxLines = 8192
-	// flushTime is how long a line may wait, so that others are written with it.
-	// flushBytes of waiting lines end that wait.
+	// flushTime is how long a line waits, so that later lines are written
+	// together with it. The wait ends earlier if there are flushBytes of lines.
 	flushTime  = 100 * time.Millisecond
 	flushBytes = 32 << 10
-	// atomicBytes is the most bytes that a pipe accepts as a whole or not at all
-	// (PIPE_BUF of Linux). With writes of that size, a killed process leaves no
-	// partial line in a pipe.
+	// atomicBytes is the most bytes that a pipe accepts either as a whole or not
+	// at all (PIPE_BUF of Linux). If each write has at most that size, a process
+	// that is killed leaves no partial line in a pipe.
 	atomicBytes = 4096
-	// stallTime is how long a write may take before Status reports it.
+	// stallTime is how long a write may take before Status reports that.
 	stallTime = time.Second
 	// retryTime is the time between two tries to write after a failure.
 	retryTime = time.Second
-	// closeTime bounds the time of Close.
+	// closeTime bounds how long Close takes.
 	closeTime = time.Second
-	// keptBytes bounds the memory that an empty queue keeps.
+	// keptBytes bounds how much memory an empty queue keeps for later lines.
 	keptBytes = 64 << 10
 )
 
@@ -45,33 +47,34 @@ var (
 	errRest = errors.New("logqueue: Close could not write the last lines")
 )
 
-// Queue writes lines to a file. Start makes one.
+// Queue writes lines to a file. Start returns one.
 type Queue struct {
 	out     io.Writer
-	handler slog.Handler // writes to the queue
+	handler slog.Handler // formats lines and writes them into the queue
 
-	some    chan struct{} // has a value when the queue is no longer empty
-	now     chan struct{} // has a value when the queue must be written at once
+	some    chan struct{} // holds a value when the queue is no longer empty
+	now     chan struct{} // holds a value when the lines must be written at once
 	closing chan struct{}
 	ended   chan struct{}
 
 	closeOnce sync.Once
 
-	reported uint64 // how many of dropped the log has reported; only run uses it
+	reported uint64 // how many of the dropped lines the log has reported; only run uses it
 
 	mu      sync.Mutex
-	waiting []byte    // whole lines
-	writing int       // bytes taken out of waiting that are not written yet
-	lines   int       // the number of lines in waiting and in writing
-	done    bool      // Close was called: nothing more is written
-	dropped uint64    // the number of lines dropped since the start
+	waiting []byte    // the lines that wait, each complete
+	writing int       // how many bytes were taken from waiting and are not written yet
+	lines   int       // the number of lines in waiting and being written
+	done    bool      // whether Close has ended; after that nothing is written
+	dropped uint64    // how many lines were dropped since the start
 	losing  bool      // a line was dropped since the queue was last empty
-	began   time.Time // when the current write began; zero if there is none
+	began   time.Time // when the current write began; zero if no write is in progress
 	fault   error     // the error of the last write
 }
 
-// Start returns a queue in front of out. format makes the handler that formats
-// records. It must write each as one line, as those of log/slog do.
+// Start returns a queue that writes lines to out. format makes the handler that
+// formats records. That handler must write each record as one line, as the
+// handlers of log/slog do.
 func Start(out io.Writer, format func(io.Writer) slog.Handler) *Queue {
 	q := &Queue{
 		out:     out,
@@ -85,7 +88,7 @@ func Start(out io.Writer, format func(io.Writer) slog.Handler) *Queue {
 	return q
 }
 
-// writer is what the formatting handler writes to. It never waits.
+// writer is what the formatting handler writes to. A write to it never waits.
 type writer struct{ q *Queue }
 
 func (w writer) Write(line []byte) (int, error) {
@@ -118,7 +121,8 @@ func (q *Queue) add(line []byte) error {
 	return nil
 }
 
-// signal leaves a value in a channel with room for one.
+// signal puts a value into c, a channel with space for one value, unless c
+// already holds one.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -126,8 +130,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Close writes the waiting lines, within a second, and nothing after that. An
-// error says that lines were not written.
+// Close writes the lines that wait, for at most a second. After that nothing is
+// written. An error says that some lines were not written.
 func (q *Queue) Close() error {
 	q.closeOnce.Do(func() { close(q.closing) })
 	timer := time.NewTimer(closeTime)
@@ -145,7 +149,7 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-// run writes lines until the queue is closed and empty, or closed and cannot be
+// run writes lines until the queue is closed and either is empty or cannot be
 // written.
 func (q *Queue) run() {
 	defer close(q.ended)
@@ -165,7 +169,8 @@ func (q *Queue) run() {
 	}
 }
 
-// finish reports whether the queue is closed and empty. It then stays so.
+// finish reports whether the queue is closed and empty. If so, no line is
+// accepted any more.
 func (q *Queue) finish() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -182,7 +187,7 @@ func (q *Queue) isClosing() bool {
 	}
 }
 
-// gather waits for more lines.
+// gather waits for more lines, so that they are written together.
 func (q *Queue) gather() {
 	timer := time.NewTimer(flushTime)
 	defer timer.Stop()
@@ -193,8 +198,8 @@ func (q *Queue) gather() {
 	}
 }
 
-// drain writes until the queue is empty. It returns false if the queue was
-// closed before that was possible.
+// drain writes lines until the queue is empty. It returns false if the queue
+// was closed before that was possible.
 func (q *Queue) drain() bool {
 	var batch []byte
 	for {
@@ -211,7 +216,7 @@ func (q *Queue) drain() bool {
 	}
 }
 
-// take returns the waiting lines. The next lines are put into buffer, which
+// take returns the lines that wait. The next lines are put into buffer, which
 // must be empty.
 func (q *Queue) take(buffer []byte) []byte {
 	if cap(buffer) > keptBytes {
@@ -227,8 +232,8 @@ func (q *Queue) take(buffer []byte) []byte {
 	return batch
 }
 
-// write writes the first lines of batch and returns how many bytes it wrote.
-// After a failure the rest can be written again.
+// write writes the first lines of batch. It returns how many bytes it wrote. If
+// a write fails, the caller may write the rest again.
 func (q *Queue) write(batch []byte) (n int, ok bool) {
 	q.mu.Lock()
 	q.began = time.Now()
@@ -244,8 +249,8 @@ func (q *Queue) write(batch []byte) (n int, ok bool) {
 
 var newline = []byte("\n")
 
-// firstLines returns as many whole lines as a pipe accepts at once, at least
-// one.
+// firstLines returns as many complete lines as a pipe accepts at once, but at
+// least one.
 func firstLines(batch []byte) []byte {
 	if len(batch) <= atomicBytes {
 		return batch
@@ -259,8 +264,8 @@ func firstLines(batch []byte) []byte {
 	return batch
 }
 
-// pause waits before a failed write is tried again. It returns false if the
-// queue is closed: the failed try was the last one.
+// pause waits before a write that failed is tried again. It returns false if
+// the queue was closed before the last try.
 func (q *Queue) pause() bool {
 	if q.isClosing() {
 		return false

@@ -13,7 +13,8 @@ import (
 	"matrixrtc-auth/internal/logqueue"
 )
 
-// bare formats records as their messages, so that lengths are known.
+// bare formats each record as its message alone, so that the length of a line
+// is known.
 func bare(w io.Writer) slog.Handler {
 	return slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.MessageKey || a.Key == "lines" {
@@ -23,10 +24,11 @@ func bare(w io.Writer) slog.Handler {
 	}})
 }
 
-// file records what is written and when. Its fields are set before use.
+// file records what is written to it, and when. A test sets its fields before
+// it uses the file.
 type file struct {
 	start time.Time
-	gate  chan struct{} // if set, a write waits for a value or the end of it
+	gate  chan struct{} // if set, each write waits for a value, or until the gate is closed
 	fail  func(p []byte) (int, error)
 
 	mu     sync.Mutex
@@ -55,7 +57,8 @@ func (f *file) text() string {
 	return strings.Join(f.writes, "")
 }
 
-// start returns a logger to f through a queue that ends with the test.
+// start returns a logger that writes to f through a queue. The queue ends with
+// the test.
 func start(t *testing.T, f *file) (*logqueue.Queue, *slog.Logger) {
 	t.Helper()
 	f.start = time.Now()
@@ -84,7 +87,8 @@ func TestLinesWaitForEachOther(t *testing.T) {
 	})
 }
 
-// TestUrgentLines: a warning or an error takes along what waits before it.
+// TestUrgentLines checks that a warning or an error is written at once,
+// together with the lines before it.
 func TestUrgentLines(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelWarn, slog.LevelError} {
 		t.Run(level.String(), func(t *testing.T) {
@@ -103,7 +107,8 @@ func TestUrgentLines(t *testing.T) {
 	}
 }
 
-// TestMuchIsNotHeldBack: enough for a batch does not wait for the 100 ms.
+// TestMuchIsNotHeldBack checks that the queue writes before the 100 ms have
+// passed if there are enough lines.
 func TestMuchIsNotHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &file{}
@@ -118,14 +123,14 @@ func TestMuchIsNotHeldBack(t *testing.T) {
 	})
 }
 
-// TestWritesAreWholeLines: no write holds a part of a line, and none but that of
-// a long line is more than a pipe takes whole.
+// TestWritesAreWholeLines checks that each write holds only whole lines, and at
+// most as many bytes as a pipe accepts at once, unless it is one long line.
 func TestWritesAreWholeLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &file{}
 		q, log := start(t, f)
 		var want strings.Builder
-		for i := range 200 { // less than the queue has room for
+		for i := range 200 { // fewer than the queue has space for
 			message := strings.Repeat("x", i*271%9000)
 			log.Info(message)
 			fmt.Fprintf(&want, "msg=%s\n", cond(message == "", `""`, message))

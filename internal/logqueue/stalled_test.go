@@ -15,8 +15,9 @@ import (
 	"matrixrtc-auth/internal/logqueue"
 )
 
-// TestStalledFile: what the queue has room for waits, all else is dropped and
-// counted, and nobody waits.
+// TestStalledFile checks a file that accepts no writes: the queue keeps as many
+// lines as it has space for, drops and counts all others, and makes no caller
+// wait.
 func TestStalledFile(t *testing.T) {
 	for name, c := range map[string]struct {
 		length, sent, kept int
@@ -48,8 +49,8 @@ func TestStalledFile(t *testing.T) {
 	}
 }
 
-// crowding is a handler that has other lines come first, as often as rounds says,
-// when the log is about to tell of lost lines.
+// crowding is a handler that logs other lines first when the log is about to
+// report lost lines. It does that rounds times.
 type crowding struct {
 	slog.Handler
 	rounds *int
@@ -65,8 +66,8 @@ func (c crowding) Handle(ctx context.Context, r slog.Record) error {
 	return c.Handler.Handle(ctx, r)
 }
 
-// TestNoticeFindsNoRoom: the line that tells of lost lines may be lost itself.
-// What it would have told, the next one does.
+// TestNoticeFindsNoRoom checks that a report of lost lines may be lost itself.
+// The next report then counts these losses, too.
 func TestNoticeFindsNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, rounds := &file{gate: make(chan struct{})}, 2
@@ -93,8 +94,8 @@ func TestNoticeFindsNoRoom(t *testing.T) {
 	})
 }
 
-// wantNotice looks for the lines that were kept and for one that says how many
-// were not.
+// wantNotice checks that text has the lines that were kept, and a line that
+// says how many were lost.
 func wantNotice(t *testing.T, text string, kept int, lost uint64) {
 	t.Helper()
 	notice := fmt.Sprintf("msg=\"log: lines were lost, because they came faster than they could be written\" lines=%d\n", lost)
@@ -124,8 +125,8 @@ func TestStatusOfAWriteThatWaits(t *testing.T) {
 	})
 }
 
-// TestFailingFile: a full disk that took half of a line gets the other half when
-// it has room again.
+// TestFailingFile checks a full disk that has taken half of a line: the other
+// half is written when there is space again.
 func TestFailingFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := true

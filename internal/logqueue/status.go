@@ -4,15 +4,15 @@ import "time"
 
 // Status is the state of the log.
 type Status struct {
-	// Waiting is the number of lines not written yet.
+	// Waiting is the number of lines that are not written yet.
 	Waiting int
 	// Dropped is the number of lines lost since the start.
 	Dropped uint64
-	// Trouble says that lines wait or are lost now, "" if not. It is one of two
-	// constant sentences.
+	// Trouble is one of two constant sentences: it says that lines wait, or are
+	// being lost. It is "" if neither is so.
 	Trouble string
-	// Cause is the error of the last write; nil if there was none, or if the file
-	// just does not answer.
+	// Cause is the error of the last write. It is nil if there was no error, or
+	// if the file just does not answer.
 	Cause error
 }
 

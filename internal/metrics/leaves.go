@@ -30,35 +30,36 @@ func (m *Metrics) addLeaves() {
 	m.leaves.nodes.begin("answers", "refuses", "silent", "gone", "failed")
 }
 
-// DelegationRefused counts a leave refused because of a limit.
+// DelegationRefused counts a leave that was refused because of a limit.
 func (m Metrics) DelegationRefused(limit string) {
 	m.leaves.refused.inc(limit)
 }
 
-// Webhook counts a webhook: "ok", or the cause of its rejection.
+// Webhook counts a webhook by result, which is "ok" or the cause of its
+// rejection.
 func (m Metrics) Webhook(result string) {
 	m.leaves.webhooks.inc(result)
 }
 
-// LeaveAction counts one request about a delayed event. late is how long after
-// it was due the request began.
+// LeaveAction counts one request about a delayed event. late is how much later
+// than it was due the request began.
 func (m Metrics) LeaveAction(action, result string, late time.Duration) {
 	m.leaves.actions.inc(action, result)
 	m.leaves.lateness.observe(late, action)
 }
 
-// NodeAsked counts the result of asking a participant's node, one of
+// NodeAsked counts one question to a participant's node. answer is one of
 // leave.NodeResults.
 func (m Metrics) NodeAsked(answer string) {
 	m.leaves.nodes.inc(answer)
 }
 
-// Claimed counts claimed jobs.
+// Claimed counts jobs that this process has claimed.
 func (m Metrics) Claimed(jobs int) {
 	m.leaves.claims.add(jobs)
 }
 
-// Limited counts an answer 429.
+// Limited counts an answer 429 of a homeserver.
 func (m Metrics) Limited() {
 	m.leaves.limited.inc()
 }

@@ -2,14 +2,16 @@ package metrics
 
 import "time"
 
-// The answers of homeservers about a membership, for [Metrics.MembershipAsked].
+// The answers of homeservers to the question who is joined, for
+// [Metrics.MembershipAsked].
 const (
 	Joined    = "joined"
 	NotJoined = "not_joined"
 	Unknown   = "unknown"
 )
 
-// Why a person who is not joined was not removed, for [Metrics.NotRemoved].
+// The reasons why a person who is not joined was not removed, for
+// [Metrics.NotRemoved].
 const (
 	HeldByBrake = "brake"
 	SFUFailed   = "sfu"
@@ -38,12 +40,12 @@ func (m *Metrics) addMembership() {
 	m.membership.failures.begin(HeldByBrake, SFUFailed)
 }
 
-// MembershipAsked counts one question by its answer.
+// MembershipAsked counts one question who is joined, by its answer.
 func (m Metrics) MembershipAsked(answer string) {
 	m.membership.questions.inc(answer)
 }
 
-// Removed counts a session that was removed from the SFU, by its reason: join,
+// Removed counts a session that was removed from the SFU. The reason is join,
 // push or sweep.
 func (m Metrics) Removed(reason string) {
 	m.membership.removals.inc(reason)
@@ -54,7 +56,7 @@ func (m Metrics) NotRemoved(cause string) {
 	m.membership.failures.inc(cause)
 }
 
-// MembershipLost counts a report or an event that was dropped because a queue
+// MembershipLost counts a report or an event that was dropped, because a queue
 // was full.
 func (m Metrics) MembershipLost() {
 	m.membership.lost.inc()

@@ -1,8 +1,8 @@
 // Package metrics counts what the service does, for Prometheus.
 //
-// Every label value comes from a fixed set: routes are patterns, never the path
-// that a stranger sent. The zero [Metrics] counts nothing. A service without a
-// metrics listener uses the zero value.
+// Every value of a label comes from a fixed set: a route is a pattern, never
+// the path that a stranger sent. The zero [Metrics] counts nothing; a service
+// without a listener for metrics uses it.
 package metrics
 
 import (
@@ -17,22 +17,24 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// What a rate limit did to a request, for [Metrics.RateLimited].
+// The kinds of rate limits that refused or slowed a request, for
+// [Metrics.RateLimited].
 const (
 	UserRefused    = "user"     // a verified user asked too often
 	AddressRefused = "address"  // an address failed too often at servers that the operator did not name
 	AddressSlowed  = "slowdown" // an address failed too often at named servers; its request only has to wait
 	OriginRefused  = "origin"   // another homeserver asked too often
-	// ProgressRefused: a client network behind proxies had too many requests in progress.
+	// ProgressRefused is for a client network behind proxies that had too many
+	// requests in progress.
 	ProgressRefused = "in_progress"
-	// TestRefused: a client network asked too often for tokens of the connection
-	// test. TestUsedUp: one link was used too often.
+	// TestRefused is for a client network that asked too often for tokens of the
+	// connection test. TestUsedUp is for a link that was used too often.
 	TestRefused = "test"
 	TestUsedUp  = "test_link"
 )
 
 // Metrics is a registry with all metrics of the service. The zero value counts
-// nothing; its Handler and Watch must not be called.
+// nothing. Its methods Handler and Watch must not be called.
 type Metrics struct {
 	registry      *prometheus.Registry
 	requests      counters
@@ -48,7 +50,7 @@ type Metrics struct {
 	membership membership
 }
 
-// New returns metrics with their own registry.
+// New returns Metrics with a new registry.
 func New(version string) Metrics {
 	m := Metrics{registry: prometheus.NewRegistry()}
 	m.requests = m.counters("requests_total", "Answered requests by route (empty: unknown) and HTTP status.", "route", "status")
@@ -77,7 +79,7 @@ func New(version string) Metrics {
 
 const namespace = "matrixrtc_auth"
 
-// The label values that no other package defines.
+// The label values that are defined in no other package.
 const (
 	verified    = "ok"
 	roomCreated = "created"
@@ -103,7 +105,7 @@ func (m Metrics) latency(name, help string) timing {
 	return t
 }
 
-// counters count by labels. The zero value counts nothing.
+// counters is a counter with labels. The zero value counts nothing.
 type counters struct{ vec *prometheus.CounterVec }
 
 func (c counters) inc(labels ...string) { c.add(1, labels...) }
@@ -114,14 +116,14 @@ func (c counters) add(n int, labels ...string) {
 	}
 }
 
-// begin creates the counter for these values, at 0.
+// begin creates the counter for these label values, with the value 0.
 func (c counters) begin(values ...string) {
 	for _, value := range values {
 		c.vec.WithLabelValues(value)
 	}
 }
 
-// timing observes durations by labels. The zero value observes nothing.
+// timing observes durations, with labels. The zero value observes nothing.
 type timing struct{ vec *prometheus.HistogramVec }
 
 func (t timing) observe(took time.Duration, labels ...string) {
@@ -130,7 +132,7 @@ func (t timing) observe(took time.Duration, labels ...string) {
 	}
 }
 
-// begin creates a histogram without labels, before anything is observed.
+// begin creates the histogram for no labels, before anything is observed.
 func (t timing) begin() { t.vec.WithLabelValues() }
 
 // Handler serves GET /metrics.
@@ -142,13 +144,13 @@ func (m Metrics) Handler() http.Handler {
 
 // Request counts one answer. route is a pattern, or "" for an unknown route.
 func (m Metrics) Request(route string, status int) {
-	if m.requests.vec != nil { // without this test, formatting the status would allocate for nothing
+	if m.requests.vec != nil { // without this check, formatting the status would allocate for nothing
 		m.requests.inc(route, strconv.Itoa(status))
 	}
 }
 
 // AppServiceRequest counts one request that the homeserver forwarded or made
-// itself. cause is "" for a served one.
+// itself. cause is "" if the request was served.
 func (m Metrics) AppServiceRequest(via, endpoint, cause string) {
 	m.appService.inc(via, endpoint, cmp.Or(cause, "ok"))
 }
@@ -158,18 +160,18 @@ func (m Metrics) Verified() {
 	m.verifications.inc(verified)
 }
 
-// VerificationFailed counts a failure by its cause.
+// VerificationFailed counts a failed verification by its cause.
 func (m Metrics) VerificationFailed(cause string) {
 	m.verifications.inc(cause)
 }
 
-// HomeserverAnswered observes how long one answer took.
+// HomeserverAnswered observes how long a homeserver took to answer.
 func (m Metrics) HomeserverAnswered(took time.Duration) {
 	m.homeserver.observe(took)
 }
 
-// RoomEnsured counts a request whose room exists. asked says that the SFU was
-// called for it.
+// RoomEnsured counts a request whose room exists on the SFU. asked says that
+// the SFU was called for this request.
 func (m Metrics) RoomEnsured(asked bool) {
 	if asked {
 		m.rooms.inc(roomCreated)
@@ -178,13 +180,13 @@ func (m Metrics) RoomEnsured(asked bool) {
 	}
 }
 
-// RoomFailed counts a request whose room the SFU did not create.
+// RoomFailed counts a request whose room the SFU did not confirm.
 func (m Metrics) RoomFailed() {
 	m.rooms.inc(roomFailed)
 }
 
-// SFUAnswered observes how long one call took, and counts the cause of its
-// failure; "" means that it succeeded.
+// SFUAnswered observes how long one call of the SFU took. If the call failed,
+// it counts the cause; "" means that the call succeeded.
 func (m Metrics) SFUAnswered(took time.Duration, cause string) {
 	m.sfu.observe(took)
 	if cause != "" {

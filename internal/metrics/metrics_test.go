@@ -21,8 +21,8 @@ func scrape(t *testing.T, m metrics.Metrics) string {
 	return w.Body.String()
 }
 
-// TestNodesBeginAtNone: what has not happened yet is counted, too, so that the first
-// time is an increase.
+// TestNodesBeginAtNone checks that the counters exist with the value 0 before
+// anything happens, so that the first event is an increase.
 func TestNodesBeginAtNone(t *testing.T) {
 	got := scrape(t, metrics.New("1"))
 	for _, answer := range leave.NodeResults() {

@@ -3,14 +3,15 @@ package metrics
 import "github.com/prometheus/client_golang/prometheus"
 
 // Snapshot is the state of the service at one moment. Each map has the values
-// of one gauge by label. A nil map or a missing value is unknown.
+// of one gauge; its keys are label values. If a map is nil or a key is missing,
+// the value is unknown.
 type Snapshot struct {
 	Health     map[string]float64
-	Jobs       map[string]float64 // by state
+	Jobs       map[string]float64 // the number of jobs; the keys are states
 	Store      map[string]float64
 	Budget     map[string]float64
 	Membership map[string]float64
-	// LogDropped is the number of log lines dropped since the start.
+	// LogDropped is how many log lines were dropped since the start.
 	LogDropped uint64
 }
 
@@ -24,7 +25,7 @@ func newGauge(name, help, label string, values func(Snapshot) map[string]float64
 	return gauge{prometheus.NewDesc(namespace+"_"+name, help, []string{label}, nil), values}
 }
 
-// gauges are all gauges. Their values are of the same moment.
+// gauges are all gauges. All their values come from one snapshot.
 var gauges = []gauge{
 	newGauge("health", "What fails around the service (1 while it does): degraded (anything), stalled (no leave makes progress), sfu (the SFU does not answer), webhooks (people come and go, and none has come), account (the homeserver does not say who is joined).", "of",
 		func(s Snapshot) map[string]float64 { return s.Health }),
@@ -40,12 +41,14 @@ var gauges = []gauge{
 
 var logDropped = prometheus.NewDesc(namespace+"_log_lines_dropped_total", "Lines of the log that were lost because it could not be written.", nil, nil)
 
-// Watch calls take once for every scrape. It must not be called twice.
+// Watch makes every scrape call take, which returns a snapshot. It must not be
+// called twice.
 func (m Metrics) Watch(take func() Snapshot) {
 	m.registry.MustRegister(watched(take))
 }
 
-// watched is a [prometheus.Collector] of a snapshot.
+// watched is a [prometheus.Collector] that takes a snapshot and returns its
+// values.
 type watched func() Snapshot
 
 func (w watched) Describe(c chan<- *prometheus.Desc) {

@@ -6,12 +6,12 @@ import (
 	"slices"
 )
 
-// RefusedError says that this service does not connect to the address, because
-// strangers may not choose it.
+// RefusedError says that this service does not connect to the address.
+// Strangers choose these hosts, and must not choose such an address.
 type RefusedError struct{ Addr netip.Addr }
 
 func (e *RefusedError) Error() string {
-	return fmt.Sprintf("address %s is not a public one", e.Addr)
+	return fmt.Sprintf("address %s is not public", e.Addr)
 }
 
 // PublicOnly returns a check for [Dialer.Permit] that accepts only global
@@ -29,10 +29,10 @@ func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 	}
 }
 
-// notPublic lists the blocks that the IANA special-purpose registries call not
-// globally reachable, and the public addresses at which clouds serve metadata
-// to their machines. PublicOnly refuses all IPv6 outside 2000::/3, so the list
-// has only the exceptions within it.
+// notPublic lists the blocks of addresses that the IANA special-purpose
+// registries call not globally reachable. It also lists the public addresses at
+// which clouds serve metadata to their machines. PublicOnly refuses all IPv6
+// addresses outside 2000::/3, so the list has only IPv6 blocks within that.
 var notPublic = prefixes(
 	"0.0.0.0/8",        // this network
 	"10.0.0.0/8",       // private
@@ -76,7 +76,7 @@ func isPublic(addr netip.Addr) bool {
 	return !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// embedded returns the IPv4 address that an IPv6 address carries from byte i on.
+// embedded returns the IPv4 address in an IPv6 address, which begins at byte i.
 func embedded(addr netip.Addr, i int) netip.Addr {
 	b := addr.As16()
 	return netip.AddrFrom4([4]byte(b[i : i+4]))

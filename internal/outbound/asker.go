@@ -5,8 +5,9 @@ import (
 	"net/netip"
 )
 
-// Asker is the client network on whose behalf a host is asked. Askers share the
-// bounds on connections. The zero Asker stands for this service's own requests.
+// Asker is the client network on whose behalf this service asks a host. The
+// bounds on connections are shared among askers. The zero Asker stands for
+// requests that this service makes for itself.
 type Asker struct{ Network netip.Prefix }
 
 type askerKey struct{}

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// Why a request failed before an answer arrived.
+// The causes for which a request failed before an answer arrived.
 const (
 	CauseCrowded  = "busy"
 	CauseDNS      = "dns"
@@ -21,16 +21,18 @@ const (
 	CauseProtocol = "protocol" // the connection broke or did not speak HTTP
 )
 
-// ErrTooLarge says that a response with its headers exceeds
-// [Transport.MaxResponseBytes], or that its headers exceed 16 KiB or 128 lines.
+// ErrTooLarge says that a response, including its headers, has more bytes than
+// [Transport.MaxResponseBytes], or that its headers have more than 16 KiB or
+// 128 lines.
 var ErrTooLarge = errors.New("the response is too large")
 
-// ErrNotHTTP says that the answer is not HTTP/1.1. It quotes nothing: what
-// arrived may be an echo of the request with its secrets.
+// ErrNotHTTP says that the answer is not HTTP/1.1. It quotes nothing of the
+// answer, which may repeat the request with its secrets.
 var ErrNotHTTP = errors.New("the answer is not HTTP/1.1")
 
-// ownWords returns err if it comes from the connection, and ErrNotHTTP for an
-// error of net/http, whose text quotes the peer.
+// ownWords returns err if it comes from the connection. For an error of
+// net/http it returns ErrNotHTTP, because the text of such an error quotes the
+// peer.
 func ownWords(err error) error {
 	var network net.Error
 	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
@@ -40,11 +42,11 @@ func ownWords(err error) error {
 	return ErrNotHTTP
 }
 
-// DialError says that no connection could be made. Nothing of the request was
-// sent.
+// DialError says that no connection could be made. So nothing of the request
+// was sent.
 type DialError struct {
-	Addr string // host:port that was dialled
-	TLS  bool   // it failed in the TLS handshake
+	Addr string // the host:port that was dialled
+	TLS  bool   // whether the TLS handshake failed
 	Err  error
 }
 
@@ -56,7 +58,7 @@ func (e *DialError) Error() string {
 }
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Cause returns the cause of a [Transport] error.
+// Cause returns the cause of an error of a [Transport].
 func Cause(err error) string {
 	var (
 		dial    *DialError

@@ -7,20 +7,22 @@ import (
 	"fmt"
 )
 
-// The bounds on a certificate chain where [Pool.MaxHandshake] is set. A
-// connection keeps the parsed chain in memory. That takes 3 times its bytes for
-// an honest chain, 8 times for many small certificates, and 40 times for many
-// small entries (TestParsedChains). An honest chain has 2 to 4 certificates,
-// and some 40 entries besides its names.
+// The bounds on a certificate chain if [Pool.MaxHandshake] is set. A connection
+// keeps the parsed chain in memory. The parsed chain takes 3 times the bytes of
+// an honest chain, 8 times if it has many small certificates, and 40 times if
+// it has many small entries (TestParsedChains). An honest chain has 2 to 4
+// certificates, and about 40 entries besides its names.
 const (
 	maxCertificates = 10
 	maxEntries      = 500
-	// perEntry is how many bytes of [Pool.MaxHandshakes] one entry counts for at
-	// least. So a parsed chain takes at most 8 times what is counted.
+	// perEntry is the least number of bytes of [Pool.MaxHandshakes] that one
+	// entry counts for. So a parsed chain takes at most 8 times the bytes that
+	// are counted for it.
 	perEntry = 64
 )
 
-// checkChain is a [tls.Config.VerifyConnection] that bounds the chain.
+// checkChain is a [tls.Config.VerifyConnection] that refuses a chain over the
+// bounds.
 func checkChain(state tls.ConnectionState) error {
 	chain := state.PeerCertificates
 	if len(chain) > maxCertificates {
@@ -42,8 +44,7 @@ func allEntries(chain []*x509.Certificate) (n int) {
 	return n
 }
 
-// entries counts the parts of a parsed certificate that have memory of their
-// own.
+// entries counts those parts of a parsed certificate that each take memory.
 func entries(c *x509.Certificate) int {
 	n := len(c.DNSNames) + len(c.EmailAddresses) + len(c.IPAddresses) + len(c.URIs) +
 		len(c.ExtKeyUsage) + len(c.OCSPServer) + len(c.IssuingCertificateURL) + len(c.CRLDistributionPoints) +
@@ -65,5 +66,5 @@ func entries(c *x509.Certificate) int {
 }
 
 // size returns how many entries an object identifier counts for. When parsed,
-// each of its bytes takes eight bytes.
+// each byte of it takes eight bytes.
 func size(id asn1.ObjectIdentifier) int { return 1 + len(id)/8 }

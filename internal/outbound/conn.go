@@ -12,27 +12,28 @@ import (
 	"time"
 )
 
-// maxInformational is how many 1xx responses may come before the final one.
+// maxInformational is how many responses with a status 1xx may come before the
+// final response.
 const maxInformational = 4
 
 // conn is one connection, used by one request at a time.
 type conn struct {
-	net.Conn          // with TLS or without
+	net.Conn          // the connection, with TLS or without
 	socket    *socket // the TCP connection below TLS
 	transport *Transport
 	route     Route
-	addr      string // the address reached
-	budget    int64  // how many bytes the current response may still have
-	head      head   // of the current response
+	addr      string // the address that was reached
+	budget    int64  // how many more bytes the current response may have
+	head      head   // counts the head of the current response
 	br        *bufio.Reader
 	bw        *bufio.Writer
 	began     time.Time     // when the current request was sent
-	took      time.Duration // the time from the last request to the first byte of its answer
+	took      time.Duration // the time from sending the last request to the first byte of its answer
 
 	interrupt interrupt
 
 	idleSince time.Time
-	element   *list.Element // the entry in [Pool.order] while the connection is idle
+	element   *list.Element // its entry in [Pool.order] while it is idle
 }
 
 func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
@@ -46,7 +47,7 @@ func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
 func (c *conn) target() target { return target{c.transport, c.route} }
 func (c *conn) place() place   { return place{c.transport, c.socket.host} }
 
-// Read counts the bytes of the current response.
+// Read reads, and counts the bytes of the current response.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.budget <= 0 {
 		return 0, ErrTooLarge
@@ -126,7 +127,7 @@ func (c *conn) useOwnDeadline(ctx context.Context, answerTime time.Duration) err
 	return ctx.Err()
 }
 
-// readHead reads the head of the first response that is not 1xx.
+// readHead reads the head of the first response whose status is not 1xx.
 func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 	for i := range maxInformational + 1 {
 		if i > 0 && !c.nextHead() {
@@ -146,16 +147,17 @@ func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("more than %d interim responses", maxInformational)
 }
 
-// nextHead starts counting the next head, part of which may be in the buffer
-// already. It reports whether that part is within the bounds.
+// nextHead begins to count the next head. Part of that head may be in the
+// buffer already. It reports whether that part is within the bounds.
 func (c *conn) nextHead() bool {
 	buffered, _ := c.br.Peek(c.br.Buffered())
 	c.head = head{}
 	return c.head.take(buffered)
 }
 
-// explain returns the context's error if that is why the connection failed. The
-// connection's deadline may pass a moment before the context's.
+// explain returns the error of ctx if the connection failed because ctx ended,
+// else err. The deadline of the connection may pass a moment before that of
+// ctx.
 func explain(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil {
 		return cause
@@ -178,8 +180,8 @@ func sooner(deadline, start time.Time, answerTime time.Duration) time.Time {
 	return deadline
 }
 
-// body gives the connection back to the pool when the response was read to its
-// end. Otherwise it closes the connection.
+// body is the body of a response. When it was read to its end, Close gives the
+// connection back to the pool. Otherwise Close closes the connection.
 type body struct {
 	io.ReadCloser
 	conn *conn
@@ -214,8 +216,8 @@ func (b *body) finish(complete bool) {
 		return
 	}
 	b.done = true
-	// stop returns false if the context has ended. The deadline may be removed at
-	// that time, so the connection is not reused.
+	// stop returns false if ctx has ended. Then ctx may be removing the deadline
+	// at this very time, so the connection is not reused.
 	if b.stop() && complete && b.keep && b.conn.br.Buffered() == 0 {
 		b.conn.transport.pool().put(b.conn)
 		return

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// visitor asks one server under many names, as homeservers that share an
-// address have them.
+// visitor returns a function that asks one server by many names, as if
+// homeservers shared an address.
 func visitor(t *testing.T, tr *outbound.Transport) (visit func(name string) error, conns func() int32) {
 	t.Helper()
 	s, count := server(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
@@ -27,8 +27,8 @@ func visitor(t *testing.T, tr *outbound.Transport) (visit func(name string) erro
 	return visit, count.Load
 }
 
-// TestIdleConnectionsMakeRoom: a host's connections that nobody uses do not
-// keep other names at the same address out.
+// TestIdleConnectionsMakeRoom checks that idle connections to a host do not
+// keep other names at the same address from being asked.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
 	visit, _ := visitor(t, &outbound.Transport{Pool: &outbound.Pool{PerHost: 4}})
 	for i := range 20 {
@@ -38,8 +38,8 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	}
 }
 
-// TestFullPoolKeepsTheNewest: the idle connections of some do not keep those of
-// others from being used again.
+// TestFullPoolKeepsTheNewest checks that a pool full of idle connections keeps
+// the newest, so that it can be reused.
 func TestFullPoolKeepsTheNewest(t *testing.T) {
 	visit, conns := visitor(t, &outbound.Transport{Pool: &outbound.Pool{MaxIdle: 4}})
 	for i := range 8 {
@@ -58,8 +58,8 @@ func TestFullPoolKeepsTheNewest(t *testing.T) {
 	}
 }
 
-// TestErrorsDoNotQuoteThePeer: what answers may send the request back, and
-// with it a token.
+// TestErrorsDoNotQuoteThePeer checks that no error quotes an answer, which may
+// hold the request and its token.
 func TestErrorsDoNotQuoteThePeer(t *testing.T) {
 	const secret = "S3CRET"
 	for name, answer := range map[string]string{

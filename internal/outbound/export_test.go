@@ -1,4 +1,4 @@
 package outbound
 
-// Weight is for tests of what chains count for.
+// Weight lets tests find out how many bytes a chain counts for.
 var Weight = weight

@@ -13,12 +13,12 @@ import (
 type Answer struct {
 	Status     int
 	Body       []byte
-	RetryAfter string // the header of that name, "" if absent
+	RetryAfter string // the value of the header Retry-After, "" if absent
 }
 
 type getRequest struct {
 	host, target  string
-	authorization string // a line of the request's head, or ""
+	authorization string // the line with the Authorization header, or ""
 	maxBody       int
 }
 
@@ -44,7 +44,7 @@ func (c *conn) get(ctx context.Context, r getRequest, answerTime time.Duration) 
 func (c *conn) ask(ctx context.Context, r getRequest, answerTime time.Duration) (answer Answer, keep bool, err error) {
 	for _, part := range []string{"GET ", r.target, " HTTP/1.1\r\nHost: ", r.host, r.authorization,
 		"\r\nUser-Agent: " + UserAgent + "\r\nAccept: application/json\r\n\r\n"} {
-		c.bw.WriteString(part) // Flush returns its error
+		c.bw.WriteString(part) // Flush returns the error of this
 	}
 	if err := c.bw.Flush(); err != nil {
 		return Answer{}, false, err
@@ -79,7 +79,8 @@ func (c *conn) readAny(maxBody int) (answer Answer, keep bool, err error) {
 	if err != nil {
 		return Answer{}, false, err
 	}
-	// The rest of a longer body is not read: the connection is closed instead.
+	// If the body is longer than maxBody, its rest is not read: the connection is
+	// closed instead.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(maxBody)+1))
 	switch {
 	case err != nil:
@@ -91,13 +92,13 @@ func (c *conn) readAny(maxBody int) (answer Answer, keep bool, err error) {
 	return answer, !resp.Close && resp.ProtoAtLeast(1, 1), err
 }
 
-// plain is the head of a plain response.
+// plain holds what a plain response says in its head.
 type plain struct{ status, length, size int }
 
-// plainHead reads the head at the start of b if it is complete and plain:
-// HTTP/1.1, a final status that has a body, one Content-Length, no header about
-// transfer codings, the connection or retries, and nothing ambiguous. For
-// anything else ok is false.
+// plainHead reads the head at the start of b. ok is true only if the head is
+// complete and plain: HTTP/1.1, a final status that has a body, one
+// Content-Length, no header about transfer codings, the connection or retries,
+// and nothing ambiguous.
 func plainHead(b []byte) (head plain, ok bool) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -129,7 +130,7 @@ func plainHead(b []byte) (head plain, ok bool) {
 	return head, head.length >= 0
 }
 
-// plainStatus reads the status of "HTTP/1.1 200 …".
+// plainStatus returns the status in a line like "HTTP/1.1 200 …".
 func plainStatus(line []byte) (int, bool) {
 	rest, ok := bytes.CutPrefix(line, []byte("HTTP/1.1 "))
 	if !ok || len(rest) < 4 || rest[3] != ' ' || hasControl(rest) {
@@ -139,7 +140,7 @@ func plainStatus(line []byte) (int, bool) {
 	return status, ok && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// plainNumber reads a number of at most seven digits.
+// plainNumber returns a number that has at most seven digits.
 func plainNumber(digits []byte) (int, bool) {
 	if len(digits) == 0 || len(digits) > 7 || len(bytes.Trim(digits, "0123456789")) > 0 {
 		return 0, false
@@ -148,8 +149,8 @@ func plainNumber(digits []byte) (int, bool) {
 	return n, err == nil
 }
 
-// hasControl reports whether text holds a control character other than a tab.
-// net/http refuses most of them, and ends a line at a line feed alone.
+// hasControl reports whether text has a control character other than a tab.
+// net/http refuses most of them, and also ends a line at a line feed alone.
 func hasControl(text []byte) bool {
 	for _, b := range text {
 		if b < ' ' && b != '\t' || b == 0x7f {
@@ -159,8 +160,8 @@ func hasControl(text []byte) bool {
 	return false
 }
 
-// isToken reports whether name is a header name of letters, digits and '-'.
-// net/http judges all other names.
+// isToken reports whether name is a header name of letters, digits and '-'. A
+// response with another name is left to net/http.
 func isToken(name []byte) bool {
 	for _, b := range name {
 		if !('a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-') {

@@ -17,7 +17,7 @@ import (
 
 const maxBody = 1000
 
-// getter returns Get for a server on loopback over TLS.
+// getter returns a function that calls Get for a server on loopback over TLS.
 func getter(t *testing.T, s *httptest.Server) func(target string) (int, string, error) {
 	t.Helper()
 	tr := &outbound.Transport{AnswerTime: time.Minute}
@@ -78,7 +78,8 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// TestGetRetryAfter: the header comes along, whatever kind of answer it stands in.
+// TestGetRetryAfter checks that the answer holds the header Retry-After,
+// whatever kind of response it is in.
 func TestGetRetryAfter(t *testing.T) {
 	for name, response := range map[string]string{
 		"plain":   "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\nretry-after: 30\r\n\r\n{}",
@@ -111,8 +112,8 @@ func TestGetBounds(t *testing.T) {
 	}
 }
 
-// FuzzGet compares Get with net/http's reading of the same bytes: whatever
-// Get accepts, it must understand as net/http does.
+// FuzzGet compares Get with net/http for the same bytes: if Get accepts them,
+// net/http must read the same.
 func FuzzGet(f *testing.F) {
 	for _, response := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
@@ -144,7 +145,8 @@ func FuzzGet(f *testing.F) {
 	})
 }
 
-// answering dials a server that answers anything with response.
+// answering returns a transport to a server that answers every request with
+// response.
 func answering(t *testing.T, response []byte) *outbound.Transport {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 
 const maxHandshake = 32 << 10
 
-// certified serves over TLS on loopback with cert.
+// certified serves over TLS on loopback with the certificate cert.
 func certified(t testing.TB, cert tls.Certificate, version uint16) (addr string) {
 	addr, _ = configured(t, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: version, MaxVersion: version})
 	return addr
@@ -45,7 +45,7 @@ func configured(t testing.TB, config *tls.Config) (addr string, conns *atomic.In
 
 func hello(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }
 
-// counting is a connection that counts what is read from it.
+// counting is a connection that counts the bytes that are read from it.
 type counting struct {
 	net.Conn
 	read *atomic.Int64
@@ -57,8 +57,8 @@ func (c counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// limited is a transport that reads at most maxHandshake in a handshake; read
-// counts what it has read in all.
+// limited returns a transport that reads at most maxHandshake bytes in a
+// handshake. read counts all bytes that it has read.
 func limited(t testing.TB, config *tls.Config) (tr *outbound.Transport, read *atomic.Int64) {
 	read = new(atomic.Int64)
 	tr = &outbound.Transport{
@@ -80,8 +80,8 @@ func visitAt(t testing.TB, tr *outbound.Transport, addr, name string) error {
 
 var versions = map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13}
 
-// TestHandshakeEndsAtItsBound: of 196 kB of certificates no byte more is read
-// than a handshake may have.
+// TestHandshakeEndsAtItsBound checks that of 196 kB of certificates no more is
+// read than the bound on a handshake.
 func TestHandshakeEndsAtItsBound(t *testing.T) {
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
@@ -99,8 +99,8 @@ func TestHandshakeEndsAtItsBound(t *testing.T) {
 	}
 }
 
-// TestLargeHonestChain: RSA-4096 certificates with 250 names are within all
-// bounds, and the connection is used again.
+// TestLargeHonestChain checks that a chain of RSA-4096 certificates with 250
+// names is within all bounds, and that its connection is reused.
 func TestLargeHonestChain(t *testing.T) {
 	var names []string
 	for i := range 250 {
@@ -123,13 +123,14 @@ func TestLargeHonestChain(t *testing.T) {
 	}
 }
 
-// TestChainsThatTakeMuchMemory are refused although they have few bytes.
+// TestChainsThatTakeMuchMemory checks that chains are refused that have few
+// bytes, but take much memory.
 func TestChainsThatTakeMuchMemory(t *testing.T) {
 	ca := matrixtest.NewCA()
 	own := ca.Certificate("127.0.0.1")
 	for name, c := range map[string]struct {
 		cert tls.Certificate
-		want string // what the error names
+		want string // what the error must say
 	}{
 		"11 certificates": {behind(own, matrixtest.Junk(10)...), "11 certificates"},
 		"10 certificates": {behind(own, matrixtest.Junk(9)...), ""},
@@ -157,13 +158,14 @@ func behind(cert tls.Certificate, more ...[]byte) tls.Certificate {
 	return cert
 }
 
-// TestLargeSessionTickets: what a server sends beside answers is bounded after
-// the handshake, too, and what has left large buffers behind is not kept.
+// TestLargeSessionTickets checks that what a server sends besides answers is
+// bounded after the handshake, too. A connection that got large buffers by that
+// is not kept.
 func TestLargeSessionTickets(t *testing.T) {
 	for name, c := range map[string]struct {
 		ticket   int // bytes
 		accepted bool
-		conns    int32 // for three requests
+		conns    int32 // how many connections three requests take
 	}{
 		"usual":  {500, true, 1},
 		"large":  {12 << 10, true, 3},
@@ -178,7 +180,7 @@ func TestLargeSessionTickets(t *testing.T) {
 				},
 			})
 			config := &tls.Config{RootCAs: ca.Pool()}
-			config.ClientSessionCache = &outbound.Sessions{} // else Go's server sends no tickets
+			config.ClientSessionCache = &outbound.Sessions{} // without this, Go's server sends no tickets
 			tr, _ := limited(t, config)
 			for range 3 {
 				if err := visitAt(t, tr, addr, "127.0.0.1"); (err == nil) != c.accepted {
@@ -192,7 +194,8 @@ func TestLargeSessionTickets(t *testing.T) {
 	}
 }
 
-// TestFailedHandshakesHoldNothing: many that fail leave room for the next.
+// TestFailedHandshakesHoldNothing checks that handshakes that fail give back
+// their bytes.
 func TestFailedHandshakesHoldNothing(t *testing.T) {
 	ca := matrixtest.NewCA()
 	bad := certified(t, ca.Certificate("other.test"), tls.VersionTLS13)

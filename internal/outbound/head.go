@@ -1,23 +1,23 @@
 package outbound
 
-// The bounds on the head of one response, status line included. A parsed line
-// takes some hundred bytes however short it is. So a head of 80 KiB could hold
-// 2 MB of memory for as long as its server keeps sending. Homeservers and their
-// proxies send 10 to 40 lines, of 4 KiB together at most.
+// The bounds on the head of one response, including the status line. A parsed
+// line takes some hundred bytes, however short it is. So a head of 80 KiB could
+// take 2 MB of memory for as long as its server goes on sending. Homeservers
+// and their proxies send 10 to 40 lines, which have at most 4 KiB together.
 const (
 	maxHeadBytes = 16 << 10
 	maxHeadLines = 128
 )
 
-// head counts the head of a response as it arrives.
+// head counts the bytes and lines of a response's head as they arrive.
 type head struct {
 	bytes, lines int
-	line         int // bytes of the current line so far, without its CR
+	line         int // the bytes of the current line so far, without the CR
 	ended        bool
 }
 
-// take counts the bytes of p up to the empty line that ends the head. It
-// reports whether the head is within its bounds.
+// take counts the bytes of p, up to the empty line that ends the head. It
+// reports whether the head is within its bounds so far.
 func (h *head) take(p []byte) bool {
 	for _, b := range p {
 		if h.ended {
@@ -34,5 +34,5 @@ func (h *head) take(p []byte) bool {
 			h.line++
 		}
 	}
-	return h.bytes <= maxHeadBytes && h.lines <= maxHeadLines+1 // the empty line counts too
+	return h.bytes <= maxHeadBytes && h.lines <= maxHeadLines+1 // the empty line counts, too
 }

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestHeadIsBounded: in whatever pieces it arrives, a head over the bounds is
-// noticed, and what stands behind one does not count.
+// TestHeadIsBounded checks that a head over the bounds is noticed in whatever
+// pieces it arrives, and that the bytes after a head do not count.
 func TestHeadIsBounded(t *testing.T) {
 	const status = "HTTP/1.1 200 OK\r\n"
 	for name, c := range map[string]struct {

@@ -8,21 +8,21 @@ import (
 	"matrixrtc-auth/internal/deadline"
 )
 
-// interruptDelay is how long a request may be in progress until its connection
-// watches for the end of its context. The context's deadline holds from the
-// beginning, as the deadline of the connection.
+// interruptDelay is how long a request must be in progress before its
+// connection watches for the end of its context. The deadline of the context
+// applies from the start, because it is also the deadline of the connection.
 const interruptDelay = 50 * time.Millisecond
 
 // interrupt ends the reads and writes of a connection when the context of the
 // current request ends. To register with a context takes 2 % of the CPU time of
-// a request for a token. So that happens only for a request that is still in
-// progress after interruptDelay. fire must be set; all else starts at zero.
+// a request for a token, so only a request that is still in progress after
+// interruptDelay does. fire must be set; all other fields start at zero.
 type interrupt struct {
-	fire func() // ends them
+	fire func() // ends the reads and writes
 
 	mu         sync.Mutex
-	ctx        context.Context // of the current request; nil if there is none
-	unregister func() bool     // nil if fire is not registered with ctx
+	ctx        context.Context // the context of the current request; nil if there is none
+	unregister func() bool     // undoes the registration of fire with ctx; nil if there is none
 	timer      *time.Timer     // nil until the first request
 }
 
@@ -38,8 +38,8 @@ func (i *interrupt) begin(ctx context.Context) {
 	}
 }
 
-// register makes the end of ctx interrupt the request, if that is still in
-// progress.
+// register makes the end of ctx interrupt the request, if the request is still
+// in progress.
 func (i *interrupt) register() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -48,8 +48,8 @@ func (i *interrupt) register() {
 	}
 }
 
-// end must be called when the request has ended. It reports whether the request
-// was not interrupted.
+// end must be called when the request has ended. It returns false if the
+// request was interrupted.
 func (i *interrupt) end() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -16,7 +16,8 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// slowHost accepts connections in memory, and answers each request after a time.
+// slowHost returns a transport to a server in memory, which answers each
+// request after the time after.
 func slowHost(after time.Duration) *outbound.Transport {
 	return &outbound.Transport{AnswerTime: time.Hour, Dial: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -37,7 +38,7 @@ func slowHost(after time.Duration) *outbound.Transport {
 	}}
 }
 
-// ways are the two ways to make a request.
+// ways holds the two ways to make a request.
 var ways = map[string]func(context.Context, *outbound.Transport) error{
 	"Get": func(ctx context.Context, t *outbound.Transport) error {
 		_, _, err := t.Get(ctx, outbound.Route{Scheme: "http", Addr: "192.0.2.1:80"}, "host", "/", 10)
@@ -55,8 +56,8 @@ var ways = map[string]func(context.Context, *outbound.Transport) error{
 	},
 }
 
-// A canceled request ends 50 ms after its begin at the earliest, and at once if
-// it takes longer.
+// TestCanceledRequestsEnd checks when a cancelled request ends: at the earliest
+// 50 ms after its start, and at once after that.
 func TestCanceledRequestsEnd(t *testing.T) {
 	for name, ask := range ways {
 		for _, c := range []struct{ answer, cancel, ends time.Duration }{
@@ -67,7 +68,7 @@ func TestCanceledRequestsEnd(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s canceled after %v, answered after %v", name, c.cancel, c.answer), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					defer time.Sleep(time.Hour) // until the host has ended
+					defer time.Sleep(time.Hour) // until the server has ended
 					host := slowHost(c.answer)
 					defer host.CloseIdleConnections()
 					ctx, cancel := context.WithCancel(t.Context())
@@ -84,7 +85,8 @@ func TestCanceledRequestsEnd(t *testing.T) {
 	}
 }
 
-// What interrupted one request leaves the next on its connection alone.
+// TestInterruptIsOfOneRequest checks that the interruption of one request does
+// not affect the next request on the connection.
 func TestInterruptIsOfOneRequest(t *testing.T) {
 	for name, ask := range ways {
 		for _, pause := range []time.Duration{0, 10 * time.Millisecond, time.Second} {
@@ -106,14 +108,14 @@ func TestInterruptIsOfOneRequest(t *testing.T) {
 	}
 }
 
-// The context's deadline holds before and after its connection watches for its
-// end.
+// TestDeadlinesHold checks that the deadline of the context applies both before
+// and after the connection watches for the end of the context.
 func TestDeadlinesHold(t *testing.T) {
 	for name, ask := range ways {
 		for _, most := range []time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second} {
 			t.Run(fmt.Sprintf("%s for %v", name, most), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					defer time.Sleep(time.Hour) // until the host has ended
+					defer time.Sleep(time.Hour) // until the server has ended
 					host := slowHost(time.Hour)
 					defer host.CloseIdleConnections()
 					ctx, cancel := context.WithTimeout(t.Context(), most)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// noFiles has this process open no file more until the end of the test.
+// noFiles makes this process unable to open another file until the test ends.
 func noFiles(t *testing.T) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -44,8 +44,9 @@ func noFiles(t *testing.T) {
 	}
 }
 
-// A look-up for which there is no socket does not say that there is no such name,
-// to none of those who share it.
+// TestLookUpWithoutAFile checks that a look-up for which no socket could be
+// opened does not say that the name does not exist, to none of the callers that
+// share it.
 func TestLookUpWithoutAFile(t *testing.T) {
 	noFiles(t)
 	transport := &Transport{}
@@ -66,7 +67,8 @@ func TestLookUpWithoutAFile(t *testing.T) {
 	}
 }
 
-// Where no file is left, what is idle makes room, first that of strangers.
+// TestIdleConnectionsMakeRoomForFiles checks that idle connections are closed
+// if no file can be opened, those to strangers first.
 func TestIdleConnectionsMakeRoomForFiles(t *testing.T) {
 	for name, c := range map[string]struct{ lesser, own, want string }{
 		"of strangers":   {"127.0.0.2", "127.0.0.3", "127.0.0.3"},
@@ -104,7 +106,8 @@ func TestIdleConnectionsMakeRoomForFiles(t *testing.T) {
 	}
 }
 
-// serveAt returns the address of a server at ip that answers everything.
+// serveAt starts a server at ip that answers every request, and returns its
+// address.
 func serveAt(t *testing.T, ip string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(ip, "0"))
@@ -137,8 +140,8 @@ func getFrom(t *testing.T, transport *Transport, address string) {
 	}
 }
 
-// idleHost returns the host of the idle connection that is not to other, "" for
-// none.
+// idleHost returns the host of an idle connection that is not to other; "" if
+// there is none.
 func idleHost(p *Pool, other string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,15 +9,16 @@ import (
 	"testing/synctest"
 
 	"matrixrtc-auth/internal/outbound"
-	_ "matrixrtc-auth/matrix/matrixtest" // readies Go's resolver for synctest
+	_ "matrixrtc-auth/matrix/matrixtest" // prepares Go's resolver for synctest
 )
 
-// questions answers none: it counts them, and holds one back.
+// questions is a resolver's connection that gives no answers. It counts the
+// questions, and holds one back.
 type questions struct {
 	mu    sync.Mutex
 	asked int
-	held  int           // the number of the one that is held back, 0 for none
-	until chan struct{} // when that one goes on
+	held  int           // the number of the question that is held back; 0 for none
+	until chan struct{} // closed when that question may go on
 	fails func(n int) error
 }
 
@@ -34,7 +35,7 @@ func (q *questions) resolver() *net.Resolver {
 	}}
 }
 
-// begin counts anew, and returns how many there were.
+// begin starts to count at 0 again, and returns the count until then.
 func (q *questions) begin() (asked int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -42,10 +43,10 @@ func (q *questions) begin() (asked int) {
 	return asked
 }
 
-// TestLateLookUps has somebody look up a name while a question about it, for which
-// there was a file or none, is the last of somebody else's look-up. Both are told
-// that no file was left, if that was so for their questions; also where the first
-// one has left before.
+// TestLateLookUps makes a second caller look up a name while the last question
+// of the first caller's look-up is in progress. Each caller must learn that no
+// file could be opened if that was so for its questions, even if the first
+// caller has left.
 func TestLateLookUps(t *testing.T) {
 	noFile := func(int) error { return syscall.EMFILE }
 	first := func(n int) error {
@@ -56,8 +57,8 @@ func TestLateLookUps(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		fails         func(n int) error
-		leaves        bool // the first one
-		early, noFile bool // what the two are told
+		leaves        bool // whether the first caller leaves
+		early, noFile bool // whether each caller learns that no file could be opened
 	}{
 		"no file for any":       {fails: noFile, early: true, noFile: true},
 		"no file for the first": {fails: first, early: true},

@@ -10,10 +10,11 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestParsedChains says how many times its bytes a chain takes in memory, which
-// a connection keeps. Of what it counts for, it is never more than 8 times.
+// TestParsedChains measures how many times its bytes a parsed chain takes in
+// memory, because a connection keeps it. It checks that this is at most 8 times
+// the bytes that the chain counts for.
 func TestParsedChains(t *testing.T) {
-	const copies, most = 50, 8.2 // times, and what measuring adds
+	const copies, most = 50, 8.2 // a factor, including the error of the measurement
 	var names []string
 	for i := range 250 {
 		names = append(names, fmt.Sprintf("host-%d.some-homeserver.example.org", i))
@@ -46,7 +47,7 @@ func TestParsedChains(t *testing.T) {
 	}
 }
 
-// parsed parses a chain into memory of its own.
+// parsed parses a chain into new memory.
 func parsed(t *testing.T, chain [][]byte) (certificates []*x509.Certificate) {
 	t.Helper()
 	for _, der := range chain {
@@ -59,7 +60,7 @@ func parsed(t *testing.T, chain [][]byte) (certificates []*x509.Certificate) {
 	return certificates
 }
 
-// alive is what is alive in the heap, in bytes.
+// alive returns how many bytes of the heap are in use.
 func alive() uint64 {
 	var stats runtime.MemStats
 	for range 2 {

@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// CrowdedError says that the bounds allowed no further connection in time.
+// CrowdedError says that within the bounds no further connection could be made
+// in time.
 type CrowdedError struct {
-	host netip.Prefix // zero: the bound on the handshakes of all hosts was reached
+	host netip.Prefix // the host at its bound; zero: all handshakes together are at their bound
 }
 
 func (e *CrowdedError) Error() string {
@@ -22,18 +23,18 @@ func (e *CrowdedError) Error() string {
 	return fmt.Sprintf("too many connections to %s are open", e.host)
 }
 
-// waited records how long a request waited before it could connect.
+// waited records how long a request had to wait before it could connect.
 type waited struct {
-	until time.Time    // when the wait ended; zero if there was none
-	host  netip.Prefix // the host at its bound; zero: the handshakes of all hosts were
+	until time.Time    // when the wait ended; zero if the request did not wait
+	host  netip.Prefix // the host at its bound; zero: all handshakes together were at their bound
 }
 
-// fairTime is how long a host must have had to answer. If it had less, its
-// silence does not count against it.
+// fairTime is the least time that a host must have had to answer before its
+// silence counts against it.
 const fairTime = time.Second
 
-// excuse returns err, or a *[CrowdedError] if the wait left the host less than
-// fairTime.
+// excuse returns err. If the wait left the host less than fairTime, it returns
+// a *[CrowdedError] instead.
 func (w waited) excuse(err error) error {
 	if !w.until.IsZero() && isTimeout(err) && time.Since(w.until) < fairTime {
 		return &CrowdedError{w.host}
@@ -41,15 +42,15 @@ func (w waited) excuse(err error) error {
 	return err
 }
 
-// place is what [Pool.PerHost] bounds: the connections of one transport to one
-// host.
+// place is the key of the places that [Pool.PerHost] bounds: one transport and
+// one host.
 type place struct {
 	transport *Transport
 	host      netip.Prefix
 }
 
-// hostOf returns the network that counts as one host. For IPv6 that is the /64,
-// since whoever has one address usually has all of it.
+// hostOf returns the network of addr that counts as one host. For IPv6 that is
+// the /64, because whoever has one address in it usually has all.
 func hostOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := 64
@@ -59,8 +60,8 @@ func hostOf(addr netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(addr, bits).Masked()
 }
 
-// remoteHost returns the host that c is connected to, the zero prefix if c is
-// no IP connection.
+// remoteHost returns the host that c is connected to, or the zero Prefix if c
+// is not an IP connection.
 func remoteHost(c net.Conn) netip.Prefix {
 	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {
@@ -69,8 +70,8 @@ func remoteHost(c net.Conn) netip.Prefix {
 	return hostOf(ap.Addr())
 }
 
-// acquire waits for a place until ctx ends. release gives it back. While
-// anybody waits for a place at that host, no connection to it stays idle.
+// acquire waits until ctx ends for a place. release gives the place back. While
+// a caller waits for a place at a host, no connection to that host stays idle.
 func (p *Pool) acquire(ctx context.Context, at place) (release func(), err error) {
 	p.want(at, 1)
 	defer p.want(at, -1)
@@ -95,15 +96,15 @@ func (p *Pool) want(at place, n int) {
 	}
 }
 
-// visit is one attempt to open a connection. Before the first packet to a host
-// it takes a place there.
+// visit is one attempt to open a connection. It takes a place at a host before
+// the first packet to that host.
 type visit struct {
 	transport *Transport
 	pool      *Pool
 
-	mu   sync.Mutex // a dial tries IPv6 and IPv4 at the same time
+	mu   sync.Mutex // needed because a dial tries IPv6 and IPv4 at the same time
 	held map[netip.Prefix]func()
-	full netip.Prefix // a host that had no free place, zero if there was none
+	full netip.Prefix // a host that had no free place; zero if there was none
 	over bool
 
 	waited waited
@@ -111,7 +112,8 @@ type visit struct {
 
 type visitKey struct{}
 
-// enter takes a place at host if the visit has none there. It does not wait.
+// enter takes a place at host, unless the visit already has one. It does not
+// wait.
 func (v *visit) enter(host netip.Prefix) error {
 	if v.pool.places == nil || !host.IsValid() {
 		return nil
@@ -119,7 +121,7 @@ func (v *visit) enter(host netip.Prefix) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.over {
-		return net.ErrClosed // the other address was faster
+		return net.ErrClosed // the dial to the other address was faster
 	}
 	if _, ok := v.held[host]; ok {
 		return nil
@@ -133,8 +135,8 @@ func (v *visit) enter(host netip.Prefix) error {
 	return nil
 }
 
-// wait waits for a place at the host that had none. Meanwhile the visit holds
-// no place at other hosts.
+// wait waits for a place at the host in full. While it waits, the visit holds
+// no place at another host.
 func (v *visit) wait(ctx context.Context) error {
 	v.mu.Lock()
 	host := v.full
@@ -155,8 +157,9 @@ func (v *visit) wait(ctx context.Context) error {
 	return nil
 }
 
-// end ends the visit. release gives back the place at kept, and is nil if the
-// visit has none there. The visit's other places are free at once.
+// end ends the visit. It keeps the place at the host kept, which release gives
+// back; release is nil if the visit has none there. The visit's other places
+// are given back at once.
 func (v *visit) end(kept netip.Prefix) (release func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -167,7 +170,7 @@ func (v *visit) end(kept netip.Prefix) (release func()) {
 	return release
 }
 
-// releaseAll gives every place back. The lock is held.
+// releaseAll gives every place back. The caller holds the lock.
 func (v *visit) releaseAll() {
 	for _, release := range v.held {
 		release()

@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// shared is one address at which many names are served, and how many
-// connections to it are open at once.
+// shared is one address that serves many names. It counts the open connections
+// to it.
 type shared struct {
 	*matrixtest.Network
 	tr   *outbound.Transport
@@ -43,7 +43,7 @@ func (s *shared) count(ctx context.Context, network, _ string) (net.Conn, error)
 	return s.open.count(s.Dial(ctx, network, "192.0.2.1:443"))
 }
 
-// gauge is how many connections are open, and how many were at most.
+// gauge counts the open connections, now and at most.
 type gauge struct {
 	mu        sync.Mutex
 	now, most int
@@ -64,7 +64,7 @@ func (g *gauge) count(c net.Conn, err error) (net.Conn, error) {
 	return &closing{Conn: c, closed: func() { g.add(-1) }}, nil
 }
 
-// closing tells when it is closed.
+// closing is a connection that reports when it is closed.
 type closing struct {
 	net.Conn
 	once   sync.Once
@@ -76,16 +76,17 @@ func (c *closing) Close() error {
 	return c.Conn.Close()
 }
 
-// visit has the server answer under a name after a time.
+// visit makes a request for name, which the server answers after the time
+// after.
 func (s *shared) visit(ctx context.Context, name string, after time.Duration) error {
 	route := outbound.Route{Scheme: "https", Addr: "192.0.2.1:443", TLSName: name}
 	_, _, err := s.tr.Get(ctx, route, name, "/"+after.String(), 100)
 	return err
 }
 
-// TestPlacesAreHandedOn: who waits for a place at an address gets the one of a
-// request that has ended, in order, although that connection stays open for
-// its own name.
+// TestPlacesAreHandedOn checks that requests that wait for a place at an
+// address get the places of requests that have ended, in order, although the
+// connections of those could be kept open for their own names.
 func TestPlacesAreHandedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShared(t, 2)
@@ -99,7 +100,7 @@ func TestPlacesAreHandedOn(t *testing.T) {
 				}
 				took[i] = time.Since(start)
 			})
-			synctest.Wait() // the order in which they come
+			synctest.Wait() // so that they wait in this order
 		}
 		wg.Wait()
 		want := []time.Duration{1, 1, 2, 2, 3, 3, 4, 4}
@@ -115,8 +116,8 @@ func TestPlacesAreHandedOn(t *testing.T) {
 	})
 }
 
-// TestNoPlaceInTime: that an address has no place is busy, and whoever leaves
-// while they wait has left.
+// TestNoPlaceInTime checks the causes: if an address has no place in time, this
+// service is busy; if the caller leaves while it waits, the caller has left.
 func TestNoPlaceInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShared(t, 1)
@@ -144,8 +145,9 @@ func TestNoPlaceInTime(t *testing.T) {
 	})
 }
 
-// TestPlacesOfTheDialer: the bound holds on the socket, before anything is sent,
-// for many dials at once, and what fails gives its place back.
+// TestPlacesOfTheDialer checks that the bound applies on the socket, before
+// anything is sent and for many dials at once, and that a dial that fails gives
+// its place back.
 func TestPlacesOfTheDialer(t *testing.T) {
 	const places = 4
 	s := httptest.NewServer(http.HandlerFunc(hello))
@@ -181,8 +183,8 @@ func TestPlacesOfTheDialer(t *testing.T) {
 	}
 }
 
-// TestNoTimeIsLeftAtAPlace: where nearly all of a request's time went into the wait
-// for a place, its end says nothing of the server.
+// TestNoTimeIsLeftAtAPlace checks a request that has waited for a place nearly
+// all of its time: its end says nothing about the server.
 func TestNoTimeIsLeftAtAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShared(t, 1)

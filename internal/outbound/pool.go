@@ -9,48 +9,52 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// Pool holds the connections of one transport, or of several that share it,
-// within bounds. The zero value works. Its fields must not change after the
-// first use. It must not be copied.
+// Pool holds the connections of one or several transports, within bounds. The
+// zero value is ready. Its fields must not change after the first use. It must
+// not be copied.
 type Pool struct {
-	// MaxIdle bounds the idle connections. Zero means 512. One more replaces the
-	// connection that has been idle longest.
+	// MaxIdle bounds the idle connections. Zero means 512. One more idle
+	// connection replaces the one that has been idle longest.
 	MaxIdle int
-	// IdleTimeout is how long an idle connection is kept. Zero means 50 s, which
-	// is less than servers and proxies usually grant (60 and 75 s).
+	// IdleTimeout is how long an idle connection is kept. Zero means 50 s,
+	// because servers and proxies usually close idle connections after 60 or 75
+	// s.
 	IdleTimeout time.Duration
-	// PerHost bounds the connections of each transport to one host: an IPv4
-	// address or an IPv6 /64, whatever its names. Idle connections and those
-	// being opened count. 0 means no bound. At the bound, idle connections to the
-	// host are closed; if there are none, a new connection waits.
+	// PerHost bounds the connections of each transport to one host. A host is an
+	// IPv4 address or an IPv6 /64, whatever names it has. Idle connections and
+	// connections that are being opened count, too. 0 means no bound. If a host
+	// is at the bound, an idle connection to it is closed; if there is none, a
+	// new connection has to wait.
 	PerHost int
 	// MaxHandshake bounds the bytes read in one TLS handshake, before any of them
 	// is parsed. 0 means no bound.
 	MaxHandshake int64
 	// MaxHandshakes bounds the bytes that the handshakes of all open connections
 	// have read, because a connection keeps the certificates that it got. It
-	// counts idle connections, those in use and those in a handshake. A
-	// certificate with many small entries counts for more than its bytes, so
-	// memory is at most 8 times this bound. At the bound, the connection that has
-	// been idle longest is closed; if none is idle, new handshakes wait. While
-	// more than half of the bytes are in use, an asker ([For]) whose busy
-	// connections hold more than one and a half handshakes gets no further one.
-	// The bound is at least MaxHandshake, and applies only if that is set.
+	// counts connections that are idle, in use, or in a handshake. A certificate
+	// with many small entries counts for more than its bytes, so memory is at
+	// most 8 times this bound.
+	//
+	// At the bound, the connection that has been idle longest is closed; if none
+	// is idle, new handshakes wait. While more than half of the bytes are in
+	// use, an asker ([For]) gets no further handshake if its busy connections
+	// hold more than one and a half handshakes. The bound is at least
+	// MaxHandshake, and applies only if MaxHandshake is set.
 	MaxHandshakes int64
-	// Lesser, if set, is a pool that closes its idle connections first when no
-	// file is left for a new connection.
+	// Lesser, if set, is a less important pool. If no file can be opened for a
+	// new connection, Lesser closes its idle connections first.
 	Lesser *Pool
 
 	once   sync.Once
 	places *semaphore.Keyed[place] // nil if PerHost is 0
-	bytes  *semaphore.Keyed[Asker] // of connections that are not idle; nil if MaxHandshake is 0
+	bytes  *semaphore.Keyed[Asker] // bytes of connections that are not idle; nil if MaxHandshake is 0
 
 	mu     sync.Mutex
-	idle   map[target][]*conn // the one used last is at the end
-	order  list.List          // of all idle *conn; the one idle longest is in front
-	sweep  *time.Timer        // nil while nothing is idle
+	idle   map[target][]*conn // the connection that was used last is at the end
+	order  list.List          // all idle *conn; the one that has been idle longest is in front
+	sweep  *time.Timer        // closes expired connections; nil while none is idle
 	wanted map[place]int      // how many requests wait for a place
-	rest   int64              // bytes that the handshakes of idle connections have read
+	rest   int64              // the bytes that the handshakes of idle connections have read
 }
 
 const (
@@ -58,7 +62,8 @@ const (
 	defaultIdleTimeout = 50 * time.Second
 )
 
-// target identifies the requests that an idle connection can serve.
+// target is the key of an idle connection: it can serve all requests with this
+// target.
 type target struct {
 	transport *Transport
 	route     Route
@@ -78,7 +83,7 @@ func (p *Pool) init() {
 func (p *Pool) maxHandshakes() int64 { return max(p.MaxHandshake, p.MaxHandshakes) }
 
 // take returns the connection to route that was used last. It returns nil if
-// there is none, or if the asker may not hold its handshake bytes.
+// there is none, or if the asker may not hold the connection's handshake bytes.
 func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -95,8 +100,8 @@ func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	return c
 }
 
-// put keeps c for the next request. It closes c if a request waits for its
-// place.
+// put keeps c for a later request. If a request waits for c's place, it closes
+// c instead.
 func (p *Pool) put(c *conn) {
 	p.mu.Lock()
 	excess := c
@@ -109,8 +114,8 @@ func (p *Pool) put(c *conn) {
 	}
 }
 
-// add makes c idle, and returns the connection that must be closed for it, if
-// any. The lock is held.
+// add makes c idle. If a connection must be closed for c, it returns that one.
+// The caller holds the lock.
 func (p *Pool) add(c *conn) (excess *conn) {
 	if p.order.Len() >= orDefault(p.MaxIdle, defaultMaxIdle) {
 		excess = p.oldest(func(*conn) bool { return true })
@@ -133,7 +138,7 @@ func (p *Pool) add(c *conn) (excess *conn) {
 	return excess
 }
 
-// remove takes c out of the idle connections. The lock is held.
+// remove takes c out of the idle connections. The caller holds the lock.
 func (p *Pool) remove(c *conn) {
 	p.rest -= c.socket.held
 	p.order.Remove(c.element)
@@ -147,8 +152,8 @@ func (p *Pool) remove(c *conn) {
 	p.idle[c.target()] = conns
 }
 
-// oldest returns the matching connection that has been idle longest, nil if
-// none matches. The lock is held.
+// oldest returns the connection that has been idle longest of those for which
+// match returns true, or nil if there is none. The caller holds the lock.
 func (p *Pool) oldest(match func(*conn) bool) *conn {
 	for e := p.order.Front(); e != nil; e = e.Next() {
 		if c := e.Value.(*conn); match(c) {
@@ -158,8 +163,8 @@ func (p *Pool) oldest(match func(*conn) bool) *conn {
 	return nil
 }
 
-// closeOldest closes the matching connection that has been idle longest, and
-// reports whether there was one.
+// closeOldest closes the connection that has been idle longest of those for
+// which match returns true. It reports whether there was one.
 func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	p.mu.Lock()
 	c := p.oldest(match)
@@ -174,15 +179,15 @@ func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	return true
 }
 
-// CloseForFile closes the connection that has been idle longest, to free a
-// file, and reports whether there was one.
+// CloseForFile closes the connection that has been idle longest, to free its
+// file descriptor. It reports whether there was one.
 func (p *Pool) CloseForFile() bool {
 	any := func(*conn) bool { return true }
 	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)
 }
 
-// closeExpired closes connections that have been idle for too long. It runs
-// again as long as any is idle.
+// closeExpired closes the connections that have been idle for too long. It runs
+// again as long as any connection is idle.
 func (p *Pool) closeExpired() {
 	timeout := orDefault(p.IdleTimeout, defaultIdleTimeout)
 	for p.closeOldest(func(c *conn) bool { return time.Since(c.idleSince) >= timeout }) {
@@ -196,13 +201,13 @@ func (p *Pool) closeExpired() {
 	}
 }
 
-// drop closes the idle connections to one route.
+// drop closes the idle connections of t to one route.
 func (p *Pool) drop(t *Transport, route Route) {
 	for p.closeOldest(func(c *conn) bool { return c.target() == target{t, route} }) {
 	}
 }
 
-// dropAll closes the idle connections of t.
+// dropAll closes all idle connections of t.
 func (p *Pool) dropAll(t *Transport) {
 	for p.closeOldest(func(c *conn) bool { return c.transport == t }) {
 	}

@@ -68,8 +68,8 @@ func TestConnectionIsNotReusedWhenItMustNotBe(t *testing.T) {
 	}
 }
 
-// TestBytesBehindTheResponse: a server that sends more than it announced does
-// not get to answer the next request with it.
+// TestBytesBehindTheResponse checks that bytes after the end of a response are
+// not read as the answer to the next request.
 func TestBytesBehindTheResponse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -115,7 +115,8 @@ func TestConcurrentRequestsHaveAConnectionEach(t *testing.T) {
 	if got := conns.Load(); got > 16 {
 		t.Errorf("got %d connections for 16 at once, want at most 16", got)
 	}
-	// The server has one goroutine a connection; we have none.
+	// The server has one goroutine for each connection, and the transport has
+	// none.
 	if got := runtime.NumGoroutine() - before; got > int(conns.Load())+2 {
 		t.Errorf("got %d goroutines with %d connections, want at most 2 more", got, conns.Load())
 	}
@@ -132,7 +133,8 @@ func TestServerThatClosesIdleConnections(t *testing.T) {
 	}
 }
 
-// TestPostIsNotRepeated: a request that may have had an effect is not sent twice.
+// TestPostIsNotRepeated checks that a request that may have had an effect is
+// not sent twice.
 func TestPostIsNotRepeated(t *testing.T) {
 	var posts atomic.Int32
 	s, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
@@ -159,8 +161,8 @@ func TestPostIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestDeclaredPostIsRepeated: one that says that it may be sent twice survives
-// a connection that has died, with its body.
+// TestDeclaredPostIsRepeated checks that a request with an Idempotency-Key is
+// sent again, with its body, if its connection has died.
 func TestDeclaredPostIsRepeated(t *testing.T) {
 	var bodies []string
 	s, _ := server(t, func(w http.ResponseWriter, r *http.Request) {

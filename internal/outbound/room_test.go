@@ -17,12 +17,12 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// The pool of these tests has room for four handshakes, each of nearly all that
-// one may have.
+// roomForFour is the bound of the pool in these tests. It allows four
+// handshakes, each of nearly the largest size.
 const roomForFour = 4 * maxHandshake
 
-// world is a network of servers n0.test, n1.test, … with large certificates. An
-// answer takes as long as the path says.
+// world is a network of servers n0.test, n1.test, … with large certificates.
+// The path of a request says how long the answer takes.
 type world struct {
 	*matrixtest.Network
 	tr       *outbound.Transport
@@ -50,7 +50,7 @@ func (w *world) answer(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// visit has server i answer after a time.
+// visit makes a request to the i-th server, which answers after the time after.
 func (w *world) visit(ctx context.Context, i int, after time.Duration) error {
 	name := fmt.Sprintf("n%d.test", i)
 	route := outbound.Route{Scheme: "https", Addr: name + ":443", TLSName: name}
@@ -67,8 +67,8 @@ func (w *world) dialled(i int) (n int) {
 	return n
 }
 
-// TestLongestIdleGoesFirst: where handshakes have read all that they may, a new
-// one takes the place of the connection that was idle longest.
+// TestLongestIdleGoesFirst checks that at the bound on handshake bytes a new
+// connection replaces the one that was idle longest.
 func TestLongestIdleGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 6)
@@ -79,7 +79,8 @@ func TestLongestIdleGoesFirst(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		// 4 took the place of 1, and 5 that of 2; the others were used again.
+		// Server 4 replaced server 1, and server 5 replaced server 2. The other
+		// connections were reused.
 		for i, want := range []int{1, 1, 1, 1, 1, 1} {
 			if got := w.dialled(i); got != want {
 				t.Errorf("server %d was dialled %d times, want %d (visits %v)", i, got, want, order)
@@ -91,9 +92,9 @@ func TestLongestIdleGoesFirst(t *testing.T) {
 	})
 }
 
-// TestHandshakesWait: while connections in use hold all that handshakes may have
-// read, new ones wait as long as their requests may take. That is not the time
-// that a server has for its handshake.
+// TestHandshakesWait checks that new handshakes wait while connections in use
+// hold all handshake bytes. They wait as long as their requests may take, and
+// the wait does not count as time of the server.
 func TestHandshakesWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 16)
@@ -124,19 +125,20 @@ func TestHandshakesWait(t *testing.T) {
 	})
 }
 
-// by is the context of the n-th asker.
+// by returns the context of the n-th asker.
 func by(t *testing.T, n int) context.Context {
 	addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
 	return outbound.For(t.Context(), outbound.Asker{Network: netip.PrefixFrom(addr, 32)})
 }
 
-// TestHandshakesAreShared: who asks many servers with large certificates that
-// answer late gets half of what handshakes may read, also of connections that
-// were idle, and nobody else waits for that.
+// TestHandshakesAreShared checks an asker that asks many servers that have
+// large certificates and answer late. It gets at most half of the handshake
+// bytes, including those of connections that were idle, and other askers do not
+// wait for it.
 func TestHandshakesAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 16)
-		for i := range 4 { // connections that can be used again
+		for i := range 4 { // these connections can be reused
 			if err := w.visit(by(t, 1), i, 0); err != nil {
 				t.Fatalf("server %d: got %v, want no error", i, err)
 			}
@@ -164,9 +166,9 @@ func TestHandshakesAreShared(t *testing.T) {
 	})
 }
 
-// TestNoTimeIsLeft: where nearly all of a request's time went into the wait for
-// room, its end says nothing of the server. A server that had a second for its
-// answer has failed.
+// TestNoTimeIsLeft checks a request that has waited for handshake bytes nearly
+// all of its time: its end says nothing about the server. But a server that had
+// a second for its answer has failed.
 func TestNoTimeIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		left time.Duration
@@ -196,7 +198,7 @@ func TestNoTimeIsLeft(t *testing.T) {
 	}
 }
 
-// checkRefusals has requests end while they wait.
+// checkRefusals checks requests that end while they wait.
 func (w *world) checkRefusals(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -212,8 +214,8 @@ func (w *world) checkRefusals(t *testing.T) {
 	}
 }
 
-// TestSilentServersTakeNoRoom: who accepts connections and says nothing keeps
-// nobody else from being asked.
+// TestSilentServersTakeNoRoom checks that servers that accept connections and
+// send nothing do not keep other servers from being asked.
 func TestSilentServersTakeNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 64)

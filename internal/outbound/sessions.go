@@ -8,19 +8,21 @@ import (
 )
 
 // Sessions is a [tls.ClientSessionCache] for named servers. It must not be used
-// for strangers, because a session keeps the certificates that its server sent.
-// It is bounded, and removes sessions when their lifetime ends. The zero value
-// works. Its fields must not change after the first use.
+// for strangers, because a session keeps the certificates that the server sent.
+// The number of sessions is bounded, and each is removed when its lifetime
+// ends. The zero value is ready. Its fields must not change after the first
+// use.
 type Sessions struct {
-	// Max bounds the sessions. Zero means 64. One more replaces the oldest.
+	// Max bounds the number of sessions. Zero means 64. One more session
+	// replaces the oldest.
 	Max int
 	// Lifetime is how long a session is kept. Zero means 10 min.
 	Lifetime time.Duration
 
 	mu      sync.Mutex
-	servers map[string]*list.Element // elements of order
-	order   list.List                // holds values of type session, the oldest in front
-	sweep   *time.Timer              // nil while there are no sessions
+	servers map[string]*list.Element // the values are elements of order
+	order   list.List                // holds values of type session; the oldest is in front
+	sweep   *time.Timer              // removes expired sessions; nil while there are no sessions
 }
 
 const (
@@ -45,7 +47,8 @@ func (s *Sessions) Get(server string) (*tls.ClientSessionState, bool) {
 	return e.Value.(session).state, true
 }
 
-// Put implements [tls.ClientSessionCache]: a nil state removes the session.
+// Put implements [tls.ClientSessionCache]. If state is nil, it removes the
+// session.
 func (s *Sessions) Put(server string, state *tls.ClientSessionState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -68,8 +71,8 @@ func (s *Sessions) Put(server string, state *tls.ClientSessionState) {
 	}
 }
 
-// expire removes the sessions whose lifetime has ended, and runs again when the
-// next one ends.
+// expire removes the sessions whose lifetime has ended. It runs again when the
+// lifetime of the next session ends.
 func (s *Sessions) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +86,7 @@ func (s *Sessions) expire() {
 	s.sweep = nil
 }
 
-// remove takes a session out. The lock is held.
+// remove removes a session. The caller holds the lock.
 func (s *Sessions) remove(e *list.Element) {
 	delete(s.servers, e.Value.(session).server)
 	s.order.Remove(e)

@@ -39,10 +39,11 @@ func TestSessionsExpire(t *testing.T) {
 	})
 }
 
-// epoch is when synctest's time begins.
+// epoch is the time at which a synctest bubble begins.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// TestSessionsAreGivenUp: what nobody asks for again takes no memory.
+// TestSessionsAreGivenUp checks that sessions that are not used again are
+// removed.
 func TestSessionsAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(outbound.Sessions)
@@ -66,7 +67,7 @@ func TestSessionsAreBounded(t *testing.T) {
 		for i := range 5 {
 			s.Put(fmt.Sprint(i), new(tls.ClientSessionState))
 		}
-		s.Put("3", new(tls.ClientSessionState)) // now the youngest
+		s.Put("3", new(tls.ClientSessionState)) // this makes it the newest
 		s.Put("5", new(tls.ClientSessionState))
 		for server, want := range map[string]bool{"0": false, "1": false, "2": false, "3": true, "4": true, "5": true} {
 			if _, got := s.Get(server); got != want {

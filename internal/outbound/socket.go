@@ -14,31 +14,33 @@ import (
 	"matrixrtc-auth/internal/inquiry"
 )
 
-// socket is the connection that TLS runs on. It bounds what is read besides
-// answers. Until it is closed, it holds its place and its handshake bytes.
+// socket is the TCP connection on which TLS runs. It bounds the bytes that are
+// read besides answers. Until it is closed, it holds its place and its
+// handshake bytes.
 //
-// crypto/tls keeps the certificates of a server as long as the connection is
-// open, and buffers what belongs to no answer, such as session tickets.
+// The bounds are needed because crypto/tls keeps a server's certificates as
+// long as the connection is open. It also buffers what belongs to no answer,
+// such as session tickets.
 type socket struct {
 	net.Conn
 	pool *Pool
-	host netip.Prefix // zero if it is no IP connection
+	host netip.Prefix // the host of its peer; zero if it is not an IP connection
 
 	closed  sync.Once
-	release func() // gives the place back; nil if it holds none
-	held    int64  // bytes that it takes of [Pool.MaxHandshakes]
-	asker   Asker  // the asker whose share of the bytes this counts to
+	release func() // gives the place back; nil if it holds no place
+	held    int64  // how many bytes of [Pool.MaxHandshakes] it holds
+	asker   Asker  // the asker to whose share these bytes count
 	resting bool   // the bytes count to no asker, because the connection is or was idle
 
-	waited waited // the wait of the request that opened it
+	waited waited // how long the request that opened it had to wait
 
-	handshake *handshake // nil when none is under way
-	limited   bool       // whether the bound left applies
-	left      int64      // how many bytes may still be read
-	most      int64      // the most bytes read at once besides answers
+	handshake *handshake // the handshake in progress; nil if there is none
+	limited   bool       // whether left is a bound
+	left      int64      // how many more bytes may be read
+	most      int64      // the most bytes that were read at once besides answers
 }
 
-// handshake is the state of a bounded TLS handshake.
+// handshake is a TLS handshake in progress, whose bytes and time are bounded.
 type handshake struct {
 	ctx        context.Context // the request's
 	answerTime time.Duration   // how long the server may take
@@ -47,17 +49,18 @@ type handshake struct {
 }
 
 const (
-	// maxBeside bounds what a connection may read besides its answers after the
-	// handshake: one TLS record (a little over 16 KiB), or a few session tickets.
+	// maxBeside bounds how many bytes a connection may read besides its answers,
+	// after the handshake. It is enough for one TLS record (a little over 16
+	// KiB), or for a few session tickets.
 	maxBeside = 24 << 10
-	// perRecord is the most that TLS adds to one record of an answer.
+	// perRecord is the most bytes that TLS adds to one record of an answer.
 	perRecord = 64
-	// swollen is the number of bytes at once, besides answers, that make the
-	// buffers too large to be kept.
+	// swollen is how many bytes, read at once besides answers, make the buffers
+	// of a connection too large to keep the connection.
 	swollen = 8 << 10
 )
 
-// secure makes the TLS handshake on s. It closes s if the handshake fails.
+// secure makes the TLS handshake on s. If the handshake fails, it closes s.
 func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Conn, error) {
 	secured := tls.Client(s, t.tlsConfig(name))
 	h := &handshake{ctx: ctx, answerTime: orDefault(t.HandshakeTimeout, defaultHandshakeTimeout)}
@@ -70,7 +73,7 @@ func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Con
 	}
 	s.Close()
 	if h.err != nil {
-		err = h.err // crypto/tls only says that ctx ended
+		err = h.err // the error of crypto/tls only says that ctx ended
 	}
 	return nil, s.waited.excuse(err)
 }
@@ -80,8 +83,8 @@ func (s *socket) begin(h *handshake) {
 	s.handshake, s.limited, s.left = h, s.pool.MaxHandshake > 0, s.pool.MaxHandshake
 }
 
-// end makes s hold the bytes that the handshake has read or, if that is more,
-// the weight of its certificates.
+// end makes s hold the bytes that the handshake has read. If the weight of its
+// certificates is more, s holds that instead.
 func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	read := s.pool.MaxHandshake - s.left
 	s.handshake, s.left = nil, maxBeside
@@ -95,7 +98,7 @@ func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 }
 
 // Read counts the bytes before crypto/tls gets them. It reads the first byte of
-// a handshake alone, so that a silent server takes nothing of
+// a handshake separately, so that a server that sends nothing takes nothing of
 // [Pool.MaxHandshakes].
 func (s *socket) Read(p []byte) (int, error) {
 	if !s.limited {
@@ -129,8 +132,8 @@ func (s *socket) overrun() error {
 	return s.handshake.err
 }
 
-// reserve waits until the pool allows a whole handshake. That wait does not
-// count as the server's time.
+// reserve waits until the pool has enough bytes free for a whole handshake.
+// This wait does not count as time of the server.
 func (s *socket) reserve() error {
 	h := s.handshake
 	s.SetDeadline(time.Time{})
@@ -149,16 +152,16 @@ func (s *socket) reserve() error {
 	return h.err
 }
 
-// credit tells s that the caller has read n bytes of an answer.
+// credit tells s that the caller has read n bytes of an answer from it.
 func (s *socket) credit(n int) {
 	s.left = min(s.left+int64(n)+perRecord, maxBeside)
 }
 
-// isSwollen reports whether the connection has large buffers.
+// isSwollen reports whether the buffers of the connection have become too
+// large.
 func (s *socket) isSwollen() bool { return s.limited && s.most > swollen }
 
-// Close closes the connection, and gives back its place and its handshake
-// bytes.
+// Close closes the connection. It gives back the place and the handshake bytes.
 func (s *socket) Close() error {
 	err := s.Conn.Close()
 	s.closed.Do(func() {
@@ -173,8 +176,8 @@ func (s *socket) Close() error {
 }
 
 // reserve waits until one more handshake may be read. It takes
-// [Pool.MaxHandshake] bytes until the real number is known. hadTo reports that
-// it had to wait.
+// [Pool.MaxHandshake] bytes, because the real number of bytes is not known yet.
+// hadTo reports whether it had to wait.
 func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error) {
 	if !p.bytes.TryTake(asker, int(p.MaxHandshake)) {
 		inquiry.Hold(ctx) // tells other askers not to wait for this inquiry
@@ -189,7 +192,7 @@ func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error)
 }
 
 // isOver reports whether the handshakes of open connections hold more bytes
-// than MaxHandshakes, so that idle connections must be closed.
+// than MaxHandshakes. If so, idle connections must be closed.
 func (p *Pool) isOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

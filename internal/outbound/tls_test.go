@@ -51,8 +51,8 @@ func TestTLSSessionsAreResumed(t *testing.T) {
 	}
 }
 
-// TestRootsChange: every handshake asks for the roots, and who closes the idle
-// connections ends what the former ones let in.
+// TestRootsChange checks that every handshake asks for the roots, and that
+// CloseIdleConnections closes connections that only former roots allowed.
 func TestRootsChange(t *testing.T) {
 	s, _ := server(t, func(w http.ResponseWriter, _ *http.Request) {})
 	tr := &outbound.Transport{}

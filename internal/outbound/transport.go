@@ -16,34 +16,34 @@ import (
 // UserAgent is the User-Agent header of all requests.
 const UserAgent = "matrixrtc-auth"
 
-// Route says how to reach a host, apart from the request's URL.
+// Route says how to reach a host. It does not depend on the request's URL.
 type Route struct {
 	Scheme  string // "https" or "http"
-	Addr    string // host:port to connect to
+	Addr    string // the host:port to connect to
 	TLSName string // the name that the certificate must hold: a DNS name or an IP
 }
 
 // Transport sends requests over pooled connections. Two transports with the
-// same Pool share its bounds, but no connections. The zero value works. Fields
-// must not change after the first use.
+// same Pool share its bounds, but not its connections. The zero value is ready.
+// The fields must not change after the first use.
 type Transport struct {
 	// Dial opens a connection; nil means a [Dialer] that permits all addresses.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// TLS is the base configuration of every handshake (roots, session cache).
-	// The transport sets ServerName and NextProtos itself and, if
-	// [Pool.MaxHandshake] is set, VerifyConnection.
+	// TLS is the configuration on which every handshake is based (roots, session
+	// cache). The transport sets ServerName and NextProtos itself. If
+	// [Pool.MaxHandshake] is set, it also sets VerifyConnection.
 	TLS *tls.Config
-	// Roots, if set, returns the certificates to trust instead of TLS.RootCAs
-	// (nil: the system's). It is called for every handshake. When the roots
-	// change, call [Transport.CloseIdleConnections] to close connections that the
-	// former roots allowed.
+	// Roots, if set, returns the certificates to trust, instead of TLS.RootCAs;
+	// nil means those of the system. It is called for every handshake. When the
+	// certificates have changed, call [Transport.CloseIdleConnections] to close
+	// connections that only the former certificates allowed.
 	Roots func() *x509.CertPool
 	// HandshakeTimeout bounds the TLS handshake. Zero means 4 s.
 	HandshakeTimeout time.Duration
-	// MaxResponseBytes bounds the bytes of one response on the connection: status
-	// line, headers and framing included. Zero means 80 KiB.
+	// MaxResponseBytes bounds the bytes of one response on the connection,
+	// including status line, headers and framing. Zero means 80 KiB.
 	MaxResponseBytes int64
-	// Pool holds the connections; nil means a pool of its own.
+	// Pool holds the connections. If it is nil, the transport has its own pool.
 	Pool *Pool
 	// AnswerTime is how long a repeatable request waits for an answer on a reused
 	// connection before a fresh one is tried. Zero means 1 s. A host that is
@@ -60,17 +60,18 @@ const (
 	defaultAnswerTime       = time.Second
 )
 
-// RoundTrip implements [http.RoundTripper] for URLs whose host is also the
-// one to connect to.
+// RoundTrip implements [http.RoundTripper]. It connects to the host in the
+// request's URL.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, _, err := t.Do(req, RouteTo(req.URL))
 	return resp, err
 }
 
-// Do sends req along route, whatever its URL's host. It returns the response
-// and the address reached, with an error too if the address is known. The
-// request's context bounds everything until the body is closed. An error before
-// anything was sent is a *[DialError]; [Cause] returns the cause of any error.
+// Do sends req along route, whatever the host in the URL of req is. It returns
+// the response and the address that was reached; the address is returned with
+// an error, too, if it is known. The context of req bounds everything until the
+// body is closed. An error before anything was sent is a *[DialError]; [Cause]
+// returns the cause of any error.
 func (t *Transport) Do(req *http.Request, route Route) (resp *http.Response, addr string, err error) {
 	defer func() {
 		if err != nil && req.Body != nil {
@@ -100,8 +101,9 @@ func WithAnswerTime(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, answerTimeKey{}, d)
 }
 
-// isRepeatable reports whether req may be sent twice: by its method, or because
-// it has an Idempotency-Key. As in net/http, an empty key is not sent.
+// isRepeatable reports whether req may be sent twice. Its method says so, or a
+// header Idempotency-Key. If the header has no value, it is not sent, as in
+// net/http.
 func isRepeatable(req *http.Request) bool {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req.Method == http.MethodGet || req.Method == http.MethodHead
@@ -110,15 +112,17 @@ func isRepeatable(req *http.Request) bool {
 	return declared && req.GetBody != nil
 }
 
-// Get requests target (path and query, escaped) from host along route. It
-// returns the answer and the address reached. A body of more than maxBody bytes
-// is [ErrTooLarge]. Get is a faster Do for the most frequent request. A caller
-// must escape every part that a stranger can choose.
+// Get makes a GET request for target, a path and query in escaped form, to host
+// along route. It returns the answer and the address that was reached. If the
+// body has more than maxBody bytes, the error is [ErrTooLarge]. Get is a faster
+// form of Do, for the most frequent request. The caller must escape every part
+// that a stranger can choose.
 func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (answer Answer, addr string, err error) {
 	return t.get(ctx, route, getRequest{host: host, target: target, maxBody: maxBody})
 }
 
-// GetAs is Get with an access token, which must be valid in a header.
+// GetAs is like Get, with an access token in the header Authorization. The
+// token must be valid in a header.
 func (t *Transport) GetAs(ctx context.Context, route Route, host, target, token string, maxBody int) (Answer, error) {
 	if strings.ContainsAny(token, "\r\n\x00") {
 		return Answer{}, errors.New("the access token holds a line break")
@@ -135,7 +139,7 @@ func (t *Transport) get(ctx context.Context, route Route, r getRequest) (answer 
 	return answer, addr, err
 }
 
-// RouteTo returns the route to a URL whose host is also the one to connect to.
+// RouteTo returns the route that connects to the host in the URL u.
 func RouteTo(u *url.URL) Route {
 	port := u.Port()
 	if port == "" {
@@ -159,7 +163,8 @@ func (t *Transport) use(ctx context.Context, route Route, repeatable bool, excha
 		if err == nil || !repeatable || ctx.Err() != nil {
 			return c.addr, err
 		}
-		// The idle connections to this route are probably broken, too.
+		// The other idle connections to this route are probably broken, too, so
+		// close them.
 		t.pool().drop(t, route)
 	}
 	c, addr, err := t.connect(ctx, route)
@@ -185,15 +190,15 @@ func (t *Transport) connect(ctx context.Context, route Route) (c *conn, addr str
 	return newConn(t, route, secured, s), addr, nil
 }
 
-// open dials addr. If the host is at [Pool.PerHost], it waits. If no file is
-// left, it closes idle connections.
+// open dials addr. If the host is at [Pool.PerHost], it waits. If no file can
+// be opened, it closes idle connections.
 func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 	dial := t.Dial
 	if dial == nil {
 		dial = t.dialer.DialContext
 	}
 	v := &visit{transport: t, pool: t.pool(), held: make(map[netip.Prefix]func())}
-	defer func() { _ = v.end(netip.Prefix{}) }() // places that are still held
+	defer func() { _ = v.end(netip.Prefix{}) }() // gives back places that are still held
 	for {
 		raw, err := dial(context.WithValue(ctx, visitKey{}, v), "tcp", addr)
 		if err == nil {
@@ -201,7 +206,7 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 			if err = v.enter(host); err == nil {
 				return &socket{Conn: raw, pool: v.pool, host: host, release: v.end(host), waited: v.waited}, nil
 			}
-			raw.Close() // this Dial is not a [Dialer], which would have taken a place
+			raw.Close() // Dial is not that of a [Dialer], which would have taken a place
 		}
 		if IsNoFile(err) && v.pool.CloseForFile() {
 			continue
@@ -224,7 +229,7 @@ func (t *Transport) pool() *Pool {
 	return p
 }
 
-// CloseIdleConnections closes every connection that carries no request.
+// CloseIdleConnections closes every connection on which there is no request.
 func (t *Transport) CloseIdleConnections() { t.pool().dropAll(t) }
 
 func (t *Transport) tlsConfig(name string) *tls.Config {

@@ -17,7 +17,7 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// server answers on loopback over TLS and counts its connections.
+// server starts a server on loopback with TLS that counts its connections.
 func server(t testing.TB, handler http.HandlerFunc) (*httptest.Server, *atomic.Int32) {
 	t.Helper()
 	var conns atomic.Int32
@@ -89,7 +89,7 @@ func TestResponsesAreBounded(t *testing.T) {
 	}
 }
 
-// network serves handler over pipes in memory, plain HTTP.
+// network serves handler over pipes in memory, with plain HTTP.
 func network(t *testing.T, handler http.HandlerFunc) (*outbound.Transport, *atomic.Int32) {
 	t.Helper()
 	var dials atomic.Int32
@@ -103,7 +103,7 @@ func network(t *testing.T, handler http.HandlerFunc) (*outbound.Transport, *atom
 	return tr, &dials
 }
 
-// oneConn is a listener that accepts one connection.
+// oneConn is a listener that accepts only one connection.
 type oneConn struct {
 	conn net.Conn
 	once bool
@@ -137,8 +137,8 @@ func TestIdleConnectionsExpire(t *testing.T) {
 	})
 }
 
-// TestASlowServerIsGivenTime: one that answers after 3 s is not taken for dead
-// over and over.
+// TestASlowServerIsGivenTime checks that a server that always answers after 3 s
+// does not count as dead each time.
 func TestASlowServerIsGivenTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int32
@@ -186,7 +186,8 @@ func TestContextEndsEverything(t *testing.T) {
 	}
 }
 
-// BenchmarkGet compares one small request with net/http's own transport.
+// BenchmarkGet measures one small request, and the same with net/http's own
+// transport.
 func BenchmarkGet(b *testing.B) {
 	s, _ := server(b, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"sub":"@alice:example.org"}`) })
 	config := s.Client().Transport.(*http.Transport).TLSClientConfig

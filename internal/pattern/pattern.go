@@ -1,5 +1,5 @@
-// Package pattern provides regular expressions that are compiled on first use,
-// so that a command only compiles those that it needs.
+// Package pattern makes regular expressions that are compiled when they are
+// first used, so that a command compiles only those that it needs.
 package pattern
 
 import (
@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// New returns a function that compiles expr at its first call, and then always
-// returns the result. It panics as regexp.MustCompile does. A test compiles
-// every expression in the program.
+// New returns a function that returns the compiled expr. It compiles expr at
+// the first call, and panics as regexp.MustCompile does if expr is invalid. A
+// test compiles every expression in the program.
 func New(expr string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expr) })
 }

@@ -1,10 +1,11 @@
-// Package protoyaml reads and writes protobuf messages as YAML. It replaces the
-// module buf.build/go/protoyaml by a line in go.mod. Package livekit of
-// livekit/protocol calls these two functions; this program calls neither.
+// Package protoyaml reads and writes protobuf messages as YAML. A line in
+// go.mod puts it in the place of the module buf.build/go/protoyaml. Only
+// package livekit of livekit/protocol calls these two functions; this program
+// does not.
 //
-// The original also validates messages by expressions. Its interpreter and
-// parser would take 4.8 MB of the binary, and 4 MB of the memory of an idle
-// service.
+// The original also validates messages by expressions. The interpreter and
+// parser for these would take 4.8 MB of the binary, and 4 MB of the memory of
+// an idle service.
 package protoyaml
 
 import (
@@ -16,18 +17,18 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// MarshalOptions say how messages are written.
+// MarshalOptions says how messages are written.
 type MarshalOptions struct {
-	UseProtoNames bool // fields have the names of the .proto file, not those of JSON
+	UseProtoNames bool // whether fields have the names in the .proto file instead of the names in JSON
 }
 
-// Marshal returns the message in its JSON form (ProtoJSON), which is YAML, too.
+// Marshal returns message in its JSON form (ProtoJSON), which is valid YAML.
 func (o MarshalOptions) Marshal(message proto.Message) ([]byte, error) {
 	return protojson.MarshalOptions{UseProtoNames: o.UseProtoNames}.Marshal(message)
 }
 
-// Unmarshal sets message to what the YAML says. A field may have either name.
-// A field that the message lacks is an error.
+// Unmarshal sets message to what the YAML says. A field may have its name in
+// JSON or in the .proto file. It returns an error if message has no such field.
 func Unmarshal(text []byte, message proto.Message) error {
 	var value any
 	if err := yaml.Unmarshal(text, &value); err != nil {

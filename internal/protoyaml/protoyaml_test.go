@@ -16,7 +16,8 @@ func field() *descriptorpb.FieldDescriptorProto {
 	}
 }
 
-// TestMarshal reads what was written as YAML: texts stay texts.
+// TestMarshal checks that what Marshal has written can be read as YAML, and
+// that texts stay texts.
 func TestMarshal(t *testing.T) {
 	for name, want := range map[string]struct {
 		options MarshalOptions

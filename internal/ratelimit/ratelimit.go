@@ -1,8 +1,9 @@
 // Package ratelimit counts how often each key asks, in bounded memory.
 //
-// A [Limiter] is the generic cell rate algorithm. It keeps one point in time
-// per key, at which the key has its whole burst again. Time refills the burst,
-// so a key that was idle for long enough needs no entry.
+// A [Limiter] uses the generic cell rate algorithm. For each key it stores one
+// point in time: when the key will have its whole burst again. As time passes,
+// the key gets its burst back. So a key that was idle for long enough needs no
+// entry.
 package ratelimit
 
 import (
@@ -15,11 +16,13 @@ import (
 // Limit allows everything.
 type Limit struct{ PerMinute, Burst int }
 
-// Limiter applies one Limit to each of many keys. It is safe for concurrent
-// use. The zero Limiter allows everything. Copies count together.
+// Limiter applies one Limit to each of many keys. Several goroutines may use it
+// at once. The zero Limiter allows everything. Copies of a Limiter share what
+// they have counted.
 type Limiter[K comparable] struct{ *counts }
 
-// counts are what a Limiter has counted; none for one that allows everything.
+// counts is what a Limiter has counted. A Limiter that allows everything has
+// none.
 type counts struct {
 	interval time.Duration // the time between two events of a steady stream
 	burst    time.Duration // how far the stored time may be ahead of the clock
@@ -48,8 +51,8 @@ func New[K comparable](limit Limit) Limiter[K] {
 // Limits reports whether l limits anything.
 func (l Limiter[K]) Limits() bool { return l.counts != nil }
 
-// Take spends one event of key and returns 0. If there is none to spend, it
-// returns how long it takes until there is.
+// Take spends one event of key and returns 0. If key has no event to spend, it
+// returns the time until key has one.
 func (l Limiter[K]) Take(key K) (wait time.Duration) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		if wait = l.waitFor(spent, now); wait > 0 {
@@ -65,15 +68,16 @@ func (l Limiter[K]) Return(key K) {
 	l.with(key, func(spent, _ time.Duration) time.Duration { return spent - l.interval })
 }
 
-// Charge spends one event of key even if there is none left. The debt does not
-// grow: a key that was charged too often waits for one interval only.
+// Charge spends one event of key even if key has none left. The debt does not
+// grow: a key that was charged too often waits only for one interval.
 func (l Limiter[K]) Charge(key K) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		return min(spent+l.interval, now+l.burst)
 	})
 }
 
-// Wait returns how long it takes until Take would succeed, 0 if it would now.
+// Wait returns the time until Take would succeed for key, or 0 if it would
+// succeed now.
 func (l Limiter[K]) Wait(key K) (wait time.Duration) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		wait = l.waitFor(spent, now)
@@ -82,8 +86,8 @@ func (l Limiter[K]) Wait(key K) (wait time.Duration) {
 	return wait
 }
 
-// with replaces the stored time of key by what change returns. change gets that
-// time, which is now at the earliest. Times are durations since epoch.
+// with replaces the stored time of key by the result of change. change gets the
+// stored time, or now if that is later. Times are durations since epoch.
 func (l Limiter[K]) with(key K, change func(spent, now time.Duration) time.Duration) {
 	if !l.Limits() {
 		return
@@ -96,7 +100,7 @@ func (l Limiter[K]) with(key K, change func(spent, now time.Duration) time.Durat
 	if changed := change(max(spent, now), now); changed > now {
 		*place = entry{hash, changed}
 	} else if spent > 0 {
-		*place = entry{} // the burst is whole, so no entry is needed
+		*place = entry{} // the key has its whole burst, so it needs no entry
 	}
 }
 

@@ -42,7 +42,8 @@ func TestBurstThenRate(t *testing.T) {
 	})
 }
 
-// In the long run exactly the rate passes, however hard one tries.
+// TestSteadyRate checks that in the long run exactly the rate passes, however
+// often a key asks.
 func TestSteadyRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New[int](Limit{PerMinute: 60, Burst: 10})
@@ -74,7 +75,7 @@ func TestReturn(t *testing.T) {
 		l.Return("never seen")
 		l.Take("a")
 		time.Sleep(time.Hour)
-		l.Return("a") // long refilled: worth nothing any more
+		l.Return("a") // the burst is whole again, so this gives nothing back
 		l.Take("a")
 		l.Take("a")
 		if l.Take("a") == 0 {
@@ -105,7 +106,8 @@ func TestChargeDoesNotPileUp(t *testing.T) {
 	})
 }
 
-// However many keys there are, those with the most to lose are remembered.
+// TestInventedKeysPushNobodyOut checks that keys over their limit stay
+// remembered, however many other keys there are.
 func TestInventedKeysPushNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New[int](Limit{PerMinute: 60, Burst: 30})

@@ -2,28 +2,30 @@ package ratelimit
 
 import "time"
 
-// The size of a table: 512 KiB, of which the system provides only the used
-// part. With 10,000 keys in use, one key in a thousand finds its set full.
+// The size of a table. It takes 512 KiB, but the system provides memory only
+// for the part that is used. With 10,000 keys in use, one key in a thousand
+// finds its set full.
 const (
 	sets = 4096
 	ways = 8
 )
 
-// entry remembers one key by its hash. It keeps no key, so that no name stays
-// in memory and the garbage collector has nothing to scan. The 64-bit hash has
-// a random seed, so strangers cannot choose keys that collide.
+// entry remembers one key by its hash. It does not hold the key, so that no
+// name stays in memory, and the garbage collector has nothing to scan. The
+// 64-bit hash has a random seed, so strangers cannot choose keys that collide.
 type entry struct {
 	hash  uint64
 	spent time.Duration
 }
 
-// table is a cache of entries. A key belongs to one set. If that is full, a new
-// key replaces the one whose burst is whole first. So a key over its limit
-// cannot remove its own entry by inventing other keys.
+// table is a cache of entries. A key belongs to one set. If the set is full, a
+// new key replaces the key that will be the first to have its whole burst
+// again. So a key over its limit cannot remove its own entry by inventing other
+// keys.
 type table [sets][ways]entry
 
-// find returns when the burst of the key is whole again, 0 if the key is
-// unknown, and the place for its entry.
+// find returns when the key with this hash has its whole burst again, or 0 if
+// the key is unknown. It also returns the place for the key's entry.
 func (t *table) find(hash uint64) (spent time.Duration, place *entry) {
 	set := &t[hash%sets]
 	place = &set[0]

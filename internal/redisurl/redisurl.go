@@ -1,9 +1,9 @@
-// Package redisurl parses the URL of a Redis: of a single server, of a Redis
+// Package redisurl parses URLs of Redis: of a single server, of a Redis
 // Cluster, or of the Sentinels that know which server is the primary.
 //
 // A [URL] is printed without user names and passwords. The errors of Parse
-// repeat nothing of the text, because a password that is not percent-encoded
-// may be in any part of it.
+// quote nothing of the text, because a password that is not percent-encoded may
+// be in any part of it.
 package redisurl
 
 import (
@@ -23,14 +23,14 @@ import (
 // Shape is the kind of Redis that a URL names.
 type Shape string
 
-// The shapes.
+// The kinds of Redis.
 const (
 	Server   Shape = "server"
 	Cluster  Shape = "cluster"
 	Sentinel Shape = "Sentinel"
 )
 
-// URL is a valid URL. The zero value is none.
+// URL is a valid URL of a Redis. The zero value is no URL.
 type URL struct {
 	// parts is a pointer, because fmt prints unexported fields, but prints only
 	// the address of a pointer.
@@ -39,17 +39,17 @@ type URL struct {
 
 type parts struct {
 	shape    Shape
-	shown    string // fit to be printed
+	shown    string // the URL as it may be printed
 	addrs    []string
-	server   *redis.Options         // of the server, or of every node of a cluster
-	failover *redis.FailoverOptions // of Sentinels
+	server   *redis.Options         // the options of the server, or of every node of a cluster
+	failover *redis.FailoverOptions // the options of the Sentinels and of the server behind them
 }
 
 // Parse parses a URL. The forms for a server (redis://, rediss:// for TLS,
-// unix://) and for Sentinels (with master_name, and further ones as addr) are
-// those of go-redis. cluster=true, with further nodes as addr, says that the
-// server is a node of a cluster. The error says what is wrong and what to write
-// instead.
+// unix://) are those of go-redis. So is the form for Sentinels (master_name,
+// and addr for each further Sentinel). cluster=true says that the server is a
+// node of a cluster; addr then names further nodes. The error says what is
+// wrong, and what to write instead.
 func Parse(text string) (URL, error) {
 	u, err := split(text)
 	if err != nil {
@@ -132,7 +132,8 @@ func (p *parts) readSentinels(u *url.URL, query url.Values) error {
 	return nil
 }
 
-// without returns u without the named parameters, which go-redis does not know.
+// without returns u without the named parameters, because go-redis does not
+// know these.
 func without(u url.URL, names ...string) *url.URL {
 	query := u.Query()
 	for _, name := range names {
@@ -148,8 +149,8 @@ func (u URL) IsZero() bool { return u.parts == nil }
 // Shape returns the kind of Redis that the URL names.
 func (u URL) Shape() Shape { return u.parts.shape }
 
-// Addrs returns the addresses in the URL: the server's, nodes of the cluster, or
-// the Sentinels.
+// Addrs returns the addresses in the URL: that of the server, or those of the
+// cluster's nodes or of the Sentinels.
 func (u URL) Addrs() []string { return slices.Clone(u.parts.addrs) }
 
 // Server returns the options of the server, or of every node of the cluster.
@@ -158,8 +159,9 @@ func (u URL) Server() redis.Options { return *u.parts.server }
 // Failover returns the options of the Sentinels, and of the server behind them.
 func (u URL) Failover() redis.FailoverOptions { return *u.parts.failover }
 
-// HasPassword reports whether the URL holds Redis' own password: for Sentinels
-// the parameter password, else the one before the host.
+// HasPassword reports whether the URL holds the password of Redis itself. For
+// Sentinels that is the parameter password, else it is the password before the
+// host.
 func (u URL) HasPassword() bool {
 	if u.parts.failover != nil {
 		return u.parts.failover.Password != ""
@@ -167,7 +169,7 @@ func (u URL) HasPassword() bool {
 	return u.parts.server.Password != ""
 }
 
-// Unverified reports whether the URL switches off the check of certificates.
+// Unverified reports whether the URL says that certificates are not checked.
 func (u URL) Unverified() bool {
 	t := u.parts.tls()
 	return t != nil && t.InsecureSkipVerify
@@ -180,8 +182,8 @@ func (p *parts) tls() *tls.Config {
 	return p.server.TLSConfig
 }
 
-// String returns the URL without user names, passwords and the library's
-// parameters, or "" for none.
+// String returns the URL without user names, passwords and options of go-redis.
+// It returns "" for the zero URL.
 func (u URL) String() string {
 	if u.parts == nil {
 		return ""
@@ -198,7 +200,7 @@ func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // MarshalText redacts the URL for encoding/json and other encoders.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// show returns u as it may be printed.
+// show returns u in the form in which it may be printed.
 func (p *parts) show(u *url.URL) string {
 	user := ""
 	if u.User != nil {
@@ -224,7 +226,7 @@ func (p *parts) show(u *url.URL) string {
 	return shown
 }
 
-// Must is Parse for tests. It panics if the text is invalid.
+// Must is like Parse, but panics if the text is invalid. It is for tests.
 func Must(text string) URL {
 	u, err := Parse(text)
 	if err != nil {

@@ -52,7 +52,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// Whose user names and passwords those are.
+// TestOwners checks to which program each user name and password belongs.
 func TestOwners(t *testing.T) {
 	o := redisurl.Must("redis://sentinel:spw@s1:26379/7?master_name=mymaster&username=leave&password=rpw").Failover()
 	if got, want := fmt.Sprint(o.SentinelUsername, o.SentinelPassword, o.Username, o.Password, o.DB), "sentinel spw leave rpw 7"; strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
@@ -80,7 +80,8 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// Each fault says what is wrong and what to write; hunter2 is never told.
+// TestFaults checks that each error says what is wrong and what to write, and
+// does not show hunter2.
 func TestFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                                    "begins with none of redis://, rediss:// and unix://",
@@ -99,7 +100,7 @@ func TestFaults(t *testing.T) {
 		"redis://:hunter2@s1:26379,s2:26379/0":                "has several hosts before its path",
 		"redis://h1,h2:6379":                                  "has several hosts",
 		"redis://":                                            "has no host",
-		"redis://$REDIS_HOST:6379":                            "has a host that cannot be one",
+		"redis://$REDIS_HOST:6379":                            "has a host that is not valid",
 		"redis://:hunter2@host:99999999":                      "has a port that is not a number from 1 to 65535",
 		"redis://host:0":                                      "has a port that is not a number from 1 to 65535",
 		"redis://[::1]":                                       "has an IPv6 address without a port",
@@ -117,22 +118,22 @@ func TestFaults(t *testing.T) {
 		"redis://host?client_name=%hunter2":                   "has parameters that cannot be told apart",
 		"rediss://host?skip_verify=hunter2":                   "has a parameter, or the value of one",
 		"rediss://s:1?master_name=m&skip_verify=hunter2":      "has a parameter, or the value of one",
-		"redis://host?cluster=hunter2":                        "asks for a cluster in a way that is none",
-		"redis://host?cluster=yes":                            "asks for a cluster in a way that is none",
-		"redis://host/1?cluster=true":                         "asks for a cluster in a way that is none",
-		"redis://host?db=1&cluster=true":                      "asks for a cluster in a way that is none",
-		"redis://host?cluster=true&cluster=a":                 "asks for a cluster in a way that is none",
-		"unix:///hunter2?cluster=true":                        "asks for a cluster in a way that is none",
-		"redis://host?cluster=true&addr=hunter2":              "asks for a cluster in a way that is none",
-		"redis://host?cluster=true&addr=:7":                   "asks for a cluster in a way that is none",
-		"redis://host?cluster=true&addr=a:65536":              "asks for a cluster in a way that is none",
+		"redis://host?cluster=hunter2":                        "asks for a cluster in a form that is not valid",
+		"redis://host?cluster=yes":                            "asks for a cluster in a form that is not valid",
+		"redis://host/1?cluster=true":                         "asks for a cluster in a form that is not valid",
+		"redis://host?db=1&cluster=true":                      "asks for a cluster in a form that is not valid",
+		"redis://host?cluster=true&cluster=a":                 "asks for a cluster in a form that is not valid",
+		"unix:///hunter2?cluster=true":                        "asks for a cluster in a form that is not valid",
+		"redis://host?cluster=true&addr=hunter2":              "asks for a cluster in a form that is not valid",
+		"redis://host?cluster=true&addr=:7":                   "asks for a cluster in a form that is not valid",
+		"redis://host?cluster=true&addr=a:65536":              "asks for a cluster in a form that is not valid",
 		"redis://host?addr=hunter2:1":                         "has further addresses, but says neither cluster nor master_name",
 		"redis://host?cluster=false&addr=a:1":                 "has further addresses, but says neither cluster nor master_name",
 		"redis://s:1?master_name=m&cluster=true":              "asks for a cluster and for Sentinels at once",
 		"unix:///run/s?master_name=m":                         "Sentinels are asked over TCP",
-		"redis://s:1?master_name=":                            "has a master_name that no Sentinel can know",
-		"redis://s:1?master_name=hunter2%20":                  "has a master_name that no Sentinel can know",
-		"redis://s:1?master_name=a&master_name=b":             "has a master_name that no Sentinel can know",
+		"redis://s:1?master_name=":                            "has a master_name that is not valid for a Sentinel",
+		"redis://s:1?master_name=hunter2%20":                  "has a master_name that is not valid for a Sentinel",
+		"redis://s:1?master_name=a&master_name=b":             "has a master_name that is not valid for a Sentinel",
 		"redis://s1/0?master_name=m":                          "names a Sentinel without its port",
 		"redis://s:1?master_name=m&addr=hunter2":              "has an addr that is not host:port",
 		"redis://s:1?master_name=m&addr=:26379":               "has an addr that is not host:port",
@@ -191,7 +192,8 @@ func TestNothingIsShown(t *testing.T) {
 	}
 }
 
-// FuzzParse: nothing panics, and what is shown of a URL can be read again.
+// FuzzParse checks that no text causes a panic, and that what is shown of a URL
+// can be parsed again.
 func FuzzParse(f *testing.F) {
 	f.Add("redis://user:pw@host:6379/0?cluster=true&addr=a:1")
 	f.Add("rediss://user:pw@s1:26379/0?master_name=m&addr=s2:26379&password=b")

@@ -10,7 +10,8 @@ import (
 	"matrixrtc-auth/internal/hostport"
 )
 
-// split parses text and refuses obvious mistakes, such as a URL without a host.
+// split parses text as a URL, and refuses obvious mistakes, such as a URL
+// without a host.
 func split(text string) (*url.URL, error) {
 	scheme, _, _ := strings.Cut(text, "://")
 	u, err := url.Parse(text)
@@ -21,7 +22,7 @@ func split(text string) (*url.URL, error) {
 		return nil, errText
 	}
 	// u.Query drops every parameter that it cannot parse, even master_name. So
-	// this checks that all can be parsed.
+	// this checks that all parameters can be parsed.
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
 		return nil, errQuery
 	}
@@ -51,8 +52,8 @@ var foreignSchemes = []string{"redis-sentinel", "rediss-sentinel", "redis+sentin
 
 func invisible(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }
 
-// isDatabase returns an error unless the path is the number of a database, or
-// empty.
+// isDatabase returns an error unless the path of u is empty or the number of a
+// database.
 func isDatabase(u *url.URL) error {
 	path := strings.TrimPrefix(u.Path, "/")
 	if _, err := strconv.ParseUint(path, 10, 16); u.Scheme != "unix" && path != "" && err != nil {
@@ -61,7 +62,7 @@ func isDatabase(u *url.URL) error {
 	return nil
 }
 
-// isSwitch reports whether go-redis accepts the values as true or false. It
+// isSwitch reports whether go-redis accepts values as true or false. The check
 // is needed for skip_verify, where go-redis reports no error for other values.
 func isSwitch(values []string) bool {
 	return !slices.ContainsFunc(values, func(v string) bool { return !slices.Contains([]string{"", "0", "1", "false", "true"}, v) })

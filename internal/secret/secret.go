@@ -1,8 +1,8 @@
-// Package secret holds text that must not be printed.
+// Package secret holds texts that must not be printed.
 //
-// A [Text] is "[redacted]" for fmt with every verb, for log/slog, for
-// encoding/json and for every encoder of text. Only Reveal returns the value,
-// so a search for that word finds every use.
+// A [Text] is printed as "[redacted]" by fmt with every verb, by log/slog, by
+// encoding/json, and by every other encoder of text. Only Reveal returns the
+// value, so a search for the word Reveal finds every use.
 package secret
 
 import (
@@ -16,11 +16,12 @@ import (
 
 const redacted = "[redacted]"
 
-// Text is a secret string: an API secret, a password, an access token.
-// The zero value is the empty secret. Compare with [Text.Equal], not with ==.
+// Text is a secret string: an API secret, a password, an access token. The zero
+// value is the empty secret. Use [Text.Equal] to compare two of them, not ==.
 type Text struct {
-	// value is a pointer, because fmt does not call Format on an unexported field:
-	// it prints the field, but prints only the address of a pointer.
+	// value is a pointer, because fmt does not call Format on an unexported
+	// field of another struct. It prints the field instead, but of a pointer
+	// only the address.
 	value *string
 }
 
@@ -35,18 +36,18 @@ func (t Text) Reveal() string {
 	return *t.value
 }
 
-// IsEmpty reports whether there is no secret.
+// IsEmpty reports whether the secret is empty.
 func (t Text) IsEmpty() bool { return t.Reveal() == "" }
 
-// Equal reports whether both secrets are the same. It takes the same time
-// wherever they differ.
+// Equal reports whether both secrets are the same. How long it takes does not
+// depend on where they differ.
 func (t Text) Equal(other Text) bool {
 	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
 }
 
-// Hash returns the first 12 hexadecimal digits of the secret's SHA-256: enough
-// to find a token in a log, but useless as a token. It is only for random
-// secrets, because a password could be guessed from it.
+// Hash returns the first 12 hexadecimal digits of the SHA-256 of the secret.
+// That is enough to find a token in a log, and of no use as a token. Use it
+// only for random secrets, because a password could be guessed from its hash.
 func (t Text) Hash() string {
 	sum := sha256.Sum256([]byte(t.Reveal()))
 	return hex.EncodeToString(sum[:6])
@@ -60,8 +61,8 @@ func (t Text) String() string {
 	return redacted
 }
 
-// Format writes what String returns, for every verb and flag (%v, %+v, %#v, %x
-// and %q would otherwise print the field).
+// Format writes what String returns, for every verb and flag. Without it, %v,
+// %+v, %#v, %x and %q would print the field.
 func (t Text) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
 // LogValue redacts the secret for log/slog.

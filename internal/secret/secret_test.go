@@ -14,8 +14,8 @@ import (
 
 const value = "hunter2-hunter2-hunter2"
 
-// forms are the shapes in which the value could leak: itself, and what %x
-// and a byte slice would make of it.
+// forms holds the forms in which the value could leak: the value itself, and
+// what %x and a slice of bytes would print.
 var forms = []string{value, fmt.Sprintf("%x", value), fmt.Sprint([]byte(value))}
 
 func leaks(t *testing.T, how, out string) {

@@ -1,5 +1,5 @@
-// Package seldom limits how often the log repeats a warning about a lasting
-// problem.
+// Package seldom limits how often the log repeats a warning about a problem
+// that lasts.
 package seldom
 
 import (
@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// Every is the least time between two warnings.
+// Every is the least time between two equal warnings.
 const Every = 10 * time.Minute
 
-// Warning is one warning that may repeat. The zero value is ready.
+// Warning is one warning that the log may repeat. The zero value is ready.
 type Warning struct {
 	mu sync.Mutex
 	at time.Time // when the warning was last logged
 }
 
-// Due reports whether to log the warning now. If so, it records that it was
-// logged.
+// Due reports whether the warning is to be logged now. If it returns true, it
+// assumes that the caller logs the warning.
 func (w *Warning) Due(now time.Time) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -7,24 +7,24 @@ import (
 	"testing/synctest"
 )
 
-// model repeats what is done to a Keyed, and knows what must hold.
+// model repeats what is done to a Keyed, and checks what must be true.
 type model struct {
 	t       *testing.T
 	s       *Keyed[int]
-	callers []*caller // in the order of arrival
+	callers []*caller // in the order in which they came
 }
 
-// caller is one Acquire, or one Take.
+// caller is one call of Acquire or Take.
 type caller struct {
 	key     int
 	permits int
 	cancel  context.CancelFunc
-	outcome chan func() // the release, nil for an error
+	outcome chan func() // gives the release, or nil for an error
 	state   string      // "waits", "holds" or "gone"
 	release func()
 }
 
-// acquire calls Acquire, or Take, and looks what came of it at once.
+// acquire calls Acquire or Take, and checks at once whether it has to wait.
 func (m *model) acquire(key, permits int) {
 	ctx, cancel := context.WithCancel(m.t.Context())
 	c := &caller{key: key, permits: permits, cancel: cancel, outcome: make(chan func(), 1), state: "waits"}
@@ -49,7 +49,7 @@ func (m *model) take(ctx context.Context, key, permits int) (release func(), err
 	}, m.s.Take(ctx, key, permits)
 }
 
-// most is how many permits a caller can have when all are free.
+// most returns how many permits a caller can get if all are free.
 func (m *model) most() int {
 	n, b := 3, m.s.bounds
 	for _, bound := range []int{b.Total, b.PerKey} {
@@ -78,7 +78,8 @@ func (m *model) abandon(c *caller) {
 	}
 }
 
-// settle takes note of who has got a permit or given up, and checks everything.
+// settle finds out which callers have got a permit or given up, and checks
+// everything.
 func (m *model) settle() {
 	synctest.Wait()
 	for _, c := range m.callers {
@@ -95,7 +96,7 @@ func (m *model) settle() {
 	m.check()
 }
 
-// held counts the permits of a key, or of all for -1.
+// held returns how many permits a key holds; for -1, how many all keys hold.
 func (m *model) held(key int) (n int) {
 	for _, c := range m.callers {
 		if c.state == "holds" && (key < 0 || c.key == key) {
@@ -135,7 +136,8 @@ func (m *model) check() {
 	}
 }
 
-// in returns the n-th of those in state, counted round; nil if there is none.
+// in returns the n-th of the callers in state, counted round. It returns nil if
+// there is none.
 func (m *model) in(state string, n int) *caller {
 	var all []*caller
 	for _, c := range m.callers {
@@ -149,9 +151,10 @@ func (m *model) in(state string, n int) *caller {
 	return all[n%len(all)]
 }
 
-// FuzzKeyed does what data says: no permit gets lost, no key stays, no bound is
-// passed, nobody waits for a permit that is free, and nobody overtakes within a
-// key. At the end everything is given back, and everybody has had a permit.
+// FuzzKeyed does what data says. It checks that no permit is lost, no key stays
+// behind, no bound is exceeded, nobody waits while a permit is free, and nobody
+// overtakes another caller of the same key. At the end all permits are given
+// back, and every caller has had one.
 func FuzzKeyed(f *testing.F) {
 	f.Add(uint8(3), uint8(2), uint8(1), []byte("\x00\x01\x02\x00\x01\x43\x84\x00\x81\x45"))
 	f.Add(uint8(0), uint8(1), uint8(0), []byte("\x00\x00\x00\x80\x40\x40\x40"))

@@ -1,12 +1,13 @@
-// Package semaphore bounds how much is under way at once, in all and for each
-// key: a homeserver, a user, a client's network.
+// Package semaphore bounds how much runs at once, in all and for each key. A
+// key is a homeserver, a user, or a client's network.
 //
-// A waiting caller holds no permit. Free permits go to the keys in turn, so a key
-// with many waiters delays another key by one permit at most. Within a key, the
-// caller that has waited longest is first. The semaphore has no goroutines, and
-// a key without permits and waiters takes no memory.
+// A caller that waits holds no permit. Keys get free permits in turn, so a key
+// with many waiters delays another key by at most one permit. Of the callers of
+// one key, the one that has waited longest is first. The semaphore has no
+// goroutines. A key without permits and waiters takes no memory.
 //
-// If a permit stands for a byte, a caller takes many at once, all or none.
+// If a permit stands for a byte, a caller takes many permits at once: either
+// all of them or none.
 package semaphore
 
 import (
@@ -16,37 +17,38 @@ import (
 	"sync"
 )
 
-// Bounds are the numbers of permits. Zero means no bound.
+// Bounds are the numbers of permits. Zero means that there is no bound.
 type Bounds struct {
-	Total  int // permits of all keys together
-	PerKey int // permits of one key
-	// Share reserves half of Total for keys with few permits: a key that has Share
-	// permits gets another one only while half of Total is free.
+	Total  int // how many permits all keys together may have
+	PerKey int // how many permits one key may have
+	// Share reserves half of Total for keys that have few permits. A key that
+	// has Share permits or more gets another one only while half of Total is
+	// free.
 	Share int
 }
 
-// Keyed hands out permits to keys within its bounds. It is safe for concurrent
-// use and must not be copied.
+// Keyed gives permits to keys, within its bounds. Several goroutines may use it
+// at once. It must not be copied.
 type Keyed[K comparable] struct {
 	bounds Bounds
 
 	mu    sync.Mutex
 	taken int
-	keys  map[K]*key[K] // keys with permits or waiters
-	turns list.List     // of *key[K]: keys with waiters, the next one first
+	keys  map[K]*key[K] // the keys that have permits or waiters
+	turns list.List     // holds *key[K]: the keys that have waiters; the front is next
 }
 
 // key holds the permits and the waiters of one key.
 type key[K comparable] struct {
 	id      K
 	taken   int
-	waiters []*waiter     // the one that has waited longest is first
-	turn    *list.Element // in Keyed.turns, nil without waiters
+	waiters []*waiter     // the waiter that has waited longest is first
+	turn    *list.Element // its element in Keyed.turns; nil without waiters
 }
 
-// waiter is one caller of Acquire or Take.
+// waiter is one caller of Acquire or Take that waits.
 type waiter struct {
-	n       int // permits
+	n       int // how many permits it wants
 	granted chan struct{}
 }
 
@@ -55,9 +57,10 @@ func New[K comparable](b Bounds) *Keyed[K] {
 	return &Keyed[K]{bounds: b, keys: make(map[K]*key[K])}
 }
 
-// Acquire takes a permit for id. It waits for one until ctx ends, and then
-// returns the error of ctx. A permit that is free at once is taken even if ctx
-// has ended. release gives the permit back, and must be called exactly once.
+// Acquire takes a permit for id. It waits for a permit until ctx ends, and then
+// returns the error of ctx. If a permit is free at once, it takes the permit
+// even if ctx has ended. release gives the permit back, and must be called
+// exactly once.
 func (s *Keyed[K]) Acquire(ctx context.Context, id K) (release func(), err error) {
 	k, err := s.acquire(ctx, id, 1)
 	if err != nil {
@@ -75,8 +78,8 @@ func (s *Keyed[K]) TryAcquire(id K) (release func(), ok bool) {
 	return func() { s.release(k, 1) }, true
 }
 
-// Take takes n permits for id together, and waits as Acquire does. [Keyed.Give]
-// gives them back, all at once or in parts.
+// Take takes n permits for id, all at once, and waits for them as Acquire does.
+// [Keyed.Give] gives them back, all together or in parts.
 func (s *Keyed[K]) Take(ctx context.Context, id K, n int) error {
 	_, err := s.acquire(ctx, id, n)
 	return err
@@ -85,7 +88,7 @@ func (s *Keyed[K]) Take(ctx context.Context, id K, n int) error {
 // TryTake takes n permits for id if they are free now.
 func (s *Keyed[K]) TryTake(id K, n int) bool { return s.tryAcquire(id, n) != nil }
 
-// Give gives back n permits that id has taken.
+// Give gives back n permits that id holds.
 func (s *Keyed[K]) Give(id K, n int) {
 	if n == 0 {
 		return
@@ -96,7 +99,7 @@ func (s *Keyed[K]) Give(id K, n int) {
 	s.release(k, n)
 }
 
-// Taken returns how many permits are taken by all keys together.
+// Taken returns how many permits all keys together hold.
 func (s *Keyed[K]) Taken() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +126,7 @@ func (s *Keyed[K]) acquire(ctx context.Context, id K, n int) (*key[K], error) {
 	}
 }
 
-// tryAcquire takes n permits for id. It returns nil if they are not free.
+// tryAcquire takes n permits for id. If they are not free, it returns nil.
 func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,9 +139,9 @@ func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 	return k
 }
 
-// admits reports whether k may have n more permits. It is always false for the
-// first waiter of a key, because freed permits are granted in the same critical
-// section.
+// admits reports whether k may have n more permits now. While k has waiters, it
+// returns false for the first of them: a caller that frees permits gives them to
+// waiters before it releases the lock.
 func (s *Keyed[K]) admits(k *key[K], n int) bool {
 	b := s.bounds
 	return (b.PerKey == 0 || k.taken+n <= b.PerKey) &&
@@ -160,7 +163,7 @@ func (s *Keyed[K]) release(k *key[K], n int) {
 	s.forgetUnused(k)
 }
 
-// grant gives free permits to waiters, one waiter per key and turn.
+// grant gives free permits to waiters: to one waiter of each key in turn.
 func (s *Keyed[K]) grant() {
 	for turn := s.turns.Front(); turn != nil; {
 		k := turn.Value.(*key[K])
@@ -174,13 +177,13 @@ func (s *Keyed[K]) grant() {
 		close(w.granted)
 		if k.turn != nil {
 			s.turns.MoveToBack(k.turn)
-			turn = s.turns.Front() // k may be the only one
+			turn = s.turns.Front() // k may be the only key in turns
 		}
 	}
 }
 
-// giveUp ends the wait of w. If w got its permits at the same moment, they go to
-// the next waiter.
+// giveUp ends the wait of w. If w got its permits at the same moment, they go
+// to other waiters.
 func (s *Keyed[K]) giveUp(k *key[K], w *waiter) {
 	s.mu.Lock()
 	select {
@@ -192,7 +195,7 @@ func (s *Keyed[K]) giveUp(k *key[K], w *waiter) {
 	}
 	defer s.mu.Unlock()
 	s.part(k, w)
-	s.grant() // the next waiters may want fewer permits
+	s.grant() // the next waiters may want fewer permits than w
 	s.forgetUnused(k)
 }
 

@@ -14,7 +14,7 @@ func TestBounds(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		bounds Bounds
-		keys   string // one attempt after the other, a letter for each key
+		keys   string // one attempt after another; each letter is a key
 		want   string // the keys that got a permit
 	}{
 		{"none", Bounds{}, "aaaaab", "aaaaab"},
@@ -61,7 +61,8 @@ func TestAcquireWaitsUntilTheContextEnds(t *testing.T) {
 	})
 }
 
-// A slow key's waiters hold nothing that others could use.
+// TestWaitersHoldNothing checks that callers that wait hold no permits that
+// other keys could use.
 func TestWaitersHoldNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New[string](Bounds{Total: 3, PerKey: 1})
@@ -77,7 +78,8 @@ func TestWaitersHoldNothing(t *testing.T) {
 	})
 }
 
-// Within a key the order is that of arrival; the keys take turns.
+// TestOrder checks that callers of one key get permits in the order in which
+// they came, and that keys take turns.
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := New[string](Bounds{Total: 1})
@@ -114,7 +116,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// TestAPermitThatComesTooLate has contexts end at the moment in which permits come.
+// TestAPermitThatComesTooLate makes contexts end at the same moment at which
+// permits become free.
 func TestAPermitThatComesTooLate(t *testing.T) {
 	s := New[int](Bounds{Total: 1})
 	for i := range 2000 {

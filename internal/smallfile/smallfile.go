@@ -10,7 +10,8 @@ import (
 // Limit bounds the bytes of a file that is read into memory.
 const Limit = 1 << 20
 
-// Read reads a regular file of at most [Limit] bytes.
+// Read returns the content of a regular file, which must have at most [Limit]
+// bytes.
 func Read(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	switch {
@@ -24,7 +25,8 @@ func Read(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// Cause returns the error without its path, for a sentence that names the path.
+// Cause returns the error without the path. It is for a sentence that names the
+// path already.
 func Cause(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err

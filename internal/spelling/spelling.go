@@ -1,4 +1,5 @@
-// Package spelling finds the name that a mistyped one probably means.
+// Package spelling finds the name that a person probably meant when they
+// mistyped it.
 package spelling
 
 // Nearest returns the name that differs from text by the fewest typing errors,
@@ -12,8 +13,8 @@ func Nearest(text string, names []string) (nearest string, errors int) {
 	return nearest, errors
 }
 
-// distance returns the Levenshtein distance: the smallest number of letters to
-// insert, remove or replace to make b from a.
+// distance returns the Levenshtein distance of a and b: how many letters must
+// be inserted, removed or replaced at least to make b from a.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for i := range row {

@@ -1,4 +1,4 @@
-// Package terminaltest opens pseudo-terminals for tests of what a person sees.
+// Package terminaltest opens pseudo-terminals, for tests of what a person sees.
 package terminaltest
 
 import (
@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open returns both ends of a pseudo-terminal of that many columns and lines: the
-// person's end and the program's end. If either is 0, the terminal does not say its
-// size. Both ends are closed at the end of the test.
+// Open returns both ends of a pseudo-terminal with that many columns and lines:
+// the person's end and the program's end. If either number is 0, the terminal
+// does not tell its size. Both ends are closed when the test ends.
 func Open(t testing.TB, columns, lines uint16) (person, terminal *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)

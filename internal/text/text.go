@@ -9,17 +9,17 @@ import (
 
 const ellipsis = "…"
 
-// Clip returns s on one line of at most limit bytes. It replaces every
-// character that cannot be printed (line breaks, controls, changes of the
-// writing direction) by a space, and every byte that is not UTF-8 by the
-// replacement character. If s is longer, the result ends in an ellipsis. It
-// cuts no character in two. Clip reads no more of s than it returns.
+// Clip returns s as one line of at most limit bytes. It replaces each character
+// that cannot be printed (line breaks, controls, changes of the writing
+// direction) by a space, and each byte that is not UTF-8 by the replacement
+// character. If s is longer, it cuts s between two characters, and the result
+// ends in an ellipsis. It reads no more of s than it returns.
 func Clip(s string, limit int) string {
 	if len(s) <= limit && isPlain(s) {
 		return s
 	}
 	var b strings.Builder
-	room := 0 // the length up to which an ellipsis still fits
+	room := 0 // an ellipsis fits after a result of at most this length
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
 			r = ' '
@@ -35,7 +35,7 @@ func Clip(s string, limit int) string {
 	return b.String()
 }
 
-// cut ends a shortened text with an ellipsis, if limit has room for one.
+// cut ends a shortened text with an ellipsis, if limit has space for one.
 func cut(s string, limit int) string {
 	if len(s)+len(ellipsis) > limit {
 		return ""
@@ -43,7 +43,7 @@ func cut(s string, limit int) string {
 	return s + ellipsis
 }
 
-// isPlain reports whether s is printable ASCII, the usual case.
+// isPlain reports whether s is printable ASCII, which most texts are.
 func isPlain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

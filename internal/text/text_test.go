@@ -41,7 +41,8 @@ func TestClip(t *testing.T) {
 	}
 }
 
-// TestClipLooksAtNoMore: the length of what a stranger sends costs nothing.
+// TestClipLooksAtNoMore checks that Clip allocates no more for a long text than
+// for a short one.
 func TestClipLooksAtNoMore(t *testing.T) {
 	long := strings.Repeat("é", 1<<20)
 	if got := testing.AllocsPerRun(10, func() { text.Clip(long, 200) }); got > 8 {

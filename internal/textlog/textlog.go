@@ -1,7 +1,7 @@
-// Package textlog writes the lines of [slog.TextHandler] in less time.
+// Package textlog writes the same lines as [slog.TextHandler], in less time.
 //
-// It formats usual records by itself: attributes that are numbers, durations
-// and texts of printable ASCII. It passes all other records on to
+// It formats usual records itself: records whose attributes are numbers,
+// durations and texts of printable ASCII. It passes all other records to
 // slog.TextHandler.
 package textlog
 
@@ -15,15 +15,15 @@ import (
 	"time"
 )
 
-// New returns a handler that writes to w the same lines as
-// slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}). Several
-// goroutines may call the Write method of w at once.
+// New returns a handler. The lines that it writes to w are the same as those of
+// slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}). It may call the
+// Write method of w in several goroutines at once.
 func New(w io.Writer, level slog.Leveler) slog.Handler {
 	return &handler{slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}), w}
 }
 
-// handler is the handler without attributes and groups of its own. With some,
-// slog.TextHandler does all.
+// handler is the handler while no attributes and groups were added to it. Once
+// some were, slog.TextHandler formats all records.
 type handler struct {
 	slog.Handler
 	w io.Writer
@@ -44,7 +44,8 @@ func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// appendRecord appends the line of a usual record. ok is false for any other.
+// appendRecord appends the line of a usual record. ok is false if the record is
+// not usual.
 func appendRecord(b []byte, r slog.Record) (line []byte, ok bool) {
 	if b, ok = appendTime(append(b, "time="...), r.Time); !ok {
 		return nil, false
@@ -91,13 +92,13 @@ func appendValue(b []byte, v slog.Value) (_ []byte, ok bool) {
 	return b, false
 }
 
-// kind is how a text is written.
+// kind says how a text is written.
 type kind int
 
 const (
-	bare   kind = iota // as it is
+	bare   kind = iota // without quotation marks
 	quoted             // between quotation marks
-	other              // by slog.TextHandler
+	other              // slog.TextHandler must write it
 )
 
 func appendText(b []byte, text string) (_ []byte, ok bool) {

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/internal/textlog"
 )
 
-// both formats a record with this package and with log/slog.
+// both returns the line of a record as this package formats it, and as log/slog
+// does.
 func both(t *testing.T, r slog.Record, change func(slog.Handler) slog.Handler) (got, want string) {
 	t.Helper()
 	var ours, theirs bytes.Buffer
@@ -26,7 +27,7 @@ func both(t *testing.T, r slog.Record, change func(slog.Handler) slog.Handler) (
 
 func same(h slog.Handler) slog.Handler { return h }
 
-// FuzzText compares texts and times with log/slog.
+// FuzzText checks that texts and times are written as log/slog writes them.
 func FuzzText(f *testing.F) {
 	for _, text := range []string{"", "request", "a b", "a=b", `a"b`, `a\b`, "a\nb", "\x7f", "é", "\xff", "\u00a0", "a\x00", "\t", "!RoOm:x.org"} {
 		f.Add("msg", "key", text, int64(1_800_000_000_123_456_789), 1.5, 3600)
@@ -36,7 +37,7 @@ func FuzzText(f *testing.F) {
 	f.Add("msg", "key", "value", int64(math.MaxInt64), 1e21, 1)
 	f.Fuzz(func(t *testing.T, message, key, value string, at int64, number float64, zone int) {
 		if zone < -86399 || zone > 86399 {
-			return // a zone that no clock has
+			return // no clock has such a zone
 		}
 		r := slog.NewRecord(time.Unix(0, at).In(time.FixedZone("", zone)), slog.LevelInfo, message, 0)
 		r.AddAttrs(slog.String(key, value), slog.Int64("int", at), slog.Float64("float", number),
@@ -51,7 +52,8 @@ type valuer struct{}
 
 func (valuer) LogValue() slog.Value { return slog.StringValue("a value") }
 
-// Every kind of record is written as log/slog writes it.
+// TestRecords checks that every kind of record is written as log/slog writes
+// it.
 func TestRecords(t *testing.T) {
 	now := time.Date(2026, 11, 30, 1, 2, 3, 4_999_999, time.UTC)
 	for name, c := range map[string]struct {
@@ -86,7 +88,7 @@ func TestRecords(t *testing.T) {
 	}
 }
 
-// many are attributes that make a line longer than a buffer.
+// many returns attributes that make a line longer than a buffer.
 func many() (attrs []slog.Attr) {
 	for range 100 {
 		attrs = append(attrs, slog.String("key", "a value"), slog.Int("n", -5))
@@ -94,7 +96,7 @@ func many() (attrs []slog.Attr) {
 	return attrs
 }
 
-// line is what the log says of a request for a token.
+// line returns the attributes that the log shows for a request for a token.
 func line() []slog.Attr {
 	return []slog.Attr{slog.String("method", "POST"), slog.String("route", "/get_token"), slog.Int("status", 200),
 		slog.Float64("duration_ms", 1.234), slog.String("request_id", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"),
@@ -114,7 +116,7 @@ func TestLevel(t *testing.T) {
 	}
 }
 
-// full is a file without space.
+// full is a file on a full disk.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, io.ErrShortWrite }

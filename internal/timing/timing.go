@@ -22,10 +22,10 @@ func Earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// Sleep waits for d, which may be negative, or until ctx ends. It reports
-// whether ctx goes on.
+// Sleep waits for d, or until ctx ends. If d is not positive, it does not wait.
+// It returns true unless ctx has ended.
 func Sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 { // no timer: one for long ago crashes Go 1.26.8 in tests, with synctest and -race
+	if d <= 0 { // without this, a timer for a time long ago crashes Go 1.26.8 in tests, with synctest and -race
 		return ctx.Err() == nil
 	}
 	timer := time.NewTimer(d)

@@ -26,7 +26,7 @@ func TestOrder(t *testing.T) {
 
 func TestSleep(t *testing.T) {
 	for name, c := range map[string]struct {
-		wait, ends time.Duration // ends is when the context does
+		wait, ends time.Duration // how long Sleep is to wait, and when the context ends
 		took       time.Duration
 		goesOn     bool
 	}{

@@ -42,8 +42,8 @@ func TestScalar(t *testing.T) {
 	}
 }
 
-// FuzzScalar has YAML read what was written, as the value of a key and as an
-// item of a list.
+// FuzzScalar checks that YAML reads what Scalar has written as the same text,
+// both as the value of a key and as an item of a list.
 func FuzzScalar(f *testing.F) {
 	for _, value := range []string{"a", "a: b", "- a", "\u0085", "\u2028", "\ufeffa", "@a", "\x00", "\xff", "~", "a\tb", "?", "...", "/ #"} {
 		f.Add(value)
@@ -92,7 +92,7 @@ func TestBlock(t *testing.T) {
 	}
 }
 
-// FuzzBlock has YAML read what was written of a document.
+// FuzzBlock checks that YAML reads what Block has written as the same document.
 func FuzzBlock(f *testing.F) {
 	for _, text := range []string{"a: {b: [1, {c: d}]}", "- - - 1", "a: 2026-11-30", "a: 0x1f", "a: -.inf", "{? a : b}", "a: [[], {}]"} {
 		f.Add(text)
@@ -109,8 +109,8 @@ func FuzzBlock(f *testing.F) {
 	})
 }
 
-// isPlain reports whether v is what Block says that it writes, and equal to
-// itself.
+// isPlain reports whether v has only types that Block can write, and is equal
+// to itself (NaN is not).
 func isPlain(v any) bool {
 	switch v := v.(type) {
 	case map[string]any:

@@ -10,13 +10,13 @@ import (
 )
 
 // Application is an application service that records the homeserver's requests.
-// It answers as scripted, and {} to everything else.
+// It answers {} unless the test sets another answer.
 type Application struct {
 	*httptest.Server
 
 	mu     sync.Mutex
 	asked  []Asked
-	answer http.HandlerFunc // nil for {}
+	answer http.HandlerFunc // answers proxied requests; nil for the answer {}
 }
 
 // Asked is a request that an application service got.
@@ -25,21 +25,23 @@ type Asked struct {
 	Header             http.Header
 }
 
-// NewApplication starts an Application on loopback.
+// NewApplication starts an Application on a loopback address.
 func NewApplication() *Application {
 	a := &Application{}
 	a.Server = httptest.NewServer(a)
 	return a
 }
 
-// Answer answers every proxied request from now on; nil ends that.
+// Answer makes answer answer every proxied request from now on. If answer is
+// nil, the answer is {} again.
 func (a *Application) Answer(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.answer, a.asked = answer, nil
 }
 
-// Asked returns the requests since the last Answer whose path has this end.
+// Asked returns the requests since the last call of Answer whose path ends in
+// path.
 func (a *Application) Asked(path string) []Asked {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -49,7 +51,7 @@ func (a *Application) Asked(path string) []Asked {
 func (a *Application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxProxied))
 	if err != nil {
-		return // the homeserver has gone
+		return // the homeserver has closed the connection
 	}
 	a.mu.Lock()
 	a.asked = append(a.asked, Asked{r.Method, r.URL.Path, string(body), r.Header})

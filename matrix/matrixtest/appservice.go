@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The paths of the application service's own API, and of the API that the
-// homeserver forwards.
+// The paths of the API for application services, and the paths of the API that
+// the homeserver forwards.
 const (
 	IsJoinedPath   = "/_matrix/client/unstable/io.element.msc4502/rooms/"
 	FedProxyPath   = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
@@ -17,45 +17,47 @@ const (
 	appServicePath = "/_matrix/client/v1/appservice/"
 )
 
-// proxied are the prefixes that the homeserver forwards to the application
-// service: for clients, and for other homeservers.
+// The prefixes of paths that the homeserver forwards to the application
+// service: requests of clients, and requests of other homeservers.
 var (
 	proxiedClient     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
 	proxiedFederation = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
 )
 
-// Registered is an application service at a [Homeserver], with the content of
-// its registration file.
+// Registered is an application service that is registered at a [Homeserver].
+// Its fields are what the registration file says.
 type Registered struct {
 	ID, ASToken, HSToken, SenderLocalpart string
-	ProxyURL                              string // "" to forward nothing
-	URL                                   string // "" to push nothing
-	// Server is the homeserver's name. The namespace is all of its users.
+	ProxyURL                              string // "" if nothing is forwarded
+	URL                                   string // "" if nothing is pushed
+	// Server is the homeserver's name. The registration's namespace is all users
+	// of that server.
 	Server string
-	// MembershipOff and FederationOff switch off MSC4502 and MSC4512.
+	// MembershipOff switches MSC4502 off, and FederationOff switches MSC4512
+	// off.
 	MembershipOff, FederationOff bool
 }
 
-// AppServices is a homeserver's part for one application service, as in Synapse
-// 1.163: it answers who is joined, forwards requests in both directions, and
-// pushes events.
+// AppServices is the part of a homeserver that serves one application service,
+// as Synapse 1.163 does: it answers who is joined, forwards requests in both
+// directions, and pushes events.
 type AppServices struct {
 	// Route makes requests to other homeservers and to the application service;
-	// nil means [http.DefaultTransport]. Federation returns the base URL of
-	// another homeserver by its name.
+	// nil means [http.DefaultTransport]. Federation returns the base URL of the
+	// homeserver with that name.
 	Route      http.RoundTripper
 	Federation func(server string) (baseURL string, ok bool)
-	// AnswerTime is how long the homeserver waits for the application service's
-	// answer to begin. Zero means Synapse's 30 s.
+	// AnswerTime is how long the homeserver waits until the answer of the
+	// application service begins. Zero means the 30 s of Synapse.
 	AnswerTime time.Duration
 
 	mu       sync.Mutex
 	service  *Registered
-	logins   map[string]string // access token → user id
-	loggedIn int               // logins so far
+	logins   map[string]string // the keys are access tokens, the values user ids
+	loggedIn int               // how many logins there were
 	rooms    map[string]map[string]bool
 	emptied  bool
-	open     map[string]bool // rooms that everybody may read
+	open     map[string]bool // the rooms that everybody may read
 	asked    int
 	listed   int
 	script   http.Handler
@@ -63,14 +65,14 @@ type AppServices struct {
 	nextPush int
 }
 
-// Register sets the application service.
+// Register registers the application service, or replaces its registration.
 func (a *AppServices) Register(r Registered) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.service = &r
 }
 
-// Login returns an access token of user, a full user id.
+// Login returns a new access token of user, who is given by the full user id.
 func (a *AppServices) Login(user string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -83,7 +85,7 @@ func (a *AppServices) Login(user string) string {
 	return token
 }
 
-// Join makes user, of any server, a member of room.
+// Join makes user a member of room. user may be of any server.
 func (a *AppServices) Join(room, user string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -96,30 +98,32 @@ func (a *AppServices) Join(room, user string) {
 	a.rooms[room][user] = true
 }
 
-// Leave ends a membership, as leaving, a kick or a ban does.
+// Leave ends user's membership in room. For the fake, leaving, a kick and a ban
+// are the same.
 func (a *AppServices) Leave(room, user string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.rooms[room], user)
 }
 
-// Empty makes the homeserver answer from an empty database, in which nobody is
-// joined and no access token is valid, until it is called with false.
+// Empty(true) makes the homeserver answer as from an empty database, in which
+// nobody is joined and no access token is valid. Empty(false) ends that.
 func (a *AppServices) Empty(empty bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.emptied = empty
 }
 
-// MembershipAsked returns how many questions about membership there were.
+// MembershipAsked returns how many questions about membership the homeserver
+// got.
 func (a *AppServices) MembershipAsked() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.asked
 }
 
-// ScriptMembership answers every question about membership from now on; nil
-// ends that.
+// ScriptMembership makes answer answer every question about membership from now
+// on. nil ends that.
 func (a *AppServices) ScriptMembership(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -129,7 +133,8 @@ func (a *AppServices) ScriptMembership(answer http.HandlerFunc) {
 	}
 }
 
-// serve answers the requests that concern application services.
+// serve answers requests that concern application services. It returns false
+// for all other requests.
 func (a *AppServices) serve(w http.ResponseWriter, r *http.Request) bool {
 	a.mu.Lock()
 	service := a.service
@@ -164,8 +169,9 @@ func under(path string, prefixes []string) bool {
 	return false
 }
 
-// requester returns the user of r's access token. An application service may
-// act as a user of its namespace (?user_id=).
+// requester returns the user of the access token in r. An application service
+// may act as a user of its namespace, by ?user_id=. If there is no valid token,
+// requester answers the request, and ok is false.
 func (a *AppServices) requester(w http.ResponseWriter, r *http.Request) (user string, isService, ok bool) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	a.mu.Lock()

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// CA is a certificate authority.
+// CA is a certificate authority for tests.
 type CA struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 }
 
-// The lifetime of all certificates. It includes the year 2000, in which the
-// time of a synctest bubble begins.
+// The times between which all certificates are valid. They include the year
+// 2000, in which time begins in a synctest bubble.
 var (
 	notBefore = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
 	notAfter  = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -43,7 +43,8 @@ func NewCA() *CA {
 	return ca
 }
 
-// Certificate returns a certificate for DNS names and IP addresses.
+// Certificate returns a certificate for names, which are DNS names or IP
+// addresses.
 func (ca *CA) Certificate(names ...string) tls.Certificate {
 	return ca.CertificateUntil(notAfter, names...)
 }
@@ -78,12 +79,12 @@ func (ca *CA) certificate(begins, expires time.Time, names []string) tls.Certifi
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key}
 }
 
-// PEM returns the authority's certificate for a CA file.
+// PEM returns the authority's own certificate, as the content of a CA file.
 func (ca *CA) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: ca.cert.Raw})
 }
 
-// Pool returns a pool that only trusts this authority.
+// Pool returns a pool of certificates that trusts only this authority.
 func (ca *CA) Pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(ca.cert)
@@ -104,7 +105,7 @@ func sign(template, parent *x509.Certificate, key, parentKey crypto.Signer) *x50
 	return cert
 }
 
-// must panics on an error, which only a fault of the test can cause.
+// must panics if err is not nil, which only a fault of the test can cause.
 func must(err error) {
 	if err != nil {
 		panic("matrixtest: " + err.Error())

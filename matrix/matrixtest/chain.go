@@ -15,13 +15,14 @@ import (
 	"sync"
 )
 
-// junkSize is the size of a junk certificate in bytes. Much smaller ones are
-// invalid; larger ones take less of a client's memory per byte.
+// junkSize is the size of a junk certificate in bytes. Much smaller
+// certificates are invalid. Larger ones take less of a client's memory for each
+// byte sent.
 const junkSize = 280
 
-// Junk returns n different certificates of 280 bytes that are never needed. A
-// hostile server sends them after its own to fill the memory of clients, which
-// keep them.
+// Junk returns n different certificates of 280 bytes that no client needs. A
+// hostile server sends them after its own certificate. Clients keep them, so
+// they fill the memory of clients.
 func Junk(n int) [][]byte {
 	all := make([][]byte, n)
 	for i := range all {
@@ -30,11 +31,11 @@ func Junk(n int) [][]byte {
 	return all
 }
 
-// Bulky makes large certificates, each different.
+// Bulky makes large certificates that differ from each other.
 type Bulky struct{ der []byte }
 
-// NewBulky returns a Bulky that makes certificates of at least size bytes with
-// that many URIs as names. Parsed, each URI takes 35 times its bytes.
+// NewBulky returns a Bulky whose certificates have at least size bytes. Their
+// names are that many URIs. When parsed, each URI takes 35 times its bytes.
 func NewBulky(uris, size int) Bulky {
 	template := stranger()
 	for range uris {
@@ -47,11 +48,11 @@ func NewBulky(uris, size int) Bulky {
 	return Bulky{sign(template, template, key, key).Raw}
 }
 
-// Next returns one more certificate.
+// Next returns another certificate.
 func (b Bulky) Next() []byte { return renumbered(b.der) }
 
-// LargeChain returns a chain of RSA-4096 certificates for names, as an honest
-// authority makes them, and the pool that trusts it.
+// LargeChain returns a chain of RSA-4096 certificates for names, as large as an
+// honest authority makes them. It also returns the pool that trusts the chain.
 func LargeChain(names ...string) (tls.Certificate, *x509.CertPool) {
 	key, err := rsa.GenerateKey(rand.Reader, 4096)
 	must(err)
@@ -73,16 +74,17 @@ func LargeChain(names ...string) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: chain, PrivateKey: key}, pool
 }
 
-// serial is the serial number in the certificates, which copies replace.
+// serial is the serial number of the original certificates. Copies get another
+// number in its place.
 var serial = bytes.Repeat([]byte{0x5a}, 16)
 
-// renumbered returns a copy of a certificate with another serial number. Its
-// signature is invalid, but is never checked.
+// renumbered returns a copy of a certificate with another serial number. The
+// copy's signature is invalid, but no client checks it.
 func renumbered(der []byte) []byte {
 	der = bytes.Clone(der)
 	number := der[bytes.Index(der, serial):][:len(serial)]
 	rand.Read(number)
-	number[0] = number[0]&0x7f | 1 // positive, and of the same length
+	number[0] = number[0]&0x7f | 1 // makes the number positive, and keeps its length
 	return der
 }
 
@@ -95,7 +97,8 @@ var junkTemplate = sync.OnceValue(func() []byte {
 	for pad := range junkSize {
 		template := stranger()
 		template.Subject.CommonName = strings.Repeat("x", pad)
-		// The length of a signature varies, so try some.
+		// The length of a signature varies, so make several certificates until
+		// one fits.
 		for range 8 {
 			if der := sign(template, &x509.Certificate{}, key, key).Raw; len(der) == junkSize {
 				return der

@@ -11,34 +11,37 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Contract is a homeserver, the fake or a real one, at which an application
-// service is registered, and people in one room. [Contract.Run] tests
-// everything that the service relies on, so that the fake behaves like the real
-// one.
+// Contract is a homeserver, the fake or a real one, with a registered
+// application service, and with people in one room. [Contract.Run] tests
+// everything that this service relies on. Both the fake and a real homeserver
+// must pass, so the fake behaves like a real one.
 type Contract struct {
 	API     *matrix.AppService
 	BaseURL string       // the URL of the Client-Server API
 	Client  *http.Client // a client that can connect to BaseURL
 
-	// Application is the registered service: the homeserver forwards requests and
-	// pushes events to it. ID and HSToken are those of its registration.
+	// Application is the registered application service. The homeserver forwards
+	// requests to it, and pushes events to it. ID and HSToken are from its
+	// registration.
 	Application *Application
 	ID, HSToken string
-	// RemoteApplication is the application service of Remote's homeserver.
+	// RemoteApplication is the application service that is registered at
+	// Remote's homeserver.
 	RemoteApplication *Application
-	// AnswerTime is how long the homeserver waits for its service: 30 s for Synapse.
+	// AnswerTime is how long the homeserver waits for an answer of its
+	// application service: 30 s for Synapse.
 	AnswerTime time.Duration
 
 	Room, UnknownRoom matrix.RoomID
 	// Local and Remote are joined to Room. Left, Invited and Banned are users of
-	// the homeserver who are not.
+	// the homeserver who are not joined to it.
 	Local, Remote, Left, Invited, Banned matrix.UserID
-	// OpenRoom is a room that everybody may read. Of these users only Local is
-	// joined.
+	// OpenRoom is a room that everybody may read. Of these users, only Local is
+	// joined to it.
 	OpenRoom matrix.RoomID
-	// The access tokens of the homeserver's users.
+	// The access tokens of users of the homeserver.
 	LocalToken, LeftToken, InvitedToken, BannedToken string
-	// Elsewhere is a homeserver without users in Room.
+	// Elsewhere is a homeserver that has no users in Room.
 	Elsewhere matrix.ServerName
 }
 
@@ -98,7 +101,8 @@ func (c *Contract) testServers(t *testing.T) {
 	}
 }
 
-// testRefusals makes requests that the service never makes, or must survive.
+// testRefusals makes wrong requests. This service never makes some of them, and
+// must cope with the refusal of the others.
 func (c *Contract) testRefusals(t *testing.T) {
 	asToken := c.API.Token.Reveal()
 	path := IsJoinedPath + url.PathEscape(c.Room.String()) + "/is_joined"
@@ -123,7 +127,7 @@ func (c *Contract) testRefusals(t *testing.T) {
 		})
 	}
 	// The homeserver must answer a user id that is not ASCII with an error, and
-	// not with "not joined".
+	// must not say that the user is not joined.
 	user, err := matrix.ParseUserID("@ü:" + c.Local.Server().String())
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +150,7 @@ func (c *Contract) testTokens(t *testing.T) {
 
 func (c *Contract) testFederation(t *testing.T) {
 	if err := c.API.CanFederate(t.Context()); err != nil {
-		t.Errorf("CanFederate() = %v", err)
+		t.Errorf("CanFederate() = %v, want no error", err)
 	}
 	_, err := c.API.RemoteToken(t.Context(), c.API.Server, json.RawMessage("{}"))
 	if e, ok := errors.AsType[*matrix.AppServiceError](err); !ok || e.Status != http.StatusForbidden {
@@ -155,7 +159,7 @@ func (c *Contract) testFederation(t *testing.T) {
 	c.wantError(t, http.MethodPost, FedProxyPath, c.LocalToken, "{}", 403, "M_FORBIDDEN")
 }
 
-// wantError makes one request and compares the Matrix error.
+// wantError makes one request and checks that the answer is this Matrix error.
 func (c *Contract) wantError(t *testing.T, method, path, token, body string, status int, errcode string) {
 	t.Helper()
 	got, _, answer := c.send(t, method, path, token, body)

@@ -11,23 +11,23 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account returns an account with that access token.
+// account returns an Account that uses this access token.
 func (c *Contract) account(token string) *matrix.Account {
 	return &matrix.Account{Server: c.API.Server, APIs: c.API.APIs, Token: func() secret.Text { return secret.New(token) }}
 }
 
 // testMembers tests that an ordinary account learns who is joined to a room
-// that it is in, and to no other.
+// that it is in, and does not learn it of any other room.
 func (c *Contract) testMembers(t *testing.T) {
 	var joined []string
 	local := c.account(c.LocalToken)
 	err := local.EachJoined(t.Context(), c.Room, func(user string) { joined = append(joined, user) })
 	if err != nil || local.Self() != c.Local {
-		t.Errorf("%s asks as %s: %v", c.Local, local.Self(), err)
+		t.Errorf("%s asks who is joined, as %s: got %v, want no error", c.Local, local.Self(), err)
 	}
 	for user, want := range map[matrix.UserID]bool{c.Local: true, c.Remote: true, c.Left: false, c.Invited: false, c.Banned: false} {
 		if got := slices.Contains(joined, user.String()); got != want {
-			t.Errorf("%s is joined: %v, want %v (%q)", user, got, want, joined)
+			t.Errorf("%s is joined: got %v, want %v; the list is %q", user, got, want, joined)
 		}
 	}
 	for _, tt := range []struct {
@@ -48,11 +48,11 @@ func (c *Contract) testMembers(t *testing.T) {
 		})
 	}
 	if err := local.EachJoined(t.Context(), c.OpenRoom, func(string) {}); err != nil {
-		t.Errorf("in a room that it is in and everybody may read: %v", err)
+		t.Errorf("in a room that the account is in and everybody may read: got %v, want no error", err)
 	}
 }
 
-// testMemberRefusals makes requests for members directly.
+// testMemberRefusals makes requests for a room's members without an Account.
 func (c *Contract) testMemberRefusals(t *testing.T) {
 	path := func(room matrix.RoomID) string {
 		return JoinedMembersPath + url.PathEscape(room.String()) + "/joined_members"
@@ -73,8 +73,8 @@ func (c *Contract) testMemberRefusals(t *testing.T) {
 			c.wantError(t, http.MethodGet, tt.path, tt.token, "", tt.status, tt.errcode)
 		})
 	}
-	// The list lacks the user who asks. That is why the account looks for itself
-	// in lists.
+	// The list lacks the user who asks. That is why an Account checks that it is
+	// in the list itself.
 	if status, _, answer := c.send(t, http.MethodGet, path(c.OpenRoom), c.InvitedToken, ""); status != http.StatusOK {
 		t.Errorf("a room that everybody may read: status %d, body %s, want 200", status, answer)
 	}

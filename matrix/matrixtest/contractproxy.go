@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// testProxy sends requests of clients through the homeserver.
+// testProxy tests that the homeserver forwards clients' requests to the
+// application service.
 func (c *Contract) testProxy(t *testing.T) {
 	for _, prefix := range proxiedClient {
 		t.Run(prefix, func(t *testing.T) {
@@ -31,10 +32,10 @@ func (c *Contract) testProxy(t *testing.T) {
 			got := asked[0]
 			if got.Path != prefix+"/get_token" || got.Body != `{"a":"ü"}` ||
 				got.Header.Get("Authorization") != "Bearer "+c.HSToken || got.Header.Get("X-Matrix-User-Identifier") != c.Local.String() {
-				t.Errorf("the service got %+v", got)
+				t.Errorf("the service got another request than was sent: %+v", got)
 			}
 			if forwarded := got.Header.Get("X-Forwarded-For"); forwarded != "" {
-				t.Errorf("the service is told of a client at %s", forwarded)
+				t.Errorf("the service got the client address %s, want that of the client", forwarded)
 			}
 		})
 	}
@@ -51,11 +52,12 @@ func (c *Contract) testProxy(t *testing.T) {
 	c.wantError(t, http.MethodPost, proxiedClient[0]+"/x", "", "{}", 401, "M_MISSING_TOKEN")
 	c.wantError(t, http.MethodPost, proxiedClient[0]+"/x", "nobody-has-this-one", "{}", 401, "M_UNKNOWN_TOKEN")
 	if n := len(c.Application.Asked("/x")); n > 0 {
-		t.Errorf("the service was asked %d times for those whom the homeserver refuses", n)
+		t.Errorf("the service got %d requests that the homeserver had to refuse, want none", n)
 	}
 }
 
-// testAway tests a service that does not answer, or not in time.
+// testAway tests an application service that does not answer, or answers too
+// late.
 func (c *Contract) testAway(t *testing.T) {
 	defer c.Application.Answer(nil)
 	c.Application.Answer(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
@@ -68,7 +70,8 @@ func (c *Contract) testAway(t *testing.T) {
 	}
 }
 
-// testOwn tests the application service's own requests to the homeserver.
+// testOwn tests requests that the application service itself makes to the
+// homeserver.
 func (c *Contract) testOwn(t *testing.T) {
 	t.Run("loop", func(t *testing.T) {
 		c.Application.Answer(func(w http.ResponseWriter, _ *http.Request) {
@@ -91,7 +94,7 @@ func (c *Contract) testOwn(t *testing.T) {
 	t.Run("ping", func(t *testing.T) {
 		c.Application.Answer(nil)
 		if err := c.API.Ping(t.Context(), c.ID); err != nil {
-			t.Errorf("Ping() = %v", err)
+			t.Errorf("Ping() = %v, want no error", err)
 		}
 		asked := c.Application.Asked("/_matrix/app/v1/ping")
 		if len(asked) != 1 || asked[0].Header.Get("Authorization") != "Bearer "+c.HSToken {
@@ -101,7 +104,8 @@ func (c *Contract) testOwn(t *testing.T) {
 	})
 }
 
-// testRemote asks another homeserver for a token, with several failures there.
+// testRemote asks another homeserver for a token, while that homeserver fails
+// in several ways.
 func (c *Contract) testRemote(t *testing.T) {
 	defer c.RemoteApplication.Answer(nil)
 	ask := func() (json.RawMessage, error) {
@@ -118,7 +122,7 @@ func (c *Contract) testRemote(t *testing.T) {
 		answer(http.StatusOK, `{"jwt":"x"}`)
 		content, err := ask()
 		if string(content) != `{"jwt":"x"}` && string(content) != `{"jwt": "x"}` || err != nil {
-			t.Errorf("RemoteToken() = %s, %v", content, err)
+			t.Errorf("RemoteToken() = %s, %v, want the token and no error", content, err)
 		}
 		asked := c.RemoteApplication.Asked("/get_token")
 		if len(asked) != 1 || asked[0].Path != proxiedFederation[0]+"/get_token" || asked[0].Header.Get("X-Matrix-Origin") != c.API.Server.String() {
@@ -154,7 +158,7 @@ func (c *Contract) testRemote(t *testing.T) {
 	})
 }
 
-// send makes one client's request and returns the answer.
+// send makes one request as a client does, and returns the answer.
 func (c *Contract) send(t *testing.T, method, path, token, body string) (status int, header http.Header, answer string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, c.BaseURL+path, strings.NewReader(body))

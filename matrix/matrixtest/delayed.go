@@ -7,19 +7,21 @@ import (
 	"time"
 )
 
-// The paths of the Client-Server API that delayed events need (MSC4140).
+// The paths of the Client-Server API that requests about delayed events use
+// (MSC4140).
 const (
 	VersionsPath = "/_matrix/client/versions"
 	delayedPath  = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"
 )
 
-// DelayedEvents are the delayed events of a homeserver. Each is sent when its
-// delay has passed, unless it is restarted. They are managed over HTTP.
+// DelayedEvents are the delayed events of a homeserver, which clients manage
+// over HTTP. An event is sent when its delay has passed since it was scheduled
+// or last restarted.
 type DelayedEvents struct {
 	mu      sync.Mutex
 	events  map[string]*delayedEvent
-	closed  bool           // requests without an access token get 401 M_MISSING_TOKEN
-	asked   map[string]int // by action
+	closed  bool           // whether requests without an access token get 401 M_MISSING_TOKEN
+	asked   map[string]int // how many requests there were; the keys are actions
 	script  func(w http.ResponseWriter, r *http.Request, action, id string) bool
 	stopped bool
 }
@@ -32,27 +34,29 @@ type delayedEvent struct {
 	timer *time.Timer
 }
 
-// Fate is what happened to a delayed event.
+// Fate says what happened to a delayed event.
 type Fate struct {
-	// Over is "" while it waits, else "sent" (on request), "fired" (its delay has
-	// passed) or "cancelled". At is when.
+	// Over is "" while the event waits. Otherwise it is "sent" (a request sent
+	// it), "fired" (its delay has passed) or "cancelled". At is when that
+	// happened.
 	Over string
 	At   time.Time
 	// Restarts counts successful restarts. Late is the longest time between two
-	// of them, or before the first.
+	// restarts, or from the start to the first restart.
 	Restarts int
 	Late     time.Duration
-	// Sends counts the requests to send it, successful or not.
+	// Sends counts the requests to send the event, successful or not.
 	Sends int
 
 	restarted time.Time
 }
 
-// Schedule schedules an event with this id, to be sent after delay.
+// Schedule schedules an event with this id. The homeserver sends it after
+// delay.
 func (d *DelayedEvents) Schedule(id string, delay time.Duration) { d.ScheduleFor("", "", id, delay) }
 
-// ScheduleFor is Schedule for an event of owner, a full user id, in room. The
-// owner can look it up.
+// ScheduleFor is like Schedule, for an event of owner in room. owner is a full
+// user id, and can look the event up.
 func (d *DelayedEvents) ScheduleFor(owner, room, id string, delay time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -70,7 +74,7 @@ func (d *DelayedEvents) ScheduleFor(owner, room, id string, delay time.Duration)
 	d.events[id] = e
 }
 
-// Fate returns what happened to an event.
+// Fate returns what has happened to the event with this id.
 func (d *DelayedEvents) Fate(id string) Fate {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -80,23 +84,23 @@ func (d *DelayedEvents) Fate(id string) Fate {
 	return Fate{}
 }
 
-// Asked returns how many requests for an action ("restart", "send", "cancel")
-// there were, successful or not.
+// Asked returns how many requests for an action there were, successful or not.
+// The actions are "restart", "send" and "cancel".
 func (d *DelayedEvents) Asked(action string) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.asked[action]
 }
 
-// ScriptDelayed calls answer for each request about events from now on. A true
-// result says that it has answered. nil ends that.
+// ScriptDelayed makes the homeserver call answer for each request about events.
+// answer returns true if it has answered the request itself. nil ends that.
 func (d *DelayedEvents) ScriptDelayed(answer func(w http.ResponseWriter, r *http.Request, action, id string) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.script = answer
 }
 
-// stop stops the timers.
+// stop stops the timers of all events.
 func (d *DelayedEvents) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -113,7 +117,8 @@ func (e *delayedEvent) end(how string) {
 	}
 }
 
-// serve answers the requests about delayed events.
+// serve answers requests about delayed events. It returns false for all other
+// requests.
 func (d *DelayedEvents) serve(w http.ResponseWriter, r *http.Request) bool {
 	if r.URL.Path == VersionsPath && r.Method == http.MethodGet {
 		writeJSON(w, http.StatusOK, map[string]any{

@@ -13,14 +13,14 @@ import (
 	"matrixrtc-auth/internal/dnstest"
 )
 
-// SRV is one service record.
+// SRV is one SRV record.
 type SRV struct {
-	Target           string // host name without the closing dot
+	Target           string // the host name, without a dot at the end
 	Port             uint16
 	Priority, Weight uint16
 }
 
-// dns is a name server for SRV queries over streams.
+// dns is a name server that answers SRV queries over stream connections.
 type dns struct {
 	mu      sync.Mutex
 	records map[string][]SRV
@@ -48,15 +48,15 @@ func (n *Network) BreakSRV(name string) {
 	n.dns.broken[name] = true
 }
 
-// AskedSRV returns how many queries for name there were.
+// AskedSRV returns how many queries for name the name server got.
 func (n *Network) AskedSRV(name string) int {
 	n.dns.mu.Lock()
 	defer n.dns.mu.Unlock()
 	return n.dns.asked[name]
 }
 
-// serve answers the queries of one connection. Each message follows its length
-// (RFC 1035, 4.2.2).
+// serve answers the queries of one connection. The length of each message comes
+// before the message (RFC 1035, 4.2.2).
 func (d *dns) serve(c net.Conn) {
 	defer c.Close()
 	for {
@@ -109,9 +109,9 @@ func (d *dns) lookup(name string) ([]SRV, dnsmessage.RCode) {
 	return d.records[name], dnsmessage.RCodeSuccess
 }
 
-// Go's resolver makes channels at its first use, for records and for addresses.
-// That must not happen in a synctest bubble, because other bubbles could not
-// use them.
+// Go's resolver makes channels when it is first used, for records and for
+// addresses. If that happened in a synctest bubble, other bubbles could not use
+// the channels.
 func init() {
 	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
 	r := &net.Resolver{PreferGo: true, Dial: refuse}

@@ -1,5 +1,6 @@
 // Package matrixtest provides homeservers for tests. A [Server] is a real HTTP
-// server with TLS on loopback that issues OpenID tokens and answers for them. A
-// [Network] is a network in memory with names, SRV records and any port, which
-// works in testing/synctest bubbles. Faults of a homeserver can be scripted.
+// server with TLS on a loopback address. It issues OpenID tokens and says whose
+// they are. A [Network] is a network in memory with names, SRV records and
+// ports, which works in testing/synctest bubbles. Tests can make the
+// homeservers fail.
 package matrixtest

@@ -10,22 +10,22 @@ import (
 // UserInfoPath is the path at which a homeserver says whose an OpenID token is.
 const UserInfoPath = "/_matrix/federation/v1/openid/userinfo"
 
-// Homeserver is a homeserver without a listener: an [http.Handler] for the
-// federation's userinfo and well-known requests, for the Client-Server API's
-// delayed events, and for application services.
+// Homeserver is a homeserver without a listener. It is an [http.Handler] for
+// requests for userinfo and well-known documents, for delayed events
+// (Client-Server API), and for application services.
 type Homeserver struct {
 	DelayedEvents
 	AppServices
 
 	mu        sync.Mutex
-	tokens    map[string]string // OpenID access token → user id
+	tokens    map[string]string // the keys are OpenID access tokens, the values user ids
 	requests  []*http.Request
 	wellKnown http.Handler
 	script    http.Handler
 }
 
-// IssueToken returns an OpenID access token for user, a full user id (of any
-// server, because a homeserver may lie).
+// IssueToken returns an OpenID access token for user, a full user id. user may
+// be of any server, because a homeserver may lie.
 func (h *Homeserver) IssueToken(user string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -37,7 +37,7 @@ func (h *Homeserver) IssueToken(user string) string {
 	return token
 }
 
-// Script answers every userinfo request from now on; nil ends that.
+// Script makes answer answer every userinfo request from now on. nil ends that.
 func (h *Homeserver) Script(answer http.HandlerFunc) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,15 +47,16 @@ func (h *Homeserver) Script(answer http.HandlerFunc) {
 	}
 }
 
-// Delegate answers /.well-known/matrix/server with {"m.server": to}.
+// Delegate makes the answer to /.well-known/matrix/server {"m.server": to}.
 func (h *Homeserver) Delegate(to string) {
 	h.ScriptWellKnown(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"m.server": to})
 	})
 }
 
-// ScriptWellKnown answers every /.well-known/matrix/server request from now
-// on; nil means 404 again.
+// ScriptWellKnown makes answer answer every request for
+// /.well-known/matrix/server from now on. If answer is nil, the answer is 404
+// again.
 func (h *Homeserver) ScriptWellKnown(answer http.HandlerFunc) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -82,7 +83,8 @@ func (h *Homeserver) Count(path string) (n int) {
 	return n
 }
 
-// maxRecorded bounds the requests kept, because tests of memory make many.
+// maxRecorded bounds how many requests are kept, because tests of memory make
+// many.
 const maxRecorded = 10_000
 
 func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -5,18 +5,19 @@ import (
 	"strings"
 )
 
-// JoinedMembersPath is the start of the path for a room's members, which ends
-// in "/joined_members".
+// JoinedMembersPath is the first part of the path for the members of a room.
+// After it come the room id and "/joined_members".
 const JoinedMembersPath = "/_matrix/client/v3/rooms/"
 
-// Logout ends an access token.
+// Logout makes an access token invalid.
 func (a *AppServices) Logout(token string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.logins, token)
 }
 
-// OpenToAll lets everybody read room: its history is world_readable.
+// OpenToAll lets everybody read room: it makes the room's history
+// world_readable.
 func (a *AppServices) OpenToAll(room string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -26,23 +27,24 @@ func (a *AppServices) OpenToAll(room string) {
 	a.open[room] = true
 }
 
-// MembersAsked returns how many requests for a room's members there were.
+// MembersAsked returns how many requests for the members of a room the
+// homeserver got.
 func (a *AppServices) MembersAsked() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.listed
 }
 
-// ScriptMembers answers every question about a room's members from now on; nil
-// ends that.
+// ScriptMembers makes answer answer every request for the members of a room
+// from now on. nil ends that.
 func (a *AppServices) ScriptMembers(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.members = answer
 }
 
-// ofUsers answers the requests that any user may make. It reports whether r is
-// one.
+// ofUsers answers requests that any user may make. It returns false for all
+// other requests.
 func (a *AppServices) ofUsers(w http.ResponseWriter, r *http.Request) bool {
 	room, lists := strings.CutSuffix(r.URL.Path, "/joined_members")
 	room, ofRoom := strings.CutPrefix(room, JoinedMembersPath)
@@ -63,8 +65,9 @@ func (a *AppServices) whoAmI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// joinedMembers returns the members to users who are joined themselves. For a
-// room that everybody may read, Synapse returns them to everybody.
+// joinedMembers answers with the members of room, if the user who asks is
+// joined. If everybody may read the room, it answers everybody, as Synapse
+// does.
 func (a *AppServices) joinedMembers(w http.ResponseWriter, r *http.Request, room string) {
 	a.mu.Lock()
 	a.listed++
@@ -86,7 +89,7 @@ func (a *AppServices) joinedMembers(w http.ResponseWriter, r *http.Request, room
 	writeJSON(w, http.StatusOK, map[string]any{"joined": joined})
 }
 
-// profile is the entry of a member in a list.
+// profile describes one member in the list of members.
 type profile struct {
 	DisplayName string  `json:"display_name"`
 	AvatarURL   *string `json:"avatar_url"`

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// isJoined answers the question of MSC4502.
+// isJoined answers a question whether somebody is joined (MSC4502).
 func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *Registered) {
 	a.mu.Lock()
 	a.asked++
@@ -43,7 +43,8 @@ func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *
 	}
 }
 
-// joined answers for rooms that the homeserver is in.
+// joined reports whether user, or any user of server, is joined to room. It is
+// false for rooms that the homeserver own is not in.
 func (a *AppServices) joined(room, user, server, own string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,8 +66,8 @@ func (a *AppServices) joined(room, user, server, own string) bool {
 	return false
 }
 
-// newRoomID is the length of a room id since room version 12, which has no
-// domain.
+// newRoomID is the length of a room id of room version 12 or later. Such an id
+// has no domain.
 const newRoomID = 44
 
 func isRoomID(id string) bool {

@@ -6,19 +6,22 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ServerName parses a server name that a test writes down.
+// ServerName parses a server name that is written in a test, and ends the test
+// if it is invalid.
 func ServerName(t testing.TB, name string) matrix.ServerName {
 	t.Helper()
 	return parsed(t, name, matrix.ParseServerName)
 }
 
-// UserID parses a user id that a test writes down.
+// UserID parses a user id that is written in a test, and ends the test if it is
+// invalid.
 func UserID(t testing.TB, id string) matrix.UserID {
 	t.Helper()
 	return parsed(t, id, matrix.ParseUserID)
 }
 
-// RoomID parses a room id that a test writes down.
+// RoomID parses a room id that is written in a test, and ends the test if it is
+// invalid.
 func RoomID(t testing.TB, id string) matrix.RoomID {
 	t.Helper()
 	return parsed(t, id, matrix.ParseRoomID)

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Network is an internet in memory: servers at any host:port, names, and SRV
-// records. Its connections are pipes, so it works in synctest bubbles. A name
-// exists if it has a server or a record.
+// Network is an internet in memory, with servers at any host:port, names, and
+// SRV records. Its connections are pipes, so it works in synctest bubbles. A
+// name exists if a server or a record has that name.
 type Network struct {
 	CA *CA
 
@@ -25,12 +25,13 @@ type Network struct {
 	servers map[string]listener
 	silent  map[string]bool
 	mute    map[string]bool
-	open    map[string][]*pipe // the clients' ends
+	open    map[string][]*pipe // the clients' ends of open connections, by host:port
 	dials   []string
 	dns     dns
 }
 
-// NewNetwork returns an empty network. Close ends its servers.
+// NewNetwork returns an empty network. The caller must call Close, which ends
+// the network's servers.
 func NewNetwork() *Network {
 	return &Network{
 		CA:      NewCA(),
@@ -41,8 +42,9 @@ func NewNetwork() *Network {
 	}
 }
 
-// Serve starts handler at host:port, with TLS and a certificate for names
-// (none: for the host of addr). It replaces a server that is there.
+// Serve starts handler at addr, a host:port, with TLS and a certificate for
+// names. Without names, the certificate is for the host of addr. Serve replaces
+// a server that is already at addr.
 func (n *Network) Serve(addr string, handler http.Handler, names ...string) {
 	host, _, err := net.SplitHostPort(addr)
 	must(err)
@@ -52,7 +54,7 @@ func (n *Network) Serve(addr string, handler http.Handler, names ...string) {
 	n.ServeTLS(addr, handler, n.CA.Certificate(names...))
 }
 
-// ServeTLS is Serve with a given certificate.
+// ServeTLS is like Serve, with the certificate cert.
 func (n *Network) ServeTLS(addr string, handler http.Handler, cert tls.Certificate) {
 	n.Remove(addr)
 	l := listener{
@@ -72,7 +74,7 @@ func (n *Network) ServeTLS(addr string, handler http.Handler, cert tls.Certifica
 	go l.server.ServeTLS(l, "", "")
 }
 
-// Remove ends the server at addr. New connections are refused.
+// Remove ends the server at addr. After that, addr refuses connections.
 func (n *Network) Remove(addr string) {
 	n.mu.Lock()
 	l, ok := n.servers[addr]
@@ -83,22 +85,23 @@ func (n *Network) Remove(addr string) {
 	}
 }
 
-// Silence makes addr leave connection attempts unanswered.
+// Silence makes attempts to connect to addr get no answer.
 func (n *Network) Silence(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.silent[addr] = true
 }
 
-// Mute makes addr accept connections and never send anything.
+// Mute makes addr accept connections, but never send anything on them.
 func (n *Network) Mute(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.mute[addr] = true
 }
 
-// Freeze makes all open connections to addr drop what is sent from now on, as
-// if a router had forgotten them. New connections work.
+// Freeze makes all open connections to addr drop everything that is sent on
+// them from now on, as if a router had forgotten the connections. New
+// connections work.
 func (n *Network) Freeze(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -128,7 +131,7 @@ func (n *Network) Dials() []string {
 	return append([]string(nil), n.dials...)
 }
 
-// Dial connects to a server of the network.
+// Dial connects to the server at addr in the network.
 func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	n.mu.Lock()
 	n.dials = append(n.dials, addr)
@@ -165,7 +168,7 @@ func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return p, nil
 }
 
-// Resolver answers from the network's SRV records.
+// Resolver returns a resolver that answers from the network's SRV records.
 func (n *Network) Resolver() *net.Resolver {
 	return &net.Resolver{
 		PreferGo: true,
@@ -202,14 +205,14 @@ func (l listener) Close() error {
 
 func (l listener) Addr() net.Addr { return address(l.addr) }
 
-// address is a host:port as a [net.Addr].
+// address is a host:port that implements [net.Addr].
 type address string
 
 func (address) Network() string  { return "tcp" }
 func (a address) String() string { return string(a) }
 
-// pipe is a connection in memory: a [net.Pipe] with an address, whose writes do
-// not wait for the reader.
+// pipe is a connection in memory: a [net.Pipe] with an address. A write does
+// not wait until the reader reads.
 type pipe struct {
 	net.Conn
 	addr   string
@@ -255,7 +258,7 @@ func (p *pipe) Write(b []byte) (int, error) {
 	}
 }
 
-// Close drops what the peer has not read.
+// Close closes the pipe, and drops what the peer has not read.
 func (p *pipe) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -267,7 +270,8 @@ func (p *pipe) Close() error {
 	return nil
 }
 
-// SetDeadline and SetWriteDeadline do not affect what was already written.
+// SetDeadline does not affect what was already written, and neither does
+// SetWriteDeadline.
 func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
 
 func (p *pipe) SetWriteDeadline(time.Time) error { return nil }

@@ -6,16 +6,17 @@ import (
 	"time"
 )
 
-// RequireToken makes the homeserver manage delayed events only for requests
-// with an access token, as MSC4140 demands.
+// RequireToken sets whether the homeserver manages delayed events only for
+// requests with an access token, as MSC4140 demands.
 func (d *DelayedEvents) RequireToken(require bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = require
 }
 
-// mayManage checks the access token of a request about delayed events. If it is
-// not valid, mayManage answers the request. A look-up needs the owner's token.
+// mayManage checks the access token of a request about delayed events. If the
+// token is not valid, it answers the request and returns false. A look-up needs
+// the token of the event's owner.
 func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 	id, action, ok := cutDelayed(r)
 	if !ok {
@@ -25,7 +26,7 @@ func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 	service := h.registered()
 	switch {
 	case service == nil && h.hasToken(r):
-		return true // a fake without a registration knows no tokens
+		return true // a fake without a registration knows no tokens, so everybody may
 	case h.hasToken(r):
 		if user, _, ok = h.requester(w, r); !ok {
 			return false
@@ -43,7 +44,8 @@ func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 
 func (h *Homeserver) hasToken(r *http.Request) bool { return r.Header.Get("Authorization") != "" }
 
-// registered returns the application service, nil if there is none.
+// registered returns the registered application service, or nil if there is
+// none.
 func (a *AppServices) registered() *Registered {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -56,8 +58,8 @@ func (d *DelayedEvents) needsToken() bool {
 	return d.closed
 }
 
-// cutDelayed splits the path of a request about one delayed event. A look-up
-// has no action.
+// cutDelayed splits the path of a request about one delayed event into the
+// event's id and the action. For a look-up, action is "".
 func cutDelayed(r *http.Request) (id, action string, ok bool) {
 	rest, ok := strings.CutPrefix(r.URL.Path, delayedPath)
 	if !ok || rest == "" {
@@ -67,7 +69,7 @@ func cutDelayed(r *http.Request) (id, action string, ok bool) {
 	return id, action, manages && r.Method == http.MethodPost || !manages && r.Method == http.MethodGet
 }
 
-// lookUp answers the owner of an event, and 404 to all others.
+// lookUp answers the owner of an event with the event, and all others with 404.
 func (d *DelayedEvents) lookUp(w http.ResponseWriter, id, user string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

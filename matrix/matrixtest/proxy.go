@@ -10,13 +10,14 @@ import (
 	"time"
 )
 
-// synapseAnswerTime is how long Synapse waits for the header of the answer.
+// synapseAnswerTime is how long Synapse waits for the header of an application
+// service's answer.
 const synapseAnswerTime = 30 * time.Second
 
 // maxProxied bounds the bytes of a forwarded request.
 const maxProxied = 50 << 20
 
-// fromClient forwards a client's request (MSC4512).
+// fromClient forwards a client's request to the application service (MSC4512).
 func (a *AppServices) fromClient(w http.ResponseWriter, r *http.Request, service *Registered) {
 	if r.Method == http.MethodOptions {
 		w.WriteHeader(http.StatusOK)
@@ -29,8 +30,9 @@ func (a *AppServices) fromClient(w http.ResponseWriter, r *http.Request, service
 	a.passOn(w, r, service, "X-Matrix-User-Identifier", user)
 }
 
-// fromServer forwards another homeserver's request. The fake believes the name
-// in X-Fake-Origin, in place of a signature.
+// fromServer forwards another homeserver's request to the application service.
+// A real homeserver checks a signature; the fake believes the server name in
+// the header X-Fake-Origin.
 func (a *AppServices) fromServer(w http.ResponseWriter, r *http.Request, service *Registered) {
 	a.passOn(w, r, service, "X-Matrix-Origin", r.Header.Get("X-Fake-Origin"))
 }
@@ -69,7 +71,7 @@ func (a *AppServices) transport() http.RoundTripper {
 	return http.DefaultTransport
 }
 
-// fedProxyTries is how often Synapse calls a failing remote server.
+// fedProxyTries is how often Synapse calls a remote server that fails.
 const fedProxyTries = 4
 
 // fedProxy forwards a request of the application service to another homeserver.

@@ -10,7 +10,8 @@ import (
 	"net/url"
 )
 
-// ping makes the homeserver ask its application service whether it is there.
+// ping makes the homeserver call its application service, to check that it is
+// there.
 func (a *AppServices) ping(w http.ResponseWriter, r *http.Request, service *Registered) {
 	if _, isService, ok := a.requester(w, r); !ok {
 		return
@@ -30,8 +31,8 @@ func (a *AppServices) ping(w http.ResponseWriter, r *http.Request, service *Regi
 	writeJSON(w, http.StatusOK, map[string]int{"duration_ms": 1})
 }
 
-// Push sends events to the application service as one transaction, once, and
-// returns the status of its answer.
+// Push sends events to the application service as one transaction. It sends
+// them only once, and returns the status of the answer.
 func (a *AppServices) Push(ctx context.Context, events ...any) (status int, err error) {
 	a.mu.Lock()
 	service := a.service

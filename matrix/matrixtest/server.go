@@ -19,15 +19,15 @@ type Server struct {
 	*Homeserver
 	ca      *CA
 	tls     *tls.Config
-	address string // where it listens, host:port
+	address string // the host:port at which it listens
 
 	mu       sync.Mutex
 	http     *httptest.Server
-	conns    map[net.Conn]bool // all that are open
+	conns    map[net.Conn]bool // the open connections
 	accepted int
 }
 
-// Option changes how a [Server] is made.
+// Option is an option of [NewServer].
 type Option func(*options)
 
 type options struct {
@@ -40,14 +40,14 @@ type options struct {
 // and a free port.
 func Listen(address string) Option { return func(o *options) { o.listen = address } }
 
-// SignedBy makes ca sign the server's certificate, instead of a CA of its own.
+// SignedBy makes ca sign the server's certificate. Otherwise a new CA does.
 func SignedBy(ca *CA) Option { return func(o *options) { o.ca = ca } }
 
-// CertifiedFor puts names into the certificate instead of the loopback
-// addresses and "localhost".
+// CertifiedFor makes the server's certificate one for names. Otherwise it is
+// for the loopback addresses and "localhost".
 func CertifiedFor(names ...string) Option { return func(o *options) { o.names = names } }
 
-// NewServer starts a homeserver. Close stops it.
+// NewServer starts a homeserver. The caller must call Close, which stops it.
 func NewServer(opts ...Option) *Server {
 	o := options{listen: "127.0.0.1:0", names: []string{"127.0.0.1", "::1", "localhost"}}
 	for _, opt := range opts {
@@ -65,7 +65,7 @@ func NewServer(opts ...Option) *Server {
 	return s
 }
 
-// Up makes a server that is down listen again, at the same address.
+// Up makes a server that is down listen again, at the same address as before.
 func (s *Server) Up() {
 	listener, err := listen.TCP(s.address)
 	must(err)
@@ -81,8 +81,8 @@ func (s *Server) Up() {
 	s.http = h
 }
 
-// Down makes the server refuse connections and closes the existing ones, until
-// Up. It forgets nothing, and its delayed events go on.
+// Down makes the server refuse new connections and closes those that it has,
+// until Up is called. The server forgets nothing, and its delayed events go on.
 func (s *Server) Down() {
 	s.mu.Lock()
 	h := s.http
@@ -103,14 +103,14 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 	}
 }
 
-// Name returns the server's name, "127.0.0.1:PORT".
+// Name returns the server name, "127.0.0.1:PORT".
 func (s *Server) Name() matrix.ServerName {
 	name, err := matrix.ParseServerName(s.address)
 	must(err)
 	return name
 }
 
-// URL returns "https://127.0.0.1:PORT".
+// URL returns the server's URL, "https://127.0.0.1:PORT".
 func (s *Server) URL() string { return "https://" + s.address }
 
 // UserID returns the full id of a local user.
@@ -118,20 +118,22 @@ func (s *Server) UserID(localpart string) string {
 	return "@" + strings.TrimPrefix(localpart, "@") + ":" + s.Name().String()
 }
 
-// CACert returns the certificate that verifies the server's, as PEM.
+// CACert returns the certificate of the CA that signed the server's
+// certificate, as PEM.
 func (s *Server) CACert() []byte { return s.ca.PEM() }
 
-// CA returns the authority that signed the server's certificate.
+// CA returns the CA that signed the server's certificate.
 func (s *Server) CA() *CA { return s.ca }
 
-// Connections returns how many connections were accepted and how many are open.
+// Connections returns how many connections the server has accepted, and how
+// many are open.
 func (s *Server) Connections() (accepted, open int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.accepted, len(s.conns)
 }
 
-// Close stops the server and cuts its connections.
+// Close stops the server and breaks its connections.
 func (s *Server) Close() {
 	s.stop()
 	s.Down()

@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// Board is the state that the replicas guarding one SFU share. An error means
+// Board is the state that all replicas that guard one SFU share. An error means
 // that the board does not answer.
 type Board interface {
-	// TakeSweep reports whether holder is the replica that sweeps. It then stays
-	// so until d has passed since its last call.
+	// TakeSweep reports whether holder is the replica that sweeps. If so, holder
+	// stays that replica until the time d has passed since its last call.
 	TakeSweep(ctx context.Context, holder string, d time.Duration) (bool, error)
-	// SetBrake sets whether the brake holds, and Brake returns it.
+	// SetBrake sets whether the brake holds. Brake returns what was set last.
 	SetBrake(ctx context.Context, on bool) error
 	Brake(ctx context.Context) (bool, error)
 }
@@ -55,8 +55,8 @@ func (l *Local) Brake(context.Context) (bool, error) {
 	return l.brake, nil
 }
 
-// File is the [Board] of one process. A file keeps the state of the brake over
-// a restart: it exists while the brake holds.
+// File is the [Board] of one process that keeps the state of the brake over a
+// restart: a file exists while the brake holds.
 type File struct {
 	Local
 	path string
@@ -69,10 +69,10 @@ func OpenFile(path string) *File {
 	return &File{Local: Local{brake: err == nil}, path: path}
 }
 
-// SetBrake implements [Board]. Even with an error, this process uses the new
-// state.
+// SetBrake implements [Board]. If it returns an error, the file may be wrong,
+// but this process uses the new state.
 func (f *File) SetBrake(ctx context.Context, on bool) error {
-	_ = f.Local.SetBrake(ctx, on) // never fails
+	_ = f.Local.SetBrake(ctx, on) // Local.SetBrake never fails
 	if on {
 		return os.WriteFile(f.path, nil, 0o600)
 	}
@@ -82,5 +82,5 @@ func (f *File) SetBrake(ctx context.Context, on bool) error {
 	return nil
 }
 
-// boardTime bounds one call of the board.
+// boardTime bounds one call of a method of the board.
 const boardTime = time.Second

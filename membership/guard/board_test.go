@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// failing is a board that does not answer.
+// failing is a board that never answers.
 type failing struct{ guard.Local }
 
 var errBoard = errors.New("no board")
@@ -25,7 +25,8 @@ func (*failing) SetBrake(context.Context, bool) error { return errBoard }
 
 func (*failing) Brake(context.Context) (bool, error) { return false, errBoard }
 
-// TestBoardIsAway: sweeps go on, and so does the brake of this process.
+// TestBoardIsAway checks that sweeps go on while the board does not answer, and
+// that this process still uses its own brake.
 func TestBoardIsAway(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enter(alice)
@@ -42,7 +43,8 @@ func TestBoardIsAway(t *testing.T) {
 	}, func(g *guard.Guard) { g.Board = &failing{} })
 }
 
-// TestBrakeOfAnotherReplica holds here, too.
+// TestBrakeOfAnotherReplica checks that a brake that another replica has set
+// holds here, too.
 func TestBrakeOfAnotherReplica(t *testing.T) {
 	board := &guard.Local{}
 	in(t, func(w *world, g *guard.Guard) {
@@ -58,8 +60,9 @@ func TestBrakeOfAnotherReplica(t *testing.T) {
 	}, noSweeps, func(g *guard.Guard) { g.Board = board })
 }
 
-// TestBrakeAfterARestart: a brake that holds survives a restart of the service.
-// Joins and events remove nobody then, also before the first sweep has ended.
+// TestBrakeAfterARestart checks that the brake still holds after a restart of
+// the service. Joins and events then remove nobody, even before the first sweep
+// has ended.
 func TestBrakeAfterARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leaves.db.brake")
 	synctest.Test(t, func(t *testing.T) {
@@ -108,8 +111,8 @@ func TestBrakeAfterARestart(t *testing.T) {
 	})
 }
 
-// TestBrakeWithoutFile: a file that cannot be written is warned of, and the brake
-// holds all the same.
+// TestBrakeWithoutFile checks that the guard warns if the file cannot be
+// written, and that the brake holds all the same.
 func TestBrakeWithoutFile(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enterAll(crowd(30))

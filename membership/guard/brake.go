@@ -7,35 +7,37 @@ import (
 	"time"
 )
 
-// brakeOver is part of the condition for the brake. It engages when more than
-// brakeOver persons would be removed, and they are more than a third of the
+// brakeOver is part of the condition that engages the brake: more than
+// brakeOver persons would be removed, and these are more than a third of the
 // persons judged.
 const brakeOver = 20
 
-// maxDoubts is how many sweeps in a row may remove nobody because of doubt.
+// maxDoubts is how many sweeps in a row may remove nobody because too few
+// persons got an answer.
 const maxDoubts = 2
 
-// tooMany reports whether n persons of all are too many to remove at once.
+// tooMany reports whether n persons out of all are too many to remove at once.
 func tooMany(n, all int) bool { return n > brakeOver && 3*n > all }
 
 // brake is this process's view of the brake. The zero value is ready.
 type brake struct {
 	mu     sync.Mutex
-	on     bool // as the board last said
+	on     bool // whether the brake holds, as the board last said
 	since  time.Time
 	judged int       // how many persons the last sweep or count judged
 	at     time.Time // the time of that sweep or count
-	// removed are the persons who were removed, or would have been, with the time
-	// of the last removal.
+	// removed holds the persons who were removed, or would have been without the
+	// brake. The value is the time of the last removal.
 	removed map[person]time.Time
-	// doubted are the candidates of the last sweeps that removed nobody because
-	// of doubt. doubts is how many such sweeps there were in a row.
+	// doubted holds the candidates of the last sweeps that removed nobody
+	// because of doubt. doubts is the number of those sweeps, which followed
+	// each other.
 	doubted map[person]bool
 	doubts  int
 }
 
-// braked reports whether the brake holds. While the board does not answer, it
-// uses the board's last answer.
+// braked asks the board whether the brake holds. If the board does not answer,
+// it returns the board's last answer.
 func (g *Guard) braked(ctx context.Context) bool {
 	if g.Unbraked {
 		return false
@@ -55,16 +57,16 @@ func (b *brake) know(on bool, err error, now time.Time) bool {
 	return b.on
 }
 
-// holds reports whether the brake holds, as this process last knew.
+// holds reports whether the brake holds, by the board's last answer.
 func (b *brake) holds() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.on
 }
 
-// mayRemove reports whether p may be removed now. Too many removals by joins
-// and pushes engage the brake: a homeserver may lose its database while all
-// clients of a conference reconnect.
+// mayRemove reports whether p may be removed now. If too many persons are
+// removed because of joins and pushed events, it engages the brake: a
+// homeserver may lose its database while all clients of a conference reconnect.
 func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	if g.braked(ctx) {
 		return false
@@ -76,18 +78,18 @@ func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	return g.mayGoOn(ctx)
 }
 
-// countTime bounds how long counting the enforced persons may take. countAge is
-// how old their number may be.
+// countTime bounds how long it may take to count the enforced persons. countAge
+// is how old the counted number may be when it is used.
 const (
 	countTime = 2 * time.Second
 	countAge  = time.Minute
 )
 
-// mayGoOn decides whether to remove more persons when there were many removals
-// for the number of persons that this process has judged lately. That number
-// may be 0, if another replica sweeps or none does. So mayGoOn counts the
-// enforced persons on the SFU. It engages the brake if they are too few for so
-// many removals, or if the SFU does not answer.
+// mayGoOn decides whether to remove more persons. It is called when there were
+// many removals, compared to the number of persons that this process has judged
+// lately. That number may be 0, if another replica sweeps or none does. So
+// mayGoOn counts the enforced persons on the SFU. If there are too few for so
+// many removals, or if the SFU does not answer, it engages the brake.
 func (g *Guard) mayGoOn(ctx context.Context) bool {
 	g.counting.Lock()
 	defer g.counting.Unlock()
@@ -108,8 +110,8 @@ func (g *Guard) mayGoOn(ctx context.Context) bool {
 	return false
 }
 
-// count returns n, how many persons were removed within the last minute, and
-// all, how many enforced persons there are as far as known.
+// count returns two numbers: n persons were removed within the last minute, and
+// all enforced persons are known of.
 func (b *brake) count(now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,8 +119,9 @@ func (b *brake) count(now time.Time) (n, all int) {
 	return len(b.removed), b.lately(now)
 }
 
-// counted records the enforced persons. Those removed within the last minute
-// are counted too, because they may be gone already.
+// counted records which enforced persons are on the SFU. It adds the persons
+// who were removed within the last minute, because the SFU may not have them
+// any more.
 func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -132,7 +135,7 @@ func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	return len(b.removed), all
 }
 
-// lately returns judged, or 0 if it is old.
+// lately returns judged, or 0 if that number is too old to use.
 func (b *brake) lately(now time.Time) int {
 	if now.Sub(b.at) > countAge {
 		return 0
@@ -140,8 +143,8 @@ func (b *brake) lately(now time.Time) int {
 	return b.judged
 }
 
-// add records that p is removed. n is how many were removed within the last
-// minute.
+// add records that p is removed at now. n is how many persons were removed
+// within the last minute.
 func (b *brake) add(p person, now time.Time) (n, judged int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -161,7 +164,8 @@ func (b *brake) expire(now time.Time) {
 	}
 }
 
-// setBrake sets whether the brake holds, and logs a change once.
+// setBrake sets whether the brake holds. It writes one log line if that
+// changes.
 func (g *Guard) setBrake(ctx context.Context, on bool, n, judged int) {
 	before := g.braked(ctx)
 	ctx, cancel := context.WithTimeout(ctx, boardTime)
@@ -173,7 +177,7 @@ func (g *Guard) setBrake(ctx context.Context, on bool, n, judged int) {
 	g.brake.know(on, nil, time.Now())
 	switch {
 	case on && !before:
-		g.Log.Error("membership: the homeserver says that too many are not in their rooms, so nobody is removed; "+
+		g.Log.Error("membership: the homeserver says that too many participants are not in their rooms, so nobody is removed; "+
 			"was it restored, or has it lost its database? LIVEKIT_MEMBERSHIP_BRAKE=off has them removed",
 			"not_joined", n, "judged", judged)
 	case !on && before:
@@ -192,9 +196,9 @@ func (b *brake) reset() {
 // swept updates the brake with the answers of a sweep, and reports whether the
 // candidates may be removed.
 //
-// The brake disengages when the answers have recovered: most persons have one,
-// and at least two thirds of the answers are yes. An empty SFU or a silent
-// homeserver is no recovery.
+// The brake disengages when the answers have recovered: most persons got an
+// answer, and at least two thirds of the answers are yes. An empty SFU or a
+// homeserver without answers is no recovery.
 func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool {
 	now := time.Now()
 	g.brake.swept(h, now)
@@ -207,7 +211,7 @@ func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool
 		return false
 	case g.braked(ctx):
 		recovered := h.joined > 0 && 3*h.refused <= judged && 3*h.unknown <= h.persons
-		g.setBrake(ctx, !recovered, h.refused, judged) // at every sweep, because the board's record of the brake expires
+		g.setBrake(ctx, !recovered, h.refused, judged) // set at every sweep, because the board's record of the brake expires
 		return recovered
 	}
 	if n, all := g.brake.together(candidates, judged); len(candidates) > 0 && tooMany(n, all) {
@@ -224,10 +228,11 @@ func (b *brake) swept(h heard, now time.Time) {
 	b.expire(now)
 }
 
-// together returns n, how many persons are candidates, were removed within the
-// last minute, or were candidates of the last doubtful sweeps, and all, how
-// many there are. A homeserver without its database may say no about some
-// persons in one sweep and about others in the next.
+// together returns two numbers. n counts the persons who are candidates, were
+// removed within the last minute, or were candidates of the last doubtful
+// sweeps. all counts these and the judged persons. It adds them up because a
+// homeserver without its database may say no about some persons in one sweep,
+// and about others in the next.
 func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -243,8 +248,8 @@ func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 }
 
 // doubts reports whether a sweep must remove nobody because it got too few
-// answers. That is so if the brake would engage when all unanswered persons
-// were not joined. A homeserver that has just started answers like that.
+// answers: the brake would engage if none of the persons without an answer were
+// joined. A homeserver that has just started gives few answers.
 func (g *Guard) doubts(h heard, candidates []candidate) bool {
 	if !g.brake.doubt(h, candidates) {
 		return false

@@ -14,7 +14,8 @@ const (
 	lifted  = "answers have recovered"
 )
 
-// TestBrake: more than 20 persons, and more than a third.
+// TestBrake checks that the brake engages for more than 20 persons, if they are
+// more than a third of all.
 func TestBrake(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
@@ -54,9 +55,10 @@ func TestBrake(t *testing.T) {
 	}
 }
 
-// TestEmptiedAndRestored: the database is emptied with 30 participants in calls.
-// Some of them leave, others reconnect, the homeserver is silent for a while.
-// Nobody is removed. When it is restored all goes on.
+// TestEmptiedAndRestored checks that nobody is removed while the homeserver's
+// database is empty: 30 participants are in calls, some leave, others
+// reconnect, and the homeserver does not answer for some time. After the
+// database is restored, removals go on.
 func TestEmptiedAndRestored(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		all := crowd(30)
@@ -91,8 +93,9 @@ func TestEmptiedAndRestored(t *testing.T) {
 	})
 }
 
-// TestEverybodyReconnects to an SFU that has restarted, while the homeserver
-// answers no for all: the brake trips before the 21st is removed.
+// TestEverybodyReconnects checks clients that all reconnect to an SFU that has
+// restarted, while the homeserver answers no for everybody. The brake must
+// engage before the 21st is removed.
 func TestEverybodyReconnects(t *testing.T) {
 	for _, sweeps := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sweeps=%t", sweeps), func(t *testing.T) {
@@ -127,9 +130,9 @@ func TestEverybodyReconnects(t *testing.T) {
 	}
 }
 
-// TestEmptiedWithinASweep: the homeserver comes back with an empty database while
-// a sweep asks about 30 persons, so that it answers about some of them only. Nobody
-// is removed.
+// TestEmptiedWithinASweep checks that nobody is removed if the homeserver
+// answers from an empty database, and only about some of 30 persons, because it
+// comes back during a sweep.
 func TestEmptiedWithinASweep(t *testing.T) {
 	for at := 0 * time.Millisecond; at <= 600*time.Millisecond; at += 100 * time.Millisecond {
 		t.Run(at.String(), func(t *testing.T) {
@@ -152,8 +155,9 @@ func TestEmptiedWithinASweep(t *testing.T) {
 	}
 }
 
-// TestEmptiedAndSlow: the homeserver has an empty database, and answers about
-// other halves of 30 persons in each of three sweeps. Nobody is removed.
+// TestEmptiedAndSlow checks that nobody is removed if the homeserver has an
+// empty database, and answers about another half of 30 persons in each of three
+// sweeps.
 func TestEmptiedAndSlow(t *testing.T) {
 	in(t, func(w *world, _ *guard.Guard) {
 		all := crowd(30)
@@ -181,8 +185,8 @@ func TestEmptiedAndSlow(t *testing.T) {
 	})
 }
 
-// TestEmptiedLateInASweep: the homeserver loses its database when a sweep has
-// asked about most of 300 persons, who were joined. Nobody is removed.
+// TestEmptiedLateInASweep checks that nobody is removed if the homeserver loses
+// its database after it has said of most of 300 persons that they are joined.
 func TestEmptiedLateInASweep(t *testing.T) {
 	in(t, func(w *world, _ *guard.Guard) {
 		w.enterAll(crowd(300))
@@ -198,8 +202,8 @@ func TestEmptiedLateInASweep(t *testing.T) {
 	})
 }
 
-// TestUnknownForLong: while the homeserver never answers about most, those about
-// whom it answers are removed all the same.
+// TestUnknownForLong checks that persons who are not joined are removed even if
+// the homeserver never answers about most other persons.
 func TestUnknownForLong(t *testing.T) {
 	in(t, func(w *world, _ *guard.Guard) {
 		all := crowd(40)
@@ -220,8 +224,8 @@ func TestUnknownForLong(t *testing.T) {
 	})
 }
 
-// TestRemovedBefore: those who were removed a moment ago trip the brake together
-// with others, not alone.
+// TestRemovedBefore checks that persons who were removed a moment ago count for
+// the brake, together with others, but not alone.
 func TestRemovedBefore(t *testing.T) {
 	for _, others := range []int{0, 1} {
 		t.Run(fmt.Sprintf("%d others", others), func(t *testing.T) {

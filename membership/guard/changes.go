@@ -5,13 +5,15 @@ import (
 	"time"
 )
 
-// changes records about which persons an event came lately. A no to a question
-// that began before the event may be outdated. It has two generations of at
-// most maxOrders each. The zero value is ready.
+// changes records about which persons the homeserver pushed an event lately. If
+// the answer to a question is no, and the question began before the event, the
+// answer may be outdated. changes keeps two maps of at most maxOrders persons,
+// and drops the older map when the newer one is full or old. The zero value is
+// ready.
 type changes struct {
 	mu         sync.Mutex
 	young, old map[person]time.Time
-	turned     time.Time // when young was started
+	turned     time.Time // when the map young was started
 }
 
 func (c *changes) note(p person, now time.Time) {
@@ -23,7 +25,8 @@ func (c *changes) note(p person, now time.Time) {
 	c.young[p] = now
 }
 
-// after reports whether an event about p came after asked.
+// after reports whether the homeserver pushed an event about p after the time
+// asked.
 func (c *changes) after(p person, asked time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

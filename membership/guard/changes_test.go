@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// slowSFU takes a while to list participants.
+// slowSFU takes some time to list participants.
 type slowSFU struct {
 	*world
 	takes time.Duration
@@ -24,9 +24,9 @@ func (s *slowSFU) Participants(ctx context.Context, room sfu.Room) ([]sfu.Partic
 	return s.world.Participants(ctx, room)
 }
 
-// TestJoinedAgainMeanwhile: an event that came after the question says that its no
-// may be old. Whoever has joined again meanwhile is not removed by it: the event's
-// own question decides.
+// TestJoinedAgainMeanwhile checks a person who joins the room again after the
+// question was asked. The answer no may then be old, so it must not remove the
+// person: the guard asks a new question because of the event.
 func TestJoinedAgainMeanwhile(t *testing.T) {
 	for _, by := range []string{"push", "sweep"} {
 		t.Run(by, func(t *testing.T) {
@@ -35,7 +35,7 @@ func TestJoinedAgainMeanwhile(t *testing.T) {
 				w.setJoined(alice, true)
 				w.report(g, w.enter(alice))
 				synctest.Wait()
-				time.Sleep(10 * time.Second) // behind the first sweep
+				time.Sleep(10 * time.Second) // until the first sweep has ended
 				w.setJoined(alice, false)
 				w.change(func() { slow.takes, w.asked = 2*time.Second, nil })
 				questions := 2

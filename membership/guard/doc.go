@@ -1,5 +1,5 @@
-// Package guard ends the sessions of those on the SFU who are not in the Matrix
-// room, and of nobody else.
+// Package guard ends sessions on the SFU if their participants are not in the
+// Matrix room. It ends no other sessions.
 //
 // Two rules are equally strict. A person who is not joined is removed: within a
 // second of an event that says so, or within two sweeps. A person who is joined

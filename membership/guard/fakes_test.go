@@ -20,7 +20,7 @@ func (w *world) arrive(op string, room sfu.Room) error {
 	return nil
 }
 
-// ListRooms is an [guard.SFU]'s, as are the next three.
+// ListRooms implements [guard.SFU], as do the next three methods.
 func (w *world) ListRooms(context.Context) (all []sfu.Room, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,8 +75,8 @@ func (w *world) Reachable(_ context.Context, room sfu.Room, identity sfu.Identit
 	return ok && !w.dead[p.Session], nil
 }
 
-// IsJoinedNow is a [guard.Members]', as is Forget. The answer is what is true
-// when the question arrives.
+// IsJoinedNow implements [guard.Members], as does Forget. The answer is what is
+// true when the question arrives.
 func (w *world) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	w.mu.Lock()
 	p := person{room, user}
@@ -98,14 +98,14 @@ func (w *world) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix
 	}
 }
 
-// byRoom has a guard ask for lists of the members of rooms.
+// byRoom makes a guard ask for the member lists of rooms.
 func (w *world) byRoom(g *guard.Guard) {
 	l := membership.NewLookup(membership.NewRooms(w))
 	g.Members, g.Rooms = l, l
 }
 
-// EachJoined is a [membership.Roll]'s. The list is what is true when the question
-// arrives; a bad one breaks off.
+// EachJoined implements [membership.Roll]. The list is what is true when the
+// question arrives. The list of the slow room comes only after a minute.
 func (w *world) EachJoined(ctx context.Context, room matrix.RoomID, see func(string)) error {
 	w.mu.Lock()
 	w.lists++

@@ -17,61 +17,65 @@ import (
 type SFU interface {
 	ListRooms(ctx context.Context) ([]sfu.Room, error)
 	Participants(ctx context.Context, room sfu.Room) ([]sfu.Participant, error)
-	// Remove ends the session that identity has in room when the call reaches the
-	// SFU.
+	// Remove ends the session that identity has in room at the time when the
+	// call reaches the SFU.
 	Remove(ctx context.Context, room sfu.Room, identity sfu.Identity) error
-	// Reachable reports whether a node of the SFU holds that session.
+	// Reachable reports whether a node of the SFU holds the session of identity.
 	Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error)
 }
 
-// Members says who is joined. An error means that this is unknown.
+// Members says who is joined. An error means that it does not know.
 type Members interface {
-	// IsJoinedNow asks a question that begins after the call.
+	// IsJoinedNow asks the homeserver whether user is joined to room. The
+	// question begins after the call.
 	IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
 	// Forget drops the cached answer about user in room.
 	Forget(room matrix.RoomID, user matrix.UserID)
 }
 
 // RoomMembers says which of several users are joined to a room. An error means
-// that this is unknown.
+// that it does not know.
 type RoomMembers interface {
-	// AreJoinedNow asks one question that begins after the call. Its answers are
-	// in the order of users.
+	// AreJoinedNow asks the homeserver one question about all users. The
+	// question begins after the call. The answers are in the order of users.
 	AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error)
 }
 
-// Opener opens tickets, and returns the place to which each ticket belongs.
+// Opener opens tickets. It also returns the place on the SFU to which a ticket
+// belongs.
 type Opener interface {
 	Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, error)
 }
 
 // Guard guards one SFU. Its fields must not change after the first use. They
-// are required, unless their comment says otherwise.
+// are required unless their comments say otherwise.
 type Guard struct {
 	SFU     SFU
 	Members Members
-	// Rooms is asked by sweeps if one question can answer for a whole room; nil
-	// if there is one question for each person.
+	// Rooms, if set, answers sweeps: one question about a whole room. If it is
+	// nil, sweeps ask one question for each person.
 	Rooms   RoomMembers
 	Tickets Opener
-	// Issuer identifies the tickets of this service.
+	// Issuer is what identifies the tickets of this service.
 	Issuer ticket.Issuer
-	// Board is the state that the replicas share.
+	// Board is the state that all replicas share.
 	Board Board
-	// Holder identifies this process among the replicas.
+	// Holder is the name of this process among the replicas.
 	Holder string
 	// Shared says that webhooks and events may reach other replicas instead of
-	// this one.
+	// this process.
 	Shared bool
 	// Interval is the time between two sweeps. 0 means no sweeps.
 	Interval time.Duration
-	// Pushed reports whether the homeserver pushes events to this service. Then a
-	// sweep every ten minutes is enough. nil means that it does not.
+	// Pushed reports whether the homeserver pushes events to this service. If
+	// so, a sweep every ten minutes is enough. nil means that the homeserver
+	// does not.
 	Pushed func() bool
-	// Unbraked lets the guard remove any number of people at once, as the
-	// operator has set.
+	// Unbraked switches the brake off: the guard may then remove any number of
+	// persons at once. The operator sets it.
 	Unbraked bool
-	// Jitter returns a time near d. nil means a random one, within a tenth.
+	// Jitter returns a random time near d. nil means one that differs from d by
+	// at most a tenth.
 	Jitter func(d time.Duration) time.Duration
 	// Metrics counts the questions and removals.
 	Metrics metrics.Metrics
@@ -80,8 +84,8 @@ type Guard struct {
 	once    sync.Once
 	orders  *orders
 	rooms   index
-	listing sync.Mutex // held while all rooms are listed for several callers
-	// counting is held while the enforced persons are counted.
+	listing sync.Mutex // held while a caller lists all rooms; others wait for that list
+	// counting is held while a caller counts the enforced persons.
 	counting sync.Mutex
 	pace     pacer
 	kept     refusals
@@ -91,16 +95,17 @@ type Guard struct {
 }
 
 const (
-	// maxOrders bounds the persons who wait for a question because of a join or
-	// an event, about 200 bytes each.
+	// maxOrders bounds how many persons may wait for a question because of a
+	// join or an event. Each takes about 200 bytes.
 	maxOrders = 4096
-	// workers bounds the orders that are processed at once.
+	// workers is how many orders are processed at once.
 	workers = 32
-	// askTime bounds a question, sfuTime a call of the SFU.
+	// askTime bounds a question to the homeserver, sfuTime a call of the SFU.
 	askTime = 5 * time.Second
 	sfuTime = 5 * time.Second
-	// maxAge is how old an answer may be when it removes somebody: a no that was
-	// kept, and the time to find the session.
+	// maxAge is how old an answer may be when the guard removes somebody because
+	// of it. It allows for a no that was kept (keepNo), and for the time to find
+	// the session.
 	maxAge = 6 * time.Second
 )
 
@@ -111,7 +116,7 @@ func (g *Guard) init() {
 	})
 }
 
-// Run guards until ctx ends.
+// Run guards the SFU until ctx ends.
 func (g *Guard) Run(ctx context.Context) {
 	g.init()
 	var running sync.WaitGroup

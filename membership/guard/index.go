@@ -10,33 +10,34 @@ import (
 )
 
 const (
-	// maxRooms bounds the Matrix rooms in the index. maxCalls bounds the LiveKit
-	// rooms of each, 300 bytes for a call.
+	// maxRooms bounds how many Matrix rooms the index holds. maxCalls bounds the
+	// LiveKit rooms of each Matrix room, which take 300 bytes each.
 	maxRooms = 20_000
 	maxCalls = 16
 )
 
-// index records in which LiveKit rooms the enforced persons of a Matrix room
-// are, from reports and sweeps. It also records which LiveKit rooms exist, from
-// the last list. The zero value is ready.
+// index records in which LiveKit rooms the enforced persons of each Matrix room
+// are. It learns that from reports and sweeps. It also records the LiveKit
+// rooms of the last list. The zero value is ready.
 type index struct {
 	mu    sync.Mutex
 	calls map[matrix.RoomID]map[sfu.Room]sight
 	live  map[sfu.Room]bool
-	asked time.Time // when the list live was requested
-	// before is when the last sweep that looked into all rooms began.
+	asked time.Time // when the list of rooms in live was requested
+	// before is the time at which the last complete sweep began: one that looked
+	// into all rooms.
 	before time.Time
 }
 
-// sight is what is known of a call.
+// sight is what the index knows of a LiveKit room.
 type sight struct {
-	seen  time.Time // when a person was last seen there
-	since time.Time // when the latest known session began, by the SFU's clock
+	seen  time.Time // when an enforced person was last seen in the room
+	since time.Time // when the latest known session in the room began, by the SFU's clock
 }
 
-// saw records an enforced session. known reports whether its call was known,
-// with a session that began no earlier. kept reports whether the index had room
-// for it. If not, sweeps find it.
+// saw records an enforced session. known reports whether the index knew of its
+// LiveKit room, and of a session in it that began no earlier. kept reports
+// whether the index had space for the room. If not, sweeps find the session.
 func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -63,8 +64,8 @@ func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	return known && !newer, true
 }
 
-// empty records that a list requested at asked shows no enforced session in a
-// LiveKit room of room.
+// empty records that a LiveKit room has no enforced session of the Matrix room
+// room. A list of its participants, requested at asked, showed that.
 func (i *index) empty(room matrix.RoomID, call sfu.Room, asked time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -80,8 +81,8 @@ func (i *index) drop(room matrix.RoomID, call sfu.Room) {
 	}
 }
 
-// swept removes the rooms in which two sweeps have seen nobody. The last of
-// them began at began and looked into all rooms.
+// swept drops the LiveKit rooms in which two complete sweeps have seen nobody.
+// The last of these sweeps began at began.
 func (i *index) swept(began time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -96,7 +97,8 @@ func (i *index) swept(began time.Time) {
 	}
 }
 
-// listed records which LiveKit rooms exist.
+// listed records rooms, the names of all LiveKit rooms. The list was requested
+// at asked.
 func (i *index) listed(rooms []sfu.Room, asked time.Time) {
 	live := make(map[sfu.Room]bool, len(rooms))
 	for _, room := range rooms {
@@ -122,7 +124,7 @@ func (i *index) of(room matrix.RoomID) []sfu.Room {
 	return calls
 }
 
-// stale reports whether the list of rooms is older than age.
+// stale reports whether the list of LiveKit rooms is older than age.
 func (i *index) stale(age time.Duration, now time.Time) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()

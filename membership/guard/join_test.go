@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// report has the guard hear of a session, and waits until nothing goes on.
+// report tells the guard of a session, and waits until the guard has nothing
+// more to do.
 func report(t testing.TB, g *guard.Guard, e sfu.Event) {
 	t.Helper()
 	if err := g.Report(t.Context(), e); err != nil {
@@ -49,7 +50,8 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// TestLetBe: who has no ticket of ours that says joined is never asked about.
+// TestLetBe checks that the guard never asks about a session without a valid
+// ticket that says that its bearer was joined.
 func TestLetBe(t *testing.T) {
 	place := ticket.Place{Room: alice.call(), Identity: alice.identity()}
 	other := ticket.NewSealer([]sfu.Key{{ID: "other"}})
@@ -80,7 +82,7 @@ func TestLetBe(t *testing.T) {
 			in(t, func(w *world, g *guard.Guard) {
 				report(t, g, w.enterWith(place.Room, place.Identity, alice, tt.ticket(w), tt.machine))
 				g.Changed(alice.room, alice.user)
-				time.Sleep(2 * time.Minute) // sweeps
+				time.Sleep(2 * time.Minute) // during this, the guard sweeps
 				w.wantOn(alice, true)
 				w.wantAsked(0)
 				if s := g.Status(); s.Foreign+s.Unsealed != 1 || s.Persons != 0 {
@@ -102,7 +104,8 @@ func TestOtherReports(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestJoinRemovesEarlierSessions: of the person alone, and no later one.
+// TestJoinRemovesEarlierSessions checks that a join removes earlier sessions of
+// the person, but no later ones, and none of other persons.
 func TestJoinRemovesEarlierSessions(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		bob := person{alice.room, personOf("!x", "@bob:example.org").user}
@@ -123,8 +126,8 @@ func TestJoinRemovesEarlierSessions(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestLateReport: the session of an old report is gone, and the one that took
-// its place has a report of its own.
+// TestLateReport checks an old report: its session has ended, and the session
+// that took its place is left to its own report.
 func TestLateReport(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		old := w.enter(alice)
@@ -137,8 +140,9 @@ func TestLateReport(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestComingBack: after three removals within a minute, a no holds for 5 s. A
-// token that was issued since is asked about, and so is who an event is about.
+// TestComingBack checks that after three removals within a minute, the answer
+// no counts for 5 s. The guard asks again for a token that was issued since,
+// and for a person about whom an event came.
 func TestComingBack(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		old := w.sealer.Seal(w.ticketOf(alice), ticket.Place{Room: alice.call(), Identity: alice.identity()})
@@ -159,7 +163,7 @@ func TestComingBack(t *testing.T) {
 		again()
 		w.wantAsked(4)
 		w.setJoined(alice, true)
-		report(t, g, w.enter(alice)) // by a token that was issued after the no
+		report(t, g, w.enter(alice)) // with a token that was issued after the answer no
 		w.wantOn(alice, true)
 		w.wantAsked(5)
 		w.setJoined(alice, false)
@@ -172,8 +176,8 @@ func TestComingBack(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestOneQuestionAtATime: reports of a person while a question is under way make
-// one more.
+// TestOneQuestionAtATime checks that reports of a person while a question about
+// the person runs lead to only one more question.
 func TestOneQuestionAtATime(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.takes = time.Second
@@ -192,7 +196,8 @@ func TestOneQuestionAtATime(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestTooManyOrders: what there is no room for is left to the sweep.
+// TestTooManyOrders checks that persons who do not fit into the queue are left
+// to the sweep.
 func TestTooManyOrders(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.takes = time.Hour
@@ -228,7 +233,8 @@ func TestRemovalFails(t *testing.T) {
 	})
 }
 
-// TestRemovalIsLogged with who, where, why and how long they had been there.
+// TestRemovalIsLogged checks that the log says who was removed from where, why,
+// and how long their session lasted.
 func TestRemovalIsLogged(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		e := w.enter(alice)

@@ -7,19 +7,22 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// order says why the guard must ask about a person, and which sessions to end
-// if the answer is no.
+// order says why the guard must ask about a person, and which sessions it must
+// end if the answer is no.
 type order struct {
 	person
-	// joined are the last sessions that began, by LiveKit room.
+	// joined holds the sessions that the SFU reported: the last one in each
+	// LiveKit room.
 	joined map[sfu.Room]sfu.Participant
-	// issued is when the newest of their tickets was issued, in whole seconds.
+	// issued is when the newest ticket of these sessions was issued, in whole
+	// seconds.
 	issued time.Time
-	// changed: the homeserver has pushed an event.
+	// changed says that the homeserver has pushed an event about the person.
 	changed bool
 }
 
-// join adds a session that has begun. It reports whether there was room for it.
+// join adds a session that the SFU reported. It returns false if there was no
+// space for it.
 func (o *order) join(s session) bool {
 	last, ok := o.joined[s.at]
 	if !ok && len(o.joined) >= maxCalls {
@@ -34,28 +37,29 @@ func (o *order) join(s session) bool {
 	return true
 }
 
-// orders are the persons to ask about, each once, in the order of their first
-// reason. While a question about a person runs, new reasons wait until it has
-// ended, so that the next question begins after them.
+// orders is a queue of the persons to ask about. A person is in it at most
+// once, in the order of the first reason. While a question about a person runs,
+// new reasons wait until the question has ended, so that the next question
+// begins after them.
 type orders struct {
 	mu      sync.Mutex
 	waiting map[person]*order
 	queue   []person // the persons to ask about, in order
 	busy    map[person]bool
-	ready   chan struct{} // one value for each person in queue
+	ready   chan struct{} // holds one value for each person in queue
 }
 
 func newOrders() *orders {
 	return &orders{
 		waiting: map[person]*order{}, busy: map[person]bool{},
-		// A person is in the queue at most once, and not while a question about
-		// them runs.
+		// A person is in queue at most once, and is not in it while a question
+		// about them runs. So ready never blocks.
 		ready: make(chan struct{}, maxOrders),
 	}
 }
 
-// put adds a reason to the person's order. It reports whether there was room
-// for it.
+// put adds a reason to the person's order. It returns false if there was no
+// space for the reason.
 func (o *orders) put(p person, add func(*order) bool) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -78,8 +82,8 @@ func (o *orders) lineUp(p person) {
 	o.ready <- struct{}{}
 }
 
-// take returns the next order. A value must have been read from ready before.
-// The caller calls done after it has processed the order.
+// take removes the next order from the queue. The caller must have read a value
+// from ready before, and must call done when it has processed the order.
 func (o *orders) take() *order {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// pushedInterval is the time between sweeps while the homeserver pushes
+	// pushedInterval is the time between two sweeps while the homeserver pushes
 	// events.
 	pushedInterval = 10 * time.Minute
-	// brakedInterval is how often to check whether answers have recovered while
-	// the brake holds, even if sweeps are rarer otherwise.
+	// brakedInterval is the longest time between two sweeps while the brake
+	// holds, so that the guard notices when the answers have recovered.
 	brakedInterval = 30 * time.Second
-	// looks is how often per interval, or per 30 s if that is shorter, this
-	// process checks whether it must sweep: the replica that sweeps may have
-	// ended, or the brake may hold.
+	// looks is how often this process checks whether it must sweep, in each
+	// interval, or in each 30 s if the interval is longer. It may have to sweep
+	// because the replica that sweeps has ended, or because the brake holds.
 	looks = 6
-	// firstSweep is the time from the start to the first possible sweep.
+	// firstSweep is the time from the start to the first sweep, at the earliest.
 	firstSweep = time.Second
 )
 
@@ -40,12 +40,13 @@ func (g *Guard) patrol(ctx context.Context) {
 	}
 }
 
-// after waits until the next sweep is due. The last one began at began. The
-// next one may become due earlier while after waits.
+// after waits until the next sweep is due, and returns the time then. The last
+// sweep began at began. The next sweep may become due earlier while after
+// waits.
 func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	share := float64(g.jittered(time.Second)) / float64(time.Second)
 	for {
-		g.braked(ctx) // another replica may have set the brake
+		g.braked(ctx) // another replica may have set the brake, so ask the board
 		next := began.Add(time.Duration(float64(g.interval()) * share))
 		wait := min(time.Until(next), g.tick())
 		if wait <= 0 || !timing.Sleep(ctx, wait) {
@@ -54,9 +55,10 @@ func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	}
 }
 
-// due reports whether this process must sweep. If sweeps are off, it only
-// sweeps to check whether the brake may disengage. A replica that never sweeps
-// learns the state of the brake here, too.
+// due reports whether this process must sweep. If sweeps are off, it must only
+// sweep while the brake holds, to find out whether the brake may disengage. due
+// also asks the board about the brake, because a replica that never sweeps
+// would not learn of it otherwise.
 func (g *Guard) due(ctx context.Context) bool {
 	if braked := g.braked(ctx); g.Interval == 0 && !braked {
 		return false
@@ -67,8 +69,8 @@ func (g *Guard) due(ctx context.Context) bool {
 }
 
 // lease reports whether this process is the replica that sweeps. While the
-// board does not answer, every process sweeps. That is safe, because every
-// removal is checked.
+// board does not answer, every process sweeps. That is safe, because each
+// removal is checked separately.
 func (g *Guard) lease(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, boardTime)
 	defer cancel()
@@ -76,7 +78,8 @@ func (g *Guard) lease(ctx context.Context) bool {
 	return mine || err != nil
 }
 
-// shortest is the time between two sweeps while nothing makes it longer.
+// shortest returns the time between two sweeps as configured, before any reason
+// makes it longer.
 func (g *Guard) shortest() time.Duration {
 	if g.Interval == 0 {
 		return brakedInterval
@@ -84,7 +87,7 @@ func (g *Guard) shortest() time.Duration {
 	return g.Interval
 }
 
-// tick is the time between two checks whether a sweep is due.
+// tick returns the time between two checks whether a sweep is due.
 func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) / looks }
 
 // interval returns the current time between two sweeps: Interval, which is 30 s
@@ -94,8 +97,8 @@ func (g *Guard) interval() time.Duration {
 	if g.brake.holds() && !g.Unbraked {
 		return min(g.shortest(), brakedInterval)
 	}
-	// If reports and events may reach any replica, none knows whether the others
-	// have lost some.
+	// If webhooks and events may reach any replica, no replica knows whether
+	// another one has lost some.
 	if g.Pushed != nil && !g.Shared && g.Pushed() && g.counts.settled() {
 		return max(g.shortest(), pushedInterval)
 	}

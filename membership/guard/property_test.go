@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// model is a random history of a world with two replicas.
+// model is a random history of a world that has one or two replicas.
 type model struct {
 	*world
 	random *rand.Rand
@@ -24,32 +24,32 @@ type model struct {
 	starts int
 	// lists says that the homeserver lists the members of rooms.
 	lists bool
-	// alone says that one process hears all that is told, and that the homeserver
-	// pushes, so that sweeps may be seldom.
+	// alone says that one process gets all reports and events, and that the
+	// homeserver pushes events, so that sweeps may be rare.
 	alone bool
 
-	// told is when an event of each person was last pushed.
+	// told holds when an event about each person was last pushed.
 	told map[person]time.Time
-	// since is when each person last changed between joined and not joined.
+	// since holds when each person last joined or left.
 	since map[person]time.Time
-	// fit is since when both sides have answered without a break.
+	// fit is since when both the SFU and the homeserver have answered all calls.
 	fit    time.Time
-	events []sfu.Event // reports, also those that were lost
+	events []sfu.Event // the reports so far, including those that were lost
 }
 
 const (
-	// tolerated is how long a membership may have been given back, and its
-	// bearer be removed all the same: the age of a no.
+	// tolerated is how long after a person has joined again they may still be
+	// removed, because an answer no may be that old.
 	tolerated = 6 * time.Second
-	// onItsWay is the same, where the event of it has come: the time of a removal
-	// that has begun.
+	// onItsWay is the same time if an event has told of the join: a removal may
+	// already be in progress.
 	onItsWay = time.Second
-	// skew is how far the clocks of LiveKit and of replicas may be off.
+	// skew is how much the clocks of LiveKit and of the replicas may differ.
 	skew = 25 * time.Second
 )
 
-// longest is two sweeps and what they take: 30 s and a tenth each, 10 min with
-// pushes.
+// longest returns the longest time of two sweeps, including the time that they
+// take: 30 s and a tenth each, or 10 min with pushes.
 func (m *model) longest() time.Duration {
 	if m.alone {
 		return 2*11*time.Minute + 10*time.Second
@@ -57,10 +57,11 @@ func (m *model) longest() time.Duration {
 	return 2*33*time.Second + 10*time.Second
 }
 
-// TestProperty: nobody who is joined is ever removed. Nobody who is not stays for
-// longer than two sweeps while answers come. Both hold where each person is asked
-// about, and where an account asks for the members of rooms; for replicas, and for
-// one process with pushes; and whatever the clocks say.
+// TestProperty checks two properties in random histories. A person who is
+// joined is never removed. A person who is not joined stays for at most two
+// sweeps while answers come. Both must hold for questions about persons and
+// about rooms, for replicas and for one process with pushes, and for all
+// clocks.
 func TestProperty(t *testing.T) {
 	seeds := 10
 	if testing.Short() {
@@ -110,7 +111,7 @@ func (m *model) live(t *testing.T) {
 	time.Sleep(longestList)
 }
 
-// start starts a replica.
+// start starts one more replica.
 func (m *model) start(t *testing.T) {
 	g := m.world.guard()
 	m.starts++
@@ -128,14 +129,14 @@ func (m *model) anyone() person { return m.people[m.random.IntN(len(m.people))] 
 
 func (m *model) anyGuard() *guard.Guard { return m.guards[m.random.IntN(len(m.guards))] }
 
-// step lets one thing happen.
+// step does one random thing.
 func (m *model) step(t *testing.T) {
 	switch p := m.anyone(); m.random.IntN(22) {
 	case 0, 1, 2, 3:
 		m.become(p, true)
 	case 4, 5:
 		m.become(p, false)
-	case 6, 7, 8, 9, 10, 11: // they got a token while they were joined
+	case 6, 7, 8, 9, 10, 11: // the person got a token while they were joined
 		e := m.enter(p)
 		m.events = append(m.events, e)
 		if m.random.IntN(3) > 0 {
@@ -145,11 +146,11 @@ func (m *model) step(t *testing.T) {
 		m.events = append(m.events, m.beside(p, "screen"))
 	case 13:
 		m.leave(p.call(), p.identity())
-	case 14: // an old report once more
+	case 14: // repeat an old report
 		if len(m.events) > 0 {
 			m.tell(t, m.events[m.random.IntN(len(m.events))])
 		}
-	case 15: // an old event once more
+	case 15: // repeat an old event
 		m.anyGuard().Changed(p.room, p.user)
 	case 16:
 		m.outage(func(down bool) { m.silent = down })
@@ -178,7 +179,8 @@ func (m *model) step(t *testing.T) {
 	}
 }
 
-// setClocks sets the clock of LiveKit, and that of whoever issues tokens.
+// setClocks sets LiveKit's clock and the clock of the replica that issues
+// tokens.
 func (m *model) setClocks() {
 	m.change(func() {
 		m.ahead = time.Duration(m.random.Int64N(int64(2*skew))) - skew
@@ -186,14 +188,14 @@ func (m *model) setClocks() {
 	})
 }
 
-// unsee has the account leave a room for a while.
+// unsee makes the account leave a room for some time.
 func (m *model) unsee(room matrix.RoomID) {
 	if m.lists {
 		m.outage(func(down bool) { m.unseen[room] = down })
 	}
 }
 
-// become has p join the Matrix room or leave it; most events are pushed.
+// become makes p join or leave the Matrix room. Most such events are pushed.
 func (m *model) become(p person, joined bool) {
 	m.change(func() {
 		if m.joined[p] != joined {
@@ -212,7 +214,7 @@ func (m *model) tell(t *testing.T, e sfu.Event) {
 	}
 }
 
-// outage has one side fail for up to two minutes.
+// outage makes the SFU or the homeserver fail for up to two minutes.
 func (m *model) outage(set func(down bool)) {
 	m.change(func() { set(true) })
 	time.Sleep(time.Duration(m.random.Int64N(int64(2 * time.Minute))))
@@ -220,7 +222,7 @@ func (m *model) outage(set func(down bool)) {
 	m.change(func() { set(false); m.fit = time.Now() })
 }
 
-// check judges what was removed since, and who is on.
+// check checks the removals since the last check, and who is on the SFU.
 func (m *model) check() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// inCall runs test with alice in a call, of which the guard has heard.
+// inCall calls test with alice in a call that was reported to the guard.
 func inCall(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*guard.Guard)) {
 	t.Helper()
 	in(t, func(w *world, g *guard.Guard) {
@@ -47,8 +47,9 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// TestPushOfOthers: an event of a room without a call costs no call of anybody;
-// one of somebody who is not in the call asks about nobody.
+// TestPushOfOthers checks that an event of a room without a call leads to no
+// call of the SFU, and that an event about a person who is not in the call
+// leads to no question.
 func TestPushOfOthers(t *testing.T) {
 	inCall(t, func(w *world, g *guard.Guard) {
 		quiet := personOf("!quiet", "@alice:example.org")
@@ -65,7 +66,8 @@ func TestPushOfOthers(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestPushAfterTheCall: a call that has ended costs one look more.
+// TestPushAfterTheCall checks that an event after the end of a call leads to
+// only one more call of the SFU.
 func TestPushAfterTheCall(t *testing.T) {
 	inCall(t, func(w *world, g *guard.Guard) {
 		w.leave(alice.call(), alice.identity())
@@ -81,8 +83,8 @@ func TestPushAfterTheCall(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestPushEndsWhatBeganBefore: a session that began after the question has its
-// own report.
+// TestPushEndsWhatBeganBefore checks that a session that began after the
+// question is left to its own report.
 func TestPushEndsWhatBeganBefore(t *testing.T) {
 	inCall(t, func(w *world, g *guard.Guard) {
 		w.takes = time.Second
@@ -96,13 +98,13 @@ func TestPushEndsWhatBeganBefore(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestPushOfCallThatWasNotReported: after a sweep the call of a room is known by
-// its name, where replicas share the reports also before.
+// TestPushOfCallThatWasNotReported checks that an event finds a call that was
+// not reported: after a sweep, or at once if replicas share the reports.
 func TestPushOfCallThatWasNotReported(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.setJoined(alice, true)
 		w.enter(alice)
-		time.Sleep(10 * time.Second) // a sweep
+		time.Sleep(10 * time.Second) // during this, the guard sweeps
 		w.setJoined(alice, false)
 		g.Changed(alice.room, alice.user)
 		synctest.Wait()
@@ -116,7 +118,8 @@ func TestPushOfCallThatWasNotReported(t *testing.T) {
 	}, noSweeps, func(g *guard.Guard) { g.Shared = true })
 }
 
-// TestSharedRoomsAreListedOnceASecond, however many events come.
+// TestSharedRoomsAreListedOnceASecond checks that the rooms are listed only
+// once a second, however many events come.
 func TestSharedRoomsAreListedOnceASecond(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		for range 30 {
@@ -133,8 +136,8 @@ func TestSharedRoomsAreListedOnceASecond(t *testing.T) {
 	}, noSweeps, func(g *guard.Guard) { g.Shared = true })
 }
 
-// TestPushedSweeps: while events are pushed there is a sweep every 10 min, but
-// what was not told is asked for in the next one, after 30 s.
+// TestPushedSweeps checks that the guard sweeps every 10 min while events are
+// pushed. After something was lost, the next sweep comes after 30 s.
 func TestPushedSweeps(t *testing.T) {
 	var pushed atomic.Bool
 	pushed.Store(true)
@@ -148,7 +151,7 @@ func TestPushedSweeps(t *testing.T) {
 			defer w.mu.Unlock()
 			return w.calls["ListRooms"]
 		}
-		time.Sleep(10 * time.Second) // the first
+		time.Sleep(10 * time.Second) // during this, the first sweep runs
 		if n := sweeps(9 * time.Minute); n != 0 {
 			t.Errorf("%d sweeps within 9 min, want none", n)
 		}

@@ -13,8 +13,8 @@ import (
 )
 
 // question is one question to the homeserver: whether some users are joined to
-// a room. Before it is asked, at is the earliest time for it; afterwards, at is
-// when it was asked.
+// a room. Until it is asked, at is the earliest time at which to ask it. After
+// that, at is the time at which it was asked.
 type question struct {
 	room  matrix.RoomID
 	users []matrix.UserID
@@ -29,7 +29,7 @@ func (q question) persons() (all []person) {
 	return all
 }
 
-// again returns the second questions about those who were refused.
+// again returns a second question for each of refused.
 func again(refused []question) []question {
 	for i := range refused {
 		refused[i].at = refused[i].at.Add(apart)
@@ -37,10 +37,10 @@ func again(refused []question) []question {
 	return refused
 }
 
-// questions returns the questions about persons: one for each room, or one for
-// each person.
+// questions returns the questions about persons. If Rooms is set, that is one
+// question for each room, else one for each person.
 func (g *Guard) questions(persons []person) (all []question) {
-	at := map[matrix.RoomID]int{} // the index of a room's question in all
+	at := map[matrix.RoomID]int{} // where the question about a room is in all
 	for _, p := range persons {
 		if i, known := at[p.room]; known && g.Rooms != nil {
 			all[i].users = append(all[i].users, p.user)
@@ -52,8 +52,8 @@ func (g *Guard) questions(persons []person) (all []question) {
 	return all
 }
 
-// chunks splits list into parts of at least chunk persons. It does not split a
-// room.
+// chunks splits list into parts of at least chunk persons each. A question, and
+// so a room, is never split.
 func chunks(list []question) iter.Seq[[]question] {
 	return func(yield func([]question) bool) {
 		begin, persons := 0, 0
@@ -70,20 +70,20 @@ func chunks(list []question) iter.Seq[[]question] {
 	}
 }
 
-// answers are the answers to some questions: how many persons are joined, how
-// many are in rooms that the account cannot see, and the refused persons (those
-// who are not joined), in the order of the questions.
+// answers are the answers to some questions. They hold how many persons are
+// joined, how many are in rooms that the account cannot see, and the refused
+// persons, who are not joined, in the order of the questions.
 type answers struct {
 	joined, unseen int
 	refused        []question
-	// silent says that the homeserver does not answer: several questions about
-	// many persons got no answer of any kind.
+	// silent says that the homeserver does not answer: none of several
+	// questions, about many persons together, got an answer.
 	silent bool
 }
 
-// askEach asks some questions, at the rate of sweeps.
+// askEach asks questions one after another, no faster than sweeps may ask.
 func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
-	unanswered, heard := 0, 0 // counts of persons and of questions
+	unanswered, heard := 0, 0 // unanswered counts persons, heard counts questions
 	var mu sync.Mutex
 	each(ctx, questions, func(q question) {
 		timing.Sleep(ctx, time.Until(q.at))
@@ -108,7 +108,7 @@ func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 	return a
 }
 
-// take records the answer to a question.
+// take records joined, the answer to q.
 func (a *answers) take(q question, joined []bool) {
 	var refused []matrix.UserID
 	for i, is := range joined {
@@ -123,7 +123,7 @@ func (a *answers) take(q question, joined []bool) {
 	}
 }
 
-// askAbout asks one question. joined is nil if there is no answer.
+// askAbout asks the question q. joined is nil if there is no answer.
 func (g *Guard) askAbout(ctx context.Context, q question) (joined []bool, err error) {
 	if g.Rooms == nil {
 		is, err := g.ask(ctx, person{q.room, q.users[0]})
@@ -145,7 +145,7 @@ func (g *Guard) askAbout(ctx context.Context, q question) (joined []bool, err er
 	return joined, nil
 }
 
-// ask asks whether p is joined.
+// ask asks the homeserver whether p is joined.
 func (g *Guard) ask(ctx context.Context, p person) (joined bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

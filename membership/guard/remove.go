@@ -8,10 +8,10 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// Reason is what caused a removal.
+// Reason is the kind of event that caused a removal.
 type Reason string
 
-// The reasons.
+// The kinds of events that cause removals.
 const (
 	ByJoin  Reason = "join"
 	ByPush  Reason = "push"
@@ -31,7 +31,7 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 		g.counts.brakeHeld()
 		return
 	}
-	if time.Since(asked) > maxAge { // the answer took too long
+	if time.Since(asked) > maxAge { // the homeserver took too long to answer
 		g.counts.unsettle()
 		return
 	}
@@ -54,35 +54,36 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 		"user", s.user.String(), "room", s.at, "identity", text.Clip(string(s.Identity), maxIdentityLog), "by", why, "stayed", stayed)
 }
 
-// maxIdentityLog bounds the bytes of an identity in the log, because clients
-// choose its suffix.
+// maxIdentityLog bounds the bytes of an identity that the log shows, because
+// clients can choose the end of their identity.
 const maxIdentityLog = 300
 
 const (
-	// A person who was removed maxRemovals times within removalTime repeatedly
-	// returns with an old token.
+	// If a person was removed maxRemovals times within removalTime, they return
+	// again and again with an old token.
 	maxRemovals = 3
 	removalTime = time.Minute
 	// keepNo is how long the guard removes such a person again without a new
 	// question.
 	keepNo = 5 * time.Second
-	// maxRefusals bounds how many removed persons the guard remembers for this.
+	// maxRefusals bounds for how many persons the guard remembers removals.
 	maxRefusals = 4096
 )
 
-// refusals records who was removed. The zero value is ready.
+// refusals records which persons were removed. The zero value is ready.
 type refusals struct {
 	mu sync.Mutex
 	of map[person]*refusal
 }
 
-// refusal is the record of one person.
+// refusal records the removals of one person.
 type refusal struct {
-	removed [maxRemovals]time.Time // the newest first
-	asked   time.Time              // when the question with the last no began
+	removed [maxRemovals]time.Time // when the last removals were, the newest first
+	asked   time.Time              // when the last question began that was answered no
 }
 
-// note records a removal after a no to a question that began at asked.
+// note records that p was removed at now. asked is when the question began that
+// was answered no.
 func (r *refusals) note(p person, asked, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,7 +100,8 @@ func (r *refusals) note(p person, asked, now time.Time) {
 	of.removed[0], of.asked = now, asked
 }
 
-// makeRoom drops the persons who need not be remembered any more, or else all.
+// makeRoom drops the persons who need not be remembered any more. If there are
+// none, it drops all.
 func (r *refusals) makeRoom(now time.Time) {
 	if len(r.of) < maxRefusals {
 		return
@@ -114,8 +116,8 @@ func (r *refusals) makeRoom(now time.Time) {
 	}
 }
 
-// refused returns the time of the question whose answer no still counts for p.
-// ok is false if there is none.
+// refused returns when the question about p began whose answer no still counts.
+// ok is false if there is no such question.
 func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -126,7 +128,7 @@ func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	return of.asked, now.Sub(of.asked) < keepNo
 }
 
-// forget drops the former no about p.
+// forget drops the earlier no about p.
 func (r *refusals) forget(p person) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// TestBrakeOfAReplicaThatDoesNotSweep: its brake goes by all who are under
-// enforcement, too.
+// TestBrakeOfAReplicaThatDoesNotSweep checks that its brake, too, considers all
+// enforced persons.
 func TestBrakeOfAReplicaThatDoesNotSweep(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		time.Sleep(2 * time.Second) // g sweeps
@@ -30,8 +30,9 @@ func TestBrakeOfAReplicaThatDoesNotSweep(t *testing.T) {
 	}, func(g *guard.Guard) { g.Shared = true })
 }
 
-// TestBrakeWithoutSweeps: where there are no sweeps, the brake goes by all who are
-// under enforcement, too, and nobody is forgotten whom it held.
+// TestBrakeWithoutSweeps checks that the brake considers all enforced persons
+// if there are no sweeps. Persons whom the brake has kept must be removed
+// later.
 func TestBrakeWithoutSweeps(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		all := crowd(300)
@@ -51,8 +52,8 @@ func TestBrakeWithoutSweeps(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestClocksOfReplicas: a kept no does not count against a token that another
-// replica issued since, whose clock is behind.
+// TestClocksOfReplicas checks that a no that is kept does not count against a
+// token that another replica issued since, whose clock is behind.
 func TestClocksOfReplicas(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		at := ticket.Place{Room: alice.call(), Identity: alice.identity()}
@@ -62,7 +63,7 @@ func TestClocksOfReplicas(t *testing.T) {
 			report(w.t, g, w.enterWith(at.Room, at.Identity, alice, old, false))
 			w.wantOn(alice, false)
 		}
-		w.wantAsked(3) // the fourth by the no that is kept
+		w.wantAsked(3) // the fourth session is removed because of the no that is kept
 		w.setJoined(alice, true)
 		behind := w.ticketOf(alice)
 		behind.Issued = behind.Issued.Add(-10 * time.Second)

@@ -9,11 +9,10 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// longestList is how long a list that was asked for goes on when nobody waits for
-// it any more.
+// longestList is how long a list goes on after all its callers have left.
 const longestList = 10 * time.Second
 
-// inRooms is in with a guard that asks for lists of the members of rooms.
+// inRooms is like in, with a guard that asks for the member lists of rooms.
 func inRooms(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*guard.Guard)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -30,14 +29,14 @@ func inRooms(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*
 	})
 }
 
-// listed returns how many lists were asked for.
+// listed returns how many member lists were requested.
 func (w *world) listed() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.lists
 }
 
-// members returns n persons of one room.
+// members returns n persons in one room.
 func members(room string, n int) (all []person) {
 	for i := range n {
 		all = append(all, personOf(room, fmt.Sprintf("@user%d:example.org", i)))
@@ -45,8 +44,8 @@ func members(room string, n int) (all []person) {
 	return all
 }
 
-// TestASweepListsEachRoomOnce: one list answers about everybody in the room, and
-// a second one about those who are not in the first.
+// TestASweepListsEachRoomOnce checks that one list answers about all persons in
+// a room. Only if some are missing in it, the list is requested again.
 func TestASweepListsEachRoomOnce(t *testing.T) {
 	inRooms(t, func(w *world, g *guard.Guard) {
 		for i := range 5 {
@@ -72,8 +71,8 @@ func TestASweepListsEachRoomOnce(t *testing.T) {
 	})
 }
 
-// TestRoomsThatTheAccountIsNotIn: nobody is removed from them, and all others are
-// asked about.
+// TestRoomsThatTheAccountIsNotIn checks that nobody is removed from rooms that
+// the account is not in, and that the guard asks about all other rooms.
 func TestRoomsThatTheAccountIsNotIn(t *testing.T) {
 	inRooms(t, func(w *world, g *guard.Guard) {
 		var hidden []person
@@ -98,7 +97,7 @@ func TestRoomsThatTheAccountIsNotIn(t *testing.T) {
 		if s := g.Status(); s.Unseen != len(hidden) || s.Persons != len(hidden)+3 {
 			t.Errorf("got %+v, want %d persons more than %d whom nobody can ask about", s, 3, len(hidden))
 		}
-		// Neither by their joins nor by events.
+		// Joins and events lead to no removal, either.
 		if err := g.Report(t.Context(), w.enter(hidden[0])); err != nil {
 			t.Errorf("Report: got %v, want no error", err)
 		}
@@ -108,7 +107,8 @@ func TestRoomsThatTheAccountIsNotIn(t *testing.T) {
 	})
 }
 
-// TestASlowRoomHidesNoOther: a room whose list never comes in time is passed over.
+// TestASlowRoomHidesNoOther checks that a room whose list never comes in time
+// does not keep the sweep from other rooms.
 func TestASlowRoomHidesNoOther(t *testing.T) {
 	inRooms(t, func(w *world, _ *guard.Guard) {
 		w.enterAll(members("!room", 200))
@@ -124,7 +124,8 @@ func TestASlowRoomHidesNoOther(t *testing.T) {
 	})
 }
 
-// TestACrowdJoins: a conference that begins costs few lists.
+// TestACrowdJoins checks that a conference in which many join at once costs few
+// lists.
 func TestACrowdJoins(t *testing.T) {
 	inRooms(t, func(w *world, g *guard.Guard) {
 		w.change(func() { w.takes = 300 * time.Millisecond })

@@ -14,11 +14,12 @@ type person struct {
 	user matrix.UserID
 }
 
-// standing is how the guard treats a session, by its ticket.
+// standing says how the guard treats a session. The session's ticket decides
+// that.
 type standing int
 
 const (
-	unsealed standing = iota // no ticket that we can open, or not the client of a user
+	unsealed standing = iota // there is no ticket that we can open, or it is not a session of a user's client
 	foreign                  // the ticket is of another service, or its bearer was not known to be joined
 	enforced
 )
@@ -27,11 +28,12 @@ const (
 type session struct {
 	person
 	at     sfu.Room
-	issued time.Time // when the ticket was issued, in whole seconds
+	issued time.Time // when the session's ticket was issued, in whole seconds
 	sfu.Participant
 }
 
-// stand returns the standing of p in room, and the session if it is enforced.
+// stand returns the standing of p in room. If the session is enforced, it also
+// returns the session.
 func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	if p.Machine || p.Ticket == "" {
 		return session{}, unsealed
@@ -43,6 +45,6 @@ func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	case t.Issuer != g.Issuer, !t.Joined:
 		return session{}, foreign
 	}
-	p.Ticket = "" // saves memory, because a sweep holds all sessions
+	p.Ticket = "" // the guard needs it no longer, and a sweep holds all sessions in memory
 	return session{person{t.Room, t.User}, room, t.Issued, p}, enforced
 }

@@ -9,39 +9,41 @@ import (
 
 // Status is the state of a guard.
 type Status struct {
-	// Persons, Foreign and Unsealed are from the last sweep of this process: the
-	// enforced persons, and the sessions that the guard leaves alone.
+	// Persons, Foreign and Unsealed are counts of the last sweep of this
+	// process. Persons counts the enforced persons. Foreign and Unsealed count
+	// the sessions that the guard leaves alone.
 	Persons, Foreign, Unsealed int
-	// Unseen are those of Persons in rooms that the asking account is not in.
-	// Nobody is removed from those.
+	// Unseen counts those of Persons who are in rooms that the asking account is
+	// not in. The guard removes nobody from these rooms.
 	Unseen int
-	// SweepBegan and SweepTook are of the last sweep that has ended. They are
-	// zero if this process has not swept.
+	// SweepBegan and SweepTook are the start and the duration of the last sweep
+	// that has ended. They are zero if this process has not swept.
 	SweepBegan time.Time
 	SweepTook  time.Duration
-	// Late is how much longer than the interval ago the last sweep ended, or the
-	// guard started if there was none. It is 0 while sweeps are on time or off.
+	// Late is how much time beyond the interval has passed since the last sweep
+	// ended, or since the guard started if there was no sweep. It is 0 while
+	// sweeps are on time or off.
 	Late time.Duration
-	// Elsewhere says that another replica sweeps now. Then all fields about
-	// sweeps are old.
+	// Elsewhere says that another replica sweeps now. The fields about sweeps
+	// are then old.
 	Elsewhere bool
 	// Interval is the current time between two sweeps, 0 for none. It is longer
-	// than configured while events are pushed and reports arrive, or if that time
-	// is too short to ask about all persons.
+	// than the configured interval while events are pushed and reports arrive,
+	// or if the configured interval is too short to ask about all persons.
 	Interval time.Duration
-	// Braked says that the brake holds, since BrakedSince.
+	// Braked says that the brake holds. BrakedSince is since when.
 	Braked      bool
 	BrakedSince time.Time
 	// The totals since the start: questions, questions without an answer,
 	// removals, sessions that were not removed because the brake held or the SFU
-	// failed, and reports and events that were dropped because a queue was full.
+	// failed, and reports and events that were lost because a queue was full.
 	Asked, Unknown    uint64
 	Removed           map[Reason]uint64
 	BrakeHeld, Failed uint64
 	Overflow          uint64
 }
 
-// census counts sessions by standing.
+// census counts sessions. The index is their standing.
 type census [enforced + 1]int
 
 // counts records what a guard has done. The zero value is ready.
@@ -50,10 +52,10 @@ type counts struct {
 	metrics  metrics.Metrics
 	started  time.Time     // when the guard started
 	begun    time.Time     // when the last sweep began
-	expected time.Duration // how long the current sweep takes at least
+	expected time.Duration // how long the current sweep will take at least
 	now      Status
 	told     bool // the SFU reports joins to this process, as far as sweeps can tell
-	unsure   bool // something was lost or unknown since the last whole sweep began
+	unsure   bool // something was lost or unknown since the last complete sweep began
 	unsureIn bool // something was lost or unknown since the current sweep began
 }
 
@@ -90,7 +92,7 @@ func (c *counts) start(counted metrics.Metrics, now time.Time) {
 	c.metrics, c.started = counted, now
 }
 
-// late returns Status.Late. The lock is held.
+// late returns Status.Late. The caller holds the lock.
 func (c *counts) late(interval time.Duration) time.Duration {
 	since := c.started
 	if !c.now.SweepBegan.IsZero() {
@@ -167,15 +169,15 @@ func (c *counts) saw(seen census) {
 // elsewhere records whether another replica sweeps.
 func (c *counts) elsewhere(is bool) { c.change(func(s *Status) { s.Elsewhere = is }) }
 
-// expect records how long the current sweep takes at least.
+// expect records how long the current sweep will take at least.
 func (c *counts) expect(d time.Duration) { c.change(func(*Status) { c.expected = d }) }
 
 func (c *counts) began(now time.Time) {
 	c.change(func(*Status) { c.begun, c.unsureIn = now, false })
 }
 
-// ended records the end of a sweep. A whole sweep with all answers finds
-// everything that was lost before it began.
+// ended records the end of a sweep. A sweep that looked into all rooms and got
+// all answers has found everything that was lost before it began.
 func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	c.change(func(s *Status) {
 		c.metrics.Swept(now.Sub(began))
@@ -187,11 +189,11 @@ func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	})
 }
 
-// reports records whether the SFU's reports arrive here.
+// reports records whether the SFU's reports of joins arrive at this process.
 func (c *counts) reports(arrive bool) { c.change(func(*Status) { c.told = arrive }) }
 
-// settled reports whether the SFU's reports arrive, and a whole sweep has ended
-// since something was last lost or unknown.
+// settled reports whether the SFU's reports arrive, and whether a complete
+// sweep has ended since something was last lost or unknown.
 func (c *counts) settled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

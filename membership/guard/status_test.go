@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestLate: how late sweeps are is known before the first one, too.
+// TestLate checks that the status says how late sweeps are, even before the
+// first sweep.
 func TestLate(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		away := true
@@ -31,7 +32,7 @@ func TestLate(t *testing.T) {
 	})
 }
 
-// TestLateNever where there are to be no sweeps.
+// TestLateNever checks that sweeps are never late if they are off.
 func TestLateNever(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		time.Sleep(time.Hour)
@@ -41,8 +42,8 @@ func TestLateNever(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestSweptElsewhere: the replica that leaves sweeps to another one says so, and
-// is not late. It sweeps when the other one has ended.
+// TestSweptElsewhere checks a replica while another replica sweeps: it says so
+// in its status and is not late. It sweeps when the other replica has ended.
 func TestSweptElsewhere(t *testing.T) {
 	board := &guard.Local{}
 	in(t, func(w *world, one *guard.Guard) {

@@ -10,18 +10,19 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// pushed has the homeserver push events.
+// pushed makes the homeserver push events to g.
 func pushed(g *guard.Guard) { g.Pushed = func() bool { return true } }
 
-// report has g hear that somebody has joined.
+// report tells g that a participant has joined.
 func (w *world) report(g *guard.Guard, e sfu.Event) {
 	if err := g.Report(w.t.Context(), e); err != nil {
 		w.t.Error(err)
 	}
 }
 
-// TestNoReports: where LiveKit reports nothing, an event may be of a call that
-// nobody here knows of. So sweeps are as frequent as without events.
+// TestNoReports checks that sweeps are as frequent as without events if LiveKit
+// reports nothing, because an event may be about a call that the guard does not
+// know.
 func TestNoReports(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		time.Sleep(3 * time.Minute)
@@ -35,8 +36,8 @@ func TestNoReports(t *testing.T) {
 	}, pushed)
 }
 
-// TestMissedEvents: after an event that could not be read sweeps are as frequent as
-// without pushes, until one has made up for it.
+// TestMissedEvents checks that sweeps are as frequent as without pushes after
+// an event that could not be read, until a sweep has ended.
 func TestMissedEvents(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.setJoined(alice, true)
@@ -56,8 +57,8 @@ func TestMissedEvents(t *testing.T) {
 	}, pushed)
 }
 
-// TestReportsGoMissing: a call that a sweep finds, and no report has told of, says
-// that reports do not arrive any more.
+// TestReportsGoMissing checks that the guard notices missing reports if a sweep
+// finds a call that was not reported.
 func TestReportsGoMissing(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		bob, carol := personOf("!other", "@bob:example.org"), personOf("!third", "@carol:example.org")
@@ -66,9 +67,9 @@ func TestReportsGoMissing(t *testing.T) {
 		}
 		w.report(g, w.enter(alice))
 		time.Sleep(time.Minute)
-		w.enter(bob) // which is not reported
+		w.enter(bob) // and nothing reports that
 		time.Sleep(15 * time.Minute)
-		w.enter(carol) // nor is this
+		w.enter(carol) // and nothing reports that, either
 		time.Sleep(time.Second)
 		w.setJoined(carol, false)
 		g.Changed(carol.room, carol.user)
@@ -85,8 +86,8 @@ func TestReportsGoMissing(t *testing.T) {
 	}, pushed)
 }
 
-// TestBrakeLiftsSoon: while the brake holds, sweeps look every 30 s whether the
-// answers have recovered, however seldom they are otherwise.
+// TestBrakeLiftsSoon checks that sweeps come every 30 s while the brake holds,
+// however rare they are otherwise, so that the brake disengages soon.
 func TestBrakeLiftsSoon(t *testing.T) {
 	for name, change := range map[string]func(*guard.Guard){"pushed": pushed, "every hour": func(g *guard.Guard) { g.Interval = time.Hour }} {
 		t.Run(name, func(t *testing.T) {
@@ -114,8 +115,8 @@ func TestBrakeLiftsSoon(t *testing.T) {
 	}
 }
 
-// TestFirstLongSweep: that the interval stretches is known while the first sweep
-// is under way, which is not late.
+// TestFirstLongSweep checks that the status shows the longer interval while the
+// first sweep still runs, and that this sweep is not late.
 func TestFirstLongSweep(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enterAll(crowd(10_000))
@@ -130,8 +131,9 @@ func TestFirstLongSweep(t *testing.T) {
 	})
 }
 
-// TestSecondQuestions are 2 to 5 s after the first, however many are refused and
-// however slowly the homeserver answers.
+// TestSecondQuestions checks that the second question about a person comes 2 to
+// 5 s after the first, however many are refused, and however slowly the
+// homeserver answers.
 func TestSecondQuestions(t *testing.T) {
 	for _, takes := range []time.Duration{0, 100 * time.Millisecond, 500 * time.Millisecond} {
 		t.Run(fmt.Sprint(takes), func(t *testing.T) {
@@ -160,8 +162,8 @@ func TestSecondQuestions(t *testing.T) {
 	}
 }
 
-// TestCallsWithoutRoom: an event of a call that there was no room to remember is
-// made up for by the next sweep, which comes soon.
+// TestCallsWithoutRoom checks an event about a call for which the index had no
+// space: the next sweep comes soon, and finds the persons.
 func TestCallsWithoutRoom(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		var last person
@@ -186,8 +188,9 @@ func TestCallsWithoutRoom(t *testing.T) {
 	}, pushed)
 }
 
-// TestFasterThanSweeps: who is not joined does not escape sweeps by coming back
-// again and again, in one call or in two, where LiveKit reports nothing.
+// TestFasterThanSweeps checks that a person who is not joined cannot escape
+// sweeps by reconnecting again and again, in one call or in two, if LiveKit
+// reports nothing.
 func TestFasterThanSweeps(t *testing.T) {
 	for _, calls := range []int{1, 2} {
 		t.Run(fmt.Sprint(calls), func(t *testing.T) {
@@ -207,8 +210,8 @@ func TestFasterThanSweeps(t *testing.T) {
 	}
 }
 
-// TestReportsGoMissingInACall: a session that a sweep finds in a call that is known,
-// and no report has told of, says that reports do not arrive any more.
+// TestReportsGoMissingInACall checks that the guard notices missing reports if
+// a sweep finds a session that was not reported, in a call that it knows.
 func TestReportsGoMissingInACall(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		bob := person{alice.room, personOf("!x", "@bob:example.org").user}
@@ -221,22 +224,22 @@ func TestReportsGoMissingInACall(t *testing.T) {
 		g.Changed(alice.room, alice.user)
 		time.Sleep(time.Second)
 		w.wantOn(alice, false)
-		for range 4 * 60 * 60 { // alice comes back with her old token whenever she is removed
+		for range 4 * 60 * 60 { // alice returns with her old token whenever she was removed
 			if !w.on(alice) {
-				w.enter(alice) // which is not reported
+				w.enter(alice) // and nothing reports that
 			}
 			time.Sleep(time.Second)
 		}
-		// Sweeps that are as frequent as without reports remove her every 40 s: 4 h
-		// have 360 of these.
+		// If sweeps are as frequent as without reports, they remove her every 40
+		// s, which is 360 times in 4 h.
 		if n := len(w.removed()); n < 300 {
 			t.Errorf("removed %d times within 4 h, want 300 at least: the interval is %s", n, g.Status().Interval)
 		}
 	}, pushed)
 }
 
-// TestIntervalByRoom: where one question answers for a room, the interval stretches
-// by the rooms, not by the persons.
+// TestIntervalByRoom checks that the interval depends on the number of rooms,
+// not of persons, if one question answers for a room.
 func TestIntervalByRoom(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		for i := range 5_000 {

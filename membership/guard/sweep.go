@@ -12,35 +12,36 @@ import (
 )
 
 const (
-	// chunk is how many persons a sweep asks about, and then a second time, in
-	// one go. It is small, so that the second question comes within 5 s of the
-	// first, unless the homeserver takes more than 1.5 s to answer.
+	// chunk is how many persons a sweep asks about, and then asks about a second
+	// time, before it goes on to others. It is small, so that the second
+	// question comes within 5 s of the first, unless the homeserver takes more
+	// than 1.5 s to answer.
 	chunk = 50
 	// apart is the least time between the first and the second question about a
 	// person.
 	apart = 2 * time.Second
-	// asking bounds how many questions of a sweep, and how many of its calls of
-	// the SFU, run at once.
+	// asking bounds how many questions of a sweep run at once. It also bounds
+	// how many calls of the SFU by a sweep run at once.
 	asking = 16
-	// silence is how many persons may have no answer before a sweep gives up.
+	// silence is how many persons may get no answer before a sweep gives up.
 	silence = 32
 )
 
-// candidate is a person about whom two answers were no.
+// candidate is a person about whom the homeserver answered no twice.
 type candidate struct {
 	person
 	sessions []session
 	asked    time.Time // when the last question began
 }
 
-// heard is the result of a sweep's questions, counted in persons. unseen counts
-// the persons in rooms that the account cannot see; the other numbers do not
-// include them.
+// heard is the result of a sweep's questions, in numbers of persons. unseen
+// counts the persons in rooms that the account cannot see; the other numbers
+// leave those persons out.
 type heard struct {
 	unseen                                        int
 	persons, joined, refused, unknown, candidates int
-	// contradicted: the homeserver says no about too many persons whom it has
-	// just called joined.
+	// contradicted says that the homeserver answers no about too many persons of
+	// whom it has just said that they are joined.
 	contradicted bool
 }
 
@@ -72,8 +73,9 @@ func (g *Guard) sweep(ctx context.Context) {
 	g.counts.ended(began, time.Now(), h, whole && h.unknown == 0)
 }
 
-// look returns the enforced sessions on the SFU by person, nil if the SFU does
-// not answer. It skips a room that fails; whole reports that none did.
+// look returns the enforced sessions on the SFU by person, or nil if the SFU
+// does not answer. It leaves out a room whose participants the SFU cannot list;
+// whole reports that it left out none.
 func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]session, whole bool) {
 	listing, cancel := context.WithTimeout(ctx, sfuTime)
 	defer cancel()
@@ -100,7 +102,7 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 			if standing == enforced {
 				on[s.person] = append(on[s.person], s)
 				if known, _ := g.rooms.saw(s, now); !known {
-					g.counts.reports(false) // no report has told this process of the session
+					g.counts.reports(false) // this process got no report of the session
 				}
 			}
 		}
@@ -109,12 +111,12 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 	return on, whole && ctx.Err() == nil
 }
 
-// askAll asks the questions in chunks, and returns the persons about whom two
-// answers were no.
+// askAll asks the questions in chunks. It returns the persons about whom the
+// homeserver answered no twice.
 func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions []question) (refused []candidate, h heard) {
 	for part := range chunks(questions) {
 		if !g.lease(ctx) {
-			continue // another replica continues
+			continue // another replica sweeps now, and asks again
 		}
 		first := g.askEach(ctx, part)
 		h.joined, h.unseen = h.joined+first.joined, h.unseen+first.unseen
@@ -141,8 +143,10 @@ func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions [
 	return refused, h
 }
 
-// contradicts asks again about some of those who were not refused, before many
-// are removed. The homeserver may have lost its database during the sweep.
+// contradicts is called before many persons are removed. It asks again about
+// some of the persons who were not refused, because the homeserver may have
+// lost its database during the sweep. It reports whether the answers contradict
+// the earlier ones.
 func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refused []candidate) bool {
 	others := maps.Clone(on)
 	for _, c := range refused {
@@ -157,9 +161,10 @@ func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refuse
 	return 3*refusals > now.joined+refusals
 }
 
-// present returns the candidates with a session that a node of the SFU holds,
-// and those sessions. A dead node's record does not count. If the SFU does not
-// answer, the session counts.
+// present returns the candidates who have a session that a node of the SFU
+// holds, with only those sessions. A session that is only in the record of a
+// dead node does not count. If the SFU does not answer the question, the
+// session counts.
 func (g *Guard) present(ctx context.Context, all []candidate) (present []candidate) {
 	var mu sync.Mutex
 	each(ctx, all, func(c candidate) {
@@ -178,8 +183,8 @@ func (g *Guard) present(ctx context.Context, all []candidate) (present []candida
 	return present
 }
 
-// end removes the judged sessions of a candidate, if they are still there. It
-// asks about the person again if the last answer is old.
+// end removes the judged sessions of a candidate, if the SFU still has them. If
+// the last answer about the person is old, it asks again before.
 func (g *Guard) end(ctx context.Context, c candidate) {
 	if time.Since(c.asked) > maxAge-time.Second {
 		g.pace.wait(ctx)
@@ -202,9 +207,9 @@ func (g *Guard) end(ctx context.Context, c candidate) {
 	}
 }
 
-// follow orders a new question about a refused person who now has other
-// sessions than those that were judged. Otherwise a person could avoid removal
-// by reconnecting again and again, if no report tells of the new sessions.
+// follow orders a new question about a refused person who has other sessions
+// now than those that were judged. Otherwise a person could avoid removal by
+// reconnecting again and again, if no report tells of the new sessions.
 func (g *Guard) follow(ctx context.Context, c candidate) {
 	judged, calls := map[string]bool{}, map[sfu.Room]bool{}
 	for _, s := range c.sessions {
@@ -223,7 +228,8 @@ func (g *Guard) follow(ctx context.Context, c candidate) {
 	}
 }
 
-// each calls do with every element of list, several at a time, until ctx ends.
+// each calls do with every element of list, asking of them at a time, until ctx
+// ends.
 func each[T any](ctx context.Context, list []T, do func(T)) {
 	var running sync.WaitGroup
 	places := make(chan struct{}, asking)
@@ -251,7 +257,7 @@ type pacer struct {
 // spacing allows 50 questions a second.
 const spacing = time.Second / 50
 
-// wait returns when the caller may ask, or when ctx ends.
+// wait returns when the caller may ask its question, or when ctx ends.
 func (p *pacer) wait(ctx context.Context) {
 	p.mu.Lock()
 	now := time.Now()

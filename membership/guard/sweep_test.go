@@ -55,7 +55,8 @@ func TestSweep(t *testing.T) {
 	}
 }
 
-// TestSweepTime: who is banned right after a sweep is gone 40 s later.
+// TestSweepTime checks that a person who is banned right after a sweep is
+// removed within 40 s.
 func TestSweepTime(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		all := crowd(100)
@@ -70,7 +71,8 @@ func TestSweepTime(t *testing.T) {
 	}, func(g *guard.Guard) { g.Jitter = func(d time.Duration) time.Duration { return d + d/10 } })
 }
 
-// TestSweepPassesOverARoom that the SFU does not list.
+// TestSweepPassesOverARoom checks that a sweep goes on if the SFU cannot list
+// the participants of one room.
 func TestSweepPassesOverARoom(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		bob := personOf("!other", "@bob:example.org")
@@ -85,14 +87,14 @@ func TestSweepPassesOverARoom(t *testing.T) {
 	})
 }
 
-// TestJudgedSessionsAlone: a session that took the place of the judged one is
-// asked about anew.
+// TestJudgedSessionsAlone checks that a session that has replaced the judged
+// one is removed only after a new question.
 func TestJudgedSessionsAlone(t *testing.T) {
 	for _, joined := range []bool{false, true} {
 		t.Run(fmt.Sprintf("joined %v", joined), func(t *testing.T) {
 			in(t, func(w *world, g *guard.Guard) {
 				w.enter(alice)
-				w.change(func() { // the membership is given back after the second question
+				w.change(func() { // the person joins again after the second question
 					w.answer = func(_ person, n int) (bool, error) { return joined && n > 2, nil }
 				})
 				for len(w.questions()) == 0 {
@@ -107,9 +109,9 @@ func TestJudgedSessionsAlone(t *testing.T) {
 	}
 }
 
-// TestOldNo: where the second answer is old by the time of the removal, the
-// person is asked about once more. Of ten some are in a chunk that is not the
-// last.
+// TestOldNo checks that the guard asks once more about a person if the second
+// answer is old when it is to remove them. With ten persons, some are in a
+// chunk that is not the last.
 func TestOldNo(t *testing.T) {
 	for _, comesBack := range []bool{false, true} {
 		t.Run(fmt.Sprintf("comes back %v", comesBack), func(t *testing.T) {
@@ -142,7 +144,8 @@ func TestOldNo(t *testing.T) {
 	}
 }
 
-// TestPace: at most 50 questions a second; beyond, the interval stretches.
+// TestPace checks that a sweep asks at most 50 questions a second, and that the
+// interval gets longer if that is not enough.
 func TestPace(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enterAll(crowd(3000))
@@ -162,7 +165,8 @@ func TestPace(t *testing.T) {
 	})
 }
 
-// TestSilence: a sweep does not go on asking a homeserver that does not answer.
+// TestSilence checks that a sweep stops asking a homeserver that does not
+// answer.
 func TestSilence(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enterAll(crowd(3000))
@@ -188,7 +192,8 @@ func TestNoSweeps(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestAsksOnceAPerson, however many sessions they have.
+// TestAsksOnceAPerson checks that a sweep asks once about a person, however
+// many sessions they have.
 func TestAsksOnceAPerson(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.setJoined(alice, true)
@@ -216,7 +221,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// TestReplicas: one sweeps; another goes on soon after it has ended.
+// TestReplicas checks that one replica sweeps, and that another one sweeps soon
+// after the first has ended.
 func TestReplicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Report records the SFU's report that somebody joined. It returns at once. The
-// error is always nil: sweeps find what is lost here.
+// Report records that the SFU has reported a join. It returns at once. The
+// error is always nil: if the queue is full, a sweep finds the session.
 func (g *Guard) Report(_ context.Context, e sfu.Event) error {
 	if e.Kind != sfu.KindJoined {
 		return nil
@@ -26,9 +26,9 @@ func (g *Guard) Report(_ context.Context, e sfu.Event) error {
 	return nil
 }
 
-// Changed records the homeserver's event that somebody's membership may have
-// changed. It returns at once. An event of a room without a call costs nothing
-// more.
+// Changed records that the homeserver has pushed an event: the membership of
+// user in room may have changed. It returns at once. If room has no call, it
+// does nothing.
 func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	g.Members.Forget(room, user)
 	p := person{room, user}
@@ -39,8 +39,8 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	}
 }
 
-// Missed records that the homeserver has pushed something unreadable. The next
-// sweep makes up for it, and is not delayed.
+// Missed records that the homeserver has pushed something that could not be
+// read. The next sweep finds what that was about, so it is not put off.
 func (g *Guard) Missed() { g.counts.unsettle() }
 
 func (g *Guard) order(p person, add func(*order) bool) {
@@ -65,9 +65,9 @@ func (g *Guard) work(ctx context.Context) {
 }
 
 // carryOut asks once about the person of an order. If the answer is no, it ends
-// those of their sessions that began before the question.
+// the person's sessions that began before the question.
 func (g *Guard) carryOut(ctx context.Context, o *order) {
-	seen := map[string]bool{} // the sessions already handled, by their sid
+	seen := map[string]bool{} // the sids of the sessions that were already handled
 	calls := map[sfu.Room]bool{}
 	if o.changed {
 		for _, s := range g.sessionsOf(ctx, o.person) {
@@ -100,12 +100,12 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 	}
 }
 
-// clockSkew is how much the clocks of replicas may differ.
+// clockSkew is how much the clocks of two replicas may differ.
 const clockSkew = 30 * time.Second
 
-// older reports whether a token was certainly issued before the question.
-// Tickets hold the time in whole seconds, by the clock of the replica that
-// issued them.
+// older reports whether a token was certainly issued before the question that
+// began at asked. issued is the time in the ticket: whole seconds, by the clock
+// of the replica that issued the token.
 func (g *Guard) older(issued, asked time.Time) bool {
 	if g.Shared {
 		issued = issued.Add(clockSkew)
@@ -113,14 +113,14 @@ func (g *Guard) older(issued, asked time.Time) bool {
 	return issued.Before(asked.Truncate(time.Second))
 }
 
-// began reports whether p began no later than the reported session. A later one
-// has a report of its own.
+// began reports whether the session p began no later than the reported session.
+// A session that began later has its own report.
 func began(p, reported sfu.Participant) bool {
 	return reported.Session != "" && (p.Session == reported.Session || !p.Since.IsZero() && !p.Since.After(reported.Since))
 }
 
-// sessionsOf returns the enforced sessions of p in the LiveKit rooms in which
-// they may be, as far as is known.
+// sessionsOf returns the enforced sessions of p. It looks into the LiveKit
+// rooms in which p may be, as far as is known.
 func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
 	if g.Shared {
 		g.listRooms(ctx)
@@ -136,8 +136,8 @@ func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
 	return all
 }
 
-// listAge is how old the list of LiveKit rooms may be if reports may have
-// reached another replica.
+// listAge is how old the list of LiveKit rooms may be while other replicas may
+// have got the reports.
 const listAge = time.Second
 
 func (g *Guard) listRooms(ctx context.Context) {
@@ -154,8 +154,9 @@ func (g *Guard) listRooms(ctx context.Context) {
 	}
 }
 
-// sessionsIn returns the enforced sessions of p in a LiveKit room. nobody
-// reports that nobody in the Matrix room has one there.
+// sessionsIn returns the enforced sessions of p in the LiveKit room call.
+// nobody reports that no person of p's Matrix room has an enforced session in
+// it.
 func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []session, nobody bool) {
 	all, err := g.enforced(ctx, call)
 	if err != nil {

@@ -41,22 +41,22 @@ func personOf(room, user string) person {
 	return person{r, u}
 }
 
-// alice is who most tests are about.
+// alice is the person in most tests.
 var alice = personOf("!room", "@alice:example.org")
 
 func (p person) call() sfu.Room { return token.RoomName(p.room, matrix.RoomCall) }
 
 func (p person) identity() sfu.Identity { return sfu.Identity(p.user.String() + ":DEV") }
 
-// removal is a session that was removed.
+// removal is a session that was removed from the SFU.
 type removal struct {
 	sid    string
 	who    person
 	at     time.Time
-	called int // how many calls of Remove there were by then
+	called int // how many calls of Remove there were up to then
 }
 
-// world is an SFU and a homeserver; guards are put beside them.
+// world is an SFU and a homeserver. The tests run guards with it.
 type world struct {
 	t      testing.TB
 	sealer *ticket.Sealer
@@ -64,13 +64,13 @@ type world struct {
 
 	mu       sync.Mutex
 	rooms    map[sfu.Room]map[sfu.Identity]sfu.Participant
-	owners   map[string]person    // by sid
-	entered  map[string]time.Time // the same, by the guards' clock
+	owners   map[string]person    // whose each session is; the keys are sids
+	entered  map[string]time.Time // when each session began, by the guards' clock; the keys are sids
 	sids     int
-	ahead    time.Duration   // of the SFU's clock, to the guards'
-	issued   time.Duration   // the same, of the clock of the replica that issues tokens
-	dead     map[string]bool // sids that no node holds
-	sfuTakes time.Duration   // to list a room
+	ahead    time.Duration   // how much the SFU's clock is ahead of the guards' clock
+	issued   time.Duration   // how much the clock of the replica that issues tokens is ahead of it
+	dead     map[string]bool // the sids of sessions that no node holds
+	sfuTakes time.Duration   // how long the SFU takes to list the participants of a room
 	sfuFails func(op string, room sfu.Room) bool
 	calls    map[string]int
 	removals []removal
@@ -78,18 +78,18 @@ type world struct {
 	joined    map[person]bool
 	silent    bool
 	emptied   bool
-	answer    func(p person, n int) (bool, error) // nil: by the above
+	answer    func(p person, n int) (bool, error) // the answer to a question; nil for the true answer
 	takes     time.Duration
-	slow      matrix.RoomID          // whose list takes a minute
+	slow      matrix.RoomID          // the room whose member list takes a minute
 	unseen    map[matrix.RoomID]bool // rooms that the account is not in
-	lists     int                    // of members, that were asked for
+	lists     int                    // how many member lists were requested
 	asked     []question
 	forgotten int
 
 	log logText
 }
 
-// question is one that the homeserver was asked.
+// question is a question that the homeserver got.
 type question struct {
 	person
 	at time.Time
@@ -108,7 +108,7 @@ func newWorld(t testing.TB) *world {
 	}
 }
 
-// guard returns a guard of this world that sweeps every 30 s.
+// guard returns a guard of this world, which sweeps every 30 s.
 func (w *world) guard() *guard.Guard {
 	return &guard.Guard{
 		SFU: w, Members: w, Tickets: w.sealer, Issuer: w.issuer, Board: &guard.Local{}, Holder: "one",
@@ -117,7 +117,7 @@ func (w *world) guard() *guard.Guard {
 	}
 }
 
-// in runs test in a bubble, with a guard that runs.
+// in calls test in a synctest bubble, with a guard that runs.
 func in(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*guard.Guard)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -142,20 +142,20 @@ func run(t testing.TB, g *guard.Guard) (end func()) {
 	}
 }
 
-// noSweeps has a guard hear of joins and events alone.
+// noSweeps makes a guard get only joins and events.
 func noSweeps(g *guard.Guard) { g.Interval = 0 }
 
-// ticketOf returns what p's token carries.
+// ticketOf returns the ticket in p's token.
 func (w *world) ticketOf(p person) ticket.Ticket {
 	return ticket.Ticket{Issuer: w.issuer, Room: p.room, User: p.user, By: ticket.Proxied, Joined: true, Issued: time.Now().Add(w.issued)}
 }
 
-// enter begins a session of p, by a token issued now.
+// enter begins a session of p, with a token that is issued now.
 func (w *world) enter(p person) sfu.Event {
 	return w.enterWith(p.call(), p.identity(), p, w.sealer.Seal(w.ticketOf(p), ticket.Place{Room: p.call(), Identity: p.identity()}), false)
 }
 
-// beside begins the second session of p's token.
+// beside begins a second session with p's token.
 func (w *world) beside(p person, suffix string) sfu.Event {
 	text := w.sealer.Seal(w.ticketOf(p), ticket.Place{Room: p.call(), Identity: p.identity()})
 	return w.enterWith(p.call(), p.identity()+sfu.Identity("#"+suffix), p, text, false)
@@ -175,7 +175,8 @@ func (w *world) enterWith(room sfu.Room, identity sfu.Identity, p person, text s
 	return sfu.Event{Kind: sfu.KindJoined, Room: room, Identity: identity, Session: sid, Since: began, Ticket: text, Machine: machine}
 }
 
-// leave ends the session of an identity, and the room with the last.
+// leave ends the session of an identity. If that was the last session in the
+// room, the room ends, too.
 func (w *world) leave(room sfu.Room, identity sfu.Identity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -195,14 +196,14 @@ func (w *world) setJoined(p person, joined bool) {
 	w.joined[p] = joined
 }
 
-// change changes the world.
+// change calls do with the world locked.
 func (w *world) change(do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	do()
 }
 
-// on reports whether p has a session.
+// on reports whether p has a session on the SFU.
 func (w *world) on(p person) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -231,7 +232,7 @@ func (w *world) removed() (sids []string) {
 	return sids
 }
 
-// called returns how many calls the SFU got.
+// called returns how many calls the SFU has got.
 func (w *world) called() (n int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -241,7 +242,7 @@ func (w *world) called() (n int) {
 	return n
 }
 
-// wantOn checks who is on the SFU.
+// wantOn checks whether p has a session on the SFU.
 func (w *world) wantOn(p person, want bool) {
 	w.t.Helper()
 	if got := w.on(p); got != want {
@@ -256,7 +257,7 @@ func (w *world) wantAsked(want int) {
 	}
 }
 
-// crowd returns n persons.
+// crowd returns n persons, ten in each room.
 func crowd(n int) (all []person) {
 	for i := range n {
 		all = append(all, personOf(fmt.Sprintf("!room%d", i/10), fmt.Sprintf("@user%d:example.org", i)))
@@ -264,7 +265,7 @@ func crowd(n int) (all []person) {
 	return all
 }
 
-// enterAll has a crowd join the Matrix rooms and enter the SFU.
+// enterAll makes all persons join their Matrix rooms and begin sessions.
 func (w *world) enterAll(all []person) {
 	for _, p := range all {
 		w.setJoined(p, true)
@@ -272,7 +273,7 @@ func (w *world) enterAll(all []person) {
 	}
 }
 
-// logText is what was logged.
+// logText collects what is logged.
 type logText struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

@@ -18,7 +18,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Place is the room and the identity of one participant on the SFU.
+// Place is where one participant is on the SFU: the room and the identity.
 type Place struct {
 	Room     sfu.Room
 	Identity sfu.Identity
@@ -26,21 +26,22 @@ type Place struct {
 
 // Sealer seals and opens tickets. Several goroutines may use it at once.
 type Sealer struct {
-	aeads  []cipher.AEAD // one for each API key; the first one seals
-	spaces sync.Pool     // of *workspace
+	aeads  []cipher.AEAD // one for each API key; Seal uses the first
+	spaces sync.Pool     // holds *workspace
 }
 
-// workspace holds the buffers of one Seal, for reuse.
+// workspace holds the buffers of one call of Seal. Later calls reuse it.
 type workspace struct {
 	nonce                  [chacha20poly1305.NonceSizeX]byte
 	content, bound, sealed []byte
 }
 
-// keyLabel separates the keys derived here from other uses of an API secret.
+// keyLabel makes the keys that this package derives from an API secret differ
+// from keys derived for other purposes.
 const keyLabel = "matrixrtc-auth ticket 1"
 
-// NewSealer returns a Sealer that seals with the first of keys, which must not
-// be empty. It opens tickets sealed with any of them.
+// NewSealer returns a Sealer that seals with the first of keys, and opens
+// tickets that were sealed with any of them. keys must not be empty.
 func NewSealer(keys []sfu.Key) *Sealer {
 	s := &Sealer{spaces: sync.Pool{New: func() any { return new(workspace) }}}
 	for _, key := range keys {
@@ -49,12 +50,13 @@ func NewSealer(keys []sfu.Key) *Sealer {
 	return s
 }
 
-// newAEAD returns the cipher of a key. A nonce of 24 random bytes never
-// repeats, however many tickets a key seals and however many replicas share it.
+// newAEAD returns the cipher of a key. It uses nonces of 24 random bytes, which
+// never repeat, however many tickets a key seals and however many replicas
+// share the key.
 func newAEAD(key sfu.Key) cipher.AEAD {
 	secret, err := hkdf.Key(sha256.New, []byte(key.Secret.Reveal()), nil, keyLabel, chacha20poly1305.KeySize)
 	if err != nil {
-		panic(err) // impossible: HKDF can derive this length
+		panic(err) // impossible: HKDF can derive a key of this length
 	}
 	aead, err := chacha20poly1305.NewX(secret)
 	if err != nil {
@@ -70,7 +72,7 @@ func newAEAD(key sfu.Key) cipher.AEAD {
 func (s *Sealer) Seal(t Ticket, place Place) string {
 	w := s.spaces.Get().(*workspace)
 	defer s.spaces.Put(w)
-	_, _ = rand.Read(w.nonce[:]) // never fails: crypto/rand would end the process
+	_, _ = rand.Read(w.nonce[:]) // never fails: crypto/rand would end the process instead
 	return w.seal(s.aeads[0], t, place)
 }
 
@@ -82,19 +84,22 @@ func (w *workspace) seal(aead cipher.AEAD, t Ticket, place Place) string {
 	return base64.RawURLEncoding.EncodeToString(w.sealed)
 }
 
-// ErrForeign says that none of our keys has sealed the ticket for this place.
-var ErrForeign = errors.New("none of our keys has sealed the ticket for this participant")
+// ErrForeign says that the ticket was sealed with none of our keys, or for
+// another place.
+var ErrForeign = errors.New("the ticket was not sealed with one of our keys for this participant")
 
-// strict rejects every text but the one that base64 makes of the bytes.
+// strict refuses a text unless it is exactly what base64 would write for the
+// decoded bytes.
 var strict = base64.RawURLEncoding.Strict()
 
-// Open opens the ticket of a participant, and returns the place it was sealed
-// for. That place may differ from at: LiveKit admits the bearer of a token a
-// second time, as "identity#suffix" with the same attributes (?publish=suffix).
-// That session belongs to the identity.
+// Open opens the ticket of a participant at the place at. It returns the ticket
+// and the place that it was sealed for, which may differ from at: LiveKit
+// admits the bearer of a token a second time, as "identity#suffix" with the
+// same attributes (?publish=suffix). That session belongs to the identity, so
+// Open returns the identity's place.
 func (s *Sealer) Open(text string, at Place) (Ticket, Place, error) {
 	if len(text) > MaxBytes {
-		return Ticket{}, Place{}, fmt.Errorf("a ticket has at most %d bytes, and this one has %d", MaxBytes, len(text))
+		return Ticket{}, Place{}, fmt.Errorf("the ticket has %d bytes, and the longest has %d", len(text), MaxBytes)
 	}
 	sealed, err := strict.DecodeString(text)
 	if err != nil || strings.ContainsAny(text, "\r\n") {
@@ -123,14 +128,15 @@ func (s *Sealer) open(sealed []byte, place Place) ([]byte, error) {
 	return nil, ErrForeign
 }
 
-// maxIdentity is the longest identity that this service derives or LiveKit
-// accepts, in bytes.
+// maxIdentity is the length of the longest identity that this service derives,
+// or that LiveKit accepts, in bytes.
 const maxIdentity = 256
 
-// owners returns the places to which a session may belong, the most likely
-// first. Both the identity and the client's suffix may contain a '#'. LiveKit
-// renews the token of such a session; with the renewed token another session
-// with one more suffix may begin.
+// owners returns the places for which the ticket of a session at the place at
+// may have been sealed, the most likely first. Both the identity and the
+// client's suffix may contain a '#'. LiveKit renews the token of such a
+// session, and a client may use the renewed token for another session, with one
+// more suffix.
 func owners(at Place) iter.Seq[Place] {
 	return func(yield func(Place) bool) {
 		if !yield(at) {
@@ -146,8 +152,8 @@ func owners(at Place) iter.Seq[Place] {
 	}
 }
 
-// append appends the associated data to dst: the layout, the length of the room
-// (uvarint), room and identity. No two places have the same data.
+// append appends the associated data of p to dst: the layout, the length of the
+// room (uvarint), the room, and the identity. No two places have the same data.
 func (p Place) append(dst []byte) []byte {
 	dst = append(dst, layout)
 	dst = binary.AppendUvarint(dst, uint64(len(p.Room)))

@@ -1,10 +1,10 @@
-// Package ticket seals into a token what the service must know later about its
-// bearer. So the service needs no table of its own: LiveKit returns the ticket
-// as an attribute of the participant.
+// Package ticket puts into each token, sealed, what this service must know
+// later about the bearer. So the service needs no table in a database: LiveKit
+// returns the ticket as an attribute of the participant.
 //
-// A ticket is valid for one place on the SFU: a room, and an identity there.
-// Only a holder of the API secret can read or make one. Other participants see
-// it, but cannot read it.
+// A ticket is valid for one place on the SFU: a room, and an identity in it.
+// Only a holder of the API secret can make or read a ticket. Other participants
+// get the attribute, but cannot read the ticket in it.
 package ticket
 
 import (
@@ -16,27 +16,28 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// MaxBytes is the length of the longest ticket as text, with the longest ids.
+// MaxBytes is the length of the longest ticket as text, which holds the longest
+// ids.
 const MaxBytes = 800
 
-// Ticket is what the service knew when it issued a token.
+// Ticket is what this service knew about the bearer when it issued the token.
 type Ticket struct {
 	Issuer Issuer
 	Room   matrix.RoomID
 	User   matrix.UserID
 	By     Way
-	// Joined says that the user was known to be joined to the room. False means
-	// that the homeserver was not asked, or did not answer.
+	// Joined says that the user was known to be joined to the room. If it is
+	// false, the homeserver was not asked, or did not answer.
 	Joined bool
-	// Issued is when the token was issued, in whole seconds. It is only
-	// information: LiveKit renews the tokens of connected participants, with
-	// their attributes.
+	// Issued is when this service issued the token, in whole seconds. It does
+	// not say when a session ends: LiveKit renews the tokens of connected
+	// participants, with their attributes.
 	Issued time.Time
 }
 
-// Issuer distinguishes the services that share an SFU. It is the first 8 bytes
-// of the SHA-256 of the server name for which the service is configured. The
-// zero value stands for a service without a server name.
+// Issuer tells the services that share an SFU apart. It is the first 8 bytes of
+// the SHA-256 of the server name for which the service is configured. The zero
+// value stands for a service without a server name.
 type Issuer [8]byte
 
 // IssuerOf returns the Issuer of the service for server.
@@ -48,24 +49,25 @@ func IssuerOf(server matrix.ServerName) Issuer {
 	return Issuer(sum[:8])
 }
 
-// Way is how the bearer got the token.
+// Way says how the bearer got the token.
 type Way byte
 
-// The ways to a token.
+// The ways in which a bearer can get a token.
 const (
-	OpenID    Way = 1 + iota // directly from this service, with an OpenID token
+	OpenID    Way = 1 + iota // from this service directly, with an OpenID token
 	Proxied                  // through the user's homeserver, which forwarded the request to this service
-	Federated                // through the user's homeserver and the homeserver of this service
+	Federated                // through the user's homeserver, which asked the homeserver of this service
 )
 
-// layout is the version of the content's layout.
+// layout is the version of the layout in which tickets are written.
 const layout = 1
 
-// joinedFlag is a bit in the byte of the way.
+// joinedFlag is the bit for Joined, in the same byte as the Way.
 const joinedFlag = 0x80
 
-// append appends the content to dst: issuer (8 bytes), way and flag (1),
-// seconds (uvarint), length of the user id (uvarint), user id, room id.
+// append appends the content of t to dst: issuer (8 bytes), way and joinedFlag
+// (1 byte), seconds (uvarint), length of the user id (uvarint), user id, room
+// id.
 func (t Ticket) append(dst []byte) []byte {
 	dst = append(dst, t.Issuer[:]...)
 	way := byte(t.By)
@@ -82,7 +84,7 @@ func (t Ticket) append(dst []byte) []byte {
 
 var errContent = errors.New("the content of the ticket is not valid")
 
-// parse reads what append has written.
+// parse parses what append has written.
 func parse(content []byte) (Ticket, error) {
 	var t Ticket
 	if len(content) < len(t.Issuer)+1 {
@@ -111,7 +113,8 @@ func parse(content []byte) (Ticket, error) {
 	return t, nil
 }
 
-// maxSeconds is the end of the year 9999, the last time that has a text form.
+// maxSeconds is the end of the year 9999, because later times have no text
+// form.
 const maxSeconds = 253402300799
 
 func number(content []byte) (n uint64, rest []byte, err error) {

@@ -31,8 +31,8 @@ func ordinary(t testing.TB) ticket.Ticket {
 	}
 }
 
-// TestKnownAnswers compares with what another implementation of HKDF (RFC 5869)
-// and XChaCha20-Poly1305 (libsodium) made of the same tickets.
+// TestKnownAnswers compares sealed tickets with those that another
+// implementation of HKDF (RFC 5869) and XChaCha20-Poly1305 (libsodium) made.
 func TestKnownAnswers(t *testing.T) {
 	var nonce [24]byte
 	for i := range nonce {
@@ -89,7 +89,7 @@ func TestLength(t *testing.T) {
 	}
 }
 
-// TestNobodyElses: a ticket holds for one participant.
+// TestNobodyElses checks that a ticket is valid for one participant only.
 func TestNobodyElses(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	text := s.Seal(ordinary(t), place)
@@ -111,9 +111,10 @@ func TestNobodyElses(t *testing.T) {
 	}
 }
 
-// TestSecondSession: "identity#suffix" belongs to the identity, whatever '#' either
-// holds. The suffix is the client's, and LiveKit renews the token of such a session,
-// which begins another one.
+// TestSecondSession checks that a session "identity#suffix" belongs to the
+// identity, even if identity or suffix hold a '#'. The client chooses the
+// suffix, and LiveKit renews the token of such a session, so another session
+// with one more suffix may follow.
 func TestSecondSession(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	for _, identity := range []sfu.Identity{"aGFzaA", "@alice:example.com:DEV#1", "#", "a##"} {
@@ -156,7 +157,8 @@ func TestEverySingleByte(t *testing.T) {
 	}
 }
 
-// TestRotatedKeys: any configured key opens, the first seals.
+// TestRotatedKeys checks that any configured key opens tickets, and that the
+// first key seals them.
 func TestRotatedKeys(t *testing.T) {
 	before, during, after := ticket.NewSealer([]sfu.Key{key}), ticket.NewSealer([]sfu.Key{other, key}), ticket.NewSealer([]sfu.Key{other})
 	old, fresh := before.Seal(ordinary(t), place), during.Seal(ordinary(t), place)
@@ -179,7 +181,7 @@ func TestRotatedKeys(t *testing.T) {
 	}
 }
 
-// TestUnlike: two tickets of one bearer show nothing that is the same.
+// TestUnlike checks that two tickets of one bearer have nothing in common.
 func TestUnlike(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	a, b := s.Seal(ordinary(t), place), s.Seal(ordinary(t), place)
@@ -195,7 +197,7 @@ func TestIssuer(t *testing.T) {
 	}
 }
 
-// TestMinter: the token of a Minter carries the ticket of its bearer.
+// TestMinter checks that the token of a Minter holds the ticket of its bearer.
 func TestMinter(t *testing.T) {
 	keys := []sfu.Key{key, other}
 	minted := ticket.NewMinter(keys, time.Hour).Mint(token.Grant{Room: place.Room, Identity: place.Identity}, ordinary(t), time.Now())
@@ -213,16 +215,16 @@ func TestMinter(t *testing.T) {
 	}
 }
 
-// Example shows that who holds no key reads nothing.
+// Example shows that nobody without a key can read a ticket.
 func Example() {
 	s := ticket.NewSealer([]sfu.Key{{ID: "devkey", Secret: secret.New("a-secret-of-at-least-thirty-two-bytes")}})
 	_, _, err := s.Open("AQABAgMEBQYHCAkKCwwNDg8QERITFBUWF2hflu8", place)
 	fmt.Println(err)
-	// Output: none of our keys has sealed the ticket for this participant
+	// Output: the ticket was not sealed with one of our keys for this participant
 }
 
-// TestManyHashes: who connects with a suffix of thousands of '#' has us try no more
-// than an identity of ours can hold.
+// TestManyHashes checks that a suffix of thousands of '#' makes Open try no
+// more places than an identity of ours can be long.
 func TestManyHashes(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	text := s.Seal(ordinary(t), place)

@@ -19,9 +19,9 @@ import (
 
 type grantKey struct{}
 
-// authenticated checks the bearer's token as LiveKit's middleware does. As
-// LiveKit does, it repeats a bad token in its answer. A request without a token
-// goes on, and is refused later because it lacks a grant.
+// authenticated checks the bearer's token as LiveKit's middleware does. It
+// repeats a bad token in its answer, as LiveKit does. It lets a request without
+// a token pass; that request is refused later, because it has no grant.
 func (s *SFU) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -56,8 +56,8 @@ func (s *SFU) verify(token string) (claims *auth.ClaimGrants, problem string) {
 	return claims, ""
 }
 
-// granted returns the grant of the request's token, an empty one without a
-// token.
+// granted returns the grant in the request's token, or an empty grant if the
+// request has no token.
 func granted(ctx context.Context) auth.VideoGrant {
 	if grant, _ := ctx.Value(grantKey{}).(*auth.VideoGrant); grant != nil {
 		return *grant
@@ -66,7 +66,8 @@ func granted(ctx context.Context) auth.VideoGrant {
 }
 
 // api implements the methods of the Room API that the fake supports. The
-// embedded interface has the others; newAPI never forwards a call to them.
+// embedded interface is nil and only declares the other methods: newAPI never
+// forwards a call to them.
 type api struct {
 	livekit.RoomService
 	sfu *SFU
@@ -88,7 +89,8 @@ func newAPI(s *SFU) http.Handler {
 	})
 }
 
-// CreateRoom makes a room with LiveKit's default timeouts unless asked for others.
+// CreateRoom creates a room. It has LiveKit's default timeouts unless the
+// request sets others.
 func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*livekit.Room, error) {
 	if !granted(ctx).RoomCreate {
 		return nil, errDenied()
@@ -109,8 +111,8 @@ func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*l
 	return message(room), nil
 }
 
-// create returns the room of this name. It creates the room from wanted if it
-// does not exist, and leaves it unchanged if it does.
+// create returns the room called wanted.Name. If the room does not exist, it
+// creates it from wanted. It does not change a room that exists.
 func (s *SFU) create(wanted Room) (Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,11 +124,11 @@ func (s *SFU) create(wanted Room) (Room, error) {
 	return n.run(wanted).Room, nil
 }
 
-// wrapped is the start of the text of LiveKit's errors that have a code of
+// wrapped is how the text of LiveKit's errors begins if they have a code of
 // their own.
 const wrapped = "twirp error unknown: "
 
-// silence waits as LiveKit does for a node that does not answer.
+// silence waits for 3 s, as LiveKit waits for a node that does not answer.
 func silence(ctx context.Context) error {
 	select {
 	case <-time.After(silentTime):
@@ -135,7 +137,7 @@ func silence(ctx context.Context) error {
 	return twirp.NewError(twirp.Unavailable, wrapped+errSilent.Error())
 }
 
-// DeleteRoom ends a room. It returns no error if there is none.
+// DeleteRoom ends a room. It returns no error if the room does not exist.
 func (a api) DeleteRoom(ctx context.Context, req *livekit.DeleteRoomRequest) (*livekit.DeleteRoomResponse, error) {
 	if !granted(ctx).RoomCreate {
 		return nil, errDenied()
@@ -157,7 +159,7 @@ func (a api) ListRooms(ctx context.Context, req *livekit.ListRoomsRequest) (*liv
 	return answer, nil
 }
 
-// GetParticipant returns the same error for a missing room as for a missing
+// GetParticipant returns the same error for a missing room and for a missing
 // participant, as LiveKit does.
 func (a api) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.ParticipantInfo, error) {
 	if !administers(ctx, req.Room) {
@@ -169,7 +171,7 @@ func (a api) GetParticipant(ctx context.Context, req *livekit.RoomParticipantIde
 	return nil, twirp.NotFoundError(wrapped + "participant does not exist")
 }
 
-// ListParticipants returns an empty list for a missing room.
+// ListParticipants returns an empty list if the room does not exist.
 func (a api) ListParticipants(ctx context.Context, req *livekit.ListParticipantsRequest) (*livekit.ListParticipantsResponse, error) {
 	if !administers(ctx, req.Room) {
 		return nil, errDenied()
@@ -182,9 +184,9 @@ type Removal struct {
 	Room     sfu.Room
 	Identity sfu.Identity
 	Session  string
-	// Revoke is the revoke_token_ts of the call.
+	// Revoke is the revoke_token_ts in the call.
 	Revoke int64
-	// Report is the webhook that LiveKit sends then.
+	// Report is the webhook that LiveKit sends for this removal.
 	Report *livekit.WebhookEvent
 }
 
@@ -195,8 +197,8 @@ func (s *SFU) Removals() []Removal {
 	return slices.Clone(s.removals)
 }
 
-// RemoveParticipant ends a session and records it. It sends no webhook; the
-// test does.
+// RemoveParticipant ends a session and records that as a Removal. It sends no
+// webhook; the test may send the one in Removal.Report.
 func (a api) RemoveParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.RemoveParticipantResponse, error) {
 	recorded, err := a.GetParticipant(ctx, req)
 	if recorded == nil {
@@ -219,8 +221,8 @@ func (a api) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscri
 	return &livekit.UpdateSubscriptionsResponse{}, nil
 }
 
-// toNode calls do for the node that holds the session. It reports whether there
-// is such a node and it answers.
+// toNode calls do with the node that holds the session. It returns false if
+// there is no such node, or if the node does not answer.
 func (s *SFU) toNode(room, identity string, do func(*Node, sfu.Room, sfu.Identity)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -252,7 +254,8 @@ func message(r Room) *livekit.Room {
 	}
 }
 
-// validate answers 200, 401 or 404, as LiveKit does before a client connects.
+// validate answers as LiveKit does before a client connects: 200 if it would
+// admit the client, else 401 or 404.
 func (s *SFU) validate(w http.ResponseWriter, r *http.Request) {
 	grant := granted(r.Context())
 	switch {

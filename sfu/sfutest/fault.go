@@ -8,7 +8,8 @@ import (
 	"github.com/twitchtv/twirp"
 )
 
-// Fault answers an API call itself, or delays it and then calls next.
+// Fault is what happens to an API call: it answers the call itself, or delays
+// it and then calls next.
 type Fault func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
 // Delay calls next after d, unless the caller has left by then.
@@ -25,7 +26,7 @@ func Delay(d time.Duration) Fault {
 // Hang reads the call and never answers.
 func Hang() Fault {
 	return func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
-		io.Copy(io.Discard, r.Body) // otherwise the server does not notice that the caller leaves
+		io.Copy(io.Discard, r.Body) // otherwise the server would not notice that the caller leaves
 		<-r.Context().Done()
 	}
 }
@@ -35,8 +36,8 @@ func Drop() Fault {
 	return func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
 }
 
-// Answer sends an answer with this status, content type and body, as a proxy or
-// another server does.
+// Answer sends an answer with this status, content type and body. It plays a
+// proxy or another server.
 func Answer(status int, contentType, body string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", contentType)
@@ -50,17 +51,17 @@ func Status(status int) Fault {
 	return Answer(status, "text/html", "<html><h1>"+http.StatusText(status)+"</h1></html>")
 }
 
-// Garbage sends a 200 with bytes that are no message.
+// Garbage sends the status 200 and bytes that are no protobuf message.
 func Garbage() Fault { return Answer(http.StatusOK, "application/protobuf", "\xff\xff\xff\xff") }
 
-// Redirect redirects the caller to another URL.
+// Redirect redirects the caller to the URL to.
 func Redirect(to string) Fault {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		http.Redirect(w, r, to, http.StatusMovedPermanently)
 	}
 }
 
-// TwirpError sends an error in LiveKit's form, with a code such as
+// TwirpError sends an error as LiveKit writes it. code is like
 // "resource_exhausted".
 func TwirpError(code, msg string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// heartbeat is how often a node reports itself to Redis.
+	// heartbeat is how often a node reports to Redis that it is alive.
 	heartbeat = 2 * time.Second
 	// nodeMemory is how long after its last report a node counts as available.
 	nodeMemory = 5 * time.Second
@@ -28,25 +28,26 @@ type Node struct {
 
 	// sfu.mu guards the fields below.
 
-	rooms               map[sfu.Room]*room // the rooms that it runs
-	empty               map[sfu.Room]*room // all of them without a session, and others
+	rooms               map[sfu.Room]*room // the rooms that the node runs
+	empty               map[sfu.Room]*room // all rooms without a session, and perhaps others
 	dead, cut, draining bool
 	preferred           bool
-	// Redis has a valid report of the node between the times from and until, or
-	// without end if until is zero.
+	// Redis has a valid report of the node from the time from to the time until.
+	// If until is zero, there is no end.
 	from, until time.Time
 }
 
-// room is a room that a node runs, with its participants.
+// room is a room that a node runs, and its participants.
 type room struct {
 	Room
 	sids map[sfu.Identity]string
-	runs time.Time // since when this node runs the room
-	left time.Time // when a participant last left, zero if none has
+	runs time.Time // since when this node has run the room
+	left time.Time // when a participant last left; zero if none has left
 }
 
-// isOver counts from the creation of the room, even if this node has only just
-// taken it over.
+// isOver reports whether the room's timeout has passed. The time counts from
+// the creation of the room, even if this node has only just taken the room
+// over.
 func (r *room) isOver(now time.Time) bool {
 	switch {
 	case len(r.sids) > 0:
@@ -61,7 +62,7 @@ func newNode(s *SFU, id string) *Node {
 	return &Node{sfu: s, id: id, rooms: map[sfu.Room]*room{}, empty: map[sfu.Room]*room{}}
 }
 
-// Node returns the node with this id, which was given to New.
+// Node returns the node with this id, one of the ids that New was called with.
 func (s *SFU) Node(id string) *Node {
 	i := slices.IndexFunc(s.nodes, func(n *Node) bool { return n.id == id })
 	if i < 0 {
@@ -70,7 +71,8 @@ func (s *SFU) Node(id string) *Node {
 	return s.nodes[i]
 }
 
-// change locks the SFU, closes expired rooms, and calls do to change the node.
+// change locks the SFU, closes the rooms whose timeout has passed, and calls
+// do, which changes the node.
 func (n *Node) change(do func(now time.Time)) {
 	n.sfu.mu.Lock()
 	defer n.sfu.mu.Unlock()
@@ -78,8 +80,8 @@ func (n *Node) change(do func(now time.Time)) {
 	do(time.Now())
 }
 
-// Kill ends the node at once, and its sessions without webhooks. Its records
-// stay.
+// Kill ends the node at once, as a crash does. Its sessions end without
+// webhooks. Its records stay.
 func (n *Node) Kill() {
 	n.change(func(now time.Time) {
 		n.lost(now)
@@ -101,8 +103,8 @@ func (n *Node) Drain() {
 	n.change(func(time.Time) { n.draining = true })
 }
 
-// Stop shuts the node down in order, as the second SIGTERM does. It returns the
-// webhooks that LiveKit sends then, one for each session.
+// Stop shuts the node down, as the second SIGTERM does. It returns the webhooks
+// that LiveKit then sends, one for each session.
 func (n *Node) Stop() (reports []*livekit.WebhookEvent) {
 	n.change(func(now time.Time) {
 		for name, r := range n.rooms {
@@ -111,7 +113,7 @@ func (n *Node) Stop() (reports []*livekit.WebhookEvent) {
 			}
 			n.close(name)
 		}
-		n.dead, n.until = true, now // a stopping node deletes its own record
+		n.dead, n.until = true, now // a node that stops deletes its own record
 	})
 	return reports
 }
@@ -136,7 +138,7 @@ func (n *Node) Heal() {
 }
 
 // Session returns the sid of the session of identity that the node holds,
-// whatever the records say; "" if there is none.
+// whatever the records say. It returns "" if the node holds none.
 func (n *Node) Session(name sfu.Room, identity sfu.Identity) (sid string) {
 	n.change(func(time.Time) {
 		if r := n.rooms[name]; r != nil {
@@ -146,8 +148,8 @@ func (n *Node) Session(name sfu.Room, identity sfu.Identity) (sid string) {
 	return sid
 }
 
-// Prefer makes the SFU select this node for new rooms while it is available.
-// Otherwise LiveKit selects any node, and the fake the first available one.
+// Prefer makes the SFU choose this node for new rooms while it is available.
+// Without it, the fake chooses the first available node (LiveKit chooses any).
 func (n *Node) Prefer() {
 	n.change(func(time.Time) {
 		for _, other := range n.sfu.nodes {
@@ -156,14 +158,14 @@ func (n *Node) Prefer() {
 	})
 }
 
-// lost records that the node has stopped reporting itself.
+// lost records that the node no longer reports to Redis.
 func (n *Node) lost(now time.Time) {
 	if n.answers() {
 		n.until = now.Add(nodeMemory)
 	}
 }
 
-// forgotten records that Redis has no valid report of the node.
+// forgotten records that Redis has no valid report of the node any more.
 func (n *Node) forgotten() {
 	now := time.Now()
 	if n.answers() {
@@ -176,14 +178,14 @@ func (n *Node) forgotten() {
 // answers reports whether the node answers other nodes.
 func (n *Node) answers() bool { return !n.dead && !n.cut }
 
-// isAvailable reports whether other nodes count this one as available.
+// isAvailable reports whether other nodes count this node as available.
 func (n *Node) isAvailable(now time.Time) bool {
 	return !now.Before(n.from) && (n.until.IsZero() || now.Before(n.until))
 }
 
-// run returns the room of this name that the node runs. If the node does not
-// run it, it starts to, with the existing record or else with wanted. It writes
-// nothing for a room that already runs.
+// run returns the room called wanted.Name on this node. If the node does not
+// run the room yet, it starts to. It then takes the room from the record in
+// Redis, or, if there is none, from wanted, which it writes into the record.
 func (n *Node) run(wanted Room) *room {
 	if r, ok := n.rooms[wanted.Name]; ok {
 		return r
@@ -198,8 +200,8 @@ func (n *Node) run(wanted Room) *room {
 	return r
 }
 
-// close ends a room of the node and deletes its record, even if another node
-// made it.
+// close ends a room of the node. It deletes the room's record, even if another
+// node has written it.
 func (n *Node) close(name sfu.Room) {
 	delete(n.rooms, name)
 	if !n.cut {
@@ -207,7 +209,7 @@ func (n *Node) close(name sfu.Room) {
 	}
 }
 
-// end ends a session of the node, and deletes the record of that identity.
+// end ends a session of the node, and deletes the record of the identity.
 func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 	r := n.rooms[name]
 	delete(r.sids, identity)
@@ -219,10 +221,10 @@ func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 		return
 	}
 	delete(n.sfu.records.sessions[name], identity)
-	n.sfu.records.rooms[name] = r.Room // the number of participants has changed
+	n.sfu.records.rooms[name] = r.Room // because the number of participants has changed
 }
 
-// remove ends a session because of RemoveParticipant or DeleteRoom.
+// remove ends a session because RemoveParticipant or DeleteRoom was called.
 func (n *Node) remove(name sfu.Room, identity sfu.Identity, revoke int64) {
 	sid := n.rooms[name].sids[identity]
 	report := n.sfu.departure(name, identity, sid, livekit.DisconnectReason_PARTICIPANT_REMOVED)
@@ -230,14 +232,14 @@ func (n *Node) remove(name sfu.Room, identity sfu.Identity, revoke int64) {
 	n.sfu.removals = append(n.sfu.removals, Removal{name, identity, sid, revoke, report})
 }
 
-// The errors for a room that no answering node runs.
+// The errors for a room if no node that answers runs it.
 var (
 	errNoNodes = errors.New("could not find any available nodes")
 	errSilent  = errors.New("no response from servers")
 )
 
-// host returns the node that runs a room. It assigns a new node if there is
-// none, or if that node is not available.
+// host returns the node that runs a room. If no node runs it, or if that node
+// is not available, host assigns another node.
 func (s *SFU) host(name sfu.Room) (*Node, error) {
 	now := time.Now()
 	n := s.records.hosts[name]
@@ -262,14 +264,15 @@ func (s *SFU) selectNode(now time.Time) (selected *Node) {
 	return selected
 }
 
-// someNode reports whether so is true for a node.
+// someNode reports whether so returns true for at least one node.
 func (s *SFU) someNode(so func(*Node) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.nodes, so)
 }
 
-// expire closes the rooms whose timeout has passed. Only empty ones can be over.
+// expire closes the rooms whose timeout has passed. Only rooms in empty can be
+// over.
 func (s *SFU) expire() {
 	now := time.Now()
 	for _, n := range s.nodes {

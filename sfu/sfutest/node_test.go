@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// direct calls a handler without a network.
+// direct calls an http.Handler without a network.
 type direct struct{ http.Handler }
 
 func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -24,7 +24,7 @@ func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// cluster is two nodes, alice in the room "call" on the first.
+// cluster is two nodes. alice is in the room "call" on the first node.
 type cluster struct {
 	*sfutest.SFU
 	a, b *sfutest.Node
@@ -44,8 +44,8 @@ func inCluster(t *testing.T, do func(cluster)) {
 	})
 }
 
-// ask calls a method of the API about alice and returns the answer in short,
-// with how many seconds it took.
+// ask calls a method of the API about alice. It returns a short form of the
+// answer, and how many seconds the answer took.
 func (c cluster) ask(method string) (answer string, seconds float64) {
 	c.t.Helper()
 	api := livekit.NewRoomServiceJSONClient("http://sfu", &http.Client{Transport: direct{c.SFU}})
@@ -77,7 +77,7 @@ func (c cluster) want(method, want string, seconds float64) {
 	}
 }
 
-// join has alice join.
+// join lets alice join the room.
 func (c cluster) join() *livekit.WebhookEvent {
 	c.t.Helper()
 	event := c.Join("call", "alice")
@@ -87,8 +87,8 @@ func (c cluster) join() *livekit.WebhookEvent {
 	return event
 }
 
-// wantState checks what the records say of alice, whether her node answers for
-// her, and whether she is there in truth.
+// wantState checks whether the records have alice, whether her node answers for
+// her, and whether she really has a session.
 func (c cluster) wantState(record, reachable, live bool) {
 	c.t.Helper()
 	got, _ := c.ask("GetParticipant")
@@ -128,8 +128,9 @@ func TestNodeKilled(t *testing.T) {
 	})
 }
 
-// A room is over that is older than its empty timeout, is moved, and that nobody
-// joins within a second. Its records end with it.
+// TestOldRoomMoved checks a room that moves to another node and is older than
+// its empty timeout. If nobody joins within a second, the room and its records
+// end.
 func TestOldRoomMoved(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.a.Kill()
@@ -150,7 +151,8 @@ func TestOldRoomMoved(t *testing.T) {
 	})
 }
 
-// The records of a dead node go with the room.
+// TestStaleRecordsEndWithTheRoom checks that the records of a dead node are
+// deleted when the room ends.
 func TestStaleRecordsEndWithTheRoom(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.a.Kill()
@@ -166,7 +168,7 @@ func TestStaleRecordsEndWithTheRoom(t *testing.T) {
 func TestNodeDrained(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.a.Drain()
-		c.join() // its rooms stay with it
+		c.join() // a draining node keeps its rooms
 		c.wantState(true, true, true)
 		reports := c.a.Stop()
 		if len(reports) != 1 || reports[0].Event != "participant_left" ||
@@ -193,7 +195,8 @@ func TestNodePartitioned(t *testing.T) {
 	})
 }
 
-// A room that two nodes run: each takes the records of the other's.
+// TestRoomOnTwoNodes checks a room that runs on two nodes: each node deletes
+// records that the other has written.
 func TestRoomOnTwoNodes(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.a.Partition()
@@ -232,7 +235,7 @@ func TestRedisEmptied(t *testing.T) {
 		c.wantState(false, true, true)
 		c.want("CreateRoom", "could not find any available nodes", 0)
 		time.Sleep(2 * time.Second)
-		c.want("CreateRoom", "200", 0) // by the node that runs it, which writes nothing
+		c.want("CreateRoom", "200", 0) // by the node that runs the room, which writes no record
 		if rooms := c.Rooms(); len(rooms) != 0 || c.Join("call", "alice") != nil {
 			t.Errorf("got rooms %v, want none", rooms)
 		}
@@ -242,7 +245,8 @@ func TestRedisEmptied(t *testing.T) {
 	})
 }
 
-// After a loss of its records a room may be made a second time.
+// TestRedisEmptiedAndRoomMadeElsewhere checks that a room may be created a
+// second time after its record was lost.
 func TestRedisEmptiedAndRoomMadeElsewhere(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.Flush()

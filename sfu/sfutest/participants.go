@@ -10,15 +10,15 @@ import (
 )
 
 // Join lets identity join a room. It returns the webhook that LiveKit sends
-// when the participant's media is connected; Participant.Sid is the new
-// session. An older session of the identity on the same node ends. Nil means
-// that there is no such room, or that no node answers for it, as in the 5 s
-// after its node died.
+// when the participant's media is connected; Participant.Sid in it is the new
+// session. An older session of the identity on the same node ends. Join returns
+// nil if there is no such room, or if no node answers for the room, as in the 5
+// s after its node died.
 func (s *SFU) Join(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
 	return s.JoinAs(name, identity, nil, livekit.ParticipantInfo_STANDARD)
 }
 
-// JoinAs is Join for a participant with attributes and a kind.
+// JoinAs is like Join, for a participant with attributes and a kind.
 func (s *SFU) JoinAs(name sfu.Room, identity sfu.Identity, attributes map[string]string, kind livekit.ParticipantInfo_Kind) *livekit.WebhookEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,17 +39,17 @@ func (s *SFU) JoinAs(name sfu.Room, identity sfu.Identity, attributes map[string
 	return report("participant_joined", name, s.participant(identity, sid))
 }
 
-// session holds the properties of a session that never change.
+// session holds what never changes about a session.
 type session struct {
 	attributes map[string]string
 	kind       livekit.ParticipantInfo_Kind
 	since      time.Time
 }
 
-// Connect admits the bearer of an access token, with the token's attributes,
-// and returns what Join returns. With a suffix it is a second session,
-// "identity#suffix", as for a client that connects with publish=suffix. Nil may
-// also mean that the token is refused.
+// Connect lets the bearer of an access token join, with the token's attributes,
+// and returns what Join returns. If suffix is not "", it is a second session
+// called "identity#suffix", as for a client that connects with publish=suffix.
+// Connect also returns nil if the token is refused.
 func (s *SFU) Connect(token, suffix string) *livekit.WebhookEvent {
 	claims, problem := s.verify(token)
 	if problem != "" || claims.Video == nil || !claims.Video.RoomJoin {
@@ -62,8 +62,8 @@ func (s *SFU) Connect(token, suffix string) *livekit.WebhookEvent {
 	return s.JoinAs(sfu.Room(claims.Video.Room), sfu.Identity(identity), claims.Attributes, claims.GetParticipantKind())
 }
 
-// Joined returns the webhook of the join once more. Nil means that identity has
-// no session there.
+// Joined returns the webhook of a join again, after the join. It returns nil if
+// identity has no session in the room.
 func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,7 +76,8 @@ func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent
 }
 
 // Live returns the sid of the session of identity in a room, whatever the
-// records say; "" if there is none. If two nodes hold one, it is the newer one.
+// records say. It returns "" if there is none. If two nodes hold a session, it
+// returns that of the newer one.
 func (s *SFU) Live(name sfu.Room, identity sfu.Identity) (sid string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +86,8 @@ func (s *SFU) Live(name sfu.Room, identity sfu.Identity) (sid string) {
 	return sid
 }
 
-// session returns the session of an identity, and the node that holds it.
+// session returns the sid of the session of identity, and the node that holds
+// the session.
 func (s *SFU) session(name sfu.Room, identity sfu.Identity) (node *Node, sid string) {
 	for _, n := range s.nodes {
 		if r := n.rooms[name]; r != nil && r.sids[identity] > sid {
@@ -95,8 +97,8 @@ func (s *SFU) session(name sfu.Room, identity sfu.Identity) (node *Node, sid str
 	return node, sid
 }
 
-// Change makes the node write the record of a session, as it does when the
-// participant mutes itself or publishes something.
+// Change makes the node write the record of a session again. LiveKit does that
+// when the participant mutes itself or publishes something.
 func (s *SFU) Change(name sfu.Room, identity sfu.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,10 +108,11 @@ func (s *SFU) Change(name sfu.Room, identity sfu.Identity) {
 	}
 }
 
-// Leave ends the session of identity and returns the webhook that LiveKit sends
-// then. With Event set to "participant_connection_aborted" it is the webhook
-// for a session that never had media. Nil means that there is no such session.
-// If two nodes hold one, the newer one ends; Node.Leave can end the other.
+// Leave ends the session of identity, and returns the webhook that LiveKit then
+// sends. A test may set its Event to "participant_connection_aborted": that is
+// the webhook for a session that never had media. Leave returns nil if there is
+// no such session. If two nodes hold a session, the newer one ends; Node.Leave
+// can end the other.
 func (s *SFU) Leave(name sfu.Room, identity sfu.Identity, reason livekit.DisconnectReason) *livekit.WebhookEvent {
 	sid := s.Vanish(name, identity)
 	if sid == "" {
@@ -120,8 +123,8 @@ func (s *SFU) Leave(name sfu.Room, identity sfu.Identity, reason livekit.Disconn
 	return s.departure(name, identity, sid, reason)
 }
 
-// Leave ends a session of the node and returns the webhook that LiveKit sends
-// then. Nil means that there is no such session.
+// Leave ends a session of the node, and returns the webhook that LiveKit then
+// sends. It returns nil if there is no such session.
 func (n *Node) Leave(name sfu.Room, identity sfu.Identity, reason livekit.DisconnectReason) (left *livekit.WebhookEvent) {
 	n.change(func(time.Time) {
 		if r := n.rooms[name]; r != nil && r.sids[identity] != "" {
@@ -132,8 +135,8 @@ func (n *Node) Leave(name sfu.Room, identity sfu.Identity, reason livekit.Discon
 	return left
 }
 
-// Vanish ends the session of identity without a webhook. It returns the sid, ""
-// if there was none.
+// Vanish ends the session of identity without a webhook. It returns the
+// session's sid, or "" if there was no session.
 func (s *SFU) Vanish(name sfu.Room, identity sfu.Identity) (sid string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,8 +148,8 @@ func (s *SFU) Vanish(name sfu.Room, identity sfu.Identity) (sid string) {
 	return sid
 }
 
-// recorded returns the participants in a room by the records, none if there are
-// no records.
+// recorded returns the participants in a room, by the records. It returns none
+// if there are no records.
 func (s *SFU) recorded(name sfu.Room) []*livekit.ParticipantInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -158,7 +161,8 @@ func (s *SFU) recorded(name sfu.Room) []*livekit.ParticipantInfo {
 	return all
 }
 
-// record returns the participant in a room by the records, nil if there is none.
+// record returns the participant in a room, by the records, or nil if there is
+// none.
 func (s *SFU) record(name sfu.Room, identity sfu.Identity) *livekit.ParticipantInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// create makes a room without a network.
+// create creates a room without a network.
 func create(t *testing.T, s *sfutest.SFU, name sfu.Room) {
 	t.Helper()
 	req := httptest.NewRequest("POST", "/twirp/livekit.RoomService/CreateRoom",
@@ -119,7 +119,7 @@ func TestDepartureTimeout(t *testing.T) {
 	})
 }
 
-// post is what arrived of a webhook.
+// post is a webhook as it arrived.
 type post struct {
 	header http.Header
 	body   string
@@ -161,7 +161,8 @@ func TestSendWebhook(t *testing.T) {
 	}
 }
 
-// A flaw is of one webhook, not of the event.
+// TestFlawsLeaveTheEventAlone checks that a flaw changes one webhook, and not
+// the event.
 func TestFlawsLeaveTheEventAlone(t *testing.T) {
 	s := sfutest.New(key)
 	create(t, s, "a")

@@ -6,8 +6,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// records are the contents of LiveKit's Redis, or of a single server's memory.
-// The API answers from them, even if they are wrong.
+// records are what LiveKit's Redis holds, or the memory of a single server. The
+// API answers from the records, even if they are wrong.
 type records struct {
 	rooms    map[sfu.Room]Room
 	sessions map[sfu.Room]map[sfu.Identity]string
@@ -40,7 +40,7 @@ func (r records) put(name sfu.Room, identity sfu.Identity, sid string) {
 	r.sessions[name][identity] = sid
 }
 
-// Flush empties LiveKit's Redis. The nodes' rooms and sessions go on.
+// Flush empties LiveKit's Redis. Rooms and sessions on the nodes go on.
 func (s *SFU) Flush() { s.Restore(Dump{newRecords()}) }
 
 // Dump is a copy of LiveKit's Redis.
@@ -54,8 +54,8 @@ func (s *SFU) Dump() Dump {
 	return Dump{s.records.clone()}
 }
 
-// Restore replaces the contents of LiveKit's Redis by a dump. Its reports of
-// nodes are outdated; living nodes report themselves within 2 s.
+// Restore replaces the contents of LiveKit's Redis by a dump. The dump's
+// reports of nodes are outdated; nodes that are alive report again within 2 s.
 func (s *SFU) Restore(d Dump) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

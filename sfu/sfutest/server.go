@@ -15,15 +15,15 @@ import (
 // Server is a fake SFU that listens on 127.0.0.1.
 type Server struct {
 	*SFU
-	address     string // its address, host:port
+	address     string // the host:port at which it listens
 	connections atomic.Int64
 
 	mu   sync.Mutex
 	http *httptest.Server
 }
 
-// NewServer starts a fake SFU with one key, made by New. The caller must close
-// it.
+// NewServer starts a fake SFU, which New makes of the arguments. The caller
+// must close it.
 func NewServer(key sfu.Key, ids ...string) *Server {
 	s := &Server{SFU: New(key, ids...), address: "127.0.0.1:0"}
 	s.Up()
@@ -31,11 +31,11 @@ func NewServer(key sfu.Key, ids ...string) *Server {
 	return s
 }
 
-// Up makes a server that is down listen again, at the same address.
+// Up makes a server that is down listen again, at the same address as before.
 func (s *Server) Up() {
 	listener, err := listen.TCP(s.address)
 	if err != nil {
-		panic("sfutest: " + err.Error()) // nobody else should have taken the address
+		panic("sfutest: " + err.Error()) // no other program should have taken the address
 	}
 	h := httptest.NewUnstartedServer(s.SFU)
 	h.Listener.Close()
@@ -51,8 +51,8 @@ func (s *Server) Up() {
 	s.http = h
 }
 
-// Down makes the server refuse connections and closes the existing ones, until
-// Up. Rooms and sessions stay, unless Forget ends them.
+// Down makes the server refuse new connections and closes those that it has,
+// until Up is called. Rooms and sessions stay, unless Forget ends them.
 func (s *Server) Down() {
 	s.mu.Lock()
 	h := s.http
@@ -62,7 +62,7 @@ func (s *Server) Down() {
 }
 
 // Restart makes the server forget everything, as LiveKit does without Redis,
-// and closes its connections. It is up again at once.
+// and closes its connections. The server accepts connections again at once.
 func (s *Server) Restart() {
 	s.Forget()
 	s.mu.Lock()
@@ -70,14 +70,14 @@ func (s *Server) Restart() {
 	s.http.CloseClientConnections()
 }
 
-// URL returns the URL that clients of the SFU get: "ws://127.0.0.1:PORT".
+// URL returns the URL that clients of the SFU are told: "ws://127.0.0.1:PORT".
 func (s *Server) URL() string { return "ws://" + s.address }
 
-// APIURL returns the http form of URL, where the Room API is.
+// APIURL returns the URL of the Room API, which is URL with http.
 func (s *Server) APIURL() *url.URL { return &url.URL{Scheme: "http", Host: s.address} }
 
-// Connections returns how many connections were accepted so far.
+// Connections returns how many connections the server has accepted so far.
 func (s *Server) Connections() int { return int(s.connections.Load()) }
 
-// Close stops the server and cuts off running calls.
+// Close stops the server and breaks off running calls.
 func (s *Server) Close() { s.Down() }

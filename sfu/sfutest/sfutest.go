@@ -1,19 +1,21 @@
 // Package sfutest is a fake LiveKit SFU for tests. It has these methods of the
 // Room API over Twirp: CreateRoom, DeleteRoom, ListRooms, GetParticipant,
 // ListParticipants, RemoveParticipant and UpdateSubscriptions. It checks API
-// tokens as LiveKit does, and answers bad ones alike. It closes a room when
-// nobody joins or all have left. Tests can script its failures.
+// tokens as LiveKit does, and refuses bad ones with the same answers. It closes
+// a room that nobody joins, or that everybody has left. Tests can make its
+// calls fail.
 //
-// It has no media and no signalling. Join, Leave and Vanish change who is in a
-// room. /rtc/validate tells whether a client with an access token would be
+// The fake has no media and no signalling. Join, Leave and Vanish change who is
+// in a room. /rtc/validate tells whether a client with an access token would be
 // admitted. Only SendWebhook sends webhooks, so a test can send them late,
 // twice, out of order, wrong or not at all.
 //
 // # Nodes
 //
-// Several [Node] share one Redis. Each node runs rooms. Each answers the API
-// from Redis' records, which are wrong after the loss of a node or of Redis.
-// LiveKit v1.13.5 was seen to behave as follows, and so does the fake:
+// Several [Node] share one Redis. Each node runs rooms. Each node answers the
+// API from the records in Redis, which are wrong after the loss of a node or of
+// Redis. LiveKit v1.13.5 behaves as follows, as tests with it have shown, and
+// so does the fake:
 //
 //   - A killed node leaves its records. GetParticipant, ListParticipants and
 //     ListRooms answer as before, and no webhook is sent. The records are deleted
@@ -61,7 +63,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Room is a room of the fake, as it was asked for.
+// Room is a room of the fake, with the properties that it was created with.
 type Room struct {
 	Name             sfu.Room
 	EmptyTimeout     time.Duration
@@ -70,8 +72,9 @@ type Room struct {
 	Created          time.Time
 }
 
-// SFU is the fake as an http.Handler, with auto_create off. [Server] listens
-// for it. A test with connections of its own serves it directly.
+// SFU is the fake as an http.Handler. It behaves as LiveKit with auto_create
+// off. [Server] listens and serves it; a test that makes its own connections
+// serves it directly.
 type SFU struct {
 	key sfu.Key
 	mux http.Handler
@@ -79,8 +82,9 @@ type SFU struct {
 	mu      sync.Mutex
 	records records
 	nodes   []*Node
-	joined  int // how many sessions there were, to number the sids
-	// sessions holds all sessions that ever were, by sid.
+	joined  int // the number of sessions so far, from which sids are made
+	// sessions holds all sessions, also those that have ended. The key is the
+	// sid.
 	sessions map[string]session
 	removals []Removal
 	calls    map[string]int
@@ -88,8 +92,8 @@ type SFU struct {
 	always   Fault
 }
 
-// New returns a fake SFU with one key. With ids it has that many nodes and a
-// Redis; without ids it is a single server without Redis.
+// New returns a fake SFU with one API key. If there are ids, it has one node
+// for each id, and a Redis. Without ids it is a single server without Redis.
 func New(key sfu.Key, ids ...string) *SFU {
 	s := &SFU{key: key, records: newRecords(), calls: map[string]int{}, sessions: map[string]session{}}
 	if len(ids) == 0 {
@@ -106,7 +110,7 @@ func New(key sfu.Key, ids ...string) *SFU {
 	return s
 }
 
-// alive drops calls while no node runs.
+// alive breaks calls off while no node runs.
 func (s *SFU) alive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.someNode(func(n *Node) bool { return !n.dead }) {
@@ -118,7 +122,7 @@ func (s *SFU) alive(next http.Handler) http.Handler {
 
 func (s *SFU) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Rooms returns the rooms in the records, sorted by name.
+// Rooms returns the rooms that are in the records, sorted by name.
 func (s *SFU) Rooms() []Room {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -128,8 +132,8 @@ func (s *SFU) Rooms() []Room {
 	})
 }
 
-// CloseRoom ends a room and its sessions without a webhook, as a restart of the
-// SFU would.
+// CloseRoom ends a room and its sessions without a webhook, as happens when the
+// SFU restarts.
 func (s *SFU) CloseRoom(name sfu.Room) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -139,8 +143,8 @@ func (s *SFU) CloseRoom(name sfu.Room) {
 	}
 }
 
-// Forget ends all rooms and sessions without a webhook, as a restart of an SFU
-// without Redis does. (For one with Redis, see [Node] and Flush.)
+// Forget ends all rooms and sessions without a webhook, as happens when an SFU
+// without Redis restarts. (For an SFU with Redis, see [Node] and Flush.)
 func (s *SFU) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,31 +154,31 @@ func (s *SFU) Forget() {
 	}
 }
 
-// Calls returns how many requests for an API method ("CreateRoom") arrived,
-// including those that failed.
+// Calls returns how many calls of an API method have arrived, including calls
+// that failed. method is like "CreateRoom".
 func (s *SFU) Calls(method string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.calls[method]
 }
 
-// FailNext applies these faults to the next API calls, one each, in this order.
-// A call with nil in the list succeeds.
+// FailNext applies faults to the next API calls: the first fault to the next
+// call, and so on. A call for which the fault is nil succeeds.
 func (s *SFU) FailNext(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.script = append(s.script, faults...)
 }
 
-// FailAlways applies fault to every API call after those of FailNext. nil ends
-// that.
+// FailAlways applies fault to every API call for which FailNext has set none.
+// If fault is nil, calls succeed again.
 func (s *SFU) FailAlways(fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.always = fault
 }
 
-// scripted counts the call and applies its fault.
+// scripted counts a call, and applies the fault that a test has set for it.
 func (s *SFU) scripted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fault := s.arrive(path.Base(r.URL.Path)); fault != nil {

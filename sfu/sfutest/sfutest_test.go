@@ -208,7 +208,8 @@ func TestURLs(t *testing.T) {
 	}
 }
 
-// Close must not wait for calls that never end.
+// TestCloseWhileHanging checks that Close does not wait for calls that never
+// end.
 func TestCloseWhileHanging(t *testing.T) {
 	s := sfutest.NewServer(key)
 	arrived, done := make(chan struct{}), make(chan error)

@@ -8,17 +8,17 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// StatusToken returns a token with which the holder of key asks for the state
-// of this project's service, valid for life from now on. A correct one has the
-// audience "matrixrtc-auth-status" and a life of at most 60 s.
+// StatusToken returns a token with which the holder of key may ask the service
+// for its state. It is valid for life from now on. The service accepts it only
+// if audience is "matrixrtc-auth-status" and life is at most 60 s.
 func StatusToken(key sfu.Key, audience string, life time.Duration) string {
 	claims := validity(time.Now(), life)
 	claims["iss"], claims["aud"] = key.ID, audience
 	return sign(key, claims)
 }
 
-// validity returns the claims of a token that is valid from start on, for ever
-// if life is 0.
+// validity returns the claims of a token that is valid from start on for life,
+// or for ever if life is 0.
 func validity(start time.Time, life time.Duration) jwt.MapClaims {
 	claims := jwt.MapClaims{"iat": start.Unix(), "nbf": start.Unix()}
 	if life != 0 {
@@ -30,7 +30,7 @@ func validity(start time.Time, life time.Duration) jwt.MapClaims {
 func sign(key sfu.Key, claims jwt.MapClaims) string {
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(key.Secret.Reveal()))
 	if err != nil {
-		panic(err) // HMAC cannot fail
+		panic(err) // impossible: HMAC cannot fail
 	}
 	return token
 }

@@ -16,85 +16,89 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// webhookLife is how long LiveKit's webhooks are valid.
+// webhookLife is how long a webhook of LiveKit is valid.
 const webhookLife = 5 * time.Minute
 
-// letter is a webhook to be sent, as LiveKit sends it unless a Flaw changes it.
+// letter is a webhook to be sent. LiveKit would send it as it is, but a Flaw
+// may change it.
 type letter struct {
 	event  *livekit.WebhookEvent
 	body   func(*livekit.WebhookEvent) string
 	key    sfu.Key
 	age    time.Duration
-	life   time.Duration // 0 means for ever
+	life   time.Duration // how long the token is valid; 0 means for ever
 	digest func(body string) string
 	header func(token string) string
 }
 
-// Flaw makes a webhook differ from LiveKit's.
+// Flaw is one way in which a webhook differs from LiveKit's webhooks.
 type Flaw func(*letter)
 
-// UnknownKey signs with an API key that the receiver does not have.
+// UnknownKey signs the webhook with an API key that the receiver does not have.
 func UnknownKey() Flaw {
 	return func(l *letter) { l.key.ID = "not-" + l.key.ID }
 }
 
-// WrongSecret signs with the right API key but another secret.
+// WrongSecret signs the webhook with the right API key, but with another
+// secret.
 func WrongSecret() Flaw {
 	return func(l *letter) { l.key.Secret = secret.New("not-" + l.key.Secret.Reveal()) }
 }
 
-// WrongDigest puts the digest of another body into the token.
+// WrongDigest puts the digest of another body into the webhook's token.
 func WrongDigest() Flaw {
 	return func(l *letter) { l.digest = func(body string) string { return digest("not " + body) } }
 }
 
-// NoDigest sends an API token that is not for webhooks.
+// NoDigest sends an API token that was not made for webhooks.
 func NoDigest() Flaw {
 	return func(l *letter) { l.digest = func(string) string { return "" } }
 }
 
-// Unpadded writes the digest without its '=', which receivers accept.
+// Unpadded writes the digest without '=' at the end, which receivers must
+// accept.
 func Unpadded() Flaw {
 	return func(l *letter) {
 		l.digest = func(body string) string { return strings.TrimRight(digest(body), "=") }
 	}
 }
 
-// Aged makes the token look as if it was signed age ago. A negative age is in
-// the future. The token is valid for 5 min.
+// Aged makes the webhook's token look as if it was signed the time age ago. A
+// negative age means that it was signed in the future. The token is valid for 5
+// min.
 func Aged(age time.Duration) Flaw {
 	return func(l *letter) { l.age = age }
 }
 
-// Endless makes the token never expire.
+// Endless makes a token that never expires.
 func Endless() Flaw {
 	return func(l *letter) { l.life = 0 }
 }
 
-// NoHeader omits the Authorization header, as some proxies do.
+// NoHeader omits the Authorization header. Some proxies do that.
 func NoHeader() Flaw { return Header("") }
 
-// Header sends this Authorization header.
+// Header sends text as the Authorization header.
 func Header(text string) Flaw {
 	return func(l *letter) { l.header = func(string) string { return text } }
 }
 
-// Bearer puts "Bearer" before the token.
+// Bearer puts the word "Bearer" before the token.
 func Bearer() Flaw {
 	return func(l *letter) { l.header = func(token string) string { return "Bearer " + token } }
 }
 
-// Body sends this text instead of the event, with a valid signature.
+// Body sends text instead of the event, with a valid signature.
 func Body(text string) Flaw {
 	return func(l *letter) { l.body = func(*livekit.WebhookEvent) string { return text } }
 }
 
-// NoRoom omits the room, as reports of an ingress do.
+// NoRoom omits the room, as webhooks about an ingress do.
 func NoRoom() Flaw {
 	return func(l *letter) { l.event.Room = nil }
 }
 
-// NoParticipant omits the participant, as reports of an egress do.
+// NoParticipant omits the participant, as webhooks about an egress do.
 func NoParticipant() Flaw {
 	return func(l *letter) { l.event.Participant = nil }
 }
@@ -104,7 +108,7 @@ func NoSession() Flaw {
 	return func(l *letter) { l.event.Participant.Sid = "" }
 }
 
-// NewWebhook returns the request with which LiveKit reports event to url.
+// NewWebhook returns the request by which LiveKit reports event to url.
 func (s *SFU) NewWebhook(url string, event *livekit.WebhookEvent, flaws ...Flaw) *http.Request {
 	l := letter{
 		event:  proto.CloneOf(event),
@@ -135,7 +139,7 @@ func (l *letter) request(url string) *http.Request {
 	body := l.body(l.event)
 	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
-		panic(err) // the test's url is wrong
+		panic(err) // the url of the test is wrong
 	}
 	req.Header.Set("Content-Type", "application/webhook+json")
 	claims := validity(time.Now().Add(-l.age), l.life)
@@ -149,7 +153,7 @@ func (l *letter) request(url string) *http.Request {
 func marshal(event *livekit.WebhookEvent) string {
 	body, err := protojson.Marshal(event)
 	if err != nil {
-		panic(err) // the test's event is not UTF-8
+		panic(err) // the event of the test is not UTF-8
 	}
 	return string(body)
 }
