@@ -43,7 +43,7 @@ var refusals = []struct {
 	{[]string{"--jwt-host", "[2001:db8::1]"}, `is an address, for which clients accept no certificate`},
 	{[]string{"--jwt-host", "192.0.2"}, `ends in a number`},
 	{[]string{"--jwt-host", "a.example.org,b.example.org"}, `holds a blank or a comma, so it is not one name`},
-	{[]string{"--jwt-host", "a.example.org", "--jwt-host", "b.example.org"}, `--jwt-host: it is given twice; give it once`},
+	{[]string{"--jwt-host", "a.example.org", "--jwt-host", "b.example.org"}, `--jwt-host: the option is given twice; give it once`},
 	{[]string{"--jwt-host", ""}, `--jwt-host is empty: write a value`},
 	{[]string{"--sfu-host", "ünder.example.org"}, `holds letters beyond a to z|write xn--nder-zra.example.org`},
 	{[]string{"--sfu-host", "JWT.example.org"}, `--sfu-host is the name of --jwt-host|--single-host`},

@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	source := flags.String("source", "..", "the folder of the program's source")
 	folder := flags.String("from", "../build/release", "the folder that the release is in")
-	to := flags.String("to", "", "the image's name without a tag, like ghcr.io/example/matrixrtc-auth")
+	to := flags.String("to", "", "the name of the image without a tag, like ghcr.io/example/matrixrtc-auth")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ import (
 	"matrixrtc-auth/image/archive"
 )
 
-// written is a source of a version, and a folder with its images.
+// written returns a source folder of a version, and a folder with the images of
+// that version.
 func written(t *testing.T, version string) (source, folder string) {
 	t.Helper()
 	source, folder = t.TempDir(), t.TempDir()
@@ -37,7 +38,8 @@ func written(t *testing.T, version string) (source, folder string) {
 	return source, folder
 }
 
-// TestPublish pushes to a registry, and pulls for each processor.
+// TestPublish pushes the images to a registry, and pulls the image for each
+// processor.
 func TestPublish(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()
@@ -68,7 +70,7 @@ func pulled(t *testing.T, reference string, p v1.Platform) {
 	}
 	about, err := img.ConfigFile()
 	if err != nil || about.Architecture != p.Architecture || about.Variant != p.Variant || about.OS != p.OS {
-		t.Errorf("%s for %s: got one for %s/%s/%s (%v)", reference, p.String(), about.OS, about.Architecture, about.Variant, err)
+		t.Errorf("%s for %s: got an image for %s/%s/%s (%v)", reference, p.String(), about.OS, about.Architecture, about.Variant, err)
 	}
 }
 

@@ -79,7 +79,7 @@ How:
 	}
 }
 
-// full is a disk on which there is no place.
+// full is a writer like a full disk: every write fails.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
