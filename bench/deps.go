@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// dependencyRuns is how often each program of dependencies is started.
+// dependencyRuns is how often each program that dependencies builds is started.
 const dependencyRuns = 9
 
-// probe is the cost of one small program.
+// probe is what one small program costs.
 type probe struct {
 	name  string
 	size  bytesOf

@@ -48,6 +48,6 @@ func TestParseInitTrace(t *testing.T) {
 		t.Errorf("parseInitTrace = %v, %v, want %v", got, err, want)
 	}
 	if _, err := parseInitTrace("init runtime\n"); err == nil {
-		t.Error("half a line passes")
+		t.Error("parseInitTrace of half a line: got no error, want one")
 	}
 }

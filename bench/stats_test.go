@@ -19,7 +19,7 @@ func TestPercentile(t *testing.T) {
 		})
 	}
 	if got := percentile([]int{7}, 1); got != 7 {
-		t.Errorf("percentile of one value = %d, want it", got)
+		t.Errorf("percentile of one value = %d, want that value", got)
 	}
 	if got := percentile([]time.Duration(nil), 50); got != 0 {
 		t.Errorf("percentile of nothing = %v, want 0", got)
@@ -32,7 +32,7 @@ func TestMedian(t *testing.T) {
 		t.Errorf("median = %d, want 5", got)
 	}
 	if values[0] != 9 {
-		t.Error("median has sorted its argument")
+		t.Error("median has changed the order of its argument")
 	}
 	if got := median([]int{4, 1, 3, 2}); got != 2 {
 		t.Errorf("median of four = %d, want the lower of the middle two", got)
