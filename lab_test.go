@@ -140,9 +140,10 @@ func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 // sfu
 // sfu fails | restarts | closes | rooms | tells
 //
-// starts an SFU and points LIVEKIT_URL to it, has it refuse every call, restart
-// without its rooms, close its rooms and report that, prints its rooms, or has it
-// report the sessions that the service has ended.
+// starts an SFU and points LIVEKIT_URL to it. With an argument it makes that SFU
+// refuse every call, restart without its rooms, or close its rooms and report
+// that; prints the SFU's rooms; or makes the SFU report the sessions that the
+// service has ended.
 func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	switch what := strings.Join(args, " "); {
