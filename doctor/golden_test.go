@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/internal/goldentest"
 )
 
-// findings are some of a run, in its order.
+// findings returns some checks of a run in the order of the report.
 func findings() []*engine.Check {
 	after := func(d time.Duration, f engine.Finding) func(context.Context) engine.Finding {
 		return func(context.Context) engine.Finding { time.Sleep(d); return f }
@@ -28,7 +28,7 @@ func findings() []*engine.Check {
 	return []*engine.Check{environment, addresses, document, foci, hidden}
 }
 
-// TestGolden holds what is printed against testdata; go test -run Golden
+// TestGolden compares printed reports with testdata; go test -run Golden
 // ./doctor -update writes it.
 func TestGolden(t *testing.T) {
 	var r engine.Report

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Where a homeserver names itself and its program (Server-Server API).
+// The paths at which a homeserver names itself and its program (Server-Server
+// API).
 const (
 	keyPath     = "/_matrix/key/v2/server"
 	versionPath = "/_matrix/federation/v1/version"
@@ -34,12 +35,12 @@ func (k kind) String() string {
 	return clip(k.Name + " " + k.Version)
 }
 
-// isSynapse reports whether Synapse's settings are the remedy. They are also if
-// the program is unknown.
+// isSynapse reports whether a remedy should name Synapse's settings. It is true
+// also if the program is unknown.
 func (k kind) isSynapse() bool { return k.Name == "" || k.Name == "Synapse" }
 
 // identity asks the homeserver for its server name and its program. User ids
-// end in that name, whatever host its users enter.
+// end in the server name, whichever host users enter.
 func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	var key struct {
 		Name string `json:"server_name"`
@@ -75,9 +76,9 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	return ok("it calls itself %s, and is %s", name, h.kind)
 }
 
-// askHost asks the host of the server name at HTTPS's own port. People may give
-// that host as the name because clients reach the homeserver there, but
-// discovery finds nothing for it.
+// askHost asks the host of the server name at port 443. An operator may have
+// given as the name a host at which clients reach the homeserver, but where
+// discovery finds nothing.
 func (h *homeserver) askHost(ctx context.Context, path string, answer any) bool {
 	r, err := h.look.Get(ctx, "https://"+h.name.Host()+path)
 	return err == nil && r.Status == http.StatusOK && json.Unmarshal(r.Body, answer) == nil
