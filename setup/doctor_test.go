@@ -16,8 +16,8 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// TestDoctorFindsNothing has doctor judge every deployment, as far as that
-// takes no network: it finds no fault and doubts nothing.
+// TestDoctorFindsNothing: doctor finds no fault and gives no warning about a
+// written deployment, in the checks that need no network.
 func TestDoctorFindsNothing(t *testing.T) {
 	standInGo(t, "an image")
 	for name, args := range typical(t) {
@@ -29,14 +29,14 @@ func TestDoctorFindsNothing(t *testing.T) {
 	}
 }
 
-// judged are the checks that have something to say of what setup writes.
+// judged are the checks that must have judged what setup writes.
 var judged = []string{
 	"config.environment", "config.keys", "config.full_access", "config.sfu_url", "config.warnings",
 	"livekit.file", "livekit.keys", "livekit.webhook", "livekit.ports", "livekit.udp_range", "livekit.auto_create",
 }
 
-// checkDoctor runs doctor in the environment of the service's container, on a
-// Linux that nobody has tuned.
+// checkDoctor runs doctor in the environment of the service's container, with
+// the default settings of Linux.
 func (l *lab) checkDoctor() {
 	l.t.Helper()
 	l.setenv()
@@ -51,7 +51,7 @@ func (l *lab) checkDoctor() {
 		}
 		return nil, os.ErrNotExist
 	}
-	// What asks a STUN server is left out.
+	// The check that asks a STUN server is left out.
 	args := []string{"--json", "--strict", "--only", "config,livekit", "--skip", "livekit.external_ip"}
 	var out, faults bytes.Buffer
 	code := doctor.Command(l.t.Context(), args, config.Inspect, look, strings.NewReader(""), &out, &faults)

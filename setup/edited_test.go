@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// TestSecretOfEditedFile checks that nothing of what somebody wrote into a file
-// is printed, whatever becomes of the file: it may hold passwords.
+// TestSecretOfEditedFile checks that setup prints nothing of what a person
+// wrote into a file, whatever setup does with the file, because the file may
+// hold passwords.
 func TestSecretOfEditedFile(t *testing.T) {
 	const secret = "hunter2"
 	for name, addition := range map[string]string{
@@ -26,7 +27,7 @@ func TestSecretOfEditedFile(t *testing.T) {
 				if strings.Contains(l.out+l.err, secret) {
 					t.Errorf("%s, %q: the secret is printed:\n%s", name, flags, l.out)
 				}
-				if name != envFile || slices.Contains(flags, "--force") { // it is joined
+				if name != envFile || slices.Contains(flags, "--force") { // the edited .env is merged and not replaced
 					l.says(l.out, "- lines of the edited file, not shown: ")
 				}
 			}
@@ -34,8 +35,8 @@ func TestSecretOfEditedFile(t *testing.T) {
 	}
 }
 
-// TestEditedProposal checks that a NAME.new that somebody edited is saved before
-// the next one takes its place, and that setup's own is not.
+// TestEditedProposal checks that setup saves a NAME.new that a person edited
+// before it writes the next one, and does not save its own.
 func TestEditedProposal(t *testing.T) {
 	for _, name := range []string{"livekit.yaml", "compose.yaml"} {
 		t.Run(name, func(t *testing.T) {
@@ -52,14 +53,14 @@ func TestEditedProposal(t *testing.T) {
 			l.run(exitOK, "--udp-range", "22000-22100")
 			l.says(l.out, name+".new", "replaced", name+".new.bak")
 			if got := l.read(name + ".new.bak"); got != edited || l.read(name+".new") == edited {
-				t.Errorf("%s.new: saved is %q", name, got)
+				t.Errorf("%s.new: the backup has the content %q", name, got)
 			}
 		})
 	}
 }
 
-// TestBackupStaysClosed checks that others cannot read the copy of an edited
-// file if they could not read the file: it may hold passwords.
+// TestBackupStaysClosed checks that others cannot read the backup of an edited
+// file if they could not read the file, because it may hold passwords.
 func TestBackupStaysClosed(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -73,8 +74,9 @@ func TestBackupStaysClosed(t *testing.T) {
 	}
 }
 
-// TestContainersCanRead checks that a livekit.yaml that only its owner could
-// read is opened to the containers' users, unless somebody edited it.
+// TestContainersCanRead checks that setup makes a livekit.yaml that only its
+// owner may read readable for the containers' users, unless a person edited the
+// file.
 func TestContainersCanRead(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -94,7 +96,7 @@ func TestContainersCanRead(t *testing.T) {
 			t.Errorf("with %q: mode %o, want %o", c.addition, got, c.want)
 		}
 		if closed := c.want != 0o644; strings.Contains(l.out, "chmod 644") != closed {
-			t.Errorf("with %q: it should be said that nobody can read it: %v\n%s", c.addition, closed, l.out)
+			t.Errorf("with %q: whether setup should say that nobody can read livekit.yaml: %v; it says\n%s", c.addition, closed, l.out)
 		}
 	}
 	l.says(l.out, "mode 600", "container", "no secret")
@@ -104,6 +106,6 @@ func TestContainersCanRead(t *testing.T) {
 	}
 	l.run(exitOK)
 	if strings.Contains(l.out, "chmod 644") {
-		t.Errorf("it is said of a file that all may read:\n%s", l.out)
+		t.Errorf("setup says that nobody can read a file that all may read:\n%s", l.out)
 	}
 }

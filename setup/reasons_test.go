@@ -7,7 +7,7 @@ import (
 )
 
 // refusals are inputs that setup refuses, each with the true reason and what to
-// write. What is separated by "|" must stand in one line.
+// write. Texts separated by "|" must be in the same line.
 var refusals = []struct {
 	args []string
 	says string
@@ -100,7 +100,7 @@ var refusals = []struct {
 }
 
 // TestRefusals checks that each refusal has the true reason and the remedy, and
-// that nothing is written.
+// that setup writes nothing.
 func TestRefusals(t *testing.T) {
 	for _, c := range refusals {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
@@ -108,14 +108,14 @@ func TestRefusals(t *testing.T) {
 			l.run(exitUsage, c.args...)
 			l.says(l.err, strings.Split(c.says, "|")...)
 			if _, err := os.Stat(l.dir); err == nil {
-				t.Error("something was written: got no error, want one")
+				t.Error("setup wrote something, want nothing")
 			}
 		})
 	}
 }
 
-// TestRefusalsKeepPasswords: an address with a password is refused, and not
-// repeated.
+// TestRefusalsKeepPasswords: setup refuses an address with a password, and does
+// not print the password.
 func TestRefusalsKeepPasswords(t *testing.T) {
 	for _, flag := range []string{"--base-url", "--homeserver-url"} {
 		for _, servers := range []string{"example.org", "example.org,b.org"} {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestSecondRun checks that a second run changes what the flags change, and
-// says so; above all it keeps the secret.
+// TestSecondRun checks that a second run changes only what the flags change,
+// and says so. Above all it keeps the secret.
 func TestSecondRun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -45,8 +45,9 @@ func (l *lab) snapshot() map[string]string {
 	return files
 }
 
-// TestWhatIsLeftAfterAChange checks that a second run says how running
-// containers learn of it: Docker restarts none for a changed livekit.yaml.
+// TestWhatIsLeftAfterAChange checks that a second run says how to restart the
+// containers, because Docker does not restart a container for a changed
+// livekit.yaml.
 func TestWhatIsLeftAfterAChange(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -58,12 +59,12 @@ func TestWhatIsLeftAfterAChange(t *testing.T) {
 	l.run(exitOK, "--turn")
 	l.says(l.out, "Nothing has changed.")
 	if strings.Contains(l.out, "recreate") {
-		t.Errorf("nothing has changed, and all is to be restarted:\n%s", l.out)
+		t.Errorf("nothing has changed, but the tasks say to restart:\n%s", l.out)
 	}
 }
 
-// TestHalfARun checks that what a run wrote before it failed counts as setup's
-// own in the next one.
+// TestHalfARun checks that files which a failed run wrote count as setup's own
+// in the next run.
 func TestHalfARun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -78,14 +79,15 @@ func TestHalfARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := u.apply(); err == nil || l.read("compose.yaml") != newer {
-		t.Fatalf("it should have failed half-way: %v", err)
+		t.Fatalf("the run should have failed half-way: %v", err)
 	}
 	l.run(exitOK)
 	l.says(l.out, "compose.yaml", "updated")
 }
 
-// TestKilledRun checks that the next run takes what a killed one wrote for
-// setup's own, and removes what it was writing: that may be a secret.
+// TestKilledRun checks that files which a killed run wrote count as setup's own
+// in the next run, and that the next run removes a half-written file, which may
+// hold a secret.
 func TestKilledRun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -112,21 +114,22 @@ func TestKilledRun(t *testing.T) {
 	files := l.list()
 	for _, name := range half {
 		if slices.Contains(files, name) {
-			t.Errorf("%s is there still", name)
+			t.Errorf("%s still exists", name)
 		}
 	}
 	for _, name := range others {
 		if !slices.Contains(files, name) {
-			t.Errorf("%s, which is not setup's, is gone", name)
+			t.Errorf("%s, which setup did not write, is deleted", name)
 		}
 	}
 	if strings.Contains(l.read(sumsFile), newSuffix) {
-		t.Errorf("what is done is announced still:\n%s", l.read(sumsFile))
+		t.Errorf("the sums still say that files are being written:\n%s", l.read(sumsFile))
 	}
 }
 
-// TestEditedFileIsKept follows an edited file: kept, overruled, and forgotten
-// when the edits are taken over.
+// TestEditedFileIsKept follows an edited file. setup first keeps the file, and
+// replaces it with --force. When the edits are in the new file, it counts as
+// setup's own.
 func TestEditedFileIsKept(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -136,27 +139,27 @@ func TestEditedFileIsKept(t *testing.T) {
 	l.says(l.out, "livekit.yaml", "kept", "livekit.yaml.new")
 	proposal := l.read("livekit.yaml.new")
 	if l.read("livekit.yaml") != edited || !strings.Contains(proposal, "udp_port: 3478") {
-		t.Fatal("the edited file was changed, or the other is not the new one")
+		t.Fatal("the edited file was changed, or the proposal does not have the new content")
 	}
 
 	l.run(exitOK, "--turn", "--force")
 	l.says(l.out, "livekit.yaml", "replaced", "livekit.yaml.bak")
 	if l.read("livekit.yaml") != proposal || l.read("livekit.yaml.bak") != edited {
-		t.Error("not replaced, or the edited file is lost")
+		t.Error("--force did not replace the file, or the edited file has no backup")
 	}
 	if slices.Contains(l.list(), "livekit.yaml.new") {
-		t.Error("the proposal is there still")
+		t.Error("the proposal still exists")
 	}
 
 	l.write("livekit.yaml", "# mine, later\n")
 	l.run(exitOK, "--turn", "--force")
 	if l.read("livekit.yaml.bak") != edited || l.read("livekit.yaml.bak2") != "# mine, later\n" {
-		t.Error("an older backup is lost")
+		t.Error("an older backup is overwritten")
 	}
 }
 
-// TestProposalTakenOver checks that a NAME.new that somebody moved to NAME
-// counts as setup's own.
+// TestProposalTakenOver checks that a file counts as setup's own after a person
+// has replaced it by NAME.new.
 func TestProposalTakenOver(t *testing.T) {
 	l := newLab(t)
 	l.write("compose.yaml", "services: {}\n")
@@ -169,8 +172,9 @@ func TestProposalTakenOver(t *testing.T) {
 	l.says(l.out, "compose.yaml", "updated")
 }
 
-// TestEnvByHand checks that secrets of a .env that somebody wrote are used
-// everywhere, that it gets what it lacks, and that nobody else may read it.
+// TestEnvByHand checks that all files use the secrets of a .env that a person
+// wrote, that the .env gets the lines that it lacks, and that nobody else may
+// read it.
 func TestEnvByHand(t *testing.T) {
 	l := newLab(t)
 	const secret = "a-secret-of-somebody-else-with-40-letters"
@@ -196,8 +200,8 @@ func TestEnvByHand(t *testing.T) {
 	}
 }
 
-// TestEnvThatCannotBeKept checks that setup neither guesses nor prints
-// secrets, and writes nothing then.
+// TestEnvThatCannotBeKept checks that setup refuses a .env that it cannot read:
+// it neither guesses nor prints secrets, and writes nothing.
 func TestEnvThatCannotBeKept(t *testing.T) {
 	for name, content := range map[string]string{
 		"short":      "LIVEKIT_SECRET=hunter2-hunter2\n",
@@ -224,9 +228,9 @@ func TestEnvThatCannotBeKept(t *testing.T) {
 	}
 }
 
-// TestRenewedCertificate checks that a second run takes over a new certificate
-// and its key, and prints nothing of the key. Its lines hold '=' as those of
-// .env do.
+// TestRenewedCertificate checks that a second run copies a renewed certificate
+// and its key, and prints nothing of the key. Lines of a key contain '=', as
+// those of .env do.
 func TestRenewedCertificate(t *testing.T) {
 	l := newLab(t)
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
@@ -243,6 +247,6 @@ func TestRenewedCertificate(t *testing.T) {
 	l.run(exitOK, flags...)
 	l.says(l.out, keyFile, "updated")
 	if l.read(keyFile) == old || strings.Contains(l.out+l.err, "AAAA") {
-		t.Errorf("the old key is there still, or part of the new one is printed:\n%s", l.out)
+		t.Errorf("the folder still has the old key, or part of the new one is printed:\n%s", l.out)
 	}
 }
