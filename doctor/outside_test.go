@@ -113,7 +113,7 @@ func TestOutsideLearnsSFU(t *testing.T) {
 // for one from the service.
 func TestOutsideUnreachableSFU(t *testing.T) {
 	for _, test := range []struct{ url, want string }{
-		{"ws://livekit:7880", "clients get ws://livekit:7880, and a name that has no dot"},
+		{"ws://livekit:7880", "clients get ws://livekit:7880, and a name without a dot"},
 		{"wss://10.0.0.4", "clients get wss://10.0.0.4, and 10.0.0.4 is a private address"},
 		{"wss://[fd00::4]", "clients get wss://[fd00::4], and fd00::4 is a private address"},
 		{"ws://sfu.example.org", "clients get ws://sfu.example.org, and browsers refuse ws://"},
