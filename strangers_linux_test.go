@@ -163,8 +163,8 @@ func with(more func() [][]byte) func(tls.Certificate) tls.Certificate {
 	}
 }
 
-// bulky returns a function that makes certificates of 30 kB, with as many names
-// as uris says.
+// bulky returns a function that makes certificates of 30 kB. Each certificate
+// has uris names.
 func bulky(uris int) func() [][]byte {
 	more := matrixtest.NewBulky(uris, 30_000)
 	return func() [][]byte { return [][]byte{more.Next()} }

@@ -82,9 +82,9 @@ func serveBaseline(args []string) error {
 	return obey(hello{Addr: listener.Addr().String()}, nil)
 }
 
-// pooledClient returns a client of net/http that keeps every connection. By
-// default it keeps two idle connections per host, and would close and open most
-// of the others.
+// pooledClient returns a client of net/http that keeps every connection.
+// Without this setting, net/http keeps two idle connections per host, and would
+// close and reopen most of the others.
 func pooledClient(caFile string) (*http.Client, error) {
 	pem, err := os.ReadFile(caFile)
 	if err != nil {

@@ -46,8 +46,8 @@ func (l *lab) dependencies(ctx context.Context) (string, error) {
 	return dependencySection(probes), nil
 }
 
-// dependencyProgram is a program to build: its name in the table, and its
-// imports.
+// dependencyProgram is a program to build: its name in the table, and the
+// packages that it imports.
 type dependencyProgram struct {
 	name    string
 	imports []string

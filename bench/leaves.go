@@ -52,7 +52,7 @@ func (l *lab) openLeaves(ctx context.Context) (*leaveWorld, error) {
 }
 
 // openReplicas starts n replicas of the service. env holds additional
-// variables.
+// environment variables.
 func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWorld, error) {
 	w := &leaveWorld{
 		lab: l, homeserver: matrixtest.NewServer(),
@@ -93,8 +93,8 @@ func (w *leaveWorld) close() {
 	w.homeserver.Close()
 }
 
-// fill makes participants join, each with a delegated leave, and waits until
-// the service has seen all of them on the SFU. jobs is their number.
+// fill makes jobs participants join, each with a delegated leave, and waits
+// until the service has seen all of them on the SFU.
 func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Duration) error {
 	if err := w.handOver(ctx, 0, jobs, rooms, delay); err != nil {
 		return err

@@ -67,7 +67,7 @@ func generateLoad(args []string) error {
 type load struct {
 	plan     loadPlan
 	sockets  *sockets
-	exchange []exchange // one for each connection
+	exchange []exchange // the requests under way, one for each connection
 	issued   int
 	limit    int // the most requests to send
 	pending  int

@@ -14,7 +14,8 @@ const (
 	everySecondOnes = "in turn an unknown token, somebody else's token, and broken JSON"
 )
 
-// memory compares the service's memory after few requests with that after many.
+// memory measures the service's memory after few requests and after many, and
+// compares the two.
 func (l *lab) memory(ctx context.Context) (string, error) {
 	s, err := l.start(ctx, "c")
 	if err != nil {

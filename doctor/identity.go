@@ -76,9 +76,9 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	return ok("it calls itself %s, and is %s", name, h.kind)
 }
 
-// askHost asks the host of the server name at port 443. An operator may have
-// given as the name a host at which clients reach the homeserver, but where
-// discovery finds nothing.
+// askHost asks the host of the server name at port 443. It finds a host that an
+// operator gave in place of the server name: clients reach the homeserver
+// there, but discovery finds nothing for it.
 func (h *homeserver) askHost(ctx context.Context, path string, answer any) bool {
 	r, err := h.look.Get(ctx, "https://"+h.name.Host()+path)
 	return err == nil && r.Status == http.StatusOK && json.Unmarshal(r.Body, answer) == nil

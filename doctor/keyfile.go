@@ -16,7 +16,7 @@ import (
 // keyFile is the file that key_file in livekit.yaml names. If there is one,
 // LiveKit accepts only the keys in it.
 type keyFile struct {
-	name   string // "" if livekit.yaml names none
+	name   string // the path of the file; "" if livekit.yaml names none
 	unread string // why it cannot be read here, "" if it was read
 	fault  string // why LiveKit reads no keys from it, "" if it does
 	keys   map[string]string

@@ -225,7 +225,7 @@ var mixed = map[string]mix{
 		[]string{"homeserver.addresses apex-no-address", "homeserver.addresses apex-no-address"},
 	},
 
-	// No check of something else is named as the cause.
+	// A fault that is independent of another fault is reported beside it.
 	"STUN is blocked, and the secret is wrong": {
 		both(livekitBreaks["stun-blocked"], sfuBreaks["sfu-secret"]),
 		[]string{"livekit.external_ip stun-blocked", "sfu.api sfu-secret"},

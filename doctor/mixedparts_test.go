@@ -65,8 +65,8 @@ func both(changes ...func(*stack)) func(*stack) {
 	}
 }
 
-// TestDoubtBlocksNothing: a check that needs one with a mere warning is made,
-// also if another check has reported the warning.
+// TestDoubtBlocksNothing: a check that needs a check with a warning is made
+// nevertheless, also if another check has reported the warning.
 func TestDoubtBlocksNothing(t *testing.T) {
 	s := newStack(t)
 	oneHost(s)

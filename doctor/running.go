@@ -26,7 +26,7 @@ import (
 type serviceStatus struct {
 	Version string   `json:"version"`
 	Status  string   `json:"status"`
-	Reasons []string `json:"reasons"` // why it is degraded
+	Reasons []string `json:"reasons"` // why the service is degraded
 	Log     struct {
 		Waiting int    `json:"waiting"`
 		Dropped uint64 `json:"dropped"` // lines that are lost since the start

@@ -87,7 +87,7 @@ func (h *homeserver) isElsewhere(ctx context.Context) bool {
 }
 
 // cancel cancels the event with that id, and retries once. It returns a fault
-// if the event may not be cancelled.
+// if the event may still be scheduled.
 func (h *homeserver) cancel(ctx context.Context, id string) engine.Finding {
 	v := engine.Vars{"server": h.name.String(), "base": h.base}
 	r, err := h.tryCancel(ctx, id)

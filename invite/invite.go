@@ -27,7 +27,7 @@ type inviter struct {
 	cfg     *config.Config
 	network *instruments.Network
 	sfu     *sfu.Client
-	notes   io.Writer // for further notes to the person
+	notes   io.Writer // gets notes to the operator
 }
 
 func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
@@ -86,7 +86,7 @@ func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 			Service string `json:"livekit_service_url"`
 		} `json:"org.matrix.msc4143.rtc_foci"`
 	}
-	_ = json.Unmarshal(answer.Body, &document) // a document of another type names no service
+	_ = json.Unmarshal(answer.Body, &document) // a document of a wrong type does not name a service
 	for _, focus := range document.Foci {
 		if u, err := parseAddress(focus.Service); err == nil && focus.Type == "livekit" {
 			return u, nil

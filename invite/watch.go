@@ -196,7 +196,7 @@ type verdict struct {
 	Loss    float64 `json:"loss"`
 }
 
-// The bounds on plausible values.
+// The bounds on plausible values of a verdict.
 const (
 	mostLoss = 100     // percent
 	mostRTT  = 100_000 // ms

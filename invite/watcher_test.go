@@ -22,10 +22,10 @@ func TestWatcher(t *testing.T) {
 	for _, said := range [][2]string{
 		{"tester-0000000a", `{"name":"tester-0000000a","verdict":"udp","way":"udp","rtt":23,"loss":0.5}`},
 		{"tester-0000000a-receiver", `{"name":"tester-0000000a","verdict":"no-media"}`},                        // a second verdict of the same test
-		{"tester-0000000b", `{"name":"tester-0000000b","verdict":"forged\u001b[2J"}`},                          // not one of our verdicts
+		{"tester-0000000b", `{"name":"tester-0000000b","verdict":"forged\u001b[2J"}`},                          // not a verdict of package verdicts
 		{"tester-0000000b", `{"name":"tester-0000000f","verdict":"no-media"}`},                                 // the verdict of another test
 		{"alice", `{"name":"alice","verdict":"udp"}`},                                                          // not a name that the service gives
-		{"tester-0000000c", `{"name":"tester-0000000c","verdict":"only-tcp","way":"a\u001b[2J"}`},              // not one of our ways
+		{"tester-0000000c", `{"name":"tester-0000000c","verdict":"only-tcp","way":"a\u001b[2J"}`},              // not a way that the page reports
 		{"tester-0000000e-receiver", `{"name":"tester-0000000e","verdict":"only-tcp","way":"tcp"}`},            // a browser that does not tell the round trip
 		{"tester-00000010", `{"name":"tester-00000010","verdict":"udp","way":"udp","rtt":23,"loss":1e308}`},    // the loss is over 100 %
 		{"tester-00000011", `{"name":"tester-00000011","verdict":"udp","way":"udp","rtt":-1,"loss":1}`},        // the round trip is negative

@@ -20,7 +20,7 @@ type homeserver struct {
 	test   appservice.SelfTest
 	log    *slog.Logger
 
-	last atomic.Pointer[appservice.Result] // nil before the first self-test
+	last atomic.Pointer[appservice.Result] // the result of the last self-test; nil before the first one
 }
 
 // newHomeserver returns the homeserver of the registration. events is nil if

@@ -22,7 +22,7 @@ import (
 const (
 	headerTime = 5 * time.Second
 	bodyTime   = 15 * time.Second // from the connection to the end of the body
-	writeTime  = 35 * time.Second // from the end of the headers; the handler may use 25 s of it
+	writeTime  = 35 * time.Second // counted from the end of the headers; the handler may take 25 s of this time
 	idleTime   = 120 * time.Second
 
 	maxHeaderBytes = 16 << 10

@@ -88,8 +88,8 @@ func sameBind(bind config.Bind, addr net.Addr) bool {
 	return host == "" || ip.IsUnspecified() || there.IP.IsUnspecified() || ip.Equal(there.IP)
 }
 
-// notify reports a state to systemd (sd_notify(3)), if systemd started this
-// process with Type=notify.
+// notify reports a state to systemd (sd_notify(3)). It does nothing if systemd
+// did not start this process with Type=notify.
 func (s *shared) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		s.log.Warn("the state could not be reported to systemd", "state", state, "error", err)

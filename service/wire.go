@@ -189,7 +189,7 @@ func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 		Dial:  dialer.DialContext,
 		Roots: s.credentials.roots,
 		TLS: &tls.Config{
-			InsecureSkipVerify: s.cfg.InsecureSkipVerifyTLS, // set by the operator
+			InsecureSkipVerify: s.cfg.InsecureSkipVerifyTLS, // only if the operator has set this variable
 		},
 	}
 	s.credentials.distrust = append(s.credentials.distrust, t.CloseIdleConnections)

@@ -167,7 +167,8 @@ func (d *dialogue) choose(o *options) (chosen []answer, err error) {
 	return nil, errNoAnswer
 }
 
-// named returns answers by their numbers in the list, or by their names.
+// named returns the answers that words name, by their numbers in the list or by
+// their names.
 func (o *options) named(words []string) (chosen []answer, err error) {
 	all := o.answers()
 	for _, word := range words {

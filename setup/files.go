@@ -103,7 +103,7 @@ var own embed.FS
 // renderer makes files from templates. After an error it makes nothing more.
 type renderer struct {
 	templates fs.FS             // the repository's files
-	values    map[string]string // for this package's templates
+	values    map[string]string // the values that fill this package's templates
 	err       error
 }
 

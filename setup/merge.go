@@ -47,7 +47,8 @@ func mergeAnswers(current, content string) (m merged, err error) {
 	return m, nil
 }
 
-// envMerge merges .env; see [envMerge.join].
+// envMerge merges a person's .env with setup's new content; see
+// [envMerge.join].
 type envMerge struct {
 	// wrote reports whether setup wrote this value of name last. known is false if
 	// nothing says what setup wrote.

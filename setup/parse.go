@@ -117,7 +117,7 @@ func advice(text, otherwise string) string {
 	if strings.HasPrefix(guess, "@") {
 		_, guess, _ = strings.Cut(guess, ":")
 	}
-	guess = guess[strings.LastIndex(guess, "@")+1:] // for an e-mail address
+	guess = guess[strings.LastIndex(guess, "@")+1:] // the part after the @ of an e-mail address
 	guess = strings.TrimSuffix(strings.TrimSpace(guess), ".")
 	if ascii, err := idna.Lookup.ToASCII(guess); err == nil {
 		guess = ascii
@@ -195,7 +195,7 @@ func portOr(u *url.URL, preset string) string {
 }
 
 // parseURL parses a URL with one of the schemes. Its errors quote the text,
-// unless the text may contain a password.
+// except when the text may contain a password.
 func parseURL(text, schemes, example string) (string, error) {
 	trimmed := strings.TrimRight(text, "/")
 	if strings.Contains(trimmed, "@") {

@@ -15,7 +15,7 @@ import (
 // plan is the checked form of the options. A field with the name of a field in
 // [options] holds the same value.
 type plan struct {
-	Servers        []matrix.ServerName // whose users may open calls
+	Servers        []matrix.ServerName // the homeservers whose users may start calls
 	Server         matrix.ServerName   // the first of them
 	BaseURLs       addresses           // the URLs of the homeservers for clients
 	HomeserverURLs addresses           // the URLs of the homeservers for the container; a server without one is reached at its public name
@@ -34,7 +34,7 @@ type plan struct {
 	Certificate       []byte // the certificate for TURNTLS; nil if a proxy in front ends TLS
 	privateKey        []byte
 	Dir               string
-	Image             string // "" for the template's image
+	Image             string // the name of the image; "" for the template's image
 	Build             string // the path of the source relative to Dir; "" for none
 	ImageArch         string // the processor for which to make an image; "" for none
 

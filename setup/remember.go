@@ -147,7 +147,8 @@ func (o *options) list(w io.Writer) {
 	}
 }
 
-// tell prints the answers, if there is nobody to ask what to change.
+// tell prints the answers. It is for a run in which there is nobody to ask what
+// to change.
 func (o *options) tell(w io.Writer) {
 	fmt.Fprintf(w, "The answers of this folder:\n")
 	o.list(w)

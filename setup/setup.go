@@ -58,7 +58,7 @@ func Run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
 	return command.RunAlone(ctx, c, args, s.In, s.Out, s.Err)
 }
 
-// deploy runs the command with the flags that were read.
+// deploy runs the command with the options that the command line has set.
 func (o *options) deploy(ctx context.Context, s Streams, templates fs.FS) error {
 	out := &output{to: s.Out}
 	s.Out = out

@@ -18,7 +18,7 @@ type trace struct{ value, file string }
 // setup 0.2.0 wrote it, or a person.
 type traces struct {
 	of    map[string]trace // the answers by option
-	found bool             // one of the files exists
+	found bool             // whether one of the files exists
 }
 
 // traced are the options whose values the files contain. The other options have

@@ -22,7 +22,7 @@ const (
 // Finding is what a check found.
 type Finding struct {
 	Status Status
-	Seen   string // what was seen, and from where
+	Seen   string // what the check saw, and from where
 	Cause  *Cause // why the result is not OK; nil for OK and NA
 	Vars   Vars   // the values of the cause's placeholders
 	// Blocks prevents the checks that need this check, although it found only a

@@ -154,7 +154,8 @@ func isErrCode(code string) bool {
 	return rest != "" && (space == "M" || strings.Contains(space, ".")) && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._") == ""
 }
 
-// String describes the answer in a few words: the status, and what the body is.
+// String describes the answer in a few words: the status, and the Matrix error
+// code or the program that sent the page.
 func (r Reply) String() string {
 	text := fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status))
 	switch code := r.ErrCode(); {

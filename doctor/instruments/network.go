@@ -64,8 +64,8 @@ func New() *Network {
 	return n
 }
 
-// silent is a log that drops everything, for servers that only this process
-// uses.
+// silent is a log that drops everything. Servers that only this process uses
+// log to it.
 var silent = log.New(io.Discard, "", 0)
 
 const (

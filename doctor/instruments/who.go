@@ -202,7 +202,7 @@ const (
 	NotThere                   // the proxy got no answer from the server behind it
 	Refused                    // the proxy refused the request
 	TooLarge                   // the proxy refused the request because its body is too large
-	Limited                    // the proxy refused the request because there are too many
+	Limited                    // the proxy refused the request because there are too many requests
 	NoRoute                    // the proxy has no route for that name or path
 	Uncertified                // the proxy demands a certificate from the client
 )

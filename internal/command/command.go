@@ -37,10 +37,10 @@ func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 // Spec describes a command.
 type Spec struct {
 	Name  string        // the command's name and its arguments, without options
-	Short string        // one line, without a full stop
+	Short string        // the help in one line, without a full stop
 	About string        // the help's text before the options
 	After func() string // returns the help's text after the options; nil for none
-	Flags *Flags        // nil for a command without options
+	Flags *Flags        // the options; nil for a command without options
 	// Run runs the command. An error other than a [Code] is about its arguments.
 	Run func(c *cobra.Command, args []string) error
 	// Args are the allowed arguments, of which one may be given; none if empty.

@@ -22,7 +22,7 @@ type File struct {
 // Place is the file and the line in which something is written.
 type Place struct {
 	File string
-	Line int // 0 for the whole file
+	Line int // the line number; 0 for the whole file
 }
 
 func (p Place) String() string {

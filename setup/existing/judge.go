@@ -11,7 +11,7 @@ import (
 type judge struct {
 	*Deployment
 	Verdict
-	service, sfu *container // nil if no file describes it
+	service, sfu *container // the two containers; nil for one that no file describes
 	of           *compose   // the compose file that has both containers
 	config       tree       // livekit.yaml
 	synapse      tree       // homeserver.yaml
