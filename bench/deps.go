@@ -204,7 +204,7 @@ func parseInitTrace(trace string) (time.Duration, error) {
 		}
 		fields := strings.Split(line, ", ")
 		if len(fields) < 2 {
-			return 0, fmt.Errorf("not a line of an init trace: %q", line)
+			return 0, fmt.Errorf("%q is not a line of GODEBUG=inittrace=1", line)
 		}
 		clock, err := strconv.ParseFloat(strings.TrimSuffix(fields[1], " ms clock"), 64)
 		if err != nil {

@@ -165,7 +165,7 @@ func (l *load) until(end time.Time) error {
 			return err
 		}
 		if len(ready) == 0 && time.Since(now) >= stalled {
-			return fmt.Errorf("no answer for %v while %d requests wait for one", stalled, l.pending)
+			return fmt.Errorf("no answer arrived for %v, while %d requests waited for their answers", stalled, l.pending)
 		}
 		for _, i := range ready {
 			if err := l.receive(i); err != nil {

@@ -39,7 +39,7 @@ func TestThroughputSection(t *testing.T) {
 		"| 64 | **1.30** | 1.0 met | 1.25 met | **0.77** | 0.70 **not met** | 0.65 | 1.54 |",
 	} {
 		if !strings.Contains(got, want+"\n") {
-			t.Errorf("the section lacks %s:\n%s", want, got)
+			t.Errorf("the section lacks the row %s:\n%s", want, got)
 		}
 	}
 }

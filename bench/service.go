@@ -65,7 +65,7 @@ func (l *lab) launchProgram(ctx context.Context, letter string, env []string) (*
 	if err := awaitReady(ctx, addr); err != nil {
 		s.stop()
 		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("the service: %w\n%s", err, text)
+		return nil, fmt.Errorf("the service did not start: %w\n%s", err, text)
 	}
 	return s, nil
 }

@@ -132,7 +132,7 @@ func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	room, identity := roomOf(stormRoom), sfu.Identity(w.homeserver.UserID(user)+":DEVICE")
 	joined := w.sfu.Join(room, identity)
 	if joined == nil {
-		e.err = errors.New("the SFU has no room for the conference")
+		e.err = errors.New("the SFU does not have the conference's room")
 		return e
 	}
 	begin = time.Now()

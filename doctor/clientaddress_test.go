@@ -87,7 +87,7 @@ func isClientAddress(t *testing.T, s *stack, cause, says string) {
 			continue
 		}
 		if got := c.CauseID; got != cause || !strings.Contains(c.Seen+c.Remedy, says) {
-			t.Errorf("%s: cause %q, want %q; it says %q, %q, want %q", c.Status, got, cause, c.Seen, c.Remedy, says)
+			t.Errorf("%s: cause %q, want %q; its texts are %q and %q, want %q in them", c.Status, got, cause, c.Seen, c.Remedy, says)
 		}
 		return
 	}

@@ -87,7 +87,7 @@ var (
 func (o *Options) parsePublicURL(text string) error {
 	u, fault := parseAddress(text, serviceSchemes)
 	if fault != "" {
-		return fmt.Errorf("it %s: write it as https://jwt.example.org", fault)
+		return fmt.Errorf("the address %s: write it as https://jwt.example.org", fault)
 	}
 	o.PublicURL = u
 	return nil
@@ -97,7 +97,7 @@ func (o *Options) parsePublicURL(text string) error {
 func (o *Options) parseSFUURL(text string) error {
 	u, fault := parseAddress(text, sfuSchemes)
 	if fault != "" {
-		return fmt.Errorf("it %s: write it as wss://sfu.example.org, what clients are given as LIVEKIT_URL", fault)
+		return fmt.Errorf("the address %s: write it as wss://sfu.example.org, the address that clients get as LIVEKIT_URL", fault)
 	}
 	o.SFUURL = u.String()
 	return nil
@@ -113,10 +113,10 @@ func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	case u.User != nil:
 		return nil, "holds a user or a password, which clients do not send"
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, "has something behind the path, a ? or a #"
+		return nil, "has something behind the path (a ? or a #)"
 	}
 	if port, err := strconv.ParseUint(instruments.PortOf(u.Port(), u.Scheme), 10, 16); err != nil || port == 0 {
-		return nil, "has a port that is none"
+		return nil, "has a port that is not a number from 1 to 65535"
 	}
 	return u, ""
 }

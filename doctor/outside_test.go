@@ -35,7 +35,7 @@ func TestOutside(t *testing.T) {
 			}
 			for _, want := range wants {
 				if !strings.Contains(out.String(), want) {
-					t.Errorf("no %q in:\n%s", want, out.String())
+					t.Errorf("got no %q, want it in the report:\n%s", want, out.String())
 				}
 			}
 			if code != 0 || strings.Contains(out.String(), "config.") || strings.Contains(out.String(), "webhook.") {
@@ -75,7 +75,7 @@ func TestOutsideWithoutSFU(t *testing.T) {
 			command := "matrixrtc-auth doctor --outside --server-name example.org --public-url https://jwt.example.org --sfu-url wss://"
 			for _, want := range []string{"! sfu.addresses", command, "– sfu.tcp_port: not looked at: sfu.addresses must be right first"} {
 				if !strings.Contains(out.String(), want) {
-					t.Errorf("%q: no %q in:\n%s", test.more, want, out.String())
+					t.Errorf("%q: got no %q, want it in the report:\n%s", test.more, want, out.String())
 				}
 			}
 			if code != test.want {
@@ -100,7 +100,7 @@ func TestOutsideLearnsSFU(t *testing.T) {
 	}
 	for _, want := range []string{"✓ sfu.websocket", "✓ sfu.tcp_port", "✓ sfu.api_hidden", "✓ sfu.ice_tcp", "✓ user.join"} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q: got %s, want %q in it", want, out.String(), want)
+			t.Errorf("the report lacks %q: got %s, want %q in it", want, out.String(), want)
 		}
 	}
 	if titles := strings.Count(out.String(), "\nLiveKit\n"); code != 0 || titles != 1 {
@@ -176,7 +176,7 @@ func TestInterrupted(t *testing.T) {
 	look := s.look()
 	look.Join = func(ctx context.Context, _, _ string) (instruments.Participant, error) {
 		if len(s.lk.Rooms()) == 0 {
-			t.Error("there is no probe room to join")
+			t.Error("no probe room was created, want one")
 		}
 		interrupt()
 		<-ctx.Done()

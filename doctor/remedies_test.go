@@ -52,7 +52,7 @@ func TestRemediesNameSettings(t *testing.T) {
 					for _, want := range wants {
 						want = strings.ReplaceAll(want, "LISTEN", listen)
 						if !strings.Contains(c.Remedy, want) {
-							t.Errorf("no %q in: got %s, want %q in it", want, c.Remedy, want)
+							t.Errorf("the remedy lacks %q: got %s, want %q in it", want, c.Remedy, want)
 						}
 					}
 					return

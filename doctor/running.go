@@ -163,7 +163,7 @@ func sum[N int | uint64](counts map[string]N) (total N) {
 	return total
 }
 
-var errNoStatus = errors.New("no status")
+var errNoStatus = errors.New("the service did not return its status")
 
 // askStatus requests /_status below base with header and a token of key, and
 // parses the answer into s.

@@ -137,7 +137,7 @@ func TestDelegationRemedy(t *testing.T) {
 			for _, c := range report.Checks {
 				if c.ID == "homeserver.userinfo" {
 					if !strings.Contains(c.Remedy, want) {
-						t.Errorf("no %q in the remedy of %s: %s", want, c.CauseID, c.Remedy)
+						t.Errorf("got no %q, want it in the remedy of %s: %s", want, c.CauseID, c.Remedy)
 					}
 					return
 				}

@@ -16,9 +16,9 @@ func TestTable(t *testing.T) {
 		_, broken := breaks[c.ID]
 		switch {
 		case seen[c.ID]:
-			t.Errorf("%s is there twice", c.ID)
+			t.Errorf("the table has the cause %s twice", c.ID)
 		case c.Text == "" || c.Remedy == "" || len(c.Checks) == 0:
-			t.Errorf("%s lacks a text, a remedy or a check", c.ID)
+			t.Errorf("the cause %s lacks a text, a remedy or a check", c.ID)
 		case c.Status != engine.Fail && c.Status != engine.Warn && (c.Status != engine.OK || c.Unbroken == ""):
 			t.Errorf("%s has the status %q", c.ID, c.Status)
 		case !slices.Contains([]string{"inside", "outside", "both"}, c.From):
@@ -30,7 +30,7 @@ func TestTable(t *testing.T) {
 	}
 	for id := range breaks {
 		if !seen[id] {
-			t.Errorf("the table lacks %s", id)
+			t.Errorf("the table lacks the cause %s", id)
 		}
 	}
 	const least = 30
@@ -50,7 +50,7 @@ func TestNamesOfChecks(t *testing.T) {
 	s := newStack(t)
 	for _, c := range s.examine().Checks {
 		if !ids[c.ID] {
-			t.Errorf("the table knows no check %s", c.ID)
+			t.Errorf("the table names no cause that the check %s finds", c.ID)
 		}
 	}
 }

@@ -25,7 +25,7 @@ func TestTokenIsNotShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-read; err != nil || o.Token.Reveal() != "s3cret" {
-		t.Fatalf("%v, token %q, want that which was typed", err, o.Token.Reveal())
+		t.Fatalf("got the error %v and the token %q, want the token that was typed", err, o.Token.Reveal())
 	}
 	awaitEcho(t, terminal, true)
 	fmt.Fprint(terminal, "end")
@@ -50,5 +50,5 @@ func awaitEcho(t *testing.T, terminal *os.File, want bool) {
 			return
 		}
 	}
-	t.Fatalf("the terminal shows what is typed: not %t", want)
+	t.Fatalf("the terminal shows what is typed: got %t, want the opposite", want)
 }

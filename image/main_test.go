@@ -25,7 +25,7 @@ func TestRun(t *testing.T) {
 	}
 	path := filepath.Join(folder, "matrixrtc-auth-1.2.3-"+archive.Native()+".tar")
 	if !strings.Contains(said.String(), path) || !strings.Contains(said.String(), "docker load") {
-		t.Errorf("it said %q, want the file's name and what to do with it", said.String())
+		t.Errorf("the command printed %q, want the file's name and how to load it", said.String())
 	}
 	files, err := os.ReadDir(folder)
 	if err != nil || len(files) != 1 {

@@ -76,7 +76,7 @@ func TestLink(t *testing.T) {
 	}
 	opened, err := testlink.Open(sealed, []sfu.Key{key}, time.Now())
 	if err != nil || opened.Expires.Before(begun.Add(10*time.Minute-2*time.Second)) || opened.Expires.After(time.Now().Add(10*time.Minute)) {
-		t.Errorf("the key stands for %v (%v), want ten minutes", opened, err)
+		t.Errorf("the link's key is for %v (%v), want ten minutes", opened, err)
 	}
 	rooms := s.sfu.Rooms()
 	if len(rooms) != 1 || rooms[0].Name != opened.Room || rooms[0].EmptyTimeout != 10*time.Minute || rooms[0].DepartureTimeout != 10*time.Minute || rooms[0].MaxParticipants != mostParticipants {
@@ -96,7 +96,7 @@ func TestJSONAndMinutes(t *testing.T) {
 		t.Fatalf("exit code %d, %q, %q", code, out, faults)
 	}
 	if left := time.Until(link.Expires); left > 3*time.Minute || left < 3*time.Minute-3*time.Second {
-		t.Errorf("the link ends in %s, want 3 min", left)
+		t.Errorf("the link is valid for %s, want 3 min", left)
 	}
 }
 
@@ -204,10 +204,10 @@ func TestFits(t *testing.T) {
 				bare := strings.NewReplacer("\x1b[97;40m", "", "\x1b[0m", "").Replace(lines[0])
 				t.Logf("a link of %d bytes: %d columns, %d lines", len(link), utf8.RuneCountInString(bare), len(lines))
 				if columns := utf8.RuneCountInString(bare); columns != wide {
-					t.Errorf("the code has %d columns, and says %d", columns, wide)
+					t.Errorf("the QR code has %d columns, but draw says %d", columns, wide)
 				}
 				if len(lines) > most || utf8.RuneCountInString(bare) > 80 {
-					t.Errorf("the code of %d bytes has %d columns and %d lines, want 80 and %d at most", len(link), utf8.RuneCountInString(bare), len(lines), most)
+					t.Errorf("the QR code of a link of %d bytes has %d columns and %d lines, want at most 80 and %d", len(link), utf8.RuneCountInString(bare), len(lines), most)
 				}
 			}
 		})

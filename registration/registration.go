@@ -81,12 +81,12 @@ func (o options) wish() (appservice.Wish, error) {
 	server, err := matrix.ParseServerName(o.serverName)
 	switch {
 	case o.serverName == "":
-		faults = append(faults, errors.New("--server-name is missing: it is example.org in @alice:example.org"))
+		faults = append(faults, errors.New("--server-name is missing: write example.org if user ids look like @alice:example.org"))
 	case err != nil:
 		faults = append(faults, fmt.Errorf("--server-name: %w", err))
 	}
 	if o.output == "" {
-		faults = append(faults, errors.New("--output is empty: it is the path of the file to write"))
+		faults = append(faults, errors.New("--output is empty: write the path of the file to create"))
 	}
 	for _, f := range []struct {
 		flag, value, like string
@@ -98,7 +98,7 @@ func (o options) wish() (appservice.Wish, error) {
 		{"--service-url", o.serviceURL, "https://jwt.example.org", false, []string{"http", "https"}},
 	} {
 		if f.value == "" && f.required {
-			faults = append(faults, fmt.Errorf("%s is missing: it is like %s", f.flag, f.like))
+			faults = append(faults, fmt.Errorf("%s is missing: write an address like %s", f.flag, f.like))
 		} else if f.value != "" && !isURL(f.value, f.schemes) {
 			faults = append(faults, fmt.Errorf("%s is not a URL like %s", f.flag, f.like))
 		}

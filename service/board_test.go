@@ -47,11 +47,11 @@ func TestBoardWithoutLeaves(t *testing.T) {
 			}
 			first, err := boards[0].TakeSweep(t.Context(), "one", time.Minute)
 			if !first || err != nil {
-				t.Errorf("the first replica takes the sweep: %v, %v, want true", first, err)
+				t.Errorf("whether the first replica may sweep: got %v, %v, want true", first, err)
 			}
 			second, err := boards[1].TakeSweep(t.Context(), "two", time.Minute)
 			if second == tt.shared || boards[1].shared != tt.shared || err != nil {
-				t.Errorf("the second replica takes the sweep, too: %v, %v; shared: %v, want %v", second, err, boards[1].shared, tt.shared)
+				t.Errorf("whether the second replica may sweep, too: got %v, %v; whether the board is shared: got %v, want %v", second, err, boards[1].shared, tt.shared)
 			}
 		})
 	}

@@ -43,7 +43,7 @@ func TestInherit(t *testing.T) {
 			defer l.Close()
 			c, err := net.Dial(name, l.Addr().String())
 			if err != nil {
-				t.Fatalf("the socket takes no connection: got %v, want no error", err)
+				t.Fatalf("connecting to the socket: got %v, want no error", err)
 			}
 			defer c.Close()
 			accepted, err := l.Accept()

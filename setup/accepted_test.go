@@ -35,7 +35,7 @@ func (l *lab) checkService() {
 	l.setenv()
 	_, warnings, err := config.Load()
 	if err != nil || len(warnings) > 0 {
-		l.t.Errorf("the service says %v, %q", err, warnings)
+		l.t.Errorf("the service's configuration: got the fault %v and the warnings %q, want none", err, warnings)
 	}
 }
 
@@ -98,7 +98,7 @@ func (l *lab) checkMounts() {
 		}
 	}
 	if secret := l.env()["LIVEKIT_SECRET"]; len(secret) < 2*32 {
-		l.t.Errorf("the secret has %d characters", len(secret))
+		l.t.Errorf("the secret has %d characters, want at least 64", len(secret))
 	} else {
 		for _, name := range files {
 			if name != envFile && strings.Contains(l.read(name), secret) {
@@ -180,7 +180,7 @@ func (l *lab) checkHomeserver() {
 	}
 	for _, list := range [][]transport{additions.RTC.Transports, additions.Extra.Foci} {
 		if len(list) != 1 || !slices.Equal(list, wellKnown.Foci) {
-			l.t.Errorf("the homeserver says %v, the well-known file %v", list, wellKnown.Foci)
+			l.t.Errorf("newer clients get %v, older ones get %v, want the same for both", list, wellKnown.Foci)
 		}
 	}
 	l.checkRegistration(additions.Registrations, additions.Features)

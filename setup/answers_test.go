@@ -204,7 +204,7 @@ func TestRememberedCertificate(t *testing.T) {
 	l.only(exitOK, "--yes")
 	l.says(l.err, "note:", certFile, "stay as they are")
 	if l.read(certFile) != renewed || l.answers()["turn-cert"] != cert {
-		t.Error("the copy, or the answer, is lost")
+		t.Error("the copy of the certificate, or the answer, is lost, want both as before")
 	}
 	l.only(exitUsage, "--turn-cert", cert)
 	l.says(l.err, "--turn-cert:", "cannot be read")

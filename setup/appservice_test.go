@@ -45,7 +45,7 @@ func (l *lab) checkRegistration(files []string, features map[string]bool) {
 	l.t.Helper()
 	on := l.hasRegistration()
 	if (len(files) == 1) != on || features["msc4502_enabled"] != on || features["msc4512_enabled"] != on || !features["msc4143_enabled"] {
-		l.t.Errorf("there is a registration: %v; the homeserver is told %q, %v", on, files, features)
+		l.t.Errorf("with the registration (%v): the homeserver gets the files %q and the features %v, want them if and only if there is a registration", on, files, features)
 	}
 	if !on {
 		return
@@ -75,7 +75,7 @@ func TestAppServiceTokensStay(t *testing.T) {
 	l.run(exitOK, "--appservice", "--appservice-url", "http://matrixrtc-auth:8080")
 	l.says(l.out, registrationFile, "updated")
 	if r := l.registration(); !r.ASToken.Equal(first.ASToken) || !r.HSToken.Equal(first.HSToken) || r.ProxyURL != "http://matrixrtc-auth:8080" {
-		t.Errorf("got other tokens, or the address %q, want those of before and http://matrixrtc-auth:8080", r.ProxyURL)
+		t.Errorf("got other tokens, or the address %q, want the old tokens and http://matrixrtc-auth:8080", r.ProxyURL)
 	}
 
 	edited := strings.Replace(l.read(registrationFile), "id: matrixrtc-auth\n", "id: mine\n", 1)
@@ -84,7 +84,7 @@ func TestAppServiceTokensStay(t *testing.T) {
 	l.says(l.out, registrationFile, "kept", registrationFile+".new")
 	proposal, err := appservice.ReadFile(l.path(registrationFile + ".new"))
 	if err != nil || l.read(registrationFile) != edited || proposal.ID != "mine" || !proposal.ASToken.Equal(first.ASToken) {
-		t.Errorf("the new file: got the id %q, %v, want \"mine\", the tokens of before, and the edited file beside it", proposal.ID, err)
+		t.Errorf("the new file: got the id %q, %v, want \"mine\", the old tokens, and the edited file beside it", proposal.ID, err)
 	}
 	if got := l.mode(registrationFile + ".new"); got != 0o640 {
 		t.Errorf("the new file: got the mode %o, want 640", got)
@@ -92,7 +92,7 @@ func TestAppServiceTokensStay(t *testing.T) {
 
 	l.run(exitOK, "--appservice", "--new-secrets", "--force")
 	if r := l.registration(); r.ASToken.Equal(first.ASToken) || r.HSToken.Equal(first.HSToken) {
-		t.Error("--new-secrets: got a token of before, want two new ones")
+		t.Error("--new-secrets: got an old token, want two new ones")
 	}
 	if got := l.registration().ID; got != "mine" {
 		t.Errorf("--new-secrets: got the id %q, want mine: the homeserver keeps its queue by that", got)

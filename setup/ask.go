@@ -14,7 +14,7 @@ import (
 // attempts is how often setup asks a question before it gives up.
 const attempts = 5
 
-var errNoAnswer = errors.New("no answer that can be used")
+var errNoAnswer = errors.New("none of the answers could be used")
 
 // longestAnswer bounds a line of input, in bytes.
 const longestAnswer = 4096

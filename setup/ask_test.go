@@ -27,7 +27,7 @@ func TestQuestions(t *testing.T) {
 	out, faults := l.talk(t.Context(), exitOK, strings.NewReader(answers))
 	for _, words := range []string{"[jwt.example.org]", "[sfu.example.org]", "write example.org", "is the container itself", "answer y or n", "(Enter: under its public name)"} {
 		if !strings.Contains(faults, words) {
-			t.Errorf("it did not say %q:\n%s", words, faults)
+			t.Errorf("setup did not print %q:\n%s", words, faults)
 		}
 	}
 	if strings.Contains(out, "?") || !strings.Contains(l.read("livekit.yaml"), "udp_port: 3478") {
@@ -114,7 +114,7 @@ func TestNoAnswerIsAskedTwice(t *testing.T) {
 		t.Errorf("exit code %d", got)
 	}
 	if questions.Len() > 0 {
-		t.Errorf("it asks:\n%s", questions.String())
+		t.Errorf("setup asks questions, want none:\n%s", questions.String())
 	}
 }
 
@@ -125,7 +125,7 @@ func TestNobodyAnswers(t *testing.T) {
 	_, faults := l.talk(t.Context(), exitUsage, strings.NewReader(l.dir+"\nexample.org\n"))
 	l.says(faults, "the input ended")
 	_, faults = l.talk(t.Context(), exitUsage, strings.NewReader(l.dir+"\n"+strings.Repeat("no server\n", 20)))
-	l.says(faults, "no answer that can be used")
+	l.says(faults, "none of the answers could be used")
 
 	silent, mouth := io.Pipe()
 	defer mouth.Close()

@@ -127,7 +127,7 @@ func (u *update) backupName(name, content string) (string, error) {
 func (u *update) refuseHalfRenewed(renewed bool) error {
 	for _, s := range u.steps {
 		if renewed && s.secret && (s.outcome == kept || s.outcome == yours) {
-			return fmt.Errorf("%s was edited, so new secrets do not get into it: give --force, too, which saves the edited one as %[1]s%s", s.name, backupSuffix)
+			return fmt.Errorf("%s was edited, so new secrets are not written into it: give --force, too, which saves the edited file as %[1]s%s", s.name, backupSuffix)
 		}
 	}
 	return nil

@@ -46,7 +46,7 @@ func TestEditedProposal(t *testing.T) {
 			l.run(exitOK, "--turn")
 			l.run(exitOK, "--turn", "--udp-range", "21000-21100")
 			if _, err := os.Lstat(l.path(name + ".new.bak")); err == nil {
-				t.Errorf("%s.new was setup's own, and is saved: got no error, want one", name)
+				t.Errorf("%s.new was written by setup, but has a backup, want none", name)
 			}
 			const edited = "# mine, half merged\n"
 			l.write(name+".new", edited)

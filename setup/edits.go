@@ -19,7 +19,7 @@ func imageOf(templates fs.FS) (string, error) {
 			return "matrixrtc-auth:" + image, nil
 		}
 	}
-	return "", errors.New("compose.yaml: it names no image of this program, which is damaged")
+	return "", errors.New("compose.yaml names no image of this program: this program is damaged")
 }
 
 // composeEdits returns the edits that turn the repository's compose.yaml into

@@ -53,7 +53,7 @@ func TestCertificates(t *testing.T) {
 	otherCert, _ := writeCertificate(t, "turn.example.org", tomorrow())
 	oldCert, oldKey := writeCertificate(t, "turn.example.org", time.Now().Add(-time.Hour))
 	for _, c := range []struct{ name, cert, key, says string }{
-		{"turn.example.org", otherCert, key, ": it and --turn-key are not a certificate"},
+		{"turn.example.org", otherCert, key, ": this file and --turn-key are not a certificate"},
 		{"relay.example.org", cert, key, " is not for the name"},
 		{"turn.example.org", oldCert, oldKey, " has expired"},
 	} {
@@ -78,7 +78,7 @@ func TestSource(t *testing.T) {
 	}
 	l.run(exitOK, "--source", source)
 	if !strings.Contains(l.read("compose.yaml"), "\n    build: ../source\n") {
-		t.Error("no relative path to the source")
+		t.Error("compose.yaml has no relative path to the source, want one")
 	}
 	l.says(l.err, "note:", "../source")
 	if strings.Contains(l.out, "go run -C image") {

@@ -74,7 +74,7 @@ func TestUnusedFile(t *testing.T) {
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
 	l.run(exitOK, "--turn-tls", "turn.example.org", "--turn-cert", cert, "--turn-key", key)
 	if got := l.mode(keyFile); got != 0o600 {
-		t.Errorf("the key has mode %o", got)
+		t.Errorf("the key file has mode %o, want 600", got)
 	}
 	l.run(exitOK)
 	l.says(l.out, keyFile, "unchanged")

@@ -94,7 +94,7 @@ func TestImageAgain(t *testing.T) {
 	l.says(l.out, name, "updated")
 	l.says(l.out, "If it runs already")
 	if got := l.read(name); got != "two\n" {
-		t.Errorf("the file holds %q", got)
+		t.Errorf("the image file holds %q, want the new image", got)
 	}
 	for _, name := range l.list() {
 		if strings.HasSuffix(name, "AAAA") {
@@ -147,7 +147,7 @@ func TestFailureShowsOutput(t *testing.T) {
 	l.says(l.err, "no place on the disk")
 	long := strings.Repeat("line\n", 100) + "the end\n"
 	if got := strings.Split(lastLines([]byte(long), 3), "\n"); len(got) != 3 || got[2] != "the end" {
-		t.Errorf("the last lines are %q", got)
+		t.Errorf("the last lines are %q, want three that end with the end of the output", got)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestFindSource(t *testing.T) {
 		t.Errorf("another version: got %v, want an error with both versions", err)
 	}
 	if err := got.is("matrixrtc-auth:9.9.9"); err != nil {
-		t.Errorf("the same version: got %v", err)
+		t.Errorf("a source of the same version: got %v, want no error", err)
 	}
 	if err := os.Remove(filepath.Join(root, "image", "go.mod")); err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestFindSource(t *testing.T) {
 		t.Errorf("without a source: got %v, want where to run it", err)
 	}
 	if got, found := firstSource([]string{compiledIn()}); !found {
-		t.Errorf("the source that this was compiled from: got %q, %v", got.dir, found)
+		t.Errorf("the source from which this test was compiled: got %q, %v, want the repository", got.dir, found)
 	}
 }
 
@@ -225,7 +225,7 @@ func TestNobodyIsAskedInVain(t *testing.T) {
 	answers := []string{l.dir, "example.org", "n", "", "", "", "", "n"}
 	_, said := l.talk(t.Context(), exitOK, strings.NewReader(strings.Join(answers, "\n")+"\n"))
 	if strings.Contains(said, "Processor") {
-		t.Errorf("it asks for the processor:\n%s", said)
+		t.Errorf("setup asks for the processor, want no question:\n%s", said)
 	}
 }
 

@@ -110,7 +110,7 @@ func (l *lab) says(text string, words ...string) {
 			return
 		}
 	}
-	l.t.Errorf("no line with all of %q in:\n%s", words, text)
+	l.t.Errorf("got no line that contains all of %q, want one:\n%s", words, text)
 }
 
 // unchanged checks that the folder holds the same files as before.

@@ -52,7 +52,7 @@ func TestHomeserverNetwork(t *testing.T) {
 		t.Errorf("switched off: got the networks %v and %q, want none", of, external)
 	}
 	if strings.Contains(l.read("answers.yaml"), "network") {
-		t.Error("answers.yaml: got a word about the network, want none: it was switched off")
+		t.Error("answers.yaml names the network, which was switched off, want no line about it")
 	}
 }
 

@@ -41,7 +41,7 @@ func TestOrderOfSteps(t *testing.T) {
 				for _, step := range c.order {
 					_, rest, found := strings.Cut(text, step)
 					if !found {
-						t.Errorf("%s: %q does not follow in:\n%s", where, step, text)
+						t.Errorf("%s: the task %q is missing, or in the wrong place:\n%s", where, step, text)
 					}
 					text = rest
 				}
@@ -134,7 +134,7 @@ func TestTickedSteps(t *testing.T) {
 	l.says(l.out, stepsFile, "yours")
 	l.only(exitOK, "--appservice")
 	if l.read(stepsFile) != ticked || !strings.Contains(l.steps(), "You edited next-steps.md") || !strings.Contains(l.read(stepsFile+".new"), "url:") {
-		t.Errorf("the list is lost, or the new one is no step:\n%s", l.out)
+		t.Errorf("the ticked list is lost, or the new list is not a task:\n%s", l.out)
 	}
 }
 

@@ -226,7 +226,7 @@ func misspelled(typed, text, schemes string) string {
 	case behind == "" || strings.HasPrefix(behind, ":") || strings.HasPrefix(behind, "/"):
 		return "has no host"
 	case err != nil || u.Port() != "" && !isPort(u.Port()):
-		return "has a port that is none: ports go from 1 to 65535"
+		return "has a port that is not a number from 1 to 65535"
 	case u.Hostname() == "":
 		return "has no host"
 	case strings.Contains(u.Path, "/_matrix"):

@@ -218,7 +218,7 @@ func (b *planner) names() {
 	b.JWTHost = value(b, "jwt-host", b.jwtHost, "the name of this service, like jwt.example.org (or --single-host for both)", parseHost)
 	b.SFUHost = value(b, "sfu-host", b.sfuHost, "the name of LiveKit, like sfu.example.org (or --single-host for both)", parseHost)
 	if b.JWTHost != "" && b.JWTHost == b.SFUHost {
-		b.fault("sfu-host", "is the name of --jwt-host, too: write two names, or the one as --single-host")
+		b.fault("sfu-host", "is the name of --jwt-host, too: write two different names, or write the name as --single-host")
 	}
 	for _, name := range [][2]string{{"jwt-host", b.JWTHost}, {"sfu-host", b.SFUHost}} {
 		for _, server := range b.Servers {
@@ -249,7 +249,7 @@ func (b *planner) appservice() {
 		b.AppServiceURL = value(b, "appservice-url", b.appServiceURL, "", parseAppServiceURL)
 	default:
 		b.AppServiceURL = b.JWTURL()
-		b.note("the homeserver passes requests on to %s; if that does not lead here from the homeserver, give --appservice-url", b.AppServiceURL)
+		b.note("the homeserver forwards requests to %s; if the homeserver does not reach this service there, give --appservice-url", b.AppServiceURL)
 	}
 	if b.appService && len(b.Servers) > 1 {
 		b.note("the application-service mode is for the homeserver of %s, the first --server-name; for the others leave app_service_config_files, msc4502_enabled, msc4512_enabled and \"url:\" out of homeserver-additions.yaml", b.Server)

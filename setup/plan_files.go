@@ -48,7 +48,7 @@ func (b *planner) readCertificate() {
 	}
 	pair, err := tls.X509KeyPair(b.Certificate, b.privateKey)
 	if err != nil {
-		b.fault("turn-cert", "it and --turn-key are not a certificate and its key in PEM form (%v); write the certificate, like fullchain.pem, and its own key, like privkey.pem", err)
+		b.fault("turn-cert", "this file and --turn-key are not a certificate and its key in PEM form (%v); write the certificate, like fullchain.pem, and its own key, like privkey.pem", err)
 		return
 	}
 	if err := pair.Leaf.VerifyHostname(b.TURNTLS); b.TURNTLS != "" && err != nil {
@@ -123,7 +123,7 @@ func (b *planner) build() {
 	source, sourceErr := filepath.Abs(b.source)
 	way, err := filepath.Rel(dir, source)
 	if err := errors.Join(dirErr, sourceErr, err); err != nil {
-		b.fault("source", "there is no relative path to it from --dir: put both on one drive")
+		b.fault("source", "there is no relative path from --dir to the source: put both on one drive")
 		return
 	}
 	b.Build = filepath.ToSlash(way)
@@ -131,7 +131,7 @@ func (b *planner) build() {
 		b.fault("source", "its path from --dir, %q, has characters beyond letters, digits and '._-/': rename it", b.Build)
 	}
 	if !filepath.IsLocal(way) {
-		b.note("the source is outside of %s: where you upload that folder, the source must be at %s beside it", b.dir, b.Build)
+		b.note("the source is outside of %s: on the machine to which you upload that folder, the source must be at %s beside the folder", b.dir, b.Build)
 	}
 }
 

@@ -138,7 +138,7 @@ func parsePort(text string) (int, error) {
 	case hasColon && isPort(behind):
 		return 0, fmt.Errorf("%.80q has an address in front of the port; write %s", text, behind)
 	case text != "" && strings.Trim(text, "0123456789") == "":
-		return 0, fmt.Errorf("%.80q is not a port: they go from 1 to 65535", text)
+		return 0, fmt.Errorf("%.80q is not a port: ports go from 1 to 65535", text)
 	}
 	return 0, fmt.Errorf("%.80q is not a port; write a number like %s", text, presetPort)
 }

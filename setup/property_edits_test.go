@@ -220,7 +220,7 @@ func (m *history) runFrom() {
 	m.checkLines()
 	m.checkSecret(false)
 	if differs && code == exitOK {
-		m.fatalf("what the files say differs from the folder, and setup goes on")
+		m.fatalf("the files of --from contradict the folder, but setup does not refuse them")
 	}
 	if code != exitOK {
 		m.unchanged(before, "a run that was refused")

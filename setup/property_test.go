@@ -116,7 +116,7 @@ func (m *history) run() {
 	m.checkReport(before)
 	before = m.snapshot()
 	if code := m.execute([]string{"--yes"}, nil); code != exitOK {
-		m.fatalf("the same answers are refused with %d", code)
+		m.fatalf("a run with the same answers failed with exit code %d, want 0", code)
 	}
 	m.unchanged(before, "a run with the same answers")
 }

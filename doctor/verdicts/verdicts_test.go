@@ -31,7 +31,7 @@ func TestModule(t *testing.T) {
 	}
 	for _, want := range []string{`"Über TCP führt kein Weg."`, `"There is no way over TCP."`} {
 		if !strings.Contains(string(text), want) {
-			t.Errorf("the module does not say %s", want)
+			t.Errorf("the script verdicts.js lacks %s", want)
 		}
 	}
 	if !utf8.Valid(text) || strings.ContainsRune(string(text), utf8.RuneError) || strings.Contains(string(text), `\ufffd`) {

@@ -90,13 +90,13 @@ func TestLayers(t *testing.T) {
 			if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, []string{
 				"data/", "etc/", "etc/ssl/", "etc/ssl/certs/", "etc/ssl/certs/ca-certificates.crt", "lk-jwt-service", "matrixrtc-auth",
 			}) {
-				t.Errorf("the image holds %q", names)
+				t.Errorf("the image holds the entries %q, want those in this test", names)
 			}
 			if f := got["matrixrtc-auth"]; f.Mode != 0o755 || f.Uid != 0 || !bytes.Equal(f.content, program) {
 				t.Errorf("the program: got %+v, want root as owner, the mode 755, and the bytes that were packed", f.Header)
 			}
 			if f := got["lk-jwt-service"]; f.Typeflag != tar.TypeSymlink || f.Linkname != "matrixrtc-auth" {
-				t.Errorf("the second name: got %+v, want a link to matrixrtc-auth", f.Header)
+				t.Errorf("the program's second name: got %+v, want a link to matrixrtc-auth", f.Header)
 			}
 			if f := got["data/"]; f.Uid != 65532 || f.Gid != 65532 || f.Mode != 0o755 {
 				t.Errorf("/data: got %+v, want 65532 as owner and the mode 755", f.Header)

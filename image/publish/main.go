@@ -75,7 +75,7 @@ func collect(b *archive.Build, folder string) (v1.ImageIndex, error) {
 	for _, p := range archive.Platforms {
 		img, err := tarball.ImageFromPath(filepath.Join(folder, b.FileName(p)), nil)
 		if err != nil {
-			return nil, fmt.Errorf("the image for %s: %w (make release writes it)", p.Name, err)
+			return nil, fmt.Errorf("the image for %s cannot be read: %w (make release writes it)", p.Name, err)
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &p.Platform}})
 	}

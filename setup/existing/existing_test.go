@@ -213,8 +213,8 @@ func TestBigFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, faults := Read([]File{{"livekit.yaml", []byte(text)}})
-			if got := fmt.Sprint(faults); len(faults) != 1 || !strings.Contains(got, "livekit.yaml: it has more than 10000 settings") {
-				t.Errorf("%s: got the faults %q, want that of more than 10000 settings", name, got)
+			if got := fmt.Sprint(faults); len(faults) != 1 || !strings.Contains(got, "livekit.yaml: the file has more than 10000 settings") {
+				t.Errorf("%s: got the faults %q, want one about more than 10000 settings", name, got)
 			}
 		})
 	}

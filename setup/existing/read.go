@@ -26,7 +26,7 @@ type envFile struct {
 }
 
 // ErrUnknown says that a file has none of the kinds that this package knows.
-var ErrUnknown = errors.New("it is not a livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
+var ErrUnknown = errors.New("the file is not a livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
 
 // Read sorts files by their content. Each error names its file. A file with
 // [ErrUnknown] perhaps does not belong to the deployment.

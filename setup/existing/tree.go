@@ -27,7 +27,7 @@ func parse(f File) (tree, error) {
 		return tree{}, errNoMapping
 	}
 	if left := mostNodes; !fits(document.Content[0], &left) {
-		return tree{}, fmt.Errorf("%s: it has more than %d settings, or an alias that holds itself", f.Name, mostNodes)
+		return tree{}, fmt.Errorf("%s: the file has more than %d settings, or an alias that contains itself", f.Name, mostNodes)
 	}
 	return tree{f.Name, document.Content[0]}, nil
 }
@@ -53,7 +53,7 @@ func fits(n *yaml.Node, left *int) bool {
 	return true
 }
 
-var errNoMapping = errors.New("it is not a mapping")
+var errNoMapping = errors.New("the document is not a mapping")
 
 // lineOf returns the line of a YAML error.
 func lineOf(err error) string {
