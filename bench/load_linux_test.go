@@ -60,7 +60,7 @@ func TestLoadCount(t *testing.T) {
 		t.Errorf("the homeserver was asked %d times, want %d", got, want)
 	}
 	if r.P50 <= 0 || r.P99 < r.P50 || r.Max < r.P99 || len(r.CPU) != 1 {
-		t.Errorf("result = %+v", r)
+		t.Errorf("got the result %+v, want three rising percentiles of the time, and one CPU time", r)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestLoadDuration(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Requests == 0 || r.Wrong != 0 || r.Elapsed < plan.Duration || len(r.CPU) != 2 {
-		t.Errorf("result = %+v", r)
+		t.Errorf("got the result %+v, want only right answers, for at least the plan's duration, and two CPU times", r)
 	}
 }
 
@@ -89,7 +89,7 @@ func TestLoadFindsWrongAnswers(t *testing.T) {
 		t.Errorf("%d wrong answers (%q), want all three", r.Wrong, r.Problem)
 	}
 	if h.accepted.Load() != 0 {
-		t.Error("the wrong homeserver was asked")
+		t.Error("the service asked the wrong homeserver")
 	}
 }
 

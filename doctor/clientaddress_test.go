@@ -91,5 +91,5 @@ func isClientAddress(t *testing.T, s *stack, cause, says string) {
 		}
 		return
 	}
-	t.Error("the check of the client's address was not made")
+	t.Error("the report lacks the check of the client's address")
 }

@@ -25,7 +25,7 @@ func TestExcusesNameCauses(t *testing.T) {
 				finds(id, cause)
 			}
 			if (x.causes == "") != (x.shows == "") || !slices.Contains(causes.Checks(), x.by) {
-				t.Errorf("%s: %+v", id, x)
+				t.Errorf("the excuse %+[2]v of %[1]s names only one kind of causes, or no known check", id, x)
 			}
 		}
 	}

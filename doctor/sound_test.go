@@ -37,7 +37,7 @@ func isSound(t *testing.T, report engine.Report) {
 			t.Errorf("%s: %s with the cause %q, %q, and the remedy %q", c.ID, c.Status, c.CauseID, c.Cause, c.Remedy)
 		}
 		if before := told[c.CauseID+" "+c.Server+" "+c.Cause]; c.CauseID != "" && before != "" {
-			t.Errorf("%s and %s both say that %s", before, c.ID, c.Cause)
+			t.Errorf("%s and %s both report that %s, want one of them", before, c.ID, c.Cause)
 		}
 		told[c.CauseID+" "+c.Server+" "+c.Cause] = c.ID
 		isExcused(t, c, status)
@@ -58,7 +58,7 @@ func isExcused(t *testing.T, c engine.Result, status map[string]engine.Status) {
 			id = id[i+len(form.before):]
 		}
 		if s := status[id]; s != engine.Fail && s != engine.Warn {
-			t.Errorf("%s: %s, and %s is %q", c.ID, c.Seen, id, s)
+			t.Errorf("%s: %s, but the status of %s is %q, want a fault or a warning", c.ID, c.Seen, id, s)
 		}
 	}
 }

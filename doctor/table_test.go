@@ -20,11 +20,11 @@ func TestTable(t *testing.T) {
 		case c.Text == "" || c.Remedy == "" || len(c.Checks) == 0:
 			t.Errorf("the cause %s lacks a text, a remedy or a check", c.ID)
 		case c.Status != engine.Fail && c.Status != engine.Warn && (c.Status != engine.OK || c.Unbroken == ""):
-			t.Errorf("%s has the status %q", c.ID, c.Status)
+			t.Errorf("the cause %s has the status %q, want Fail, Warn or OK", c.ID, c.Status)
 		case !slices.Contains([]string{"inside", "outside", "both"}, c.From):
-			t.Errorf("%s shows from %q", c.ID, c.From)
+			t.Errorf("the cause %s can be found from %q, want inside, outside or both", c.ID, c.From)
 		case broken == (c.Unbroken != ""):
-			t.Errorf("%s: broken by a test: %v, why not: %q", c.ID, broken, c.Unbroken)
+			t.Errorf("%s: whether a test produces it: %v, why no test does: %q, want exactly one", c.ID, broken, c.Unbroken)
 		}
 		seen[c.ID] = true
 	}

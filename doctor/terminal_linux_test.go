@@ -32,7 +32,7 @@ func TestTokenIsNotShown(t *testing.T) {
 	shown := make([]byte, 100)
 	n, err := person.Read(shown)
 	if err != nil || bytes.Contains(shown[:n], []byte("s3cret")) {
-		t.Errorf("%v, the terminal shows %q", err, shown[:n])
+		t.Errorf("got the error %v, and the terminal shows %q, want no token in it", err, shown[:n])
 	}
 }
 

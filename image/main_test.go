@@ -48,7 +48,7 @@ func content(t *testing.T, path string) []byte {
 	for r := tar.NewReader(files); ; {
 		h, err := r.Next()
 		if err != nil {
-			t.Fatalf("%s: no program (%v)", path, err)
+			t.Fatalf("%s: the image contains no program (%v)", path, err)
 		}
 		if h.Name != "matrixrtc-auth" {
 			continue

@@ -93,7 +93,7 @@ func TestJSONAndMinutes(t *testing.T) {
 	code, out, faults := s.run(t, "--json", "--minutes", "3", "--public-url", s.public)
 	var link Link
 	if err := json.Unmarshal([]byte(out), &link); code != 0 || err != nil {
-		t.Fatalf("exit code %d, %q, %q", code, out, faults)
+		t.Fatalf("exit code %d, %q, %q; want 0 and JSON", code, out, faults)
 	}
 	if left := time.Until(link.Expires); left > 3*time.Minute || left < 3*time.Minute-3*time.Second {
 		t.Errorf("the link is valid for %s, want 3 min", left)

@@ -75,7 +75,7 @@ func parseYAML[T any](l *lab, name string) (v T) {
 	l.t.Helper()
 	decoder := yaml.NewDecoder(strings.NewReader(l.read(name)))
 	if err := decoder.Decode(&v); err != nil {
-		l.t.Fatalf("%s: %v", name, err)
+		l.t.Fatalf("reading %s: got %v, want no error", name, err)
 	}
 	return v
 }
@@ -185,7 +185,7 @@ func (l *lab) checkHomeserver() {
 	}
 	l.checkRegistration(additions.Registrations, additions.Features)
 	if additions.Delay != "24h" {
-		l.t.Error("delayed events are off")
+		l.t.Error("homeserver-additions.yaml leaves delayed events off, want them on")
 	}
 	for _, name := range []string{"nginx.conf.example", "Caddyfile.example"} {
 		if !strings.Contains(l.read("reverse-proxy.md"), strings.TrimSpace(l.read(name))) {

@@ -60,7 +60,7 @@ func TestOnlyWhatIsSaidChanges(t *testing.T) {
 			before := l.snapshot()
 			l.only(exitOK, "--yes")
 			if !maps.Equal(before, l.snapshot()) {
-				t.Errorf("the same answers change something:\n%s", l.out)
+				t.Errorf("a second run with the same answers changes something:\n%s", l.out)
 			}
 		})
 	}
@@ -76,7 +76,7 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 	l.says(l.err, "--homeserver-url is empty", "none")
 	l.says(l.err, "--jwt-port is empty")
 	if !maps.Equal(before, l.snapshot()) {
-		t.Error("something was written")
+		t.Error("setup wrote something, want nothing")
 	}
 }
 
@@ -92,7 +92,7 @@ func TestNobodyToAsk(t *testing.T) {
 	l.says(l.out, "Nothing has been changed.")
 	l.says(l.out, "--yes")
 	if !maps.Equal(before, l.snapshot()) {
-		t.Error("something was written")
+		t.Error("setup wrote something, want nothing")
 	}
 }
 
@@ -173,7 +173,7 @@ func TestDamagedAnswers(t *testing.T) {
 			}
 			l.only(want, "--jwt-host", "jwt2.example.org")
 			if !maps.Equal(before, l.snapshot()) {
-				t.Error("something was written")
+				t.Error("setup wrote something, want nothing")
 			}
 		})
 	}

@@ -31,10 +31,10 @@ func TestQuestions(t *testing.T) {
 		}
 	}
 	if strings.Contains(out, "?") || !strings.Contains(l.read("livekit.yaml"), "udp_port: 3478") {
-		t.Errorf("a question is in the result, or TURN is off:\n%s", out)
+		t.Errorf("a question is on standard output, or TURN is off:\n%s", out)
 	}
 	if got := l.env(); got["LIVEKIT_URL"] != "wss://livekit.example.org" || got["LIVEKIT_CS_API_URL_OVERRIDES"] != "example.org=http://host.docker.internal:8008" {
-		t.Errorf("%v", got)
+		t.Errorf("got the values %v, want those that were answered", got)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestFaultyFlagIsNotAskedAround(t *testing.T) {
 			l := newLab(t)
 			var out, said bytes.Buffer
 			if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &said, Terminal: true}, repository); got != exitUsage {
-				t.Errorf("exit code %d", got)
+				t.Errorf("got exit code %d, want that for a wrong flag", got)
 			}
 			l.says(said.String(), "matrixrtc-auth setup:", args[0])
 			if strings.Contains(said.String(), "Server name") || strings.Contains(said.String(), "is missing") && args[0] != "--turn-cert" {
@@ -98,7 +98,7 @@ func TestSingleHostIsAskedFor(t *testing.T) {
 	l := newLab(t)
 	l.talk(t.Context(), exitOK, strings.NewReader(l.dir+"\nexample.org\ny\n\n\n\n\n\n"))
 	if got := l.env()["LIVEKIT_URL"]; got != "wss://matrix.example.org/livekit/sfu" {
-		t.Errorf("LiveKit is at %s", got)
+		t.Errorf("LiveKit is at %s, want wss://matrix.example.org/livekit/sfu", got)
 	}
 }
 
@@ -111,7 +111,7 @@ func TestNoAnswerIsAskedTwice(t *testing.T) {
 	}, names...)
 	var out, questions bytes.Buffer
 	if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &questions, Terminal: true}, repository); got != exitOK {
-		t.Errorf("exit code %d", got)
+		t.Errorf("got exit code %d, want 0", got)
 	}
 	if questions.Len() > 0 {
 		t.Errorf("setup asks questions, want none:\n%s", questions.String())

@@ -63,21 +63,21 @@ func (l *lab) checkDoctor() {
 		}
 	}
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
-		l.t.Fatalf("exit code %d, %v\n%s%s", code, err, out.String(), faults.String())
+		l.t.Fatalf("doctor: exit code %d, %v, want a report\n%s%s", code, err, out.String(), faults.String())
 	}
 	looked := map[string]bool{}
 	for _, c := range report.Checks {
 		looked[c.ID] = c.Status == engine.OK
 		if c.Status == engine.Fail || c.Status == engine.Warn {
-			l.t.Errorf("%s: %s: %s", c.ID, c.Status, c.Seen)
+			l.t.Errorf("doctor's check %s: got %s: %s, want no fault and no warning", c.ID, c.Status, c.Seen)
 		}
 	}
 	for _, id := range judged {
 		if !looked[id] {
-			l.t.Errorf("%s is not ok", id)
+			l.t.Errorf("doctor's check %s is not ok", id)
 		}
 	}
 	if code != 0 {
-		l.t.Errorf("exit code %d\n%s", code, faults.String())
+		l.t.Errorf("doctor: got exit code %d, want 0\n%s", code, faults.String())
 	}
 }

@@ -70,7 +70,7 @@ func TestBackupStaysClosed(t *testing.T) {
 	}
 	l.run(exitOK, "--force")
 	if got := l.mode("livekit.yaml.bak"); got != 0o600 {
-		t.Errorf("livekit.yaml.bak has mode %o", got)
+		t.Errorf("livekit.yaml.bak has mode %o, want that of the edited file", got)
 	}
 }
 

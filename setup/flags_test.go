@@ -23,7 +23,7 @@ func TestMissingFlags(t *testing.T) {
 	l.exec(exitUsage, "--server-name", "example.org", "--single-host", "example.org")
 	l.says(l.err, "--dir is missing")
 	if strings.Contains(l.err, "host is missing") {
-		t.Errorf("a flag that is not needed:\n%s", l.err)
+		t.Errorf("setup demands a flag that is not needed:\n%s", l.err)
 	}
 }
 
@@ -38,7 +38,7 @@ func TestNotes(t *testing.T) {
 		t.Errorf("setup prints a note about the usual range, want none:\n%s", l.err)
 	}
 	if got := l.env()["LIVEKIT_FULL_ACCESS_HOMESERVERS"]; got != "Example.org:8448" {
-		t.Errorf("full access for %s", got)
+		t.Errorf("got full access for %s, want Example.org:8448", got)
 	}
 	for _, media := range []string{"50000-50200", "32000-32768", "60999-61100"} {
 		l.run(exitOK, "--udp-range", media)
@@ -92,13 +92,13 @@ func TestDefective(t *testing.T) {
 	for _, e := range []edit{{from: "gone"}, {from: "twice"}, {from: "once", until: "gone"}} {
 		t.Run(fmt.Sprintf("%+v", e), func(t *testing.T) {
 			if _, err := change("file", "once twice twice", e); err == nil || !strings.Contains(err.Error(), "file: ") {
-				t.Errorf("%+v: %v", e, err)
+				t.Errorf("the edit %+v: got %v, want an error that names the file", e, err)
 			}
 		})
 	}
 	got, err := change("file", "a from b until c", edit{"from", "until", "with "}, edit{from: "a ", with: "d "})
 	if got != "d with until c" || err != nil {
-		t.Errorf("%q, %v", got, err)
+		t.Errorf("got %q, %v, want the text after both edits", got, err)
 	}
 }
 

@@ -98,7 +98,7 @@ func TestImageAgain(t *testing.T) {
 	}
 	for _, name := range l.list() {
 		if strings.HasSuffix(name, "AAAA") {
-			t.Errorf("%s is left", name)
+			t.Errorf("the temporary file %s still exists", name)
 		}
 	}
 }

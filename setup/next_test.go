@@ -60,7 +60,7 @@ func TestEveryStepHasACheck(t *testing.T) {
 		for _, text := range []string{l.out[strings.Index(l.out, "What is left"):], l.read(stepsFile)} {
 			steps := len(numbered.FindAllString(text, -1))
 			if checks := strings.Count(text, " Check: "); steps < 7 || checks != steps {
-				t.Errorf("%s: %d steps have %d checks:\n%s", name, steps, checks, text)
+				t.Errorf("%s: %d tasks have %d checks, want one for each:\n%s", name, steps, checks, text)
 			}
 		}
 	}
@@ -79,11 +79,11 @@ func TestProposalIsAStep(t *testing.T) {
 		l.only(exitOK, flags...)
 		page := l.read(stepsFile)
 		if !strings.HasPrefix(l.steps(), "(next-steps.md has it, too): 1. You edited livekit.yaml") {
-			t.Errorf("setup %q: the .new file is not the first step:\n%s", flags, l.out)
+			t.Errorf("setup %q: the .new file is not the first task:\n%s", flags, l.out)
 		}
 		for _, words := range []string{"1.  You edited livekit.yaml", "diff livekit.yaml livekit.yaml.new", "+   udp_port: 3478", "ls livekit.yaml.new"} {
 			if !strings.Contains(page, words) {
-				t.Errorf("setup %q: no %q in:\n%s", flags, words, page)
+				t.Errorf("setup %q: got no %q, want it in the list:\n%s", flags, words, page)
 			}
 		}
 		if strings.Contains(page+l.out, "hunter2") {
@@ -118,7 +118,7 @@ func TestConflictIsAStep(t *testing.T) {
 	l.only(exitOK, "--sfu-host", "livekit.example.org")
 	for where, text := range map[string]string{"the output": l.out, stepsFile: l.read(stepsFile)} {
 		if !strings.Contains(text, `LIVEKIT_URL in .env, and the answers now make it "wss://livekit.example.org"`) || strings.Contains(text, "mine.example.org") {
-			t.Errorf("%s does not name the conflict, or tells a person's value:\n%s", where, text)
+			t.Errorf("%s does not name the conflict, or shows the value that a person wrote:\n%s", where, text)
 		}
 	}
 }
@@ -144,7 +144,7 @@ func TestOneNameOneCertificate(t *testing.T) {
 	l := newLab(t)
 	l.only(exitOK, "--server-name", "example.org", "--single-host", "m.example.org")
 	if steps := l.steps(); !strings.Contains(steps, "lead m.example.org to this network, and get a certificate for it.") {
-		t.Errorf("got %s", steps)
+		t.Errorf("got the tasks %s, want one name and one certificate", steps)
 	}
 }
 
@@ -152,7 +152,7 @@ func TestWrap(t *testing.T) {
 	long := "`" + strings.Repeat("a b ", 30) + "`"
 	got := wrap(strings.Repeat("word ", 30) + long + ". The end")
 	if len(got) != 4 || got[2] != long+"." || got[3] != "The end" || len(got[0]) > outputWidth {
-		t.Errorf("got %q", got)
+		t.Errorf("got the lines %q, want the command unbroken on its own line", got)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestNewStepsAreNotUnused(t *testing.T) {
 	for _, flags := range [][]string{{"--appservice"}, {"--yes"}} {
 		l.only(exitOK, flags...)
 		if strings.Contains(l.out, "used by nothing") {
-			t.Errorf("setup %q: something is of no use:\n%s", flags, l.out)
+			t.Errorf("setup %q: setup reports an unused file:\n%s", flags, l.out)
 		}
 	}
 }

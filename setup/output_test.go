@@ -43,6 +43,6 @@ func TestOutputIsLost(t *testing.T) {
 	}
 	refused := &output{to: new(fullDisk)}
 	if _, err := refused.Write([]byte("a")); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("the error of the writer is %v", err)
+		t.Errorf("the error of the writer is %v, want that of the full disk", err)
 	}
 }

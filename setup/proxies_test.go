@@ -125,7 +125,7 @@ func TestNginxProxyManager(t *testing.T) {
 			o := strictly[override](t, l.quotedYAML("npm_default"))
 			for _, service := range []string{"livekit", "matrixrtc-auth"} {
 				if got := o.Services[service].Networks; !slices.Equal(got, []string{"default", "proxy"}) || !o.Networks["proxy"].External {
-					t.Errorf("%s is in the networks %q: %+v", service, got, o.Networks)
+					t.Errorf("%s is in the networks %q, want the default one and the proxy's, in %+v", service, got, o.Networks)
 				}
 			}
 		})

@@ -17,7 +17,7 @@ func TestSecondRun(t *testing.T) {
 	before := l.snapshot()
 	l.run(exitOK)
 	if !maps.Equal(before, l.snapshot()) || strings.Contains(l.out, "new\n") || strings.Count(l.out, " unchanged\n") != 12 {
-		t.Errorf("the same flags change something:\n%s", l.out)
+		t.Errorf("a second run with the same flags changes something:\n%s", l.out)
 	}
 
 	l.run(exitOK, "--jwt-port", "8090")
@@ -187,15 +187,15 @@ func TestEnvByHand(t *testing.T) {
 		t.Errorf("the secret is printed: got %s, want no %q in it", l.out+l.err, secret)
 	}
 	if got := l.env(); !strings.HasPrefix(l.read(envFile), theirs) || got["LIVEKIT_SECRET"] != secret || got["LIVEKIT_URL"] != "wss://sfu.example.org" {
-		t.Errorf("the file is\n%s", l.read(envFile))
+		t.Errorf("got the .env below, want the person's lines and those that it lacked:\n%s", l.read(envFile))
 	}
 	if !strings.Contains(l.read("livekit.yaml"), `api_key: "devkey"`) {
-		t.Error("livekit.yaml has another key")
+		t.Error("livekit.yaml has another key than .env")
 	}
 	l.run(exitOK, "--force")
 	for _, name := range []string{envFile, ".env.bak"} {
 		if got := l.mode(name); got != 0o600 {
-			t.Errorf("%s has mode %o", name, got)
+			t.Errorf("%s has mode %o, want it readable for its owner only", name, got)
 		}
 	}
 }
@@ -216,7 +216,7 @@ func TestEnvThatCannotBeKept(t *testing.T) {
 			l.run(exitFaults)
 			l.says(l.err, ".env: ")
 			if strings.Contains(l.out+l.err, "hunter2") || len(l.list()) != 1 {
-				t.Errorf("printed, or written: %q\n%s", l.list(), l.err)
+				t.Errorf("setup printed the secret, or wrote files: %q\n%s", l.list(), l.err)
 			}
 		})
 	}
@@ -224,7 +224,7 @@ func TestEnvThatCannotBeKept(t *testing.T) {
 	l.write(envFile, "LIVEKIT_SECRET=hunter2\n")
 	l.run(exitOK, "--new-secrets", "--force")
 	if got := l.env()["LIVEKIT_SECRET"]; len(got) != 64 {
-		t.Errorf("the new secret has %d characters", len(got))
+		t.Errorf("the new secret has %d characters, want 64", len(got))
 	}
 }
 

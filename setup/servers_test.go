@@ -22,7 +22,7 @@ func (l *lab) baseURLs() map[string]string {
 			} `json:"m.homeserver"`
 		}
 		if err := json.Unmarshal([]byte(l.read(name)), &file); err != nil {
-			l.t.Fatalf("%s: %v", name, err)
+			l.t.Fatalf("reading %s: got %v, want no error", name, err)
 		}
 		found[name] = file.Homeserver.BaseURL
 	}
@@ -65,7 +65,7 @@ func TestSeveralServers(t *testing.T) {
 			l.run(exitOK, c.flags...)
 			env := l.env()
 			if got := env["LIVEKIT_FULL_ACCESS_HOMESERVERS"]; got != "a.org,b.org" {
-				t.Errorf("full access for %s", got)
+				t.Errorf("got full access for %s, want a.org,b.org", got)
 			}
 			for _, variable := range []string{"LIVEKIT_FEDERATION_URL_OVERRIDES", "LIVEKIT_CS_API_URL_OVERRIDES"} {
 				if env[variable] != c.overrides {
@@ -107,7 +107,7 @@ func TestSingleHostOfSeveral(t *testing.T) {
 		t.Errorf("the well-known files say %v, want %v", got, want)
 	}
 	if files := l.list(); !slices.Contains(files, "traefik.yaml.example") {
-		t.Errorf("got the files %q", files)
+		t.Errorf("got the files %q, want traefik.yaml.example among them", files)
 	}
 }
 

@@ -63,7 +63,7 @@ func TestLostAnswers(t *testing.T) {
 	said := l.talkOf(exitOK, []string{"", "8090", "", "", "", "y", ""})
 	l.says(said, "not known any more:", "jwt-port")
 	if got := l.answers(); got["turn"] != "true" || got["jwt-port"] != "8090" || got["sfu-host"] != "sfu.example.org" {
-		t.Errorf("the answers are %v", got)
+		t.Errorf("got the answers %v, want those that were asked for", got)
 	}
 }
 

@@ -51,7 +51,7 @@ func TestVerdicts(t *testing.T) {
 			}
 			for _, pair := range [][2]string{{english.Text, german.Text}, {english.Remedy, german.Remedy}} {
 				if (v.Mark != "ok") != (pair[0] != "") || (pair[0] == "") != (pair[1] == "") {
-					t.Errorf("mark %s: %q, in German %q", v.Mark, pair[0], pair[1])
+					t.Errorf("with the mark %s: got the texts %q, in German %q, want both or, for ok, none", v.Mark, pair[0], pair[1])
 				}
 				ours, theirs := placeholder.FindAllString(pair[0], -1), placeholder.FindAllString(pair[1], -1)
 				slices.Sort(ours)

@@ -116,7 +116,7 @@ func TestAuthorities(t *testing.T) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil || !c.IsCA {
-			t.Errorf("certificate %d: %v", n, err)
+			t.Errorf("parsing certificate %d: got %v, want no error", n, err)
 		}
 	}
 	if n < 100 {
