@@ -83,7 +83,7 @@ func (e settings) warningsFor(check string) warnings {
 
 func (e settings) environment(context.Context) engine.Finding {
 	if e.look.Fault == nil {
-		return ok("the service would start with it")
+		return ok("the service starts with this environment")
 	}
 	return found("config-refused", nil, "%s", strings.ReplaceAll(e.look.Fault.Error(), "\n", "; "))
 }
@@ -100,7 +100,7 @@ func (e settings) judgeKeys(context.Context) engine.Finding {
 	if w := e.warningsFor("config.keys"); len(w) > 0 {
 		return found("key-lint", nil, "%s", w)
 	}
-	return ok("nothing to say about keys and secrets")
+	return ok("no fault in the keys and secrets")
 }
 
 func (e settings) otherWarnings(context.Context) engine.Finding {

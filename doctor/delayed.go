@@ -71,7 +71,7 @@ func (h *homeserver) transports(ctx context.Context) engine.Finding {
 	case r.Status == http.StatusNotFound:
 		return found("transports-off", v, "GET %s: %s; old clients see %s", transportsPath, r, h.oldClients())
 	case token.IsEmpty() && r.Status == http.StatusUnauthorized:
-		return ok("the endpoint is there; --user and --token-file show what it says; old clients see %s", h.oldClients())
+		return ok("the endpoint exists; --user and --token-file show its answer; old clients see %s", h.oldClients())
 	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden && r.ErrCode() != "":
 		return found("user-token", v, "GET %s: %s", transportsPath, r)
 	case r.Status != http.StatusOK:

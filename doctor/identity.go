@@ -66,14 +66,14 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	case bad != nil:
 		return na("GET %s: %s, without a name", keyPath, r)
 	case name != h.name && h.look.Config.FullAccess.Contains(name):
-		return na("it calls itself %s, which is in the list, too", name)
+		return na("the homeserver calls itself %s, which is in the list, too", name)
 	case name != h.name:
 		list := h.look.Config.FullAccess
 		list.Servers = slices.DeleteFunc(slices.Clone(list.Servers), func(n matrix.ServerName) bool { return n == h.name })
 		v := engine.Vars{"server": h.name.String(), "other": name.String(), "list": with(list, name)}
 		return found("other-server-name", v, "what answers for %s calls itself %s (%s)", h.name, name, h.kind)
 	}
-	return ok("it calls itself %s, and is %s", name, h.kind)
+	return ok("the homeserver calls itself %s, and is %s", name, h.kind)
 }
 
 // askHost asks the host of the server name at port 443. It finds a host that an

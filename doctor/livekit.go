@@ -185,7 +185,7 @@ func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	if c.keyFile.unread != "" {
 		return na("key_file in livekit.yaml, %s, cannot be read here: %s", clip(c.keyFile.name), c.keyFile.unread)
 	}
-	return ok("LiveKit's keys and ours go together")
+	return ok("LiveKit and this service share a key")
 }
 
 // effectiveKeys judges the keys of LiveKit's files. LIVEKIT_KEYS in LiveKit's

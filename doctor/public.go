@@ -208,7 +208,7 @@ func (e service) versionOutside(ctx context.Context) engine.Finding {
 		v := e.serviceVars()
 		return found("version-differs", v, "outside: %s, here: %s", clip(h.Version), clip(inside))
 	}
-	return ok("%s answers outside and here", clip(inside))
+	return ok("%s answers at the public address and on this machine", clip(inside))
 }
 
 // sfuURL returns where clients reach LiveKit; nil if it is unknown.

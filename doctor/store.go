@@ -20,7 +20,7 @@ func judgeStore(s *serviceStatus) engine.Finding {
 	case kind == "":
 		return na("no leaves are kept")
 	}
-	return ok("store %s, nothing set aside, nothing written anew", kind)
+	return ok("store %s, no record set aside, no repair", kind)
 }
 
 // judgeLog reports whether the running service has lost lines of its log.
