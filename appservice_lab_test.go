@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// The tokens of the scripts' registration.
+// The tokens of the registration that the scripts use.
 const (
 	scriptASToken = "the-as-token-of-the-scripts-0123456789"
 	scriptHSToken = "the-hs-token-of-the-scripts-0123456789"
@@ -21,8 +21,8 @@ const (
 
 // registration VAR [FLAW]
 //
-// has the service be registered at a homeserver: before `serve`, with the
-// variables of that; after it, with the homeserver's side. FLAW is one of
+// registers the service at a homeserver. Before `serve`, it sets the variables
+// for that. After `serve`, it sets the homeserver's side up. FLAW is one of
 // another-hs-token, another-as-token, membership-off, federation-off.
 func cmdRegistration(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 || len(args) > 2 {
@@ -57,9 +57,9 @@ func cmdRegistration(ts *testscript.TestScript, neg bool, args []string) {
 
 // account VAR FILE USER [new]
 //
-// has the service ask as a user of a homeserver, whose access token is written to
-// FILE; before `serve` with the variables of that. With new, tokens of before are
-// refused.
+// makes the service ask the homeserver as USER, whose access token it writes to
+// FILE. Before `serve` it sets the variables for that. With new, the homeserver
+// refuses the tokens that it issued before.
 func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 || len(args) > 4 {
 		ts.Fatalf("usage: account VAR FILE USER [new]")
@@ -78,7 +78,7 @@ func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// member VAR joins|leaves ROOM USER
+// member VAR joins|leaves ROOM USER changes the user's membership.
 func cmdMember(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: member VAR joins|leaves ROOM USER")
@@ -93,8 +93,8 @@ func cmdMember(ts *testscript.TestScript, neg bool, args []string) {
 
 // through VAR USER METHOD PATH [FILE]
 //
-// has a user of the homeserver send it a request, and prints the answer as http
-// does.
+// lets a user send a request to the homeserver, which forwards it to the
+// service, and prints the answer as http does.
 func cmdThrough(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: through VAR USER METHOD PATH [FILE]")
@@ -119,7 +119,7 @@ func cmdThrough(ts *testscript.TestScript, neg bool, args []string) {
 
 // owned VAR USER ROOM ID DELAY
 //
-// has a user of the homeserver schedule a delayed event in a room.
+// lets a user of the homeserver schedule a delayed event in a room.
 func cmdOwned(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 5 {
 		ts.Fatalf("usage: owned VAR USER ROOM ID DELAY")

@@ -19,7 +19,7 @@ const architecture = "docs/architecture.md"
 
 var update = flag.Bool("update", false, "have TestHouse write the picture and the list of packages in "+architecture+" anew")
 
-// TestHousePicture holds the picture of the house against what packages import.
+// TestHousePicture compares the picture of the house with what packages import.
 func TestHousePicture(t *testing.T) {
 	var picture strings.Builder
 	picture.WriteString("\n```mermaid\nflowchart TD\n")
@@ -33,7 +33,7 @@ func TestHousePicture(t *testing.T) {
 	holdPart(t, "\n```mermaid\n", "```\n", picture.String())
 }
 
-// TestHousePackages holds the list of packages against what each says of itself.
+// TestHousePackages compares the list of packages with the package comments.
 func TestHousePackages(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{.Doc}}", "./...").Output()
 	if err != nil {
@@ -45,7 +45,7 @@ func TestHousePackages(t *testing.T) {
 		name, doc, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
 		dir := strings.TrimPrefix(strings.TrimPrefix(name, "matrixrtc-auth"), "/")
 		if doc == "" {
-			t.Errorf("package %s says nothing of itself: got none, want some", name)
+			t.Errorf("package %s has no package comment, want one", name)
 		}
 		says := regexp.MustCompile(`^(Package|Command) \S+ `).ReplaceAllString(doc, "")
 		fmt.Fprintf(&list, "| [`%s`](../%s) | %s |\n", cmp.Or(dir, name), dir, strings.TrimSuffix(says, "."))
@@ -54,7 +54,8 @@ func TestHousePackages(t *testing.T) {
 	holdPart(t, "\n| Package | What it does |\n", "\n\n", list.String())
 }
 
-// TestHouseModules finds every module of its own on the page.
+// TestHouseModules checks that the page links to every module besides the main
+// one.
 func TestHouseModules(t *testing.T) {
 	modules, err := filepath.Glob("*/go.mod")
 	if err != nil || len(modules) == 0 {
@@ -67,8 +68,8 @@ func TestHouseModules(t *testing.T) {
 	}
 }
 
-// holdPart holds the part of the page between two marks, they included, against
-// want, or writes it.
+// holdPart compares the part of the page between two marks (marks included)
+// with want, or writes want into the page.
 func holdPart(t *testing.T, begin, end, want string) {
 	t.Helper()
 	page := read(t, architecture)
@@ -88,8 +89,9 @@ func holdPart(t *testing.T, begin, end, want string) {
 	}
 }
 
-// houses puts what lies below a folder of the repository's root together with
-// it, and leaves out what is no part of the program.
+// houses joins the imports of all packages below a folder of the repository's
+// root into those of the folder. It leaves out folders that are not part of the
+// program.
 func houses(imports map[string][]string) map[string][]string {
 	top := func(name string) string {
 		first, _, _ := strings.Cut(name, "/")
@@ -110,8 +112,8 @@ func houses(imports map[string][]string) map[string][]string {
 	return edges
 }
 
-// reach returns what can be come to from a node, with it. What is no key of
-// edges is not part of it.
+// reach returns all nodes that can be reached from a node, that node included.
+// Nodes that are no key of edges are left out.
 func reach(edges map[string][]string, from string) map[string]bool {
 	seen := map[string]bool{from: true}
 	for todo := []string{from}; len(todo) > 0; todo = todo[1:] {
@@ -125,7 +127,7 @@ func reach(edges map[string][]string, from string) map[string]bool {
 	return seen
 }
 
-// reduced leaves out the edges that follow from others.
+// reduced returns the edges without those that follow from other edges.
 func reduced(edges map[string][]string) map[string][]string {
 	for _, list := range edges {
 		for _, to := range list {
@@ -147,8 +149,8 @@ func reduced(edges map[string][]string) map[string][]string {
 	return kept
 }
 
-// TestHouseWays finds each function on the way of a request in the file that the
-// page names.
+// TestHouseWays checks that each function that the page names is declared in
+// the file that the page names for it.
 func TestHouseWays(t *testing.T) {
 	places := regexp.MustCompile("`([a-z/]+\\.go)`(?: `([A-Za-z.]+)`)?").FindAllStringSubmatch(read(t, architecture), -1)
 	if len(places) < 40 {
@@ -173,7 +175,7 @@ func TestHouseQuestions(t *testing.T) {
 	_, table, found := strings.Cut(read(t, architecture), "\n## Where to look\n")
 	table, _, ends := strings.Cut(table, "\n## ")
 	if !found || !ends {
-		t.Fatalf("%s has no section on where to look: got none, want one", architecture)
+		t.Fatalf("%s has no section Where to look, want one", architecture)
 	}
 	row := regexp.MustCompile("^\\| (.+\\?(?: \\(.+\\))?) \\| (?:`[a-z/]+\\.go` `[A-Za-z.]+`|`[a-z/]+/doc\\.go`)(?:, `[a-z/]+\\.go` `[A-Za-z.]+`)* \\|$")
 	seen := map[string]bool{}
@@ -204,7 +206,8 @@ func TestHouseQuestions(t *testing.T) {
 	}
 }
 
-// TestHouseWords finds what each word of the glossary names in the code.
+// TestHouseWords checks that the code declares the name that the glossary gives
+// for each word.
 func TestHouseWords(t *testing.T) {
 	_, words, found := strings.Cut(read(t, architecture), "\n## Words\n")
 	rows := regexp.MustCompile("(?m)^\\| ([^|`]+) \\| ([^|]+) \\| `([a-z]+)\\.([A-Za-z.]+)` \\|$").FindAllStringSubmatch(words, -1)

@@ -20,14 +20,15 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// deployed is what is around the service in the deployments of others: a
-// homeserver whose Client-Server API is plain HTTP inside, and LiveKit.
+// deployed is what surrounds the service in the deployments of others: a
+// homeserver whose Client-Server API is plain HTTP inside the cluster, and
+// LiveKit.
 type deployed struct {
 	t      *testing.T
 	home   *matrixtest.Server
 	inside string // the homeserver's URL without TLS
 	sfu    *sfutest.Server
-	dir    string // stands for /, and may be entered by anybody
+	dir    string // takes the place of /; every user may enter it
 	binary string
 }
 
@@ -52,11 +53,12 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// chartUser is as whom the chart's container runs.
+// chartUser is the user id that the chart's container runs with.
 const chartUser = 10033
 
-// secrets writes files as Kubernetes mounts a Secret: names that are links into a
-// folder that is a link, of root, for the group of the pod alone.
+// secrets writes files as Kubernetes mounts a Secret: each name is a link into
+// a folder, which is itself a link. The files belong to root, and only the
+// group of the pod may read them.
 func (d *deployed) secrets(name string, files map[string]string) (dir string) {
 	d.t.Helper()
 	dir = filepath.Join(d.dir, name)
@@ -76,8 +78,8 @@ func (d *deployed) secrets(name string, files map[string]string) (dir string) {
 // clusterName is the name of this machine in the chart's cluster.
 const clusterName = "all.ess.svc.test"
 
-// named is a URL or an address with the name that the chart writes, which ends in
-// a dot. Only root can have the program find that name.
+// named returns a URL or an address with the host name that the chart writes,
+// which ends in a dot. Only root can make the program find that name.
 func (d *deployed) named(url string) string {
 	if os.Getuid() != 0 {
 		return url
@@ -85,8 +87,8 @@ func (d *deployed) named(url string) string {
 	return strings.Replace(url, "127.0.0.1", clusterName+".", 1)
 }
 
-// command runs the program as the chart's user, with a file of names of its own,
-// if this process is root; else as it is.
+// command returns a command that runs the program. If this process is root, the
+// program runs as the chart's user, with its own /etc/hosts.
 func (d *deployed) command() *exec.Cmd {
 	d.t.Helper()
 	if os.Getuid() != 0 {
@@ -98,8 +100,8 @@ func (d *deployed) command() *exec.Cmd {
 	return exec.Command("unshare", "--mount", "sh", "-c", script, "sh", hosts, d.binary, fmt.Sprint(chartUser))
 }
 
-// start starts the program with env alone. The machine trusts the homeserver's
-// certificate.
+// start starts the program with only env as its environment. The machine trusts
+// the homeserver's certificate.
 func (d *deployed) start(env ...string) *process {
 	d.t.Helper()
 	certificates := filepath.Join(d.dir, "ca-certificates.crt")
@@ -118,13 +120,13 @@ func (d *deployed) start(env ...string) *process {
 	d.t.Cleanup(s.kill)
 	line, started := s.await(regexp.MustCompile(`msg=listening address=(\S+)`))
 	if !started {
-		d.t.Fatalf("it does not start:\n%s", s.text())
+		d.t.Fatalf("the program does not start:\n%s", s.text())
 	}
 	s.address = line[1]
 	return s
 }
 
-// wantServing has a user get a token from the service itself.
+// wantServing checks that a user gets a token from the service directly.
 func (d *deployed) wantServing(s *process) {
 	d.t.Helper()
 	alice := d.home.UserID("alice")
@@ -133,7 +135,7 @@ func (d *deployed) wantServing(s *process) {
 	d.wantToken("http://"+s.address+"/sfu/get", "", body, s)
 }
 
-// wantProxied has a user get a token through the homeserver.
+// wantProxied checks that a user gets a token through the homeserver.
 func (d *deployed) wantProxied(s *process) {
 	d.t.Helper()
 	alice := d.home.UserID("alice")
@@ -158,8 +160,8 @@ func (d *deployed) wantToken(url, bearer, body string, s *process) {
 	}
 }
 
-// chartRegistration is the registration as the chart writes it: a regex that is
-// neither escaped nor anchored, and a proxy_url whose host ends in a dot.
+// chartRegistration is the registration as the chart writes it. Its regex is
+// neither escaped nor anchored, and the host of its proxy_url ends in a dot.
 const chartRegistration = `id: matrix-rtc-authorisation-service
 as_token: %s
 hs_token: %s
@@ -175,9 +177,10 @@ io.element.msc4512.proxy_prefix: rtc/livekit
 io.element.msc4512.proxy_url: "http://ess-matrix-rtc-authorisation-service.ess.svc.cluster.local.:8080"
 `
 
-// TestChartEnvironment: with exactly what the Helm chart of Element Server Suite
-// sets, files and user included, in version 26.8.1 (standalone) and in later ones, the service starts, is ready and serves clients
-// of both generations. Only the address to listen on is another.
+// TestChartEnvironment: the service starts, is ready and serves clients of both
+// generations with exactly what the Helm chart of Element Server Suite sets,
+// files and user included. It covers version 26.8.1 (standalone) and later
+// ones. Only the listening address differs.
 func TestChartEnvironment(t *testing.T) {
 	const password = `p:a/s#s@w%o?r&d "raw" \$`
 	binary, redis := buildBinary(t), miniredis.RunT(t)
@@ -186,7 +189,7 @@ func TestChartEnvironment(t *testing.T) {
 		"26.8.1": {standalone: true}, "without Redis": {}, "with Redis": {shared: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			redis.FlushAll() // a replica that stops leaves what others may read
+			redis.FlushAll() // a stopped replica leaves data for others in Redis
 			d := newDeployed(t, binary)
 			server := d.home.Name().String()
 			files := d.secrets("secrets", map[string]string{
@@ -229,8 +232,8 @@ func TestChartEnvironment(t *testing.T) {
 	}
 }
 
-// TestPlaybookEnvironment: with the environment file of the Ansible playbook,
-// whose unused variables are there and empty, the service starts and serves.
+// TestPlaybookEnvironment: the service starts and serves with the environment
+// file of the Ansible playbook, in which unused variables are set and empty.
 func TestPlaybookEnvironment(t *testing.T) {
 	binary := buildBinary(t)
 	for name, registered := range map[string]bool{"standalone": false, "application service": true} {

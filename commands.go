@@ -114,15 +114,15 @@ func completionCommand() *cobra.Command {
 		"fish": func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) },
 	}
 	c := command.New(command.Spec{
-		Name: "completion", Short: "print what has a shell complete commands and options", Args: []string{"bash", "zsh", "fish"},
-		About: `Prints what has a shell complete commands and options:
+		Name: "completion", Short: "print a script by which a shell completes commands and options", Args: []string{"bash", "zsh", "fish"},
+		About: `Prints a script by which a shell completes commands and options:
 
   bash: source <(matrixrtc-auth completion bash)
   zsh:  source <(matrixrtc-auth completion zsh)
   fish: matrixrtc-auth completion fish | source`,
 		Run: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return fmt.Errorf("it needs the name of a shell: bash, zsh or fish")
+				return fmt.Errorf("the name of a shell is missing: write bash, zsh or fish")
 			}
 			return shells[args[0]](c.Root(), c.OutOrStdout())
 		},
@@ -131,7 +131,8 @@ func completionCommand() *cobra.Command {
 	return c
 }
 
-// helpCommand returns the help command, for the program or one of its commands.
+// helpCommand returns the help command, which prints the help of the program or
+// of one of its commands.
 func helpCommand(commands []*cobra.Command) *cobra.Command {
 	var names []string
 	for _, about := range commands {
@@ -139,7 +140,7 @@ func helpCommand(commands []*cobra.Command) *cobra.Command {
 	}
 	names = append(names, "help")
 	c := command.New(command.Spec{
-		Name: "help", Short: "print this, and the environment variables", Args: names,
+		Name: "help", Short: "print the help, and the environment variables", Args: names,
 		Run: func(c *cobra.Command, args []string) error {
 			about, _, err := c.Root().Find(args)
 			if err != nil {

@@ -16,8 +16,9 @@ import (
 	"matrixrtc-auth/doctor"
 )
 
-// TestComposeVariables checks that the service or compose.yaml knows every
-// variable of .env.example, and that nothing else is asked of .env.
+// TestComposeVariables checks that the service or compose.yaml reads every
+// variable of .env.example, and that compose.yaml reads no other variables from
+// .env.
 func TestComposeVariables(t *testing.T) {
 	c := readCompose(t)
 	known := map[string]bool{}
@@ -46,7 +47,8 @@ func TestComposeVariables(t *testing.T) {
 	}
 }
 
-// namesOf returns what the first group of a pattern matches in a file.
+// namesOf returns all texts in a file that the first group of a pattern
+// matches.
 func namesOf(t *testing.T, file, pattern string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -54,14 +56,14 @@ func namesOf(t *testing.T, file, pattern string) map[string]bool {
 		names[match[1]] = true
 	}
 	if len(names) == 0 {
-		t.Fatalf("%s has no names: got none, want some", file)
+		t.Fatalf("%s has no name that matches, want some", file)
 	}
 	return names
 }
 
-// TestComposePortsAreListenedAt checks that compose.yaml publishes the ports of
-// livekit.yaml.example and of the service, each and no other. TURN over TLS
-// counts, which is a comment there.
+// TestComposePortsAreListenedAt checks that compose.yaml publishes exactly the
+// ports of livekit.yaml.example and of the service. The port of TURN over TLS
+// counts, although it is in a comment of livekit.yaml.example.
 func TestComposePortsAreListenedAt(t *testing.T) {
 	var livekit struct {
 		Port uint16
@@ -107,7 +109,7 @@ func TestComposePortsAreListenedAt(t *testing.T) {
 	}
 }
 
-// cutLast cuts at the last separator.
+// cutLast cuts text at the last separator.
 func cutLast(text, separator string) (before, after string, found bool) {
 	i := strings.LastIndex(text, separator)
 	if i < 0 {
@@ -116,8 +118,9 @@ func cutLast(text, separator string) (before, after string, found bool) {
 	return text[:i], text[i+len(separator):], true
 }
 
-// TestComposeVolumesAreRead checks that each mount is where its container looks
-// for it: LiveKit where its command says, the service and doctor by themselves.
+// TestComposeVolumesAreRead checks that each mount is where its program looks
+// for it: LiveKit's where its command says, the others where the service or
+// doctor looks by default.
 func TestComposeVolumesAreRead(t *testing.T) {
 	c := readCompose(t)
 	command := c.Services["livekit"].Command
@@ -133,7 +136,7 @@ func TestComposeVolumesAreRead(t *testing.T) {
 	}
 }
 
-// doctorHelp is what doctor --help prints, on one line.
+// doctorHelp returns what doctor --help prints, on one line.
 func doctorHelp(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer

@@ -18,15 +18,16 @@ import (
 	"matrixrtc-auth/service"
 )
 
-// from connects to address as a client at ip, which is one of loopback.
+// from connects to address as a client whose IP address is ip, one of loopback.
 func from(ctx context.Context, ip, address string) (net.Conn, error) {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
 // TestOneAddress: a client that opens connections as fast as they are closed,
-// and sends slowly, keeps nobody else out: neither where clients connect
-// themselves, nor behind a proxy that passes slow bodies on.
+// and sends slowly, does not keep other clients out. This holds for clients
+// that connect directly, and for clients behind a proxy that forwards slow
+// bodies.
 func TestOneAddress(t *testing.T) {
 	binary := buildBinary(t)
 	const slow = "POST /sfu/get HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
@@ -53,9 +54,10 @@ func TestOneAddress(t *testing.T) {
 	}
 }
 
-// attack holds as many connections from ip as are to be had until the test
-// ends, with more clients than the service takes. It returns when all of them
-// have connected once, or two seconds later: what is not accepted waits.
+// attack holds as many connections from ip as it can get until the test ends,
+// with more clients than the service accepts. It returns when all clients have
+// connected once, or after two seconds, because connections that are not
+// accepted wait.
 func attack(t *testing.T, address, ip, sent string) {
 	t.Helper()
 	const clients = service.MaxConnections + 200
@@ -83,8 +85,8 @@ func attack(t *testing.T, address, ip, sent string) {
 	}
 }
 
-// hold has a connection until it is closed, and half a second more: the attacker
-// has few processors as well.
+// hold keeps a connection open until the service closes it, and waits half a
+// second more, because an attacker's processors are limited, too.
 func hold(ctx context.Context, conn net.Conn, sent string) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
@@ -97,8 +99,8 @@ func hold(ctx context.Context, conn net.Conn, sent string) {
 	}
 }
 
-// timed is how long an honest client at ip waits for an answer on a connection
-// of its own.
+// timed returns how long an honest client at ip waits for an answer on a new
+// connection.
 func timed(t *testing.T, address, ip, header string) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -126,9 +128,9 @@ func timed(t *testing.T, address, ip, header string) time.Duration {
 	return time.Since(start)
 }
 
-// TestCrowdMemory: as many clients as the service takes, who are silent, slow,
-// or never read, together stay within the memory that the comment on
-// service.MaxConnections says.
+// TestCrowdMemory: as many clients as the service accepts, all of them silent,
+// slow or never reading, stay together within the memory that the comment on
+// service.MaxConnections names.
 func TestCrowdMemory(t *testing.T) {
 	const most = 110_000_000
 	const begin, body = "POST /sfu/get HTTP/1.1\r\nHost: x\r\n", "Content-Length: 65000\r\n\r\n"
@@ -162,10 +164,10 @@ func TestCrowdMemory(t *testing.T) {
 	}
 }
 
-// crowd has service.MaxConnections clients from several networks send that at once. It
-// returns the most memory and the most files that the service has had by a second
-// after all of them have places, or by when it has had no more files for five
-// seconds and the last has connected.
+// crowd lets service.MaxConnections clients from several networks send the text
+// sent. It returns the most memory and the most open files of the service. It
+// stops measuring a second after all clients have places, or when the last
+// client has connected and the number of files has not grown for five seconds.
 func crowd(t *testing.T, s *process, sent string) (memory, files int) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

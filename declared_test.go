@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// declaredIn are the names that the files of a package declare, tests left out.
+// declaredIn returns the names that the files of a package declare, without its
+// tests.
 func declaredIn(t *testing.T, dir string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -28,8 +29,9 @@ func declaredIn(t *testing.T, dir string) map[string]bool {
 	return names
 }
 
-// declared are the names that a file declares: functions, types and constants as
-// they are, methods, fields and what an interface asks for behind their type's.
+// declared returns the names that a file declares. Functions, types and
+// constants have their own names. The names of methods and fields, also of
+// interfaces, follow the name of their type and a dot.
 func declared(t *testing.T, file string) map[string]bool {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
@@ -50,7 +52,7 @@ func declared(t *testing.T, file string) map[string]bool {
 	return names
 }
 
-// receiver is the type of a method and a dot, "" for a function.
+// receiver returns the type of a method and a dot, or "" for a function.
 func receiver(d *ast.FuncDecl) string {
 	if d.Recv == nil {
 		return ""
@@ -81,8 +83,7 @@ func addSpec(names map[string]bool, spec ast.Spec) {
 	}
 }
 
-// fieldsOf are the fields of a struct, or the methods that an interface asks
-// for.
+// fieldsOf returns the fields of a struct, or the methods of an interface.
 func fieldsOf(of ast.Expr) []*ast.Field {
 	switch of := of.(type) {
 	case *ast.StructType:

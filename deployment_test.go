@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// compose is the part of compose.yaml that is held against the program.
+// compose is the part of compose.yaml that the tests compare with the program.
 type compose struct {
 	Services map[string]struct {
 		Image       string
@@ -32,11 +32,11 @@ type compose struct {
 		Restart     string
 		Healthcheck struct{ Test []string }
 	}
-	Volumes map[string]any // the named ones
+	Volumes map[string]any // the named volumes
 }
 
-// volume is a mount in the long form: the short one makes an empty folder of a
-// file that is missing.
+// volume is a mount in the long form. The tests want this form, because the
+// short one creates an empty folder if a file is missing.
 type volume struct {
 	Type, Source, Target string
 	ReadOnly             bool `yaml:"read_only"`
@@ -80,7 +80,7 @@ func TestCompose(t *testing.T) {
 				t.Errorf("%s: got the volume %+v, want a bind mount of a relative path, read only", name, volume)
 			}
 			if create := volume.Bind.CreateHostPath; create == nil || *create {
-				t.Errorf("%s, the volume %s: got no create_host_path: false, want it, or a missing file becomes an empty folder", name, volume.Source)
+				t.Errorf("%s, the volume %s: got no create_host_path: false, want it, because without it Docker creates an empty folder in place of a missing file", name, volume.Source)
 			}
 		}
 	}
@@ -89,7 +89,8 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// usualDirectory is where the service keeps leaves when nothing is said.
+// usualDirectory returns the directory in which the service keeps leaves by
+// default.
 func usualDirectory(t *testing.T) string {
 	t.Helper()
 	in := config.Input{DataWritable: true, Environment: config.Environment{
@@ -106,15 +107,15 @@ func usualDirectory(t *testing.T) string {
 }
 
 // TestDataDirectory checks that leaves outlive the container: the image gives
-// their directory to its user, compose.yaml mounts a named volume there.
+// their directory to its user, and compose.yaml mounts a named volume there.
 func TestDataDirectory(t *testing.T) {
 	dir, dockerfile := usualDirectory(t), read(t, "Dockerfile")
 	user := regexp.MustCompile(`(?m)^USER (\d+:\d+)$`).FindStringSubmatch(dockerfile)
 	if user == nil || !strings.Contains(dockerfile, "COPY --from=build --chown="+user[1]+" "+dir+" "+dir+"\n") {
-		t.Errorf("Dockerfile: got the user %v, want one, with %s of its own", user, dir)
+		t.Errorf("Dockerfile: got the user %v, want one who owns %s", user, dir)
 	}
 	if regexp.MustCompile(`(?m)^VOLUME`).MatchString(dockerfile) {
-		t.Error("Dockerfile: got a VOLUME, want none: leaves would seem safe that go with the container")
+		t.Error("Dockerfile: got a VOLUME, want none: with it leaves would seem safe, but would be deleted with the container")
 	}
 	c := readCompose(t)
 	volumes := slices.DeleteFunc(c.Services["matrixrtc-auth"].Volumes, func(v volume) bool { return v.Type == "bind" })
@@ -126,8 +127,8 @@ func TestDataDirectory(t *testing.T) {
 	}
 }
 
-// TestComposePorts checks that the stack's ports are published, each under a
-// comment, and stand in the router's table of docs/synology.md.
+// TestComposePorts checks that compose.yaml publishes the stack's ports, each
+// under a comment, and that the router's table of docs/synology.md lists them.
 func TestComposePorts(t *testing.T) {
 	c := readCompose(t)
 	published := slices.Concat(c.Services["livekit"].Ports, c.Services["matrixrtc-auth"].Ports)
@@ -154,7 +155,8 @@ func TestComposePorts(t *testing.T) {
 	}
 }
 
-// TestComposeLiveKitFile checks that both containers see one livekit.yaml.
+// TestComposeLiveKitFile checks that both containers mount the same
+// livekit.yaml.
 func TestComposeLiveKitFile(t *testing.T) {
 	for name, s := range readCompose(t).Services {
 		if !slices.ContainsFunc(s.Volumes, func(v volume) bool {
@@ -165,8 +167,8 @@ func TestComposeLiveKitFile(t *testing.T) {
 	}
 }
 
-// TestComposeSecrets checks that .env is the one place of a secret and feeds
-// both containers.
+// TestComposeSecrets checks that secrets are only in .env, from which both
+// containers get them.
 func TestComposeSecrets(t *testing.T) {
 	c := readCompose(t)
 	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
@@ -176,13 +178,13 @@ func TestComposeSecrets(t *testing.T) {
 	}
 	for _, line := range strings.Split(read(t, ".env.example"), "\n") {
 		if name, value, found := strings.Cut(line, "="); found && strings.Contains(name, "SECRET") && value != "" {
-			t.Errorf(".env.example: got a value of %s, want none: somebody would keep it", name)
+			t.Errorf(".env.example: got a value of %s, want none: an operator might keep the example's secret", name)
 		}
 	}
 }
 
-// TestTemplatesReachTheImage checks that what embed.go names is there in the
-// build of the image.
+// TestTemplatesReachTheImage checks that .dockerignore does not exclude the
+// files that embed.go names.
 func TestTemplatesReachTheImage(t *testing.T) {
 	directive := regexp.MustCompile(`(?m)^//go:embed (.+)$`).FindStringSubmatch(read(t, "embed.go"))
 	if directive == nil {
@@ -196,9 +198,9 @@ func TestTemplatesReachTheImage(t *testing.T) {
 	}
 }
 
-// TestSecretsStayOut checks that neither the repository nor the image takes the
-// secrets of a deployment along, also of one in a folder of the source, and what
-// a killed setup left half written.
+// TestSecretsStayOut checks that neither the repository nor the image includes
+// the secrets of a deployment, also of one in a folder of the source, or files
+// that a killed setup has left half written.
 func TestSecretsStayOut(t *testing.T) {
 	anywhere := map[string]string{".gitignore": "", ".dockerignore": "**/"}
 	for file, prefix := range anywhere {
@@ -216,8 +218,9 @@ func TestSecretsStayOut(t *testing.T) {
 	}
 }
 
-// TestLiveKitExample checks what LiveKit's own parser cannot: that the file
-// fits compose.yaml. (The tests in e2e/ start LiveKit with it.)
+// TestLiveKitExample checks that livekit.yaml.example fits compose.yaml, which
+// LiveKit's own parser cannot check. (The tests in e2e/ start LiveKit with the
+// file.)
 func TestLiveKitExample(t *testing.T) {
 	var example struct {
 		Port uint16

@@ -22,7 +22,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// pages are the documents that are held against the program.
+// pages returns the documents that the tests compare with the program.
 func pages(t *testing.T) []string {
 	t.Helper()
 	docs, err := filepath.Glob("docs/*.md")
@@ -41,9 +41,9 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestVariableTable holds the rows of docs/variables.md against the program's own
-// list: each variable once, in the same order. (The test of config/gendoc holds
-// the whole page.)
+// TestVariableTable compares the rows of docs/variables.md with the program's
+// own list: each variable once, in the same order. (The test of config/gendoc
+// compares the whole page.)
 func TestVariableTable(t *testing.T) {
 	var want, got []string
 	for _, v := range config.Variables() {
@@ -68,14 +68,14 @@ func TestVariableTable(t *testing.T) {
 	}
 }
 
-// TestSecretLength has every page that speaks of the length of the secret say the
-// same as the program.
+// TestSecretLength checks that every page names the same shortest length of the
+// secret as the program.
 func TestSecretLength(t *testing.T) {
 	right := fmt.Sprintf("%d characters or more", sfu.ShortestSecret)
 	for _, page := range []string{"README.md", "docs/variables.md", "docs/setup.md", "docs/security.md"} {
 		t.Run(page, func(t *testing.T) {
 			if !strings.Contains(read(t, page), right) {
-				t.Errorf("%s: got no word that the secret has %s, want it", page, right)
+				t.Errorf("%s: got no statement that the secret has %s, want one", page, right)
 			}
 		})
 	}
@@ -87,19 +87,21 @@ func TestSecretLength(t *testing.T) {
 	}
 }
 
-// TestREADMEIsShort holds the README to what a newcomer reads at one sitting.
+// TestREADMEIsShort bounds the README to a size that a newcomer can read at one
+// sitting.
 func TestREADMEIsShort(t *testing.T) {
 	const most = 8000 // bytes
 	if size := len(read(t, "README.md")); size > most {
-		t.Errorf("README.md: got %d bytes, want at most %d: what is for one reader goes to a page in docs/", size, most)
+		t.Errorf("README.md: got %d bytes, want at most %d: move details for a single kind of reader to a page in docs/", size, most)
 	}
 }
 
-// TestVariableNames finds names in the documents that the program does not know.
+// TestVariableNames checks that the program knows every variable that the
+// documents name.
 func TestVariableNames(t *testing.T) {
 	known := map[string]bool{
-		"LIVEKIT_KEYS":    true, // LiveKit's own
-		"LIVEKIT_API_KEY": true, // of LiveKit's tools
+		"LIVEKIT_KEYS":    true, // a variable of LiveKit itself
+		"LIVEKIT_API_KEY": true, // a variable of LiveKit's tools
 	}
 	for _, v := range config.Variables() {
 		known[v.Name] = true
@@ -115,7 +117,7 @@ func TestVariableNames(t *testing.T) {
 	}
 }
 
-// TestSetupFlags holds the table of docs/setup.md against the flags of setup.
+// TestSetupFlags compares the table of docs/setup.md with the flags of setup.
 func TestSetupFlags(t *testing.T) {
 	page := read(t, "docs/setup.md")
 	var help bytes.Buffer
@@ -133,8 +135,8 @@ func TestSetupFlags(t *testing.T) {
 	}
 }
 
-// TestRoutes asks for every route in the table of docs/api.md, with each of the
-// methods there and with one more.
+// TestRoutes requests every route in the table of docs/api.md with each of the
+// methods there, and with one other method.
 func TestRoutes(t *testing.T) {
 	h := (&handler.Handler{
 		Log: slog.New(slog.DiscardHandler), Access: &access.Authorizer{Delegation: &access.Delegation{Everyone: true}}, AppService: &handler.AppService{}, TestPage: &handler.TestPage{},
@@ -167,7 +169,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestMetrics looks for every metric of ours in docs/operations.md.
+// TestMetrics checks that docs/operations.md names every metric of this
+// program.
 func TestMetrics(t *testing.T) {
 	m := metrics.New("")
 	some := map[string]float64{"any": 1}
@@ -192,8 +195,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestCauses looks for every cause that the log may name in the table of
-// docs/operations.md.
+// TestCauses checks that the table of docs/operations.md names every cause that
+// the log may name.
 func TestCauses(t *testing.T) {
 	table := read(t, "docs/operations.md")
 	constant := regexp.MustCompile(`\bCause\w+\s+(?:Cause\s+)?= "(\w+)"`)
@@ -219,7 +222,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestLimits holds the numbers of docs/api.md against those of the source.
+// TestLimits compares the numbers of docs/api.md with those of the source.
 func TestLimits(t *testing.T) {
 	page := read(t, "docs/api.md")
 	for _, limit := range []struct{ file, source, page string }{
@@ -243,8 +246,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestDelegationDiffers holds what docs/from-lk-jwt-service.md says of delegated
-// leaves against the source.
+// TestDelegationDiffers compares what docs/from-lk-jwt-service.md says about
+// delegated leaves with the source.
 func TestDelegationDiffers(t *testing.T) {
 	page := read(t, "docs/from-lk-jwt-service.md")
 	for _, fact := range []struct{ file, source, page string }{

@@ -15,17 +15,18 @@ import (
 	"testing"
 )
 
-// TestFewFiles runs the program with 64 open files. Of 200 clients that stay,
-// some have a place; requests that find no file for a connection to the
-// homeserver are told to come again; and afterwards all is as before.
+// TestFewFiles runs the program with 64 open files. Of 200 clients that stay
+// connected, some have a place. A request for which no file is left to connect
+// to the homeserver is told to retry later. Afterwards everything works as
+// before.
 func TestFewFiles(t *testing.T) {
 	binary := buildBinary(t)
 	few := filepath.Join(t.TempDir(), "few-files")
 	if err := os.WriteFile(few, []byte("#!/bin/sh\nulimit -n 64 && exec "+binary+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// As a busy homeserver it answers nobody before many have asked: each request
-	// has a connection of its own.
+	// The homeserver answers like a busy one: nobody before many have asked. So
+	// each request needs its own connection to the homeserver.
 	var asked atomic.Int32
 	many := make(chan struct{})
 	homeserver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -79,7 +80,8 @@ func TestFewFiles(t *testing.T) {
 	}
 }
 
-// askToken asks for a token that the homeserver does not know, from ip.
+// askToken asks for a token as a client at ip, with an OpenID token that the
+// homeserver does not know.
 func askToken(ctx context.Context, ip, address string) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitTime)
 	defer cancel()

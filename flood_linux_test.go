@@ -18,9 +18,10 @@ import (
 	"time"
 )
 
-// TestFlood sends 100,000 requests with invalid tokens, each from an address
-// of its own, to a binary built without the race detector, whose memory would
-// say nothing. It must stay flat, and the service must answer.
+// TestFlood sends 100,000 requests with invalid tokens, each from another
+// address. The program is built without the race detector, with which its
+// memory would mean nothing. Its memory must not grow, and the service must
+// still answer.
 func TestFlood(t *testing.T) {
 	const warmup, requests, maxGrowth = 1_000, 100_000, 10 << 20
 	s := startBinary(t, buildBinary(t), "example.org=http://"+refusingHomeserver(t))
@@ -30,19 +31,21 @@ func TestFlood(t *testing.T) {
 	after := s.memory(t)
 	t.Logf("memory %d kB after %d requests, %d kB after %d", before>>10, warmup, after>>10, requests)
 	if after-before > maxGrowth {
-		t.Errorf("memory grew by %d kB: got %v, want at most %v", (after-before)>>10, after-before, maxGrowth)
+		t.Errorf("memory grew by %d kB: got %v bytes, want at most %v", (after-before)>>10, after-before, maxGrowth)
 	}
 	if a := ask(s.address, request{"GET", "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"}); a.err != nil || !strings.HasPrefix(a.text, "200 ") {
 		t.Errorf("GET /healthz afterwards: got %s, %v, want 200", a.text, a.err)
 	}
 }
 
-// maxBinary bounds the program without its symbols, in bytes. Code that finds
-// methods by a name that is not constant, like text/template, makes the linker
-// keep every method of the program: 11 MB more. Today it takes 25,547,017, with cgo.
+// maxBinary bounds the size of the program without its symbols, in bytes. Today
+// the program has 25,547,017 bytes, with cgo. Code that finds methods by a name
+// that is not constant, like text/template, makes the linker keep every method
+// of the program, which adds 11 MB.
 const maxBinary = 25_900_000
 
-// buildBinary builds the program without symbols, as it is released, and looks at its size.
+// buildBinary builds the program without symbols, as it is released, and checks
+// its size.
 func buildBinary(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "matrixrtc-auth")
@@ -59,7 +62,8 @@ func buildBinary(t *testing.T) (path string) {
 	return path
 }
 
-// startBinary starts a binary of the program, with more in its environment.
+// startBinary starts a binary of the program, with more as additional
+// environment.
 func startBinary(t *testing.T, binary, overrides string, more ...string) *process {
 	t.Helper()
 	s := &process{cmd: exec.Command(binary), log: filepath.Join(t.TempDir(), "log"), exited: make(chan struct{})}
@@ -84,13 +88,13 @@ func startBinary(t *testing.T, binary, overrides string, more ...string) *proces
 	t.Cleanup(s.kill)
 	line, started := s.await(regexp.MustCompile(`msg=listening address=(\S+)`))
 	if !started {
-		t.Fatalf("got this log, want that it listens:\n%s", s.text())
+		t.Fatalf("got this log, want a line that the program listens:\n%s", s.text())
 	}
 	s.address = line[1]
 	return s
 }
 
-// memory is the resident memory of the process in bytes.
+// memory returns the resident memory of the process in bytes.
 func (s *process) memory(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
@@ -105,7 +109,7 @@ func (s *process) memory(t *testing.T) int {
 	return kilobytes << 10
 }
 
-// files is how many files the process has open.
+// files returns how many files the process has open.
 func (s *process) files(t *testing.T) int {
 	t.Helper()
 	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.cmd.Process.Pid))
@@ -115,7 +119,8 @@ func (s *process) files(t *testing.T) int {
 	return len(open)
 }
 
-// flood sends the requests numbered from to to, over a few connections.
+// flood sends the requests with the numbers from `from` to `to`, over a few
+// connections.
 func flood(t *testing.T, address string, from, to int) {
 	t.Helper()
 	const connections = 8
@@ -140,8 +145,8 @@ func flood(t *testing.T, address string, from, to int) {
 	wg.Wait()
 }
 
-// exchange sends request i and reads the answer: 401, or for every fourth,
-// which is not even JSON, 400.
+// exchange sends request i and reads the answer. The answer must be 401, or 400
+// for every fourth request, which is not JSON.
 func exchange(conn net.Conn, answers *bufio.Reader, i int) error {
 	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return err
@@ -163,8 +168,8 @@ func exchange(conn net.Conn, answers *bufio.Reader, i int) error {
 	return err
 }
 
-// readAnswer reads one answer with a Content-Length and returns its status.
-// (http.ReadResponse would be most of the test's time.)
+// readAnswer reads one answer with a Content-Length and returns its status. It
+// does not use http.ReadResponse, which would take most of the test's time.
 func readAnswer(r *bufio.Reader) (status string, err error) {
 	length := -1
 	for {
@@ -188,7 +193,8 @@ func readAnswer(r *bufio.Reader) (status string, err error) {
 	}
 }
 
-// refusingHomeserver knows no token. It is no more than that, for speed.
+// refusingHomeserver starts a homeserver that knows no token. For speed it does
+// nothing else.
 func refusingHomeserver(t *testing.T) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

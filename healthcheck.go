@@ -48,7 +48,7 @@ func askHealth(ctx context.Context, bind config.Bind) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", bind, resp.Status)
+		return fmt.Errorf("the service at %s answers %s", bind, resp.Status)
 	}
 	return nil
 }

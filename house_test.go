@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// importsOf returns what each package of this module imports of the module, by
-// the path below the module's own; tests do not count.
+// importsOf returns for each package of this module the packages of this module
+// that it imports. Packages have their path below the module's path. Imports of
+// tests do not count.
 func importsOf(t *testing.T) map[string][]string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
@@ -26,8 +27,8 @@ func importsOf(t *testing.T) map[string][]string {
 	return imports
 }
 
-// TestImportsRunDown: the command is above the process that serves, that is
-// above HTTP, and what decides knows neither.
+// TestImportsRunDown: only the package of the program imports service, only
+// service imports handler, and the core imports neither.
 func TestImportsRunDown(t *testing.T) {
 	imports := importsOf(t)
 	for imported, allowed := range map[string][]string{
@@ -50,8 +51,8 @@ func TestImportsRunDown(t *testing.T) {
 	}
 }
 
-// TestDoctorImportsRunDown: doctor's questions stand on the engine and on the
-// instruments, which know neither each other nor the questions.
+// TestDoctorImportsRunDown: package doctor imports the engine and the
+// instruments. These two import neither each other nor doctor.
 func TestDoctorImportsRunDown(t *testing.T) {
 	imports := importsOf(t)
 	for _, part := range []string{"doctor/engine", "doctor/instruments"} {
@@ -71,8 +72,9 @@ func TestDoctorImportsRunDown(t *testing.T) {
 	}
 }
 
-// TestConfigKnowsNoLiveKit: whoever only reads the configuration is built without
-// LiveKit's protocol and all that it needs, like the tests of the chart.
+// TestConfigKnowsNoLiveKit: a program that only reads the configuration, like
+// the tests of the chart, is built without LiveKit's protocol and its
+// dependencies.
 func TestConfigKnowsNoLiveKit(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./config").Output()
 	if err != nil {
@@ -88,8 +90,8 @@ func TestConfigKnowsNoLiveKit(t *testing.T) {
 	}
 }
 
-// TestCoreKnowsNoHTTP: what decides takes values, and what is at the bottom
-// needs nothing but itself.
+// TestCoreKnowsNoHTTP: the packages that decide do not import net/http, and the
+// packages at the bottom import none of ours outside internal/.
 func TestCoreKnowsNoHTTP(t *testing.T) {
 	imports := importsOf(t)
 	for _, core := range []string{"access", "membership", "token", "leave"} {

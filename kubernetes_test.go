@@ -8,10 +8,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestElementServerSuite: docs/kubernetes.md has the chart of Element Server Suite run
-// this image, of this version, and says nothing else to it. TestChartEnvironment
-// starts the program with what that chart sets. (The tests of deploy/helm hold the
-// rest of the page.)
+// TestElementServerSuite: docs/kubernetes.md makes the chart of Element Server
+// Suite run this image in this version, and changes nothing else of the
+// service. TestChartEnvironment starts the program with what that chart sets.
+// (The tests of deploy/helm check the rest of the page.)
 func TestElementServerSuite(t *testing.T) {
 	want := map[string]any{"matrixRTC": map[string]any{"image": map[string]any{
 		"registry": "registry.example.org", "repository": "matrixrtc-auth", "tag": strings.TrimSpace(read(t, "VERSION")),

@@ -20,7 +20,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// scriptKey is the key of all scripts, secondKey another one.
+// scriptKey is the API key that all scripts use. secondKey is another key.
 var (
 	scriptKey = sfu.Key{ID: "scripts", Secret: secret.New("a-secret-of-the-scripts-0123456789")}
 	secondKey = sfu.Key{ID: "second", Secret: secret.New("a-second-secret-of-the-scripts-0123456789")}
@@ -29,18 +29,18 @@ var (
 // waitTime is how long a script waits for what must happen.
 const waitTime = 30 * time.Second
 
-// lab is what one script has around the service.
+// lab is what surrounds the service in one script.
 type lab struct {
 	ca          *matrixtest.CA
 	homeservers map[string]*matrixtest.Server
 	sfu         *sfutest.Server
 	service     *process
-	marks       int         // of `logged`
-	pending     chan answer // of `http &`
+	marks       int         // how often the command `logged` has run
+	pending     chan answer // gets the answer to the last `http &`
 	last        answer
 	closers     []func()
-	held        chan struct{} // the homeserver that is held answers when it closes
-	asked       chan struct{} // and says here that somebody waits
+	held        chan struct{} // the held homeserver answers when this channel is closed
+	asked       chan struct{} // gets a value when a request waits for the held homeserver
 }
 
 type labKey struct{}
@@ -66,9 +66,9 @@ func (l *lab) close() {
 // homeserver VAR
 // homeserver VAR answers STATUS BODY | is held | is asked | is released | is gone
 //
-// starts a homeserver and sets VAR to its server name, or scripts what it
-// answers. One that is held answers when it is released; "is asked" waits until
-// a request waits for that.
+// starts a homeserver and sets VAR to its server name, or says what the
+// homeserver answers. A held homeserver answers when it is released. "is asked"
+// waits until a request waits for the held homeserver.
 func cmdHomeserver(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	if neg || len(args) == 0 {
@@ -91,7 +91,7 @@ func cmdHomeserver(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		var status int
 		if _, err := fmt.Sscan(args[2], &status); err != nil || args[1] != "answers" || len(args) != 4 {
-			ts.Fatalf("homeserver: what is %q?", args[1:])
+			ts.Fatalf("homeserver: %q is not known", args[1:])
 		}
 		h.Script(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
@@ -120,7 +120,8 @@ func (l *lab) release() {
 
 // openid VAR USER [at SERVER]
 //
-// has the user's homeserver (or SERVER, which lies) issue an OpenID token.
+// makes the user's homeserver (or SERVER, which claims to be it) issue an
+// OpenID token.
 func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 && len(args) != 4 {
 		ts.Fatalf("usage: openid VAR USER [at SERVER]")
@@ -139,9 +140,10 @@ func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 // sfu
 // sfu fails | restarts | closes | rooms | tells
 //
-// starts an SFU and points LIVEKIT_URL to it, has it refuse every call, restart
-// without its rooms, close its rooms and report that, prints its rooms, or has it
-// report the sessions that the service has ended.
+// starts an SFU and points LIVEKIT_URL to it. With an argument it makes that SFU
+// refuse every call, restart without its rooms, or close its rooms and report
+// that; prints the SFU's rooms; or makes the SFU report the sessions that the
+// service has ended.
 func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	switch what := strings.Join(args, " "); {
@@ -159,7 +161,7 @@ func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 			l.sfu.CloseRoom(sfu.Room(room.Name))
 			tell(ts, &livekit.WebhookEvent{Event: "room_finished", Room: &livekit.Room{Name: string(room.Name)}})
 		}
-	case what == "tells": // of the sessions that the service has ended
+	case what == "tells": // the SFU reports the sessions that the service has ended
 		for _, removal := range l.sfu.Removals() {
 			tell(ts, removal.Report)
 		}
@@ -197,7 +199,7 @@ func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
 
 // blank FILE SIZE
 //
-// makes a file of so many spaces.
+// makes a file of SIZE spaces.
 func cmdBlank(ts *testscript.TestScript, neg bool, args []string) {
 	var size int
 	if neg || len(args) != 2 {

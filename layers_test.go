@@ -9,14 +9,14 @@ import (
 	"testing"
 )
 
-// layer is a row of the table of layers: its name, and the folders of the
-// repository's root whose packages it has.
+// layer is a row of the table of layers: the layer's name, and the folders of
+// the repository's root whose packages belong to it.
 type layer struct {
 	name    string
 	folders []string
 }
 
-// layers returns the table of layers, the highest first.
+// layers returns the table of layers, with the highest layer first.
 func layers(t *testing.T) (list []layer) {
 	t.Helper()
 	for _, row := range regexp.MustCompile("(?m)^\\| (\\w+) \\| ((?:`[a-z]+`,? ?)+) \\| [^|]+ \\|$").FindAllStringSubmatch(section(t, "Layers"), -1) {
@@ -39,15 +39,16 @@ func section(t *testing.T, heading string) string {
 	return text
 }
 
-// floorOf returns the place of a package's layer in the table, -1 if it is in
-// none.
+// floorOf returns the index of a package's layer in the table, or -1 if the
+// package is in no layer.
 func floorOf(table []layer, name string) int {
 	folder, _, _ := strings.Cut(strings.Replace(name, "matrixrtc-auth", "main", 1), "/")
 	return slices.IndexFunc(table, func(l layer) bool { return slices.Contains(l.folders, folder) })
 }
 
-// TestHouseLayers holds what the packages of the program import against the
-// table of layers: an import stays in its layer or goes down.
+// TestHouseLayers compares the imports of the program's packages with the table
+// of layers: a package may import only packages of its own layer or of lower
+// ones.
 func TestHouseLayers(t *testing.T) {
 	table, imports := layers(t), importsOf(t)
 	isProgram := reach(imports, "matrixrtc-auth")
@@ -59,15 +60,16 @@ func TestHouseLayers(t *testing.T) {
 			}
 			for _, to := range imports[name] {
 				if isProgram[to] && floorOf(table, to) < floor {
-					t.Errorf("of the layer %q: got the import %s, which is above, want none upward", table[floor].name, to)
+					t.Errorf("a package of the layer %q imports %s, which is in a higher layer; want no import upward", table[floor].name, to)
 				}
 			}
 		})
 	}
 }
 
-// TestHouseShares holds each package's share of its layer's lines against the
-// table of reasons: more than a fifth needs a reason, and less has none.
+// TestHouseShares compares each package's share of the lines of its layer with
+// the table of reasons. A package with more than a fifth of the lines needs a
+// reason there, and no other package has one.
 func TestHouseShares(t *testing.T) {
 	lines, table := map[string]int{}, layers(t)
 	sums := make([]int, len(table))
@@ -98,8 +100,8 @@ func TestHouseShares(t *testing.T) {
 	}
 }
 
-// linesOf counts the lines of a package's Go files, for every system, without
-// its tests.
+// linesOf counts the lines of a package's Go files for all systems, without its
+// tests.
 func linesOf(t *testing.T, name string) (sum int) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(strings.Replace(name, "matrixrtc-auth", ".", 1), "*.go"))

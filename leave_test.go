@@ -21,10 +21,10 @@ import (
 
 // delayed VAR schedules ID DELAY | is ID FATE | refuses | forbids | limits
 //
-// has the homeserver delay an event, waits until that is over in this way
-// ("sent", "fired", "cancelled", or "restarted" for one that still waits), has
-// the homeserver ask for an access token, refuse to send events whose owner has
-// left the room, or answer 429 once.
+// makes the homeserver schedule a delayed event; or waits until the event is
+// over in the way FATE ("sent", "fired", "cancelled", or "restarted" for an
+// event that still waits); or makes the homeserver demand an access token,
+// refuse to send events whose owner has left the room, or answer 429 once.
 func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: delayed VAR schedules ID DELAY | is ID FATE | refuses | forbids | limits")
@@ -51,7 +51,7 @@ func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
 			return limited
 		})
 	default:
-		ts.Fatalf("delayed: what is %q?", args[1:])
+		ts.Fatalf("delayed: %q is not known", args[1:])
 	}
 }
 
@@ -76,8 +76,8 @@ func awaitFate(ts *testscript.TestScript, h *matrixtest.Server, id, want string)
 
 // participant joins|vanishes|leaves ROOM USER DEVICE
 //
-// has a client that joined by /sfu/get come to the SFU, which reports it; go
-// without a report, or say good-bye.
+// makes a client that joined by /sfu/get come to the SFU, which reports it;
+// vanish without a report; or leave, which the SFU reports.
 func cmdParticipant(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: participant joins|vanishes|leaves ROOM USER DEVICE")
@@ -100,8 +100,8 @@ func cmdParticipant(ts *testscript.TestScript, neg bool, args []string) {
 
 // connect [SUFFIX]
 //
-// has the bearer of the token that `jwt` has read come to the SFU, which reports
-// it; with SUFFIX as a second session of the token.
+// makes the bearer of the token that `jwt` has read come to the SFU, which
+// reports it. With SUFFIX the bearer is a second session of the same token.
 func cmdConnect(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 1 {
 		ts.Fatalf("usage: connect [SUFFIX]")
@@ -131,7 +131,7 @@ func tell(ts *testscript.TestScript, event *livekit.WebhookEvent, flaws ...sfute
 
 // webhook unsigned|forged
 //
-// sends the service what claims to be LiveKit's.
+// sends a webhook to the service that claims to be LiveKit's.
 func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 	flaws := map[string]sfutest.Flaw{"unsigned": sfutest.NoHeader(), "forged": sfutest.WrongSecret()}
 	if neg || len(args) != 1 || flaws[args[0]] == nil {
@@ -142,7 +142,7 @@ func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 
 // statustoken VAR
 //
-// sets VAR to a token by which the operator's tools ask for /_status.
+// sets VAR to a token with which the operator's tools may read /_status.
 func cmdStatusToken(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: statustoken VAR")
@@ -150,14 +150,15 @@ func cmdStatusToken(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], sfutest.StatusToken(scriptKey, "matrixrtc-auth-status", time.Minute))
 }
 
-// needToken answers as a homeserver that wants an access token.
+// needToken answers as a homeserver that demands an access token.
 func needToken(w http.ResponseWriter, _ *http.Request, _, _ string) bool {
 	w.WriteHeader(http.StatusUnauthorized)
 	io.WriteString(w, `{"errcode":"M_MISSING_TOKEN","error":"Missing access token"}`)
 	return true
 }
 
-// mayNotSend answers as a homeserver of whose room the owner is no member.
+// mayNotSend answers as a homeserver does if the owner of the delayed event is
+// not in the room.
 func mayNotSend(w http.ResponseWriter, _ *http.Request, action, _ string) bool {
 	if action != "send" {
 		return false

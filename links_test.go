@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// TestLinks follows every link between the documents, to the heading.
+// TestLinks checks that every link between the documents leads to a page and a
+// heading that exist.
 func TestLinks(t *testing.T) {
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	for _, page := range pages(t) {
@@ -27,7 +28,8 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// TestREADMELeadsToEveryPage finds each page of docs/ in the README.
+// TestREADMELeadsToEveryPage checks that the README links to each page of
+// docs/.
 func TestREADMELeadsToEveryPage(t *testing.T) {
 	readme := read(t, "README.md")
 	for _, page := range pages(t) {
@@ -37,8 +39,8 @@ func TestREADMELeadsToEveryPage(t *testing.T) {
 	}
 }
 
-// leadsNowhere says what is wrong with a link that stands in a file, "" if
-// nothing is.
+// leadsNowhere says what is wrong with a link in the file from. It returns ""
+// if nothing is wrong.
 func leadsNowhere(t *testing.T, from, link string) string {
 	t.Helper()
 	target, anchor, _ := strings.Cut(link, "#")
@@ -50,13 +52,13 @@ func leadsNowhere(t *testing.T, from, link string) string {
 		return err.Error()
 	}
 	if anchor != "" && !slices.Contains(anchors(read(t, file)), anchor) {
-		return "there is no such heading"
+		return "the page has no such heading"
 	}
 	return ""
 }
 
-// TestLinksInSources follows every mention of a page, with its heading, in
-// comments, help, remedies and scripts.
+// TestLinksInSources checks that every page, and heading, that comments, help,
+// remedies and scripts mention exists.
 func TestLinksInSources(t *testing.T) {
 	mention := regexp.MustCompile(`\b(?:docs/[a-z-]+\.md|README\.md|CHANGELOG\.md)(?:#[a-z0-9_-]+)?`)
 	found := 0
@@ -73,8 +75,8 @@ func TestLinksInSources(t *testing.T) {
 	}
 }
 
-// sources are the files of the repository in which code, comments, help and
-// configuration stand. The pages themselves are none.
+// sources returns the files of the repository that hold code, comments, help
+// and configuration. The pages are not among them.
 func sources(t *testing.T) []string {
 	t.Helper()
 	var files []string
@@ -96,16 +98,18 @@ func sources(t *testing.T) []string {
 	return files
 }
 
-// sourceKinds are the ends of the names of [sources], or whole names.
+// sourceKinds are the file name endings of [sources], or whole file names.
 var sourceKinds = []string{
 	".go", ".yaml", ".yml", ".example", ".txtar", ".txt", ".sh", ".conf", ".js", ".ts", ".lua", ".tpl",
 	"Dockerfile", "Makefile", "run",
 }
 
-// kind is the end of a file's name from the last dot, or all of it without one.
+// kind returns the end of a file's name from the last dot, or the whole name if
+// it has no dot.
 func kind(name string) string { return cmp.Or(filepath.Ext(name), name) }
 
-// anchors are the names that GitHub and others give to a page's headings.
+// anchors returns the names that GitHub and others give to the headings of a
+// page.
 func anchors(page string) []string {
 	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
 	drop := regexp.MustCompile("[^a-z0-9 _-]")

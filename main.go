@@ -26,9 +26,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return command.Run(ctx, root(), withoutProgram(args), stdin, stdout, stderr)
 }
 
-// withoutProgram drops a first argument that names the program. Compose files
-// and playbooks for lk-jwt-service set it as the command, and the image's entry
-// point gets it as an argument.
+// withoutProgram drops the first argument if it names the program. Compose
+// files and playbooks for lk-jwt-service set that name as the command, and the
+// image's entry point gets it as an argument.
 func withoutProgram(args []string) []string {
 	if len(args) == 0 {
 		return args

@@ -15,9 +15,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"matrixrtc-auth": main})
 }
 
-// TestScripts runs the scripts in testdata/script against the real binary (the
-// test's own, in a process of its own). Their commands are in
-// lab_test.go (what is around the service), service_test.go (the service) and
+// TestScripts runs the scripts in testdata/script against the real program (the
+// test's own binary, in a separate process). The commands of the scripts are in
+// lab_test.go (what surrounds the service), service_test.go (the service) and
 // script_test.go (requests).
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -58,7 +58,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// setUp gives a script a configuration that lacks nothing but a homeserver.
+// setUp gives a script a complete configuration, except for a homeserver.
 func setUp(env *testscript.Env) error {
 	l := &lab{ca: matrixtest.NewCA(), homeservers: map[string]*matrixtest.Server{}}
 	env.Values[labKey{}] = l
@@ -69,7 +69,7 @@ func setUp(env *testscript.Env) error {
 		"LIVEKIT_SECRET":   scriptKey.Secret.Reveal(),
 		"LIVEKIT_CA_FILE":  filepath.Join(env.WorkDir, "ca.pem"),
 		"LIVEKIT_JWT_BIND": "127.0.0.1:0",
-		"LIVEKIT_STORE":    "memory", // whatever this machine has at /data
+		"LIVEKIT_STORE":    "memory", // independent of what this machine has at /data
 
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org",
 	} {

@@ -6,9 +6,10 @@ import (
 	"testing"
 )
 
-// TestNginxPrefixes checks what people get wrong: the slash that removes the
-// prefix, the headers without which calls hang at "connecting", and those that
-// tell the client, in which nothing of what it sent may stay.
+// TestNginxPrefixes checks the parts of the nginx snippet that people get
+// wrong: the slash that removes the prefix, the headers without which calls
+// hang at "connecting", and the headers with the client's address, in which
+// nothing of what the client sent may remain.
 func TestNginxPrefixes(t *testing.T) {
 	snippet := strings.Join(blocks(read(t, "docs/proxies.md"), "nginx"), "\n")
 	for location, wanted := range map[string][]string{
@@ -30,8 +31,8 @@ func TestNginxPrefixes(t *testing.T) {
 	}
 }
 
-// TestHAProxyLines holds the lines of docs/proxies.md against the file with which
-// make breakages runs HAProxy.
+// TestHAProxyLines compares the lines of docs/proxies.md with the file with
+// which `make breakages` runs HAProxy.
 func TestHAProxyLines(t *testing.T) {
 	tried := strings.Split(read(t, "e2e/breakages/testdata/haproxy.cfg"), "\n")
 	lines := strings.Split(strings.Join(blocks(read(t, "docs/proxies.md"), "haproxy"), ""), "\n")

@@ -18,10 +18,11 @@ import (
 
 // http [&] METHOD PATH [-H 'Name: value']... [-chunked] [FILE]
 //
-// sends a request to the service, with the text of FILE as its body, in which
-// $VAR is replaced, and prints the status, the headers by name and the body.
-// -chunked does not announce how long the body is.
-// With & it does not wait; `answer` then prints the answer.
+// sends a request to the service and prints the status, the headers sorted by
+// name, and the body of the answer. The request's body is the text of FILE, in
+// which $VAR is replaced. With -chunked the request does not announce the
+// length of its body. With & the command does not wait; `answer` then prints
+// the answer.
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	background := len(args) > 0 && args[0] == "&"
@@ -76,14 +77,14 @@ func newRequest(ts *testscript.TestScript, args []string) request {
 	return request{method, b.String()}
 }
 
-// answer is what came back for one request.
+// answer is what the service answered to one request.
 type answer struct {
 	text string // status, headers and body
 	body string
 	err  error
 }
 
-// ask sends req over a connection of its own.
+// ask sends req over a new connection.
 func ask(address string, req request) answer {
 	conn, err := dial(address)
 	if err != nil {
@@ -133,7 +134,7 @@ func (l *lab) show(ts *testscript.TestScript, a answer) {
 
 // repeat N METHOD PATH ...
 //
-// sends a request N times and prints how often each status came back.
+// sends a request N times, and prints how often each status was the answer.
 func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
 	var n int
 	if len(args) < 3 || neg {
@@ -155,8 +156,8 @@ func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
 
 // raw FILE
 //
-// sends the bytes of FILE, with line ends as HTTP has them, and prints all
-// that comes back.
+// sends the bytes of FILE, with CRLF as line ends, and prints all that the
+// service answers.
 func cmdRaw(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: raw FILE")
@@ -172,8 +173,8 @@ func cmdRaw(ts *testscript.TestScript, neg bool, args []string) {
 
 // jwt
 //
-// verifies the access token in the last answer as LiveKit does, and prints its
-// claims.
+// verifies the access token in the last answer as LiveKit does, and prints the
+// token's claims.
 func cmdJWT(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: jwt")
@@ -181,7 +182,7 @@ func cmdJWT(ts *testscript.TestScript, neg bool, args []string) {
 	_, after, found := strings.Cut(labOf(ts).last.body, `"jwt":"`)
 	text, _, _ := strings.Cut(after, `"`)
 	if !found {
-		ts.Fatalf("no token in the last answer")
+		ts.Fatalf("the last answer has no token")
 	}
 	parsed, err := auth.ParseAPIToken(text)
 	ts.Check(err)
@@ -197,7 +198,7 @@ func cmdJWT(ts *testscript.TestScript, neg bool, args []string) {
 
 // metrics
 //
-// prints what Prometheus would get.
+// prints the metrics as Prometheus gets them.
 func cmdMetrics(ts *testscript.TestScript, neg bool, args []string) {
 	at, found := labOf(ts).service.await(regexp.MustCompile(`msg="serving metrics" address=(\S+)`))
 	if neg || len(args) > 0 || !found {

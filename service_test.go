@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// process is the running program of a script.
+// process is the running program of one script.
 type process struct {
 	cmd     *exec.Cmd
 	address string
@@ -49,7 +49,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if !started {
 		<-s.exited
 		if s.cmd.ProcessState.Success() {
-			ts.Fatalf("it ended with exit code 0")
+			ts.Fatalf("the program ended with exit code 0, want a failure")
 		}
 		io.WriteString(ts.Stderr(), s.text())
 		return
@@ -67,8 +67,8 @@ func startService(ts *testscript.TestScript) (*process, error) {
 		return nil, err
 	}
 	s := &process{cmd: exec.Command(name), log: ts.MkAbs("log"), exited: make(chan struct{})}
-	// Its own file, not a pipe to here: what a process that is killed has
-	// written is there when it has ended.
+	// The log goes to a file and not to a pipe. So what a killed process has
+	// written is in the file when the process has ended.
 	log, err := os.Create(s.log)
 	if err != nil {
 		return nil, err
@@ -87,7 +87,7 @@ func startService(ts *testscript.TestScript) (*process, error) {
 	return s, nil
 }
 
-// environ is what the program gets of the script's environment.
+// environ returns the part of the script's environment that the program gets.
 func environ(ts *testscript.TestScript) []string {
 	env := []string{"PATH=" + ts.Getenv("PATH")}
 	for _, v := range config.Variables() {
@@ -115,7 +115,8 @@ func (s *process) text() string {
 	return string(text)
 }
 
-// await waits until the log matches, or the process has ended without.
+// await waits until the log matches. found is false if the process has ended
+// without a match.
 func (s *process) await(pattern *regexp.Regexp) (match []string, found bool) {
 	deadline := time.After(waitTime)
 	look := time.NewTicker(time.Millisecond)
@@ -156,8 +157,8 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 
 // logged
 //
-// waits until the log holds every line up to now: that of a last request, for a
-// path of its own.
+// waits until the log holds every line up to now. For that it requests a path
+// that no other request has, and waits for its line.
 func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: logged")
@@ -182,8 +183,8 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 
 // exited
 //
-// waits until the service has ended, with exit code 0; with !, with another or
-// by a signal. Its log is complete then.
+// waits until the service has ended with exit code 0. With !, the service must
+// end with another exit code or by a signal. Afterwards its log is complete.
 func cmdExited(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 0 {
 		ts.Fatalf("usage: [!] exited")
@@ -203,7 +204,7 @@ func cmdExited(ts *testscript.TestScript, neg bool, args []string) {
 func claims(ts *testscript.TestScript, jwt string) string {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {
-		ts.Check(errors.New("not a JWT"))
+		ts.Check(errors.New("the text is not a JWT"))
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	ts.Check(err)

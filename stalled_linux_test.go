@@ -16,7 +16,7 @@ import (
 )
 
 // startUnread starts the program with a pipe of 64 kB as its standard error,
-// which nobody reads, and returns the end to read.
+// and returns the end to read from. Nobody reads from it.
 func startUnread(t *testing.T, overrides string) (*process, *os.File) {
 	t.Helper()
 	log, stderr, err := os.Pipe()
@@ -29,8 +29,8 @@ func startUnread(t *testing.T, overrides string) (*process, *os.File) {
 	return s, log
 }
 
-// startOnSocket starts a command that becomes the program. It listens on a Unix
-// socket, so that its address is known without its log.
+// startOnSocket starts a command that becomes the program. The program listens
+// on a Unix socket, so the test knows its address without its log.
 func startOnSocket(t *testing.T, overrides string, stderr io.Writer, command ...string) *process {
 	t.Helper()
 	address := "unix:" + filepath.Join(t.TempDir(), "socket")
@@ -66,8 +66,9 @@ func awaitSocket(t *testing.T, address string) {
 	}
 }
 
-// TestStalledLogReader: a pipe that nobody reads takes 64 kB of the log. Token
-// requests go on, the service says what is wrong, and SIGTERM ends it.
+// TestStalledLogReader: if nobody reads the log, the pipe takes 64 kB of it.
+// Token requests are still answered, /healthz says what is wrong, and SIGTERM
+// ends the program.
 func TestStalledLogReader(t *testing.T) {
 	const requests = 10_000 // 2.5 MB of log
 	s, log := startUnread(t, "example.org=http://"+refusingHomeserver(t))
@@ -83,7 +84,7 @@ func TestStalledLogReader(t *testing.T) {
 	wantWholeLines(t, log)
 }
 
-// wantObedient has SIGTERM end s.
+// wantObedient checks that SIGTERM ends s.
 func wantObedient(t *testing.T, s *process) {
 	t.Helper()
 	late, start := lag.Measure(t), time.Now()
@@ -100,7 +101,8 @@ func wantObedient(t *testing.T, s *process) {
 	}
 }
 
-// TestLogReaderGone: the reader of the log has ended, or there never was one.
+// TestLogReaderGone: the program works if the reader of its log has ended, or
+// if its standard error is closed.
 func TestLogReaderGone(t *testing.T) {
 	overrides := "example.org=http://" + refusingHomeserver(t)
 	for name, start := range map[string]func() *process{
@@ -115,7 +117,7 @@ func TestLogReaderGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start()
-			for range 2 { // the first lines find out
+			for range 2 { // only the write of the first lines finds this out
 				flood(t, s.address, 1, 200)
 				if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 					t.Fatal(err)
@@ -126,8 +128,8 @@ func TestLogReaderGone(t *testing.T) {
 	}
 }
 
-// TestLogReaderReturns: what waited is written in order, and a line says how
-// many are lost.
+// TestLogReaderReturns: when the reader reads again, the queued lines are
+// written in order, and one line says how many are lost.
 func TestLogReaderReturns(t *testing.T) {
 	s, log := startUnread(t, "example.org=http://"+refusingHomeserver(t))
 	flood(t, s.address, 0, 10_000)
@@ -140,10 +142,11 @@ func TestLogReaderReturns(t *testing.T) {
 			return
 		}
 	}
-	t.Errorf("got the log's end (%v), want a word about lost lines before it", lines.Err())
+	t.Errorf("got the log's end (%v), want a line about lost lines before it", lines.Err())
 }
 
-// wantWholeLines reads what a process that has ended left in its log.
+// wantWholeLines checks that the log of an ended process consists of whole
+// lines.
 func wantWholeLines(t *testing.T, log io.Reader) {
 	t.Helper()
 	text, err := io.ReadAll(log)
@@ -160,7 +163,7 @@ func wantWholeLines(t *testing.T, log io.Reader) {
 	}
 }
 
-// environment is a configuration that lacks nothing.
+// environment returns a complete configuration.
 func environment(overrides string) []string {
 	return []string{
 		"LIVEKIT_URL=ws://127.0.0.1:9", "LIVEKIT_KEY=" + scriptKey.ID, "LIVEKIT_SECRET=" + scriptKey.Secret.Reveal(),

@@ -13,12 +13,12 @@ import (
 	"testing"
 )
 
-// maxInit is what the initialisers of our packages may allocate together, in
-// bytes. They run at every start, whatever command is asked for.
+// maxInit bounds what the initialisers of our packages may allocate together,
+// in bytes. They run at every start of every command.
 const maxInit = 192 << 10
 
-// TestInitialisersAllocateLittle: no table or regular expression of one command
-// is made at the start of another.
+// TestInitialisersAllocateLittle: the tables and regular expressions of one
+// command are not made at the start of another one.
 func TestInitialisersAllocateLittle(t *testing.T) {
 	cmd := exec.Command("matrixrtc-auth", "version")
 	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
@@ -34,7 +34,7 @@ func TestInitialisersAllocateLittle(t *testing.T) {
 	isProgram, sum := reach(importsOf(t), "matrixrtc-auth"), 0
 	for _, init := range inits {
 		if !isProgram[strings.TrimPrefix(init[1], "matrixrtc-auth/")] {
-			continue // it is of the tests
+			continue // the package belongs to the tests
 		}
 		bytes, err := strconv.Atoi(init[2])
 		if err != nil {
@@ -45,12 +45,13 @@ func TestInitialisersAllocateLittle(t *testing.T) {
 		}
 	}
 	if sum > maxInit {
-		t.Errorf("what our packages' initialisers allocate: got %d bytes, want at most %d", sum, maxInit)
+		t.Errorf("the initialisers of our packages allocate %d bytes, want at most %d", sum, maxInit)
 	}
 }
 
-// TestPatterns compiles every expression that the program compiles at its first
-// use, and looks for those that it would compile at the start.
+// TestPatterns compiles every regular expression that the program compiles at
+// its first use. It also looks for expressions that the program would compile
+// at the start.
 func TestPatterns(t *testing.T) {
 	imports := importsOf(t)
 	patterns := 0
@@ -70,8 +71,8 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// checkPatterns checks the variables of one file, and returns how many
-// expressions are compiled at their first use.
+// checkPatterns checks the variables of one file. It returns how many
+// expressions the program compiles at their first use.
 func checkPatterns(t *testing.T, name string) (patterns int) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -105,7 +106,7 @@ func checkPatterns(t *testing.T, name string) (patterns int) {
 	return patterns
 }
 
-// calleeOf is the name of a function of another package, as package.Name.
+// calleeOf returns the name of a function of another package, as package.Name.
 func calleeOf(call *ast.CallExpr) string {
 	callee, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

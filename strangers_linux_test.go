@@ -20,13 +20,13 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// maxStrangers is what the program may take after 1,000 hostile servers, in
-// bytes of resident memory.
+// maxStrangers bounds the memory that the program may take after 1,000 hostile
+// servers, in bytes of resident memory.
 const maxStrangers = 80_000_000
 
-// TestStrangersCertificates has 1,000 servers send certificates that take much
-// memory. Those whose certificates are accepted answer as homeservers do, so the
-// connections to them are kept.
+// TestStrangersCertificates: 1,000 servers send certificates that take much
+// memory. Servers whose certificates are accepted answer as homeservers do, so
+// the connections to them are kept.
 func TestStrangersCertificates(t *testing.T) {
 	const servers = 1_000
 	binary := buildBinary(t)
@@ -49,7 +49,8 @@ func TestStrangersCertificates(t *testing.T) {
 			answers := askForAll(t, s.address, names)
 			after := s.memory(t)
 			t.Logf("memory %d kB, after %d servers %d kB", before>>10, servers, after>>10)
-			// On a machine that was held up for the time of a request, some fail.
+			// If this machine was held up for as long as a request may take, some
+			// requests fail.
 			if answers[c.status] != servers && late() < 10*time.Second {
 				t.Errorf("got the answers %v, want %d × %s", answers, servers, c.status)
 			}
@@ -60,8 +61,8 @@ func TestStrangersCertificates(t *testing.T) {
 	}
 }
 
-// startForStrangers starts the program such that it asks servers on loopback
-// that nobody named and trusts their certificates.
+// startForStrangers starts the program such that it may ask servers on loopback
+// that nobody named, and trusts their certificates.
 func startForStrangers(t *testing.T, binary string, more ...string) (*process, *matrixtest.CA) {
 	t.Helper()
 	ca := matrixtest.NewCA()
@@ -73,9 +74,9 @@ func startForStrangers(t *testing.T, binary string, more ...string) (*process, *
 	return startBinary(t, binary, "example.org=http://127.0.0.1:9", more...), ca
 }
 
-// strangers starts n homeservers that confirm every token, each at an address
-// of its own in 127.1.0.0/16 with a certificate from ca that spoil has changed.
-// It returns their names. answer, if not nil, answers instead of them.
+// strangers starts n homeservers that confirm every token, and returns their
+// names. Each has its own address in 127.1.0.0/16, and a certificate from ca
+// that spoil has changed. If answer is not nil, it answers all requests.
 func strangers(t *testing.T, ca *matrixtest.CA, n int, spoil func(tls.Certificate) tls.Certificate, answer http.HandlerFunc) (names []string) {
 	t.Helper()
 	if answer == nil {
@@ -105,7 +106,7 @@ func strangers(t *testing.T, ca *matrixtest.CA, n int, spoil func(tls.Certificat
 }
 
 // askForAll requests a token for a user of each server, 16 at a time, each from
-// an address of its own, and counts the answers by their status.
+// another client address. It counts the answers by their status.
 func askForAll(t *testing.T, address string, names []string) map[string]int {
 	t.Helper()
 	var (
@@ -140,7 +141,7 @@ func askForAll(t *testing.T, address string, names []string) map[string]int {
 }
 
 // askFor requests a token for a user of the server called name and returns the
-// status. from tells one client network from another.
+// status. from is a number that makes the client's network.
 func askFor(conn net.Conn, r *bufio.Reader, name string, from int) (status string, err error) {
 	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return "", err
@@ -153,7 +154,8 @@ func askFor(conn net.Conn, r *bufio.Reader, name string, from int) (status strin
 	return readAnswer(r)
 }
 
-// with puts more certificates behind a server's own.
+// with returns a function that appends more certificates to a server's own
+// chain.
 func with(more func() [][]byte) func(tls.Certificate) tls.Certificate {
 	return func(cert tls.Certificate) tls.Certificate {
 		cert.Certificate = append(slices.Clone(cert.Certificate), more()...)
@@ -161,7 +163,8 @@ func with(more func() [][]byte) func(tls.Certificate) tls.Certificate {
 	}
 }
 
-// bulky makes certificates of 30 kB with so many names.
+// bulky returns a function that makes certificates of 30 kB. Each certificate
+// has uris names.
 func bulky(uris int) func() [][]byte {
 	more := matrixtest.NewBulky(uris, 30_000)
 	return func() [][]byte { return [][]byte{more.Next()} }

@@ -8,8 +8,8 @@ import (
 // version is set by the linker: -ldflags "-X main.version=1.2.3".
 var version string
 
-// buildVersion returns the version set by the linker, else the one that the go
-// command recorded.
+// buildVersion returns the version that the linker has set, else the one that
+// the go command has recorded.
 func buildVersion() string {
 	if version != "" {
 		return version

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestVersion holds the places together that say which version this is. The
+// TestVersion checks that all places that name this version agree. The
 // changelog may begin with the coming version.
 func TestVersion(t *testing.T) {
 	version := strings.TrimSpace(read(t, "VERSION"))
@@ -30,9 +30,9 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestGoVersion holds every place that names a version of Go against go.mod: the
-// oldest Go that may build the program is the one that the scanner of
-// vulnerabilities looks at.
+// TestGoVersion compares every place that names a version of Go with go.mod.
+// The oldest Go that may build the program is the one for which govulncheck
+// runs.
 func TestGoVersion(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+\.\d+)$`).FindStringSubmatch(read(t, "go.mod"))
 	if version == nil {
@@ -60,6 +60,6 @@ func TestGoVersion(t *testing.T) {
 		})
 	}
 	if !strings.Contains(read(t, ".github/workflows/ci.yml"), "govulncheck ./...") {
-		t.Error("ci.yml: got no govulncheck ./..., want it")
+		t.Error("ci.yml does not run govulncheck ./..., want it")
 	}
 }

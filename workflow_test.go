@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// workflow is the part of a file in .github/workflows that is held against the
-// repository.
+// workflow is the part of a file in .github/workflows that the tests compare
+// with the repository.
 type workflow struct {
 	On struct {
 		Push struct{ Tags []string }
@@ -32,7 +32,7 @@ type workflowStep struct {
 	With          map[string]string
 }
 
-// workflows are all of them, by the names of their files.
+// workflows returns all workflows by the names of their files.
 func workflows(t *testing.T) map[string]workflow {
 	t.Helper()
 	paths, err := filepath.Glob(".github/workflows/*.yml")
@@ -50,8 +50,8 @@ func workflows(t *testing.T) map[string]workflow {
 	return all
 }
 
-// TestWorkflowsReadOnly: a workflow may read and no more, unless one of its jobs
-// says what else that job needs.
+// TestWorkflowsReadOnly: a workflow may only read, unless one of its jobs names
+// the other permissions that it needs.
 func TestWorkflowsReadOnly(t *testing.T) {
 	for file, w := range workflows(t) {
 		if len(w.Permissions) != 1 || w.Permissions["contents"] != "read" {
@@ -60,8 +60,8 @@ func TestWorkflowsReadOnly(t *testing.T) {
 	}
 }
 
-// TestWorkflowsTakeGoFromModule: each step that installs Go takes the version of
-// go.mod.
+// TestWorkflowsTakeGoFromModule: each step that installs Go takes the version
+// from go.mod.
 func TestWorkflowsTakeGoFromModule(t *testing.T) {
 	for file, w := range workflows(t) {
 		for name, j := range w.Jobs {
@@ -81,7 +81,7 @@ func TestWorkflowsTakeGoFromModule(t *testing.T) {
 	}
 }
 
-// TestWorkflowsAgreeOnActions: one action has one version.
+// TestWorkflowsAgreeOnActions: all workflows use the same version of an action.
 func TestWorkflowsAgreeOnActions(t *testing.T) {
 	versions := map[string]string{}
 	for file, w := range workflows(t) {
@@ -100,8 +100,8 @@ func TestWorkflowsAgreeOnActions(t *testing.T) {
 	}
 }
 
-// TestMakeTargets: whatever the workflows, .ci/run and the documents have make do
-// is in the Makefile.
+// TestMakeTargets: the Makefile has every target that the workflows, .ci/run
+// and the documents run.
 func TestMakeTargets(t *testing.T) {
 	makefile := read(t, "Makefile")
 	command := regexp.MustCompile(`(?m)(?:^|run: |\()make (?:-s )?([a-z][a-z0-9-]*)`)
@@ -128,8 +128,8 @@ func TestMakeTargets(t *testing.T) {
 	}
 }
 
-// releaseSteps are what the release workflow must do, in this order: each is the
-// beginning of what a step runs or uses.
+// releaseSteps are what the release workflow must do, in this order. Each is
+// the beginning of a step's command, or of the action that a step uses.
 var releaseSteps = []string{
 	`make release TAG="$TAG"`,
 	"docker/login-action@",
@@ -141,9 +141,9 @@ var releaseSteps = []string{
 	`gh release create "$TAG" --verify-tag`,
 }
 
-// TestReleaseWorkflow: a tag is released after the tests have passed; what is
-// published is what was made and compared, and all of it is signed before anybody
-// can get it as a release.
+// TestReleaseWorkflow: a tag is released after the tests have passed. The
+// published files are those that were built and compared, and all of them are
+// signed before anybody can get them as a release.
 func TestReleaseWorkflow(t *testing.T) {
 	all := workflows(t)
 	w := all["release.yml"]
@@ -162,7 +162,7 @@ func TestReleaseWorkflow(t *testing.T) {
 	checkOrder(t, j.Steps)
 	checkProvenance(t, j.Steps)
 	if !strings.Contains(read(t, ".github/workflows/release.yml"), "contains(github.ref_name, '-') && '--prerelease' || '--latest'") {
-		t.Error("release.yml: got no --prerelease for a version with a hyphen, want it: 1.2.3-rc.1 would become the newest release")
+		t.Error("release.yml: got no --prerelease for a version with a hyphen, want it, because otherwise 1.2.3-rc.1 would become the newest release")
 	}
 }
 
@@ -179,8 +179,8 @@ func checkOrder(t *testing.T, steps []workflowStep) {
 	}
 }
 
-// checkProvenance checks that the image has a provenance, and every file. The
-// files are where `make release` puts them, and the notes, too.
+// checkProvenance checks that the image and every file have a provenance. The
+// files, and the notes, are where `make release` puts them.
 func checkProvenance(t *testing.T, steps []workflowStep) {
 	t.Helper()
 	var image, files bool
@@ -201,7 +201,8 @@ func checkProvenance(t *testing.T, steps []workflowStep) {
 	}
 }
 
-// TestLintChecksWorkflows: actionlint is in the version that its module has.
+// TestLintChecksWorkflows: `make lint` runs actionlint in the version of its
+// module.
 func TestLintChecksWorkflows(t *testing.T) {
 	makefile := read(t, "Makefile")
 	for _, want := range []string{".github/actionlint/go.mod", "build/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml"} {

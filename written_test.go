@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// written has setup write the deployment whose names the pages use.
+// written makes setup write the deployment whose names the pages use, and
+// returns its folder.
 func written(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -27,7 +28,8 @@ func written(t *testing.T) (dir string) {
 	return dir
 }
 
-// TestDocHomeserver: what docs/homeserver.md has is what setup writes.
+// TestDocHomeserver: the settings in docs/homeserver.md are those that setup
+// writes.
 func TestDocHomeserver(t *testing.T) {
 	dir, page := written(t), read(t, "docs/homeserver.md")
 	additions := read(t, filepath.Join(dir, "homeserver-additions.yaml"))
@@ -49,8 +51,8 @@ func TestDocHomeserver(t *testing.T) {
 	}
 }
 
-// TestDocSynology: what docs/synology.md has of DSM's reverse proxy and of the
-// router is what setup writes.
+// TestDocSynology: the tables in docs/synology.md for DSM's reverse proxy and
+// the router are those that setup writes.
 func TestDocSynology(t *testing.T) {
 	dir := written(t)
 	page := strings.Split(read(t, "docs/synology.md"), "\n")
@@ -79,8 +81,9 @@ func TestDocSynology(t *testing.T) {
 	}
 }
 
-// columns are the first cells of a table's row, without the last one, in which
-// the two may have other words, unless that is a value.
+// columns returns the first cells of a table's row. It leaves out the last
+// cell, unless that is a value, because the two tables may have different words
+// there.
 func columns(row string) string {
 	if strings.Contains(row, "TCP") || strings.Contains(row, "UDP") {
 		return strings.Join(strings.SplitAfter(row, "|")[:3], "")
@@ -88,8 +91,8 @@ func columns(row string) string {
 	return row
 }
 
-// TestSetupFiles looks in docs/setup.md for every file that setup writes, and
-// for their number in docs/synology.md.
+// TestSetupFiles checks that docs/setup.md names every file that setup writes,
+// and that docs/synology.md names their number.
 func TestSetupFiles(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer

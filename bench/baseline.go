@@ -21,7 +21,7 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// The API key and secret of every subject.
+// The API key and secret that every subject (a measured server) uses.
 const (
 	apiKey    = "bench"
 	apiSecret = "a-secret-of-the-benchmark-of-48-characters-in-all"
@@ -60,8 +60,8 @@ type member struct {
 
 func serveBaseline(args []string) error {
 	flags := flag.NewFlagSet("baseline", flag.ContinueOnError)
-	sfuURL := flags.String("sfu", "", "URL that clients get")
-	caFile := flags.String("ca", "", "CA of the homeserver; none: believe everyone")
+	sfuURL := flags.String("sfu", "", "the URL of the SFU that clients get")
+	caFile := flags.String("ca", "", "the file of the homeserver's CA; without it nobody is verified")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -82,9 +82,9 @@ func serveBaseline(args []string) error {
 	return obey(hello{Addr: listener.Addr().String()}, nil)
 }
 
-// pooledClient returns a client of net/http that keeps every connection. By
-// default it keeps two idle connections per host, and would close and open most
-// of the others.
+// pooledClient returns a client of net/http that keeps every connection.
+// Without this setting, net/http keeps two idle connections per host, and would
+// close and reopen most of the others.
 func pooledClient(caFile string) (*http.Client, error) {
 	pem, err := os.ReadFile(caFile)
 	if err != nil {

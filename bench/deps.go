@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// dependencyRuns is how often each program of dependencies is started.
+// dependencyRuns is how often each program that dependencies builds is started.
 const dependencyRuns = 9
 
-// probe is the cost of one small program.
+// probe is what one small program costs.
 type probe struct {
 	name  string
 	size  bytesOf
@@ -46,8 +46,8 @@ func (l *lab) dependencies(ctx context.Context) (string, error) {
 	return dependencySection(probes), nil
 }
 
-// dependencyProgram is a program to build: its name in the table, and its
-// imports.
+// dependencyProgram is a program to build: its name in the table, and the
+// packages that it imports.
 type dependencyProgram struct {
 	name    string
 	imports []string
@@ -204,7 +204,7 @@ func parseInitTrace(trace string) (time.Duration, error) {
 		}
 		fields := strings.Split(line, ", ")
 		if len(fields) < 2 {
-			return 0, fmt.Errorf("not a line of an init trace: %q", line)
+			return 0, fmt.Errorf("%q is not a line of GODEBUG=inittrace=1", line)
 		}
 		clock, err := strconv.ParseFloat(strings.TrimSuffix(fields[1], " ms clock"), 64)
 		if err != nil {

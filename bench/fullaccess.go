@@ -15,8 +15,8 @@ const (
 	fullAccessConnections = 64
 )
 
-// fullAccess measures what it costs that the service creates the room first.
-// All users ask for the same room.
+// fullAccess measures how much longer a token takes if the service must create
+// the room first. All users ask for the same room.
 func (l *lab) fullAccess(ctx context.Context) (string, error) {
 	var restricted, full series
 	var rooms, allowed int64
@@ -69,7 +69,7 @@ func (l *lab) measureFullAccess(ctx context.Context) (m *measurement, created, a
 
 func fullAccessSection(restricted, full series, rooms, allowed int64) string {
 	share := full.rate() / restricted.rate()
-	return fmt.Sprintf("### Full access, one room\n\nWhat a token costs the service if its user has full access, beside one of a restricted user. For full access the service creates the room on LiveKit before it returns the token. It does not ask again for a room that LiveKit confirmed less than %[2]v ago. The load comes over %[1]d connections.\n\n%[3]s",
+	return fmt.Sprintf("### Full access, one room\n\nWhat a token costs the service if its user has full access, compared with a token of a restricted user. For full access the service creates the room on LiveKit before it returns the token. It does not ask again for a room that LiveKit confirmed less than %[2]v ago. The load comes over %[1]d connections.\n\n%[3]s",
 		fullAccessConnections, roomMemory, table(
 			[]string{"users", "requests/s", "p99 ms", "CPU µs per request", "CreateRoom calls"},
 			[]string{"restricted", fmt.Sprintf("%.0f", restricted.rate()), ms(restricted.duration(p99)), us(restricted.cpu(0)), "0"},

@@ -57,8 +57,8 @@ func (l *lab) killPool(ctx context.Context, load point) ([]string, error) {
 	}, nil
 }
 
-// putOnDead sends load as put does. All answers of the service must be right;
-// the baseline may refuse users after ten seconds.
+// putOnDead sends load as [lab.put] does. All answers of the service must be
+// right. The baseline may refuse users after ten seconds.
 func (l *lab) putOnDead(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	if s.letter == "c" {
 		return l.putAll(ctx, s, plan)

@@ -16,7 +16,8 @@ import (
 // one goroutine per connection searches the request for the token and writes a
 // prepared answer. The headers are those of Synapse.
 //
-// It also says that everybody is joined to every room (MSC4502).
+// It also answers every question about membership (MSC4502): everybody is
+// joined to every room.
 //
 // The token "ok-<12 digits>" is valid. Its last four digits are the number of
 // its user. Every other token is unknown.
@@ -24,7 +25,8 @@ type homeserver struct {
 	name string
 
 	accepted, requests atomic.Int64
-	// silent is the number of the last connection that gets no more answers.
+	// silent is the number of the newest connection that gets no more answers. All
+	// connections with lower numbers get none, either.
 	silent atomic.Int64
 }
 
@@ -68,8 +70,8 @@ func (h *homeserver) counts() any {
 	return counts{Accepted: h.accepted.Load(), Requests: h.requests.Load()}
 }
 
-// goQuiet stops answering on every existing connection: it stays open and
-// accepts data, but no answer comes. New connections work.
+// goQuiet stops answering on every existing connection. These connections stay
+// open and accept data. New connections are answered.
 func (h *homeserver) goQuiet() any {
 	h.silent.Store(h.accepted.Load())
 	return h.counts()
@@ -103,10 +105,10 @@ func (h *homeserver) serve(conn net.Conn, number int64) {
 	}
 }
 
-// answers are the prepared answers of one connection.
+// answers are the prepared answers that one connection uses.
 type answers struct {
 	ok         []byte
-	user       []byte // the part of ok that holds the user's digits
+	user       []byte // the part of the bytes of ok that holds the user's digits
 	unknown    []byte
 	badRequest []byte
 	joined     []byte
@@ -129,7 +131,8 @@ func response(status, body string) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 "+status+okHead[len("HTTP/1.1 200 OK"):]+"%s", len(body), body)
 }
 
-// to returns the answer to a request. The answer is valid until the next call.
+// to returns the answer to a request. The answer is valid until the next call
+// of to.
 func (a *answers) to(request []byte) []byte {
 	switch {
 	case bytes.HasPrefix(request, []byte(isJoinedPath)):

@@ -137,7 +137,7 @@ func (l *lab) put(ctx context.Context, s *subject, plan loadPlan) (*loadResult, 
 	return &result, nil
 }
 
-// putAll sends load as put does, and all answers must be right.
+// putAll sends load as put does. It records a fault if an answer is wrong.
 func (l *lab) putAll(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	result, err := l.put(ctx, s, plan)
 	if err == nil && result.Wrong > 0 {

@@ -39,7 +39,7 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 		return "", err
 	}
 	filled := time.Since(begin)
-	time.Sleep(5 * time.Second) // the effects of the joins end meanwhile
+	time.Sleep(5 * time.Second) // until then the joins still cause work
 	calls, cpu := w.sfu.Calls("ListParticipants")+w.sfu.Calls("GetParticipant"), time.Duration(0)
 	if cpu, err = cpuTime(w.service.pid); err != nil {
 		return "", err
@@ -60,7 +60,7 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	}
 	share := (after - cpu).Seconds() / idleWindow.Seconds()
 	each := float64(m.RSS-before.RSS) / idleJobs
-	allowed := float64(idleRooms) // one question per room in a window of one interval
+	allowed := float64(idleRooms) // one question per room, because the window is as long as the interval between questions
 	return fmt.Sprintf("%d members in %d rooms, a delay of 1 h each, `LIVEKIT_STORE=memory`, for %v in which nothing happens; they joined in %v.\n\n%s",
 		idleJobs, idleRooms, idleWindow, filled.Round(time.Second), table(
 			[]string{"", "measured", "budget", ""},
@@ -102,7 +102,7 @@ func (l *lab) shortLeaves(ctx context.Context) (string, error) {
 	for i := range shortJobs {
 		f := w.homeserver.Fate(fmt.Sprintf("syd_%08d", i))
 		if f.Over != "" {
-			l.faults = append(l.faults, fmt.Sprintf("leave %d of a member who is there was %s", i, f.Over))
+			l.faults = append(l.faults, fmt.Sprintf("leave %d was %s, although its member is still in the call", i, f.Over))
 		}
 		late = max(late, f.Late)
 	}

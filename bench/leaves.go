@@ -25,7 +25,7 @@ import (
 const (
 	idleJobs, idleRooms = 100_000, 2_000
 	idleWindow          = 60 * time.Second // long enough for one look into every room
-	idleShare           = 0.02             // a part of one processor
+	idleShare           = 0.02             // the allowed share of one processor
 	maxGoroutines       = 100
 	shortJobs           = 10_000
 	shortDelay          = 18 * time.Second
@@ -52,7 +52,7 @@ func (l *lab) openLeaves(ctx context.Context) (*leaveWorld, error) {
 }
 
 // openReplicas starts n replicas of the service. env holds additional
-// variables.
+// environment variables.
 func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWorld, error) {
 	w := &leaveWorld{
 		lab: l, homeserver: matrixtest.NewServer(),
@@ -87,14 +87,14 @@ func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWor
 
 func (w *leaveWorld) close() {
 	for _, s := range w.replicas {
-		_ = s.stop() // it may have been killed
+		_ = s.stop() // an error is expected if the replica was killed
 	}
 	w.sfu.Close()
 	w.homeserver.Close()
 }
 
-// fill makes participants join, each with a delegated leave, and waits until
-// the service has seen all of them on the SFU. jobs is their number.
+// fill makes jobs participants join, each with a delegated leave, and waits
+// until the service has seen all of them on the SFU.
 func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Duration) error {
 	if err := w.handOver(ctx, 0, jobs, rooms, delay); err != nil {
 		return err
@@ -102,8 +102,8 @@ func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Durat
 	return w.awaitConnected(ctx, jobs)
 }
 
-// handOver makes participants join, each with a delegated leave. jobs is their
-// number, first the number of the first one.
+// handOver makes participants join, each with a delegated leave. jobs is the
+// number of participants, and first is the number of the first of them.
 func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay time.Duration) error {
 	client := sfu.NewClient(w.sfu.APIURL(), sfu.Always(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}), sfu.NewHTTPClient(nil, nil))
 	for i := range rooms {
@@ -204,7 +204,7 @@ func (w *leaveWorld) metric(ctx context.Context, name string) (float64, error) {
 	}
 	match := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(text)
 	if match == nil {
-		return 0, fmt.Errorf("the metrics lack %s", name)
+		return 0, fmt.Errorf("the service's metrics lack %s", name)
 	}
 	return strconv.ParseFloat(string(match[1]), 64)
 }

@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// loadPlan is the load generator's task. With a Count it sends that many
-// requests. Otherwise it sends for Warmup without measuring, and then measures
-// for Duration.
+// loadPlan is the load generator's task. If Count is set, the generator sends
+// that many requests. Otherwise it sends requests for Warmup without measuring,
+// and then measures for Duration.
 type loadPlan struct {
 	Addr        string
 	Connections int
 	Server      string // the homeserver's name
-	WithInvalid bool   // every second request is one that must be refused
+	WithInvalid bool   // every second request must be refused
 	Proxied     bool   // the requests are those that a homeserver forwards
-	Strangers   bool   // each forwarded request is of another user, so the service asks about each whether they are joined
+	Strangers   bool   // each forwarded request is of a new user, so the service asks each time whether that user is joined
 	Count       int
 	Warmup      time.Duration
 	Duration    time.Duration
@@ -33,9 +33,9 @@ type loadResult struct {
 	Elapsed       time.Duration
 	P50, P99, Max time.Duration
 	Slow          int             // requests that took slowRequest or longer
-	CPU           []time.Duration // in the order of the plan's PIDs, then the generator's
+	CPU           []time.Duration // of each process in the order of the plan's PIDs, and at last of the generator
 	Wrong         int             // the number of wrong answers
-	Problem       string          // the first wrong answer
+	Problem       string          // what is wrong with the first wrong answer
 }
 
 const (
@@ -62,11 +62,12 @@ func generateLoad(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(result)
 }
 
-// load keeps every connection busy with one request at a time.
+// load is the state of a run. It keeps every connection busy with one request
+// at a time.
 type load struct {
 	plan     loadPlan
 	sockets  *sockets
-	exchange []exchange // one for each connection
+	exchange []exchange // the requests under way, one for each connection
 	issued   int
 	limit    int // the most requests to send
 	pending  int
@@ -153,8 +154,8 @@ func (l *load) measure() error {
 	return nil
 }
 
-// until sends requests and reads answers until end, or until no answer is
-// awaited.
+// until sends requests and reads answers. It returns at end, or earlier when no
+// request waits for an answer.
 func (l *load) until(end time.Time) error {
 	ready := make([]int, 0, len(l.exchange))
 	for now := time.Now(); l.pending > 0 && now.Before(end); now = time.Now() {
@@ -164,7 +165,7 @@ func (l *load) until(end time.Time) error {
 			return err
 		}
 		if len(ready) == 0 && time.Since(now) >= stalled {
-			return fmt.Errorf("no answer for %v while %d requests wait for one", stalled, l.pending)
+			return fmt.Errorf("no answer arrived for %v, while %d requests waited for their answers", stalled, l.pending)
 		}
 		for _, i := range ready {
 			if err := l.receive(i); err != nil {

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// serveForTest starts a homeserver and baseline (b) within the test.
+// serveForTest starts the fake homeserver and baseline (b) in the test's
+// process.
 func serveForTest(t *testing.T) (h *homeserver, addr string) {
 	t.Helper()
 	ca := matrixtest.NewCA()
@@ -54,7 +55,7 @@ func TestLoadCount(t *testing.T) {
 	if r.Requests != plan.Count || r.Wrong != 0 {
 		t.Errorf("%d requests, %d wrong (%s), want %d right", r.Requests, r.Wrong, r.Problem, plan.Count)
 	}
-	// Broken JSON, every sixth, asks nobody.
+	// Every sixth request is broken JSON, about which the homeserver is not asked.
 	if got, want := h.requests.Load(), int64(100); got != want {
 		t.Errorf("the homeserver was asked %d times, want %d", got, want)
 	}
@@ -100,7 +101,7 @@ func TestHomeserverGoesQuiet(t *testing.T) {
 	if got := h.goQuiet().(counts); got.Accepted != 1 || got.Requests != 1 {
 		t.Fatalf("counts = %+v, want one connection and one request", got)
 	}
-	// The pooled connection is dead now; one that is dialled next is not.
+	// The pooled connection gets no more answers. The next new connection does.
 	if got := h.silent.Load(); got != 1 {
 		t.Errorf("connections up to number %d are silent, want 1", got)
 	}

@@ -8,7 +8,8 @@
 //
 // The program starts itself again as homeserver, as SFU, as baselines and as
 // load generator (see roles.go), and builds the service from the checkout. It
-// fails if an answer or a count is wrong, but never because a machine is slow.
+// fails if an answer or a count is wrong. It does not fail because a machine is
+// slow.
 package main
 
 import (
@@ -71,13 +72,13 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	only := flags.String("only", "", "comma list of experiments: "+strings.Join(experimentNames(), ", "))
-	flags.DurationVar(&o.duration, "duration", 4*time.Second, "length of one measurement")
-	flags.DurationVar(&o.warmup, "warmup", 700*time.Millisecond, "load before each measurement")
-	flags.IntVar(&o.repeats, "repeats", 3, "repeats, of which the median counts")
-	flags.BoolVar(&o.write, "write", false, "put the result into docs/performance.md")
-	flags.BoolVar(&o.scale, "scale", false, "measure three replicas and 100,000 leaves on one Redis, into docs/scaling.md with -write; needs redis-server")
-	flags.StringVar(&o.service, "service", "", "measure this binary instead of building the checkout")
+	only := flags.String("only", "", "the experiments to run, with commas between them: "+strings.Join(experimentNames(), ", "))
+	flags.DurationVar(&o.duration, "duration", 4*time.Second, "the length of one measurement")
+	flags.DurationVar(&o.warmup, "warmup", 700*time.Millisecond, "how long load is sent before each measurement")
+	flags.IntVar(&o.repeats, "repeats", 3, "how often each measurement is repeated; the median counts")
+	flags.BoolVar(&o.write, "write", false, "write the result into docs/performance.md")
+	flags.BoolVar(&o.scale, "scale", false, "measure only three replicas and 100,000 leaves on one Redis; with -write the result goes into docs/scaling.md; needs redis-server")
+	flags.StringVar(&o.service, "service", "", "the path of a built service to measure, instead of building the checkout")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -9,12 +9,13 @@ import (
 const (
 	fewRequests     = 1_000
 	manyRequests    = 100_000
-	memoryGrowth    = 10e6 // the allowed difference, in bytes
+	memoryGrowth    = 10e6 // how much the service's memory may grow, in bytes
 	memoryConns     = 16
-	everySecondOnes = "bad token, somebody else's token, broken JSON in turn"
+	everySecondOnes = "in turn an unknown token, somebody else's token, and broken JSON"
 )
 
-// memory compares the service's memory after few requests with that after many.
+// memory measures the service's memory after few requests and after many, and
+// compares the two.
 func (l *lab) memory(ctx context.Context) (string, error) {
 	s, err := l.start(ctx, "c")
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// tick is the unit of CPU time in /proc/<pid>/stat: USER_HZ is 100 on every
-// Linux that Go runs on.
+// tick is the unit of CPU time in /proc/<pid>/stat. It is 10 ms because USER_HZ
+// is 100 on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
 // cpuTime returns the CPU time that a process has used, in user and kernel mode.
@@ -32,14 +32,14 @@ func cpuTimes(pids []int) ([]time.Duration, error) {
 	return times, nil
 }
 
-// parseStat returns the sum of utime and stime, fields 14 and 15
-// (proc_pid_stat(5)). Field 2 is the name in parentheses, which may contain
-// anything.
+// parseStat returns the sum of utime and stime, which are fields 14 and 15
+// (proc_pid_stat(5)). It skips field 2, the program's name in parentheses,
+// because that may contain spaces and parentheses.
 func parseStat(stat string) (time.Duration, error) {
 	i := strings.LastIndexByte(stat, ')')
 	fields := strings.Fields(stat[i+1:])
 	if i < 0 || len(fields) < 13 {
-		return 0, fmt.Errorf("not a /proc/<pid>/stat: %q", stat)
+		return 0, fmt.Errorf("%q is not the content of a /proc/<pid>/stat", stat)
 	}
 	var ticks int64
 	for _, field := range fields[11:13] {
@@ -52,7 +52,7 @@ func parseStat(stat string) (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
-// bytesOf is a size in memory.
+// bytesOf is a size in memory, in bytes.
 type bytesOf int64
 
 func (b bytesOf) String() string { return fmt.Sprintf("%.1f MB", float64(b)/1e6) }
@@ -87,7 +87,7 @@ func parseStatus(status string) (memory, error) {
 		*field = bytesOf(kib << 10)
 	}
 	if m.RSS == 0 {
-		return m, fmt.Errorf("not a /proc/<pid>/status: no VmRSS")
+		return m, fmt.Errorf("the content of /proc/<pid>/status has no VmRSS")
 	}
 	return m, nil
 }

@@ -13,8 +13,8 @@ const (
 	// each request.
 	proxiedLetter   = "p"
 	strangersLetter = "q"
-	// proxiedFloor is the least rate of requests through the homeserver, relative
-	// to those with an OpenID token of the same users.
+	// proxiedFloor is the least rate of requests through the homeserver, divided
+	// by the rate of requests of the same users with an OpenID token.
 	proxiedFloor = 1.0
 
 	benchASToken = "the-as-token-of-the-benchmark-0123456789"
@@ -22,7 +22,7 @@ const (
 )
 
 // proxiedRequest returns a request to get_token in the form in which a
-// homeserver forwards it. number is the user's.
+// homeserver forwards it. number is the number of its user.
 func proxiedRequest(server, number string) *request {
 	body := fmt.Sprintf(`{"url":"ws://sfu.bench","room_id":"!bench:%s","slot_id":"m.call#ROOM","member_id":"xyzABCDEF0123"}`, server)
 	head := fmt.Sprintf("Authorization: Bearer %s\r\nX-Matrix-User-Identifier: @u%s:%s", benchHSToken, number, server)
@@ -51,7 +51,7 @@ func (l *lab) proxied(ctx context.Context) (string, error) {
 			for letter, m := range map[string]*measurement{"c": standalone, proxiedLetter: through, strangersLetter: strangers} {
 				all[point{letter, n}] = append(all[point{letter, n}], m)
 			}
-			l.say("repeat %d, %d connections: with an OpenID token %.0f, through the homeserver %.0f requests/s, of a new user each %.0f",
+			l.say("repeat %d, %d connections: with an OpenID token %.0f, through the homeserver %.0f requests/s, with a new user for each request %.0f",
 				i+1, n, series{standalone}.rate(), series{through}.rate(), series{strangers}.rate())
 		}
 	}
@@ -85,7 +85,7 @@ func (l *lab) measureProxied(ctx context.Context, letter string, connections int
 		return nil, err
 	}
 	if asked := after.Requests - before.Requests; letter == strangersLetter && asked < int64(m.Requests) {
-		l.fault("the homeserver was asked %d questions for %d requests", asked, m.Requests)
+		l.fault("the homeserver was asked %d times for %d requests of new users, want once for each", asked, m.Requests)
 	}
 	return m, nil
 }

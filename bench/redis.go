@@ -47,12 +47,12 @@ func (l *lab) startRedis(ctx context.Context) (*redisServer, error) {
 	}
 }
 
-// info returns one number of Redis' INFO.
+// info returns one number of a section of Redis' command INFO.
 func (r *redisServer) info(section, name string) (int64, error) {
 	return r.number("INFO "+section, name+":")
 }
 
-// firstForm returns how many leaves are in the form of version 0.2.0.
+// firstForm returns how many leaves are stored in the form of version 0.2.0.
 func (r *redisServer) firstForm() (int64, error) {
 	return r.number("HLEN matrixrtc-auth{leave}:jobs", ":")
 }
@@ -66,7 +66,7 @@ func (r *redisServer) awaitSecondForm() error {
 			return err
 		}
 	}
-	return errors.New("not all leaves were moved into the second form")
+	return errors.New("after 3 minutes some leaves are still stored in the form of version 0.2.0")
 }
 
 // number sends a command and returns the number after prefix in its answer.

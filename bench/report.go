@@ -87,7 +87,7 @@ const (
 	blockEnd   = "<!-- bench:end -->\n"
 )
 
-// writeBlock replaces the text between the markers of a file.
+// writeBlock replaces the text between the two marker lines of a file.
 func writeBlock(file, text string) error {
 	old, err := os.ReadFile(file)
 	if err != nil {
@@ -114,7 +114,7 @@ func table(rows ...[]string) string {
 	return b.String()
 }
 
-// verdict returns how the report says whether a target is met.
+// verdict returns the words by which the report says whether a target is met.
 func verdict(met bool) string {
 	if met {
 		return "met"

@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// request is one HTTP request in bytes. Every request has a token of its own,
-// so numbered changes the digits in place and does not build the request again.
+// request is one HTTP request in bytes. Every request must have another token.
+// So numbered changes the digits in place, which is faster than to build the
+// request again.
 type request struct {
 	text   []byte
-	serial []int // where the token's digits begin
-	user   []int // where the user's digits begin
+	serial []int // the offsets at which the token's digits begin
+	user   []int // the offsets at which the user's digits begin
 	status string
 }
 
-// Stand-ins for the digits in a template. Neither byte occurs elsewhere in a
+// The marks for the digits in a template. Neither byte occurs elsewhere in a
 // request.
 var (
 	serialMark = strings.Repeat("\x01", tokenDigits)
@@ -49,9 +50,9 @@ func occurrences(text, mark string) []int {
 	}
 }
 
-// numbered returns the request with token n, of user n modulo 10,000. It is
-// valid until the next call. Each user has an address of their own, as behind a
-// reverse proxy.
+// numbered returns the request with token n, of user n modulo 10,000. The
+// result is valid until the next call. Each user has their own address in
+// X-Forwarded-For, as behind a reverse proxy.
 func (r *request) numbered(n int) []byte {
 	var digits [tokenDigits]byte
 	for i := len(digits) - 1; i >= 0; i-- {
@@ -89,8 +90,8 @@ func mix(server string, withInvalid bool) []*request {
 	)
 }
 
-// pick returns the request for number n: the valid one, or for every second n
-// one of the others in turn.
+// pick returns the request for number n: for an even n the valid one, else in
+// turn one of those that must be refused.
 func pick(requests []*request, n int) *request {
 	others := len(requests) - 1
 	if others == 0 || n%2 == 0 {

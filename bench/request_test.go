@@ -13,7 +13,8 @@ import (
 
 const testServer = "127.0.0.1:4711"
 
-// parsed reads a generated request with net/http.
+// parsed parses a generated request with net/http, and returns it with its
+// body.
 func parsed(t *testing.T, text []byte) (*http.Request, string) {
 	t.Helper()
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(text)))
@@ -49,7 +50,7 @@ func TestNumbered(t *testing.T) {
 
 func TestMix(t *testing.T) {
 	if got := len(mix(testServer, false)); got != 1 {
-		t.Fatalf("%d valid requests, want 1", got)
+		t.Fatalf("got %d valid requests, want 1", got)
 	}
 	statuses := map[string]int{}
 	requests := mix(testServer, true)
@@ -57,7 +58,7 @@ func TestMix(t *testing.T) {
 		statuses[pick(requests, n).status]++
 	}
 	if statuses["200"] != 300 || statuses["401"] != 200 || statuses["400"] != 100 {
-		t.Errorf("statuses to expect = %v, want half 200, a third 401, a sixth 400", statuses)
+		t.Errorf("the requests expect the statuses %v, want half 200, a third 401, a sixth 400", statuses)
 	}
 	if _, body := parsed(t, requests[3].numbered(1)); json.Valid([]byte(body)) {
 		t.Errorf("the broken body: got %s, want no JSON", body)

@@ -11,8 +11,8 @@ var (
 	contentLength = []byte("\r\nContent-Length: ")
 )
 
-// responseLength returns the length of the response at the start of b, or 0
-// while its head is incomplete.
+// responseLength returns the length in bytes of the response at the start of b.
+// It returns 0 while the head is incomplete.
 func responseLength(b []byte) (int, error) {
 	head := bytes.Index(b, endOfHead)
 	if head < 0 {
@@ -39,7 +39,7 @@ func checkResponse(b []byte, status string) string {
 		return "want status " + status + ", got " + string(b)
 	}
 	if status == "200" && !bytes.Contains(b, []byte(`"jwt":"ey`)) {
-		return "a 200 without a token: " + string(b)
+		return "the answer has status 200 and no token: " + string(b)
 	}
 	return ""
 }

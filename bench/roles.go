@@ -28,7 +28,7 @@ func runRole(role string, args []string) error {
 // hello is the first line that a serving child process writes.
 type hello struct {
 	Addr string `json:"addr"`
-	CA   string `json:"ca,omitempty"` // PEM
+	CA   string `json:"ca,omitempty"` // the certificate of the child's CA, as PEM
 }
 
 // counts is a child's answer to the command "counts".
@@ -42,6 +42,7 @@ type counts struct {
 // so no child outlives the benchmark.
 type child struct {
 	hello
+	role  string
 	cmd   *exec.Cmd
 	stdin io.WriteCloser
 	lines *bufio.Scanner
@@ -53,7 +54,7 @@ func startRole(ctx context.Context, role string, args ...string) (*child, error)
 	if err != nil {
 		return nil, err
 	}
-	c := &child{cmd: exec.CommandContext(ctx, self, append([]string{"role", role}, args...)...)}
+	c := &child{role: role, cmd: exec.CommandContext(ctx, self, append([]string{"role", role}, args...)...)}
 	c.cmd.Stderr = os.Stderr
 	if c.stdin, err = c.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -75,7 +76,7 @@ func startRole(ctx context.Context, role string, args ...string) (*child, error)
 
 func (c *child) read(v any) error {
 	if !c.lines.Scan() {
-		return fmt.Errorf("it ended: %w", io.ErrUnexpectedEOF)
+		return fmt.Errorf("the child process for the %s ended without an answer: %w", c.role, io.ErrUnexpectedEOF)
 	}
 	return json.Unmarshal(c.lines.Bytes(), v)
 }

@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// What replicas on one Redis are measured with, and the budgets.
+// The loads on the replicas that share one Redis, and the budgets.
 const (
 	scaleReplicas  = 3
-	longLeaves     = 100_000 // of an hour, as Element Call has them
+	longLeaves     = 100_000 // the leaves with a delay of an hour, as Element Call schedules them
 	longRooms      = 2_000
-	shortLeaves    = 5_000 // of 18 s
+	shortLeaves    = 5_000 // the leaves with a delay of 18 s
 	scaleRooms     = longRooms + shortLeaves/50
-	quietWindow    = time.Minute // one look into every room
+	quietWindow    = time.Minute // long enough for one look into every room
 	afterStorm     = 40 * time.Second
 	scaleTime      = 10 * time.Minute
-	mostRedisBytes = 400.0 // of Redis, for each leave
+	mostRedisBytes = 400.0 // the memory that Redis may use for each leave
 	mostTokenTime  = 100 * time.Millisecond
-	mostLate       = 0.5 // of the delay
+	mostLate       = 0.5 // the share of the delay that a leave may be without a restart
 )
 
-// scale measures three replicas on one Redis: what leaves cost there, and a
-// conference that starts while one replica is killed.
+// scale measures three replicas on one Redis: what delegated leaves cost there,
+// and a conference that starts while one replica is killed.
 func (l *lab) scale(ctx context.Context, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, scaleTime)
 	defer cancel()
@@ -50,8 +50,9 @@ func (l *lab) scale(ctx context.Context, stdout io.Writer) error {
 }
 
 func (l *lab) measureScale(ctx context.Context) (string, error) {
-	// The fakes and the clients share the cores with what is measured, and hold
-	// 107,000 leaves: the default would collect their garbage four times as often.
+	// The fakes and the clients run in this process, share the cores with the
+	// measured replicas, and hold 107,000 leaves. With Go's default of 100 % their
+	// garbage would be collected four times as often.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	r, err := l.startRedis(ctx)
 	if err != nil {
@@ -80,7 +81,8 @@ func (l *lab) measureScale(ctx context.Context) (string, error) {
 	return filled + "\n" + quiet + "\n" + storm + "\n" + late, nil
 }
 
-// fillScale hands all leaves over, and tells what each takes in Redis.
+// fillScale hands all leaves over to the service, and describes how much memory
+// each takes in Redis.
 func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, error) {
 	before, err := r.info("memory", "used_memory")
 	if err != nil {
@@ -115,12 +117,12 @@ func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, err
 		)), nil
 }
 
-// usage is what has been used so far.
+// usage is what the replicas and Redis have used since their start.
 type usage struct {
 	at                     time.Time
 	redis, service         time.Duration // CPU time
-	commands               int64         // of Redis
-	sfu, restarts, answers int           // calls
+	commands               int64         // the commands that Redis has run
+	sfu, restarts, answers int           // calls of the SFU, restarts of leaves, and all requests about delayed events
 }
 
 func (w *leaveWorld) usage(r *redisServer) (u usage, err error) {
@@ -143,7 +145,7 @@ func (w *leaveWorld) usage(r *redisServer) (u usage, err error) {
 	return u, err
 }
 
-// quiet measures a minute in which nobody comes or goes.
+// quiet measures a minute in which nobody joins or leaves.
 func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) {
 	w.say("nothing happens for %v", quietWindow)
 	before, err := w.usage(r)
@@ -170,14 +172,15 @@ func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) 
 	)), nil
 }
 
-// lateness tells how late restarts were, in all the time.
+// lateness describes how late restarts were, from the first leave to the end of
+// the measurement.
 func (w *leaveWorld) lateness() string {
 	var shares []float64
 	worst := 0.0
 	for i := range longLeaves + shortLeaves + stormPeople {
 		f := w.homeserver.Fate(delayID(i))
 		if f.Over != "" {
-			w.fault("leave %d of a member who is there was %s", i, f.Over)
+			w.fault("leave %d was %s, although its member is still in the call", i, f.Over)
 		}
 		share := float64(f.Late) / float64(time.Hour)
 		if isShort(i) {
@@ -192,7 +195,7 @@ func (w *leaveWorld) lateness() string {
 		100*worst, shortDelay, 100*percentile(shares, 99), 100*mostLate, verdict(worst <= mostLate))
 }
 
-// isShort reports whether the i-th leave is one of 18 s.
+// isShort reports whether the i-th leave has the short delay of 18 s.
 func isShort(i int) bool { return i >= longLeaves && i < longLeaves+shortLeaves }
 
 func pause(ctx context.Context, d time.Duration) error {

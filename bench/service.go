@@ -14,8 +14,9 @@ import (
 )
 
 // serviceEnv returns the whole environment of the service: the required
-// variables, and those that make it trust a homeserver on loopback. Everything
-// else has its default: rate limits on, one log line per request.
+// variables, and those that make the service trust a homeserver on loopback.
+// All other settings have their defaults, so rate limits are on, and each
+// request is logged.
 func (l *lab) serviceEnv(fullAccess string) []string {
 	return append(l.requiredEnv(fullAccess),
 		"LIVEKIT_ALLOWED_NETWORKS=127.0.0.0/8",
@@ -64,12 +65,13 @@ func (l *lab) launchProgram(ctx context.Context, letter string, env []string) (*
 	if err := awaitReady(ctx, addr); err != nil {
 		s.stop()
 		text, _ := os.ReadFile(log.Name())
-		return nil, fmt.Errorf("the service: %w\n%s", err, text)
+		return nil, fmt.Errorf("the service did not start: %w\n%s", err, text)
 	}
 	return s, nil
 }
 
-// terminate asks a process to end, as a container's stop does.
+// terminate sends SIGTERM to a process, as the stop of a container does, and
+// waits for its end.
 func terminate(cmd *exec.Cmd) error {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return errors.Join(err, cmd.Wait())
@@ -86,7 +88,7 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// awaitReady returns as soon as GET /healthz is answered 200.
+// awaitReady returns when GET /healthz is answered with 200.
 func awaitReady(ctx context.Context, addr string) error {
 	const waitTime, pause = 10 * time.Second, 200 * time.Microsecond
 	ctx, cancel := context.WithTimeout(ctx, waitTime)
@@ -98,14 +100,14 @@ func awaitReady(ctx context.Context, addr string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not ready: %w", err)
+			return fmt.Errorf("the service is not ready: %w", err)
 		case <-time.After(pause):
 		}
 	}
 }
 
-// health asks /healthz once. It does not use net/http, because its time is part
-// of the measured time to start.
+// health asks /healthz once. It does not use net/http, because the time of this
+// request is part of the measured time to start.
 func health(addr string) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

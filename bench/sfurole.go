@@ -10,14 +10,14 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// roomCounter is an SFU on which every room exists. It counts the requests to
-// create one. Methods that it lacks are never called.
+// roomCounter is an SFU on which every room exists. It counts the calls that
+// create a room. It lacks the methods that the service does not call.
 type roomCounter struct {
 	livekit.RoomService
 	asked atomic.Int64
 }
 
-// ListRooms answers that the rooms exist.
+// ListRooms answers that all requested rooms exist.
 func (c *roomCounter) ListRooms(_ context.Context, r *livekit.ListRoomsRequest) (*livekit.ListRoomsResponse, error) {
 	c.asked.Add(1)
 	answer := &livekit.ListRoomsResponse{}

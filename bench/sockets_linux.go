@@ -52,7 +52,7 @@ func (s *sockets) dial(peer netip.AddrPort) error {
 }
 
 // wait returns the numbers of the sockets that can be read. It returns none if
-// the time is over.
+// timeout has passed.
 func (s *sockets) wait(timeout time.Duration, ready []int) ([]int, error) {
 	n, err := syscall.EpollWait(s.epoll, s.events, int(timeout.Milliseconds())+1)
 	if err != nil && err != syscall.EINTR {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// sockets exist on Linux only, like /proc, which the benchmark reads.
+// sockets exist only on Linux, because the benchmark needs epoll and /proc.
 type sockets struct{}
 
 var errNotLinux = errors.New("the benchmark needs epoll and /proc: run it on Linux")

@@ -10,7 +10,7 @@ import (
 const (
 	startRuns  = 30
 	startLimit = 30 * time.Millisecond
-	idleLimit  = 26e6 // bytes
+	idleLimit  = 26e6 // the budget for the idle memory, in bytes
 )
 
 // startup holds the start times and the memory of the service in several runs
@@ -22,8 +22,8 @@ type startup struct {
 }
 
 // starts measures the time from exec to the first 200 of /healthz, and the
-// memory of the service at that time. It does so with the image's default
-// configuration, and with a private CA. With a private CA the service reads the
+// memory of the service at that time. It measures the image's default
+// configuration, and one with a private CA, for which the service reads the
 // system's certificates at its start.
 func (l *lab) starts(ctx context.Context) (string, error) {
 	var all []*startup
@@ -59,7 +59,7 @@ func (l *lab) startOften(ctx context.Context, name string, env []string) (*start
 		}
 		runs.idle = append(runs.idle, m)
 		if err := s.stop(); err != nil {
-			return nil, fmt.Errorf("the service failed at its end: %w", err)
+			return nil, fmt.Errorf("the service did not end without an error: %w", err)
 		}
 	}
 	slices.Sort(runs.times)

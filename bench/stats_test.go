@@ -19,7 +19,7 @@ func TestPercentile(t *testing.T) {
 		})
 	}
 	if got := percentile([]int{7}, 1); got != 7 {
-		t.Errorf("percentile of one value = %d, want it", got)
+		t.Errorf("percentile of one value = %d, want that value", got)
 	}
 	if got := percentile([]time.Duration(nil), 50); got != 0 {
 		t.Errorf("percentile of nothing = %v, want 0", got)

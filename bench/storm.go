@@ -19,21 +19,21 @@ import (
 
 const (
 	stormPeople = 2_000
-	stormTime   = 5 * time.Second // in which all of them come
-	// stormRoom is the conference's.
+	stormTime   = 5 * time.Second // the time within which all people join
+	// stormRoom is the number of the conference's room.
 	stormRoom = scaleRooms
 )
 
 // entry is what happened to one person who joined the conference.
 type entry struct {
 	token, webhook time.Duration
-	retried        bool // the connection ended, so another replica was asked
-	again          bool // the store did not answer, so the webhook was sent again
+	retried        bool // the connection to a replica ended, so another replica was asked
+	again          bool // the service answered 503, so the webhook was sent again
 	err            error
 }
 
-// storm starts a conference: each person asks for a token with a leave, joins,
-// and is reported. One replica is killed meanwhile.
+// storm starts a conference: each person asks for a token with a leave, joins
+// the SFU, and the SFU reports the join. One replica is killed in the middle.
 func (w *leaveWorld) storm(ctx context.Context, r *redisServer) (string, error) {
 	w.say("%d people come within %v, and one replica is killed", stormPeople, stormTime)
 	before, err := w.usage(r)
@@ -67,7 +67,7 @@ func (w *leaveWorld) storm(ctx context.Context, r *redisServer) (string, error) 
 	running.Wait()
 	took := time.Since(begin)
 	w.replicas = w.replicas[:len(w.replicas)-1]
-	_ = killed.stop() // it has ended
+	_ = killed.stop() // an error is expected, because the replica was killed
 	after, err := w.usage(r)
 	if err != nil {
 		return "", err
@@ -99,7 +99,7 @@ func (w *leaveWorld) stormTable(entries []entry, took, seen time.Duration, redis
 		tokens, webhooks = append(tokens, e.token), append(webhooks, e.webhook)
 	}
 	if len(failed) > 0 {
-		w.fault("%d people did not come in, the first: %v", len(failed), failed[0])
+		w.fault("%d people did not get into the conference; the first fault is: %v", len(failed), failed[0])
 	}
 	slices.Sort(tokens)
 	slices.Sort(webhooks)
@@ -114,7 +114,7 @@ func (w *leaveWorld) stormTable(entries []entry, took, seen time.Duration, redis
 		)) + fmt.Sprintf("\nRedis used %.2f s of a processor in it, the replicas %.2f s.\n", redis, service)
 }
 
-// come does what one person's client and the SFU do.
+// come does what the client of person i and the SFU do for one join.
 func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	n := longLeaves + shortLeaves + i
 	user := fmt.Sprint("guest", i)
@@ -132,7 +132,7 @@ func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	room, identity := roomOf(stormRoom), sfu.Identity(w.homeserver.UserID(user)+":DEVICE")
 	joined := w.sfu.Join(room, identity)
 	if joined == nil {
-		e.err = errors.New("the SFU has no room for the conference")
+		e.err = errors.New("the SFU does not have the conference's room")
 		return e
 	}
 	begin = time.Now()
@@ -160,7 +160,7 @@ func (w *leaveWorld) reportJoined(ctx context.Context, turn int, joined *livekit
 	return again, err
 }
 
-// errUnavailable is a 503.
+// errUnavailable is the error for an answer with status 503.
 var errUnavailable = errors.New("503")
 
 // persist asks the replica whose turn it is. If the connection ends without an

@@ -52,8 +52,8 @@ func (l *lab) launchBaseline(ctx context.Context, letter, role string, args ...s
 	return &subject{letter: letter, addr: c.Addr, pid: c.pid(), stop: c.stop}, nil
 }
 
-// prove asks for one token and checks it with the SFU's own verifier. So all
-// subjects do the same work.
+// prove asks for one token and checks the token with the SFU's own verifier.
+// The check ensures that all subjects do the same work.
 func (l *lab) prove(ctx context.Context, s *subject) error {
 	server := l.homeserver.Addr
 	body := bodyOf(server, "ok-"+strings.Repeat("0", tokenDigits), strings.Repeat("0", userDigits))

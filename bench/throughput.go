@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// target is the service's target at one number of connections: at least rate
-// times the requests per second of (b), for at most cpu times the CPU time per
-// request of (b). A cpu of 0 is no target.
+// target is the service's target at one number of connections, compared with
+// subject (b): at least rate times its requests per second, and at most cpu
+// times its CPU time per request. A cpu of 0 means that there is no target for
+// CPU time.
 type target struct {
 	connections int
 	rate        float64
@@ -19,8 +20,9 @@ type target struct {
 
 const floor = 1.0
 
-// With one connection there is no target for CPU time: sleeping and waking take
-// most of it, and cost this service and (b) the same.
+// targets returns the targets. With one connection there is no target for CPU
+// time: sleeping and waking take most of that time, and cost this service and
+// (b) the same.
 func targets() []target { return []target{{1, 1.25, 0}, {16, 1.25, 0.70}, {64, 1.25, 0.70}} }
 
 // series are the repeats of one subject at one number of connections.
@@ -48,13 +50,14 @@ func (s series) opened() int64 { return medianOf(s, func(m *measurement) int64 {
 
 func (s series) rss() bytesOf { return medianOf(s, func(m *measurement) bytesOf { return m.rss }) }
 
-// point identifies a series in the tables.
+// point is a subject and a number of connections. It identifies a series in the
+// tables.
 type point struct {
 	letter      string
 	connections int
 }
 
-// legend says in each section what is compared.
+// legend is the sentence that says in each section what is compared.
 const legend = "(a) is a handler that verifies nobody, (b) the same with one request to the homeserver for each token, and (c) this service ([what is compared](#what-is-compared))."
 
 // throughput measures (a), (b) and (c) in turn.
@@ -85,13 +88,13 @@ func (l *lab) measureOnce(ctx context.Context, letter string, connections int) (
 	}
 	m, err := l.observe(ctx, s, connections)
 	if stopErr := s.stop(); err == nil && stopErr != nil {
-		return nil, fmt.Errorf("(%s) failed at its end: %w", letter, stopErr)
+		return nil, fmt.Errorf("subject (%s) did not end without an error: %w", letter, stopErr)
 	}
 	return m, err
 }
 
-// observe sends load to a running subject, and counts the connections to the
-// homeserver since its start.
+// observe sends load to a running subject. It also counts the connections that
+// the subject has opened to the homeserver since the subject's start.
 func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measurement, error) {
 	before, err := l.homeserver.counts()
 	if err != nil {
@@ -109,7 +112,7 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 	if err != nil {
 		return nil, err
 	}
-	// The check at the start has left one connection in the pool.
+	// The check at the subject's start has left one open connection in its pool.
 	m := &measurement{loadResult: *result, opened: after.Accepted - before.Accepted + 1, rss: memory.RSS}
 	if s.letter == "c" && m.opened > int64(connections) {
 		l.fault("(c) opened %d connections to the homeserver, more than its %d concurrent verifications", m.opened, connections)

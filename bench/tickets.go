@@ -19,17 +19,18 @@ const (
 	// The service has no such switch: this program is built from the same checkout
 	// without the line that seals tickets.
 	unsealedLetter = "u"
-	// ticketsFloor is the least rate of the service, relative to the rate without
+	// ticketsFloor is the least rate of the service, divided by its rate without
 	// tickets.
 	ticketsFloor = 0.95
 	sealing      = "\tg.Ticket = m.sealer.Seal(t, Place{g.Room, g.Identity})\n"
 )
 
-// pair is one measurement with tickets and one without, one right after the
-// other.
+// pair is a measurement with tickets and one without, made one directly after
+// the other.
 type pair struct{ with, without *measurement }
 
-// tickets measures what it costs that every token contains a ticket.
+// tickets measures what it costs that every token contains a ticket (the sealed
+// proof of membership inside the token).
 func (l *lab) tickets(ctx context.Context) (string, error) {
 	if l.opts.service != "" {
 		return "### Tickets\n\nNot measured with `-service`: two builds of the checkout are compared.\n", nil
@@ -54,8 +55,8 @@ func (l *lab) tickets(ctx context.Context) (string, error) {
 	return ticketsSection(all, connections), nil
 }
 
-// measurePair measures the service with tickets and without. reverse says to
-// measure without tickets first.
+// measurePair measures the service with tickets and without. If reverse is
+// true, it measures without tickets first.
 func (l *lab) measurePair(ctx context.Context, connections int, reverse bool) (p pair, err error) {
 	order := []string{"c", unsealedLetter}
 	if reverse {
@@ -104,7 +105,7 @@ func (l *lab) buildUnsealed(ctx context.Context) error {
 // of the other build contain none.
 func proveTicket(letter string, attributes map[string]string) error {
 	if sealed := attributes[sfu.TicketAttribute] != ""; letter == "c" && !sealed || letter == unsealedLetter && sealed {
-		return fmt.Errorf("the token carries a ticket: %v", sealed)
+		return fmt.Errorf("subject (%s): a token with a ticket: got %v, want %v", letter, sealed, !sealed)
 	}
 	return nil
 }

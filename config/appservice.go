@@ -31,7 +31,7 @@ func (j *judge) appService() *AppService {
 	j.checkToken(asToken, as.ASToken)
 	j.checkToken(hsToken, as.HSToken)
 	if hsToken.isSet() && as.HSToken.Equal(as.ASToken) {
-		j.warn(hsToken, WeakSecret, "equals LIVEKIT_AS_TOKEN: whoever learns it can act as the service and as the homeserver; make two different tokens with `matrixrtc-auth registration`")
+		j.warn(hsToken, WeakSecret, "the token equals LIVEKIT_AS_TOKEN: whoever learns it can act as the service and as the homeserver; make two different tokens with `matrixrtc-auth registration`")
 	}
 	return as
 }
@@ -84,10 +84,10 @@ func (j *judge) registration(v value, as *AppService) {
 	r, err := appservice.Parse([]byte(text))
 	switch {
 	case err != nil:
-		j.fault(v, "the file that it names cannot be used: %v", err)
+		j.fault(v, "the file cannot be used: %v", err)
 		return
 	case r.ASToken.IsEmpty() || r.HSToken.IsEmpty():
-		j.fault(v, "the file that it names lacks as_token or hs_token; name the registration file that the homeserver reads")
+		j.fault(v, "the file lacks as_token or hs_token; name the registration file that the homeserver reads")
 		return
 	}
 	as.ASToken, as.HSToken = r.ASToken, r.HSToken

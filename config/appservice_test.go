@@ -37,9 +37,9 @@ func TestAccount(t *testing.T) {
 	}{
 		{"alone", account, "example.com", false, ""},
 		{"required", account.with(vars{"LIVEKIT_REQUIRE_MEMBERSHIP": "on", "LIVEKIT_MEMBERSHIP_UNKNOWN": "allow"}), "example.com", true, ""},
-		{"beside an application service", account.with(registered), "", false, "LIVEKIT_MEMBERSHIP_TOKEN_FILE: ignored"},
+		{"beside an application service", account.with(registered), "", false, "LIVEKIT_MEMBERSHIP_TOKEN_FILE: this variable is ignored"},
 		{"none", vars{}, "", false, ""},
-		{"allowed for nobody", vars{"LIVEKIT_MEMBERSHIP_UNKNOWN": "allow"}, "", true, "LIVEKIT_MEMBERSHIP_UNKNOWN: ignored"},
+		{"allowed for nobody", vars{"LIVEKIT_MEMBERSHIP_UNKNOWN": "allow"}, "", true, "LIVEKIT_MEMBERSHIP_UNKNOWN: this variable is ignored"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c, warnings, err := config.Parse(minimal().with(tt.set).input(), disk{"/token": "\ufeff" + token + "\r\n"}.read)

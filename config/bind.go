@@ -22,7 +22,7 @@ func (j *judge) listen(v value) Bind {
 	port := j.newest(j.withoutServiceLink(j.variable("LIVEKIT_JWT_PORT")), j.withoutServiceLink(j.variable("LK_JWT_PORT")))
 	switch {
 	case port.isSet() && v.isSet():
-		j.fault(v, "set together with %s; remove one of the two", port.name)
+		j.fault(v, "both this variable and %s are set; remove one of the two", port.name)
 	case port.isSet() && hostport.IsPort(port.get(), 1):
 		return Bind{"tcp", ":" + plainPort(port.get())}
 	case port.isSet():
@@ -39,7 +39,7 @@ func (j *judge) withoutServiceLink(port value) value {
 	if !strings.HasPrefix(port.get(), "tcp://") && !strings.HasPrefix(port.get(), "udp://") {
 		return port
 	}
-	j.warn(port, ServiceLink, "%s is ignored: it comes from a Kubernetes Service of that name; enableServiceLinks: false in the pod removes it", shown(port.get()))
+	j.warn(port, ServiceLink, "%s is ignored, because Kubernetes has set it for a Service of that name; enableServiceLinks: false in the pod removes it", shown(port.get()))
 	return value{name: port.name}
 }
 
@@ -51,7 +51,7 @@ func (j *judge) metrics(v value, public Bind) Bind {
 	}
 	b := j.bind(v)
 	if b != (Bind{}) && collide(public, b) {
-		j.fault(v, "the same address as LIVEKIT_JWT_BIND; metrics need one of their own, like 127.0.0.1:9090")
+		j.fault(v, "this is the same address as LIVEKIT_JWT_BIND; metrics need another one, like 127.0.0.1:9090")
 	}
 	return b
 }

@@ -15,16 +15,16 @@ func (j *judge) forClients(v value, u *url.URL) {
 	kind, why := ForClients(u)
 	switch kind {
 	case InsideOnly:
-		j.warn(v, kind, "clients get this, and %s; write the address that they reach, like wss://sfu.example.org, and put this one into LIVEKIT_INTERNAL_URL", why)
+		j.warn(v, kind, "clients get this address, and %s; write the address that they reach, like wss://sfu.example.org, and put this one into LIVEKIT_INTERNAL_URL", why)
 		return
 	case OwnNetwork:
-		j.warn(v, kind, "clients get this, and %s", why)
+		j.warn(v, kind, "clients get this address, and %s", why)
 	}
 	switch {
 	case isClear(u):
-		j.warn(v, ClearText, "clients get this, and %s; write %s, or put this address into LIVEKIT_INTERNAL_URL", refusedWS, clientForm(u))
+		j.warn(v, ClearText, "clients get this address, and %s; write %s, or put this address into LIVEKIT_INTERNAL_URL", refusedWS, clientForm(u))
 	case strings.HasPrefix(u.Scheme, "http"):
-		j.warn(v, WrongScheme, "not a ws:// or wss:// URL: clients expect one, write %s", clientForm(u))
+		j.warn(v, WrongScheme, "this is not a ws:// or wss:// URL, which clients expect; write %s", clientForm(u))
 	}
 }
 
@@ -123,11 +123,11 @@ func insideAddress(host string) string {
 func insideName(host string) string {
 	switch {
 	case strings.HasSuffix(host, ".docker.internal"), strings.HasSuffix(host, ".containers.internal"):
-		return "containers of this machine alone know that name"
+		return "only containers of this machine know that name"
 	case strings.HasSuffix(host, ".svc"), strings.HasSuffix(host, ".cluster.local"):
-		return "the pods of this cluster alone know that name"
+		return "only pods of this cluster know that name"
 	case !strings.ContainsAny(host, ".:"):
-		return "a name that has no dot is one of containers, or of one network"
+		return "a name without a dot is known only to containers, or in one network"
 	}
 	return ""
 }

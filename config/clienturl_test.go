@@ -35,9 +35,9 @@ func TestClientURL(t *testing.T) {
 		"wss://localhost":            {fine, ""},
 
 		"ws://livekit:7880":                    {inside, internal},
-		"wss://livekit":                        {inside, "has no dot"},
-		"wss://live_kit.":                      {inside, "has no dot"},
-		"ws://2130706433":                      {inside, "has no dot"},
+		"wss://livekit":                        {inside, "without a dot"},
+		"wss://live_kit.":                      {inside, "without a dot"},
+		"ws://2130706433":                      {inside, "without a dot"},
 		"ws://host.docker.internal:7880":       {inside, "containers"},
 		"wss://host.containers.internal":       {inside, "containers"},
 		"ws://livekit.calls.svc:7880":          {inside, "cluster"},

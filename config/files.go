@@ -60,7 +60,7 @@ func ends(info fs.FileInfo) bool {
 func (j *judge) read(v value) ([]byte, bool) {
 	content, err := j.readFile(v.get())
 	if err != nil {
-		j.fault(v, "the file that it names cannot be read (%s); %s", reason(err), remedy(v, err))
+		j.fault(v, "the file cannot be read (%s); %s", reason(err), remedy(v, err))
 		return nil, false
 	}
 	j.files[v.name] = v.get()
@@ -99,9 +99,9 @@ func (j *judge) readText(v value, what string) (string, bool) {
 	text := strings.TrimPrefix(string(content), string(byteOrderMark))
 	switch {
 	case !utf8.ValidString(text) || strings.Contains(text, "\x00"):
-		j.fault(v, "the file that it names is not UTF-8 text; save it as UTF-8")
+		j.fault(v, "the file is not UTF-8 text; save it as UTF-8")
 	case clean(text) == "":
-		j.fault(v, "the file that it names is empty; it must hold %s", what)
+		j.fault(v, "the file is empty; it must hold %s", what)
 	default:
 		return text, true
 	}
@@ -140,7 +140,7 @@ func (j *judge) rootCAs(v value, system func() *x509.CertPool) *Roots {
 	}
 	roots, err := ParseRoots(content, system)
 	if err != nil {
-		j.fault(v, "the file that it names %v; it must hold certificates in PEM form", err)
+		j.fault(v, "the file %v; it must hold certificates in PEM form", err)
 		return nil
 	}
 	return roots

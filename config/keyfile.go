@@ -30,7 +30,7 @@ func parseKeyFile(text string) ([]apikey.Key, error) {
 		case yaml.ScalarNode:
 			return lineKeys(text)
 		default:
-			return nil, errors.New("is a list instead of keys")
+			return nil, errors.New("it is a list instead of keys")
 		}
 	}
 	return mappingKeys(nodes)
@@ -148,7 +148,7 @@ func (k *keyring) add(line int, id, text string) error {
 
 func (k *keyring) all() ([]apikey.Key, error) {
 	if len(k.keys) == 0 {
-		return nil, errors.New("is not a key")
+		return nil, errors.New("it holds no key")
 	}
 	return k.keys, nil
 }

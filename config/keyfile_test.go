@@ -77,7 +77,7 @@ func TestKeyFileFaults(t *testing.T) {
 		{"whole livekit.yaml", "port: 7880\nkeys:\n  k: hunter2\n", "line 2 holds more than a key"},
 		{"list", "- k: hunter2", "is a list"},
 		{"value in brackets", "k: [hunter2]", "line 1 holds more than a key"},
-		{"only comments", "# k: hunter2\n", "is not a key"},
+		{"only comments", "# k: hunter2\n", "it holds no key"},
 		{"empty", "", "empty; it must hold one line 'key: secret'"},
 	}
 	for _, test := range tests {

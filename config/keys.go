@@ -46,7 +46,7 @@ func (j *judge) keyFile(v value) []apikey.Key {
 	}
 	keys, err := parseKeyFile(text)
 	if err != nil {
-		j.fault(v, "in the file that it names %v; write one line 'key: secret' for each key", err)
+		j.fault(v, "the file cannot be used: %v; write one line 'key: secret' for each key", err)
 		return nil
 	}
 	for _, key := range keys {
@@ -67,7 +67,7 @@ func (j *judge) checkKey(id, text value, key apikey.Key) {
 		j.fault(id, "the API key is not UTF-8 text; copy it from the keys of the SFU again")
 	}
 	if strings.ContainsFunc(key.ID, blank) {
-		j.warn(id, OddKey, "the API key has white space inside; is it more than the key?")
+		j.warn(id, OddKey, "the API key has white space inside; write only the key")
 	}
 	if key.ID == "devkey" || key.Secret.Reveal() == "secret" {
 		j.warn(text, WeakSecret, "devkey and secret are LiveKit's published demo values: anyone can make tokens for this SFU")
@@ -81,7 +81,7 @@ func (j *judge) checkKey(id, text value, key apikey.Key) {
 func (j *judge) swapped(id, text value) {
 	const problem = "has %d characters or more and its secret has fewer, so the two are swapped, and every token would show the secret; "
 	if id.name == text.name {
-		j.fault(id, "in the file that it names an API key "+problem+"write 'key: secret'", apikey.ShortestSecret)
+		j.fault(id, "in the file an API key "+problem+"write 'key: secret'", apikey.ShortestSecret)
 		return
 	}
 	j.fault(id, "the API key "+problem+"exchange it with %s", apikey.ShortestSecret, text.name)
@@ -92,7 +92,7 @@ func (j *judge) checkSecret(v value, text secret.Text) {
 		j.warn(v, WeakSecret, "the secret has fewer than %d characters and may be guessed; make one with: openssl rand -hex 32", apikey.ShortestSecret)
 	}
 	if strings.ContainsFunc(text.Reveal(), blank) {
-		j.warn(v, OddKey, "the secret has white space inside; is it one value on one line?")
+		j.warn(v, OddKey, "the secret has white space inside; write only the secret, on one line")
 	}
 }
 

@@ -37,9 +37,9 @@ func (j *judge) servers(v value) ServerList {
 	entries := split(v.get())
 	switch {
 	case len(entries) == 0:
-		j.fault(v, "lists nothing; %s", whatAServerNameIs)
+		j.fault(v, "the list is empty; %s", whatAServerNameIs)
 	case slices.Contains(entries, "*") && len(entries) > 1:
-		j.fault(v, "\"*\" means everyone and stands alone; remove it or the other entries")
+		j.fault(v, "\"*\" means everyone; remove it, or remove the other entries")
 	case entries[0] == "*":
 		return ServerList{Everyone: true}
 	default:

@@ -26,7 +26,7 @@ func (j *judge) requirement(v value) Requirement {
 		j.needHomeserver(v)
 		return r
 	}
-	j.fault(v, "%s is none of off, local and on", shown(v.get()))
+	j.fault(v, "%s is not a setting; write off, local or on", shown(v.get()))
 	return RequireNobody
 }
 
@@ -47,12 +47,12 @@ func (j *judge) account(v value) *Account {
 	switch {
 	case j.isRegistered():
 		if v.isSet() {
-			j.warn(v, Ignored, "ignored, because the application service says who is joined to all rooms of its homeserver; remove it")
+			j.warn(v, Ignored, "this variable is ignored, because the application service says who is joined to all rooms of its homeserver; remove it")
 		}
 		return nil
 	case !v.isSet():
 		if strings.EqualFold(unknown.get(), allow) {
-			j.warn(unknown, Ignored, "ignored, because LIVEKIT_MEMBERSHIP_TOKEN_FILE is not set")
+			j.warn(unknown, Ignored, "this variable is ignored, because LIVEKIT_MEMBERSHIP_TOKEN_FILE is not set")
 		}
 		return nil
 	}
@@ -67,7 +67,7 @@ func (j *judge) accessToken(v value) secret.Text {
 	}
 	token := clean(text)
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		j.fault(v, "the file that it names holds more than an access token; write the token alone, on one line")
+		j.fault(v, "the file holds more than an access token; write the token alone, on one line")
 		return secret.Text{}
 	}
 	return secret.New(token)
@@ -106,11 +106,11 @@ func (j *judge) ownMetadata(v value) bool {
 	switch {
 	case !may:
 	case required.isSet() && !strings.EqualFold(required.get(), string(RequireNobody)):
-		j.fault(v, "with it, participants can take away the ticket by which the service knows them, so that nobody is removed; remove it, or %s", required.name)
+		j.fault(v, "with this setting, participants can remove the ticket by which the service knows them, so the service removes nobody; remove the variable, or %s", required.name)
 	case interval.isSet() && strings.Trim(interval.get(), "0") != "":
-		j.fault(v, "with it, participants can take away the ticket by which the service knows them, so that nobody is removed; remove it, or set %s=0", interval.name)
+		j.fault(v, "with this setting, participants can remove the ticket by which the service knows them, so the service removes nobody; remove the variable, or set %s=0", interval.name)
 	default:
-		j.warn(v, Removable, "participants can take away the ticket by which the service knows them, and so stay on the SFU when they are banned from the Matrix room; remove it")
+		j.warn(v, Removable, "participants can remove the ticket by which the service knows them, and so stay on the SFU when they are banned from the Matrix room; remove the variable")
 	}
 	return may
 }

@@ -28,7 +28,7 @@ func mounted(dir string) bool {
 func fleeting(dir string, boxed bool) string {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return "" // opening the file will say it
+		return "" // opening the file will report the fault
 	}
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -42,9 +42,9 @@ func fleetingBy(dir, table string, boxed bool) string {
 	point, kind := mountOf(dir, table)
 	switch {
 	case kind == "tmpfs" || kind == "ramfs":
-		return "it is in memory (" + kind + "), and a restart of the container, or of the machine, loses them"
+		return "this directory is in memory (" + kind + "), so a restart of the container, or of the machine, loses the leaves"
 	case boxed && point == "/":
-		return "it is in the container's own layer, and lost when the container is made anew"
+		return "this directory is in the container's own layer, which is deleted with the container"
 	}
 	return ""
 }

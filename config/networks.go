@@ -29,7 +29,7 @@ func (j *judge) clientAddress(v value) string {
 	case !isHeader(name):
 		j.fault(v, "%s is not the name of a header; write x-forwarded-for, x-real-ip, or what your proxy calls it, like cf-connecting-ip", shown(v.get()))
 	case name == "forwarded":
-		j.fault(v, "the header Forwarded holds more than an address and is not read; have the proxy send X-Forwarded-For and write x-forwarded-for")
+		j.fault(v, "the header Forwarded holds more than an address and is not read; let the proxy send X-Forwarded-For, and write x-forwarded-for")
 	case isClients(name):
 		j.fault(v, "the header %s is written by clients for another purpose and does not hold their address; write x-forwarded-for, x-real-ip, or what your proxy calls it", http.CanonicalHeaderKey(name))
 	default:

@@ -146,7 +146,7 @@ func (j *judge) instead(missing []value) string {
 func (j *judge) otherVariables() {
 	for _, o := range j.others {
 		if !o.told && !slices.Contains(livekitsOwn, o.name) && !j.isSaid(o) {
-			j.warn(value{name: o.name}, UnknownName, "not a variable of this program%s", o.hint)
+			j.warn(value{name: o.name}, UnknownName, "this is not a variable of this program%s", o.hint)
 		}
 	}
 }

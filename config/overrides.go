@@ -13,7 +13,7 @@ import (
 func (j *judge) overrides(v value) map[matrix.ServerName]*url.URL {
 	urls := map[matrix.ServerName]*url.URL{}
 	if strings.ContainsAny(v.get(), "@?") {
-		j.fault(v, "holds '@' or '?' (not shown: it may hold a password): a user name, password or query has no place in it; "+
+		j.fault(v, "holds '@' or '?' (not shown: it may hold a password): a user name, a password or a query is not allowed here; "+
 			"write server=url, like example.org=http://synapse:8008")
 		return urls
 	}

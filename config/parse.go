@@ -91,7 +91,7 @@ func (j *judge) err() error { return errors.Join(j.faults...) }
 func (j *judge) ignore(winner value, losers ...value) {
 	for _, v := range losers {
 		if v.isSet() {
-			j.warn(v, Ignored, "ignored, because %s is set and wins; remove one of the two", winner.name)
+			j.warn(v, Ignored, "this variable is ignored, because %s is set and is used instead; remove one of the two", winner.name)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (j *judge) redisURL(v, password value) redisurl.URL {
 		return redisurl.URL{}
 	}
 	if u.HasPassword() && password.isSet() {
-		j.warn(v, Ignored, "its password is ignored, because %s is set and wins", password.name)
+		j.warn(v, Ignored, "the password in the URL is ignored, because %s is set", password.name)
 	}
 	if u.Unverified() {
 		j.warn(v, Unverified, "skip_verify: the certificate of Redis is not checked; LIVEKIT_CA_FILE adds a private authority instead")
@@ -44,7 +44,7 @@ func (j *judge) redisPrefix(v value) string {
 	text := v.get()
 	bad := func(r rune) bool { return r <= ' ' || r > '~' || r == '{' || r == '}' }
 	if len(text) > longest || strings.ContainsFunc(text, bad) {
-		j.fault(v, "%s cannot begin the names of keys; write at most %d letters, digits and signs of ASCII, without spaces and braces", shown(text), longest)
+		j.fault(v, "%s cannot be the beginning of key names in Redis; write at most %d letters, digits and signs of ASCII, without spaces and braces", shown(text), longest)
 		return ""
 	}
 	return text
@@ -54,7 +54,7 @@ func (j *judge) redisPrefix(v value) string {
 func (j *judge) idle(values ...value) {
 	for _, v := range values {
 		if v.isSet() {
-			j.warn(v, Ignored, "ignored, because LIVEKIT_REDIS_URL is not set: delegated leaves are not kept in Redis")
+			j.warn(v, Ignored, "this variable is ignored, because LIVEKIT_REDIS_URL is not set: delegated leaves are not kept in Redis")
 		}
 	}
 }

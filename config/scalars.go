@@ -108,7 +108,7 @@ func (j *judge) logLevel(v value) slog.Level {
 		return slog.LevelError
 	case "info":
 	default:
-		j.warn(v, UnknownValue, "%s is not a level, so it is info; write debug, info, warn or error", shown(v.get()))
+		j.warn(v, UnknownValue, "%s is not a log level, so info is used; write debug, info, warn or error", shown(v.get()))
 	}
 	return slog.LevelInfo
 }
@@ -119,7 +119,7 @@ func (j *judge) logJSON(v value) bool {
 		return true
 	case "text":
 	default:
-		j.warn(v, UnknownValue, "%s is not a format, so it is text; write text or json", shown(v.get()))
+		j.warn(v, UnknownValue, "%s is not a log format, so text is used; write text or json", shown(v.get()))
 	}
 	return false
 }
@@ -133,7 +133,7 @@ func (j *judge) skipVerifyTLS(v value) bool {
 		j.warn(v, Unverified, "the certificates of homeservers are not checked: whoever can redirect a connection can pass for any user; LIVEKIT_CA_FILE adds a private authority instead")
 		return true
 	case v.isSet():
-		j.warn(v, UnknownValue, "ignored, certificates are checked: only %s switches that off", dangerousConsent)
+		j.warn(v, UnknownValue, "this value is ignored, and certificates are checked: only the value %s switches the checks off", dangerousConsent)
 	}
 	return false
 }

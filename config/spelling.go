@@ -13,7 +13,7 @@ func (j *judge) quotationMarks() {
 		v := j.variable(row.Name)
 		text := v.get()
 		if len(text) > 1 && strings.ContainsAny(text[:1], `"'`) && text[0] == text[len(text)-1] {
-			j.warn(v, Quoted, "the quotation marks around it are taken as part of the value; remove them")
+			j.warn(v, Quoted, "the quotation marks around the value count as part of it; remove them")
 		}
 	}
 }

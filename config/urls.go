@@ -88,9 +88,9 @@ func parseURL(text string, schemes ...string) (*url.URL, error) {
 	case !slices.Contains(schemes, strings.ToLower(scheme)) || rest == "":
 		return nil, fmt.Errorf("does not start with %s://", strings.Join(schemes, ":// or "))
 	case strings.Contains(text, "@"):
-		return nil, errors.New("holds '@': a user name or password has no place in it")
+		return nil, errors.New("holds '@': a user name or password is not allowed here")
 	case strings.ContainsAny(text, "?#"):
-		return nil, errors.New("holds '?' or '#': a query or fragment has no place in it")
+		return nil, errors.New("holds '?' or '#': a query or fragment is not allowed here")
 	}
 	u, err := url.Parse(text)
 	if err != nil {

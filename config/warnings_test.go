@@ -43,9 +43,9 @@ func TestWarnings(t *testing.T) {
 		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", config.Unverified, "not checked", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "YES_I_KNOW_WHAT_I_AM_DOING"}},
 		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", config.UnknownValue, "ignored", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "yes_i_know_what_i_am_doing"}},
 		{"LK_JWT_PORT", config.Ignored, "LIVEKIT_JWT_PORT is set", vars{"LIVEKIT_JWT_PORT": "80", "LK_JWT_PORT": "81"}},
-		{"LK_JWT_PORT", config.ServiceLink, "Kubernetes Service of that name; enableServiceLinks: false", vars{"LK_JWT_PORT": "tcp://10.96.0.7:8080"}},
-		{"LIVEKIT_LOG_LEVEL", config.UnknownValue, "so it is info", vars{"LIVEKIT_LOG_LEVEL": "loud\n2026"}},
-		{"LIVEKIT_LOG_FORMAT", config.UnknownValue, "so it is text", vars{"LIVEKIT_LOG_FORMAT": "xml"}},
+		{"LK_JWT_PORT", config.ServiceLink, "Kubernetes has set it for a Service of that name; enableServiceLinks: false", vars{"LK_JWT_PORT": "tcp://10.96.0.7:8080"}},
+		{"LIVEKIT_LOG_LEVEL", config.UnknownValue, "so info is used", vars{"LIVEKIT_LOG_LEVEL": "loud\n2026"}},
+		{"LIVEKIT_LOG_FORMAT", config.UnknownValue, "so text is used", vars{"LIVEKIT_LOG_FORMAT": "xml"}},
 		{"LIVEKIT_REDIS_PASSWORD", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PASSWORD": "pw"}},
 		{"LIVEKIT_REDIS_PREFIX", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PREFIX": "a", "LIVEKIT_STORE": "memory"}},
 		{"LIVEKIT_REDIS_PASSWORD_FROM_FILE", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/key", "LIVEKIT_STORE": "file:/x"}},
@@ -78,36 +78,36 @@ func TestSeveralWarnings(t *testing.T) {
 			[]string{"cannot be a server name", "matches nobody"},
 		}, {
 			vars{"LIVEKIT_KEY_FILE": "/keys"}, disk{"/keys": "a: short\nb: short2"},
-			[]string{"LIVEKIT_KEY: ignored", "LIVEKIT_SECRET: ignored", "LIVEKIT_KEY_FILE: the secret has fewer"},
+			[]string{"LIVEKIT_KEY: this variable is ignored", "LIVEKIT_SECRET: this variable is ignored", "LIVEKIT_KEY_FILE: the secret has fewer"},
 		}, {
 			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m&password=c", "LIVEKIT_REDIS_PASSWORD": "b"}, nil,
-			[]string{"LIVEKIT_REDIS_URL: its password is ignored, because LIVEKIT_REDIS_PASSWORD is"},
+			[]string{"LIVEKIT_REDIS_URL: the password in the URL is ignored, because LIVEKIT_REDIS_PASSWORD is"},
 		},
 		{
 			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m", "LIVEKIT_REDIS_PASSWORD": "b"}, nil, nil, // the Sentinels', and Redis'
 		},
 		{
 			vars{"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b"}, nil,
-			[]string{"LIVEKIT_REDIS_URL: its password is ignored, because LIVEKIT_REDIS_PASSWORD is"},
+			[]string{"LIVEKIT_REDIS_URL: the password in the URL is ignored, because LIVEKIT_REDIS_PASSWORD is"},
 		}, {
 			vars{"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b", "LIVEKIT_REDIS_PASSWORD_FROM_FILE": "/pw"}, disk{"/pw": "c"},
-			[]string{"LIVEKIT_REDIS_PASSWORD: ignored", "LIVEKIT_REDIS_URL: its password is ignored, because LIVEKIT_REDIS_PASSWORD_FROM_FILE is"},
+			[]string{"LIVEKIT_REDIS_PASSWORD: this variable is ignored", "LIVEKIT_REDIS_URL: the password in the URL is ignored, because LIVEKIT_REDIS_PASSWORD_FROM_FILE is"},
 		}, {
 			vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_AS_TOKEN": "x", "LIVEKIT_HS_SERVER_NAME": "synapse"},
 			disk{"/as.yaml": registration("synapse", "as_token: a", "url: null", "exclusive: true")},
-			[]string{"no dot", "LIVEKIT_AS_TOKEN: ignored", "as_token: it has 1 characters", "namespaces.users: exclusive"},
+			[]string{"no dot", "LIVEKIT_AS_TOKEN: this variable is ignored", "as_token: it has 1 characters", "namespaces.users: exclusive"},
 		}, {
 			vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}, nil,
-			[]string{"LIVEKIT_HS_TOKEN: equals LIVEKIT_AS_TOKEN"},
+			[]string{"LIVEKIT_HS_TOKEN: the token equals LIVEKIT_AS_TOKEN"},
 		}, {
 			registered.with(vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "0"}), nil,
-			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can take away the ticket"},
+			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can remove the ticket"},
 		}, {
 			vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true"}, nil,
-			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can take away the ticket"},
+			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can remove the ticket"},
 		}, {
 			vars{"LIVEKIT_CAN_UPDATE_OWN_METADATA": "true", "LIVEKIT_REQUIRE_MEMBERSHIP": "Off", "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS": "00"}, nil,
-			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can take away the ticket"},
+			[]string{"LIVEKIT_CAN_UPDATE_OWN_METADATA: participants can remove the ticket"},
 		},
 	}
 	for _, test := range tests {

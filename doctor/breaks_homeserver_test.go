@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// foci serves another service in the well-known document, everywhere.
+// foci makes both well-known documents and the transports name another service.
 func foci(service string) func(*stack) {
 	return func(s *stack) {
 		text := strings.Replace(goodDocument, "https://jwt.example.org", service, 1)
@@ -17,7 +17,7 @@ func foci(service string) func(*stack) {
 	}
 }
 
-// baseURL names another address of the homeserver in the well-known document.
+// baseURL makes the well-known document name another address of the homeserver.
 func baseURL(base string) func(*stack) {
 	return func(s *stack) {
 		text := strings.Replace(goodDocument, "https://matrix.example.org", base, 1)
@@ -25,7 +25,8 @@ func baseURL(base string) func(*stack) {
 	}
 }
 
-// wellKnownAt answers for the document of the server name itself.
+// wellKnownAt replaces the answer to requests for the document at the server
+// name's own host.
 func wellKnownAt(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) {
 		s.wellKnown = func(host string) http.Handler {
@@ -59,12 +60,12 @@ func failing(status int) http.HandlerFunc {
 
 const second = "two.example.org"
 
-// twoServers has a second homeserver send its clients to a service.
+// twoServers adds a second homeserver whose document sends clients to service.
 func twoServers(service string) func(*stack) {
 	return func(s *stack) {
 		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+","+second)(s)
 		s.dns[second] = []string{"10.0.0.8"}
-		set("LIVEKIT_CS_API_URL_OVERRIDES", second+"=https://"+matrixHost)(s) // the document names the server itself
+		set("LIVEKIT_CS_API_URL_OVERRIDES", second+"=https://"+matrixHost)(s) // the document names the second server's own host
 		text := strings.Replace(goodDocument, "https://jwt.example.org", service, 1)
 		own := document(strings.Replace(text, matrixHost, second, 1))
 		s.serve("10.0.0.8:443", second, at("/.well-known/", own.ServeHTTP)(s.newClientAPI()))
@@ -131,7 +132,7 @@ var wellKnownBreaks = map[string]func(*stack){
 			return document(goodDocument)
 		}
 	},
-	"wellknown-port": func(s *stack) { // at 8448 is the federation API
+	"wellknown-port": func(s *stack) { // port 8448 has only the federation API
 		s.anonymous()
 		s.outside()
 		s.options.Servers = []matrix.ServerName{matrixtest.ServerName(s.t, apexHost+":8448")}
@@ -143,7 +144,7 @@ var wellKnownBreaks = map[string]func(*stack){
 	"base-url":         baseURL("matrix.example.org"),
 }
 
-// at answers for the paths that hold part, in the place of a handler.
+// at replaces the answers of a handler for paths that contain part.
 func at(part string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -156,7 +157,7 @@ func at(part string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	}
 }
 
-// matrixError answers as a homeserver does.
+// matrixError returns a handler that answers with a Matrix error.
 func matrixError(status int, code string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -222,7 +223,8 @@ var homeserverBreaks = map[string]func(*stack){
 	},
 }
 
-// hostInList has the list of servers hold the homeserver's host.
+// hostInList puts the homeserver's host into the list of servers in place of
+// its server name.
 func hostInList(s *stack) {
 	s.anonymous()
 	set("LIVEKIT_FULL_ACCESS_HOMESERVERS", matrixHost)(s)

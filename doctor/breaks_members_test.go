@@ -6,7 +6,8 @@ import (
 	"matrixrtc-auth/handler"
 )
 
-// enforcing has the service enforce membership, as it should but for a change.
+// enforcing makes the service report that it enforces membership without fault,
+// except for a change.
 func enforcing(change func(*handler.MembershipStatus)) func(*stack) {
 	return func(s *stack) {
 		age, at := 12.0, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

@@ -17,7 +17,8 @@ func init() {
 	maps.Copy(mixed, otherMixed)
 }
 
-// otherBreaks lead to programs that are meant for something else.
+// otherBreaks make an address lead to a program that is meant for something
+// else.
 var otherBreaks = map[string]func(*stack){
 	"address-private": func(s *stack) {
 		s.anonymous()
@@ -56,7 +57,7 @@ var otherBreaks = map[string]func(*stack){
 	},
 }
 
-// otherMixed are more places of that kind.
+// otherMixed are further breaks of the kind of otherBreaks, with all findings.
 var otherMixed = map[string]mix{
 	"the override for the federation API leads to this service": {
 		func(s *stack) {
@@ -99,7 +100,8 @@ var otherMixed = map[string]mix{
 	},
 }
 
-// speaking returns the address of a server that knows no newer TLS.
+// speaking starts a server that supports TLS only up to version, and returns
+// its address.
 func speaking(s *stack, version uint16) string {
 	listener := s.listen()
 	go func() {
@@ -117,7 +119,8 @@ func speaking(s *stack, version uint16) string {
 	return listener.Addr().String()
 }
 
-// livekitRedis has LiveKit use a Redis that gives one answer to everything.
+// livekitRedis makes LiveKit use a Redis that gives the same answer to
+// everything.
 func (s *stack) livekitRedis(answer string) {
 	s.files["/etc/livekit.yaml"] += "redis:\n  address: redis:6379\n"
 	s.dns["redis"] = []string{"10.0.0.12"}
@@ -134,7 +137,7 @@ func (s *stack) livekitRedis(answer string) {
 	}()
 }
 
-// answerLines answers each PING.
+// answerLines answers each PING on a connection.
 func answerLines(conn net.Conn, answer string) {
 	defer conn.Close()
 	for lines := bufio.NewScanner(conn); lines.Scan(); {

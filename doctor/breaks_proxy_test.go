@@ -12,7 +12,8 @@ import (
 	"sync/atomic"
 )
 
-// recorded answers everything as a program in front once did.
+// recorded returns a handler that gives a recorded answer of a proxy or filter
+// to every request.
 func recorded(name string) http.HandlerFunc {
 	text, err := os.ReadFile(filepath.Join("instruments", "testdata", name+".http"))
 	if err != nil {
@@ -25,18 +26,18 @@ func recorded(name string) http.HandlerFunc {
 		}
 		defer resp.Body.Close()
 		maps.Copy(w.Header(), resp.Header)
-		w.Header().Del("Date") // of then
+		w.Header().Del("Date") // the date of the recording
 		w.WriteHeader(resp.StatusCode)
 		io.Copy(w, resp.Body)
 	}
 }
 
-// instead has something else answer in the place of what is behind.
+// instead replaces the program behind a proxy by answer.
 func instead(answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(http.Handler) http.Handler { return answer }
 }
 
-// nowAndThen has the first request for a path answered by something else.
+// nowAndThen lets answer give the answer to the first request for a path.
 func nowAndThen(path string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		var n atomic.Int64
@@ -50,7 +51,7 @@ func nowAndThen(path string, answer http.HandlerFunc) func(http.Handler) http.Ha
 	}
 }
 
-// refusing has something else answer requests whose body holds a text.
+// refusing lets answer give the answer to requests whose body contains text.
 func refusing(text string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -65,22 +66,23 @@ func refusing(text string, answer http.HandlerFunc) func(http.Handler) http.Hand
 	}
 }
 
-// redirect sends whoever asks elsewhere.
+// redirect redirects every request to another page.
 func redirect(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "https://www.example.org"+r.URL.Path, http.StatusMovedPermanently)
 }
 
-// service has something else answer what clients ask the service.
+// service replaces the answers of the service to clients.
 func service(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.jwtProxy = instead(answer) }
 }
 
-// fed has something else answer for the federation API.
+// fed replaces the answers of the federation API.
 func fed(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.fed = at("userinfo", answer) }
 }
 
-// api has something else answer for LiveKit's API, on a public way.
+// api replaces the answers of LiveKit's API below path, which the service
+// reaches at its public address.
 func api(path string, answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.livekit = at(path, answer) }
 }
@@ -106,7 +108,8 @@ var proxyBreaks = map[string]func(*stack){
 	}),
 }
 
-// proxyMixed are answers of programs in front at every place, and what is found.
+// proxyMixed are answers of proxies and filters at every place, with all
+// findings.
 var proxyMixed = map[string]mix{
 	"Synapse stopped behind nginx": {
 		both(fed(recorded("nginx-502")), func(s *stack) { s.client = instead(recorded("nginx-502")) }),

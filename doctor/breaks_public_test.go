@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// prefixed has clients find the service below a prefix.
+// prefixed makes clients reach the service below a path prefix.
 func prefixed(s *stack) { foci("https://jwt.example.org/livekit/jwt")(s) }
 
 var publicBreaks = map[string]func(*stack){
@@ -69,7 +69,7 @@ func sfuLike() http.Handler {
 	})
 }
 
-// exceptPost has a proxy pass on of a path nothing but POST.
+// exceptPost makes a proxy forward only POST requests for a path.
 func exceptPost(path string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +94,7 @@ func method(name string, answer http.HandlerFunc) func(http.Handler) http.Handle
 	}
 }
 
-// postOnce has a filter refuse POST, though with a CORS header.
+// postOnce makes a filter refuse POST with status and with a CORS header.
 func postOnce(status int) func(http.Handler) http.Handler {
 	return method(http.MethodPost, adding("Access-Control-Allow-Origin", "*", failing(status)))
 }
@@ -105,7 +105,7 @@ func withoutCORS(next http.Handler) http.Handler {
 	})
 }
 
-// stripped loses the CORS headers.
+// stripped is a ResponseWriter that removes the CORS headers.
 type stripped struct{ http.ResponseWriter }
 
 func (w stripped) WriteHeader(status int) {
@@ -117,8 +117,8 @@ func (w stripped) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// registered is a service that is registered at a homeserver, and what its own
-// test has found.
+// registered makes the service report that it is registered at a homeserver,
+// with these results of its self-test.
 func registered(checks ...appservice.Check) func(*handler.Handler) {
 	return func(h *handler.Handler) {
 		h.AppService = &handler.AppService{Status: func() handler.AppServiceStatus {
@@ -127,7 +127,7 @@ func registered(checks ...appservice.Check) func(*handler.Handler) {
 	}
 }
 
-// using has the service ask the homeserver where it was before.
+// using makes the service report where it has asked the homeserver.
 func using(use matrix.Use) func(*stack) {
 	return func(s *stack) {
 		use.Server = matrixtest.ServerName(s.t, apexHost)
@@ -166,9 +166,9 @@ var runningBreaks = map[string]func(*stack){
 	"destination-stale":   using(matrix.Use{Cause: matrix.CauseStatus, Status: 404}),
 	"destination-moved":   using(matrix.Use{Answered: true}),
 	"client-address-lost": func(s *stack) { s.service = func(h *handler.Handler) { h.Proxies.Trusted = nil } },
-	// A proxy that sets X-Real-IP alone.
+	// The proxy sets only X-Real-IP.
 	"client-address-forged": func(s *stack) { s.tells = []string{"X-Real-IP"} },
-	// A proxy that appends to X-Forwarded-For and sees everybody at one private
-	// address, and passes X-Real-IP on.
+	// The proxy appends to X-Forwarded-For and forwards X-Real-IP. It sees every
+	// client at the same private address.
 	"client-address-passed": func(s *stack) { s.tells, s.appends, s.visitor = []string{"X-Forwarded-For"}, true, "10.1.1.1" },
 }

@@ -38,7 +38,7 @@ var sfuBreaks = map[string]func(*stack){
 	"sfu-slow": func(s *stack) {
 		s.livekit = func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if strings.HasSuffix(r.URL.Path, "ListRooms") && strings.HasSuffix(r.UserAgent(), "-doctor") { // the service would give up
+				if strings.HasSuffix(r.URL.Path, "ListRooms") && strings.HasSuffix(r.UserAgent(), "-doctor") { // only doctor waits; the service would give up
 					sfutest.Delay(patience*2100*time.Millisecond)(w, r, next)
 					return
 				}
@@ -100,7 +100,7 @@ var sfuBreaks = map[string]func(*stack){
 	"webhook-refused": func(s *stack) { s.flaws = []sfutest.Flaw{sfutest.WrongSecret()} },
 }
 
-// changing has a proxy change requests.
+// changing makes a proxy change requests.
 func changing(change func(*http.Request)) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -110,18 +110,18 @@ func changing(change func(*http.Request)) func(http.Handler) http.Handler {
 	}
 }
 
-// login refuses whoever does not say who they are.
+// login returns a handler that refuses requests without credentials.
 func login(status int) http.HandlerFunc {
 	return adding("WWW-Authenticate", `Basic realm="home"`, failing(status))
 }
 
-// outside looks from a machine that has no configuration.
+// outside makes doctor look from a machine that has no configuration.
 func (s *stack) outside() {
 	s.options.Outside, s.options.Servers = true, apex(s.t)
 	s.env = map[string]string{}
 }
 
-// apiAnswers has something answer the Room API in LiveKit's place.
+// apiAnswers replaces all answers of LiveKit's Room API.
 func apiAnswers(status int, body string) func(*stack) {
 	return func(s *stack) {
 		s.livekit = at("/twirp", func(w http.ResponseWriter, _ *http.Request) {
@@ -131,15 +131,15 @@ func apiAnswers(status int, body string) func(*stack) {
 	}
 }
 
-// direct has the public way lead to an SFU that works.
+// direct makes the public address of LiveKit lead to an SFU that works.
 func (s *stack) direct() {
 	s.sfuProxy = func(http.Handler) http.Handler { return withoutTwirp(s.newLiveKit()) }
 }
 
-// lkProxy passes everything on.
+// lkProxy returns a proxy to LiveKit that forwards everything.
 func (s *stack) lkProxy() http.Handler { return s.newLiveKit() }
 
-// address makes a candidate.
+// address returns a candidate with an address.
 func address(network, text string) instruments.Candidate {
 	return instruments.Candidate{Network: network, Addr: netip.MustParseAddrPort(text)}
 }
@@ -151,8 +151,8 @@ func publicSFU(s *stack) {
 
 var errICE = errors.New("could not establish the connection")
 
-// taking has LiveKit tell whoever speaks JSON, as doctor does and the service does
-// not, that its rooms take these codecs.
+// taking makes LiveKit say in its JSON answers that its rooms accept only these
+// codecs. Doctor asks for JSON, and the service does not.
 func taking(mimes ...string) func(http.Handler) http.Handler {
 	var list []map[string]string
 	for _, mime := range mimes {
@@ -161,7 +161,8 @@ func taking(mimes ...string) func(http.Handler) http.Handler {
 	return room("enabled_codecs", list)
 }
 
-// room has LiveKit answer so for one setting of the room that it made.
+// room makes LiveKit answer with another value for one setting of the room that
+// it has created.
 func room(setting string, value any) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return at("/CreateRoom", func(w http.ResponseWriter, r *http.Request) {
@@ -178,12 +179,12 @@ func room(setting string, value any) func(http.Handler) http.Handler {
 			}
 			room[setting] = value
 			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(room) // to a client that may have gone
+			_ = json.NewEncoder(w).Encode(room) // fails only if the client has gone
 		})(next)
 	}
 }
 
-// unjoined has the join fail after the SFU told these addresses.
+// unjoined makes the join fail after the SFU has named these candidates.
 func unjoined(candidates ...instruments.Candidate) func(*stack) {
 	return func(s *stack) {
 		publicSFU(s)
@@ -231,7 +232,8 @@ var mediaBreaks = map[string]func(*stack){
 	"sfu-url-differs": func(s *stack) { s.service = func(h *handler.Handler) { h.URL = "wss://old.example.org" } },
 }
 
-// postTo refuses well-formed requests as the service itself does.
+// postTo makes a proxy refuse well-formed requests to path with the same answer
+// as the service's own refusal.
 func postTo(path string) func(http.Handler) http.Handler {
 	refuse := adding("Access-Control-Allow-Origin", "*", matrixError(http.StatusBadRequest, "M_BAD_JSON"))
 	return func(next http.Handler) http.Handler {

@@ -15,7 +15,7 @@ func init() {
 	maps.Copy(mixed, clockMixed)
 }
 
-// storing has the running service tell that of its store.
+// storing makes the running service report this status of its store.
 func storing(store handler.StoreStatus) func(*stack) {
 	return func(s *stack) {
 		s.service = func(h *handler.Handler) {
@@ -26,7 +26,7 @@ func storing(store handler.StoreStatus) func(*stack) {
 	}
 }
 
-// shifted has an answer tell another time than it is.
+// shifted changes the header Date of answers by a time.
 func shifted(by time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,7 +50,7 @@ var statusBreaks = map[string]func(*stack){
 	"clock-differs": func(s *stack) { s.client = shifted(3 * time.Minute) },
 }
 
-// clockMixed are clocks that differ, and what of it shows where.
+// clockMixed are clocks that differ, with all findings.
 var clockMixed = map[string]mix{
 	"a homeserver that is late": {
 		func(s *stack) { s.fed = shifted(-2 * time.Hour) },
@@ -91,7 +91,8 @@ var clockMixed = map[string]mix{
 	},
 }
 
-// around is one change of a handler around another.
+// around returns a function that wraps a handler first in inner and then in
+// outer.
 func around(inner, outer func(http.Handler) http.Handler) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler { return outer(inner(next)) }
 }

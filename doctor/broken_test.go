@@ -24,8 +24,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestBroken breaks the stack in one way after the other. Doctor must name that
-// cause and no other.
+// TestBroken breaks the stack in one way per subtest. Doctor must name the
+// cause of that break and no other.
 func TestBroken(t *testing.T) {
 	for _, id := range slices.Sorted(maps.Keys(breaks)) {
 		t.Run(id, func(t *testing.T) {
@@ -56,7 +56,8 @@ func text(r engine.Report) string {
 	return b.String()
 }
 
-// breaks are the ways to break the stack, by the cause.
+// breaks are the ways to break the stack, each by the id of the cause that
+// doctor must find.
 var breaks = map[string]func(*stack){}
 
 func init() {
@@ -111,7 +112,7 @@ var configBreaks = map[string]func(*stack){
 	},
 }
 
-// sfu has clients get that address of LiveKit.
+// sfu sets the URL of LiveKit that clients get.
 func (s *stack) sfu(url string) {
 	s.env["LIVEKIT_URL"] = url
 	s.service = func(h *handler.Handler) { h.URL = url }
@@ -130,7 +131,7 @@ namespaces: {users: []}
 io.element.msc4502.scopes: ["urn:matrix:client:io.element.msc4502:rooms:is_joined"]
 io.element.msc4512.proxy_url: http://matrixrtc-auth:8080`
 
-// replace changes livekit.yaml.
+// replace replaces a text in livekit.yaml.
 func replace(old, new string) func(*stack) {
 	return func(s *stack) {
 		if !strings.Contains(s.files["/etc/livekit.yaml"], old) {
@@ -140,10 +141,11 @@ func replace(old, new string) func(*stack) {
 	}
 }
 
-// goodKeys is what LiveKit's key file holds.
+// goodKeys is a correct content of LiveKit's key file.
 var goodKeys = stackKey.ID + ": " + `"` + stackKey.Secret.Reveal() + `"` + "\n"
 
-// keyFileOf has LiveKit take its keys from a file of its own.
+// keyFileOf makes LiveKit read its keys from a separate file with this content
+// and mode.
 func keyFileOf(text string, mode fs.FileMode) func(*stack) {
 	const name = "/etc/livekit-keys.yaml"
 	return func(s *stack) {
@@ -154,7 +156,7 @@ func keyFileOf(text string, mode fs.FileMode) func(*stack) {
 
 const otherSecret = "not-the-secret-but-as-long-as-that-0123"
 
-// knowing has LiveKit know a key of that name with another secret, and no other.
+// knowing makes LiveKit know only a key of that name, with another secret.
 func knowing(key string) func(*stack) {
 	return func(s *stack) { s.lk = sfutest.New(sfu.Key{ID: key, Secret: secret.New(otherSecret)}) }
 }
@@ -232,12 +234,12 @@ var reachBreaks = map[string]func(*stack){
 	"tls-expires-soon": func(s *stack) { s.certs[jwtHost] = s.ca.CertificateUntil(time.Now().Add(200*time.Hour), jwtHost) },
 }
 
-// anonymous leaves out what takes a user's access token.
+// anonymous removes the options that need a user's access token.
 func (s *stack) anonymous() {
 	s.options.User, s.options.TokenFile, s.options.Room = matrix.UserID{}, "", ""
 }
 
-// file writes a file that the configuration names.
+// file writes a file that the configuration names, and returns its path.
 func (s *stack) file(name, text string) string {
 	file := filepath.Join(s.t.TempDir(), name)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -246,7 +248,7 @@ func (s *stack) file(name, text string) string {
 	return file
 }
 
-// newServer returns the address of something else on this machine.
+// newServer starts another server with the handler h, and returns its address.
 func newServer(s *stack, h http.Handler) string {
 	server := httptest.NewServer(h)
 	s.t.Cleanup(server.Close)

@@ -42,13 +42,14 @@ func (e media) judgeCandidates(ctx context.Context, list []instruments.Candidate
 	case hasPublic(list) && hasBridge(list):
 		return found("candidates-bridge-too", v, "LiveKit takes media at %s", listed(list))
 	case onlyPublic(list):
-		return ok("LiveKit takes media at %s; clients in its own network need a router that leads that back inside", listed(list))
+		return ok("LiveKit takes media at %s; clients in the same network reach it only if the router forwards its own public address back inside", listed(list))
 	}
 	return ok("LiveKit takes media at %s", listed(list))
 }
 
-// in4 returns the IPv4 candidates if clients connect over IPv4, since the
-// others are of no use to them.
+// in4 returns only the IPv4 candidates if LiveKit's public addresses are IPv4,
+// because then clients cannot use the others. Otherwise it returns all
+// candidates.
 func (e media) in4(list []instruments.Candidate, public []netip.Addr) []instruments.Candidate {
 	if !slices.ContainsFunc(public, netip.Addr.Is4) {
 		return nil
@@ -56,9 +57,10 @@ func (e media) in4(list []instruments.Candidate, public []netip.Addr) []instrume
 	return slices.DeleteFunc(slices.Clone(list), func(c instruments.Candidate) bool { return !c.Addr.Addr().Unmap().Is4() })
 }
 
-// elsewhere finds public addresses for media that do not answer and do not
-// belong to the SFU's name: outdated ones. If the name leads to a content
-// delivery network, its addresses always differ.
+// elsewhere finds public addresses for media that do not answer and that the
+// SFU's name does not have. Such addresses are outdated. It finds nothing if
+// the name leads to a content delivery network, because then the addresses
+// always differ.
 func (e media) elsewhere(ctx context.Context, list []instruments.Candidate, public []netip.Addr) engine.Finding {
 	named := e.in4(list, public)
 	named = slices.DeleteFunc(named, func(c instruments.Candidate) bool { return !isPublicCandidate(c) })
@@ -74,25 +76,26 @@ func (e media) elsewhere(ctx context.Context, list []instruments.Candidate, publ
 	return found("candidates-elsewhere", v, "LiveKit takes media at %s, where nothing answers; %s leads to %s", listed(list), v["host"], listed(public))
 }
 
-// behindCloudflare reports whether Cloudflare forwards requests to LiveKit: all
-// its answers have this header.
+// behindCloudflare reports whether Cloudflare forwards requests to LiveKit. All
+// answers of Cloudflare have the header CF-Ray.
 func (e media) behindCloudflare(ctx context.Context) bool {
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.publicSFU() + "/"})
 	return err == nil && r.Header.Get("Cf-Ray") != ""
 }
 
-// publicSFUs returns the public addresses of the SFU's name. If there are any,
-// clients are expected from the internet.
+// publicSFUs returns the public addresses of the SFU's name. If it has any,
+// clients may come from the internet.
 func (e media) publicSFUs(ctx context.Context) []netip.Addr {
 	u := e.sfuURL()
 	if u == nil {
 		return nil
 	}
-	addrs, _ := e.look.Addresses(ctx, u.Hostname(), instruments.PortOf(u.Port(), u.Scheme)) // empty for a name that does not exist
+	addrs, _ := e.look.Addresses(ctx, u.Hostname(), instruments.PortOf(u.Port(), u.Scheme)) // empty if the name does not exist
 	return slices.DeleteFunc(addrs, func(addr netip.Addr) bool { return !instruments.IsPublic(addr) })
 }
 
-// bridges are the networks from which Docker assigns addresses to containers.
+// bridges contains the networks from which Docker assigns addresses to
+// containers.
 var bridges = netip.MustParsePrefix("172.16.0.0/12")
 
 func isBridge(c instruments.Candidate) bool { return bridges.Contains(c.Addr.Addr()) }

@@ -9,14 +9,14 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// The headers in which proxies name the client, as LIVEKIT_CLIENT_ADDRESS takes
-// them.
+// The headers in which proxies name the client's address, as
+// LIVEKIT_CLIENT_ADDRESS writes them.
 const (
 	forwardedFor = "x-forwarded-for"
 	realIP       = "x-real-ip"
 )
 
-// invented returns addresses that no client has (RFC 5737), one for each header
+// invented returns an address that no client has (RFC 5737) for each header
 // that the service may believe.
 func (e service) invented() map[string]netip.Addr {
 	all := map[string]netip.Addr{
@@ -39,7 +39,7 @@ func (e service) clientAddress(ctx context.Context) engine.Finding {
 	for name, addr := range invented {
 		header.Set(name, addr.String())
 	}
-	// Behind a proxy that refuses invented headers, no client can forge one.
+	// If the proxy refuses invented headers, no client can forge an address.
 	refusal, refused := askStatus(ctx, e.look.Network, e.serviceURL(), key, header, &s)
 	for name, addr := range invented {
 		if refused == nil && s.Client.Address == addr {
@@ -67,8 +67,8 @@ func (e service) lost(s *serviceStatus, why string) engine.Finding {
 	return found("client-address-lost", v, "through the proxy we are %s, %s", s.Client.Address, why)
 }
 
-// forged returns the finding that the service believed an address that a client
-// wrote into the header of that name. It says what to set.
+// forged returns the finding that the service believed the address that a
+// client wrote into the header called name. The remedy says what to set.
 func (e service) forged(name string, invented map[string]netip.Addr, s *serviceStatus) engine.Finding {
 	v := e.serviceVars()
 	v["header"] = http.CanonicalHeaderKey(name)
@@ -81,10 +81,10 @@ func (e service) forged(name string, invented map[string]netip.Addr, s *serviceS
 	return seen("client-address-forged")
 }
 
-// proxysOwn returns the header that the proxy writes whatever a client sends,
-// in the form of LIVEKIT_CLIENT_ADDRESS, "" if there is none. X-Forwarded-For
-// counts only if its last address is no trusted proxy: otherwise the service
-// uses an earlier one.
+// proxysOwn returns the header that the proxy always writes itself, in the form
+// of LIVEKIT_CLIENT_ADDRESS, or "" if there is none. X-Forwarded-For counts
+// only if its last address is not a trusted proxy, because otherwise the
+// service uses an earlier address of the header.
 func (e service) proxysOwn(invented map[string]netip.Addr, s *serviceStatus) string {
 	told := func(name string) bool {
 		addr := s.Client.Headers[name]

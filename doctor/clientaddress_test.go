@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/handler"
 )
 
-// TestClientAddress: what proxies do with the headers that tell the client, and
-// what doctor says of it. It sends both, invented.
+// TestClientAddress: doctor tells what a proxy does with the headers that name
+// the client. Doctor sends invented addresses in both headers.
 func TestClientAddress(t *testing.T) {
 	both := []string{"X-Forwarded-For", "X-Real-IP"}
 	const forged, passed = "client-address-forged", "client-address-passed"
@@ -46,8 +46,9 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
-// TestClientAddressUntrusted: the address of a proxy that is not trusted is not
-// the client's, whatever the proxy tells.
+// TestClientAddressUntrusted: the service takes the address of an untrusted
+// proxy for the client's address, whatever headers the proxy writes, and doctor
+// says so.
 func TestClientAddressUntrusted(t *testing.T) {
 	for name, trusted := range map[string]string{"other networks": "10.0.0.0/8", "nobody": "none"} {
 		t.Run(name, func(t *testing.T) {
@@ -60,8 +61,8 @@ func TestClientAddressUntrusted(t *testing.T) {
 	}
 }
 
-// TestClientAddressRefused: a proxy that refuses invented headers lets nobody
-// forge one.
+// TestClientAddressRefused: if a proxy refuses invented headers, doctor finds
+// no fault, because no client can forge an address.
 func TestClientAddressRefused(t *testing.T) {
 	s := newStack(t)
 	s.jwtProxy = func(next http.Handler) http.Handler {
@@ -76,8 +77,8 @@ func TestClientAddressRefused(t *testing.T) {
 	isClientAddress(t, s, "", "we are 198.51.100.7, and invented headers are answered with 403")
 }
 
-// isClientAddress examines s and wants the check to name that cause, or none,
-// and to say so.
+// isClientAddress examines s. The check of the client's address must name that
+// cause ("" for none), and its texts must contain says.
 func isClientAddress(t *testing.T, s *stack, cause, says string) {
 	t.Helper()
 	s.options = doctor.Options{Only: []string{"service.client_address"}}
@@ -86,7 +87,7 @@ func isClientAddress(t *testing.T, s *stack, cause, says string) {
 			continue
 		}
 		if got := c.CauseID; got != cause || !strings.Contains(c.Seen+c.Remedy, says) {
-			t.Errorf("%s: cause %q, want %q; it says %q, %q, want %q", c.Status, got, cause, c.Seen, c.Remedy, says)
+			t.Errorf("%s: cause %q, want %q; its texts are %q and %q, want %q in them", c.Status, got, cause, c.Seen, c.Remedy, says)
 		}
 		return
 	}

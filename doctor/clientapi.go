@@ -10,24 +10,25 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// override returns the URL that the operator set for the Client-Server API, nil
-// if there is none.
+// override returns the URL of the Client-Server API that the operator set, or
+// nil if there is none.
 func (h *homeserver) override() *url.URL { return h.look.Config.ClientURLs[h.name] }
 
-// clientPlace returns the place of the Client-Server API.
+// clientPlace returns the host and port of the Client-Server API.
 func (h *homeserver) clientPlace() place { return clientPlaceOf(h.base) }
 
 func clientPlaceOf(base string) place {
 	u, err := url.Parse(base)
-	if err != nil { // base_url has parsed it
+	if err != nil { // the check homeserver.base_url has already parsed the URL
 		return place{}
 	}
 	return placeOf("client-api", u)
 }
 
-// clientAddresses connects to the Client-Server API. If it does not answer at
-// the operator's URL, or inside at its public address, it may still answer
-// elsewhere.
+// clientAddresses connects to the Client-Server API. If the API does not answer
+// at the URL that the operator set, or not from inside at its public address,
+// the homeserver may still answer elsewhere, so checks of the federation API go
+// on.
 func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	f := h.reach(ctx, h.clientPlace())
 	if f.Cause == nil {
@@ -42,8 +43,8 @@ func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	return f
 }
 
-// clientPublic asks the homeserver at clients' address if this service uses
-// another one. A fault found there affects clients only.
+// clientPublic asks the homeserver at the address that clients use, if this
+// service uses another one. A fault found there affects only clients.
 func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	if f := h.judgeBaseURL(); f.Status != engine.OK {
 		return f
@@ -53,7 +54,7 @@ func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	f := h.reach(ctx, public.clientPlace())
 	switch {
 	case f.Cause != nil && f.Cause.ID == "hairpin" && f.Blocks:
-		return na("%s; LIVEKIT_CS_API_URL_OVERRIDES is for that, and doctor --outside asks there", f.Seen)
+		return na("%s; this service uses LIVEKIT_CS_API_URL_OVERRIDES instead, and doctor --outside tests the address of clients", f.Seen)
 	case f.Cause != nil && !f.Cause.Spares && f.Cause.ID != "hairpin":
 		f.Vars = f.Vars.Or(public.clientVars())
 		return f
@@ -67,9 +68,9 @@ func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	return f
 }
 
-// manages sends every request that a leave needs, for an event that does not
-// exist. In a Synapse with workers, every process restarts events, but only the
-// main one sends and cancels them.
+// manages sends every request that a delegated leave needs, for an event that
+// does not exist. In a Synapse with workers, every process restarts delayed
+// events, but only the main process sends and cancels them.
 func (h *homeserver) manages(ctx context.Context) (f engine.Finding) {
 	for _, action := range []string{"restart", "send", "cancel"} {
 		if f = h.manageNothing(ctx, action); f.Status != engine.OK {

@@ -11,8 +11,9 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// apart is how much clocks may differ. Programs that verify tokens allow one
-// minute: LiveKit for this service's, this service for LiveKit's.
+// apart is how much clocks may differ before doctor warns. Programs that verify
+// tokens allow one minute: LiveKit for the tokens of this service, and this
+// service for those of LiveKit.
 const apart = 30 * time.Second
 
 // clocks compares this machine's clock with those of the servers that have
@@ -21,7 +22,7 @@ func (e service) clocks(context.Context) engine.Finding {
 	ahead := e.look.Clocks()
 	hosts := slices.Sorted(maps.Keys(ahead))
 	if len(hosts) == 0 {
-		return na("nobody who answered told the time")
+		return na("no server that answered told its time")
 	}
 	var seen []string
 	v := engine.Vars{}

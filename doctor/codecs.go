@@ -13,8 +13,8 @@ type codec struct {
 	Mime string `json:"mime"`
 }
 
-// kinds are the parts of a call, each with the codecs that browsers send. One
-// of them is needed.
+// kinds are audio and video, each with the codecs that browsers send. A call
+// needs one of these codecs for each kind.
 var kinds = []struct {
 	name   string
 	codecs []string
@@ -23,8 +23,8 @@ var kinds = []struct {
 	{"pictures", []string{"video/vp8", "video/h264", "video/vp9", "video/av1"}},
 }
 
-// codecs checks whether LiveKit accepts audio and video in the room that it
-// created.
+// codecs checks whether LiveKit accepts audio and video in the probe room,
+// which it created.
 func (e livekit) codecs(context.Context) engine.Finding {
 	var taken []string
 	for _, c := range e.room.codecs {
@@ -42,5 +42,5 @@ func (e livekit) codecs(context.Context) engine.Finding {
 	return ok("LiveKit takes %s", seen)
 }
 
-// maxCodecs bounds the codecs shown.
+// maxCodecs bounds how many codecs are shown.
 const maxCodecs = 16

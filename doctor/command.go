@@ -38,7 +38,8 @@ func Command(ctx context.Context, args []string, load func() (config.Config, []c
 	return command.RunAlone(ctx, NewCommand(load, look), args, stdin, stdout, stderr)
 }
 
-// diagnose runs the checks. An error other than a Code is about an option.
+// diagnose runs the checks. An error other than a [command.Code] is about an
+// option.
 func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []config.Warning, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) error {
 	err := o.check()
 	if err == nil {
@@ -67,7 +68,7 @@ func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []co
 	return exit(ctx, r, o.Strict)
 }
 
-// print writes the report in the form for w: JSON, a terminal, or plain text.
+// print writes the report to w: as JSON, for a terminal, or as plain text.
 func (o *Options) print(r engine.Report, w io.Writer) error {
 	if o.JSON {
 		return r.WriteJSON(w)
@@ -82,8 +83,8 @@ func (o *Options) print(r engine.Report, w io.Writer) error {
 	return err
 }
 
-// offer ends the report for a person inside. It names what no check from here
-// can see.
+// offer is the last line of a report for a person inside. It names a test of
+// what no check from here can see.
 const offer = "The last mile to a phone: matrixrtc-auth test-link makes a link that tests it."
 
 // screen returns the properties of a terminal. The variable NO_COLOR switches
@@ -102,7 +103,7 @@ func (o *Options) screen(terminal *os.File) engine.Screen {
 func exit(ctx context.Context, r engine.Report, strict bool) error {
 	switch {
 	case ctx.Err() != nil:
-		return command.Misused // interrupted
+		return command.Misused // the run was interrupted, so its result means nothing
 	case r.Summary.Fail > 0, strict && r.Summary.Warn > 0:
 		return command.Failed
 	}
@@ -143,8 +144,8 @@ func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader, st
 	return nil
 }
 
-// echoAgain returns a function that restores the terminal: a person who
-// interrupts typing would leave it without echo.
+// echoAgain returns a function that restores the terminal's settings. Without
+// it, a person who interrupts typing would get a terminal without echo.
 func echoAgain(terminal *os.File) func() {
 	state, err := term.GetState(int(terminal.Fd()))
 	if err != nil {
@@ -153,9 +154,9 @@ func echoAgain(terminal *os.File) func() {
 	return func() { _ = term.Restore(int(terminal.Fd()), state) }
 }
 
-// within returns the result of read, or errInterrupted when ctx ends. read,
-// which waits for a person, then goes on in the background until the process
-// ends.
+// within returns the result of read, or errInterrupted when ctx ends first. In
+// that case read, which waits for a person, runs on in the background until the
+// process ends.
 func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
 		text []byte
@@ -174,7 +175,7 @@ func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	}
 }
 
-// prepare loads the configuration and sets what follows from it.
+// prepare loads the configuration, and sets the options that follow from it.
 func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning, error)) error {
 	l.Resolve = o.Resolve
 	if !o.Outside {
@@ -186,14 +187,14 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]
 	}
-	if !o.User.IsZero() { // config.full_access reports that the list does not name the server
+	if !o.User.IsZero() { // config.full_access reports a list that does not name the server
 		o.Servers = append(slices.Clone(o.Servers), o.User.Server())
 	}
 	o.Servers = once(o.Servers)
 	if len(o.Servers) == 0 && l.Config.FullAccess.Everyone {
 		return errors.New("--server-name is missing: LIVEKIT_FULL_ACCESS_HOMESERVERS is *, which names no homeserver")
 	}
-	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // config.full_access reports that
+	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // config.full_access reports a list without server names
 		return errors.New("--server-name is missing: the configuration names no homeserver")
 	}
 	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // a refused value is not shown, because it may hold a password
@@ -202,7 +203,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 	return nil
 }
 
-// once returns the names without repetitions.
+// once returns the names, each only once.
 func once(list []matrix.ServerName) (names []matrix.ServerName) {
 	for _, name := range list {
 		if !slices.Contains(names, name) {

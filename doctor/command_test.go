@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/handler"
 )
 
-// command runs doctor on the stack as the program does.
+// command runs doctor on the stack with the arguments of a command line.
 func (s *stack) command(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, progress bytes.Buffer
 	code = doctor.Command(ctx, args, s.load, s.look(), strings.NewReader(stdin), &out, &progress)
@@ -51,7 +51,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestUsage: what is missing or wrong is named.
+// TestUsage: the error names the option that is missing or wrong.
 func TestUsage(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--user needs --token-file":               {"--user", "@alice:example.org"},
@@ -60,22 +60,22 @@ func TestUsage(t *testing.T) {
 		"--outside needs --server-name":           {"--outside"},
 		"there is no check or group \"nonsense\"": {"--only", "nonsense"},
 		"\"nonsense\" is not an option":           {"nonsense"},
-		"--public-url: it is not a URL that begins with https://: write it as https://jwt": {"--public-url", "jwt.example.org"},
-		"--public-url: it holds a user":                        {"--public-url", "https://alice:s3cret@jwt.example.org"},
-		"--public-url: it has something behind the path":       {"--public-url", "https://jwt.example.org?s3cret"},
-		"--sfu-url: it is not a URL that begins with wss://":   {"--sfu-url", "sfu.example.org"},
-		"--sfu-url: it is not a URL that begins with wss:":     {"--sfu-url", "turn://sfu.example.org"},
-		"--sfu-url: it is not a URL":                           {"--sfu-url", "wss://:443"},
-		"--sfu-url: it holds a user or a password":             {"--sfu-url", "wss://key:s3cret@sfu.example.org"},
-		"--sfu-url: it has something behind the path, a ? or":  {"--sfu-url", "wss://sfu.example.org/?access_token=s3cret"},
-		"--sfu-url: it has something behind the path":          {"--sfu-url", "wss://sfu.example.org/#s3cret"},
-		"--sfu-url: it has a port that is none: write it as w": {"--sfu-url", "wss://sfu.example.org:70000"},
-		"is not of the form host:port:address":                 {"--resolve", "example.org:443"},
-		"the file must hold one access token":                  {"--user", "@alice:example.org", "--token-file", "-"},
-		"-token-file: the file cannot be read":                 {"--user", "@alice:example.org", "--token-file", "/nowhere"},
-		"is not a server name":                                 {"--server-name", "https://example.org"},
-		"does not start with '!'":                              {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
-		"--server-name may be given 5 times":                   slices.Repeat([]string{"--server-name", "example.org"}, 6),
+		"--public-url: the address is not a URL that begins with https://: write it as https://jwt": {"--public-url", "jwt.example.org"},
+		"--public-url: the address holds a user":                                                    {"--public-url", "https://alice:s3cret@jwt.example.org"},
+		"--public-url: the address has something behind the path":                                   {"--public-url", "https://jwt.example.org?s3cret"},
+		"--sfu-url: the address is not a URL that begins with wss://":                               {"--sfu-url", "sfu.example.org"},
+		"--sfu-url: the address is not a URL that begins with wss:":                                 {"--sfu-url", "turn://sfu.example.org"},
+		"--sfu-url: the address is not a URL":                                                       {"--sfu-url", "wss://:443"},
+		"--sfu-url: the address holds a user or a password":                                         {"--sfu-url", "wss://key:s3cret@sfu.example.org"},
+		"--sfu-url: the address has something behind the path (a ? or":                              {"--sfu-url", "wss://sfu.example.org/?access_token=s3cret"},
+		"--sfu-url: the address has something behind the path":                                      {"--sfu-url", "wss://sfu.example.org/#s3cret"},
+		"--sfu-url: the address has a port that is not a number":                                    {"--sfu-url", "wss://sfu.example.org:70000"},
+		"is not of the form host:port:address":                                                      {"--resolve", "example.org:443"},
+		"the file must hold one access token":                                                       {"--user", "@alice:example.org", "--token-file", "-"},
+		"-token-file: the file cannot be read":                                                      {"--user", "@alice:example.org", "--token-file", "/nowhere"},
+		"is not a server name":                                                                      {"--server-name", "https://example.org"},
+		"does not start with '!'":                                                                   {"--user", "@alice:example.org", "--token-file", "/token", "--room", "room"},
+		"--server-name may be given 5 times":                                                        slices.Repeat([]string{"--server-name", "example.org"}, 6),
 	} {
 		t.Run(want, func(t *testing.T) {
 			s := newStack(t)
@@ -87,19 +87,19 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestUserOfNoServer: where the configuration names no homeserver, the user's is
-// looked at.
+// TestUserOfNoServer: if the configuration names no homeserver, doctor checks
+// the homeserver of the user.
 func TestUserOfNoServer(t *testing.T) {
 	s := newStack(t)
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = ""
 	_, stdout, stderr := s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
 	if !strings.Contains(stdout, "✗ config.environment") || !strings.Contains(stdout, "✓ user.openid") {
-		t.Errorf("want a fault of the environment, and the user's token looked at, got\n%s%s", stdout, stderr)
+		t.Errorf("want a fault of the environment and a check of the user's token, got\n%s%s", stdout, stderr)
 	}
 }
 
-// TestNoEntryIsAServer: a list that holds no server name is what is wrong, and no
-// reason not to look.
+// TestNoEntryIsAServer: if the list contains no server name, doctor reports
+// that as a fault and runs.
 func TestNoEntryIsAServer(t *testing.T) {
 	s := newStack(t)
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = "https://example.org"
@@ -109,8 +109,8 @@ func TestNoEntryIsAServer(t *testing.T) {
 	}
 }
 
-// TestUserNobodyNamed: that the user's homeserver is none of the list is what is
-// wrong, and no reason not to look.
+// TestUserNobodyNamed: if the list does not contain the user's homeserver,
+// doctor reports that as a fault and runs.
 func TestUserNobodyNamed(t *testing.T) {
 	s := newStack(t)
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = "matrix.example.org"
@@ -121,8 +121,8 @@ func TestUserNobodyNamed(t *testing.T) {
 	}
 }
 
-// TestJSON: the document has the fields that scripts rely on, and standard
-// output nothing else.
+// TestJSON: the JSON document has the fields that scripts rely on, and standard
+// output contains nothing else.
 func TestJSON(t *testing.T) {
 	s := newStack(t)
 	breaks["twirp-public"](s)
@@ -146,12 +146,12 @@ func TestJSON(t *testing.T) {
 		}
 	}
 	if stderr != "" {
-		t.Errorf("progress in a log: got %q, want none", stderr)
+		t.Errorf("standard error is not a terminal: got the progress %q, want none", stderr)
 	}
 }
 
-// TestNoSecretIsPrinted: neither when all is well nor when answers repeat what
-// they were sent.
+// TestNoSecretIsPrinted: doctor prints no secret, neither when all is well nor
+// when answers repeat what was sent.
 func TestNoSecretIsPrinted(t *testing.T) {
 	echo := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Server", r.Header.Get("Authorization"))
@@ -172,7 +172,7 @@ func TestNoSecretIsPrinted(t *testing.T) {
 			_, stdout, stderr := s.command(t.Context(), userToken, "--user", userID, "--token-file", "-")
 			for _, secret := range []string{userToken, stackKey.Secret.Reveal(), "eyJ"} {
 				if strings.Contains(stdout+stderr, secret) {
-					t.Errorf("want no %q in it, got\n%s%s", secret, stdout, stderr)
+					t.Errorf("want no %q in the output, got\n%s%s", secret, stdout, stderr)
 				}
 			}
 		})

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// settings are the checks of the environment. A warning with a check of its own
-// is reported only by that check.
+// settings are the checks of the environment. A warning about a variable is
+// reported only by the check that is responsible for the variable.
 type settings struct{ *exam }
 
 func (e settings) steps() []engine.Step {
@@ -28,7 +28,8 @@ func (e settings) steps() []engine.Step {
 	}
 }
 
-// teller returns the check that reports the warnings about a variable.
+// teller returns the id of the check that reports the warnings about a
+// variable.
 func teller(variable string) string {
 	switch variable {
 	case "LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_LOCAL_HOMESERVERS":
@@ -50,7 +51,7 @@ func teller(variable string) string {
 // warnings are some of the configuration's warnings.
 type warnings []config.Warning
 
-// String returns the warnings in one line.
+// String returns the warnings on one line.
 func (w warnings) String() string {
 	lines := make([]string, len(w))
 	for i, warning := range w {
@@ -67,8 +68,9 @@ func (w warnings) without(kind config.Kind) warnings {
 	return slices.DeleteFunc(slices.Clone(w), func(warning config.Warning) bool { return warning.Kind == kind })
 }
 
-// warningsFor returns the warnings that a check reports. Whether the listening
-// address can be reached is for the checks from outside.
+// warningsFor returns the warnings that a check reports. Warnings about the
+// listening address are left out, because the checks from outside find out
+// whether it can be reached.
 func (e settings) warningsFor(check string) warnings {
 	var list warnings
 	for _, warning := range e.look.Warnings {
@@ -81,7 +83,7 @@ func (e settings) warningsFor(check string) warnings {
 
 func (e settings) environment(context.Context) engine.Finding {
 	if e.look.Fault == nil {
-		return ok("the service would start with it")
+		return ok("the service starts with this environment")
 	}
 	return found("config-refused", nil, "%s", strings.ReplaceAll(e.look.Fault.Error(), "\n", "; "))
 }
@@ -98,7 +100,7 @@ func (e settings) judgeKeys(context.Context) engine.Finding {
 	if w := e.warningsFor("config.keys"); len(w) > 0 {
 		return found("key-lint", nil, "%s", w)
 	}
-	return ok("nothing to say about keys and secrets")
+	return ok("no fault in the keys and secrets")
 }
 
 func (e settings) otherWarnings(context.Context) engine.Finding {
@@ -116,7 +118,7 @@ func (e settings) otherWarnings(context.Context) engine.Finding {
 func (e settings) fullAccess(context.Context) engine.Finding {
 	list := e.look.Config.FullAccess
 	w := e.warningsFor("config.full_access")
-	if w.has(config.NotServerName) { // other odd names, with a port or capital letters, may be intended
+	if w.has(config.NotServerName) { // other doubtful names, with a port or capital letters, may be intended
 		return found("full-access-entry", nil, "%s", w)
 	}
 	own := slices.Clone(e.o.Servers)
@@ -140,8 +142,8 @@ func (e settings) fullAccess(context.Context) engine.Finding {
 	return ok("%s", list)
 }
 
-// with returns the value of the variable with one more name. If the list is too
-// long for a remedy, it leaves out the beginning.
+// with returns the value of LIVEKIT_FULL_ACCESS_HOMESERVERS with one more name.
+// If the list is too long for a remedy, the beginning is left out.
 func with(list config.ServerList, name matrix.ServerName) string {
 	if len(list.Servers) == 0 {
 		return name.String()
@@ -180,9 +182,9 @@ func (e settings) registration(context.Context) engine.Finding {
 	return judgeRegistration(r, e.look.Config.AppService, w)
 }
 
-// judgeRegistration reports what the homeserver does not accept first, and then
-// what is only doubtful. w are the configuration's warnings, which say the same
-// in more detail.
+// judgeRegistration first reports what the homeserver does not accept in the
+// registration file, and then what is only doubtful. w are the configuration's
+// warnings, which name the same faults in more detail.
 func judgeRegistration(r appservice.Registration, as *config.AppService, w warnings) engine.Finding {
 	var server matrix.ServerName
 	if as != nil {

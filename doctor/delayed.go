@@ -52,8 +52,8 @@ func (h *homeserver) delayedURL(id, action string) string {
 // that it uses.
 func (h *homeserver) delayedRoute(ctx context.Context) engine.Finding { return h.manages(ctx) }
 
-// transports checks the transports that new clients get, and whether every
-// client can see them.
+// transports checks the transports that clients with MSC4143's endpoint get,
+// and whether every client can read them.
 func (h *homeserver) transports(ctx context.Context) engine.Finding {
 	v := h.clientVars()
 	token := h.tokenFor()
@@ -71,7 +71,7 @@ func (h *homeserver) transports(ctx context.Context) engine.Finding {
 	case r.Status == http.StatusNotFound:
 		return found("transports-off", v, "GET %s: %s; old clients see %s", transportsPath, r, h.oldClients())
 	case token.IsEmpty() && r.Status == http.StatusUnauthorized:
-		return ok("the endpoint is there; --user and --token-file show what it says; old clients see %s", h.oldClients())
+		return ok("the endpoint exists; --user and --token-file show its answer; old clients see %s", h.oldClients())
 	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden && r.ErrCode() != "":
 		return found("user-token", v, "GET %s: %s", transportsPath, r)
 	case r.Status != http.StatusOK:
@@ -121,10 +121,11 @@ func (h *homeserver) judgeTransports(ctx context.Context, r instruments.Reply) e
 	return ok("%s", seen)
 }
 
-// oldClients returns where clients go that only read the well-known document.
+// oldClients returns, in words, where clients go that only read the well-known
+// document.
 func (h *homeserver) oldClients() string {
 	if h.document == nil {
-		return "what could not be read from here"
+		return "a document that could not be read from here"
 	}
 	return show(h.document.Foci)
 }
@@ -141,7 +142,7 @@ func sameServices(a, b []focus) bool {
 }
 
 // clientRoute checks whether the homeserver forwards token requests (MSC4195
-// over MSC4512), as a transport with a url promises.
+// over MSC4512). A transport with a url promises that.
 func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + getTokenPath, Bearer: h.tokenFor()})
 	v := h.clientVars()
@@ -154,15 +155,15 @@ func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	return found("transport-url-unserved", v, "a transport has url, but GET %s: %s", getTokenPath, r)
 }
 
-// legacyTURN reports the homeserver's TURN settings, which people mistake for
-// those of calls.
+// legacyTURN reports the homeserver's TURN settings, because people mistake
+// them for the TURN settings of calls over LiveKit.
 func (h *homeserver) legacyTURN(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + "/_matrix/client/v3/voip/turnServer", Bearer: h.o.Token})
 	var answer struct {
 		URIs []string `json:"uris"`
 	}
 	if err != nil || r.Status != http.StatusOK || json.Unmarshal(r.Body, &answer) != nil || len(answer.URIs) == 0 {
-		return na("the homeserver has no TURN server; calls over LiveKit need none of it")
+		return na("the homeserver has no TURN server; calls over LiveKit do not use one")
 	}
 	note := causes.Fill(causes.Of("legacy-turn").Text, nil)
 	return ok("%s: %s", clip(answer.URIs[0]), note)

@@ -20,8 +20,9 @@ type homeserverStatus struct {
 	Answered  bool           `json:"answered"`
 }
 
-// destination compares where the running service asks a homeserver with where
-// doctor found it just now, if it answered well there.
+// destination compares the address at which the running service asks a
+// homeserver with the address at which doctor has just found it. It does so
+// only if the homeserver answered doctor well there.
 func (h *homeserver) destination(ctx context.Context) engine.Finding {
 	var now serviceStatus
 	if r, err := askStatus(ctx, h.here(), insideURL, h.look.Config.Keys[0], nil, &now); err != nil {
@@ -45,8 +46,8 @@ func (h *homeserver) destination(ctx context.Context) engine.Finding {
 		clip(used.Host), foundBy(used.FoundBy, clip(used.Host)), clip(used.Outcome), v["found"], clip(h.destiny.Host))
 }
 
-// isAt reports whether the service asks at d. The order of SRV targets with
-// equal priority varies.
+// isAt reports whether the service asks the homeserver at d. SRV targets with
+// equal priority come in a random order.
 func (used homeserverStatus) isAt(d matrix.Destination) bool {
 	return used.Host == d.Host && used.TLSName == d.TLSName &&
 		slices.ContainsFunc(used.Addresses, func(addr string) bool { return slices.Contains(d.Addrs, addr) })

@@ -1,7 +1,7 @@
-// Package doctor says why a deployment does not carry calls: it looks at the
+// Package doctor says why calls do not work in a deployment. It checks the
 // configuration, the homeserver, this service through its public address, the
-// SFU and its webhooks, and names for each fault the cause and the setting that
-// mends it.
+// SFU and the SFU's webhooks. For each fault it names the cause and the setting
+// that mends it.
 //
 // This package holds the checks and the command. [exam.plan] lists the checks as
 // data. Package engine runs them and makes the report. Package causes is the

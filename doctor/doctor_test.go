@@ -16,8 +16,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// notApplicable are the checks that the stack does without: it has no
-// application service, and LiveKit has a name of its own.
+// notApplicable are the checks that do not apply to the stack: it has no
+// application service, and LiveKit has a host of its own.
 var notApplicable = []string{"config.registration", "service.app_service", "service.membership", "sfu.bare_prefix"}
 
 func TestHealthy(t *testing.T) {
@@ -33,12 +33,12 @@ func TestHealthy(t *testing.T) {
 		}
 	}
 	if rooms := s.lk.Rooms(); len(rooms) > 0 {
-		t.Errorf("rooms that the probes made are still there: got %v, want 0", rooms)
+		t.Errorf("rooms of the probes after the run: got %v, want none", rooms)
 	}
 }
 
-// TestOneHost: path prefixes on the server name's own host are as right as
-// names of their own.
+// TestOneHost: path prefixes on the server name's host are as good as separate
+// hosts.
 func TestOneHost(t *testing.T) {
 	s := newStack(t)
 	oneHost(s)
@@ -49,7 +49,7 @@ func TestOneHost(t *testing.T) {
 	}
 }
 
-// oneHost has the server name's own host serve all by prefixes.
+// oneHost makes the server name's host serve everything, below path prefixes.
 func oneHost(s *stack) {
 	foci("https://example.org/livekit/jwt")(s)
 	s.env["LIVEKIT_URL"] = "wss://example.org/livekit/sfu"
@@ -66,7 +66,8 @@ func oneHost(s *stack) {
 	}
 }
 
-// TestWithoutIPv6: a machine that has none does not judge an AAAA record.
+// TestWithoutIPv6: on a machine without IPv6, doctor does not judge an AAAA
+// record.
 func TestWithoutIPv6(t *testing.T) {
 	s := newStack(t)
 	s.dns[jwtHost] = append(s.dns[jwtHost], "fd00::3")
@@ -78,8 +79,8 @@ func TestWithoutIPv6(t *testing.T) {
 	}
 }
 
-// TestHairpinOfOne: where one of two addresses is behind NAT loopback, the other
-// answers, and all is looked at.
+// TestHairpinOfOne: if one of two addresses does not answer because of NAT
+// loopback, the other one answers, and all checks are made.
 func TestHairpinOfOne(t *testing.T) {
 	s := newStack(t)
 	s.dns[jwtHost] = []string{jwtIP, "203.0.113.3"}
@@ -94,7 +95,8 @@ func TestHairpinOfOne(t *testing.T) {
 	}
 }
 
-// TestEqualAddresses: what is written otherwise is the same place all the same.
+// TestEqualAddresses: an address that is spelled differently is recognized as
+// the same place.
 func TestEqualAddresses(t *testing.T) {
 	for name, change := range map[string]func(*stack){
 		"--public-url": func(s *stack) { s.options.PublicURL = parse("https://JWT.example.org:443/") },
@@ -116,8 +118,8 @@ func TestEqualAddresses(t *testing.T) {
 	}
 }
 
-// TestOwnServerMissing: the setting that is proposed keeps the servers that are
-// there.
+// TestOwnServerMissing: the remedy proposes a list that keeps the servers of
+// the old list.
 func TestOwnServerMissing(t *testing.T) {
 	var many string
 	for n := range 10 {
@@ -140,7 +142,8 @@ func TestOwnServerMissing(t *testing.T) {
 	}
 }
 
-// TestNoObject: JSON that is no object says nothing of where calls go.
+// TestNoObject: a document whose JSON is not an object does not say where calls
+// go.
 func TestNoObject(t *testing.T) {
 	for _, text := range []string{`null`, `[]`, `"https://jwt.example.org"`} {
 		t.Run(text, func(t *testing.T) {
@@ -156,8 +159,8 @@ func TestNoObject(t *testing.T) {
 	}
 }
 
-// TestLegacyTURN: the homeserver's TURN server is told for what it is, as the
-// table has it.
+// TestLegacyTURN: doctor reports the homeserver's TURN server with the note of
+// the table of causes.
 func TestLegacyTURN(t *testing.T) {
 	var note engine.Cause
 	for _, c := range causes.All() {
@@ -175,8 +178,8 @@ func TestLegacyTURN(t *testing.T) {
 	}
 }
 
-// TestBehindHairpin: where nothing public answers from inside, what the
-// operator said of the inside is looked at all the same.
+// TestBehindHairpin: if no public address answers from inside, doctor still
+// checks the inside addresses that the operator set.
 func TestBehindHairpin(t *testing.T) {
 	s := newStack(t)
 	for host, address := range map[string]string{apexHost: "203.0.113.1", matrixHost: "203.0.113.1", jwtHost: "203.0.113.1", sfuHost: "203.0.113.1"} {
@@ -199,7 +202,7 @@ func TestBehindHairpin(t *testing.T) {
 			t.Errorf("%s: got %s: %s, want %s", c.ID, c.Status, c.Seen, status)
 		}
 		if c.Status == engine.Fail {
-			t.Errorf("%s: %s: got %v, want another than %v", c.ID, c.Seen, c.Status, engine.Fail)
+			t.Errorf("%s: %s: got %v, want another status than %v", c.ID, c.Seen, c.Status, engine.Fail)
 		}
 		const plain = "http://synapse:8008, without TLS: LIVEKIT_FEDERATION_URL_OVERRIDES says so"
 		if c.ID == "homeserver.discovery" && c.Seen != plain {
@@ -208,7 +211,7 @@ func TestBehindHairpin(t *testing.T) {
 	}
 }
 
-// TestDiscovery tells each way in which a homeserver is found.
+// TestDiscovery checks the words for each way in which a homeserver is found.
 func TestDiscovery(t *testing.T) {
 	srv := matrixtest.SRV{Target: "fed.example.org", Port: 8449}
 	for want, change := range map[string]func(s *stack){
@@ -233,7 +236,7 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-// delegated has the server name delegate its federation API.
+// delegated makes the server name delegate its federation API.
 func delegated(to string) func(*stack) {
 	return func(s *stack) {
 		s.wellKnown = func(string) http.Handler {
@@ -245,8 +248,8 @@ func delegated(to string) func(*stack) {
 	}
 }
 
-// TestServerNameWithPort: the document of a server name with a port, or of an
-// address, is looked for at port 443 of its host.
+// TestServerNameWithPort: if a server name has a port, or is an address, doctor
+// requests the document at port 443 of its host.
 func TestServerNameWithPort(t *testing.T) {
 	for name, document := range map[string]string{
 		"example.org:8448": "https://example.org/.well-known/matrix/client",
@@ -276,8 +279,8 @@ func TestServerNameWithPort(t *testing.T) {
 	}
 }
 
-// TestOneMachine: where client, proxy and service have one address, the proxy
-// tells it all the same.
+// TestOneMachine: if client, proxy and service have the same address, the proxy
+// still tells the client's address correctly.
 func TestOneMachine(t *testing.T) {
 	s := newStack(t)
 	s.visitor = "127.0.0.1"

@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// exam is one run with what its checks share.
+// exam is one run of doctor, with the values that its checks share.
 type exam struct {
 	look *Look
 	o    Options
@@ -20,14 +20,14 @@ type exam struct {
 	at      *url.URL // where clients reach this service; nil until known
 	sfuAt   string   // where clients reach LiveKit; "" until known
 	room    *probeRoom
-	way     [2]ticket // what the service returned to the user, by endpoint
+	way     [2]ticket // what each endpoint for tokens returned to the user
 	told    told
 	livekit livekitConfig
 	status  serviceStatus
 }
 
-// Examine runs the checks and returns their report. progress is called for
-// every check that ends. It takes less than 30 s.
+// Examine runs the checks and returns their report, in less than 30 s. progress
+// is called each time a check has ended.
 func Examine(ctx context.Context, look *Look, o Options, progress engine.Progress) engine.Report {
 	e := newExam(look, o)
 	defer e.room.remove()
@@ -62,7 +62,7 @@ func (e *exam) plan() engine.Plan {
 		steps = append(steps, s.runningSteps()...)
 		for _, h := range e.servers {
 			steps = append(steps, e.of(h, []engine.Step{
-				// The status lists only homeservers that the service has asked before.
+				// The status lists only homeservers that the service has asked.
 				{ID: "service.destination", Needs: "service.status homeserver.userinfo", After: "user.sfu_get user.get_token", Run: h.destination},
 			})...)
 		}
@@ -75,7 +75,7 @@ func (e *exam) plan() engine.Plan {
 	return engine.Plan{Steps: steps, Explained: explained(), Applies: e.applies, Twins: twins, Told: map[string][]string{"dns-broken": causes.Of("dns-broken").Checks}}
 }
 
-// of sets in steps which homeserver they are about, if there are several.
+// of sets the homeserver in steps, if several homeservers are checked.
 func (e *exam) of(h *homeserver, steps []engine.Step) []engine.Step {
 	for i := range steps {
 		if len(e.servers) > 1 {
@@ -85,7 +85,7 @@ func (e *exam) of(h *homeserver, steps []engine.Step) []engine.Step {
 	return steps
 }
 
-// unless returns ids, or "" if holds is true.
+// unless returns "" if holds is true, else ids.
 func unless(holds bool, ids string) string {
 	if holds {
 		return ""
@@ -93,8 +93,8 @@ func unless(holds bool, ids string) string {
 	return ids
 }
 
-// fill replaces the placeholders of a text. It also knows the key and the ports
-// of this deployment, as far as they are known.
+// fill replaces the placeholders of a text. Besides v it knows the key and the
+// ports of this deployment, as far as they are known.
 func (e *exam) fill(text string, v engine.Vars) string {
 	known := e.livekit.ports()
 	if keys := e.look.Config.Keys; len(keys) > 0 {

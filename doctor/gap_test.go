@@ -14,7 +14,8 @@ func init() {
 	maps.Copy(breaks, gapBreaks)
 }
 
-// serverDocument answers for .well-known/matrix/server of the server name.
+// serverDocument replaces the answer for .well-known/matrix/server of the
+// server name.
 func serverDocument(answer http.Handler) func(*stack) {
 	return func(s *stack) {
 		s.anonymous()
@@ -27,10 +28,10 @@ func serverDocument(answer http.Handler) func(*stack) {
 	}
 }
 
-// nobodyAt8448 has the homeserver not listen there.
+// nobodyAt8448 makes connections to the homeserver's port 8448 fail.
 func nobodyAt8448(s *stack) { s.routes["tcp "+apexIP+":8448"] = "127.0.0.1:1" }
 
-// hanging takes a request and says nothing.
+// hanging accepts a request and never answers.
 func hanging(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 var gapBreaks = map[string]func(*stack){
@@ -39,7 +40,8 @@ var gapBreaks = map[string]func(*stack){
 	"delegation-doubtful": serverDocument(failing(http.StatusInternalServerError)),
 }
 
-// gapMixed are answers to where the homeserver is, and missing ones.
+// gapMixed are missing or wrong answers to the question where the homeserver
+// is, with all findings.
 var gapMixed = map[string]mix{
 	"an error in the place of .well-known/matrix/server, and a website at port 8448": {
 		both(serverDocument(failing(http.StatusInternalServerError)), func(s *stack) {
@@ -82,11 +84,11 @@ func answeringPage(text string) http.Handler {
 	})
 }
 
-// deafDNS is a name server that answers nothing.
+// deafDNS is a name server that never answers.
 func deafDNS(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
 
-// TestNameWithoutPort: a name in .well-known/matrix/server that has no port is
-// asked at 8448, which nobody means who writes it so.
+// TestNameWithoutPort: a name without a port in .well-known/matrix/server means
+// port 8448, and the remedy says that the operator probably meant 443.
 func TestNameWithoutPort(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)

@@ -12,12 +12,12 @@ import (
 	"matrixrtc-auth/internal/goldentest"
 )
 
-// findings are some of a run, in its order.
+// findings returns some checks of a run in the order of the report.
 func findings() []*engine.Check {
 	after := func(d time.Duration, f engine.Finding) func(context.Context) engine.Finding {
 		return func(context.Context) engine.Finding { time.Sleep(d); return f }
 	}
-	environment := &engine.Check{ID: "config.environment", Run: after(0, ok("the service would start with it"))}
+	environment := &engine.Check{ID: "config.environment", Run: after(0, ok("the service starts with this environment"))}
 	addresses := &engine.Check{ID: "homeserver.addresses", Server: "example.org", Run: after(12*time.Millisecond, ok("example.org port 443: 198.51.100.7 answers"))}
 	document := &engine.Check{ID: "homeserver.wellknown", Server: "example.org", Needs: []*engine.Check{addresses}, Run: after(30*time.Millisecond,
 		found("wellknown-missing", engine.Vars{"server": "example.org", "document": "https://example.org/.well-known/matrix/client"},
@@ -28,7 +28,7 @@ func findings() []*engine.Check {
 	return []*engine.Check{environment, addresses, document, foci, hidden}
 }
 
-// TestGolden holds what is printed against testdata; go test -run Golden
+// TestGolden compares printed reports with testdata; go test -run Golden
 // ./doctor -update writes it.
 func TestGolden(t *testing.T) {
 	var r engine.Report

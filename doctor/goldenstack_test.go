@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/internal/goldentest"
 )
 
-// volatile is what differs from run to run.
+// volatile are the parts of a report that differ from run to run, with
+// replacements.
 var volatile = []struct {
 	text *regexp.Regexp
 	same string
@@ -21,8 +22,8 @@ var volatile = []struct {
 	{regexp.MustCompile(`"duration_ms": \d+`), `"duration_ms": 5`},
 }
 
-// TestGoldenStack holds the whole report of a stack with a fault and a doubt
-// against testdata; go test -run Golden ./doctor -update writes it.
+// TestGoldenStack compares the whole report of a stack with a fault and a
+// warning with testdata; go test -run Golden ./doctor -update writes it.
 func TestGoldenStack(t *testing.T) {
 	s := newStack(t)
 	breaks["websocket-headers"](s)

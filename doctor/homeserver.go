@@ -15,19 +15,19 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserver is what is known of one homeserver, with its checks.
+// homeserver is what doctor knows about one homeserver, with its checks.
 type homeserver struct {
 	*exam
 	name     matrix.ServerName
 	document *clientWellKnown // .well-known/matrix/client
 	destiny  matrix.Destination
-	kind     kind   // the program, as far as it says
-	base     string // of the Client-Server API, without a slash at the end
+	kind     kind   // the homeserver's program, as far as the homeserver names it
+	base     string // the URL of the Client-Server API, without a slash at the end
 	versions versions
 }
 
 // steps returns the checks of one homeserver. If the operator set the URL of
-// the Client-Server API, none asks the document for it.
+// the Client-Server API, no check reads that URL from the document.
 func (h *homeserver) steps() []engine.Step {
 	overridden := h.override() != nil
 	user := h.o.User.Server() == h.name
@@ -35,7 +35,7 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.addresses", Run: h.apexAddresses},
 		{ID: "homeserver.tls", Needs: "homeserver.addresses", Run: h.apexTLS},
 		{ID: "homeserver.wellknown", Needs: "homeserver.tls", Run: h.wellKnown},
-		// The first document that names a service decides which one is checked.
+		// The first document that names a service decides which service is checked.
 		{ID: "homeserver.foci", Needs: "homeserver.wellknown", After: "homeserver.foci", Run: h.foci},
 		{ID: "homeserver.base_url", Needs: unless(overridden, "homeserver.wellknown"), Run: h.baseURL},
 		{ID: "homeserver.wellknown_copy", Needs: "homeserver.foci homeserver.base_url", Run: h.wellKnownCopy},
@@ -50,8 +50,8 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.delayed_events", Needs: "homeserver.versions", After: "homeserver.identity", Run: h.delayedEvents},
 		{ID: "homeserver.delayed_route", Needs: "homeserver.delayed_events", Run: h.delayedRoute},
 		{ID: "homeserver.client_public", Needs: "homeserver.wellknown homeserver.delayed_route", Unless: !overridden, Run: h.clientPublic},
-		// It is compared with the document, if there is one. Which settings to
-		// change depends on the program.
+		// The transports are compared with the document, if there is one. Which
+		// settings to change depends on the homeserver's program.
 		{ID: "homeserver.transports", Needs: "homeserver.versions", After: "homeserver.wellknown homeserver.identity", Run: h.transports},
 		{ID: "homeserver.legacy_turn", Needs: "homeserver.versions", Unless: !user, Run: h.legacyTURN},
 		{ID: "homeserver.delayed_schedule", Needs: "homeserver.delayed_route", Unless: !user || h.o.Room == "",
@@ -60,7 +60,7 @@ func (h *homeserver) steps() []engine.Step {
 }
 
 // apexPlace returns where clients look for the well-known document: the host of
-// the server name at HTTPS's own port, even if the name has a port
+// the server name at port 443, even if the server name has another port
 // (Client-Server API, "Well-known URI").
 func (h *homeserver) apexPlace() place {
 	return place{"apex", "https", strings.Trim(h.name.Host(), "[]"), instruments.PortOf("", "https")}
@@ -87,7 +87,7 @@ func (h *homeserver) resolver() *matrix.Resolver {
 	}
 }
 
-// discovery reports where the federation API is, and how that was found.
+// discovery reports where the federation API is, and how doctor found that.
 func (h *homeserver) discovery(ctx context.Context) engine.Finding {
 	d, err := h.resolver().Resolve(ctx, h.name, netip.Prefix{})
 	if err != nil {
@@ -101,12 +101,13 @@ func (h *homeserver) discovery(ctx context.Context) engine.Finding {
 	return ok("%s://%s, %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), proof, h.howFound())
 }
 
-// howFound says how the server's destination was found, and what was missing.
+// howFound says how the server's destination was found, and which records were
+// missing.
 func (h *homeserver) howFound() string {
 	d := h.destiny
 	how := foundBy(d.FoundBy, clip(d.Host))
 	if d.FoundBy == matrix.FoundByDefault && d.Gap != "" {
-		how = "what would say it gave no good answer, so it is port 8448"
+		how = "neither .well-known/matrix/server nor DNS gave a good answer, so it is port 8448"
 	}
 	if d.Note != "" {
 		how += " (" + clip(d.Note) + ")"
@@ -114,8 +115,8 @@ func (h *homeserver) howFound() string {
 	return how
 }
 
-// foundBy says how a destination was found. host is the name that its server
-// uses.
+// foundBy says how a destination was found. host is the name to which the
+// delegation leads.
 func foundBy(how matrix.FoundBy, host string) string {
 	switch how {
 	case matrix.FoundByOverride:
@@ -132,7 +133,8 @@ func foundBy(how matrix.FoundBy, host string) string {
 	return "there is no delegation and no SRV record, so it is port 8448"
 }
 
-// delegation names what says where the federation API is, so what to correct.
+// delegation names the setting that says where the federation API is. This is
+// the setting to correct.
 func (h *homeserver) delegation() string {
 	name, host := h.name.String(), clip(h.destiny.Host)
 	switch h.destiny.FoundBy {
@@ -150,18 +152,18 @@ func (h *homeserver) delegation() string {
 	return "nothing yet, so 8448 is asked: serve .well-known/matrix/server of " + name + ", or open 8448"
 }
 
-// nobodysToken is an OpenID token that no homeserver issues.
+// nobodysToken is an OpenID token that no homeserver has issued.
 const nobodysToken = "matrixrtc-auth-doctor"
 
 const maxUserInfo = 64 << 10
 
-// userinfo asks whose an unknown OpenID token is, as the service does for every
-// call. The right answer is that the token is unknown.
+// userinfo asks the homeserver who has an unknown OpenID token, as the service
+// does for every call. The right answer is that the token is unknown.
 func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 	f := h.throughGap(ctx, h.askUserinfo(ctx))
 	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(f) {
-		// Some homeservers do not federate, and a service beside one needs no port
-		// 8448.
+		// Some homeservers do not federate. If such a homeserver is on the same
+		// machine as this service, nothing needs port 8448.
 		return found("not-federated", engine.Vars{"server": h.name.String(), "address": clip(h.destiny.Host)}, "%s", f.Seen).In(f.At...)
 	}
 	return f
@@ -188,8 +190,9 @@ func isUnreachable(f engine.Finding) bool {
 	return f.Cause != nil && (f.Cause.ID == "federation-dns" || f.Cause.ID == "federation-unreachable")
 }
 
-// again repeats a question with a bad answer. The headers of the second answer
-// show who answers, and the first one may have been bad for a moment only.
+// again repeats a request that got a bad answer. The headers of the second
+// answer show which program answers. The first answer may have been bad only
+// for a moment.
 func (h *homeserver) again(ctx context.Context, route outbound.Route, target string, first instruments.Reply) instruments.Reply {
 	if first.Status == http.StatusUnauthorized && first.ErrCode() == "M_UNKNOWN_TOKEN" {
 		return first
@@ -224,7 +227,7 @@ func (h *homeserver) judgeUserinfo(ctx context.Context, addr string, r instrumen
 	return found("openid-strange", v, "%s: %s", clip(addr), r)
 }
 
-// userinfoFailure returns the cause of a missing answer.
+// userinfoFailure returns the finding for a request that got no answer.
 func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
 	v := engine.Vars{"server": h.name.String(), "address": clip(addr), "delegation": h.delegation()}
 	if host, _, _ := net.SplitHostPort(addr); instruments.IsDNSBroken(err) {
@@ -248,8 +251,9 @@ func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
 	return found("federation-unreachable", v, "%s: %s", clip(addr), reason(err))
 }
 
-// baseURL finds the Client-Server API: by the operator's setting, or as clients
-// do. It sends no access token over http because a document says so.
+// baseURL finds the Client-Server API: at the URL that the operator set, or as
+// clients find it. If only a document says http://, it sends no access token
+// there.
 func (h *homeserver) baseURL(_ context.Context) engine.Finding {
 	if override := h.override(); override != nil {
 		h.base = strings.TrimRight(override.String(), "/")
@@ -259,7 +263,7 @@ func (h *homeserver) baseURL(_ context.Context) engine.Finding {
 	return h.judgeBaseURL()
 }
 
-// judgeBaseURL judges the URL in the document.
+// judgeBaseURL judges the URL of the Client-Server API in the document.
 func (h *homeserver) judgeBaseURL() engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	raw := h.document.Homeserver.BaseURL

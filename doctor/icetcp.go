@@ -27,8 +27,8 @@ func (e media) iceTCP(context.Context) engine.Finding {
 	return ok("ICE over TCP answers at %s", strings.Join(answered, ", "))
 }
 
-// judged returns the answers that count. From outside, private addresses cannot
-// be reached, and a client uses the public one beside them.
+// judged returns the answers that doctor judges. From outside, private
+// addresses cannot be reached, and a client uses a public address beside them.
 func (e media) judged(answers []instruments.TCPAnswer) []instruments.TCPAnswer {
 	isPrivate := func(a instruments.TCPAnswer) bool { return !isPublicCandidate(a.Candidate) }
 	public := slices.DeleteFunc(slices.Clone(answers), isPrivate)

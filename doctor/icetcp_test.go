@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// TestICETCPOutside: a private address does not count from outside if there is
+// TestICETCPOutside: from outside, a private address does not count if there is
 // a public one.
 func TestICETCPOutside(t *testing.T) {
 	answer := func(addr string, err error) instruments.TCPAnswer {

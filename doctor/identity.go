@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Where a homeserver names itself and its program (Server-Server API).
+// The paths at which a homeserver names itself and its program (Server-Server
+// API).
 const (
 	keyPath     = "/_matrix/key/v2/server"
 	versionPath = "/_matrix/federation/v1/version"
@@ -34,12 +35,12 @@ func (k kind) String() string {
 	return clip(k.Name + " " + k.Version)
 }
 
-// isSynapse reports whether Synapse's settings are the remedy. They are also if
-// the program is unknown.
+// isSynapse reports whether a remedy should name Synapse's settings. It is true
+// also if the program is unknown.
 func (k kind) isSynapse() bool { return k.Name == "" || k.Name == "Synapse" }
 
 // identity asks the homeserver for its server name and its program. User ids
-// end in that name, whatever host its users enter.
+// end in the server name, whichever host users enter.
 func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	var key struct {
 		Name string `json:"server_name"`
@@ -65,19 +66,19 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	case bad != nil:
 		return na("GET %s: %s, without a name", keyPath, r)
 	case name != h.name && h.look.Config.FullAccess.Contains(name):
-		return na("it calls itself %s, which is in the list, too", name)
+		return na("the homeserver calls itself %s, which is in the list, too", name)
 	case name != h.name:
 		list := h.look.Config.FullAccess
 		list.Servers = slices.DeleteFunc(slices.Clone(list.Servers), func(n matrix.ServerName) bool { return n == h.name })
 		v := engine.Vars{"server": h.name.String(), "other": name.String(), "list": with(list, name)}
 		return found("other-server-name", v, "what answers for %s calls itself %s (%s)", h.name, name, h.kind)
 	}
-	return ok("it calls itself %s, and is %s", name, h.kind)
+	return ok("the homeserver calls itself %s, and is %s", name, h.kind)
 }
 
-// askHost asks the host of the server name at HTTPS's own port. People may give
-// that host as the name because clients reach the homeserver there, but
-// discovery finds nothing for it.
+// askHost asks the host of the server name at port 443. It finds a host that an
+// operator gave in place of the server name: clients reach the homeserver
+// there, but discovery finds nothing for it.
 func (h *homeserver) askHost(ctx context.Context, path string, answer any) bool {
 	r, err := h.look.Get(ctx, "https://"+h.name.Host()+path)
 	return err == nil && r.Status == http.StatusOK && json.Unmarshal(r.Body, answer) == nil

@@ -16,20 +16,20 @@ import (
 
 const joinLimit = 16 * time.Second
 
-// media are the checks of how audio and video travel.
+// media are the checks of how audio and video get to and from LiveKit.
 type media struct{ *exam }
 
-// told is what LiveKit told a participant. A check that runs in the background
-// may still write it.
+// told is what LiveKit told a participant. It is locked, because a check that
+// runs on in the background may still write to it.
 type told struct {
 	mu    sync.Mutex
-	there bool // a participant was in the room, or nearly
+	there bool // a participant was in the room, or LiveKit had accepted it
 	media instruments.Media
 	tcp   []instruments.TCPAnswer
 }
 
-// keep stores what the first join was told, for the checks of media, which run
-// while the user joins.
+// keep stores what LiveKit told the first participant, for the checks of media
+// that run while the user joins.
 func (t *told) keep(m instruments.Media, tcp []instruments.TCPAnswer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,7 +45,8 @@ func (t *told) get() (instruments.Media, []instruments.TCPAnswer) {
 	return t.media, t.tcp
 }
 
-// join makes two participants join the probe room, and one send to the other.
+// join makes two participants join the probe room, and one of them send a text
+// to the other.
 func (e media) join(ctx context.Context) engine.Finding {
 	address := websocketURL(e.look.Config.APIURL)
 	var tickets []string
@@ -55,8 +56,8 @@ func (e media) join(ctx context.Context) engine.Finding {
 	return e.meet(ctx, address, tickets)
 }
 
-// meet joins at address once for each ticket. Then the first participant sends
-// to the second.
+// meet joins the room at address once for each ticket. Then the first
+// participant sends a text to the second.
 func (e media) meet(ctx context.Context, address string, tickets []string) engine.Finding {
 	var all []instruments.Participant
 	for _, ticket := range tickets {
@@ -69,10 +70,10 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 	}
 	v := engine.Vars{"sfu": address}
 	err := instruments.Deliver(ctx, all[0], all[1])
-	m := all[0].Media() // only now, because the first text opens the way to send
+	m := all[0].Media() // only now, because the way for sending opens with the first text
 	e.told.keep(m, e.look.AskAllTCP(ctx, m))
 	switch {
-	case err != nil && m.Way == "": // it was not the first one's media that failed
+	case err != nil && m.Way == "": // the media of the first participant did not fail
 		return e.joinFailure(ctx, address, &instruments.JoinError{Media: m, Err: err})
 	case err != nil:
 		return found("media-no-data", v, "joined at %s by %s, but %v", address, m.Way, err)
@@ -86,7 +87,8 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 	return found("media-not-udp", v, "joined at %s, media goes over %s", address, m.Way)
 }
 
-// joinFailure distinguishes a refused join from media that does not arrive.
+// joinFailure distinguishes a refused join from a join whose media does not
+// arrive.
 func (e media) joinFailure(ctx context.Context, address string, err error) engine.Finding {
 	v := engine.Vars{"sfu": address}
 	seen := fmt.Sprintf("joining at %s: %s", address, reason(err))

@@ -13,10 +13,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// keyFile is the file that key_file of livekit.yaml names. LiveKit accepts only
-// the keys in it.
+// keyFile is the file that key_file in livekit.yaml names. If there is one,
+// LiveKit accepts only the keys in it.
 type keyFile struct {
-	name   string // "" if livekit.yaml names none
+	name   string // the path of the file; "" if livekit.yaml names none
 	unread string // why it cannot be read here, "" if it was read
 	fault  string // why LiveKit reads no keys from it, "" if it does
 	keys   map[string]string
@@ -30,7 +30,7 @@ func (l *Look) readKeyFile(name string) keyFile {
 		return f
 	}
 	if !isPlainPath(name) {
-		f.unread = "LiveKit alone knows where that is"
+		f.unread = "its path depends on LiveKit's environment or working directory"
 		return f
 	}
 	text, err := l.ReadFile(name)
@@ -45,12 +45,12 @@ func (l *Look) readKeyFile(name string) keyFile {
 	return f
 }
 
-// isPlainPath reports whether LiveKit uses a path unchanged: it replaces
-// variables and ~ in the path of its key file.
+// isPlainPath reports whether LiveKit uses the path of its key file unchanged.
+// LiveKit replaces variables and ~ in such a path.
 func isPlainPath(name string) bool { return path.IsAbs(name) && !strings.Contains(name, "$") }
 
-// parseKeys parses keys as LiveKit does: from the first document, a mapping of
-// texts.
+// parseKeys parses keys as LiveKit does: it reads only the first document,
+// which must map keys to secrets.
 func parseKeys(text []byte) (keys map[string]string, fault string) {
 	if err := yaml.Unmarshal(text, &keys); err != nil {
 		return nil, "it is no mapping of keys to secrets (" + lineOf(err) + ")"
@@ -61,8 +61,8 @@ func parseKeys(text []byte) (keys map[string]string, fault string) {
 	return keys, ""
 }
 
-// effectiveKeys returns the keys that LiveKit uses from its files, and where
-// they are.
+// effectiveKeys returns the keys that LiveKit takes from its files, and which
+// file they are in.
 func (c *livekitConfig) effectiveKeys() (keys map[string]string, where string) {
 	if c.keyFile.name != "" {
 		return c.keyFile.keys, c.keyFile.name
@@ -70,7 +70,7 @@ func (c *livekitConfig) effectiveKeys() (keys map[string]string, where string) {
 	return c.Keys, "livekit.yaml"
 }
 
-// everySecret yields the secrets of both files, also unused ones, and the
+// everySecret yields the secrets in both files (unused ones, too) and the
 // password of Redis.
 func (c *livekitConfig) everySecret() iter.Seq[string] {
 	return func(yield func(string) bool) {
@@ -84,7 +84,8 @@ func (c *livekitConfig) everySecret() iter.Seq[string] {
 	}
 }
 
-// secretFiles returns the files whose mode LiveKit checks.
+// secretFiles returns the files of which LiveKit refuses to start with open
+// permissions.
 func (c *livekitConfig) secretFiles() []string {
 	list := []string{c.KeyFile}
 	for _, server := range c.RTC.TURNServers {
@@ -93,11 +94,12 @@ func (c *livekitConfig) secretFiles() []string {
 	return list
 }
 
-// openToOthers are the permissions for which LiveKit refuses a file of secrets.
+// openToOthers are the permissions with which LiveKit refuses a file of
+// secrets.
 const openToOthers fs.FileMode = 0o007
 
 // judgeModes finds a file of secrets that others than its owner and group may
-// read. It skips files that are not here.
+// read. It skips files that do not exist on this machine.
 func (e livekitFile) judgeModes(c *livekitConfig) engine.Finding {
 	for _, name := range c.secretFiles() {
 		info, err := e.look.Stat(name)

@@ -22,7 +22,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// defaultLiveKitYAML is the path at which the compose file mounts LiveKit's
+// defaultLiveKitYAML is the path at which compose.yaml mounts LiveKit's
 // configuration.
 const defaultLiveKitYAML = "/etc/livekit.yaml"
 
@@ -94,7 +94,8 @@ func (e livekitFile) steps() []engine.Step {
 	}
 }
 
-// about returns a check that calls judge with the configuration that was read.
+// about returns a check that calls judge with the configuration that
+// livekit.yaml holds.
 func (e livekitFile) about(judge func(*livekitConfig) engine.Finding) func(context.Context) engine.Finding {
 	return func(context.Context) engine.Finding { return judge(&e.livekit) }
 }
@@ -123,9 +124,9 @@ func (e livekitFile) readLiveKit(c *livekitConfig) engine.Finding {
 		key := clip(unknown[0])
 		return found("livekit-key-unknown", engine.Vars{"setting": key}, "%s has the setting %s, which LiveKit does not know there", name, key)
 	}
-	var read livekitConfig // holds part of a refused file
+	var read livekitConfig // what could be read of a file that is refused
 	if err := yaml.Unmarshal(text, &read); err != nil {
-		c.Keys = read.Keys // so that they are not printed
+		c.Keys = read.Keys // the report must not print these keys
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
 	}
 	read.complete()
@@ -134,7 +135,7 @@ func (e livekitFile) readLiveKit(c *livekitConfig) engine.Finding {
 	return ok("%s: LiveKit knows all of its settings", name)
 }
 
-// whyUnread says why a file cannot be read, without its name.
+// whyUnread says why a file cannot be read, without the file's name.
 func whyUnread(err error) string {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err
@@ -142,8 +143,8 @@ func whyUnread(err error) string {
 	return clip(err.Error())
 }
 
-// lineOf returns the line of a YAML error without its text, which may contain a
-// secret.
+// lineOf returns the line number of a YAML error, but not its text, which may
+// contain a secret.
 func lineOf(err error) string {
 	_, after, _ := strings.Cut(err.Error(), "line ")
 	var line int
@@ -184,12 +185,12 @@ func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	if c.keyFile.unread != "" {
 		return na("key_file in livekit.yaml, %s, cannot be read here: %s", clip(c.keyFile.name), c.keyFile.unread)
 	}
-	return ok("LiveKit's keys and ours go together")
+	return ok("LiveKit and this service share a key")
 }
 
 // effectiveKeys judges the keys of LiveKit's files. LIVEKIT_KEYS in LiveKit's
-// environment replaces them, which cannot be seen from here. So what the API
-// shows counts more than the file.
+// environment replaces these keys, and doctor cannot see that variable. So if
+// LiveKit's API accepts our key, the files do not matter.
 func (e livekitFile) effectiveKeys(ctx context.Context) engine.Finding {
 	f := e.judgeKeys(&e.livekit)
 	if f.Cause == nil || f.Cause.ID != "livekit-secret" && f.Cause.ID != "livekit-key-missing" || !e.acceptsKey(ctx) {
@@ -207,21 +208,22 @@ func (e *exam) acceptsKey(ctx context.Context) bool {
 	return err == nil && r.Status == http.StatusOK && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
 }
 
-// webhookFault says why LiveKit's webhooks for an address do not arrive here,
-// "" if nothing indicates that.
+// webhookFault says why LiveKit's webhooks to an address do not arrive here. It
+// returns "" if nothing indicates a fault.
 func (e livekitFile) webhookFault(address string) string {
 	u, err := url.Parse(address)
 	api := e.look.Config.APIURL
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return "it does not begin with http:// or https://"
+		return "the address does not begin with http:// or https://"
 	case isLoopback(u.Hostname()) && api != nil && !isLoopback(api.Hostname()) && api.Hostname() != "host.docker.internal":
-		return "that is LiveKit's own container"
+		return "this address is LiveKit's own container"
 	}
 	return ""
 }
 
-// isLoopback reports whether a host means the machine or container that asks.
+// isLoopback reports whether a host means the machine or container that
+// connects to it.
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
@@ -263,13 +265,13 @@ func judgeAutoCreate(c *livekitConfig) engine.Finding {
 	return ok("room.auto_create is false")
 }
 
-// defaultSTUN are LiveKit's STUN servers if the file names none.
+// defaultSTUN are the STUN servers that LiveKit uses if the file names none.
 var defaultSTUN = []string{"global.stun.twilio.com:3478", "stun.l.google.com:19302"}
 
-// externalIP asks the STUN servers that LiveKit asks at its start.
+// externalIP asks the STUN servers that LiveKit asks for its public address.
 func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 	c := &e.livekit
-	if !c.RTC.UseExternalIP { // it overrides node_ip
+	if !c.RTC.UseExternalIP { // if it is set, it overrides node_ip
 		return na("LiveKit does not ask for its public address")
 	}
 	servers := c.RTC.STUNServers
@@ -277,7 +279,7 @@ func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 		servers = defaultSTUN
 	}
 	var failures []string
-	var unnamed []string // servers whose names the name server does not answer
+	var unnamed []string // servers about whose names the name server does not answer
 	for _, server := range servers[:min(len(servers), 4)] {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(server, strconv.Itoa(instruments.STUNPort))

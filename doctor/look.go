@@ -33,7 +33,8 @@ type Look struct {
 	Version string
 }
 
-// patience returns the network's factor on times, which checks use, too.
+// patience returns the factor by which time limits are multiplied; see
+// [instruments.Network].
 func (l *Look) patience() time.Duration { return time.Duration(cmp.Or(l.Patience, 1)) }
 
 // NewLook returns a Look at the real world.
@@ -41,7 +42,7 @@ func NewLook(version string) *Look {
 	return &Look{Network: instruments.New(), ReadFile: readFile, Stat: os.Stat, Group: os.Getgid(), Version: version}
 }
 
-// maxFile bounds the bytes of a file.
+// maxFile bounds the bytes of a file that doctor reads.
 const maxFile = 1 << 20
 
 // readFile reads a whole file. It returns an error if the file is longer than

@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// inboxes are those of the participants of each stack.
+// inboxes are the inboxes of the participants, by stack.
 var inboxes = mailroom{boxes: map[*stack][]chan instruments.Message{}}
 
 type mailroom struct {
@@ -39,7 +39,7 @@ func (m *mailroom) send(s *stack, text string) {
 	}
 }
 
-// startMedia has what is no HTTP answer: STUN, ICE over TCP and TURN.
+// startMedia starts what does not speak HTTP: STUN, ICE over TCP and TURN.
 func (s *stack) startMedia() {
 	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -64,7 +64,7 @@ func (s *stack) listen() net.Listener {
 	return l
 }
 
-// startTURN is LiveKit's TURN over TLS, at port 443 of its own name.
+// startTURN starts LiveKit's TURN over TLS at port 443 of a separate host name.
 func (s *stack) startTURN() {
 	cert, there := s.certs[turnHost]
 	if !there {
@@ -97,7 +97,7 @@ func (s *stack) startTURN() {
 	s.route("udp", turnIP+":3478", packets.LocalAddr().String())
 }
 
-// bound answers a binding request.
+// bound returns the answer to a binding request.
 func bound(request []byte, from net.Addr) []byte {
 	m := &stun.Message{Raw: request}
 	if m.Decode() != nil {
@@ -124,7 +124,7 @@ func answerPackets(conn net.PacketConn) {
 	}
 }
 
-// answerStreams answers binding requests that name the session.
+// answerStreams answers the binding requests over TCP that name the session.
 func answerStreams(l net.Listener) {
 	for {
 		conn, err := l.Accept()

@@ -27,7 +27,7 @@ type membershipStatus struct {
 	Brake     string     `json:"brake"`
 	Braked    bool       `json:"braked"`
 	Since     time.Time  `json:"braked_since"`
-	// Account is nil where an application service asks.
+	// Account is nil if an application service asks who is joined.
 	Account *struct {
 		User    string `json:"user"`
 		Answers bool   `json:"answers"`
@@ -36,8 +36,8 @@ type membershipStatus struct {
 	Unseen int `json:"unseen"`
 }
 
-// judgeMembership reports whether and how the running service keeps users off
-// LiveKit who are not in the Matrix room.
+// judgeMembership reports whether, and how, the running service removes users
+// from LiveKit who are not in the Matrix room.
 func judgeMembership(s *serviceStatus) engine.Finding {
 	m := s.Membership
 	if m == nil {
@@ -60,11 +60,12 @@ func judgeMembership(s *serviceStatus) engine.Finding {
 	return ok("%s", seen)
 }
 
-// late reports whether a sweep is missing, and not just slow.
+// late reports whether the last sweep is so long ago that sweeps have stopped,
+// and are not only slow.
 func (m *membershipStatus) late() bool { return m.Lag > max(m.Interval, 60) }
 
-// describe says for whom and how often membership is enforced, and what the
-// service receives.
+// describe says for whom and how often membership is enforced, and which events
+// the service receives.
 func (m *membershipStatus) describe(webhooks uint64) string {
 	return fmt.Sprintf("%s; %s; %s; %d webhooks have come", m.forWhom(), m.sweeps(), m.pushes(), webhooks)
 }
@@ -80,7 +81,7 @@ func (m *membershipStatus) forWhom() string {
 	if m.Account != nil {
 		whom += fmt.Sprintf(", as far as the account %s sees their rooms (not those of %d people)", clip(m.Account.User), m.Unseen)
 	}
-	return fmt.Sprintf("%s (%d on LiveKit, %d sessions are let be)", whom, m.Persons, m.Foreign+m.Unsealed)
+	return fmt.Sprintf("%s (%d on LiveKit, %d sessions are not judged)", whom, m.Persons, m.Foreign+m.Unsealed)
 }
 
 func (m *membershipStatus) sweeps() string {
@@ -109,7 +110,7 @@ func seconds(n float64) string {
 	return time.Duration(n * float64(time.Second)).Round(time.Second).String()
 }
 
-// ownMetadata reports whether participants can remove their tickets.
+// ownMetadata checks whether tokens allow participants to remove their tickets.
 func (e settings) ownMetadata(context.Context) engine.Finding {
 	if w := e.warningsFor("config.own_metadata"); len(w) > 0 {
 		return found("own-metadata", nil, "%s", w)
@@ -120,12 +121,12 @@ func (e settings) ownMetadata(context.Context) engine.Finding {
 	return ok("participants cannot change what their tokens say of them")
 }
 
-// ticketBytes is how LiveKit counts the longest ticket: the name of the
-// attribute and its value.
+// ticketBytes is the size of the longest ticket as LiveKit counts it: the name
+// of the attribute and its value.
 const ticketBytes = len(sfu.TicketAttribute) + sealed.MaxBytes
 
 // judgeAttributes checks whether LiveKit accepts tokens with tickets. By
-// default it accepts 64 KiB, and with 0 any size.
+// default LiveKit accepts attributes of 64 KiB. The setting 0 means any size.
 func judgeAttributes(c *livekitConfig) engine.Finding {
 	limit := c.Limit.MaxAttributesSize
 	switch {

@@ -7,7 +7,8 @@ import (
 	"matrixrtc-auth/handler"
 )
 
-// TestMembership: what is right is said, too.
+// TestMembership: if membership is enforced without fault, the finding says
+// how.
 func TestMembership(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -15,7 +16,7 @@ func TestMembership(t *testing.T) {
 		want   string
 	}{
 		{"local", func(*handler.MembershipStatus) {},
-			"for those who were known to be joined, and users of example.org must be (7 on LiveKit, 3 sessions are let be); " +
+			"for those who were known to be joined, and users of example.org must be (7 on LiveKit, 3 sessions are not judged); " +
 				"the last sweep began 12s ago, there is one every 30s; events are pushed, the last of a membership at 2026-01-02T03:04:05Z; "},
 		{"on", func(m *handler.MembershipStatus) { m.Required = "on" }, "is enforced for everyone (7 "},
 		{"off", func(m *handler.MembershipStatus) { m.Required = "off" }, "were known to be joined (7 "},
@@ -41,8 +42,8 @@ func TestMembership(t *testing.T) {
 	}
 }
 
-// TestAttributesThatDo: LiveKit takes 64 KiB if nothing is set, and with 0
-// whatever comes.
+// TestAttributesThatDo: a limit that is not set (64 KiB), that is 0 (no limit),
+// or that is large enough is no fault.
 func TestAttributesThatDo(t *testing.T) {
 	for limit, want := range map[string]string{
 		"": "is not set", "limit: {max_attributes_size: 0}\n": "is 0", "limit: {max_attributes_size: 816}\n": "is 816",

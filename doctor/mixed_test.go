@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestMixed breaks the stack in more ways than one for each cause, and in
-// several at once. Every check that names a cause is expected, with it.
+// TestMixed breaks the stack in further ways, also in several at once. The list
+// of checks that name a cause, with their causes, must be complete.
 func TestMixed(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(mixed)) {
 		t.Run(name, func(t *testing.T) {
@@ -34,7 +34,7 @@ func TestMixed(t *testing.T) {
 	}
 }
 
-// mixed are the changes, by a name, and what is found then, in the order of
+// mixed are changes of the stack by a name, with the findings in the order of
 // the report.
 var mixed = map[string]mix{
 	"a value of the wrong kind in livekit.yaml": {
@@ -225,7 +225,7 @@ var mixed = map[string]mix{
 		[]string{"homeserver.addresses apex-no-address", "homeserver.addresses apex-no-address"},
 	},
 
-	// An innocent check is not named as the cause.
+	// A fault that is independent of another fault is reported beside it.
 	"STUN is blocked, and the secret is wrong": {
 		both(livekitBreaks["stun-blocked"], sfuBreaks["sfu-secret"]),
 		[]string{"livekit.external_ip stun-blocked", "sfu.api sfu-secret"},
@@ -251,7 +251,8 @@ var mixed = map[string]mix{
 		[]string{"homeserver.tls tls-untrusted", "homeserver.userinfo federation-dns"},
 	},
 
-	// What a cause really explains is told once, also over two steps.
+	// A cause that explains other findings is reported only once, also over two
+	// steps.
 	"LiveKit and this service have a folder for livekit.yaml": {
 		both(livekitBreaks["livekit-folder"], sfuBreaks["sfu-api-connect"]),
 		[]string{"livekit.file livekit-folder"},

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// mix is a change, and the checks that name a cause then, with it.
+// mix is a change of the stack, and the checks that then name a cause, each
+// with that cause.
 type mix struct {
 	change func(*stack)
 	want   []string
@@ -20,7 +21,7 @@ type mix struct {
 
 func init() { maps.Copy(mixed, proxyMixed) }
 
-// allowing has a proxy say for whom answers are.
+// allowing makes a proxy set Access-Control-Allow-Origin to origin.
 func allowing(origin string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(allowed{w, origin}, r) })
@@ -37,13 +38,13 @@ func (w allowed) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// aSite answers everything with a page.
+// aSite answers every request with a page.
 var aSite = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html")
 	io.WriteString(w, "<html>a page</html>")
 })
 
-// noDNS has the name server of this machine be dead.
+// noDNS makes the name server of this machine fail.
 func noDNS(s *stack) {
 	for _, host := range []string{"two.example.org", "synapse"} {
 		s.dns[host] = nil
@@ -64,8 +65,8 @@ func both(changes ...func(*stack)) func(*stack) {
 	}
 }
 
-// TestDoubtBlocksNothing: what a mere warning needs goes on, also where another
-// check has told the warning.
+// TestDoubtBlocksNothing: a check that needs a check with a warning is made
+// nevertheless, also if another check has reported the warning.
 func TestDoubtBlocksNothing(t *testing.T) {
 	s := newStack(t)
 	oneHost(s)
@@ -76,10 +77,10 @@ func TestDoubtBlocksNothing(t *testing.T) {
 			told++
 		}
 		if c.Status == engine.NA && c.ID != "config.registration" && c.ID != "service.app_service" && c.ID != "service.membership" && !strings.HasSuffix(c.ID, ".tls") {
-			t.Errorf("%s: got that it was not looked at: %s, want it looked at", c.ID, c.Seen)
+			t.Errorf("%s was not looked at: %s, want that it is", c.ID, c.Seen)
 		}
 	}
 	if told != 1 {
-		t.Errorf("the end of the certificate: told %d times, want once", told)
+		t.Errorf("the end of the certificate: reported %d times, want once", told)
 	}
 }

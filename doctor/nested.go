@@ -11,8 +11,8 @@ import (
 // maxNesting bounds the depth of a search for keys.
 const maxNesting = 4
 
-// keyWithin returns the key of the object that contains key, at most depth
-// levels deep; "" if there is none.
+// keyWithin returns the name of the member of object that contains key, at most
+// depth levels deep. It returns "" if there is none.
 func keyWithin(object map[string]json.RawMessage, key string, depth int) string {
 	if depth == 0 {
 		return ""
@@ -32,7 +32,8 @@ func keyWithin(object map[string]json.RawMessage, key string, depth int) string 
 	return ""
 }
 
-// nestedKey returns the finding for a key that is not at the top but elsewhere.
+// nestedKey returns the finding that a key is not at the top level of the
+// document but deeper.
 func (h *homeserver) nestedKey(key string) engine.Finding {
 	inside := clip(h.document.nested[key])
 	v := engine.Vars{"server": h.name.String(), "setting": key, "inside": inside}

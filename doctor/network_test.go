@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// LookupNetIP answers from the stack's own records.
+// LookupNetIP answers from the stack's records.
 func (s *stack) LookupNetIP(_ context.Context, network, host string) (addrs []netip.Addr, err error) {
 	host = strings.ToLower(host)
 	if err := s.dnsError[host]; err != nil {
@@ -31,7 +31,7 @@ func (s *stack) LookupNetIP(_ context.Context, network, host string) (addrs []ne
 	return addrs, nil
 }
 
-// dial leads the stack's addresses to loopback, and nowhere else.
+// dial connects to what the stack has at an address, always on loopback.
 func (s *stack) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if host, port, err := net.SplitHostPort(address); err == nil && netip.MustParseAddr(host).Is6() {
 		address = "[" + host + "]:" + port
@@ -51,8 +51,8 @@ func (s *stack) dial(ctx context.Context, network, address string) (net.Conn, er
 	return new(net.Dialer).DialContext(ctx, network, target)
 }
 
-// dialSmall is dial with small packets, which the routes that begin with "small"
-// let through.
+// dialSmall is like dial, but with small packets. Routes that begin with
+// "small" apply only to it.
 func (s *stack) dialSmall(ctx context.Context, network, address string) (net.Conn, error) {
 	if target, there := s.routes["small "+network+" "+address]; there {
 		return new(net.Dialer).DialContext(ctx, network, target)
@@ -60,7 +60,7 @@ func (s *stack) dialSmall(ctx context.Context, network, address string) (net.Con
 	return s.dial(ctx, network, address)
 }
 
-// byName dials host:port as everybody in the stack does.
+// byName dials host:port with the stack's names.
 func (s *stack) byName(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -73,14 +73,14 @@ func (s *stack) byName(ctx context.Context, network, address string) (net.Conn, 
 	return s.dial(ctx, network, net.JoinHostPort(addrs[0].String(), port))
 }
 
-// route leads address somewhere, unless the test has led it elsewhere.
+// route makes address lead to target, unless the test has set another target.
 func (s *stack) route(network, address, target string) {
 	if _, there := s.routes[network+" "+address]; !there {
 		s.routes[network+" "+address] = target
 	}
 }
 
-// serve has h answer at address over TLS, with a certificate for host.
+// serve lets h answer at address over TLS, with a certificate for host.
 func (s *stack) serve(address, host string, h http.Handler) {
 	server := httptest.NewUnstartedServer(h)
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)

@@ -18,7 +18,8 @@ import (
 
 func init() { maps.Copy(mixed, oneFault) }
 
-// oneFault are faults that show at several places, which one check tells.
+// oneFault are faults that affect several checks but that only one check
+// reports.
 var oneFault = map[string]mix{
 	"the proxy of all names does not run": {
 		func(s *stack) {
@@ -151,8 +152,8 @@ var oneFault = map[string]mix{
 	},
 }
 
-// registering has the service be registered by a good file with one line of
-// another kind.
+// registering registers the service by a correct registration file in which one
+// line is replaced by another.
 func registering(line string) func(*stack) {
 	key, _, _ := strings.Cut(line, ":")
 	var lines []string
@@ -168,7 +169,8 @@ func registering(line string) func(*stack) {
 	}
 }
 
-// openRegistration is a file of which nothing is wrong but who may read it.
+// openRegistration is a correct registration file. Only its permissions are
+// wrong.
 const openRegistration = `id: matrixrtc-auth
 as_token: an-as-token-of-many-letters-0123456789
 hs_token: an-hs-token-of-many-letters-0123456789
@@ -181,7 +183,7 @@ io.element.msc4512.proxy_url: http://matrixrtc-auth:8080
 io.element.msc4512.proxy_prefix: rtc/livekit
 `
 
-// oneAddress has one proxy answer for every name.
+// oneAddress makes one proxy answer for every name.
 func oneAddress(s *stack) {
 	for _, host := range []string{apexHost, matrixHost, jwtHost, sfuHost} {
 		s.dns[host] = []string{apexIP}
@@ -189,7 +191,7 @@ func oneAddress(s *stack) {
 	s.anonymous()
 }
 
-// afterOne has something else answer every request but the first one.
+// afterOne lets answer give the answers to all requests except the first one.
 func afterOne(answer http.HandlerFunc) func(http.Handler) http.Handler {
 	var n atomic.Int64
 	return func(next http.Handler) http.Handler {
@@ -203,8 +205,8 @@ func afterOne(answer http.HandlerFunc) func(http.Handler) http.Handler {
 	}
 }
 
-// TestOwnAddress: a public address that this machine has itself and that refuses
-// is no matter of the router.
+// TestOwnAddress: if a public address belongs to this machine and refuses
+// connections, doctor does not blame the router.
 func TestOwnAddress(t *testing.T) {
 	s := newStack(t)
 	s.dns[apexHost] = []string{"203.0.113.3"}

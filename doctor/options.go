@@ -17,7 +17,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxServers bounds the homeservers checked in one run.
+// maxServers bounds how many homeservers one run checks.
 const maxServers = 5
 
 // Options are the options of the command line.
@@ -39,30 +39,31 @@ type Options struct {
 const about = `Looks at the deployment that the environment configures and says what is wrong
 with it. Exit code 0: no fault, 1: faults, 2: it could not look.`
 
-// flags returns the options, which set o. Their errors name the option.
+// flags returns the options of the command line, which write to o. Errors name
+// the option.
 func (o *Options) flags() *command.Flags {
 	var flags command.Flags
 	g := flags.Group("")
 	g.Parse("server-name", "NAME", "look at this homeserver (default: the full-access list, 5 at most); repeatable, needed when the list is * or the vantage outside",
 		func(text string) error { return addTo(&o.Servers, text, matrix.ParseServerName) })
 	g.Parse("public-url", "URL", "where clients reach this service (default: what the well-known says)", o.parsePublicURL)
-	g.Parse("sfu-url", "URL", "where clients reach LiveKit (default: LIVEKIT_URL; outside what this service tells the user of --user, or beside the service)", o.parseSFUURL)
-	g.Switch(&o.Outside, "outside", "look from any PC: no configuration, no secrets")
-	g.Parse("user", "ID", "with --token-file: also look at what takes a user's access token",
+	g.Parse("sfu-url", "URL", "where clients reach LiveKit (default: LIVEKIT_URL; with --outside: the address that this service gives the user of --user, else one beside the service)", o.parseSFUURL)
+	g.Switch(&o.Outside, "outside", "check from any PC, without configuration or secrets")
+	g.Parse("user", "ID", "with --token-file: also make the checks that need a user's access token",
 		func(text string) (err error) { o.User, err = matrix.ParseUserID(text); return })
-	g.Text(&o.TokenFile, "token-file", "FILE", "holds that access token; - for standard input, which at a terminal asks for it")
+	g.Text(&o.TokenFile, "token-file", "FILE", "the file with that access token; - for standard input, at a terminal with a prompt")
 	g.Text(&o.Room, "room", "ID", "schedule and cancel one delayed event in this room")
 	g.Text(&o.LiveKitYAML, "livekit-yaml", "FILE", "LiveKit's configuration (default: "+defaultLiveKitYAML+" if it is there)")
-	g.Parse("resolve", "HOST:PORT:ADDRESS", "connect there instead, as curl's option; repeatable", o.parseResolve)
-	g.Parse("only", "LIST", "look at these alone: ids of checks or groups, by comma", list(&o.Only))
-	g.Parse("skip", "LIST", "leave these out", list(&o.Skip))
+	g.Parse("resolve", "HOST:PORT:ADDRESS", "connect to ADDRESS for HOST:PORT, like curl's option; repeatable", o.parseResolve)
+	g.Parse("only", "LIST", "make only these checks: ids of checks or groups, with commas between them", list(&o.Only))
+	g.Parse("skip", "LIST", "leave these checks out: ids of checks or groups", list(&o.Skip))
 	g.Switch(&o.All, "all", "at a terminal, show every check and not only what is wrong")
 	g.Switch(&o.JSON, "json", "print JSON")
 	g.Switch(&o.Strict, "strict", "exit code 1 for warnings, too")
 	return &flags
 }
 
-// list adds the parts of a list with commas.
+// list returns a function that adds the parts of a text with commas to to.
 func list(to *[]string) func(string) error {
 	return func(text string) error { *to = append(*to, strings.Split(text, ",")...); return nil }
 }
@@ -81,29 +82,29 @@ var (
 	sfuSchemes     = []string{"wss", "https", "ws", "http"}
 )
 
-// parsePublicURL parses a URL. It may hold a password, so errors do not repeat
-// it.
+// parsePublicURL parses the URL of this service. The URL may hold a password,
+// so errors do not repeat it.
 func (o *Options) parsePublicURL(text string) error {
 	u, fault := parseAddress(text, serviceSchemes)
 	if fault != "" {
-		return fmt.Errorf("it %s: write it as https://jwt.example.org", fault)
+		return fmt.Errorf("the address %s: write it as https://jwt.example.org", fault)
 	}
 	o.PublicURL = u
 	return nil
 }
 
-// parseSFUURL is parsePublicURL for LiveKit's URL.
+// parseSFUURL is like parsePublicURL, for LiveKit's URL.
 func (o *Options) parseSFUURL(text string) error {
 	u, fault := parseAddress(text, sfuSchemes)
 	if fault != "" {
-		return fmt.Errorf("it %s: write it as wss://sfu.example.org, what clients are given as LIVEKIT_URL", fault)
+		return fmt.Errorf("the address %s: write it as wss://sfu.example.org, the address that clients get as LIVEKIT_URL", fault)
 	}
 	o.SFUURL = u.String()
 	return nil
 }
 
-// parseAddress parses a URL of a scheme and a host, with an optional port and
-// path. fault says what is wrong with another one.
+// parseAddress parses a URL that has a scheme and a host, and may have a port
+// and a path. fault says what is wrong with any other text.
 func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {
@@ -112,15 +113,15 @@ func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	case u.User != nil:
 		return nil, "holds a user or a password, which clients do not send"
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		return nil, "has something behind the path, a ? or a #"
+		return nil, "has something behind the path (a ? or a #)"
 	}
 	if port, err := strconv.ParseUint(instruments.PortOf(u.Port(), u.Scheme), 10, 16); err != nil || port == 0 {
-		return nil, "has a port that is none"
+		return nil, "has a port that is not a number from 1 to 65535"
 	}
 	return u, ""
 }
 
-// check finds missing options.
+// check returns an error if an option is missing that another one needs.
 func (o *Options) check() error {
 	switch {
 	case !o.User.IsZero() && o.TokenFile == "":
@@ -154,13 +155,13 @@ func addTo[T any](list *[]T, text string, parse func(string) (T, error)) error {
 	return err
 }
 
-// selects reports whether a check is among the wanted ones.
+// selects reports whether the options select a check.
 func (o *Options) selects(id string) bool {
 	matches := func(name string) bool { return name == id || name == engine.GroupOf(id) }
 	return (len(o.Only) == 0 || slices.ContainsFunc(o.Only, matches)) && !slices.ContainsFunc(o.Skip, matches)
 }
 
-// isCheckOrGroup reports whether a check or group in the table of causes has
+// isCheckOrGroup reports whether a check or a group in the table of causes has
 // that name.
 func isCheckOrGroup(name string) bool {
 	return slices.ContainsFunc(causes.Checks(), func(id string) bool { return id == name || engine.GroupOf(id) == name })

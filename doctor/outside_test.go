@@ -17,7 +17,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// TestOutside needs no configuration, and joins with a user's token.
+// TestOutside: with --outside doctor needs no configuration, and joins with a
+// user's token.
 func TestOutside(t *testing.T) {
 	s := newStack(t)
 	s.env = map[string]string{"LIVEKIT_URL": "nonsense"}
@@ -44,8 +45,8 @@ func TestOutside(t *testing.T) {
 	}
 }
 
-// TestOutsideWithoutService: that LiveKit is not found follows from this service
-// not being found, and is no second doubt.
+// TestOutsideWithoutService: if this service is not found, doctor does not
+// report in addition that LiveKit is not found.
 func TestOutsideWithoutService(t *testing.T) {
 	s := newStack(t)
 	breaks["wellknown-missing"](s)
@@ -56,12 +57,12 @@ func TestOutsideWithoutService(t *testing.T) {
 	}
 }
 
-// TestOutsideWithoutSFU: what was not looked at for want of LiveKit's address is
-// a doubt that names the command, not silence.
+// TestOutsideWithoutSFU: if LiveKit's address is unknown, doctor warns and
+// names the command that gives the address.
 func TestOutsideWithoutSFU(t *testing.T) {
 	s := newStack(t)
 	s.outside()
-	s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusNotFound) } // it is elsewhere
+	s.sfuProxy = func(http.Handler) http.Handler { return failing(http.StatusNotFound) } // LiveKit is not where doctor guesses
 	args := []string{"--outside", "--server-name", apexHost, "--public-url", "https://jwt.example.org"}
 	look := s.look()
 	for _, test := range []struct {
@@ -84,8 +85,8 @@ func TestOutsideWithoutSFU(t *testing.T) {
 	}
 }
 
-// TestOutsideLearnsSFU: whoever gives a user's access token need not say where
-// LiveKit is, and all of it is looked at.
+// TestOutsideLearnsSFU: with a user's access token doctor learns where LiveKit
+// is, and checks all of it.
 func TestOutsideLearnsSFU(t *testing.T) {
 	s := newStack(t)
 	s.outside()
@@ -99,7 +100,7 @@ func TestOutsideLearnsSFU(t *testing.T) {
 	}
 	for _, want := range []string{"✓ sfu.websocket", "✓ sfu.tcp_port", "✓ sfu.api_hidden", "✓ sfu.ice_tcp", "✓ user.join"} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q: got %s, want %q in it", want, out.String(), want)
+			t.Errorf("the report lacks %q: got %s, want %q in it", want, out.String(), want)
 		}
 	}
 	if titles := strings.Count(out.String(), "\nLiveKit\n"); code != 0 || titles != 1 {
@@ -107,11 +108,12 @@ func TestOutsideLearnsSFU(t *testing.T) {
 	}
 }
 
-// TestOutsideUnreachableSFU: outside, too, an address that clients cannot use is a
-// fault, whoever tells it: the command line, or the service with a token.
+// TestOutsideUnreachableSFU: with --outside, too, an address that clients
+// cannot use is a fault. This holds for an address from the command line, and
+// for one from the service.
 func TestOutsideUnreachableSFU(t *testing.T) {
 	for _, test := range []struct{ url, want string }{
-		{"ws://livekit:7880", "clients get ws://livekit:7880, and a name that has no dot"},
+		{"ws://livekit:7880", "clients get ws://livekit:7880, and a name without a dot"},
 		{"wss://10.0.0.4", "clients get wss://10.0.0.4, and 10.0.0.4 is a private address"},
 		{"wss://[fd00::4]", "clients get wss://[fd00::4], and fd00::4 is a private address"},
 		{"ws://sfu.example.org", "clients get ws://sfu.example.org, and browsers refuse ws://"},
@@ -137,8 +139,8 @@ func TestOutsideUnreachableSFU(t *testing.T) {
 	}
 }
 
-// TestUserRoom: each run asks this service for a room of its own, and deletes
-// it, also when it is interrupted.
+// TestUserRoom: each run requests tokens for another room, and deletes the
+// room, also if the run is interrupted.
 func TestUserRoom(t *testing.T) {
 	s := newStack(t)
 	seen := map[string]int{}
@@ -159,15 +161,15 @@ func TestUserRoom(t *testing.T) {
 			t.Errorf("exit code %d, want 2\n%s", code, out.String())
 		}
 		if rooms := s.lk.Rooms(); len(rooms) > 0 {
-			t.Errorf("%v is still there, want 0", rooms)
+			t.Errorf("the rooms %v still exist, want none", rooms)
 		}
 	}
 	if len(seen) != 2 {
-		t.Errorf("two runs met in the rooms %v, want one of its own for each", seen)
+		t.Errorf("two runs used the rooms %v, want a different room for each", seen)
 	}
 }
 
-// TestInterrupted: the probe room is deleted after Ctrl-C, too.
+// TestInterrupted: the probe room is deleted also after Ctrl-C.
 func TestInterrupted(t *testing.T) {
 	s := newStack(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -185,11 +187,12 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("exit code %d, want 2", code)
 	}
 	if rooms := s.lk.Rooms(); len(rooms) > 0 {
-		t.Errorf("%v is still there, want 0", rooms)
+		t.Errorf("the rooms %v still exist, want none", rooms)
 	}
 }
 
-// TestInterruptedInput: nobody needs to end the input before the run.
+// TestInterruptedInput: a run can be interrupted while it waits for standard
+// input.
 func TestInterruptedInput(t *testing.T) {
 	s := newStack(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -203,7 +206,7 @@ func TestInterruptedInput(t *testing.T) {
 	}
 }
 
-// TestLongFiles: a file without an end is not read.
+// TestLongFiles: a file that is too long, or endless, is not read.
 func TestLongFiles(t *testing.T) {
 	look := doctor.NewLook(version)
 	for size, want := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
@@ -219,7 +222,7 @@ func TestLongFiles(t *testing.T) {
 	}
 }
 
-// TestServers: each server that is listed is looked at, and told apart.
+// TestServers: each listed server is checked, and findings name their server.
 func TestServers(t *testing.T) {
 	s := newStack(t)
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = apexHost + ",other.example.org"
@@ -235,7 +238,7 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// TestServerTwice: a server that is named twice is looked at once.
+// TestServerTwice: a server that is named twice is checked once.
 func TestServerTwice(t *testing.T) {
 	s := newStack(t)
 	_, stdout, _ := s.command(t.Context(), "", "--server-name", apexHost, "--server-name", apexHost, "--only", "homeserver.addresses")
@@ -244,7 +247,7 @@ func TestServerTwice(t *testing.T) {
 	}
 }
 
-// TestResolve: --resolve is believed instead of DNS.
+// TestResolve: doctor uses the addresses of --resolve in place of DNS.
 func TestResolve(t *testing.T) {
 	s := newStack(t)
 	delete(s.dns, sfuHost)
@@ -254,8 +257,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestTokenInClear: an access token goes out over http:// only where the operator
-// says so, not where a document does.
+// TestTokenInClear: doctor sends an access token over http:// only if the
+// operator set such a URL, not if a document names it.
 func TestTokenInClear(t *testing.T) {
 	for name, overridden := range map[string]bool{"document": false, "override": true} {
 		t.Run(name, func(t *testing.T) {
@@ -274,7 +277,7 @@ func TestTokenInClear(t *testing.T) {
 			}))
 			s.command(t.Context(), "", "--user", userID, "--token-file", "/token")
 			if seen.Load() != overridden {
-				t.Errorf("the token was sent: %v, want %v", seen.Load(), overridden)
+				t.Errorf("whether the token was sent: got %v, want %v", seen.Load(), overridden)
 			}
 		})
 	}

@@ -27,7 +27,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// newService is this service, as main puts it together.
+// newService returns this service, built as the program builds it.
 func (s *stack) newService() http.Handler {
 	key := stackKey
 	if id := s.env["LIVEKIT_KEY"]; id != "" {
@@ -59,7 +59,7 @@ func (s *stack) newService() http.Handler {
 	return h.Routes()
 }
 
-// newLiveKit is an SFU that tells of its rooms and takes WebSockets.
+// newLiveKit returns an SFU that reports its rooms and accepts WebSockets.
 func (s *stack) newLiveKit() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -78,8 +78,8 @@ func (s *stack) newLiveKit() http.Handler {
 	})
 }
 
-// tokenOfQuery has the token of a query where LiveKit takes it from the header,
-// too.
+// tokenOfQuery moves the token of the query into the header, because LiveKit
+// takes it from either place.
 func tokenOfQuery(r *http.Request) *http.Request {
 	if token := r.URL.Query().Get("access_token"); token != "" {
 		r = r.Clone(r.Context())
@@ -88,7 +88,7 @@ func tokenOfQuery(r *http.Request) *http.Request {
 	return r
 }
 
-// upgrade begins a WebSocket with whoever would be let in.
+// upgrade opens a WebSocket if the request has a valid token.
 func (s *stack) upgrade(w http.ResponseWriter, r *http.Request) {
 	r = tokenOfQuery(r)
 	r.URL.Path = "/rtc/validate"
@@ -106,7 +106,7 @@ func (s *stack) upgrade(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tell reports the rooms to the service, as LiveKit does.
+// tell reports the rooms to the service by webhooks, as LiveKit does.
 func (s *stack) tell() {
 	if !s.webhooks {
 		return
@@ -119,7 +119,8 @@ func (s *stack) tell() {
 	}
 }
 
-// newFederationAPI is the homeserver's Server-Server API, which says its name.
+// newFederationAPI returns the homeserver's Server-Server API, which names the
+// homeserver.
 func (s *stack) newFederationAPI() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/_matrix/key/v2/server", answering(fmt.Sprintf(`{"server_name":%q}`, s.name)))
@@ -128,7 +129,7 @@ func (s *stack) newFederationAPI() http.Handler {
 	return mux
 }
 
-// newClientAPI is the homeserver's Client-Server API.
+// newClientAPI returns the homeserver's Client-Server API.
 func (s *stack) newClientAPI() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/.well-known/matrix/client", s.wellKnown(matrixHost))
@@ -162,7 +163,7 @@ func (s *stack) withToken(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// participant is in a room of nothing but the other participant.
+// participant is a participant in a room with one other participant.
 type participant struct {
 	s     *stack
 	texts chan instruments.Message
@@ -170,7 +171,7 @@ type participant struct {
 
 var errNotJoined = errors.New("could not connect")
 
-// join lets whoever has a token in.
+// join lets everybody with a valid token into the room.
 func (s *stack) join(_ context.Context, url, ticket string) (instruments.Participant, error) {
 	if s.closedTo != "" && strings.HasPrefix(url, s.closedTo) {
 		return nil, errNotJoined

@@ -11,13 +11,13 @@ import (
 const (
 	livekitPort      = 7880
 	livekitTCPPort   = 7881
-	livekitDevPort   = 7882 // for media over UDP, with development
+	livekitDevPort   = 7882 // the port for media over UDP if the setting development is on
 	livekitFirstPort = 50000
 	livekitLastPort  = 60000
 
 	livekitFirstRelay   = 30000
 	livekitLastRelay    = 40000
-	livekitLastDevRelay = 30002 // with development
+	livekitLastDevRelay = 30002 // the last relay port if the setting development is on
 )
 
 // complete sets the ports that the file does not name to LiveKit's defaults.
@@ -44,10 +44,11 @@ func (c *livekitConfig) complete() {
 	}
 }
 
-// ports returns LiveKit's ports for the texts of remedies, if a file was read.
+// ports returns LiveKit's ports for the texts of remedies. It returns nothing
+// if livekit.yaml was not read.
 func (c *livekitConfig) ports() engine.Vars {
 	known := engine.Vars{}
-	if c.Port == 0 { // nothing was read
+	if c.Port == 0 { // livekit.yaml was not read
 		return known
 	}
 	known["sfu_port"] = fmt.Sprint(c.Port)
@@ -63,7 +64,7 @@ func (c *livekitConfig) ports() engine.Vars {
 	switch {
 	case c.TURN.UDPPort != 0:
 		known["turn_port"] = fmt.Sprintf("%d/udp", c.TURN.UDPPort)
-	case c.TURN.TLSPort != 0: // LiveKit tells clients port 443, whatever its own is
+	case c.TURN.TLSPort != 0: // LiveKit tells clients port 443, whatever port it listens on
 		known["turn_port"] = "443/tcp"
 	}
 	if c.TURN.Enabled {
@@ -72,7 +73,8 @@ func (c *livekitConfig) ports() engine.Vars {
 	return known
 }
 
-// hasUDPPort reports whether all media over UDP uses one port, or few.
+// hasUDPPort reports whether all media over UDP uses one port or a few ports of
+// udp_port.
 func (c *livekitConfig) hasUDPPort() bool { return c.RTC.UDPPort != nil && c.RTC.UDPPort != 0 }
 
 func judgePorts(c *livekitConfig) engine.Finding {
@@ -116,8 +118,8 @@ func judgeRelays(c *livekitConfig) engine.Finding {
 	return engine.Finding{}
 }
 
-// Linux assigns the ports of ephemeralFile to outgoing connections, except
-// those of reservedFile.
+// The files in which Linux says which ports it assigns to outgoing connections
+// (ephemeralFile), and which of these it never assigns (reservedFile).
 const (
 	ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
 	reservedFile  = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -147,8 +149,9 @@ func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {
 	return ok("%s", seen)
 }
 
-// covers reports whether a list of ports in the kernel's form, in ascending
-// order ("8080,50000-50200"), contains all ports from first to last.
+// covers reports whether a list of ports contains all ports from first to last.
+// The list is in the kernel's form, in ascending order, like
+// "8080,50000-50200".
 func covers(list string, first, last int) bool {
 	for entry := range strings.SplitSeq(list, ",") {
 		var from, to int

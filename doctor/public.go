@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// service are the checks of this service, as clients reach it and as it runs
-// here.
+// service are the checks of this service: as clients reach it, and as it runs
+// on this machine.
 type service struct{ *exam }
 
 // publicSteps are the checks of this service as clients reach it.
@@ -35,7 +35,7 @@ func (e service) publicSteps() []engine.Step {
 
 func (e service) addresses(ctx context.Context) engine.Finding {
 	if e.at == nil {
-		return na("nobody says where this service is: --public-url does")
+		return na("the address of this service is unknown; give it with --public-url")
 	}
 	return e.reach(ctx, placeOf("service", e.at))
 }
@@ -70,15 +70,15 @@ func (e service) healthz(ctx context.Context) engine.Finding {
 	if f := stranger(askedService, r, v, "GET "+e.serviceURL()+"/healthz:"); isFault(f) {
 		return f
 	}
-	if r.Status == http.StatusBadRequest && r.ErrCode() != "" { // no proxy sends a Matrix error code
+	if r.Status == http.StatusBadRequest && r.ErrCode() != "" { // a Matrix error code is not from a proxy
 		return found("service-garbled", v, "GET %s/healthz: %s", e.serviceURL(), r)
 	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
 }
 
-// isAlone reports whether the service listens on the loopback address of its
-// container. That is right if the container shares a network; then it can be
-// reached from outside.
+// isAlone reports whether the service listens only on the loopback address of
+// its container. If the container shares a network, that is right, and the
+// service can be reached from outside.
 func (e *exam) isAlone() bool {
 	return slices.ContainsFunc(e.look.Warnings, func(w config.Warning) bool {
 		return w.Kind == config.ContainerAlone && w.Variable == "LIVEKIT_JWT_BIND"
@@ -89,8 +89,8 @@ func (e *exam) alone(seen string) engine.Finding {
 	return found("listen-alone", engine.Vars{"address": e.look.Config.Listen.String()}, "%s; LIVEKIT_JWT_BIND is %s, in a container", seen, e.look.Config.Listen)
 }
 
-// notThere says why /healthz is missing: another program answers, or the prefix
-// of the path is wrong on one side.
+// notThere says why /healthz does not exist at the URL: another program answers
+// there, or the URL or the proxy has a wrong path prefix.
 func (e service) notThere(ctx context.Context, r instruments.Reply) engine.Finding {
 	v := e.serviceVars()
 	seen := "GET " + e.serviceURL() + "/healthz: " + r.String()
@@ -178,7 +178,7 @@ func (e service) cors(ctx context.Context) engine.Finding {
 	if bad.Status != http.StatusBadRequest {
 		return found("post-not-passed", e.serviceVars(), "POST %s/sfu/get without JSON: %s", e.serviceURL(), bad)
 	}
-	return ok("one header on a good answer and on an error")
+	return ok("a good answer and an error each have one CORS header")
 }
 
 // health is the answer of /healthz.
@@ -194,12 +194,12 @@ func isHealth(r instruments.Reply) bool {
 	return r.Status == http.StatusOK && json.Unmarshal(r.Body, &h) == nil && h.Status != ""
 }
 
-// versionOutside compares the version that answers outside with the one that
-// runs here.
+// versionOutside compares the version of the service that answers at the public
+// address with the version of the one that runs here.
 func (e service) versionOutside(ctx context.Context) engine.Finding {
 	inside := e.status.Version
 	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
-	if err != nil || !isHealth(r) { // it was right a moment ago
+	if err != nil || !isHealth(r) { // it was answered well a moment ago
 		return na("GET %s/healthz: nothing tells the version now", e.serviceURL())
 	}
 	var h health
@@ -208,7 +208,7 @@ func (e service) versionOutside(ctx context.Context) engine.Finding {
 		v := e.serviceVars()
 		return found("version-differs", v, "outside: %s, here: %s", clip(h.Version), clip(inside))
 	}
-	return ok("%s answers outside and here", clip(inside))
+	return ok("%s answers at the public address and on this machine", clip(inside))
 }
 
 // sfuURL returns where clients reach LiveKit; nil if it is unknown.

@@ -29,24 +29,25 @@ func placeOf(what string, u *url.URL) place {
 
 func (p place) vars() engine.Vars { return engine.Vars{"host": p.host, "port": p.port} }
 
-// at returns the place as findings name it.
+// at returns the place in the form in which findings name places.
 func (p place) at() string { return atPort(p.host, p.port) }
 
-// atPort returns a host or an address with its port, as findings name it.
+// atPort returns a host or an address with its port, in the form in which
+// findings name places.
 func atPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
 
-// everywhere returns the place and each of its addresses, for a program that
-// answers alike for every name.
+// everywhere returns the place and each of its addresses. It is for findings
+// about a program that gives the same answer for every name.
 func (e *exam) everywhere(ctx context.Context, p place) []string {
 	list := []string{p.at()}
-	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // empty for a name that does not exist
+	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // empty if the name does not exist
 	for _, addr := range addrs {
 		list = append(list, atPort(addr.String(), p.port))
 	}
 	return list
 }
 
-// reach looks up a place, and connects to each of its addresses.
+// reach looks a place up, and connects to each of its addresses.
 func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 	attempts, err := e.look.Reach(ctx, p.host, p.port)
 	switch {
@@ -58,19 +59,19 @@ func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 	return e.judgeReach(p, attempts)
 }
 
-// tally sums up the attempts for all addresses of a place.
+// tally counts the results of connecting to all addresses of a place.
 type tally struct {
 	good, public int
 	refused      int                  // addresses of this machine at which nothing listens
 	behind       int                  // silent addresses that may be behind NAT loopback
 	private      int                  // silent addresses of a private network
-	dead         *instruments.Attempt // the last silent one of the others
+	dead         *instruments.Attempt // the last silent address that is neither behind nor private
 }
 
-// tally sorts the attempts. A machine without IPv6 cannot judge an AAAA record.
-// A machine behind the same router as a public address cannot judge that
-// address, unless the router leads another one back. An address of this machine
-// itself is behind no router.
+// tally counts the attempts by kind. A machine without IPv6 cannot judge an
+// AAAA record. A machine behind the same router as a public address cannot
+// judge that address, unless the router forwards another such address back
+// inside. An address of this machine itself does not depend on the router.
 func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	isPublic4 := func(a instruments.Attempt) bool { return a.Addr.Is4() && instruments.IsPublic(a.Addr) }
 	canJudge := e.o.Outside || slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil && isPublic4(a) })
@@ -98,7 +99,7 @@ func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	return t
 }
 
-// judgeReach returns what is wrong with a place's addresses.
+// judgeReach returns the finding about a place's addresses.
 func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Finding {
 	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, listed(attempts))
 	t := e.tally(attempts)
@@ -115,7 +116,7 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 		return ok("%s", text)
 	case t.good > 0 && t.dead == nil:
 		f := e.hairpin(p, v, attempts, text)
-		f.Blocks = false // what answers can still be checked
+		f.Blocks = false // the addresses that answer can still be checked
 		return f
 	case t.good > 0 && t.dead.Addr.Is6():
 		return found("dead-ipv6", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
@@ -126,14 +127,14 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 	case !e.o.Outside && t.public > t.refused:
 		return e.hairpin(p, v, attempts, text)
 	}
-	if e.o.Outside && t.private == len(attempts) { // inside, that network's name server may return them
+	if e.o.Outside && t.private == len(attempts) { // inside, the network's own name server may return private addresses
 		return found("address-private", v, "%s", text).In(silent(p, attempts)...)
 	}
 	return found(p.what+"-closed", v, "%s", text).In(silent(p, attempts)...)
 }
 
-// hairpin returns a doubt about public addresses that do not answer from inside
-// at any port: a router leads back all ports or none.
+// hairpin returns a warning about public addresses of which no port answers
+// from inside. A router forwards either all ports back inside or none.
 func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, text string) engine.Finding {
 	f := found("hairpin", v, "%s", text).In(silent(p, attempts)...)
 	for _, a := range attempts {
@@ -155,8 +156,8 @@ func silent(p place, attempts []instruments.Attempt) []string {
 	return list
 }
 
-// soon is how long before its end a certificate gets a warning. Automatic
-// renewal happens 30 days before.
+// soon is how long before a certificate's end doctor warns. Automatic renewal
+// happens 30 days before the end.
 const soon = 14 * 24 * time.Hour
 
 // certificate checks the certificate of a place as a client would.
@@ -169,7 +170,7 @@ func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 	case errors.Is(err, instruments.ErrConnect):
 		return found(p.what+"-closed", p.vars(), "%s", reason(err)).In(e.everywhere(ctx, p)...)
 	case err != nil && reason(err) == instruments.NoAnswer && e.look.AnswersSmall(ctx, p.host, p.port):
-		return found("packets-lost", p.vars(), "%s port %s: TLS comes about with small packets, and not with those of the usual size", p.host, p.port).In(e.everywhere(ctx, p)...)
+		return found("packets-lost", p.vars(), "%s port %s: TLS succeeds with small packets, but not with packets of the usual size", p.host, p.port).In(e.everywhere(ctx, p)...)
 	case err != nil && reason(err) == instruments.NoAnswer:
 		return found("tls-silent", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	case instruments.IsOldTLS(err):
@@ -180,7 +181,7 @@ func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	}
 	f := e.judgeChain(p, chain).In(p.at())
-	if f.Cause != nil && f.Cause.ID != "tls-wrong-name" { // that fault must be mended for each name
+	if f.Cause != nil && f.Cause.ID != "tls-wrong-name" { // a certificate for the wrong name must be mended for each name
 		f = f.In(fmt.Sprintf("certificate %x", sha256.Sum256(chain[0].Raw)))
 	}
 	return f

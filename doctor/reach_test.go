@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// TestJudgeReach tells what is wrong with a name from what cannot be judged
-// from here.
+// TestJudgeReach: doctor distinguishes wrong addresses of a name from addresses
+// that this machine cannot judge.
 func TestJudgeReach(t *testing.T) {
 	answers := error(nil)
 	silent := error(os.ErrDeadlineExceeded)
@@ -22,7 +22,7 @@ func TestJudgeReach(t *testing.T) {
 	for name, test := range map[string]struct {
 		tried           []tried
 		inside, outside string
-		dead            string // the address that is named inside
+		dead            string // the address that the remedy names if doctor runs inside
 	}{
 		"all answer":                      {[]tried{{"10.0.0.3", answers}, {"203.0.113.3", answers}}, "", "", ""},
 		"the private one answers":         {[]tried{{"10.0.0.3", answers}, {"203.0.113.3", silent}}, "hairpin", "dead-address", ""},

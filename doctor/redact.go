@@ -12,11 +12,11 @@ import (
 
 const (
 	redacted = "[redacted]"
-	// shortestSecret is the least bytes of a secret that is searched for in
-	// texts. A shorter one would occur in ordinary words.
+	// shortestSecret is the shortest secret, in bytes, that is searched for in
+	// texts. A shorter one may occur in ordinary words.
 	shortestSecret = 8
-	// longestKeyName is the most bytes of an unknown API key that is shown. A
-	// longer text may be the secret.
+	// longestKeyName is the longest name of an unknown API key, in bytes, that is
+	// shown. A longer text may be the secret.
 	longestKeyName = 20
 )
 
@@ -28,8 +28,8 @@ var (
 	userInfo = pattern.New(`(://)[^\s"]*@`)
 )
 
-// redact removes the secrets of this run from text, all tokens, and the user
-// information of URLs.
+// redact removes from text the secrets of this run, all tokens, and the user
+// and password of URLs.
 func (e *exam) redact(text string) string {
 	for _, s := range e.secrets() {
 		if len(s.Reveal()) >= shortestSecret {
@@ -58,7 +58,7 @@ func (e *exam) secrets() []secret.Text {
 	return list
 }
 
-// redactAll removes secrets from the report.
+// redactAll removes secrets from all texts of the report.
 func (e *exam) redactAll(r *engine.Report) {
 	for i := range r.Checks {
 		c := &r.Checks[i]
@@ -66,8 +66,9 @@ func (e *exam) redactAll(r *engine.Report) {
 	}
 }
 
-// keyName returns the name of an API key as it may be printed. A name that is
-// neither known nor short may be a secret written in its place.
+// keyName returns the name of an API key in a form that is safe to print. A
+// name that is unknown and long may be a secret that was written in place of
+// the name.
 func (e *exam) keyName(name string) string {
 	for _, key := range e.look.Config.Keys {
 		if name == key.ID {

@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// TestRedacted: a secret in the wrong place is not printed.
+// TestRedacted: a secret that is written in a wrong place is not printed.
 func TestRedacted(t *testing.T) {
 	const other = "another-secret-0123456789-0123456789"
 	for name, breakIt := range map[string]func(*stack){

@@ -8,8 +8,7 @@ import (
 )
 
 // redis pings LiveKit's Redis, without which LiveKit does not start. If LiveKit
-// runs, its Redis is reachable for it, maybe in a network that this service is
-// not in.
+// runs, it reaches its Redis, perhaps in a network that this service is not in.
 func (e livekitFile) redis(ctx context.Context) engine.Finding {
 	address := e.livekit.Redis.Address
 	if address == "" {

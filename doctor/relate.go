@@ -14,7 +14,7 @@ type excuse struct {
 	here              bool
 }
 
-// explained returns the excuses as a plan needs them.
+// explained returns the table of excuses in the form that a plan needs.
 func explained() map[string][]engine.Explanation {
 	all := map[string][]engine.Explanation{}
 	for id, list := range excuses {
@@ -25,12 +25,12 @@ func explained() map[string][]engine.Explanation {
 	return all
 }
 
-// strangers are the causes of an answer from another program than the one that
-// was asked.
+// strangers are the causes that say that another program answered than the one
+// that was asked.
 const strangers = "proxy-refuses proxy-certificate proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead service-instead"
 
-// Faults with which LiveKit does not start, and how they appear in the checks
-// that ask LiveKit.
+// Faults with which LiveKit does not start (unreadable), and how other checks
+// notice that LiveKit does not run (down).
 const (
 	unreadable = "livekit-folder livekit-file-closed livekit-yaml livekit-key-unknown"
 	down       = "sfu-api-dns sfu-api-connect sfu-api-timeout sfu-behind-proxy"
@@ -41,7 +41,7 @@ const (
 	roomFaults  = strangers + " sfu-nodes dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
 	apiFaults   = down + " " + strangers + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
 	silence     = "tls-silent packets-lost"
-	waiting     = "homeserver-silent federation-unreachable " + gaps // the service still waits for the homeserver when doctor gives up on the service
+	waiting     = "homeserver-silent federation-unreachable " + gaps // the service still waits for the homeserver when doctor stops waiting for the service
 	noTLS       = "tls-none tls-old tls-expired tls-early tls-wrong-name tls-untrusted"
 	badToken    = "user-token user-other user-guest"
 	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
@@ -55,11 +55,12 @@ const (
 	unverified  = strangers + " " + gaps + " homeserver-down homeserver-silent livekit-instead dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
 )
 
-// excuses says which faults cause findings in which other checks, so that only
-// the check that found the fault reports it. What explains most comes first.
+// excuses says for each check which causes that other checks find explain its
+// own findings. Only the check that found the explaining fault reports it. The
+// check that explains most comes first.
 var excuses = map[string][]excuse{
 	"service.status": {{by: "config.environment", causes: "config-refused", shows: "service-down"}},
-	// Without its server in the list, no user's leave is taken over.
+	// If its server is not in the list, the service takes over no user's leave.
 	"service.delegation": {
 		{by: "config.full_access", causes: "full-access-entry", shows: "delegation-off"},
 		{by: "homeserver.delayed_route"},
@@ -79,8 +80,8 @@ var excuses = map[string][]excuse{
 		{by: "public.routes"},
 		{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
 	},
-	// A host that was mistaken for the server name has none of a server name's
-	// records.
+	// A host that the operator mistook for the server name does not have the
+	// records of a server name.
 	"homeserver.wellknown": {{by: "homeserver.identity", causes: "other-server-name", shows: unannounced}},
 	"homeserver.foci":      {{by: "homeserver.identity", causes: "other-server-name", shows: "foci-missing"}},
 	"homeserver.client_public": {
@@ -95,7 +96,7 @@ var excuses = map[string][]excuse{
 		{by: "homeserver.addresses", causes: "apex-no-address", shows: "federation-dns not-federated " + gaps},
 		{by: "homeserver.addresses", causes: "apex-no-address apex-closed address-private", shows: "federation-unreachable federation-tls not-federated " + gaps},
 		{by: "homeserver.tls", causes: "apex-closed " + silence + " " + noTLS, shows: "federation-unreachable federation-tls not-federated " + gaps},
-		// The same web server has both documents.
+		// The same web server serves both documents.
 		{by: "homeserver.wellknown", causes: strangers + " wellknown-broken wellknown-status", shows: gaps},
 	},
 	"homeserver.versions": {
@@ -158,7 +159,7 @@ var excuses = map[string][]excuse{
 	},
 	"webhook.round_trip": {
 		{by: "public.healthz", causes: "listen-alone", shows: "listen-alone"},
-		{by: "homeserver.addresses", causes: "dns-broken", shows: "webhook-missing"}, // LiveKit uses the same name server
+		{by: "homeserver.addresses", causes: "dns-broken", shows: "webhook-missing"}, // LiveKit may use the same name server
 		{by: "livekit.webhook", causes: "livekit-webhook-missing livekit-webhook-url", shows: "webhook-missing"},
 		{by: "livekit.keys", causes: "livekit-webhook-key livekit-secret livekit-key-missing", shows: "webhook-missing webhook-refused"},
 	},
@@ -174,7 +175,7 @@ var excuses = map[string][]excuse{
 	},
 }
 
-// tokenExcuses are those of both endpoints that mint tokens.
+// tokenExcuses are the excuses of both endpoints that mint tokens.
 var tokenExcuses = []excuse{
 	{by: "public.routes"},
 	{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
@@ -188,7 +189,7 @@ var tokenExcuses = []excuse{
 // twins are checks that look at the same place if one host serves several
 // things.
 var twins = map[string][]string{
-	"homeserver.addresses":        {"homeserver.addresses"}, // of the servers before
+	"homeserver.addresses":        {"homeserver.addresses"}, // the same check of the servers before
 	"homeserver.tls":              {"homeserver.tls"},
 	"homeserver.client_addresses": {"homeserver.addresses", "homeserver.client_addresses"},
 	"homeserver.client_tls":       {"homeserver.tls", "homeserver.client_tls"},
@@ -201,16 +202,16 @@ var twins = map[string][]string{
 	"sfu.turn":                    {"homeserver.addresses", "public.addresses", "sfu.addresses", "sfu.ice_tcp"},
 }
 
-// applies reports whether an excuse is possible in this deployment: a fault in
+// applies reports whether an excuse is possible in this deployment. A fault in
 // a setting explains only findings at the place to which that setting leads.
 func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 	switch {
-	case x.By == "sfu.api" && s.ID == "sfu.addresses": // the same host, or another one
+	case x.By == "sfu.api" && s.ID == "sfu.addresses": // the API may be at the same host or at another one
 		api, public := e.look.Config.APIURL, e.sfuURL()
 		return api != nil && public != nil && strings.EqualFold(api.Hostname(), public.Hostname())
 	case x.Causes == "override-path":
 		return e.hasAddedPath(s)
-	case s.ID == "homeserver.userinfo": // with an override, nothing asks the server name's host
+	case s.ID == "homeserver.userinfo": // with an override, nothing is asked at the server name's host
 		return !slices.ContainsFunc(e.servers, func(h *homeserver) bool {
 			_, there := e.look.Config.FederationURLs[h.name]
 			return there && (s.Server == "" || s.Server == h.name.String())
@@ -226,7 +227,7 @@ func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 }
 
 // hasAddedPath reports whether the override for a check's homeserver ends in a
-// path that callers append.
+// path that callers append themselves.
 func (e *exam) hasAddedPath(s engine.Step) bool {
 	overrides := e.look.Config.ClientURLs
 	if s.ID == "homeserver.userinfo" {

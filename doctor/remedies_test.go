@@ -12,7 +12,7 @@ import (
 )
 
 // TestRemediesNameSettings: a remedy names the key and the ports of this
-// deployment, not those of the examples.
+// deployment, and not those of the examples.
 func TestRemediesNameSettings(t *testing.T) {
 	for id, wants := range map[string][]string{
 		"webhook-missing": {"api_key: ours", "http://matrixrtc-auth:LISTEN/sfu_webhook"},
@@ -52,7 +52,7 @@ func TestRemediesNameSettings(t *testing.T) {
 					for _, want := range wants {
 						want = strings.ReplaceAll(want, "LISTEN", listen)
 						if !strings.Contains(c.Remedy, want) {
-							t.Errorf("no %q in: got %s, want %q in it", want, c.Remedy, want)
+							t.Errorf("the remedy lacks %q: got %s, want %q in it", want, c.Remedy, want)
 						}
 					}
 					return
@@ -63,8 +63,8 @@ func TestRemediesNameSettings(t *testing.T) {
 	}
 }
 
-// TestTwirpRemedy: whether the API may be refused outside depends on the way of
-// the service itself.
+// TestTwirpRemedy: the remedy for an open API depends on whether the service
+// itself uses the public address of the API.
 func TestTwirpRemedy(t *testing.T) {
 	for want, change := range map[string]func(*stack){
 		"LIVEKIT_INTERNAL_URL is set, so nothing needs that way: refuse /twirp/ in":                   func(*stack) {},
@@ -91,8 +91,8 @@ func prefixedTwirp(s *stack) {
 	s.sfuProxy = func(http.Handler) http.Handler { return http.StripPrefix("/livekit/sfu", s.lkProxy()) }
 }
 
-// TestGuess: outside, LiveKit is looked for beside the service, and looked at if
-// it answers there.
+// TestGuess: with --outside, doctor looks for LiveKit beside the service, and
+// checks it if it answers there.
 func TestGuess(t *testing.T) {
 	s := newStack(t)
 	s.anonymous()
@@ -108,12 +108,12 @@ func TestGuess(t *testing.T) {
 		delete(want, c.ID)
 	}
 	if len(want) > 0 {
-		t.Errorf("not looked at: got %v, want 0", want)
+		t.Errorf("checks that were not made: got %v, want none", want)
 	}
 }
 
-// TestOutsidePort: the port for media over TCP is the one that LiveKit told the
-// user.
+// TestOutsidePort: doctor checks the port for media over TCP that LiveKit told
+// the user.
 func TestOutsidePort(t *testing.T) {
 	s := newStack(t)
 	s.outside()
@@ -129,8 +129,8 @@ func TestOutsidePort(t *testing.T) {
 	}
 }
 
-// TestWebSocketSeen: LiveKit's 401 is no error page of the proxy that it came
-// through.
+// TestWebSocketSeen: doctor does not take LiveKit's 401 for an error page of
+// the proxy.
 func TestWebSocketSeen(t *testing.T) {
 	s := newStack(t)
 	s.sfuProxy = at("/rtc", func(w http.ResponseWriter, _ *http.Request) {

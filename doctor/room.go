@@ -19,22 +19,22 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// probeRoom is the room that a run creates on the SFU, and the name of the one
-// that it asks this service for.
+// probeRoom is the room that a run creates on the SFU. Its name is also part of
+// the id of the Matrix room for which the run asks this service.
 type probeRoom struct {
 	exam *exam
 	name sfu.Room
 
-	codecs []codec // the codecs that the SFU accepts in it; set by create
-	limit  int     // the participants allowed in it, 0 for no limit; set by create
+	codecs []codec // the codecs that the SFU accepts in the room; set by create
+	limit  int     // how many participants the SFU lets into the room, 0 for no limit; set by create
 
 	mu   sync.Mutex
 	made []sfu.Room // rooms to delete at the end
 }
 
 const (
-	// probeTimeout is the time in seconds after which the SFU closes the room, if
-	// it was not deleted.
+	// probeTimeout is the time in seconds after which the SFU closes the room if
+	// the run has not deleted it.
 	probeTimeout = 30
 	removeTime   = 3 * time.Second
 )
@@ -43,7 +43,7 @@ func newProbeRoom(e *exam) *probeRoom {
 	return &probeRoom{exam: e, name: sfu.Room(instruments.ProbeName())}
 }
 
-// willMake marks room for deletion at the end.
+// willMake records that the run must delete room at its end.
 func (p *probeRoom) willMake(room sfu.Room) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -52,9 +52,9 @@ func (p *probeRoom) willMake(room sfu.Room) {
 	}
 }
 
-// create makes the room.
+// create creates the probe room on the SFU.
 func (p *probeRoom) create(ctx context.Context) engine.Finding {
-	p.willMake(p.name) // even if the answer never arrives
+	p.willMake(p.name) // the room may exist even if no answer arrives
 	body := fmt.Sprintf(`{"name":%q,"empty_timeout":%d,"departure_timeout":%d}`, p.name, probeTimeout, probeTimeout)
 	r, err := p.exam.twirp(ctx, p.exam.apiURL(), "CreateRoom", &auth.VideoGrant{RoomCreate: true}, body)
 	v := engine.Vars{"sfu": p.exam.apiURL()}
@@ -80,7 +80,8 @@ func (p *probeRoom) create(ctx context.Context) engine.Finding {
 }
 
 // remove deletes the created rooms, also after an interrupted run. If that
-// fails, the SFU closes them by itself, the probe room after probeTimeout.
+// fails, the SFU closes them itself; the probe room is closed after
+// probeTimeout.
 func (p *probeRoom) remove() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,7 +92,7 @@ func (p *probeRoom) remove() {
 	}
 }
 
-// ticket returns an access token for the room.
+// ticket returns an access token for the probe room.
 func (p *probeRoom) ticket(identity sfu.Identity) secret.Text {
 	return ticketFor(p.exam.look.Config.Keys[0], token.Grant{Room: p.name, Identity: identity, CanPublish: true})
 }

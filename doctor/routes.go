@@ -33,7 +33,8 @@ func (e service) routes(ctx context.Context) engine.Finding {
 	return ok("%s are there", strings.Join(paths, " "))
 }
 
-// judgeRoute returns what is wrong with one path.
+// judgeRoute returns the finding about one path, or the zero Finding if nothing
+// is wrong.
 func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
 	v := e.serviceVars()
 	v["route"] = path
@@ -43,7 +44,7 @@ func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
 	case r.Status == http.StatusMethodNotAllowed:
 		return engine.Finding{}
 	case path == "/delegate_delayed_leave" && r.Status == http.StatusNotFound && r.ErrCode() == "M_UNRECOGNIZED":
-		return engine.Finding{} // the service's own 404: delegation is off
+		return engine.Finding{} // this 404 is from the service itself: delegation is off
 	case path == "" && r.Status == http.StatusNotFound:
 		return found("bare-prefix", v, "%s %s", seen, r)
 	case path == "" || path == "//sfu/get" && r.Status/100 == 3:
@@ -67,11 +68,11 @@ func (e service) getsWebhooks() bool {
 }
 
 // body sends a client's request with an OpenID token that no homeserver issued.
-// The service itself must refuse it. A filter in front may refuse the special
-// characters of room ids, all of which the request contains.
+// This service must refuse it. The request contains all special characters of
+// room ids, because a filter in front of the service may refuse some of them.
 func (e service) body(ctx context.Context) engine.Finding {
 	if len(e.o.Servers) == 0 {
-		return na("nobody says which homeserver to ask for: --server-name does")
+		return na("no homeserver is known to ask about; name one with --server-name")
 	}
 	server := e.o.Servers[0]
 	body := fmt.Sprintf(`{"room_id":"!doctor$room:%[1]s","slot_id":"m.call#ROOM","member":{"id":"doctor","claimed_user_id":"@doctor:%[1]s","claimed_device_id":"DOCTOR"},`+
@@ -79,14 +80,14 @@ func (e service) body(ctx context.Context) engine.Finding {
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: e.serviceURL() + "/get_token", Body: body,
 		Header: http.Header{"Origin": {instruments.Origin}, "Content-Type": {"application/json"}}})
 	v := e.serviceVars()
-	const seen = "POST /get_token with a token of nobody:"
+	const seen = "POST /get_token with an unknown token:"
 	switch {
 	case err != nil:
 		return found("service-broken", v, "%s %s", seen, reason(err))
 	case r.Status == http.StatusUnauthorized && r.ErrCode() == "M_UNAUTHORIZED":
 		return ok("%s %s, as it should be", seen, r)
 	case r.Status == http.StatusTooManyRequests && r.ErrCode() != "":
-		return ok("%s %s, so it arrives", seen, r)
+		return ok("%s %s, so the request arrives", seen, r)
 	case isFault(stranger(askedService, r, v, "")):
 		return stranger(askedService, r, v, seen)
 	}

@@ -26,10 +26,10 @@ import (
 type serviceStatus struct {
 	Version string   `json:"version"`
 	Status  string   `json:"status"`
-	Reasons []string `json:"reasons"` // why it is degraded
+	Reasons []string `json:"reasons"` // why the service is degraded
 	Log     struct {
 		Waiting int    `json:"waiting"`
-		Dropped uint64 `json:"dropped"` // since the start
+		Dropped uint64 `json:"dropped"` // lines that are lost since the start
 		Cause   string `json:"cause"`
 	} `json:"log"`
 	Client struct {
@@ -69,11 +69,11 @@ type storeStatus struct {
 	Cause    string `json:"cause"`
 	Unmerged int    `json:"unmerged"`  // changes that are only in memory
 	SetAside int    `json:"set_aside"` // invalid records
-	Repairs  int    `json:"repairs"`   // how often others have changed the file …
-	Repaired string `json:"repaired"`  // … and what they did last
+	Repairs  int    `json:"repairs"`   // how often other programs have changed the file
+	Repaired string `json:"repaired"`  // what another program did to the file last
 }
 
-// runningSteps are the checks of the process that serves here.
+// runningSteps are the checks of the service process on this machine.
 func (e service) runningSteps() []engine.Step {
 	const status, healthz = "service.status", "public.healthz service.status"
 	return []engine.Step{
@@ -94,8 +94,8 @@ func (e service) about(judge func(*serviceStatus) engine.Finding) func(context.C
 	return func(context.Context) engine.Finding { return judge(&e.status) }
 }
 
-// here returns a network whose requests go to the service's listening address
-// on this machine.
+// here returns a network that sends all requests to the service's listening
+// address on this machine.
 func (e *exam) here() *instruments.Network {
 	bind := e.look.Config.Listen
 	return e.look.Through(func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -163,9 +163,10 @@ func sum[N int | uint64](counts map[string]N) (total N) {
 	return total
 }
 
-var errNoStatus = errors.New("no status")
+var errNoStatus = errors.New("the service did not return its status")
 
-// askStatus requests /_status below base, as the holder of key, with header.
+// askStatus requests /_status below base with header and a token of key, and
+// parses the answer into s.
 func askStatus(ctx context.Context, n *instruments.Network, base string, key sfu.Key, header http.Header, s *serviceStatus) (instruments.Reply, error) {
 	r, err := n.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: base + "/_status", Bearer: statusToken(key), Header: header})
 	if err != nil {
@@ -185,16 +186,17 @@ func statusToken(key sfu.Key) secret.Text {
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Minute).Unix(),
 	}).SignedString([]byte(key.Secret.Reveal()))
 	if err != nil {
-		return secret.Text{} // then the answer is a 404
+		return secret.Text{} // without a token the answer is a 404
 	}
 	return secret.New(token)
 }
 
-// lately is for how long a 429 is worth a report.
+// lately is for how long doctor reports a 429.
 const lately = time.Hour
 
 // limitedLately returns the homeservers that answered 429 within the last hour:
-// the first one, and all with their counts; "" if there are none.
+// the first one, and a text with all of them and their counts. Both are "" if
+// there are none.
 func (s *serviceStatus) limitedLately() (first, seen string) {
 	var all []string
 	for _, l := range s.Leaves.Limited {
@@ -215,22 +217,23 @@ func judgeDelegation(s *serviceStatus) engine.Finding {
 	case limited != "":
 		return found("delayed-events-limited", engine.Vars{"server": limited}, "%s", seen)
 	case len(s.Leaves.RefusedBy) > 0:
-		// homeserver.delayed_route has found the same, and says more.
+		// homeserver.delayed_route reports the same in more detail.
 		return ok("leaves of users of %s are not taken over", clip(strings.Join(s.Leaves.RefusedBy, ", ")))
 	}
 	return ok("the service sends the leave of clients that vanish")
 }
 
 const (
-	// selfTestWait bounds the service's own test of its registration after its
-	// start. Homeservers retry several times before they report that nobody
-	// answers.
+	// selfTestWait bounds the wait for the service's test of its registration
+	// after a start. Homeservers retry several times before they report that
+	// nobody answers.
 	selfTestWait  = 10 * time.Second
 	selfTestEvery = 500 * time.Millisecond
 	selfTestLimit = selfTestWait + time.Second
 )
 
-// appService waits for the first self-test of a service that has just started.
+// appService waits until a service that has just started has ended its first
+// self-test.
 func (e service) appService(ctx context.Context) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, selfTestWait)
 	defer cancel()

@@ -15,24 +15,24 @@ import (
 )
 
 const (
-	// probeDelay is the delay of the probe's event. The homeserver sends it then
-	// if nobody cancels it.
+	// probeDelay is the delay of the probe's event. If nobody cancels the event,
+	// the homeserver sends it after this delay.
 	probeDelay = time.Minute
 	// memberTime bounds the question whether the user is in the room.
 	memberTime = time.Second
-	// scheduleTime and cancelTime bound the request and its cancellation, which
-	// is tried twice.
+	// scheduleTime bounds the request that schedules the event. cancelTime bounds
+	// its cancellation, which is tried twice.
 	scheduleTime = 3 * time.Second
 	cancelTime   = 2*cancelTry + cancelPause
 	cancelTry    = 1500 * time.Millisecond
 	cancelPause  = 500 * time.Millisecond
 )
 
-// delayedSchedule delays an event in the user's room and cancels it. Once the
-// request was sent, neither the end of ctx nor the check's limit prevents the
-// cancellation.
+// delayedSchedule schedules a delayed event in the user's room and cancels it.
+// When the request to schedule has been sent, neither the end of ctx nor the
+// check's limit prevents the cancellation.
 func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
-	if h.isElsewhere(ctx) { // some homeservers schedule there all the same
+	if h.isElsewhere(ctx) { // some homeservers schedule the event nevertheless
 		v := engine.Vars{"server": h.name.String(), "user": h.o.User.String(), "room": h.o.Room}
 		return found("user-elsewhere", v, "%s is not joined to %s", h.o.User, h.o.Room)
 	}
@@ -47,7 +47,7 @@ func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
 	}
 	switch {
 	case err != nil:
-		return found("client-api-unreachable", v, "scheduling: %s; if the event is scheduled all the same, it is sent to %s in %s", reason(err), h.o.Room, probeDelay)
+		return found("client-api-unreachable", v, "scheduling: %s; if the event was scheduled nevertheless, it will be sent to %s in %s", reason(err), h.o.Room, probeDelay)
 	case r.Status == http.StatusTooManyRequests:
 		return found("delayed-events-limited", v, "scheduling: %s", r)
 	case strings.HasSuffix(r.ErrCode(), "DELAY_TOO_LARGE"):
@@ -58,7 +58,7 @@ func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
 	return h.cancel(ctx, answer.ID)
 }
 
-// schedule requests the delayed event.
+// schedule requests the delayed event from the homeserver.
 func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, scheduleTime)
 	defer cancel()
@@ -67,8 +67,8 @@ func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 	return h.look.Ask(ctx, instruments.Question{Method: http.MethodPut, URL: address, Body: "{}", Bearer: h.o.Token})
 }
 
-// isElsewhere reports whether the user is certainly not in the room, which any
-// member can see.
+// isElsewhere reports whether the user is certainly not in the room. Any member
+// of a room can see who is in it.
 func (h *homeserver) isElsewhere(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, h.look.patience()*memberTime)
 	defer cancel()
@@ -86,12 +86,12 @@ func (h *homeserver) isElsewhere(ctx context.Context) bool {
 	return r.ErrCode() == "M_FORBIDDEN" || r.ErrCode() == "M_NOT_FOUND"
 }
 
-// cancel cancels the event with that id, with one retry. Its finding says if it
-// failed.
+// cancel cancels the event with that id, and retries once. It returns a fault
+// if the event may still be scheduled.
 func (h *homeserver) cancel(ctx context.Context, id string) engine.Finding {
 	v := engine.Vars{"server": h.name.String(), "base": h.base}
 	r, err := h.tryCancel(ctx, id)
-	answerLost := err != nil // the answer was lost, but perhaps not the request
+	answerLost := err != nil // the answer was lost, but the request may have arrived
 	if err != nil || r.Status/100 != 2 {
 		<-time.After(cancelPause)
 		r, err = h.tryCancel(ctx, id)
@@ -99,7 +99,7 @@ func (h *homeserver) cancel(ctx context.Context, id string) engine.Finding {
 	if answerLost && err == nil && r.Status == http.StatusNotFound && r.ErrCode() == "M_NOT_FOUND" {
 		return ok("one event was scheduled in %s and cancelled", h.o.Room)
 	}
-	left := fmt.Sprintf("the event is sent to %s in %s", h.o.Room, probeDelay)
+	left := fmt.Sprintf("the event will be sent to %s in %s", h.o.Room, probeDelay)
 	switch {
 	case err != nil:
 		return found("client-api-unreachable", v, "cancelling: %s; %s", reason(err), left)

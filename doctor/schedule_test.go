@@ -14,7 +14,7 @@ import (
 )
 
 // TestInterruptedSchedule: an event that is being scheduled when the run is
-// interrupted is cancelled all the same.
+// interrupted is cancelled nevertheless.
 func TestInterruptedSchedule(t *testing.T) {
 	s := newStack(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -41,20 +41,21 @@ func TestInterruptedSchedule(t *testing.T) {
 	}
 }
 
-// isCancel reports whether r cancels an event that was scheduled, and not the one
-// that does not exist, with which doctor tries the ways there.
+// isCancel reports whether r cancels an event that was scheduled. Doctor also
+// sends cancellations of an event that does not exist, to test the route.
 func isCancel(r *http.Request) bool {
 	return strings.HasSuffix(r.URL.Path, "/cancel") && !strings.Contains(r.URL.Path, nobodysEvent)
 }
 
-// TestCancelling: cancelling is tried twice, and what stays behind is said.
+// TestCancelling: cancelling is tried twice. If both fail, the finding says
+// what remains.
 func TestCancelling(t *testing.T) {
 	for name, test := range map[string]struct {
 		refusals    int32
 		cause, seen string
 	}{
 		"one refusal":  {1, "", "scheduled in !room:example.org and cancelled"},
-		"two refusals": {2, "delayed-events-limited", "the event is sent to !room:example.org in 1m0s"},
+		"two refusals": {2, "delayed-events-limited", "the event will be sent to !room:example.org in 1m0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -79,8 +80,8 @@ func TestCancelling(t *testing.T) {
 	}
 }
 
-// TestCancelUnheard: the homeserver cancels the event, and its answer is lost.
-// That it knows the event no more at the second try says so.
+// TestCancelUnheard: the homeserver cancels the event, but its answer is lost.
+// The second try is answered with 404, which shows that the event is cancelled.
 func TestCancelUnheard(t *testing.T) {
 	s := newStack(t)
 	var asked atomic.Int32

@@ -16,8 +16,9 @@ import (
 // livekit are the checks of the SFU.
 type livekit struct{ *exam }
 
-// steps are the checks of LiveKit: inside by its API, which needs the key;
-// outside by what the service returns to a user, if there is one.
+// steps are the checks of LiveKit. Inside they use LiveKit's API, which needs
+// the key. Outside they use what the service returns to a user, if there is
+// one.
 func (e livekit) steps() []engine.Step {
 	outside, m := e.o.Outside, media(e)
 	join := "sfu.join"
@@ -37,9 +38,9 @@ func (e livekit) steps() []engine.Step {
 		}},
 		{ID: "sfu.websocket", Needs: "sfu.tls", Run: e.websocket},
 		{ID: "sfu.bare_prefix", Needs: "sfu.tls", Run: e.barePrefix},
-		// The remedy names the port from the file.
+		// The remedy of sfu.api_hidden names the port from the file.
 		{ID: "sfu.api_hidden", Needs: "sfu.tls", After: "livekit.file", Run: e.apiHidden},
-		// The user who joins learns the port.
+		// The check user.join learns the port from LiveKit.
 		{ID: "sfu.tcp_port", Needs: "sfu.addresses", After: "user.join", Unless: !outside, Run: e.tcpPort},
 		{ID: "sfu.public_room", Needs: "sfu.room sfu.websocket", Unless: outside, Run: e.publicRoom},
 		{ID: "sfu.join", Needs: "sfu.room", Limit: joinLimit, Unless: outside, Run: m.join},
@@ -49,9 +50,9 @@ func (e livekit) steps() []engine.Step {
 	}
 }
 
-// whoKnowsSFU returns the check that asks this service where LiveKit is. It is
-// needed outside, where there is no configuration, and works with a user's
-// access token.
+// whoKnowsSFU returns the id of the check that asks this service where LiveKit
+// is. Outside, where there is no configuration, that needs a user's access
+// token.
 func (e livekit) whoKnowsSFU() string {
 	const get = "user.sfu_get"
 	if !e.learnsSFU() || skipped(e.o, get) {
@@ -72,16 +73,16 @@ func (e livekit) sfuAddresses(ctx context.Context) engine.Finding {
 		f.Seen = fmt.Sprintf("LiveKit answers at %s, beside the service; %s", e.sfuAt, f.Seen)
 		return f
 	case e.o.Outside && e.at == nil:
-		return na("nobody says where LiveKit is, and this service, beside which it is looked for, was not found")
+		return na("the address of LiveKit is unknown, and doctor cannot look for it beside this service, because this service was not found")
 	case e.o.Outside:
-		return found("sfu-unknown", engine.Vars{"command": e.withSFU()}, "nobody says where LiveKit is, and beside the service none answers")
+		return found("sfu-unknown", engine.Vars{"command": e.withSFU()}, "the address of LiveKit is unknown, and no LiveKit answers beside the service")
 	}
-	return na("nobody says where LiveKit is: --sfu-url does")
+	return na("the address of LiveKit is unknown; give it with --sfu-url")
 }
 
-// guessSFU looks for LiveKit where guides place it: at sfu. beside a service at
-// jwt., or below /livekit/sfu beside /livekit/jwt. It accepts a place that
-// answers as LiveKit does.
+// guessSFU looks for LiveKit where guides place it: at the host sfu. if the
+// service is at jwt., or below the path /livekit/sfu if the service is below
+// /livekit/jwt. It accepts a place that answers as LiveKit does.
 func (e livekit) guessSFU(ctx context.Context) bool {
 	if e.at == nil {
 		return false
@@ -103,7 +104,8 @@ func (e livekit) guessSFU(ctx context.Context) bool {
 	return true
 }
 
-// withSFU returns the command of this run with the missing option.
+// withSFU returns the command line of this run with the missing option
+// --sfu-url.
 func (e livekit) withSFU() string {
 	command := "matrixrtc-auth doctor --outside"
 	for _, name := range e.o.Servers {
@@ -120,7 +122,7 @@ func (e *exam) sfuVars() engine.Vars {
 }
 
 // websocket opens a WebSocket without a token. LiveKit answers 401. It answers
-// 404 if a proxy did not forward it as a WebSocket.
+// 404 if a proxy did not forward the request as a WebSocket.
 func (e livekit) websocket(ctx context.Context) engine.Finding {
 	r, err := e.look.Ask(ctx, websocketQuestion(e.publicSFU()+"/rtc"))
 	v := e.sfuVars()
@@ -139,7 +141,7 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 	}
 	root, err := e.look.Get(ctx, e.publicSFU()+"/")
 	switch {
-	case r.Status == http.StatusUnauthorized && err == nil && root.Status == http.StatusUnauthorized: // a 401 for the root is not LiveKit's
+	case r.Status == http.StatusUnauthorized && err == nil && root.Status == http.StatusUnauthorized: // LiveKit does not answer 401 for the root path
 		return found("sfu-login", v, "%s%s, and so is GET /", seen, r)
 	case r.Status == http.StatusUnauthorized:
 		return steady(askedSFU, r, v, ok("%s%d %s, so it arrives", seen, r.Status, http.StatusText(r.Status)))
@@ -149,7 +151,7 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 	return found("sfu-no-route", v, "%s%s", seen, r)
 }
 
-// barePrefix requests the prefix without a slash.
+// barePrefix requests LiveKit's path prefix without a slash at the end.
 func (e livekit) barePrefix(ctx context.Context) engine.Finding {
 	if strings.Trim(e.sfuURL().Path, "/") == "" {
 		return na("LIVEKIT_URL has no prefix")
@@ -180,13 +182,13 @@ func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	return ok("POST %s: %s", address, http.StatusText(r.Status))
 }
 
-// twirpVars returns what must be done before the API can be closed to the
-// outside.
+// twirpVars returns the words for what the operator must do before the API can
+// be closed to the internet.
 func (e livekit) twirpVars() engine.Vars {
 	v := e.sfuVars()
 	v["twirp"] = strings.TrimRight(e.sfuURL().Path, "/") + "/twirp/"
 	switch api := e.look.Config.APIURL; {
-	case api == nil: // outside the API's URL is unknown
+	case api == nil: // with --outside the API's URL is unknown
 	case api.Host != e.sfuURL().Host:
 		v["first"] = "LIVEKIT_INTERNAL_URL is set, so nothing needs that way: "
 	default:
@@ -196,11 +198,11 @@ func (e livekit) twirpVars() engine.Vars {
 	return v
 }
 
-// defaultTCPPort is LiveKit's port for media over TCP in every guide.
+// defaultTCPPort is the port for media over TCP that every guide gives LiveKit.
 const defaultTCPPort = "7881"
 
-// tcpPort connects to the port of media over TCP: the one that LiveKit told a
-// participant, else the one of every guide.
+// tcpPort connects to the port for media over TCP: the port that LiveKit told a
+// participant, else the port of every guide.
 func (e livekit) tcpPort(ctx context.Context) engine.Finding {
 	port := defaultTCPPort
 	m, _ := e.told.get()
@@ -212,7 +214,7 @@ func (e livekit) tcpPort(ctx context.Context) engine.Finding {
 	return e.reach(ctx, place{"ice-tcp", "tcp", e.sfuURL().Hostname(), port})
 }
 
-// websocketURL returns u in its form for WebSockets.
+// websocketURL returns u with the scheme for WebSockets.
 func websocketURL(u *url.URL) string {
 	ws := *u
 	if scheme, there := map[string]string{"https": "wss", "http": "ws"}[u.Scheme]; there {

@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// slow is the time of an API call that clients notice. The service gives up
-// after 10 s, and many proxies after 30 s.
+// slow is how long an API call may take before doctor warns, because clients
+// notice it. The service gives up after 10 s, and many proxies after 30 s.
 const slow = 2 * time.Second
 
 // twirp calls a method of the Room API with our key.
@@ -62,7 +62,7 @@ func (e livekit) api(ctx context.Context) engine.Finding {
 	return steady(askedAPI, r, v, ok("ListRooms at %s took %s", e.apiURL(), took))
 }
 
-// apiVars returns what is known of LiveKit's API, and of the address that
+// apiVars returns what is known about LiveKit's API, and about the address that
 // bypasses a proxy.
 func (e *exam) apiVars() engine.Vars {
 	api := e.look.Config.APIURL
@@ -88,8 +88,8 @@ func apiFailure(v engine.Vars, address string, err error) engine.Finding {
 }
 
 // judgeAPI returns the cause of an error of the API. LiveKit repeats a bad
-// token in its answer, so judgeAPI only compares the text with known
-// beginnings.
+// token in its answer. So judgeAPI does not show the text, and only compares it
+// with known beginnings.
 func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Reply) engine.Finding {
 	seen := "ListRooms at " + e.apiURL() + ": " + http.StatusText(r.Status)
 	text := string(r.Body)
@@ -100,7 +100,7 @@ func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Repl
 	case r.Status == http.StatusUnauthorized && strings.HasPrefix(text, "invalid API key"):
 		return found("sfu-key", v, "%s, LiveKit does not know the key %s", seen, v["key"])
 	case r.Status == http.StatusUnauthorized && isUntimely(text):
-		return found("sfu-clock", v, "%s, by LiveKit's clock the token is not good now", seen)
+		return found("sfu-clock", v, "%s, by LiveKit's clock the token is not valid now", seen)
 	case r.Status == http.StatusUnauthorized:
 		return found("sfu-secret", v, "%s, the signature is not good", seen)
 	case r.Status == http.StatusNotFound || r.Status == http.StatusMethodNotAllowed:
@@ -114,16 +114,16 @@ func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Repl
 	return found("sfu-error", v, "%s", seen)
 }
 
-// untimely are the errors of LiveKit's libraries (golang-jwt, formerly go-jose)
-// for a token refused because of its times.
+// untimely are texts in the errors of LiveKit's libraries (golang-jwt, formerly
+// go-jose) for a token that is refused because of its times.
 var untimely = []string{"token is expired", "not valid yet", "used before issued", "issued in the future"}
 
 func isUntimely(text string) bool {
 	return slices.ContainsFunc(untimely, func(words string) bool { return strings.Contains(text, words) })
 }
 
-// autoCreate checks whether a room is created for a user whose token does not
-// allow that.
+// autoCreate checks whether LiveKit creates a room for a user whose token does
+// not allow that.
 func (e livekit) autoCreate(ctx context.Context) engine.Finding {
 	nowhere := ticketFor(e.look.Config.Keys[0], token.Grant{Room: sfu.Room(instruments.ProbeName()), Identity: "doctor"})
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.apiURL() + "/rtc/validate", Bearer: nowhere})
@@ -133,9 +133,9 @@ func (e livekit) autoCreate(ctx context.Context) engine.Finding {
 	case isFault(stranger(askedAPI, r, e.apiVars(), "")):
 		return stranger(askedAPI, r, e.apiVars(), "GET /rtc/validate:")
 	case r.Status == http.StatusNotFound:
-		return ok("a token that may not create rooms does not get into one that is not there")
+		return ok("LiveKit does not let a token that may not create rooms into a room that does not exist")
 	case r.Status == http.StatusOK:
-		return found("auto-create", nil, "a token that may not create rooms gets into one that is not there")
+		return found("auto-create", nil, "LiveKit lets a token that may not create rooms into a room that does not exist")
 	}
 	return found("sfu-error", engine.Vars{"sfu": e.apiURL()}, "GET /rtc/validate: %s", http.StatusText(r.Status))
 }

@@ -36,7 +36,8 @@ func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 }
 
 // isPrefix reports whether LiveKit answers below a path that looks like one of
-// its own. Then a proxy removes it, and the path is right.
+// LiveKit's own paths. In that case a proxy removes the path, so the URL is
+// right.
 func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	c := e.look.Config
 	for _, warning := range w {
@@ -54,8 +55,8 @@ func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	return true
 }
 
-// judgeSFU finds a URL that clients cannot use. Inside, config.sfu_url does
-// that.
+// judgeSFU finds a URL of LiveKit that clients cannot use. Inside, the check
+// config.sfu_url does that.
 func (e *exam) judgeSFU() engine.Finding {
 	if !e.o.Outside {
 		return engine.Finding{}
@@ -71,7 +72,7 @@ func (e *exam) judgeSFU() engine.Finding {
 }
 
 // isLiveKit reports whether LiveKit answers at a URL in http form, with its
-// usual answer for the root.
+// usual answer for the root path.
 func (e *exam) isLiveKit(ctx context.Context, base string) bool {
 	root, err := e.look.Get(ctx, strings.TrimRight(base, "/")+"/")
 	return err == nil && root.Status == http.StatusOK && strings.TrimSpace(string(root.Body)) == "OK"
@@ -80,8 +81,8 @@ func (e *exam) isLiveKit(ctx context.Context, base string) bool {
 // publicSFU returns LiveKit's public URL in http form.
 func (e *exam) publicSFU() string { return httpForm(e.sfuURL().String()) }
 
-// httpForm returns a URL of LiveKit with the scheme of its API, without a slash
-// at the end.
+// httpForm returns a URL of LiveKit with the scheme http or https, without a
+// slash at the end.
 func httpForm(address string) string {
 	scheme, rest, _ := strings.Cut(address, "://")
 	switch strings.ToLower(scheme) {

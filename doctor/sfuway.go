@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// publicRoom enters the probe room, which was created over the API, at the
-// public URL. It sends its token in the query, as browsers do, and in the
-// header, as LiveKit's other clients do.
+// publicRoom asks at the public URL whether LiveKit admits a participant to the
+// probe room, which was created over the API. It sends its token in the query,
+// as browsers do, and in the header, as LiveKit's other clients do.
 func (e livekit) publicRoom(ctx context.Context) engine.Finding {
 	ticket := e.room.ticket(sfu.Identity("doctor-browser"))
 	byQuery, err := e.look.Ask(ctx, e.validate(ticket, true))
@@ -31,8 +31,8 @@ func (e livekit) publicRoom(ctx context.Context) engine.Finding {
 	return e.enter(ctx, ticket)
 }
 
-// validate returns the question whether LiveKit would admit the bearer of a
-// token.
+// validate returns the request that asks whether LiveKit would admit the bearer
+// of a token.
 func (e livekit) validate(ticket secret.Text, inQuery bool) instruments.Question {
 	q := instruments.Question{Method: http.MethodGet, URL: e.publicSFU() + "/rtc/validate", Bearer: ticket, Header: http.Header{"Origin": {instruments.Origin}}}
 	if inQuery {
@@ -42,7 +42,7 @@ func (e livekit) validate(ticket secret.Text, inQuery bool) instruments.Question
 	return q
 }
 
-// judgeWay compares the results of sending the token in both ways.
+// judgeWay compares the answers for the token in the query and in the header.
 func (e livekit) judgeWay(byQuery, byHeader instruments.Reply) engine.Finding {
 	v := e.sfuVars()
 	v["api"] = e.apiURL()
@@ -58,7 +58,7 @@ func (e livekit) judgeWay(byQuery, byHeader instruments.Reply) engine.Finding {
 	case isFault(stranger(askedSFU, byQuery, v, "")):
 		return stranger(askedSFU, byQuery, v, seen)
 	case byQuery.Status == http.StatusUnauthorized && isUntimely(text):
-		return found("sfu-clock", v, "%s %d, by that LiveKit's clock the token is not good now", seen, byQuery.Status)
+		return found("sfu-clock", v, "%s %d, by the clock of that LiveKit the token is not valid now", seen, byQuery.Status)
 	case byQuery.Status == http.StatusUnauthorized:
 		return found("sfu-other-keys", v, "%s %d", seen, byQuery.Status)
 	case byQuery.Status == http.StatusNotFound && strings.HasPrefix(text, "requested room"):
@@ -69,7 +69,7 @@ func (e livekit) judgeWay(byQuery, byHeader instruments.Reply) engine.Finding {
 	return found("sfu-no-route", v, "%s %s", seen, byQuery)
 }
 
-// enter opens a WebSocket as a browser does, and closes it.
+// enter opens a WebSocket to LiveKit as a browser does, and closes it.
 func (e livekit) enter(ctx context.Context, ticket secret.Text) engine.Finding {
 	v := e.sfuVars()
 	q := websocketQuestion(e.publicSFU() + "/rtc?access_token=" + url.QueryEscape(ticket.Reveal()))

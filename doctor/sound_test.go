@@ -8,13 +8,13 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// unsound are what no report holds: words of Go for what is not there, a verb
-// without its value, a placeholder that nothing replaced.
+// unsound are texts that no report may contain: Go's words for missing values,
+// a format verb without its value, or a placeholder that was not replaced.
 var unsound = []string{"<nil>", "%!", "{server}", "{host}", "{url}", "{sfu}", "{program}", "{who}", "{other}", "{address}", "{instead}", "{late}", ": ;"}
 
-// isSound holds a report, whatever is broken, against what every report is: each
-// check says what it saw, each fault has its cause and its remedy, and what
-// depends on a fault is not looked at, by the name of a check that tells it.
+// isSound checks what holds for every report: each check says what it saw, each
+// fault has a cause and a remedy, and a check that depends on a fault is not
+// made and names the check that reports the fault.
 func isSound(t *testing.T, report engine.Report) {
 	t.Helper()
 	status := map[string]engine.Status{}
@@ -23,7 +23,7 @@ func isSound(t *testing.T, report engine.Report) {
 			status[c.ID] = c.Status
 		}
 	}
-	told := map[string]string{} // the check that names a cause of a server
+	told := map[string]string{} // the check that names a cause, by the cause, the server and the text
 	for _, c := range report.Checks {
 		text := c.Seen + "\n" + c.Cause + "\n" + c.Remedy
 		if i := slices.IndexFunc(unsound, func(s string) bool { return strings.Contains(text, s) }); i >= 0 {
@@ -44,8 +44,8 @@ func isSound(t *testing.T, report engine.Report) {
 	}
 }
 
-// isExcused looks whether a check that was not looked at because of another names
-// one that is no good.
+// isExcused checks that a check that was not made because of another one names
+// a check with a fault.
 func isExcused(t *testing.T, c engine.Result, status map[string]engine.Status) {
 	t.Helper()
 	for _, form := range []struct{ before, after string }{{"not looked at: ", " must be right first"}, {", as ", " says"}} {

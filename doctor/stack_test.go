@@ -26,7 +26,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// apexIP6 is a server name that is an address.
+// apexIP6 is a server name that is an IPv6 address.
 const apexIP6 = "[fd00::1]"
 
 // The names and addresses of the stack. All of them lead to loopback.
@@ -39,56 +39,57 @@ const (
 	version   = "1.2.3"
 )
 
-// patience is for a machine that is as many times slower.
+// patience is the factor for time limits, for a machine that is that many times
+// slower.
 const patience = 5
 
 var stackKey = sfu.Key{ID: "matrixrtc", Secret: secret.New("a-secret-of-the-doctor's-stack-0123456789")}
 
-// stack is a deployment on loopback: a homeserver, this service behind a
-// proxy, and an SFU. A test changes what it likes before start.
+// stack is a deployment on loopback: a homeserver, this service behind a proxy,
+// and an SFU. A test may change any field before it starts the stack.
 type stack struct {
 	t   *testing.T
 	ca  *matrixtest.CA
-	net *matrixtest.Network // answers SRV questions
+	net *matrixtest.Network // answers look-ups of SRV records
 
 	env       map[string]string
-	container bool // and LIVEKIT_JWT_BIND is its loopback address
+	container bool // the service runs in a container and listens only on its loopback address
 	files     map[string]string
-	unread    map[string]error // why a file cannot be read
+	unread    map[string]error // the errors of reading files, by name
 	modes     map[string]fs.FileMode
 	options   doctor.Options
 
 	dns         map[string][]string // host → addresses
 	dnsError    map[string]error
-	deaf        bool              // the name server answers nothing about services
+	deaf        bool              // the name server does not answer look-ups of SRV records
 	unreachable map[string]bool   // addresses that this machine has no route to
 	routes      map[string]string // IP:port → where it leads; "silent" gives no answer
 	certs       map[string]tls.Certificate
 
 	hs        *matrixtest.Homeserver
-	kind      string                         // the program that it is
-	name      string                         // what it calls itself
-	wellKnown func(host string) http.Handler // of the apex and of the homeserver's host
-	features  map[string]any                 // of /versions
-	transport http.Handler                   // rtc/transports with a token
+	kind      string                         // the homeserver's program
+	name      string                         // the server name that the homeserver tells
+	wellKnown func(host string) http.Handler // the documents of the server name and of the homeserver's host
+	features  map[string]any                 // the unstable features in /versions
+	transport http.Handler                   // answers rtc/transports for requests with a token
 	client    func(http.Handler) http.Handler
 	fed       func(http.Handler) http.Handler
 
 	lk       *sfutest.SFU
-	livekit  func(http.Handler) http.Handler // what this service reaches
-	jwtProxy func(http.Handler) http.Handler // what clients reach of this service …
-	sfuProxy func(http.Handler) http.Handler // … and of LiveKit
+	livekit  func(http.Handler) http.Handler // changes LiveKit's answers to this service
+	jwtProxy func(http.Handler) http.Handler // changes the answers of this service to clients
+	sfuProxy func(http.Handler) http.Handler // changes the answers of LiveKit to clients
 	service  func(*handler.Handler)
 	flaws    []sfutest.Flaw
 	webhooks bool
 
 	media    instruments.Media
 	joinErr  error
-	closedTo string   // the beginning of an address at which nobody gets in
-	visitor  string   // whom the service's proxy sees …
-	tells    []string // … and in which headers it says so
-	appends  bool     // to what the client sent there
-	silence  bool     // no data between participants
+	closedTo string   // no join succeeds at addresses with this beginning
+	visitor  string   // the client address that the service's proxy sees
+	tells    []string // the headers in which the proxy names that address
+	appends  bool     // the proxy appends to the client's headers
+	silence  bool     // participants receive no data from each other
 	inside   string
 }
 
@@ -119,7 +120,7 @@ func newStack(t *testing.T) *stack {
 const goodDocument = `{"m.homeserver":{"base_url":"https://matrix.example.org"},
 "org.matrix.msc4143.rtc_foci":[{"type":"livekit","livekit_service_url":"https://jwt.example.org"}]}`
 
-// configure writes what the operator writes.
+// configure sets the environment and the files that an operator writes.
 func (s *stack) configure() {
 	dir := s.t.TempDir()
 	path := func(name, text string) string {
@@ -166,8 +167,8 @@ turn:
   external_tls: true
 `
 
-// document serves a well-known document as it should be, that for clients alone
-// if it names no server.
+// document serves a correct well-known document. If text names no server, it is
+// the document for clients.
 func document(text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/.well-known/matrix/server" && !strings.Contains(text, `"m.server"`) {
@@ -186,7 +187,7 @@ func answering(text string) http.Handler {
 	})
 }
 
-// look starts the stack and returns how it is looked at.
+// look starts the stack and returns the Look with which doctor examines it.
 func (s *stack) look() *doctor.Look {
 	network := &instruments.Network{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, DialSmall: s.dialSmall, Join: s.join, Patience: patience}
 	if s.deaf {
@@ -194,7 +195,7 @@ func (s *stack) look() *doctor.Look {
 	}
 	lab := &doctor.Look{Network: network, ReadFile: s.readFile, Stat: s.stat, Group: 65532, Version: version}
 	if s.options.Outside {
-		lab.Roots = s.ca.Pool() // no configuration says it
+		lab.Roots = s.ca.Pool() // no configuration names these certificates
 	}
 	s.start()
 	return lab
@@ -209,7 +210,7 @@ func (s *stack) examine() engine.Report {
 	return doctor.Examine(s.t.Context(), look, s.options, func(string, engine.Status, int) {})
 }
 
-// environment is the process's, which the stacks take turns to set.
+// environment locks the environment of the process, which stacks set in turn.
 var environment sync.Mutex
 
 // load reads the stack's configuration as the program does.
@@ -221,7 +222,7 @@ func (s *stack) load() (config.Config, []config.Warning, error) {
 		defer os.Unsetenv(v.Name)
 	}
 	c, warnings, err := config.Inspect()
-	// Whether this machine is a container says nothing.
+	// The result must not depend on whether this machine is a container.
 	warnings = slices.DeleteFunc(warnings, func(w config.Warning) bool { return w.Kind == config.ContainerAlone })
 	if s.container {
 		warnings = append(warnings, config.Warning{Variable: "LIVEKIT_JWT_BIND", Kind: config.ContainerAlone, Text: "for this container alone"})
@@ -242,7 +243,7 @@ func (s *stack) readFile(name string) ([]byte, error) {
 	return nil, os.ErrNotExist
 }
 
-// stat knows the mode of a file, which is the only thing that is asked for.
+// stat returns the mode of a file, the only property that doctor asks for.
 func (s *stack) stat(name string) (fs.FileInfo, error) {
 	if mode, there := s.modes[name]; there {
 		return fstest.MapFS{"file": {Mode: mode}}.Stat("file")

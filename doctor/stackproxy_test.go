@@ -31,7 +31,7 @@ func (s *stack) start() {
 	s.startMedia()
 }
 
-// proxy is a reverse proxy that tells who the client is.
+// proxy returns a reverse proxy that names the client's address in headers.
 func (s *stack) proxy(to, client string) http.Handler {
 	target, _ := url.Parse(to)
 	return &httputil.ReverseProxy{
@@ -41,7 +41,7 @@ func (s *stack) proxy(to, client string) http.Handler {
 			if client == "" {
 				return
 			}
-			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"] // as nginx, it removes nothing
+			r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"] // like nginx, the proxy keeps the client's header
 			for _, name := range s.tells {
 				if !s.appends {
 					r.Out.Header.Del(name)

@@ -20,13 +20,13 @@ func judgeStore(s *serviceStatus) engine.Finding {
 	case kind == "":
 		return na("no leaves are kept")
 	}
-	return ok("store %s, nothing set aside, nothing written anew", kind)
+	return ok("store %s, no record set aside, no repair", kind)
 }
 
-// judgeLog reports whether the running service has lost log lines.
+// judgeLog reports whether the running service has lost lines of its log.
 func judgeLog(s *serviceStatus) engine.Finding {
 	if s.Log.Dropped > 0 {
-		return found("log-lost", engine.Vars{"count": strconv.FormatUint(s.Log.Dropped, 10)}, "%d lines are lost since the start, %d wait: %s", s.Log.Dropped, s.Log.Waiting, clip(s.Log.Cause))
+		return found("log-lost", engine.Vars{"count": strconv.FormatUint(s.Log.Dropped, 10)}, "%d lines of the log are lost since the start, %d wait: %s", s.Log.Dropped, s.Log.Waiting, clip(s.Log.Cause))
 	}
-	return ok("no line is lost, %d wait", s.Log.Waiting)
+	return ok("no line of the log is lost, %d wait", s.Log.Waiting)
 }

@@ -19,7 +19,8 @@ import (
 
 func init() { maps.Copy(mixed, strangeMixed) }
 
-// strangeMixed are answers, and missing ones, of what stands between.
+// strangeMixed are wrong or missing answers of proxies and filters, with all
+// findings.
 var strangeMixed = map[string]mix{
 	"TLS wants a certificate of clients": {
 		func(s *stack) {
@@ -104,8 +105,8 @@ var strangeMixed = map[string]mix{
 	},
 }
 
-// certified returns the address of a server that speaks with those alone who show
-// a certificate.
+// certified starts a server that speaks only with clients that show a
+// certificate, and returns its address.
 func certified(s *stack, host string) string {
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
@@ -115,8 +116,8 @@ func certified(s *stack, host string) string {
 	return server.Listener.Addr().String()
 }
 
-// TestDelegationRemedy: what is to be corrected is what leads to where nobody
-// answers.
+// TestDelegationRemedy: the remedy names the setting that leads to the place
+// where nobody answers.
 func TestDelegationRemedy(t *testing.T) {
 	srv := matrixtest.SRV{Target: "gone.example.org", Port: 8449}
 	for want, change := range map[string]func(s *stack){

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// TestTable: every cause is complete, and either broken by a test or says why
-// not.
+// TestTable: every cause of the table is complete, and is either produced by a
+// test or says why not.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range causes.All() {
@@ -39,7 +39,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestNamesOfChecks: whatever a check finds, the table says that it may.
+// TestNamesOfChecks: the table names every check that is made.
 func TestNamesOfChecks(t *testing.T) {
 	ids := map[string]bool{}
 	for _, c := range causes.All() {

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/internal/terminaltest"
 )
 
-// TestTokenIsNotShown: a terminal shows nothing of a token that is typed, and
+// TestTokenIsNotShown: a terminal does not show a token while it is typed, and
 // shows again what is typed afterwards.
 func TestTokenIsNotShown(t *testing.T) {
 	person, terminal := terminaltest.Open(t, 0, 0)
@@ -25,7 +25,7 @@ func TestTokenIsNotShown(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := <-read; err != nil || o.Token.Reveal() != "s3cret" {
-		t.Fatalf("%v, token %q, want that which was typed", err, o.Token.Reveal())
+		t.Fatalf("got the error %v and the token %q, want the token that was typed", err, o.Token.Reveal())
 	}
 	awaitEcho(t, terminal, true)
 	fmt.Fprint(terminal, "end")
@@ -36,7 +36,7 @@ func TestTokenIsNotShown(t *testing.T) {
 	}
 }
 
-// awaitEcho waits until the terminal shows what is typed, or does not.
+// awaitEcho waits until the terminal's echo is on (want) or off.
 func awaitEcho(t *testing.T, terminal *os.File, want bool) {
 	t.Helper()
 	ticker := time.NewTicker(time.Millisecond)

@@ -14,9 +14,10 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// user are the checks that go a user's way into a call with their access token:
-// an OpenID token from the homeserver h, a token from each endpoint of this
-// service, and LiveKit.
+// user are the checks that do what a user's client does to get into a call.
+// They use the user's access token to get an OpenID token from the homeserver
+// h, an access token from each endpoint of this service, and a way into
+// LiveKit.
 type user struct {
 	*exam
 	h     *homeserver
@@ -38,18 +39,18 @@ func (e *user) steps() []engine.Step {
 		{ID: "user.get_token", Needs: "public.healthz user.openid", Run: func(ctx context.Context) engine.Finding {
 			return e.tokenRequest(ctx, "/get_token", e.memberBody(), &e.way[1])
 		}},
-		// Inside, sfu.join comes first and reports about media.
+		// Inside, sfu.join comes first and reports on media.
 		{ID: "user.join", Needs: "user.sfu_get user.get_token", After: "sfu.join", Limit: joinLimit, Run: e.join},
 	}
 }
 
-// join joins the SFU with what the service returned.
+// join joins the SFU at the URL and with the token that the service returned.
 func (e *user) join(ctx context.Context) engine.Finding {
 	return media{e.exam}.meet(ctx, e.way[0].URL, []string{e.way[0].JWT, e.way[1].JWT})
 }
 
 // learnsSFU reports whether only the service can say where LiveKit is, and
-// there is a user to ask it.
+// there is a user who can ask it.
 func (e *exam) learnsSFU() bool { return e.o.Outside && e.o.SFUURL == "" && e.hasUser() }
 
 // hasUser reports whether there is a user whose homeserver is under test.
@@ -65,8 +66,8 @@ func (e *exam) serverOfUser() *homeserver {
 	return nil
 }
 
-// whose asks the homeserver whose access token it is, before the other checks
-// use it.
+// whose asks the homeserver whose the access token is. It runs before the other
+// checks use the token.
 func (e *user) whose(ctx context.Context) engine.Finding {
 	const path = "/_matrix/client/v3/account/whoami"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.h.base + path, Bearer: e.o.Token})
@@ -93,7 +94,7 @@ func (e *user) whose(ctx context.Context) engine.Finding {
 	case answer.Guest:
 		return found("user-guest", v, "GET %s: %s is a guest", path, e.o.User)
 	}
-	return ok("it is the access token of %s", e.o.User)
+	return ok("the token is an access token of %s", e.o.User)
 }
 
 // openID gets an OpenID token of the user from the homeserver.
@@ -117,7 +118,7 @@ func (e *user) openID(ctx context.Context) engine.Finding {
 	return ok("%s has an OpenID token", e.o.User)
 }
 
-// probeDevice is a device that no user has.
+// probeDevice is a device id that no user has.
 const probeDevice = "DOCTOR"
 
 func (e *user) legacyBody() string {
@@ -129,9 +130,9 @@ func (e *user) memberBody() string {
 		e.probeRoomID(), e.proof, e.o.User, probeDevice)
 }
 
-// willCall makes the run delete the room of the user's probe at the end, if the
-// API key is available. Otherwise the SFU closes it, because the service
-// creates rooms that end when they are empty.
+// willCall records that the run must delete the room of the user's probe at its
+// end, if the API key is available. Without the key, the SFU closes the room
+// itself, because the service creates rooms that end when they are empty.
 func (e *exam) willCall() {
 	id, err := matrix.ParseRoomID(e.probeRoomID())
 	if c := e.look.Config; err == nil && c.APIURL != nil && len(c.Keys) > 0 {
@@ -145,14 +146,14 @@ func (e *exam) probeRoomID() string {
 	return "!" + string(e.room.name) + ":" + e.o.User.Server().String()
 }
 
-// ticket is what the service returns.
+// ticket is the answer of the service to a request for a token.
 type ticket struct {
 	URL string `json:"url"`
 	JWT string `json:"jwt"`
 }
 
 func (e *user) tokenRequest(ctx context.Context, path, body string, way *ticket) engine.Finding {
-	e.willCall() // even if the answer never arrives
+	e.willCall() // the room may exist even if no answer arrives
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: e.serviceURL() + path, Body: body,
 		Header: http.Header{"Origin": {instruments.Origin}, "Content-Type": {"application/json"}}})
 	v := e.serviceVars()
@@ -182,7 +183,7 @@ func (e *user) judgeTicket(path string, way *ticket) engine.Finding {
 		return found("sfu-url-strange", v, "POST %s: an access token for %q", path, clip(way.URL))
 	}
 	if e.o.SFUURL != "" && !instruments.SameAddress(way.URL, e.o.SFUURL) {
-		return found("sfu-url-differs", v, "POST %s: an access token for %s, looked at is %s", path, clip(way.URL), e.o.SFUURL)
+		return found("sfu-url-differs", v, "POST %s: an access token for %s, but LiveKit is checked at %s", path, clip(way.URL), e.o.SFUURL)
 	}
 	return ok("POST %s: an access token (%s) for %s", path, secret.New(way.JWT).Hash(), clip(way.URL))
 }

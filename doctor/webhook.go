@@ -17,14 +17,14 @@ const (
 	// webhookWait bounds the wait for a webhook, which LiveKit sends at once.
 	webhookWait  = 8 * time.Second
 	webhookEvery = 200 * time.Millisecond
-	// webhookAsk bounds a request to the address for webhooks.
+	// webhookAsk bounds one request to the address for webhooks.
 	webhookAsk   = 2 * time.Second
 	webhookLimit = webhookWait + webhookAsk + time.Second
 )
 
-// roundTrip asks the service until it has seen the probe room in a webhook. If
-// several processes share a store, another one may have got the webhook, so its
-// absence proves nothing.
+// roundTrip asks the service for its status until it has seen the probe room in
+// a webhook. If several processes share a store, another one may have got the
+// webhook, so a missing webhook proves nothing.
 func (e service) roundTrip(ctx context.Context) engine.Finding {
 	before, here, key := e.status, e.here(), e.look.Config.Keys[0]
 	wait, cancel := context.WithTimeout(ctx, webhookWait)
@@ -39,7 +39,7 @@ func (e service) roundTrip(ctx context.Context) engine.Finding {
 			}
 			if cause := grown(before.Webhooks.Rejected, now.Webhooks.Rejected); cause != "" {
 				if strings.HasPrefix(cause, sfu.RejectedAge) {
-					return found("sfu-clock", nil, "a webhook came and was refused, because its token is of another time: %s", clip(cause))
+					return found("sfu-clock", nil, "a webhook came and was refused, because by this machine's clock its token is not valid: %s", clip(cause))
 				}
 				return found("webhook-refused", engine.Vars{"reason": cause}, "a webhook came and was refused: %s", clip(cause))
 			}
@@ -62,9 +62,9 @@ func (e service) noWebhook(ctx context.Context, store string) engine.Finding {
 	return e.webhookWay(ctx, fmt.Sprintf("no event of %s came within %s", e.room.name, webhookWait))
 }
 
-// webhookWay asks who answers at the address to which LiveKit sends webhooks by
-// livekit.yaml. This service refuses a POST without a signature. An address
-// that does not answer here may answer LiveKit.
+// webhookWay asks who answers at the address to which LiveKit sends webhooks
+// according to livekit.yaml. This service refuses a POST without a signature.
+// An address that does not answer here may still answer LiveKit.
 func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, e.look.patience()*webhookAsk)
 	defer cancel()
@@ -84,7 +84,7 @@ func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
 	return found("webhook-missing", nil, "%s", seen)
 }
 
-// grown returns the cause whose count has grown.
+// grown returns a cause whose count has grown, or "" if none has.
 func grown(before, now map[string]uint64) string {
 	for cause, n := range now {
 		if n > before[cause] {

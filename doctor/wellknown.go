@@ -20,10 +20,11 @@ import (
 
 const wellKnownPath = "/.well-known/matrix/client"
 
-// documentURL returns where clients look for the document; see [apexPlace].
+// documentURL returns the URL at which clients look for the document; see
+// [apexPlace].
 func (h *homeserver) documentURL() string { return "https://" + h.name.Host() + wellKnownPath }
 
-// clientWellKnown is .well-known/matrix/client.
+// clientWellKnown is the content of .well-known/matrix/client.
 type clientWellKnown struct {
 	Homeserver struct {
 		BaseURL string `json:"base_url"`
@@ -31,11 +32,12 @@ type clientWellKnown struct {
 	Foci []focus `json:"org.matrix.msc4143.rtc_foci"`
 
 	misshapen bool // rtc_foci exists, but is no list of objects
-	// nested says in which keys the keys are that belong at the top.
+	// nested maps a key that belongs at the top of the document to the key in
+	// which it was found.
 	nested map[string]string
 }
 
-// The top keys of the document that calls need.
+// The keys at the top of the document that calls need.
 const (
 	fociKey       = "org.matrix.msc4143.rtc_foci"
 	homeserverKey = "m.homeserver"
@@ -46,15 +48,15 @@ func (d *clientWellKnown) leadsSomewhere() bool {
 	return slices.ContainsFunc(d.Foci, func(f focus) bool { return f.Service != "" })
 }
 
-// focus is one service for calls, in the well-known document or in Synapse's
-// transports.
+// focus is one service for calls, as the well-known document or the
+// homeserver's transports name it.
 type focus struct {
 	Type    string `json:"type"`
 	Service string `json:"livekit_service_url"`
 	URL     string `json:"url,omitempty"`
 }
 
-// wellKnown fetches the document from the server name itself, as a browser
+// wellKnown fetches the document from the server name's host, as a browser
 // does, and checks its form.
 func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	address := h.documentURL()
@@ -82,8 +84,8 @@ func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	return h.readWellKnown(address, r)
 }
 
-// byteOrderMark is what some editors write before a text. JSON must not have it
-// (RFC 8259, 8.1).
+// byteOrderMark is written by some editors at the start of a text. JSON must
+// not have it (RFC 8259, 8.1).
 const byteOrderMark = "\ufeff"
 
 func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.Finding {
@@ -96,7 +98,7 @@ func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.F
 		return found("wellknown-not-json", v, "GET %s: %d bytes that are not a JSON object", address, len(r.Body))
 	}
 	h.document = &clientWellKnown{}
-	_ = json.Unmarshal(r.Body, h.document) // fields of another type stay empty, which foci and baseURL report
+	_ = json.Unmarshal(r.Body, h.document) // fields of a wrong type stay empty; foci and baseURL report that
 	h.document.nested = map[string]string{}
 	for _, key := range []string{fociKey, homeserverKey} {
 		if _, there := object[key]; !there {
@@ -111,7 +113,8 @@ func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.F
 	return ok("GET %s: JSON, one CORS header", address)
 }
 
-// foci checks where the document sends clients, and so finds this service.
+// foci checks to which services the document sends clients. The first one
+// becomes the service under test.
 func (h *homeserver) foci(_ context.Context) engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	var livekit []string
@@ -133,7 +136,7 @@ func (h *homeserver) foci(_ context.Context) engine.Finding {
 			return lint
 		}
 	}
-	raw := livekit[0] // clients use the first one
+	raw := livekit[0] // clients use only the first one
 	if h.o.PublicURL != nil && !instruments.SameAddress(h.o.PublicURL.String(), raw) {
 		v["url"], v["other"] = h.o.PublicURL.String(), clip(raw)
 		return found("foci-elsewhere", v, "livekit_service_url is %s, --public-url is %s", clip(raw), h.o.PublicURL)
@@ -143,12 +146,12 @@ func (h *homeserver) foci(_ context.Context) engine.Finding {
 	}
 	if looked := h.serviceURL(); h.o.PublicURL == nil && !instruments.SameAddress(looked, raw) {
 		v["url"], v["other"] = looked, clip(raw)
-		return found("foci-other-service", v, "livekit_service_url is %s, looked at is %s", clip(raw), looked)
+		return found("foci-other-service", v, "livekit_service_url is %s, but the service is checked at %s", clip(raw), looked)
 	}
 	return judgeForm(livekit, v)
 }
 
-// judgeForm reports what is doubtful in usable addresses.
+// judgeForm reports what is doubtful about usable addresses.
 func judgeForm(services []string, v engine.Vars) engine.Finding {
 	for _, service := range services {
 		if lint := lintService(service, v); lint.Status != engine.OK {
@@ -161,8 +164,8 @@ func judgeForm(services []string, v engine.Vars) engine.Finding {
 	return ok("livekit_service_url is %s", clip(strings.Join(services, ", ")))
 }
 
-// placeholders are example domains: those that nobody may own (RFC 2606), a top
-// level that does not exist, and one of many guides.
+// placeholders are domains of examples: those that nobody may own (RFC 2606), a
+// top level that does not exist, and one that many guides use.
 var placeholders = []string{"example.com", "example.org", "example.net", "example", "tld", "yourdomain.com"}
 
 // lintService judges the form of a livekit_service_url.
@@ -187,12 +190,12 @@ func lintService(raw string, v engine.Vars) engine.Finding {
 	return ok("%s", seen)
 }
 
-// isLocal reports whether a host is this machine, for which browsers need no
-// TLS.
+// isLocal reports whether a host is this machine. For this machine browsers do
+// not need TLS.
 func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.1" }
 
 // isPlaceholder reports whether a host was copied from an example: it is below
-// a placeholder, and the server is not.
+// a domain of examples, and the server name is not.
 func isPlaceholder(host, server string) bool {
 	for _, p := range placeholders {
 		if isBelow(host, p) && !isBelow(server, p) {
@@ -209,8 +212,7 @@ func isBelow(host, domain string) bool {
 }
 
 // wellKnownCopy compares the document with the one at base_url's host, which
-// old clients and people read. If the server name has a port, it also compares
-// the one there, because Element in a browser keeps the port.
+// old clients and people read.
 func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 	port := h.wellKnownAtPort(ctx)
 	if port.Status == engine.Warn {
@@ -230,7 +232,7 @@ func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 	}
 	var copied clientWellKnown
 	if json.Unmarshal(r.Body, &copied) != nil {
-		return ok("%s is another page", address)
+		return ok("%s is not a document for clients", address)
 	}
 	if !reflect.DeepEqual(copied.Foci, h.document.Foci) {
 		return found("wellknown-copies-differ", engine.Vars{"server": h.name.String(), "other": clip(base.Host)},
@@ -240,7 +242,7 @@ func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 }
 
 // wellKnownAtPort compares the document with the one at the port of the server
-// name.
+// name, because Element in a browser keeps that port.
 func (h *homeserver) wellKnownAtPort(ctx context.Context) engine.Finding {
 	if h.name.Port() == "" {
 		return na("the server name has no port")
@@ -260,7 +262,7 @@ func (h *homeserver) wellKnownAtPort(ctx context.Context) engine.Finding {
 	return ok("%s says the same", address)
 }
 
-// show lists foci by their URLs.
+// show returns foci as a list of their URLs.
 func show(list []focus) string {
 	var texts []string
 	for _, f := range list {

@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestAllFoci: each livekit_service_url is looked at, not only the first.
+// TestAllFoci: doctor checks each livekit_service_url, and not only the first
+// one.
 func TestAllFoci(t *testing.T) {
 	for second, want := range map[string]string{
 		"https://two.matrix.test":  "",
@@ -28,8 +29,8 @@ func TestAllFoci(t *testing.T) {
 	}
 }
 
-// TestDocumentURL: the document is at the host of the server name, whatever port
-// the name has.
+// TestDocumentURL: the document is at the host of the server name, whatever
+// port the server name has.
 func TestDocumentURL(t *testing.T) {
 	for text, want := range map[string]string{
 		"example.org":         "https://example.org example.org:443",
@@ -53,7 +54,7 @@ func TestDocumentURL(t *testing.T) {
 	}
 }
 
-// TestPlaceholders: only the domains of examples are taken for those, whole.
+// TestPlaceholders: only whole domains of examples are taken for placeholders.
 func TestPlaceholders(t *testing.T) {
 	for host, want := range map[string]bool{
 		"jwt.example.com": true, "example.net": true, "JWT.Example.Com.": true, "jwt.domain.tld": true, "jwt.yourdomain.com": true, "rtc.example": true,

@@ -11,16 +11,19 @@ import (
 // ok returns the finding that everything is as it should be.
 func ok(format string, args ...any) engine.Finding { return engine.Right(format, args...) }
 
-// na returns the finding of a check that does not apply, or was not wanted.
+// na returns the finding of a check that does not apply or that nobody asked
+// for.
 func na(format string, args ...any) engine.Finding { return engine.NotLooked(format, args...) }
 
-// found returns a fault or a doubt, as the table says.
+// found returns a finding with the cause of that id: a fault or a warning, as
+// the table says.
 func found(cause string, v engine.Vars, format string, args ...any) engine.Finding {
 	return engine.Because(causes.Of(cause), v, format, args...)
 }
 
-// reason says in a few words why something cannot be reached, without a URL.
+// reason returns in a few words why something cannot be reached. It does not
+// contain the URL.
 func reason(err error) string { return instruments.Reason(err) }
 
-// clip is how a stranger's text is shown.
+// clip returns a text from another server in a form that is safe to show.
 func clip(s string) string { return instruments.Clip(s) }

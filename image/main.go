@@ -52,6 +52,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		fmt.Fprintf(stdout, "%s (%.1f MB), image %s\n", path, float64(size)/1e6, b.Tag())
 	}
-	fmt.Fprintf(stdout, "Load one with: docker load --input FILE (Container Manager: Image, Import, Add from file)\n")
+	fmt.Fprintf(stdout, "Load a file with: docker load --input FILE (Container Manager: Image, Import, Add from file)\n")
 	return nil
 }

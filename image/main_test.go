@@ -15,7 +15,8 @@ import (
 	"matrixrtc-auth/image/archive"
 )
 
-// TestRun writes the file for this machine's processor, and what it holds runs.
+// TestRun writes the image for this machine's processor, and checks the program
+// in it.
 func TestRun(t *testing.T) {
 	folder := t.TempDir()
 	var said strings.Builder
@@ -24,18 +25,18 @@ func TestRun(t *testing.T) {
 	}
 	path := filepath.Join(folder, "matrixrtc-auth-1.2.3-"+archive.Native()+".tar")
 	if !strings.Contains(said.String(), path) || !strings.Contains(said.String(), "docker load") {
-		t.Errorf("it said %q, want the file's name and what to do with it", said.String())
+		t.Errorf("the command printed %q, want the file's name and how to load it", said.String())
 	}
 	files, err := os.ReadDir(folder)
 	if err != nil || len(files) != 1 {
 		t.Errorf("the folder holds %v, %v, want one file", files, err)
 	}
 	if f := content(t, path); !bytes.HasPrefix(f, []byte("\x7fELF")) || !bytes.Contains(f, []byte("1.2.3")) {
-		t.Errorf("the program has %d bytes, want a program for Linux that knows its version", len(f))
+		t.Errorf("the program of %d bytes is not a program for Linux that contains its version", len(f))
 	}
 }
 
-// content is that of the program in an image's file.
+// content returns the program in an image file.
 func content(t *testing.T, path string) []byte {
 	t.Helper()
 	img, err := tarball.ImageFromPath(path, nil)
@@ -78,7 +79,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// withVersion is a folder that has a version and no program.
+// withVersion returns a folder that has the file VERSION and no program.
 func withVersion(t *testing.T) string {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "VERSION"), []byte("1.2.3\n"), 0o644); err != nil {

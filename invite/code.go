@@ -6,13 +6,14 @@ import (
 	"rsc.io/qr"
 )
 
-// quiet is the width of the light border that a QR code needs, in modules.
+// quiet is the width of the light border that a QR code needs, in modules (the
+// squares of the code).
 const quiet = 4
 
-// code draws text as a QR code of level L, two rows of modules per line. Light
-// modules are drawn as blocks, so that it can be scanned on a dark terminal.
-// With colour it is white on black on every terminal. wide is its width in
-// columns.
+// code draws text as a QR code of level L, with two rows of modules in each
+// line. Light modules are drawn as blocks, so that a phone can scan the code
+// from a dark terminal. With colour the code is black on white on every
+// terminal. wide is the width of the drawing in columns.
 func code(text string, colour bool) (drawn string, wide int, err error) {
 	made, err := qr.Encode(text, qr.L)
 	if err != nil {
@@ -21,7 +22,7 @@ func code(text string, colour bool) (drawn string, wide int, err error) {
 	return (&modules{made}).draw(colour), made.Size + 2*quiet, nil
 }
 
-// modules are the modules of a QR code.
+// modules are the squares of a QR code.
 type modules struct{ *qr.Code }
 
 // light reports whether a module is light. All modules outside the code are light.
@@ -29,7 +30,8 @@ func (m *modules) light(row, column int) bool {
 	return !m.Black(column, row)
 }
 
-// halves are the characters for two modules, one below the other.
+// halves are the characters for two modules, one below the other. The key says
+// whether the upper and the lower module are light.
 var halves = map[[2]bool]string{{true, true}: "█", {true, false}: "▀", {false, true}: "▄", {false, false}: " "}
 
 func (m *modules) draw(colour bool) string {
@@ -41,7 +43,7 @@ func (m *modules) draw(colour bool) string {
 	for row := -quiet; row < m.Size+quiet; row += 2 {
 		b.WriteString(begin)
 		for column := -quiet; column < m.Size+quiet; column++ {
-			// The last line has only its upper half.
+			// The last line has only an upper row of modules.
 			below := row+1 < m.Size+quiet && m.light(row+1, column)
 			b.WriteString(halves[[2]bool{m.light(row, column), below}])
 		}

@@ -72,7 +72,7 @@ func (o *Options) parsePublicURL(text string) error {
 func parseAddress(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
-		return nil, errors.New("it is not an address like https://jwt.example.org")
+		return nil, errors.New("the value is not an address like https://jwt.example.org")
 	}
 	return u, nil
 }
@@ -80,7 +80,7 @@ func parseAddress(text string) (*url.URL, error) {
 func (o *Options) parseMinutes(text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > testlink.MostMinutes {
-		return fmt.Errorf("it is not a number from 1 to %d", testlink.MostMinutes)
+		return fmt.Errorf("the value is not a number from 1 to %d", testlink.MostMinutes)
 	}
 	o.Minutes = n
 	return nil
@@ -103,15 +103,16 @@ func (o *Options) run(c *cobra.Command, in *inviter) error {
 	return nil
 }
 
-// Link is the link that was made.
+// Link is a link to the connection test that was made.
 type Link struct {
 	URL     string    `json:"url"`
 	Room    sfu.Room  `json:"room"`
 	Expires time.Time `json:"expires"`
 }
 
-// show prints the link for w: as JSON, for a person at a terminal with the QR
-// code, or as text. The code comes last, because it may fill the terminal.
+// show prints the link to w: as JSON, as text with the QR code if w is a
+// terminal, or as text. The QR code comes last, because it may fill the
+// terminal.
 func (o *Options) show(w io.Writer, link Link) error {
 	if o.JSON {
 		return json.NewEncoder(w).Encode(link)

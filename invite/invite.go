@@ -26,7 +26,7 @@ type inviter struct {
 	cfg     *config.Config
 	network *instruments.Network
 	sfu     *sfu.Client
-	notes   io.Writer // for further notes to the person
+	notes   io.Writer // gets notes to the operator
 }
 
 func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
@@ -85,7 +85,7 @@ func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 			Service string `json:"livekit_service_url"`
 		} `json:"org.matrix.msc4143.rtc_foci"`
 	}
-	_ = json.Unmarshal(answer.Body, &document) // a document of another type names no service
+	_ = json.Unmarshal(answer.Body, &document) // a document of a wrong type does not name a service
 	for _, focus := range document.Foci {
 		if u, err := parseAddress(focus.Service); err == nil && focus.Type == "livekit" {
 			return u, nil
@@ -94,7 +94,7 @@ func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 	return nil, fmt.Errorf("--public-url is missing, and %s does not tell where this service is (%s)", address, answer)
 }
 
-// pageMark is a text that only the page contains.
+// pageMark is a text that only the page of the connection test contains.
 const pageMark = `content="matrixrtc-auth connection test"`
 
 // lookAtPage requests the page by its public name. If this machine gets no answer,
@@ -105,14 +105,14 @@ func (in *inviter) lookAtPage(ctx context.Context, base string) (reached bool, e
 	answer, err := in.network.Get(ctx, address)
 	switch {
 	case err != nil:
-		fmt.Fprintf(in.notes, "note: %s does not answer from here (%v); a phone elsewhere may reach it all the same\n", address, err)
+		fmt.Fprintf(in.notes, "note: %s does not answer from here (%v); a phone elsewhere may reach it nevertheless\n", address, err)
 		return false, nil
 	case answer.Status == http.StatusOK && strings.Contains(string(answer.Body), pageMark):
 		return true, nil
 	case strings.HasSuffix(base, "/test"):
-		return false, fmt.Errorf("%s is not the page (%s): --public-url is the address of the service, without /test at its end", address, answer)
+		return false, fmt.Errorf("%s is not the page of the connection test (%s): --public-url is the address of the service, without /test at its end", address, answer)
 	case answer.From().Party == instruments.Service:
-		return false, fmt.Errorf("the service at %s has no connection test: it has LIVEKIT_TEST_PAGE=off, or is of an older version", base)
+		return false, fmt.Errorf("the service at %s has no connection test: either LIVEKIT_TEST_PAGE=off is set there, or the service is an older version", base)
 	}
 	return false, notPassed(address, base, answer)
 }
@@ -122,10 +122,11 @@ func notPassed(address, base string, answer instruments.Reply) error {
 	if u, err := url.Parse(base); err == nil {
 		path = strings.TrimRight(u.Path, "/") + path
 	}
-	return fmt.Errorf("%s does not lead to this service (%s): have the proxy pass the path %s and all below it on, with GET and POST", address, answer, path)
+	return fmt.Errorf("%s does not lead to this service (%s): let the proxy forward %s and all paths below it, with GET and POST, to this service", address, answer, path)
 }
 
-// confirm uses the link at the service as the page will.
+// confirm asks the service for a token with the link's key, as the page will
+// do.
 func (in *inviter) confirm(ctx context.Context, base, sealed string) error {
 	address := base + "/test/token"
 	body, err := json.Marshal(map[string]string{"key": sealed})
@@ -141,11 +142,11 @@ func (in *inviter) confirm(ctx context.Context, base, sealed string) error {
 	case answer.From().Party != instruments.Service:
 		return notPassed(address, base, answer)
 	case answer.Status == http.StatusForbidden:
-		return fmt.Errorf("the service at %s has another API secret than this environment: start it again after a change of .env", base)
+		return fmt.Errorf("the service at %s has another API secret than this environment; if .env has changed, start the service again", base)
 	case answer.Status == http.StatusGone:
 		return fmt.Errorf("the clock of the service at %s and the clock of this machine differ by more than the link's lifetime", base)
 	case answer.Status == http.StatusNotFound:
-		return fmt.Errorf("the service at %s asks another LiveKit than this environment names: it does not have the room", base)
+		return fmt.Errorf("the service at %s uses another LiveKit than this environment names: that LiveKit does not have the room", base)
 	}
 	return fmt.Errorf("the service at %s refuses a token for the test: %s", base, answer)
 }

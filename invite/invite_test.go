@@ -25,7 +25,7 @@ import (
 
 var key = sfu.Key{ID: "key", Secret: secret.New(strings.Repeat("s", 32))}
 
-// scene is a service with its SFU, and what stands in front of it.
+// scene is a service with its SFU, and the proxy in front of the service.
 type scene struct {
 	sfu     *sfutest.Server
 	service *handler.Handler
@@ -47,7 +47,7 @@ func newScene(t *testing.T) *scene {
 	return s
 }
 
-// run runs the command as it stands in a shell.
+// run runs the command as if it were typed in a shell.
 func (s *scene) run(t *testing.T, args ...string) (code int, out, faults string) {
 	t.Helper()
 	routes := s.service.Routes()
@@ -63,7 +63,8 @@ func (s *scene) run(t *testing.T, args ...string) (code int, out, faults string)
 	return code, stdout.String(), stderr.String()
 }
 
-// A link opens the page, and its key the room that LiveKit keeps as long as the link.
+// TestLink: the link opens the page. Its key opens the room, which LiveKit
+// keeps as long as the link is valid.
 func TestLink(t *testing.T) {
 	s := newScene(t)
 	begun := time.Now()
@@ -75,7 +76,7 @@ func TestLink(t *testing.T) {
 	}
 	opened, err := testlink.Open(sealed, []sfu.Key{key}, time.Now())
 	if err != nil || opened.Expires.Before(begun.Add(10*time.Minute-2*time.Second)) || opened.Expires.After(time.Now().Add(10*time.Minute)) {
-		t.Errorf("the key stands for %v (%v), want ten minutes", opened, err)
+		t.Errorf("the link's key is for %v (%v), want ten minutes", opened, err)
 	}
 	rooms := s.sfu.Rooms()
 	if len(rooms) != 1 || rooms[0].Name != opened.Room || rooms[0].EmptyTimeout != 10*time.Minute || rooms[0].DepartureTimeout != 10*time.Minute || rooms[0].MaxParticipants != mostParticipants {
@@ -88,18 +89,19 @@ func TestLink(t *testing.T) {
 
 func TestJSONAndMinutes(t *testing.T) {
 	s := newScene(t)
-	s.run(t) // for the address
+	s.run(t) // run sets s.public, the address that the next line needs
 	code, out, faults := s.run(t, "--json", "--minutes", "3", "--public-url", s.public)
 	var link Link
 	if err := json.Unmarshal([]byte(out), &link); code != 0 || err != nil {
 		t.Fatalf("--json --minutes 3: got exit code %d, %q (%v), %q, want 0 and JSON", code, out, err, faults)
 	}
 	if left := time.Until(link.Expires); left > 3*time.Minute || left < 3*time.Minute-3*time.Second {
-		t.Errorf("the link ends in %s, want 3 min", left)
+		t.Errorf("the link is valid for %s, want 3 min", left)
 	}
 }
 
-// What is wrong on the way is named before there is a link.
+// TestNoLink: if something is wrong on the way, the command names it and makes
+// no link.
 func TestNoLink(t *testing.T) {
 	notFound := func(path string) func(http.Handler) http.Handler {
 		return func(next http.Handler) http.Handler {
@@ -117,8 +119,8 @@ func TestNoLink(t *testing.T) {
 		change func(s *scene)
 		want   string
 	}{
-		"the proxy does not pass the page on": {func(s *scene) { s.front = notFound("/test") }, "have the proxy pass the path /test and all below it on, with GET and POST"},
-		"it does not pass the tokens on":      {func(s *scene) { s.front = notFound("/test/token") }, "have the proxy pass the path /test and all below it on, with GET and POST"},
+		"the proxy does not pass the page on": {func(s *scene) { s.front = notFound("/test") }, "let the proxy forward /test and all paths below it, with GET and POST"},
+		"it does not pass the tokens on":      {func(s *scene) { s.front = notFound("/test/token") }, "let the proxy forward /test and all paths below it, with GET and POST"},
 		"the page is off":                     {func(s *scene) { s.service.TestPage = nil }, "LIVEKIT_TEST_PAGE=off"},
 		"the service has another secret": {func(s *scene) {
 			s.service.TestPage.Keys = sfu.Always(sfu.Key{ID: "key", Secret: secret.New(strings.Repeat("t", 32))})
@@ -126,7 +128,7 @@ func TestNoLink(t *testing.T) {
 		"the service has another LiveKit": {func(s *scene) {
 			other := sfutest.NewServer(key)
 			s.service.TestPage.Rooms = sfu.NewClient(other.APIURL(), sfu.Always(key), sfu.NewHTTPClient(nil, nil))
-		}, "asks another LiveKit than this environment names"},
+		}, "uses another LiveKit than this environment names"},
 		"the page is off here": {func(s *scene) { s.cfg.TestPage = false }, "LIVEKIT_TEST_PAGE=off"},
 		"LiveKit is down":      {func(s *scene) { s.sfu.Down() }, "LiveKit did not create the room"},
 	} {
@@ -141,7 +143,8 @@ func TestNoLink(t *testing.T) {
 	}
 }
 
-// Whoever gives the page's address for the service's is told so.
+// TestPublicURLOfPage: an operator who gives the page's address in place of the
+// service's address is told so.
 func TestPublicURLOfPage(t *testing.T) {
 	s := newScene(t)
 	s.run(t)
@@ -157,8 +160,8 @@ func TestPublicURLOfPage(t *testing.T) {
 	}
 }
 
-// Where the router does not lead its own address back inside, there is a link with
-// a note.
+// TestUnreachable: where the router does not forward connections to its own
+// public address, the command makes a link and prints a note.
 func TestUnreachable(t *testing.T) {
 	s := newScene(t)
 	s.run(t)
@@ -184,8 +187,9 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// At a terminal of 80 × 24 there is place for the code and the prompt, for addresses of
-// up to 67 bytes, and of up to 39 for the link and its line besides.
+// TestFits: the QR code and the next prompt fit a terminal of 80 × 24 for
+// addresses of up to 67 bytes. The link and its line fit besides for addresses
+// of up to 39 bytes.
 func TestFits(t *testing.T) {
 	for length, most := range map[int]int{22: 21, 39: 21, 40: 23, 67: 23} {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {
@@ -203,7 +207,7 @@ func TestFits(t *testing.T) {
 					t.Errorf("a link of %d bytes: got a code of %d columns, want the %d that draw tells", len(link), columns, wide)
 				}
 				if len(lines) > most || utf8.RuneCountInString(bare) > 80 {
-					t.Errorf("the code of %d bytes has %d columns and %d lines, want 80 and %d at most", len(link), utf8.RuneCountInString(bare), len(lines), most)
+					t.Errorf("the QR code of a link of %d bytes has %d columns and %d lines, want at most 80 and %d", len(link), utf8.RuneCountInString(bare), len(lines), most)
 				}
 			}
 		})

@@ -10,14 +10,16 @@ import (
 	"matrixrtc-auth/testlink"
 )
 
-// newTerminal returns a terminal that is so wide; 0 is one that does not say.
+// newTerminal returns a terminal of that many columns. With 0 columns the
+// terminal does not tell its width.
 func newTerminal(t *testing.T, columns uint16) *os.File {
 	t.Helper()
 	_, terminal := terminaltest.Open(t, columns, 24)
 	return terminal
 }
 
-// A terminal that is too narrow for the code gets the reason in its place.
+// TestNarrowTerminal: a terminal that is too narrow for the QR code gets the
+// reason in place of the code.
 func TestNarrowTerminal(t *testing.T) {
 	link := "https://jwt.example.org/test#" + strings.Repeat("k", testlink.Length)
 	for columns, want := range map[uint16]string{80: "█", 41: "█", 0: "█", 40: "The QR code takes 41 columns; this terminal has 40.\n"} {
@@ -28,7 +30,7 @@ func TestNarrowTerminal(t *testing.T) {
 			}
 		})
 	}
-	// What no code can hold is a link all the same.
+	// A link that is too long for a QR code is printed nevertheless.
 	if got := draw(newTerminal(t, 80), link+strings.Repeat("k", 3000)); !strings.HasPrefix(got, "There is no QR code: ") || strings.Count(got, "\n") != 1 {
 		t.Errorf("a link of 3 kB: %q; want a line that it has no code", got)
 	}

@@ -23,22 +23,24 @@ const glance = time.Second
 // mostTests bounds how many tests are reported.
 const mostTests = 1000
 
-// Event is something that happens in the room.
+// Event is something that happens in the probe room.
 type Event struct {
 	At   time.Time `json:"at"`
 	Name string    `json:"name"`
-	// What is "came", "left" or "verdict". "left" is only for a test without a
-	// verdict.
+	// What is "came", "left" or "verdict". "left" is reported only for a test that
+	// sent no verdict.
 	What string `json:"what"`
-	// Verdict is one of doctor's verdicts, with what the page measured.
+	// Verdict is one of the texts of package verdicts, followed by what the page
+	// measured.
 	Verdict string `json:"verdict,omitempty"`
 	Says    string `json:"says,omitempty"`
 	Way     string `json:"way,omitempty"`
-	RTT     *int   `json:"rtt_ms,omitempty"` // nil if the browser does not say
+	RTT     *int   `json:"rtt_ms,omitempty"` // the round trip; nil if the browser does not tell it
 	Loss    string `json:"loss_percent,omitempty"`
 }
 
-// teller returns a function that prints events as the options say.
+// teller returns a function that prints events to w, in the form that the
+// options ask for.
 func (o *Options) teller(w io.Writer) func(Event) {
 	if o.JSON {
 		encoder := json.NewEncoder(w)
@@ -65,22 +67,22 @@ func (e Event) String() string {
 	return text
 }
 
-// watcher reports who comes to a room, and what they find.
+// watcher reports who comes to a room, and the verdicts of their tests.
 type watcher struct {
 	in    *inviter
 	room  sfu.Room
 	tell  func(Event)
-	tests map[string]progress // the tests that came
-	// here are the tests in the room at the last look. gone had left by then;
-	// their verdicts may still arrive before the next look.
+	tests map[string]progress // the tests that have come, by name
+	// here are the tests that were in the room at the last look. gone are those
+	// that had left by then; their verdicts may still arrive before the next look.
 	here, gone []string
-	// silence explains why a test sent no verdict, if verdicts arrive here at
-	// all.
+	// silence explains why a test sent no verdict. It is empty if this command
+	// cannot receive verdicts.
 	silence string
 	blind   bool // LiveKit did not say who is in the room
 }
 
-// progress is what was last reported of a test.
+// progress is what the watcher last reported about a test.
 type progress int
 
 const (
@@ -110,29 +112,30 @@ func (in *inviter) watch(ctx context.Context, link Link, tell func(Event)) {
 	}
 }
 
-// listen joins the room to receive the verdicts, as a participant inside. If
-// that fails, coming and leaving is still reported.
+// listen joins the room as a participant, to receive the verdicts. If
+// that fails, the watcher still reports who comes and leaves.
 func (w *watcher) listen(ctx context.Context) (texts <-chan instruments.Message, leave func()) {
 	minter := token.NewMinter(w.in.cfg.Keys[0], time.Minute)
 	grant := token.Grant{Room: w.room, Identity: sfu.Identity("watcher-" + strings.TrimPrefix(string(w.room), "doctor-"))}
 	p, err := w.in.network.Join(ctx, socketURL(w.in.cfg.APIURL), minter.Mint(grant, time.Now()))
 	if err != nil {
-		fmt.Fprintf(w.in.notes, "note: verdicts do not get here, because no media gets from here to LiveKit (%v); who comes and goes does\n", err)
+		fmt.Fprintf(w.in.notes, "note: no verdicts will be printed, because no media connection from here to LiveKit works (%v); who comes and leaves is still printed\n", err)
 		return nil, func() {}
 	}
 	w.silence = "without a verdict: no media got through, or the page was closed"
 	return p.Received(), p.Leave
 }
 
-// socketURL returns the URL at which the API's LiveKit accepts participants.
+// socketURL returns the WebSocket URL at which the LiveKit with this API
+// accepts participants.
 func socketURL(api *url.URL) string {
 	u := *api
 	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
 	return u.String()
 }
 
-// look reports who has come and who has left since the last look. Each test is
-// two participants, of which the sender counts.
+// look reports who has come and who has left since the last look. Each test
+// joins with two participants; look counts only the one that sends.
 func (w *watcher) look(ctx context.Context) {
 	all, err := w.in.sfu.Participants(ctx, w.room)
 	if err != nil {
@@ -159,7 +162,7 @@ func (w *watcher) look(ctx context.Context) {
 	w.here = here
 }
 
-// note reports once why nobody can be seen to come and leave.
+// note prints, only once, why the command cannot see who comes and leaves.
 func (w *watcher) note(err error) {
 	if !w.blind {
 		fmt.Fprintf(w.in.notes, "note: LiveKit does not say who is in the room (%v)\n", err)
@@ -176,15 +179,15 @@ func (w *watcher) came(name string) {
 	w.tell(Event{At: time.Now(), Name: name, What: "came"})
 }
 
-// isTester reports whether a name is one that the service gives. Anybody with
-// the link may send any text.
+// isTester reports whether a name has the form of the names that the service
+// gives to tests. Anybody with the link may send any text as a name.
 func isTester(name string) bool {
 	digits, found := strings.CutPrefix(name, testlink.TesterPrefix)
 	return found && len(digits) == 8 && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// verdict is what a test sends at its end. Anybody with the link may send
-// anything.
+// verdict is the message that a test sends at its end. Anybody with the link
+// may send anything in its place.
 type verdict struct {
 	Name    string  `json:"name"`
 	Verdict string  `json:"verdict"`
@@ -193,20 +196,21 @@ type verdict struct {
 	Loss    float64 `json:"loss"`
 }
 
-// The bounds on plausible values.
+// The bounds on plausible values of a verdict.
 const (
 	mostLoss = 100     // percent
 	mostRTT  = 100_000 // ms
 )
 
-// isMeasured reports whether the page can have measured these numbers.
+// isMeasured reports whether the page can have measured the numbers of this
+// verdict.
 func (v verdict) isMeasured() bool {
 	return slices.Contains([]string{"udp", "tcp", "relay"}, v.Way) && v.Loss >= 0 && v.Loss <= mostLoss &&
 		(v.RTT == nil || *v.RTT >= 0 && *v.RTT <= mostRTT)
 }
 
-// hear reports the verdict of a test. A test can only send its own: LiveKit
-// sets From.
+// hear reports the verdict of a test. A test can send only its own verdict:
+// LiveKit sets the sender m.From.
 func (w *watcher) hear(m instruments.Message) {
 	var said verdict
 	if json.Unmarshal([]byte(m.Text), &said) != nil || !isTester(said.Name) || strings.TrimSuffix(m.From, testlink.ReceiverSuffix) != said.Name {

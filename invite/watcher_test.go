@@ -21,15 +21,15 @@ func TestWatcher(t *testing.T) {
 	}}
 	for _, said := range [][2]string{
 		{"tester-0000000a", `{"name":"tester-0000000a","verdict":"udp","way":"udp","rtt":23,"loss":0.5}`},
-		{"tester-0000000a-receiver", `{"name":"tester-0000000a","verdict":"no-media"}`},                        // again
-		{"tester-0000000b", `{"name":"tester-0000000b","verdict":"forged\u001b[2J"}`},                          // no verdict of ours
-		{"tester-0000000b", `{"name":"tester-0000000f","verdict":"no-media"}`},                                 // another's
-		{"alice", `{"name":"alice","verdict":"udp"}`},                                                          // nobody's name
-		{"tester-0000000c", `{"name":"tester-0000000c","verdict":"only-tcp","way":"a\u001b[2J"}`},              // no way of ours
-		{"tester-0000000e-receiver", `{"name":"tester-0000000e","verdict":"only-tcp","way":"tcp"}`},            // a browser that tells no round trip
-		{"tester-00000010", `{"name":"tester-00000010","verdict":"udp","way":"udp","rtt":23,"loss":1e308}`},    // more than all is lost
-		{"tester-00000011", `{"name":"tester-00000011","verdict":"udp","way":"udp","rtt":-1,"loss":1}`},        // before it was sent
-		{"tester-00000012", `{"name":"tester-00000012","verdict":"udp","way":"udp","rtt":100000000,"loss":1}`}, // after years
+		{"tester-0000000a-receiver", `{"name":"tester-0000000a","verdict":"no-media"}`},                        // a second verdict of the same test
+		{"tester-0000000b", `{"name":"tester-0000000b","verdict":"forged\u001b[2J"}`},                          // not a verdict of package verdicts
+		{"tester-0000000b", `{"name":"tester-0000000f","verdict":"no-media"}`},                                 // the verdict of another test
+		{"alice", `{"name":"alice","verdict":"udp"}`},                                                          // not a name that the service gives
+		{"tester-0000000c", `{"name":"tester-0000000c","verdict":"only-tcp","way":"a\u001b[2J"}`},              // not a way that the page reports
+		{"tester-0000000e-receiver", `{"name":"tester-0000000e","verdict":"only-tcp","way":"tcp"}`},            // a browser that does not tell the round trip
+		{"tester-00000010", `{"name":"tester-00000010","verdict":"udp","way":"udp","rtt":23,"loss":1e308}`},    // the loss is over 100 %
+		{"tester-00000011", `{"name":"tester-00000011","verdict":"udp","way":"udp","rtt":-1,"loss":1}`},        // the round trip is negative
+		{"tester-00000012", `{"name":"tester-00000012","verdict":"udp","way":"udp","rtt":100000000,"loss":1}`}, // the round trip is over a day
 		{"tester-0000000d", `{"name":"tester-0000000d-receiver","verdict":"udp"}`}, {"tester-0000000d", `no JSON`}, {"tester-0000000d", `[]`},
 		{"tester-0000000d", strings.Repeat("[", 60_000)},
 	} {
@@ -48,8 +48,9 @@ func TestWatcher(t *testing.T) {
 	}
 }
 
-// Who is away for one look is not gone: the test closes its connections between its
-// steps. And who seemed gone may still tell a verdict.
+// TestWatcherSeesReturn: a test that is missing in one look has not left,
+// because the test closes its connections between its steps. A test that seemed
+// to have left may still send a verdict.
 func TestWatcherSeesReturn(t *testing.T) {
 	s := newScene(t)
 	in := newInviter(&s.cfg, instruments.New())
@@ -71,12 +72,12 @@ func TestWatcherSeesReturn(t *testing.T) {
 	}
 	here(true)
 	here(false)
-	here(true) // in time
+	here(true) // the test has returned in time
 	if want := "came"; strings.Join(told, " ") != want {
 		t.Errorf("told %q, want %s", told, want)
 	}
 	here(false)
-	w.look(t.Context()) // gone
+	w.look(t.Context()) // the test has left
 	w.hear(verdictOf(name))
 	w.hear(verdictOf(name))
 	if want := "came left verdict"; strings.Join(told, " ") != want {
@@ -84,7 +85,8 @@ func TestWatcherSeesReturn(t *testing.T) {
 	}
 }
 
-// Where LiveKit does not answer, the one who watches is told so, once.
+// TestWatcherSaysWhyItSeesNobody: if LiveKit does not answer, the command says
+// so, once.
 func TestWatcherSaysWhyItSeesNobody(t *testing.T) {
 	s := newScene(t)
 	in := newInviter(&s.cfg, instruments.New())
@@ -99,12 +101,13 @@ func TestWatcherSaysWhyItSeesNobody(t *testing.T) {
 	}
 }
 
-// verdictOf is what a test sends that found all well.
+// verdictOf returns the verdict of a test that found no fault.
 func verdictOf(name string) instruments.Message {
 	return instruments.Message{From: name, Text: fmt.Sprintf(`{"name":%q,"verdict":"udp","way":"udp","rtt":23,"loss":0}`, name)}
 }
 
-// However many take part, no more are kept and told of than a watcher can read.
+// TestWatcherIsBounded: however many tests come, the watcher keeps and reports
+// at most mostTests of them.
 func TestWatcherIsBounded(t *testing.T) {
 	told := 0
 	w := &watcher{tests: map[string]progress{}, tell: func(Event) { told++ }}
@@ -116,8 +119,9 @@ func TestWatcherIsBounded(t *testing.T) {
 	}
 }
 
-// Who leaves without a verdict is told to have, and what that means where verdicts
-// get here. The one who receives is nobody.
+// TestWatcherLooks: the watcher reports a test that leaves without a verdict,
+// and what that means if verdicts can be received. It does not report the
+// test's receiving participant.
 func TestWatcherLooks(t *testing.T) {
 	for silence, want := range map[string]string{"": "tester-0000000a left", "without a verdict": "tester-0000000a left without a verdict"} {
 		t.Run(want, func(t *testing.T) {
@@ -139,11 +143,11 @@ func TestWatcherLooks(t *testing.T) {
 			for _, name := range all {
 				s.sfu.Leave(room, name, livekit.DisconnectReason_CLIENT_INITIATED)
 			}
-			w.look(t.Context()) // one's verdict is on its way still
+			w.look(t.Context()) // the verdict of one test has not arrived yet
 			w.hear(verdictOf("tester-0000000b"))
 			w.look(t.Context())
 			w.look(t.Context())
-			slices.Sort(told[:min(2, len(told))]) // who comes is told in no order
+			slices.Sort(told[:min(2, len(told))]) // tests that come are reported in no fixed order
 			wanted := []string{"tester-0000000a came", "tester-0000000b came", "tester-0000000b Calls will work here, over UDP (udp, 23 ms, 0.0 % lost)", want}
 			if strings.Join(told, "\n") != strings.Join(wanted, "\n") {
 				t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(wanted, "\n"))

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/appservice"
 )
 
-// nextSteps says what the operator does with the file, in this order: the
-// homeserver announces the service only once it answers.
+// nextSteps tells the operator what to do with the file, in the order of the
+// steps. The homeserver announces the service only when the service answers.
 const nextSteps = `Who must read it: the user of Synapse and the user of matrixrtc-auth. Synapse does
 not start on a registration file that it cannot read. The file has mode 0640 and was
 written as {ids}: give it to a group that both users are in.

@@ -57,7 +57,7 @@ func (o *options) flags() *command.Flags {
 	return &flags
 }
 
-// run writes the file. An error other than a Code is about a flag.
+// run writes the file. An error other than a [command.Code] is about a flag.
 func (o *options) run(stdout, stderr io.Writer) error {
 	wish, err := o.wish()
 	if err != nil {
@@ -74,19 +74,19 @@ func (o *options) run(stdout, stderr io.Writer) error {
 	return nil
 }
 
-// wish returns what the file must contain, according to the flags. Its error
-// names every flag that is wrong.
+// wish returns what the file must contain, as the flags say. Its error names
+// every wrong flag.
 func (o options) wish() (appservice.Wish, error) {
 	var faults []error
 	server, err := matrix.ParseServerName(o.serverName)
 	switch {
 	case o.serverName == "":
-		faults = append(faults, errors.New("--server-name is missing: it is example.org in @alice:example.org"))
+		faults = append(faults, errors.New("--server-name is missing: write example.org if user ids look like @alice:example.org"))
 	case err != nil:
 		faults = append(faults, fmt.Errorf("--server-name: %w", err))
 	}
 	if o.output == "" {
-		faults = append(faults, errors.New("--output is empty: it is the path of the file to write"))
+		faults = append(faults, errors.New("--output is empty: write the path of the file to create"))
 	}
 	for _, f := range []struct {
 		flag, value, like string
@@ -98,7 +98,7 @@ func (o options) wish() (appservice.Wish, error) {
 		{"--service-url", o.serviceURL, "https://jwt.example.org", false, []string{"http", "https"}},
 	} {
 		if f.value == "" && f.required {
-			faults = append(faults, fmt.Errorf("%s is missing: it is like %s", f.flag, f.like))
+			faults = append(faults, fmt.Errorf("%s is missing: write an address like %s", f.flag, f.like))
 		} else if f.value != "" && !isURL(f.value, f.schemes) {
 			faults = append(faults, fmt.Errorf("%s is not a URL like %s", f.flag, f.like))
 		}
@@ -114,7 +114,8 @@ func isURL(text string, schemes []string) bool {
 	return strings.Contains(" "+strings.Join(schemes, " ")+" ", " "+u.Scheme+" ")
 }
 
-// write writes the file, prints the next steps, and returns what it wrote.
+// write writes the file, prints the next steps, and returns the registration
+// that it wrote.
 func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Registration, error) {
 	r := appservice.New(wish)
 	old, err := appservice.ReadFile(o.output)
@@ -134,21 +135,22 @@ func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Regis
 	return r, err
 }
 
-// tokensOf says which tokens of an old file the new file keeps.
+// tokensOf returns words that say which tokens of the old file the new file
+// keeps.
 func tokensOf(old appservice.Registration) string {
 	switch {
 	case old.ASToken.IsEmpty() && old.HSToken.IsEmpty():
 		return "new tokens"
 	case old.ASToken.IsEmpty() || old.HSToken.IsEmpty():
-		return "a new token, and the one that it had"
+		return "one new token; the other one is kept from the old file"
 	}
-	return "the tokens that it had"
+	return "the tokens of the old file"
 }
 
 func printFaults(w io.Writer, err error) {
 	command.PrintFaults(w, command.Program+" registration", err)
 }
 
-// ids returns the user and group of this process, to whom the file must be
-// readable.
+// ids returns the user and the group of this process as "user:group". That user
+// must be able to read the file.
 func ids() string { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) }

@@ -79,8 +79,8 @@ func TestASecondRunKeepsTheTokens(t *testing.T) {
 	}
 }
 
-// TestWhatIsLeftIsTold: a file that is written is judged, and what is said of its
-// tokens is true.
+// TestWhatIsLeftIsTold: the command judges the file that it has written, and
+// says correctly which tokens it kept.
 func TestWhatIsLeftIsTold(t *testing.T) {
 	const same = "as_token: short\nhs_token: short\n"
 	for _, tt := range []struct {
@@ -88,9 +88,9 @@ func TestWhatIsLeftIsTold(t *testing.T) {
 		stdout, stderr string
 		names          bool
 	}{
-		{"kept tokens", same, "http://a", "with the tokens that it had", "hs_token: it equals as_token", false},
+		{"kept tokens", same, "http://a", "with the tokens of the old file", "hs_token: it equals as_token", false},
 		{"an empty file", "", "http://a", "with new tokens", "", false},
-		{"one token", "as_token: " + strings.Repeat("a", 32), "http://a", "with a new token, and the one that it had", "", false},
+		{"one token", "as_token: " + strings.Repeat("a", 32), "http://a", "with one new token; the other one is kept", "", false},
 		{"names stay, tokens do not", "id: rtc\nsender_localpart: bot\n" + same, "http://a", "with new tokens", "", true},
 		{"a path of Matrix", "", "http://a/_matrix", "with new tokens", "proxy_url: it holds a path of Matrix", false},
 	} {

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account is the user as which this service asks the homeserver who is joined.
-// It is nil if no such user is configured.
+// account is the Matrix user as which this service asks the homeserver who is
+// joined. A nil account means that no such user is configured.
 type account struct {
 	api *matrix.Account
 	log *slog.Logger
@@ -51,11 +51,11 @@ func (s *shared) newRolls() matrix.Servers {
 	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named}
 }
 
-// start asks the homeserver whose the access token is, so that a refused token
-// is known before anybody calls.
+// start asks the homeserver which user the access token belongs to. So the log
+// shows a refused token before the first call.
 func (a *account) start(ctx context.Context) {
 	if self, err := a.api.WhoAmI(ctx); err == nil {
-		a.log.Info("membership: the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE asks who is joined to the rooms that it is in", "user", self.String())
+		a.log.Info("membership: this service asks the homeserver as the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE who is joined to the rooms of that account", "user", self.String())
 	}
 }
 
@@ -96,7 +96,7 @@ func (a *account) failed(e *matrix.AccountError) {
 		return
 	}
 	a.warned = true
-	remedy := "nobody is removed from LiveKit meanwhile, and those who must be joined get no token"
+	remedy := "until then nobody is removed from LiveKit, and users who must be joined get no token"
 	if e.IsTokenRefused() {
 		remedy = "log the account in again, write the new token into LIVEKIT_MEMBERSHIP_TOKEN_FILE, and send SIGHUP; " + remedy
 	}
@@ -118,7 +118,8 @@ func (a *account) status() *handler.AccountStatus {
 	return s
 }
 
-// health returns h, with a fault added if nobody can say who is joined.
+// health returns h, with a fault added if the homeserver does not say who is
+// joined.
 func (a *account) health(h handler.Health) handler.Health {
 	if a == nil {
 		return h

@@ -8,8 +8,7 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// board is the state that the replicas of this service share when they enforce
-// membership.
+// board is the state about membership that the replicas of this service share.
 type board struct {
 	guard.Board
 	shared bool   // there may be other replicas
@@ -18,9 +17,8 @@ type board struct {
 
 // openBoard returns the board in the store of leaves. If delegated leaves are
 // off but Redis is configured, the board is in Redis. With any other store,
-// only this process uses the board; with a leave file, which no other process
-// uses, a file beside it keeps the state of the brake. openBoard takes some
-// seconds at most.
+// only this process uses the board. With a leave file, a second file beside it
+// keeps the state of the brake. openBoard takes some seconds at most.
 func (s *shared) openBoard(ctx context.Context, kept leaves) (board, error) {
 	local := board{&guard.Local{}, false, func() {}}
 	switch {
@@ -40,7 +38,8 @@ func (s *shared) openBoard(ctx context.Context, kept leaves) (board, error) {
 	return board{b, true, func() { _ = end() }}, nil
 }
 
-// redis returns the options for the Redis server that the replicas share.
+// redis returns the options for connecting to the Redis that the replicas
+// share.
 func (s *shared) redis() redisstore.Options {
 	where := s.cfg.Store
 	return redisstore.Options{

@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestBoardWithoutLeaves: replicas that share a Redis share the sweep and the
-// brake, also while delegated leaves are switched off.
+// TestBoardWithoutLeaves: replicas with one Redis share the sweep and the brake
+// even if delegated leaves are off.
 func TestBoardWithoutLeaves(t *testing.T) {
 	own, err := matrix.ParseServerName("example.org")
 	if err != nil {
@@ -47,17 +47,17 @@ func TestBoardWithoutLeaves(t *testing.T) {
 			}
 			first, err := boards[0].TakeSweep(t.Context(), "one", time.Minute)
 			if !first || err != nil {
-				t.Errorf("the first replica takes the sweep: %v, %v, want true", first, err)
+				t.Errorf("whether the first replica may sweep: got %v, %v, want true", first, err)
 			}
 			second, err := boards[1].TakeSweep(t.Context(), "two", time.Minute)
 			if second == tt.shared || boards[1].shared != tt.shared || err != nil {
-				t.Errorf("the second takes it, too: %v, %v; shared: %v, want %v", second, err, boards[1].shared, tt.shared)
+				t.Errorf("whether the second replica may sweep, too: got %v, %v; whether the board is shared: got %v, want %v", second, err, boards[1].shared, tt.shared)
 			}
 		})
 	}
 }
 
-// TestBoardRefused: a Redis that refuses us is a fault of the configuration.
+// TestBoardRefused: if Redis refuses our password, openBoard returns an error.
 func TestBoardRefused(t *testing.T) {
 	own, err := matrix.ParseServerName("example.org")
 	if err != nil {
@@ -69,17 +69,17 @@ func TestBoardRefused(t *testing.T) {
 		Kind: config.StoreRedis, RedisURL: redisurl.Must("redis://" + server.Addr()), RedisPassword: secret.New("wrong"), RedisPrefix: "test",
 	}}
 	if _, err := sharedOf(cfg).openBoard(t.Context(), leaves{}); err == nil {
-		t.Error("of a server that refuses the password: got no error, want one")
+		t.Error("openBoard on a Redis that refuses the password: got no error, want one")
 	}
 }
 
-// sharedOf returns what a service with this configuration has in common.
+// sharedOf returns the shared part of a service with this configuration.
 func sharedOf(cfg config.Config) *shared {
 	cfg.Keys = []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}}
 	return &shared{cfg: &cfg, credentials: newCredentials(&cfg), log: slog.New(slog.DiscardHandler)}
 }
 
-// TestBoardBesideAFile: the brake survives a restart where leaves do.
+// TestBoardBesideAFile: the state of the brake survives a restart if leaves do.
 func TestBoardBesideAFile(t *testing.T) {
 	cfg := config.Config{
 		Keys:       []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}},
@@ -92,7 +92,7 @@ func TestBoardBesideAFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if on, err := b.Brake(t.Context()); on != want || err != nil {
-			t.Errorf("the brake holds: %v, %v, want %v", on, err, want)
+			t.Errorf("after a restart the brake is on: %v, %v, want %v", on, err, want)
 		}
 		if err := b.SetBrake(t.Context(), true); err != nil {
 			t.Errorf("SetBrake: got %v, want no error", err)

@@ -4,5 +4,5 @@ package service
 
 import "syscall"
 
-// smallBuffers does nothing.
+// smallBuffers does nothing on this system.
 func smallBuffers(syscall.RawConn) error { return nil }

@@ -9,8 +9,8 @@ import (
 
 // socketBuffer bounds the kernel's buffer for a connection in each direction,
 // in bytes. It has room for a usual request and its answer. By default the
-// kernel buffers up to 4 MB that a client sends and up to 6 MB that it does not
-// read, and all of it counts toward a container's memory.
+// kernel buffers up to 4 MB from a client and up to 6 MB for it, and all of
+// that counts toward a container's memory.
 const socketBuffer = 16 << 10
 
 // smallBuffers sets the buffers of a listener, which its connections inherit.

@@ -15,19 +15,19 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// credentials are the secrets and certificates that SIGHUP makes the service
-// read again from files: the API keys, the certificates to trust, the password
-// of Redis and the access token of the account. Other parts ask for a
-// credential each time they need it, and keep no copy.
+// credentials are the secrets and certificates that come from files: the API
+// keys, the certificates to trust, the password of Redis and the access token
+// of the account. At SIGHUP the service reads these files again. So other parts
+// ask for a credential each time they need it, and keep no copy.
 type credentials struct {
 	ttl     time.Duration // how long tokens are valid
 	current atomic.Pointer[material]
-	// distrust is called when the certificates have changed. It closes
-	// connections that the old ones allowed.
+	// distrust holds functions that are called when the certificates to trust have
+	// changed. They close connections that the old certificates allowed.
 	distrust []func()
 }
 
-// material is the content of the files at one time. It is immutable.
+// material is the content of the files at one time. It never changes.
 type material struct {
 	keys          []sfu.Key
 	minter        *ticket.Minter
@@ -45,7 +45,8 @@ func newCredentials(cfg *config.Config) *credentials {
 	return c
 }
 
-// accountToken returns "" if there is no account.
+// accountToken returns the access token of the account, or "" if there is no
+// account.
 func accountToken(cfg *config.Config) secret.Text {
 	if cfg.Account == nil {
 		return secret.Text{}
@@ -68,7 +69,7 @@ func (c *credentials) roots() *x509.CertPool      { return c.current.Load().root
 func (c *credentials) redisPassword() secret.Text { return c.current.Load().redisPassword }
 func (c *credentials) accountToken() secret.Text  { return c.current.Load().accountToken }
 
-// The variables that name files which are read again.
+// The variables that name files which the service reads again at SIGHUP.
 var (
 	keyVariables      = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_KEY_FROM_FILE", "LIVEKIT_SECRET_FROM_FILE", "LIVEKIT_KEY_FILE"}
 	rootVariables     = []string{"LIVEKIT_CA_FILE"}
@@ -76,7 +77,7 @@ var (
 	accountVariables  = []string{"LIVEKIT_MEMBERSHIP_TOKEN_FILE"}
 )
 
-// renew takes over the credentials of cfg that have no fault, and returns which
+// renew takes over the credentials of cfg that have no fault. It returns which
 // of them have changed.
 func (c *credentials) renew(cfg *config.Config, faults []config.Fault) (changed []string) {
 	next := *c.current.Load()
@@ -112,7 +113,7 @@ func anyOf(faults []config.Fault, variables []string) bool {
 	return slices.ContainsFunc(faults, func(f config.Fault) bool { return slices.Contains(variables, f.Variable) })
 }
 
-// renewAt reads the files again at every hangup.
+// renewAt reads the files again at every SIGHUP, which hangups receives.
 func (c *credentials) renewAt(hangups <-chan os.Signal, log *slog.Logger) {
 	for range hangups {
 		c.readAnew(log)

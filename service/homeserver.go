@@ -12,14 +12,15 @@ import (
 )
 
 // homeserver is the homeserver at which this service is registered as an
-// application service; nil if there is none.
+// application service. A nil homeserver means that the service is not
+// registered.
 type homeserver struct {
 	server matrix.ServerName
 	api    *matrix.AppService
 	test   appservice.SelfTest
 	log    *slog.Logger
 
-	last atomic.Pointer[appservice.Result] // nil before the first self-test
+	last atomic.Pointer[appservice.Result] // the result of the last self-test; nil before the first one
 }
 
 // newHomeserver returns the homeserver of the registration. events is nil if
@@ -36,15 +37,15 @@ func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	}}
 	h.test = appservice.SelfTest{Homeserver: h.api, HSToken: as.HSToken, PushID: as.PushID}
 	if events == nil {
-		log.Warn("application service: delegation is off, and clients that ask their homeserver cannot be told so: " +
-			"they schedule their leave for an hour, and a member who vanishes stays as long; set LIVEKIT_DELEGATION=on")
+		log.Warn("application service: delegation is off, but clients that get their token through their homeserver do not learn this: " +
+			"they schedule their leave for an hour, so a member whose client vanishes stays in the call for an hour; set LIVEKIT_DELEGATION=on")
 		return h
 	}
 	h.test.Events = events
 	events.AppService = h.api
 	events.NotOwner = func(owner matrix.UserID, err error) {
-		log.Warn("leave: the homeserver does not let this service manage delayed events as their owner; "+
-			"namespaces.users of the registration file must match all its users", "user", owner.String(), "err", err)
+		log.Warn("leave: the homeserver does not let this service manage delayed events in the name of their owner; "+
+			"namespaces.users of the registration file must match all users of the homeserver", "user", owner.String(), "err", err)
 	}
 	return h
 }

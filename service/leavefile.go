@@ -11,9 +11,9 @@ import (
 // is also the time between two such warnings.
 const slowOpen = 5 * time.Second
 
-// untilOpen returns the result of open. While a disk does not answer, open
-// cannot be interrupted. In that time the service does not listen, the log says
-// why, and the program ends when ctx does.
+// untilOpen returns the result of open. open cannot be interrupted while a disk
+// does not answer. In that time the service does not listen, and the log says
+// why. If ctx ends first, untilOpen returns an error, and the program ends.
 func untilOpen[T any](ctx context.Context, log *slog.Logger, path string, open func() (T, error)) (T, error) {
 	type result struct {
 		opened T
@@ -31,7 +31,7 @@ func untilOpen[T any](ctx context.Context, log *slog.Logger, path string, open f
 		case r := <-done:
 			return r.opened, r.err
 		case <-slow.C:
-			log.Warn("the leave file is not open yet, and nothing is served until it is: its disk does not answer, or another process has it",
+			log.Warn("the leave file is not open yet, and the service answers no request until it is: either its disk does not answer, or another process uses the file",
 				"path", path, "waited", time.Since(began).Round(time.Second).String())
 		case <-ctx.Done():
 			var none T

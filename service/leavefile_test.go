@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A disk that does not answer when the leave file is opened is named in the log,
-// and the program can be ended meanwhile.
+// TestDiskHangsAtStart: if a disk does not answer when the leave file is
+// opened, the log names the file, and the program can still be ended.
 func TestDiskHangsAtStart(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"it answers": 17 * time.Second, "never": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -31,7 +31,7 @@ func TestDiskHangsAtStart(t *testing.T) {
 				})
 				switch took := time.Since(began); {
 				case wait > 0 && (opened != 7 || err != nil || took != wait):
-					t.Errorf("got %d, %v after %v, want what the disk answers after %v", opened, err, took, wait)
+					t.Errorf("got %d, %v after %v, want the disk's answer after %v", opened, err, took, wait)
 				case wait == 0 && (!errors.Is(err, context.DeadlineExceeded) || took != time.Minute):
 					t.Errorf("got %v after %v, want the end of the program after a minute", err, took)
 				}

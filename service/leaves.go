@@ -27,13 +27,13 @@ import (
 )
 
 // leaves is the part of the service that keeps delegated leaves. The zero value
-// keeps none: delegation is off.
+// keeps none, because delegation is off.
 type leaves struct {
 	clock   *clock.Clock // the clock for everything about leaves
 	kind    config.StoreKind
 	store   leave.Store
 	board   guard.Board                // shared with the other replicas that use the store; nil if the store has none
-	standby *standby.Store             // in front of the store; nil for the memory store
+	standby *standby.Store             // keeps leaves while the store does not answer; nil for the memory store
 	about   func(*handler.StoreStatus) // adds what the store says about itself to the status
 	keeper  *keeper.Keeper
 	events  *matrix.DelayedEvents // manages the delayed events of leaves; nil if delegation is off
@@ -43,9 +43,9 @@ type leaves struct {
 }
 
 const (
-	// outageGrace is how long clients may take to reconnect after an outage of
-	// the SFU. longestConfirm bounds the time between two looks that find one
-	// missing.
+	// outageGrace is how long clients may take to reconnect after an outage of the
+	// SFU. longestConfirm bounds the time between the two looks into a room that
+	// must both miss a participant.
 	outageGrace    = 15 * time.Second
 	longestConfirm = 15 * time.Second
 	// probeEvery is how often the named servers are asked whether delayed events
@@ -57,8 +57,8 @@ const (
 )
 
 // openLeaves opens the store and creates its keeper, unless delegation is off.
-// It takes some seconds at most, or 15 s while another process closes the file.
-// If a disk does not answer, it takes until ctx ends.
+// It takes some seconds at most, or 15 s while another process closes the leave
+// file. If the disk of the leave file does not answer, it waits until ctx ends.
 func (s *shared) openLeaves(ctx context.Context) (leaves, error) {
 	cfg := s.cfg
 	if !cfg.Delegation {
@@ -115,8 +115,8 @@ func (l *leaves) openStore(ctx context.Context, common *shared) error {
 	return nil
 }
 
-// guard puts a standby in front of the store, for when the store does not
-// answer.
+// guard puts a standby in front of the store. The standby keeps leaves while
+// the store does not answer.
 func (l *leaves) guard(ctx context.Context, behind standby.Behind) {
 	l.standby = standby.New(ctx, behind, l.log, nil)
 	l.store = l.standby
@@ -142,8 +142,8 @@ func (l *leaves) newKeeper(s *shared) *keeper.Keeper {
 		}},
 		Degraded: l.degraded,
 		Silent: func() {
-			l.log.Warn("leave: participants come and go on the SFU, and no webhook of it has come here, so leaves are found out late; " +
-				"its livekit.yaml needs webhook.urls with the address of /sfu_webhook here, and webhook.api_key with our key")
+			l.log.Warn("leave: participants join and leave on the SFU, but no webhook of the SFU has arrived here, so the service notices leaves late; " +
+				"in livekit.yaml set webhook.urls to the address of this service's /sfu_webhook, and webhook.api_key to the key of this service")
 		},
 		Shared:    cfg.Store.Kind == config.StoreRedis,
 		Log:       l.log,
@@ -157,7 +157,8 @@ func (l *leaves) newKeeper(s *shared) *keeper.Keeper {
 	}
 }
 
-// holder returns the name of this process among those that share a store.
+// holder returns the name of this process among the processes that share a
+// store.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -166,20 +167,22 @@ func holder() string {
 	return host + "/" + rand.Text()[:12]
 }
 
-// newDelayedEvents returns the client that manages delayed events. It has
-// connections of its own, so waiting for a slow homeserver does not delay a
-// token. It shares the bound on what strangers' handshakes leave in memory.
+// newDelayedEvents returns the client that manages delayed events. It has its
+// own connections, so a token does not wait while a homeserver answers slowly
+// about delayed events. It shares the bound on the memory that handshakes with
+// strangers' servers take.
 func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	return &matrix.DelayedEvents{
 		APIs: &matrix.ClientAPIs{Overrides: s.cfg.ClientURLs, Servers: s.newServers()},
 		Refused: func(server matrix.ServerName) {
-			s.log.Warn("leave: the homeserver manages delayed events only with an access token, which this service does not have; "+
-				"leaves of its users are not taken over", "server", server.String())
+			s.log.Warn("leave: the homeserver lets only a user with an access token manage delayed events, and this service has none; "+
+				"the service takes over no leaves of that server's users", "server", server.String())
 		},
 	}
 }
 
-// counted counts the requests about delayed events.
+// counted is a store that counts the requests about delayed events in the
+// metrics.
 type counted struct {
 	leave.Store
 	counters metrics.Metrics
@@ -191,8 +194,8 @@ func (c counted) Claim(ctx context.Context, holder string, now time.Time, n int)
 	return jobs, err
 }
 
-// start runs the keeper until end is called. end waits until running actions
-// are done. Calling end again does nothing.
+// start runs the keeper until end is called. end waits for running actions to
+// end. A second call of end does nothing.
 func (l *leaves) start() (end func()) {
 	if !l.on() {
 		return func() {}
@@ -207,7 +210,8 @@ func (l *leaves) start() (end func()) {
 	}
 }
 
-// probe asks the named servers whether delayed events can be managed.
+// probe asks the named servers whether the service can manage delayed events
+// there.
 func (l *leaves) probe(ctx context.Context) {
 	again := time.NewTicker(probeEvery)
 	defer again.Stop()
@@ -221,7 +225,7 @@ func (l *leaves) probe(ctx context.Context) {
 	}
 }
 
-// close closes the store, after it has written what only memory holds.
+// close writes what only memory holds to the store, and closes the store.
 func (l *leaves) close() {
 	if !l.on() {
 		return

@@ -10,8 +10,8 @@ import (
 
 func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
 
-// isFailing reports whether the store cannot write, even if there was nothing
-// to write yet.
+// isFailing reports whether the store cannot be written. It also looks when
+// nothing had to be written yet.
 func (l *leaves) isFailing() bool {
 	var s handler.StoreStatus
 	if l.about != nil {
@@ -22,7 +22,7 @@ func (l *leaves) isFailing() bool {
 
 const (
 	stateDegraded = "degraded"
-	// maxCause bounds the bytes of a failure that /_status shows.
+	// maxCause bounds the bytes of an error text that /_status shows.
 	maxCause = 200
 )
 
@@ -71,7 +71,8 @@ func (l *leaves) status(ctx context.Context) handler.LeaveStatus {
 	return s
 }
 
-// jobs returns the number of jobs by state; nil if the store does not say.
+// jobs returns the number of jobs by state, or nil if the store does not
+// answer.
 func (l *leaves) jobs(ctx context.Context) map[leave.State]int {
 	ctx, cancel := context.WithTimeout(ctx, countTime)
 	defer cancel()

@@ -14,20 +14,20 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// members looks up who is in a Matrix room, and removes others from the SFU;
-// nil if no homeserver can be asked.
+// members looks up who is in a Matrix room, and removes all others from the
+// SFU. A nil value means that the service can ask no homeserver.
 type members struct {
-	server     matrix.ServerName // the server that is asked
-	homeserver *homeserver       // at which this service is registered, or nil
-	account    *account          // otherwise, the account that asks
+	server     matrix.ServerName // the homeserver that is asked
+	homeserver *homeserver       // the homeserver at which this service is registered, or nil
+	account    *account          // the account as which the service asks if homeserver is nil
 	required   config.Requirement
 	lookup     *membership.Lookup
 	guard      *guard.Guard
 	pushed     atomic.Pointer[time.Time] // when the last membership event was pushed
 }
 
-// newMembers returns members that ask hs, or the account if hs is nil. common
-// is the board that the replicas share.
+// newMembers returns members that ask the homeserver hs, or ask as the account
+// if hs is nil. common is the board that the replicas share.
 func (s *shared) newMembers(hs *homeserver, common board) *members {
 	cfg := s.cfg
 	m := &members{server: cfg.HomeServer(), homeserver: hs, account: s.newAccount(), required: cfg.RequireMembership}
@@ -64,7 +64,7 @@ func (m *members) mustBeJoined(server matrix.ServerName) bool {
 	return false
 }
 
-// changed handles the event of a membership that may have changed.
+// changed handles an event by which somebody's membership may have changed.
 func (m *members) changed(e handler.MemberEvent) {
 	now := time.Now().UTC()
 	m.pushed.Store(&now)
@@ -88,19 +88,20 @@ func (m *members) start() (end func()) {
 	}
 }
 
-// health returns h, with a fault added if the guard removes nobody.
+// health returns h, with a fault added if the guard removes nobody from the
+// SFU.
 func (m *members) health(h handler.Health) handler.Health {
 	if m == nil {
 		return h
 	}
 	if m.guard.Status().Braked {
-		h.Degraded = append(h.Degraded, "too many are not in their Matrix rooms, says the homeserver, so nobody is removed from LiveKit")
+		h.Degraded = append(h.Degraded, "the homeserver says that too many participants are not in their Matrix rooms, so nobody is removed from LiveKit")
 	}
 	return m.account.health(h)
 }
 
-// source returns the name of the question that the homeserver is asked, for
-// /_status.
+// source returns, for /_status, the name of the question by which the
+// homeserver is asked who is joined.
 func (m *members) source() string {
 	if m.account != nil {
 		return "joined_members"

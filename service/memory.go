@@ -11,11 +11,11 @@ import (
 //
 // Only about 5 MB live longer than a request. With Go's default of 100 % the
 // collector therefore runs dozens of times a second under load. At 200 % it
-// takes 2 % of the service's CPU time instead of 4 %, for 4 MB more. If
+// takes 2 % of the service's CPU time instead of 4 %, and 4 MB more memory. If
 // strangers make the service keep more memory, 200 % of that would be too much
 // for a small container. In that case garbage may take maxGarbage, but at least
-// leastPercent. The limit is for a crowd of clients: near it the collector
-// works harder, so that a container with 200 MiB is not killed.
+// leastPercent. memoryLimit is for a crowd of clients: near this limit the
+// collector works harder, so that a container with 200 MiB is not killed.
 const (
 	gcPercent    = 200
 	maxGarbage   = 12 << 20
@@ -33,8 +33,8 @@ func tuneMemory() {
 	}
 }
 
-// followHeap sets the percentage again after every collection. now is the
-// current percentage.
+// followHeap sets the collector's percentage again after every collection. now
+// is the percentage that is set.
 func followHeap(now int) {
 	if percent := percentFor(liveHeap()); percent != now {
 		debug.SetGCPercent(percent)
@@ -51,7 +51,7 @@ func percentFor(live uint64) int {
 	return int(min(max(percent/10*10, leastPercent), gcPercent))
 }
 
-// liveHeap returns how many bytes the last collection left.
+// liveHeap returns how many bytes the last collection found alive.
 func liveHeap() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)

@@ -4,5 +4,6 @@ package service
 
 import "math"
 
-// openFiles returns no limit, because it is unknown here.
+// openFiles returns the largest number, because the limit of open files is
+// unknown on this system.
 func openFiles() int { return math.MaxInt32 }

@@ -15,8 +15,8 @@ const maxReserve = 512
 // places are how many connections are allowed at a time.
 type places struct{ clients, scrapers int }
 
-// placesFor divides a limit of open files. At most half of them are the
-// reserve.
+// placesFor divides a limit of open files between clients, scrapers and the
+// reserve. The reserve is at most half of the files.
 func placesFor(files int) places {
 	reserve := min(maxReserve, files/2)
 	return places{

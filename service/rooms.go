@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// startRooms returns the Rooms that creates rooms on the SFU. It watches the
+// startRooms returns the Rooms that creates rooms on the SFU. Rooms watches the
 // SFU until end is called.
 func (s *shared) startRooms() (rooms *sfu.Rooms, end func()) {
 	client := s.newSFUClient()

@@ -15,18 +15,18 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// The bounds on clients. Even if all are silent, slow or never read, together
-// they take less than 110 MB (TestCrowdMemory). Later clients wait in the
-// kernel's queue. Slow clients are closed after headerTime and bodyTime, and
-// sooner when places are short.
+// The bounds on clients. Even if all clients are silent, slow or never read,
+// together they take less than 110 MB (TestCrowdMemory). Later clients wait in
+// the kernel's queue. Connections of slow clients are closed after headerTime
+// and bodyTime, and sooner when no place is free.
 const (
 	headerTime = 5 * time.Second
-	bodyTime   = 15 * time.Second // headers included
-	writeTime  = 35 * time.Second // from the end of the headers; the handler may use 25 s of it
+	bodyTime   = 15 * time.Second // from the connection to the end of the body
+	writeTime  = 35 * time.Second // counted from the end of the headers; the handler may take 25 s of this time
 	idleTime   = 120 * time.Second
 
 	maxHeaderBytes = 16 << 10
-	// headerSlop is what net/http adds to the limit that it is given.
+	// headerSlop is the number of bytes that net/http adds to MaxHeaderBytes.
 	headerSlop = 4096
 )
 
@@ -39,8 +39,8 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes - headerSlop,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// The handler of this program answers OPTIONS * itself, with the headers of
-		// every answer.
+		// The handler of this program answers OPTIONS * itself, with the same headers
+		// as every other answer.
 		DisableGeneralOptionsHandler: true,
 	}
 }
@@ -58,15 +58,15 @@ func listen(bind config.Bind) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The reverse proxy is in the socket's group.
+	// The reverse proxy may connect: it is in the socket's group.
 	if err := os.Chmod(bind.Address, 0o660); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return listener, nil
 }
 
-// removeStale removes a socket on which nobody listens, as a killed process
-// leaves it. It removes nothing else.
+// removeStale removes the socket file that a killed process has left, on which
+// nobody listens. It removes nothing else.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -75,14 +75,14 @@ func removeStale(path string) error {
 	case err != nil:
 		return err
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("listening on %s: that file is not a socket; move it away", path)
+		return fmt.Errorf("the service cannot listen on %s: this file is not a socket; move it away", path)
 	}
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
-		return errors.Join(fmt.Errorf("listening on %s: another process already listens there", path), conn.Close())
+		return errors.Join(fmt.Errorf("the service cannot listen on %s: another process already listens there", path), conn.Close())
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("listening on %s: %w", path, err)
+		return fmt.Errorf("the service cannot listen on %s: %w", path, err)
 	}
 	return os.Remove(path)
 }

@@ -22,8 +22,8 @@ import (
 // waitTime is how long a test waits for what must happen.
 const waitTime = 30 * time.Second
 
-// startServer serves h as the program does, with other timeouts if change sets
-// them, and returns the address.
+// startServer serves h as the program does, and returns the address. change may
+// set other timeouts.
 func startServer(t *testing.T, h http.Handler, limit int, answer func(int, net.Addr) []byte, change func(*http.Server)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -64,7 +64,8 @@ func connect(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// get asks for / over conn and returns the status, 0 if the connection ended.
+// get requests / over conn, and returns the status. It returns 0 if the
+// connection ends without an answer.
 func get(t *testing.T, conn net.Conn, header string) int {
 	t.Helper()
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\n%s\r\n", header)
@@ -79,13 +80,14 @@ func get(t *testing.T, conn net.Conn, header string) int {
 	return resp.StatusCode
 }
 
-// TestHeaderLimit: over the limit there is an answer of ours, which a browser
-// may read, however far over it the headers are and whoever sends them.
+// TestHeaderLimit: a request with headers over the limit gets an answer of this
+// service, which a browser may read. This holds however large the headers are
+// and whoever sends them.
 func TestHeaderLimit(t *testing.T) {
 	h := &handler.Handler{Log: slog.New(slog.DiscardHandler)}
 	address := startServer(t, h.Routes(), 10, h.Refuse, nil)
 	for _, c := range []struct {
-		bytes int // of the whole head
+		bytes int // the size of the request line and all headers
 		want  int
 	}{{15 << 10, 200}, {maxHeaderBytes, 200}, {maxHeaderBytes + 1, 431}, {20 << 10, 431}, {40 << 10, 431}, {300 << 10, 431}} {
 		t.Run(fmt.Sprint(c.bytes), func(t *testing.T) {
@@ -114,7 +116,8 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
-// Connections that are kept without a request give way to a new one.
+// TestIdleConnectionsGiveWay: if all places are taken, idle connections are
+// closed for a new one.
 func TestIdleConnectionsGiveWay(t *testing.T) {
 	const limit = 3
 	address := startServer(t, http.HandlerFunc(hello), limit, nil, func(s *http.Server) { s.IdleTimeout = time.Hour })
@@ -125,8 +128,8 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 	}
 }
 
-// A thousand clients that send nothing, half a header or half a body take
-// nobody's turn, and are cut off.
+// TestSlowClients: a thousand clients that send nothing, half a header or half
+// a body do not delay other clients, and are cut off.
 func TestSlowClients(t *testing.T) {
 	const cutOff = 4 * time.Second
 	clients := 1000
@@ -134,7 +137,7 @@ func TestSlowClients(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Fatal(err)
 	}
-	if most := int(files.Cur)/2 - 50; most < clients { // both ends are files here
+	if most := int(files.Cur)/2 - 50; most < clients { // both ends of each connection are files of this process
 		t.Logf("%d clients, as many as the limit of %d open files allows", most, files.Cur)
 		clients = most
 	}

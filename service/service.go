@@ -29,25 +29,25 @@ import (
 // The exit codes.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the configuration has faults, or a file, the store or a port cannot be opened; the log says which
+	exitFailed = 1 // the configuration has faults, or a file, the store or a port cannot be opened; the log says what
 )
 
 // Run serves as the environment configures it, until ctx ends, and returns the
 // exit code. version is the program's version in logs, metrics and answers. The
-// log goes to stderr. When Run returns, the log is written, unless that takes
-// more than a second. A process may call Run only once, because Run sets
-// process-wide state (signals, the garbage collector, the default logger).
+// log goes to stderr. Run returns when the log is written, or a second after
+// the end. A process may call Run only once, because Run sets process-wide
+// state (signals, the garbage collector, the default logger).
 func Run(ctx context.Context, version string, stderr io.Writer) int {
 	tuneMemory()
-	signal.Ignore(syscall.SIGPIPE) // a log whose reader has gone must not end the process
+	signal.Ignore(syscall.SIGPIPE) // the process must not end when the reader of its log has ended
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	cfg, warnings, err := config.Load()
 	queue := logqueue.Start(stderr, formatOf(cfg))
-	defer queue.Close() // fails only if stderr cannot be written, so nobody can be told
+	defer queue.Close() // fails only if stderr cannot be written, so the error cannot be logged
 	log := slog.New(queue.Handler())
-	slog.SetDefault(log) // libraries that log must not wait for stderr either
+	slog.SetDefault(log) // libraries log through the queue, too, so that they never wait for stderr
 	for _, warning := range warnings {
 		log.Warn("configuration", "warning", warning.String())
 	}
@@ -67,7 +67,8 @@ func Run(ctx context.Context, version string, stderr io.Writer) int {
 	return exitOK
 }
 
-// formatOf returns the constructor of the log's format.
+// formatOf returns the constructor of the log handler for the configured
+// format.
 func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	if cfg.LogJSON {
 		options := &slog.HandlerOptions{Level: cfg.LogLevel}
@@ -141,13 +142,13 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 func (s *shared) clientPlaces() int {
 	clients := placesFor(openFiles()).clients
 	if clients < MaxConnections {
-		s.log.Warn("fewer connections than usual: the limit of open files is low", "connections", clients)
+		s.log.Warn("fewer clients than usual can connect at a time, because the limit of open files is low; raise it (ulimit -n)", "connections", clients)
 	}
 	return clients
 }
 
 // serveMetrics serves metrics until stop is called. If the configuration has no
-// address for them, it does nothing, and nothing is counted.
+// address for metrics, it does nothing.
 func (s *shared) serveMetrics() (stop func(), err error) {
 	if s.cfg.Metrics == (config.Bind{}) {
 		return func() {}, nil

@@ -12,18 +12,18 @@ import (
 	"matrixrtc-auth/internal/connlimit"
 )
 
-// The times of the shutdown, after LIVEKIT_SHUTDOWN_DELAY. Running requests may
-// finish; their contexts end after finishTime, and their connections are closed
-// after closeTime.
+// The times of the shutdown, counted from the end of LIVEKIT_SHUTDOWN_DELAY.
+// Running requests may finish. Their contexts end after finishTime, and their
+// connections are closed after closeTime.
 const (
 	finishTime = 7 * time.Second
 	closeTime  = 8 * time.Second
 )
 
 // drain waits for the end of ctx. Then it tells load balancers to send clients
-// elsewhere, and waits as long as the configuration says. It does not wait if
-// systemd handed the socket over, because the next process serves that socket.
-// If the server has failed, drain returns its error.
+// elsewhere, and waits for the configured delay. If systemd handed the socket
+// over, drain skips the delay, because the next process serves that socket. If
+// the server has failed, drain returns its error.
 func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool, failed <-chan error) error {
 	select {
 	case err := <-failed:
@@ -45,8 +45,9 @@ func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool,
 	}
 }
 
-// finish accepts no more connections, and lets running requests end, within
-// closeTime. failed gets a value when nothing is accepted any more.
+// finish accepts no more connections, and waits at most closeTime until running
+// requests have ended. failed gets a value when the server accepts no more
+// connections.
 func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan error, cut context.CancelCauseFunc, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
@@ -58,7 +59,7 @@ func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan erro
 	settle(ctx, bounded)
 	if err := server.Shutdown(ctx); err != nil {
 		log.Warn("running requests did not end in time and were cut off", "error", err)
-		_ = server.Close() // closes what Shutdown has left
+		_ = server.Close() // closes the connections that Shutdown has left open
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-// snapshot returns the gauges of one scrape.
+// snapshot returns the values of all gauges for one scrape of the metrics.
 func (s *shared) snapshot(p parts) metrics.Snapshot {
 	log := s.logStatus()
 	now := metrics.Snapshot{Health: map[string]float64{}, LogDropped: log.Dropped}

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// openListener returns the socket that systemd hands over (sd_listen_fds(3)),
-// else one on the address of LIVEKIT_JWT_BIND. handedOver reports that systemd
-// keeps the socket open for the next process.
+// openListener returns the socket that systemd hands over (sd_listen_fds(3)).
+// Without such a socket it listens on the address of LIVEKIT_JWT_BIND.
+// handedOver is true if systemd keeps the socket open for the next process.
 func (s *shared) openListener() (l net.Listener, handedOver bool, err error) {
 	l, err = inherit(activation.Files(true))
 	if err != nil || l == nil {
@@ -24,14 +24,14 @@ func (s *shared) openListener() (l net.Listener, handedOver bool, err error) {
 		return l, false, err
 	}
 	if !sameBind(s.cfg.Listen, l.Addr()) {
-		s.log.Warn("systemd's socket is served, and LIVEKIT_JWT_BIND names another address; healthcheck and doctor look there: make the two the same",
+		s.log.Warn("listening on systemd's socket, but LIVEKIT_JWT_BIND names another address, where healthcheck and doctor look for the service; set LIVEKIT_JWT_BIND to the socket's address",
 			"socket", addressOf(l), "LIVEKIT_JWT_BIND", s.cfg.Listen.String())
 	}
 	return l, true, nil
 }
 
-// inherit returns the only socket in files, nil if there are none. It closes
-// the files.
+// inherit returns the only socket in files, or nil if there are none. It closes
+// all files.
 func inherit(files []*os.File) (net.Listener, error) {
 	defer func() {
 		for _, f := range files {
@@ -47,7 +47,7 @@ func inherit(files []*os.File) (net.Listener, error) {
 	}
 	l, err := net.FileListener(files[0])
 	if err != nil {
-		return nil, fmt.Errorf("the file that systemd hands over is not a listening socket (%w); the socket unit must have ListenStream, and Accept=no", err)
+		return nil, fmt.Errorf("the file that systemd hands over is not a listening socket (%w); the socket unit must have ListenStream and Accept=no", err)
 	}
 	if err := withSmallBuffers(l); err != nil {
 		return nil, errors.Join(err, l.Close())
@@ -55,8 +55,8 @@ func inherit(files []*os.File) (net.Listener, error) {
 	return l, nil
 }
 
-// withSmallBuffers bounds the kernel's buffers of TCP connections, as listen
-// does.
+// withSmallBuffers bounds the kernel's buffers of the listener's TCP
+// connections, as listen does for its own listener.
 func withSmallBuffers(l net.Listener) error {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
@@ -69,9 +69,9 @@ func withSmallBuffers(l net.Listener) error {
 	return smallBuffers(c)
 }
 
-// sameBind reports whether a client that connects to bind reaches addr. Both
-// have the same Unix path, or the same port and address; the listener's address
-// may also be the unspecified one.
+// sameBind reports whether a client that connects to bind reaches a listener on
+// addr. Both must have the same Unix path, or the same port and address. A
+// listener on the unspecified address (0.0.0.0 or ::) has every address.
 func sameBind(bind config.Bind, addr net.Addr) bool {
 	if bind.Network != addr.Network() || bind.Network == "unix" {
 		return bind == config.Bind{Network: addr.Network(), Address: addr.String()}
@@ -88,8 +88,8 @@ func sameBind(bind config.Bind, addr net.Addr) bool {
 	return host == "" || ip.IsUnspecified() || there.IP.IsUnspecified() || ip.Equal(there.IP)
 }
 
-// notify reports a state to systemd (sd_notify(3)), if systemd started this
-// process with Type=notify.
+// notify reports a state to systemd (sd_notify(3)). It does nothing if systemd
+// did not start this process with Type=notify.
 func (s *shared) notify(state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
 		s.log.Warn("the state could not be reported to systemd", "state", state, "error", err)

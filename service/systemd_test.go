@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// socketFile returns a socket as systemd hands it over.
+// socketFile returns a listening socket as a file, as systemd hands it over.
 func socketFile(t *testing.T, network, address string) *os.File {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -43,7 +43,7 @@ func TestInherit(t *testing.T) {
 			defer l.Close()
 			c, err := net.Dial(name, l.Addr().String())
 			if err != nil {
-				t.Fatalf("the socket takes no connection: got %v, want no error", err)
+				t.Fatalf("connecting to the socket: got %v, want no error", err)
 			}
 			defer c.Close()
 			accepted, err := l.Accept()
@@ -61,7 +61,7 @@ func TestInheritNothing(t *testing.T) {
 	}
 }
 
-// TestInheritFaults: the error says what the socket unit must have.
+// TestInheritFaults: the error names the setting that the socket unit needs.
 func TestInheritFaults(t *testing.T) {
 	packet, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

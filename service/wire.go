@@ -18,7 +18,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// shared is what all parts of the service use.
+// shared holds what several parts of the service use.
 type shared struct {
 	version     string
 	cfg         *config.Config
@@ -37,7 +37,8 @@ type parts struct {
 	rooms      *sfu.Rooms
 }
 
-// newHandler builds the handler from the packages, as the configuration says.
+// newHandler connects the parts of the service into the handler, as the
+// configuration says.
 func (s *shared) newHandler(p parts) *handler.Handler {
 	cfg, verifier := s.cfg, s.newVerifier()
 	h := &handler.Handler{
@@ -78,8 +79,8 @@ func (s *shared) newTestPage() *handler.TestPage {
 	return t
 }
 
-// portOf returns LiveKit's own port, "" if it is unknown. LiveKit itself speaks
-// no TLS, so an address with TLS is that of a proxy.
+// portOf returns the port on which LiveKit itself listens, or "" if the port is
+// unknown. LiveKit speaks no TLS, so an https address is that of a proxy.
 func portOf(api *url.URL) string {
 	if api.Scheme != "http" {
 		return ""
@@ -103,7 +104,8 @@ func statusOfLog(log logqueue.Status) handler.LogStatus {
 	return s
 }
 
-// newAuthorizer returns the Authorizer, which decides what callers get.
+// newAuthorizer returns the Authorizer, which decides which token a caller
+// gets.
 func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Authorizer {
 	cfg := s.cfg
 	a := &access.Authorizer{
@@ -134,7 +136,8 @@ func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Autho
 	return a
 }
 
-// newVerifier returns the Verifier, which asks homeservers.
+// newVerifier returns the Verifier, which asks homeservers who has an OpenID
+// token.
 func (s *shared) newVerifier() *matrix.Verifier {
 	v := &matrix.Verifier{
 		Resolver: &matrix.Resolver{Overrides: s.cfg.FederationURLs, Servers: s.newServers()},
@@ -147,17 +150,19 @@ func (s *shared) newVerifier() *matrix.Verifier {
 	return v
 }
 
-// The bounds on all connections to servers that the operator did not name, idle
-// ones included.
+// The bounds on all connections to servers that the operator did not name. Idle
+// connections count, too.
 const (
-	// maxPerHost bounds the connections to one address. It is that high because
-	// many homeservers share the address of one provider.
+	// maxPerHost bounds the connections to one address. It is as high as this
+	// because many homeservers share the address of one provider.
 	maxPerHost = 128
 	// maxHandshake bounds the bytes that such a server may send in a TLS
-	// handshake. A chain of RSA-4096 with 250 names takes 17.8 kB.
+	// handshake. For comparison, a certificate chain of RSA-4096 with 250 names
+	// takes 17.8 kB.
 	maxHandshake = 32 << 10
-	// maxHandshakes bounds the bytes that the handshakes of all these connections
-	// have read. They leave at most 8 times as much in memory.
+	// maxHandshakes bounds the bytes that all these connections together have read
+	// in handshakes. After a handshake at most 8 times as many bytes are in
+	// memory.
 	maxHandshakes = 3 << 19
 )
 
@@ -167,9 +172,9 @@ func newStrangers() *outbound.Pool {
 	return &outbound.Pool{PerHost: maxPerHost, MaxHandshake: maxHandshake, MaxHandshakes: maxHandshakes}
 }
 
-// newServers returns the transports to homeservers. Each call has connections
-// of its own. Named servers may have any address, and their TLS sessions are
-// resumed. All others must have public addresses.
+// newServers returns the transports to homeservers. Each call of newServers
+// makes new connections. Servers that the operator named may have any address,
+// and their TLS sessions are resumed. All others must have public addresses.
 func (s *shared) newServers() matrix.Servers {
 	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
@@ -184,15 +189,16 @@ func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 		Dial:  dialer.DialContext,
 		Roots: s.credentials.roots,
 		TLS: &tls.Config{
-			InsecureSkipVerify: s.cfg.InsecureSkipVerifyTLS, // set by the operator
+			InsecureSkipVerify: s.cfg.InsecureSkipVerifyTLS, // only if the operator has set this variable
 		},
 	}
 	s.credentials.distrust = append(s.credentials.distrust, t.CloseIdleConnections)
 	return t
 }
 
-// newSFUClient returns a client with connections of its own. If no file is left
-// for one, it closes an idle connection to a stranger's homeserver.
+// newSFUClient returns a client with its own connections. If no file is left
+// for a new connection, the client closes an idle connection to a server that
+// the operator did not name.
 func (s *shared) newSFUClient() *sfu.Client {
 	connections := sfu.NewHTTPClient(s.credentials.roots, s.strangers.CloseForFile)
 	s.credentials.distrust = append(s.credentials.distrust, connections.CloseIdleConnections)
@@ -201,7 +207,7 @@ func (s *shared) newSFUClient() *sfu.Client {
 	return client
 }
 
-// causeOf returns why a call of the SFU failed, "" for no error.
+// causeOf returns why a call of the SFU failed, or "" if err is nil.
 func causeOf(err error) string {
 	if e, ok := errors.AsType[*sfu.Error](err); ok {
 		return e.Cause

@@ -23,9 +23,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestManyNamesAtOneAddress: 400 homeservers that share an address, as those of
-// one provider do, are all asked for 8 clients of one network at a time. Each
-// takes two connections, and the address has 128.
+// TestManyNamesAtOneAddress: 400 homeservers share one address, as those of a
+// provider do. 8 clients of one network ask for tokens at a time, and all
+// homeservers are asked. Each homeserver takes two connections, and the address
+// may have 128.
 func TestManyNamesAtOneAddress(t *testing.T) {
 	const names, clients = 400, 8
 	h := newCrowdedHandler(t)
@@ -54,7 +55,7 @@ func TestManyNamesAtOneAddress(t *testing.T) {
 }
 
 // newCrowdedHandler returns the service's handler in an internet where every
-// name leads to one address. Port 443 delegates to 8448.
+// name has the same address. Port 443 delegates to port 8448.
 func newCrowdedHandler(t *testing.T) http.Handler {
 	t.Helper()
 	ca := matrixtest.NewCA()

@@ -23,7 +23,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// rootsOf are the certificates of a test's authority alone.
+// rootsOf returns roots that contain only the certificates of a test's
+// authority.
 func rootsOf(t *testing.T, ca *matrixtest.CA) *config.Roots {
 	t.Helper()
 	roots, err := config.ParseRoots(ca.PEM(), nil)
@@ -34,7 +35,8 @@ func rootsOf(t *testing.T, ca *matrixtest.CA) *config.Roots {
 }
 
 // TestStrangersLeaveNothing: what 1,000 servers with large certificates have
-// sent is gone with their connections. Only named servers' sessions are kept.
+// sent is freed with their connections. TLS sessions are kept only for named
+// servers.
 func TestStrangersLeaveNothing(t *testing.T) {
 	ca := matrixtest.NewCA()
 	servers := share(&config.Config{
@@ -76,7 +78,7 @@ func TestStrangersLeaveNothing(t *testing.T) {
 	}
 }
 
-// share returns what the parts of a service have in common that logs nothing.
+// share returns the shared part of a service that logs nothing.
 func share(cfg *config.Config) *shared {
 	return &shared{
 		cfg: cfg, credentials: newCredentials(cfg), strangers: newStrangers(), log: slog.New(slog.DiscardHandler),
@@ -84,8 +86,8 @@ func share(cfg *config.Config) *shared {
 	}
 }
 
-// hostileServer answers for every name with 30 kB of certificates, and counts
-// the requests on resumed sessions.
+// hostileServer starts a server that answers for every name with 30 kB of
+// certificates. resumed counts the requests on resumed TLS sessions.
 func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomic.Int32) {
 	resumed = new(atomic.Int32)
 	more, leaf := matrixtest.NewBulky(450, 30_000), ca.Certificate("*.test")
@@ -105,7 +107,8 @@ func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomi
 	return s.Listener.Addr().String(), resumed
 }
 
-// liveBytes is what is alive when all garbage is gone, finalizers' included.
+// liveBytes returns how many bytes are alive after all garbage, that of
+// finalizers included, is collected.
 func liveBytes() uint64 {
 	var stats runtime.MemStats
 	for range 3 {
@@ -115,7 +118,8 @@ func liveBytes() uint64 {
 	return stats.HeapAlloc
 }
 
-// Remedies name LiveKit's port where the service knows it.
+// TestPortOf: the service knows LiveKit's port, which remedies name, from an
+// address without TLS.
 func TestPortOf(t *testing.T) {
 	for address, want := range map[string]string{
 		"http://livekit:7880": "7880", "http://[::1]:7890/": "7890", "http://livekit": "", "https://sfu.example.org:8443": "", "https://sfu.example.org": "",

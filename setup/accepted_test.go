@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestFilesAreAccepted reads every file as the program does that it is for, as
-// far as that program is at hand here. The tests in e2e/ start LiveKit and the
-// proxies with them.
+// TestFilesAreAccepted reads every written file as its program does, as far as
+// this module has that program's parser. The tests in e2e/ start LiveKit and
+// the proxies with the files.
 func TestFilesAreAccepted(t *testing.T) {
 	standInGo(t, "an image")
 	for name, args := range typical(t) {
@@ -28,13 +28,14 @@ func TestFilesAreAccepted(t *testing.T) {
 	}
 }
 
-// checkService has the service itself judge its configuration.
+// checkService checks that the service accepts its configuration without faults
+// or warnings.
 func (l *lab) checkService() {
 	l.t.Helper()
 	l.setenv()
 	_, warnings, err := config.Load()
 	if err != nil || len(warnings) > 0 {
-		l.t.Errorf("the service says %v, %q", err, warnings)
+		l.t.Errorf("the service's configuration: got the fault %v and the warnings %q, want none", err, warnings)
 	}
 }
 
@@ -56,7 +57,7 @@ func (l *lab) setenv() {
 	}
 }
 
-// deployment is the part of compose.yaml that is checked here.
+// deployment is the part of compose.yaml that these tests check.
 type deployment struct {
 	Services map[string]struct {
 		Image       string
@@ -74,7 +75,7 @@ func parseYAML[T any](l *lab, name string) (v T) {
 	l.t.Helper()
 	decoder := yaml.NewDecoder(strings.NewReader(l.read(name)))
 	if err := decoder.Decode(&v); err != nil {
-		l.t.Fatalf("%s: %v", name, err)
+		l.t.Fatalf("reading %s: got %v, want no error", name, err)
 	}
 	return v
 }
@@ -88,16 +89,16 @@ func (l *lab) checkMounts() {
 		for _, v := range s.Volumes {
 			name, relative := strings.CutPrefix(v.Source, "./")
 			if v.Type == "bind" && (!relative || !v.ReadOnly || !slices.Contains(files, name)) {
-				l.t.Errorf("%s mounts %s, which setup did not write, or writable", service, v.Source)
+				l.t.Errorf("%s mounts %s, which setup did not write, or which is not mounted read-only", service, v.Source)
 			}
 			mounted = mounted || name == "livekit.yaml"
 		}
 		if !mounted {
-			l.t.Errorf("%s does not see livekit.yaml", service)
+			l.t.Errorf("%s does not mount livekit.yaml", service)
 		}
 	}
 	if secret := l.env()["LIVEKIT_SECRET"]; len(secret) < 2*32 {
-		l.t.Errorf("the secret has %d characters", len(secret))
+		l.t.Errorf("the secret has %d characters, want at least 64", len(secret))
 	} else {
 		for _, name := range files {
 			if name != envFile && strings.Contains(l.read(name), secret) {
@@ -107,7 +108,7 @@ func (l *lab) checkMounts() {
 	}
 }
 
-// checkAgreement checks that the files tell one story.
+// checkAgreement checks that the files agree about ports, keys and addresses.
 func (l *lab) checkAgreement() {
 	l.t.Helper()
 	livekit := parseYAML[struct {
@@ -148,14 +149,14 @@ func (l *lab) checkAgreement() {
 	l.checkHomeserver()
 }
 
-// transport is one entry of the homeserver's list.
+// transport is one entry of the homeserver's list of transports.
 type transport struct {
 	Type       string
 	ServiceURL string `yaml:"livekit_service_url" json:"livekit_service_url"`
 	URL        string
 }
 
-// checkHomeserver checks that older and newer clients are told the same.
+// checkHomeserver checks that older and newer clients get the same addresses.
 func (l *lab) checkHomeserver() {
 	l.t.Helper()
 	var wellKnown struct {
@@ -179,12 +180,12 @@ func (l *lab) checkHomeserver() {
 	}
 	for _, list := range [][]transport{additions.RTC.Transports, additions.Extra.Foci} {
 		if len(list) != 1 || !slices.Equal(list, wellKnown.Foci) {
-			l.t.Errorf("the homeserver says %v, the well-known file %v", list, wellKnown.Foci)
+			l.t.Errorf("newer clients get %v, older ones get %v, want the same for both", list, wellKnown.Foci)
 		}
 	}
 	l.checkRegistration(additions.Registrations, additions.Features)
 	if additions.Delay != "24h" {
-		l.t.Error("delayed events are off")
+		l.t.Error("homeserver-additions.yaml leaves delayed events off, want them on")
 	}
 	for _, name := range []string{"nginx.conf.example", "Caddyfile.example"} {
 		if !strings.Contains(l.read("reverse-proxy.md"), strings.TrimSpace(l.read(name))) {

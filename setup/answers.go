@@ -9,7 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// answersFile holds the answers, the options that the folder remembers.
+// answersFile holds the answers: the values of options that the folder
+// remembers from run to run.
 const answersFile = "answers.yaml"
 
 const answersHead = `# The answers that matrixrtc-auth setup was given. When it runs again for this
@@ -19,21 +20,22 @@ const answersHead = `# The answers that matrixrtc-auth setup was given. When it 
 // none is the value that switches off an option which an earlier run set.
 const none = "none"
 
-// answer is an option that the folder remembers.
+// answer is an option whose value the folder remembers.
 type answer struct {
-	name string  // of the option, and in answersFile
-	text *string // its value; "" while it is open
+	name string  // the name of the option, and of its line in answersFile
+	text *string // the option's value; "" while it is not known
 	yes  *bool   // used instead of text for a yes or no
-	// always says that answersFile contains it even if it has its default. Other
-	// programs and the router use the value, so a new default must not change it.
+	// always means that answersFile contains the answer even if it has its
+	// default. Other programs and the router use the value, so a later version's
+	// new default must not change it.
 	always bool
-	// dropped are the answers that setting this one removes.
+	// dropped are the answers that are removed when this one is set.
 	dropped []string
 }
 
-// answers returns all answers, in the order of answersFile. The last is always
-// there, and no answer's name is a prefix of its line. So a truncated file is
-// recognized.
+// answers returns all answers in the order of answersFile. The last one is
+// always in the file, and no answer's name is a prefix of its line, so a
+// truncated file is recognized.
 func (o *options) answers() []answer {
 	return []answer{
 		{name: "server-name", text: &o.serverName, always: true},
@@ -59,7 +61,7 @@ func (o *options) answers() []answer {
 	}
 }
 
-// optional reports whether the option may be switched off with [none].
+// optional reports whether [none] may switch the option off.
 func (a answer) optional() bool { return a.text != nil && !a.always }
 
 // get returns the value as in answersFile; "" if there is none.
@@ -70,7 +72,7 @@ func (a answer) get() string {
 	return *a.text
 }
 
-// set sets the value from answersFile.
+// set sets the option to a value from answersFile.
 func (a answer) set(value string) error {
 	if a.yes == nil {
 		*a.text = value
@@ -83,7 +85,7 @@ func (a answer) set(value string) error {
 	return nil
 }
 
-// switchOff applies the value none.
+// switchOff clears the options that were given with the value none.
 func (o *options) switchOff() {
 	for _, a := range o.answers() {
 		if o.given[a.name] && a.optional() && *a.text == none && a.name != "image-arch" { // for image-arch, none is an ordinary value
@@ -92,7 +94,7 @@ func (o *options) switchOff() {
 	}
 }
 
-// recall sets the options that were not given now to their old answers.
+// recall sets the options that were not given in this run to their old answers.
 func (o *options) recall(old map[string]string) error {
 	ended := o.endedNow()
 	for _, a := range o.answers() {
@@ -108,13 +110,15 @@ func (o *options) recall(old map[string]string) error {
 	return nil
 }
 
-// belongings are the options that have a meaning only with another one.
+// belongings are the options that have a meaning only together with another
+// one, which is the key.
 var belongings = map[string][]string{
 	"appservice": {"appservice-url"}, "turn-tls": {"turn-cert", "turn-key"},
 	"turn-cert": {"turn-key"}, "turn-key": {"turn-cert"},
 }
 
-// endedNow returns the answers that the options given now remove.
+// endedNow returns the names of the answers that the options of this run
+// remove.
 func (o *options) endedNow() map[string]bool {
 	ended := map[string]bool{}
 	for _, a := range o.answers() {
@@ -125,7 +129,7 @@ func (o *options) endedNow() map[string]bool {
 	return ended
 }
 
-// ends returns the options that an answer removes.
+// ends returns the names of the options that an answer removes.
 func (o *options) ends(a answer) []string {
 	switch value := a.get(); {
 	case o.switchedOff[a.name] || value == "false":
@@ -136,7 +140,7 @@ func (o *options) ends(a answer) []string {
 	return a.dropped
 }
 
-// saysAnything reports whether any option except the folder was given.
+// saysAnything reports whether any option other than --dir was given.
 func (o *options) saysAnything() bool {
 	for name := range o.given {
 		if name != "dir" {
@@ -158,7 +162,8 @@ func answersText(values map[string]string) string {
 	return b.String()
 }
 
-// yamlText writes a value so that YAML reads the same text or number.
+// yamlText returns a value in a form that YAML reads as the same text or
+// number.
 func yamlText(value string) string {
 	var read string
 	if err := yaml.Unmarshal([]byte(value), &read); err == nil && read == value && !strings.ContainsAny(value, "#\n") {
@@ -167,8 +172,8 @@ func yamlText(value string) string {
 	return strconv.Quote(value)
 }
 
-// parseAnswers parses answersFile, one line for each option. unknown are names
-// that are no options of this version.
+// parseAnswers parses answersFile, which has one line for each option. unknown
+// are the names in it that are not options of this version.
 func parseAnswers(text string) (values map[string]string, unknown []string, err error) {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		return nil, nil, fmt.Errorf("%s: its last line has no end: if it is half a file, remove it, and setup reads the other files; if it is whole, end the line", answersFile)

@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// only runs setup for the folder with flags alone, which name nothing else.
+// only runs setup for the folder with only these flags.
 func (l *lab) only(want int, flags ...string) {
 	l.t.Helper()
 	l.exec(want, slices.Concat([]string{"--dir", l.dir}, flags)...)
 }
 
-// answers are those that the folder remembers.
+// answers returns the answers that the folder remembers.
 func (l *lab) answers() map[string]string {
 	l.t.Helper()
 	values, _, err := parseAnswers(l.read(answersFile))
@@ -26,12 +26,12 @@ func (l *lab) answers() map[string]string {
 	return values
 }
 
-// TestOnlyWhatIsSaidChanges: an option changes its own answer, and silence
-// switches nothing off.
+// TestOnlyWhatIsSaidChanges: an option changes only its own answer. An option
+// that is not given keeps its answer.
 func TestOnlyWhatIsSaidChanges(t *testing.T) {
 	for _, c := range []struct {
 		first, then []string
-		want        map[string]string // what differs afterwards
+		want        map[string]string // the answers that differ after the second run
 	}{
 		{[]string{"--turn", "--appservice"}, []string{"--jwt-port", "8090"}, map[string]string{"jwt-port": "8090"}},
 		{[]string{"--turn"}, []string{"--turn=false"}, map[string]string{"turn": "false"}},
@@ -66,7 +66,8 @@ func TestOnlyWhatIsSaidChanges(t *testing.T) {
 	}
 }
 
-// TestSilenceIsNoAnswer: an empty variable of a script switches nothing off.
+// TestSilenceIsNoAnswer: an option with an empty value, as from an empty
+// variable of a script, is refused and switches nothing off.
 func TestSilenceIsNoAnswer(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://a:1")
@@ -79,8 +80,8 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 	}
 }
 
-// TestNobodyToAsk: the folder alone changes nothing where nobody can be asked,
-// and shows the answers.
+// TestNobodyToAsk: with only --dir, and without a person to ask, setup changes
+// nothing and shows the answers.
 func TestNobodyToAsk(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--turn")
@@ -95,7 +96,7 @@ func TestNobodyToAsk(t *testing.T) {
 	}
 }
 
-// talkOf runs setup for the folder at a terminal.
+// talkOf runs setup for the folder at a terminal, with these answers typed.
 func (l *lab) talkOf(want int, answers []string, flags ...string) (said string) {
 	l.t.Helper()
 	var out, faults bytes.Buffer
@@ -109,21 +110,21 @@ func (l *lab) talkOf(want int, answers []string, flags ...string) (said string) 
 	return l.err
 }
 
-// TestChangesAreAskedFor: at a terminal the old answers are shown, and those
-// that somebody picks are asked for, with the old ones as defaults.
+// TestChangesAreAskedFor: at a terminal setup shows the old answers, and asks
+// for those that the person picks. The old answers are the defaults.
 func TestChangesAreAskedFor(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://a:1", "--appservice", "--appservice-url", "http://b:2")
 	want := l.answers()
 	said := l.talkOf(exitOK, []string{
-		"99", "turn jwt-port,homeserver-url", // no such answer; three
+		"99", "turn jwt-port,homeserver-url", // an answer that does not exist, then three that do
 		"y", "x", "8090", "none",
 		"--appservice, base-url", "n", "https://matrix.example.org",
-		"sfu-host", "", // the old one
+		"sfu-host", "", // Enter keeps the old answer
 		"",
 	})
 	l.says(said, `no answer "99"`)
-	l.says(said, "[8080]", "not a port") // the second question follows the fault
+	l.says(said, "[8080]", "not a port") // after the fault setup asks again
 	l.says(said, "[sfu.example.org]")
 	want["turn"], want["jwt-port"], want["appservice"], want["base-url"] = "true", "8090", "false", "https://matrix.example.org"
 	delete(want, "homeserver-url")
@@ -150,7 +151,8 @@ func (l *lab) remove(name string) {
 	}
 }
 
-// TestDamagedAnswers: what cannot be read is neither guessed nor overwritten.
+// TestDamagedAnswers: setup neither guesses nor overwrites answers that it
+// cannot read.
 func TestDamagedAnswers(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--turn")
@@ -177,8 +179,8 @@ func TestDamagedAnswers(t *testing.T) {
 	}
 }
 
-// TestRememberedCertificate: a renewed certificate at the old path is taken, and
-// when the path is gone the copies stay.
+// TestRememberedCertificate: setup takes a renewed certificate at the
+// remembered path. If the path is gone, the copies in the folder stay.
 func TestRememberedCertificate(t *testing.T) {
 	l := newLab(t)
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
@@ -208,7 +210,8 @@ func TestRememberedCertificate(t *testing.T) {
 	l.says(l.err, "--turn-cert:", "cannot be read")
 }
 
-// TestRememberedSource: the way to the source is remembered as the folder sees it.
+// TestRememberedSource: the folder remembers the path to the source relative to
+// itself.
 func TestRememberedSource(t *testing.T) {
 	l := newLab(t)
 	l.write("Dockerfile", "FROM scratch\n")
@@ -222,7 +225,8 @@ func TestRememberedSource(t *testing.T) {
 	l.says(l.err, "note: the source", "no Dockerfile")
 }
 
-// TestAnswersAreText: values that YAML would read as something else are quoted.
+// TestAnswersAreText: values that YAML would read as something else than a text
+// are quoted.
 func TestAnswersAreText(t *testing.T) {
 	for _, value := range []string{"[2001:db8::1]:8448", "example.org", "8080", "C:\\a b\\cert.pem", "a: b", "# x", "20000-20200", "0x10", "null", "~", "https://a:1/b"} {
 		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
@@ -234,8 +238,8 @@ func TestAnswersAreText(t *testing.T) {
 	}
 }
 
-// TestFolderThatCannotBeRead: that is said, and not that answers are missing which
-// it may hold.
+// TestFolderThatCannotBeRead: setup says that the folder cannot be read. It
+// does not say that answers are missing, because the folder may hold them.
 func TestFolderThatCannotBeRead(t *testing.T) {
 	l := newLab(t)
 	if err := os.WriteFile(l.dir, nil, 0o600); err != nil {

@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// registration is the one in the folder.
+// registration returns the registration in the folder.
 func (l *lab) registration() appservice.Registration {
 	l.t.Helper()
 	r, err := appservice.ReadFile(l.path(registrationFile))
@@ -25,8 +25,8 @@ func (l *lab) registration() appservice.Registration {
 
 func (l *lab) hasRegistration() bool { return slices.Contains(l.list(), registrationFile) }
 
-// checkURL checks that newer clients are told the service's own LiveKit, and
-// only where the homeserver passes their requests on.
+// checkURL checks that the homeserver tells newer clients this service's
+// LiveKit, but only if the homeserver forwards their token requests.
 func (l *lab) checkURL(url string) {
 	l.t.Helper()
 	want := ""
@@ -38,13 +38,14 @@ func (l *lab) checkURL(url string) {
 	}
 }
 
-// checkRegistration checks that the homeserver is told all that the mode needs,
-// and that both programs have the same file.
+// checkRegistration checks that the homeserver gets all settings that the
+// application-service mode needs, and that both programs get the same
+// registration file.
 func (l *lab) checkRegistration(files []string, features map[string]bool) {
 	l.t.Helper()
 	on := l.hasRegistration()
 	if (len(files) == 1) != on || features["msc4502_enabled"] != on || features["msc4512_enabled"] != on || !features["msc4143_enabled"] {
-		l.t.Errorf("there is a registration: %v; the homeserver is told %q, %v", on, files, features)
+		l.t.Errorf("with the registration (%v): the homeserver gets the files %q and the features %v, want them if and only if there is a registration", on, files, features)
 	}
 	if !on {
 		return
@@ -60,8 +61,9 @@ func (l *lab) checkRegistration(files []string, features map[string]bool) {
 	}
 }
 
-// TestAppServiceTokensStay: a second run keeps the tokens and the names, whatever
-// else it changes and whoever edited the file; --new-secrets draws new tokens.
+// TestAppServiceTokensStay: a second run keeps the tokens and the names,
+// whatever else it changes and even if the file was edited. --new-secrets draws
+// new tokens.
 func TestAppServiceTokensStay(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--appservice")
@@ -73,7 +75,7 @@ func TestAppServiceTokensStay(t *testing.T) {
 	l.run(exitOK, "--appservice", "--appservice-url", "http://matrixrtc-auth:8080")
 	l.says(l.out, registrationFile, "updated")
 	if r := l.registration(); !r.ASToken.Equal(first.ASToken) || !r.HSToken.Equal(first.HSToken) || r.ProxyURL != "http://matrixrtc-auth:8080" {
-		t.Errorf("got other tokens, or the address %q, want those of before and http://matrixrtc-auth:8080", r.ProxyURL)
+		t.Errorf("got other tokens, or the address %q, want the old tokens and http://matrixrtc-auth:8080", r.ProxyURL)
 	}
 
 	edited := strings.Replace(l.read(registrationFile), "id: matrixrtc-auth\n", "id: mine\n", 1)
@@ -82,7 +84,7 @@ func TestAppServiceTokensStay(t *testing.T) {
 	l.says(l.out, registrationFile, "kept", registrationFile+".new")
 	proposal, err := appservice.ReadFile(l.path(registrationFile + ".new"))
 	if err != nil || l.read(registrationFile) != edited || proposal.ID != "mine" || !proposal.ASToken.Equal(first.ASToken) {
-		t.Errorf("the new file: got the id %q, %v, want \"mine\", the tokens of before, and the edited file beside it", proposal.ID, err)
+		t.Errorf("the new file: got the id %q, %v, want \"mine\", the old tokens, and the edited file beside it", proposal.ID, err)
 	}
 	if got := l.mode(registrationFile + ".new"); got != 0o640 {
 		t.Errorf("the new file: got the mode %o, want 640", got)
@@ -90,7 +92,7 @@ func TestAppServiceTokensStay(t *testing.T) {
 
 	l.run(exitOK, "--appservice", "--new-secrets", "--force")
 	if r := l.registration(); r.ASToken.Equal(first.ASToken) || r.HSToken.Equal(first.HSToken) {
-		t.Error("--new-secrets: got a token of before, want two new ones")
+		t.Error("--new-secrets: got an old token, want two new ones")
 	}
 	if got := l.registration().ID; got != "mine" {
 		t.Errorf("--new-secrets: got the id %q, want mine: the homeserver keeps its queue by that", got)
@@ -103,8 +105,9 @@ func TestAppServiceTokensStay(t *testing.T) {
 	}
 }
 
-// TestAppServiceIsLeft: silence keeps the mode. Switched off, nothing of it is
-// written, and what an earlier run wrote is said to be used by nothing.
+// TestAppServiceIsLeft: a run without the option keeps the mode. When the mode
+// is switched off, setup writes nothing for it, and says that the old
+// registration file is no longer used.
 func TestAppServiceIsLeft(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--appservice")
@@ -119,8 +122,8 @@ func TestAppServiceIsLeft(t *testing.T) {
 	}
 }
 
-// TestDamagedRegistration: what is no registration is never written over, for it
-// may hold the tokens that the homeserver has.
+// TestDamagedRegistration: setup never overwrites a registration file that it
+// cannot read, because the file may hold the homeserver's tokens.
 func TestDamagedRegistration(t *testing.T) {
 	for name, text := range map[string]string{"no YAML": "as_token: [", "a list": "- a\n", "too large": strings.Repeat("# much\n", 10_000)} {
 		t.Run(name, func(t *testing.T) {
@@ -135,14 +138,14 @@ func TestDamagedRegistration(t *testing.T) {
 	}
 }
 
-// TestRegistrationGroupStays: the file keeps the group that lets the container
-// read it when it is written anew.
+// TestRegistrationGroupStays: when setup writes the file again, the file keeps
+// its group, which lets the container read it.
 func TestRegistrationGroupStays(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--appservice")
 	group := 65532
 	if os.Chown(l.path(registrationFile), -1, group) != nil {
-		group = os.Getgid() // others than root may give their own alone
+		group = os.Getgid() // only root may set another group
 	}
 	l.run(exitOK, "--appservice", "--appservice-url", "http://matrixrtc-auth:8080")
 	l.says(l.out, registrationFile, "updated")
@@ -151,8 +154,8 @@ func TestRegistrationGroupStays(t *testing.T) {
 	}
 }
 
-// TestHostileAppServiceNames: whatever the grammar of server names lets through
-// stands as itself in every file.
+// TestHostileAppServiceNames: every text that is a valid server name is written
+// unchanged into every file.
 func TestHostileAppServiceNames(t *testing.T) {
 	for _, server := range []string{"[2001:db8::1]:8448", "1.2.3.4", "xn--bcher-kva.example:1", "A-.-b", "0"} {
 		t.Run(server, func(t *testing.T) {

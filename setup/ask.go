@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// attempts is how often a question is asked before setup gives up.
+// attempts is how often setup asks a question before it gives up.
 const attempts = 5
 
-var errNoAnswer = errors.New("no answer that can be used")
+var errNoAnswer = errors.New("none of the answers could be used")
 
 // longestAnswer bounds a line of input, in bytes.
 const longestAnswer = 4096
 
-// dialogue asks a person for open answers.
+// dialogue asks a person for the options that are not known yet.
 type dialogue struct {
 	ctx   context.Context
 	lines chan string // closed at the end of the input
@@ -34,8 +34,8 @@ func newDialogue(ctx context.Context, in io.Reader, out io.Writer) *dialogue {
 	return d
 }
 
-// askFor asks a person for the open options. d is nil if there is nobody to
-// ask.
+// askFor asks a person for the options that are not known. d is nil if there is
+// nobody to ask.
 func (o *options) askFor(d *dialogue) error {
 	switch {
 	case d == nil:
@@ -57,8 +57,8 @@ func (d *dialogue) inTurn(o *options, steps ...func(*options) error) error {
 	return nil
 }
 
-// read sends the lines of in. It ends with the input or the dialogue's context.
-// If Read blocks, it goes on until the process ends.
+// read sends the lines of in to the dialogue. It ends with the input or the
+// dialogue's context. If Read blocks, read runs on until the process ends.
 func (d *dialogue) read(in io.Reader) {
 	defer close(d.lines)
 	scanner := bufio.NewScanner(in)
@@ -118,7 +118,7 @@ func (d *dialogue) folder(o *options) error {
 	})
 }
 
-// image asks for the processor, if an image can be made here.
+// image asks for the processor of the image, if this machine can make an image.
 func (d *dialogue) image(o *options) error {
 	if o.image != "" || o.source != "" || !canMakeImages() {
 		return nil
@@ -126,8 +126,8 @@ func (d *dialogue) image(o *options) error {
 	return d.ask(o, "image-arch", "")
 }
 
-// text asks until the answer is valid. It does not ask if target has a value.
-// An empty answer means preset.
+// text asks until the answer is valid. If target already has a value, it does
+// not ask. An empty answer means preset.
 func (d *dialogue) text(target *string, question, preset string, valid func(string) error) error {
 	if *target != "" {
 		return nil
@@ -175,7 +175,7 @@ func (d *dialogue) confirm(question string, preset bool) (bool, error) {
 	return false, errNoAnswer
 }
 
-// line prints the question and returns the answer without spaces around it.
+// line prints the question, and returns the answer without spaces around it.
 func (d *dialogue) line(question string) (string, error) {
 	fmt.Fprint(d.out, question)
 	select {

@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// TestQuestions answers at a terminal: wrongly first, then with what is
-// proposed.
+// TestQuestions answers the questions at a terminal: some first wrongly, others
+// with an empty line for the proposed answer.
 func TestQuestions(t *testing.T) {
 	l := newLab(t)
 	answers := strings.Join([]string{
 		l.dir,
 		"@alice:example.org", "example.org", // server name
-		"maybe", "", // one host?
+		"maybe", "", // the question for a single host
 		"", "livekit.example.org", // the two names
 		"https://matrix.example.org",                                // base URL
 		"http://127.0.0.1:8008", "http://host.docker.internal:8008", // homeserver
@@ -38,7 +38,8 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// TestNoneIsAnAnswer: where nothing is an answer, its word is one, too.
+// TestNoneIsAnAnswer: where an answer may be empty, the word none means the
+// same.
 func TestNoneIsAnAnswer(t *testing.T) {
 	l := newLab(t)
 	in := strings.NewReader(l.dir + "\nexample.org\n\n\n\n\nnone\n\n\n")
@@ -58,8 +59,8 @@ func (l *lab) talk(ctx context.Context, want int, in io.Reader) (out, faults str
 	return o.String(), e.String()
 }
 
-// TestFaultyFlagIsNotAskedAround checks that a flag that is wrong is told before
-// anybody has answered questions.
+// TestFaultyFlagIsNotAskedAround checks that setup reports a wrong flag before
+// it asks any question.
 func TestFaultyFlagIsNotAskedAround(t *testing.T) {
 	for _, args := range [][]string{{"--jwt-host", "https://jwt.example.org/"}, {"--turn-cert", "cert.pem"}, {"--udp-range", "1-2"}} {
 		t.Run(args[0], func(t *testing.T) {
@@ -76,8 +77,8 @@ func TestFaultyFlagIsNotAskedAround(t *testing.T) {
 	}
 }
 
-// TestAnswersThatDoNotGoTogether checks that a name is refused at once that
-// cannot be, next to the earlier answers.
+// TestAnswersThatDoNotGoTogether checks that setup refuses at once a name that
+// contradicts an earlier answer.
 func TestAnswersThatDoNotGoTogether(t *testing.T) {
 	l := newLab(t)
 	file := filepath.Join(t.TempDir(), "file")
@@ -91,7 +92,8 @@ func TestAnswersThatDoNotGoTogether(t *testing.T) {
 	l.says(said, "not a folder")
 }
 
-// TestSingleHostIsAskedFor says yes to one host.
+// TestSingleHostIsAskedFor: a person who says yes to a single host is asked for
+// its name.
 func TestSingleHostIsAskedFor(t *testing.T) {
 	l := newLab(t)
 	l.talk(t.Context(), exitOK, strings.NewReader(l.dir+"\nexample.org\ny\n\n\n\n\n\n"))
@@ -100,8 +102,8 @@ func TestSingleHostIsAskedFor(t *testing.T) {
 	}
 }
 
-// TestNoAnswerIsAskedTwice checks that a flag is an answer, also one that says
-// no.
+// TestNoAnswerIsAskedTwice checks that setup does not ask for what a flag has
+// answered, also if the flag says no.
 func TestNoAnswerIsAskedTwice(t *testing.T) {
 	l := newLab(t)
 	args := append([]string{
@@ -116,13 +118,14 @@ func TestNoAnswerIsAskedTwice(t *testing.T) {
 	}
 }
 
-// TestNobodyAnswers checks the ends of a dialogue that leads to nothing.
+// TestNobodyAnswers checks the errors if the input ends, or if no answer is
+// valid.
 func TestNobodyAnswers(t *testing.T) {
 	l := newLab(t)
 	_, faults := l.talk(t.Context(), exitUsage, strings.NewReader(l.dir+"\nexample.org\n"))
 	l.says(faults, "the input ended")
 	_, faults = l.talk(t.Context(), exitUsage, strings.NewReader(l.dir+"\n"+strings.Repeat("no server\n", 20)))
-	l.says(faults, "no answer that can be used")
+	l.says(faults, "none of the answers could be used")
 
 	silent, mouth := io.Pipe()
 	defer mouth.Close()

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// question is how to ask a person for an answer.
+// question is the text of a question, and how its answer is checked.
 type question struct {
 	text  string
-	valid func(o *options, text string) error // nil: checked later with all others
+	valid func(o *options, text string) error // checks the answer; nil means that it is checked later, with all others
 	empty string                              // what an empty answer means; "" if it is not allowed
 }
 
-// line returns the question for a person who may keep old.
+// line returns the question's text for a person who may keep the value old.
 func (q question) line(old string) string {
 	if q.empty == "" || old != "" {
 		return q.text
@@ -23,7 +23,7 @@ func (q question) line(old string) string {
 	return q.text + " (Enter: " + q.empty + ")"
 }
 
-// questions are the questions for the answers, by option.
+// questions are the questions by the names of their options.
 var questions = map[string]question{
 	"server-name":        {"Server name (example.org in @alice:example.org)", parses(parseServerNames), ""},
 	"jwt-host":           {"Name of this service", besides("jwt-host"), ""},
@@ -45,7 +45,7 @@ var questions = map[string]question{
 	"image-arch":         {"Processor of the machine that it will run on, to make the image for: amd64 (most PCs and NAS),\narm64 or armv7. There, uname -m says x86_64, aarch64 or armv7l.", parses(parseProcessor), "make it later"},
 }
 
-// parses makes a check from a parser.
+// parses returns a check that accepts what the parser accepts.
 func parses[T any](parse func(string) (T, error)) func(*options, string) error {
 	return func(_ *options, text string) error {
 		_, err := parse(text)
@@ -53,7 +53,7 @@ func parses[T any](parse func(string) (T, error)) func(*options, string) error {
 	}
 }
 
-// perServer makes a check of a value per server from a parser.
+// perServer returns a check of a value that may have a part for each server.
 func perServer(parse func(string) (string, error)) func(*options, string) error {
 	return func(o *options, text string) error {
 		_, err := parseAddresses(serversIn(o.serverName), text, parse)
@@ -61,8 +61,8 @@ func perServer(parse func(string) (string, error)) func(*options, string) error 
 	}
 }
 
-// besides makes a check of a host name, which must differ from the names
-// already given.
+// besides returns a check of a host name. The name must differ from the other
+// names that are already given.
 func besides(flag string) func(*options, string) error {
 	return func(o *options, text string) error {
 		host, err := parseHost(text)
@@ -93,7 +93,7 @@ func (o *options) answer(name string) (answer, bool) {
 	return all[i], true
 }
 
-// ask asks for an open answer.
+// ask asks a person for an answer that is not known yet.
 func (d *dialogue) ask(o *options, name, preset string) error {
 	a, _ := o.answer(name)
 	if *a.text != "" {
@@ -108,7 +108,7 @@ func (d *dialogue) ask(o *options, name, preset string) error {
 	return nil
 }
 
-// valid returns the check for an answer.
+// valid returns the check for an answer, or nil if there is none.
 func (o *options) valid(a answer) func(string) error {
 	return func(text string) error {
 		q := questions[a.name]
@@ -119,7 +119,8 @@ func (o *options) valid(a answer) func(string) error {
 	}
 }
 
-// lost asks for answers that no file of the folder contains any more.
+// lost asks for answers that the folder once had and that none of its files
+// contains any more.
 func (d *dialogue) lost(o *options) error {
 	for _, a := range o.answers() {
 		if !slices.Contains(o.memory.lost, a.name) || o.given[a.name] {
@@ -132,7 +133,8 @@ func (d *dialogue) lost(o *options) error {
 	return nil
 }
 
-// change shows the answers, and asks which to change until there are none.
+// change shows the answers, and asks which of them to change until the person
+// picks none.
 func (d *dialogue) change(o *options) error {
 	fmt.Fprintln(d.out, "The answers of this folder:")
 	for {
@@ -149,7 +151,7 @@ func (d *dialogue) change(o *options) error {
 	}
 }
 
-// choose asks which answers are to change.
+// choose asks which answers to change, and returns them.
 func (d *dialogue) choose(o *options) (chosen []answer, err error) {
 	for range attempts {
 		line, err := d.line("Change which? (numbers or names; Enter: none of them): ")
@@ -165,7 +167,8 @@ func (d *dialogue) choose(o *options) (chosen []answer, err error) {
 	return nil, errNoAnswer
 }
 
-// named returns answers by their numbers in the list, or by their names.
+// named returns the answers that words name, by their numbers in the list or by
+// their names.
 func (o *options) named(words []string) (chosen []answer, err error) {
 	all := o.answers()
 	for _, word := range words {
@@ -181,7 +184,8 @@ func (o *options) named(words []string) (chosen []answer, err error) {
 	return chosen, nil
 }
 
-// again asks for an answer that is already set; the old one is the default.
+// again asks for an answer that already has a value. The old value is the
+// default.
 func (d *dialogue) again(o *options, a answer) (err error) {
 	old := a.get()
 	text := cmp.Or(questions[a.name].line(old), "--"+a.name)
@@ -216,7 +220,8 @@ func (d *dialogue) replace(o *options, a answer, text string) error {
 	return err
 }
 
-// say marks an answer as given now, and removes the answers that it ends.
+// say marks an answer as given in this run, and removes the answers that it
+// replaces.
 func (o *options) say(a answer) {
 	o.given[a.name] = true
 	delete(o.recalled, a.name)

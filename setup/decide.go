@@ -5,21 +5,21 @@ import (
 	"io/fs"
 )
 
-// outcome is what happens to a file.
+// outcome is what setup does with a file.
 type outcome int
 
 const (
-	created   outcome = iota // it did not exist
-	unchanged                // it is up to date
-	joined                   // a person edited it: setup's lines change, theirs stay
-	yours                    // a person edited it, and setup has nothing new for it
-	updated                  // setup had written it
-	kept                     // a person edited it: the new one is written beside it
-	replaced                 // a person edited it, and --force replaces it
+	created   outcome = iota // setup creates the file
+	unchanged                // the file is up to date
+	joined                   // a person edited the file: setup changes its own lines and keeps theirs
+	yours                    // a person edited the file, and setup has nothing new for it
+	updated                  // setup replaces the file, which it had written
+	kept                     // a person edited the file: setup writes the new one beside it
+	replaced                 // a person edited the file, and --force replaces it
 )
 
-// decide decides what to do with a file. A person edited it if its content is
-// neither new nor what an earlier run wrote.
+// decide decides what to do with a file. A file counts as edited by a person if
+// its content is neither the new content nor what an earlier run wrote.
 func (u *update) decide(f file, force bool) (step, error) {
 	s := step{file: f}
 	content, found, err := u.dir.read(f.name)
@@ -48,16 +48,16 @@ func (u *update) decide(f file, force bool) (step, error) {
 	return s, u.decideBeside(&s)
 }
 
-// join decides what to do with a file that a person edited, line by line.
+// join merges a file that a person edited with setup's content, line by line.
 func (s *step) join(f file) (err error) {
 	s.outcome = joined
 	s.result, err = f.merge(s.old, f.content)
 	return err
 }
 
-// decideEdited decides what to do with a file that a person edited. If the new
-// content is what they edited, or they have removed its NAME.new, there is
-// nothing to write.
+// decideEdited decides what to do with a file that a person edited. There is
+// nothing to write if setup's new content is the one from which the person made
+// the edited file, or if the person has removed the NAME.new with that content.
 func (u *update) decideEdited(s *step) (err error) {
 	s.outcome = kept
 	sum := sumOf(s.content)
@@ -72,8 +72,8 @@ func (u *update) decideEdited(s *step) (err error) {
 	return err
 }
 
-// closed returns the permissions of livekit.yaml if not everybody may read it.
-// A container reads this file as an unprivileged user.
+// closed returns the permissions of livekit.yaml if not everybody may read the
+// file, else zero. A container reads this file as an unprivileged user.
 func (u *update) closed(name string) (fs.FileMode, error) {
 	if name != sfuFile {
 		return 0, nil
@@ -104,7 +104,7 @@ func (u *update) decideBeside(s *step) error {
 	return err
 }
 
-// backupName returns a free name for the old file.
+// backupName returns a name that is free for a backup of the old file.
 func (u *update) backupName(name, content string) (string, error) {
 	for i := 1; i <= mostBackups; i++ {
 		backup := name + backupSuffix
@@ -119,15 +119,15 @@ func (u *update) backupName(name, content string) (string, error) {
 			return backup, nil
 		}
 	}
-	return "", fmt.Errorf("%s%s%d is there already: remove old ones", name, backupSuffix, mostBackups)
+	return "", fmt.Errorf("%s%s%d exists already: remove old backups", name, backupSuffix, mostBackups)
 }
 
 // refuseHalfRenewed refuses to make new secrets if an edited file would keep an
-// old one: the next run would not know both.
+// old secret, because the next run would find two different ones.
 func (u *update) refuseHalfRenewed(renewed bool) error {
 	for _, s := range u.steps {
 		if renewed && s.secret && (s.outcome == kept || s.outcome == yours) {
-			return fmt.Errorf("%s was edited, so new secrets do not get into it: give --force, too, which saves the edited one as %[1]s%s", s.name, backupSuffix)
+			return fmt.Errorf("%s was edited, so new secrets are not written into it: give --force, too, which saves the edited file as %[1]s%s", s.name, backupSuffix)
 		}
 	}
 	return nil

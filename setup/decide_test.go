@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// TestSecretOfEditedFile checks that nothing of what somebody wrote into a file
-// is printed, whatever becomes of the file: it may hold passwords.
+// TestSecretOfEditedFile checks that setup prints nothing of what a person
+// wrote into a file, whatever setup does with the file, because the file may
+// hold passwords.
 func TestSecretOfEditedFile(t *testing.T) {
 	const secret = "hunter2"
 	for name, addition := range map[string]string{
@@ -26,7 +27,7 @@ func TestSecretOfEditedFile(t *testing.T) {
 				if strings.Contains(l.out+l.err, secret) {
 					t.Errorf("setup %q after an edit of %s: got\n%s\nwant no secret in it", flags, name, l.out+l.err)
 				}
-				if name != envFile || slices.Contains(flags, "--force") { // it is joined
+				if name != envFile || slices.Contains(flags, "--force") { // the edited .env is merged and not replaced
 					l.says(l.out, "- lines of the edited file, not shown: ")
 				}
 			}
@@ -34,8 +35,8 @@ func TestSecretOfEditedFile(t *testing.T) {
 	}
 }
 
-// TestEditedProposal checks that a NAME.new that somebody edited is saved before
-// the next one takes its place, and that setup's own is not.
+// TestEditedProposal checks that setup saves a NAME.new that a person edited
+// before it writes the next one, and does not save its own.
 func TestEditedProposal(t *testing.T) {
 	for _, name := range []string{"livekit.yaml", "compose.yaml"} {
 		t.Run(name, func(t *testing.T) {
@@ -45,7 +46,7 @@ func TestEditedProposal(t *testing.T) {
 			l.run(exitOK, "--turn")
 			l.run(exitOK, "--turn", "--udp-range", "21000-21100")
 			if _, err := os.Lstat(l.path(name + ".new.bak")); err == nil {
-				t.Errorf("%s.new was setup's own, and is saved: got no error, want one", name)
+				t.Errorf("%s.new was written by setup, but has a backup, want none", name)
 			}
 			const edited = "# mine, half merged\n"
 			l.write(name+".new", edited)
@@ -58,8 +59,8 @@ func TestEditedProposal(t *testing.T) {
 	}
 }
 
-// TestBackupStaysClosed checks that others cannot read the copy of an edited
-// file if they could not read the file: it may hold passwords.
+// TestBackupStaysClosed checks that others cannot read the backup of an edited
+// file if they could not read the file, because it may hold passwords.
 func TestBackupStaysClosed(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -73,8 +74,9 @@ func TestBackupStaysClosed(t *testing.T) {
 	}
 }
 
-// TestContainersCanRead checks that a livekit.yaml that only its owner could
-// read is opened to the containers' users, unless somebody edited it.
+// TestContainersCanRead checks that setup makes a livekit.yaml that only its
+// owner may read readable for the containers' users, unless a person edited the
+// file.
 func TestContainersCanRead(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// imageOf returns the name of the image in the repository's compose.yaml. It
-// ends in this program's version.
+// imageOf returns the name of the image in the repository's compose.yaml. The
+// name ends in this program's version.
 func imageOf(templates fs.FS) (string, error) {
 	content, err := fs.ReadFile(templates, "compose.yaml")
 	if err != nil {
@@ -19,7 +19,7 @@ func imageOf(templates fs.FS) (string, error) {
 			return "matrixrtc-auth:" + image, nil
 		}
 	}
-	return "", errors.New("compose.yaml: it names no image of this program, which is damaged")
+	return "", errors.New("compose.yaml names no image of this program: this program is damaged")
 }
 
 // composeEdits turn the repository's compose.yaml into the plan's. What they do
@@ -75,8 +75,8 @@ const certMounts = `      - type: bind
         bind: {create_host_path: false}
 `
 
-// appServiceVariables are set together with the mount of the registration,
-// without which they have no meaning.
+// appServiceVariables are set together with the mount of the registration.
+// Without that file they have no meaning.
 func (p plan) appServiceVariables() string {
 	return fmt.Sprintf(`      # The homeserver passes requests of its users on to here.
       LIVEKIT_HS_SERVER_NAME: %q
@@ -84,8 +84,8 @@ func (p plan) appServiceVariables() string {
 `, p.Server, registrationFile)
 }
 
-// registrationMount lets the container read the registration. Its user has the
-// group 65532.
+// registrationMount mounts the registration into the container, whose user has
+// the group 65532.
 const registrationMount = `      # What the homeserver reads, too. Give it to the group 65532, which is the
       # container's: chgrp 65532, chmod 640.
       - type: bind
@@ -172,7 +172,8 @@ func (p plan) turnSection() string {
 	return text + "  cert_file: /etc/" + certFile + "\n  key_file: /etc/" + keyFile + "\n"
 }
 
-// envEdits turn the repository's .env.example into the plan's .env.
+// envEdits returns the edits that turn the repository's .env.example into the
+// plan's .env.
 func (p plan) envEdits() []edit {
 	edits := []edit{
 		{"# Copy this file to .env and fill in. It holds", " the secret:", "# Written by matrixrtc-auth setup. It holds"},

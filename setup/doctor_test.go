@@ -16,8 +16,8 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// TestDoctorFindsNothing has doctor judge every deployment, as far as that
-// takes no network: it finds no fault and doubts nothing.
+// TestDoctorFindsNothing: doctor finds no fault and gives no warning about a
+// written deployment, in the checks that need no network.
 func TestDoctorFindsNothing(t *testing.T) {
 	standInGo(t, "an image")
 	for name, args := range typical(t) {
@@ -29,14 +29,14 @@ func TestDoctorFindsNothing(t *testing.T) {
 	}
 }
 
-// judged are the checks that have something to say of what setup writes.
+// judged are the checks that must have judged what setup writes.
 var judged = []string{
 	"config.environment", "config.keys", "config.full_access", "config.sfu_url", "config.warnings",
 	"livekit.file", "livekit.keys", "livekit.webhook", "livekit.ports", "livekit.udp_range", "livekit.auto_create",
 }
 
-// checkDoctor runs doctor in the environment of the service's container, on a
-// Linux that nobody has tuned.
+// checkDoctor runs doctor in the environment of the service's container, with
+// the default settings of Linux.
 func (l *lab) checkDoctor() {
 	l.t.Helper()
 	l.setenv()
@@ -51,7 +51,7 @@ func (l *lab) checkDoctor() {
 		}
 		return nil, os.ErrNotExist
 	}
-	// What asks a STUN server is left out.
+	// The check that asks a STUN server is left out.
 	args := []string{"--json", "--strict", "--only", "config,livekit", "--skip", "livekit.external_ip"}
 	var out, faults bytes.Buffer
 	code := doctor.Command(l.t.Context(), args, config.Inspect, look, strings.NewReader(""), &out, &faults)
@@ -63,21 +63,21 @@ func (l *lab) checkDoctor() {
 		}
 	}
 	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
-		l.t.Fatalf("exit code %d, %v\n%s%s", code, err, out.String(), faults.String())
+		l.t.Fatalf("doctor: exit code %d, %v, want a report\n%s%s", code, err, out.String(), faults.String())
 	}
 	looked := map[string]bool{}
 	for _, c := range report.Checks {
 		looked[c.ID] = c.Status == engine.OK
 		if c.Status == engine.Fail || c.Status == engine.Warn {
-			l.t.Errorf("%s: %s: %s", c.ID, c.Status, c.Seen)
+			l.t.Errorf("doctor's check %s: got %s: %s, want no fault and no warning", c.ID, c.Status, c.Seen)
 		}
 	}
 	for _, id := range judged {
 		if !looked[id] {
-			l.t.Errorf("%s is not ok", id)
+			l.t.Errorf("doctor's check %s is not ok", id)
 		}
 	}
 	if code != 0 {
-		l.t.Errorf("exit code %d\n%s", code, faults.String())
+		l.t.Errorf("doctor: got exit code %d, want 0\n%s", code, faults.String())
 	}
 }

@@ -5,8 +5,9 @@ import (
 	"io/fs"
 )
 
-// envMerger returns what merges .env with a person's changes. The sums say what
-// setup wrote last; for versions without sums, the old answers do.
+// envMerger returns the function that merges .env with a person's changes. The
+// sums of the last run say what setup wrote. If an earlier version kept no
+// sums, the old answers say it.
 func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, error) {
 	wrote, err := readSums(dir)
 	if err != nil {
@@ -31,8 +32,8 @@ func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, erro
 	return e.join, nil
 }
 
-// envBefore returns the values that the last run's answers give .env, without
-// secrets. It is empty if those answers are unknown.
+// envBefore returns the values that .env got from the last run's answers,
+// without secrets. It is empty if those answers are unknown.
 func (p plan) envBefore(templates fs.FS) map[string]string {
 	if p.before == nil {
 		return nil
@@ -48,14 +49,15 @@ func (p plan) envBefore(templates fs.FS) map[string]string {
 	return values
 }
 
-// before returns the plan of the last run's answers, nil if there is none.
+// before returns the plan of the last run's answers, or nil if they are
+// unknown.
 func (o *options) before() *plan {
 	if !o.memory.there {
 		return nil
 	}
 	old := presets()
 	old.dir, old.memory = o.dir, o.memory
-	old.memory.written = false // require nothing
+	old.memory.written = false // the old answers need not be complete
 	if old.recall(o.memory.answers) != nil {
 		return nil
 	}

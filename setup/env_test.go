@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestEnvIsJoined: own lines, comments and the order stay, and setup's lines
-// change where they stand.
+// TestEnvIsJoined: a person's lines, the comments and the order stay, and setup
+// changes its own lines in place.
 func TestEnvIsJoined(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -42,8 +42,8 @@ func TestEnvIsJoined(t *testing.T) {
 	}
 }
 
-// TestNewSecretInEditedEnv: a new secret takes the place of the old one, in a
-// file that was edited, too. Own lines stay.
+// TestNewSecretInEditedEnv: a new secret replaces the old one also in an edited
+// file. A person's lines stay.
 func TestNewSecretInEditedEnv(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -56,19 +56,19 @@ func TestNewSecretInEditedEnv(t *testing.T) {
 		t.Errorf("got a secret of %d characters and the level %q, want a new one of 64, and debug", len(got["LIVEKIT_SECRET"]), got["LIVEKIT_LOG_LEVEL"])
 	}
 	if strings.Contains(l.out+l.err+l.read(sumsFile), got["LIVEKIT_SECRET"]) || strings.Contains(l.read(sumsFile), "LIVEKIT_SECRET") {
-		t.Error("got the secret, or something made of it alone, in what is told, want neither")
+		t.Error("the output or the sums contain the secret, or a sum of it alone, want neither")
 	}
 }
 
-// TestConflict: where a person changed a line of setup's and the answer changes,
-// too, theirs stays until somebody decides.
+// TestConflict: if a person and a new answer both changed a line of setup's,
+// the person's line stays until somebody decides.
 func TestConflict(t *testing.T) {
 	edited := func(t *testing.T) *lab {
 		l := newLab(t)
 		l.run(exitOK)
 		l.write(envFile, strings.Replace(l.read(envFile), "wss://sfu.example.org", "wss://mine.example.org", 1))
 		l.only(exitOK, "--turn")
-		l.says(l.out, "yours: LIVEKIT_URL") // the answer is the same
+		l.says(l.out, "yours: LIVEKIT_URL") // the answer has not changed
 		return l
 	}
 	t.Run("named", func(t *testing.T) {
@@ -103,14 +103,14 @@ func TestConflict(t *testing.T) {
 				t.Errorf("LIVEKIT_URL: got %q, want %q", got, want)
 			}
 			if said := l.talkOf(exitOK, nil, "--turn=false"); strings.Contains(said, "somebody changed") {
-				t.Errorf("got the text below, want that it does not ask again:\n%s", said)
+				t.Errorf("setup asks again, want that it does not:\n%s", said)
 			}
 		})
 	}
 }
 
-// TestGoneSecrets: a secret that setup wrote and that is gone is not drawn anew
-// in silence.
+// TestGoneSecrets: setup does not silently draw a new secret for one that it
+// wrote and that is missing now.
 func TestGoneSecrets(t *testing.T) {
 	for name, spoil := range map[string]func(l *lab) string{
 		"the file": func(l *lab) string { l.remove(envFile); return ".env is gone" },
@@ -156,7 +156,8 @@ func TestGoneSecrets(t *testing.T) {
 	}
 }
 
-// TestOwnLinesInAnswers: comments, and lines of a later version, stay.
+// TestOwnLinesInAnswers: comments in answers.yaml, and lines of a later
+// version, stay.
 func TestOwnLinesInAnswers(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -169,7 +170,7 @@ func TestOwnLinesInAnswers(t *testing.T) {
 		t.Errorf("%s: got\n%s\nwant\n%s", answersFile, got, want)
 	}
 	if !strings.Contains(l.read("compose.yaml"), `"127.0.0.1:8090:8080/tcp"`) {
-		t.Error("compose.yaml: got another port than 127.0.0.1:8090, want it: what was edited is the answer")
+		t.Error("compose.yaml: got another port than 127.0.0.1:8090, want that one, because the edited value is the answer")
 	}
 	l.only(exitOK, "--homeserver-url", "none")
 	if got := l.read(answersFile); got != strings.TrimSuffix(want, "homeserver-url: http://a:1\n") {
@@ -182,8 +183,9 @@ func TestOwnLinesInAnswers(t *testing.T) {
 	l.unchanged(before)
 }
 
-// TestEditsWithoutNews: an edited file for which setup has nothing new gets no
-// NAME.new; and one that somebody has dealt with does not come back.
+// TestEditsWithoutNews: setup writes no NAME.new beside an edited file for
+// which it has nothing new. A NAME.new that a person has removed does not come
+// back.
 func TestEditsWithoutNews(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -203,7 +205,7 @@ func TestEditsWithoutNews(t *testing.T) {
 	l.only(exitOK, "--yes")
 	l.says(l.out, "compose.yaml", "yours")
 	if slices.Contains(l.list(), proposal) {
-		t.Errorf("got the file %s, want none: it was dealt with", proposal)
+		t.Errorf("got the file %s, want none, because a person has removed it", proposal)
 	}
 	l.only(exitOK, "--jwt-port", "8091")
 	l.says(l.out, "compose.yaml", "kept")
@@ -211,14 +213,14 @@ func TestEditsWithoutNews(t *testing.T) {
 		t.Errorf("compose.yaml: got %q, want the edited one, %q", l.read("compose.yaml"), edited)
 	}
 
-	l.remove(proposal) // and a run is ended before it writes another
+	l.remove(proposal) // a run was ended before it wrote another proposal
 	l.write(sumsFile, underWay+l.read(sumsFile))
 	l.only(exitOK, "--yes")
 	l.says(l.out, "compose.yaml", "kept")
 }
 
-// TestConflictWithoutSums: a conflict stays one, also when nothing tells what
-// setup wrote last.
+// TestConflictWithoutSums: a conflict stays a conflict even if nothing says
+// what setup wrote last.
 func TestConflictWithoutSums(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -230,7 +232,8 @@ func TestConflictWithoutSums(t *testing.T) {
 	}
 }
 
-// TestNewTokensInEditedRegistration: they get into the file, or none is drawn.
+// TestNewTokensInEditedRegistration: new tokens are written into an edited
+// registration, or none are drawn.
 func TestNewTokensInEditedRegistration(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--appservice")

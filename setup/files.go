@@ -11,14 +11,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// file is a file to write. Only its owner may read a secret one, and its group
-// if it is shared.
+// file is a file to write. If it is secret, only its owner may read it, and
+// also its group if it is shared.
 type file struct {
 	name           string
 	content        string
 	secret, shared bool
-	merge          merger // merges it with a person's changes; nil: it is not merged
-	own            string // a person's lines, which a new file gets after the content
+	merge          merger // merges the file with a person's changes; nil if the file is not merged
+	own            string // lines taken over from an old deployment, which a new file gets after the content
 }
 
 func (f file) mode() fs.FileMode {
@@ -41,7 +41,7 @@ const (
 	registrationFile = appservice.DefaultFile
 )
 
-// files are the files of the plan.
+// files returns all files that setup writes for the plan.
 func (p plan) files(templates fs.FS) ([]file, error) {
 	r := &renderer{templates: templates, values: p.values()}
 	files := []file{
@@ -75,7 +75,8 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 	return files, r.err
 }
 
-// quoted returns a file that reverse-proxy.md quotes under that name.
+// quoted returns a file, and stores its content under name for
+// reverse-proxy.md, which quotes it.
 func (r *renderer) quoted(name, path string) file {
 	content := r.execute(path)
 	r.values[name] = strings.TrimSpace(content)
@@ -89,7 +90,7 @@ func (p plan) wellKnown(server matrix.ServerName) string {
 		Type       string `json:"type"`
 		ServiceURL string `json:"livekit_service_url"`
 	}
-	content, _ := json.MarshalIndent(struct { // cannot fail for texts
+	content, _ := json.MarshalIndent(struct { // fields that are texts cannot fail
 		Homeserver map[string]string `json:"m.homeserver"`
 		Foci       []transport       `json:"org.matrix.msc4143.rtc_foci"`
 	}{map[string]string{"base_url": p.BaseURLs[server]}, []transport{{"livekit", p.JWTURL()}}}, "", "  ")
@@ -99,14 +100,15 @@ func (p plan) wellKnown(server matrix.ServerName) string {
 //go:embed templates
 var own embed.FS
 
-// renderer makes files from templates, until the first error.
+// renderer makes files from templates. After an error it makes nothing more.
 type renderer struct {
 	templates fs.FS             // the repository's files
-	values    map[string]string // for this package's templates
+	values    map[string]string // the values that fill this package's templates
 	err       error
 }
 
-// change applies edits to one of the repository's files.
+// change applies edits to one of the repository's files, and returns the
+// result.
 func (r *renderer) change(name string, edits func() []edit) string {
 	if r.err != nil {
 		return ""
@@ -115,12 +117,12 @@ func (r *renderer) change(name string, edits func() []edit) string {
 	if content, r.err = fs.ReadFile(r.templates, name); r.err != nil {
 		return ""
 	}
-	text := strings.ReplaceAll(string(content), "\r\n", "\n") // a checkout on Windows has these
+	text := strings.ReplaceAll(string(content), "\r\n", "\n") // a checkout on Windows has line ends of this form
 	text, r.err = change(name, text, edits()...)
 	return text
 }
 
-// execute fills in one of this package's templates.
+// execute fills in one of this package's templates, and returns the result.
 func (r *renderer) execute(name string) string {
 	if r.err != nil {
 		return ""

@@ -9,16 +9,16 @@ import (
 )
 
 // action matches one {{…}} of a template. As in text/template, "{{- " removes
-// the white space before it, and " -}}" that after it.
+// the white space before the action, and " -}}" the white space after it.
 var action = pattern.New(`(?s)(?:\s*\{\{-\s|\{\{)(.*?)(?:\s-\}\}\s*|\}\})`)
 
 // fill replaces the actions of a template: {{.Name}}, and {{if .Name}} with
-// {{else}} and {{end}}. A value is true unless it is empty. Everything else in
-// braces is an error. So is a name without a value, even in a branch that is
-// not used.
+// {{else}} and {{end}}. A value is true if it is not empty. Anything else in
+// braces is an error, and so is a name without a value, even in a branch that
+// is not used.
 //
-// It replaces text/template, which finds methods by their names: the linker
-// then keeps every method of the program, 11 MB of them.
+// setup does not use text/template, because that finds methods by their names.
+// The linker would then keep every method of the program, which adds 11 MB.
 func fill(template string, values map[string]string) (string, error) {
 	f := &filler{values: values}
 	end := 0
@@ -39,17 +39,18 @@ func fill(template string, values map[string]string) (string, error) {
 	return f.out.String(), nil
 }
 
-// filler is the state of fill.
+// filler is the state of one call of fill.
 type filler struct {
 	values map[string]string
 	blocks []block // the open blocks, the innermost last
 	out    strings.Builder
 }
 
-// block is an if, and the branch being read.
+// block is an {{if}}: whether the text around it is written, what the other
+// branch gets, and whether the text being read is in the else branch.
 type block struct{ written, otherwise, inElse bool }
 
-// writes reports whether the current text is written.
+// writes reports whether the text being read is written to the output.
 func (f *filler) writes() bool {
 	n := len(f.blocks)
 	return n == 0 || f.blocks[n-1].written
@@ -83,7 +84,7 @@ func (f *filler) act(text string) error {
 	return nil
 }
 
-// leave ends the current branch, at else or end.
+// leave ends the current branch at an {{else}} or {{end}}.
 func (f *filler) leave(word string) error {
 	last := len(f.blocks) - 1
 	if last < 0 || word == "else" && f.blocks[last].inElse {

@@ -2,13 +2,13 @@ package setup
 
 import "matrixrtc-auth/internal/command"
 
-// options are the flags as they were typed.
+// options are the flags as they were typed, and what setup learns besides.
 type options struct {
 	serverName, jwtHost, sfuHost, singleHost string
 	baseURL, homeserverURL                   string
 	homeserverNetwork                        string
 	dir, image, source, imageArch            string
-	from                                     string // paths, with commas
+	from                                     string // the values of --from: paths, with commas between them
 	udpRange, relayRange, jwtPort            string
 	turn                                     bool
 	turnTLS, turnCert, turnKey               string
@@ -19,10 +19,10 @@ type options struct {
 	given       map[string]bool // the flags that were typed
 	recalled    map[string]bool // flags whose value the folder remembers
 	switchedOff map[string]bool // flags whose value was none
-	memory      memory          // of the folder
-	over        *takeover       // what the files of --from say; nil without them
+	memory      memory          // what the folder remembers
+	over        *takeover       // what the files of --from say; nil without --from
 
-	apply func(*update) error // writes the files
+	apply func(*update) error // writes the files; tests replace it
 }
 
 const (
@@ -37,7 +37,7 @@ is missing. The folder remembers the answers: later, setup --dir DIR shows them 
 asks what to change, and an option changes its answer alone. --NAME none, or
 --NAME=false, switches off. Secrets, and files that were edited, stay.`
 
-// presets returns the options without any flags.
+// presets returns the options with their defaults.
 func presets() options {
 	return options{
 		apply: (*update).apply, udpRange: presetRange, relayRange: presetRelay, jwtPort: presetPort,
@@ -45,7 +45,7 @@ func presets() options {
 	}
 }
 
-// flags returns the flags, which set o.
+// flags returns the flags of the command line, which write to o.
 func (o *options) flags() *command.Flags {
 	var flags command.Flags
 	o.whereFlags(flags.Group("Where"))

@@ -12,8 +12,8 @@ import (
 
 func tomorrow() time.Time { return time.Now().Add(24 * time.Hour) }
 
-// TestMissingFlags checks that each one is named at once, where nobody can be
-// asked.
+// TestMissingFlags checks that setup names all missing flags at once if there
+// is nobody to ask.
 func TestMissingFlags(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitUsage)
@@ -27,7 +27,7 @@ func TestMissingFlags(t *testing.T) {
 	}
 }
 
-// TestNotes checks what is possible, but seldom meant.
+// TestNotes checks the notes about values that are possible, but seldom meant.
 func TestNotes(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--server-name", "Example.org:8448")
@@ -46,13 +46,14 @@ func TestNotes(t *testing.T) {
 	}
 }
 
-// TestCertificates checks that LiveKit could use what is copied.
+// TestCertificates checks that setup copies only a certificate and key that
+// LiveKit can use.
 func TestCertificates(t *testing.T) {
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
 	otherCert, _ := writeCertificate(t, "turn.example.org", tomorrow())
 	oldCert, oldKey := writeCertificate(t, "turn.example.org", time.Now().Add(-time.Hour))
 	for _, c := range []struct{ name, cert, key, says string }{
-		{"turn.example.org", otherCert, key, ": it and --turn-key are not a certificate"},
+		{"turn.example.org", otherCert, key, ": this file and --turn-key are not a certificate"},
 		{"relay.example.org", cert, key, " is not for the name"},
 		{"turn.example.org", oldCert, oldKey, " has expired"},
 	} {
@@ -64,8 +65,8 @@ func TestCertificates(t *testing.T) {
 	}
 }
 
-// TestSource checks that the path to the source is relative, and said to be
-// needed beside the folder.
+// TestSource checks that compose.yaml has a relative path to the source, and
+// that setup says that the source must be beside the folder.
 func TestSource(t *testing.T) {
 	l := newLab(t)
 	source := filepath.Join(filepath.Dir(l.dir), "source")
@@ -81,12 +82,12 @@ func TestSource(t *testing.T) {
 	}
 	l.says(l.err, "note:", "../source")
 	if strings.Contains(l.out, "go run -C image") {
-		t.Errorf("an image is to be brought that is built there: got %s, want no go run -C image in it", l.out)
+		t.Errorf("the steps tell to bring an image that is built on the machine: got %s, want no go run -C image in it", l.out)
 	}
 }
 
-// TestDefective checks that a template without a place that is to be changed is
-// an error, and so is a place that is there twice.
+// TestDefective checks that change returns an error if the place of an edit is
+// missing in the template, or occurs twice.
 func TestDefective(t *testing.T) {
 	for _, e := range []edit{{from: "gone"}, {from: "twice"}, {from: "once", until: "gone"}} {
 		t.Run(fmt.Sprintf("%+v", e), func(t *testing.T) {
@@ -119,8 +120,8 @@ func TestDifference(t *testing.T) {
 	}
 }
 
-// TestWellKnownOfServerName: clients look for the well-known file at the host of
-// the server name, without its port; the brackets of an IPv6 address stay.
+// TestWellKnownOfServerName: clients look for the well-known file at the host
+// of the server name, without its port. The brackets of an IPv6 address stay.
 func TestWellKnownOfServerName(t *testing.T) {
 	for name, want := range map[string]string{
 		"example.org":         "https://example.org/.well-known/matrix/client.",

@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// folder is the folder of a deployment. It reads and writes nothing outside,
-// and follows no symbolic link.
+// folder is the folder of a deployment. Its methods read and write nothing
+// outside it, and follow no symbolic link.
 type folder struct{ root *os.Root }
 
 // openFolder opens a folder, and creates it if it does not exist.
@@ -33,7 +33,8 @@ func openFolder(path string) (*folder, error) {
 
 func (f *folder) close() { f.root.Close() }
 
-// read returns the content of a file, or false when there is none.
+// read returns the content of a file. found is false if the file does not
+// exist.
 func (f *folder) read(name string) (content []byte, found bool, err error) {
 	info, err := f.root.Lstat(name)
 	switch {
@@ -44,7 +45,7 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	case info.Mode()&fs.ModeSymlink != 0:
 		return nil, true, fmt.Errorf("%s is a symbolic link, which setup does not follow: put the file itself there, or remove it", name)
 	case info.IsDir():
-		return nil, true, fmt.Errorf("%s is a folder (Docker makes one of a file that it does not find): remove it", name)
+		return nil, true, fmt.Errorf("%s is a folder (Docker makes one in place of a missing file): remove it", name)
 	case !info.Mode().IsRegular() || info.Size() > smallfile.Limit:
 		return nil, true, fmt.Errorf("%s is not a file that setup could have written: remove it", name)
 	}
@@ -57,7 +58,8 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	return content, true, err
 }
 
-// replaceable refuses a file that setup cannot have written.
+// replaceable returns an error if something exists under this name that setup
+// cannot have written.
 func (f *folder) replaceable(name string) error {
 	info, err := f.root.Lstat(name)
 	switch {
@@ -69,14 +71,14 @@ func (f *folder) replaceable(name string) error {
 	return err
 }
 
-// write replaces a whole file atomically: even after a crash there is either
-// the old file or the new one. It keeps the owner and the group if this process
-// may set them.
+// write replaces a whole file atomically: after a crash there is either the old
+// file or the new one. The new file gets the owner and the group of the old one
+// if this process may set them.
 func (f *folder) write(name, content string, mode fs.FileMode) error {
 	return f.copyFrom(strings.NewReader(content), name, mode)
 }
 
-// copyFrom is write with the content of a reader.
+// copyFrom is like write, with the content of a reader.
 func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err error) {
 	temporary := "." + name + "." + rand.Text()
 	defer func() {
@@ -100,10 +102,12 @@ func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err
 	return f.root.Rename(temporary, name)
 }
 
-// half matches the temporary names of write. Its group is the file's name.
+// half matches the names of the temporary files of write. Its group is the name
+// of the file that was written.
 var half = pattern.New(`^\.(.+?)(?:\.new)?(?:\.bak\d*)?\.[A-Z2-7]{26}$`)
 
-// halves returns the temporary files that interrupted writes of names left.
+// halves returns the temporary files that interrupted writes of the files in
+// names have left.
 func (f *folder) halves(names []string) (list []string, err error) {
 	entries, err := fs.ReadDir(f.root.FS(), ".")
 	for _, e := range entries {

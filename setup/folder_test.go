@@ -15,8 +15,8 @@ func (l *lab) mode(name string) os.FileMode {
 	return info.Mode().Perm()
 }
 
-// TestModes checks who may read what. A .env that others could read is closed,
-// also when it is kept.
+// TestModes checks the permissions of all files. setup closes a .env that
+// others could read, also if it keeps the content.
 func TestModes(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -38,8 +38,8 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestLinksAndFolders checks that setup writes through no link, and says what a
-// folder in place of a file is.
+// TestLinksAndFolders checks that setup does not write through a link, and
+// reports a folder in place of a file.
 func TestLinksAndFolders(t *testing.T) {
 	outside := t.TempDir() + "/outside"
 	if err := os.WriteFile(outside, []byte("LIVEKIT_SECRET=x\n"), 0o600); err != nil {
@@ -68,7 +68,7 @@ func TestLinksAndFolders(t *testing.T) {
 	l.says(l.err, "livekit.yaml", "is a folder")
 }
 
-// TestUnusedFile checks that a key that nothing uses any more is named.
+// TestUnusedFile checks that setup names a key file that it no longer uses.
 func TestUnusedFile(t *testing.T) {
 	l := newLab(t)
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
@@ -88,6 +88,6 @@ func TestUnusedFile(t *testing.T) {
 	}
 	l.run(exitOK)
 	if strings.Contains(l.out, keyFile) {
-		t.Errorf("a file that is gone is named: got %s, want no %q in it", l.out, keyFile)
+		t.Errorf("setup names a file that does not exist: got %s, want no %q in it", l.out, keyFile)
 	}
 }

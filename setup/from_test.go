@@ -11,11 +11,12 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// deployments are those that other guides made: a folder each, whose every secret
-// is among secrets.
+// deployments are deployments that other guides made, each with all secrets in
+// its files.
 var deployments = map[string]struct {
 	flags, secrets []string
-	// kept says that the key's secret is the first of secrets.
+	// kept means that setup takes over the secret of the API key, which is the
+	// first of secrets.
 	kept bool
 }{
 	"guide":        {nil, []string{"not-so-secret-0123456789-abcdefghijklmn", "a-database-password", "a-registration-secret"}, true},
@@ -45,8 +46,9 @@ func unpack(t *testing.T, name string) (dir string, archive *txtar.Archive) {
 	return dir, archive
 }
 
-// TestTakeOver: one run takes a deployment over. Its files stay as they are, no
-// secret is printed, and the next run with the same answers changes nothing.
+// TestTakeOver: one run takes a deployment over. The old files stay as they
+// are, no secret is printed, and the next run with the same answers changes
+// nothing.
 func TestTakeOver(t *testing.T) {
 	for name, d := range deployments {
 		t.Run(name, func(t *testing.T) {
@@ -81,7 +83,7 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
-// holdTaken holds what the run made of a deployment against its golden file.
+// holdTaken compares what setup made of a deployment with the golden file.
 func (l *lab) holdTaken(name, old string) {
 	l.t.Helper()
 	all := l.archive()
@@ -95,7 +97,8 @@ func (l *lab) holdTaken(name, old string) {
 	holdFile(l.t, filepath.Join("testdata", "from", name+".golden"), got)
 }
 
-// put writes files into a new folder beside the deployment.
+// put writes files into a new folder beside the deployment, and returns the
+// folder.
 func put(t *testing.T, files map[string]string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -113,8 +116,8 @@ const (
 	oldSynapse   = "server_name: example.org\nmatrix_rtc: {transports: [{type: livekit, livekit_service_url: 'https://calls.example.org'}]}\n"
 )
 
-// TestContradictions: of two files that differ a person is asked, or both are
-// named; an option decides.
+// TestContradictions: if two files contradict each other, setup asks a person,
+// or names both places if there is nobody to ask. An option decides.
 func TestContradictions(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "homeserver.yaml": oldSynapse})
 	l := newLab(t)
@@ -136,8 +139,8 @@ func TestContradictions(t *testing.T) {
 	}
 }
 
-// TestAMixOfNames: a path for one program and a name for the other is nothing that
-// setup writes.
+// TestAMixOfNames: setup does not write a deployment in which one program has a
+// path and the other one a name.
 func TestAMixOfNames(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": strings.ReplaceAll(oldWellKnown, "jwt.example.org", "matrix.example.org/livekit/jwt")})
 	l := newLab(t)
@@ -149,7 +152,8 @@ func TestAMixOfNames(t *testing.T) {
 	}
 }
 
-// TestFolderAndFilesDiffer: what a folder has is never replaced by what files say.
+// TestFolderAndFilesDiffer: what the files of --from say never replaces what
+// the folder has.
 func TestFolderAndFilesDiffer(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
 	l := newLab(t)
@@ -162,7 +166,8 @@ func TestFolderAndFilesDiffer(t *testing.T) {
 	l.unchanged(before)
 }
 
-// TestFilesThatCannotBeTaken: the message names the file, and no line of it.
+// TestFilesThatCannotBeTaken: the error names the file, but quotes no line of
+// it.
 func TestFilesThatCannotBeTaken(t *testing.T) {
 	const secret = "a-secret-that-must-not-be-printed"
 	for name, c := range map[string]struct{ file, content, want string }{
@@ -188,7 +193,8 @@ func TestFilesThatCannotBeTaken(t *testing.T) {
 	l.says(l.err, "--from", "no file of a deployment")
 }
 
-// TestFilesInTheFolder: setup would write into what it is to read only.
+// TestFilesInTheFolder: setup refuses to read files with --from from the folder
+// into which it would write.
 func TestFilesInTheFolder(t *testing.T) {
 	dir := put(t, map[string]string{".env": oldService})
 	for _, from := range []string{dir, filepath.Join(dir, ".env"), filepath.Join(dir, "..", filepath.Base(dir))} {
@@ -198,7 +204,8 @@ func TestFilesInTheFolder(t *testing.T) {
 	}
 }
 
-// TestOwnVariablesStay: what was taken over as a line of .env stays in later runs.
+// TestOwnVariablesStay: lines that setup took over into .env stay in later
+// runs.
 func TestOwnVariablesStay(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService + "LIVEKIT_LOG_LEVEL=debug\n", "client.json": oldWellKnown})
 	l := newLab(t)
@@ -212,7 +219,7 @@ func TestOwnVariablesStay(t *testing.T) {
 	}
 }
 
-// TestTakenPageGoes: the steps name the page as long as it is there.
+// TestTakenPageGoes: the steps name taking-over.md as long as the file exists.
 func TestTakenPageGoes(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
 	l := newLab(t)
@@ -227,8 +234,8 @@ func TestTakenPageGoes(t *testing.T) {
 	}
 }
 
-// TestFilesOfAFolder: a file beside the deployment that is no YAML is named, and one
-// of the deployment's is an error.
+// TestFilesOfAFolder: a file in the folder that is not YAML is named in the
+// page. If it belongs to the deployment, it is an error.
 func TestFilesOfAFolder(t *testing.T) {
 	files := map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "chart.yaml": "a: b\n c: {{ d }}\n"}
 	l := newLab(t)
@@ -241,8 +248,8 @@ func TestFilesOfAFolder(t *testing.T) {
 	l.says(l.err, "docker-compose.yml", "is not YAML")
 }
 
-// TestDeploymentAroundTheFolder: what setup wrote into a folder of the deployment is
-// none of it.
+// TestDeploymentAroundTheFolder: if setup's folder is inside the folder of
+// --from, setup does not read its own files.
 func TestDeploymentAroundTheFolder(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
 	l := &lab{t: t, dir: filepath.Join(old, "matrixrtc")}
@@ -254,7 +261,8 @@ func TestDeploymentAroundTheFolder(t *testing.T) {
 	}
 }
 
-// TestGuessedBaseURL: what no file tells is not served in silence.
+// TestGuessedBaseURL: if no file tells base_url, setup names its guess in the
+// page.
 func TestGuessedBaseURL(t *testing.T) {
 	const named = "**Change** base_url in well-known-client.json"
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})

@@ -20,8 +20,9 @@ import (
 	"matrixrtc-auth/internal/goldentest"
 )
 
-// typical are invocations whose every file is kept in testdata. Their images are
-// made by a stand-in: compiling takes minutes, and TestImageArch does it.
+// typical are command lines for which testdata holds all written files. A
+// stand-in for the go command makes their images, because compiling takes
+// minutes; TestImageArch compiles.
 func typical(t *testing.T) map[string][]string {
 	standInGo(t, "an image")
 	cert, key := writeCertificate(t, "turn.example.org", time.Now().Add(time.Hour))
@@ -56,8 +57,8 @@ func TestGoldenFiles(t *testing.T) {
 	}
 }
 
-// holdFile fails the test where the golden file does not hold the archive, and
-// shows the lines that differ.
+// holdFile compares the archive with the golden file, and shows the lines that
+// differ.
 func holdFile(t *testing.T, path string, a *txtar.Archive) {
 	t.Helper()
 	got := txtar.Format(a)
@@ -74,7 +75,8 @@ var (
 	version = regexp.MustCompile(`(matrixrtc-auth[:-])\d+\.\d+\.\d+\b`)
 )
 
-// archive is the folder and what setup said, without what is new each time.
+// archive returns the folder and the output of setup. What differs from run to
+// run is masked.
 func (l *lab) archive() *txtar.Archive {
 	mask := func(text string) []byte {
 		text = drawn.ReplaceAllString(text, "LIVEKIT_SECRET=(drawn)\n")
@@ -94,7 +96,8 @@ func (l *lab) archive() *txtar.Archive {
 	return a
 }
 
-// writeCertificate makes a certificate for the name and its key.
+// writeCertificate writes a certificate for the name, and its key, and returns
+// their paths.
 func writeCertificate(t *testing.T, name string, end time.Time) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

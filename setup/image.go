@@ -15,19 +15,22 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// processors are the kinds for which the module image makes images.
+// processors are the kinds of processors for which the module image makes
+// images.
 var processors = []string{"amd64", "arm64", "armv7"}
 
-// otherProcessors are names by `uname -m`, Docker and Synology's pages.
+// otherProcessors maps the names that `uname -m`, Docker and Synology's pages
+// use to those in processors.
 var otherProcessors = map[string]string{
 	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7",
 }
 
-// noImage is the value of --image-arch that prevents the question.
+// noImage is the value of --image-arch with which setup does not ask for the
+// processor.
 const noImage = "none"
 
-// parseProcessor returns one of processors, "" for none.
+// parseProcessor returns one of processors, or "" for none.
 func parseProcessor(text string) (string, error) {
 	name := strings.ToLower(text)
 	if other, ok := otherProcessors[name]; ok {
@@ -42,7 +45,7 @@ func parseProcessor(text string) (string, error) {
 	return "", fmt.Errorf("there is no image for the processor %.80q; write amd64, arm64 or armv7 (uname -m says x86_64, aarch64 or armv7l on that machine)", text)
 }
 
-// archive checks that an image can be made here, if one is wanted.
+// archive checks that this machine can make the image, if one is wanted.
 func (b *planner) archive() {
 	if b.imageArch == "" {
 		return
@@ -72,17 +75,17 @@ func (p plan) imageName(arch string) string {
 	return strings.ReplaceAll(p.templateImage, ":", "-") + "-" + arch + ".tar"
 }
 
-// image is an image file made for the folder.
+// image is the file with the image that setup made for the folder.
 type image struct {
 	dir  *folder
-	name string // in the folder
+	name string // the name of the file in the folder
 	made string // the path of the new file, outside the folder; "" if there is none
 	outcome
-	size int64 // in bytes
+	size int64 // the size of the file in bytes
 }
 
-// newImage makes the image of the plan, if any, and decides what to do with it.
-// It does not change the folder.
+// newImage makes the image that the plan asks for, and decides what to do with
+// the file. It does not change the folder.
 func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image, err error) {
 	if p.ImageArch == "" {
 		return &image{outcome: unchanged}, nil
@@ -106,8 +109,8 @@ func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image
 	return i, i.decide()
 }
 
-// is returns an error if the source has another version than compose.yaml
-// names.
+// is returns an error if the source has another version than the image, whose
+// name is that in compose.yaml.
 func (s source) is(image string) error {
 	version, err := s.version()
 	if want := strings.TrimPrefix(image, "matrixrtc-auth:"); err == nil && version != want {
@@ -140,7 +143,7 @@ func (i *image) decide() error {
 	return nil
 }
 
-// sumOfFile reads a file to its end and closes it.
+// sumOfFile returns the checksum and the size of a file, and closes the file.
 func sumOfFile(f io.ReadCloser, err error) (sum [sha256.Size]byte, size int64, _ error) {
 	if err != nil {
 		return sum, 0, err
@@ -151,8 +154,8 @@ func sumOfFile(f io.ReadCloser, err error) (sum [sha256.Size]byte, size int64, _
 	return [sha256.Size]byte(h.Sum(nil)), size, err
 }
 
-// place copies the file into the folder, atomically, and removes the rest of an
-// interrupted copy.
+// place copies the file into the folder atomically. It removes what an
+// interrupted copy has left.
 func (i *image) place() error {
 	if i.outcome == unchanged {
 		return nil
@@ -172,14 +175,14 @@ func (i *image) place() error {
 	return i.dir.copyFrom(made, i.name, 0o644)
 }
 
-// forget removes the file outside the folder.
+// forget removes the new file outside the folder.
 func (i *image) forget() {
 	if i.made != "" {
 		_ = os.RemoveAll(filepath.Dir(i.made))
 	}
 }
 
-// report says what happened to the file.
+// report prints what happened to the file.
 func (i *image) report(w io.Writer) {
 	if i.made != "" {
 		fmt.Fprintf(w, "%-26s %s (%.1f MB)\n", i.name, step{outcome: i.outcome}.word(), float64(i.size)/1e6)

@@ -13,8 +13,9 @@ import (
 	"testing"
 )
 
-// standInGo puts a go command in front that writes the text into the file
-// that the module image would write, and fails where the text is "fail".
+// standInGo puts a stand-in for the go command first in PATH. It writes the
+// text into the file that the module image would write. It fails if the text is
+// "fail".
 func standInGo(t *testing.T, text string) {
 	t.Helper()
 	script := `#!/bin/sh
@@ -32,7 +33,7 @@ echo "` + text + `" >"$1/matrixrtc-auth-$version-$arch.tar"
 	t.Setenv("PATH", dir)
 }
 
-// versionOf is the number in the repository's VERSION.
+// versionOf returns the version in the repository's file VERSION.
 func versionOf(t *testing.T) string {
 	t.Helper()
 	version, err := source{".."}.version()
@@ -76,8 +77,9 @@ func TestImageArch(t *testing.T) {
 	}
 }
 
-// TestImageAgain: the same image is unchanged, another one is updated and has to
-// be loaded anew, and no half file stays.
+// TestImageAgain: if the image is the same, the file is unchanged. Another
+// image is updated, and the steps say to load it again. No partly written file
+// stays.
 func TestImageAgain(t *testing.T) {
 	l, name := newLab(t), "matrixrtc-auth-"+versionOf(t)+"-arm64.tar"
 	standInGo(t, "one")
@@ -101,8 +103,8 @@ func TestImageAgain(t *testing.T) {
 	}
 }
 
-// TestNoImage checks that each reason is named with its remedy, and that nothing
-// is written.
+// TestNoImage checks that setup names each reason why it cannot make an image,
+// with the remedy, and writes nothing.
 func TestNoImage(t *testing.T) {
 	for name, test := range map[string]struct {
 		prepare func(t *testing.T, l *lab)
@@ -130,13 +132,14 @@ func TestNoImage(t *testing.T) {
 			l.run(test.code, strings.Fields(test.args)...)
 			l.says(l.err, test.says...)
 			if _, err := os.Stat(l.path("compose.yaml")); err == nil {
-				t.Error("something was written: got no error, want one")
+				t.Error("setup wrote something, want nothing")
 			}
 		})
 	}
 }
 
-// TestFailureShowsOutput: what the go command said is there, its end at least.
+// TestFailureShowsOutput: the error contains the last lines of the go command's
+// output.
 func TestFailureShowsOutput(t *testing.T) {
 	standInGo(t, "fail")
 	l := newLab(t)
@@ -148,7 +151,8 @@ func TestFailureShowsOutput(t *testing.T) {
 	}
 }
 
-// TestImageInterrupted: who ends setup while it compiles has nothing written.
+// TestImageInterrupted: if setup is interrupted while it compiles, it writes
+// nothing.
 func TestImageInterrupted(t *testing.T) {
 	standInGo(t, "one")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -158,8 +162,8 @@ func TestImageInterrupted(t *testing.T) {
 	}
 }
 
-// TestFindSource: the source is the working directory, or above it, and of this
-// program's version.
+// TestFindSource: setup finds the source in the working directory or a parent
+// of it, and refuses a source of another version.
 func TestFindSource(t *testing.T) {
 	root := t.TempDir()
 	below := filepath.Join(root, "a", "b")
@@ -202,8 +206,8 @@ func sameFile(a, b string) (bool, error) {
 	return os.SameFile(one, two), errors.Join(err, err2)
 }
 
-// TestImageIsAskedFor answers with a processor that there is no image for, and
-// then with another name of one that there is.
+// TestImageIsAskedFor answers first with a processor without an image, and then
+// with another name of one that has an image.
 func TestImageIsAskedFor(t *testing.T) {
 	standInGo(t, "one")
 	l := newLab(t)
@@ -214,7 +218,7 @@ func TestImageIsAskedFor(t *testing.T) {
 	l.says(out, fmt.Sprintf("docker load -i matrixrtc-auth-%s-armv7.tar", versionOf(t)))
 }
 
-// TestNobodyIsAskedInVain: without Go there is no question about the image.
+// TestNobodyIsAskedInVain: without Go setup does not ask for the processor.
 func TestNobodyIsAskedInVain(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	l := newLab(t)
@@ -225,7 +229,7 @@ func TestNobodyIsAskedInVain(t *testing.T) {
 	}
 }
 
-// TestProcessors holds the names against those of the module image.
+// TestProcessors compares the processors with those of the module image.
 func TestProcessors(t *testing.T) {
 	text, err := os.ReadFile("../image/archive/platform.go")
 	if err != nil {

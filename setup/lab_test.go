@@ -18,10 +18,10 @@ const (
 	exitUsage  = int(command.Misused)
 )
 
-// repository holds the templates, as the program embeds them.
+// repository holds the templates. The program embeds the same files.
 var repository = os.DirFS("..")
 
-// names are flags that lack nothing but the folder.
+// names are flags that name everything that setup needs except the folder.
 var names = []string{"--server-name", "example.org", "--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org"}
 
 // lab is a folder that setup writes into.
@@ -33,8 +33,8 @@ type lab struct {
 
 func newLab(t *testing.T) *lab { return &lab{t: t, dir: filepath.Join(t.TempDir(), "deployment")} }
 
-// run runs setup with the folder, flags, and those names of the tests that are not
-// among the flags.
+// run runs setup with the folder, flags, and those of names that are not among
+// the flags. It checks the exit code.
 func (l *lab) run(want int, flags ...string) {
 	l.t.Helper()
 	args := []string{"--dir", l.dir}
@@ -46,7 +46,7 @@ func (l *lab) run(want int, flags ...string) {
 	l.exec(want, append(args, flags...)...)
 }
 
-// exec runs setup with args alone.
+// exec runs setup with only args, and checks the exit code.
 func (l *lab) exec(want int, args ...string) {
 	l.t.Helper()
 	var out, faults bytes.Buffer
@@ -78,7 +78,7 @@ func (l *lab) write(name, content string) {
 	}
 }
 
-// list names everything in the folder.
+// list returns the names of all files in the folder.
 func (l *lab) list() []string {
 	l.t.Helper()
 	entries, err := os.ReadDir(l.dir)
@@ -92,7 +92,7 @@ func (l *lab) list() []string {
 	return names
 }
 
-// env are the values of the folder's .env.
+// env returns the values in the folder's .env.
 func (l *lab) env() map[string]string {
 	l.t.Helper()
 	values, err := parseEnv(l.read(envFile))
@@ -102,7 +102,7 @@ func (l *lab) env() map[string]string {
 	return values
 }
 
-// says checks that the output has a line with all the words.
+// says checks that some line of the text contains all the words.
 func (l *lab) says(text string, words ...string) {
 	l.t.Helper()
 	for line := range strings.Lines(text) {
@@ -110,10 +110,10 @@ func (l *lab) says(text string, words ...string) {
 			return
 		}
 	}
-	l.t.Errorf("no line with all of %q in:\n%s", words, text)
+	l.t.Errorf("got no line that contains all of %q, want one:\n%s", words, text)
 }
 
-// unchanged wants the folder to hold what it held before, and no more.
+// unchanged checks that the folder holds the same files as before.
 func (l *lab) unchanged(before map[string]string) {
 	l.t.Helper()
 	got := l.snapshot()

@@ -8,10 +8,10 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// grammar is how a file sets names to values, one per line. All other lines
-// belong to whoever wrote them.
+// grammar describes how a file sets names to values, one per line. setup
+// changes no other lines.
 type grammar struct {
-	line  func() *regexp.Regexp // matches the text before the value; its group is the name
+	line  func() *regexp.Regexp // matches the text before the value; the group of the match is the name
 	write func(value string) string
 }
 
@@ -23,7 +23,7 @@ var (
 	answersGrammar = grammar{pattern.New(`^([a-z][a-z0-9-]*):[ \t]*`), yamlText}
 )
 
-// nameIn returns the name that a line sets, or "".
+// nameIn returns the name that a line sets, or "" if it sets none.
 func (g grammar) nameIn(line string) string {
 	if match := g.line().FindStringSubmatch(line); match != nil {
 		return match[1]
@@ -31,8 +31,8 @@ func (g grammar) nameIn(line string) string {
 	return ""
 }
 
-// find returns the line that sets a name, the last one if there are several, or
-// -1.
+// find returns the index of the last line that sets a name, or -1 if there is
+// none.
 func (g grammar) find(lines []string, name string) int {
 	for i, line := range slices.Backward(lines) {
 		if g.nameIn(line) == name {
@@ -52,8 +52,8 @@ func (g grammar) names(text string) (names []string) {
 	return names
 }
 
-// set replaces the value in a line. The text before and after the value stays,
-// with the end of the line.
+// set returns the line with another value. The text before and after the value
+// stays, with the end of the line.
 func (g grammar) set(line, value string) string {
 	before := g.line().FindString(line)
 	rest := line[len(before):]
@@ -63,8 +63,9 @@ func (g grammar) set(line, value string) string {
 	return before + value + rest[valueEnd(rest):]
 }
 
-// valueEnd returns the length of the value at the start of a text: up to the
-// closing quotation mark, a comment, or the white space at its end.
+// valueEnd returns the length of the value at the start of a text. A value ends
+// at its closing quotation mark, at a comment, or before the white space at the
+// end.
 func valueEnd(text string) int {
 	if text != "" && (text[0] == '"' || text[0] == '\'') {
 		for i := 1; i < len(text); i++ {
@@ -83,8 +84,8 @@ func valueEnd(text string) int {
 	return len(strings.TrimRight(value, " \t\r\n"))
 }
 
-// splitLines returns the lines of a text with their ends. It adds one to the
-// last.
+// splitLines returns the lines of a text with their line ends. If the last line
+// has none, splitLines adds one.
 func splitLines(text string) (lines []string) {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
@@ -92,8 +93,8 @@ func splitLines(text string) (lines []string) {
 	return slices.Collect(strings.Lines(text))
 }
 
-// add appends the line of a name, with its comment from content, unless that
-// comment is already there.
+// add appends the line that sets name in content, with the comment above it. It
+// leaves the comment out if lines already contain it.
 func (g grammar) add(lines []string, content, name string) []string {
 	for _, paragraph := range strings.SplitAfter(content, "\n\n") {
 		all := splitLines(strings.TrimRight(paragraph, "\n"))

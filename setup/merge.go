@@ -7,19 +7,20 @@ import (
 	"strings"
 )
 
-// merger merges setup's content of a file with a person's changes.
+// merger merges a person's file current with setup's new content.
 type merger func(current, content string) (merged, error)
 
 // merged is the result of a merger.
 type merged struct {
 	text      string
 	changed   []string // names whose values setup has changed
-	yours     []string // names whose values a person changed, and that stay
-	conflicts []string // names whose values both a person and setup changed
-	settled   []string // names that setup does not mention again until its value changes
+	yours     []string // names whose values a person changed; setup keeps these values
+	conflicts []string // names whose values a person has changed, and for which setup has a new value
+	settled   []string // names that a person has decided about; setup mentions them again only if its value changes
 }
 
-// mergeAnswers sets every answer to setup's value, and keeps all other lines.
+// mergeAnswers sets every answer in answers.yaml to setup's value, and keeps
+// all other lines.
 func mergeAnswers(current, content string) (m merged, err error) {
 	g, lines := answersGrammar, splitLines(current)
 	values, _, err := parseAnswers(content)
@@ -46,27 +47,30 @@ func mergeAnswers(current, content string) (m merged, err error) {
 	return m, nil
 }
 
-// envMerge merges .env.
+// envMerge merges a person's .env with setup's new content; see
+// [envMerge.join].
 type envMerge struct {
-	// wrote reports whether setup wrote the value last; known is false if that is
-	// unknown.
+	// wrote reports whether setup wrote this value of name last. known is false if
+	// nothing says what setup wrote.
 	wrote func(name, value string) (yes, known bool)
-	// ask asks whether setup's value should replace a person's; nil if there is
-	// nobody to ask.
+	// ask asks a person whether setup's value should replace theirs. It is nil if
+	// there is nobody to ask.
 	ask func(name, value string) (bool, error)
-	// renewed is a name for which a new value was requested.
+	// renewed is the name for which the operator asked for a new value, "" for
+	// none.
 	renewed string
 }
 
-// needed are the names without which nothing runs: a missing line is restored.
-// An empty value of a name in filled is set, too.
+// needed are the names without which the service does not run: if their line is
+// missing, setup writes it again. If the value of a name in filled is empty,
+// setup sets it.
 var (
 	filled = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_URL"}
 	needed = append([]string{"LIVEKIT_FULL_ACCESS_HOMESERVERS"}, filled...)
 )
 
 // join changes only setup's lines. A line that a person changed stays, unless
-// they agree to setup's value.
+// the person agrees to setup's value.
 func (e envMerge) join(current, content string) (m merged, err error) {
 	old, err := parseEnv(current)
 	if err != nil {
@@ -99,7 +103,8 @@ func (e envMerge) join(current, content string) (m merged, err error) {
 	return m, e.check(m, wanted)
 }
 
-// check parses the result as Compose will.
+// check parses the merged file as Compose does, and checks that it has the
+// wanted values.
 func (e envMerge) check(m merged, wanted map[string]string) error {
 	now, err := parseEnv(m.text)
 	for _, name := range m.changed {
@@ -110,7 +115,8 @@ func (e envMerge) check(m merged, wanted map[string]string) error {
 	return err
 }
 
-// decide reports whether the name gets setup's value.
+// decide reports whether the name gets setup's value, and records the decision
+// in m.
 func (e envMerge) decide(m *merged, name string, old map[string]string, value string) (take bool, err error) {
 	current, there := old[name]
 	itsOwn, known := e.wrote(name, current)

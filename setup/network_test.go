@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// networks are the networks of a written compose.yaml, by service, and those that
-// Docker has to have already.
+// networks returns the networks of each service in the written compose.yaml,
+// and the names of the external networks, which Docker must already have.
 func (l *lab) networks() (of map[string][]string, external []string) {
 	l.t.Helper()
 	var file struct {
@@ -34,8 +34,9 @@ func (l *lab) networks() (of map[string][]string, external []string) {
 	return of, external
 }
 
-// TestHomeserverNetwork: the service joins the homeserver's network and LiveKit
-// does not; a later run remembers it, and none ends it.
+// TestHomeserverNetwork: the service joins the homeserver's network, and
+// LiveKit does not. A later run remembers the network, and the value none ends
+// it.
 func TestHomeserverNetwork(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://synapse:8008", "--homeserver-network", "matrix_default")
@@ -51,11 +52,12 @@ func TestHomeserverNetwork(t *testing.T) {
 		t.Errorf("switched off: got the networks %v and %q, want none", of, external)
 	}
 	if strings.Contains(l.read("answers.yaml"), "network") {
-		t.Error("answers.yaml: got a word about the network, want none: it was switched off")
+		t.Error("answers.yaml names the network, which was switched off, want no line about it")
 	}
 }
 
-// TestPortsInASharedNetwork: there the way to the homeserver needs no port.
+// TestPortsInASharedNetwork: if service and homeserver share a network,
+// ports.md names no port for the way to the homeserver.
 func TestPortsInASharedNetwork(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://synapse:8008", "--homeserver-network", "matrix_default")

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// stepsFile lists the remaining tasks, in the folder.
+// stepsFile is the file in the folder that lists the remaining tasks.
 const stepsFile = "next-steps.md"
 
 const stepsHead = `# What is left to do
@@ -18,11 +18,11 @@ In this order: what serves runs and answers before anybody is told of it. This i
 the last run of ` + "`matrixrtc-auth setup`" + `, which does not know what you have done since.
 `
 
-// task is one thing that a person must do.
+// task is one thing that the operator must do.
 type task struct {
-	do       string   // what to do; commands in it stand between backticks
-	commands []string // commands to type for it
-	then     string   // what else it needs
+	do       string   // what to do, with commands between backticks
+	commands []string // the commands to type
+	then     string   // what else must be done
 	differs  []string // lines to add to a file; the output has shown them already
 	check    string   // how to see that it is done: a command, and its expected output
 }
@@ -61,7 +61,7 @@ func taskPage(tasks []task) string {
 	return b.String()
 }
 
-// writeBlock writes lines unchanged, below an item of a list.
+// writeBlock writes lines unchanged, as a block below an item of a list.
 func writeBlock(b *strings.Builder, kind string, lines []string) {
 	if len(lines) == 0 {
 		return
@@ -76,7 +76,8 @@ func writeBlock(b *strings.Builder, kind string, lines []string) {
 // outputWidth is the width at which lines of the output are wrapped.
 const outputWidth = 96
 
-// word matches a word, or a command between backticks, which is not wrapped.
+// word matches a word, or a command between backticks. Commands are not
+// wrapped.
 var word = pattern.New("[^\\s`]*`[^`]*`\\S*|\\S+")
 
 // wrap breaks a text into lines for the output.
@@ -98,7 +99,7 @@ func wrap(text string) (lines []string) {
 	return append(lines, line)
 }
 
-// nextSteps prints what a person must do after the update.
+// nextSteps prints the remaining tasks after the update.
 func (p plan) nextSteps(w io.Writer, u *update, made *image) {
 	if made.outcome == unchanged && !u.changes() {
 		fmt.Fprintf(w, "\nNothing has changed.\n")

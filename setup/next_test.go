@@ -7,14 +7,14 @@ import (
 	"testing"
 )
 
-// steps are what is left to do, as the output has it, without its line breaks.
+// steps returns the remaining tasks in the output, without line breaks.
 func (l *lab) steps() string {
 	_, list, _ := strings.Cut(l.out, "What is left to do")
 	return strings.Join(strings.Fields(list), " ")
 }
 
-// TestOrderOfSteps: the service and LiveKit run and answer before the homeserver
-// and the well-known file announce them, and doctor looks last.
+// TestOrderOfSteps: the service and LiveKit run and answer before the
+// homeserver and the well-known file announce them, and doctor comes last.
 func TestOrderOfSteps(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags []string
@@ -50,7 +50,8 @@ func TestOrderOfSteps(t *testing.T) {
 	}
 }
 
-// TestEveryStepHasACheck: a command or a place to look at, and what it says.
+// TestEveryStepHasACheck: each task has a check: a command or a place to look
+// at, and what it shows.
 func TestEveryStepHasACheck(t *testing.T) {
 	standInGo(t, "an image")
 	for name, args := range typical(t) {
@@ -65,11 +66,11 @@ func TestEveryStepHasACheck(t *testing.T) {
 	}
 }
 
-// numbered is the beginning of a step.
+// numbered matches the beginning of a task.
 var numbered = regexp.MustCompile(`(?m)^ *\d+\. `)
 
-// TestProposalIsAStep: each .new file comes first among what is left to do, with
-// what differs, until somebody has dealt with it.
+// TestProposalIsAStep: each .new file is among the first tasks, with the lines
+// that differ, until a person has removed the file.
 func TestProposalIsAStep(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -86,7 +87,7 @@ func TestProposalIsAStep(t *testing.T) {
 			}
 		}
 		if strings.Contains(page+l.out, "hunter2") {
-			t.Errorf("a line of a person's is told: got %s, want no hunter2 in it", page+l.out)
+			t.Errorf("the output has a line that a person wrote: got %s, want no hunter2 in it", page+l.out)
 		}
 	}
 	l.remove("livekit.yaml.new")
@@ -96,8 +97,8 @@ func TestProposalIsAStep(t *testing.T) {
 	}
 }
 
-// TestForgottenProposal: a .new file that somebody edited, and that no run needs
-// any more, is a step.
+// TestForgottenProposal: a .new file that a person edited, and that no run
+// needs any more, is a task.
 func TestForgottenProposal(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -108,7 +109,8 @@ func TestForgottenProposal(t *testing.T) {
 	}
 }
 
-// TestConflictIsAStep: so is a value that a person and the answers changed.
+// TestConflictIsAStep: a value that both a person and the answers changed is a
+// task.
 func TestConflictIsAStep(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -121,8 +123,8 @@ func TestConflictIsAStep(t *testing.T) {
 	}
 }
 
-// TestTickedSteps: a list in which somebody ticked something stays as long as
-// there is nothing new for it.
+// TestTickedSteps: a list of tasks in which a person ticked something stays as
+// long as setup has nothing new for it.
 func TestTickedSteps(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -136,7 +138,8 @@ func TestTickedSteps(t *testing.T) {
 	}
 }
 
-// TestOneNameOneCertificate: the steps count.
+// TestOneNameOneCertificate: for a single name, the task speaks of one
+// certificate.
 func TestOneNameOneCertificate(t *testing.T) {
 	l := newLab(t)
 	l.only(exitOK, "--server-name", "example.org", "--single-host", "m.example.org")
@@ -153,7 +156,8 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// TestNewStepsAreNotUnused: a list beside one that somebody ticked has a purpose.
+// TestNewStepsAreNotUnused: a new list beside one that a person ticked is not
+// reported as unused.
 func TestNewStepsAreNotUnused(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// fullDisk takes so many bytes and no more.
+// fullDisk is a writer that accepts so many bytes, and then fails.
 type fullDisk int
 
 func (d *fullDisk) Write(p []byte) (int, error) {
@@ -23,8 +23,8 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestOutputIsLost checks that setup does not end well when what it says gets
-// lost: the steps that are left among it.
+// TestOutputIsLost checks that setup fails if its output cannot be written,
+// because the remaining tasks would be lost.
 func TestOutputIsLost(t *testing.T) {
 	for _, room := range []fullDisk{0, 100} {
 		t.Run(fmt.Sprintf("place for %d bytes", room), func(t *testing.T) {

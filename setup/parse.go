@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// parseServerName parses a Matrix server name. Its errors suggest what to write
+// parseServerName parses a Matrix server name. Its errors propose what to write
 // instead, if that can be guessed.
 func parseServerName(text string) (matrix.ServerName, error) {
 	const otherwise = "write what stands behind the colon of your users' ids, like example.org"
@@ -27,11 +27,11 @@ func parseServerName(text string) (matrix.ServerName, error) {
 	return name, fmt.Errorf("%s; %s", plain(err), advice(text, otherwise))
 }
 
-// plain returns the error's text without an empty quotation.
+// plain returns the error's text with words in place of an empty quotation.
 func plain(err error) string { return strings.Replace(err.Error(), `"" is`, "nothing is", 1) }
 
-// misnomer says what a text really is that was given as a server's or a host's
-// name, if that is obvious; otherwise "".
+// misnomer says what text really is, if it is obviously not the name of a
+// server or a host. Otherwise it returns "".
 func misnomer(text string) string {
 	switch {
 	case strings.Contains(text, "://"):
@@ -56,7 +56,7 @@ func misnomer(text string) string {
 	return ""
 }
 
-// parseHost parses a full host name of the internet, in lower case.
+// parseHost parses a full host name, and returns it in lower case.
 func parseHost(text string) (string, error) {
 	const otherwise = "write a host name like sfu.example.org"
 	if what := misnomer(text); what != "" {
@@ -106,7 +106,8 @@ func checkLabel(label string) error {
 	return nil
 }
 
-// advice guesses what the person meant who typed text as a name.
+// advice returns the advice to write a guessed name, or otherwise if it cannot
+// guess which name the person meant by text.
 func advice(text, otherwise string) string {
 	guess := text
 	if _, rest, found := strings.Cut(guess, "://"); found {
@@ -116,7 +117,7 @@ func advice(text, otherwise string) string {
 	if strings.HasPrefix(guess, "@") {
 		_, guess, _ = strings.Cut(guess, ":")
 	}
-	guess = guess[strings.LastIndex(guess, "@")+1:] // for an e-mail address
+	guess = guess[strings.LastIndex(guess, "@")+1:] // the part after the @ of an e-mail address
 	guess = strings.TrimSuffix(strings.TrimSpace(guess), ".")
 	if ascii, err := idna.Lookup.ToASCII(guess); err == nil {
 		guess = ascii
@@ -127,8 +128,8 @@ func advice(text, otherwise string) string {
 	return "write " + guess
 }
 
-// parentOf returns the domain below which setup proposes names: that of the
-// first server.
+// parentOf returns the domain below which setup proposes host names: that of
+// the first server.
 func parentOf(serverName string) string {
 	servers := serversIn(serverName)
 	if len(servers) == 0 {
@@ -140,15 +141,18 @@ func parentOf(serverName string) string {
 	return strings.ToLower(servers[0].Host())
 }
 
-// urlLetters are the letters that YAML, .env and a shell read alike.
+// urlLetters are the characters that YAML, .env and a shell all read as
+// themselves.
 const urlLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/[]"
 
-// parseBaseURL parses the homeserver's public URL, without a slash at the end.
+// parseBaseURL parses the homeserver's public URL. It returns the URL without a
+// slash at the end.
 func parseBaseURL(text string) (string, error) {
 	return parseURL(text, "https", "https://matrix.example.org")
 }
 
-// parseHomeserverURL parses the homeserver's URL for the container.
+// parseHomeserverURL parses the URL at which the container reaches the
+// homeserver.
 func parseHomeserverURL(text string) (string, error) {
 	u, err := parseURL(text, "http https", "http://host.docker.internal:8008")
 	if err != nil {
@@ -165,7 +169,7 @@ func parseHomeserverURL(text string) (string, error) {
 	return u, nil
 }
 
-// network matches the names that Docker allows for networks.
+// network matches the names that Docker allows for a network.
 var network = pattern.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 
 // parseNetwork parses the name of a network of Docker.
@@ -176,8 +180,9 @@ func parseNetwork(text string) (string, error) {
 	return text, nil
 }
 
-// parseAppServiceURL parses this service's URL for the homeserver. It must not
-// have a path of Matrix, which the homeserver appends itself.
+// parseAppServiceURL parses the URL at which the homeserver reaches this
+// service. It must not contain a path of Matrix, because the homeserver appends
+// that itself.
 func parseAppServiceURL(text string) (string, error) {
 	return parseURL(text, "http https", "http://matrixrtc-auth:8080")
 }
@@ -190,7 +195,7 @@ func portOr(u *url.URL, preset string) string {
 }
 
 // parseURL parses a URL with one of the schemes. Its errors quote the text,
-// unless that may contain a password.
+// except when the text may contain a password.
 func parseURL(text, schemes, example string) (string, error) {
 	trimmed := strings.TrimRight(text, "/")
 	if strings.Contains(trimmed, "@") {
@@ -202,8 +207,8 @@ func parseURL(text, schemes, example string) (string, error) {
 	return trimmed, nil
 }
 
-// misspelled says what is wrong with a URL, "" if nothing. text is typed
-// without slashes at the end.
+// misspelled says what is wrong with a URL, or returns "" if nothing is. text
+// is typed without slashes at the end.
 func misspelled(typed, text, schemes string) string {
 	scheme, behind, _ := strings.Cut(typed, "://")
 	u, err := url.Parse(text)
@@ -221,7 +226,7 @@ func misspelled(typed, text, schemes string) string {
 	case behind == "" || strings.HasPrefix(behind, ":") || strings.HasPrefix(behind, "/"):
 		return "has no host"
 	case err != nil || u.Port() != "" && !isPort(u.Port()):
-		return "has a port that is none: ports go from 1 to 65535"
+		return "has a port that is not a number from 1 to 65535"
 	case u.Hostname() == "":
 		return "has no host"
 	case strings.Contains(u.Path, "/_matrix"):

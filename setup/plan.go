@@ -12,42 +12,42 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// plan is the checked form of the flags. A text of [options] has the same name
-// here, with a capital letter.
+// plan is the checked form of the options. A field with the name of a field in
+// [options] holds the same value.
 type plan struct {
-	Servers        []matrix.ServerName // whose users may open calls
+	Servers        []matrix.ServerName // the homeservers whose users may start calls
 	Server         matrix.ServerName   // the first of them
-	BaseURLs       addresses           // of their homeservers, for clients
-	HomeserverURLs addresses           // for the container; without one, the public name is used
-	SingleHost     string              // the single host of both; "" if they have names of their own
-	JWTHost        string              // of this service
-	SFUHost        string              // of LiveKit
-	// HomeserverNetwork is the homeserver's Docker network, which this service
-	// joins; "" for none.
+	BaseURLs       addresses           // the URLs of the homeservers for clients
+	HomeserverURLs addresses           // the URLs of the homeservers for the container; a server without one is reached at its public name
+	SingleHost     string              // the host of both service and LiveKit; "" if each has its own host
+	JWTHost        string              // the host of this service
+	SFUHost        string              // the host of LiveKit
+	// HomeserverNetwork is the Docker network of the homeserver's containers,
+	// which this service joins; "" for none.
 	HomeserverNetwork string
-	AppServiceURL     string // of this service, for the homeserver; "" without the application-service mode
+	AppServiceURL     string // the URL of this service for the homeserver; "" without the application-service mode
 	Media             ports
-	Relay             ports // of TURN; unused without it
+	Relay             ports // the ports of TURN's relay; unused without TURN
 	JWTPort           int
-	TURN              bool   // over UDP
+	TURN              bool   // whether there is TURN over UDP
 	TURNTLS           string // the host name of TURN over TLS, "" for none
-	Certificate       []byte // for that name; nil if a proxy in front ends TLS
+	Certificate       []byte // the certificate for TURNTLS; nil if a proxy in front ends TLS
 	privateKey        []byte
 	Dir               string
-	Image             string // "" for the template's image
+	Image             string // the name of the image; "" for the template's image
 	Build             string // the path of the source relative to Dir; "" for none
 	ImageArch         string // the processor for which to make an image; "" for none
 
 	answers           map[string]string // what the folder will remember, by option
-	templateImage     string            // the image without a flag
+	templateImage     string            // the image that compose.yaml names without a flag
 	program           source            // the source of the image
 	key               pair
-	registration      appservice.Registration // of the application-service mode
+	registration      appservice.Registration // the registration of the application-service mode
 	force, newSecrets bool
 	serverBlock       bool      // print whole server blocks for the proxies, also for a single host
 	mergeEnv          merger    // set once the folder is known
 	before            *plan     // the last run's plan; nil if unknown
-	over              *takeover // what is taken over; nil for nothing
+	over              *takeover // what setup takes over from another deployment; nil for nothing
 	takenPage         string    // the content of takenFile; "" for none
 	apply             func(*update) error
 	notes             []string
@@ -59,8 +59,7 @@ const (
 	sfuPrefix = "/livekit/sfu"
 )
 
-// JWTURL returns the service's URL that clients get from the well-known file
-// and the homeserver.
+// JWTURL returns this service's URL for clients.
 func (p plan) JWTURL() string {
 	if p.SingleHost != "" {
 		return "https://" + p.SingleHost + jwtPrefix
@@ -68,7 +67,7 @@ func (p plan) JWTURL() string {
 	return "https://" + p.JWTHost
 }
 
-// SFUURL returns LiveKit's URL over HTTPS.
+// SFUURL returns LiveKit's URL for clients with the scheme https.
 func (p plan) SFUURL() string {
 	if p.SingleHost != "" {
 		return "https://" + p.SingleHost + sfuPrefix
@@ -76,10 +75,10 @@ func (p plan) SFUURL() string {
 	return "https://" + p.SFUHost
 }
 
-// LiveKitURL returns LiveKit's URL that clients get.
+// LiveKitURL returns LiveKit's URL for clients.
 func (p plan) LiveKitURL() string { return "wss" + strings.TrimPrefix(p.SFUURL(), "https") }
 
-// Hosts returns the names that need DNS records and certificates.
+// Hosts returns the host names that need DNS records and certificates.
 func (p plan) Hosts() []string {
 	if p.SingleHost != "" {
 		return []string{p.SingleHost}
@@ -87,13 +86,13 @@ func (p plan) Hosts() []string {
 	return []string{p.JWTHost, p.SFUHost}
 }
 
-// Relays reports whether there is TURN, over UDP or TLS.
+// Relays reports whether there is TURN, over UDP or over TLS.
 func (p plan) Relays() bool { return p.TURN || p.TURNTLS != "" }
 
-// MediaHost returns a host name of LiveKit's machine.
+// MediaHost returns a host name of the machine on which LiveKit runs.
 func (p plan) MediaHost() string { return cmp.Or(p.SingleHost, p.SFUHost) }
 
-// planner collects faults, each of which names its flag.
+// planner checks options and collects faults. Each fault names its flag.
 type planner struct {
 	options
 	plan
@@ -110,19 +109,19 @@ func (b *planner) fault(flag, format string, args ...any) {
 	b.faults = append(b.faults, fmt.Errorf("--%s%s %s", flag, colon, text))
 }
 
-// goesOn matches a fault that continues a sentence about the flag, so that no
-// colon is needed.
+// goesOn matches a fault that continues a sentence which begins with the flag.
+// Such a fault needs no colon after the flag.
 var goesOn = pattern.New(`^(is|has|and) `)
 
 func (b *planner) note(format string, args ...any) {
 	b.notes = append(b.notes, fmt.Sprintf(format, args...))
 }
 
-// newPlan checks all of o and returns every fault at once.
+// newPlan checks all options, and returns the plan or every fault at once.
 func newPlan(o options) (plan, error) { return (&planner{options: o}).check() }
 
-// checkGiven checks the given options, when a person will be asked for the
-// rest.
+// checkGiven checks only the given options, because a person will be asked for
+// the others.
 func checkGiven(o options) error {
 	_, err := (&planner{options: o, asking: true}).check()
 	return err
@@ -152,7 +151,8 @@ func (b *planner) check() (plan, error) {
 	return b.plan, errors.Join(b.faults...)
 }
 
-// remembered returns the answers to store in the folder, with absolute paths.
+// remembered returns the answers to store in the folder. Their paths are
+// absolute.
 func (b *planner) remembered() map[string]string {
 	values := map[string]string{}
 	for _, a := range b.options.answers() {
@@ -175,7 +175,8 @@ func (b *planner) remembered() map[string]string {
 	return values
 }
 
-// value parses a required flag. what describes it.
+// value parses a required flag. what describes the flag for the error that it
+// is missing.
 func value[T any](b *planner, flag, text, what string, parse func(string) (T, error)) T {
 	var none T
 	if text == "" {
@@ -191,8 +192,8 @@ func value[T any](b *planner, flag, text, what string, parse func(string) (T, er
 	return v
 }
 
-// empties refuses empty values: an unset variable in a script must not switch
-// anything off.
+// empties refuses empty values, because an unset variable in a script must not
+// switch anything off.
 func (b *planner) empties() {
 	for _, a := range b.options.answers() {
 		switch {
@@ -217,7 +218,7 @@ func (b *planner) names() {
 	b.JWTHost = value(b, "jwt-host", b.jwtHost, "the name of this service, like jwt.example.org (or --single-host for both)", parseHost)
 	b.SFUHost = value(b, "sfu-host", b.sfuHost, "the name of LiveKit, like sfu.example.org (or --single-host for both)", parseHost)
 	if b.JWTHost != "" && b.JWTHost == b.SFUHost {
-		b.fault("sfu-host", "is the name of --jwt-host, too: write two names, or the one as --single-host")
+		b.fault("sfu-host", "is the name of --jwt-host, too: write two different names, or write the name as --single-host")
 	}
 	for _, name := range [][2]string{{"jwt-host", b.JWTHost}, {"sfu-host", b.SFUHost}} {
 		for _, server := range b.Servers {
@@ -228,8 +229,8 @@ func (b *planner) names() {
 	}
 }
 
-// notTheServer refuses the name of the homeserver or a website, because one
-// name leads to one place.
+// notTheServer refuses a host name that is the server name, because a name
+// leads to only one place, and the server name must serve the well-known file.
 func notTheServer(server matrix.ServerName, flag, host string) error {
 	if host == "" || host != strings.ToLower(server.Host()) {
 		return nil
@@ -238,7 +239,7 @@ func notTheServer(server matrix.ServerName, flag, host string) error {
 		host, strings.TrimSuffix(flag, "-host"))
 }
 
-// appservice checks the URL to which the homeserver forwards requests.
+// appservice checks the URL at which the homeserver reaches this service.
 func (b *planner) appservice() {
 	switch {
 	case !b.appService && b.appServiceURL != "":
@@ -248,7 +249,7 @@ func (b *planner) appservice() {
 		b.AppServiceURL = value(b, "appservice-url", b.appServiceURL, "", parseAppServiceURL)
 	default:
 		b.AppServiceURL = b.JWTURL()
-		b.note("the homeserver passes requests on to %s; if that does not lead here from the homeserver, give --appservice-url", b.AppServiceURL)
+		b.note("the homeserver forwards requests to %s; if the homeserver does not reach this service there, give --appservice-url", b.AppServiceURL)
 	}
 	if b.appService && len(b.Servers) > 1 {
 		b.note("the application-service mode is for the homeserver of %s, the first --server-name; for the others leave app_service_config_files, msc4502_enabled, msc4512_enabled and \"url:\" out of homeserver-additions.yaml", b.Server)

@@ -14,10 +14,10 @@ import (
 )
 
 // certificate reads the certificate and the key of TURN over TLS, and checks
-// that LiveKit can use them for that name.
+// that LiveKit can use them for the name of TURN.
 //
-// The remembered paths may be of another machine, or gone. Then the copies in
-// the folder stay.
+// Remembered paths may not exist, or may be those of another machine. In that
+// case the copies in the folder stay.
 func (b *planner) certificate() {
 	if !b.recalled["turn-cert"] || !b.recalled["turn-key"] || len(b.memory.certificate) == 0 || len(b.memory.privateKey) == 0 {
 		b.readCertificate()
@@ -32,7 +32,7 @@ func (b *planner) certificate() {
 	b.note("%s and %s stay as they are (%v)", certFile, keyFile, fresh.faults[0])
 }
 
-// readCertificate reads both from the given paths.
+// readCertificate reads the certificate and the key from the given paths.
 func (b *planner) readCertificate() {
 	var certErr, keyErr error
 	b.Certificate, certErr = smallfile.Read(b.beside("turn-cert", b.turnCert))
@@ -48,7 +48,7 @@ func (b *planner) readCertificate() {
 	}
 	pair, err := tls.X509KeyPair(b.Certificate, b.privateKey)
 	if err != nil {
-		b.fault("turn-cert", "it and --turn-key are not a certificate and its key in PEM form (%v); write the certificate, like fullchain.pem, and its own key, like privkey.pem", err)
+		b.fault("turn-cert", "this file and --turn-key are not a certificate and its key in PEM form (%v); write the certificate, like fullchain.pem, and its own key, like privkey.pem", err)
 		return
 	}
 	if err := pair.Leaf.VerifyHostname(b.TURNTLS); b.TURNTLS != "" && err != nil {
@@ -59,7 +59,7 @@ func (b *planner) readCertificate() {
 	}
 }
 
-// beside returns the path of an option. A remembered one is relative to the
+// beside returns the path of an option. A remembered path is relative to the
 // folder.
 func (b *planner) beside(flag, path string) string {
 	if !b.recalled[flag] || filepath.IsAbs(path) {
@@ -68,7 +68,7 @@ func (b *planner) beside(flag, path string) string {
 	return filepath.Join(b.dir, path)
 }
 
-// folder checks where to write, and where the image comes from.
+// folder checks the folder to write into, and the options about the image.
 func (b *planner) folder() {
 	if b.dir == "" && !b.asking {
 		b.fault("dir", "is missing: the folder to write into")
@@ -84,8 +84,8 @@ func (b *planner) folder() {
 	}
 }
 
-// reference matches image names, strictly enough to keep anything else out of
-// compose.yaml.
+// reference matches image names. It is strict enough to keep anything else out
+// of compose.yaml.
 var reference = pattern.New(`^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 
 func parseImage(text string) (string, error) {
@@ -103,8 +103,8 @@ func parseImage(text string) (string, error) {
 	return "", fmt.Errorf("is not the name of an image; %s", example)
 }
 
-// build finds the relative path from the folder to the source, because both may
-// move to another machine together.
+// build finds the path from the folder to the source. It is relative, because
+// both may move to another machine together.
 func (b *planner) build() {
 	if b.recalled["source"] {
 		b.Build = b.source
@@ -123,7 +123,7 @@ func (b *planner) build() {
 	source, sourceErr := filepath.Abs(b.source)
 	way, err := filepath.Rel(dir, source)
 	if err := errors.Join(dirErr, sourceErr, err); err != nil {
-		b.fault("source", "there is no relative path to it from --dir: put both on one drive")
+		b.fault("source", "there is no relative path from --dir to the source: put both on one drive")
 		return
 	}
 	b.Build = filepath.ToSlash(way)
@@ -131,7 +131,7 @@ func (b *planner) build() {
 		b.fault("source", "its path from --dir, %q, has characters beyond letters, digits and '._-/': rename it", b.Build)
 	}
 	if !filepath.IsLocal(way) {
-		b.note("the source is outside of %s: where you upload that folder, the source must be at %s beside it", b.dir, b.Build)
+		b.note("the source is outside of %s: on the machine to which you upload that folder, the source must be at %s beside the folder", b.dir, b.Build)
 	}
 }
 

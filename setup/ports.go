@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// ports is a range of ports, both ends included; the zero value is none.
+// ports is a range of ports that includes both ends. The zero value is no
+// range.
 type ports struct{ First, Last int }
 
 func (p ports) String() string {
@@ -20,11 +21,11 @@ func (p ports) String() string {
 
 func (p ports) overlaps(q ports) bool { return p.First <= q.Last && q.First <= p.Last }
 
-// outgoing are Linux' default ports for outgoing connections
-// (net.ipv4.ip_local_port_range).
+// outgoing are the ports from which Linux, by default, takes those of outgoing
+// connections (net.ipv4.ip_local_port_range).
 var outgoing = ports{32768, 60999}
 
-// The further ports that the templates publish.
+// The other ports that the templates publish.
 const (
 	sfuPort     = 7880
 	tcpPort     = 7881
@@ -32,7 +33,8 @@ const (
 	turnTLSPort = 5349
 )
 
-// ports checks the ports of the deployment, one by one and all together.
+// ports checks each port of the deployment, and that no two programs have the
+// same port.
 func (b *planner) ports() {
 	b.Media = value(b, "udp-range", b.udpRange, "like "+presetRange, parseRange)
 	b.Relay = value(b, "relay-range", b.relayRange, "like "+presetRelay, parseRelayRange)
@@ -51,18 +53,20 @@ func (b *planner) ports() {
 	}
 }
 
-// relays reports whether TURN is wanted, over UDP or TLS.
+// relays reports whether TURN is wanted, over UDP or over TLS.
 func (b *planner) relays() bool { return b.turn || b.turnTLS != "" }
 
-// claim is an exclusive use of ports of the machine.
+// claim is a program's use of ports of the machine, which no other program may
+// use.
 type claim struct {
 	ports
-	protocol string // tcp or udp: each has its own ports
+	protocol string // "tcp" or "udp"; each has its own ports
 	who      string
-	flag     string // the flag that changes the ports; "" if none does
+	flag     string // the flag that changes the ports; "" for fixed ports
 }
 
-// claims returns the claims of the whole deployment, fixed ones first.
+// claims returns the claims of the whole deployment. Those that no flag changes
+// come first.
 func (b *planner) claims() (list []claim) {
 	add := func(p ports, protocol, who, flag string) {
 		if p != (ports{}) {
@@ -90,22 +94,22 @@ func (b *planner) claims() (list []claim) {
 	return list
 }
 
-// homeserverPorts returns the known ports of homeservers on this machine,
-// without those of the reverse proxy.
+// homeserverPorts returns the ports at which homeservers on this machine
+// listen, as far as flags name them. It leaves out those of the reverse proxy.
 func (b *planner) homeserverPorts() (list []ports) {
 	for _, server := range b.Servers {
 		u, err := url.Parse(b.HomeserverURLs[server])
 		if err != nil || u.Hostname() != "host.docker.internal" || !isPort(u.Port()) || u.Port() == "80" || u.Port() == "443" {
 			continue
 		}
-		port, _ := strconv.Atoi(u.Port()) // it was checked
+		port, _ := strconv.Atoi(u.Port()) // isPort has checked that this is a number
 		list = append(list, ports{port, port})
 	}
 	return list
 }
 
-// refuseOverlap refuses ports that two programs claim, because only one of them
-// would start.
+// refuseOverlap refuses ports that two programs claim, because only one of the
+// programs would start.
 func (b *planner) refuseOverlap(c, other claim) {
 	if c.protocol != other.protocol || !c.overlaps(other.ports) || c.flag == "" {
 		return
@@ -120,8 +124,8 @@ func (b *planner) refuseOverlap(c, other claim) {
 	}
 }
 
-// parsePort parses a port number, 1 to 65535. Its error suggests what to write
-// instead, if that can be guessed.
+// parsePort parses a port number from 1 to 65535. Its error proposes what to
+// write instead, if that can be guessed.
 func parsePort(text string) (int, error) {
 	if isPort(text) {
 		return strconv.Atoi(text)
@@ -134,7 +138,7 @@ func parsePort(text string) (int, error) {
 	case hasColon && isPort(behind):
 		return 0, fmt.Errorf("%.80q has an address in front of the port; write %s", text, behind)
 	case text != "" && strings.Trim(text, "0123456789") == "":
-		return 0, fmt.Errorf("%.80q is not a port: they go from 1 to 65535", text)
+		return 0, fmt.Errorf("%.80q is not a port: ports go from 1 to 65535", text)
 	}
 	return 0, fmt.Errorf("%.80q is not a port; write a number like %s", text, presetPort)
 }
@@ -144,23 +148,24 @@ func isPort(text string) bool {
 	return err == nil && n > 0 && text[0] != '0'
 }
 
-// The sizes of a range. Docker needs resources for each port.
+// The allowed sizes of a range. The upper one exists because Docker needs
+// resources for each port.
 const (
 	fewestPorts = 10
 	mostPorts   = 2000
 )
 
-// parseRange parses FIRST-LAST, the ports of media.
+// parseRange parses FIRST-LAST, the UDP ports of media.
 func parseRange(text string) (ports, error) { return rangeLike(presetRange, text) }
 
-// parseRelayRange parses FIRST-LAST, the ports of TURN's relay.
+// parseRelayRange parses FIRST-LAST, the UDP ports of TURN's relay.
 func parseRelayRange(text string) (ports, error) { return rangeLike(presetRelay, text) }
 
-// dashes are the separators of ranges that other programs use.
+// dashes replaces the separators that other programs use in ranges by a hyphen.
 var dashes = strings.NewReplacer("–", "-", "—", "-", ":", "-", "..", "-")
 
-// rangeLike parses FIRST-LAST. It refuses ports below 1024, which other
-// programs use.
+// rangeLike parses FIRST-LAST. It refuses ports below 1024, because other
+// programs use them.
 func rangeLike(example, text string) (ports, error) {
 	fault := func(what string) (ports, error) {
 		return ports{}, fmt.Errorf("%.80q %s; write a range like %s", text, what, example)
@@ -189,8 +194,8 @@ func rangeLike(example, text string) (ports, error) {
 	return p, nil
 }
 
-// number parses digits; -1 for anything else. More than five digits are no
-// port.
+// number parses digits. It returns -1 for anything else, and for more than five
+// digits, because these are not a port.
 func number(digits string) int {
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return -1
@@ -202,7 +207,8 @@ func number(digits string) int {
 	return n
 }
 
-// isRangeOf reports whether a text is two numbers with a hyphen between them.
+// isRangeOf reports whether a text consists of two numbers with a hyphen
+// between them.
 func isRangeOf(text string) bool {
 	first, last, _ := strings.Cut(text, "-")
 	return number(first) > 0 && number(last) > 0

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestFaultyPorts: each is refused with the true reason and what to write.
+// TestFaultyPorts: setup refuses each wrong value with the true reason and what
+// to write.
 func TestFaultyPorts(t *testing.T) {
 	for flags, says := range map[string][]string{
 		// Ranges.
@@ -43,8 +44,8 @@ func TestFaultyPorts(t *testing.T) {
 	}
 }
 
-// TestPortsOverlap: no two things of a deployment have one port, whichever they
-// are.
+// TestPortsOverlap: setup refuses a port that two parts of the deployment would
+// use.
 func TestPortsOverlap(t *testing.T) {
 	const turnTLS = "--turn-tls turn.example.org "
 	for flags, says := range map[string][]string{
@@ -75,16 +76,16 @@ func TestPortsOverlap(t *testing.T) {
 	}
 }
 
-// hostPort are flags with a homeserver at a port of this machine.
+// hostPort returns flags that name a homeserver at a port of this machine.
 func hostPort(port string) string { return "--homeserver-url http://host.docker.internal:" + port }
 
-// TestPortsBeside: what has one number and another protocol, or another machine,
-// does not collide; nor does what is switched off.
+// TestPortsBeside: ports with the same number but another protocol or another
+// machine do not collide, and neither do ports of what is switched off.
 func TestPortsBeside(t *testing.T) {
 	for _, flags := range []string{
-		"--udp-range 7800-7900", // TCP has 7880 and 7881
-		"--udp-range 8000-8100", // TCP has 8080
-		"--udp-range 3400-3500", // no TURN
+		"--udp-range 7800-7900", // 7880 and 7881 are TCP ports
+		"--udp-range 8000-8100", // 8080 is a TCP port
+		"--udp-range 3400-3500", // 3478 is free without TURN
 		"--udp-range 20250-20450",
 		"--jwt-port 3478 --turn",
 		"--jwt-port 5349 --turn",
@@ -96,12 +97,12 @@ func TestPortsBeside(t *testing.T) {
 	}
 }
 
-// TestRelayRange: the relay has ports of its own, the same in livekit.yaml, in
-// compose.yaml and in ports.md, and none without TURN.
+// TestRelayRange: the relay has its own range of ports, the same in
+// livekit.yaml, compose.yaml and ports.md. Without TURN there is none.
 func TestRelayRange(t *testing.T) {
 	for _, c := range []struct {
 		flags       string
-		first, last string // "" for none
+		first, last string // the first and the last port; "" without a relay
 	}{
 		{"", "", ""},
 		{"--turn", "20201", "20300"},
@@ -137,7 +138,8 @@ func TestRelayRange(t *testing.T) {
 	}
 }
 
-// TestRelayNotes: what is possible, but seldom meant.
+// TestRelayNotes checks the notes about values that are possible, but seldom
+// meant.
 func TestRelayNotes(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--relay-range", "21000-21100")

@@ -9,13 +9,14 @@ import (
 	"strings"
 )
 
-// edit gives a file other content, as an editor does.
+// edit gives a file another content, as an editor does.
 func (m *history) edit(name, content string) {
 	m.write(name, content)
 	m.lines = slices.DeleteFunc(m.lines, func(l line) bool { return l.file == name && !strings.Contains(content, l.text) })
 }
 
-// some is a file of the folder that is not setup's own notes, and no copy.
+// some returns a random file of the folder, but none of setup's own records and
+// no copy.
 func (m *history) some() string {
 	names := slices.DeleteFunc(m.list(), func(name string) bool {
 		return strings.Contains(name, backupSuffix) || half().MatchString(name) || name == sumsFile
@@ -23,7 +24,7 @@ func (m *history) some() string {
 	return names[m.random.IntN(len(names))]
 }
 
-// addLine adds a line to a file, somewhere.
+// addLine adds a line to a file, at a random place.
 func (m *history) addLine() {
 	name := m.some()
 	m.marks++
@@ -38,7 +39,7 @@ func (m *history) addLine() {
 	m.lines = append(m.lines, line{name, text + "\n"})
 }
 
-// changeValue changes a value of setup's in .env.
+// changeValue changes a value in a line that setup wrote into .env.
 func (m *history) changeValue() {
 	names := []string{"LIVEKIT_URL", "LIVEKIT_CLIENT_ADDRESS", "LIVEKIT_CS_API_URL_OVERRIDES"}
 	name := names[m.random.IntN(len(names))]
@@ -60,7 +61,7 @@ func (m *history) changeValue() {
 
 var jwtPortLine = regexp.MustCompile(`(?m)^jwt-port: \d+$`)
 
-// changeAnswer changes one in the file of the answers.
+// changeAnswer changes an answer in answers.yaml.
 func (m *history) changeAnswer() {
 	if m.remembered() == nil || !jwtPortLine.MatchString(m.read(answersFile)) {
 		return
@@ -71,14 +72,14 @@ func (m *history) changeAnswer() {
 	m.answers["jwt-port"] = port
 }
 
-// damage removes a file, or its end.
+// damage removes a file, or cuts off its end.
 func (m *history) damage() {
 	name := m.some()
 	if m.random.IntN(6) == 0 && slices.Contains(m.list(), sumsFile) {
 		name = sumsFile
 	}
 	if name == envFile || name == registrationFile {
-		return // see loseSecret
+		return // loseSecret damages the files with secrets
 	}
 	m.doubtful = m.doubtful || name == answersFile
 	content := m.read(name)
@@ -89,11 +90,11 @@ func (m *history) damage() {
 		return
 	}
 	end := m.random.IntN(len(content) + 1)
-	m.tell("%s has its first %d bytes alone", name, end)
+	m.tell("%s keeps only its first %d bytes", name, end)
 	m.edit(name, content[:end])
 }
 
-// repair removes damaged answers, as the message says.
+// repair removes damaged answers, as setup's message says.
 func (m *history) repair() {
 	if m.remembered() == nil && slices.Contains(m.list(), answersFile) {
 		m.tell("%s, which is damaged, is removed", answersFile)
@@ -102,7 +103,7 @@ func (m *history) repair() {
 	}
 }
 
-// takeOver moves a proposal over the file.
+// takeOver replaces a file by the proposal beside it.
 func (m *history) takeOver() {
 	for _, name := range m.list() {
 		old, found := strings.CutSuffix(name, newSuffix)
@@ -118,8 +119,8 @@ func (m *history) takeOver() {
 	}
 }
 
-// loseSecret removes what holds a secret, or its end, and puts it back when setup
-// has refused to draw another.
+// loseSecret removes a file with a secret, or cuts it off. When setup has
+// refused to draw another secret, loseSecret puts the file back.
 func (m *history) loseSecret() {
 	name := envFile
 	if m.answers["appservice"] == "true" && m.random.IntN(2) == 0 && slices.Contains(m.list(), registrationFile) {
@@ -130,9 +131,9 @@ func (m *history) loseSecret() {
 		m.tell("%s is removed for a run", name)
 		m.remove(name)
 	} else {
-		at := strings.Index(whole, "LIVEKIT_SECRET=") + strings.Index(whole, "hs_token: ") + 1 // the other is -1
+		at := strings.Index(whole, "LIVEKIT_SECRET=") + strings.Index(whole, "hs_token: ") + 1 // the text that the file lacks has the index -1
 		end := at + m.random.IntN(70)
-		m.tell("%s has its first %d bytes alone for a run", name, end)
+		m.tell("%s keeps only its first %d bytes for a run", name, end)
 		m.write(name, whole[:end])
 	}
 	before := m.snapshot()
@@ -145,8 +146,8 @@ func (m *history) loseSecret() {
 	}
 }
 
-// says are options that somebody may give, and the answers that they make; ""
-// takes one away.
+// says are options that a person may give, and the answers that they lead to.
+// An answer "" is removed.
 type says struct {
 	flags   string
 	answers string
@@ -168,7 +169,7 @@ var sayings = []says{
 	{"--yes", ""}, {"--force", ""}, {"--new-secrets", ""},
 }
 
-// choose picks options that do not speak of the same answer.
+// choose picks random options, of which no two are about the same answer.
 func (m *history) choose() (flags []string, want map[string]string) {
 	want = maps.Clone(m.answers)
 	spoken := map[string]bool{}
@@ -194,8 +195,8 @@ func (m *history) choose() (flags []string, want map[string]string) {
 	return flags, want
 }
 
-// runFrom has setup take over what another deployment tells: the same as the
-// folder, or another secret or name, which is refused.
+// runFrom runs setup with --from and files of another deployment. These say the
+// same as the folder, or another secret or name, which setup must refuse.
 func (m *history) runFrom() {
 	if m.doubtful || m.remembered() == nil {
 		return
@@ -219,7 +220,7 @@ func (m *history) runFrom() {
 	m.checkLines()
 	m.checkSecret(false)
 	if differs && code == exitOK {
-		m.fatalf("what the files say differs from the folder, and setup goes on")
+		m.fatalf("the files of --from contradict the folder, but setup does not refuse them")
 	}
 	if code != exitOK {
 		m.unchanged(before, "a run that was refused")

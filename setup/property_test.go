@@ -18,17 +18,18 @@ import (
 )
 
 var (
-	seeds     = flag.Uint64("seeds", 10, "how many histories TestWhateverHappens makes up")
-	firstSeed = flag.Uint64("seed", 0, "the first of them")
+	seeds     = flag.Uint64("seeds", 10, "how many random histories TestWhateverHappens runs")
+	firstSeed = flag.Uint64("seed", 0, "the seed of the first history")
 )
 
-// length is how many edits and runs a history has.
+// length is how many edits and runs one history has.
 const length = 25
 
-// TestWhateverHappens makes up histories of a folder: runs with any options, and
-// between them edits, deleted and half-written files, and runs that a full disk
-// ended. No secret, no line of a person's and no answer is ever lost; a run says
-// all that it changes, and the next one with the same answers changes nothing.
+// TestWhateverHappens makes up histories of a folder: runs with random options,
+// and between them edits, deleted and half-written files, and runs that a full
+// disk ended. No secret, no line that a person wrote, and no answer may be
+// lost. A run must name all that it changes, and a second run with the same
+// answers must change nothing.
 func TestWhateverHappens(t *testing.T) {
 	written := 0
 	for i := range *seeds {
@@ -46,14 +47,14 @@ func TestWhateverHappens(t *testing.T) {
 	}
 }
 
-// history is a folder, and what is known of it beside it.
+// history is a folder, and what the test knows about its content.
 type history struct {
 	*lab
 	random  *rand.Rand
 	secret  string
 	answers map[string]string
-	// doubtful says that somebody damaged the answers: then those that setup reads
-	// from other files, and says so, count.
+	// doubtful means that somebody damaged the answers. Then the answers that
+	// setup reads from other files, and names, are right.
 	doubtful bool
 	lines    []line
 	marks    int
@@ -61,7 +62,7 @@ type history struct {
 	told     []string
 }
 
-// line is a line of a person's.
+// line is a line that a person wrote into a file.
 type line struct{ file, text string }
 
 func newHistory(t *testing.T, seed uint64) *history {
@@ -82,7 +83,8 @@ func (m *history) tell(format string, args ...any) {
 	m.told = append(m.told, fmt.Sprintf(format, args...))
 }
 
-// execute runs setup with another way to write the files, if there is one.
+// execute runs setup. If apply is not nil, it writes the files in place of
+// setup's own function.
 func (m *history) execute(flags []string, apply func(*update) error) int {
 	o := presets()
 	if apply != nil {
@@ -97,7 +99,7 @@ func (m *history) execute(flags []string, apply func(*update) error) int {
 	return code
 }
 
-// run has setup run with some options.
+// run runs setup with random options.
 func (m *history) run() {
 	flags, want := m.choose()
 	before := m.snapshot()
@@ -114,12 +116,12 @@ func (m *history) run() {
 	m.checkReport(before)
 	before = m.snapshot()
 	if code := m.execute([]string{"--yes"}, nil); code != exitOK {
-		m.fatalf("the same answers are refused with %d", code)
+		m.fatalf("a run with the same answers failed with exit code %d, want 0", code)
 	}
 	m.unchanged(before, "a run with the same answers")
 }
 
-// runKilled has the disk get full while setup writes.
+// runKilled runs setup on a disk that gets full while setup writes.
 func (m *history) runKilled() {
 	flags, want := m.choose()
 	room := m.random.IntN(14)
@@ -142,13 +144,13 @@ func (m *history) runKilled() {
 	m.adopt(want)
 }
 
-// adopt takes over the answers that a killed run left: each is the old one or the
-// one that was wanted.
+// adopt takes over the answers that a killed run left in the folder. Each must
+// be the old or the wanted one.
 func (m *history) adopt(want map[string]string) {
 	m.t.Helper()
 	now := memory{answers: m.remembered()}
 	if !now.complete() {
-		return // they are damaged still
+		return // the answers are still damaged
 	}
 	for name := range merge(now.answers, want) {
 		if got := now.answers[name]; got != want[name] && got != m.answers[name] && !m.doubtful {
@@ -158,7 +160,7 @@ func (m *history) adopt(want map[string]string) {
 	m.answers = now.answers
 }
 
-// remembered are the answers of the folder, or nil when they are damaged.
+// remembered returns the answers of the folder, or nil if they are damaged.
 func (m *history) remembered() map[string]string {
 	content, err := os.ReadFile(m.path(answersFile))
 	if err != nil {
@@ -199,8 +201,9 @@ func (m *history) checkSecret(renewed bool) {
 	m.secret = now
 }
 
-// checkAnswers: the folder remembers the answers that are wanted, or, where
-// somebody damaged them, others of which it says that they come from other files.
+// checkAnswers checks that the folder remembers the wanted answers. If somebody
+// damaged the answers, it may remember others of which setup has said that they
+// come from other files.
 func (m *history) checkAnswers(want map[string]string) {
 	m.t.Helper()
 	got := m.remembered()
@@ -213,10 +216,11 @@ func (m *history) checkAnswers(want map[string]string) {
 	m.answers, m.doubtful = got, false
 }
 
-// changedWord is what the report says of a file that it changed.
+// changedWord matches what the report says about a file that has changed.
 var changedWord = regexp.MustCompile(`(?m)^(\S+) +(new$|updated|replaced|removed)`)
 
-// checkReport: each file that is another one now, and each answer, is named.
+// checkReport checks that the report names each file and each answer that has
+// changed.
 func (m *history) checkReport(before map[string]string) {
 	m.t.Helper()
 	named := map[string]bool{sumsFile: true}
@@ -235,7 +239,8 @@ func (m *history) checkReport(before map[string]string) {
 	m.checkReportOfEnv(before[envFile], after[envFile])
 }
 
-// checkReportOfEnv: each value that changed is named.
+// checkReportOfEnv checks that the report names each value of .env that has
+// changed.
 func (m *history) checkReportOfEnv(before, after string) {
 	m.t.Helper()
 	old, _ := parseEnv(before)
@@ -247,8 +252,8 @@ func (m *history) checkReportOfEnv(before, after string) {
 	}
 }
 
-// checkLines: every line of a person's is in its file, or in a copy of it that
-// was saved when somebody had the file overruled.
+// checkLines checks that every line that a person wrote is in its file, or in a
+// backup of the file that was saved when --force replaced it.
 func (m *history) checkLines() {
 	m.t.Helper()
 	now := m.snapshot()

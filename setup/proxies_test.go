@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// quotedYAML are the YAML blocks of reverse-proxy.md that hold the word.
+// quotedYAML returns the YAML blocks of reverse-proxy.md that contain the word.
 func (l *lab) quotedYAML(word string) string {
 	l.t.Helper()
 	for _, block := range strings.Split(l.read("reverse-proxy.md"), "```yaml\n")[1:] {
@@ -21,7 +21,7 @@ func (l *lab) quotedYAML(word string) string {
 	return ""
 }
 
-// strictly decodes YAML in which nothing is unknown.
+// strictly decodes YAML, and fails if the YAML has fields that T lacks.
 func strictly[T any](t *testing.T, text string) (v T) {
 	t.Helper()
 	decoder := yaml.NewDecoder(strings.NewReader(text))
@@ -39,8 +39,9 @@ type tunnel struct {
 	Ingress     []struct{ Hostname, Path, Service string }
 }
 
-// route is what cloudflared does: the first rule that matches, whose path is a
-// regular expression. The last rule must match everything.
+// route returns the service to which cloudflared sends a request: that of the
+// first rule that matches, whose path is a regular expression. The last rule
+// must match everything.
 func (c tunnel) route(t *testing.T, host, path string) string {
 	t.Helper()
 	if last := c.Ingress[len(c.Ingress)-1]; last.Hostname+last.Path != "" {
@@ -54,8 +55,8 @@ func (c tunnel) route(t *testing.T, host, path string) string {
 	return ""
 }
 
-// TestCloudflareTunnel: the tunnel carries what HTTP can, and the page says what it
-// does not carry.
+// TestCloudflareTunnel: the tunnel forwards HTTP, and the page says which ports
+// it does not forward.
 func TestCloudflareTunnel(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--jwt-port", "8090", "--turn", "--udp-range", "21000-21100")
@@ -77,8 +78,8 @@ func TestCloudflareTunnel(t *testing.T) {
 	l.says(l.read("reverse-proxy.md"), "LIVEKIT_CLIENT_ADDRESS=cf-connecting-ip")
 }
 
-// TestTunnelOfSingleHost: cloudflared removes no prefix, and the page says what to
-// do instead of a configuration that cannot work.
+// TestTunnelOfSingleHost: cloudflared removes no path prefix. So for a single
+// host the page says what to do, in place of a configuration that cannot work.
 func TestTunnelOfSingleHost(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--server-name", "example.org", "--single-host", "matrix.example.org")
@@ -89,8 +90,9 @@ func TestTunnelOfSingleHost(t *testing.T) {
 	}
 }
 
-// TestNginxProxyManager: the fields name the containers and their own ports,
-// whatever is published, and the network is that of both.
+// TestNginxProxyManager: the fields name the containers and the ports inside
+// them, whatever ports are published. The proxy and the containers share a
+// network.
 func TestNginxProxyManager(t *testing.T) {
 	type override struct {
 		Services map[string]struct{ Networks []string }
@@ -130,8 +132,9 @@ func TestNginxProxyManager(t *testing.T) {
 	}
 }
 
-// TestSnippets: for a single host the proxies' files are what goes into the block
-// that the name has, and say so; a whole block is written on request.
+// TestSnippets: for a single host, the files for nginx and Caddy contain lines
+// for the existing block of the host, and say so. With --server-block they
+// contain a whole block.
 func TestSnippets(t *testing.T) {
 	single := []string{"--server-name", "example.org", "--single-host", "matrix.example.org"}
 	l := newLab(t)

@@ -7,7 +7,7 @@ import (
 )
 
 // refusals are inputs that setup refuses, each with the true reason and what to
-// write. What is separated by "|" must stand in one line.
+// write. Texts separated by "|" must be in the same line.
 var refusals = []struct {
 	args []string
 	says string
@@ -43,7 +43,7 @@ var refusals = []struct {
 	{[]string{"--jwt-host", "[2001:db8::1]"}, `is an address, for which clients accept no certificate`},
 	{[]string{"--jwt-host", "192.0.2"}, `ends in a number`},
 	{[]string{"--jwt-host", "a.example.org,b.example.org"}, `holds a blank or a comma, so it is not one name`},
-	{[]string{"--jwt-host", "a.example.org", "--jwt-host", "b.example.org"}, `--jwt-host: it is given twice; give it once`},
+	{[]string{"--jwt-host", "a.example.org", "--jwt-host", "b.example.org"}, `--jwt-host: the option is given twice; give it once`},
 	{[]string{"--jwt-host", ""}, `--jwt-host is empty: write a value`},
 	{[]string{"--sfu-host", "ünder.example.org"}, `holds letters beyond a to z|write xn--nder-zra.example.org`},
 	{[]string{"--sfu-host", "JWT.example.org"}, `--sfu-host is the name of --jwt-host|--single-host`},
@@ -59,8 +59,8 @@ var refusals = []struct {
 	{[]string{"--base-url", "https://matrix.example.org/#a"}, `has a fragment (#…)`},
 	{[]string{"--base-url", "https://matrix.example.org/a b"}, `holds ' ', which has no place`},
 	{[]string{"--base-url", "https://matrix.example.org/$b"}, `holds '$', which has no place`},
-	{[]string{"--base-url", "https://matrix.example.org:0"}, `has a port that is none: ports go from 1 to 65535`},
-	{[]string{"--base-url", "https://matrix.example.org:port"}, `has a port that is none`},
+	{[]string{"--base-url", "https://matrix.example.org:0"}, `has a port that is not a number from 1 to 65535`},
+	{[]string{"--base-url", "https://matrix.example.org:port"}, `has a port that is not a number from 1 to 65535`},
 	{[]string{"--base-url", "https://matrix.example.org/_matrix/client"}, `holds a path of Matrix, /_matrix, which is added by itself`},
 	{[]string{"--base-url", "b.org=https://b.org"}, `--base-url: "b.org" is not one of the server names; write one of example.org`},
 	{[]string{"--base-url", "https://b.org", "--server-name", "example.org,b.org"}, `does not say of which server it is; write it as example.org=https://b.org`},
@@ -69,7 +69,7 @@ var refusals = []struct {
 	{[]string{"--homeserver-url", "http://localhost:8009"}, `is the container itself; for this machine write http://host.docker.internal:8009`},
 	{[]string{"--homeserver-url", "http://[::1]"}, `is the container itself|http://host.docker.internal:8008`},
 	{[]string{"--homeserver-url", "http://"}, `has no host`},
-	{[]string{"--homeserver-url", "http://a:99999"}, `has a port that is none`},
+	{[]string{"--homeserver-url", "http://a:99999"}, `has a port that is not a number from 1 to 65535`},
 	{[]string{"--homeserver-network", "matrix default"}, `--homeserver-network:|docker network ls`},
 	{[]string{"--homeserver-network", "a:\n  b: c"}, `--homeserver-network:|docker network ls`},
 	{[]string{"--appservice-url", "http://a:8080"}, `--appservice-url is for --appservice, which is missing`},
@@ -100,7 +100,7 @@ var refusals = []struct {
 }
 
 // TestRefusals checks that each refusal has the true reason and the remedy, and
-// that nothing is written.
+// that setup writes nothing.
 func TestRefusals(t *testing.T) {
 	for _, c := range refusals {
 		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
@@ -108,14 +108,14 @@ func TestRefusals(t *testing.T) {
 			l.run(exitUsage, c.args...)
 			l.says(l.err, strings.Split(c.says, "|")...)
 			if _, err := os.Stat(l.dir); err == nil {
-				t.Error("something was written: got no error, want one")
+				t.Error("setup wrote something, want nothing")
 			}
 		})
 	}
 }
 
-// TestRefusalsKeepPasswords: an address with a password is refused, and not
-// repeated.
+// TestRefusalsKeepPasswords: setup refuses an address with a password, and does
+// not print the password.
 func TestRefusalsKeepPasswords(t *testing.T) {
 	for _, flag := range []string{"--base-url", "--homeserver-url"} {
 		for _, servers := range []string{"example.org", "example.org,b.org"} {

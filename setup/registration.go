@@ -9,9 +9,9 @@ import (
 )
 
 // chooseRegistration returns the registration of the application-service mode.
-// It keeps the names and tokens of the one in the folder. It makes new tokens
-// if there is none, or for --new-secrets. Without that mode it returns a zero
-// one.
+// It keeps the names and tokens of the registration in the folder. It makes new
+// tokens if there is none, or for --new-secrets. Without the mode it returns a
+// zero registration.
 func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err error) {
 	if p.AppServiceURL == "" {
 		return r, nil

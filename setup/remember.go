@@ -9,20 +9,21 @@ import (
 )
 
 // memory is what the files of a deployment's folder tell about the answers that
-// the operator gave to setup.
+// the operator has given to setup.
 type memory struct {
 	there   bool              // a deployment exists, or part of one
 	written bool              // setup has written some of it
-	answers map[string]string // by option; "" for one that is switched off
-	told    map[string]string // the file with the answer, if that is not answersFile
-	lost    []string          // the options that no file contains
+	answers map[string]string // the answers by option; "" for an option that is switched off
+	told    map[string]string // by option, the file with the answer if that is not answersFile
+	lost    []string          // the options that setup once stored and that no file contains now
 
-	unknown                 []string // names in answersFile that are no options
+	unknown                 []string // names in answersFile that are not options of this version
 	certificate, privateKey []byte   // the copies in the folder
 }
 
-// remember reads the answers of a folder. It reads those that answersFile lacks
-// from other files, because an earlier version wrote no answersFile.
+// remember reads the answers of a folder. Answers that answersFile lacks are
+// read from other files, because an earlier version of setup wrote no
+// answersFile.
 func remember(dir *folder) (m memory, err error) {
 	content, found, err := dir.read(answersFile)
 	if err != nil {
@@ -45,7 +46,7 @@ func remember(dir *folder) (m memory, err error) {
 	return m, m.readTraces(dir)
 }
 
-// complete reports whether answersFile contained everything that it always
+// complete reports whether answersFile contains all answers that it always
 // contains.
 func (m *memory) complete() bool {
 	for _, a := range new(options).answers() {
@@ -56,7 +57,7 @@ func (m *memory) complete() bool {
 	return true
 }
 
-// readCopies reads the copies of the certificate and its key.
+// readCopies reads the folder's copies of the certificate and its key.
 func (m *memory) readCopies(dir *folder) (err error) {
 	if m.certificate, _, err = dir.read(certFile); err != nil {
 		return err
@@ -65,7 +66,7 @@ func (m *memory) readCopies(dir *folder) (err error) {
 	return err
 }
 
-// readTraces adds what the other files say.
+// readTraces adds the answers that the other files tell.
 func (m *memory) readTraces(dir *folder) error {
 	t, err := readTraces(dir)
 	if err != nil {
@@ -87,7 +88,8 @@ func (m *memory) readTraces(dir *folder) error {
 	return nil
 }
 
-// notes says where answers come from that are not in answersFile.
+// notes returns notes about answers that come from other files than
+// answersFile.
 func (m *memory) notes() (list []string) {
 	var told []string
 	for _, name := range slices.Sorted(maps.Keys(m.told)) {
@@ -105,7 +107,8 @@ func (m *memory) notes() (list []string) {
 	return list
 }
 
-// demand refuses to guess an answer that setup once stored and that is lost.
+// demand returns an error for each answer that setup once stored and that is
+// lost, because setup must not guess it.
 func (m *memory) demand(o *options) (faults []error) {
 	ended := o.endedNow()
 	for _, a := range o.answers() {
@@ -119,12 +122,12 @@ func (m *memory) demand(o *options) (faults []error) {
 		case a.optional():
 			say += ", or " + none
 		}
-		faults = append(faults, fmt.Errorf("--%s is not known any more, as no file here tells: %s", a.name, say))
+		faults = append(faults, fmt.Errorf("--%s is not known any more, because no file in the folder has it: %s", a.name, say))
 	}
 	return faults
 }
 
-// shown returns a value for a person.
+// shown returns a value in words for a person.
 func shown(value string) string {
 	switch value {
 	case "":
@@ -144,7 +147,8 @@ func (o *options) list(w io.Writer) {
 	}
 }
 
-// tell prints the answers if there is nobody to ask what to change.
+// tell prints the answers. It is for a run in which there is nobody to ask what
+// to change.
 func (o *options) tell(w io.Writer) {
 	fmt.Fprintf(w, "The answers of this folder:\n")
 	o.list(w)

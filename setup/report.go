@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// mostLines bounds the changed lines of a file that are shown.
+// mostLines bounds how many changed lines of a file are shown.
 const mostLines = 16
 
 // report says what happened to each file, and which lines of existing files
@@ -57,14 +57,14 @@ func (s step) word() string {
 	}
 }
 
-// reportLines shows changed lines. Of .env it shows only names, of other secret
-// files nothing. It repeats no line of an edited file, which may hold
-// passwords.
+// reportLines shows the changed lines of a file. Of .env it shows only names,
+// and of other secret files nothing. It repeats no line of an edited file,
+// because that may hold passwords.
 func (s step) reportLines(w io.Writer) {
 	if s.secret && s.name != envFile {
 		return
 	}
-	if s.name == stepsFile { // printed below
+	if s.name == stepsFile { // the tasks are printed at the end
 		return
 	}
 	lines := difference(strings.Split(s.old, "\n"), strings.Split(s.content, "\n"))
@@ -87,8 +87,9 @@ func (m merged) word(written bool) string {
 	return "updated; your lines stay"
 }
 
-// reportJoined names what changed, and what setup left alone although its value
-// differs. Of .env it repeats no value of a person.
+// reportJoined names the values that changed in a merged file, and those that
+// setup left alone although its own values differ. Of .env it repeats no value
+// that a person wrote.
 func (s step) reportJoined(w io.Writer) {
 	if s.name != envFile {
 		printLines(w, difference(strings.Split(s.old, "\n"), strings.Split(s.result.text, "\n")))
@@ -105,8 +106,8 @@ func (s step) reportJoined(w io.Writer) {
 	}
 }
 
-// news returns the lines that a person's file lacks. It repeats none of theirs,
-// and none of a secret file.
+// news returns the lines of setup's new content that the person's file lacks.
+// It repeats no line of the person's file, and none of a secret file.
 func (s step) news() (lines []string) {
 	if s.secret {
 		return nil
@@ -122,14 +123,14 @@ func (s step) news() (lines []string) {
 	return lines
 }
 
-// reportEdited says how many lines of an edited file the new one lacks.
+// reportEdited says how many lines of an edited file the new content lacks.
 func reportEdited(w io.Writer, n int) {
 	if n > 0 {
 		fmt.Fprintf(w, "    - lines of the edited file, not shown: %d\n", n)
 	}
 }
 
-// printLines prints the first lines, and how many more there are.
+// printLines prints the first lines, and says how many more there are.
 func printLines(w io.Writer, lines []string) {
 	for i, line := range lines {
 		if i == mostLines {
@@ -140,10 +141,11 @@ func printLines(w io.Writer, lines []string) {
 	}
 }
 
-// changedLine matches a line NAME=value of a difference.
+// changedLine matches a line of a difference that sets a variable: NAME=value.
 var changedLine = pattern.New(`^[+-] (?:export )?([A-Z][A-Z0-9_]*)=`)
 
-// namesIn returns the names in lines NAME=value, without repetitions.
+// namesIn returns the names that the lines NAME=value of a difference set, each
+// only once.
 func namesIn(lines []string) (names []string) {
 	for _, line := range lines {
 		match := changedLine().FindStringSubmatch(line)
@@ -154,8 +156,8 @@ func namesIn(lines []string) (names []string) {
 	return names
 }
 
-// difference returns the lines that only one of two texts has, in order, with
-// "- " for old and "+ " for new.
+// difference returns, in order, the lines that only one of two texts has. Lines
+// of the old text begin with "- ", and lines of the new one with "+ ".
 func difference(old, new []string) (lines []string) {
 	common := commonLengths(old, new)
 	i, k := 0, 0
@@ -174,18 +176,18 @@ func difference(old, new []string) (lines []string) {
 	return lines
 }
 
-// longestDifference bounds the lines of a text that are compared.
+// longestDifference bounds how many lines of a text are compared.
 const longestDifference = 1000
 
-// commonLengths returns the table of the longest common subsequences of the
-// ends of two texts.
+// commonLengths returns a table with the lengths of the longest common
+// subsequences of the ends of two texts.
 func commonLengths(old, new []string) [][]int {
 	table := make([][]int, len(old)+1)
 	for i := range table {
 		table[i] = make([]int, len(new)+1)
 	}
 	if len(old) > longestDifference || len(new) > longestDifference {
-		return table // any difference is right; this one is not the shortest
+		return table // the difference is right with an empty table, too, but not the shortest
 	}
 	for i := len(old) - 1; i >= 0; i-- {
 		for k := len(new) - 1; k >= 0; k-- {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestSecondRun checks that a second run changes what the flags change, and
-// says so; above all it keeps the secret.
+// TestSecondRun checks that a second run changes only what the flags change,
+// and says so. Above all it keeps the secret.
 func TestSecondRun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -45,8 +45,9 @@ func (l *lab) snapshot() map[string]string {
 	return files
 }
 
-// TestWhatIsLeftAfterAChange checks that a second run says how running
-// containers learn of it: Docker restarts none for a changed livekit.yaml.
+// TestWhatIsLeftAfterAChange checks that a second run says how to restart the
+// containers, because Docker does not restart a container for a changed
+// livekit.yaml.
 func TestWhatIsLeftAfterAChange(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -62,8 +63,8 @@ func TestWhatIsLeftAfterAChange(t *testing.T) {
 	}
 }
 
-// TestHalfARun checks that what a run wrote before it failed counts as setup's
-// own in the next one.
+// TestHalfARun checks that files which a failed run wrote count as setup's own
+// in the next run.
 func TestHalfARun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -84,8 +85,9 @@ func TestHalfARun(t *testing.T) {
 	l.says(l.out, "compose.yaml", "updated")
 }
 
-// TestKilledRun checks that the next run takes what a killed one wrote for
-// setup's own, and removes what it was writing: that may be a secret.
+// TestKilledRun checks that files which a killed run wrote count as setup's own
+// in the next run, and that the next run removes a half-written file, which may
+// hold a secret.
 func TestKilledRun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -125,8 +127,9 @@ func TestKilledRun(t *testing.T) {
 	}
 }
 
-// TestEditedFileIsKept follows an edited file: kept, overruled, and forgotten
-// when the edits are taken over.
+// TestEditedFileIsKept follows an edited file. setup first keeps the file, and
+// replaces it with --force. When the edits are in the new file, it counts as
+// setup's own.
 func TestEditedFileIsKept(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -155,8 +158,8 @@ func TestEditedFileIsKept(t *testing.T) {
 	}
 }
 
-// TestProposalTakenOver checks that a NAME.new that somebody moved to NAME
-// counts as setup's own.
+// TestProposalTakenOver checks that a file counts as setup's own after a person
+// has replaced it by NAME.new.
 func TestProposalTakenOver(t *testing.T) {
 	l := newLab(t)
 	l.write("compose.yaml", "services: {}\n")
@@ -169,8 +172,9 @@ func TestProposalTakenOver(t *testing.T) {
 	l.says(l.out, "compose.yaml", "updated")
 }
 
-// TestEnvByHand checks that secrets of a .env that somebody wrote are used
-// everywhere, that it gets what it lacks, and that nobody else may read it.
+// TestEnvByHand checks that all files use the secrets of a .env that a person
+// wrote, that the .env gets the lines that it lacks, and that nobody else may
+// read it.
 func TestEnvByHand(t *testing.T) {
 	l := newLab(t)
 	const secret = "a-secret-of-somebody-else-with-40-letters"
@@ -196,8 +200,8 @@ func TestEnvByHand(t *testing.T) {
 	}
 }
 
-// TestEnvThatCannotBeKept checks that setup neither guesses nor prints
-// secrets, and writes nothing then.
+// TestEnvThatCannotBeKept checks that setup refuses a .env that it cannot read:
+// it neither guesses nor prints secrets, and writes nothing.
 func TestEnvThatCannotBeKept(t *testing.T) {
 	for name, content := range map[string]string{
 		"short":      "LIVEKIT_SECRET=hunter2-hunter2\n",
@@ -224,9 +228,9 @@ func TestEnvThatCannotBeKept(t *testing.T) {
 	}
 }
 
-// TestRenewedCertificate checks that a second run takes over a new certificate
-// and its key, and prints nothing of the key. Its lines hold '=' as those of
-// .env do.
+// TestRenewedCertificate checks that a second run copies a renewed certificate
+// and its key, and prints nothing of the key. Lines of a key contain '=', as
+// those of .env do.
 func TestRenewedCertificate(t *testing.T) {
 	l := newLab(t)
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())

@@ -17,14 +17,15 @@ type pair struct {
 	secret secret.Text
 }
 
-// presetKey is the key's name in the templates.
+// presetKey is the name of the API key in the templates.
 const presetKey = "matrixrtc"
 
-// secretBytes is the number of random bytes of a new secret.
+// secretBytes is how many random bytes a new secret has.
 const secretBytes = 32
 
-// choosePair returns the pair in the folder's .env. If there is none, or for
-// renew, it returns the pair taken over, or else one with a new secret.
+// choosePair returns the pair in the folder's .env. If there is none, or if
+// renew is true, it returns the pair that was taken over, or else a pair with a
+// new secret.
 func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	p := pair{id: presetKey, secret: newSecret()}
 	content, found, err := dir.read(envFile)
@@ -39,7 +40,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	if err != nil {
 		return p, err
 	}
-	had := wrote.hadEnv() || len(wrote) == 0 && answered // the sums are gone
+	had := wrote.hadEnv() || len(wrote) == 0 && answered // without sums, the old answers show that there was a .env
 	values, err := parseEnv(string(content))
 	if err != nil {
 		return p, err
@@ -73,7 +74,8 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	return p, nil
 }
 
-// cutOff reports whether a .env ends in the line of that name.
+// cutOff reports whether the last line of a .env sets name and has no line
+// break, so that its value may be cut off.
 func cutOff(content, name string) bool {
 	last := content[strings.LastIndex(content, "\n")+1:]
 	return envGrammar.nameIn(last) == name
@@ -83,12 +85,12 @@ func cutOff(content, name string) bool {
 // digits.
 func newSecret() secret.Text {
 	var b [secretBytes]byte
-	rand.Read(b[:]) // never fails
+	rand.Read(b[:]) // Read never fails
 	return secret.New(hex.EncodeToString(b[:]))
 }
 
 // parseEnv parses the lines NAME=value of a .env as Compose does. Its errors
-// repeat no value.
+// contain no value.
 func parseEnv(text string) (map[string]string, error) {
 	values := map[string]string{}
 	text = strings.TrimPrefix(text, "\ufeff")
@@ -110,7 +112,8 @@ func parseEnv(text string) (map[string]string, error) {
 	return values, nil
 }
 
-// unquote removes the quotation marks of a value, or the comment after it.
+// unquote removes the quotation marks around a value, or the comment after it.
+// It returns false if the quotation marks do not close.
 func unquote(value string) (string, bool) {
 	if value == "" || value[0] != '"' && value[0] != '\'' {
 		value, _, _ = strings.Cut(value, " #")

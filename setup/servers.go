@@ -25,13 +25,14 @@ func parseServerNames(text string) (servers []matrix.ServerName, err error) {
 	return servers, nil
 }
 
-// serversIn returns the names in a valid text, none in another.
+// serversIn returns the server names in a text, or none if the text is not
+// valid.
 func serversIn(text string) []matrix.ServerName {
 	servers, _ := parseServerNames(text)
 	return servers
 }
 
-// serverNames checks the names of the homeservers whose users may open calls.
+// serverNames checks the names of the homeservers whose users may start calls.
 func (b *planner) serverNames() {
 	b.Servers = value(b, "server-name", b.serverName, "the part behind the colon in @alice:example.org", parseServerNames)
 	if len(b.Servers) > 0 {
@@ -47,8 +48,8 @@ func (b *planner) serverNames() {
 	}
 }
 
-// addresses are URLs by server. Their text is ADDRESS for a single server, else
-// NAME=ADDRESS separated by commas.
+// addresses are URLs by server. In text form a single server has only ADDRESS;
+// several have NAME=ADDRESS, separated by commas.
 type addresses map[matrix.ServerName]string
 
 func parseAddresses(servers []matrix.ServerName, text string, parse func(string) (string, error)) (addresses, error) {
@@ -68,10 +69,11 @@ func parseAddresses(servers []matrix.ServerName, text string, parse func(string)
 	return found, nil
 }
 
-// oneAddress splits NAME=ADDRESS. For a single server the name is optional.
+// oneAddress splits NAME=ADDRESS. If there is a single server, NAME= may be
+// missing.
 func oneAddress(servers []matrix.ServerName, text string) (server matrix.ServerName, address string, err error) {
 	name, address, isNamed := strings.Cut(text, "=")
-	if !isNamed || strings.Contains(name, "://") { // the query of a URL may contain the sign, too
+	if !isNamed || strings.Contains(name, "://") { // the query of a URL may contain an equals sign, too
 		if len(servers) > 1 && !strings.Contains(text, "@") {
 			return server, "", fmt.Errorf("%.80q does not say of which server it is; write it as %s=%.80s", text, servers[0], text)
 		}
@@ -88,8 +90,8 @@ func oneAddress(servers []matrix.ServerName, text string) (server matrix.ServerN
 	return server, "", fmt.Errorf("%.80q is not one of the server names; write one of %s in front of the equals sign", name, withCommas(servers))
 }
 
-// withCommas returns the names separated by commas, as the service's variables
-// take them.
+// withCommas returns the names separated by commas, the form of the service's
+// variables.
 func withCommas(servers []matrix.ServerName) string {
 	var names []string
 	for _, server := range servers {
@@ -125,8 +127,8 @@ func (b *planner) addresses(parse func(string) (string, error)) func(string) (ad
 	return func(text string) (addresses, error) { return parseAddresses(b.Servers, text, parse) }
 }
 
-// presetBaseURL returns where clients look without a well-known file, for each
-// server.
+// presetBaseURL returns, for each server, the URL at which clients look for the
+// homeserver without a well-known file.
 func presetBaseURL(serverName, singleHost string) string {
 	servers := serversIn(serverName)
 	if len(servers) == 1 {
@@ -139,8 +141,8 @@ func presetBaseURL(serverName, singleHost string) string {
 	return strings.Join(list, ",")
 }
 
-// presetOf is presetBaseURL for one server. The single host belongs to the
-// first.
+// presetOf is presetBaseURL for a single server, with index i. The single host
+// belongs to the first server.
 func presetOf(server matrix.ServerName, i int, singleHost string) string {
 	if singleHost != "" && i == 0 {
 		return "https://" + strings.ToLower(singleHost)
@@ -148,7 +150,8 @@ func presetOf(server matrix.ServerName, i int, singleHost string) string {
 	return "https://" + strings.ToLower(server.Host())
 }
 
-// overrides returns the homeservers' URLs as the service's variables take them.
+// overrides returns the homeservers' URLs in the form of the service's
+// variables.
 func (p plan) overrides() string {
 	var list []string
 	for _, server := range p.Servers {
@@ -159,7 +162,7 @@ func (p plan) overrides() string {
 	return strings.Join(list, ",")
 }
 
-// homeserverURLs returns the same URLs for a sentence.
+// homeserverURLs returns the homeservers' URLs for a sentence.
 func (p plan) homeserverURLs() string {
 	var list []string
 	for _, server := range p.Servers {
@@ -170,14 +173,14 @@ func (p plan) homeserverURLs() string {
 	return strings.Join(list, " and ")
 }
 
-// wellKnown is a server, and the file that it must serve as
+// wellKnown is a server, and the name of the file that it must serve as
 // /.well-known/matrix/client.
 type wellKnown struct {
 	server matrix.ServerName
 	file   string
 }
 
-// wellKnowns are those of all servers.
+// wellKnowns returns the well-known files of all servers.
 func (p plan) wellKnowns() (list []wellKnown) {
 	for i, server := range p.Servers {
 		file := "well-known-client.json"

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// baseURLs are what the well-known files say, by file.
+// baseURLs returns the base_url of each well-known file, by file name.
 func (l *lab) baseURLs() map[string]string {
 	l.t.Helper()
 	found := map[string]string{}
@@ -22,15 +22,16 @@ func (l *lab) baseURLs() map[string]string {
 			} `json:"m.homeserver"`
 		}
 		if err := json.Unmarshal([]byte(l.read(name)), &file); err != nil {
-			l.t.Fatalf("%s: %v", name, err)
+			l.t.Fatalf("reading %s: got %v, want no error", name, err)
 		}
 		found[name] = file.Homeserver.BaseURL
 	}
 	return found
 }
 
-// TestSeveralServers: each name is written where it belongs, given twice or with a
-// comma, and each server has its own addresses.
+// TestSeveralServers: each server name is written where it belongs, whether the
+// option is given twice or with a comma, and each server gets its own
+// addresses.
 func TestSeveralServers(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags     []string
@@ -84,7 +85,8 @@ func TestSeveralServers(t *testing.T) {
 	}
 }
 
-// TestSeveralServersAndNewerClients: one homeserver passes requests on, the first.
+// TestSeveralServersAndNewerClients: of several homeservers, only the first one
+// forwards token requests.
 func TestSeveralServersAndNewerClients(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--server-name", "a.org,b.org", "--appservice")
@@ -95,8 +97,8 @@ func TestSeveralServersAndNewerClients(t *testing.T) {
 	}
 }
 
-// TestSingleHostOfSeveral: the single host is where clients of the first server
-// look, and of no other.
+// TestSingleHostOfSeveral: the single host is the homeserver's address only for
+// clients of the first server.
 func TestSingleHostOfSeveral(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--server-name", "a.org,b.org", "--single-host", "matrix.a.org")
@@ -109,8 +111,8 @@ func TestSingleHostOfSeveral(t *testing.T) {
 	}
 }
 
-// TestNameOfWellKnownFile: a server name with a port, or an address, makes a file
-// whose name every system takes.
+// TestNameOfWellKnownFile: for a server name with a port, or an address, the
+// file's name is one that every system accepts.
 func TestNameOfWellKnownFile(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--server-name", "a.org,b.org:8448,[2001:db8::1]")

@@ -1,9 +1,10 @@
-// Package setup writes a deployment into a folder: what Docker needs, what the
-// homeserver needs, and what to enter in the router and the reverse proxy.
+// Package setup writes a deployment into a folder: files for Docker and for the
+// homeserver, and pages that say what to enter in the router and the reverse
+// proxy.
 //
 // Its templates are the repository's own compose.yaml, livekit.yaml.example and
 // .env.example, which the caller passes. A second run changes only what setup
-// wrote and nobody else has changed; see [folder] and [sums].
+// has written and no person has changed; see [folder] and [sums].
 package setup
 
 import (
@@ -22,7 +23,7 @@ import (
 )
 
 // Streams are setup's input and output. setup asks for missing flags only if
-// Terminal says that a person is at In.
+// Terminal says that In is a terminal, so that a person can answer.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer // the result; questions, notes and faults
@@ -30,8 +31,8 @@ type Streams struct {
 }
 
 // Command returns `matrixrtc-auth setup`. templates holds compose.yaml,
-// livekit.yaml.example and .env.example. terminal reports whether a person is
-// at an input.
+// livekit.yaml.example and .env.example. terminal reports whether an input is a
+// terminal.
 func Command(templates fs.FS, terminal func(io.Reader) bool) *cobra.Command {
 	o := presets()
 	return o.command(templates, terminal)
@@ -48,16 +49,16 @@ func (o *options) command(templates fs.FS, terminal func(io.Reader) bool) *cobra
 	})
 }
 
-// Run runs the command with args. It returns the exit code: 0 if everything is
-// written or up to date; 1 if the folder's content or the machine prevents
-// that; 2 if flags are wrong or missing, nobody answered, the folder does not
-// exist, or output failed.
+// Run runs the command with args, and returns the exit code. It is 0 if
+// everything is written or up to date; 1 if the folder's content or the machine
+// prevents that; 2 if flags are wrong or missing, nobody answered, the folder
+// does not exist, or output failed.
 func Run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
 	c := Command(templates, func(io.Reader) bool { return s.Terminal })
 	return command.RunAlone(ctx, c, args, s.In, s.Out, s.Err)
 }
 
-// deploy runs the command after its flags were read.
+// deploy runs the command with the options that the command line has set.
 func (o *options) deploy(ctx context.Context, s Streams, templates fs.FS) error {
 	out := &output{to: s.Out}
 	s.Out = out
@@ -69,7 +70,8 @@ func (o *options) deploy(ctx context.Context, s Streams, templates fs.FS) error 
 	return err
 }
 
-// output remembers a writer's first error, and writes nothing after it.
+// output is a writer that remembers the first error, and writes nothing after
+// it.
 type output struct {
 	to  io.Writer
 	err error
@@ -82,7 +84,8 @@ func (o *output) Write(p []byte) (n int, err error) {
 	return n, o.err
 }
 
-// run writes the deployment. An error other than a Code is about a flag.
+// run writes the deployment. An error other than a [command.Code] is about a
+// flag.
 func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 	o.switchOff()
 	var d *dialogue
@@ -115,7 +118,8 @@ func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 	return o.write(ctx, s, d, templates)
 }
 
-// remember reads the folder's answers for options that were not given now.
+// remember reads the folder's answers for the options that were not given in
+// this run.
 func (o *options) remember() error {
 	root, err := os.OpenRoot(o.dir)
 	switch {
@@ -156,8 +160,8 @@ func (o *options) write(ctx context.Context, s Streams, d *dialogue, templates f
 
 func printFaults(w io.Writer, err error) { command.PrintFaults(w, command.Program+" setup", err) }
 
-// deploy writes the files. It changes nothing before it has decided about every
-// file.
+// deploy writes the files. It decides about every file before it changes
+// anything.
 func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, templates fs.FS) (err error) {
 	p.key, err = choosePair(dir, p.newSecrets, p.over.pair())
 	if err != nil {

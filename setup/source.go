@@ -20,8 +20,8 @@ import (
 type source struct{ dir string }
 
 // findSource looks for the source in the working directory, in its parents, and
-// where this program was compiled. (A program built with -trimpath does not
-// know the last one.)
+// in the folder where this program was compiled. (A program built with
+// -trimpath does not know that folder.)
 func findSource() (source, bool) {
 	var dirs []string
 	if dir, err := os.Getwd(); err == nil {
@@ -33,8 +33,8 @@ func findSource() (source, bool) {
 	return firstSource(dirs)
 }
 
-// compiledIn returns the folder of the source that this program was compiled
-// from, "" if it is unknown.
+// compiledIn returns the folder of the source from which this program was
+// compiled, or "" if it is unknown.
 func compiledIn() string {
 	_, file, _, ok := runtime.Caller(0)
 	if !ok || !filepath.IsAbs(file) {
@@ -53,7 +53,7 @@ func firstSource(dirs []string) (source, bool) {
 	return source{}, false
 }
 
-// withParents returns the folder and all its parents.
+// withParents returns a folder and all its parents.
 func withParents(dir string) []string {
 	list := []string{dir}
 	for parent := filepath.Dir(dir); parent != dir; parent = filepath.Dir(dir) {
@@ -62,7 +62,7 @@ func withParents(dir string) []string {
 	return list
 }
 
-// isSource reports whether the folder holds the source with everything that an
+// isSource reports whether a folder holds the source with everything that an
 // image needs.
 func isSource(dir string) bool {
 	for _, module := range []struct{ folder, name string }{{"", "matrixrtc-auth"}, {"image", "matrixrtc-auth/image"}} {
@@ -74,8 +74,8 @@ func isSource(dir string) bool {
 	return true
 }
 
-// missing says what is missing to make an image, and the remedy; nil if nothing
-// is. found says whether the source was found.
+// missing says what this machine lacks to make an image, and the remedy. It
+// returns nil if nothing is missing. found says whether the source was found.
 func missing(found bool) error {
 	if !found {
 		return errors.New("setup makes the image from the source of this program, which is not here: run \"go run . setup\" in the source")
@@ -86,7 +86,8 @@ func missing(found bool) error {
 	return nil
 }
 
-// canMakeImages reports whether this machine has everything to make an image.
+// canMakeImages reports whether this machine has everything that is needed to
+// make an image.
 func canMakeImages() bool {
 	_, found := findSource()
 	return missing(found) == nil
@@ -98,15 +99,15 @@ func (s source) version() (string, error) {
 	return strings.TrimSpace(string(content)), err
 }
 
-// mostOutput bounds the lines of the go command's output that are shown.
+// mostOutput bounds how many lines of the go command's output are shown.
 const mostOutput = 20
 
-// killDelay is how long to wait for the go command's children, which share its
-// output, after it was ended.
+// killDelay is how long setup waits, after it ended the go command, for the
+// command's children, which share its output.
 const killDelay = 2 * time.Second
 
-// makeImage runs the module image, which compiles and packs the program for one
-// processor, and writes the file into folder.
+// makeImage runs the module image. That compiles and packs the program for one
+// processor, and writes the image file into folder.
 func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	cmd := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(s.dir, "image"), ".",
 		"-source", s.dir, "-arch", arch, "-out", folder)
@@ -121,7 +122,7 @@ func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	return nil
 }
 
-// lastLines returns the end of an output.
+// lastLines returns at most `most` lines of the end of an output.
 func lastLines(out []byte, most int) string {
 	lines := strings.Split(string(bytes.TrimSpace(out)), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")

@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/setup/existing"
 )
 
-// takenFile says what was taken over from another deployment, and what was not.
-// It is written once; later runs keep it until somebody removes it.
+// takenFile says what setup took over from another deployment, and what it did
+// not. Setup writes the file once; later runs keep it until a person removes
+// it.
 const takenFile = "taking-over.md"
 
 const takenHead = `# Taken over
@@ -19,8 +20,8 @@ What ` + "`matrixrtc-auth setup`" + ` took from the deployment that was there be
 different now. It only read these files, and has changed none of them:
 `
 
-// page returns the content for takenFile. If t is nil, this run takes nothing
-// over: then page returns the content that an earlier run wrote.
+// page returns the content of takenFile. If t is nil, this run takes nothing
+// over, and page returns the content that an earlier run wrote.
 func (t *takeover) page(dir *folder) (string, error) {
 	if t == nil {
 		content, _, err := dir.read(takenFile)
@@ -52,8 +53,8 @@ func (t *takeover) page(dir *folder) (string, error) {
 	return b.String(), nil
 }
 
-// nameLines names variables that a person must add, because only a new .env
-// gets them.
+// nameLines adds findings for variables that a person must add to .env, because
+// setup adds taken-over variables only to a new .env.
 func (t *takeover) nameLines(dir *folder) error {
 	content, found, err := dir.read(envFile)
 	if !found || err != nil {
@@ -73,7 +74,8 @@ func (t *takeover) nameLines(dir *folder) error {
 	return err
 }
 
-// stays returns what the new deployment has from the old one, without secrets.
+// stays returns rows that say what the new deployment has from the old one,
+// without secrets.
 func (t *takeover) stays() (rows [][3]string) {
 	for _, a := range t.taken {
 		rows = append(rows, [3]string{a.option, shown(a.Value), a.Place.String()})
@@ -90,8 +92,8 @@ func (t *takeover) stays() (rows [][3]string) {
 	return rows
 }
 
-// sorted returns the findings that setup's files solve, and those that a person
-// must.
+// sorted returns the findings that setup's files have solved (done), and those
+// that a person must solve (yours).
 func (t *takeover) sorted() (done, yours []existing.Finding) {
 	for _, f := range t.Findings {
 		if f.Check == "" {
@@ -107,7 +109,7 @@ func verb(f existing.Finding) string {
 	return strings.ToUpper(string(f.Verb[:1])) + string(f.Verb[1:])
 }
 
-// placed returns the place of a finding in brackets.
+// placed returns the place of a finding in brackets, or "" if it has none.
 func placed(f existing.Finding) string {
 	if f.Place.String() == "" {
 		return ""
@@ -115,7 +117,7 @@ func placed(f existing.Finding) string {
 	return " (" + f.Place.String() + ")"
 }
 
-// report prints what takenFile contains.
+// report prints the content of takenFile in short form.
 func (t *takeover) report(w io.Writer) {
 	if t == nil {
 		return
@@ -146,7 +148,7 @@ func printFindings(w io.Writer, head string, list []existing.Finding) {
 	}
 }
 
-// takenTasks returns the tasks left after taking over.
+// takenTasks returns the tasks that remain after taking over.
 func (p plan) takenTasks() []task {
 	if p.takenPage == "" {
 		return nil
@@ -157,7 +159,7 @@ func (p plan) takenTasks() []task {
 	}}
 }
 
-// stopTasks returns the tasks that stop programs on the same ports.
+// stopTasks returns the tasks that stop old programs with the same ports.
 func (p plan) stopTasks() []task {
 	if p.takenPage == "" {
 		return nil

@@ -12,21 +12,22 @@ import (
 	"matrixrtc-auth/setup/existing"
 )
 
-// takeover is what the files of another deployment say; nil for none.
+// takeover is what the files of another deployment say. nil means that nothing
+// is taken over.
 type takeover struct {
 	existing.Verdict
 	files []string
 	taken []taken
 }
 
-// taken is an answer from a file.
+// taken is an answer that a file gave.
 type taken struct {
 	option string
 	existing.Fact
 }
 
-// takeOver reads the files of --from, and uses their answers for options that
-// were not given now. d is nil if there is nobody to ask.
+// takeOver reads the files of --from, and uses their answers for the options
+// that were not given in this run. d is nil if there is nobody to ask.
 func (o *options) takeOver(d *dialogue) error {
 	if o.from == "" {
 		return nil
@@ -49,9 +50,9 @@ func (o *options) takeOver(d *dialogue) error {
 	return nil
 }
 
-// guessed reports an answer that setup must guess because no file has it and
-// there is nobody to ask. A wrong guess would replace a setting that works
-// today.
+// guessed adds a finding about an answer that setup must guess, because no file
+// has it and there is nobody to ask. A wrong guess would replace a setting that
+// works today.
 func (o *options) guessed() {
 	if o.baseURL != "" {
 		return
@@ -64,11 +65,12 @@ func (o *options) guessed() {
 	})
 }
 
-// refuseOwnFiles refuses files into which setup would write.
+// refuseOwnFiles refuses files of --from in the folder into which setup would
+// write.
 func (o *options) refuseOwnFiles() error {
 	dir, err := os.Stat(o.dir)
 	if err != nil {
-		return nil // the folder does not exist, or has a fault that is reported later
+		return nil // the folder does not exist, or its fault is reported later
 	}
 	for _, name := range o.over.files {
 		if parent, err := os.Stat(filepath.Dir(name)); err == nil && os.SameFile(dir, parent) {
@@ -78,8 +80,9 @@ func (o *options) refuseOwnFiles() error {
 	return nil
 }
 
-// adopt uses every answer in the files that was not given. Its error joins all
-// contradictions, within the files or with the folder.
+// adopt uses every answer in the files for an option that was not given. Its
+// error joins all contradictions within the files, and between files and
+// folder.
 func (o *options) adopt(d *dialogue) error {
 	faults := []error{o.oneOrTwo(d)}
 	for _, a := range o.answers() {
@@ -96,8 +99,8 @@ func (o *options) adopt(d *dialogue) error {
 	return errors.Join(faults...)
 }
 
-// oneOrTwo asks a person if one program has its own name and the other a path:
-// setup writes both in the same way.
+// oneOrTwo asks a person which form to use if one program has its own host name
+// and the other one a path, because setup gives both programs the same form.
 func (o *options) oneOrTwo(d *dialogue) error {
 	of := o.over.Answers
 	single, own := of["single-host"], slices.Concat(of["jwt-host"], of["sfu-host"])
@@ -106,7 +109,7 @@ func (o *options) oneOrTwo(d *dialogue) error {
 	case both && d == nil && !o.given["single-host"] && !o.given["jwt-host"] && !o.given["sfu-host"]:
 		return fmt.Errorf("--single-host: of one program %s has a path of %s, of the other %s the name %s: say --single-host, or --jwt-host and --sfu-host",
 			single[0].Place, single[0].Value, own[0].Place, own[0].Value)
-	case both, o.given["single-host"]: // setup asks for the names that it forgets here
+	case both, o.given["single-host"]: // the names are dropped here, and setup asks for them
 		delete(of, "jwt-host")
 		delete(of, "sfu-host")
 	}
@@ -116,7 +119,8 @@ func (o *options) oneOrTwo(d *dialogue) error {
 	return nil
 }
 
-// usable drops values that setup does not accept, and reports them.
+// usable returns the values that setup accepts. It adds a finding for each
+// other value.
 func (o *options) usable(a answer, facts []existing.Fact) (good []existing.Fact) {
 	for _, f := range facts {
 		q := questions[a.name]
@@ -137,7 +141,7 @@ func (o *options) usable(a answer, facts []existing.Fact) (good []existing.Fact)
 	return good
 }
 
-// settle decides between contradicting values.
+// settle decides which of contradicting values to use.
 func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing.Fact, error) {
 	if len(facts) == 1 {
 		return facts[0], nil
@@ -155,7 +159,8 @@ func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing
 	return chosen, err
 }
 
-// take marks an answer as given, unless the folder has another one.
+// take marks an answer as given. It returns an error if the folder has another
+// value.
 func (o *options) take(a answer, f existing.Fact) error {
 	old := o.memory.answers[a.name]
 	if a.yes != nil && old == "" {
@@ -172,8 +177,8 @@ func (o *options) take(a answer, f existing.Fact) error {
 	return nil
 }
 
-// makeRoom moves the relay's ports away from media's ports, if those were taken
-// over and nobody chose the relay's.
+// makeRoom moves the ports of TURN's relay if they overlap media ports that
+// were taken over, unless somebody has chosen the relay's ports.
 func (o *options) makeRoom() {
 	media, err := parseRange(o.udpRange)
 	relay, relayErr := parseRelayRange(o.relayRange)
@@ -188,7 +193,7 @@ func (o *options) makeRoom() {
 	o.relayRange, o.given["relay-range"] = relay.String(), true
 }
 
-// pair returns the key with its secret; zero for none.
+// pair returns the taken-over API key with its secret, or a zero pair.
 func (t *takeover) pair() pair {
 	if t == nil {
 		return pair{}
@@ -196,7 +201,8 @@ func (t *takeover) pair() pair {
 	return pair{t.Pair.ID, t.Pair.Secret}
 }
 
-// registration returns r with the names and tokens that the homeserver has.
+// registration returns r with the names and tokens that the homeserver already
+// has.
 func (t *takeover) registration(r appservice.Registration) (appservice.Registration, error) {
 	if t == nil || t.Registration.Name == "" {
 		return r, nil
@@ -208,7 +214,7 @@ func (t *takeover) registration(r appservice.Registration) (appservice.Registrat
 	return r.KeepTokens(old), nil
 }
 
-// envLines returns the variables of the service that stay unchanged.
+// envLines returns the lines of .env for the variables that stay unchanged.
 func (t *takeover) envLines() string {
 	if t == nil || len(t.Variables) == 0 {
 		return ""

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// tasks returns the remaining tasks, in order. A service must run before the
-// homeserver and the well-known file announce it to clients. running says that
-// the containers may run already, with older files.
+// tasks returns the remaining tasks, in order. The service must run before the
+// homeserver and the well-known file announce it to clients. running means that
+// the containers may already run, with older files.
 func (p plan) tasks(u *update, running bool) []task {
 	return slices.Concat(
 		u.fileTasks(),
@@ -26,7 +26,7 @@ func (p plan) tasks(u *update, running bool) []task {
 	)
 }
 
-// fileTasks are about files that both a person and setup changed.
+// fileTasks are tasks about files that both a person and setup have changed.
 func (u *update) fileTasks() (tasks []task) {
 	for _, s := range u.steps {
 		beside := s.name + newSuffix
@@ -55,9 +55,10 @@ func (u *update) fileTasks() (tasks []task) {
 	return tasks
 }
 
-// conflictTasks are about values that both a person and the answers changed.
+// conflictTasks are tasks about values that both a person and the answers have
+// changed.
 func (s step) conflictTasks() (tasks []task) {
-	values, _ := parseEnv(s.content) // setup's own
+	values, _ := parseEnv(s.content) // setup made this content, so it is valid
 	for _, name := range s.result.conflicts {
 		tasks = append(tasks, task{
 			do: fmt.Sprintf("You changed %s in %s, and the answers now make it %q: write that, or run setup at a terminal, which asks and keeps yours.",
@@ -68,7 +69,8 @@ func (s step) conflictTasks() (tasks []task) {
 	return tasks
 }
 
-// imageTasks say how to copy the image to the machine, if necessary.
+// imageTasks are tasks that bring the image to the machine, if that is
+// necessary.
 func (p plan) imageTasks() []task {
 	if p.Image != "" || p.Build != "" || p.ImageArch != "" {
 		return nil
@@ -87,7 +89,7 @@ func (p plan) imageCheck() string {
 	return fmt.Sprintf("the list of images shows %s, and so does `docker image ls`.", p.templateImage)
 }
 
-// networkTasks make this machine reachable for clients.
+// networkTasks are tasks that make this machine reachable for clients.
 func (p plan) networkTasks() []task {
 	names, certificates := p.names(), "a certificate for it"
 	if len(names) > 1 {
@@ -125,7 +127,7 @@ func (p plan) networkTasks() []task {
 	return tasks
 }
 
-// startTasks start the containers.
+// startTasks are tasks that start the containers.
 func (p plan) startTasks(running bool) []task {
 	upload := task{
 		do:    fmt.Sprintf("Upload the folder %s, .env too.", filepath.Base(p.absoluteDir())),
@@ -155,7 +157,7 @@ func (p plan) startTasks(running bool) []task {
 	return slices.Concat(tasks, p.stopTasks(), []task{start})
 }
 
-// reachTasks make the homeserver reachable for the service.
+// reachTasks are tasks that make the homeserver reachable for the service.
 func (p plan) reachTasks() []task {
 	return []task{{
 		do:       "See whether the service reaches the homeserver, in the folder there:",
@@ -165,7 +167,8 @@ func (p plan) reachTasks() []task {
 	}}
 }
 
-// homeserverTasks make the homeserver send clients here.
+// homeserverTasks are tasks that make the homeserver announce this service to
+// clients.
 func (p plan) homeserverTasks() []task {
 	if p.AppServiceURL == "" {
 		var list []task
@@ -190,7 +193,8 @@ func (p plan) homeserverTasks() []task {
 	}
 }
 
-// wellKnownTasks make the well-known files send older clients here.
+// wellKnownTasks are tasks that make the well-known files announce this service
+// to older clients.
 func (p plan) wellKnownTasks() (list []task) {
 	for _, w := range p.wellKnowns() {
 		address := fmt.Sprintf("https://%s/.well-known/matrix/client", w.server.Host())
@@ -202,7 +206,7 @@ func (p plan) wellKnownTasks() (list []task) {
 	return list
 }
 
-// doctorTasks check everything.
+// doctorTasks are tasks that check everything with doctor.
 func (p plan) doctorTasks() []task {
 	outside := fmt.Sprintf("doctor --outside --server-name %s", strings.ReplaceAll(withCommas(p.Servers), ",", " --server-name "))
 	if !p.isBesideService() {
@@ -217,13 +221,14 @@ func (p plan) doctorTasks() []task {
 }
 
 // isBesideService reports whether doctor can guess LiveKit's URL from the
-// service's: sfu. beside jwt., or by the prefixes.
+// service's URL: the hosts begin with sfu. and jwt., or a single host has
+// setup's path prefixes.
 func (p plan) isBesideService() bool {
 	label, domain, _ := strings.Cut(p.JWTHost, ".")
 	return p.SingleHost != "" || strings.Contains(label, "jwt") && strings.Replace(label, "jwt", "sfu", 1)+"."+domain == p.SFUHost
 }
 
-// names returns all names that clients get.
+// names returns all host names that clients use.
 func (p plan) names() []string {
 	if p.TURNTLS == "" {
 		return p.Hosts()
@@ -238,7 +243,7 @@ func (p plan) absoluteDir() string {
 	return p.Dir
 }
 
-// phoneTasks test what no machine of the operator can see.
+// phoneTasks are tasks that test what no machine of the operator can see.
 func (p plan) phoneTasks() []task {
 	return []task{{
 		do:       "Test the way to a phone, in the folder there. Scan the code with a phone on mobile data, and tap Start:",

@@ -11,23 +11,24 @@ import (
 	"matrixrtc-auth/appservice"
 )
 
-// trace is an answer from a file other than answersFile.
+// trace is an answer that was found in another file than answersFile.
 type trace struct{ value, file string }
 
-// traces are the answers in the files of a deployment from setup 0.2.0, which
-// kept no answers, or written by hand.
+// traces are the answers in the files of a deployment that has no answersFile:
+// setup 0.2.0 wrote it, or a person.
 type traces struct {
-	of    map[string]trace // by option
-	found bool             // one of the files exists
+	of    map[string]trace // the answers by option
+	found bool             // whether one of the files exists
 }
 
-// traced are the options that the files contain. The others have no meaning
-// without them, or are files of another machine.
+// traced are the options whose values the files contain. The other options have
+// no meaning without these, or name files of another machine.
 var traced = []string{
 	"server-name", "base-url", "homeserver-url", "udp-range", "jwt-port", "turn-tls", "image", "appservice", "turn",
 }
 
-// readTraces reads the files. It ignores one that cannot be read.
+// readTraces reads the answers from the files. It ignores a file that cannot be
+// read.
 func readTraces(dir *folder) (*traces, error) {
 	t := &traces{of: map[string]trace{}}
 	for _, f := range []struct {
@@ -54,14 +55,14 @@ func readTraces(dir *folder) (*traces, error) {
 	return t, err
 }
 
-// tell records an answer; the first file with it counts.
+// tell records an answer. If several files have it, the first one counts.
 func (t *traces) tell(name, value, file string) {
 	if _, told := t.of[name]; !told {
 		t.of[name] = trace{value, file}
 	}
 }
 
-// host records the name of one program, or the name of both.
+// host records the host name of one program, or the single host of both.
 func (t *traces) host(option, address, prefix, file string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -138,7 +139,7 @@ func (t *traces) liveKit(name string, content []byte) {
 	if turn.First != 0 && turn.Last != 0 {
 		t.tell("relay-range", ports{turn.First, turn.Last}.String(), name)
 	} else {
-		t.tell("relay-range", presetRelay, name) // there was no other
+		t.tell("relay-range", presetRelay, name) // setup 0.2.0 wrote no other range
 	}
 	t.tell("turn", fmt.Sprint(turn.Enabled && turn.UDPPort != 0), name)
 	if !turn.Enabled || turn.TLSPort == 0 {
@@ -165,7 +166,7 @@ func (t *traces) compose(name string, content []byte) {
 		t.publishedJWT(name, portsOf(service.Ports))
 		t.image(name, service.Image, service.Build)
 		var environment map[string]string
-		_ = service.Environment.Decode(&environment) // a list is not setup's
+		_ = service.Environment.Decode(&environment) // setup does not write a list here
 		t.tell("appservice", fmt.Sprint(environment["LIVEKIT_AS_REGISTRATION_FILE"] != ""), name)
 	}
 	if theirs {
@@ -173,7 +174,7 @@ func (t *traces) compose(name string, content []byte) {
 	}
 }
 
-// portsOf returns the published ports of a service in short form.
+// portsOf returns the published ports of a service that are in short form.
 func portsOf(nodes []yaml.Node) (list []string) {
 	for _, n := range nodes {
 		if n.Kind == yaml.ScalarNode {
@@ -183,7 +184,7 @@ func portsOf(nodes []yaml.Node) (list []string) {
 	return list
 }
 
-// publishedJWT finds the machine's port that leads to this service.
+// publishedJWT records the machine's port that leads to this service.
 func (t *traces) publishedJWT(name string, published []string) {
 	for _, p := range published {
 		outside, isOurs := strings.CutSuffix(strings.TrimSuffix(p, "/tcp"), ":8080")
@@ -193,7 +194,7 @@ func (t *traces) publishedJWT(name string, published []string) {
 	}
 }
 
-// publishedSFU finds what livekit.yaml also says.
+// publishedSFU records the LiveKit ports that livekit.yaml also contains.
 func (t *traces) publishedSFU(name string, published []string) {
 	turn, tls := false, false
 	for _, p := range published {
@@ -209,12 +210,12 @@ func (t *traces) publishedSFU(name string, published []string) {
 		}
 	}
 	t.tell("turn", fmt.Sprint(turn), name)
-	if !tls { // otherwise only livekit.yaml has its name
+	if !tls { // the name of TURN over TLS is only in livekit.yaml
 		t.tell("turn-tls", "", name)
 	}
 }
 
-// image records where the image comes from, if that is not setup's default.
+// image records where the image comes from, if setup's default is not used.
 func (t *traces) image(name, image string, build yaml.Node) {
 	context := build.Value
 	if build.Kind == yaml.MappingNode {
@@ -239,7 +240,7 @@ func (t *traces) registration(name string, content []byte) {
 		return
 	}
 	public := plan{SingleHost: t.of["single-host"].value, JWTHost: t.of["jwt-host"].value}.JWTURL()
-	if r.ProxyURL != "" && r.ProxyURL != public { // the public one follows the host
+	if r.ProxyURL != "" && r.ProxyURL != public { // the public URL follows from the host name, so it is not an answer
 		t.tell("appservice-url", r.ProxyURL, name)
 	}
 }

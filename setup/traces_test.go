@@ -8,18 +8,18 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestEarlierVersion: a folder that setup 0.2.0 wrote has no answers; the other
-// files tell them.
+// TestEarlierVersion: a folder that setup 0.2.0 wrote has no answers.yaml.
+// setup reads the answers from the other files.
 func TestEarlierVersion(t *testing.T) {
 	for name, args := range typical(t) {
 		if strings.HasPrefix(name, "image-arch") {
-			continue // an earlier version made none
+			continue // the earlier version made no image
 		}
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.only(exitOK, args...)
 			want := l.answers()
-			for name, value := range want { // as the files have them
+			for name, value := range want { // the values in the form of the files
 				want[name] = strings.TrimRight(strings.ToLower(value), "/")
 			}
 			if want["turn-cert"] != "" {
@@ -46,8 +46,8 @@ func TestEarlierVersion(t *testing.T) {
 	}
 }
 
-// TestLostAnswers: what no file tells any more is asked for, or demanded, and
-// never guessed.
+// TestLostAnswers: setup asks for answers that no file contains any more, or
+// demands them as options. It never guesses them.
 func TestLostAnswers(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--turn", "--jwt-port", "8090")
@@ -67,8 +67,8 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// written puts the files of a golden file into the folder, as an earlier version
-// left them.
+// written puts the files of a golden file into the folder, as an earlier
+// version left them there.
 func (l *lab) written(name string) {
 	l.t.Helper()
 	archive, err := txtar.ParseFile("testdata/earlier/" + name)
@@ -87,8 +87,8 @@ func (l *lab) written(name string) {
 	l.write(sumsFile, wrote.String())
 }
 
-// TestVersion020: what 0.2.0 wrote itself tells its answers, and an option
-// changes one of them.
+// TestVersion020: the files that setup 0.2.0 itself wrote tell its answers, and
+// an option changes one of them.
 func TestVersion020(t *testing.T) {
 	for name, want := range map[string]map[string]string{
 		"0.2.0-turn-tls.txtar": {

@@ -13,31 +13,32 @@ const (
 	backupSuffix = ".bak"
 )
 
-// mostBackups bounds the old files kept beside a file.
+// mostBackups bounds how many backups of a file are kept.
 const mostBackups = 99
 
-// step says what to do with one file.
+// step says what setup does with one file.
 type step struct {
 	file
 	outcome
-	old      string // the old content
-	result   merged // of a merged file that a person edited
-	backup   string // the new name of the old file
-	leftover bool   // a person edited NAME.new, and there is no new one
-	beside   bool   // NAME.new exists already, with the content
+	old      string // the content before the run
+	result   merged // the result of merging a file that a person edited
+	backup   string // the name under which the old file is saved
+	leftover bool   // a person edited NAME.new, and this run writes none
+	beside   bool   // NAME.new already exists with the new content
 	stale    bool   // an earlier run's NAME.new is no longer needed
 
-	// The permissions of a kept livekit.yaml if the container's user cannot read
-	// it; else zero.
+	// closed are the permissions of a kept livekit.yaml that the container's user
+	// cannot read; zero if the user can.
 	closed fs.FileMode
 
-	// A NAME.new that a person edited and that will be replaced, and its backup's
-	// name; empty if there is none.
+	// edited is the content of a NAME.new that a person edited and that this run
+	// replaces. editedBackup is the name of its backup. Both are empty if there is
+	// none.
 	edited, editedBackup string
 }
 
-// update is the work of a run: it first decides about everything, and then does
-// it.
+// update is the work of a run. It first decides about every file, and then
+// changes the files.
 type update struct {
 	dir    *folder
 	sums   sums
@@ -46,7 +47,8 @@ type update struct {
 	unused []string // files of earlier runs that are no longer needed
 }
 
-// newUpdate decides what to do. force replaces edited files, too.
+// newUpdate decides what to do with every file. With force it also replaces
+// edited files.
 func newUpdate(dir *folder, files []file, force bool) (*update, error) {
 	content, _, err := dir.read(sumsFile)
 	if err != nil {
@@ -61,14 +63,14 @@ func newUpdate(dir *folder, files []file, force bool) (*update, error) {
 	return u, u.findUnused(files)
 }
 
-// add decides about one more file.
+// add decides about one more file, and adds the step.
 func (u *update) add(f file, force bool) error {
 	s, err := u.decide(f, force)
 	u.steps = append(u.steps, s)
 	return err
 }
 
-// text returns the file's new content.
+// text returns the content that the file gets.
 func (s step) text() string {
 	switch s.outcome {
 	case joined:
@@ -93,7 +95,7 @@ func (s step) writes() bool {
 }
 
 func (u *update) findUnused(files []file) error {
-	current := map[string]bool{stepsFile: true} // decided last
+	current := map[string]bool{stepsFile: true} // the step for stepsFile is decided last
 	for _, f := range files {
 		current[f.name] = true
 	}
@@ -117,8 +119,7 @@ func (u *update) findUnused(files []file) error {
 	return nil
 }
 
-// apply does what was decided, up to the first error, and records what it
-// wrote.
+// apply carries out the steps up to the first error, and records what it wrote.
 func (u *update) apply() (err error) {
 	if err := errors.Join(u.removeHalves(), u.announce()); err != nil {
 		return err
@@ -131,8 +132,8 @@ func (u *update) apply() (err error) {
 	return errors.Join(err, u.dir.write(sumsFile, u.sums.String(), 0o644))
 }
 
-// announce records what will be written, so that those files count as setup's
-// own if the run is killed.
+// announce records the sums of the files before they are written. So they count
+// as setup's own if the run is killed.
 func (u *update) announce() error {
 	planned := maps.Clone(u.sums)
 	for _, s := range u.steps {
@@ -140,16 +141,16 @@ func (u *update) announce() error {
 			planned[s.name+newSuffix] = sumOf(s.content)
 		}
 		if s.name == envFile && s.outcome != created {
-			planned.dispute([]string{"LIVEKIT_KEY"}) // the key and its secret exist
+			planned.dispute([]string{"LIVEKIT_KEY"}) // a later run then knows that the key and its secret existed
 		}
-		if s.outcome == updated { // it may be known from what an interrupted run announced
+		if s.outcome == updated { // the old content may be known from the sums of an interrupted run
 			planned[s.name] = sumOf(s.old)
 		}
 	}
 	return u.dir.write(sumsFile, underWay+planned.String(), 0o644)
 }
 
-// removeHalves removes partly written files of a killed run.
+// removeHalves removes the half-written files of a killed run.
 func (u *update) removeHalves() error {
 	names := []string{sumsFile}
 	for _, s := range u.steps {
@@ -167,8 +168,8 @@ func (u *update) changes() bool {
 	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() || s.stale })
 }
 
-// changesOld reports whether an existing file was replaced: running containers
-// have read the old one.
+// changesOld reports whether an existing file was replaced. Running containers
+// still use the old file.
 func (u *update) changesOld() bool {
 	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() && s.outcome != created && s.outcome != kept })
 }
@@ -193,8 +194,8 @@ func (u *update) do(s step) error {
 	return u.dir.remove(s.name + newSuffix)
 }
 
-// remember records what was written as name. A merged file is not setup's own;
-// only setup's lines are.
+// remember records what was written as the file name. Of a merged file only
+// setup's lines are recorded, because the file itself is not setup's own.
 func (u *update) remember(s step, name string) {
 	if s.outcome != kept {
 		delete(u.sums, s.name+newSuffix)
@@ -212,9 +213,10 @@ func (u *update) remember(s step, name string) {
 	}
 }
 
-// setRights sets the permissions of a file that is not written anew. Containers
-// run as other users, so they must be able to read setup's own files, unless
-// secret. It adds no permission to an edited file, which may hold secrets.
+// setRights sets the permissions of a file that is not written in this run.
+// Containers run as other users, so they must be able to read setup's own files
+// that are not secret. An edited file gets no additional permission, because it
+// may hold secrets.
 func (u *update) setRights(s step) error {
 	switch {
 	case s.outcome == unchanged && !s.secret:
@@ -225,8 +227,8 @@ func (u *update) setRights(s step) error {
 	return nil
 }
 
-// save writes an edited file under its backup name before it is replaced. It
-// gives nobody new access.
+// save writes an edited file under its backup name before the file is replaced.
+// It gives nobody new access.
 func (u *update) save(s step) error {
 	if s.outcome == replaced {
 		if err := u.copy(s.name, s.backup, s.old, s.mode()); err != nil {
@@ -239,7 +241,8 @@ func (u *update) save(s step) error {
 	return u.copy(s.name+newSuffix, s.editedBackup, s.edited, s.mode())
 }
 
-// copy writes a file's content to another file, with at most its permissions.
+// copy writes a file's content to another file, with at most the permissions of
+// the first one.
 func (u *update) copy(from, to, content string, mode fs.FileMode) error {
 	rights, err := u.dir.rights(from)
 	if err != nil {

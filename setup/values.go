@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// values returns what the templates fill in, by name. A value after an if is
-// empty if the plan has no such thing.
+// values returns the values that the templates fill in, by name. A value that a
+// template tests with if is empty if the plan has no such part.
 func (p plan) values() map[string]string {
 	hosts := p.Hosts()
 	v := map[string]string{
@@ -21,7 +21,8 @@ func (p plan) values() map[string]string {
 		"Lookups":      lookups(hosts, p.TURNTLS),
 		"SingleServer": nginxServer(p.SingleHost), "JWTServer": nginxServer(p.JWTHost), "SFUServer": nginxServer(p.SFUHost),
 		"JWTHeaders": indented(nginxJWT, 8), "SFUHeaders": indented(nginxSFU("$connection_upgrade"), 8),
-		// In an existing block, the map of the other file may be missing.
+		// In an existing server block, the map that the other file defines may be
+		// missing.
 		"JWTHeadersSnippet": indented(nginxJWT, 4), "SFUHeadersSnippet": indented(nginxSFU(`"upgrade"`), 4),
 		"CaddyRoutes": fmt.Sprintf(caddyRoutes, p.JWTPort), "Snippet": "",
 		"TraefikJWTRule": p.traefikRule(p.JWTHost, jwtPrefix, ""), "TraefikSFURule": p.traefikRule(p.SFUHost, sfuPrefix, "/twirp"),
@@ -38,7 +39,7 @@ func (p plan) values() map[string]string {
 	return v
 }
 
-// lookups returns the commands that show where the names lead.
+// lookups returns the commands that show to which addresses the names lead.
 func lookups(hosts []string, turn string) string {
 	text := "nslookup " + strings.Join(hosts, "\nnslookup ")
 	if turn != "" {
@@ -57,16 +58,16 @@ func nginxServer(host string) string {
     ssl_certificate_key /etc/letsencrypt/live/%[1]s/privkey.pem;`, host)
 }
 
-// What nginx forwards to this service and to LiveKit. It replaces both headers
-// that name the client: if it appended to them, a client could forge its
-// address.
+// nginxJWT are nginx's header lines for requests to this service and to
+// LiveKit. They replace both headers that name the client. If they appended, a
+// client could forge its address.
 const nginxJWT = `proxy_set_header Host $host;
 proxy_set_header X-Real-IP $remote_addr;
 proxy_set_header X-Forwarded-For $remote_addr;
 proxy_set_header X-Forwarded-Proto $scheme;`
 
-// nginxSFU returns nginx's lines for LiveKit. connection is the value of that
-// header.
+// nginxSFU returns nginx's lines for LiveKit. connection is the value of the
+// header Connection.
 func nginxSFU(connection string) string {
 	return `# Without these three, calls hang at "connecting".
 proxy_http_version 1.1;
@@ -78,14 +79,14 @@ proxy_send_timeout 120s;
 proxy_buffering off;`
 }
 
-// indented returns a text with blanks before each line.
+// indented returns a text with so many blanks before each line.
 func indented(text string, blanks int) string {
 	margin := strings.Repeat(" ", blanks)
 	return margin + strings.ReplaceAll(text, "\n", "\n"+margin)
 }
 
 // caddyRoutes are Caddy's lines for a single host. The port of this service is
-// filled in.
+// filled in by fmt.
 const caddyRoutes = `	# The prefix is removed, also where nothing follows it.
 	@jwt path /livekit/jwt /livekit/jwt/*
 	handle @jwt {
@@ -106,9 +107,9 @@ const caddyRoutes = `	# The prefix is removed, also where nothing follows it.
 		}
 	}`
 
-// traefikRule returns Traefik's rule for the requests to forward: all for a
-// host, or those below the prefix of a single host, but none below the closed
-// path.
+// traefikRule returns Traefik's rule for the requests to forward. With a host
+// of its own, a program gets all requests. With a single host it gets those
+// below prefix. Requests below the path closed are not forwarded.
 func (p plan) traefikRule(host, prefix, closed string) string {
 	rule := "Host(`" + host + "`)"
 	if p.SingleHost != "" {

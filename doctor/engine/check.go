@@ -9,41 +9,44 @@ import (
 	"time"
 )
 
-// Check looks at one thing.
+// Check looks at one part of the deployment.
 type Check struct {
-	// ID never changes. Its part before the dot is the group. With several
-	// homeservers each has a check with the same ID; Server tells them apart.
+	// ID never changes. Its part before the dot is the group. If several
+	// homeservers are checked, each has a check with the same ID, and Server says
+	// which homeserver a check is about.
 	ID     string
 	Server string
 	// Needs are the checks that must end well before this one can start.
 	Needs []*Check
 	// Any are checks of which at least one must end well, if there are any.
 	Any []*Check
-	// After are checks that must have ended before, with any result.
+	// After are checks that must have ended before this one starts, with any
+	// result.
 	After []*Check
-	// Excuses are faults found by other checks that cause findings here; then
-	// only the other check reports them. Twins may look at the same place and
-	// find the same fault.
+	// Excuses are findings of other checks that explain findings of this one. If
+	// there is such a finding, only the other check reports it. Twins are checks
+	// that may look at the same place and find the same fault.
 	Excuses []Excuse
 	Twins   []*Check
 	// Limit bounds the check. Zero means 8 s.
 	Limit time.Duration
-	// Grace is how long the check may take after its context has ended, to remove
-	// what it created. Zero means lastWord.
+	// Grace is how long the check may run on after its context has ended, to
+	// remove what it created. Zero means lastWord.
 	Grace time.Duration
-	// Run makes the check. It may write to what the checks share: the checks that
-	// need it start after its end.
+	// Run makes the check. It may write to values that the checks share, because
+	// the checks that need this one start after its end.
 	Run func(ctx context.Context) Finding
 
 	done  chan struct{}
 	ended ended
 }
 
-// Excuse is a finding of another check that explains a finding of this one.
+// Excuse is another check whose finding explains a finding of this one.
 type Excuse struct {
 	By *Check
-	// Causes are causes of By, and Shows the causes here that they explain. If
-	// both are empty, By and this check may find the same fault.
+	// Causes are the causes that By may find, and Shows are the causes that they
+	// explain in this check. If both are empty, By and this check may find the
+	// same fault.
 	Causes, Shows []string
 	// Here limits the excuse to findings about the same place.
 	Here bool
@@ -51,8 +54,8 @@ type Excuse struct {
 
 const (
 	defaultLimit = 8 * time.Second
-	// runLimit bounds all checks together. A check that still runs then gets
-	// lastWord to report that. With the deletion of the probe room the whole run
+	// runLimit bounds all checks together. A check that runs on then gets lastWord
+	// to return its finding. With the deletion of the probe room the whole run
 	// takes less than 30 s.
 	runLimit = 26 * time.Second
 	lastWord = 500 * time.Millisecond
@@ -62,15 +65,17 @@ const (
 type ended struct {
 	Finding
 	took time.Duration
-	root *Check  // the check that prevented it, or that reports its finding; else nil
-	own  Finding // its own finding, whichever check reports it
+	root *Check  // the check that prevented this one, or that reports its finding; nil for none
+	own  Finding // the finding of this check, even if another check reports it
 }
 
-// Progress is called when a check has ended. left is how many have not.
+// Progress is called when a check has ended. left is the number of checks that
+// have not ended.
 type Progress func(id string, status Status, left int)
 
-// Run runs checks, each once those that it needs have ended. It returns when
-// all have ended, or soon after runLimit. progress is called at every end.
+// Run runs checks. Each starts when the checks that it needs have ended. Run
+// returns when all have ended, or soon after runLimit. It calls progress each
+// time a check has ended.
 func Run(ctx context.Context, checks []*Check, progress Progress) {
 	RunPatiently(ctx, 1, checks, progress)
 }
@@ -110,7 +115,7 @@ func (c *Check) run(ctx context.Context) {
 		<-other.done
 	}
 	for _, need := range c.Needs {
-		<-need.done // it ends in time
+		<-need.done // needed checks end within their limits
 		if root := need.blocker(); root != nil && c.ended.root == nil {
 			c.ended.root = root
 		}
@@ -130,13 +135,13 @@ func (c *Check) run(ctx context.Context) {
 	c.ended.Finding = c.look(ctx)
 	c.ended.took = time.Since(start)
 	if ctx.Err() != nil && c.ended.Status != OK && c.Grace == 0 {
-		c.ended.Finding = c.cut(ctx) // the fault may be that the run ended
+		c.ended.Finding = c.cut(ctx) // the finding may be due to the end of the run
 		return
 	}
 	c.excuse()
 }
 
-// cut returns the finding that the run ended before c could.
+// cut returns the finding that the run ended before the check c did.
 func (c *Check) cut(ctx context.Context) Finding {
 	if interrupted(ctx) {
 		return NotLooked("interrupted")
@@ -172,8 +177,8 @@ func (c *Check) excuse() {
 	}
 }
 
-// explains reports whether a finding explains that of the other check. A doubt
-// does not explain a fault.
+// explains reports whether the finding f of x.By explains the finding of the
+// check that has the excuse. A warning does not explain a fault.
 func (x Excuse) explains(f Finding) bool {
 	theirs := x.By.ended.own
 	switch {
@@ -187,12 +192,12 @@ func (x Excuse) explains(f Finding) bool {
 	return slices.Contains(x.Causes, theirs.Cause.ID) && slices.Contains(x.Shows, f.Cause.ID)
 }
 
-// teller returns the check that reports c's finding: c, or the check that
-// explains it.
+// teller returns the check that reports c's finding: c itself, or the check
+// whose finding explains it.
 func (c *Check) teller() *Check { return cmp.Or(c.ended.root, c) }
 
-// look runs the check within its time limit. A check that ignores its context
-// goes on in the background.
+// look runs the check within its time limit. If the check ignores the end of
+// its context, it runs on in the background.
 func (c *Check) look(ctx context.Context) Finding {
 	limit := c.Limit
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -212,12 +217,12 @@ func (c *Check) look(ctx context.Context) Finding {
 	}
 }
 
-// blocker returns the check that prevents those that need c: c itself or a
-// check that c needs. It returns nil if they may start.
+// blocker returns the check that prevents the checks that need c: c itself, or
+// a check that c needs. It returns nil if they may start.
 func (c *Check) blocker() *Check {
 	switch {
 	case c.ended.own.Status == Warn && !c.ended.own.Blocks, c.ended.own.Cause != nil && c.ended.own.Cause.Spares:
-		return nil // whichever check reports it
+		return nil // even if another check reports the finding
 	case c.ended.root != nil:
 		return c.ended.root
 	case c.ended.Status == Fail, c.ended.Status == NA, c.ended.Blocks:
@@ -226,8 +231,8 @@ func (c *Check) blocker() *Check {
 	return nil
 }
 
-// blockerOfAll waits for checks. If each has a blocker, it returns the first
-// one's.
+// blockerOfAll waits until all checks have ended. If each has a blocker, it
+// returns the blocker of the first one.
 func blockerOfAll(checks []*Check) *Check {
 	var first *Check
 	for _, c := range checks {
@@ -243,7 +248,7 @@ func blockerOfAll(checks []*Check) *Check {
 	return first
 }
 
-// whyNot returns the part of a sentence that says that others wait for c.
+// whyNot returns the words that say why a check that needs c was not run.
 func (c *Check) whyNot() string {
 	if c.ended.Status == NA {
 		return c.ID + " was not looked at"

@@ -14,7 +14,8 @@ func ends(f Finding) func(context.Context) Finding {
 
 func ignore(string, Status, int) {}
 
-// found is a finding with a cause of that name: two of them are doubts.
+// found returns a finding with a cause of that name. The causes foci-slash and
+// hairpin are warnings.
 func found(id string, v Vars, format string, args ...any) Finding {
 	c := &Cause{ID: id, Status: Fail}
 	switch id {
@@ -37,8 +38,8 @@ func nameOf(f Finding) string {
 	return f.Cause.ID
 }
 
-// TestDependents: what needs a check that failed is not looked at and names
-// the one that failed, over any distance.
+// TestDependents: a check that needs a failed check is not run, and its finding
+// names the failed check, also if that is needed only indirectly.
 func TestDependents(t *testing.T) {
 	broken := &Check{ID: "a.broken", Run: ends(found("service-down", nil, "x"))}
 	near := &Check{ID: "a.near", Needs: []*Check{broken}, Run: ends(Right("looked"))}
@@ -58,15 +59,16 @@ func TestDependents(t *testing.T) {
 		}
 	}
 	if spared.ended.Status != OK {
-		t.Errorf("of which a part answers: got %s, want %v", spared.ended.Status, OK)
+		t.Errorf("a check that needs one of which a part answers: got %s, want %v", spared.ended.Status, OK)
 	}
 	if free.ended.Status != OK || one.ended.Status != OK {
 		t.Errorf("got %s after a mere warning, %s with one of two good, want %s of both", free.ended.Status, one.ended.Status, OK)
 	}
 }
 
-// TestExcuses: a fault that another check has explained is not told twice,
-// unless the other one only doubts, or found what explains something else.
+// TestExcuses: a fault that another check explains is not reported twice. It is
+// reported if the other check has only a warning, or found something that does
+// not explain this fault.
 func TestExcuses(t *testing.T) {
 	by := func(c *Check, causes string) []Excuse {
 		return []Excuse{{By: c, Causes: strings.Fields(causes), Shows: []string{"service-proxy"}}}
@@ -109,8 +111,8 @@ func TestExcuses(t *testing.T) {
 	}
 }
 
-// TestTime: a check that does not end is left behind at its limit, and the run
-// at its own.
+// TestTime: a check that does not end is given up at its limit, and a run at
+// the limit of the run.
 func TestTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stop := make(chan struct{})
@@ -139,8 +141,8 @@ func TestTime(t *testing.T) {
 	})
 }
 
-// TestEndOfRun: what the end of the run cuts short, or leaves no time for, is no
-// fault of what was asked.
+// TestEndOfRun: a check that the end of the run interrupts, or leaves no time
+// for, does not report a fault.
 func TestEndOfRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := &Check{ID: "a.long", Limit: runLimit, Run: func(context.Context) Finding {
@@ -152,7 +154,7 @@ func TestEndOfRun(t *testing.T) {
 			return found("service-down", nil, "no answer in time")
 		}}
 		late := &Check{ID: "a.late", After: []*Check{cut}, Run: func(context.Context) Finding {
-			t.Error("got a question when the run was over, want none")
+			t.Error("the check ran after the end of the run, want that it does not")
 			return found("service-down", nil, "no answer in time")
 		}}
 		absent := &Check{ID: "a.absent", After: []*Check{long}, Run: func(ctx context.Context) Finding {
@@ -172,7 +174,7 @@ func TestEndOfRun(t *testing.T) {
 	})
 }
 
-// TestConcurrent: checks that need nothing run at the same time.
+// TestConcurrent: checks that need no other check run at the same time.
 func TestConcurrent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var checks []*Check
@@ -191,8 +193,8 @@ func TestConcurrent(t *testing.T) {
 	})
 }
 
-// TestInterruption: what had not ended when the run was interrupted has found
-// nothing.
+// TestInterruption: a check that had not ended when the run was interrupted
+// reports no fault.
 func TestInterruption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())

@@ -2,7 +2,7 @@
 //
 // A [Plan] is data: the steps of a run in the order of the report, which refer
 // to each other by their ids. It becomes [Check]s, which [Run] runs
-// concurrently. A check starts when those that it needs have ended well. Only
-// the check that found a fault reports it. What a check may find is a [Cause].
-// This package does not know what the checks look at.
+// concurrently. A check starts when the checks that it needs have ended without
+// a fault. Only the check that found a fault reports it. What a check may find
+// is a [Cause]. This package does not know what the checks look at.
 package engine

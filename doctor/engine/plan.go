@@ -11,38 +11,38 @@ import (
 type Plan struct {
 	// Steps are in the order of the report.
 	Steps []Step
-	// Explained holds, by the id of a step, what other checks may find that
-	// explains its finding. If several explain it, the first one reports it.
+	// Explained maps the id of a step to the findings of other checks that explain
+	// its finding. If several explain it, the first one in the list reports it.
 	Explained map[string][]Explanation
 	// Applies reports whether an explanation is possible for a step of this run.
-	// nil means that all are.
+	// nil means that every explanation is possible.
 	Applies func(x Explanation, s Step) bool
-	// Twins holds, by the id of a step, the others that may look at the same
+	// Twins maps the id of a step to the other steps that may look at the same
 	// place.
 	Twins map[string][]string
-	// Told holds, for a cause that several steps may find, the order in which one
-	// is chosen to report it.
+	// Told maps a cause that several steps may find to these steps, in the order
+	// in which one of them is chosen to report it.
 	Told map[string][]string
 }
 
-// Step is a check that refers to others by their ids, separated by spaces. A
-// step of a server means the steps of the same server. With its own id it means
-// those of the servers before. Ids that this plan does not contain have no
-// effect.
+// Step is a check that refers to other steps by their ids, separated by spaces.
+// An id in a step of a server means the step of the same server. The step's own
+// id means the steps with that id of the servers before. Ids that the plan does
+// not contain have no effect.
 type Step struct {
 	ID     string
 	Server string // the server under test, if there are several; else ""
-	Of     string // the server whose steps it refers to, if that is not Server
+	Of     string // the server whose steps this step refers to, if that is not Server
 
-	Needs, Any, After string // see Check
+	Needs, Any, After string // ids of other steps; see the fields of Check
 	Limit, Grace      time.Duration
 	Unless            bool // leave the step out
 	Run               func(ctx context.Context) Finding
 }
 
-// Explanation says that each of the causes, found by a check, explains each of
-// the causes that it shows as in another check. Without causes both checks may
-// find the same.
+// Explanation says that each of Causes, found by the check By, explains each of
+// Shows in another check. If both are empty, both checks may find the same
+// fault.
 type Explanation struct {
 	By, Causes, Shows string
 	Here              bool // only for findings about the same place
@@ -67,7 +67,7 @@ func (p Plan) Checks() []*Check {
 	return checks
 }
 
-// named returns the checks that step i refers to by these ids.
+// named returns the checks that step i refers to by ids.
 func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	step := p.Steps[i]
 	server := step.Of
@@ -99,8 +99,8 @@ func (p Plan) excuses(checks []*Check, i int) (list []Excuse) {
 	return list
 }
 
-// tellOnce lets only one check report each cause of Told: the first that finds
-// it.
+// tellOnce lets only one check report each cause in Told: the first of the
+// listed checks that found it.
 func (p Plan) tellOnce(checks []*Check) {
 	for cause, ids := range p.Told {
 		var before []Excuse
@@ -115,8 +115,9 @@ func (p Plan) tellOnce(checks []*Check) {
 	}
 }
 
-// Select returns the wanted checks and those that they need. A skipped check
-// that others need stays, and its finding says so.
+// Select returns the wanted checks and the checks that they need. A skipped
+// check that others need stays in the list, and its finding says that it was
+// skipped.
 func Select(checks []*Check, wanted, skipped func(id string) bool) []*Check {
 	keep := map[*Check]bool{}
 	var need func(c *Check)

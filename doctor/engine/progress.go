@@ -5,8 +5,8 @@ import (
 	"io"
 )
 
-// Teller shows how far the run is, on one line of a terminal. It writes nothing
-// to a log.
+// Teller shows how far the run is, on one line of a terminal. If the output is
+// not a terminal, it writes nothing.
 type Teller struct {
 	W        io.Writer
 	Terminal bool

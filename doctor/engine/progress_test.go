@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestProgress: a line that changes at a terminal, and nothing in a log.
+// TestProgress: the progress is one changing line on a terminal, and nothing in
+// a log.
 func TestProgress(t *testing.T) {
 	for terminal, want := range map[bool]string{
 		false: "",

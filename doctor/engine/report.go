@@ -16,7 +16,7 @@ type Report struct {
 	groups []Group
 }
 
-// Group is the checks whose ids begin with ID and a dot.
+// Group is the group of the checks whose ids begin with ID and a dot.
 type Group struct{ ID, Title string }
 
 // GroupOf returns the part of a check's id before the dot.
@@ -33,27 +33,26 @@ type Summary struct {
 	NA   int `json:"na"`
 }
 
-// Result is the result of one check. Cause and the fields that depend on it are
-// empty if there is none. Server is set if there are checks for several
-// homeservers.
+// Result is the result of one check. Cause and the fields about the cause are
+// empty if there is no cause. Server is set if several homeservers are checked.
 type Result struct {
 	ID              string `json:"id"`
 	Server          string `json:"server,omitempty"`
 	Status          Status `json:"status"`
 	Seen            string `json:"seen"`
-	CauseID         string `json:"cause_id"` // in the table of causes
+	CauseID         string `json:"cause_id"` // the id of the cause in the table of causes
 	Cause           string `json:"cause"`
 	Remedy          string `json:"remedy"`
 	ElementCallCode string `json:"element_call_code"`
 	DurationMS      int64  `json:"duration_ms"`
 
-	// after is the check that prevented this one, if that was itself not run;
-	// else "".
+	// after is the id of the check that prevented this one, if that check was not
+	// run itself. Otherwise it is "".
 	after string
 }
 
-// NewReport makes the report of the checks. fill replaces the placeholders of a
-// cause's text; v are those that the finding knows.
+// NewReport returns the report of the checks. fill replaces the placeholders of
+// a cause's text by the values v of the finding.
 func NewReport(version, vantage string, groups []Group, checks []*Check, fill func(text string, v Vars) string) Report {
 	r := Report{Version: version, Vantage: vantage, groups: groups}
 	for _, c := range checks {
@@ -63,7 +62,7 @@ func NewReport(version, vantage string, groups []Group, checks []*Check, fill fu
 	return r
 }
 
-// count adds one check.
+// count adds a check with this status.
 func (s *Summary) count(status Status) {
 	switch status {
 	case OK:

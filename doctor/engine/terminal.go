@@ -74,7 +74,8 @@ func (p *page) problem(c Result) {
 	}
 }
 
-// group writes one line about a group's checks, or one line for each check.
+// group writes one line about all checks of a group, or one line for each
+// check.
 func (p *page) group(g Group, checks []Result) {
 	if len(checks) == 0 {
 		return
@@ -83,7 +84,7 @@ func (p *page) group(g Group, checks []Result) {
 	var why []string
 	for _, c := range checks {
 		s.count(c.Status)
-		if c.after != "" && GroupOf(c.after) == g.ID { // that check's line gives the reason
+		if c.after != "" && GroupOf(c.after) == g.ID { // the line of that other check already gives the reason
 			continue
 		}
 		if reason := strings.TrimPrefix(c.Seen, "not looked at: "); c.Status == NA && !slices.Contains(why, reason) {
@@ -105,7 +106,8 @@ func (p *page) group(g Group, checks []Result) {
 	}
 }
 
-// above says how many faults have scrolled off the top of the screen.
+// above returns a remark that says how many faults have scrolled off the top of
+// the screen. It is "" if none have.
 func (p *page) above() string {
 	const prompt = 1 // lines for the shell's prompt and the summary
 	first := len(p.lines) + 1 + prompt - p.Height
@@ -121,8 +123,8 @@ func (p *page) above() string {
 	return "; scroll up for " + plural(n, "fault")
 }
 
-// line adds first and text, wrapped at the screen's width. Further lines begin
-// with hang.
+// line writes first and text, wrapped at the screen's width. Each further line
+// begins with hang.
 func (p *page) line(first, hang, text string) {
 	current, used := first, visible(first)
 	empty := true
@@ -141,7 +143,7 @@ func (p *page) line(first, hang, text string) {
 	p.lines = append(p.lines, current)
 }
 
-// paint colours each word of a text by itself, because a line may end between
+// paint colours each word of a text separately, because a line may end between
 // words.
 func (p *page) paint(colour, text string) string {
 	if !p.Colour {
@@ -176,7 +178,7 @@ func (c Result) name() string {
 	return c.ID + " (" + c.Server + ")"
 }
 
-// of returns the checks of a group.
+// of returns the results of the checks of a group.
 func (r Report) of(g Group) []Result {
 	return slices.DeleteFunc(slices.Clone(r.Checks), func(c Result) bool { return GroupOf(c.ID) != g.ID })
 }
@@ -194,7 +196,7 @@ func (s Summary) worst() Status {
 	return NA
 }
 
-// String counts what there is.
+// String returns the number of checks with each status, in words.
 func (s Summary) String() string {
 	var parts []string
 	for _, part := range []struct {
@@ -208,7 +210,7 @@ func (s Summary) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// plural counts things.
+// plural returns a number with the noun thing in its singular or plural.
 func plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/internal/goldentest"
 )
 
-// broken is the report of an ordinary broken deployment: a fault, a doubt, and
-// what could not be looked at.
+// broken is the report of an ordinary broken deployment: a fault, a warning,
+// and checks that were not made.
 func broken() Report {
 	r := Report{Version: "0.3.0", Vantage: "inside", groups: []Group{{"config", "Configuration"}, {"homeserver", "Homeserver"}, {"sfu", "LiveKit"}, {"user", "A user's way into a call"}}}
 	add := func(c Result) { r.Checks = append(r.Checks, c); r.Summary.count(c.Status) }
@@ -30,7 +30,7 @@ func broken() Report {
 	return r
 }
 
-// TestScreen holds what a terminal shows against testdata; go test -run Screen
+// TestScreen compares what a terminal shows with testdata; go test -run Screen
 // ./doctor/engine -update writes it.
 func TestScreen(t *testing.T) {
 	for _, width := range []int{80, 120} {
@@ -60,8 +60,8 @@ func TestScreen(t *testing.T) {
 	}
 }
 
-// TestLastScreen: whoever looks at 24 lines sees every fault, or reads how many
-// lie above.
+// TestLastScreen: a person who sees only the last 24 lines sees every fault, or
+// reads how many faults are above.
 func TestLastScreen(t *testing.T) {
 	for faults, want := range map[int]string{1: "1 fault", 9: "scroll up for"} {
 		t.Run(fmt.Sprintf("%d faults", faults), func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestLastScreen(t *testing.T) {
 	}
 }
 
-// TestReasonOnce: why a group is not looked at is said once, and not again for
-// each check that needs the first.
+// TestReasonOnce: the reason why the checks of a group were not made is printed
+// once, and not for each check.
 func TestReasonOnce(t *testing.T) {
 	file := &Check{ID: "a.file", Run: ends(NotLooked("there is no file"))}
 	keys := &Check{ID: "a.keys", Needs: []*Check{file}, Run: ends(Right("x"))}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Marks are the signs for the statuses.
+// Marks are the signs that a report prints for the statuses.
 var Marks = map[Status]string{OK: "✓", Warn: "!", Fail: "✗", NA: "–"}
 
 // WriteText writes r for a log or a file, with a line for each check. For a

@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// notRouted are further networks that internet routers do not reach.
+// notRouted are networks, besides those that package netip knows as private,
+// that internet routers do not reach.
 var notRouted = []netip.Prefix{netip.MustParsePrefix("100.64.0.0/10")}
 
 // IsPublic reports whether an address may be reachable from the internet.
@@ -19,13 +20,14 @@ func IsPublic(addr netip.Addr) bool {
 		!slices.ContainsFunc(notRouted, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// PortOf returns port, or the scheme's port if it is "".
+// PortOf returns port, or the usual port of the scheme if port is "".
 func PortOf(port, scheme string) string {
 	byScheme := map[string]string{"https": "443", "wss": "443", "http": "80", "ws": "80"}
 	return cmp.Or(port, byScheme[scheme])
 }
 
-// SameAddress reports whether two URLs are for the same place.
+// SameAddress reports whether two URLs differ only in spelling: letter case, a
+// usual port, or a slash at the end.
 func SameAddress(a, b string) bool { return plainAddress(a) == plainAddress(b) }
 
 // plainAddress returns a URL in lower case, with its port (the usual one if the

@@ -18,10 +18,10 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Origin is the origin that the requests claim, as a browser would.
+// Origin is the origin that doctor's requests name, as a browser's would.
 const Origin = "https://call.element.io"
 
-// maxAnswer bounds the bytes read of an answer.
+// maxAnswer bounds how many bytes of an answer are read.
 const maxAnswer = 256 << 10
 
 // Question is one HTTP request.
@@ -32,27 +32,28 @@ type Question struct {
 	Header      http.Header
 }
 
-// Reply is the answer.
+// Reply is the answer to a Question.
 type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
-	// Before is the status of a first, bad answer that was repeated; 0 if there
-	// was none.
+	// Before is the status of the first answer if the request was repeated because
+	// that answer was bad. It is 0 if the request was not repeated.
 	Before int
 }
 
-// Get sends the request that a page of another site would send.
+// Get sends the request that a browser sends for a page of another site.
 func (n *Network) Get(ctx context.Context, address string) (Reply, error) {
 	return n.Ask(ctx, Question{Method: http.MethodGet, URL: address, Header: http.Header{"Origin": {Origin}}})
 }
 
-// secondTry is the pause before the second try, after a proxy has said that it
-// got no answer. The server behind it may be starting, or be one of several.
+// secondTry is the pause before the request is repeated, after a proxy has said
+// that it got no answer. The server behind the proxy may be starting, or may be
+// one of several.
 const secondTry = 500 * time.Millisecond
 
-// Ask sends q and reads the answer. It asks a second time if a proxy says that
-// it got no answer. Errors hold no secret.
+// Ask sends q and reads the answer. If a proxy says that it got no answer, Ask
+// sends q a second time. Errors hold no secret.
 func (n *Network) Ask(ctx context.Context, q Question) (Reply, error) {
 	first, err := n.askOnce(ctx, q)
 	if err != nil || first.Passing() != NotThere {
@@ -72,7 +73,7 @@ func (n *Network) Ask(ctx context.Context, q Question) (Reply, error) {
 func (n *Network) askOnce(ctx context.Context, q Question) (Reply, error) {
 	req, err := http.NewRequestWithContext(ctx, q.Method, q.URL, strings.NewReader(q.Body))
 	if err != nil {
-		return Reply{}, fmt.Errorf("%s is not the address of anything", Clip(q.URL))
+		return Reply{}, fmt.Errorf("%s is not a valid URL", Clip(q.URL))
 	}
 	for name, values := range q.Header {
 		req.Header[name] = values
@@ -95,7 +96,8 @@ func (n *Network) askOnce(ctx context.Context, q Question) (Reply, error) {
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}.without(q.Bearer), bare(err)
 }
 
-// AskAt requests target of host along a route.
+// AskAt requests target (a path with its query) from host, along a route that
+// discovery found.
 func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target string, insecure bool) (Reply, error) {
 	at := n.Through(func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return n.DialHost(ctx, network, route.Addr)
@@ -107,7 +109,8 @@ func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target 
 	return at.Get(ctx, route.Scheme+"://"+host+target)
 }
 
-// without removes a secret that the answer repeats.
+// without returns the answer with the secret s replaced, in case the answer
+// repeats it.
 func (r Reply) without(s secret.Text) Reply {
 	if s.IsEmpty() {
 		return r
@@ -129,8 +132,8 @@ func bare(err error) error {
 	return err
 }
 
-// ErrCode returns the Matrix error code of an answer, "" if there is none or it
-// has a wrong form.
+// ErrCode returns the Matrix error code of an answer. It returns "" if there is
+// none or its form is wrong.
 func (r Reply) ErrCode() string {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
@@ -142,15 +145,17 @@ func (r Reply) ErrCode() string {
 	return matrix.ErrCode
 }
 
-// isErrCode reports whether a code has the form of Matrix: M_NOT_FOUND, or with
-// a proposal's prefix ORG.MATRIX.MSC4140_DELAY_TOO_LARGE (Client-Server API,
-// "Standard error response").
+// isErrCode reports whether a code has the form of a Matrix error code:
+// M_NOT_FOUND, or with the prefix of a proposal,
+// ORG.MATRIX.MSC4140_DELAY_TOO_LARGE (Client-Server API, "Standard error
+// response").
 func isErrCode(code string) bool {
 	space, rest, _ := strings.Cut(code, "_")
 	return rest != "" && (space == "M" || strings.Contains(space, ".")) && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._") == ""
 }
 
-// String describes the answer in a few words: the status, and what the body is.
+// String describes the answer in a few words: the status, and the Matrix error
+// code or the program that sent the page.
 func (r Reply) String() string {
 	text := fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status))
 	switch code := r.ErrCode(); {
@@ -165,15 +170,17 @@ func (r Reply) String() string {
 // Origins returns the values of Access-Control-Allow-Origin.
 func (r Reply) Origins() []string { return r.Header.Values("Access-Control-Allow-Origin") }
 
-// OneOrigin reports whether a browser allows every page to read the answer.
+// OneOrigin reports whether the CORS header allows pages of every site to read
+// the answer.
 func (r Reply) OneOrigin() bool {
 	list := r.Origins()
 	return len(list) == 1 && (list[0] == "*" || list[0] == Origin)
 }
 
-// Follow is Get that follows up to three redirects, as browsers do. A browser
-// lets a page read the last answer only if each redirect allows it. closed is
-// the address of the first one that does not, "" if all do.
+// Follow is like Get, but follows up to three redirects, as browsers do. A
+// browser lets a page read the last answer only if the CORS header of each
+// redirect allows it. closed is the address of the first redirect that does not
+// allow it, or "" if all do.
 func (n *Network) Follow(ctx context.Context, address string) (r Reply, closed string, err error) {
 	for range 4 {
 		r, err = n.Get(ctx, address)

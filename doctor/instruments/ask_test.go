@@ -2,8 +2,7 @@ package instruments
 
 import "testing"
 
-// TestErrCode: an error code is one of Matrix or of a proposal, and no other
-// text.
+// TestErrCode: only an error code of Matrix or of a proposal is taken for one.
 func TestErrCode(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"errcode":"M_NOT_FOUND"}`:                        "M_NOT_FOUND",

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// clocks records by how much the clock of each host (and port) that answered is
-// ahead of this machine's.
+// clocks records for each host (and port) that answered by how much its clock
+// is ahead of this machine's clock.
 type clocks struct {
 	mu    sync.Mutex
 	ahead map[string]time.Duration
 }
 
-// maxClocks bounds the hosts recorded.
+// maxClocks bounds how many hosts are recorded.
 const maxClocks = 64
 
-// note compares the header Date of an answer with the times of the question and
-// the answer. An answer from a cache has an old date. So of several answers of
-// a host, the one with the smallest difference counts.
+// note compares the header Date of an answer with the times of the request and
+// of the answer. An answer from a cache has an old date. So if a host gave
+// several answers, the smallest difference counts.
 func (c *clocks) note(host string, header http.Header, asked, answered time.Time) {
 	date, err := http.ParseTime(header.Get("Date"))
 	if c == nil || err != nil || header.Get("Age") != "" {
@@ -40,7 +40,8 @@ func (c *clocks) note(host string, header http.Header, asked, answered time.Time
 	c.ahead[host] = ahead
 }
 
-// Clocks returns by how much the clock of each host is ahead of this machine's.
+// Clocks returns for each host by how much its clock is ahead of this machine's
+// clock.
 func (n *Network) Clocks() map[string]time.Duration {
 	if n.clocks == nil {
 		return nil

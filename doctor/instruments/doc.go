@@ -1,5 +1,5 @@
-// Package instruments holds everything of doctor that sends a packet: it looks
+// Package instruments holds all parts of doctor that send packets. It looks
 // names up, connects, begins TLS, sends HTTP requests as a browser does, uses
-// STUN and TURN, and joins LiveKit. It returns what came back. Package doctor
-// judges that.
+// STUN and TURN, and joins LiveKit. It returns the answers, and package doctor
+// judges them.
 package instruments

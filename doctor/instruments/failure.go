@@ -13,13 +13,13 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// maxText bounds the shown bytes of a stranger's text.
+// maxText bounds how many bytes of a text from another server are shown.
 const maxText = 200
 
-// Clip returns a stranger's text as it may be shown.
+// Clip returns a text from another server in a form that is safe to show.
 func Clip(s string) string { return text.Clip(s, maxText) }
 
-// NoAnswer is the reason if nothing answers at all.
+// NoAnswer is the reason that Reason returns if nothing answers.
 const NoAnswer = "no answer in time"
 
 // Reason says in a few words why something cannot be reached. It contains no
@@ -48,18 +48,18 @@ func Reason(err error) string {
 	if text := Clip(err.Error()); text != "" {
 		return text
 	}
-	return "it broke without a reason"
+	return "the connection broke without a reason"
 }
 
-// IsTLS reports whether a request failed in the TLS handshake.
+// IsTLS reports whether err is from the TLS handshake of a request.
 func IsTLS(err error) bool {
 	var invalid *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	return errors.As(err, &invalid) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// IsOldTLS reports whether client and server share no version of TLS: the
-// server only knows older ones (RFC 8446, "protocol_version").
+// IsOldTLS reports whether client and server share no version of TLS, because
+// the server knows only older versions (RFC 8446, "protocol_version").
 func IsOldTLS(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "tls: protocol version not supported") ||
 		strings.Contains(err.Error(), "tls: server selected unsupported protocol version"))
@@ -73,17 +73,17 @@ func WantsCertificate(err error) bool {
 		strings.Contains(err.Error(), "remote error: tls: bad certificate"))
 }
 
-// IsNoSuchName reports whether DNS says that the name does not exist.
+// IsNoSuchName reports whether err says that the name does not exist in DNS.
 func IsNoSuchName(err error) bool {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	return ok && dns.IsNotFound
 }
 
-// IsDNSBroken reports whether no name server answered about the name.
+// IsDNSBroken reports whether err says that no name server answered.
 func IsDNSBroken(err error) bool {
 	dns, ok := errors.AsType[*net.DNSError](err)
 	return ok && !dns.IsNotFound
 }
 
-// redacted replaces a secret.
+// redacted is the text that replaces a secret.
 const redacted = "[redacted]"

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// TCPAnswer is the answer of a TCP candidate. The candidate must be asked while
-// the participant is in the room.
+// TCPAnswer is the answer of a TCP candidate to a STUN request. The candidate
+// answers only while the participant is in the room.
 type TCPAnswer struct {
 	Candidate Candidate
 	Err       error

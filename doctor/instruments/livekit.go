@@ -17,15 +17,16 @@ import (
 )
 
 const (
-	// connectTime bounds connecting the media of one participant.
+	// connectTime bounds how long the media of one participant may take to
+	// connect.
 	connectTime = 6 * time.Second
 	watchEvery  = 50 * time.Millisecond
 )
 
-// quiet silences the logs of the SDK and of pion.
+// quiet switches off the logs of the LiveKit SDK and of pion.
 var quiet = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) })
 
-// livekitParticipant is a real participant.
+// livekitParticipant is a participant that joins a room with LiveKit's SDK.
 type livekitParticipant struct {
 	room   *lksdk.Room
 	texts  chan Message
@@ -35,8 +36,8 @@ type livekitParticipant struct {
 	media Media
 }
 
-// joinLiveKit joins over WebRTC. The signalling goes through a listener on
-// loopback, because the SDK's own dialler supports neither --resolve nor
+// joinLiveKit joins a room over WebRTC. The signalling goes through a listener
+// on loopback, because the SDK's own dialler supports neither --resolve nor
 // LIVEKIT_CA_FILE. Media goes directly.
 func (n *Network) joinLiveKit(ctx context.Context, address, token string) (Participant, error) {
 	quiet()
@@ -84,8 +85,8 @@ func (n *Network) openTunnel(address string) (*http.Server, string, error) {
 	return server, "ws://" + listener.Addr().String() + strings.TrimRight(target.Path, "/"), nil
 }
 
-// watch records what the SFU sends while the connection is being made. If that
-// fails, the SDK has forgotten it.
+// watch records what the SFU sends while the participant connects. If
+// connecting fails, the SDK no longer has that information.
 func (p *livekitParticipant) watch(ctx context.Context) {
 	again := time.NewTicker(watchEvery)
 	defer again.Stop()
@@ -99,7 +100,7 @@ func (p *livekitParticipant) watch(ctx context.Context) {
 	}
 }
 
-// look adds what is known now.
+// look adds what the SDK knows at this moment to what is recorded.
 func (p *livekitParticipant) look() {
 	pc := p.room.LocalParticipant.GetPublisherPeerConnection()
 	if pc == nil || pc.RemoteDescription() == nil || pc.LocalDescription() == nil {
@@ -123,7 +124,7 @@ func (p *livekitParticipant) look() {
 	}
 }
 
-// candidatesOf returns the SFU's addresses.
+// candidatesOf returns the addresses for media that the SFU has sent.
 func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
 	var list []Candidate
 	for _, stats := range pc.GetStats() {
@@ -132,7 +133,8 @@ func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
 			continue
 		}
 		addr, err := netip.ParseAddr(c.IP)
-		// A peer-reflexive candidate was observed, and not sent by the SFU.
+		// A peer-reflexive candidate was observed by this side. The SFU did not send
+		// it.
 		if err == nil && c.CandidateType != webrtc.ICECandidateTypePrflx {
 			list = append(list, Candidate{strings.ToLower(c.Protocol), netip.AddrPortFrom(addr.Unmap(), uint16(c.Port))})
 		}
@@ -140,7 +142,7 @@ func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
 	return list
 }
 
-// wayOf returns how media goes, "" if it does not yet.
+// wayOf returns on which way media travels, or "" if it does not travel yet.
 func wayOf(pc *webrtc.PeerConnection) string {
 	if pc.SCTP() == nil || pc.SCTP().Transport() == nil {
 		return ""
@@ -166,7 +168,7 @@ func (p *livekitParticipant) received(packet lksdk.DataPacket, from lksdk.DataRe
 	if user, ok := packet.(*lksdk.UserDataPacket); ok {
 		select {
 		case p.texts <- Message{From: from.SenderIdentity, Text: string(user.Payload)}:
-		default: // the reader needs only a few
+		default: // the channel is full; the reader needs only a few messages
 		}
 	}
 }

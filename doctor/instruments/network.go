@@ -18,40 +18,40 @@ import (
 	"time"
 )
 
-// Resolver answers for the addresses of names; a [*net.Resolver] is one.
+// Resolver looks up the addresses of names; a [*net.Resolver] is one.
 type Resolver interface {
 	// LookupNetIP returns the addresses of host; network is "ip4" or "ip6".
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Network is a run's access to the network. Call [Network.Ready] once Roots and
+// Network is how a run reaches the network. Call [Network.Ready] when Roots and
 // Resolve are set.
 type Network struct {
-	// DNS looks up addresses, SRV service records.
+	// DNS looks up addresses, and SRV looks up service records.
 	DNS Resolver
 	SRV *net.Resolver
 	// Dial connects to an IP address and port. network is "tcp" or "udp".
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// DialSmall is Dial with packets small enough for every link; nil if this
-	// system cannot do that.
+	// DialSmall is like Dial, but uses packets that are small enough for every
+	// link. It is nil if this system cannot do that.
 	DialSmall func(ctx context.Context, network, address string) (net.Conn, error)
 	// Interfaces returns the addresses of this machine; nil means that they are
 	// unknown.
 	Interfaces func() ([]net.Addr, error)
-	// Roots are the certificates to trust; nil means the system's.
+	// Roots are the certificates to trust; nil means those of the system.
 	Roots *x509.CertPool
 	// Join joins a room of the SFU.
 	Join func(ctx context.Context, url, token string) (Participant, error)
-	// Resolve holds what --resolve sets: host:port → address.
+	// Resolve holds the pairs of --resolve: host:port → address.
 	Resolve map[string]netip.Addr
-	// Patience multiplies the times for work that needs this machine's processor,
-	// if the machine is busy. 0 means 1.
+	// Patience multiplies the time limits for work that needs this machine's
+	// processor, for a busy machine. 0 means 1.
 	Patience int
 
 	client *http.Client
 	dead   *sync.Map // addresses that refused or did not answer, as "ip port"
 	clocks *clocks
-	route  string // where all requests go; "" means to their own address
+	route  string // the address to which all requests go; "" means the address in the URL
 }
 
 // New returns a Network for the real network.
@@ -64,13 +64,14 @@ func New() *Network {
 	return n
 }
 
-// silent is the log of servers that only this process uses.
+// silent is a log that drops everything. Servers that only this process uses
+// log to it.
 var silent = log.New(io.Discard, "", 0)
 
 const (
 	dialTimeout = 3 * time.Second
-	// smallSegment bounds the bytes of a segment of DialSmall. smallTime bounds
-	// TLS over it, once connected.
+	// smallSegment bounds the bytes of a TCP segment of DialSmall. smallTime
+	// bounds a TLS handshake over such a connection.
 	smallSegment = 536
 	smallTime    = 3 * time.Second
 	// HandshakeTimeout bounds a TLS handshake.
@@ -79,9 +80,9 @@ const (
 	maxAddresses = 8
 )
 
-// Addresses returns the addresses of host for a port, IPv4 before IPv6: from
-// --resolve, from the literal, or from DNS. If there are none, the error is
-// that of the family whose look-up failed.
+// Addresses returns the addresses of host for a port, IPv4 before IPv6. They
+// come from --resolve, from host if it is an address, or from DNS. If there are
+// none, the error is that of the family (IPv4 or IPv6) whose look-up failed.
 func (n *Network) Addresses(ctx context.Context, host, port string) ([]netip.Addr, error) {
 	if addr, ok := n.Resolve[strings.ToLower(host)+":"+port]; ok {
 		return []netip.Addr{addr}, nil
@@ -109,7 +110,7 @@ func (n *Network) Addresses(ctx context.Context, host, port string) ([]netip.Add
 	return nil, failure
 }
 
-// DialHost connects to host:port at its addresses in turn.
+// DialHost connects to host:port. It tries the host's addresses in turn.
 func (n *Network) DialHost(ctx context.Context, network, hostPort string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(hostPort)
 	if err != nil {
@@ -141,8 +142,8 @@ func (n *Network) DialAddress(ctx context.Context, network string, addr netip.Ad
 	return conn, err
 }
 
-// livingFirst moves addresses that did not answer before to the end, so that
-// each costs its time only once.
+// livingFirst moves addresses that did not answer before to the end of the
+// list. So each costs its time limit only once.
 func (n *Network) livingFirst(addrs []netip.Addr, port string) []netip.Addr {
 	if n.dead == nil {
 		return addrs
@@ -167,20 +168,19 @@ func (n *Network) patiently(d time.Duration) time.Duration {
 	return time.Duration(max(n.Patience, 1)) * d
 }
 
-// TLS returns the configuration with which a server of that name must prove
-// itself.
+// TLS returns the configuration by which a server must prove to have that name.
 func (n *Network) TLS(name string) *tls.Config {
 	return &tls.Config{RootCAs: n.Roots, ServerName: name, NextProtos: []string{"http/1.1"}}
 }
 
-// Ready makes the client of all requests. It uses HTTP/1.1, connections of its
-// own and no proxy, and follows no redirect.
+// Ready makes the client for all requests. The client uses HTTP/1.1, its own
+// connections and no proxy, and follows no redirect.
 func (n *Network) Ready() {
 	n.client, n.dead = n.newClient(n.DialHost), new(sync.Map)
 	n.clocks = &clocks{ahead: map[string]time.Duration{}}
 }
 
-// Through returns n with HTTP connections made by dial.
+// Through returns a copy of n whose HTTP connections are made by dial.
 func (n *Network) Through(dial func(ctx context.Context, network, address string) (net.Conn, error)) *Network {
 	other := *n
 	other.client = n.newClient(dial)
@@ -203,7 +203,7 @@ func (n *Network) newClient(dial func(ctx context.Context, network, address stri
 	}
 }
 
-// ParseResolve parses host:port:address, as in curl's --resolve.
+// ParseResolve parses host:port:address, the form of curl's option --resolve.
 func ParseResolve(text string) (hostPort string, addr netip.Addr, err error) {
 	host, rest, _ := strings.Cut(text, ":")
 	port, address, found := strings.Cut(rest, ":")

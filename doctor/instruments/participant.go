@@ -9,19 +9,21 @@ import (
 	"time"
 )
 
-// Participant is in a room of the SFU until it leaves.
+// Participant is a participant in a room of the SFU until it leaves.
 type Participant interface {
-	// Media returns what the SFU said about media, and how media goes.
+	// Media returns what the SFU has said about media, and on which way media
+	// travels.
 	Media() Media
 	// Send sends a text to everybody in the room.
 	Send(text string) error
-	// Received returns the texts of others. A text that is not read is dropped.
+	// Received returns the texts that others have sent. A text that is not read in
+	// time is dropped.
 	Received() <-chan Message
 	Leave()
 }
 
 // Message is a text from another participant. From is that participant's
-// identity, as the SFU says it.
+// identity, which the SFU sets.
 type Message struct{ From, Text string }
 
 // Media is what the SFU tells a participant about media.
@@ -31,7 +33,7 @@ type Media struct {
 	Username, Password string
 	// Servers are the STUN and TURN servers.
 	Servers []ICEServer
-	// Way is how media goes: "udp", "tcp" or "relay"; "" while it does not.
+	// Way is how media travels: "udp", "tcp" or "relay"; "" if it does not travel.
 	Way string
 }
 
@@ -43,13 +45,14 @@ type Candidate struct {
 
 func (c Candidate) String() string { return c.Addr.String() + "/" + c.Network }
 
-// ICEServer is one that the SFU names: "turns:turn.example.org:443?transport=tcp".
+// ICEServer is a STUN or TURN server that the SFU names, like
+// "turns:turn.example.org:443?transport=tcp".
 type ICEServer struct {
 	URLs               []string
 	Username, Password string
 }
 
-// JoinError is a join that failed, with what the SFU said before.
+// JoinError is the error of a failed join, with what the SFU had said before.
 type JoinError struct {
 	Media Media
 	Err   error
@@ -59,15 +62,16 @@ func (e *JoinError) Error() string { return e.Err.Error() }
 func (e *JoinError) Unwrap() error { return e.Err }
 
 const (
-	// roundTrip bounds how long a text takes to the other participant. It is sent
-	// again every resend, because the other's channel may open later.
+	// roundTrip bounds how long a text may take to the other participant. The text
+	// is sent again every resend, because the other participant's channel may open
+	// later.
 	roundTrip = 5 * time.Second
 	resend    = 250 * time.Millisecond
-	// MaxCandidates bounds the candidates that are checked.
+	// MaxCandidates bounds how many candidates are checked.
 	MaxCandidates = 16
 )
 
-// Deliver sends a text until it has arrived.
+// Deliver sends a text from one participant until the other has received it.
 func Deliver(ctx context.Context, from, to Participant) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTrip)
 	defer cancel()
@@ -90,9 +94,9 @@ func Deliver(ctx context.Context, from, to Participant) error {
 	}
 }
 
-// ProbeName returns a name that no other run uses.
+// ProbeName returns a random name that no other run uses.
 func ProbeName() string {
 	var random [8]byte
-	_, _ = rand.Read(random[:]) // never fails
+	_, _ = rand.Read(random[:]) // Read never fails
 	return "doctor-" + hex.EncodeToString(random[:])
 }

@@ -25,13 +25,14 @@ func (a Attempt) String() string {
 	return a.Addr.String() + ": " + Reason(a.Err)
 }
 
-// NoRoute reports whether this machine does not support the address's family.
+// NoRoute reports whether this machine has no route for the address's family
+// (IPv4 or IPv6).
 func (a Attempt) NoRoute() bool {
 	return a.Addr.Is6() && (errors.Is(a.Err, syscall.ENETUNREACH) || errors.Is(a.Err, syscall.EADDRNOTAVAIL) || errors.Is(a.Err, syscall.EAFNOSUPPORT))
 }
 
-// Refused reports whether the machine at that address says that nothing listens
-// there.
+// Refused reports whether the machine at the address answered that nothing
+// listens at the port.
 func (a Attempt) Refused() bool { return errors.Is(a.Err, syscall.ECONNREFUSED) }
 
 // IsOwn reports whether the address belongs to this machine.
@@ -39,7 +40,7 @@ func (n *Network) IsOwn(addr netip.Addr) bool {
 	if n.Interfaces == nil {
 		return false
 	}
-	list, _ := n.Interfaces() // none if the system does not say
+	list, _ := n.Interfaces() // empty if the system does not tell its addresses
 	return slices.ContainsFunc(list, func(a net.Addr) bool {
 		own, err := netip.ParsePrefix(a.String())
 		return err == nil && own.Addr().Unmap() == addr.Unmap()
@@ -47,7 +48,7 @@ func (n *Network) IsOwn(addr netip.Addr) bool {
 }
 
 // Reach looks host up, and connects to each of its addresses at a port. The
-// error is that of the look-up.
+// error is that of the look-up; errors of connecting are in the Attempts.
 func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, error) {
 	addrs, err := n.Addresses(ctx, host, port)
 	if err != nil {
@@ -62,7 +63,7 @@ func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, erro
 	return attempts, nil
 }
 
-// touch connects and closes the connection.
+// touch connects to the address and closes the connection.
 func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error {
 	conn, err := n.DialAddress(ctx, "tcp", addr, port)
 	if err == nil {
@@ -71,7 +72,7 @@ func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error
 	return err
 }
 
-// ErrConnect marks an error of connecting.
+// ErrConnect marks an error from before the connection was made.
 var ErrConnect = errors.New("not connected")
 
 // Certificates returns the certificates that a host sends for its name at a
@@ -103,13 +104,13 @@ func (n *Network) AnswersSmall(ctx context.Context, host, port string) bool {
 	return err == nil
 }
 
-// unconnected is an error from before TLS.
+// unconnected is an error from before TLS, when no connection was made.
 type unconnected struct{ error }
 
 func (u unconnected) Unwrap() error      { return u.error }
 func (unconnected) Is(target error) bool { return target == ErrConnect }
 
-// handshake returns the peer's chain, valid or not.
+// handshake returns the certificates that the peer sends, valid or not.
 func (n *Network) handshake(ctx context.Context, raw net.Conn, config *tls.Config) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.patiently(HandshakeTimeout))
 	defer cancel()

@@ -10,12 +10,12 @@ import (
 	"time"
 )
 
-// Redis is the address of a Redis, and the credentials. Without a password
-// there is no login.
+// Redis is the address of a Redis, and the credentials for it. Without a
+// password there is no login.
 type Redis struct {
 	Address            string // host:port
 	Username, Password string
-	TLS                bool // only connect, and do nothing more
+	TLS                bool // Redis uses TLS: PingRedis only connects
 }
 
 const (
@@ -25,8 +25,8 @@ const (
 	maxRedisLine = 512
 )
 
-// PingRedis sends PING to a Redis. If Redis refuses, the error has its own
-// words, which contain no password (RESP2, "Simple errors").
+// PingRedis sends PING to a Redis. If Redis refuses, the error holds the text
+// of Redis, which contains no password (RESP2, "Simple errors").
 func (n *Network) PingRedis(ctx context.Context, r Redis) error {
 	conn, err := n.DialHost(ctx, "tcp", r.Address)
 	if err != nil {
@@ -55,7 +55,8 @@ func (n *Network) PingRedis(ctx context.Context, r Redis) error {
 	return nil
 }
 
-// commands returns the commands: the login, if there is a password, and PING.
+// commands returns the commands to send: the login, if there is a password, and
+// PING.
 func (r Redis) commands() (list [][]string) {
 	switch {
 	case r.Password != "" && r.Username != "":
@@ -66,7 +67,7 @@ func (r Redis) commands() (list [][]string) {
 	return append(list, []string{"PING"})
 }
 
-// array encodes a command for Redis.
+// array encodes a command in the protocol of Redis.
 func array(words []string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(words))

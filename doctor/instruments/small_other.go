@@ -7,5 +7,5 @@ import (
 	"syscall"
 )
 
-// smallSegments is not supported on this system.
+// smallSegments returns an error, because this system does not support it.
 func smallSegments(string, string, syscall.RawConn) error { return errors.ErrUnsupported }

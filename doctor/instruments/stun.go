@@ -14,15 +14,16 @@ import (
 )
 
 const (
-	// STUNPort is the port of a STUN server that names none.
+	// STUNPort is the port of a STUN server whose URL names no port.
 	STUNPort = 3478
-	// stunWait bounds one STUN request, which is sent twice over UDP.
+	// stunWait bounds the wait for one STUN answer. Over UDP the request is sent
+	// twice.
 	stunWait = 2 * time.Second
 	maxSTUN  = 1500
 )
 
-// STUN sends a binding request to host:port and returns the address under which
-// the server sees us. Over "tcp" it is framed as in ICE (RFC 4571).
+// STUN sends a binding request to host:port and returns the address that the
+// server sees as ours. Over "tcp" the messages are framed as in ICE (RFC 4571).
 func (n *Network) STUN(ctx context.Context, network, hostPort string) (netip.AddrPort, error) {
 	conn, err := n.DialHost(ctx, network, hostPort)
 	if err != nil {
@@ -37,7 +38,7 @@ func (n *Network) STUN(ctx context.Context, network, hostPort string) (netip.Add
 }
 
 // AskCandidate sends a connectivity check to a candidate, as a client of the
-// session would (RFC 8445, 7.2.2).
+// session does (RFC 8445, 7.2.2).
 func (n *Network) AskCandidate(ctx context.Context, c Candidate, m Media) error {
 	request, err := stun.Build(stun.TransactionID, stun.BindingRequest,
 		stun.NewUsername(m.Username), checking{}, stun.NewShortTermIntegrity(m.Password), stun.Fingerprint)
@@ -52,8 +53,8 @@ func (n *Network) AskCandidate(ctx context.Context, c Candidate, m Media) error 
 	return err
 }
 
-// checking adds the attributes of a connectivity check by the controlling side.
-// It does not nominate the candidate.
+// checking adds to a STUN message the attributes of a connectivity check by the
+// controlling side. It does not nominate the candidate.
 type checking struct{}
 
 func (checking) AddTo(m *stun.Message) error {
@@ -62,7 +63,7 @@ func (checking) AddTo(m *stun.Message) error {
 	return nil
 }
 
-// askSTUN sends request over conn, and closes conn.
+// askSTUN sends request over conn, reads the answer, and closes conn.
 func askSTUN(ctx context.Context, conn net.Conn, network string, request *stun.Message) (_ netip.AddrPort, err error) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
@@ -103,8 +104,8 @@ func exchange(conn net.Conn, network string, message []byte) ([]byte, error) {
 
 var errNotSTUN = errors.New("the answer is not STUN")
 
-// mapped returns our address from a success response. An error response shows
-// that STUN is spoken there, too, but has no address.
+// mapped returns our address from a success response. An error response also
+// shows that STUN is spoken there, but has no address.
 func mapped(answer []byte) (netip.AddrPort, error) {
 	message := &stun.Message{Raw: answer}
 	if message.Decode() != nil || message.Type.Method != stun.MethodBinding {

@@ -11,10 +11,10 @@ import (
 	"github.com/pion/turn/v5"
 )
 
-// TURNServer is a TURN server from the SFU.
+// TURNServer is a TURN server that the SFU names.
 type TURNServer struct {
 	Scheme             string // "turn" or "turns"
-	Rest               string // of its URL, after the scheme
+	Rest               string // the part of the server's URL after the scheme
 	Host, Port         string
 	Network            string // "udp" or "tcp"
 	Username, Password string
@@ -46,7 +46,9 @@ func (m Media) TURNServers() (list []TURNServer) {
 // String returns the server's URL.
 func (s TURNServer) String() string { return s.Scheme + ":" + s.Rest }
 
-// hostPort splits the rest of an ICE server's URL, "turn.example.org:443?transport=tcp".
+// hostPort splits the part of an ICE server's URL after the scheme, like
+// "turn.example.org:443?transport=tcp", into host and port. port is used if the
+// URL names none.
 func hostPort(rest, port string) (host, p string) {
 	rest, _, _ = strings.Cut(rest, "?")
 	if h, given, err := net.SplitHostPort(rest); err == nil {
@@ -58,7 +60,7 @@ func hostPort(rest, port string) (host, p string) {
 // TURNStage is how far a request to a TURN server got.
 type TURNStage int
 
-// The stages, in order.
+// The stages, in the order in which a request reaches them.
 const (
 	TURNConnect TURNStage = iota
 	TURNTLS
@@ -68,15 +70,15 @@ const (
 // TURNError says why a TURN server assigned no address.
 type TURNError struct {
 	Stage TURNStage
-	At    net.Addr // of the server; nil before the connection
+	At    net.Addr // the server's address; nil if there is no connection
 	Err   error
 }
 
 func (e *TURNError) Error() string { return e.Err.Error() }
 func (e *TURNError) Unwrap() error { return e.Err }
 
-// Allocate asks a TURN server for an address, and releases it. Its error is a
-// [*TURNError].
+// Allocate asks a TURN server for an address, and gives the address back. Its
+// error is a [*TURNError].
 func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	raw, err := n.DialHost(ctx, s.Network, net.JoinHostPort(s.Host, s.Port))
 	if err != nil {
@@ -93,8 +95,8 @@ func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	return nil
 }
 
-// packets returns a packet connection over raw for a TURN client. Its error is
-// that of TLS.
+// packets returns raw as a packet connection for a TURN client. Its error is
+// that of the TLS handshake.
 func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.PacketConn, error) {
 	switch {
 	case s.Scheme == "turns":
@@ -114,7 +116,8 @@ func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.
 // turnTime bounds one allocation.
 const turnTime = 5 * time.Second
 
-// relay allocates an address at the TURN server that conn leads to.
+// relay gets an address from the TURN server that conn leads to, and gives it
+// back.
 func (n *Network) relay(ctx context.Context, conn net.PacketConn, s TURNServer, address string) error {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
@@ -138,7 +141,7 @@ func (n *Network) relay(ctx context.Context, conn net.PacketConn, s TURNServer, 
 	return relayed.Close()
 }
 
-// connected is a UDP connection as a PacketConn with one peer.
+// connected is a UDP connection to one peer, as a PacketConn.
 type connected struct{ net.Conn }
 
 func (c connected) ReadFrom(p []byte) (int, net.Addr, error) {

@@ -10,29 +10,29 @@ import (
 	"strings"
 )
 
-// Party is who gave an answer.
+// Party is a kind of program that gave an answer.
 type Party int
 
-// The parties. Nobody is for an answer that any program may give.
+// The parties. Unknown is for an answer that any program may give.
 const (
 	Unknown    Party = iota
-	Matrix           // a Matrix server, unknown which
-	Service          // this service, by its CORS headers
-	Homeserver       // by its name, or by the CORS headers of the specification
-	LiveKit          // by its own words, or a Twirp error
+	Matrix           // a Matrix server of unknown kind
+	Service          // this service, recognized by its CORS headers
+	Homeserver       // a homeserver, recognized by its name or by the CORS headers of the specification
+	LiveKit          // LiveKit, recognized by its own words or by a Twirp error
 	Proxy            // the reverse proxy itself, or a filter in front
-	Challenge        // a filter that wants to see a person
+	Challenge        // a filter that demands a browser with a person
 	Login            // a program that requires a password or single sign-on
 	Website          // a program that answers with pages for people
 )
 
-// Answerer is who gave an answer.
+// Answerer is the program that gave an answer.
 type Answerer struct {
 	Party   Party
-	Program string // its name if it says that, else "the proxy"
+	Program string // the program's name if the answer tells it, else "the proxy"
 }
 
-// From says who gave an answer, by its status, headers and body. No other
+// From decides who gave an answer, by its status, headers and body. No other
 // function decides that.
 func (r Reply) From() Answerer {
 	switch {
@@ -58,7 +58,8 @@ func (r Reply) From() Answerer {
 	return Answerer{Unknown, r.server("something else")}
 }
 
-// server returns the name in the header Server, or otherwise if there is none.
+// server returns the program's name in the header Server, or otherwise if there
+// is no such header.
 func (r Reply) server(otherwise string) string {
 	if server := r.Header.Get("Server"); server != "" {
 		return Clip(server)
@@ -67,11 +68,11 @@ func (r Reply) server(otherwise string) string {
 }
 
 // isChallenge reports whether Cloudflare demands a browser with a person. Each
-// of its challenges has this header (Cloudflare's documentation, "Detect a
-// Challenge Page response").
+// of Cloudflare's challenges has this header (Cloudflare's documentation,
+// "Detect a Challenge Page response").
 func (r Reply) isChallenge() bool { return r.Header.Get("Cf-Mitigated") == "challenge" }
 
-// isService reports whether an answer has the CORS headers of this service: no
+// isService reports whether an answer has the CORS headers of this service. No
 // homeserver allows X-CSRF-Token.
 func (r Reply) isService() bool {
 	return strings.Contains(r.Header.Get("Access-Control-Allow-Headers"), "X-CSRF-Token")
@@ -89,7 +90,7 @@ func (r Reply) isHomeserver() bool {
 }
 
 // AsksLogin reports whether a program demands a login: by a 401 that names a
-// method, which LiveKit's 401 does not, or by a redirect to a login page.
+// method (LiveKit's 401 names none), or by a redirect to a login page.
 func (r Reply) AsksLogin() bool {
 	switch r.Status {
 	case http.StatusUnauthorized:
@@ -100,8 +101,8 @@ func (r Reply) AsksLogin() bool {
 	return false
 }
 
-// logins are parts of login addresses: of Authelia, Authentik, Keycloak,
-// oauth2-proxy, Cloudflare Access, and common names.
+// logins are parts of the addresses of login pages: those of Authelia,
+// Authentik, Keycloak, oauth2-proxy and Cloudflare Access, and common names.
 var logins = []string{"login", "signin", "sign_in", "sso", "oauth2", "openid-connect", "outpost.goauthentik.io", "authelia", "cloudflareaccess.com"}
 
 func leadsToLogin(location string) bool {
@@ -114,7 +115,7 @@ func leadsToLogin(location string) bool {
 	return label == "auth" || slices.ContainsFunc(logins, func(part string) bool { return strings.Contains(place, part) })
 }
 
-// livekitWords are the prefixes of LiveKit's own answers.
+// livekitWords are the beginnings of LiveKit's own answers.
 var livekitWords = []string{"invalid API key", "invalid token", "invalid authorization token", "no permissions", "permissions denied", "requested room does not exist", "token is not valid"}
 
 // isLiveKit reports whether LiveKit answered: with one of its texts, or with a
@@ -131,12 +132,14 @@ func (r Reply) isLiveKit() bool {
 	return slices.ContainsFunc(livekitWords, func(words string) bool { return strings.HasPrefix(body, words) })
 }
 
-// SaysOK reports whether an answer is LiveKit's answer for its root.
+// SaysOK reports whether an answer is the one that LiveKit gives for its root
+// path.
 func (r Reply) SaysOK() bool {
 	return r.Status == http.StatusOK && strings.TrimSpace(string(r.Body)) == "OK"
 }
 
-// marks are texts in the error pages of programs in front.
+// marks are texts in the error pages of proxies and filters, with the name of
+// the program.
 var marks = []struct{ text, program string }{
 	{"<center>nginx", "nginx"},
 	{"<center>openresty", "nginx (OpenResty)"},
@@ -148,12 +151,13 @@ var marks = []struct{ text, program string }{
 	{"Sorry, you have been blocked", "Cloudflare"},
 }
 
-// traefikTexts are Traefik's whole error answers. Its 404 has the words of
-// every Go program, so it may be another's.
+// traefikTexts are the error answers of Traefik, whole. Its 404 is missing,
+// because every Go program uses the same words.
 var traefikTexts = []string{"Bad Gateway", "Gateway Timeout", "Service Unavailable", "no available server", "Forbidden", "Too Many Requests"}
 
-// proxy returns the program in front that made an error answer itself, "" if
-// none did. Only a program in front says that it got no answer.
+// proxy returns the name of the proxy or filter that made an error answer
+// itself, or "" if none did. Only a proxy says that it got no answer from a
+// server behind it.
 func (r Reply) proxy() string {
 	if r.Status < 400 {
 		return ""
@@ -179,7 +183,8 @@ func (r Reply) proxy() string {
 	return ""
 }
 
-// isGatewayError reports whether a program says that it got no answer itself.
+// isGatewayError reports whether a program says that it got no answer from the
+// server behind it.
 func (r Reply) isGatewayError() bool {
 	switch r.Status {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -188,32 +193,33 @@ func (r Reply) isGatewayError() bool {
 	return r.Status >= 520 && r.Status <= 530
 }
 
-// Passing is what a program in front did with a request.
+// Passing is what a proxy or filter did with a request.
 type Passing int
 
-// What it may do.
+// What a proxy or filter may do with a request.
 const (
-	Answered    Passing = iota // no program in front answered
-	NotThere                   // it gets no answer from the server behind it
-	Refused                    // it refuses the request
-	TooLarge                   // … because the body is too large
-	Limited                    // … because there are too many requests
-	NoRoute                    // it has no route for that name or path
-	Uncertified                // it demands a certificate from the client
+	Answered    Passing = iota // no proxy or filter answered
+	NotThere                   // the proxy got no answer from the server behind it
+	Refused                    // the proxy refused the request
+	TooLarge                   // the proxy refused the request because its body is too large
+	Limited                    // the proxy refused the request because there are too many requests
+	NoRoute                    // the proxy has no route for that name or path
+	Uncertified                // the proxy demands a certificate from the client
 )
 
-// Passing says what a program in front did with the request, by this answer.
+// Passing returns what a proxy or filter did with the request, as this answer
+// shows.
 func (r Reply) Passing() Passing {
 	who := r.From()
 	switch {
 	case who.Party != Proxy:
 		return Answered
 	case r.Status == http.StatusTooManyRequests, r.Status == http.StatusServiceUnavailable && who.Program == "nginx":
-		return Limited // by default nginx's limit_req and limit_conn answer 503
+		return Limited // 503 is what nginx's limit_req and limit_conn answer by default
 	case r.isGatewayError():
 		return NotThere
 	case r.Status == http.StatusBadRequest && bytes.Contains(r.Body, []byte("SSL certificate")):
-		return Uncertified // nginx's pages for its codes 495 and 496
+		return Uncertified // the pages of nginx for its codes 495 and 496
 	case r.Status == http.StatusRequestEntityTooLarge:
 		return TooLarge
 	case r.Status == http.StatusNotFound, r.Status == http.StatusMisdirectedRequest:
@@ -222,7 +228,7 @@ func (r Reply) Passing() Passing {
 	return Refused
 }
 
-// isPage reports whether the body is a page for people.
+// isPage reports whether the body is an HTML page for people.
 func (r Reply) isPage() bool {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	start := bytes.ToLower(bytes.TrimSpace(r.Body[:min(len(r.Body), 512)]))

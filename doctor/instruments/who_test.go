@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// recorded reads an answer of testdata; SOURCES says where each is from.
+// recorded reads a recorded answer from testdata. The file SOURCES says where
+// each answer is from.
 func recorded(t *testing.T, name string) Reply {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name+".http"))
@@ -30,8 +31,8 @@ func recorded(t *testing.T, name string) Reply {
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}
 }
 
-// TestFromRecorded: what programs in front really answer is told from what is
-// behind them, and what it means.
+// TestFromRecorded: From and Passing recognize the recorded answers of proxies
+// and filters, and of the programs behind them.
 func TestFromRecorded(t *testing.T) {
 	for name, want := range map[string]struct {
 		party   Party
@@ -87,7 +88,8 @@ func TestFromRecorded(t *testing.T) {
 	}
 }
 
-// TestFrom: who speaks is told by what they say, whatever stands in between.
+// TestFrom: From recognizes a program by what it says, whatever proxy is in
+// between.
 func TestFrom(t *testing.T) {
 	answer := func(status int, kind, body string, headers ...string) Reply {
 		r := Reply{Status: status, Header: http.Header{"Content-Type": {kind}}, Body: []byte(body)}

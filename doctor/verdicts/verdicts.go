@@ -10,23 +10,23 @@ import (
 	"matrixrtc-auth/doctor/causes"
 )
 
-// Verdict is a result of the connection test, in words for a person. If it is
-// one of doctor's causes that prevent calls, the English words are the cause's.
+// Verdict is a result of the connection test, in words for a person. If the
+// verdict is one of doctor's causes that prevent calls, its English words are
+// those of the cause.
 type Verdict struct {
 	ID string
 	// Mark is "ok", "warn" or "fail".
 	Mark string
-	// Cause is the id of doctor's cause, "" if doctor cannot find it.
+	// Cause is the id of the cause in doctor's table, "" if doctor cannot find it.
 	Cause string
 	// Says is the verdict in one sentence without a full stop.
 	Says, German string
-	// Own are the words if there is no cause of doctor's: why, and what to do.
-	// Then the person can act, not the operator.
+	// Own are the reason and the remedy if there is no cause in doctor's table. In
+	// that case the person who tests can act, not the operator.
 	Own, OwnGerman words
 }
 
-// words say why something is so, and what to do. Both have placeholders as
-// causes do.
+// words are a reason (Text) and a remedy. Both have placeholders, as causes do.
 type words struct{ Text, Remedy string }
 
 // Words returns the reason and the remedy, in English and in German.
@@ -38,7 +38,7 @@ func (v Verdict) Words() (english, german words) {
 	return words{c.Text, c.Remedy}, germanCauses[v.Cause]
 }
 
-// germanCauses are the German words of causes.
+// germanCauses are the German words of causes, by the cause's id.
 var germanCauses = map[string]words{
 	"websocket-headers": {
 		"Der Proxy von {host} reicht WebSockets nicht weiter: Clients bekommen ein Token und bleiben dann bei „Verbinden“ hängen",
@@ -126,19 +126,19 @@ var verdicts = []Verdict{
 		Own:       words{"links are good for some minutes only", "ask for a new link: matrixrtc-auth test-link makes one"},
 		OwnGerman: words{"Links gelten nur einige Minuten", "Um einen neuen Link bitten: matrixrtc-auth test-link erzeugt einen"}},
 	{ID: "link-forged", Mark: "fail", Says: "The link is not one of this server", German: "Der Link stammt nicht von diesem Server",
-		Own:       words{"it is cut off, or it was made with another API secret", "open the whole link, or ask for a new one: matrixrtc-auth test-link makes one"},
+		Own:       words{"the link is cut off, or it was made with another API secret", "open the whole link, or ask for a new one: matrixrtc-auth test-link makes one"},
 		OwnGerman: words{"Er ist abgeschnitten, oder er wurde mit einem anderen API-Geheimnis erzeugt", "Den ganzen Link öffnen oder um einen neuen bitten: matrixrtc-auth test-link erzeugt einen"}},
 	{ID: "link-used-up", Mark: "fail", Says: "The test ran too often", German: "Der Test lief zu oft",
 		Own:       words{"one link is good for twenty tests, and for some more each minute", "wait for a minute, or ask for a new link"},
 		OwnGerman: words{"Ein Link reicht für zwanzig Tests und jede Minute für einige mehr", "Eine Minute warten oder um einen neuen Link bitten"}},
 	{ID: "room-gone", Mark: "fail", Says: "The room of the link is gone", German: "Den Raum des Links gibt es nicht mehr",
-		Own:       words{"LiveKit was started again since, and has forgotten it", "ask for a new link: matrixrtc-auth test-link makes one"},
+		Own:       words{"LiveKit was started again after the link was made, and has forgotten the room", "ask for a new link: matrixrtc-auth test-link makes one"},
 		OwnGerman: words{"LiveKit wurde seitdem neu gestartet und hat ihn vergessen", "Um einen neuen Link bitten: matrixrtc-auth test-link erzeugt einen"}},
 	{ID: "service-away", Mark: "fail", Says: "The server gives out no token for the test", German: "Der Server gibt kein Token für den Test heraus",
-		Own:       words{"it does not answer, or the proxy of {host} does not pass POST /test/token on to it", "try again; if it stays so, have the proxy pass /test and all below it on"},
+		Own:       words{"the server does not answer, or the proxy of {host} does not forward POST /test/token to it", "try again; if it stays so, let the proxy forward /test and all paths below it"},
 		OwnGerman: words{"Er antwortet nicht, oder der Proxy von {host} reicht POST /test/token nicht an ihn weiter", "Noch einmal versuchen; bleibt es so, muss der Proxy /test und alles darunter weiterreichen"}},
 	{ID: "page-fault", Mark: "fail", Says: "The test itself failed", German: "Der Test selbst ist gescheitert",
-		Own:       words{"this browser lacks something that calls need, too", "try a current version of Firefox, Chrome or Safari, and send the report on"},
+		Own:       words{"this browser lacks something that calls need, too", "try a current version of Firefox, Chrome or Safari, and send the report to whoever runs the server"},
 		OwnGerman: words{"Diesem Browser fehlt etwas, das auch Anrufe brauchen", "Eine aktuelle Version von Firefox, Chrome oder Safari probieren und den Bericht weitergeben"}},
 }
 
@@ -149,8 +149,8 @@ type inPage struct {
 	Remedy string `json:"remedy"`
 }
 
-// Module returns the page's script verdicts.js with all verdicts.
-// testpage/static has it compressed.
+// Module returns the page's script verdicts.js, which holds all verdicts.
+// testpage/static has the script compressed.
 func Module() string {
 	all := map[string]any{}
 	for _, v := range verdicts {

@@ -13,7 +13,8 @@ import (
 	"matrixrtc-auth/doctor/verdicts"
 )
 
-// The page of the connection test says what doctor says, not something like it.
+// TestModule: the script of the connection test's page is the one that the
+// table of verdicts makes.
 func TestModule(t *testing.T) {
 	compressed, err := os.Open("../../testpage/static/verdicts.js.gz")
 	if err != nil {
@@ -38,8 +39,8 @@ func TestModule(t *testing.T) {
 	}
 }
 
-// Every verdict is there in both languages, with words for why and what to do
-// where something is not right.
+// TestVerdicts: every verdict is there in both languages. A verdict that is not
+// good also has a reason and a remedy.
 func TestVerdicts(t *testing.T) {
 	placeholder := regexp.MustCompile(`\{\w+\}`)
 	for _, v := range verdicts.All() {
@@ -63,7 +64,8 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// What the page's scripts name is in the table, and all of the table is named.
+// TestAreUsed: the page's scripts name only verdicts of the table, and they
+// name all of them.
 func TestAreUsed(t *testing.T) {
 	var scripts strings.Builder
 	for _, name := range []string{"verdict", "ticket", "signal", "run", "main"} {

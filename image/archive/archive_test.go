@@ -22,8 +22,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// TestDockerfile: whoever builds the Dockerfile and whoever loads a file of
-// `make image` run the same thing.
+// TestDockerfile: the image that the Dockerfile builds and the image that `make
+// image` writes are configured alike.
 func TestDockerfile(t *testing.T) {
 	want := v1.Config{Labels: map[string]string{}, ExposedPorts: map[string]struct{}{}}
 	for _, command := range lastStage(t).Commands {
@@ -44,13 +44,13 @@ func TestDockerfile(t *testing.T) {
 			want.Healthcheck = &v1.HealthConfig{
 				Test: c.Health.Test, Interval: c.Health.Interval, Timeout: c.Health.Timeout, StartPeriod: c.Health.StartPeriod, Retries: c.Health.Retries,
 			}
-		case *instructions.CopyCommand: // TestLayers
+		case *instructions.CopyCommand: // TestLayers checks the files
 		default:
 			t.Errorf("the Dockerfile: got the instruction %s, want one that this test knows", c.Name())
 		}
 	}
 	if got := config(); !reflect.DeepEqual(got, want) {
-		t.Errorf("got the configuration\n%+v, %+v\nwant the Dockerfile's\n%+v, %+v", got, got.Healthcheck, want, want.Healthcheck)
+		t.Errorf("got the configuration\n%+v, %+v\nwant that of the Dockerfile\n%+v, %+v", got, got.Healthcheck, want, want.Healthcheck)
 	}
 }
 
@@ -72,7 +72,8 @@ func lastStage(t *testing.T) instructions.Stage {
 	return stages[len(stages)-1]
 }
 
-// TestLayers reads a file back as a container engine does.
+// TestLayers reads an image file as a container engine does, and checks its
+// files.
 func TestLayers(t *testing.T) {
 	program := []byte("the program")
 	for _, p := range Platforms {
@@ -92,19 +93,20 @@ func TestLayers(t *testing.T) {
 				t.Errorf("got the files %q of the image, want the two programs, the certificates and their folders", names)
 			}
 			if f := got["matrixrtc-auth"]; f.Mode != 0o755 || f.Uid != 0 || !bytes.Equal(f.content, program) {
-				t.Errorf("the program: got %+v, want root's with the mode 755, as built", f.Header)
+				t.Errorf("the program: got %+v, want root as owner, the mode 755, and the bytes that were packed", f.Header)
 			}
 			if f := got["lk-jwt-service"]; f.Typeflag != tar.TypeSymlink || f.Linkname != "matrixrtc-auth" {
-				t.Errorf("the second name: got %+v, want a link to matrixrtc-auth", f.Header)
+				t.Errorf("the program's second name: got %+v, want a link to matrixrtc-auth", f.Header)
 			}
 			if f := got["data/"]; f.Uid != 65532 || f.Gid != 65532 || f.Mode != 0o755 {
-				t.Errorf("/data: got %+v, want 65532's with the mode 755", f.Header)
+				t.Errorf("/data: got %+v, want 65532 as owner and the mode 755", f.Header)
 			}
 		})
 	}
 }
 
-// TestAuthorities: the certificates are many, and each can be read.
+// TestAuthorities: the image has the certificates of the public authorities,
+// and each can be parsed.
 func TestAuthorities(t *testing.T) {
 	n := 0
 	for rest := authorities(); ; n++ {
@@ -122,7 +124,7 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
-// TestSameBytes: what is made twice of one program is the same file.
+// TestSameBytes: two images of the same program are equal byte by byte.
 func TestSameBytes(t *testing.T) {
 	digest := func() v1.Hash {
 		hash, err := readBack(t, Platforms[0], []byte("the program")).Digest()
@@ -168,7 +170,8 @@ func TestSourceTime(t *testing.T) {
 
 var created = time.Unix(1000000000, 0)
 
-// readBack makes an image of a program, writes it as a file, and opens that.
+// readBack makes an image of a program, writes it to a file, and opens that
+// file.
 func readBack(t *testing.T, p Platform, program []byte) v1.Image {
 	t.Helper()
 	b := &Build{Version: "1.2.3", created: created}
@@ -187,7 +190,7 @@ func readBack(t *testing.T, p Platform, program []byte) v1.Image {
 	return img
 }
 
-// entries are what the layers hold, by name.
+// entries returns the entries of all layers by name.
 func entries(t *testing.T, img v1.Image) map[string]file {
 	t.Helper()
 	layers, err := img.Layers()

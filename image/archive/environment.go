@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// kept are the Go settings that Environment takes over from this machine: where
-// modules come from and where files are. They do not change the compiled
-// program.
+// kept are the Go settings that Environment takes over from this machine. They
+// say where modules come from and where files are, and do not change the
+// compiled program.
 var kept = []string{
 	"GOAUTH", "GOCACHE", "GOINSECURE", "GOMODCACHE", "GONOPROXY", "GONOSUMDB", "GOPATH", "GOPRIVATE", "GOPROXY",
 	"GOSUMDB", "GOTMPDIR", "GOTOOLCHAIN", "GOVCS",
 }
 
-// pinned are the Go settings that would change the compiled program. Each has
-// Go's own default. GOENV=off is needed because Go treats an empty variable as
-// unset, and would then read the file of `go env -w`.
+// pinned are the Go settings that would change the compiled program, each with
+// Go's own default. GOENV=off is among them because Go treats an empty variable
+// as unset, and would then read the file of `go env -w`.
 var pinned = []string{
 	"GOENV=off", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0",
 }
@@ -33,7 +33,7 @@ func Environment(ctx context.Context) ([]string, error) {
 	}
 	values := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if len(values) != len(kept) {
-		return nil, fmt.Errorf("asked Go for %d settings, got %q", len(kept), out)
+		return nil, fmt.Errorf("go env was asked for %d settings and answered %q", len(kept), out)
 	}
 	settings := os.Environ()
 	for i, name := range kept {

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// TestEnvironment: what this machine has set changes no program, wherever it is
-// set, and says where modules come from nevertheless.
+// TestEnvironment: the Go settings of this machine do not change the compiled
+// program, wherever they are set. The settings that say where modules come from
+// are kept.
 func TestEnvironment(t *testing.T) {
 	const elsewhere = "https://proxy.example.org"
 	foreign := []string{"GOFLAGS=-race", "GOEXPERIMENT=jsonv2", "GOFIPS140=latest", "GOAMD64=v3", "GOARM64=v9.0", "CGO_ENABLED=1"}

@@ -14,14 +14,14 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// The user and the group as which the program runs in the image.
+// The user and the group that the program runs as in the image.
 const (
 	userID = 65532
 	user   = "65532:65532"
 )
 
-// config returns how a container engine runs the image, as the Dockerfile says
-// it.
+// config returns the image's configuration, which says how a container engine
+// runs the program. It is that of the Dockerfile.
 func config() v1.Config {
 	return v1.Config{
 		User:         user,
@@ -70,7 +70,7 @@ func (b *Build) image(p Platform, program []byte) (v1.Image, error) {
 	return img, nil
 }
 
-// file is an entry of a layer.
+// file is an entry of a layer: its header and its content.
 type file struct {
 	tar.Header
 	content []byte
@@ -86,8 +86,8 @@ func base() []file {
 	}
 }
 
-// programs returns the program, and its second name. Compose files and
-// playbooks for lk-jwt-service start the program by that name.
+// programs returns the program and a link to it with a second name. Compose
+// files and playbooks for lk-jwt-service start the program by that second name.
 func programs(program []byte) []file {
 	return []file{
 		{tar.Header{Name: "matrixrtc-auth", Mode: 0o755}, program},
@@ -104,8 +104,8 @@ func owned(h tar.Header) tar.Header {
 	return h
 }
 
-// authorities returns Mozilla's root certificates as PEM. They come from Go's
-// own fallback, so they are the same on every machine.
+// authorities returns Mozilla's root certificates as PEM. They come from the Go
+// module with Mozilla's list, so they are the same on every machine.
 func authorities() []byte {
 	var b bytes.Buffer
 	for root := range bundle.Roots() {

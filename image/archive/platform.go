@@ -41,8 +41,8 @@ func Names() (all []string) {
 	return all
 }
 
-// otherNames maps the names of `uname -m`, Docker and Synology to the names of
-// [Platforms].
+// otherNames maps the processor names that `uname -m`, Docker and Synology use
+// to the names of [Platforms].
 var otherNames = map[string]string{
 	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7", "native": Native(),

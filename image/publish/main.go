@@ -35,7 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.SetOutput(stderr)
 	source := flags.String("source", "..", "the folder of the program's source")
 	folder := flags.String("from", "../build/release", "the folder that the release is in")
-	to := flags.String("to", "", "the image's name without a tag, like ghcr.io/example/matrixrtc-auth")
+	to := flags.String("to", "", "the name of the image without a tag, like ghcr.io/example/matrixrtc-auth")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func collect(b *archive.Build, folder string) (v1.ImageIndex, error) {
 	for _, p := range archive.Platforms {
 		img, err := tarball.ImageFromPath(filepath.Join(folder, b.FileName(p)), nil)
 		if err != nil {
-			return nil, fmt.Errorf("the image for %s: %w (make release writes it)", p.Name, err)
+			return nil, fmt.Errorf("the image for %s cannot be read: %w (make release writes it)", p.Name, err)
 		}
 		index = mutate.AppendManifests(index, mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &p.Platform}})
 	}

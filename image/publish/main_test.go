@@ -18,7 +18,8 @@ import (
 	"matrixrtc-auth/image/archive"
 )
 
-// written is a source of a version, and a folder with its images.
+// written returns a source folder of a version, and a folder with the images of
+// that version.
 func written(t *testing.T, version string) (source, folder string) {
 	t.Helper()
 	source, folder = t.TempDir(), t.TempDir()
@@ -37,7 +38,8 @@ func written(t *testing.T, version string) (source, folder string) {
 	return source, folder
 }
 
-// TestPublish pushes to a registry, and pulls for each processor.
+// TestPublish pushes the images to a registry, and pulls the image for each
+// processor.
 func TestPublish(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
 	defer server.Close()

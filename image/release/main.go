@@ -34,7 +34,7 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.source, "source", "..", "the folder of the program's source")
-	flags.StringVar(&o.folder, "out", "../build/release", "the folder that the release is written into; what was there is removed")
+	flags.StringVar(&o.folder, "out", "../build/release", "the folder that the release is written into; all files that were there are removed")
 	flags.StringVar(&o.notes, "notes", "../build/release-notes.md", "the file that the version's section of CHANGELOG.md is written into")
 	flags.StringVar(&o.arch, "arch", "", "the processors, with commas between them (default: all, and the programs for Windows and macOS)")
 	flags.StringVar(&o.tag, "tag", "", "the tag that is released: v and the version, which must be the newest in CHANGELOG.md")
@@ -88,10 +88,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return os.WriteFile(o.notes, []byte(notes), 0o644)
 }
 
-// again builds the release a second time in another folder, with an empty build
-// cache, and compares every byte with the first build.
+// again builds the release a second time in the folder temporary, with an empty
+// build cache, and compares every byte with the first build.
 func (r *release) again(ctx context.Context, folder, temporary string) error {
-	fmt.Fprintln(r.out, "== once more, with nothing compiled before")
+	fmt.Fprintln(r.out, "== building a second time, with an empty build cache")
 	second := filepath.Join(temporary, "second")
 	r.environment = []string{"GOCACHE=" + filepath.Join(temporary, "cache")}
 	if err := r.make(ctx, second); err != nil {

@@ -14,9 +14,9 @@ import (
 	"matrixrtc-auth/image/archive"
 )
 
-// TestRun makes the release for this machine's processor, from the source that is
-// here: the program is static and knows its version, the list names its modules,
-// and the checksums are right.
+// TestRun makes the release of this source for this machine's processor. It
+// checks that the program is static and contains its version, that the SBOM
+// names the program's modules, and that the checksums are right.
 func TestRun(t *testing.T) {
 	folder, notes := filepath.Join(t.TempDir(), "release"), filepath.Join(t.TempDir(), "notes.md")
 	args := []string{"-source", "../..", "-out", folder, "-notes", notes, "-arch", "native", "-once"}
@@ -44,7 +44,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// checkList holds the SBOM against what the go command says of the program.
+// checkList compares the SBOM with what the go command says about the program.
 func checkList(t *testing.T, path, version string, about *buildinfo.BuildInfo) {
 	t.Helper()
 	var bom struct {
@@ -58,14 +58,14 @@ func checkList(t *testing.T, path, version string, about *buildinfo.BuildInfo) {
 		t.Fatal(err)
 	}
 	if c := bom.Metadata.Component; bom.BOMFormat != "CycloneDX" || c.Name != "matrixrtc-auth" || c.Version != version {
-		t.Errorf("the list is a %s of %+v, want a CycloneDX of version %s", bom.BOMFormat, c, version)
+		t.Errorf("the SBOM is in the format %s for %+v, want CycloneDX for version %s", bom.BOMFormat, c, version)
 	}
 	var got, want []string
 	for _, c := range bom.Components {
 		got = append(got, c.Name+" "+c.Version)
 	}
 	for _, m := range about.Deps {
-		if m.Replace != nil { // the list names what is in the program, not what it stands for
+		if m.Replace != nil { // the SBOM names the module that is compiled in, not the one that it replaces
 			m = m.Replace
 		}
 		want = append(want, m.Path+" "+m.Version)
@@ -78,7 +78,7 @@ func checkList(t *testing.T, path, version string, about *buildinfo.BuildInfo) {
 	}
 }
 
-// checkSums holds the checksums against the files.
+// checkSums compares the checksums with the files.
 func checkSums(t *testing.T, folder string, files int) {
 	t.Helper()
 	sums := read(t, filepath.Join(folder, sumsFile))
@@ -99,7 +99,7 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// folderOf is a folder with files of these contents.
+// folderOf returns a new folder with these files, by name and content.
 func folderOf(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -115,7 +115,7 @@ func TestCompare(t *testing.T) {
 	one := map[string]string{"a": "1", "b": "2"}
 	for name, test := range map[string]struct {
 		two  map[string]string
-		want string // of the error; "" for none
+		want string // part of the error's text; "" if no error is wanted
 	}{
 		"same":    {map[string]string{"a": "1", "b": "2"}, ""},
 		"differs": {map[string]string{"a": "1", "b": "3"}, "b differs"},
@@ -134,8 +134,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestReleaseNotes: without a section of the version there is no release, and a
-// tag has to be of the version that comes first.
+// TestReleaseNotes: without a section for the version there is no release. A
+// tag must be that of the version whose section comes first.
 func TestReleaseNotes(t *testing.T) {
 	const changelog = "# Changelog\n\n## 1.3.0\n\n- new\n\n## 1.2.0\r\n\r\n- old\r\n- older\r\n\n## 1.1.0\n\n"
 	for name, test := range map[string]struct{ version, tag, notes, fault string }{
@@ -180,8 +180,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestNames: each platform's program has a name of its own, which docs/release.md
-// has.
+// TestNames: the program of each platform has its own name, and docs/release.md
+// lists all names.
 func TestNames(t *testing.T) {
 	r, page := &release{Build: &archive.Build{Version: "1.2.3"}}, read(t, "../../docs/release.md")
 	var got []string

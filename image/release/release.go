@@ -87,8 +87,8 @@ func (r *release) list(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	// It runs in the folder of the source, because Go finds all modules from
-	// there.
+	// The command runs in the folder of the source, because Go finds all modules
+	// from there.
 	return command(ctx, r.Source, r.lister, "bin", "-json", "-noserial", "-notimestamp", "-std", "-licenses",
 		"-version", r.Version, "-output", absolute, path)
 }
@@ -111,8 +111,8 @@ func buildLister(ctx context.Context, source, folder string) (string, error) {
 	return path, nil
 }
 
-// command runs a program in a folder, without those Go settings of this machine
-// that would change a compiled program.
+// command runs a program in a folder. It leaves out the Go settings of this
+// machine that would change a compiled program.
 func command(ctx context.Context, folder, name string, args ...string) (err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = folder
@@ -151,8 +151,8 @@ func list(folder string) (names []string, err error) {
 	return names, err
 }
 
-// compare returns how many files both folders have. It returns an error if a
-// file differs or is in only one folder.
+// compare returns how many files two equal folders have. It returns an error if
+// a file differs or is in only one of the folders.
 func compare(one, two string) (n int, err error) {
 	names, err1 := list(one)
 	others, err2 := list(two)

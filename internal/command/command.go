@@ -1,7 +1,8 @@
 // Package command defines the common form of the program's commands: options in
 // groups, a Run function that returns an exit code, and a help text made from
-// both. All commands report errors alike: one line says what is wrong and which
-// name may be meant, a second line names the help, and the exit code is 2.
+// both. All commands report an error in the same way: one line says what is
+// wrong and suggests a similar name, a second line names the help, and the exit
+// code is 2.
 package command
 
 import (
@@ -20,15 +21,15 @@ import (
 // another name.
 const Program = "matrixrtc-auth"
 
-// Code is an exit code. A command that has already printed its error returns a
-// Code as the error.
+// Code is an exit code that is also an error. A command that has already
+// printed its error returns a Code, so that the error is not printed again.
 type Code int
 
 // The exit codes that all commands share.
 const (
 	OK      Code = 0
 	Failed  Code = 1
-	Misused Code = 2 // wrong arguments
+	Misused Code = 2 // the arguments are wrong
 )
 
 func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
@@ -36,10 +37,10 @@ func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 // Spec describes a command.
 type Spec struct {
 	Name  string        // the command's name and its arguments, without options
-	Short string        // one line, without a full stop
+	Short string        // the help in one line, without a full stop
 	About string        // the help's text before the options
 	After func() string // returns the help's text after the options; nil for none
-	Flags *Flags        // nil for a command without options
+	Flags *Flags        // the options; nil for a command without options
 	// Run runs the command. An error other than a [Code] is about its arguments.
 	Run func(c *cobra.Command, args []string) error
 	// Args are the allowed arguments, of which one may be given; none if empty.
@@ -80,10 +81,11 @@ func (s Spec) help(c *cobra.Command) {
 	Print(c, b.String())
 }
 
-// lost marks a command whose help could not be written.
+// lost is the key of the annotation that marks a command whose help could not
+// be written.
 const lost = "lost"
 
-// Print prints a help. If that fails, [Run] reports it.
+// Print prints a help text. If that fails, [Run] reports the failure.
 func Print(c *cobra.Command, text string) {
 	_, err := io.WriteString(c.OutOrStdout(), text)
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
@@ -126,7 +128,8 @@ func RunAlone(ctx context.Context, c *cobra.Command, args []string, in io.Reader
 	return Run(ctx, root, append([]string{c.Name()}, args...), in, out, faults)
 }
 
-// PrintFaults prints an error after who, a joined error line by line.
+// PrintFaults prints err to w, each line after the name of the program or
+// command who. A joined error takes one line for each of its errors.
 func PrintFaults(w io.Writer, who string, err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, fault := range joined.Unwrap() {

@@ -19,7 +19,7 @@ func greet() *cobra.Command {
 	who.Text(&name, "name", "NAME", "whom to greet: a friend, somebody who lives in the same house, or whoever else is there")
 	how := flags.Group("How")
 	how.Switch(&twice, "twice", "greet them twice")
-	how.Parse("a-rather-long-option", "VALUE", "refuses everything", func(string) error { return errors.New("it is wrong") })
+	how.Parse("a-rather-long-option", "VALUE", "refuses everything", func(string) error { return errors.New("the value is wrong") })
 	return New(Spec{Name: "greet", Short: "greet somebody", Flags: &flags, Run: func(c *cobra.Command, _ []string) error {
 		switch name {
 		case "":
@@ -46,7 +46,7 @@ func TestRun(t *testing.T) {
 		"far from any":  {"--volume 11", 2, "", "matrixrtc-auth greet: there is no option --volume\nSee matrixrtc-auth greet --help.\n"},
 		"one dash":      {"-twice", 2, "", "matrixrtc-auth greet: there is no option -twice; did you mean --twice?\nSee matrixrtc-auth greet --help.\n"},
 		"no value":      {"--name", 2, "", "matrixrtc-auth greet: --name needs a value\nSee matrixrtc-auth greet --help.\n"},
-		"a wrong value": {"--a-rather-long-option s3cret", 2, "", "matrixrtc-auth greet: --a-rather-long-option: it is wrong\nSee matrixrtc-auth greet --help.\n"},
+		"a wrong value": {"--a-rather-long-option s3cret", 2, "", "matrixrtc-auth greet: --a-rather-long-option: the value is wrong\nSee matrixrtc-auth greet --help.\n"},
 		"a word more":   {"Alice", 2, "", "matrixrtc-auth greet: \"Alice\" is not an option: write the option's name before its value\nSee matrixrtc-auth greet --help.\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,7 +79,7 @@ How:
 	}
 }
 
-// full is a disk on which there is no place.
+// full is a writer like a full disk: every write fails.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }

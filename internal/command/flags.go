@@ -54,7 +54,7 @@ func (t *text) Set(value string) error {
 	case t.joins:
 		*t.to += "," + value
 	default:
-		return errors.New("it is given twice; give it once")
+		return errors.New("the option is given twice; give it once")
 	}
 	return nil
 }
@@ -69,10 +69,11 @@ func (g *Group) Parse(name, value, help string, parse func(string) error) {
 	g.name(name, value)
 }
 
-// Switch adds an option without a value.
+// Switch adds an option that needs no value. Giving the option sets to.
 func (g *Group) Switch(to *bool, name, help string) { g.set.BoolVar(to, name, *to, help) }
 
-// valueName is the annotation with the name of a flag's value in the help.
+// valueName is the key of the annotation that holds the name of a flag's value
+// for the help.
 const valueName = "value"
 
 func (g *Group) name(flag, value string) {
@@ -106,8 +107,8 @@ func (g *Group) write(w io.Writer) {
 	})
 }
 
-// wrap breaks a text at spaces into lines of at most limit bytes, except for
-// longer words.
+// wrap breaks a text at spaces into lines of at most limit bytes. A word longer
+// than limit gets a longer line.
 func wrap(text string, limit int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {

@@ -9,41 +9,43 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// compose is a compose file.
+// compose is the content of a compose file.
 type compose struct {
 	tree
 	env      []envFile         // the env files that belong to it
 	values   map[string]string // the values for ${…} in the file
-	left     int               // bytes by which these may still grow
+	left     int               // by how many bytes replaced variables may still make the texts grow
 	unset    []string          // variables that the current service needs and no file sets
 	services []*container
 }
 
-// container is a service of a compose file, with its variables replaced.
+// container is a service of a compose file, with the file's variables replaced.
 type container struct {
 	name, image, command string
 	at                   Place
 	hostNetwork          bool
 	environment          []Variable
 	published            []published
-	mounts               []Fact // as SOURCE:TARGET
+	mounts               []Fact // the mounts, in the form SOURCE:TARGET
 	networks             []string
-	labels               []Fact // as NAME=VALUE
-	lost                 []Fact // env files that are missing
+	labels               []Fact // the labels, in the form NAME=VALUE
+	lost                 []Fact // the env files that do not exist
 	unset                []string
 }
 
-// published is a port, or a range, that the machine forwards to a container.
+// published is a port, or a range of ports, that the machine forwards to a
+// container.
 type published struct {
 	outside, inside, protocol string
 	at                        Place
 }
 
-// complete reads the services, once all files are known.
+// complete reads the services of the compose file. It is called when all files
+// are known.
 func (c *compose) complete(env []envFile) {
 	c.env, c.values, c.left = env, map[string]string{}, biggest
 	dir := filepath.Dir(c.file)
-	for _, beside := range []bool{false, true} { // the .env beside the file comes last, because it takes precedence
+	for _, beside := range []bool{false, true} { // the .env beside the compose file comes last, because its values win
 		for _, f := range env {
 			if beside == (f.name == filepath.Join(dir, ".env")) {
 				for _, v := range f.variables {
@@ -96,7 +98,7 @@ func (c *compose) service(e entry) *container {
 	return s
 }
 
-// list returns the texts of a list, or a single text in its place.
+// list returns the texts of a list. A single text counts as a list of one.
 func (c *compose) list(t tree) (list []string) {
 	if text := c.say(t); text != "" {
 		return []string{text}
@@ -107,8 +109,8 @@ func (c *compose) list(t tree) (list []string) {
 	return list
 }
 
-// assignments returns NAME=VALUE from a mapping or a list. A name without a
-// value has the one from outside.
+// assignments returns the variables NAME=VALUE of a mapping or a list. A name
+// without a value gets the value that the variable has outside.
 func (c *compose) assignments(t tree) (list []Fact) {
 	for _, item := range t.items() {
 		text := c.say(item)
@@ -127,7 +129,8 @@ func (c *compose) assignments(t tree) (list []Fact) {
 	return list
 }
 
-// addEnvFile adds the variables of an env file, found by its path or its name.
+// addEnvFile adds the variables of an env file, which is found by its path or
+// its name.
 func (c *compose) addEnvFile(s *container, name string, at Place) {
 	path := filepath.Join(filepath.Dir(c.file), name)
 	isIt := func(f envFile) bool { return f.name == path }
@@ -162,7 +165,7 @@ func (c *compose) mount(t tree) Fact {
 	return Fact{c.say(t), t.place()}
 }
 
-// variable returns the first of the names that is set.
+// variable returns the first of the named variables that is set.
 func (s *container) variable(names ...string) (v Variable, found bool) {
 	if s == nil {
 		return v, false
@@ -182,7 +185,7 @@ func (s *container) isLiveKit() bool {
 	return strings.Contains(s.image, "livekit-server") || strings.Contains(s.command, "livekit-server")
 }
 
-// isService reports whether it runs an authorization service.
+// isService reports whether the container runs an authorization service.
 func (s *container) isService() bool {
 	for _, name := range []string{"lk-jwt-service", "matrixrtc-auth", "livekit-jwt"} {
 		if strings.Contains(s.image+s.command, name) {
@@ -193,7 +196,7 @@ func (s *container) isService() bool {
 	return named && !s.isLiveKit()
 }
 
-// label returns the first label whose name has that end.
+// label returns the first label whose name ends in end.
 func (s *container) label(end string) (f Fact, found bool) {
 	if s == nil {
 		return f, false

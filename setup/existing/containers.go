@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// containers judges how the old containers were run.
+// containers adds findings about how the old containers were run.
 func (j *judge) containers() {
 	var names []string
 	for _, s := range []*container{j.service, j.sfu} {
@@ -33,7 +33,7 @@ func (j *judge) containers() {
 		Check: "`docker ps` shows none of them."})
 }
 
-// others says what to do with the rest of a compose file.
+// others says what to do with the other services of the compose file.
 func others(c *compose, names []string) string {
 	if len(c.services) > len(names) {
 		return "what else the file has goes on: remove these services from it, so that nothing starts them again."
@@ -41,7 +41,7 @@ func others(c *compose, names []string) string {
 	return "after a good call remove the file, so that nothing starts them again."
 }
 
-// image reports what is wrong with the name of an image.
+// image adds a finding if something is wrong with the name of an image.
 func (j *judge) image(s *container) {
 	_, tag, _ := strings.Cut(s.image[strings.LastIndex(s.image, "/")+1:], ":")
 	switch {
@@ -53,7 +53,7 @@ func (j *judge) image(s *container) {
 	}
 }
 
-// mounts reports paths that exist on one machine only.
+// mounts adds findings about mounted paths that exist only on one machine.
 func (j *judge) mounts(s *container) {
 	for _, m := range s.mounts {
 		source, target, _ := strings.Cut(m.Value, ":")
@@ -64,7 +64,8 @@ func (j *judge) mounts(s *container) {
 	}
 }
 
-// proxys says how a proxy in a container reaches the new containers.
+// proxys adds a finding that says how a proxy in a container reaches the new
+// containers.
 func (j *judge) proxys() {
 	s := j.service
 	if _, labelled := s.label(".rule"); labelled || j.of == nil || s == nil || s.hostNetwork || len(s.published) > 0 {
@@ -76,8 +77,8 @@ func (j *judge) proxys() {
 		Check: "both addresses answer through the proxy."})
 }
 
-// started judges how LiveKit was started. The new LiveKit gets only
-// livekit.yaml and its key.
+// started adds findings about how LiveKit was started. The new LiveKit gets
+// only livekit.yaml and its key.
 func (j *judge) started() {
 	if j.sfu == nil {
 		return
@@ -105,7 +106,7 @@ func (j *judge) started() {
 
 const nodeIPCheck = "`docker compose logs livekit` shows your public address as nodeIP."
 
-// traefik says which labels the new containers get.
+// traefik adds a finding that says which Traefik labels the new containers get.
 func (j *judge) traefik() {
 	rule, found := j.service.label(".rule")
 	if !found {
@@ -131,7 +132,8 @@ func (j *judge) traefik() {
 		Check: "the Traefik dashboard shows the routers livekit and matrixrtc-auth, or the addresses answer."})
 }
 
-// webhook judges where LiveKit sends its webhooks.
+// webhook adds findings about the addresses to which LiveKit sends its
+// webhooks.
 func (j *judge) webhook() {
 	hook := j.config.get("webhook")
 	for _, u := range hook.get("urls").items() {
@@ -148,8 +150,8 @@ func (j *judge) webhook() {
 	}
 }
 
-// bare returns a URL without user name, password and query, which may be
-// secrets.
+// bare returns a URL without user name, password and query, because these may
+// be secrets.
 func bare(address string) string {
 	a := addressOf(address, Place{})
 	if a.host == "" {

@@ -11,11 +11,11 @@ import (
 // envLine matches a line NAME=value.
 var envLine = pattern.New(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*?)\s*$`)
 
-// mostVariables bounds the variables read from an env file.
+// mostVariables bounds how many variables are read from an env file.
 const mostVariables = 1000
 
-// variables returns the variables of an env file, in order. Of a repeated name
-// only the last counts.
+// variables returns the variables of an env file, in order. If a name is
+// repeated, only its last value counts.
 func variables(f File) (list []Variable) {
 	line := 0
 	for text := range strings.Lines(string(f.Content)) {
@@ -27,7 +27,7 @@ func variables(f File) (list []Variable) {
 	return lastOf(list)
 }
 
-// lastOf drops variables that are set again later.
+// lastOf removes variables that are set again later in the list.
 func lastOf(list []Variable) (kept []Variable) {
 	later := map[string]bool{}
 	for _, v := range slices.Backward(list) {
@@ -40,7 +40,8 @@ func lastOf(list []Variable) (kept []Variable) {
 	return kept
 }
 
-// plain removes quotation marks from a value, or the comment after it.
+// plain returns a value without its quotation marks, or without the comment
+// after it.
 func plain(value string) string {
 	if value != "" && (value[0] == '"' || value[0] == '\'') {
 		inner, _, _ := strings.Cut(value[1:], value[:1])
@@ -50,13 +51,14 @@ func plain(value string) string {
 	return strings.TrimSpace(value)
 }
 
-// substitution matches $$, $NAME, or ${NAME…}.
+// substitution matches $$, $NAME, or ${NAME…}, the references to variables in a
+// compose file.
 var substitution = pattern.New(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])((?:\$\{[^}]*\}|[^}])*))?\})`)
 
-// interpolate replaces variables in a text as Compose does. One without a value
-// and a default becomes empty. left bounds the bytes of all values; those
-// beyond it become empty. needed tells value whether the text requires the
-// variable.
+// interpolate replaces variables in a text as Compose does. A variable without
+// a value and a default becomes empty. left bounds the bytes of all values
+// together; values beyond the bound become empty. value gets needed = true if
+// the text demands that the variable is set.
 func interpolate(text string, left *int, value func(name string, needed bool) string) string {
 	var put func(text string) string
 	one := func(match string) string {

@@ -3,8 +3,8 @@
 // dropped.
 //
 // [Read] takes the contents of files and returns what they say. [Judge] is a
-// pure function of that. This package writes no file, and no finding contains a
-// secret.
+// pure function of the result of Read. This package writes no file, and no
+// finding contains a secret.
 package existing
 
 import (
@@ -19,10 +19,10 @@ type File struct {
 	Content []byte
 }
 
-// Place is the file and line of a statement.
+// Place is the file and the line in which something is written.
 type Place struct {
 	File string
-	Line int // 0 for the whole file
+	Line int // the line number; 0 for the whole file
 }
 
 func (p Place) String() string {
@@ -32,7 +32,7 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s, line %d", p.File, p.Line)
 }
 
-// Fact is a value that a file contains.
+// Fact is a value that a file contains, with its place.
 type Fact struct {
 	Value string
 	Place
@@ -53,7 +53,7 @@ type Variable struct {
 	Place
 }
 
-// Verb says what to do about a finding.
+// Verb says what the operator or setup does about a finding.
 type Verb string
 
 // The three kinds of findings.
@@ -63,35 +63,39 @@ const (
 	Drop   Verb = "drop"
 )
 
-// Finding is a difference between the old deployment and a sound one.
+// Finding is a difference between the old deployment and one that works with
+// this program.
 type Finding struct {
 	Verb
-	What string // the object of the verb
-	Why  string // a sentence
-	// Place is where the old deployment says it; zero for something missing.
+	What string // what is added, changed or dropped
+	Why  string // the reason, as one or more sentences
+	// Place is where the old deployment has it; zero if it is missing there.
 	Place
-	// Lines are what the person must write.
+	// Lines are the lines that the person must write.
 	Lines []string
-	// Check says how the person sees that it is done; "" if setup's files do it.
+	// Check says how the person sees that the finding is solved. It is "" if
+	// setup's files have solved it.
 	Check string
 }
 
 // Verdict is the result of [Judge].
 type Verdict struct {
-	// Answers are the values that the files contain for an option of setup, by
-	// its name. Different values contradict each other.
+	// Answers are the values that the files contain for options of setup, by the
+	// option's name. If an option has several values, they contradict each other.
 	Answers map[string][]Fact
 	// Pair is the key pair that LiveKit and the service share; zero if setup must
 	// make a new one.
 	Pair Pair
-	// Registration is the file of the application-service mode, if there is one.
+	// Registration is the registration file of the application-service mode, if
+	// there is one.
 	Registration File
-	// Variables are further variables of the service, which stay unchanged.
+	// Variables are the other variables of the service, which stay unchanged.
 	Variables []Variable
 	Findings  []Finding
 }
 
-// say adds what a file says for an option, each value once.
+// say adds a file's value for an option, unless the same value is already
+// there.
 func (v *Verdict) say(option, value string, at Place) {
 	for _, f := range v.Answers[option] {
 		if f.Value == value {

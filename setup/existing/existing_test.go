@@ -38,7 +38,7 @@ func TestVariablesOfAnEnvFile(t *testing.T) {
 	}
 }
 
-// judged judges files by their names.
+// judged returns the verdict about files, given by their names.
 func judged(t *testing.T, files map[string]string) Verdict {
 	t.Helper()
 	var list []File
@@ -53,7 +53,7 @@ func judged(t *testing.T, files map[string]string) Verdict {
 	return Judge(d)
 }
 
-// found are the findings about a thing, as VERB WHAT.
+// found returns the findings about a thing, in the form VERB WHAT.
 func (v Verdict) found(what string) (list []string) {
 	for _, f := range v.Findings {
 		if strings.Contains(f.What, what) {
@@ -63,7 +63,8 @@ func (v Verdict) found(what string) (list []string) {
 	return list
 }
 
-// TestFormsOfCompose: what a compose file says in one form it may say in another.
+// TestFormsOfCompose: a compose file may say the same in several forms, and all
+// are understood.
 func TestFormsOfCompose(t *testing.T) {
 	for name, text := range map[string]string{
 		"lists": `
@@ -106,7 +107,8 @@ services:
 	}
 }
 
-// TestKeys: LiveKit's key counts, and a key that protects nothing is not taken.
+// TestKeys: the key of LiveKit decides, and a key that protects nothing is not
+// taken over.
 func TestKeys(t *testing.T) {
 	long, other := strings.Repeat("s", 32), strings.Repeat("o", 32)
 	service := func(id, secret string) string { return "LIVEKIT_KEY=" + id + "\nLIVEKIT_SECRET=" + secret + "\n" }
@@ -137,7 +139,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestTURNOverTLS: it is taken where it can work.
+// TestTURNOverTLS: TURN over TLS is taken over if it can work.
 func TestTURNOverTLS(t *testing.T) {
 	const service = "LIVEKIT_URL=wss://sfu.example.org\n"
 	turn := func(rest string) string {
@@ -162,7 +164,8 @@ func TestTURNOverTLS(t *testing.T) {
 	}
 }
 
-// TestExtrasAreNamed: no setting of livekit.yaml is lost in silence.
+// TestExtrasAreNamed: every setting of livekit.yaml that setup does not write
+// is named in a finding.
 func TestExtrasAreNamed(t *testing.T) {
 	v := judged(t, map[string]string{"livekit.yaml": `
 port: 7890
@@ -189,7 +192,7 @@ prometheus: {port: 6789}
 	}
 }
 
-// FuzzRead: whatever files hold, they are read and judged.
+// FuzzRead: files with any content are read and judged without a panic.
 func FuzzRead(f *testing.F) {
 	f.Add("services: {livekit: {image: livekit/livekit-server, ports: [\"1:2\", {target: 1}]}}", "keys: {a: b}\nrtc: {}")
 	f.Add("services:\n  a: &a\n    <<: *a\n", "A=${B:-$A}\nLIVEKIT_URL=wss://x/rtc\n")
@@ -200,7 +203,8 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestBigFiles: what would take long, or much memory, is refused or cut.
+// TestBigFiles: content that would take long, or much memory, is refused or cut
+// off.
 func TestBigFiles(t *testing.T) {
 	for name, text := range map[string]string{
 		"an alias in itself": "services:\n  a: &a {<<: [" + strings.Repeat("*a, ", 50) + "*a], image: livekit/livekit-server}\n",
@@ -209,8 +213,8 @@ func TestBigFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, faults := Read([]File{{"livekit.yaml", []byte(text)}})
-			if got := fmt.Sprint(faults); len(faults) != 1 || !strings.Contains(got, "livekit.yaml: it has more than 10000 settings") {
-				t.Errorf("%s: got the faults %q, want that of more than 10000 settings", name, got)
+			if got := fmt.Sprint(faults); len(faults) != 1 || !strings.Contains(got, "livekit.yaml: the file has more than 10000 settings") {
+				t.Errorf("%s: got the faults %q, want one about more than 10000 settings", name, got)
 			}
 		})
 	}
@@ -223,7 +227,8 @@ func TestBigFiles(t *testing.T) {
 	}
 }
 
-// TestOtherEntriesOfTheWellKnownFile are named: without them people may not log in.
+// TestOtherEntriesOfTheWellKnownFile: other entries are named, because without
+// them people may not be able to log in.
 func TestOtherEntriesOfTheWellKnownFile(t *testing.T) {
 	v := judged(t, map[string]string{"client.json": `{"m.homeserver": {"base_url": "https://m.example.org"},
 "org.matrix.msc2965.authentication": {"issuer": "https://auth.example.org/"}, "m.identity_server": {"base_url": "https://vector.im"},
@@ -234,8 +239,8 @@ func TestOtherEntriesOfTheWellKnownFile(t *testing.T) {
 	}
 }
 
-// TestFilesThatAreMissing: what a deployment has elsewhere is named, above all that
-// its secret was not taken over.
+// TestFilesThatAreMissing: files that the deployment has but setup has not read
+// are named, and above all that the secret was not taken over.
 func TestFilesThatAreMissing(t *testing.T) {
 	v := judged(t, map[string]string{"compose.yaml": `
 services:

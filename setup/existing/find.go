@@ -12,12 +12,12 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// The bounds on what is read.
+// The bounds on what Open reads.
 const (
-	biggest = smallfile.Limit // bytes of a file, and of the text with its variables replaced
-	deepest = 6               // levels of nested folders
-	most    = 200             // files of a folder
-	passed  = 50_000          // entries of a folder, whatever their names
+	biggest = smallfile.Limit // how many bytes a file may have, also with its variables replaced
+	deepest = 6               // how many levels of folders are searched
+	most    = 200             // how many files of a folder are read
+	passed  = 50_000          // how many entries a folder may have
 )
 
 // Open reads the given files. In given folders it reads the files that may
@@ -25,7 +25,7 @@ const (
 // compose file names, if they exist. It writes nothing.
 func Open(paths []string, own string) (*Deployment, error) {
 	var files []File
-	chosen := map[string]bool{} // named by the person, so an unknown one is an error
+	chosen := map[string]bool{} // the files that the person named; an unknown one is an error
 	for _, path := range paths {
 		list, isFolder, err := open(path, own)
 		if err != nil {
@@ -61,7 +61,7 @@ func Open(paths []string, own string) (*Deployment, error) {
 	return d, errors.Join(faults...)
 }
 
-// with adds a file unless it is there already.
+// with returns files with f added, unless f is already among them.
 func with(files []File, f File) []File {
 	if slices.ContainsFunc(files, func(old File) bool { return old.Name == f.Name }) {
 		return files
@@ -73,7 +73,7 @@ func (d *Deployment) isEmpty() bool {
 	return len(d.livekit)+len(d.compose)+len(d.homeserver)+len(d.wellKnown)+len(d.env)+len(d.registration) == 0
 }
 
-// open reads a file, or the files in a folder.
+// open reads a file, or all files in a folder that may belong to a deployment.
 func open(path, own string) (files []File, isFolder bool, err error) {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
@@ -95,7 +95,7 @@ func openFolder(path, own string) (files []File, err error) {
 		below, _ := filepath.Rel(path, name)
 		switch left--; {
 		case err != nil:
-			return nil // others may be readable
+			return nil // skip this entry, because others may be readable
 		case left < 0:
 			return fmt.Errorf("%s has more than %d files and folders: name those of the deployment", path, passed)
 		case e.IsDir() && name != path && isSame(name, own):
@@ -132,14 +132,14 @@ func mayBelong(name string) bool {
 	return base == "client" || strings.HasPrefix(base, ".env") && !strings.HasSuffix(base, ".example")
 }
 
-// mustBelong reports whether only a deployment has a file of that name, so that
-// a fault in it is an error.
+// mustBelong reports whether only a deployment has a file of that name. A fault
+// in such a file is an error.
 func mustBelong(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
 	return slices.ContainsFunc([]string{"livekit", "compose", "homeserver"}, func(part string) bool { return strings.Contains(base, part) })
 }
 
-// named returns the files that compose files name.
+// named returns the paths of the files that compose files name.
 func (d *Deployment) named() (paths []string) {
 	for _, c := range d.compose {
 		add := func(name string) {

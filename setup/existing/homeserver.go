@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// least is the rate of delayed events that the service needs, as in
-// homeserver-additions.yaml.
+// least is the rate of requests about delayed events, in requests per second,
+// that the service needs. homeserver-additions.yaml has the same number.
 const least = 10
 
 const versionsCheck = "after its restart, `curl -s %s/_matrix/client/versions` holds \"org.matrix.msc4140\":true."
 
-// judgeSynapse reports what homeserver.yaml lacks. setup never changes that
-// file.
+// judgeSynapse adds findings about settings that homeserver.yaml lacks. setup
+// never changes that file.
 func (j *judge) judgeSynapse() {
 	s := j.synapse
 	if !s.there() {
@@ -33,7 +33,7 @@ func (j *judge) judgeSynapse() {
 	j.listeners(s)
 }
 
-// delays judges the settings for delayed events.
+// delays adds findings about the settings for delayed events.
 func (j *judge) delays(s tree) {
 	check := fmt.Sprintf(versionsCheck, strings.TrimRight(s.get("public_baseurl").text(), "/"))
 	nested := s.get("experimental_features", "max_event_delay_duration")
@@ -56,7 +56,8 @@ func (j *judge) delays(s tree) {
 	}
 }
 
-// transports judges what newer clients get.
+// transports adds a finding if newer clients get no transports from the
+// homeserver.
 func (j *judge) transports(s tree) {
 	list := s.get("matrix_rtc", "transports").items()
 	if len(list) == 0 {
@@ -71,7 +72,7 @@ func (j *judge) transports(s tree) {
 	}
 }
 
-// listeners checks whether the service may ask who a user is.
+// listeners adds a finding if no listener lets the service ask who a user is.
 func (j *judge) listeners(s tree) {
 	list := s.get("listeners")
 	for _, l := range list.items() {
@@ -89,7 +90,8 @@ func (j *judge) listeners(s tree) {
 	}
 }
 
-// judgeWellKnown judges what older clients get.
+// judgeWellKnown adds findings about the well-known file, which older clients
+// read.
 func (j *judge) judgeWellKnown() {
 	for _, t := range j.wellKnown {
 		list := t.get(foci).items()
@@ -108,8 +110,8 @@ func (j *judge) judgeWellKnown() {
 	}
 }
 
-// otherEntries reports entries of the well-known file that setup's file does
-// not have.
+// otherEntries adds findings about entries of the old well-known file that
+// setup's file does not have.
 func (j *judge) otherEntries(t tree) {
 	for _, e := range t.entries() {
 		if e.key != "m.homeserver" && e.key != foci {
@@ -122,7 +124,8 @@ func (j *judge) otherEntries(t tree) {
 
 const wellKnownCheck = "the server name serves what well-known-client.json has, with Access-Control-Allow-Origin once."
 
-// address judges the service's URL that clients get.
+// address adds a finding if the service's URL in the well-known file does not
+// work for clients.
 func (j *judge) address(t tree) {
 	text := t.text()
 	a := addressOf(text, t.place())

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// judge collects a verdict.
+// judge collects the answers and findings of a verdict.
 type judge struct {
 	*Deployment
 	Verdict
-	service, sfu *container // nil if no file describes it
-	of           *compose   // the compose file with both
+	service, sfu *container // the two containers; nil for one that no file describes
+	of           *compose   // the compose file that has both containers
 	config       tree       // livekit.yaml
 	synapse      tree       // homeserver.yaml
 	server       string     // the homeserver's name, if known
@@ -45,7 +45,8 @@ func Judge(d *Deployment) Verdict {
 	return j.Verdict
 }
 
-// parts finds the containers, and the first file of each kind.
+// parts finds the containers of the service and of LiveKit, and the file of
+// each kind that they use.
 func (j *judge) parts() {
 	for _, c := range j.compose {
 		for _, s := range c.services {
@@ -77,11 +78,11 @@ func (j *judge) parts() {
 	}
 }
 
-// again is how a person sees that setup has now read a missing file.
+// again is the check that setup has read a file that was missing before.
 const again = "run setup again with it, into a new folder: this entry is gone."
 
-// inlineConfig takes livekit.yaml from the compose file if there is no such
-// file: from LIVEKIT_CONFIG, or from configs.
+// inlineConfig takes LiveKit's configuration from the compose file
+// (LIVEKIT_CONFIG, or configs) if there is no livekit.yaml.
 func (j *judge) inlineConfig() {
 	if j.config.there() || j.of == nil {
 		return
@@ -98,7 +99,7 @@ func (j *judge) inlineConfig() {
 	}
 }
 
-// lostFiles reports the env files that are missing.
+// lostFiles adds findings about env files that are missing.
 func (j *judge) lostFiles(s *container) {
 	for _, f := range s.lost {
 		j.find(Finding{
@@ -117,8 +118,8 @@ func (j *judge) lostFiles(s *container) {
 	}
 }
 
-// one returns the file of its kind that LiveKit or Synapse reads: the mounted
-// one, else the first. It reports the others.
+// one returns the file of a kind that LiveKit or Synapse reads: the mounted
+// one, else the first. It adds a finding about each other one.
 func (j *judge) one(list []tree, kind string) tree {
 	if len(list) == 0 {
 		return tree{}
@@ -142,13 +143,13 @@ func (j *judge) one(list []tree, kind string) tree {
 	return chosen
 }
 
-// address is a program's URL for clients.
+// address is the parsed URL of a program for clients.
 type address struct {
 	host, path string
 	Place
 }
 
-// addressOf parses a URL. An invalid one gets no host.
+// addressOf parses a URL. If the URL is invalid, the address has no host.
 func addressOf(text string, at Place) address {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// keys chooses the key pair that LiveKit and the service share. LiveKit's keys
-// decide, because other programs may use them, too.
+// keys chooses the key pair that LiveKit and the service share. It prefers
+// LiveKit's keys, because other programs may use them, too.
 func (j *judge) keys() {
 	theirs, ours := j.livekitPairs(), j.servicePairs()
 	chosen := pick(theirs, ours)
@@ -41,8 +41,9 @@ func (j *judge) keys() {
 	j.usable(chosen)
 }
 
-// pick returns the service's first pair that LiveKit has too, with LiveKit's
-// secret; else the first of either.
+// pick returns the first pair of the service whose key LiveKit has, too, with
+// LiveKit's secret. If there is none, it returns the first pair of LiveKit, or
+// else of the service.
 func pick(theirs, ours []Pair) Pair {
 	for _, p := range ours {
 		for _, their := range theirs {
@@ -73,8 +74,8 @@ func IsSecret(text string) bool {
 	return len(text) >= sfu.ShortestSecret && secretText().MatchString(text)
 }
 
-// shownKey returns a key's name for a person. A long one may be a secret in the
-// wrong place.
+// shownKey returns a key's name in a form that is safe to show. A long text may
+// be a secret that was written in place of the name.
 func shownKey(id string) string {
 	if len(id) >= sfu.ShortestSecret || !IsKeyName(id) {
 		return "(not shown)"
@@ -82,7 +83,8 @@ func shownKey(id string) string {
 	return id
 }
 
-// usable takes over the pair, unless its secret is too weak.
+// usable takes the pair over, unless its secret is too weak. Then it adds a
+// finding.
 func (j *judge) usable(p Pair) {
 	text := p.Secret.Reveal()
 	why := ""
@@ -103,8 +105,8 @@ func (j *judge) usable(p Pair) {
 		Why: why + " setup drew new ones: other programs that use the old ones need those in .env."})
 }
 
-// livekitPairs returns LiveKit's pairs. LIVEKIT_KEYS replaces those of the
-// file.
+// livekitPairs returns LiveKit's pairs. LIVEKIT_KEYS replaces the keys of
+// livekit.yaml.
 func (j *judge) livekitPairs() (list []Pair) {
 	if v, found := j.sfu.variable("LIVEKIT_KEYS"); found {
 		return pairsIn(v)
@@ -118,7 +120,7 @@ func (j *judge) livekitPairs() (list []Pair) {
 	return j.filePairs()
 }
 
-// filePairs returns the pairs of key files.
+// filePairs returns the pairs in LiveKit's key files.
 func (j *judge) filePairs() (list []Pair) {
 	for _, t := range j.keyFiles {
 		for _, e := range t.entries() {
@@ -132,7 +134,8 @@ func pairOf(e entry) Pair {
 	return Pair{strings.TrimSpace(e.key), secret.New(strings.TrimSpace(e.value.text())), e.at}
 }
 
-// pairsIn parses LIVEKIT_KEYS, as YAML or as KEY: SECRET.
+// pairsIn parses the value of LIVEKIT_KEYS, which is YAML or has the form KEY:
+// SECRET.
 func pairsIn(v Variable) (list []Pair) {
 	t, err := parse(File{v.File, []byte(v.Value.Reveal())})
 	if err != nil {
@@ -144,7 +147,7 @@ func pairsIn(v Variable) (list []Pair) {
 	return list
 }
 
-// servicePairs returns the service's pairs.
+// servicePairs returns the pairs in the service's environment.
 func (j *judge) servicePairs() []Pair {
 	if _, found := j.service.variable("LIVEKIT_KEY_FILE"); found {
 		return j.filePairs()

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// serverNames finds the homeservers whose users may open calls.
+// serverNames finds the homeservers whose users may start calls.
 func (j *judge) serverNames() {
 	name := j.synapse.get("server_name")
 	j.server = name.text()
@@ -33,7 +33,8 @@ func (j *judge) serverNames() {
 	}
 }
 
-// trueNames compares the list with the homeserver's own name, which decides.
+// trueNames compares the list of servers with the homeserver's server_name,
+// which is right if they differ.
 func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	if j.server == "" {
 		return list
@@ -52,8 +53,8 @@ func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	return names
 }
 
-// publicService is Element's own service, which has served no other homeserver
-// since 2025.
+// publicService is the host of Element's own service, which has served no other
+// homeserver since 2025.
 const publicService = "livekit-jwt.call.matrix.org"
 
 // The path prefixes that setup supports.
@@ -62,7 +63,7 @@ const (
 	sfuPrefix = "/livekit/sfu"
 )
 
-// addresses finds the URLs of the service and LiveKit for clients.
+// addresses finds the URLs of the service and of LiveKit for clients.
 func (j *judge) addresses() {
 	for _, f := range j.serviceURLs() {
 		a := addressOf(f.Value, f.Place)
@@ -83,7 +84,7 @@ func (j *judge) addresses() {
 	j.host("sfu-host", sfuPrefix, j.public[1])
 }
 
-// serviceURLs returns the service's URLs for clients in all files.
+// serviceURLs returns the service's URLs for clients from all files.
 func (j *judge) serviceURLs() (list []Fact) {
 	add := func(t tree) {
 		if text := t.get("livekit_service_url"); text.there() {
@@ -121,7 +122,7 @@ func (j *judge) livekitURL(v Variable) address {
 	return a
 }
 
-// host records the name of one program, or the single name of both.
+// host records the host name of one program, or the single host of both.
 func (j *judge) host(option, prefix string, a address) {
 	if a.host == "" {
 		return
@@ -140,7 +141,7 @@ func (j *judge) host(option, prefix string, a address) {
 	}
 }
 
-// ruled reads the names from Traefik's labels if no other file has them.
+// ruled reads the host names from Traefik's labels if no other file has them.
 func (j *judge) ruled() {
 	for i, s := range []*container{j.service, j.sfu} {
 		rule, found := s.label(".rule")
@@ -151,7 +152,8 @@ func (j *judge) ruled() {
 	}
 }
 
-// backticked returns the first argument of a Traefik matcher.
+// backticked returns the first argument of a matcher in a Traefik rule, "" if
+// the rule does not have the matcher.
 func backticked(rule, matcher string) string {
 	_, after, _ := strings.Cut(rule, matcher)
 	argument, _, _ := strings.Cut(strings.TrimLeft(after, "`\"'"), ")")
@@ -178,7 +180,8 @@ func (j *judge) homeserverAddresses() {
 	}
 }
 
-// override takes over the URLs in a variable, in setup's form.
+// override takes over the URLs in a variable, and converts them to setup's
+// form.
 func (j *judge) override(v Variable) {
 	var list []string
 	for part := range strings.SplitSeq(v.Value.Reveal(), ",") {

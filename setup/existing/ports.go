@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The ports of setup's deployment.
+// The ports of the deployment that setup writes.
 const (
 	sfuPort  = 7880
 	tcpPort  = 7881
@@ -40,7 +40,7 @@ func (j *judge) serviceAt() Place {
 	return j.service.at
 }
 
-// listens takes over the service's port on the machine.
+// listens takes over the machine's port that leads to the service.
 func (j *judge) listens(v Variable) {
 	text := v.Value.Reveal()
 	j.jwtPort(text[strings.LastIndex(text, ":")+1:], v.Place)
@@ -48,7 +48,8 @@ func (j *judge) listens(v Variable) {
 		Why: "In the container the service listens on port 8080, and compose.yaml leads the port of the machine there."})
 }
 
-// jwtPort finds the machine's port that leads to the port inside.
+// jwtPort finds the machine's port that leads to the port inside of the
+// service's container.
 func (j *judge) jwtPort(inside string, at Place) {
 	if j.service == nil {
 		return
@@ -89,13 +90,14 @@ func (j *judge) media() {
 	}
 }
 
-// Linux' default ports for outgoing connections.
+// The ports from which Linux, by default, takes those of outgoing connections.
 const (
 	firstOutgoing = 32768
 	lastOutgoing  = 60999
 )
 
-// fixed reports a port that setup sets to another number.
+// fixed adds a finding if the old deployment has another number for a port that
+// setup does not change.
 func (j *judge) fixed(name string, want int, do string, t tree) {
 	if !t.there() || t.port() == want {
 		return
@@ -104,7 +106,8 @@ func (j *judge) fixed(name string, want int, do string, t tree) {
 		Why: fmt.Sprintf("setup uses %d. %s", want, do), Check: fmt.Sprintf("doctor says ✓ for port %d.", want)})
 }
 
-// unpublished reports ports that LiveKit used but no container published.
+// unpublished adds findings about ports that LiveKit used but that no container
+// published.
 func (j *judge) unpublished() {
 	publishes := func(port int, protocol string) bool {
 		for _, p := range j.sfu.published {
@@ -131,8 +134,7 @@ func (j *judge) unpublished() {
 	}
 }
 
-// inRange reports whether port is equal to the written port, or within the
-// range.
+// inRange reports whether text, a port or a range of ports, contains port.
 func inRange(text string, port int) bool {
 	low, high, _ := strings.Cut(text, "-")
 	first, _ := strconv.Atoi(low)
@@ -140,7 +142,7 @@ func inRange(text string, port int) bool {
 	return first <= port && port <= last
 }
 
-// turnUDP returns the port of TURN over UDP, 0 if there is none.
+// turnUDP returns the port of TURN over UDP, or 0 if there is none.
 func (j *judge) turnUDP() int {
 	if !j.config.get("turn", "enabled").isTrue() {
 		return 0
@@ -174,8 +176,8 @@ func (j *judge) turn() {
 	}
 }
 
-// turnTLS takes over TURN over TLS if it can work: LiveKit sends clients to
-// port 443 of the domain, whatever tls_port is.
+// turnTLS takes over TURN over TLS if it can work. LiveKit tells clients port
+// 443 of the domain, whatever tls_port is.
 func (j *judge) turnTLS(t tree) {
 	domain, at := strings.ToLower(t.get("domain").text()), t.get("tls_port").place()
 	drop := func(why string) {

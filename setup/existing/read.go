@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Deployment is what the files contain, by kind.
+// Deployment is the content of the files, sorted by kind.
 type Deployment struct {
 	livekit      []tree // livekit.yaml
 	compose      []*compose
@@ -16,7 +16,7 @@ type Deployment struct {
 	registration []File
 	env          []envFile
 	keyFiles     []tree
-	unread       []Fact // files of a folder that cannot be read, and why
+	unread       []Fact // the files of a folder that could not be read, each with the reason
 }
 
 // envFile is a file with lines NAME=value.
@@ -25,11 +25,11 @@ type envFile struct {
 	variables []Variable
 }
 
-// ErrUnknown says that a file is of no kind that this package knows.
-var ErrUnknown = errors.New("it is not a livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
+// ErrUnknown says that a file has none of the kinds that this package knows.
+var ErrUnknown = errors.New("the file is not a livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
 
 // Read sorts files by their content. Each error names its file. A file with
-// [ErrUnknown] may not belong to the deployment.
+// [ErrUnknown] perhaps does not belong to the deployment.
 func Read(files []File) (*Deployment, []error) {
 	d := &Deployment{}
 	var faults []error
@@ -65,7 +65,8 @@ func isYAML(name string) bool {
 	return ext == ".yaml" || ext == ".yml" || ext == ".json"
 }
 
-// sort adds a document to its kind, and reports whether it has one.
+// sort adds a document to the documents of its kind. It reports whether it
+// recognized the kind.
 func (d *Deployment) sort(f File, t tree) bool {
 	has := func(name string) bool { return t.get(name).there() }
 	switch {
@@ -87,8 +88,8 @@ func (d *Deployment) sort(f File, t tree) bool {
 	return true
 }
 
-// onlyTexts reports whether a mapping contains only scalars, as a key file
-// does.
+// onlyTexts reports whether all values of a mapping are scalars, as in a key
+// file.
 func onlyTexts(t tree) bool {
 	for _, e := range t.entries() {
 		if e.value.text() == "" {
@@ -98,5 +99,5 @@ func onlyTexts(t tree) bool {
 	return len(t.entries()) > 0
 }
 
-// foci is the list of services for calls in a well-known file.
+// foci is the key of the list of services for calls in a well-known file.
 const foci = "org.matrix.msc4143.rtc_foci"

@@ -10,16 +10,16 @@ import (
 	"matrixrtc-auth/internal/yamltext"
 )
 
-// known are the settings of livekit.yaml that setup writes, or that have
-// findings of their own.
+// known are the settings of livekit.yaml that setup writes, or for which other
+// functions add findings.
 var known = []string{
 	"port", "keys", "key_file", "webhook", "turn", "bind_addresses", "log_level", "development",
 	"rtc.tcp_port", "rtc.udp_port", "rtc.port_range_start", "rtc.port_range_end", "rtc.use_external_ip", "rtc.node_ip",
 	"room.auto_create", "logging.level",
 }
 
-// settings reports all other settings of livekit.yaml, so that none is lost
-// silently.
+// settings adds a finding for every other setting of livekit.yaml, so that none
+// is lost silently.
 func (j *judge) settings() {
 	if !j.config.there() {
 		return
@@ -50,8 +50,8 @@ func or(p Place, file string) Place {
 	return p
 }
 
-// publicAddress keeps LiveKit's settings for its own address, which the machine
-// may need.
+// publicAddress keeps the old settings for LiveKit's public address, which the
+// machine may need.
 func (j *judge) publicAddress() {
 	external, node := j.config.get("rtc", "use_external_ip"), j.config.get("rtc", "node_ip")
 	if external.isTrue() {
@@ -62,15 +62,15 @@ func (j *judge) publicAddress() {
 		lines, at = append(lines, "node_ip: "+node.text()), node.place()
 	}
 	if at.Line == 0 {
-		return // neither is set: then asking for the address is right
+		return // without both settings it is right that LiveKit asks for its address
 	}
 	j.find(Finding{Verb: Change, What: "rtc.use_external_ip in livekit.yaml", Place: at,
 		Why:   "The old file says the address that clients are told; the new one has LiveKit ask for it. Where that is not possible LiveKit does not start: then write these lines below rtc:.",
 		Lines: lines, Check: nodeIPCheck})
 }
 
-// extra reports a setting that setup does not write, with the lines to add to
-// the new file.
+// extra adds a finding about a setting that setup does not write, with the
+// lines to add to the new file.
 func (j *judge) extra(path string, e entry, unknown []string) {
 	switch {
 	case slices.Contains(known, path), slices.Contains(unknown, path), !e.value.there():
@@ -86,7 +86,7 @@ func (j *judge) extra(path string, e entry, unknown []string) {
 		Lines: shownLines(path, e.value), Check: "`docker compose logs livekit` shows no error."})
 }
 
-// secretName matches settings that may hold a secret.
+// secretName matches the names of settings that may hold a secret.
 var secretName = pattern.New(`(?i)pass|secret|credential|token|key`)
 
 // shownLines returns a setting as lines of the file, without secrets.
@@ -107,7 +107,7 @@ func shownLines(path string, t tree) []string {
 	return lines
 }
 
-// hidden returns a value without anything that may be a secret.
+// hidden returns a value in which everything that may be a secret is replaced.
 func hidden(name string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:

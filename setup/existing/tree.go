@@ -9,15 +9,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// tree is a part of a YAML or JSON document, with its place. The methods of a
-// missing part return empty values.
+// tree is a part of a YAML or JSON document, with its place. If the document
+// does not have the part, all methods return empty values.
 type tree struct {
 	file string
 	node *yaml.Node
 }
 
 // parse parses a document whose root is a mapping. Its error names the line,
-// but no content, which may be a secret.
+// but does not quote it, because it may hold a secret.
 func parse(f File) (tree, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(f.Content, &document); err != nil {
@@ -27,16 +27,17 @@ func parse(f File) (tree, error) {
 		return tree{}, errNoMapping
 	}
 	if left := mostNodes; !fits(document.Content[0], &left) {
-		return tree{}, fmt.Errorf("%s: it has more than %d settings, or an alias that holds itself", f.Name, mostNodes)
+		return tree{}, fmt.Errorf("%s: the file has more than %d settings, or an alias that contains itself", f.Name, mostNodes)
 	}
 	return tree{f.Name, document.Content[0]}, nil
 }
 
-// mostNodes bounds the nodes of a document, repeated by aliases as often as
-// they occur. A large homeserver.yaml has some hundred.
+// mostNodes bounds how many nodes a document may have. A node that aliases
+// repeat counts each time. A large homeserver.yaml has some hundred.
 const mostNodes = 10_000
 
-// fits subtracts a node and everything below it from left.
+// fits subtracts the number of nodes in n from left. It reports whether left
+// was enough.
 func fits(n *yaml.Node, left *int) bool {
 	if *left--; *left < 0 {
 		return false
@@ -52,7 +53,7 @@ func fits(n *yaml.Node, left *int) bool {
 	return true
 }
 
-var errNoMapping = errors.New("it is not a mapping")
+var errNoMapping = errors.New("the document is not a mapping")
 
 // lineOf returns the line of a YAML error.
 func lineOf(err error) string {
@@ -80,7 +81,8 @@ type entry struct {
 	value tree
 }
 
-// entries returns the entries of a mapping, merged ones (<<) first.
+// entries returns the entries of a mapping. Entries that << merges in come
+// first.
 func (t tree) entries() (list []entry) {
 	if t.node == nil || t.node.Kind != yaml.MappingNode {
 		return nil
@@ -119,7 +121,7 @@ func (t tree) get(path ...string) tree {
 	return t
 }
 
-// items are those of a list.
+// items returns the items of a list.
 func (t tree) items() (list []tree) {
 	if t.node == nil || t.node.Kind != yaml.SequenceNode {
 		return nil

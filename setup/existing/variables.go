@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// settled are the variables that setup's answers or compose.yaml set.
+// settled are the variables that setup's answers or compose.yaml set. The value
+// is the reason for the finding about the variable, or "" for no finding.
 var settled = map[string]string{
 	"LIVEKIT_URL": "", "LIVEKIT_KEY": "", "LIVEKIT_SECRET": "", "LIVEKIT_KEY_FROM_FILE": "", "LIVEKIT_SECRET_FROM_FILE": "", "LIVEKIT_KEY_FILE": "",
 	"LIVEKIT_FULL_ACCESS_HOMESERVERS": "", "LIVEKIT_LOCAL_HOMESERVERS": "",
@@ -19,10 +20,11 @@ var settled = map[string]string{
 	"LIVEKIT_CLIENT_ADDRESS": "", "LIVEKIT_STORE": "compose.yaml keeps leaves in a volume, unless LIVEKIT_REDIS_URL is set.",
 }
 
-// oneLine matches values that .env, Compose and this package read alike.
+// oneLine matches values that .env, Compose and this package all read in the
+// same way.
 var oneLine = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~\[\]-]+$`)
 
-// variables takes over the service's further variables.
+// variables takes over the other variables of the service.
 func (j *judge) variables() {
 	if j.service == nil {
 		return
@@ -47,7 +49,8 @@ func (j *judge) variables() {
 	}
 }
 
-// keep takes over a variable as a line of .env, or reports why it cannot.
+// keep takes over a variable as a line of .env, or adds a finding that says why
+// setup cannot.
 func (j *judge) keep(v Variable, ours config.Variable) {
 	if !oneLine().MatchString(strings.TrimSpace(v.Value.Reveal())) {
 		j.find(Finding{Verb: Add, What: v.Name + " to .env", Place: v.Place,
@@ -68,8 +71,8 @@ func (j *judge) keep(v Variable, ours config.Variable) {
 	}
 }
 
-// besides returns the container that a URL names, a name without a dot; "" if
-// there is none.
+// besides returns the container that a URL names (a host name without a dot),
+// or "" if it names none.
 func besides(text string) string {
 	if u, err := url.Parse(text); err == nil && u.Host != "" && !strings.ContainsAny(u.Hostname(), ".:") && u.Hostname() != "localhost" {
 		return u.Hostname()
@@ -77,7 +80,7 @@ func besides(text string) string {
 	return ""
 }
 
-// foreign reports a variable that this program does not read.
+// foreign adds a finding about a variable that this program does not read.
 func (j *judge) foreign(v Variable) {
 	switch {
 	case strings.HasSuffix(strings.ToUpper(v.Name), "_PROXY"):
@@ -88,7 +91,7 @@ func (j *judge) foreign(v Variable) {
 	}
 }
 
-// mode finds the application-service mode.
+// mode takes over the application-service mode, if the old deployment has it.
 func (j *judge) mode() {
 	name, named := j.service.variable("LIVEKIT_HS_SERVER_NAME")
 	_, byFile := j.service.variable("LIVEKIT_AS_REGISTRATION_FILE")
