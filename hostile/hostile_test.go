@@ -197,9 +197,9 @@ func TestJudge(t *testing.T) {
 		"only 3 requests for a named server ended within the 0.1 s": func(f *figures) { f.together.n, f.together.within = 3, 100*time.Millisecond },
 		"3 requests for a named server failed; the":                 func(f *figures) { f.failed, f.failure = 3, "status 503" },
 		"10,000 names leave 11.0 MB":                                func(f *figures) { f.before.Heap, f.after.Heap = 16e6, 16e6 },
-		"heap 11.1 MB, 30 goroutines, 30 files; at":                 func(f *figures) { f.after.Heap = 11.1e6 },
-		"heap 9.0 MB, 41 goroutines, 30 files; at":                  func(f *figures) { f.after.Goroutines = 41 },
-		"heap 9.0 MB, 30 goroutines, 41 files; at":                  func(f *figures) { f.after.Files = 41 },
+		"heap 11.1 MB, 30 goroutines, 30 files after; want at most": func(f *figures) { f.after.Heap = 11.1e6 },
+		"heap 9.0 MB, 41 goroutines, 30 files after; want at most":  func(f *figures) { f.after.Goroutines = 41 },
+		"heap 9.0 MB, 30 goroutines, 41 files after; want at most":  func(f *figures) { f.after.Files = 41 },
 	} {
 		t.Run(want, func(t *testing.T) {
 			f := good()

@@ -1,6 +1,5 @@
-// Package sfu speaks to LiveKit. Through the Room API it creates rooms, asks
-// who is in them, and removes participants. It also receives webhooks, which
-// report who has joined and left.
+// Package sfu speaks to LiveKit: it creates rooms, asks who is in them, removes
+// participants, and receives the webhooks that report who has joined and left.
 //
 // [Client] uses the API's generated client. The RoomServiceClient of
 // server-sdk-go would be shorter, but its HTTP client cannot be chosen: it is

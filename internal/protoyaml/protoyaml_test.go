@@ -65,7 +65,7 @@ func TestUnmarshalRefuses(t *testing.T) {
 		"no YAML":               {"name: [", "did not find expected"},
 		"a field too many":      {"name: x\nabsent: 1\n", `unknown field "absent"`},
 		"another type":          {"number: many\n", "invalid value for int32 field number"},
-		"a key that is no text": {"1: x\n", "a key is no text"},
+		"a key that is no text": {"1: x\n", "a key of the YAML is not text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := Unmarshal([]byte(c.text), new(descriptorpb.FieldDescriptorProto))

@@ -1,6 +1,6 @@
-// Package ticket puts into each token, sealed, what this service must know
-// later about the bearer. So the service needs no table in a database: LiveKit
-// returns the ticket as an attribute of the participant.
+// Package ticket puts a sealed ticket into each token: what this service must
+// know later about the bearer. So the service needs no table in a database:
+// LiveKit returns the ticket as an attribute of the participant.
 //
 // A ticket is valid for one place on the SFU: a room, and an identity in it.
 // Only a holder of the API secret can make or read a ticket. Other participants
