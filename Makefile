@@ -9,7 +9,7 @@ RUNS ?= 1
 # How long each fuzz target runs in `make fuzz`.
 FUZZTIME ?= 10s
 
-# The race detector, where this machine can build it: it needs a C compiler.
+# The race detector needs a C compiler. Without one, RACE is empty.
 RACE = $(shell $(GO) build -race runtime/cgo 2>/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
@@ -62,9 +62,9 @@ deploy: ## systemd units, alerts, dashboard and the chart, with the tools that u
 	deploy/install.sh
 	cd deploy && $(GO) test $(RACE) -timeout 15m -shuffle=on ./...
 	@echo "== the chart"
-# Not with the race detector: the tests render and compare on one goroutine, and all
-# of Helm and Kubernetes' types would be compiled a second time for it. Not with go
-# vet, which make lint runs: it would look at all of them once more.
+# The tests of the chart run without the race detector: they use one goroutine, and a
+# second build of Helm and of Kubernetes' types takes minutes. They run without go vet,
+# because make lint runs it.
 	cd deploy/helm && $(GO) test -vet=off -timeout 15m -shuffle=on ./...
 
 connection-test: ## the page of the connection test on a phone-sized Chromium, on deployments that are right and wrong (three minutes; root, Linux; CONNECTIONFLAGS="-pictures DIR")

@@ -104,14 +104,14 @@ func hold(ctx context.Context, conn net.Conn, sent string) {
 func timed(t *testing.T, address, ip, header string) time.Duration {
 	t.Helper()
 	start := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitTime)
 	defer cancel()
 	conn, err := from(ctx, ip, address)
 	if err != nil {
 		t.Fatalf("%s: got %v, want no error", ip, err)
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(start.Add(patience)); err != nil {
+	if err := conn.SetDeadline(start.Add(waitTime)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n"+header+"Connection: close\r\n\r\n"); err != nil {
@@ -180,7 +180,7 @@ func crowd(t *testing.T, s *process, sent string) (memory, files int) {
 			conn, err := from(ctx, fmt.Sprintf("127.0.1.%d", i%8), s.address)
 			connected <- struct{}{}
 			if err != nil {
-				t.Error(err)
+				t.Errorf("connection %d of %d: got %v, want no error", i, service.MaxConnections, err)
 				return
 			}
 			defer conn.Close()

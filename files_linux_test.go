@@ -83,7 +83,7 @@ func TestFewFiles(t *testing.T) {
 // askToken asks for a token as a client at ip, with an OpenID token that the
 // homeserver does not know.
 func askToken(ctx context.Context, ip, address string) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, waitTime)
 	defer cancel()
 	conn, err := from(ctx, ip, address)
 	if err != nil {

@@ -129,7 +129,7 @@ func flood(t *testing.T, address string, from, to int) {
 		wg.Go(func() {
 			conn, err := dial(address)
 			if err != nil {
-				t.Error(err)
+				t.Errorf("dial: got %v, want no error", err)
 				return
 			}
 			defer conn.Close()
@@ -148,7 +148,7 @@ func flood(t *testing.T, address string, from, to int) {
 // exchange sends request i and reads the answer. The answer must be 401, or 400
 // for every fourth request, which is not JSON.
 func exchange(conn net.Conn, answers *bufio.Reader, i int) error {
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return err
 	}
 	want := "401"

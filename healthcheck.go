@@ -27,8 +27,8 @@ func healthcheck(ctx context.Context, stderr io.Writer) command.Code {
 }
 
 func askHealth(ctx context.Context, bind config.Bind) error {
-	const patience = 2 * time.Second
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	const answerTime = 2 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://matrixrtc-auth/healthz", nil)
 	if err != nil {

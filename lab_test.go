@@ -26,8 +26,8 @@ var (
 	secondKey = sfu.Key{ID: "second", Secret: secret.New("a-second-secret-of-the-scripts-0123456789")}
 )
 
-// patience is how long a script waits for something that must happen.
-const patience = 30 * time.Second
+// waitTime is how long a script waits for something that must happen.
+const waitTime = 30 * time.Second
 
 // lab is what surrounds the service in one script.
 type lab struct {

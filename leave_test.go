@@ -56,7 +56,7 @@ func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func awaitFate(ts *testscript.TestScript, h *matrixtest.Server, id, want string) {
-	deadline := time.After(patience)
+	deadline := time.After(waitTime)
 	for look := time.Tick(5 * time.Millisecond); ; {
 		fate := h.Fate(id)
 		got := fate.Over

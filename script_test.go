@@ -112,7 +112,7 @@ func dial(address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conn, conn.SetDeadline(time.Now().Add(patience))
+	return conn, conn.SetDeadline(time.Now().Add(waitTime))
 }
 
 func format(resp *http.Response, body []byte) string {

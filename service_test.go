@@ -118,7 +118,7 @@ func (s *process) text() string {
 // await waits until the log matches. found is false if the process has ended
 // without a match.
 func (s *process) await(pattern *regexp.Regexp) (match []string, found bool) {
-	deadline := time.After(patience)
+	deadline := time.After(waitTime)
 	look := time.NewTicker(time.Millisecond)
 	defer look.Stop()
 	for match == nil {
@@ -192,7 +192,7 @@ func cmdExited(ts *testscript.TestScript, neg bool, args []string) {
 	s := labOf(ts).service
 	select {
 	case <-s.exited:
-	case <-time.After(patience):
+	case <-time.After(waitTime):
 		ts.Fatalf("the service still runs:\n%s", s.text())
 	}
 	if state := s.cmd.ProcessState; state.Success() == neg {

@@ -51,7 +51,7 @@ func startOnSocket(t *testing.T, overrides string, stderr io.Writer, command ...
 
 func awaitSocket(t *testing.T, address string) {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(waitTime)
 	for look := time.Tick(time.Millisecond); ; {
 		conn, err := dial(address)
 		if err == nil {
@@ -93,8 +93,8 @@ func wantObedient(t *testing.T, s *process) {
 	}
 	select {
 	case <-s.exited:
-	case <-time.After(patience):
-		t.Fatalf("SIGTERM: got no end within %v, want one", patience)
+	case <-time.After(waitTime):
+		t.Fatalf("SIGTERM: got no end within %v, want one", waitTime)
 	}
 	if took := time.Since(start); !s.cmd.ProcessState.Success() || took > 5*time.Second+late() {
 		t.Errorf("SIGTERM: got %s after %v, want exit code 0 within 5 s", s.cmd.ProcessState, took)
@@ -133,7 +133,7 @@ func TestLogReaderGone(t *testing.T) {
 func TestLogReaderReturns(t *testing.T) {
 	s, log := startUnread(t, "example.org=http://"+refusingHomeserver(t))
 	flood(t, s.address, 0, 10_000)
-	if err := log.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := log.SetReadDeadline(time.Now().Add(waitTime)); err != nil {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(log)

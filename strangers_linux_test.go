@@ -119,7 +119,7 @@ func askForAll(t *testing.T, address string, names []string) map[string]int {
 		wg.Go(func() {
 			conn, err := dial(address)
 			if err != nil {
-				t.Error(err)
+				t.Errorf("dial: got %v, want no error", err)
 				return
 			}
 			defer conn.Close()
@@ -143,7 +143,7 @@ func askForAll(t *testing.T, address string, names []string) map[string]int {
 // askFor requests a token for a user of the server called name and returns the
 // status. from is a number that makes the client's network.
 func askFor(conn net.Conn, r *bufio.Reader, name string, from int) (status string, err error) {
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return "", err
 	}
 	body := fmt.Sprintf(`{"room":"!room:%s","openid_token":{"access_token":"token%d","matrix_server_name":"%s"},"device_id":"D"}`, name, from, name)

@@ -155,7 +155,7 @@ func TestRights(t *testing.T) {
 			w := newWorld(t, tt.listed...)
 			got, err := w.Token(t.Context(), proof(tt.way, tt.user), request())
 			if err != nil || got.Token != "jwt" || got.User != user(tt.user) || got.RoomNotMade == tt.room {
-				t.Errorf("got %+v, %v", got, err)
+				t.Errorf("Token(%s, %s) = %+v, %v, want jwt for that user, and the room made: %v", tt.way, tt.user, got, err, tt.room)
 			}
 			if made := slices.Contains(w.asked, "room"); made != tt.room || w.grant.CanPublish != tt.publish {
 				t.Errorf("the room is made: %v, may publish: %v; want %v and %v", made, w.grant.CanPublish, tt.room, tt.publish)

@@ -26,7 +26,7 @@ func TestNetwork(t *testing.T) {
 		})
 	}
 	if access.Network(netip.Addr{}) != (netip.Prefix{}) {
-		t.Error("nobody has a network")
+		t.Errorf("access.Network of the zero address = %s, want none", access.Network(netip.Addr{}))
 	}
 }
 

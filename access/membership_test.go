@@ -129,7 +129,7 @@ func TestUnseen(t *testing.T) {
 				t.Errorf("asked %q, want one question about %s", w.asked, alice)
 			}
 			if w.ticket.Joined {
-				t.Error("known to be joined")
+				t.Error("ticket.Joined: got true, want false")
 			}
 			if _, err := w.Delegate(t.Context(), proof("openid", alice), leaving(request())); !errors.Is(err, tt.want) {
 				t.Errorf("a leave: %v, want %v", err, tt.want)

@@ -110,7 +110,7 @@ func Parse(text []byte) (Registration, error) {
 	return r, nil
 }
 
-// hasKey reports whether the document has the key, with any value.
+// hasKey reports whether the document has the key. Its value may be null.
 func hasKey(text []byte, key string) bool {
 	var keys map[string]yaml.Node
 	_ = yaml.Unmarshal(text, &keys) // it was parsed before

@@ -15,7 +15,8 @@ import (
 type LoopAnswer struct {
 	// UserID is the user for whom the homeserver made the request.
 	UserID string `json:"user_id"`
-	// Proof is derived from the hs_token, so only this service can answer it.
+	// Proof is derived from the nonce and the hs_token, so only this service and the
+	// homeserver can make it.
 	Proof string `json:"proof"`
 }
 

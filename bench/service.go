@@ -90,8 +90,8 @@ func freeAddr() (string, error) {
 
 // awaitReady returns when GET /healthz is answered with 200.
 func awaitReady(ctx context.Context, addr string) error {
-	const patience, pause = 10 * time.Second, 200 * time.Microsecond
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	const waitTime, pause = 10 * time.Second, 200 * time.Microsecond
+	ctx, cancel := context.WithTimeout(ctx, waitTime)
 	defer cancel()
 	for {
 		err := health(addr)

@@ -46,7 +46,8 @@ func (j *judge) isRegistered() bool {
 	return false
 }
 
-// ownServer parses the name of the homeserver that who needs.
+// ownServer parses the name of the operator's homeserver. who names, for the fault, the
+// setting that needs it.
 func (j *judge) ownServer(v value, who string) matrix.ServerName {
 	server, err := matrix.ParseServerName(v.get())
 	switch {

@@ -12,8 +12,8 @@ import (
 const waysToGiveKeys = "set LIVEKIT_KEY and LIVEKIT_SECRET, or LIVEKIT_KEY_FROM_FILE and LIVEKIT_SECRET_FROM_FILE, " +
 	"or LIVEKIT_KEY_FILE to a file with the line 'key: secret'"
 
-// keys returns the API pairs of the key file, else the single pair, whose name
-// v is.
+// keys returns the API pairs of the key file, else the single pair. v is the variable
+// of that pair's API key.
 func (j *judge) keys(v value) []apikey.Key {
 	secretText, keyFile := j.variable("LIVEKIT_SECRET"), j.variable("LIVEKIT_KEY_FILE")
 	idFile, secretFile := j.variable("LIVEKIT_KEY_FROM_FILE"), j.variable("LIVEKIT_SECRET_FROM_FILE")

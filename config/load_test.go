@@ -182,7 +182,7 @@ func TestLoadFaults(t *testing.T) {
 func TestLoadListen(t *testing.T) {
 	setenv(t, vars{"LK_JWT_PORT": "9000", "LIVEKIT_KEY_FILE": "/absent"})
 	if got, err := config.LoadListen(); err != nil || got != (config.Bind{Network: "tcp", Address: ":9000"}) {
-		t.Errorf("got %v, %v", got, err)
+		t.Errorf("LoadListen = %v, %v, want tcp :9000", got, err)
 	}
 	setenv(t, vars{})
 	if got, err := config.LoadListen(); err != nil || got.String() != ":8080" {

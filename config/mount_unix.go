@@ -23,8 +23,8 @@ func mounted(dir string) bool {
 	return device(dir) != device("/")
 }
 
-// fleeting says why what is written into dir does not last, "" where it does, as
-// far as can be told. boxed says that this process is in a container.
+// fleeting returns why files in dir do not last, or "" if no reason is known. boxed
+// says that this process runs in a container.
 func fleeting(dir string, boxed bool) string {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {

@@ -76,8 +76,8 @@ func counterparts(name string) []string {
 	return fromFile(name)
 }
 
-// fromFile is counterparts for the name of a variable that says in which file the
-// value of another one is.
+// fromFile is counterparts for a variable that names a file with the value of another
+// variable.
 func fromFile(name string) []string {
 	bare, ok := strings.CutSuffix(name, "_FILE")
 	if !ok {

@@ -142,6 +142,6 @@ func TestValues(t *testing.T) {
 func TestURLAliases(t *testing.T) {
 	c, _, err := config.Parse(minimal().with(vars{"LIVEKIT_URL_ALIASES": "wss://a.example.org, ws://b:7880/x"}).input(), disk{}.read)
 	if got := strings.Join(c.URLAliases, " "); err != nil || got != "wss://a.example.org ws://b:7880/x" {
-		t.Errorf("got %q, %v", got, err)
+		t.Errorf("URLAliases: got %q, %v, want both as they are written", got, err)
 	}
 }

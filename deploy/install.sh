@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that `make deploy` needs besides Go, and says which.
-# What is there already is left alone. Nothing of them is started by that.
+# Installs the Debian packages that `make deploy` needs besides Go, and prints their
+# names. It changes no package that is installed already, and starts no service.
 set -euo pipefail
 
 programs() {

@@ -13,7 +13,7 @@ import (
 func TestExcusesNameCauses(t *testing.T) {
 	finds := func(check, cause string) {
 		if !slices.Contains(causes.Of(cause).Checks, check) {
-			t.Errorf("%s does not find %s", check, cause)
+			t.Errorf("check %s: got no cause %s, want it among what the check finds", check, cause)
 		}
 	}
 	for id, list := range excuses {

@@ -46,7 +46,7 @@ func TestRedacted(t *testing.T) {
 			printed := text(s.examine())
 			for _, secret := range []string{userToken, stackKey.Secret.Reveal(), other, "eyJ"} {
 				if strings.Contains(printed, secret) {
-					t.Errorf("%q is printed:\n%s", secret, printed)
+					t.Errorf("got the report\n%s\nwant no %q in it", printed, secret)
 				}
 			}
 		})

@@ -34,7 +34,7 @@ func isSound(t *testing.T, report engine.Report) {
 		}
 		fault := c.Status == engine.Fail || c.Status == engine.Warn
 		if fault != (c.CauseID != "" && c.Cause != "" && c.Remedy != "") {
-			t.Errorf("%s: %s with the cause %q, %q, and the remedy %q", c.ID, c.Status, c.CauseID, c.Cause, c.Remedy)
+			t.Errorf("%s: %s: got the cause %q, %q, and the remedy %q; want all three of a fault, and none of a success", c.ID, c.Status, c.CauseID, c.Cause, c.Remedy)
 		}
 		if before := told[c.CauseID+" "+c.Server+" "+c.Cause]; c.CauseID != "" && before != "" {
 			t.Errorf("%s and %s both report that %s, want one of them", before, c.ID, c.Cause)

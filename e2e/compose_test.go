@@ -35,7 +35,7 @@ func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
 	if _, err := loadCompose(t); err == nil {
-		t.Error("it is accepted without LIVEKIT_SECRET")
+		t.Error("compose.yaml without LIVEKIT_SECRET: got no error, want one")
 	}
 	project, err := loadCompose(t, "LIVEKIT_SECRET="+key.Secret)
 	if err != nil {
@@ -59,14 +59,14 @@ func TestComposeKeys(t *testing.T) {
 			}
 			keys := project.Services["livekit"].Environment["LIVEKIT_KEYS"]
 			if keys == nil {
-				t.Fatal("no LIVEKIT_KEYS")
+				t.Fatal("the environment of livekit: got no LIVEKIT_KEYS, want them")
 			}
 			token, err := auth.ParseAPIToken(signedBySFU(t, *keys))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := token.Verify(secret); err != nil || token.APIKey() != key.ID {
-				t.Errorf("with %s LiveKit signs as %q: %v", *keys, token.APIKey(), err)
+				t.Errorf("with %s: got LiveKit's token signed as %q (%v), want %q", *keys, token.APIKey(), err, key.ID)
 			}
 		})
 	}
@@ -81,7 +81,7 @@ func signedBySFU(t *testing.T, keys string) string {
 	command.Env = []string{"LIVEKIT_KEYS=" + keys}
 	output, err := command.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, output)
+		t.Fatalf("livekit-server create-join-token: got %v\n%s\nwant no error", err, output)
 	}
 	return regexp.MustCompile(`eyJ[\w.-]+|$`).FindString(string(output))
 }

@@ -75,7 +75,7 @@ func joinAll(b *testing.B, server *stack.SFU, room sfu.Room, sealed bool) joined
 	all.Wait()
 	for i, p := range in {
 		if fail[i] != nil {
-			b.Fatal(fail[i])
+			b.Fatalf("Join of participant %d: got %v, want no error", i, fail[i])
 		}
 		defer p.Leave()
 		awaitOthers(b, ctx, p)

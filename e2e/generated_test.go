@@ -28,7 +28,7 @@ func writeDeployment(t *testing.T, server string, flags ...string) (dir string) 
 	args := append([]string{"--server-name", server, "--dir", dir}, flags...)
 	var out bytes.Buffer
 	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS("..")); code != 0 {
-		t.Fatalf("setup ends with %d\n%s", code, out.String())
+		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	return dir
 }
@@ -64,7 +64,7 @@ func keyOf(t *testing.T, p *types.Project) (key stack.Key, keys string) {
 	service, sfu := p.Services["matrixrtc-auth"].Environment, p.Services["livekit"].Environment
 	for _, value := range []*string{service["LIVEKIT_KEY"], service["LIVEKIT_SECRET"], sfu["LIVEKIT_KEYS"]} {
 		if value == nil {
-			t.Fatal("Compose passes no key")
+			t.Fatal("the environment that Compose passes: got no key, want one for the service and one for the SFU")
 		}
 	}
 	return stack.Key{ID: *service["LIVEKIT_KEY"], Secret: *service["LIVEKIT_SECRET"]}, *sfu["LIVEKIT_KEYS"]
@@ -87,12 +87,12 @@ func TestGeneratedCompose(t *testing.T) {
 				t.Fatal(err)
 			}
 			if _, _, err := token.Verify(key.Secret); err != nil || token.APIKey() != key.ID {
-				t.Errorf("LiveKit signs as %q, the service as %q: %v", token.APIKey(), key.ID, err)
+				t.Errorf("got LiveKit's token signed as %q (%v), want the service's %q", token.APIKey(), err, key.ID)
 			}
 			for service, s := range project.Services {
 				for _, v := range s.Volumes {
 					if _, err := os.Stat(v.Source); v.Type == types.VolumeTypeBind && err != nil {
-						t.Errorf("%s mounts what is not there: %v", service, err)
+						t.Errorf("%s mounts %s: got %v, want a file that is there", service, v.Source, err)
 					}
 				}
 			}
@@ -108,10 +108,10 @@ func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
 		return slices.Sorted(maps.Keys(project.Services[service].Networks))
 	}
 	if got := networks("matrixrtc-auth"); !slices.Equal(got, []string{"default", "homeserver"}) {
-		t.Errorf("the service is in %q", got)
+		t.Errorf("the service's networks: got %q, want default and homeserver", got)
 	}
 	if got := networks("livekit"); !slices.Equal(got, []string{"default"}) {
-		t.Errorf("the SFU is in %q", got)
+		t.Errorf("the SFU's networks: got %q, want default alone", got)
 	}
 	if n := project.Networks["homeserver"]; n.Name != "matrix_default" || !bool(n.External) {
 		t.Errorf("the network is %+v, want one that is there", n)
@@ -161,7 +161,7 @@ func TestGeneratedProofOfWebSockets(t *testing.T) {
 		t.Errorf("with %v: %d, want 401", headers, got)
 	}
 	if got := statusOf(t, sfu.APIURL()+"/rtc", nil); got == http.StatusUnauthorized {
-		t.Error("401 without them, too: it proves nothing")
+		t.Error("without the headers: got 401, want another status: the test with them proves nothing")
 	}
 }
 

@@ -51,14 +51,14 @@ func generatedTraefik(t *testing.T, flags []string) traefik {
 	for name, service := range project.Services {
 		var l traefikLabels
 		if err := labels.Decode(service.Labels, &l, "traefik"); err != nil {
-			t.Fatalf("%s: Traefik refuses the labels: %v", name, err)
+			t.Fatalf("labels of %s: got %v from Traefik, want no error", name, err)
 		}
 		all[name] = l
 		if networks := slices.Sorted(maps.Keys(service.Networks)); !slices.Equal(networks, []string{"default", "proxy"}) {
-			t.Errorf("%s is in the networks %q", name, networks)
+			t.Errorf("networks of %s: got %q, want default and proxy", name, networks)
 		}
 		if l.Docker.Network != project.Networks["proxy"].Name || !bool(project.Networks["proxy"].External) {
-			t.Errorf("%s is to be reached in %s, which is not the network %+v", name, l.Docker.Network, project.Networks["proxy"])
+			t.Errorf("%s: got the network %s, want the external %+v", name, l.Docker.Network, project.Networks["proxy"])
 		}
 	}
 	return all
@@ -73,7 +73,7 @@ func (all traefik) route(t *testing.T, host, path string) string {
 		for name, router := range l.HTTP.Routers {
 			expression, err := parser.ParseExpr(router.Rule)
 			if err != nil {
-				t.Fatalf("%s: %v", router.Rule, err)
+				t.Fatalf("rule %s: got %v, want no error", router.Rule, err)
 			}
 			if len(router.Rule) <= longest || !matches(t, expression, host, path) {
 				continue
@@ -83,7 +83,7 @@ func (all traefik) route(t *testing.T, host, path string) string {
 				arrives = l.strip(t, m, arrives)
 			}
 			if router.TLS == nil || router.TLS.CertResolver == "" || !slices.Equal(router.EntryPoints, []string{"websecure"}) {
-				t.Errorf("the router %s is not for HTTPS: %+v", name, router)
+				t.Errorf("router %s: got %+v, want HTTPS alone", name, router)
 			}
 			longest = len(router.Rule)
 			to = fmt.Sprintf("%s:%d%s", container, l.HTTP.Services[name].LoadBalancer.Server.Port, arrives)
@@ -97,7 +97,7 @@ func (l traefikLabels) strip(t *testing.T, middleware, path string) string {
 	t.Helper()
 	m, found := l.HTTP.Middlewares[middleware]
 	if !found {
-		t.Fatalf("there is no middleware %s", middleware)
+		t.Fatalf("got no middleware %s, want it among the labels", middleware)
 	}
 	for _, prefix := range m.StripPrefix.Prefixes {
 		if rest, cut := strings.CutPrefix(path, prefix); cut {
@@ -129,7 +129,7 @@ func matches(t *testing.T, rule ast.Expr, host, path string) bool {
 	case *ast.CallExpr:
 		return calls(t, e, host, path)
 	}
-	t.Fatalf("a rule of Traefik has no %T", rule)
+	t.Fatalf("got a %T in a rule, want what Traefik knows", rule)
 	return false
 }
 
@@ -138,7 +138,7 @@ func calls(t *testing.T, e *ast.CallExpr, host, path string) bool {
 	name, isName := e.Fun.(*ast.Ident)
 	text, isText := e.Args[0].(*ast.BasicLit)
 	if !isName || !isText || len(e.Args) != 1 || text.Kind != token.STRING {
-		t.Fatalf("a matcher takes one text, not %v", e.Args)
+		t.Fatalf("got a matcher with %v, want one text", e.Args)
 	}
 	value, err := strconv.Unquote(text.Value)
 	if err != nil {
@@ -152,7 +152,7 @@ func calls(t *testing.T, e *ast.CallExpr, host, path string) bool {
 	case "PathPrefix":
 		return strings.HasPrefix(path, value)
 	}
-	t.Fatalf("the matcher %s is not one that setup writes", name.Name)
+	t.Fatalf("got the matcher %s, want one that setup writes", name.Name)
 	return false
 }
 

@@ -31,7 +31,7 @@ func TestGeneratedTURNOverTLS(t *testing.T) {
 	}
 	defer conn.Close()
 	if err := conn.(*tls.Conn).ConnectionState().PeerCertificates[0].VerifyHostname(name); err != nil {
-		t.Error(err)
+		t.Errorf("VerifyHostname: got %v, want no error", err)
 	}
 }
 
@@ -90,7 +90,7 @@ func replaceIn(t *testing.T, path string, oldNew ...string) (replaced string) {
 	text := string(readFile(t, path))
 	for i := 0; i < len(oldNew); i += 2 {
 		if !strings.Contains(text, oldNew[i]) {
-			t.Fatalf("%s lacks %q", path, oldNew[i])
+			t.Fatalf("%s: got\n%s\nwant %q in it", path, text, oldNew[i])
 		}
 		text = strings.ReplaceAll(text, oldNew[i], oldNew[i+1])
 	}

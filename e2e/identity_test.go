@@ -26,7 +26,7 @@ func TestLongestIdentities(t *testing.T) {
 			u.id = s.home.UserID(strings.Repeat(letter, letters))
 			u.device = strings.Repeat("D", maxIdentity-len(u.id)-1)
 			if p := s.join(u.legacy("/sfu/get", room)); p.Identity() != u.id+":"+u.device {
-				t.Errorf("joined as %q", p.Identity())
+				t.Errorf("join of user %q, device %q: got the identity %q, want %[1]s:%[2]s", u.id, u.device, p.Identity())
 			}
 			u.device += "D"
 			if answer := u.legacy("/sfu/get", room); answer.Status != 400 || answer.Errcode != "M_BAD_JSON" {

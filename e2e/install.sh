@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what `make e2e` needs besides Go, and says what: Debian packages,
+# Installs what `make e2e` needs besides Go, and prints the names: Debian packages,
 # Synapse in a virtualenv below build/, and the page's npm packages below
-# e2e/page/. What is there already is left alone.
+# e2e/page/. It changes nothing that is installed already.
 #
 #   e2e/install.sh              everything
 #   e2e/install.sh appservice   what `make e2e-appservice` needs: no browser
@@ -17,7 +17,7 @@ VENV=build/synapse
 
 say() { printf '== %s\n' "$*"; }
 
-# Programs, and the Debian packages that hold them.
+# programs lists each program with the Debian package that has it.
 programs() {
   printf '%s\n' 'nginx nginx-light' 'python3 python3'
   [ "$what" = breakages ] || printf '%s\n' 'node nodejs' 'npm npm'
@@ -29,7 +29,7 @@ programs() {
     'haproxy haproxy' 'ip iproute2' 'iptables iptables'
 }
 
-# The packages of programs that are missing.
+# packages lists the packages of the missing programs.
 packages() {
   local program package
   while read -r program package; do
@@ -39,7 +39,7 @@ packages() {
   [ "$what" != everything ] || busybox_is_static || echo busybox-static
 }
 
-# A shell that runs in an image with nothing else in it.
+# The busybox must be static: it runs as a shell in an image without libraries.
 busybox_is_static() { ! ldd "$(command -v busybox)" >/dev/null 2>&1 && command -v busybox >/dev/null; }
 
 install_synapse() {

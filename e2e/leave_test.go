@@ -181,7 +181,7 @@ func TestSFURestarts(t *testing.T) {
 			t.Logf("who did not come back left %v after the restart", time.Since(back).Round(time.Second))
 			alice.stays("after the other has left", 20*time.Second)
 			if err := stays.Stop(); err != nil {
-				t.Error(err)
+				t.Errorf("Stop: got %v, want no error", err)
 			}
 			alice.fate("sent", 5*time.Second)
 		})
@@ -216,6 +216,6 @@ func TestLeaveWithoutWebhooks(t *testing.T) {
 	p.Leave()
 	alice.fate("sent", 10*time.Second)
 	if log := s.service.Log().Tail(1000); strings.Contains(log, "route=/sfu_webhook") {
-		t.Error("a webhook arrived: this test shows nothing")
+		t.Error("got a webhook, want none: this test shows nothing")
 	}
 }

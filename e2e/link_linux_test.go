@@ -42,7 +42,7 @@ func TestLinkIsScanned(t *testing.T) {
 			}
 			link := shown[0]
 			if got := scan(t, drawn); got != link || !strings.HasPrefix(link, s.service.URL()+"/test#") {
-				t.Errorf("the camera reads %q, the terminal shows %q", got, link)
+				t.Errorf("the camera reads %q, want what the terminal shows, %q", got, link)
 			}
 			s.use(t, link)
 		})
@@ -68,11 +68,11 @@ func (s *scene) testLink(t *testing.T, term string) []string {
 	var shown bytes.Buffer
 	_, _ = shown.ReadFrom(person) // ends with an error once nobody has the terminal
 	if err := cmd.Wait(); err != nil {
-		t.Fatalf("test-link: %v\n%s", err, faults.String())
+		t.Fatalf("test-link: got %v\n%s\nwant no error", err, faults.String())
 	}
 	text := strings.NewReplacer("\x1b[97;40m", "", "\x1b[0m", "", "\r\n", "\n").Replace(shown.String())
 	if strings.Contains(text, "\x1b") || (term == "dumb") != !strings.Contains(shown.String(), "\x1b[97;40m") {
-		t.Errorf("TERM=%s: %q", term, shown.String())
+		t.Errorf("TERM=%s: got %q, want colours unless it is dumb, and no other control sequence", term, shown.String())
 	}
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
@@ -101,7 +101,7 @@ func (s *scene) use(t *testing.T, link string) {
 func scan(t *testing.T, drawn []string) string {
 	t.Helper()
 	if len(drawn) == 0 {
-		t.Fatal("no QR code is drawn")
+		t.Fatal("got no QR code, want one")
 	}
 	const size = 6 // of half a character, in pixels
 	screen := image.NewGray(image.Rect(0, 0, size*utf8.RuneCountInString(drawn[0]), 2*size*len(drawn)))
@@ -126,7 +126,7 @@ func scan(t *testing.T, drawn []string) string {
 	}
 	read, err := qrcode.NewQRCodeReader().DecodeWithoutHints(bitmap)
 	if err != nil {
-		t.Fatalf("the camera reads nothing: %v\n%s", err, strings.Join(drawn, "\n"))
+		t.Fatalf("the camera: got %v, want a link, from\n%s", err, strings.Join(drawn, "\n"))
 	}
 	return read.GetText()
 }

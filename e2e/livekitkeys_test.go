@@ -35,7 +35,7 @@ func TestLiveKitKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("%s is not the SFU's list; go test -run LiveKitKeys . -args -write-keys writes it", file)
+		t.Errorf("%s: got another list, want the SFU's; go test -run LiveKitKeys . -args -write-keys writes it", file)
 	}
 }
 

@@ -36,7 +36,7 @@ func TestOldAndNewClientsMeet(t *testing.T) {
 		publishes(t, p, old, bare, recent)
 	}
 	if got := claims(t, answer).Sub; got != recent.Identity() {
-		t.Errorf("the token is for %q, the SFU knows %q", got, recent.Identity())
+		t.Errorf("the token is for %q, want %q, which the SFU knows", got, recent.Identity())
 	}
 }
 
@@ -93,7 +93,7 @@ func claims(t *testing.T, answer caller.Answer) (c tokenClaims) {
 	t.Helper()
 	payload, err := caller.Claims(answer.JWT)
 	if err != nil {
-		t.Fatalf("%d %s: %v", answer.Status, answer.Body, err)
+		t.Fatalf("%d %s: got %v, want a token's claims", answer.Status, answer.Body, err)
 	}
 	if err := json.Unmarshal(payload, &c); err != nil {
 		t.Fatal(err)

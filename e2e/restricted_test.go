@@ -25,7 +25,7 @@ func TestRestrictedUserJoinsOnlyWhatExists(t *testing.T) {
 		}
 		_, err := participant.Join(within(t, 10*time.Second), s.sfu.URL(), answer)
 		if err == nil {
-			t.Fatal("joined a room that nobody created")
+			t.Fatal("join of a room that nobody created: got no error, want one")
 		}
 	}
 
@@ -51,14 +51,14 @@ func TestWithoutThePublishRight(t *testing.T) {
 	}
 	mallory := s.join(answer)
 	if mallory.CanPublish() {
-		t.Error("the SFU says that the participant may publish")
+		t.Error("CanPublish of the SFU: got true, want false")
 	}
 
 	if err := mallory.Send("forbidden"); err != nil {
 		t.Fatal(err)
 	}
 	if sid, err := mallory.PublishAudio(); err != participant.ErrNotAccepted {
-		t.Errorf("the SFU took the track %s, %v", sid, err)
+		t.Errorf("PublishAudio: got %s, %v, want %v", sid, err, participant.ErrNotAccepted)
 	}
 	s.permitPublishing(mallory)
 	if err := mallory.Send("permitted"); err != nil {

@@ -131,7 +131,7 @@ func startPart(t *testing.T, name string, p part) {
 	}
 	t.Cleanup(func() {
 		if err := p.Stop(); err != nil {
-			t.Errorf("stopping: %v", err)
+			t.Errorf("stopping %s: got %v, want no error", name, err)
 		}
 		if t.Failed() {
 			t.Logf("%s log:\n%s", name, p.Log().Tail(30))

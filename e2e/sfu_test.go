@@ -64,7 +64,7 @@ func TestFaultyConfigurationDoesNotStart(t *testing.T) {
 			err := sfu.Start(within(t, 20*time.Second))
 			if err == nil {
 				sfu.Stop()
-				t.Fatal("it started")
+				t.Fatal("start of the SFU: got no error, want one")
 			}
 			if !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want a word about %q", err, c.says)
@@ -112,7 +112,7 @@ func TestTokenAfterRestart(t *testing.T) {
 	s := newScene(t, nil, key)
 	alice := s.user(s.home, "alice")
 	if answer := alice.legacy("/sfu/get", room); answer.Status != 200 {
-		t.Fatalf("answered %d %s", answer.Status, answer.Body)
+		t.Fatalf("/sfu/get: got %d %s, want 200", answer.Status, answer.Body)
 	}
 	s.sfu.Kill()
 	if err := s.sfu.Start(within(t, 20*time.Second)); err != nil {

@@ -76,7 +76,7 @@ func (a *asking) mustSucceed(t *testing.T) {
 		t.Errorf("got %d of %d requests failed, the first: %v, want 0", len(a.failures), a.requests, a.failures[0])
 	}
 	if a.requests < 20 { // a slow machine has made more in that time
-		t.Errorf("only %d requests were made", a.requests)
+		t.Errorf("got %d token requests, want at least 20", a.requests)
 	}
 	a.w.mu.Lock()
 	defer a.w.mu.Unlock()

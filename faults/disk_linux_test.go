@@ -19,17 +19,17 @@ func TestFullDisk(t *testing.T) {
 	w.mustEnter(5, "call", delay)
 	limitFiles(t, s, fileSize(t, w.file())+100)
 	w.mustEnter(5, "call", delay)
-	await(t, patience, "that it is degraded", func() bool { return w.health(s) == "degraded" })
+	await(t, waitTime, "that it is degraded", func() bool { return w.health(s) == "degraded" })
 	w.mustAnswer("call")
 	w.mustEnter(20, "call", delay)[0].leave(saidSo)
-	w.awaitSent(patience)
+	w.awaitSent(waitTime)
 	if !strings.Contains(s.text(), "level=ERROR") {
-		t.Errorf("no error in the log:\n%s", s.lastLines())
+		t.Errorf("the log: got\n%s\nwant an error in it", s.lastLines())
 	}
 	w.hold(delay / 2)
 
 	limitFiles(t, s, unix.RLIM_INFINITY)
-	await(t, patience, "that it is well again", func() bool { return w.health(s) == "ok" })
+	await(t, waitTime, "that it is well again", func() bool { return w.health(s) == "ok" })
 	w.retire(s)
 	s.kill()
 	w.start()

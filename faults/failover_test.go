@@ -75,7 +75,7 @@ func TestFailover(t *testing.T) {
 			w.set("LIVEKIT_STORE", "redis", "LIVEKIT_REDIS_URL", f.url)
 			replicas := []*service{w.start(), w.start(), w.start()}
 			w.mustEnter(jobs, "call", delay)
-			await(t, patience, "that all are seen", func() bool { return w.restarted() == jobs })
+			await(t, waitTime, "that all are seen", func() bool { return w.restarted() == jobs })
 			late := lag.Measure(t)
 			asked := w.ask(2)
 			stop := w.bustle(delay)
@@ -90,13 +90,13 @@ func TestFailover(t *testing.T) {
 			for _, s := range replicas {
 				w.awaitMerged(s)
 			}
-			w.awaitSent(patience)
+			w.awaitSent(waitTime)
 			w.hold(delay + time.Second)
 			w.mustBeOnTime(delay, late())
 			// A leave whose end is lost is asked for again. The homeserver says
 			// that it was sent.
 			if n := w.doubled(); n > 0 && f.before == nil {
-				t.Errorf("%d leaves were sent twice", n)
+				t.Errorf("leaves sent twice: got %d, want 0", n)
 			}
 		})
 	}

@@ -38,7 +38,7 @@ func TestDamagedFile(t *testing.T) {
 			w.mustAnswer("call")
 			aside, _ := filepath.Glob(w.file() + ".corrupt-*")
 			if len(aside) != 1 || !strings.Contains(s.text(), "level=ERROR") || !strings.Contains(s.text(), aside[0]) {
-				t.Errorf("kept aside: %q, and the log says:\n%s", aside, s.lastLines())
+				t.Errorf("got the files %q kept aside, want one, named in the log:\n%s", aside, s.lastLines())
 			}
 			w.mustKeepLeaves()
 		})
@@ -51,7 +51,7 @@ func damaged(w *world, damage func([]byte) []byte) {
 	s := w.start()
 	const together, alone = 40, 10
 	w.mustEnter(together, "call", time.Hour)
-	await(w.t, patience, "that all are seen", func() bool { return w.restarted() == together })
+	await(w.t, waitTime, "that all are seen", func() bool { return w.restarted() == together })
 	// One after the other each is a write of its own. A last write that is
 	// damaged looks like one that was cut off, so it has to be a small part.
 	for range alone {
@@ -92,7 +92,7 @@ func (w *world) mustKeepLeaves() {
 	before := w.homeserver.Fate(m.delayID).Restarts
 	w.start()
 	m.vanish()
-	w.awaitSent(patience)
+	w.awaitSent(waitTime)
 	w.t.Logf("restarted %d times before", before)
 }
 
@@ -105,14 +105,14 @@ func TestLockedFile(t *testing.T) {
 	w.mustEnter(3, "call", time.Hour)
 	second := w.launch()
 	began := time.Now()
-	for !second.ended() && time.Since(began) < patience {
+	for !second.ended() && time.Since(began) < waitTime {
 		during(100*time.Millisecond, 50*time.Millisecond, func() { w.mustAnswer("call") })
 	}
 	if !second.ended() || second.cmd.ProcessState.ExitCode() != 1 || !strings.Contains(second.text(), w.file()) {
-		t.Errorf("after %v: %v; it says:\n%s", time.Since(began), second.cmd.ProcessState, second.text())
+		t.Errorf("a second process on one file, after %v: got %v, want exit code 1 and the file named; it says:\n%s", time.Since(began), second.cmd.ProcessState, second.text())
 	}
 	if waited := time.Since(began); waited < 14*time.Second {
-		t.Errorf("it waited only %v", waited)
+		t.Errorf("a second process on one file: got it ended after %v, want at least 14 s", waited)
 	}
 	w.mustHold()
 }
@@ -133,5 +133,5 @@ func TestReplaced(t *testing.T) {
 	w.serve(second)
 	w.hold(delay + time.Second)
 	members[0].leave(broke)
-	w.awaitSent(patience)
+	w.awaitSent(waitTime)
 }

@@ -24,7 +24,7 @@ func TestKilled(t *testing.T) {
 		w.someGoUnnoticed()
 		w.start()
 	}
-	w.awaitSent(patience)
+	w.awaitSent(waitTime)
 	w.hold(delay + time.Second)
 	t.Logf("%d members, %d of them still there; %d leaves were asked for more than once", len(w.all()), len(w.inCall()), w.doubled())
 }

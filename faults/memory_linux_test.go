@@ -23,7 +23,7 @@ func TestMemory(t *testing.T) {
 	fill := func(from, to int) {
 		each(to-from, func(i int) {
 			if _, err := w.enter(fmt.Sprint("call", (from+i)/perCall), time.Hour); err != nil {
-				t.Error(err)
+				t.Errorf("enter: got %v, want no error", err)
 			}
 		})
 		await(t, time.Minute, "that all are seen", func() bool { return w.homeserver.Asked("restart") >= to })
@@ -35,7 +35,7 @@ func TestMemory(t *testing.T) {
 	perJob := (after - before) << 10 / (jobs - warmup)
 	t.Logf("%d kB with %d leaves, %d kB with %d: %d bytes for each; %d threads", before, warmup, after, jobs, perJob, threads)
 	if perJob > maxPerJob || threads > maxThreads {
-		t.Errorf("that is more than %d bytes or %d threads", maxPerJob, maxThreads)
+		t.Errorf("got %d bytes for each job and %d threads, want at most %d and %d", perJob, threads, maxPerJob, maxThreads)
 	}
 	for i, m := range w.all() {
 		if i%100 == 0 {

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// patience is how long a test waits for what must happen and has no time of
+// waitTime is how long a test waits for what must happen and has no time of
 // its own.
-const patience = 30 * time.Second
+const waitTime = 30 * time.Second
 
 var binaryDir string
 
@@ -94,12 +94,12 @@ var listening = regexp.MustCompile(`msg=listening address=(\S+)`)
 func (s *service) awaitListening(t *testing.T) {
 	t.Helper()
 	var line []string
-	await(t, patience, "that it listens", func() bool {
+	await(t, waitTime, "that it listens", func() bool {
 		line = listening.FindStringSubmatch(s.text())
 		return line != nil || s.ended()
 	})
 	if line == nil {
-		t.Fatalf("it ended instead of listening:\n%s", s.text())
+		t.Fatalf("got the process ended, want it to listen:\n%s", s.text())
 	}
 	s.url = "http://" + line[1]
 }
@@ -143,9 +143,9 @@ func (s *service) kill() {
 func (s *service) stop(t *testing.T) {
 	t.Helper()
 	s.signal(t, syscall.SIGTERM)
-	await(t, patience, "that it ends", s.ended)
+	await(t, waitTime, "that it ends", s.ended)
 	if !s.cmd.ProcessState.Success() {
-		t.Errorf("SIGTERM: %s\n%s", s.cmd.ProcessState, s.lastLines())
+		t.Errorf("SIGTERM: got %s, want exit code 0\n%s", s.cmd.ProcessState, s.lastLines())
 	}
 }
 
@@ -167,7 +167,7 @@ func await(t *testing.T, within time.Duration, what string, happened func() bool
 		select {
 		case <-tick.C:
 		case <-late:
-			t.Fatalf("waited %v in vain for this: %s", within, what)
+			t.Fatalf("got nothing within %v, want this: %s", within, what)
 		}
 	}
 }

@@ -49,10 +49,10 @@ func TestRedisOutage(t *testing.T) {
 			w.useRedis(r)
 			s := w.start()
 			w.mustEnter(20, "call", delay)
-			await(t, patience, "that all are seen", func() bool { return w.restarted() == 20 })
+			await(t, waitTime, "that all are seen", func() bool { return w.restarted() == 20 })
 			outage(t, w, r)
 			w.awaitMerged(s)
-			w.awaitSent(patience)
+			w.awaitSent(waitTime)
 			w.hold(delay / 3)
 
 			// All of it is in Redis: a stranger goes on from there.
@@ -61,7 +61,7 @@ func TestRedisOutage(t *testing.T) {
 			w.start()
 			w.inCall()[0].vanish()
 			w.hold(delay + time.Second)
-			w.awaitSent(patience)
+			w.awaitSent(waitTime)
 			t.Logf("%d of %d members are there; %d leaves were asked for more than once", len(w.inCall()), len(w.all()), w.doubled())
 		})
 	}
@@ -150,7 +150,7 @@ func (w *world) askForTokens() (stop func() []time.Duration) {
 func (w *world) awaitMerged(s *service) {
 	w.t.Helper()
 	last := ""
-	await(w.t, patience, "that everything is merged", func() bool {
+	await(w.t, waitTime, "that everything is merged", func() bool {
 		w.mustHold()
 		now, err := w.status(s)
 		last = fmt.Sprint(w.health(s), now, err)

@@ -42,7 +42,7 @@ func TestReplicaKilled(t *testing.T) {
 			m.left.Store(true)
 			event := w.sfu.Leave(m.room, m.identity, saidSo)
 			if status := w.reportTo(s, event); status != http.StatusOK {
-				t.Fatalf("a report was answered with %d", status)
+				t.Fatalf("a report: got status %d, want 200", status)
 			}
 		}
 		s.kill()
@@ -72,7 +72,7 @@ func TestReplicaFrozen(t *testing.T) {
 			} else if i%3 == 1 {
 				m.leave(broke)
 			} else if !m.comeBack() {
-				t.Errorf("%s does not come back", m.identity)
+				t.Errorf("%s: got it refused when it comes back, want it in the call", m.identity)
 			}
 		}
 		w.awaitSent(takeOverTime)
@@ -107,7 +107,7 @@ func TestRollingRestart(t *testing.T) {
 		stop()
 	}
 	asked.mustSucceed(t)
-	w.awaitSent(patience)
+	w.awaitSent(waitTime)
 	w.hold(delay + time.Second)
 	w.mustBeOnTime(delay, late())
 	if n := w.doubled(); n > 0 {
@@ -122,7 +122,7 @@ func TestReplicasAlone(t *testing.T) {
 	const delay = 18 * time.Second
 	w, r, replicas := newReplicas(t)
 	members := w.mustEnter(60, "call", delay)
-	await(t, patience, "that all are seen", func() bool { return w.restarted() == len(members) })
+	await(t, waitTime, "that all are seen", func() bool { return w.restarted() == len(members) })
 	r.Freeze(t)
 	stop := w.bustle(delay)
 	w.hold(20 * time.Second)
@@ -131,7 +131,7 @@ func TestReplicasAlone(t *testing.T) {
 	for _, s := range replicas {
 		w.awaitMerged(s)
 	}
-	w.awaitSent(patience)
+	w.awaitSent(waitTime)
 	w.hold(delay + time.Second)
 	t.Logf("%d members came, %d are there; %d leaves were asked for more than once", len(w.all()), len(w.inCall()), w.doubled())
 }

@@ -27,11 +27,11 @@ func TestSFUHangs(t *testing.T) {
 	members[1].leave(deleted)
 	members[2].leave(broke)
 	members[3].vanish()
-	await(t, patience, "that it is degraded", func() bool { return w.health(s) == "degraded" })
+	await(t, waitTime, "that it is degraded", func() bool { return w.health(s) == "degraded" })
 	w.hold(10 * time.Second)
 	w.sfu.FailAlways(nil)
-	await(t, patience, "that it is well again", func() bool { return w.health(s) == "ok" })
-	w.awaitSent(2 * patience)
+	await(t, waitTime, "that it is well again", func() bool { return w.health(s) == "ok" })
+	w.awaitSent(2 * waitTime)
 	w.hold(delay + time.Second)
 }
 
@@ -58,18 +58,18 @@ func TestSFURestarts(t *testing.T) {
 			for _, call := range []string{"a", "b", "c", "d", "e"} {
 				w.mustEnter(6, call, delay)
 			}
-			await(t, patience, "that all are seen", func() bool { return w.restarted() == calls*6 })
+			await(t, waitTime, "that all are seen", func() bool { return w.restarted() == calls*6 })
 			made := w.sfu.Calls("CreateRoom")
 			w.sfu.Down()
 			w.sfu.Forget()
 			if c.proxy {
-				await(t, patience, "that it is degraded", func() bool { return w.health(s) == "degraded" })
+				await(t, waitTime, "that it is degraded", func() bool { return w.health(s) == "degraded" })
 			}
 			w.hold(c.outage)
 			w.sfu.Up()
-			await(t, patience, "that the rooms are made again", func() bool { return len(w.sfu.Rooms()) == calls })
+			await(t, waitTime, "that the rooms are made again", func() bool { return len(w.sfu.Rooms()) == calls })
 			w.comeBackSlowly()
-			w.awaitSent(2 * patience)
+			w.awaitSent(2 * waitTime)
 			w.hold(delay + time.Second)
 			t.Logf("%d rooms were made again by %d calls", calls, w.sfu.Calls("CreateRoom")-made)
 		})

@@ -50,7 +50,7 @@ func newWorld(t *testing.T, env ...string) *world {
 	t.Helper()
 	w := &world{
 		t: t, homeserver: matrixtest.NewServer(), sfu: sfutest.NewServer(apiKey), dir: t.TempDir(),
-		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: patience},
+		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}, Timeout: waitTime},
 	}
 	t.Cleanup(w.homeserver.Close)
 	t.Cleanup(w.sfu.Close)
@@ -264,12 +264,12 @@ func (w *world) mustEnter(n int, call string, delay time.Duration) []*member {
 // each calls do for 0 to n-1, some at a time.
 func each(n int, do func(i int)) {
 	var running sync.WaitGroup
-	slots := make(chan struct{}, 16)
+	permits := make(chan struct{}, 16)
 	for i := range n {
-		slots <- struct{}{}
+		permits <- struct{}{}
 		running.Go(func() {
 			do(i)
-			<-slots
+			<-permits
 		})
 	}
 	running.Wait()

@@ -115,7 +115,7 @@ func TestNothingTellsWhatExists(t *testing.T) {
 	stranger := p.client("/get_token", "@bob:"+homeserver, newerBody)
 	unknown := p.client("/get_token", alice, strings.Replace(newerBody, "!room", "!other", 1))
 	if stranger.Body.String() != unknown.Body.String() || stranger.Code != unknown.Code || len(p.members.asked) != 2 {
-		t.Errorf("got %d %s and %d %s after %q", stranger.Code, stranger.Body, unknown.Code, unknown.Body, p.members.asked)
+		t.Errorf("got %d %s and %d %s after the questions %q, want the same answer twice and two questions", stranger.Code, stranger.Body, unknown.Code, unknown.Body, p.members.asked)
 	}
 }
 

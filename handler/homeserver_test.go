@@ -243,7 +243,7 @@ func FuzzProxiedHeaders(f *testing.F) {
 		case w.Code == 404 || w.Code == 401 || w.Code == 200:
 			t.Errorf("%q %q: got the status %d, want another one", authorization, user, w.Code)
 		case len(p.members.asked) > 0 && (authorization != "Bearer "+hsToken || err != nil || parsed.Server().String() != homeserver):
-			t.Errorf("%q %q got as far as the question who is joined", authorization, user)
+			t.Errorf("%q %q: got the question who is joined, want a refusal before it", authorization, user)
 		}
 	})
 }

@@ -52,7 +52,7 @@ func TestAddresses(t *testing.T) {
 	for n := range 100_000 {
 		addr := addressOf(n)
 		if !addr.IsLoopback() {
-			t.Fatalf("addressOf(%d) = %s, which is not of loopback", n, addr)
+			t.Fatalf("addressOf(%d) = %s, want an address of loopback", n, addr)
 		}
 		names[addr.String()]++
 	}
@@ -137,7 +137,7 @@ func TestTricksAnswer(t *testing.T) {
 			select {
 			case <-ended:
 			case <-time.After(5 * time.Second):
-				t.Error("it does not end with its connection")
+				t.Error("5 s after its connection: got it running, want it ended")
 			}
 		})
 	}
@@ -237,7 +237,7 @@ func TestSpoil(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := strings.Replace(string(source), bound, noBound, 1); string(spoiled) != want || want == string(source) {
-		t.Errorf("the spoiled source is not the source without %q", bound)
+		t.Errorf("the spoiled source: got\n%s\nwant the source without %q", spoiled, bound)
 	}
 }
 
@@ -246,13 +246,13 @@ func TestAttacks(t *testing.T) {
 	seen, all := map[string]bool{}, tricks()
 	for _, a := range attacks(all) {
 		if seen[a.name] || a.most <= 0 || a.about == "" {
-			t.Errorf("attack %q is there twice, or has no end or no words", a.name)
+			t.Errorf("attack %q: got it twice or with most = %d, about = %q; want it once, with an end and words", a.name, a.most, a.about)
 		}
 		seen[a.name] = true
 	}
 	for name := range all {
 		if !seen[name] {
-			t.Errorf("no attack plays %q", name)
+			t.Errorf("got no attack that plays %q, want one", name)
 		}
 	}
 }

@@ -220,7 +220,7 @@ func TestFits(t *testing.T) {
 	}
 	for line := range strings.Lines(out.String()) {
 		if len(strings.TrimSpace(line)) > 80 {
-			t.Errorf("%q is longer than 80 columns", line)
+			t.Errorf("got the line %q, want at most 80 columns", line)
 		}
 	}
 }

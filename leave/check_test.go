@@ -44,10 +44,10 @@ func wantNoJob(t *testing.T, text string) {
 		t.Fatalf("%.300s is the job %+v: got no error, want one", text, job)
 	}
 	if strings.Contains(err.Error(), "secret-id") || len(err.Error()) > 1000 {
-		t.Errorf("the error of %.300s is %.1100q", text, err.Error())
+		t.Errorf("Unmarshal(%.300s): got the error %.1100q, want at most 1000 bytes without the delay id", text, err.Error())
 	}
 	if bad, ok := errors.AsType[*leave.RecordError](err); ok && bad.Key.Room != "" && !strings.Contains(err.Error(), string(bad.Key.Room)) {
-		t.Errorf("the error %v does not name the room %q", err, bad.Key.Room)
+		t.Errorf("Unmarshal(%.300s): got the error %v, want the room %q in it", text, err, bad.Key.Room)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestOddRecords(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var job leave.Job
 			if err := json.Unmarshal([]byte(leavetest.Record(t, changed)), &job); err != nil {
-				t.Error(err)
+				t.Errorf("json.Unmarshal: got %v, want no error", err)
 			}
 		})
 	}

@@ -13,14 +13,14 @@ func TestMovedMovesEveryTime(t *testing.T) {
 	at := time.UnixMilli(1_800_000_000_000)
 	var job, want leave.Job
 	if n := setTimes(reflect.ValueOf(&job).Elem(), at); n < 9 {
-		t.Fatalf("a job has only %d times", n)
+		t.Fatalf("times of a job: got %d, want at least 9", n)
 	}
 	setTimes(reflect.ValueOf(&want).Elem(), at.Add(time.Hour))
 	if got := job.Moved(time.Hour); !reflect.DeepEqual(got, want) {
 		t.Errorf("moved by an hour: %+v, want %+v", got, want)
 	}
 	if got := (leave.Job{}).Moved(time.Hour); !reflect.DeepEqual(got, leave.Job{}) {
-		t.Errorf("the zero times became %+v", got)
+		t.Errorf("Moved(an hour) of the zero job: got %+v, want the zero job", got)
 	}
 }
 

@@ -23,20 +23,20 @@ func TestEveryFieldIsNumbered(t *testing.T) {
 	for _, f := range fields {
 		n := slices.Index(numbered[:], f.name)
 		if apart := slices.Contains(keptApart, f.name); apart == (n >= 0) {
-			t.Errorf("%s has the number %d in a compact record; kept apart: %v", f.name, n, apart)
+			t.Errorf("field %s: got the number %d in a compact record, kept apart: %v; want a number or kept apart", f.name, n, apart)
 		}
 	}
 	for n, name := range numbered {
 		if name != "" && compactField[n] < 0 {
-			t.Errorf("number %d is that of %s, which no job has", n, name)
+			t.Errorf("number %d: got the field %s, want one that a job has", n, name)
 		}
 		if name != "" && slices.Index(numbered[:], name) != n {
-			t.Errorf("%s has two numbers", name)
+			t.Errorf("field %s: got two numbers, want one", name)
 		}
 	}
 	for _, s := range States() {
 		if slices.Index(numberedStates, s) <= 0 {
-			t.Errorf("state %s has no number", s)
+			t.Errorf("state %s: got no number, want one", s)
 		}
 	}
 }
@@ -77,7 +77,7 @@ func wantCompacted(t *testing.T, job Job) {
 	b := job.Compact()
 	read, err := ParseCompact(b, job.User)
 	if err != nil {
-		t.Fatalf("the compact record %x of %+v: %v", b, job, err)
+		t.Fatalf("ParseCompact(%x) of the job %+v: got %v, want no error", b, job, err)
 	}
 	read.Version, read.Lease = job.Version, job.Lease
 	wantKept(t, "a compact record", read, job)
@@ -125,7 +125,7 @@ func TestBadCompact(t *testing.T) {
 	good := job.Compact()
 	for i := range good {
 		if _, err := ParseCompact(good[:i], job.User); err == nil {
-			t.Errorf("the first %d bytes of %x are a job", i, good)
+			t.Errorf("ParseCompact of the first %d bytes of %x: got no error, want one", i, good)
 		}
 	}
 	for name, change := range map[string]func(*Job){
@@ -152,7 +152,7 @@ func TestBadCompact(t *testing.T) {
 		})
 	}
 	if _, err := ParseCompact(append(bytes.Clone(good), 0), job.User); err == nil {
-		t.Error("a record with another byte behind it is a job")
+		t.Errorf("ParseCompact(%x) with another byte behind it: got no error, want one", good)
 	}
 }
 

@@ -62,7 +62,7 @@ func fill(t *testing.T, v reflect.Value) {
 			*to = append(*to, id)
 		}
 	default:
-		t.Fatalf("nothing here fills a %T", to)
+		t.Fatalf("got a field of type %T, want a type that this function fills", to)
 	}
 }
 

@@ -127,14 +127,14 @@ func TestTable(t *testing.T) {
 		seen[what] = true
 		happen := happenings[what]
 		if happen == nil {
-			t.Errorf("the table has %q, which nothing here does", what)
+			t.Errorf("docs/leave.md: got the event %q, want one that this test knows", what)
 			continue
 		}
 		wantBecomes(t, row[0], happen(in(t, state)), becomes)
 	}
 	for what := range happenings {
 		if !seen[what] {
-			t.Errorf("the table lacks %q", what)
+			t.Errorf("docs/leave.md: got no event %q, want it in the table", what)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	t.Helper()
 	want, also, _ := strings.Cut(becomes, ", ")
 	if !slices.Contains([]string{"", "asked at once", "asked again after 5 s", "restarted at once"}, also) {
-		t.Errorf("%s: nothing here checks %q", row, also)
+		t.Errorf("%s: got %q, want an effect that this test checks", row, also)
 	}
 	want, _, limited := strings.Cut(want, " for a minute")
 	if want == "as not there" {
@@ -153,10 +153,10 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 		t.Errorf("%s: got the state %s, want %s", row, got.State, want)
 	}
 	if also == "asked at once" && got.NextLook.After(noon) {
-		t.Errorf("%s: it is asked at %v", row, got.NextLook)
+		t.Errorf("%s: got the next look at %v, want it at once, %v", row, got.NextLook, noon)
 	}
 	if also == "asked again after 5 s" && !got.NextLook.Equal(noon.Add(5*time.Second)) {
-		t.Errorf("%s: it is asked at %v", row, got.NextLook)
+		t.Errorf("%s: got the next look at %v, want %v", row, got.NextLook, noon.Add(5*time.Second))
 	}
 	if also == "restarted at once" && got.NextRestart.After(noon) {
 		t.Errorf("%s: got the next restart at %v, want it by %v", row, got.NextRestart, noon)
@@ -186,7 +186,7 @@ func TestDrawing(t *testing.T) {
 		comment.WriteString("//" + line)
 	}
 	if !strings.Contains(string(source), comment.String()) {
-		t.Errorf("the package's comment has another drawing than docs/leave.md:\n%s", comment.String())
+		t.Errorf("the package's comment: got another drawing, want that of docs/leave.md:\n%s", comment.String())
 	}
 }
 
@@ -246,7 +246,7 @@ func TestNoTryAtOnce(t *testing.T) {
 		now := j.NextRestart.Truncate(time.Millisecond)
 		j = j.RestartFailed(now, 0)
 		if !j.NextRestart.Truncate(time.Millisecond).After(now) {
-			t.Fatalf("after a failure at %v the next try is at %v", now, j.NextRestart)
+			t.Fatalf("after a failure at %v: got the next try at %v, want it later", now, j.NextRestart)
 		}
 	}
 }

@@ -64,7 +64,7 @@ func TestAbandonedDiscoveries(t *testing.T) {
 					user := fmt.Sprintf("@alice:s%d.test", i/100)
 					_, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, client(networks+i))
 					if err != nil {
-						t.Error(err)
+						t.Errorf("Verify: got %v, want no error", err)
 					}
 					honest <- time.Since(start)
 				})

@@ -170,7 +170,7 @@ func (a *Account) get(ctx context.Context, token secret.Text, path string, read 
 }
 
 func (a *Account) getAt(ctx context.Context, base string, token secret.Text, path string, read func(io.Reader) error) error {
-	req, err := http.NewRequestWithContext(outbound.WithPatience(ctx, membersAnswerTime), http.MethodGet, base+path, http.NoBody)
+	req, err := http.NewRequestWithContext(outbound.WithAnswerTime(ctx, membersAnswerTime), http.MethodGet, base+path, http.NoBody)
 	if err != nil {
 		return unanswered(errors.New("its address is not a URL"))
 	}

@@ -66,7 +66,7 @@ func TestEachJoined(t *testing.T) {
 	}
 	for _, r := range s.Requests() {
 		if r.URL.RawQuery != "" || r.Header.Get("Authorization") != "Bearer "+a.Token().Reveal() {
-			t.Errorf("%s: the access token is in the header alone, got %q", r.URL, r.Header["Authorization"])
+			t.Errorf("%s: got the header %q, want the access token there and nowhere else", r.URL, r.Header["Authorization"])
 		}
 	}
 }

@@ -97,7 +97,7 @@ func TestACorrectedSRVRecordHoldsSoon(t *testing.T) {
 		w.SetSRV("_matrix-fed._tcp.a.test", matrixtest.SRV{Target: "b.test", Port: 443})
 		time.Sleep(10 * time.Second)
 		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
-			t.Error(err)
+			t.Errorf("verify: got %v, want no error", err)
 		}
 	})
 }
@@ -116,7 +116,7 @@ func TestADestinationThatNeverAnswersIsLookedUpAgain(t *testing.T) {
 		wantCause(t, err, matrix.CauseTimeout)
 		synctest.Wait()
 		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
-			t.Error(err)
+			t.Errorf("verify: got %v, want no error", err)
 		}
 	})
 }
@@ -199,7 +199,7 @@ func TestNobodyElseWaitsForASecondLook(t *testing.T) {
 		start := time.Now()
 		for range 10 {
 			if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
-				t.Error(err)
+				t.Errorf("verify: got %v, want no error", err)
 			}
 		}
 		if took := time.Since(start); took > 0 {

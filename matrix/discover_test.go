@@ -70,7 +70,7 @@ func TestOneResolutionInFlightPerName(t *testing.T) {
 		close(serve)
 		for range 19 {
 			if err := <-results; err != nil {
-				t.Error(err)
+				t.Errorf("one of the 19 others: got %v, want no error", err)
 			}
 		}
 		if got := apex.Count(wellKnownPath); got != 1 {

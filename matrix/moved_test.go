@@ -102,7 +102,7 @@ func TestTheRegistrationsAPIMoves(t *testing.T) {
 			return api.IsJoined(ctx, matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, "@alice:a.test"))
 		}
 		if joined, err := isJoined(t.Context()); !joined || err != nil {
-			t.Fatal(joined, err)
+			t.Fatalf("IsJoined = %v, %v, want true", joined, err)
 		}
 		time.Sleep(time.Minute)
 		w.Serve("old.test:443", wrongPlaces["a page that is always there"])

@@ -101,11 +101,11 @@ var nobodysDelay = DelayID{"matrixrtc-auth-probe"}
 // [DelayedEvents.Refuses] then returns the outcome.
 func (d *DelayedEvents) Probe(ctx context.Context, servers []ServerName) {
 	var running sync.WaitGroup
-	slots := make(chan struct{}, probers)
+	permits := make(chan struct{}, probers)
 	for _, server := range servers {
-		slots <- struct{}{}
+		permits <- struct{}{}
 		running.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-permits }()
 			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 			defer cancel()
 			_ = d.manage(ctx, server, UserID{}, nobodysDelay, "restart") // learn records the result

@@ -128,7 +128,7 @@ func TestHalfDeadConnectionCostsAShortRetry(t *testing.T) {
 		for range 8 {
 			wg.Go(func() {
 				if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
-					t.Error(err)
+					t.Errorf("verify: got %v, want no error", err)
 				}
 			})
 		}
@@ -179,7 +179,7 @@ func TestSlowServerHoldsUpNobodyElse(t *testing.T) {
 			user string
 		}{{quick, "@bob:quick.test"}, {own, "@alice:own.test"}} {
 			if _, err := w.verify(t, c.hs, c.user); err != nil {
-				t.Error(err)
+				t.Errorf("verify(%s): got %v, want no error", c.user, err)
 			}
 		}
 		if took := time.Since(start); took > 0 {

@@ -34,7 +34,7 @@ func TestEventsAreManagedAsTheirOwner(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s.ScheduleFor(alice.String(), "!r:a.test", name, time.Hour)
 			if err := action(delayID(t, name)); err != nil {
-				t.Errorf("got %v", err)
+				t.Errorf("%s: got %v, want no error", name, err)
 			}
 		})
 	}
@@ -55,7 +55,7 @@ func TestCredentialsGoToOneServer(t *testing.T) {
 	}
 	for _, r := range other.Requests() {
 		if r.Header.Get("Authorization") != "" || r.URL.RawQuery != "" {
-			t.Errorf("another homeserver got %q and ?%s", r.Header.Get("Authorization"), r.URL.RawQuery)
+			t.Errorf("another homeserver: got %q and ?%s, want no token and no user", r.Header.Get("Authorization"), r.URL.RawQuery)
 		}
 	}
 	if events.Authenticates(other.Name()) || !events.Authenticates(s.Name()) {

@@ -50,7 +50,7 @@ func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, re
 	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
 	defer cancel()
 	// The own homeserver already asks a slow remote server four times.
-	ctx = outbound.WithPatience(ctx, federateTimeout)
+	ctx = outbound.WithAnswerTime(ctx, federateTimeout)
 	a.once.Do(func() { a.remotes = semaphore.New[ServerName](remoteBounds) })
 	release, err := a.remotes.Acquire(ctx, destination)
 	if err != nil {

@@ -208,7 +208,7 @@ func TestTogether(t *testing.T) {
 		}
 		for i, want := range []int{3, 3} { // the first is asked about again, the second is known
 			if _, err := l.IsJoined(t.Context(), matrixtest.RoomID(t, "!a"), all[i]); err != nil {
-				t.Error(err)
+				t.Errorf("IsJoined(%s): got %v, want no error", all[i], err)
 			}
 			if n := r.asked(); n != want {
 				t.Errorf("%s: asked %d times, want %d", all[i], n, want)

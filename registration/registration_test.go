@@ -45,11 +45,11 @@ func TestTheFileIsWhatBothNeed(t *testing.T) {
 		"rc_message:\n    per_second: 0.5\n    burst_count: 30\n", "url: wss://sfu.example.org", "livekit_service_url: https://jwt.example.org", "does\nnot start on a registration file that it cannot read",
 	} {
 		if !strings.Contains(stdout, want) {
-			t.Errorf("the output lacks %q:\n%s", want, stdout)
+			t.Errorf("the output: got\n%s\nwant %q in it", stdout, want)
 		}
 	}
 	if strings.Contains(stdout, r.ASToken.Reveal()) || strings.Contains(stdout, r.HSToken.Reveal()) {
-		t.Error("the output shows a token")
+		t.Error("the output: got a token in it, want none")
 	}
 }
 
@@ -69,13 +69,13 @@ func TestASecondRunKeepsTheTokens(t *testing.T) {
 	}
 	first, second := read("--url", "http://a:8080"), read("--url", "http://b:8080", "--push")
 	if !second.ASToken.Equal(first.ASToken) || !second.HSToken.Equal(first.HSToken) {
-		t.Error("a second run draws new tokens")
+		t.Error("a second run: got new tokens, want the first ones")
 	}
 	if second.ProxyURL != "http://b:8080" || second.URL != "http://b:8080" {
 		t.Errorf("proxy_url %q and url %q, want the new address in both", second.ProxyURL, second.URL)
 	}
 	if third := read("--url", "http://a:8080", "--new-tokens"); third.ASToken.Equal(first.ASToken) || third.HSToken.Equal(first.HSToken) {
-		t.Error("--new-tokens keeps a token")
+		t.Error("a run with --new-tokens: got the first as_token, want a new one")
 	}
 }
 
@@ -149,7 +149,7 @@ func TestFaults(t *testing.T) {
 		})
 	}
 	if text, _ := os.ReadFile(broken); string(text) != "as_token: [" {
-		t.Errorf("a file with a fault was overwritten with %q", text)
+		t.Errorf("a file with a fault: got it overwritten with %q, want it unchanged", text)
 	}
 }
 

@@ -95,7 +95,7 @@ func TestBoardBesideAFile(t *testing.T) {
 			t.Errorf("after a restart the brake is on: %v, %v, want %v", on, err, want)
 		}
 		if err := b.SetBrake(t.Context(), true); err != nil {
-			t.Error(err)
+			t.Errorf("SetBrake: got %v, want no error", err)
 		}
 	}
 }

@@ -19,8 +19,8 @@ import (
 	"matrixrtc-auth/internal/connlimit"
 )
 
-// patience is how long a test waits for something that must happen.
-const patience = 30 * time.Second
+// waitTime is how long a test waits for something that must happen.
+const waitTime = 30 * time.Second
 
 // startServer serves h as the program does, and returns the address. change may
 // set other timeouts.
@@ -40,7 +40,7 @@ func startServer(t *testing.T, h http.Handler, limit int, answer func(int, net.A
 	t.Cleanup(func() {
 		server.Close()
 		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-			t.Error(err)
+			t.Errorf("Serve: got %v, want %v", err, http.ErrServerClosed)
 		}
 	})
 	return listener.Addr().String()
@@ -58,7 +58,7 @@ func connect(t *testing.T, address string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		t.Fatal(err)
 	}
 	return conn
@@ -159,7 +159,7 @@ func TestSlowClients(t *testing.T) {
 	}
 	for i, conn := range slow {
 		if _, err := io.Copy(io.Discard, conn); errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("slow client %d was not cut off", i)
+			t.Fatalf("slow client %d: got it still connected, want it cut off", i)
 		}
 	}
 }

@@ -137,7 +137,7 @@ func TestChangesAreAskedFor(t *testing.T) {
 	before := l.snapshot()
 	l.talkOf(exitOK, []string{""})
 	if !maps.Equal(before, l.snapshot()) {
-		t.Errorf("no answer was changed, but files were:\n%s", l.out)
+		t.Errorf("setup without a changed answer: got other files, want the same ones; it says:\n%s", l.out)
 	}
 	if said := l.talkOf(exitOK, nil, "--turn=false"); strings.Contains(said, "Change which") {
 		t.Errorf("an option was given, but setup asks:\n%s", said)

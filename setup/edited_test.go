@@ -25,7 +25,7 @@ func TestSecretOfEditedFile(t *testing.T) {
 			for _, flags := range [][]string{{"--turn", "--base-url", "https://other.example.org"}, {"--force"}} {
 				l.run(exitOK, flags...)
 				if strings.Contains(l.out+l.err, secret) {
-					t.Errorf("%s, %q: the secret is printed:\n%s", name, flags, l.out)
+					t.Errorf("setup %q after an edit of %s: got\n%s\nwant no secret in it", flags, name, l.out+l.err)
 				}
 				if name != envFile || slices.Contains(flags, "--force") { // the edited .env is merged and not replaced
 					l.says(l.out, "- lines of the edited file, not shown: ")

@@ -76,7 +76,7 @@ func TestTakeOver(t *testing.T) {
 			for _, again := range [][]string{{"--dir", l.dir, "--yes"}, append(args, "--yes")} {
 				l.exec(exitOK, again...)
 				if now := l.snapshot(); !maps.Equal(before, now) {
-					t.Errorf("setup %q changes something:\n%s", again, l.out)
+					t.Errorf("setup %q after the same: got other files, want the same ones; it says:\n%s", again, l.out)
 				}
 			}
 		})

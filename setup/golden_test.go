@@ -64,7 +64,7 @@ func holdFile(t *testing.T, path string, a *txtar.Archive) {
 	got := txtar.Format(a)
 	if want := goldentest.Want(t, path, got); !bytes.Equal(got, want) {
 		lines := difference(strings.Split(string(want), "\n"), strings.Split(string(got), "\n"))
-		t.Errorf("%s differs (go test ./setup -update writes it anew):\n%s", path, strings.Join(lines, "\n"))
+		t.Errorf("%s: got another text, want the golden file's (go test ./setup -update writes it anew):\n%s", path, strings.Join(lines, "\n"))
 	}
 }
 

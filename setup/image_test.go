@@ -62,7 +62,7 @@ func TestImageArch(t *testing.T) {
 	for r := tar.NewReader(f); ; {
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			t.Fatalf("%s holds no manifest", name)
+			t.Fatalf("%s: got no manifest.json, want one", name)
 		} else if err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +190,7 @@ func TestFindSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, found := firstSource(withParents(below)); found {
-		t.Errorf("a folder without the module image counts as the source: %q", got.dir)
+		t.Errorf("a folder without the module image: got the source %q, want none", got.dir)
 	}
 	if err := missing(false); err == nil || !strings.Contains(err.Error(), `run "go run . setup" in the source`) {
 		t.Errorf("without a source: got %v, want where to run it", err)
@@ -238,11 +238,11 @@ func TestProcessors(t *testing.T) {
 	_, table, _ := strings.Cut(string(text), "var Platforms = ")
 	table, _, _ = strings.Cut(table, "\n}\n")
 	if rows := strings.Count(table, "\n\t{\""); rows != len(processors) {
-		t.Errorf("the module image has %d platforms, setup knows %d", rows, len(processors))
+		t.Errorf("platforms of the module image: got %d, want the %d that setup knows", rows, len(processors))
 	}
 	for _, name := range processors {
 		if !strings.Contains(table, "\n\t{\""+name+"\", ") {
-			t.Errorf("the module image has no platform %s", name)
+			t.Errorf("platforms of the module image: got %s\nwant %s among them", table, name)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func TestPortsOverlap(t *testing.T) {
 			l.run(exitUsage, strings.Fields(flags)...)
 			l.says(l.err, says...)
 			if n := strings.Count(strings.TrimSpace(l.err), "\n"); n > 1 && !strings.Contains(flags, "turn-tls") {
-				t.Errorf("one overlap makes more than one fault:\n%s", l.err)
+				t.Errorf("setup %s: got\n%s\nwant one fault for one overlap", flags, l.err)
 			}
 		})
 	}
@@ -132,7 +132,7 @@ func TestRelayRange(t *testing.T) {
 				t.Errorf("compose.yaml publishes %q, want %q among them", compose.Services["livekit"].Ports, published)
 			}
 			if !strings.Contains(l.read("ports.md"), row) {
-				t.Errorf("ports.md lacks %q", row)
+				t.Errorf("ports.md: got\n%s\nwant %q in it", l.read("ports.md"), row)
 			}
 		})
 	}

@@ -86,7 +86,7 @@ func TestTunnelOfSingleHost(t *testing.T) {
 	page := l.read("reverse-proxy.md")
 	l.says(page, "removes no path prefix", "`--jwt-host` and `--sfu-host`")
 	if strings.Contains(page, "ingress:") {
-		t.Error("the page has a tunnel for a single host")
+		t.Errorf("reverse-proxy.md of a single host: got\n%s\nwant no tunnel", page)
 	}
 }
 
@@ -119,7 +119,7 @@ func TestNginxProxyManager(t *testing.T) {
 			l.exec(exitOK, slices.Concat([]string{"--dir", l.dir, "--server-name", "example.org", "--jwt-port", "8090"}, strings.Fields(flags))...)
 			for _, row := range rows {
 				if !strings.Contains(l.read("reverse-proxy.md"), "\n"+row+"\n") {
-					t.Errorf("reverse-proxy.md lacks %s", row)
+					t.Errorf("setup %s: reverse-proxy.md: got\n%s\nwant the line %s", flags, l.read("reverse-proxy.md"), row)
 				}
 			}
 			o := strictly[override](t, l.quotedYAML("npm_default"))
@@ -153,7 +153,7 @@ func TestSnippets(t *testing.T) {
 	l.exec(exitOK, "--dir", l.dir, "--server-block")
 	for name, want := range map[string]string{"nginx.conf.example": "\n    server_name matrix.example.org;\n", "Caddyfile.example": "\nmatrix.example.org {\n"} {
 		if !strings.Contains(l.read(name), want) {
-			t.Errorf("%s lacks %q, which --server-block asks for", name, want)
+			t.Errorf("setup --server-block: %s: got\n%s\nwant %q in it", name, l.read(name), want)
 		}
 	}
 	l.exec(exitOK, "--dir", l.dir, "--single-host", "matrix.example.org")

@@ -124,7 +124,7 @@ func TestRefusalsKeepPasswords(t *testing.T) {
 				l.run(exitUsage, "--server-name", servers, flag, "https://admin:s3cret@matrix.example.org")
 				l.says(l.err, flag+" has a user name or a password in it", "write an address like")
 				if strings.Contains(l.err, "s3cret") {
-					t.Errorf("the password is repeated:\n%s", l.err)
+					t.Errorf("setup %s with a password in the address: got\n%s\nwant no password in it", flag, l.err)
 				}
 			})
 		}

@@ -26,14 +26,14 @@ func TestSecondRun(t *testing.T) {
 	l.says(l.out, `+ `, `"127.0.0.1:8090:8080/tcp"`)
 	l.says(l.out, "livekit.yaml", "unchanged")
 	if l.read(envFile) != before[envFile] {
-		t.Error("the secret has changed")
+		t.Errorf("setup --jwt-port 8090: got another .env, want the secret kept")
 	}
 
 	l.run(exitOK, "--jwt-port", "8090", "--new-secrets")
 	l.says(l.out, "changed: LIVEKIT_SECRET")
 	secret := l.env()["LIVEKIT_SECRET"]
 	if l.read(envFile) == before[envFile] || strings.Contains(l.out+l.err, secret) || len(secret) != 64 {
-		t.Errorf("the secret is the old one, too short, or printed:\n%s", l.out)
+		t.Errorf("setup --new-secrets: got a secret of %d characters (%q) and\n%s\nwant a new one of 64, not printed", len(secret), secret, l.out+l.err)
 	}
 }
 

@@ -40,7 +40,7 @@ func TestEarlierVersion(t *testing.T) {
 			delete(after, sumsFile)
 			delete(before, sumsFile)
 			if !maps.Equal(before, after) {
-				t.Errorf("other files changed:\n%s", l.out)
+				t.Errorf("got other files, want the same ones beside %s and %s; it says:\n%s", answersFile, sumsFile, l.out)
 			}
 		})
 	}
@@ -113,7 +113,7 @@ func TestVersion020(t *testing.T) {
 				t.Errorf("the answers are\n%v, want\n%v", got, want)
 			}
 			if l.env()["LIVEKIT_SECRET"] != strings.Repeat("5e", 32) {
-				t.Error("the secret is lost")
+				t.Errorf("LIVEKIT_SECRET: got %q, want the 32 times 5e of the old file", l.env()["LIVEKIT_SECRET"])
 			}
 			if strings.Contains(l.out, "kept") {
 				t.Errorf("a file that setup 0.2.0 wrote counts as edited:\n%s", l.out)

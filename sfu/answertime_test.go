@@ -57,7 +57,7 @@ func TestDeadPool(t *testing.T) {
 			for range n {
 				wg.Go(func() {
 					if err := client.Ping(t.Context()); err != nil {
-						t.Error(err)
+						t.Errorf("Ping: got %v, want no error", err)
 					}
 				})
 			}
@@ -85,7 +85,7 @@ func TestSlowAnswer(t *testing.T) {
 		fake.FailAlways(sfutest.Delay(9 * time.Second))
 		client, _ := inMemory(t, fake)
 		if err := client.Ping(t.Context()); err != nil {
-			t.Error(err)
+			t.Errorf("Ping: got %v, want no error", err)
 		}
 		if got := fake.Calls("ListRooms"); got != 1 {
 			t.Errorf("%d calls, want 1", got)
@@ -99,7 +99,7 @@ func TestClosedConnection(t *testing.T) {
 	server.FailNext(nil, sfutest.Drop(), nil)
 	for range 2 {
 		if err := client.Ping(t.Context()); err != nil {
-			t.Error(err)
+			t.Errorf("Ping: got %v, want no error", err)
 		}
 	}
 }

@@ -44,7 +44,7 @@ func TestAPIToken(t *testing.T) {
 	server.FailNext(nil, func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		header = r.Header.Get("Authorization")
 		if _, sent := r.Header["Idempotency-Key"]; sent {
-			t.Error("the SFU got an Idempotency-Key")
+			t.Error("the SFU got an Idempotency-Key, want none on the wire")
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -109,10 +109,10 @@ func TestPrivateCA(t *testing.T) {
 	}
 	trusted = roots // as when the file of certificates was read anew
 	if err := client.Ping(t.Context()); err != nil {
-		t.Error(err)
+		t.Errorf("Ping: got %v, want no error", err)
 	}
 	if err := watch(); err != nil {
-		t.Error(err)
+		t.Errorf("watch: got %v, want no error", err)
 	}
 	wantCause(t, sfu.NewClient(api, sfu.Always(key), httpClient(t)).Ping(t.Context()), sfu.CauseTLS)
 }
@@ -126,7 +126,7 @@ func TestKeysChange(t *testing.T) {
 	wantCause(t, client.Ping(t.Context()), sfu.CauseUnauthorized)
 	keys = keys[1:]
 	if err := client.Ping(t.Context()); err != nil {
-		t.Error(err)
+		t.Errorf("Ping: got %v, want no error", err)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		for range 200 {
 			wg.Go(func() {
 				if err := client.Ping(t.Context()); err != nil {
-					t.Error(err)
+					t.Errorf("Ping: got %v, want no error", err)
 				}
 			})
 		}
@@ -202,7 +202,7 @@ func TestPlainHTTPClient(t *testing.T) {
 	before := http.DefaultTransport
 	plain := &http.Client{}
 	if err := sfu.NewClient(server.APIURL(), sfu.Always(key), plain).Ping(t.Context()); err != nil {
-		t.Error(err)
+		t.Errorf("Ping: got %v, want no error", err)
 	}
 	if http.DefaultTransport != before || plain.Transport != nil || plain.CheckRedirect != nil {
 		t.Errorf("NewClient: got %v and %+v changed, want what is not its own as before", http.DefaultTransport, plain)

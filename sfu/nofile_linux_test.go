@@ -48,7 +48,7 @@ func allFiles(t *testing.T) (files []*os.File) {
 			f.Close() // once more does no harm
 		}
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-			t.Error(err)
+			t.Errorf("syscall.Setrlimit: got %v, want no error", err)
 		}
 	})
 	for {

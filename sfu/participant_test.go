@@ -76,7 +76,7 @@ func TestParticipantsWhoHaveLeft(t *testing.T) {
 			all, err := client.Participants(t.Context(), "room")
 			wantFailure(t, err, "ListParticipants", sfu.CauseNotTwirp)
 			if all != nil {
-				t.Errorf("%s: got %v beside an error", name, all)
+				t.Errorf("Participants with one that has %s: got %v beside an error, want none", name, all)
 			}
 		})
 	}

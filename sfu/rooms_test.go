@@ -91,7 +91,7 @@ func TestEnsureSharesACall(t *testing.T) {
 				time.Sleep(time.Duration(i) * 50 * time.Millisecond) // some after the answer
 				created, err := rooms.Ensure(t.Context(), "room")
 				if err != nil {
-					t.Error(err)
+					t.Errorf("Ensure: got %v, want no error", err)
 				}
 				if created {
 					made.Add(1)
@@ -252,7 +252,7 @@ func TestEnsureConcurrently(t *testing.T) {
 			for i := range 200 {
 				created, err := rooms.Ensure(t.Context(), sfu.Room(fmt.Sprint(i%20)))
 				if err != nil {
-					t.Error(err)
+					t.Errorf("Ensure: got %v, want no error", err)
 				}
 				if created {
 					made.Add(1)

@@ -32,22 +32,22 @@ func TestWatchEndsWithTheSFU(t *testing.T) {
 			go func() { ended <- client.Hold(t.Context(), func() { close(opened) }) }()
 			select {
 			case err := <-ended:
-				t.Fatalf("there was no connection: %v", err)
+				t.Fatalf("Hold: got %v without a connection, want one", err)
 			case <-opened:
 			}
 			select {
 			case err := <-ended:
-				t.Fatalf("ended while the SFU is there: %v", err)
+				t.Fatalf("Hold: got it ended with %v while the SFU is there, want it to go on", err)
 			case <-time.After(100 * time.Millisecond):
 			}
 			server.CloseClientConnections()
 			if err := <-ended; err != nil {
-				t.Error(err)
+				t.Errorf("Hold of a connection that the SFU closed: got %v, want no error", err)
 			}
 			server.Close()
 			err := client.Watch(t.Context())
 			if e, ok := errors.AsType[*sfu.Error](err); !ok || e.Cause != sfu.CauseConnect {
-				t.Errorf("an SFU that is away: %v", err)
+				t.Errorf("Watch of an SFU that is away: got %v, want the cause %v", err, sfu.CauseConnect)
 			}
 		})
 	}
@@ -60,6 +60,6 @@ func TestWatchEndsWithItsContext(t *testing.T) {
 	_ = client.Watch(ctx)
 	ctx, cancel = context.WithCancel(t.Context())
 	if err := client.Hold(ctx, cancel); err != nil {
-		t.Error(err)
+		t.Errorf("Hold: got %v, want no error", err)
 	}
 }

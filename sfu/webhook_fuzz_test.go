@@ -27,10 +27,10 @@ func FuzzWebhookBody(f *testing.F) {
 			return
 		}
 		if e.Kind != sfu.KindOther && (e.Room == "" || e.Identity == "") {
-			t.Errorf("%+v is nobody's", e)
+			t.Errorf("Receive(%q) = %+v, want a room and an identity", body, e)
 		}
 		if len(e.Name) > 400 || len(e.ID) > 400 || strings.ContainsAny(e.Name+e.ID, "\n\x00") {
-			t.Errorf("%+v is not fit for a log", e)
+			t.Errorf("Receive(%q) = %+v, want a name and an id of at most 400 bytes that fit into a log", body, e)
 		}
 	})
 }
@@ -50,13 +50,13 @@ func FuzzWebhookHeader(f *testing.F) {
 		req := webhook()
 		req.Header["Authorization"] = []string{header}
 		req.Body = io.NopCloser(readerFunc(func([]byte) (int, error) {
-			t.Errorf("the body is read after the header %q", header)
+			t.Errorf("Receive with the header %q: got the body read, want it left alone", header)
 			return 0, io.EOF
 		}))
 		_, err := webhooks.Receive(req)
 		rejected, ok := errors.AsType[*sfu.RejectedError](err)
 		if !ok || len(rejected.Error()) > 1000 {
-			t.Errorf("got %v for the header %q", err, header)
+			t.Errorf("Receive with the header %q: got %v, want a rejection of at most 1000 bytes", header, err)
 		}
 		if err := sfu.VerifyStatusToken(webhooks.Keys, header); err == nil {
 			t.Errorf("%q may see the state: got no error, want one", header)

@@ -42,7 +42,7 @@ func receive(t *testing.T, r *http.Request) sfu.Event {
 	t.Helper()
 	e, err := webhooks.Receive(r)
 	if err != nil {
-		t.Error(err)
+		t.Errorf("Receive: got %v, want no error", err)
 	}
 	return e
 }
@@ -72,7 +72,7 @@ func TestReceiveFromLiveKit(t *testing.T) {
 	req := httptest.NewRequest("POST", "/sfu_webhook", bytes.NewReader(body))
 	req.Header.Set("Authorization", token)
 	if got := receive(t, req); got.Kind != sfu.KindLeft || got.Session != "PA_1" {
-		t.Errorf("got %+v", got)
+		t.Errorf("Receive: got %+v, want %v of PA_1", got, sfu.KindLeft)
 	}
 }
 
@@ -96,7 +96,7 @@ func TestReceiveFromFake(t *testing.T) {
 	}
 	if len(got) != 2 || got[0].Kind != sfu.KindLeft || got[0].Reason != sfu.ReasonServerShutdown ||
 		got[1].Kind != sfu.KindJoined || got[0].Session != got[1].Session || got[1].Identity != identity {
-		t.Errorf("got %+v", got)
+		t.Errorf("got the events %+v, want a leave at the server's shutdown and a join, both of %s in one session", got, identity)
 	}
 }
 

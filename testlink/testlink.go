@@ -2,9 +2,9 @@
 // test. A person opens such a link on a phone, and the page behind it tests the
 // way to the SFU.
 //
-// A key is all that the service knows of a link: its room and when it ends,
-// with a MAC whose key is derived from the API secret. So no replica stores
-// links, and each accepts those of the others.
+// The service stores no links. The key in a link holds all that the service needs:
+// the room, the time at which the link ends, and a MAC. The MAC's own key is derived
+// from the API secret, so each replica accepts the links of the others.
 package testlink
 
 import (
@@ -68,8 +68,8 @@ func New(expires time.Time) Key {
 	return Key{Room: sfu.Room(prefix + hex.EncodeToString(random[:])), Expires: expires.Truncate(time.Second)}
 }
 
-// Seal returns k as text for a link. An error says that the room is no probe
-// room, or that the time does not fit.
+// Seal returns k as text for a link. It fails if the room is not a probe room, or if
+// the time does not fit into four bytes.
 func (k Key) Seal(with sfu.Key) (string, error) {
 	digits, found := strings.CutPrefix(string(k.Room), prefix)
 	room, err := hex.DecodeString(digits)
@@ -104,8 +104,8 @@ func Open(text string, keys []sfu.Key, now time.Time) (Key, error) {
 	return Key{}, ErrForged
 }
 
-// read parses the content of a key whose signature was checked. It fails if the
-// link has expired.
+// read parses the content of a key whose MAC was checked. The error is ErrExpired if
+// the link has ended.
 func read(said []byte, now time.Time) (Key, error) {
 	k := Key{
 		Room:    sfu.Room(prefix + hex.EncodeToString(said[:roomBytes])),

@@ -109,7 +109,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(strings.Repeat("A", Length))
 	f.Fuzz(func(t *testing.T, text string) {
 		if _, err := Open(text, []sfu.Key{ours}, at); err == nil && text != good {
-			t.Errorf("%q opens, %q was made", text, good)
+			t.Errorf("Open(%q): got no error, want one for everything but %q", text, good)
 		}
 	})
 }

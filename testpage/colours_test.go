@@ -59,11 +59,11 @@ func TestDrawingIsSeen(t *testing.T) {
 	text := string(body(t, ask(t, "", "style.css", "/test/style.css")))
 	strokes := regexp.MustCompile(`(?m)^svg .*stroke: var\(--([a-z]+)\)`).FindAllStringSubmatch(text, -1)
 	if len(strokes) < 5 {
-		t.Fatalf("the style sheet has %d kinds of lines for drawings", len(strokes))
+		t.Fatalf("the style sheet: got %d kinds of lines for drawings, want at least 5", len(strokes))
 	}
 	for _, stroke := range strokes {
 		if !strings.Contains("ok warn fail faint text", stroke[1]) {
-			t.Errorf("%q draws with --%s", stroke[0], stroke[1])
+			t.Errorf("%q: got the colour --%s, want one that is seen alone", stroke[0], stroke[1])
 		}
 	}
 }
@@ -79,7 +79,7 @@ func contrast(t *testing.T, one, other string) float64 {
 func luminance(t *testing.T, colour string) (sum float64) {
 	t.Helper()
 	if len(colour) != len("#ffffff") {
-		t.Fatalf("%q is no colour", colour)
+		t.Fatalf("got the colour %q, want one like #ffffff", colour)
 	}
 	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
 		value, err := strconv.ParseUint(colour[1+2*i:3+2*i], 16, 8)

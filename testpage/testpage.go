@@ -67,8 +67,9 @@ func scheme(secure bool, name string) string {
 	return name + ":"
 }
 
-// host returns a URL's host for a policy. A policy allows ASCII names but no
-// IPv6 addresses; for those it must allow the whole scheme.
+// host returns a URL's host for a policy, with "//" before it. A policy can name an
+// ASCII host but no IPv6 address. For an IPv6 address host returns "", so that the
+// policy allows the whole scheme.
 func host(u *url.URL) string {
 	if strings.Contains(u.Hostname(), ":") {
 		return ""
@@ -118,7 +119,7 @@ func newFile(stored string) *file {
 
 func (f *file) isCompressed() bool { return path.Base(f.stored) != f.name }
 
-// open opens it without a copy.
+// open opens the stored file. It makes no copy of the content.
 func (f *file) open() io.ReadSeeker {
 	opened, err := static.Open(f.stored)
 	if err != nil {

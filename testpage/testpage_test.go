@@ -20,7 +20,7 @@ func ask(t *testing.T, sfu, name, url string, headers ...string) *http.Response 
 	t.Helper()
 	serve := New(sfu).Files()[name]
 	if serve == nil {
-		t.Fatalf("there is no file %q", name)
+		t.Fatalf("Files: got no %q, want it", name)
 	}
 	r := httptest.NewRequest(http.MethodGet, url, nil)
 	for i := 0; i < len(headers); i += 2 {
@@ -84,13 +84,13 @@ func TestPaths(t *testing.T) {
 	text := body(t, ask(t, "", "", "/test"))
 	names := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllSubmatch(text, -1)
 	if len(names) < 3 {
-		t.Fatalf("the page names %d files", len(names))
+		t.Fatalf("the page names %d files, want at least 3", len(names))
 	}
 	files := New("").Files()
 	for _, name := range names {
 		file, found := strings.CutPrefix(string(name[1]), "test/")
 		if !found || files[file] == nil {
-			t.Errorf("the page names %q, which is no file below test/", name[1])
+			t.Errorf("the page names %q, want a file below test/", name[1])
 		}
 	}
 	for url, want := range map[string]string{"/test/": "../test", "/livekit/jwt/test/": "../test"} {
@@ -113,11 +113,11 @@ func TestScriptsNameFiles(t *testing.T) {
 		text := body(t, ask(t, "", name, "/test/"+name))
 		for _, match := range imported.FindAllSubmatch(text, -1) {
 			if files[string(match[1])] == nil {
-				t.Errorf("%s imports %s, which is not there", name, match[1])
+				t.Errorf("%s imports %s, want a file of the page", name, match[1])
 			}
 		}
 		if elsewhere := regexp.MustCompile(`["(]https?://[^"]*`).Find(bytes.ReplaceAll(text, []byte(`"http://www.w3.org/2000/svg"`), nil)); elsewhere != nil && name != "verdicts.js" {
-			t.Errorf("%s names %s", name, elsewhere)
+			t.Errorf("%s: got the address %s, want none of another server", name, elsewhere)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func TestDashboard(t *testing.T) {
 	queries := 0
 	for _, p := range d.Panels {
 		if p.Panel == nil || p.Panel.Type != "timeseries" {
-			t.Errorf("%+v is no panel of the kind timeseries, the one that is looked at here", p)
+			t.Errorf("got the panel %+v, want one of the kind timeseries, the only one that this test looks at", p)
 			continue
 		}
 		if _, ok := p.Panel.Options.(*timeseries.Options); !ok {
@@ -87,7 +87,7 @@ func TestDashboard(t *testing.T) {
 		}
 	}
 	if queries < len(d.Panels) {
-		t.Errorf("%d panels have %d queries", len(d.Panels), queries)
+		t.Errorf("%d panels: got %d queries, want at least one of each", len(d.Panels), queries)
 	}
 }
 
@@ -104,9 +104,9 @@ func TestDecodeIsStrict(t *testing.T) {
 	} {
 		t.Run(change[0], func(t *testing.T) {
 			if !strings.Contains(text, change[0]) {
-				t.Errorf("the dashboard has no %s any more", change[0])
+				t.Errorf("the dashboard: got no %s, want it", change[0])
 			} else if _, err := decode(strings.Replace(text, change[0], change[1], 1)); err == nil {
-				t.Errorf("%s in the place of %s is taken", change[1], change[0])
+				t.Errorf("the dashboard with %s in the place of %s: got no error, want one", change[1], change[0])
 			}
 		})
 	}

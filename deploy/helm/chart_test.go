@@ -44,10 +44,10 @@ func (o *objects) wantStore(t *testing.T, cfg config.Config) {
 	d := o.deployment.Spec
 	shared := cfg.Store.Kind == config.StoreRedis
 	if *d.Replicas > 1 && !shared {
-		t.Errorf("%d replicas have no store in common", *d.Replicas)
+		t.Errorf("%d replicas: got the store %s, want one in common", *d.Replicas, cfg.Store)
 	}
 	if rolling := d.Strategy.Type == "RollingUpdate"; rolling != shared {
-		t.Errorf("strategy %s with the store %s", d.Strategy.Type, cfg.Store)
+		t.Errorf("store %s: got the strategy %s, want RollingUpdate: %v", cfg.Store, d.Strategy.Type, shared)
 	}
 	var claimed string
 	for _, v := range d.Template.Spec.Volumes {
@@ -56,13 +56,13 @@ func (o *objects) wantStore(t *testing.T, cfg config.Config) {
 		}
 	}
 	if file := cfg.Store.Kind == config.StoreFile; file != (claimed != "") {
-		t.Errorf("the store is %s, the volume %q", cfg.Store, claimed)
+		t.Errorf("store %s: got the volume %q, want one: %v", cfg.Store, claimed, file)
 	}
 	if cfg.Store.Kind == config.StoreFile && path.Dir(cfg.Store.Path) != "/data" {
-		t.Errorf("the file is %s, the volume at /data", cfg.Store.Path)
+		t.Errorf("got the file %s, want it in the volume at /data", cfg.Store.Path)
 	}
 	if made := o.claim != nil; made != (claimed != "" && claimed != "old") || made && o.claim.Name != claimed {
-		t.Errorf("the pod claims %q, the chart makes %+v", claimed, o.claim)
+		t.Errorf("the pod claims %q: got the claim %+v of the chart, want it made unless the volume is an old one", claimed, o.claim)
 	}
 }
 
@@ -72,16 +72,16 @@ func (o *objects) wantRights(t *testing.T) {
 	spec := o.deployment.Spec.Template.Spec
 	p, c := spec.SecurityContext, spec.Containers[0].SecurityContext
 	if !*p.RunAsNonRoot || *p.RunAsUser != 65532 || *p.RunAsGroup != 65532 || *p.FSGroup != 65532 || p.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
-		t.Errorf("the pod's rights are %+v", p)
+		t.Errorf("got the pod's rights %+v, want user, group and volumes of 65532, not root, the seccomp profile of the runtime", p)
 	}
 	if !*c.ReadOnlyRootFilesystem || *c.AllowPrivilegeEscalation || len(c.Capabilities.Add) > 0 || !slices.Equal(c.Capabilities.Drop, []corev1.Capability{"ALL"}) {
-		t.Errorf("the container's rights are %+v", c)
+		t.Errorf("got the container's rights %+v, want a read-only root and no capability", c)
 	}
 	if *spec.AutomountServiceAccountToken || *spec.EnableServiceLinks {
-		t.Error("the pod has a token of Kubernetes, or variables of Services")
+		t.Errorf("got a token of Kubernetes: %v, variables of Services: %v, want neither", *spec.AutomountServiceAccountToken, *spec.EnableServiceLinks)
 	}
 	if c := spec.Containers[0]; len(c.Command)+len(c.Args) > 0 {
-		t.Errorf("the container has a command: %q %q", c.Command, c.Args)
+		t.Errorf("got the command %q %q, want the image's own", c.Command, c.Args)
 	}
 }
 
@@ -105,10 +105,10 @@ func (o *objects) wantEnd(t *testing.T, cfg config.Config) {
 	t.Helper()
 	delay, grace := int64(cfg.ShutdownDelay.Seconds()), *o.deployment.Spec.Template.Spec.TerminationGracePeriodSeconds
 	if grace < delay+toFinish {
-		t.Errorf("the grace period is %d s, the program takes %d + %d s", grace, delay, toFinish)
+		t.Errorf("got a grace period of %d s, want at least the program's %d + %d s", grace, delay, toFinish)
 	}
 	if rolling := o.deployment.Spec.Strategy.Type == "RollingUpdate"; rolling != (delay > 0) {
-		t.Errorf("a delay of %d s with the strategy %s", delay, o.deployment.Spec.Strategy.Type)
+		t.Errorf("strategy %s: got a delay of %d s, want one: %v", o.deployment.Spec.Strategy.Type, delay, rolling)
 	}
 }
 
@@ -127,23 +127,23 @@ func (o *objects) wantServices(t *testing.T, cfg config.Config) {
 		return portOf(t, b.Address)
 	}
 	if ports["http"] != listens(cfg.Listen) || ports["metrics"] != listens(cfg.Metrics) {
-		t.Errorf("the container's ports are %v, the program listens at %v and %v", ports, cfg.Listen, cfg.Metrics)
+		t.Errorf("got the container's ports %v, want those of %v and %v", ports, cfg.Listen, cfg.Metrics)
 	}
 	labels := o.deployment.Spec.Template.Labels
 	if !selects(o.deployment.Spec.Selector.MatchLabels, labels) || !selects(o.service.Spec.Selector, labels) {
-		t.Errorf("the pod's labels %v are not selected", labels)
+		t.Errorf("the pod's labels %v: got the selectors %v and %v, want both to select them", labels, o.deployment.Spec.Selector.MatchLabels, o.service.Spec.Selector)
 	}
 	if p := o.service.Spec.Ports; len(p) != 1 || p[0].TargetPort.StrVal != "http" {
 		t.Errorf("the Service has the ports %+v, want http alone", p)
 	}
 	if (o.metrics != nil) != (ports["metrics"] != 0) {
-		t.Fatalf("the Service of the metrics: %+v; port %d", o.metrics, ports["metrics"])
+		t.Fatalf("port %d of the metrics: got the Service %+v, want one if there is a port", ports["metrics"], o.metrics)
 	}
 	if o.metrics != nil && (o.metrics.Spec.Type == corev1.ServiceTypeLoadBalancer || o.metrics.Spec.Ports[0].TargetPort.StrVal != "metrics" || !selects(o.metrics.Spec.Selector, labels)) {
-		t.Errorf("the Service of the metrics is %+v", o.metrics.Spec)
+		t.Errorf("got the Service of the metrics %+v, want the port metrics of these pods, and no load balancer", o.metrics.Spec)
 	}
 	if m := o.monitor; m != nil && (!selects(m.Spec.Selector.MatchLabels, o.metrics.Labels) || selects(m.Spec.Selector.MatchLabels, o.service.Labels) || m.Spec.Endpoints[0].Port != "metrics") {
-		t.Errorf("the ServiceMonitor %+v does not select the Service of the metrics alone", m.Spec)
+		t.Errorf("got the ServiceMonitor %+v, want the Service of the metrics alone selected", m.Spec)
 	}
 }
 
@@ -176,7 +176,7 @@ func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) 
 			t.Errorf("the Ingress passes %s (%s), which is not wanted", p.Path, *p.PathType)
 		}
 		if b := p.Backend.Service; b.Name != o.service.Name || b.Port.Name != o.service.Spec.Ports[0].Name {
-			t.Errorf("%s leads to %+v, the Service is %s", p.Path, b, o.service.Name)
+			t.Errorf("path %s: got %+v, want the Service %s", p.Path, b, o.service.Name)
 		}
 	}
 	if len(got) != len(want) || rule.Host != "jwt.example.org" {
@@ -190,15 +190,15 @@ func (o *objects) wantBudget(t *testing.T) {
 	several := *o.deployment.Spec.Replicas > 1
 	labels := o.deployment.Spec.Template.Labels
 	if o.budget != nil && (!several || o.budget.Spec.MaxUnavailable.IntVal != 1 || !selects(o.budget.Spec.Selector.MatchLabels, labels)) {
-		t.Errorf("%d replicas have the budget %+v", *o.deployment.Spec.Replicas, o.budget.Spec)
+		t.Errorf("%d replicas: got the budget %+v, want one away at a time, and no budget for one replica", *o.deployment.Spec.Replicas, o.budget.Spec)
 	}
 	spread := o.deployment.Spec.Template.Spec.TopologySpreadConstraints
 	if !several && len(spread) > 0 {
-		t.Errorf("one pod is spread: %+v", spread)
+		t.Errorf("one replica: got the spread %+v, want none", spread)
 	}
 	for _, s := range spread {
 		if !selects(s.LabelSelector.MatchLabels, labels) {
-			t.Errorf("the spread over %s does not count these pods", s.TopologyKey)
+			t.Errorf("spread over %s: got the labels %v, want those of these pods, %v", s.TopologyKey, s.LabelSelector.MatchLabels, labels)
 		}
 	}
 }
@@ -211,20 +211,20 @@ func (o *objects) wantPolicy(t *testing.T) {
 		return
 	}
 	if !selects(o.policy.Spec.PodSelector.MatchLabels, o.deployment.Spec.Template.Labels) {
-		t.Error("the NetworkPolicy is not for these pods")
+		t.Errorf("got a NetworkPolicy for %v, want one for these pods, %v", o.policy.Spec.PodSelector.MatchLabels, o.deployment.Spec.Template.Labels)
 	}
 	for _, rule := range o.policy.Spec.Ingress {
 		if len(rule.Ports) != 1 || rule.Ports[0].Port.StrVal == "metrics" && len(rule.From) == 0 {
-			t.Errorf("the NetworkPolicy lets in %+v", rule)
+			t.Errorf("the NetworkPolicy lets in %+v, want one port, and metrics only from named pods", rule)
 		}
 	}
 	if out := slices.Contains(o.policy.Spec.PolicyTypes, networkingv1.PolicyTypeEgress); out != (len(o.policy.Spec.Egress) > 0) {
-		t.Errorf("egress is bounded: %v, with %d rules", out, len(o.policy.Spec.Egress))
+		t.Errorf("the NetworkPolicy bounds egress: got %v with %d rules, want both or neither", out, len(o.policy.Spec.Egress))
 	}
 	for _, rule := range o.policy.Spec.Egress {
 		for _, to := range rule.To {
 			if b := to.IPBlock; b != nil && !slices.Contains(b.Except, "10.0.0.0/8") && !slices.Contains(b.Except, "fc00::/7") {
-				t.Errorf("the NetworkPolicy lets out to %+v", b)
+				t.Errorf("the NetworkPolicy lets out to %+v, want private addresses excepted", b)
 			}
 		}
 	}
@@ -243,7 +243,7 @@ func selects(selector, labels map[string]string) bool {
 func portOf(t *testing.T, address string) (port int32) {
 	t.Helper()
 	if err := yaml.Unmarshal([]byte(address[strings.LastIndex(address, ":")+1:]), &port); err != nil {
-		t.Fatalf("%s: %v", address, err)
+		t.Fatalf("port of %q: got %v, want a number", address, err)
 	}
 	return port
 }

@@ -48,7 +48,7 @@ func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
 	take := func(name, key string) string {
 		value, ok := cluster[name][key]
 		if !ok {
-			t.Errorf("nothing has %s, of %s", key, name)
+			t.Errorf("%s: got no key %s, want it", name, key)
 		}
 		return value
 	}
@@ -56,7 +56,7 @@ func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
 	spec := o.deployment.Spec.Template.Spec
 	for _, v := range spec.Containers[0].Env {
 		if _, twice := p.env[v.Name]; twice {
-			t.Errorf("%s is set twice", v.Name)
+			t.Errorf("variable %s: got it twice, want it once", v.Name)
 		}
 		p.env[v.Name] = p.expand(v.Value)
 		if v.ValueFrom != nil {
@@ -122,7 +122,7 @@ func (p pod) program(t *testing.T) config.Config {
 		if known[name] {
 			in.Environment[name] = secret.New(value)
 		} else if strings.HasPrefix(name, "LIVEKIT") || strings.HasPrefix(name, "LK_") {
-			t.Errorf("%s is no variable of the program", name)
+			t.Errorf("got the variable %s, want only those of the program", name)
 		}
 	}
 	cfg, warnings, err := config.Parse(in, func(name string) ([]byte, error) {
@@ -132,10 +132,10 @@ func (p pod) program(t *testing.T) config.Config {
 		return nil, fmt.Errorf("%s is not mounted", name)
 	})
 	if err != nil {
-		t.Fatalf("the program does not take its environment: %v", err)
+		t.Fatalf("config.Parse of the pod's environment: got %v, want no error", err)
 	}
 	for _, w := range warnings {
-		t.Errorf("the program warns: %v", w)
+		t.Errorf("config.Parse of the pod's environment: got the warning %v, want none", w)
 	}
 	return cfg
 }

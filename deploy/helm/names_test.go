@@ -30,7 +30,7 @@ func TestNamesLikeNumbers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			release := common.ReleaseOptions{Name: test.release, Namespace: test.namespace, Revision: 1, IsInstall: true}
 			if _, err := decodeAs(loadChart(t), release, merge(t, least, key, test.values)); err != nil {
-				t.Error(err)
+				t.Errorf("release %s in %s with %s: got %v, want no error", test.release, test.namespace, test.values, err)
 			}
 		})
 	}

@@ -46,7 +46,7 @@ func policyOfPage(t *testing.T) string {
 			return block[1]
 		}
 	}
-	t.Fatal("docs/kubernetes.md has no values of a NetworkPolicy")
+	t.Fatal("docs/kubernetes.md: got no values with a NetworkPolicy, want some")
 	return ""
 }
 

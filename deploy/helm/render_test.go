@@ -54,7 +54,7 @@ func parse(t *testing.T, text string) map[string]any {
 	t.Helper()
 	values, err := loader.LoadValues(strings.NewReader(text))
 	if err != nil {
-		t.Fatalf("%v in\n%s", err, text)
+		t.Fatalf("got %v, want values:\n%s", err, text)
 	}
 	return values
 }

@@ -28,7 +28,7 @@ func TestLint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			for _, m := range lint.RunAll(chartDir, merge(t, texts...), "matrix").Messages {
 				if m.Severity > support.InfoSev {
-					t.Error(m)
+					t.Errorf("lint: got %v, want nothing above an information", m)
 				}
 			}
 		})
@@ -113,7 +113,7 @@ func TestDollars(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := o.enter(t, there(t)).env["LIVEKIT_REDIS_PREFIX"]; got != prefix {
-			t.Errorf("LIVEKIT_REDIS_PREFIX: %s arrives as %s", prefix, got)
+			t.Errorf("LIVEKIT_REDIS_PREFIX: got %s, want %s", got, prefix)
 		}
 	}
 }
@@ -126,12 +126,12 @@ func TestSwitchOfTestPage(t *testing.T) {
 		t.Run(written, func(t *testing.T) {
 			o, err := decode(c, merge(t, least, key, "{ingress: {enabled: true, host: jwt.example.org}, variables: {LIVEKIT_TEST_PAGE: "+written+"}}"))
 			if err != nil {
-				t.Errorf("%s: %v", written, err)
+				t.Errorf("LIVEKIT_TEST_PAGE: %s: got %v, want no error", written, err)
 				return
 			}
 			passes := slices.ContainsFunc(o.ingress.Spec.Rules[0].HTTP.Paths, func(p networkingv1.HTTPIngressPath) bool { return p.Path == "/test" })
 			if cfg := o.enter(t, there(t)).program(t); passes != cfg.TestPage {
-				t.Errorf("LIVEKIT_TEST_PAGE: %s: the Ingress passes the page: %v, the program has it: %v", written, passes, cfg.TestPage)
+				t.Errorf("LIVEKIT_TEST_PAGE: %s: got the page passed by the Ingress: %v, want what the program has: %v", written, passes, cfg.TestPage)
 			}
 		})
 	}
@@ -150,7 +150,7 @@ func TestSecretRestarts(t *testing.T) {
 	}
 	one, other := sum("secrets: {LIVEKIT_KEY_FILE: {value: one}}"), sum("secrets: {LIVEKIT_KEY_FILE: {value: other}}")
 	if one == "" || one == other || sum(key) != "" {
-		t.Errorf("sums %q and %q, of an existing one %q", one, other, sum(key))
+		t.Errorf("checksum/secrets: got %q and %q, and %q of an existing secret; want two that differ, and none", one, other, sum(key))
 	}
 }
 
@@ -176,7 +176,7 @@ func TestRule(t *testing.T) {
 // TestOfParent: what a parent chart hands down is no fault.
 func TestOfParent(t *testing.T) {
 	if _, err := decode(loadChart(t), merge(t, least, key, "{enabled: true, global: {imageRegistry: registry.example.org}}")); err != nil {
-		t.Error(err)
+		t.Errorf("decode: got %v, want no error", err)
 	}
 }
 
@@ -187,7 +187,7 @@ func TestOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o.ingress != nil || o.policy != nil || o.monitor != nil || o.rule != nil || o.secret != nil || o.budget != nil {
-		t.Errorf("the fewest values make %+v", o)
+		t.Errorf("the fewest values: got %+v, want no Ingress, NetworkPolicy, monitor, rule, Secret or budget", o)
 	}
 }
 
@@ -208,13 +208,13 @@ func TestDescriptions(t *testing.T) {
 	look = func(path string, raw json.RawMessage) {
 		var v value
 		if err := json.Unmarshal(raw, &v); err != nil {
-			t.Fatalf("%s: %v", path, err)
+			t.Fatalf("schema of %s: got %v, want no error", path, err)
 		}
 		if found++; v.Description == "" && path != "" {
-			t.Errorf("%s has no description", path)
+			t.Errorf("schema of %s: got no description, want one", path)
 		}
 		if v.Properties != nil && string(v.AdditionalProperties) != "false" {
-			t.Errorf("%s takes values of other names", path)
+			t.Errorf("schema of %s: got additionalProperties %s, want false", path, v.AdditionalProperties)
 		}
 		for name, inner := range v.Properties {
 			look(path+"."+name, inner)
@@ -225,7 +225,7 @@ func TestDescriptions(t *testing.T) {
 	}
 	look("", text)
 	if found < 100 {
-		t.Errorf("the schema has %d values", found)
+		t.Errorf("schema: got %d values, want at least 100", found)
 	}
 }
 
@@ -237,7 +237,7 @@ func TestVersion(t *testing.T) {
 	}
 	want := strings.TrimSpace(string(version))
 	if m := loadChart(t).Metadata; m.Version != want || m.AppVersion != want {
-		t.Errorf("Chart.yaml has the versions %s and %s, VERSION is %s", m.Version, m.AppVersion, want)
+		t.Errorf("Chart.yaml: got the versions %s and %s, want %s of VERSION", m.Version, m.AppVersion, want)
 	}
 }
 
@@ -259,14 +259,14 @@ func TestPages(t *testing.T) {
 				values = merge(t, marshal(t, values), block[1])
 				o, err := decode(loadChart(t), values)
 				if err != nil {
-					t.Fatalf("%s, values %d: %v", page, taken, err)
+					t.Fatalf("%s, values %d: got %v, want no error", page, taken, err)
 				}
 				o.enter(t, map[string]map[string]string{
 					"livekit-keys": {"keys.yaml": keys}, "redis": {"password": password}, "matrixrtc-auth-registration": {"registration.yaml": registration},
 				}).program(t)
 			}
 			if taken == 0 {
-				t.Errorf("%s has no values", page)
+				t.Errorf("%s: got no values, want some", page)
 			}
 		})
 	}

@@ -60,12 +60,12 @@ func TestLive(t *testing.T) {
 			prometheus.await(t, q.expr) // a rate takes two scrapes
 		}
 		if name := served.strange(q); name != "" && name != ofAnAccount {
-			t.Errorf("%s: %s: the program has no %s", q.of, q.expr, name)
+			t.Errorf("%s: %s: got no %s from the program, want it", q.of, q.expr, name)
 		}
 	}
 	wantRules(t, prometheus)
 	if results, err := prometheus.query(t.Context(), `sum by (route) (rate(matrixrtc_auth_requests_total{status="200"}[1m])) > 0`); err != nil || results == 0 {
-		t.Errorf("under load no token is given: %d results, %v", results, err)
+		t.Errorf("rate of tokens under load: got %d results, %v, want at least one", results, err)
 	}
 }
 
@@ -91,7 +91,7 @@ func wantRules(t *testing.T, p *server) {
 		for _, rule := range group.Rules {
 			loaded++
 			if rule.Health != "ok" {
-				t.Errorf("the alert %s is %s: %s", rule.Name, rule.Health, rule.LastError)
+				t.Errorf("alert %s: got health %s (%s), want ok", rule.Name, rule.Health, rule.LastError)
 			}
 		}
 	}

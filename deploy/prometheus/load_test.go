@@ -38,7 +38,7 @@ func load(ctx context.Context, t *testing.T, around *deploytest.Around, address 
 		push(ctx, client, address, n)
 		if delegated != "" {
 			if _, err := around.SFU.SendWebhook("http://"+address+"/sfu_webhook", around.SFU.Connect(delegated, "")); err != nil && ctx.Err() == nil {
-				t.Errorf("a webhook: %v", err)
+				t.Errorf("SendWebhook: got %v, want no error", err)
 			}
 		}
 		select {

@@ -79,7 +79,7 @@ func TestEveryAlertHasAPage(t *testing.T) {
 		section, _, _ = strings.Cut(section, "\n## ")
 		for _, part := range []string{"**Users:** ", "**Look at:** ", "**Do:** "} {
 			if !found || !strings.Contains(section, part) {
-				t.Errorf("docs/alerts.md, %s: no %s", a.Alert, part)
+				t.Errorf("docs/alerts.md, %s: got %q, want %q in it", a.Alert, section, part)
 			}
 		}
 		if want := "docs/alerts.md#" + strings.ToLower(a.Alert); a.Annotations.Page != want || a.Annotations.Summary == "" {
@@ -90,6 +90,6 @@ func TestEveryAlertHasAPage(t *testing.T) {
 		}
 	}
 	if sections, alerts := strings.Count(page, "\n## MatrixRTCAuth"), len(readAlerts(t)); sections != alerts {
-		t.Errorf("docs/alerts.md speaks of %d alerts, rules.yaml has %d", sections, alerts)
+		t.Errorf("docs/alerts.md: got %d alerts, want the %d of rules.yaml", sections, alerts)
 	}
 }

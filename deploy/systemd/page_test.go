@@ -29,12 +29,12 @@ func TestPageInTheShell(t *testing.T) {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%q: got %v\n%s, want no error", cmd.Args, err, out)
 	}
 	for _, line := range lines {
 		name, value, _ := strings.Cut(line, "=")
 		if want := name + "=" + strings.Trim(value, "'") + "\n"; !strings.Contains(string(out), want) {
-			t.Errorf("after %q the shell has not %q:\n%s", line, want, out)
+			t.Errorf("the shell after %q: got\n%s\nwant %q in it", line, out, want)
 		}
 	}
 }

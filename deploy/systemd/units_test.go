@@ -68,7 +68,7 @@ func TestVerify(t *testing.T) {
 		t.Run(unit, func(t *testing.T) {
 			out, err := exec.Command("systemd-analyze", "verify", "--man=no", "--root="+root, unit).CombinedOutput()
 			if ours := about(string(out)); err != nil || ours != "" {
-				t.Errorf("systemd-analyze verify %s: %v\n%s", unit, err, out)
+				t.Errorf("systemd-analyze verify %s: got %v\n%s\nwant nothing to say", unit, err, out)
 			}
 		})
 	}
@@ -89,7 +89,7 @@ func TestVerifyFinds(t *testing.T) {
 	}
 	out, _ := exec.Command("systemd-analyze", "verify", "--man=no", "--root="+root, serviceFile).CombinedOutput()
 	if !strings.Contains(about(string(out)), "ProtectsSystem") {
-		t.Errorf("systemd-analyze verify says %q about a setting that does not exist", out)
+		t.Errorf("systemd-analyze verify of a setting that does not exist: got %q, want its name, ProtectsSystem", out)
 	}
 }
 
@@ -102,7 +102,7 @@ func TestExposure(t *testing.T) {
 	}
 	total := regexp.MustCompile(`Overall exposure level for \S+: [\d.]+`).Find(out)
 	if total == nil {
-		t.Fatalf("systemd-analyze names no level:\n%s", out)
+		t.Fatalf("systemd-analyze security: got\n%s\nwant a level", out)
 	}
 	t.Logf("%s", total)
 }

@@ -207,7 +207,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	t.Logf("%d requests over new connections, the longest took %s", c.answered.Load(), c.longest.Round(time.Millisecond))
 	if strings.Contains(a.text(), "level=ERROR") || strings.Contains(a.text(), "running requests did not end in time and were cut off") {
-		t.Errorf("the log has an error:\n%s", a.text())
+		t.Errorf("the log: got\n%s\nwant no error in it, and no request cut off", a.text())
 	}
 }
 
@@ -238,7 +238,7 @@ func TestNotify(t *testing.T) {
 	}
 	wantNote(t, ear, "STOPPING=1")
 	if err := cmd.Wait(); err != nil {
-		t.Errorf("it ended with %v\n%s", err, log.String())
+		t.Errorf("after SIGINT: got %v\n%s\nwant exit code 0", err, log.String())
 	}
 }
 

@@ -46,7 +46,7 @@ func TestEveryFailureHasACause(t *testing.T) {
 	}
 	for n, line := range rows {
 		if !explained[n] {
-			t.Errorf("no cause explains %s", line)
+			t.Errorf("got no cause for %s, want one", line)
 		}
 	}
 }
@@ -58,7 +58,7 @@ func TestTroubleshooting(t *testing.T) {
 		t.Fatal(err)
 	}
 	if want := causes.Troubleshooting(); string(text) != want {
-		t.Error("docs/troubleshooting.md is not what the table makes: run go generate ./doctor")
+		t.Error("docs/troubleshooting.md: got another text, want what the table makes: run go generate ./doctor")
 	}
 }
 

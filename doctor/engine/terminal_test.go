@@ -80,7 +80,7 @@ func TestLastScreen(t *testing.T) {
 			seen := strings.Count(strings.Join(lines[max(0, len(lines)-23):], "\n"), "✗ homeserver.")
 			last := lines[len(lines)-1]
 			if seen < faults && !strings.Contains(last, fmt.Sprintf("scroll up for %s", plural(faults-seen, "fault"))) || !strings.Contains(last, want) {
-				t.Errorf("%d of %d faults are on the last screen, the last line is %q", seen, faults, last)
+				t.Errorf("%d faults: got %d on the last screen and the last line %q, want all, or the number of the others, and %q", faults, seen, last, want)
 			}
 		})
 	}

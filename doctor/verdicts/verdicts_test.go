@@ -27,7 +27,7 @@ func TestModule(t *testing.T) {
 	}
 	text, err := io.ReadAll(plain)
 	if err != nil || string(text) != verdicts.Module() {
-		t.Error("testpage/static/verdicts.js.gz is not what the table makes: run go generate ./doctor")
+		t.Errorf("testpage/static/verdicts.js.gz: got another text (%v), want what the table makes: run go generate ./doctor", err)
 	}
 	for _, want := range []string{`"Über TCP führt kein Weg."`, `"There is no way over TCP."`} {
 		if !strings.Contains(string(text), want) {
@@ -57,7 +57,7 @@ func TestVerdicts(t *testing.T) {
 				slices.Sort(ours)
 				slices.Sort(theirs)
 				if !slices.Equal(slices.Compact(ours), slices.Compact(theirs)) {
-					t.Errorf("%q has the placeholders %q, the German %q has %q", pair[0], ours, pair[1], theirs)
+					t.Errorf("German of %q: got the placeholders %q in %q, want %q", pair[0], theirs, pair[1], ours)
 				}
 			}
 		})
@@ -77,7 +77,7 @@ func TestAreUsed(t *testing.T) {
 	}
 	for _, v := range verdicts.All() {
 		if !strings.Contains(scripts.String(), `"`+v.ID+`"`) {
-			t.Errorf("no script of the page names the verdict %s", v.ID)
+			t.Errorf("the scripts of the page: got no verdict %s, want it named", v.ID)
 		}
 	}
 }

@@ -55,7 +55,7 @@ func TestEndpoints(t *testing.T) {
 		wants(t, "unknown room", answer, 403, "M_FORBIDDEN")
 		for _, body := range append(bodies, string(answer.Body)) {
 			if body != bodies[0] {
-				t.Errorf("the bodies differ: %s and %s", body, bodies[0])
+				t.Errorf("got the bodies %s and %s, want the same", body, bodies[0])
 			}
 		}
 		if got := header.Values("Access-Control-Allow-Origin"); len(got) != 1 {
@@ -106,7 +106,7 @@ func oldAndNewMeet(t *testing.T, first, second *side, alice, bob *account.Accoun
 	wants(t, "remote client", remote, 200, "")
 	a, b, c := join(t, first, old.JWT), join(t, first, newer.JWT), join(t, first, remote.JWT)
 	if a.Room() != b.Room() || b.Room() != c.Room() {
-		t.Fatalf("three rooms: %s, %s, %s", a.Room(), b.Room(), c.Room())
+		t.Fatalf("got the rooms %s, %s and %s, want one room", a.Room(), b.Room(), c.Room())
 	}
 	_, err := a.PublishAudio()
 	must(t, err)

@@ -46,7 +46,7 @@ func TestGeneratedDeployment(t *testing.T) {
 	start(t, "Synapse", s.homeserver)
 	s.eventuallyLogs(t, "application service: ready")
 	if log := s.service.Log().String(); strings.Contains(log, `warning="LIVEKIT_AS_`) {
-		t.Errorf("the service doubts the registration:\n%s", log)
+		t.Errorf("the service's log: got\n%s\nwant no warning of the registration", log)
 	}
 
 	alice := s.register(t, "alice")
@@ -76,7 +76,7 @@ func writeDeployment(t *testing.T, s *side) (dir string) {
 	}
 	var out bytes.Buffer
 	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
-		t.Fatalf("setup ends with %d\n%s", code, out.String())
+		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	return dir
 }

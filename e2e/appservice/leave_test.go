@@ -49,11 +49,11 @@ func TestLeaves(t *testing.T) {
 	time.Sleep(2 * leaveDelay)
 	for i, id := range ids {
 		if !isPending(t, s, alice, id) {
-			t.Errorf("leave %d fired although its participant is there", i)
+			t.Errorf("leave %d: got it sent, want it pending: its participant is there", i)
 		}
 	}
 	if limited := regexp.MustCompile(`(?m)^.*restart.*limited.*$`).FindString(s.service.Log().String()); limited != "" {
-		t.Errorf("a restart was refused: %s", limited)
+		t.Errorf("got the refused restart %s, want none", limited)
 	}
 	if n := strings.Count(s.homeserver.Log().String(), "/restart?user_id="); n < leaves {
 		t.Errorf("%d restarts were asked for as their owner, want at least %d", n, leaves)
@@ -112,11 +112,11 @@ func noneWasLate(t *testing.T, s *side) {
 	count := func(le string) string {
 		found := regexp.MustCompile(`matrixrtc_auth_leave_lateness_seconds_bucket\{action="restart",le="` + regexp.QuoteMeta(le) + `"\} (\d+)`).FindSubmatch(text)
 		if found == nil {
-			t.Fatalf("the metrics have no restarts up to %s s", le)
+			t.Fatalf("the metrics: got no restarts up to %s s, want some", le)
 		}
 		return string(found[1])
 	}
 	if all, inTime := count("+Inf"), count(late); all != inTime {
-		t.Errorf("%s of %s restarts began within %s s of when they were due", inTime, all, late)
+		t.Errorf("restarts within %s s of when they were due: got %s, want all %s", late, inTime, all)
 	}
 }

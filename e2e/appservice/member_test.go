@@ -95,7 +95,7 @@ func isOut(t *testing.T, p *participant.Participant, limit time.Duration) time.T
 	case <-p.Left():
 		return time.Now()
 	case <-time.After(limit):
-		t.Fatalf("%s is still on the SFU after %v", p.Identity(), limit)
+		t.Fatalf("%s: got it on the SFU after %v, want it removed", p.Identity(), limit)
 		panic("unreachable")
 	}
 }
@@ -116,10 +116,10 @@ func areIn(t *testing.T, what string, members ...*member) {
 	for _, m := range members {
 		select {
 		case <-m.session.Left():
-			t.Errorf("%s: %s has been removed from the SFU", what, m.UserID)
+			t.Errorf("%s: got %s removed from the SFU, want the session kept", what, m.UserID)
 		default:
 			if !there[m.session.SID()] {
-				t.Errorf("%s: %s's session is not on the SFU", what, m.UserID)
+				t.Errorf("%s: got no session of %s on the SFU, want it", what, m.UserID)
 			}
 		}
 	}
@@ -158,7 +158,7 @@ func membershipOf(t *testing.T, who *account.Account, room, user string) account
 			return e
 		}
 	}
-	t.Fatalf("%s has no membership in %s", user, room)
+	t.Fatalf("state of %s: got no membership of %s, want one", room, user)
 	panic("unreachable")
 }
 

@@ -48,6 +48,6 @@ func TestPushes(t *testing.T) {
 		arrives("three")
 	})
 	if strings.Contains(s.service.Log().String(), "route=/_matrix/app/v1/transactions/{txnID} status=5") {
-		t.Error("a transaction was answered with a fault")
+		t.Error("the service's log: got a transaction with a status of 5xx, want none")
 	}
 }

@@ -212,7 +212,7 @@ func (p *pushed) delegated(t *testing.T) {
 	p.isRemoved(t, m)
 	eventually(t, time.Minute, "the service has no leave any more", func() bool { return statusOf(t, p.first.service).leaves() == 0 })
 	if isPending(t, p.first, a, id) {
-		t.Error("the leave is still pending at the homeserver")
+		t.Errorf("leave %s at the homeserver: got it pending, want it gone", id)
 	}
 	if in := p.inCall(t); len(in) != 0 {
 		t.Errorf("members of the call are %v, want nobody", in)

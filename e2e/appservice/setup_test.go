@@ -109,7 +109,7 @@ func start(t *testing.T, name string, p part) {
 			t.Logf("%s:\n%s", name, p.Log().Tail(30))
 		}
 		if err := p.Stop(); err != nil {
-			t.Errorf("stopping %s: %v", name, err)
+			t.Errorf("stopping %s: got %v, want no error", name, err)
 		}
 	})
 }

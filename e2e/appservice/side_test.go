@@ -115,7 +115,7 @@ func eventually(t *testing.T, limit time.Duration, what string, holds func() boo
 	deadline := time.Now().Add(limit)
 	for !holds() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %v: %s", limit, what)
+			t.Fatalf("got nothing within %v, want this: %s", limit, what)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -180,7 +180,7 @@ func hears(t *testing.T, who, whom *participant.Participant) {
 	for {
 		track, err := who.Hear(within(t, 30*time.Second))
 		if err != nil {
-			t.Fatalf("%s does not hear %s: %v", who.Identity(), whom.Identity(), err)
+			t.Fatalf("%s: got %v, want to hear %s", who.Identity(), err, whom.Identity())
 		}
 		if track.From == whom.Identity() {
 			return

@@ -139,7 +139,7 @@ func (s *swept) emptied(t *testing.T) {
 	sweeps(t, s.side.service, 2)
 	areIn(t, "two sweeps with an empty database", s.in...)
 	if now := statusOf(t, s.side.service).Membership; !now.Braked {
-		t.Errorf("the brake does not hold: %+v", now)
+		t.Errorf("membership: got %+v, want it braked", now)
 	}
 }
 
@@ -158,7 +158,7 @@ func (s *swept) restored(t *testing.T) {
 	areIn(t, "with the old database", s.in...)
 	for _, m := range s.in {
 		if all := removals(t, m.UserID, s.side.service); len(all) != 0 {
-			t.Errorf("%s was removed: %+v", m.UserID, all)
+			t.Errorf("%s: got the removals %+v, want none", m.UserID, all)
 		}
 	}
 }

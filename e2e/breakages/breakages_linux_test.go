@@ -46,7 +46,7 @@ func TestBreakages(t *testing.T) {
 			defer cancel()
 			begun := time.Now()
 			if err := w.become(ctx, d); err != nil {
-				t.Fatalf("%v\n%s", err, w.logs())
+				t.Fatalf("the deployment with the fault: got %v, want it running\n%s", err, w.logs())
 			}
 			t.Logf("up after %s", time.Since(begun).Round(10*time.Millisecond))
 			w.judge(ctx, t, d, b)
@@ -54,7 +54,7 @@ func TestBreakages(t *testing.T) {
 		})
 	}
 	if err := keep(filepath.Join(*dir, fmt.Sprintf("said-%d.json", *shard))); err != nil {
-		t.Error(err)
+		t.Errorf("keep: got %v, want no error", err)
 	}
 }
 
@@ -108,13 +108,13 @@ func (w *world) diagnose(t *testing.T, vantage string, env map[string]string, wa
 	defer cancel()
 	report, err := stack.Diagnose(ctx, w.programs.Service, env, args...)
 	if err != nil {
-		t.Errorf("%s: %v", vantage, err)
+		t.Errorf("doctor %s, %q: got %v, want a report", vantage, args, err)
 		return nil
 	}
 	var ids, told []string
 	for _, f := range report.Checks {
 		if seen := strings.TrimSpace(f.Seen); seen == "" || strings.HasSuffix(seen, ":") || strings.Contains(seen+f.Cause+f.Remedy, "<nil>") {
-			t.Errorf("%s: %s says %q, cause %q, remedy %q", vantage, f.ID, f.Seen, f.Cause, f.Remedy)
+			t.Errorf("%s: %s: got %q, cause %q, remedy %q; want whole texts", vantage, f.ID, f.Seen, f.Cause, f.Remedy)
 		}
 		if f.CauseID == "" {
 			continue

@@ -27,7 +27,7 @@ func TestConnectionBundle(t *testing.T) {
 		t.Run(vendored, func(t *testing.T) {
 			got, want := inflate(t, "../../testpage/static/"+vendored), read(t, tools.Packaged(name, packaged))
 			if len(want) == 0 || !bytes.Equal(got, want) {
-				t.Errorf("%s has %d bytes, which are not the %d of %s in the package", vendored, len(got), len(want), packaged)
+				t.Errorf("%s: got %d bytes, want the %d of %s in the package", vendored, len(got), len(want), packaged)
 			}
 		})
 	}
@@ -43,10 +43,10 @@ func TestConnectionBundle(t *testing.T) {
 	}
 	pinned := locked.Packages["node_modules/"+name]
 	if installed.Version != pinned.Version || !strings.HasPrefix(pinned.Integrity, "sha512-") || installed.License != "Apache-2.0" {
-		t.Errorf("installed is %s (%s), the lock file pins %s by %q", installed.Version, installed.License, pinned.Version, pinned.Integrity)
+		t.Errorf("installed: got %s (%s), want %s, which the lock file pins by %q", installed.Version, installed.License, pinned.Version, pinned.Integrity)
 	}
 	if told := "`" + name + "` " + pinned.Version; !strings.Contains(string(read(t, "../../docs/connection-test.md")), told) {
-		t.Errorf("docs/connection-test.md does not say %q", told)
+		t.Errorf("docs/connection-test.md: got no %q, want it", told)
 	}
 }
 

@@ -28,7 +28,7 @@ func (w *world) testLink(t *testing.T, d deployment) string {
 	out, err := cmd.Output()
 	var link struct{ URL string }
 	if err != nil || json.Unmarshal(out, &link) != nil {
-		t.Fatalf("test-link: %v\n%s%s", err, out, faults)
+		t.Fatalf("test-link: got %v\n%s%s\nwant a link", err, out, faults)
 	}
 	return link.URL
 }
@@ -55,7 +55,7 @@ func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-cha
 	var made struct{ URL string }
 	if err := lines.Decode(&made); err != nil {
 		_ = cmd.Wait() // faults say why
-		t.Fatalf("test-link --watch: %v\n%s", err, faults)
+		t.Fatalf("test-link --watch: got %v\n%s\nwant a link", err, faults)
 	}
 	events := make(chan event, 100)
 	ended := make(chan struct{})
@@ -69,7 +69,7 @@ func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-cha
 		_ = cmd.Process.Signal(os.Interrupt) // it may have ended
 		<-ended
 		if err := cmd.Wait(); err != nil || faults.Len() > 0 {
-			t.Errorf("test-link --watch, after Ctrl-C: %v, %q", err, faults)
+			t.Errorf("test-link --watch, after Ctrl-C: got %v, %q, want no error", err, faults)
 		}
 	})
 	return made.URL, events
@@ -93,7 +93,7 @@ func hear(t *testing.T, told <-chan event, o outcome) {
 			}
 			return
 		case <-late:
-			t.Errorf("test-link --watch says %+v, and not the verdict %s", all, o.Verdict)
+			t.Errorf("test-link --watch: got %+v, want the verdict %s", all, o.Verdict)
 			return
 		}
 	}

@@ -92,13 +92,13 @@ func (p *phone) look(t *testing.T, state, scheme string, s settings) (l look) {
 	p.light(ctx, t, scheme)
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](p.axe+"\n;connectionTest.look()", chromedp.EvalAwaitPromise))
 	if err != nil {
-		t.Fatalf("%s: %v", state, err)
+		t.Fatalf("%s: got %v, want a look at the page", state, err)
 	}
 	if err := json.Unmarshal([]byte(text), &l); err != nil {
 		t.Fatal(err)
 	}
 	for _, fault := range l.Faults {
-		t.Errorf("%s, %s: %s", state, scheme, fault)
+		t.Errorf("%s, %s: got %s, want no fault", state, scheme, fault)
 	}
 	language := s.languages()[:2]
 	if l.Width > width || l.Background != backgrounds[scheme] || l.Language != language || l.Title != titles[language] {
@@ -214,7 +214,7 @@ func (p *phone) withoutLink(t *testing.T) {
 func (p *phone) startByKeyboard(t *testing.T, s settings) {
 	t.Helper()
 	if l := p.looks(t, "before the start", s); !l.Start || !slices.Equal(l.Headings, []string{"H1 " + titles[l.Language]}) {
-		t.Errorf("before the start: Start is offered: %t, headings %q", l.Start, l.Headings)
+		t.Errorf("before the start: got Start offered: %t, headings %q, want it offered below %q", l.Start, l.Headings, titles[l.Language])
 	}
 	p.picture(t, "before-"+s.scheme())
 	if focus := p.press(t, kb.Tab); focus != "start" {
@@ -222,7 +222,7 @@ func (p *phone) startByKeyboard(t *testing.T, s settings) {
 	}
 	p.press(t, kb.Enter)
 	if l := p.look(t, "while it runs", s.scheme(), s); l.Ended || len(l.Headings) != 2 {
-		t.Errorf("while it runs: ended: %t, headings %q", l.Ended, l.Headings)
+		t.Errorf("while it runs: got ended: %t, headings %q, want it to run below two headings", l.Ended, l.Headings)
 	}
 	p.picture(t, "running-"+s.scheme())
 }
@@ -233,14 +233,14 @@ func (p *phone) readByKeyboard(t *testing.T, o outcome, s settings) {
 	t.Helper()
 	l := p.looks(t, "at the end", s)
 	if levels := levelsOf(l.Headings); levels != "123 2" && levels != "12 2" {
-		t.Errorf("the headings at the end are %q", l.Headings)
+		t.Errorf("at the end: got the headings %q of the levels %s, want 123 2 or 12 2", l.Headings, levels)
 	}
 	if o.Focus != "outcome-title" {
 		t.Errorf("at the end the focus is at %s, want the verdict", o.Focus)
 	}
 	for _, wanted := range append(o.ran(), o.Says) {
 		if !slices.ContainsFunc(o.Spoken, func(said string) bool { return strings.HasSuffix(said, ": "+wanted) }) {
-			t.Errorf("the live region has not said %q: %q", wanted, o.Spoken)
+			t.Errorf("the live region: got %q, want %q said", o.Spoken, wanted)
 		}
 	}
 	ctx, cancel := context.WithTimeout(p.tab, looking)

@@ -116,7 +116,7 @@ func TestConnection(t *testing.T) {
 			w.mustBecome(t, d)
 			p.run(t, d, test)
 			if packets, err := leaving(); err != nil || packets > 0 {
-				t.Errorf("until now %d packets have left for somebody elsewhere (%v)", packets, err)
+				t.Errorf("packets to somebody elsewhere: got %d (%v), want 0", packets, err)
 			}
 		})
 	}
@@ -128,7 +128,7 @@ func (w *world) mustBecome(t *testing.T, d deployment) {
 	ctx, cancel := context.WithTimeout(t.Context(), starting)
 	defer cancel()
 	if err := w.become(ctx, d); err != nil {
-		t.Fatalf("%v\n%s", err, w.logs())
+		t.Fatalf("the deployment: got %v, want it running\n%s", err, w.logs())
 	}
 }
 
@@ -159,12 +159,12 @@ func (p *phone) run(t *testing.T, d deployment, test connection) {
 	_, sealed, _ := strings.Cut(link, "#")
 	for _, secret := range []string{sealed, "eyJ", public, d.service["LIVEKIT_SECRET"]} {
 		if strings.Contains(o.Report, secret) {
-			t.Errorf("the report holds %q:\n%s", secret, o.Report)
+			t.Errorf("the report: got\n%s\nwant no %q in it", o.Report, secret)
 		}
 	}
 	for _, server := range o.Servers {
 		if !strings.HasPrefix(server, "turn:"+public) {
-			t.Errorf("the page asks %s, which is none of the deployment's", server)
+			t.Errorf("the page asks %s, want one of the deployment's", server)
 		}
 	}
 	if test.says != "" && o.Says != test.says {

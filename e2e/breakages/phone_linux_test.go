@@ -98,7 +98,7 @@ func (p *phone) open(t *testing.T, link string, s settings, script string) {
 	}
 	p.show(ctx, t, s)
 	if err := chromedp.Do(ctx, chromedp.Navigate(link)); err != nil {
-		t.Fatalf("the browser does not open %s: %v", link, err)
+		t.Fatalf("the browser at %s: got %v, want the page", link, err)
 	}
 }
 
@@ -119,7 +119,7 @@ func (p *phone) outcome(t *testing.T) (o outcome) {
 	defer cancel()
 	text, err := chromedp.Run(ctx, chromedp.Evaluate[string]("connectionTest.outcome()", chromedp.EvalAwaitPromise))
 	if err != nil {
-		t.Fatalf("the test does not end: %v", err)
+		t.Fatalf("the test on the page: got %v, want an outcome", err)
 	}
 	if err := json.Unmarshal([]byte(text), &o); err != nil {
 		t.Fatal(err)

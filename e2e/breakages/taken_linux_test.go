@@ -56,7 +56,7 @@ func TestTakenOver(t *testing.T) {
 			begun := time.Now()
 			d := m.move(ctx, t, own)
 			if err := w.become(ctx, d); err != nil {
-				t.Fatalf("%v\n%s", err, w.logs())
+				t.Fatalf("%s: got %v, want the deployment running\n%s", m.name, err, w.logs())
 			}
 			w.judge(ctx, t, d, breakage{what: m.name + ", taken over"})
 			carries(ctx, t, d, m.name)
@@ -162,7 +162,7 @@ func call(ctx context.Context, t *testing.T, d deployment, name string) *partici
 		} `json:"org.matrix.msc4143.rtc_foci"`
 	}
 	if err := json.Unmarshal([]byte(d.website[".well-known/matrix/client"]), &told); err != nil || len(told.Foci) != 1 {
-		t.Fatalf("the well-known file has %+v, %v", told, err)
+		t.Fatalf("the well-known file: got %+v, %v, want one focus", told, err)
 	}
 	user, err := account.Register(ctx, synapseURL, name)
 	if err != nil {
@@ -174,7 +174,7 @@ func call(ctx context.Context, t *testing.T, d deployment, name string) *partici
 	}
 	answer, err := caller.Post(ctx, told.Foci[0].URL+"/sfu/get", caller.Legacy{Room: "!call:" + domain, OpenIDToken: token, DeviceID: "DEVICE"})
 	if err != nil || answer.Status != 200 {
-		t.Fatalf("%s gets %d %s, %v", name, answer.Status, answer.Body, err)
+		t.Fatalf("/sfu/get of %s: got %d %s, %v, want 200", name, answer.Status, answer.Body, err)
 	}
 	p, err := participant.Join(ctx, answer.URL, answer.JWT)
 	if err != nil {

@@ -41,7 +41,7 @@ func TestCrash(t *testing.T) {
 			c.bob.sees(2)
 			c.stays(20 * time.Second) // longer than every grace
 			if n := c.emptied(c.alice) + c.emptied(c.bob); n != 0 {
-				t.Fatalf("somebody was thrown out: %d leaves", n)
+				t.Fatalf("got %d leaves, want 0: nobody left", n)
 			}
 			c.alice.closeTab()
 			c.isSent(fault.limit)
@@ -88,7 +88,7 @@ func TestSFUStopped(t *testing.T) {
 	olds := []string{c.leave, c.bob.delegates("")}
 	c.alice.reads("Reconnecting…")
 	if n := c.emptied(c.alice) + c.emptied(c.bob); n != 0 {
-		t.Fatalf("somebody was thrown out: %d leaves before anybody left the page", n)
+		t.Fatalf("got %d leaves before anybody left the page, want 0", n)
 	}
 	before := c.now()
 	c.alice.reload()
@@ -99,7 +99,7 @@ func TestSFUStopped(t *testing.T) {
 	c.bob.delegates(olds[1])
 	for _, p := range []*person{c.alice, c.bob} {
 		if n := c.emptied(p); n > 1 {
-			t.Errorf("%s left %d times by one reload", p.name, n)
+			t.Errorf("%s: got %d leaves by one reload, want at most 1", p.name, n)
 		}
 		c.staysSince(p, before)
 	}

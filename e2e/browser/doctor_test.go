@@ -115,7 +115,7 @@ func isAllRight(t *testing.T, env map[string]string, checks int, want map[string
 			status = "na"
 		}
 		if c.Status != status {
-			t.Errorf("%s: %s: %s %s", c.ID, c.Status, c.Seen, cmp.Or(c.Cause, "no cause"))
+			t.Errorf("%s: got %s, want %s: %s %s", c.ID, c.Status, status, c.Seen, cmp.Or(c.Cause, "no cause"))
 		}
 		t.Logf("%s %s: %s", c.Status, c.ID, c.Seen)
 	}

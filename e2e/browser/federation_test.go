@@ -90,12 +90,12 @@ func publishesAlone(t *testing.T, s *stack.Stack, room string, publisher *person
 	t.Helper()
 	there := participants(t, s, room)
 	if len(there) != 2 {
-		t.Errorf("%d people on the SFU of %s", len(there), s.Layout.ServerName)
+		t.Errorf("the SFU of %s: got %d people, want 2", s.Layout.ServerName, len(there))
 	}
 	for _, participant := range there {
 		is := strings.HasPrefix(participant.GetIdentity(), publisher.UserID)
 		if publishes(participant) != is {
-			t.Errorf("%s has %d tracks on the SFU of %s", participant.GetIdentity(), len(participant.GetTracks()), s.Layout.ServerName)
+			t.Errorf("%s on the SFU of %s: got %d tracks, want some: %v", participant.GetIdentity(), s.Layout.ServerName, len(participant.GetTracks()), is)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func TestImage(t *testing.T) {
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	t.Run("keeps leaves", func(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(image.Root, "data", "leaves.db")); err != nil {
-			t.Error(err)
+			t.Errorf("os.Stat: got %v, want no error", err)
 		}
 	})
 	subtest(t, s, "health check", func(t *testing.T) { imageHealth(t, image, s) })
@@ -55,11 +55,11 @@ func mountVolume(t *testing.T, image *stack.Image) {
 	dir := filepath.Join(image.Root, "data")
 	options := fmt.Sprintf("uid=%d,gid=%d,mode=0700", imageUser, imageUser)
 	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", options, "tmpfs", dir).CombinedOutput(); err != nil {
-		t.Fatalf("mounting a volume at %s: %v: %s", dir, err, out)
+		t.Fatalf("mounting a volume at %s: got %v: %s, want no error", dir, err, out)
 	}
 	t.Cleanup(func() {
 		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("unmounting %s: %v: %s", dir, err, out)
+			t.Errorf("unmounting %s: got %v: %s, want no error", dir, err, out)
 		}
 	})
 }
@@ -83,7 +83,7 @@ func imageFile(t *testing.T, builder *stack.Builder, want *stack.Image) {
 	dir := t.TempDir()
 	make := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(repository, "image"), ".", "-arch", "native", "-out", dir)
 	if out, err := make.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%q: got %v\n%s\nwant an image", make.Args, err, out)
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.tar"))
 	if err != nil || len(files) != 1 {
@@ -92,7 +92,7 @@ func imageFile(t *testing.T, builder *stack.Builder, want *stack.Image) {
 	var read struct{ Config stack.ImageConfig }
 	out, err := exec.CommandContext(ctx, tools.Skopeo, "inspect", "--config", "docker-archive:"+files[0]).Output()
 	if err != nil || json.Unmarshal(out, &read) != nil {
-		t.Errorf("skopeo: %v\n%s", err, out)
+		t.Errorf("skopeo inspect: got %v\n%s\nwant JSON", err, out)
 	}
 	imageConfig(t, &stack.Image{Config: read.Config})
 	got, err := builder.Load(ctx, files[0])
@@ -112,24 +112,24 @@ func imageFile(t *testing.T, builder *stack.Builder, want *stack.Image) {
 		t.Errorf("got a program of %d bytes (%v), want the Dockerfile's, of %d bytes", len(ours), err, len(theirs))
 	}
 	if out, err := inImage(got, []string{"/matrixrtc-auth", "version"}).CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "matrixrtc-auth ") {
-		t.Errorf("it says %q, %v", out, err)
+		t.Errorf("matrixrtc-auth version in the image: got %q, %v, want its name first", out, err)
 	}
 }
 
 func imageConfig(t *testing.T, image *stack.Image) {
 	config := image.Config
 	if config.User != "65532:65532" || !slices.Equal(config.Entrypoint, []string{"/matrixrtc-auth"}) {
-		t.Errorf("user %q, entry point %q", config.User, config.Entrypoint)
+		t.Errorf("got the user %q and the entry point %q, want 65532:65532 and /matrixrtc-auth", config.User, config.Entrypoint)
 	}
 	if _, ok := config.ExposedPorts["8080/tcp"]; !ok || len(config.ExposedPorts) != 1 {
-		t.Errorf("ports %v", config.ExposedPorts)
+		t.Errorf("got the ports %v, want 8080/tcp alone", config.ExposedPorts)
 	}
 	if title := config.Labels["org.opencontainers.image.title"]; title != "matrixrtc-auth" {
-		t.Errorf("it is called %q", title)
+		t.Errorf("the image's title: got %q, want matrixrtc-auth", title)
 	}
 	for _, pair := range config.Env {
 		if !strings.HasPrefix(pair, "PATH=") {
-			t.Errorf("the image sets %s", pair)
+			t.Errorf("the image's environment: got %s, want PATH alone", pair)
 		}
 	}
 }
@@ -147,7 +147,7 @@ func imageFiles(t *testing.T, image *stack.Image) {
 			return err
 		}
 		if name == "/data" && info.Sys().(*syscall.Stat_t).Uid != imageUser {
-			t.Errorf("%s belongs to %d", name, info.Sys().(*syscall.Stat_t).Uid)
+			t.Errorf("owner of %s: got %d, want %d", name, info.Sys().(*syscall.Stat_t).Uid, imageUser)
 		}
 		if !entry.IsDir() {
 			files = append(files, name)
@@ -158,7 +158,7 @@ func imageFiles(t *testing.T, image *stack.Image) {
 		t.Errorf("/lk-jwt-service leads to %q, want matrixrtc-auth: %v", target, linkErr)
 	}
 	if err != nil || !slices.Equal(files, []string{"/etc/ssl/certs/ca-certificates.crt", "/lk-jwt-service", "/matrixrtc-auth"}) {
-		t.Errorf("the image holds %v, %v", files, err)
+		t.Errorf("files of the image: got %v, %v, want the certificates, /lk-jwt-service and /matrixrtc-auth", files, err)
 	}
 }
 
@@ -166,7 +166,7 @@ func imageFiles(t *testing.T, image *stack.Image) {
 // program, for addresses of every form.
 func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 	if image.Config.Healthcheck == nil || image.Config.Healthcheck.Test[0] != "CMD" {
-		t.Fatalf("the image has the health check %+v", image.Config.Healthcheck)
+		t.Fatalf("the image's health check: got %+v, want a command without a shell", image.Config.Healthcheck)
 	}
 	service := s.Services[0]
 	stop(t, service)
@@ -186,7 +186,7 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 				return inImage(image, image.Config.Healthcheck.Test[1:], bind).Run()
 			}
 			if check() == nil {
-				t.Error("healthy before it runs")
+				t.Error("the health check before the program runs: got no error, want one")
 			}
 			program := inImage(image, image.Config.Entrypoint, append(environment(service), bind)...)
 			log := filepath.Join(s.Host.Dir, "health.log")
@@ -207,10 +207,10 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 			select {
 			case err := <-ended:
 				if err != nil {
-					t.Errorf("it ended with %v", err)
+					t.Errorf("the program after SIGTERM: got %v, want no error", err)
 				}
 			case <-time.After(20 * time.Second):
-				t.Error("it does not end")
+				t.Error("20 s after SIGTERM: got the program running, want it ended")
 			}
 		})
 	}

@@ -61,7 +61,7 @@ func curlJourney(t *testing.T, s *stack.Stack) {
 	}
 	proxies := snippet(t, docs, "sh", "/healthz")
 	if out := shell(t, s, proxies); !strings.Contains(out, "200 OK") || !strings.HasSuffix(out, "OK") {
-		t.Errorf("the proxies answer:\n%s", out)
+		t.Errorf("/healthz through the proxies: got\n%s\nwant 200 and OK", out)
 	}
 	script := snippet(t, docs, "sh", "openid/request_token")
 	script = replaced(t, script,
@@ -81,17 +81,17 @@ func isWellKnown(t *testing.T, s *stack.Stack) {
 	head, body, _ := strings.Cut(out, "\r\n\r\n") // curl has put the body's chunks together
 	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head+"\r\n\r\n")), nil)
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("the well-known file: got %v, want an HTTP response:\n%s", err, out)
 	}
 	resp.Body.Close()
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	origins := resp.Header.Values("Access-Control-Allow-Origin")
 	if resp.StatusCode != http.StatusOK || kind != "application/json" || !slices.Equal(origins, []string{"*"}) {
-		t.Errorf("the well-known file must be JSON with one CORS header; curl says\n%s", out)
+		t.Errorf("the well-known file: got\n%s\nwant JSON with one CORS header", out)
 	}
 	var file wellKnown
 	if err := json.Unmarshal([]byte(body), &file); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("the well-known file: got %v, want JSON:\n%s", err, out)
 	}
 	file.mustLeadTo(t, s)
 }
@@ -110,10 +110,10 @@ type wellKnown struct {
 func (w wellKnown) mustLeadTo(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	if strings.TrimSuffix(w.Homeserver.BaseURL, "/") != s.Layout.Homeserver {
-		t.Errorf("the well-known file leads to the homeserver %q, not to %s", w.Homeserver.BaseURL, s.Layout.Homeserver)
+		t.Errorf("the well-known file: got the homeserver %q, want %s", w.Homeserver.BaseURL, s.Layout.Homeserver)
 	}
 	if len(w.Foci) != 1 || w.Foci[0].Type != "livekit" || w.Foci[0].URL != s.Layout.Service {
-		t.Errorf("the well-known file has the foci %v, not %s alone", w.Foci, s.Layout.Service)
+		t.Errorf("the well-known file: got the foci %v, want %s alone", w.Foci, s.Layout.Service)
 	}
 }
 
@@ -135,11 +135,11 @@ func mustAdmit(t *testing.T, s *stack.Stack, p *person, script string) {
 	line, claims, _ := strings.Cut(out, "\n")
 	var answer caller.Answer
 	if err := json.Unmarshal([]byte(line), &answer); err != nil || answer.URL != s.Layout.SFU {
-		t.Fatalf("the service answers %q, %v", line, err)
+		t.Fatalf("the service: got %q, %v, want the address %s", line, err, s.Layout.SFU)
 	}
 	var said struct{ Sub string }
 	if err := json.Unmarshal([]byte(claims), &said); err != nil || said.Sub != p.UserID+":TEST" {
-		t.Errorf("the script prints the claims %s, %v", claims, err)
+		t.Errorf("the script: got the claims %s, %v, want those of %s:TEST", claims, err, p.UserID)
 	}
 }
 
@@ -158,7 +158,7 @@ func replaced(t *testing.T, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
 		if !strings.Contains(text, pairs[i]) {
-			t.Fatalf("%q is not in:\n%s", pairs[i], text)
+			t.Fatalf("got\n%s\nwant %q in it", text, pairs[i])
 		}
 		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
 	}
@@ -184,7 +184,7 @@ func shell(t *testing.T, s *stack.Stack, script string) string {
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Clean(s.Host.Dir)}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("the script\n%s\ngot %v\n%s\nwant no error", script, err, out)
 	}
 	return strings.TrimSpace(string(out))
 }

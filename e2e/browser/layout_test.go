@@ -55,7 +55,7 @@ func TestDSM(t *testing.T) {
 		t.Errorf("got %d sessions on the SFU, want the %d of the beginning", n, joined)
 	}
 	if strings.Contains(s.SFU.Log().String(), "resuming RTC session") {
-		t.Error("a connection to the SFU was cut and resumed")
+		t.Error("the log of the SFU: got a resumed session, want no connection cut")
 	}
 	alice.isMember(bob, room, stack.Compatibility)
 	bob.isMember(alice, room, stack.Compatibility)
@@ -87,7 +87,7 @@ func dsmServiceDown(t *testing.T, s *stack.Stack) {
 	answer := strings.ToLower(shell(t, s, "curl -i -X POST -d '{}' -H 'Origin: https://call.example.org' "+s.Layout.Service+"/sfu/get"))
 	status, _, _ := strings.Cut(row.answer, " ")
 	if !strings.HasPrefix(answer, "http/1.1 "+status) || !strings.Contains(answer, "text/html") || strings.Contains(answer, "access-control") {
-		t.Errorf("docs say %q; curl gets\n%s", row.answer, answer)
+		t.Errorf("curl: got\n%s\nwant %q, as the docs say", answer, row.answer)
 	}
 	alice := newPerson(t, s, "alice")
 	alice.call(newRoom(t, false, alice), false)
@@ -112,7 +112,7 @@ func fromDocs(t *testing.T, expression string) string {
 	}
 	match := regexp.MustCompile(expression).FindStringSubmatch(string(docs))
 	if match == nil {
-		t.Fatalf("no page has anything like %s", expression)
+		t.Fatalf("the pages: got nothing like %s, want it", expression)
 	}
 	return match[1]
 }

@@ -81,12 +81,12 @@ func isEncrypted(t *testing.T, s *stack.Stack, room string, people int) {
 		for _, track := range participant.GetTracks() {
 			tracks++
 			if track.GetEncryption() != livekit.Encryption_GCM {
-				t.Errorf("%s of %s is not encrypted", track.GetSource(), participant.GetIdentity())
+				t.Errorf("%s of %s: got the encryption %v, want %v", track.GetSource(), participant.GetIdentity(), track.GetEncryption(), livekit.Encryption_GCM)
 			}
 		}
 	}
 	if tracks != 2*people {
-		t.Errorf("the SFU has %d tracks of %d people", tracks, people)
+		t.Errorf("the SFU: got %d tracks of %d people, want %d", tracks, people, 2*people)
 	}
 }
 

@@ -50,7 +50,7 @@ func TestNetworkCut(t *testing.T) {
 	bob.sees(2)
 	c.stays(20 * time.Second) // longer than the SFU takes to miss somebody
 	if n := c.emptied(alice) + c.emptied(bob); n != 0 {
-		t.Fatalf("somebody was thrown out: %d leaves", n)
+		t.Fatalf("got %d leaves, want 0: nobody left", n)
 	}
 	alice.closeTab()
 	c.isSent(2 * time.Second)

@@ -65,7 +65,7 @@ func askedBy(t *testing.T, s *stack.Stack, route, user string) {
 	t.Helper()
 	line := regexp.MustCompile(`msg=request .*route=` + regexp.QuoteMeta(route) + ` status=200 .*user=` + regexp.QuoteMeta(user) + ` `)
 	if !line.MatchString(serviceLog(s)) {
-		t.Errorf("the service has served nobody named %s on %s:\n%s", user, route, narrow(s.Services[0].Log().Tail(30)))
+		t.Errorf("the service's log: got no request of %s on %s, want one:\n%s", user, route, narrow(s.Services[0].Log().Tail(30)))
 	}
 }
 

@@ -76,7 +76,7 @@ func nodeKilled(t *testing.T, s *stack.Stack) {
 	c.stays(10 * time.Second)
 	for _, p := range []*person{c.bob, carol} {
 		if n := c.emptied(p); n != 0 {
-			t.Errorf("%s, who came back, was thrown out %d times", p.name, n)
+			t.Errorf("%s, who came back: got %d leaves, want 0", p.name, n)
 		}
 	}
 	c.leave = carol.delegates("")
@@ -89,7 +89,7 @@ func restart(t *testing.T, node *stack.SFU) {
 	ctx, cancel := context.WithTimeout(context.Background(), starting) // t's has ended
 	defer cancel()
 	if err := node.Start(ctx); err != nil {
-		t.Error(err)
+		t.Errorf("Start: got %v, want no error", err)
 	}
 }
 

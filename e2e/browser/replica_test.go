@@ -80,7 +80,7 @@ func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	claim := regexp.MustCompile(`(?m)^.* msg="leave: job claimed" .*delay_hash=` + regexp.QuoteMeta(leave) + ` .*$`)
 	claims := claim.FindAllString(serviceLog(r.Stack), -1)
 	if len(claims) == 0 {
-		t.Fatalf("no service has claimed %s", leave)
+		t.Fatalf("the logs: got no claim of %s, want one", leave)
 	}
 	last := claims[len(claims)-1]
 	i := slices.IndexFunc(r.Services, func(s *stack.Service) bool { return strings.Contains(s.Log().String(), last) })
@@ -126,7 +126,7 @@ func (r *replicas) kill(t *testing.T, service *stack.Service) {
 		ctx, cancel := context.WithTimeout(context.Background(), starting) // t's has ended
 		defer cancel()
 		if err := service.Start(ctx); err != nil {
-			t.Error(err)
+			t.Errorf("Start: got %v, want no error", err)
 		}
 	})
 }
@@ -174,7 +174,7 @@ func (r *replicas) failedOnce(t *testing.T, failed []string) {
 		}
 	}
 	if len(failed) == 0 || len(times) != len(failed) {
-		t.Errorf("Carol's requests for a token are to fail, once, and nothing else; nginx says %q", failed)
+		t.Errorf("nginx: got the failures %q, want each of Carol's requests for a token once, and nothing else", failed)
 	}
 }
 

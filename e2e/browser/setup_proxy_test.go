@@ -75,7 +75,7 @@ func newProxy(t *testing.T, l layout) *proxy {
 	args := append([]string{"--server-name", "example.org", "--dir", p.dir}, l.flags...)
 	var out bytes.Buffer
 	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS("../..")); code != 0 {
-		t.Fatalf("setup ends with %d\n%s", code, out.String())
+		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	p.backend = []string{"127.0.0.1:8080", p.startBackend("jwt"), "127.0.0.1:7880", p.startBackend("sfu")}
 	return p
@@ -157,7 +157,7 @@ func program(t *testing.T, name string) string {
 			return path
 		}
 	}
-	t.Fatalf("%s is not installed: this test needs it", name)
+	t.Fatalf("got no program %s, want it installed", name)
 	return ""
 }
 

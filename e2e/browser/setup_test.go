@@ -107,7 +107,7 @@ func newStack(t *testing.T, layout stack.Layout, change func(*stack.Stack)) *sta
 	}
 	t.Cleanup(func() {
 		if err := s.Stop(); err != nil {
-			t.Errorf("stopping: %v", err)
+			t.Errorf("stopping the stack: got %v, want no error", err)
 		}
 	})
 	if err := s.Start(within(t, starting)); err != nil {
@@ -164,7 +164,7 @@ func tail(t *testing.T, s *stack.Stack) {
 func keepLog(t *testing.T, s *stack.Stack) {
 	t.Logf("%s ends:\n%s", filepath.Base(s.Lent.Log().Path()), narrow(s.Lent.Log().Tail(20)))
 	if _, err := s.Host.WriteFile(filepath.Base(s.Lent.Log().Path()), []byte(s.Lent.Log().String())); err != nil {
-		t.Error(err)
+		t.Errorf("WriteFile: got %v, want no error", err)
 	}
 }
 

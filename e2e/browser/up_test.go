@@ -99,7 +99,7 @@ func startUp(t *testing.T, host *stack.Host) *up {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "up")
 	if out, err := exec.CommandContext(within(t, building), "go", "build", "-o", program, "../up").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("go build ../up: got %v\n%s\nwant no error", err, out)
 	}
 	u := &up{
 		t: t, cmd: exec.Command(program), exited: make(chan struct{}),
@@ -179,27 +179,27 @@ func (u *up) interrupt() {
 	select {
 	case <-u.exited:
 	case <-time.After(starting):
-		t.Fatalf("it has not ended %s after Ctrl-C", starting)
+		t.Fatalf("%s after Ctrl-C: got the program running, want it ended", starting)
 	}
 	if !u.cmd.ProcessState.Success() {
-		t.Errorf("it ended with %v", u.cmd.ProcessState)
+		t.Errorf("after Ctrl-C: got %v, want exit code 0", u.cmd.ProcessState)
 	}
 	client := http.Client{Timeout: starting}
 	if resp, err := client.Get(u.links[0]); err == nil {
 		resp.Body.Close()
-		t.Errorf("%s still answers", u.links[0])
+		t.Errorf("GET %s after the end: got %d, want an error", u.links[0], resp.StatusCode)
 	}
 	logs := regexp.MustCompile(`logs +(\S+)`).FindStringSubmatch(u.said())
 	if logs == nil {
-		t.Fatal("it does not say where logs are")
+		t.Fatalf("got\n%s\nwant the place of the logs", u.said())
 	}
 	if _, err := os.Stat(logs[1]); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%s is still there: %v", logs[1], err)
+		t.Errorf("%s after the end: got %v, want it removed", logs[1], err)
 	}
 	// Every part was given a file in that directory.
 	for _, command := range glob("/proc/[0-9]*/cmdline") {
 		if line, _ := os.ReadFile(command); strings.Contains(string(line), logs[1]) {
-			t.Errorf("still running: %q", line)
+			t.Errorf("after the end: got %q running, want no part of the stack", line)
 		}
 	}
 }

@@ -27,9 +27,9 @@ func eventually(t *testing.T, s *stack.Stack, limit time.Duration, what string, 
 		}
 		if took > limit {
 			if ok {
-				t.Errorf("held after %s, the limit is %s: %s; seen: %s", took.Round(10*time.Millisecond), limit, what, saw)
+				t.Errorf("got it after %s, want it within %s: %s; seen: %s", took.Round(10*time.Millisecond), limit, what, saw)
 			} else {
-				t.Errorf("after %s not yet: %s; last seen: %s", limit, what, saw)
+				t.Errorf("got %s, want within %s: %s", saw, limit, what)
 			}
 			tail(t, s)
 			t.FailNow()

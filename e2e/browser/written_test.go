@@ -18,7 +18,7 @@ func TestWritten(t *testing.T) {
 	flags := []string{"--server-name", stack.Domain, "--jwt-host", "jwt." + stack.Domain, "--sfu-host", "sfu." + stack.Domain,
 		"--base-url", "https://matrix." + stack.Domain, "--dir", dir}
 	if code := setup.Run(t.Context(), flags, setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
-		t.Fatalf("setup ends with %d\n%s", code, out.String())
+		t.Fatalf("setup %q: got exit code %d, want 0\n%s", flags, code, out.String())
 	}
 	config, err := os.ReadFile(filepath.Join(dir, "nginx.conf.example"))
 	if err != nil {

@@ -45,7 +45,7 @@ func set(s *stack.Stack, what, name, value string) wrong {
 		return func(t *testing.T, s *stack.Stack) {
 			s.Services[0].Env[name] = value
 			if err := s.Services[0].Stop(); err != nil {
-				t.Error(err) // and start it anew all the same
+				t.Errorf("Stop: got %v, want no error", err) // and start it anew all the same
 			}
 			start(t, s.Services[0])
 		}
@@ -150,7 +150,7 @@ type trouble struct{ answer, call, log string }
 func (row trouble) answers(t *testing.T, answer caller.Answer) {
 	t.Helper()
 	if got := fmt.Sprintf("%d %s", answer.Status, answer.Errcode); strings.TrimSpace(got) != row.answer {
-		t.Errorf("/sfu/get answers %s %s, docs say %q", got, answer.Body, row.answer)
+		t.Errorf("/sfu/get: got %s %s, want %q, as the docs say", got, answer.Body, row.answer)
 	}
 }
 
@@ -167,7 +167,7 @@ func documented(t *testing.T, what string) trouble {
 			return trouble{plain(cells[1]), plain(cells[2]), plain(cells[3])}
 		}
 	}
-	t.Fatalf("docs/troubleshooting.md has no row %q", what)
+	t.Fatalf("docs/troubleshooting.md: got no row %q, want it", what)
 	return trouble{}
 }
 

@@ -25,7 +25,7 @@ func TestAddressIsFree(t *testing.T) {
 		t.Run(address, func(t *testing.T) {
 			err := awaitFree(ctx, []string{address})
 			if (err == nil) != free || err != nil && !strings.Contains(err.Error(), "address already in use") {
-				t.Errorf("%s: %v", address, err)
+				t.Errorf("awaitFree(%s): got %v, want it free: %v", address, err, free)
 			}
 		})
 	}

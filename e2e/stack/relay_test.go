@@ -64,16 +64,16 @@ func TestTCPRelay(t *testing.T) {
 	}
 	ask("one")
 	if got, err := get(10 * time.Second); got != "one\n" {
-		t.Fatalf("got %q, %v", got, err)
+		t.Fatalf("got %q, %v, want %q", got, err, "one\n")
 	}
 	relay.Cut()
 	ask("two")
 	if got, err := get(300 * time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Fatalf("got %q, %v through a cut", got, err)
+		t.Fatalf("through a cut: got %q, %v, want %v", got, err, os.ErrDeadlineExceeded)
 	}
 	relay.Restore()
 	if got, err := get(10 * time.Second); got != "two\n" {
-		t.Fatalf("got %q, %v", got, err)
+		t.Fatalf("got %q, %v, want %q", got, err, "two\n")
 	}
 }
 
@@ -115,19 +115,19 @@ func TestUDPRelay(t *testing.T) {
 	}
 	alice, bob, late := dialRelay(t, port), dialRelay(t, port), dialRelay(t, port)
 	if !reached(alice, 10*time.Second) || !reached(bob, 10*time.Second) {
-		t.Fatal("nothing comes through")
+		t.Fatal("Alice and Bob: got no answer, want one of each")
 	}
 	hers := alice.LocalAddr().(*net.UDPAddr).AddrPort()
 	if !slices.Contains(relay.Clients(), hers) {
-		t.Fatalf("Alice's %v is not among %v", hers, relay.Clients())
+		t.Fatalf("Clients: got %v, want Alice's %v among them", relay.Clients(), hers)
 	}
 	relay.Cut([]netip.AddrPort{hers})
 	if reached(alice, 300*time.Millisecond) || reached(late, 300*time.Millisecond) || !reached(bob, 10*time.Second) {
-		t.Fatal("the cut is not Alice's alone")
+		t.Fatal("after a cut of Alice: got an answer to her or to a new client, or none to Bob; want Bob's alone")
 	}
 	relay.Restore()
 	if !reached(alice, 10*time.Second) || !reached(late, 10*time.Second) {
-		t.Fatal("nothing comes through after the cut")
+		t.Fatal("after the cut: got no answer, want one of each")
 	}
 }
 
@@ -154,7 +154,7 @@ func TestUDPRelayStops(t *testing.T) {
 		select {
 		case <-stopped:
 		case <-time.After(10 * time.Second):
-			t.Fatal("the relay does not stop")
+			t.Fatal("10 s after Stop: got the relay running, want it ended")
 		}
 		clients.Wait()
 	}
@@ -175,7 +175,7 @@ func TestUDPRelayStopped(t *testing.T) {
 	relay.Stop()
 	if flow := relay.flow(netip.MustParseAddrPort("127.0.0.1:1")); flow != nil {
 		flow.Close()
-		t.Error("a flow begins when the relay has stopped")
+		t.Error("flow after Stop: got one, want none")
 	}
 }
 

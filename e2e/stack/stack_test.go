@@ -24,7 +24,7 @@ func TestHostsShareNoPorts(t *testing.T) {
 			}
 			for port := first; port < first+60; port++ {
 				if seen[port] || port < firstPort || port >= endPort {
-					t.Fatalf("port %d twice, or out of range", port)
+					t.Fatalf("got port %d, want it once, and from %d to %d", port, firstPort, endPort-1)
 				}
 				seen[port] = true
 			}
@@ -43,7 +43,7 @@ func TestHostsOfOtherDirectoriesShareNoPorts(t *testing.T) {
 	}
 	t.Setenv("TMPDIR", t.TempDir())
 	if second, err := two.Address(); err != nil || second == first {
-		t.Fatalf("%s and %s, %v", first, second, err)
+		t.Fatalf("two addresses: got %s and %s, %v, want two that differ", first, second, err)
 	}
 }
 
@@ -55,7 +55,7 @@ func TestCloseRemovesLocks(t *testing.T) {
 	path := host.blocks[0].lock.Name()
 	host.Close()
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("%s is still there: %v", path, err)
+		t.Errorf("%s after Close: got %v, want it removed", path, err)
 	}
 }
 
@@ -122,12 +122,12 @@ func TestDeployKeepsTheRest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.Port != 20000 || *got.RTC.TCPPort != 0 || got.RTC.NodeIP != "127.0.0.1" {
-		t.Errorf("not moved to loopback:\n%s", out)
+		t.Errorf("got\n%s\nwant port 20000, no TCP port, and 127.0.0.1", out)
 	}
 	if got.Level != "info" || got.Room.AutoCreate == nil || *got.Room.AutoCreate {
-		t.Errorf("changed more than it should:\n%s", out)
+		t.Errorf("got\n%s\nwant the level and the rooms as they were", out)
 	}
 	if _, err := deploy([]byte("rtc: 1"), layOut(20000), ""); err == nil {
-		t.Error("a number in place of the rtc mapping is no fault")
+		t.Error("deploy of a number in place of the rtc mapping: got no error, want one")
 	}
 }

@@ -34,7 +34,7 @@ import { verdicts } from "./verdicts.js";
 	cmd.Stderr = &faults
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("%s: %v\n%s", expression, err, faults.String())
+		t.Fatalf("%s: got %v\n%s\nwant a value", expression, err, faults.String())
 	}
 	return strings.TrimSpace(string(out))
 }
@@ -54,7 +54,7 @@ func evaluateAll(t *testing.T, expressions map[string]string) map[string]string 
 	values := map[string]json.RawMessage{}
 	text := evaluate(t, "{"+strings.Join(all, ",\n")+"}")
 	if err := json.Unmarshal([]byte(text), &values); err != nil || len(values) != len(expressions) {
-		t.Fatalf("got %d values (%v) of %d expressions: %s", len(values), err, len(expressions), text)
+		t.Fatalf("got %d values (%v), want %d: %s", len(values), err, len(expressions), text)
 	}
 	found := map[string]string{}
 	for name, value := range values {
@@ -116,10 +116,10 @@ func same(t *testing.T, one, other string) bool {
 	t.Helper()
 	var a, b any
 	if err := json.Unmarshal([]byte(one), &a); err != nil {
-		t.Fatalf("%s: %v", one, err)
+		t.Fatalf("%s: got %v, want JSON", one, err)
 	}
 	if err := json.Unmarshal([]byte(other), &b); err != nil {
-		t.Fatalf("%s: %v", other, err)
+		t.Fatalf("%s: got %v, want JSON", other, err)
 	}
 	return reflect.DeepEqual(a, b)
 }

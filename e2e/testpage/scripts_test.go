@@ -64,7 +64,7 @@ func TestWordsAreWhole(t *testing.T) {
 	const expression = `Object.entries(verdicts).flatMap(([id, v]) => ["en", "de"].flatMap((language) => ["says", "why", "remedy"].flatMap((part) =>
 		fill(v[language][part], placeholders(id, {url: "wss://sfu.example.org"}, {offered: [], relays: []})).match(/\{\w+\}|undefined|null/g) ?? [])))`
 	if got := evaluate(t, expression); got != "[]" {
-		t.Errorf("texts keep %s", got)
+		t.Errorf("placeholders in the texts: got %s, want none", got)
 	}
 }
 
@@ -149,12 +149,12 @@ func TestReportHidesSecrets(t *testing.T) {
 		offered: [{protocol: "udp", address: "203.0.113.7", port: 20001}, {protocol: "tcp", address: "2001:db8:1:2::7", port: 7881}]})`)
 	for _, whole := range []string{"203.0.113.7", "2001:db8:1"} {
 		if strings.Contains(report, whole) {
-			t.Errorf("the report has the whole address %s: %s", whole, report)
+			t.Errorf("the report: got %s, want no whole address %s", report, whole)
 		}
 	}
 	for _, wanted := range []string{"Says.", "Remedy.", "✓ step", "udp 203.0.…:20001, tcp 2001:db8:…:7881", "tester-1", "Browser 128.0.0.0"} {
 		if !strings.Contains(report, wanted) {
-			t.Errorf("the report lacks %q: %s", wanted, report)
+			t.Errorf("the report: got %s, want %q in it", report, wanted)
 		}
 	}
 }

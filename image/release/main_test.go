@@ -35,7 +35,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(read(t, filepath.Join(folder, program)), version) {
-		t.Errorf("the program does not hold its version %s", version)
+		t.Errorf("the program: got no version %s in it, want it", version)
 	}
 	checkList(t, filepath.Join(folder, program+".cdx.json"), version, about)
 	checkSums(t, folder, len(want)-1)
@@ -192,7 +192,7 @@ func TestNames(t *testing.T) {
 			name = strings.TrimSuffix(name, p.Name) + "ARCH"
 		}
 		if !strings.Contains(page, "`"+name+"`") || !strings.Contains(page, p.Name) {
-			t.Errorf("docs/release.md lacks %s for %s", name, p.Name)
+			t.Errorf("docs/release.md: got no %s for %s, want both", name, p.Name)
 		}
 	}
 	want := "matrixrtc-auth-1.2.3-linux-amd64 matrixrtc-auth-1.2.3-linux-arm64 matrixrtc-auth-1.2.3-linux-armv7 matrixrtc-auth-1.2.3-windows-amd64.exe matrixrtc-auth-1.2.3-darwin-arm64"

@@ -81,7 +81,7 @@ func TestNeverBack(t *testing.T) {
 			for range 2000 {
 				now := c.Now()
 				if now.Before(last) || c.Since(last) < 0 {
-					t.Errorf("%v came after %v", now, last)
+					t.Errorf("Now after %v: got %v, want no earlier time", last, now)
 				}
 				last = now
 			}
@@ -95,10 +95,10 @@ func TestZeroStaysZero(t *testing.T) {
 	c := m.Clock()
 	m.Set(time.Hour)
 	if got := c.Wall(time.Time{}); !got.IsZero() {
-		t.Errorf("Wall of the zero time is %v", got)
+		t.Errorf("Wall(zero) = %v, want zero", got)
 	}
 	if got := c.Steady(time.Time{}); !got.IsZero() {
-		t.Errorf("Steady of the zero time is %v", got)
+		t.Errorf("Steady(zero) = %v, want zero", got)
 	}
 }
 
@@ -107,11 +107,11 @@ func TestMachine(t *testing.T) {
 	c := clock.New()
 	for range 1000 {
 		if got := time.Until(c.Now()).Abs(); got > time.Second {
-			t.Fatalf("the clock is %v from the machine's", got)
+			t.Fatalf("Now is %v from the machine's clock, want at most 1 s", got)
 		}
 	}
 	if got := c.Ahead().Abs(); got > time.Second {
-		t.Errorf("the wall clock is ahead by %v", got)
+		t.Errorf("Ahead = %v, want at most 1 s", got)
 	}
 }
 

@@ -230,7 +230,7 @@ func TestManyRequestsOverSockets(t *testing.T) {
 		cancel()
 	}
 	if err := server.Close(); err != nil {
-		t.Error(err)
+		t.Errorf("Close: got %v, want no error", err)
 	}
 	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
 		t.Errorf("Serve ended with %v, want http.ErrServerClosed", err)

@@ -132,7 +132,7 @@ func TestNobodyWaitsInAnotherNetworksQueue(t *testing.T) {
 		close(q.release)
 		for name, result := range map[string]<-chan asked{"the crowded network": crowded, "the other": other} {
 			if got := <-result; got.answer != "found" || got.took != 0 {
-				t.Errorf("%s: %q after %v", name, got.answer, got.took)
+				t.Errorf("%s: got %q after %v, want found at once", name, got.answer, got.took)
 			}
 		}
 		if len(q.begun) != 3 {
@@ -151,7 +151,7 @@ func TestTooManyCallersAreRefused(t *testing.T) {
 				t.Errorf("caller %d waits: %v, want %v", i, got, want)
 			}
 			if !want && !errors.As((<-result).err, &busy) {
-				t.Errorf("caller %d is not told that it is one too many", i)
+				t.Errorf("caller %d: got no %T, want one: it is one too many", i, busy)
 			}
 		}
 		if other := q.about(t.Context(), "a.test", there); len(other) > 0 {
@@ -258,7 +258,7 @@ func TestInquiryPanics(t *testing.T) {
 		close(arrived)
 		for range cap(errs) {
 			if _, ok := errors.AsType[*fault.Error](<-errs); !ok {
-				t.Error("the panic is not told")
+				t.Error("got no fault.Error, want the panic told")
 			}
 		}
 		q.Hint(t.Context(), "b.test", from, panics)

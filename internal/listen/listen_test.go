@@ -23,7 +23,7 @@ func TestFreeWhileProcessesStart(t *testing.T) {
 					return
 				default:
 					if err := exec.Command(program).Run(); err != nil {
-						t.Error(err)
+						t.Errorf("%s: got %v, want no error", program, err)
 					}
 				}
 			}

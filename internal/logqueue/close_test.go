@@ -58,7 +58,7 @@ func TestCloseTriesOnceMore(t *testing.T) {
 					t.Errorf("%d attempts, %v; want 2 at once", attempts, time.Since(f.start))
 				}
 				if works != (err == nil) || works != (f.text() == "msg=line\n") || !works && !errors.Is(err, syscall.EPIPE) {
-					t.Errorf("Close: %v, wrote %q", err, f.text())
+					t.Errorf("Close = %v, wrote %q; want it to work: %v", err, f.text(), works)
 				}
 			})
 		})

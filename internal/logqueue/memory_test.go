@@ -39,7 +39,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 		t.Errorf("%d bytes are kept when all is written, want at most %d", grown, most)
 	}
 	if err := q.Close(); err != nil {
-		t.Error(err)
+		t.Errorf("Close: got %v, want no error", err)
 	}
 }
 

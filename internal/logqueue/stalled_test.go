@@ -82,7 +82,7 @@ func TestNoticeFindsNoRoom(t *testing.T) {
 			var lines int
 			if _, rest, ok := strings.Cut(line, " lines="); ok {
 				if _, err := fmt.Sscan(rest, &lines); err != nil {
-					t.Fatalf("got %q: %v", line, err)
+					t.Fatalf("got the line %q (%v), want a number of lines", line, err)
 				}
 				told += lines
 			}

@@ -27,7 +27,7 @@ func TestNodesBeginAtNone(t *testing.T) {
 	got := scrape(t, metrics.New("1"))
 	for _, answer := range leave.NodeResults() {
 		if want := `matrixrtc_auth_sfu_node_answers_total{answer="` + answer + `"} 0`; !strings.Contains(got, want) {
-			t.Errorf("no %s at the start", want)
+			t.Errorf("metrics at the start: got no %s, want it", want)
 		}
 	}
 }
@@ -93,7 +93,7 @@ func TestEverythingIsCounted(t *testing.T) {
 		`process_resident_memory_bytes `,
 	} {
 		if !strings.Contains(got, want) {
-			t.Errorf("no %s in:\n%s", want, got)
+			t.Errorf("metrics: got\n%s\nwant %s in it", got, want)
 		}
 	}
 }

@@ -60,13 +60,13 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// roundTrip sends req and reads the response up to its body. patience bounds
+// roundTrip sends req and reads the response up to its body. answerTime bounds
 // how long the answer may take to begin; zero is no bound. After an error the
 // connection is closed.
-func (c *conn) roundTrip(req *http.Request, patience time.Duration) (*http.Response, error) {
+func (c *conn) roundTrip(req *http.Request, answerTime time.Duration) (*http.Response, error) {
 	ctx := req.Context()
-	stop := c.begin(ctx, patience)
-	resp, err := c.exchange(req, patience)
+	stop := c.begin(ctx, answerTime)
+	resp, err := c.exchange(req, answerTime)
 	if err != nil {
 		stop()
 		c.Close()
@@ -80,19 +80,19 @@ func (c *conn) roundTrip(req *http.Request, patience time.Duration) (*http.Respo
 	return resp, nil
 }
 
-// begin makes ctx and patience bound the following reads and writes. stop ends
+// begin makes ctx and answerTime bound the following reads and writes. stop ends
 // that, and reports whether ctx had not ended yet.
-func (c *conn) begin(ctx context.Context, patience time.Duration) (stop func() bool) {
+func (c *conn) begin(ctx context.Context, answerTime time.Duration) (stop func() bool) {
 	c.began = time.Now()
 	end, _ := ctx.Deadline()
 	c.budget = orDefault(c.transport.MaxResponseBytes, defaultMaxResponseBytes)
 	c.head = head{}
-	c.SetDeadline(sooner(end, c.began, patience))
+	c.SetDeadline(sooner(end, c.began, answerTime))
 	c.interrupt.begin(ctx)
 	return c.interrupt.end
 }
 
-func (c *conn) exchange(req *http.Request, patience time.Duration) (*http.Response, error) {
+func (c *conn) exchange(req *http.Request, answerTime time.Duration) (*http.Response, error) {
 	if err := req.Write(c.bw); err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (c *conn) exchange(req *http.Request, patience time.Duration) (*http.Respon
 	if err := c.await(); err != nil {
 		return nil, err
 	}
-	if err := c.useOwnDeadline(req.Context(), patience); err != nil {
+	if err := c.useOwnDeadline(req.Context(), answerTime); err != nil {
 		return nil, err
 	}
 	return c.readHead(req)
@@ -116,9 +116,9 @@ func (c *conn) await() error {
 }
 
 // useOwnDeadline sets the caller's deadline once the answer has begun. Until
-// then only patience counts, if it is set.
-func (c *conn) useOwnDeadline(ctx context.Context, patience time.Duration) error {
-	if patience == 0 {
+// then only answerTime counts, if it is set.
+func (c *conn) useOwnDeadline(ctx context.Context, answerTime time.Duration) error {
+	if answerTime == 0 {
 		return nil
 	}
 	deadline, _ := ctx.Deadline()
@@ -166,13 +166,13 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// sooner returns the earlier of deadline (zero: none) and start + patience
+// sooner returns the earlier of deadline (zero: none) and start + answerTime
 // (zero: none).
-func sooner(deadline, start time.Time, patience time.Duration) time.Time {
-	if patience == 0 {
+func sooner(deadline, start time.Time, answerTime time.Duration) time.Time {
+	if answerTime == 0 {
 		return deadline
 	}
-	if limit := start.Add(patience); deadline.IsZero() || limit.Before(deadline) {
+	if limit := start.Add(answerTime); deadline.IsZero() || limit.Before(deadline) {
 		return limit
 	}
 	return deadline

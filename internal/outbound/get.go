@@ -26,9 +26,9 @@ type getRequest struct {
 // and passes any other response to net/http. Nearly all responses are plain.
 // That saves 2 of the 60 µs of CPU time that a request for a token takes
 // (BenchmarkRead). Afterwards the connection is idle or closed.
-func (c *conn) get(ctx context.Context, r getRequest, patience time.Duration) (Answer, error) {
-	stop := c.begin(ctx, patience)
-	answer, keep, err := c.ask(ctx, r, patience)
+func (c *conn) get(ctx context.Context, r getRequest, answerTime time.Duration) (Answer, error) {
+	stop := c.begin(ctx, answerTime)
+	answer, keep, err := c.ask(ctx, r, answerTime)
 	inTime := stop()
 	if err == nil && keep && inTime && c.br.Buffered() == 0 {
 		c.transport.pool().put(c)
@@ -41,7 +41,7 @@ func (c *conn) get(ctx context.Context, r getRequest, patience time.Duration) (A
 	return answer, nil
 }
 
-func (c *conn) ask(ctx context.Context, r getRequest, patience time.Duration) (answer Answer, keep bool, err error) {
+func (c *conn) ask(ctx context.Context, r getRequest, answerTime time.Duration) (answer Answer, keep bool, err error) {
 	for _, part := range []string{"GET ", r.target, " HTTP/1.1\r\nHost: ", r.host, r.authorization,
 		"\r\nUser-Agent: " + UserAgent + "\r\nAccept: application/json\r\n\r\n"} {
 		c.bw.WriteString(part) // Flush returns its error
@@ -52,15 +52,15 @@ func (c *conn) ask(ctx context.Context, r getRequest, patience time.Duration) (a
 	if err := c.await(); err != nil {
 		return Answer{}, false, err
 	}
-	return c.read(ctx, r.maxBody, patience)
+	return c.read(ctx, r.maxBody, answerTime)
 }
 
 // read reads a response that has begun.
-func (c *conn) read(ctx context.Context, maxBody int, patience time.Duration) (answer Answer, keep bool, err error) {
+func (c *conn) read(ctx context.Context, maxBody int, answerTime time.Duration) (answer Answer, keep bool, err error) {
 	buffered, _ := c.br.Peek(c.br.Buffered())
 	head, ok := plainHead(buffered)
 	if !ok || head.size+head.length > len(buffered) {
-		if err := c.useOwnDeadline(ctx, patience); err != nil {
+		if err := c.useOwnDeadline(ctx, answerTime); err != nil {
 			return Answer{}, false, err
 		}
 	}

@@ -20,7 +20,7 @@ const maxBody = 1000
 // getter returns Get for a server on loopback over TLS.
 func getter(t *testing.T, s *httptest.Server) func(target string) (int, string, error) {
 	t.Helper()
-	tr := &outbound.Transport{Patience: time.Minute}
+	tr := &outbound.Transport{AnswerTime: time.Minute}
 	client(t, s, tr)
 	addr := s.Listener.Addr().String()
 	return func(target string) (int, string, error) {

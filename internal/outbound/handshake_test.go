@@ -211,6 +211,6 @@ func TestFailedHandshakesHoldNothing(t *testing.T) {
 	}
 	wg.Wait()
 	if err := visitAt(t, tr, good, "127.0.0.1"); err != nil {
-		t.Error(err)
+		t.Errorf("visitAt: got %v, want no error", err)
 	}
 }

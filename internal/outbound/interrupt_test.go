@@ -18,7 +18,7 @@ import (
 
 // slowHost accepts connections in memory, and answers each request after a time.
 func slowHost(after time.Duration) *outbound.Transport {
-	return &outbound.Transport{Patience: time.Hour, Dial: func(context.Context, string, string) (net.Conn, error) {
+	return &outbound.Transport{AnswerTime: time.Hour, Dial: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		go func() {
 			defer theirs.Close()

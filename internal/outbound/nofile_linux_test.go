@@ -32,7 +32,7 @@ func noFiles(t *testing.T) {
 			f.Close()
 		}
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-			t.Error(err)
+			t.Errorf("syscall.Setrlimit: got %v, want no error", err)
 		}
 	})
 	for {

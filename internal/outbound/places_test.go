@@ -123,7 +123,7 @@ func TestNoPlaceInTime(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if err := s.visit(t.Context(), "first.test", 9*time.Second); err != nil {
-				t.Error(err)
+				t.Errorf("visit: got %v, want no error", err)
 			}
 		})
 		synctest.Wait()
@@ -195,7 +195,7 @@ func TestNoTimeIsLeftAtAPlace(t *testing.T) {
 			t.Errorf("%v (%s), want %s", err, outbound.Cause(err), outbound.CauseCrowded)
 		}
 		if err := <-done; err != nil {
-			t.Error(err)
+			t.Errorf("the first visit: got %v, want no error", err)
 		}
 		time.Sleep(3 * time.Second) // until the server has answered
 	})

@@ -43,7 +43,7 @@ func FuzzPlainHead(f *testing.F) {
 		r := bufio.NewReaderSize(bytes.NewReader(response), len(response)+16)
 		want, err := http.ReadResponse(r, nil)
 		if err != nil {
-			t.Fatalf("plainHead takes %q for %+v, net/http refuses it: %v", response, head, err)
+			t.Fatalf("plainHead(%q) = %+v, want it left to net/http, which says %v", response, head, err)
 		}
 		if used := len(response) - r.Buffered(); head.status != want.StatusCode || int64(head.length) != want.ContentLength || head.size != used {
 			t.Errorf("%q: got %+v, want status %d, length %d, size %d", response, head, want.StatusCode, want.ContentLength, used)
@@ -91,7 +91,7 @@ func BenchmarkRead(b *testing.B) {
 					b.Fatal(err)
 				}
 				if answer, keep, err := read(); err != nil || !keep || len(answer.Body) != 28 {
-					b.Fatalf("got %+v, keep %t, error %v", answer, keep, err)
+					b.Fatalf("got %+v, keep %t, error %v; want 28 bytes and the connection kept", answer, keep, err)
 				}
 			}
 			took[way] += cpuTime(b) - before

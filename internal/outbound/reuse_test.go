@@ -97,7 +97,7 @@ func TestBytesBehindTheResponse(t *testing.T) {
 func TestConcurrentRequestsHaveAConnectionEach(t *testing.T) {
 	s, conns := server(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
 	// A machine that is busy enough keeps a live server silent for a second.
-	c := client(t, s, &outbound.Transport{Patience: time.Minute})
+	c := client(t, s, &outbound.Transport{AnswerTime: time.Minute})
 	before := runtime.NumGoroutine()
 	for range 5 {
 		var wg sync.WaitGroup
@@ -105,7 +105,7 @@ func TestConcurrentRequestsHaveAConnectionEach(t *testing.T) {
 			wg.Go(func() {
 				for range 20 {
 					if _, err := get(c, s.URL); err != nil {
-						t.Error(err)
+						t.Errorf("get: got %v, want no error", err)
 					}
 				}
 			})

@@ -188,7 +188,7 @@ func TestNoTimeIsLeft(t *testing.T) {
 					t.Errorf("%v (%s), want %s", err, got, c.want)
 				}
 				if err := <-done; err != nil {
-					t.Error(err)
+					t.Errorf("the first visit: got %v, want no error", err)
 				}
 				time.Sleep(5 * time.Second) // until the server has answered
 			})

@@ -40,10 +40,10 @@ type socket struct {
 
 // handshake is the state of a bounded TLS handshake.
 type handshake struct {
-	ctx      context.Context // the request's
-	patience time.Duration   // how long the server may take
-	reserved bool
-	err      error // why the socket ended it
+	ctx        context.Context // the request's
+	answerTime time.Duration   // how long the server may take
+	reserved   bool
+	err        error // why the socket ended it
 }
 
 const (
@@ -60,7 +60,7 @@ const (
 // secure makes the TLS handshake on s. It closes s if the handshake fails.
 func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Conn, error) {
 	secured := tls.Client(s, t.tlsConfig(name))
-	h := &handshake{ctx: ctx, patience: orDefault(t.HandshakeTimeout, defaultHandshakeTimeout)}
+	h := &handshake{ctx: ctx, answerTime: orDefault(t.HandshakeTimeout, defaultHandshakeTimeout)}
 	s.begin(h)
 	s.asker = AskerOf(ctx)
 	err := secured.HandshakeContext(ctx)
@@ -76,7 +76,7 @@ func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Con
 }
 
 func (s *socket) begin(h *handshake) {
-	s.SetDeadline(time.Now().Add(h.patience))
+	s.SetDeadline(time.Now().Add(h.answerTime))
 	s.handshake, s.limited, s.left = h, s.pool.MaxHandshake > 0, s.pool.MaxHandshake
 }
 
@@ -134,7 +134,7 @@ func (s *socket) overrun() error {
 func (s *socket) reserve() error {
 	h := s.handshake
 	s.SetDeadline(time.Time{})
-	defer func() { s.SetDeadline(time.Now().Add(h.patience)) }()
+	defer func() { s.SetDeadline(time.Now().Add(h.answerTime)) }()
 	hadTo, err := s.pool.reserve(h.ctx, s.asker)
 	if hadTo {
 		s.waited = waited{until: time.Now()}

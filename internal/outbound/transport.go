@@ -45,10 +45,10 @@ type Transport struct {
 	MaxResponseBytes int64
 	// Pool holds the connections; nil means a pool of its own.
 	Pool *Pool
-	// Patience is how long a repeatable request waits for an answer on a reused
+	// AnswerTime is how long a repeatable request waits for an answer on a reused
 	// connection before a fresh one is tried. Zero means 1 s. A host that is
 	// known to be slower gets more time.
-	Patience time.Duration
+	AnswerTime time.Duration
 
 	own    Pool
 	dialer Dialer // used if Dial is nil
@@ -57,7 +57,7 @@ type Transport struct {
 const (
 	defaultHandshakeTimeout = 4 * time.Second
 	defaultMaxResponseBytes = 80 << 10
-	defaultPatience         = time.Second
+	defaultAnswerTime       = time.Second
 )
 
 // RoundTrip implements [http.RoundTripper] for URLs whose host is also the
@@ -78,26 +78,26 @@ func (t *Transport) Do(req *http.Request, route Route) (resp *http.Response, add
 		}
 	}()
 	sent := false
-	addr, err = t.use(req.Context(), route, isRepeatable(req), func(c *conn, patience time.Duration) error {
+	addr, err = t.use(req.Context(), route, isRepeatable(req), func(c *conn, answerTime time.Duration) error {
 		if sent && req.GetBody != nil {
 			if req.Body, err = req.GetBody(); err != nil {
 				return err
 			}
 		}
 		sent = true
-		resp, err = c.roundTrip(req, patience)
+		resp, err = c.roundTrip(req, answerTime)
 		return err
 	})
 	return resp, addr, err
 }
 
-type patienceKey struct{}
+type answerTimeKey struct{}
 
-// WithPatience makes requests on reused connections wait d for an answer, if
+// WithAnswerTime makes requests on reused connections wait d for an answer, if
 // the transport would retry sooner. It is for requests that may take long and
 // that the server continues after the connection is closed.
-func WithPatience(ctx context.Context, d time.Duration) context.Context {
-	return context.WithValue(ctx, patienceKey{}, d)
+func WithAnswerTime(ctx context.Context, d time.Duration) context.Context {
+	return context.WithValue(ctx, answerTimeKey{}, d)
 }
 
 // isRepeatable reports whether req may be sent twice: by its method, or because
@@ -128,8 +128,8 @@ func (t *Transport) GetAs(ctx context.Context, route Route, host, target, token 
 }
 
 func (t *Transport) get(ctx context.Context, route Route, r getRequest) (answer Answer, addr string, err error) {
-	addr, err = t.use(ctx, route, true, func(c *conn, patience time.Duration) error {
-		answer, err = c.get(ctx, r, patience)
+	addr, err = t.use(ctx, route, true, func(c *conn, answerTime time.Duration) error {
+		answer, err = c.get(ctx, r, answerTime)
 		return err
 	})
 	return answer, addr, err
@@ -147,15 +147,15 @@ func RouteTo(u *url.URL) Route {
 
 // use calls exchange with a connection to route, and returns the address
 // reached. It tries an idle connection first. If that fails, or a repeatable
-// request gets no answer within its patience, it tries a fresh one.
-func (t *Transport) use(ctx context.Context, route Route, repeatable bool, exchange func(c *conn, patience time.Duration) error) (addr string, err error) {
+// request gets no answer within its answer time, it tries a fresh one.
+func (t *Transport) use(ctx context.Context, route Route, repeatable bool, exchange func(c *conn, answerTime time.Duration) error) (addr string, err error) {
 	if c := t.pool().take(t, route, AskerOf(ctx)); c != nil {
-		var patience time.Duration
+		var answerTime time.Duration
 		if repeatable {
-			asked, _ := ctx.Value(patienceKey{}).(time.Duration)
-			patience = max(orDefault(t.Patience, defaultPatience), 2*c.took, asked)
+			asked, _ := ctx.Value(answerTimeKey{}).(time.Duration)
+			answerTime = max(orDefault(t.AnswerTime, defaultAnswerTime), 2*c.took, asked)
 		}
-		err := exchange(c, patience)
+		err := exchange(c, answerTime)
 		if err == nil || !repeatable || ctx.Err() != nil {
 			return c.addr, err
 		}

@@ -147,15 +147,15 @@ func TestFaults(t *testing.T) {
 			u, err := redisurl.Parse(text)
 			switch {
 			case err == nil:
-				t.Errorf("%q is accepted, as %s", text, u)
+				t.Errorf("Parse(%q) = %s, want an error", text, u)
 			case !u.IsZero():
-				t.Errorf("%q: a URL beside the error", text)
+				t.Errorf("Parse(%q): got the URL %s beside an error, want none", text, u)
 			case !strings.Contains(err.Error(), want):
 				t.Errorf("%q: %q, want %q", text, err, want)
 			case strings.Contains(err.Error(), "hunter2"):
-				t.Errorf("%q is told in %q", text, err)
+				t.Errorf("Parse(%q): got the error %q, want no password in it", text, err)
 			case !strings.Contains(err.Error(), "; write ") && !strings.Contains(err.Error(), ": write ") && !strings.Contains(err.Error(), "; leave out "):
-				t.Errorf("%q: %q does not say what to write", text, err)
+				t.Errorf("Parse(%q): got the error %q, want what to write", text, err)
 			}
 		})
 	}
@@ -181,7 +181,7 @@ func TestNothingIsShown(t *testing.T) {
 				fmt.Sprintf("%+v", &holder), string(asJSON), u.LogValue().String(),
 			} {
 				if strings.Contains(shown, "hunter2") || strings.Contains(shown, fmt.Sprintf("%x", "hunter2")) {
-					t.Errorf("%s is shown as %s", text, shown)
+					t.Errorf("%s: got it shown as %s, want no password in it", text, shown)
 				}
 			}
 		})
@@ -204,7 +204,7 @@ func FuzzParse(f *testing.F) {
 		shown := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(u.String(), "&[redacted]", ""), "?[redacted]", ""), "[redacted]@", "")
 		again, err := redisurl.Parse(shown)
 		if err != nil || again.Shape() != u.Shape() || !slices.Equal(again.Addrs(), u.Addrs()) {
-			t.Errorf("%q is shown as %s, which is read as %s of %q: %v", text, u, again, again, err)
+			t.Errorf("Parse(%q), shown and read again: got %s of %q (%v), want %s of %q", text, again, again.Addrs(), err, u, u.Addrs())
 		}
 	})
 }

@@ -22,7 +22,7 @@ func leaks(t *testing.T, how, out string) {
 	t.Helper()
 	for _, form := range forms {
 		if strings.Contains(strings.ToLower(out), form) {
-			t.Errorf("%s leaks the secret: %s", how, out)
+			t.Errorf("%s: got %s, want no secret in it", how, out)
 		}
 	}
 }
@@ -69,7 +69,7 @@ func TestReveal(t *testing.T) {
 		t.Errorf("Reveal = %q, want %q", got, value)
 	}
 	if !secret.New("").IsEmpty() || secret.New(value).IsEmpty() {
-		t.Error("IsEmpty is wrong")
+		t.Errorf("IsEmpty: got %v of an empty and %v of another, want true and false", secret.New("").IsEmpty(), secret.New(value).IsEmpty())
 	}
 	if got := secret.New("").String(); got != "" {
 		t.Errorf("the empty secret prints %q, want nothing", got)
@@ -79,10 +79,10 @@ func TestReveal(t *testing.T) {
 func TestEqual(t *testing.T) {
 	a := secret.New(value)
 	if !a.Equal(secret.New(value)) || a.Equal(secret.New("other")) || a.Equal(secret.Text{}) {
-		t.Error("Equal is wrong")
+		t.Errorf("Equal: got %v, %v and %v for the same, another and none, want true, false, false", a.Equal(secret.New(value)), a.Equal(secret.New("other")), a.Equal(secret.Text{}))
 	}
 	if !(secret.Text{}).Equal(secret.New("")) {
-		t.Error("two empty secrets differ")
+		t.Error("Equal of two empty secrets: got false, want true")
 	}
 }
 

@@ -186,7 +186,7 @@ func FuzzKeyed(f *testing.F) {
 				m.release(c)
 			}
 			if len(m.callers) > 0 || len(m.s.keys) > 0 || m.s.turns.Len() > 0 {
-				t.Errorf("at the end %d callers, %d keys and %d turns are left", len(m.callers), len(m.s.keys), m.s.turns.Len())
+				t.Errorf("at the end: got %d callers, %d keys and %d turns, want none left", len(m.callers), len(m.s.keys), m.s.turns.Len())
 			}
 		})
 	})

@@ -71,7 +71,7 @@ func TestWaitersHoldNothing(t *testing.T) {
 		synctest.Wait()
 		for _, key := range []string{"b", "c"} {
 			if _, ok := s.TryAcquire(key); !ok {
-				t.Errorf("no permit for %s", key)
+				t.Errorf("TryAcquire(%s): got no permit, want one", key)
 			}
 		}
 	})
@@ -87,7 +87,7 @@ func TestOrder(t *testing.T) {
 			go func() {
 				release, err := s.Acquire(t.Context(), key)
 				if err != nil {
-					t.Error(err)
+					t.Errorf("Acquire(%s): got %v, want no error", key, err)
 					return
 				}
 				order <- fmt.Sprint(key, number)
@@ -120,7 +120,7 @@ func TestAPermitThatComesTooLate(t *testing.T) {
 	for i := range 2000 {
 		release, ok := s.TryAcquire(0)
 		if !ok {
-			t.Fatalf("round %d: a permit is lost", i)
+			t.Fatalf("round %d: got no permit, want the one that was released", i)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
@@ -135,7 +135,7 @@ func TestAPermitThatComesTooLate(t *testing.T) {
 		<-done
 	}
 	if len(s.keys) > 0 || s.taken > 0 {
-		t.Errorf("%d keys and %d permits are left", len(s.keys), s.taken)
+		t.Errorf("at the end: got %d keys and %d permits, want none left", len(s.keys), s.taken)
 	}
 }
 

@@ -60,13 +60,13 @@ func FuzzClip(f *testing.F) {
 		got := text.Clip(s, limit)
 		switch {
 		case len(got) > limit:
-			t.Errorf("Clip(%q, %d) = %q has %d bytes", s, limit, got, len(got))
+			t.Errorf("Clip(%q, %d) = %q, want at most %[2]d bytes", s, limit, got)
 		case !utf8.ValidString(got):
-			t.Errorf("Clip(%q, %d) = %q is no UTF-8", s, limit, got)
+			t.Errorf("Clip(%q, %d) = %q, want valid UTF-8", s, limit, got)
 		case strings.ContainsFunc(got, func(r rune) bool { return !unicode.IsPrint(r) }):
-			t.Errorf("Clip(%q, %d) = %q cannot be printed", s, limit, got)
+			t.Errorf("Clip(%q, %d) = %q, want characters that can be printed", s, limit, got)
 		case text.Clip(got, limit) != got:
-			t.Errorf("Clip(%q, %d) = %q is clipped again", s, limit, got)
+			t.Errorf("Clip(%q, %d) = %q, which is clipped again; want it kept", s, limit, got)
 		}
 	})
 }

@@ -53,14 +53,14 @@ func FuzzScalar(f *testing.F) {
 		for _, form := range []string{"key: ", "key:\n  - k: "} {
 			var read any
 			if err := yaml.Unmarshal([]byte(form+written+"\n"), &read); err != nil {
-				t.Fatalf("%q, written as %s: %v", value, written, err)
+				t.Fatalf("Scalar(%q) = %s, which is read with %v; want no error", value, written, err)
 			}
 			got := read.(map[string]any)["key"]
 			if list, ok := got.([]any); ok {
 				got = list[0].(map[string]any)["k"]
 			}
 			if got != any(value) {
-				t.Errorf("%q, written as %s: got %q back", value, written, got)
+				t.Errorf("Scalar(%q) = %s, which is read as %q; want the same text", value, written, got)
 			}
 		}
 	})
@@ -86,7 +86,7 @@ func TestBlock(t *testing.T) {
 				t.Errorf("Block(%v): got\n%s\nwant\n%s", v, got, test.want)
 			}
 			if err := yaml.Unmarshal([]byte(got), &again); err != nil || !reflect.DeepEqual(v, again) {
-				t.Errorf("Block(%v): %v comes back, error %v", v, again, err)
+				t.Errorf("Block(%v): read again: got %v, %v, want the same", v, again, err)
 			}
 		})
 	}

@@ -57,7 +57,7 @@ func scribble(t *testing.T, s *Store) {
 		change(t, s, n, true)
 	case rand.IntN(8) == 0:
 		if err := s.Merge(t.Context(), []leave.Job{job(t, n), job(t, n+1)}); err != nil {
-			t.Error(err)
+			t.Errorf("Merge: got %v, want no error", err)
 		}
 	default:
 		change(t, s, n, false)
@@ -113,7 +113,7 @@ func TestLeasesEndWithTheProcess(t *testing.T) {
 	put(t, s, 1)
 	lent, err := s.Claim(t.Context(), "holder", begin, 1)
 	if err != nil || len(lent) != 1 {
-		t.Fatal(lent, err)
+		t.Fatalf("Claim of 1 = %v, %v, want one job", lent, err)
 	}
 	if _, err := s.Save(t.Context(), lent[0]); err != nil {
 		t.Fatal(err)

@@ -40,12 +40,12 @@ func openAny(t *testing.T, b []byte) {
 		t.Errorf("got %q kept, and the log %q, want an error for a file that is kept", p.aside(t), p.log.b.String())
 	}
 	if _, err := s.Claim(t.Context(), "holder", p.machine.Wall(), 1000); err != nil {
-		t.Error(err)
+		t.Errorf("Claim: got %v, want no error", err)
 	}
 	later := job(t, 1)
 	later.AcceptedAt = p.machine.Wall()
 	if _, err := s.Put(context.Background(), later); err != nil && !errors.Is(err, leave.ErrSuperseded) {
-		t.Error(err)
+		t.Errorf("Put: got %v, want no error", err)
 	}
 	want := jobs(t, s.memory)
 	s.Close()

@@ -76,7 +76,7 @@ func TestSupersededByWhatHasEnded(t *testing.T) {
 					err = s.Delete(t.Context(), stored)
 				}
 				if err != nil {
-					t.Error(err)
+					t.Errorf("Get and Delete of %v: got %v, want no error", later.Key, err)
 				}
 			}
 			return nil
@@ -138,7 +138,7 @@ func TestLostAnswerAndAgain(t *testing.T) {
 					s.after = nil
 					time.Sleep(time.Millisecond)
 					if _, err := s.Store.Put(t.Context(), another(t, 1, long)); err != nil {
-						t.Error(err)
+						t.Errorf("Put: got %v, want no error", err)
 					}
 				}
 			}

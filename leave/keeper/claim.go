@@ -10,8 +10,8 @@ import (
 
 // claim claims as many due jobs as there are free workers, and starts work on
 // them.
-func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.WaitGroup) {
-	free := cap(slots) - len(slots)
+func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync.WaitGroup) {
+	free := cap(permits) - len(permits)
 	k.full.Store(free == 0)
 	if free == 0 || ctx.Err() != nil {
 		return
@@ -26,12 +26,12 @@ func (k *Keeper) claim(ctx context.Context, slots chan struct{}, running *sync.W
 	}
 	k.full.Store(len(jobs) == free)
 	for _, job := range jobs {
-		slots <- struct{}{}
+		permits <- struct{}{}
 		k.logClaim(ctx, job)
 		running.Go(func() {
 			// An action that has begun is finished even if the program ends.
 			k.work(context.WithoutCancel(ctx), task{Job: job, claimed: claimed, ahead: ahead, free: func() {}})
-			<-slots
+			<-permits
 			if k.full.Load() {
 				k.Wake() // more may be due
 			}

@@ -169,7 +169,7 @@ func TestLimitOfAUserIsExact(t *testing.T) {
 				if err := w.keeper.Delegate(t.Context(), another(t, 100+n, long), limits); errors.As(err, &over) {
 					refused.Add(1)
 				} else if err != nil {
-					t.Error(err)
+					t.Errorf("Delegate of job %d: got %v, want no error or a %T", 100+n, err, over)
 				}
 			})
 		}

@@ -33,11 +33,11 @@ func (f *forgetful) loseAll(t *testing.T, jobs []leave.Job) {
 			}
 		}
 		if err != nil && !errors.Is(err, leave.ErrNotFound) {
-			t.Error(err)
+			t.Errorf("Delete of %v: got %v, want no error or %v", key, err, leave.ErrNotFound)
 		}
 	}
 	if err := f.store.Merge(t.Context(), jobs); err != nil {
-		t.Error(err)
+		t.Errorf("Merge: got %v, want no error", err)
 	}
 }
 

@@ -98,13 +98,13 @@ func (k *Keeper) Run(ctx context.Context) {
 	defer k.retrying.Wait()
 	running.Go(func() { k.presence.Run(ctx, k.restoreRooms) })
 	running.Go(func() { k.patrol(ctx) })
-	slots := make(chan struct{}, pace.PoolSize)
+	permits := make(chan struct{}, pace.PoolSize)
 	tick := time.NewTicker(cmp.Or(k.Tick, leave.Tick))
 	defer tick.Stop()
 	for {
 		k.round(k.now())
 		began := time.Now()
-		k.claim(ctx, slots, &running)
+		k.claim(ctx, permits, &running)
 		took := time.Since(began)
 		select {
 		case <-ctx.Done():

@@ -177,7 +177,7 @@ func TestKilledReplica(t *testing.T) {
 				killed.kill()
 				time.Sleep(time.Minute)
 				if !killed.isDead() {
-					t.Fatal("the killed replica had claimed no job")
+					t.Fatal("the killed replica: got no claimed job, want some")
 				}
 				h.note(func() {
 					if h.longest > delay/2 {
@@ -222,7 +222,7 @@ func TestSlowHolder(t *testing.T) {
 				time.Sleep(2 * time.Minute)
 				h.note(func() {
 					if h.twice > 0 {
-						t.Errorf("%d restarts were begun while another replica waited for the same one", h.twice)
+						t.Errorf("restarts begun while another replica waited for the same one: got %d, want 0", h.twice)
 					}
 				})
 				for _, name := range names {

@@ -26,7 +26,7 @@ const (
 // patrol looks into every room once per interval to find what was not reported.
 // It also asks the nodes of rooms in doubt.
 func (k *Keeper) patrol(ctx context.Context) {
-	looks := looks{slots: make(chan struct{}, roomsAtOnce), panicked: k.logPanic, under: map[sfu.Room]bool{}}
+	looks := looks{permits: make(chan struct{}, roomsAtOnce), panicked: k.logPanic, under: map[sfu.Room]bool{}}
 	defer looks.running.Wait()
 	for timing.Sleep(ctx, k.jittered(patrolTick)) {
 		if k.presence.Away() {
@@ -52,7 +52,7 @@ func (k *Keeper) patrol(ctx context.Context) {
 // looks are the running looks into rooms.
 type looks struct {
 	running  sync.WaitGroup
-	slots    chan struct{}
+	permits  chan struct{}
 	panicked func(p any, stack []byte, about ...slog.Attr)
 
 	mu    sync.Mutex
@@ -62,11 +62,11 @@ type looks struct {
 // start starts a look and reports true, unless one into that room is running.
 // It waits while the maximum number is running.
 func (l *looks) start(room sfu.Room, look func()) (started bool) {
-	l.slots <- struct{}{}
+	l.permits <- struct{}{}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.under[room] {
-		<-l.slots
+		<-l.permits
 		return false
 	}
 	l.under[room] = true
@@ -77,7 +77,7 @@ func (l *looks) start(room sfu.Room, look func()) (started bool) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.under, room)
-		<-l.slots
+		<-l.permits
 	})
 	return true
 }

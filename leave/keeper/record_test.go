@@ -61,13 +61,13 @@ func workOn(t *testing.T, job leave.Job) {
 	for _, kind := range []sfu.Kind{sfu.KindJoined, sfu.KindLeft, sfu.KindAborted} {
 		time.Sleep(10 * time.Second)
 		if err := w.current().Report(t.Context(), sfu.Event{Kind: kind, Room: job.Room, Identity: job.Identity, Session: "S1"}); err != nil {
-			t.Error(err)
+			t.Errorf("Report: got %v, want no error", err)
 		}
 	}
 	time.Sleep(10 * time.Second)
 	w.stop()
 	<-w.ended
 	if strings.Contains(log.String(), "panic") {
-		t.Error(log.String())
+		t.Errorf("the log: got %s, want no panic in it", log.String())
 	}
 }

@@ -55,14 +55,14 @@ func (k *Keeper) retryRooms(ctx context.Context, rooms []sfu.Room) {
 // createRooms creates rooms, and returns those that it could not create.
 func (k *Keeper) createRooms(ctx context.Context, rooms []sfu.Room) (left []sfu.Room) {
 	var (
-		wg    sync.WaitGroup
-		slots = make(chan struct{}, creators)
-		mu    sync.Mutex
+		wg      sync.WaitGroup
+		permits = make(chan struct{}, creators)
+		mu      sync.Mutex
 	)
 	for _, room := range rooms {
-		slots <- struct{}{}
+		permits <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-slots }()
+			defer func() { <-permits }()
 			_, err := fault.Catch(func() (sfu.Room, error) { return room, k.createRoom(ctx, room) })
 			if ours, ok := errors.AsType[*fault.Error](err); ok {
 				k.logPanic(ours.Value, ours.Stack, slog.String("room", string(room)))

@@ -54,7 +54,7 @@ func BenchmarkClaim(b *testing.B) {
 				now = now.Add(time.Millisecond)
 				claimed, err := s.Claim(b.Context(), "holder", now, 1)
 				if err != nil || len(claimed) != 1 {
-					b.Fatal(claimed, err)
+					b.Fatalf("Claim of 1 = %v, %v, want one job", claimed, err)
 				}
 				job := claimed[0]
 				job.Lease, job.NextRestart = leave.Lease{}, now.Add(round)
@@ -89,7 +89,7 @@ func BenchmarkDelegate(b *testing.B) {
 	bare := memstore.New()
 	raw := leavetest.AtOnce(puts, func(i int) {
 		if _, err := bare.Put(b.Context(), jobs[i]); err != nil {
-			b.Error(err)
+			b.Errorf("Put: got %v, want no error", err)
 		}
 	})
 	leavetest.Delegations(b, memstore.New(), raw)

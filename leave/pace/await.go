@@ -16,11 +16,11 @@ type waiter struct {
 	since time.Time
 }
 
-// Await is Take for a job that waits for up to patience while its homeserver, which
+// Await is Take for a job that waits for up to waitTime while its homeserver, which
 // answers soon, has all the workers that it may have. The most urgent gets the next
 // one, and of equally urgent ones the first that came. Without that order some jobs
 // would find no worker again and again.
-func (w *Workers) Await(server matrix.ServerName, u Urgency, patience time.Duration, now func() time.Time) (release func(), ok bool) {
+func (w *Workers) Await(server matrix.ServerName, u Urgency, waitTime time.Duration, now func() time.Time) (release func(), ok bool) {
 	began := now()
 	if release, ok = w.takeFirst(server, u, began); ok {
 		return release, true
@@ -29,7 +29,7 @@ func (w *Workers) Await(server matrix.ServerName, u Urgency, patience time.Durat
 	if waits == nil {
 		return nil, false
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(waitTime)
 	defer timer.Stop()
 	select {
 	case <-waits.turn:

@@ -31,7 +31,7 @@ func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 			b.SlowDown(own, time.Hour, now)
 			strangers(t, func() {
 				if b.Take(own, pace.Leave, now) == 0 {
-					t.Fatal("a request goes out within the Retry-After of a 429")
+					t.Fatalf("Take(%s) within the Retry-After of a 429: got a request at once, want a wait", own)
 				}
 			}, func(name string) { b.SlowDown(matrixtest.ServerName(t, name), time.Second, now) })
 			if got := b.Status(now).Lowered; got > 4096 {

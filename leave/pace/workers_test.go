@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-const patience = 250 * time.Millisecond
+const waitTime = 250 * time.Millisecond
 
 // crowd is all the workers that a homeserver may have, at work there.
 type crowd struct {
@@ -47,9 +47,9 @@ func TestAwaitOrder(t *testing.T) {
 		var order []Urgency
 		for _, u := range []Urgency{Ordinary + 1, Ordinary, Ordinary + 1, Last, Leave, Ordinary} {
 			running.Go(func() {
-				release, ok := c.Await(c.server, u, patience, time.Now)
+				release, ok := c.Await(c.server, u, waitTime, time.Now)
 				if !ok {
-					t.Errorf("the job of urgency %d got no worker", u)
+					t.Errorf("Await with urgency %d: got no worker, want one", u)
 					return
 				}
 				order = append(order, u) // the one worker that is free goes round
@@ -57,7 +57,7 @@ func TestAwaitOrder(t *testing.T) {
 			})
 			synctest.Wait()
 		}
-		time.Sleep(patience / 2)
+		time.Sleep(waitTime / 2)
 		c.release[0]()
 		running.Wait()
 		if want := []Urgency{Last, Leave, Ordinary + 1, Ordinary + 1, Ordinary, Ordinary}; !slices.Equal(order, want) {
@@ -73,11 +73,11 @@ func TestAwaitInVain(t *testing.T) {
 		name  string
 		quick bool
 		want  time.Duration
-	}{{"quick", true, patience}, {"unknown", false, 0}} {
+	}{{"quick", true, waitTime}, {"unknown", false, 0}} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				crowd, began := newCrowd(t, c.quick), time.Now()
-				if _, ok := crowd.Await(crowd.server, Leave, patience, time.Now); ok {
+				if _, ok := crowd.Await(crowd.server, Leave, waitTime, time.Now); ok {
 					t.Error("the job got a worker, want none: all are at work")
 				}
 				if took := time.Since(began); took != c.want {
@@ -100,7 +100,7 @@ func TestAwaitFree(t *testing.T) {
 		c := newCrowd(t, true)
 		c.release[0]()
 		began := time.Now()
-		release, ok := c.Await(c.server, Ordinary, patience, time.Now)
+		release, ok := c.Await(c.server, Ordinary, waitTime, time.Now)
 		if took := time.Since(began); !ok || took != 0 {
 			t.Fatalf("Await = %v after %v, want a worker at once", ok, took)
 		}

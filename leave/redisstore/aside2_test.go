@@ -70,7 +70,7 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 
 	get(t, s, job.Key, leave.ErrNotFound)
 	if jobs, err := s.Room(t.Context(), job.Room); err != nil || len(jobs) != 0 {
-		t.Errorf("Room = %v, %v", jobs, err)
+		t.Errorf("Room(%s) = %v, %v, want no job", job.Room, jobs, err)
 	}
 	jobs, err := s.Claim(t.Context(), "holder", now, 10)
 	if err != nil || len(jobs) != 1 || jobs[0].Key != other.Key {
@@ -80,22 +80,22 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 		for _, wait := range []time.Duration{time.Second, 59 * time.Second} {
 			before := server.HGet(recordsKey, id)
 			if _, err := r.Claim(t.Context(), "holder", now.Add(wait), 10); err != nil {
-				t.Error(err)
+				t.Errorf("Claim: got %v, want no error", err)
 			}
 			if server.HGet(recordsKey, id) != before {
-				t.Error("it came up again within a minute")
+				t.Errorf("Claim after %v: got the record with another lease, want it not claimed again within a minute", wait)
 			}
 		}
 		now = now.Add(61 * time.Second)
 		if _, err := replica.Claim(t.Context(), "holder", now, 10); err != nil {
-			t.Error(err)
+			t.Errorf("Claim: got %v, want no error", err)
 		}
 	}
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || s.SetAside() != 1 {
 		t.Errorf("named %d times, counted %d times, want once: %s", got, s.SetAside(), log.String())
 	}
 	if log.contains("delay_id") {
-		t.Errorf("the log says %s", log.String())
+		t.Errorf("the log: got %s, want no delay_id in it", log.String())
 	}
 
 	put(t, s, job)
@@ -107,11 +107,11 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 	merge(t, s, got)
 	for _, key := range []leave.Key{job.Key, other.Key} {
 		if err := s.Delete(t.Context(), get(t, s, key, nil)); err != nil {
-			t.Error(err)
+			t.Errorf("Delete: got %v, want no error", err)
 		}
 	}
 	if counts, err := s.Count(t.Context(), job.User); err != nil || counts.All+counts.OfUser+counts.OfServer != 0 {
-		t.Errorf("nothing is left, and counted are %+v, %v", counts, err)
+		t.Errorf("Count(%s) after every job was deleted = %+v, %v, want 0 of everything", job.User, counts, err)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 	server.HSet(recordsKey, id, value+"x")
 	for _, passes := range []time.Duration{0, leave.MaxDelay, 2 * time.Hour} {
 		if server.HGet(recordsKey, id) == "" {
-			t.Fatal("it is removed too soon")
+			t.Fatalf("before another %v: got the record removed, want it kept", passes)
 		}
 		m.Sleep(passes)
 		server.SetTime(m.Wall())
@@ -138,7 +138,7 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 		}
 	}
 	if left := server.HGet(recordsKey, id); left != "" {
-		t.Errorf("%q is still there", left)
+		t.Errorf("after all the time: got the record %q, want none", left)
 	}
 	wantCounted(t, s, other)
 	if rooms, err := s.ClaimRooms(t.Context(), c.Now(), 0, 10); err != nil || len(rooms) != 1 {
@@ -191,7 +191,7 @@ func TestManyDueAtOnce(t *testing.T) {
 	for range rooms * inRoom / n {
 		jobs, err := s.Claim(t.Context(), "holder", now.Add(time.Second), n)
 		if err != nil || len(jobs) != n {
-			t.Fatalf("Claim of %d: got %d, %v", n, len(jobs), err)
+			t.Fatalf("Claim of %d: got %d jobs, %v, want %[1]d", n, len(jobs), err)
 		}
 		for _, job := range jobs {
 			if seen[job.Key] {
@@ -219,7 +219,7 @@ func TestRoomOfForeignRecord(t *testing.T) {
 			t.Errorf("ClaimRooms = %v, %v, want %d", rooms, err, want)
 		}
 		if jobs, err := s.Room(t.Context(), "a"); err != nil || len(jobs) > 0 {
-			t.Errorf("Room = %v, %v", jobs, err)
+			t.Errorf("Room(a) = %v, %v, want no job", jobs, err)
 		}
 	}
 }
@@ -255,25 +255,25 @@ func FuzzRecord(f *testing.F) {
 		}
 		jobs, err := s.Claim(t.Context(), "holder", now, 10)
 		if err != nil {
-			t.Error(err)
+			t.Errorf("Claim: got %v, want no error", err)
 		}
 		for _, job := range jobs {
 			if _, err := s.Save(t.Context(), job); err != nil {
-				t.Errorf("Save of what was claimed: %v", err)
+				t.Errorf("Save of the claimed job %v: got %v, want no error", job.Key, err)
 			}
 		}
 		if again, err := s.Claim(t.Context(), "holder", now, 10); err != nil || len(again) > 0 {
-			t.Errorf("claimed again: %v, %v", again, err)
+			t.Errorf("Claim again = %v, %v, want no job", again, err)
 		}
 		if _, err := s.Room(t.Context(), "a"); err != nil {
-			t.Error(err)
+			t.Errorf("Room: got %v, want no error", err)
 		}
 		later := delegation(t, "a", time.UnixMilli(1<<53-1))
 		later.DelayID = delegation(t, "zzz", now).DelayID
 		put(t, s, later)
 		for _, name := range []string{"a", "b"} {
 			if err := s.Delete(t.Context(), get(t, s, delegation(t, name, now).Key, nil)); err != nil {
-				t.Error(err)
+				t.Errorf("Delete: got %v, want no error", err)
 			}
 		}
 		if counts, err := s.Count(t.Context(), later.User); err != nil || counts.All != 0 || counts.OfUser != 0 {

@@ -84,7 +84,7 @@ func foreignValue(t *testing.T, value string) {
 		wantNoClaim(t, server, r, now.Add(59*time.Second))
 		now = now.Add(61 * time.Second)
 		if _, err := replica.Claim(t.Context(), "holder", now, 10); err != nil {
-			t.Error(err)
+			t.Errorf("Claim: got %v, want no error", err)
 		}
 	}
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || s.SetAside() != 1 {
@@ -107,7 +107,7 @@ func wantNoClaim(t *testing.T, server *miniredis.Miniredis, s *redisstore.Store,
 	t.Helper()
 	before := server.HGet(jobsKey, "1:a:a")
 	if _, err := s.Claim(t.Context(), "holder", now, 10); err != nil {
-		t.Error(err)
+		t.Errorf("Claim: got %v, want no error", err)
 	}
 	if server.HGet(jobsKey, "1:a:a") != before {
 		t.Errorf("within a minute: got %s, want it as before: %s", server.HGet(jobsKey, "1:a:a"), before)
@@ -191,7 +191,7 @@ func FuzzValue(f *testing.F) {
 		}
 		jobs, err := s.Claim(t.Context(), "holder", now, 10)
 		if err != nil {
-			t.Error(err)
+			t.Errorf("Claim: got %v, want no error", err)
 		}
 		for _, job := range jobs {
 			if _, err := s.Save(t.Context(), job); err != nil {
@@ -202,14 +202,14 @@ func FuzzValue(f *testing.F) {
 			t.Errorf("claimed again: got %v, %v, want none", again, err)
 		}
 		if _, err := s.Room(t.Context(), "a"); err != nil {
-			t.Error(err)
+			t.Errorf("Room: got %v, want no error", err)
 		}
 		later := delegation(t, "a", time.UnixMilli(1<<53-1))
 		later.DelayID = delegation(t, "zzz", now).DelayID
 		put(t, s, later)
 		for _, name := range []string{"a", "b"} {
 			if err := s.Delete(t.Context(), get(t, s, delegation(t, name, now).Key, nil)); err != nil {
-				t.Error(err)
+				t.Errorf("Delete: got %v, want no error", err)
 			}
 		}
 		if counts, err := s.Count(t.Context(), later.User); err != nil || counts.All != 0 {

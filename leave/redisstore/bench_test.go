@@ -55,7 +55,7 @@ func rawRate(b *testing.B, server *redistest.Server) float64 {
 	defer c.Close()
 	return leavetest.AtOnce(sets, func(i int) {
 		if err := c.HSet(b.Context(), "raw", fmt.Sprint(i), value).Err(); err != nil {
-			b.Error(err)
+			b.Errorf("HSet: got %v, want no error", err)
 		}
 	})
 }

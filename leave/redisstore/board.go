@@ -71,7 +71,7 @@ func (b Board) Brake(ctx context.Context) (bool, error) {
 func (b Board) key(name string) string { return b.store.prefix + "{leave}:" + name }
 
 func (b Board) do(ctx context.Context, args ...any) *redis.Cmd {
-	ctx, cancel := context.WithTimeout(ctx, b.store.patience)
+	ctx, cancel := context.WithTimeout(ctx, b.store.callTime)
 	defer cancel()
 	cmd := redis.NewCmd(ctx, args...)
 	b.store.process(ctx, cmd)

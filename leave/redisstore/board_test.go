@@ -52,7 +52,7 @@ func TestBoard(t *testing.T) {
 	set := func(on bool) {
 		t.Helper()
 		if err := boards[0].SetBrake(t.Context(), on); err != nil {
-			t.Error(err)
+			t.Errorf("SetBrake: got %v, want no error", err)
 		}
 	}
 	brake(false)

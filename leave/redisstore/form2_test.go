@@ -40,20 +40,20 @@ func TestForm2KeepsAll(t *testing.T) {
 		}
 		got, err := decode2(stored{second, id(job.Key), value})
 		if err != nil {
-			t.Fatalf("%x of %+v: %v", value, job, err)
+			t.Fatalf("decode2(%x) of the job %+v: got %v, want no error", value, job, err)
 		}
 		if want := job.Moved(0); !reflect.DeepEqual(got, want) {
 			t.Errorf("read %+v, want %+v", got, want)
 		}
 		if state := value[stateAt]; int(state&^(occupies|leased)) != job.State.Number() || state&occupies != 0 != job.Occupies() {
-			t.Errorf("the byte of the state is %d for %s, which occupies its room: %v", state, job.State, job.Occupies())
+			t.Errorf("%+v: got the state's byte %d, want state %s, occupied: %v", job.Key, state, job.State, job.Occupies())
 		}
 		if got, want := number(value[12:17]), int64(leave.WeightOf(job.Delay)); got != want {
 			t.Errorf("the weight is %d, want %d", got, want)
 		}
 		for i := range value {
 			if _, err := decode2(stored{second, id(job.Key), value[:i]}); err == nil {
-				t.Errorf("the first %d bytes of %x are a job", i, value)
+				t.Errorf("decode2 of the first %d bytes of %x: got no error, want one", i, value)
 			}
 		}
 	}
@@ -69,7 +69,7 @@ func TestForm2ComparesNames(t *testing.T) {
 	other := job.Key
 	other.Identity = "another"
 	if got, err := decode2(stored{second, id(other), value}); err == nil {
-		t.Errorf("under the id of %v stands the job of %v", other, got.Key)
+		t.Errorf("decode2 of the job of %v under the id of %v: got no error, want one", got.Key, other)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestForm2LongHolder(t *testing.T) {
 	job := recorded(t)[0]
 	job.Lease.Holder = strings.Repeat("x", mostName+1)
 	if value, err := encode2(job); err == nil {
-		t.Errorf("a holder of %d bytes is written as %x", len(job.Lease.Holder), value)
+		t.Errorf("encode2 with a holder of %d bytes: got %x, want an error", len(job.Lease.Holder), value)
 	}
 }
 
@@ -92,11 +92,11 @@ func TestID(t *testing.T) {
 			t.Errorf("the id of %v is %x, want %d bytes that begin with %x", key, got, idSize, roomID(key.Room))
 		}
 		if other, ok := seen[got]; ok {
-			t.Errorf("%v and %v have one id", key, other)
+			t.Errorf("got one id for %v and %v, want two", key, other)
 		}
 		seen[got] = key
 		if n := shard(key.Room); n < 0 || n >= shards {
-			t.Errorf("room %q is in part %d of %d", key.Room, n, shards)
+			t.Errorf("shard(%q) = %d, want at least 0 and less than %d", key.Room, n, shards)
 		}
 	}
 }
@@ -124,10 +124,10 @@ func FuzzForm2(f *testing.F) {
 		}
 		got, err := decode2(stored{second, place, again})
 		if err != nil {
-			t.Fatalf("%x, written anew as %x: %v", value, again, err)
+			t.Fatalf("decode2(%x), written again as %x: got %v, want no error", value, again, err)
 		}
 		if got.Version = job.Version; !reflect.DeepEqual(got, job) {
-			t.Errorf("read %+v, written and read %+v", job, got)
+			t.Errorf("written and read again: got %+v, want %+v", got, job)
 		}
 	})
 }

@@ -39,7 +39,7 @@ type gathered struct {
 
 // writeOne makes one change, perhaps together with those of other callers.
 func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	c, err := c.encoded(s.form.now())
 	if err != nil {

@@ -131,7 +131,7 @@ func TestRealReplicas(t *testing.T) {
 			p := c.on["@user1:example.org"]
 			e := sfu.Event{Kind: sfu.KindJoined, Room: callRoom, Identity: p.Identity, Session: p.Session, Since: p.Since, Ticket: p.Ticket}
 			if err := g.Report(t.Context(), e); err != nil {
-				t.Error(err)
+				t.Errorf("Report: got %v, want no error", err)
 			}
 			await(t, fmt.Sprintf("the brake holds in replica %d", i), func() bool { return g.Status().BrakeHeld > 0 }, c)
 		}

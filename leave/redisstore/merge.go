@@ -26,7 +26,7 @@ func (s *Store) rejoin(ctx context.Context) error {
 	if !ended {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	return s.begin(ctx, epoch)
 }
@@ -49,7 +49,7 @@ func distinct(jobs []leave.Job) []leave.Job {
 // merge merges as many copies as one script accepts. It expects no stored job;
 // if there is one, the script returns it, and the copy is merged with it.
 func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	var changes []change
 	for _, job := range copies {

@@ -47,7 +47,7 @@ func (s *Store) move(ctx context.Context, began time.Time) {
 	if now.Before(m.wait) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.patience/4)
+	ctx, cancel := context.WithTimeout(ctx, s.callTime/4)
 	defer cancel()
 	for moved, scans := 0, 0; moved < mostMoved && scans < mostScans && s.hasTime(began); scans++ {
 		some, err := s.moveSome(ctx)
@@ -62,7 +62,7 @@ func (s *Store) move(ctx context.Context, began time.Time) {
 }
 
 // hasTime reports whether a claim that began at began may do more than it must.
-func (s *Store) hasTime(began time.Time) bool { return s.clock.ours.Since(began) < s.patience/4 }
+func (s *Store) hasTime(began time.Time) bool { return s.clock.ours.Since(began) < s.callTime/4 }
 
 // moveSome moves the records that the next part of the scan finds, and returns
 // their number.

@@ -224,7 +224,7 @@ func TestQuiet(t *testing.T) {
 	var printed bytes.Buffer
 	child.Stderr = &printed
 	if err := child.Run(); err != nil {
-		t.Error(err)
+		t.Errorf("Run: got %v, want no error", err)
 	}
 	if printed.Len() > 0 {
 		t.Errorf("printed: got %q, want nothing", &printed)

@@ -64,7 +64,7 @@ func TestRealFormsChange(t *testing.T) {
 				return
 			}
 			if err := c.Set(context.Background(), t.Name()+"{leave}:2:since", since, 0).Err(); err != nil {
-				t.Error(err)
+				t.Errorf("Set: got %v, want no error", err)
 			}
 		})
 		return s

@@ -54,8 +54,8 @@ type Store struct {
 	form   formNow
 	mover  mover
 	gather gather
-	// patience bounds a call: callTime, except in some tests.
-	patience time.Duration
+	// callTime bounds a call: the constant of that name, except in some tests.
+	callTime time.Duration
 }
 
 var _ leave.Store = (*Store)(nil)
@@ -65,12 +65,12 @@ var _ leave.Store = (*Store)(nil)
 // until it answers. An invalid URL, and a server that refuses us, are errors.
 func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, callTime) }
 
-func open(ctx context.Context, o Options, patience time.Duration) (*Store, error) {
-	s, err := newStore(o, patience)
+func open(ctx context.Context, o Options, callTime time.Duration) (*Store, error) {
+	s, err := newStore(o, callTime)
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	err = s.meet(ctx)
 	if refusal, ok := errors.AsType[*refusal](err); ok {
@@ -83,7 +83,7 @@ func open(ctx context.Context, o Options, patience time.Duration) (*Store, error
 	return s, nil
 }
 
-func newStore(o Options, patience time.Duration) (*Store, error) {
+func newStore(o Options, callTime time.Duration) (*Store, error) {
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
@@ -93,8 +93,8 @@ func newStore(o Options, patience time.Duration) (*Store, error) {
 	if o.URL.IsZero() {
 		return nil, errors.New("redisstore: no URL of a Redis server is given")
 	}
-	target := newTarget(o, patience)
-	s := &Store{target: target, client: target.client(), prefix: o.Prefix, keys: keys(o.Prefix), log: o.Log, patience: patience, gather: gather{slow: slowScript}}
+	target := newTarget(o, callTime)
+	s := &Store{target: target, client: target.client(), prefix: o.Prefix, keys: keys(o.Prefix), log: o.Log, callTime: callTime, gather: gather{slow: slowScript}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

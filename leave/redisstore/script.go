@@ -79,7 +79,7 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 
 // callOn is call for a script that gets the keys of parts of the due times.
 func (s *Store) callOn(ctx context.Context, sc script, parts []int, args ...any) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	if err := s.meet(ctx); err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (s *Store) callOn(ctx context.Context, sc script, parts []int, args ...any)
 // limit returns the not_after of a command sent now. It reads the remaining
 // time last, since the caller may have been delayed.
 func (s *Store) limit(ctx context.Context) int64 {
-	now, wait := s.clock.now(), s.patience
+	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(deadline))
 	}

@@ -24,7 +24,7 @@ type sentinels struct {
 	addrs    []string
 	options  func(addr string) *redis.Options
 	dial     dialFunc // to Redis
-	patience time.Duration
+	callTime time.Duration
 
 	mu      sync.Mutex
 	primary string              // the last known address
@@ -33,14 +33,14 @@ type sentinels struct {
 }
 
 // behindSentinels returns the target whose Sentinels are in o.
-func behindSentinels(o redis.FailoverOptions, patience time.Duration, roots func() *x509.CertPool) target {
-	dial := sentinelDialer(o, patience, roots)
+func behindSentinels(o redis.FailoverOptions, callTime time.Duration, roots func() *x509.CertPool) target {
+	dial := sentinelDialer(o, callTime, roots)
 	s := &sentinels{
-		master: o.MasterName, addrs: o.SentinelAddrs, dial: dial, patience: patience / 2, conns: map[*tracked]string{},
+		master: o.MasterName, addrs: o.SentinelAddrs, dial: dial, callTime: callTime / 2, conns: map[*tracked]string{},
 	}
 	s.options = func(addr string) *redis.Options {
 		options := &redis.Options{Addr: addr, Username: o.SentinelUsername, Password: o.SentinelPassword, Dialer: dial}
-		bound(options, s.patience)
+		bound(options, s.callTime)
 		options.PoolSize, options.MaxActiveConns = 1, 1
 		return options
 	}
@@ -54,7 +54,7 @@ func behindSentinels(o redis.FailoverOptions, patience time.Duration, roots func
 // sentinelDialer dials Sentinels and servers. A certificate must be for the
 // dialled name. If a Sentinel returned an IP address, it must be for the host
 // in the URL.
-func sentinelDialer(o redis.FailoverOptions, patience time.Duration, roots func() *x509.CertPool) dialFunc {
+func sentinelDialer(o redis.FailoverOptions, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		options := redis.Options{TLSConfig: o.TLSConfig}
 		if host, _, err := net.SplitHostPort(addr); err == nil && o.TLSConfig != nil {
@@ -63,7 +63,7 @@ func sentinelDialer(o redis.FailoverOptions, patience time.Duration, roots func(
 				options.TLSConfig.ServerName = host
 			}
 		}
-		return dialer(options, patience, roots)(ctx, network, addr)
+		return dialer(options, callTime, roots)(ctx, network, addr)
 	}
 }
 
@@ -103,7 +103,7 @@ func (s *sentinels) dialPrimary(ctx context.Context, network, _ string) (net.Con
 // find asks all Sentinels, and returns the first address, or an error with
 // their answers.
 func (s *sentinels) find(ctx context.Context) (addr string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	type answer struct {
 		addr string

@@ -27,21 +27,21 @@ type target struct {
 	further   []string       // other secrets that a message must not contain
 }
 
-func newTarget(o Options, patience time.Duration) target {
+func newTarget(o Options, callTime time.Duration) target {
 	var t target
 	if o.URL.Shape() == redisurl.Sentinel {
-		t = behindSentinels(o.URL.Failover(), patience, o.Roots)
+		t = behindSentinels(o.URL.Failover(), callTime, o.Roots)
 	} else {
 		options := o.URL.Server()
 		t.options = &options
 		if t.options.TLSConfig != nil && o.Roots != nil {
-			t.options.Dialer = dialer(options, patience, o.Roots)
+			t.options.Dialer = dialer(options, callTime, o.Roots)
 		}
 	}
 	if o.URL.Shape() == redisurl.Cluster {
 		t.cluster = o.URL.Addrs()
 	}
-	bound(t.options, patience)
+	bound(t.options, callTime)
 	t.identify(o)
 	return t
 }
@@ -62,12 +62,12 @@ func (t *target) identify(o Options) {
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dialer connects as options say, within patience, and trusts the certificates
+// dialer connects as options say, within callTime, and trusts the certificates
 // of roots.
-func dialer(options redis.Options, patience time.Duration, roots func() *x509.CertPool) dialFunc {
+func dialer(options redis.Options, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		now := options
-		now.DialTimeout = patience
+		now.DialTimeout = callTime
 		if options.TLSConfig != nil && roots != nil {
 			now.TLSConfig = options.TLSConfig.Clone()
 			now.TLSConfig.RootCAs = roots()
@@ -78,8 +78,8 @@ func dialer(options redis.Options, patience time.Duration, roots func() *x509.Ce
 
 // bound sets the limits on time and number, whatever the URL says, and avoids
 // what Redis 6.0 does not know.
-func bound(o *redis.Options, patience time.Duration) {
-	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = patience, patience, patience, patience
+func bound(o *redis.Options, callTime time.Duration) {
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = callTime, callTime, callTime, callTime
 	o.ContextTimeoutEnabled = true
 	o.PoolSize, o.MaxActiveConns, o.MinIdleConns = connections, connections, 0
 	o.DialerRetries = 1

@@ -212,14 +212,14 @@ func TestUpgradeKeepsLease(t *testing.T) {
 	}
 	u.pass(5 * time.Second)
 	if stolen := u.claim(u.second); len(stolen) > 0 {
-		t.Errorf("claimed %v, which is lent", stolen)
+		t.Errorf("Claim of a lent job: got %v, want none", stolen)
 	}
 	u.want(0, 1)
 	if got := get(t, u.second, due.Key, nil); got.Version != lent[0].Version || !got.Lease.Until.Equal(lent[0].Lease.Until) || got.Lease.Holder != "holder" {
 		t.Errorf("moved it is %+v, want the version and the lease of %+v", got, lent[0])
 	}
 	if _, err := u.second.Save(t.Context(), lent[0]); err != nil {
-		t.Errorf("Save by who has it: %v", err)
+		t.Errorf("Save by the holder: got %v, want no error", err)
 	}
 	if _, err := u.second.Save(t.Context(), lent[0]); !errors.Is(err, leave.ErrConflict) {
 		t.Errorf("Save of the version before: %v, want ErrConflict", err)

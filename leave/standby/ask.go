@@ -58,7 +58,7 @@ func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, erro
 	if value, err, out := during(s, alone); out {
 		return value, err
 	}
-	value, err := within(ctx, patience, ask)
+	value, err := within(ctx, answerTime, ask)
 	if away(err) {
 		return without(s, err, alone)
 	}

@@ -112,7 +112,7 @@ func TestRoomsInOutage(t *testing.T) {
 		for range 60 {
 			rooms, err := s.ClaimRooms(t.Context(), time.Now(), time.Minute, 10)
 			if err != nil {
-				t.Error(err)
+				t.Errorf("ClaimRooms: got %v, want no error", err)
 			}
 			claims += len(rooms)
 			time.Sleep(time.Second)

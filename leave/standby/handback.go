@@ -24,7 +24,7 @@ const (
 	// lastBatch and its time bound the last merge, during which every call waits.
 	// After it no change is left.
 	lastBatch = 100
-	lastTime  = patience / 4
+	lastTime  = answerTime / 4
 	// removers is how many jobs are removed at once.
 	removers = 16
 	// removeTries bounds the tries to remove a job that others write.
@@ -131,7 +131,7 @@ func (s *Store) delivered(w work) {
 // ask makes one call with a second of time. It waits for a call that ignores
 // its context: the next call would only wait behind it.
 func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	return call(ctx)
 }

@@ -43,10 +43,10 @@ func working(t *testing.T, replicas ...*standby.Store) func() bool {
 		ok := true
 		for _, s := range replicas {
 			if _, err := s.Claim(t.Context(), "holder", time.Now(), 0); err != nil {
-				t.Error(err)
+				t.Errorf("Claim: got %v, want no error", err)
 			}
 			if _, err := s.Count(t.Context(), job(t, "a").User); err != nil {
-				t.Error(err)
+				t.Errorf("Count: got %v, want no error", err)
 			}
 			ok = ok && !s.Status().Degraded
 		}

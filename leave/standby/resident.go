@@ -102,7 +102,7 @@ func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	if r.s.postponed(keys, nil) {
 		return
 	}
-	_, err := within(ctx, patience, errorOf(func(ctx context.Context) error { return r.disk.Commit(ctx, keys...) }))
+	_, err := within(ctx, answerTime, errorOf(func(ctx context.Context) error { return r.disk.Commit(ctx, keys...) }))
 	if err != nil {
 		r.s.postponed(keys, err)
 	}

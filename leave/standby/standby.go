@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// patience is how long the store may take to answer.
-	patience = time.Second
+	// answerTime is how long the store may take to answer.
+	answerTime = time.Second
 	// mostAccepted bounds the new delegations that memory accepts in one outage.
 	mostAccepted = 50_000
 	// lookEvery is how often the SFU is asked about a room in an outage. Webhooks
@@ -96,7 +96,7 @@ func New(ctx context.Context, behind Behind, log *slog.Logger, observe func(Stat
 		s.observe = func(Status) {}
 	}
 	s.stopped, s.stop = context.WithCancel(context.WithoutCancel(ctx))
-	if _, err := within(ctx, patience, errorOf(s.probe)); away(err) {
+	if _, err := within(ctx, answerTime, errorOf(s.probe)); away(err) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.begin(err)
@@ -130,12 +130,12 @@ func (s *Store) Close() error {
 	s.stop()
 	s.mu.Unlock()
 	ctx := context.Background()
-	_, _ = within(ctx, patience, errorOf(func(context.Context) error {
+	_, _ = within(ctx, answerTime, errorOf(func(context.Context) error {
 		s.running.Wait() // Close does not wait longer, because a disk may never answer
 		return nil
 	}))
 	if s.Status().Degraded {
-		_, err := within(ctx, patience, errorOf(func(ctx context.Context) error { return s.handBack(ctx, 0) }))
+		_, err := within(ctx, answerTime, errorOf(func(ctx context.Context) error { return s.handBack(ctx, 0) }))
 		if left := s.Status(); err != nil && left.Unmerged > 0 {
 			s.log.Error("leave: the store still does not answer; changes that are only in memory are lost",
 				"delegations", left.Accepted, "changes", left.Unmerged, "err", err)

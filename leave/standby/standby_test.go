@@ -183,10 +183,10 @@ func TestCallersContext(t *testing.T) {
 		defer cancel()
 		took(t, "two calls with one deadline", 300*time.Millisecond, func() {
 			if _, err := s.Get(short, job(t, "a").Key); err != nil {
-				t.Error(err)
+				t.Errorf("Get: got %v, want no error", err)
 			}
 			if _, err := s.Put(short, job(t, "b")); err != nil {
-				t.Error(err)
+				t.Errorf("Put: got %v, want no error", err)
 			}
 		})
 	})

@@ -16,7 +16,7 @@ import (
 func report(t testing.TB, g *guard.Guard, e sfu.Event) {
 	t.Helper()
 	if err := g.Report(t.Context(), e); err != nil {
-		t.Error(err)
+		t.Errorf("Report: got %v, want no error", err)
 	}
 	synctest.Wait()
 }

@@ -208,7 +208,7 @@ func (m *model) become(p person, joined bool) {
 
 func (m *model) tell(t *testing.T, e sfu.Event) {
 	if err := m.anyGuard().Report(t.Context(), e); err != nil {
-		t.Error(err)
+		t.Errorf("Report: got %v, want no error", err)
 	}
 }
 

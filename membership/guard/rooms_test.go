@@ -100,7 +100,7 @@ func TestRoomsThatTheAccountIsNotIn(t *testing.T) {
 		}
 		// Neither by their joins nor by events.
 		if err := g.Report(t.Context(), w.enter(hidden[0])); err != nil {
-			t.Error(err)
+			t.Errorf("Report: got %v, want no error", err)
 		}
 		g.Changed(hidden[0].room, hidden[0].user)
 		time.Sleep(time.Second)
@@ -131,7 +131,7 @@ func TestACrowdJoins(t *testing.T) {
 		for _, p := range members("!room", 300) {
 			w.setJoined(p, true)
 			if err := g.Report(t.Context(), w.enter(p)); err != nil {
-				t.Error(err)
+				t.Errorf("Report: got %v, want no error", err)
 			}
 		}
 		time.Sleep(10 * time.Second)

@@ -132,7 +132,7 @@ func TestKeys(t *testing.T) {
 			}
 			for _, f := range v.Findings {
 				if text := fmt.Sprint(f); strings.Contains(text, long) || strings.Contains(text, other) {
-					t.Errorf("a finding holds a secret: %s", text)
+					t.Errorf("got the finding %s, want no secret in it", text)
 				}
 			}
 		})
@@ -182,12 +182,12 @@ prometheus: {port: 6789}
 	} {
 		_, what, _ := strings.Cut(want, " ")
 		if got := v.found(what); !slices.Contains(got, want) {
-			t.Errorf("%q is not among %q", want, v.found(""))
+			t.Errorf("got the findings %q, want %q among them", v.found(""), want)
 		}
 	}
 	for _, f := range v.Findings {
 		if strings.Contains(fmt.Sprint(f), "hunter2") {
-			t.Errorf("a finding holds a secret: %v", f)
+			t.Errorf("got the finding %v, want no secret in it", f)
 		}
 	}
 }

@@ -115,13 +115,13 @@ func TestNodeKilled(t *testing.T) {
 		c.a.Kill()
 		c.want("CreateRoom", "no response from servers", 3)
 		if c.Join("call", "alice") != nil {
-			t.Error("a client joined 3 s after the death of the node")
+			t.Error("3 s after the death of the node: got a client joined, want none")
 		}
 		c.wantState(true, false, false)
 		c.want("RemoveParticipant", "no response from servers", 3)
 		c.want("CreateRoom", "200", 0) // on the other node
 		if now := c.Rooms()[0].Created; now != made {
-			t.Errorf("the room was made at %s, and now at %s", made, now)
+			t.Errorf("time at which the room was made: got %s, want %s", now, made)
 		}
 		c.join()
 		c.wantState(true, true, true)
@@ -175,7 +175,7 @@ func TestNodeDrained(t *testing.T) {
 		}
 		c.wantState(false, false, false)
 		if c.Join("call", "alice") != nil {
-			t.Error("the room outlived its node")
+			t.Error("Join after the node has stopped: got a participant, want no room")
 		}
 		c.want("CreateRoom", "200", 0)
 		c.join()
@@ -277,7 +277,7 @@ func TestNoNode(t *testing.T) {
 		func() {
 			defer func() {
 				if recover() != http.ErrAbortHandler {
-					t.Error("the API answers without a node")
+					t.Error("a request without a node: got an answer, want none")
 				}
 			}()
 			c.ask("CreateRoom")

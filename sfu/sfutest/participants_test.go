@@ -48,7 +48,7 @@ func TestParticipants(t *testing.T) {
 	}
 	wantAbsent()
 	if s.Join("a", "alice") != nil || s.Leave("a", "alice", 0) != nil || s.Vanish("a", "alice") != "" {
-		t.Error("somebody is in a room that does not exist")
+		t.Error("Join, Leave or Vanish in a room that does not exist: got a participant, want none")
 	}
 	create(t, s.SFU, "a")
 	wantAbsent()
@@ -141,7 +141,7 @@ func TestSendWebhook(t *testing.T) {
 		t.Fatalf("SendWebhook: got %d, %v, want the service's %d", status, err, http.StatusTeapot)
 	}
 	if got.header.Get("Content-Type") != "application/webhook+json" || got.length != int64(len(got.body)) {
-		t.Errorf("got %+v", got)
+		t.Errorf("got the request %+v, want application/webhook+json and its length", got)
 	}
 	v, err := auth.ParseAPIToken(got.header.Get("Authorization"))
 	if err != nil {

@@ -197,7 +197,7 @@ func TestScript(t *testing.T) {
 	}
 	s.FailAlways(nil)
 	if err := call(); err != nil {
-		t.Error(err)
+		t.Errorf("call: got %v, want no error", err)
 	}
 }
 

@@ -20,7 +20,7 @@ func TestCurrent(t *testing.T) {
 			t.Fatal(err)
 		}
 		if string(got) != want {
-			t.Errorf("%s is not what it is made from: run go generate in deploy/helm", name)
+			t.Errorf("%s: got another text, want what it is made from: run go generate in deploy/helm", name)
 		}
 	}
 }
@@ -43,13 +43,13 @@ func TestEveryVariable(t *testing.T) {
 			t.Errorf("%s: in the values %v, set by another value %v; want one of the two", v.Name, stands, other)
 		}
 		if v.Secret && get(plain, v.Name) != nil {
-			t.Errorf("%s is a secret, and would stand in the open", v.Name)
+			t.Errorf("%s is a secret: got it among the plain values, want it among the secrets", v.Name)
 		}
 	}
 	for _, names := range []map[string]string{elsewhere, presets, patterns, meanings} {
 		for name := range names {
 			if !known[name] {
-				t.Errorf("%s is no variable of the program", name)
+				t.Errorf("got %s in a table, want only variables of the program", name)
 			}
 		}
 	}

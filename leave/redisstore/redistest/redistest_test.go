@@ -38,7 +38,7 @@ func TestServerEndsWithTheProgram(t *testing.T) {
 	for began := time.Now(); listens(address); <-time.After(10 * time.Millisecond) {
 		if time.Since(began) > 20*time.Second {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
-			t.Fatalf("redis-server %d still listens at %s", pid, address)
+			t.Fatalf("redis-server %d: got it listening at %s, want it ended", pid, address)
 		}
 	}
 }

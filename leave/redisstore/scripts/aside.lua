@@ -1,11 +1,12 @@
--- Sets aside what is stored and is no job, each if its stored version is the
--- expected one.
+-- Postpones or removes invalid records (stored texts that are not jobs), each only if
+-- its stored version is the expected one.
 --
--- KEYS  for every one the part in which it is due, in the second form
--- ARGV from 5, seven for every one:
---   its form, field or id, the number of its part, room ('' if nothing tells),
---   what its room's ids begin with, expected version (as at has it), when to
---   look at it again (milliseconds); '' for the last removes it
+-- KEYS  for every record the part of the due times for its room
+-- ARGV from 5, seven for every record:
+--   its form, its field or id, the number of its part, its room ('' if unknown),
+--   what the ids of that room begin with, the expected version (as the function at
+--   returns it), when a claim is to look at it again (milliseconds); '' for the
+--   last one removes the record
 for i = 5, #ARGV, 7 do
   local form, place, n, room, roomID, expected, due = unpack(ARGV, i, i + 6)
   local part = KEYS[FIXED + (i + 2) / 7]

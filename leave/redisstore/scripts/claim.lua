@@ -1,11 +1,16 @@
--- Lends due jobs of the first form, and tells where those of the second are.
+-- Lends due jobs of the first form, and returns the parts that have due jobs of the
+-- second form.
 --
--- ARGV from 5: the caller's time (milliseconds), how many, to whom
--- Answer: the form that jobs are written in; 'move' if there are some in the
--- other, else ''; when the first is due of those that come after one of the second
--- form, '' for none; how many jobs, then for each its field and what is stored
--- now; then, as many as are still wanted, parts with due jobs, each with when its
--- first is due.
+-- ARGV from 5: the caller's time (milliseconds), how many jobs, the new holder
+-- Answer:
+--   the form in which jobs are written now;
+--   'move' if there are jobs in the other form, else '';
+--   if there are jobs of the second form, the due time of the first due job of the
+--   first form that this script did not lend, '' for none: it lends none that is due
+--   later than the first job of the second form;
+--   the number of jobs, then for each its field and its value after the loan;
+--   at most as many parts with due jobs as jobs are still wanted, each with the due
+--   time of its first job.
 local second = isSecond()
 local hash = second and JOBS or RECORDS
 local others = redis.call('HLEN', hash)
@@ -13,7 +18,7 @@ add(second and '2' or '1')
 add(others > 0 and 'move' or '')
 
 local most, found, latest = tonumber(ARGV[6]), {}, ARGV[5]
--- Where none is of the first form, nothing is to be looked for but what is no job.
+-- Without a value of the first form, DUE may still have members that are not jobs.
 local isFirst = not second or others > 0 or redis.call('ZCARD', DUE) > 1
 local head = isFirst and redis.call('ZRANGE', HEADS, 0, 0, 'WITHSCORES')[2]
 if head and tonumber(head) < tonumber(latest) then
@@ -23,7 +28,7 @@ for _, field in ipairs(isFirst and redis.call('ZRANGEBYSCORE', DUE, '-inf', late
   local stored = redis.call('HGET', JOBS, field)
   local _, lease, job = parts(stored)
   if field == CANARY or #found >= 2 * most then
-    -- It is no job, or one more than is wanted.
+    -- This is the member without a job, or enough jobs are found.
   elseif job then
     local ends = int(tonumber(ARGV[5]) + math.max(tonumber(lease), 1))
     stored = table.concat({version(0, most), ends, lease, ARGV[7] .. '\n' .. job}, ' ')
@@ -32,8 +37,9 @@ for _, field in ipairs(isFirst and redis.call('ZRANGEBYSCORE', DUE, '-inf', late
     found[#found + 1] = field
     found[#found + 1] = stored
   elseif stored and stored ~= '' then
-    -- Nothing like us wrote this; it must not stand before the others. If it
-    -- is a later version's, that will find it.
+    -- This program did not write this text. It moves back by a minute, so that it
+    -- does not delay the jobs behind it. It stays, because a later version of this
+    -- program may have written it.
     redis.call('ZADD', DUE, int(tonumber(ARGV[5]) + 60000), field)
     found[#found + 1] = field
     found[#found + 1] = stored
@@ -61,7 +67,7 @@ if left > 0 then
       add(heads[i])
       add(heads[i + 1])
     else
-      redis.call('ZREM', HEADS, heads[i]) -- it is no part; see shards in Go
+      redis.call('ZREM', HEADS, heads[i]) -- not the number of a part; see shards in Go
     end
   end
 end

@@ -1,7 +1,7 @@
 -- Counts jobs.
 --
--- ARGV from 5: how many fields of COUNTS follow, those, and fields of TALLIES
--- Answer: how many jobs there are, and what each of the fields says.
+-- ARGV from 5: the number of fields of COUNTS, these fields, then fields of TALLIES
+-- Answer: the number of all jobs, then the value of each field.
 add(int(redis.call('HLEN', ACCOUNTS) + redis.call('HLEN', RECORDS)))
 for _, number in ipairs(redis.call('HMGET', COUNTS, unpack(ARGV, 6, 5 + ARGV[5]))) do
   add(number or '0')

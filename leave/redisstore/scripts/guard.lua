@@ -1,17 +1,18 @@
--- The head of every script about jobs.
+-- Every script about jobs begins with this file.
 --
--- KEYS  the fixed keys, all in one slot of a cluster, with one of the caller's
+-- KEYS  the fixed keys, all in one slot of a cluster, one of them the caller's
 --       own; then, where a script says so, parts of the jobs' due times
--- ARGV  not_after (milliseconds of the store's time, which is this server's
---       clock with a correction), the epoch and the count of writes that the
---       caller knows, the count at its own last write; then the script's own
+-- ARGV  not_after (milliseconds of the store's time, which is this server's clock
+--       plus a correction), the epoch and the count of writes that the caller
+--       knows, the count of writes at the caller's last write; then the arguments
+--       of the script itself
 --
--- Every answer begins with what happened, the time, what of it is correction,
--- the count of writes, and the count at the caller's last.
+-- Every answer begins with the result, the store's time, the correction in it, the
+-- count of writes, and the count of writes at the caller's last write.
 local EPOCH, WRITES, JOBS, DUE, ROOMS, INDEX, PRESENT, COUNTS, CORRECTION, ACCOUNTS, WROTE = unpack(KEYS, 1, 11)
--- Of the second form; see doc.go.
+-- The keys of the second form; see doc.go.
 local RECORDS, HEADS, TALLIES, SEEN, SINCE = unpack(KEYS, 12, 16)
--- The first part is behind this key.
+-- So many keys come before the parts of the due times.
 local FIXED = 16
 
 local function int(n) return string.format('%.0f', n) end
@@ -22,14 +23,15 @@ local correction = known[3] or '0'
 local time = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(correction)
 local writes, wrote, seen = known[2] or '0', known[4] or '0', known[5] or '0'
 
--- A command that waited in a frozen server is nobody's any more. The millisecond
--- of not_after may be over.
+-- If the server was frozen, the caller has given this command up, and it must change
+-- nothing. In the whole millisecond of not_after the command counts as late.
 if time >= tonumber(ARGV[1]) then
   return {'late', int(time), correction, writes, wrote}
 end
--- Another epoch: the server began empty. Fewer writes than were seen before:
--- it began from an old file, or a replica took over that lacked the last ones.
--- The caller's own last write tells so, too, when others have written since.
+-- The server has lost jobs in three cases. Another epoch: it started empty. Fewer
+-- writes than the caller has seen: it started from an old file, or a promoted replica
+-- lacked the last writes. Fewer writes at the caller's last write: the same, and
+-- others have written more since then than was lost.
 if known[1] ~= ARGV[2] or tonumber(writes) < tonumber(ARGV[3]) or tonumber(wrote) < tonumber(ARGV[4]) then
   return {'forgotten', int(time), correction, writes, wrote}
 end
@@ -38,12 +40,12 @@ local answer = {'ok', int(time), correction, writes, wrote}
 
 local function add(text) answer[#answer + 1] = text end
 
--- The last version that was given, and how many more are counted already.
+-- The last version given to a job, and how many more WRITES counts already.
 local given, counted = tonumber(writes), 0
 
--- version returns the version of the next write, greater than above. With it so
--- many are counted as this script may need, before any of them is written, and as
--- those of a replica that knows the second form.
+-- version returns the version of the next write, greater than above. The first call
+-- adds to WRITES the most versions that this script may need, before any job is
+-- written. It adds them to SEEN, too, if no older replica has written.
 local function version(above, most)
   if tonumber(above) > given then
     given, counted = tonumber(above), 0
@@ -64,8 +66,9 @@ local function version(above, most)
   return int(given)
 end
 
--- parts returns the version of what is stored, how long its lease lasts and the
--- job; nothing if that is no job of ours, as decode in Go has it.
+-- parts splits a stored value of the first form into its version, the length of its
+-- lease and the job. It returns nothing for a text that is not a job; decode in Go
+-- decides in the same way.
 local function parts(stored)
   local v, ends, lease, job = string.match(stored or '', '^(%d+) (%d+) (%d+) [^\n]*\n(.*)$')
   local function fits(n) return #n <= 16 and tonumber(n) < 2^53 end
@@ -74,7 +77,7 @@ local function parts(stored)
   end
 end
 
--- fields returns where in the sorted set INDEX the jobs of a room are.
+-- fields returns the range of the sorted set INDEX that has the jobs of a room.
 local function fields(room)
   local prefix = #room .. ':' .. room .. ':'
   return '[' .. prefix, '(' .. prefix .. '\255'

@@ -1,7 +1,8 @@
--- What becomes of a job when it is written or removed, behind guard.lua.
+-- Writes and removes jobs, and keeps what is counted about them. It follows
+-- record.lua.
 
--- at returns the version of what is stored in one form, of which v is the version
--- that it has as a job: '0' if nothing is, not even a text, '?' if it is no job.
+-- at returns the version of a stored value: v, its version as a job; '0' if nothing
+-- is stored, or an empty text; '?' for a text that is not a job.
 local function at(stored, v)
   if not stored or stored == '' then
     return '0'
@@ -9,7 +10,7 @@ local function at(stored, v)
   return v or '?'
 end
 
--- atFirst is at for the first form, atSecond for the second.
+-- atFirst returns the version of a value of the first form, atSecond of the second.
 local function atFirst(stored) return at(stored, (parts(stored))) end
 
 local function atSecond(stored)
@@ -17,8 +18,9 @@ local function atSecond(stored)
   return at(stored, r and r.version)
 end
 
--- atBoth returns the version of a key's job, which may be in either form. In both
--- it is only after a replica wrote that does not know the second.
+-- atBoth returns the version of a key's job, which may be in either form. The job is
+-- in both forms only after a replica that does not know the second has written it.
+-- Then both versions are returned, with a slash between them.
 local function atBoth(first, second)
   local a, b = atFirst(first), atSecond(second)
   if a == '0' or a == '?' and b ~= '0' then
@@ -29,15 +31,15 @@ local function atBoth(first, second)
   return a .. '/' .. b
 end
 
--- count adds to a number in a hash that has no zeros.
+-- count adds by to a number in a hash, and removes the field when it reaches zero.
 local function count(hash, field, by)
   if by ~= 0 and redis.call('HINCRBY', hash, field, int(by)) <= 0 then
     redis.call('HDEL', hash, field)
   end
 end
 
--- tally adds up, with by, what an account says:
---   1 if the job occupies its room, its state, its weight, its owner
+-- tally adds an account to sums, by times. An account says what a job is counted
+-- for: 1 if the job occupies its room, else 0; its state; its weight; its user.
 local function tally(sums, account, by)
   local occupies, state, weight, user = string.match(account, '^(%d) (%S*) (%d+) (.*)$')
   if user then
@@ -52,9 +54,10 @@ local function tally(sums, account, by)
   end
 end
 
--- enter changes a job's account, and all that is counted with it. What the job
--- was counted for is read from its account alone: whatever became of its value,
--- each number is the sum of the accounts.
+-- enter changes a job's account and every number that the account is part of; ''
+-- removes the account. It subtracts what the old account says, not what the job's
+-- value says. So each number is the sum of the accounts, even if somebody has
+-- overwritten the value.
 local function enter(field, room, account)
   local before = redis.call('HGET', ACCOUNTS, field) or ''
   if before == account then
@@ -73,7 +76,7 @@ local function enter(field, room, account)
     count(COUNTS, name, by)
   end
   -- A replica of a version that did not count the jobs of homeservers may have
-  -- removed some: where nothing weighs, nothing is left.
+  -- removed some. A homeserver without weight has no jobs, so its number goes.
   for server in pairs(sums.servers) do
     if not redis.call('HGET', COUNTS, server) then
       redis.call('HDEL', COUNTS, '#' .. server)
@@ -81,8 +84,8 @@ local function enter(field, room, account)
   end
 end
 
--- reckon adds to what is counted in the second form, where a field has a number of
--- jobs and what they weigh.
+-- reckon adds to a field of TALLIES, which is a number of jobs and their weight. It
+-- removes the field when it has no jobs.
 local function reckon(field, jobs, weight)
   local n, w = string.match(redis.call('HGET', TALLIES, field) or '', '^(%d+) (%d+)$')
   n, w = (n or 0) + jobs, (w or 0) + weight
@@ -93,13 +96,13 @@ local function reckon(field, jobs, weight)
   end
 end
 
--- hash is the field of a user, whose name would take more memory.
+-- hash returns the field of TALLIES for a user: 14 bytes take less memory than a name.
 local function hash(user)
   local hex = string.sub(redis.sha1hex(user), 1, 28)
   return (string.gsub(hex, '..', function(digits) return string.char(tonumber(digits, 16)) end))
 end
 
--- book adds, with by, what a record counts for.
+-- book counts a record, by times. r is what record read of it.
 local function book(room, stored, r, by)
   if r.state >= 16 then
     count(PRESENT, room, by)
@@ -110,7 +113,7 @@ local function book(room, stored, r, by)
   reckon(string.match(name, ':.*$') or ':', by, weighs)
 end
 
--- rebook has counted what is stored now, and no more what was; '' for nothing.
+-- rebook counts the record after in the place of the record before; '' is no record.
 local function rebook(room, before, after)
   local b, a = record(before), record(after)
   if b and a and b.state == a.state and b.account == a.account then
@@ -124,7 +127,7 @@ local function rebook(room, before, after)
   end
 end
 
--- removeFirst removes what is stored in the first form.
+-- removeFirst removes a job of the first form, and its account.
 local function removeFirst(field, room)
   redis.call('HDEL', JOBS, field)
   redis.call('ZREM', DUE, field)
@@ -132,21 +135,22 @@ local function removeFirst(field, room)
   enter(field, room, '')
 end
 
--- removeSecond removes what is stored in the second.
+-- removeSecond removes a job of the second form.
 local function removeSecond(id, room, part, n, stored)
   redis.call('HDEL', RECORDS, id)
   redis.call('ZREM', part, id)
   head(part, n)
   rebook(room, stored, '')
   if redis.call('HLEN', RECORDS) == 0 then
-    -- What a record counted for that was overwritten is in no account.
+    -- A record that somebody overwrote stays counted, because nothing else says
+    -- what it was counted for. When no record is left, every number is zero.
     for _, field in ipairs(redis.call('HKEYS', TALLIES)) do
       redis.call('HDEL', TALLIES, field)
     end
   end
 end
 
--- empty forgets a room in which no job is left.
+-- empty removes a room from ROOMS and PRESENT if it has no jobs.
 local function empty(room, part, roomID)
   local from, to = fields(room)
   if #redis.call('ZRANGEBYLEX', INDEX, from, to, 'LIMIT', 0, 1) == 0 and #ids(part, roomID, 1) == 0 then

@@ -1,14 +1,14 @@
 -- Lends due jobs of the second form.
 --
 -- KEYS  the parts to look into
--- ARGV from 5: the caller's time, the latest time (milliseconds) at which a job
--- is due, how many, to whom, then the number of each part
--- Answer: for every job its id, and what is stored now.
+-- ARGV from 5: the caller's time, the latest due time of a job (both in
+-- milliseconds), how many jobs, the new holder, then the number of each part
+-- Answer: for every job its id, and its value after the loan.
 local now, most, holder = tonumber(ARGV[5]), tonumber(ARGV[7]), ARGV[8]
 local due = {}
 for i = 9, #ARGV do
   if #due >= 4 * most then
-    break -- so many are due at once: the next claim lends those of the other parts
+    break -- enough jobs are due: the next claim reads the other parts
   end
   local part = KEYS[FIXED + i - 8]
   local some = redis.call('ZRANGEBYSCORE', part, '-inf', ARGV[6], 'WITHSCORES', 'LIMIT', 0, most)
@@ -28,13 +28,13 @@ for i = 1, math.min(most, #due) do
   places[i] = due[i].id
 end
 local records = #places > 0 and redis.call('HMGET', RECORDS, unpack(places)) or {}
--- What becomes of them: ids and records, and for each part scores and ids.
+-- leases has the ids and the new values, scores the due times and ids of each part.
 local leases, scores = {}, {}
 for i, id in ipairs(places) do
   local part, stored = due[i].part, records[i]
   local r = record(stored)
   if stored and stored ~= '' then
-    local ends = now + 60000 -- as claim.lua has it, for what is no job
+    local ends = now + 60000 -- for a text that is not a job, as in claim.lua
     if r then
       ends = now + math.max(lasts(stored), 1)
       stored = lent(stored, r, version(0, #places - i + 1), ends, holder)
@@ -57,7 +57,7 @@ end
 for part, of in pairs(scores) do
   redis.call('ZADD', part, unpack(of))
 end
--- A part that was empty, too, has a head no more.
+-- This removes the head of a part that is empty, too.
 for i = 9, #ARGV do
   head(KEYS[FIXED + i - 8], ARGV[i])
 end

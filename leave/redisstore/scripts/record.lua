@@ -1,6 +1,7 @@
--- Records of the second form, behind guard.lua; see form2.go.
+-- Reads and changes records of the second form; see form2.go. It follows guard.lua.
 
--- number returns the number that is in some bytes, the greater end first.
+-- number returns the number in three, five or seven bytes, the most significant one
+-- first.
 local function number(a, b, c, d, e, f, g)
   local n = (a * 256 + b) * 256 + c
   if g then
@@ -11,7 +12,8 @@ local function number(a, b, c, d, e, f, g)
   return n
 end
 
--- three returns n in three bytes, six in six, seven in seven.
+-- three returns n in three bytes, six in six, seven in seven, the most significant
+-- one first.
 local function three(n)
   local c = n % 256
   local b = (n - c) / 256 % 256
@@ -28,8 +30,8 @@ local function seven(n)
   return string.char((n - low) / 281474976710656) .. six(low)
 end
 
--- record returns what scripts read of a record; nothing if it is none of ours, as
--- parseHead2 in Go has it.
+-- record returns the parts of a record that scripts read. It returns nothing for a
+-- text that is not a record; parseHead2 in Go decides in the same way.
 local function record(stored)
   if not stored or #stored < 18 or string.byte(stored, 1) ~= 2 then
     return
@@ -45,25 +47,26 @@ local function record(stored)
   state = state % 32
   return {
     version = int(v), state = state, named = named, job = job,
-    -- What it counts for is in it, and behind the state.
+    -- The bytes behind the state: the weight and the user.
     account = string.sub(stored, 13, named),
   }
 end
 
--- lasts returns how long a lease of a record lasts, weight what it weighs, and user
--- whose it is. r is what record read.
+-- lasts returns the length of a record's lease in milliseconds, weight its weight,
+-- and user its user. r is what record returned for it.
 local function lasts(stored) return number(string.byte(stored, 9, 11)) end
 
 local function weight(stored) return number(string.byte(stored, 13, 17)) end
 
 local function user(stored, r) return string.sub(stored, 19, r.named) end
 
--- versioned returns a record with that version.
+-- versioned returns the record with the version v.
 local function versioned(stored, v)
   return string.sub(stored, 1, 1) .. seven(tonumber(v)) .. string.sub(stored, 9)
 end
 
--- lent returns a record, of which r is what scripts read, with a lease.
+-- lent returns the record with the version v and a lease of holder until ends. r is
+-- what record returned for it.
 local function lent(stored, r, v, ends, holder)
   return table.concat({
     string.sub(stored, 1, 1), seven(tonumber(v)), string.sub(stored, 9, 11), string.char(r.state + 32),
@@ -71,7 +74,8 @@ local function lent(stored, r, v, ends, holder)
   })
 end
 
--- head keeps HEADS, which has when the first job of each part is due.
+-- head writes to HEADS when the first job of the part n is due, or removes the part
+-- from HEADS if it is empty.
 local function head(part, n)
   local first = redis.call('ZRANGE', part, 0, 0, 'WITHSCORES')
   if first[2] then
@@ -81,7 +85,7 @@ local function head(part, n)
   end
 end
 
--- ids returns those in a part that begin with prefix, at most so many.
+-- ids returns the ids in a part that begin with prefix, at most most of them.
 local function ids(part, prefix, most)
   local found, from = {}, 0
   repeat

@@ -1,12 +1,11 @@
--- Reads jobs of a room: of those in the first form a part at a time, and with the
--- first part those in the second.
+-- Reads the jobs of a room, in several calls if it has many. Each call reads some
+-- jobs of the first form. The first call reads the jobs of the second form, too.
 --
--- KEYS  the part in which the room's jobs are due
--- ARGV from 5: room, what its ids begin with, the last field of the part before
--- ('' for the first), how many
--- Answer: the number of fields and the fields, what is stored for each; then, with
--- the first part, the number of ids and the ids, and what is stored for as many of
--- them.
+-- KEYS  the part of the due times that lists the room's jobs of the second form
+-- ARGV from 5: the room, what its ids begin with, the last field of the call before
+-- ('' in the first call), the most values of each form
+-- Answer: the number of fields, the fields, and their values; then, in the first
+-- call, the number of ids, all ids, and the values of the first ones.
 local function values(hash, names, most)
   if #names > 0 then
     for _, stored in ipairs(redis.call('HMGET', hash, unpack(names, 1, math.min(#names, most)))) do
@@ -38,7 +37,7 @@ local part = ids(KEYS[FIXED + 1], ARGV[6], math.huge)
 list(part)
 values(RECORDS, part, most)
 if #found + #part == 0 then
-  -- Nothing is left of a room whose last record was no job.
+  -- The room has no jobs. This happens when its last record was not a job.
   redis.call('ZREM', ROOMS, ARGV[5])
   redis.call('HDEL', PRESENT, ARGV[5])
 end

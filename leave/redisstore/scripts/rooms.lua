@@ -1,4 +1,4 @@
--- Lists the rooms that somebody is, or was just now, in.
+-- Lists the rooms with a job whose participant is there, or was there just now.
 --
 -- Answer: the rooms.
 for _, room in ipairs(redis.call('HKEYS', PRESENT)) do

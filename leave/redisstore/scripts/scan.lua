@@ -1,9 +1,10 @@
--- Reads records of one form, a part of them at a time. One that is there all the
--- time is read at least once.
+-- Reads the values of one form in several calls. A value that is there from the
+-- first call to the last is read at least once.
 --
--- ARGV from 5: the form, where to go on ('0' begins), about how many
--- Answer: where the next goes on ('0' after the last part), then for every record
--- its field or id and what is stored.
+-- ARGV from 5: the form, the cursor of the call before ('0' in the first call), about
+-- how many values
+-- Answer: the cursor for the next call ('0' after the last one), then for every value
+-- its field or id and the value.
 local hash = ARGV[5] == '2' and RECORDS or JOBS
 local found = redis.call('HSCAN', hash, ARGV[6], 'COUNT', ARGV[7])
 add(found[1])

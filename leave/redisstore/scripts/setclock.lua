@@ -1,9 +1,9 @@
--- Corrects the store's time when this server's clock has jumped, or another
--- server with another clock has taken over.
+-- Sets the correction of the store's time after this server's clock has jumped, or
+-- after a server with another clock has taken over.
 --
 -- KEYS  as in guard.lua
--- ARGV  not_after, the correction that was in force, the one to come
--- Answer: 'done', or why not.
+-- ARGV  not_after, the correction that the caller knows, the new correction
+-- Answer: 'done', or the reason why nothing was changed.
 local CORRECTION = KEYS[9]
 local t = redis.call('TIME')
 local time = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(ARGV[3])

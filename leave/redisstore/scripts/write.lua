@@ -1,14 +1,15 @@
--- Writes or removes jobs, each if its stored version is the expected one.
+-- Writes or removes jobs, each only if its stored version is the expected one.
 --
--- KEYS  for every job the part in which it is due
+-- KEYS  for every job the part of the due times that lists it in the second form
 -- ARGV from 5: the form of the values; then nine for every job:
---   field, id, the number of its part, room, expected version (see atBoth: '0'
---   for none stored, '?' for what is no job), a version that the new one has to
---   exceed ('' has it stay as it is), when it is due (milliseconds), in the first
---   form the account of what it counts for (see enter), value; '' for the last
---   removes
--- Answer: the form that jobs are written in if it is the other; else, for every job, '1' and its new
--- version and '', or '0' and what is stored in both forms.
+--   field, id, the number of its part, room, the expected version (see atBoth: '0'
+--   if nothing is stored, '?' for a text that is not a job), a version that the new
+--   one must exceed ('' keeps the version), when the job is due (milliseconds), in
+--   the first form its account (see tally), the value; '' for the last one removes
+--   the job
+-- Answer: if jobs are now written in the other form, only that form. Else for every
+-- job: '1', its new version ('' if it was removed) and ''; or '0' and its values in
+-- both forms, if its version was not the expected one.
 
 local function writeFirst(field, room, v, due, account, value)
   redis.call('HSET', JOBS, field, v .. ' ' .. value)
@@ -22,7 +23,7 @@ local function writeSecond(id, room, part, n, v, due, value, stored)
   redis.call('HSET', RECORDS, id, versioned(value, v))
   redis.call('ZADD', part, due, id)
   if not record(stored) then
-    redis.call('ZADD', ROOMS, 'NX', 0, room) -- it has that of a job
+    redis.call('ZADD', ROOMS, 'NX', 0, room) -- the room of a record is in ROOMS already
   end
   rebook(room, stored, value)
 end
@@ -33,7 +34,7 @@ if ARGV[5] ~= form then
   return answer
 end
 
--- The parts with a job that was written.
+-- The parts of the due times to which a job was written, with their numbers.
 local changed = {}
 local isFirst = redis.call('HLEN', JOBS) > 0
 

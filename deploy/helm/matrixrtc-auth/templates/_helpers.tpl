@@ -10,7 +10,7 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* Labels that never change: what a selector has. */ -}}
+{{- /* The labels of selectors, which must never change. */ -}}
 {{- define "matrixrtc-auth.selector" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -23,9 +23,9 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{- /* The text of a value of variables. A number is written out, as 1000000 and
-not 1e+06; off and on, which YAML reads as false and true, are words again. What
-Kubernetes would expand is kept from it. */ -}}
+{{- /* The text of a value of variables. A number is written with all digits, as 1000000
+and not as 1e+06. YAML reads off and on as false and true; here they are words again. A
+"$" is doubled, so that Kubernetes does not expand it. */ -}}
 {{- define "matrixrtc-auth.text" -}}
 {{- if kindIs "bool" . -}}
 {{- ternary "on" "off" . -}}
@@ -36,12 +36,12 @@ Kubernetes would expand is kept from it. */ -}}
 {{- end -}}
 {{- end -}}
 
-{{- /* The text of a variable, "" for none: dict "root" $ "name" "LIVEKIT_…". */ -}}
+{{- /* The text of a variable, "" if it is not set: dict "root" $ "name" "LIVEKIT_…". */ -}}
 {{- define "matrixrtc-auth.variable" -}}
 {{- include "matrixrtc-auth.text" (get .root.Values.variables .name) -}}
 {{- end -}}
 
-{{- /* Whether a secret is there ("true" or ""): dict "root" $ "name" "LIVEKIT_…". */ -}}
+{{- /* "true" if a secret is set, else "": dict "root" $ "name" "LIVEKIT_…". */ -}}
 {{- define "matrixrtc-auth.hasSecret" -}}
 {{- with get .root.Values.secrets .name -}}
 {{- if or .existingSecret .existingConfigMap .value -}}true{{- end -}}
@@ -58,7 +58,7 @@ Kubernetes would expand is kept from it. */ -}}
 {{- if $secret.value -}}{{- .name -}}{{- else -}}{{- default .name $secret.key -}}{{- end -}}
 {{- end -}}
 
-{{- /* What the chart's own Secret has. */ -}}
+{{- /* The content of the Secret that the chart makes. */ -}}
 {{- define "matrixrtc-auth.made" -}}
 {{- range $name, $secret := .Values.secrets }}
 {{- with $secret }}
@@ -69,17 +69,17 @@ Kubernetes would expand is kept from it. */ -}}
 {{- end }}
 {{- end -}}
 
-{{- /* Whether replicas share a Redis. */ -}}
+{{- /* "true" if the replicas share a Redis, else "". */ -}}
 {{- define "matrixrtc-auth.redis" -}}
 {{- if or (include "matrixrtc-auth.variable" (dict "root" . "name" "LIVEKIT_REDIS_URL")) (include "matrixrtc-auth.hasSecret" (dict "root" . "name" "LIVEKIT_REDIS_URL")) -}}true{{- end -}}
 {{- end -}}
 
-{{- /* Whether leaves are in a file of the volume. */ -}}
+{{- /* "true" if the leaves are in a file on the volume, else "". */ -}}
 {{- define "matrixrtc-auth.volume" -}}
 {{- if and .Values.persistence.enabled (not (include "matrixrtc-auth.redis" .)) (not (include "matrixrtc-auth.variable" (dict "root" . "name" "LIVEKIT_STORE"))) -}}true{{- end -}}
 {{- end -}}
 
-{{- /* How long a pod that ends is served on. */ -}}
+{{- /* For how many seconds a pod that ends still gets requests. */ -}}
 {{- define "matrixrtc-auth.delay" -}}
 {{- if include "matrixrtc-auth.redis" . -}}{{- .Values.shutdownDelaySeconds | int -}}{{- else -}}0{{- end -}}
 {{- end -}}
@@ -91,7 +91,7 @@ Kubernetes would expand is kept from it. */ -}}
 {{- get .Values.variables "LIVEKIT_METRICS_BIND" | default "" | trimPrefix ":" -}}
 {{- end -}}
 
-{{- /* Ends with an error where values do not go together. */ -}}
+{{- /* Fails if two values contradict each other. */ -}}
 {{- define "matrixrtc-auth.check" -}}
 {{- $ := . -}}
 {{- $name := include "matrixrtc-auth.fullname" . -}}

@@ -61,7 +61,7 @@ var errLate = errors.New("first: Redis' clock was set twice within one call")
 // call runs one of the guarded scripts and returns its answer without the
 // head.
 func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	if err := s.meet(ctx); err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 // limit returns the not_after of a command sent now. It reads the remaining
 // time last, since the caller may have been delayed.
 func (s *Store) limit(ctx context.Context) int64 {
-	now, wait := s.clock.now(), s.patience
+	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
 		wait = min(wait, time.Until(deadline))
 	}

@@ -22,7 +22,7 @@ type Store struct {
 	clock    storeClock
 	aside    aside
 	life     life
-	patience time.Duration // bounds one call
+	callTime time.Duration // bounds one call
 }
 
 var _ leave.Store = (*Store)(nil)
@@ -31,7 +31,7 @@ var _ leave.Store = (*Store)(nil)
 func New(addr, prefix string) *Store {
 	s := &Store{
 		client: redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, ContextTimeoutEnabled: true, ReadTimeout: -1, WriteTimeout: -1}),
-		keys:   keys(prefix), log: slog.New(slog.DiscardHandler), patience: 30 * time.Second,
+		keys:   keys(prefix), log: slog.New(slog.DiscardHandler), callTime: 30 * time.Second,
 	}
 	s.clock.ours = clock.New()
 	return s

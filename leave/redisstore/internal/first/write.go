@@ -62,7 +62,7 @@ func outcomes(values []string, n int) ([]outcome, error) {
 // Put stores a new delegation. After a conflict it tries again, for a second at
 // most.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	job = job.Moved(s.clock.ahead())
 	next, replaced := change{job: job, expects: absent}, (*leave.Job)(nil)
