@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestMain builds programs before any test runs.
+// programs are the built programs. TestMain builds them before any test runs.
 var programs stack.Programs
 
 func TestMain(m *testing.M) {
