@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	// pushLimit is how long a user who is no longer in the Matrix room may stay on
-	// the SFU after the homeserver has pushed the event. joinLimit is how long
-	// such a user may stay after a join with an old token.
+	// pushLimit is how long a user may stay on the SFU after the push that the
+	// user left the Matrix room, joinLimit after a join with an old token.
 	pushLimit = time.Second
 	joinLimit = 1500 * time.Millisecond
 )
@@ -160,9 +159,9 @@ func (p *pushed) remoteUsers(t *testing.T) {
 	p.comesBack(t, byOpenID)
 }
 
-// restarts: the service and the SFU are restarted and have no memory of users.
-// The old token still admits a banned user for a moment only. A user who is
-// banned while the service is stopped is removed when it runs again.
+// restarts: after a restart of the service and of the SFU, the old token still
+// admits a banned user for a moment only. A user who is banned while the
+// service is stopped is removed when it runs again.
 func (p *pushed) restarts(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "restart"), p.room)
 	absent := p.first.enter(t, p.user(t, p.first, "absent"), p.room)
@@ -195,9 +194,8 @@ func (p *pushed) againAndAgain(t *testing.T) {
 	}
 }
 
-// delegated: the delegated leave of a removed user ends, even if the
-// homeserver refuses to send it. Clients then see nobody as a member of the
-// call.
+// delegated: the leave of a removed user ends, even if the homeserver refuses
+// to send it. Clients then see nobody as a member of the call.
 func (p *pushed) delegated(t *testing.T) {
 	a := p.user(t, p.first, "delegated")
 	m := p.first.enter(t, a, p.room)
