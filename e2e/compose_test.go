@@ -35,7 +35,7 @@ func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
 	if _, err := loadCompose(t); err == nil {
-		t.Error("it is accepted without LIVEKIT_SECRET")
+		t.Error("Compose accepts compose.yaml without LIVEKIT_SECRET, want an error")
 	}
 	project, err := loadCompose(t, "LIVEKIT_SECRET="+key.Secret)
 	if err != nil {
@@ -43,7 +43,7 @@ func TestComposeFile(t *testing.T) {
 	}
 	volumes := project.Services["livekit"].Volumes
 	if len(volumes) != 1 || !volumes[0].ReadOnly || volumes[0].Bind == nil || bool(volumes[0].Bind.CreateHostPath) {
-		t.Errorf("volumes %+v, want livekit.yaml alone, read only and never created", volumes)
+		t.Errorf("volumes of LiveKit: got %+v, want only livekit.yaml, read only and never created", volumes)
 	}
 }
 
@@ -60,14 +60,14 @@ func TestComposeKeys(t *testing.T) {
 			}
 			keys := project.Services["livekit"].Environment["LIVEKIT_KEYS"]
 			if keys == nil {
-				t.Fatal("no LIVEKIT_KEYS")
+				t.Fatal("LiveKit's environment in compose.yaml has no LIVEKIT_KEYS")
 			}
 			token, err := auth.ParseAPIToken(signedBySFU(t, *keys))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if _, _, err := token.Verify(secret); err != nil || token.APIKey() != key.ID {
-				t.Errorf("with %s LiveKit signs as %q: %v", *keys, token.APIKey(), err)
+				t.Errorf("LIVEKIT_KEYS=%s: LiveKit signs with the key %q: %v", *keys, token.APIKey(), err)
 			}
 		})
 	}

@@ -109,13 +109,13 @@ func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
 		return slices.Sorted(maps.Keys(project.Services[service].Networks))
 	}
 	if got := networks("matrixrtc-auth"); !slices.Equal(got, []string{"default", "homeserver"}) {
-		t.Errorf("the service is in %q", got)
+		t.Errorf("the service's container is in the networks %q", got)
 	}
 	if got := networks("livekit"); !slices.Equal(got, []string{"default"}) {
-		t.Errorf("the SFU is in %q", got)
+		t.Errorf("the SFU's container is in the networks %q", got)
 	}
 	if n := project.Networks["homeserver"]; n.Name != "matrix_default" || !bool(n.External) {
-		t.Errorf("the network is %+v, want one that is there", n)
+		t.Errorf("the homeserver's network is %+v, want an external network", n)
 	}
 }
 

@@ -27,11 +27,11 @@ func TestLongestIdentities(t *testing.T) {
 			u.id = s.home.UserID(strings.Repeat(letter, letters))
 			u.device = strings.Repeat("D", maxIdentity-len(u.id)-1)
 			if p := s.join(u.legacy("/sfu/get", room)); p.Identity() != u.id+":"+u.device {
-				t.Errorf("joined as %q", p.Identity())
+				t.Errorf("the participant joined with the identity %q, which is not the token's", p.Identity())
 			}
 			u.device += "D"
 			if answer := u.legacy("/sfu/get", room); answer.Status != 400 || answer.Errcode != "M_BAD_JSON" {
-				t.Errorf("one byte more: %d %s, want 400 M_BAD_JSON", answer.Status, answer.Body)
+				t.Errorf("an identity one byte too long: got %d %s, want 400 M_BAD_JSON", answer.Status, answer.Body)
 			}
 			// /get_token hashes the identity, so the length does not matter there.
 			u.device = strings.Repeat("D", 255)

@@ -82,7 +82,7 @@ func (m member) stays(how string, d time.Duration) {
 	m.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if f := m.scene.home.Fate(m.delayID); f.Over != "" {
-			m.t.Fatalf("%s: a live member was emptied (%+v)\nservice log:\n%s", how, f, m.service.Log().Tail(30))
+			m.t.Fatalf("%s: the leave of a member who is still there was sent (%+v)\nservice log:\n%s", how, f, m.service.Log().Tail(30))
 		}
 	}
 }
@@ -219,6 +219,6 @@ func TestLeaveWithoutWebhooks(t *testing.T) {
 	p.Leave()
 	alice.fate("sent", 10*time.Second)
 	if log := s.service.Log().Tail(1000); strings.Contains(log, "route=/sfu_webhook") {
-		t.Error("a webhook arrived: this test shows nothing")
+		t.Error("a webhook reached the service, so this run proves nothing")
 	}
 }

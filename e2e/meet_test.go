@@ -37,7 +37,7 @@ func TestOldAndNewClientsMeet(t *testing.T) {
 		publishes(t, p, old, bare, recent)
 	}
 	if got := claims(t, answer).Sub; got != recent.Identity() {
-		t.Errorf("the token is for %q, the SFU knows %q", got, recent.Identity())
+		t.Errorf("the token's identity is %q, but the SFU calls the participant %q", got, recent.Identity())
 	}
 }
 
@@ -65,11 +65,11 @@ func publishes(t *testing.T, p *participant.Participant, room ...*participant.Pa
 		}
 		data, err := other.Receive(within(t, 10*time.Second))
 		if want := (participant.Data{From: p.Identity(), Text: "hello"}); err != nil || data != want {
-			t.Errorf("received %v, %v, want %v", data, err, want)
+			t.Errorf("the packet that a participant received: got %v, %v, want %v", data, err, want)
 		}
 		track, err := other.Hear(within(t, 10*time.Second))
 		if want := (participant.Track{From: p.Identity(), SID: sid}); err != nil || track != want {
-			t.Errorf("heard %v, %v, want %v", track, err, want)
+			t.Errorf("the track that a participant received: got %v, %v, want %v", track, err, want)
 		}
 	}
 }
@@ -95,7 +95,7 @@ func claims(t *testing.T, answer caller.Answer) (c tokenClaims) {
 	t.Helper()
 	payload, err := caller.Claims(answer.JWT)
 	if err != nil {
-		t.Fatalf("%d %s: %v", answer.Status, answer.Body, err)
+		t.Fatalf("the answer %d %s has no valid token: %v", answer.Status, answer.Body, err)
 	}
 	if err := json.Unmarshal(payload, &c); err != nil {
 		t.Fatal(err)

@@ -135,7 +135,7 @@ var nodeLeaves = []struct {
 		select {
 		case <-s.cluster.nodes[node].Exited():
 		case <-time.After(30 * time.Second):
-			s.t.Error("the node waits for nobody")
+			s.t.Error("the drained node ended before its participants left")
 		}
 	}},
 	{"node cut off and back", func(s *clusterScene, alice, bob party, node int) {
@@ -203,7 +203,7 @@ func (s *clusterScene) stay(d time.Duration, people ...party) {
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		for _, p := range people {
 			if f := s.home.Fate(p.delayID); f.Over != "" {
-				s.t.Fatalf("a live member was emptied: %s, %+v\nservice log:\n%s", p.delayID, f, s.service.Log().Tail(60))
+				s.t.Fatalf("the leave %s of a member who is still there was sent (%+v)\nservice log:\n%s", p.delayID, f, s.service.Log().Tail(60))
 			}
 		}
 	}
@@ -215,7 +215,7 @@ func (s *clusterScene) inOneRoom(alice, bob party, node int) {
 	log := s.cluster.nodes[node].Log().String()
 	for _, p := range []party{alice, bob} {
 		if !regexp.MustCompile(`participant active.*` + regexp.QuoteMeta(p.id)).MatchString(log) {
-			s.t.Errorf("%s did not come to node %d", p.id, node)
+			s.t.Errorf("%s has no session on node %d", p.id, node)
 		}
 	}
 }

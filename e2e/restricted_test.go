@@ -26,7 +26,7 @@ func TestRestrictedUserJoinsOnlyWhatExists(t *testing.T) {
 		}
 		_, err := participant.Join(within(t, 10*time.Second), s.sfu.URL(), answer)
 		if err == nil {
-			t.Fatal("joined a room that nobody created")
+			t.Fatal("the SFU let the user into a room that nobody had created")
 		}
 	}
 
@@ -48,7 +48,7 @@ func TestWithoutThePublishRight(t *testing.T) {
 	alice := s.join(s.user(s.home, "alice").getToken(room, "member"))
 	answer := s.user(s.remote, "mallory").getToken(room, "member")
 	if may := claims(t, answer).Video.CanPublish; may == nil || *may {
-		t.Errorf("canPublish is %v, want false, and present: absent means true", may)
+		t.Errorf("the claim canPublish is %v, want false and present, because LiveKit reads an absent one as true", may)
 	}
 	mallory := s.join(answer)
 	if mallory.CanPublish() {
@@ -59,7 +59,7 @@ func TestWithoutThePublishRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	if sid, err := mallory.PublishAudio(); err != participant.ErrNotAccepted {
-		t.Errorf("the SFU took the track %s, %v", sid, err)
+		t.Errorf("the SFU accepted the track %s (%v) of a user who may not publish", sid, err)
 	}
 	s.permitPublishing(mallory)
 	if err := mallory.Send("permitted"); err != nil {

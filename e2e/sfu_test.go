@@ -64,10 +64,10 @@ func TestFaultyConfigurationDoesNotStart(t *testing.T) {
 			err := sfu.Start(within(t, 20*time.Second))
 			if err == nil {
 				sfu.Stop()
-				t.Fatal("it started")
+				t.Fatal("the SFU started with a wrong configuration, want it to refuse that")
 			}
 			if !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%v, want a word about %q", err, c.says)
+				t.Errorf("the SFU's error is %v, want one that contains %q", err, c.says)
 			}
 		})
 	}
@@ -87,7 +87,7 @@ func TestKeyRotation(t *testing.T) {
 	after := s.user(s.home, "bob").getToken(room, "member")
 
 	if got := [2]string{claims(t, before).Iss, claims(t, after).Iss}; got != [2]string{key.ID, recent.ID} {
-		t.Errorf("signed with %v, want the first key of each", got)
+		t.Errorf("the tokens are signed with the keys %v, want the first key of each file", got)
 	}
 	alice, bob := s.join(before), s.join(after)
 	publishes(t, bob, alice, bob)

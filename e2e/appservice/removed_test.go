@@ -103,8 +103,7 @@ func TestRemoved(t *testing.T) {
 	t.Run("membership given back", p.givenBack)
 }
 
-// comesBack makes a removed user join the SFU with the old token. The service
-// must remove the user at once.
+// comesBack makes a removed user join with the old token: a removal follows.
 func (p *pushed) comesBack(t *testing.T, m *member) {
 	t.Helper()
 	before := len(removals(t, m.UserID, p.first.service))
@@ -135,8 +134,7 @@ func (p *pushed) twoSessions(t *testing.T) {
 	isOut(t, alone, time.Minute)
 }
 
-// remoteUsers: the service removes users of another homeserver, in whatever
-// way they got their token, and whoever bans them.
+// remoteUsers: users of another homeserver are removed, whoever bans them.
 func (p *pushed) remoteUsers(t *testing.T) {
 	moderator, one, two := p.user(t, p.second, "moderator"), p.user(t, p.second, "one"), p.user(t, p.second, "two")
 	var power map[string]any

@@ -23,7 +23,7 @@ import (
 // setAhead makes the clock of a running process fast.
 func setAhead(pid int, by time.Duration) error {
 	if runtime.GOARCH != "amd64" {
-		return fmt.Errorf("no clock of another machine on %s", runtime.GOARCH)
+		return fmt.Errorf("the test can change a program's clock only on amd64, not on %s", runtime.GOARCH)
 	}
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return err

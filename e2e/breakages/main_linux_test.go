@@ -59,7 +59,7 @@ func choose() error {
 // compares doctor's results with the documentation.
 func spread(ctx context.Context) error {
 	if os.Geteuid() != 0 {
-		return errors.New("it must be root to make a network and a mount namespace")
+		return errors.New("creating a network and a mount namespace needs root: run the tests as root")
 	}
 	shared, err := os.MkdirTemp("", "breakages")
 	if err != nil {

@@ -120,7 +120,7 @@ func TestConnection(t *testing.T) {
 			w.mustBecome(t, d)
 			p.run(t, d, test)
 			if packets, err := leaving(); err != nil || packets > 0 {
-				t.Errorf("until now %d packets have left for somebody elsewhere (%v)", packets, err)
+				t.Errorf("%d packets went to addresses outside the deployment (%v), want none", packets, err)
 			}
 		})
 	}

@@ -125,7 +125,7 @@ func (p *phone) outcome(t *testing.T) (o outcome) {
 		t.Fatal(err)
 	}
 	if len(o.Violations) > 0 || o.Stored > 0 {
-		t.Errorf("the page wants what its policy forbids: %q; it has stored %d characters", o.Violations, o.Stored)
+		t.Errorf("the page tried what its Content-Security-Policy forbids: %q; it stored %d characters, want none of both", o.Violations, o.Stored)
 	}
 	return o
 }

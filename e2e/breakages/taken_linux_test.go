@@ -152,7 +152,7 @@ func carries(ctx context.Context, t *testing.T, d deployment, guide string) {
 	defer cancel()
 	track, err := b.Hear(hears)
 	if want := (participant.Track{From: a.Identity(), SID: sid}); err != nil || track != want {
-		t.Errorf("heard %v, %v, want %v", track, err, want)
+		t.Errorf("the track that a user received: got %v, %v, want %v", track, err, want)
 	}
 }
 

@@ -47,7 +47,7 @@ func TestBanned(t *testing.T) {
 		fastest = min(fastest, alice.bans(bob, room))
 	}
 	if fastest > tileLimit {
-		t.Errorf("Bob's tile is gone %v after the ban, want %v at most", fastest, tileLimit)
+		t.Errorf("Bob's tile disappeared %v after the ban, want %v at most", fastest, tileLimit)
 	}
 }
 
@@ -80,7 +80,7 @@ func (p *person) bans(other *person, room string) time.Duration {
 		return removed.MatchString(serviceLog(p.stack)), narrow(p.stack.Services[0].Log().Tail(20))
 	})
 	if there := participants(p.t, p.stack, room); len(there) != 1 {
-		p.t.Errorf("%d people in the LiveKit room, want one", len(there))
+		p.t.Errorf("the LiveKit room has %d participants after the ban, want one", len(there))
 	}
 	p.t.Logf("%s's tile was gone %v after the ban", other.name, took)
 	return took

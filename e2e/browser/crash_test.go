@@ -42,7 +42,7 @@ func TestCrash(t *testing.T) {
 			c.bob.sees(2)
 			c.stays(20 * time.Second) // longer than every time in which a participant may come back
 			if n := c.emptied(c.alice) + c.emptied(c.bob); n != 0 {
-				t.Fatalf("somebody was thrown out: %d leaves", n)
+				t.Fatalf("a person who is still in the call was shown as gone: got %d leaves, want 0", n)
 			}
 			c.alice.closeTab()
 			c.isSent(fault.limit)
@@ -67,7 +67,7 @@ func (c *call) isRecreated(since int) {
 		return at != nil, "its log since then:\n" + narrow(log)
 	})
 	if token := tokenGiven.FindString(before); token != "" {
-		c.t.Errorf("the room was created for a client that asked for a token, which shows nothing of the service itself:\n%s", token)
+		c.t.Errorf("a client requested a token before the service created the room by itself, so this run proves nothing:\n%s", token)
 	}
 }
 
@@ -101,7 +101,7 @@ func TestSFUStopped(t *testing.T) {
 	c.bob.delegates(olds[1])
 	for _, p := range []*person{c.alice, c.bob} {
 		if n := c.emptied(p); n > 1 {
-			t.Errorf("%s left %d times by one reload", p.name, n)
+			t.Errorf("%s loaded the page again once, and left %d times, want once at most", p.name, n)
 		}
 		c.staysSince(p, before)
 	}

@@ -92,12 +92,12 @@ func publishesAlone(t *testing.T, s *stack.Stack, room string, publisher *person
 	t.Helper()
 	there := participants(t, s, room)
 	if len(there) != 2 {
-		t.Errorf("%d people on the SFU of %s", len(there), s.Layout.ServerName)
+		t.Errorf("%d participants are on the SFU of %s, want both people", len(there), s.Layout.ServerName)
 	}
 	for _, participant := range there {
 		is := strings.HasPrefix(participant.GetIdentity(), publisher.UserID)
 		if publishes(participant) != is {
-			t.Errorf("%s has %d tracks on the SFU of %s", participant.GetIdentity(), len(participant.GetTracks()), s.Layout.ServerName)
+			t.Errorf("%s has the wrong number of tracks, %d, on the SFU of %s", participant.GetIdentity(), len(participant.GetTracks()), s.Layout.ServerName)
 		}
 	}
 }

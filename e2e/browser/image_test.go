@@ -88,7 +88,7 @@ func imageFile(t *testing.T, builder *stack.Builder, want *stack.Image) {
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.tar"))
 	if err != nil || len(files) != 1 {
-		t.Fatalf("it wrote %v, %v, want one file", files, err)
+		t.Fatalf("`make image` wrote the files %v (%v), want one file", files, err)
 	}
 	var read struct{ Config stack.ImageConfig }
 	out, err := exec.CommandContext(ctx, tools.Skopeo, "inspect", "--config", "docker-archive:"+files[0]).Output()
@@ -113,20 +113,20 @@ func imageFile(t *testing.T, builder *stack.Builder, want *stack.Image) {
 		t.Errorf("got a program of %d bytes (%v), want the Dockerfile's, of %d bytes", len(ours), err, len(theirs))
 	}
 	if out, err := inImage(got, []string{"/matrixrtc-auth", "version"}).CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "matrixrtc-auth ") {
-		t.Errorf("it says %q, %v", out, err)
+		t.Errorf("the image's program, run with version, printed %q (%v)", out, err)
 	}
 }
 
 func imageConfig(t *testing.T, image *stack.Image) {
 	config := image.Config
 	if config.User != "65532:65532" || !slices.Equal(config.Entrypoint, []string{"/matrixrtc-auth"}) {
-		t.Errorf("user %q, entry point %q", config.User, config.Entrypoint)
+		t.Errorf("the image has the user %q and the entry point %q", config.User, config.Entrypoint)
 	}
 	if _, ok := config.ExposedPorts["8080/tcp"]; !ok || len(config.ExposedPorts) != 1 {
-		t.Errorf("ports %v", config.ExposedPorts)
+		t.Errorf("the image exposes the ports %v, want 8080 only", config.ExposedPorts)
 	}
 	if title := config.Labels["org.opencontainers.image.title"]; title != "matrixrtc-auth" {
-		t.Errorf("it is called %q", title)
+		t.Errorf("the image's title is %q", title)
 	}
 	for _, pair := range config.Env {
 		if !strings.HasPrefix(pair, "PATH=") {
@@ -149,7 +149,7 @@ func imageFiles(t *testing.T, image *stack.Image) {
 			return err
 		}
 		if name == "/data" && info.Sys().(*syscall.Stat_t).Uid != imageUser {
-			t.Errorf("%s belongs to %d", name, info.Sys().(*syscall.Stat_t).Uid)
+			t.Errorf("the image's file %s belongs to the user %d", name, info.Sys().(*syscall.Stat_t).Uid)
 		}
 		if !entry.IsDir() {
 			files = append(files, name)
@@ -188,7 +188,7 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 				return inImage(image, image.Config.Healthcheck.Test[1:], bind).Run()
 			}
 			if check() == nil {
-				t.Error("healthy before it runs")
+				t.Error("the health check succeeds before the program runs, want a failure")
 			}
 			program := inImage(image, image.Config.Entrypoint, append(environment(service), bind)...)
 			log := filepath.Join(s.Host.Dir, "health.log")
@@ -209,10 +209,10 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 			select {
 			case err := <-ended:
 				if err != nil {
-					t.Errorf("it ended with %v", err)
+					t.Errorf("the program ended with %v after SIGTERM, want exit code 0", err)
 				}
 			case <-time.After(20 * time.Second):
-				t.Error("it does not end")
+				t.Error("the program does not end after SIGTERM")
 			}
 		})
 	}

@@ -62,7 +62,7 @@ func curlJourney(t *testing.T, s *stack.Stack) {
 	}
 	proxies := snippet(t, docs, "sh", "/healthz")
 	if out := shell(t, s, proxies); !strings.Contains(out, "200 OK") || !strings.HasSuffix(out, "OK") {
-		t.Errorf("the proxies answer:\n%s", out)
+		t.Errorf("the commands of docs/by-hand.md got other answers than their comments say:\n%s", out)
 	}
 	script := snippet(t, docs, "sh", "openid/request_token")
 	script = replaced(t, script,
@@ -137,11 +137,11 @@ func mustAdmit(t *testing.T, s *stack.Stack, p *person, script string) {
 	line, claims, _ := strings.Cut(out, "\n")
 	var answer caller.Answer
 	if err := json.Unmarshal([]byte(line), &answer); err != nil || answer.URL != s.Layout.SFU {
-		t.Fatalf("the service answers %q, %v", line, err)
+		t.Fatalf("the script of docs/by-hand.md printed %q (%v), want the service's answer with a token", line, err)
 	}
 	var said struct{ Sub string }
 	if err := json.Unmarshal([]byte(claims), &said); err != nil || said.Sub != p.UserID+":TEST" {
-		t.Errorf("the script prints the claims %s, %v", claims, err)
+		t.Errorf("the script of docs/by-hand.md printed the claims %s (%v), want those of the person's token", claims, err)
 	}
 }
 

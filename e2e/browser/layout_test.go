@@ -55,7 +55,7 @@ func TestDSM(t *testing.T) {
 		t.Errorf("got %d sessions on the SFU, want the %d of the beginning", n, joined)
 	}
 	if strings.Contains(s.SFU.Log().String(), "resuming RTC session") {
-		t.Error("a connection to the SFU was cut and resumed")
+		t.Error("a connection to the SFU broke and was resumed, want the first one to last")
 	}
 	alice.isMember(bob, room, stack.Compatibility)
 	bob.isMember(alice, room, stack.Compatibility)
@@ -115,7 +115,7 @@ func fromDocs(t *testing.T, expression string) string {
 	}
 	match := regexp.MustCompile(expression).FindStringSubmatch(string(docs))
 	if match == nil {
-		t.Fatalf("no page has anything like %s", expression)
+		t.Fatalf("no page of docs/ matches the expression %s", expression)
 	}
 	return match[1]
 }

@@ -162,7 +162,7 @@ func (c *call) staysSince(p *person, before int64) {
 			continue
 		}
 		if back && !present(event.Content) {
-			c.t.Errorf("%s was emptied after coming back", p.name)
+			c.t.Errorf("%s left the call again after joining again, want no leave", p.name)
 		}
 		back = back || present(event.Content)
 	}
@@ -177,7 +177,7 @@ func (c *call) stays(d time.Duration) {
 	before := [2]int{c.emptied(c.alice), c.emptied(c.bob)}
 	for began := time.Now(); time.Since(began) < d; <-time.After(pollEvery) {
 		if now := [2]int{c.emptied(c.alice), c.emptied(c.bob)}; now != before {
-			c.t.Fatalf("somebody left after %v: %v, before %v", time.Since(began), now, before)
+			c.t.Fatalf("a person left the call after %v: got the numbers of leaves %v, want %v", time.Since(began), now, before)
 		}
 	}
 }
@@ -228,13 +228,13 @@ func reload(c *call) {
 	c.alice.sees(2)
 	c.bob.sees(2)
 	if n := c.emptied(c.alice); n > 1 {
-		c.t.Errorf("emptied %d times by one reload", n)
+		c.t.Errorf("loading the page again once led to %d leaves, want one at most", n)
 	}
 	c.staysSince(c.alice, before)
 	sent := c.sends(old)
 	c.stays(2 * time.Minute)
 	if c.sends(old) != sent {
-		c.t.Errorf("the leave %s was sent in the new session", old)
+		c.t.Errorf("the old page's leave %s was sent after the new page had joined", old)
 	}
 	c.alice.closeTab()
 	c.isSent(2 * time.Second)
@@ -259,10 +259,10 @@ func takeover(t *testing.T, s *stack.Stack) {
 	c.alice.sees(2)
 	duplicate := regexp.MustCompile(`(?m)^.*` + regexp.QuoteMeta(c.alice.UserID) + `.*DUPLICATE_IDENTITY|^.*DUPLICATE_IDENTITY.*` + regexp.QuoteMeta(c.alice.UserID))
 	if !duplicate.MatchString(c.stack.SFU.Log().String()) {
-		c.t.Fatal("the SFU noticed too soon: this shows nothing")
+		c.t.Fatal("the SFU noticed the killed browser before the new one joined, so this run proves nothing")
 	}
 	if n := c.emptied(c.alice); n != 0 {
-		c.t.Errorf("emptied %d times", n)
+		c.t.Errorf("got %d leaves after the takeover, want none", n)
 	}
 	c.stays(25 * time.Second) // longer than the SFU takes to notice a lost participant
 	c.alice.closeTab()

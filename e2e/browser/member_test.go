@@ -83,12 +83,12 @@ func isEncrypted(t *testing.T, s *stack.Stack, room string, people int) {
 		for _, track := range participant.GetTracks() {
 			tracks++
 			if track.GetEncryption() != livekit.Encryption_GCM {
-				t.Errorf("%s of %s is not encrypted", track.GetSource(), participant.GetIdentity())
+				t.Errorf("the track %s of %s is not encrypted", track.GetSource(), participant.GetIdentity())
 			}
 		}
 	}
 	if tracks != 2*people {
-		t.Errorf("the SFU has %d tracks of %d people", tracks, people)
+		t.Errorf("the SFU has %d tracks of %d people, want two tracks of each person", tracks, people)
 	}
 }
 

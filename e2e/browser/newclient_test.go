@@ -66,7 +66,7 @@ func askedBy(t *testing.T, s *stack.Stack, route, user string) {
 	t.Helper()
 	line := regexp.MustCompile(`msg=request .*route=` + regexp.QuoteMeta(route) + ` status=200 .*user=` + regexp.QuoteMeta(user) + ` `)
 	if !line.MatchString(serviceLog(s)) {
-		t.Errorf("the service has served nobody named %s on %s:\n%s", user, route, narrow(s.Services[0].Log().Tail(30)))
+		t.Errorf("the service's log has no answered request of %s on %s:\n%s", user, route, narrow(s.Services[0].Log().Tail(30)))
 	}
 }
 
@@ -108,7 +108,7 @@ func (c *newClient) join() {
 	var taken json.RawMessage
 	c.call(http.MethodPost, clientPrefix+"/delegate_delayed_leave", where, &taken)
 	if string(bytes.TrimSpace(taken)) != "{}" {
-		c.t.Errorf("the leave is taken over with %s, want {}", taken)
+		c.t.Errorf("delegating the leave: got the answer %s, want {}", taken)
 	}
 }
 

@@ -79,7 +79,7 @@ func nodeKilled(t *testing.T, s *stack.Stack) {
 	c.stays(10 * time.Second)
 	for _, p := range []*person{c.bob, carol} {
 		if n := c.emptied(p); n != 0 {
-			t.Errorf("%s, who came back, was thrown out %d times", p.name, n)
+			t.Errorf("%s is in the call again, but was shown as gone: got %d leaves, want 0", p.name, n)
 		}
 	}
 	c.leave = carol.delegates("")

@@ -80,7 +80,7 @@ func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	claim := regexp.MustCompile(`(?m)^.* msg="leave: job claimed" .*delay_hash=` + regexp.QuoteMeta(leave) + ` .*$`)
 	claims := claim.FindAllString(serviceLog(r.Stack), -1)
 	if len(claims) == 0 {
-		t.Fatalf("no service has claimed %s", leave)
+		t.Fatalf("no service logged that it works on the leave %s", leave)
 	}
 	last := claims[len(claims)-1]
 	i := slices.IndexFunc(r.Services, func(s *stack.Service) bool { return strings.Contains(s.Log().String(), last) })
@@ -176,7 +176,7 @@ func (r *replicas) failedOnce(t *testing.T, failed []string) {
 		}
 	}
 	if len(failed) == 0 || len(times) != len(failed) {
-		t.Errorf("Carol's requests for a token are to fail, once, and nothing else; nginx says %q", failed)
+		t.Errorf("only Carol's requests for a token may fail, each once; nginx logged the failures %q", failed)
 	}
 }
 

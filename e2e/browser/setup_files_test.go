@@ -123,17 +123,17 @@ func (p *proxy) check(scheme string) {
 			p.t.Errorf("%s %s: the backend got %q, want %q", c.method, c.url, got, c.want)
 		}
 		if strings.HasPrefix(c.want, "sfu") && !strings.HasSuffix(got, " upgrade=websocket connection=upgrade") {
-			p.t.Errorf("%s %s: no WebSocket arrives: %q", c.method, c.url, got)
+			p.t.Errorf("%s %s: the WebSocket headers do not reach the backend, which got %q", c.method, c.url, got)
 		}
 	}
 	if p.layout.snippet {
 		if got := p.ask(client, http.MethodGet, scheme+"://"+p.layout.hosts[0]+"/_matrix/client/versions"); got != "homeserver" {
-			p.t.Errorf("the homeserver's own paths lead to %q", got)
+			p.t.Errorf("a request for the homeserver's own path got %q, want the homeserver's answer", got)
 		}
 	}
 	for _, path := range []string{"/twirp/livekit.RoomService/ListRooms", "//twirp/livekit.RoomService/ListRooms", "/%74wirp/livekit.RoomService/ListRooms"} {
 		if got := p.ask(client, http.MethodPost, scheme+"://"+sfu+path); strings.Contains(got, "sfu POST") {
-			p.t.Errorf("%s: LiveKit's API is open to all: %q", path, got)
+			p.t.Errorf("POST %s reaches LiveKit's API: got %q, want the proxy to refuse it", path, got)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (u *up) doctorIsContent() {
 	u.t.Helper()
 	commands := regexp.MustCompile(`(?m)^  (.* doctor .*)$`).FindAllStringSubmatch(u.said(), -1)
 	if len(commands) != 2 {
-		u.t.Fatalf("%d commands of doctor, want 2:\n%s", len(commands), u.said())
+		u.t.Fatalf("up printed %d commands of doctor, want 2:\n%s", len(commands), u.said())
 	}
 	for _, command := range commands {
 		if out, err := exec.CommandContext(within(u.t, starting), "sh", "-c", command[1]).CombinedOutput(); err != nil {
@@ -143,7 +143,7 @@ func (u *up) tail() {
 	if !u.t.Failed() {
 		return
 	}
-	u.t.Logf("it says:\n%s", u.said())
+	u.t.Logf("up printed:\n%s", u.said())
 	for _, path := range glob(filepath.Join(u.dir, "*", "*.log")) {
 		u.t.Logf("%s ends:\n%s", filepath.Base(path), narrow(stack.OpenLog(path).Tail(20)))
 	}
@@ -160,16 +160,16 @@ func (u *up) awaitLinks() {
 		select {
 		case <-ticker.C:
 		case <-u.exited:
-			u.t.Fatalf("it ended at its start: %v", u.cmd.ProcessState)
+			u.t.Fatalf("up ended before it was ready: %v", u.cmd.ProcessState)
 		case <-over:
-			u.t.Fatalf("it is not ready after %s", limit)
+			u.t.Fatalf("up is not ready after %s", limit)
 		}
 	}
 	for _, match := range regexp.MustCompile(`calls at +(\S+)`).FindAllStringSubmatch(u.said(), -1) {
 		u.links = append(u.links, match[1])
 	}
 	if len(u.links) != 2 {
-		u.t.Fatalf("it says %d links, want two", len(u.links))
+		u.t.Fatalf("up printed %d links, want two", len(u.links))
 	}
 }
 
@@ -182,27 +182,27 @@ func (u *up) interrupt() {
 	select {
 	case <-u.exited:
 	case <-time.After(starting):
-		t.Fatalf("it has not ended %s after Ctrl-C", starting)
+		t.Fatalf("up has not ended %s after Ctrl-C", starting)
 	}
 	if !u.cmd.ProcessState.Success() {
-		t.Errorf("it ended with %v", u.cmd.ProcessState)
+		t.Errorf("up ended with %v after Ctrl-C, want exit code 0", u.cmd.ProcessState)
 	}
 	client := http.Client{Timeout: starting}
 	if resp, err := client.Get(u.links[0]); err == nil {
 		resp.Body.Close()
-		t.Errorf("%s still answers", u.links[0])
+		t.Errorf("the link %s still answers after up has ended", u.links[0])
 	}
 	logs := regexp.MustCompile(`logs +(\S+)`).FindStringSubmatch(u.said())
 	if logs == nil {
-		t.Fatal("it does not say where logs are")
+		t.Fatal("up does not print where its logs are")
 	}
 	if _, err := os.Stat(logs[1]); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("%s is still there: %v", logs[1], err)
+		t.Errorf("up has ended, but its file %s still exists: %v", logs[1], err)
 	}
 	// The process has created a log for every part in that directory.
 	for _, command := range glob("/proc/[0-9]*/cmdline") {
 		if line, _ := os.ReadFile(command); strings.Contains(string(line), logs[1]) {
-			t.Errorf("still running: %q", line)
+			t.Errorf("up has ended, but a process of it still runs: %q", line)
 		}
 	}
 }

@@ -27,9 +27,9 @@ func eventually(t *testing.T, s *stack.Stack, limit time.Duration, what string, 
 		}
 		if took > limit {
 			if ok {
-				t.Errorf("held after %s, the limit is %s: %s; seen: %s", took.Round(10*time.Millisecond), limit, what, saw)
+				t.Errorf("condition met only after %s, want it within %s: %s; seen: %s", took.Round(10*time.Millisecond), limit, what, saw)
 			} else {
-				t.Errorf("after %s not yet: %s; last seen: %s", limit, what, saw)
+				t.Errorf("condition not met within %s: %s; last seen: %s", limit, what, saw)
 			}
 			tail(t, s)
 			t.FailNow()

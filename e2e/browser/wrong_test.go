@@ -129,7 +129,7 @@ func TestNoWebhooks(t *testing.T) {
 	c.alice.closeTab()
 	c.isSent(40 * time.Second) // two questions to the SFU, at most 10 s apart, and some more time
 	if n := warnings(); n != 1 {
-		t.Errorf("%d warnings, want one", n)
+		t.Errorf("the log has %d warnings about missing webhooks, want one", n)
 	}
 }
 

@@ -115,7 +115,7 @@ func TestUDPRelay(t *testing.T) {
 	}
 	alice, bob, late := dialRelay(t, port), dialRelay(t, port), dialRelay(t, port)
 	if !reached(alice, 10*time.Second) || !reached(bob, 10*time.Second) {
-		t.Fatal("nothing comes through")
+		t.Fatal("the relay forwards no datagrams")
 	}
 	hers := alice.LocalAddr().(*net.UDPAddr).AddrPort()
 	if !slices.Contains(relay.Clients(), hers) {
@@ -123,7 +123,7 @@ func TestUDPRelay(t *testing.T) {
 	}
 	relay.Cut([]netip.AddrPort{hers})
 	if reached(alice, 300*time.Millisecond) || reached(late, 300*time.Millisecond) || !reached(bob, 10*time.Second) {
-		t.Fatal("the cut is not Alice's alone")
+		t.Fatal("the cut also dropped datagrams of another client than Alice")
 	}
 	relay.Restore()
 	if !reached(alice, 10*time.Second) || !reached(late, 10*time.Second) {
@@ -175,7 +175,7 @@ func TestUDPRelayStopped(t *testing.T) {
 	relay.Stop()
 	if flow := relay.flow(netip.MustParseAddrPort("127.0.0.1:1")); flow != nil {
 		flow.Close()
-		t.Error("a flow begins when the relay has stopped")
+		t.Error("the stopped relay accepted a datagram of a new client")
 	}
 }
 

@@ -24,7 +24,7 @@ func TestHostsShareNoPorts(t *testing.T) {
 			}
 			for port := first; port < first+60; port++ {
 				if seen[port] || port < firstPort || port >= endPort {
-					t.Fatalf("port %d twice, or out of range", port)
+					t.Fatalf("port %d was given out twice, or is out of range", port)
 				}
 				seen[port] = true
 			}
@@ -128,6 +128,6 @@ func TestDeployKeepsTheRest(t *testing.T) {
 		t.Errorf("changed more than it should:\n%s", out)
 	}
 	if _, err := deploy([]byte("rtc: 1"), layOut(20000), ""); err == nil {
-		t.Error("a number in place of the rtc mapping is no fault")
+		t.Error("deploy accepts a number in the place of the mapping rtc, want an error")
 	}
 }

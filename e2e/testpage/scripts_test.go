@@ -55,7 +55,7 @@ func TestWordsAreTrue(t *testing.T) {
 	relay := evaluate(t, `[["turn:[2001:db8::7]:3478?transport=udp"], ["turn:turn.example.org"]].map((relays) =>
 		fill(verdicts["relay-closed"].en.why, placeholders("relay-closed", {url: "wss://sfu.example.org"}, {offered: [], relays})))`)
 	if want := `["The TURN server [2001:db8::7] gives out no address.","The TURN server turn.example.org gives out no address."]`; !same(t, relay, want) {
-		t.Errorf("the relay is told as %s, want %s", relay, want)
+		t.Errorf("the report describes the relay as %s, want %s", relay, want)
 	}
 }
 
@@ -64,7 +64,7 @@ func TestWordsAreWhole(t *testing.T) {
 	const expression = `Object.entries(verdicts).flatMap(([id, v]) => ["en", "de"].flatMap((language) => ["says", "why", "remedy"].flatMap((part) =>
 		fill(v[language][part], placeholders(id, {url: "wss://sfu.example.org"}, {offered: [], relays: []})).match(/\{\w+\}|undefined|null/g) ?? [])))`
 	if got := evaluate(t, expression); got != "[]" {
-		t.Errorf("texts keep %s", got)
+		t.Errorf("placeholders without a value in the texts: got %s, want none", got)
 	}
 }
 
