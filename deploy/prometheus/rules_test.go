@@ -77,7 +77,7 @@ func TestEveryAlertHasAPage(t *testing.T) {
 	for _, a := range readAlerts(t) {
 		_, section, found := strings.Cut(page, "\n## "+a.Alert+"\n")
 		section, _, _ = strings.Cut(section, "\n## ")
-		for _, part := range []string{"**Users:** ", "**Look at:** ", "**Do:** "} {
+		for _, part := range []string{"**What users notice:** ", "**What to look at:** ", "**What to do:** "} {
 			if !found || !strings.Contains(section, part) {
 				t.Errorf("docs/alerts.md, %s: no %s", a.Alert, part)
 			}

@@ -21,23 +21,23 @@ func TestWordsAreTrue(t *testing.T) {
 	)
 	tests := map[string]struct{ id, ticket, offered, relays, want string }{
 		"a range": {"no-media", ownHost, udp + "," + tcp, "",
-			"Publish and forward LiveKit's ports: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and 7991/tcp; let the firewall pass them."},
+			"Publish and forward LiveKit's ports: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and 7991/tcp. Open them in the firewall."},
 		"one port": {"only-tcp", ownHost, mux, "",
-			"Publish and forward the range of livekit.yaml as UDP (7882/udp), and let the firewall pass it."},
+			"Publish and forward the range of livekit.yaml as UDP (7882/udp), and open it in the firewall."},
 		"nothing offered": {"no-media", ownHost, "", "",
-			"Publish and forward LiveKit's ports: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and rtc.tcp_port/tcp; let the firewall pass them."},
+			"Publish and forward LiveKit's ports: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and rtc.tcp_port/tcp. Open them in the firewall."},
 		"LiveKit at a port of its own": {"sfu-no-route", ownHost, "", "",
-			"Lead https://sfu.example.org to http://127.0.0.1:7890/ (with a slash at its end in nginx, so that the prefix is removed)."},
+			"Make the proxy forward requests for https://sfu.example.org to LiveKit: http://127.0.0.1:7890/ (in nginx with the slash at its end, so that nginx removes the prefix)."},
 		"below a path": {"sfu-no-route", withPath, "", "",
-			"Lead https://matrix.example.org:8443/livekit/sfu to http://127.0.0.1:<port>/ (with a slash at its end in nginx, so that the prefix is removed)."},
+			"Make the proxy forward requests for https://matrix.example.org:8443/livekit/sfu to LiveKit: http://127.0.0.1:<port>/ (in nginx with the slash at its end, so that nginx removes the prefix)."},
 		"TCP that is blocked": {"tcp-closed", ownHost, tcp, "",
-			"Publish 7991 in compose.yaml, forward 7991/tcp in the router, and let the firewall pass it."},
+			"Publish 7991 in compose.yaml, forward 7991/tcp in the router, and open that port in the firewall."},
 		"no TCP": {"tcp-none", ownHost, udp, "",
-			"Set rtc.tcp_port to 7881 in livekit.yaml, publish it and forward 7881/tcp."},
+			"Set rtc.tcp_port to 7881 in livekit.yaml, publish that port, and forward 7881/tcp."},
 		"a relay": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp","turn:turn.example.org:3479?transport=udp"`,
-			"Forward 3479/udp; publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free."},
+			"Forward 3479/udp. Publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and check that no other program uses them."},
 		"a relay over TLS alone": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp"`,
-			"Forward 443/tcp; publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and see that they are free."},
+			"Forward 443/tcp. Publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and check that no other program uses them."},
 	}
 	expressions := map[string]string{}
 	for name, test := range tests {
@@ -54,7 +54,7 @@ func TestWordsAreTrue(t *testing.T) {
 	}
 	relay := evaluate(t, `[["turn:[2001:db8::7]:3478?transport=udp"], ["turn:turn.example.org"]].map((relays) =>
 		fill(verdicts["relay-closed"].en.why, placeholders("relay-closed", {url: "wss://sfu.example.org"}, {offered: [], relays})))`)
-	if want := `["The TURN server [2001:db8::7] gives out no address.","The TURN server turn.example.org gives out no address."]`; !same(t, relay, want) {
+	if want := `["The TURN server [2001:db8::7] answers, but gives clients no relay address.","The TURN server turn.example.org answers, but gives clients no relay address."]`; !same(t, relay, want) {
 		t.Errorf("the report describes the relay as %s, want %s", relay, want)
 	}
 }
