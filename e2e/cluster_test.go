@@ -12,17 +12,18 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// cluster is LiveKit on two nodes with one Redis. A balancer stands before them.
+// cluster is LiveKit on two nodes with one Redis, behind a balancer.
 type cluster struct {
 	t        *testing.T
 	host     *stack.Host
 	redis    *stack.Redis
 	nodes    []*stack.SFU
-	lines    []*stack.TCPRelay // from each node to Redis
+	lines    []*stack.TCPRelay // a relay from each node to Redis
 	balancer *stack.Balancer
 }
 
-// newCluster starts nodes that report to webhook, "" for nobody.
+// newCluster starts two nodes that send webhooks to the address webhook, or to
+// nobody if it is empty.
 func newCluster(t *testing.T, host *stack.Host, webhook string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, host: host, balancer: &stack.Balancer{Host: host}}
@@ -61,7 +62,7 @@ func (c *cluster) startNode(i int, webhook string) {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() {
-		_ = node.Stop() // it may have been killed
+		_ = node.Stop() // the test may have killed the node
 		if c.t.Failed() {
 			c.t.Logf("%s log:\n%s", node.Name, node.Log().Tail(30))
 		}
@@ -74,7 +75,7 @@ func (c *cluster) startNode(i int, webhook string) {
 	c.balancer.Targets = append(c.balancer.Targets, address)
 }
 
-// URL is what clients are told.
+// URL returns the address at which clients connect.
 func (c *cluster) URL() string {
 	address, err := c.balancer.Address()
 	if err != nil {
@@ -83,7 +84,7 @@ func (c *cluster) URL() string {
 	return "ws://" + address
 }
 
-// hosts returns which node was the last to begin a session in a room.
+// hosts returns the node on which the latest session in a room began.
 func (c *cluster) hosts(room string) int {
 	c.t.Helper()
 	i := slices.Index(c.nodes, stack.Newest(c.nodes, room))

@@ -22,7 +22,7 @@ func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 		cli.WithEnvFiles(filepath.Join("..", ".env.example")),
 		cli.WithDotEnv,
 		cli.WithEnv(env),
-		cli.WithoutEnvironmentResolution, // of env_file: nobody has made .env here
+		cli.WithoutEnvironmentResolution, // .env, which env_file names, does not exist here
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -30,8 +30,8 @@ func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 	return options.LoadProject(t.Context())
 }
 
-// Compose itself accepts compose.yaml, and not without the secret. A
-// livekit.yaml that is missing stays missing.
+// Compose accepts compose.yaml, and refuses it without the secret. If
+// livekit.yaml does not exist, Compose does not create it.
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
 	if _, err := loadCompose(t); err == nil {
@@ -43,12 +43,13 @@ func TestComposeFile(t *testing.T) {
 	}
 	volumes := project.Services["livekit"].Volumes
 	if len(volumes) != 1 || !volumes[0].ReadOnly || volumes[0].Bind == nil || bool(volumes[0].Bind.CreateHostPath) {
-		t.Errorf("volumes %+v, want livekit.yaml alone, read only and never created", volumes)
+		t.Errorf("volumes of LiveKit: got %+v, want only livekit.yaml, read only and never created", volumes)
 	}
 }
 
-// LiveKit takes key and secret out of LIVEKIT_KEYS as compose.yaml writes it,
-// also a secret of digits: what is not a text it drops silently.
+// LiveKit reads key and secret from LIVEKIT_KEYS as compose.yaml writes it.
+// This also holds for a secret of digits, which LiveKit would silently drop
+// without quotation marks.
 func TestComposeKeys(t *testing.T) {
 	t.Parallel()
 	for name, secret := range map[string]string{"letters": key.Secret, "digits": "12345678901234567890123456789012"} {
@@ -72,8 +73,8 @@ func TestComposeKeys(t *testing.T) {
 	}
 }
 
-// signedBySFU has the SFU's program, which starts no SFU for that, sign a token
-// with the first pair of keys.
+// signedBySFU returns a token that the SFU's program signs with the first pair
+// of keys. It starts no SFU.
 func signedBySFU(t *testing.T, keys string) string {
 	t.Helper()
 	command := exec.CommandContext(within(t, 20*time.Second), programs.SFU,

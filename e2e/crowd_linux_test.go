@@ -20,12 +20,12 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// crowd is how many participants join one room at once.
+// crowd is the number of participants who join one room at once.
 const crowd = 100
 
-// BenchmarkJoins has a crowd join one room, with and without tickets in turn. It
-// reports until when everybody sees everybody, the CPU time of the SFU, and what
-// the SFU sent them besides media.
+// BenchmarkJoins makes a crowd join one room, in turn with and without
+// tickets. It reports the time until everybody sees everybody, the CPU time of
+// the SFU, and the bytes besides media that the SFU sent to the participants.
 func BenchmarkJoins(b *testing.B) {
 	server := attributes(b, 0)
 	kinds := []string{"without", "with"}
@@ -33,7 +33,7 @@ func BenchmarkJoins(b *testing.B) {
 	rounds := 0
 	for b.Loop() {
 		for i := range kinds {
-			kind := kinds[(i+rounds)%2] // each is the first one in turn
+			kind := kinds[(i+rounds)%2] // the order changes from round to round
 			total[kind] = total[kind].plus(joinAll(b, server, sfu.Room(fmt.Sprintf("room-%d-%s", rounds, kind)), kind == "with"))
 		}
 		rounds++
@@ -47,7 +47,7 @@ func BenchmarkJoins(b *testing.B) {
 	b.ReportMetric(total["with"].cpu.Seconds()/total["without"].cpu.Seconds(), "cpu-ratio")
 }
 
-// joined is what it took that all have joined.
+// joined is what the joins of one crowd took.
 type joined struct {
 	took, cpu time.Duration
 	sent      int64
@@ -55,7 +55,8 @@ type joined struct {
 
 func (j joined) plus(o joined) joined { return joined{j.took + o.took, j.cpu + o.cpu, j.sent + o.sent} }
 
-// joinAll returns when everybody sees everybody and has left again.
+// joinAll makes everybody join. It returns when everybody has seen everybody
+// and has left again.
 func joinAll(b *testing.B, server *stack.SFU, room sfu.Room, sealed bool) joined {
 	createRoom(b, server, string(room))
 	url, sent, end := counting(b, server)
@@ -95,7 +96,8 @@ func awaitOthers(b *testing.B, ctx context.Context, p *participant.Participant) 
 	}
 }
 
-// tokensOf mints as the service does, or the same without tickets.
+// tokensOf returns the crowd's tokens, made as the service makes them, with or
+// without tickets.
 func tokensOf(b *testing.B, room sfu.Room, sealed bool) (tokens []string) {
 	with, without := ticket.NewMinter([]sfu.Key{ourKey}, time.Hour), token.NewMinter(ourKey, time.Hour)
 	for i := range crowd {
@@ -109,8 +111,8 @@ func tokensOf(b *testing.B, room sfu.Room, sealed bool) (tokens []string) {
 	return tokens
 }
 
-// counting returns an address that leads to the SFU's signalling, and counts
-// what the SFU sends there.
+// counting returns an address that forwards to the SFU's signalling, and
+// counts the bytes that the SFU sends there.
 func counting(b *testing.B, server *stack.SFU) (url string, sent *atomic.Int64, end func()) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -144,7 +146,7 @@ func relay(client net.Conn, address string, sent *atomic.Int64) {
 	io.Copy(counter{client, sent}, server)
 }
 
-// counter counts what is written.
+// counter counts the bytes that are written to it.
 type counter struct {
 	io.Writer
 	n *atomic.Int64
@@ -155,8 +157,8 @@ func (c counter) Write(p []byte) (int, error) {
 	return c.Writer.Write(p)
 }
 
-// cpuOf returns what a process has used, in user and kernel, to a hundredth of a
-// second: proc_pid_stat(5).
+// cpuOf returns the user and kernel CPU time of a process, to a hundredth of a
+// second (proc_pid_stat(5)).
 func cpuOf(b *testing.B, pid int) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -30,14 +30,15 @@ func (s *scene) diagnose(ctx context.Context, change map[string]string, args ...
 	return d
 }
 
-// TestDoctor: on a real SFU the join is a real one, its data goes over UDP, its
-// TURN server gives out an address, and its webhook comes back.
+// TestDoctor: with a real SFU, doctor joins a room and sends data over UDP.
+// The SFU's TURN server gives doctor a relay address, and the SFU's webhook
+// about doctor's room reaches the service.
 func TestDoctor(t *testing.T) {
 	s := newLeaveScene(t, nil)
 	start := time.Now()
 	d := s.diagnose(t.Context(), nil, "--only", "sfu,webhook,service.status")
-	// Clients of this deployment reach the SFU without a proxy, and its TCP
-	// port for media is off.
+	// Clients of this deployment reach the SFU without a proxy, and the SFU
+	// accepts no media over TCP.
 	want := map[string]string{"sfu.api_hidden": "warn", "sfu.ice_tcp": "warn", "sfu.bare_prefix": "na"}
 	for _, c := range d.Checks {
 		if want := cmp.Or(want[c.ID], "ok"); c.Status != want {
@@ -51,8 +52,8 @@ func TestDoctor(t *testing.T) {
 	t.Logf("took %s", time.Since(start))
 }
 
-// TestDoctorNames: the answers of a real SFU to a wrong key, to a restricted
-// token and without a webhook.
+// TestDoctorNames: doctor names the right cause for a wrong key, for a
+// restricted token, and for a missing webhook, from the answers of a real SFU.
 func TestDoctorNames(t *testing.T) {
 	s := newScene(t, nil, key)
 	for _, test := range []struct {
@@ -72,8 +73,8 @@ func TestDoctorNames(t *testing.T) {
 	}
 }
 
-// TestDoctorAutoCreate: a real SFU with auto_create lets a restricted token
-// make its room.
+// TestDoctorAutoCreate: a real SFU with auto_create creates a room for a
+// participant with a restricted token.
 func TestDoctorAutoCreate(t *testing.T) {
 	s := &scene{t: t, host: newHost(t)}
 	text, err := os.ReadFile(example)

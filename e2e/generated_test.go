@@ -21,7 +21,7 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// writeDeployment has setup write a deployment for the server name.
+// writeDeployment makes setup write a deployment for the server name.
 func writeDeployment(t *testing.T, server string, flags ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -33,14 +33,15 @@ func writeDeployment(t *testing.T, server string, flags ...string) (dir string) 
 	return dir
 }
 
-// twoNames and oneName are the two ways to reach both programs.
+// twoNames and oneName are setup's options for two host names, and for one
+// host name with path prefixes.
 var (
 	twoNames = []string{"--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org"}
 	oneName  = []string{"--single-host", "matrix.example.org"}
 )
 
-// loadGenerated loads a written compose.yaml as Compose does in its folder,
-// together with other files.
+// loadGenerated loads a compose.yaml that setup wrote as Compose does in its
+// folder, together with other files.
 func loadGenerated(t *testing.T, dir string, others ...string) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions(
@@ -57,8 +58,8 @@ func loadGenerated(t *testing.T, dir string, others ...string) *types.Project {
 	return project
 }
 
-// keyOf returns the key that Compose gives to the service, and the text that it
-// gives to the SFU.
+// keyOf returns the key that Compose gives to the service, and the text of
+// keys that it gives to the SFU.
 func keyOf(t *testing.T, p *types.Project) (key stack.Key, keys string) {
 	t.Helper()
 	service, sfu := p.Services["matrixrtc-auth"].Environment, p.Services["livekit"].Environment
@@ -70,8 +71,8 @@ func keyOf(t *testing.T, p *types.Project) (key stack.Key, keys string) {
 	return stack.Key{ID: *service["LIVEKIT_KEY"], Secret: *service["LIVEKIT_SECRET"]}, *sfu["LIVEKIT_KEYS"]
 }
 
-// Compose accepts what setup writes, without a variable of anybody else's. The
-// SFU reads the key that the service has.
+// Compose accepts the files that setup writes, without any variable of the
+// caller. The SFU reads the same key as the service.
 func TestGeneratedCompose(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string][]string{
@@ -100,7 +101,7 @@ func TestGeneratedCompose(t *testing.T) {
 	}
 }
 
-// The service, and not the SFU, joins the homeserver's network.
+// The service joins the homeserver's network. The SFU does not.
 func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
 	t.Parallel()
 	project := loadGenerated(t, writeDeployment(t, "example.org", append(twoNames, "--homeserver-network", "matrix_default")...))
@@ -114,11 +115,11 @@ func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
 		t.Errorf("the SFU's networks: got %q, want default alone", got)
 	}
 	if n := project.Networks["homeserver"]; n.Name != "matrix_default" || !bool(n.External) {
-		t.Errorf("the network is %+v, want one that is there", n)
+		t.Errorf("the homeserver's network is %+v, want an external network", n)
 	}
 }
 
-// The SFU starts with a livekit.yaml that setup wrote, byte for byte.
+// The SFU starts with the unchanged livekit.yaml that setup wrote.
 func TestGeneratedLiveKitConfiguration(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string][]string{
@@ -142,8 +143,9 @@ func TestGeneratedLiveKitConfiguration(t *testing.T) {
 	}
 }
 
-// What reverse-proxy.md says about WebSockets is so: the SFU answers 401 to who
-// asks for one, and something else where a proxy lets the headers out.
+// The check of WebSockets in reverse-proxy.md is right: the SFU answers a
+// request for a WebSocket with 401, and another status if a proxy removes the
+// headers.
 func TestGeneratedProofOfWebSockets(t *testing.T) {
 	t.Parallel()
 	dir := writeDeployment(t, "example.org", twoNames...)
@@ -190,9 +192,10 @@ func readFile(t *testing.T, path string) []byte {
 	return content
 }
 
-// A stack of nothing but written files carries a call: the SFU has livekit.yaml
-// moved to loopback, the service the environment of its container. Replaced are
-// addresses, and what a fake homeserver without a public address needs.
+// A deployment of files that setup wrote carries a call. The SFU has the
+// livekit.yaml moved to loopback, and the service has the environment of its
+// container. The test replaces only addresses, and adds what a fake homeserver
+// on loopback needs.
 func TestGeneratedDeploymentCarriesACall(t *testing.T) {
 	t.Parallel()
 	s := &scene{t: t, host: newHost(t)}

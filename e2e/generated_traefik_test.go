@@ -15,9 +15,9 @@ import (
 	labels "github.com/traefik/paerser/parser"
 )
 
-// traefikLabels is the part of Traefik's dynamic configuration that setup's labels
-// may have, by the names of its documentation. Traefik's own decoder of labels
-// refuses every other.
+// traefikLabels is the part of Traefik's dynamic configuration that setup's
+// labels may use, with the names of its documentation. Traefik's own decoder
+// refuses all other labels.
 type traefikLabels struct {
 	Enable bool
 	Docker struct{ Network string }
@@ -37,12 +37,12 @@ type traefikLabels struct {
 	}
 }
 
-// traefik is what Traefik makes of the labels of all containers: it routes a
-// request by the longest rule that matches.
-type traefik map[string]traefikLabels // by container
+// traefik contains the labels of all containers, as Traefik decodes them. It
+// routes a request by the longest rule that matches.
+type traefik map[string]traefikLabels // by the container's name
 
-// generatedTraefik reads the labels of traefik.yaml.example, which Compose joins
-// with compose.yaml.
+// generatedTraefik reads the labels of traefik.yaml.example, which Compose
+// merges with compose.yaml.
 func generatedTraefik(t *testing.T, flags []string) traefik {
 	t.Helper()
 	dir := writeDeployment(t, "example.org", flags...)
@@ -65,7 +65,7 @@ func generatedTraefik(t *testing.T, flags []string) traefik {
 }
 
 // route returns the container and port that get a request, and the path that
-// arrives there; "" for none.
+// arrives there. It returns "" if no rule matches.
 func (all traefik) route(t *testing.T, host, path string) string {
 	t.Helper()
 	to, longest := "", 0
@@ -92,7 +92,8 @@ func (all traefik) route(t *testing.T, host, path string) string {
 	return to
 }
 
-// strip is Traefik's StripPrefix: what is left begins with a slash.
+// strip does what Traefik's StripPrefix does. The rest of the path always
+// begins with a slash.
 func (l traefikLabels) strip(t *testing.T, middleware, path string) string {
 	t.Helper()
 	m, found := l.HTTP.Middlewares[middleware]
@@ -107,7 +108,7 @@ func (l traefikLabels) strip(t *testing.T, middleware, path string) string {
 	return path
 }
 
-// matches evaluates a rule, which has the syntax of an expression of Go: Host,
+// matches evaluates a rule, which has the syntax of a Go expression: Host,
 // Path and PathPrefix, each with one text, joined by &&, || and !.
 func matches(t *testing.T, rule ast.Expr, host, path string) bool {
 	t.Helper()
@@ -156,13 +157,13 @@ func calls(t *testing.T, e *ast.CallExpr, host, path string) bool {
 	return false
 }
 
-// TestGeneratedTraefik: Compose and Traefik's decoder take the labels, and each
-// request arrives where it belongs.
+// TestGeneratedTraefik: Compose and Traefik's decoder accept the labels, and
+// each request reaches the right container with the right path.
 func TestGeneratedTraefik(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		flags  []string
-		routes map[string]string // by host and path
+		routes map[string]string // the expected route by host and path
 	}{
 		"two names": {twoNames, map[string]string{
 			"jwt.example.org/sfu/get":       "matrixrtc-auth:8080/sfu/get",

@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// The SFU ends TLS for TURN with the certificate that setup copied; only the
-// path in the container and the port are replaced.
+// The SFU ends TLS for TURN with the certificate that setup copied. The test
+// replaces only the path in the container, and the port.
 func TestGeneratedTURNOverTLS(t *testing.T) {
 	t.Parallel()
 	const name = "turn.example.org"
@@ -35,8 +35,8 @@ func TestGeneratedTURNOverTLS(t *testing.T) {
 	}
 }
 
-// Behind something that ends TLS, the SFU answers STUN in the clear at the port
-// of TURN over TLS.
+// If a program in front of the SFU ends TLS, the SFU answers STUN without TLS
+// at the port of TURN over TLS.
 func TestGeneratedTURNBehindTLS(t *testing.T) {
 	t.Parallel()
 	address := startGeneratedTURN(t, "--turn-tls", "turn.example.org")
@@ -49,7 +49,7 @@ func TestGeneratedTURNBehindTLS(t *testing.T) {
 	if err := conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	request := slices.Concat([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)) // a binding (RFC 8489)
+	request := slices.Concat([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, make([]byte, 12)) // a STUN binding request (RFC 8489)
 	if _, err := conn.Write(request); err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +59,8 @@ func TestGeneratedTURNBehindTLS(t *testing.T) {
 	}
 }
 
-// startGeneratedTURN starts the SFU with what setup writes for the flags, and
-// returns the address that took the place of port 5349.
+// startGeneratedTURN starts the SFU with the files that setup writes for the
+// flags. It returns the address that replaces port 5349.
 func startGeneratedTURN(t *testing.T, flags ...string) (address string) {
 	t.Helper()
 	dir := writeDeployment(t, "example.org", append(slices.Clone(twoNames), flags...)...)
@@ -83,8 +83,8 @@ func startGeneratedTURN(t *testing.T, flags ...string) (address string) {
 	return address
 }
 
-// replaceIn writes a copy of a file in which each old text, there once or more,
-// is the new one.
+// replaceIn writes a copy of a file with replaced texts. Each old text must be
+// in the file.
 func replaceIn(t *testing.T, path string, oldNew ...string) (replaced string) {
 	t.Helper()
 	text := string(readFile(t, path))
@@ -101,7 +101,7 @@ func replaceIn(t *testing.T, path string, oldNew ...string) (replaced string) {
 	return replaced
 }
 
-// certificateFor writes a certificate for the name and its key.
+// certificateFor writes a certificate for the name, and its key.
 func certificateFor(t *testing.T, name string) (certFile, keyFile string) {
 	t.Helper()
 	pair := matrixtest.NewCA().Certificate(name)

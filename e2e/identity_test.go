@@ -8,11 +8,12 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// maxIdentity is the longest identity that the SFU takes, in bytes.
+// maxIdentity is the length in bytes of the longest identity that the SFU
+// accepts.
 const maxIdentity = 256
 
-// The longest identities that the service gives are those that the SFU takes,
-// whatever alphabet they are in, and longer ones get no token.
+// The SFU accepts the longest identities that the service gives, in every
+// alphabet. For longer identities the service gives no token.
 func TestLongestIdentities(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -20,8 +21,8 @@ func TestLongestIdentities(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := s.in(t)
 			u := s.user(s.home, "")
-			// "@" + letters + ":server" fits into 255 bytes, and the device fills
-			// the identity up.
+			// "@" + letters + ":server" fits into 255 bytes. The device id makes the
+			// identity as long as allowed.
 			letters := (250 - len(u.id)) / len(letter)
 			u.id = s.home.UserID(strings.Repeat(letter, letters))
 			u.device = strings.Repeat("D", maxIdentity-len(u.id)-1)
@@ -30,16 +31,16 @@ func TestLongestIdentities(t *testing.T) {
 			}
 			u.device += "D"
 			if answer := u.legacy("/sfu/get", room); answer.Status != 400 || answer.Errcode != "M_BAD_JSON" {
-				t.Errorf("one byte more: %d %s, want 400 M_BAD_JSON", answer.Status, answer.Body)
+				t.Errorf("an identity one byte too long: got %d %s, want 400 M_BAD_JSON", answer.Status, answer.Body)
 			}
-			// The newer endpoint hashes.
+			// /get_token hashes the identity, so the length does not matter there.
 			u.device = strings.Repeat("D", 255)
 			s.join(u.getToken(room, strings.Repeat("m", 255)))
 		})
 	}
 }
 
-// The limit is the SFU's, and it counts bytes.
+// The SFU has the same limit, and counts bytes.
 func TestIdentityLimit(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)

@@ -11,17 +11,17 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// anHour is the delay of a leave that Element Call hands over.
+// anHour is the delay of a leave that Element Call delegates.
 const anHour = time.Hour
 
-// member is a client in the call whose leave is handed over.
+// member is a client in the call whose leave is delegated.
 type member struct {
 	user
 	delayID string
 	room    string
 }
 
-// newLeaveScene is a deployment whose SFU reports to the service.
+// newLeaveScene starts a deployment whose SFU sends webhooks to the service.
 func newLeaveScene(t *testing.T, env map[string]string) *scene {
 	t.Helper()
 	s := &scene{t: t, host: newHost(t)}
@@ -37,14 +37,14 @@ func newLeaveScene(t *testing.T, env map[string]string) *scene {
 	return s
 }
 
-// delegate has a new client get a token and hand over its leave.
+// delegate makes a new client get a token and delegate its leave.
 func (s *scene) delegate(localpart string) (member, caller.Answer) {
 	s.t.Helper()
 	m := member{user: s.user(s.home, localpart), delayID: "syd_" + localpart, room: "!" + s.t.Name() + ":example.org"}
 	return m, m.again(m.delayID)
 }
 
-// again gets another token and hands over another leave.
+// again gets another token for the same client, and delegates another leave.
 func (m *member) again(delayID string) caller.Answer {
 	m.t.Helper()
 	m.delayID = delayID
@@ -59,8 +59,8 @@ func (m *member) again(delayID string) caller.Answer {
 	return answer
 }
 
-// fate waits until the leave is over in this way, or, for "restarted", until
-// the service has seen the member.
+// fate waits until the leave ends in the given way. For "restarted" it waits
+// until the service has seen the member.
 func (m member) fate(want string, limit time.Duration) {
 	m.t.Helper()
 	deadline := time.Now().Add(limit)
@@ -77,17 +77,17 @@ func (m member) fate(want string, limit time.Duration) {
 	}
 }
 
-// stays checks that the leave is not sent for so long.
+// stays checks that the leave is not sent for the duration.
 func (m member) stays(how string, d time.Duration) {
 	m.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if f := m.scene.home.Fate(m.delayID); f.Over != "" {
-			m.t.Fatalf("%s: a live member was emptied (%+v)\nservice log:\n%s", how, f, m.service.Log().Tail(30))
+			m.t.Fatalf("%s: the leave of a member who is still there was sent (%+v)\nservice log:\n%s", how, f, m.service.Log().Tail(30))
 		}
 	}
 }
 
-// process joins as a process of its own, which can be killed.
+// process joins with a client in its own process, which the test can kill.
 func (s *scene) process(name string, answer caller.Answer) *stack.Client {
 	s.t.Helper()
 	c := &stack.Client{Host: s.host, Program: programs.Join, Name: name}
@@ -98,7 +98,8 @@ func (s *scene) process(name string, answer caller.Answer) *stack.Client {
 	return c
 }
 
-// Whoever leaves has left within moments; the leave is the one handed over.
+// When a client leaves, the service sends the leave within moments. It is the
+// delegated leave.
 func TestLeaveIsSent(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, nil)
@@ -111,7 +112,7 @@ func TestLeaveIsSent(t *testing.T) {
 	t.Logf("sent %v after the good-bye", time.Since(left).Round(time.Millisecond))
 }
 
-// A client that is killed says nothing. The SFU notices after about 19 s.
+// A killed client tells the SFU nothing. The SFU notices after about 19 s.
 func TestKilledClientLeaves(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, nil)
@@ -124,8 +125,9 @@ func TestKilledClientLeaves(t *testing.T) {
 	t.Logf("sent %v after the kill", time.Since(killed).Round(time.Millisecond))
 }
 
-// The same identity joins again, from another process: the SFU ends the first
-// session, and the member stays until the second has gone.
+// The same identity joins again from another process, so the SFU ends the
+// first session. The leave is not sent until the second session has ended,
+// too.
 func TestSameIdentityJoinsAgain(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, nil)
@@ -138,7 +140,7 @@ func TestSameIdentityJoinsAgain(t *testing.T) {
 	alice.fate("sent", 5*time.Second)
 }
 
-// A new delegation of the same participant takes the place of the old one.
+// A new delegation of the same participant replaces the old one.
 func TestSecondDelegationReplacesTheFirst(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, nil)
@@ -153,12 +155,12 @@ func TestSecondDelegationReplacesTheFirst(t *testing.T) {
 	second.fate("sent", 5*time.Second)
 }
 
-// The SFU forgets its rooms when it ends. The service creates them again, so
-// that clients can come back although nobody else may create rooms, and takes
-// nobody for gone who has had no time for that.
+// The SFU forgets its rooms when it ends. The service creates them again,
+// because nobody else may, so the clients can come back. It sends no leave of
+// a participant who has not had time to come back.
 func TestSFURestarts(t *testing.T) {
 	for name, end := range map[string]func(*stack.SFU){
-		"stopped": func(s *stack.SFU) { _ = s.Stop() }, // by force, when it drains for too long
+		"stopped": func(s *stack.SFU) { _ = s.Stop() }, // it drains too long, so Stop kills it
 		"killed":  (*stack.SFU).Kill,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -176,7 +178,7 @@ func TestSFURestarts(t *testing.T) {
 				t.Fatal(err)
 			}
 			back := time.Now()
-			// Alice's client comes back by itself; Bob's is dead.
+			// Alice's client reconnects by itself; Bob's is dead.
 			bob.fate("sent", 45*time.Second)
 			t.Logf("who did not come back left %v after the restart", time.Since(back).Round(time.Second))
 			alice.stays("after the other has left", 20*time.Second)
@@ -188,8 +190,8 @@ func TestSFURestarts(t *testing.T) {
 	}
 }
 
-// The service is killed while somebody is in the call. It goes on with what is
-// in its file.
+// The service is killed while a participant is in the call. It starts again,
+// and continues with the leaves in its file.
 func TestServiceIsKilled(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, map[string]string{"LIVEKIT_STORE": "file:" + filepath.Join(t.TempDir(), "leaves.db")})
@@ -205,7 +207,8 @@ func TestServiceIsKilled(t *testing.T) {
 	alice.fate("sent", 10*time.Second)
 }
 
-// Without webhooks the look into the room finds out.
+// Without webhooks the service learns from its regular question to the SFU
+// that a participant is gone.
 func TestLeaveWithoutWebhooks(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "1"}, key)

@@ -13,8 +13,8 @@ import (
 
 var writeKeys = flag.Bool("write-keys", false, "write internal/livekitfile/keys.txt")
 
-// TestLiveKitKeys holds the list of settings that doctor and setup know against those
-// of the SFU that runs here.
+// TestLiveKitKeys compares the settings that doctor and setup know with those
+// of the SFU of this module.
 func TestLiveKitKeys(t *testing.T) {
 	const file = "../internal/livekitfile/keys.txt"
 	keys := map[string]bool{}

@@ -16,29 +16,29 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// livekitNodes are two nodes with one Redis, real or sfutest's. The one that
-// hosts the room is node 0.
+// livekitNodes are two nodes with one Redis: real ones, or those of sfutest.
+// Node 0 hosts the room.
 type livekitNodes interface {
-	api(node int) string // URL
-	// place has the room be made on a node when it is on none. It returns the
-	// node's id, if that has to be said.
+	api(node int) string // returns the URL of the node's API
+	// place creates the room on the node if no node has it. It returns the node's
+	// id if the caller must name the node in CreateRoom.
 	place(node int) (id string)
 	join(identity string)
-	vanish(identity string) // without a word to the SFU
+	vanish(identity string) // the client tells the SFU nothing
 	kill(node int)
 	start(node int)
-	stop(node int) // drains it, and then ends it in good order
-	cut(node int)  // from Redis
+	stop(node int) // drains the node, and then ends it normally
+	cut(node int)  // cuts the node off from Redis
 	heal(node int)
 	flush()
 	save()
-	restore() // what was saved
+	restore() // gives Redis the saved files
 }
 
-// realNodes has processes.
+// realNodes are nodes in processes.
 type realNodes struct {
 	*cluster
-	first   int // which of the cluster's nodes is node 0
+	first   int // the index of node 0 in the cluster
 	clients map[string]*stack.Client
 }
 
@@ -66,7 +66,7 @@ func (r *realNodes) join(identity string) {
 	token := mint(r.t, key, identity, &auth.VideoGrant{RoomJoin: true, Room: "call"})
 	url := r.URL()
 	if len(r.clients) > 0 {
-		url = r.nodes[r.node(1)].URL() // node 0 may be dead or cut off
+		url = r.nodes[r.node(1)].URL() // not node 0, which may be dead or cut off
 	}
 	if _, err := c.Start(within(r.t, 20*time.Second), url, token); err != nil {
 		r.t.Fatal(err)
@@ -128,7 +128,7 @@ func (r *realNodes) restore() {
 	}
 }
 
-// fakeNodes are what the tests of the service have.
+// fakeNodes are the fake nodes that the tests of the service use.
 type fakeNodes struct {
 	*sfutest.Server
 	saved sfutest.Dump
@@ -149,7 +149,7 @@ func (f *fakeNodes) place(node int) string { f.node(node).Prefer(); return "" }
 
 func (f *fakeNodes) join(identity string) { f.Join("call", sfu.Identity(identity)) }
 
-func (f *fakeNodes) vanish(identity string) {} // the node notices after 19 s
+func (f *fakeNodes) vanish(identity string) {} // the test does not wait for the node, which notices after 19 s
 
 func (f *fakeNodes) kill(node int) { f.node(node).Kill() }
 

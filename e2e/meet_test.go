@@ -17,8 +17,9 @@ const (
 	livekitRoom = "O9fjXP35ffUz7WTQRfX6zrLDjkDv7VX2N1CVFzP01tQ"
 )
 
-// Users of a full-access server create the room by asking. Old and new clients
-// of one call meet in it and hear each other, whichever endpoint they asked.
+// The service creates the room when a user of a full-access server asks.
+// Clients of both endpoints in one call are in the same LiveKit room, and hear
+// each other.
 func TestOldAndNewClientsMeet(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -47,8 +48,8 @@ func wants(t *testing.T, p *participant.Participant, identity string) {
 	}
 }
 
-// publishes has p send data and a track, which every other participant in the
-// room has to get from the SFU.
+// publishes makes p send data and a track. Every other participant in the room
+// must receive both.
 func publishes(t *testing.T, p *participant.Participant, room ...*participant.Participant) {
 	t.Helper()
 	if err := p.Send("hello"); err != nil {
@@ -64,23 +65,24 @@ func publishes(t *testing.T, p *participant.Participant, room ...*participant.Pa
 		}
 		data, err := other.Receive(within(t, 10*time.Second))
 		if want := (participant.Data{From: p.Identity(), Text: "hello"}); err != nil || data != want {
-			t.Errorf("received %v, %v, want %v", data, err, want)
+			t.Errorf("the packet that a participant received: got %v, %v, want %v", data, err, want)
 		}
 		track, err := other.Hear(within(t, 10*time.Second))
 		if want := (participant.Track{From: p.Identity(), SID: sid}); err != nil || track != want {
-			t.Errorf("heard %v, %v, want %v", track, err, want)
+			t.Errorf("the track that a participant received: got %v, %v, want %v", track, err, want)
 		}
 	}
 }
 
-// digest is MSC4195's hash of strings that JSON escapes nothing of.
+// digest returns MSC4195's hash of strings. They have no character that JSON
+// escapes.
 func digest(parts ...string) string {
 	canonical, _ := json.Marshal(parts)
 	sum := sha256.Sum256(canonical)
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// tokenClaims are of an access token what tests look at.
+// tokenClaims are the claims of an access token that tests check.
 type tokenClaims struct {
 	Iss, Sub string
 	Video    struct {

@@ -20,8 +20,8 @@ type clusterScene struct {
 	cluster *cluster
 }
 
-// newClusterScene starts one. The service keeps its leaves in a Redis, which is
-// LiveKit's if shared.
+// newClusterScene starts a deployment. The service keeps its leaves in a
+// Redis: in that of LiveKit if shared is set, else in another one.
 func newClusterScene(t *testing.T, shared bool) *clusterScene {
 	t.Helper()
 	s := &scene{t: t, host: newHost(t)}
@@ -39,8 +39,8 @@ func newClusterScene(t *testing.T, shared bool) *clusterScene {
 	}
 	s.service = s.start(service, "service", key, map[string]string{
 		"LIVEKIT_URL": c.URL(), "LIVEKIT_STORE": "redis", "LIVEKIT_REDIS_URL": redis.URL(), "LIVEKIT_LOG_LEVEL": "debug",
-		// Often enough for some looks into the room, of which every fourth asks
-		// everybody's node.
+		// The service asks so often who is in the room that it soon makes its fourth
+		// question. Each fourth time it also asks the nodes about everybody.
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3",
 	})
 	return &clusterScene{s, c}
@@ -57,13 +57,13 @@ func startRedis(t *testing.T, host *stack.Host, name string) *stack.Redis {
 	return redis
 }
 
-// party is somebody in a call, as a process of their own.
+// party is a participant of a call in its own process.
 type party struct {
 	member
 	client *stack.Client
 }
 
-// calls has two people in a call on one node, and returns that node.
+// calls makes two people join a call on one node, and returns that node.
 func (s *clusterScene) calls() (alice, bob party, node int) {
 	s.t.Helper()
 	alice, bob = s.party("alice"), s.party("bob")
@@ -79,7 +79,7 @@ func (s *clusterScene) party(name string) party {
 	return party{m, s.process(name, answer)}
 }
 
-// every has each of nodeLeaves take place with one Redis and with two.
+// every runs each of nodeLeaves with one shared Redis and with two.
 var every = flag.Bool("every", false, "try LiveKit's nodes with a Redis of their own and with the service's, each time")
 
 func TestNodeLeaves(t *testing.T) {
@@ -99,13 +99,16 @@ func TestNodeLeaves(t *testing.T) {
 	}
 }
 
-// afterGrace is longer than every grace after the fourth look.
+// afterGrace is longer than the fourth question takes to come, and every time
+// in which a participant may come back after it.
 const afterGrace = 40 * time.Second
 
-// gone is how long a member whose client died with its node may stay.
+// gone is how long the leave may take of a member whose client died together
+// with its node.
 const gone = 60 * time.Second
 
-// nodeLeaves are what happens to LiveKit during a call of two, and who leaves.
+// nodeLeaves are losses of LiveKit during a call of two people, each with the
+// leaves that must follow.
 var nodeLeaves = []struct {
 	name  string
 	check func(s *clusterScene, alice, bob party, node int)
@@ -132,7 +135,7 @@ var nodeLeaves = []struct {
 		select {
 		case <-s.cluster.nodes[node].Exited():
 		case <-time.After(30 * time.Second):
-			s.t.Error("the node waits for nobody")
+			s.t.Error("the drained node ended before its participants left")
 		}
 	}},
 	{"node cut off and back", func(s *clusterScene, alice, bob party, node int) {
@@ -168,7 +171,7 @@ var nodeLeaves = []struct {
 		if err := s.cluster.redis.Save("saved"); err != nil {
 			s.t.Fatal(err)
 		}
-		dave := s.party("dave") // of whom the file does not know
+		dave := s.party("dave") // the saved file does not contain Dave
 		dave.fate("restarted", 10*time.Second)
 		if err := carol.client.Stop(); err != nil {
 			s.t.Fatal(err)
@@ -194,31 +197,32 @@ func (s *clusterScene) restartRedis(saved string) {
 	}
 }
 
-// stay checks that nobody's leave is sent for so long.
+// stay checks that nobody's leave is sent for the duration.
 func (s *clusterScene) stay(d time.Duration, people ...party) {
 	s.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		for _, p := range people {
 			if f := s.home.Fate(p.delayID); f.Over != "" {
-				s.t.Fatalf("a live member was emptied: %s, %+v\nservice log:\n%s", p.delayID, f, s.service.Log().Tail(60))
+				s.t.Fatalf("the leave %s of a member who is still there was sent (%+v)\nservice log:\n%s", p.delayID, f, s.service.Log().Tail(60))
 			}
 		}
 	}
 }
 
-// inOneRoom checks that the sessions of both are on this node.
+// inOneRoom checks that both have a session on this node.
 func (s *clusterScene) inOneRoom(alice, bob party, node int) {
 	s.t.Helper()
 	log := s.cluster.nodes[node].Log().String()
 	for _, p := range []party{alice, bob} {
 		if !regexp.MustCompile(`participant active.*` + regexp.QuoteMeta(p.id)).MatchString(log) {
-			s.t.Errorf("%s did not come to node %d", p.id, node)
+			s.t.Errorf("%s has no session on node %d", p.id, node)
 		}
 	}
 }
 
-// leaves has people leave, and waits until their leaves are sent. A good-bye may
-// be lost together with a node or Redis; LiveKit notices that after 19 s.
+// leaves makes people leave, and waits until their leaves are sent. If the
+// loss of a node or of Redis hides a client's good-bye, LiveKit notices after
+// 19 s that the client is gone.
 func (s *clusterScene) leaves(people ...party) {
 	s.t.Helper()
 	for _, p := range people {

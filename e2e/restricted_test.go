@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/e2e/participant"
 )
 
-// A user of another server gets a token for any room, but it opens only a room
-// that exists: the SFU creates none (auto_create: false).
+// A user of another server gets a token for any room. With it the user can
+// only join a room that exists, because the SFU creates none (auto_create:
+// false).
 func TestRestrictedUserJoinsOnlyWhatExists(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -30,24 +31,24 @@ func TestRestrictedUserJoinsOnlyWhatExists(t *testing.T) {
 	}
 
 	alice := s.join(s.user(s.home, "alice").getToken(room, "member"))
-	// The same tokens, once the room is there. Publishing is allowed by default:
-	// a call without it is of no use to a remote user.
+	// The same tokens admit when the room exists. By default the user may also
+	// publish, because a remote user cannot use a call without that.
 	guests := []*participant.Participant{s.join(mallory), s.join(eve)}
 	for _, guest := range guests {
 		publishes(t, guest, alice, guests[0], guests[1])
 	}
 }
 
-// A user whose server may not publish joins and hears, and the SFU takes
-// nothing from them. When the operator lifts that on the SFU, the next packet
-// goes through: it was the permission alone.
+// A user whose server may not publish joins and hears others, but the SFU
+// drops what the user sends. When the operator gives the permission on the
+// SFU, the next packet arrives. So only the permission was missing.
 func TestWithoutThePublishRight(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, map[string]string{"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS": "trusted.example.org"}, key)
 	alice := s.join(s.user(s.home, "alice").getToken(room, "member"))
 	answer := s.user(s.remote, "mallory").getToken(room, "member")
 	if may := claims(t, answer).Video.CanPublish; may == nil || *may {
-		t.Errorf("canPublish is %v, want false, and present: absent means true", may)
+		t.Errorf("the claim canPublish is %v, want false and present, because LiveKit reads an absent one as true", may)
 	}
 	mallory := s.join(answer)
 	if mallory.CanPublish() {
@@ -82,8 +83,9 @@ func (s *scene) permitPublishing(p *participant.Participant) {
 	}
 }
 
-// No token lets its bearer near the Room API, in any room. The operator's own
-// token makes the same calls, so they are refused for nothing else.
+// No token of the service allows a call of the Room API, in any room. The
+// operator's token can make the same calls, so the SFU refuses them for no
+// other reason.
 func TestTokensAdministerNothing(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -123,7 +125,7 @@ func TestTokensAdministerNothing(t *testing.T) {
 	}
 }
 
-// A token is good for one room and one key.
+// A token is valid for one room and one key only.
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)

@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// reply is what the SFU answered over HTTP.
+// reply is an answer of the SFU over HTTP.
 type reply struct {
 	status int
 	body   string
@@ -37,8 +37,8 @@ func roomAPI(t *testing.T, sfu *stack.SFU, token, method string, body any) reply
 	return do(t, req)
 }
 
-// validate asks the SFU whether a token admits its bearer: what clients do when
-// their connection was refused, to learn why.
+// validate asks the SFU whether a token admits its bearer. Clients ask that
+// when their connection was refused, to learn the reason.
 func validate(t *testing.T, sfu *stack.SFU, token string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(within(t, 10*time.Second), http.MethodGet,
@@ -73,7 +73,7 @@ func mint(t *testing.T, key stack.Key, identity string, grant *auth.VideoGrant) 
 	return token
 }
 
-// operator makes a token that may do everything in a room.
+// operator makes a token that allows everything in a room.
 func operator(t *testing.T, key stack.Key, room string) string {
 	t.Helper()
 	return mint(t, key, "operator", &auth.VideoGrant{

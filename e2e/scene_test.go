@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// programs are built by TestMain, before any test runs.
+// programs are the built programs. TestMain builds them before any test runs.
 var programs stack.Programs
 
 func TestMain(m *testing.M) {
@@ -39,16 +39,16 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// example is the configuration that users give to their SFU.
+// example is the configuration file that users give to their SFU.
 const example = "../livekit.yaml.example"
 
-// key is the pair that the SFU and the service share. Its name stands in
-// the example as webhook.api_key.
+// key is the key with its secret that the SFU and the service share. Its name
+// is webhook.api_key in the example.
 var key = stack.Key{ID: "matrixrtc", Secret: "a-secret-of-more-than-32-characters"}
 
-// scene is a deployment of one test: two homeservers, an SFU and a service.
-// The service gives full access to the users of home and lets those of remote
-// join what exists.
+// scene is the deployment of one test: two homeservers, an SFU and a service.
+// The service gives full access to users of home. Users of remote may only
+// join existing rooms.
 type scene struct {
 	t            *testing.T
 	host         *stack.Host
@@ -57,8 +57,8 @@ type scene struct {
 	service      *stack.Service
 }
 
-// newScene starts everything; keys are those of the SFU, the first also the
-// service's, and env adds to the service's configuration.
+// newScene starts everything. keys are those of the SFU; the service has the
+// first one. env contains additional variables of the service.
 func newScene(t *testing.T, env map[string]string, keys ...stack.Key) *scene {
 	t.Helper()
 	s := &scene{t: t, host: newHost(t)}
@@ -92,7 +92,8 @@ func (s *scene) startService(name string, key stack.Key, env map[string]string) 
 	return s.start(&stack.Service{Host: s.host}, name, key, env)
 }
 
-// start is startService for one that may have its address already.
+// start starts a service as startService does. The service may have an address
+// already.
 func (s *scene) start(service *stack.Service, name string, key stack.Key, env map[string]string) *stack.Service {
 	s.t.Helper()
 	ca, err := s.host.WriteFile("ca.pem", s.home.CACert())
@@ -106,24 +107,25 @@ func (s *scene) start(service *stack.Service, name string, key stack.Key, env ma
 		"LIVEKIT_SECRET":                  key.Secret,
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": s.home.Name().String(),
 		"LIVEKIT_CA_FILE":                 ca,
-		// Nobody named remote, so the service dials it only where strangers may be.
+		// The configuration does not name remote, so the service connects to it only
+		// at addresses that are allowed for strangers.
 		"LIVEKIT_ALLOWED_NETWORKS": "127.0.0.0/8",
-		"LIVEKIT_STORE":            "memory", // whatever this machine has at /data
+		"LIVEKIT_STORE":            "memory", // even if this machine has a directory /data
 	}
 	maps.Copy(service.Env, env)
 	startPart(s.t, name, service)
 	return service
 }
 
-// part is what SFU and Service have in common.
+// part has the common methods of SFU and Service.
 type part interface {
 	Start(context.Context) error
 	Stop() error
 	Log() stack.Log
 }
 
-// startPart starts a part for the length of the test. It has to end well, and
-// the log of a failed test shows the end of the part's.
+// startPart starts a part, and stops it when the test ends. The part must end
+// without an error. A failed test shows the end of the part's log.
 func startPart(t *testing.T, name string, p part) {
 	t.Helper()
 	if err := p.Start(within(t, 20*time.Second)); err != nil {
@@ -145,7 +147,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// user is someone with an account and a device.
+// user is a user with an account and a device.
 type user struct {
 	*scene
 	home   *matrixtest.Server
@@ -167,13 +169,14 @@ func (u user) openID() caller.OpenIDToken {
 	}
 }
 
-// legacy asks as older clients do: at /sfu/get, or at the bare host.
+// legacy requests a token as older clients do: at /sfu/get, or at the host
+// without a path.
 func (u user) legacy(path, room string) caller.Answer {
 	u.t.Helper()
 	return u.post(path, caller.Legacy{Room: room, OpenIDToken: u.openID(), DeviceID: u.device})
 }
 
-// getToken asks as newer clients do.
+// getToken requests a token as newer clients do.
 func (u user) getToken(room, member string) caller.Answer {
 	u.t.Helper()
 	return u.post("/get_token", caller.Request{
@@ -191,7 +194,8 @@ func (u user) post(path string, body any) caller.Answer {
 	return answer
 }
 
-// join joins the SFU as the answer says, until the test ends.
+// join joins the SFU that the answer names. The participant leaves when the
+// test ends.
 func (s *scene) join(answer caller.Answer) *participant.Participant {
 	s.t.Helper()
 	if answer.Status != 200 {
@@ -205,7 +209,7 @@ func (s *scene) join(answer caller.Answer) *participant.Participant {
 	return p
 }
 
-// writeFile writes a file that a part is told of.
+// writeFile writes a file whose path a part gets.
 func (s *scene) writeFile(name, content string) string {
 	s.t.Helper()
 	path, err := s.host.WriteFile(name, []byte(content))

@@ -13,10 +13,10 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// livekit.yaml.example, as it is in the repository, starts the SFU. Flags
-// replace use_external_ip and node_ip, because STUN servers are on the
-// internet, and the ports, so that the test neither needs 7880 and the others
-// free nor takes them from an SFU that is in use. All else is the file's.
+// The unchanged livekit.yaml.example starts the SFU. Flags replace
+// use_external_ip and node_ip, because STUN servers are on the internet. They
+// also replace the ports, so that the test can run beside another SFU. All
+// other settings come from the file.
 func TestExampleConfigurationStarts(t *testing.T) {
 	t.Parallel()
 	sfu := &stack.SFU{
@@ -33,8 +33,8 @@ func TestExampleConfigurationStarts(t *testing.T) {
 	}
 }
 
-// The test above has teeth: the SFU refuses faults that published examples
-// have, and a key under another name than the webhook's.
+// The test above would find faults: the SFU refuses mistakes of published
+// examples, and a webhook key that it does not have.
 func TestFaultyConfigurationDoesNotStart(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(example)
@@ -67,15 +67,15 @@ func TestFaultyConfigurationDoesNotStart(t *testing.T) {
 				t.Fatal("start of the SFU: got no error, want one")
 			}
 			if !strings.Contains(err.Error(), c.says) {
-				t.Errorf("%v, want a word about %q", err, c.says)
+				t.Errorf("the SFU's error is %v, want one that contains %q", err, c.says)
 			}
 		})
 	}
 }
 
-// To change the key, the SFU learns the new one beside the old, then the
-// service's key file gets it as its first line. Both sign for the same room,
-// and tokens of the old key stay good.
+// To change the key, give the SFU the new key beside the old one. Then make
+// the new key the first line of the service's key file. Tokens of both keys
+// admit to the same room.
 func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 	recent := stack.Key{ID: "recent", Secret: "the-recent-secret-has-a-colon:-and-32-characters"}
@@ -87,14 +87,14 @@ func TestKeyRotation(t *testing.T) {
 	after := s.user(s.home, "bob").getToken(room, "member")
 
 	if got := [2]string{claims(t, before).Iss, claims(t, after).Iss}; got != [2]string{key.ID, recent.ID} {
-		t.Errorf("signed with %v, want the first key of each", got)
+		t.Errorf("the tokens are signed with the keys %v, want the first key of each file", got)
 	}
 	alice, bob := s.join(before), s.join(after)
 	publishes(t, bob, alice, bob)
 }
 
-// A service whose key the SFU does not know says so at once, to users of
-// full-access servers: it cannot create their room.
+// If the SFU does not know the service's key, users of full-access servers get
+// an error at once, because the service cannot create their room.
 func TestUnknownKey(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -105,8 +105,9 @@ func TestUnknownKey(t *testing.T) {
 	}
 }
 
-// The SFU has forgotten its rooms when it is back, also those that it confirmed a
-// moment before. Whoever gets a token then is admitted with it.
+// After a restart the SFU has forgotten its rooms, also those that it
+// confirmed a moment before. A token that the service gives afterwards admits
+// its user.
 func TestTokenAfterRestart(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// unpack writes the files of a deployment of another guide into a folder.
+// unpack writes the files of another guide's deployment into a folder.
 func unpack(t *testing.T, name string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -19,13 +19,14 @@ func unpack(t *testing.T, name string) (dir string) {
 	return dir
 }
 
-// What setup makes of a deployment of another guide carries a call, with the key
-// that it had. Replaced are addresses, and what a fake homeserver needs; without
-// are variables that name what is not here.
+// The deployment that setup makes of another guide's deployment carries a
+// call, with the same key. The test replaces addresses, adds what a fake
+// homeserver needs, and removes variables that name files which do not exist
+// here.
 func TestTakenOverDeploymentCarriesACall(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		secret  string // "" for a new one
+		secret  string // the expected secret; "" for a new one
 		flags   []string
 		without string
 	}{
@@ -64,7 +65,8 @@ func environmentOf(values map[string]*string) map[string]string {
 	return env
 }
 
-// startTaken starts LiveKit and the service of a folder that setup wrote.
+// startTaken starts LiveKit and the service with the files of a folder that
+// setup wrote.
 func (s *scene) startTaken(dir string, key stack.Key, without string, env map[string]string) {
 	s.t.Helper()
 	service := &stack.Service{Host: s.host}

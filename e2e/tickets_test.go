@@ -20,13 +20,14 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// ourKey is the key as the service holds it.
+// ourKey is the key in the form that the service uses.
 var ourKey = sfu.Key{ID: key.ID, Secret: secret.New(key.Secret)}
 
-// ticketBytes is what LiveKit counts of the longest ticket.
+// ticketBytes is the size of the longest ticket, as LiveKit counts it.
 const ticketBytes = len(sfu.TicketAttribute) + ticket.MaxBytes
 
-// attributes starts an SFU with that limit.max_attributes_size, and a room in it.
+// attributes starts an SFU with that limit.max_attributes_size, and creates a
+// room on it.
 func attributes(t testing.TB, limit int) *stack.SFU {
 	t.Helper()
 	host := stack.NewHost(t.TempDir())
@@ -39,9 +40,9 @@ func attributes(t testing.TB, limit int) *stack.SFU {
 	return server
 }
 
-// TestTicketsTooLarge: where limit.max_attributes_size is smaller than a ticket,
-// LiveKit drops no attribute: it does not let the bearer in. The longest ticket
-// gets in with the size that doctor asks for.
+// TestTicketsTooLarge: if limit.max_attributes_size is smaller than a ticket,
+// LiveKit does not drop the attribute, but refuses the bearer. With the size
+// that doctor asks for, LiveKit admits the bearer of the longest ticket.
 func TestTicketsTooLarge(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -87,7 +88,7 @@ func createRoom(t testing.TB, server *stack.SFU, name string) *sfu.Client {
 	return client
 }
 
-// grantOf is for one of a crowd, with ids as long as those of users.
+// grantOf returns a grant for one of the crowd, with ids of the usual length.
 func grantOf(t testing.TB, room sfu.Room, n int) (token.Grant, ticket.Ticket) {
 	t.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody-%03d:matrix.example.org", n))
@@ -110,9 +111,9 @@ func grantOf(t testing.TB, room sfu.Room, n int) (token.Grant, ticket.Ticket) {
 		ticket.Ticket{Issuer: ticket.IssuerOf(user.Server()), Room: matrixRoom, User: user, By: ticket.Proxied, Joined: true, Issued: time.Now()}
 }
 
-// TestTicketOfASecondSession: the client chooses the suffix of the second session
-// of its token, and LiveKit hands the ticket back under whatever identity that
-// makes. The ticket opens there.
+// TestTicketOfASecondSession: the client chooses the suffix of the second
+// session of its token. LiveKit sends the ticket back under the identity with
+// that suffix, and the service can open it.
 func TestTicketOfASecondSession(t *testing.T) {
 	t.Parallel()
 	server := attributes(t, 0)
@@ -139,7 +140,7 @@ func TestTicketOfASecondSession(t *testing.T) {
 	}
 }
 
-// publishing returns an address that leads to the SFU, and has clients ask for a
+// publishing returns an address that forwards to the SFU, and asks for a
 // second session with that suffix.
 func publishing(t *testing.T, server *stack.SFU, suffix string) string {
 	target, err := url.Parse(server.APIURL())

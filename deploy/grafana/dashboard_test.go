@@ -19,8 +19,8 @@ import (
 //lint:ignore SA1019 the second form is for Grafana 12 and later alone
 type form = dashboard.Dashboard
 
-// decode takes nothing that Grafana does not know: in the dashboard, in what is
-// special to a kind of panel, and in a query for Prometheus.
+// decode fails if a part has a member that Grafana's types do not have: the
+// dashboard, the options of a panel, or a query for Prometheus.
 func decode(text string) (d form, err error) {
 	types := cog.NewRuntime()
 	types.RegisterPanelcfgVariant(timeseries.VariantConfig())
@@ -31,14 +31,15 @@ func decode(text string) (d form, err error) {
 	if err := decodeFields(text); err != nil {
 		return d, err
 	}
-	// The strict decoder finds what is wrong, and keeps little of what is right.
+	// The strict decoder finds all unknown members. Its result is not used,
+	// because it is not complete.
 	if err := json.Unmarshal([]byte(text), &d); err != nil {
 		return d, err
 	}
 	return d, d.Validate()
 }
 
-// decodeFields is strict about fieldConfig, about which the SDK is not.
+// decodeFields checks fieldConfig strictly, because the SDK does not.
 func decodeFields(text string) error {
 	var fields struct {
 		Panels []struct{ FieldConfig json.RawMessage }
@@ -54,7 +55,8 @@ func decodeFields(text string) error {
 	return nil
 }
 
-// faults is nil for an empty list, which the SDK returns where nothing is wrong.
+// faults returns nil for an empty list, which the SDK returns if it finds no
+// fault.
 func faults(err error) error {
 	var list cog.BuildErrors
 	if errors.As(err, &list) && len(list) == 0 {
@@ -63,7 +65,7 @@ func faults(err error) error {
 	return err
 }
 
-// TestDashboard: the dashboard has nothing but what Grafana's types have.
+// TestDashboard: the dashboard has only members that Grafana's types have.
 func TestDashboard(t *testing.T) {
 	text := readDashboard(t)
 	d, err := decode(text)
@@ -91,7 +93,8 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// TestDecodeIsStrict: a name that Grafana does not know is found wherever it stands.
+// TestDecodeIsStrict: decode finds an unknown name in every place of a
+// dashboard.
 func TestDecodeIsStrict(t *testing.T) {
 	text := readDashboard(t)
 	for _, change := range [][2]string{

@@ -13,8 +13,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestMatrix: whatever is chosen, Kubernetes knows every field, the program takes
-// its environment without a warning, and the parts fit together.
+// TestMatrix: for every combination of choices, Kubernetes knows every field,
+// the program reads its environment without a warning, and the objects fit
+// together.
 func TestMatrix(t *testing.T) {
 	c, cluster := loadChart(t), there(t)
 	forEach(t, func(t *testing.T, texts []string) {
@@ -37,8 +38,9 @@ func TestMatrix(t *testing.T) {
 	})
 }
 
-// wantStore: several pods share a Redis; a file has one pod, which ends before
-// another begins; no two pods without a store in common run at once.
+// wantStore checks that several pods share a Redis, that with a file there is
+// one pod, which ends before the next one starts, and that pods with different
+// stores never run at the same time.
 func (o *objects) wantStore(t *testing.T, cfg config.Config) {
 	t.Helper()
 	d := o.deployment.Spec
@@ -66,7 +68,8 @@ func (o *objects) wantStore(t *testing.T, cfg config.Config) {
 	}
 }
 
-// wantRights: the pod has no more than it needs, and can read its secrets.
+// wantRights checks that the pod has only the rights that it needs, and can
+// read its secrets.
 func (o *objects) wantRights(t *testing.T) {
 	t.Helper()
 	spec := o.deployment.Spec.Template.Spec
@@ -95,12 +98,12 @@ func (o *objects) wantProbes(t *testing.T) {
 	}
 }
 
-// toFinish is what the program takes at most to end after its delay
-// (docs/operations.md, Shutdown).
+// toFinish is the longest time that the program takes to end after its
+// shutdown delay (docs/operations.md, Shutdown).
 const toFinish = 10
 
-// wantEnd: Kubernetes waits until the program has ended, and a pod without a
-// successor does not make clients wait.
+// wantEnd checks that Kubernetes waits until the program has ended. If no
+// other pod can take over, the pod has no shutdown delay.
 func (o *objects) wantEnd(t *testing.T, cfg config.Config) {
 	t.Helper()
 	delay, grace := int64(cfg.ShutdownDelay.Seconds()), *o.deployment.Spec.Template.Spec.TerminationGracePeriodSeconds
@@ -112,8 +115,9 @@ func (o *objects) wantEnd(t *testing.T, cfg config.Config) {
 	}
 }
 
-// wantServices: each Service selects the pod and leads to a port at which the
-// program listens, and metrics are published by none that clients reach.
+// wantServices checks that each Service selects the pod, and leads to a port
+// at which the program listens. No Service for clients may publish the
+// metrics.
 func (o *objects) wantServices(t *testing.T, cfg config.Config) {
 	t.Helper()
 	ports := map[string]int32{}
@@ -147,8 +151,8 @@ func (o *objects) wantServices(t *testing.T, cfg config.Config) {
 	}
 }
 
-// wantIngress: just what clients and LiveKit need passes, and what the homeserver
-// needs if it is to.
+// wantIngress checks that the Ingress passes only the paths that clients and
+// LiveKit need, and, if a value asks for it, those that the homeserver needs.
 func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) {
 	t.Helper()
 	if o.ingress == nil {
@@ -184,7 +188,8 @@ func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) 
 	}
 }
 
-// wantBudget: several pods are spread, and drained one at a time.
+// wantBudget checks that several pods run on different nodes, and that a drain
+// ends one pod at a time.
 func (o *objects) wantBudget(t *testing.T) {
 	t.Helper()
 	several := *o.deployment.Spec.Replicas > 1
@@ -203,8 +208,8 @@ func (o *objects) wantBudget(t *testing.T) {
 	}
 }
 
-// wantPolicy: nobody reaches the metrics who is not named, and with egress bounded
-// the pods reach no private address that is not named.
+// wantPolicy checks that only named peers reach the metrics. If egress is
+// limited, the pods reach only private addresses that a value names.
 func (o *objects) wantPolicy(t *testing.T) {
 	t.Helper()
 	if o.policy == nil {
@@ -230,7 +235,7 @@ func (o *objects) wantPolicy(t *testing.T) {
 	}
 }
 
-// selects reports whether an object with these labels is selected.
+// selects reports whether a selector selects an object with these labels.
 func selects(selector, labels map[string]string) bool {
 	for name, value := range selector {
 		if labels[name] != value {

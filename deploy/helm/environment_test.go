@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// authority is a certificate to trust.
+// authority is the certificate of an authority, for LIVEKIT_CA_FILE.
 func authority(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewTLSServer(nil)
@@ -23,15 +23,16 @@ func authority(t *testing.T) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 }
 
-// pod is what the program finds in its container.
+// pod is the environment and the files that the program finds in its
+// container.
 type pod struct {
 	env   map[string]string
 	files map[string]string
-	data  bool // there is a volume at /data
+	data  bool // whether there is a volume at /data
 }
 
-// enter does what Kubernetes does for the container: it sets variables and
-// mounts files, from what the cluster has and what the chart makes.
+// enter does for the container what Kubernetes does: it sets variables and
+// mounts files, from the objects in the cluster and from those of the chart.
 func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
 	t.Helper()
 	cluster := map[string]map[string]string{}
@@ -69,8 +70,8 @@ func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
 	return p
 }
 
-// expand does what Kubernetes does to a value: of two dollars one is left, and
-// $(NAME) is the value of a variable before it, if there is one.
+// expand does what Kubernetes does to a value: it replaces two dollar signs by
+// one, and $(NAME) by the value of an earlier variable, if there is one.
 func (p pod) expand(value string) string {
 	return regexp.MustCompile(`\$\$|\$\([^)]*\)`).ReplaceAllStringFunc(value, func(found string) string {
 		if found == "$$" {
@@ -110,7 +111,7 @@ func (p *pod) mount(t *testing.T, mount corev1.VolumeMount, volumes []corev1.Vol
 	}
 }
 
-// program has the program read its configuration, as it does in that pod.
+// program runs the program's configuration in the environment of the pod.
 func (p pod) program(t *testing.T) config.Config {
 	t.Helper()
 	known := map[string]bool{}

@@ -27,7 +27,7 @@ io.element.msc4512.proxy_prefix: rtc/livekit
 io.element.msc4512.proxy_url: "http://matrixrtc-auth.matrix.svc:8080"
 `
 
-// there are the Secrets and the ConfigMap that the cluster has already.
+// there are the Secrets and the ConfigMap that exist in the cluster already.
 func there(t *testing.T) map[string]map[string]string {
 	return map[string]map[string]string{
 		"livekit": {"keys.yaml": keys, "name": "livekit\n", "secret": "0123456789abcdef0123456789abcdef\n"},
@@ -37,7 +37,7 @@ func there(t *testing.T) map[string]map[string]string {
 	}
 }
 
-// least is what every deployment says.
+// least are the values that every deployment needs.
 const least = `
 image: {repository: registry.example.org/matrixrtc-auth}
 variables:
@@ -52,19 +52,20 @@ const (
 	sentinels = `{replicaCount: 2, secrets: {LIVEKIT_REDIS_URL: {existingSecret: redis, key: url}, LIVEKIT_REDIS_PASSWORD: {existingSecret: redis, key: password}}}`
 )
 
-// dimensions are what deployments choose from.
+// dimensions are the choices that depend on each other. The tests combine all
+// of them.
 var dimensions = [][]string{
-	{ // where leaves are kept
+	{ // the store of leaves
 		"", memoryStore, redisStore, sentinels,
 		"persistence: {existingClaim: old, size: 2Gi, storageClassName: fast, accessModes: [ReadWriteOncePod]}",
 	},
-	{ // LiveKit's key
+	{ // the source of LiveKit's key
 		"secrets: {LIVEKIT_KEY_FILE: {existingSecret: livekit}}",
 		"secrets: {LIVEKIT_KEY_FILE: {value: \"livekit: 0123456789abcdef0123456789abcdef\"}}",
 		"secrets: {LIVEKIT_KEY_FROM_FILE: {existingSecret: livekit, key: name}, LIVEKIT_SECRET_FROM_FILE: {existingSecret: livekit, key: secret}}",
 		"{variables: {LIVEKIT_KEY: livekit}, secrets: {LIVEKIT_SECRET: {existingSecret: livekit, key: secret}}}",
 	},
-	{ // who says who is joined
+	{ // the source that says who is joined
 		"",
 		"{variables: {LIVEKIT_HS_SERVER_NAME: example.org}, secrets: {LIVEKIT_AS_REGISTRATION_FILE: {existingSecret: rtc}}}",
 		fmt.Sprintf("{variables: {LIVEKIT_HS_SERVER_NAME: example.org, LIVEKIT_REQUIRE_MEMBERSHIP: on}, secrets: {LIVEKIT_AS_REGISTRATION_FILE: {value: %q}}}", registration),
@@ -73,8 +74,8 @@ var dimensions = [][]string{
 	},
 }
 
-// besides are choices that have nothing to do with those, nor with each other:
-// each combination of the dimensions gets one of each.
+// besides are choices that are independent of the dimensions and of each
+// other. Each combination of the dimensions gets one value of each.
 var besides = [][]string{
 	{
 		"",
@@ -102,14 +103,15 @@ var besides = [][]string{
 	},
 }
 
-// forEach calls do with every combination of the dimensions, and some of besides.
+// forEach calls do with every combination of the dimensions, and with some
+// values of besides.
 func forEach(t *testing.T, do func(t *testing.T, texts []string)) {
 	n := 0
 	for _, store := range dimensions[0] {
 		for _, key := range dimensions[1] {
 			for _, joined := range dimensions[2] {
 				texts := []string{least, store, key, joined}
-				// Of several choices each goes with another rhythm.
+				// Each choice changes at another interval, so that many combinations occur.
 				for i, rhythm := range []int{1, 3, 9, 2} {
 					texts = append(texts, besides[i][n/rhythm%len(besides[i])])
 				}

@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// TestNamesLikeNumbers: names that YAML reads as numbers or switches, and that
-// Kubernetes takes, arrive as texts.
+// TestNamesLikeNumbers: names that YAML reads as numbers or booleans, but that
+// Kubernetes allows, arrive as texts.
 func TestNamesLikeNumbers(t *testing.T) {
 	const all = `{ingress: {enabled: true, host: a.example.org}, networkPolicy: {enabled: true, metricsFrom: [{podSelector: {}}]},
   serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, secrets: {LIVEKIT_SECRET: {value: s}}}`
@@ -36,8 +36,9 @@ func TestNamesLikeNumbers(t *testing.T) {
 	}
 }
 
-// TestNameOfService: whatever the release is called, the Services have names that
-// every version of Kubernetes takes, or the chart says what to set.
+// TestNameOfService: for every name of the release, the Services have names
+// that every version of Kubernetes accepts, or the chart says which value to
+// set.
 func TestNameOfService(t *testing.T) {
 	for release, want := range map[string]string{
 		"rtc": "rtc-matrixrtc-auth", "my-matrixrtc-auth": "my-matrixrtc-auth", "my.release": "my-release-matrixrtc-auth",

@@ -12,12 +12,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// other is who is at the other end of a connection of a pod: another pod, or an
-// address outside of the cluster.
+// other is the other end of a pod's connection: another pod, or an address
+// outside the cluster.
 type other struct {
 	namespace string
 	labels    map[string]string
-	address   string // "" for a pod
+	address   string // the address outside the cluster; "" for a pod
 }
 
 var (
@@ -34,7 +34,8 @@ const wholePolicy = `networkPolicy:
   egress: true
   egressTo: [{podSelector: {}}, {ipBlock: {cidr: 10.9.8.7/32}}]`
 
-// policyOfPage are the values of docs/kubernetes.md, "Who may connect".
+// policyOfPage are the values in the section "Who may connect" of
+// docs/kubernetes.md.
 func policyOfPage(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/kubernetes.md")
@@ -50,8 +51,8 @@ func policyOfPage(t *testing.T) string {
 	return ""
 }
 
-// TestPolicyPasses: with each choice of a NetworkPolicy what the service needs
-// passes, and nothing else does.
+// TestPolicyPasses: with each choice of a NetworkPolicy, connections that the
+// service needs pass, and no others.
 func TestPolicyPasses(t *testing.T) {
 	const httpPort, metricsPort = 8080, 9090
 	type connection struct {
@@ -76,7 +77,7 @@ func TestPolicyPasses(t *testing.T) {
 		"whole": {wholePolicy,
 			[]connection{
 				in(controller, httpPort), in(neighbour, httpPort), in(prometheus, metricsPort),
-				out(foreigner, 53, udp), out(at("169.254.20.10"), 53, udp), out(foreigner, 53, tcp), // DNS, at the node's own cache, too
+				out(foreigner, 53, udp), out(at("169.254.20.10"), 53, udp), out(foreigner, 53, tcp), // DNS, also at a cache on the node
 				out(at("198.51.100.7"), 8448, tcp), out(at("203.0.113.9"), 443, tcp), out(at("2001:db8::1"), 8448, tcp),
 				out(neighbour, 7880, tcp), out(neighbour, 6379, tcp), out(at("10.9.8.7"), 6379, tcp),
 			},
@@ -87,8 +88,9 @@ func TestPolicyPasses(t *testing.T) {
 				out(at("fd00::5"), 6379, tcp), out(at("fe80::1"), 443, tcp), out(at("203.0.113.9"), 443, udp),
 			},
 		},
-		// What the page has doctor find: the public names, which lead to the ingress
-		// controller's pods from inside, and LiveKit's media.
+		// The connections that doctor makes according to the page: to the public
+		// names, which lead to the ingress controller's pods from inside, and media to
+		// LiveKit.
 		"of the page": {policyOfPage(t),
 			[]connection{
 				in(controller, httpPort), in(neighbour, httpPort), in(prometheus, metricsPort), out(foreigner, 53, udp), out(at("203.0.113.9"), 8448, tcp),
@@ -113,8 +115,8 @@ func TestPolicyPasses(t *testing.T) {
 	}
 }
 
-// passes does what a network does with a connection of the pod: in, to the port
-// of the pod; or out, to that of the other.
+// passes decides as the cluster's network does whether a connection of the pod
+// passes. If in is set, the port is one of the pod, else one of the other end.
 func (o *objects) passes(in bool, with other, port int32, over corev1.Protocol) bool {
 	bound := false
 	for _, direction := range o.policy.Spec.PolicyTypes {
@@ -139,7 +141,7 @@ func (o *objects) passes(in bool, with other, port int32, over corev1.Protocol) 
 	return false
 }
 
-// takes reports whether a rule is for that port. A name is that of a port of the
+// takes reports whether a rule allows that port. A rule may name a port of the
 // container.
 func (o *objects) takes(ports []networkingv1.NetworkPolicyPort, port int32, over corev1.Protocol) bool {
 	for _, p := range ports {
@@ -167,7 +169,7 @@ func (w other) isOneOf(peers []networkingv1.NetworkPolicyPeer) bool {
 			}
 		case p.IPBlock == nil && w.address == "":
 			names := map[string]string{"kubernetes.io/metadata.name": w.namespace}
-			here := p.NamespaceSelector == nil && w.namespace == "matrix" // that of the policy
+			here := p.NamespaceSelector == nil && w.namespace == "matrix" // in the policy's own namespace
 			if (here || matches(p.NamespaceSelector, names)) && (p.PodSelector == nil || matches(p.PodSelector, w.labels)) {
 				return true
 			}
@@ -176,8 +178,8 @@ func (w other) isOneOf(peers []networkingv1.NetworkPolicyPeer) bool {
 	return len(peers) == 0
 }
 
-// matches reports whether an object is selected; an empty selector selects all,
-// and none selects none.
+// matches reports whether a selector selects an object. An empty selector
+// selects all objects, and nil selects none.
 func matches(s *metav1.LabelSelector, labels map[string]string) bool {
 	return s != nil && (len(s.MatchLabels) == 0 || selects(s.MatchLabels, labels))
 }

@@ -22,14 +22,14 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// chartDir is the chart.
+// chartDir is the directory of the chart.
 const chartDir = "matrixrtc-auth"
 
-// objects are what the chart makes, in the types of Kubernetes.
+// objects are the objects that the chart makes, in the types of Kubernetes.
 type objects struct {
 	deployment *appsv1.Deployment
-	secret     *corev1.Secret                // nil where none is made
-	claim      *corev1.PersistentVolumeClaim // as all that follow
+	secret     *corev1.Secret                // nil if the chart makes none
+	claim      *corev1.PersistentVolumeClaim // nil if the chart makes none, like all fields below
 	ingress    *networkingv1.Ingress
 	policy     *networkingv1.NetworkPolicy
 	budget     *policyv1.PodDisruptionBudget
@@ -49,7 +49,7 @@ func loadChart(t *testing.T) *chart.Chart {
 	return c
 }
 
-// parse reads values as they stand in a user's file.
+// parse reads values as a user's file has them.
 func parse(t *testing.T, text string) map[string]any {
 	t.Helper()
 	values, err := loader.LoadValues(strings.NewReader(text))
@@ -59,7 +59,7 @@ func parse(t *testing.T, text string) map[string]any {
 	return values
 }
 
-// merge is what Helm makes of several files of values.
+// merge merges several files of values as Helm does.
 func merge(t *testing.T, texts ...string) map[string]any {
 	t.Helper()
 	values := map[string]any{}
@@ -69,10 +69,10 @@ func merge(t *testing.T, texts ...string) map[string]any {
 	return values
 }
 
-// usual is the release of the tests.
+// usual is the release that most tests use.
 var usual = common.ReleaseOptions{Name: "matrixrtc-auth", Namespace: "matrix", Revision: 1, IsInstall: true}
 
-// render is what Helm makes of the chart with these values, by file.
+// render returns the files that Helm makes from the chart with these values.
 func render(c *chart.Chart, release common.ReleaseOptions, values map[string]any) (map[string]string, error) {
 	all, err := util.ToRenderValues(c, values, release, common.DefaultCapabilities.Copy())
 	if err != nil {
@@ -81,12 +81,13 @@ func render(c *chart.Chart, release common.ReleaseOptions, values map[string]any
 	return engine.Render(c, all)
 }
 
-// decode renders the chart, and takes nothing that Kubernetes does not know.
+// decode renders the chart, and fails if an object has a field that Kubernetes
+// does not know.
 func decode(c *chart.Chart, values map[string]any) (*objects, error) {
 	return decodeAs(c, usual, values)
 }
 
-// decodeAs does that for another release.
+// decodeAs does the same as decode, for another release.
 func decodeAs(c *chart.Chart, release common.ReleaseOptions, values map[string]any) (*objects, error) {
 	files, err := render(c, release, values)
 	if err != nil {
@@ -143,13 +144,15 @@ func (o *objects) add(document string) error {
 	return fmt.Errorf("an object of another kind: %+v", kind)
 }
 
-// strictly decodes into a new T, and wants to be the first to do so.
+// strictly decodes an object into a new T. It fails if there is already one of
+// that type.
 func strictly[T any](document string, into **T) error {
 	if *into != nil {
 		return fmt.Errorf("a second %T", **into)
 	}
 	*into = new(T)
-	// Not in one step: into a text yaml puts a number, too, which Kubernetes refuses.
+	// Two steps are needed, because yaml decodes a number into a text field, which
+	// Kubernetes refuses.
 	text, err := yaml.YAMLToJSONStrict([]byte(document))
 	if err != nil {
 		return err

@@ -19,8 +19,8 @@ import (
 
 const key = "secrets: {LIVEKIT_KEY_FILE: {existingSecret: livekit}}"
 
-// TestLint: helm lint finds nothing, with the chart's own values alone and with
-// others. (That an icon is recommended is no more than a note.)
+// TestLint: helm lint reports nothing but the note that an icon is
+// recommended, for the chart's own values and for others.
 func TestLint(t *testing.T) {
 	for name, texts := range map[string][]string{
 		"default": {"{}"}, "least": {least, key}, "replicas": {least, key, redisStore}, "all": append([]string{least, key, sentinels}, besides[0][1], besides[1][2], besides[2][2], besides[3][3]),
@@ -35,7 +35,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestRefused: values that do not go together end with an error that names them.
+// TestRefused: values that contradict each other lead to an error that names
+// them.
 func TestRefused(t *testing.T) {
 	c := loadChart(t)
 	for name, test := range map[string]struct{ texts, want string }{
@@ -83,8 +84,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestPlain: what YAML makes a number, or true or false, of arrives as it is
-// written; what Kubernetes would put a variable in the place of, too.
+// TestPlain: a value that YAML reads as a number or a boolean arrives as it is
+// written. So does a value in which Kubernetes would replace a variable.
 func TestPlain(t *testing.T) {
 	values := merge(t, least, key, `variables: {LIVEKIT_MAX_JOBS: 1000000, LIVEKIT_RATE_LIMIT: off, LIVEKIT_DELEGATION: off, LIVEKIT_TEST_PAGE: on,
   LIVEKIT_DELAYED_EVENT_RATE: 0.5, LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS: 0, LIVEKIT_LOG_FORMAT: null, LIVEKIT_REDIS_PREFIX: " $(LIVEKIT_MAX_JOBS) "}`)
@@ -103,8 +104,8 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestDollars: Kubernetes takes none of a value's dollars away, and puts nothing in
-// their place.
+// TestDollars: a value with dollar signs arrives unchanged, although
+// Kubernetes replaces variables in values.
 func TestDollars(t *testing.T) {
 	for _, prefix := range []string{"$", "a$", "$$", "a$$b", "$$$", "$(LIVEKIT_MAX_JOBS)", "$$(LIVEKIT_MAX_JOBS)", "$$$(LIVEKIT_MAX_JOBS)", "$(", "$()"} {
 		values := merge(t, least, key, "variables: {LIVEKIT_MAX_JOBS: 7, LIVEKIT_REDIS_PREFIX: '"+prefix+"'}")
@@ -118,8 +119,8 @@ func TestDollars(t *testing.T) {
 	}
 }
 
-// TestSwitchOfTestPage: the Ingress passes /test just when the program has it, however
-// the switch is written.
+// TestSwitchOfTestPage: the Ingress passes /test exactly when the program
+// serves it, in every spelling of the switch.
 func TestSwitchOfTestPage(t *testing.T) {
 	c := loadChart(t)
 	for _, written := range []string{"on", "off", "'on'", "'off'", "'OFF'", "' off '", "'No'", "'0'", "'1'", "yes", "no", "false", "true", "''", "null"} {
@@ -137,8 +138,9 @@ func TestSwitchOfTestPage(t *testing.T) {
 	}
 }
 
-// TestSecretRestarts: another value of a secret that the chart makes is another
-// pod; where it makes none, nothing claims that it would be.
+// TestSecretRestarts: when a secret that the chart makes changes, the pod
+// template changes, so pods restart. Without such a secret the template has no
+// checksum of one.
 func TestSecretRestarts(t *testing.T) {
 	c := loadChart(t)
 	sum := func(secret string) string {
@@ -154,7 +156,7 @@ func TestSecretRestarts(t *testing.T) {
 	}
 }
 
-// TestRule: the alerts are those of the one file of rules.
+// TestRule: the chart's alerts are those of deploy/prometheus/rules.yaml.
 func TestRule(t *testing.T) {
 	o, err := decode(loadChart(t), merge(t, least, key, "prometheusRule: {enabled: true}"))
 	if err != nil {
@@ -173,14 +175,15 @@ func TestRule(t *testing.T) {
 	}
 }
 
-// TestOfParent: what a parent chart hands down is no fault.
+// TestOfParent: the chart accepts the values that a parent chart sets for it.
 func TestOfParent(t *testing.T) {
 	if _, err := decode(loadChart(t), merge(t, least, key, "{enabled: true, global: {imageRegistry: registry.example.org}}")); err != nil {
 		t.Errorf("decode: got %v, want no error", err)
 	}
 }
 
-// TestOff: nothing that other programs must know is made unless it is asked for.
+// TestOff: the chart makes objects for other programs only if a value asks for
+// them.
 func TestOff(t *testing.T) {
 	o, err := decode(loadChart(t), merge(t, least, key))
 	if err != nil {
@@ -191,7 +194,7 @@ func TestOff(t *testing.T) {
 	}
 }
 
-// TestDescriptions: the schema says of each value what it is, and takes no other.
+// TestDescriptions: the schema describes each value, and allows no others.
 func TestDescriptions(t *testing.T) {
 	text, err := os.ReadFile(chartDir + "/values.schema.json")
 	if err != nil {
@@ -229,7 +232,7 @@ func TestDescriptions(t *testing.T) {
 	}
 }
 
-// TestVersion: the chart is of the version that it deploys.
+// TestVersion: the chart has the same version as the program that it deploys.
 func TestVersion(t *testing.T) {
 	version, err := os.ReadFile("../../VERSION")
 	if err != nil {
@@ -241,8 +244,9 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestPages: the values in docs/kubernetes.md and in the README are taken, one block
-// after the other as a reader adds them, and the program takes what comes of it.
+// TestPages: the chart accepts the values in docs/kubernetes.md and in the
+// README, added one block after the other as a reader does. The program
+// accepts the resulting environment.
 func TestPages(t *testing.T) {
 	for _, page := range []string{"../../docs/kubernetes.md", chartDir + "/README.md"} {
 		t.Run(filepath.Base(page), func(t *testing.T) {

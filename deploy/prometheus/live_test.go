@@ -25,9 +25,10 @@ const (
 	hsToken = "hs-token-of-the-alerts-0123456789abcdef"
 )
 
-// TestLive: a real Prometheus scrapes the real service under load. It evaluates
-// every alert and every query of the dashboard. Each speaks only of metrics, labels
-// and values of these that the service has, and each panel shows something.
+// TestLive: a real Prometheus scrapes the real service under load, and
+// evaluates every alert and every query of the dashboard. Each query may only
+// use metrics, labels and label values that the service has. Each panel must
+// show something.
 func TestLive(t *testing.T) {
 	around := deploytest.NewAround(t)
 	service := startService(t, around)
@@ -57,7 +58,7 @@ func TestLive(t *testing.T) {
 		if _, err := prometheus.query(t.Context(), q.expr); err != nil {
 			t.Errorf("%s: %s: got %v, want no error", q.of, q.expr, err)
 		} else if strings.HasPrefix(q.of, "panel ") {
-			prometheus.await(t, q.expr) // a rate takes two scrapes
+			prometheus.await(t, q.expr) // a rate needs two scrapes
 		}
 		if name := served.strange(q); name != "" && name != ofAnAccount {
 			t.Errorf("%s: %s: got no %s from the program, want it", q.of, q.expr, name)
@@ -69,11 +70,11 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// ofAnAccount is there only where an account says who is joined, and not, as here,
-// an application service.
+// ofAnAccount is the metric that exists only if an account says who is joined.
+// Here an application service does.
 const ofAnAccount = `matrixrtc_auth_health{of="account"}`
 
-// wantRules: Prometheus evaluates the alerts without an error.
+// wantRules checks that Prometheus evaluates the alerts without an error.
 func wantRules(t *testing.T, p *server) {
 	t.Helper()
 	var answer struct {
@@ -100,7 +101,7 @@ func wantRules(t *testing.T, p *server) {
 	}
 }
 
-// process is the service that is scraped.
+// process is the running service that Prometheus scrapes.
 type process struct{ address, metrics string }
 
 func startService(t *testing.T, around *deploytest.Around) process {
@@ -120,7 +121,7 @@ func startService(t *testing.T, around *deploytest.Around) process {
 	return process{address, awaitLog(t, log, `msg="serving metrics" address=(\S+)`)}
 }
 
-// run starts cmd, whose log goes to a file, and ends it after the test.
+// run starts cmd, writes its log to a file, and ends it after the test.
 func run(t *testing.T, cmd *exec.Cmd, log string) {
 	t.Helper()
 	file, err := os.Create(log)
@@ -156,7 +157,7 @@ func awaitLog(t *testing.T, log, pattern string) (group string) {
 	return group
 }
 
-// server is a Prometheus.
+// server is a running Prometheus.
 type server struct{ url string }
 
 func startPrometheus(t *testing.T, target string) *server {
@@ -211,7 +212,7 @@ func (s *server) get(ctx context.Context, path string, values url.Values, v any)
 	return json.NewDecoder(resp.Body).Decode(v)
 }
 
-// query returns how many results an expression has now.
+// query returns the number of results that an expression has now.
 func (s *server) query(ctx context.Context, expr string) (results int, err error) {
 	var answer struct {
 		Data struct{ Result []json.RawMessage }
@@ -232,7 +233,7 @@ func (s *server) await(t *testing.T, expr string) {
 	})
 }
 
-// served returns what was scraped.
+// served returns the metrics that Prometheus has scraped.
 func (s *server) served(t *testing.T) served {
 	t.Helper()
 	var answer struct{ Data []map[string]string }

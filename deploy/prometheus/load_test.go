@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// load asks for tokens in every way, hands over leaves, reports joins, and has
-// some of it fail, until ctx ends.
+// load requests tokens in every way, delegates leaves, and reports joins,
+// until ctx ends. Some of its requests fail on purpose.
 func load(ctx context.Context, t *testing.T, around *deploytest.Around, address string) {
 	client := &http.Client{Timeout: deploytest.MaxWait}
 	home, room := around.Home, "!room:example.org"
@@ -25,7 +25,7 @@ func load(ctx context.Context, t *testing.T, around *deploytest.Around, address 
 	defer inside.Close()
 	for n := 0; ctx.Err() == nil; n++ {
 		fail(ctx, around, client, address, n)
-		_ = around.AskToken(client, address, fmt.Sprint("user", n%3)) // some are to fail
+		_ = around.AskToken(client, address, fmt.Sprint("user", n%3)) // some requests fail on purpose
 		id := fmt.Sprint("syd_", n)
 		home.ScheduleFor(alice, room, id, time.Hour)
 		delegated := post(ctx, client, "http://"+address+"/sfu/get", "", fmt.Sprintf(`{"room":%q,"device_id":"D%d","delay_id":%q,"delay_timeout":3600000,"openid_token":{"access_token":%q,"matrix_server_name":%q}}`,
@@ -48,7 +48,8 @@ func load(ctx context.Context, t *testing.T, around *deploytest.Around, address 
 	}
 }
 
-// fail has of 20 rounds some meet a fault around the service.
+// fail makes some of each 20 rounds meet a fault of the homeserver, of the
+// SFU, or of the request.
 func fail(ctx context.Context, around *deploytest.Around, client *http.Client, address string, n int) {
 	switch n % 20 {
 	case 5, 15:
@@ -64,7 +65,7 @@ func fail(ctx context.Context, around *deploytest.Around, client *http.Client, a
 	}
 }
 
-// push hands over a transaction of the homeserver.
+// push sends a transaction of the homeserver to the service.
 func push(ctx context.Context, client *http.Client, address string, n int) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, fmt.Sprintf("http://%s/_matrix/app/v1/transactions/%d", address, n), strings.NewReader(`{"events":[]}`))
 	if err != nil {
@@ -76,7 +77,8 @@ func push(ctx context.Context, client *http.Client, address string, n int) {
 	}
 }
 
-// post returns the token in the answer, "" for none: some requests are to fail.
+// post returns the token in the answer, or "" if there is none, because some
+// requests fail on purpose.
 func post(ctx context.Context, client *http.Client, to, bearer, body string) (token string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(body))
 	if err != nil {

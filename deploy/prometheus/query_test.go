@@ -11,7 +11,7 @@ import (
 // query is one expression of an alert or a panel.
 type query struct{ of, expr, legend string }
 
-// allQueries are those of all alerts and panels.
+// allQueries returns the queries of all alerts and panels.
 func allQueries(t *testing.T) (queries []query) {
 	t.Helper()
 	for _, a := range readAlerts(t) {
@@ -31,7 +31,7 @@ func allQueries(t *testing.T) (queries []query) {
 			t.Errorf("the panel %q has no query: got none, want some", panel.Title)
 		}
 		for _, target := range panel.Targets {
-			// What Grafana puts in place of its variable.
+			// The text that Grafana puts in the place of its variable.
 			expr := strings.ReplaceAll(target.Expr, "$__rate_interval", "1m")
 			queries = append(queries, query{"panel " + panel.Title, expr, target.LegendFormat})
 		}
@@ -39,13 +39,13 @@ func allQueries(t *testing.T) (queries []query) {
 	return queries
 }
 
-// selector is one metric that a query speaks of, with what it says of its labels.
+// selector is a metric in a query, with the conditions on its labels.
 type selector struct {
 	metric   string
 	matchers []matcher
 }
 
-// matcher is what a label is to be: by op =, !=, =~ or !~.
+// matcher is a condition on a label. op is =, !=, =~ or !~.
 type matcher struct{ label, op, value string }
 
 func (q query) selectors() (found []selector) {
@@ -61,8 +61,8 @@ func (q query) selectors() (found []selector) {
 	return found
 }
 
-// labels are those that a query speaks of without a metric: in by, and in the
-// legend.
+// labels returns the labels that a query names without a metric: after by, and
+// in the legend.
 func (q query) labels() (found []string) {
 	for _, list := range all(regexp.MustCompile(`\bby \(([^)]*)\)`), q.expr) {
 		found = append(found, all(regexp.MustCompile(`(\w+)`), list)...)
@@ -77,11 +77,11 @@ func all(pattern *regexp.Regexp, text string) (groups []string) {
 	return groups
 }
 
-// served are the values of each label of each metric that the program serves.
+// served has the values of each label of each metric that the program serves.
 type served map[string]map[string][]string
 
-// strange returns the first name in q that the program does not serve, "" for none:
-// of a metric, of a label, or a value that a label is to have.
+// strange returns the first metric, label or label value in q that the program
+// does not serve, or "" if it serves all.
 func (s served) strange(q query) string {
 	some := map[string]bool{}
 	for _, one := range q.selectors() {
@@ -109,8 +109,8 @@ func (s served) strange(q query) string {
 	return ""
 }
 
-// found reports whether one of values is what the label is to be; which it is not
-// to be need not be there.
+// found reports whether one of values meets the condition. A condition that
+// excludes values is always met.
 func (m matcher) found(values []string) bool {
 	switch m.op {
 	case "=":
@@ -121,7 +121,7 @@ func (m matcher) found(values []string) bool {
 	return true
 }
 
-// TestStrange: a name that the program has not is found wherever it stands.
+// TestStrange: strange finds an unknown name in every place of a query.
 func TestStrange(t *testing.T) {
 	program := served{
 		"matrixrtc_auth_requests_total": {"route": {"/sfu/get"}, "status": {"200", "401"}},

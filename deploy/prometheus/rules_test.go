@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// alert is the part of a rule that is looked at here.
+// alert is the part of an alerting rule that these tests check.
 type alert struct {
 	Alert, Expr string
 	Labels      struct{ Severity string }
@@ -41,8 +41,8 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestRules: Prometheus takes the rules, and each alert fires for its fault alone
-// (rules_test.yaml).
+// TestRules: Prometheus accepts the rules, and each alert fires for its own
+// fault only (rules_test.yaml).
 func TestRules(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
@@ -53,8 +53,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested: rules_test.yaml has each alert fire, and looks that it is
-// silent in every other test, that of a healthy service included.
+// TestEveryAlertIsTested: in rules_test.yaml each alert fires in one test, and
+// must be silent in all other tests, also in that of a healthy service.
 func TestEveryAlertIsTested(t *testing.T) {
 	tests := read(t, "rules_test.yaml")
 	all := strings.Count(tests, "\n  - name: ")
@@ -70,8 +70,8 @@ func TestEveryAlertIsTested(t *testing.T) {
 	}
 }
 
-// TestEveryAlertHasAPage: docs/alerts.md says of each what it means for users, what
-// to look at and what to do.
+// TestEveryAlertHasAPage: docs/alerts.md says for each alert what users
+// notice, what to look at, and what to do.
 func TestEveryAlertHasAPage(t *testing.T) {
 	page := read(t, "../../docs/alerts.md")
 	for _, a := range readAlerts(t) {

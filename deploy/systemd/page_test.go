@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestPageInTheShell: docs/systemd.md has the shell read the file of variables that
-// systemd reads. With the lines of the page both give programs the same values.
+// TestPageInTheShell: with the lines of docs/systemd.md, a shell reads the
+// file of variables that systemd reads. Both give programs the same values.
 func TestPageInTheShell(t *testing.T) {
 	page := read(t, "../../docs/systemd.md")
 	var lines []string

@@ -34,11 +34,12 @@ func settings(unit, name string) (values []string) {
 	return values
 }
 
-// installed is a root folder with the units and the program where they belong.
+// installed is a root directory that contains the units and the program at
+// their usual paths.
 func installed(t *testing.T) (root string) {
 	t.Helper()
 	root = t.TempDir()
-	// The units that every system has: the ones here order themselves by them.
+	// The units of every system that our units name in their order.
 	if err := os.CopyFS(filepath.Join(root, "usr/lib/systemd/system"), os.DirFS("/usr/lib/systemd/system")); err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +49,7 @@ func installed(t *testing.T) (root string) {
 	}{
 		{serviceFile, "etc/systemd/system/" + serviceFile, 0o644},
 		{socketFile, "etc/systemd/system/" + socketFile, 0o644},
-		{os.Args[0], "usr/local/bin/matrixrtc-auth", 0o755}, // any program
+		{os.Args[0], "usr/local/bin/matrixrtc-auth", 0o755}, // the content does not matter
 	} {
 		name := filepath.Join(root, file.to)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -61,7 +62,7 @@ func installed(t *testing.T) (root string) {
 	return root
 }
 
-// TestVerify: systemd finds nothing to say about the units.
+// TestVerify: systemd reports no fault of the units.
 func TestVerify(t *testing.T) {
 	root := installed(t)
 	for _, unit := range []string{serviceFile, socketFile} {
@@ -74,13 +75,14 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// about returns the lines about our units: the machine's own may have faults.
+// about returns the lines of a report about our units. The units of this
+// machine may have faults.
 func about(out string) string {
 	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(line string) bool { return !strings.Contains(line, "matrixrtc-auth") })
 	return strings.Join(lines, "\n")
 }
 
-// TestVerifyFinds: what a unit has wrong is found in the way that TestVerify looks.
+// TestVerifyFinds: the check of TestVerify finds faults in a unit.
 func TestVerifyFinds(t *testing.T) {
 	root := installed(t)
 	unit := filepath.Join(root, "etc/systemd/system", serviceFile)
@@ -93,7 +95,8 @@ func TestVerifyFinds(t *testing.T) {
 	}
 }
 
-// TestExposure: an attacker who has taken the service over gets at little.
+// TestExposure: systemd's score says that an attacker who controls the service
+// can reach little of the system.
 func TestExposure(t *testing.T) {
 	const most = "15" // 1.5 of 10
 	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+most, serviceFile).CombinedOutput()
@@ -107,8 +110,9 @@ func TestExposure(t *testing.T) {
 	t.Logf("%s", total)
 }
 
-// TestCredentials: no secret is in the environment, each credential is the file
-// of a variable, and every variable is one of the program.
+// TestCredentials: the unit puts no secret into the environment. Each
+// credential is the file of a variable, and every variable is one of the
+// program.
 func TestCredentials(t *testing.T) {
 	unit := read(t, serviceFile)
 	known := map[string]config.Variable{}
@@ -135,7 +139,8 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestSocketIsTheServices: the health check and doctor find the socket.
+// TestSocketIsTheServices: the health check and doctor find the service at the
+// address of the socket unit.
 func TestSocketIsTheServices(t *testing.T) {
 	streams := settings(read(t, socketFile), "ListenStream")
 	if len(streams) != 1 || !slices.Contains(settings(read(t, serviceFile), "Environment"), "LIVEKIT_JWT_BIND="+streams[0]) {

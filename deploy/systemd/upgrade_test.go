@@ -21,9 +21,10 @@ import (
 	"matrixrtc-auth/deploy/deploytest"
 )
 
-// supervise does what systemd does with a socket and a service: it holds the
-// socket, and starts one program after the other with it. Each line that it reads
-// ends the one that runs (systemctl restart); $1 is the first, $2 all later ones.
+// supervise does what systemd does with a socket and a service: it keeps the
+// socket open, and starts one program after the other with it. Each line on
+// its standard input ends the running program (systemctl restart). $1 is the
+// first program, $2 all later ones.
 const supervise = `
 serve() { sh -c 'LISTEN_PID=$$ exec "$0" serve' "$1" & pid=$!; }
 serve "$1"
@@ -71,7 +72,7 @@ func activate(t *testing.T, env []string, oldProgram, newProgram string) *activa
 	return a
 }
 
-// end has the last program end, and wants it to do so in order.
+// end ends the last program, which must end with exit code 0.
 func (a *activated) end() {
 	a.stdin.Close()
 	select {
@@ -96,8 +97,8 @@ func errText(err error) string {
 	return ""
 }
 
-// freeAddress is one that nobody listens on: systemd-socket-activate takes no
-// port 0.
+// freeAddress returns an address at which no program listens, because
+// systemd-socket-activate does not accept port 0.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -108,7 +109,7 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// awaitSocket waits until something listens, which is systemd-socket-activate.
+// awaitSocket waits until systemd-socket-activate listens.
 func (a *activated) awaitSocket() {
 	a.t.Helper()
 	deploytest.Until(a.t, func() error {
@@ -125,7 +126,7 @@ func fresh() *http.Client {
 	return &http.Client{Timeout: deploytest.MaxWait, Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
-// version is that of the process that answers now.
+// version returns the version of the process that answers now.
 func (a *activated) version(client *http.Client) (string, error) {
 	resp, err := client.Get("http://" + a.address + "/healthz")
 	if err != nil {
@@ -139,7 +140,7 @@ func (a *activated) version(client *http.Client) (string, error) {
 	return health.Version, nil
 }
 
-// crowd asks for tokens, each over a new connection, until ctx ends.
+// crowd requests tokens, each over a new connection, until ctx ends.
 type crowd struct {
 	answered atomic.Int64
 	mu       sync.Mutex
@@ -162,8 +163,8 @@ func (c *crowd) ask(ctx context.Context, around *deploytest.Around, address stri
 	}
 }
 
-// TestUpgrade: while one version takes the place of the other, five times, every
-// new connection gets its token.
+// TestUpgrade: while one version replaces the other, five times, every new
+// connection gets its token.
 func TestUpgrade(t *testing.T) {
 	around := deploytest.NewAround(t)
 	a := activate(t, around.Env, deploytest.Build(t, "old"), deploytest.Build(t, "new"))
@@ -211,8 +212,8 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestNotify: Type=notify hears that the service takes connections only when it
-// does, and then that it ends.
+// TestNotify: the service tells systemd (Type=notify) that it is ready only
+// when it accepts connections, and later that it ends.
 func TestNotify(t *testing.T) {
 	around := deploytest.NewAround(t)
 	ear, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: filepath.Join(t.TempDir(), "notify")})

@@ -131,7 +131,7 @@ func named(text string) string {
 
 // setting matches what the page shows as code: a variable with its value, a
 // setting, YAML and JSON in brackets (at most four deep), options and commands.
-var setting = pattern.New(`LIVEKIT_[A-Z_]+(=\S*[^\s.,:;)])?|"?\b[a-z_][a-z0-9_.]*"?: [\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|)*[\]}])*[\]}])*[\]}])*[\]}]|\{"[^{}]*\}|\b(rtc|turn|room|redis|webhook|limit|node_selector|matrix_rtc)\.[a-z][a-z_]+|\blivekit_service_url\b|\b(livekit|homeserver|compose)\.yaml\b|\.well-known/matrix/(client|server)\b|--[a-z][a-z-]+|docker compose [^;).]*[^;). ]`)
+var setting = pattern.New(`LIVEKIT_[A-Z_]+(=\S*[^\s.,:;)])?|"?\b[a-z_][a-z0-9_.]*"?: [\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|)*[\]}])*[\]}])*[\]}])*[\]}]|\{"[^{}]*\}|\b(rtc|turn|room|redis|webhook|limit|node_selector|matrix_rtc)\.[a-z][a-z_]+(: (true|false|\d+)\b)?|\bmax_event_delay_duration: 24h|\bm\.homeserver(\.base_url)?\b|\borg\.matrix\.msc4143\.rtc_foci\b|\bmatrixrtc-auth (doctor|registration)( --[a-z-]+( [^\s(-][^\s(]*)?)+|\bopenssl rand -hex 32|\bcurl -i https://[^\s,;]+|\biptables [^(]*[^( ]|\btimedatectl set-ntp true|\bredis-cli [^.]*|\bchmod 644 livekit\.yaml|\blivekit_service_url\b|\b(livekit|homeserver|compose)\.yaml\b|\.well-known/matrix/(client|server)\b|--[a-z][a-z-]+|docker compose [^;().]*[^;(). ]`)
 
 // marked returns a text with its settings as code.
 func marked(text string) string {
@@ -139,14 +139,20 @@ func marked(text string) string {
 	end := 0
 	for _, at := range setting().FindAllStringIndex(text, -1) {
 		b.WriteString(escape(text[end:at[0]]))
-		if from := text[at[0]:at[1]]; strings.HasSuffix(text[:at[0]], "/") {
-			b.WriteString(escape(from)) // a part of an address
+		if from := text[at[0]:at[1]]; strings.HasSuffix(text[:at[0]], "/") || continued(text[at[1]:]) {
+			b.WriteString(escape(from)) // a part of an address or of a host
 		} else {
 			b.WriteString("`" + from + "`")
 		}
 		end = at[1]
 	}
 	return b.String() + escape(text[end:])
+}
+
+// continued reports whether a host name goes on: its text after turn.example is
+// ".org".
+func continued(rest string) bool {
+	return len(rest) > 1 && rest[0] == '.' && unicode.IsLower(rune(rest[1]))
 }
 
 // escape prevents Markdown from reading settings as markup.

@@ -12,11 +12,12 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestAccount: on a homeserver at which the service is not registered, an
-// ordinary account says who is joined to the rooms that it is in. Whoever is
-// banned there is removed by the sweep. In other rooms the operator's word counts.
+// TestAccount: the homeserver does not know the service as an application
+// service, so an ordinary account says who is joined to the rooms that it is
+// in. The sweep removes a user who is banned there. In other rooms
+// LIVEKIT_MEMBERSHIP_UNKNOWN decides.
 func TestAccount(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // the test waits most of the time
 	w := newWorld(t)
 	s := newUnregistered(t, w)
 	bot, alice, bob := s.register(t, "bot"), s.register(t, "alice"), s.register(t, "bob")
@@ -37,7 +38,7 @@ func TestAccount(t *testing.T) {
 	took := isOut(t, m.session, sweepLimit).Sub(time.UnixMilli(event.Time))
 	t.Logf("ban: off the SFU %v after the event", took.Round(time.Millisecond))
 	session, err := participant.Join(within(t, time.Minute), s.sfu.URL(), m.token)
-	if err == nil { // else they were removed while they joined
+	if err == nil { // otherwise the service removed the user during the join
 		isOut(t, session, time.Minute)
 	}
 	eventually(t, time.Minute, "the service logs two removals", func() bool { return len(removals(t, bob.UserID, s.service)) > 1 })
@@ -58,8 +59,8 @@ func TestAccount(t *testing.T) {
 	areIn(t, "allow: two sweeps", stays, let)
 }
 
-// newUnregistered makes a homeserver that knows of no application service, with an
-// SFU, and a service that is not started.
+// newUnregistered creates a homeserver without an application service, an SFU,
+// and a service that does not run yet.
 func newUnregistered(t *testing.T, w *world) *side {
 	t.Helper()
 	address, err := w.Address()

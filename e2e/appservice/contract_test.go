@@ -11,9 +11,10 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestSynapseKeepsTheContract: what the fake homeserver does, the real one does.
+// TestSynapseKeepsTheContract: Synapse gives the same answers as the fake
+// homeserver.
 func TestSynapseKeepsTheContract(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // the test waits most of the time
 	w := newWorld(t)
 	ours, theirs := matrixtest.NewApplication(), matrixtest.NewApplication()
 	t.Cleanup(ours.Close)
@@ -54,7 +55,7 @@ func TestSynapseKeepsTheContract(t *testing.T) {
 	}).Run(t)
 }
 
-// callRoom is a room of owner to which all others are invited.
+// callRoom creates a room of owner, and invites all others to it.
 func callRoom(t *testing.T, owner *account.Account, others ...*account.Account) string {
 	t.Helper()
 	ctx := within(t, time.Minute)

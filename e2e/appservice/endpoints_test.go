@@ -9,7 +9,8 @@ import (
 	"matrixrtc-auth/e2e/account"
 )
 
-// TestEndpoints: two homeservers that federate, each with its service and SFU.
+// TestEndpoints has two homeservers that federate, each with its own service
+// and SFU.
 func TestEndpoints(t *testing.T) {
 	w := newWorld(t)
 	first := newSide(t, w, "first", false, nil, "allow_guest_access: true")
@@ -26,7 +27,8 @@ func TestEndpoints(t *testing.T) {
 	must(t, left.Call(ctx, http.MethodPost, path+"/leave", struct{}{}, nil))
 	must(t, alice.Call(ctx, http.MethodPost, path+"/ban", map[string]string{"user_id": banned.UserID}, nil))
 
-	// A homeserver that has just joined a room does not know all who are in it.
+	// A homeserver that has just joined a room does not know all of its members
+	// yet.
 	eventually(t, time.Minute, "the second homeserver knows that the first is in the room", func() bool {
 		answer, _ := post(t, bob, stable+"/get_token", first.call(room, map[string]any{"server_name": first.name.String()}))
 		return answer.Status == 200
@@ -94,9 +96,9 @@ func TestEndpoints(t *testing.T) {
 	t.Run("another hs_token", func(t *testing.T) { anotherToken(t, first, alice, room) })
 }
 
-// oldAndNewMeet has a client that asks the service itself, one that asks its
-// homeserver, and one that asks another homeserver's SFU by its own, in one
-// call. Each hears the others.
+// oldAndNewMeet has three clients in one call: one asks the service, one asks
+// its homeserver, and one asks its homeserver for the SFU of another
+// homeserver. Each hears the others.
 func oldAndNewMeet(t *testing.T, first, second *side, alice, bob *account.Account, room string) {
 	old := first.openID(t, alice, room)
 	wants(t, "old client", old, 200, "")
@@ -118,8 +120,8 @@ func oldAndNewMeet(t *testing.T, first, second *side, alice, bob *account.Accoun
 	hears(t, b, c)
 }
 
-// anotherToken has the homeserver and the service disagree: clients are refused,
-// and stay logged in.
+// anotherToken: the homeserver and the service have different tokens. Clients
+// get an error with which they stay logged in.
 func anotherToken(t *testing.T, s *side, alice *account.Account, room string) {
 	must(t, s.service.Stop())
 	delete(s.service.Env, "LIVEKIT_AS_REGISTRATION_FILE")

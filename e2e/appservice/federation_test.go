@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/e2e/account"
 )
 
-// otherHomeservers asks as the second homeserver does, under both paths, also
-// for what an honest one never asks.
+// otherHomeservers sends requests as the second homeserver does, at both
+// paths. It also sends requests that an honest homeserver never sends.
 func otherHomeservers(t *testing.T, first, second *side, alice, bob, elsewhere *account.Account, room string) {
 	for _, path := range []string{
 		"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit/get_token",
@@ -41,12 +41,13 @@ func otherHomeservers(t *testing.T, first, second *side, alice, bob, elsewhere *
 	}
 }
 
-// older is the form of the body of older clients.
+// older returns the body of the request in the form of older clients.
 var older = map[string]any{
 	"member_id": nil, "member": map[string]string{"id": "m1", "claimed_device_id": "D"}, "delay_timeout": 8000,
 }
 
-// federate has the homeserver ask another one, and returns its answer.
+// federate makes the homeserver send a request to another one, and returns the
+// answer.
 func (s *side) federate(t *testing.T, other *side, path string, body any) (status int, content json.RawMessage) {
 	t.Helper()
 	service := &account.Account{BaseURL: s.URL(), AccessToken: s.registration.ASToken.Reveal()}
@@ -60,7 +61,7 @@ func (s *side) federate(t *testing.T, other *side, path string, body any) (statu
 	return answer.Status, answer.Content
 }
 
-// guest is somebody without an account.
+// guest registers a guest, who has no account.
 func (s *side) guest(t *testing.T) *account.Account {
 	t.Helper()
 	guest := &account.Account{BaseURL: s.URL()}
@@ -68,7 +69,8 @@ func (s *side) guest(t *testing.T) *account.Account {
 	return guest
 }
 
-// leavesOfOthers hands over what is not a leave of the user in the room.
+// leavesOfOthers delegates events that are not a leave of this user in this
+// room. The service must refuse each.
 func leavesOfOthers(t *testing.T, s *side, alice *account.Account, room string) {
 	bob := s.register(t, "bob")
 	other, his := callRoom(t, alice), callRoom(t, bob)

@@ -15,10 +15,10 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// TestGeneratedDeployment: what `setup --appservice` writes starts, in the order
-// that it says, and a client that takes the transport from its homeserver gets
-// onto the SFU. Replaced are addresses, and the path where Synapse has its copy of
-// the registration.
+// TestGeneratedDeployment: the deployment that `setup --appservice` writes
+// starts, in the order of its instructions. A client that gets the transport
+// from its homeserver joins the SFU. The test replaces only addresses, and the
+// path of Synapse's copy of the registration.
 func TestGeneratedDeployment(t *testing.T) {
 	w := newWorld(t)
 	s := &side{
@@ -66,7 +66,7 @@ func TestGeneratedDeployment(t *testing.T) {
 	join(t, s, answer.JWT)
 }
 
-// writeDeployment has setup write one for the homeserver of s.
+// writeDeployment makes setup write a deployment for the homeserver of s.
 func writeDeployment(t *testing.T, s *side) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -81,8 +81,9 @@ func writeDeployment(t *testing.T, s *side) (dir string) {
 	return dir
 }
 
-// containerEnvironment is what Compose gives to the service's container, with the
-// files that it mounts where they are on this machine.
+// containerEnvironment returns the environment that Compose gives to the
+// service's container. The paths of mounted files are replaced by their paths
+// on this machine.
 func containerEnvironment(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	options, err := cli.NewProjectOptions(

@@ -17,17 +17,17 @@ import (
 )
 
 const (
-	leaves     = 60               // that run at once
-	leaveDelay = 18 * time.Second // what Element Call schedules
+	leaves     = 60               // the number of leaves at the same time
+	leaveDelay = 18 * time.Second // the delay that Element Call schedules
 )
 
-// limited is Synapse's limit for who manages delayed events without a token,
-// as it is by default.
+// limited is Synapse's default limit for requests about delayed events without
+// an access token.
 const limited = "rc_delayed_event_mgmt: {per_second: 1, burst_count: 5}"
 
-// TestLeaves: sixty leaves are kept alive at once with the service's own token,
-// although Synapse lets strangers restart one a second, and sent when their
-// participants go.
+// TestLeaves: the service restarts sixty leaves in time with its own access
+// token, although Synapse allows one restart a second without a token. It
+// sends each leave when its participant is gone.
 func TestLeaves(t *testing.T) {
 	w := newWorld(t)
 	s := newSide(t, w, "first", false, nil, limited)
@@ -45,7 +45,8 @@ func TestLeaves(t *testing.T) {
 		answer, _ = post(t, alice, stable+"/delegate_delayed_leave", s.call(room, member))
 		wants(t, "delegation", answer, 200, "")
 	}
-	// Twice the delay: a leave that was not restarted in time has fired by then.
+	// Twice the delay: if a leave was not restarted in time, the homeserver has
+	// sent it by then.
 	time.Sleep(2 * leaveDelay)
 	for i, id := range ids {
 		if !isPending(t, s, alice, id) {
@@ -71,7 +72,7 @@ func TestLeaves(t *testing.T) {
 	t.Logf("all leaves were sent within %v", time.Since(gone))
 }
 
-// schedule schedules a leave.
+// schedule schedules a delayed leave of the user.
 func schedule(t *testing.T, a *account.Account, room, stateKey string) (id string) {
 	t.Helper()
 	var scheduled struct {
@@ -82,8 +83,8 @@ func schedule(t *testing.T, a *account.Account, room, stateKey string) (id strin
 	return scheduled.DelayID
 }
 
-// isPending reports whether a delayed event of the user still waits. It asks as
-// the service does, whom the homeserver does not limit.
+// isPending reports whether a delayed event of the user is still scheduled. It
+// asks with the service's token, so the homeserver does not limit it.
 func isPending(t *testing.T, s *side, owner *account.Account, id string) bool {
 	t.Helper()
 	service := &account.Account{BaseURL: owner.BaseURL, AccessToken: s.registration.ASToken.Reveal()}
@@ -96,12 +97,11 @@ func isPending(t *testing.T, s *side, owner *account.Account, id string) bool {
 	return true
 }
 
-// late is how many seconds after it is due a restart may begin. A delay of 18 s is
-// restarted every 4.5 s: half of it is left then.
+// late is how many seconds after its planned time a restart may begin. A delay
+// of 18 s is restarted every 4.5 s, so half of the delay is left then.
 const late = "5"
 
-// noneWasLate reads in the service's metrics how long after they were due its
-// restarts began.
+// noneWasLate reads in the service's metrics how late the restarts began.
 func noneWasLate(t *testing.T, s *side) {
 	t.Helper()
 	resp, err := http.Get("http://" + s.metrics + "/metrics")

@@ -22,21 +22,22 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// quickly has homeservers spend no second on each password.
+// quickly makes Synapse hash passwords in a few milliseconds instead of a
+// second.
 const quickly = "bcrypt_rounds: 4"
 
-// member is a user in a call, or one who was.
+// member is a user who is or was in a call.
 type member struct {
 	*account.Account
 	t       *testing.T
-	side    *side  // whose SFU it is
-	room    string // of Matrix
-	token   string // for the SFU
+	side    *side  // the side with the SFU of the call
+	room    string // the id of the Matrix room
+	token   string // the access token for the SFU
 	session *participant.Participant
 }
 
-// enter has a user join the call of a room, with a token that their homeserver
-// gets for them. They leave it when the test ends.
+// enter makes a user join the call of a room, with a token that the user's
+// homeserver gets. The user leaves the call when the test ends.
 func (s *side) enter(t *testing.T, a *account.Account, room string) *member {
 	t.Helper()
 	more := map[string]any{"member_id": "member-of-" + a.UserID}
@@ -44,7 +45,8 @@ func (s *side) enter(t *testing.T, a *account.Account, room string) *member {
 		more["server_name"] = s.name.String()
 	}
 	var token string
-	// A homeserver that has just joined a room does not know all who are in it.
+	// A homeserver that has just joined a room does not know all of its members
+	// yet.
 	eventually(t, time.Minute, a.UserID+" gets a token", func() bool {
 		answer, _ := post(t, a, stable+"/get_token", s.call(room, more))
 		token = answer.JWT
@@ -53,7 +55,8 @@ func (s *side) enter(t *testing.T, a *account.Account, room string) *member {
 	return s.enterWith(t, a, room, token)
 }
 
-// enterByOpenID does the same as older clients do.
+// enterByOpenID does the same as enter, with an OpenID token, as older clients
+// do.
 func (s *side) enterByOpenID(t *testing.T, a *account.Account, room string) *member {
 	t.Helper()
 	answer := s.openID(t, a, room)
@@ -66,8 +69,8 @@ func (s *side) enterWith(t *testing.T, a *account.Account, room, token string) *
 	return &member{a, t, s, room, token, join(t, s, token)}
 }
 
-// beside joins the call once more with the same token, as LiveKit allows: the
-// identity gets a suffix.
+// beside joins the call a second time with the same token. LiveKit allows
+// that, and adds a suffix to the identity.
 func (m *member) beside(suffix string) *participant.Participant {
 	m.t.Helper()
 	target, err := url.Parse(m.side.sfu.APIURL())
@@ -88,7 +91,7 @@ func (m *member) beside(suffix string) *participant.Participant {
 	return second
 }
 
-// isOut waits until the SFU has ended the session and returns when it had.
+// isOut waits until the SFU has ended the session, and returns when it ended.
 func isOut(t *testing.T, p *participant.Participant, limit time.Duration) time.Time {
 	t.Helper()
 	select {
@@ -100,7 +103,7 @@ func isOut(t *testing.T, p *participant.Participant, limit time.Duration) time.T
 	}
 }
 
-// areIn checks that the sessions of members have not ended.
+// areIn checks that the members' sessions have not ended.
 func areIn(t *testing.T, what string, members ...*member) {
 	t.Helper()
 	there := map[string]bool{}
@@ -125,7 +128,7 @@ func areIn(t *testing.T, what string, members ...*member) {
 	}
 }
 
-// participants are those of a LiveKit room.
+// participants returns the participants of a LiveKit room.
 func (s *side) participants(t *testing.T, room string) []*livekit.ParticipantInfo {
 	t.Helper()
 	client := lksdk.NewRoomServiceClient(s.sfu.APIURL(), sfuKey.ID, sfuKey.Secret)
@@ -134,21 +137,21 @@ func (s *side) participants(t *testing.T, room string) []*livekit.ParticipantInf
 	return answer.GetParticipants()
 }
 
-// act has one user do something to another in a room: invite, kick, ban, unban.
+// act makes one user invite, kick, ban or unban another user in a room.
 func act(t *testing.T, by *account.Account, room, action string, to *account.Account) {
 	t.Helper()
 	must(t, by.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/"+action,
 		map[string]string{"user_id": to.UserID}, nil))
 }
 
-// leavesRoom has a user leave a room.
+// leavesRoom makes a user leave a room.
 func leavesRoom(t *testing.T, a *account.Account, room string) {
 	t.Helper()
 	must(t, a.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/leave", struct{}{}, nil))
 }
 
-// membershipOf returns the event of the user's membership in a room, as who sees
-// it.
+// membershipOf returns the event of the user's membership in a room, as
+// another member gets it.
 func membershipOf(t *testing.T, who *account.Account, room, user string) account.Event {
 	t.Helper()
 	events, err := who.State(within(t, time.Minute), room)
@@ -162,11 +165,11 @@ func membershipOf(t *testing.T, who *account.Account, room, user string) account
 	panic("unreachable")
 }
 
-// removal is what a service's log says of one.
+// removal is a removal, as a service's log describes it.
 type removal struct {
 	at           string // the time of the line
 	identity, by string
-	stayed       time.Duration // on the SFU
+	stayed       time.Duration // how long the user was on the SFU
 }
 
 var (
@@ -174,7 +177,8 @@ var (
 	fieldOfLine = regexp.MustCompile(`(\w+)=("[^"]*"|\S+)`)
 )
 
-// removals are those of a user's sessions by services, in the order of each log.
+// removals returns the removals of a user's sessions from the services' logs,
+// in the order of each log.
 func removals(t *testing.T, user string, services ...*stack.Service) (all []removal) {
 	t.Helper()
 	for _, service := range services {
@@ -194,7 +198,7 @@ func removals(t *testing.T, user string, services ...*stack.Service) (all []remo
 	return all
 }
 
-// status is what /_status says.
+// status is the answer of /_status.
 type status struct {
 	Membership struct {
 		Persons   int
@@ -207,7 +211,7 @@ type status struct {
 	Leaves struct{ Jobs map[string]int } // by state
 }
 
-// leaves is how many delegated ones the service has.
+// leaves returns how many delegated leaves the service has.
 func (s status) leaves() (n int) {
 	for _, jobs := range s.Leaves.Jobs {
 		n += jobs
@@ -228,7 +232,7 @@ func statusOf(t *testing.T, service *stack.Service) (s status) {
 	return s
 }
 
-// sweeps waits until n sweeps have begun after now, and ended.
+// sweeps waits until n sweeps that begin from now on have ended.
 func sweeps(t *testing.T, service *stack.Service, n int) {
 	t.Helper()
 	last := time.Now()

@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// TestPushes: the homeserver delivers events to the service, also after it was
-// away or slow, and is never stopped by an answer.
+// TestPushes: the homeserver delivers events to the service, also after the
+// service was stopped or slow. No answer of the service makes the homeserver
+// stop for good.
 func TestPushes(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // the test waits most of the time
 	w := newWorld(t)
 	s := newSide(t, w, "first", true, map[string]string{"LIVEKIT_LOG_LEVEL": "debug"})
 	alice := s.register(t, "alice")
@@ -35,8 +36,8 @@ func TestPushes(t *testing.T) {
 		must(t, s.service.Stop())
 		say("while-away")
 		must(t, s.service.Start(within(t, time.Minute)))
-		// The self-test of the new process has the homeserver deliver at once what
-		// its back-off would hold.
+		// Without the self-test of the new process, the homeserver would wait before
+		// it delivers again. The self-test makes it deliver at once.
 		eventually(t, 60*time.Second, "what was kept arrives", func() bool { return delivered() > 0 })
 		arrives("two")
 	})

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// relay passes on what a homeserver sends to its service, and notes when it
-// pushes events of memberships.
+// relay forwards requests of a homeserver to its service, and notes the time
+// of each membership event that the homeserver pushes.
 type relay struct {
 	mu      sync.Mutex
 	arrived map[string]time.Time // by event id
@@ -37,7 +37,7 @@ func (r *relay) to(t *testing.T, service string) string {
 }
 
 func (r *relay) note(req *http.Request, now time.Time) {
-	body, _ := io.ReadAll(req.Body) // what is missing there the service misses, too
+	body, _ := io.ReadAll(req.Body) // if the body is incomplete, the service gets the same incomplete body
 	req.Body = io.NopCloser(bytes.NewReader(body))
 	var pushed struct {
 		Events []struct {
@@ -57,7 +57,8 @@ func (r *relay) note(req *http.Request, now time.Time) {
 	}
 }
 
-// of waits until the event has been pushed, and returns when it was first.
+// of waits until the homeserver has pushed the event, and returns when it did
+// so first.
 func (r *relay) of(t *testing.T, id string) (arrived time.Time) {
 	t.Helper()
 	eventually(t, time.Minute, "the homeserver pushes "+id, func() bool {

@@ -7,10 +7,10 @@ import (
 	"matrixrtc-auth/e2e/caller"
 )
 
-// TestSlowRemote: a service of another homeserver that does not answer holds
-// nobody up for longer than a homeserver waits for ours.
+// TestSlowRemote: a service of another homeserver does not answer. Our service
+// stops waiting for it before our homeserver stops waiting for our service.
 func TestSlowRemote(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // the test waits most of the time
 	w := newWorld(t)
 	first, second := newSide(t, w, "first", false, nil), newSide(t, w, "second", false, nil)
 	alice, bob := first.register(t, "alice"), second.register(t, "bob")
@@ -20,7 +20,8 @@ func TestSlowRemote(t *testing.T) {
 		answer, _ := post(t, bob, stable+"/get_token", first.call(room, map[string]any{"server_name": first.name.String()}))
 		return answer
 	}
-	// A homeserver that has just joined a room does not know all who are in it.
+	// A homeserver that has just joined a room does not know all of its members
+	// yet.
 	eventually(t, time.Minute, "the second homeserver knows that the first is in the room", func() bool { return ask().Status == 200 })
 	first.service.Freeze()
 	began := time.Now()

@@ -11,19 +11,18 @@ import (
 )
 
 const (
-	// pushLimit is how long after the homeserver has pushed the event a user may
-	// be on the SFU who is no longer in the Matrix room, and joinLimit after they
-	// have joined it with an old token.
+	// pushLimit is how long a user may stay on the SFU after the push that the
+	// user left the Matrix room, joinLimit after a join with an old token.
 	pushLimit = time.Second
 	joinLimit = 1500 * time.Millisecond
 )
 
-// pushed is a call of a deployment whose homeserver pushes events, with users of
-// that and of another homeserver.
+// pushed is a call in a deployment whose homeserver pushes events. Users of
+// this homeserver and of another one are in the call.
 type pushed struct {
 	t             *testing.T
 	first, second *side
-	relay         *relay // of the events
+	relay         *relay // forwards the homeserver's events to the service
 	owner         *account.Account
 	room          string
 }
@@ -41,7 +40,7 @@ func newPushed(t *testing.T) *pushed {
 	return p
 }
 
-// user is a new user of a side in the room.
+// user registers a new user at a side's homeserver, who joins the room.
 func (p *pushed) user(t *testing.T, s *side, name string) *account.Account {
 	t.Helper()
 	a := s.register(t, name)
@@ -50,8 +49,8 @@ func (p *pushed) user(t *testing.T, s *side, name string) *account.Account {
 	return a
 }
 
-// isRemoved checks that the sessions of a member have ended because of the event
-// of their membership that is current, and soon after it was pushed.
+// isRemoved checks that the member's sessions have ended soon after the push,
+// because of the event of the member's current membership.
 func (p *pushed) isRemoved(t *testing.T, m *member, sessions ...*participant.Participant) {
 	t.Helper()
 	event := membershipOf(t, p.owner, p.room, m.UserID)
@@ -70,17 +69,18 @@ func (p *pushed) isRemoved(t *testing.T, m *member, sessions ...*participant.Par
 		all = removals(t, m.UserID, p.first.service)
 		return len(all) > len(sessions)
 	})
-	// Who has joined a moment ago may be asked about because of that.
+	// If the user joined a moment ago, the join may be the reason of the removal.
 	if len(all) != len(sessions)+1 || all[len(all)-1].by == "sweep" {
 		t.Errorf("removals: got %+v, want one of each session, and none by a sweep", all)
 	}
 }
 
-// TestRemoved: who is no longer in the Matrix room is off the SFU a moment after
-// the homeserver has pushed that, and the old token lets them in for a moment
-// only, whatever was restarted.
+// TestRemoved: a user who is no longer in the Matrix room is removed from the
+// SFU soon after the homeserver has pushed the event. With the old token the
+// user can return only for a moment, even after a restart of the service or of
+// the SFU.
 func TestRemoved(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // the test waits most of the time
 	p := newPushed(t)
 	for name, leave := range map[string]func(*account.Account){
 		"ban":   func(a *account.Account) { act(t, p.owner, p.room, "ban", a) },
@@ -103,13 +103,12 @@ func TestRemoved(t *testing.T) {
 	t.Run("membership given back", p.givenBack)
 }
 
-// comesBack has somebody who was removed join the SFU with the old token. They
-// are removed at once.
+// comesBack makes a removed user join with the old token: a removal follows.
 func (p *pushed) comesBack(t *testing.T, m *member) {
 	t.Helper()
 	before := len(removals(t, m.UserID, p.first.service))
 	session, err := participant.Join(within(t, time.Minute), p.first.sfu.URL(), m.token)
-	if err == nil { // else they were removed while they joined
+	if err == nil { // otherwise the service removed the user during the join
 		isOut(t, session, time.Minute)
 	}
 	var all []removal
@@ -124,7 +123,8 @@ func (p *pushed) comesBack(t *testing.T, m *member) {
 	}
 }
 
-// twoSessions: both sessions of a token are removed, and the second one alone.
+// twoSessions: the service removes both sessions of a token together, and also
+// the second session if it is the only one.
 func (p *pushed) twoSessions(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "two"), p.room)
 	second := m.beside("suffix")
@@ -134,8 +134,7 @@ func (p *pushed) twoSessions(t *testing.T) {
 	isOut(t, alone, time.Minute)
 }
 
-// remoteUsers: users of another homeserver are removed, however they got their
-// token and whoever bans them.
+// remoteUsers: users of another homeserver are removed, whoever bans them.
 func (p *pushed) remoteUsers(t *testing.T) {
 	moderator, one, two := p.user(t, p.second, "moderator"), p.user(t, p.second, "one"), p.user(t, p.second, "two")
 	var power map[string]any
@@ -158,9 +157,9 @@ func (p *pushed) remoteUsers(t *testing.T) {
 	p.comesBack(t, byOpenID)
 }
 
-// restarts: the service and the SFU have forgotten all, and the old token lets
-// nobody in for longer. Who is banned while the service is away is removed when
-// it is back.
+// restarts: after a restart of the service and of the SFU, the old token still
+// admits a banned user for a moment only. A user who is banned while the
+// service is stopped is removed when it runs again.
 func (p *pushed) restarts(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "restart"), p.room)
 	absent := p.first.enter(t, p.user(t, p.first, "absent"), p.room)
@@ -176,13 +175,14 @@ func (p *pushed) restarts(t *testing.T) {
 
 	must(t, p.first.sfu.Stop())
 	must(t, p.first.sfu.Start(within(t, time.Minute)))
-	stays := p.first.enter(t, p.owner, p.room) // which makes the room
+	stays := p.first.enter(t, p.owner, p.room) // this also creates the LiveKit room
 	p.comesBack(t, m)
 	areIn(t, "after the SFU's restart", stays)
 	stays.session.Leave()
 }
 
-// againAndAgain: whoever tries is let in for a moment each time.
+// againAndAgain: a removed user who joins several times is removed each time,
+// after a moment.
 func (p *pushed) againAndAgain(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "again"), p.room)
 	act(t, p.owner, p.room, "ban", m.Account)
@@ -192,8 +192,8 @@ func (p *pushed) againAndAgain(t *testing.T) {
 	}
 }
 
-// delegated: the leave that a removed participant has delegated ends, also where
-// the homeserver refuses it, and nobody is taken for a member of the call.
+// delegated: the leave of a removed user ends, even if the homeserver refuses
+// to send it. Clients then see nobody as a member of the call.
 func (p *pushed) delegated(t *testing.T) {
 	a := p.user(t, p.first, "delegated")
 	m := p.first.enter(t, a, p.room)
@@ -219,8 +219,8 @@ func (p *pushed) delegated(t *testing.T) {
 	}
 }
 
-// inCall are those whom clients take for members of the call: whose event says
-// so, and who are in the room.
+// inCall returns the users whom clients see as members of the call: they are
+// in the room, and their event says that they are in the call.
 func (p *pushed) inCall(t *testing.T) (users []string) {
 	t.Helper()
 	events, err := p.owner.State(within(t, time.Minute), p.room)
@@ -239,8 +239,8 @@ func (p *pushed) inCall(t *testing.T) (users []string) {
 	return users
 }
 
-// upgraded: who is in the call of a room that is replaced by another stays in it,
-// also when the homeserver pushes events of their memberships.
+// upgraded: when a room is replaced by another one, users in its call stay in
+// the call, even if the homeserver pushes events of their memberships.
 func (p *pushed) upgraded(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "upgraded"), p.room)
 	must(t, p.owner.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(p.room)+"/upgrade",
@@ -254,15 +254,17 @@ func (p *pushed) upgraded(t *testing.T) {
 	p.stays(t, m)
 }
 
-// stays checks that a member is still there when they have been judged once more.
+// stays checks that a member is still there after the service has checked
+// their membership again.
 func (p *pushed) stays(t *testing.T, m *member) {
 	t.Helper()
 	asked := statusOf(t, p.first.service).Membership.Asked
-	second := m.beside("judged") // which has the service ask
+	second := m.beside("judged") // this join makes the service ask the homeserver
 	eventually(t, time.Minute, "the service asks about who has joined", func() bool {
 		return statusOf(t, p.first.service).Membership.Asked > asked
 	})
-	// A removal would follow within milliseconds; this answer is later.
+	// A removal would follow within milliseconds, so it would come before this
+	// answer.
 	areIn(t, "who is joined", m)
 	second.Leave()
 	if all := removals(t, m.UserID, p.first.service); len(all) != 0 {
@@ -270,8 +272,8 @@ func (p *pushed) stays(t *testing.T, m *member) {
 	}
 }
 
-// givenBack: whoever is unbanned, invited and joins again is in the call again,
-// with a new token and with the old one.
+// givenBack: a user who is unbanned, invited and joins again can join the
+// call, with a new token and with the old one.
 func (p *pushed) givenBack(t *testing.T) {
 	a := p.user(t, p.first, "back")
 	m := p.first.enter(t, a, p.room)

@@ -12,21 +12,21 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// replicated is a deployment of three services with one Redis. The first gives
-// tokens to clients, the second hears from the SFU, and the third from the
-// homeserver.
+// replicated is a deployment of three services with one Redis. The first
+// service gives tokens to clients, the second gets the SFU's webhooks, and the
+// third gets the homeserver's events.
 type replicated struct {
 	t        *testing.T
-	side     *side // its service is the third
+	side     *side // the homeserver, the SFU, and the third service
 	services []*stack.Service
 	owner    *account.Account
 	room     string
 }
 
-// TestReplicas: whichever replica gives a token, hears of a participant and of an
-// event, whoever is not in the Matrix room is removed, once.
+// TestReplicas: a user who is not in the Matrix room is removed exactly once,
+// whichever replica gave the token, got the webhook, or got the event.
 func TestReplicas(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // the test waits most of the time
 	r := newReplicated(t)
 	banned := r.member(t, "banned")
 	t.Run("ban", func(t *testing.T) {
@@ -36,7 +36,7 @@ func TestReplicas(t *testing.T) {
 	})
 	t.Run("old token", func(t *testing.T) {
 		session, err := participant.Join(within(t, time.Minute), r.side.sfu.URL(), banned.token)
-		if err == nil { // else they were removed while they joined
+		if err == nil { // otherwise the service removed the user during the join
 			isOut(t, session, time.Minute)
 		}
 		last := r.isRemoved(t, banned, 2)
@@ -54,7 +54,7 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("removal: got %+v, want it by a sweep", last)
 		}
 	})
-	r.isRemoved(t, banned, 2) // all sweeps since have found nobody
+	r.isRemoved(t, banned, 2) // still two: later sweeps removed nobody
 }
 
 func newReplicated(t *testing.T) *replicated {
@@ -86,7 +86,7 @@ func newReplicated(t *testing.T) *replicated {
 	return r
 }
 
-// member is a new user in the call, with a token of the first service.
+// member makes a new user join the call, with a token of the first service.
 func (r *replicated) member(t *testing.T, name string) *member {
 	t.Helper()
 	a := r.side.register(t, name)
@@ -97,8 +97,8 @@ func (r *replicated) member(t *testing.T, name string) *member {
 	return r.side.enterWith(t, a, r.room, answer.JWT)
 }
 
-// isRemoved waits until the services have removed the member n times in all, and
-// checks that it is not more. It returns the last removal.
+// isRemoved waits until the services together have removed the member n times,
+// and checks that they did not do so more often. It returns the last removal.
 func (r *replicated) isRemoved(t *testing.T, m *member, n int) removal {
 	t.Helper()
 	var all []removal
@@ -110,7 +110,7 @@ func (r *replicated) isRemoved(t *testing.T, m *member, n int) removal {
 		t.Fatalf("removals: got %+v, want %d", all, n)
 	}
 	last := all[0]
-	for _, one := range all { // they are in the order of the services
+	for _, one := range all { // the removals are in the order of the services, not of time
 		if one.at > last.at {
 			last = one
 		}
@@ -118,7 +118,7 @@ func (r *replicated) isRemoved(t *testing.T, m *member, n int) removal {
 	return last
 }
 
-// redisServer is the path of the program, which e2e/install.sh installs.
+// redisServer is the path of redis-server, which e2e/install.sh installs.
 func redisServer(t *testing.T) string {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")

@@ -19,7 +19,7 @@ import (
 
 var (
 	repository string
-	python     string // of Synapse's virtualenv
+	python     string // the Python of Synapse's virtualenv
 	programs   stack.Programs
 )
 
@@ -52,14 +52,15 @@ func build(dir string) (err error) {
 	return err
 }
 
-// features switch on what the mode needs of Synapse.
+// features switches on the features of Synapse that the application-service
+// mode needs.
 const features = `
 experimental_features: {msc4143_enabled: true, msc4222_enabled: true, msc4502_enabled: true, msc4512_enabled: true}
 max_event_delay_duration: 24h
 ` + unlimited
 
-// unlimited lets tests make rooms, invite and join as fast as they can: Synapse's
-// limits are for people.
+// unlimited switches off Synapse's rate limits for people, so that tests can
+// create rooms, invite and join without waiting.
 const unlimited = `
 rc_message: {per_second: 100, burst_count: 1000}
 rc_room_creation: {per_second: 100, burst_count: 1000}
@@ -73,14 +74,14 @@ rc_joins:
 rc_joins_per_room: {per_second: 100, burst_count: 1000}
 `
 
-// homeserver is a Synapse at which a service is registered.
+// homeserver is a Synapse that knows a service as its application service.
 type homeserver struct {
 	*stack.Synapse
 	name         matrix.ServerName
 	registration appservice.Registration
 }
 
-// world is where the parts of a test live.
+// world holds the files and addresses of a test's parts.
 type world struct {
 	*stack.Host
 	ca *matrixtest.CA
@@ -93,7 +94,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// part is a process of a test.
+// part is a process that a test starts.
 type part interface {
 	Start(context.Context) error
 	Stop() error
@@ -114,8 +115,8 @@ func start(t *testing.T, name string, p part) {
 	})
 }
 
-// newHomeserver makes a homeserver that reaches its service at proxy, and
-// pushes events there if push.
+// newHomeserver creates a homeserver that reaches its service at the address
+// proxy. If push is set, it pushes events to that address.
 func newHomeserver(t *testing.T, w *world, name, proxy string, push bool, additions ...string) *homeserver {
 	t.Helper()
 	host, ca := w.Host, w.ca
@@ -140,7 +141,7 @@ func newHomeserver(t *testing.T, w *world, name, proxy string, push bool, additi
 	return s
 }
 
-// within bounds a wait.
+// within is a context with a time limit for one wait.
 func within(t *testing.T, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -148,7 +149,7 @@ func within(t *testing.T, limit time.Duration) context.Context {
 	return ctx
 }
 
-// api asks the homeserver as its service does.
+// api sends a request to the homeserver with the service's access token.
 func (s *homeserver) api(t *testing.T) *matrix.AppService {
 	t.Helper()
 	base, err := url.Parse(s.URL())
@@ -163,7 +164,7 @@ func (s *homeserver) api(t *testing.T) *matrix.AppService {
 	}}
 }
 
-// register makes an account.
+// register creates an account on the homeserver.
 func (s *homeserver) register(t *testing.T, localpart string) *account.Account {
 	t.Helper()
 	a, err := account.Register(within(t, time.Minute), s.URL(), localpart)
@@ -173,7 +174,7 @@ func (s *homeserver) register(t *testing.T, localpart string) *account.Account {
 	return a
 }
 
-// must fails the test.
+// must fails the test if err is not nil.
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -23,24 +23,26 @@ type side struct {
 	*homeserver
 	service *stack.Service
 	sfu     *stack.SFU
-	metrics string // address of the service's metrics
+	metrics string // the address of the service's metrics
 }
 
 var sfuKey = stack.Key{ID: "matrixrtc", Secret: "a-secret-of-these-tests-0123456789abc"}
 
-// deployment is what a side is made from.
+// deployment says how to make a side.
 type deployment struct {
 	push      bool              // the homeserver pushes events
-	env       map[string]string // adds to the service's configuration
-	additions []string          // to the homeserver's
-	// through, if set, returns where the homeserver reaches the service.
+	env       map[string]string // additional variables of the service
+	additions []string          // additional settings of the homeserver
+	// through, if set, returns the address at which the homeserver reaches the
+	// service.
 	through func(service string) string
-	// webhook is where the SFU reports; the service if empty.
+	// webhook is the address to which the SFU sends webhooks; that of the service
+	// if empty.
 	webhook string
-	others  []*side // whose homeservers the service knows
+	others  []*side // the sides whose homeservers are in the service's configuration
 }
 
-// newSide starts a deployment. env adds to the service's configuration.
+// newSide starts the homeserver, the SFU and the service of a deployment.
 func newSide(t *testing.T, w *world, name string, push bool, env map[string]string, additions ...string) *side {
 	t.Helper()
 	return deploy(t, w, name, deployment{push: push, env: env, additions: additions})
@@ -68,12 +70,12 @@ func deploy(t *testing.T, w *world, name string, d deployment) *side {
 	s.homeserver = newHomeserver(t, w, name, reached, d.push, d.additions...)
 	s.service.Env = s.environment(t, w, name, d)
 	start(t, name, s.homeserver)
-	start(t, name+"-service", s.service) // which finds all ready at its first look
+	start(t, name+"-service", s.service) // started last, so that its first self-test finds everything ready
 	s.eventuallyLogs(t, `application service: ready`)
 	return s
 }
 
-// environment is the service's configuration.
+// environment returns the service's configuration.
 func (s *side) environment(t *testing.T, w *world, name string, d deployment) map[string]string {
 	homeservers := s.name.String() + "=" + s.clientURL(t)
 	for _, other := range d.others {
@@ -93,7 +95,8 @@ func (s *side) environment(t *testing.T, w *world, name string, d deployment) ma
 	return env
 }
 
-// clientURL is known before the homeserver starts.
+// clientURL returns the homeserver's URL for clients, also before the
+// homeserver has started.
 func (h *homeserver) clientURL(t *testing.T) string {
 	t.Helper()
 	address, err := h.Address()
@@ -101,7 +104,7 @@ func (h *homeserver) clientURL(t *testing.T) string {
 	return "http://" + address
 }
 
-// eventuallyLogs waits until the service's log holds the text.
+// eventuallyLogs waits until the service's log contains the text.
 func (s *side) eventuallyLogs(t *testing.T, text string) {
 	t.Helper()
 	eventually(t, 60*time.Second, fmt.Sprintf("the service logs %q", text), func() bool {
@@ -109,7 +112,7 @@ func (s *side) eventuallyLogs(t *testing.T, text string) {
 	})
 }
 
-// eventually waits until what holds.
+// eventually waits until the condition holds. what names it in a failure.
 func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
@@ -127,7 +130,7 @@ const (
 	stable   = "/_matrix/client/v1/rtc/livekit"
 )
 
-// call is the body of a proxied request.
+// call is the body of a request that the homeserver proxies.
 func (s *side) call(room string, more map[string]any) map[string]any {
 	body := map[string]any{"url": s.sfu.URL(), "room_id": room, "slot_id": "m.call#ROOM", "member_id": "m1"}
 	for key, value := range more {
@@ -138,7 +141,7 @@ func (s *side) call(room string, more map[string]any) map[string]any {
 	return body
 }
 
-// post sends a request of a user to their homeserver.
+// post sends a user's request to their homeserver.
 func post(t *testing.T, a *account.Account, path string, body any) (caller.Answer, http.Header) {
 	t.Helper()
 	content, err := json.Marshal(body)
@@ -157,7 +160,7 @@ func post(t *testing.T, a *account.Account, path string, body any) (caller.Answe
 	return answer, resp.Header
 }
 
-// wants compares an answer.
+// wants checks the status and the error code of an answer.
 func wants(t *testing.T, what string, got caller.Answer, status int, errcode string) {
 	t.Helper()
 	if got.Status != status || got.Errcode != errcode {
@@ -165,7 +168,7 @@ func wants(t *testing.T, what string, got caller.Answer, status int, errcode str
 	}
 }
 
-// join joins an SFU and leaves it when the test ends.
+// join joins an SFU. The participant leaves when the test ends.
 func join(t *testing.T, s *side, jwt string) *participant.Participant {
 	t.Helper()
 	p, err := participant.Join(within(t, time.Minute), s.sfu.URL(), jwt)
@@ -174,7 +177,7 @@ func join(t *testing.T, s *side, jwt string) *participant.Participant {
 	return p
 }
 
-// hears waits until one participant receives another's media.
+// hears waits until one participant receives media of another one.
 func hears(t *testing.T, who, whom *participant.Participant) {
 	t.Helper()
 	for {
@@ -188,7 +191,8 @@ func hears(t *testing.T, who, whom *participant.Participant) {
 	}
 }
 
-// openID asks the service itself, as older clients do.
+// openID requests a token from the service with an OpenID token, as older
+// clients do.
 func (s *side) openID(t *testing.T, a *account.Account, room string) caller.Answer {
 	t.Helper()
 	return openID(t, s.service, a, room)

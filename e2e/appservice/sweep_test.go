@@ -14,32 +14,33 @@ import (
 )
 
 const (
-	// sweepLimit is how long after the event a user may be on the SFU who is no
-	// longer in the Matrix room, where the homeserver pushes no events and the
-	// interval is that of an operator who sets none.
+	// sweepLimit is how long a user who is no longer in the Matrix room may stay
+	// on the SFU after the event, with the default interval, if the homeserver
+	// pushes no events.
 	sweepLimit = 40 * time.Second
-	// callers are in calls while the homeserver loses its database, in so many
-	// rooms.
+	// callers is how many users are in calls while the homeserver loses its
+	// database. The calls are in several rooms.
 	callers = 30
 	calls   = 3
-	// shortInterval is that of the sweeps about which more than one is waited for.
+	// shortInterval is the interval of the tests that wait for more than one
+	// sweep.
 	shortInterval = "2"
 )
 
-// swept is a deployment whose homeserver pushes no events, with calls.
+// swept is a deployment with calls, whose homeserver pushes no events.
 type swept struct {
-	t     *testing.T // of which what is started is a part
+	t     *testing.T // the test that the started parts belong to
 	side  *side
 	owner *account.Account
 	rooms []string
 	in    []*member
 }
 
-// TestSwept: without pushes a sweep removes who is no longer in the Matrix room,
-// and nobody else: not while the homeserver is away, nor when it has lost its
-// database.
+// TestSwept: without pushes a sweep removes a user who is no longer in the
+// Matrix room, and nobody else. It removes nobody while the homeserver is
+// stopped, or after the homeserver has lost its database.
 func TestSwept(t *testing.T) {
-	t.Parallel() // it waits for most of its time
+	t.Parallel() // the test waits most of the time
 	s := &swept{t: t, side: newSide(t, newWorld(t), "first", false, nil, quickly)}
 	s.owner = s.side.register(t, "owner")
 	for range calls {
@@ -53,7 +54,7 @@ func TestSwept(t *testing.T) {
 	t.Run("old database", s.restored)
 }
 
-// publicRoom is one that everybody may join, for a call.
+// publicRoom creates a room for a call, which everybody may join.
 func (s *swept) publicRoom(t *testing.T) string {
 	t.Helper()
 	var made struct {
@@ -64,7 +65,7 @@ func (s *swept) publicRoom(t *testing.T) string {
 	return made.RoomID
 }
 
-// enter has n new users join the calls, each in one room, in turn.
+// enter makes n new users join the calls, in turn, each in one room.
 func (s *swept) enter(t *testing.T, name string, n int) []*member {
 	t.Helper()
 	var members []*member
@@ -76,8 +77,8 @@ func (s *swept) enter(t *testing.T, name string, n int) []*member {
 	return members
 }
 
-// removes: whoever was banned, was kicked or has left is removed by the sweep,
-// and nobody else.
+// removes: the sweep removes users who were banned, were kicked or left, and
+// nobody else.
 func (s *swept) removes(t *testing.T) {
 	gone := s.enter(t, "gone", 3)
 	act(t, s.owner, gone[0].room, "ban", gone[0].Account)
@@ -100,8 +101,8 @@ func (s *swept) removes(t *testing.T) {
 	areIn(t, "after a sweep that has removed others", s.in...)
 }
 
-// upgraded: a service that has forgotten all removes nobody, nor whose room is
-// replaced by another.
+// upgraded: a service that has just started removes nobody, also not when a
+// room is replaced by another one.
 func (s *swept) upgraded(t *testing.T) {
 	must(t, s.side.service.Stop())
 	s.side.service.Env["LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS"] = shortInterval
@@ -112,7 +113,7 @@ func (s *swept) upgraded(t *testing.T) {
 	areIn(t, "two sweeps after the upgrade of a room", s.in...)
 }
 
-// outage: while the homeserver is away nobody is removed.
+// outage: while the homeserver is stopped, the service removes nobody.
 func (s *swept) outage(t *testing.T) {
 	must(t, s.side.Stop())
 	unknown := statusOf(t, s.side.service).Membership.Unknown
@@ -123,16 +124,16 @@ func (s *swept) outage(t *testing.T) {
 	areIn(t, "two sweeps without the homeserver", s.in...)
 }
 
-// database is the homeserver's.
+// database returns the path of the homeserver's database.
 func (s *swept) database() string { return filepath.Join(s.side.Host.Dir, "first", "homeserver.db") }
 
-// emptied: the homeserver, which is stopped, comes back with an empty database.
-// The brake holds, and nobody is removed.
+// emptied: the stopped homeserver starts again with an empty database. The
+// brake holds, and the service removes nobody.
 func (s *swept) emptied(t *testing.T) {
 	move(t, s.database(), s.database()+".kept")
 	must(t, s.side.Start(within(t, time.Minute)))
 	s.side.eventuallyLogs(t, "the homeserver says that too many are not in their rooms")
-	// Who joins now, stays as well.
+	// A user who joins now stays as well.
 	back := s.in[0]
 	back.session.Leave()
 	s.in[0] = s.side.enterWith(s.t, back.Account, back.room, back.token)
@@ -143,8 +144,8 @@ func (s *swept) emptied(t *testing.T) {
 	}
 }
 
-// restored: with the old database the brake lifts by itself, and who is not
-// joined is removed, but nobody else.
+// restored: the homeserver gets its old database back. The brake lifts by
+// itself, and the service removes users who are not joined, and nobody else.
 func (s *swept) restored(t *testing.T) {
 	must(t, s.side.Stop())
 	move(t, s.database(), s.database()+".empty")
@@ -163,7 +164,7 @@ func (s *swept) restored(t *testing.T) {
 	}
 }
 
-// move moves a database of SQLite, which is more than one file.
+// move moves an SQLite database, which consists of more than one file.
 func move(t *testing.T, from, to string) {
 	t.Helper()
 	files, err := filepath.Glob(from + "*")

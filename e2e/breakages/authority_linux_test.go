@@ -75,7 +75,8 @@ func writeCertificates(dir string) error {
 	return errors.Join(faults...)
 }
 
-// sign makes a key and has parent sign its certificate, or the key itself.
+// sign makes a key, and a certificate for it that parent signs. Without a
+// parent, the key signs its own certificate.
 func sign(template *x509.Certificate, parent *signer) (*signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -100,7 +101,8 @@ func authority(name string) *x509.Certificate {
 	}
 }
 
-// site is a certificate of a website, which began a while ago.
+// site returns a template for a website's certificate, whose validity began
+// some time ago.
 func site(names []string, left time.Duration) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
@@ -109,7 +111,8 @@ func site(names []string, left time.Duration) *x509.Certificate {
 	}
 }
 
-// from has a certificate begin then.
+// from returns a change that makes the validity of a certificate begin at that
+// time.
 func from(begins time.Time, certificate *x509.Certificate) *x509.Certificate {
 	certificate.NotBefore = begins
 	return certificate

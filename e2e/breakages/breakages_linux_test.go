@@ -18,21 +18,21 @@ import (
 
 // breakage is a deployment with one fault.
 type breakage struct {
-	what string // as docs/troubleshooting.md has it
+	what string // what is broken, as in docs/troubleshooting.md
 	make func(d *deployment)
-	// inside and outside are the causes that doctor names, blank by blank, none
-	// where all is right.
+	// inside and outside are the causes that doctor must name there, separated by
+	// spaces; "" if doctor must find no fault.
 	inside, outside string
 }
 
-// starting bounds the start of a deployment, looking a run of doctor, on a machine
-// that is busy.
+// starting bounds the start of a deployment, and looking a run of doctor, on a
+// busy machine.
 const (
 	starting = 2 * time.Minute
 	looking  = time.Minute
 )
 
-// Every breakage is named, and nothing else is.
+// For each breakage, doctor names the expected causes, and no other.
 func TestBreakages(t *testing.T) {
 	w, healthy := begin(t)
 	for i, b := range table() {
@@ -68,7 +68,7 @@ func begin(t *testing.T) (*world, deployment) {
 	return worldIn(t, own), healthy
 }
 
-// worldIn is a world that has its files in a folder.
+// worldIn returns a world whose files are in a folder.
 func worldIn(t *testing.T, own string) *world {
 	t.Helper()
 	p, err := findPrograms(t.Context(), *dir)
@@ -83,7 +83,7 @@ func worldIn(t *testing.T, own string) *world {
 	return w
 }
 
-// judge has doctor look from both vantages at once.
+// judge runs doctor inside and outside at the same time.
 func (w *world) judge(ctx context.Context, t *testing.T, d deployment, b breakage) {
 	var both sync.WaitGroup
 	s := said{What: b.what}
@@ -102,7 +102,8 @@ func (w *world) judge(ctx context.Context, t *testing.T, d deployment, b breakag
 	all = append(all, s)
 }
 
-// diagnose returns the causes that doctor names, each with the check that does.
+// diagnose returns the causes that doctor names, each with the check that
+// found it.
 func (w *world) diagnose(t *testing.T, vantage string, env map[string]string, want string, args ...string) (named []cause) {
 	ctx, cancel := context.WithTimeout(t.Context(), looking)
 	defer cancel()
@@ -131,7 +132,7 @@ func (w *world) diagnose(t *testing.T, vantage string, env map[string]string, wa
 	return named
 }
 
-// said is what doctor said of a breakage.
+// said is doctor's result for a breakage.
 type said struct {
 	What            string
 	Inside, Outside []cause
@@ -141,7 +142,7 @@ type cause struct{ ID, Check string }
 
 var all []said
 
-// keep writes what was said, for the process that started this one.
+// keep writes the results to a file, for the process that started this one.
 func keep(path string) error {
 	text, err := json.Marshal(all)
 	if err != nil {

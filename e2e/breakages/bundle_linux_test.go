@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestConnectionBundle: LiveKit's client library in the page, and its licence, are
-// those of the npm package, byte for byte, in the version that the lock file pins
-// by its hash and the documentation names.
+// TestConnectionBundle: LiveKit's client library in the page, and its licence,
+// are byte for byte those of the npm package. The lock file pins the version
+// by its hash, and the documentation names the version.
 func TestConnectionBundle(t *testing.T) {
 	tools, err := stack.FindBrowser(t.Context())
 	if err != nil {

@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// A program has the clock of its machine. Go asks the kernel's vDSO for it: code
-// that the kernel puts into each process, which is written anew here. It then
-// asks the kernel itself, and adds to what it answers.
+// Go reads the time with code of the kernel's vDSO, which is in the memory of
+// each process. This test replaces that code in one process. The new code
+// makes the system call instead, and adds seconds to the result.
 
-// setAhead has the clock of a running process go ahead.
+// setAhead makes the clock of a running process fast.
 func setAhead(pid int, by time.Duration) error {
 	if runtime.GOARCH != "amd64" {
-		return fmt.Errorf("no clock of another machine on %s", runtime.GOARCH)
+		return fmt.Errorf("the test can change a program's clock only on amd64, not on %s", runtime.GOARCH)
 	}
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return err
 	}
-	defer syscall.Kill(pid, syscall.SIGCONT) //nolint:errcheck // it is there
+	defer syscall.Kill(pid, syscall.SIGCONT) //nolint:errcheck // the process exists, so the signal cannot fail
 	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -53,7 +53,8 @@ func setAhead(pid int, by time.Duration) error {
 	return err
 }
 
-// clockAhead is clock_gettime, amd64, that adds so many seconds to CLOCK_REALTIME.
+// clockAhead is machine code (amd64) for clock_gettime, which adds seconds to
+// CLOCK_REALTIME.
 func clockAhead(by time.Duration) []byte {
 	code := []byte{
 		0xb8, 0xe4, 0, 0, 0, // mov eax, SYS_clock_gettime
@@ -67,7 +68,7 @@ func clockAhead(by time.Duration) []byte {
 	return code
 }
 
-// vdso is where the process has it.
+// vdso returns where the vDSO is in the memory of a process.
 func vdso(pid int) (begin, end uint64, err error) {
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
@@ -82,7 +83,7 @@ func vdso(pid int) (begin, end uint64, err error) {
 	return 0, 0, errors.New("the process has no vDSO")
 }
 
-// clockCode is where clock_gettime is in a vDSO.
+// clockCode returns the address of clock_gettime in a vDSO.
 func clockCode(image []byte) (uint64, error) {
 	file, err := elf.NewFile(bytes.NewReader(image))
 	if err != nil {
@@ -100,7 +101,8 @@ func clockCode(image []byte) (uint64, error) {
 	return 0, errors.New("the vDSO has no clock_gettime")
 }
 
-// nobodyIn waits until no thread of a stopped process is between the addresses.
+// nobodyIn waits until no thread of a stopped process executes code between
+// the addresses.
 func nobodyIn(pid int, begin, end uint64) error {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
 	if err != nil {
@@ -114,19 +116,20 @@ func nobodyIn(pid int, begin, end uint64) error {
 	return nil
 }
 
-// isElsewhere waits for a thread to stop, and says if that is in the vDSO.
+// isElsewhere waits until a thread has stopped, and returns an error if the
+// thread executes code between the addresses.
 func isElsewhere(thread string, begin, end uint64) error {
 	for {
 		text, err := os.ReadFile(thread)
 		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-			return nil // it has ended
+			return nil // the thread has ended
 		}
 		if err != nil {
 			return err
 		}
 		fields := strings.Fields(string(text))
 		if fields[0] == "running" {
-			continue // not stopped yet
+			continue // the thread has not stopped yet
 		}
 		counter, err := strconv.ParseUint(fields[len(fields)-1], 0, 64)
 		if err == nil && counter >= begin && counter < end {

@@ -22,46 +22,48 @@ import (
 // domain is the server name of the deployment.
 const domain = "example.org"
 
-// deployment is all that a deployment consists of: the text of its files, what
-// the environment of its programs holds, its names and its firewall. A program
-// without a configuration does not run.
+// deployment contains everything about a deployment: the text of its files,
+// the environment of its programs, its names and its firewall. A program whose
+// configuration is empty does not run.
 type deployment struct {
 	homeserver string            // homeserver.yaml
 	livekit    string            // livekit.yaml
 	keys       string            // LIVEKIT_KEYS of LiveKit
 	service    map[string]string // the service's environment
-	nginx      string            // what stands in its http block
+	nginx      string            // the content of nginx' http block
 	haproxy    string            // haproxy.cfg
 	caddy      string            // Caddyfile
 	redis      redis
-	second     string            // the keys of another LiveKit, at port 7890
-	user       user              // whom doctor asks as
-	outside    []string          // what else doctor is told outside
-	down       []string          // programs that do not run, though they are configured
-	hanging    []string          // programs that do nothing once they are started
-	website    map[string]string // files below www, by path
-	// registration is that of the service at the homeserver, which reads it too.
+	second     string            // the keys of a second LiveKit, at port 7890; "" for none
+	user       user              // the user as whom doctor asks
+	outside    []string          // further options of doctor outside
+	down       []string          // configured programs that do not run
+	hanging    []string          // programs that are started and then stopped (SIGSTOP)
+	website    map[string]string // files of the website, by path
+	// registration is the registration file that the homeserver reads, and the
+	// service, too.
 	registration string
-	own          string        // that which the service reads, "" for the same
-	ahead        time.Duration // LiveKit's clock
+	own          string        // another registration file for the service; "" for the same
+	ahead        time.Duration // how much LiveKit's clock is fast
 	names        map[string][]netip.Addr
 	srv          map[string]dnsmessage.SRVResource
-	deaf         bool     // the name server says nothing about services
+	deaf         bool     // the name server does not answer questions about SRV records
 	closed       []string // rules of iptables; packets that match one are dropped
 
-	dir    string // with the certificates
-	folder string // that setup wrote
+	dir    string // the directory with the certificates
+	folder string // the folder that setup wrote
 }
 
-// written returns the deployment that setup writes, behind nginx: nothing is
+// written returns the deployment that setup writes, behind nginx. Nothing is
 // wrong with it.
 func written(ctx context.Context, dir string) (deployment, error) {
 	return writtenWith(ctx, dir, "written", "--server-name", domain, "--jwt-host", "jwt."+domain, "--sfu-host", "sfu."+domain,
 		"--base-url", "https://matrix."+domain, "--turn")
 }
 
-// writtenWith is written with other options, and a folder of this name for its
-// files. Deployments of one dir have the same certificates.
+// writtenWith returns the deployment that setup writes with other options,
+// into a folder of this name. Deployments in the same dir have the same
+// certificates.
 func writtenWith(ctx context.Context, dir, folder string, args ...string) (deployment, error) {
 	repository, err := stack.Repository(ctx)
 	if err != nil {
@@ -100,8 +102,8 @@ func writtenWith(ctx context.Context, dir, folder string, args ...string) (deplo
 	return d, nil
 }
 
-// inFront adds what setup has for nginx to the servers that are there: servers of
-// their own, or locations of the homeserver's.
+// inFront adds the lines that setup writes for nginx to the existing servers:
+// as servers of their own, or as locations of the homeserver's server.
 func inFront(written, website string) string {
 	if strings.Contains(written, "\nserver {") {
 		return written + website
@@ -110,12 +112,14 @@ func inFront(written, website string) string {
 	return strings.Replace(website, server, server+written, 1)
 }
 
-// settle gives the deployment its places on this machine: the address that STUN
-// servers would tell, that of the service, the certificate, the names.
+// settle adapts the deployment to this machine: the public address that
+// LiveKit would learn from a STUN server, the service's address, the
+// certificate and the names.
 func (d *deployment) settle() {
 	d.edit(&d.livekit, "use_external_ip: true", "use_external_ip: false")
 	d.edit(&d.livekit, "# node_ip: 203.0.113.7", "node_ip: "+public)
-	// Doctor asks about delayed events from two vantages, and then again.
+	// Doctor makes several requests about delayed events, from inside and from
+	// outside.
 	d.edit(&d.homeserver, delayedLimit, "  per_second: 1000\n  burst_count: 1000\n")
 	maps.Copy(d.service, map[string]string{
 		"LIVEKIT_INTERNAL_URL": "http://127.0.0.1:7880",
@@ -138,27 +142,28 @@ func (d *deployment) settle() {
 	for _, name := range []string{"server_name matrix.example.org;\n", "server_name example.org;\n"} {
 		d.edit(&d.nginx, name, name+"    "+certificate)
 	}
-	d.names["matrixrtc-auth"] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} // as in a network of compose.yaml
+	d.names["matrixrtc-auth"] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} // the name of the service in the network of compose.yaml
 	for _, match := range serverName.FindAllStringSubmatch(d.nginx, -1) {
 		d.names[match[1]] = []netip.Addr{netip.MustParseAddr(public)}
 	}
 }
 
-// What nginx.conf.example has of certificates, and of names.
+// The placeholders in nginx.conf.example for certificates and names.
 var (
 	issued     = regexp.MustCompile(`/etc/letsencrypt/live/[^/]+/[a-z]+\.pem`)
 	serverName = regexp.MustCompile(`server_name ([^;]+);`)
 )
 
-// delayedLimit is setup's for everybody's requests about delayed events.
+// delayedLimit is setup's limit for requests about delayed events.
 const delayedLimit = "  per_second: 10\n  burst_count: 20\n"
 
-// behind puts another proxy in front: nginx keeps the website, in the clear.
+// behind puts another proxy in front. nginx still serves the website, without
+// TLS.
 func (d *deployment) behind() {
 	d.nginx = "server {\nlisten 127.0.0.1:8081;\nroot " + filepath.Join(d.dir, "www") + ";\nlocation /.well-known/matrix/ {\ndefault_type application/json;\nadd_header Access-Control-Allow-Origin *;\n}\n}\n"
 }
 
-// behindHAProxy puts HAProxy there.
+// behindHAProxy puts HAProxy in front.
 func (d *deployment) behindHAProxy() {
 	d.behind()
 	files := reader{}
@@ -166,7 +171,7 @@ func (d *deployment) behindHAProxy() {
 	d.must(files.fault)
 }
 
-// behindCaddy puts Caddy there, as setup has it.
+// behindCaddy puts Caddy in front, with the file that setup writes.
 func (d *deployment) behindCaddy() {
 	d.behind()
 	files := reader{folder: d.folder}
@@ -181,8 +186,8 @@ func (d *deployment) behindCaddy() {
 	d.must(files.fault)
 }
 
-// edit replaces the one place of old in a text. That it is not there is a fault
-// of the test.
+// edit replaces the only occurrence of old in a text. It is a fault of the
+// test if old is not there.
 func (d *deployment) edit(text *string, old, with string) {
 	if n := strings.Count(*text, old); n != 1 {
 		panic(fmt.Sprintf("%q is there %d times, not once, in:\n%s", old, n, *text))
@@ -196,15 +201,15 @@ func (d *deployment) must(err error) {
 	}
 }
 
-// clone is a copy that shares nothing.
+// clone returns a copy that shares no map and no slice with d.
 func (d deployment) clone() deployment {
 	d.service, d.website, d.names = maps.Clone(d.service), maps.Clone(d.website), maps.Clone(d.names)
 	return d
 }
 
-// reader reads files and keeps the first fault.
+// reader reads files, and keeps the first error.
 type reader struct {
-	folder string // that setup wrote
+	folder string // the folder that setup wrote
 	fault  error
 }
 

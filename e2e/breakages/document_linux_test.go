@@ -22,8 +22,8 @@ const columns = ` The columns show the causes that [doctor](operations.md#doctor
 | --- | --- | --- |
 `
 
-// subjects are the sections of the document. A breakage belongs to the first one
-// that has a beginning of what is broken.
+// subjects are the sections of the document. A breakage belongs to the first
+// section one of whose words begins the breakage's description.
 var subjects = []struct {
 	title, says string
 	beginnings  []string
@@ -38,13 +38,13 @@ var subjects = []struct {
 	{"Faults of this service", "In these deployments this service does not run, or one of its variables has a wrong value.", []string{""}},
 }
 
-// describe is the part of docs/troubleshooting.md that this test writes.
+// describe returns the part of docs/troubleshooting.md that this test writes.
 func describe(rows map[string]said) (string, error) {
 	lines := make([]strings.Builder, len(subjects))
 	for _, x := range table() {
 		s, ok := rows[x.what]
 		if !ok {
-			return "", fmt.Errorf("nobody has broken %q: run all of them", x.what)
+			return "", fmt.Errorf("the breakage %q was not tested, so the page would be incomplete: run all breakages", x.what)
 		}
 		fmt.Fprintf(&lines[subjectOf(x.what)], "| %s | %s | %s |\n", x.what, links(s.Inside), links(s.Outside))
 	}
@@ -56,7 +56,7 @@ func describe(rows map[string]said) (string, error) {
 	return b.String(), nil
 }
 
-// subjectOf returns the index of the section that what is broken belongs to.
+// subjectOf returns the index of the section to which a breakage belongs.
 func subjectOf(what string) int {
 	for i, s := range subjects {
 		for _, beginning := range s.beginnings {

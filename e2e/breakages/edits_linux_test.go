@@ -12,12 +12,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// The functions here change one thing of a deployment, or return what does.
+// The functions of this file change one thing in a deployment, or return such
+// a change.
 
-// change is what a breakage makes of a deployment.
+// change is a function that makes a breakage of a deployment.
 type change = func(d *deployment)
 
-// at edits the nginx server of a name, like "jwt." or "" for the server name's.
+// at edits the nginx server of a name: "jwt." for example, or "" for the
+// server name's website.
 func (d *deployment) at(name, old, with string) {
 	begin := strings.Index(d.nginx, "server_name "+name+domain+";")
 	if begin < 0 {
@@ -32,7 +34,8 @@ func (d *deployment) at(name, old, with string) {
 	d.nginx = d.nginx[:begin] + changed + d.nginx[begin+len(server):]
 }
 
-// inServer adds to the server of a name, inLocation to its main location.
+// inServer adds lines to the server of a name. inLocation adds lines to its
+// main location.
 func inServer(name, text string) change {
 	return func(d *deployment) {
 		server := "server_name " + name + domain + ";\n"
@@ -54,7 +57,7 @@ func mainLocation(name string) string {
 	return "location / {"
 }
 
-// nginxAt replaces in the server of a name.
+// nginxAt replaces a text in the server of a name.
 func nginxAt(name, old, with string) change {
 	return func(d *deployment) { d.at(name, old, with) }
 }
@@ -64,13 +67,13 @@ func certificate(name, file string) change {
 	return func(d *deployment) { d.at(name, filepath.Join(d.dir, "chain.pem"), filepath.Join(d.dir, file)) }
 }
 
-// instead has the server of a name do something else than it should.
+// instead replaces the main location in the server of a name.
 func instead(name, text string) change {
 	return inServer(name, "location ~ ^/ { "+text+" }")
 }
 
-// livekit, homeserver and client replace in livekit.yaml, homeserver.yaml and
-// the well-known file for clients.
+// livekit, homeserver and client replace a text in livekit.yaml, in
+// homeserver.yaml, and in the well-known file for clients.
 func livekit(old, with string) change {
 	return func(d *deployment) { d.edit(&d.livekit, old, with) }
 }
@@ -87,7 +90,8 @@ func client(old, with string) change {
 	}
 }
 
-// livekitDoomed is an edit with which LiveKit does not start.
+// livekitDoomed replaces a text in livekit.yaml, after which LiveKit does not
+// start.
 func livekitDoomed(old, with string) change {
 	return func(d *deployment) {
 		d.edit(&d.livekit, old, with)
@@ -95,7 +99,7 @@ func livekitDoomed(old, with string) change {
 	}
 }
 
-// variable sets one of the service's.
+// variable sets a variable of the service.
 func variable(name, value string) change {
 	return func(d *deployment) { d.service[name] = value }
 }
@@ -105,7 +109,7 @@ func server(text string) change {
 	return func(d *deployment) { d.website[".well-known/matrix/server"] = text }
 }
 
-// without has no record of a name, besides adds one.
+// without removes the DNS records of a name. besides adds a record.
 func without(name string) change {
 	return func(d *deployment) { delete(d.names, name+domain) }
 }
@@ -116,17 +120,17 @@ func besides(name, address string) change {
 	}
 }
 
-// down has a program not run.
+// down makes a program not run.
 func down(name string) change {
 	return func(d *deployment) { d.down = []string{name} }
 }
 
-// closing has packets dropped.
+// closing makes the kernel drop packets that match the rules.
 func closing(rules ...string) change {
 	return func(d *deployment) { d.closed = rules }
 }
 
-// behind another proxy the change is made to its configuration.
+// behind makes the change in a deployment behind another proxy.
 func behindHAProxy(old, with string) change {
 	return func(d *deployment) {
 		d.behindHAProxy()
@@ -141,7 +145,7 @@ func behindCaddy(old, with string) change {
 	}
 }
 
-// all makes several changes, which are one fault together.
+// all makes several changes, which together are one fault.
 func together(changes ...change) change {
 	return func(d *deployment) {
 		for _, c := range changes {
@@ -150,8 +154,8 @@ func together(changes ...change) change {
 	}
 }
 
-// prefix has clients look for the service below a path of the homeserver's host,
-// where location is what nginx has.
+// prefix makes clients look for the service below a path of the homeserver's
+// host. location is nginx' location for that path.
 func prefix(path, location string) change {
 	return together(
 		client("https://jwt."+domain, "https://matrix."+domain+path),
@@ -160,7 +164,7 @@ func prefix(path, location string) change {
 	)
 }
 
-// homeserverTransports has Synapse tell new clients another address.
+// homeserverTransports makes Synapse tell newer clients another address.
 func homeserverTransports(url string) change {
 	return func(d *deployment) {
 		d.homeserver = strings.ReplaceAll(d.homeserver, "livekit_service_url: https://jwt."+domain, "livekit_service_url: "+url)
@@ -169,7 +173,7 @@ func homeserverTransports(url string) change {
 
 func proxyTo(port int) string { return fmt.Sprintf("proxy_pass http://127.0.0.1:%d;", port) }
 
-// second runs another LiveKit beside the one that the service knows.
+// second starts a second LiveKit, which the service does not know.
 func second(keys func(d *deployment) string) change {
 	return func(d *deployment) { d.second = keys(d) }
 }
@@ -178,15 +182,15 @@ func sameKeys(d *deployment) string { return d.keys }
 
 func otherKeys(*deployment) string { return "other: another-secret-of-more-than-32-letters" }
 
-// openKeyFile has LiveKit take its keys from a file that everybody may read.
+// openKeyFile makes LiveKit read its keys from a file that everybody may read.
 func openKeyFile(d *deployment) {
 	d.website["keys.yaml"] = d.keys + "\n"
 	livekitDoomed("\nlogging:", "\nkey_file: "+filepath.Join(d.dir, "www", "keys.yaml")+"\n\nlogging:")(d)
 	d.keys = ""
 }
 
-// turnTLS has LiveKit hand out TURN over TLS, at a name that leads to nginx, which
-// has a certificate for it or none.
+// turnTLS makes LiveKit offer TURN over TLS, at a name that leads to nginx.
+// nginx has a certificate for that name, or none.
 func turnTLS(certificate string) change {
 	return func(d *deployment) {
 		livekit("udp_port: 3478", "udp_port: 3478\n  domain: turn."+domain+"\n  tls_port: 5349\n  external_tls: true")(d)
@@ -198,8 +202,9 @@ func turnTLS(certificate string) change {
 	}
 }
 
-// registered has the service be an application service of Synapse, which passes
-// requests on to the URL. It asks Synapse past nginx, which starts after it.
+// registered makes the service an application service of Synapse, which passes
+// requests to the URL. The service asks Synapse without nginx, because nginx
+// starts later.
 func registered(url string) change {
 	return func(d *deployment) {
 		name, err := matrix.ParseServerName(domain)
@@ -214,7 +219,7 @@ func registered(url string) change {
 	}
 }
 
-// redisOf has the service keep leaves in a Redis.
+// redisOf makes the service keep leaves in a Redis.
 func redisOf(r redis) change {
 	return func(d *deployment) {
 		d.redis = r
@@ -222,7 +227,7 @@ func redisOf(r redis) change {
 	}
 }
 
-// srv has a SRV record in the place of the well-known file for homeservers.
+// srv replaces the well-known file for homeservers by a SRV record.
 func srv(service, target string, port uint16) change {
 	return func(d *deployment) {
 		delete(d.website, ".well-known/matrix/server")
@@ -230,37 +235,41 @@ func srv(service, target string, port uint16) change {
 	}
 }
 
-// hangs has a program do nothing any more.
+// hangs stops a program (SIGSTOP).
 func hangs(name string) change {
 	return func(d *deployment) { d.hanging = []string{name} }
 }
 
-// hangsAt has nginx wait for a program that nobody reaches.
+// hangsAt makes nginx wait for a program that never answers.
 func hangsAt(name, location string) change {
 	return together(inServer(name, "location "+location+" { "+proxyTo(8099)+" }"), closing("-p tcp --dport 8099"))
 }
 
-// refused sets a variable of the service so that it does not start.
+// refused sets a variable of the service to a value with which the service
+// does not start.
 func refused(name, value string) change {
 	return together(variable(name, value), dies)
 }
 
-// dies says that the service does not start: nobody waits for it.
+// dies says that the service does not start, so that the test does not wait
+// for it.
 func dies(d *deployment) { d.service["REFUSED"] = "1" }
 
-// otherRegistration has the service read an old copy of what Synapse reads.
+// otherRegistration makes the service read an old copy of the registration
+// file.
 func otherRegistration(d *deployment) {
 	registered("http://127.0.0.1:8080")(d)
 	d.own = d.registration
 	registered("http://127.0.0.1:8080")(d)
 }
 
-// redirectsToTLS has nginx send everybody from port 80 to 443.
+// redirectsToTLS makes nginx redirect requests at port 80 to port 443.
 func redirectsToTLS(d *deployment) {
 	d.nginx += "server {\nlisten " + public + ":80;\nreturn 301 https://$host$request_uri;\n}\n"
 }
 
-// smallPackets drops the large ones to and from the reverse proxy.
+// smallPackets makes the kernel drop large packets to and from the reverse
+// proxy.
 func smallPackets(d *deployment) {
 	closing("-p tcp --sport 443 -m length --length 1281:65535", "-p tcp --dport 443 -m length --length 1281:65535")(d)
 }

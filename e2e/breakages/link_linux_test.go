@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// linkCommand is test-link in the service's environment.
+// linkCommand returns the command test-link in the service's environment.
 func (w *world) linkCommand(ctx context.Context, d deployment, args ...string) (cmd *exec.Cmd, faults *strings.Builder) {
 	cmd = exec.CommandContext(ctx, w.programs.Service, append([]string{"test-link", "--json"}, args...)...)
 	cmd.Env = environment(d.service)
@@ -33,14 +33,14 @@ func (w *world) testLink(t *testing.T, d deployment) string {
 	return link.URL
 }
 
-// event is one that test-link --watch tells of.
+// event is an event that test-link --watch prints.
 type event struct {
 	Name, What, Verdict, Says, Way string
 	Loss                           string `json:"loss_percent"`
 }
 
-// watchedLink makes a link, and tells what comes of it. Ctrl-C ends that with the
-// test.
+// watchedLink makes a link, and reads the events of test-link --watch. At the
+// end of the test it stops the command with Ctrl-C.
 func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-chan event) {
 	t.Helper()
 	cmd, faults := w.linkCommand(context.WithoutCancel(t.Context()), d, "--watch")
@@ -66,7 +66,7 @@ func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-cha
 		}
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt) // it may have ended
+		_ = cmd.Process.Signal(os.Interrupt) // the command may have ended
 		<-ended
 		if err := cmd.Wait(); err != nil || faults.Len() > 0 {
 			t.Errorf("test-link --watch, after Ctrl-C: got %v, %q, want no error", err, faults)
@@ -75,7 +75,7 @@ func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-cha
 	return made.URL, events
 }
 
-// hear waits until somebody who came has told how the test ended.
+// hear waits until test-link prints the verdict of a test.
 func hear(t *testing.T, told <-chan event, o outcome) {
 	t.Helper()
 	var all []event

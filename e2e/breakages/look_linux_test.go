@@ -21,15 +21,15 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// width and height are those of a small phone's screen, in CSS pixels.
+// width and height are the size of a small phone's screen, in CSS pixels.
 const (
 	width  = 360
 	height = 760
 )
 
-// settings are those of somebody's browser.
+// settings are the settings of a user's browser.
 type settings struct {
-	language string // as browsers ask for pages; "" is English
+	language string // the Accept-Language of the browser; "" means English
 	dark     bool
 }
 
@@ -47,13 +47,14 @@ func (s settings) scheme() string {
 	return "light"
 }
 
-// backgrounds are those of the page's schemes.
+// backgrounds are the page's background colours in its light and its dark
+// scheme.
 var backgrounds = map[string]string{"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 26)"}
 
-// titles are the page's, by language.
+// titles are the page's titles, by language.
 var titles = map[string]string{"en": "Connection test", "de": "Verbindungstest"}
 
-// show has the tab show pages as the settings say.
+// show sets the language, the colour scheme and the size of the tab.
 func (p *phone) show(ctx context.Context, t *testing.T, s settings) {
 	t.Helper()
 	agent, err := chromedp.Run(ctx, chromedp.Evaluate[string]("navigator.userAgent"))
@@ -74,17 +75,17 @@ func (p *phone) light(ctx context.Context, t *testing.T, scheme string) {
 	}
 }
 
-// look is how the page looks.
+// look describes the page as a user sees it.
 type look struct {
-	Faults                            []string // that axe finds
+	Faults                            []string // the faults of accessibility that axe finds
 	Width                             int
 	Language, Title, Background, Text string
 	Headings                          []string
 	Start, Ended                      bool
 }
 
-// look says how the page looks now, in one scheme. Its fault is one for which
-// somebody could not read or use it.
+// look examines the page in its present colour scheme. Its error names a fault
+// because of which some people could not read or use the page.
 func (p *phone) look(t *testing.T, state, scheme string, s settings) (l look) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, looking)
@@ -108,8 +109,8 @@ func (p *phone) look(t *testing.T, state, scheme string, s settings) (l look) {
 	return l
 }
 
-// looks has the page be looked at in both schemes, and returns to that of the
-// settings.
+// looks examines the page in both colour schemes, and then sets the scheme of
+// the settings again.
 func (p *phone) looks(t *testing.T, state string, s settings) (l look) {
 	t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
@@ -121,7 +122,7 @@ func (p *phone) looks(t *testing.T, state string, s settings) (l look) {
 	return l
 }
 
-// press types on a keyboard, and returns where the focus is then.
+// press presses keys, and returns the element that then has the focus.
 func (p *phone) press(t *testing.T, keys string) (focus string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, looking)
@@ -136,7 +137,8 @@ func (p *phone) press(t *testing.T, keys string) (focus string) {
 	return focus
 }
 
-// picture keeps one of the page, without a report, where one is wanted.
+// picture saves a picture of the page without the report, if the caller of the
+// tests wants pictures.
 func (p *phone) picture(t *testing.T, name string) {
 	t.Helper()
 	if *pictures == "" || name == "" {
@@ -162,8 +164,8 @@ func (p *phone) picture(t *testing.T, name string) {
 	}
 }
 
-// small is the same picture in a third of the bytes: with its most frequent colours
-// alone.
+// small returns the picture with only its most frequent colours, which takes a
+// third of the bytes.
 func small(t *testing.T, shot []byte) []byte {
 	t.Helper()
 	taken, err := png.Decode(bytes.NewReader(shot))
@@ -188,8 +190,8 @@ func small(t *testing.T, shot []byte) []byte {
 	return b.Bytes()
 }
 
-// withoutLink: the page says what it is and how to get a link, and
-// offers nothing to tap.
+// withoutLink: without a link the page says what it is and how to get a link,
+// and has no button.
 func (p *phone) withoutLink(t *testing.T) {
 	for _, test := range []struct {
 		s    settings
@@ -209,8 +211,8 @@ func (p *phone) withoutLink(t *testing.T) {
 	}
 }
 
-// startByKeyboard begins the test as somebody does who has no pointer, and looks at
-// the page before and while it runs.
+// startByKeyboard starts the connection test with the keyboard, as a user
+// without a pointer does. It examines the page before and during the test.
 func (p *phone) startByKeyboard(t *testing.T, s settings) {
 	t.Helper()
 	if l := p.looks(t, "before the start", s); !l.Start || !slices.Equal(l.Headings, []string{"H1 " + titles[l.Language]}) {
@@ -227,8 +229,8 @@ func (p *phone) startByKeyboard(t *testing.T, s settings) {
 	p.picture(t, "running-"+s.scheme())
 }
 
-// readByKeyboard looks at the page's end as somebody does who has no pointer, or
-// hears it read.
+// readByKeyboard reads the results with the keyboard, and checks what a screen
+// reader gets.
 func (p *phone) readByKeyboard(t *testing.T, o outcome, s settings) {
 	t.Helper()
 	l := p.looks(t, "at the end", s)
@@ -255,8 +257,8 @@ func (p *phone) readByKeyboard(t *testing.T, o outcome, s settings) {
 	}
 }
 
-// levelsOf are the headings' levels: "12 2" is a heading of the page, with two
-// sections.
+// levelsOf returns the levels of the page's headings. "12 2" means a heading
+// of level 1, and two of level 2 below it.
 func levelsOf(headings []string) (levels string) {
 	for _, heading := range headings {
 		level := heading[1:2]

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// inside runs the tests of one deployment.
+// inside runs the tests of one deployment, in its namespaces.
 func inside(m *testing.M) int {
 	own := filepath.Join(*dir, fmt.Sprint(*shard))
 	err := os.MkdirAll(own, 0o755)
@@ -46,8 +46,8 @@ func inside(m *testing.M) int {
 	return m.Run()
 }
 
-// choose has the tests of doctor run, or those of the connection test, which need
-// a browser.
+// choose selects the tests of doctor, or those of the connection test, which
+// need a browser.
 func choose() error {
 	if *connected {
 		return flag.Set("test.skip", "^Test(Breakages|TakenOver)$")
@@ -55,11 +55,11 @@ func choose() error {
 	return flag.Set("test.skip", "^TestConnection")
 }
 
-// spread builds what is needed, runs the deployments side by side, and holds
-// what doctor said against the documentation.
+// spread builds the programs, and runs the deployments side by side. Then it
+// compares doctor's results with the documentation.
 func spread(ctx context.Context) error {
 	if os.Geteuid() != 0 {
-		return errors.New("it must be root to make a network and a mount namespace")
+		return errors.New("creating a network and a mount namespace needs root: run the tests as root")
 	}
 	shared, err := os.MkdirTemp("", "breakages")
 	if err != nil {
@@ -89,7 +89,8 @@ func spread(ctx context.Context) error {
 	return document(shared)
 }
 
-// again is this program with the same arguments, for one deployment.
+// again returns the command that runs this program with the same arguments,
+// for one deployment.
 func again(ctx context.Context, shared string, i int) *exec.Cmd {
 	args := append(slices.Clone(os.Args[1:]), "-dir", shared, "-shard", fmt.Sprint(i))
 	run := exec.CommandContext(ctx, "/proc/self/exe", args...)
@@ -98,7 +99,8 @@ func again(ctx context.Context, shared string, i int) *exec.Cmd {
 	return run
 }
 
-// document writes what was said, or holds it against what was written.
+// document writes doctor's results into the documentation, or compares them
+// with it.
 func document(shared string) error {
 	rows := map[string]said{}
 	for i := range *shards {
@@ -128,7 +130,8 @@ func document(shared string) error {
 	return nil
 }
 
-// findPrograms finds what the first process has built, and what is installed.
+// findPrograms finds the programs that the first process built, and the
+// installed ones.
 func findPrograms(ctx context.Context, shared string) (programs, error) {
 	built, err := stack.Build(ctx, shared)
 	if err != nil {

@@ -11,18 +11,19 @@ import (
 	"matrixrtc-auth/internal/dnstest"
 )
 
-// nameServer answers at 127.0.0.1:53 for the names of the deployment. Others do
-// not exist. Without any name it fails.
+// nameServer answers at 127.0.0.1:53 for the names of the deployment. It
+// answers that other names do not exist. If it has no names at all, it answers
+// with an error (SERVFAIL).
 type nameServer struct {
 	conn net.PacketConn
 
 	mu    sync.Mutex
-	names map[string][]netip.Addr // without the dot at the end
+	names map[string][]netip.Addr // the addresses by name, without the dot at the end
 	srv   map[string]dnsmessage.SRVResource
-	deaf  bool // to questions about services
+	deaf  bool // whether it ignores questions about SRV records
 }
 
-// serveNames starts one, which ends with its world.
+// serveNames starts a name server, which ends with its world.
 func serveNames() (*nameServer, error) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:53")
 	if err != nil {
@@ -71,14 +72,14 @@ func (s *nameServer) lookUp(name string) ([]netip.Addr, dnsmessage.RCode) {
 	return addresses, dnsmessage.RCodeSuccess
 }
 
-// ignores reports whether a question gets no answer at all.
+// ignores reports whether the name server does not answer a question.
 func (s *nameServer) ignores(q dnsmessage.Question) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.deaf && q.Type == dnsmessage.TypeSRV
 }
 
-// service is the SRV record that is asked for.
+// service is the name of the SRV record of federation.
 func (s *nameServer) service(q dnsmessage.Question) (dnsmessage.SRVResource, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,13 +9,15 @@ import (
 	"syscall"
 )
 
-// public is the address of the deployment, of a range that nobody has.
+// public is the public address of the deployment, from a range that is
+// reserved for documentation.
 const public = "203.0.113.10"
 
-// deadIPv6 is one of a range that nobody has, at which nobody answers.
+// deadIPv6 is an address at which nothing answers, from a range that is
+// reserved for documentation.
 const deadIPv6 = "2001:db8::10"
 
-// namespaces are those that a deployment has to itself.
+// namespaces are the kinds of namespaces that each deployment has of its own.
 func namespaces() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
@@ -23,13 +25,13 @@ func namespaces() *syscall.SysProcAttr {
 	}
 }
 
-// isolate makes the namespaces usable: loopback, an interface with a public
-// address, because WebRTC takes no other for one that leads anywhere, and the
-// name server of the test as the only one.
+// isolate prepares the namespaces. It starts loopback, and an interface with a
+// public address, because WebRTC uses no other kind of address. The name
+// server of the test becomes the only one.
 func isolate(dir string) error {
 	for _, line := range []string{
 		"link set lo up",
-		"link set lo gso_max_segs 1", // packets as they are in a network, not several in one
+		"link set lo gso_max_segs 1", // so that packets have the size that they have in a real network
 		"link add web0 type veth peer name web1",
 		"address add " + public + "/24 dev web0",
 		"address add " + deadIPv6 + "/64 dev web0 nodad",
@@ -55,7 +57,8 @@ func isolate(dir string) error {
 	return nil
 }
 
-// closed has the packets that match each rule dropped, and no others.
+// closed makes the kernel drop packets that match one of the rules, and
+// removes earlier rules.
 func closed(rules []string) error {
 	for _, program := range []string{"iptables", "ip6tables"} {
 		if err := system(program, "-F", "INPUT"); err != nil {
@@ -70,30 +73,30 @@ func closed(rules []string) error {
 	return nil
 }
 
-// countLeaving has the packets counted that leave for an address that is none of the
-// deployment's. The kernel's own reports about groups are nobody's.
+// countLeaving makes the kernel count packets to addresses outside the
+// deployment. It ignores the kernel's own reports about multicast groups.
 func countLeaving() error {
 	return system("iptables", "-A", "OUTPUT", "!", "-o", "lo", "!", "-d", "224.0.0.22")
 }
 
-// leaving is how many did.
+// leaving returns how many such packets there were.
 func leaving() (packets int, err error) {
 	out, err := output("iptables", "-nvxL", "OUTPUT")
 	if err != nil {
 		return 0, err
 	}
-	lines := strings.Split(strings.TrimSpace(out), "\n") // two of headings come first
+	lines := strings.Split(strings.TrimSpace(out), "\n") // the first two lines are headings
 	_, err = fmt.Sscan(lines[len(lines)-1], &packets)
 	return packets, err
 }
 
-// system runs one of the system's own programs.
+// system runs a program of the operating system.
 func system(program string, args ...string) error {
 	_, err := output(program, args...)
 	return err
 }
 
-// output is what one says.
+// output returns the output of a program of the operating system.
 func output(program string, args ...string) (string, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin"}

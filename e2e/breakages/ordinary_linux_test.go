@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// ordinary are more ways to break each part: programs that hang, and slips of the
-// pen.
+// ordinary has further breakages of each part: programs that hang, and typing
+// mistakes.
 var ordinary = []breakage{
 	{"DNS: `jwt.` has a private address", func(d *deployment) {
 		d.names["jwt."+domain] = []netip.Addr{netip.MustParseAddr("192.168.1.5")}

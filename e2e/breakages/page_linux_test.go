@@ -13,39 +13,41 @@ import (
 	"matrixrtc-auth/testlink"
 )
 
-// runTime bounds one run of the page, which gives up a step after some seconds.
+// runTime bounds one run of the page. The page ends each step after some
+// seconds.
 const runTime = 90 * time.Second
 
 //go:embed testdata/withouttcp.js
 var withoutTCP string
 
-// strangers are the STUN servers that LiveKit names to clients where it has no TURN
-// server. In the world of the test they have an address at which nobody is.
+// strangers are the STUN servers that LiveKit names to clients if it has no
+// TURN server. In the test they have an address at which no program listens.
 var strangers = []string{"global.stun.twilio.com", "stun.l.google.com", "stun1.l.google.com"}
 
 const strangersAddress = "203.0.113.99"
 
-// connection is a deployment, or a link, with what the page says of it.
+// connection is a test of the page: a deployment or a link, and what the page
+// must show.
 type connection struct {
 	what    string
 	make    change
-	link    func(t *testing.T, w *world, d deployment) string // nil for what test-link makes
+	link    func(t *testing.T, w *world, d deployment) string // returns the link; nil for the link of test-link
 	verdict string
-	marks   string // those of the steps, in their order; "" for none
+	marks   string // the marks of the steps, in their order; "" checks none
 	more
 }
 
-// more is what else a test may have.
+// more has additional settings and expectations of a test.
 type more struct {
 	settings
-	says     string // the verdict as it is shown; "" for any
-	script   string // that the browser runs before the page
-	looked   bool   // the page is looked at, and used with a keyboard
-	watched  bool   // test-link --watch is told the verdict
-	pictured string // the name of the picture of its end
+	says     string // the text of the verdict; "" checks none
+	script   string // a script that the browser runs before the page
+	looked   bool   // the test also checks accessibility, and uses the keyboard
+	watched  bool   // test-link --watch must print the verdict
+	pictured string // the file name of the picture at the end
 }
 
-// marks are the signs of the steps' marks.
+// marks are the signs that the page shows for the results of steps.
 var marks = map[string]string{"ok": "✓", "warn": "!", "fail": "✗", "none": "–", "": "·"}
 
 var steps = []string{"socket", "join", "media", "resume", "tcp", "relay", "clock"}
@@ -78,15 +80,16 @@ func connections() []connection {
 	}
 }
 
-// belowPaths has the service and LiveKit below paths of the homeserver's host.
+// belowPaths makes the service and LiveKit reachable below paths of the
+// homeserver's host.
 func belowPaths(d *deployment) {
 	prefix("/livekit/jwt", "location /livekit/jwt/ { proxy_pass http://127.0.0.1:8080/; proxy_set_header X-Forwarded-For $remote_addr; }\n"+
 		"location /livekit/sfu/ { proxy_pass http://127.0.0.1:7880/; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; }")(d)
 	d.service["LIVEKIT_URL"] = "wss://matrix." + domain + "/livekit/sfu"
 }
 
-// sealed is a link that nobody made: no room of it is on LiveKit. secret "" is the
-// deployment's.
+// sealed returns a link that test-link did not make: its room does not exist
+// on LiveKit. If secret is empty, the link has the secret of the deployment.
 func sealed(change func(*testlink.Key), with string) func(*testing.T, *world, deployment) string {
 	return func(t *testing.T, _ *world, d deployment) string {
 		key := testlink.New(time.Now().Add(time.Minute))
@@ -99,10 +102,11 @@ func sealed(change func(*testlink.Key), with string) func(*testing.T, *world, de
 	}
 }
 
-// The page says on a phone what is wrong with a deployment, and that nothing is.
+// The page shows on a phone what is wrong with a deployment, or that nothing
+// is wrong.
 func TestConnection(t *testing.T) {
 	w, healthy := begin(t)
-	healthy.homeserver = "" // nothing here asks one
+	healthy.homeserver = "" // no part of this test needs a homeserver
 	p := newPhone(t, w)
 	w.mustBecome(t, healthy)
 	t.Run("without a link", p.withoutLink)
@@ -122,7 +126,7 @@ func TestConnection(t *testing.T) {
 	}
 }
 
-// mustBecome has the world run the deployment.
+// mustBecome makes the world run the deployment.
 func (w *world) mustBecome(t *testing.T, d deployment) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), starting)
@@ -132,7 +136,7 @@ func (w *world) mustBecome(t *testing.T, d deployment) {
 	}
 }
 
-// run opens a link of the deployment and runs the test.
+// run opens a link of the deployment, and runs the connection test.
 func (p *phone) run(t *testing.T, d deployment, test connection) {
 	var link string
 	var told <-chan event
@@ -179,7 +183,7 @@ func (p *phone) run(t *testing.T, d deployment, test connection) {
 	p.picture(t, test.pictured)
 }
 
-// signs are the steps' marks, in the order of the steps.
+// signs returns the marks of the steps, in the order of the steps.
 func (o outcome) signs() (signs string) {
 	for _, step := range steps {
 		signs += marks[o.Marks[step]]

@@ -15,26 +15,26 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// phone is a browser as wide as a phone is, in which somebody opens links.
+// phone is a browser with the width of a phone, in which a user opens links.
 type phone struct {
 	t       *testing.T
 	w       *world
-	axe     string // the script that looks for faults of accessibility
+	axe     string // the script that finds faults of accessibility
 	browser context.Context
 	tab     context.Context
 }
 
-// outcome is what the page shows at the end of a test.
+// outcome is what the page shows at the end of a connection test.
 type outcome struct {
 	Verdict, Says, Why, Remedy string
-	// Marks are those of the steps; Names and Details as they are shown.
+	// Marks are the marks of the steps. Names and Details are their texts.
 	Marks, Names, Details map[string]string
 	Report                string
-	Focus                 string   // the element that has it at the end
-	Spoken                []string // by the live region
-	Servers               []string // of STUN and TURN, which connections are given
+	Focus                 string   // the element that has the focus at the end
+	Spoken                []string // the texts that the live region announced
+	Servers               []string // the STUN and TURN servers that the page's connections got
 	Violations            []string
-	Stored                int // what cookies and storages hold, in characters
+	Stored                int // the number of characters in cookies and storages
 }
 
 //go:embed testdata/connection.js
@@ -64,7 +64,7 @@ func newPhone(t *testing.T, w *world) *phone {
 	chromium := &stack.Chromium{
 		Host: w.host, Program: browser.Chromium, Certutil: browser.Certutil, Name: "phone", CA: root, Hosts: hosts, Addresses: []string{public},
 	}
-	t.Cleanup(func() { _ = chromium.Stop() }) // it may have ended
+	t.Cleanup(func() { _ = chromium.Stop() }) // the test may have ended the browser
 	ctx, cancel := context.WithTimeout(t.Context(), starting)
 	defer cancel()
 	if err := chromium.Start(ctx); err != nil {
@@ -80,8 +80,8 @@ func newPhone(t *testing.T, w *world) *phone {
 	return p
 }
 
-// open opens a link in a tab of its own, at a phone's size. The
-// script runs before the page.
+// open opens a link in a new tab with a phone's size. The browser runs the
+// script before the page.
 func (p *phone) open(t *testing.T, link string, s settings, script string) {
 	t.Helper()
 	p.tab, _ = chromedp.NewContext(p.browser)
@@ -125,7 +125,7 @@ func (p *phone) outcome(t *testing.T) (o outcome) {
 		t.Fatal(err)
 	}
 	if len(o.Violations) > 0 || o.Stored > 0 {
-		t.Errorf("the page wants what its policy forbids: %q; it has stored %d characters", o.Violations, o.Stored)
+		t.Errorf("the page tried what its Content-Security-Policy forbids: %q; it stored %d characters, want none of both", o.Violations, o.Stored)
 	}
 	return o
 }

@@ -15,7 +15,8 @@ func (w *world) run(ctx context.Context, o *stack.Other) (*stack.Other, error) {
 	return o, o.Start(ctx)
 }
 
-// answering waits for 200 at the URL, listening for connections at the address.
+// answering waits until the URL answers 200. listening waits until a program
+// accepts connections at the address.
 func answering(url string) func(context.Context) bool {
 	return func(ctx context.Context) bool { return stack.Answers(ctx, url) }
 }
@@ -38,8 +39,8 @@ func startSynapse(ctx context.Context, w *world, d deployment) (*stack.Other, er
 	})
 }
 
-// broken marks a livekit.yaml with which LiveKit does not start: nobody waits
-// for it.
+// broken marks a livekit.yaml with which LiveKit does not start, so that the
+// test does not wait for LiveKit.
 const broken = "# LiveKit does not start with this file.\n"
 
 func startLiveKit(ctx context.Context, w *world, d deployment) (*stack.Other, error) {
@@ -64,7 +65,7 @@ func startLiveKit(ctx context.Context, w *world, d deployment) (*stack.Other, er
 	return o, err
 }
 
-// secondYAML is another LiveKit beside the first.
+// secondYAML is the configuration of the second LiveKit.
 const secondYAML = `port: 7890
 bind_addresses: ["127.0.0.1"]
 rtc: {tcp_port: 7891, port_range_start: 21000, port_range_end: 21100, use_external_ip: false, node_ip: ` + public + `}
@@ -84,7 +85,7 @@ func startSecond(ctx context.Context, w *world, d deployment) (*stack.Other, err
 
 func startService(ctx context.Context, w *world, d deployment) (*stack.Other, error) {
 	if d.own != "" {
-		if _, err := w.host.WriteFile("registration.yaml", []byte(d.own)); err != nil { // Synapse has read its own
+		if _, err := w.host.WriteFile("registration.yaml", []byte(d.own)); err != nil { // Synapse has read its own copy before
 			return nil, err
 		}
 	}

@@ -13,11 +13,12 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// redis is the Redis of a deployment. The zero one does not run.
+// redis is the state of a deployment's Redis. With the zero value no Redis
+// runs.
 type redis string
 
-// A redis that works, one with no place to save to, which refuses to write, one
-// that wants a password, and one that is a replica.
+// The states of Redis: it works; it cannot save its data and refuses writes;
+// it requires a password; or it is a replica.
 const (
 	works         redis = "works"
 	cannotSave    redis = "cannot save"
@@ -25,7 +26,7 @@ const (
 	follows       redis = "follows"
 )
 
-// options are those of redis-server.
+// options returns the options of redis-server for the state.
 func (r redis) options() []string {
 	switch r {
 	case wantsPassword:
@@ -55,7 +56,7 @@ func startRedis(ctx context.Context, w *world, d deployment) (*stack.Other, erro
 	return o, failToSave(ctx)
 }
 
-// failToSave has Redis try to save, and returns once it has failed.
+// failToSave makes Redis save its data, and returns when that has failed.
 func failToSave(ctx context.Context) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", redisAddress)

@@ -20,26 +20,26 @@ import (
 // moved is a deployment of another guide that setup takes over.
 type moved struct {
 	name    string
-	options []string // what taking-over.md leaves to a person, as setup has it
-	rest    change   // the same outside of setup, and what this machine needs
-	secret  string   // of the key, "" for a new one
+	options []string // the answers for which taking-over.md asks the operator, as options of setup
+	rest    change   // the steps outside of setup, and what this machine needs
+	secret  string   // the expected secret of the key; "" for a new one
 }
 
-// spared is what taking-over.md says of media ports that Linux may take.
+// spared is the line of taking-over.md about media ports that Linux may use.
 var spared = []string{"--udp-range", "20000-20200"}
 
 var movedOnes = []moved{
 	{"guide", spared, nil, "not-so-secret-0123456789-abcdefghijklmn"},
 	{"nginx", spared, together(published("8070"), local("synapse"), unset("LIVEKIT_REDIS_URL")), "0123456789abcdef0123456789abcdef0123"},
 	{"caddy", nil, behindOneCaddy, ""},
-	// Traefik is none of Debian's packages: nginx leads to the same names.
+	// Debian has no package of Traefik, so nginx forwards the same names.
 	{"traefik", append(spared, "--server-name", domain, "--base-url", "https://matrix."+domain), nil, "abcdefabcdefabcdefabcdefabcdefabcdefabcd"},
 	{"host-network", nil, together(published("8081"), local("host.docker.internal"), unset("LIVEKIT_CA_FILE"), withRegistration), "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"},
 }
 
-// TestTakenOver moves deployments of published guides, with their mistakes, each
-// in one run of setup. Doctor finds nothing wrong with the new ones, from inside
-// and outside, and they carry calls.
+// TestTakenOver takes over deployments of published guides, with their
+// mistakes, each in one run of setup. Doctor finds no fault in the new
+// deployments, inside and outside, and they carry calls.
 func TestTakenOver(t *testing.T) {
 	own := filepath.Join(*dir, fmt.Sprintf("taken-%d", *shard))
 	if err := os.MkdirAll(own, 0o755); err != nil {
@@ -48,7 +48,7 @@ func TestTakenOver(t *testing.T) {
 	w := worldIn(t, own)
 	for i, m := range movedOnes {
 		if i%*shards != *shard {
-			continue // another process has it
+			continue // another process tests it
 		}
 		t.Run(m.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), starting)
@@ -65,7 +65,7 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
-// move takes the deployment over.
+// move takes the deployment over with setup.
 func (m moved) move(ctx context.Context, t *testing.T, own string) deployment {
 	t.Helper()
 	old := filepath.Join(own, "old-"+m.name)
@@ -79,37 +79,39 @@ func (m moved) move(ctx context.Context, t *testing.T, own string) deployment {
 	if got := d.service["LIVEKIT_SECRET"]; m.secret != "" && got != m.secret {
 		t.Errorf("the secret is %q, want %q", got, m.secret)
 	}
-	d.outside = []string{"--sfu-url", d.service["LIVEKIT_URL"]} // as next-steps.md has it
+	d.outside = []string{"--sfu-url", d.service["LIVEKIT_URL"]} // as in next-steps.md
 	if m.rest != nil {
 		m.rest(&d)
 	}
 	return d
 }
 
-// published leads a port of the machine where compose.yaml leads it.
+// published forwards a port of the machine to the same port as compose.yaml
+// does.
 func published(port string) change {
 	return func(d *deployment) { d.nginx = strings.ReplaceAll(d.nginx, "127.0.0.1:"+port, "127.0.0.1:8080") }
 }
 
-// local is a name that a network of Docker has for this machine.
+// local gives this machine a name that it has in a Docker network.
 func local(name string) change {
 	return func(d *deployment) { d.names[name] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} }
 }
 
-// unset removes a variable that names what is not here.
+// unset removes a variable whose value names something that does not exist
+// here.
 func unset(name string) change {
 	return func(d *deployment) { delete(d.service, name) }
 }
 
-// withRegistration has Synapse and the service read the registration.
+// withRegistration makes Synapse and the service read the registration file.
 func withRegistration(d *deployment) {
 	path := filepath.Join(d.folder, "matrixrtc-auth-registration.yaml")
 	d.edit(&d.homeserver, "/data/matrixrtc-auth-registration.yaml", path)
 	d.service["LIVEKIT_HS_SERVER_NAME"], d.service["LIVEKIT_AS_REGISTRATION_FILE"] = domain, path
 }
 
-// behindOneCaddy has one Caddy in front, where one name has both programs, in the
-// old way and the new one.
+// behindOneCaddy puts one Caddy in front, where one host name serves both
+// programs, with the old prefixes and with the new ones.
 func behindOneCaddy(d *deployment) {
 	d.behind()
 	files := reader{folder: d.folder}
@@ -134,10 +136,11 @@ func behindOneCaddy(d *deployment) {
 	d.must(files.fault)
 }
 
-// carries has two new users hear each other, by what the well-known file says.
+// carries makes two new users hear each other. They use only the well-known
+// file.
 func carries(ctx context.Context, t *testing.T, d deployment, guide string) {
 	t.Helper()
-	if err := os.Setenv("SSL_CERT_FILE", filepath.Join(d.dir, "root.pem")); err != nil { // of this process, which is this test's
+	if err := os.Setenv("SSL_CERT_FILE", filepath.Join(d.dir, "root.pem")); err != nil { // in this process, which runs only this test
 		t.Fatal(err)
 	}
 	a, b := call(ctx, t, d, "anna-"+guide), call(ctx, t, d, "ben-"+guide)
@@ -149,11 +152,11 @@ func carries(ctx context.Context, t *testing.T, d deployment, guide string) {
 	defer cancel()
 	track, err := b.Hear(hears)
 	if want := (participant.Track{From: a.Identity(), SID: sid}); err != nil || track != want {
-		t.Errorf("heard %v, %v, want %v", track, err, want)
+		t.Errorf("the track that a user received: got %v, %v, want %v", track, err, want)
 	}
 }
 
-// call has a new user join a call by the public names.
+// call makes a new user join a call by the public names.
 func call(ctx context.Context, t *testing.T, d deployment, name string) *participant.Participant {
 	t.Helper()
 	var told struct {

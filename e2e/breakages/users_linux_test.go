@@ -8,12 +8,12 @@ import (
 	"matrixrtc-auth/e2e/account"
 )
 
-// user is whom doctor asks as: whose access token it gets for alice's, and in
-// which room it schedules an event. The zero user is nobody.
+// user says with which user's access token doctor asks as alice, and in which
+// room it schedules an event. With the zero user, doctor asks without --user.
 type user struct{ token, room string }
 
-// Whose access token it is, and who is in the room. Another token is one that
-// nobody has.
+// The values say whose access token doctor gets, and in which room doctor
+// schedules an event. Any other text is an access token that belongs to nobody.
 const (
 	alice     = "alice"
 	bob       = "bob"
@@ -22,20 +22,21 @@ const (
 	otherRoom = "bob's"
 )
 
-// as has doctor ask as a user.
+// as returns a change that makes doctor ask as a user.
 func as(token, room string) change {
 	return func(d *deployment) { d.user = user{token, room} }
 }
 
-// people are the users of the homeserver's database, once it is asked for them.
+// people are the users in the homeserver's database. They are created when the
+// first breakage needs them.
 type people struct {
 	tokens, ids, rooms map[string]string
 }
 
-// synapseURL is where the test itself asks Synapse, past every proxy.
+// synapseURL is the address at which the test asks Synapse without a proxy.
 const synapseURL = "http://127.0.0.1:8008"
 
-// register makes the users and their rooms.
+// register creates the users and their rooms.
 func register(ctx context.Context) (*people, error) {
 	p := &people{tokens: map[string]string{}, ids: map[string]string{}, rooms: map[string]string{}}
 	for name, own := range map[string]string{alice: room, bob: otherRoom} {
@@ -54,7 +55,8 @@ func register(ctx context.Context) (*people, error) {
 	return p, err
 }
 
-// options are those of doctor for a user. The first one has the users made.
+// options returns doctor's options for a user. The first call creates the
+// users.
 func (w *world) options(ctx context.Context, u user) (args []string, err error) {
 	if u == (user{}) {
 		return nil, nil

@@ -15,25 +15,27 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// programs are what a deployment runs.
+// programs are the paths of all programs of a deployment.
 type programs struct {
 	stack.Programs
 	stack.Tools
 }
 
-// world is where a deployment runs: these namespaces.
+// world runs deployments, one after the other, in the namespaces of this
+// process.
 type world struct {
 	host     *stack.Host
 	programs programs
 	names    *nameServer
 	parts    []*part
-	people   *people // nil until somebody is one of them
+	people   *people // nil until a breakage needs users
 }
 
 // part is one program of the world.
 type part struct {
 	name string
-	// wants is what the program is to run with; "" has it not run.
+	// wants returns the configuration that the program should have; "" means that
+	// it should not run.
 	wants func(d deployment) string
 	start func(ctx context.Context, w *world, d deployment) (*stack.Other, error)
 
@@ -41,7 +43,7 @@ type part struct {
 	running *stack.Other
 }
 
-// newWorld starts nothing yet.
+// newWorld returns a world in which no program runs yet.
 func newWorld(dir string, p programs) (*world, error) {
 	names, err := serveNames()
 	if err != nil {
@@ -56,9 +58,10 @@ func newWorld(dir string, p programs) (*world, error) {
 	return w, os.WriteFile(filepath.Join(dir, "synapse", "signing.key"), []byte(key), 0o600)
 }
 
-// parts are the programs, in the order in which they start. The service asks at
-// once whether Synapse reaches it, which may go through nginx. HAProxy asks at
-// once whether the service is there.
+// parts returns the programs in the order in which they start. The service
+// comes after nginx, because it checks at its start whether Synapse reaches
+// it, which may go through nginx. HAProxy comes last, because it checks at its
+// start whether the service answers.
 func parts() []*part {
 	return []*part{
 		{name: "synapse", wants: func(d deployment) string { return joined(d.homeserver, d.registration) }, start: startSynapse},
@@ -72,7 +75,7 @@ func parts() []*part {
 	}
 }
 
-// joined is all of the texts, or nothing if the first is missing.
+// joined returns the texts joined, or "" if the first text is empty.
 func joined(texts ...string) string {
 	if len(texts) == 0 || texts[0] == "" {
 		return ""
@@ -87,8 +90,9 @@ func environment(env map[string]string) (list []string) {
 	return list
 }
 
-// become has the world run the deployment. What differs is started anew, and the
-// service always, for it remembers where things were.
+// become makes the world run the deployment. It restarts programs whose
+// configuration differs. It always restarts the service, because the service
+// remembers the addresses of homeservers.
 func (w *world) become(ctx context.Context, d deployment) error {
 	w.names.set(d)
 	if err := w.write(d.website); err != nil {
@@ -114,7 +118,7 @@ func (w *world) become(ctx context.Context, d deployment) error {
 	return closed(d.closed)
 }
 
-// hang has programs do nothing any more. The next deployment starts them anew.
+// hang stops programs (SIGSTOP). The next deployment restarts them.
 func (w *world) hang(names []string) error {
 	for _, p := range w.parts {
 		if slices.Contains(names, p.name) && p.running != nil {
@@ -127,7 +131,8 @@ func (w *world) hang(names []string) error {
 	return nil
 }
 
-// input is what the program is to run with, "" if it is not to run.
+// input returns the configuration that the program should have, or "" if it
+// should not run.
 func (p *part) input(d deployment) string {
 	if slices.Contains(d.down, p.name) {
 		return ""
@@ -140,7 +145,7 @@ func (p *part) begin(ctx context.Context, w *world, d deployment) (err error) {
 		return nil
 	}
 	if p.running, err = p.start(ctx, w, d); err != nil && p.running != nil {
-		p.running.Kill() // the next deployment starts it anew
+		p.running.Kill() // the next deployment restarts it
 		p.running = nil
 	}
 	return err
@@ -153,10 +158,10 @@ func (w *world) end() {
 			p.running.Kill()
 		}
 	}
-	_ = w.names.conn.Close() // another world of this process has one of its own
+	_ = w.names.conn.Close() // another world of this process has its own name server
 }
 
-// write makes www anew.
+// write writes the files of the website anew.
 func (w *world) write(website map[string]string) error {
 	root := filepath.Join(w.host.Dir, "www")
 	if err := os.RemoveAll(root); err != nil {
@@ -174,7 +179,7 @@ func (w *world) write(website map[string]string) error {
 	return nil
 }
 
-// logs are the ends of all programs' logs, for a test that fails.
+// logs returns the end of each program's log, for a failed test.
 func (w *world) logs() string {
 	var b strings.Builder
 	for _, p := range w.parts {

@@ -12,14 +12,16 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// syncLimit is how many events of a room a sync has at most.
+// syncLimit is the largest number of a room's events in one sync.
 const syncLimit = 10
 
-// tileLimit is how long after the ban others may see the tile of who was banned.
+// tileLimit is how long after a ban the tile of the banned user may stay
+// visible to others.
 const tileLimit = 2 * time.Second
 
-// TestBanned: who is banned during a call is gone from it for the others, and
-// from LiveKit. Unbanned, invited and joined again, they open the call anew and are
+// TestBanned: when a user is banned during a call, the others no longer see
+// the user in the call, and the user is no longer on LiveKit. When the user is
+// unbanned, invited and joins the room again, they open the call again and are
 // in it.
 func TestBanned(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Registered, s.Pushed = true, true })
@@ -33,24 +35,24 @@ func TestBanned(t *testing.T) {
 	alice.seesAnother()
 	bob.seesAnother()
 	fastest := alice.bans(bob, room)
-	// Element Call 0.26.1 says no more than that to whoever has delegated their
-	// leave and hears of no ban: it shows no button.
+	// This is all that Element Call 0.26.1 shows to a user who has delegated their
+	// leave and whose client does not tell it of the ban: it shows no button.
 	bob.reads("Reconnecting…")
 	alice.takesBack(bob, room)
 	bob.reload()
 	alice.seesAnother()
 	bob.seesAnother()
 
-	if fastest > tileLimit { // the machine may have been busy
+	if fastest > tileLimit { // a busy machine may delay single bans, but not all
 		fastest = min(fastest, alice.bans(bob, room))
 	}
 	if fastest > tileLimit {
-		t.Errorf("Bob's tile is gone %v after the ban, want %v at most", fastest, tileLimit)
+		t.Errorf("Bob's tile disappeared %v after the ban, want %v at most", fastest, tileLimit)
 	}
 }
 
-// bans bans another person from the room of the call, and returns how long after
-// the homeserver had the event their tile was gone.
+// bans bans another person from the room of the call. It returns the time from
+// the homeserver's event to the moment when the other person's tile was gone.
 func (p *person) bans(other *person, room string) time.Duration {
 	p.t.Helper()
 	if _, err := ask[bool](p, goneScript); err != nil {
@@ -78,13 +80,13 @@ func (p *person) bans(other *person, room string) time.Duration {
 		return removed.MatchString(serviceLog(p.stack)), narrow(p.stack.Services[0].Log().Tail(20))
 	})
 	if there := participants(p.t, p.stack, room); len(there) != 1 {
-		p.t.Errorf("%d people in the LiveKit room, want one", len(there))
+		p.t.Errorf("the LiveKit room has %d participants after the ban, want one", len(there))
 	}
 	p.t.Logf("%s's tile was gone %v after the ban", other.name, took)
 	return took
 }
 
-// goneScript notes the moment at which the call shows nobody else.
+// goneScript notes the moment from which the call shows nobody else.
 const goneScript = `(() => {
 	window.gone = 0;
 	const look = setInterval(() => {
@@ -95,7 +97,8 @@ const goneScript = `(() => {
 	return true;
 })()`
 
-// seesAnother waits until the person sees somebody else, and hears and is heard.
+// seesAnother waits until the person sees another person, and both hear each
+// other.
 func (p *person) seesAnother() {
 	p.t.Helper()
 	p.eventually(joining, p.name+" sees another", func() (bool, string) {
@@ -105,10 +108,11 @@ func (p *person) seesAnother() {
 	p.sees(2)
 }
 
-// takesBack has somebody who was banned be a member of the room again. So much
-// was said since that their next sync has not the ban, of which Element Call
-// should not hear: it would say "Banned", also when Synapse gives the page that is
-// loaded anew the first sync of the old one.
+// takesBack makes a banned person a member of the room again. It first sends
+// so many events that the person's next sync does not contain the ban. Element
+// Call must not learn of the ban, because it would show "Banned". It would
+// even do so after the page is loaded again, because Synapse may repeat the
+// first sync of the old page.
 func (p *person) takesBack(other *person, room string) {
 	p.t.Helper()
 	p.does(room, "unban", other)

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// joining is how long two people may take until they see each other, on a
-// machine that is busy.
+// joining is how long two people may take until they see each other, on a busy
+// machine.
 const joining = 90 * time.Second
 
-// newRoom makes a room for a call of people.
+// newRoom creates a room for a call of these people.
 func newRoom(t *testing.T, encrypted bool, people ...*person) string {
 	t.Helper()
 	first, others := people[0], people[1:]
@@ -30,7 +30,7 @@ func newRoom(t *testing.T, encrypted bool, people ...*person) string {
 }
 
 // sees waits until the person sees n moving pictures, their own included, and
-// receives and sends frames of video and bytes of audio.
+// receives and sends video frames and audio bytes.
 func (p *person) sees(n int) {
 	p.t.Helper()
 	p.eventually(joining, p.name+" sees everybody", func() (bool, string) {
@@ -49,8 +49,9 @@ func moving(tiles []tile) (n int) {
 	return n
 }
 
-// mediaGrows waits until every sum of the person's media is above what it is
-// now, or what it was after connections were closed and their sums gone.
+// mediaGrows waits until every counter of the person's media is higher than
+// now. If connections are closed, their counters disappear; then the counters
+// must grow from there.
 func (p *person) mediaGrows() {
 	p.t.Helper()
 	before, err := p.media()

@@ -8,13 +8,14 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// Whatever dies during a call and comes back, nobody is thrown out of it, and
-// whoever closes the tab afterwards leaves.
+// A program dies during a call and starts again. No leave of a person who is
+// still there is sent. When a person closes the tab afterwards, their leave is
+// sent.
 func TestCrash(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), nil)
 	for _, fault := range []struct {
 		what  string
-		limit time.Duration // for the leave afterwards
+		limit time.Duration // how long the leave may take afterwards
 		crash func(*call)
 	}{
 		{"service killed", 5 * time.Second, func(c *call) {
@@ -39,7 +40,7 @@ func TestCrash(t *testing.T) {
 			fault.crash(c)
 			c.alice.sees(2)
 			c.bob.sees(2)
-			c.stays(20 * time.Second) // longer than every grace
+			c.stays(20 * time.Second) // longer than every time in which a participant may come back
 			if n := c.emptied(c.alice) + c.emptied(c.bob); n != 0 {
 				t.Fatalf("got %d leaves, want 0: nobody left", n)
 			}
@@ -49,9 +50,10 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// isRecreated waits until the service says that it has created the room again,
-// after so much of its log, and checks that no client had got a token by then:
-// who gets one has the room created, too.
+// isRecreated waits until the service logs, after the first since bytes of its
+// log, that it has created the room again. It checks that no client got a
+// token before that, because the service also creates a room when it gives a
+// token.
 func (c *call) isRecreated(since int) {
 	c.t.Helper()
 	created := regexp.MustCompile(`msg="leave: room created again" room=` + regexp.QuoteMeta(livekitRoom(c.room)))
@@ -65,20 +67,20 @@ func (c *call) isRecreated(since int) {
 		return at != nil, "its log since then:\n" + narrow(log)
 	})
 	if token := tokenGiven.FindString(before); token != "" {
-		c.t.Errorf("the room was created for a client that asked for a token, which shows nothing of the service itself:\n%s", token)
+		c.t.Errorf("a client requested a token before the service created the room by itself, so this run proves nothing:\n%s", token)
 	}
 }
 
 // tokenGiven is the service's line about a request that got a token.
 var tokenGiven = regexp.MustCompile(`.*msg=request method=POST route=(?:/|/sfu/get|/get_token) status=200 .*`)
 
-// An SFU that is stopped with force, as two signals do, sends everybody away,
-// and Element Call does not come back by itself: its user loads the page anew.
-// The room is there then, and nobody is thrown out of it.
+// An SFU that gets two stop signals disconnects all clients, and Element Call
+// does not reconnect by itself. Its user loads the page again. The room exists
+// then, and no leave is sent.
 func TestSFUStopped(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
-	// In the clear, because the keys of who loads a page anew reach nobody for
-	// whom they have never left.
+	// Media is not encrypted, because the clients give no keys to a client that
+	// loads its page again without having left.
 	c := &call{t: t, stack: s, mode: stack.Compatibility, clear: true, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	c.begin()
 	c.stops(s.SFU)
@@ -122,11 +124,11 @@ func (c *call) restarts(part stack.Part) {
 	}
 }
 
-// away is how long an SFU takes to start where it is not as near as here.
+// away is how long the SFU stays stopped, as if it took that long to start.
 const away = 3 * time.Second
 
-// comesBack starts an SFU that has forgotten its rooms, in which nobody may
-// make one: the service does, and the clients come back.
+// comesBack starts an SFU that has forgotten its rooms. Clients cannot create
+// rooms there. The service creates the room again, and the clients come back.
 func (c *call) comesBack() {
 	c.t.Helper()
 	<-time.After(away)

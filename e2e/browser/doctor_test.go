@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// notForThisStack are the checks that a deployment as docs/synology.md has it does
-// without, and why.
+// notForThisStack lists the checks that do not apply to a deployment of
+// docs/synology.md, each with the reason.
 var notForThisStack = map[string]string{
 	"config.registration":    "there is no application service",
 	"service.app_service":    "there is no application service",
@@ -23,21 +23,23 @@ var notForThisStack = map[string]string{
 	"homeserver.legacy_turn": "the homeserver has no TURN server for legacy calls",
 }
 
-// Doctor finds everything right in a deployment as docs/synology.md has it, from
-// inside and from outside, and has nothing left out.
+// Doctor finds no fault in a deployment of docs/synology.md, from inside and
+// from outside, and skips only the checks of notForThisStack.
 func TestDoctor(t *testing.T) {
 	t.Run("sub-domains", func(t *testing.T) {
-		// LiveKit has a host of its own. Outside, the server name's host has a website alone.
+		// LiveKit has a host name of its own. From outside, the host of the server
+		// name has only a website.
 		bothVantages(t, stack.SubDomains(stack.Domain), lent, map[string]string{"sfu.bare_prefix": "na"}, map[string]string{"homeserver.identity": "na"})
 	})
 	t.Run("prefixes", func(t *testing.T) {
-		// This layout's livekit_service_url ends in a slash, as many do.
+		// This layout's livekit_service_url ends in a slash, as in many deployments.
 		bothVantages(t, stack.Prefixes(), func(*stack.Stack) {}, map[string]string{"homeserver.foci": "warn"}, nil)
 	})
 }
 
-// bothVantages runs doctor in a stack of that layout, inside and outside. want
-// has what is not right in it, by check, there what is so from outside alone.
+// bothVantages runs doctor inside and outside a stack with that layout. want
+// has the expected warnings by check; the entry for outside has those that
+// doctor reports only from outside.
 func bothVantages(t *testing.T, layout stack.Layout, change func(*stack.Stack), want, there map[string]string) {
 	s := newStack(t, layout, func(s *stack.Stack) {
 		change(s)
@@ -62,14 +64,14 @@ func bothVantages(t *testing.T, layout stack.Layout, change func(*stack.Stack), 
 	})
 	outside := map[string]string{"SSL_CERT_FILE": inside["LIVEKIT_CA_FILE"]}
 	t.Run("outside", func(t *testing.T) {
-		// Nothing listens at 8448: this homeserver does not speak to others.
+		// Nothing listens at port 8448, because this homeserver does not federate.
 		want["homeserver.userinfo"] = "warn"
 		maps.Copy(want, there)
 		isAllRight(t, outside, 38, want, append(user, "--outside", "--server-name", stack.Domain)...)
 	})
 }
 
-// ownHTTPS returns an address with port 443 for nginx.
+// ownHTTPS returns an address for nginx with port 443.
 func ownHTTPS(t *testing.T, host *stack.Host) string {
 	t.Helper()
 	address, err := host.HTTPS()
@@ -79,8 +81,8 @@ func ownHTTPS(t *testing.T, host *stack.Host) string {
 	return address
 }
 
-// asUser are the options of somebody who has a room, and finds the stack's
-// names.
+// asUser returns the options with which doctor asks as a user in a room, and
+// resolves the stack's names.
 func asUser(t *testing.T, s *stack.Stack) []string {
 	t.Helper()
 	alice := newPerson(t, s, "alice")
@@ -100,8 +102,8 @@ func asUser(t *testing.T, s *stack.Stack) []string {
 	return args
 }
 
-// isAllRight runs doctor, which must make that many checks and find all right but
-// those in want, which it must find.
+// isAllRight runs doctor, which must make n checks. The checks in want must
+// have the results that want names; all others must find no fault.
 func isAllRight(t *testing.T, env map[string]string, checks int, want map[string]string, args ...string) {
 	t.Helper()
 	start := time.Now()

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// Two homeservers, each with a user in one room.
+// TestFederation has two homeservers, each with a user in one room.
 func TestFederation(t *testing.T) {
 	first := newStack(t, stack.SubDomains(stack.Domain), federated(nil))
 	subtest(t, first, "guest", func(t *testing.T) {
@@ -26,7 +26,8 @@ func TestFederation(t *testing.T) {
 	})
 }
 
-// federated has a stack federate with the first one, or be the first.
+// federated makes a stack federate with the first stack, or be the first
+// itself.
 func federated(first *stack.Stack) func(*stack.Stack) {
 	return func(s *stack.Stack) {
 		s.Federated = true
@@ -36,8 +37,8 @@ func federated(first *stack.Stack) func(*stack.Stack) {
 	}
 }
 
-// neighbours are Alice, of the first homeserver, and Bob, of the second, and
-// the browser of each finds both deployments.
+// neighbours are Alice, a user of the first homeserver, and Bob, a user of the
+// second. Their browsers resolve the names of both deployments.
 func neighbours(t *testing.T, first, second *stack.Stack) (alice, bob *person) {
 	t.Helper()
 	alice, bob = newPerson(t, first, "alice"), newPerson(t, second, "bob")
@@ -47,8 +48,8 @@ func neighbours(t *testing.T, first, second *stack.Stack) (alice, bob *person) {
 	return alice, bob
 }
 
-// guest has Bob's homeserver advertise the first one's service. He may not
-// start calls there, and is told so; he may join them.
+// guest makes Bob's homeserver announce the service of the first one. Bob may
+// not start calls there, and sees an error if he tries. He may join calls.
 func guest(t *testing.T, first, second *stack.Stack) {
 	alice, bob := neighbours(t, first, second)
 	bob.call(newRoom(t, false, alice, bob), false)
@@ -64,7 +65,7 @@ func guest(t *testing.T, first, second *stack.Stack) {
 	inCall(alice, bob, room)
 }
 
-// inCall has Alice call and Bob join her.
+// inCall starts a call as Alice, and joins it as Bob.
 func inCall(alice, bob *person, room string) {
 	alice.t.Helper()
 	alice.call(room, true)
@@ -75,8 +76,8 @@ func inCall(alice, bob *person, room string) {
 	bob.isMember(alice, room, stack.Compatibility)
 }
 
-// eachItsOwn has each publish to the SFU of their own homeserver's deployment
-// and subscribe to the other's.
+// eachItsOwn makes each person publish to the SFU of their own homeserver, and
+// subscribe to the other SFU.
 func eachItsOwn(t *testing.T, first, second *stack.Stack) {
 	alice, bob := neighbours(t, first, second)
 	room := newRoom(t, true, alice, bob)
@@ -85,7 +86,8 @@ func eachItsOwn(t *testing.T, first, second *stack.Stack) {
 	publishesAlone(t, second, room, bob)
 }
 
-// publishesAlone checks that both are on the SFU, and only one publishes there.
+// publishesAlone checks that both people are on the SFU, and that only one of
+// them publishes there.
 func publishesAlone(t *testing.T, s *stack.Stack, room string, publisher *person) {
 	t.Helper()
 	there := participants(t, s, room)

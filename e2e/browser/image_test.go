@@ -18,12 +18,13 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// imageUser is who the image's program runs as.
+// imageUser is the user that runs the image's program.
 const imageUser = 65532
 
-// The image that the Dockerfile makes holds one program and what it needs. It
-// serves a deployment as an unprivileged user, keeps leaves in /data, and its
-// health check works however the address is written.
+// The image that the Dockerfile builds contains one program and what that
+// program needs. The program serves a deployment as an unprivileged user and
+// keeps leaves in /data. Its health check works with every form of the
+// listening address.
 func TestImage(t *testing.T) {
 	builder := newBuilder(t)
 	image, err := builder.Build(within(t, 10*time.Minute), repository)
@@ -64,7 +65,7 @@ func mountVolume(t *testing.T, image *stack.Image) {
 	})
 }
 
-// newBuilder builds images in a directory that is removed with the test.
+// newBuilder returns a Builder whose directory is removed after the test.
 func newBuilder(t *testing.T) *stack.Builder {
 	t.Helper()
 	dir := filepath.Join(repository, "build", "e2e", "image")
@@ -75,9 +76,9 @@ func newBuilder(t *testing.T) *stack.Builder {
 	return &stack.Builder{Dir: dir, Buildah: tools.Buildah, Busybox: tools.Busybox}
 }
 
-// imageFile makes the file of `make image` for this machine, has two readers
-// read it, and holds it against the image of the Dockerfile: the same program,
-// run in the same way.
+// imageFile makes the file of `make image` for this machine. Two other
+// programs must be able to read the file, and it must contain the same program
+// as the image of the Dockerfile, with the same configuration.
 func imageFile(t *testing.T, builder *stack.Builder, want *stack.Image) {
 	ctx := within(t, 10*time.Minute)
 	dir := t.TempDir()
@@ -87,7 +88,7 @@ func imageFile(t *testing.T, builder *stack.Builder, want *stack.Image) {
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.tar"))
 	if err != nil || len(files) != 1 {
-		t.Fatalf("it wrote %v, %v, want one file", files, err)
+		t.Fatalf("`make image` wrote the files %v (%v), want one file", files, err)
 	}
 	var read struct{ Config stack.ImageConfig }
 	out, err := exec.CommandContext(ctx, tools.Skopeo, "inspect", "--config", "docker-archive:"+files[0]).Output()
@@ -134,7 +135,8 @@ func imageConfig(t *testing.T, image *stack.Image) {
 	}
 }
 
-// imageFiles checks every file of the image: what it is, and whose.
+// imageFiles checks the kind, the mode and the owner of every file in the
+// image.
 func imageFiles(t *testing.T, image *stack.Image) {
 	var files []string
 	err := filepath.WalkDir(image.Root, func(path string, entry fs.DirEntry, err error) error {
@@ -197,7 +199,7 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 			}
 			ended := make(chan error, 1)
 			go func() { ended <- program.Wait() }()
-			defer program.Process.Kill() // one that has ended does not mind
+			defer program.Process.Kill() // the error of a process that has ended does not matter
 			eventually(t, s, 20*time.Second, "it is healthy", func() (bool, string) {
 				err := check()
 				said, _ := os.ReadFile(log)
@@ -216,7 +218,7 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 	}
 }
 
-// create makes a file, anew, that is open until the test ends.
+// create makes a new file, which stays open until the test ends.
 func create(t *testing.T, path string) *os.File {
 	t.Helper()
 	file, err := os.Create(path)
@@ -227,7 +229,8 @@ func create(t *testing.T, path string) *os.File {
 	return file
 }
 
-// environment is the service's, without where it listens.
+// environment returns the service's environment without the variables that say
+// where it listens.
 func environment(service *stack.Service) (env []string) {
 	for name, value := range service.Env {
 		env = append(env, name+"="+value)
@@ -235,10 +238,11 @@ func environment(service *stack.Service) (env []string) {
 	return env
 }
 
-// inImage is a command that runs as in a container of the image.
+// inImage returns a command that runs in the image's root directory, as in a
+// container.
 func inImage(image *stack.Image, command []string, env ...string) *exec.Cmd {
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Path, cmd.Err = command[0], nil // in the image, not here
+	cmd.Path, cmd.Err = command[0], nil // a path in the image, which need not exist on this machine
 	cmd.Env, cmd.Dir = env, "/"
 	cmd.SysProcAttr = stack.Dependent()
 	cmd.SysProcAttr.Chroot = image.Root

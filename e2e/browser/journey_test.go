@@ -18,16 +18,17 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// The way of docs/synology.md: jwt. and sfu. behind a reverse proxy with TLS. Its own
-// commands test the deployment, then two people call each other.
+// The deployment of docs/synology.md: jwt. and sfu. are behind a reverse proxy
+// with TLS. The commands of the page test the deployment. Then two people call
+// each other.
 func TestSubDomains(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	bothModes(t, s)
 }
 
-// bothModes has two people call each other in both ways to tell who is in a
-// call, with encrypted media.
+// bothModes makes two people call each other, with encrypted media, in both
+// modes of Element Call.
 func bothModes(t *testing.T, s *stack.Stack) {
 	for _, mode := range []stack.Mode{stack.Compatibility, stack.Matrix2} {
 		subtest(t, s, string(mode), func(t *testing.T) {
@@ -50,9 +51,9 @@ func bothModes(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// curlJourney runs the commands of docs/by-hand.md as they stand there, but for
-// the names and the user. curl finds the names at nginx, and trusts the stack's
-// authority alone.
+// curlJourney runs the commands of docs/by-hand.md. It replaces only the names
+// and the user. curl resolves the names to nginx, and trusts only the stack's
+// authority.
 func curlJourney(t *testing.T, s *stack.Stack) {
 	alice := newPerson(t, s, "alice")
 	docs, err := stack.OpenDocs(t.Context())
@@ -73,12 +74,12 @@ func curlJourney(t *testing.T, s *stack.Stack) {
 	isWellKnown(t, s)
 }
 
-// isWellKnown runs the check of docs/homeserver.md of the well-known file: browsers can read
-// it, and it leads to the service.
+// isWellKnown runs the check of the well-known file in docs/homeserver.md:
+// browsers can read the file, and it names the service.
 func isWellKnown(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	out := shell(t, s, replaced(t, fromDocs(t, "`(curl -i \\S+/.well-known/matrix/client)`"), "example.org", "example.test"))
-	head, body, _ := strings.Cut(out, "\r\n\r\n") // curl has put the body's chunks together
+	head, body, _ := strings.Cut(out, "\r\n\r\n") // curl has joined the chunks of the body
 	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head+"\r\n\r\n")), nil)
 	if err != nil {
 		t.Fatalf("the well-known file: got %v, want an HTTP response:\n%s", err, out)
@@ -96,7 +97,7 @@ func isWellKnown(t *testing.T, s *stack.Stack) {
 	file.mustLeadTo(t, s)
 }
 
-// wellKnown is /.well-known/matrix/client.
+// wellKnown is the content of /.well-known/matrix/client.
 type wellKnown struct {
 	Homeserver struct {
 		BaseURL string `json:"base_url"`
@@ -117,8 +118,8 @@ func (w wellKnown) mustLeadTo(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// findsService has the person's browser fetch the well-known file from a page
-// of another origin.
+// findsService makes the person's browser fetch the well-known file from a
+// page of another origin.
 func (p *person) findsService() {
 	p.t.Helper()
 	file, err := ask[wellKnown](p, fmt.Sprintf("fetch(%q).then(answer => answer.json())", "https://"+p.stack.Layout.ServerName+"/.well-known/matrix/client"))
@@ -128,7 +129,8 @@ func (p *person) findsService() {
 	file.mustLeadTo(p.t, p.stack)
 }
 
-// mustAdmit runs the script of docs/by-hand.md, whose answer must admit the person.
+// mustAdmit runs the script of docs/by-hand.md. The service must give the
+// person a token.
 func mustAdmit(t *testing.T, s *stack.Stack, p *person, script string) {
 	t.Helper()
 	out := shell(t, s, script)
@@ -153,7 +155,8 @@ func snippet(t *testing.T, docs stack.Docs, language, holds string) string {
 	return replaced(t, block, "example.org", "example.test")
 }
 
-// replaced replaces in pairs what must be there.
+// replaced replaces the first text of each pair by the second. It fails the
+// test if a first text is missing.
 func replaced(t *testing.T, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {

@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// One host name with path prefixes, and a service URL with a slash at its end.
+// One host name with path prefixes, and a service URL that ends in a slash.
 func TestPrefixes(t *testing.T) {
 	s := newStack(t, stack.Prefixes(), nil)
 	subtest(t, s, "well-known file", func(t *testing.T) { isWellKnown(t, s) })
@@ -30,8 +30,8 @@ func dsm(t *testing.T, webSocket bool) stack.Layout {
 // idle is longer than every time-out of DSM's reverse proxy.
 const idle = 150 * time.Second
 
-// Behind DSM's reverse proxy a call works, and outlives the proxy's time-outs:
-// its connection to the SFU is still the first.
+// A call works behind DSM's reverse proxy, and lasts longer than the proxy's
+// time-outs. At its end each client still has its first connection to the SFU.
 func TestDSM(t *testing.T) {
 	s := newStack(t, dsm(t, true), lent)
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
@@ -41,8 +41,8 @@ func TestDSM(t *testing.T) {
 	bob.call(room, true)
 	alice.sees(2)
 	bob.sees(2)
-	// A client that learns late which identities the call uses has joined twice by
-	// now; from here on nobody joins anew.
+	// A client that learns the call's identities late joins twice at the start.
+	// From here on, no client joins again.
 	joined := sessions(s)
 	if joined < 2 {
 		t.Fatalf("got %d sessions on the SFU, want one of each at least", joined)
@@ -61,13 +61,14 @@ func TestDSM(t *testing.T) {
 	bob.isMember(alice, room, stack.Compatibility)
 }
 
-// sessions counts how often a participant's media has come to the SFU.
+// sessions returns how many sessions of a participant have sent media to the
+// SFU.
 func sessions(s *stack.Stack) int {
 	return strings.Count(s.SFU.Log().String(), "participant active")
 }
 
-// Without the custom headers the token is there, but no WebSocket: the call
-// ends with what docs/synology.md says.
+// Without the custom headers the client gets a token, but no WebSocket. The
+// call ends with the error that docs/synology.md quotes.
 func TestDSMWithoutWebSocket(t *testing.T) {
 	s := newStack(t, dsm(t, false), lent)
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
@@ -79,7 +80,8 @@ func TestDSMWithoutWebSocket(t *testing.T) {
 	subtest(t, s, "service down", func(t *testing.T) { dsmServiceDown(t, s) })
 }
 
-// Where the service should answer there is a page of DSM's, without CORS.
+// DSM answers with its own error page, without CORS headers, in place of the
+// service.
 func dsmServiceDown(t *testing.T, s *stack.Stack) {
 	row := documented(t, "The service does not run, behind DSM's reverse proxy")
 	stop(t, s.Services[0])
@@ -94,7 +96,7 @@ func dsmServiceDown(t *testing.T, s *stack.Stack) {
 	alice.reads(row.call)
 }
 
-// reads waits until the call says the text to the person.
+// reads waits until the call shows the text to the person.
 func (p *person) reads(text string) {
 	p.t.Helper()
 	p.eventually(joining, fmt.Sprintf("%s reads %q", p.name, text), func() (bool, string) {
@@ -103,7 +105,8 @@ func (p *person) reads(text string) {
 	})
 }
 
-// fromDocs returns what the docs have in the expression's parentheses.
+// fromDocs returns the part of the docs that the expression's parentheses
+// match.
 func fromDocs(t *testing.T, expression string) string {
 	t.Helper()
 	docs, err := stack.OpenDocs(t.Context())

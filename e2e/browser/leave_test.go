@@ -13,21 +13,21 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// call is a call of two, whose leaves the service keeps alive.
+// call is a call of two people, whose leaves are delegated to the service.
 type call struct {
 	t     *testing.T
 	stack *stack.Stack
 	mode  stack.Mode
-	clear bool // without encryption of media
+	clear bool // media is not encrypted
 	room  string
-	alice *person // who vanishes
-	bob   *person // who watches
-	leave string  // the hash of the delay_id of Alice's leave, as logs have it
-	alone func()  // if set, is called when Alice has joined and Bob has not
+	alice *person // the person who disappears
+	bob   *person // the person who observes Alice
+	leave string  // the hash of the delay_id of Alice's leave, as in logs
+	alone func()  // called, if set, when Alice has joined and before Bob joins
 }
 
-// newCall returns once both see and hear each other and both leaves have been
-// handed over.
+// newCall returns when both people see and hear each other and both leaves are
+// delegated.
 func newCall(t *testing.T, s *stack.Stack, mode stack.Mode) *call {
 	t.Helper()
 	c := &call{t: t, stack: s, mode: mode, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
@@ -35,7 +35,7 @@ func newCall(t *testing.T, s *stack.Stack, mode stack.Mode) *call {
 	return c
 }
 
-// begin has both join a call, in a room into which guests are invited, too.
+// begin makes both join a call. The room also admits guests by invitation.
 func (c *call) begin(guests ...*person) {
 	c.t.Helper()
 	if err := c.stack.SetMode(c.mode); err != nil {
@@ -55,9 +55,9 @@ func (c *call) begin(guests ...*person) {
 	c.leave = c.alice.delegates("")
 }
 
-// delegates waits until the service has seen the person in the call and keeps
-// a leave of theirs alive, another than the one given, and returns the hash of
-// its delay_id.
+// delegates waits until the service has seen the person in the call and has a
+// leave of that person which is not the given one. It returns the hash of the
+// leave's delay_id.
 func (p *person) delegates(before string) (hash string) {
 	p.t.Helper()
 	line := regexp.MustCompile(`msg="leave: state changed" .* user=` + regexp.QuoteMeta(p.UserID) + ` delay_hash=(\S+) state=connected`)
@@ -70,7 +70,7 @@ func (p *person) delegates(before string) (hash string) {
 	return hash
 }
 
-// serviceLog is what all services have written, by time.
+// serviceLog returns the lines of all services' logs, sorted by time.
 func serviceLog(s *stack.Stack) string {
 	var lines []string
 	for _, service := range s.Services {
@@ -80,11 +80,11 @@ func serviceLog(s *stack.Stack) string {
 	return strings.Join(lines, "\n")
 }
 
-// isSent waits until Alice has left, and then proves that it was the service
-// that sent her leave: its own word, and the homeserver's 200 to a request of
-// its. On a busy machine the service may not have waited for that 200, but have
-// asked again and been told that there is nothing left to send. It returns how
-// long the event took.
+// isSent waits until Alice has left, and returns how long that took. Then it
+// proves that the service sent her leave: the service logs so, and the
+// homeserver logs the request with status 200. On a busy machine the service
+// may not wait for that 200. Then it repeats the request, and the homeserver
+// answers that the leave was sent already.
 func (c *call) isSent(limit time.Duration) time.Duration {
 	c.t.Helper()
 	took := c.alice.hasLeft(c.bob, c.room, c.mode, limit)
@@ -93,7 +93,7 @@ func (c *call) isSent(limit time.Duration) time.Duration {
 		log := serviceLog(c.stack)
 		return ended.MatchString(log), log[max(0, len(log)-2000):]
 	})
-	var n int // Synapse writes its line after it has answered
+	var n int // Synapse writes the line after its answer, so it may be missing at first
 	c.eventually(10*time.Second, "the homeserver says that it has sent "+c.leave, func() (bool, string) {
 		n = c.sends(c.leave)
 		return n > 0, ""
@@ -105,8 +105,8 @@ func (c *call) isSent(limit time.Duration) time.Duration {
 	return took
 }
 
-// sends counts how often the homeserver has sent a delayed event because the
-// service asked.
+// sends returns how often the homeserver has sent a delayed event at the
+// service's request.
 func (c *call) sends(hash string) (n int) {
 	sent := regexp.MustCompile(` 200!? "POST \S+/delayed_events/(\S+)/send HTTP/1\.1" "matrixrtc-auth"`)
 	for _, match := range sent.FindAllStringSubmatch(c.stack.Synapse.Log().String(), -1) {
@@ -121,7 +121,7 @@ func (c *call) sends(hash string) (n int) {
 	return n
 }
 
-// emptied counts how often somebody has left the call so far.
+// emptied returns how often anybody has left the call so far.
 func (c *call) emptied(p *person) (n int) {
 	c.t.Helper()
 	for _, event := range c.timeline() {
@@ -132,7 +132,8 @@ func (c *call) emptied(p *person) (n int) {
 	return n
 }
 
-// now is the homeserver's time, in ms, of the newest event in the room.
+// now returns the homeserver's time of the newest event in the room, in
+// milliseconds.
 func (c *call) now() int64 {
 	c.t.Helper()
 	return c.timeline()[0].Time
@@ -147,9 +148,10 @@ func (c *call) timeline() []account.Event {
 	return events
 }
 
-// staysSince checks that somebody who has come back after a time has not left
-// again: after their first event that says so there is none that says they
-// left. (Who never left may have no event at all.)
+// staysSince checks that a person who joined again after a time has not left
+// since: no event that says that the person left follows the first event that
+// says that the person is there. A person who never left may have no event at
+// all.
 func (c *call) staysSince(p *person, before int64) {
 	c.t.Helper()
 	back := false
@@ -160,13 +162,13 @@ func (c *call) staysSince(p *person, before int64) {
 			continue
 		}
 		if back && !present(event.Content) {
-			c.t.Errorf("%s was emptied after coming back", p.name)
+			c.t.Errorf("%s left the call again after joining again, want no leave", p.name)
 		}
 		back = back || present(event.Content)
 	}
 }
 
-// stays checks that nobody leaves the call for so long.
+// stays checks that nobody leaves the call for the duration.
 func (c *call) stays(d time.Duration) {
 	c.t.Helper()
 	for _, p := range []*person{c.alice, c.bob} {
@@ -175,13 +177,13 @@ func (c *call) stays(d time.Duration) {
 	before := [2]int{c.emptied(c.alice), c.emptied(c.bob)}
 	for began := time.Now(); time.Since(began) < d; <-time.After(pollEvery) {
 		if now := [2]int{c.emptied(c.alice), c.emptied(c.bob)}; now != before {
-			c.t.Fatalf("somebody left after %v: %v, before %v", time.Since(began), now, before)
+			c.t.Fatalf("a person left the call after %v: got the numbers of leaves %v, want %v", time.Since(began), now, before)
 		}
 	}
 }
 
-// Whoever closes the tab, or whose browser dies, leaves the call, although the
-// leave that their client scheduled is an hour away.
+// A user who closes the tab, or whose browser is killed, leaves the call soon,
+// although the client scheduled the leave for an hour later.
 func TestLeave(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
 	for _, mode := range []stack.Mode{stack.Compatibility, stack.Matrix2} {
@@ -201,8 +203,8 @@ func TestLeave(t *testing.T) {
 	subtest(t, s, "control", func(t *testing.T) { control(newCall(t, s, stack.Compatibility)) })
 }
 
-// control shows that it is the service that has members leave: while it is
-// stopped nobody does.
+// control shows that the service sends the leaves: while the service is
+// stopped, nobody leaves.
 func control(c *call) {
 	service := c.stack.Services[0]
 	if err := service.Stop(); err != nil {
@@ -216,8 +218,9 @@ func control(c *call) {
 	c.isSent(30 * time.Second)
 }
 
-// reload looks like a closed tab. The leave of the old page may be sent, but it
-// never touches the new one.
+// reload loads the page again, which looks like a closed tab to the SFU. The
+// service may send the leave of the old page, but that leave must not end the
+// membership of the new page.
 func reload(c *call) {
 	old, before := c.leave, c.now()
 	c.alice.reload()
@@ -225,28 +228,28 @@ func reload(c *call) {
 	c.alice.sees(2)
 	c.bob.sees(2)
 	if n := c.emptied(c.alice); n > 1 {
-		c.t.Errorf("emptied %d times by one reload", n)
+		c.t.Errorf("loading the page again once led to %d leaves, want one at most", n)
 	}
 	c.staysSince(c.alice, before)
 	sent := c.sends(old)
 	c.stays(2 * time.Minute)
 	if c.sends(old) != sent {
-		c.t.Errorf("the leave %s was sent in the new session", old)
+		c.t.Errorf("the old page's leave %s was sent after the new page had joined", old)
 	}
 	c.alice.closeTab()
 	c.isSent(2 * time.Second)
 }
 
-// takeover kills the browser and has a new one join with the same user and
-// device, before the SFU knows that the old one is gone: nobody left. (Media is
-// in the clear. Nobody gives the new browser a key, because for the other
-// client nobody has joined.)
+// takeover kills the browser, and joins with the same user and device in a new
+// browser before the SFU has noticed the death. No leave is sent. Media is not
+// encrypted, because for the other client nobody has joined, so it would give
+// the new browser no key.
 func takeover(t *testing.T, s *stack.Stack) {
 	c := &call{t: t, stack: s, mode: stack.Compatibility, clear: true, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	c.begin()
 	old := c.leave
 	again := c.alice.elsewhere()
-	again.startBrowser() // before the kill: what the SFU takes to notice is for the join alone
+	again.startBrowser() // started before the kill, so that the new browser joins before the SFU notices the death
 	killed := time.Now()
 	c.alice.chromium.Kill()
 	c.alice = again
@@ -256,12 +259,12 @@ func takeover(t *testing.T, s *stack.Stack) {
 	c.alice.sees(2)
 	duplicate := regexp.MustCompile(`(?m)^.*` + regexp.QuoteMeta(c.alice.UserID) + `.*DUPLICATE_IDENTITY|^.*DUPLICATE_IDENTITY.*` + regexp.QuoteMeta(c.alice.UserID))
 	if !duplicate.MatchString(c.stack.SFU.Log().String()) {
-		c.t.Fatal("the SFU noticed too soon: this shows nothing")
+		c.t.Fatal("the SFU noticed the killed browser before the new one joined, so this run proves nothing")
 	}
 	if n := c.emptied(c.alice); n != 0 {
-		c.t.Errorf("emptied %d times", n)
+		c.t.Errorf("got %d leaves after the takeover, want none", n)
 	}
-	c.stays(25 * time.Second) // longer than the SFU takes to miss somebody
+	c.stays(25 * time.Second) // longer than the SFU takes to notice a lost participant
 	c.alice.closeTab()
 	c.isSent(2 * time.Second)
 }

@@ -16,9 +16,10 @@ import (
 )
 
 // membership returns the content of the event that says whether the person is
-// in the room's call, as another person finds it on the homeserver: in
-// compatibility mode a state event, in matrix_2_0 mode the newest member event
-// with the sticky key. Nil means that there is no event at all.
+// in the room's call, as another person gets it from the homeserver. In
+// compatibility mode that is a state event. In matrix_2_0 mode it is the
+// newest member event with the person's sticky key. membership returns nil if
+// there is no such event.
 func (p *person) membership(ctx context.Context, by *account.Account, room string, mode stack.Mode) (map[string]any, error) {
 	look := by.State
 	if mode == stack.Matrix2 {
@@ -46,14 +47,15 @@ func memberEvent(mode stack.Mode) string {
 	return account.CallMember
 }
 
-// present says whether the content of a membership is that of a member: a
-// state event that was emptied is not, nor a sticky event that ended, of which
-// the sticky key alone remains.
+// present reports whether the content of a membership says that the person is
+// in the call. An empty state event does not say so, nor does a sticky event
+// with nothing but the sticky key, which ends a membership.
 func present(membership map[string]any) bool {
 	return membership["application"] != nil
 }
 
-// isMember waits until another person finds that this one is in the call.
+// isMember waits until another person sees on the homeserver that p is in the
+// call.
 func (p *person) isMember(by *person, room string, mode stack.Mode) {
 	p.t.Helper()
 	p.eventually(joining, p.name+" is a member", func() (bool, string) {
@@ -62,8 +64,8 @@ func (p *person) isMember(by *person, room string, mode stack.Mode) {
 	})
 }
 
-// hasLeft waits until another person finds that this one was in the call and
-// is not any more, and returns how long that took.
+// hasLeft waits until another person sees on the homeserver that p was in the
+// call and has left it, and returns how long that took.
 func (p *person) hasLeft(by *person, room string, mode stack.Mode, limit time.Duration) time.Duration {
 	p.t.Helper()
 	return p.eventually(limit, p.name+" has left", func() (bool, string) {
@@ -72,8 +74,8 @@ func (p *person) hasLeft(by *person, room string, mode stack.Mode, limit time.Du
 	})
 }
 
-// isEncrypted checks that the SFU gets nothing but encrypted tracks in the call
-// of a room, of which each person publishes two.
+// isEncrypted checks that the SFU gets only encrypted tracks in the call of a
+// room. Each person publishes two tracks.
 func isEncrypted(t *testing.T, s *stack.Stack, room string, people int) {
 	t.Helper()
 	tracks := 0
@@ -102,8 +104,8 @@ func participants(t *testing.T, s *stack.Stack, room string) []*livekit.Particip
 	return answer.GetParticipants()
 }
 
-// livekitRoom is MSC4195's name of the LiveKit room of a room's call, of which
-// JSON escapes nothing.
+// livekitRoom returns the name of the LiveKit room of a room's call (MSC4195).
+// The ids of the tests have no character that JSON escapes.
 func livekitRoom(room string) string {
 	canonical, _ := json.Marshal([]string{room, "m.call#ROOM"})
 	sum := sha256.Sum256(canonical)

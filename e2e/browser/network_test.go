@@ -9,14 +9,15 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// cut is how long the network of a client is away, flat for how long of that
-// others get nothing from them.
+// cut is how long a client's network is away. flat is how much of that time
+// others receive nothing from the client.
 const (
 	cut  = 8 * time.Second
 	flat = 5 * time.Second
 )
 
-// Who has no network for a moment is not thrown out.
+// TestNetworkCut: no leave of a user is sent whose network is away for a
+// moment.
 func TestNetworkCut(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
@@ -30,7 +31,7 @@ func TestNetworkCut(t *testing.T) {
 	alice, bob := newPerson(t, s, "alice"), newPerson(t, s, "bob")
 	wire := alice.throughWire()
 	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: alice, bob: bob}
-	var hers []netip.AddrPort // where Alice's media comes from
+	var hers []netip.AddrPort // the addresses from which Alice sends media
 	c.alone = func() { hers = settled(t, s, relay) }
 	c.begin()
 
@@ -42,13 +43,13 @@ func TestNetworkCut(t *testing.T) {
 	t.Logf("silent for %v", silent)
 	for i, want := range []time.Duration{flat / 2, flat} {
 		if silent[i] < want {
-			t.Fatalf("nobody was cut off: silent for %v, want %v and %v", silent, flat/2, flat)
+			t.Fatalf("the cut had no effect: people received nothing for %v, want at least %v and %v", silent, flat/2, flat)
 		}
 	}
 
 	alice.sees(2)
 	bob.sees(2)
-	c.stays(20 * time.Second) // longer than the SFU takes to miss somebody
+	c.stays(20 * time.Second) // longer than the SFU takes to notice a lost participant
 	if n := c.emptied(alice) + c.emptied(bob); n != 0 {
 		t.Fatalf("got %d leaves, want 0: nobody left", n)
 	}
@@ -56,10 +57,11 @@ func TestNetworkCut(t *testing.T) {
 	c.isSent(2 * time.Second)
 }
 
-// settling is how long a browser tries ways to the SFU that are new.
+// settling is how long a browser tries new network paths to the SFU.
 const settling = 3 * time.Second
 
-// settled returns from where a browser sends media, once nothing is new.
+// settled returns the addresses from which a browser sends media, when no new
+// ones appear.
 func settled(t *testing.T, s *stack.Stack, relay *stack.UDPRelay) (from []netip.AddrPort) {
 	t.Helper()
 	since := time.Now()
@@ -72,8 +74,8 @@ func settled(t *testing.T, s *stack.Stack, relay *stack.UDPRelay) (from []netip.
 	return from
 }
 
-// throughWire has everything of the person's that is not media go through a
-// relay of their own.
+// throughWire makes all of the person's traffic except media go through a
+// relay that only this person uses.
 func (p *person) throughWire() *stack.TCPRelay {
 	p.t.Helper()
 	hosts := p.stack.Hosts()
@@ -89,8 +91,8 @@ func (p *person) throughWire() *stack.TCPRelay {
 	return wire
 }
 
-// silence looks at what people receive for so long, and returns for how long at
-// a stretch each received nothing.
+// silence observes for a time what people receive. It returns for each person
+// the longest time without anything received.
 func silence(d time.Duration, people ...*person) []time.Duration {
 	longest, last := make([]time.Duration, len(people)), make([]media, len(people))
 	began := time.Now()

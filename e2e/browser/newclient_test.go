@@ -16,9 +16,10 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestOldAndNewClients: Element Call 0.26.1, which asks the service, and a client
-// with the requests of newer ones, which ask their homeserver, are in one call.
-// Each receives what the other publishes, and both leave it by delegated leaves.
+// TestOldAndNewClients: Element Call 0.26.1, which asks the service, and a
+// client that makes the requests of newer versions, which ask the homeserver,
+// are in one call. Each receives the media of the other, and both leave by
+// delegated leaves.
 func TestOldAndNewClients(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Registered = true })
 	eventually(t, s, starting, "the service is ready", func() (bool, string) {
@@ -46,8 +47,8 @@ func TestOldAndNewClients(t *testing.T) {
 	alice.hasLeft(bob, room, stack.Compatibility, 30*time.Second)
 }
 
-// receives waits until more sound arrives in the person's tab than now: nobody
-// else is in the call but one who sends sound alone.
+// receives waits until the person's tab has received more audio. The only
+// other client in the call sends audio only.
 func (p *person) receives() {
 	p.t.Helper()
 	before, err := p.media()
@@ -60,7 +61,7 @@ func (p *person) receives() {
 	})
 }
 
-// askedBy checks that the service served a request of the user on the route.
+// askedBy checks that the service answered a request of the user on the route.
 func askedBy(t *testing.T, s *stack.Stack, route, user string) {
 	t.Helper()
 	line := regexp.MustCompile(`msg=request .*route=` + regexp.QuoteMeta(route) + ` status=200 .*user=` + regexp.QuoteMeta(user) + ` `)
@@ -69,10 +70,12 @@ func askedBy(t *testing.T, s *stack.Stack, route, user string) {
 	}
 }
 
-// clientPrefix is where homeservers proxy requests of clients (MSC4195).
+// clientPrefix begins the paths of clients' requests that homeservers proxy
+// (MSC4195).
 const clientPrefix = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit"
 
-// newClient makes the requests of Element Call since 0.28.1, in their order.
+// newClient makes the requests of Element Call 0.28.1 and later, in the same
+// order.
 type newClient struct {
 	*account.Account
 	stack        *stack.Stack
@@ -81,9 +84,9 @@ type newClient struct {
 	participant  *participant.Participant
 }
 
-// join joins the call: it finds the transport, schedules its leave, says that it
-// is there, gets a token, joins the SFU with it, publishes, and hands its leave
-// over.
+// join joins the call. It finds the transport, schedules its leave, announces
+// its membership, gets a token, joins the SFU with it, publishes, and
+// delegates its leave.
 func (c *newClient) join() {
 	c.t.Helper()
 	sfu := c.transport()
@@ -93,7 +96,7 @@ func (c *newClient) join() {
 	var token struct{ JWT string }
 	c.call(http.MethodPost, clientPrefix+"/get_token", where, &token)
 	var err error
-	// No name of the layout is found but by its browsers.
+	// Only browsers resolve the names of the layout.
 	if c.participant, err = participant.Join(within(c.t, starting), c.stack.SFU.URL(), token.JWT); err != nil {
 		c.t.Fatal(err)
 	}
@@ -105,12 +108,12 @@ func (c *newClient) join() {
 	var taken json.RawMessage
 	c.call(http.MethodPost, clientPrefix+"/delegate_delayed_leave", where, &taken)
 	if string(bytes.TrimSpace(taken)) != "{}" {
-		c.t.Errorf("the leave is taken over with %s, want {}", taken)
+		c.t.Errorf("delegating the leave: got the answer %s, want {}", taken)
 	}
 }
 
-// transport asks the homeserver whether it has transports, and for them. One with
-// url means: ask the homeserver for tokens.
+// transport asks the homeserver whether it has transports, and then for the
+// list. A transport with url means that clients ask the homeserver for tokens.
 func (c *newClient) transport() (sfu string) {
 	c.t.Helper()
 	var versions struct {
@@ -133,8 +136,8 @@ func (c *newClient) transport() (sfu string) {
 	return ""
 }
 
-// scheduleLeave schedules the end of the membership in an hour, as clients do
-// that hand their leave over.
+// scheduleLeave schedules the leave an hour ahead, as clients do that delegate
+// their leave.
 func (c *newClient) scheduleLeave() (id string) {
 	c.t.Helper()
 	var scheduled struct {
@@ -149,7 +152,7 @@ func (c *newClient) memberPath() string {
 		url.PathEscape("_"+c.UserID+"_"+c.DeviceID+"_m.call"))
 }
 
-// membership says that the client is in the call, on that SFU.
+// membership announces that the client is in the call, on that SFU.
 func (c *newClient) membership(sfu string) map[string]any {
 	transport := map[string]string{"type": "livekit", "url": sfu, "livekit_service_url": c.stack.Layout.Service, "livekit_alias": c.room}
 	return map[string]any{
@@ -160,7 +163,7 @@ func (c *newClient) membership(sfu string) map[string]any {
 	}
 }
 
-// hears waits until media of the participant with the identity arrives.
+// hears waits until media arrives from the participant with the identity.
 func (c *newClient) hears(identity string) {
 	c.t.Helper()
 	ctx := within(c.t, joining)

@@ -9,9 +9,10 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// Two LiveKit nodes share a Redis, their own or that of the three services. Each
-// may end or die, and Redis may forget: nobody is thrown out who is in the call
-// or comes back, and whoever died together with the node leaves.
+// Two LiveKit nodes share a Redis: their own, or that of the three services. A
+// node may end or die, and Redis may lose its data. No leave is sent of a
+// person who is in the call or comes back. The leave of a person who died
+// together with the node is sent.
 func TestNodes(t *testing.T) {
 	t.Run("two Redises", func(t *testing.T) { nodeDrained(t, newNodes(t, false)) })
 	t.Run("one Redis", func(t *testing.T) { nodeKilled(t, newNodes(t, true)) })
@@ -21,16 +22,18 @@ func newNodes(t *testing.T, oneRedis bool) *stack.Stack {
 	return newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
 		s.Nodes, s.Replicas, s.OneRedis = 2, 3, oneRedis
-		// Often enough for some looks into the room, of which every fourth asks
-		// everybody's node.
+		// The service asks so often who is in the room that it soon makes its fourth
+		// question. Each fourth time it also asks the nodes about everybody.
 		s.Env = map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3"}
 	})
 }
 
-// afterGrace is longer than every grace after the fourth look.
+// afterGrace is longer than the fourth question takes to come, and every time
+// in which a participant may come back after it.
 const afterGrace = 40 * time.Second
 
-// nodeDrained empties LiveKit's Redis, and then drains the node that has the call.
+// nodeDrained empties LiveKit's Redis, and then drains the node that has the
+// call.
 func nodeDrained(t *testing.T, s *stack.Stack) {
 	defer tail(t, s)
 	c := newCall(t, s, stack.Compatibility)
@@ -50,8 +53,8 @@ func nodeDrained(t *testing.T, s *stack.Stack) {
 	c.isSent(5 * time.Second)
 }
 
-// nodeKilled kills the node that has a call of three, and at the same moment
-// Alice's browser.
+// nodeKilled kills the node that has a call of three people, and Alice's
+// browser at the same moment.
 func nodeKilled(t *testing.T, s *stack.Stack) {
 	defer tail(t, s)
 	carol := newPerson(t, s, "carol")
@@ -84,17 +87,17 @@ func nodeKilled(t *testing.T, s *stack.Stack) {
 	c.isSent(5 * time.Second)
 }
 
-// restart has a node run again whose end the test has seen.
+// restart starts a node again whose end the test has seen.
 func restart(t *testing.T, node *stack.SFU) {
-	ctx, cancel := context.WithTimeout(context.Background(), starting) // t's has ended
+	ctx, cancel := context.WithTimeout(context.Background(), starting) // the test's own context has ended
 	defer cancel()
 	if err := node.Start(ctx); err != nil {
 		t.Errorf("Start: got %v, want no error", err)
 	}
 }
 
-// meetAgain waits until people are in the room again within 30 s, on another node
-// than the one that has died.
+// meetAgain waits until people are in the room again within 30 s, on another
+// node than the dead one.
 func (c *call) meetAgain(dead *stack.SFU, people ...*person) {
 	c.t.Helper()
 	began := time.Now()

@@ -21,21 +21,22 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// person is a user with an account, a browser, and a tab in it that shows a
-// call. Another tab stays open: the browser outlives the call.
+// person is a user with an account and a browser. One tab shows the call.
+// Another tab stays open, so that the browser does not end with the call.
 type person struct {
 	*account.Account
 	t        *testing.T
 	stack    *stack.Stack
 	name     string
 	chromium *stack.Chromium
-	hosts    map[string]string // where the browser finds names; nil: at nginx
-	browser  context.Context   // of the tab that stays open
-	tab      context.Context   // of the call; nil before it
+	hosts    map[string]string // where the browser finds host names; nil means at nginx
+	browser  context.Context   // the context of the tab that stays open
+	tab      context.Context   // the context of the tab with the call; nil before the call
 }
 
-// newPerson registers somebody on the stack's homeserver, with the test in the
-// name, for those who read logs, and something that no other run of it has.
+// newPerson registers a user on the stack's homeserver. The user name contains
+// the name of the test, for readers of logs, and a text that no other run of
+// the test has.
 func newPerson(t *testing.T, s *stack.Stack, name string) *person {
 	t.Helper()
 	name += "." + strings.Trim(strange.ReplaceAllString(strings.ToLower(strings.TrimPrefix(t.Name(), "Test")), "-"), "-")
@@ -47,16 +48,17 @@ func newPerson(t *testing.T, s *stack.Stack, name string) *person {
 	return &person{Account: registered, t: t, stack: s, name: name}
 }
 
-// strange is what neither user names nor names of files should have.
+// strange matches characters that are not allowed in user names or that are
+// unusual in file names.
 var strange = regexp.MustCompile("[^a-z0-9]+")
 
-// elsewhere is the same user with the same device in a browser that is new, as
-// its profile is.
+// elsewhere returns the same user with the same device, in a new browser with
+// a new profile.
 func (p *person) elsewhere() *person {
 	return &person{Account: p.Account, t: p.t, stack: p.stack, name: p.name + "-again", hosts: p.hosts}
 }
 
-// startBrowser opens the person's browser, for the length of the test.
+// startBrowser starts the person's browser, which runs until the test ends.
 func (p *person) startBrowser() {
 	p.t.Helper()
 	if p.hosts == nil {
@@ -78,9 +80,9 @@ func (p *person) startBrowser() {
 	p.makeTab(p.browser)
 }
 
-// makeTab makes the tab of a context. A tab lasts as long as the context of its
-// first call, which therefore has no limit: where one is due the browser is
-// killed, and the call fails.
+// makeTab makes the tab of a context. chromedp ends a tab with the context of
+// its first call, so that context must have no time limit. If the tab does not
+// open in time, makeTab kills the browser, and so the call fails.
 func (p *person) makeTab(tab context.Context) {
 	p.t.Helper()
 	limit := time.AfterFunc(starting, p.chromium.Kill)
@@ -129,7 +131,7 @@ func (p *person) open(link string) {
 	}
 }
 
-// hangUp leaves the call as people do.
+// hangUp leaves the call with the button in Element Call.
 func (p *person) hangUp() {
 	p.t.Helper()
 	clicked, err := ask[bool](p, `call.click("End call")`)
@@ -138,7 +140,8 @@ func (p *person) hangUp() {
 	}
 }
 
-// closeTab closes the tab of the call, as people do: without a goodbye.
+// closeTab closes the tab with the call. Element Call does not leave the call
+// before.
 func (p *person) closeTab() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, 20*time.Second)
@@ -148,7 +151,7 @@ func (p *person) closeTab() {
 	}
 }
 
-// reload loads the page anew, as people do.
+// reload loads the page again.
 func (p *person) reload() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, joining)
@@ -158,7 +161,7 @@ func (p *person) reload() {
 	}
 }
 
-// keepConsole writes what the tab says to a file.
+// keepConsole writes the console of the tab to a file.
 func (p *person) keepConsole() {
 	p.t.Helper()
 	file, err := os.OpenFile(p.file("console.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -183,14 +186,15 @@ func (p *person) keepConsole() {
 	}()
 }
 
-// losesItsRoom is what Element Call 0.26.1 now and then says on a busy machine
-// when it starts: it looks for the room before it has taken in the events that it
-// was handed, and shows “Something went wrong”. Nothing has been asked of the
-// service then. People load the page anew; so does a person here, once a tab.
+// losesItsRoom is an error text of Element Call 0.26.1, which appears now and
+// then on a busy machine when Element Call starts. Element Call looks for the
+// room before it has read the events that the page gave it, and shows
+// "Something went wrong". It has not asked the service for anything then.
+// Users load the page again, so the test does that, once for each tab.
 const losesItsRoom = "The widget-api did not pass over the relevant room events"
 
-// loadAnew is reload for where no test can fail any more: who still sees no call
-// then fails the test.
+// loadAnew loads the page again, in a goroutine that must not fail the test.
+// If the page then shows no call, a later check fails the test.
 func (p *person) loadAnew() {
 	ctx, cancel := context.WithTimeout(p.tab, joining)
 	defer cancel()
@@ -201,7 +205,7 @@ func (p *person) file(name string) string {
 	return filepath.Join(p.stack.Host.Dir, p.name+"-"+name)
 }
 
-// photograph keeps a picture of the tab of a failed test.
+// photograph saves a picture of the tab if the test has failed.
 func (p *person) photograph() {
 	if p.t.Failed() {
 		if err := p.picture(p.file("screen.png")); err != nil {

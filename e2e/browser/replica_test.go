@@ -19,8 +19,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// Three services behind nginx share one Redis, and each of them may die: nobody
-// is thrown out, and whoever vanishes leaves.
+// Three services behind nginx share one Redis, and each may die. No leave of a
+// person who is there is sent, and the leave of a person who is gone is sent.
 func TestReplicas(t *testing.T) {
 	r := newReplicas(t)
 	subtest(t, r.Stack, "tab closed", func(t *testing.T) {
@@ -36,15 +36,15 @@ func TestReplicas(t *testing.T) {
 	subtest(t, r.Stack, "replica killed", func(t *testing.T) {
 		c := newCall(t, r.Stack, stack.Compatibility)
 		r.kill(t, r.claimer(t, c.leave))
-		c.stays(15 * time.Second) // longer than a replica holds what it died with
+		c.stays(15 * time.Second) // longer than a dead replica's leases last
 		c.alice.closeTab()
 		c.isSent(5 * time.Second)
 	})
 	subtest(t, r.Stack, "replica killed in a token request", func(t *testing.T) { r.killInRequest(t) })
 }
 
-// replicas are a stack with three services, each of which has a line of its
-// own to where homeservers say who somebody is.
+// replicas is a stack with three services. Each service reaches the homeserver
+// through a relay of its own.
 type replicas struct {
 	*stack.Stack
 	lines []*stack.TCPRelay
@@ -74,7 +74,7 @@ func newReplicas(t *testing.T) *replicas {
 	return r
 }
 
-// claimer returns the service whose log was the last to claim a leave.
+// claimer returns the service that logged last that it works on a leave.
 func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	t.Helper()
 	claim := regexp.MustCompile(`(?m)^.* msg="leave: job claimed" .*delay_hash=` + regexp.QuoteMeta(leave) + ` .*$`)
@@ -88,8 +88,9 @@ func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	return r.Services[i]
 }
 
-// claims has a service be the last to claim Alice's leave: it gets a late report
-// of a session of hers that nobody knows, which leads to no more than a question.
+// claims makes a service be the last to work on Alice's leave. It sends that
+// service a late webhook about an unknown session of Alice, which makes the
+// service ask the SFU, and nothing else.
 func (r *replicas) claims(c *call, service *stack.Service) {
 	c.t.Helper()
 	key := r.SFU.Keys[0]
@@ -108,7 +109,7 @@ func (r *replicas) claims(c *call, service *stack.Service) {
 	})
 }
 
-// identity is what the SFU calls somebody in the call.
+// identity returns a person's identity on the SFU.
 func (c *call) identity(p *person) string {
 	c.t.Helper()
 	there := participants(c.t, c.stack, c.room)
@@ -123,7 +124,7 @@ func (c *call) identity(p *person) string {
 func (r *replicas) kill(t *testing.T, service *stack.Service) {
 	service.Kill()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), starting) // t's has ended
+		ctx, cancel := context.WithTimeout(context.Background(), starting) // the test's own context has ended
 		defer cancel()
 		if err := service.Start(ctx); err != nil {
 			t.Errorf("Start: got %v, want no error", err)
@@ -131,8 +132,9 @@ func (r *replicas) kill(t *testing.T, service *stack.Service) {
 	})
 }
 
-// killInRequest kills a service that asks a homeserver who Carol is, and was the
-// last to claim Alice's leave. Carol's client gets an error, and asks again.
+// killInRequest kills the service that worked last on Alice's leave, while it
+// asks a homeserver about Carol's token. Carol's client gets an error, and
+// asks again.
 func (r *replicas) killInRequest(t *testing.T) {
 	carol := newPerson(t, r.Stack, "carol")
 	c := &call{t: t, stack: r.Stack, mode: stack.Compatibility, alice: newPerson(t, r.Stack, "alice"), bob: newPerson(t, r.Stack, "bob")}
@@ -161,9 +163,9 @@ func (r *replicas) killInRequest(t *testing.T) {
 	c.isSent(5 * time.Second)
 }
 
-// failedOnce checks that what failed are requests for a token, each once. There
-// may be two: Element Call asks for both kinds of token at the same time, and
-// one service may have both in hand.
+// failedOnce checks that only requests for tokens failed, each once. Two may
+// fail: Element Call requests both kinds of token at the same time, and both
+// requests may be at the killed service.
 func (r *replicas) failedOnce(t *testing.T, failed []string) {
 	t.Helper()
 	request := regexp.MustCompile(`"POST (/sfu/get|/get_token) `)
@@ -178,7 +180,7 @@ func (r *replicas) failedOnce(t *testing.T, failed []string) {
 	}
 }
 
-// failures are the lines of nginx about requests whose service died.
+// failures returns nginx' log lines about requests whose service died.
 func (r *replicas) failures(t *testing.T) []string {
 	t.Helper()
 	log, err := r.Nginx.AccessLog()

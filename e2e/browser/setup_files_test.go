@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestSetupNginx runs nginx with nginx.conf.example in its http block. Replaced
-// are the paths of the certificates, and addresses.
+// TestSetupNginx runs nginx with nginx.conf.example in its http block. It
+// replaces only the paths of the certificates, and the addresses.
 func TestSetupNginx(t *testing.T) {
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
@@ -32,7 +32,8 @@ func TestSetupNginx(t *testing.T) {
 	}
 }
 
-// nginxServers are the written blocks, with other certificates and addresses.
+// nginxServers returns the server blocks that setup wrote, with other
+// certificates and addresses.
 func (p *proxy) nginxServers(cert, key string) string {
 	replace := append(p.backend, "    listen 443 ssl;\n    listen [::]:443 ssl;\n", "    listen "+p.address+" ssl;\n")
 	for _, host := range p.layout.hosts {
@@ -42,8 +43,9 @@ func (p *proxy) nginxServers(cert, key string) string {
 	return p.file("nginx.conf.example", replace...)
 }
 
-// nginxBlock is the block of a homeserver with the written lines at its end. Its
-// own locations take every path, one of them with a pattern.
+// nginxBlock returns the server block of a homeserver with the lines that
+// setup wrote at its end. The homeserver's own locations match every path, one
+// of them by a regular expression.
 func (p *proxy) nginxBlock(cert, key string) string {
 	return "server {\nlisten " + p.address + " ssl;\nserver_name " + p.layout.hosts[0] + ";\n" +
 		"ssl_certificate " + cert + ";\nssl_certificate_key " + key + ";\n" +
@@ -51,7 +53,8 @@ func (p *proxy) nginxBlock(cert, key string) string {
 		p.file("nginx.conf.example", p.backend...) + "}\n"
 }
 
-// nginxAround is a whole configuration that writes below work alone.
+// nginxAround returns a whole nginx configuration around the servers. It
+// writes only into the test's directory.
 func nginxAround(work, servers string) string {
 	var paths strings.Builder
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
@@ -60,8 +63,9 @@ func nginxAround(work, servers string) string {
 	return "pid " + work + "/pid;\nevents {}\nhttp {\naccess_log off;\n" + paths.String() + servers + "}\n"
 }
 
-// TestSetupCaddy has Caddy read Caddyfile.example as it is, and runs it over
-// plain HTTP: otherwise it would ask for certificates on the internet.
+// TestSetupCaddy makes Caddy check the unchanged Caddyfile.example. Then it
+// runs Caddy with that file over plain HTTP, because with HTTPS Caddy would
+// request certificates on the internet.
 func TestSetupCaddy(t *testing.T) {
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
@@ -85,7 +89,8 @@ func TestSetupCaddy(t *testing.T) {
 	}
 }
 
-// caddySites are the written sites, over plain HTTP at a port of loopback.
+// caddySites returns the sites that setup wrote, over plain HTTP at a loopback
+// port.
 func (p *proxy) caddySites(port string) string {
 	replace := p.backend
 	for _, host := range p.layout.hosts {
@@ -94,8 +99,9 @@ func (p *proxy) caddySites(port string) string {
 	return p.file("Caddyfile.example", replace...)
 }
 
-// check asks at every address that clients use, bare ones and those with a
-// slash too many among them, and that LiveKit's API is refused there.
+// check requests every address that clients use, also those without a slash at
+// the end and those with two slashes. It checks that the proxy refuses
+// requests to LiveKit's API.
 func (p *proxy) check(scheme string) {
 	p.t.Helper()
 	client, jwt, sfu := p.client(), p.layout.jwt, p.layout.sfu
@@ -112,28 +118,28 @@ func (p *proxy) check(scheme string) {
 		{http.MethodGet, sfu + "/rtc/v1", "sfu GET /rtc/v1 "},
 	} {
 		host, _, _ := strings.Cut(c.url, "/")
-		got := strings.Replace(p.ask(client, c.method, scheme+"://"+c.url), " //", " /", 1) // the service takes both
+		got := strings.Replace(p.ask(client, c.method, scheme+"://"+c.url), " //", " /", 1) // the service accepts both paths
 		if !strings.HasPrefix(got, c.want+"host="+host+" for=127.0.0.1 real=127.0.0.1 ") {
 			p.t.Errorf("%s %s: the backend got %q, want %q", c.method, c.url, got, c.want)
 		}
 		if strings.HasPrefix(c.want, "sfu") && !strings.HasSuffix(got, " upgrade=websocket connection=upgrade") {
-			p.t.Errorf("%s %s: no WebSocket arrives: %q", c.method, c.url, got)
+			p.t.Errorf("%s %s: the WebSocket headers do not reach the backend, which got %q", c.method, c.url, got)
 		}
 	}
 	if p.layout.snippet {
 		if got := p.ask(client, http.MethodGet, scheme+"://"+p.layout.hosts[0]+"/_matrix/client/versions"); got != "homeserver" {
-			p.t.Errorf("the homeserver's own paths lead to %q", got)
+			p.t.Errorf("a request for the homeserver's own path got %q, want the homeserver's answer", got)
 		}
 	}
 	for _, path := range []string{"/twirp/livekit.RoomService/ListRooms", "//twirp/livekit.RoomService/ListRooms", "/%74wirp/livekit.RoomService/ListRooms"} {
 		if got := p.ask(client, http.MethodPost, scheme+"://"+sfu+path); strings.Contains(got, "sfu POST") {
-			p.t.Errorf("%s: LiveKit's API is open to all: %q", path, got)
+			p.t.Errorf("POST %s reaches LiveKit's API: got %q, want the proxy to refuse it", path, got)
 		}
 	}
 }
 
-// ask asks for a WebSocket, as far as a method can, and returns the body of the
-// answer. It invents both headers that tell who the client is.
+// ask requests a WebSocket, if the method allows that, and returns the body of
+// the answer. It sends invented client addresses in both headers.
 func (p *proxy) ask(client *http.Client, method, url string) string {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), method, url, nil)

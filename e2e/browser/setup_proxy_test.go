@@ -1,5 +1,5 @@
-// The proxies' files that setup writes, in nginx and in Caddy themselves. These
-// tests need both programs and fail without; nothing else of the stack runs.
+// These tests run nginx and Caddy with the files that setup writes for them.
+// They need both programs, and no other part of the stack.
 package browser_test
 
 import (
@@ -24,13 +24,14 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// layout is a deployment whose proxy is tested.
+// layout says how setup is called for a deployment, and where its proxy must
+// send requests.
 type layout struct {
 	name     string
 	flags    []string
 	hosts    []string
-	jwt, sfu string // where each is: host and prefix
-	snippet  bool   // the files hold what goes into the host's own block
+	jwt, sfu string // the address of each: host and path prefix
+	snippet  bool   // the files contain only lines for the host's existing block
 }
 
 var layouts = []layout{
@@ -55,15 +56,16 @@ var layouts = []layout{
 	},
 }
 
-// proxy is a proxy under test, in front of two backends that say what they got.
+// proxy is a proxy under test, in front of two backends. Each backend answers
+// with its name and the request that it got.
 type proxy struct {
 	t       *testing.T
 	host    *stack.Host
 	layout  layout
-	dir     string // what setup wrote
+	dir     string // the directory that setup wrote
 	work    string
 	address string
-	backend []string // replaces the addresses of both in the files
+	backend []string // the pairs that replace the addresses of both backends in the files
 }
 
 func newProxy(t *testing.T, l layout) *proxy {
@@ -81,7 +83,8 @@ func newProxy(t *testing.T, l layout) *proxy {
 	return p
 }
 
-// startBackend starts one that says its name and what it got.
+// startBackend starts a backend that answers with its name and the request
+// that it got.
 func (p *proxy) startBackend(name string) (address string) {
 	p.t.Helper()
 	address = p.freeAddress()
@@ -93,14 +96,14 @@ func (p *proxy) startBackend(name string) (address string) {
 		fmt.Fprintf(w, "%s %s %s host=%s for=%s real=%s upgrade=%s connection=%s", name, r.Method, r.RequestURI, r.Host,
 			strings.Join(r.Header.Values("X-Forwarded-For"), "; "), strings.Join(r.Header.Values("X-Real-IP"), "; "), r.Header.Get("Upgrade"), strings.ToLower(r.Header.Get("Connection")))
 	}))
-	server.Listener.Close() // one at a port of the system's choice
+	server.Listener.Close() // it listens at a port that the system chose
 	server.Listener = listener
 	server.Start()
 	p.t.Cleanup(server.Close)
 	return address
 }
 
-// freeAddress is an address of loopback that nobody else has.
+// freeAddress returns a loopback address that no other program uses.
 func (p *proxy) freeAddress() string {
 	p.t.Helper()
 	address, err := p.host.Address()
@@ -110,8 +113,8 @@ func (p *proxy) freeAddress() string {
 	return address
 }
 
-// file is the text of a written file in which old texts, each of which must be
-// there, are replaced by new ones.
+// file returns the text of a file that setup wrote. It replaces old texts,
+// each of which must be in the file, by new ones.
 func (p *proxy) file(name string, oldNew ...string) string {
 	p.t.Helper()
 	content, err := os.ReadFile(filepath.Join(p.dir, name))
@@ -126,7 +129,7 @@ func (p *proxy) file(name string, oldNew ...string) string {
 	return strings.NewReplacer(oldNew...).Replace(string(content))
 }
 
-// write writes a file of the proxy's own.
+// write writes a file into the proxy's working directory.
 func (p *proxy) write(name string, content []byte) (path string) {
 	p.t.Helper()
 	path = filepath.Join(p.work, name)
@@ -136,7 +139,8 @@ func (p *proxy) write(name string, content []byte) (path string) {
 	return path
 }
 
-// certificate writes a certificate for the layout's hosts, and its key.
+// certificate writes a certificate for the layout's hosts, and its private
+// key.
 func (p *proxy) certificate() (cert, key string) {
 	p.t.Helper()
 	pair := matrixtest.NewCA().Certificate(p.layout.hosts...)
@@ -149,7 +153,8 @@ func (p *proxy) certificate() (cert, key string) {
 	return cert, key
 }
 
-// program finds a program, also where only root looks for them.
+// program returns the path of a program. It also searches the directories of
+// programs for root.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	for _, place := range []string{name, "/usr/sbin/" + name} {
@@ -161,7 +166,7 @@ func program(t *testing.T, name string) string {
 	return ""
 }
 
-// run runs a program to its end, which must be a good one.
+// run runs a program to its end. The program must end with exit code 0.
 func (p *proxy) run(name string, args ...string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), proxyTime)
@@ -171,10 +176,12 @@ func (p *proxy) run(name string, args ...string) {
 	}
 }
 
-// proxyTime is how long a proxy may take to start, to check a file, or to answer.
+// proxyTime is how long a proxy may take to start, to check a file, or to
+// answer a request.
 const proxyTime = 30 * time.Second
 
-// start runs the proxy until the test ends, and returns once it listens.
+// start starts the proxy, which runs until the test ends. It returns when the
+// proxy listens.
 func (p *proxy) start(name string, args ...string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), proxyTime)
@@ -183,7 +190,7 @@ func (p *proxy) start(name string, args ...string) {
 	cmd := exec.Command(program(p.t, name), args...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = stack.Dependent()
-	cmd.Env = []string{"HOME=" + p.work} // Caddy keeps its state there
+	cmd.Env = []string{"HOME=" + p.work} // Caddy keeps its state in HOME
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -213,7 +220,8 @@ func listens(address string) bool {
 	return err == nil
 }
 
-// client reaches the proxy under every name.
+// client returns an HTTP client that connects to the proxy for every host
+// name.
 func (p *proxy) client() *http.Client {
 	return &http.Client{Timeout: proxyTime, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -14,12 +14,12 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// Built and found by TestMain, before any test runs.
+// TestMain sets these variables before any test runs.
 var (
 	programs   stack.Programs
 	tools      stack.Tools
 	repository string
-	homeserver *stack.Stack // of which the homeserver alone is started
+	homeserver *stack.Stack // only its homeserver is started
 )
 
 func TestMain(m *testing.M) {
@@ -59,18 +59,19 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// lent has a stack use the homeserver that all tests share which neither stop
-// it nor need another configuration of it.
+// lent makes a stack use the homeserver that tests share. Such a stack neither
+// stops the homeserver nor needs another configuration of it.
 func lent(s *stack.Stack) { s.Lent = homeserver.Synapse }
 
-// building is how long the programs may take to build where nothing is yet.
+// building is how long the first build of all programs may take, with empty
+// caches.
 const building = 20 * time.Minute
 
-// starting is how long a stack may take to start on a machine that is busy.
+// starting is how long the start of a stack may take on a busy machine.
 const starting = 90 * time.Second
 
-// newHost returns a corner of the machine whose files are build/e2e/<test>.
-// They stay when the test fails.
+// newHost returns a Host whose files are in build/e2e/<test>. The files of a
+// failed test are kept.
 func newHost(t *testing.T) *stack.Host {
 	t.Helper()
 	dir := filepath.Join(repository, "build", "e2e", t.Name())
@@ -81,7 +82,7 @@ func newHost(t *testing.T) *stack.Host {
 	t.Cleanup(func() {
 		host.Close()
 		if t.Failed() {
-			dir = filepath.Join(dir, "*-profile") // of browsers: large, and of no use
+			dir = filepath.Join(dir, "*-profile") // the browsers' profiles are large, and nobody reads them
 		}
 		for _, path := range glob(dir) {
 			os.RemoveAll(path)
@@ -91,7 +92,7 @@ func newHost(t *testing.T) *stack.Host {
 }
 
 func glob(pattern string) []string {
-	paths, _ := filepath.Glob(pattern) // of a pattern that is well-formed
+	paths, _ := filepath.Glob(pattern) // the pattern is valid
 	return paths
 }
 
@@ -114,15 +115,15 @@ func newStack(t *testing.T, layout stack.Layout, change func(*stack.Stack)) *sta
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, before := shown.Load(s); !before { // by a subtest
+		if _, before := shown.Load(s); !before { // a subtest has shown them already
 			tail(t, s)
 		}
 	})
 	return s
 }
 
-// subtest runs one that uses a stack, whose logs it shows when it fails, before
-// anything that it started ends.
+// subtest runs a subtest that uses a stack. If it fails, subtest shows the
+// stack's logs before anything that it started ends.
 func subtest(t *testing.T, s *stack.Stack, name string, test func(*testing.T)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
@@ -131,8 +132,8 @@ func subtest(t *testing.T, s *stack.Stack, name string, test func(*testing.T)) {
 	})
 }
 
-// shown has each test with the stack whose logs it has shown, and each stack
-// whose logs any has.
+// shown contains each test with the stack whose logs it has shown, and each
+// stack whose logs any test has shown.
 var shown sync.Map
 
 type showing struct {
@@ -140,7 +141,7 @@ type showing struct {
 	s *stack.Stack
 }
 
-// tail shows the end of every log when the test has failed, once.
+// tail shows the end of every log, once, if the test has failed.
 func tail(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	if !t.Failed() {
@@ -159,8 +160,8 @@ func tail(t *testing.T, s *stack.Stack) {
 	t.Logf("everything is in %s", s.Host.Dir)
 }
 
-// keepLog shows the end of the log of the homeserver that tests share, and
-// keeps a copy of it where the other logs are.
+// keepLog shows the end of the log of the shared homeserver, and copies that
+// log to the directory of the other logs.
 func keepLog(t *testing.T, s *stack.Stack) {
 	t.Logf("%s ends:\n%s", filepath.Base(s.Lent.Log().Path()), narrow(s.Lent.Log().Tail(20)))
 	if _, err := s.Host.WriteFile(filepath.Base(s.Lent.Log().Path()), []byte(s.Lent.Log().String())); err != nil {
@@ -168,7 +169,7 @@ func keepLog(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// narrow cuts long lines.
+// narrow shortens long lines.
 func narrow(text string) string {
 	var out strings.Builder
 	for line := range strings.Lines(text) {

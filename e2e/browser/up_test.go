@@ -23,12 +23,12 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// What `make stack` starts works in a browser that knows nothing of it, and is
-// gone after Ctrl-C.
+// TestUp: the deployment that `make stack` starts works in a browser that has
+// no information about it. After Ctrl-C it leaves nothing behind.
 func TestUp(t *testing.T) {
 	host := newHost(t)
 	up := startUp(t, host)
-	defer up.tail() // before a browser ends
+	defer up.tail() // runs before a browser ends
 	up.awaitLinks()
 	up.doctorIsContent()
 	alice, bob := visitor(t, host, "alice"), visitor(t, host, "bob")
@@ -42,12 +42,13 @@ func TestUp(t *testing.T) {
 	up.interrupt()
 }
 
-// doctorIsContent runs both commands of doctor as they are printed.
+// doctorIsContent runs both doctor commands that up prints. Neither may find a
+// fault.
 func (u *up) doctorIsContent() {
 	u.t.Helper()
 	commands := regexp.MustCompile(`(?m)^  (.* doctor .*)$`).FindAllStringSubmatch(u.said(), -1)
 	if len(commands) != 2 {
-		u.t.Fatalf("%d commands of doctor, want 2:\n%s", len(commands), u.said())
+		u.t.Fatalf("up printed %d commands of doctor, want 2:\n%s", len(commands), u.said())
 	}
 	for _, command := range commands {
 		if out, err := exec.CommandContext(within(u.t, starting), "sh", "-c", command[1]).CombinedOutput(); err != nil {
@@ -58,7 +59,8 @@ func (u *up) doctorIsContent() {
 
 var pictures = flag.String("pictures", "", "a `directory` for the README's pictures, which TestUp takes")
 
-// keepPictures takes one of the call and one of what `make stack` says.
+// keepPictures saves a picture of the call, and one of what `make stack`
+// prints.
 func keepPictures(p *person, u *up) {
 	p.t.Helper()
 	if err := p.picture(filepath.Join(*pictures, "call.png")); err != nil {
@@ -77,24 +79,25 @@ func keepPictures(p *person, u *up) {
 	}
 }
 
-// visitor is somebody whose browser knows no name and no authority.
+// visitor is a person whose browser has no additional host names and trusts no
+// additional authority.
 func visitor(t *testing.T, host *stack.Host, name string) *person {
 	return &person{t: t, name: name, stack: &stack.Stack{Host: host}, chromium: &stack.Chromium{
 		Host: host, Program: tools.Chromium, Certutil: tools.Certutil, Name: name,
 	}}
 }
 
-// up is the running program.
+// up is a running process of e2e/up.
 type up struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	exited chan struct{} // closed once it has ended
-	dir    string        // below which it keeps its files
-	log    string        // the file of what it says
+	exited chan struct{} // closed when the process has ended
+	dir    string        // contains the directory of the process's files
+	log    string        // the file with the process's output
 	links  []string
 }
 
-// startUp starts the program, for the length of the test.
+// startUp starts the process, which runs until the test ends.
 func startUp(t *testing.T, host *stack.Host) *up {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "up")
@@ -125,7 +128,7 @@ func (u *up) kill() {
 	<-u.exited
 }
 
-// said is what it has said so far.
+// said returns the output of the process so far.
 func (u *up) said() string {
 	said, err := os.ReadFile(u.log)
 	if err != nil {
@@ -134,22 +137,22 @@ func (u *up) said() string {
 	return string(said)
 }
 
-// tail shows what a failed test needs: what the program has said, and the end of
-// each part's log. Those are gone where it has ended well.
+// tail shows the output of the process and the end of each part's log, if the
+// test has failed. A process that ended well has removed those logs.
 func (u *up) tail() {
 	if !u.t.Failed() {
 		return
 	}
-	u.t.Logf("it says:\n%s", u.said())
+	u.t.Logf("up printed:\n%s", u.said())
 	for _, path := range glob(filepath.Join(u.dir, "*", "*.log")) {
 		u.t.Logf("%s ends:\n%s", filepath.Base(path), narrow(stack.OpenLog(path).Tail(20)))
 	}
 }
 
-// awaitLinks waits until the program has said where people call.
+// awaitLinks waits until the process has printed the links to the call.
 func (u *up) awaitLinks() {
 	u.t.Helper()
-	limit := 2 * starting // its own is shorter
+	limit := 2 * starting // longer than the process's own limit
 	over := time.After(limit)
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
@@ -157,21 +160,21 @@ func (u *up) awaitLinks() {
 		select {
 		case <-ticker.C:
 		case <-u.exited:
-			u.t.Fatalf("it ended at its start: %v", u.cmd.ProcessState)
+			u.t.Fatalf("up ended before it was ready: %v", u.cmd.ProcessState)
 		case <-over:
-			u.t.Fatalf("it is not ready after %s", limit)
+			u.t.Fatalf("up is not ready after %s", limit)
 		}
 	}
 	for _, match := range regexp.MustCompile(`calls at +(\S+)`).FindAllStringSubmatch(u.said(), -1) {
 		u.links = append(u.links, match[1])
 	}
 	if len(u.links) != 2 {
-		u.t.Fatalf("it says %d links, want two", len(u.links))
+		u.t.Fatalf("up printed %d links, want two", len(u.links))
 	}
 }
 
-// interrupt presses Ctrl-C, upon which it ends well. Its address and its files
-// are gone then.
+// interrupt sends Ctrl-C. The process must end with exit code 0, and its
+// address and its files must then be gone.
 func (u *up) interrupt() {
 	t := u.t
 	t.Helper()
@@ -196,7 +199,7 @@ func (u *up) interrupt() {
 	if _, err := os.Stat(logs[1]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s after the end: got %v, want it removed", logs[1], err)
 	}
-	// Every part was given a file in that directory.
+	// The process has created a log for every part in that directory.
 	for _, command := range glob("/proc/[0-9]*/cmdline") {
 		if line, _ := os.ReadFile(command); strings.Contains(string(line), logs[1]) {
 			t.Errorf("after the end: got %q running, want no part of the stack", line)

@@ -8,12 +8,12 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// pollEvery is the pause between two looks at a condition.
+// pollEvery is the time between two checks of a condition.
 const pollEvery = 200 * time.Millisecond
 
-// eventually looks until the condition holds and returns how long that took.
-// When the limit is over, the message has what the condition says that it saw
-// last, and the ends of the stack's logs.
+// eventually checks a condition until it is true, and returns how long that
+// took. If the limit passes first, it fails the test, with what the condition
+// saw last and with the ends of the stack's logs.
 func eventually(t *testing.T, s *stack.Stack, limit time.Duration, what string, holds func() (bool, string)) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -48,8 +48,8 @@ func (c *call) eventually(limit time.Duration, what string, holds func() (bool, 
 	return eventually(c.t, c.stack, limit, what, holds)
 }
 
-// seen is a condition's answer about a value, or about the error that kept it
-// from the value.
+// seen returns what a condition shows in a failure: the value, or the error if
+// there is no value.
 func seen(ok bool, value any, err error) (bool, string) {
 	if err != nil {
 		return false, err.Error()

@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// A stack of the files that setup writes, moved to other addresses, is one in
-// which the commands of docs/by-hand.md get a token and people call each other.
+// TestWritten: a stack with the files that setup writes, moved to other
+// addresses. The commands of docs/by-hand.md get a token there, and people can
+// call each other.
 func TestWritten(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer

@@ -12,13 +12,15 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// wrong is a configuration with a fault: what makes it so, and what mends it.
+// wrong is a wrong configuration: what is wrong, how the test makes it, and
+// how the test mends it.
 type wrong struct {
-	what      string // as docs/troubleshooting.md has it
+	what      string // as in docs/troubleshooting.md
 	make, end func(t *testing.T, s *stack.Stack)
 }
 
-// notListed is the fault that somebody's server may not start calls.
+// notListed is the mistake that the homeserver is not in the list of those
+// whose users may start calls.
 const notListed = "`LIVEKIT_FULL_ACCESS_HOMESERVERS` has a typo"
 
 func wrongs(s *stack.Stack) []wrong {
@@ -38,7 +40,7 @@ func wrongs(s *stack.Stack) []wrong {
 	}
 }
 
-// set is a variable of the service with a wrong value.
+// set returns the mistake that a variable of the service has a wrong value.
 func set(s *stack.Stack, what, name, value string) wrong {
 	before := s.Services[0].Env[name]
 	put := func(value string) func(*testing.T, *stack.Stack) {
@@ -53,7 +55,7 @@ func set(s *stack.Stack, what, name, value string) wrong {
 	return wrong{what: what, make: put(value), end: put(before)}
 }
 
-// unused is an address at which nobody listens.
+// unused returns an address at which no program listens.
 func unused(s *stack.Stack) string {
 	address, err := s.Host.Address()
 	if err != nil {
@@ -76,14 +78,15 @@ func start(t *testing.T, part stack.Part) {
 	}
 }
 
-// Wrong configurations, one at a time: what clients get, what users see and
-// what the log says is what docs/troubleshooting.md says.
+// TestWrong makes wrong configurations, one at a time. The answer to the
+// client, the text that users see, and the log must be those in
+// docs/troubleshooting.md.
 func TestWrong(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Federated, s.BareListener = true, true })
 	for _, w := range wrongs(s) {
 		subtest(t, s, w.what, func(t *testing.T) {
 			row := documented(t, w.what)
-			defer w.end(t, s) // also of what was made by half
+			defer w.end(t, s) // also after a mistake that was made only in part
 			w.make(t, s)
 			from := len(serviceLog(s))
 			alice := newPerson(t, s, "alice")
@@ -100,7 +103,8 @@ func TestWrong(t *testing.T) {
 	}
 }
 
-// A LiveKit without webhooks is told of once, and leaves come all the same.
+// TestNoWebhooks: with a LiveKit without webhooks, the service warns once, and
+// still sends leaves.
 func TestNoWebhooks(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
@@ -111,8 +115,9 @@ func TestNoWebhooks(t *testing.T) {
 	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	row := documented(t, "`livekit.yaml` has no `webhook.urls`")
 	row.answers(t, get(t, s, c.alice))
-	// Who comes within the first 10 s may have been reported to a process before
-	// this one, and is no sign of silence.
+	// A report about a participant who joined within the first 10 s may have gone
+	// to an earlier process of the service. So the service does not take its
+	// absence as a sign that webhooks are missing.
 	c.eventually(time.Minute, "the service has run for 10 s", func() (bool, string) {
 		ran := time.Since(started)
 		return ran > 10*time.Second, ran.String()
@@ -122,13 +127,13 @@ func TestNoWebhooks(t *testing.T) {
 	warnings := func() int { return len(warning.FindAllString(serviceLog(s), -1)) }
 	c.eventually(time.Minute, "the log warns of webhook.urls", func() (bool, string) { return warnings() > 0, "" })
 	c.alice.closeTab()
-	c.isSent(40 * time.Second) // two looks, at most 10 s apart, and then some
+	c.isSent(40 * time.Second) // two questions to the SFU, at most 10 s apart, and some more time
 	if n := warnings(); n != 1 {
-		t.Errorf("%d warnings, want one", n)
+		t.Errorf("the log has %d warnings about missing webhooks, want one", n)
 	}
 }
 
-// get asks the service for a token as a client does.
+// get requests a token from the service as a client does.
 func get(t *testing.T, s *stack.Stack, p *person) caller.Answer {
 	t.Helper()
 	ctx := within(t, starting)
@@ -143,10 +148,10 @@ func get(t *testing.T, s *stack.Stack, p *person) caller.Answer {
 	return answer
 }
 
-// trouble is a row of docs/troubleshooting.md.
+// trouble is a row of the table in docs/troubleshooting.md.
 type trouble struct{ answer, call, log string }
 
-// answers checks what /sfu/get answers.
+// answers checks the answer to /sfu/get.
 func (row trouble) answers(t *testing.T, answer caller.Answer) {
 	t.Helper()
 	if got := fmt.Sprintf("%d %s", answer.Status, answer.Errcode); strings.TrimSpace(got) != row.answer {
@@ -154,7 +159,7 @@ func (row trouble) answers(t *testing.T, answer caller.Answer) {
 	}
 }
 
-// documented reads what a wrong configuration looks like.
+// documented reads the table of wrong configurations.
 func documented(t *testing.T, what string) trouble {
 	t.Helper()
 	page, err := os.ReadFile(repository + "/docs/troubleshooting.md")
@@ -171,7 +176,7 @@ func documented(t *testing.T, what string) trouble {
 	return trouble{}
 }
 
-// plain takes marks off a cell.
+// plain removes the markup from a cell.
 func plain(cell string) string {
 	return strings.NewReplacer("`", "", "“", "", "”", "").Replace(strings.TrimSpace(cell))
 }

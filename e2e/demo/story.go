@@ -97,7 +97,7 @@ func (d *deployment) join(ctx context.Context, answer caller.Answer, promised st
 	}
 	fmt.Println(joined)
 	if !strings.HasPrefix(joined, promised) {
-		return fmt.Errorf("the token promised: %s", promised)
+		return fmt.Errorf("the SFU let the client in as somebody else, or into another room: the token says %q", promised)
 	}
 	return nil
 }

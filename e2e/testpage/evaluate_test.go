@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// evaluate returns the value of an expression of JavaScript, as JSON. Beforehand
-// everything of the page's scripts that it may need is imported.
+// evaluate returns the value of a JavaScript expression as JSON. The
+// expression can use everything that the page's scripts export.
 func evaluate(t *testing.T, expression string) string {
 	t.Helper()
 	const imports = `
@@ -39,8 +39,8 @@ import { verdicts } from "./verdicts.js";
 	return strings.TrimSpace(string(out))
 }
 
-// evaluateAll returns the values of expressions, by their names, from one start of
-// Node.js.
+// evaluateAll returns the values of expressions, by their names. It starts
+// Node.js once.
 func evaluateAll(t *testing.T, expressions map[string]string) map[string]string {
 	t.Helper()
 	var all []string
@@ -63,7 +63,7 @@ func evaluateAll(t *testing.T, expressions map[string]string) map[string]string 
 	return found
 }
 
-// calls are those of one function, by their arguments.
+// calls returns calls of one function, by their arguments.
 func calls(function string, arguments []string) map[string]string {
 	all := map[string]string{}
 	for _, each := range arguments {
@@ -72,7 +72,8 @@ func calls(function string, arguments []string) map[string]string {
 	return all
 }
 
-// scripts copies the page's scripts to where Node.js takes them for modules.
+// scripts copies the page's scripts to a place where Node.js treats them as
+// modules.
 func scripts(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
@@ -111,7 +112,7 @@ func inflate(t *testing.T, compressed string) []byte {
 	return text
 }
 
-// same reports whether two texts are the same JSON.
+// same reports whether two texts are the same JSON value.
 func same(t *testing.T, one, other string) bool {
 	t.Helper()
 	var a, b any

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// The words of a verdict name what the deployment has; what the page cannot know
-// has the name that livekit.yaml gives it.
+// The text of a verdict contains values of the deployment. For a value that
+// the page cannot know, it contains the name of the setting in livekit.yaml.
 func TestWordsAreTrue(t *testing.T) {
 	const (
 		udp      = `{protocol:"udp",address:"203.0.113.7",port:30012},{protocol:"udp",address:"2001:db8::7",port:30044}`
@@ -59,7 +59,7 @@ func TestWordsAreTrue(t *testing.T) {
 	}
 }
 
-// No verdict has a placeholder that nothing stands for, in either language.
+// In both languages, every placeholder of a verdict gets a value.
 func TestWordsAreWhole(t *testing.T) {
 	const expression = `Object.entries(verdicts).flatMap(([id, v]) => ["en", "de"].flatMap((language) => ["says", "why", "remedy"].flatMap((part) =>
 		fill(v[language][part], placeholders(id, {url: "wss://sfu.example.org"}, {offered: [], relays: []})).match(/\{\w+\}|undefined|null/g) ?? [])))`
@@ -68,7 +68,7 @@ func TestWordsAreWhole(t *testing.T) {
 	}
 }
 
-// What works with doubts has words, each for its own doubt.
+// For each doubt, the page shows its own text.
 func TestRemarks(t *testing.T) {
 	tests := map[string]string{
 		`{}`: `[]`,
@@ -86,7 +86,7 @@ func TestRemarks(t *testing.T) {
 	}
 }
 
-// Why no media gets through follows from the addresses that LiveKit tells.
+// The page explains a lack of media by the addresses that LiveKit tells.
 func TestJudge(t *testing.T) {
 	failed := `{media:{mark:"fail",detail:"noMedia"}}`
 	tests := []struct{ results, cause, offered, want string }{
@@ -119,8 +119,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// The report has no token and no whole address, whatever the library says and
-// wherever LiveKit is.
+// The report contains no token and no whole address, whatever the library logs
+// and wherever LiveKit is.
 func TestReportHidesSecrets(t *testing.T) {
 	const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXN0ZXItMSJ9.abc-DEF_123"
 	tests := map[string]string{
@@ -159,8 +159,9 @@ func TestReportHidesSecrets(t *testing.T) {
 	}
 }
 
-// The pair of addresses that media takes is told: the kind of this device's, and
-// LiveKit's port, whether the browser names the pair in its transport or marks it.
+// The page shows the pair of addresses that media takes: the kind of this
+// device's address, and LiveKit's port. It finds the pair in the transport's
+// statistics, or by the mark of the pair itself.
 func TestMediaTellsPair(t *testing.T) {
 	const (
 		ends      = `{type:"local-candidate",id:"L",candidateType:"srflx",protocol:"udp"},{type:"remote-candidate",id:"R",candidateType:"host",protocol:"udp",address:"203.0.113.7",port:30012}`
@@ -181,7 +182,8 @@ func TestMediaTellsPair(t *testing.T) {
 	}
 }
 
-// Whatever stands behind the # is sent as the key: the service says what it is.
+// The page sends everything after the # as the key. The service decides
+// whether the key is valid.
 func TestKeyOf(t *testing.T) {
 	tests := map[string]string{"": "", "#": "", "#abc": "abc", "#abc%20": "abc", "#%": "%", "#%E0%A4%A": "%E0%A4%A"}
 	expressions := map[string]string{}
@@ -198,7 +200,7 @@ func TestKeyOf(t *testing.T) {
 	}
 }
 
-// The page speaks the first of the browser's languages that it has.
+// The page uses the first of the browser's languages that it has.
 func TestLanguageOf(t *testing.T) {
 	tests := map[string]string{`["de-AT","en"]`: "de", `["fr","de","en"]`: "de", `["en-GB","de"]`: "en", `["fr"]`: "en", `[]`: "en", `["DE"]`: "de"}
 	values := evaluateAll(t, calls("languageOf", slices.Collect(maps.Keys(tests))))

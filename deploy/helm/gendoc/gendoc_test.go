@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestCurrent holds the generated files against what they are made from.
+// TestCurrent compares the generated files with their sources.
 func TestCurrent(t *testing.T) {
 	files, err := generate("..")
 	if err != nil {
@@ -25,8 +25,8 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
-// TestEveryVariable: each variable of the program is in the values, and nothing
-// else is.
+// TestEveryVariable: the values contain each variable of the program, and no
+// other.
 func TestEveryVariable(t *testing.T) {
 	schema, err := readSchema()
 	if err != nil {

@@ -27,14 +27,14 @@ func readme(schema *yaml.Node) string {
 			secretsTable(&b, get(value, "properties"))
 			continue
 		}
-		b.WriteString("\n| Value | Default | Is |\n| --- | --- | --- |\n")
+		b.WriteString("\n| Value | Default | Meaning |\n| --- | --- | --- |\n")
 		rows(&b, "", get(value, "properties"))
 	}
 	return b.String()
 }
 
 func table(b *strings.Builder, title, prefix string, properties *yaml.Node) {
-	fmt.Fprintf(b, "\n## %s\n\n| Value | Default | Is |\n| --- | --- | --- |\n", title)
+	fmt.Fprintf(b, "\n## %s\n\n| Value | Default | Meaning |\n| --- | --- | --- |\n", title)
 	rows(b, prefix, properties)
 }
 
@@ -57,7 +57,7 @@ func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 // members of each are the same, so the table does not repeat them.
 func secretsTable(b *strings.Builder, properties *yaml.Node) {
 	b.WriteString("\nEach has `existingSecret` and `key`, or `value`; `LIVEKIT_CA_FILE` also `existingConfigMap`.\n")
-	b.WriteString("\n| Value | `key` when not set | Is |\n| --- | --- | --- |\n")
+	b.WriteString("\n| Value | `key` when not set | Meaning |\n| --- | --- | --- |\n")
 	for name, value := range members(properties) {
 		key := get(get(get(value, "properties"), "key"), "default")
 		fmt.Fprintf(b, "| `%s` | `%s` | %s |\n", name, key.Value, cell(get(value, "description").Value))
