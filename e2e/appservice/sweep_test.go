@@ -132,7 +132,7 @@ func (s *swept) database() string { return filepath.Join(s.side.Host.Dir, "first
 func (s *swept) emptied(t *testing.T) {
 	move(t, s.database(), s.database()+".kept")
 	must(t, s.side.Start(within(t, time.Minute)))
-	s.side.eventuallyLogs(t, "the homeserver says that too many are not in their rooms")
+	s.side.eventuallyLogs(t, "the homeserver says that too many participants are not in their rooms")
 	// A user who joins now stays as well.
 	back := s.in[0]
 	back.session.Leave()
