@@ -1,4 +1,4 @@
-// Two participants of one room: the one sends, the other receives.
+// One participant of a room sends, the other receives.
 
 import { read, between } from "./stats.js";
 

@@ -8,7 +8,7 @@ import { clockDifference } from "./ticket.js";
 /** The ids of the steps. */
 export const steps = ["socket", "join", "media", "resume", "tcp", "relay", "clock"];
 
-// Beyond these, a step that works is doubtful: calls stutter, or lag.
+// Above these, a step that works is doubtful: calls lag.
 const lossLimit = 3; // percent
 const rttLimit = 400; // ms
 const clockLimit = 30; // s

@@ -1,5 +1,4 @@
-// What the browser's statistics say. Nothing else is believed: an element that
-// plays proves nothing.
+// What the browser's statistics say: only they prove that media arrives.
 
 /** The statistics of one track's connection, in one object. */
 export function read(report) {

@@ -1,4 +1,4 @@
-// The words of the page, in English and German. verdicts.js has the verdicts'.
+// The page's words, in English and German. verdicts.js has the verdicts.
 
 const english = {
   decimal: (n) => n.toFixed(1),
@@ -98,7 +98,7 @@ const german = {
   },
 };
 
-// How media goes, in the words of details.
+// How media goes.
 const ways = {
   english: { udp: "over UDP", tcp: "over TCP", relay: "through the relay" },
   german: { udp: "über UDP", tcp: "über TCP", relay: "über das Relay" },
