@@ -4,9 +4,9 @@ package config
 
 import "syscall"
 
-// writable reports whether this process may create files in dir. It checks the
-// rights and creates none: that would fail on a full disk, and the leaves in a
-// file there must not be lost for it.
+// writable reports whether this process may create files in dir. It checks only the
+// rights, and creates no file as a trial. On a full disk a trial would fail, and the
+// service would then not use the leaves that are already in a file in dir.
 func writable(dir string) bool {
 	const write, search = 2, 1 // W_OK and X_OK of access(2)
 	return syscall.Access(dir+"/.", write|search) == nil

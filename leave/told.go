@@ -175,7 +175,7 @@ func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 // waiting returns j with the next look for a participant who has not come.
 func (j Job) waiting(now time.Time) Job {
 	j.Looks++
-	last := j.Deadline.Add(-refusalTime) // so that a refusal comes before the deadline
+	last := j.Deadline.Add(-refusalTime) // early enough that LiveKit can refuse before the deadline
 	if !now.Before(last) {
 		last = j.Deadline
 	}
@@ -213,8 +213,8 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	return j
 }
 
-// UnansweredFrom returns j with the record that the SFU has not said, since the
-// time since, whether the participant is there. An earlier record stays.
+// UnansweredFrom returns j with UnansweredSince set: from since on, the SFU has not
+// said whether the participant is there. An earlier time stays.
 func (j Job) UnansweredFrom(since time.Time) Job {
 	if j.UnansweredSince.IsZero() {
 		j.UnansweredSince = timing.Later(since, j.AcceptedAt)

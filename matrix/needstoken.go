@@ -80,7 +80,8 @@ func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 }
 
 // Refuses reports whether server has required authentication in about the last
-// 10 min, and has not managed an event for this service since.
+// 10 min, and has not managed an event for this service since. Package access then
+// delegates no leave of the server's users (Delegation.Offered).
 func (d *DelayedEvents) Refuses(server ServerName) bool {
 	return d.refusals.has(server, d.APIs.isNamed(server), time.Now())
 }

@@ -6,8 +6,9 @@ import (
 )
 
 // envMerger returns the function that merges .env with a person's changes. The
-// sums of the last run say what setup wrote. If an earlier version kept no
-// sums, the old answers say it.
+// checksums of the last run tell which values setup wrote. If that run kept no
+// checksums, because it was an earlier version, setup computes the values from its
+// answers.
 func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, error) {
 	wrote, err := readSums(dir)
 	if err != nil {

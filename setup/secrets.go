@@ -23,9 +23,9 @@ const presetKey = "matrixrtc"
 // secretBytes is how many random bytes a new secret has.
 const secretBytes = 32
 
-// choosePair returns the pair in the folder's .env. If there is none, or if
-// renew is true, it returns the pair that was taken over, or else a pair with a
-// new secret.
+// choosePair returns the pair in the folder's .env. If renew is true, the pair gets a
+// new secret. If the folder never had an .env, choosePair returns the pair that was
+// taken over, or else a new one. If .env or its secret is gone, that is an error.
 func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	p := pair{id: presetKey, secret: newSecret()}
 	content, found, err := dir.read(envFile)

@@ -9,7 +9,7 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// CreateTestRoom creates a room for at most most participants. While the room
+// CreateTestRoom creates a room for as many participants as most says. While the room
 // is empty it stays open for lifetime: before the first participant joins, and
 // after the last has left. lifetime is in whole seconds. An error is an
 // [*Error].

@@ -85,8 +85,8 @@ func (s *stream) takeLine(p []byte) (rest []byte) {
 }
 
 // headRead records that the head is complete. A body of length bytes follows;
-// -1 means that the length is unknown. After such a body, the bytes that follow
-// count as the next request.
+// -1 means that the length is unknown: then every byte after the head counts as the
+// next request.
 func (s *stream) headRead(length int64) {
 	s.inBody, s.body = true, length-s.behind
 	s.more = s.body < 0

@@ -8,10 +8,10 @@ import (
 )
 
 // The bounds on a certificate chain if [Pool.MaxHandshake] is set. A connection
-// keeps the parsed chain in memory. The parsed chain takes 3 times the bytes of
-// an honest chain, 8 times if it has many small certificates, and 40 times if
-// it has many small entries (TestParsedChains). An honest chain has 2 to 4
-// certificates, and about 40 entries besides its names.
+// keeps the parsed chain in memory. It is larger than the bytes that arrived: 3
+// times for an honest chain, 8 times for many small certificates, and 36 to 40
+// times for many small entries, like names and extensions (TestParsedChains). An
+// honest chain has 2 to 4 certificates, and about 40 entries besides its names.
 const (
 	maxCertificates = 10
 	maxEntries      = 500

@@ -9,7 +9,8 @@ import (
 )
 
 // claim claims as many due jobs as there are free workers, and starts work on
-// them.
+// them. A job that a replica had claimed when it died is due again when its lease
+// ends ([leave.Job.LeaseTime]). Then the next replica that claims takes it over.
 func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync.WaitGroup) {
 	free := cap(permits) - len(permits)
 	k.full.Store(free == 0)

@@ -29,7 +29,8 @@ func (q question) persons() (all []person) {
 	return all
 }
 
-// again returns a second question for each of refused.
+// again makes each question whose users are not joined due a second time, after
+// apart. It changes and returns refused.
 func again(refused []question) []question {
 	for i := range refused {
 		refused[i].at = refused[i].at.Add(apart)
