@@ -1,18 +1,14 @@
 package matrixtest
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"io"
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"sync"
-	"sync/atomic"
 	"syscall"
-	"time"
 )
 
 // Network is an internet in memory, with servers at any host:port, names, and
@@ -25,13 +21,14 @@ type Network struct {
 	servers map[string]listener
 	silent  map[string]bool
 	mute    map[string]bool
-	open    map[string][]*pipe // the clients' ends of open connections, by host:port
+	open    map[string][]*pipe // the clients' ends of connections that are not frozen, by host:port
+	ends    []*pipe            // the clients' ends of all connections
+	closed  bool
 	dials   []string
 	dns     dns
 }
 
-// NewNetwork returns an empty network. The caller must call Close, which ends
-// the network's servers.
+// NewNetwork returns an empty network. The caller must call Close.
 func NewNetwork() *Network {
 	return &Network{
 		CA:      NewCA(),
@@ -111,9 +108,13 @@ func (n *Network) Freeze(addr string) {
 	delete(n.open, addr)
 }
 
-// Close ends every server.
+// Close ends every server and every connection. It also ends the connections
+// that the client keeps, and those that a client opens at this moment, so that
+// no goroutine of a connection is left in a synctest bubble.
 func (n *Network) Close() {
 	n.mu.Lock()
+	n.closed = true
+	ends := n.ends
 	addrs := make([]string, 0, len(n.servers))
 	for addr := range n.servers {
 		addrs = append(addrs, addr)
@@ -121,6 +122,9 @@ func (n *Network) Close() {
 	n.mu.Unlock()
 	for _, addr := range addrs {
 		n.Remove(addr)
+	}
+	for _, p := range ends {
+		p.Close()
 	}
 }
 
@@ -145,7 +149,9 @@ func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	case mute:
 		ours, theirs := net.Pipe()
 		go io.Copy(io.Discard, theirs)
-		return newPipe(ours, addr), nil
+		p := newPipe(ours, addr)
+		n.keep(p)
+		return p, nil
 	case !ok:
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Addr: address(addr), Err: syscall.ECONNREFUSED}
 	}
@@ -162,10 +168,20 @@ func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 		peer.Close()
 		return nil, ctx.Err()
 	}
-	n.mu.Lock()
-	n.open[addr] = append(n.open[addr], p)
-	n.mu.Unlock()
+	n.keep(p)
 	return p, nil
+}
+
+// keep takes note of a client's end, which Freeze and Close need.
+func (n *Network) keep(p *pipe) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.closed {
+		p.Close()
+		return
+	}
+	n.open[p.addr] = append(n.open[p.addr], p)
+	n.ends = append(n.ends, p)
 }
 
 // Resolver returns a resolver that answers from the network's SRV records.
@@ -210,79 +226,3 @@ type address string
 
 func (address) Network() string  { return "tcp" }
 func (a address) String() string { return string(a) }
-
-// pipe is a connection in memory: a [net.Pipe] with an address. A write does
-// not wait until the reader reads.
-type pipe struct {
-	net.Conn
-	addr   string
-	frozen atomic.Bool
-
-	mu     sync.Mutex
-	queue  chan []byte
-	closed bool
-}
-
-// queueLength is how many writes may wait for the reader.
-const queueLength = 4096
-
-func newPipe(c net.Conn, addr string) *pipe {
-	p := &pipe{Conn: c, addr: addr, queue: make(chan []byte, queueLength)}
-	go p.deliver()
-	return p
-}
-
-func (p *pipe) deliver() {
-	defer p.Conn.Close()
-	for b := range p.queue {
-		if _, err := p.Conn.Write(b); err != nil {
-			return
-		}
-	}
-}
-
-func (p *pipe) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.closed:
-		return 0, net.ErrClosed
-	case p.frozen.Load():
-		return len(b), nil
-	}
-	select {
-	case p.queue <- bytes.Clone(b):
-		return len(b), nil
-	default:
-		return 0, os.ErrDeadlineExceeded // the peer does not read
-	}
-}
-
-// Close closes the pipe, and drops what the peer has not read.
-func (p *pipe) Close() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.closed {
-		p.closed = true
-		close(p.queue)
-		p.Conn.SetDeadline(time.Unix(1, 0))
-	}
-	return nil
-}
-
-// SetDeadline does not affect what was already written, and neither does
-// SetWriteDeadline.
-func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
-
-func (p *pipe) SetWriteDeadline(time.Time) error { return nil }
-
-func (p *pipe) SetReadDeadline(t time.Time) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.closed {
-		return net.ErrClosed
-	}
-	return p.Conn.SetReadDeadline(t)
-}
-
-func (p *pipe) RemoteAddr() net.Addr { return address(p.addr) }

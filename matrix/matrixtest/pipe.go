@@ -1,0 +1,86 @@
+package matrixtest
+
+import (
+	"bytes"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// pipe is a connection in memory: a [net.Pipe] with an address. A write does
+// not wait until the reader reads.
+type pipe struct {
+	net.Conn
+	addr   string
+	frozen atomic.Bool
+
+	mu     sync.Mutex
+	queue  chan []byte
+	closed bool
+}
+
+// queueLength is how many writes may wait for the reader.
+const queueLength = 4096
+
+func newPipe(c net.Conn, addr string) *pipe {
+	p := &pipe{Conn: c, addr: addr, queue: make(chan []byte, queueLength)}
+	go p.deliver()
+	return p
+}
+
+func (p *pipe) deliver() {
+	defer p.Conn.Close()
+	for b := range p.queue {
+		if _, err := p.Conn.Write(b); err != nil {
+			return
+		}
+	}
+}
+
+func (p *pipe) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.closed:
+		return 0, net.ErrClosed
+	case p.frozen.Load():
+		return len(b), nil
+	}
+	select {
+	case p.queue <- bytes.Clone(b):
+		return len(b), nil
+	default:
+		return 0, os.ErrDeadlineExceeded // the peer does not read
+	}
+}
+
+// Close closes the pipe, and drops what the peer has not read.
+func (p *pipe) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.closed {
+		p.closed = true
+		close(p.queue)
+		p.Conn.SetDeadline(time.Unix(1, 0))
+	}
+	return nil
+}
+
+// SetDeadline does not affect what was already written, and neither does
+// SetWriteDeadline.
+func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
+
+func (p *pipe) SetWriteDeadline(time.Time) error { return nil }
+
+func (p *pipe) SetReadDeadline(t time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return net.ErrClosed
+	}
+	return p.Conn.SetReadDeadline(t)
+}
+
+func (p *pipe) RemoteAddr() net.Addr { return address(p.addr) }
