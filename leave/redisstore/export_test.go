@@ -64,3 +64,16 @@ func Waiting(s *Store) int {
 	defer s.gather.mu.Unlock()
 	return len(s.gather.waiting)
 }
+
+// GroupsByTimeLeft returns how many changes each script makes, for callers that give
+// up after the times left.
+func GroupsByTimeLeft(left ...time.Duration) (sizes []int) {
+	var some []*gathered
+	for _, d := range left {
+		some = append(some, &gathered{until: time.Now().Add(d)})
+	}
+	for _, group := range byTimeLeft(some) {
+		sizes = append(sizes, len(group))
+	}
+	return sizes
+}

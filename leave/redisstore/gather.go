@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
@@ -104,27 +105,59 @@ func (w *gather) take() (some []*gathered) {
 // writeGathered makes the changes of several callers, and then starts to make those
 // that came meanwhile.
 func (s *Store) writeGathered(some []*gathered, script int) {
-	s.writeTogether(some)
+	groups := byTimeLeft(some)
+	if len(groups) == 1 { // usually, so that this needs no goroutine
+		s.writeTogether(groups[0])
+		s.writeNext(script)
+		return
+	}
+	var running sync.WaitGroup
+	for _, group := range groups {
+		running.Go(func() { s.writeTogether(group) })
+	}
+	go func() {
+		running.Wait()
+		s.writeNext(script)
+	}()
+}
+
+// writeNext starts to make the changes that came while the script with that number
+// was running.
+func (s *Store) writeNext(script int) {
 	if next := s.gather.next(script); len(next) > 0 {
 		go s.writeGathered(next, script)
 	}
+}
+
+// byTimeLeft divides changes into groups. A script has the deadline of the caller
+// that gives up first, so in each group this caller has at least half the time of
+// every other caller.
+func byTimeLeft(some []*gathered) (groups [][]*gathered) {
+	now := time.Now()
+	slices.SortStableFunc(some, func(a, b *gathered) int { return b.until.Compare(a.until) })
+	for len(some) > 0 {
+		half := some[0].until.Sub(now) / 2
+		n := 1
+		for n < len(some) && some[n].until.Sub(now) >= half {
+			n++
+		}
+		groups = append(groups, some[:n])
+		some = some[n:]
+	}
+	return groups
 }
 
 // writeTogether makes changes with one script. It gives up when the first of their
 // callers has no time left.
 func (s *Store) writeTogether(some []*gathered) {
 	ctx, changes := some[0].ctx, make([]change, len(some))
-	until := some[0].until
 	for i, g := range some {
 		changes[i] = g.change
-		if g.until.Before(until) {
-			until = g.until
-		}
 	}
 	if len(some) > 1 { // a caller that gives up must not stop the changes of the others
 		ctx = context.WithoutCancel(ctx)
 	}
-	ctx, cancel := context.WithDeadline(ctx, until)
+	ctx, cancel := context.WithDeadline(ctx, some[len(some)-1].until)
 	defer cancel()
 	results, err := s.write(ctx, changes...)
 	for i, g := range some {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -153,5 +154,56 @@ func TestGatheredInVain(t *testing.T) {
 		if got := get(t, h.Store, key, nil).Looks; got != want {
 			t.Errorf("%s: got %d looks, want %d", key.Identity, got, want)
 		}
+	}
+}
+
+// TestGatheredBesideHurried: a caller that soon gives up does not take the time of
+// the others, whose changes come at the same time.
+func TestGatheredBesideHurried(t *testing.T) {
+	h := halt(t, 2)
+	redisstore.NeverSlow(h.Store)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // the others have 30 s
+	defer cancel()
+	redisstore.BeforeScripts(h.Store, func() { <-ctx.Done() }) // a slow Redis
+	hurried, other := h.jobs[0], h.jobs[1]
+	other.Looks = 1
+	h.running.Go(func() {
+		if _, err := h.Save(ctx, hurried); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Save of a caller with 1 s: got %v, want %v", err, context.DeadlineExceeded)
+		}
+	})
+	h.running.Go(func() {
+		if _, err := h.Save(t.Context(), other); err != nil {
+			t.Errorf("Save of a caller with 30 s: got %v, want no error", err)
+		}
+	})
+	h.await(t, 2)
+	close(h.goOn)
+	h.running.Wait()
+	if got := get(t, h.Store, other.Key, nil).Looks; got != 1 {
+		t.Errorf("the job of the caller with 30 s: got %d looks, want 1", got)
+	}
+}
+
+// TestGroupsByTimeLeft: changes are made together if no caller loses more than half
+// of its time by that.
+func TestGroupsByTimeLeft(t *testing.T) {
+	const h = time.Hour
+	tests := map[string]struct {
+		left []time.Duration
+		want []int
+	}{
+		"one":                   {[]time.Duration{h}, []int{1}},
+		"alike":                 {[]time.Duration{7 * h, 8 * h, 9 * h}, []int{3}},
+		"one is hurried":        {[]time.Duration{8 * h, h, 7 * h}, []int{2, 1}},
+		"each half of the last": {[]time.Duration{1 * h, 3 * h, 7 * h, 15 * h}, []int{1, 1, 1, 1}},
+		"no time left":          {[]time.Duration{-h, h, -3 * h}, []int{1, 1, 1}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := redisstore.GroupsByTimeLeft(tt.left...); !slices.Equal(got, tt.want) {
+				t.Errorf("groups for %v: got the sizes %v, want %v", tt.left, got, tt.want)
+			}
+		})
 	}
 }
