@@ -56,7 +56,7 @@ func TestClientAddressUntrusted(t *testing.T) {
 			s := newStack(t)
 			s.env["LIVEKIT_TRUSTED_PROXIES"] = trusted
 			s.service = func(h *handler.Handler) { h.Proxies.Trusted = nil }
-			isClientAddress(t, s, "client-address-lost", "If 127.0.0.1 is missing in LIVEKIT_TRUSTED_PROXIES, add it there")
+			isClientAddress(t, s, "client-address-lost", "If LIVEKIT_TRUSTED_PROXIES lacks the proxy's address 127.0.0.1, add it")
 		})
 	}
 }

@@ -67,10 +67,10 @@ func TestRemediesNameSettings(t *testing.T) {
 // itself uses the public address of the API.
 func TestTwirpRemedy(t *testing.T) {
 	for want, change := range map[string]func(*stack){
-		"LIVEKIT_INTERNAL_URL is set, so nothing needs that way: refuse /twirp/ in":                   func(*stack) {},
-		"first set LIVEKIT_INTERNAL_URL to http://livekit:7880 and start the container again":         func(s *stack) { delete(s.env, "LIVEKIT_INTERNAL_URL") },
-		"if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880 first":                     func(s *stack) { s.anonymous(); s.outside(); s.options.SFUURL = "wss://" + sfuHost },
-		"refuse /livekit/sfu/twirp/ in the proxy of sfu.example.org, as nginx does with location /li": prefixedTwirp,
+		"this service has LIVEKIT_INTERNAL_URL, so it does not need the public address: refuse /twirp/ in":  func(*stack) {},
+		"first set LIVEKIT_INTERNAL_URL to http://livekit:7880 and create the container again":              func(s *stack) { delete(s.env, "LIVEKIT_INTERNAL_URL") },
+		"if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880":                                 func(s *stack) { s.anonymous(); s.outside(); s.options.SFUURL = "wss://" + sfuHost },
+		"refuse /livekit/sfu/twirp/ in the proxy of sfu.example.org. nginx: location /livekit/sfu/twirp/ {": prefixedTwirp,
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

@@ -190,9 +190,9 @@ func (e livekit) twirpVars() engine.Vars {
 	switch api := e.look.Config.APIURL; {
 	case api == nil: // with --outside the API's URL is unknown
 	case api.Host != e.sfuURL().Host:
-		v["first"] = "LIVEKIT_INTERNAL_URL is set, so nothing needs that way: "
+		v["first"] = "this service has LIVEKIT_INTERNAL_URL, so it does not need the public address: "
 	default:
-		v["first"] = causes.Fill("first set LIVEKIT_INTERNAL_URL to http://livekit:{sfu_port} and start the container again, because this service goes the public way itself; then ",
+		v["first"] = causes.Fill("first set LIVEKIT_INTERNAL_URL to http://livekit:{sfu_port} and create the container again, because this service itself uses the public address; then ",
 			e.livekit.ports())
 	}
 	return v

@@ -21,7 +21,7 @@ var examples = engine.Vars{
 	"document": "https://example.org/.well-known/matrix/client", "address6": "2001:db8::7",
 	"check": "homeserver.tls", "command": "curl -i https://jwt.example.org/healthz",
 	"sfu_port": "7880", "tcp_port": "7881", "udp_ports": "20000-20200/udp", "turn_port": "3478/udp", "listen": "8080",
-	"first": "if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880 first, because this service goes the public way without it; then ", "twirp": "/twirp/",
+	"first": "if LIVEKIT_INTERNAL_URL is not set, set it to http://livekit:7880 and create the container again: without it, this service itself uses the public address. Then ", "twirp": "/twirp/",
 	"list":  "example.net,example.org",
 	"leads": "LIVEKIT_URL", "delegation": ".well-known/matrix/server of example.org, which names matrix.example.org", "inside": "m.homeserver",
 	"days": "9", "bytes": "816", "late": "5m0s", "range": "50000-50200", "other": "https://matrix.example.org",

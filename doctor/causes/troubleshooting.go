@@ -77,7 +77,11 @@ func writeCodes(b *strings.Builder) {
 func document(b *strings.Builder, c engine.Cause) {
 	v := examplesOf[c.ID].Or(examplesOf[engine.GroupOf(c.Checks[0])])
 	text, remedy := Fill(c.Text, v), Fill(c.Remedy, v)
-	fmt.Fprintf(b, "### %s\n\n%s\n\n- **Remedy:** %s\n", c.ID, named(marked(Sentence(text))), marked(Sentence(remedy)))
+	says := linked(named(marked(Sentence(text)))+"\n\n- **Remedy:** "+marked(Sentence(remedy)), c.ID)
+	fmt.Fprintf(b, "### %s\n\n%s\n", c.ID, says)
+	if then := after(Sentence(remedy)); then != "" {
+		fmt.Fprintf(b, "- **With Docker Compose:** after %s.\n", then)
+	}
 	fmt.Fprintf(b, "- **Reported:** as %s, by %s of [doctor](operations.md#doctor), %s\n", grades[c.Status], quoted(c.Checks), vantages[c.From])
 	if c.Code != "" {
 		fmt.Fprintf(b, "- **Element Call shows:** the error code `%s`\n", c.Code)

@@ -16,7 +16,7 @@ The tables below show which causes [doctor](operations.md#doctor) reports for wh
 A dash (–) means that doctor finds no fault there. Where LiveKit cannot be found from outside, doctor reports [sfu-unknown](#sfu-unknown).
 `
 
-const columns = ` The columns show the causes that [doctor](operations.md#doctor) reports in the service's container (Inside), and on another machine with ` + "`--outside`" + ` (Outside). A dash means that it finds no fault there.
+const columns = ` The columns show the causes that [doctor](operations.md#doctor) reports in the service's container (Inside), and on another machine with ` + "`--outside`" + ` (Outside). A dash means that it finds no fault there. ` + "`matrix.`, `jwt.`, `sfu.` and `turn.`" + ` are the hosts of the homeserver, this service, LiveKit and TURN below example.org.
 
 | Broken | Inside | Outside |
 | --- | --- | --- |

@@ -1,0 +1,36 @@
+package causes
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"matrixrtc-auth/internal/pattern"
+)
+
+// change is what must be done after a change that a remedy asks for.
+type change struct {
+	asked func() *regexp.Regexp // matches remedies that ask for the change
+	said  []string              // a remedy with one of these texts says itself what to do then
+	then  string
+}
+
+var changes = []change{
+	{pattern.New(`LIVEKIT_[A-Z]|\bcompose\.yaml`), []string{"up -d", "container again", ".env", "o change is", "SIGHUP"},
+		"a change in `.env` or `compose.yaml`, run `docker compose up -d`"},
+	{pattern.New(`\blivekit\.yaml|\b(rtc|room|redis|webhook|turn)\.([a-z]+_|domain)`), []string{"start LiveKit", "up -d", "o change is", "chmod 644", "mount "},
+		"a change in `livekit.yaml`, run `docker compose restart livekit`"},
+	{pattern.New(`\bhomeserver\.yaml|\bIn Synapse`), []string{"restart Synapse"}, "a change in `homeserver.yaml`, restart Synapse"},
+}
+
+// after says in Markdown what to do after the changes that a remedy asks for, ""
+// if there is nothing to do, or if the remedy says it.
+func after(remedy string) string {
+	var list []string
+	for _, c := range changes {
+		if c.asked().MatchString(remedy) && !slices.ContainsFunc(c.said, func(text string) bool { return strings.Contains(remedy, text) }) {
+			list = append(list, c.then)
+		}
+	}
+	return strings.Join(list, "; after ")
+}

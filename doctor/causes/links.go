@@ -1,0 +1,37 @@
+package causes
+
+import (
+	"strings"
+
+	"matrixrtc-auth/internal/pattern"
+)
+
+// explained are the terms of causes that another section or page explains, with
+// the place of that explanation.
+var explained = map[string]string{
+	"OpenID token": "architecture.md#words", "delayed event": "leave.md", "delegated leave": "leave.md",
+	"ticket": "security.md#tickets", "brake": "membership.md#the-brake", "registration file": "appservice.md",
+	"NAT loopback": "#hairpin", "docs/operations.md": "operations.md#causes",
+}
+
+// term matches each term of explained, also in the plural.
+var term = pattern.New(`\b(OpenID token|delayed event|delegated leave|ticket|brake|registration file|NAT loopback|docs/operations\.md)(s?)\b`)
+
+// linked returns Markdown in which the first use of each term is a link to its
+// explanation. A term in code, and a term whose explanation is the section with
+// this id, stay as they are.
+func linked(text, id string) string {
+	var b strings.Builder
+	end, done := 0, map[string]bool{}
+	for _, at := range term().FindAllStringSubmatchIndex(text, -1) {
+		name := text[at[2]:at[3]]
+		place := explained[name]
+		if done[name] || place == "#"+id || strings.Count(text[:at[0]], "`")%2 == 1 {
+			continue
+		}
+		done[name] = true
+		b.WriteString(text[end:at[0]] + "[" + text[at[0]:at[1]] + "](" + place + ")")
+		end = at[1]
+	}
+	return b.String() + text[end:]
+}
