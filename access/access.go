@@ -17,12 +17,12 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// Verifier says whose an OpenID token is.
+// Verifier finds out to which user an OpenID token belongs.
 type Verifier interface {
-	// Verify returns the user whose token it is. That user is always of the
-	// server token.Server, and is claimed, unless claimed is zero. from is the
-	// client's network, or the zero Prefix if it is unknown. Errors are
-	// *[matrix.VerifyError].
+	// Verify returns the user to whom the token belongs, who is a user of the
+	// server token.Server. If claimed is not zero and names another user, that is
+	// an error. from is the client's network, or the zero Prefix if it is unknown.
+	// Errors are *[matrix.VerifyError].
 	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
 }
 
@@ -35,8 +35,8 @@ type Membership interface {
 
 // Rooms makes sure that rooms exist on the SFU.
 type Rooms interface {
-	// Ensure returns when the room exists. created reports whether it asked the
-	// SFU to create the room. Errors are *[sfu.Error].
+	// Ensure returns when the room exists. created reports whether Ensure asked
+	// the SFU to create it. Errors are *[sfu.Error].
 	Ensure(ctx context.Context, room sfu.Room) (created bool, err error)
 }
 
@@ -76,11 +76,13 @@ type Authorizer struct {
 	// if false, they are refused.
 	AllowUnseen bool
 	// LearnMembership says whether Membership is also asked about users who need
-	// not be joined. The answer goes into their tickets, and refuses nobody.
+	// not be joined. The answer goes into their tickets; no request is refused
+	// because of it.
 	LearnMembership bool
 	// Issuer identifies this service in every ticket.
 	Issuer ticket.Issuer
-	// CanUpdateOwnMetadata is the value of that permission in every token.
+	// CanUpdateOwnMetadata is the value of the permission canUpdateOwnMetadata in
+	// every token.
 	CanUpdateOwnMetadata bool
 	// Named reports whether the operator named a server in the configuration.
 	Named func(matrix.ServerName) bool
@@ -98,9 +100,9 @@ type Authorizer struct {
 }
 
 // Admission is the result of a request. If the request fails, it holds what was
-// known until then.
+// found out before the failure.
 type Admission struct {
-	User matrix.UserID // who asks, once proven
+	User matrix.UserID // the user who asks; zero until proven
 	Room sfu.Room
 	// RoomNotMade says that the user may not create the room, so no room was
 	// created. The user can still join the room if it exists.
@@ -192,8 +194,10 @@ func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Adm
 // the user was proven.
 type rights struct{ makeRoom, publish, delegate bool }
 
-// rights returns the rights of user. A homeserver that proxies requests vouches
-// for its own users, and for rooms that have users of other servers.
+// rights returns the rights of user. The homeserver that proxies requests vouches
+// for its own users (Proxied): they have all rights. It also vouches for the rooms
+// of users of other homeservers (Federated), so these users may have rooms
+// created.
 func (a *Authorizer) rights(who Proof, user matrix.UserID) rights {
 	switch who.(type) {
 	case Proxied:
@@ -217,9 +221,9 @@ func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time
 	return nil
 }
 
-// bounded returns a context that ends when the duration most has passed, or at
-// by if that is earlier. If by is not near, it returns ctx itself, because a
-// new context costs 2 µs per request.
+// bounded returns ctx with the deadline by. If by is later than the duration most
+// from now, it returns ctx itself: this part of the request needs no more time
+// than most, and a new context costs 2 µs per request.
 func bounded(ctx context.Context, most time.Duration, by time.Time) (context.Context, context.CancelFunc) {
 	if time.Until(by) >= most {
 		return ctx, func() {}

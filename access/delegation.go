@@ -54,8 +54,8 @@ func (d *Delegation) now() time.Time {
 	return d.Now()
 }
 
-// Offered reports whether this service would take over a leave of at least some
-// client. Clients ask this with a request that names no user. They read every
+// Offered reports whether this service takes over leaves for the users of any
+// server. Clients ask this with a request that names no user. They read every
 // answer except 404 as yes.
 func (d *Delegation) Offered() bool {
 	if d == nil {
@@ -101,7 +101,7 @@ func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Reques
 	case err != nil:
 		return 0, &DelegationError{Cause: DelegationLookUp, Err: err}
 	case event.Room != what.Room.String():
-		return 0, &DelegationError{Cause: DelegationUnknown, Err: errors.New("the delayed event is of another room")}
+		return 0, &DelegationError{Cause: DelegationUnknown, Err: errors.New("the delayed event belongs to another Matrix room")}
 	case event.Delay < leave.MinDelay:
 		return 0, &DelegationError{Cause: DelegationShort}
 	}

@@ -19,9 +19,9 @@ var (
 	ErrForeignUser = errors.New("the user is not a user of the homeserver that makes the request")
 )
 
-// MembershipError says that the homeserver did not say whether somebody is
-// joined. The client gets 502 (handler/problem.go, which says the status of every
-// error here).
+// MembershipError says that the homeserver did not say whether somebody is joined.
+// The client gets status 502; handler/problem.go has the status of every error of
+// this package.
 type MembershipError struct{ Err error }
 
 func (e *MembershipError) Error() string { return "asking who is joined: " + e.Err.Error() }
@@ -55,7 +55,7 @@ const (
 	DelegationClientAPI  = "delegation_client_api"  // the homeserver's Client-Server API was not found, or cannot delay events
 	DelegationLimit      = "delegation_limit"       // the number of jobs is at a limit
 	DelegationUnknown    = "delegation_unknown"     // the homeserver has no such event of this user in this room
-	DelegationShort      = "delegation_short"       // the delay is shorter than this service can restart in time
+	DelegationShort      = "delegation_short"       // the delay is so short that this service could not restart it in time
 	DelegationLookUp     = "delegation_look_up"     // the homeserver did not answer the look-up
 )
 

@@ -28,19 +28,19 @@ func NewOriginLimiter() ratelimit.Limiter[matrix.ServerName] {
 	return ratelimit.New[matrix.ServerName](ratelimit.Limit{PerMinute: 3000, Burst: 1000})
 }
 
-// site returns the network of client that shares the bounds on discoveries: one
-// IPv4 address, or the /48 that an IPv6 subscriber has at most. It is larger
-// than [Network], because one network may use much of these bounds until
-// another network needs its part.
+// site returns the network of client for which discoveries of servers are bounded:
+// one IPv4 address, or the largest network that an IPv6 subscriber has (/48). It
+// is larger than that of [Network], because one network may use much of these
+// bounds until another network needs its part.
 func site(client netip.Addr) netip.Prefix { return within(client, 48) }
 
-// Network returns the network of client that shares the limit of failed
-// verifications: one IPv4 address, or the /64 that an IPv6 subscriber has at
-// least.
+// Network returns the network of client for which failed verifications are
+// limited: one IPv4 address, or the smallest network that an IPv6 subscriber has
+// (/64).
 func Network(client netip.Addr) netip.Prefix { return within(client, 64) }
 
-// within returns the network of an IPv6 client, with a prefix of that many
-// bits. For an IPv4 client it returns the one address.
+// within returns the network that client is in. bits is the length of the prefix
+// of an IPv6 network; the network of an IPv4 client is its one address.
 func within(client netip.Addr, bits int) netip.Prefix {
 	if !client.Is6() {
 		bits = client.BitLen()

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Remote asks another homeserver for a token of its SFU. The homeserver that
-// proxies requests to this service sends the question.
+// Remote asks another homeserver for a token of that homeserver's SFU. The
+// question goes through the homeserver that proxies requests to this service.
 type Remote interface {
 	// RemoteToken sends request to server and returns the content of its answer.
 	// Errors are *[matrix.RemoteError].

@@ -68,7 +68,7 @@ func onBehalf(ctx context.Context, who Proof) context.Context {
 // LIVEKIT_OPENID_TIMEOUT, and the longest wait for the limit of failures.
 const identifyTime = maxSlowdown + 20*time.Second
 
-// prove asks the homeserver that issued the token whose it is.
+// prove asks the homeserver that issued the token to which user it belongs.
 func (o OpenID) prove(ctx context.Context, a *Authorizer, by time.Time) (matrix.UserID, error) {
 	ctx, cancel := bounded(ctx, identifyTime, by)
 	defer cancel()
@@ -98,11 +98,12 @@ func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID
 	return f.User, nil
 }
 
-// standing is who asks, and what is known of whether they are joined.
+// standing is the user who asks, and what is known about whether the user is
+// joined.
 type standing struct {
-	user matrix.UserID // proven
-	// asked says whether the homeserver was asked if the user is joined. joined
-	// is its answer.
+	user matrix.UserID // the proven user
+	// asked says that the homeserver was asked whether the user is joined. joined
+	// is the homeserver's answer.
 	asked, joined bool
 }
 
@@ -137,17 +138,18 @@ func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (sta
 // user is joined, if only the ticket needs to know.
 const learnTime = time.Second
 
-// learned is the answer to whether a user is joined, which may still be
-// awaited.
+// learned is the answer to the question whether a user is joined. The answer may
+// still be on its way.
 type learned struct {
 	known  bool        // the user is known to be joined
 	answer <-chan bool // gives the answer; nil if nobody was asked
 	end    context.CancelFunc
 }
 
-// learn finds out whether the user is joined to room. It returns at once, and
-// the caller must then call end. If the user need not be joined, learn asks the
-// homeserver in the background, if it can ask one. That answer refuses nobody.
+// learn finds out whether the user is joined to room. It returns at once, and the
+// caller must then call end. If the user need not be joined, learn asks the
+// homeserver in the background, if it can ask one. No request is refused because
+// of that answer.
 func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) learned {
 	if !a.LearnMembership || s.asked {
 		return learned{known: s.joined, end: func() {}}

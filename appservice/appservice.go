@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// What Synapse 1.161 and later accepts. It refuses to start with any other
-// scope, or with a prefix outside this one.
+// The scope and the prefix that Synapse 1.161 and later accepts. With any other
+// scope, or a prefix outside this one, Synapse refuses to start.
 const (
 	// ScopeIsJoined allows the membership question of MSC4502.
 	ScopeIsJoined = "urn:matrix:client:io.element.msc4502:rooms:is_joined"
@@ -33,7 +33,7 @@ type Registration struct {
 	HSToken         secret.Text // proves the homeserver to the service
 	SenderLocalpart string
 	// URL is where the homeserver pushes events, "" for nowhere. HasURL says that
-	// the key exists, without which Synapse does not start.
+	// the file has the key "url"; without that key, Synapse does not start.
 	URL         string
 	HasURL      bool
 	RateLimited *bool // nil if the file does not say; Synapse then assumes true
@@ -41,7 +41,8 @@ type Registration struct {
 	Scopes      []string
 	ProxyPrefix string
 	ProxyURL    string
-	// others are the unknown keys, for Lint.
+	// others are the keys that Parse does not know. Lint looks for mistakes in
+	// them.
 	others []string
 }
 
@@ -51,8 +52,8 @@ type Namespace struct {
 	Regex     string
 }
 
-// document is the structure of the file. The keys of MSCs have prefixes until
-// they are in the specification.
+// document is the structure of the file. A key that an MSC adds has a prefix until
+// it is in the specification.
 type document struct {
 	ID              string     `yaml:"id"`
 	ASToken         string     `yaml:"as_token"`
@@ -86,11 +87,11 @@ type namespace struct {
 // file, which holds secrets.
 func Parse(text []byte) (Registration, error) {
 	if len(text) > maxBytes {
-		return Registration{}, fmt.Errorf("it is larger than %d KiB", maxBytes>>10)
+		return Registration{}, fmt.Errorf("the registration is larger than %d KiB", maxBytes>>10)
 	}
 	var d document
 	if yaml.Unmarshal(text, &d) != nil {
-		return Registration{}, errors.New("it is not a registration in YAML")
+		return Registration{}, errors.New("the text is not a registration in YAML")
 	}
 	r := Registration{
 		ID: d.ID, SenderLocalpart: d.SenderLocalpart,
@@ -113,7 +114,7 @@ func Parse(text []byte) (Registration, error) {
 // hasKey reports whether the document has the key. Its value may be null.
 func hasKey(text []byte, key string) bool {
 	var keys map[string]yaml.Node
-	_ = yaml.Unmarshal(text, &keys) // it was parsed before
+	_ = yaml.Unmarshal(text, &keys) // cannot fail: the document was parsed before
 	_, ok := keys[key]
 	return ok
 }

@@ -36,7 +36,7 @@ func (f Finding) String() string { return f.Key + ": " + f.Seen + "; " + f.Remed
 const shortestToken = 32
 
 // Lint returns what is wrong with the registration for the homeserver named
-// server, in the order of the file's keys. For the zero name it does not check
+// server, in the order of the file's keys. If server is zero, it does not check
 // the namespaces.
 func (r Registration) Lint(server matrix.ServerName) []Finding {
 	l := &linter{}
@@ -187,8 +187,8 @@ func isHTTP(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
 }
 
-// misspelt reports keys without their prefix, or with that of a later
-// specification. The homeserver ignores them silently.
+// misspelt reports keys that lack their MSC's prefix, or have the prefix of a
+// later specification. The homeserver ignores such keys without a warning.
 func (l *linter) misspelt(r Registration) {
 	slices.Sort(r.others)
 	for _, key := range r.others {

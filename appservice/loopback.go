@@ -24,7 +24,7 @@ type LoopAnswer struct {
 func AnswerLoop(hsToken secret.Text, nonce string, user matrix.UserID) []byte {
 	answer, err := json.Marshal(LoopAnswer{UserID: user.String(), Proof: loopProof(hsToken, nonce)})
 	if err != nil {
-		panic(err) // two texts cannot fail
+		panic(err) // cannot fail: the value holds only two texts
 	}
 	return answer
 }

@@ -40,7 +40,7 @@ func New(w Wish) Registration {
 	return r
 }
 
-// KeepTokens returns r with the names and tokens that old has.
+// KeepTokens returns r with the names and the tokens of old.
 func (r Registration) KeepTokens(old Registration) Registration {
 	for _, keep := range []struct{ to, from *string }{{&r.ID, &old.ID}, {&r.SenderLocalpart, &old.SenderLocalpart}} {
 		if *keep.from != "" {
@@ -66,6 +66,6 @@ const tokenBytes = 32
 
 func newToken() secret.Text {
 	var b [tokenBytes]byte
-	rand.Read(b[:]) // never fails
+	rand.Read(b[:]) // rand.Read never returns an error
 	return secret.New(hex.EncodeToString(b[:]))
 }

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Homeserver is what the self-test asks, with the as_token. [matrix.AppService]
-// is one.
+// Homeserver is the homeserver that the self-test asks, with the as_token.
+// [matrix.AppService] implements it.
 type Homeserver interface {
 	WhoAmI(ctx context.Context) (matrix.UserID, error)
 	IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
@@ -53,7 +53,7 @@ type Check struct {
 	Part   string `json:"part"`
 	OK     bool   `json:"ok"`
 	Seen   string `json:"seen,omitempty"`   // what is wrong
-	Remedy string `json:"remedy,omitempty"` // the setting that mends it
+	Remedy string `json:"remedy,omitempty"` // the setting that the operator must change
 }
 
 // Result is the result of a self-test.
@@ -75,9 +75,9 @@ func (r Result) Ready() bool {
 // partTimeout bounds each part.
 const partTimeout = 15 * time.Second
 
-// Run asks the homeserver for everything that the mode needs. It takes less
-// than a minute and a half. If the homeserver refuses the as_token or does not
-// answer, it skips the rest.
+// Run asks the homeserver for everything that the homeserver-proxied mode needs.
+// It takes less than a minute and a half. If the homeserver refuses the as_token
+// or does not answer, Run skips the rest.
 func (s SelfTest) Run(ctx context.Context) Result {
 	r := Result{At: time.Now().UTC()}
 	sender, err := within(ctx, s.Homeserver.WhoAmI)
@@ -115,7 +115,7 @@ func do(ctx context.Context, ask func(context.Context) error) error {
 // nobodysRoom and nobodysEvent are ids that do not exist.
 func nobodysRoom(sender matrix.UserID) matrix.RoomID {
 	room, err := matrix.ParseRoomID("!matrixrtc-auth-self-test:" + sender.Server().String())
-	if err != nil { // a server with such a long name has no rooms
+	if err != nil { // a server with a name so long that this fails has no rooms
 		return matrix.RoomID{}
 	}
 	return room
@@ -169,7 +169,8 @@ const (
 	remedyProxyURL = "io.element.msc4512.proxy_url of the registration file must be this service's address as the homeserver reaches it"
 )
 
-// answered returns err as an answer of the homeserver, nil if there was none.
+// answered returns the homeserver's answer that err holds, or nil if the
+// homeserver did not answer.
 func answered(err error) *matrix.AppServiceError {
 	if e, ok := errors.AsType[*matrix.AppServiceError](err); ok && e.Status != 0 {
 		return e
@@ -177,7 +178,7 @@ func answered(err error) *matrix.AppServiceError {
 	return nil
 }
 
-// away returns the check of a part that got no answer.
+// away returns the check of a part to which the homeserver gave no answer.
 func away(part string, err error) Check { return failed(part, err.Error(), remedyAway) }
 
 func judgeToken(err error) Check {
@@ -219,8 +220,8 @@ func judgeFederation(err error) Check {
 	return failed(PartFederation, err.Error(), "io.element.msc4512.proxy_prefix in the registration file must be "+ProxyPrefix)
 }
 
-// judgeDelayed judges the answer about an event that does not exist. ResultGone
-// says that an existing one could be managed.
+// judgeDelayed judges the homeserver's answer about a delayed event that does not
+// exist. ResultGone says that this service may manage delayed events.
 func judgeDelayed(err error) Check {
 	switch matrix.ResultOf(err) {
 	case matrix.ResultDone, matrix.ResultGone:

@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/internal/yamltext"
 )
 
-// head is the comment at the top of every file.
+// head is the comment at the top of every registration file.
 const head = `# The registration of matrixrtc-auth at the homeserver (Synapse: the list
 # app_service_config_files of homeserver.yaml). Synapse and matrixrtc-auth both
 # read this file, and nobody else may: it holds two secrets.

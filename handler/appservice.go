@@ -62,7 +62,7 @@ func (s *AppService) routes(h *Handler) {
 	h.mux.Get("/_matrix/app/v1/rooms/*", s.own("rooms", h.nobody))
 }
 
-// The values of exchange.via: who forwarded the request to the service.
+// The values of exchange.via, which says who forwarded the request to the service.
 const (
 	viaHomeserver = "homeserver"
 	viaFederation = "federation"
@@ -111,8 +111,8 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 	}
 }
 
-// asked reports whether r comes from the homeserver: whether its path is one of
-// Matrix, and it carries the hs_token.
+// asked reports whether r comes from the homeserver: its path begins with
+// /_matrix, and it carries the hs_token.
 func (s *AppService) asked(r *http.Request) bool {
 	return s != nil && strings.HasPrefix(r.URL.Path, "/_matrix/") && s.checkToken(r) == nil
 }
@@ -250,7 +250,7 @@ func (a jwtAnswer) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// jwtOf returns the token in the answer content of another homeserver.
+// jwtOf returns the token that is in content, the answer of another homeserver.
 func jwtOf(server matrix.ServerName, content json.RawMessage) (jwtAnswer, error) {
 	var answer struct {
 		JWT string `json:"jwt"`

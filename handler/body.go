@@ -15,11 +15,11 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// maxBodyBytes is many times what any client sends. Usual bodies fit into
-// smallBodyBytes, and every connection may hold one of these. Larger bodies
-// would fill the memory of a small container, so only a bounded number is held
-// at a time. One client network may hold half of them; the other half is for
-// networks that hold few.
+// maxBodyBytes is many times the size of what clients send. A usual body fits into
+// smallBodyBytes, and every connection may hold one such body. Larger bodies would
+// fill the memory of a small container, so this service holds only a bounded
+// number of them at a time. One client network may hold half of them; the other
+// half is for networks that hold few.
 const (
 	maxBodyBytes   = 64 << 10
 	smallBodyBytes = 2 << 10
@@ -120,8 +120,8 @@ func limitedBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return http.MaxBytesReader(exchangeOf(w).ResponseWriter, r.Body, maxBodyBytes)
 }
 
-// How long this service reads the body of a request that it refuses:
-// discardTime usually, promptTime if too many requests are in progress.
+// How long this service reads the body of a request that it refuses: usually
+// discardTime, or promptTime if the client has too many requests in progress.
 const (
 	discardTime = 2 * time.Second
 	promptTime  = 100 * time.Millisecond
@@ -168,7 +168,7 @@ func bodyError(err error) error {
 	return errNotJSON
 }
 
-// The header values that all answers share. Nothing may change them.
+// The header values that all answers share. No code may change them.
 var (
 	typeJSON = []string{"application/json"}
 	noStore  = []string{"no-store"}
@@ -181,7 +181,7 @@ func writeJSON(w http.ResponseWriter, status int, doc []byte) {
 	header["Cache-Control"] = noStore
 	header["Content-Length"] = []string{strconv.Itoa(len(doc))}
 	w.WriteHeader(status)
-	_, _ = w.Write(doc) // if this fails, the client is gone
+	_, _ = w.Write(doc) // an error means that the client has disconnected
 }
 
 // fail writes the answer for err, and records err for the log.

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/access"
 )
 
-// Proxies are the reverse proxies that say who the client is. The service
-// believes nobody else.
+// Proxies are the reverse proxies whose word about the client's address the
+// service believes.
 type Proxies struct {
 	// Trusted are the networks of the proxies.
 	Trusted []netip.Prefix
@@ -36,9 +36,8 @@ func (p Proxies) Trust(addr netip.Addr) bool {
 	return false
 }
 
-// Share returns the network whose share of connections a connection from peer
-// uses. ok is false for a trusted proxy, which has many clients behind it, and
-// for a Unix socket.
+// Share returns the network of peer, for which open connections are bounded. ok is
+// false for a trusted proxy, because many clients use it, and for a Unix socket.
 func (p Proxies) Share(peer net.Addr) (from netip.Prefix, ok bool) {
 	addr := peerAddr(peer.String())
 	return access.Network(addr), addr.IsValid() && !p.Trust(addr)
@@ -81,7 +80,7 @@ func (p Proxies) named(header http.Header) netip.Addr {
 	return forwarded
 }
 
-// list reports whether the proxies write a list of addresses, which only
+// list reports whether the proxies' header is a list of addresses. Only
 // X-Forwarded-For is.
 func (p Proxies) list() bool {
 	return p.Header == "" || strings.EqualFold(p.Header, headerForwardedFor)
@@ -114,7 +113,7 @@ func (p Proxies) nearest(header http.Header) map[string]netip.Addr {
 func peerAddr(remote string) netip.Addr {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
-		return netip.Addr{} // the peer of a Unix socket, or no address
+		return netip.Addr{} // addr is that of a Unix socket, or is no address
 	}
 	return peer.Addr().Unmap().WithZone("")
 }

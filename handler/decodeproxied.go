@@ -104,7 +104,7 @@ func (r proxiedRequest) forRemote(user matrix.UserID) json.RawMessage {
 	}
 	text, err := json.Marshal(request)
 	if err != nil {
-		panic(err) // impossible: strings, and JSON that was parsed
+		panic(err) // impossible: the value holds only strings, and JSON that was parsed before
 	}
 	return text
 }

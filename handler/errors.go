@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ErrShuttingDown is the cause that the base context of requests has when it is
-// cancelled. The service cancels it when it can wait for requests no longer.
+// ErrShuttingDown is the cause with which the service cancels the base context of
+// all requests, when it does not wait for them any longer.
 var ErrShuttingDown = errors.New("the service is shutting down")
 
 // The faults of a request as a whole.

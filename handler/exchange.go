@@ -49,8 +49,8 @@ type asked struct {
 	room sfu.Room
 }
 
-// exchangeOf returns the exchange that w is. The middleware observe has made
-// every ResponseWriter an exchange.
+// exchangeOf returns w as an exchange: the middleware observe has made every
+// ResponseWriter one.
 func exchangeOf(w http.ResponseWriter) *exchange { return w.(*exchange) }
 
 // requestTimeout bounds one whole request.
@@ -94,7 +94,8 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 		h.Metrics.AppServiceRequest(x.via, x.endpoint, x.cause)
 	}
 	if level := x.level(); h.Log.Enabled(r.Context(), level) {
-		// h.Log.LogAttrs would look up the source line, which no handler shows.
+		// h.Log.LogAttrs would also look up the line of this source file, which no
+		// log handler shows.
 		now := time.Now()
 		record := slog.NewRecord(now, level, "request", 0)
 		x.addTo(&record, r, now.Sub(x.start))
@@ -104,7 +105,7 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 
 func (x *exchange) level() slog.Level {
 	switch {
-	case x.cause == malformed.cause: // its status may be 505, and that is no error of this program
+	case x.cause == malformed.cause: // net/http could not read the request: that is no error of this program, even if the status is 505
 		return slog.LevelInfo
 	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		return slog.LevelError

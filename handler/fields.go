@@ -112,7 +112,7 @@ func (f *fields) anyText(name string) string {
 	return v.text()
 }
 
-// parsed returns what parse makes of a required string.
+// parsed returns what parse returns for a required string.
 func parsed[T any](f *fields, name string, parse func(string) (T, error)) T {
 	text := f.text(name)
 	var zero T
@@ -143,8 +143,8 @@ func (f *fields) fail(name, fault string) {
 	*f.err = &fieldError{field: name, fault: fault}
 }
 
-// openIDToken returns the OpenID token in the form of the Client-Server API.
-// Clients pass it on as the homeserver gave it to them.
+// openIDToken returns the OpenID token. Its form is that of the Client-Server API,
+// because clients pass the token on as their homeserver gave it to them.
 func (f *fields) openIDToken() matrix.OpenIDToken {
 	t := f.inner("openid_token", "access_token", "matrix_server_name")
 	return matrix.OpenIDToken{

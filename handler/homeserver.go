@@ -79,7 +79,7 @@ const (
 // transaction twice.
 func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
-	_ = control.EnableFullDuplex() // the answer may be sent before the body has arrived
+	_ = control.EnableFullDuplex() // lets this handler answer before the body has arrived
 	_ = control.SetReadDeadline(time.Now().Add(transactionTime + transactionRest))
 	answer := sync.OnceFunc(func() {
 		writeJSON(w, http.StatusOK, []byte("{}"))
@@ -88,7 +88,7 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	timer := time.AfterFunc(transactionTime, answer)
 	defer func() {
 		if !timer.Stop() {
-			answer() // has no effect if the answer was sent before
+			answer() // writes the answer, if it was not written before
 		}
 	}()
 	err := readEvents(io.LimitReader(r.Body, maxTransactionBytes), func(e MemberEvent) {
@@ -105,8 +105,8 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	// The homeserver reads the answer only after it has sent the whole
-	// transaction. If the connection closes before that, it gets no answer. So
-	// the rest is read, too.
+	// transaction. If this service closed the connection before that, the
+	// homeserver would get no answer. So this service reads the rest, too.
 	_, _ = io.Copy(io.Discard, r.Body)
 }
 

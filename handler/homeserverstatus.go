@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserverStatus is what /_status shows of one named homeserver that this
-// service asked whose an OpenID token is.
+// homeserverStatus is what /_status shows of one named homeserver which this
+// service asked to verify OpenID tokens.
 type homeserverStatus struct {
 	Server string `json:"server"`
 	// Addresses are the host:port pairs at which this service asks the
@@ -18,7 +18,7 @@ type homeserverStatus struct {
 	Host      string         `json:"host"`
 	TLSName   string         `json:"tls_name"`
 	FoundBy   matrix.FoundBy `json:"found_by"`
-	Since     time.Time      `json:"since"` // when it was first asked at these Addresses
+	Since     time.Time      `json:"since"` // when this service first asked the homeserver at these Addresses
 	// Outcome is "ok", or why the last request failed. Status is the HTTP status
 	// of the last answer if that was not 200.
 	Outcome string `json:"outcome"`

@@ -36,7 +36,7 @@ func (v value) text() string {
 	}
 	var s string
 	if err := json.Unmarshal(v, &s); err != nil {
-		panic(err) // impossible: v is valid
+		panic(err) // impossible: v is valid JSON
 	}
 	return s
 }
@@ -53,7 +53,7 @@ func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 		return nil, nil, nil, false
 	}
 	name, rest = cutValue(rest)
-	v, rest = cutValue(skipSpace(rest[1:])) // after the colon
+	v, rest = cutValue(skipSpace(rest[1:])) // rest[0] is the colon
 	return name, v, rest, true
 }
 

@@ -90,8 +90,8 @@ func recoverPanic(next http.Handler) http.Handler {
 	})
 }
 
-// inProgressWait is the wait that a client with too many requests in progress
-// is told.
+// inProgressWait is the Retry-After of a client with too many requests in
+// progress.
 const inProgressWait = time.Second
 
 // shareProgress bounds the requests in progress of one client network. It

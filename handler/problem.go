@@ -28,8 +28,8 @@ type problem struct {
 	wait          time.Duration // what Retry-After says; 0 for no such header
 }
 
-// noFilesWait is the wait that a client is told when this process can open no
-// more files.
+// noFilesWait is the Retry-After of a client when this process can open no more
+// files.
 const noFilesWait = 5 * time.Second
 
 // statusCanceled is the logged status of a request whose client disconnected
@@ -160,8 +160,8 @@ func clientProblem(err error) (problem, bool) {
 }
 
 // verifyProblem maps the errors of verifications. If the homeserver has had too
-// many requests, the client learns that. All other errors have one text,
-// because what a homeserver answered must not be revealed.
+// many requests, the answer says so. All other errors have one text, because the
+// client must not learn what a homeserver answered.
 func verifyProblem(e *matrix.VerifyError) problem {
 	if e.Cause == matrix.CauseLimited {
 		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
@@ -171,8 +171,8 @@ func verifyProblem(e *matrix.VerifyError) problem {
 		text: "The OpenID token does not prove the user", cause: string(e.Cause)}
 }
 
-// homeserverWait is the wait that a client is told if a homeserver has had too
-// many requests and did not say how long to wait.
+// homeserverWait is the Retry-After of a client if a homeserver has had too many
+// requests and did not say how long to wait.
 const homeserverWait = time.Second
 
 // membershipProblem maps the errors of a question to a homeserver about who is
@@ -202,8 +202,8 @@ func limitProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// limitWait is the wait that a client is told if its leave was refused because
-// too many leaves are kept.
+// limitWait is the Retry-After of a client whose leave this service refused
+// because it keeps too many leaves.
 const limitWait = time.Minute
 
 // delegationProblem maps the errors of leaves that are not taken over. The
@@ -251,8 +251,8 @@ func webhookProblem(e *sfu.RejectedError) problem {
 	return p
 }
 
-// roomBusyWait is the wait that a client is told if too many rooms are being
-// created. All those requests to the SFU have ended by then.
+// roomBusyWait is the Retry-After of a client if too many rooms are being created.
+// After this time, all those requests to the SFU have ended.
 const roomBusyWait = 10 * time.Second
 
 // roomProblem maps the error e, which says that the SFU did not confirm a room.

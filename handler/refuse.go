@@ -17,9 +17,9 @@ func (h *Handler) Headers() []string {
 	return []string{"Authorization", headerUser, headerOrigin, headerForwardedFor, headerRealIP, headerRequestID, h.Proxies.Header}
 }
 
-// Refuse answers a request that net/http cannot read. It returns the whole
-// answer, with this status and a Matrix error, and writes the log line. Of the
-// request only the peer of the connection is known.
+// Refuse answers a request that net/http cannot read. It returns the whole answer,
+// with this status and a Matrix error, and writes the log line. All that it knows
+// of the request is the peer of the connection.
 func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	p := malformed
 	if status == http.StatusRequestHeaderFieldsTooLarge {
@@ -40,6 +40,6 @@ func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	}
 	setCORS(answer.Header, corsPost)
 	var b bytes.Buffer
-	_ = answer.Write(&b) // a bytes.Buffer accepts everything
+	_ = answer.Write(&b) // cannot fail: w is a bytes.Buffer
 	return b.Bytes()
 }

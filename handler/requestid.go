@@ -32,8 +32,8 @@ func (p Proxies) requestID(r *http.Request) string {
 // bits.
 func newRequestID() string { return rand.Text() }
 
-// cleanRequestID keeps only ASCII letters, digits and some signs of id, at most
-// maxRequestID bytes. Such an id can be copied from a log and searched for.
+// cleanRequestID returns the ASCII letters and digits, and some signs, of id, at
+// most maxRequestID bytes. The result can be copied from a log and searched for.
 func cleanRequestID(id string) string {
 	id = id[:min(len(id), maxRequestID)]
 	return strings.Map(func(r rune) rune {

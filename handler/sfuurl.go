@@ -14,14 +14,15 @@ func OneOf(urls ...string) func(string) bool {
 	for i, u := range urls {
 		known[i] = normalURL(u)
 	}
-	// Most clients write the URL exactly as in urls, so that is compared first.
+	// Most clients write the URL exactly as it is in urls, so compare with urls
+	// first.
 	return func(u string) bool { return slices.Contains(urls, u) || slices.Contains(known, normalURL(u)) }
 }
 
 var defaultPorts = map[string]string{"ws": "80", "http": "80", "wss": "443", "https": "443"}
 
-// normalURL returns one spelling for all spellings of a URL that mean the same.
-// It returns a text that is no URL unchanged.
+// normalURL returns the same text for all URLs that mean the same. If the given
+// text is no URL, it returns that text.
 func normalURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -31,7 +32,7 @@ func normalURL(text string) string {
 	if strings.Contains(host, ":") {
 		host = "[" + host + "]"
 	}
-	if port != "" && port != defaultPorts[u.Scheme] { // url.Parse has put the scheme into lower case
+	if port != "" && port != defaultPorts[u.Scheme] { // lower case, because url.Parse changes it so
 		host += ":" + port
 	}
 	u.Host = host

@@ -31,8 +31,8 @@ type LeaveStatus struct {
 	Offered bool `json:"offered"`
 	// RefusedBy are the servers with full access that require authentication.
 	RefusedBy []string `json:"refused_by"`
-	// Jobs is the number of jobs in this store, by state; nil if the store
-	// cannot say.
+	// Jobs is the number of jobs in this store, by state; nil if the store does
+	// not answer.
 	Jobs map[leave.State]int `json:"jobs"`
 	// Limited are the servers with full access that answered 429 to requests
 	// about delayed events.
@@ -48,7 +48,7 @@ type LimitedStatus struct {
 	Last   time.Time `json:"last"`
 }
 
-// StoreStatus says where leaves are kept.
+// StoreStatus says where leaves are kept, and whether the store works.
 type StoreStatus struct {
 	Kind     string     `json:"kind"`  // "memory", "file" or "redis"
 	State    string     `json:"state"` // "ok" or "degraded"
@@ -58,9 +58,9 @@ type StoreStatus struct {
 	// SetAside is how many records in the store this process could not read as
 	// jobs.
 	SetAside int `json:"set_aside"`
-	// Repairs is how often another program deleted, moved or changed the file,
-	// so that the service wrote it anew. Repaired says what last happened to the
-	// file.
+	// Repairs is how often another program deleted, moved or changed the leave
+	// file, so that the service wrote it again. Repaired says what happened to the
+	// file the last time.
 	Repairs  int    `json:"repairs"`
 	Repaired string `json:"repaired,omitempty"`
 }
@@ -75,7 +75,7 @@ type LogStatus struct {
 // AppServiceStatus is what /_status shows of the registration at a homeserver.
 type AppServiceStatus struct {
 	Server string             `json:"server"`
-	Ready  bool               `json:"ready"` // the last self-test passed
+	Ready  bool               `json:"ready"` // whether the last self-test passed
 	Tested *time.Time         `json:"tested"`
 	Checks []appservice.Check `json:"checks"`
 }
@@ -89,17 +89,17 @@ type MembershipStatus struct {
 	Source      string            `json:"source"`           // how it is asked: "is_joined" or "joined_members"
 	Account     *AccountStatus    `json:"account"`          // the account that asks; null for an application service
 	Required    string            `json:"required"`         // LIVEKIT_REQUIRE_MEMBERSHIP
-	Interval    float64           `json:"interval_seconds"` // the time between sweeps now, perhaps longer than configured; 0 for no sweeps
-	Pushed      bool              `json:"pushed"`           // the self-test has seen that the homeserver pushes events
+	Interval    float64           `json:"interval_seconds"` // the current time between two sweeps, perhaps longer than configured; 0 for no sweeps
+	Pushed      bool              `json:"pushed"`           // whether the self-test has seen that the homeserver pushes events
 	LastEvent   *time.Time        `json:"last_event"`
 	Persons     int               `json:"persons"`
-	Unseen      int               `json:"unseen"` // how many of the persons are in rooms that the account is not in
+	Unseen      int               `json:"unseen"` // how many of the persons are in rooms that the asking account is not in
 	Foreign     int               `json:"foreign"`
 	Unsealed    int               `json:"unsealed"`
 	LastSweep   *time.Time        `json:"last_sweep"`
 	SweepAge    *float64          `json:"sweep_age_seconds"` // the seconds since the last sweep began
 	SweepTook   float64           `json:"sweep_seconds"`
-	Lag         float64           `json:"sweep_lag_seconds"` // how many seconds longer than the interval ago the last sweep ended
+	Lag         float64           `json:"sweep_lag_seconds"` // how late the last sweep is: the seconds since its end beyond the interval
 	Elsewhere   bool              `json:"swept_elsewhere"`   // whether another replica sweeps
 	Brake       string            `json:"brake"`             // LIVEKIT_MEMBERSHIP_BRAKE
 	Braked      bool              `json:"braked"`

@@ -61,9 +61,8 @@ const (
 	// the search counts as successful: the test on the page then shows what is
 	// wrong.
 	findRoomTime = 3 * time.Second
-	// The tokens are valid as long as their link, but within these bounds.
-	// leastTTL lets a test that began in the link's last second end. mostTTL
-	// bounds a token of a link that is valid for longer.
+	// A token is valid until its link ends, but at least leastTTL and at most
+	// mostTTL. leastTTL lets a test that began in the link's last second end.
 	leastTTL = time.Minute
 	mostTTL  = 10 * time.Minute
 )
@@ -144,7 +143,7 @@ func (t *TestPage) answer(url string, key testlink.Key, now time.Time) testAnswe
 // testerName returns a random name, which tells one run of a test from another.
 func testerName() string {
 	var random [4]byte
-	_, _ = rand.Read(random[:]) // never fails
+	_, _ = rand.Read(random[:]) // rand.Read never returns an error
 	return testlink.TesterPrefix + hex.EncodeToString(random[:])
 }
 

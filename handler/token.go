@@ -17,15 +17,16 @@ func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder,
 	return tokenAnswer{url: h.urlJSON, jwt: got.Token}, onToken(err)
 }
 
-// openID returns who with the client's address added, and keeps the token in x
-// for the log.
+// openID returns the proof who with the client's address added. It also keeps the
+// token in x, for the log.
 func (x *exchange) openID(who access.OpenID) access.OpenID {
 	who.Client = x.client
 	x.openid = who.Token
 	return who
 }
 
-// request returns what with the time by which the answer must be sent.
+// request returns what with its field By set: the time by which the answer must be
+// sent.
 func (x *exchange) request(what access.Request) access.Request {
 	what.By = x.start.Add(requestTimeout)
 	return what

@@ -21,7 +21,7 @@ func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	h.received.note(event, err)
 	h.Metrics.Webhook(webhookResult(err))
 	if err != nil {
-		// The rest of a stranger's request is not read.
+		// The rest of the body is not read, because the request is a stranger's.
 		w.Header().Set("Connection", "close")
 		fail(w, r, err)
 		return
@@ -76,7 +76,7 @@ type received struct {
 	last         time.Time // when the last verified webhook arrived
 	rejected     map[string]uint64
 	lastRejected map[string]time.Time // when the last refused webhook arrived, by cause
-	rooms        []sfu.Room           // the rooms of the last webhooks, each once, the newest at the end
+	rooms        []sfu.Room           // the rooms of the last webhooks, without repetitions, the newest at the end
 }
 
 func (r *received) note(e sfu.Event, err error) {

@@ -26,7 +26,7 @@ type inviter struct {
 	cfg     *config.Config
 	network *instruments.Network
 	sfu     *sfu.Client
-	notes   io.Writer // gets notes to the operator
+	notes   io.Writer // where notes for the operator go
 }
 
 func newInviter(cfg *config.Config, network *instruments.Network) *inviter {

@@ -23,7 +23,7 @@ const glance = time.Second
 // mostTests bounds how many tests are reported.
 const mostTests = 1000
 
-// Event is something that happens in the probe room.
+// Event is something that happens to a test in the probe room.
 type Event struct {
 	At   time.Time `json:"at"`
 	Name string    `json:"name"`
@@ -44,7 +44,7 @@ type Event struct {
 func (o *Options) teller(w io.Writer) func(Event) {
 	if o.JSON {
 		encoder := json.NewEncoder(w)
-		return func(e Event) { _ = encoder.Encode(e) } // a failure cannot be reported
+		return func(e Event) { _ = encoder.Encode(e) } // an error of w cannot be reported anywhere
 	}
 	return func(e Event) { fmt.Fprintln(w, e) }
 }
@@ -67,7 +67,7 @@ func (e Event) String() string {
 	return text
 }
 
-// watcher reports who comes to a room, and the verdicts of their tests.
+// watcher reports the tests that come to the room, and their verdicts.
 type watcher struct {
 	in    *inviter
 	room  sfu.Room
@@ -79,7 +79,7 @@ type watcher struct {
 	// silence explains why a test sent no verdict. It is empty if this command
 	// cannot receive verdicts.
 	silence string
-	blind   bool // LiveKit did not say who is in the room
+	blind   bool // the last time, LiveKit did not say who is in the room
 }
 
 // progress is what the watcher last reported about a test.
@@ -126,8 +126,8 @@ func (w *watcher) listen(ctx context.Context) (texts <-chan instruments.Message,
 	return p.Received(), p.Leave
 }
 
-// socketURL returns the WebSocket URL at which the LiveKit with this API
-// accepts participants.
+// socketURL returns the WebSocket URL for participants of the LiveKit whose API is
+// at api.
 func socketURL(api *url.URL) string {
 	u := *api
 	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
@@ -196,10 +196,10 @@ type verdict struct {
 	Loss    float64 `json:"loss"`
 }
 
-// The bounds on plausible values of a verdict.
+// A verdict with a number above one of these bounds is not from the page.
 const (
-	mostLoss = 100     // percent
-	mostRTT  = 100_000 // ms
+	mostLoss = 100     // in percent
+	mostRTT  = 100_000 // in ms
 )
 
 // isMeasured reports whether the page can have measured the numbers of this

@@ -44,7 +44,7 @@ func NodeResults() []string {
 	return []string{string(NodeAnswers), string(NodeRefuses), string(NodeSilent), NodeGone, NodeFailed}
 }
 
-// Doubt says how likely an answer of the SFU is wrong as long as the
+// Doubt says how likely an answer from the SFU's records is wrong, as long as the
 // participant's node has not been asked.
 type Doubt int
 
@@ -54,25 +54,27 @@ const (
 	// SlightDoubt: a node that holds the session would say so at once, so a short
 	// wait is enough.
 	SlightDoubt
-	// GraveDoubt: the absence counts only if the node refuses, which takes
-	// seconds.
+	// GraveDoubt: the participant counts as absent only if the SFU says that no
+	// node holds the session. That takes the SFU seconds.
 	GraveDoubt
 )
 
 const (
-	// refusalGap is the least time between two refusals that both count, so that
-	// a node that was cut off for a moment does not count as gone.
+	// A refusal is the SFU's answer that no node holds a session. refusalGap is
+	// the least time between two refusals that both count, so that a node that was
+	// cut off for a moment does not count as gone.
 	refusalGap = 5 * time.Second
-	// refusalTime is how long LiveKit takes to refuse.
+	// refusalTime is how long LiveKit takes to give such an answer.
 	refusalTime = 3 * time.Second
 	// clockSkew is how much the SFU's clock may differ from ours.
 	clockSkew = 2 * time.Second
 )
 
 // Doubts returns how likely a is wrong, and so whether to ask the participant's
-// node first. There is doubt after a refusal, if nobody is on record although
-// no leaving was reported, and if the participant may be back after a loss.
-// There is none about a participant whose client said that it leaves.
+// node first. a is in doubt if the SFU said lately that no node holds the session,
+// if there is no record although nobody reported that the participant left, or if
+// the participant may be back after the SFU lost the room. It is not in doubt if
+// the participant's client said that it leaves.
 func (j Job) Doubts(a Answer) Doubt {
 	switch {
 	case a.Node != NodeNotAsked, j.State == Cancelling, j.isRefused(a), j.ClearLeave:
@@ -91,9 +93,10 @@ func (j Job) Doubts(a Answer) Doubt {
 	return NoDoubt
 }
 
-// doubtsAbsence returns the doubt about an answer that nobody is on record.
-// Only the first such answer is doubted. The participant may have come back, or
-// may never have gone: the end of a session can delete the record of the next.
+// doubtsAbsence returns the doubt about an answer that there is no record of the
+// participant. Only the first such answer is in doubt. The participant may have
+// come back, or may never have left, because the end of a session can delete the
+// record of the next one.
 func (j Job) doubtsAbsence() Doubt {
 	if j.Looks == 0 && !j.RoomSeen.IsZero() {
 		return SlightDoubt
@@ -101,7 +104,8 @@ func (j Job) doubtsAbsence() Doubt {
 	return NoDoubt
 }
 
-// doubtsRecord returns the doubt about an answer with a session on record.
+// doubtsRecord returns the doubt about an answer that there is a record of the
+// participant's session.
 func (j Job) doubtsRecord(a Answer) Doubt {
 	if !j.Refused.IsZero() && a.Session == j.Session && a.Session != j.LeftSession {
 		return GraveDoubt
@@ -109,8 +113,8 @@ func (j Job) doubtsRecord(a Answer) Doubt {
 	return NoDoubt
 }
 
-// isRefused reports whether no node holds the session, as a says or a node has
-// said less than refusalGap before a.
+// isRefused reports whether the SFU has said that no node holds the session: in a,
+// or less than refusalGap before a.
 func (j Job) isRefused(a Answer) bool {
 	if a.Node != NodeNotAsked {
 		return a.Node == NodeRefuses
@@ -124,17 +128,18 @@ func (j Job) isAsBefore(a Answer) bool {
 	return a.Session == "" && j.Unrecorded || a.Session != "" && a.Session == j.Session
 }
 
-// NodeIsGone reports whether a is the second refusal, at least refusalGap after
-// the first, and the record does not say that the session is over. Then the
-// session's node is dead, or cut off from LiveKit's Redis.
+// NodeIsGone reports whether a is the second refusal (no node holds the session),
+// at least refusalGap after the first, and the record does not say that the
+// session is over. Then the session's node is dead, or cut off from LiveKit's
+// Redis.
 func (j Job) NodeIsGone(a Answer) bool {
 	return j.State == Connected && a.Node == NodeRefuses && j.isAsBefore(a) &&
 		!j.Refused.IsZero() && a.Asked.Sub(j.Refused) >= refusalGap
 }
 
-// Expected reports whether a, from a question about the whole room, says
-// nothing new about j. Otherwise, like when the participant has gone or no node
-// holds them, the keeper asks about this participant alone.
+// Expected reports whether a, the answer to a question about the whole room, says
+// nothing new about j. If a says that the participant has gone, or that no node
+// holds the session, the keeper asks about this participant alone.
 func (j Job) Expected(a Answer) bool {
 	known := j.Refused.IsZero() && j.UnansweredSince.IsZero()
 	switch {
@@ -165,9 +170,9 @@ func (j Job) Outlived(since time.Time) bool {
 	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
 }
 
-// hasLostRoom reports whether the SFU has lost the room with everybody in it
-// since that was last recorded. As long as the room stays away, it counts as
-// lost only once: LiveKit does not record a room again that a node still runs.
+// hasLostRoom reports whether the SFU has lost the room, with everybody in it, and
+// j has not yet recorded that loss. While the room is missing, that counts as one
+// loss: LiveKit does not record a room again that a node still runs.
 func (j Job) hasLostRoom(a Answer) bool {
 	switch {
 	case !a.RoomAsked:

@@ -15,8 +15,8 @@ func (j Job) connected(now time.Time, session string) Job {
 	return j.settled(now)
 }
 
-// leaving returns j with the participant gone, who has until grace after now to
-// come back.
+// leaving returns j in the state Leaving: the participant is gone, and has the
+// time grace from now on to come back.
 func (j Job) leaving(now time.Time, grace time.Duration) Job {
 	j = j.enter(Leaving, now)
 	j.Looks = 0
@@ -25,7 +25,7 @@ func (j Job) leaving(now time.Time, grace time.Duration) Job {
 	return j
 }
 
-// sending returns j with the leave to be sent now.
+// sending returns j in the state Sending, with the send due now.
 func (j Job) sending(now time.Time) Job {
 	j = j.enter(Sending, now)
 	j.Sends = 0
@@ -33,7 +33,7 @@ func (j Job) sending(now time.Time) Job {
 	return j
 }
 
-// enter returns j in the state s, which begins now unless j has it already.
+// enter returns j in the state s. If j was in another state before, s begins now.
 func (j Job) enter(s State, now time.Time) Job {
 	if j.State != s {
 		j.State, j.Since = s, now

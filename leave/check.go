@@ -65,7 +65,7 @@ func (f field) checkValue(v reflect.Value) error {
 	return nil
 }
 
-// check returns why j is not a valid job. Each of its fields may be valid by
+// check returns why j is not a valid job, although each of its fields is valid by
 // itself.
 func (j Job) check() error {
 	switch {

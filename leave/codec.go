@@ -80,7 +80,7 @@ func (j *Job) UnmarshalJSON(b []byte) error {
 	var read Job
 	r := reflect.New(recordType())
 	err := unlikeRecord(json.Unmarshal(b, r.Interface()))
-	for i, f := range fields { // all fields, even after an error, so that the error can name the job
+	for i, f := range fields { // read all fields, even after an error, so that the error can name the job
 		err = cmp.Or(err, f.read(&read, r.Elem().Field(i).Interface()))
 	}
 	if err == nil {
@@ -102,9 +102,9 @@ func unlikeRecord(err error) error {
 	return err
 }
 
-// errDelayID does not contain the delay id, because whoever knows the id can
+// errDelayID does not contain the delay id, because whoever knows a delay id can
 // send the leave.
-var errDelayID = errors.New("its delay id, or one that it replaces, is not valid")
+var errDelayID = errors.New("a delay id in the record is not valid")
 
 // read sets the field of j to recorded, the field's value in a record. It
 // returns why the value is not valid.

@@ -109,9 +109,9 @@ func (f field) isAfterAccepted() bool {
 	return f.kind == reflect.TypeFor[time.Time]() && f.name != numbered[0]
 }
 
-// sinceAccepted returns the number that a compact record has for the time ms.
-// The time never, which most jobs have, is 0. A time before accepted is the
-// negative difference; any other is the difference and 1.
+// sinceAccepted returns the number that a compact record has for the time ms. The
+// number 0 stands for the zero time, which most jobs have. A time before accepted
+// becomes the negative difference; any other time becomes the difference plus 1.
 func sinceAccepted(ms, accepted int64) int64 {
 	switch {
 	case ms == never.UnixMilli():

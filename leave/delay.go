@@ -22,7 +22,7 @@ const (
 	firstLook     = time.Second            // the pause after the first look for somebody who has not come; it doubles up to maxLook
 	maxLook       = time.Minute            // the longest pause between two looks
 	firstRetry    = 200 * time.Millisecond // the pause after the first failed request; it doubles
-	askAgain      = time.Second            // the pause before a question is repeated that a decision needs
+	askAgain      = time.Second            // the pause before the SFU is asked again, if a decision needs the answer
 )
 
 // Tick is the time between two searches for due jobs. It is short because a job

@@ -19,9 +19,9 @@ const (
 	Cancel  Action = "cancel"  // make the homeserver drop a leave that was replaced
 )
 
-// plan lists the actions, those of highest priority first. in is the states in
+// plan lists the actions, those of highest priority first. in lists the states in
 // which a job needs the action, and at returns when the action is due. postpone
-// returns the job with an action that must wait until next.
+// returns the job with the action due at next, for an action that must wait.
 var plan = []struct {
 	Action
 	in       []State

@@ -8,9 +8,9 @@ import (
 
 // Grace is how long a participant who is gone may take to come back.
 type Grace struct {
-	Reconnect time.Duration // after its connection broke: LIVEKIT_RECONNECT_GRACE, 1 s unless set
-	Outage    time.Duration // after an outage of the SFU: 15 s
-	Confirm   time.Duration // if nothing was reported, and a look did not find it
+	Reconnect time.Duration // how long after the participant's connection broke: LIVEKIT_RECONNECT_GRACE, 1 s unless set
+	Outage    time.Duration // how long after an outage of the SFU: 15 s
+	Confirm   time.Duration // how long if no webhook said that the participant left, but the SFU has no record of them
 }
 
 // of returns how long to wait for a participant who left for reason. Somebody

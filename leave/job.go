@@ -47,8 +47,8 @@ type Job struct {
 	State State     `record:"state,always"`
 	Since time.Time `record:"since,always,past"` // when the job entered its state
 	// Session is the last participant.sid that was seen, "" if none was.
-	// LeftSession is the session that has left. ClearLeave says that the reason
-	// for which LeftSession left leaves no doubt.
+	// LeftSession is the session that has left. ClearLeave says that LeftSession
+	// left for a reason that leaves no doubt: the client said that it leaves.
 	Session     string `record:"session"`
 	LeftSession string `record:"left_session"`
 	ClearLeave  bool   `record:"clear_leave"`
@@ -74,7 +74,7 @@ type Job struct {
 	// had no record of it. Then a missing record proves nothing.
 	Unrecorded bool `record:"unrecorded"`
 	// UnansweredSince is when the SFU stopped saying whether the participant is
-	// there; zero if its last answer said so.
+	// there; zero if its last answer said whether (yes or no).
 	UnansweredSince time.Time `record:"silent_since,past"`
 
 	// NextRestart, NextLook and NextCancel are when these actions are due. At

@@ -6,10 +6,11 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Over says why the job ends without an action, "" if it does not: a send has
-// failed until the leave fired by itself (1 h at most), the SFU has not answered
-// for 1 h, or no restart has succeeded for the delay (1 h at least). Time before
-// began does not count, because nothing could be done for the job then.
+// Over returns why the job ends without a further action, or "" if it does not
+// end. The reasons: sends have failed until the leave fired by itself (1 h at
+// most); the SFU has not answered for 1 h; no restart has succeeded for as long as
+// the delay (1 h at least). Time before began does not count, because no process
+// worked on the job then.
 func (j Job) Over(now, began time.Time) string {
 	switch {
 	case j.State == Sending:

@@ -27,7 +27,8 @@ func (j Job) Joined(now time.Time, session string) Job {
 	case j.State == Cancelling:
 		return j
 	case session == "" || session == j.LeftSession:
-		// The report has no session, or is older than the report that session left.
+		// The report has no session, or is older than the report that its session
+		// has left.
 		return j.askNow(now)
 	case j.State == Connected && session == j.Session:
 		return j

@@ -90,10 +90,10 @@ func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	return j.leaving(now, g.Outage)
 }
 
-// missing returns j after the SFU has said that no session is on record and, if
-// a node was asked, that no node holds one. The graces count from the start of
-// the question. The last question begins so early that a refusal comes before
-// the graces end.
+// missing returns j after the SFU has said that no session is on record and, if a
+// node was asked, that no node holds one. The graces count from the start of the
+// question. The last question begins so early that the answer comes before the
+// graces end, even the slow answer that no node holds a session.
 func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	took := now.Sub(a.Asked)
 	if a.Node == NodeRefuses {
@@ -115,8 +115,8 @@ func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	return next
 }
 
-// refusedBy returns j with the time of a, if a says that no node holds the
-// session.
+// refusedBy returns j with Refused set to the time of a, if a says that no node
+// holds the session.
 func (j Job) refusedBy(a Answer) Job {
 	if a.Node == NodeRefuses {
 		j.Refused = a.Asked
@@ -124,10 +124,10 @@ func (j Job) refusedBy(a Answer) Job {
 	return j
 }
 
-// Absent returns j after an answer of the SFU that the participant is not in
-// the room. If no leaving was reported, a second look comes after confirm.
-// outage is how much longer clients may take to reconnect after an outage of
-// the SFU.
+// Absent returns j after an answer of the SFU that the participant is not in the
+// room. If no webhook reported that the participant left, the keeper asks a second
+// time after confirm. outage is how much longer clients may take to reconnect
+// after an outage of the SFU.
 func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 	j = j.answered()
 	switch j.State {
@@ -150,7 +150,7 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 		return j.sending(now)
 	case Sending:
 		if outage > 0 && !j.ClearLeave {
-			// The decision to send is from before the outage. Since then
+			// The decision to send is older than the outage. After an outage
 			// everybody has time to come back.
 			return j.leaving(now, outage)
 		}
@@ -160,8 +160,9 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 
 // Forgotten returns j after an answer of the SFU that the room was created at
 // remade, so that it is not the room in which the participant was. The SFU has
-// dropped everybody, and the participant has the time outage to come back. The same
-// room does not count again as new, even if the SFU's clock is ahead.
+// dropped everybody, and the participant has the time outage to come back. From
+// now on the room of remade counts as the participant's room, even if the SFU's
+// clock is ahead.
 func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
 	j.RoomSeen, j.RoomLost = timing.Later(now, remade), true
@@ -175,7 +176,7 @@ func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
 // waiting returns j with the next look for a participant who has not come.
 func (j Job) waiting(now time.Time) Job {
 	j.Looks++
-	last := j.Deadline.Add(-refusalTime) // early enough that LiveKit can refuse before the deadline
+	last := j.Deadline.Add(-refusalTime) // early enough that LiveKit's answer, which may take refusalTime, arrives before the deadline
 	if !now.Before(last) {
 		last = j.Deadline
 	}
@@ -213,8 +214,9 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	return j
 }
 
-// UnansweredFrom returns j with UnansweredSince set: from since on, the SFU has not
-// said whether the participant is there. An earlier time stays.
+// UnansweredFrom returns j with UnansweredSince set: from since on, the SFU has
+// not said whether the participant is there. If UnansweredSince is set already, it
+// does not change.
 func (j Job) UnansweredFrom(since time.Time) Job {
 	if j.UnansweredSince.IsZero() {
 		j.UnansweredSince = timing.Later(since, j.AcceptedAt)

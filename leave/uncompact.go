@@ -89,7 +89,7 @@ func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	case to.Kind() == reflect.Slice:
 		to.Set(reflect.ValueOf(c.texts(text)))
 	case to.Kind() == reflect.String && !utf8.ValidString(text):
-		c.fail(fmt.Errorf("%s is not UTF-8", f.name))
+		c.fail(fmt.Errorf("the field %s is not UTF-8", f.name))
 	case to.Kind() == reflect.String:
 		to.SetString(text)
 	case to.Kind() == reflect.Bool:

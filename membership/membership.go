@@ -126,9 +126,9 @@ func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))
 }
 
-// ask makes one call of question for all callers that ask the same question at
-// one time. If ctx ends, the call goes on for the other callers. The question
-// counts to the share of the server of.
+// ask makes one call of question for all callers that ask the same question at one
+// time. If ctx ends, the call goes on for the other callers. of is the server to
+// whose share the question counts.
 func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil

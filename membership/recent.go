@@ -9,8 +9,7 @@ import (
 )
 
 const (
-	// keepYes is how long a yes counts. The time begins when its question
-	// begins.
+	// keepYes is how long the answer yes counts, from the start of its question.
 	keepYes = 5 * time.Second
 	// maxYes bounds how many answers are cached. Each takes about 100 bytes.
 	maxYes = 50_000

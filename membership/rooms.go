@@ -11,7 +11,7 @@ import (
 // Roll lists the members of whole rooms.
 type Roll interface {
 	// EachJoined calls see for each user who is joined to room. If it returns an
-	// error, the calls of see were not all of them.
+	// error, some users may be missing.
 	EachJoined(ctx context.Context, room matrix.RoomID, see func(user string)) error
 }
 
@@ -86,8 +86,8 @@ func (r *Rooms) IsServerJoined(ctx context.Context, room matrix.RoomID, server m
 	return l.servers[server.String()], nil
 }
 
-// ask waits for the next list of the room of, and returns it. want adds to the
-// list the names that the caller asks about.
+// ask waits for the next list of the Matrix room of, and returns that list. want
+// adds to the list the names that the caller asks about.
 func (r *Rooms) ask(ctx context.Context, of matrix.RoomID, want func(*list)) (*list, error) {
 	l := r.join(of, want)
 	defer r.part(l)

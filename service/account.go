@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account is the Matrix user as which this service asks the homeserver who is
-// joined. A nil account means that no such user is configured.
+// account is the Matrix user with whose access token this service asks the
+// homeserver who is joined. A nil account means that no such user is configured.
 type account struct {
 	api *matrix.Account
 	log *slog.Logger
@@ -23,7 +23,7 @@ type account struct {
 	trouble string    // why the homeserver does not say who is joined; "" if it does
 	since   time.Time // when trouble began
 	unseen  uint64
-	warned  bool // the current trouble was logged
+	warned  bool // whether the log has a line about the current trouble
 	seldom  seldom.Warning
 }
 
@@ -51,8 +51,8 @@ func (s *shared) newRolls() matrix.Servers {
 	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named}
 }
 
-// start asks the homeserver which user the access token belongs to. So the log
-// shows a refused token before the first call.
+// start asks the homeserver to which user the access token belongs. So the log
+// shows that the token is refused before the first call.
 func (a *account) start(ctx context.Context) {
 	if self, err := a.api.WhoAmI(ctx); err == nil {
 		a.log.Info("membership: this service asks the homeserver as the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE who is joined to the rooms of that account", "user", self.String())

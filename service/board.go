@@ -8,11 +8,11 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// board is the state about membership that the replicas of this service share.
+// board holds the state about membership that the replicas of this service share.
 type board struct {
 	guard.Board
-	shared bool   // there may be other replicas
-	close  func() // releases what the board uses
+	shared bool   // whether there may be other replicas
+	close  func() // closes the connection of the board; called at the end
 }
 
 // openBoard returns the board in the store of leaves. If delegated leaves are

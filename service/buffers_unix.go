@@ -13,7 +13,8 @@ import (
 // that counts toward a container's memory.
 const socketBuffer = 16 << 10
 
-// smallBuffers sets the buffers of a listener, which its connections inherit.
+// smallBuffers sets the buffers of a listening socket. Its connections have
+// buffers of the same size.
 func smallBuffers(c syscall.RawConn) error {
 	var failure error
 	err := c.Control(func(fd uintptr) {

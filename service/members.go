@@ -23,7 +23,7 @@ type members struct {
 	required   config.Requirement
 	lookup     *membership.Lookup
 	guard      *guard.Guard
-	pushed     atomic.Pointer[time.Time] // when the last membership event was pushed
+	pushed     atomic.Pointer[time.Time] // when the homeserver last pushed a membership event
 }
 
 // newMembers returns members that ask the homeserver hs, or ask as the account

@@ -10,11 +10,11 @@ import (
 // The garbage collector's settings, unless GOGC or GOMEMLIMIT are set.
 //
 // Only about 5 MB live longer than a request. With Go's default of 100 % the
-// collector therefore runs dozens of times a second under load. At 200 % it
-// takes 2 % of the service's CPU time instead of 4 %, and 4 MB more memory. If
-// strangers make the service keep more memory, 200 % of that would be too much
-// for a small container. In that case garbage may take maxGarbage, but at least
-// leastPercent. memoryLimit is for a crowd of clients: near this limit the
+// collector therefore runs dozens of times a second under load. At 200 % it takes
+// 2 % of the service's CPU time instead of 4 %, and 4 MB more memory. If strangers
+// make the service keep more memory, 200 % of that would be too much for a small
+// container. So garbage may take at most maxGarbage, but always leastPercent of
+// the live bytes. memoryLimit is for a crowd of clients: near this limit the
 // collector works harder, so that a container with 200 MiB is not killed.
 const (
 	gcPercent    = 200
@@ -40,7 +40,7 @@ func followHeap(now int) {
 		debug.SetGCPercent(percent)
 		now = percent
 	}
-	type garbage struct{ _ [64]byte } // the next collection frees this value, and so calls its finalizer
+	type garbage struct{ _ [64]byte } // the next collection frees this value, and then Go calls followHeap again
 	runtime.AddCleanup(new(garbage), followHeap, now)
 }
 

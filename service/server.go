@@ -58,7 +58,7 @@ func listen(bind config.Bind) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The reverse proxy may connect: it is in the socket's group.
+	// The reverse proxy must be able to connect: it is in the socket's group.
 	if err := os.Chmod(bind.Address, 0o660); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}

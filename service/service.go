@@ -39,15 +39,15 @@ const (
 // state (signals, the garbage collector, the default logger).
 func Run(ctx context.Context, version string, stderr io.Writer) int {
 	tuneMemory()
-	signal.Ignore(syscall.SIGPIPE) // the process must not end when the reader of its log has ended
+	signal.Ignore(syscall.SIGPIPE) // otherwise the process would end when the reader of its log ends
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	cfg, warnings, err := config.Load()
 	queue := logqueue.Start(stderr, formatOf(cfg))
-	defer queue.Close() // fails only if stderr cannot be written, so the error cannot be logged
+	defer queue.Close() // an error means that stderr cannot be written, so it cannot be logged
 	log := slog.New(queue.Handler())
-	slog.SetDefault(log) // libraries log through the queue, too, so that they never wait for stderr
+	slog.SetDefault(log) // libraries also log through the queue, so that they never wait for stderr
 	for _, warning := range warnings {
 		log.Warn("configuration", "warning", warning.String())
 	}

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/internal/connlimit"
 )
 
-// The times of the shutdown, counted from the end of LIVEKIT_SHUTDOWN_DELAY.
+// The times of the shutdown. They begin when LIVEKIT_SHUTDOWN_DELAY has passed.
 // Running requests may finish. Their contexts end after finishTime, and their
 // connections are closed after closeTime.
 const (
@@ -45,15 +45,14 @@ func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool,
 	}
 }
 
-// finish accepts no more connections, and waits at most closeTime until running
-// requests have ended. failed gets a value when the server accepts no more
-// connections.
+// finish closes the listener, and waits at most closeTime until running requests
+// have ended. failed gets a value when the server accepts no more connections.
 func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan error, cut context.CancelCauseFunc, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	hurry := time.AfterFunc(finishTime, func() { cut(handler.ErrShuttingDown) })
 	defer hurry.Stop()
-	_ = bounded.Close() // only fails if it is closed already
+	_ = bounded.Close() // an error means that the listener is closed already
 	<-failed
 	server.SetKeepAlivesEnabled(false)
 	settle(ctx, bounded)

@@ -26,7 +26,7 @@ type shared struct {
 	strangers   *outbound.Pool // bounds the connections to servers that the operator did not name
 	log         *slog.Logger
 	logStatus   func() logqueue.Status
-	counters    metrics.Metrics // counts nothing if the configuration has no address for metrics
+	counters    metrics.Metrics // counts nothing if no address for metrics is configured
 }
 
 // parts are what newHandler needs besides shared.
@@ -136,8 +136,8 @@ func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Autho
 	return a
 }
 
-// newVerifier returns the Verifier, which asks homeservers who has an OpenID
-// token.
+// newVerifier returns the Verifier, which asks homeservers to which user an OpenID
+// token belongs.
 func (s *shared) newVerifier() *matrix.Verifier {
 	v := &matrix.Verifier{
 		Resolver: &matrix.Resolver{Overrides: s.cfg.FederationURLs, Servers: s.newServers()},
@@ -150,8 +150,8 @@ func (s *shared) newVerifier() *matrix.Verifier {
 	return v
 }
 
-// The bounds on all connections to servers that the operator did not name. Idle
-// connections count, too.
+// The bounds on all connections, also idle ones, to servers that the operator did
+// not name.
 const (
 	// maxPerHost bounds the connections to one address. It is as high as this
 	// because many homeservers share the address of one provider.
@@ -160,9 +160,9 @@ const (
 	// handshake. For comparison, a certificate chain of RSA-4096 with 250 names
 	// takes 17.8 kB.
 	maxHandshake = 32 << 10
-	// maxHandshakes bounds the bytes that all these connections together have read
-	// in handshakes. After a handshake at most 8 times as many bytes are in
-	// memory.
+	// maxHandshakes bounds the bytes that this service has read in the handshakes
+	// of all these connections together. After a handshake at most 8 times as many
+	// bytes are in memory.
 	maxHandshakes = 3 << 19
 )
 
@@ -189,7 +189,7 @@ func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 		Dial:  dialer.DialContext,
 		Roots: s.credentials.roots,
 		TLS: &tls.Config{
-			InsecureSkipVerify: s.cfg.InsecureSkipVerifyTLS, // only if the operator has set this variable
+			InsecureSkipVerify: s.cfg.InsecureSkipVerifyTLS, // true only if the operator has set this variable
 		},
 	}
 	s.credentials.distrust = append(s.credentials.distrust, t.CloseIdleConnections)

@@ -42,7 +42,7 @@ type Client struct {
 	rooms  livekit.RoomService
 	holder holder
 	keys   Keys
-	url    string // for messages, without the password
+	url    string // the API's URL without its password, for messages
 }
 
 // NewClient returns a client for the API at api, an http or https URL. The
@@ -100,8 +100,8 @@ func (c *Client) createRoom(ctx context.Context, room Room) error {
 			EmptyTimeout:     uint32(emptyTimeout / time.Second),
 			DepartureTimeout: uint32(departureTimeout / time.Second),
 		})
-		// The answer must name the room, because an empty body is a valid
-		// message, too.
+		// An empty body is a valid message, too. So check that the answer names
+		// the room.
 		if err == nil && answer.Name != string(room) {
 			return &notTwirpError{fmt.Sprintf("room %q instead of %q", answer.Name, room)}
 		}

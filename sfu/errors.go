@@ -22,7 +22,7 @@ import (
 // The causes of a failed call. Each has its own remedy.
 const (
 	CauseBusy         = "busy"         // too many calls are running, so the SFU was not asked
-	CauseCanceled     = "canceled"     // the caller left
+	CauseCanceled     = "canceled"     // the caller ended the call
 	CauseTimeout      = "timeout"      // no answer in time
 	CauseDNS          = "dns"          // the host name of the URL does not resolve
 	CauseConnect      = "connect"      // the connection was refused or closed, or the host is unreachable
@@ -35,7 +35,7 @@ const (
 	CauseStatus       = "status"       // the SFU or a proxy reports an error
 )
 
-// maxText bounds the bytes that are shown of a text from another program.
+// maxText bounds how many bytes of another program's text this service shows.
 const maxText = 200
 
 // remedies say for each cause what the operator must check.
@@ -88,9 +88,9 @@ func (c *Client) explain(op string, err error, token string) *Error {
 	return &Error{Op: op, Cause: cause, Answered: answered, Err: &failure{said, ourOwn(err)}}
 }
 
-// ourOwn returns the part of err that may be kept: the error of the context if
-// that ended the call, or the error that says that this process could open no
-// file for the call.
+// ourOwn returns the part of err that is this process's own: the error of the
+// context if that ended the call, or the error that says that this process could
+// open no file for the call.
 func ourOwn(err error) error {
 	if outbound.IsNoFile(err) {
 		return syscall.EMFILE
@@ -117,7 +117,7 @@ func contextError(err error) error {
 	return nil
 }
 
-// judge returns the cause of err, and words that say what happened.
+// judge returns the cause of err, and a text that says what happened.
 func judge(err error) (cause, what string) {
 	var strange *notTwirpError
 	var transport *url.Error

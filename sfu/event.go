@@ -63,7 +63,7 @@ const (
 	ReasonOther          Reason = "other"           // the connection broke, another session took over, …
 )
 
-// parseEvent parses the body of a webhook. It ignores fields and words that it
+// parseEvent parses the body of a webhook. It ignores fields and values that it
 // does not know, because LiveKit may add some later.
 func parseEvent(body []byte) (Event, error) {
 	var w livekit.WebhookEvent

@@ -111,7 +111,7 @@ func (c *Client) Remove(ctx context.Context, room Room, identity Identity) error
 	return c.call(ctx, "RemoveParticipant", admin(room), func(ctx context.Context) error {
 		_, err := c.rooms.RemoveParticipant(ctx, &livekit.RoomParticipantIdentity{
 			Room: string(room), Identity: string(identity),
-			RevokeTokenTs: time.Now().Unix(), // for 0, LiveKit would take a time one minute ahead
+			RevokeTokenTs: time.Now().Unix(), // if this were 0, LiveKit would use a time one minute ahead
 		})
 		if isNotFound(err) {
 			return nil

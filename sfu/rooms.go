@@ -40,9 +40,9 @@ type Rooms struct {
 	calls     singleflight.Group // shares calls; the key is the room
 	ensuring  chan struct{}      // holds one value for each running call
 	confirmed *lru.Cache[Room, confirmation]
-	// life counts the times in which the SFU was never away: it is the number of
-	// the current one, or disconnected while Watch has no connection. lives is
-	// the highest number so far.
+	// life is the number of the SFU's current life, which is the time since the
+	// SFU was last away. It is disconnected while Watch has no connection. lives
+	// is the highest number so far.
 	life, lives atomic.Int64
 }
 
@@ -63,7 +63,7 @@ type confirmation struct {
 func NewRooms(creator Creator) *Rooms {
 	confirmed, err := lru.New[Room, confirmation](maxConfirmed)
 	if err != nil {
-		panic(err) // impossible: it only fails for a size below 1
+		panic(err) // impossible: lru.New fails only for a size below 1
 	}
 	return &Rooms{creator: creator, ensuring: make(chan struct{}, maxEnsuring), confirmed: confirmed}
 }
@@ -117,7 +117,7 @@ func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 var errBusy = fmt.Errorf("calls for %d rooms already wait for the SFU's answer", maxEnsuring)
 
 func (r *Rooms) isConfirmed(room Room) bool {
-	c, ok := r.confirmed.Peek(room) // this only takes a read lock; the order of use does not matter
+	c, ok := r.confirmed.Peek(room) // Peek takes only a read lock, because it does not change the order of use
 	life := r.life.Load()
 	return ok && c.life == life && life != disconnected && time.Since(c.sent) < memory
 }
@@ -126,7 +126,7 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	asked := confirmation{sent: time.Now(), life: r.life.Load()}
 	if err := r.creator.CreateRoom(ctx, room); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && !e.Answered {
-			r.newLife() // if Watch is connected to a proxy, it may not notice that the SFU is away
+			r.newLife() // Watch may not notice that the SFU is away, if it is connected to a proxy
 		}
 		return err
 	}
@@ -137,14 +137,14 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	return nil
 }
 
-// Forget makes room count as unconfirmed, because the SFU has closed it. The
-// result of a call that is still running does not count either.
+// Forget makes room count as unconfirmed, because the SFU has closed it. If a call
+// for room is still running, its result will not count either.
 func (r *Rooms) Forget(room Room) {
 	r.confirmed.Add(room, confirmation{life: disconnected, closed: time.Now()})
 }
 
-// Holder holds a connection to the SFU until it breaks or ctx ends. It calls
-// opened when it is connected. An error says that it could not connect.
+// Holder holds a connection to the SFU until the connection breaks or ctx ends. It
+// calls opened when it is connected. An error says that it could not connect.
 // [Client] is a Holder.
 type Holder interface {
 	Hold(ctx context.Context, opened func()) error
@@ -179,7 +179,7 @@ func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 	}
 }
 
-// newLife makes all rooms unconfirmed.
+// newLife makes all confirmed rooms unconfirmed.
 func (r *Rooms) newLife() {
 	if life := r.life.Load(); life != disconnected {
 		r.life.CompareAndSwap(life, r.lives.Add(1))

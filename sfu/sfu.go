@@ -9,8 +9,8 @@ package sfu
 
 import "matrixrtc-auth/internal/apikey"
 
-// Room is the name of a LiveKit room: the hash of a Matrix room and a slot, at
-// most 256 characters.
+// Room is the name of a LiveKit room, at most 256 characters. It is the hash of a
+// Matrix room and a slot.
 type Room string
 
 // Identity is a participant's identity in a LiveKit room, at most 256

@@ -21,7 +21,7 @@ const (
 	RejectedDigest    = "digest"    // the signed digest is of another body
 	RejectedTooLarge  = "too_large" // the body has more than 1 MiB
 	RejectedCutOff    = "cut_off"   // the body did not arrive whole
-	RejectedNotJSON   = "not_json"  // it is signed, but the body is no webhook
+	RejectedNotJSON   = "not_json"  // the body is signed, but is no webhook
 )
 
 // RejectedError says why a webhook or a token was rejected. Its Cause is the
@@ -100,8 +100,8 @@ func secretOf(keys []Key, id string) ([]byte, error) {
 	return []byte(keys[i].Secret.Reveal()), nil
 }
 
-// explainToken returns the error err in words of our own, because the library's
-// texts quote the token.
+// explainToken returns an error with a text of our own for err, because the
+// library's texts quote the token.
 func explainToken(err error, c *claims) *RejectedError {
 	unknown, isKey := errors.AsType[*RejectedError](err)
 	switch {

@@ -9,9 +9,9 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// CreateTestRoom creates a room for as many participants as most says. While the room
-// is empty it stays open for lifetime: before the first participant joins, and
-// after the last has left. lifetime is in whole seconds. An error is an
+// CreateTestRoom creates a room for at most that many participants (most). The
+// room stays open for lifetime while it is empty: before the first participant
+// joins, and after the last has left. lifetime is in whole seconds. An error is an
 // [*Error].
 func (c *Client) CreateTestRoom(ctx context.Context, room Room, lifetime time.Duration, most int) error {
 	grant := auth.VideoGrant{RoomCreate: true}
@@ -22,8 +22,8 @@ func (c *Client) CreateTestRoom(ctx context.Context, room Room, lifetime time.Du
 			DepartureTimeout: uint32(lifetime / time.Second),
 			MaxParticipants:  uint32(most),
 		})
-		// The answer must name the room, because an empty body is a valid
-		// message, too.
+		// An empty body is a valid message, too. So check that the answer names
+		// the room.
 		if err == nil && answer.Name != string(room) {
 			return &notTwirpError{fmt.Sprintf("room %q instead of %q", answer.Name, room)}
 		}

@@ -32,23 +32,24 @@ func maxAnswer(req *http.Request) int {
 	return 128 << 10
 }
 
-// waits reports whether the call must not be retried on another connection.
-// That is so if its answer may take longer than answerTime, or if it must be
+// waits reports whether the call must not be retried on another connection:
+// because its answer may take longer than answerTime, or because the call must be
 // made only once.
 func waits(req *http.Request) bool {
 	op := path.Base(req.URL.Path)
 	return op == "UpdateSubscriptions" || onlyOnce(op)
 }
 
-// onlyOnce reports whether a call must not be repeated. If the answer to a
-// removal is lost, the participant may have returned under the same identity.
+// onlyOnce reports whether a call must not be repeated. Only a removal must not:
+// if its answer is lost, the participant may have returned under the same
+// identity.
 func onlyOnce(op string) bool { return op == "RemoveParticipant" }
 
 // answerTime is how long a reused connection may stay silent before the call is
-// retried on a new one. Of a short deadline it leaves the larger part for the
-// retry. TCP would not notice for minutes that a peer has vanished (if its
-// container was replaced). LiveKit itself stays silent for 3.0 s if one of its
-// nodes does not answer; a call with all of its time can wait for that.
+// retried on a new one. If the call has a short deadline, the larger part of its
+// time is for the retry. TCP would take minutes to notice that a peer has vanished
+// (if its container was replaced). LiveKit itself stays silent for 3.0 s if one of
+// its nodes does not answer; a call with all of its time can wait for that.
 func answerTime(ctx context.Context) time.Duration {
 	const longest = callTimeout / 3
 	deadline, ok := ctx.Deadline()
@@ -58,8 +59,8 @@ func answerTime(ctx context.Context) time.Duration {
 	return min(longest, time.Until(deadline)/3)
 }
 
-// connectTime bounds how long connecting takes, and then how long the TLS
-// handshake takes.
+// connectTime bounds the time to connect, and separately the time of the TLS
+// handshake.
 const connectTime = 5 * time.Second
 
 // NewHTTPClient returns an HTTP client for the API of one SFU. It trusts the
@@ -89,8 +90,8 @@ func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client 
 	return &http.Client{Transport: t}
 }
 
-// newDial returns a dial function. If this process can open no file, it calls
-// spare and dials once more. Its errors say if no file could be opened.
+// newDial returns a dial function. If this process can open no file, the function
+// calls spare and dials once more. Its error says whether no file could be opened.
 func newDial(spare func() bool) dialFunc {
 	var names outbound.Names
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
@@ -186,8 +187,9 @@ func (g guard) readInTime(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// read sends req and reads the answer. An answer 200 that is no protobuf or is
-// too long is an error. Of an error answer it keeps only the beginning.
+// read sends req and reads the answer. If the answer's status is 200, but the
+// answer is too long or is no protobuf message, that is an error. Of an error
+// answer, read keeps only the beginning.
 func (g guard) read(req *http.Request) (*http.Response, error) {
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
@@ -219,7 +221,7 @@ func checkAnswer(resp *http.Response, body []byte, limit int) error {
 	return nil
 }
 
-// notTwirpError says that the answer is one that LiveKit would never give.
+// notTwirpError says that the answer cannot be from LiveKit.
 type notTwirpError struct{ got string }
 
 func (e *notTwirpError) Error() string { return "got " + e.got }

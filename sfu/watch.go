@@ -69,7 +69,7 @@ func (c *Client) Hold(ctx context.Context, opened func()) error {
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	opened()
-	_, _ = conn.Read(make([]byte, 1)) // returns when the SFU closes the connection, or sends something that nobody requested
+	_, _ = conn.Read(make([]byte, 1)) // Read returns when the SFU closes the connection, or sends something that nobody requested
 	return nil
 }
 

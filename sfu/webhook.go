@@ -19,14 +19,14 @@ type Webhooks struct {
 	Keys Keys
 }
 
-// Receive returns the event of a webhook that comes from the SFU. Its error is
-// a [*RejectedError]. The error's Cause is [RejectedKey] for an unknown API
-// key, and [RejectedSignature] for a signature with another secret.
+// Receive returns the event of a webhook that comes from the SFU. Its error is a
+// [*RejectedError]. The error's Cause is [RejectedKey] for an unknown API key, and
+// [RejectedSignature] for a signature with another secret.
 //
-// LiveKit signs a webhook by a token in the Authorization header, without
+// LiveKit signs a webhook by a token in the Authorization header, without the word
 // "Bearer". The token holds the digest of the body. Receive checks the header
 // first, so it reads no byte of a stranger's body. It accepts the same webhook
-// again while the token is valid, for 5 min: callers must accept repeated
+// again for the 5 min in which the token is valid: callers must accept repeated
 // events anyway.
 func (w Webhooks) Receive(r *http.Request) (Event, error) {
 	digest, err := w.authorize(r.Header.Get("Authorization"))

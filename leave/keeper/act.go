@@ -11,8 +11,8 @@ import (
 )
 
 // acts says how the keeper does each action. An action with an urgency is a
-// request to the homeserver. It is postponed while the homeserver may get no
-// more requests or workers.
+// request to the homeserver: it is postponed while that homeserver may get no more
+// requests, or while no more workers may work there.
 var acts = map[leave.Action]struct {
 	urgency func(leave.Job, time.Time) pace.Urgency
 	run     func(*Keeper, context.Context, task)
@@ -50,11 +50,11 @@ func (k *Keeper) act(ctx context.Context, t task) {
 	}
 }
 
-// over returns why a job ends without an action, "" if it does not end. While
-// the SFU is away, every job counts as unanswered.
+// over returns why a job ends without a further action, or "" if it does not end.
+// While the SFU is away, every job counts as unanswered.
 //
-// No job ends after a long stop that the loop has not noticed yet: the machine
-// may have slept since the job was claimed.
+// No job ends after a long stop of this process that the loop has not noticed yet:
+// the machine may have slept since the job was claimed.
 func (k *Keeper) over(j leave.Job, now time.Time) string {
 	if j.State == leave.Cancelling || k.Stalled(now) {
 		return ""
@@ -74,14 +74,14 @@ func (k *Keeper) finish(ctx context.Context, t task) {
 	k.end(ctx, t.Job, slog.LevelWarn, "leaves that it had replaced could not be cancelled, and the homeserver has sent them by now")
 }
 
-// workerTime is the longest wait for a worker at a homeserver that answers soon. A
-// job that has to wait for longer is given back: it must not keep the jobs of other
-// homeservers from a worker.
+// workerTime is the longest wait for a worker at a homeserver that answers soon.
+// If the wait is longer, the job is given back: it must not keep this goroutine
+// from the jobs of other homeservers.
 const workerTime = 250 * time.Millisecond
 
-// enter takes a worker and a token for one request to the job's homeserver. The
-// worker counts there until done is called. If the job must wait, enter returns
-// for how long, and no done.
+// enter takes a worker and a token (the right to make one request) for the job's
+// homeserver. The worker counts at that homeserver until done is called. If the
+// job must wait, enter returns how long, and done is nil.
 func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (done func(), wait time.Duration) {
 	server := j.User.Server()
 	done, ok := k.workers.Await(server, urgency(j, k.now()), min(workerTime, j.LeaseTime()/4), k.now)

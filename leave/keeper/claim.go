@@ -44,13 +44,13 @@ func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync
 type task struct {
 	leave.Job
 	claimed time.Time     // the time just before the store was asked for the lease
-	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at that time
-	free    func()        // releases the worker at the homeserver, if the task has one; may be called again
+	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at the time asked
+	free    func()        // releases the worker at the homeserver, if the task has one; a second call does nothing
 }
 
-// left returns how long the lease still lasts, by our clock and by the wall clock.
-// More time may have passed by the wall clock if the whole machine was paused, as
-// virtual machines are.
+// left returns how long the lease still lasts: the shorter time of those by our
+// clock and by the wall clock. If the whole machine was paused, as virtual
+// machines are, more time has passed by the wall clock.
 func (k *Keeper) left(t task) time.Duration {
 	now := k.now()
 	passed := now.Sub(t.claimed)
@@ -67,5 +67,5 @@ func (k *Keeper) secure(ctx context.Context, t task) (task, bool) {
 		return t, left > 0
 	}
 	t, err := k.renew(ctx, t, t.Job)
-	return t, err == nil // else another process has written or claimed the job
+	return t, err == nil // after an error, another process may work on the job
 }

@@ -48,12 +48,12 @@ func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limit
 
 // needed is what a delegation adds to the existing jobs and to their load.
 type needed struct {
-	all, ofUser, ofServer int     // how many jobs: in all, of the user, and of the user's homeserver
-	load, loadOfUser      float64 // how many restarts a second: of the homeserver's users, and of the user
+	all, ofUser, ofServer int     // how many jobs a delegation adds: in all, of the user, and of the user's homeserver
+	load, loadOfUser      float64 // how many restarts a second it adds: of the homeserver's users, and of the user
 }
 
-// needs returns what job adds. old is the job that it replaces, unless isNew. A
-// replacement adds no job, but a shorter delay adds load.
+// needs returns what job adds. If isNew is false, job replaces the job old: then
+// it adds no job, but a shorter delay adds load.
 func needs(job, old leave.Job, isNew bool) needed {
 	n := needed{all: 1, ofUser: 1, ofServer: 1, load: leave.Load(job.Delay), loadOfUser: leave.Load(job.Delay)}
 	if isNew {

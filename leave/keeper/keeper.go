@@ -19,7 +19,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// SFU is the SFU as package presence needs it, and can create rooms.
+// SFU is what the keeper needs of the SFU: all that package presence needs, and
+// the creation of rooms.
 type SFU interface {
 	presence.SFU
 	// CreateRoom creates the room if it is missing.
@@ -67,23 +68,23 @@ type Keeper struct {
 
 	once    sync.Once
 	wake    chan struct{}
-	full    atomic.Bool  // the last claim found no free worker, or as many due jobs as free workers
+	full    atomic.Bool  // whether the last claim found no free worker, or as many due jobs as free workers
 	beat    atomic.Int64 // when the loop last ran, in milliseconds since 1970
-	began   atomic.Int64 // since when the loop has run without a long stop, in milliseconds since 1970
+	began   atomic.Int64 // the time, in milliseconds since 1970, since which the loop has run without a long stop
 	started time.Time
 
 	presence   presence.Presence
 	workers    pace.Workers
 	turns      turns
 	webhooks   webhooks
-	notCreated seldom.Warning // for the warning that a room could not be created
-	retrying   sync.WaitGroup // goroutines that create rooms again
+	notCreated seldom.Warning // limits the warnings that a room could not be created
+	retrying   sync.WaitGroup // the goroutines that create lost rooms
 	stackAt    atomic.Int64   // when a stack was last logged, in milliseconds since 1970
 }
 
 // longestRest is the longest rest between a call of Wake and the search for due
-// jobs. The rest is four times as long as the last search took. So if the store
-// is busy and many participants come and go, one search finds several jobs.
+// jobs. The rest is four times as long as the last search took. So while the store
+// is slow and many participants come and go, one search finds several jobs.
 const longestRest = leave.Tick / 5
 
 // stalled is the longest time that one round of the loop may take.
@@ -147,7 +148,7 @@ func (k *Keeper) round(now time.Time) {
 	k.beat.Store(now.UnixMilli())
 }
 
-// Wake makes the keeper search for due jobs at once.
+// Wake makes the keeper search for due jobs soon (see longestRest).
 func (k *Keeper) Wake() {
 	k.init()
 	select {
@@ -171,8 +172,8 @@ func (k *Keeper) SFUAnswers() bool {
 
 func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }
 
-// jittered returns d less up to a tenth of it, so that requests of many jobs do
-// not come at the same time.
+// jittered returns d, or up to a tenth less at random, so that the requests of
+// many jobs do not come at the same time.
 func (k *Keeper) jittered(d time.Duration) time.Duration {
 	if k.Jitter != nil {
 		return k.Jitter(d)

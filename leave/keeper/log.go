@@ -35,9 +35,9 @@ func (k *Keeper) logClaim(ctx context.Context, job leave.Job) {
 	}
 }
 
-// logFailure logs that an action failed, after before failures in a row. The
-// first failure is a warning. The others are logged at level debug, because each
-// job may fail again every few seconds.
+// logFailure logs that an action failed. before is how many times in a row it had
+// failed before. The first failure is a warning. The others are logged at level
+// debug, because each job may fail again every few seconds.
 func (k *Keeper) logFailure(job leave.Job, action leave.Action, before int, err error) {
 	level := slog.LevelWarn
 	if before > 0 {

@@ -11,8 +11,8 @@ import (
 
 const (
 	// nodeWait is how long a look is postponed while the keeper asks the
-	// participant's node, a little longer than an answer takes. shortWait is the
-	// same for a slight doubt. busyWait is how long a send is postponed if too
+	// participant's node. It is a little longer than an answer takes. shortWait is
+	// the same for a slight doubt. busyWait is how long a send is postponed if too
 	// many questions to nodes are running.
 	nodeWait  = 6 * time.Second
 	shortWait = 1500 * time.Millisecond
@@ -35,7 +35,7 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	k.postpone(ctx, t, leave.Look, wait)
 	a, err = k.presence.AskNode(ctx, t.Job, a)
 	if errors.Is(err, presence.ErrBusy) || err != nil && t.State == leave.Connected && a.Session != "" {
-		return // the job stays as it is, and a later look asks the node again
+		return // the job does not change, and a later look asks the node again
 	}
 	k.note(ctx, t.Job, k.follow(ctx, t.Job, a, err))
 	k.Wake()
@@ -51,9 +51,10 @@ func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	return a, err
 }
 
-// goesOn reports whether to go on with a send after the answer a or the error
-// err. If not, it writes the changed job. If so, and if a node was asked, it
-// renews the lease, because the node may have taken longer than the old lease.
+// goesOn reports whether the keeper may go on with a send after the answer a or
+// the error err. If it may not, goesOn writes the changed job. If it may and a
+// node was asked, goesOn renews the lease, because the node may have taken longer
+// than the old lease.
 func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) (task, bool) {
 	if errors.Is(err, presence.ErrBusy) {
 		k.postpone(ctx, t, leave.Send, busyWait)
@@ -69,7 +70,7 @@ func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) 
 		return t, true
 	}
 	t, err = k.renew(ctx, t, next)
-	return t, err == nil // otherwise another process has written or claimed the job
+	return t, err == nil // after an error, another process may work on the job
 }
 
 // follow returns how the job changes after the answer a or the error err. Before

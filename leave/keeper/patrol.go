@@ -23,8 +23,9 @@ const (
 	neverOff = 10 * time.Minute
 )
 
-// patrol looks into every room once per interval, to find who came or went
-// without a report. It also asks the nodes of participants in rooms in doubt.
+// patrol looks into every room once per interval, to find participants who came or
+// went without a report. It also asks the nodes of participants in rooms in doubt
+// (see presence.Presence.Doubt).
 func (k *Keeper) patrol(ctx context.Context) {
 	looks := looks{permits: make(chan struct{}, roomsAtOnce), panicked: k.logPanic, under: map[sfu.Room]bool{}}
 	defer looks.running.Wait()
@@ -34,14 +35,14 @@ func (k *Keeper) patrol(ctx context.Context) {
 		}
 		for room, since := range k.presence.Doubted() {
 			if !looks.start(room, func() { k.askOldest(ctx, room, since) }) {
-				k.presence.Doubt(room) // a look is running, which may have asked before the doubt began
+				k.presence.Doubt(room) // a look into this room is running, and may have asked before the doubt began
 			}
 		}
 		now := k.now()
 		every := k.every(now)
 		rooms, err := k.Store.ClaimRooms(ctx, now, every, patrolMost)
 		if err != nil {
-			continue // the claim of jobs logs the same failure
+			continue // claim logs the same failure
 		}
 		for _, room := range rooms {
 			looks.start(room, func() { k.inspect(ctx, room, every) })
@@ -118,7 +119,7 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration
 		err = k.bringBack(ctx, room, jobs, answers)
 	}
 	if ctx.Err() != nil {
-		return // the program ends
+		return // ctx has ended, because the program ends
 	}
 	for i, job := range jobs {
 		switch {
@@ -143,9 +144,9 @@ func (k *Keeper) cameAnew(room sfu.Room, jobs []leave.Job, answers []leave.Answe
 	}
 }
 
-// askOldest asks the node of the participant who has been longest in a room that
-// is in doubt since since. If that node refuses, it asks about all others who
-// were there before.
+// askOldest asks the node of the participant who has been in room for longest;
+// since is when room was put in doubt. If that node does not hold the session, it
+// asks about all others who were there before.
 func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {

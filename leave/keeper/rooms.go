@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	creators   = 50              // how many rooms are created at once after an outage of the SFU
+	creators   = 50              // how many rooms are created at the same time after an outage of the SFU
 	createTime = 5 * time.Second // how long the creation of one room may take
 	// roomTries is how often the creation of rooms is retried, over some minutes.
 	// After that, a look into a room creates it.
@@ -28,7 +28,7 @@ const (
 func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	rooms, err := k.Store.Rooms(ctx)
 	if err != nil {
-		k.Log.Error("leave: the rooms to create again could not be listed", "err", err)
+		k.Log.Error("leave: the rooms that the SFU may have lost could not be listed", "err", err)
 		return 0, false
 	}
 	left := k.createRooms(ctx, rooms)
@@ -39,8 +39,8 @@ func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	return len(left), true
 }
 
-// retryRooms retries creating rooms. It stops when the SFU is away again, because
-// then all rooms must be restored anyway.
+// retryRooms tries again to create rooms. It stops when the SFU is away again,
+// because then all rooms must be restored anyway.
 func (k *Keeper) retryRooms(ctx context.Context, rooms []sfu.Room) {
 	pause := firstTry
 	for n := 0; len(rooms) > 0 && n < roomTries && timing.Sleep(ctx, pause); n++ {
@@ -92,7 +92,7 @@ func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 		if k.notCreated.Due(k.now()) {
 			level = slog.LevelWarn
 		}
-		k.Log.Log(ctx, level, "leave: a room could not be created again", "room", room, "err", err)
+		k.Log.Log(ctx, level, "leave: a room that the SFU lost could not be re-created", "room", room, "err", err)
 		k.presence.Doubt(room)
 	}
 	return err

@@ -10,15 +10,15 @@ import (
 // webhooks records whether webhooks come, to notice an SFU whose webhooks are not
 // set up.
 type webhooks struct {
-	come   atomic.Bool // a webhook has arrived
-	missed atomic.Bool // a participant came or went without a webhook, and Silent was called
+	come   atomic.Bool // whether a webhook has arrived
+	missed atomic.Bool // whether Silent was called, because a participant came or went without a webhook
 }
 
-// overdue is how long after a delegation the SFU must have reported that the
-// participant has joined, at the latest.
+// overdue is how long after a delegation the SFU may take to report that the
+// participant has joined.
 const overdue = 10 * time.Second
 
-// silent calls Silent, once, unless a webhook has come.
+// silent calls Silent, unless it was called before or a webhook has come.
 func (k *Keeper) silent() {
 	if !k.webhooks.come.Load() && k.webhooks.missed.CompareAndSwap(false, true) && k.Silent != nil {
 		k.Silent()
@@ -46,8 +46,8 @@ func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	}
 }
 
-// leftUnreported calls silent if a second look has found a participant gone whose
-// leaving was reported to no process.
+// leftUnreported calls silent if a second look has found a participant gone, and
+// no process got a report that they left.
 func (k *Keeper) leftUnreported(j leave.Job, a leave.Answer) {
 	if j.State == leave.Leaving && j.LeftSession == "" && !j.ClearLeave && a.Outage == 0 {
 		k.silent()

@@ -13,7 +13,7 @@ const (
 	// storeTime is how long one write or read of the store may take. A store that
 	// takes longer counts as away.
 	storeTime = time.Second
-	// writeTries is how often a write is tried if other writers are faster.
+	// writeTries is how often a write is tried if other writers always come first.
 	writeTries = 8
 )
 

@@ -15,7 +15,7 @@ func (s *Store) Claim(_ context.Context, holder string, now time.Time, n int) ([
 	var jobs []leave.Job
 	for len(jobs) < n && len(s.due) > 0 && s.due[0].at <= now.UnixMilli() {
 		job := s.due[0].job()
-		// A lease of less than a millisecond would be over at once, and the next
+		// A lease of less than a millisecond would have ended at once, so the next
 		// round of this loop would lease the same job again.
 		job.Lease = leave.Lease{Holder: holder, Until: now.Add(max(job.LeaseTime(), time.Millisecond))}
 		jobs = append(jobs, s.write(job))

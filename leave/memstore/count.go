@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Count returns how many jobs there are. It takes equally long for any number of
+// Count returns how many jobs there are. It takes the same time for any number of
 // jobs.
 func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error) {
 	s.mu.Lock()
@@ -27,8 +27,8 @@ func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error)
 	return c, nil
 }
 
-// count adds an entry's job to the counts if by is 1, and subtracts it if by is
-// -1. The lock is held in count and in the functions below.
+// count adds an entry's job to the counts if by is 1, and subtracts the job if by
+// is -1. count and the functions below expect that the caller holds the lock.
 func (s *Store) count(e *entry, by int) {
 	weight := leave.Weight(by) * e.weight
 	e.owner.jobs += by

@@ -2,8 +2,8 @@ package memstore
 
 import "matrixrtc-auth/leave"
 
-// write stores job with a new version, and returns the job as stored. The lock
-// is held in write and in the functions below.
+// write stores job with a new version, and returns the job as stored. write and
+// the functions below expect that the caller holds the lock.
 func (s *Store) write(job leave.Job) leave.Job {
 	s.version = max(s.version, job.Version) + 1
 	job.Version = s.version

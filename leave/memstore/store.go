@@ -24,9 +24,9 @@ type Store struct {
 	rooms   map[sfu.Room]*room
 	users   map[matrix.UserID]*user
 	servers map[matrix.ServerName]*server
-	states  map[leave.State]int // the number of jobs in each state
-	due     queue[*entry]       // ordered by when a job can be claimed
-	looked  queue[*room]        // ordered by when ClaimRooms last returned the room
+	states  map[leave.State]int // how many jobs are in each state
+	due     queue[*entry]       // the jobs, ordered by when they can be claimed
+	looked  queue[*room]        // the rooms, ordered by when ClaimRooms last returned them
 }
 
 var _ leave.Store = (*Store)(nil)

@@ -12,13 +12,13 @@ type waiter struct {
 	urgency Urgency
 	now     func() time.Time
 	turn    chan struct{} // closed when the waiter gets a worker
-	since   time.Time     // when the waiter got the worker
+	since   time.Time     // when the waiter got that worker
 }
 
-// Await is Take for a job that waits for up to waitTime while its homeserver, which
-// answers soon, has all the workers that it may have. The most urgent gets the next
-// one, and of equally urgent ones the first that came. Without that order some jobs
-// would find no worker again and again.
+// Await is like Take, but a job waits for up to waitTime if its homeserver answers
+// soon and has all the workers that it may have. The most urgent job gets the next
+// worker, and of equally urgent jobs the first that came. Without that order some
+// jobs would find no worker again and again.
 func (w *Workers) Await(server matrix.ServerName, u Urgency, waitTime time.Duration, now func() time.Time) (release func(), ok bool) {
 	began := now()
 	if release, ok = w.takeFirst(server, u, began); ok {
@@ -75,8 +75,8 @@ func (w *Workers) enqueue(server matrix.ServerName, u Urgency, now func() time.T
 	return waits
 }
 
-// giveUp ends the wait of waits. It reports false if waits has got a worker
-// already.
+// giveUp ends the wait of the waiter waits. It reports false if waits has got a
+// worker already.
 func (w *Workers) giveUp(server matrix.ServerName, waits *waiter) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -19,23 +19,23 @@ type bucket struct {
 	limitedAt time.Time // when the homeserver last answered 429
 	toldAt    time.Time // when Budget.Limited was last called
 	shut      time.Time // the homeserver wants no request before this time (Retry-After)
-	// queue has for each urgency the latest time at which a waiting job was told
-	// to come back. The next job is told a later time, so that jobs do not come
-	// back all at once.
+	// queue has for each urgency the latest time at which a waiting job of that
+	// urgency was told to come back. The next job is told a later time, so that
+	// the jobs do not all come back at once.
 	queue [urgencies]time.Time
 }
 
 const (
-	// slowest is the lowest rate after 429s, in requests a second. burst is how
-	// many requests may come at once, however low the rate is. Both are what
-	// Synapse allows by default.
+	// slowest is the rate, in requests a second, below which no 429 lowers the
+	// rate. burst is how many requests may come at once, however low the rate is.
+	// Both are what Synapse allows by default.
 	slowest     = 1
 	burst       = 5
 	lowerTime   = time.Second      // several 429s within this time lower the rate only once
 	recoverTime = 10 * time.Second // a lowered rate rises by half after this time
 	tellAgain   = time.Hour        // the least time between two calls of Budget.Limited
-	// comeTime is how much later than told a job may come back. longestWait is the
-	// longest wait that a job is told; it is bounded because the queue changes.
+	// A job may come back up to comeTime later than it was told. No job is told a
+	// wait longer than longestWait, because the queue changes meanwhile.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )
@@ -52,9 +52,9 @@ func (bk *bucket) fill(full float64, now time.Time) *bucket {
 	return bk
 }
 
-// need returns how many tokens the bucket must hold before a request of urgency
-// u may take one. The rest is reserved for more urgent requests that may still
-// come, and for more urgent jobs that wait.
+// need returns how many tokens the bucket must hold before a request of urgency u
+// may take one. The other tokens are reserved for more urgent requests that may
+// still come, and for more urgent jobs that wait.
 func (bk *bucket) need(u Urgency, now time.Time) float64 {
 	need := 1 + u.reserve()*(bk.depth()-1)
 	if now.Before(bk.end(u + 1).Add(comeTime)) {
@@ -63,7 +63,7 @@ func (bk *bucket) need(u Urgency, now time.Time) float64 {
 	return math.Min(need, bk.depth())
 }
 
-// depth returns how many requests may be made at once.
+// depth returns how many requests may be made at the same time.
 func (bk *bucket) depth() float64 { return math.Max(bk.rate, burst) }
 
 // enqueue returns how long a job of urgency u must wait: at least until first,

@@ -29,8 +29,8 @@ type Budget struct {
 }
 
 // Take takes a token for one request of urgency u. If no token is free for u, it
-// returns how long the job must wait; the most urgent jobs wait shortest. Take
-// always allows the last try before a leave fires.
+// returns how long the job must wait; more urgent jobs wait for a shorter time.
+// Take always allows the last try before a leave fires.
 func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -50,7 +50,7 @@ func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait 
 	return 0
 }
 
-// free reports whether the rate does not apply to server now. The lock is held.
+// free reports whether server may now be asked at any rate. The lock is held.
 func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	if b.Rate == 0 {
 		return true
@@ -62,8 +62,8 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	return !known || bk.fill(b.Rate, now).rate >= b.Rate
 }
 
-// shut returns how long server wants no requests, if no rate applies to it. The
-// lock is held.
+// shut returns how long server still wants no requests, for a server that may be
+// asked at any rate. The lock is held.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
 	if bk, known := b.buckets.get(server); known && u != Last {
 		return max(0, bk.shut.Sub(now))
@@ -97,15 +97,15 @@ func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) 
 	return load <= forRestarts*b.bucket(server, now).rate
 }
 
-// userPart is how much of the rate that other users' jobs leave one user's jobs
-// may use. One job with the delay commonDelay is always allowed.
+// userPart is how much one user's jobs may use of the rate that other users' jobs
+// leave. CarriesUser always allows one job with the delay commonDelay.
 const (
 	userPart    = 1. / 3
 	commonDelay = 18 * time.Second
 )
 
-// CarriesUser reports whether the jobs of one user may use user restarts a
-// second at server, while the jobs of all other users use others.
+// CarriesUser reports whether server's rate is enough for user, the restarts a
+// second of one user's jobs, while the jobs of all other users need others.
 func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -21,8 +21,9 @@ const (
 	urgencies         = Last + 1          // how many urgencies there are
 )
 
-// levels is how many levels of remaining time there are. A level reaches from
-// one power of two seconds to the next, up to the longest delay.
+// levels is how many levels of remaining time there are. One level is the
+// remaining times between a power of two seconds and the next power. The last
+// level reaches the longest delay.
 const levels = 18
 
 // OfRestart returns the urgency of the job's restart at now, by the time that is
@@ -31,7 +32,7 @@ func OfRestart(j leave.Job, now time.Time) Urgency {
 	left, try := j.Fires().Sub(now), leave.Attempt(j.Delay)
 	switch {
 	case left < -try:
-		return Urgent // the event has fired, unless its client has restarted it
+		return Urgent // the leave has fired, unless its client has restarted it
 	case left <= 2*try:
 		return Last
 	case left <= j.Delay/4:

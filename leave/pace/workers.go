@@ -14,7 +14,7 @@ import (
 // silent homeservers do not delay the others. The zero value is ready.
 type Workers struct {
 	mu sync.Mutex
-	// busy holds when each worker at a homeserver has started.
+	// busy holds, for each homeserver, when each worker there has started.
 	busy map[matrix.ServerName][]time.Time
 	// waiting holds the jobs that wait for a worker at a homeserver. The first
 	// gets the next worker.
@@ -26,9 +26,9 @@ type Workers struct {
 const (
 	// PoolSize is how many workers a keeper has.
 	PoolSize  = 256
-	mostOfOne = PoolSize / 4 // the most workers at one homeserver
-	// mostOfSlow is the most workers at all homeservers together that are not
-	// known to be quick. Each of these homeservers may have an equal part.
+	mostOfOne = PoolSize / 4 // how many workers may be at one homeserver
+	// mostOfSlow is how many workers may be at all homeservers together that are
+	// not known to be quick. Each of these homeservers may have an equal part.
 	mostOfSlow = PoolSize / 2
 	// slowTime is how long an answer of a slow homeserver takes at least. A worker
 	// that sends a leave asks the SFU first, and that time counts, too.
@@ -95,8 +95,8 @@ func (w *Workers) isQuick(server matrix.ServerName, now time.Time) bool {
 	return quick && (len(there) == 0 || now.Sub(there[0]) < slowTime)
 }
 
-// Took records how long server took to answer, or how long a worker waited in
-// vain.
+// Took records how long server took to answer, or how long a worker waited without
+// an answer.
 func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,9 +107,9 @@ func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
 	w.quick.set(server, struct{}{})
 }
 
-// Wait returns how long a job waits if its homeserver has all the workers that
+// Wait returns how long a job must wait if its homeserver has all the workers that
 // it may have. For a quick homeserver it is a random time of up to a second, so
-// that jobs do not come back all at once.
+// that the jobs do not all come back at once.
 func (w *Workers) Wait(server matrix.ServerName, delay time.Duration, now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// ErrBusy says that a question was not asked, because too many questions to
-// nodes are under way.
+// ErrBusy says that a node was not asked, because too many questions to nodes are
+// running.
 var ErrBusy = errors.New("too many questions to participants' nodes are under way")
 
 // AskNode asks the node of a job's participant whether it holds the session, and
@@ -44,7 +44,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	defer cancel()
 	a.Asked = p.Clock.Now()
 	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
-	if !errors.Is(err, context.DeadlineExceeded) { // the node may hang while the SFU answers
+	if !errors.Is(err, context.DeadlineExceeded) { // LiveKit gave no answer, but it is not away: only the node may hang
 		p.note(err)
 	}
 	switch {
@@ -53,7 +53,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 		a.Node = leave.NodeAnswers
 	default:
 		a.Node = leave.NodeRefuses
-		if a.Session != "" || j.Unrecorded { // otherwise there was no session that could be lost
+		if a.Session != "" || j.Unrecorded { // without a record there was perhaps no session that could be lost
 			p.nodes.lose(p.Clock.Now())
 		}
 	}
@@ -62,14 +62,14 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	return a, err
 }
 
-// count reports the result of asking a node to Asked, and warns of a dead node.
-// It does not warn if the session has no record, because then the session may
-// simply have ended.
+// count calls Asked with the result of asking a node, and warns of a dead node. It
+// does not warn if the session has no record, because then the session may simply
+// have ended.
 func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err error) {
 	result := string(a.Node)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return // the program ends, so this is no result
+		return // ctx has ended, because the program ends: this is no result
 	case err != nil:
 		result = leave.NodeFailed
 	case j.NodeIsGone(a) && a.Session != "":
@@ -125,8 +125,8 @@ func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Durat
 	}
 }
 
-// startAsking asks the node about j in a goroutine, which asking counts, and
-// writes the answer to a. If the question fails, the room stays in doubt.
+// startAsking asks the node about j in a new goroutine of asking, and writes the
+// answer to a. If the question fails, the room stays in doubt.
 func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a *leave.Answer) {
 	if !p.nodes.many.take(ctx, mostAtOnce) {
 		return
@@ -153,14 +153,15 @@ func (p *Presence) logFault(j leave.Job, ours *fault.Error) {
 // maxPanic bounds the logged bytes of a panic's value.
 const maxPanic = 500
 
-// AskOldest asks the node of the participant who has been in room for longest
-// and came before since. LiveKit puts all participants of a room on one node.
-// But if that node is gone, those who come later are on another node. If the
-// node refuses, AskOldest asks about all other participants of before since.
+// AskOldest asks the node of one participant: the one who has been in room for
+// longest, and who came before since. LiveKit puts all participants of a room on
+// one node. But if that node is gone, participants who come later are on another
+// node. If the node does not hold the session, AskOldest asks about all other
+// participants who came before since.
 //
 // A participant about whom the keeper also asks alone may be back already, so
-// they come last. AskOldest returns the jobs that it asked about, and answers as
-// if their sessions were on record.
+// AskOldest chooses these participants last. It returns the jobs that it asked
+// about, and answers as if their sessions were on record.
 func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
 	for _, j := range jobs {
 		if j.State == leave.Connected && j.Refused.IsZero() && j.RoomSeen.Before(since) {

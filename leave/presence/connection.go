@@ -53,7 +53,7 @@ func (p *Presence) connectionEnded(ctx context.Context) {
 		return
 	}
 	for _, room := range rooms {
-		p.Doubt(room) // a node may have ended although the rooms still exist, in the SFU's Redis or on other nodes
+		p.Doubt(room) // a node may have ended although all rooms still exist, in the SFU's Redis or on other nodes
 	}
 }
 

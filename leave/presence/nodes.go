@@ -17,16 +17,17 @@ import (
 // room or a question about the room has failed, and at every fourth look.
 
 const (
-	// nodeTime bounds a question to a node. LiveKit refuses after 3 s.
+	// nodeTime bounds a question to a node. LiveKit takes 3 s to say that no node
+	// holds the session.
 	nodeTime = 5 * time.Second
 	// shortTime is enough for a node that holds the session: it answers within
 	// milliseconds, unless it is slow.
 	shortTime = 500 * time.Millisecond
-	// mostAtOnce is the most questions to nodes at a time, separately for those
-	// about one participant and those about rooms. Each question holds one of 128
-	// connections to the SFU. shortAtOnce is the most questions in slight doubt.
-	// They have places of their own, so that they do not wait for the others: when
-	// thousands leave at once, each such question holds a place for half a second.
+	// mostAtOnce is the most questions to nodes at a time: so many about one
+	// participant, and as many about rooms. Each question holds one of 128
+	// connections to the SFU. shortAtOnce is the most questions in slight doubt at
+	// a time. These do not wait for the others: when thousands leave at once, each
+	// such question runs for half a second.
 	mostAtOnce  = 24
 	shortAtOnce = 64
 	// looksPerQuestion is how many looks into a room there are for each question to
@@ -37,29 +38,29 @@ const (
 	// wait longer than routineWait, it is not asked, and the room is put in doubt.
 	routinePause = time.Second / 25
 	routineWait  = 5 * time.Second
-	// lossTime is how long after a refusal routinePause does not apply.
+	// lossTime is how long after a node did not hold a session routinePause does
+	// not apply.
 	lossTime = time.Minute
-	// doubtTime is how long after somebody has joined a room the nodes of its
+	// doubtTime is the time from a join in a room until the nodes of its
 	// participants are asked. If their node was lost, others may rejoin meanwhile.
 	doubtTime = time.Second
-	// lookTime is the longest pause between two looks for one connected
-	// participant alone. Participants whose next look is later have none planned.
+	// lookTime is the longest planned pause until the next look for one connected
+	// participant alone. If the pause would be longer, no such look is planned.
 	lookTime = time.Minute
 	maxRooms = 1 << 14 // the most rooms in doubt; one more removes all others
 )
 
-// nodes decides when the nodes of which rooms are asked. The zero value is ready.
+// nodes decides when to ask the nodes of a room. The zero value is ready.
 type nodes struct {
-	one, short, many places // for questions about one participant, in slight doubt, and about rooms
+	one, short, many places // the places for questions about one participant, for those in slight doubt, and for those about rooms
 
 	mu      sync.Mutex
 	doubted map[sfu.Room]doubted // rooms whose nodes must be asked
 	next    time.Time            // when the next routine question may be asked
-	lost    time.Time            // when it last turned out that no node held a session
+	lost    time.Time            // when the SFU last said that no node held a session
 }
 
-// doubted records since when a room is in doubt, and when it was last put in
-// doubt.
+// doubted holds when a room came into doubt, and when it was last put in doubt.
 type doubted struct{ since, last time.Time }
 
 // Doubt makes the keeper soon ask the node of the participant who has been in
@@ -81,7 +82,7 @@ func (n *nodes) doubt(room sfu.Room, now time.Time) {
 }
 
 // Doubted returns the rooms that have been in doubt for doubtTime, with the time
-// at which each was last put in doubt. They are then no longer in doubt.
+// at which each was last put in doubt. It also ends the doubt about these rooms.
 func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	n, now := &p.nodes, p.Clock.Now()
 	n.mu.Lock()
@@ -101,11 +102,11 @@ func (p *Presence) Doubted() map[sfu.Room]time.Time {
 // so that all processes that share the rooms agree.
 func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	h := fnv.New64a()
-	h.Write([]byte(room)) // spreads the questions of different rooms
+	h.Write([]byte(room)) // a different part of the interval for each room, so that the questions spread
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // how late a fourth look may be and still count as one
+	late := every / 8 // a fourth look may be this late
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 
@@ -116,8 +117,8 @@ func (n *nodes) lose(now time.Time) {
 	n.lost = now
 }
 
-// turn returns how long a routine question must wait. It reports false if the
-// wait would be longer than routineWait. After a loss, nothing waits.
+// turn returns how long a routine question must wait. It reports false if the wait
+// would be longer than routineWait. After the loss of a node, it returns 0.
 func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

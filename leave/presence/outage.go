@@ -12,7 +12,7 @@ type outage struct {
 	mu    sync.Mutex
 	down  bool
 	since time.Time     // when the SFU went away, or came back
-	began chan struct{} // closed when the SFU goes away; nil while nobody waits for an outage
+	began chan struct{} // closed when the SFU goes away; nil while no goroutine waits for that
 	// unauthorized says that the SFU answers, but refuses our key.
 	unauthorized bool
 }

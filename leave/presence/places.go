@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// places bounds how many pieces of work run at once: each holds a place. All
-// calls must pass the same most, the number of places. The zero value is ready.
+// places bounds how many pieces of work run at once: each holds a place. Every
+// call must pass the same number of places, most. The zero value is ready.
 type places struct {
 	once sync.Once
 	free chan struct{}

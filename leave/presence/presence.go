@@ -24,8 +24,9 @@ type SFU interface {
 	// RoomSince returns when the existing room was created, the zero time if
 	// there is none.
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
-	// Reachable asks the LiveKit nodes themselves, and reports whether one says
-	// that it holds the participant's session. If none does, that takes 3 s.
+	// Reachable asks the LiveKit nodes themselves, and reports whether one of them
+	// says that it holds the participant's session. If none holds it, Reachable
+	// takes 3 s.
 	Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error)
 	// Ping checks whether the SFU answers.
 	Ping(ctx context.Context) error
@@ -49,8 +50,8 @@ type Presence struct {
 
 	outage  outage
 	nodes   nodes
-	refused seldom.Warning // for the warning that the SFU refuses our key
-	gone    seldom.Warning // for the warning that a node is gone
+	refused seldom.Warning // limits the warnings that the SFU refuses our key
+	gone    seldom.Warning // limits the warnings that a node is gone
 }
 
 // askTime is how long one question to the SFU may take.
@@ -114,8 +115,8 @@ func (p *Presence) noteFor(room sfu.Room, err error) {
 
 // roomMade returns the latest time, by our clock, at which the existing room may
 // have been created. The SFU gives that time by its own wall clock. If our wall
-// clock was set, the SFU's clock may or may not have been set, too. If a room
-// wrongly counts as newer, a leave is sent later by one grace.
+// clock was set, the SFU's clock may or may not have been set, too. A room that
+// wrongly counts as newer does little harm: the leave is sent one grace later.
 func (p *Presence) roomMade(ctx context.Context, room sfu.Room) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

@@ -15,9 +15,9 @@ const (
 	// The pauses between two questions to an SFU that is away. A client that
 	// reconnects before the SFU's rooms exist again gives up. Clients try several
 	// times a second at first, so the first pauses are the shortest.
-	pollAtFirst  = 20 * time.Millisecond  // until the SFU has been away for atFirst
-	pollOutage   = 200 * time.Millisecond // until the SFU has been away for longGone
-	pollLongGone = 5 * time.Second        // when the SFU has been away for longer than longGone
+	pollAtFirst  = 20 * time.Millisecond  // the pause until the SFU has been away for atFirst
+	pollOutage   = 200 * time.Millisecond // the pause after that, until the SFU has been away for longGone
+	pollLongGone = 5 * time.Second        // the pause after that
 	atFirst      = 10 * time.Second
 	longGone     = time.Minute
 )
@@ -28,8 +28,8 @@ func (p *Presence) Away() bool {
 	return down
 }
 
-// AwaySince returns since when the SFU is away. It reports false if the SFU is
-// not away.
+// AwaySince returns when the SFU went away. It reports false if the SFU is not
+// away.
 func (p *Presence) AwaySince() (time.Time, bool) {
 	down, since := p.outage.state()
 	return since, down
@@ -116,8 +116,8 @@ func (p *Presence) Run(ctx context.Context, restore Restore) {
 	}
 }
 
-// tryBack restores the rooms of an SFU that was away since since, and then
-// records that the SFU is back.
+// tryBack restores the rooms of an SFU that went away at since. Then it records
+// that the SFU is back.
 func (p *Presence) tryBack(ctx context.Context, since time.Time, restore Restore) {
 	missing, ok := restore(ctx)
 	if !ok || missing > 0 && !p.pings(ctx) {

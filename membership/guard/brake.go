@@ -29,9 +29,9 @@ type brake struct {
 	// removed holds the persons who were removed, or would have been without the
 	// brake. The value is the time of the last removal.
 	removed map[person]time.Time
-	// doubted holds the candidates of the last sweeps that removed nobody
-	// because of doubt. doubts is the number of those sweeps, which followed
-	// each other.
+	// doubted holds the candidates (persons to be removed) of the last sweeps in a
+	// row that removed nobody because too few persons got an answer. doubts is the
+	// number of these sweeps.
 	doubted map[person]bool
 	doubts  int
 }
@@ -110,8 +110,8 @@ func (g *Guard) mayGoOn(ctx context.Context) bool {
 	return false
 }
 
-// count returns two numbers: n persons were removed within the last minute, and
-// all enforced persons are known of.
+// count returns n, the number of persons who were removed within the last minute,
+// and all, the number of enforced persons that are known.
 func (b *brake) count(now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

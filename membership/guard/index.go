@@ -24,8 +24,8 @@ type index struct {
 	calls map[matrix.RoomID]map[sfu.Room]sight
 	live  map[sfu.Room]bool
 	asked time.Time // when the list of rooms in live was requested
-	// before is the time at which the last complete sweep began: one that looked
-	// into all rooms.
+	// before is when the last complete sweep began. A sweep is complete if it
+	// looked into all rooms.
 	before time.Time
 }
 
@@ -64,8 +64,9 @@ func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	return known && !newer, true
 }
 
-// empty records that a LiveKit room has no enforced session of the Matrix room
-// room. A list of its participants, requested at asked, showed that.
+// empty records that the LiveKit room call has no enforced session of the Matrix
+// room room. The list of call's participants that showed this was requested at
+// asked.
 func (i *index) empty(room matrix.RoomID, call sfu.Room, asked time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -15,9 +15,9 @@ const (
 	// brakedInterval is the longest time between two sweeps while the brake
 	// holds, so that the guard notices when the answers have recovered.
 	brakedInterval = 30 * time.Second
-	// looks is how often this process checks whether it must sweep, in each
-	// interval, or in each 30 s if the interval is longer. It may have to sweep
-	// because the replica that sweeps has ended, or because the brake holds.
+	// looks is how many times in an interval (or in 30 s, if the interval is
+	// longer) this process checks whether it must sweep. It must sweep if the
+	// replica that sweeps has ended, or if the brake holds.
 	looks = 6
 	// firstSweep is the time from the start to the first sweep, at the earliest.
 	firstSweep = time.Second
@@ -91,7 +91,7 @@ func (g *Guard) shortest() time.Duration {
 func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) / looks }
 
 // interval returns the current time between two sweeps: Interval, which is 30 s
-// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set, or a rarer one while
+// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set, or a longer time while
 // the homeserver pushes events.
 func (g *Guard) interval() time.Duration {
 	if g.brake.holds() && !g.Unbraked {

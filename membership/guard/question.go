@@ -29,8 +29,8 @@ func (q question) persons() (all []person) {
 	return all
 }
 
-// again makes each question whose users are not joined due a second time, after
-// apart. It changes and returns refused.
+// again makes each question in refused due a second time, when the time apart has
+// passed. It changes refused itself, and returns it.
 func again(refused []question) []question {
 	for i := range refused {
 		refused[i].at = refused[i].at.Add(apart)
@@ -140,7 +140,7 @@ func (g *Guard) askAbout(ctx context.Context, q question) (joined []bool, err er
 		g.counts.asked(err == nil && joined[i], err)
 	}
 	if err != nil {
-		g.Log.Debug("membership: the homeserver did not answer a question", "users", len(q.users), "err", err)
+		g.Log.Debug("membership: the homeserver did not say whether somebody is joined", "users", len(q.users), "err", err)
 		return nil, err
 	}
 	return joined, nil
@@ -153,7 +153,7 @@ func (g *Guard) ask(ctx context.Context, p person) (joined bool, err error) {
 	joined, err = g.Members.IsJoinedNow(ctx, p.room, p.user)
 	g.counts.asked(joined, err)
 	if err != nil {
-		g.Log.Debug("membership: the homeserver did not answer a question", "user", p.user.String(), "err", err)
+		g.Log.Debug("membership: the homeserver did not say whether somebody is joined", "user", p.user.String(), "err", err)
 		return false, err
 	}
 	return joined, nil

@@ -18,10 +18,11 @@ const (
 	BySweep Reason = "sweep"
 )
 
-// remove ends a session after a no to a question that began at asked. (work.go
-// and sweep.go say whom the guard asks about, and when.) It does nothing if that
-// no is too old, if the brake holds, or if the homeserver has pushed an event
-// since, which gets a question of its own.
+// remove ends the session s, because the homeserver answered no to a question that
+// began at asked. (work.go and sweep.go say whom the guard asks about, and when.)
+// It does nothing if that answer is too old, if the brake holds, or if the
+// homeserver has since pushed an event about the person. That event gets a
+// question of its own.
 func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Time) {
 	if time.Since(asked) > maxAge || g.changes.after(s.person, asked) {
 		g.counts.unsettle()
@@ -59,12 +60,12 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 const maxIdentityLog = 300
 
 const (
-	// If a person was removed maxRemovals times within removalTime, they return
-	// again and again with an old token.
+	// A person who was removed maxRemovals times within removalTime is one who
+	// returns again and again with an old token.
 	maxRemovals = 3
 	removalTime = time.Minute
-	// keepNo is how long the guard removes such a person again without a new
-	// question.
+	// keepNo is how long the last no counts for a person who returns like this:
+	// the guard removes them again without a new question.
 	keepNo = 5 * time.Second
 	// maxRefusals bounds for how many persons the guard remembers removals.
 	maxRefusals = 4096
@@ -116,8 +117,8 @@ func (r *refusals) makeRoom(now time.Time) {
 	}
 }
 
-// refused returns when the question about p began whose answer no still counts.
-// ok is false if there is no such question.
+// refused returns when the last question about p began that was answered no. ok is
+// false if there is no such question, or if its answer no longer counts.
 func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -45,6 +45,6 @@ func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	case t.Issuer != g.Issuer, !t.Joined:
 		return session{}, foreign
 	}
-	p.Ticket = "" // the guard needs it no longer, and a sweep holds all sessions in memory
+	p.Ticket = "" // the guard does not need the ticket any more, and without it a sweep takes less memory
 	return session{person{t.Room, t.User}, room, t.Issued, p}, enforced
 }

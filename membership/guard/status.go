@@ -31,7 +31,7 @@ type Status struct {
 	// than the configured interval while events are pushed and reports arrive,
 	// or if the configured interval is too short to ask about all persons.
 	Interval time.Duration
-	// Braked says that the brake holds. BrakedSince is since when.
+	// Braked says that the brake holds. BrakedSince is when the brake engaged.
 	Braked      bool
 	BrakedSince time.Time
 	// The totals since the start: questions, questions without an answer,

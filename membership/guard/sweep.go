@@ -152,7 +152,7 @@ func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refuse
 	for _, c := range refused {
 		delete(others, c.person)
 	}
-	some := slices.Collect(maps.Keys(others)) // in any order
+	some := slices.Collect(maps.Keys(others)) // in random order
 	now := g.askEach(ctx, g.questions(some[:min(len(some), 2*brakeOver)]))
 	refusals := 0
 	for _, q := range now.refused {
@@ -228,8 +228,8 @@ func (g *Guard) follow(ctx context.Context, c candidate) {
 	}
 }
 
-// each calls do with every element of list, asking of them at a time, until ctx
-// ends.
+// each calls do for every element of list, in at most asking calls at once, until
+// ctx ends.
 func each[T any](ctx context.Context, list []T, do func(T)) {
 	var running sync.WaitGroup
 	places := make(chan struct{}, asking)

@@ -39,8 +39,8 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	}
 }
 
-// Missed records that the homeserver has pushed something that could not be
-// read. The next sweep finds what that was about, so it is not put off.
+// Missed records that the homeserver has pushed something that this service could
+// not read. The next sweep asks about everybody, so it must not be put off.
 func (g *Guard) Missed() { g.counts.unsettle() }
 
 func (g *Guard) order(p person, add func(*order) bool) {

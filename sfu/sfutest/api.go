@@ -111,8 +111,8 @@ func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*l
 	return message(room), nil
 }
 
-// create returns the room called wanted.Name. If the room does not exist, it
-// creates it from wanted. It does not change a room that exists.
+// create returns the room called wanted.Name. If that room does not exist, create
+// makes it from wanted. It does not change a room that exists.
 func (s *SFU) create(wanted Room) (Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,8 +124,7 @@ func (s *SFU) create(wanted Room) (Room, error) {
 	return n.run(wanted).Room, nil
 }
 
-// wrapped is how the text of LiveKit's errors begins if they have a code of
-// their own.
+// wrapped is the beginning of LiveKit's error texts, if the errors have a code.
 const wrapped = "twirp error unknown: "
 
 // silence waits for 3 s, as LiveKit waits for a node that does not answer.

@@ -26,7 +26,7 @@ func Delay(d time.Duration) Fault {
 // Hang reads the call and never answers.
 func Hang() Fault {
 	return func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
-		io.Copy(io.Discard, r.Body) // otherwise the server would not notice that the caller leaves
+		io.Copy(io.Discard, r.Body) // without this, the server would not notice that the caller leaves
 		<-r.Context().Done()
 	}
 }
@@ -36,8 +36,8 @@ func Drop() Fault {
 	return func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
 }
 
-// Answer sends an answer with this status, content type and body. It plays a
-// proxy or another server.
+// Answer sends an answer with this status, content type and body, as a proxy or
+// another server might.
 func Answer(status int, contentType, body string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", contentType)

@@ -29,11 +29,11 @@ type Node struct {
 	// sfu.mu guards the fields below.
 
 	rooms               map[sfu.Room]*room // the rooms that the node runs
-	empty               map[sfu.Room]*room // all rooms without a session, and perhaps others
+	empty               map[sfu.Room]*room // holds all rooms without a session, and perhaps other rooms
 	dead, cut, draining bool
 	preferred           bool
-	// Redis has a valid report of the node from the time from to the time until.
-	// If until is zero, there is no end.
+	// Redis has a valid report of the node between the times from and until. If
+	// until is zero, the report stays valid.
 	from, until time.Time
 }
 
@@ -41,7 +41,7 @@ type Node struct {
 type room struct {
 	Room
 	sids map[sfu.Identity]string
-	runs time.Time // since when this node has run the room
+	runs time.Time // when this node began to run the room
 	left time.Time // when a participant last left; zero if none has left
 }
 
@@ -71,8 +71,8 @@ func (s *SFU) Node(id string) *Node {
 	return s.nodes[i]
 }
 
-// change locks the SFU, closes the rooms whose timeout has passed, and calls
-// do, which changes the node.
+// change locks the SFU, closes the rooms whose timeout has passed, and calls do.
+// do changes the node.
 func (n *Node) change(do func(now time.Time)) {
 	n.sfu.mu.Lock()
 	defer n.sfu.mu.Unlock()
@@ -178,14 +178,14 @@ func (n *Node) forgotten() {
 // answers reports whether the node answers other nodes.
 func (n *Node) answers() bool { return !n.dead && !n.cut }
 
-// isAvailable reports whether other nodes count this node as available.
+// isAvailable reports whether the other nodes believe that this node is available.
 func (n *Node) isAvailable(now time.Time) bool {
 	return !now.Before(n.from) && (n.until.IsZero() || now.Before(n.until))
 }
 
-// run returns the room called wanted.Name on this node. If the node does not
-// run the room yet, it starts to. It then takes the room from the record in
-// Redis, or, if there is none, from wanted, which it writes into the record.
+// run returns the room called wanted.Name on this node. If the node does not run
+// that room yet, run starts it from the record in Redis. If there is no record,
+// run starts the room from wanted, and writes wanted into the record.
 func (n *Node) run(wanted Room) *room {
 	if r, ok := n.rooms[wanted.Name]; ok {
 		return r
@@ -201,7 +201,7 @@ func (n *Node) run(wanted Room) *room {
 }
 
 // close ends a room of the node. It deletes the room's record, even if another
-// node has written it.
+// node wrote that record.
 func (n *Node) close(name sfu.Room) {
 	delete(n.rooms, name)
 	if !n.cut {
@@ -221,7 +221,7 @@ func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 		return
 	}
 	delete(n.sfu.records.sessions[name], identity)
-	n.sfu.records.rooms[name] = r.Room // because the number of participants has changed
+	n.sfu.records.rooms[name] = r.Room // write the record, because the number of participants has changed
 }
 
 // remove ends a session because RemoveParticipant or DeleteRoom was called.
@@ -232,7 +232,7 @@ func (n *Node) remove(name sfu.Room, identity sfu.Identity, revoke int64) {
 	n.sfu.removals = append(n.sfu.removals, Removal{name, identity, sid, revoke, report})
 }
 
-// The errors for a room if no node that answers runs it.
+// The errors for a room that no answering node runs.
 var (
 	errNoNodes = errors.New("could not find any available nodes")
 	errSilent  = errors.New("no response from servers")
@@ -271,8 +271,8 @@ func (s *SFU) someNode(so func(*Node) bool) bool {
 	return slices.ContainsFunc(s.nodes, so)
 }
 
-// expire closes the rooms whose timeout has passed. Only rooms in empty can be
-// over.
+// expire closes the rooms whose timeout has passed. It looks only at the rooms in
+// empty, because other rooms have a session.
 func (s *SFU) expire() {
 	now := time.Now()
 	for _, n := range s.nodes {

@@ -39,7 +39,7 @@ func (s *SFU) JoinAs(name sfu.Room, identity sfu.Identity, attributes map[string
 	return report("participant_joined", name, s.participant(identity, sid))
 }
 
-// session holds what never changes about a session.
+// session holds those properties of a session that never change.
 type session struct {
 	attributes map[string]string
 	kind       livekit.ParticipantInfo_Kind
@@ -47,9 +47,9 @@ type session struct {
 }
 
 // Connect lets the bearer of an access token join, with the token's attributes,
-// and returns what Join returns. If suffix is not "", it is a second session
-// called "identity#suffix", as for a client that connects with publish=suffix.
-// Connect also returns nil if the token is refused.
+// and returns what Join returns. If suffix is not "", the new session is a second
+// one, called "identity#suffix", like that of a client that connects with
+// publish=suffix. If the token is refused, Connect returns nil.
 func (s *SFU) Connect(token, suffix string) *livekit.WebhookEvent {
 	claims, problem := s.verify(token)
 	if problem != "" || claims.Video == nil || !claims.Video.RoomJoin {
@@ -62,7 +62,7 @@ func (s *SFU) Connect(token, suffix string) *livekit.WebhookEvent {
 	return s.JoinAs(sfu.Room(claims.Video.Room), sfu.Identity(identity), claims.Attributes, claims.GetParticipantKind())
 }
 
-// Joined returns the webhook of a join again, after the join. It returns nil if
+// Joined returns the webhook that Join returned, once more. It returns nil if
 // identity has no session in the room.
 func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
 	s.mu.Lock()
@@ -75,9 +75,9 @@ func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent
 	return report("participant_joined", name, s.participant(identity, sid))
 }
 
-// Live returns the sid of the session of identity in a room, whatever the
-// records say. It returns "" if there is none. If two nodes hold a session, it
-// returns that of the newer one.
+// Live returns the sid of the session of identity in a room, "" if there is none.
+// It asks the nodes, not the records. If two nodes hold a session, it returns the
+// newer one.
 func (s *SFU) Live(name sfu.Room, identity sfu.Identity) (sid string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -109,10 +109,10 @@ func (s *SFU) Change(name sfu.Room, identity sfu.Identity) {
 }
 
 // Leave ends the session of identity, and returns the webhook that LiveKit then
-// sends. A test may set its Event to "participant_connection_aborted": that is
-// the webhook for a session that never had media. Leave returns nil if there is
-// no such session. If two nodes hold a session, the newer one ends; Node.Leave
-// can end the other.
+// sends. To imitate a session that never had media, a test may set the webhook's
+// Event to "participant_connection_aborted". Leave returns nil if there is no such
+// session. If two nodes hold a session, the newer one ends; Node.Leave can end the
+// other.
 func (s *SFU) Leave(name sfu.Room, identity sfu.Identity, reason livekit.DisconnectReason) *livekit.WebhookEvent {
 	sid := s.Vanish(name, identity)
 	if sid == "" {

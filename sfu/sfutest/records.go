@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// records are what LiveKit's Redis holds, or the memory of a single server. The
+// records are what LiveKit keeps in Redis, or a single server in its memory. The
 // API answers from the records, even if they are wrong.
 type records struct {
 	rooms    map[sfu.Room]Room
@@ -54,8 +54,8 @@ func (s *SFU) Dump() Dump {
 	return Dump{s.records.clone()}
 }
 
-// Restore replaces the contents of LiveKit's Redis by a dump. The dump's
-// reports of nodes are outdated; nodes that are alive report again within 2 s.
+// Restore replaces the contents of LiveKit's Redis by a dump. Nodes that are alive
+// report again within 2 s, because the dump's reports of nodes are outdated.
 func (s *SFU) Restore(d Dump) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

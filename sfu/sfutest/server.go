@@ -22,8 +22,8 @@ type Server struct {
 	http *httptest.Server
 }
 
-// NewServer starts a fake SFU, which New makes of the arguments. The caller
-// must close it.
+// NewServer starts a fake SFU. The arguments are those of New. The caller must
+// close the server.
 func NewServer(key sfu.Key, ids ...string) *Server {
 	s := &Server{SFU: New(key, ids...), address: "127.0.0.1:0"}
 	s.Up()
@@ -35,7 +35,7 @@ func NewServer(key sfu.Key, ids ...string) *Server {
 func (s *Server) Up() {
 	listener, err := listen.TCP(s.address)
 	if err != nil {
-		panic("sfutest: " + err.Error()) // no other program should have taken the address
+		panic("sfutest: " + err.Error()) // only if another program has taken the address
 	}
 	h := httptest.NewUnstartedServer(s.SFU)
 	h.Listener.Close()
@@ -51,8 +51,8 @@ func (s *Server) Up() {
 	s.http = h
 }
 
-// Down makes the server refuse new connections and closes those that it has,
-// until Up is called. Rooms and sessions stay, unless Forget ends them.
+// Down makes the server refuse new connections until Up is called, and closes the
+// open ones. Rooms and sessions stay, unless Forget ends them.
 func (s *Server) Down() {
 	s.mu.Lock()
 	h := s.http
@@ -70,10 +70,10 @@ func (s *Server) Restart() {
 	s.http.CloseClientConnections()
 }
 
-// URL returns the URL that clients of the SFU are told: "ws://127.0.0.1:PORT".
+// URL returns the SFU's URL for clients: "ws://127.0.0.1:PORT".
 func (s *Server) URL() string { return "ws://" + s.address }
 
-// APIURL returns the URL of the Room API, which is URL with http.
+// APIURL returns the URL of the Room API: "http://127.0.0.1:PORT".
 func (s *Server) APIURL() *url.URL { return &url.URL{Scheme: "http", Host: s.address} }
 
 // Connections returns how many connections the server has accepted so far.

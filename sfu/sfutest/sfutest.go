@@ -82,7 +82,7 @@ type SFU struct {
 	mu      sync.Mutex
 	records records
 	nodes   []*Node
-	joined  int // the number of sessions so far, from which sids are made
+	joined  int // the number of sessions so far; the next sid contains it
 	// sessions holds all sessions, also those that have ended. The key is the
 	// sid.
 	sessions map[string]session
@@ -110,7 +110,7 @@ func New(key sfu.Key, ids ...string) *SFU {
 	return s
 }
 
-// alive breaks calls off while no node runs.
+// alive passes calls on while a node runs, and breaks them off otherwise.
 func (s *SFU) alive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.someNode(func(n *Node) bool { return !n.dead }) {

@@ -17,8 +17,8 @@ func StatusToken(key sfu.Key, audience string, life time.Duration) string {
 	return sign(key, claims)
 }
 
-// validity returns the claims of a token that is valid from start on for life,
-// or for ever if life is 0.
+// validity returns the claims of a token that is valid for life from start on, or
+// without end if life is 0.
 func validity(start time.Time, life time.Duration) jwt.MapClaims {
 	claims := jwt.MapClaims{"iat": start.Unix(), "nbf": start.Unix()}
 	if life != 0 {

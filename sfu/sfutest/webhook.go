@@ -19,14 +19,14 @@ import (
 // webhookLife is how long a webhook of LiveKit is valid.
 const webhookLife = 5 * time.Minute
 
-// letter is a webhook to be sent. LiveKit would send it as it is, but a Flaw
-// may change it.
+// letter is a webhook to be sent. It is one that LiveKit would send, until a Flaw
+// changes it.
 type letter struct {
 	event  *livekit.WebhookEvent
 	body   func(*livekit.WebhookEvent) string
 	key    sfu.Key
 	age    time.Duration
-	life   time.Duration // how long the token is valid; 0 means for ever
+	life   time.Duration // how long the token is valid; 0 means without end
 	digest func(body string) string
 	header func(token string) string
 }
@@ -63,9 +63,8 @@ func Unpadded() Flaw {
 	}
 }
 
-// Aged makes the webhook's token look as if it was signed the time age ago. A
-// negative age means that it was signed in the future. The token is valid for 5
-// min.
+// Aged makes the webhook's token look as if it was signed at the time age ago, or
+// in the future if age is negative. The token is valid for 5 min after that.
 func Aged(age time.Duration) Flaw {
 	return func(l *letter) { l.age = age }
 }
@@ -139,7 +138,7 @@ func (l *letter) request(url string) *http.Request {
 	body := l.body(l.event)
 	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
-		panic(err) // the url of the test is wrong
+		panic(err) // the test passed a wrong url
 	}
 	req.Header.Set("Content-Type", "application/webhook+json")
 	claims := validity(time.Now().Add(-l.age), l.life)
@@ -153,7 +152,7 @@ func (l *letter) request(url string) *http.Request {
 func marshal(event *livekit.WebhookEvent) string {
 	body, err := protojson.Marshal(event)
 	if err != nil {
-		panic(err) // the event of the test is not UTF-8
+		panic(err) // the test's event has a text that is not UTF-8
 	}
 	return string(body)
 }
