@@ -217,9 +217,9 @@ func parseInitTrace(trace string) (time.Duration, error) {
 
 func dependencySection(probes []*probe) string {
 	bare := probes[0]
-	rows := [][]string{{"program", "binary", "idle RSS", "more than `net/http`", "package initialisers ms", "exec to listening ms"}}
+	rows := [][]string{{"imported package", "size of the binary", "idle RSS", "RSS more than `net/http` alone", "ms of the initialisers", "ms from exec to listening"}}
 	for _, p := range probes {
 		rows = append(rows, []string{p.name, p.size.String(), p.rss.String(), max(0, p.rss-bare.rss).String(), ms(p.init), ms(p.ready)})
 	}
-	return "### What the dependencies cost\n\nA program that serves `net/http` and imports the package; what the service uses of it beyond that is in its own numbers. Packages share much, so the last row is less than the sum.\n\n" + table(rows...)
+	return "### What the dependencies cost\n\nWhat each imported package adds to a program. For each row a small program serves `net/http`, and imports only that package. It does not use the package: what its use costs is part of the numbers of the service. Packages share code, so the last row is less than the sum of the others. RSS is the resident memory. The initialisers are what the packages run at the start.\n\n" + table(rows...)
 }

@@ -17,7 +17,7 @@ const (
 // halfDead fills the pool of connections to the homeserver. Then the homeserver
 // stops answering on all of them, and halfDead sends more requests.
 func (l *lab) halfDead(ctx context.Context) (string, error) {
-	rows := [][]string{{"subject, load", "requests", "p50 ms", "longest ms", "over 100 ms", "refused", "new connections", fmt.Sprintf("longest ≤ %v", halfDeadLimit)}}
+	rows := [][]string{{"program, load", "requests", "p50 ms", "longest ms", "requests over 100 ms", "requests refused", "new connections to the homeserver", fmt.Sprintf("longest ≤ %v", halfDeadLimit)}}
 	for _, load := range []point{{"b", pooledConnections}, {"c", 1}, {"c", pooledConnections}} {
 		row, err := l.killPool(ctx, load)
 		if err != nil {
@@ -25,7 +25,7 @@ func (l *lab) halfDead(ctx context.Context) (string, error) {
 		}
 		rows = append(rows, row)
 	}
-	return fmt.Sprintf("### Half-dead connections\n\nHow long requests for a token wait when the connections to the homeserver have died without a sign. "+legend+" %d pooled connections stay open, and the homeserver never answers on them again. It answers on new ones.\n\n%s", pooledConnections, table(rows...)), nil
+	return fmt.Sprintf("### Half-dead connections\n\nHow long requests for a token wait if the connections to the homeserver have died without a sign. "+legend+" Each program has a pool of %d connections to the homeserver. They stay open, but the homeserver never answers on them again. It answers on new connections. Half of the requests had their answer within p50.\n\n%s", pooledConnections, table(rows...)), nil
 }
 
 func (l *lab) killPool(ctx context.Context, load point) ([]string, error) {

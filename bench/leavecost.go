@@ -61,13 +61,13 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	share := (after - cpu).Seconds() / idleWindow.Seconds()
 	each := float64(m.RSS-before.RSS) / idleJobs
 	allowed := float64(idleRooms) // one question per room, because the window is as long as the interval between questions
-	return fmt.Sprintf("%d members in %d rooms, a delay of 1 h each, `LIVEKIT_STORE=memory`, for %v in which nothing happens; they joined in %v.\n\n%s",
+	return fmt.Sprintf("What delegated leaves cost while nothing happens. %d members are in %d rooms, each with a leave of 1 h, and `LIVEKIT_STORE=memory`. They joined in %[4]v. Then nobody came or went for %[3]v, in which this was measured:\n\n%[5]s",
 		idleJobs, idleRooms, idleWindow, filled.Round(time.Second), table(
-			[]string{"", "measured", "budget", ""},
-			[]string{"CPU, of a core", fmt.Sprintf("%.1f %%", 100*share), "2 %", verdict(share <= idleShare)},
-			[]string{"calls to the SFU", fmt.Sprint(calls), fmt.Sprintf("%.0f", allowed), verdict(float64(calls) <= 1.05*allowed)},
+			[]string{"", "measured", "budget", "verdict"},
+			[]string{"CPU time, of one core", fmt.Sprintf("%.1f %%", 100*share), "2 %", verdict(share <= idleShare)},
+			[]string{"calls to LiveKit", fmt.Sprint(calls), fmt.Sprintf("%.0f", allowed), verdict(float64(calls) <= 1.05*allowed)},
 			[]string{"goroutines", fmt.Sprintf("%.0f", goroutines), fmt.Sprintf("< %d", maxGoroutines), verdict(goroutines < maxGoroutines)},
-			[]string{"RSS divided by the members, with memory needed only while they joined", fmt.Sprintf("%.0f bytes", each), "", ""},
+			[]string{"resident memory for each member, including what only joining needs", fmt.Sprintf("%.0f bytes", each), "", ""},
 		)), nil
 }
 
@@ -107,7 +107,7 @@ func (l *lab) shortLeaves(ctx context.Context) (string, error) {
 		late = max(late, f.Late)
 	}
 	share := float64(late) / float64(shortDelay)
-	return fmt.Sprintf("%d members with a delay of %v, a homeserver that answers after %v, for %v: %.0f restarts a second, %.0f %% of a core. "+
-		"The longest time without a restart was %.0f %% of the delay, at most 50 %%: %s.\n",
+	return fmt.Sprintf("In a second test, %d members had leaves of %v, and the homeserver took %v for each answer. For %v the service made %.0f restarts a second, and used %.0f %% of a core. "+
+		"No leave was without a restart for longer than %.0f %% of its delay. At most 50 %% are allowed: %s.\n",
 		shortJobs, shortDelay, slowAnswer, shortWindow, rate, 100*(after-cpu).Seconds()/shortWindow.Seconds(), 100*share, verdict(share < 0.5)), nil
 }

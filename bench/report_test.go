@@ -35,8 +35,8 @@ func TestThroughputSection(t *testing.T) {
 	for _, want := range []string{
 		"| 16 (b) | 2000 | 1.00 | 2.50 | 500.0 | 100.0 | 50.0 | 20.0 MB | 16 |",
 		"| 16 (a) | 4000 | 1.00 | 2.50 | 250.0 | 50.0 | 25.0 | 20.0 MB | – |",
-		"| 1 | **1.30** | 1.0 met | 1.25 met | **0.77** | – | 0.65 | 1.54 |",
-		"| 64 | **1.30** | 1.0 met | 1.25 met | **0.77** | 0.70 **not met** | 0.65 | 1.54 |",
+		"| 1 | **1.30** | 1.0: met | 1.25: met | **0.77** | – | 0.65 | 1.54 |",
+		"| 64 | **1.30** | 1.0: met | 1.25: met | **0.77** | 0.70: **not met** | 0.65 | 1.54 |",
 	} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("the section: got\n%s\nwant %s in it", got, want)

@@ -109,11 +109,11 @@ func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, err
 		return "", err
 	}
 	each := float64(after-before) / all
-	return fmt.Sprintf("%d replicas on one Redis: %d leaves of 1 h and %d of %v came in %v, all through `/sfu/get`.\n\n%s",
+	return fmt.Sprintf("%d replicas share one Redis. In %[5]v they took over %[2]d leaves of 1 h and %[3]d leaves of %[4]v, all through `/sfu/get`.\n\n%[6]s",
 		scaleReplicas, longLeaves, shortLeaves, shortDelay, took.Round(time.Second), table(
-			[]string{"", "measured", "budget", ""},
+			[]string{"", "measured", "budget", "verdict"},
 			[]string{"Redis' memory for each leave", fmt.Sprintf("%.0f bytes", each), fmt.Sprintf("%.0f bytes", mostRedisBytes), verdict(each <= mostRedisBytes)},
-			[]string{"Redis' memory for all", bytesOf(after).String(), "", ""},
+			[]string{"Redis' memory in all", bytesOf(after).String(), "", ""},
 		)), nil
 }
 
@@ -162,13 +162,13 @@ func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) 
 	seconds := after.at.Sub(before.at).Seconds()
 	redis, service := (after.redis - before.redis).Seconds(), (after.service - before.service).Seconds()
 	restarts := float64(after.restarts - before.restarts)
-	return fmt.Sprintf("%v in which nobody comes or goes:\n\n%s", quietWindow, table(
-		[]string{"", "for each second"},
+	return fmt.Sprintf("Then nobody came or went for %v. This was the work in that time:\n\n%s", quietWindow, table(
+		[]string{"", "per second"},
 		[]string{"restarts at the homeserver", fmt.Sprintf("%.0f", restarts/seconds)},
-		[]string{"calls to the SFU", fmt.Sprintf("%.1f", float64(after.sfu-before.sfu)/seconds)},
-		[]string{"commands of Redis, those in scripts included", fmt.Sprintf("%.0f", float64(after.commands-before.commands)/seconds)},
-		[]string{"CPU of Redis, of a core", fmt.Sprintf("%.1f %%, %.0f µs for each restart", 100*redis/seconds, 1e6*redis/restarts)},
-		[]string{"CPU of all replicas, of a core", fmt.Sprintf("%.1f %%, %.0f µs for each restart", 100*service/seconds, 1e6*service/restarts)},
+		[]string{"calls to LiveKit", fmt.Sprintf("%.1f", float64(after.sfu-before.sfu)/seconds)},
+		[]string{"commands of Redis, including those in scripts", fmt.Sprintf("%.0f", float64(after.commands-before.commands)/seconds)},
+		[]string{"CPU time of Redis", fmt.Sprintf("%.1f %% of a core, which is %.0f µs for each restart", 100*redis/seconds, 1e6*redis/restarts)},
+		[]string{"CPU time of all replicas", fmt.Sprintf("%.1f %% of a core, which is %.0f µs for each restart", 100*service/seconds, 1e6*service/restarts)},
 	)), nil
 }
 
@@ -190,8 +190,8 @@ func (w *leaveWorld) lateness() string {
 		worst = max(worst, share)
 	}
 	slices.Sort(shares)
-	return fmt.Sprintf("The longest time that a leave was without a restart, from the first to the end, was %.0f %% of its delay "+
-		"(for 99 of 100 of those of %v, %.0f %%); the budget is %.0f %%: %s. No leave of a member who is there was sent or lost.\n",
+	return fmt.Sprintf("During the whole benchmark, no leave was without a restart for longer than %.0f %% of its delay "+
+		"(99 %% of the leaves of %v: %.0f %%). The budget is %.0f %%: %s. No leave of a member who was still there was sent or lost.\n",
 		100*worst, shortDelay, 100*percentile(shares, 99), 100*mostLate, verdict(worst <= mostLate))
 }
 

@@ -71,7 +71,7 @@ func (s *startup) rss() bytesOf { return medianOf(s.idle, func(m memory) bytesOf
 func (s *startup) anon() bytesOf { return medianOf(s.idle, func(m memory) bytesOf { return m.Anon }) }
 
 func startSection(all []*startup) string {
-	rows := [][]string{{"configuration", "ready ms", "90th percentile", "ready ≤ 30 ms", "idle RSS", "of it heap and stacks", "RSS ≤ 26 MB"}}
+	rows := [][]string{{"configuration", "ms until ready", "ms until 90 % of the starts were ready", "ready ≤ 30 ms", "RSS", "heap and stacks in it", "RSS ≤ 26 MB"}}
 	for _, s := range all {
 		ready := median(s.times)
 		rows = append(rows, []string{
@@ -79,5 +79,5 @@ func startSection(all []*startup) string {
 			s.rss().String(), s.anon().String(), verdict(s.rss() <= idleLimit),
 		})
 	}
-	return fmt.Sprintf("### Start and idle memory\n\nHow fast the service starts, and its memory before the first request. The time is from exec to the first 200 of `/healthz`; the memory is measured right then. There were %d starts of each kind.\n\n%s", startRuns, table(rows...))
+	return fmt.Sprintf("### Start and idle memory\n\nHow fast the service starts, and how much memory it has before the first request. It is ready when `/healthz` answers 200 for the first time; the time begins with exec. The resident memory (RSS) is measured when the service is ready. The service started %d times with each configuration; the table shows medians.\n\n%s", startRuns, table(rows...))
 }

@@ -104,14 +104,14 @@ func (w *leaveWorld) stormTable(entries []entry, took, seen time.Duration, redis
 	slices.Sort(tokens)
 	slices.Sort(webhooks)
 	p99 := percentile(tokens, 99)
-	return fmt.Sprintf("A conference of %d starts within %v, with all that besides; one of the %d replicas is killed in the middle. "+
-		"All were in after %.1f s, and seen by the service after %.1f s; %d asked a second replica, because the connection to the first had ended, and %d webhooks were sent again.\n\n%s",
+	return fmt.Sprintf("Then a conference of %d people starts within %v, while the leaves from before are restarted as usual. In the middle of it, one of the %d replicas is killed. "+
+		"All people were in the conference after %.1f s, and the service had seen all of them on LiveKit after %.1f s. %d people asked a second replica, because the connection to the first had ended. %d webhooks were sent again.\n\n%s",
 		stormPeople, stormTime, scaleReplicas, took.Seconds(), seen.Seconds(), retried, again, table(
-			[]string{"", "50 of 100", "99 of 100", "longest", "budget", ""},
-			[]string{"a token, with a leave handed over (ms)", ms(percentile(tokens, 50)), ms(p99), ms(tokens[len(tokens)-1]),
-				fmt.Sprintf("99 of 100 within %d", mostTokenTime.Milliseconds()), verdict(p99 <= mostTokenTime)},
-			[]string{"a webhook (ms)", ms(percentile(webhooks, 50)), ms(percentile(webhooks, 99)), ms(webhooks[len(webhooks)-1]), "", ""},
-		)) + fmt.Sprintf("\nRedis used %.2f s of a processor in it, the replicas %.2f s.\n", redis, service)
+			[]string{"time for", "half had it within", "99 % had it within", "longest", "budget", "verdict"},
+			[]string{"a token, with the delegation of a leave (ms)", ms(percentile(tokens, 50)), ms(p99), ms(tokens[len(tokens)-1]),
+				fmt.Sprintf("99 %% within %d", mostTokenTime.Milliseconds()), verdict(p99 <= mostTokenTime)},
+			[]string{"the answer to a webhook (ms)", ms(percentile(webhooks, 50)), ms(percentile(webhooks, 99)), ms(webhooks[len(webhooks)-1]), "", ""},
+		)) + fmt.Sprintf("\nDuring the start of the conference, Redis used %.2f s of CPU time, and the replicas used %.2f s.\n", redis, service)
 }
 
 // come does what the client of person i and the SFU do for one join.

@@ -57,8 +57,8 @@ type point struct {
 	connections int
 }
 
-// legend is the sentence that says in each section what is compared.
-const legend = "(a) is a handler that verifies nobody, (b) the same with one request to the homeserver for each token, and (c) this service ([what is compared](#what-is-compared))."
+// legend says in each section what is compared.
+const legend = "(a) is a handler that verifies nobody. (b) is the same handler, but it asks the homeserver once for each token. (c) is this service. ([What is compared](#what-is-compared) says more.)"
 
 // throughput measures (a), (b) and (c) in turn.
 func (l *lab) throughput(ctx context.Context) (string, error) {
@@ -122,16 +122,17 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 
 func throughputSection(all map[point]series, opts options) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "### Throughput\n\nHow many tokens each subject gives in a second, and what one costs it. "+legend+" The requests are `POST /get_token` of restricted users, each with an OpenID token of its own. The numbers are medians of %d runs of %v after %v of warm-up. \"c÷b\" divides the value of (c) by that of (b).\n\n",
+	fmt.Fprintf(&b, "### Throughput\n\nHow many tokens each program gives in a second, and what a token costs it. "+legend+" The requests are `POST /get_token`. Each has an OpenID token of its own, and no user has full access. The numbers are medians of %d runs of %v after %v of warm-up. Half of the requests had their answer within p50, and 99 %% within p99. RSS is the resident memory of the program.\n\n",
 		opts.repeats, opts.duration, opts.warmup)
 	b.WriteString(throughputTable(all))
-	b.WriteString("\n" + ratioTable(all))
+	b.WriteString("\nThe next table compares the programs. \"c÷b\" is the value of (c), divided by the value of (b). A rate should be at least its floor and its goal, and a CPU time at most its goal ([what the goals say](#what-the-goals-say)). A dash means that there is no goal.\n\n")
+	b.WriteString(ratioTable(all))
 	return b.String()
 }
 
 func throughputTable(all map[point]series) string {
-	rows := [][]string{{"connections, subject", "requests/s", "p50 ms", "p99 ms", "CPU µs per request",
-		"of homeserver", "of load generator", "RSS after", "homeserver connections opened"}}
+	rows := [][]string{{"connections, program", "requests/s", "p50 ms", "p99 ms", "CPU µs per request",
+		"CPU µs of the homeserver", "CPU µs of the load generator", "RSS after the runs", "connections opened to the homeserver"}}
 	for _, t := range targets() {
 		for _, letter := range []string{"a", "b", "c"} {
 			s := all[point{letter, t.connections}]
@@ -152,19 +153,19 @@ func throughputTable(all map[point]series) string {
 }
 
 func ratioTable(all map[point]series) string {
-	rows := [][]string{{"connections", "requests/s c÷b", "floor", "goal", "CPU c÷b", "goal", "requests/s c÷a", "CPU c÷a"}}
+	rows := [][]string{{"connections", "requests/s, c÷b", "floor of requests/s", "goal of requests/s", "CPU time, c÷b", "goal of CPU time", "requests/s, c÷a", "CPU time, c÷a"}}
 	for _, t := range targets() {
 		a, b, c := all[point{"a", t.connections}], all[point{"b", t.connections}], all[point{"c", t.connections}]
 		ratio, cpu := c.rate()/b.rate(), float64(c.cpu(0))/float64(b.cpu(0))
 		cpuGoal := "–"
 		if t.cpu > 0 {
-			cpuGoal = fmt.Sprintf("%.2f %s", t.cpu, verdict(cpu <= t.cpu))
+			cpuGoal = fmt.Sprintf("%.2f: %s", t.cpu, verdict(cpu <= t.cpu))
 		}
 		rows = append(rows, []string{
 			strconv.Itoa(t.connections),
 			fmt.Sprintf("**%.2f**", ratio),
-			fmt.Sprintf("%.1f %s", floor, verdict(ratio >= floor)),
-			fmt.Sprintf("%.2f %s", t.rate, verdict(ratio >= t.rate)),
+			fmt.Sprintf("%.1f: %s", floor, verdict(ratio >= floor)),
+			fmt.Sprintf("%.2f: %s", t.rate, verdict(ratio >= t.rate)),
 			fmt.Sprintf("**%.2f**", cpu),
 			cpuGoal,
 			fmt.Sprintf("%.2f", c.rate()/a.rate()),
