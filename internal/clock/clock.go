@@ -22,6 +22,7 @@ type Clock struct {
 	wall  func() time.Time
 	slept func() time.Duration // returns how long the machine has slept since began
 	sleep atomic.Int64         // the longest sleep that slept has returned
+	asked atomic.Int64         // when Now last called slept: the time since began
 }
 
 // Source is what a [Clock] reads besides Go's monotonic clock.
@@ -54,22 +55,30 @@ func From(s Source) *Clock {
 	return c
 }
 
+// askAgain is the least time between two questions of Now whether the machine has slept,
+// because one takes two system calls. For askAgain after a sleep, Now may lack its time.
+const askAgain = time.Millisecond
+
 // Now returns the time by this clock, which is never earlier than a time it has
 // returned before. It has a monotonic reading, by which times of this clock compare.
 func (c *Clock) Now() time.Time {
-	return c.began.Add(time.Since(c.began) + c.asleep() + c.shift)
+	passed, asked := time.Since(c.began), c.asked.Load()
+	if int64(passed) >= asked+int64(askAgain) && c.asked.CompareAndSwap(asked, int64(passed)) {
+		c.noteSleep()
+	}
+	return c.began.Add(passed + time.Duration(c.sleep.Load()) + c.shift)
 }
 
 // Since returns how much time has passed since t, a time of this clock.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// asleep returns how long the machine has slept since the clock was made.
-func (c *Clock) asleep() time.Duration {
-	told := int64(c.slept())
+// noteSleep asks how long the machine has slept since the clock was made.
+func (c *Clock) noteSleep() {
+	slept := int64(c.slept())
 	for {
 		known := c.sleep.Load()
-		if told <= known || c.sleep.CompareAndSwap(known, told) {
-			return time.Duration(max(told, known))
+		if slept <= known || c.sleep.CompareAndSwap(known, slept) {
+			return
 		}
 	}
 }
@@ -92,6 +101,7 @@ func (c *Clock) Ahead() time.Duration {
 // was ahead, and the time by this clock.
 func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 	wall := c.wall()
+	c.noteSleep() // otherwise the wall clock would be ahead by a sleep that Now does not know
 	after = c.Now()
 	return wall.Round(0).Sub(after.Round(0)), after
 }

@@ -53,13 +53,29 @@ func TestMachineSleeps(t *testing.T) {
 		c := m.Clock()
 		began := c.Now()
 		time.Sleep(time.Second)
+		c.Now()
 		m.Sleep(10 * time.Minute)
+		if got := c.Ahead(); got != 0 {
+			t.Errorf("right after the machine slept, the wall clock is ahead by %v, want 0", got)
+		}
 		time.Sleep(time.Second)
 		if got, want := c.Since(began), 10*time.Minute+2*time.Second; got != want {
 			t.Errorf("Since(the beginning), with ten minutes of sleep: got %v, want %v", got, want)
 		}
-		if got := c.Ahead(); got != 0 {
-			t.Errorf("the wall clock is ahead by %v, want 0", got)
+	})
+}
+
+// Right after the machine has slept, Now does not lack the time of the sleep for longer
+// than a millisecond.
+func TestMachineWakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m clocktest.Machine
+		c := m.Clock()
+		for range 3 {
+			c.Now()
+			m.Sleep(10 * time.Minute)
+			time.Sleep(time.Millisecond)
+			wantTime(t, "Now a millisecond after the machine woke", c.Now(), m.Wall())
 		}
 	})
 }
