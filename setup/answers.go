@@ -9,33 +9,35 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// answersFile holds the answers: the values of options that the folder
-// remembers from run to run.
+// answersFile holds the answers: the values of setup's options that the folder
+// keeps for the next run.
 const answersFile = "answers.yaml"
 
 const answersHead = `# The answers that matrixrtc-auth setup was given. When it runs again for this
 # folder, an option that is not given stays as it is here. No secret is in it.
 `
 
-// none is the value that switches off an option which an earlier run set.
+// none is the value with which the operator switches off an option that an
+// earlier run set.
 const none = "none"
 
 // answer is an option whose value the folder remembers.
 type answer struct {
 	name string  // the name of the option, and of its line in answersFile
 	text *string // the option's value; "" while it is not known
-	yes  *bool   // used instead of text for a yes or no
-	// always means that answersFile contains the answer even if it has its
-	// default. Other programs and the router use the value, so a later version's
-	// new default must not change it.
+	yes  *bool   // used instead of text if the option is a yes-or-no question
+	// always means that answersFile contains this answer even if its value is
+	// the default. Other programs and the router depend on the value, so the
+	// answer must stay when a later version of setup has another default.
 	always bool
-	// dropped are the answers that are removed when this one is set.
+	// dropped are the names of the answers that are removed when this answer is
+	// set.
 	dropped []string
 }
 
-// answers returns all answers in the order of answersFile. The last one is
-// always in the file, and no answer's name is a prefix of its line, so a
-// truncated file is recognized.
+// answers returns all answers in the order of answersFile. The last of them is
+// always written, so setup recognizes a truncated file by its missing last
+// line. No line is the beginning of another line.
 func (o *options) answers() []answer {
 	return []answer{
 		{name: "server-name", text: &o.serverName, always: true},
@@ -61,10 +63,11 @@ func (o *options) answers() []answer {
 	}
 }
 
-// optional reports whether [none] may switch the option off.
+// optional reports whether the operator may switch the option off with [none].
 func (a answer) optional() bool { return a.text != nil && !a.always }
 
-// get returns the value as in answersFile; "" if there is none.
+// get returns the answer's value in the form that answersFile has; "" if there
+// is no value.
 func (a answer) get() string {
 	if a.yes != nil {
 		return strconv.FormatBool(*a.yes)
@@ -72,7 +75,7 @@ func (a answer) get() string {
 	return *a.text
 }
 
-// set sets the option to a value from answersFile.
+// set sets the answer to value, which has the form that answersFile has.
 func (a answer) set(value string) error {
 	if a.yes == nil {
 		*a.text = value
@@ -85,7 +88,7 @@ func (a answer) set(value string) error {
 	return nil
 }
 
-// switchOff clears the options that were given with the value none.
+// switchOff clears the options whose value in this run is none.
 func (o *options) switchOff() {
 	for _, a := range o.answers() {
 		if o.given[a.name] && a.optional() && *a.text == none && a.name != "image-arch" { // for image-arch, none is an ordinary value
@@ -94,7 +97,8 @@ func (o *options) switchOff() {
 	}
 }
 
-// recall sets the options that were not given in this run to their old answers.
+// recall sets each option that was not given in this run to its answer in old,
+// which the folder kept.
 func (o *options) recall(old map[string]string) error {
 	ended := o.endedNow()
 	for _, a := range o.answers() {
@@ -110,15 +114,15 @@ func (o *options) recall(old map[string]string) error {
 	return nil
 }
 
-// belongings are the options that have a meaning only together with another
-// one, which is the key.
+// belongings has, for an option, the options that have a meaning only together
+// with it.
 var belongings = map[string][]string{
 	"appservice": {"appservice-url"}, "turn-tls": {"turn-cert", "turn-key"},
 	"turn-cert": {"turn-key"}, "turn-key": {"turn-cert"},
 }
 
-// endedNow returns the names of the answers that the options of this run
-// remove.
+// endedNow returns the names of the answers that are removed because of the
+// options given in this run.
 func (o *options) endedNow() map[string]bool {
 	ended := map[string]bool{}
 	for _, a := range o.answers() {
@@ -129,7 +133,8 @@ func (o *options) endedNow() map[string]bool {
 	return ended
 }
 
-// ends returns the names of the options that an answer removes.
+// ends returns the names of the answers that are removed because of the value
+// of a.
 func (o *options) ends(a answer) []string {
 	switch value := a.get(); {
 	case o.switchedOff[a.name] || value == "false":
@@ -162,8 +167,7 @@ func answersText(values map[string]string) string {
 	return b.String()
 }
 
-// yamlText returns a value in a form that YAML reads as the same text or
-// number.
+// yamlText writes value so that YAML reads the same text, or the same number.
 func yamlText(value string) string {
 	var read string
 	if err := yaml.Unmarshal([]byte(value), &read); err == nil && read == value && !strings.ContainsAny(value, "#\n") {
@@ -172,15 +176,16 @@ func yamlText(value string) string {
 	return strconv.Quote(value)
 }
 
-// parseAnswers parses answersFile, which has one line for each option. unknown
-// are the names in it that are not options of this version.
+// parseAnswers parses answersFile, which has one line for each option. It also
+// returns the names in the file that are not options of this version
+// (unknown).
 func parseAnswers(text string) (values map[string]string, unknown []string, err error) {
 	if text != "" && !strings.HasSuffix(text, "\n") {
-		return nil, nil, fmt.Errorf("%s: its last line has no end: if it is half a file, remove it, and setup reads the other files; if it is whole, end the line", answersFile)
+		return nil, nil, fmt.Errorf("%s: the last line has no line break, so the end of the file may be missing: if it is complete, add the line break; if not, remove the file, and setup takes the answers from the folder's other files", answersFile)
 	}
 	var nodes map[string]yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &nodes); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w: correct it, or remove it, and setup reads the other files", answersFile, err)
+		return nil, nil, fmt.Errorf("%s: %w: correct the file, or remove it, and setup takes the answers from the folder's other files", answersFile, err)
 	}
 	values = map[string]string{}
 	for _, a := range new(options).answers() {
@@ -190,7 +195,7 @@ func parseAnswers(text string) (values map[string]string, unknown []string, err 
 		}
 		delete(nodes, a.name)
 		if node.Kind != yaml.ScalarNode {
-			return nil, nil, fmt.Errorf("%s: line %d: %s takes one value in one line", answersFile, node.Line, a.name)
+			return nil, nil, fmt.Errorf("%s: line %d: %s must have one value, in one line", answersFile, node.Line, a.name)
 		}
 		value := node.Value
 		if node.Tag == "!!null" || value == none && a.optional() && a.name != "image-arch" {

@@ -123,7 +123,7 @@ func TestChangesAreAskedFor(t *testing.T) {
 		"sfu-host", "", // Enter keeps the old answer
 		"",
 	})
-	l.says(said, `no answer "99"`)
+	l.says(said, `no answer with the name or number "99"`)
 	l.says(said, "[8080]", "not a port") // after the fault setup asks again
 	l.says(said, "[sfu.example.org]")
 	want["turn"], want["jwt-port"], want["appservice"], want["base-url"] = "true", "8090", "false", "https://matrix.example.org"

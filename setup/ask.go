@@ -14,7 +14,7 @@ import (
 // attempts is how often setup asks a question before it gives up.
 const attempts = 5
 
-var errNoAnswer = errors.New("none of the answers could be used")
+var errNoAnswer = errors.New("none of the answers was valid")
 
 // longestAnswer bounds a line of input, in bytes.
 const longestAnswer = 4096
@@ -22,7 +22,7 @@ const longestAnswer = 4096
 // dialogue asks a person for the options that are not known yet.
 type dialogue struct {
 	ctx   context.Context
-	lines chan string // closed at the end of the input
+	lines chan string // the lines of the input; the channel is closed at its end
 	out   io.Writer
 }
 
@@ -57,8 +57,9 @@ func (d *dialogue) inTurn(o *options, steps ...func(*options) error) error {
 	return nil
 }
 
-// read sends the lines of in to the dialogue. It ends with the input or the
-// dialogue's context. If Read blocks, read runs on until the process ends.
+// read sends the lines of in to the dialogue, until the input or the
+// dialogue's context ends. A call of Read that blocks keeps read's goroutine
+// alive until the process ends.
 func (d *dialogue) read(in io.Reader) {
 	defer close(d.lines)
 	scanner := bufio.NewScanner(in)
@@ -118,7 +119,8 @@ func (d *dialogue) folder(o *options) error {
 	})
 }
 
-// image asks for the processor of the image, if this machine can make an image.
+// image asks for which processor setup makes the image. It asks only if this
+// machine can make images.
 func (d *dialogue) image(o *options) error {
 	if o.image != "" || o.source != "" || !canMakeImages() {
 		return nil
@@ -126,8 +128,8 @@ func (d *dialogue) image(o *options) error {
 	return d.ask(o, "image-arch", "")
 }
 
-// text asks until the answer is valid. If target already has a value, it does
-// not ask. An empty answer means preset.
+// text asks until the answer is valid, and stores it in target. If target
+// already has a value, text does not ask. An empty answer means preset.
 func (d *dialogue) text(target *string, question, preset string, valid func(string) error) error {
 	if *target != "" {
 		return nil
@@ -151,7 +153,8 @@ func (d *dialogue) text(target *string, question, preset string, valid func(stri
 	return errNoAnswer
 }
 
-// confirm asks a yes-or-no question. An empty answer means preset.
+// confirm asks a yes-or-no question, and returns the answer. An empty answer
+// means preset.
 func (d *dialogue) confirm(question string, preset bool) (bool, error) {
 	hint := " [y/N]: "
 	if preset {

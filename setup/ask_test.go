@@ -25,7 +25,7 @@ func TestQuestions(t *testing.T) {
 		"",    // no image
 	}, "\n") + "\n"
 	out, faults := l.talk(t.Context(), exitOK, strings.NewReader(answers))
-	for _, words := range []string{"[jwt.example.org]", "[sfu.example.org]", "write example.org", "is the container itself", "answer y or n", "(Enter: under its public name)"} {
+	for _, words := range []string{"[jwt.example.org]", "[sfu.example.org]", "write example.org", "is the address of the container itself", "answer y or n", "(Enter: under its public name)"} {
 		if !strings.Contains(faults, words) {
 			t.Errorf("setup says:\n%s\nwant %q in it", faults, words)
 		}
@@ -88,7 +88,7 @@ func TestAnswersThatDoNotGoTogether(t *testing.T) {
 	answers := []string{file, l.dir, "example.org", "n", "Example.org", "", "jwt.example.org", "", "", "", "n", ""}
 	_, said := l.talk(t.Context(), exitOK, strings.NewReader(strings.Join(answers, "\n")+"\n"))
 	l.says(said, "is the server name", "jwt.example.org")
-	l.says(said, "name of this service, too")
+	l.says(said, "already the host name of this service")
 	l.says(said, "not a folder")
 }
 
@@ -125,7 +125,7 @@ func TestNobodyAnswers(t *testing.T) {
 	_, faults := l.talk(t.Context(), exitUsage, strings.NewReader(l.dir+"\nexample.org\n"))
 	l.says(faults, "the input ended")
 	_, faults = l.talk(t.Context(), exitUsage, strings.NewReader(l.dir+"\n"+strings.Repeat("no server\n", 20)))
-	l.says(faults, "none of the answers could be used")
+	l.says(faults, "none of the answers was valid")
 
 	silent, mouth := io.Pipe()
 	defer mouth.Close()

@@ -11,11 +11,12 @@ import (
 // question is the text of a question, and how its answer is checked.
 type question struct {
 	text  string
-	valid func(o *options, text string) error // checks the answer; nil means that it is checked later, with all others
+	valid func(o *options, text string) error // checks the answer; nil means that a later check of all answers checks this one, too
 	empty string                              // what an empty answer means; "" if it is not allowed
 }
 
-// line returns the question's text for a person who may keep the value old.
+// line returns the question's text for a person who may keep the value old by
+// an empty answer.
 func (q question) line(old string) string {
 	if q.empty == "" || old != "" {
 		return q.text
@@ -23,7 +24,7 @@ func (q question) line(old string) string {
 	return q.text + " (Enter: " + q.empty + ")"
 }
 
-// questions are the questions by the names of their options.
+// questions has the question for each option, by the option's name.
 var questions = map[string]question{
 	"server-name":        {"Server name (example.org in @alice:example.org)", parses(parseServerNames), ""},
 	"jwt-host":           {"Name of this service", besides("jwt-host"), ""},
@@ -45,7 +46,7 @@ var questions = map[string]question{
 	"image-arch":         {"Processor of the machine that it will run on, to make the image for: amd64 (most PCs and NAS),\narm64 or armv7. There, uname -m says x86_64, aarch64 or armv7l.", parses(parseProcessor), "make it later"},
 }
 
-// parses returns a check that accepts what the parser accepts.
+// parses returns a check that accepts each text that parse accepts.
 func parses[T any](parse func(string) (T, error)) func(*options, string) error {
 	return func(_ *options, text string) error {
 		_, err := parse(text)
@@ -53,7 +54,8 @@ func parses[T any](parse func(string) (T, error)) func(*options, string) error {
 	}
 }
 
-// perServer returns a check of a value that may have a part for each server.
+// perServer returns a check of an answer that may have a value for each
+// server. parse checks one value.
 func perServer(parse func(string) (string, error)) func(*options, string) error {
 	return func(o *options, text string) error {
 		_, err := parseAddresses(serversIn(o.serverName), text, parse)
@@ -61,8 +63,8 @@ func perServer(parse func(string) (string, error)) func(*options, string) error 
 	}
 }
 
-// besides returns a check of a host name. The name must differ from the other
-// names that are already given.
+// besides returns a check of a host name for the option flag. The name must
+// differ from the host names of the other options and from the server names.
 func besides(flag string) func(*options, string) error {
 	return func(o *options, text string) error {
 		host, err := parseHost(text)
@@ -70,9 +72,9 @@ func besides(flag string) func(*options, string) error {
 		case err != nil:
 			return err
 		case flag != "jwt-host" && host == strings.ToLower(o.jwtHost):
-			return fmt.Errorf("%s is the name of this service, too", host)
+			return fmt.Errorf("%s is already the host name of this service; write another one", host)
 		case flag != "sfu-host" && host == strings.ToLower(o.sfuHost):
-			return fmt.Errorf("%s is the name of LiveKit, too", host)
+			return fmt.Errorf("%s is already the host name of LiveKit; write another one", host)
 		}
 		for _, server := range serversIn(o.serverName) {
 			if err := notTheServer(server, flag, host); err != nil {
@@ -83,7 +85,7 @@ func besides(flag string) func(*options, string) error {
 	}
 }
 
-// answer returns the answer with that name.
+// answer returns the answer of the option name.
 func (o *options) answer(name string) (answer, bool) {
 	all := o.answers()
 	i := slices.IndexFunc(all, func(a answer) bool { return a.name == name })
@@ -93,7 +95,7 @@ func (o *options) answer(name string) (answer, bool) {
 	return all[i], true
 }
 
-// ask asks a person for an answer that is not known yet.
+// ask asks a person for the answer a, unless it has a value already.
 func (d *dialogue) ask(o *options, name, preset string) error {
 	a, _ := o.answer(name)
 	if *a.text != "" {
@@ -108,7 +110,7 @@ func (d *dialogue) ask(o *options, name, preset string) error {
 	return nil
 }
 
-// valid returns the check for an answer, or nil if there is none.
+// valid returns the check of the answer a, or nil if there is none.
 func (o *options) valid(a answer) func(string) error {
 	return func(text string) error {
 		q := questions[a.name]
@@ -119,8 +121,8 @@ func (o *options) valid(a answer) func(string) error {
 	}
 }
 
-// lost asks for answers that the folder once had and that none of its files
-// contains any more.
+// lost asks for the answers that setup once stored in the folder and that no
+// file of the folder contains now.
 func (d *dialogue) lost(o *options) error {
 	for _, a := range o.answers() {
 		if !slices.Contains(o.memory.lost, a.name) || o.given[a.name] {
@@ -133,8 +135,8 @@ func (d *dialogue) lost(o *options) error {
 	return nil
 }
 
-// change shows the answers, and asks which of them to change until the person
-// picks none.
+// change shows the answers, and asks which of them to change. It repeats this
+// until the person picks none.
 func (d *dialogue) change(o *options) error {
 	fmt.Fprintln(d.out, "The answers of this folder:")
 	for {
@@ -167,8 +169,8 @@ func (d *dialogue) choose(o *options) (chosen []answer, err error) {
 	return nil, errNoAnswer
 }
 
-// named returns the answers that words name, by their numbers in the list or by
-// their names.
+// named returns the answers that words contains: each word is the number of an
+// answer in the list, or its name.
 func (o *options) named(words []string) (chosen []answer, err error) {
 	all := o.answers()
 	for _, word := range words {
@@ -177,15 +179,15 @@ func (o *options) named(words []string) (chosen []answer, err error) {
 		}
 		a, found := o.answer(strings.TrimPrefix(word, "--"))
 		if !found {
-			return nil, fmt.Errorf("there is no answer %.40q", word)
+			return nil, fmt.Errorf("there is no answer with the name or number %.40q", word)
 		}
 		chosen = append(chosen, a)
 	}
 	return chosen, nil
 }
 
-// again asks for an answer that already has a value. The old value is the
-// default.
+// again asks for an answer that already has a value. An empty answer keeps
+// this value.
 func (d *dialogue) again(o *options, a answer) (err error) {
 	old := a.get()
 	text := cmp.Or(questions[a.name].line(old), "--"+a.name)
@@ -220,13 +222,12 @@ func (d *dialogue) replace(o *options, a answer, text string) error {
 	return err
 }
 
-// say marks an answer as given in this run, and removes the answers that it
-// replaces.
+// say marks a as given in this run, and removes the answers that a replaces.
 func (o *options) say(a answer) {
 	o.given[a.name] = true
 	delete(o.recalled, a.name)
 	o.switchOff()
-	if a.get() == "" { // there was no value
+	if a.get() == "" { // the person removed the value
 		o.switchedOff[a.name] = true
 	}
 	for _, name := range o.ends(a) {

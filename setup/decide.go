@@ -9,13 +9,13 @@ import (
 type outcome int
 
 const (
-	created   outcome = iota // setup creates the file
-	unchanged                // the file is up to date
-	joined                   // a person edited the file: setup changes its own lines and keeps theirs
-	yours                    // a person edited the file, and setup has nothing new for it
-	updated                  // setup replaces the file, which it had written
-	kept                     // a person edited the file: setup writes the new one beside it
-	replaced                 // a person edited the file, and --force replaces it
+	created   outcome = iota // setup creates the file, which does not exist yet
+	unchanged                // the file already has setup's content
+	joined                   // a person edited the file: setup changes only its own lines
+	yours                    // a person edited the file, and setup has nothing new to write into it
+	updated                  // nobody edited the file since setup wrote it, and setup replaces it
+	kept                     // a person edited the file: setup leaves it, and writes its content as NAME.new
+	replaced                 // a person edited the file, and --force lets setup replace it
 )
 
 // decide decides what to do with a file. A file counts as edited by a person if
@@ -48,16 +48,17 @@ func (u *update) decide(f file, force bool) (step, error) {
 	return s, u.decideBeside(&s)
 }
 
-// join merges a file that a person edited with setup's content, line by line.
+// join decides that setup's content is merged, line by line, into a file that
+// a person edited.
 func (s *step) join(f file) (err error) {
 	s.outcome = joined
 	s.result, err = f.merge(s.old, f.content)
 	return err
 }
 
-// decideEdited decides what to do with a file that a person edited. There is
-// nothing to write if setup's new content is the one from which the person made
-// the edited file, or if the person has removed the NAME.new with that content.
+// decideEdited decides whether setup writes its content as NAME.new beside a
+// file that a person edited. Setup does not if the person started from this
+// same content, or if the person has removed a NAME.new that had it.
 func (u *update) decideEdited(s *step) (err error) {
 	s.outcome = kept
 	sum := sumOf(s.content)
@@ -72,8 +73,9 @@ func (u *update) decideEdited(s *step) (err error) {
 	return err
 }
 
-// closed returns the permissions of livekit.yaml if not everybody may read the
-// file, else zero. A container reads this file as an unprivileged user.
+// closed returns the permissions of livekit.yaml if not everybody may read it,
+// because LiveKit's container reads it as an unprivileged user. It returns
+// zero if everybody may, and for any other file.
 func (u *update) closed(name string) (fs.FileMode, error) {
 	if name != sfuFile {
 		return 0, nil
@@ -85,7 +87,7 @@ func (u *update) closed(name string) (fs.FileMode, error) {
 	return rights, err
 }
 
-// decideBeside decides what to do with an existing NAME.new.
+// decideBeside decides what to do with a NAME.new that exists beside the file.
 func (u *update) decideBeside(s *step) error {
 	name := s.name + newSuffix
 	content, found, err := u.dir.read(name)
@@ -104,7 +106,8 @@ func (u *update) decideBeside(s *step) error {
 	return err
 }
 
-// backupName returns a name that is free for a backup of the old file.
+// backupName returns a name for the backup of a file's old content: one that
+// no file has.
 func (u *update) backupName(name, content string) (string, error) {
 	for i := 1; i <= mostBackups; i++ {
 		backup := name + backupSuffix
@@ -119,15 +122,16 @@ func (u *update) backupName(name, content string) (string, error) {
 			return backup, nil
 		}
 	}
-	return "", fmt.Errorf("%s%s%d exists already: remove old backups", name, backupSuffix, mostBackups)
+	return "", fmt.Errorf("%s%s%d exists already, and setup keeps no more backups than that: remove old ones", name, backupSuffix, mostBackups)
 }
 
-// refuseHalfRenewed refuses to make new secrets if an edited file would keep an
-// old secret, because the next run would find two different ones.
+// refuseHalfRenewed refuses to make new secrets if a secret file that a person
+// edited would keep an old one. The next run would then find two different
+// secrets.
 func (u *update) refuseHalfRenewed(renewed bool) error {
 	for _, s := range u.steps {
 		if renewed && s.secret && (s.outcome == kept || s.outcome == yours) {
-			return fmt.Errorf("%s was edited, so new secrets are not written into it: give --force, too, which saves the edited file as %[1]s%s", s.name, backupSuffix)
+			return fmt.Errorf("%s was edited, so --new-secrets does not replace it: add --force, which saves the edited file as %[1]s%s", s.name, backupSuffix)
 		}
 	}
 	return nil

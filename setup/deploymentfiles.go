@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// imageOf returns the name of the image in the repository's compose.yaml. The
-// name ends in this program's version.
+// imageOf returns the image name that the repository's compose.yaml has for
+// this program. The name ends in this program's version.
 func imageOf(templates fs.FS) (string, error) {
 	content, err := fs.ReadFile(templates, "compose.yaml")
 	if err != nil {
@@ -22,8 +22,8 @@ func imageOf(templates fs.FS) (string, error) {
 	return "", errors.New("compose.yaml names no image of this program: this program is damaged")
 }
 
-// composeEdits turn the repository's compose.yaml into the plan's. What they do
-// not change is as in that file.
+// composeEdits returns the edits that make the plan's compose.yaml from the
+// repository's. All other lines stay.
 func (p plan) composeEdits() []edit {
 	edits := []edit{
 		{"# LiveKit and the authorization service", "\nservices:\n", composeHead},
@@ -75,8 +75,8 @@ const certMounts = `      - type: bind
         bind: {create_host_path: false}
 `
 
-// appServiceVariables are set together with the mount of the registration.
-// Without that file they have no meaning.
+// appServiceVariables are the variables of the application-service mode. They
+// need the registration file, so they are set only when it is mounted.
 func (p plan) appServiceVariables() string {
 	return fmt.Sprintf(`      # The homeserver passes requests of its users on to here.
       LIVEKIT_HS_SERVER_NAME: %q
@@ -84,8 +84,8 @@ func (p plan) appServiceVariables() string {
 `, p.Server, registrationFile)
 }
 
-// registrationMount mounts the registration into the container, whose user has
-// the group 65532.
+// registrationMount mounts the registration file into the service's container.
+// The container's user is in the group 65532.
 const registrationMount = `      # What the homeserver reads, too. Give it to the group 65532, which is the
       # container's: chgrp 65532, chmod 640.
       - type: bind
@@ -121,8 +121,8 @@ func (p plan) imageLines() string {
 	return "    # Built elsewhere and imported under this name.\n    image: " + p.templateImage + "\n"
 }
 
-// liveKitEdits turn the repository's livekit.yaml.example into the plan's. What
-// they do not change, like webhook.urls, is as in that file.
+// liveKitEdits returns the edits that make the plan's livekit.yaml from the
+// repository's livekit.yaml.example. All other lines, like webhook.urls, stay.
 func (p plan) liveKitEdits() []edit {
 	edits := []edit{
 		{"# LiveKit's configuration. Copy it", "# LiveKit refuses", "# LiveKit's configuration. compose.yaml mounts it. Written by matrixrtc-auth setup:\n# a second run of it keeps your changes to this file.\n"},
@@ -172,8 +172,8 @@ func (p plan) turnSection() string {
 	return text + "  cert_file: /etc/" + certFile + "\n  key_file: /etc/" + keyFile + "\n"
 }
 
-// envEdits returns the edits that turn the repository's .env.example into the
-// plan's .env.
+// envEdits returns the edits that make the plan's .env from the repository's
+// .env.example.
 func (p plan) envEdits() []edit {
 	edits := []edit{
 		{"# Copy this file to .env and fill in. It holds", " the secret:", "# Written by matrixrtc-auth setup. It holds"},

@@ -33,8 +33,8 @@ func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, erro
 	return e.join, nil
 }
 
-// envBefore returns the values that .env got from the last run's answers,
-// without secrets. It is empty if those answers are unknown.
+// envBefore returns the values, without secrets, that setup wrote into .env
+// for the last run's answers. It returns none if these answers are unknown.
 func (p plan) envBefore(templates fs.FS) map[string]string {
 	if p.before == nil {
 		return nil
@@ -58,7 +58,7 @@ func (o *options) before() *plan {
 	}
 	old := presets()
 	old.dir, old.memory = o.dir, o.memory
-	old.memory.written = false // the old answers need not be complete
+	old.memory.written = false // so that the plan is made even if answers are missing
 	if old.recall(o.memory.answers) != nil {
 		return nil
 	}

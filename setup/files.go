@@ -11,14 +11,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// file is a file to write. If it is secret, only its owner may read it, and
-// also its group if it is shared.
+// file is a file that setup writes. A secret file may be read only by its
+// owner, and if it is shared also by its group.
 type file struct {
 	name           string
 	content        string
 	secret, shared bool
-	merge          merger // merges the file with a person's changes; nil if the file is not merged
-	own            string // lines taken over from an old deployment, which a new file gets after the content
+	merge          merger // merges setup's content into a file that a person changed; nil if setup does not do this for the file
+	own            string // lines from the old deployment that are written after the content, if the file is new
 }
 
 func (f file) mode() fs.FileMode {
@@ -31,7 +31,7 @@ func (f file) mode() fs.FileMode {
 	return 0o644
 }
 
-// The names of files that other files mention.
+// The names of files that other files or messages mention.
 const (
 	envFile  = ".env"
 	sfuFile  = "livekit.yaml"
@@ -75,22 +75,22 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 	return files, r.err
 }
 
-// quoted returns a file, and stores its content under name for
-// reverse-proxy.md, which quotes it.
+// quoted makes a file from the template path. It also stores the content as
+// the value name for reverse-proxy.md, which quotes it.
 func (r *renderer) quoted(name, path string) file {
 	content := r.execute(path)
 	r.values[name] = strings.TrimSpace(content)
 	return file{name: path, content: content}
 }
 
-// wellKnown returns what a server name must serve as
+// wellKnown returns the JSON that the server must serve at the path
 // /.well-known/matrix/client.
 func (p plan) wellKnown(server matrix.ServerName) string {
 	type transport struct {
 		Type       string `json:"type"`
 		ServiceURL string `json:"livekit_service_url"`
 	}
-	content, _ := json.MarshalIndent(struct { // fields that are texts cannot fail
+	content, _ := json.MarshalIndent(struct { // strings always have a JSON form
 		Homeserver map[string]string `json:"m.homeserver"`
 		Foci       []transport       `json:"org.matrix.msc4143.rtc_foci"`
 	}{map[string]string{"base_url": p.BaseURLs[server]}, []transport{{"livekit", p.JWTURL()}}}, "", "  ")
@@ -100,15 +100,15 @@ func (p plan) wellKnown(server matrix.ServerName) string {
 //go:embed templates
 var own embed.FS
 
-// renderer makes files from templates. After an error it makes nothing more.
+// renderer makes files from templates. After an error its methods return "".
 type renderer struct {
-	templates fs.FS             // the repository's files
-	values    map[string]string // the values that fill this package's templates
+	templates fs.FS             // the repository's files: compose.yaml and others
+	values    map[string]string // the values for the templates in setup/templates
 	err       error
 }
 
 // change applies edits to one of the repository's files, and returns the
-// result.
+// changed content.
 func (r *renderer) change(name string, edits func() []edit) string {
 	if r.err != nil {
 		return ""
@@ -117,12 +117,13 @@ func (r *renderer) change(name string, edits func() []edit) string {
 	if content, r.err = fs.ReadFile(r.templates, name); r.err != nil {
 		return ""
 	}
-	text := strings.ReplaceAll(string(content), "\r\n", "\n") // a checkout on Windows has line ends of this form
+	text := strings.ReplaceAll(string(content), "\r\n", "\n") // a file may have these line ends if Git checked it out on Windows
 	text, r.err = change(name, text, edits()...)
 	return text
 }
 
-// execute fills in one of this package's templates, and returns the result.
+// execute fills the values into a template of setup/templates, and returns the
+// content.
 func (r *renderer) execute(name string) string {
 	if r.err != nil {
 		return ""

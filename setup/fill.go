@@ -9,16 +9,18 @@ import (
 )
 
 // action matches one {{…}} of a template. As in text/template, "{{- " removes
-// the white space before the action, and " -}}" the white space after it.
+// the white space in front of the action, and " -}}" the white space behind
+// it.
 var action = pattern.New(`(?s)(?:\s*\{\{-\s|\{\{)(.*?)(?:\s-\}\}\s*|\}\})`)
 
-// fill replaces the actions of a template: {{.Name}}, and {{if .Name}} with
-// {{else}} and {{end}}. A value is true if it is not empty. Anything else in
-// braces is an error, and so is a name without a value, even in a branch that
-// is not used.
+// fill replaces the actions of a template: {{.Name}} by the value of that
+// name, and {{if .Name}}…{{else}}…{{end}} by one of its branches. A value
+// counts as true if it is not empty. Other actions and names without a value
+// are errors, even in a branch that is not used.
 //
-// setup does not use text/template, because that finds methods by their names.
-// The linker would then keep every method of the program, which adds 11 MB.
+// setup does not use text/template, because that finds methods by their names
+// at run time. The linker would then keep every method of the program, which
+// adds 11 MB.
 func fill(template string, values map[string]string) (string, error) {
 	f := &filler{values: values}
 	end := 0
@@ -42,12 +44,13 @@ func fill(template string, values map[string]string) (string, error) {
 // filler is the state of one call of fill.
 type filler struct {
 	values map[string]string
-	blocks []block // the open blocks, the innermost last
+	blocks []block // the {{if}} blocks around the text being read, the innermost last
 	out    strings.Builder
 }
 
-// block is an {{if}}: whether the text around it is written, what the other
-// branch gets, and whether the text being read is in the else branch.
+// block is an {{if}} that has no {{end}} yet. written says whether the branch
+// being read goes to the output. otherwise says the same of the other branch.
+// inElse says whether the branch being read is that after {{else}}.
 type block struct{ written, otherwise, inElse bool }
 
 // writes reports whether the text being read is written to the output.
@@ -72,7 +75,7 @@ func (f *filler) act(text string) error {
 	value, found := f.values[field]
 	switch {
 	case !isField || !found:
-		return fmt.Errorf("{{%s}} is not known", text)
+		return fmt.Errorf("{{%s}} is not an action that setup knows", text)
 	case isIf:
 		f.blocks = append(f.blocks, block{
 			written:   f.writes() && value != "",
@@ -84,11 +87,11 @@ func (f *filler) act(text string) error {
 	return nil
 }
 
-// leave ends the current branch at an {{else}} or {{end}}.
+// leave ends the branch being read at an {{else}} or {{end}}.
 func (f *filler) leave(word string) error {
 	last := len(f.blocks) - 1
 	if last < 0 || word == "else" && f.blocks[last].inElse {
-		return fmt.Errorf("{{%s}} without an if", word)
+		return fmt.Errorf("{{%s}} without an {{if}} before it", word)
 	}
 	if word == "end" {
 		f.blocks = f.blocks[:last]

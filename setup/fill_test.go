@@ -36,20 +36,20 @@ func TestFill(t *testing.T) {
 func TestFillFaults(t *testing.T) {
 	values := map[string]string{"Yes": "y", "No": ""}
 	tests := []struct{ template, fault string }{
-		{"{{.Unknown}}", "{{.Unknown}} is not known"},
-		{"{{if .Unknown}}{{end}}", "{{if .Unknown}} is not known"},
-		{"{{if .No}}{{.Unknown}}{{end}}", "{{.Unknown}} is not known"},
-		{"{{Yes}}", "{{Yes}} is not known"},
-		{"{{range .Yes}}{{end}}", "{{range .Yes}} is not known"},
-		{"{{}}", "{{}} is not known"},
+		{"{{.Unknown}}", "{{.Unknown}} is not an action that setup knows"},
+		{"{{if .Unknown}}{{end}}", "{{if .Unknown}} is not an action that setup knows"},
+		{"{{if .No}}{{.Unknown}}{{end}}", "{{.Unknown}} is not an action that setup knows"},
+		{"{{Yes}}", "{{Yes}} is not an action that setup knows"},
+		{"{{range .Yes}}{{end}}", "{{range .Yes}} is not an action that setup knows"},
+		{"{{}}", "{{}} is not an action that setup knows"},
 		{"{{.Yes}} {{.Yes", "{{ without }}"},
-		{"{{.Yes\n}}", "{{.Yes\n}} is not known"},
-		{"{{if .No}}{{.Yes{{end}}", "{{.Yes{{end}} is not known"},
+		{"{{.Yes\n}}", "{{.Yes\n}} is not an action that setup knows"},
+		{"{{if .No}}{{.Yes{{end}}", "{{.Yes{{end}} is not an action that setup knows"},
 		{"{{if .Yes}}", "{{if}} without an end"},
 		{"{{if .Yes}}{{if .No}}{{else}}{{end}}", "{{if}} without an end"},
-		{"{{end}}", "{{end}} without an if"},
-		{"{{if .Yes}}{{end}}{{else}}", "{{else}} without an if"},
-		{"{{if .Yes}}{{else}}{{else}}{{end}}", "{{else}} without an if"},
+		{"{{end}}", "{{end}} without an {{if}} before it"},
+		{"{{if .Yes}}{{end}}{{else}}", "{{else}} without an {{if}} before it"},
+		{"{{if .Yes}}{{else}}{{else}}{{end}}", "{{else}} without an {{if}} before it"},
 	}
 	for _, tt := range tests {
 		t.Run(fmt.Sprintf("%q", tt.template), func(t *testing.T) {

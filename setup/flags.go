@@ -2,13 +2,14 @@ package setup
 
 import "matrixrtc-auth/internal/command"
 
-// options are the flags as they were typed, and what setup learns besides.
+// options are the values of the command line's flags, and what setup learns
+// from files and answers.
 type options struct {
 	serverName, jwtHost, sfuHost, singleHost string
 	baseURL, homeserverURL                   string
 	homeserverNetwork                        string
 	dir, image, source, imageArch            string
-	from                                     string // the values of --from: paths, with commas between them
+	from                                     string // the value of --from: paths separated by commas
 	udpRange, relayRange, jwtPort            string
 	turn                                     bool
 	turnTLS, turnCert, turnKey               string
@@ -16,13 +17,13 @@ type options struct {
 	appServiceURL                            string
 	force, newSecrets, yes                   bool
 
-	given       map[string]bool // the flags that were typed
-	recalled    map[string]bool // flags whose value the folder remembers
-	switchedOff map[string]bool // flags whose value was none
-	memory      memory          // what the folder remembers
-	over        *takeover       // what the files of --from say; nil without --from
+	given       map[string]bool // the options that the command line sets, by name
+	recalled    map[string]bool // the options whose value comes from the folder, by name
+	switchedOff map[string]bool // the options whose value was none, by name
+	memory      memory          // the answers of earlier runs, from the folder
+	over        *takeover       // what setup takes over from the files of --from; nil without --from
 
-	apply func(*update) error // writes the files; tests replace it
+	apply func(*update) error // writes the files; tests set another function
 }
 
 const (
@@ -45,7 +46,7 @@ func presets() options {
 	}
 }
 
-// flags returns the flags of the command line, which write to o.
+// flags returns the flags of the command line. They set the fields of o.
 func (o *options) flags() *command.Flags {
 	var flags command.Flags
 	o.whereFlags(flags.Group("Where"))

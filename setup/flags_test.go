@@ -54,8 +54,8 @@ func TestCertificates(t *testing.T) {
 	oldCert, oldKey := writeCertificate(t, "turn.example.org", time.Now().Add(-time.Hour))
 	for _, c := range []struct{ name, cert, key, says string }{
 		{"turn.example.org", otherCert, key, ": this file and --turn-key are not a certificate"},
-		{"relay.example.org", cert, key, " is not for the name"},
-		{"turn.example.org", oldCert, oldKey, " has expired"},
+		{"relay.example.org", cert, key, " is a certificate for another name"},
+		{"turn.example.org", oldCert, oldKey, " is a certificate that expired"},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			l := newLab(t)

@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// folder is the folder of a deployment. Its methods read and write nothing
-// outside it, and follow no symbolic link.
+// folder is the deployment's folder. Its methods stay inside the folder, and
+// follow no symbolic link.
 type folder struct{ root *os.Root }
 
 // openFolder opens a folder, and creates it if it does not exist.
@@ -43,9 +43,9 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	case err != nil:
 		return nil, false, err
 	case info.Mode()&fs.ModeSymlink != 0:
-		return nil, true, fmt.Errorf("%s is a symbolic link, which setup does not follow: put the file itself there, or remove it", name)
+		return nil, true, fmt.Errorf("%s is a symbolic link, which setup does not follow: put the file itself there, or remove the link", name)
 	case info.IsDir():
-		return nil, true, fmt.Errorf("%s is a folder (Docker makes one in place of a missing file): remove it", name)
+		return nil, true, fmt.Errorf("%s is a folder, not a file (Docker makes a folder if the file is missing): remove it", name)
 	case !info.Mode().IsRegular() || info.Size() > smallfile.Limit:
 		return nil, true, fmt.Errorf("%s is not a file that setup could have written: remove it", name)
 	}
@@ -58,8 +58,8 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	return content, true, err
 }
 
-// replaceable returns an error if something exists under this name that setup
-// cannot have written.
+// replaceable returns an error if something with this name exists that is not
+// a file, like a folder or a link. setup cannot have written that.
 func (f *folder) replaceable(name string) error {
 	info, err := f.root.Lstat(name)
 	switch {
@@ -71,14 +71,14 @@ func (f *folder) replaceable(name string) error {
 	return err
 }
 
-// write replaces a whole file atomically: after a crash there is either the old
-// file or the new one. The new file gets the owner and the group of the old one
-// if this process may set them.
+// write replaces a file atomically: after a crash the file has all of the old
+// content or all of the new. The new file gets the owner and the group of the
+// old one if this process may set them.
 func (f *folder) write(name, content string, mode fs.FileMode) error {
 	return f.copyFrom(strings.NewReader(content), name, mode)
 }
 
-// copyFrom is like write, with the content of a reader.
+// copyFrom does the same as write, with content from a reader.
 func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err error) {
 	temporary := "." + name + "." + rand.Text()
 	defer func() {
@@ -102,12 +102,12 @@ func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err
 	return f.root.Rename(temporary, name)
 }
 
-// half matches the names of the temporary files of write. Its group is the name
-// of the file that was written.
+// half matches the names of temporary files of the method write. The group of
+// the match is the name of the file that was to be written.
 var half = pattern.New(`^\.(.+?)(?:\.new)?(?:\.bak\d*)?\.[A-Z2-7]{26}$`)
 
-// halves returns the temporary files that interrupted writes of the files in
-// names have left.
+// halves returns the names of the temporary files that interrupted writes of
+// the files names have left.
 func (f *folder) halves(names []string) (list []string, err error) {
 	entries, err := fs.ReadDir(f.root.FS(), ".")
 	for _, e := range entries {
@@ -128,7 +128,7 @@ func (f *folder) rights(name string) (fs.FileMode, error) {
 	return info.Mode().Perm(), nil
 }
 
-// restrict removes permissions that mode does not have.
+// restrict takes from a file the permissions that mode does not contain.
 func (f *folder) restrict(name string, mode fs.FileMode) error {
 	rights, err := f.rights(name)
 	if err != nil || rights&^mode == 0 {
@@ -137,7 +137,7 @@ func (f *folder) restrict(name string, mode fs.FileMode) error {
 	return f.root.Chmod(name, rights&mode)
 }
 
-// open sets exactly the permissions of mode.
+// open gives a file exactly the permissions of mode.
 func (f *folder) open(name string, mode fs.FileMode) error {
 	rights, err := f.rights(name)
 	if err != nil || rights == mode {

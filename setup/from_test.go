@@ -122,7 +122,7 @@ func TestContradictions(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "homeserver.yaml": oldSynapse})
 	l := newLab(t)
 	l.exec(exitUsage, "--dir", l.dir, "--from", old)
-	l.says(l.err, "--jwt-host", "jwt.example.org (", "client.json, line 1", "calls.example.org (", "homeserver.yaml, line 2", "say which")
+	l.says(l.err, "--jwt-host", "jwt.example.org (", "client.json, line 1", "calls.example.org (", "homeserver.yaml, line 2", "with the right value")
 	if _, err := os.Stat(l.path(answersFile)); err == nil {
 		t.Errorf("got %s, want nothing written", answersFile)
 	}
@@ -160,9 +160,9 @@ func TestFolderAndFilesDiffer(t *testing.T) {
 	l.run(exitOK)
 	before := l.snapshot()
 	l.exec(exitFaults, "--dir", l.dir, "--from", old)
-	l.says(l.err, envFile, "another key or secret")
+	l.says(l.err, envFile, "another API key or secret")
 	l.exec(exitUsage, "--dir", l.dir, "--from", put(t, map[string]string{"jwt.env": strings.ReplaceAll(oldService, "sfu.", "media.")}))
-	l.says(l.err, "--sfu-host", "media.example.org", "sfu.example.org", "take a new folder")
+	l.says(l.err, "--sfu-host", "media.example.org", "sfu.example.org", "write a new folder")
 	l.unchanged(before)
 }
 
@@ -200,7 +200,7 @@ func TestFilesInTheFolder(t *testing.T) {
 	for _, from := range []string{dir, filepath.Join(dir, ".env"), filepath.Join(dir, "..", filepath.Base(dir))} {
 		l := &lab{t: t, dir: dir}
 		l.exec(exitUsage, "--dir", dir, "--from", from)
-		l.says(l.err, "--from", ".env lies in", "where setup writes")
+		l.says(l.err, "--from", ".env is in", "into which setup would write")
 	}
 }
 

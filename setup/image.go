@@ -15,22 +15,22 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// processors are the kinds of processors for which the module image makes
-// images.
+// processors are the kinds of processors for which setup can make an image.
 var processors = []string{"amd64", "arm64", "armv7"}
 
-// otherProcessors maps the names that `uname -m`, Docker and Synology's pages
-// use to those in processors.
+// otherProcessors has the names in processors for the other names that `uname
+// -m`, Docker and Synology's pages use.
 var otherProcessors = map[string]string{
 	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7",
 }
 
-// noImage is the value of --image-arch with which setup does not ask for the
-// processor.
+// noImage is the value of --image-arch for no image. With it setup does not
+// ask for the processor.
 const noImage = "none"
 
-// parseProcessor returns one of processors, or "" for none.
+// parseProcessor returns the name in processors that text means, or "" for no
+// image.
 func parseProcessor(text string) (string, error) {
 	name := strings.ToLower(text)
 	if other, ok := otherProcessors[name]; ok {
@@ -45,7 +45,8 @@ func parseProcessor(text string) (string, error) {
 	return "", fmt.Errorf("there is no image for the processor %.80q; write amd64, arm64 or armv7 (uname -m says x86_64, aarch64 or armv7l on that machine)", text)
 }
 
-// archive checks that this machine can make the image, if one is wanted.
+// archive checks that this machine can make the image, if the operator wants
+// one.
 func (b *planner) archive() {
 	if b.imageArch == "" {
 		return
@@ -55,7 +56,7 @@ func (b *planner) archive() {
 		return
 	}
 	if b.image != "" || b.source != "" {
-		b.fault("image-arch", "makes an image to load: leave it out, or --image and --source")
+		b.fault("image-arch", "makes an image to load, so it excludes --image and --source: leave it or these out")
 		return
 	}
 	var found bool
@@ -66,26 +67,28 @@ func (b *planner) archive() {
 		b.note("no new image is made: %v", err)
 		b.ImageArch = ""
 	default:
-		b.fault("image-arch", "%v, or leave --image-arch out and bring the image as the steps say", err)
+		b.fault("image-arch", "%v; or leave --image-arch out, and bring the image to the machine as next-steps.md says", err)
 	}
 }
 
-// imageName returns the name of the image file for a processor.
+// imageName returns the name of the file with the image for a processor.
 func (p plan) imageName(arch string) string {
 	return strings.ReplaceAll(p.templateImage, ":", "-") + "-" + arch + ".tar"
 }
 
-// image is the file with the image that setup made for the folder.
+// image is the image file that setup made, and what happens to it in the
+// folder.
 type image struct {
 	dir  *folder
-	name string // the name of the file in the folder
-	made string // the path of the new file, outside the folder; "" if there is none
+	name string // the file's name in the folder
+	made string // the path of the new file, in a temporary folder; "" if setup made none
 	outcome
-	size int64 // the size of the file in bytes
+	size int64 // the new file's size in bytes
 }
 
-// newImage makes the image that the plan asks for, and decides what to do with
-// the file. It does not change the folder.
+// newImage makes the image that the plan asks for, in a temporary folder. It
+// decides whether the file replaces the one in the deployment's folder, which
+// it does not change.
 func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image, err error) {
 	if p.ImageArch == "" {
 		return &image{outcome: unchanged}, nil
@@ -109,8 +112,8 @@ func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image
 	return i, i.decide()
 }
 
-// is returns an error if the source has another version than the image, whose
-// name is that in compose.yaml.
+// is returns an error if the source does not have the version of image, an
+// image's name in compose.yaml.
 func (s source) is(image string) error {
 	version, err := s.version()
 	if want := strings.TrimPrefix(image, "matrixrtc-auth:"); err == nil && version != want {
@@ -122,7 +125,8 @@ func (s source) is(image string) error {
 	return nil
 }
 
-// decide compares the new file with the one in the folder.
+// decide compares the new file with the one in the deployment's folder, and
+// sets the outcome.
 func (i *image) decide() error {
 	sum, size, err := sumOfFile(os.Open(i.made))
 	if err != nil {
@@ -154,8 +158,8 @@ func sumOfFile(f io.ReadCloser, err error) (sum [sha256.Size]byte, size int64, _
 	return [sha256.Size]byte(h.Sum(nil)), size, err
 }
 
-// place copies the file into the folder atomically. It removes what an
-// interrupted copy has left.
+// place copies the new file into the deployment's folder, atomically. It first
+// removes what an interrupted copy has left.
 func (i *image) place() error {
 	if i.outcome == unchanged {
 		return nil
@@ -175,14 +179,14 @@ func (i *image) place() error {
 	return i.dir.copyFrom(made, i.name, 0o644)
 }
 
-// forget removes the new file outside the folder.
+// forget removes the temporary folder with the new file.
 func (i *image) forget() {
 	if i.made != "" {
 		_ = os.RemoveAll(filepath.Dir(i.made))
 	}
 }
 
-// report prints what happened to the file.
+// report prints what happened to the file in the deployment's folder.
 func (i *image) report(w io.Writer) {
 	if i.made != "" {
 		fmt.Fprintf(w, "%-26s %s (%.1f MB)\n", i.name, step{outcome: i.outcome}.word(), float64(i.size)/1e6)

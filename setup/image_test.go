@@ -192,7 +192,7 @@ func TestFindSource(t *testing.T) {
 	if got, found := firstSource(withParents(below)); found {
 		t.Errorf("a folder without the module image: got the source %q, want none", got.dir)
 	}
-	if err := missing(false); err == nil || !strings.Contains(err.Error(), `run "go run . setup" in the source`) {
+	if err := missing(false); err == nil || !strings.Contains(err.Error(), `run "go run . setup" in the folder of the source`) {
 		t.Errorf("without a source: got %v, want where to run it", err)
 	}
 	if got, found := firstSource([]string{compiledIn()}); !found {

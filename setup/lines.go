@@ -8,10 +8,10 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// grammar describes how a file sets names to values, one per line. setup
-// changes no other lines.
+// grammar describes a file whose lines set names to values, one name per line.
+// setup changes no other lines of such a file.
 type grammar struct {
-	line  func() *regexp.Regexp // matches the text before the value; the group of the match is the name
+	line  func() *regexp.Regexp // matches the text in front of the value; its group is the name
 	write func(value string) string
 }
 
@@ -31,8 +31,8 @@ func (g grammar) nameIn(line string) string {
 	return ""
 }
 
-// find returns the index of the last line that sets a name, or -1 if there is
-// none.
+// find returns the index of the last line that sets name, or -1 if no line
+// does.
 func (g grammar) find(lines []string, name string) int {
 	for i, line := range slices.Backward(lines) {
 		if g.nameIn(line) == name {
@@ -42,7 +42,7 @@ func (g grammar) find(lines []string, name string) int {
 	return -1
 }
 
-// names returns the names that a text sets.
+// names returns the names that the lines of text set.
 func (g grammar) names(text string) (names []string) {
 	for line := range strings.Lines(text) {
 		if name := g.nameIn(line); name != "" {
@@ -52,8 +52,8 @@ func (g grammar) names(text string) (names []string) {
 	return names
 }
 
-// set returns the line with another value. The text before and after the value
-// stays, with the end of the line.
+// set returns line with another value. The text around the value stays, with
+// the line break.
 func (g grammar) set(line, value string) string {
 	before := g.line().FindString(line)
 	rest := line[len(before):]
@@ -63,9 +63,9 @@ func (g grammar) set(line, value string) string {
 	return before + value + rest[valueEnd(rest):]
 }
 
-// valueEnd returns the length of the value at the start of a text. A value ends
-// at its closing quotation mark, at a comment, or before the white space at the
-// end.
+// valueEnd returns the length of the value at the start of text. The value
+// ends at its closing quotation mark, before a comment, or before the white
+// space at the line's end.
 func valueEnd(text string) int {
 	if text != "" && (text[0] == '"' || text[0] == '\'') {
 		for i := 1; i < len(text); i++ {
@@ -84,8 +84,8 @@ func valueEnd(text string) int {
 	return len(strings.TrimRight(value, " \t\r\n"))
 }
 
-// splitLines returns the lines of a text with their line ends. If the last line
-// has none, splitLines adds one.
+// splitLines returns the lines of text, each with its line break. It adds the
+// last line's line break if that is missing.
 func splitLines(text string) (lines []string) {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
@@ -93,8 +93,8 @@ func splitLines(text string) (lines []string) {
 	return slices.Collect(strings.Lines(text))
 }
 
-// add appends the line that sets name in content, with the comment above it. It
-// leaves the comment out if lines already contain it.
+// add appends to lines the line that sets name in content, with the comment
+// above it. It leaves out a comment that lines already contain.
 func (g grammar) add(lines []string, content, name string) []string {
 	for _, paragraph := range strings.SplitAfter(content, "\n\n") {
 		all := splitLines(strings.TrimRight(paragraph, "\n"))

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// merger merges a person's file current with setup's new content.
+// merger merges setup's new content into current, a file that a person edited.
 type merger func(current, content string) (merged, error)
 
 // merged is the result of a merger.
 type merged struct {
 	text      string
-	changed   []string // names whose values setup has changed
-	yours     []string // names whose values a person changed; setup keeps these values
-	conflicts []string // names whose values a person has changed, and for which setup has a new value
-	settled   []string // names that a person has decided about; setup mentions them again only if its value changes
+	changed   []string // the names whose values setup changed
+	yours     []string // the names whose values a person changed and setup keeps
+	conflicts []string // the names whose values a person changed, and for which setup now has another value
+	settled   []string // the names of which it is decided whose value counts; setup mentions one again only if its own value changes
 }
 
 // mergeAnswers sets every answer in answers.yaml to setup's value, and keeps
@@ -42,35 +42,36 @@ func mergeAnswers(current, content string) (m merged, err error) {
 	}
 	m.text = strings.Join(lines, "")
 	if now, _, err := parseAnswers(m.text); err != nil || !maps.Equal(now, values) {
-		return m, fmt.Errorf("%s holds a value in more than one line: write one line for each answer, or remove it", answersFile)
+		return m, fmt.Errorf("%s has a value of more than one line: write each answer in one line, or remove the file", answersFile)
 	}
 	return m, nil
 }
 
-// envMerge merges a person's .env with setup's new content; see
+// envMerge merges setup's new content into a .env that a person edited; see
 // [envMerge.join].
 type envMerge struct {
-	// wrote reports whether setup wrote this value of name last. known is false if
-	// nothing says what setup wrote.
+	// wrote reports whether value is what setup last wrote for name. known is
+	// false if no record says what setup wrote.
 	wrote func(name, value string) (yes, known bool)
-	// ask asks a person whether setup's value should replace theirs. It is nil if
-	// there is nobody to ask.
+	// ask asks a person whether setup's value replaces the person's own. It is
+	// nil if there is nobody to ask.
 	ask func(name, value string) (bool, error)
-	// renewed is the name for which the operator asked for a new value, "" for
-	// none.
+	// renewed is the name that gets a new value because the operator asked for
+	// it; "" for none.
 	renewed string
 }
 
-// needed are the names without which the service does not run: if their line is
-// missing, setup writes it again. If the value of a name in filled is empty,
-// setup sets it.
+// The names without which the service does not run. setup writes the line of a
+// name in needed if the file lacks it, and the value of a name in filled if it
+// is empty.
 var (
 	filled = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_URL"}
 	needed = append([]string{"LIVEKIT_FULL_ACCESS_HOMESERVERS"}, filled...)
 )
 
-// join changes only setup's lines. A line that a person changed stays, unless
-// the person agrees to setup's value.
+// join merges content into current. It changes only lines that nobody changed
+// since setup wrote them, and lines for which the person agrees to setup's
+// value.
 func (e envMerge) join(current, content string) (m merged, err error) {
 	old, err := parseEnv(current)
 	if err != nil {
@@ -103,20 +104,20 @@ func (e envMerge) join(current, content string) (m merged, err error) {
 	return m, e.check(m, wanted)
 }
 
-// check parses the merged file as Compose does, and checks that it has the
-// wanted values.
+// check returns an error if Compose would not read the changed values from the
+// merged file.
 func (e envMerge) check(m merged, wanted map[string]string) error {
 	now, err := parseEnv(m.text)
 	for _, name := range m.changed {
 		if err == nil && now[name] != wanted[name] {
-			err = fmt.Errorf("%s: the line of %s cannot be changed: write it as %[2]s=value", envFile, name)
+			err = fmt.Errorf("%s: setup cannot change the line of %s: write that line in the form %[2]s=value", envFile, name)
 		}
 	}
 	return err
 }
 
-// decide reports whether the name gets setup's value, and records the decision
-// in m.
+// decide reports whether name gets setup's value, and records the decision in
+// m.
 func (e envMerge) decide(m *merged, name string, old map[string]string, value string) (take bool, err error) {
 	current, there := old[name]
 	itsOwn, known := e.wrote(name, current)

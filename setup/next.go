@@ -9,7 +9,8 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// stepsFile is the file in the folder that lists the remaining tasks.
+// stepsFile is the file in the folder that lists what the operator must still
+// do.
 const stepsFile = "next-steps.md"
 
 const stepsHead = `# What is left to do
@@ -18,16 +19,16 @@ In this order: what serves runs and answers before anybody is told of it. This i
 the last run of ` + "`matrixrtc-auth setup`" + `, which does not know what you have done since.
 `
 
-// task is one thing that the operator must do.
+// task is one thing that the operator must still do.
 type task struct {
-	do       string   // what to do, with commands between backticks
-	commands []string // the commands to type
-	then     string   // what else must be done
-	differs  []string // lines to add to a file; the output has shown them already
-	check    string   // how to see that it is done: a command, and its expected output
+	do       string   // what the operator does; commands in the text are between backticks
+	commands []string // the commands that the operator types for it
+	then     string   // what the operator does after the commands
+	differs  []string // the lines that the operator adds to a file; setup's report has shown them already
+	check    string   // how the operator sees that it is done: a command, and its expected output
 }
 
-// printTasks prints the tasks, numbered, for a terminal.
+// printTasks prints the numbered tasks for a terminal.
 func printTasks(w io.Writer, tasks []task) {
 	for i, t := range tasks {
 		lines := wrap(t.do)
@@ -45,7 +46,7 @@ func printTasks(w io.Writer, tasks []task) {
 	}
 }
 
-// taskPage returns the content of stepsFile.
+// taskPage returns the tasks as a Markdown page, the content of stepsFile.
 func taskPage(tasks []task) string {
 	var b strings.Builder
 	b.WriteString(stepsHead)
@@ -61,7 +62,8 @@ func taskPage(tasks []task) string {
 	return b.String()
 }
 
-// writeBlock writes lines unchanged, as a block below an item of a list.
+// writeBlock writes lines unchanged, as a Markdown code block of this kind
+// inside a list item.
 func writeBlock(b *strings.Builder, kind string, lines []string) {
 	if len(lines) == 0 {
 		return
@@ -73,14 +75,14 @@ func writeBlock(b *strings.Builder, kind string, lines []string) {
 	b.WriteString("    ```\n")
 }
 
-// outputWidth is the width at which lines of the output are wrapped.
+// outputWidth is the most characters that a line of the output has.
 const outputWidth = 96
 
-// word matches a word, or a command between backticks. Commands are not
-// wrapped.
+// word matches a word, or a whole command between backticks, because a line
+// break must not split a command.
 var word = pattern.New("[^\\s`]*`[^`]*`\\S*|\\S+")
 
-// wrap breaks a text into lines for the output.
+// wrap breaks text into lines of at most outputWidth characters.
 func wrap(text string) (lines []string) {
 	line := ""
 	for _, w := range word().FindAllString(text, -1) {
@@ -99,7 +101,7 @@ func wrap(text string) (lines []string) {
 	return append(lines, line)
 }
 
-// nextSteps prints the remaining tasks after the update.
+// nextSteps prints what the operator must still do after the update.
 func (p plan) nextSteps(w io.Writer, u *update, made *image) {
 	if made.outcome == unchanged && !u.changes() {
 		fmt.Fprintf(w, "\nNothing has changed.\n")

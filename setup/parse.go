@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// parseServerName parses a Matrix server name. Its errors propose what to write
-// instead, if that can be guessed.
+// parseServerName parses a Matrix server name. An error proposes a name to
+// write instead, if parseServerName can guess it.
 func parseServerName(text string) (matrix.ServerName, error) {
 	const otherwise = "write what stands behind the colon of your users' ids, like example.org"
 	if what := misnomer(text); what != "" {
@@ -27,11 +27,11 @@ func parseServerName(text string) (matrix.ServerName, error) {
 	return name, fmt.Errorf("%s; %s", plain(err), advice(text, otherwise))
 }
 
-// plain returns the error's text with words in place of an empty quotation.
+// plain returns the text of err. An empty quotation in it becomes "nothing".
 func plain(err error) string { return strings.Replace(err.Error(), `"" is`, "nothing is", 1) }
 
-// misnomer says what text really is, if it is obviously not the name of a
-// server or a host. Otherwise it returns "".
+// misnomer says what text is instead of the name of a server or a host, if
+// that is obvious. Otherwise it returns "".
 func misnomer(text string) string {
 	switch {
 	case strings.Contains(text, "://"):
@@ -39,7 +39,7 @@ func misnomer(text string) string {
 	case strings.HasPrefix(text, "@"):
 		return "is a user's id, not a name"
 	case strings.HasPrefix(text, "!"), strings.HasPrefix(text, "#"):
-		return "is a room's, not a server's"
+		return "is a room's name, not a server's"
 	case strings.Contains(text, "@"):
 		return "is an e-mail address, not a name"
 	case strings.ContainsAny(text, "/?"):
@@ -51,12 +51,13 @@ func misnomer(text string) string {
 	case len(text) > 1 && strings.HasSuffix(text, "."):
 		return "ends with a dot"
 	case strings.IndexFunc(text, func(r rune) bool { return r > 126 }) >= 0:
-		return "holds letters beyond a to z, which names have in another form"
+		return "has letters beyond a to z, for which host names use another form (xn--…)"
 	}
 	return ""
 }
 
-// parseHost parses a full host name, and returns it in lower case.
+// parseHost parses a full host name, like jwt.example.org, and returns it in
+// lower case.
 func parseHost(text string) (string, error) {
 	const otherwise = "write a host name like sfu.example.org"
 	if what := misnomer(text); what != "" {
@@ -64,7 +65,7 @@ func parseHost(text string) (string, error) {
 	}
 	host := strings.ToLower(text)
 	if name, port, found := strings.Cut(host, ":"); found && isPort(port) && checkHost(name) == nil {
-		return "", fmt.Errorf("%.80q has a port, and clients use port 443, the reverse proxy's; write %s", text, name)
+		return "", fmt.Errorf("%.80q has a port, but clients always use port 443, that of the reverse proxy; write %s", text, name)
 	}
 	if err := checkHost(host); err != nil {
 		return "", fmt.Errorf("%.80q %v; %s", text, err, advice(text, otherwise))
@@ -77,7 +78,7 @@ func checkHost(host string) error {
 	labels := strings.Split(host, ".")
 	switch {
 	case notIP == nil:
-		return errors.New("is an address, for which clients accept no certificate")
+		return errors.New("is an IP address, for which clients accept no certificate")
 	case len(host) > 253:
 		return errors.New("is longer than 253 characters")
 	case len(labels) < 2:
@@ -99,15 +100,15 @@ func checkLabel(label string) error {
 	case label == "" || len(label) > 63:
 		return errors.New("has a part that is empty or longer than 63 characters")
 	case strings.Trim(label, letters) != "" || strings.ContainsAny(label, ":/@ "):
-		return errors.New("holds other characters than letters, digits, '-' and '.'")
+		return errors.New("has other characters than letters, digits, '-' and '.'")
 	case label[0] == '-' || label[len(label)-1] == '-':
 		return errors.New("has a part that begins or ends with '-'")
 	}
 	return nil
 }
 
-// advice returns the advice to write a guessed name, or otherwise if it cannot
-// guess which name the person meant by text.
+// advice guesses which name the person meant by text, and returns the advice
+// to write that name. If it cannot guess, it returns otherwise.
 func advice(text, otherwise string) string {
 	guess := text
 	if _, rest, found := strings.Cut(guess, "://"); found {
@@ -128,8 +129,8 @@ func advice(text, otherwise string) string {
 	return "write " + guess
 }
 
-// parentOf returns the domain below which setup proposes host names: that of
-// the first server.
+// parentOf returns the domain below which setup proposes host names: the first
+// server's.
 func parentOf(serverName string) string {
 	servers := serversIn(serverName)
 	if len(servers) == 0 {
@@ -141,8 +142,8 @@ func parentOf(serverName string) string {
 	return strings.ToLower(servers[0].Host())
 }
 
-// urlLetters are the characters that YAML, .env and a shell all read as
-// themselves.
+// urlLetters are the characters that have no special meaning in YAML, in .env
+// and in a shell.
 const urlLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:/[]"
 
 // parseBaseURL parses the homeserver's public URL. It returns the URL without a
@@ -164,25 +165,25 @@ func parseHomeserverURL(text string) (string, error) {
 	}
 	addr, err := netip.ParseAddr(parsed.Hostname())
 	if parsed.Hostname() == "localhost" || err == nil && (addr.IsLoopback() || addr.IsUnspecified()) {
-		return "", fmt.Errorf("%q is the container itself; for this machine write http://host.docker.internal:%s", text, portOr(parsed, "8008"))
+		return "", fmt.Errorf("%q is the address of the container itself; for this machine write http://host.docker.internal:%s", text, portOr(parsed, "8008"))
 	}
 	return u, nil
 }
 
-// network matches the names that Docker allows for a network.
+// network matches the names that Docker allows for its networks.
 var network = pattern.New(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$`)
 
-// parseNetwork parses the name of a network of Docker.
+// parseNetwork checks the name of a Docker network.
 func parseNetwork(text string) (string, error) {
 	if !network().MatchString(text) {
-		return "", fmt.Errorf("%.80q is not the name of a network; docker network ls lists them, and one looks like matrix_default", text)
+		return "", fmt.Errorf("%.80q cannot be the name of a Docker network; write a name that `docker network ls` lists, like matrix_default", text)
 	}
 	return text, nil
 }
 
 // parseAppServiceURL parses the URL at which the homeserver reaches this
-// service. It must not contain a path of Matrix, because the homeserver appends
-// that itself.
+// service. The URL must not contain a path of Matrix, because the homeserver
+// appends the path itself.
 func parseAppServiceURL(text string) (string, error) {
 	return parseURL(text, "http https", "http://matrixrtc-auth:8080")
 }
@@ -194,8 +195,9 @@ func portOr(u *url.URL, preset string) string {
 	return preset
 }
 
-// parseURL parses a URL with one of the schemes. Its errors quote the text,
-// except when the text may contain a password.
+// parseURL parses a URL with one of the schemes, and returns it without
+// slashes at the end. An error quotes the text, unless the text may contain a
+// password.
 func parseURL(text, schemes, example string) (string, error) {
 	trimmed := strings.TrimRight(text, "/")
 	if strings.Contains(trimmed, "@") {
@@ -207,8 +209,8 @@ func parseURL(text, schemes, example string) (string, error) {
 	return trimmed, nil
 }
 
-// misspelled says what is wrong with a URL, or returns "" if nothing is. text
-// is typed without slashes at the end.
+// misspelled says what is wrong with a URL; "" if nothing is. typed is what
+// the person typed, and text the same without slashes at the end.
 func misspelled(typed, text, schemes string) string {
 	scheme, behind, _ := strings.Cut(typed, "://")
 	u, err := url.Parse(text)

@@ -12,54 +12,54 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// plan is the checked form of the options. A field with the name of a field in
-// [options] holds the same value.
+// plan holds the checked options. A field with the same name as a field of
+// [options] has the same value.
 type plan struct {
 	Servers        []matrix.ServerName // the homeservers whose users may start calls
-	Server         matrix.ServerName   // the first of them
-	BaseURLs       addresses           // the URLs of the homeservers for clients
-	HomeserverURLs addresses           // the URLs of the homeservers for the container; a server without one is reached at its public name
-	SingleHost     string              // the host of both service and LiveKit; "" if each has its own host
-	JWTHost        string              // the host of this service
-	SFUHost        string              // the host of LiveKit
-	// HomeserverNetwork is the Docker network of the homeserver's containers,
-	// which this service joins; "" for none.
+	Server         matrix.ServerName   // the first of Servers
+	BaseURLs       addresses           // the homeservers' public URLs
+	HomeserverURLs addresses           // the URLs at which the service's container reaches the homeservers; without an entry it uses the server's public name
+	SingleHost     string              // the one host name of the service and LiveKit; "" if each has its own
+	JWTHost        string              // the host name of this service
+	SFUHost        string              // the host name of LiveKit
+	// HomeserverNetwork is the Docker network of the homeserver's containers.
+	// This service's container joins it. "" for none.
 	HomeserverNetwork string
-	AppServiceURL     string // the URL of this service for the homeserver; "" without the application-service mode
+	AppServiceURL     string // the URL at which the homeserver reaches this service; "" without the application-service mode
 	Media             ports
 	Relay             ports // the ports of TURN's relay; unused without TURN
 	JWTPort           int
-	TURN              bool   // whether there is TURN over UDP
-	TURNTLS           string // the host name of TURN over TLS, "" for none
-	Certificate       []byte // the certificate for TURNTLS; nil if a proxy in front ends TLS
+	TURN              bool   // whether LiveKit offers TURN over UDP
+	TURNTLS           string // the host name of TURN over TLS; "" for no TURN over TLS
+	Certificate       []byte // the certificate for the host TURNTLS; nil if a proxy in front of LiveKit has it
 	privateKey        []byte
 	Dir               string
-	Image             string // the name of the image; "" for the template's image
-	Build             string // the path of the source relative to Dir; "" for none
-	ImageArch         string // the processor for which to make an image; "" for none
+	Image             string // the image's name from --image; "" for that in the repository's compose.yaml
+	Build             string // the path from Dir to the source from which Docker builds the image; "" if it does not
+	ImageArch         string // the processor for which setup makes an image; "" for no image
 
-	answers           map[string]string // what the folder will remember, by option
-	templateImage     string            // the image that compose.yaml names without a flag
-	program           source            // the source of the image
+	answers           map[string]string // the answers that setup stores in the folder, by option
+	templateImage     string            // the image's name in the repository's compose.yaml
+	program           source            // the source from which setup makes the image
 	key               pair
-	registration      appservice.Registration // the registration of the application-service mode
+	registration      appservice.Registration // the registration file of the application-service mode
 	force, newSecrets bool
-	serverBlock       bool      // print whole server blocks for the proxies, also for a single host
-	mergeEnv          merger    // set once the folder is known
-	before            *plan     // the last run's plan; nil if unknown
-	over              *takeover // what setup takes over from another deployment; nil for nothing
+	serverBlock       bool      // whether the proxies' files have whole server blocks for a single host, too
+	mergeEnv          merger    // merges .env with a person's changes; set when the folder is open
+	before            *plan     // the plan of the last run's answers; nil if unknown
+	over              *takeover // what setup takes over from an old deployment; nil for nothing
 	takenPage         string    // the content of takenFile; "" for none
 	apply             func(*update) error
 	notes             []string
 }
 
-// The path prefixes of a single host.
+// The paths of the service and of LiveKit below a single host name.
 const (
 	jwtPrefix = "/livekit/jwt"
 	sfuPrefix = "/livekit/sfu"
 )
 
-// JWTURL returns this service's URL for clients.
+// JWTURL returns this service's public URL.
 func (p plan) JWTURL() string {
 	if p.SingleHost != "" {
 		return "https://" + p.SingleHost + jwtPrefix
@@ -67,7 +67,7 @@ func (p plan) JWTURL() string {
 	return "https://" + p.JWTHost
 }
 
-// SFUURL returns LiveKit's URL for clients with the scheme https.
+// SFUURL returns LiveKit's public URL with the scheme https.
 func (p plan) SFUURL() string {
 	if p.SingleHost != "" {
 		return "https://" + p.SingleHost + sfuPrefix
@@ -75,7 +75,8 @@ func (p plan) SFUURL() string {
 	return "https://" + p.SFUHost
 }
 
-// LiveKitURL returns LiveKit's URL for clients.
+// LiveKitURL returns LiveKit's public URL, with the scheme wss, as clients use
+// it.
 func (p plan) LiveKitURL() string { return "wss" + strings.TrimPrefix(p.SFUURL(), "https") }
 
 // Hosts returns the host names that need DNS records and certificates.
@@ -86,18 +87,20 @@ func (p plan) Hosts() []string {
 	return []string{p.JWTHost, p.SFUHost}
 }
 
-// Relays reports whether there is TURN, over UDP or over TLS.
+// Relays reports whether LiveKit offers TURN, over UDP or over TLS.
 func (p plan) Relays() bool { return p.TURN || p.TURNTLS != "" }
 
-// MediaHost returns a host name of the machine on which LiveKit runs.
+// MediaHost returns a host name that leads to the machine on which LiveKit
+// runs.
 func (p plan) MediaHost() string { return cmp.Or(p.SingleHost, p.SFUHost) }
 
-// planner checks options and collects faults. Each fault names its flag.
+// planner makes a plan from options, and collects what is wrong with them.
+// Each fault begins with the flag that it is about.
 type planner struct {
 	options
 	plan
 	faults []error
-	asking bool // a person will be asked for what is missing
+	asking bool // missing options are not faults, because setup will ask a person for them
 }
 
 func (b *planner) fault(flag, format string, args ...any) {
@@ -109,19 +112,20 @@ func (b *planner) fault(flag, format string, args ...any) {
 	b.faults = append(b.faults, fmt.Errorf("--%s%s %s", flag, colon, text))
 }
 
-// goesOn matches a fault that continues a sentence which begins with the flag.
-// Such a fault needs no colon after the flag.
+// goesOn matches a fault whose text continues a sentence that begins with the
+// flag, like "--dir is missing". No colon stands between the two.
 var goesOn = pattern.New(`^(is|has|and) `)
 
 func (b *planner) note(format string, args ...any) {
 	b.notes = append(b.notes, fmt.Sprintf(format, args...))
 }
 
-// newPlan checks all options, and returns the plan or every fault at once.
+// newPlan checks all options. It returns the plan, or an error with every
+// fault.
 func newPlan(o options) (plan, error) { return (&planner{options: o}).check() }
 
-// checkGiven checks only the given options, because a person will be asked for
-// the others.
+// checkGiven checks only the options that have a value. setup will ask a
+// person for the others.
 func checkGiven(o options) error {
 	_, err := (&planner{options: o, asking: true}).check()
 	return err
@@ -151,8 +155,8 @@ func (b *planner) check() (plan, error) {
 	return b.plan, errors.Join(b.faults...)
 }
 
-// remembered returns the answers to store in the folder. Their paths are
-// absolute.
+// remembered returns the answers that setup stores in the folder, with
+// absolute paths.
 func (b *planner) remembered() map[string]string {
 	values := map[string]string{}
 	for _, a := range b.options.answers() {
@@ -175,8 +179,8 @@ func (b *planner) remembered() map[string]string {
 	return values
 }
 
-// value parses a required flag. what describes the flag for the error that it
-// is missing.
+// value parses the text of a required flag. If text is empty, it records the
+// fault that the flag is missing; what describes the flag in it.
 func value[T any](b *planner, flag, text, what string, parse func(string) (T, error)) T {
 	var none T
 	if text == "" {
@@ -192,8 +196,9 @@ func value[T any](b *planner, flag, text, what string, parse func(string) (T, er
 	return v
 }
 
-// empties refuses empty values, because an unset variable in a script must not
-// switch anything off.
+// empties records a fault for each flag that was given with an empty value. In
+// a script an unset variable makes an empty value, and that must not switch
+// anything off.
 func (b *planner) empties() {
 	for _, a := range b.options.answers() {
 		switch {
@@ -210,7 +215,7 @@ func (b *planner) names() {
 	b.serverNames()
 	if b.singleHost != "" {
 		if b.jwtHost != "" || b.sfuHost != "" {
-			b.fault("single-host", "is one name for both: leave it out, or --jwt-host and --sfu-host")
+			b.fault("single-host", "is one name for this service and LiveKit: leave it out, or leave out --jwt-host and --sfu-host")
 		}
 		b.SingleHost = value(b, "single-host", b.singleHost, "", parseHost)
 		return
@@ -218,7 +223,7 @@ func (b *planner) names() {
 	b.JWTHost = value(b, "jwt-host", b.jwtHost, "the name of this service, like jwt.example.org (or --single-host for both)", parseHost)
 	b.SFUHost = value(b, "sfu-host", b.sfuHost, "the name of LiveKit, like sfu.example.org (or --single-host for both)", parseHost)
 	if b.JWTHost != "" && b.JWTHost == b.SFUHost {
-		b.fault("sfu-host", "is the name of --jwt-host, too: write two different names, or write the name as --single-host")
+		b.fault("sfu-host", "is the same name as --jwt-host: write two different names, or write the name as --single-host")
 	}
 	for _, name := range [][2]string{{"jwt-host", b.JWTHost}, {"sfu-host", b.SFUHost}} {
 		for _, server := range b.Servers {
@@ -229,8 +234,9 @@ func (b *planner) names() {
 	}
 }
 
-// notTheServer refuses a host name that is the server name, because a name
-// leads to only one place, and the server name must serve the well-known file.
+// notTheServer returns an error if host is the server name. The host name of a
+// program leads only to that program, and the server name must serve the
+// well-known file.
 func notTheServer(server matrix.ServerName, flag, host string) error {
 	if host == "" || host != strings.ToLower(server.Host()) {
 		return nil
@@ -239,11 +245,12 @@ func notTheServer(server matrix.ServerName, flag, host string) error {
 		host, strings.TrimSuffix(flag, "-host"))
 }
 
-// appservice checks the URL at which the homeserver reaches this service.
+// appservice checks the URL at which the homeserver reaches this service
+// (--appservice-url).
 func (b *planner) appservice() {
 	switch {
 	case !b.appService && b.appServiceURL != "":
-		b.fault("appservice-url", "is for --appservice, which is missing")
+		b.fault("appservice-url", "has a meaning only with --appservice, which is missing")
 	case !b.appService:
 	case b.appServiceURL != "":
 		b.AppServiceURL = value(b, "appservice-url", b.appServiceURL, "", parseAppServiceURL)
@@ -260,23 +267,23 @@ func (b *planner) relay() {
 	b.TURN = b.turn
 	if b.turnTLS == "" {
 		if flag := cmp.Or(named("turn-cert", b.turnCert), named("turn-key", b.turnKey)); flag != "" {
-			b.fault(flag, "is for --turn-tls, which is missing: the name that the certificate is for")
+			b.fault(flag, "has a meaning only with --turn-tls, which is missing: write there the host name in the certificate")
 		}
 		return
 	}
 	b.TURNTLS = value(b, "turn-tls", b.turnTLS, "", parseHost)
 	for _, host := range b.Hosts() {
 		if b.TURNTLS != "" && b.TURNTLS == host {
-			b.fault("turn-tls", "port 443 of %s leads to the reverse proxy: write a name of its own, like turn.%s", host, parentOf(b.serverName))
+			b.fault("turn-tls", "port 443 of %s already leads to the reverse proxy: write a host name that only TURN uses, like turn.%s", host, parentOf(b.serverName))
 		}
 	}
 	switch {
 	case b.turnCert == "" && b.turnKey == "":
 		b.note("--turn-tls without --turn-cert: something in front must end TLS and pass plain TCP to port %d", turnTLSPort)
 	case b.turnKey == "":
-		b.fault("turn-key", "is missing: the private key of --turn-cert")
+		b.fault("turn-key", "is missing: write the file with the private key of --turn-cert")
 	case b.turnCert == "":
-		b.fault("turn-cert", "is missing: the certificate of --turn-key")
+		b.fault("turn-cert", "is missing: write the file with the certificate of --turn-key")
 	default:
 		b.certificate()
 	}

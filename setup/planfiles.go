@@ -14,10 +14,10 @@ import (
 )
 
 // certificate reads the certificate and the key of TURN over TLS, and checks
-// that LiveKit can use them for the name of TURN.
+// that LiveKit can use them for the host name of --turn-tls.
 //
-// Remembered paths may not exist, or may be those of another machine. In that
-// case the copies in the folder stay.
+// The paths may come from an earlier run, perhaps on another machine. If they
+// cannot be used, the copies in the folder stay.
 func (b *planner) certificate() {
 	if !b.recalled["turn-cert"] || !b.recalled["turn-key"] || len(b.memory.certificate) == 0 || len(b.memory.privateKey) == 0 {
 		b.readCertificate()
@@ -32,16 +32,16 @@ func (b *planner) certificate() {
 	b.note("%s and %s stay as they are (%v)", certFile, keyFile, fresh.faults[0])
 }
 
-// readCertificate reads the certificate and the key from the given paths.
+// readCertificate reads and checks the files of --turn-cert and --turn-key.
 func (b *planner) readCertificate() {
 	var certErr, keyErr error
 	b.Certificate, certErr = smallfile.Read(b.beside("turn-cert", b.turnCert))
 	b.privateKey, keyErr = smallfile.Read(b.beside("turn-key", b.turnKey))
 	if certErr != nil {
-		b.fault("turn-cert", "%q cannot be read (%s); write the path of the certificate's file", b.turnCert, smallfile.Cause(certErr))
+		b.fault("turn-cert", "%q cannot be read (%s); write the path of the file with the certificate", b.turnCert, smallfile.Cause(certErr))
 	}
 	if keyErr != nil {
-		b.fault("turn-key", "%q cannot be read (%s); write the path of the key's file", b.turnKey, smallfile.Cause(keyErr))
+		b.fault("turn-key", "%q cannot be read (%s); write the path of the file with the private key", b.turnKey, smallfile.Cause(keyErr))
 	}
 	if certErr != nil || keyErr != nil {
 		return
@@ -52,15 +52,15 @@ func (b *planner) readCertificate() {
 		return
 	}
 	if err := pair.Leaf.VerifyHostname(b.TURNTLS); b.TURNTLS != "" && err != nil {
-		b.fault("turn-cert", "is not for the name of --turn-tls (%v); get one for %s", err, b.TURNTLS)
+		b.fault("turn-cert", "is a certificate for another name than --turn-tls (%v); write one for %s", err, b.TURNTLS)
 	}
 	if end := pair.Leaf.NotAfter; time.Now().After(end) {
-		b.fault("turn-cert", "has expired on %s: get a new one", end.UTC().Format(time.DateOnly))
+		b.fault("turn-cert", "is a certificate that expired on %s; renew it", end.UTC().Format(time.DateOnly))
 	}
 }
 
-// beside returns the path of an option. A remembered path is relative to the
-// folder.
+// beside returns the path of the option flag. If it comes from an earlier run,
+// it is relative to the deployment's folder.
 func (b *planner) beside(flag, path string) string {
 	if !b.recalled[flag] || filepath.IsAbs(path) {
 		return path
@@ -68,15 +68,15 @@ func (b *planner) beside(flag, path string) string {
 	return filepath.Join(b.dir, path)
 }
 
-// folder checks the folder to write into, and the options about the image.
+// folder checks --dir, --image and --source.
 func (b *planner) folder() {
 	if b.dir == "" && !b.asking {
-		b.fault("dir", "is missing: the folder to write into")
+		b.fault("dir", "is missing: write the folder for the deployment's files")
 	}
 	b.Dir = b.dir
 	switch {
 	case b.image != "" && b.source != "":
-		b.fault("source", "and --image exclude each other: setup either builds the image or uses one that exists")
+		b.fault("source", "and --image exclude each other: leave out --source to use an image that exists, or --image to build one")
 	case b.image != "":
 		b.Image = value(b, "image", b.image, "", parseImage)
 	case b.source != "" && b.dir != "":
@@ -84,8 +84,8 @@ func (b *planner) folder() {
 	}
 }
 
-// reference matches image names. It is strict enough to keep anything else out
-// of compose.yaml.
+// reference matches image names. It is strict, so that an image name cannot
+// add anything else to compose.yaml.
 var reference = pattern.New(`^[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 
 func parseImage(text string) (string, error) {
@@ -94,7 +94,7 @@ func parseImage(text string) (string, error) {
 	case strings.Contains(text, "://"):
 		return "", fmt.Errorf("is an address of the web (URL), not the name of an image; %s", example)
 	case strings.HasSuffix(text, ".tar"):
-		return "", fmt.Errorf("is a file, not the name of an image; load it with docker load, and leave --image out, or %s", example)
+		return "", fmt.Errorf("is a file, not the name of an image; load it with `docker load` and leave --image out, or %s", example)
 	case len(text) <= 512 && reference().MatchString(text):
 		return text, nil
 	case reference().MatchString(strings.ToLower(text)):
@@ -103,8 +103,8 @@ func parseImage(text string) (string, error) {
 	return "", fmt.Errorf("is not the name of an image; %s", example)
 }
 
-// build finds the path from the folder to the source. It is relative, because
-// both may move to another machine together.
+// build finds the relative path from the folder to the source. An absolute
+// path would be wrong after both were moved to another machine.
 func (b *planner) build() {
 	if b.recalled["source"] {
 		b.Build = b.source
@@ -123,12 +123,12 @@ func (b *planner) build() {
 	source, sourceErr := filepath.Abs(b.source)
 	way, err := filepath.Rel(dir, source)
 	if err := errors.Join(dirErr, sourceErr, err); err != nil {
-		b.fault("source", "there is no relative path from --dir to the source: put both on one drive")
+		b.fault("source", "there is no relative path from --dir to the source: put both on the same drive")
 		return
 	}
 	b.Build = filepath.ToSlash(way)
 	if !buildPath().MatchString(b.Build) {
-		b.fault("source", "its path from --dir, %q, has characters beyond letters, digits and '._-/': rename it", b.Build)
+		b.fault("source", "its path from --dir, %q, has characters beyond letters, digits and '._-/': rename the folders in it", b.Build)
 	}
 	if !filepath.IsLocal(way) {
 		b.note("the source is outside of %s: on the machine to which you upload that folder, the source must be at %s beside the folder", b.dir, b.Build)

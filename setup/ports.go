@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// ports is a range of ports that includes both ends. The zero value is no
-// range.
+// ports is a range of ports from First to Last. The zero value is no range.
 type ports struct{ First, Last int }
 
 func (p ports) String() string {
@@ -21,11 +20,11 @@ func (p ports) String() string {
 
 func (p ports) overlaps(q ports) bool { return p.First <= q.Last && q.First <= p.Last }
 
-// outgoing are the ports from which Linux, by default, takes those of outgoing
-// connections (net.ipv4.ip_local_port_range).
+// outgoing is the range from which Linux, by default, chooses a port for an
+// outgoing connection (net.ipv4.ip_local_port_range).
 var outgoing = ports{32768, 60999}
 
-// The other ports that the templates publish.
+// The ports that the deployment uses and that no flag changes.
 const (
 	sfuPort     = 7880
 	tcpPort     = 7881
@@ -33,7 +32,7 @@ const (
 	turnTLSPort = 5349
 )
 
-// ports checks each port of the deployment, and that no two programs have the
+// ports checks each port of the deployment, and that no two programs use the
 // same port.
 func (b *planner) ports() {
 	b.Media = value(b, "udp-range", b.udpRange, "like "+presetRange, parseRange)
@@ -53,20 +52,20 @@ func (b *planner) ports() {
 	}
 }
 
-// relays reports whether TURN is wanted, over UDP or over TLS.
+// relays reports whether LiveKit shall offer TURN, over UDP or over TLS.
 func (b *planner) relays() bool { return b.turn || b.turnTLS != "" }
 
-// claim is a program's use of ports of the machine, which no other program may
-// use.
+// claim is a program's use of ports of the machine. No other program may use
+// the same ports.
 type claim struct {
 	ports
-	protocol string // "tcp" or "udp"; each has its own ports
+	protocol string // "tcp" or "udp": programs may use the same port with different protocols
 	who      string
-	flag     string // the flag that changes the ports; "" for fixed ports
+	flag     string // the flag that changes the ports; "" if none does
 }
 
-// claims returns the claims of the whole deployment. Those that no flag changes
-// come first.
+// claims returns the claims of all programs of the deployment, first those
+// whose ports no flag changes.
 func (b *planner) claims() (list []claim) {
 	add := func(p ports, protocol, who, flag string) {
 		if p != (ports{}) {
@@ -94,8 +93,8 @@ func (b *planner) claims() (list []claim) {
 	return list
 }
 
-// homeserverPorts returns the ports at which homeservers on this machine
-// listen, as far as flags name them. It leaves out those of the reverse proxy.
+// homeserverPorts returns the ports of homeservers on this machine that
+// --homeserver-url names, except 80 and 443, which are the reverse proxy's.
 func (b *planner) homeserverPorts() (list []ports) {
 	for _, server := range b.Servers {
 		u, err := url.Parse(b.HomeserverURLs[server])
@@ -108,24 +107,24 @@ func (b *planner) homeserverPorts() (list []ports) {
 	return list
 }
 
-// refuseOverlap refuses ports that two programs claim, because only one of the
-// programs would start.
+// refuseOverlap records a fault if c and other claim the same port, because
+// only one of the two programs could start.
 func (b *planner) refuseOverlap(c, other claim) {
 	if c.protocol != other.protocol || !c.overlaps(other.ports) || c.flag == "" {
 		return
 	}
 	switch {
 	case c.First == c.Last:
-		b.fault(c.flag, "%s is for %s; write another port", c.ports, other.who)
+		b.fault(c.flag, "%s is already the port of %s; write another port", c.ports, other.who)
 	case other.flag != "":
-		b.fault(c.flag, "%s overlaps --%s %s, the ports of %s; write another range for one of them", c.ports, other.flag, other.ports, other.who)
+		b.fault(c.flag, "%s overlaps --%s %s, which are the ports of %s; write another range for one of the two", c.ports, other.flag, other.ports, other.who)
 	default:
-		b.fault(c.flag, "%s holds port %s, which is for %s; write another range", c.ports, other.ports, other.who)
+		b.fault(c.flag, "%s contains port %s, which is already the port of %s; write another range", c.ports, other.ports, other.who)
 	}
 }
 
-// parsePort parses a port number from 1 to 65535. Its error proposes what to
-// write instead, if that can be guessed.
+// parsePort parses a port number from 1 to 65535. An error proposes a number
+// to write instead, if parsePort can guess it.
 func parsePort(text string) (int, error) {
 	if isPort(text) {
 		return strconv.Atoi(text)
@@ -136,7 +135,7 @@ func parsePort(text string) (int, error) {
 	case isPort(number):
 		return 0, fmt.Errorf("%.80q begins with a zero; write %s", text, number)
 	case hasColon && isPort(behind):
-		return 0, fmt.Errorf("%.80q has an address in front of the port; write %s", text, behind)
+		return 0, fmt.Errorf("%.80q has an address in front of the port; write only %s", text, behind)
 	case text != "" && strings.Trim(text, "0123456789") == "":
 		return 0, fmt.Errorf("%.80q is not a port: ports go from 1 to 65535", text)
 	}
@@ -148,24 +147,25 @@ func isPort(text string) bool {
 	return err == nil && n > 0 && text[0] != '0'
 }
 
-// The allowed sizes of a range. The upper one exists because Docker needs
-// resources for each port.
+// The least and the most ports that a range may have. Docker needs memory for
+// each port, hence the upper bound.
 const (
 	fewestPorts = 10
 	mostPorts   = 2000
 )
 
-// parseRange parses FIRST-LAST, the UDP ports of media.
+// parseRange parses FIRST-LAST, the UDP ports for media.
 func parseRange(text string) (ports, error) { return rangeLike(presetRange, text) }
 
 // parseRelayRange parses FIRST-LAST, the UDP ports of TURN's relay.
 func parseRelayRange(text string) (ports, error) { return rangeLike(presetRelay, text) }
 
-// dashes replaces the separators that other programs use in ranges by a hyphen.
+// dashes replaces the other separators that people write in ranges by a
+// hyphen.
 var dashes = strings.NewReplacer("–", "-", "—", "-", ":", "-", "..", "-")
 
-// rangeLike parses FIRST-LAST. It refuses ports below 1024, because other
-// programs use them.
+// rangeLike parses FIRST-LAST. It refuses ports below 1024, which belong to
+// system services. example is a valid range for the error.
 func rangeLike(example, text string) (ports, error) {
 	fault := func(what string) (ports, error) {
 		return ports{}, fmt.Errorf("%.80q %s; write a range like %s", text, what, example)
@@ -177,7 +177,7 @@ func rangeLike(example, text string) (ports, error) {
 		return fault("is one port, not a range")
 	case p.First < 0 || p.Last < 0:
 		if other := dashes.Replace(text); other != text && isRangeOf(other) {
-			return ports{}, fmt.Errorf("%.80q has the wrong dash; write %s", text, other)
+			return ports{}, fmt.Errorf("%.80q has a dash or another separator instead of a hyphen; write %s", text, other)
 		}
 		return fault("is not a range")
 	case p.First > 65535 || p.Last > 65535 || p.Last == 0:
@@ -194,8 +194,8 @@ func rangeLike(example, text string) (ports, error) {
 	return p, nil
 }
 
-// number parses digits. It returns -1 for anything else, and for more than five
-// digits, because these are not a port.
+// number parses a text of one to five digits. It returns -1 for any other
+// text, because that is no port.
 func number(digits string) int {
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return -1
@@ -207,8 +207,8 @@ func number(digits string) int {
 	return n
 }
 
-// isRangeOf reports whether a text consists of two numbers with a hyphen
-// between them.
+// isRangeOf reports whether text consists of two numbers with a hyphen between
+// them.
 func isRangeOf(text string) bool {
 	first, last, _ := strings.Cut(text, "-")
 	return number(first) > 0 && number(last) > 0

@@ -28,8 +28,8 @@ func TestFaultyPorts(t *testing.T) {
 		"--relay-range 1000-1100":          {"--relay-range:", "below 1024", "like 20201-20300"},
 		// Single ports.
 		"--jwt-port 08080":          {"--jwt-port:", `"08080" begins with a zero; write 8080`},
-		"--jwt-port 127.0.0.1:8080": {"--jwt-port:", "has an address in front", "write 8080"},
-		"--jwt-port :8080":          {"--jwt-port:", "has an address in front", "write 8080"},
+		"--jwt-port 127.0.0.1:8080": {"--jwt-port:", "has an address in front", "write only 8080"},
+		"--jwt-port :8080":          {"--jwt-port:", "has an address in front", "write only 8080"},
 		"--jwt-port 70000":          {"--jwt-port:", "from 1 to 65535"},
 		"--jwt-port 0":              {"--jwt-port:", "from 1 to 65535"},
 		"--jwt-port -1":             {"--jwt-port:", "not a port", "like 8080"},
@@ -49,21 +49,21 @@ func TestFaultyPorts(t *testing.T) {
 func TestPortsOverlap(t *testing.T) {
 	const turnTLS = "--turn-tls turn.example.org "
 	for flags, says := range map[string][]string{
-		"--turn --udp-range 3400-3500":             {"--udp-range: 3400-3500 holds port 3478, which is for TURN;", "another range"},
-		"--turn --relay-range 3400-3500":           {"--relay-range: 3400-3500 holds port 3478, which is for TURN;", "another range"},
-		"--turn --relay-range 20100-20150":         {"--relay-range: 20100-20150 overlaps --udp-range 20000-20200, the ports of media;"},
+		"--turn --udp-range 3400-3500":             {"--udp-range: 3400-3500 contains port 3478, which is already the port of TURN;", "another range"},
+		"--turn --relay-range 3400-3500":           {"--relay-range: 3400-3500 contains port 3478, which is already the port of TURN;", "another range"},
+		"--turn --relay-range 20100-20150":         {"--relay-range: 20100-20150 overlaps --udp-range 20000-20200, which are the ports of media;"},
 		"--turn --udp-range 20250-20450":           {"--relay-range: 20201-20300 overlaps --udp-range 20250-20450"},
 		turnTLS + "--relay-range 20200-20250":      {"--relay-range: 20200-20250 overlaps --udp-range 20000-20200"},
-		turnTLS + "--jwt-port 5349":                {"--jwt-port: 5349 is for TURN over TLS; write another port"},
-		"--jwt-port 7880":                          {"--jwt-port: 7880 is for LiveKit;"},
-		"--jwt-port 7881":                          {"--jwt-port: 7881 is for LiveKit's media over TCP;"},
-		"--jwt-port 443":                           {"--jwt-port: 443 is for the reverse proxy;"},
-		"--jwt-port 80":                            {"--jwt-port: 80 is for the reverse proxy and Let's Encrypt;"},
-		hostPort("8008") + " --jwt-port 8008":      {"--jwt-port: 8008 is for the homeserver, as --homeserver-url says;"},
-		hostPort("7880"):                           {"--homeserver-url: 7880 is for LiveKit;"},
-		hostPort("8080"):                           {"--jwt-port: 8080 is for the homeserver"},
-		hostPort("5349") + " " + turnTLS:           {"--homeserver-url: 5349 is for TURN over TLS;"},
-		hostPort("8080") + "/path --jwt-port 8080": {"--jwt-port: 8080 is for the homeserver"},
+		turnTLS + "--jwt-port 5349":                {"--jwt-port: 5349 is already the port of TURN over TLS; write another port"},
+		"--jwt-port 7880":                          {"--jwt-port: 7880 is already the port of LiveKit;"},
+		"--jwt-port 7881":                          {"--jwt-port: 7881 is already the port of LiveKit's media over TCP;"},
+		"--jwt-port 443":                           {"--jwt-port: 443 is already the port of the reverse proxy;"},
+		"--jwt-port 80":                            {"--jwt-port: 80 is already the port of the reverse proxy and Let's Encrypt;"},
+		hostPort("8008") + " --jwt-port 8008":      {"--jwt-port: 8008 is already the port of the homeserver, as --homeserver-url says;"},
+		hostPort("7880"):                           {"--homeserver-url: 7880 is already the port of LiveKit;"},
+		hostPort("8080"):                           {"--jwt-port: 8080 is already the port of the homeserver"},
+		hostPort("5349") + " " + turnTLS:           {"--homeserver-url: 5349 is already the port of TURN over TLS;"},
+		hostPort("8080") + "/path --jwt-port 8080": {"--jwt-port: 8080 is already the port of the homeserver"},
 	} {
 		t.Run(flags, func(t *testing.T) {
 			l := newLab(t)

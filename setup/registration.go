@@ -8,10 +8,10 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// chooseRegistration returns the registration of the application-service mode.
-// It keeps the names and tokens of the registration in the folder. It makes new
-// tokens if there is none, or for --new-secrets. Without the mode it returns a
-// zero registration.
+// chooseRegistration returns the registration of the application-service mode,
+// or a zero one without this mode. It keeps the names and tokens that the
+// folder's registration file has. It makes new tokens if there is no such
+// file, or for --new-secrets.
 func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err error) {
 	if p.AppServiceURL == "" {
 		return r, nil
@@ -22,7 +22,7 @@ func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err er
 	case err != nil:
 		return r, err
 	case !found && !p.newSecrets && p.before != nil && p.before.AppServiceURL != "":
-		return r, fmt.Errorf("%s is gone, and with it the tokens that the homeserver has: put the file back, or make new tokens with --new-secrets", registrationFile)
+		return r, fmt.Errorf("%s is gone, and it had the tokens that the homeserver knows: put the file back, or make new tokens with --new-secrets", registrationFile)
 	case !found && p.newSecrets:
 		return r, nil
 	case !found:
@@ -37,7 +37,7 @@ func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err er
 	case err == nil && (!bytes.HasSuffix(content, []byte("\n")) || old.ASToken.Reveal() == "" || old.HSToken.Reveal() == ""):
 		return r, fmt.Errorf("%s is incomplete: a token is missing, or the last line has no line break: restore the file, or add the line break, or make new tokens with --new-secrets --force", registrationFile)
 	case err != nil:
-		return r, fmt.Errorf("%s: %w: correct the file, or move it away; then setup makes new tokens, and the homeserver needs the new file", registrationFile, err)
+		return r, fmt.Errorf("%s: %w: correct the file; or move it away, so that setup makes new tokens, and give the homeserver the new file", registrationFile, err)
 	}
 	return r.KeepTokens(old), nil
 }

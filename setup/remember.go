@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// memory is what the files of a deployment's folder tell about the answers that
-// the operator has given to setup.
+// memory is what a deployment's folder tells about setup's answers in earlier
+// runs.
 type memory struct {
-	there   bool              // a deployment exists, or part of one
-	written bool              // setup has written some of it
-	answers map[string]string // the answers by option; "" for an option that is switched off
-	told    map[string]string // by option, the file with the answer if that is not answersFile
-	lost    []string          // the options that setup once stored and that no file contains now
+	there   bool              // whether the folder has files of a deployment
+	written bool              // whether setup wrote some of them
+	answers map[string]string // the answers, by option; "" for an option that is switched off
+	told    map[string]string // the file that has the answer, by option, if it is another file than answersFile
+	lost    []string          // the options whose answers setup once stored and that no file has now
 
-	unknown                 []string // names in answersFile that are not options of this version
-	certificate, privateKey []byte   // the copies in the folder
+	unknown                 []string // the names in answersFile that are not options of this version
+	certificate, privateKey []byte   // the folder's copies of the files of --turn-cert and --turn-key
 }
 
-// remember reads the answers of a folder. Answers that answersFile lacks are
-// read from other files, because an earlier version of setup wrote no
+// remember reads the answers in a folder. It takes an answer that answersFile
+// lacks from the other files, because an earlier version of setup wrote no
 // answersFile.
 func remember(dir *folder) (m memory, err error) {
 	content, found, err := dir.read(answersFile)
@@ -46,8 +46,8 @@ func remember(dir *folder) (m memory, err error) {
 	return m, m.readTraces(dir)
 }
 
-// complete reports whether answersFile contains all answers that it always
-// contains.
+// complete reports whether answersFile has each answer that it must always
+// have.
 func (m *memory) complete() bool {
 	for _, a := range new(options).answers() {
 		if _, found := m.answers[a.name]; a.always && !found {
@@ -57,7 +57,7 @@ func (m *memory) complete() bool {
 	return true
 }
 
-// readCopies reads the folder's copies of the certificate and its key.
+// readCopies reads the folder's copies of the TURN certificate and of its key.
 func (m *memory) readCopies(dir *folder) (err error) {
 	if m.certificate, _, err = dir.read(certFile); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (m *memory) readCopies(dir *folder) (err error) {
 	return err
 }
 
-// readTraces adds the answers that the other files tell.
+// readTraces adds the answers that other files than answersFile have.
 func (m *memory) readTraces(dir *folder) error {
 	t, err := readTraces(dir)
 	if err != nil {
@@ -88,8 +88,8 @@ func (m *memory) readTraces(dir *folder) error {
 	return nil
 }
 
-// notes returns notes about answers that come from other files than
-// answersFile.
+// notes returns notes for the operator about answers that answersFile lacks
+// and about unknown names in it.
 func (m *memory) notes() (list []string) {
 	var told []string
 	for _, name := range slices.Sorted(maps.Keys(m.told)) {
@@ -107,8 +107,8 @@ func (m *memory) notes() (list []string) {
 	return list
 }
 
-// demand returns an error for each answer that setup once stored and that is
-// lost, because setup must not guess it.
+// demand returns an error for each answer that setup once stored and that no
+// file has now. setup must not guess such an answer.
 func (m *memory) demand(o *options) (faults []error) {
 	ended := o.endedNow()
 	for _, a := range o.answers() {
@@ -122,12 +122,12 @@ func (m *memory) demand(o *options) (faults []error) {
 		case a.optional():
 			say += ", or " + none
 		}
-		faults = append(faults, fmt.Errorf("--%s is not known any more, because no file in the folder has it: %s", a.name, say))
+		faults = append(faults, fmt.Errorf("--%s: setup no longer knows this answer, because no file in the folder has it: %s", a.name, say))
 	}
 	return faults
 }
 
-// shown returns a value in words for a person.
+// shown returns the text that a person sees for an answer's value.
 func shown(value string) string {
 	switch value {
 	case "":
@@ -147,8 +147,8 @@ func (o *options) list(w io.Writer) {
 	}
 }
 
-// tell prints the answers. It is for a run in which there is nobody to ask what
-// to change.
+// tell prints the answers, and how to change them. It is used if there is
+// nobody to ask what to change.
 func (o *options) tell(w io.Writer) {
 	fmt.Fprintf(w, "The answers of this folder:\n")
 	o.list(w)

@@ -9,10 +9,10 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// mostLines bounds how many changed lines of a file are shown.
+// mostLines bounds how many changed lines of a file the report shows.
 const mostLines = 16
 
-// report says what happened to each file, and which lines of existing files
+// report prints what happened to each file, and which lines of existing files
 // changed.
 func (u *update) report(w io.Writer) {
 	for _, s := range u.steps {
@@ -57,14 +57,14 @@ func (s step) word() string {
 	}
 }
 
-// reportLines shows the changed lines of a file. Of .env it shows only names,
-// and of other secret files nothing. It repeats no line of an edited file,
+// reportLines prints the changed lines of a file: of .env only the names, and
+// of other secret files nothing. It prints no line that a person wrote,
 // because that may hold passwords.
 func (s step) reportLines(w io.Writer) {
 	if s.secret && s.name != envFile {
 		return
 	}
-	if s.name == stepsFile { // the tasks are printed at the end
+	if s.name == stepsFile { // its tasks are printed later
 		return
 	}
 	lines := difference(strings.Split(s.old, "\n"), strings.Split(s.content, "\n"))
@@ -79,7 +79,8 @@ func (s step) reportLines(w io.Writer) {
 	printLines(w, lines)
 }
 
-// word says what happened to a merged file.
+// word says what happened to a file that setup merged. written says whether
+// setup wrote the file.
 func (m merged) word(written bool) string {
 	if !written {
 		return "unchanged; your lines are in it"
@@ -87,9 +88,9 @@ func (m merged) word(written bool) string {
 	return "updated; your lines stay"
 }
 
-// reportJoined names the values that changed in a merged file, and those that
-// setup left alone although its own values differ. Of .env it repeats no value
-// that a person wrote.
+// reportJoined prints the names in a merged file whose values setup changed,
+// and those whose values it left although its own value differs. Of .env it
+// prints no value.
 func (s step) reportJoined(w io.Writer) {
 	if s.name != envFile {
 		printLines(w, difference(strings.Split(s.old, "\n"), strings.Split(s.result.text, "\n")))
@@ -106,8 +107,8 @@ func (s step) reportJoined(w io.Writer) {
 	}
 }
 
-// news returns the lines of setup's new content that the person's file lacks.
-// It repeats no line of the person's file, and none of a secret file.
+// news returns the lines of setup's new content that are not in the file that
+// the person edited. It returns none for a secret file.
 func (s step) news() (lines []string) {
 	if s.secret {
 		return nil
@@ -123,14 +124,15 @@ func (s step) news() (lines []string) {
 	return lines
 }
 
-// reportEdited says how many lines of an edited file the new content lacks.
+// reportEdited prints n, the number of lines of the edited file that are not
+// in setup's new content.
 func reportEdited(w io.Writer, n int) {
 	if n > 0 {
 		fmt.Fprintf(w, "    - lines of the edited file, not shown: %d\n", n)
 	}
 }
 
-// printLines prints the first lines, and says how many more there are.
+// printLines prints the first mostLines of lines, and how many more there are.
 func printLines(w io.Writer, lines []string) {
 	for i, line := range lines {
 		if i == mostLines {
@@ -141,10 +143,11 @@ func printLines(w io.Writer, lines []string) {
 	}
 }
 
-// changedLine matches a line of a difference that sets a variable: NAME=value.
+// changedLine matches a line of a difference that sets a variable, NAME=value;
+// its group is the name.
 var changedLine = pattern.New(`^[+-] (?:export )?([A-Z][A-Z0-9_]*)=`)
 
-// namesIn returns the names that the lines NAME=value of a difference set, each
+// namesIn returns the names that the lines NAME=value in lines set, each name
 // only once.
 func namesIn(lines []string) (names []string) {
 	for _, line := range lines {
@@ -156,8 +159,8 @@ func namesIn(lines []string) (names []string) {
 	return names
 }
 
-// difference returns, in order, the lines that only one of two texts has. Lines
-// of the old text begin with "- ", and lines of the new one with "+ ".
+// difference returns the lines that only one of the texts old and new has, in
+// order. "- " precedes a line of old, and "+ " a line of new.
 func difference(old, new []string) (lines []string) {
 	common := commonLengths(old, new)
 	i, k := 0, 0
@@ -176,18 +179,19 @@ func difference(old, new []string) (lines []string) {
 	return lines
 }
 
-// longestDifference bounds how many lines of a text are compared.
+// longestDifference bounds how many lines of a text difference compares
+// exactly.
 const longestDifference = 1000
 
-// commonLengths returns a table with the lengths of the longest common
-// subsequences of the ends of two texts.
+// commonLengths returns a table. Its entry [i][k] is the length of the longest
+// common subsequence of old[i:] and new[k:].
 func commonLengths(old, new []string) [][]int {
 	table := make([][]int, len(old)+1)
 	for i := range table {
 		table[i] = make([]int, len(new)+1)
 	}
 	if len(old) > longestDifference || len(new) > longestDifference {
-		return table // the difference is right with an empty table, too, but not the shortest
+		return table // with an empty table the difference is right, but not the shortest
 	}
 	for i := len(old) - 1; i >= 0; i-- {
 		for k := len(new) - 1; k >= 0; k-- {

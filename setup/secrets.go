@@ -11,21 +11,22 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// pair is the API key and secret that LiveKit and the service share.
+// pair is an API key with its secret, which LiveKit and the service share.
 type pair struct {
 	id     string
 	secret secret.Text
 }
 
-// presetKey is the name of the API key in the templates.
+// presetKey is the API key's name in the templates.
 const presetKey = "matrixrtc"
 
 // secretBytes is how many random bytes a new secret has.
 const secretBytes = 32
 
-// choosePair returns the pair in the folder's .env. If renew is true, the pair gets a
-// new secret. If the folder never had an .env, choosePair returns the pair that was
-// taken over, or else a new one. If .env or its secret is gone, that is an error.
+// choosePair returns the pair in the folder's .env. If renew is true, the pair
+// gets a new secret. If setup never wrote a .env here, choosePair returns
+// taken, the pair of an old deployment, or else a new one. It is an error if
+// setup wrote a .env and the file or its secret is gone.
 func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	p := pair{id: presetKey, secret: newSecret()}
 	content, found, err := dir.read(envFile)
@@ -40,7 +41,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	if err != nil {
 		return p, err
 	}
-	had := wrote.hadEnv() || len(wrote) == 0 && answered // without sums, the old answers show that there was a .env
+	had := wrote.hadEnv() || len(wrote) == 0 && answered // if there are no checksums, the old answers show that setup wrote a .env
 	values, err := parseEnv(string(content))
 	if err != nil {
 		return p, err
@@ -49,7 +50,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 		p.id = id
 	}
 	if !existing.IsKeyName(p.id) {
-		return p, fmt.Errorf(".env: LIVEKIT_KEY has characters beyond letters, digits, '_' and '-', or more than 64 of them: correct it")
+		return p, fmt.Errorf(".env: LIVEKIT_KEY has characters beyond letters, digits, '_' and '-', or more than 64 characters: correct it")
 	}
 	old := values["LIVEKIT_SECRET"]
 	switch {
@@ -58,7 +59,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	case renew || old == "" && !had:
 		return p, nil
 	case !found:
-		return p, fmt.Errorf("%s is gone, and with it the secret: put the file back, or make a new secret with --new-secrets", envFile)
+		return p, fmt.Errorf("%s is gone, and it had the secret: put the file back, or make a new secret with --new-secrets", envFile)
 	case old == "":
 		return p, fmt.Errorf("%s: LIVEKIT_SECRET is gone: put it back, or make a new secret with --new-secrets", envFile)
 	case cutOff(string(content), "LIVEKIT_SECRET"):
@@ -66,16 +67,16 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	}
 	p.secret = secret.New(old)
 	if taken.id != "" && (taken.id != p.id || !taken.secret.Equal(p.secret)) {
-		return p, fmt.Errorf("%s has another key or secret than the files of --from: take a new folder, or leave --from out", envFile)
+		return p, fmt.Errorf("%s has another API key or secret than the files of --from: write a new folder as --dir, or leave --from out", envFile)
 	}
 	if !existing.IsSecret(old) {
-		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or holds some that YAML or Compose changes: make a new one with --new-secrets", sfu.ShortestSecret)
+		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or has characters that YAML or Compose changes: make a new secret with --new-secrets", sfu.ShortestSecret)
 	}
 	return p, nil
 }
 
 // cutOff reports whether the last line of a .env sets name and has no line
-// break, so that its value may be cut off.
+// break. The end of the value may then be missing.
 func cutOff(content, name string) bool {
 	last := content[strings.LastIndex(content, "\n")+1:]
 	return envGrammar.nameIn(last) == name
@@ -101,11 +102,11 @@ func parseEnv(text string) (map[string]string, error) {
 		}
 		name, value, found := strings.Cut(strings.TrimPrefix(line, "export "), "=")
 		if !found {
-			return nil, fmt.Errorf(".env: line %d has no '='", i+1)
+			return nil, fmt.Errorf(".env: line %d has no '=': write it as NAME=value, or remove it", i+1)
 		}
 		value, ok := unquote(strings.TrimSpace(value))
 		if !ok {
-			return nil, fmt.Errorf(".env: line %d has quotation marks that do not close: correct it", i+1)
+			return nil, fmt.Errorf(".env: line %d has an opening quotation mark without a closing one: correct it", i+1)
 		}
 		values[strings.TrimSpace(name)] = value
 	}

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// parseServerNames parses server names separated by commas, without
-// repetitions.
+// parseServerNames parses server names that are separated by commas. It
+// refuses a name that occurs twice.
 func parseServerNames(text string) (servers []matrix.ServerName, err error) {
 	for part := range strings.SplitSeq(text, ",") {
 		name, err := parseServerName(strings.TrimSpace(part))
@@ -18,15 +18,14 @@ func parseServerNames(text string) (servers []matrix.ServerName, err error) {
 			return nil, err
 		}
 		if slices.Contains(servers, name) {
-			return nil, fmt.Errorf("%s is there twice; write each name once", name)
+			return nil, fmt.Errorf("the server name %s occurs twice; write each name once", name)
 		}
 		servers = append(servers, name)
 	}
 	return servers, nil
 }
 
-// serversIn returns the server names in a text, or none if the text is not
-// valid.
+// serversIn returns the server names in text, or none if text is not valid.
 func serversIn(text string) []matrix.ServerName {
 	servers, _ := parseServerNames(text)
 	return servers
@@ -48,8 +47,8 @@ func (b *planner) serverNames() {
 	}
 }
 
-// addresses are URLs by server. In text form a single server has only ADDRESS;
-// several have NAME=ADDRESS, separated by commas.
+// addresses has a URL for each server. As text it is ADDRESS if there is a
+// single server, and else NAME=ADDRESS for each server, separated by commas.
 type addresses map[matrix.ServerName]string
 
 func parseAddresses(servers []matrix.ServerName, text string, parse func(string) (string, error)) (addresses, error) {
@@ -60,7 +59,7 @@ func parseAddresses(servers []matrix.ServerName, text string, parse func(string)
 			return nil, err
 		}
 		if found[server] != "" {
-			return nil, fmt.Errorf("%s has two addresses; write one", server)
+			return nil, fmt.Errorf("the server name %s occurs twice; write one address for it", server)
 		}
 		if found[server], err = parse(address); err != nil {
 			return nil, err
@@ -69,13 +68,13 @@ func parseAddresses(servers []matrix.ServerName, text string, parse func(string)
 	return found, nil
 }
 
-// oneAddress splits NAME=ADDRESS. If there is a single server, NAME= may be
-// missing.
+// oneAddress splits text, which is NAME=ADDRESS, or only ADDRESS if there is a
+// single server.
 func oneAddress(servers []matrix.ServerName, text string) (server matrix.ServerName, address string, err error) {
 	name, address, isNamed := strings.Cut(text, "=")
-	if !isNamed || strings.Contains(name, "://") { // the query of a URL may contain an equals sign, too
+	if !isNamed || strings.Contains(name, "://") { // then this '=' is part of the URL
 		if len(servers) > 1 && !strings.Contains(text, "@") {
-			return server, "", fmt.Errorf("%.80q does not say of which server it is; write it as %s=%.80s", text, servers[0], text)
+			return server, "", fmt.Errorf("%.80q is an address without a server name, and there are several servers: write the name in front, like %s=%.80s", text, servers[0], text)
 		}
 		if len(servers) > 0 {
 			server = servers[0]
@@ -87,11 +86,11 @@ func oneAddress(servers []matrix.ServerName, text string) (server matrix.ServerN
 			return server, address, nil
 		}
 	}
-	return server, "", fmt.Errorf("%.80q is not one of the server names; write one of %s in front of the equals sign", name, withCommas(servers))
+	return server, "", fmt.Errorf("%.80q is not one of the server names; write one of these in front of the equals sign: %s", name, withCommas(servers))
 }
 
-// withCommas returns the names separated by commas, the form of the service's
-// variables.
+// withCommas returns the names separated by commas, as the service's variables
+// have them.
 func withCommas(servers []matrix.ServerName) string {
 	var names []string
 	for _, server := range servers {
@@ -100,7 +99,8 @@ func withCommas(servers []matrix.ServerName) string {
 	return strings.Join(names, ",")
 }
 
-// homeserver checks the homeservers' URLs, for clients and for the service.
+// homeserver checks the homeservers' public URLs, and their URLs for the
+// service.
 func (b *planner) homeserver() {
 	preset := presetBaseURL(b.serverName, b.SingleHost)
 	if b.baseURL == "" && len(b.Servers) > 0 {
@@ -127,8 +127,8 @@ func (b *planner) addresses(parse func(string) (string, error)) func(string) (ad
 	return func(text string) (addresses, error) { return parseAddresses(b.Servers, text, parse) }
 }
 
-// presetBaseURL returns, for each server, the URL at which clients look for the
-// homeserver without a well-known file.
+// presetBaseURL returns, for each server, the URL at which clients look for
+// the homeserver if there is no well-known file.
 func presetBaseURL(serverName, singleHost string) string {
 	servers := serversIn(serverName)
 	if len(servers) == 1 {
@@ -141,8 +141,8 @@ func presetBaseURL(serverName, singleHost string) string {
 	return strings.Join(list, ",")
 }
 
-// presetOf is presetBaseURL for a single server, with index i. The single host
-// belongs to the first server.
+// presetOf is presetBaseURL for the server with index i. If there is a single
+// host name, it is the first server's URL.
 func presetOf(server matrix.ServerName, i int, singleHost string) string {
 	if singleHost != "" && i == 0 {
 		return "https://" + strings.ToLower(singleHost)
@@ -150,8 +150,8 @@ func presetOf(server matrix.ServerName, i int, singleHost string) string {
 	return "https://" + strings.ToLower(server.Host())
 }
 
-// overrides returns the homeservers' URLs in the form of the service's
-// variables.
+// overrides returns the homeservers' URLs for the service, in the form of the
+// service's variables.
 func (p plan) overrides() string {
 	var list []string
 	for _, server := range p.Servers {
@@ -162,7 +162,8 @@ func (p plan) overrides() string {
 	return strings.Join(list, ",")
 }
 
-// homeserverURLs returns the homeservers' URLs for a sentence.
+// homeserverURLs returns the homeservers' URLs for the service, joined for a
+// sentence.
 func (p plan) homeserverURLs() string {
 	var list []string
 	for _, server := range p.Servers {
@@ -173,8 +174,8 @@ func (p plan) homeserverURLs() string {
 	return strings.Join(list, " and ")
 }
 
-// wellKnown is a server, and the name of the file that it must serve as
-// /.well-known/matrix/client.
+// wellKnown is a server with the name of the file whose content it must serve
+// at /.well-known/matrix/client.
 type wellKnown struct {
 	server matrix.ServerName
 	file   string

@@ -1,10 +1,10 @@
-// Package setup writes a deployment into a folder: files for Docker and for the
-// homeserver, and pages that say what to enter in the router and the reverse
-// proxy.
+// Package setup writes a deployment into a folder: files for Docker and for
+// the homeserver, and pages that say what to enter in the router and the
+// reverse proxy.
 //
-// Its templates are the repository's own compose.yaml, livekit.yaml.example and
-// .env.example, which the caller passes. A second run changes only what setup
-// has written and no person has changed; see [folder] and [sums].
+// Its templates are the repository's own compose.yaml, livekit.yaml.example
+// and .env.example, which the caller passes. A later run changes only what
+// setup wrote and nobody changed since; see [folder] and [sums].
 package setup
 
 import (
@@ -22,17 +22,17 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// Streams are setup's input and output. setup asks for missing flags only if
-// Terminal says that In is a terminal, so that a person can answer.
+// Streams are setup's input and outputs. setup asks questions only if Terminal
+// reports that In is a terminal.
 type Streams struct {
 	In       io.Reader
-	Out, Err io.Writer // the result; questions, notes and faults
+	Out, Err io.Writer // the lasting result, like what happened to each file; Err gets questions, notes and faults
 	Terminal bool
 }
 
-// Command returns `matrixrtc-auth setup`. templates holds compose.yaml,
-// livekit.yaml.example and .env.example. terminal reports whether an input is a
-// terminal.
+// Command returns the command `matrixrtc-auth setup`. templates holds
+// compose.yaml, livekit.yaml.example and .env.example. terminal reports
+// whether an input is a terminal.
 func Command(templates fs.FS, terminal func(io.Reader) bool) *cobra.Command {
 	o := presets()
 	return o.command(templates, terminal)
@@ -49,16 +49,16 @@ func (o *options) command(templates fs.FS, terminal func(io.Reader) bool) *cobra
 	})
 }
 
-// Run runs the command with args, and returns the exit code. It is 0 if
-// everything is written or up to date; 1 if the folder's content or the machine
-// prevents that; 2 if flags are wrong or missing, nobody answered, the folder
-// does not exist, or output failed.
+// Run runs the command with args, and returns the exit code. It is 0 if every
+// file is written or already up to date, and 1 if the folder's content or the
+// machine prevents that. It is 2 if a flag is wrong or missing, if nobody
+// answered a question, if the folder does not exist, or if the output failed.
 func Run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
 	c := Command(templates, func(io.Reader) bool { return s.Terminal })
 	return command.RunAlone(ctx, c, args, s.In, s.Out, s.Err)
 }
 
-// deploy runs the command with the options that the command line has set.
+// deploy runs the command after o has got the flags of the command line.
 func (o *options) deploy(ctx context.Context, s Streams, templates fs.FS) error {
 	out := &output{to: s.Out}
 	s.Out = out
@@ -84,8 +84,8 @@ func (o *output) Write(p []byte) (n int, err error) {
 	return n, o.err
 }
 
-// run writes the deployment. An error other than a [command.Code] is about a
-// flag.
+// run asks for what is missing and writes the deployment. An error that is not
+// a [command.Code] is about a flag.
 func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 	o.switchOff()
 	var d *dialogue
@@ -118,13 +118,13 @@ func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
 	return o.write(ctx, s, d, templates)
 }
 
-// remember reads the folder's answers for the options that were not given in
-// this run.
+// remember takes the answers in the folder for the options that were not given
+// in this run.
 func (o *options) remember() error {
 	root, err := os.OpenRoot(o.dir)
 	switch {
 	case o.dir == "" || errors.Is(err, fs.ErrNotExist):
-		return nil // the folder does not exist yet
+		return nil // there is no folder yet
 	case err != nil:
 		return fmt.Errorf("the folder %s cannot be read: %s", o.dir, smallfile.Cause(err))
 	}
@@ -136,7 +136,7 @@ func (o *options) remember() error {
 	return o.recall(o.memory.answers)
 }
 
-// write checks the answers and writes the files.
+// write makes the plan from the answers, and writes the files.
 func (o *options) write(ctx context.Context, s Streams, d *dialogue, templates fs.FS) error {
 	p, err := newPlan(*o)
 	if err != nil {
@@ -160,8 +160,8 @@ func (o *options) write(ctx context.Context, s Streams, d *dialogue, templates f
 
 func printFaults(w io.Writer, err error) { command.PrintFaults(w, command.Program+" setup", err) }
 
-// deploy writes the files. It decides about every file before it changes
-// anything.
+// deploy writes the plan's files. It decides about every file before it
+// changes one.
 func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, templates fs.FS) (err error) {
 	p.key, err = choosePair(dir, p.newSecrets, p.over.pair())
 	if err != nil {

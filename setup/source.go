@@ -16,12 +16,13 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// source is the folder of this program's source, from which the image is made.
+// source is the folder with this program's source, from which setup makes the
+// image.
 type source struct{ dir string }
 
-// findSource looks for the source in the working directory, in its parents, and
-// in the folder where this program was compiled. (A program built with
-// -trimpath does not know that folder.)
+// findSource looks for the source in the working directory, in its parents,
+// and in the folder in which this program was compiled. (The compiler's option
+// -trimpath leaves this folder out of the program.)
 func findSource() (source, bool) {
 	var dirs []string
 	if dir, err := os.Getwd(); err == nil {
@@ -40,10 +41,10 @@ func compiledIn() string {
 	if !ok || !filepath.IsAbs(file) {
 		return ""
 	}
-	return filepath.Dir(filepath.Dir(file)) // the file is in the folder setup
+	return filepath.Dir(filepath.Dir(file)) // this file is in the source's subfolder setup
 }
 
-// firstSource returns the first folder that holds the source.
+// firstSource returns the first of dirs that holds the source.
 func firstSource(dirs []string) (source, bool) {
 	for _, dir := range dirs {
 		if isSource(dir) {
@@ -62,8 +63,8 @@ func withParents(dir string) []string {
 	return list
 }
 
-// isSource reports whether a folder holds the source with everything that an
-// image needs.
+// isSource reports whether dir holds the source, with all files that the image
+// needs.
 func isSource(dir string) bool {
 	for _, module := range []struct{ folder, name string }{{"", "matrixrtc-auth"}, {"image", "matrixrtc-auth/image"}} {
 		content, err := smallfile.Read(filepath.Join(dir, module.folder, "go.mod"))
@@ -74,40 +75,41 @@ func isSource(dir string) bool {
 	return true
 }
 
-// missing says what this machine lacks to make an image, and the remedy. It
-// returns nil if nothing is missing. found says whether the source was found.
+// missing returns an error that says what this machine lacks to make an image,
+// and the remedy; nil if it lacks nothing. found says whether the source was
+// found.
 func missing(found bool) error {
 	if !found {
-		return errors.New("setup makes the image from the source of this program, which is not here: run \"go run . setup\" in the source")
+		return errors.New("setup makes the image from the source of this program, which it did not find: run \"go run . setup\" in the folder of the source")
 	}
 	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("compiling needs Go, but there is no command go here: install it from https://go.dev/dl/")
+		return errors.New("setup needs Go to make the image, but there is no command `go` on this machine: install Go from https://go.dev/dl/")
 	}
 	return nil
 }
 
-// canMakeImages reports whether this machine has everything that is needed to
+// canMakeImages reports whether this machine lacks nothing that is needed to
 // make an image.
 func canMakeImages() bool {
 	_, found := findSource()
 	return missing(found) == nil
 }
 
-// version returns the number in the source's VERSION.
+// version returns the version number in the source's file VERSION.
 func (s source) version() (string, error) {
 	content, err := smallfile.Read(filepath.Join(s.dir, "VERSION"))
 	return strings.TrimSpace(string(content)), err
 }
 
-// mostOutput bounds how many lines of the go command's output are shown.
+// mostOutput bounds how many lines of the go command's output setup shows.
 const mostOutput = 20
 
-// killDelay is how long setup waits, after it ended the go command, for the
-// command's children, which share its output.
+// killDelay is how long setup waits, after it ended the go command, until the
+// command's child processes close the output.
 const killDelay = 2 * time.Second
 
-// makeImage runs the module image. That compiles and packs the program for one
-// processor, and writes the image file into folder.
+// makeImage runs the program in the folder image of the source. That program
+// compiles this one for a processor, and writes the image file into folder.
 func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	cmd := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(s.dir, "image"), ".",
 		"-source", s.dir, "-arch", arch, "-out", folder)
@@ -122,7 +124,7 @@ func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	return nil
 }
 
-// lastLines returns at most `most` lines of the end of an output.
+// lastLines returns the last lines of out, at most `most` of them.
 func lastLines(out []byte, most int) string {
 	lines := strings.Split(string(bytes.TrimSpace(out)), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")

@@ -11,45 +11,47 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// sumsFile holds the checksums of the files that setup wrote last, in the
-// format of sha256sum.
+// sumsFile holds the checksums of what setup last wrote, in the format of
+// sha256sum.
 const sumsFile = ".setup-sums"
 
-// sums are the SHA-256 sums of what setup wrote, by file name. A file with
-// another sum was edited by a person.
+// sums has the SHA-256 sum of what setup last wrote into each file, by file
+// name. If a file has another sum now, a person edited it. See [lineSum] for
+// further entries.
 type sums map[string]string
 
 var sumLine = pattern.New(`(?m)^([0-9a-f]{64})  (\S+)$`)
 
-// underWay is a line in sumsFile while a run writes files.
+// underWay is the first line of sumsFile while a run writes files.
 const underWay = "# Files are being written, or a run of setup was ended while they were.\n"
 
-// lineSum returns the name under which sums keep the sum of a value that setup
-// wrote into .env. Secrets have no such sum.
+// lineSum returns the entry of sums for a value that setup wrote into .env:
+// the sum of the value of name. Secrets have no such entry.
 func lineSum(name string) string { return envFile + ":" + name }
 
-// isFile reports whether a name in the sums is that of a file, and not of a
+// isFile reports whether an entry of sums is about a file, and not about a
 // value in .env.
 func isFile(name string) bool { return !strings.HasPrefix(name, envFile+":") }
 
-// wroteValue reports whether setup wrote this value into .env last. known is
-// false if nothing says what setup wrote.
+// wroteValue reports whether value is what setup last wrote into .env for
+// name. known is false if sums has no entry for name.
 func (s sums) wroteValue(name, value string) (yes, known bool) {
 	sum, known := s[lineSum(name)]
 	return sum == sumOf(value), known
 }
 
-// hadEnv reports whether setup has written a .env, or lines of a .env.
+// hadEnv reports whether setup has written a .env, or lines into an existing
+// one.
 func (s sums) hadEnv() bool {
 	_, whole := s[envFile]
 	_, line := s[lineSum("LIVEKIT_KEY")]
 	return whole || line
 }
 
-// note records the values that setup wrote into .env, or would have written
-// without a person's changes.
+// note records the values that content, setup's .env, has for names, whether
+// or not setup wrote these lines.
 func (s sums) note(content string, names []string) {
-	values, _ := parseEnv(content) // setup made this content, so it is valid
+	values, _ := parseEnv(content) // the error is nil, because setup made the content
 	for _, name := range names {
 		if name != "LIVEKIT_SECRET" {
 			s[lineSum(name)] = sumOf(values[name])
@@ -57,24 +59,25 @@ func (s sums) note(content string, names []string) {
 	}
 }
 
-// dispute records values that both setup and a person have changed. If nothing
-// says what setup wrote last, a later run must not believe that setup wrote the
-// new value.
+// dispute takes note of names whose values both setup and a person changed. If
+// sums has no entry for such a name, it adds one that no value matches.
+// Otherwise a later run would take the person's value for setup's.
 func (s sums) dispute(names []string) {
 	for _, name := range names {
 		if _, known := s[lineSum(name)]; !known {
-			s[lineSum(name)] = sumOf("not known\n") // a sum that no value has
+			s[lineSum(name)] = sumOf("not known\n") // no value has this sum
 		}
 	}
 }
 
-// readSums reads the sums of the last run.
+// readSums reads the sums that the last run wrote.
 func readSums(dir *folder) (sums, error) {
 	content, _, err := dir.read(sumsFile)
 	return parseSums(string(content)), err
 }
 
-// parseSums skips invalid lines. Their files then count as edited and are kept.
+// parseSums parses the content of sumsFile. It skips invalid lines; the files
+// of these lines then count as edited, and setup keeps them.
 func parseSums(content string) sums {
 	s := sums{}
 	for _, line := range sumLine().FindAllStringSubmatch(content, -1) {
@@ -91,8 +94,8 @@ func (s sums) String() string {
 	return b.String()
 }
 
-// wrote reports whether setup wrote this content into the file name, or into
-// NAME.new beside it.
+// wrote reports whether content is what setup last wrote into the file name,
+// or into NAME.new beside it.
 func (s sums) wrote(name, content string) bool {
 	sum := sumOf(content)
 	return s[name] == sum || s[name+newSuffix] == sum

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/setup/existing"
 )
 
-// takenFile says what setup took over from another deployment, and what it did
-// not. Setup writes the file once; later runs keep it until a person removes
+// takenFile tells what setup took over from an old deployment, and what it did
+// not. setup writes the file once. Later runs keep it until a person removes
 // it.
 const takenFile = "taking-over.md"
 
@@ -21,7 +21,7 @@ different now. It only read these files, and has changed none of them:
 `
 
 // page returns the content of takenFile. If t is nil, this run takes nothing
-// over, and page returns the content that an earlier run wrote.
+// over, and page returns the content that the file has.
 func (t *takeover) page(dir *folder) (string, error) {
 	if t == nil {
 		content, _, err := dir.read(takenFile)
@@ -53,8 +53,8 @@ func (t *takeover) page(dir *folder) (string, error) {
 	return b.String(), nil
 }
 
-// nameLines adds findings for variables that a person must add to .env, because
-// setup adds taken-over variables only to a new .env.
+// nameLines adds a finding for each taken-over variable that an existing .env
+// lacks, because setup writes these variables only into a new .env.
 func (t *takeover) nameLines(dir *folder) error {
 	content, found, err := dir.read(envFile)
 	if !found || err != nil {
@@ -74,8 +74,8 @@ func (t *takeover) nameLines(dir *folder) error {
 	return err
 }
 
-// stays returns rows that say what the new deployment has from the old one,
-// without secrets.
+// stays returns the rows of a table: what the new deployment has from the old
+// one, its value without secrets, and the old place.
 func (t *takeover) stays() (rows [][3]string) {
 	for _, a := range t.taken {
 		rows = append(rows, [3]string{a.option, shown(a.Value), a.Place.String()})
@@ -92,8 +92,8 @@ func (t *takeover) stays() (rows [][3]string) {
 	return rows
 }
 
-// sorted returns the findings that setup's files have solved (done), and those
-// that a person must solve (yours).
+// sorted splits the findings into those about which the person need do nothing
+// (done) and those that the person must do something about (yours).
 func (t *takeover) sorted() (done, yours []existing.Finding) {
 	for _, f := range t.Findings {
 		if f.Check == "" {
@@ -109,7 +109,8 @@ func verb(f existing.Finding) string {
 	return strings.ToUpper(string(f.Verb[:1])) + string(f.Verb[1:])
 }
 
-// placed returns the place of a finding in brackets, or "" if it has none.
+// placed returns the place of a finding in brackets; "" if the old deployment
+// lacks the thing.
 func placed(f existing.Finding) string {
 	if f.Place.String() == "" {
 		return ""
@@ -117,7 +118,7 @@ func placed(f existing.Finding) string {
 	return " (" + f.Place.String() + ")"
 }
 
-// report prints the content of takenFile in short form.
+// report prints a summary of takenFile.
 func (t *takeover) report(w io.Writer) {
 	if t == nil {
 		return
@@ -148,7 +149,7 @@ func printFindings(w io.Writer, head string, list []existing.Finding) {
 	}
 }
 
-// takenTasks returns the tasks that remain after taking over.
+// takenTasks returns the tasks that the findings leave to the person.
 func (p plan) takenTasks() []task {
 	if p.takenPage == "" {
 		return nil
@@ -159,7 +160,8 @@ func (p plan) takenTasks() []task {
 	}}
 }
 
-// stopTasks returns the tasks that stop old programs with the same ports.
+// stopTasks returns the tasks of stopping the old programs, which use the same
+// ports.
 func (p plan) stopTasks() []task {
 	if p.takenPage == "" {
 		return nil

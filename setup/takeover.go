@@ -12,21 +12,20 @@ import (
 	"matrixrtc-auth/setup/existing"
 )
 
-// takeover is what the files of another deployment say. nil means that nothing
-// is taken over.
+// takeover is what setup takes over from an old deployment. nil means nothing.
 type takeover struct {
 	existing.Verdict
 	files []string
 	taken []taken
 }
 
-// taken is an answer that a file gave.
+// taken is an option with the value that a file of the old deployment gave it.
 type taken struct {
 	option string
 	existing.Fact
 }
 
-// takeOver reads the files of --from, and uses their answers for the options
+// takeOver reads the files of --from, and takes their values for the options
 // that were not given in this run. d is nil if there is nobody to ask.
 func (o *options) takeOver(d *dialogue) error {
 	if o.from == "" {
@@ -50,9 +49,9 @@ func (o *options) takeOver(d *dialogue) error {
 	return nil
 }
 
-// guessed adds a finding about an answer that setup must guess, because no file
-// has it and there is nobody to ask. A wrong guess would replace a setting that
-// works today.
+// guessed adds a finding if no file has the homeserver's public URL, so that
+// setup must guess it. A wrong guess would replace an address that works
+// today.
 func (o *options) guessed() {
 	if o.baseURL != "" {
 		return
@@ -65,23 +64,23 @@ func (o *options) guessed() {
 	})
 }
 
-// refuseOwnFiles refuses files of --from in the folder into which setup would
-// write.
+// refuseOwnFiles returns an error if a file of --from is in the folder into
+// which setup writes.
 func (o *options) refuseOwnFiles() error {
 	dir, err := os.Stat(o.dir)
 	if err != nil {
-		return nil // the folder does not exist, or its fault is reported later
+		return nil // there is no such folder yet; another fault of it is reported later
 	}
 	for _, name := range o.over.files {
 		if parent, err := os.Stat(filepath.Dir(name)); err == nil && os.SameFile(dir, parent) {
-			return fmt.Errorf("--from: %s lies in %s, where setup writes: take a new folder as --dir", name, o.dir)
+			return fmt.Errorf("--from: %s is in %s, into which setup would write: write a new folder as --dir", name, o.dir)
 		}
 	}
 	return nil
 }
 
-// adopt uses every answer in the files for an option that was not given. Its
-// error joins all contradictions within the files, and between files and
+// adopt takes the files' value for each option that was not given in this run.
+// It returns all contradictions between two files, and between a file and the
 // folder.
 func (o *options) adopt(d *dialogue) error {
 	faults := []error{o.oneOrTwo(d)}
@@ -99,17 +98,18 @@ func (o *options) adopt(d *dialogue) error {
 	return errors.Join(faults...)
 }
 
-// oneOrTwo asks a person which form to use if one program has its own host name
-// and the other one a path, because setup gives both programs the same form.
+// oneOrTwo asks a person whether the programs share a host name, if in the old
+// deployment one program shares a host name (has a path) and the other has its
+// own. setup supports only the same form for both.
 func (o *options) oneOrTwo(d *dialogue) error {
 	of := o.over.Answers
 	single, own := of["single-host"], slices.Concat(of["jwt-host"], of["sfu-host"])
 	both := len(single) > 0 && len(own) > 0
 	switch {
 	case both && d == nil && !o.given["single-host"] && !o.given["jwt-host"] && !o.given["sfu-host"]:
-		return fmt.Errorf("--single-host: of one program %s has a path of %s, of the other %s the name %s: say --single-host, or --jwt-host and --sfu-host",
+		return fmt.Errorf("--single-host: %s has a path below the host name %s for one program, and %s has the own host name %s for the other: give --single-host for one form, or --jwt-host and --sfu-host for the other",
 			single[0].Place, single[0].Value, own[0].Place, own[0].Value)
-	case both, o.given["single-host"]: // the names are dropped here, and setup asks for them
+	case both, o.given["single-host"]: // one of the host names is missing, so setup does not use the old ones and asks for all
 		delete(of, "jwt-host")
 		delete(of, "sfu-host")
 	}
@@ -119,8 +119,8 @@ func (o *options) oneOrTwo(d *dialogue) error {
 	return nil
 }
 
-// usable returns the values that setup accepts. It adds a finding for each
-// other value.
+// usable returns the facts that are valid answers. It adds a finding for each
+// invalid one.
 func (o *options) usable(a answer, facts []existing.Fact) (good []existing.Fact) {
 	for _, f := range facts {
 		q := questions[a.name]
@@ -141,7 +141,8 @@ func (o *options) usable(a answer, facts []existing.Fact) (good []existing.Fact)
 	return good
 }
 
-// settle decides which of contradicting values to use.
+// settle returns the fact to use. If there are several, which contradict each
+// other, it asks a person.
 func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing.Fact, error) {
 	if len(facts) == 1 {
 		return facts[0], nil
@@ -151,7 +152,7 @@ func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing
 		list = append(list, fmt.Sprintf("%s (%s)", f.Value, f.Place))
 	}
 	if d == nil {
-		return facts[0], fmt.Errorf("--%s: the files contradict each other, %s: say which it is", a.name, strings.Join(list, " and "))
+		return facts[0], fmt.Errorf("--%s: the files contradict each other, %s: give this option with the right value", a.name, strings.Join(list, " and "))
 	}
 	fmt.Fprintf(d.out, "The files contradict each other: %s\n", strings.Join(list, ", "))
 	chosen := existing.Fact{Place: existing.Place{File: "your answer"}}
@@ -159,15 +160,15 @@ func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing
 	return chosen, err
 }
 
-// take marks an answer as given. It returns an error if the folder has another
-// value.
+// take uses f as the answer of a. It returns an error if the folder has
+// another answer.
 func (o *options) take(a answer, f existing.Fact) error {
 	old := o.memory.answers[a.name]
 	if a.yes != nil && old == "" {
 		old = "false"
 	}
 	if o.memory.there && old != f.Value {
-		return fmt.Errorf("--%s: %s says %s, and the folder %s has %s: take a new folder, or say --%[1]s", a.name, f.Place, shown(f.Value), o.dir, shown(old))
+		return fmt.Errorf("--%s: %s has %s, but the folder %s has %s: write a new folder as --dir, or give --%[1]s", a.name, f.Place, shown(f.Value), o.dir, shown(old))
 	}
 	if err := a.set(f.Value); err != nil {
 		return fmt.Errorf("--%s: %w", a.name, err)
@@ -177,8 +178,9 @@ func (o *options) take(a answer, f existing.Fact) error {
 	return nil
 }
 
-// makeRoom moves the ports of TURN's relay if they overlap media ports that
-// were taken over, unless somebody has chosen the relay's ports.
+// makeRoom moves the ports of TURN's relay if they overlap the media ports
+// that setup takes over. It does nothing if somebody has chosen the relay's
+// ports.
 func (o *options) makeRoom() {
 	media, err := parseRange(o.udpRange)
 	relay, relayErr := parseRelayRange(o.relayRange)
@@ -201,8 +203,8 @@ func (t *takeover) pair() pair {
 	return pair{t.Pair.ID, t.Pair.Secret}
 }
 
-// registration returns r with the names and tokens that the homeserver already
-// has.
+// registration returns r with the names and tokens of the old deployment's
+// registration, which the homeserver already knows.
 func (t *takeover) registration(r appservice.Registration) (appservice.Registration, error) {
 	if t == nil || t.Registration.Name == "" {
 		return r, nil
@@ -214,7 +216,8 @@ func (t *takeover) registration(r appservice.Registration) (appservice.Registrat
 	return r.KeepTokens(old), nil
 }
 
-// envLines returns the lines of .env for the variables that stay unchanged.
+// envLines returns the lines of .env for the variables that setup takes over
+// unchanged.
 func (t *takeover) envLines() string {
 	if t == nil || len(t.Variables) == 0 {
 		return ""

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// tasks returns the remaining tasks, in order. The service must run before the
-// homeserver and the well-known file announce it to clients. running means that
-// the containers may already run, with older files.
+// tasks returns the tasks that remain, in order: the service must run before
+// the homeserver and the well-known file announce it to clients. running means
+// that containers may already run with older files.
 func (p plan) tasks(u *update, running bool) []task {
 	return slices.Concat(
 		u.fileTasks(),
@@ -26,7 +26,8 @@ func (p plan) tasks(u *update, running bool) []task {
 	)
 }
 
-// fileTasks are tasks about files that both a person and setup have changed.
+// fileTasks returns tasks about files that both a person and setup have
+// changed.
 func (u *update) fileTasks() (tasks []task) {
 	for _, s := range u.steps {
 		beside := s.name + newSuffix
@@ -55,10 +56,10 @@ func (u *update) fileTasks() (tasks []task) {
 	return tasks
 }
 
-// conflictTasks are tasks about values that both a person and the answers have
-// changed.
+// conflictTasks returns a task for each value in .env that both a person and
+// the answers have changed.
 func (s step) conflictTasks() (tasks []task) {
-	values, _ := parseEnv(s.content) // setup made this content, so it is valid
+	values, _ := parseEnv(s.content) // the error is nil, because setup made the content
 	for _, name := range s.result.conflicts {
 		tasks = append(tasks, task{
 			do: fmt.Sprintf("You changed %s in %s, and the answers now make it %q: write that, or run setup at a terminal, which asks and keeps yours.",
@@ -69,8 +70,8 @@ func (s step) conflictTasks() (tasks []task) {
 	return tasks
 }
 
-// imageTasks are tasks that bring the image to the machine, if that is
-// necessary.
+// imageTasks returns the tasks that bring the image to the machine; none if
+// Docker pulls or builds it.
 func (p plan) imageTasks() []task {
 	if p.Image != "" || p.Build != "" || p.ImageArch != "" {
 		return nil
@@ -89,7 +90,7 @@ func (p plan) imageCheck() string {
 	return fmt.Sprintf("the list of images shows %s, and so does `docker image ls`.", p.templateImage)
 }
 
-// networkTasks are tasks that make this machine reachable for clients.
+// networkTasks returns the tasks that make this machine reachable for clients.
 func (p plan) networkTasks() []task {
 	names, certificates := p.names(), "a certificate for it"
 	if len(names) > 1 {
@@ -127,7 +128,7 @@ func (p plan) networkTasks() []task {
 	return tasks
 }
 
-// startTasks are tasks that start the containers.
+// startTasks returns the tasks that start the containers.
 func (p plan) startTasks(running bool) []task {
 	upload := task{
 		do:    fmt.Sprintf("Upload the folder %s, .env too.", filepath.Base(p.absoluteDir())),
@@ -157,7 +158,8 @@ func (p plan) startTasks(running bool) []task {
 	return slices.Concat(tasks, p.stopTasks(), []task{start})
 }
 
-// reachTasks are tasks that make the homeserver reachable for the service.
+// reachTasks returns the tasks that make the homeserver reachable for the
+// service.
 func (p plan) reachTasks() []task {
 	return []task{{
 		do:       "See whether the service reaches the homeserver, in the folder there:",
@@ -167,8 +169,8 @@ func (p plan) reachTasks() []task {
 	}}
 }
 
-// homeserverTasks are tasks that make the homeserver announce this service to
-// clients.
+// homeserverTasks returns the tasks by which the homeserver announces this
+// service to clients.
 func (p plan) homeserverTasks() []task {
 	if p.AppServiceURL == "" {
 		var list []task
@@ -193,8 +195,8 @@ func (p plan) homeserverTasks() []task {
 	}
 }
 
-// wellKnownTasks are tasks that make the well-known files announce this service
-// to older clients.
+// wellKnownTasks returns the tasks by which the well-known files announce this
+// service to older clients.
 func (p plan) wellKnownTasks() (list []task) {
 	for _, w := range p.wellKnowns() {
 		address := fmt.Sprintf("https://%s/.well-known/matrix/client", w.server.Host())
@@ -206,7 +208,7 @@ func (p plan) wellKnownTasks() (list []task) {
 	return list
 }
 
-// doctorTasks are tasks that check everything with doctor.
+// doctorTasks returns the tasks that check the deployment with doctor.
 func (p plan) doctorTasks() []task {
 	outside := fmt.Sprintf("doctor --outside --server-name %s", strings.ReplaceAll(withCommas(p.Servers), ",", " --server-name "))
 	if !p.isBesideService() {
@@ -220,15 +222,15 @@ func (p plan) doctorTasks() []task {
 	}}
 }
 
-// isBesideService reports whether doctor can guess LiveKit's URL from the
-// service's URL: the hosts begin with sfu. and jwt., or a single host has
-// setup's path prefixes.
+// isBesideService reports whether doctor can guess LiveKit's public URL from
+// the service's: the host names differ only in jwt and sfu, or both programs
+// share a host name.
 func (p plan) isBesideService() bool {
 	label, domain, _ := strings.Cut(p.JWTHost, ".")
 	return p.SingleHost != "" || strings.Contains(label, "jwt") && strings.Replace(label, "jwt", "sfu", 1)+"."+domain == p.SFUHost
 }
 
-// names returns all host names that clients use.
+// names returns all host names under which clients reach the deployment.
 func (p plan) names() []string {
 	if p.TURNTLS == "" {
 		return p.Hosts()
@@ -243,7 +245,8 @@ func (p plan) absoluteDir() string {
 	return p.Dir
 }
 
-// phoneTasks are tasks that test what no machine of the operator can see.
+// phoneTasks returns the tasks that test the way between a phone and this
+// deployment, which doctor cannot see.
 func (p plan) phoneTasks() []task {
 	return []task{{
 		do:       "Test the way to a phone, in the folder there. Scan the code with a phone on mobile data, and tap Start:",

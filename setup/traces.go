@@ -11,24 +11,25 @@ import (
 	"matrixrtc-auth/appservice"
 )
 
-// trace is an answer that was found in another file than answersFile.
+// trace is an answer in another file than answersFile.
 type trace struct{ value, file string }
 
-// traces are the answers in the files of a deployment that has no answersFile:
-// setup 0.2.0 wrote it, or a person.
+// traces are the answers that setup finds in the files of a deployment without
+// answersFile. Version 0.2.0 of setup wrote such a deployment, or a person
+// did.
 type traces struct {
-	of    map[string]trace // the answers by option
-	found bool             // whether one of the files exists
+	of    map[string]trace // the answers, by option
+	found bool             // whether the folder has one of the files
 }
 
-// traced are the options whose values the files contain. The other options have
-// no meaning without these, or name files of another machine.
+// traced are the options whose answers always are in the files. Each other
+// option depends on one of these, or its answer is a path on another machine.
 var traced = []string{
 	"server-name", "base-url", "homeserver-url", "udp-range", "jwt-port", "turn-tls", "image", "appservice", "turn",
 }
 
-// readTraces reads the answers from the files. It ignores a file that cannot be
-// read.
+// readTraces reads the answers from the folder's files. It ignores a file that
+// it cannot parse.
 func readTraces(dir *folder) (*traces, error) {
 	t := &traces{of: map[string]trace{}}
 	for _, f := range []struct {
@@ -55,14 +56,15 @@ func readTraces(dir *folder) (*traces, error) {
 	return t, err
 }
 
-// tell records an answer. If several files have it, the first one counts.
+// tell records an answer, unless an earlier file has it.
 func (t *traces) tell(name, value, file string) {
 	if _, told := t.of[name]; !told {
 		t.of[name] = trace{value, file}
 	}
 }
 
-// host records the host name of one program, or the single host of both.
+// host records the host name in an address: a program's own, or the single one
+// of both programs.
 func (t *traces) host(option, address, prefix, file string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -139,7 +141,7 @@ func (t *traces) liveKit(name string, content []byte) {
 	if turn.First != 0 && turn.Last != 0 {
 		t.tell("relay-range", ports{turn.First, turn.Last}.String(), name)
 	} else {
-		t.tell("relay-range", presetRelay, name) // setup 0.2.0 wrote no other range
+		t.tell("relay-range", presetRelay, name) // setup 0.2.0 always had this range
 	}
 	t.tell("turn", fmt.Sprint(turn.Enabled && turn.UDPPort != 0), name)
 	if !turn.Enabled || turn.TLSPort == 0 {
@@ -166,7 +168,7 @@ func (t *traces) compose(name string, content []byte) {
 		t.publishedJWT(name, portsOf(service.Ports))
 		t.image(name, service.Image, service.Build)
 		var environment map[string]string
-		_ = service.Environment.Decode(&environment) // setup does not write a list here
+		_ = service.Environment.Decode(&environment) // if a person made it a list, the map stays empty
 		t.tell("appservice", fmt.Sprint(environment["LIVEKIT_AS_REGISTRATION_FILE"] != ""), name)
 	}
 	if theirs {
@@ -174,7 +176,8 @@ func (t *traces) compose(name string, content []byte) {
 	}
 }
 
-// portsOf returns the published ports of a service that are in short form.
+// portsOf returns the published ports of a service. It skips those in
+// Compose's long form (a mapping).
 func portsOf(nodes []yaml.Node) (list []string) {
 	for _, n := range nodes {
 		if n.Kind == yaml.ScalarNode {
@@ -184,7 +187,8 @@ func portsOf(nodes []yaml.Node) (list []string) {
 	return list
 }
 
-// publishedJWT records the machine's port that leads to this service.
+// publishedJWT records the port of the machine through which this service is
+// reached.
 func (t *traces) publishedJWT(name string, published []string) {
 	for _, p := range published {
 		outside, isOurs := strings.CutSuffix(strings.TrimSuffix(p, "/tcp"), ":8080")
@@ -194,7 +198,8 @@ func (t *traces) publishedJWT(name string, published []string) {
 	}
 }
 
-// publishedSFU records the LiveKit ports that livekit.yaml also contains.
+// publishedSFU records LiveKit's media ports, and whether LiveKit offers TURN,
+// as the published ports say.
 func (t *traces) publishedSFU(name string, published []string) {
 	turn, tls := false, false
 	for _, p := range published {
@@ -210,12 +215,13 @@ func (t *traces) publishedSFU(name string, published []string) {
 		}
 	}
 	t.tell("turn", fmt.Sprint(turn), name)
-	if !tls { // the name of TURN over TLS is only in livekit.yaml
+	if !tls { // otherwise livekit.yaml has the host name
 		t.tell("turn-tls", "", name)
 	}
 }
 
-// image records where the image comes from, if setup's default is not used.
+// image records from which source or image the container is made, if that is
+// not setup's default.
 func (t *traces) image(name, image string, build yaml.Node) {
 	context := build.Value
 	if build.Kind == yaml.MappingNode {
@@ -240,7 +246,7 @@ func (t *traces) registration(name string, content []byte) {
 		return
 	}
 	public := plan{SingleHost: t.of["single-host"].value, JWTHost: t.of["jwt-host"].value}.JWTURL()
-	if r.ProxyURL != "" && r.ProxyURL != public { // the public URL follows from the host name, so it is not an answer
+	if r.ProxyURL != "" && r.ProxyURL != public { // setup computes the public URL itself, so this URL is no answer
 		t.tell("appservice-url", r.ProxyURL, name)
 	}
 }

@@ -56,7 +56,7 @@ func TestLostAnswers(t *testing.T) {
 	}
 	before := l.snapshot()
 	l.only(exitUsage, "--yes")
-	for _, words := range []string{"--turn is not known any more", "--jwt-port is not known", "--appservice=false", "--turn-tls is not known"} {
+	for _, words := range []string{"--turn: setup no longer knows this answer", "--jwt-port: setup no longer knows this answer", "--appservice=false", "--turn-tls: setup no longer knows this answer"} {
 		l.says(l.err, words)
 	}
 	l.unchanged(before)

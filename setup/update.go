@@ -13,42 +13,42 @@ const (
 	backupSuffix = ".bak"
 )
 
-// mostBackups bounds how many backups of a file are kept.
+// mostBackups bounds how many backups of a file setup keeps.
 const mostBackups = 99
 
 // step says what setup does with one file.
 type step struct {
 	file
 	outcome
-	old      string // the content before the run
-	result   merged // the result of merging a file that a person edited
-	backup   string // the name under which the old file is saved
-	leftover bool   // a person edited NAME.new, and this run writes none
-	beside   bool   // NAME.new already exists with the new content
-	stale    bool   // an earlier run's NAME.new is no longer needed
+	old      string // the file's content before the run
+	result   merged // the merged content, if setup merges the file
+	backup   string // the name under which setup saves the old content
+	leftover bool   // NAME.new exists, a person edited it, and this run does not write it
+	beside   bool   // NAME.new exists with setup's new content
+	stale    bool   // NAME.new exists from an earlier run and is no longer needed
 
-	// closed are the permissions of a kept livekit.yaml that the container's user
-	// cannot read; zero if the user can.
+	// closed are the permissions of livekit.yaml if setup keeps it and the
+	// container's user cannot read it; else zero.
 	closed fs.FileMode
 
-	// edited is the content of a NAME.new that a person edited and that this run
-	// replaces. editedBackup is the name of its backup. Both are empty if there is
-	// none.
+	// edited is the content of NAME.new if a person edited it and this run
+	// replaces it; else "". editedBackup is the name under which setup saves
+	// that content.
 	edited, editedBackup string
 }
 
-// update is the work of a run. It first decides about every file, and then
-// changes the files.
+// update is the work of a run: it first decides about every file, and then
+// changes them.
 type update struct {
 	dir    *folder
 	sums   sums
-	halted bool // the last run was interrupted while it wrote files
+	halted bool // whether the last run was interrupted while it wrote files
 	steps  []step
-	unused []string // files of earlier runs that are no longer needed
+	unused []string // files that an earlier run wrote and that this deployment does not need
 }
 
-// newUpdate decides what to do with every file. With force it also replaces
-// edited files.
+// newUpdate decides what to do with each of files. With force it also replaces
+// files that a person edited.
 func newUpdate(dir *folder, files []file, force bool) (*update, error) {
 	content, _, err := dir.read(sumsFile)
 	if err != nil {
@@ -63,14 +63,14 @@ func newUpdate(dir *folder, files []file, force bool) (*update, error) {
 	return u, u.findUnused(files)
 }
 
-// add decides about one more file, and adds the step.
+// add decides what to do with f, and adds the step.
 func (u *update) add(f file, force bool) error {
 	s, err := u.decide(f, force)
 	u.steps = append(u.steps, s)
 	return err
 }
 
-// text returns the content that the file gets.
+// text returns the content that the step writes.
 func (s step) text() string {
 	switch s.outcome {
 	case joined:
@@ -81,7 +81,7 @@ func (s step) text() string {
 	return s.content
 }
 
-// writes reports whether the step writes a file.
+// writes reports whether the step writes the file or NAME.new.
 func (s step) writes() bool {
 	switch s.outcome {
 	case unchanged, yours:
@@ -95,7 +95,7 @@ func (s step) writes() bool {
 }
 
 func (u *update) findUnused(files []file) error {
-	current := map[string]bool{stepsFile: true} // the step for stepsFile is decided last
+	current := map[string]bool{stepsFile: true} // stepsFile is not in files, but every run writes it
 	for _, f := range files {
 		current[f.name] = true
 	}
@@ -119,7 +119,7 @@ func (u *update) findUnused(files []file) error {
 	return nil
 }
 
-// apply carries out the steps up to the first error, and records what it wrote.
+// apply carries out the steps until one fails, and records what it wrote.
 func (u *update) apply() (err error) {
 	if err := errors.Join(u.removeHalves(), u.announce()); err != nil {
 		return err
@@ -132,8 +132,8 @@ func (u *update) apply() (err error) {
 	return errors.Join(err, u.dir.write(sumsFile, u.sums.String(), 0o644))
 }
 
-// announce records the sums of the files before they are written. So they count
-// as setup's own if the run is killed.
+// announce records the sums of the new contents before they are written. If
+// the run is killed, the next one then recognizes these files as setup's.
 func (u *update) announce() error {
 	planned := maps.Clone(u.sums)
 	for _, s := range u.steps {
@@ -141,16 +141,16 @@ func (u *update) announce() error {
 			planned[s.name+newSuffix] = sumOf(s.content)
 		}
 		if s.name == envFile && s.outcome != created {
-			planned.dispute([]string{"LIVEKIT_KEY"}) // a later run then knows that the key and its secret existed
+			planned.dispute([]string{"LIVEKIT_KEY"}) // so that a later run knows that there was a key with its secret
 		}
-		if s.outcome == updated { // the old content may be known from the sums of an interrupted run
+		if s.outcome == updated { // because sumsFile may lack it, if the last run was interrupted
 			planned[s.name] = sumOf(s.old)
 		}
 	}
 	return u.dir.write(sumsFile, underWay+planned.String(), 0o644)
 }
 
-// removeHalves removes the half-written files of a killed run.
+// removeHalves removes the temporary files that killed runs have left.
 func (u *update) removeHalves() error {
 	names := []string{sumsFile}
 	for _, s := range u.steps {
@@ -163,13 +163,13 @@ func (u *update) removeHalves() error {
 	return err
 }
 
-// changes reports whether a file was written or removed.
+// changes reports whether the run writes or removes a file.
 func (u *update) changes() bool {
 	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() || s.stale })
 }
 
-// changesOld reports whether an existing file was replaced. Running containers
-// still use the old file.
+// changesOld reports whether the run replaces an existing file. Running
+// containers still use the old content.
 func (u *update) changesOld() bool {
 	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() && s.outcome != created && s.outcome != kept })
 }
@@ -194,8 +194,9 @@ func (u *update) do(s step) error {
 	return u.dir.remove(s.name + newSuffix)
 }
 
-// remember records what was written as the file name. Of a merged file only
-// setup's lines are recorded, because the file itself is not setup's own.
+// remember records in sums what the step wrote as the file name. Of a merged
+// file it records only the values that setup wrote, because other lines are a
+// person's.
 func (u *update) remember(s step, name string) {
 	if s.outcome != kept {
 		delete(u.sums, s.name+newSuffix)
@@ -213,10 +214,9 @@ func (u *update) remember(s step, name string) {
 	}
 }
 
-// setRights sets the permissions of a file that is not written in this run.
-// Containers run as other users, so they must be able to read setup's own files
-// that are not secret. An edited file gets no additional permission, because it
-// may hold secrets.
+// setRights sets the permissions of a file that this run does not write.
+// setup's own files that hold no secret must be readable by the containers'
+// users. An edited file may hold secrets, so setup adds no permission to it.
 func (u *update) setRights(s step) error {
 	switch {
 	case s.outcome == unchanged && !s.secret:
@@ -227,8 +227,8 @@ func (u *update) setRights(s step) error {
 	return nil
 }
 
-// save writes an edited file under its backup name before the file is replaced.
-// It gives nobody new access.
+// save writes the backups of edited files before they are replaced. Nobody can
+// read a backup who could not read the file.
 func (u *update) save(s step) error {
 	if s.outcome == replaced {
 		if err := u.copy(s.name, s.backup, s.old, s.mode()); err != nil {
@@ -241,8 +241,8 @@ func (u *update) save(s step) error {
 	return u.copy(s.name+newSuffix, s.editedBackup, s.edited, s.mode())
 }
 
-// copy writes a file's content to another file, with at most the permissions of
-// the first one.
+// copy writes content, that of the file from, into the file to. The file to
+// gets at most the permissions of the file from.
 func (u *update) copy(from, to, content string, mode fs.FileMode) error {
 	rights, err := u.dir.rights(from)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// values returns the values that the templates fill in, by name. A value that a
-// template tests with if is empty if the plan has no such part.
+// values returns the values for the templates, by name. A value is empty if
+// the plan has no such part, because the templates test this with {{if}}.
 func (p plan) values() map[string]string {
 	hosts := p.Hosts()
 	v := map[string]string{
@@ -21,8 +21,8 @@ func (p plan) values() map[string]string {
 		"Lookups":      lookups(hosts, p.TURNTLS),
 		"SingleServer": nginxServer(p.SingleHost), "JWTServer": nginxServer(p.JWTHost), "SFUServer": nginxServer(p.SFUHost),
 		"JWTHeaders": indented(nginxJWT, 8), "SFUHeaders": indented(nginxSFU("$connection_upgrade"), 8),
-		// In an existing server block, the map that the other file defines may be
-		// missing.
+		// A snippet for an existing server block must not use the map
+		// $connection_upgrade, because that block's file may lack it.
 		"JWTHeadersSnippet": indented(nginxJWT, 4), "SFUHeadersSnippet": indented(nginxSFU(`"upgrade"`), 4),
 		"CaddyRoutes": fmt.Sprintf(caddyRoutes, p.JWTPort), "Snippet": "",
 		"TraefikJWTRule": p.traefikRule(p.JWTHost, jwtPrefix, ""), "TraefikSFURule": p.traefikRule(p.SFUHost, sfuPrefix, "/twirp"),
@@ -39,7 +39,7 @@ func (p plan) values() map[string]string {
 	return v
 }
 
-// lookups returns the commands that show to which addresses the names lead.
+// lookups returns the commands that print the addresses of the host names.
 func lookups(hosts []string, turn string) string {
 	text := "nslookup " + strings.Join(hosts, "\nnslookup ")
 	if turn != "" {
@@ -59,15 +59,15 @@ func nginxServer(host string) string {
 }
 
 // nginxJWT are nginx's header lines for requests to this service and to
-// LiveKit. They replace both headers that name the client. If they appended, a
-// client could forge its address.
+// LiveKit. They replace the two headers that name the client. If nginx
+// appended to them, a client could forge its address.
 const nginxJWT = `proxy_set_header Host $host;
 proxy_set_header X-Real-IP $remote_addr;
 proxy_set_header X-Forwarded-For $remote_addr;
 proxy_set_header X-Forwarded-Proto $scheme;`
 
-// nginxSFU returns nginx's lines for LiveKit. connection is the value of the
-// header Connection.
+// nginxSFU returns nginx's lines for requests to LiveKit. connection is the
+// value of the header Connection.
 func nginxSFU(connection string) string {
 	return `# Without these three, calls hang at "connecting".
 proxy_http_version 1.1;
@@ -79,14 +79,14 @@ proxy_send_timeout 120s;
 proxy_buffering off;`
 }
 
-// indented returns a text with so many blanks before each line.
+// indented returns text with that many blanks before each line.
 func indented(text string, blanks int) string {
 	margin := strings.Repeat(" ", blanks)
 	return margin + strings.ReplaceAll(text, "\n", "\n"+margin)
 }
 
-// caddyRoutes are Caddy's lines for a single host. The port of this service is
-// filled in by fmt.
+// caddyRoutes are Caddy's lines for a single host name. Their %d is this
+// service's port.
 const caddyRoutes = `	# The prefix is removed, also where nothing follows it.
 	@jwt path /livekit/jwt /livekit/jwt/*
 	handle @jwt {
@@ -107,9 +107,9 @@ const caddyRoutes = `	# The prefix is removed, also where nothing follows it.
 		}
 	}`
 
-// traefikRule returns Traefik's rule for the requests to forward. With a host
-// of its own, a program gets all requests. With a single host it gets those
-// below prefix. Requests below the path closed are not forwarded.
+// traefikRule returns Traefik's rule for the requests that it forwards to a
+// program: all requests to host, or with a single host name those below
+// prefix. Requests below the path closed are not forwarded.
 func (p plan) traefikRule(host, prefix, closed string) string {
 	rule := "Host(`" + host + "`)"
 	if p.SingleHost != "" {

@@ -9,17 +9,19 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// compose is the content of a compose file.
+// compose is the content of a compose file, with the env files that its
+// services use.
 type compose struct {
 	tree
-	env      []envFile         // the env files that belong to it
-	values   map[string]string // the values for ${…} in the file
-	left     int               // by how many bytes replaced variables may still make the texts grow
-	unset    []string          // variables that the current service needs and no file sets
+	env      []envFile         // all env files of the deployment
+	values   map[string]string // the variables that replace ${…} in the file
+	left     int               // how many more bytes the values may add where they replace ${…}
+	unset    []string          // variables that the service being read needs and that no file sets
 	services []*container
 }
 
-// container is a service of a compose file, with the file's variables replaced.
+// container is a service of a compose file. All ${…} in it are replaced by the
+// variables' values.
 type container struct {
 	name, image, command string
 	at                   Place
@@ -29,7 +31,7 @@ type container struct {
 	mounts               []Fact // the mounts, in the form SOURCE:TARGET
 	networks             []string
 	labels               []Fact // the labels, in the form NAME=VALUE
-	lost                 []Fact // the env files that do not exist
+	lost                 []Fact // the names of env files that the service names and that do not exist
 	unset                []string
 }
 
@@ -40,12 +42,12 @@ type published struct {
 	at                        Place
 }
 
-// complete reads the services of the compose file. It is called when all files
-// are known.
+// complete reads the services of the compose file. It runs after all env files
+// are read, because the services use their variables.
 func (c *compose) complete(env []envFile) {
 	c.env, c.values, c.left = env, map[string]string{}, biggest
 	dir := filepath.Dir(c.file)
-	for _, beside := range []bool{false, true} { // the .env beside the compose file comes last, because its values win
+	for _, beside := range []bool{false, true} { // the .env beside the compose file comes last, because its values override the others
 		for _, f := range env {
 			if beside == (f.name == filepath.Join(dir, ".env")) {
 				for _, v := range f.variables {
@@ -98,7 +100,8 @@ func (c *compose) service(e entry) *container {
 	return s
 }
 
-// list returns the texts of a list. A single text counts as a list of one.
+// list returns the texts of a list. If t is a single text, it returns this one
+// text.
 func (c *compose) list(t tree) (list []string) {
 	if text := c.say(t); text != "" {
 		return []string{text}
@@ -109,8 +112,9 @@ func (c *compose) list(t tree) (list []string) {
 	return list
 }
 
-// assignments returns the variables NAME=VALUE of a mapping or a list. A name
-// without a value gets the value that the variable has outside.
+// assignments returns the variables in t, a mapping or a list, in the form
+// NAME=VALUE. A name without a value gets the value that an env file sets for
+// it.
 func (c *compose) assignments(t tree) (list []Fact) {
 	for _, item := range t.items() {
 		text := c.say(item)
@@ -129,8 +133,9 @@ func (c *compose) assignments(t tree) (list []Fact) {
 	return list
 }
 
-// addEnvFile adds the variables of an env file, which is found by its path or
-// its name.
+// addEnvFile adds the variables of the env file name to s. It finds the file
+// by its path or else by its base name. If there is none, it records the name
+// in s.lost.
 func (c *compose) addEnvFile(s *container, name string, at Place) {
 	path := filepath.Join(filepath.Dir(c.file), name)
 	isIt := func(f envFile) bool { return f.name == path }
@@ -145,7 +150,8 @@ func (c *compose) addEnvFile(s *container, name string, at Place) {
 	s.environment = lastOf(append(s.environment, c.env[i].variables...))
 }
 
-// port parses [ADDRESS:]OUTSIDE:INSIDE[/PROTOCOL], or the equivalent mapping.
+// port parses a port in Compose's short form,
+// [ADDRESS:]OUTSIDE:INSIDE[/PROTOCOL], or in the long form, a mapping.
 func (c *compose) port(t tree) published {
 	if len(t.entries()) > 0 {
 		return published{c.say(t.get("published")), c.say(t.get("target")), cmp.Or(c.say(t.get("protocol")), "tcp"), t.place()}
@@ -185,7 +191,8 @@ func (s *container) isLiveKit() bool {
 	return strings.Contains(s.image, "livekit-server") || strings.Contains(s.command, "livekit-server")
 }
 
-// isService reports whether the container runs an authorization service.
+// isService reports whether the container runs an authorization service (this
+// program or lk-jwt-service).
 func (s *container) isService() bool {
 	for _, name := range []string{"lk-jwt-service", "matrixrtc-auth", "livekit-jwt"} {
 		if strings.Contains(s.image+s.command, name) {
@@ -196,7 +203,7 @@ func (s *container) isService() bool {
 	return named && !s.isLiveKit()
 }
 
-// label returns the first label whose name ends in end.
+// label returns the value of the first label whose name ends in end.
 func (s *container) label(end string) (f Fact, found bool) {
 	if s == nil {
 		return f, false

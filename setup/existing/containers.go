@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// containers adds findings about how the old containers were run.
+// containers adds findings about the options, mounts, networks and labels with
+// which the old containers were run.
 func (j *judge) containers() {
 	var names []string
 	for _, s := range []*container{j.service, j.sfu} {
@@ -33,7 +34,8 @@ func (j *judge) containers() {
 		Check: "`docker ps` shows none of them."})
 }
 
-// others says what to do with the other services of the compose file.
+// others returns the sentence that says what the person does with the compose
+// file's other services.
 func others(c *compose, names []string) string {
 	if len(c.services) > len(names) {
 		return "what else the file has goes on: remove these services from it, so that nothing starts them again."
@@ -53,7 +55,8 @@ func (j *judge) image(s *container) {
 	}
 }
 
-// mounts adds findings about mounted paths that exist only on one machine.
+// mounts adds a finding about each mounted path that need not exist on another
+// machine.
 func (j *judge) mounts(s *container) {
 	for _, m := range s.mounts {
 		source, target, _ := strings.Cut(m.Value, ":")
@@ -64,8 +67,8 @@ func (j *judge) mounts(s *container) {
 	}
 }
 
-// proxys adds a finding that says how a proxy in a container reaches the new
-// containers.
+// proxys adds a finding that says how a reverse proxy in a container reaches
+// the new containers.
 func (j *judge) proxys() {
 	s := j.service
 	if _, labelled := s.label(".rule"); labelled || j.of == nil || s == nil || s.hostNetwork || len(s.published) > 0 {
@@ -77,8 +80,8 @@ func (j *judge) proxys() {
 		Check: "both addresses answer through the proxy."})
 }
 
-// started adds findings about how LiveKit was started. The new LiveKit gets
-// only livekit.yaml and its key.
+// started adds findings about LiveKit's command-line options and environment
+// variables. The new LiveKit has only livekit.yaml and its API key.
 func (j *judge) started() {
 	if j.sfu == nil {
 		return

@@ -14,8 +14,8 @@ var envLine = pattern.New(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ 
 // mostVariables bounds how many variables are read from an env file.
 const mostVariables = 1000
 
-// variables returns the variables of an env file, in order. If a name is
-// repeated, only its last value counts.
+// variables returns the variables of an env file, in order. If a name occurs
+// more than once, the last value counts.
 func variables(f File) (list []Variable) {
 	line := 0
 	for text := range strings.Lines(string(f.Content)) {
@@ -27,7 +27,7 @@ func variables(f File) (list []Variable) {
 	return lastOf(list)
 }
 
-// lastOf removes variables that are set again later in the list.
+// lastOf keeps only the last of all variables with the same name.
 func lastOf(list []Variable) (kept []Variable) {
 	later := map[string]bool{}
 	for _, v := range slices.Backward(list) {
@@ -51,14 +51,15 @@ func plain(value string) string {
 	return strings.TrimSpace(value)
 }
 
-// substitution matches $$, $NAME, or ${NAME…}, the references to variables in a
-// compose file.
+// substitution matches a reference to a variable in a compose file: $NAME or
+// ${NAME…}. It also matches $$, which stands for one $.
 var substitution = pattern.New(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])((?:\$\{[^}]*\}|[^}])*))?\})`)
 
-// interpolate replaces variables in a text as Compose does. A variable without
-// a value and a default becomes empty. left bounds the bytes of all values
-// together; values beyond the bound become empty. value gets needed = true if
-// the text demands that the variable is set.
+// interpolate replaces the variables in text as Compose does. A variable with
+// neither a value nor a default becomes empty. left is how many bytes of
+// values may still be inserted: a value that exceeds it becomes empty.
+// interpolate calls value with needed = true if the text requires the variable
+// to be set.
 func interpolate(text string, left *int, value func(name string, needed bool) string) string {
 	var put func(text string) string
 	one := func(match string) string {

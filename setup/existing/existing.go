@@ -1,6 +1,5 @@
-// Package existing reads the files of a deployment made by another guide, and
-// judges them: what setup can take over, and what must be added, changed or
-// dropped.
+// Package existing reads the files of a deployment that another guide made. It
+// finds what setup can take over, and what must be added, changed or dropped.
 //
 // [Read] takes the contents of files and returns what they say. [Judge] is a
 // pure function of the result of Read. This package writes no file, and no
@@ -13,13 +12,13 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// File is one file of the deployment.
+// File is one file of the old deployment.
 type File struct {
-	Name    string // the path as the person gave it
+	Name    string // the file's path; the paths of --from are as the person typed them
 	Content []byte
 }
 
-// Place is the file and the line in which something is written.
+// Place is the file and the line in which the old deployment has something.
 type Place struct {
 	File string
 	Line int // the line number; 0 for the whole file
@@ -32,7 +31,7 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s, line %d", p.File, p.Line)
 }
 
-// Fact is a value that a file contains, with its place.
+// Fact is a value that a file of the old deployment contains, with its place.
 type Fact struct {
 	Value string
 	Place
@@ -53,10 +52,10 @@ type Variable struct {
 	Place
 }
 
-// Verb says what the operator or setup does about a finding.
+// Verb says whether a finding is about something to add, change or drop.
 type Verb string
 
-// The three kinds of findings.
+// The three values of Verb.
 const (
 	Add    Verb = "add"
 	Change Verb = "change"
@@ -69,19 +68,21 @@ type Finding struct {
 	Verb
 	What string // what is added, changed or dropped
 	Why  string // the reason, as one or more sentences
-	// Place is where the old deployment has it; zero if it is missing there.
+	// Place is where the old deployment has the thing; it is zero if the thing
+	// is missing there.
 	Place
-	// Lines are the lines that the person must write.
+	// Lines are the lines to write or the commands to type.
 	Lines []string
-	// Check says how the person sees that the finding is solved. It is "" if
-	// setup's files have solved it.
+	// Check says how the person sees that they have done what the finding says.
+	// It is "" if the person need not do anything, because setup's files
+	// already differ in this way.
 	Check string
 }
 
 // Verdict is the result of [Judge].
 type Verdict struct {
-	// Answers are the values that the files contain for options of setup, by the
-	// option's name. If an option has several values, they contradict each other.
+	// Answers are the values in the files for setup's options, by the option's
+	// name. Two values of the same option contradict each other.
 	Answers map[string][]Fact
 	// Pair is the key pair that LiveKit and the service share; zero if setup must
 	// make a new one.
@@ -89,13 +90,13 @@ type Verdict struct {
 	// Registration is the registration file of the application-service mode, if
 	// there is one.
 	Registration File
-	// Variables are the other variables of the service, which stay unchanged.
+	// Variables are the service's other variables. setup copies them unchanged.
 	Variables []Variable
 	Findings  []Finding
 }
 
-// say adds a file's value for an option, unless the same value is already
-// there.
+// say records at as the place of an option's value, unless the same value is
+// already recorded.
 func (v *Verdict) say(option, value string, at Place) {
 	for _, f := range v.Answers[option] {
 		if f.Value == value {

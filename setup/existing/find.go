@@ -14,18 +14,18 @@ import (
 
 // The bounds on what Open reads.
 const (
-	biggest = smallfile.Limit // how many bytes a file may have, also with its variables replaced
-	deepest = 6               // how many levels of folders are searched
-	most    = 200             // how many files of a folder are read
-	passed  = 50_000          // how many entries a folder may have
+	biggest = smallfile.Limit // the most bytes that a file may have, before and after its variables are replaced
+	deepest = 6               // how many levels of folders Open searches
+	most    = 200             // the most files that Open reads from a folder
+	passed  = 50_000          // the most entries that a folder may have, with all its subfolders
 )
 
-// Open reads the given files. In given folders it reads the files that may
-// belong to a deployment, except in the folder own. It also reads files that a
-// compose file names, if they exist. It writes nothing.
+// Open reads the files and folders in paths. From a folder it reads only files
+// that may belong to a deployment, and nothing below the folder own. It also
+// reads the files that a compose file names, if they exist.
 func Open(paths []string, own string) (*Deployment, error) {
 	var files []File
-	chosen := map[string]bool{} // the files that the person named; an unknown one is an error
+	chosen := map[string]bool{} // the files that the person named; if their kind is unknown, that is an error
 	for _, path := range paths {
 		list, isFolder, err := open(path, own)
 		if err != nil {
@@ -56,7 +56,7 @@ func Open(paths []string, own string) (*Deployment, error) {
 		return unknown
 	})
 	if len(faults) == 0 && d.isEmpty() {
-		faults = append(faults, fmt.Errorf("%s contains no file of a deployment", strings.Join(paths, ", ")))
+		faults = append(faults, fmt.Errorf("there is no file of a deployment in %s", strings.Join(paths, ", ")))
 	}
 	return d, errors.Join(faults...)
 }
@@ -73,7 +73,8 @@ func (d *Deployment) isEmpty() bool {
 	return len(d.livekit)+len(d.compose)+len(d.homeserver)+len(d.wellKnown)+len(d.env)+len(d.registration) == 0
 }
 
-// open reads a file, or all files in a folder that may belong to a deployment.
+// open reads path: a file, or the files in a folder that may belong to a
+// deployment. It reports whether path is a folder.
 func open(path, own string) (files []File, isFolder bool, err error) {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
@@ -88,16 +89,17 @@ func open(path, own string) (files []File, isFolder bool, err error) {
 	return []File{{path, content}}, false, nil
 }
 
-// openFolder reads the files whose names may belong to a deployment.
+// openFolder reads the files in a folder whose names may belong to a
+// deployment.
 func openFolder(path, own string) (files []File, err error) {
 	left := passed
 	err = filepath.WalkDir(path, func(name string, e fs.DirEntry, err error) error {
 		below, _ := filepath.Rel(path, name)
 		switch left--; {
 		case err != nil:
-			return nil // skip this entry, because others may be readable
+			return nil // skip what cannot be read
 		case left < 0:
-			return fmt.Errorf("%s has more than %d files and folders: name those of the deployment", path, passed)
+			return fmt.Errorf("%s has more than %d files and folders: write the paths of the deployment's files instead", path, passed)
 		case e.IsDir() && name != path && isSame(name, own):
 			return fs.SkipDir
 		case e.IsDir() && strings.Count(below, string(filepath.Separator)) >= deepest:
@@ -105,7 +107,7 @@ func openFolder(path, own string) (files []File, err error) {
 		case !e.Type().IsRegular() || !mayBelong(name):
 			return nil
 		case len(files) == most:
-			return fmt.Errorf("%s has more than %d files that may belong to a deployment: name those that do", path, most)
+			return fmt.Errorf("%s has more than %d files that may belong to a deployment: write the paths of those that do", path, most)
 		}
 		if content, err := smallfile.Read(name); err == nil {
 			files = append(files, File{name, content})
@@ -122,7 +124,8 @@ func isSame(a, b string) bool {
 	return err == nil && otherErr == nil && os.SameFile(one, other)
 }
 
-// mayBelong reports whether a file's name may belong to a deployment.
+// mayBelong reports whether the file with this name may belong to a
+// deployment.
 func mayBelong(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
 	switch filepath.Ext(base) {
@@ -132,14 +135,14 @@ func mayBelong(name string) bool {
 	return base == "client" || strings.HasPrefix(base, ".env") && !strings.HasSuffix(base, ".example")
 }
 
-// mustBelong reports whether only a deployment has a file of that name. A fault
-// in such a file is an error.
+// mustBelong reports whether a file with this name surely belongs to a
+// deployment. Then it is an error if the file cannot be read.
 func mustBelong(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
 	return slices.ContainsFunc([]string{"livekit", "compose", "homeserver"}, func(part string) bool { return strings.Contains(base, part) })
 }
 
-// named returns the paths of the files that compose files name.
+// named returns the paths of the files to which the compose files refer.
 func (d *Deployment) named() (paths []string) {
 	for _, c := range d.compose {
 		add := func(name string) {

@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// least is the rate of requests about delayed events, in requests per second,
-// that the service needs. homeserver-additions.yaml has the same number.
+// least is the rate of requests about delayed events that the service needs
+// from the homeserver, in requests per second. homeserver-additions.yaml has
+// the same number.
 const least = 10
 
 const versionsCheck = "after its restart, `curl -s %s/_matrix/client/versions` holds \"org.matrix.msc4140\":true."
 
-// judgeSynapse adds findings about settings that homeserver.yaml lacks. setup
-// never changes that file.
+// judgeSynapse adds findings about settings that homeserver.yaml lacks. The
+// person must add them, because setup never changes this file.
 func (j *judge) judgeSynapse() {
 	s := j.synapse
 	if !s.there() {
@@ -56,8 +57,8 @@ func (j *judge) delays(s tree) {
 	}
 }
 
-// transports adds a finding if newer clients get no transports from the
-// homeserver.
+// transports adds a finding if the homeserver does not tell newer clients the
+// address of this service (the MatrixRTC transports).
 func (j *judge) transports(s tree) {
 	list := s.get("matrix_rtc", "transports").items()
 	if len(list) == 0 {
@@ -72,7 +73,8 @@ func (j *judge) transports(s tree) {
 	}
 }
 
-// listeners adds a finding if no listener lets the service ask who a user is.
+// listeners adds a finding if no listener of Synapse lets the service ask who
+// a user is.
 func (j *judge) listeners(s tree) {
 	list := s.get("listeners")
 	for _, l := range list.items() {
@@ -110,8 +112,8 @@ func (j *judge) judgeWellKnown() {
 	}
 }
 
-// otherEntries adds findings about entries of the old well-known file that
-// setup's file does not have.
+// otherEntries adds a finding about each entry of the old well-known file that
+// the new one lacks.
 func (j *judge) otherEntries(t tree) {
 	for _, e := range t.entries() {
 		if e.key != "m.homeserver" && e.key != foci {

@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// judge collects the answers and findings of a verdict.
+// judge collects the answers and findings of a [Verdict].
 type judge struct {
 	*Deployment
 	Verdict
-	service, sfu *container // the two containers; nil for one that no file describes
-	of           *compose   // the compose file that has both containers
-	config       tree       // livekit.yaml
-	synapse      tree       // homeserver.yaml
-	server       string     // the homeserver's name, if known
-	public       [2]address // the URLs of the service and of LiveKit for clients
+	service, sfu *container // the containers of the service and of LiveKit; nil if no compose file has one
+	of           *compose   // the compose file with these containers
+	config       tree       // the content of the livekit.yaml that LiveKit reads
+	synapse      tree       // the content of the homeserver.yaml that Synapse reads
+	server       string     // the homeserver's server name; "" if unknown
+	public       [2]address // the public URLs of the service and of LiveKit
 }
 
-// Judge says what setup can take over from a deployment, and what else must be
-// done.
+// Judge returns what setup can take over from the deployment d, and what the
+// person must do besides.
 func Judge(d *Deployment) Verdict {
 	j := &judge{Deployment: d}
 	j.parts()
@@ -45,8 +45,8 @@ func Judge(d *Deployment) Verdict {
 	return j.Verdict
 }
 
-// parts finds the containers of the service and of LiveKit, and the file of
-// each kind that they use.
+// parts finds the containers of the service and of LiveKit, and the
+// configuration files that LiveKit and Synapse read.
 func (j *judge) parts() {
 	for _, c := range j.compose {
 		for _, s := range c.services {
@@ -78,7 +78,8 @@ func (j *judge) parts() {
 	}
 }
 
-// again is the check that setup has read a file that was missing before.
+// again is the Check of a finding about a file that was missing: the person
+// runs setup again with that file.
 const again = "run setup again with it, into a new folder: this entry is gone."
 
 // inlineConfig takes LiveKit's configuration from the compose file
@@ -99,7 +100,8 @@ func (j *judge) inlineConfig() {
 	}
 }
 
-// lostFiles adds findings about env files that are missing.
+// lostFiles adds a finding about each env file that a container needs and that
+// is missing.
 func (j *judge) lostFiles(s *container) {
 	for _, f := range s.lost {
 		j.find(Finding{
@@ -118,8 +120,9 @@ func (j *judge) lostFiles(s *container) {
 	}
 }
 
-// one returns the file of a kind that LiveKit or Synapse reads: the mounted
-// one, else the first. It adds a finding about each other one.
+// one returns, of several files of the same kind, the one that is mounted into
+// LiveKit's container, or else the first. It adds a finding about each of the
+// other files.
 func (j *judge) one(list []tree, kind string) tree {
 	if len(list) == 0 {
 		return tree{}
@@ -143,13 +146,14 @@ func (j *judge) one(list []tree, kind string) tree {
 	return chosen
 }
 
-// address is the parsed URL of a program for clients.
+// address is the parsed public URL of the service or of LiveKit.
 type address struct {
 	host, path string
 	Place
 }
 
-// addressOf parses a URL. If the URL is invalid, the address has no host.
+// addressOf parses the URL in f. If the URL is invalid, the returned address
+// has no host.
 func addressOf(text string, at Place) address {
 	u, err := url.Parse(strings.TrimSpace(text))
 	if err != nil {

@@ -41,9 +41,10 @@ func (j *judge) keys() {
 	j.usable(chosen)
 }
 
-// pick returns the first pair of the service whose key LiveKit has, too, with
-// LiveKit's secret. If there is none, it returns the first pair of LiveKit, or
-// else of the service.
+// pick returns the pair that LiveKit and the service share: the service's
+// first pair whose key LiveKit has, too, with the secret that LiveKit has for
+// it. If they share no key, pick returns LiveKit's first pair, or else the
+// service's.
 func pick(theirs, ours []Pair) Pair {
 	for _, p := range ours {
 		for _, their := range theirs {
@@ -74,8 +75,8 @@ func IsSecret(text string) bool {
 	return len(text) >= sfu.ShortestSecret && secretText().MatchString(text)
 }
 
-// shownKey returns a key's name in a form that is safe to show. A long text may
-// be a secret that was written in place of the name.
+// shownKey returns a key's name, or a placeholder for a long or strange name,
+// which may be a secret in the place of the name.
 func shownKey(id string) string {
 	if len(id) >= sfu.ShortestSecret || !IsKeyName(id) {
 		return "(not shown)"
@@ -83,8 +84,8 @@ func shownKey(id string) string {
 	return id
 }
 
-// usable takes the pair over, unless its secret is too weak. Then it adds a
-// finding.
+// usable takes pair over. If the pair's secret is too weak, usable adds a
+// finding instead.
 func (j *judge) usable(p Pair) {
 	text := p.Secret.Reveal()
 	why := ""
@@ -105,8 +106,8 @@ func (j *judge) usable(p Pair) {
 		Why: why + " setup drew new ones: other programs that use the old ones need those in .env."})
 }
 
-// livekitPairs returns LiveKit's pairs. LIVEKIT_KEYS replaces the keys of
-// livekit.yaml.
+// livekitPairs returns LiveKit's pairs. If LIVEKIT_KEYS is set, LiveKit
+// ignores the keys in livekit.yaml.
 func (j *judge) livekitPairs() (list []Pair) {
 	if v, found := j.sfu.variable("LIVEKIT_KEYS"); found {
 		return pairsIn(v)
@@ -164,7 +165,7 @@ func (j *judge) servicePairs() []Pair {
 	return []Pair{{strings.TrimSpace(id.Value.Reveal()), secret.New(strings.TrimSpace(text.Value.Reveal())), text.Place}}
 }
 
-// isOutside reports whether a value comes from an env file.
+// isOutside reports whether value is the value of a variable in an env file.
 func (c *compose) isOutside(value string) bool {
 	for _, v := range c.values {
 		if v == value {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// serverNames finds the homeservers whose users may start calls.
+// serverNames finds the names of the homeservers whose users may start calls.
 func (j *judge) serverNames() {
 	name := j.synapse.get("server_name")
 	j.server = name.text()
@@ -33,8 +33,9 @@ func (j *judge) serverNames() {
 	}
 }
 
-// trueNames compares the list of servers with the homeserver's server_name,
-// which is right if they differ.
+// trueNames returns list, the service's homeservers, with wrong names replaced
+// by the server_name of homeserver.yaml. It adds a finding about each replaced
+// name.
 func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	if j.server == "" {
 		return list
@@ -53,17 +54,18 @@ func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	return names
 }
 
-// publicService is the host of Element's own service, which has served no other
-// homeserver since 2025.
+// publicService is the host of Element's own authorization service. Since 2025
+// users of other homeservers cannot use it.
 const publicService = "livekit-jwt.call.matrix.org"
 
-// The path prefixes that setup supports.
+// The paths of the service and of LiveKit if both have the same host name.
+// setup supports no others.
 const (
 	jwtPrefix = "/livekit/jwt"
 	sfuPrefix = "/livekit/sfu"
 )
 
-// addresses finds the URLs of the service and of LiveKit for clients.
+// addresses finds the public URLs of the service and of LiveKit.
 func (j *judge) addresses() {
 	for _, f := range j.serviceURLs() {
 		a := addressOf(f.Value, f.Place)
@@ -84,7 +86,7 @@ func (j *judge) addresses() {
 	j.host("sfu-host", sfuPrefix, j.public[1])
 }
 
-// serviceURLs returns the service's URLs for clients from all files.
+// serviceURLs returns the service's public URLs in all files.
 func (j *judge) serviceURLs() (list []Fact) {
 	add := func(t tree) {
 		if text := t.get("livekit_service_url"); text.there() {
@@ -122,7 +124,8 @@ func (j *judge) livekitURL(v Variable) address {
 	return a
 }
 
-// host records the host name of one program, or the single host of both.
+// host records the answer for the host name in an address: one program's own
+// name, or the single name of both if the address has the path prefix.
 func (j *judge) host(option, prefix string, a address) {
 	if a.host == "" {
 		return
@@ -141,7 +144,8 @@ func (j *judge) host(option, prefix string, a address) {
 	}
 }
 
-// ruled reads the host names from Traefik's labels if no other file has them.
+// ruled takes the host names from the rules in Traefik's labels if no other
+// file has them.
 func (j *judge) ruled() {
 	for i, s := range []*container{j.service, j.sfu} {
 		rule, found := s.label(".rule")
@@ -152,8 +156,8 @@ func (j *judge) ruled() {
 	}
 }
 
-// backticked returns the first argument of a matcher in a Traefik rule, "" if
-// the rule does not have the matcher.
+// backticked returns the first argument of a matcher, like `Host`, in a
+// Traefik rule. It returns "" if the rule does not have this matcher.
 func backticked(rule, matcher string) string {
 	_, after, _ := strings.Cut(rule, matcher)
 	argument, _, _ := strings.Cut(strings.TrimLeft(after, "`\"'"), ")")
@@ -180,8 +184,8 @@ func (j *judge) homeserverAddresses() {
 	}
 }
 
-// override takes over the URLs in a variable, and converts them to setup's
-// form.
+// override takes over the URLs in a variable. It changes them into the form of
+// setup's options.
 func (j *judge) override(v Variable) {
 	var list []string
 	for part := range strings.SplitSeq(v.Value.Reveal(), ",") {

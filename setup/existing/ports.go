@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The ports of the deployment that setup writes.
+// The ports that every deployment by setup has.
 const (
 	sfuPort  = 7880
 	tcpPort  = 7881
@@ -16,7 +16,7 @@ const (
 
 const portsDone = "the router has the rules of ports.md, and no other ones for LiveKit."
 
-// ports finds the ports of media and of the service.
+// ports finds the ports of the service and of the media.
 func (j *judge) ports() {
 	if j.config.there() {
 		j.media()
@@ -40,7 +40,9 @@ func (j *judge) serviceAt() Place {
 	return j.service.at
 }
 
-// listens takes over the machine's port that leads to the service.
+// listens takes over the port of the machine through which the service is
+// reached. v is the variable with the port at which the service listens in its
+// container.
 func (j *judge) listens(v Variable) {
 	text := v.Value.Reveal()
 	j.jwtPort(text[strings.LastIndex(text, ":")+1:], v.Place)
@@ -48,8 +50,8 @@ func (j *judge) listens(v Variable) {
 		Why: "In the container the service listens on port 8080, and compose.yaml leads the port of the machine there."})
 }
 
-// jwtPort finds the machine's port that leads to the port inside of the
-// service's container.
+// jwtPort finds the port of the machine that leads to the port inside, which
+// is one of the service's container.
 func (j *judge) jwtPort(inside string, at Place) {
 	if j.service == nil {
 		return
@@ -90,14 +92,15 @@ func (j *judge) media() {
 	}
 }
 
-// The ports from which Linux, by default, takes those of outgoing connections.
+// The range from which Linux, by default, chooses a port for an outgoing
+// connection.
 const (
 	firstOutgoing = 32768
 	lastOutgoing  = 60999
 )
 
-// fixed adds a finding if the old deployment has another number for a port that
-// setup does not change.
+// fixed adds a finding if t, a port of the old deployment, is not want. setup
+// always uses want. do says what the person must do.
 func (j *judge) fixed(name string, want int, do string, t tree) {
 	if !t.there() || t.port() == want {
 		return
@@ -106,8 +109,8 @@ func (j *judge) fixed(name string, want int, do string, t tree) {
 		Why: fmt.Sprintf("setup uses %d. %s", want, do), Check: fmt.Sprintf("doctor says ✓ for port %d.", want)})
 }
 
-// unpublished adds findings about ports that LiveKit used but that no container
-// published.
+// unpublished adds a finding about each port that LiveKit used and that the
+// machine did not forward to its container.
 func (j *judge) unpublished() {
 	publishes := func(port int, protocol string) bool {
 		for _, p := range j.sfu.published {
@@ -211,7 +214,7 @@ func (j *judge) networks() {
 			continue
 		}
 		real := cmp.Or(j.of.say(n.get("name")), j.of.say(n.get("external", "name")), name)
-		if real == proxys.Value || j.of.isOf(j.sfu, name) { // the proxy's network contains both
+		if real == proxys.Value || j.of.isOf(j.sfu, name) { // this is the network over which the proxy reaches the containers
 			j.find(Finding{Verb: Add, What: "the network " + real, Place: n.place(),
 				Why:   "The proxy finds the containers there. compose.override.yaml adds it to both: traefik.yaml.example, or reverse-proxy.md, has it; put in this name.",
 				Check: fmt.Sprintf("`docker network inspect %s` shows both containers.", real)})

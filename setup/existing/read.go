@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// Deployment is the content of the files, sorted by kind.
+// Deployment is the content of the old deployment's files, sorted by kind.
 type Deployment struct {
-	livekit      []tree // livekit.yaml
+	livekit      []tree // the files livekit.yaml
 	compose      []*compose
-	homeserver   []tree // homeserver.yaml
+	homeserver   []tree // the files homeserver.yaml
 	wellKnown    []tree
 	registration []File
 	env          []envFile
 	keyFiles     []tree
-	unread       []Fact // the files of a folder that could not be read, each with the reason
+	unread       []Fact // the files that could not be read, each with the reason
 }
 
 // envFile is a file with lines NAME=value.
@@ -25,11 +25,12 @@ type envFile struct {
 	variables []Variable
 }
 
-// ErrUnknown says that a file has none of the kinds that this package knows.
+// ErrUnknown is returned for a file of a kind that this package does not know.
 var ErrUnknown = errors.New("the file is not a livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
 
-// Read sorts files by their content. Each error names its file. A file with
-// [ErrUnknown] perhaps does not belong to the deployment.
+// Read sorts files by their content. It returns an error for each file that it
+// could not sort; the error begins with the file's name. If the error is
+// [ErrUnknown], the file need not belong to the deployment.
 func Read(files []File) (*Deployment, []error) {
 	d := &Deployment{}
 	var faults []error
@@ -88,8 +89,8 @@ func (d *Deployment) sort(f File, t tree) bool {
 	return true
 }
 
-// onlyTexts reports whether all values of a mapping are scalars, as in a key
-// file.
+// onlyTexts reports whether no value of a mapping is a mapping or a list. That
+// is true of LiveKit's key file.
 func onlyTexts(t tree) bool {
 	for _, e := range t.entries() {
 		if e.value.text() == "" {
@@ -99,5 +100,6 @@ func onlyTexts(t tree) bool {
 	return len(t.entries()) > 0
 }
 
-// foci is the key of the list of services for calls in a well-known file.
+// foci is the key in a well-known file whose value lists the services for
+// calls.
 const foci = "org.matrix.msc4143.rtc_foci"

@@ -10,16 +10,16 @@ import (
 	"matrixrtc-auth/internal/yamltext"
 )
 
-// known are the settings of livekit.yaml that setup writes, or for which other
-// functions add findings.
+// known are the settings of livekit.yaml that the function settings skips:
+// setup writes them, or other functions add findings about them.
 var known = []string{
 	"port", "keys", "key_file", "webhook", "turn", "bind_addresses", "log_level", "development",
 	"rtc.tcp_port", "rtc.udp_port", "rtc.port_range_start", "rtc.port_range_end", "rtc.use_external_ip", "rtc.node_ip",
 	"room.auto_create", "logging.level",
 }
 
-// settings adds a finding for every other setting of livekit.yaml, so that none
-// is lost silently.
+// settings adds a finding about every other setting of livekit.yaml, so that
+// the person knows of each setting that setup does not take over.
 func (j *judge) settings() {
 	if !j.config.there() {
 		return
@@ -50,8 +50,9 @@ func or(p Place, file string) Place {
 	return p
 }
 
-// publicAddress keeps the old settings for LiveKit's public address, which the
-// machine may need.
+// publicAddress adds a finding if the old livekit.yaml states LiveKit's public
+// address. In the new one LiveKit finds the address itself, which does not
+// work on every machine.
 func (j *judge) publicAddress() {
 	external, node := j.config.get("rtc", "use_external_ip"), j.config.get("rtc", "node_ip")
 	if external.isTrue() {
@@ -62,15 +63,15 @@ func (j *judge) publicAddress() {
 		lines, at = append(lines, "node_ip: "+node.text()), node.place()
 	}
 	if at.Line == 0 {
-		return // without both settings it is right that LiveKit asks for its address
+		return // the old file sets neither: then, as in the new deployment, LiveKit finds its public address itself
 	}
 	j.find(Finding{Verb: Change, What: "rtc.use_external_ip in livekit.yaml", Place: at,
 		Why:   "The old file says the address that clients are told; the new one has LiveKit ask for it. Where that is not possible LiveKit does not start: then write these lines below rtc:.",
 		Lines: lines, Check: nodeIPCheck})
 }
 
-// extra adds a finding about a setting that setup does not write, with the
-// lines to add to the new file.
+// extra adds a finding about a setting that setup does not write. The finding
+// has the lines that the person adds to the new file.
 func (j *judge) extra(path string, e entry, unknown []string) {
 	switch {
 	case slices.Contains(known, path), slices.Contains(unknown, path), !e.value.there():
@@ -86,10 +87,10 @@ func (j *judge) extra(path string, e entry, unknown []string) {
 		Lines: shownLines(path, e.value), Check: "`docker compose logs livekit` shows no error."})
 }
 
-// secretName matches the names of settings that may hold a secret.
+// secretName matches the name of a setting whose value may be a secret.
 var secretName = pattern.New(`(?i)pass|secret|credential|token|key`)
 
-// shownLines returns a setting as lines of the file, without secrets.
+// shownLines returns a setting as the lines of livekit.yaml, without secrets.
 func shownLines(path string, t tree) []string {
 	var content any
 	if t.node.Decode(&content) != nil {
@@ -107,7 +108,7 @@ func shownLines(path string, t tree) []string {
 	return lines
 }
 
-// hidden returns a value in which everything that may be a secret is replaced.
+// hidden returns v with a placeholder for everything that may be a secret.
 func hidden(name string, v any) any {
 	switch v := v.(type) {
 	case map[string]any:

@@ -10,14 +10,14 @@ import (
 )
 
 // tree is a part of a YAML or JSON document, with its place. If the document
-// does not have the part, all methods return empty values.
+// does not have this part, all methods return zero values.
 type tree struct {
 	file string
 	node *yaml.Node
 }
 
-// parse parses a document whose root is a mapping. Its error names the line,
-// but does not quote it, because it may hold a secret.
+// parse parses a document whose root is a mapping. An error names the line,
+// but does not quote it, because the line may hold a secret.
 func parse(f File) (tree, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(f.Content, &document); err != nil {
@@ -27,17 +27,18 @@ func parse(f File) (tree, error) {
 		return tree{}, errNoMapping
 	}
 	if left := mostNodes; !fits(document.Content[0], &left) {
-		return tree{}, fmt.Errorf("%s: the file has more than %d settings, or an alias that contains itself", f.Name, mostNodes)
+		return tree{}, fmt.Errorf("%s: the file has more than %d settings, or a YAML alias that contains itself", f.Name, mostNodes)
 	}
 	return tree{f.Name, document.Content[0]}, nil
 }
 
-// mostNodes bounds how many nodes a document may have. A node that aliases
-// repeat counts each time. A large homeserver.yaml has some hundred.
+// mostNodes bounds how many nodes a document may have, counting the nodes
+// under an alias at each use of the alias. A large homeserver.yaml has a few
+// hundred nodes.
 const mostNodes = 10_000
 
-// fits subtracts the number of nodes in n from left. It reports whether left
-// was enough.
+// fits subtracts the number of nodes below n from left. It reports whether
+// left stayed positive.
 func fits(n *yaml.Node, left *int) bool {
 	if *left--; *left < 0 {
 		return false
@@ -53,9 +54,9 @@ func fits(n *yaml.Node, left *int) bool {
 	return true
 }
 
-var errNoMapping = errors.New("the document is not a mapping")
+var errNoMapping = errors.New("the file is not a YAML or JSON mapping (name: value)")
 
-// lineOf returns the line of a YAML error.
+// lineOf returns the line number in the text of a YAML error.
 func lineOf(err error) string {
 	_, after, _ := strings.Cut(err.Error(), "line ")
 	digits := after[:len(after)-len(strings.TrimLeft(after, "0123456789"))]
@@ -74,15 +75,15 @@ func (t tree) place() Place {
 	return Place{t.file, t.node.Line}
 }
 
-// entry is a key of a mapping, and its value.
+// entry is a key of a mapping with its value.
 type entry struct {
 	key   string
 	at    Place
 	value tree
 }
 
-// entries returns the entries of a mapping. Entries that << merges in come
-// first.
+// entries returns the entries of a mapping. The entries that a << key merges
+// in come first.
 func (t tree) entries() (list []entry) {
 	if t.node == nil || t.node.Kind != yaml.MappingNode {
 		return nil
@@ -107,7 +108,7 @@ func resolved(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// get returns the part at a path of keys.
+// get returns the part of t that a path of keys leads to.
 func (t tree) get(path ...string) tree {
 	for _, name := range path {
 		below := tree{file: t.file}
@@ -132,7 +133,7 @@ func (t tree) items() (list []tree) {
 	return list
 }
 
-// text returns a scalar as written, "" for anything else.
+// text returns a scalar as the file has it, and "" for a mapping or a list.
 func (t tree) text() string {
 	if !t.there() || t.node.Kind != yaml.ScalarNode {
 		return ""
@@ -140,13 +141,13 @@ func (t tree) text() string {
 	return t.node.Value
 }
 
-// number returns a scalar as a number, 0 for anything else.
+// number returns a scalar as a number; 0 if it is none.
 func (t tree) number() float64 {
 	n, _ := strconv.ParseFloat(t.text(), 64)
 	return n
 }
 
-// port returns a scalar as a port number, 0 for anything else.
+// port returns a scalar as a port number; 0 if it is none.
 func (t tree) port() int {
 	n, _ := strconv.ParseUint(t.text(), 10, 16)
 	return int(n)

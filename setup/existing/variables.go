@@ -8,8 +8,9 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// settled are the variables that setup's answers or compose.yaml set. The value
-// is the reason for the finding about the variable, or "" for no finding.
+// settled are the variables that setup does not take over, because its answers
+// or compose.yaml set them. The value is the reason that a finding gives; if
+// it is "", there is no finding.
 var settled = map[string]string{
 	"LIVEKIT_URL": "", "LIVEKIT_KEY": "", "LIVEKIT_SECRET": "", "LIVEKIT_KEY_FROM_FILE": "", "LIVEKIT_SECRET_FROM_FILE": "", "LIVEKIT_KEY_FILE": "",
 	"LIVEKIT_FULL_ACCESS_HOMESERVERS": "", "LIVEKIT_LOCAL_HOMESERVERS": "",
@@ -20,11 +21,10 @@ var settled = map[string]string{
 	"LIVEKIT_CLIENT_ADDRESS": "", "LIVEKIT_STORE": "compose.yaml keeps leaves in a volume, unless LIVEKIT_REDIS_URL is set.",
 }
 
-// oneLine matches values that .env, Compose and this package all read in the
-// same way.
+// oneLine matches values that .env, Compose and this package read alike.
 var oneLine = pattern.New(`^[A-Za-z0-9!%&()*+,./:;<=>?@^_{|}~\[\]-]+$`)
 
-// variables takes over the other variables of the service.
+// variables takes over the service's variables that are not in settled.
 func (j *judge) variables() {
 	if j.service == nil {
 		return
@@ -43,14 +43,14 @@ func (j *judge) variables() {
 		case isSettled:
 		case isOurs:
 			j.keep(v, ours[v.Name])
-		case j.of != nil || strings.HasPrefix(v.Name, "LIVEKIT_"): // an env file may be shared with other programs
+		case j.of != nil || strings.HasPrefix(v.Name, "LIVEKIT_"): // without a compose file, an env file may contain other programs' variables
 			j.foreign(v)
 		}
 	}
 }
 
-// keep takes over a variable as a line of .env, or adds a finding that says why
-// setup cannot.
+// keep takes a variable over, as a line of .env. If setup cannot write the
+// value, keep adds a finding instead.
 func (j *judge) keep(v Variable, ours config.Variable) {
 	if !oneLine().MatchString(strings.TrimSpace(v.Value.Reveal())) {
 		j.find(Finding{Verb: Add, What: v.Name + " to .env", Place: v.Place,
@@ -71,8 +71,8 @@ func (j *judge) keep(v Variable, ours config.Variable) {
 	}
 }
 
-// besides returns the container that a URL names (a host name without a dot),
-// or "" if it names none.
+// besides returns the name of the container in a URL's host, which has no dot.
+// It returns "" if the URL names no container.
 func besides(text string) string {
 	if u, err := url.Parse(text); err == nil && u.Host != "" && !strings.ContainsAny(u.Hostname(), ".:") && u.Hostname() != "localhost" {
 		return u.Hostname()
@@ -80,7 +80,7 @@ func besides(text string) string {
 	return ""
 }
 
-// foreign adds a finding about a variable that this program does not read.
+// foreign adds a finding about a variable that this program does not know.
 func (j *judge) foreign(v Variable) {
 	switch {
 	case strings.HasSuffix(strings.ToUpper(v.Name), "_PROXY"):
@@ -91,7 +91,7 @@ func (j *judge) foreign(v Variable) {
 	}
 }
 
-// mode takes over the application-service mode, if the old deployment has it.
+// mode takes over the application-service mode if the old deployment used it.
 func (j *judge) mode() {
 	name, named := j.service.variable("LIVEKIT_HS_SERVER_NAME")
 	_, byFile := j.service.variable("LIVEKIT_AS_REGISTRATION_FILE")
