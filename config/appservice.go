@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// appService parses the application-service variables. All of them must be set,
-// or none. Only the server name may also be set for the token file of an
-// account.
+// appService parses the application-service variables. Either all of them must
+// be set or none, except LIVEKIT_HS_SERVER_NAME: LIVEKIT_MEMBERSHIP_TOKEN_FILE
+// needs that variable, too.
 func (j *judge) appService() *AppService {
 	asToken, hsToken := j.variable("LIVEKIT_AS_TOKEN"), j.variable("LIVEKIT_HS_TOKEN")
 	file, server := j.variable("LIVEKIT_AS_REGISTRATION_FILE"), j.variable("LIVEKIT_HS_SERVER_NAME")
@@ -36,7 +36,8 @@ func (j *judge) appService() *AppService {
 	return as
 }
 
-// isRegistered reports whether any variable of a registration is set.
+// isRegistered reports whether one of the variables with the registration's
+// tokens is set.
 func (j *judge) isRegistered() bool {
 	for _, name := range []string{"LIVEKIT_AS_REGISTRATION_FILE", "LIVEKIT_AS_TOKEN", "LIVEKIT_HS_TOKEN"} {
 		if j.variable(name).isSet() {
@@ -46,8 +47,8 @@ func (j *judge) isRegistered() bool {
 	return false
 }
 
-// ownServer parses the name of the operator's homeserver. who names, for the fault, the
-// setting that needs it.
+// ownServer parses v, the name of the operator's homeserver. who names what
+// needs it, for the fault that it is missing.
 func (j *judge) ownServer(v value, who string) matrix.ServerName {
 	server, err := matrix.ParseServerName(v.get())
 	switch {
@@ -73,9 +74,10 @@ func (j *judge) checkToken(v value, token secret.Text) {
 	}
 }
 
-// registration reads the registration file into as. A fault that only the
-// homeserver would object to is a warning: the homeserver reports it too, and
-// standalone clients are served all the same.
+// registration reads the registration file into as. A mistake to which only
+// the homeserver objects causes a warning, not a fault: the homeserver reports
+// it too, and clients that do not go through the homeserver are served all the
+// same.
 func (j *judge) registration(v value, as *AppService) {
 	text, ok := j.readText(v, "the registration that the homeserver reads")
 	if !ok {
@@ -99,7 +101,8 @@ func (j *judge) registration(v value, as *AppService) {
 	}
 }
 
-// lintMode warns of a registration file that every user can read.
+// lintMode returns a warning if every user of the machine can read the
+// registration file.
 func lintMode(c Config) []Warning {
 	const name = "LIVEKIT_AS_REGISTRATION_FILE"
 	info, err := os.Stat(c.File(name))

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/internal/hostport"
 )
 
-// String returns the address as LIVEKIT_JWT_BIND takes it.
+// String returns the address in the form of LIVEKIT_JWT_BIND.
 func (b Bind) String() string {
 	if b.Network == "unix" {
 		return "unix:" + b.Address
@@ -17,7 +17,8 @@ func (b Bind) String() string {
 	return b.Address
 }
 
-// listen returns the address to listen on: that of v, or that of its port form.
+// listen returns the address to listen on: that of v (LIVEKIT_JWT_BIND), or
+// every address of the machine with the port of LIVEKIT_JWT_PORT.
 func (j *judge) listen(v value) Bind {
 	port := j.newest(j.withoutServiceLink(j.variable("LIVEKIT_JWT_PORT")), j.withoutServiceLink(j.variable("LK_JWT_PORT")))
 	switch {
@@ -33,8 +34,9 @@ func (j *judge) listen(v value) Bind {
 	return Bind{}
 }
 
-// withoutServiceLink ignores the variable that Kubernetes sets in every pod of
-// a namespace that has a Service named "lk-jwt" or "livekit-jwt".
+// withoutServiceLink returns port as unset if Kubernetes has set the variable.
+// Kubernetes does so in every pod of a namespace that has a Service named
+// "lk-jwt" or "livekit-jwt".
 func (j *judge) withoutServiceLink(port value) value {
 	if !strings.HasPrefix(port.get(), "tcp://") && !strings.HasPrefix(port.get(), "udp://") {
 		return port
@@ -43,8 +45,8 @@ func (j *judge) withoutServiceLink(port value) value {
 	return value{name: port.name}
 }
 
-// metrics parses the address for metrics. It must differ from the public
-// address, because metrics are not for everyone.
+// metrics parses the address for metrics. It must not be the public address,
+// because metrics are not for everyone.
 func (j *judge) metrics(v value, public Bind) Bind {
 	if !v.isSet() {
 		return Bind{}
@@ -77,7 +79,7 @@ func parseBind(text string) (Bind, bool) {
 }
 
 func unixBind(file string) (Bind, bool) {
-	const longest = 107 // bytes that Linux allows in a socket's address
+	const longest = 107 // the most bytes of a socket's path on Linux
 	file = path.Clean(file)
 	if !path.IsAbs(file) || file == "/" || len(file) > longest || strings.ContainsFunc(file, invisible) {
 		return Bind{}, false
@@ -85,8 +87,9 @@ func unixBind(file string) (Bind, bool) {
 	return Bind{"unix", file}, true
 }
 
-// collide reports whether one process cannot listen on both addresses: they are
-// equal, or have the same port and one of them is every address of the machine.
+// collide reports whether one process cannot listen on both addresses. This is
+// so if they are equal. It is also so if they have the same port and one of
+// them means every address of the machine.
 func collide(a, b Bind) bool {
 	if a.Network != b.Network || a.Network == "unix" {
 		return a == b

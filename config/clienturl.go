@@ -15,7 +15,7 @@ func (j *judge) forClients(v value, u *url.URL) {
 	kind, why := ForClients(u)
 	switch kind {
 	case InsideOnly:
-		j.warn(v, kind, "clients get this address, and %s; write the address that they reach, like wss://sfu.example.org, and put this one into LIVEKIT_INTERNAL_URL", why)
+		j.warn(v, kind, "clients get this address, and %s; write the address that they reach, like wss://sfu.example.org, and put this address into LIVEKIT_INTERNAL_URL", why)
 		return
 	case OwnNetwork:
 		j.warn(v, kind, "clients get this address, and %s", why)
@@ -28,7 +28,8 @@ func (j *judge) forClients(v value, u *url.URL) {
 	}
 }
 
-// clientForm returns the right form of an address of the SFU that clients get.
+// clientForm returns the URL that LIVEKIT_URL should have instead of u, an
+// address of the SFU for clients.
 func clientForm(u *url.URL) string {
 	scheme := "wss"
 	if isLoopback(plainHost(u)) {
@@ -37,14 +38,15 @@ func clientForm(u *url.URL) string {
 	return scheme + "://" + u.Host + ownPath(u)
 }
 
-// apiBase returns the right form of an address that only this program uses.
+// apiBase returns the URL that a variable should have instead of u, an address
+// that only this program uses.
 func apiBase(u *url.URL) string { return u.Scheme + "://" + u.Host + ownPath(u) }
 
-// ownPath returns the path of the SFU's address, without the part that callers
-// append themselves.
+// ownPath returns the path of the SFU's address u, without the part at its end
+// that callers append themselves.
 func ownPath(u *url.URL) string {
 	if u.EscapedPath() == "" {
-		return "" // the usual case needs no regular expression
+		return "" // usually there is no path, and no regular expression is compiled
 	}
 	if added := addedToSFU().FindStringSubmatch(u.EscapedPath()); added != nil {
 		return added[1]
@@ -52,10 +54,10 @@ func ownPath(u *url.URL) string {
 	return u.EscapedPath()
 }
 
-// ForClients says whether clients can use u as the SFU's URL: whether they
-// reach it from anywhere, and from a page of https://. kind is [InsideOnly],
-// [OwnNetwork], [ClearText], or "" if nothing is wrong; why is the reason. It
-// looks no names up. Loopback is accepted, for a trial on one machine.
+// ForClients says whether every client can use u as the SFU's URL, also from a
+// web page with https://. kind is "" if it can, and else [InsideOnly],
+// [OwnNetwork] or [ClearText]; why is then the reason. ForClients looks up no
+// names. It accepts loopback addresses, for a trial on one machine.
 func ForClients(u *url.URL) (kind Kind, why string) {
 	host := plainHost(u)
 	if isLoopback(host) {
@@ -82,12 +84,12 @@ func isClear(u *url.URL) bool {
 	return u.Scheme != "wss" && u.Scheme != "https" && !isLoopback(plainHost(u))
 }
 
-// plainHost returns the host in lower case, without a dot at its end.
+// plainHost returns the host of u in lower case, without a dot at its end.
 func plainHost(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
 
-// ownNetworks are the ends of names that are never on the internet, by RFC 6762
-// (3 and appendix G), RFC 8375 and ICANN's reservation of .internal. Routers of
-// AVM give names that end in .fritz.box to the machines behind them.
+// ownNetworks are ends of names that the internet never has, by RFC 6762 (3
+// and appendix G), RFC 8375 and ICANN's reservation of .internal. AVM's
+// routers give the machines behind them names that end in .fritz.box.
 var ownNetworks = []string{".local", ".internal", ".home.arpa", ".lan", ".home", ".corp", ".private", ".intranet", ".localdomain", ".fritz.box"}
 
 func isLoopback(host string) bool {
@@ -95,11 +97,12 @@ func isLoopback(host string) bool {
 	return err == nil && addr.Unmap().IsLoopback() || host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
 
-// carrierGrade is the range that carriers (RFC 6598) and Tailscale assign to
-// machines.
+// carrierGrade is the range of addresses that carriers (RFC 6598) and
+// Tailscale give to machines.
 var carrierGrade = netip.MustParsePrefix("100.64.0.0/10")
 
-// insideAddress says why an address is not on the internet, "" if it may be.
+// insideAddress says why clients elsewhere cannot reach an IP address. It
+// returns "" if they may reach it, or if host is a name.
 func insideAddress(host string) string {
 	addr, err := netip.ParseAddr(host)
 	if err != nil {
@@ -118,8 +121,8 @@ func insideAddress(host string) string {
 	return ""
 }
 
-// insideName says why only machines beside the SFU can resolve a name, "" if
-// others may.
+// insideName says why only machines beside the SFU can resolve a name. It
+// returns "" if other machines may.
 func insideName(host string) string {
 	switch {
 	case strings.HasSuffix(host, ".docker.internal"), strings.HasSuffix(host, ".containers.internal"):
@@ -132,39 +135,42 @@ func insideName(host string) string {
 	return ""
 }
 
-// The paths that callers append to a configured address: clients and this
-// program to the SFU's, this program to a homeserver's, and clients to this
-// service's own.
+// The paths that callers append to a configured address. Clients and this
+// program append those in addedToSFU to the SFU's address. This program
+// appends those in addedToHomeserver to a homeserver's, and clients those in
+// ownRoute to this service's.
 var (
 	addedToSFU        = pattern.New(`^(.*?)(/rtc(?:/v1)?(?:/validate)?|/twirp(?:/.*?)?)/*$`)
 	addedToHomeserver = pattern.New(`^(.*?)(/(?:_matrix|_synapse|\.well-known)(?:/.*?)?)/*$`)
 	ownRoute          = pattern.New(`(/sfu/get|/get_token|/delegate_delayed_leave|/sfu_webhook|/healthz)/*$`)
 )
 
-// sfuPath warns of a path at the end of the SFU's URL that callers append
-// themselves. form returns the URL without that path.
+// sfuPath warns if the SFU's URL ends in a path that callers append
+// themselves. form returns the URL that the operator should write instead.
 func (j *judge) sfuPath(v value, u *url.URL, form func(*url.URL) string) {
 	path := u.EscapedPath()
 	if path == "" {
-		return // the usual case needs no regular expression
+		return // usually there is no path, and no regular expression is compiled
 	}
 	if route := ownRoute().FindStringSubmatch(path); route != nil {
-		j.warn(v, AddedPath, "%s is a route of this service; write the address of LiveKit, like wss://sfu.example.org", route[1])
+		j.warn(v, AddedPath, "the path %s belongs to this service, not to LiveKit; write the address of LiveKit, like wss://sfu.example.org", route[1])
 	}
 	if added := addedToSFU().FindStringSubmatch(path); added != nil {
-		j.warn(v, AddedPath, "%s is added by the program; write %s", added[2], form(u))
+		j.warn(v, AddedPath, "this program and clients append the path %s themselves; write %s", added[2], form(u))
 	}
 }
 
-// homeserverPath is sfuPath for the URL that overrides a server's address.
+// homeserverPath warns if the URL that overrides a server's address ends in a
+// path that this program appends itself.
 func (j *judge) homeserverPath(v value, server string, u *url.URL) {
 	if base, added := AddedToHomeserver(u); added != "" {
-		j.warn(v, AddedPath, "%s is added by the program; write %s=%s://%s%s", added, server, u.Scheme, u.Host, base)
+		j.warn(v, AddedPath, "this program appends the path %s itself; write %s=%s://%s%s", added, server, u.Scheme, u.Host, base)
 	}
 }
 
-// AddedToHomeserver returns the path at the end of a homeserver's URL that this
-// program appends itself, "" if there is none, and the path before it.
+// AddedToHomeserver splits the path of a homeserver's URL: added is the part
+// at its end that this program appends itself, "" if there is none, and base
+// is the rest.
 func AddedToHomeserver(u *url.URL) (base, added string) {
 	if match := addedToHomeserver().FindStringSubmatch(u.EscapedPath()); match != nil {
 		return match[1], match[2]

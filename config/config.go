@@ -1,13 +1,14 @@
-// Package config turns environment variables and the files they name into one
-// validated [Config].
+// Package config makes one validated [Config] from the environment variables
+// and the files that they name.
 //
-// One table holds for every variable its name, its default, its purpose, and
-// how it is parsed and shown; [Variables] returns the table. [Load] reads the
-// variables. [Parse] is a pure function that checks them. It reports all faults
-// at once, each with the name of its variable and the remedy. A [Fault] stops
-// the program, because it cannot work with that value. A [Warning] only says
-// that a value looks wrong, so that deployments of other authorization services
-// keep running. Neither contains secrets.
+// One table has for every variable its name, its default, its purpose, and how
+// it is parsed and shown; [Variables] returns the table. [Load] reads the
+// variables. [Parse] is a pure function that checks them. It reports all
+// faults at once, each with the name of its variable and the remedy. A [Fault]
+// stops the program, because it cannot work with that value. A [Warning] says
+// that a value looks wrong. It does not stop the program, so that the
+// variables of other authorization services keep working. Neither contains
+// secrets.
 package config
 
 import (
@@ -25,55 +26,64 @@ import (
 type Config struct {
 	// LivekitURL is the SFU's URL that clients get, unchanged (LIVEKIT_URL).
 	LivekitURL string
-	// URLAliases are other URLs of the same SFU, which clients may name.
+	// URLAliases are other URLs of the same SFU. Clients may name the SFU by
+	// one of them.
 	URLAliases []string
-	// APIURL is the http(s) form of LIVEKIT_INTERNAL_URL, else of LIVEKIT_URL,
-	// with its path prefix. This service calls the SFU's Room API there.
+	// APIURL is the http(s) form of LIVEKIT_INTERNAL_URL, or of LIVEKIT_URL if
+	// that is unset. It keeps the path prefix. The service calls the SFU's Room
+	// API there.
 	APIURL *url.URL
-	// Keys are the API pairs, at least one. The first one signs; webhooks signed
-	// with any of them are valid.
+	// Keys are the API keys with their secrets, at least one. The service signs
+	// tokens with the first one, and accepts webhooks that are signed with any
+	// of them.
 	Keys []apikey.Key
 
-	// FullAccess are the servers whose users may create rooms and delegate
-	// leaves.
+	// FullAccess are the servers whose users may create rooms and hand over
+	// delegated leaves.
 	FullAccess ServerList
-	// RemoteCanPublish are the servers whose users may publish without full access.
+	// RemoteCanPublish are the servers whose users may publish media although
+	// they have no full access.
 	RemoteCanPublish ServerList
-	// CanUpdateOwnMetadata is set in every token.
+	// CanUpdateOwnMetadata is put into every token as the grant of the same
+	// name.
 	CanUpdateOwnMetadata bool
 	// TokenTTL is how long a token is valid: 1 min to 24 h.
 	TokenTTL time.Duration
 
-	// OpenIDTimeout bounds one verification, discovery included.
+	// OpenIDTimeout bounds the time to verify one OpenID token, with the
+	// discovery of its homeserver.
 	OpenIDTimeout time.Duration
-	// FederationURLs are the federation APIs that the operator set for servers.
+	// FederationURLs are the URLs of the federation APIs that the operator has
+	// set, by server name.
 	FederationURLs map[matrix.ServerName]*url.URL
-	// ClientURLs are the Client-Server APIs that the operator set for servers.
+	// ClientURLs are the URLs of the Client-Server APIs that the operator has
+	// set, by server name.
 	ClientURLs map[matrix.ServerName]*url.URL
-	// AllowedNetworks are addresses to which the service may connect for any
-	// homeserver, named or not.
+	// AllowedNetworks are private addresses at which the service may reach any
+	// homeserver. It reaches homeservers that the operator has named at every
+	// address.
 	AllowedNetworks []netip.Prefix
 	// RootCAs are the system's certificates and those of LIVEKIT_CA_FILE. nil
 	// means only the system's.
 	RootCAs *Roots
-	// InsecureSkipVerifyTLS accepts any certificate of a homeserver, but not of
-	// the SFU.
+	// InsecureSkipVerifyTLS means that the service accepts any certificate of a
+	// homeserver. It still checks that of the SFU.
 	InsecureSkipVerifyTLS bool
 
-	// Listen is the address for clients, Metrics the one for Prometheus (zero:
-	// none).
+	// Listen is the address at which clients reach the service. Metrics is the
+	// address for Prometheus; zero for none.
 	Listen, Metrics Bind
-	// TrustedProxies are the networks of the reverse proxies that may name the
-	// client.
+	// TrustedProxies are the networks of reverse proxies. The service believes
+	// only these what the client's address is.
 	TrustedProxies []netip.Prefix
-	// ClientAddress is the header in which they name it, in lower case:
-	// "x-forwarded-for", "x-real-ip" or another one.
+	// ClientAddress is the header in which a trusted proxy writes the client's
+	// address, in lower case: "x-forwarded-for", "x-real-ip" or another one.
 	ClientAddress string
-	// RateLimit applies to each verified user. The zero value switches all limits
-	// off.
+	// RateLimit bounds the requests of each verified user. The zero value
+	// switches all rate limits off.
 	RateLimit RateLimit
 	// ShutdownDelay is how long the service keeps serving after the signal to
-	// end, while /healthz answers 503.
+	// end. During this time /healthz answers 503.
 	ShutdownDelay time.Duration
 	// TestPage is false if LIVEKIT_TEST_PAGE switches the connection test off.
 	TestPage bool
@@ -83,66 +93,72 @@ type Config struct {
 
 	// Delegation is false if LIVEKIT_DELEGATION switches delegated leaves off.
 	Delegation bool
-	// Store says where delegated leaves are stored.
+	// Store says where the service keeps delegated leaves.
 	Store Store
-	// MaxJobs bounds the delegated leaves at a time, MaxJobsPerUser those of one
-	// user.
+	// MaxJobs is the most delegated leaves at a time; MaxJobsPerUser is the
+	// most of one user.
 	MaxJobs, MaxJobsPerUser int
-	// ReconnectGrace is how long a participant may take to reconnect, 0 to 1 min.
+	// ReconnectGrace is how long the service waits for a participant to
+	// reconnect before it sends the leave: 0 to 1 min.
 	ReconnectGrace time.Duration
-	// DelayedEventRate is how many requests a second one homeserver gets about
-	// delayed events. 0 means no bound.
+	// DelayedEventRate is the most requests about delayed events that the
+	// service sends to one homeserver, in requests per second. 0 means no
+	// bound.
 	DelayedEventRate float64
-	// SanityCheckInterval is the time between two checks of who is on the SFU. 0
-	// means rarely, not never.
+	// SanityCheckInterval is the time between two checks of who is on the SFU.
+	// 0 means that the service still checks, but rarely.
 	SanityCheckInterval time.Duration
 
 	// AppService is nil unless the application-service variables are set.
 	AppService *AppService
 
-	// Account is nil unless an ordinary account asks who is joined.
+	// Account is the account that asks the homeserver who is joined; nil if
+	// there is none.
 	Account *Account
 
-	// RequireMembership says who must be joined to the Matrix room.
+	// RequireMembership says which users must be joined to the Matrix room.
 	RequireMembership Requirement
-	// AllowUnseen admits users who must be joined to rooms that Account is not
-	// in.
+	// AllowUnseen means that in rooms that Account is not in, users are
+	// admitted although nobody can say whether they are joined.
 	AllowUnseen bool
 	// MembershipInterval is the time between two checks whether participants on
-	// the SFU are joined to the Matrix room. 0 means none.
+	// the SFU are joined to the Matrix room. 0 means that there are no such
+	// checks.
 	MembershipInterval time.Duration
-	// MembershipBrake is false if the guard may remove any number of people at
-	// once.
+	// MembershipBrake means that the guard does not remove many people at once.
+	// If it is false, the guard removes any number.
 	MembershipBrake bool
 
-	// files are the paths of the files that were read, by variable.
+	// files has the path of each file that was read, by the variable that named
+	// it.
 	files map[string]string
 }
 
-// File returns the path of the file that was read for a variable, "" if there
-// is none.
+// File returns the path of the file that was read for a variable; "" if none
+// was.
 func (c *Config) File(variable string) string { return c.files[variable] }
 
-// Bind is an address to listen on: Network "tcp" and host:port, or "unix" and
-// an absolute path. The zero value means none.
+// Bind is an address to listen on. Network is "tcp", and Address host:port, or
+// Network is "unix", and Address an absolute path. The zero value means no
+// address.
 type Bind struct{ Network, Address string }
 
-// RateLimit allows PerMinute requests a minute, and Burst at once. The zero
-// value means no limit.
+// RateLimit allows PerMinute requests per minute, and up to Burst requests at
+// once. The zero value means no limit.
 type RateLimit struct{ PerMinute, Burst int }
 
-// AppService is the registration with the operator's homeserver.
+// AppService is the service's registration with the operator's homeserver.
 type AppService struct {
 	ASToken, HSToken secret.Text
 	Server           matrix.ServerName
-	// PushID is the id in the registration file, if that file says that the
-	// homeserver pushes events to this service; else "".
+	// PushID is the id in the registration file. It is "" if the file has no
+	// URL of this service, because then the homeserver pushes no events.
 	PushID string
 }
 
-// Account is a user of the operator's homeserver. The service asks as this user
-// who is joined to the rooms that the user is in.
+// Account is a user account on the operator's homeserver. With it the service
+// asks who is joined to the rooms that this user is in.
 type Account struct {
 	Server matrix.ServerName
-	Token  secret.Text // the access token
+	Token  secret.Text // the account's access token
 }

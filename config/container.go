@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// container reports whether this process runs in a container of Docker, Podman
-// or Kubernetes, by the files and variables that those create.
+// container reports whether this process runs in a container. Docker, Podman
+// and Kubernetes create files and variables by which it knows.
 func container(readFile func(name string) ([]byte, error), getenv func(name string) string) bool {
 	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
 		if _, err := readFile(mark); err == nil {
@@ -31,13 +31,13 @@ func container(readFile func(name string) ([]byte, error), getenv func(name stri
 	return false
 }
 
-// inContainer is container for this process.
+// inContainer reports whether this process runs in a container.
 func inContainer() bool { return container(os.ReadFile, os.Getenv) }
 
-// reachable warns of an address at which nothing outside this container can
-// connect. The address is right if the container shares the network of its host
-// or pod. A loopback address of the SFU is a sign of that; then reachable does
-// not warn.
+// reachable warns if b is a loopback address in a container, because nothing
+// outside the container can connect to it. It does not warn if the SFU's
+// address is loopback, too: then the container probably shares the network of
+// its host or pod.
 func (j *judge) reachable(v value, b Bind) {
 	host, port, err := net.SplitHostPort(b.Address)
 	if !j.input.Container || b.Network == "unix" || err != nil || !isLoopback(host) || j.besideSFU() {
@@ -47,8 +47,8 @@ func (j *judge) reachable(v value, b Bind) {
 		"write :%s, and keep others out where the port is published, like 127.0.0.1:%s:%s in compose.yaml", shown(b.Address), port, port, port)
 }
 
-// besideSFU reports whether the SFU's API has a loopback address, so that both
-// share one network.
+// besideSFU reports whether the SFU's API has a loopback address, so that this
+// process and the SFU have the same network.
 func (j *judge) besideSFU() bool {
 	u, err := url.Parse(cmp.Or(j.variable("LIVEKIT_INTERNAL_URL").get(), j.variable("LIVEKIT_URL").get()))
 	return err == nil && isLoopback(plainHost(u))

@@ -9,7 +9,7 @@ import (
 func (j *judge) delegation(v value) bool {
 	on, ok := parseBool(v.get())
 	if !ok {
-		j.fault(v, "%s is neither on nor off", shown(v.get()))
+		j.fault(v, "%s is neither on nor off; write one of the two", shown(v.get()))
 	}
 	return on
 }
@@ -28,7 +28,7 @@ func (j *judge) reconnectGrace(v value) time.Duration {
 	return j.duration(v, 0, time.Minute, "1s, 500ms")
 }
 
-// delayedEventRate returns the requests a second, 0 for no bound.
+// delayedEventRate parses a number of requests per second. 0 means no bound.
 func (j *judge) delayedEventRate(v value) float64 {
 	text := strings.ToLower(strings.ReplaceAll(v.get(), " ", ""))
 	if text == "off" {
@@ -36,8 +36,8 @@ func (j *judge) delayedEventRate(v value) float64 {
 	}
 	const lowest, highest = 0.1, 10_000
 	rate, err := strconv.ParseFloat(strings.TrimSuffix(text, "/s"), 64)
-	if err != nil || !(rate >= lowest && rate <= highest) { // NaN is out of range
-		j.fault(v, "%s is not a rate; write requests a second from %v to %d, like 10 or 0.5/s, or off for no bound", shown(v.get()), lowest, int(highest))
+	if err != nil || !(rate >= lowest && rate <= highest) { // this condition is false for NaN
+		j.fault(v, "%s is not a rate; write a number of requests per second from %v to %d, like 10 or 0.5/s, or off for no bound", shown(v.get()), lowest, int(highest))
 		return 0
 	}
 	return rate
@@ -54,7 +54,7 @@ func (j *judge) sanityCheckInterval(v value) time.Duration {
 	const day = 24 * 60 * 60
 	n, err := strconv.ParseUint(v.get(), 10, 32)
 	if err != nil || n > day {
-		j.fault(v, "%s is not a number of seconds from 0 to %d", shown(v.get()), day)
+		j.fault(v, "%s is not a number of seconds; write a whole number from 0 to %d", shown(v.get()), day)
 		return 0
 	}
 	return time.Duration(n) * time.Second

@@ -8,16 +8,17 @@ import (
 	"slices"
 )
 
-// Denied says why this process may not read a file: the users and groups of the
-// process, and the owner of the file or of a folder on the path to it.
+// Denied says why this process may not read a file. It has the users and
+// groups of the process, and the owner and mode of the file or, if Folder, of
+// a folder on the path to it.
 type Denied struct {
-	UID  int   // of the process
-	GIDs []int // of the process, the effective one first
+	UID  int   // the user of the process
+	GIDs []int // the groups of the process, first the effective one
 
-	OwnerKnown   bool // the fields below are set
+	OwnerKnown   bool // whether the fields below are set
 	Owner, Group int
 	Mode         fs.FileMode
-	Folder       bool // they are those of a folder on the path to the file
+	Folder       bool // whether Owner, Group and Mode are those of a folder on the path to the file
 }
 
 func (d *Denied) Error() string {
@@ -32,10 +33,10 @@ func (d *Denied) Error() string {
 		what, d.Owner, d.Group, d.Mode.Perm(), d.UID, d.GIDs[0])
 }
 
-// Unwrap makes [errors.Is] find [fs.ErrPermission].
+// Unwrap returns [fs.ErrPermission], so that [errors.Is] finds it.
 func (d *Denied) Unwrap() error { return fs.ErrPermission }
 
-// remedy says how to give access to this process, and to no other.
+// remedy says how to give this process access to the file, and nobody else.
 func (d *Denied) remedy() string {
 	switch {
 	case d.allowed():
@@ -46,14 +47,14 @@ func (d *Denied) remedy() string {
 	return fmt.Sprintf("let the program's group read it: chgrp %d and chmod 0640", d.GIDs[0])
 }
 
-// allowed reports whether the mode gives the process what it needs, so that it
-// is not the reason: reading a file, or entering a folder.
+// allowed reports whether the mode lets the process read the file, or enter
+// the folder. Then something else refuses it.
 func (d *Denied) allowed() bool {
 	need := fs.FileMode(4)
 	if d.Folder {
 		need = 1
 	}
-	class := d.Mode // of other users
+	class := d.Mode // the rights of other users
 	switch {
 	case d.UID == d.Owner:
 		class = d.Mode >> 6
@@ -63,7 +64,7 @@ func (d *Denied) allowed() bool {
 	return d.OwnerKnown && class&need != 0
 }
 
-// newDenied finds out why the file of that name cannot be read.
+// newDenied finds out why this process cannot read the file name.
 func newDenied(name string) *Denied {
 	d := &Denied{UID: os.Geteuid(), GIDs: []int{os.Getegid()}}
 	if more, err := os.Getgroups(); err == nil {
@@ -82,8 +83,8 @@ func newDenied(name string) *Denied {
 	return d
 }
 
-// closedFolder returns the first folder on the path to a file that this process
-// may not enter, "" if there is none.
+// closedFolder returns the first folder on the path to a file that this
+// process may not enter; "" if it may enter all.
 func closedFolder(name string) string {
 	path, err := filepath.Abs(name)
 	if err != nil {

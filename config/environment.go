@@ -12,33 +12,33 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Environment holds the values of variables by name. Any of them may be a
-// secret.
+// Environment has the values of variables, by name. Any value may be a secret.
 type Environment map[string]secret.Text
 
-// Input is everything that [Parse] checks, except the files that it names.
+// Input is everything that [Parse] checks, except the content of the files
+// that variables name.
 type Input struct {
-	// Environment holds the variables of the table; see [Variables].
+	// Environment has the variables that this program reads; see [Variables].
 	Environment Environment
-	// Others are variables that are not in the table but may be meant for this
-	// program.
+	// Others has variables that this program does not read, although they may
+	// be meant for it.
 	Others Environment
-	// DataWritable reports that /data is a volume, and that this process can
-	// create files there.
+	// DataWritable says whether /data is a volume in which this process can
+	// create files.
 	DataWritable bool
-	// Fleeting returns why files in a directory do not last, or "" if they do. If
-	// nil, all files last.
+	// Fleeting returns why files in a directory are lost at a restart; "" if
+	// they are not. If Fleeting is nil, no files are lost.
 	Fleeting func(dir string) string
-	// Container reports that this process runs in a container.
+	// Container says whether this process runs in a container.
 	Container bool
-	// SystemRoots returns the certificates to which LIVEKIT_CA_FILE adds; nil for
-	// none.
+	// SystemRoots returns the system's certificates, to which those of
+	// LIVEKIT_CA_FILE are added. nil means that there are none.
 	SystemRoots func() *x509.CertPool
 }
 
-// Load reads the environment and the files that it names. The caller logs the
-// warnings, also after an error. The error joins every [Fault]. With an error,
-// the Config holds only how to log.
+// Load makes the Config from the environment and the files that it names. The
+// caller logs the warnings, even if there is an error. The error joins every
+// [Fault]; then the Config only says how to log.
 func Load() (Config, []Warning, error) {
 	in, err := read()
 	if err != nil {
@@ -48,8 +48,9 @@ func Load() (Config, []Warning, error) {
 	return c, append(warnings, lintMode(c)...), err
 }
 
-// Inspect is [Load] for tools that inspect a deployment. With an error, the
-// Config holds all values without a fault, and zero values for the others.
+// Inspect is like [Load], for tools that inspect a deployment. If there is an
+// error, the Config has all values without a fault, and zero values for the
+// others.
 func Inspect() (Config, []Warning, error) {
 	in, err := read()
 	if err != nil {
@@ -59,8 +60,8 @@ func Inspect() (Config, []Warning, error) {
 	return c, append(warnings, lintMode(c)...), err
 }
 
-// LoadListen reads only LIVEKIT_JWT_BIND or its port form: the health check
-// must find the service even if other variables or files are wrong.
+// LoadListen reads only LIVEKIT_JWT_BIND and LIVEKIT_JWT_PORT. With them the
+// health check finds the service even if other variables or files are wrong.
 func LoadListen() (Bind, error) {
 	in, err := read()
 	if err != nil {
@@ -73,7 +74,7 @@ func LoadListen() (Bind, error) {
 func read() (Input, error) {
 	env, err := readVariables()
 	if err != nil {
-		return Input{}, fmt.Errorf("reading the environment: %w", err)
+		return Input{}, fmt.Errorf("the environment variables cannot be read: %w", err)
 	}
 	boxed := inContainer()
 	return Input{
@@ -83,11 +84,11 @@ func read() (Input, error) {
 	}, nil
 }
 
-// readVariables reads the table's variables by envconfig. envconfig fills
-// structs, so readVariables makes a struct type with a text for each variable.
-// Reading texts cannot fail, and [Parse] checks them. envconfig gets no
-// defaults: an unset variable would look set, and LIVEKIT_JWT_BIND and
-// LIVEKIT_JWT_PORT exclude each other.
+// readVariables reads the table's variables by the library envconfig.
+// envconfig fills structs, so readVariables makes a struct type with a text
+// field for each variable; a text needs no check. It tells envconfig no
+// defaults, because [Parse] must know which variables are set:
+// LIVEKIT_JWT_BIND and LIVEKIT_JWT_PORT exclude each other.
 func readVariables() (Environment, error) {
 	fields := make([]reflect.StructField, len(table))
 	for i, v := range table {

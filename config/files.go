@@ -15,11 +15,12 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// largestFile is far more than all public certificates take.
+// largestFile is the most bytes that readFile reads: far more than all public
+// certificates together have.
 const largestFile = 4 << 20
 
-// readFile is os.ReadFile for regular files within a limit. If this process may
-// not read the file, the error contains a [*Denied].
+// readFile reads a regular file of at most largestFile bytes. If this process
+// may not read the file, the error contains a [*Denied].
 func readFile(name string) ([]byte, error) {
 	content, err := readWhole(name)
 	if errors.Is(err, fs.ErrPermission) {
@@ -31,7 +32,7 @@ func readFile(name string) ([]byte, error) {
 func readWhole(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err == nil && !ends(info) {
-		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("not a regular file")}
+		err = &fs.PathError{Op: "open", Path: name, Err: errors.New("it is not a regular file")}
 	}
 	if err != nil {
 		return nil, err
@@ -43,20 +44,21 @@ func readWhole(name string) ([]byte, error) {
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, largestFile+1))
 	if len(content) > largestFile {
-		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("larger than %d MiB", largestFile>>20)}
+		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it is larger than %d MiB", largestFile>>20)}
 	}
 	return content, err
 }
 
-// ends reports whether reading a file cannot block, as it can for a pipe or a
-// terminal. A directory has an error of its own. The null device is empty.
+// ends reports whether a file can be read without waiting forever, as a pipe
+// or a terminal may make a reader wait. Directories and the null device count
+// as such: opening a directory fails later, and the null device is empty.
 func ends(info fs.FileInfo) bool {
 	null, err := os.Stat(os.DevNull)
 	return info.Mode().IsRegular() || info.IsDir() || err == nil && os.SameFile(info, null)
 }
 
-// read returns the content of the file that v names. Faults do not repeat the
-// path, because it may be a secret set by mistake.
+// read returns the content of the file that v names. Its faults do not show
+// the path, because the value may be a secret that was set by mistake.
 func (j *judge) read(v value) ([]byte, bool) {
 	content, err := j.readFile(v.get())
 	if err != nil {
@@ -67,8 +69,8 @@ func (j *judge) read(v value) ([]byte, bool) {
 	return content, true
 }
 
-// remedy says how to make the file readable. LiveKit demands a key file that no
-// other user can read.
+// remedy says how to make the file of v readable. For LiveKit's key file it
+// adds that no other user may read the file, because LiveKit would refuse it.
 func remedy(v value, err error) string {
 	denied, ok := errors.AsType[*Denied](err)
 	switch {
@@ -80,7 +82,7 @@ func remedy(v value, err error) string {
 	return denied.remedy()
 }
 
-// reason returns the part of err without the path.
+// reason returns the text of err without the path.
 func reason(err error) string {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err.Error()
@@ -88,9 +90,9 @@ func reason(err error) string {
 	return "unknown reason"
 }
 
-// readText returns the content of a text file that is not blank, without a byte
-// order mark. It keeps leading lines, so that line numbers are those of the
-// file. what names the content for the fault.
+// readText returns the content of the text file that v names, without a byte
+// order mark. It keeps empty lines at the start, so that line numbers are
+// right. what says for the fault what the file must hold.
 func (j *judge) readText(v value, what string) (string, bool) {
 	content, ok := j.read(v)
 	if !ok {
@@ -108,9 +110,10 @@ func (j *judge) readText(v value, what string) (string, bool) {
 	return "", false
 }
 
-// inlineOrFile returns the content of the file, else the inline value. given
-// reports whether either is set. text is empty for an unreadable file. what
-// names the content for a fault.
+// inlineOrFile returns the content of the file that a variable names, or else
+// the value of the variable inline. given reports whether either variable is
+// set. text is empty if the file cannot be read. what says for a fault what
+// the file must hold.
 func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text, given bool) {
 	if !file.isSet() {
 		return inline.text, inline.isSet()
@@ -120,7 +123,7 @@ func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text,
 	return secret.New(clean(content)), true
 }
 
-// decisive returns the variable whose value inlineOrFile uses.
+// decisive returns that of the two variables whose value inlineOrFile uses.
 func decisive(inline, file value) value {
 	if file.isSet() {
 		return file
@@ -128,8 +131,8 @@ func decisive(inline, file value) value {
 	return inline
 }
 
-// rootCAs returns the system's certificates together with those of the file;
-// nil if there is no file.
+// rootCAs returns the system's certificates together with those of the file
+// that v names; nil if v is unset.
 func (j *judge) rootCAs(v value, system func() *x509.CertPool) *Roots {
 	if !v.isSet() {
 		return nil
@@ -146,10 +149,10 @@ func (j *judge) rootCAs(v value, system func() *x509.CertPool) *Roots {
 	return roots
 }
 
-// parseCertificates fails on damaged certificates, which
-// CertPool.AppendCertsFromPEM skips. pem.Decode skips them, too. So
-// parseCertificates compares the number of parsed certificates with the number
-// of BEGIN or END lines.
+// parseCertificates parses all certificates in content. It fails on a damaged
+// one, which CertPool.AppendCertsFromPEM and pem.Decode would skip. To find
+// these, it compares the number of parsed certificates with the number of
+// BEGIN or END lines.
 func parseCertificates(content []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	content = bytes.ReplaceAll(content, []byte(string(byteOrderMark)), nil)
@@ -160,15 +163,15 @@ func parseCertificates(content []byte) ([]*x509.Certificate, error) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, fmt.Errorf("holds a certificate (number %d) that cannot be read", len(list)+1)
+			return nil, fmt.Errorf("contains a damaged certificate (number %d)", len(list)+1)
 		}
 		list = append(list, c)
 	}
 	switch {
 	case len(list) != marked:
-		return nil, fmt.Errorf("holds %d certificates, of which %d can be read: the others are damaged or cut off", marked, len(list))
+		return nil, fmt.Errorf("contains %d certificates, of which only %d can be read: the others are damaged or cut off", marked, len(list))
 	case marked == 0:
-		return nil, errors.New("holds no certificate")
+		return nil, errors.New("contains no certificate")
 	}
 	return list, nil
 }

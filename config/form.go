@@ -1,10 +1,10 @@
 package config
 
-// Form describes how the value of a variable is written, as its parser takes
-// it. Code stands between backticks.
+// Form describes how the value of a variable is written. Code in it stands
+// between backticks.
 type Form string
 
-// The forms. White space around any value is removed.
+// The forms. White space around a value does not count.
 const (
 	FormText     Form = "text"
 	FormSecret   Form = "text that is never shown"

@@ -12,11 +12,11 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// parseKeyFile reads the YAML mapping "key: secret", as LiveKit does, in the
-// order of the file. All documents of a file with "---" count. It reads a text
-// that is no YAML mapping line by line: "k: a: b" and "k:s" are pairs, too, for
-// services that only cut the line at the colon. Its errors name lines, but no
-// content.
+// parseKeyFile returns the pairs of a key file in their order: the YAML
+// mapping "key: secret", as LiveKit reads it. Several YAML documents,
+// separated by "---", count together. It reads a text that is not a YAML
+// mapping line by line, as some services do: "k: a: b" and "k:s" are then
+// pairs, too. Its errors name lines, but show no content.
 func parseKeyFile(text string) ([]apikey.Key, error) {
 	roots, err := documents(text)
 	if err != nil {
@@ -30,14 +30,13 @@ func parseKeyFile(text string) ([]apikey.Key, error) {
 		case yaml.ScalarNode:
 			return lineKeys(text)
 		default:
-			return nil, errors.New("it is a list instead of keys")
+			return nil, errors.New("it contains a list")
 		}
 	}
 	return mappingKeys(nodes)
 }
 
-// documents returns the root of every YAML document. yaml.Unmarshal would read
-// only the first.
+// documents returns the root node of every YAML document in text.
 func documents(text string) ([]*yaml.Node, error) {
 	var roots []*yaml.Node
 	for decoder := yaml.NewDecoder(strings.NewReader(text)); ; {
@@ -57,7 +56,7 @@ func mappingKeys(nodes []*yaml.Node) ([]apikey.Key, error) {
 	for i := 0; i+1 < len(nodes); i += 2 {
 		id, text := nodes[i], nodes[i+1]
 		if id.Kind != yaml.ScalarNode || text.Kind != yaml.ScalarNode {
-			return nil, fmt.Errorf("line %d holds more than a key and its secret (in quotation marks any text may be a secret)", id.Line)
+			return nil, fmt.Errorf("line %d has more than a key and its secret (a secret with special characters needs quotation marks)", id.Line)
 		}
 		if err := keys.add(id.Line, scalar(id), scalar(text)); err != nil {
 			return nil, err
@@ -66,7 +65,8 @@ func mappingKeys(nodes []*yaml.Node) ([]apikey.Key, error) {
 	return keys.all()
 }
 
-// scalar returns the text of a node; "" for a YAML null ("key:").
+// scalar returns the text of a node; "" for an empty value (the YAML null in
+// "key:").
 func scalar(n *yaml.Node) string {
 	if n.ShortTag() == "!!null" {
 		return ""
@@ -88,7 +88,7 @@ func lineKeys(text string) ([]apikey.Key, error) {
 		idText, idErr := unquote(id)
 		secretText, secretErr := unquote(rest)
 		if idErr != nil || secretErr != nil {
-			return nil, fmt.Errorf("line %d has quotation marks that do not close", i+1)
+			return nil, fmt.Errorf("line %d has an opening quotation mark without a closing one", i+1)
 		}
 		if err := keys.add(i+1, idText, secretText); err != nil {
 			return nil, err
@@ -97,8 +97,8 @@ func lineKeys(text string) ([]apikey.Key, error) {
 	return keys.all()
 }
 
-// cutPair cuts at the first colon that white space follows, as YAML does, else
-// at the first colon.
+// cutPair cuts a line at the first colon that is followed by white space, as
+// YAML does, or else at the first colon.
 func cutPair(line string) (id, rest string, found bool) {
 	for _, separator := range []string{": ", ":\t", ":"} {
 		if id, rest, found = strings.Cut(line, separator); found {
@@ -108,8 +108,8 @@ func cutPair(line string) (id, rest string, found bool) {
 	return "", "", false
 }
 
-// unquote reads a scalar as YAML does: quoted, or plain up to the end of the
-// line or the '#' of a comment.
+// unquote reads part as YAML reads a scalar: either text in quotation marks,
+// or plain text, which ends at a comment.
 func unquote(part string) (string, error) {
 	part = strings.TrimSpace(part)
 	if strings.HasPrefix(part, `"`) || strings.HasPrefix(part, "'") {
@@ -123,7 +123,7 @@ func unquote(part string) (string, error) {
 	return strings.TrimSpace(part), nil
 }
 
-// keyring collects pairs in the order of the file.
+// keyring collects the pairs of a key file in their order.
 type keyring struct {
 	keys []apikey.Key
 	seen map[string]bool
@@ -136,7 +136,7 @@ func (k *keyring) add(line int, id, text string) error {
 	case text == "":
 		return fmt.Errorf("line %d has no secret", line)
 	case k.seen[id]:
-		return fmt.Errorf("line %d repeats a key", line)
+		return fmt.Errorf("line %d has a key that an earlier line has, too", line)
 	}
 	if k.seen == nil {
 		k.seen = map[string]bool{}
@@ -148,7 +148,7 @@ func (k *keyring) add(line int, id, text string) error {
 
 func (k *keyring) all() ([]apikey.Key, error) {
 	if len(k.keys) == 0 {
-		return nil, errors.New("it holds no key")
+		return nil, errors.New("it contains no key")
 	}
 	return k.keys, nil
 }

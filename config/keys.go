@@ -12,9 +12,9 @@ import (
 const waysToGiveKeys = "set LIVEKIT_KEY and LIVEKIT_SECRET, or LIVEKIT_KEY_FROM_FILE and LIVEKIT_SECRET_FROM_FILE, " +
 	"or LIVEKIT_KEY_FILE to a file with the line 'key: secret'"
 
-// keys returns the API pairs of the key file, else the single pair, whose name
-// v is. Of that pair, a file wins over a value in the environment
-// (inlineOrFile).
+// keys returns the API keys with their secrets: those of LIVEKIT_KEY_FILE, or
+// else a single pair from v (LIVEKIT_KEY) and LIVEKIT_SECRET, each of which
+// may be in a file, too (inlineOrFile).
 func (j *judge) keys(v value) []apikey.Key {
 	secretText, keyFile := j.variable("LIVEKIT_SECRET"), j.variable("LIVEKIT_KEY_FILE")
 	idFile, secretFile := j.variable("LIVEKIT_KEY_FROM_FILE"), j.variable("LIVEKIT_SECRET_FROM_FILE")
@@ -55,29 +55,30 @@ func (j *judge) keyFile(v value) []apikey.Key {
 	return keys
 }
 
-// checkKey refuses a pair that would publish its secret. It warns of pairs that
-// protect little, or that are probably a mistake. Faults and warnings name the
-// variables id and text.
+// checkKey reports a fault if key would publish its secret. It warns of a pair
+// that protects little or is probably a mistake. id and text are the variables
+// that the faults and warnings name.
 func (j *judge) checkKey(id, text value, key apikey.Key) {
 	if len(key.ID) >= apikey.ShortestSecret && len(key.Secret.Reveal()) < apikey.ShortestSecret {
 		j.swapped(id, text)
 		return
 	}
 	if !utf8.ValidString(key.ID) {
-		j.fault(id, "the API key is not UTF-8 text; copy it from the keys of the SFU again")
+		j.fault(id, "the API key is not UTF-8 text; copy it again from LiveKit's keys")
 	}
 	if strings.ContainsFunc(key.ID, blank) {
-		j.warn(id, OddKey, "the API key has white space inside; write only the key")
+		j.warn(id, OddKey, "the API key contains white space; write only the key")
 	}
 	if key.ID == "devkey" || key.Secret.Reveal() == "secret" {
-		j.warn(text, WeakSecret, "devkey and secret are LiveKit's published demo values: anyone can make tokens for this SFU")
+		j.warn(text, WeakSecret, "devkey and secret are LiveKit's published demo values: anyone can make tokens for this SFU; make another key, and a secret with: openssl rand -hex 32")
 		return
 	}
 	j.checkSecret(text, key.Secret)
 }
 
-// swapped is a fault, not a warning: the API key is in every token, where
-// everyone who gets one can read it.
+// swapped reports that the API key and its secret are swapped. This is a fault
+// and not a warning: every token contains the API key, so everyone who gets a
+// token could read the secret.
 func (j *judge) swapped(id, text value) {
 	const problem = "has %d characters or more and its secret has fewer, so the two are swapped, and every token would show the secret; "
 	if id.name == text.name {
@@ -89,10 +90,10 @@ func (j *judge) swapped(id, text value) {
 
 func (j *judge) checkSecret(v value, text secret.Text) {
 	if len(text.Reveal()) < apikey.ShortestSecret {
-		j.warn(v, WeakSecret, "the secret has fewer than %d characters and may be guessed; make one with: openssl rand -hex 32", apikey.ShortestSecret)
+		j.warn(v, WeakSecret, "the secret has fewer than %d characters and can be guessed; make a new one with: openssl rand -hex 32", apikey.ShortestSecret)
 	}
 	if strings.ContainsFunc(text.Reveal(), blank) {
-		j.warn(v, OddKey, "the secret has white space inside; write only the secret, on one line")
+		j.warn(v, OddKey, "the secret contains white space; write only the secret, on one line")
 	}
 }
 

@@ -15,7 +15,8 @@ func split(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || unicode.IsSpace(r) })
 }
 
-// fullAccess parses the only list that must be set.
+// fullAccess parses LIVEKIT_FULL_ACCESS_HOMESERVERS, the only list that must
+// be set.
 func (j *judge) fullAccess(v value) ServerList {
 	old := j.variable("LIVEKIT_LOCAL_HOMESERVERS")
 	v = j.newest(v, old)
@@ -30,16 +31,16 @@ func (j *judge) fullAccess(v value) ServerList {
 	return list
 }
 
-// servers parses a list of server names. It drops an entry that cannot be one,
-// with a warning. Other authorization services accept such entries, which match
-// nobody.
+// servers parses a list of server names. It warns of an entry that cannot be a
+// server name, and leaves it out: other authorization services accept such an
+// entry, which matches nobody.
 func (j *judge) servers(v value) ServerList {
 	entries := split(v.get())
 	switch {
 	case len(entries) == 0:
 		j.fault(v, "the list is empty; %s", whatAServerNameIs)
 	case slices.Contains(entries, "*") && len(entries) > 1:
-		j.fault(v, "\"*\" means everyone; remove it, or remove the other entries")
+		j.fault(v, "\"*\" means everyone, so other entries have no effect; remove \"*\", or remove the other entries")
 	case entries[0] == "*":
 		return ServerList{Everyone: true}
 	default:
@@ -53,7 +54,7 @@ func (j *judge) serverNames(v value, entries []string) ServerList {
 	for _, entry := range entries {
 		server, err := matrix.ParseServerName(entry)
 		if err != nil {
-			j.warn(v, NotServerName, "%s cannot be a server name and is ignored: %s", shown(entry), whatAServerNameIs)
+			j.warn(v, NotServerName, "%s cannot be a server name, so it is ignored; %s", shown(entry), whatAServerNameIs)
 			continue
 		}
 		if !list.Contains(server) {
@@ -62,12 +63,12 @@ func (j *judge) serverNames(v value, entries []string) ServerList {
 		}
 	}
 	if len(list.Servers) == 0 {
-		j.warn(v, NotServerName, "no entry is a server name, so the list is empty and matches nobody")
+		j.warn(v, NotServerName, "no entry is a server name, so the list matches nobody; write server names like example.org")
 	}
 	return list
 }
 
-// doubt warns of a valid name that hardly any server has.
+// doubt warns of a valid server name that is probably a mistake.
 func (j *judge) doubt(v value, server matrix.ServerName) {
 	_, isIP := server.IP()
 	local := isIP || server.Host() == "localhost"
@@ -82,5 +83,5 @@ func (j *judge) doubt(v value, server matrix.ServerName) {
 	default:
 		return
 	}
-	j.warn(v, OddServerName, "%s may not be what you mean (%s): %s", shown(server.String()), oddity, whatAServerNameIs)
+	j.warn(v, OddServerName, "%s is perhaps a mistake (%s); %s", shown(server.String()), oddity, whatAServerNameIs)
 }

@@ -6,14 +6,14 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Requirement says which users must be joined to the Matrix room when they
-// prove themselves by an OpenID token.
+// Requirement says which users must be joined to the Matrix room to get a
+// token, if they prove who they are by an OpenID token.
 type Requirement string
 
-// The requirements.
+// The values of a [Requirement].
 const (
 	RequireNobody   Requirement = "off"
-	RequireLocal    Requirement = "local" // the users of the homeserver that is asked who is joined
+	RequireLocal    Requirement = "local" // the users of the operator's homeserver, which says who is joined
 	RequireEveryone Requirement = "on"
 )
 
@@ -26,12 +26,12 @@ func (j *judge) requirement(v value) Requirement {
 		j.needHomeserver(v)
 		return r
 	}
-	j.fault(v, "%s is not a setting; write off, local or on", shown(v.get()))
+	j.fault(v, "%s is not a value of this variable; write off, local or on", shown(v.get()))
 	return RequireNobody
 }
 
-// needHomeserver reports a fault of v if no homeserver can be asked who is
-// joined.
+// needHomeserver reports a fault of v if there is no homeserver that the
+// service can ask who is joined.
 func (j *judge) needHomeserver(v value) {
 	if j.isRegistered() || j.variable("LIVEKIT_MEMBERSHIP_TOKEN_FILE").isSet() {
 		return
@@ -40,14 +40,15 @@ func (j *judge) needHomeserver(v value) {
 		"or set LIVEKIT_MEMBERSHIP_TOKEN_FILE and LIVEKIT_HS_SERVER_NAME to have an ordinary account of it ask", shown(v.get()))
 }
 
-// account parses the account that asks who is joined. An application service
-// needs none: it answers for every room of its homeserver.
+// account parses the account that asks who is joined; nil for none. The
+// service needs no account if it is an application service, because as such it
+// may ask about every room of its homeserver.
 func (j *judge) account(v value) *Account {
 	unknown := j.variable("LIVEKIT_MEMBERSHIP_UNKNOWN")
 	switch {
 	case j.isRegistered():
 		if v.isSet() {
-			j.warn(v, Ignored, "this variable is ignored, because the application service says who is joined to all rooms of its homeserver; remove it")
+			j.warn(v, Ignored, "this variable is ignored, because as an application service this service already learns who is joined to each room of its homeserver; remove the variable")
 		}
 		return nil
 	case !v.isSet():
@@ -59,7 +60,8 @@ func (j *judge) account(v value) *Account {
 	return &Account{Server: j.ownServer(j.variable("LIVEKIT_HS_SERVER_NAME"), "the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE"), Token: j.accessToken(v)}
 }
 
-// accessToken reads a file that holds only an access token.
+// accessToken reads the file that v names, which must hold only an access
+// token.
 func (j *judge) accessToken(v value) secret.Text {
 	text, ok := j.readText(v, "the access token of an account")
 	if !ok {
@@ -67,7 +69,7 @@ func (j *judge) accessToken(v value) secret.Text {
 	}
 	token := clean(text)
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		j.fault(v, "the file holds more than an access token; write the token alone, on one line")
+		j.fault(v, "the file holds more than an access token; write only the token, on one line")
 		return secret.Text{}
 	}
 	return secret.New(token)
@@ -86,7 +88,7 @@ func (j *judge) allowUnseen(v value) bool {
 	case deny:
 		return false
 	}
-	j.fault(v, "%s is neither deny nor allow", shown(v.get()))
+	j.fault(v, "%s is neither deny nor allow; write one of the two", shown(v.get()))
 	return false
 }
 
@@ -97,9 +99,9 @@ func showUnseen(allowed bool) string {
 	return deny
 }
 
-// ownMetadata parses whether participants may change their own metadata. Then
-// they may change their attributes too, and can remove the ticket that
-// identifies them to the guard.
+// ownMetadata parses whether participants may change their own metadata. With
+// it they may also change their attributes, and so remove the ticket by which
+// the guard recognizes them.
 func (j *judge) ownMetadata(v value) bool {
 	may := j.boolean(v)
 	required, interval := j.variable("LIVEKIT_REQUIRE_MEMBERSHIP"), j.variable("LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS")

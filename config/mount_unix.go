@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// mounted reports whether dir is on a volume: a mount, or another file system
-// than the root. Files in a container's own layer are lost with the container.
+// mounted reports whether dir is on a volume: on a mount, or on another file
+// system than "/". Files elsewhere in a container are deleted with the
+// container.
 func mounted(dir string) bool {
 	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -23,12 +24,12 @@ func mounted(dir string) bool {
 	return device(dir) != device("/")
 }
 
-// fleeting returns why files in dir do not last, or "" if no reason is known. boxed
-// says that this process runs in a container.
+// fleeting returns why files in dir are lost at a restart; "" if no reason is
+// known. boxed says that this process runs in a container.
 func fleeting(dir string, boxed bool) string {
 	real, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return "" // opening the file will report the fault
+		return "" // the store reports this fault when it opens its file
 	}
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -37,7 +38,8 @@ func fleeting(dir string, boxed bool) string {
 	return fleetingBy(real, string(table), boxed)
 }
 
-// fleetingBy is fleeting by a table as /proc/self/mountinfo has it.
+// fleetingBy does the work of fleeting. table is the content of
+// /proc/self/mountinfo.
 func fleetingBy(dir, table string, boxed bool) string {
 	point, kind := mountOf(dir, table)
 	switch {
@@ -49,7 +51,8 @@ func fleetingBy(dir, table string, boxed bool) string {
 	return ""
 }
 
-// device returns the number of the device that name is on.
+// device returns the number of the device on which the file or directory name
+// is; 0 if unknown.
 func device(name string) uint64 {
 	var info syscall.Stat_t
 	if syscall.Stat(name, &info) != nil {
@@ -58,12 +61,13 @@ func device(name string) uint64 {
 	return uint64(info.Dev)
 }
 
-// octal decodes the characters that proc(5) escapes within fields.
+// octal decodes the characters that are escaped in the fields of
+// /proc/self/mountinfo (proc(5)).
 var octal = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // mountOf returns the mount point that contains dir, and the kind of its file
-// system ("ext4"), by a table in the form of /proc/self/mountinfo. The last mount
-// at a point covers earlier ones there.
+// system, like "ext4". table is the content of /proc/self/mountinfo. If
+// several mounts have the same mount point, the last one counts.
 func mountOf(dir, table string) (longest, kind string) {
 	longest = "/"
 	for line := range strings.Lines(table) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// trustedProxies parses a list of networks, or the word "none".
+// trustedProxies parses a list of networks; "none" means an empty list.
 func (j *judge) trustedProxies(v value) []netip.Prefix {
 	if strings.EqualFold(v.get(), none) {
 		return nil
@@ -15,32 +15,33 @@ func (j *judge) trustedProxies(v value) []netip.Prefix {
 	return j.networks(v)
 }
 
-// none makes a list empty that has a default.
+// none is the value for an empty list if the variable has a default.
 const none = "none"
 
 // longestHeader bounds the name of a header, in bytes.
 const longestHeader = 64
 
-// clientAddress parses the name of the header that holds the client's address,
-// and returns it in lower case.
+// clientAddress parses the name of the header in which a proxy writes the
+// client's address. It returns the name in lower case.
 func (j *judge) clientAddress(v value) string {
 	name := strings.ToLower(v.get())
 	switch {
 	case !isHeader(name):
 		j.fault(v, "%s is not the name of a header; write x-forwarded-for, x-real-ip, or what your proxy calls it, like cf-connecting-ip", shown(v.get()))
 	case name == "forwarded":
-		j.fault(v, "the header Forwarded holds more than an address and is not read; let the proxy send X-Forwarded-For, and write x-forwarded-for")
+		j.fault(v, "this service does not read the header Forwarded, which has another form; let the proxy send X-Forwarded-For, and write x-forwarded-for")
 	case isClients(name):
-		j.fault(v, "the header %s is written by clients for another purpose and does not hold their address; write x-forwarded-for, x-real-ip, or what your proxy calls it", http.CanonicalHeaderKey(name))
+		j.fault(v, "clients write the header %s for another purpose, so it does not hold their address; write x-forwarded-for, x-real-ip, or what your proxy calls it", http.CanonicalHeaderKey(name))
 	default:
 		return name
 	}
 	return ""
 }
 
-// clientsHeaders are headers that clients write for other purposes, and headers
-// with secrets, which the log would show as a client's address. An entry that
-// ends in a hyphen is a prefix.
+// clientsHeaders are headers that never hold the client's address: clients
+// write them for other purposes, or they hold secrets, which would then be in
+// the log. An entry that ends in a hyphen stands for all headers that begin
+// with it.
 var clientsHeaders = []string{
 	"accept", "accept-", "access-control-", "authorization", "cache-control", "connection", "content-", "cookie",
 	"date", "dnt", "expect", "from", "host", "idempotency-key", "if-", "keep-alive", "max-forwards", "origin", "pragma",
@@ -66,7 +67,7 @@ func (j *judge) networks(v value) []netip.Prefix {
 	for _, entry := range split(v.get()) {
 		prefix, ok := parsePrefix(entry)
 		if !ok {
-			j.fault(v, "%s is neither a network like 10.0.0.0/8 nor an IP address", shown(entry))
+			j.fault(v, "%s is neither a network nor an IP address; write one like 10.0.0.0/8 or 10.0.0.1", shown(entry))
 			continue
 		}
 		if prefix.Bits() == 0 {
@@ -77,8 +78,9 @@ func (j *judge) networks(v value) []netip.Prefix {
 	return list
 }
 
-// parsePrefix parses a network or a single address. IPv4 in IPv6 form
-// (::ffff:10.0.0.0/104) becomes IPv4, because addresses are compared unmapped.
+// parsePrefix parses a network, or an address as a network of one. It turns an
+// IPv4 network in IPv6 form (::ffff:10.0.0.0/104) into IPv4, because all
+// addresses are compared in that form.
 func parsePrefix(text string) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(text)
 	if addr, isAddr := netip.ParseAddr(text); isAddr == nil && addr.Zone() == "" {

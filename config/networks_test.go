@@ -17,7 +17,7 @@ func TestHeadersOfClientsAreNoAddress(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, _, err := config.Parse(minimal().with(vars{"LIVEKIT_CLIENT_ADDRESS": name}).input(), disk{}.read)
-			if want := "the header " + name + " is written by clients"; err == nil || !strings.Contains(err.Error(), want) {
+			if want := "clients write the header " + name; err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want a fault with %q", err, want)
 			}
 		})

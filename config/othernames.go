@@ -9,10 +9,10 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// otherNames are variables of other programs, with those of this program that
-// hold the same value.
+// otherNames has variables of other programs, and for each the variables of
+// this program with the same meaning.
 var otherNames = map[string][]string{
-	// LiveKit's SDKs, agents and command line.
+	// Variables of LiveKit's SDKs, agents and command line.
 	"LIVEKIT_API_KEY":    {"LIVEKIT_KEY"},
 	"LIVEKIT_API_SECRET": {"LIVEKIT_SECRET"},
 	"LIVEKIT_API_URL":    {"LIVEKIT_INTERNAL_URL"},
@@ -21,7 +21,7 @@ var otherNames = map[string][]string{
 	"LIVEKIT_SERVER_URL": {"LIVEKIT_URL"},
 	"LIVEKIT_SFU_URL":    {"LIVEKIT_URL"},
 	"LIVEKIT_WS_URL":     {"LIVEKIT_URL"},
-	// LiveKit's server.
+	// Variables of LiveKit's server, or names like them.
 	"LIVEKIT_KEYS":          {"LIVEKIT_KEY", "LIVEKIT_SECRET"},
 	"LIVEKIT_KEYS_FILE":     {"LIVEKIT_KEY_FILE"},
 	"LIVEKIT_REDIS_ADDR":    {"LIVEKIT_REDIS_URL"},
@@ -29,23 +29,26 @@ var otherNames = map[string][]string{
 	"LIVEKIT_REDIS_HOST":    {"LIVEKIT_REDIS_URL"},
 }
 
-// livekitsOwn are variables that LiveKit's server documents. They cause no
-// warning, because one .env may hold the variables of both programs.
+// livekitsOwn are variables in the documentation of LiveKit's server. This
+// program does not warn of them, because one .env may hold the variables of
+// both programs.
 var livekitsOwn = []string{"LIVEKIT_CONFIG", "LIVEKIT_KEYS", "LIVEKIT_REGION", "LIVEKIT_TURN_CERT", "LIVEKIT_TURN_KEY"}
 
-// usualNames are variables of this program that many programs have without the
-// prefix.
+// usualNames are names that many programs use for their variables. They are
+// also the names of two variables of this program without LIVEKIT_, and cause
+// no warning.
 var usualNames = []string{"LOG_LEVEL", "LOG_FORMAT"}
 
 const (
 	ourPrefix   = "LIVEKIT_"
 	olderPrefix = "LK_"
-	// olderService is the prefix of an older authorization service's variables.
+	// olderService is how the names of an older authorization service's
+	// variables begin.
 	olderService = "LK_JWT_"
 )
 
-// mayBeMeant reports whether a variable that this program does not read may be
-// meant for it.
+// mayBeMeant reports whether somebody may have set a variable for this
+// program, although this program does not read it.
 func mayBeMeant(name string) bool {
 	return !known(name) && (hasOurPrefix(name) || len(counterparts(name)) > 0)
 }
@@ -54,8 +57,9 @@ func hasOurPrefix(name string) bool {
 	return strings.HasPrefix(name, ourPrefix) || strings.HasPrefix(name, olderService)
 }
 
-// counterparts returns the variables of this program that hold what name holds,
-// but with another prefix, without one, or in upper case.
+// counterparts returns this program's variables with the same meaning as the
+// variable name: by the table otherNames, or if the names differ only in the
+// prefix or in capital letters.
 func counterparts(name string) []string {
 	if upper := strings.ToUpper(name); upper != name && hasOurPrefix(upper) {
 		name = upper
@@ -76,8 +80,8 @@ func counterparts(name string) []string {
 	return fromFile(name)
 }
 
-// fromFile is counterparts for a variable that names a file with the value of another
-// variable.
+// fromFile returns what counterparts returns, for a variable NAME_FILE whose
+// value is the path of a file.
 func fromFile(name string) []string {
 	bare, ok := strings.CutSuffix(name, "_FILE")
 	if !ok {
@@ -92,17 +96,18 @@ func fromFile(name string) []string {
 	return nil
 }
 
-// other is a variable that this program does not read, but that may be meant
-// for it.
+// other is a variable that this program does not read, although somebody may
+// have set it for this program.
 type other struct {
 	name string
 	text secret.Text
-	ours []string // the variables probably meant, if that is clear
-	hint string   // what the warning says
-	told bool     // a fault already names it
+	ours []string // this program's variables that were probably meant, if that is clear
+	hint string   // the end of the warning: which variable to use instead
+	told bool     // whether a fault names the variable, so that no warning is needed
 }
 
-// findOthers returns the variables that deserve a warning, sorted by name.
+// findOthers returns the variables in env of which this program may warn,
+// sorted by name.
 func findOthers(env Environment) []*other {
 	var list []*other
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -128,8 +133,9 @@ func newOther(name, text string) *other {
 	return o
 }
 
-// instead says which other variables are set in place of the missing ones, ""
-// if there are none. No warning repeats them.
+// instead says which variables of other programs are set in place of the
+// missing ones; "" if there are none. It marks these variables as told, so
+// that no warning repeats them.
 func (j *judge) instead(missing []value) string {
 	var hints []string
 	for _, o := range j.others {
@@ -141,8 +147,8 @@ func (j *judge) instead(missing []value) string {
 	return strings.Join(hints, "; ")
 }
 
-// otherVariables warns of variables that this program does not read, but that
-// may be meant for it.
+// otherVariables warns of variables that this program does not read, although
+// somebody may have set them for this program.
 func (j *judge) otherVariables() {
 	for _, o := range j.others {
 		if !o.told && !slices.Contains(livekitsOwn, o.name) && !j.isSaid(o) {
@@ -151,13 +157,15 @@ func (j *judge) otherVariables() {
 	}
 }
 
-// isSaid reports whether this program's variable is set to the same value.
+// isSaid reports whether this program's variable is set, too, to the same
+// value as o.
 func (j *judge) isSaid(o *other) bool {
 	return len(o.ours) == 1 && j.variable(o.ours[0]).text.Equal(o.text)
 }
 
-// What Kubernetes sets in a pod for every Service: LIVEKIT_SERVICE_HOST,
-// LIVEKIT_PORT_7880_TCP_ADDR and, with a URL, LIVEKIT_PORT.
+// The variables that Kubernetes sets in a pod for each Service: for one named
+// livekit, LIVEKIT_SERVICE_HOST, LIVEKIT_PORT_7880_TCP_ADDR and, with a URL as
+// its value, LIVEKIT_PORT.
 var (
 	serviceLink = pattern.New(`_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
 	portURL     = pattern.New(`^(tcp|udp|sctp)://`)

@@ -7,9 +7,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// overrides parses "server=url,server2=url2". Faults show no part of an entry
-// that may hold a password: a comma in the password would leave parts that do
-// not look like one.
+// overrides parses "server=url,server2=url2". If the value may hold a
+// password, the fault shows no part of it: a comma in the password would split
+// it into parts that look harmless.
 func (j *judge) overrides(v value) map[matrix.ServerName]*url.URL {
 	urls := map[matrix.ServerName]*url.URL{}
 	if strings.ContainsAny(v.get(), "@?") {
@@ -23,7 +23,7 @@ func (j *judge) overrides(v value) map[matrix.ServerName]*url.URL {
 			continue
 		}
 		if _, twice := urls[server]; twice {
-			j.fault(v, "names the server %s twice; leave one of the two", shown(server.String()))
+			j.fault(v, "the server %s occurs twice; write one URL for it", shown(server.String()))
 		}
 		urls[server] = u
 	}

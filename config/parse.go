@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// Parse checks the whole input. Its only effects are the calls of readFile. The
-// error joins every [Fault]. With an error, the Config holds only how to log.
+// Parse makes the Config from the input. It is pure except for its calls of
+// readFile. The error joins every [Fault]; then the Config only says how to
+// log.
 func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warning, error) {
 	c, warnings, err := parse(in, readFile)
 	if err != nil {
@@ -16,8 +17,8 @@ func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warn
 	return c, warnings, nil
 }
 
-// parse is Parse, but with an error the Config holds all values without a
-// fault.
+// parse is like Parse, but if there is an error, the Config has all values
+// without a fault.
 func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warning, error) {
 	j := newJudge(in, readFile)
 	c := Config{files: j.files}
@@ -31,14 +32,15 @@ func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warn
 	return c, j.warnings, j.err()
 }
 
-// judge collects the faults and warnings of the variables. Its methods return a
-// zero value after a fault, so that the next variable is checked, too.
+// judge checks the variables, and collects the faults and warnings. After a
+// fault its methods return a zero value, so that the other variables are
+// checked, too.
 type judge struct {
 	input    Input
 	readFile func(string) ([]byte, error)
 	values   map[string]value
 	others   []*other
-	files    map[string]string // variable → path that was read
+	files    map[string]string // the path of each file that was read, by variable
 	warnings []Warning
 	faults   []error
 }
@@ -51,7 +53,7 @@ func newJudge(in Input, readFile func(string) ([]byte, error)) *judge {
 	return j
 }
 
-// variable returns the value of a variable of the table.
+// variable returns the value of the variable name, which must be in the table.
 func (j *judge) variable(name string) value {
 	v, ok := j.values[name]
 	if !ok {
@@ -67,8 +69,9 @@ func (j *judge) fault(v value, format string, args ...any) {
 	}
 }
 
-// missing reports a fault of the first of the variables, none of which is set.
-// problem says why one is needed, and how to set it.
+// missing reports that none of the variables vs is set; the fault names the
+// first one. problem says why one of them is needed and how to set it. If
+// another program's variable is set in its place, the fault says that instead.
 func (j *judge) missing(problem string, vs ...value) {
 	if instead := j.instead(vs); instead != "" {
 		problem = ", but " + instead
@@ -83,11 +86,11 @@ func (j *judge) warn(v value, kind Kind, format string, args ...any) {
 	}
 }
 
-// err joins the faults; nil when there are none.
+// err returns all faults as one error; nil if there are none.
 func (j *judge) err() error { return errors.Join(j.faults...) }
 
-// ignore warns of every variable in losers that is set, because winner
-// overrides it.
+// ignore warns of each variable in losers that is set, because the variable
+// winner overrides it.
 func (j *judge) ignore(winner value, losers ...value) {
 	for _, v := range losers {
 		if v.isSet() {
@@ -96,8 +99,8 @@ func (j *judge) ignore(winner value, losers ...value) {
 	}
 }
 
-// newest returns the value under the current name if it is set, else that under
-// the old name.
+// newest returns the value of current if that variable is set, and else that
+// of old, the variable's old name.
 func (j *judge) newest(current, old value) value {
 	if current.isSet() || !old.isSet() {
 		j.ignore(current, old)

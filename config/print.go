@@ -18,9 +18,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Print writes the effective configuration without secrets, one NAME=value a
-// line in the order of [Variables]. The value of an old name is shown under the
-// new name.
+// Print writes the configuration in effect, without secrets: one NAME=value in
+// each line, in the order of [Variables]. It shows the value of a variable's
+// old name under the new name.
 func (c Config) Print(w io.Writer) error {
 	for _, v := range table {
 		if v.how.show == nil {
@@ -50,7 +50,7 @@ func (c Config) LogValue() slog.Value {
 	)
 }
 
-// appService returns c.AppService, or an empty one instead of nil.
+// appService returns c.AppService, or an empty one if it is nil.
 func (c *Config) appService() *AppService {
 	if c.AppService == nil {
 		return &AppService{}
@@ -58,7 +58,7 @@ func (c *Config) appService() *AppService {
 	return c.AppService
 }
 
-// String returns the limit as the variable takes it.
+// String returns the limit in the form that its variable has.
 func (l RateLimit) String() string {
 	if l == (RateLimit{}) {
 		return "off"
@@ -66,7 +66,8 @@ func (l RateLimit) String() string {
 	return fmt.Sprintf("%d/min,burst=%d", l.PerMinute, l.Burst)
 }
 
-// String returns the list as the variable takes it, or "(nobody)".
+// String returns the list in the form that its variable has, or "(nobody)" if
+// it is empty.
 func (l ServerList) String() string {
 	switch {
 	case l.Everyone:
@@ -79,13 +80,14 @@ func (l ServerList) String() string {
 
 func asItIs(text string) string { return text }
 
-// KeyNames returns the API keys for a log, without their secrets.
+// KeyNames returns the API keys, without their secrets, as a text for the log.
 func KeyNames(keys []apikey.Key) string {
 	return join(keys, func(k apikey.Key) string { return showKeyID(k.ID) })
 }
 
-// showKeyID returns an API key for printing, since it is public in every token.
-// It hides one as long as a secret: the two may be swapped.
+// showKeyID returns an API key for printing. Every token contains it, so it is
+// no secret. But if it is as long as a secret, showKeyID hides it, because key
+// and secret may be swapped.
 func showKeyID(id string) string {
 	if len(id) < apikey.ShortestSecret {
 		return id
@@ -153,7 +155,8 @@ func join[T any](list []T, show func(T) string) string {
 	return strings.Join(texts, ",")
 }
 
-// oneLine quotes a value that contains line breaks or invisible characters.
+// oneLine returns value in quotation marks if it contains line breaks or
+// invisible characters.
 func oneLine(value string) string {
 	if strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return strconv.Quote(value)

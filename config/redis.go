@@ -6,7 +6,8 @@ import (
 	"matrixrtc-auth/internal/redisurl"
 )
 
-// redis parses the settings of the shared store, even if another store is used.
+// redis parses the variables of the Redis store, even if another store is
+// used.
 func (j *judge) redis() Store {
 	inline, file := j.variable("LIVEKIT_REDIS_PASSWORD"), j.variable("LIVEKIT_REDIS_PASSWORD_FROM_FILE")
 	password, _ := j.inlineOrFile(inline, file, "the password of Redis")
@@ -18,7 +19,8 @@ func (j *judge) redis() Store {
 	}
 }
 
-// redisURL parses the address of the shared store.
+// redisURL parses v, the address of Redis. password is the variable that may
+// override the password in it.
 func (j *judge) redisURL(v, password value) redisurl.URL {
 	if !v.isSet() {
 		return redisurl.URL{}
@@ -29,16 +31,17 @@ func (j *judge) redisURL(v, password value) redisurl.URL {
 		return redisurl.URL{}
 	}
 	if u.HasPassword() && password.isSet() {
-		j.warn(v, Ignored, "the password in the URL is ignored, because %s is set", password.name)
+		j.warn(v, Ignored, "the password in the URL is ignored, because %s is set and is used instead; remove one of the two", password.name)
 	}
 	if u.Unverified() {
-		j.warn(v, Unverified, "skip_verify: the certificate of Redis is not checked; LIVEKIT_CA_FILE adds a private authority instead")
+		j.warn(v, Unverified, "with skip_verify the service does not check the certificate of Redis; remove skip_verify; LIVEKIT_CA_FILE adds the certificate of a private authority")
 	}
 	return u
 }
 
-// redisPrefix refuses braces: in a cluster they decide which node holds a key,
-// and redisstore writes them itself.
+// redisPrefix parses the beginning of all key names in Redis. It refuses
+// braces: in a cluster they decide which node holds a key, and package
+// redisstore writes its own.
 func (j *judge) redisPrefix(v value) string {
 	const longest = 64
 	text := v.get()
@@ -50,11 +53,11 @@ func (j *judge) redisPrefix(v value) string {
 	return text
 }
 
-// idle warns of variables that have an effect only with Redis.
+// idle warns of variables that are set, but have an effect only with Redis.
 func (j *judge) idle(values ...value) {
 	for _, v := range values {
 		if v.isSet() {
-			j.warn(v, Ignored, "this variable is ignored, because LIVEKIT_REDIS_URL is not set: delegated leaves are not kept in Redis")
+			j.warn(v, Ignored, "this variable is ignored, because LIVEKIT_REDIS_URL is not set, so delegated leaves are not kept in Redis; set LIVEKIT_REDIS_URL, or remove this variable")
 		}
 	}
 }

@@ -6,16 +6,17 @@ import (
 	"sync"
 )
 
-// Roots are the system's certificates and those of a file. nil means only the
-// system's.
+// Roots are the certificates of authorities that the service trusts: the
+// system's and those of a file. nil means only the system's.
 type Roots struct {
 	own *x509.CertPool
 	all func() *x509.CertPool
 }
 
-// ParseRoots returns the PEM certificates in content, together with those of
-// system (nil: none). It calls system only at the first connection, because
-// reading 140 certificates would delay the start.
+// ParseRoots returns the certificates in content (PEM) together with those
+// that system returns; system may be nil. It calls system only before the
+// first connection, because reading 140 certificates at the start would delay
+// the start.
 func ParseRoots(content []byte, system func() *x509.CertPool) (*Roots, error) {
 	certificates, err := parseCertificates(content)
 	if err != nil {
@@ -33,13 +34,13 @@ func ParseRoots(content []byte, system func() *x509.CertPool) (*Roots, error) {
 		for _, c := range certificates {
 			pool.AddCert(c)
 		}
-		debug.FreeOSMemory() // reading them took as much as all that the idle service keeps
+		debug.FreeOSMemory() // reading them used as much memory as everything that the idle service keeps
 		return pool
 	}
 	return &Roots{own: own, all: sync.OnceValue(all)}, nil
 }
 
-// Pool returns all certificates, nil for only the system's.
+// Pool returns all certificates; nil means only the system's.
 func (r *Roots) Pool() *x509.CertPool {
 	if r == nil {
 		return nil
@@ -47,7 +48,8 @@ func (r *Roots) Pool() *x509.CertPool {
 	return r.all()
 }
 
-// Equal reports whether both have the same certificates from a file.
+// Equal reports whether both have the same certificates from a file. It does
+// not compare the system's.
 func (r *Roots) Equal(other *Roots) bool {
 	if r == nil || other == nil {
 		return r == other
@@ -55,8 +57,8 @@ func (r *Roots) Equal(other *Roots) bool {
 	return r.own.Equal(other.own)
 }
 
-// systemRoots returns the system's certificates. A system without any, or an
-// image without the file, is no fault: then only those of the file count.
+// systemRoots returns the system's certificates. If the system has none, it
+// returns an empty pool, so that only those of the file count.
 func systemRoots() *x509.CertPool {
 	pool, err := x509.SystemCertPool()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 func (j *judge) boolean(v value) bool {
 	yes, ok := parseBool(v.get())
 	if !ok {
-		j.fault(v, "%s is neither true nor false", shown(v.get()))
+		j.fault(v, "%s is neither true nor false; write one of the two", shown(v.get()))
 	}
 	return yes
 }
@@ -46,7 +46,8 @@ func (j *judge) duration(v value, lowest, highest time.Duration, examples string
 	return d
 }
 
-// short returns d without the zero units at the end of Duration.String.
+// short returns the text of d without zero units at its end: "1h", not
+// "1h0m0s".
 func short(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
@@ -58,8 +59,8 @@ func short(d time.Duration) string {
 	return text
 }
 
-// usualBurst allows the several requests that a client makes at once when it
-// joins a call.
+// usualBurst is the Burst of a limit that does not name one. A client sends
+// several requests at once when it joins a call.
 const usualBurst = 30
 
 func (j *judge) rateLimit(v value) RateLimit {
@@ -74,7 +75,7 @@ func (j *judge) rateLimit(v value) RateLimit {
 	return limit
 }
 
-// parseRateLimit parses N/min[,burst=M].
+// parseRateLimit parses a limit in the form N/min or N/min,burst=M.
 func parseRateLimit(text string) (RateLimit, bool) {
 	rate, burst, hasBurst := strings.Cut(text, ",")
 	rate, isRate := strings.CutSuffix(rate, "/min")
@@ -89,7 +90,7 @@ func parseRateLimit(text string) (RateLimit, bool) {
 	return limit, true
 }
 
-// count returns the number from 1 to 1000000 in text, 0 if there is none.
+// count returns the number in text if it is from 1 to 1000000, and else 0.
 func count(text string) int {
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n > 1_000_000 {
@@ -124,16 +125,17 @@ func (j *judge) logJSON(v value) bool {
 	return false
 }
 
-// dangerousConsent is the only value that switches certificate checks off.
+// dangerousConsent is the only value that switches the check of homeservers'
+// certificates off.
 const dangerousConsent = "YES_I_KNOW_WHAT_I_AM_DOING"
 
 func (j *judge) skipVerifyTLS(v value) bool {
 	switch {
 	case v.get() == dangerousConsent:
-		j.warn(v, Unverified, "the certificates of homeservers are not checked: whoever can redirect a connection can pass for any user; LIVEKIT_CA_FILE adds a private authority instead")
+		j.warn(v, Unverified, "the service does not check homeservers' certificates: whoever can redirect a connection can pretend to be any user; remove this variable; LIVEKIT_CA_FILE adds the certificate of a private authority")
 		return true
 	case v.isSet():
-		j.warn(v, UnknownValue, "this value is ignored, and certificates are checked: only the value %s switches the checks off", dangerousConsent)
+		j.warn(v, UnknownValue, "this value is ignored, and certificates are checked; only the value %s switches the check off", dangerousConsent)
 	}
 	return false
 }

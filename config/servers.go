@@ -6,21 +6,21 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ServerList is a list of homeservers, or everyone.
+// ServerList is a list of homeservers, or all homeservers if Everyone is true.
 type ServerList struct {
 	Everyone bool
 	Servers  []matrix.ServerName
 }
 
-// Contains reports whether server is in the list. Names must be equal, case
-// included.
+// Contains reports whether server is in the list. Names must be equal, also in
+// capital and small letters.
 func (l ServerList) Contains(server matrix.ServerName) bool {
 	return l.Everyone || slices.Contains(l.Servers, server)
 }
 
-// Named reports whether the operator named the server: in the full-access list,
-// in an override, or as the homeserver that is asked who is joined. Named
-// servers may have any address, private ones too.
+// Named reports whether the operator has named the server: in the full-access
+// list, in an override of its address, or as the homeserver that says who is
+// joined. A named server may have any address, even a private one.
 func (c *Config) Named(server matrix.ServerName) bool {
 	_, federation := c.FederationURLs[server]
 	_, client := c.ClientURLs[server]
@@ -28,8 +28,9 @@ func (c *Config) Named(server matrix.ServerName) bool {
 	return federation || client || own || slices.Contains(c.FullAccess.Servers, server)
 }
 
-// HomeServer returns the homeserver that is asked who is joined: the one at
-// which this service is registered, or that of the account; zero for none.
+// HomeServer returns the homeserver that the service asks who is joined: the
+// one with which this service is registered, or the one of the account. It is
+// zero if there is none.
 func (c *Config) HomeServer() matrix.ServerName {
 	switch {
 	case c.AppService != nil:

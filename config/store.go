@@ -9,16 +9,16 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Store says where delegated leaves are stored.
+// Store says where the service keeps delegated leaves.
 type Store struct {
 	Kind StoreKind
-	// Path is the absolute path of the file if Kind is StoreFile.
+	// Path is the absolute path of the store's file, if Kind is StoreFile.
 	Path string
-	// RedisURL and the fields below are set if Kind is StoreRedis. RedisPassword,
-	// if set, replaces the password in the URL.
+	// RedisURL, RedisPassword and RedisPrefix are set if Kind is StoreRedis. If
+	// RedisPassword is set, it replaces the password in the URL.
 	RedisURL      redisurl.URL
 	RedisPassword secret.Text
-	// RedisPrefix is the prefix of all keys.
+	// RedisPrefix is how all key names in Redis begin.
 	RedisPrefix string
 }
 
@@ -32,7 +32,7 @@ const (
 	StoreRedis  StoreKind = "redis"
 )
 
-// String returns the store as LIVEKIT_STORE takes it.
+// String returns the store in the form of LIVEKIT_STORE.
 func (s Store) String() string {
 	if s.Kind == StoreFile {
 		return filePrefix + s.Path
@@ -42,13 +42,13 @@ func (s Store) String() string {
 
 const (
 	filePrefix = "file:"
-	// dataDir is where the image expects a volume.
+	// dataDir is where a container of the image should have a volume.
 	dataDir   = "/data"
 	usualFile = dataDir + "/leaves.db"
 )
 
-// store parses where leaves are stored, even if delegation is off:
-// LIVEKIT_DELEGATION=on would need it.
+// store returns where leaves are kept. It parses this even if delegation is
+// off, so that LIVEKIT_DELEGATION=on later finds no new faults.
 func (j *judge) store(v value, delegation bool) Store {
 	redis, url := j.redis(), j.variable("LIVEKIT_REDIS_URL")
 	s, ok := j.namedStore(v, url)
@@ -71,8 +71,9 @@ func (j *judge) store(v value, delegation bool) Store {
 	return s
 }
 
-// lasts warns of a file that will not be there when it is needed, where a volume
-// was meant to be. Whoever names another place has chosen it.
+// lasts warns if the store's file is below dataDir and will be lost at a
+// restart. It does not warn of a file elsewhere, because the operator has
+// chosen that place.
 func (j *judge) lasts(v value, s Store) {
 	dir := path.Dir(s.Path)
 	if s.Kind != StoreFile || j.input.Fleeting == nil || dir != dataDir && !strings.HasPrefix(dir, dataDir+"/") {
@@ -93,8 +94,8 @@ func (j *judge) usualStore(url value) Store {
 	return Store{Kind: StoreMemory}
 }
 
-// namedStore parses LIVEKIT_STORE, if it is set, and checks that it agrees with
-// LIVEKIT_REDIS_URL.
+// namedStore parses LIVEKIT_STORE, if that is set, and checks that it agrees
+// with LIVEKIT_REDIS_URL.
 func (j *judge) namedStore(v, url value) (s Store, ok bool) {
 	if !v.isSet() {
 		return Store{}, false
@@ -106,7 +107,7 @@ func (j *judge) namedStore(v, url value) (s Store, ok bool) {
 		j.missing(": LIVEKIT_STORE is redis; write redis://host:6379/0, or set another store", url)
 		return Store{}, false
 	case s.Kind != StoreRedis && url.isSet():
-		j.fault(v, "%s, but LIVEKIT_REDIS_URL is set; write redis, or remove one of the two", s.Kind)
+		j.fault(v, "the value is %s, but LIVEKIT_REDIS_URL is set; write redis, or remove one of the two variables", s.Kind)
 		return Store{}, false
 	}
 	return s, ok
@@ -121,18 +122,18 @@ func (j *judge) parseStore(v value) (s Store, ok bool) {
 	case kind == StoreMemory, kind == StoreRedis:
 		return Store{Kind: kind}, true
 	}
-	j.fault(v, "neither memory nor file:/path nor redis (not shown: it may hold a password); the URL of Redis belongs in LIVEKIT_REDIS_URL")
+	j.fault(v, "the value (not shown: it may hold a password) is not a store; write memory, file:/path or redis; the URL of Redis belongs in LIVEKIT_REDIS_URL")
 	return Store{}, false
 }
 
-// fileStore requires an absolute path, because a relative one depends on where
-// the program is started. It leaves room for the suffixes that the store
-// appends.
+// fileStore parses the path of the store's file. It demands an absolute path,
+// because a relative one depends on where the program is started. The bound on
+// its length leaves room for the suffixes that the store appends.
 func (j *judge) fileStore(v value, file string) (Store, bool) {
 	const longest = 200
 	switch {
 	case !path.IsAbs(file), len(file) > longest, strings.ContainsFunc(file, func(r rune) bool { return !unicode.IsPrint(r) }):
-		j.fault(v, "%s does not name a file by an absolute path of at most %d characters; write one like %s%s", shown(v.get()), longest, filePrefix, usualFile)
+		j.fault(v, "%s is not the absolute path of a file, with at most %d characters; write one like %s%s", shown(v.get()), longest, filePrefix, usualFile)
 		return Store{}, false
 	case strings.HasSuffix(file, "/"), path.Clean(file) == dataDir:
 		j.fault(v, "%s names a directory; write the file's name, too, like %s%s", shown(v.get()), filePrefix, usualFile)

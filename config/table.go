@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// table holds every variable. Only the table says a variable's name, its
-// default, its purpose, and how it is parsed and shown. Parsers run in its
-// order, and so do faults and warnings.
+// table has every variable: its name, its default, its purpose, and how it is
+// parsed and shown. Variables are parsed in the order of the table, and their
+// faults and warnings have the same order.
 var table = []Variable{
 	{
 		Name: "LIVEKIT_URL", Group: GroupSFU, Form: FormURL,

@@ -12,11 +12,13 @@ import (
 	"matrixrtc-auth/internal/hostport"
 )
 
-// FormerServiceHost is the host of Element's own authorization service, closed
-// to other homeservers since May 2025. Copied configurations still name it.
+// FormerServiceHost is the host of Element's own authorization service, which
+// since May 2025 serves no other homeservers. Copied configurations still
+// contain it.
 const FormerServiceHost = "livekit-jwt.call.matrix.org"
 
-// apiURL parses both URLs of the SFU and returns the one for its API.
+// apiURL parses both URLs of the SFU, and returns the one at which this
+// service calls the SFU's API.
 func (j *judge) apiURL(public, internal value) *url.URL {
 	u := j.publicURL(public)
 	if internal.isSet() {
@@ -40,7 +42,8 @@ func (j *judge) publicURL(v value) *url.URL {
 	return u
 }
 
-// sfuURL judges one address; form is how it is written where it is right.
+// sfuURL parses an address of the SFU. form returns the right form of an
+// address, for warnings.
 func (j *judge) sfuURL(v value, form func(*url.URL) string) *url.URL {
 	if strings.Contains(strings.ToLower(v.get()), FormerServiceHost) {
 		j.warn(v, FormerService, "%s is Element's authorization service, not an SFU; write the address of your own LiveKit", FormerServiceHost)
@@ -54,8 +57,8 @@ func (j *judge) sfuURL(v value, form func(*url.URL) string) *url.URL {
 	return u
 }
 
-// apiForm returns the http(s) form of u, with its path prefix and without a
-// slash at the end.
+// apiForm returns u with the scheme http or https, and without a slash at the
+// end of its path.
 func apiForm(u *url.URL) *url.URL {
 	api := *u
 	switch u.Scheme {
@@ -79,7 +82,8 @@ func trimSlash(u *url.URL) *url.URL {
 	return u
 }
 
-// parseURL parses scheme://host[:port][/path]. Its errors do not repeat text.
+// parseURL parses scheme://host[:port][/path]. Its errors do not show text,
+// because the caller does.
 func parseURL(text string, schemes ...string) (*url.URL, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	switch {
@@ -88,18 +92,18 @@ func parseURL(text string, schemes ...string) (*url.URL, error) {
 	case !slices.Contains(schemes, strings.ToLower(scheme)) || rest == "":
 		return nil, fmt.Errorf("does not start with %s://", strings.Join(schemes, ":// or "))
 	case strings.Contains(text, "@"):
-		return nil, errors.New("holds '@': a user name or password is not allowed here")
+		return nil, errors.New("contains '@', but a user name or password is not allowed here")
 	case strings.ContainsAny(text, "?#"):
-		return nil, errors.New("holds '?' or '#': a query or fragment is not allowed here")
+		return nil, errors.New("contains '?' or '#', but a query or fragment is not allowed here")
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, errors.New("is not a URL")
+		return nil, errors.New("is not a valid URL")
 	}
 	return u, hostport.Check(u)
 }
 
-// plainPort returns a port without leading zeros.
+// plainPort returns a port without zeros at its beginning.
 func plainPort(text string) string {
 	if plain := strings.TrimLeft(text, "0"); plain != "" {
 		return plain

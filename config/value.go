@@ -10,12 +10,12 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// value is the value of one variable, without white space around it and byte
-// order mark. An empty value counts as unset: Compose sets a variable to "" if
-// the .env file lacks it.
+// value is the value of a variable, without white space around it and without
+// a byte order mark. An empty value counts as unset, because Compose sets a
+// variable to "" if the .env file lacks it.
 type value struct {
-	name   string // of the variable
-	preset string // the default
+	name   string // the variable's name
+	preset string // the variable's default
 	text   secret.Text
 }
 
@@ -25,7 +25,7 @@ func newValue(v Variable, text secret.Text) value {
 
 func (v value) isSet() bool { return !v.text.IsEmpty() }
 
-// get returns the value of the variable, or its default if it is unset.
+// get returns the variable's value, or its default if it is unset.
 func (v value) get() string {
 	if v.isSet() {
 		return v.text.Reveal()
@@ -39,9 +39,9 @@ func clean(text string) string {
 	return strings.TrimFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == byteOrderMark })
 }
 
-// shown quotes a value for a message. It hides a value that may hold a
-// password: a URL with user information or a query. The '@' of a user id is
-// shown.
+// shown returns value in quotation marks for a message. It hides a value that
+// may hold a password: a URL with a user name or a query. It shows a user id,
+// which begins with '@'.
 func shown(value string) string {
 	const longest = 70
 	if strings.LastIndexByte(value, '@') > 0 || strings.Contains(value, "?") {

@@ -2,16 +2,16 @@ package config
 
 import "errors"
 
-// Fault says that one variable cannot be used as it is.
+// Fault says that the program cannot work with the value of a variable.
 type Fault struct {
 	Variable string
-	Problem  string // with the remedy: one line, never a secret
+	Problem  string // what is wrong, and the remedy: one line, without secrets
 }
 
 func (f Fault) Error() string { return f.Variable + ": " + f.Problem }
 
-// Faults returns the faults that an error of [Parse], [Load] or [Inspect]
-// joins, in the order of [Variables].
+// Faults returns the single faults in an error of [Parse], [Load] or
+// [Inspect], in the order of [Variables].
 func Faults(err error) []Fault {
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -26,8 +26,8 @@ func Faults(err error) []Fault {
 	return list
 }
 
-// Lines returns the errors to print for an error of [Load] or [Inspect], one
-// line each: every [Fault], or the error that prevented any check.
+// Lines splits an error of [Load] or [Inspect] into the errors to print, one
+// in each line: every [Fault], or the one error that prevented all checks.
 func Lines(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
@@ -38,64 +38,77 @@ func Lines(err error) []error {
 	return nil
 }
 
-// Warning says that one variable can be used, but may be a mistake.
+// Warning says that the program can work with the value of a variable, but
+// that the value may be a mistake.
 type Warning struct {
 	Variable string
 	Kind     Kind
-	Text     string // with the remedy: one line, never a secret
+	Text     string // what looks wrong, and the remedy: one line, without secrets
 }
 
-// String returns the line for a log.
+// String returns the warning as a line of the log.
 func (w Warning) String() string { return w.Variable + ": " + w.Text }
 
-// Kind says what a [Warning] is about, for programs. Its text is for people.
+// Kind says what a [Warning] is about, for programs. People read its text
+// instead.
 type Kind string
 
 // The kinds of warnings.
 const (
-	// Ignored: another variable overrides this one, or nothing uses it.
+	// Ignored: the variable has no effect, because another one overrides it or
+	// nothing uses it.
 	Ignored Kind = "ignored"
-	// UnknownName: the program does not read the variable, but it may be meant
-	// for it.
+	// UnknownName: the program does not read the variable, although somebody
+	// may have set it for this program.
 	UnknownName Kind = "unknown_name"
-	// ServiceLink: Kubernetes set the variable for a Service of that name.
+	// ServiceLink: Kubernetes has set the variable, because there is a Service
+	// with that name.
 	ServiceLink Kind = "service_link"
-	// Quoted: quotation marks are part of the value.
+	// Quoted: the value contains quotation marks around it.
 	Quoted Kind = "quoted"
-	// UnknownValue: the value is not a known one, and the default is used.
+	// UnknownValue: the program does not know the value, and uses the default.
 	UnknownValue Kind = "unknown_value"
-	// NotServerName: an entry is no valid server name, and is dropped.
+	// NotServerName: an entry is no valid server name, and has no effect.
 	NotServerName Kind = "not_server_name"
-	// OddServerName: the name is valid, but hardly any server has such a name.
+	// OddServerName: a server name is valid, but hardly any server has such a
+	// name.
 	OddServerName Kind = "odd_server_name"
 	// Everyone: the list admits every server or every address.
 	Everyone Kind = "everyone"
-	// FormerService: the URL is that of Element's closed authorization service.
+	// FormerService: the URL is that of Element's authorization service, which
+	// does not serve other homeservers.
 	FormerService Kind = "former_service"
-	// WrongScheme: the URL does not start as clients expect.
+	// WrongScheme: the URL begins with http:// or https:// where clients expect
+	// ws:// or wss://.
 	WrongScheme Kind = "wrong_scheme"
-	// InsideOnly: clients get the URL, but only machines beside the SFU reach it.
+	// InsideOnly: clients get the URL, but only machines beside the SFU can
+	// reach it.
 	InsideOnly Kind = "inside_only"
-	// OwnNetwork: clients get the URL, but only those in one network can resolve
-	// it.
+	// OwnNetwork: clients get the URL, but only clients in the operator's
+	// network can resolve its name.
 	OwnNetwork Kind = "own_network"
-	// ClearText: clients get the URL, but browsers refuse one without TLS.
+	// ClearText: clients get the URL, but it has no TLS, and browsers refuse
+	// that on a page with https://.
 	ClearText Kind = "clear_text"
 	// AddedPath: the URL ends in a path that callers append themselves.
 	AddedPath Kind = "added_path"
-	// ContainerAlone: nothing outside the container can connect to the address.
+	// ContainerAlone: nothing outside the container can connect to the address
+	// on which the service listens.
 	ContainerAlone Kind = "container_alone"
-	// WeakSecret: the secret is short, or published.
+	// WeakSecret: the secret is short, or is publicly known.
 	WeakSecret Kind = "weak_secret"
-	// OddKey: an API key or a secret is probably not what was meant.
+	// OddKey: the API key or the secret contains something that is probably a
+	// mistake.
 	OddKey Kind = "odd_key"
 	// Unverified: certificates are not checked.
 	Unverified Kind = "unverified"
-	// Registration: the application service's registration file has a fault.
+	// Registration: something in the application service's registration file
+	// looks wrong.
 	Registration Kind = "registration"
-	// Removable: clients can remove the ticket that identifies them.
+	// Removable: clients can remove the ticket by which the guard recognizes
+	// them.
 	Removable Kind = "removable"
-	// Forgetful: delegated leaves are kept where they do not last, although nobody
-	// asked for that.
+	// Forgetful: the service loses delegated leaves at a restart, although the
+	// operator did not choose that.
 	Forgetful Kind = "forgetful"
 )

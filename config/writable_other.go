@@ -2,11 +2,13 @@
 
 package config
 
-// writable returns false: the image's directory exists only on unix.
+// writable returns false, because the image's directory /data exists only on
+// unix.
 func writable(string) bool { return false }
 
-// mounted returns false: volumes exist only on unix.
+// mounted returns false, because volumes exist only on unix.
 func mounted(string) bool { return false }
 
-// fleeting: what a file system is cannot be told.
+// fleeting returns "", because on this system the program does not know which
+// file systems are lost at a restart.
 func fleeting(string, bool) string { return "" }

@@ -1,4 +1,5 @@
-// Command gendoc writes docs/variables.md from config's table of variables.
+// Command gendoc writes docs/variables.md from the table of variables in
+// package config.
 package main
 
 import (

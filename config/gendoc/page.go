@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// intro begins docs/variables.md; it is written by hand.
+// intro is the beginning of docs/variables.md.
 //
 //go:embed intro.md
 var intro string
@@ -29,7 +29,8 @@ func page() string {
 	return b.String()
 }
 
-// about says what the variables of a group are for.
+// about has, for each group of variables, a sentence that says what they are
+// for.
 var about = map[config.Group]string{
 	config.GroupSFU:         "With these variables of matrixrtc-auth you say where the LiveKit server (the SFU) is, for clients and for the service itself.",
 	config.GroupKeys:        "The service signs tokens with an API key of LiveKit and its secret. These variables hold them, or name files that do.",
@@ -41,7 +42,7 @@ var about = map[config.Group]string{
 	config.GroupMembership:  "These variables decide whether the service removes from the SFU who is no longer in the Matrix room ([membership](membership.md)).",
 }
 
-// preset is the default of a variable, as a cell has it.
+// preset returns the default of a variable as the text of a table cell.
 func preset(v config.Variable) string {
 	if v.Default == "" {
 		return "–"
@@ -49,5 +50,5 @@ func preset(v config.Variable) string {
 	return "`" + v.Default + "`"
 }
 
-// cell is text in which no character ends the cell of a table.
+// cell escapes the characters of text that would end the cell of a table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
