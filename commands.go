@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// root returns the program's command with all its sub-commands. Without
-// arguments it runs serve, as containers do.
+// root returns the program's command, with all its sub-commands. Without a
+// sub-command it runs serve, as containers expect.
 func root() *cobra.Command {
 	c := command.New(command.Spec{Name: command.Program, Run: runRoot})
 	c.Use += " [command]"
@@ -70,7 +70,8 @@ func configCommand() *cobra.Command {
 	})
 }
 
-// printConfig prints the effective configuration, or all its faults.
+// printConfig prints the configuration in effect, or all faults of the
+// variables.
 func printConfig(stdout, stderr io.Writer) command.Code {
 	cfg, warnings, err := config.Load()
 	for _, warning := range warnings {

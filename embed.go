@@ -2,8 +2,8 @@ package main
 
 import "embed"
 
-// templates are the files of this repository that setup copies and changes for
-// a deployment.
+// templates are the files of this repository from which setup makes the files
+// of a deployment.
 //
 //go:embed compose.yaml livekit.yaml.example .env.example
 var templates embed.FS

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/internal/command"
 )
 
-// healthcheck requests /healthz of the service that this environment
-// configures. It reads only the variables of the listening address.
+// healthcheck requests /healthz from the service that this environment
+// configures. Of the variables it reads only those of the listening address.
 func healthcheck(ctx context.Context, stderr io.Writer) command.Code {
 	bind, err := config.LoadListen()
 	if err == nil {
@@ -53,8 +53,9 @@ func askHealth(ctx context.Context, bind config.Bind) error {
 	return nil
 }
 
-// reachable returns the addresses to connect to for a listening address: a
-// service that listens everywhere is reached over loopback, in IPv4 or IPv6.
+// reachable returns the addresses at which the service can be reached that
+// listens on an address. If the service listens on every address of the
+// machine, these are the loopback addresses of IPv4 and IPv6.
 func reachable(bind config.Bind) []string {
 	host, port, err := net.SplitHostPort(bind.Address)
 	if bind.Network == "unix" || err != nil {

@@ -20,15 +20,15 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run runs the program. It returns the exit code: 0, 1 for a failure, 2 for
-// wrong arguments. Cancelling ctx ends serve.
+// run runs the program, and returns its exit code: 0, 1 for a failure, or 2
+// for wrong arguments. When ctx ends, the command serve ends.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return command.Run(ctx, root(), withoutProgram(args), stdin, stdout, stderr)
 }
 
-// withoutProgram drops the first argument if it names the program. Compose
-// files and playbooks for lk-jwt-service set that name as the command, and the
-// image's entry point gets it as an argument.
+// withoutProgram drops the first argument if it is a name of the program.
+// Compose files and playbooks for lk-jwt-service have such a name as the
+// command, and the image's entry point gets it as its first argument.
 func withoutProgram(args []string) []string {
 	if len(args) == 0 {
 		return args

@@ -5,11 +5,11 @@ import (
 	"runtime/debug"
 )
 
-// version is set by the linker: -ldflags "-X main.version=1.2.3".
+// version is set when the program is linked: -ldflags "-X main.version=1.2.3".
 var version string
 
-// buildVersion returns the version that the linker has set, else the one that
-// the go command has recorded.
+// buildVersion returns version if it is set, and else the version that the go
+// command has recorded in the program.
 func buildVersion() string {
 	if version != "" {
 		return version

@@ -21,23 +21,24 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// The API key and secret that every subject (a measured server) uses.
+// The API key and its secret, which the SFU and every measured server use.
 const (
 	apiKey    = "bench"
 	apiSecret = "a-secret-of-the-benchmark-of-48-characters-in-all"
 )
 
-// baseline is the handler with which the service is compared. It gives the same
-// answer, made by net/http, encoding/json and livekit/protocol with their
-// defaults. It has no limits, no log, no metrics, no discovery and no checks of
-// addresses.
+// baseline is the server with which the service is compared. It gives the same
+// answers, made by net/http, encoding/json and livekit/protocol with their
+// defaults. It has no limits, no log, no metrics, no discovery and no checks
+// of addresses.
 type baseline struct {
 	sfuURL string
-	// client asks homeservers; nil in subject (a), which asks no homeserver.
+	// client asks homeservers who the user is. It is nil in baseline (a), which
+	// believes the request.
 	client *http.Client
 }
 
-// tokenBody is the body of /get_token.
+// tokenBody is the body of a request to /get_token.
 type tokenBody struct {
 	RoomID      string      `json:"room_id"`
 	SlotID      string      `json:"slot_id"`
@@ -82,9 +83,9 @@ func serveBaseline(args []string) error {
 	return obey(hello{Addr: listener.Addr().String()}, nil)
 }
 
-// pooledClient returns a client of net/http that keeps every connection.
-// Without this setting, net/http keeps two idle connections per host, and would
-// close and reopen most of the others.
+// pooledClient returns a client of net/http that keeps every connection. By
+// default, net/http keeps only two idle connections per host, so it would
+// close and reopen most of them.
 func pooledClient(caFile string) (*http.Client, error) {
 	pem, err := os.ReadFile(caFile)
 	if err != nil {
@@ -92,7 +93,7 @@ func pooledClient(caFile string) (*http.Client, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate", caFile)
+		return nil, fmt.Errorf("the file %s contains no certificate", caFile)
 	}
 	return &http.Client{Transport: &http.Transport{
 		TLSClientConfig:     &tls.Config{RootCAs: pool},

@@ -17,13 +17,14 @@ import (
 // dependencyRuns is how often each program that dependencies builds is started.
 const dependencyRuns = 9
 
-// probe is what one small program costs.
+// probe has what one small program costs: its size, its memory and its time to
+// start.
 type probe struct {
 	name  string
 	size  bytesOf
 	rss   bytesOf
 	init  time.Duration // the time of all package initialisers
-	ready time.Duration // the time from exec to listening
+	ready time.Duration // the time from exec until the program listens
 }
 
 // dependencies measures the cost of each package that the service imports from

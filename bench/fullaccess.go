@@ -9,8 +9,8 @@ import (
 const (
 	// roomMemory is how long the service remembers that a room exists.
 	roomMemory = 5 * time.Second
-	// fullAccessFloor is the least throughput of users with full access, relative
-	// to that of users without.
+	// fullAccessFloor is the least rate of requests of users with full access,
+	// divided by the rate of users without.
 	fullAccessFloor       = 0.9
 	fullAccessConnections = 64
 )
@@ -37,8 +37,9 @@ func (l *lab) fullAccess(ctx context.Context) (string, error) {
 	return fullAccessSection(restricted, full, rooms, allowed), nil
 }
 
-// measureFullAccess measures users with full access. It also returns how many
-// requests for a room the SFU got, and how many are allowed.
+// measureFullAccess measures requests of users with full access. It also
+// returns how many calls to create a room the SFU got, and how many it may get
+// in that time.
 func (l *lab) measureFullAccess(ctx context.Context) (m *measurement, created, allowed int64, err error) {
 	before, err := l.sfu.counts()
 	if err != nil {
@@ -62,7 +63,7 @@ func (l *lab) measureFullAccess(ctx context.Context) (m *measurement, created, a
 	}
 	created, allowed = after.Requests-before.Requests, 1+int64(time.Since(start)/roomMemory)
 	if created < 1 || created > allowed {
-		l.fault("the SFU was asked for the room %d times in %v, want 1 to %d", created, time.Since(start), allowed)
+		l.fault("the service asked the SFU %d times in %v to create the room, want 1 to %d times", created, time.Since(start), allowed)
 	}
 	return m, created, allowed, nil
 }

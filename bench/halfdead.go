@@ -9,8 +9,9 @@ import (
 
 const (
 	pooledConnections = 16
-	// halfDeadLimit bounds how long a request may wait because a pooled connection
-	// no longer answers. A whole verification may take 10 s.
+	// halfDeadLimit is the target for the longest time that a request waits
+	// because a pooled connection no longer answers. A whole verification may
+	// take 10 s.
 	halfDeadLimit = 3 * time.Second
 )
 
@@ -57,8 +58,9 @@ func (l *lab) killPool(ctx context.Context, load point) ([]string, error) {
 	}, nil
 }
 
-// putOnDead sends load as [lab.put] does. All answers of the service must be
-// right. The baseline may refuse users after ten seconds.
+// putOnDead sends load as [lab.put] does. A wrong answer of the service is a
+// fault. A baseline may refuse users after ten seconds, so its answers are not
+// checked.
 func (l *lab) putOnDead(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	if s.letter == "c" {
 		return l.putAll(ctx, s, plan)

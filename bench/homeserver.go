@@ -11,13 +11,13 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// homeserver answers only GET …/openid/userinfo, over TLS and HTTP/1.1. It
-// shares the processors with the measured program, so it does not use net/http:
-// one goroutine per connection searches the request for the token and writes a
-// prepared answer. The headers are those of Synapse.
-//
-// It also answers every question about membership (MSC4502): everybody is
+// homeserver is a fake homeserver. It answers only GET …/openid/userinfo and
+// questions about membership (MSC4502), over TLS and HTTP/1.1. Everybody is
 // joined to every room.
+//
+// It shares the processors with the measured program, so it does not use
+// net/http: one goroutine per connection searches the request for the token
+// and writes a prepared answer with Synapse's headers.
 //
 // The token "ok-<12 digits>" is valid. Its last four digits are the number of
 // its user. Every other token is unknown.
@@ -25,8 +25,8 @@ type homeserver struct {
 	name string
 
 	accepted, requests atomic.Int64
-	// silent is the number of the newest connection that gets no more answers. All
-	// connections with lower numbers get none, either.
+	// silent is a connection's number: this connection and all older ones,
+	// which have lower numbers, get no more answers.
 	silent atomic.Int64
 }
 

@@ -13,19 +13,19 @@ import (
 	"strings"
 )
 
-// lab holds what every experiment needs: the fakes, the service's program, and
-// a directory that is deleted at the end.
+// lab has what every experiment needs: the fake homeserver and SFU, the
+// service's program, and a directory that is deleted at the end.
 type lab struct {
 	opts       options
 	log        io.Writer
 	dir        string // a temporary directory
 	root       string // the directory of the service's module
 	service    string // the path of the service's program
-	unsealed   string // the path of the program without tickets, once it is built
+	unsealed   string // the path of the service's program built without tickets; "" until it is built
 	caFile     string
 	homeserver *child
 	sfu        *child
-	// faults are the wrong answers and wrong counts. If there are any, the
+	// faults are the wrong answers and wrong counts. If there is one, the
 	// benchmark fails.
 	faults []string
 }
@@ -81,8 +81,8 @@ func (l *lab) fault(format string, args ...any) {
 	l.say("WRONG: "+format, args...)
 }
 
-// build compiles a package of the service's module with the flags that the
-// image uses.
+// build compiles a package of the service's module, with the flags with which
+// the image is built.
 func (l *lab) build(ctx context.Context, output string, args ...string) error {
 	command := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", output}, args...)
 	return l.goCommand(ctx, command...)
@@ -98,8 +98,8 @@ func (l *lab) goCommand(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// moduleRoot returns the folder of the service's source: this folder, or the
-// one that the benchmark's go.mod names.
+// moduleRoot returns the folder of the service's source. The go command finds
+// it from the folder of the service or of the benchmark.
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "matrixrtc-auth").Output()
 	if err != nil {
@@ -108,8 +108,8 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// put sends load to a subject. It measures the CPU time of the subject, the
-// homeserver and the generator, in this order.
+// put makes the load generator send requests to a subject. It measures the CPU
+// time of the subject, the homeserver and the generator, in this order.
 func (l *lab) put(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	plan.Addr, plan.Server = s.addr, l.homeserver.Addr
 	plan.PIDs = []int{s.pid, l.homeserver.pid()}
@@ -125,7 +125,7 @@ func (l *lab) put(ctx context.Context, s *subject, plan loadPlan) (*loadResult, 
 	cmd := exec.CommandContext(ctx, self, "role", "load", string(text))
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("load on %s: %w: %s", s.letter, err, complaint.String())
+		return nil, fmt.Errorf("the load generator failed on subject (%s): %w: %s", s.letter, err, complaint.String())
 	}
 	var result loadResult
 	if err := json.Unmarshal(out.Bytes(), &result); err != nil {
@@ -137,11 +137,11 @@ func (l *lab) put(ctx context.Context, s *subject, plan loadPlan) (*loadResult, 
 	return &result, nil
 }
 
-// putAll sends load as put does. It records a fault if an answer is wrong.
+// putAll does what put does. It also records a fault if an answer is wrong.
 func (l *lab) putAll(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	result, err := l.put(ctx, s, plan)
 	if err == nil && result.Wrong > 0 {
-		l.fault("(%s) %d of %d answers: %s", s.letter, result.Wrong, result.Requests, result.Problem)
+		l.fault("subject (%s) gave %d wrong answers of %d; the first: %s", s.letter, result.Wrong, result.Requests, result.Problem)
 	}
 	return result, err
 }

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// leaves measures what many delegated leaves cost while nothing happens, and
-// how late restarts are while some are always due.
+// leaves measures what many delegated leaves cost while nothing happens. It
+// also measures how late restarts are if some are due at every moment.
 func (l *lab) leaves(ctx context.Context) (string, error) {
 	idle, err := l.idleLeaves(ctx)
 	if err != nil {
@@ -21,8 +21,8 @@ func (l *lab) leaves(ctx context.Context) (string, error) {
 	return "### Delegated leaves\n\n" + idle + "\n" + short, nil
 }
 
-// idleLeaves measures leaves with a delay of an hour, whose participants stay
-// in the call.
+// idleLeaves measures leaves with a delay of one hour while their participants
+// stay in the call.
 func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	w, err := l.openLeaves(ctx)
 	if err != nil {
@@ -39,7 +39,7 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 		return "", err
 	}
 	filled := time.Since(begin)
-	time.Sleep(5 * time.Second) // until then the joins still cause work
+	time.Sleep(5 * time.Second) // the service still has work from the joins during this time
 	calls, cpu := w.sfu.Calls("ListParticipants")+w.sfu.Calls("GetParticipant"), time.Duration(0)
 	if cpu, err = cpuTime(w.service.pid); err != nil {
 		return "", err
@@ -60,7 +60,7 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	}
 	share := (after - cpu).Seconds() / idleWindow.Seconds()
 	each := float64(m.RSS-before.RSS) / idleJobs
-	allowed := float64(idleRooms) // one question per room, because the window is as long as the interval between questions
+	allowed := float64(idleRooms) // the service asks about each room once, because the window is as long as its interval between two questions about a room
 	return fmt.Sprintf("What delegated leaves cost while nothing happens. %d members are in %d rooms, each with a leave of 1 h, and `LIVEKIT_STORE=memory`. They joined in %[4]v. Then nobody came or went for %[3]v, in which this was measured:\n\n%[5]s",
 		idleJobs, idleRooms, idleWindow, filled.Round(time.Second), table(
 			[]string{"", "measured", "budget", "verdict"},
@@ -71,8 +71,8 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 		)), nil
 }
 
-// shortLeaves measures leaves whose restarts are due all the time, at a slow
-// homeserver.
+// shortLeaves measures leaves with a delay so short that restarts are always
+// due, at a slow homeserver.
 func (l *lab) shortLeaves(ctx context.Context) (string, error) {
 	w, err := l.openLeaves(ctx)
 	if err != nil {
@@ -102,7 +102,7 @@ func (l *lab) shortLeaves(ctx context.Context) (string, error) {
 	for i := range shortJobs {
 		f := w.homeserver.Fate(fmt.Sprintf("syd_%08d", i))
 		if f.Over != "" {
-			l.faults = append(l.faults, fmt.Sprintf("leave %d was %s, although its member is still in the call", i, f.Over))
+			l.faults = append(l.faults, fmt.Sprintf("the delayed event of leave %d was %s, although its member is still in the call", i, f.Over))
 		}
 		late = max(late, f.Late)
 	}

@@ -24,8 +24,8 @@ import (
 
 const (
 	idleJobs, idleRooms = 100_000, 2_000
-	idleWindow          = 60 * time.Second // long enough for one look into every room
-	idleShare           = 0.02             // the allowed share of one processor
+	idleWindow          = 60 * time.Second // long enough for the service to ask about every room once
+	idleShare           = 0.02             // the target for the CPU time, as a share of one processor
 	maxGoroutines       = 100
 	shortJobs           = 10_000
 	shortDelay          = 18 * time.Second
@@ -34,16 +34,17 @@ const (
 	delegators          = 32
 )
 
-// leaveWorld is a service with delegated leaves. The homeserver and the SFU run
-// in this process, so that the service's costs are its own.
+// leaveWorld is a service with delegated leaves. The homeserver and the SFU
+// run in the benchmark's own process, so the measured costs are the service's
+// alone.
 type leaveWorld struct {
 	*lab
-	service    *subject   // the first replica
-	replicas   []*subject // all running replicas
-	addrs      []string   // the addresses of all replicas, killed ones included
+	service    *subject   // the first process of the service
+	replicas   []*subject // all running processes of the service
+	addrs      []string   // the addresses of all processes of the service, also of killed ones
 	homeserver *matrixtest.Server
 	sfu        *sfutest.Server
-	metrics    string // the address of the first replica's metrics
+	metrics    string // the address at which the first process serves its metrics
 	client     http.Client
 }
 
@@ -51,7 +52,7 @@ func (l *lab) openLeaves(ctx context.Context) (*leaveWorld, error) {
 	return l.openReplicas(ctx, 1, "LIVEKIT_STORE=memory", "LIVEKIT_DELAYED_EVENT_RATE=off")
 }
 
-// openReplicas starts n replicas of the service. env holds additional
+// openReplicas starts n processes of the service. env holds additional
 // environment variables.
 func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWorld, error) {
 	w := &leaveWorld{
@@ -87,7 +88,7 @@ func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWor
 
 func (w *leaveWorld) close() {
 	for _, s := range w.replicas {
-		_ = s.stop() // an error is expected if the replica was killed
+		_ = s.stop() // stop returns an error for a replica that was killed, which is right
 	}
 	w.sfu.Close()
 	w.homeserver.Close()
@@ -138,7 +139,7 @@ func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay
 func roomOf(i int) sfu.Room {
 	id, err := matrix.ParseRoomID(fmt.Sprintf("!room%d:example.org", i))
 	if err != nil {
-		panic(err) // impossible: the name is valid
+		panic(err) // the error is nil, because the name is valid
 	}
 	return token.RoomName(id, matrix.RoomCall)
 }
@@ -160,7 +161,7 @@ func (w *leaveWorld) delegate(ctx context.Context, i, rooms int, openID string, 
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("delegation %d: %s %s", i, resp.Status, answer)
+		err = fmt.Errorf("the service refused to take over leave %d: %s %s", i, resp.Status, answer)
 	}
 	return err
 }
@@ -184,7 +185,7 @@ func (w *leaveWorld) awaitConnected(ctx context.Context, jobs int) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the service has not seen all of %d participants on the SFU", jobs)
+	return fmt.Errorf("the service has not yet seen all %d participants on the SFU", jobs)
 }
 
 // metric returns the value of one of the service's metrics.
@@ -204,7 +205,7 @@ func (w *leaveWorld) metric(ctx context.Context, name string) (float64, error) {
 	}
 	match := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (\S+)$`).FindSubmatch(text)
 	if match == nil {
-		return 0, fmt.Errorf("the service's metrics lack %s", name)
+		return 0, fmt.Errorf("the service's metrics do not contain %s", name)
 	}
 	return strconv.ParseFloat(string(match[1]), 64)
 }

@@ -18,43 +18,44 @@ type loadPlan struct {
 	Addr        string
 	Connections int
 	Server      string // the homeserver's name
-	WithInvalid bool   // every second request must be refused
-	Proxied     bool   // the requests are those that a homeserver forwards
-	Strangers   bool   // each forwarded request is of a new user, so the service asks each time whether that user is joined
+	WithInvalid bool   // every second request is invalid, and must be refused
+	Proxied     bool   // the requests have the form in which a homeserver forwards them
+	Strangers   bool   // each forwarded request is of another user, so the service must ask for each whether the user is joined
 	Count       int
 	Warmup      time.Duration
 	Duration    time.Duration
-	PIDs        []int // the processes whose CPU time is measured, besides the generator's
+	PIDs        []int // the processes whose CPU time is measured, besides that of the generator
 }
 
-// loadResult is the result of a plan.
+// loadResult is the result of carrying out a loadPlan.
 type loadResult struct {
 	Requests      int
 	Elapsed       time.Duration
 	P50, P99, Max time.Duration
 	Slow          int             // requests that took slowRequest or longer
-	CPU           []time.Duration // of each process in the order of the plan's PIDs, and at last of the generator
+	CPU           []time.Duration // the CPU time of each process of the plan's PIDs, in that order, and last that of the generator
 	Wrong         int             // the number of wrong answers
 	Problem       string          // what is wrong with the first wrong answer
 }
 
 const (
 	slowRequest = 100 * time.Millisecond
-	// stalled bounds the time in which no answer arrives. It is longer than the
-	// service's limit for one request.
+	// stalled is how long the generator waits if no answer arrives. It is
+	// longer than the service's limit for one request.
 	stalled = 40 * time.Second
 )
 
-// generateLoad runs the load generator: it reads a plan and writes a result.
+// generateLoad is the load generator's main function: it reads a loadPlan and
+// writes a loadResult.
 func generateLoad(args []string) error {
 	var plan loadPlan
 	if len(args) != 1 {
-		return errors.New("load takes one argument, the plan")
+		return errors.New("the role load takes one argument, the plan as JSON")
 	}
 	if err := json.Unmarshal([]byte(args[0]), &plan); err != nil {
 		return err
 	}
-	debug.SetGCPercent(-1) // the generator allocates only its samples, so it needs no collection
+	debug.SetGCPercent(-1) // no garbage collection: the generator keeps everything that it allocates
 	result, err := carryOut(plan)
 	if err != nil {
 		return err
@@ -154,8 +155,8 @@ func (l *load) measure() error {
 	return nil
 }
 
-// until sends requests and reads answers. It returns at end, or earlier when no
-// request waits for an answer.
+// until sends requests and reads answers until the time end. It returns
+// earlier if no request waits for an answer.
 func (l *load) until(end time.Time) error {
 	ready := make([]int, 0, len(l.exchange))
 	for now := time.Now(); l.pending > 0 && now.Before(end); now = time.Now() {

@@ -1,15 +1,6 @@
-// Command bench measures the service beside two baselines on loopback, each
-// process on its own: tokens a second, latency, CPU time and memory.
-//
-//	go run ./bench            # everything, about eight minutes
-//	go run ./bench -write     # the same, and the result into docs/performance.md
-//	go run ./bench -only start,deps
-//	go run ./bench -scale     # three replicas and 100,000 leaves on one Redis
-//
-// The program starts itself again as homeserver, as SFU, as baselines and as
-// load generator (see roles.go), and builds the service from the checkout. It
-// fails if an answer or a count is wrong. It does not fail because a machine is
-// slow.
+// Command bench measures the service and two baselines on loopback: tokens per
+// second, latency, CPU time and memory. Each server runs in a process of its
+// own.
 package main
 
 import (
@@ -55,13 +46,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // options say what to measure, and for how long.
 type options struct {
-	only     map[string]bool // the experiments to run; empty: all
-	duration time.Duration   // the time of one measurement
-	warmup   time.Duration   // the time of load before each measurement
+	only     map[string]bool // the names of the experiments to run; if empty, all run
+	duration time.Duration   // how long each measurement takes
+	warmup   time.Duration   // how long the load lasts before each measurement
 	repeats  int
 	write    bool
-	scale    bool   // measure only the replicas on one Redis
-	service  string // the path of a program to measure instead of the checkout's
+	scale    bool   // measure only several replicas that share one Redis
+	service  string // the path of a service program to measure; "" means that it is built from this source
 }
 
 func (o options) wants(experiment string) bool {
@@ -92,7 +83,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	case o.repeats < 1 || o.duration <= 0:
 		return o, errors.New("-repeats and -duration must be positive")
 	case o.write && len(o.only) > 0:
-		return o, errors.New("-write replaces the whole report: run it without -only")
+		return o, errors.New("-write replaces the whole report, so it needs all experiments: leave out -only")
 	}
 	return o, nil
 }

@@ -9,7 +9,7 @@ import (
 const (
 	fewRequests     = 1_000
 	manyRequests    = 100_000
-	memoryGrowth    = 10e6 // how much the service's memory may grow, in bytes
+	memoryGrowth    = 10e6 // the target for the growth of the service's memory, in bytes
 	memoryConns     = 16
 	everySecondOnes = "in turn an unknown token, somebody else's token, and broken JSON"
 )

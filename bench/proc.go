@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// tick is the unit of CPU time in /proc/<pid>/stat. It is 10 ms because USER_HZ
-// is 100 on every Linux that Go runs on.
+// tick is the unit of the CPU times in /proc/<pid>/stat. It is 10 ms, because
+// USER_HZ is 100 on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
 // cpuTime returns the CPU time that a process has used, in user and kernel mode.
@@ -52,16 +52,16 @@ func parseStat(stat string) (time.Duration, error) {
 	return time.Duration(ticks) * tick, nil
 }
 
-// bytesOf is a size in memory, in bytes.
+// bytesOf is an amount of memory in bytes.
 type bytesOf int64
 
 func (b bytesOf) String() string { return fmt.Sprintf("%.1f MB", float64(b)/1e6) }
 
-// memory is a process's use of memory, from /proc/<pid>/status.
+// memory is the memory of a process as /proc/<pid>/status reports it.
 type memory struct {
-	RSS  bytesOf // resident now
-	Anon bytesOf // the resident heap and stacks; the rest of RSS are pages of the binary
-	Peak bytesOf // the most that was ever resident
+	RSS  bytesOf // the resident memory now
+	Anon bytesOf // the part of RSS that is heap and stacks; the rest are pages of the program's file
+	Peak bytesOf // the most resident memory that the process ever had
 }
 
 func memoryOf(pid int) (memory, error) {

@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// The letters of two loads in the tables. Both go through the homeserver: one
-	// has the users of the load with OpenID tokens, the other has a new user for
-	// each request.
+	// The letters in the tables for two loads that go through the homeserver.
+	// In the first, the users are those of the load with OpenID tokens. In the
+	// second, each request is of a new user.
 	proxiedLetter   = "p"
 	strangersLetter = "q"
 	// proxiedFloor is the least rate of requests through the homeserver, divided
@@ -21,7 +21,7 @@ const (
 	benchHSToken = "the-hs-token-of-the-benchmark-0123456789"
 )
 
-// proxiedRequest returns a request to get_token in the form in which a
+// proxiedRequest returns a request for a token in the form in which a
 // homeserver forwards it. number is the number of its user.
 func proxiedRequest(server, number string) *request {
 	body := fmt.Sprintf(`{"url":"ws://sfu.bench","room_id":"!bench:%s","slot_id":"m.call#ROOM","member_id":"xyzABCDEF0123"}`, server)
@@ -29,8 +29,8 @@ func proxiedRequest(server, number string) *request {
 	return requestOf("/_matrix/client/v1/rtc/livekit/get_token", head, body, "200")
 }
 
-// proxied measures in turn the endpoint for the homeserver and the endpoint for
-// OpenID tokens.
+// proxied measures, one after the other, requests that a homeserver forwards
+// and requests with an OpenID token.
 func (l *lab) proxied(ctx context.Context) (string, error) {
 	connections := []int{16, 64}
 	all := map[point]series{}
@@ -58,8 +58,8 @@ func (l *lab) proxied(ctx context.Context) (string, error) {
 	return proxiedSection(all, connections), nil
 }
 
-// measureProxied measures one load through the homeserver. It also checks that
-// the service asked the homeserver about every new user.
+// measureProxied measures one of the two loads that go through the homeserver.
+// It also checks that the service asked the homeserver about every new user.
 func (l *lab) measureProxied(ctx context.Context, letter string, connections int) (*measurement, error) {
 	before, err := l.homeserver.counts()
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// experiment is one section of the report. run returns its Markdown.
+// experiment is one section of the report. run makes the measurements and
+// returns the section as Markdown.
 type experiment struct {
 	name string
 	run  func(*lab, context.Context) (string, error)
@@ -101,8 +102,9 @@ func writeBlock(file, text string) error {
 	return os.WriteFile(file, fmt.Appendf(nil, "%s%s\n%s\n%s%s", before, blockBegin, text, blockEnd, after), 0o644)
 }
 
-// table returns rows of cells as a Markdown table. The first row is the head.
-// The first column is aligned left, the others right.
+// table returns rows of cells as a Markdown table. The first row is the
+// table's head. The text in the first column is left-aligned, and the numbers
+// in the others right-aligned.
 func table(rows ...[]string) string {
 	var b strings.Builder
 	for i, row := range rows {
@@ -114,7 +116,7 @@ func table(rows ...[]string) string {
 	return b.String()
 }
 
-// verdict returns the words by which the report says whether a target is met.
+// verdict returns the report's words for a target that is met or not met.
 func verdict(met bool) string {
 	if met {
 		return "met"

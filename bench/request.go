@@ -5,18 +5,18 @@ import (
 	"strings"
 )
 
-// request is one HTTP request in bytes. Every request must have another token.
-// So numbered changes the digits in place, which is faster than to build the
-// request again.
+// request is the bytes of an HTTP request. Each sent request needs another
+// token, so numbered changes the digits in place, which is faster than making
+// a new request.
 type request struct {
 	text   []byte
-	serial []int // the offsets at which the token's digits begin
-	user   []int // the offsets at which the user's digits begin
+	serial []int // where the token's digits begin in the bytes
+	user   []int // where the user's digits begin in the bytes
 	status string
 }
 
-// The marks for the digits in a template. Neither byte occurs elsewhere in a
-// request.
+// The bytes that mark the digits in a template of a request. They occur
+// nowhere else in it.
 var (
 	serialMark = strings.Repeat("\x01", tokenDigits)
 	userMark   = strings.Repeat("\x02", userDigits)
@@ -50,9 +50,10 @@ func occurrences(text, mark string) []int {
 	}
 }
 
-// numbered returns the request with token n, of user n modulo 10,000. The
-// result is valid until the next call. Each user has their own address in
-// X-Forwarded-For, as behind a reverse proxy.
+// numbered returns the request with token number n, of the user with the
+// number n modulo 10,000. The result is valid until the next call. Each user
+// has an address of their own in X-Forwarded-For, as if a reverse proxy had
+// forwarded the request.
 func (r *request) numbered(n int) []byte {
 	var digits [tokenDigits]byte
 	for i := len(digits) - 1; i >= 0; i-- {
@@ -68,15 +69,15 @@ func (r *request) numbered(n int) []byte {
 	return r.text
 }
 
-// bodyOf returns a body of /get_token as Element Call writes it.
+// bodyOf returns a body for /get_token in the form that Element Call writes.
 func bodyOf(server, token, user string) string {
 	return fmt.Sprintf(`{"room_id":"!bench:%[1]s","slot_id":"m.call#ROOM",`+
 		`"openid_token":{"access_token":"%[2]s","expires_in":3600,"matrix_server_name":"%[1]s","token_type":"Bearer"},`+
 		`"member":{"id":"xyzABCDEF0123","claimed_user_id":"@u%[3]s:%[1]s","claimed_device_id":"DEVICEID"}}`, server, token, user)
 }
 
-// mix returns the requests of one connection: first the valid one, then those
-// that must be refused.
+// mix returns the requests that one connection sends: first a valid one, then
+// those that must be refused.
 func mix(server string, withInvalid bool) []*request {
 	good := bodyOf(server, "ok-"+serialMark, userMark)
 	requests := []*request{newRequest(good, "200")}
@@ -90,8 +91,8 @@ func mix(server string, withInvalid bool) []*request {
 	)
 }
 
-// pick returns the request for number n: for an even n the valid one, else in
-// turn one of those that must be refused.
+// pick returns the request to send as number n: the valid one if n is even,
+// and else one of those that must be refused, each in its turn.
 func pick(requests []*request, n int) *request {
 	others := len(requests) - 1
 	if others == 0 || n%2 == 0 {

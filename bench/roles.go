@@ -31,15 +31,15 @@ type hello struct {
 	CA   string `json:"ca,omitempty"` // the certificate of the child's CA, as PEM
 }
 
-// counts is a child's answer to the command "counts".
+// counts is what a child process answers to the command "counts".
 type counts struct {
-	Accepted int64 `json:"accepted"` // connections since the start
-	Requests int64 `json:"requests"` // requests since the start
+	Accepted int64 `json:"accepted"` // the connections that it has accepted since its start
+	Requests int64 `json:"requests"` // the requests that it has got since its start
 }
 
-// child is a running child process. It reads commands, one per line, and
-// answers each with a line of JSON. It ends when its standard input is closed,
-// so no child outlives the benchmark.
+// child is a running child process of the benchmark. It reads commands from
+// its standard input, one per line, and answers each with a line of JSON. It
+// ends when its standard input is closed, so no child outlives the benchmark.
 type child struct {
 	hello
 	role  string
@@ -48,7 +48,8 @@ type child struct {
 	lines *bufio.Scanner
 }
 
-// startRole starts this program again in a role, and waits for its hello.
+// startRole starts this program again as a child process in a role, and waits
+// for its hello.
 func startRole(ctx context.Context, role string, args ...string) (*child, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -81,7 +82,7 @@ func (c *child) read(v any) error {
 	return json.Unmarshal(c.lines.Bytes(), v)
 }
 
-// ask sends a command and reads its answer.
+// ask sends a command to the child process and reads the answer into answer.
 func (c *child) ask(command string, answer any) error {
 	if _, err := fmt.Fprintln(c.stdin, command); err != nil {
 		return err

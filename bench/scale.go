@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// The loads on the replicas that share one Redis, and the budgets.
+// The loads on several replicas that share one Redis, and the targets.
 const (
 	scaleReplicas  = 3
-	longLeaves     = 100_000 // the leaves with a delay of an hour, as Element Call schedules them
+	longLeaves     = 100_000 // the number of leaves with a delay of an hour, the delay that Element Call uses
 	longRooms      = 2_000
-	shortLeaves    = 5_000 // the leaves with a delay of 18 s
+	shortLeaves    = 5_000 // the number of leaves with a delay of 18 s
 	scaleRooms     = longRooms + shortLeaves/50
-	quietWindow    = time.Minute // long enough for one look into every room
+	quietWindow    = time.Minute // long enough for the replicas to ask about every room once
 	afterStorm     = 40 * time.Second
 	scaleTime      = 10 * time.Minute
-	mostRedisBytes = 400.0 // the memory that Redis may use for each leave
+	mostRedisBytes = 400.0 // the target for the memory of each leave in Redis, in bytes
 	mostTokenTime  = 100 * time.Millisecond
-	mostLate       = 0.5 // the share of the delay that a leave may be without a restart
+	mostLate       = 0.5 // the target for the longest time between two restarts of a leave, as a share of its delay
 )
 
 // scale measures three replicas on one Redis: what delegated leaves cost there,
@@ -50,9 +50,9 @@ func (l *lab) scale(ctx context.Context, stdout io.Writer) error {
 }
 
 func (l *lab) measureScale(ctx context.Context) (string, error) {
-	// The fakes and the clients run in this process, share the cores with the
-	// measured replicas, and hold 107,000 leaves. With Go's default of 100 % their
-	// garbage would be collected four times as often.
+	// The fakes and the clients run in this process, and share the processors
+	// with the replicas. They hold 107,000 leaves. With Go's default of 100 %,
+	// garbage collections here would be four times as frequent.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	r, err := l.startRedis(ctx)
 	if err != nil {
@@ -81,8 +81,8 @@ func (l *lab) measureScale(ctx context.Context) (string, error) {
 	return filled + "\n" + quiet + "\n" + storm + "\n" + late, nil
 }
 
-// fillScale hands all leaves over to the service, and describes how much memory
-// each takes in Redis.
+// fillScale hands all leaves over to the service. It returns a text that says
+// how much memory each takes in Redis.
 func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, error) {
 	before, err := r.info("memory", "used_memory")
 	if err != nil {
@@ -117,12 +117,12 @@ func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, err
 		)), nil
 }
 
-// usage is what the replicas and Redis have used since their start.
+// usage is what the replicas and Redis have used since they started.
 type usage struct {
 	at                     time.Time
-	redis, service         time.Duration // CPU time
-	commands               int64         // the commands that Redis has run
-	sfu, restarts, answers int           // calls of the SFU, restarts of leaves, and all requests about delayed events
+	redis, service         time.Duration // the CPU time in all
+	commands               int64         // the number of commands that Redis has run
+	sfu, restarts, answers int           // the numbers of calls of the SFU, of restarts of leaves, and of all requests about delayed events
 }
 
 func (w *leaveWorld) usage(r *redisServer) (u usage, err error) {
@@ -145,7 +145,7 @@ func (w *leaveWorld) usage(r *redisServer) (u usage, err error) {
 	return u, err
 }
 
-// quiet measures a minute in which nobody joins or leaves.
+// quiet measures what a minute costs in which nobody joins or leaves.
 func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) {
 	w.say("nothing happens for %v", quietWindow)
 	before, err := w.usage(r)
@@ -172,15 +172,15 @@ func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) 
 	)), nil
 }
 
-// lateness describes how late restarts were, from the first leave to the end of
-// the measurement.
+// lateness returns a text that says how late restarts were, from the first
+// leave to the end of the measurement.
 func (w *leaveWorld) lateness() string {
 	var shares []float64
 	worst := 0.0
 	for i := range longLeaves + shortLeaves + stormPeople {
 		f := w.homeserver.Fate(delayID(i))
 		if f.Over != "" {
-			w.fault("leave %d was %s, although its member is still in the call", i, f.Over)
+			w.fault("the delayed event of leave %d was %s, although its member is still in the call", i, f.Over)
 		}
 		share := float64(f.Late) / float64(time.Hour)
 		if isShort(i) {

@@ -34,13 +34,14 @@ func (l *lab) requiredEnv(fullAccess string) []string {
 	}
 }
 
-// launchService starts subject (c) and waits until it is ready.
+// launchService starts the service, subject (c), and waits until it is ready.
 func (l *lab) launchService(ctx context.Context, env []string) (*subject, error) {
 	return l.launchProgram(ctx, "c", env)
 }
 
-// launchProgram starts the service, with tickets (c) or without (u), and waits
-// until it is ready. Its log goes to a file.
+// launchProgram starts the program at path and waits until it is ready. letter
+// is "c" for the service, or "u" for the service without tickets. The
+// program's log goes to a file.
 func (l *lab) launchProgram(ctx context.Context, letter string, env []string) (*subject, error) {
 	program := l.service
 	if letter == unsealedLetter {
@@ -70,8 +71,8 @@ func (l *lab) launchProgram(ctx context.Context, letter string, env []string) (*
 	return s, nil
 }
 
-// terminate sends SIGTERM to a process, as the stop of a container does, and
-// waits for its end.
+// terminate ends a process as the stop of a container does: it sends SIGTERM,
+// and waits until the process has ended.
 func terminate(cmd *exec.Cmd) error {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return errors.Join(err, cmd.Wait())
@@ -79,7 +80,7 @@ func terminate(cmd *exec.Cmd) error {
 	return cmd.Wait()
 }
 
-// freeAddr returns an address that nobody listens on at the moment.
+// freeAddr returns an address on loopback at which no program listens now.
 func freeAddr() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -106,8 +107,8 @@ func awaitReady(ctx context.Context, addr string) error {
 	}
 }
 
-// health asks /healthz once. It does not use net/http, because the time of this
-// request is part of the measured time to start.
+// health requests /healthz once. It does not use net/http, because the time of
+// this request is part of the measured start time.
 func health(addr string) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

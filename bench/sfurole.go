@@ -10,8 +10,8 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// roomCounter is an SFU on which every room exists. It counts the calls that
-// create a room. It lacks the methods that the service does not call.
+// roomCounter is a fake SFU on which every room exists. It counts the calls
+// that create a room. It implements only the methods that the service calls.
 type roomCounter struct {
 	livekit.RoomService
 	asked atomic.Int64

@@ -10,14 +10,14 @@ import (
 const (
 	startRuns  = 30
 	startLimit = 30 * time.Millisecond
-	idleLimit  = 26e6 // the budget for the idle memory, in bytes
+	idleLimit  = 26e6 // the target for the memory of the idle service, in bytes
 )
 
-// startup holds the start times and the memory of the service in several runs
-// with one configuration.
+// startup has the start times and the memory of the service in several runs
+// with the same configuration.
 type startup struct {
 	name  string
-	times []time.Duration // sorted
+	times []time.Duration // in ascending order
 	idle  []memory
 }
 

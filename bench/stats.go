@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// percentile returns the smallest value that is not exceeded by p percent of
-// sorted (nearest rank). It returns the zero value for no values.
+// percentile returns the smallest value of sorted that at least p percent of
+// the values do not exceed (nearest rank). It returns the zero value if there
+// are no values.
 func percentile[T any](sorted []T, p float64) T {
 	if len(sorted) == 0 {
 		var zero T
@@ -25,7 +26,7 @@ func median[T cmp.Ordered](values []T) T {
 	return percentile(slices.Sorted(slices.Values(values)), 50)
 }
 
-// medianOf returns the median of get's results for the items.
+// medianOf returns the median of the values that get returns for the items.
 func medianOf[T any, V cmp.Ordered](items []T, get func(T) V) V {
 	values := make([]V, len(items))
 	for i, item := range items {

@@ -19,16 +19,16 @@ import (
 
 const (
 	stormPeople = 2_000
-	stormTime   = 5 * time.Second // the time within which all people join
+	stormTime   = 5 * time.Second // the time within which all these people join
 	// stormRoom is the number of the conference's room.
 	stormRoom = scaleRooms
 )
 
-// entry is what happened to one person who joined the conference.
+// entry is what happened when one person joined the conference.
 type entry struct {
 	token, webhook time.Duration
-	retried        bool // the connection to a replica ended, so another replica was asked
-	again          bool // the service answered 503, so the webhook was sent again
+	retried        bool // a replica ended the connection without an answer, so the client asked another one
+	again          bool // the service answered 503, so LiveKit sent the webhook again
 	err            error
 }
 
@@ -67,7 +67,7 @@ func (w *leaveWorld) storm(ctx context.Context, r *redisServer) (string, error) 
 	running.Wait()
 	took := time.Since(begin)
 	w.replicas = w.replicas[:len(w.replicas)-1]
-	_ = killed.stop() // an error is expected, because the replica was killed
+	_ = killed.stop() // stop returns an error, because the replica was killed
 	after, err := w.usage(r)
 	if err != nil {
 		return "", err
@@ -114,7 +114,7 @@ func (w *leaveWorld) stormTable(entries []entry, took, seen time.Duration, redis
 		)) + fmt.Sprintf("\nDuring the start of the conference, Redis used %.2f s of CPU time, and the replicas used %.2f s.\n", redis, service)
 }
 
-// come does what the client of person i and the SFU do for one join.
+// come does what the client of person i and the SFU do when that person joins.
 func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	n := longLeaves + shortLeaves + i
 	user := fmt.Sprint("guest", i)
@@ -141,8 +141,8 @@ func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	return e
 }
 
-// reportJoined sends a webhook, and repeats it until it is accepted, as LiveKit
-// does.
+// reportJoined sends the webhook of a join. Like LiveKit, it repeats the
+// webhook until the service accepts it.
 func (w *leaveWorld) reportJoined(ctx context.Context, turn int, joined *livekit.WebhookEvent) (again bool, err error) {
 	const tries = 5
 	for range tries {
@@ -163,8 +163,7 @@ func (w *leaveWorld) reportJoined(ctx context.Context, turn int, joined *livekit
 // errUnavailable is the error for an answer with status 503.
 var errUnavailable = errors.New("503")
 
-// persist asks the replica whose turn it is. If the connection ends without an
-// answer, it asks the next one.
+// persist sends a request to one replica after the other, until one answers.
 func (w *leaveWorld) persist(ctx context.Context, turn int, path string, request func(addr string) (*http.Request, error)) (retried bool, err error) {
 	for try := range 2 {
 		var req *http.Request

@@ -21,7 +21,8 @@ type subject struct {
 	stop   func() error
 }
 
-// start starts the subject with that letter, and checks that it works.
+// start starts the subject with this letter, and checks that its answer is
+// right.
 func (l *lab) start(ctx context.Context, letter string) (*subject, error) {
 	s, err := l.launch(ctx, letter)
 	if err != nil {
@@ -52,8 +53,8 @@ func (l *lab) launchBaseline(ctx context.Context, letter, role string, args ...s
 	return &subject{letter: letter, addr: c.Addr, pid: c.pid(), stop: c.stop}, nil
 }
 
-// prove asks for one token and checks the token with the SFU's own verifier.
-// The check ensures that all subjects do the same work.
+// prove asks the subject for a token, and checks it with the code by which an
+// SFU verifies tokens. So all subjects are known to do the same work.
 func (l *lab) prove(ctx context.Context, s *subject) error {
 	server := l.homeserver.Addr
 	body := bodyOf(server, "ok-"+strings.Repeat("0", tokenDigits), strings.Repeat("0", userDigits))

@@ -9,9 +9,9 @@ import (
 )
 
 // target is the service's target at one number of connections, compared with
-// subject (b): at least rate times its requests per second, and at most cpu
-// times its CPU time per request. A cpu of 0 means that there is no target for
-// CPU time.
+// baseline (b). The service must answer at least rate times as many requests
+// per second, and use at most cpu times as much CPU time per request. A cpu of
+// 0 means that there is no target for CPU time.
 type target struct {
 	connections int
 	rate        float64
@@ -25,12 +25,13 @@ const floor = 1.0
 // (b) the same.
 func targets() []target { return []target{{1, 1.25, 0}, {16, 1.25, 0.70}, {64, 1.25, 0.70}} }
 
-// series are the repeats of one subject at one number of connections.
+// series are the repeated measurements of one subject at one number of
+// connections.
 type series []*measurement
 
 type measurement struct {
 	loadResult
-	opened int64 // connections to the homeserver
+	opened int64 // how many connections the subject opened to the homeserver
 	rss    bytesOf
 }
 
@@ -40,8 +41,8 @@ func (s series) rate() float64 {
 
 func (s series) duration(get func(*measurement) time.Duration) time.Duration { return medianOf(s, get) }
 
-// cpu is the CPU time per request of the subject (0), the homeserver (1) or
-// the load generator (2).
+// cpu returns the CPU time per request: of the subject if process is 0, of the
+// homeserver if it is 1, of the load generator if it is 2.
 func (s series) cpu(process int) time.Duration {
 	return s.duration(func(m *measurement) time.Duration { return m.CPU[process] / time.Duration(m.Requests) })
 }
@@ -60,7 +61,8 @@ type point struct {
 // legend says in each section what is compared.
 const legend = "(a) is a handler that verifies nobody. (b) is the same handler, but it asks the homeserver once for each token. (c) is this service. ([What is compared](#what-is-compared) says more.)"
 
-// throughput measures (a), (b) and (c) in turn.
+// throughput measures the baselines (a) and (b) and the service (c), one after
+// the other.
 func (l *lab) throughput(ctx context.Context) (string, error) {
 	all := map[point]series{}
 	for i := range l.opts.repeats {
@@ -112,7 +114,7 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 	if err != nil {
 		return nil, err
 	}
-	// The check at the subject's start has left one open connection in its pool.
+	// the check at the start has left one open connection, which is not counted
 	m := &measurement{loadResult: *result, opened: after.Accepted - before.Accepted + 1, rss: memory.RSS}
 	if s.letter == "c" && m.opened > int64(connections) {
 		l.fault("(c) opened %d connections to the homeserver, more than its %d concurrent verifications", m.opened, connections)

@@ -15,18 +15,18 @@ import (
 )
 
 const (
-	// unsealedLetter is the letter of the service whose tokens contain no tickets.
-	// The service has no such switch: this program is built from the same checkout
-	// without the line that seals tickets.
+	// unsealedLetter is the letter of a service whose tokens contain no
+	// tickets. The service has no option for that, so this program is built
+	// from the same source without the line that seals tickets.
 	unsealedLetter = "u"
-	// ticketsFloor is the least rate of the service, divided by its rate without
-	// tickets.
+	// ticketsFloor is the least rate of the service with tickets, divided by
+	// its rate without them.
 	ticketsFloor = 0.95
 	sealing      = "\tg.Ticket = m.sealer.Seal(t, Place{g.Room, g.Identity})\n"
 )
 
-// pair is a measurement with tickets and one without, made one directly after
-// the other.
+// pair is a measurement with tickets and one without, directly one after the
+// other.
 type pair struct{ with, without *measurement }
 
 // tickets measures what it costs that every token contains a ticket (the sealed
@@ -84,7 +84,7 @@ func (l *lab) buildUnsealed(ctx context.Context) error {
 		return err
 	}
 	if bytes.Count(text, []byte(sealing)) != 1 {
-		return errors.New("membership/ticket/minter.go has changed: the benchmark can no longer find the line that seals a ticket")
+		return errors.New("membership/ticket/minter.go does not contain the line that seals a ticket; change the constant sealing in bench/tickets.go to the present line")
 	}
 	changed, list := filepath.Join(l.dir, "minter.go"), filepath.Join(l.dir, "overlay.json")
 	if err := os.WriteFile(changed, bytes.Replace(text, []byte(sealing), nil, 1), 0o600); err != nil {
@@ -101,8 +101,8 @@ func (l *lab) buildUnsealed(ctx context.Context) error {
 	return l.build(ctx, l.unsealed, "-overlay", list, ".")
 }
 
-// proveTicket checks that the service's tokens contain tickets, and that those
-// of the other build contain none.
+// proveTicket checks whether the subject's tokens contain tickets: those of
+// the service must, and those of the other program must not.
 func proveTicket(letter string, attributes map[string]string) error {
 	if sealed := attributes[sfu.TicketAttribute] != ""; letter == "c" && !sealed || letter == unsealedLetter && sealed {
 		return fmt.Errorf("subject (%s): a token with a ticket: got %v, want %v", letter, sealed, !sealed)

@@ -9,28 +9,28 @@ import (
 	"time"
 )
 
-// attack is one way to attack the service. It ends when ctx ends, or when all
-// of its requests were made.
+// attack is one way to attack the service. Its function ends when ctx ends, or
+// when it has made all of its requests.
 type attack struct {
 	name, about string
 	run         func(ctx context.Context, answers *counts)
-	most        time.Duration // the longest time that it may take
-	// thousand says that the attack asks for 1,000 servers once each, and that
-	// the service must use little memory afterwards.
+	most        time.Duration // how long the attack may take
+	// thousand says that the attack makes the service ask 1,000 servers once
+	// each. After it, the service must use little memory.
 	thousand bool
 }
 
-// The times of attacks. Some attacks end earlier, when all of their requests
-// were made.
+// How long the attacks take. An attack that has made all of its requests ends
+// earlier.
 const (
 	attackTime = 2 * time.Second
 	allTime    = 10 * time.Second
 	mostTime   = 20 * time.Second
 )
 
-// attacks returns all attacks, in the order of the run. The first one fills the
-// service's caches, which is harmless. The state of the service after it is
-// compared with the state at the end of the run.
+// attacks returns all attacks, in the order of the run. The first one is
+// harmless and fills the service's caches. The state of the service after it
+// is compared with the state at the end of the run.
 func attacks(tricks map[string]trick) []attack {
 	const half = "POST /sfu/get HTTP/1.1\r\nHost: service\r\nContent-Length: 60000\r\n"
 	return append(strangersAttacks(tricks, 64),
@@ -41,8 +41,8 @@ func attacks(tricks map[string]trick) []attack {
 		together(strangersAttacks(tricks, 24)))
 }
 
-// strangersAttacks returns the attacks in which strangers' servers play tricks.
-// Each sends at most workers requests at a time.
+// strangersAttacks returns the attacks in which strangers' servers misbehave,
+// one for each trick. Each sends at most workers requests at a time.
 func strangersAttacks(tricks map[string]trick, workers int) []attack {
 	crowded := func(c crowd, most time.Duration) attack {
 		c.workers = workers
@@ -63,14 +63,15 @@ func strangersAttacks(tricks map[string]trick, workers int) []attack {
 	})
 }
 
-// holding returns an attack that opens connections from eight addresses, and
-// sends only text on each. reads says whether it reads answers.
+// holding returns an attack that opens connections from eight client
+// addresses, and sends text on each. If reads is true, it also reads the
+// answers.
 func holding(name, about, text string, reads bool) attack {
 	return attack{name: name, about: about, most: attackTime,
 		run: func(ctx context.Context, answers *counts) { hold(ctx, 1000, text, reads, answers) }}
 }
 
-// together returns an attack that runs all attacks of list at once.
+// together returns an attack that runs all attacks of list at the same time.
 func together(list []attack) attack {
 	return attack{name: "all", about: "all attacks with strangers' servers at once", most: allTime, run: func(ctx context.Context, answers *counts) {
 		var wg sync.WaitGroup

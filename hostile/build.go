@@ -13,7 +13,7 @@ import (
 )
 
 // buildService builds the service as it is released. If spoiled is true, it
-// builds the service without the bound on TLS handshakes of strangers' servers.
+// leaves out the bound on TLS handshakes with strangers' servers.
 func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}
 	if spoiled {
@@ -29,23 +29,23 @@ func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	return build.Run()
 }
 
-// The source line with the bound, and the line that replaces it in a spoiled
-// service.
+// The line of the source with this bound, and the line in its place in a
+// spoiled service.
 const (
 	boundsFile = "service/wire.go"
 	bound      = "maxHandshake = 32 << 10"
 	noBound    = "maxHandshake = 0"
 )
 
-// spoil writes the overlay file for `go build -overlay` and returns the file's
-// path.
+// spoil writes the overlay file for `go build -overlay` that replaces this
+// line, and returns the overlay's path.
 func spoil(dir string) (overlay string, err error) {
 	source, err := os.ReadFile(boundsFile)
 	if err != nil {
 		return "", err
 	}
 	if bytes.Count(source, []byte(bound)) != 1 {
-		return "", fmt.Errorf("%s does not contain %q exactly once", boundsFile, bound)
+		return "", fmt.Errorf("%s must contain the line %q exactly once; change the constants in hostile/build.go", boundsFile, bound)
 	}
 	spoiled := filepath.Join(dir, "spoiled.go")
 	if err := os.WriteFile(spoiled, bytes.Replace(source, []byte(bound), []byte(noBound), 1), 0o644); err != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// counts holds how often each kind of event happened.
+// counts has the number of events of each kind, by the kind's name.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int
@@ -32,24 +32,24 @@ func (c *counts) add(what string) {
 // crowd sends token requests for users of strangers' servers.
 type crowd struct {
 	trick    string
-	names    int           // how many names of the trick to ask for, in turn; no other crowd uses these names
-	once     bool          // ask for each name once, and stop
-	workers  int           // how many requests run at once
-	rate     int           // the most requests a second
-	maxWait  time.Duration // the time after which a request is abandoned; 0 means that it waits for its answer
-	networks int           // the number of client networks; 0 means a new one for each request
+	names    int           // how many names of the trick's servers to use, one after the other; no other crowd uses these names
+	once     bool          // use each name once, and then stop
+	workers  int           // the number of requests at the same time
+	rate     int           // the most requests per second
+	maxWait  time.Duration // after which time to abandon a request; 0 means that the client waits for the answer
+	networks int           // the number of client networks to use; 0 means a new one for each request
 }
 
 // abandonAfter is the time after which a client that does not wait abandons its
 // request.
 const abandonAfter = 100 * time.Millisecond
 
-// network is the number of the client network that was used last, and used is
-// the number of the name that was used last. Both go on counting for the whole
-// run.
+// network is the number of the last client network, and used the number of the
+// last name. Both continue over all attacks of the run.
 var network, used atomic.Int64
 
-// send sends requests until ctx ends, and counts the answers in answers.
+// send sends requests until ctx ends, and counts the answers by kind in
+// answers.
 func (c crowd) send(ctx context.Context, answers *counts) {
 	first := int(used.Add(int64(c.names))) - c.names
 	var next atomic.Int64
@@ -93,15 +93,15 @@ func (c crowd) send(ctx context.Context, answers *counts) {
 // other address.
 func forwarded(n int) string { return fmt.Sprintf("2a00:%x:%x::1", n>>16&0xffff, n&0xffff) }
 
-// tokenRequest returns a token request for a user of server, as a proxy
-// forwards it for client.
+// tokenRequest returns a token request for a user of server, in the form in
+// which a proxy forwards it for the address client.
 func tokenRequest(server, token, client string) string {
 	body := fmt.Sprintf(`{"room":"!room:%s","openid_token":{"access_token":"%s","matrix_server_name":"%s"},"device_id":"DEVICE"}`, server, token, server)
 	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: service\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", client, len(body), body)
 }
 
-// connection is a connection to the service. When it has ended, the next
-// request opens a new one.
+// connection sends requests over one connection to the service. If the
+// connection has ended, the next request opens a new one.
 type connection struct {
 	local   string
 	conn    net.Conn
@@ -159,9 +159,9 @@ func (l *connection) close() {
 	}
 }
 
-// hold opens connections from a few addresses and sends text on each, until ctx
-// ends. It replaces connections that were closed. reads says whether it reads
-// answers.
+// hold opens connections from a few client addresses and sends text on each,
+// until ctx ends. It opens a new connection for each that was closed. reads
+// says whether it reads answers.
 func hold(ctx context.Context, connections int, text string, reads bool, held *counts) {
 	const addresses = 8
 	var wg sync.WaitGroup
@@ -173,7 +173,7 @@ func hold(ctx context.Context, connections int, text string, reads bool, held *c
 					held.add("connections")
 					occupy(ctx, l.conn, text, reads)
 				}
-				select { // the pause limits the CPU time that the attacker itself uses
+				select { // without this pause the attacker would use too much CPU time itself
 				case <-time.After(500 * time.Millisecond):
 				case <-ctx.Done():
 				}
@@ -183,9 +183,9 @@ func hold(ctx context.Context, connections int, text string, reads bool, held *c
 	wg.Wait()
 }
 
-// occupy sends text on a connection, and holds the connection until the service
-// closes it. If reads is false, it cannot notice that, and holds the connection
-// until ctx ends.
+// occupy sends text on a connection, and keeps it open until the service
+// closes it or ctx ends. If reads is false, it does not notice that the
+// service has closed it.
 func occupy(ctx context.Context, conn net.Conn, text string, reads bool) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()

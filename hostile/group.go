@@ -15,21 +15,21 @@ import (
 // memoryLimit bounds the memory of the service's control group, in bytes.
 const memoryLimit = 200 << 20
 
-// group is a memory control group of version 1 or 2.
+// group is a memory control group of Linux, of version 1 or 2.
 type group struct {
 	dir   string
-	peak  string // the file with the most memory that the group used
-	kills string // the file with the line "oom_kill N", which counts killed processes
+	peak  string // the file that says the most memory that the group ever used
+	kills string // the file whose line "oom_kill N" says how many processes the kernel killed
 }
 
-// newGroup makes a memory control group with this limit, in the first hierarchy
-// that has the memory controller.
+// newGroup makes a memory control group with this limit, below the first
+// hierarchy with the memory controller.
 func newGroup(limit int) (*group, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
-	reasons := []error{errors.New("this machine has no control groups with the memory controller")}
+	reasons := []error{errors.New("this machine has no memory control groups, which hostile needs; enable the memory controller in the kernel")}
 	for line := range strings.Lines(string(mounts)) {
 		before, after, _ := strings.Cut(line, " - ")
 		fields, kind := strings.Fields(before), strings.Fields(after)
@@ -53,8 +53,8 @@ func newGroup(limit int) (*group, error) {
 	return nil, errors.Join(reasons...)
 }
 
-// hasMemory enables the memory controller for groups below root (version 2),
-// and reports whether that worked.
+// hasMemory enables the memory controller for groups below root, the folder of
+// a version 2 hierarchy. It reports whether that worked.
 func hasMemory(root string) bool {
 	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
 	if err != nil || !strings.Contains(" "+strings.TrimSpace(string(controllers))+" ", " memory ") {
@@ -82,8 +82,8 @@ func makeGroup(root string, limit int, limits []string, peak, kills string) (*gr
 	return g, nil
 }
 
-// procs returns the path of the file that takes the ids of the group's
-// processes.
+// procs returns the path of the file into which the ids of the group's
+// processes are written.
 func (g *group) procs() string { return filepath.Join(g.dir, "cgroup.procs") }
 
 // most returns the most memory that the group ever used, including memory of

@@ -10,7 +10,7 @@ import (
 
 // The limits that the service must keep.
 const (
-	maxRSS = 120e6 // bytes, which the service must never exceed
+	maxRSS = 120e6 // the most resident memory at any time, in bytes
 	// maxThousand bounds the resident memory after a thousand servers with large
 	// certificates or long errors, in bytes.
 	maxThousand = 80e6
@@ -22,41 +22,41 @@ const (
 	// maxCaches bounds the memory that 10,000 names may leave behind, in bytes.
 	// Caches keep 4,096 of these names.
 	maxCaches = 10e6
-	// How much more the service may hold at the end than before the attacks. The
-	// connection that measures, a request in progress, and kept buffers may
-	// cause that much.
+	// How much more the service may hold at the end than before the attacks.
+	// The measurement's own connection, one request in progress, and kept
+	// buffers may take that much.
 	moreGoroutines = 10
 	moreFiles      = 10
-	moreHeap       = 2e6 // bytes
-	// settleTime bounds how long the service may take until it holds no more
-	// than that. Connections to strangers stay idle for 50 s, and the service
-	// checks them every 25 s.
+	moreHeap       = 2e6 // in bytes
+	// settleTime bounds how long the service may take after the attacks to
+	// release what they used. It keeps connections to strangers for 50 s after
+	// their last use, and looks every 25 s for connections to close.
 	settleTime = 80 * time.Second
 )
 
-// figures are the measurements of a run.
+// figures are what a run has measured.
 type figures struct {
-	fresh, before, after state // the state at the start, with full caches, and at the end
+	fresh, before, after state // the state before the attacks, with full caches, and after them
 	recovery             time.Duration
 
-	most, group, thousand bytesOf // the most resident memory, the most of the control group (including the kernel's part), and the resident memory after a thousand servers
+	most, group, thousand bytesOf // the most resident memory; the most memory of the control group, with that of the kernel; and the resident memory after a thousand servers
 	killed                bool
-	alone                 bool // whether the run had only one attack
+	alone                 bool // whether the run made only one attack
 
-	named, together times // all requests for the named server, and those during the last attack
+	named, together times // the times of all requests for the named server, and of those during the last attack
 	failed          int
-	failure         string // what went wrong with the first failed request
+	failure         string // why the first failed request failed
 }
 
-// times summarizes how long some requests took.
+// times summarizes how long a number of requests took.
 type times struct {
 	p50, p99 time.Duration
 	n        int
-	within   time.Duration // the time in which all of the requests ended
+	within   time.Duration // the time from the first request to the end of the last
 }
 
-// areFew reports whether there are too few requests for a judgement: fewer than
-// least, or fewer than half of those that the probe sends in the time within.
+// areFew reports whether there are too few requests to judge: fewer than
+// least, or fewer than half of those that the probe sends within that time.
 func (t times) areFew(least int) bool {
 	return t.n < least || t.n < int(t.within/probeEvery)/2
 }

@@ -30,7 +30,7 @@ import (
 	"time"
 )
 
-// runTime bounds the whole run, so that a run that hangs fails.
+// runTime bounds the whole run, so that a run that never ends fails.
 const runTime = 4 * time.Minute
 
 // options are the options of the command line.
@@ -38,7 +38,7 @@ type options struct {
 	binary  string // the path of the service's program
 	only    string // the name of the only attack to make; "" for all attacks
 	spoiled bool
-	role    string // the role of this process; "" for the process that starts the others
+	role    string // the role of this process; "" for the first process, which starts the others
 	dir     string // the directory in which the processes keep their files
 }
 
@@ -110,14 +110,15 @@ func enter(ctx context.Context, o options) error {
 	return nil
 }
 
-// judgeService makes the run. It is called inside the namespaces.
+// judgeService makes the attacks and judges the result. It runs inside the
+// namespaces.
 func judgeService(ctx context.Context, o options) (err error) {
 	if err := isolate(o.dir); err != nil {
 		return fmt.Errorf("preparing the network namespace: %w", err)
 	}
 	group, err := newGroup(memoryLimit)
 	if err != nil {
-		return fmt.Errorf("making a memory control group, without which the run proves nothing: %w", err)
+		return fmt.Errorf("making the memory control group that bounds the service: %w", err)
 	}
 	defer group.remove()
 	strangers, err := startStrangers(ctx, o.dir)

@@ -17,8 +17,9 @@ import (
 // domain is the domain below which all strangers' names are.
 const domain = "hostile.test"
 
-// nameOf returns the n-th name for a trick, such as "junk-17.hostile.test".
-// Names that do not exist have the longest possible length.
+// nameOf returns the n-th server name for a trick, such as
+// "junk-17.hostile.test". If the trick is [unknown], the name has the longest
+// possible length.
 func nameOf(trick string, n int) string {
 	name := fmt.Sprintf("%s-%d.%s", trick, n, domain)
 	if trick == unknown {
@@ -30,25 +31,25 @@ func nameOf(trick string, n int) string {
 // unknown is the trick of asking for names that do not exist.
 const unknown = "unknown"
 
-// trickOf returns the trick and the number of a name that [nameOf] has made. ok
-// is false for all other names, and for names of SRV records.
+// trickOf returns the trick and the number in a name that [nameOf] has made.
+// ok is false for every other name, also for the name of an SRV record.
 func trickOf(name string) (trick string, n int, ok bool) {
 	label, found := strings.CutSuffix(strings.TrimSuffix(strings.ToLower(name), "."), "."+domain)
 	label = label[strings.LastIndexByte(label, '.')+1:]
 	trick, number, isOurs := strings.Cut(label, "-")
 	n, err := strconv.Atoi(number)
-	return trick, n, found && isOurs && err == nil && name[0] != '_' // names of SRV records begin with '_'
+	return trick, n, found && isOurs && err == nil && name[0] != '_' // the name of an SRV record begins with '_'
 }
 
-// addressOf returns the address of the n-th name. 250 names share a loopback
-// address, so that bounds for each address apply, too.
+// addressOf returns the address of the n-th name. 250 names share one loopback
+// address, so that the service's bounds for each address apply.
 func addressOf(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 1, byte(n / 250 / 250), byte(n/250%250) + 1})
 }
 
-// serveNames answers DNS queries on conn, port 53 of loopback, until conn is
-// closed. Names outside the domain do not exist. Queries for names of the trick
-// "dns" get no answer.
+// serveNames answers DNS queries on conn (port 53 of loopback) until conn is
+// closed. Names outside of the domain do not exist. Queries for names of the
+// trick "dns" get no answer.
 func serveNames(conn net.PacketConn) { dnstest.Serve(conn, findName) }
 
 // findName returns the DNS records of a name.

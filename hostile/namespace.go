@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isolate prepares the namespaces: it enables loopback, and makes the fake name
-// server the only name server. The network namespace has no other interface, so
-// nothing can leave this machine.
+// isolate prepares the namespaces: it enables loopback, and makes the fake
+// name server the only one. The network namespace has no other interface, so
+// no packet leaves this machine.
 func isolate(dir string) error {
 	if err := raiseLoopback(); err != nil {
 		return fmt.Errorf("enabling loopback in the network namespace: %w", err)
@@ -28,7 +28,7 @@ func isolate(dir string) error {
 			return err
 		}
 		if _, err := os.Stat(path); err != nil {
-			continue // a missing file names no other name server
+			continue // a file that does not exist names no other name server
 		}
 		if err := syscall.Mount(own, path, "", syscall.MS_BIND, ""); err != nil {
 			return fmt.Errorf("replacing %s in the namespace: %w", path, err)

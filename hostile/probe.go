@@ -20,12 +20,12 @@ type probe struct {
 
 const (
 	probeEvery       = 20 * time.Millisecond
-	probeUsers       = 1000 // so many users that none of them reaches the limit of one user
-	probeConnections = 8    // the connections of the reverse proxy that forwards the requests
+	probeUsers       = 1000 // so many users that none of them reaches the rate limit of one user
+	probeConnections = 8    // the number of connections from the reverse proxy
 )
 
-// run sends requests until ctx ends. If every connection is in use, a request
-// waits, and the wait counts as part of its time.
+// run sends requests at a steady rate until ctx ends. If every connection is
+// in use, a request waits, and the wait counts as part of its time.
 func (p *probe) run(ctx context.Context) {
 	connections := make(chan *connection, probeConnections)
 	for range probeConnections {
@@ -62,9 +62,9 @@ func (p *probe) note(took time.Duration, status int, err error) {
 	}
 }
 
-// mark is a position in the probe's measurements.
+// mark is a moment of the run, as a position in the probe's list of times.
 type mark struct {
-	n  int // how many requests had ended
+	n  int // how many requests had ended at that moment
 	at time.Time
 }
 
@@ -74,7 +74,7 @@ func (p *probe) mark() mark {
 	return mark{len(p.took), time.Now()}
 }
 
-// since returns the times of the requests that ended after the mark m.
+// since returns the times of the requests that ended after m.
 func (p *probe) since(m mark) times {
 	p.mu.Lock()
 	took := slices.Sorted(slices.Values(p.took[m.n:]))

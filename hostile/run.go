@@ -21,11 +21,12 @@ type run struct {
 	probe     probe
 
 	mu   sync.Mutex
-	peak bytesOf // the most resident memory since it was last read
+	peak bytesOf // the most resident memory since the field was last read
 	most bytesOf // the most resident memory of the whole run
 }
 
-// watched starts the probe, and starts to record memory. stop ends both.
+// watched starts the probe, and starts to record the service's memory. The
+// returned stop ends both.
 func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var behind sync.WaitGroup
@@ -34,8 +35,8 @@ func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	return ctx, func() { cancel(); behind.Wait() }
 }
 
-// all makes the attacks and judges the result. If only is not "", it makes only
-// that attack.
+// all makes all attacks and judges the result. If only is not "", it makes
+// only the attack of that name.
 func (r *run) all(ctx context.Context, only string) error {
 	ctx, stop := r.watched(ctx)
 	defer stop()
@@ -132,7 +133,7 @@ func (r *run) watch(ctx context.Context) {
 		}
 		now, err := r.service.rss()
 		if err != nil {
-			continue // the process has ended; another part reports that
+			continue // the process has ended, which the function ended reports
 		}
 		r.mu.Lock()
 		r.peak, r.most = max(r.peak, now), max(r.most, now)
@@ -154,9 +155,9 @@ func (r *run) takeMost() bytesOf {
 	return r.most
 }
 
-// settled waits for two garbage collections, and returns the state with the
-// smallest heap seen: that is about what a collection leaves. The probe goes on
-// allocating memory meanwhile.
+// settled waits for two garbage collections. It returns the last state, with
+// the smallest heap that it saw: that is about what a collection leaves,
+// because the probe's requests soon allocate again.
 func (r *run) settled(ctx context.Context) (least state, err error) {
 	first := -1
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
@@ -182,7 +183,7 @@ func (r *run) settled(ctx context.Context) (least state, err error) {
 }
 
 // recovered waits until the service holds no more than before. It returns the
-// last state, and how long the wait took.
+// last state, and how long it waited.
 func (r *run) recovered(ctx context.Context, before state) (state, time.Duration, error) {
 	start := time.Now()
 	for {
@@ -193,8 +194,7 @@ func (r *run) recovered(ctx context.Context, before state) (state, time.Duration
 	}
 }
 
-// ended returns err. If the service no longer runs, it adds why the service
-// ended.
+// ended returns err. If the service has ended, it adds the reason.
 func (r *run) ended(err error) error {
 	select {
 	case <-r.service.exited:
@@ -210,8 +210,9 @@ func (r *run) ended(err error) error {
 // errKilled says that the kernel killed the service because of its memory.
 var errKilled = fmt.Errorf("the kernel killed the service, because it needed more memory than %s", bytesOf(memoryLimit))
 
-// expectFaults makes an attack against which the service lacks a bound. It
-// returns an error unless this program notices that the service uses too much.
+// expectFaults makes an attack on a service that lacks the bound against it.
+// It returns an error if this program does not notice that the service uses
+// too much memory.
 func (r *run) expectFaults(ctx context.Context) error {
 	ctx, stop := r.watched(ctx)
 	defer stop()
@@ -223,7 +224,7 @@ func (r *run) expectFaults(ctx context.Context) error {
 	return nil
 }
 
-// spoil makes one attack, and returns an error if the service used too much
+// spoil makes one attack. It returns an error if the service used too much
 // memory.
 func (r *run) spoil(ctx context.Context) error {
 	var f figures

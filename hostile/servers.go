@@ -22,8 +22,8 @@ import (
 // than any attack.
 const connectionTime = 40 * time.Second
 
-// servers are the strangers' homeservers, which serve all names, and the fake
-// name server.
+// servers are the strangers' homeservers, which answer for all names, and the
+// fake name server.
 type servers struct {
 	leaf   tls.Certificate
 	tricks map[string]trick
@@ -61,7 +61,8 @@ func (s *servers) accept(l net.Listener) {
 	}
 }
 
-// serve plays the trick of the server name that the client asks for.
+// serve plays the trick that is in the server name for which the client asks
+// in TLS.
 func (s *servers) serve(raw net.Conn) {
 	defer raw.Close()
 	raw.SetDeadline(time.Now().Add(connectionTime))
@@ -100,8 +101,8 @@ func (s *servers) trick(name string) trick {
 	return s.tricks[t]
 }
 
-// honest answers as a homeserver that confirms every token. It returns whether
-// the connection may be reused.
+// honest answers as a homeserver that confirms every token. It reports whether
+// the connection may be used again.
 func honest(c net.Conn, r *http.Request, _ int) bool {
 	status, body := "200 OK", fmt.Sprintf(`{"sub":"@alice:%s"}`, serverOf(r))
 	if r.URL.Path != matrixtest.UserInfoPath {
@@ -111,7 +112,7 @@ func honest(c net.Conn, r *http.Request, _ int) bool {
 	return err == nil
 }
 
-// serverOf returns the server name that a request is for.
+// serverOf returns the server name in a request.
 func serverOf(r *http.Request) string {
 	host, _, _ := strings.Cut(r.Host, ":")
 	return host

@@ -18,23 +18,23 @@ import (
 	"time"
 )
 
-// The addresses on which the service listens. The namespace has no other
-// listeners.
+// The addresses on which the service listens. Nothing else listens there,
+// because the namespace is new.
 const (
 	serviceAddress = "127.0.0.1:8080"
 	metricsAddress = "127.0.0.1:9090"
 )
 
-// service is the real program, which runs in the control group.
+// service is a process of the real program, in the control group.
 type service struct {
 	cmd    *exec.Cmd
 	log    string
 	exited chan struct{}
 }
 
-// startService starts the program with its defaults, but with the settings that
-// strangers on loopback need. It allows as many open files as the documentation
-// recommends.
+// startService starts the program with default settings, except those that let
+// it reach strangers on loopback. It allows as many open files as the
+// documentation recommends.
 func startService(ctx context.Context, o options, w *world, g *group) (*service, error) {
 	s := &service{log: filepath.Join(o.dir, "log"), exited: make(chan struct{})}
 	log, err := os.Create(s.log)
@@ -50,7 +50,7 @@ func startService(ctx context.Context, o options, w *world, g *group) (*service,
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + namedServer,
 		"LIVEKIT_FEDERATION_URL_OVERRIDES=" + namedServer + "=" + w.url,
 		"LIVEKIT_CA_FILE=" + caFile(o.dir), "LIVEKIT_ALLOWED_NETWORKS=127.0.0.0/8",
-		"LIVEKIT_TRUSTED_PROXIES=127.0.0.1/32", // other addresses of loopback are clients
+		"LIVEKIT_TRUSTED_PROXIES=127.0.0.1/32", // only this address is a proxy; the other loopback addresses are clients
 		"LIVEKIT_JWT_BIND=0.0.0.0:8080", "LIVEKIT_METRICS_BIND=" + metricsAddress, "LIVEKIT_STORE=memory",
 	}
 	if err := s.cmd.Start(); err != nil {
@@ -103,12 +103,12 @@ func (s *service) lastLines() string {
 	return string(text[max(0, len(text)-2000):])
 }
 
-// state is how much the service uses at one time.
+// state is what the service uses at one moment.
 type state struct {
 	RSS        bytesOf
 	Goroutines int
 	Files      int
-	Heap       bytesOf // the bytes in the heap, including garbage
+	Heap       bytesOf // the bytes in the heap, with garbage
 	collected  int     // how often the garbage collector has run since the start
 }
 
@@ -134,7 +134,7 @@ func (s *service) rss() (bytesOf, error) {
 
 var scraper = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// look reads the state from the service's metrics and the kernel.
+// look returns the state of the service, from its metrics and from the kernel.
 func (s *service) look() (state, error) {
 	resp, err := scraper.Get("http://" + metricsAddress + "/metrics")
 	if err != nil {
@@ -159,7 +159,7 @@ func (s *service) look() (state, error) {
 	st := state{
 		Goroutines: int(values["go_goroutines"]), Files: int(values["process_open_fds"]),
 		Heap:      bytesOf(values["go_memstats_heap_alloc_bytes"]),
-		collected: int(values["go_gc_duration_seconds_count"]), // 0 until the first collection, which an idle service does not need
+		collected: int(values["go_gc_duration_seconds_count"]), // the metric is missing until the first collection, which an idle service does not need
 	}
 	st.RSS, err = s.rss()
 	return st, err

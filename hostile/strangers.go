@@ -15,17 +15,17 @@ import (
 	"time"
 )
 
-// strangersProcess is the process in which the strangers' servers and clients
-// run. It reads the names of attacks, one on each line. After each attack it
-// writes a line with the counts of the answers.
+// strangersProcess is the process of the strangers' servers and clients. It
+// reads names of attacks, one on each line. After each attack it writes a line
+// with the counts of the answers.
 type strangersProcess struct {
 	cmd   *exec.Cmd
 	input io.WriteCloser
 	lines *bufio.Scanner
 }
 
-// niceness is the argument of nice for the strangers' process. It lowers the
-// priority of that process, which shares the service's processors here.
+// niceness is how much lower the priority of the strangers' process is (the
+// argument of nice), because it shares the service's processors.
 const niceness = "10"
 
 func startStrangers(ctx context.Context, dir string) (*strangersProcess, error) {
@@ -100,7 +100,7 @@ func playStrangers(ctx context.Context, dir string) error {
 	return ctx.Err()
 }
 
-// make makes the attack, and returns the counts of the answers as text.
+// make makes the attack, and returns the counts of the answers as a text.
 func (a attack) make(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, a.most)
 	defer cancel()

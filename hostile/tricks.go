@@ -15,21 +15,21 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// trick is something bad that a stranger's homeserver does to the service.
+// trick is a way in which a stranger's homeserver misbehaves.
 type trick struct {
 	about string
-	// certificates, if set, returns certificates to send after the server's own
-	// certificate.
+	// certificates, if set, returns certificates that are sent after the
+	// server's own.
 	certificates func() [][]byte
-	// hello, if set, replaces the TLS handshake.
+	// hello, if set, is called instead of the TLS handshake.
 	hello func(net.Conn)
-	// answer, if set, answers the nth request of a connection. It returns
-	// whether the connection may be reused.
+	// answer, if set, answers the nth request on a connection. It reports
+	// whether the connection may be used again.
 	answer func(c net.Conn, r *http.Request, nth int) bool
 }
 
-// tricks returns all tricks. The key is the label in the names of the servers
-// that play the trick.
+// tricks returns all tricks, by their labels. The names of the servers that
+// play a trick begin with its label.
 func tricks() map[string]trick {
 	bulky := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(7_000, 250_000) })
 	named := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(450, 0) })
@@ -57,7 +57,7 @@ func tricks() map[string]trick {
 	}
 }
 
-// drip writes text again and again, one byte at a time with a pause after each,
+// drip writes text again and again, byte by byte with a pause after each,
 // until a write fails.
 func drip(c net.Conn, text string, pause time.Duration) {
 	tick := time.NewTicker(pause)
@@ -70,7 +70,7 @@ func drip(c net.Conn, text string, pause time.Duration) {
 	}
 }
 
-// pour writes text again and again, without a pause, until a write fails.
+// pour writes text again and again, without pauses, until a write fails.
 func pour(c net.Conn, text string) {
 	for {
 		if _, err := io.WriteString(c, text); err != nil {

@@ -19,15 +19,15 @@ var key = sfu.Key{ID: "hostile", Secret: secret.New("a-secret-of-the-hostile-run
 // namedServer is the homeserver that the operator has named.
 const namedServer = "example.org"
 
-// world holds everything that the service needs, except the strangers.
+// world has everything that the service needs, except the strangers' servers.
 type world struct {
 	homeserver *http.Server
 	url        string // the URL of the named homeserver
 	sfu        *sfutest.Server
 }
 
-// newWorld starts LiveKit and the named homeserver. There, a token like "u17"
-// proves the user u17.
+// newWorld starts LiveKit and the named homeserver. A token like "u17" proves
+// to that homeserver that its bearer is user u17.
 func newWorld() (*world, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -21,13 +21,13 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// options are the flags as they were typed.
+// options are the values of the flags.
 type options struct {
 	serverName, url, liveKitURL, serviceURL, output string
 	push, newTokens                                 bool
 }
 
-// Command returns `matrixrtc-auth registration`.
+// Command returns the command `matrixrtc-auth registration`.
 func Command() *cobra.Command {
 	o := options{output: appservice.DefaultFile}
 	return command.New(command.Spec{
@@ -39,7 +39,7 @@ A second run keeps the tokens of the file. --server-name and --url are needed.`,
 	})
 }
 
-// Run runs the command with args. It returns the exit code.
+// Run runs the command with args, and returns the exit code.
 func Run(args []string, stdout, stderr io.Writer) int {
 	return command.RunAlone(context.Background(), Command(), args, strings.NewReader(""), stdout, stderr)
 }
@@ -57,7 +57,8 @@ func (o *options) flags() *command.Flags {
 	return &flags
 }
 
-// run writes the file. An error other than a [command.Code] is about a flag.
+// run checks the flags and writes the file. An error that is not a
+// [command.Code] is about a flag.
 func (o *options) run(stdout, stderr io.Writer) error {
 	wish, err := o.wish()
 	if err != nil {
@@ -74,8 +75,8 @@ func (o *options) run(stdout, stderr io.Writer) error {
 	return nil
 }
 
-// wish returns what the file must contain, as the flags say. Its error names
-// every wrong flag.
+// wish returns the registration for which the flags ask. Its error names every
+// wrong flag.
 func (o options) wish() (appservice.Wish, error) {
 	var faults []error
 	server, err := matrix.ParseServerName(o.serverName)
@@ -122,7 +123,7 @@ func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Regis
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		return r, fmt.Errorf("%w: correct the file, or move it away", err)
+		return r, fmt.Errorf("%w; correct that file, or move it away so that a new one is made", err)
 	case o.newTokens:
 		old.ASToken, old.HSToken = secret.Text{}, secret.Text{}
 	}
@@ -135,8 +136,8 @@ func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Regis
 	return r, err
 }
 
-// tokensOf returns words that say which tokens of the old file the new file
-// keeps.
+// tokensOf returns a text that says which tokens the new file has from the old
+// one.
 func tokensOf(old appservice.Registration) string {
 	switch {
 	case old.ASToken.IsEmpty() && old.HSToken.IsEmpty():
@@ -151,6 +152,6 @@ func printFaults(w io.Writer, err error) {
 	command.PrintFaults(w, command.Program+" registration", err)
 }
 
-// ids returns the user and the group of this process as "user:group". That user
-// must be able to read the file.
+// ids returns the user and the group of this process as "user:group". The
+// service's user must be able to read the file.
 func ids() string { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) }

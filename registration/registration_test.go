@@ -132,7 +132,7 @@ func TestFaults(t *testing.T) {
 		{"https for LiveKit", []string{"--server-name", "a.org", "--url", "http://a", "--livekit-url", "https://a"}, 2, []string{"--livekit-url is not"}},
 		{"a word more", []string{"--server-name", "a.org", "b.org"}, 2, []string{`"b.org" is not an option`}},
 		{"an unknown flag", []string{"--sever-name", "a.org"}, 2, []string{"-sever-name"}},
-		{"a broken file", []string{"--server-name", "a.org", "--url", "http://a", "--output", broken}, 1, []string{"broken.yaml: it is not a registration", "move it away"}},
+		{"a broken file", []string{"--server-name", "a.org", "--url", "http://a", "--output", broken}, 1, []string{"broken.yaml: the text is not a registration", "move it away"}},
 		{"no file", []string{"--server-name", "a.org", "--url", "http://a", "--output", ""}, 2, []string{"--output is empty"}},
 		{"no folder", []string{"--server-name", "a.org", "--url", "http://a", "--output", filepath.Join(dir, "none", "r.yaml")}, 1, []string{"cannot be written"}},
 	} {

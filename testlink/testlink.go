@@ -23,70 +23,74 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Why a key is refused.
+// The errors with which Open refuses a key.
 var (
-	// ErrForged says that none of the API secrets made the key.
-	ErrForged = errors.New("the key of the link is not one of this service")
-	// ErrExpired says that the key is valid but its link has ended.
+	// ErrForged says that no API secret of this service made the key.
+	ErrForged = errors.New("the key in the link was not made by this service")
+	// ErrExpired says that the key is valid, but its time has passed.
 	ErrExpired = errors.New("the link has expired")
 )
 
 // Key is the content of a link.
 type Key struct {
-	// Room is the probe room: "doctor-" and 16 hexadecimal digits.
+	// Room is the name of the room for the test: "doctor-" and 16 hexadecimal
+	// digits.
 	Room sfu.Room
-	// Expires is when the link ends, to the second.
+	// Expires is when the link stops working, to the second.
 	Expires time.Time
 }
 
-// How long a link is valid, in minutes: usually, and at most.
+// How long a link works, in minutes: usually, and at most.
 const (
 	UsualMinutes = 10
 	MostMinutes  = 60
 )
 
-// The parts of a sealed key in bytes: 28 in all, as 38 characters.
+// The lengths in bytes of the parts of a sealed key. Together they are 28
+// bytes, which are written as 38 characters.
 const (
 	roomBytes   = 8
-	expiryBytes = 4 // Unix seconds, until the year 2106
+	expiryBytes = 4 // the time in Unix seconds, which fits until the year 2106
 	macBytes    = 16
 )
 
 // Length is the number of characters of a sealed key.
 const Length = (8*(roomBytes+expiryBytes+macBytes) + 5) / 6
 
-// prefix is the prefix of all probe rooms' names.
+// prefix is how the names of all rooms for tests begin.
 const prefix = "doctor-"
 
-// purpose separates this use of the API secret from others.
+// purpose is hashed with the API secret, so that the MAC's key is not used for
+// anything else.
 const purpose = "matrixrtc-auth: key of a connection test"
 
-// New returns the key of a new room.
+// New returns a key with a new room.
 func New(expires time.Time) Key {
 	var random [roomBytes]byte
-	_, _ = rand.Read(random[:]) // never fails
+	_, _ = rand.Read(random[:]) // Read never fails
 	return Key{Room: sfu.Room(prefix + hex.EncodeToString(random[:])), Expires: expires.Truncate(time.Second)}
 }
 
-// Seal returns k as text for a link. It fails if the room is not a probe room, or if
-// the time does not fit into four bytes.
+// Seal returns k as the text in a link, with a MAC made from the secret of
+// key. It fails if k's room is not a room for tests, or if the time does not
+// fit into four bytes.
 func (k Key) Seal(with sfu.Key) (string, error) {
 	digits, found := strings.CutPrefix(string(k.Room), prefix)
 	room, err := hex.DecodeString(digits)
 	if err != nil || !found || len(room) != roomBytes || strings.ToLower(digits) != digits {
-		return "", fmt.Errorf("%q is not the name of a probe room", k.Room)
+		return "", fmt.Errorf("%q is not the name of a room for tests", k.Room)
 	}
 	seconds := k.Expires.Unix()
 	if seconds != int64(uint32(seconds)) {
-		return "", fmt.Errorf("%s cannot be the end of a link's life", k.Expires)
+		return "", fmt.Errorf("%s cannot be the time at which a link ends: it does not fit into four bytes", k.Expires)
 	}
 	said := binary.BigEndian.AppendUint32(room, uint32(seconds))
 	return base64.RawURLEncoding.EncodeToString(append(said, mac(with, said)...)), nil
 }
 
-// Open returns the key in a link, if one of keys has sealed it and it has not
-// expired. It reads at most [Length] characters. The error is ErrForged or
-// ErrExpired; with ErrExpired it returns the Key, too.
+// Open returns the key in a link, if one of keys has sealed it and its time
+// has not passed. It reads at most [Length] characters of text. The error is
+// ErrForged or ErrExpired; with ErrExpired, Open still returns the Key.
 func Open(text string, keys []sfu.Key, now time.Time) (Key, error) {
 	if len(text) != Length {
 		return Key{}, ErrForged
@@ -104,8 +108,8 @@ func Open(text string, keys []sfu.Key, now time.Time) (Key, error) {
 	return Key{}, ErrForged
 }
 
-// read parses the content of a key whose MAC was checked. The error is ErrExpired if
-// the link has ended.
+// read parses the content of a key whose MAC is right. The error is ErrExpired
+// if the link's time has passed.
 func read(said []byte, now time.Time) (Key, error) {
 	k := Key{
 		Room:    sfu.Room(prefix + hex.EncodeToString(said[:roomBytes])),
@@ -117,7 +121,8 @@ func read(said []byte, now time.Time) (Key, error) {
 	return k, nil
 }
 
-// mac proves that a holder of the API secret made the content.
+// mac returns the MAC of content. It proves that somebody with the API secret
+// made the content.
 func mac(with sfu.Key, said []byte) []byte {
 	derived, err := hkdf.Key(sha256.New, []byte(with.Secret.Reveal()), nil, purpose, sha256.Size)
 	if err != nil {
@@ -128,9 +133,9 @@ func mac(with sfu.Key, said []byte) []byte {
 	return h.Sum(nil)[:macBytes]
 }
 
-// Each run of a test is two participants: the sender is "tester-" and eight
-// hexadecimal digits, the receiver has the suffix as well. Topic is the topic
-// of the message with a run's verdict.
+// Each run of a test has two participants in the room. The identity of the
+// sender is SenderPrefix and eight hexadecimal digits; the receiver's has the
+// suffix as well. Topic is the topic of the message with the run's verdict.
 const (
 	TesterPrefix   = "tester-"
 	ReceiverSuffix = "-receiver"

@@ -28,10 +28,10 @@ import (
 //go:embed static
 var static embed.FS
 
-// compressed is the end of the names of compressed files.
+// compressed is how the name of a compressed file ends.
 const compressed = ".gz"
 
-// types are the media types by file extension.
+// types has the media type of a file by the end of its name.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -39,17 +39,18 @@ var types = map[string]string{
 	".txt":  "text/plain; charset=utf-8",
 }
 
-// index is the page itself.
+// index is the name of the page's own HTML file.
 const index = "index.html"
 
-// Page serves the files.
+// Page serves the files of the connection test.
 type Page struct{ policy string }
 
-// New returns the page that tests the SFU at this ws(s) URL.
+// New returns the page that tests the SFU at sfuURL, a ws or wss URL.
 func New(sfu string) *Page { return &Page{policy: policy(sfu)} }
 
-// policy returns the Content-Security-Policy: the page loads scripts from, and
-// connects to, this service and the SFU only, and may not be framed.
+// policy returns the Content-Security-Policy. With it the page can load
+// scripts only from this service, can connect only to this service and the
+// SFU, and cannot be shown in a frame.
 func policy(sfu string) string {
 	connect := []string{"'self'"}
 	if u, err := url.Parse(sfu); err == nil && u.Host != "" {
@@ -67,15 +68,15 @@ func scheme(secure bool, name string) string {
 	return name + ":"
 }
 
-// host returns a URL's host for a policy, with "//" before it. A policy can name an
-// ASCII host but no IPv6 address. For an IPv6 address host returns "", so that the
-// policy allows the whole scheme.
+// host returns the host of a URL for the policy, with "//" before it. For an
+// IPv6 address, which a policy cannot name, it returns "", so that the policy
+// allows every host with the URL's scheme.
 func host(u *url.URL) string {
 	if strings.Contains(u.Hostname(), ":") {
 		return ""
 	}
 	ascii, err := idna.Lookup.ToASCII(u.Hostname())
-	if err != nil { // the browser decides
+	if err != nil { // the host is no valid name, and the browser decides what to do
 		return "//" + u.Host
 	}
 	if port := u.Port(); port != "" {
@@ -84,12 +85,12 @@ func host(u *url.URL) string {
 	return "//" + ascii
 }
 
-// Files returns the handler of each file by its path below the page's, "" for
-// the page itself.
+// Files returns a handler for each file, by the file's path below the page's
+// path. The page itself has the path "".
 func (p *Page) Files() map[string]http.HandlerFunc {
 	entries, err := fs.ReadDir(static, "static")
 	if err != nil {
-		panic(err) // they are embedded
+		panic(err) // the files are embedded, so reading them does not fail
 	}
 	files := map[string]http.HandlerFunc{}
 	for _, entry := range entries {
@@ -106,8 +107,8 @@ func (p *Page) Files() map[string]http.HandlerFunc {
 
 // file is a file of the page.
 type file struct {
-	stored string // its path in static
-	name   string // as clients ask for it
+	stored string // the path of the stored file in static
+	name   string // the name by which clients request the file
 	tag    func() string
 }
 
@@ -119,25 +120,25 @@ func newFile(stored string) *file {
 
 func (f *file) isCompressed() bool { return path.Base(f.stored) != f.name }
 
-// open opens the stored file. It makes no copy of the content.
+// open opens the stored file without copying its content.
 func (f *file) open() io.ReadSeeker {
 	opened, err := static.Open(f.stored)
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // the file is embedded, so opening it does not fail
 	}
 	return opened.(io.ReadSeeker)
 }
 
-// digest returns the file's entity tag.
+// digest returns the file's entity tag, a hash of its content.
 func (f *file) digest() string {
 	sum := sha256.New()
-	_, _ = io.Copy(sum, f.open()) // cannot fail: the file is part of the program
+	_, _ = io.Copy(sum, f.open()) // reading an embedded file does not fail
 	return `"` + base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:12]) + `"`
 }
 
-// serveIndex serves the page. All its references are relative, so it works
-// below any path. A path with a slash at the end is redirected to the one
-// without.
+// serveIndex serves the page. All its references are relative, so it works at
+// any path. It redirects a path with a slash at the end to the path without
+// it.
 func (p *Page) serveIndex(f *file) http.HandlerFunc {
 	serve := p.serve(f)
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -169,8 +170,8 @@ func (p *Page) serve(f *file) http.HandlerFunc {
 	}
 }
 
-// setHeaders sets the headers of all answers. Browsers must ask each time
-// whether their copy is current.
+// setHeaders sets the headers that all answers have. They make browsers ask
+// each time whether their copy of a file is current.
 func (p *Page) setHeaders(header http.Header) {
 	header.Set("Content-Security-Policy", p.policy)
 	header.Set("Referrer-Policy", "no-referrer")
@@ -180,8 +181,8 @@ func (p *Page) setHeaders(header http.Header) {
 	header.Set("Cache-Control", "no-cache")
 }
 
-// acceptsGzip reports whether a client accepts compressed answers. It ignores
-// preferences.
+// acceptsGzip reports whether the client accepts compressed answers. It
+// ignores the client's order of preference.
 func acceptsGzip(header http.Header) bool {
 	for _, line := range header.Values("Accept-Encoding") {
 		if slices.ContainsFunc(strings.Split(line, ","), isGzip) {
@@ -197,15 +198,15 @@ func isGzip(coding string) bool {
 	return (strings.EqualFold(name, "gzip") || name == "*") && strings.ReplaceAll(weight, " ", "") != "q=0"
 }
 
-// inflate sends the file without compression, in pieces.
+// inflate sends the file decompressed, in pieces.
 func (f *file) inflate(w http.ResponseWriter, r *http.Request) {
-	w.Header().Del("ETag") // it belongs to the compressed file
+	w.Header().Del("ETag") // this header is right only for the compressed file
 	if r.Method == http.MethodHead {
 		return
 	}
 	plain, err := gzip.NewReader(f.open())
 	if err != nil {
-		panic(err) // it is embedded
+		panic(err) // the embedded file is valid, so this does not fail
 	}
-	_, _ = io.Copy(w, plain) // after a failure there is no client to tell
+	_, _ = io.Copy(w, plain) // if writing fails, the client has gone, and no one needs the error
 }

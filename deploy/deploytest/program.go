@@ -21,7 +21,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// MaxWait is how long a test waits for what must happen.
+// MaxWait is how long a test waits for something that must happen.
 const MaxWait = time.Minute
 
 // Key is the API key that the fake SFU and the program share.
@@ -54,8 +54,8 @@ func Root(t *testing.T) string {
 type Around struct {
 	Home *matrixtest.Server
 	SFU  *sfutest.Server
-	// Env is the program's environment. It names both fakes, and sets no limit for
-	// users.
+	// Env returns the program's environment variables. They name both fakes,
+	// and switch the limits of users off.
 	Env []string
 }
 

@@ -26,7 +26,7 @@ import (
 type Build struct {
 	Source  string // the folder of the program's source
 	Version string
-	created time.Time // the time of the source; zero if it is unknown
+	created time.Time // the time of the newest commit; zero if it is unknown
 }
 
 // versionForm matches a version that may be part of an image tag and of a file
@@ -50,9 +50,10 @@ func New(ctx context.Context, source, version string) (*Build, error) {
 	return &Build{Source: source, Version: version, created: created}, err
 }
 
-// sourceTime returns SOURCE_DATE_EPOCH (seconds since 1970) if it is set, else
-// the time of the commit. Without either it returns the zero time: the current
-// time would make each image different.
+// sourceTime returns the time in SOURCE_DATE_EPOCH (seconds since 1970) if
+// that is set, and else the time of the commit. If both are unknown, it
+// returns the zero time, because the current time would make each image
+// different.
 func sourceTime(ctx context.Context, source string) (time.Time, error) {
 	text, isSet := os.LookupEnv("SOURCE_DATE_EPOCH")
 	if !isSet {
@@ -115,10 +116,9 @@ func (b *Build) save(img v1.Image, path string) (size int64, err error) {
 	return info.Size(), os.Rename(unfinished, path)
 }
 
-// Compile returns the program for p, compiled by the same command as in the
-// Dockerfile. (Neither program records a commit, because the Dockerfile's
-// source is no checkout.) environment holds additional settings of the go
-// command, as NAME=value.
+// Compile compiles the program for p by the same command as the Dockerfile,
+// and returns it. environment holds additional settings of the go command, as
+// NAME=value.
 func (b *Build) Compile(ctx context.Context, p Platform, environment ...string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "matrixrtc-auth-image")
 	if err != nil {

@@ -20,8 +20,8 @@ const (
 	user   = "65532:65532"
 )
 
-// config returns the image's configuration, which says how a container engine
-// runs the program. It is that of the Dockerfile.
+// config returns the image's configuration: how a container engine runs the
+// program. It is the same as that of the Dockerfile's image.
 func config() v1.Config {
 	return v1.Config{
 		User:         user,
@@ -39,8 +39,8 @@ func config() v1.Config {
 	}
 }
 
-// image returns the image of a compiled program. It has two layers: the files
-// that are the same in all versions, and the program.
+// image returns the image of a compiled program. It has two layers: one with
+// the files that all versions have, and one with the program.
 func (b *Build) image(p Platform, program []byte) (v1.Image, error) {
 	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
 		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, Config: config(),
@@ -76,18 +76,19 @@ type file struct {
 	content []byte
 }
 
-// base returns the files that the program needs besides itself.
+// base returns the files that the image has besides the program.
 func base() []file {
 	return []file{
 		{Header: directory("etc/")}, {Header: directory("etc/ssl/")}, {Header: directory("etc/ssl/certs/")},
 		{tar.Header{Name: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644}, authorities()},
-		// Delegated leaves are stored here. A new named volume gets the same owner.
+		// Delegated leaves are stored in this folder. A new named volume that is
+		// mounted here gets the same owner.
 		{Header: owned(directory("data/"))},
 	}
 }
 
-// programs returns the program and a link to it with a second name. Compose
-// files and playbooks for lk-jwt-service start the program by that second name.
+// programs returns the program, and a link to it with the name under which
+// Compose files and playbooks for lk-jwt-service start the program.
 func programs(program []byte) []file {
 	return []file{
 		{tar.Header{Name: "matrixrtc-auth", Mode: 0o755}, program},
@@ -109,14 +110,15 @@ func owned(h tar.Header) tar.Header {
 func authorities() []byte {
 	var b bytes.Buffer
 	for root := range bundle.Roots() {
-		// Encode cannot fail: it writes to a buffer, and the block has no headers.
+		// Encode does not fail: the buffer takes everything, and the block has
+		// no headers
 		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate})
 	}
 	return b.Bytes()
 }
 
-// pack makes a layer of files. Its entries have no time, so the same files give
-// the same bytes.
+// pack makes a layer of files. Its entries have no time, so that the same
+// files always give the same bytes.
 func pack(files []file) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

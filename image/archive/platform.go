@@ -9,25 +9,26 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Platform is a system and a kind of processor for which the program is
-// compiled.
+// Platform is an operating system and a kind of processor for which the
+// program is compiled.
 type Platform struct {
-	Name string // used in file names, and after the flag -arch
+	Name string // the platform's name in file names, and as a value of the flag -arch
 	goArch,
-	goARM string // the values of GOARCH and GOARM; goARM is empty except for 32-bit ARM
+	goARM string // the values of GOARCH and GOARM; goARM is "" except for 32-bit ARM
 	v1.Platform
 }
 
-// Platforms are the platforms of the images: PCs and most NAS, newer NAS and
-// single-board computers, and older single-board computers.
+// Platforms are the platforms of the images: amd64 for PCs and most NAS, arm64
+// for newer NAS and single-board computers, and armv7 for older single-board
+// computers.
 var Platforms = []Platform{
 	{"amd64", "amd64", "", v1.Platform{OS: "linux", Architecture: "amd64"}},
 	{"arm64", "arm64", "", v1.Platform{OS: "linux", Architecture: "arm64"}},
 	{"armv7", "arm", "7", v1.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}},
 }
 
-// Workstations are platforms without an image. People run the commands setup
-// and doctor there.
+// Workstations are the platforms that have no image. On them people run the
+// commands setup and doctor.
 var Workstations = []Platform{
 	{"windows-amd64", "amd64", "", v1.Platform{OS: "windows", Architecture: "amd64"}},
 	{"darwin-arm64", "arm64", "", v1.Platform{OS: "darwin", Architecture: "arm64"}},
@@ -41,8 +42,8 @@ func Names() (all []string) {
 	return all
 }
 
-// otherNames maps the processor names that `uname -m`, Docker and Synology use
-// to the names of [Platforms].
+// otherNames has, for the other names of processors that `uname -m`, Docker
+// and Synology use, the name in [Platforms].
 var otherNames = map[string]string{
 	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7", "native": Native(),

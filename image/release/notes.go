@@ -12,9 +12,9 @@ import (
 var heading = regexp.MustCompile(`(?m)^## (\S+)$`)
 
 // releaseNotes returns the section of the version in CHANGELOG.md. It fails if
-// tag and VERSION name different versions, or if another section is above that
-// of the version. The changes of such a section are in the program too, and the
-// notes would not mention them.
+// tag and VERSION name different versions. It also fails if there is a section
+// above that of the version, because the program then has changes that the
+// notes would not mention.
 func releaseNotes(source, version, tag string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(source, "CHANGELOG.md"))
 	if err != nil {
@@ -33,8 +33,8 @@ func releaseNotes(source, version, tag string) (string, error) {
 	return notes, nil
 }
 
-// section returns the text below the heading of a version, and the newest
-// version, which is the one of the first heading.
+// section returns the text below the heading of a version. newest is the
+// version of the first heading.
 func section(text, version string) (notes, newest string) {
 	headings := heading.FindAllStringSubmatchIndex(text, -1)
 	for i, at := range headings {

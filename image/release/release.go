@@ -16,8 +16,8 @@ import (
 	"matrixrtc-auth/image/archive"
 )
 
-// sumsFile is the file of checksums, in the form that `sha256sum --check`
-// reads.
+// sumsFile is the name of the file with the checksums, which `sha256sum
+// --check` reads.
 const sumsFile = "SHA256SUMS"
 
 // release builds the files of one version.
@@ -29,8 +29,8 @@ type release struct {
 	out         io.Writer
 }
 
-// make writes the files of the release into folder, and removes all other files
-// there.
+// make writes the files of the release into folder, and removes everything
+// else from it.
 func (r *release) make(ctx context.Context, folder string) error {
 	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o755)); err != nil {
 		return err
@@ -44,8 +44,8 @@ func (r *release) make(ctx context.Context, folder string) error {
 	return writeSums(folder)
 }
 
-// makeFor writes the files for one platform: the program, its SBOM, and the
-// image if the platform has one.
+// makeFor writes the files of one platform: the program, its SBOM, and an
+// image if the platform has images.
 func (r *release) makeFor(ctx context.Context, p archive.Platform, folder string) error {
 	program, err := r.Compile(ctx, p, r.environment...)
 	if err != nil {
@@ -93,9 +93,9 @@ func (r *release) list(ctx context.Context, path string) error {
 		"-version", r.Version, "-output", absolute, path)
 }
 
-// buildLister compiles cyclonedx-gomod, in the version that the module in
-// .github requires. An SBOM names the checksum of the program that wrote it, so
-// the compilation must always give the same bytes.
+// buildLister compiles the program cyclonedx-gomod, in the version that the
+// module in .github requires. Each SBOM contains the checksum of that program,
+// so compiling it must always give the same bytes.
 func buildLister(ctx context.Context, source, folder string) (string, error) {
 	source, err := filepath.Abs(source)
 	if err != nil {
@@ -111,8 +111,8 @@ func buildLister(ctx context.Context, source, folder string) (string, error) {
 	return path, nil
 }
 
-// command runs a program in a folder. It leaves out the Go settings of this
-// machine that would change a compiled program.
+// command runs a program in a folder, without the Go settings of this machine
+// that would change a compiled program.
 func command(ctx context.Context, folder, name string, args ...string) (err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = folder

@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// intro begins the README; it is written by hand.
+// intro is the beginning of the README.
 //
 //go:embed intro.md
 var intro string
@@ -38,8 +38,9 @@ func table(b *strings.Builder, title, prefix string, properties *yaml.Node) {
 	rows(b, prefix, properties)
 }
 
-// rows writes a table row for each value below prefix. For an object it writes
-// a row for each member. Variables and secrets have tables of their own.
+// rows writes a table row for each value of the chart below prefix. For an
+// object it writes a row for each of its members. It skips variables and
+// secrets, which have tables of their own.
 func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 	for name, value := range members(properties) {
 		if prefix == "" && (name == "variables" || name == "secrets" || isParents(name)) {
@@ -53,8 +54,8 @@ func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 	}
 }
 
-// secretsTable writes one row for each variable that may hold a secret. The
-// members of each are the same, so the table does not repeat them.
+// secretsTable writes one row for each variable that may hold a secret. All of
+// them have the same members, which the table does not repeat.
 func secretsTable(b *strings.Builder, properties *yaml.Node) {
 	b.WriteString("\nEach has `existingSecret` and `key`, or `value`; `LIVEKIT_CA_FILE` also `existingConfigMap`.\n")
 	b.WriteString("\n| Value | `key` when not set | Meaning |\n| --- | --- | --- |\n")

@@ -17,12 +17,12 @@ var source []byte
 func readSchema() (*yaml.Node, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(source, &document); err != nil {
-		return nil, fmt.Errorf("schema.yaml: %w", err)
+		return nil, fmt.Errorf("schema.yaml cannot be parsed: %w", err)
 	}
 	return document.Content[0], nil
 }
 
-// get returns the member of a mapping with that name, or nil if there is none.
+// get returns the value of a mapping's member name, or nil if there is none.
 func get(mapping *yaml.Node, name string) *yaml.Node {
 	for key, value := range members(mapping) {
 		if key == name {
@@ -61,7 +61,8 @@ func schemaJSON(schema *yaml.Node) (string, error) {
 	return b.String(), nil
 }
 
-// ordered encodes a node as JSON. Members stay in the order of the file.
+// ordered encodes a YAML node as JSON, and keeps the members in the order of
+// the file.
 func ordered(node *yaml.Node) ([]byte, error) {
 	switch node.Kind {
 	case yaml.MappingNode:

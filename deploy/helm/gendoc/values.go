@@ -28,8 +28,8 @@ func valuesFile(schema *yaml.Node) (string, error) {
 	return b.String(), nil
 }
 
-// writeValue writes one value with its description as a comment above it. For
-// an object it writes each member in this way.
+// writeValue writes one value, with its description as a comment above it. If
+// the value is an object, it writes each of its members in the same way.
 func writeValue(b *strings.Builder, indent, name string, value *yaml.Node) error {
 	for _, line := range wrap(get(value, "description").Value, 86-len(indent)) {
 		fmt.Fprintf(b, "%s# %s\n", indent, line)
@@ -49,12 +49,12 @@ func writeValue(b *strings.Builder, indent, name string, value *yaml.Node) error
 	return writePlain(b, indent, &yaml.Node{Content: []*yaml.Node{text(name), value}})
 }
 
-// isKeyOnly reports whether properties are the members of one secret. All
-// secrets have the same members, so only the description of "secrets" explains
-// them.
+// isKeyOnly reports whether properties are the members of a secret in the
+// chart. All secrets have the same members, so only the description of
+// "secrets" explains them.
 func isKeyOnly(properties *yaml.Node) bool { return get(properties, "existingSecret") != nil }
 
-// writePlain writes values without their descriptions.
+// writePlain writes values without comments.
 func writePlain(b *strings.Builder, indent string, properties *yaml.Node) error {
 	for name, value := range members(properties) {
 		node := get(value, "default")
@@ -86,6 +86,6 @@ func wrap(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// isParents reports whether Helm or a parent chart sets the value: "global" and
-// "enabled" have a meaning for charts that include this one.
+// isParents reports whether Helm itself or a chart that includes this one sets
+// the value: "global" or "enabled".
 func isParents(name string) bool { return name == "global" || name == "enabled" }

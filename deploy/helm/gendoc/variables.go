@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// elsewhere maps each variable that is neither under "variables" nor under
-// "secrets" to the value of the chart that sets it.
+// elsewhere has the variables that are neither under "variables" nor under
+// "secrets". The value is the name of the chart's value that sets the
+// variable.
 var elsewhere = map[string]string{
 	"LIVEKIT_LOCAL_HOMESERVERS": "variables.LIVEKIT_FULL_ACCESS_HOMESERVERS",
 	"LIVEKIT_JWT_PORT":          "variables.LIVEKIT_JWT_BIND",
@@ -19,7 +20,8 @@ var elsewhere = map[string]string{
 	"LIVEKIT_SHUTDOWN_DELAY":    "shutdownDelaySeconds",
 }
 
-// presets are the chart's defaults where they differ from the program's.
+// presets are the defaults of variables for which the chart's default is not
+// the program's.
 var presets = map[string]string{
 	"LIVEKIT_JWT_BIND":     ":8080",
 	"LIVEKIT_METRICS_BIND": ":9090",
@@ -36,11 +38,12 @@ var meanings = map[string]string{
 // port matches a colon and a port from 1 to 65535, or nothing.
 const port = "^(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$"
 
-// patterns allow less than the program does, because the pod's ports are fixed.
+// patterns restrict values of variables more than the program does, because
+// the pod's ports are fixed.
 var patterns = map[string]string{
 	"LIVEKIT_JWT_BIND":     port,
 	"LIVEKIT_METRICS_BIND": port,
-	"LIVEKIT_STORE":        "^(memory|redis)?$", // the root file system is read-only, and files of leaves have a value of their own
+	"LIVEKIT_STORE":        "^(memory|redis)?$", // no file: the root file system is read-only, and the chart has a value of its own for the file of leaves
 }
 
 // addVariables adds each variable of the program to the schema, under
@@ -79,8 +82,8 @@ func variable(v config.Variable) *yaml.Node {
 	node := mapping("description", describe(v))
 	types := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, t := range slices.Concat([]string{"string"}, typesOf(v.Form), []string{"null"}) {
-		// The schema needs the word "null", and without quotation marks YAML reads it
-		// as null.
+		// The schema needs the text "null", which YAML would read as no value
+		// without quotation marks.
 		types.Content = append(types.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: t})
 	}
 	add(node, "type", types)
@@ -91,8 +94,8 @@ func variable(v config.Variable) *yaml.Node {
 	return node
 }
 
-// typesOf returns the types that YAML may give a value of this form, besides
-// text.
+// typesOf returns the types that YAML may give a value of this form if it has
+// no quotation marks, besides text.
 func typesOf(form config.Form) []string {
 	switch form {
 	case config.FormSwitch, config.FormLimit, config.FormWho:
@@ -121,8 +124,9 @@ func secret(v config.Variable) *yaml.Node {
 	return node
 }
 
-// usualKey returns the usual key of a variable in a Secret: LiveKit's own name
-// such as keys.yaml if there is one, else the variable's name.
+// usualKey returns the name under which a Secret usually has the value of a
+// variable: LiveKit's name for it, like keys.yaml, if there is one, and else
+// the variable's name.
 func usualKey(name string) string {
 	switch name {
 	case "LIVEKIT_KEY_FILE":
@@ -144,7 +148,7 @@ func mapping(pairs ...string) *yaml.Node {
 }
 
 func add(mapping *yaml.Node, name string, value *yaml.Node) {
-	mapping.Style = 0 // in the source an empty mapping is written as {}
+	mapping.Style = 0 // an empty mapping has no member whose style could be copied
 	mapping.Content = append(mapping.Content, text(name), value)
 }
 
