@@ -16,11 +16,11 @@ import (
 // The scope and the prefix that Synapse 1.161 and later accepts. With any other
 // scope, or a prefix outside this one, Synapse refuses to start.
 const (
-	// ScopeIsJoined allows the membership question of MSC4502.
-	ScopeIsJoined = "urn:matrix:client:io.element.msc4502:rooms:is_joined"
-	// ProxyPrefix is the part of the Client-Server and federation API that the
+	// scopeIsJoined allows the membership question of MSC4502.
+	scopeIsJoined = "urn:matrix:client:io.element.msc4502:rooms:is_joined"
+	// proxyPrefix is the part of the Client-Server and federation API that the
 	// homeserver forwards (MSC4512).
-	ProxyPrefix = "rtc/livekit"
+	proxyPrefix = "rtc/livekit"
 )
 
 // maxBytes is many times the size of a usual registration.

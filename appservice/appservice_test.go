@@ -71,7 +71,7 @@ func TestTokensAreDrawnAndKept(t *testing.T) {
 		t.Error("tokens of the old file: got others, want them kept")
 	}
 	empty := second.KeepTokens(appservice.Registration{})
-	if !empty.ASToken.Equal(second.ASToken) || empty.ID != appservice.DefaultID {
+	if !empty.ASToken.Equal(second.ASToken) || empty.ID != "matrixrtc-auth" {
 		t.Error("an empty file: got other tokens, or another id, want those given and the default")
 	}
 }

@@ -113,7 +113,7 @@ var sampleUsers = []string{"alice", "bob.smith", "x", "telegram_123", "a-b_c=d/e
 
 func (l *linter) namespaces(r Registration, server matrix.ServerName) {
 	const key = "namespaces.users"
-	remedy := fmt.Sprintf("write one entry: {exclusive: false, regex: '%s'}", UserRegex(server))
+	remedy := fmt.Sprintf("write one entry: {exclusive: false, regex: '%s'}", userRegex(server))
 	if len(r.Users) == 0 {
 		l.wrong(key, "empty: the homeserver lets this service act for nobody", remedy)
 		return
@@ -152,11 +152,11 @@ func countMatches(expression string, server matrix.ServerName) (n int) {
 
 func (l *linter) scopes(r Registration) {
 	const key = "io.element.msc4502.scopes"
-	if !slices.Contains(r.Scopes, ScopeIsJoined) {
-		l.wrong(key, "the scope of the membership question is missing", "write ["+ScopeIsJoined+"]")
+	if !slices.Contains(r.Scopes, scopeIsJoined) {
+		l.wrong(key, "the scope of the membership question is missing", "write ["+scopeIsJoined+"]")
 	}
-	if slices.ContainsFunc(r.Scopes, func(s string) bool { return s != ScopeIsJoined }) {
-		l.wrong(key, "it holds a scope that Synapse does not know, and with that it does not start", "write ["+ScopeIsJoined+"] alone")
+	if slices.ContainsFunc(r.Scopes, func(s string) bool { return s != scopeIsJoined }) {
+		l.wrong(key, "it holds a scope that Synapse does not know, and with that it does not start", "write ["+scopeIsJoined+"] alone")
 	}
 }
 
@@ -164,11 +164,11 @@ func (l *linter) proxy(r Registration) {
 	const prefix, target = "io.element.msc4512.proxy_prefix", "io.element.msc4512.proxy_url"
 	switch {
 	case r.ProxyPrefix == "":
-		l.wrong(prefix, "missing: the homeserver passes no request on", "write "+ProxyPrefix)
-	case r.ProxyPrefix != ProxyPrefix && !strings.HasPrefix(r.ProxyPrefix, ProxyPrefix+"/"):
-		l.wrong(prefix, "Synapse does not start with it", "write "+ProxyPrefix)
-	case r.ProxyPrefix != ProxyPrefix:
-		l.wrong(prefix, "clients ask at "+ProxyPrefix+", which it does not cover", "write "+ProxyPrefix)
+		l.wrong(prefix, "missing: the homeserver passes no request on", "write "+proxyPrefix)
+	case r.ProxyPrefix != proxyPrefix && !strings.HasPrefix(r.ProxyPrefix, proxyPrefix+"/"):
+		l.wrong(prefix, "Synapse does not start with it", "write "+proxyPrefix)
+	case r.ProxyPrefix != proxyPrefix:
+		l.wrong(prefix, "clients ask at "+proxyPrefix+", which it does not cover", "write "+proxyPrefix)
 	}
 	switch {
 	case r.ProxyURL == "" && r.ProxyPrefix != "":

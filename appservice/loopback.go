@@ -10,9 +10,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// LoopAnswer is the service's answer to its own request that the homeserver
+// loopAnswer is the service's answer to its own request that the homeserver
 // forwarded back to it. Every replica answers the same.
-type LoopAnswer struct {
+type loopAnswer struct {
 	// UserID is the user for whom the homeserver made the request.
 	UserID string `json:"user_id"`
 	// Proof is derived from the nonce and the hs_token, so only this service and the
@@ -22,7 +22,7 @@ type LoopAnswer struct {
 
 // AnswerLoop returns the answer to the self-test nonce.
 func AnswerLoop(hsToken secret.Text, nonce string, user matrix.UserID) []byte {
-	answer, err := json.Marshal(LoopAnswer{UserID: user.String(), Proof: loopProof(hsToken, nonce)})
+	answer, err := json.Marshal(loopAnswer{UserID: user.String(), Proof: loopProof(hsToken, nonce)})
 	if err != nil {
 		panic(err) // cannot fail: the value holds only two texts
 	}

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// DefaultID is the id and the sender_localpart of a new registration.
-const DefaultID = "matrixrtc-auth"
+// defaultID is the id and the sender_localpart of a new registration.
+const defaultID = "matrixrtc-auth"
 
 // DefaultFile is the default name of a new registration file.
 const DefaultFile = "matrixrtc-auth-registration.yaml"
@@ -28,11 +28,11 @@ type Wish struct {
 func New(w Wish) Registration {
 	never := false
 	r := Registration{
-		ID: DefaultID, SenderLocalpart: DefaultID,
+		ID: defaultID, SenderLocalpart: defaultID,
 		ASToken: newToken(), HSToken: newToken(),
 		HasURL: true, RateLimited: &never,
-		Users:  []Namespace{{Regex: UserRegex(w.Server)}},
-		Scopes: []string{ScopeIsJoined}, ProxyPrefix: ProxyPrefix, ProxyURL: w.URL,
+		Users:  []Namespace{{Regex: userRegex(w.Server)}},
+		Scopes: []string{scopeIsJoined}, ProxyPrefix: proxyPrefix, ProxyURL: w.URL,
 	}
 	if w.Push {
 		r.URL = w.URL
@@ -55,9 +55,9 @@ func (r Registration) KeepTokens(old Registration) Registration {
 	return r
 }
 
-// UserRegex returns the expression that matches every user of server and nobody
+// userRegex returns the expression that matches every user of server and nobody
 // else.
-func UserRegex(server matrix.ServerName) string {
+func userRegex(server matrix.ServerName) string {
 	return "^@.*:" + regexp.QuoteMeta(server.String()) + "$"
 }
 

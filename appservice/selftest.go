@@ -149,7 +149,7 @@ func (s SelfTest) loop(ctx context.Context, sender matrix.UserID) Check {
 	if err != nil {
 		return judgeLoop(err)
 	}
-	var got LoopAnswer
+	var got loopAnswer
 	_ = json.Unmarshal(answer, &got)
 	switch {
 	case got.Proof != loopProof(s.HSToken, nonce):
@@ -203,7 +203,7 @@ func judgeMembership(err error) Check {
 	case e.Status == http.StatusNotFound:
 		return failed(PartMembership, "the homeserver does not answer who is joined", "experimental_features in homeserver.yaml needs msc4502_enabled: true (Synapse 1.161 or later)")
 	case e.Status == http.StatusForbidden:
-		return failed(PartMembership, "the registration does not allow to ask who is joined", "io.element.msc4502.scopes in the registration file needs "+ScopeIsJoined)
+		return failed(PartMembership, "the registration does not allow to ask who is joined", "io.element.msc4502.scopes in the registration file needs "+scopeIsJoined)
 	}
 	return failed(PartMembership, err.Error(), "see the homeserver's log")
 }
@@ -217,7 +217,7 @@ func judgeFederation(err error) Check {
 	case e.Status == http.StatusNotFound:
 		return failed(PartFederation, "the homeserver passes no requests on", "experimental_features in homeserver.yaml needs msc4512_enabled: true (Synapse 1.161 or later)")
 	}
-	return failed(PartFederation, err.Error(), "io.element.msc4512.proxy_prefix in the registration file must be "+ProxyPrefix)
+	return failed(PartFederation, err.Error(), "io.element.msc4512.proxy_prefix in the registration file must be "+proxyPrefix)
 }
 
 // judgeDelayed judges the homeserver's answer about a delayed event that does not
@@ -240,7 +240,7 @@ func judgeLoop(err error) Check {
 		return away(PartLoop, err)
 	case e.Status == http.StatusNotFound:
 		return failed(PartLoop, "the homeserver does not pass the requests of clients on",
-			"io.element.msc4512.proxy_prefix in the registration file must be "+ProxyPrefix+", and experimental_features in homeserver.yaml needs msc4512_enabled: true")
+			"io.element.msc4512.proxy_prefix in the registration file must be "+proxyPrefix+", and experimental_features in homeserver.yaml needs msc4512_enabled: true")
 	case e.Status == http.StatusForbidden:
 		return failed(PartLoop, "this service refuses what the homeserver passes on: the two have different hs_tokens, or registration files",
 			"both must read the same registration file; restart the homeserver after a change of it")

@@ -24,18 +24,18 @@ const about = `Makes a link with which somebody tests, on their own device and i
 whether calls work there, and prints it with its QR code. Scan that with a phone on
 mobile data. Exit code 1: there is no link, and why.`
 
-// Options are the options of the command line.
-type Options struct {
-	PublicURL *url.URL
-	Minutes   int
-	JSON      bool
-	Watch     bool
+// options are the options of the command line.
+type options struct {
+	publicURL *url.URL
+	minutes   int
+	json      bool
+	watch     bool
 }
 
 // NewCommand returns `matrixrtc-auth test-link`. load reads the service's
 // configuration.
 func NewCommand(load func() (config.Config, []config.Warning, error), network *instruments.Network) *cobra.Command {
-	o := Options{Minutes: testlink.UsualMinutes}
+	o := options{minutes: testlink.UsualMinutes}
 	return command.New(command.Spec{
 		Name: "test-link", Short: "make a link that tests calls on somebody's phone", About: about, Flags: o.flags(),
 		Run: func(c *cobra.Command, _ []string) error {
@@ -51,19 +51,19 @@ func NewCommand(load func() (config.Config, []config.Warning, error), network *i
 	})
 }
 
-func (o *Options) flags() *command.Flags {
+func (o *options) flags() *command.Flags {
 	var flags command.Flags
 	g := flags.Group("")
 	g.Parse("public-url", "URL", "where clients reach this service (default: what the well-known of the first full-access homeserver says)", o.parsePublicURL)
 	g.Parse("minutes", "N", fmt.Sprintf("how long the link is good for, 1 to %d (default: %d)", testlink.MostMinutes, testlink.UsualMinutes), o.parseMinutes)
-	g.Switch(&o.Watch, "watch", "then print who comes and what the test finds, until the link ends")
-	g.Switch(&o.JSON, "json", "print JSON, one object a line")
+	g.Switch(&o.watch, "watch", "then print who comes and what the test finds, until the link ends")
+	g.Switch(&o.json, "json", "print JSON, one object a line")
 	return &flags
 }
 
-func (o *Options) parsePublicURL(text string) error {
+func (o *options) parsePublicURL(text string) error {
 	u, err := parseAddress(text)
-	o.PublicURL = u
+	o.publicURL = u
 	return err
 }
 
@@ -77,19 +77,19 @@ func parseAddress(text string) (*url.URL, error) {
 	return u, nil
 }
 
-func (o *Options) parseMinutes(text string) error {
+func (o *options) parseMinutes(text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > testlink.MostMinutes {
 		return fmt.Errorf("the value is not a number from 1 to %d", testlink.MostMinutes)
 	}
-	o.Minutes = n
+	o.minutes = n
 	return nil
 }
 
 // run makes the link and shows it.
-func (o *Options) run(c *cobra.Command, in *inviter) error {
+func (o *options) run(c *cobra.Command, in *inviter) error {
 	in.notes = c.ErrOrStderr()
-	link, err := in.invite(c.Context(), o.PublicURL, time.Duration(o.Minutes)*time.Minute)
+	link, err := in.invite(c.Context(), o.publicURL, time.Duration(o.minutes)*time.Minute)
 	if err == nil {
 		err = o.show(c.OutOrStdout(), link)
 	}
@@ -97,7 +97,7 @@ func (o *Options) run(c *cobra.Command, in *inviter) error {
 		command.PrintFaults(c.ErrOrStderr(), c.CommandPath(), err)
 		return command.Failed
 	}
-	if o.Watch {
+	if o.watch {
 		in.watch(c.Context(), link, o.teller(c.OutOrStdout()))
 	}
 	return nil
@@ -113,8 +113,8 @@ type Link struct {
 // show prints the link to w: as JSON, as text with the QR code if w is a
 // terminal, or as text. The QR code comes last, because it may fill the
 // terminal.
-func (o *Options) show(w io.Writer, link Link) error {
-	if o.JSON {
+func (o *options) show(w io.Writer, link Link) error {
+	if o.json {
 		return json.NewEncoder(w).Encode(link)
 	}
 	_, err := fmt.Fprintf(w, "%s\nOpen it on a phone on mobile data and tap Start. It ends at %s.\n%s",

@@ -213,7 +213,7 @@ func TestFits(t *testing.T) {
 		})
 	}
 	var out bytes.Buffer
-	o := Options{}
+	o := options{}
 	link := Link{URL: strings.Repeat("u", 78), Expires: time.Now()}
 	if err := o.show(&out, link); err != nil {
 		t.Fatal(err)

@@ -41,8 +41,8 @@ type Event struct {
 
 // teller returns a function that prints events to w, in the form that the
 // options ask for.
-func (o *Options) teller(w io.Writer) func(Event) {
-	if o.JSON {
+func (o *options) teller(w io.Writer) func(Event) {
+	if o.json {
 		encoder := json.NewEncoder(w)
 		return func(e Event) { _ = encoder.Encode(e) } // an error of w cannot be reported anywhere
 	}

@@ -16,7 +16,7 @@ func (j Job) Reported(now time.Time, e sfu.Event, grace Grace) Job {
 	case sfu.KindLeft:
 		return j.Left(now, e.Session, e.Reason, grace)
 	case sfu.KindAborted:
-		return j.Aborted(now, e.Session, e.Reason, grace)
+		return j.aborted(now, e.Session, e.Reason, grace)
 	}
 	return j
 }
@@ -58,8 +58,8 @@ func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace)
 	return j.leaving(now, grace.of(reason)).askNow(now)
 }
 
-// Aborted returns j after a webhook that session never got a media connection.
-func (j Job) Aborted(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
+// aborted returns j after a webhook that session never got a media connection.
+func (j Job) aborted(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)
 	}

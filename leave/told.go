@@ -26,20 +26,20 @@ func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	case j.isRefused(a) && j.isAsBefore(a):
 		return j.unreachable(now, a, g)
 	case a.Session != "":
-		return j.Present(now, a.Session)
+		return j.present(now, a.Session)
 	}
 	return j.missing(now, a, g)
 }
 
-// Present returns j after an answer of the SFU that session is in the room.
-func (j Job) Present(now time.Time, session string) Job {
+// present returns j after an answer of the SFU that session is in the room.
+func (j Job) present(now time.Time, session string) Job {
 	if j.State == Cancelling {
 		return j
 	}
 	j = j.answered()
 	if (j.State == Leaving || j.State == Sending || j.State == Waiting) && session == j.LeftSession {
 		// The SFU has not removed the old session yet.
-		return j.Absent(now, 0, 0)
+		return j.absent(now, 0, 0)
 	}
 	if j.State == Connected && session == j.Session {
 		j.Unrecorded = false
@@ -77,7 +77,7 @@ func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	switch {
 	case j.State != Connected:
 		j = j.refusedBy(a)
-		return j.Absent(now, 0, a.Outage)
+		return j.absent(now, 0, a.Outage)
 	case !j.NodeIsGone(a):
 		if j.Refused.IsZero() {
 			j.Refused = a.Asked
@@ -105,9 +105,9 @@ func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	}
 	var next Job
 	if j.hasLostRoom(a) {
-		next = j.Forgotten(now, a.RoomMade, g.Outage-took)
+		next = j.forgotten(now, a.RoomMade, g.Outage-took)
 	} else {
-		next = j.Absent(now, g.Confirm-took, a.Outage)
+		next = j.absent(now, g.Confirm-took, a.Outage)
 	}
 	if a.Node == NodeRefuses && next.State == Leaving && j.State != Leaving {
 		next.NextLook = next.Deadline.Add(-refusalTime)
@@ -124,11 +124,11 @@ func (j Job) refusedBy(a Answer) Job {
 	return j
 }
 
-// Absent returns j after an answer of the SFU that the participant is not in the
+// absent returns j after an answer of the SFU that the participant is not in the
 // room. If no webhook reported that the participant left, the keeper asks a second
 // time after confirm. outage is how much longer clients may take to reconnect
 // after an outage of the SFU.
-func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
+func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 	j = j.answered()
 	switch j.State {
 	case Waiting:
@@ -158,12 +158,12 @@ func (j Job) Absent(now time.Time, confirm, outage time.Duration) Job {
 	return j
 }
 
-// Forgotten returns j after an answer of the SFU that the room was created at
+// forgotten returns j after an answer of the SFU that the room was created at
 // remade, so that it is not the room in which the participant was. The SFU has
 // dropped everybody, and the participant has the time outage to come back. From
 // now on the room of remade counts as the participant's room, even if the SFU's
 // clock is ahead.
-func (j Job) Forgotten(now, remade time.Time, outage time.Duration) Job {
+func (j Job) forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
 	j.RoomSeen, j.RoomLost = timing.Later(now, remade), true
 	if j.State == Waiting {

@@ -259,17 +259,3 @@ func statusOf(status int, body []byte) *AppServiceError {
 	code := errCode(body)
 	return &AppServiceError{Cause: CauseStatus, Status: status, ErrCode: code, Err: statusError(status, code)}
 }
-
-// IsUnserved reports whether err says that the homeserver has no such route:
-// the MSC is switched off, or the homeserver is too old for the MSC.
-func IsUnserved(err error) bool {
-	e, ok := errors.AsType[*AppServiceError](err)
-	return ok && e.Status == http.StatusNotFound && e.ErrCode != codeNotFound
-}
-
-// IsTokenRefused reports whether err says that the homeserver rejected the
-// as_token.
-func IsTokenRefused(err error) bool {
-	e, ok := errors.AsType[*AppServiceError](err)
-	return ok && e.Status == http.StatusUnauthorized
-}

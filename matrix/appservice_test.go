@@ -258,10 +258,11 @@ func TestSwitchedOffFeatures(t *testing.T) {
 	s, api, _ := registered(t)
 	s.Register(matrixtest.Registered{ASToken: asToken, Server: s.Name().String(), MembershipOff: true, FederationOff: true})
 	_, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, s.UserID("alice")))
-	if !matrix.IsUnserved(err) || matrix.IsTokenRefused(err) {
-		t.Errorf("IsJoined: %v, want it unserved", err)
+	if e, ok := errors.AsType[*matrix.AppServiceError](err); !ok || e.Status != http.StatusNotFound || e.ErrCode != "M_UNRECOGNIZED" {
+		t.Errorf("IsJoined: got %v, want 404 M_UNRECOGNIZED", err)
 	}
-	if err := api.CanFederate(t.Context()); !matrix.IsUnserved(err) {
-		t.Errorf("CanFederate: %v, want it unserved", err)
+	err = api.CanFederate(t.Context())
+	if e, ok := errors.AsType[*matrix.AppServiceError](err); !ok || e.Status != http.StatusNotFound || e.ErrCode != "M_UNRECOGNIZED" {
+		t.Errorf("CanFederate: got %v, want 404 M_UNRECOGNIZED", err)
 	}
 }

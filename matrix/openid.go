@@ -195,7 +195,7 @@ func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token Op
 			continue
 		}
 		if i > 0 && ctx.Err() == nil {
-			v.Resolver.Prefer(token.Server, d, i)
+			v.Resolver.prefer(token.Server, d, i)
 		}
 		break
 	}

@@ -170,9 +170,9 @@ func (r *Resolver) find(ctx context.Context, c *class, server ServerName) discov
 	return discovery{destination: now.destination}
 }
 
-// Prefer makes later requests try the i-th address of destination first,
+// prefer makes later requests try the i-th address of destination first,
 // because the addresses before it did not answer.
-func (r *Resolver) Prefer(server ServerName, destination Destination, i int) {
+func (r *Resolver) prefer(server ServerName, destination Destination, i int) {
 	c := r.class(server)
 	known, ok := c.cache.Get(server)
 	if !ok || !known.destination.same(destination) {

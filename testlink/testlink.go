@@ -135,9 +135,8 @@ func mac(with sfu.Key, said []byte) []byte {
 
 // Each run of a test has two participants in the room. The identity of the
 // sender is SenderPrefix and eight hexadecimal digits; the receiver's has the
-// suffix as well. Topic is the topic of the message with the run's verdict.
+// suffix as well.
 const (
 	TesterPrefix   = "tester-"
 	ReceiverSuffix = "-receiver"
-	Topic          = "connection-test"
 )

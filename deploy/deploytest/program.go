@@ -24,8 +24,8 @@ import (
 // MaxWait is how long a test waits for something that must happen.
 const MaxWait = time.Minute
 
-// Key is the API key that the fake SFU and the program share.
-var Key = sfu.Key{ID: "deploy", Secret: secret.New("a-secret-of-the-deployments-0123456789")}
+// key is the API key that the fake SFU and the program share.
+var key = sfu.Key{ID: "deploy", Secret: secret.New("a-secret-of-the-deployments-0123456789")}
 
 // Build compiles the program with version in it, and returns the path of the
 // binary.
@@ -33,15 +33,15 @@ func Build(t *testing.T, version string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "matrixrtc-auth")
 	build := exec.Command("go", "build", "-ldflags=-X main.version="+version, "-o", path, ".")
-	build.Dir = Root(t)
+	build.Dir = root(t)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	return path
 }
 
-// Root returns the folder of the program's source.
-func Root(t *testing.T) string {
+// root returns the folder of the program's source.
+func root(t *testing.T) string {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "matrixrtc-auth").Output()
 	if err != nil {
@@ -62,7 +62,7 @@ type Around struct {
 // NewAround starts a fake homeserver and a fake SFU on loopback.
 func NewAround(t *testing.T) *Around {
 	t.Helper()
-	a := &Around{Home: matrixtest.NewServer(), SFU: sfutest.NewServer(Key)}
+	a := &Around{Home: matrixtest.NewServer(), SFU: sfutest.NewServer(key)}
 	t.Cleanup(a.Home.Close)
 	t.Cleanup(a.SFU.Close)
 	authority := filepath.Join(t.TempDir(), "ca.pem")
@@ -71,8 +71,8 @@ func NewAround(t *testing.T) *Around {
 	}
 	a.Env = []string{
 		"LIVEKIT_URL=" + a.SFU.URL(),
-		"LIVEKIT_KEY=" + Key.ID,
-		"LIVEKIT_SECRET=" + Key.Secret.Reveal(),
+		"LIVEKIT_KEY=" + key.ID,
+		"LIVEKIT_SECRET=" + key.Secret.Reveal(),
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS=" + a.Home.Name().String(),
 		"LIVEKIT_CA_FILE=" + authority,
 		"LIVEKIT_RATE_LIMIT=off",

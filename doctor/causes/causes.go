@@ -66,5 +66,4 @@ const (
 	plain   = "it needs no network to be broken, and the tests of config break it"
 	lengthy = "it takes the whole time of a check; make breakages breaks it"
 	rare    = "the same code path as its neighbours, told apart by one comparison"
-	natural = "no two machines behind one router are at hand"
 )

@@ -66,7 +66,7 @@ func (p *page) problem(c Result) {
 	if c.Status == Fail {
 		p.faults = append(p.faults, len(p.lines))
 	}
-	p.line(p.paint(colours[c.Status], Marks[c.Status])+" ", "  ", p.paint(bold, c.name())+": "+c.Cause)
+	p.line(p.paint(colours[c.Status], marks[c.Status])+" ", "  ", p.paint(bold, c.name())+": "+c.Cause)
 	p.line("  "+p.paint(bold, "remedy:")+" ", "    ", c.Remedy)
 	p.line("  seen: ", "    ", c.Seen)
 	if c.ElementCallCode != "" {
@@ -98,10 +98,10 @@ func (p *page) group(g Group, checks []Result) {
 	if len(why) > 2 {
 		text += "; …"
 	}
-	p.line(p.paint(colours[s.worst()], Marks[s.worst()])+" ", "  ", text)
+	p.line(p.paint(colours[s.worst()], marks[s.worst()])+" ", "  ", text)
 	for _, c := range checks {
 		if p.All {
-			p.line("  "+p.paint(colours[c.Status], Marks[c.Status])+" ", "      ", c.name()+": "+c.Seen)
+			p.line("  "+p.paint(colours[c.Status], marks[c.Status])+" ", "      ", c.name()+": "+c.Seen)
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Marks are the signs that a report prints for the statuses.
-var Marks = map[Status]string{OK: "✓", Warn: "!", Fail: "✗", NA: "–"}
+// marks are the signs that a report prints for the statuses.
+var marks = map[Status]string{OK: "✓", Warn: "!", Fail: "✗", NA: "–"}
 
 // WriteText writes r for a log or a file, with a line for each check. For a
 // terminal, see [Screen].
@@ -39,7 +39,7 @@ func (r Report) title(id string) string {
 }
 
 func (c Result) write(b *strings.Builder) {
-	fmt.Fprintf(b, "  %s %s: %s\n", Marks[c.Status], c.name(), c.Seen)
+	fmt.Fprintf(b, "  %s %s: %s\n", marks[c.Status], c.name(), c.Seen)
 	if c.Cause == "" {
 		return
 	}

@@ -22,7 +22,7 @@ func (n *Network) AskAllTCP(ctx context.Context, m Media) []TCPAnswer {
 	}
 	var all sync.WaitGroup
 	for i := range answers {
-		all.Go(func() { answers[i].Err = n.AskCandidate(ctx, answers[i].Candidate, m) })
+		all.Go(func() { answers[i].Err = n.askCandidate(ctx, answers[i].Candidate, m) })
 	}
 	all.Wait()
 	return answers

@@ -74,8 +74,8 @@ const (
 	// bounds a TLS handshake over such a connection.
 	smallSegment = 536
 	smallTime    = 3 * time.Second
-	// HandshakeTimeout bounds a TLS handshake.
-	HandshakeTimeout = 4 * time.Second
+	// handshakeTimeout bounds a TLS handshake.
+	handshakeTimeout = 4 * time.Second
 	// maxAddresses bounds how many addresses of one name are tried.
 	maxAddresses = 8
 )
@@ -122,7 +122,7 @@ func (n *Network) DialHost(ctx context.Context, network, hostPort string) (net.C
 	}
 	var failures []error
 	for _, addr := range n.livingFirst(addrs, port) {
-		conn, err := n.DialAddress(ctx, network, addr, port)
+		conn, err := n.dialAddress(ctx, network, addr, port)
 		if err == nil {
 			return conn, nil
 		}
@@ -131,8 +131,8 @@ func (n *Network) DialHost(ctx context.Context, network, hostPort string) (net.C
 	return nil, errors.Join(failures...)
 }
 
-// DialAddress connects to one address.
-func (n *Network) DialAddress(ctx context.Context, network string, addr netip.Addr, port string) (net.Conn, error) {
+// dialAddress connects to one address.
+func (n *Network) dialAddress(ctx context.Context, network string, addr netip.Addr, port string) (net.Conn, error) {
 	within, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	conn, err := n.Dial(within, network, net.JoinHostPort(addr.String(), port))
@@ -194,7 +194,7 @@ func (n *Network) newClient(dial func(ctx context.Context, network, address stri
 		Transport: &http.Transport{
 			DialContext:            dial,
 			TLSClientConfig:        &tls.Config{RootCAs: n.Roots},
-			TLSHandshakeTimeout:    n.patiently(HandshakeTimeout),
+			TLSHandshakeTimeout:    n.patiently(handshakeTimeout),
 			Protocols:              &protocols,
 			DisableKeepAlives:      true,
 			MaxResponseHeaderBytes: 32 << 10,

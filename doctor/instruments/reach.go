@@ -65,7 +65,7 @@ func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, erro
 
 // touch connects to the address and closes the connection.
 func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error {
-	conn, err := n.DialAddress(ctx, "tcp", addr, port)
+	conn, err := n.dialAddress(ctx, "tcp", addr, port)
 	if err == nil {
 		conn.Close()
 	}
@@ -112,7 +112,7 @@ func (unconnected) Is(target error) bool { return target == ErrConnect }
 
 // handshake returns the certificates that the peer sends, valid or not.
 func (n *Network) handshake(ctx context.Context, raw net.Conn, config *tls.Config) ([]*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.patiently(HandshakeTimeout))
+	ctx, cancel := context.WithTimeout(ctx, n.patiently(handshakeTimeout))
 	defer cancel()
 	config.InsecureSkipVerify = true // the caller verifies, and says what is wrong
 	conn := tls.Client(raw, config)

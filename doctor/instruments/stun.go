@@ -37,15 +37,15 @@ func (n *Network) STUN(ctx context.Context, network, hostPort string) (netip.Add
 	return askSTUN(ctx, conn, network, request)
 }
 
-// AskCandidate sends a connectivity check to a candidate, as a client of the
+// askCandidate sends a connectivity check to a candidate, as a client of the
 // session does (RFC 8445, 7.2.2).
-func (n *Network) AskCandidate(ctx context.Context, c Candidate, m Media) error {
+func (n *Network) askCandidate(ctx context.Context, c Candidate, m Media) error {
 	request, err := stun.Build(stun.TransactionID, stun.BindingRequest,
 		stun.NewUsername(m.Username), checking{}, stun.NewShortTermIntegrity(m.Password), stun.Fingerprint)
 	if err != nil {
 		return err
 	}
-	conn, err := n.DialAddress(ctx, c.Network, c.Addr.Addr(), strconv.Itoa(int(c.Addr.Port())))
+	conn, err := n.dialAddress(ctx, c.Network, c.Addr.Addr(), strconv.Itoa(int(c.Addr.Port())))
 	if err != nil {
 		return err
 	}

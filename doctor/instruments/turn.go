@@ -101,7 +101,7 @@ func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.
 	switch {
 	case s.Scheme == "turns":
 		conn := tls.Client(raw, &tls.Config{RootCAs: n.Roots, ServerName: s.Host})
-		ctx, cancel := context.WithTimeout(ctx, n.patiently(HandshakeTimeout))
+		ctx, cancel := context.WithTimeout(ctx, n.patiently(handshakeTimeout))
 		defer cancel()
 		if err := conn.HandshakeContext(ctx); err != nil {
 			return nil, err

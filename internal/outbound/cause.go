@@ -26,12 +26,12 @@ const (
 // 128 lines.
 var ErrTooLarge = errors.New("the response is too large")
 
-// ErrNotHTTP says that the answer is not HTTP/1.1. It quotes nothing of the
+// errNotHTTP says that the answer is not HTTP/1.1. It quotes nothing of the
 // answer, which may repeat the request with its secrets.
-var ErrNotHTTP = errors.New("the answer is not HTTP/1.1")
+var errNotHTTP = errors.New("the answer is not HTTP/1.1")
 
 // ownWords returns err if it comes from the connection. For an error of
-// net/http it returns ErrNotHTTP, because the text of such an error quotes the
+// net/http it returns errNotHTTP, because the text of such an error quotes the
 // peer.
 func ownWords(err error) error {
 	var network net.Error
@@ -39,7 +39,7 @@ func ownWords(err error) error {
 		errors.Is(err, ErrTooLarge) || errors.Is(err, io.ErrClosedPipe) {
 		return err
 	}
-	return ErrNotHTTP
+	return errNotHTTP
 }
 
 // DialError says that no connection could be made. So nothing of the request

@@ -63,16 +63,16 @@ const (
 // RoundTrip implements [http.RoundTripper]. It connects to the host in the
 // request's URL.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, _, err := t.Do(req, RouteTo(req.URL))
+	resp, _, err := t.do(req, RouteTo(req.URL))
 	return resp, err
 }
 
-// Do sends req along route, whatever the host in the URL of req is. It returns
+// do sends req along route, whatever the host in the URL of req is. It returns
 // the response and the address that was reached; the address is returned with
 // an error, too, if it is known. The context of req bounds everything until the
 // body is closed. An error before anything was sent is a *[DialError]; [Cause]
 // returns the cause of any error.
-func (t *Transport) Do(req *http.Request, route Route) (resp *http.Response, addr string, err error) {
+func (t *Transport) do(req *http.Request, route Route) (resp *http.Response, addr string, err error) {
 	defer func() {
 		if err != nil && req.Body != nil {
 			req.Body.Close()

@@ -34,7 +34,7 @@ func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync
 			k.work(context.WithoutCancel(ctx), task{Job: job, claimed: claimed, ahead: ahead, free: func() {}})
 			<-permits
 			if k.full.Load() {
-				k.Wake() // more jobs may be due than there were free workers
+				k.wake() // more jobs may be due than there were free workers
 			}
 		})
 	}

@@ -42,7 +42,7 @@ func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limit
 		}
 		return err
 	}
-	k.Wake()
+	k.wake()
 	return nil
 }
 

@@ -67,7 +67,7 @@ type Keeper struct {
 	Jitter func(pause time.Duration) time.Duration
 
 	once    sync.Once
-	wake    chan struct{}
+	woken   chan struct{}
 	full    atomic.Bool  // whether the last claim found no free worker, or as many due jobs as free workers
 	beat    atomic.Int64 // when the loop last ran, in milliseconds since 1970
 	began   atomic.Int64 // the time, in milliseconds since 1970, since which the loop has run without a long stop
@@ -82,7 +82,7 @@ type Keeper struct {
 	stackAt    atomic.Int64   // when a stack was last logged, in milliseconds since 1970
 }
 
-// longestRest is the longest rest between a call of Wake and the search for due
+// longestRest is the longest rest between a call of wake and the search for due
 // jobs. The rest is four times as long as the last search took. So while the store
 // is slow and many participants come and go, one search finds several jobs.
 const longestRest = leave.Tick / 5
@@ -111,7 +111,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-k.wake:
+		case <-k.woken:
 			timing.Sleep(ctx, min(4*took, longestRest))
 		}
 	}
@@ -122,7 +122,7 @@ func (k *Keeper) init() {
 		if k.Clock == nil {
 			k.Clock = clock.New()
 		}
-		k.wake = make(chan struct{}, 1)
+		k.woken = make(chan struct{}, 1)
 		k.started = k.Clock.Now()
 		k.beat.Store(k.started.UnixMilli())
 		k.began.Store(k.started.UnixMilli())
@@ -148,11 +148,11 @@ func (k *Keeper) round(now time.Time) {
 	k.beat.Store(now.UnixMilli())
 }
 
-// Wake makes the keeper search for due jobs soon (see longestRest).
-func (k *Keeper) Wake() {
+// wake makes the keeper search for due jobs soon (see longestRest).
+func (k *Keeper) wake() {
 	k.init()
 	select {
-	case k.wake <- struct{}{}:
+	case k.woken <- struct{}{}:
 	default:
 	}
 }

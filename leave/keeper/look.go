@@ -38,7 +38,7 @@ func (k *Keeper) look(ctx context.Context, t task) {
 		return // the job does not change, and a later look asks the node again
 	}
 	k.note(ctx, t.Job, k.follow(ctx, t.Job, a, err))
-	k.Wake()
+	k.wake()
 }
 
 // ask asks the SFU whether the participant of j is there. If the SFU's record is

@@ -130,7 +130,7 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration
 			k.note(ctx, job, func(j leave.Job) leave.Job { return j.UnansweredFrom(now) })
 		}
 	}
-	k.Wake()
+	k.wake()
 }
 
 // cameAnew puts a room in doubt if a participant has joined it again without a

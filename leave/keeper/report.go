@@ -45,6 +45,6 @@ func (k *Keeper) report(ctx context.Context, e sfu.Event) error {
 		}
 		return err
 	})
-	k.Wake()
+	k.wake()
 	return err
 }

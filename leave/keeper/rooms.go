@@ -35,7 +35,7 @@ func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	if len(left) > 0 {
 		k.retrying.Go(func() { k.retryRooms(ctx, left) })
 	}
-	k.Wake()
+	k.wake()
 	return len(left), true
 }
 

@@ -45,7 +45,7 @@ func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job)
 			k.logState(current, saved)
 		}
 		if err == nil && saved.Lease.Until.IsZero() && !saved.Due().After(k.now()) {
-			k.Wake()
+			k.wake()
 		}
 		return err
 	})
@@ -74,7 +74,7 @@ func (k *Keeper) end(ctx context.Context, job leave.Job, level slog.Level, why s
 		}
 		if len(current.Replaces) > 0 && current.State != leave.Cancelling {
 			_, err := k.Store.Save(ctx, current.Ended(k.now()))
-			k.Wake()
+			k.wake()
 			return err
 		}
 		return k.Store.Delete(ctx, current)

@@ -57,14 +57,14 @@ type Presence struct {
 // askTime is how long one question to the SFU may take.
 const askTime = time.Second
 
-// ErrNoSFU is the error of a question that was not asked, because the SFU is
+// errNoSFU is the error of a question that was not asked, because the SFU is
 // known to be away.
-var ErrNoSFU = errors.New("the SFU does not answer")
+var errNoSFU = errors.New("the SFU does not answer")
 
 // Of asks whether the participant of a job is in its room.
 func (p *Presence) Of(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	if p.Away() {
-		return leave.Answer{}, ErrNoSFU
+		return leave.Answer{}, errNoSFU
 	}
 	a := leave.Answer{Asked: p.Clock.Now()}
 	asking, cancel := context.WithTimeout(ctx, askTime)

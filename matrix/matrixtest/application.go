@@ -21,8 +21,8 @@ type Application struct {
 
 // Asked is a request that an application service got.
 type Asked struct {
-	Method, Path, Body string
-	Header             http.Header
+	Path, Body string
+	Header     http.Header
 }
 
 // NewApplication starts an Application on a loopback address.
@@ -54,7 +54,7 @@ func (a *Application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the homeserver has closed the connection
 	}
 	a.mu.Lock()
-	a.asked = append(a.asked, Asked{r.Method, r.URL.Path, string(body), r.Header})
+	a.asked = append(a.asked, Asked{r.URL.Path, string(body), r.Header})
 	answer := a.answer
 	a.mu.Unlock()
 	proxied := under(r.URL.Path, proxiedClient) || under(r.URL.Path, proxiedFederation)

@@ -11,9 +11,9 @@ import (
 // The paths of the API for application services, and the paths of the API that
 // the homeserver forwards.
 const (
-	IsJoinedPath   = "/_matrix/client/unstable/io.element.msc4502/rooms/"
-	FedProxyPath   = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
-	WhoAmIPath     = "/_matrix/client/v3/account/whoami"
+	isJoinedPath   = "/_matrix/client/unstable/io.element.msc4502/rooms/"
+	fedProxyPath   = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
+	whoAmIPath     = "/_matrix/client/v3/account/whoami"
 	appServicePath = "/_matrix/client/v1/appservice/"
 )
 
@@ -56,13 +56,10 @@ type AppServices struct {
 	logins   map[string]string // the keys are access tokens, the values user ids
 	loggedIn int               // how many logins there were
 	rooms    map[string]map[string]bool
-	emptied  bool
 	open     map[string]bool // the rooms that everybody may read
-	asked    int
 	listed   int
 	script   http.Handler
 	members  http.HandlerFunc
-	nextPush int
 }
 
 // Register registers the application service, or replaces its registration.
@@ -106,22 +103,6 @@ func (a *AppServices) Leave(room, user string) {
 	delete(a.rooms[room], user)
 }
 
-// Empty(true) makes the homeserver answer as from an empty database, in which
-// nobody is joined and no access token is valid. Empty(false) ends that.
-func (a *AppServices) Empty(empty bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.emptied = empty
-}
-
-// MembershipAsked returns how many questions about membership the homeserver
-// got.
-func (a *AppServices) MembershipAsked() int {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.asked
-}
-
 // ScriptMembership makes answer answer every question about membership from now
 // on. nil ends that.
 func (a *AppServices) ScriptMembership(answer http.HandlerFunc) {
@@ -144,9 +125,9 @@ func (a *AppServices) serve(w http.ResponseWriter, r *http.Request) bool {
 	case a.ofUsers(w, r):
 	case service == nil:
 		return false
-	case strings.HasPrefix(path, IsJoinedPath) && strings.HasSuffix(path, "/is_joined"):
+	case strings.HasPrefix(path, isJoinedPath) && strings.HasSuffix(path, "/is_joined"):
 		a.isJoined(w, r, service)
-	case path == FedProxyPath:
+	case path == fedProxyPath:
 		a.fedProxy(w, r, service)
 	case strings.HasPrefix(path, appServicePath) && strings.HasSuffix(path, "/ping"):
 		a.ping(w, r, service)
@@ -176,9 +157,6 @@ func (a *AppServices) requester(w http.ResponseWriter, r *http.Request) (user st
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	a.mu.Lock()
 	login, service := a.logins[token], a.service
-	if a.emptied {
-		login = ""
-	}
 	a.mu.Unlock()
 	switch {
 	case token == "":

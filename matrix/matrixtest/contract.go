@@ -105,9 +105,9 @@ func (c *Contract) testServers(t *testing.T) {
 // must cope with the refusal of the others.
 func (c *Contract) testRefusals(t *testing.T) {
 	asToken := c.API.Token.Reveal()
-	path := IsJoinedPath + url.PathEscape(c.Room.String()) + "/is_joined"
+	path := isJoinedPath + url.PathEscape(c.Room.String()) + "/is_joined"
 	t.Run("a malformed room", func(t *testing.T) {
-		c.wantError(t, http.MethodGet, IsJoinedPath+"%21x/is_joined?mxid="+url.QueryEscape(c.Local.String()), asToken, "", 400, "M_INVALID_PARAM")
+		c.wantError(t, http.MethodGet, isJoinedPath+"%21x/is_joined?mxid="+url.QueryEscape(c.Local.String()), asToken, "", 400, "M_INVALID_PARAM")
 	})
 	for _, tt := range []struct {
 		name, token, query string
@@ -143,8 +143,9 @@ func (c *Contract) testTokens(t *testing.T) {
 		t.Errorf("WhoAmI() = %v, %v, want a user of %s", sender, err, c.API.Server)
 	}
 	wrong := &matrix.AppService{Server: c.API.Server, APIs: c.API.APIs}
-	if _, err := wrong.WhoAmI(t.Context()); !matrix.IsTokenRefused(err) {
-		t.Errorf("WhoAmI() with a wrong token: %v, want it refused", err)
+	_, err = wrong.WhoAmI(t.Context())
+	if e, ok := errors.AsType[*matrix.AppServiceError](err); !ok || e.Status != http.StatusUnauthorized {
+		t.Errorf("WhoAmI() with a wrong token: got %v, want the status 401", err)
 	}
 }
 
@@ -156,7 +157,7 @@ func (c *Contract) testFederation(t *testing.T) {
 	if e, ok := errors.AsType[*matrix.AppServiceError](err); !ok || e.Status != http.StatusForbidden {
 		t.Errorf("a request to our own server: %v, want status 403", err)
 	}
-	c.wantError(t, http.MethodPost, FedProxyPath, c.LocalToken, "{}", 403, "M_FORBIDDEN")
+	c.wantError(t, http.MethodPost, fedProxyPath, c.LocalToken, "{}", 403, "M_FORBIDDEN")
 }
 
 // wantError makes one request and checks that the answer is this Matrix error.

@@ -55,7 +55,7 @@ func (c *Contract) testMembers(t *testing.T) {
 // testMemberRefusals makes requests for a room's members without an Account.
 func (c *Contract) testMemberRefusals(t *testing.T) {
 	path := func(room matrix.RoomID) string {
-		return JoinedMembersPath + url.PathEscape(room.String()) + "/joined_members"
+		return joinedMembersPath + url.PathEscape(room.String()) + "/joined_members"
 	}
 	for _, tt := range []struct {
 		name, path, token string

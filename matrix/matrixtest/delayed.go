@@ -10,7 +10,7 @@ import (
 // The paths of the Client-Server API that requests about delayed events use
 // (MSC4140).
 const (
-	VersionsPath = "/_matrix/client/versions"
+	versionsPath = "/_matrix/client/versions"
 	delayedPath  = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"
 )
 
@@ -120,7 +120,7 @@ func (e *delayedEvent) end(how string) {
 // serve answers requests about delayed events. It returns false for all other
 // requests.
 func (d *DelayedEvents) serve(w http.ResponseWriter, r *http.Request) bool {
-	if r.URL.Path == VersionsPath && r.Method == http.MethodGet {
+	if r.URL.Path == versionsPath && r.Method == http.MethodGet {
 		writeJSON(w, http.StatusOK, map[string]any{
 			"versions": []string{"v1.11"}, "unstable_features": map[string]bool{"org.matrix.msc4140": true},
 		})

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// JoinedMembersPath is the first part of the path for the members of a room.
+// joinedMembersPath is the first part of the path for the members of a room.
 // After it come the room id and "/joined_members".
-const JoinedMembersPath = "/_matrix/client/v3/rooms/"
+const joinedMembersPath = "/_matrix/client/v3/rooms/"
 
 // Logout makes an access token invalid.
 func (a *AppServices) Logout(token string) {
@@ -47,11 +47,11 @@ func (a *AppServices) ScriptMembers(answer http.HandlerFunc) {
 // other requests.
 func (a *AppServices) ofUsers(w http.ResponseWriter, r *http.Request) bool {
 	room, lists := strings.CutSuffix(r.URL.Path, "/joined_members")
-	room, ofRoom := strings.CutPrefix(room, JoinedMembersPath)
+	room, ofRoom := strings.CutPrefix(room, joinedMembersPath)
 	switch {
 	case lists && ofRoom:
 		a.joinedMembers(w, r, room)
-	case r.URL.Path == WhoAmIPath:
+	case r.URL.Path == whoAmIPath:
 		a.whoAmI(w, r)
 	default:
 		return false

@@ -8,7 +8,6 @@ import (
 // isJoined answers a question whether somebody is joined (MSC4502).
 func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *Registered) {
 	a.mu.Lock()
-	a.asked++
 	script := a.script
 	a.mu.Unlock()
 	if script != nil {
@@ -27,7 +26,7 @@ func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *
 		writeJSON(w, http.StatusForbidden, matrixError("M_FORBIDDEN", "Only application services may ask"))
 		return
 	}
-	room := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, IsJoinedPath), "/is_joined")
+	room := strings.TrimSuffix(strings.TrimPrefix(r.URL.Path, isJoinedPath), "/is_joined")
 	user, server := r.URL.Query().Get("mxid"), r.URL.Query().Get("server_name")
 	switch {
 	case !isRoomID(room):
@@ -49,9 +48,6 @@ func (a *AppServices) joined(room, user, server, own string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	members, inside := a.rooms[room], false
-	if a.emptied {
-		return false
-	}
 	for member := range members {
 		inside = inside || strings.HasSuffix(member, ":"+own)
 	}

@@ -3,8 +3,6 @@ package matrixtest
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -29,21 +27,6 @@ func (a *AppServices) ping(w http.ResponseWriter, r *http.Request, service *Regi
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]int{"duration_ms": 1})
-}
-
-// Push sends events to the application service as one transaction. It sends
-// them only once, and returns the status of the answer.
-func (a *AppServices) Push(ctx context.Context, events ...any) (status int, err error) {
-	a.mu.Lock()
-	service := a.service
-	a.nextPush++
-	number := a.nextPush
-	a.mu.Unlock()
-	body, err := json.Marshal(map[string]any{"events": events})
-	if err != nil {
-		return 0, err
-	}
-	return a.call(ctx, service, http.MethodPut, fmt.Sprintf("/_matrix/app/v1/transactions/%d", number), body)
 }
 
 func (a *AppServices) call(ctx context.Context, service *Registered, method, path string, body []byte) (int, error) {

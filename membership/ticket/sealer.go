@@ -84,9 +84,9 @@ func (w *workspace) seal(aead cipher.AEAD, t Ticket, place Place) string {
 	return base64.RawURLEncoding.EncodeToString(w.sealed)
 }
 
-// ErrForeign says that the ticket was sealed with none of our keys, or for
+// errForeign says that the ticket was sealed with none of our keys, or for
 // another place.
-var ErrForeign = errors.New("the ticket was not sealed with one of our keys for this participant")
+var errForeign = errors.New("the ticket was not sealed with one of our keys for this participant")
 
 // strict refuses a text unless it is exactly what base64 would write for the
 // decoded bytes.
@@ -114,7 +114,7 @@ func (s *Sealer) Open(text string, at Place) (Ticket, Place, error) {
 			return t, owner, err
 		}
 	}
-	return Ticket{}, Place{}, ErrForeign
+	return Ticket{}, Place{}, errForeign
 }
 
 func (s *Sealer) open(sealed []byte, place Place) ([]byte, error) {
@@ -125,7 +125,7 @@ func (s *Sealer) open(sealed []byte, place Place) ([]byte, error) {
 			return content, nil
 		}
 	}
-	return nil, ErrForeign
+	return nil, errForeign
 }
 
 // maxIdentity is the length of the longest identity that this service derives,

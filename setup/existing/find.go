@@ -48,7 +48,7 @@ func Open(paths []string, own string) (*Deployment, error) {
 		if i < 0 || chosen[files[i].Name] {
 			return false
 		}
-		unknown := errors.Is(err, ErrUnknown)
+		unknown := errors.Is(err, errUnknown)
 		if !unknown && !mustBelong(files[i].Name) {
 			d.unread = append(d.unread, Fact{strings.TrimPrefix(err.Error(), files[i].Name+": "), Place{File: files[i].Name}})
 			return true

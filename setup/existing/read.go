@@ -25,12 +25,12 @@ type envFile struct {
 	variables []Variable
 }
 
-// ErrUnknown is returned for a file of a kind that this package does not know.
-var ErrUnknown = errors.New("the file is not a livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
+// errUnknown is returned for a file of a kind that this package does not know.
+var errUnknown = errors.New("the file is not a livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
 
 // Read sorts files by their content. It returns an error for each file that it
 // could not sort; the error begins with the file's name. If the error is
-// [ErrUnknown], the file need not belong to the deployment.
+// [errUnknown], the file need not belong to the deployment.
 func Read(files []File) (*Deployment, []error) {
 	d := &Deployment{}
 	var faults []error
@@ -58,7 +58,7 @@ func (d *Deployment) add(f File) error {
 		d.env = append(d.env, envFile{f.Name, variables(f)})
 		return nil
 	}
-	return fmt.Errorf("%s: %w", f.Name, ErrUnknown)
+	return fmt.Errorf("%s: %w", f.Name, errUnknown)
 }
 
 func isYAML(name string) bool {

@@ -35,9 +35,6 @@ type Server struct {
 	exited   chan struct{}
 }
 
-// Pid returns the process id.
-func (s *Server) Pid() int { return s.cmd.Process.Pid }
-
 // The ports are below those that the kernel assigns to clients, and above those
 // that the stacks of e2e share by locks. Each server has two: the second is for
 // the bus of a cluster.
