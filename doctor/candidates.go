@@ -10,7 +10,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// candidates judges the addresses at which the SFU receives media.
+// candidates judges the addresses at which the SFU says that it receives
+// media.
 func (e media) candidates(ctx context.Context) engine.Finding {
 	m, _ := e.told.get()
 	f := e.judgeCandidates(ctx, m.Candidates)
@@ -47,9 +48,9 @@ func (e media) judgeCandidates(ctx context.Context, list []instruments.Candidate
 	return ok("LiveKit takes media at %s", listed(list))
 }
 
-// in4 returns only the IPv4 candidates if LiveKit's public addresses are IPv4,
-// because then clients cannot use the others. Otherwise it returns all
-// candidates.
+// in4 returns the IPv4 candidates in list: if LiveKit's public addresses are
+// IPv4, clients cannot use the others. It returns none if public has no IPv4
+// address.
 func (e media) in4(list []instruments.Candidate, public []netip.Addr) []instruments.Candidate {
 	if !slices.ContainsFunc(public, netip.Addr.Is4) {
 		return nil
@@ -57,10 +58,10 @@ func (e media) in4(list []instruments.Candidate, public []netip.Addr) []instrume
 	return slices.DeleteFunc(slices.Clone(list), func(c instruments.Candidate) bool { return !c.Addr.Addr().Unmap().Is4() })
 }
 
-// elsewhere finds public addresses for media that do not answer and that the
-// SFU's name does not have. Such addresses are outdated. It finds nothing if
-// the name leads to a content delivery network, because then the addresses
-// always differ.
+// elsewhere returns a finding if the SFU names public addresses for media that
+// do not answer and that are not among the addresses of the SFU's name: such
+// addresses are outdated. It finds nothing if Cloudflare is in front of the
+// SFU, because then the addresses always differ.
 func (e media) elsewhere(ctx context.Context, list []instruments.Candidate, public []netip.Addr) engine.Finding {
 	named := e.in4(list, public)
 	named = slices.DeleteFunc(named, func(c instruments.Candidate) bool { return !isPublicCandidate(c) })
@@ -83,19 +84,18 @@ func (e media) behindCloudflare(ctx context.Context) bool {
 	return err == nil && r.Header.Get("Cf-Ray") != ""
 }
 
-// publicSFUs returns the public addresses of the SFU's name. If it has any,
+// publicSFUs returns the public addresses of the SFU's name. If there are any,
 // clients may come from the internet.
 func (e media) publicSFUs(ctx context.Context) []netip.Addr {
 	u := e.sfuURL()
 	if u == nil {
 		return nil
 	}
-	addrs, _ := e.look.Addresses(ctx, u.Hostname(), instruments.PortOf(u.Port(), u.Scheme)) // empty if the name does not exist
+	addrs, _ := e.look.Addresses(ctx, u.Hostname(), instruments.PortOf(u.Port(), u.Scheme)) // there are none if the name does not exist
 	return slices.DeleteFunc(addrs, func(addr netip.Addr) bool { return !instruments.IsPublic(addr) })
 }
 
-// bridges contains the networks from which Docker assigns addresses to
-// containers.
+// bridges is the network from which Docker takes the addresses of containers.
 var bridges = netip.MustParsePrefix("172.16.0.0/12")
 
 func isBridge(c instruments.Candidate) bool { return bridges.Contains(c.Addr.Addr()) }

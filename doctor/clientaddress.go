@@ -9,15 +9,15 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// The headers in which proxies name the client's address, as
-// LIVEKIT_CLIENT_ADDRESS writes them.
+// The headers in which proxies write the client's address, in the form of
+// LIVEKIT_CLIENT_ADDRESS.
 const (
 	forwardedFor = "x-forwarded-for"
 	realIP       = "x-real-ip"
 )
 
-// invented returns an address that no client has (RFC 5737) for each header
-// that the service may believe.
+// invented returns, for each header that the service may believe, an address
+// that no client has (RFC 5737).
 func (e service) invented() map[string]netip.Addr {
 	all := map[string]netip.Addr{
 		forwardedFor: netip.MustParseAddr("192.0.2.111"),
@@ -30,7 +30,8 @@ func (e service) invented() map[string]netip.Addr {
 }
 
 // clientAddress checks whether the service learns the address of a client
-// behind the proxy, and whether a client can forge that address.
+// behind the proxy, and whether a client can make the service believe another
+// address.
 func (e service) clientAddress(ctx context.Context) engine.Finding {
 	var s serviceStatus
 	key := e.look.Config.Keys[0]
@@ -39,7 +40,8 @@ func (e service) clientAddress(ctx context.Context) engine.Finding {
 	for name, addr := range invented {
 		header.Set(name, addr.String())
 	}
-	// If the proxy refuses invented headers, no client can forge an address.
+	// An error here may mean that the proxy refuses such headers. Then no
+	// client can forge its address.
 	refusal, refused := askStatus(ctx, e.look.Network, e.serviceURL(), key, header, &s)
 	for name, addr := range invented {
 		if refused == nil && s.Client.Address == addr {
@@ -52,7 +54,7 @@ func (e service) clientAddress(ctx context.Context) engine.Finding {
 		return na("GET %s/_status: %s; another process than the one here may have answered", e.serviceURL(), r)
 	case !s.Client.ViaProxy && e.trusts(s.Client.Address):
 		return e.lost(&s, "and no header told it")
-	case !s.Client.ViaProxy && e.at.Scheme == "https": // this service speaks no TLS, so the proxy wrote that header
+	case !s.Client.ViaProxy && e.at.Scheme == "https": // the request came over TLS, which this service does not speak, so it came through a proxy
 		return e.lost(&s, "the proxy's address, which is not in LIVEKIT_TRUSTED_PROXIES")
 	case refused != nil:
 		return ok("through the proxy we are %s, and invented headers are answered with %s", s.Client.Address, refusal)
@@ -60,15 +62,17 @@ func (e service) clientAddress(ctx context.Context) engine.Finding {
 	return ok("through the proxy we are %s, whatever headers we invent", s.Client.Address)
 }
 
-// lost returns the finding that the service takes the proxy for the client.
+// lost returns the finding that the service takes the proxy's address for that
+// of the client.
 func (e service) lost(s *serviceStatus, why string) engine.Finding {
 	v := e.serviceVars()
 	v["proxy"] = s.Client.Address.String()
 	return found("client-address-lost", v, "through the proxy we are %s, %s", s.Client.Address, why)
 }
 
-// forged returns the finding that the service believed the address that a
-// client wrote into the header called name. The remedy says what to set.
+// forged returns the finding that the service believed the address that
+// doctor, as a client, wrote into the header name. The remedy says how to set
+// LIVEKIT_CLIENT_ADDRESS.
 func (e service) forged(name string, invented map[string]netip.Addr, s *serviceStatus) engine.Finding {
 	v := e.serviceVars()
 	v["header"] = http.CanonicalHeaderKey(name)
@@ -81,10 +85,10 @@ func (e service) forged(name string, invented map[string]netip.Addr, s *serviceS
 	return seen("client-address-forged")
 }
 
-// proxysOwn returns the header that the proxy always writes itself, in the form
-// of LIVEKIT_CLIENT_ADDRESS, or "" if there is none. X-Forwarded-For counts
-// only if its last address is not a trusted proxy, because otherwise the
-// service uses an earlier address of the header.
+// proxysOwn returns a header that the proxy always writes itself, in the form
+// of LIVEKIT_CLIENT_ADDRESS; "" if there is none. X-Forwarded-For counts only
+// if its last address is not a trusted proxy: otherwise the service would use
+// an earlier address, which a client may have written.
 func (e service) proxysOwn(invented map[string]netip.Addr, s *serviceStatus) string {
 	told := func(name string) bool {
 		addr := s.Client.Headers[name]

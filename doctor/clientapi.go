@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// override returns the URL of the Client-Server API that the operator set, or
-// nil if there is none.
+// override returns the URL of the Client-Server API in
+// LIVEKIT_CS_API_URL_OVERRIDES; nil if it has none for this homeserver.
 func (h *homeserver) override() *url.URL { return h.look.Config.ClientURLs[h.name] }
 
 // clientPlace returns the host and port of the Client-Server API.
@@ -19,16 +19,16 @@ func (h *homeserver) clientPlace() place { return clientPlaceOf(h.base) }
 
 func clientPlaceOf(base string) place {
 	u, err := url.Parse(base)
-	if err != nil { // the check homeserver.base_url has already parsed the URL
+	if err != nil { // does not happen: the check homeserver.base_url has parsed the URL
 		return place{}
 	}
 	return placeOf("client-api", u)
 }
 
-// clientAddresses connects to the Client-Server API. If the API does not answer
-// at the URL that the operator set, or not from inside at its public address,
-// the homeserver may still answer elsewhere, so checks of the federation API go
-// on.
+// clientAddresses connects to the Client-Server API. The API may not answer at
+// the URL that the operator set, or not from inside at its public address.
+// Then it returns a cause that does not stop the checks of the federation API,
+// because the homeserver may still answer elsewhere.
 func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	f := h.reach(ctx, h.clientPlace())
 	if f.Cause == nil {
@@ -44,7 +44,7 @@ func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 }
 
 // clientPublic asks the homeserver at the address that clients use, if this
-// service uses another one. A fault found there affects only clients.
+// service uses another one. A fault there affects only clients.
 func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	if f := h.judgeBaseURL(); f.Status != engine.OK {
 		return f
@@ -68,9 +68,10 @@ func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	return f
 }
 
-// manages sends every request that a delegated leave needs, for an event that
-// does not exist. In a Synapse with workers, every process restarts delayed
-// events, but only the main process sends and cancels them.
+// manages sends each request by which a delegated leave is managed, for an
+// event that does not exist. It sends all of them, because in a Synapse with
+// workers every process restarts delayed events, but only the main process
+// sends and cancels them.
 func (h *homeserver) manages(ctx context.Context) (f engine.Finding) {
 	for _, action := range []string{"restart", "send", "cancel"} {
 		if f = h.manageNothing(ctx, action); f.Status != engine.OK {

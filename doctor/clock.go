@@ -11,9 +11,9 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// apart is how much clocks may differ before doctor warns. Programs that verify
-// tokens allow one minute: LiveKit for the tokens of this service, and this
-// service for those of LiveKit.
+// apart is the difference of clocks from which doctor warns. LiveKit allows
+// one minute when it checks this service's tokens, and so does this service
+// for LiveKit's.
 const apart = 30 * time.Second
 
 // clocks compares this machine's clock with those of the servers that have

@@ -14,7 +14,7 @@ type codec struct {
 }
 
 // kinds are audio and video, each with the codecs that browsers send. A call
-// needs one of these codecs for each kind.
+// needs at least one of the codecs of each kind.
 var kinds = []struct {
 	name   string
 	codecs []string
@@ -23,8 +23,8 @@ var kinds = []struct {
 	{"pictures", []string{"video/vp8", "video/h264", "video/vp9", "video/av1"}},
 }
 
-// codecs checks whether LiveKit accepts audio and video in the probe room,
-// which it created.
+// codecs checks whether LiveKit accepts a usable audio codec and video codec
+// in the probe room.
 func (e livekit) codecs(context.Context) engine.Finding {
 	var taken []string
 	for _, c := range e.room.codecs {
@@ -42,5 +42,5 @@ func (e livekit) codecs(context.Context) engine.Finding {
 	return ok("LiveKit takes %s", seen)
 }
 
-// maxCodecs bounds how many codecs are shown.
+// maxCodecs bounds how many codecs the report shows.
 const maxCodecs = 16

@@ -20,9 +20,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// NewCommand returns `matrixrtc-auth doctor`. It runs the checks and prints the
-// result; progress goes to standard error. load reads the service's
-// configuration.
+// NewCommand returns the command `matrixrtc-auth doctor`. It runs the checks,
+// prints the report on standard output, and shows its progress on standard
+// error. load reads the service's configuration.
 func NewCommand(load func() (config.Config, []config.Warning, error), look *Look) *cobra.Command {
 	o := Options{Resolve: map[string]netip.Addr{}}
 	return command.New(command.Spec{
@@ -33,12 +33,12 @@ func NewCommand(load func() (config.Config, []config.Warning, error), look *Look
 	})
 }
 
-// Command runs the command with args. It returns the exit code.
+// Command runs the command with args, and returns the exit code.
 func Command(ctx context.Context, args []string, load func() (config.Config, []config.Warning, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) int {
 	return command.RunAlone(ctx, NewCommand(load, look), args, stdin, stdout, stderr)
 }
 
-// diagnose runs the checks. An error other than a [command.Code] is about an
+// diagnose runs the checks. An error that is not a [command.Code] is about an
 // option.
 func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []config.Warning, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) error {
 	err := o.check()
@@ -59,7 +59,7 @@ func (o *Options) diagnose(ctx context.Context, load func() (config.Config, []co
 	told := &engine.Teller{W: stderr, Terminal: terminal}
 	r := Examine(ctx, look, *o, told.Ended)
 	if len(r.Checks) == 0 {
-		return errors.New("--only and --skip leave nothing to look at (the checks of user need --user)")
+		return errors.New("--only and --skip leave no check to run; the checks of the group user also need --user")
 	}
 	if err := o.print(r, stdout); err != nil {
 		fmt.Fprintln(stderr, "matrixrtc-auth doctor:", err)
@@ -83,8 +83,8 @@ func (o *Options) print(r engine.Report, w io.Writer) error {
 	return err
 }
 
-// offer is the last line of a report for a person inside. It names a test of
-// what no check from here can see.
+// offer is the last line of a report that a person reads in the service's
+// container. It names the command for a test that doctor cannot make.
 const offer = "The last mile to a phone: matrixrtc-auth test-link makes a link that tests it."
 
 // screen returns the properties of a terminal. The variable NO_COLOR switches
@@ -103,7 +103,7 @@ func (o *Options) screen(terminal *os.File) engine.Screen {
 func exit(ctx context.Context, r engine.Report, strict bool) error {
 	switch {
 	case ctx.Err() != nil:
-		return command.Misused // the run was interrupted, so its result means nothing
+		return command.Misused // the run was interrupted, so the report does not say whether there are faults
 	case r.Summary.Fail > 0, strict && r.Summary.Warn > 0:
 		return command.Failed
 	}
@@ -136,7 +136,7 @@ func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader, st
 	case errors.Is(err, errInterrupted):
 		return err
 	case err != nil:
-		return errors.New("--token-file: the file cannot be read")
+		return errors.New("--token-file: the file cannot be read; write the path of a file that this user may read")
 	case token == "" || len(token) > maxToken || strings.ContainsAny(token, " \r\n\t"):
 		return errors.New("--token-file: the file must hold one access token and nothing else")
 	}
@@ -144,8 +144,9 @@ func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader, st
 	return nil
 }
 
-// echoAgain returns a function that restores the terminal's settings. Without
-// it, a person who interrupts typing would get a terminal without echo.
+// echoAgain returns a function that restores the terminal's settings. If a
+// person interrupts typing the token, the terminal would otherwise not show
+// what they type next.
 func echoAgain(terminal *os.File) func() {
 	state, err := term.GetState(int(terminal.Fd()))
 	if err != nil {
@@ -154,8 +155,8 @@ func echoAgain(terminal *os.File) func() {
 	return func() { _ = term.Restore(int(terminal.Fd()), state) }
 }
 
-// within returns the result of read, or errInterrupted when ctx ends first. In
-// that case read, which waits for a person, runs on in the background until the
+// within returns the result of read, or errInterrupted if ctx ends first. read
+// waits for a person, so in that case it goes on in the background until the
 // process ends.
 func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
@@ -175,7 +176,8 @@ func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	}
 }
 
-// prepare loads the configuration, and sets the options that follow from it.
+// prepare loads the service's configuration, and sets the options that follow
+// from it.
 func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning, error)) error {
 	l.Resolve = o.Resolve
 	if !o.Outside {
@@ -187,23 +189,23 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]
 	}
-	if !o.User.IsZero() { // config.full_access reports a list that does not name the server
+	if !o.User.IsZero() { // if the list does not name the server, the check config.full_access reports that
 		o.Servers = append(slices.Clone(o.Servers), o.User.Server())
 	}
 	o.Servers = once(o.Servers)
 	if len(o.Servers) == 0 && l.Config.FullAccess.Everyone {
 		return errors.New("--server-name is missing: LIVEKIT_FULL_ACCESS_HOMESERVERS is *, which names no homeserver")
 	}
-	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // config.full_access reports a list without server names
+	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // if the list has no server name, the check config.full_access reports that
 		return errors.New("--server-name is missing: the configuration names no homeserver")
 	}
-	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // a refused value is not shown, because it may hold a password
+	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // the value is not shown, because it may hold a password
 		o.SFUURL = l.Config.LivekitURL
 	}
 	return nil
 }
 
-// once returns the names, each only once.
+// once returns names without repetitions.
 func once(list []matrix.ServerName) (names []matrix.ServerName) {
 	for _, name := range list {
 		if !slices.Contains(names, name) {

@@ -12,8 +12,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// settings are the checks of the environment. A warning about a variable is
-// reported only by the check that is responsible for the variable.
+// settings has the checks of the environment variables. Each warning of
+// package config is reported by one check: the one that is about its variable
+// (see teller).
 type settings struct{ *exam }
 
 func (e settings) steps() []engine.Step {
@@ -28,8 +29,8 @@ func (e settings) steps() []engine.Step {
 	}
 }
 
-// teller returns the id of the check that reports the warnings about a
-// variable.
+// teller returns the id of the check that reports package config's warnings
+// about a variable.
 func teller(variable string) string {
 	switch variable {
 	case "LIVEKIT_FULL_ACCESS_HOMESERVERS", "LIVEKIT_LOCAL_HOMESERVERS":
@@ -48,7 +49,7 @@ func teller(variable string) string {
 	return "config.warnings"
 }
 
-// warnings are some of the configuration's warnings.
+// warnings are warnings of package config.
 type warnings []config.Warning
 
 // String returns the warnings on one line.
@@ -68,9 +69,9 @@ func (w warnings) without(kind config.Kind) warnings {
 	return slices.DeleteFunc(slices.Clone(w), func(warning config.Warning) bool { return warning.Kind == kind })
 }
 
-// warningsFor returns the warnings that a check reports. Warnings about the
-// listening address are left out, because the checks from outside find out
-// whether it can be reached.
+// warningsFor returns the warnings that the check id reports. It leaves out
+// those about the listening address, because checks from outside find out
+// whether the service can be reached.
 func (e settings) warningsFor(check string) warnings {
 	var list warnings
 	for _, warning := range e.look.Warnings {
@@ -88,12 +89,13 @@ func (e settings) environment(context.Context) engine.Finding {
 	return found("config-refused", nil, "%s", strings.ReplaceAll(e.look.Fault.Error(), "\n", "; "))
 }
 
-// refuses reports whether the service does not start because of this variable.
+// refuses reports whether the value of this variable keeps the service from
+// starting.
 func (l *Look) refuses(variable string) bool {
 	return slices.ContainsFunc(config.Faults(l.Fault), func(f config.Fault) bool { return f.Variable == variable })
 }
 
-// warns reports whether the configuration has a warning of that kind.
+// warns reports whether package config gave a warning of that kind.
 func (l *Look) warns(kind config.Kind) bool { return warnings(l.Warnings).has(kind) }
 
 func (e settings) judgeKeys(context.Context) engine.Finding {
@@ -113,12 +115,12 @@ func (e settings) otherWarnings(context.Context) engine.Finding {
 	return ok("none")
 }
 
-// fullAccess checks that the list holds server names, and that it contains the
-// servers under test.
+// fullAccess checks that LIVEKIT_FULL_ACCESS_HOMESERVERS holds server names,
+// and that the servers under test are among them.
 func (e settings) fullAccess(context.Context) engine.Finding {
 	list := e.look.Config.FullAccess
 	w := e.warningsFor("config.full_access")
-	if w.has(config.NotServerName) { // other doubtful names, with a port or capital letters, may be intended
+	if w.has(config.NotServerName) { // a name with a port or with capital letters may be right, so its warning is left out here
 		return found("full-access-entry", nil, "%s", w)
 	}
 	own := slices.Clone(e.o.Servers)
@@ -142,8 +144,9 @@ func (e settings) fullAccess(context.Context) engine.Finding {
 	return ok("%s", list)
 }
 
-// with returns the value of LIVEKIT_FULL_ACCESS_HOMESERVERS with one more name.
-// If the list is too long for a remedy, the beginning is left out.
+// with returns the value of LIVEKIT_FULL_ACCESS_HOMESERVERS with one more
+// name, for a remedy. If the whole value is too long for that, it returns only
+// its end.
 func with(list config.ServerList, name matrix.ServerName) string {
 	if len(list.Servers) == 0 {
 		return name.String()
@@ -154,7 +157,7 @@ func with(list config.ServerList, name matrix.ServerName) string {
 	return "…," + name.String()
 }
 
-// registration checks the application service's registration file as Synapse
+// registration checks the application service's registration file, as Synapse
 // reads it.
 func (e settings) registration(context.Context) engine.Finding {
 	file := e.look.Config.File("LIVEKIT_AS_REGISTRATION_FILE")
@@ -182,9 +185,9 @@ func (e settings) registration(context.Context) engine.Finding {
 	return judgeRegistration(r, e.look.Config.AppService, w)
 }
 
-// judgeRegistration first reports what the homeserver does not accept in the
-// registration file, and then what is only doubtful. w are the configuration's
-// warnings, which name the same faults in more detail.
+// judgeRegistration returns a finding about the registration file: first what
+// the homeserver does not accept, else what only looks wrong. w are package
+// config's warnings about the same faults, which say more.
 func judgeRegistration(r appservice.Registration, as *config.AppService, w warnings) engine.Finding {
 	var server matrix.ServerName
 	if as != nil {

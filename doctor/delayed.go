@@ -21,8 +21,8 @@ const (
 	getTokenPath   = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit/get_token"
 )
 
-// delayedEvents checks whether the server says that it supports delayed events
-// (MSC4140).
+// delayedEvents checks whether the homeserver says that it supports delayed
+// events (MSC4140).
 func (h *homeserver) delayedEvents(_ context.Context) engine.Finding {
 	for _, flag := range []string{"org.matrix.msc4140", "org.matrix.msc4140.stable"} {
 		if h.versions.Unstable[flag] == true {
@@ -48,12 +48,12 @@ func (h *homeserver) delayedURL(id, action string) string {
 	return h.base + path + url.PathEscape(id) + "/" + action
 }
 
-// delayedRoute checks whether this service could send a leave at the address
-// that it uses.
+// delayedRoute checks whether this service could manage a delayed leave at the
+// address at which it reaches the homeserver.
 func (h *homeserver) delayedRoute(ctx context.Context) engine.Finding { return h.manages(ctx) }
 
-// transports checks the transports that clients with MSC4143's endpoint get,
-// and whether every client can read them.
+// transports checks the homeserver's list of transports (MSC4143), and whether
+// every client can get the list.
 func (h *homeserver) transports(ctx context.Context) engine.Finding {
 	v := h.clientVars()
 	token := h.tokenFor()
@@ -121,8 +121,8 @@ func (h *homeserver) judgeTransports(ctx context.Context, r instruments.Reply) e
 	return ok("%s", seen)
 }
 
-// oldClients returns, in words, where clients go that only read the well-known
-// document.
+// oldClients returns a text that says which service clients use that only read
+// the well-known document.
 func (h *homeserver) oldClients() string {
 	if h.document == nil {
 		return "a document that could not be read from here"
@@ -142,7 +142,7 @@ func sameServices(a, b []focus) bool {
 }
 
 // clientRoute checks whether the homeserver forwards token requests (MSC4195
-// over MSC4512). A transport with a url promises that.
+// over MSC4512). If a transport has a url, clients rely on that.
 func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + getTokenPath, Bearer: h.tokenFor()})
 	v := h.clientVars()
@@ -155,8 +155,8 @@ func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	return found("transport-url-unserved", v, "a transport has url, but GET %s: %s", getTokenPath, r)
 }
 
-// legacyTURN reports the homeserver's TURN settings, because people mistake
-// them for the TURN settings of calls over LiveKit.
+// legacyTURN reports the homeserver's TURN settings. They are not used for
+// calls over LiveKit, but people often change them to mend such calls.
 func (h *homeserver) legacyTURN(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + "/_matrix/client/v3/voip/turnServer", Bearer: h.o.Token})
 	var answer struct {

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserverStatus is what /_status says about one homeserver.
+// homeserverStatus is the part of /_status about one homeserver.
 type homeserverStatus struct {
 	Server    string         `json:"server"`
 	Addresses []string       `json:"addresses"`
@@ -20,9 +20,9 @@ type homeserverStatus struct {
 	Answered  bool           `json:"answered"`
 }
 
-// destination compares the address at which the running service asks a
-// homeserver with the address at which doctor has just found it. It does so
-// only if the homeserver answered doctor well there.
+// destination compares two addresses: the one at which the running service
+// asks the homeserver, and the one at which doctor has just found it. It does
+// so only if the homeserver gave doctor a good answer there.
 func (h *homeserver) destination(ctx context.Context) engine.Finding {
 	var now serviceStatus
 	if r, err := askStatus(ctx, h.here(), insideURL, h.look.Config.Keys[0], nil, &now); err != nil {
@@ -46,8 +46,9 @@ func (h *homeserver) destination(ctx context.Context) engine.Finding {
 		clip(used.Host), foundBy(used.FoundBy, clip(used.Host)), clip(used.Outcome), v["found"], clip(h.destiny.Host))
 }
 
-// isAt reports whether the service asks the homeserver at d. SRV targets with
-// equal priority come in a random order.
+// isAt reports whether the service asks the homeserver at one of d's
+// addresses. The order does not count, because SRV targets with the same
+// priority come in a random order.
 func (used homeserverStatus) isAt(d matrix.Destination) bool {
 	return used.Host == d.Host && used.TLSName == d.TLSName &&
 		slices.ContainsFunc(used.Addresses, func(addr string) bool { return slices.Contains(d.Addrs, addr) })

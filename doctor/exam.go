@@ -17,17 +17,17 @@ type exam struct {
 	o    Options
 
 	servers []*homeserver
-	at      *url.URL // where clients reach this service; nil until known
-	sfuAt   string   // where clients reach LiveKit; "" until known
+	at      *url.URL // the URL at which clients reach this service; nil until it is known
+	sfuAt   string   // the URL at which clients reach LiveKit; "" until it is known
 	room    *probeRoom
-	way     [2]ticket // what each endpoint for tokens returned to the user
+	way     [2]ticket // the service's answers to the user's requests to the two endpoints for tokens
 	told    told
 	livekit livekitConfig
 	status  serviceStatus
 }
 
-// Examine runs the checks and returns their report, in less than 30 s. progress
-// is called each time a check has ended.
+// Examine runs the checks and returns the report, in less than 30 s. It calls
+// progress each time a check has ended.
 func Examine(ctx context.Context, look *Look, o Options, progress engine.Progress) engine.Report {
 	e := newExam(look, o)
 	defer e.room.remove()
@@ -47,7 +47,7 @@ func newExam(look *Look, o Options) *exam {
 	return e
 }
 
-// plan returns every check of this run, in the order of the report.
+// plan returns all checks of this run, in the order of the report.
 func (e *exam) plan() engine.Plan {
 	s := service{e}
 	var steps []engine.Step
@@ -62,7 +62,8 @@ func (e *exam) plan() engine.Plan {
 		steps = append(steps, s.runningSteps()...)
 		for _, h := range e.servers {
 			steps = append(steps, e.of(h, []engine.Step{
-				// The status lists only homeservers that the service has asked.
+				// The service's status has only the homeservers that the service
+				// has asked, so user.sfu_get or user.get_token must end first.
 				{ID: "service.destination", Needs: "service.status homeserver.userinfo", After: "user.sfu_get user.get_token", Run: h.destination},
 			})...)
 		}
@@ -75,7 +76,8 @@ func (e *exam) plan() engine.Plan {
 	return engine.Plan{Steps: steps, Explained: explained(), Applies: e.applies, Twins: twins, Told: map[string][]string{"dns-broken": causes.Of("dns-broken").Checks}}
 }
 
-// of sets the homeserver in steps, if several homeservers are checked.
+// of writes the name of the homeserver h into steps, if several homeservers
+// are checked.
 func (e *exam) of(h *homeserver, steps []engine.Step) []engine.Step {
 	for i := range steps {
 		if len(e.servers) > 1 {
@@ -85,7 +87,7 @@ func (e *exam) of(h *homeserver, steps []engine.Step) []engine.Step {
 	return steps
 }
 
-// unless returns "" if holds is true, else ids.
+// unless returns ids, or "" if holds is true.
 func unless(holds bool, ids string) string {
 	if holds {
 		return ""
@@ -93,8 +95,8 @@ func unless(holds bool, ids string) string {
 	return ids
 }
 
-// fill replaces the placeholders of a text. Besides v it knows the key and the
-// ports of this deployment, as far as they are known.
+// fill replaces the placeholders of a text by the values in v, and by the key
+// and the ports of this deployment if they are known.
 func (e *exam) fill(text string, v engine.Vars) string {
 	known := e.livekit.ports()
 	if keys := e.look.Config.Keys; len(keys) > 0 {

@@ -10,16 +10,16 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// missed are the causes of findings that may mean that doctor asked a place
-// where there is no homeserver.
+// missed are causes that doctor may find because it asked at a place where
+// there is no homeserver.
 var missed = map[string]bool{
 	"federation-dns": true, "federation-tls": true, "federation-unreachable": true, "openid-strange": true, "website-instead": true,
 	"homeserver-silent": true,
 }
 
-// throughGap judges a finding at a guessed place. If the step of discovery that
-// should have named the place failed, throughGap returns that failure as the
-// cause.
+// throughGap returns the finding to report instead of f, which is about a
+// homeserver at a guessed place. doctor guesses the place if the step of
+// discovery that should name it failed. Then that failure is the cause.
 func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Finding {
 	d := h.destiny
 	v := engine.Vars{"server": h.name.String(), "address": clip(d.Addrs[0])}
@@ -27,7 +27,7 @@ func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Fi
 	isMissed := f.Cause != nil && missed[f.Cause.ID]
 	switch {
 	case d.Gap == matrix.GapUnread && !h.apexAnswers(ctx):
-		return f // homeserver.addresses reports this in more detail
+		return f // the check homeserver.addresses reports this, with more detail
 	case d.Gap == matrix.GapSRV && isMissed:
 		v["host"] = "the SRV records _matrix-fed._tcp and _matrix._tcp of " + clip(d.TLSName)
 		return found("dns-broken", v, "%s", seen).In(f.At...)
@@ -43,7 +43,7 @@ func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Fi
 	return f
 }
 
-// apexAnswers reports whether connections succeed to the host that should serve
+// apexAnswers reports whether the host accepts connections that should serve
 // the documents of the server name.
 func (h *homeserver) apexAnswers(ctx context.Context) bool {
 	p := h.apexPlace()
@@ -51,9 +51,8 @@ func (h *homeserver) apexAnswers(ctx context.Context) bool {
 	return err == nil && slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil })
 }
 
-// withoutPort returns a remark about a name without a port in
-// .well-known/matrix/server. It means port 8448, although people usually mean
-// port 443.
+// withoutPort returns a remark if the name in .well-known/matrix/server has no
+// port. Such a name means port 8448, although people usually mean port 443.
 func (h *homeserver) withoutPort() string {
 	name, err := matrix.ParseServerName(h.destiny.Host)
 	if err != nil || name.Port() != "" {

@@ -15,19 +15,21 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserver is what doctor knows about one homeserver, with its checks.
+// homeserver has the checks of one homeserver, and what they have found out
+// about it.
 type homeserver struct {
 	*exam
 	name     matrix.ServerName
-	document *clientWellKnown // .well-known/matrix/client
+	document *clientWellKnown // the well-known document, .well-known/matrix/client
 	destiny  matrix.Destination
-	kind     kind   // the homeserver's program, as far as the homeserver names it
+	kind     kind   // which program the homeserver is, if it says that
 	base     string // the URL of the Client-Server API, without a slash at the end
 	versions versions
 }
 
 // steps returns the checks of one homeserver. If the operator set the URL of
-// the Client-Server API, no check reads that URL from the document.
+// the Client-Server API, the checks do not take it from the well-known
+// document.
 func (h *homeserver) steps() []engine.Step {
 	overridden := h.override() != nil
 	user := h.o.User.Server() == h.name
@@ -35,7 +37,8 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.addresses", Run: h.apexAddresses},
 		{ID: "homeserver.tls", Needs: "homeserver.addresses", Run: h.apexTLS},
 		{ID: "homeserver.wellknown", Needs: "homeserver.tls", Run: h.wellKnown},
-		// The first document that names a service decides which service is checked.
+		// The first well-known document that names a service decides which
+		// service is checked, so the servers' documents are read in order.
 		{ID: "homeserver.foci", Needs: "homeserver.wellknown", After: "homeserver.foci", Run: h.foci},
 		{ID: "homeserver.base_url", Needs: unless(overridden, "homeserver.wellknown"), Run: h.baseURL},
 		{ID: "homeserver.wellknown_copy", Needs: "homeserver.foci homeserver.base_url", Run: h.wellKnownCopy},
@@ -50,8 +53,8 @@ func (h *homeserver) steps() []engine.Step {
 		{ID: "homeserver.delayed_events", Needs: "homeserver.versions", After: "homeserver.identity", Run: h.delayedEvents},
 		{ID: "homeserver.delayed_route", Needs: "homeserver.delayed_events", Run: h.delayedRoute},
 		{ID: "homeserver.client_public", Needs: "homeserver.wellknown homeserver.delayed_route", Unless: !overridden, Run: h.clientPublic},
-		// The transports are compared with the document, if there is one. Which
-		// settings to change depends on the homeserver's program.
+		// This check compares the transports with the well-known document, if
+		// there is one. Its remedy depends on the homeserver's program.
 		{ID: "homeserver.transports", Needs: "homeserver.versions", After: "homeserver.wellknown homeserver.identity", Run: h.transports},
 		{ID: "homeserver.legacy_turn", Needs: "homeserver.versions", Unless: !user, Run: h.legacyTURN},
 		{ID: "homeserver.delayed_schedule", Needs: "homeserver.delayed_route", Unless: !user || h.o.Room == "",
@@ -59,9 +62,9 @@ func (h *homeserver) steps() []engine.Step {
 	}
 }
 
-// apexPlace returns where clients look for the well-known document: the host of
-// the server name at port 443, even if the server name has another port
-// (Client-Server API, "Well-known URI").
+// apexPlace returns where clients get the well-known document: port 443 of the
+// server name's host, even if the server name has another port (Client-Server
+// API, "Well-known URI").
 func (h *homeserver) apexPlace() place {
 	return place{"apex", "https", strings.Trim(h.name.Host(), "[]"), instruments.PortOf("", "https")}
 }
@@ -74,8 +77,8 @@ func (h *homeserver) apexTLS(ctx context.Context) engine.Finding {
 	return h.certificate(ctx, h.apexPlace())
 }
 
-// resolver returns a resolver that discovers servers as the running service
-// does.
+// resolver returns a resolver that finds homeservers in the same way as the
+// running service.
 func (h *homeserver) resolver() *matrix.Resolver {
 	c := h.look.Config
 	transport := &outbound.Transport{Dial: h.look.DialHost, TLS: h.look.TLS("")}
@@ -101,8 +104,8 @@ func (h *homeserver) discovery(ctx context.Context) engine.Finding {
 	return ok("%s://%s, %s: %s", d.Scheme, clip(strings.Join(d.Addrs, " ")), proof, h.howFound())
 }
 
-// howFound says how the server's destination was found, and which records were
-// missing.
+// howFound returns a text that says how the address of the federation API was
+// found, and which records were missing.
 func (h *homeserver) howFound() string {
 	d := h.destiny
 	how := foundBy(d.FoundBy, clip(d.Host))
@@ -115,8 +118,8 @@ func (h *homeserver) howFound() string {
 	return how
 }
 
-// foundBy says how a destination was found. host is the name to which the
-// delegation leads.
+// foundBy returns a text that says which step of discovery named the address.
+// host is the name to which .well-known/matrix/server leads.
 func foundBy(how matrix.FoundBy, host string) string {
 	switch how {
 	case matrix.FoundByOverride:
@@ -133,8 +136,8 @@ func foundBy(how matrix.FoundBy, host string) string {
 	return "there is no delegation and no SRV record, so it is port 8448"
 }
 
-// delegation names the setting that says where the federation API is. This is
-// the setting to correct.
+// delegation returns the name of the setting or record that says where the
+// federation API is. A remedy names it if that address is wrong.
 func (h *homeserver) delegation() string {
 	name, host := h.name.String(), clip(h.destiny.Host)
 	switch h.destiny.FoundBy {
@@ -152,18 +155,19 @@ func (h *homeserver) delegation() string {
 	return "nothing yet, so 8448 is asked: serve .well-known/matrix/server of " + name + ", or open 8448"
 }
 
-// nobodysToken is an OpenID token that no homeserver has issued.
+// nobodysToken is an OpenID token that no homeserver issued.
 const nobodysToken = "matrixrtc-auth-doctor"
 
 const maxUserInfo = 64 << 10
 
-// userinfo asks the homeserver who has an unknown OpenID token, as the service
-// does for every call. The right answer is that the token is unknown.
+// userinfo asks the homeserver whose an OpenID token is, as the service does
+// for every call. It sends a token that does not exist, so the right answer is
+// an error that says this.
 func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 	f := h.throughGap(ctx, h.askUserinfo(ctx))
 	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(f) {
-		// Some homeservers do not federate. If such a homeserver is on the same
-		// machine as this service, nothing needs port 8448.
+		// A homeserver without federation may be on the same machine as this
+		// service. Then nobody needs port 8448.
 		return found("not-federated", engine.Vars{"server": h.name.String(), "address": clip(h.destiny.Host)}, "%s", f.Seen).In(f.At...)
 	}
 	return f
@@ -185,14 +189,14 @@ func (h *homeserver) askUserinfo(ctx context.Context) (seen engine.Finding) {
 	return seen
 }
 
-// isUnreachable reports whether nothing answered at all.
+// isUnreachable reports whether the error means that nothing answered at all.
 func isUnreachable(f engine.Finding) bool {
 	return f.Cause != nil && (f.Cause.ID == "federation-dns" || f.Cause.ID == "federation-unreachable")
 }
 
-// again repeats a request that got a bad answer. The headers of the second
-// answer show which program answers. The first answer may have been bad only
-// for a moment.
+// again repeats a request that got a bad answer, because the fault may have
+// lasted only a moment. The headers of the second answer show which program
+// answers.
 func (h *homeserver) again(ctx context.Context, route outbound.Route, target string, first instruments.Reply) instruments.Reply {
 	if first.Status == http.StatusUnauthorized && first.ErrCode() == "M_UNKNOWN_TOKEN" {
 		return first
@@ -227,7 +231,8 @@ func (h *homeserver) judgeUserinfo(ctx context.Context, addr string, r instrumen
 	return found("openid-strange", v, "%s: %s", clip(addr), r)
 }
 
-// userinfoFailure returns the finding for a request that got no answer.
+// userinfoFailure returns the finding that the request to userinfo got no
+// answer.
 func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
 	v := engine.Vars{"server": h.name.String(), "address": clip(addr), "delegation": h.delegation()}
 	if host, _, _ := net.SplitHostPort(addr); instruments.IsDNSBroken(err) {
@@ -251,9 +256,9 @@ func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
 	return found("federation-unreachable", v, "%s: %s", clip(addr), reason(err))
 }
 
-// baseURL finds the Client-Server API: at the URL that the operator set, or as
-// clients find it. If only a document says http://, it sends no access token
-// there.
+// baseURL finds the URL of the Client-Server API: the one that the operator
+// set, or the one that clients find. If that begins with http:// and the
+// operator did not set it, doctor sends no access token there.
 func (h *homeserver) baseURL(_ context.Context) engine.Finding {
 	if override := h.override(); override != nil {
 		h.base = strings.TrimRight(override.String(), "/")
@@ -263,7 +268,8 @@ func (h *homeserver) baseURL(_ context.Context) engine.Finding {
 	return h.judgeBaseURL()
 }
 
-// judgeBaseURL judges the URL of the Client-Server API in the document.
+// judgeBaseURL returns a finding about the URL of the Client-Server API in the
+// well-known document.
 func (h *homeserver) judgeBaseURL() engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	raw := h.document.Homeserver.BaseURL

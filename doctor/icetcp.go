@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// iceTCP judges the answers of the TCP candidates. An answer shows that ICE
-// over TCP works there, not that media arrives.
+// iceTCP judges whether LiveKit answers at its TCP candidates. An answer shows
+// that ICE over TCP works at that address, but not that media arrives.
 func (e media) iceTCP(context.Context) engine.Finding {
 	var answered []string
 	_, tcp := e.told.get()
@@ -27,8 +27,8 @@ func (e media) iceTCP(context.Context) engine.Finding {
 	return ok("ICE over TCP answers at %s", strings.Join(answered, ", "))
 }
 
-// judged returns the answers that doctor judges. From outside, private
-// addresses cannot be reached, and a client uses a public address beside them.
+// judged returns the answers that doctor judges. From outside it leaves out
+// those of private addresses if there is a public one, which clients then use.
 func (e media) judged(answers []instruments.TCPAnswer) []instruments.TCPAnswer {
 	isPrivate := func(a instruments.TCPAnswer) bool { return !isPublicCandidate(a.Candidate) }
 	public := slices.DeleteFunc(slices.Clone(answers), isPrivate)

@@ -12,14 +12,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// The paths at which a homeserver names itself and its program (Server-Server
-// API).
+// The paths of the Server-Server API at which a homeserver says its server
+// name and which program it is.
 const (
 	keyPath     = "/_matrix/key/v2/server"
 	versionPath = "/_matrix/federation/v1/version"
 )
 
-// kind is a homeserver's program, as it names itself.
+// kind says which program a homeserver is, in its own words.
 type kind struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
@@ -35,12 +35,13 @@ func (k kind) String() string {
 	return clip(k.Name + " " + k.Version)
 }
 
-// isSynapse reports whether a remedy should name Synapse's settings. It is true
-// also if the program is unknown.
+// isSynapse reports whether a remedy should name Synapse's settings: if the
+// homeserver is a Synapse, or its program is unknown.
 func (k kind) isSynapse() bool { return k.Name == "" || k.Name == "Synapse" }
 
-// identity asks the homeserver for its server name and its program. User ids
-// end in the server name, whichever host users enter.
+// identity asks the homeserver for its server name and its program. It
+// compares that name with the one that the operator gave, because user ids end
+// in the server name, whatever host users enter.
 func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	var key struct {
 		Name string `json:"server_name"`
@@ -76,9 +77,9 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	return ok("the homeserver calls itself %s, and is %s", name, h.kind)
 }
 
-// askHost asks the host of the server name at port 443. It finds a host that an
-// operator gave in place of the server name: clients reach the homeserver
-// there, but discovery finds nothing for it.
+// askHost asks the host of the server name at port 443. The operator may have
+// given the homeserver's host instead of the server name. Then discovery finds
+// nothing for it, but the homeserver answers there.
 func (h *homeserver) askHost(ctx context.Context, path string, answer any) bool {
 	r, err := h.look.Get(ctx, "https://"+h.name.Host()+path)
 	return err == nil && r.Status == http.StatusOK && json.Unmarshal(r.Body, answer) == nil
@@ -93,7 +94,7 @@ func (h *homeserver) askFederation(ctx context.Context, path string, answer any)
 		}
 	}
 	if err == nil && r.Status == http.StatusOK {
-		_ = json.Unmarshal(r.Body, answer) // fields of another type stay empty
+		_ = json.Unmarshal(r.Body, answer) // a field with another type stays empty
 	}
 	return r, err
 }

@@ -16,20 +16,20 @@ import (
 
 const joinLimit = 16 * time.Second
 
-// media are the checks of how audio and video get to and from LiveKit.
+// media has the checks of the ways on which audio and video travel.
 type media struct{ *exam }
 
-// told is what LiveKit told a participant. It is locked, because a check that
-// runs on in the background may still write to it.
+// told is what LiveKit told a participant that joined. It has a lock, because
+// a check that goes on in the background may still write to it.
 type told struct {
 	mu    sync.Mutex
-	there bool // a participant was in the room, or LiveKit had accepted it
+	there bool // whether a participant was in the room, or LiveKit had accepted it
 	media instruments.Media
 	tcp   []instruments.TCPAnswer
 }
 
-// keep stores what LiveKit told the first participant, for the checks of media
-// that run while the user joins.
+// keep stores what LiveKit told the first participant. Later calls change
+// nothing, because checks of media may read it while the user joins.
 func (t *told) keep(m instruments.Media, tcp []instruments.TCPAnswer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -56,8 +56,8 @@ func (e media) join(ctx context.Context) engine.Finding {
 	return e.meet(ctx, address, tickets)
 }
 
-// meet joins the room at address once for each ticket. Then the first
-// participant sends a text to the second.
+// meet joins the room at address with each ticket (an access token). Then the
+// first participant sends a text to the second.
 func (e media) meet(ctx context.Context, address string, tickets []string) engine.Finding {
 	var all []instruments.Participant
 	for _, ticket := range tickets {
@@ -70,10 +70,10 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 	}
 	v := engine.Vars{"sfu": address}
 	err := instruments.Deliver(ctx, all[0], all[1])
-	m := all[0].Media() // only now, because the way for sending opens with the first text
+	m := all[0].Media() // doctor asks only now how media travels, because the sending connection opens with the first text
 	e.told.keep(m, e.look.AskAllTCP(ctx, m))
 	switch {
-	case err != nil && m.Way == "": // the media of the first participant did not fail
+	case err != nil && m.Way == "": // the first participant's connection worked, so the fault is not in its way
 		return e.joinFailure(ctx, address, &instruments.JoinError{Media: m, Err: err})
 	case err != nil:
 		return found("media-no-data", v, "joined at %s by %s, but %v", address, m.Way, err)
@@ -87,8 +87,8 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 	return found("media-not-udp", v, "joined at %s, media goes over %s", address, m.Way)
 }
 
-// joinFailure distinguishes a refused join from a join whose media does not
-// arrive.
+// joinFailure returns the finding of a join that failed: LiveKit refused it,
+// or its media did not arrive.
 func (e media) joinFailure(ctx context.Context, address string, err error) engine.Finding {
 	v := engine.Vars{"sfu": address}
 	seen := fmt.Sprintf("joining at %s: %s", address, reason(err))

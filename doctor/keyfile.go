@@ -13,17 +13,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// keyFile is the file that key_file in livekit.yaml names. If there is one,
-// LiveKit accepts only the keys in it.
+// keyFile is the file that the setting key_file of livekit.yaml names. If it
+// is set, LiveKit accepts only the keys in this file.
 type keyFile struct {
-	name   string // the path of the file; "" if livekit.yaml names none
-	unread string // why it cannot be read here, "" if it was read
-	fault  string // why LiveKit reads no keys from it, "" if it does
+	name   string // the file's path; "" if livekit.yaml names none
+	unread string // why doctor cannot read the file here; "" if it could
+	fault  string // why LiveKit gets no keys from the file; "" if it does
 	keys   map[string]string
 }
 
-// readKeyFile reads the key file, if it has the same path here as in LiveKit's
-// container.
+// readKeyFile reads the key file. This is possible if the file has the same
+// path here as in LiveKit's container.
 func (l *Look) readKeyFile(name string) keyFile {
 	f := keyFile{name: name}
 	if name == "" {
@@ -45,12 +45,12 @@ func (l *Look) readKeyFile(name string) keyFile {
 	return f
 }
 
-// isPlainPath reports whether LiveKit uses the path of its key file unchanged.
-// LiveKit replaces variables and ~ in such a path.
+// isPlainPath reports whether LiveKit takes the path as it is written. It
+// replaces variables and ~ in the path of its key file.
 func isPlainPath(name string) bool { return path.IsAbs(name) && !strings.Contains(name, "$") }
 
-// parseKeys parses keys as LiveKit does: it reads only the first document,
-// which must map keys to secrets.
+// parseKeys parses a key file as LiveKit does: it reads only the first YAML
+// document, which must be a mapping from keys to secrets.
 func parseKeys(text []byte) (keys map[string]string, fault string) {
 	if err := yaml.Unmarshal(text, &keys); err != nil {
 		return nil, "it is no mapping of keys to secrets (" + lineOf(err) + ")"
@@ -61,8 +61,8 @@ func parseKeys(text []byte) (keys map[string]string, fault string) {
 	return keys, ""
 }
 
-// effectiveKeys returns the keys that LiveKit takes from its files, and which
-// file they are in.
+// effectiveKeys returns the keys that LiveKit takes from its files, and the
+// name of the file that has them.
 func (c *livekitConfig) effectiveKeys() (keys map[string]string, where string) {
 	if c.keyFile.name != "" {
 		return c.keyFile.keys, c.keyFile.name
@@ -70,7 +70,7 @@ func (c *livekitConfig) effectiveKeys() (keys map[string]string, where string) {
 	return c.Keys, "livekit.yaml"
 }
 
-// everySecret yields the secrets in both files (unused ones, too) and the
+// everySecret yields all secrets in both files, also unused ones, and the
 // password of Redis.
 func (c *livekitConfig) everySecret() iter.Seq[string] {
 	return func(yield func(string) bool) {
@@ -84,8 +84,8 @@ func (c *livekitConfig) everySecret() iter.Seq[string] {
 	}
 }
 
-// secretFiles returns the files of which LiveKit refuses to start with open
-// permissions.
+// secretFiles returns the files with secrets. LiveKit does not start if other
+// users may read one of them.
 func (c *livekitConfig) secretFiles() []string {
 	list := []string{c.KeyFile}
 	for _, server := range c.RTC.TURNServers {
@@ -94,12 +94,12 @@ func (c *livekitConfig) secretFiles() []string {
 	return list
 }
 
-// openToOthers are the permissions with which LiveKit refuses a file of
-// secrets.
+// openToOthers are the permissions of a file of secrets with which LiveKit
+// does not start.
 const openToOthers fs.FileMode = 0o007
 
-// judgeModes finds a file of secrets that others than its owner and group may
-// read. It skips files that do not exist on this machine.
+// judgeModes finds a file of secrets that users besides its owner and group
+// may read. It skips files that this machine lacks.
 func (e livekitFile) judgeModes(c *livekitConfig) engine.Finding {
 	for _, name := range c.secretFiles() {
 		info, err := e.look.Stat(name)

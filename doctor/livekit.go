@@ -22,11 +22,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// defaultLiveKitYAML is the path at which compose.yaml mounts LiveKit's
-// configuration.
+// defaultLiveKitYAML is where compose.yaml mounts LiveKit's configuration in
+// this service's container.
 const defaultLiveKitYAML = "/etc/livekit.yaml"
 
-// livekitConfig is the part of livekit.yaml that checks need.
+// livekitConfig is the part of livekit.yaml that the checks read.
 type livekitConfig struct {
 	Port        uint16
 	Development bool
@@ -75,7 +75,7 @@ type livekitConfig struct {
 	keyFile keyFile
 }
 
-// livekitFile are the checks of LiveKit's own configuration.
+// livekitFile has the checks of LiveKit's configuration files.
 type livekitFile struct{ *exam }
 
 func (e livekitFile) steps() []engine.Step {
@@ -94,8 +94,7 @@ func (e livekitFile) steps() []engine.Step {
 	}
 }
 
-// about returns a check that calls judge with the configuration that
-// livekit.yaml holds.
+// about returns a check that calls judge with the content of livekit.yaml.
 func (e livekitFile) about(judge func(*livekitConfig) engine.Finding) func(context.Context) engine.Finding {
 	return func(context.Context) engine.Finding { return judge(&e.livekit) }
 }
@@ -124,9 +123,9 @@ func (e livekitFile) readLiveKit(c *livekitConfig) engine.Finding {
 		key := clip(unknown[0])
 		return found("livekit-key-unknown", engine.Vars{"setting": key}, "%s has the setting %s, which LiveKit does not know there", name, key)
 	}
-	var read livekitConfig // what could be read of a file that is refused
+	var read livekitConfig // what the parser could read before it failed
 	if err := yaml.Unmarshal(text, &read); err != nil {
-		c.Keys = read.Keys // the report must not print these keys
+		c.Keys = read.Keys // so that the report does not print these keys
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
 	}
 	read.complete()
@@ -135,7 +134,7 @@ func (e livekitFile) readLiveKit(c *livekitConfig) engine.Finding {
 	return ok("%s: LiveKit knows all of its settings", name)
 }
 
-// whyUnread says why a file cannot be read, without the file's name.
+// whyUnread says why a file cannot be read. It does not name the file.
 func whyUnread(err error) string {
 	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		err = at.Err
@@ -143,8 +142,8 @@ func whyUnread(err error) string {
 	return clip(err.Error())
 }
 
-// lineOf returns the line number of a YAML error, but not its text, which may
-// contain a secret.
+// lineOf returns the line number in a YAML error. It leaves out the error's
+// text, which may contain a secret.
 func lineOf(err error) string {
 	_, after, _ := strings.Cut(err.Error(), "line ")
 	var line int
@@ -154,7 +153,7 @@ func lineOf(err error) string {
 	return "line " + strconv.Itoa(line)
 }
 
-// judgeKeys checks that the SFU and this service share a key.
+// judgeKeys checks that the SFU and this service have a key in common.
 func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	if f := e.judgeModes(c); f.Cause != nil {
 		return f
@@ -188,9 +187,9 @@ func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	return ok("LiveKit and this service share a key")
 }
 
-// effectiveKeys judges the keys of LiveKit's files. LIVEKIT_KEYS in LiveKit's
-// environment replaces these keys, and doctor cannot see that variable. So if
-// LiveKit's API accepts our key, the files do not matter.
+// effectiveKeys returns a finding about the keys in LiveKit's files. They do
+// not count if LiveKit's environment sets LIVEKIT_KEYS, which doctor cannot
+// see; so nothing is wrong if LiveKit's API accepts this service's key.
 func (e livekitFile) effectiveKeys(ctx context.Context) engine.Finding {
 	f := e.judgeKeys(&e.livekit)
 	if f.Cause == nil || f.Cause.ID != "livekit-secret" && f.Cause.ID != "livekit-key-missing" || !e.acceptsKey(ctx) {
@@ -199,7 +198,7 @@ func (e livekitFile) effectiveKeys(ctx context.Context) engine.Finding {
 	return found("livekit-keys-replaced", f.Vars, "%s, but LiveKit accepts ours", f.Seen)
 }
 
-// acceptsKey reports whether LiveKit's API accepts our key.
+// acceptsKey reports whether LiveKit's API accepts this service's key.
 func (e *exam) acceptsKey(ctx context.Context) bool {
 	if e.look.Config.APIURL == nil || len(e.look.Config.Keys) == 0 {
 		return false
@@ -208,8 +207,8 @@ func (e *exam) acceptsKey(ctx context.Context) bool {
 	return err == nil && r.Status == http.StatusOK && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
 }
 
-// webhookFault says why LiveKit's webhooks to an address do not arrive here. It
-// returns "" if nothing indicates a fault.
+// webhookFault says why webhooks that LiveKit sends to the address u would not
+// arrive at this service; "" if it sees no reason.
 func (e livekitFile) webhookFault(address string) string {
 	u, err := url.Parse(address)
 	api := e.look.Config.APIURL
@@ -222,8 +221,7 @@ func (e livekitFile) webhookFault(address string) string {
 	return ""
 }
 
-// isLoopback reports whether a host means the machine or container that
-// connects to it.
+// isLoopback reports whether host means the machine or container itself.
 func isLoopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
 	return host == "localhost" || err == nil && addr.IsLoopback()
@@ -265,13 +263,15 @@ func judgeAutoCreate(c *livekitConfig) engine.Finding {
 	return ok("room.auto_create is false")
 }
 
-// defaultSTUN are the STUN servers that LiveKit uses if the file names none.
+// defaultSTUN are the STUN servers that LiveKit asks if livekit.yaml names
+// none.
 var defaultSTUN = []string{"global.stun.twilio.com:3478", "stun.l.google.com:19302"}
 
-// externalIP asks the STUN servers that LiveKit asks for its public address.
+// externalIP asks the same STUN servers as LiveKit whether they answer with a
+// public address.
 func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 	c := &e.livekit
-	if !c.RTC.UseExternalIP { // if it is set, it overrides node_ip
+	if !c.RTC.UseExternalIP { // if use_external_ip is set, LiveKit ignores node_ip
 		return na("LiveKit does not ask for its public address")
 	}
 	servers := c.RTC.STUNServers
@@ -279,7 +279,7 @@ func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 		servers = defaultSTUN
 	}
 	var failures []string
-	var unnamed []string // servers about whose names the name server does not answer
+	var unnamed []string // the STUN servers whose names the name server did not resolve
 	for _, server := range servers[:min(len(servers), 4)] {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(server, strconv.Itoa(instruments.STUNPort))

@@ -12,32 +12,31 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// Look is a check's only access to the world: the network, and the files of
+// Look is the only way in which a check reaches the network and the files of
 // this machine.
 type Look struct {
 	*instruments.Network
 
-	// Config is the service's configuration, as far as it is valid. Warnings and
-	// Fault are from [config.Inspect].
+	// Config is the valid part of the service's configuration. Warnings and
+	// Fault come from [config.Inspect].
 	Config   config.Config
 	Warnings []config.Warning
 	Fault    error
 
 	// ReadFile reads a local file of up to maxFile bytes.
 	ReadFile func(name string) ([]byte, error)
-	// Stat returns the mode of a local file, and more.
+	// Stat returns the mode and other properties of a local file.
 	Stat func(name string) (fs.FileInfo, error)
-	// Group is this process's group id.
+	// Group is the id of this process's group.
 	Group int
 	// Version is this program's version.
 	Version string
 }
 
-// patience returns the factor by which time limits are multiplied; see
-// [instruments.Network].
+// patience returns the factor for time limits; see [instruments.Network].
 func (l *Look) patience() time.Duration { return time.Duration(cmp.Or(l.Patience, 1)) }
 
-// NewLook returns a Look at the real world.
+// NewLook returns a Look at this machine and its network.
 func NewLook(version string) *Look {
 	return &Look{Network: instruments.New(), ReadFile: readFile, Stat: os.Stat, Group: os.Getgid(), Version: version}
 }

@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// membershipStatus is the part of /_status about enforced membership.
+// membershipStatus is the part of /_status that says how the service checks
+// who is joined.
 type membershipStatus struct {
 	Server    string     `json:"server"`
 	Required  string     `json:"required"`
@@ -27,7 +28,8 @@ type membershipStatus struct {
 	Brake     string     `json:"brake"`
 	Braked    bool       `json:"braked"`
 	Since     time.Time  `json:"braked_since"`
-	// Account is nil if an application service asks who is joined.
+	// Account is about the account that asks who is joined. It is nil if an
+	// application service asks.
 	Account *struct {
 		User    string `json:"user"`
 		Answers bool   `json:"answers"`
@@ -36,8 +38,8 @@ type membershipStatus struct {
 	Unseen int `json:"unseen"`
 }
 
-// judgeMembership reports whether, and how, the running service removes users
-// from LiveKit who are not in the Matrix room.
+// judgeMembership reports whether the running service removes users from
+// LiveKit who are not joined to the Matrix room, and how.
 func judgeMembership(s *serviceStatus) engine.Finding {
 	m := s.Membership
 	if m == nil {
@@ -60,12 +62,12 @@ func judgeMembership(s *serviceStatus) engine.Finding {
 	return ok("%s", seen)
 }
 
-// late reports whether the last sweep is so long ago that sweeps have stopped,
-// and are not only slow.
+// late reports whether the last sweep was so long ago that sweeps must have
+// stopped, and are not merely slow.
 func (m *membershipStatus) late() bool { return m.Lag > max(m.Interval, 60) }
 
-// describe says for whom and how often membership is enforced, and which events
-// the service receives.
+// describe returns a text: for whom and how often the service checks
+// membership, and which events it gets.
 func (m *membershipStatus) describe(webhooks uint64) string {
 	return fmt.Sprintf("%s; %s; %s; %d webhooks have come", m.forWhom(), m.sweeps(), m.pushes(), webhooks)
 }
@@ -110,7 +112,8 @@ func seconds(n float64) string {
 	return time.Duration(n * float64(time.Second)).Round(time.Second).String()
 }
 
-// ownMetadata checks whether tokens allow participants to remove their tickets.
+// ownMetadata checks whether the service's tokens allow participants to remove
+// their tickets.
 func (e settings) ownMetadata(context.Context) engine.Finding {
 	if w := e.warningsFor("config.own_metadata"); len(w) > 0 {
 		return found("own-metadata", nil, "%s", w)
@@ -121,12 +124,13 @@ func (e settings) ownMetadata(context.Context) engine.Finding {
 	return ok("participants cannot change what their tokens say of them")
 }
 
-// ticketBytes is the size of the longest ticket as LiveKit counts it: the name
-// of the attribute and its value.
+// ticketBytes is how many bytes the longest ticket has for LiveKit's limit:
+// the name of the attribute and its value.
 const ticketBytes = len(sfu.TicketAttribute) + sealed.MaxBytes
 
-// judgeAttributes checks whether LiveKit accepts tokens with tickets. By
-// default LiveKit accepts attributes of 64 KiB. The setting 0 means any size.
+// judgeAttributes checks whether LiveKit accepts tokens with tickets: its
+// limit for attributes must be large enough. The default limit is 64 KiB; 0
+// means none.
 func judgeAttributes(c *livekitConfig) engine.Finding {
 	limit := c.Limit.MaxAttributesSize
 	switch {

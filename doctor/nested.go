@@ -8,11 +8,11 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// maxNesting bounds the depth of a search for keys.
+// maxNesting is how many levels deep doctor searches for a misplaced key.
 const maxNesting = 4
 
-// keyWithin returns the name of the member of object that contains key, at most
-// depth levels deep. It returns "" if there is none.
+// keyWithin returns the name of the member of object that contains key, at any
+// of depth levels below it; "" if none does.
 func keyWithin(object map[string]json.RawMessage, key string, depth int) string {
 	if depth == 0 {
 		return ""
@@ -32,8 +32,8 @@ func keyWithin(object map[string]json.RawMessage, key string, depth int) string 
 	return ""
 }
 
-// nestedKey returns the finding that a key is not at the top level of the
-// document but deeper.
+// nestedKey returns the finding that a key is not at the top of the document,
+// where it belongs, but below another key.
 func (h *homeserver) nestedKey(key string) engine.Finding {
 	inside := clip(h.document.nested[key])
 	v := engine.Vars{"server": h.name.String(), "setting": key, "inside": inside}

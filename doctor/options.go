@@ -17,16 +17,16 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxServers bounds how many homeservers one run checks.
+// maxServers is the most homeservers that one run checks.
 const maxServers = 5
 
-// Options are the options of the command line.
+// Options are the values of the command line's options.
 type Options struct {
 	Servers     []matrix.ServerName
 	PublicURL   *url.URL
 	SFUURL      string
 	User        matrix.UserID
-	TokenFile   string // "-" means standard input
+	TokenFile   string // the path of the file with the access token; "-" means standard input
 	Token       secret.Text
 	Room        string
 	LiveKitYAML string
@@ -39,8 +39,8 @@ type Options struct {
 const about = `Looks at the deployment that the environment configures and says what is wrong
 with it. Exit code 0: no fault, 1: faults, 2: it could not look.`
 
-// flags returns the options of the command line, which write to o. Errors name
-// the option.
+// flags returns the options of the command line, which set the fields of o.
+// Their errors name the option.
 func (o *Options) flags() *command.Flags {
 	var flags command.Flags
 	g := flags.Group("")
@@ -63,7 +63,8 @@ func (o *Options) flags() *command.Flags {
 	return &flags
 }
 
-// list returns a function that adds the parts of a text with commas to to.
+// list returns a function that splits a text at commas, and appends the parts
+// to the list to.
 func list(to *[]string) func(string) error {
 	return func(text string) error { *to = append(*to, strings.Split(text, ",")...); return nil }
 }
@@ -76,14 +77,14 @@ func (o *Options) parseResolve(text string) error {
 	return err
 }
 
-// The schemes of this service's and of LiveKit's URLs.
+// The schemes that the URLs of this service and of LiveKit may have.
 var (
 	serviceSchemes = []string{"https", "http"}
 	sfuSchemes     = []string{"wss", "https", "ws", "http"}
 )
 
-// parsePublicURL parses the URL of this service. The URL may hold a password,
-// so errors do not repeat it.
+// parsePublicURL parses this service's URL. Its errors do not repeat the URL,
+// which may hold a password.
 func (o *Options) parsePublicURL(text string) error {
 	u, fault := parseAddress(text, serviceSchemes)
 	if fault != "" {
@@ -93,7 +94,7 @@ func (o *Options) parsePublicURL(text string) error {
 	return nil
 }
 
-// parseSFUURL is like parsePublicURL, for LiveKit's URL.
+// parseSFUURL parses LiveKit's URL. Its errors do not repeat the URL.
 func (o *Options) parseSFUURL(text string) error {
 	u, fault := parseAddress(text, sfuSchemes)
 	if fault != "" {
@@ -104,7 +105,7 @@ func (o *Options) parseSFUURL(text string) error {
 }
 
 // parseAddress parses a URL that has a scheme and a host, and may have a port
-// and a path. fault says what is wrong with any other text.
+// and a path. fault says what is wrong with the text; "" if nothing is.
 func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	u, err := url.Parse(strings.TrimSpace(text))
 	switch {
@@ -121,7 +122,8 @@ func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	return u, ""
 }
 
-// check returns an error if an option is missing that another one needs.
+// check returns an error if an option was given without another one that it
+// needs.
 func (o *Options) check() error {
 	switch {
 	case !o.User.IsZero() && o.TokenFile == "":
@@ -137,7 +139,7 @@ func (o *Options) check() error {
 	}
 	for _, name := range slices.Concat(o.Only, o.Skip) {
 		if !isCheckOrGroup(name) {
-			return fmt.Errorf("--only and --skip: there is no check or group %q", name)
+			return fmt.Errorf("--only or --skip: there is no check or group %q", name)
 		}
 	}
 	if o.Room != "" {
@@ -155,14 +157,13 @@ func addTo[T any](list *[]T, text string, parse func(string) (T, error)) error {
 	return err
 }
 
-// selects reports whether the options select a check.
+// selects reports whether --only and --skip leave the check in the run.
 func (o *Options) selects(id string) bool {
 	matches := func(name string) bool { return name == id || name == engine.GroupOf(id) }
 	return (len(o.Only) == 0 || slices.ContainsFunc(o.Only, matches)) && !slices.ContainsFunc(o.Skip, matches)
 }
 
-// isCheckOrGroup reports whether a check or a group in the table of causes has
-// that name.
+// isCheckOrGroup reports whether there is a check or a group of that name.
 func isCheckOrGroup(name string) bool {
 	return slices.ContainsFunc(causes.Checks(), func(id string) bool { return id == name || engine.GroupOf(id) == name })
 }

@@ -11,16 +11,16 @@ import (
 const (
 	livekitPort      = 7880
 	livekitTCPPort   = 7881
-	livekitDevPort   = 7882 // the port for media over UDP if the setting development is on
+	livekitDevPort   = 7882 // the only port for media over UDP if livekit.yaml has development: true
 	livekitFirstPort = 50000
 	livekitLastPort  = 60000
 
 	livekitFirstRelay   = 30000
 	livekitLastRelay    = 40000
-	livekitLastDevRelay = 30002 // the last relay port if the setting development is on
+	livekitLastDevRelay = 30002 // the last port of TURN's relay if livekit.yaml has development: true
 )
 
-// complete sets the ports that the file does not name to LiveKit's defaults.
+// complete gives the ports that livekit.yaml does not name LiveKit's defaults.
 func (c *livekitConfig) complete() {
 	if c.Port == 0 {
 		c.Port = livekitPort
@@ -44,8 +44,8 @@ func (c *livekitConfig) complete() {
 	}
 }
 
-// ports returns LiveKit's ports for the texts of remedies. It returns nothing
-// if livekit.yaml was not read.
+// ports returns LiveKit's ports as placeholders' values for remedies. It
+// returns none if livekit.yaml was not read.
 func (c *livekitConfig) ports() engine.Vars {
 	known := engine.Vars{}
 	if c.Port == 0 { // livekit.yaml was not read
@@ -64,7 +64,7 @@ func (c *livekitConfig) ports() engine.Vars {
 	switch {
 	case c.TURN.UDPPort != 0:
 		known["turn_port"] = fmt.Sprintf("%d/udp", c.TURN.UDPPort)
-	case c.TURN.TLSPort != 0: // LiveKit tells clients port 443, whatever port it listens on
+	case c.TURN.TLSPort != 0: // clients use port 443 for TURN over TLS, whatever port LiveKit listens on
 		known["turn_port"] = "443/tcp"
 	}
 	if c.TURN.Enabled {
@@ -73,8 +73,8 @@ func (c *livekitConfig) ports() engine.Vars {
 	return known
 }
 
-// hasUDPPort reports whether all media over UDP uses one port or a few ports of
-// udp_port.
+// hasUDPPort reports whether livekit.yaml sends all media over the port, or
+// the few ports, of udp_port.
 func (c *livekitConfig) hasUDPPort() bool { return c.RTC.UDPPort != nil && c.RTC.UDPPort != 0 }
 
 func judgePorts(c *livekitConfig) engine.Finding {
@@ -98,7 +98,7 @@ func judgePorts(c *livekitConfig) engine.Finding {
 	return ok("no port is used twice")
 }
 
-// judgeRelays checks whether the ports of relayed media overlap other UDP
+// judgeRelays checks whether the ports of TURN's relay overlap other UDP
 // ports.
 func judgeRelays(c *livekitConfig) engine.Finding {
 	t, udp := c.TURN, 0
@@ -118,8 +118,9 @@ func judgeRelays(c *livekitConfig) engine.Finding {
 	return engine.Finding{}
 }
 
-// The files in which Linux says which ports it assigns to outgoing connections
-// (ephemeralFile), and which of these it never assigns (reservedFile).
+// The files of Linux with the range from which it takes the ports of outgoing
+// connections (ephemeralFile), and with the ports in this range that it leaves
+// free (reservedFile).
 const (
 	ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
 	reservedFile  = "/proc/sys/net/ipv4/ip_local_reserved_ports"
@@ -137,7 +138,7 @@ func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {
 	if _, err := fmt.Sscan(string(text), &low, &high); err != nil {
 		return na("%s holds no range", ephemeralFile)
 	}
-	list, _ := e.look.ReadFile(reservedFile) // without the file no ports are reserved
+	list, _ := e.look.ReadFile(reservedFile) // if there is no such file, Linux leaves no port free
 	reserved := strings.TrimSpace(string(list))
 	seen := fmt.Sprintf("media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
 	if reserved != "" {
@@ -149,9 +150,8 @@ func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {
 	return ok("%s", seen)
 }
 
-// covers reports whether a list of ports contains all ports from first to last.
-// The list is in the kernel's form, in ascending order, like
-// "8080,50000-50200".
+// covers reports whether list contains all ports from first to last. list has
+// the kernel's form, in ascending order, like "8080,50000-50200".
 func covers(list string, first, last int) bool {
 	for entry := range strings.SplitSeq(list, ",") {
 		var from, to int

@@ -13,11 +13,11 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// service are the checks of this service: as clients reach it, and as it runs
-// on this machine.
+// service has the checks of this service: as clients reach it, and of its
+// process on this machine.
 type service struct{ *exam }
 
-// publicSteps are the checks of this service as clients reach it.
+// publicSteps are the checks of this service at its public URL.
 func (e service) publicSteps() []engine.Step {
 	said := e.o.PublicURL != nil
 	return []engine.Step{
@@ -40,14 +40,14 @@ func (e service) addresses(ctx context.Context) engine.Finding {
 	return e.reach(ctx, placeOf("service", e.at))
 }
 
-// serviceURL returns the base URL of this service.
+// serviceURL returns this service's public URL.
 func (e *exam) serviceURL() string { return strings.TrimRight(e.at.String(), "/") }
 
 func (e *exam) serviceVars() engine.Vars {
 	return engine.Vars{"url": e.serviceURL(), "host": e.at.Hostname(), "command": "curl -i " + e.serviceURL() + "/healthz"}
 }
 
-// healthz checks that this service answers.
+// healthz checks that this service answers at its public URL.
 func (e service) healthz(ctx context.Context) engine.Finding {
 	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
 	v := e.serviceVars()
@@ -70,15 +70,15 @@ func (e service) healthz(ctx context.Context) engine.Finding {
 	if f := stranger(askedService, r, v, "GET "+e.serviceURL()+"/healthz:"); isFault(f) {
 		return f
 	}
-	if r.Status == http.StatusBadRequest && r.ErrCode() != "" { // a Matrix error code is not from a proxy
+	if r.Status == http.StatusBadRequest && r.ErrCode() != "" { // an answer with a Matrix error code is not a proxy's
 		return found("service-garbled", v, "GET %s/healthz: %s", e.serviceURL(), r)
 	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
 }
 
 // isAlone reports whether the service listens only on the loopback address of
-// its container. If the container shares a network, that is right, and the
-// service can be reached from outside.
+// its container. (If the container shares a network with the proxy, that is
+// right, and the service can be reached from outside.)
 func (e *exam) isAlone() bool {
 	return slices.ContainsFunc(e.look.Warnings, func(w config.Warning) bool {
 		return w.Kind == config.ContainerAlone && w.Variable == "LIVEKIT_JWT_BIND"
@@ -89,8 +89,9 @@ func (e *exam) alone(seen string) engine.Finding {
 	return found("listen-alone", engine.Vars{"address": e.look.Config.Listen.String()}, "%s; LIVEKIT_JWT_BIND is %s, in a container", seen, e.look.Config.Listen)
 }
 
-// notThere says why /healthz does not exist at the URL: another program answers
-// there, or the URL or the proxy has a wrong path prefix.
+// notThere returns the finding that /healthz does not exist at the public URL:
+// another program answers there, or the path prefix in the URL or in the proxy
+// is wrong.
 func (e service) notThere(ctx context.Context, r instruments.Reply) engine.Finding {
 	v := e.serviceVars()
 	seen := "GET " + e.serviceURL() + "/healthz: " + r.String()
@@ -115,10 +116,10 @@ func (e service) notThere(ctx context.Context, r instruments.Reply) engine.Findi
 	return found("service-no-route", v, "%s", seen)
 }
 
-// commonPrefix is the prefix that deployment guides use.
+// commonPrefix is the path prefix of this service that guides recommend.
 const commonPrefix = "/livekit/jwt"
 
-// prefix returns the path of this service's base URL, "" for none.
+// prefix returns the path of this service's public URL; "" for none.
 func (e service) prefix() string { return strings.TrimRight(e.at.Path, "/") }
 
 func (e service) answersAt(ctx context.Context, base string) bool {
@@ -126,7 +127,7 @@ func (e service) answersAt(ctx context.Context, base string) bool {
 	return err == nil && isHealth(r)
 }
 
-// preflight sends the request that a browser sends before it posts JSON.
+// preflight sends the CORS request that a browser sends before it posts JSON.
 func (e service) preflight(ctx context.Context) engine.Finding {
 	address := e.serviceURL() + "/sfu/get"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodOptions, URL: address, Header: http.Header{
@@ -153,7 +154,7 @@ func (e service) preflight(ctx context.Context) engine.Finding {
 	return ok("OPTIONS %s: %s", address, r)
 }
 
-// cors checks the CORS header of a good answer and of an error.
+// cors checks the CORS headers of a good answer and of an error.
 func (e service) cors(ctx context.Context) engine.Finding {
 	good, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
 	if err != nil {
@@ -181,25 +182,25 @@ func (e service) cors(ctx context.Context) engine.Finding {
 	return ok("a good answer and an error each have one CORS header")
 }
 
-// health is the answer of /healthz.
+// health is the answer to GET /healthz.
 type health struct {
 	Status  string `json:"status"`
 	Version string `json:"version"`
 }
 
-// isHealth reports whether an answer is this service's /healthz. Many sites
-// answer every path with a page.
+// isHealth reports whether an answer is this service's answer to /healthz. It
+// is not enough that it is a 200: many sites answer every path with a page.
 func isHealth(r instruments.Reply) bool {
 	var h health
 	return r.Status == http.StatusOK && json.Unmarshal(r.Body, &h) == nil && h.Status != ""
 }
 
-// versionOutside compares the version of the service that answers at the public
-// address with the version of the one that runs here.
+// versionOutside compares the versions of two services: the one at the public
+// URL, and the one that this program is.
 func (e service) versionOutside(ctx context.Context) engine.Finding {
 	inside := e.status.Version
 	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")
-	if err != nil || !isHealth(r) { // it was answered well a moment ago
+	if err != nil || !isHealth(r) { // the check public.healthz got a good answer a moment ago
 		return na("GET %s/healthz: nothing tells the version now", e.serviceURL())
 	}
 	var h health
@@ -211,7 +212,7 @@ func (e service) versionOutside(ctx context.Context) engine.Finding {
 	return ok("%s answers at the public address and on this machine", clip(inside))
 }
 
-// sfuURL returns where clients reach LiveKit; nil if it is unknown.
+// sfuURL returns LiveKit's public URL; nil if it is unknown.
 func (e *exam) sfuURL() *url.URL {
 	u, err := url.Parse(e.sfuAt)
 	if err != nil || u.Host == "" {

@@ -18,7 +18,7 @@ import (
 
 // place is a host and port to which clients connect.
 type place struct {
-	what       string // "apex", "service" or "sfu": the prefix of the causes' names
+	what       string // "apex", "service", "sfu" …: how the ids of the place's causes begin
 	scheme     string
 	host, port string
 }
@@ -29,25 +29,25 @@ func placeOf(what string, u *url.URL) place {
 
 func (p place) vars() engine.Vars { return engine.Vars{"host": p.host, "port": p.port} }
 
-// at returns the place in the form in which findings name places.
+// at returns the place as findings name it (engine.Finding.At).
 func (p place) at() string { return atPort(p.host, p.port) }
 
-// atPort returns a host or an address with its port, in the form in which
-// findings name places.
+// atPort returns a host or an address with its port, as findings name places.
 func atPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
 
-// everywhere returns the place and each of its addresses. It is for findings
-// about a program that gives the same answer for every name.
+// everywhere returns the names of p and of each of its addresses. A finding
+// has all of them if it is about a program that answers alike for every host
+// name.
 func (e *exam) everywhere(ctx context.Context, p place) []string {
 	list := []string{p.at()}
-	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // empty if the name does not exist
+	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // there are none if the name does not exist
 	for _, addr := range addrs {
 		list = append(list, atPort(addr.String(), p.port))
 	}
 	return list
 }
 
-// reach looks a place up, and connects to each of its addresses.
+// reach looks p's host up, and connects to each of its addresses.
 func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 	attempts, err := e.look.Reach(ctx, p.host, p.port)
 	switch {
@@ -59,19 +59,20 @@ func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 	return e.judgeReach(p, attempts)
 }
 
-// tally counts the results of connecting to all addresses of a place.
+// tally has the number of p's addresses for each result of connecting.
 type tally struct {
 	good, public int
-	refused      int                  // addresses of this machine at which nothing listens
-	behind       int                  // silent addresses that may be behind NAT loopback
-	private      int                  // silent addresses of a private network
-	dead         *instruments.Attempt // the last silent address that is neither behind nor private
+	refused      int                  // addresses of this machine that refused the connection, because nothing listens there
+	behind       int                  // public addresses without an answer that may be this machine's own router (NAT loopback)
+	private      int                  // private addresses without an answer
+	dead         *instruments.Attempt // the last address without an answer that is counted in neither behind nor private
 }
 
-// tally counts the attempts by kind. A machine without IPv6 cannot judge an
-// AAAA record. A machine behind the same router as a public address cannot
-// judge that address, unless the router forwards another such address back
-// inside. An address of this machine itself does not depend on the router.
+// tally counts the attempts by their results. If this machine has no IPv6, it
+// leaves out IPv6 addresses. A public address without an answer may be that of
+// this machine's own router, which often cannot be reached from inside. So it
+// counts as dead only if the router forwards another such address, or if the
+// address is this machine's.
 func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	isPublic4 := func(a instruments.Attempt) bool { return a.Addr.Is4() && instruments.IsPublic(a.Addr) }
 	canJudge := e.o.Outside || slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil && isPublic4(a) })
@@ -99,7 +100,7 @@ func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	return t
 }
 
-// judgeReach returns the finding about a place's addresses.
+// judgeReach returns the finding about the addresses of p.
 func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Finding {
 	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, listed(attempts))
 	t := e.tally(attempts)
@@ -116,7 +117,7 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 		return ok("%s", text)
 	case t.good > 0 && t.dead == nil:
 		f := e.hairpin(p, v, attempts, text)
-		f.Blocks = false // the addresses that answer can still be checked
+		f.Blocks = false // some addresses answer, so the other checks can be made
 		return f
 	case t.good > 0 && t.dead.Addr.Is6():
 		return found("dead-ipv6", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
@@ -127,14 +128,14 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 	case !e.o.Outside && t.public > t.refused:
 		return e.hairpin(p, v, attempts, text)
 	}
-	if e.o.Outside && t.private == len(attempts) { // inside, the network's own name server may return private addresses
+	if e.o.Outside && t.private == len(attempts) { // the operator's own name server may return private addresses on purpose
 		return found("address-private", v, "%s", text).In(silent(p, attempts)...)
 	}
 	return found(p.what+"-closed", v, "%s", text).In(silent(p, attempts)...)
 }
 
-// hairpin returns a warning about public addresses of which no port answers
-// from inside. A router forwards either all ports back inside or none.
+// hairpin returns the warning that public addresses do not answer from inside
+// at any port. A router forwards either all ports back inside or none.
 func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, text string) engine.Finding {
 	f := found("hairpin", v, "%s", text).In(silent(p, attempts)...)
 	for _, a := range attempts {
@@ -145,7 +146,7 @@ func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, t
 	return f
 }
 
-// silent returns the places of the addresses that did not answer.
+// silent returns the names of the places that did not answer.
 func silent(p place, attempts []instruments.Attempt) []string {
 	list := []string{p.at()}
 	for _, a := range attempts {
@@ -156,11 +157,11 @@ func silent(p place, attempts []instruments.Attempt) []string {
 	return list
 }
 
-// soon is how long before a certificate's end doctor warns. Automatic renewal
-// happens 30 days before the end.
+// soon is how long before the end of a certificate doctor warns. Programs
+// renew certificates 30 days before the end.
 const soon = 14 * 24 * time.Hour
 
-// certificate checks the certificate of a place as a client would.
+// certificate checks the certificate of p in the way a client does.
 func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 	if p.scheme == "http" || p.scheme == "ws" {
 		return ok("no TLS, as %s:// says", p.scheme)
@@ -181,7 +182,7 @@ func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	}
 	f := e.judgeChain(p, chain).In(p.at())
-	if f.Cause != nil && f.Cause.ID != "tls-wrong-name" { // a certificate for the wrong name must be mended for each name
+	if f.Cause != nil && f.Cause.ID != "tls-wrong-name" { // certificates with wrong names are one fault for each name
 		f = f.In(fmt.Sprintf("certificate %x", sha256.Sum256(chain[0].Raw)))
 	}
 	return f

@@ -12,24 +12,24 @@ import (
 
 const (
 	redacted = "[redacted]"
-	// shortestSecret is the shortest secret, in bytes, that is searched for in
-	// texts. A shorter one may occur in ordinary words.
+	// shortestSecret is the least length, in bytes, of secrets that redact
+	// searches for. A shorter one may occur in ordinary words.
 	shortestSecret = 8
-	// longestKeyName is the longest name of an unknown API key, in bytes, that is
-	// shown. A longer text may be the secret.
+	// longestKeyName is the greatest length, in bytes, of an unknown API key
+	// that is shown. A longer text may be a secret.
 	longestKeyName = 20
 )
 
 var (
-	// jwtText matches what looks like a JSON Web Token, whole or cut off.
+	// jwtText matches what looks like a JSON Web Token, or like its beginning.
 	jwtText = pattern.New(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*){0,2}`)
-	// userInfo matches the user and password of a URL. A password may contain an
-	// unencoded slash or @.
+	// userInfo matches the user name and password in a URL. A password may
+	// contain a slash or an @ that is not encoded.
 	userInfo = pattern.New(`(://)[^\s"]*@`)
 )
 
-// redact removes from text the secrets of this run, all tokens, and the user
-// and password of URLs.
+// redact removes secrets from text: those that this run has read, all JSON Web
+// Tokens, and the user names and passwords in URLs.
 func (e *exam) redact(text string) string {
 	for _, s := range e.secrets() {
 		if len(s.Reveal()) >= shortestSecret {
@@ -66,9 +66,8 @@ func (e *exam) redactAll(r *engine.Report) {
 	}
 }
 
-// keyName returns the name of an API key in a form that is safe to print. A
-// name that is unknown and long may be a secret that was written in place of
-// the name.
+// keyName returns the name of an API key, or a placeholder if the name is long
+// and unknown. Such a name may be a secret that stands in the wrong place.
 func (e *exam) keyName(name string) string {
 	for _, key := range e.look.Config.Keys {
 		if name == key.ID {
@@ -86,7 +85,7 @@ func (e *exam) keyName(name string) string {
 	return clip(name)
 }
 
-// bareURL returns a URL without user, password and query.
+// bareURL returns a URL without user name, password and query.
 func bareURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil {

@@ -8,13 +8,13 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// excuse is an [engine.Explanation] in short form.
+// excuse is an [engine.Explanation] in the form of the table below.
 type excuse struct {
 	by, causes, shows string
 	here              bool
 }
 
-// explained returns the table of excuses in the form that a plan needs.
+// explained returns the table excuses in the form that [engine.Plan] has.
 func explained() map[string][]engine.Explanation {
 	all := map[string][]engine.Explanation{}
 	for id, list := range excuses {
@@ -25,23 +25,23 @@ func explained() map[string][]engine.Explanation {
 	return all
 }
 
-// strangers are the causes that say that another program answered than the one
-// that was asked.
+// strangers are the causes that a check finds if another program answers than
+// the one that it asked.
 const strangers = "proxy-refuses proxy-certificate proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead service-instead"
 
-// Faults with which LiveKit does not start (unreadable), and how other checks
-// notice that LiveKit does not run (down).
+// unreadable are faults because of which LiveKit does not start. down are the
+// causes that other checks find if LiveKit does not run.
 const (
 	unreadable = "livekit-folder livekit-file-closed livekit-yaml livekit-key-unknown"
 	down       = "sfu-api-dns sfu-api-connect sfu-api-timeout sfu-behind-proxy"
 )
 
-// Groups of causes.
+// Groups of causes that occur more than once in the table excuses.
 const (
 	roomFaults  = strangers + " sfu-nodes dns-broken sfu-api-dns sfu-api-connect sfu-api-timeout sfu-api-tls sfu-create"
 	apiFaults   = down + " " + strangers + " dns-broken sfu-api-tls sfu-key sfu-secret sfu-clock sfu-twirp sfu-not-livekit sfu-error"
 	silence     = "tls-silent packets-lost"
-	waiting     = "homeserver-silent federation-unreachable " + gaps // the service still waits for the homeserver when doctor stops waiting for the service
+	waiting     = "homeserver-silent federation-unreachable " + gaps // doctor stops waiting for the service while the service still waits for the homeserver
 	noTLS       = "tls-none tls-old tls-expired tls-early tls-wrong-name tls-untrusted"
 	badToken    = "user-token user-other user-guest"
 	wayFaults   = strangers + " sfu-broken sfu-proxy sfu-login sfu-no-route websocket-headers"
@@ -55,12 +55,13 @@ const (
 	unverified  = strangers + " " + gaps + " homeserver-down homeserver-silent livekit-instead dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
 )
 
-// excuses says for each check which causes that other checks find explain its
-// own findings. Only the check that found the explaining fault reports it. The
-// check that explains most comes first.
+// excuses has, for each check, the causes found by other checks that explain
+// its own findings. Only the other check then reports. If several explain a
+// finding, the first one in the list counts.
 var excuses = map[string][]excuse{
 	"service.status": {{by: "config.environment", causes: "config-refused", shows: "service-down"}},
-	// If its server is not in the list, the service takes over no user's leave.
+	// If the user's server is not in the full-access list, the service does not
+	// take over the user's leave.
 	"service.delegation": {
 		{by: "config.full_access", causes: "full-access-entry", shows: "delegation-off"},
 		{by: "homeserver.delayed_route"},
@@ -80,8 +81,8 @@ var excuses = map[string][]excuse{
 		{by: "public.routes"},
 		{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
 	},
-	// A host that the operator mistook for the server name does not have the
-	// records of a server name.
+	// The operator may have given a host instead of the server name. That host
+	// does not have the records of a server name.
 	"homeserver.wellknown": {{by: "homeserver.identity", causes: "other-server-name", shows: unannounced}},
 	"homeserver.foci":      {{by: "homeserver.identity", causes: "other-server-name", shows: "foci-missing"}},
 	"homeserver.client_public": {
@@ -96,7 +97,7 @@ var excuses = map[string][]excuse{
 		{by: "homeserver.addresses", causes: "apex-no-address", shows: "federation-dns not-federated " + gaps},
 		{by: "homeserver.addresses", causes: "apex-no-address apex-closed address-private", shows: "federation-unreachable federation-tls not-federated " + gaps},
 		{by: "homeserver.tls", causes: "apex-closed " + silence + " " + noTLS, shows: "federation-unreachable federation-tls not-federated " + gaps},
-		// The same web server serves both documents.
+		// The same web server serves both well-known documents.
 		{by: "homeserver.wellknown", causes: strangers + " wellknown-broken wellknown-status", shows: gaps},
 	},
 	"homeserver.versions": {
@@ -159,7 +160,7 @@ var excuses = map[string][]excuse{
 	},
 	"webhook.round_trip": {
 		{by: "public.healthz", causes: "listen-alone", shows: "listen-alone"},
-		{by: "homeserver.addresses", causes: "dns-broken", shows: "webhook-missing"}, // LiveKit may use the same name server
+		{by: "homeserver.addresses", causes: "dns-broken", shows: "webhook-missing"}, // LiveKit may ask the same name server, which does not answer
 		{by: "livekit.webhook", causes: "livekit-webhook-missing livekit-webhook-url", shows: "webhook-missing"},
 		{by: "livekit.keys", causes: "livekit-webhook-key livekit-secret livekit-key-missing", shows: "webhook-missing webhook-refused"},
 	},
@@ -175,7 +176,7 @@ var excuses = map[string][]excuse{
 	},
 }
 
-// tokenExcuses are the excuses of both endpoints that mint tokens.
+// tokenExcuses are the excuses of the checks of both endpoints for tokens.
 var tokenExcuses = []excuse{
 	{by: "public.routes"},
 	{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
@@ -186,10 +187,10 @@ var tokenExcuses = []excuse{
 	{by: "sfu.room", causes: roomFaults, shows: "token-no-room service-broken"},
 }
 
-// twins are checks that look at the same place if one host serves several
-// things.
+// twins has, for each check, the other checks that examine the same place if
+// one host serves several things.
 var twins = map[string][]string{
-	"homeserver.addresses":        {"homeserver.addresses"}, // the same check of the servers before
+	"homeserver.addresses":        {"homeserver.addresses"}, // the same check of the servers before this one
 	"homeserver.tls":              {"homeserver.tls"},
 	"homeserver.client_addresses": {"homeserver.addresses", "homeserver.client_addresses"},
 	"homeserver.client_tls":       {"homeserver.tls", "homeserver.client_tls"},
@@ -202,16 +203,17 @@ var twins = map[string][]string{
 	"sfu.turn":                    {"homeserver.addresses", "public.addresses", "sfu.addresses", "sfu.ice_tcp"},
 }
 
-// applies reports whether an excuse is possible in this deployment. A fault in
-// a setting explains only findings at the place to which that setting leads.
+// applies reports whether x can explain a finding of s in this deployment. A
+// fault in a setting explains only findings about the place to which the
+// setting leads.
 func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 	switch {
-	case x.By == "sfu.api" && s.ID == "sfu.addresses": // the API may be at the same host or at another one
+	case x.By == "sfu.api" && s.ID == "sfu.addresses": // the API and LiveKit's public URL may be at different hosts
 		api, public := e.look.Config.APIURL, e.sfuURL()
 		return api != nil && public != nil && strings.EqualFold(api.Hostname(), public.Hostname())
 	case x.Causes == "override-path":
 		return e.hasAddedPath(s)
-	case s.ID == "homeserver.userinfo": // with an override, nothing is asked at the server name's host
+	case s.ID == "homeserver.userinfo": // if there is an override, doctor does not ask at the server name's host
 		return !slices.ContainsFunc(e.servers, func(h *homeserver) bool {
 			_, there := e.look.Config.FederationURLs[h.name]
 			return there && (s.Server == "" || s.Server == h.name.String())
@@ -226,8 +228,8 @@ func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 	return true
 }
 
-// hasAddedPath reports whether the override for a check's homeserver ends in a
-// path that callers append themselves.
+// hasAddedPath reports whether the override of the homeserver that s checks
+// ends in a path that callers append themselves.
 func (e *exam) hasAddedPath(s engine.Step) bool {
 	overrides := e.look.Config.ClientURLs
 	if s.ID == "homeserver.userinfo" {

@@ -19,22 +19,23 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// probeRoom is the room that a run creates on the SFU. Its name is also part of
-// the id of the Matrix room for which the run asks this service.
+// probeRoom is the room that a run creates on the SFU. Its name is also part
+// of the id of the Matrix room for which the run asks this service for a
+// token.
 type probeRoom struct {
 	exam *exam
 	name sfu.Room
 
-	codecs []codec // the codecs that the SFU accepts in the room; set by create
-	limit  int     // how many participants the SFU lets into the room, 0 for no limit; set by create
+	codecs []codec // the codecs that the SFU accepts in the room; create sets them
+	limit  int     // the most participants that the SFU lets into the room, 0 for any number; create sets it
 
 	mu   sync.Mutex
-	made []sfu.Room // rooms to delete at the end
+	made []sfu.Room // the rooms to delete at the end of the run
 }
 
 const (
-	// probeTimeout is the time in seconds after which the SFU closes the room if
-	// the run has not deleted it.
+	// probeTimeout is how long, in seconds, the SFU keeps the empty room if the
+	// run fails to delete it.
 	probeTimeout = 30
 	removeTime   = 3 * time.Second
 )
@@ -54,7 +55,7 @@ func (p *probeRoom) willMake(room sfu.Room) {
 
 // create creates the probe room on the SFU.
 func (p *probeRoom) create(ctx context.Context) engine.Finding {
-	p.willMake(p.name) // the room may exist even if no answer arrives
+	p.willMake(p.name) // before the request, because the SFU may create the room although no answer arrives
 	body := fmt.Sprintf(`{"name":%q,"empty_timeout":%d,"departure_timeout":%d}`, p.name, probeTimeout, probeTimeout)
 	r, err := p.exam.twirp(ctx, p.exam.apiURL(), "CreateRoom", &auth.VideoGrant{RoomCreate: true}, body)
 	v := engine.Vars{"sfu": p.exam.apiURL()}
@@ -79,9 +80,9 @@ func (p *probeRoom) create(ctx context.Context) engine.Finding {
 	return ok("CreateRoom at %s made %s", p.exam.apiURL(), p.name)
 }
 
-// remove deletes the created rooms, also after an interrupted run. If that
-// fails, the SFU closes them itself; the probe room is closed after
-// probeTimeout.
+// remove deletes the rooms that the run created, even if the run was
+// interrupted. A room that it cannot delete is closed by the SFU; the probe
+// room after probeTimeout.
 func (p *probeRoom) remove() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +98,7 @@ func (p *probeRoom) ticket(identity sfu.Identity) secret.Text {
 	return ticketFor(p.exam.look.Config.Keys[0], token.Grant{Room: p.name, Identity: identity, CanPublish: true})
 }
 
-// ticketFor returns an access token like those of the service.
+// ticketFor returns an access token for a room, like those of the service.
 func ticketFor(key sfu.Key, grant token.Grant) secret.Text {
 	return secret.New(token.NewMinter(key, time.Minute).Mint(grant, time.Now()))
 }

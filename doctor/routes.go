@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// routes requests each endpoint with a wrong method. The endpoint exists if the
-// answer says that the method is wrong.
+// routes requests each endpoint with a wrong method. An endpoint that exists
+// answers that the method is wrong.
 func (e service) routes(ctx context.Context) engine.Finding {
 	paths := []string{"/sfu/get", "/get_token", "/delegate_delayed_leave", "//sfu/get"}
 	if e.getsWebhooks() {
@@ -33,7 +33,7 @@ func (e service) routes(ctx context.Context) engine.Finding {
 	return ok("%s are there", strings.Join(paths, " "))
 }
 
-// judgeRoute returns the finding about one path, or the zero Finding if nothing
+// judgeRoute returns the finding about one path; the zero Finding if nothing
 // is wrong.
 func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
 	v := e.serviceVars()
@@ -44,11 +44,11 @@ func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
 	case r.Status == http.StatusMethodNotAllowed:
 		return engine.Finding{}
 	case path == "/delegate_delayed_leave" && r.Status == http.StatusNotFound && r.ErrCode() == "M_UNRECOGNIZED":
-		return engine.Finding{} // this 404 is from the service itself: delegation is off
+		return engine.Finding{} // this service itself answers 404 if delegation is off
 	case path == "" && r.Status == http.StatusNotFound:
 		return found("bare-prefix", v, "%s %s", seen, r)
 	case path == "" || path == "//sfu/get" && r.Status/100 == 3:
-		return engine.Finding{} // a redirect to the same path with one slash
+		return engine.Finding{} // the answer is a redirect to the same path with a single slash
 	case isFault(other):
 		return other
 	case path == "//sfu/get":
@@ -57,7 +57,8 @@ func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
 	return found("route-not-passed", v, "%s %s", seen, r)
 }
 
-// getsWebhooks reports whether LiveKit sends its webhooks to the public URL.
+// getsWebhooks reports whether LiveKit sends its webhooks to this service's
+// public URL.
 func (e service) getsWebhooks() bool {
 	for _, address := range e.livekit.Webhook.URLs {
 		if u, err := url.Parse(address); err == nil && strings.EqualFold(u.Hostname(), e.at.Hostname()) {
@@ -67,9 +68,10 @@ func (e service) getsWebhooks() bool {
 	return false
 }
 
-// body sends a client's request with an OpenID token that no homeserver issued.
-// This service must refuse it. The request contains all special characters of
-// room ids, because a filter in front of the service may refuse some of them.
+// body sends a client's request with an OpenID token that no homeserver
+// issued, which this service must refuse. The request contains all special
+// characters that room ids may have, because a filter in front of the service
+// may refuse some of them.
 func (e service) body(ctx context.Context) engine.Finding {
 	if len(e.o.Servers) == 0 {
 		return na("no homeserver is known to ask about; name one with --server-name")

@@ -22,20 +22,20 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// serviceStatus is the part of /_status that checks need.
+// serviceStatus is the part of /_status that the checks read.
 type serviceStatus struct {
 	Version string   `json:"version"`
 	Status  string   `json:"status"`
-	Reasons []string `json:"reasons"` // why the service is degraded
+	Reasons []string `json:"reasons"` // why the service says that it is degraded
 	Log     struct {
 		Waiting int    `json:"waiting"`
-		Dropped uint64 `json:"dropped"` // lines that are lost since the start
+		Dropped uint64 `json:"dropped"` // how many log lines were lost since the service started
 		Cause   string `json:"cause"`
 	} `json:"log"`
 	Client struct {
 		Address  netip.Addr            `json:"address"`
 		ViaProxy bool                  `json:"via_trusted_proxy"`
-		Headers  map[string]netip.Addr `json:"headers"` // what the nearest proxy wrote or forwarded
+		Headers  map[string]netip.Addr `json:"headers"` // the headers that the last proxy before the service wrote or forwarded
 	} `json:"client"`
 	Webhooks struct {
 		Verified uint64            `json:"verified"`
@@ -51,7 +51,7 @@ type serviceStatus struct {
 			Server string    `json:"server"`
 			Count  int       `json:"count"`
 			Last   time.Time `json:"last"`
-		} `json:"limited"` // homeservers that answered 429 to requests about delayed events
+		} `json:"limited"` // the homeservers that answered 429 to requests about delayed events
 		Store storeStatus `json:"store"`
 	} `json:"leaves"`
 	AppService *struct {
@@ -59,21 +59,21 @@ type serviceStatus struct {
 		Ready  bool               `json:"ready"`
 		Checks []appservice.Check `json:"checks"`
 	} `json:"app_service"`
-	Membership *membershipStatus `json:"membership"` // nil if membership is not enforced
+	Membership *membershipStatus `json:"membership"` // nil if the service does not check membership
 }
 
-// storeStatus is the part about the store of leaves.
+// storeStatus is the part of /_status about the store of leaves.
 type storeStatus struct {
 	Kind     string `json:"kind"`
 	State    string `json:"state"`
 	Cause    string `json:"cause"`
-	Unmerged int    `json:"unmerged"`  // changes that are only in memory
-	SetAside int    `json:"set_aside"` // invalid records
+	Unmerged int    `json:"unmerged"`  // how many changes are only in memory
+	SetAside int    `json:"set_aside"` // how many records are invalid
 	Repairs  int    `json:"repairs"`   // how often other programs have changed the file
-	Repaired string `json:"repaired"`  // what another program did to the file last
+	Repaired string `json:"repaired"`  // what another program last did to the file
 }
 
-// runningSteps are the checks of the service process on this machine.
+// runningSteps are the checks of the service's process on this machine.
 func (e service) runningSteps() []engine.Step {
 	const status, healthz = "service.status", "public.healthz service.status"
 	return []engine.Step{
@@ -89,13 +89,14 @@ func (e service) runningSteps() []engine.Step {
 	}
 }
 
-// about returns a check that calls judge with the running service's status.
+// about returns a check that calls judge with the status of the running
+// service.
 func (e service) about(judge func(*serviceStatus) engine.Finding) func(context.Context) engine.Finding {
 	return func(context.Context) engine.Finding { return judge(&e.status) }
 }
 
-// here returns a network that sends all requests to the service's listening
-// address on this machine.
+// here returns a network that sends all requests to the address at which the
+// service listens on this machine.
 func (e *exam) here() *instruments.Network {
 	bind := e.look.Config.Listen
 	return e.look.Through(func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -111,7 +112,8 @@ func (e *exam) here() *instruments.Network {
 	})
 }
 
-// listening returns the addresses to connect to for a listening address.
+// listening returns the addresses at which the service that listens on b can
+// be reached from this machine.
 func listening(bind config.Bind) []string {
 	host, port, err := net.SplitHostPort(bind.Address)
 	if bind.Network == "unix" || err != nil {
@@ -123,7 +125,7 @@ func listening(bind config.Bind) []string {
 	return []string{bind.Address}
 }
 
-// insideURL is the service's URL for requests through [exam.here].
+// insideURL is the URL in requests to the service through [exam.here].
 const insideURL = "http://matrixrtc-auth"
 
 func (e service) statusHere(ctx context.Context) engine.Finding {
@@ -163,10 +165,10 @@ func sum[N int | uint64](counts map[string]N) (total N) {
 	return total
 }
 
-var errNoStatus = errors.New("the service did not return its status")
+var errNoStatus = errors.New("the service did not answer /_status with its status")
 
-// askStatus requests /_status below base with header and a token of key, and
-// parses the answer into s.
+// askStatus requests /_status below the URL base, with header and a token
+// signed with key. It parses the answer into s.
 func askStatus(ctx context.Context, n *instruments.Network, base string, key sfu.Key, header http.Header, s *serviceStatus) (instruments.Reply, error) {
 	r, err := n.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: base + "/_status", Bearer: statusToken(key), Header: header})
 	if err != nil {
@@ -186,17 +188,17 @@ func statusToken(key sfu.Key) secret.Text {
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Minute).Unix(),
 	}).SignedString([]byte(key.Secret.Reveal()))
 	if err != nil {
-		return secret.Text{} // without a token the answer is a 404
+		return secret.Text{} // without a valid token the service answers 404
 	}
 	return secret.New(token)
 }
 
-// lately is for how long doctor reports a 429.
+// lately is how long after a homeserver's 429 doctor still reports it.
 const lately = time.Hour
 
-// limitedLately returns the homeservers that answered 429 within the last hour:
-// the first one, and a text with all of them and their counts. Both are "" if
-// there are none.
+// limitedLately returns the homeservers that answered 429 within the time
+// lately: the first one, and a text that has all of them with their counts.
+// Both are "" if there are none.
 func (s *serviceStatus) limitedLately() (first, seen string) {
 	var all []string
 	for _, l := range s.Leaves.Limited {
@@ -217,23 +219,24 @@ func judgeDelegation(s *serviceStatus) engine.Finding {
 	case limited != "":
 		return found("delayed-events-limited", engine.Vars{"server": limited}, "%s", seen)
 	case len(s.Leaves.RefusedBy) > 0:
-		// homeserver.delayed_route reports the same in more detail.
+		// the check homeserver.delayed_route reports this, with more detail
 		return ok("leaves of users of %s are not taken over", clip(strings.Join(s.Leaves.RefusedBy, ", ")))
 	}
 	return ok("the service sends the leave of clients that vanish")
 }
 
 const (
-	// selfTestWait bounds the wait for the service's test of its registration
-	// after a start. Homeservers retry several times before they report that
-	// nobody answers.
+	// selfTestWait bounds the wait for a service that has just started to test
+	// its registration. The test takes long if nobody answers the homeserver,
+	// because homeservers retry several times.
 	selfTestWait  = 10 * time.Second
 	selfTestEvery = 500 * time.Millisecond
 	selfTestLimit = selfTestWait + time.Second
 )
 
-// appService waits until a service that has just started has ended its first
-// self-test.
+// appService returns the result of the service's test of its registration. If
+// the service has just started, appService waits until its first test has
+// ended.
 func (e service) appService(ctx context.Context) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, selfTestWait)
 	defer cancel()
@@ -254,7 +257,7 @@ func (e service) appService(ctx context.Context) engine.Finding {
 	return judgeAppService(&s)
 }
 
-// judgeAppService reports the result of the service's own test of its
+// judgeAppService returns the finding about the service's own test of its
 // registration.
 func judgeAppService(s *serviceStatus) engine.Finding {
 	as := s.AppService

@@ -15,24 +15,24 @@ import (
 )
 
 const (
-	// probeDelay is the delay of the probe's event. If nobody cancels the event,
-	// the homeserver sends it after this delay.
+	// probeDelay is the delay of the event that doctor schedules. If nobody
+	// cancels the event, the homeserver sends it after this time.
 	probeDelay = time.Minute
-	// memberTime bounds the question whether the user is in the room.
+	// memberTime bounds the request that asks whether the user is in the room.
 	memberTime = time.Second
-	// scheduleTime bounds the request that schedules the event. cancelTime bounds
-	// its cancellation, which is tried twice.
+	// scheduleTime bounds the request that schedules the event. cancelTime
+	// bounds the two tries to cancel it.
 	scheduleTime = 3 * time.Second
 	cancelTime   = 2*cancelTry + cancelPause
 	cancelTry    = 1500 * time.Millisecond
 	cancelPause  = 500 * time.Millisecond
 )
 
-// delayedSchedule schedules a delayed event in the user's room and cancels it.
-// When the request to schedule has been sent, neither the end of ctx nor the
-// check's limit prevents the cancellation.
+// delayedSchedule schedules a delayed event in the user's room, and cancels
+// it. Once doctor has sent the request to schedule it, doctor cancels the
+// event even if ctx ends or the check's time is over.
 func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
-	if h.isElsewhere(ctx) { // some homeservers schedule the event nevertheless
+	if h.isElsewhere(ctx) { // asked first, because some homeservers schedule events even for a user who is not in the room
 		v := engine.Vars{"server": h.name.String(), "user": h.o.User.String(), "room": h.o.Room}
 		return found("user-elsewhere", v, "%s is not joined to %s", h.o.User, h.o.Room)
 	}
@@ -67,8 +67,8 @@ func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 	return h.look.Ask(ctx, instruments.Question{Method: http.MethodPut, URL: address, Body: "{}", Bearer: h.o.Token})
 }
 
-// isElsewhere reports whether the user is certainly not in the room. Any member
-// of a room can see who is in it.
+// isElsewhere reports whether the user is certainly not in the room. (Only
+// members of a room can see who is in it.)
 func (h *homeserver) isElsewhere(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, h.look.patience()*memberTime)
 	defer cancel()
@@ -86,12 +86,12 @@ func (h *homeserver) isElsewhere(ctx context.Context) bool {
 	return r.ErrCode() == "M_FORBIDDEN" || r.ErrCode() == "M_NOT_FOUND"
 }
 
-// cancel cancels the event with that id, and retries once. It returns a fault
-// if the event may still be scheduled.
+// cancel cancels the event with this id, in up to two tries. It returns a
+// fault if the event may still be scheduled.
 func (h *homeserver) cancel(ctx context.Context, id string) engine.Finding {
 	v := engine.Vars{"server": h.name.String(), "base": h.base}
 	r, err := h.tryCancel(ctx, id)
-	answerLost := err != nil // the answer was lost, but the request may have arrived
+	answerLost := err != nil // the homeserver may have got the request although its answer was lost
 	if err != nil || r.Status/100 != 2 {
 		<-time.After(cancelPause)
 		r, err = h.tryCancel(ctx, id)

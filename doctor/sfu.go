@@ -13,12 +13,12 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// livekit are the checks of the SFU.
+// livekit has the checks of the SFU.
 type livekit struct{ *exam }
 
-// steps are the checks of LiveKit. Inside they use LiveKit's API, which needs
-// the key. Outside they use what the service returns to a user, if there is
-// one.
+// steps are the checks of LiveKit. Inside they use LiveKit's API, for which
+// they need the API key. Outside they use the tokens that the service returns
+// to the user, if --user names one.
 func (e livekit) steps() []engine.Step {
 	outside, m := e.o.Outside, media(e)
 	join := "sfu.join"
@@ -29,7 +29,7 @@ func (e livekit) steps() []engine.Step {
 	return []engine.Step{
 		{ID: "sfu.api", After: "livekit.file", Unless: outside, Run: e.api},
 		{ID: "sfu.auto_create", Needs: "sfu.api", Unless: outside, Run: e.autoCreate},
-		// service.status counts the webhooks before this one.
+		// service.status must count the webhooks before this check causes one.
 		{ID: "sfu.room", Needs: "sfu.api", After: "service.status", Unless: outside, Run: e.room.create},
 		{ID: "sfu.codecs", Needs: "sfu.room", Unless: outside, Run: e.codecs},
 		{ID: "sfu.addresses", Needs: e.whoKnowsSFU(), After: unless(!outside, "public.healthz"), Run: e.sfuAddresses},
@@ -38,9 +38,9 @@ func (e livekit) steps() []engine.Step {
 		}},
 		{ID: "sfu.websocket", Needs: "sfu.tls", Run: e.websocket},
 		{ID: "sfu.bare_prefix", Needs: "sfu.tls", Run: e.barePrefix},
-		// The remedy of sfu.api_hidden names the port from the file.
+		// The remedy of this check names LiveKit's port, from livekit.yaml.
 		{ID: "sfu.api_hidden", Needs: "sfu.tls", After: "livekit.file", Run: e.apiHidden},
-		// The check user.join learns the port from LiveKit.
+		// LiveKit tells the port in the check user.join.
 		{ID: "sfu.tcp_port", Needs: "sfu.addresses", After: "user.join", Unless: !outside, Run: e.tcpPort},
 		{ID: "sfu.public_room", Needs: "sfu.room sfu.websocket", Unless: outside, Run: e.publicRoom},
 		{ID: "sfu.join", Needs: "sfu.room", Limit: joinLimit, Unless: outside, Run: m.join},
@@ -50,9 +50,9 @@ func (e livekit) steps() []engine.Step {
 	}
 }
 
-// whoKnowsSFU returns the id of the check that asks this service where LiveKit
-// is. Outside, where there is no configuration, that needs a user's access
-// token.
+// whoKnowsSFU returns the id of the check that learns from this service where
+// LiveKit is; "" if doctor knows that already. Only outside is such a check
+// needed, and only with a user's access token.
 func (e livekit) whoKnowsSFU() string {
 	const get = "user.sfu_get"
 	if !e.learnsSFU() || skipped(e.o, get) {
@@ -80,9 +80,9 @@ func (e livekit) sfuAddresses(ctx context.Context) engine.Finding {
 	return na("the address of LiveKit is unknown; give it with --sfu-url")
 }
 
-// guessSFU looks for LiveKit where guides place it: at the host sfu. if the
-// service is at jwt., or below the path /livekit/sfu if the service is below
-// /livekit/jwt. It accepts a place that answers as LiveKit does.
+// guessSFU looks for LiveKit at the places where guides put it: at the host
+// sfu. if the service is at jwt., or below the path /livekit/sfu if the
+// service is below /livekit/jwt. It accepts a place at which LiveKit answers.
 func (e livekit) guessSFU(ctx context.Context) bool {
 	if e.at == nil {
 		return false
@@ -104,8 +104,8 @@ func (e livekit) guessSFU(ctx context.Context) bool {
 	return true
 }
 
-// withSFU returns the command line of this run with the missing option
-// --sfu-url.
+// withSFU returns the command line of this run with --sfu-url added, which is
+// missing.
 func (e livekit) withSFU() string {
 	command := "matrixrtc-auth doctor --outside"
 	for _, name := range e.o.Servers {
@@ -121,8 +121,8 @@ func (e *exam) sfuVars() engine.Vars {
 	return engine.Vars{"sfu": e.sfuAt, "url": e.publicSFU(), "host": e.sfuURL().Hostname()}
 }
 
-// websocket opens a WebSocket without a token. LiveKit answers 401. It answers
-// 404 if a proxy did not forward the request as a WebSocket.
+// websocket opens a WebSocket without a token, to which LiveKit answers 401. A
+// 404 means that a proxy did not forward the request as a WebSocket.
 func (e livekit) websocket(ctx context.Context) engine.Finding {
 	r, err := e.look.Ask(ctx, websocketQuestion(e.publicSFU()+"/rtc"))
 	v := e.sfuVars()
@@ -141,7 +141,7 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 	}
 	root, err := e.look.Get(ctx, e.publicSFU()+"/")
 	switch {
-	case r.Status == http.StatusUnauthorized && err == nil && root.Status == http.StatusUnauthorized: // LiveKit does not answer 401 for the root path
+	case r.Status == http.StatusUnauthorized && err == nil && root.Status == http.StatusUnauthorized: // it is not LiveKit, which does not answer 401 for its root path
 		return found("sfu-login", v, "%s%s, and so is GET /", seen, r)
 	case r.Status == http.StatusUnauthorized:
 		return steady(askedSFU, r, v, ok("%s%d %s, so it arrives", seen, r.Status, http.StatusText(r.Status)))
@@ -151,7 +151,8 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 	return found("sfu-no-route", v, "%s%s", seen, r)
 }
 
-// barePrefix requests LiveKit's path prefix without a slash at the end.
+// barePrefix requests the path of LiveKit's public URL without a slash at its
+// end.
 func (e livekit) barePrefix(ctx context.Context) engine.Finding {
 	if strings.Trim(e.sfuURL().Path, "/") == "" {
 		return na("LIVEKIT_URL has no prefix")
@@ -167,7 +168,8 @@ func (e livekit) barePrefix(ctx context.Context) engine.Finding {
 	return ok("GET %s: %s", e.publicSFU(), bare)
 }
 
-// apiHidden checks whether the Room API can be reached from the internet.
+// apiHidden checks whether LiveKit's Room API can be reached from the
+// internet.
 func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	address := e.publicSFU() + "/twirp/livekit.RoomService/ListRooms"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: address, Body: "{}", Header: http.Header{"Content-Type": {"application/json"}}})
@@ -182,13 +184,13 @@ func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	return ok("POST %s: %s", address, http.StatusText(r.Status))
 }
 
-// twirpVars returns the words for what the operator must do before the API can
-// be closed to the internet.
+// twirpVars returns the words for what the operator must do before they close
+// the API to the internet.
 func (e livekit) twirpVars() engine.Vars {
 	v := e.sfuVars()
 	v["twirp"] = strings.TrimRight(e.sfuURL().Path, "/") + "/twirp/"
 	switch api := e.look.Config.APIURL; {
-	case api == nil: // with --outside the API's URL is unknown
+	case api == nil: // with --outside doctor does not know the URL at which the service reaches the API
 	case api.Host != e.sfuURL().Host:
 		v["first"] = "this service has LIVEKIT_INTERNAL_URL, so it does not need the public address: "
 	default:
@@ -198,11 +200,11 @@ func (e livekit) twirpVars() engine.Vars {
 	return v
 }
 
-// defaultTCPPort is the port for media over TCP that every guide gives LiveKit.
+// defaultTCPPort is LiveKit's port for media over TCP in every guide.
 const defaultTCPPort = "7881"
 
-// tcpPort connects to the port for media over TCP: the port that LiveKit told a
-// participant, else the port of every guide.
+// tcpPort connects to LiveKit's port for media over TCP: the one that LiveKit
+// told a participant, or else defaultTCPPort.
 func (e livekit) tcpPort(ctx context.Context) engine.Finding {
 	port := defaultTCPPort
 	m, _ := e.told.get()
@@ -214,7 +216,7 @@ func (e livekit) tcpPort(ctx context.Context) engine.Finding {
 	return e.reach(ctx, place{"ice-tcp", "tcp", e.sfuURL().Hostname(), port})
 }
 
-// websocketURL returns u with the scheme for WebSockets.
+// websocketURL returns u with the scheme ws or wss.
 func websocketURL(u *url.URL) string {
 	ws := *u
 	if scheme, there := map[string]string{"https": "wss", "http": "ws"}[u.Scheme]; there {

@@ -17,11 +17,12 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// slow is how long an API call may take before doctor warns, because clients
-// notice it. The service gives up after 10 s, and many proxies after 30 s.
+// slow is from when doctor warns that an API call takes long, because people
+// notice it. The service waits 10 s, and many proxies 30 s.
 const slow = 2 * time.Second
 
-// twirp calls a method of the Room API with our key.
+// twirp calls a method of LiveKit's Room API with a token that this service's
+// key signs.
 func (e *exam) twirp(ctx context.Context, base, method string, grant *auth.VideoGrant, body string) (instruments.Reply, error) {
 	bearer, err := apiToken(e.look.Config.Keys[0], grant)
 	if err != nil {
@@ -36,10 +37,10 @@ func apiToken(key sfu.Key, grant *auth.VideoGrant) (secret.Text, error) {
 	return secret.New(token), err
 }
 
-// apiURL returns the URL of the SFU's API that this service uses.
+// apiURL returns the URL at which this service calls LiveKit's API.
 func (e *exam) apiURL() string { return strings.TrimRight(e.look.Config.APIURL.String(), "/") }
 
-// api calls LiveKit's Room API with our key.
+// api checks that LiveKit's Room API answers, and accepts this service's key.
 func (e livekit) api(ctx context.Context) engine.Finding {
 	c := e.look.Config
 	if c.APIURL == nil || len(c.Keys) == 0 {
@@ -62,8 +63,8 @@ func (e livekit) api(ctx context.Context) engine.Finding {
 	return steady(askedAPI, r, v, ok("ListRooms at %s took %s", e.apiURL(), took))
 }
 
-// apiVars returns what is known about LiveKit's API, and about the address that
-// bypasses a proxy.
+// apiVars returns the values of placeholders about LiveKit's API, among them
+// an address that does not lead through a proxy.
 func (e *exam) apiVars() engine.Vars {
 	api := e.look.Config.APIURL
 	v := engine.Vars{"sfu": e.apiURL(), "url": e.apiURL(), "host": api.Hostname(), "key": e.look.Config.Keys[0].ID}
@@ -87,9 +88,9 @@ func apiFailure(v engine.Vars, address string, err error) engine.Finding {
 	return found("sfu-api-connect", v, "%s: %s", address, reason(err))
 }
 
-// judgeAPI returns the cause of an error of the API. LiveKit repeats a bad
-// token in its answer. So judgeAPI does not show the text, and only compares it
-// with known beginnings.
+// judgeAPI returns the cause of an error of LiveKit's API. LiveKit's answer
+// repeats a bad token, so judgeAPI does not show the text, but compares its
+// beginning with known ones.
 func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Reply) engine.Finding {
 	seen := "ListRooms at " + e.apiURL() + ": " + http.StatusText(r.Status)
 	text := string(r.Body)
@@ -114,8 +115,8 @@ func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Repl
 	return found("sfu-error", v, "%s", seen)
 }
 
-// untimely are texts in the errors of LiveKit's libraries (golang-jwt, formerly
-// go-jose) for a token that is refused because of its times.
+// untimely are texts by which LiveKit's libraries (golang-jwt, formerly
+// go-jose) refuse a token because of its times.
 var untimely = []string{"token is expired", "not valid yet", "used before issued", "issued in the future"}
 
 func isUntimely(text string) bool {
@@ -123,7 +124,7 @@ func isUntimely(text string) bool {
 }
 
 // autoCreate checks whether LiveKit creates a room for a user whose token does
-// not allow that.
+// not allow it.
 func (e livekit) autoCreate(ctx context.Context) engine.Finding {
 	nowhere := ticketFor(e.look.Config.Keys[0], token.Grant{Room: sfu.Room(instruments.ProbeName()), Identity: "doctor"})
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.apiURL() + "/rtc/validate", Bearer: nowhere})

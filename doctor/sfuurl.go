@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// sfuURLs judges the SFU's URLs for clients and for this service.
+// sfuURLs judges LIVEKIT_URL, LIVEKIT_URL_ALIASES and LIVEKIT_INTERNAL_URL.
 func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	c, w := e.look.Config, e.warningsFor("config.sfu_url")
 	if w.has(config.AddedPath) && e.isPrefix(ctx, w) {
@@ -35,9 +35,9 @@ func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
 }
 
-// isPrefix reports whether LiveKit answers below a path that looks like one of
-// LiveKit's own paths. In that case a proxy removes the path, so the URL is
-// right.
+// isPrefix reports whether LiveKit answers below the path of u, although this
+// path looks like one of LiveKit's own. A proxy then removes the path, and the
+// URL is right.
 func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	c := e.look.Config
 	for _, warning := range w {
@@ -55,8 +55,8 @@ func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	return true
 }
 
-// judgeSFU finds a URL of LiveKit that clients cannot use. Inside, the check
-// config.sfu_url does that.
+// judgeSFU returns a finding if clients cannot use LiveKit's URL. Inside, the
+// check config.sfu_url does this.
 func (e *exam) judgeSFU() engine.Finding {
 	if !e.o.Outside {
 		return engine.Finding{}
@@ -71,14 +71,14 @@ func (e *exam) judgeSFU() engine.Finding {
 	return engine.Finding{}
 }
 
-// isLiveKit reports whether LiveKit answers at a URL in http form, with its
-// usual answer for the root path.
+// isLiveKit reports whether LiveKit answers at u, an http or https URL, as it
+// usually answers for its root path.
 func (e *exam) isLiveKit(ctx context.Context, base string) bool {
 	root, err := e.look.Get(ctx, strings.TrimRight(base, "/")+"/")
 	return err == nil && root.Status == http.StatusOK && strings.TrimSpace(string(root.Body)) == "OK"
 }
 
-// publicSFU returns LiveKit's public URL in http form.
+// publicSFU returns LiveKit's public URL with the scheme http or https.
 func (e *exam) publicSFU() string { return httpForm(e.sfuURL().String()) }
 
 // httpForm returns a URL of LiveKit with the scheme http or https, without a

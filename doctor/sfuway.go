@@ -12,9 +12,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// publicRoom asks at the public URL whether LiveKit admits a participant to the
-// probe room, which was created over the API. It sends its token in the query,
-// as browsers do, and in the header, as LiveKit's other clients do.
+// publicRoom asks at LiveKit's public URL whether it lets a participant into
+// the probe room, which doctor created over the API. It sends the token once
+// in the query, as browsers do, and once in a header, as LiveKit's other
+// clients do.
 func (e livekit) publicRoom(ctx context.Context) engine.Finding {
 	ticket := e.room.ticket(sfu.Identity("doctor-browser"))
 	byQuery, err := e.look.Ask(ctx, e.validate(ticket, true))
@@ -31,8 +32,8 @@ func (e livekit) publicRoom(ctx context.Context) engine.Finding {
 	return e.enter(ctx, ticket)
 }
 
-// validate returns the request that asks whether LiveKit would admit the bearer
-// of a token.
+// validate returns the request that asks whether LiveKit would let the token's
+// bearer into the room.
 func (e livekit) validate(ticket secret.Text, inQuery bool) instruments.Question {
 	q := instruments.Question{Method: http.MethodGet, URL: e.publicSFU() + "/rtc/validate", Bearer: ticket, Header: http.Header{"Origin": {instruments.Origin}}}
 	if inQuery {
@@ -42,7 +43,8 @@ func (e livekit) validate(ticket secret.Text, inQuery bool) instruments.Question
 	return q
 }
 
-// judgeWay compares the answers for the token in the query and in the header.
+// judgeWay compares the two answers: for the token in the query, and for the
+// token in the header.
 func (e livekit) judgeWay(byQuery, byHeader instruments.Reply) engine.Finding {
 	v := e.sfuVars()
 	v["api"] = e.apiURL()
@@ -69,7 +71,7 @@ func (e livekit) judgeWay(byQuery, byHeader instruments.Reply) engine.Finding {
 	return found("sfu-no-route", v, "%s %s", seen, byQuery)
 }
 
-// enter opens a WebSocket to LiveKit as a browser does, and closes it.
+// enter opens a WebSocket to LiveKit as a browser does, and closes it again.
 func (e livekit) enter(ctx context.Context, ticket secret.Text) engine.Finding {
 	v := e.sfuVars()
 	q := websocketQuestion(e.publicSFU() + "/rtc?access_token=" + url.QueryEscape(ticket.Reveal()))

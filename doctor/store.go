@@ -6,7 +6,8 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// judgeStore reports how the running service keeps leaves.
+// judgeStore reports where the running service keeps leaves, and whether that
+// works.
 func judgeStore(s *serviceStatus) engine.Finding {
 	store := s.Leaves.Store
 	kind := clip(store.Kind)

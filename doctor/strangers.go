@@ -8,16 +8,16 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// asked is the program to which a request was sent.
+// asked is a program that doctor means to ask.
 type asked struct {
 	who   instruments.Party
-	name  string // its name in a sentence
-	start string // the command that starts it again
-	down  string // the id of the cause that a proxy does not reach it
-	leads string // the setting that names its address, if nothing else is known
+	name  string // the program's name in a sentence
+	start string // the command that starts the program
+	down  string // the id of the cause for a proxy that does not reach the program
+	leads string // the setting that has the program's address, if doctor knows no better
 }
 
-// The programs that are asked.
+// The programs that doctor asks.
 var (
 	askedService    = asked{instruments.Service, "this service", "docker compose up -d matrixrtc-auth", "service-proxy", "livekit_service_url"}
 	askedHomeserver = asked{instruments.Homeserver, "the homeserver", "docker compose up -d synapse", "homeserver-down", "m.homeserver.base_url"}
@@ -26,9 +26,9 @@ var (
 	askedWebServer  = asked{instruments.Website, "the web server", "", "wellknown-status", ""}
 )
 
-// stranger returns a finding if another program answered than the one that was
-// asked. It returns the zero Finding if the right program may have answered.
-// seen describes the request, with a colon at its end.
+// stranger returns a finding if r is not an answer of the program to, but of
+// another one. It returns the zero Finding if it may be an answer of the right
+// program. seen describes the request, with a colon at its end.
 func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.Finding {
 	from := r.From()
 	v = v.Or(engine.Vars{"who": to.name, "start": to.start, "leads": to.leads, "program": from.Program})
@@ -51,7 +51,7 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 			return because("homeserver-instead")
 		}
 	}
-	if to.who != instruments.Website && r.Status/100 == 3 { // redirects are followed when documents are requested
+	if to.who != instruments.Website && r.Status/100 == 3 { // for a document of a web server doctor follows redirects
 		v = v.Or(engine.Vars{"other": bareURL(r.Header.Get("Location"))})
 		return found("proxy-redirects", v, "%s %s, a redirect to %s", seen, r, v["other"])
 	}
@@ -70,8 +70,8 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 	return engine.Finding{}
 }
 
-// uncertified returns the finding that a server demands a client certificate,
-// or the zero Finding if err is another error.
+// uncertified returns the finding that a server demands a certificate of the
+// client; the zero Finding if err is another error.
 func uncertified(to asked, err error, v engine.Vars, seen string) engine.Finding {
 	if !instruments.WantsCertificate(err) {
 		return engine.Finding{}
@@ -79,8 +79,8 @@ func uncertified(to asked, err error, v engine.Vars, seen string) engine.Finding
 	return found("proxy-certificate", v.Or(engine.Vars{"who": to.name, "program": "the proxy"}), "%s %s", seen, reason(err))
 }
 
-// steady returns f if the first answer was right. If the request was repeated
-// because the first answer was bad, it returns a warning.
+// steady returns f if the first answer was good. If doctor had to repeat the
+// request because the first answer was bad, it returns a warning.
 func steady(to asked, r instruments.Reply, v engine.Vars, f engine.Finding) engine.Finding {
 	if f.Status != engine.OK || r.Before == 0 {
 		return f

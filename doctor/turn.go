@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// turn asks every TURN server that the SFU names for an address, as a client
-// behind a strict firewall does.
+// turn asks every TURN server that the SFU names for an address to relay
+// through, as a client behind a strict firewall does.
 func (e media) turn(ctx context.Context) engine.Finding {
 	var good []string
 	m, _ := e.told.get()
@@ -28,7 +28,8 @@ func (e media) turn(ctx context.Context) engine.Finding {
 	return ok("%s gave us an address", strings.Join(good, ", "))
 }
 
-// allocate asks one TURN server for an address, and gives the address back.
+// allocate asks one TURN server for an address to relay through, and gives the
+// address back.
 func (e media) allocate(ctx context.Context, s instruments.TURNServer) engine.Finding {
 	p := place{"turn", s.Scheme, s.Host, s.Port}
 	v := p.vars()
@@ -45,7 +46,7 @@ func (e media) allocate(ctx context.Context, s instruments.TURNServer) engine.Fi
 		return found("turn-website", v, "TLS at %s port %s is as it should be, but a web server answers there", s.Host, s.Port)
 	case e.cannotJudge(s.Network, failed.At):
 		v["command"] = "matrixrtc-auth doctor --outside --user …"
-		at, _ := netip.ParseAddrPort(failed.At.String()) // cannotJudge has already parsed the address
+		at, _ := netip.ParseAddrPort(failed.At.String()) // the error is nil, because cannotJudge has parsed the same address
 		return found("hairpin", v, "%s: %s", s, reason(failed.Err)).In(at.Addr().Unmap().String())
 	}
 	return found("turn-refused", v, "%s: %s", s, reason(failed.Err))
@@ -57,14 +58,15 @@ func (e media) isWeb(ctx context.Context, s instruments.TURNServer) bool {
 	return err == nil
 }
 
-// cannotJudge reports whether the router may be the reason why a server does
-// not answer from inside. Over UDP no answer says that a port is closed.
+// cannotJudge reports whether it may be the router's fault that a server does
+// not answer from inside. Over UDP, a closed port and a lost packet look the
+// same.
 func (e media) cannotJudge(network string, at net.Addr) bool {
 	addr, err := netip.ParseAddrPort(at.String())
 	return err == nil && network == "udp" && instruments.IsPublic(addr.Addr()) && !e.o.Outside
 }
 
-// turnClosed returns the finding of reach about a server to which doctor cannot
+// turnClosed returns the finding about a server to which doctor cannot
 // connect.
 func (e media) turnClosed(ctx context.Context, p place, err error) engine.Finding {
 	if f := e.reach(ctx, p); f.Status != engine.OK {

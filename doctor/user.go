@@ -14,14 +14,14 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// user are the checks that do what a user's client does to get into a call.
-// They use the user's access token to get an OpenID token from the homeserver
-// h, an access token from each endpoint of this service, and a way into
-// LiveKit.
+// user has the checks that do what the client of --user does to get into a
+// call. With the user's access token they get an OpenID token from the
+// homeserver h, an access token from each endpoint of this service, and then
+// join LiveKit.
 type user struct {
 	*exam
 	h     *homeserver
-	proof json.RawMessage // the OpenID token
+	proof json.RawMessage // the user's OpenID token
 }
 
 func (e *user) steps() []engine.Step {
@@ -39,24 +39,25 @@ func (e *user) steps() []engine.Step {
 		{ID: "user.get_token", Needs: "public.healthz user.openid", Run: func(ctx context.Context) engine.Finding {
 			return e.tokenRequest(ctx, "/get_token", e.memberBody(), &e.way[1])
 		}},
-		// Inside, sfu.join comes first and reports on media.
+		// Inside, the check sfu.join comes first, and its participant is the one
+		// whose media the other checks judge.
 		{ID: "user.join", Needs: "user.sfu_get user.get_token", After: "sfu.join", Limit: joinLimit, Run: e.join},
 	}
 }
 
-// join joins the SFU at the URL and with the token that the service returned.
+// join joins the SFU at the URL and with the tokens that the service returned.
 func (e *user) join(ctx context.Context) engine.Finding {
 	return media{e.exam}.meet(ctx, e.way[0].URL, []string{e.way[0].JWT, e.way[1].JWT})
 }
 
-// learnsSFU reports whether only the service can say where LiveKit is, and
-// there is a user who can ask it.
+// learnsSFU reports whether doctor must ask the service where LiveKit is, and
+// has a user who can.
 func (e *exam) learnsSFU() bool { return e.o.Outside && e.o.SFUURL == "" && e.hasUser() }
 
-// hasUser reports whether there is a user whose homeserver is under test.
+// hasUser reports whether --user names a user of a homeserver under test.
 func (e *exam) hasUser() bool { return e.serverOfUser() != nil }
 
-// serverOfUser returns the user's homeserver if it is under test.
+// serverOfUser returns the homeserver of --user if it is under test; else nil.
 func (e *exam) serverOfUser() *homeserver {
 	for _, h := range e.servers {
 		if h.name == e.o.User.Server() && !e.o.User.IsZero() {
@@ -66,8 +67,8 @@ func (e *exam) serverOfUser() *homeserver {
 	return nil
 }
 
-// whose asks the homeserver whose the access token is. It runs before the other
-// checks use the token.
+// whose asks the homeserver to which user the access token belongs, before
+// other checks use the token.
 func (e *user) whose(ctx context.Context) engine.Finding {
 	const path = "/_matrix/client/v3/account/whoami"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.h.base + path, Bearer: e.o.Token})
@@ -130,9 +131,10 @@ func (e *user) memberBody() string {
 		e.probeRoomID(), e.proof, e.o.User, probeDevice)
 }
 
-// willCall records that the run must delete the room of the user's probe at its
-// end, if the API key is available. Without the key, the SFU closes the room
-// itself, because the service creates rooms that end when they are empty.
+// willCall records that the run must delete the LiveKit room of the user's
+// probe at its end. Without the API key doctor cannot, but then the SFU closes
+// the room itself, because the service creates rooms that end when they are
+// empty.
 func (e *exam) willCall() {
 	id, err := matrix.ParseRoomID(e.probeRoomID())
 	if c := e.look.Config; err == nil && c.APIURL != nil && len(c.Keys) > 0 {
@@ -140,20 +142,20 @@ func (e *exam) willCall() {
 	}
 }
 
-// probeRoomID returns a Matrix room id that does not exist and that no other
-// run uses.
+// probeRoomID returns the id of a Matrix room that does not exist, with a name
+// that no other run has.
 func (e *exam) probeRoomID() string {
 	return "!" + string(e.room.name) + ":" + e.o.User.Server().String()
 }
 
-// ticket is the answer of the service to a request for a token.
+// ticket is the service's answer to a request for a token.
 type ticket struct {
 	URL string `json:"url"`
 	JWT string `json:"jwt"`
 }
 
 func (e *user) tokenRequest(ctx context.Context, path, body string, way *ticket) engine.Finding {
-	e.willCall() // the room may exist even if no answer arrives
+	e.willCall() // before the request, because the service may create the room although no answer arrives
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: e.serviceURL() + path, Body: body,
 		Header: http.Header{"Origin": {instruments.Origin}, "Content-Type": {"application/json"}}})
 	v := e.serviceVars()
@@ -175,7 +177,8 @@ func (e *user) tokenRequest(ctx context.Context, path, body string, way *ticket)
 	return e.judgeTicket(path, way)
 }
 
-// judgeTicket compares the SFU's URL in an answer with the one under test.
+// judgeTicket compares the SFU's URL in the service's answer with the one
+// under test.
 func (e *user) judgeTicket(path string, way *ticket) engine.Finding {
 	v := e.serviceVars()
 	v["sfu"], v["other"] = e.o.SFUURL, clip(way.URL)

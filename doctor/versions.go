@@ -10,14 +10,14 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// versions is the answer of /versions.
+// versions is the homeserver's answer to GET /_matrix/client/versions.
 type versions struct {
 	Versions []string       `json:"versions"`
 	Unstable map[string]any `json:"unstable_features"`
 }
 
-// askVersions reads the homeserver's versions. It also reports if another
-// program answers in place of the Client-Server API.
+// askVersions asks the homeserver for its versions. It also finds out whether
+// another program answers instead of the Client-Server API.
 func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 	v := h.clientVars()
 	r, err := h.look.Get(ctx, h.base+"/_matrix/client/versions")
@@ -28,7 +28,7 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 		return found("dns-broken", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
 	case isFault(uncertified(askedHomeserver, err, v, "")):
 		return uncertified(askedHomeserver, err, v, clip(h.base)+"/_matrix/client/versions:")
-	case err != nil && reason(err) == instruments.NoAnswer: // no answer in time, although connections are accepted
+	case err != nil && reason(err) == instruments.NoAnswer: // there was no answer in time, although the connection was accepted
 		return found("homeserver-silent", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err)).In(h.clientPlace().at())
 	case err != nil:
 		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
@@ -44,7 +44,7 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 	return steady(askedHomeserver, r, v, ok("%s/_matrix/client/versions answers", clip(h.base)))
 }
 
-// clientVars returns what is known about the Client-Server API.
+// clientVars returns the values of placeholders about the Client-Server API.
 func (h *homeserver) clientVars() engine.Vars {
 	v := engine.Vars{"server": h.name.String(), "base": clip(h.base), "leads": "m.homeserver.base_url in .well-known/matrix/client"}
 	if h.override() != nil {

@@ -14,17 +14,20 @@ import (
 )
 
 const (
-	// webhookWait bounds the wait for a webhook, which LiveKit sends at once.
+	// webhookWait bounds the wait for a webhook. LiveKit sends webhooks at
+	// once.
 	webhookWait  = 8 * time.Second
 	webhookEvery = 200 * time.Millisecond
-	// webhookAsk bounds one request to the address for webhooks.
+	// webhookAsk bounds one request to the address to which LiveKit sends
+	// webhooks.
 	webhookAsk   = 2 * time.Second
 	webhookLimit = webhookWait + webhookAsk + time.Second
 )
 
-// roundTrip asks the service for its status until it has seen the probe room in
-// a webhook. If several processes share a store, another one may have got the
-// webhook, so a missing webhook proves nothing.
+// roundTrip asks the service for its status until the service has got a
+// webhook about the probe room. If several processes share a store, another
+// one may have got the webhook; then doctor does not call a missing one a
+// fault.
 func (e service) roundTrip(ctx context.Context) engine.Finding {
 	before, here, key := e.status, e.here(), e.look.Config.Keys[0]
 	wait, cancel := context.WithTimeout(ctx, webhookWait)
@@ -62,9 +65,10 @@ func (e service) noWebhook(ctx context.Context, store string) engine.Finding {
 	return e.webhookWay(ctx, fmt.Sprintf("no event of %s came within %s", e.room.name, webhookWait))
 }
 
-// webhookWay asks who answers at the address to which LiveKit sends webhooks
-// according to livekit.yaml. This service refuses a POST without a signature.
-// An address that does not answer here may still answer LiveKit.
+// webhookWay finds out which program answers at the address to which LiveKit
+// sends webhooks, as livekit.yaml says. It posts there without a signature,
+// which this service refuses. If nothing answers, LiveKit may still get an
+// answer from its own network.
 func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, e.look.patience()*webhookAsk)
 	defer cancel()
@@ -84,7 +88,8 @@ func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
 	return found("webhook-missing", nil, "%s", seen)
 }
 
-// grown returns a cause whose count has grown, or "" if none has.
+// grown returns a cause whose number in the status has grown since before; ""
+// if there is none.
 func grown(before, now map[string]uint64) string {
 	for cause, n := range now {
 		if n > before[cause] {

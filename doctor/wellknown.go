@@ -20,24 +20,24 @@ import (
 
 const wellKnownPath = "/.well-known/matrix/client"
 
-// documentURL returns the URL at which clients look for the document; see
-// [apexPlace].
+// documentURL returns the URL of the well-known document; see [apexPlace].
 func (h *homeserver) documentURL() string { return "https://" + h.name.Host() + wellKnownPath }
 
-// clientWellKnown is the content of .well-known/matrix/client.
+// clientWellKnown is the content of the well-known document,
+// .well-known/matrix/client.
 type clientWellKnown struct {
 	Homeserver struct {
 		BaseURL string `json:"base_url"`
 	} `json:"m.homeserver"`
 	Foci []focus `json:"org.matrix.msc4143.rtc_foci"`
 
-	misshapen bool // rtc_foci exists, but is no list of objects
-	// nested maps a key that belongs at the top of the document to the key in
-	// which it was found.
+	misshapen bool // whether rtc_foci exists and is not a list of objects
+	// nested has, for a key that belongs at the top of the document, the key
+	// below which it was found.
 	nested map[string]string
 }
 
-// The keys at the top of the document that calls need.
+// The keys that calls need at the top of the document.
 const (
 	fociKey       = "org.matrix.msc4143.rtc_foci"
 	homeserverKey = "m.homeserver"
@@ -48,16 +48,16 @@ func (d *clientWellKnown) leadsSomewhere() bool {
 	return slices.ContainsFunc(d.Foci, func(f focus) bool { return f.Service != "" })
 }
 
-// focus is one service for calls, as the well-known document or the
-// homeserver's transports name it.
+// focus is an entry for one service for calls, in the well-known document or
+// in the homeserver's transports.
 type focus struct {
 	Type    string `json:"type"`
 	Service string `json:"livekit_service_url"`
 	URL     string `json:"url,omitempty"`
 }
 
-// wellKnown fetches the document from the server name's host, as a browser
-// does, and checks its form.
+// wellKnown fetches the well-known document as a browser does, and checks its
+// form.
 func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	address := h.documentURL()
 	r, closed, err := h.look.Follow(ctx, address)
@@ -84,8 +84,8 @@ func (h *homeserver) wellKnown(ctx context.Context) engine.Finding {
 	return h.readWellKnown(address, r)
 }
 
-// byteOrderMark is written by some editors at the start of a text. JSON must
-// not have it (RFC 8259, 8.1).
+// byteOrderMark is a character that some editors write at the start of a text.
+// JSON must not have it (RFC 8259, 8.1).
 const byteOrderMark = "\ufeff"
 
 func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.Finding {
@@ -98,7 +98,7 @@ func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.F
 		return found("wellknown-not-json", v, "GET %s: %d bytes that are not a JSON object", address, len(r.Body))
 	}
 	h.document = &clientWellKnown{}
-	_ = json.Unmarshal(r.Body, h.document) // fields of a wrong type stay empty; foci and baseURL report that
+	_ = json.Unmarshal(r.Body, h.document) // a field of a wrong type stays empty; the checks homeserver.foci and homeserver.base_url report that
 	h.document.nested = map[string]string{}
 	for _, key := range []string{fociKey, homeserverKey} {
 		if _, there := object[key]; !there {
@@ -113,8 +113,8 @@ func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.F
 	return ok("GET %s: JSON, one CORS header", address)
 }
 
-// foci checks to which services the document sends clients. The first one
-// becomes the service under test.
+// foci checks to which services the well-known document sends clients. The
+// first of them becomes the service under test.
 func (h *homeserver) foci(_ context.Context) engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	var livekit []string
@@ -151,7 +151,8 @@ func (h *homeserver) foci(_ context.Context) engine.Finding {
 	return judgeForm(livekit, v)
 }
 
-// judgeForm reports what is doubtful about usable addresses.
+// judgeForm returns a warning about addresses that clients can use but that
+// look wrong.
 func judgeForm(services []string, v engine.Vars) engine.Finding {
 	for _, service := range services {
 		if lint := lintService(service, v); lint.Status != engine.OK {
@@ -164,11 +165,11 @@ func judgeForm(services []string, v engine.Vars) engine.Finding {
 	return ok("livekit_service_url is %s", clip(strings.Join(services, ", ")))
 }
 
-// placeholders are domains of examples: those that nobody may own (RFC 2606), a
-// top level that does not exist, and one that many guides use.
+// placeholders are domains in examples: those that RFC 2606 reserves, a
+// top-level domain that does not exist, and a domain that many guides use.
 var placeholders = []string{"example.com", "example.org", "example.net", "example", "tld", "yourdomain.com"}
 
-// lintService judges the form of a livekit_service_url.
+// lintService returns what is wrong with the form of a livekit_service_url.
 func lintService(raw string, v engine.Vars) engine.Finding {
 	u, err := url.Parse(raw)
 	v["url"] = clip(raw)
@@ -190,12 +191,12 @@ func lintService(raw string, v engine.Vars) engine.Finding {
 	return ok("%s", seen)
 }
 
-// isLocal reports whether a host is this machine. For this machine browsers do
-// not need TLS.
+// isLocal reports whether host is this machine. Browsers allow addresses of
+// this machine without TLS.
 func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.1" }
 
-// isPlaceholder reports whether a host was copied from an example: it is below
-// a domain of examples, and the server name is not.
+// isPlaceholder reports whether host was probably copied from an example: it
+// is below a domain in placeholders, and the server name is not.
 func isPlaceholder(host, server string) bool {
 	for _, p := range placeholders {
 		if isBelow(host, p) && !isBelow(server, p) {
@@ -211,8 +212,8 @@ func isBelow(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
-// wellKnownCopy compares the document with the one at base_url's host, which
-// old clients and people read.
+// wellKnownCopy compares the well-known document with the one at the host of
+// base_url, which old clients and people read.
 func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 	port := h.wellKnownAtPort(ctx)
 	if port.Status == engine.Warn {
@@ -241,8 +242,8 @@ func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 	return ok("%s says the same", address)
 }
 
-// wellKnownAtPort compares the document with the one at the port of the server
-// name, because Element in a browser keeps that port.
+// wellKnownAtPort compares the well-known document with the one at the port of
+// the server name, because Element in a browser keeps that port.
 func (h *homeserver) wellKnownAtPort(ctx context.Context) engine.Finding {
 	if h.name.Port() == "" {
 		return na("the server name has no port")
@@ -262,7 +263,7 @@ func (h *homeserver) wellKnownAtPort(ctx context.Context) engine.Finding {
 	return ok("%s says the same", address)
 }
 
-// show returns foci as a list of their URLs.
+// show returns the URLs in list, with commas between them.
 func show(list []focus) string {
 	var texts []string
 	for _, f := range list {

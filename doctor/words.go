@@ -8,15 +8,15 @@ import (
 
 // Short names for making findings.
 
-// ok returns the finding that everything is as it should be.
+// ok returns the finding of a check that found no fault.
 func ok(format string, args ...any) engine.Finding { return engine.Right(format, args...) }
 
 // na returns the finding of a check that does not apply or that nobody asked
 // for.
 func na(format string, args ...any) engine.Finding { return engine.NotLooked(format, args...) }
 
-// found returns a finding with the cause of that id: a fault or a warning, as
-// the table says.
+// found returns the finding of a check that found the cause of this id. The
+// table of causes says whether that is a fault or a warning.
 func found(cause string, v engine.Vars, format string, args ...any) engine.Finding {
 	return engine.Because(causes.Of(cause), v, format, args...)
 }

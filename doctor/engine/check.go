@@ -9,54 +9,58 @@ import (
 	"time"
 )
 
-// Check looks at one part of the deployment.
+// Check examines one part of the deployment.
 type Check struct {
-	// ID never changes. Its part before the dot is the group. If several
-	// homeservers are checked, each has a check with the same ID, and Server says
-	// which homeserver a check is about.
+	// ID is the check's name, which is the same in all versions. Its part
+	// before the dot is the group. If several homeservers are checked, each has
+	// a check with this ID, and Server says which homeserver this one is about.
 	ID     string
 	Server string
-	// Needs are the checks that must end well before this one can start.
+	// Needs are the checks that must end without a fault before this one can
+	// start.
 	Needs []*Check
-	// Any are checks of which at least one must end well, if there are any.
+	// Any are checks of which at least one must end without a fault before this
+	// one can start; if Any is empty, none must.
 	Any []*Check
-	// After are checks that must have ended before this one starts, with any
-	// result.
+	// After are checks that must end before this one starts, whatever their
+	// result is.
 	After []*Check
-	// Excuses are findings of other checks that explain findings of this one. If
-	// there is such a finding, only the other check reports it. Twins are checks
-	// that may look at the same place and find the same fault.
+	// Excuses say which findings of other checks explain findings of this one.
+	// If there is such a finding, only the other check reports it. Twins are
+	// checks that may examine the same place and find the same fault.
 	Excuses []Excuse
 	Twins   []*Check
-	// Limit bounds the check. Zero means 8 s.
+	// Limit bounds the time of the check. Zero means 8 s.
 	Limit time.Duration
-	// Grace is how long the check may run on after its context has ended, to
+	// Grace is how long the check may go on after its context has ended, to
 	// remove what it created. Zero means lastWord.
 	Grace time.Duration
-	// Run makes the check. It may write to values that the checks share, because
-	// the checks that need this one start after its end.
+	// Run makes the check. It may write to values that other checks read: those
+	// that need this one start only when it has ended.
 	Run func(ctx context.Context) Finding
 
 	done  chan struct{}
 	ended ended
 }
 
-// Excuse is another check whose finding explains a finding of this one.
+// Excuse says which findings of the check By explain findings of the check
+// that has the Excuse.
 type Excuse struct {
 	By *Check
-	// Causes are the causes that By may find, and Shows are the causes that they
-	// explain in this check. If both are empty, By and this check may find the
+	// Causes are causes that By may find. Shows are the causes in the other
+	// check that they explain. If both are empty, the two checks may find the
 	// same fault.
 	Causes, Shows []string
-	// Here limits the excuse to findings about the same place.
+	// Here says that the excuse counts only if both findings are about the same
+	// place.
 	Here bool
 }
 
 const (
 	defaultLimit = 8 * time.Second
-	// runLimit bounds all checks together. A check that runs on then gets lastWord
-	// to return its finding. With the deletion of the probe room the whole run
-	// takes less than 30 s.
+	// runLimit bounds the time of all checks together. After it, a check that
+	// still runs has the time lastWord to return its finding. With the deletion
+	// of the probe room at the end, a run takes less than 30 s.
 	runLimit = 26 * time.Second
 	lastWord = 500 * time.Millisecond
 )
@@ -65,22 +69,23 @@ const (
 type ended struct {
 	Finding
 	took time.Duration
-	root *Check  // the check that prevented this one, or that reports its finding; nil for none
-	own  Finding // the finding of this check, even if another check reports it
+	root *Check  // the check because of which this one was not made, or that reports this one's finding; nil if there is none
+	own  Finding // what this check found, even if another check reports it
 }
 
-// Progress is called when a check has ended. left is the number of checks that
-// have not ended.
+// Progress is called each time a check has ended. left is how many checks have
+// not ended.
 type Progress func(id string, status Status, left int)
 
-// Run runs checks. Each starts when the checks that it needs have ended. Run
-// returns when all have ended, or soon after runLimit. It calls progress each
-// time a check has ended.
+// Run runs checks. Each one starts when the checks that it needs have ended.
+// Run returns when all have ended, or soon after runLimit. It calls progress
+// each time a check has ended.
 func Run(ctx context.Context, checks []*Check, progress Progress) {
 	RunPatiently(ctx, 1, checks, progress)
 }
 
-// RunPatiently is Run with every limit multiplied by times, for a busy machine.
+// RunPatiently does what Run does, with every time limit multiplied by times,
+// for a busy machine.
 func RunPatiently(ctx context.Context, times int, checks []*Check, progress Progress) {
 	patience := time.Duration(times)
 	for _, c := range checks {
@@ -115,7 +120,7 @@ func (c *Check) run(ctx context.Context) {
 		<-other.done
 	}
 	for _, need := range c.Needs {
-		<-need.done // needed checks end within their limits
+		<-need.done // no limit is needed here, because the checks that are waited for have their own
 		if root := need.blocker(); root != nil && c.ended.root == nil {
 			c.ended.root = root
 		}
@@ -135,13 +140,13 @@ func (c *Check) run(ctx context.Context) {
 	c.ended.Finding = c.look(ctx)
 	c.ended.took = time.Since(start)
 	if ctx.Err() != nil && c.ended.Status != OK && c.Grace == 0 {
-		c.ended.Finding = c.cut(ctx) // the finding may be due to the end of the run
+		c.ended.Finding = c.cut(ctx) // the check may have found this only because the run ended
 		return
 	}
 	c.excuse()
 }
 
-// cut returns the finding that the run ended before the check c did.
+// cut returns the finding of a check that did not end before the run did.
 func (c *Check) cut(ctx context.Context) Finding {
 	if interrupted(ctx) {
 		return NotLooked("interrupted")
@@ -149,12 +154,12 @@ func (c *Check) cut(ctx context.Context) Finding {
 	return unfinished(c.ID, "the %s of the whole run were over", runLimit)
 }
 
-// interrupted reports whether the run was ended from outside, and not by its
-// time limit.
+// interrupted reports whether somebody interrupted the run, so that not its
+// time limit has ended it.
 func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
 // excuse waits for the checks that may have found the cause of c's finding. If
-// one has, only that check reports it.
+// one of them has, only that check reports the cause.
 func (c *Check) excuse() {
 	c.ended.own = c.ended.Finding
 	if c.ended.Cause == nil {
@@ -177,8 +182,8 @@ func (c *Check) excuse() {
 	}
 }
 
-// explains reports whether the finding f of x.By explains the finding of the
-// check that has the excuse. A warning does not explain a fault.
+// explains reports whether f, the finding of x.By, explains the finding of the
+// check that has the excuse x. A warning does not explain a fault.
 func (x Excuse) explains(f Finding) bool {
 	theirs := x.By.ended.own
 	switch {
@@ -192,12 +197,12 @@ func (x Excuse) explains(f Finding) bool {
 	return slices.Contains(x.Causes, theirs.Cause.ID) && slices.Contains(x.Shows, f.Cause.ID)
 }
 
-// teller returns the check that reports c's finding: c itself, or the check
-// whose finding explains it.
+// teller returns the check that reports c's finding: the check whose finding
+// explains it, or else c.
 func (c *Check) teller() *Check { return cmp.Or(c.ended.root, c) }
 
-// look runs the check within its time limit. If the check ignores the end of
-// its context, it runs on in the background.
+// look makes the check within its time limit. A check that ignores the end of
+// its context goes on in the background.
 func (c *Check) look(ctx context.Context) Finding {
 	limit := c.Limit
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -217,12 +222,12 @@ func (c *Check) look(ctx context.Context) Finding {
 	}
 }
 
-// blocker returns the check that prevents the checks that need c: c itself, or
-// a check that c needs. It returns nil if they may start.
+// blocker returns the check because of which the checks that need c are not
+// made: c itself, or a check that c needs. It returns nil if they may be made.
 func (c *Check) blocker() *Check {
 	switch {
 	case c.ended.own.Status == Warn && !c.ended.own.Blocks, c.ended.own.Cause != nil && c.ended.own.Cause.Spares:
-		return nil // even if another check reports the finding
+		return nil // the check's own finding counts here, even if another check reports it
 	case c.ended.root != nil:
 		return c.ended.root
 	case c.ended.Status == Fail, c.ended.Status == NA, c.ended.Blocks:
@@ -231,8 +236,8 @@ func (c *Check) blocker() *Check {
 	return nil
 }
 
-// blockerOfAll waits until all checks have ended. If each has a blocker, it
-// returns the blocker of the first one.
+// blockerOfAll waits until all checks have ended. If each of them has a
+// blocker, it returns the blocker of the first one; else nil.
 func blockerOfAll(checks []*Check) *Check {
 	var first *Check
 	for _, c := range checks {
@@ -248,7 +253,7 @@ func blockerOfAll(checks []*Check) *Check {
 	return first
 }
 
-// whyNot returns the words that say why a check that needs c was not run.
+// whyNot returns the text that says why a check that needs c was not made.
 func (c *Check) whyNot() string {
 	if c.ended.Status == NA {
 		return c.ID + " was not looked at"

@@ -10,8 +10,8 @@ import (
 // Status is the result of a check.
 type Status string
 
-// The results. Warn means that something may be intended, or cannot be judged
-// from this machine. NA means that it was not checked.
+// The values of Status. Warn means that the thing may be intended, or cannot
+// be judged from this machine. NA means that the check was not made.
 const (
 	OK   Status = "ok"
 	Warn Status = "warn"
@@ -22,19 +22,19 @@ const (
 // Finding is what a check found.
 type Finding struct {
 	Status Status
-	Seen   string // what the check saw, and from where
-	Cause  *Cause // why the result is not OK; nil for OK and NA
-	Vars   Vars   // the values of the cause's placeholders
-	// Blocks prevents the checks that need this check, although it found only a
-	// warning.
+	Seen   string // what the check saw, and from where it looked
+	Cause  *Cause // why Status is Fail or Warn; nil for OK and NA
+	Vars   Vars   // the values for the placeholders in the cause's texts
+	// Blocks says that the checks that need this check are not made, although
+	// its finding is only a warning.
 	Blocks bool
-	// At are the places that the finding is about: host:port, an address with its
-	// port, an address, or a certificate. Two equal findings about the same place
-	// are the same fault.
+	// At are the places that the finding is about. A place is host:port, an
+	// address with its port, an address, or a certificate. Two findings with
+	// the same cause about the same place are the same fault.
 	At []string
 }
 
-// Right returns the finding that everything is as it should be.
+// Right returns the finding of a check that found no fault.
 func Right(format string, args ...any) Finding {
 	return Finding{Status: OK, Seen: fmt.Sprintf(format, args...)}
 }
@@ -45,22 +45,22 @@ func NotLooked(format string, args ...any) Finding {
 	return Finding{Status: NA, Seen: fmt.Sprintf(format, args...)}
 }
 
-// Because returns a finding with the cause c: a fault or a warning, as the
-// cause says.
+// Because returns the finding of a check that found the cause c. The cause
+// says whether this is a fault or a warning.
 func Because(c *Cause, v Vars, format string, args ...any) Finding {
 	return Finding{Status: c.Status, Seen: fmt.Sprintf(format, args...), Cause: c, Vars: v, Blocks: c.Blocks}
 }
 
-// severity orders findings: faults, doubts, the rest.
+// severity is 2 for a fault, 1 for a warning, and 0 for any other finding.
 func (f Finding) severity() int { return map[Status]int{Fail: 2, Warn: 1}[f.Status] }
 
-// In returns f with additional places that the finding is about.
+// In returns f with additional places to which the finding applies.
 func (f Finding) In(places ...string) Finding {
 	f.At = slices.Concat(f.At, places)
 	return f
 }
 
-// meets reports whether two findings share a place.
+// meets reports whether the two findings have a place in common.
 func (f Finding) meets(other Finding) bool {
 	return slices.ContainsFunc(f.At, func(place string) bool { return slices.Contains(other.At, place) })
 }
@@ -80,8 +80,8 @@ func (f Finding) sameCause(other Finding) bool {
 // was found, such as {server}: see [Vars].
 type Cause struct {
 	ID string
-	// Kind is the same for causes that are the same fault at different places. It
-	// is "" for a cause without such others.
+	// Kind is the same for all causes that are the same fault at different
+	// places. It is "" if there is only one such cause.
 	Kind string
 	// Rows are the lines of doctor/causes/testdata/failures.txt that the cause
 	// explains.
@@ -90,18 +90,19 @@ type Cause struct {
 	Checks []string
 	// From says from where the cause can be found: "inside", "outside" or "both".
 	From string
-	// Status is Fail, or Warn if the setting may be intended or cannot be judged.
-	// OK is for a note about something that people mistake for a cause. No check
-	// finds a note.
+	// Status is Fail, or Warn if the setting may be intended or cannot be
+	// judged. It is OK for a note: an entry of the table, which no check finds,
+	// about something that people mistake for a cause.
 	Status Status
-	// Blocks, for a Warn, prevents the checks that need the check that found the
-	// cause.
+	// Blocks, for a Warn, says that the checks that need the one with this
+	// finding are not made.
 	Blocks bool
-	// Spares, for a Fail, lets the checks that need this one run nevertheless,
-	// because part of what they ask still answers.
+	// Spares, for a Fail, says that the checks that need the one with this
+	// finding are made nevertheless, because a part of what they ask still
+	// answers.
 	Spares bool
-	// Code is the error code that Element Call shows for the cause, or "" for
-	// none.
+	// Code is the error code that Element Call shows because of this cause; ""
+	// for none.
 	Code string
 	// Text says what is wrong, and Remedy says how to mend it.
 	Text, Remedy string
@@ -109,11 +110,11 @@ type Cause struct {
 	Unbroken string
 }
 
-// kind returns the cause's Kind, or its ID if it has none.
+// kind returns the cause's Kind, or its ID if Kind is "".
 func (c *Cause) kind() string { return cmp.Or(c.Kind, c.ID) }
 
-// Unfinished is the cause that the engine itself finds: the check {check} did
-// not end in time.
+// Unfinished is the only cause that the engine itself finds: a check did not
+// end in time.
 var Unfinished = Cause{ID: "unfinished", Checks: []string{"homeserver.discovery"}, From: "both", Status: Warn, Blocks: true, Unbroken: "the tests of the engine produce it, in virtual time",
 	Text:   "the check {check} did not end within its time limit, so doctor cannot say what it would have found",
 	Remedy: "run doctor again with --only {check}. If the check does not end in time again, something between doctor and the server drops packets without an answer"}
@@ -125,7 +126,7 @@ func unfinished(id, format string, args ...any) Finding {
 // Vars replace the placeholders of a cause's texts: {server}, {url} and so on.
 type Vars map[string]string
 
-// Or returns v with the variables of others that v lacks.
+// Or returns the variables of v together with those of others that v lacks.
 func (v Vars) Or(others Vars) Vars {
 	all := maps.Clone(others)
 	if all == nil {

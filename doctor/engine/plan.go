@@ -7,45 +7,46 @@ import (
 	"time"
 )
 
-// Plan is the checks of one run as data.
+// Plan has the checks of one run, as data.
 type Plan struct {
-	// Steps are in the order of the report.
+	// Steps are the checks, in the order of the report.
 	Steps []Step
-	// Explained maps the id of a step to the findings of other checks that explain
-	// its finding. If several explain it, the first one in the list reports it.
+	// Explained says which findings of other checks explain the finding of a
+	// step, by the step's id. If there are several such findings, the first one
+	// in the list counts.
 	Explained map[string][]Explanation
-	// Applies reports whether an explanation is possible for a step of this run.
-	// nil means that every explanation is possible.
+	// Applies reports whether x can explain a finding of s in this run. nil
+	// means that every explanation counts.
 	Applies func(x Explanation, s Step) bool
-	// Twins maps the id of a step to the other steps that may look at the same
+	// Twins has, by the id of a step, the other steps that may examine the same
 	// place.
 	Twins map[string][]string
-	// Told maps a cause that several steps may find to these steps, in the order
-	// in which one of them is chosen to report it.
+	// Told has, by the id of a cause that several steps may find, the ids of
+	// these steps. The first of them that finds the cause reports it.
 	Told map[string][]string
 }
 
-// Step is a check that refers to other steps by their ids, separated by spaces.
-// An id in a step of a server means the step of the same server. The step's own
-// id means the steps with that id of the servers before. Ids that the plan does
-// not contain have no effect.
+// Step is a check that refers to others by their ids, with spaces between
+// them. If several servers are checked, an id means the step for the same
+// server. The step's own id means the steps with this id for the servers
+// before it. An id that is not in the plan has no effect.
 type Step struct {
 	ID     string
-	Server string // the server under test, if there are several; else ""
-	Of     string // the server whose steps this step refers to, if that is not Server
+	Server string // the name of the server under test if there are several; else ""
+	Of     string // the server whose steps the ids mean, if that is not Server
 
-	Needs, Any, After string // ids of other steps; see the fields of Check
+	Needs, Any, After string // ids of other steps, for the fields of Check with these names
 	Limit, Grace      time.Duration
-	Unless            bool // leave the step out
+	Unless            bool // leave the step out of the run
 	Run               func(ctx context.Context) Finding
 }
 
-// Explanation says that each of Causes, found by the check By, explains each of
-// Shows in another check. If both are empty, both checks may find the same
-// fault.
+// Explanation says that each of Causes, if the check By finds it, explains
+// each of Shows in another check. If both are empty, the two checks may find
+// the same fault.
 type Explanation struct {
 	By, Causes, Shows string
-	Here              bool // only for findings about the same place
+	Here              bool // only if both findings are about the same place
 }
 
 // Checks returns the checks of the plan, in its order.
@@ -67,7 +68,7 @@ func (p Plan) Checks() []*Check {
 	return checks
 }
 
-// named returns the checks that step i refers to by ids.
+// named returns the checks that ids mean in step i.
 func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	step := p.Steps[i]
 	server := step.Of
@@ -86,7 +87,7 @@ func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	return list
 }
 
-// excuses returns what may explain the finding of step i.
+// excuses returns what may explain findings of step i.
 func (p Plan) excuses(checks []*Check, i int) (list []Excuse) {
 	for _, x := range p.Explained[p.Steps[i].ID] {
 		if p.Applies != nil && !p.Applies(x, p.Steps[i]) {
@@ -99,8 +100,8 @@ func (p Plan) excuses(checks []*Check, i int) (list []Excuse) {
 	return list
 }
 
-// tellOnce lets only one check report each cause in Told: the first of the
-// listed checks that found it.
+// tellOnce makes only one check report each cause in Told: the first one in
+// the list that found it.
 func (p Plan) tellOnce(checks []*Check) {
 	for cause, ids := range p.Told {
 		var before []Excuse
@@ -115,9 +116,9 @@ func (p Plan) tellOnce(checks []*Check) {
 	}
 }
 
-// Select returns the wanted checks and the checks that they need. A skipped
-// check that others need stays in the list, and its finding says that it was
-// skipped.
+// Select returns the wanted checks, and the checks that they need. A check
+// that was skipped and that others need stays in the list; its finding says
+// that it was skipped.
 func Select(checks []*Check, wanted, skipped func(id string) bool) []*Check {
 	keep := map[*Check]bool{}
 	var need func(c *Check)

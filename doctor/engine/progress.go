@@ -5,14 +5,14 @@ import (
 	"io"
 )
 
-// Teller shows how far the run is, on one line of a terminal. If the output is
-// not a terminal, it writes nothing.
+// Teller shows on one line of a terminal how far the run is. If the output is
+// not a terminal, it shows nothing.
 type Teller struct {
 	W        io.Writer
 	Terminal bool
 }
 
-// Ended is the [Progress] of a run.
+// Ended is a [Progress].
 func (p *Teller) Ended(id string, _ Status, left int) {
 	switch {
 	case p.Terminal && left == 0:

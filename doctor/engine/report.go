@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// Report is the result of one run.
+// Report is what one run found.
 type Report struct {
 	Version string   `json:"version"`
-	Vantage string   `json:"vantage"` // "inside" or "outside"
+	Vantage string   `json:"vantage"` // from where doctor looked, "inside" or "outside"
 	Summary Summary  `json:"summary"`
 	Checks  []Result `json:"checks"`
 
 	groups []Group
 }
 
-// Group is the group of the checks whose ids begin with ID and a dot.
+// Group is a heading of the report: the checks whose ids begin with ID and a
+// dot.
 type Group struct{ ID, Title string }
 
 // GroupOf returns the part of a check's id before the dot.
@@ -25,7 +26,7 @@ func GroupOf(id string) string {
 	return name
 }
 
-// Summary counts the checks by status.
+// Summary is the number of checks with each status.
 type Summary struct {
 	OK   int `json:"ok"`
 	Warn int `json:"warn"`
@@ -33,8 +34,8 @@ type Summary struct {
 	NA   int `json:"na"`
 }
 
-// Result is the result of one check. Cause and the fields about the cause are
-// empty if there is no cause. Server is set if several homeservers are checked.
+// Result is one check in the report. The fields about the cause are empty if
+// the check found none. Server is set if several homeservers were checked.
 type Result struct {
 	ID              string `json:"id"`
 	Server          string `json:"server,omitempty"`
@@ -46,13 +47,13 @@ type Result struct {
 	ElementCallCode string `json:"element_call_code"`
 	DurationMS      int64  `json:"duration_ms"`
 
-	// after is the id of the check that prevented this one, if that check was not
-	// run itself. Otherwise it is "".
+	// after is the id of the check because of which this one was not made; ""
+	// if this one was made.
 	after string
 }
 
-// NewReport returns the report of the checks. fill replaces the placeholders of
-// a cause's text by the values v of the finding.
+// NewReport makes the report of checks that have ended. fill replaces the
+// placeholders in a cause's text by the values v of the finding.
 func NewReport(version, vantage string, groups []Group, checks []*Check, fill func(text string, v Vars) string) Report {
 	r := Report{Version: version, Vantage: vantage, groups: groups}
 	for _, c := range checks {
@@ -62,7 +63,7 @@ func NewReport(version, vantage string, groups []Group, checks []*Check, fill fu
 	return r
 }
 
-// count adds a check with this status.
+// count adds 1 to the number of checks with this status.
 func (s *Summary) count(status Status) {
 	switch status {
 	case OK:

@@ -8,17 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// Screen is a terminal on which a person reads a report: first the faults, then
-// a line for each group.
+// Screen writes a report for a person at a terminal: first the faults, then a
+// line for each group.
 type Screen struct {
-	Width, Height int // in characters and lines; 0 means 80 and 24
+	Width, Height int // the terminal's size in characters and lines; 0 means 80 and 24
 	Colour        bool
-	All           bool // print a line for each check
-	// Note is printed before the summary; "" for none.
+	All           bool // print a line for each check, not only for each group
+	// Note is a text that is printed before the summary; "" for none.
 	Note string
 }
 
-// The colours of a terminal (ECMA-48, SGR) by status. Headings are bold.
+// The colours of the statuses on a terminal (ECMA-48, SGR), and bold for
+// headings.
 var colours = map[Status]string{OK: "32", Warn: "33", Fail: "31", NA: "2"}
 
 const bold = "1"
@@ -53,14 +54,14 @@ func (s Screen) Write(w io.Writer, r Report) error {
 	return err
 }
 
-// page is the text written so far.
+// page is the text that was written so far, as lines.
 type page struct {
 	Screen
 	lines  []string
-	faults []int // the lines at which faults begin
+	faults []int // the numbers of the lines at which faults begin
 }
 
-// problem writes everything about a check that found something.
+// problem writes everything about a check that found a fault or a warning.
 func (p *page) problem(c Result) {
 	p.line("", "", "")
 	if c.Status == Fail {
@@ -74,8 +75,8 @@ func (p *page) problem(c Result) {
 	}
 }
 
-// group writes one line about all checks of a group, or one line for each
-// check.
+// group writes one line about all checks of a group, or one for each check if
+// All is set.
 func (p *page) group(g Group, checks []Result) {
 	if len(checks) == 0 {
 		return
@@ -84,7 +85,7 @@ func (p *page) group(g Group, checks []Result) {
 	var why []string
 	for _, c := range checks {
 		s.count(c.Status)
-		if c.after != "" && GroupOf(c.after) == g.ID { // the line of that other check already gives the reason
+		if c.after != "" && GroupOf(c.after) == g.ID { // the reason is on the line of the check because of which this one was not made
 			continue
 		}
 		if reason := strings.TrimPrefix(c.Seen, "not looked at: "); c.Status == NA && !slices.Contains(why, reason) {
@@ -106,10 +107,10 @@ func (p *page) group(g Group, checks []Result) {
 	}
 }
 
-// above returns a remark that says how many faults have scrolled off the top of
-// the screen. It is "" if none have.
+// above returns a remark that says how many faults are above the part of the
+// report that fits on the screen; "" if there are none.
 func (p *page) above() string {
-	const prompt = 1 // lines for the shell's prompt and the summary
+	const prompt = 1 // the lines for the shell's prompt and the summary
 	first := len(p.lines) + 1 + prompt - p.Height
 	n := 0
 	for _, at := range p.faults {
@@ -123,8 +124,8 @@ func (p *page) above() string {
 	return "; scroll up for " + plural(n, "fault")
 }
 
-// line writes first and text, wrapped at the screen's width. Each further line
-// begins with hang.
+// line writes first and then text, in lines that fit the screen's width. Each
+// line after the first begins with hang.
 func (p *page) line(first, hang, text string) {
 	current, used := first, visible(first)
 	empty := true
@@ -143,8 +144,8 @@ func (p *page) line(first, hang, text string) {
 	p.lines = append(p.lines, current)
 }
 
-// paint colours each word of a text separately, because a line may end between
-// words.
+// paint colours each word of text by itself, because a line may end between
+// two words.
 func (p *page) paint(colour, text string) string {
 	if !p.Colour {
 		return text
@@ -156,7 +157,8 @@ func (p *page) paint(colour, text string) string {
 	return strings.Join(words, " ")
 }
 
-// visible returns how many characters a terminal shows of a text.
+// visible returns how many characters of text a terminal shows: all but the
+// codes for colours.
 func visible(text string) int {
 	n := 0
 	for rest := text; rest != ""; {
@@ -170,7 +172,7 @@ func visible(text string) int {
 	return n
 }
 
-// name returns the check's id, with its server if there are several.
+// name returns the id of the check, and its server if several were checked.
 func (c Result) name() string {
 	if c.Server == "" {
 		return c.ID
@@ -196,7 +198,7 @@ func (s Summary) worst() Status {
 	return NA
 }
 
-// String returns the number of checks with each status, in words.
+// String returns the number of checks with each status as a text.
 func (s Summary) String() string {
 	var parts []string
 	for _, part := range []struct {
@@ -210,7 +212,7 @@ func (s Summary) String() string {
 	return strings.Join(parts, ", ")
 }
 
-// plural returns a number with the noun thing in its singular or plural.
+// plural returns the number n and the noun thing, with an s if n is not 1.
 func plural(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing

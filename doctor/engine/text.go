@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// marks are the signs that a report prints for the statuses.
+// marks are the signs for the statuses in a report.
 var marks = map[Status]string{OK: "✓", Warn: "!", Fail: "✗", NA: "–"}
 
-// WriteText writes r for a log or a file, with a line for each check. For a
-// terminal, see [Screen].
+// WriteText writes r for a log or a file: a line for each check. For a
+// terminal, use [Screen].
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "matrixrtc-auth doctor %s, from %s\n", r.Version, r.Vantage)
@@ -28,7 +28,7 @@ func (r Report) WriteText(w io.Writer) error {
 	return err
 }
 
-// title returns the title of a check's group.
+// title returns the title of the group to which the check belongs.
 func (r Report) title(id string) string {
 	for _, g := range r.groups {
 		if g.ID == GroupOf(id) {

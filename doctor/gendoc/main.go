@@ -1,5 +1,5 @@
-// Command gendoc writes docs/troubleshooting.md from doctor's table of causes, and
-// the verdicts of the connection test's page.
+// Command gendoc writes docs/troubleshooting.md from doctor's table of causes,
+// and the script with the verdicts of the connection test's page.
 package main
 
 import (

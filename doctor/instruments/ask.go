@@ -18,10 +18,11 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Origin is the origin that doctor's requests name, as a browser's would.
+// Origin is the value of the header Origin in doctor's requests, as a browser
+// sends it.
 const Origin = "https://call.element.io"
 
-// maxAnswer bounds how many bytes of an answer are read.
+// maxAnswer bounds how many bytes of an answer doctor reads.
 const maxAnswer = 256 << 10
 
 // Question is one HTTP request.
@@ -37,23 +38,23 @@ type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
-	// Before is the status of the first answer if the request was repeated because
-	// that answer was bad. It is 0 if the request was not repeated.
+	// Before is the status of the first answer, if doctor repeated the request
+	// because that answer was bad; else 0.
 	Before int
 }
 
-// Get sends the request that a browser sends for a page of another site.
+// Get sends a GET request as a browser sends it for the page of another site.
 func (n *Network) Get(ctx context.Context, address string) (Reply, error) {
 	return n.Ask(ctx, Question{Method: http.MethodGet, URL: address, Header: http.Header{"Origin": {Origin}}})
 }
 
-// secondTry is the pause before the request is repeated, after a proxy has said
-// that it got no answer. The server behind the proxy may be starting, or may be
-// one of several.
+// secondTry is the pause before doctor repeats a request that a proxy could
+// not forward. The server behind the proxy may be starting, or there may be
+// several.
 const secondTry = 500 * time.Millisecond
 
-// Ask sends q and reads the answer. If a proxy says that it got no answer, Ask
-// sends q a second time. Errors hold no secret.
+// Ask sends q and reads the answer. If a proxy answers that the server behind
+// it does not answer, Ask sends q once more. Its errors hold no secret.
 func (n *Network) Ask(ctx context.Context, q Question) (Reply, error) {
 	first, err := n.askOnce(ctx, q)
 	if err != nil || first.Passing() != NotThere {
@@ -96,7 +97,7 @@ func (n *Network) askOnce(ctx context.Context, q Question) (Reply, error) {
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}.without(q.Bearer), bare(err)
 }
 
-// AskAt requests target (a path with its query) from host, along a route that
+// AskAt requests target, a path with its query, from host along a route that
 // discovery found.
 func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target string, insecure bool) (Reply, error) {
 	at := n.Through(func(ctx context.Context, network, _ string) (net.Conn, error) {
@@ -105,12 +106,12 @@ func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target 
 	at.route = route.Addr
 	transport := at.client.Transport.(*http.Transport)
 	transport.TLSClientConfig = n.TLS(route.TLSName)
-	transport.TLSClientConfig.InsecureSkipVerify = insecure // as the service does if the operator set it
+	transport.TLSClientConfig.InsecureSkipVerify = insecure // only if the operator set it, as the service does
 	return at.Get(ctx, route.Scheme+"://"+host+target)
 }
 
-// without returns the answer with the secret s replaced, in case the answer
-// repeats it.
+// without returns r with the secret s replaced, in case the answer repeats the
+// request's secret.
 func (r Reply) without(s secret.Text) Reply {
 	if s.IsEmpty() {
 		return r
@@ -132,8 +133,8 @@ func bare(err error) error {
 	return err
 }
 
-// ErrCode returns the Matrix error code of an answer. It returns "" if there is
-// none or its form is wrong.
+// ErrCode returns the Matrix error code in an answer; "" if there is none, or
+// if it has not the form of one.
 func (r Reply) ErrCode() string {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
@@ -145,10 +146,9 @@ func (r Reply) ErrCode() string {
 	return matrix.ErrCode
 }
 
-// isErrCode reports whether a code has the form of a Matrix error code:
-// M_NOT_FOUND, or with the prefix of a proposal,
-// ORG.MATRIX.MSC4140_DELAY_TOO_LARGE (Client-Server API, "Standard error
-// response").
+// isErrCode reports whether code has the form of a Matrix error code, like
+// M_NOT_FOUND, or ORG.MATRIX.MSC4140_DELAY_TOO_LARGE with the prefix of a
+// proposal (Client-Server API, "Standard error response").
 func isErrCode(code string) bool {
 	space, rest, _ := strings.Cut(code, "_")
 	return rest != "" && (space == "M" || strings.Contains(space, ".")) && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._") == ""
@@ -170,17 +170,17 @@ func (r Reply) String() string {
 // Origins returns the values of Access-Control-Allow-Origin.
 func (r Reply) Origins() []string { return r.Header.Values("Access-Control-Allow-Origin") }
 
-// OneOrigin reports whether the CORS header allows pages of every site to read
-// the answer.
+// OneOrigin reports whether the answer has exactly one CORS header, and it
+// allows pages of every site to read the answer.
 func (r Reply) OneOrigin() bool {
 	list := r.Origins()
 	return len(list) == 1 && (list[0] == "*" || list[0] == Origin)
 }
 
-// Follow is like Get, but follows up to three redirects, as browsers do. A
-// browser lets a page read the last answer only if the CORS header of each
-// redirect allows it. closed is the address of the first redirect that does not
-// allow it, or "" if all do.
+// Follow sends a GET request and follows up to three redirects, as browsers
+// do. A browser shows a page the last answer only if the CORS headers of all
+// redirects allow it. closed is the address of the first redirect that does
+// not; "" if all do.
 func (n *Network) Follow(ctx context.Context, address string) (r Reply, closed string, err error) {
 	for range 4 {
 		r, err = n.Get(ctx, address)

@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// clocks records for each host (and port) that answered by how much its clock
-// is ahead of this machine's clock.
+// clocks has, for each host (and port) that answered, how much its clock is
+// ahead of this machine's.
 type clocks struct {
 	mu    sync.Mutex
 	ahead map[string]time.Duration
 }
 
-// maxClocks bounds how many hosts are recorded.
+// maxClocks bounds for how many hosts this is recorded.
 const maxClocks = 64
 
-// note compares the header Date of an answer with the times of the request and
-// of the answer. An answer from a cache has an old date. So if a host gave
-// several answers, the smallest difference counts.
+// note computes how much the answering host's clock is ahead, from the header
+// Date of its answer and the times of the request and of the answer. An answer
+// from a cache has an old date, so of several answers the one with the
+// smallest difference counts.
 func (c *clocks) note(host string, header http.Header, asked, answered time.Time) {
 	date, err := http.ParseTime(header.Get("Date"))
 	if c == nil || err != nil || header.Get("Age") != "" {
@@ -29,7 +30,7 @@ func (c *clocks) note(host string, header http.Header, asked, answered time.Time
 	switch {
 	case date.After(answered):
 		ahead = date.Sub(answered)
-	case date.Add(time.Second).Before(asked): // Date has no fractions of a second
+	case date.Add(time.Second).Before(asked): // Date has whole seconds only
 		ahead = date.Add(time.Second).Sub(asked)
 	}
 	c.mu.Lock()

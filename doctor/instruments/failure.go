@@ -16,10 +16,10 @@ import (
 // maxText bounds how many bytes of a text from another server are shown.
 const maxText = 200
 
-// Clip returns a text from another server in a form that is safe to show.
+// Clip shortens a text from another server, and makes it safe to show.
 func Clip(s string) string { return text.Clip(s, maxText) }
 
-// NoAnswer is the reason that Reason returns if nothing answers.
+// NoAnswer is the text that Reason returns if nothing answers.
 const NoAnswer = "no answer in time"
 
 // Reason says in a few words why something cannot be reached. It contains no
@@ -51,23 +51,23 @@ func Reason(err error) string {
 	return "the connection broke without a reason"
 }
 
-// IsTLS reports whether err is from the TLS handshake of a request.
+// IsTLS reports whether a request failed in the TLS handshake.
 func IsTLS(err error) bool {
 	var invalid *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	return errors.As(err, &invalid) || errors.As(err, &record) || errors.Is(err, http.ErrSchemeMismatch)
 }
 
-// IsOldTLS reports whether client and server share no version of TLS, because
-// the server knows only older versions (RFC 8446, "protocol_version").
+// IsOldTLS reports whether the TLS handshake failed because the server knows
+// only versions of TLS that are too old (RFC 8446, "protocol_version").
 func IsOldTLS(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "tls: protocol version not supported") ||
 		strings.Contains(err.Error(), "tls: server selected unsupported protocol version"))
 }
 
 // WantsCertificate reports whether a server ended TLS because the client sent
-// no certificate (RFC 8446, "certificate_required"; programs built with an
-// older Go say "bad certificate").
+// no certificate (RFC 8446, "certificate_required"). Programs built with an
+// older Go say "bad certificate" instead.
 func WantsCertificate(err error) bool {
 	return err != nil && (strings.Contains(err.Error(), "remote error: tls: certificate required") ||
 		strings.Contains(err.Error(), "remote error: tls: bad certificate"))

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// TCPAnswer is the answer of a TCP candidate to a STUN request. The candidate
-// answers only while the participant is in the room.
+// TCPAnswer is what happened when doctor sent a STUN request to a TCP
+// candidate. A candidate answers only while the participant is in the room.
 type TCPAnswer struct {
 	Candidate Candidate
 	Err       error

@@ -26,7 +26,7 @@ const (
 // quiet switches off the logs of the LiveKit SDK and of pion.
 var quiet = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) })
 
-// livekitParticipant is a participant that joins a room with LiveKit's SDK.
+// livekitParticipant is a [Participant] that joins with LiveKit's SDK.
 type livekitParticipant struct {
 	room   *lksdk.Room
 	texts  chan Message
@@ -36,9 +36,10 @@ type livekitParticipant struct {
 	media Media
 }
 
-// joinLiveKit joins a room over WebRTC. The signalling goes through a listener
-// on loopback, because the SDK's own dialler supports neither --resolve nor
-// LIVEKIT_CA_FILE. Media goes directly.
+// joinLiveKit joins a room over WebRTC. The SDK cannot use --resolve and
+// LIVEKIT_CA_FILE for its signalling connection, so that connection goes
+// through a listener on loopback, which forwards it. Media does not go through
+// it.
 func (n *Network) joinLiveKit(ctx context.Context, address, token string) (Participant, error) {
 	quiet()
 	tunnel, local, err := n.openTunnel(address)
@@ -61,8 +62,8 @@ func (n *Network) joinLiveKit(ctx context.Context, address, token string) (Parti
 	return p, nil
 }
 
-// openTunnel listens on loopback, and forwards the participant's connection to
-// address.
+// openTunnel listens on loopback, and forwards the participant's signalling
+// connection to address.
 func (n *Network) openTunnel(address string) (*http.Server, string, error) {
 	target, err := url.Parse(address)
 	if err != nil {
@@ -85,8 +86,8 @@ func (n *Network) openTunnel(address string) (*http.Server, string, error) {
 	return server, "ws://" + listener.Addr().String() + strings.TrimRight(target.Path, "/"), nil
 }
 
-// watch records what the SFU sends while the participant connects. If
-// connecting fails, the SDK no longer has that information.
+// watch records what the SFU says while the participant connects. If the
+// connection fails, the SDK drops this information.
 func (p *livekitParticipant) watch(ctx context.Context) {
 	again := time.NewTicker(watchEvery)
 	defer again.Stop()
@@ -100,7 +101,7 @@ func (p *livekitParticipant) watch(ctx context.Context) {
 	}
 }
 
-// look adds what the SDK knows at this moment to what is recorded.
+// look adds to the record what the SDK knows now.
 func (p *livekitParticipant) look() {
 	pc := p.room.LocalParticipant.GetPublisherPeerConnection()
 	if pc == nil || pc.RemoteDescription() == nil || pc.LocalDescription() == nil {
@@ -124,7 +125,7 @@ func (p *livekitParticipant) look() {
 	}
 }
 
-// candidatesOf returns the addresses for media that the SFU has sent.
+// candidatesOf returns the addresses for media that the SFU has named.
 func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
 	var list []Candidate
 	for _, stats := range pc.GetStats() {
@@ -133,8 +134,8 @@ func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
 			continue
 		}
 		addr, err := netip.ParseAddr(c.IP)
-		// A peer-reflexive candidate was observed by this side. The SFU did not send
-		// it.
+		// A peer-reflexive candidate is an address from which a packet came. The
+		// SFU has not named it.
 		if err == nil && c.CandidateType != webrtc.ICECandidateTypePrflx {
 			list = append(list, Candidate{strings.ToLower(c.Protocol), netip.AddrPortFrom(addr.Unmap(), uint16(c.Port))})
 		}
@@ -142,7 +143,8 @@ func candidatesOf(pc *webrtc.PeerConnection) []Candidate {
 	return list
 }
 
-// wayOf returns on which way media travels, or "" if it does not travel yet.
+// wayOf returns how media travels now: "udp", "tcp" or "relay"; "" if it does
+// not travel.
 func wayOf(pc *webrtc.PeerConnection) string {
 	if pc.SCTP() == nil || pc.SCTP().Transport() == nil {
 		return ""
@@ -157,7 +159,8 @@ func wayOf(pc *webrtc.PeerConnection) string {
 	return strings.ToLower(pair.Remote.Protocol.String())
 }
 
-// attribute returns the first value of an attribute in a session description.
+// attribute returns the value of the first attribute of that name in a session
+// description (SDP).
 func attribute(sdp, name string) string {
 	_, after, _ := strings.Cut(sdp, "a="+name+":")
 	value, _, _ := strings.Cut(after, "\n")
@@ -168,7 +171,7 @@ func (p *livekitParticipant) received(packet lksdk.DataPacket, from lksdk.DataRe
 	if user, ok := packet.(*lksdk.UserDataPacket); ok {
 		select {
 		case p.texts <- Message{From: from.SenderIdentity, Text: string(user.Payload)}:
-		default: // the channel is full; the reader needs only a few messages
+		default: // the channel is full: the reader needs only a few texts, so this one is dropped
 		}
 	}
 }

@@ -24,10 +24,10 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Network is how a run reaches the network. Call [Network.Ready] when Roots and
-// Resolve are set.
+// Network is the way in which a run uses the network. Call [Network.Ready]
+// when Roots and Resolve are set.
 type Network struct {
-	// DNS looks up addresses, and SRV looks up service records.
+	// DNS looks up the addresses of names, and SRV looks up SRV records.
 	DNS Resolver
 	SRV *net.Resolver
 	// Dial connects to an IP address and port. network is "tcp" or "udp".
@@ -42,19 +42,19 @@ type Network struct {
 	Roots *x509.CertPool
 	// Join joins a room of the SFU.
 	Join func(ctx context.Context, url, token string) (Participant, error)
-	// Resolve holds the pairs of --resolve: host:port → address.
+	// Resolve has the addresses that --resolve gives: the key is host:port.
 	Resolve map[string]netip.Addr
-	// Patience multiplies the time limits for work that needs this machine's
-	// processor, for a busy machine. 0 means 1.
+	// Patience is the factor for time limits of work that this machine's
+	// processor does, for a busy machine. 0 means 1.
 	Patience int
 
 	client *http.Client
-	dead   *sync.Map // addresses that refused or did not answer, as "ip port"
+	dead   *sync.Map // the addresses, as "ip port", that refused a connection or did not answer
 	clocks *clocks
-	route  string // the address to which all requests go; "" means the address in the URL
+	route  string // the address to which every request goes; "" means the host in the request's URL
 }
 
-// New returns a Network for the real network.
+// New returns a Network that uses this machine's network.
 func New() *Network {
 	resolver := &net.Resolver{PreferGo: true}
 	dialer := &net.Dialer{Timeout: dialTimeout}
@@ -64,25 +64,25 @@ func New() *Network {
 	return n
 }
 
-// silent is a log that drops everything. Servers that only this process uses
-// log to it.
+// silent drops all log lines of the servers that only this process uses.
 var silent = log.New(io.Discard, "", 0)
 
 const (
 	dialTimeout = 3 * time.Second
-	// smallSegment bounds the bytes of a TCP segment of DialSmall. smallTime
+	// smallSegment is the most bytes in a TCP segment of DialSmall. smallTime
 	// bounds a TLS handshake over such a connection.
 	smallSegment = 536
 	smallTime    = 3 * time.Second
 	// handshakeTimeout bounds a TLS handshake.
 	handshakeTimeout = 4 * time.Second
-	// maxAddresses bounds how many addresses of one name are tried.
+	// maxAddresses bounds how many addresses of a name doctor tries.
 	maxAddresses = 8
 )
 
 // Addresses returns the addresses of host for a port, IPv4 before IPv6. They
-// come from --resolve, from host if it is an address, or from DNS. If there are
-// none, the error is that of the family (IPv4 or IPv6) whose look-up failed.
+// come from --resolve, or from host if that is an address, or from DNS. If
+// there are none, the error is the one of the look-up (IPv4 or IPv6) that
+// failed.
 func (n *Network) Addresses(ctx context.Context, host, port string) ([]netip.Addr, error) {
 	if addr, ok := n.Resolve[strings.ToLower(host)+":"+port]; ok {
 		return []netip.Addr{addr}, nil
@@ -142,8 +142,8 @@ func (n *Network) dialAddress(ctx context.Context, network string, addr netip.Ad
 	return conn, err
 }
 
-// livingFirst moves addresses that did not answer before to the end of the
-// list. So each costs its time limit only once.
+// livingFirst moves addresses that did not answer earlier to the end, so that
+// doctor waits for each of them only once.
 func (n *Network) livingFirst(addrs []netip.Addr, port string) []netip.Addr {
 	if n.dead == nil {
 		return addrs
@@ -168,19 +168,20 @@ func (n *Network) patiently(d time.Duration) time.Duration {
 	return time.Duration(max(n.Patience, 1)) * d
 }
 
-// TLS returns the configuration by which a server must prove to have that name.
+// TLS returns a configuration with which a server must have a valid
+// certificate for name.
 func (n *Network) TLS(name string) *tls.Config {
 	return &tls.Config{RootCAs: n.Roots, ServerName: name, NextProtos: []string{"http/1.1"}}
 }
 
-// Ready makes the client for all requests. The client uses HTTP/1.1, its own
-// connections and no proxy, and follows no redirect.
+// Ready makes the HTTP client for all requests. It uses HTTP/1.1, and no
+// proxy. It follows no redirect.
 func (n *Network) Ready() {
 	n.client, n.dead = n.newClient(n.DialHost), new(sync.Map)
 	n.clocks = &clocks{ahead: map[string]time.Duration{}}
 }
 
-// Through returns a copy of n whose HTTP connections are made by dial.
+// Through returns a copy of n whose HTTP connections dial makes.
 func (n *Network) Through(dial func(ctx context.Context, network, address string) (net.Conn, error)) *Network {
 	other := *n
 	other.client = n.newClient(dial)
@@ -203,7 +204,7 @@ func (n *Network) newClient(dial func(ctx context.Context, network, address stri
 	}
 }
 
-// ParseResolve parses host:port:address, the form of curl's option --resolve.
+// ParseResolve parses host:port:address, the form of --resolve in curl, too.
 func ParseResolve(text string) (hostPort string, addr netip.Addr, err error) {
 	host, rest, _ := strings.Cut(text, ":")
 	port, address, found := strings.Cut(rest, ":")

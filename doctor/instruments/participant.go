@@ -11,33 +11,34 @@ import (
 
 // Participant is a participant in a room of the SFU until it leaves.
 type Participant interface {
-	// Media returns what the SFU has said about media, and on which way media
-	// travels.
+	// Media returns what the SFU has told the participant about media, and how
+	// media travels.
 	Media() Media
 	// Send sends a text to everybody in the room.
 	Send(text string) error
-	// Received returns the texts that others have sent. A text that is not read in
-	// time is dropped.
+	// Received returns a channel with the texts of other participants. A text
+	// that is not read soon is dropped.
 	Received() <-chan Message
 	Leave()
 }
 
-// Message is a text from another participant. From is that participant's
-// identity, which the SFU sets.
+// Message is a text from another participant, with the identity that the SFU
+// gives this participant.
 type Message struct{ From, Text string }
 
-// Media is what the SFU tells a participant about media.
+// Media is what the SFU has told a participant about media.
 type Media struct {
 	Candidates []Candidate
-	// Username and Password authenticate STUN requests of this session.
+	// Username and Password are the credentials for STUN requests of this
+	// session.
 	Username, Password string
-	// Servers are the STUN and TURN servers.
+	// Servers are the STUN and TURN servers that the SFU names.
 	Servers []ICEServer
 	// Way is how media travels: "udp", "tcp" or "relay"; "" if it does not travel.
 	Way string
 }
 
-// Candidate is an address at which the SFU receives media.
+// Candidate is an address at which the SFU says that it receives media.
 type Candidate struct {
 	Network string // "udp" or "tcp"
 	Addr    netip.AddrPort
@@ -52,7 +53,8 @@ type ICEServer struct {
 	Username, Password string
 }
 
-// JoinError is the error of a failed join, with what the SFU had said before.
+// JoinError is the error of a join that failed, with what the SFU had told the
+// participant before.
 type JoinError struct {
 	Media Media
 	Err   error
@@ -62,16 +64,17 @@ func (e *JoinError) Error() string { return e.Err.Error() }
 func (e *JoinError) Unwrap() error { return e.Err }
 
 const (
-	// roundTrip bounds how long a text may take to the other participant. The text
-	// is sent again every resend, because the other participant's channel may open
-	// later.
+	// roundTrip bounds how long a text may take to the other participant. It is
+	// sent again every resend, because the other participant can receive only
+	// after a moment.
 	roundTrip = 5 * time.Second
 	resend    = 250 * time.Millisecond
-	// MaxCandidates bounds how many candidates are checked.
+	// MaxCandidates bounds how many candidates doctor examines.
 	MaxCandidates = 16
 )
 
-// Deliver sends a text from one participant until the other has received it.
+// Deliver sends a text from one participant again and again until the other
+// has received it.
 func Deliver(ctx context.Context, from, to Participant) error {
 	ctx, cancel := context.WithTimeout(ctx, roundTrip)
 	defer cancel()

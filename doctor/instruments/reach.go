@@ -12,7 +12,7 @@ import (
 	"syscall"
 )
 
-// Attempt is the result of connecting to one address.
+// Attempt is what happened when doctor tried to connect to one address.
 type Attempt struct {
 	Addr netip.Addr
 	Err  error
@@ -25,14 +25,14 @@ func (a Attempt) String() string {
 	return a.Addr.String() + ": " + Reason(a.Err)
 }
 
-// NoRoute reports whether this machine has no route for the address's family
-// (IPv4 or IPv6).
+// NoRoute reports whether the attempt failed because this machine has no route
+// for IPv4 or for IPv6.
 func (a Attempt) NoRoute() bool {
 	return a.Addr.Is6() && (errors.Is(a.Err, syscall.ENETUNREACH) || errors.Is(a.Err, syscall.EADDRNOTAVAIL) || errors.Is(a.Err, syscall.EAFNOSUPPORT))
 }
 
-// Refused reports whether the machine at the address answered that nothing
-// listens at the port.
+// Refused reports whether the machine at the address answered, and said that
+// nothing listens at the port.
 func (a Attempt) Refused() bool { return errors.Is(a.Err, syscall.ECONNREFUSED) }
 
 // IsOwn reports whether the address belongs to this machine.
@@ -40,15 +40,16 @@ func (n *Network) IsOwn(addr netip.Addr) bool {
 	if n.Interfaces == nil {
 		return false
 	}
-	list, _ := n.Interfaces() // empty if the system does not tell its addresses
+	list, _ := n.Interfaces() // empty if this machine's addresses are unknown
 	return slices.ContainsFunc(list, func(a net.Addr) bool {
 		own, err := netip.ParsePrefix(a.String())
 		return err == nil && own.Addr().Unmap() == addr.Unmap()
 	})
 }
 
-// Reach looks host up, and connects to each of its addresses at a port. The
-// error is that of the look-up; errors of connecting are in the Attempts.
+// Reach looks host up, and tries to connect to each of its addresses at a
+// port. The error is that of the look-up; the errors of connecting are in the
+// Attempts.
 func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, error) {
 	addrs, err := n.Addresses(ctx, host, port)
 	if err != nil {
@@ -63,7 +64,7 @@ func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, erro
 	return attempts, nil
 }
 
-// touch connects to the address and closes the connection.
+// touch connects to an address, and closes the connection at once.
 func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error {
 	conn, err := n.dialAddress(ctx, "tcp", addr, port)
 	if err == nil {
@@ -72,11 +73,12 @@ func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error
 	return err
 }
 
-// ErrConnect marks an error from before the connection was made.
+// ErrConnect is the error if there was no connection, so that TLS was not
+// tried.
 var ErrConnect = errors.New("not connected")
 
-// Certificates returns the certificates that a host sends for its name at a
-// port, valid or not.
+// Certificates returns the certificates that the server at host and port sends
+// for this name, whether they are valid or not.
 func (n *Network) Certificates(ctx context.Context, host, port string) ([]*x509.Certificate, error) {
 	raw, err := n.DialHost(ctx, "tcp", net.JoinHostPort(host, port))
 	if err != nil {
@@ -86,7 +88,8 @@ func (n *Network) Certificates(ctx context.Context, host, port string) ([]*x509.
 	return n.handshake(ctx, raw, n.TLS(host))
 }
 
-// AnswersSmall reports whether a TLS handshake succeeds with small packets.
+// AnswersSmall reports whether a TLS handshake succeeds if all packets are
+// small.
 func (n *Network) AnswersSmall(ctx context.Context, host, port string) bool {
 	if n.DialSmall == nil {
 		return false
@@ -104,17 +107,19 @@ func (n *Network) AnswersSmall(ctx context.Context, host, port string) bool {
 	return err == nil
 }
 
-// unconnected is an error from before TLS, when no connection was made.
+// unconnected is an error because of which no connection was made, so that TLS
+// was not tried. It is an [ErrConnect].
 type unconnected struct{ error }
 
 func (u unconnected) Unwrap() error      { return u.error }
 func (unconnected) Is(target error) bool { return target == ErrConnect }
 
-// handshake returns the certificates that the peer sends, valid or not.
+// handshake returns the certificates that the peer sends, whether they are
+// valid or not.
 func (n *Network) handshake(ctx context.Context, raw net.Conn, config *tls.Config) ([]*x509.Certificate, error) {
 	ctx, cancel := context.WithTimeout(ctx, n.patiently(handshakeTimeout))
 	defer cancel()
-	config.InsecureSkipVerify = true // the caller verifies, and says what is wrong
+	config.InsecureSkipVerify = true // so that the caller can say what is wrong with the certificates
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		return nil, err

@@ -10,23 +10,25 @@ import (
 	"time"
 )
 
-// Redis is the address of a Redis, and the credentials for it. Without a
-// password there is no login.
+// Redis is the address of a Redis, with the credentials for it. If there is no
+// password, doctor does not log in.
 type Redis struct {
-	Address            string // host:port
+	Address            string // the address as host:port
 	Username, Password string
-	TLS                bool // Redis uses TLS: PingRedis only connects
+	TLS                bool // whether Redis uses TLS; then PingRedis only connects
 }
 
 const (
-	// redisTime bounds an answer of Redis, which usually comes at once.
+	// redisTime bounds the wait for an answer of Redis, which usually comes at
+	// once.
 	redisTime = 2 * time.Second
-	// maxRedisLine bounds the bytes of a line of its answer.
+	// maxRedisLine bounds the bytes of one line of Redis' answer.
 	maxRedisLine = 512
 )
 
-// PingRedis sends PING to a Redis. If Redis refuses, the error holds the text
-// of Redis, which contains no password (RESP2, "Simple errors").
+// PingRedis sends PING to a Redis. If Redis answers with an error, the
+// returned error has the text of Redis, which contains no password (RESP2,
+// "Simple errors").
 func (n *Network) PingRedis(ctx context.Context, r Redis) error {
 	conn, err := n.DialHost(ctx, "tcp", r.Address)
 	if err != nil {
@@ -55,8 +57,8 @@ func (n *Network) PingRedis(ctx context.Context, r Redis) error {
 	return nil
 }
 
-// commands returns the commands to send: the login, if there is a password, and
-// PING.
+// commands returns the commands to send: the login if there is a password, and
+// then PING.
 func (r Redis) commands() (list [][]string) {
 	switch {
 	case r.Password != "" && r.Username != "":
@@ -67,7 +69,7 @@ func (r Redis) commands() (list [][]string) {
 	return append(list, []string{"PING"})
 }
 
-// array encodes a command in the protocol of Redis.
+// array encodes a command as an array of Redis' protocol.
 func array(words []string) []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(words))

@@ -16,14 +16,15 @@ import (
 const (
 	// STUNPort is the port of a STUN server whose URL names no port.
 	STUNPort = 3478
-	// stunWait bounds the wait for one STUN answer. Over UDP the request is sent
-	// twice.
+	// stunWait bounds the wait for the answer to one STUN request. Over UDP the
+	// request is sent twice.
 	stunWait = 2 * time.Second
 	maxSTUN  = 1500
 )
 
-// STUN sends a binding request to host:port and returns the address that the
-// server sees as ours. Over "tcp" the messages are framed as in ICE (RFC 4571).
+// STUN sends a binding request to host:port, and returns the address from
+// which the server saw it come. Over "tcp" the messages have the framing of
+// ICE (RFC 4571).
 func (n *Network) STUN(ctx context.Context, network, hostPort string) (netip.AddrPort, error) {
 	conn, err := n.DialHost(ctx, network, hostPort)
 	if err != nil {
@@ -37,8 +38,8 @@ func (n *Network) STUN(ctx context.Context, network, hostPort string) (netip.Add
 	return askSTUN(ctx, conn, network, request)
 }
 
-// askCandidate sends a connectivity check to a candidate, as a client of the
-// session does (RFC 8445, 7.2.2).
+// askCandidate sends a connectivity check to a candidate, as a participant of
+// the session does (RFC 8445, 7.2.2).
 func (n *Network) askCandidate(ctx context.Context, c Candidate, m Media) error {
 	request, err := stun.Build(stun.TransactionID, stun.BindingRequest,
 		stun.NewUsername(m.Username), checking{}, stun.NewShortTermIntegrity(m.Password), stun.Fingerprint)
@@ -53,8 +54,8 @@ func (n *Network) askCandidate(ctx context.Context, c Candidate, m Media) error 
 	return err
 }
 
-// checking adds to a STUN message the attributes of a connectivity check by the
-// controlling side. It does not nominate the candidate.
+// checking adds to a STUN message the attributes of a connectivity check by
+// the controlling side. It does not nominate the candidate.
 type checking struct{}
 
 func (checking) AddTo(m *stun.Message) error {
@@ -104,8 +105,8 @@ func exchange(conn net.Conn, network string, message []byte) ([]byte, error) {
 
 var errNotSTUN = errors.New("the answer is not STUN")
 
-// mapped returns our address from a success response. An error response also
-// shows that STUN is spoken there, but has no address.
+// mapped returns the address in a success response. An error response has
+// none, but shows that the server speaks STUN.
 func mapped(answer []byte) (netip.AddrPort, error) {
 	message := &stun.Message{Raw: answer}
 	if message.Decode() != nil || message.Type.Method != stun.MethodBinding {

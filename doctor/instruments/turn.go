@@ -14,13 +14,14 @@ import (
 // TURNServer is a TURN server that the SFU names.
 type TURNServer struct {
 	Scheme             string // "turn" or "turns"
-	Rest               string // the part of the server's URL after the scheme
+	Rest               string // what follows the scheme in the server's URL
 	Host, Port         string
 	Network            string // "udp" or "tcp"
 	Username, Password string
 }
 
-// TURNServers returns the TURN servers among the ICE servers.
+// TURNServers returns the TURN servers among the STUN and TURN servers that
+// the SFU names.
 func (m Media) TURNServers() (list []TURNServer) {
 	for _, server := range m.Servers {
 		for _, u := range server.URLs {
@@ -46,9 +47,9 @@ func (m Media) TURNServers() (list []TURNServer) {
 // String returns the server's URL.
 func (s TURNServer) String() string { return s.Scheme + ":" + s.Rest }
 
-// hostPort splits the part of an ICE server's URL after the scheme, like
-// "turn.example.org:443?transport=tcp", into host and port. port is used if the
-// URL names none.
+// hostPort splits what follows the scheme in the URL of a STUN or TURN server,
+// like "turn.example.org:443?transport=tcp", into host and port. If the URL
+// has no port, it returns port.
 func hostPort(rest, port string) (host, p string) {
 	rest, _, _ = strings.Cut(rest, "?")
 	if h, given, err := net.SplitHostPort(rest); err == nil {
@@ -57,10 +58,10 @@ func hostPort(rest, port string) (host, p string) {
 	return rest, port
 }
 
-// TURNStage is how far a request to a TURN server got.
+// TURNStage is how far a request to a TURN server came before it failed.
 type TURNStage int
 
-// The stages, in the order in which a request reaches them.
+// The stages, in their order in a request.
 const (
 	TURNConnect TURNStage = iota
 	TURNTLS
@@ -70,15 +71,15 @@ const (
 // TURNError says why a TURN server assigned no address.
 type TURNError struct {
 	Stage TURNStage
-	At    net.Addr // the server's address; nil if there is no connection
+	At    net.Addr // the server's address; nil if no connection was made
 	Err   error
 }
 
 func (e *TURNError) Error() string { return e.Err.Error() }
 func (e *TURNError) Unwrap() error { return e.Err }
 
-// Allocate asks a TURN server for an address, and gives the address back. Its
-// error is a [*TURNError].
+// Allocate asks a TURN server for an address to relay through, and gives the
+// address back at once. Its error is a [*TURNError].
 func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	raw, err := n.DialHost(ctx, s.Network, net.JoinHostPort(s.Host, s.Port))
 	if err != nil {
@@ -95,8 +96,8 @@ func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	return nil
 }
 
-// packets returns raw as a packet connection for a TURN client. Its error is
-// that of the TLS handshake.
+// packets returns the connection raw as packets for a TURN client, over TLS
+// for the scheme turns. Its error is the one of the TLS handshake.
 func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.PacketConn, error) {
 	switch {
 	case s.Scheme == "turns":
@@ -116,8 +117,8 @@ func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.
 // turnTime bounds one allocation.
 const turnTime = 5 * time.Second
 
-// relay gets an address from the TURN server that conn leads to, and gives it
-// back.
+// relay gets an address to relay through from the TURN server at the other end
+// of conn, and gives the address back.
 func (n *Network) relay(ctx context.Context, conn net.PacketConn, s TURNServer, address string) error {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled
@@ -141,7 +142,7 @@ func (n *Network) relay(ctx context.Context, conn net.PacketConn, s TURNServer, 
 	return relayed.Close()
 }
 
-// connected is a UDP connection to one peer, as a PacketConn.
+// connected makes a net.PacketConn of a UDP connection to one peer.
 type connected struct{ net.Conn }
 
 func (c connected) ReadFrom(p []byte) (int, net.Addr, error) {

@@ -10,30 +10,31 @@ import (
 	"strings"
 )
 
-// Party is a kind of program that gave an answer.
+// Party is a kind of program that may answer a request.
 type Party int
 
-// The parties. Unknown is for an answer that any program may give.
+// The kinds of programs. Unknown means that any program may have given the
+// answer.
 const (
 	Unknown    Party = iota
 	Matrix           // a Matrix server of unknown kind
 	Service          // this service, recognized by its CORS headers
 	Homeserver       // a homeserver, recognized by its name or by the CORS headers of the specification
 	LiveKit          // LiveKit, recognized by its own words or by a Twirp error
-	Proxy            // the reverse proxy itself, or a filter in front
-	Challenge        // a filter that demands a browser with a person
-	Login            // a program that requires a password or single sign-on
-	Website          // a program that answers with pages for people
+	Proxy            // the reverse proxy itself, or a filter in front of it
+	Challenge        // a filter that wants to see a browser with a person
+	Login            // a program that wants a password or single sign-on
+	Website          // a program whose answers are pages for people
 )
 
 // Answerer is the program that gave an answer.
 type Answerer struct {
 	Party   Party
-	Program string // the program's name if the answer tells it, else "the proxy"
+	Program string // the program's name if the answer has it, else "the proxy"
 }
 
-// From decides who gave an answer, by its status, headers and body. No other
-// function decides that.
+// From returns which program gave the answer, by its status, headers and body.
+// No other function decides this.
 func (r Reply) From() Answerer {
 	switch {
 	case r.isChallenge():
@@ -58,8 +59,8 @@ func (r Reply) From() Answerer {
 	return Answerer{Unknown, r.server("something else")}
 }
 
-// server returns the program's name in the header Server, or otherwise if there
-// is no such header.
+// server returns the program's name in the header Server. If there is no such
+// header, it returns the text otherwise.
 func (r Reply) server(otherwise string) string {
 	if server := r.Header.Get("Server"); server != "" {
 		return Clip(server)
@@ -81,16 +82,18 @@ func (r Reply) isService() bool {
 // homeservers are the prefixes of homeservers' names in the header Server.
 var homeservers = []string{"Synapse", "Dendrite", "conduit", "tuwunel", "continuwuity", "palpo"}
 
-// isHomeserver reports whether an answer names a homeserver, or has the CORS
-// headers that the Client-Server API recommends. This service's headers differ.
+// isHomeserver reports whether the answer names a homeserver, or has the CORS
+// headers that the Client-Server API recommends. This service's CORS headers
+// are different.
 func (r Reply) isHomeserver() bool {
 	server := r.Header.Get("Server")
 	return slices.ContainsFunc(homeservers, func(name string) bool { return strings.HasPrefix(server, name) }) ||
 		strings.Contains(r.Header.Get("Access-Control-Allow-Headers"), "X-Requested-With")
 }
 
-// AsksLogin reports whether a program demands a login: by a 401 that names a
-// method (LiveKit's 401 names none), or by a redirect to a login page.
+// AsksLogin reports whether the answer demands a login: it is a redirect to a
+// login page, or a 401 that names a method of login. (LiveKit's 401 names
+// none.)
 func (r Reply) AsksLogin() bool {
 	switch r.Status {
 	case http.StatusUnauthorized:
@@ -101,8 +104,8 @@ func (r Reply) AsksLogin() bool {
 	return false
 }
 
-// logins are parts of the addresses of login pages: those of Authelia,
-// Authentik, Keycloak, oauth2-proxy and Cloudflare Access, and common names.
+// logins are parts of the addresses of login pages, of Authelia, Authentik,
+// Keycloak, oauth2-proxy, Cloudflare Access and others.
 var logins = []string{"login", "signin", "sign_in", "sso", "oauth2", "openid-connect", "outpost.goauthentik.io", "authelia", "cloudflareaccess.com"}
 
 func leadsToLogin(location string) bool {
@@ -115,11 +118,11 @@ func leadsToLogin(location string) bool {
 	return label == "auth" || slices.ContainsFunc(logins, func(part string) bool { return strings.Contains(place, part) })
 }
 
-// livekitWords are the beginnings of LiveKit's own answers.
+// livekitWords are the beginnings of texts that only LiveKit answers.
 var livekitWords = []string{"invalid API key", "invalid token", "invalid authorization token", "no permissions", "permissions denied", "requested room does not exist", "token is not valid"}
 
-// isLiveKit reports whether LiveKit answered: with one of its texts, or with a
-// Twirp error, which has a code and a message.
+// isLiveKit reports whether the answer is LiveKit's: it is one of LiveKit's
+// texts, or a Twirp error, which has a code and a message.
 func (r Reply) isLiveKit() bool {
 	body := strings.TrimSpace(string(r.Body))
 	if r.Status == http.StatusOK {
@@ -132,14 +135,13 @@ func (r Reply) isLiveKit() bool {
 	return slices.ContainsFunc(livekitWords, func(words string) bool { return strings.HasPrefix(body, words) })
 }
 
-// SaysOK reports whether an answer is the one that LiveKit gives for its root
-// path.
+// SaysOK reports whether the answer is the one of LiveKit's root path.
 func (r Reply) SaysOK() bool {
 	return r.Status == http.StatusOK && strings.TrimSpace(string(r.Body)) == "OK"
 }
 
-// marks are texts in the error pages of proxies and filters, with the name of
-// the program.
+// marks are texts in the error pages of proxies and filters, each with the
+// program's name.
 var marks = []struct{ text, program string }{
 	{"<center>nginx", "nginx"},
 	{"<center>openresty", "nginx (OpenResty)"},
@@ -151,13 +153,13 @@ var marks = []struct{ text, program string }{
 	{"Sorry, you have been blocked", "Cloudflare"},
 }
 
-// traefikTexts are the error answers of Traefik, whole. Its 404 is missing,
-// because every Go program uses the same words.
+// traefikTexts are the whole texts of Traefik's errors. Its 404 is missing,
+// because every Go program has the same text.
 var traefikTexts = []string{"Bad Gateway", "Gateway Timeout", "Service Unavailable", "no available server", "Forbidden", "Too Many Requests"}
 
-// proxy returns the name of the proxy or filter that made an error answer
-// itself, or "" if none did. Only a proxy says that it got no answer from a
-// server behind it.
+// proxy returns the name of the proxy or filter that made the answer itself;
+// "" if none did. If the answer says that a server behind it does not answer,
+// it is a proxy's.
 func (r Reply) proxy() string {
 	if r.Status < 400 {
 		return ""
@@ -183,8 +185,8 @@ func (r Reply) proxy() string {
 	return ""
 }
 
-// isGatewayError reports whether a program says that it got no answer from the
-// server behind it.
+// isGatewayError reports whether the answer says that the server behind a
+// proxy does not answer.
 func (r Reply) isGatewayError() bool {
 	switch r.Status {
 	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -196,15 +198,15 @@ func (r Reply) isGatewayError() bool {
 // Passing is what a proxy or filter did with a request.
 type Passing int
 
-// What a proxy or filter may do with a request.
+// What a proxy or filter can do with a request.
 const (
 	Answered    Passing = iota // no proxy or filter answered
 	NotThere                   // the proxy got no answer from the server behind it
 	Refused                    // the proxy refused the request
 	TooLarge                   // the proxy refused the request because its body is too large
 	Limited                    // the proxy refused the request because there are too many requests
-	NoRoute                    // the proxy has no route for that name or path
-	Uncertified                // the proxy demands a certificate from the client
+	NoRoute                    // the proxy does not forward requests for that name or path
+	Uncertified                // the proxy demands a certificate of the client
 )
 
 // Passing returns what a proxy or filter did with the request, as this answer
@@ -215,11 +217,11 @@ func (r Reply) Passing() Passing {
 	case who.Party != Proxy:
 		return Answered
 	case r.Status == http.StatusTooManyRequests, r.Status == http.StatusServiceUnavailable && who.Program == "nginx":
-		return Limited // 503 is what nginx's limit_req and limit_conn answer by default
+		return Limited // nginx answers 503 for limit_req and limit_conn, unless configured otherwise
 	case r.isGatewayError():
 		return NotThere
 	case r.Status == http.StatusBadRequest && bytes.Contains(r.Body, []byte("SSL certificate")):
-		return Uncertified // the pages of nginx for its codes 495 and 496
+		return Uncertified // nginx shows these pages for its internal codes 495 and 496
 	case r.Status == http.StatusRequestEntityTooLarge:
 		return TooLarge
 	case r.Status == http.StatusNotFound, r.Status == http.StatusMisdirectedRequest:

@@ -10,23 +10,25 @@ import (
 	"matrixrtc-auth/doctor/causes"
 )
 
-// Verdict is a result of the connection test, in words for a person. If the
-// verdict is one of doctor's causes that prevent calls, its English words are
-// those of the cause.
+// Verdict is a result of the connection test, in words for a person. If it is
+// one of doctor's causes, and that prevents calls, its English words are those
+// of the cause.
 type Verdict struct {
 	ID string
 	// Mark is "ok", "warn" or "fail".
 	Mark string
-	// Cause is the id of the cause in doctor's table, "" if doctor cannot find it.
+	// Cause is the id of the same cause in doctor's table; "" if doctor cannot
+	// find it.
 	Cause string
-	// Says is the verdict in one sentence without a full stop.
+	// Says is the verdict as one sentence, without a full stop.
 	Says, German string
-	// Own are the reason and the remedy if there is no cause in doctor's table. In
-	// that case the person who tests can act, not the operator.
+	// Own are the reason and the remedy if doctor's table has no such cause.
+	// Then the person who tests can act, not the operator.
 	Own, OwnGerman words
 }
 
-// words are a reason (Text) and a remedy. Both have placeholders, as causes do.
+// words are a reason (Text) and a remedy. Both may have placeholders, like
+// those of causes.
 type words struct{ Text, Remedy string }
 
 // Words returns the reason and the remedy, in English and in German.
@@ -38,7 +40,7 @@ func (v Verdict) Words() (english, german words) {
 	return words{c.Text, c.Remedy}, germanCauses[v.Cause]
 }
 
-// germanCauses are the German words of causes, by the cause's id.
+// germanCauses has the German words of doctor's causes, by the cause's id.
 var germanCauses = map[string]words{
 	"websocket-headers": {
 		"Der Proxy von {host} reicht WebSockets nicht weiter: Clients bekommen ein Token und bleiben dann bei „Verbinden“ hängen",
@@ -109,7 +111,7 @@ var verdicts = []Verdict{
 	{ID: "sfu-other-keys", Mark: "fail", Cause: "sfu-other-keys", Says: "Calls do not begin: the wrong LiveKit answers", German: "Anrufe kommen nicht zustande: Das falsche LiveKit antwortet"},
 	{ID: "join-refused", Mark: "fail", Cause: "join-refused", Says: "Calls do not begin: LiveKit lets nobody in", German: "Anrufe kommen nicht zustande: LiveKit lässt niemanden hinein"},
 
-	// Remarks about a call that works.
+	// Verdicts about a call that works.
 	{ID: "tcp-none", Mark: "warn", Cause: "ice-tcp-none", Says: "There is no way over TCP", German: "Über TCP führt kein Weg"},
 	{ID: "tcp-closed", Mark: "warn", Cause: "ice-tcp-closed", Says: "There is no way over TCP", German: "Über TCP führt kein Weg"},
 	{ID: "relay-closed", Mark: "warn", Cause: "turn-refused", Says: "There is no way through the relay", German: "Über das Relay führt kein Weg"},
@@ -121,7 +123,7 @@ var verdicts = []Verdict{
 		Own:       words{"the clocks of this device and of the server differ", "have both take their time from the network"},
 		OwnGerman: words{"Die Uhren dieses Geräts und des Servers weichen voneinander ab", "Beide die Zeit aus dem Netz beziehen lassen"}},
 
-	// Faults of the link, or of this device.
+	// Verdicts about a fault of the link, or of the person's device.
 	{ID: "link-expired", Mark: "fail", Says: "The link has expired", German: "Der Link ist abgelaufen",
 		Own:       words{"links are good for some minutes only", "ask for a new link: matrixrtc-auth test-link makes one"},
 		OwnGerman: words{"Links gelten nur einige Minuten", "Um einen neuen Link bitten: matrixrtc-auth test-link erzeugt einen"}},
@@ -142,15 +144,16 @@ var verdicts = []Verdict{
 		OwnGerman: words{"Diesem Browser fehlt etwas, das auch Anrufe brauchen", "Eine aktuelle Version von Firefox, Chrome oder Safari probieren und den Bericht weitergeben"}},
 }
 
-// inPage is a verdict in the page's script, in one language.
+// inPage is a verdict in one language, in the form that the page's script
+// needs.
 type inPage struct {
 	Says   string `json:"says"`
 	Why    string `json:"why"`
 	Remedy string `json:"remedy"`
 }
 
-// Module returns the page's script verdicts.js, which holds all verdicts.
-// testpage/static has the script compressed.
+// Module returns the page's script verdicts.js, which has all verdicts.
+// testpage/static has it in compressed form.
 func Module() string {
 	all := map[string]any{}
 	for _, v := range verdicts {
@@ -164,7 +167,7 @@ func Module() string {
 	encoder := json.NewEncoder(&b)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(all); err != nil {
-		panic(err) // texts always have a JSON form
+		panic(err) // strings always have a JSON form
 	}
 	return fmt.Sprintf("// Made by go generate ./doctor.\nexport const verdicts = %s;\n", strings.TrimSpace(b.String()))
 }

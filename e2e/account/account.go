@@ -1,5 +1,5 @@
-// Package account is a user of a real homeserver. It uses those parts of the
-// Client-Server API that calls need.
+// Package account is a client of a real homeserver: a user with those parts of
+// the Client-Server API that calls need.
 package account
 
 import (
@@ -17,13 +17,13 @@ import (
 
 // Account is a registered user with one device.
 type Account struct {
-	BaseURL     string `json:"-"` // the homeserver's URL for this program
+	BaseURL     string `json:"-"` // the homeserver's URL at which this program reaches it
 	UserID      string `json:"user_id"`
 	DeviceID    string `json:"device_id"`
 	AccessToken string `json:"access_token"`
 }
 
-// PasswordPrefix and the localpart together are an account's password.
+// PasswordPrefix is how each account's password begins; the localpart follows.
 const PasswordPrefix = "password-of-"
 
 // Register creates an account on a homeserver with open registration.
@@ -35,8 +35,8 @@ func Register(ctx context.Context, baseURL, localpart string) (*Account, error) 
 	}, a)
 }
 
-// The types of a call's events: state events in compatibility mode, sticky
-// events in matrix_2_0 mode.
+// The types of the events by which Element Call says who is in a call: state
+// events in compatibility mode, sticky events in matrix_2_0 mode.
 const (
 	CallMember = "org.matrix.msc3401.call.member"
 	RTCMember  = "org.matrix.msc4143.rtc.member"
@@ -90,7 +90,7 @@ type Event struct {
 	Sender   string         `json:"sender"`
 	StateKey *string        `json:"state_key"`
 	Content  map[string]any `json:"content"`
-	Time     int64          `json:"origin_server_ts"` // in milliseconds
+	Time     int64          `json:"origin_server_ts"` // when the homeserver got the event, in milliseconds since 1970
 }
 
 // State returns the current state of a room.
@@ -99,7 +99,7 @@ func (a *Account) State(ctx context.Context, room string) ([]Event, error) {
 	return events, a.Call(ctx, http.MethodGet, "/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/state", nil, &events)
 }
 
-// Timeline returns the last events of a room, the newest first.
+// Timeline returns the newest events of a room, the newest one first.
 func (a *Account) Timeline(ctx context.Context, room string, limit int) ([]Event, error) {
 	var page struct{ Chunk []Event }
 	err := a.Call(ctx, http.MethodGet,
@@ -107,7 +107,7 @@ func (a *Account) Timeline(ctx context.Context, room string, limit int) ([]Event
 	return page.Chunk, err
 }
 
-// Error is an answer whose status is not 2xx.
+// Error is the error for an answer of the homeserver whose status is not 2xx.
 type Error struct {
 	Status int
 	Body   []byte
@@ -116,8 +116,8 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %d %s", e.What, e.Status, e.Body) }
 
-// client is the client for all requests. Its limit is for a homeserver that
-// does not answer.
+// client sends all requests. Its time limit is for a homeserver that does not
+// answer.
 var client = &http.Client{Timeout: 60 * time.Second}
 
 // Call sends a request with the account's access token, and decodes the answer

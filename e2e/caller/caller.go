@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// OpenIDToken is the answer of a homeserver's openid/request_token. Clients
-// pass it on unchanged.
+// OpenIDToken is a homeserver's answer to openid/request_token. Clients send
+// it to the service unchanged.
 type OpenIDToken struct {
 	AccessToken      string `json:"access_token"`
 	ExpiresIn        int    `json:"expires_in"`
@@ -23,17 +23,17 @@ type OpenIDToken struct {
 	TokenType        string `json:"token_type"`
 }
 
-// Legacy is the body of POST / and POST /sfu/get.
+// Legacy is the body of a request to / and to /sfu/get.
 type Legacy struct {
 	Room        string      `json:"room"`
 	OpenIDToken OpenIDToken `json:"openid_token"`
 	DeviceID    string      `json:"device_id"`
 
 	DelayID      string `json:"delay_id,omitempty"`
-	DelayTimeout int64  `json:"delay_timeout,omitempty"` // milliseconds
+	DelayTimeout int64  `json:"delay_timeout,omitempty"` // the delay of the leave, in milliseconds
 }
 
-// Request is the body of POST /get_token.
+// Request is the body of a request to /get_token.
 type Request struct {
 	RoomID      string      `json:"room_id"`
 	SlotID      string      `json:"slot_id"`
@@ -48,8 +48,8 @@ type Member struct {
 	ClaimedDeviceID string `json:"claimed_device_id"`
 }
 
-// Answer is the service's answer: a URL and an access token for it, or a Matrix
-// error.
+// Answer is the service's answer: an SFU's URL with an access token for it, or
+// a Matrix error.
 type Answer struct {
 	Status  int    `json:"-"`
 	Body    []byte `json:"-"`
@@ -90,9 +90,9 @@ func readAnswer(resp *http.Response) (Answer, error) {
 	return answer, nil
 }
 
-// Claims returns the payload of an access token as JSON. It decodes it the way
-// Element Call does, with the standard alphabet of base64 (JavaScript's atob),
-// and verifies nothing.
+// Claims returns the payload of an access token as JSON. It decodes the
+// payload as Element Call does, with the standard alphabet of base64
+// (JavaScript's atob), and does not check the signature.
 func Claims(jwt string) (json.RawMessage, error) {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {

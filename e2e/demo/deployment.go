@@ -21,7 +21,7 @@ type deployment struct {
 	client     *stack.Client
 }
 
-// build builds the programs. First it prints how long that takes, and then a
+// build builds the programs. It first prints how long that takes, and then a
 // line every half minute.
 func build(ctx context.Context, dir string) (stack.Programs, error) {
 	fmt.Print(opening)
@@ -114,7 +114,8 @@ func (d *deployment) startService(ctx context.Context, host *stack.Host, program
 	return nil
 }
 
-// request returns the body that Alice's client posts, with a new OpenID token.
+// request returns the body of the request that Alice's client sends, with a
+// new OpenID token.
 func (d *deployment) request(device string) caller.Legacy {
 	return caller.Legacy{
 		Room: "!demo:" + d.homeserver.Name().String(),

@@ -1,5 +1,6 @@
-// Command demo shows the service at work: a real SFU admits a participant with
-// an access token that the service minted. With ONCE=1 it ends after that.
+// Command demo shows the service at work: a real SFU lets a participant in
+// whose access token is from the service. With ONCE=1 the demo ends after
+// that.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package participant is a participant of a call. It joins an SFU with an
-// access token over WebRTC, and publishes and receives.
+// Package participant is a participant of a call: it joins an SFU over WebRTC
+// with an access token, and publishes and receives media and data.
 package participant
 
 import (
@@ -23,19 +23,19 @@ type Participant struct {
 	left   chan struct{}
 }
 
-// Data is a packet that another participant sent to the room.
+// Data is a packet of data that another participant sent to the room.
 type Data struct {
 	From string // the sender's identity
 	Text string
 }
 
-// Track is another participant's track of which a media packet has arrived.
+// Track is another participant's track, of which a media packet has arrived.
 type Track struct {
-	From string // the publisher's identity
+	From string // the identity of the participant who publishes the track
 	SID  string
 }
 
-// silence keeps the logs of LiveKit's SDK and of pion off the terminal.
+// silence drops the logs of LiveKit's SDK and of pion.
 var silence = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) })
 
 // Join joins the room of the token. It returns when the SFU has admitted the
@@ -50,8 +50,8 @@ func Join(ctx context.Context, url, token string) (*Participant, error) {
 			OnTrackSubscribed: p.subscribed,
 		},
 	})
-	// TURN is off, so the client has no ICE server to ask. Everything is on
-	// loopback.
+	// The SFU names no STUN or TURN server that this client could use: TURN is
+	// off, and everything is on loopback.
 	err := p.room.JoinWithContextAndToken(ctx, url, token,
 		lksdk.WithDisableTURN(), lksdk.WithDisableRegionDiscovery(),
 		lksdk.WithLogger(logger.GetDiscardLogger()))
@@ -70,7 +70,7 @@ func (p *Participant) Identity() string { return p.room.LocalParticipant.Identit
 // Others returns how many others the participant knows of in the room.
 func (p *Participant) Others() int { return len(p.room.GetRemoteParticipants()) }
 
-// SID returns the SFU's id of this session.
+// SID returns the id that the SFU gave to this session of the participant.
 func (p *Participant) SID() string { return p.room.LocalParticipant.SID() }
 
 // CanPublish reports whether the SFU says that the participant may publish.
@@ -112,10 +112,10 @@ func (p *Participant) PublishAudio() (sid string, err error) {
 // ErrNotAccepted says that the SFU did not accept a track.
 var ErrNotAccepted = errors.New("the SFU did not accept the track")
 
-// Receive returns the next packet that another participant sent.
+// Receive waits for the next packet that another participant sends.
 func (p *Participant) Receive(ctx context.Context) (Data, error) { return next(ctx, p.data) }
 
-// Hear returns the next track of which media arrives.
+// Hear waits for the next track of which media arrives.
 func (p *Participant) Hear(ctx context.Context) (Track, error) { return next(ctx, p.tracks) }
 
 func next[T any](ctx context.Context, c <-chan T) (T, error) {
@@ -141,8 +141,8 @@ func (p *Participant) received(packet lksdk.DataPacket, from lksdk.DataReceivePa
 	}
 }
 
-// subscribed waits for the first media packet of a track, because an announced
-// track may never send media.
+// subscribed waits for the first media packet of a track. An announced track
+// may never send media, so the announcement is not enough.
 func (p *Participant) subscribed(track *webrtc.TrackRemote, publication *lksdk.RemoteTrackPublication, from *lksdk.RemoteParticipant) {
 	if track.SetReadDeadline(time.Now().Add(10*time.Second)) != nil {
 		return

@@ -7,8 +7,8 @@ import (
 	"regexp"
 )
 
-// fileMark is the line that begins a file of an archive, in the format of
-// txtar.
+// fileMark is the line with which a file in an archive begins (the format
+// txtar).
 var fileMark = regexp.MustCompile(`(?m)^-- (\S+) --\n`)
 
 // Unpack writes the files of an archive into a folder.

@@ -8,11 +8,11 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// Balancer forwards each TCP connection to the next target that accepts it. It
-// is the load balancer in front of several SFUs.
+// Balancer forwards each TCP connection to a target that accepts it, the
+// targets in turn. It is the load balancer in front of several SFUs.
 type Balancer struct {
 	Host    *Host
-	Targets []string // the addresses to forward to
+	Targets []string // the addresses to which it forwards
 
 	address  string
 	listener net.Listener
@@ -33,7 +33,7 @@ func (b *Balancer) Address() (string, error) {
 	return b.address, err
 }
 
-// Start listens.
+// Start begins to accept connections.
 func (b *Balancer) Start() error {
 	address, err := b.Address()
 	if err != nil {
@@ -86,13 +86,14 @@ func (b *Balancer) serve(client net.Conn) {
 	both.Wait()
 }
 
-// dial connects to the next target, or to one after it.
+// dial connects to the next target. If that refuses, it tries the targets
+// after it.
 func (b *Balancer) dial() (conn net.Conn, err error) {
 	b.mu.Lock()
 	first := b.next
 	b.next++
 	b.mu.Unlock()
-	err = errors.New("no target")
+	err = errors.New("the balancer has no targets")
 	for i := range b.Targets {
 		if conn, err = net.Dial("tcp", b.Targets[(first+i)%len(b.Targets)]); err == nil {
 			return conn, nil
@@ -101,7 +102,7 @@ func (b *Balancer) dial() (conn net.Conn, err error) {
 	return nil, err
 }
 
-// keep registers connections that Stop must close. It returns false after Stop.
+// keep records connections that Stop must close. It returns false after Stop.
 func (b *Balancer) keep(conns ...net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -122,7 +123,8 @@ func (b *Balancer) forget(conns ...net.Conn) {
 	}
 }
 
-// pipe copies data until either side ends, and then closes the other side.
+// pipe forwards data between both sides until one of them ends, and then
+// closes the other.
 func pipe(to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 32<<10)

@@ -23,14 +23,13 @@ func (h *Host) writeCertificate(name string, c tls.Certificate) (certificate, ke
 	return certificate, key, err
 }
 
-// port returns the port of a reserved address.
+// port returns the port in an address that a Host has reserved.
 func port(address string) int {
 	_, port := splitAddress(address)
 	return port
 }
 
-// splitAddress splits an address into host and port. A Host's addresses always
-// have a port.
+// splitAddress splits an address of a Host into host and port.
 func splitAddress(address string) (host string, port int) {
 	host, digits, _ := net.SplitHostPort(address)
 	port, _ = strconv.Atoi(digits)

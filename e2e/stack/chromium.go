@@ -12,21 +12,23 @@ import (
 	"time"
 )
 
-// Chromium is the browser of one user: a process group with its own profile.
-// Its camera and microphone are fakes, and it can only resolve the names in
-// Hosts.
+// Chromium is the browser of one user: processes with a profile of their own.
+// Camera and microphone are simulated. The browser can resolve only the names
+// in Hosts.
 type Chromium struct {
 	Host     *Host
 	Program  string
 	Certutil string
-	Name     string // names the profile and the log
-	// CA is the PEM of an authority that the profile trusts; nil for none. The
-	// browser checks certificates as usual.
+	Name     string // the name of the profile and of the log
+	// CA is the PEM of an authority whose certificates the browser accepts; nil
+	// for none.
 	CA []byte
-	// Hosts maps each host name to an address with a port, so URLs need no port.
+	// Hosts has, for each host name, an address with a port, so that URLs need
+	// no port.
 	Hosts map[string]string
-	// Addresses are additional addresses to which the browser may connect over TCP
-	// for media. The rules for names apply to these connections, too.
+	// Addresses are further addresses to which the browser may connect for
+	// media over TCP, because its rules for names apply to such connections,
+	// too.
 	Addresses []string
 
 	address string
@@ -36,8 +38,8 @@ type Chromium struct {
 	temporary string
 }
 
-// Start returns when the browser accepts commands. A second Start after Stop or
-// Kill uses the same profile.
+// Start starts the browser, and returns when it accepts commands. After Stop
+// or Kill, Start uses the same profile.
 func (c *Chromium) Start(ctx context.Context) error {
 	if err := c.prepare(ctx); err != nil {
 		return err
@@ -56,8 +58,8 @@ func (c *Chromium) Start(ctx context.Context) error {
 	return c.process.await(ctx, func() bool { return answers(ctx, "http://"+c.address+"/json/version") })
 }
 
-// prepare creates the profile, which remains after the browser ends, and finds
-// a port.
+// prepare creates the profile, which stays when the browser ends, and finds a
+// port for commands.
 func (c *Chromium) prepare(ctx context.Context) error {
 	if c.address != "" {
 		return nil
@@ -72,7 +74,7 @@ func (c *Chromium) prepare(ctx context.Context) error {
 
 func (c *Chromium) home() string { return filepath.Join(c.Host.Dir, c.Name+"-profile") }
 
-// trust creates the profile's certificate database, with the CA in it.
+// trust creates the certificate database of the profile, with the CA in it.
 func (c *Chromium) trust(ctx context.Context) error {
 	if c.CA == nil {
 		return os.MkdirAll(c.home(), 0o700)
@@ -105,11 +107,11 @@ func (c *Chromium) flags() []string {
 		"--window-size=800,600", "--disable-dev-shm-usage",
 		"--use-fake-device-for-media-stream=fps=5", "--use-fake-ui-for-media-stream",
 		"--autoplay-policy=no-user-gesture-required",
-		// Otherwise headless browsers slow down tabs in the background like hidden
-		// tabs.
+		// Without these options, a browser without a window slows its tabs down.
 		"--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows",
 		"--disable-renderer-backgrounding",
-		// The SFU is on loopback. By default browsers offer no loopback candidates.
+		// Media comes from loopback, where the SFU is. Without this option,
+		// browsers offer no loopback candidates.
 		"--allow-loopback-in-peer-connection",
 		// These options keep the browser off the internet and off the local network.
 		// It uses no mDNS names in candidates, and does not search for screens to
@@ -121,8 +123,8 @@ func (c *Chromium) flags() []string {
 	}
 }
 
-// rules returns the browser's rules for names: those of the stack map to their
-// addresses, and all others do not exist.
+// rules returns the browser's rules for names: the names in Hosts lead to
+// their addresses, and no other name exists.
 func (c *Chromium) rules() string {
 	var rules []string
 	for _, name := range slices.Sorted(maps.Keys(c.Hosts)) {
@@ -138,14 +140,14 @@ func (c *Chromium) rules() string {
 // DevTools returns the WebSocket URL that controls a running browser.
 func (c *Chromium) DevTools() string { return "ws://" + c.address }
 
-// Stop ends the browser as closing its window does.
+// Stop ends the browser as if a person closed its window.
 func (c *Chromium) Stop() error {
 	defer c.Kill()
 	return c.process.stop(ending{kill: 10 * time.Second})
 }
 
-// Kill ends the browser and all its processes at once, without notice to
-// anybody. It does nothing if the browser never started.
+// Kill ends the browser and all its processes at once, so that they tell
+// nobody. It does nothing if the browser never started.
 func (c *Chromium) Kill() {
 	if c.process != nil {
 		c.process.kill()

@@ -5,18 +5,17 @@ import (
 	"time"
 )
 
-// Client is a participant in a process of its own: the program e2e/join with an
-// access token.
+// Client is a participant in a process of its own, the program e2e/join.
 type Client struct {
 	Host    *Host
 	Program string
-	Name    string // names the log; "client" if empty
+	Name    string // the name of its log; "client" if empty
 
 	process *process
 }
 
-// Start joins the SFU, and returns the line in which the client says that it
-// has joined.
+// Start joins the SFU, and returns the line that the client prints when it has
+// joined.
 func (c *Client) Start(ctx context.Context, sfu, token string) (string, error) {
 	var err error
 	c.process, err = start(ctx, c.Host, command{

@@ -4,7 +4,7 @@ package stack
 
 import "syscall"
 
-// Dependent returns attributes that leave the process in this process's group.
-// This system does not end a process with its parent, so the terminal's Ctrl-C
-// must reach both.
+// Dependent returns process attributes that leave the process in this
+// process's group. On this system a process does not end with its parent, so a
+// terminal's Ctrl-C must reach both.
 func Dependent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

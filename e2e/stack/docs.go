@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Docs is the text of the pages in docs/ whose snippets users copy.
+// Docs has the texts of those pages in docs/ from which users copy blocks.
 type Docs string
 
-// OpenDocs reads those pages from the repository.
+// OpenDocs reads these pages from the repository.
 func OpenDocs(ctx context.Context) (Docs, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -28,8 +28,8 @@ func OpenDocs(ctx context.Context) (Docs, error) {
 	return Docs(all), nil
 }
 
-// Block returns the first fenced block in that language that contains the text
-// holds.
+// Block returns the first fenced block of docs/ in a language that contains
+// the text holds.
 func (d Docs) Block(language, holds string) (string, error) {
 	rest := string(d)
 	for {
@@ -45,7 +45,7 @@ func (d Docs) Block(language, holds string) (string, error) {
 	}
 }
 
-// directive returns the body, without the braces, of the first nginx directive
+// directive returns what is between the braces of the first nginx directive
 // that begins with head.
 func directive(config, head string) (string, error) {
 	_, body, found := strings.Cut(config, head+" {")
@@ -64,5 +64,5 @@ func directive(config, head string) (string, error) {
 			return body[:i], nil
 		}
 	}
-	return "", fmt.Errorf("%q has no end", head)
+	return "", fmt.Errorf("the nginx directive %q has no closing brace", head)
 }

@@ -23,8 +23,8 @@ type Finding struct {
 	CauseID string `json:"cause_id"`
 }
 
-// Check returns the finding of the check with that id, or the zero Finding if
-// there is none.
+// Check returns the finding of the check id; the zero Finding if the report
+// lacks it.
 func (d Diagnosis) Check(id string) Finding {
 	for _, f := range d.Checks {
 		if f.ID == id {
@@ -34,7 +34,8 @@ func (d Diagnosis) Check(id string) Finding {
 	return Finding{}
 }
 
-// Diagnose runs the program's command doctor. env is its whole environment.
+// Diagnose runs the command doctor of the program. env is its whole
+// environment.
 func Diagnose(ctx context.Context, program string, env map[string]string, args ...string) (Diagnosis, error) {
 	cmd := exec.CommandContext(ctx, program, append([]string{"doctor", "--json"}, args...)...)
 	cmd.Env = []string{}

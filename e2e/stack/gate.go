@@ -2,10 +2,10 @@ package stack
 
 import "sync"
 
-// gate blocks callers of pass while it is shut. The zero gate is open.
+// gate makes callers of pass wait while it is shut. The zero gate is open.
 type gate struct {
 	mu     sync.Mutex
-	opened chan struct{} // closed when the gate opens; nil while the gate is open
+	opened chan struct{} // closed when the gate opens; nil if the gate is open
 	ended  bool
 	ends   map[int]func()
 	next   int
@@ -28,7 +28,7 @@ func (g *gate) open() {
 	}
 }
 
-// pass returns when the gate is open.
+// pass waits until the gate is open.
 func (g *gate) pass() {
 	g.mu.Lock()
 	opened := g.opened
@@ -38,8 +38,8 @@ func (g *gate) pass() {
 	}
 }
 
-// end opens the gate for good, and calls the functions that onEnd has
-// registered.
+// end opens the gate for ever, and calls the functions that onEnd has
+// recorded.
 func (g *gate) end() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -53,8 +53,8 @@ func (g *gate) end() {
 	}
 }
 
-// onEnd registers a function that is called when the gate ends, or at once if
-// it has ended. stop removes the function.
+// onEnd records a function for end to call. If end was already called, onEnd
+// calls the function at once. stop makes end not call it.
 func (g *gate) onEnd(end func()) (stop func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -1,7 +1,7 @@
 // Package stack runs the real parts of a MatrixRTC deployment as processes of
-// this machine. Every part is a type with the methods Start, Stop and Log.
-// Start returns when the part answers. Everything listens on loopback, and no
-// process outlives the program that started it. It needs a Unix system.
+// this machine. Every part is a type with the methods Start, Stop and Log;
+// Start returns when the part answers. All parts listen on loopback, and none
+// outlives the program that started it. The package needs a Unix system.
 package stack
 
 import (
@@ -11,10 +11,10 @@ import (
 	"sync"
 )
 
-// Host is what a stack uses of this machine: a directory for files and logs,
-// and loopback ports that no other Host uses.
+// Host is the part of this machine that a stack uses: a directory for files
+// and logs, and loopback ports that no other Host uses.
 type Host struct {
-	// Dir belongs to the caller, who removes it.
+	// Dir is the directory. The caller removes it.
 	Dir string
 
 	mu     sync.Mutex
@@ -24,7 +24,7 @@ type Host struct {
 // NewHost returns a Host whose files are in dir.
 func NewHost(dir string) *Host { return &Host{Dir: dir} }
 
-// Close releases the ports. The parts must have stopped before.
+// Close releases the ports. All parts must have stopped before.
 func (h *Host) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -34,29 +34,30 @@ func (h *Host) Close() {
 	h.blocks = nil
 }
 
-// Address returns a free address: 127.0.0.1 with a port that no other part has.
+// Address reserves and returns an address: 127.0.0.1 with a port that no other
+// part has.
 func (h *Host) Address() (string, error) {
 	port, err := h.ports(1)
 	return loopback(port), err
 }
 
-// HTTPS returns a loopback address whose port 443 no other Host uses. doctor
-// connects to port 443 as clients do, and its option --resolve does not change
-// the port. Listening there takes root, or a system that allows it for all
-// users.
+// HTTPS returns a loopback address whose port 443 no other Host uses. It is
+// needed because doctor connects to port 443, as clients do, and --resolve
+// does not change the port. To listen there, this process must be root, or the
+// system must allow port 443 to all users.
 func (h *Host) HTTPS() (string, error) {
 	port, err := h.ports(1)
 	return fmt.Sprintf("127.1.%d.%d:443", port>>8, port&255), err
 }
 
-// WriteFile writes a file in the host's directory, and returns its path. Only
-// this user can read the file.
+// WriteFile writes a file into the host's directory, readable only by this
+// user, and returns its path.
 func (h *Host) WriteFile(name string, content []byte) (string, error) {
 	path := filepath.Join(h.Dir, name)
 	return path, os.WriteFile(path, content, 0o600)
 }
 
-// ports returns the first of n adjacent ports.
+// ports reserves n adjacent ports, and returns the first.
 func (h *Host) ports(n int) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,7 +69,8 @@ func (h *Host) ports(n int) (int, error) {
 	return h.portsOfNewBlock(n)
 }
 
-// portsOfNewBlock locks blocks of ports until one has n adjacent free ports.
+// portsOfNewBlock locks blocks of ports until one of them has n adjacent free
+// ports.
 func (h *Host) portsOfNewBlock(n int) (int, error) {
 	for {
 		b, err := lockPortBlock()

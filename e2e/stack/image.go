@@ -21,13 +21,14 @@ type Builder struct {
 	Busybox string
 }
 
-// Image is a built image, and its files.
+// Image is a container image that was built, with its files.
 type Image struct {
-	Root   string // the directory of its files
+	Root   string // the directory with the image's files
 	Config ImageConfig
 }
 
-// ImageConfig is how the image says that a container must run.
+// ImageConfig is the part of an image's configuration that says how to run a
+// container.
 type ImageConfig struct {
 	User         string
 	Env          []string
@@ -37,25 +38,26 @@ type ImageConfig struct {
 	Healthcheck  *Healthcheck
 }
 
-// Healthcheck is how an engine asks whether a container is healthy.
+// Healthcheck is the command by which an engine checks that a container is
+// healthy.
 type Healthcheck struct {
 	Test                           []string
 	Interval, Timeout, StartPeriod time.Duration
 	Retries                        int
 }
 
-// baseName is the only image that the Dockerfile names.
+// baseName is the name of the only image from which the Dockerfile builds:
+// Go's image.
 const baseName = "docker.io/library/golang:1.26.8"
 
-// baseHome is root's home directory in the stand-in image, with Go's caches
-// below. The image has no /etc/passwd, so the environment must name this
-// directory.
+// baseHome is root's home directory in the stand-in for Go's image, with Go's
+// caches below. That image has no /etc/passwd, so the environment must name
+// the directory.
 const baseHome = "/root"
 
-// Build builds the Dockerfile of a repository. In the place of the Go image it
-// uses a stand-in with this machine's Go and a shell. Modules that this machine
-// lacks are fetched before: during the build, Go has only its caches and no
-// network.
+// Build builds the Dockerfile of a repository. Instead of Go's image it uses a
+// stand-in, with this machine's Go and a shell. It fetches missing Go modules
+// before, because during the build Go has only its caches and no network.
 func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("building and running an image needs root: run the tests as root")
@@ -86,7 +88,7 @@ func (b *Builder) Load(ctx context.Context, path string) (*Image, error) {
 	return b.open(ctx, strings.TrimSpace(string(out)))
 }
 
-// base builds the stand-in image.
+// base builds the stand-in for Go's image.
 func (b *Builder) base(ctx context.Context) error {
 	goroot, err := goTool(ctx, "env", "GOROOT")
 	if err != nil {
@@ -118,8 +120,8 @@ func (b *Builder) base(ctx context.Context) error {
 	return nil
 }
 
-// baseFiles returns a directory with a shell and its commands, and the
-// certificates that the Dockerfile copies.
+// baseFiles returns a directory with a shell and the commands that it needs,
+// and with the certificates that the Dockerfile copies.
 func (b *Builder) baseFiles() (string, error) {
 	root := filepath.Join(b.Dir, "base")
 	for _, dir := range []string{"bin", "etc/ssl/certs", "tmp", "root", "proc", "dev"} {
@@ -147,8 +149,8 @@ func (b *Builder) baseFiles() (string, error) {
 	return root, nil
 }
 
-// caches returns the arguments that give the build this machine's Go modules
-// and compiled packages.
+// caches returns the arguments by which the build uses this machine's Go
+// modules and compiled packages.
 func (b *Builder) caches(ctx context.Context) (arguments []string, err error) {
 	out, err := goTool(ctx, "env", "GOMODCACHE", "GOCACHE")
 	if err != nil {
@@ -156,12 +158,13 @@ func (b *Builder) caches(ctx context.Context) (arguments []string, err error) {
 	}
 	places := strings.Fields(out)
 	if len(places) != 2 {
-		return nil, fmt.Errorf("go env: %q", out)
+		return nil, fmt.Errorf("unexpected output of go env: %q", out)
 	}
 	return []string{"--volume", places[0] + ":" + baseHome + "/go/pkg/mod", "--volume", places[1] + ":" + baseHome + "/.cache/go-build"}, nil
 }
 
-// open returns the configuration of a built image, and where its files are.
+// open returns the configuration of a built image, and the directory with its
+// files.
 func (b *Builder) open(ctx context.Context, image string) (*Image, error) {
 	out, err := b.run(ctx, "inspect", "--type", "image", image)
 	if err != nil {

@@ -5,42 +5,42 @@ import (
 	"strings"
 )
 
-// docs/ uses names of example.org. A stack uses the names of a domain that
-// nobody can own, and only its browsers resolve them.
+// The names in docs/ are below example.org. A stack uses names below another
+// domain instead, which nobody can own and which only its browsers resolve.
 const (
 	docsDomain = "example.org"
-	// Domain is the domain of a stack, unless a test runs several.
+	// Domain is the domain of a stack, unless a test runs several stacks.
 	Domain = "example.test"
 )
 
-// Layout says at which addresses clients reach the parts of a stack, and what
-// nginx needs for that.
+// Layout says under which URLs clients reach the parts of a stack, and has the
+// nginx configuration for that.
 type Layout struct {
 	ServerName string // the homeserver's server name
 	Homeserver string // the base URL of the Client-Server API
-	Service    string // the livekit_service_url of the homeserver's transports
+	Service    string // the livekit_service_url in the homeserver's transports and in the well-known file
 	SFU        string // the value of LIVEKIT_URL
-	Page       string // the URL of the page that holds Element Call
-	// Names are the host names in these URLs.
+	Page       string // the URL of the page in which Element Call runs
+	// Names are the host names in the URLs above.
 	Names []string
 
 	domain  string
 	servers func(site) (string, error)
 }
 
-// site holds the values of which a layout's nginx servers are made.
+// site has the values that a layout's nginx servers need.
 type site struct {
 	docs                     Docs
 	domain                   string
 	listen                   string // the address of nginx
-	service, sfu, homeserver string // the addresses of the parts
+	service, sfu, homeserver string // the addresses of the parts behind nginx
 	certificate, key         string // paths of files
 	page                     page
-	web                      string // the directory of the server name's website, with the well-known file
+	web                      string // the directory with the well-known file, for the server name's website
 }
 
-// SubDomains returns the layout of docs/synology.md: jwt. and sfu. are hosts of
-// their own.
+// SubDomains returns the layout of docs/synology.md, in which jwt. and sfu.
+// are host names of their own.
 func SubDomains(domain string) Layout {
 	l := secure(domain)
 	l.Service, l.SFU = "https://jwt."+domain, "wss://sfu."+domain
@@ -60,10 +60,10 @@ func SubDomains(domain string) Layout {
 	return l
 }
 
-// Prefixes returns the layout with one host and path prefixes: the nginx server
-// of docs/proxies.md with the homeserver's location added. The service's URL
-// ends in a slash, as in many well-known files. Synapse serves that file, with
-// the addition of docs/homeserver.md.
+// Prefixes returns the layout with one host name and path prefixes: the nginx
+// server of docs/proxies.md, with a location for the homeserver. The service's
+// URL ends in a slash, as in many well-known files. Synapse serves the
+// well-known file, with the addition of docs/homeserver.md.
 func Prefixes() Layout {
 	l := secure(Domain)
 	l.Service, l.SFU = l.Homeserver+"/livekit/jwt/", "wss://matrix."+Domain+"/livekit/sfu"
@@ -78,8 +78,9 @@ func Prefixes() Layout {
 	return l
 }
 
-// Written returns the layout of a deployment that setup wrote for the
-// sub-domains jwt. and sfu. of Domain. config is its nginx.conf.example.
+// Written returns the layout of a deployment that setup wrote, with the host
+// names jwt. and sfu. below Domain. config is the nginx.conf.example that
+// setup wrote.
 func Written(config string) Layout {
 	l := SubDomains(Domain)
 	l.servers = func(s site) (string, error) {
@@ -95,8 +96,9 @@ func Written(config string) Layout {
 }
 
 // DSM returns the layout of docs/synology.md behind the reverse proxy of
-// Synology's DSM. config is a reconstruction of that proxy's configuration.
-// webSocket says whether the entry for sfu. has the custom headers.
+// Synology's DSM. Its nginx configuration is a reconstruction of that proxy's.
+// webSocket says whether the entry for sfu. has the custom headers for
+// WebSockets.
 func DSM(config string, webSocket bool) Layout {
 	l := SubDomains(Domain)
 	l.servers = func(s site) (string, error) {
@@ -110,12 +112,13 @@ func DSM(config string, webSocket bool) Layout {
 	return l
 }
 
-// webSocketComment marks where DSM writes the custom headers.
+// webSocketComment is the comment at the place at which DSM writes the custom
+// headers.
 const webSocketComment = "# custom headers: WebSocket"
 
-// Loopback returns the layout for any browser on this machine: one plain HTTP
-// address. Browsers trust it like HTTPS because it is on loopback. https, if
-// not empty, is the address of the server name's website at port 443.
+// Loopback returns the layout for every browser on this machine: a single
+// plain HTTP address on loopback, which browsers trust like HTTPS. https is
+// the address of the server name's website at port 443; "" for none.
 func Loopback(address, https string) Layout {
 	const name = "localhost"
 	return Layout{
@@ -152,12 +155,12 @@ func secure(domain string) Layout {
 	}
 }
 
-// homeserverComment marks where users keep their own locations in the server of
-// docs/proxies.md.
+// homeserverComment is the comment in docs/proxies.md at the place of users'
+// own nginx locations.
 const homeserverComment = "# Synapse's own locations stay as they are."
 
-// prefixes returns the nginx block of docs/proxies.md with the names, ports and
-// paths of the site.
+// prefixes returns the nginx block of docs/proxies.md, with the site's names,
+// ports and paths.
 func (s site) prefixes() (string, error) {
 	block, err := s.docs.Block("nginx", "location /livekit/jwt/")
 	if err != nil {
@@ -184,7 +187,8 @@ func (s site) moved(block string) string {
 	).Replace(block)
 }
 
-// subDomain turns a location of docs/proxies.md into a server of its own.
+// subDomain makes a server for a host name of its own from a location of
+// docs/proxies.md.
 func (s site) subDomain(part string) (string, error) {
 	block, err := s.prefixes()
 	if err != nil {
@@ -212,9 +216,9 @@ func (s site) server(name, locations string) string {
 		s.listen, name, s.certificate, s.key, locations)
 }
 
-// homeserverServers returns three servers: that of the server name, which
-// serves only the well-known file, as the docs say; that of the homeserver; and
-// that of the page.
+// homeserverServers returns three nginx servers: one for the server name,
+// which serves only the well-known file; one for the homeserver; and one for
+// the page with Element Call.
 func (s site) homeserverServers() (string, error) {
 	wellKnown, err := s.docs.Block("nginx", "location = /.well-known/matrix/client")
 	return s.server(s.domain, s.moved(wellKnown)) +
@@ -222,7 +226,8 @@ func (s site) homeserverServers() (string, error) {
 		s.server("call."+s.domain, s.pageLocations()), err
 }
 
-// homeserverLocation returns the nginx location of Synapse's documentation.
+// homeserverLocation returns the nginx location that Synapse's documentation
+// recommends.
 func (s site) homeserverLocation() string {
 	return fmt.Sprintf(`location ~ ^(/_matrix|/_synapse/client|/\.well-known/matrix) {
     proxy_pass http://%s;

@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// livekitPorts are the ports of an SFU. The media of one participant takes a
-// port per peer connection, address family and direction.
+// livekitPorts are the ports of an SFU. For each participant's media it needs
+// one for each peer connection, address family and direction.
 type livekitPorts struct{ http, turn, media, mediaEnd, relay, relayEnd int }
 
 const livekitPortCount = 90
@@ -22,7 +22,7 @@ func layOut(first int) livekitPorts {
 	}
 }
 
-// loopback returns a loopback address for each port.
+// loopback returns a loopback address with each of ports.
 func (p livekitPorts) loopback() (addresses []string) {
 	for port := p.http; port <= p.relayEnd; port++ {
 		addresses = append(addresses, loopback(port))
@@ -74,7 +74,8 @@ func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// sharing makes LiveKit a node of the cluster that shares this Redis.
+// sharing makes LiveKit a node of the cluster whose nodes share the Redis at
+// address.
 func sharing(config []byte, redis string) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -86,7 +87,7 @@ func sharing(config []byte, redis string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// overTCP turns on ICE over TCP, at one of the media ports.
+// overTCP turns ICE over TCP on, at one of the ports for media.
 func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -100,7 +101,7 @@ func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// overOnePort makes all media arrive at the first of the media ports.
+// overOnePort makes all media arrive at the first of the ports for media.
 func overOnePort(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -114,7 +115,8 @@ func overOnePort(config []byte, ports livekitPorts) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// limitAttributes bounds the size of a participant's attributes, in bytes.
+// limitAttributes sets the most bytes that a participant's attributes may
+// have.
 func limitAttributes(config []byte, bytes int) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -126,10 +128,10 @@ func limitAttributes(config []byte, bytes int) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// relayMedia makes all media go through one port at another address. TURN is
-// off, because media could avoid the relay through its port. Clients get the
-// address of a STUN server that does not exist, because otherwise LiveKit names
-// Google's.
+// relayMedia makes all media go through a relay at one port of another
+// address. TURN is off, because media could go through its port instead of the
+// relay. LiveKit then names a STUN server that does not exist to clients;
+// without this setting it would name Google's.
 func relayMedia(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -159,8 +161,8 @@ func webhooks(url string) []string {
 	return []string{url}
 }
 
-// set sets the value at the dotted path, and creates missing mappings on the
-// way.
+// set sets the value at a path like a.b.c, and creates the mappings on the
+// path that are missing.
 func set(doc map[string]any, value any, path string) error {
 	key, rest, nested := strings.Cut(path, ".")
 	if !nested {
@@ -172,13 +174,14 @@ func set(doc map[string]any, value any, path string) error {
 	}
 	inner, ok := doc[key].(map[string]any)
 	if !ok {
-		return fmt.Errorf("%q is not a mapping", key)
+		return fmt.Errorf("the setting %q of livekit.yaml is not a mapping", key)
 	}
 	return set(inner, value, rest)
 }
 
-// flags returns LiveKit's command-line flags for the settings that have one:
-// the address for which it would ask STUN servers, and ports.
+// flags returns command-line flags of LiveKit, for those settings that have
+// one: ports, and the node's address, for which it would otherwise ask STUN
+// servers.
 func (p livekitPorts) flags() []string {
 	flags := []string{"--bind", "127.0.0.1", "--node-ip", "127.0.0.1", "--rtc.use_external_ip=false"}
 	for flag, port := range map[string]int{

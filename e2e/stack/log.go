@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Log is the file with a part's standard output and standard error. It grows
-// while the part runs.
+// Log is the file with everything that a part writes to standard output and
+// standard error.
 type Log struct{ path string }
 
-// OpenLog returns the log of a part that another program has started.
+// OpenLog returns the log of a part that another program started.
 func OpenLog(path string) Log { return Log{path} }
 
 // Path returns the path of the file.
@@ -30,8 +30,8 @@ func (l Log) Tail(n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// Line returns the first complete line that begins with prefix, or "" if there
-// is none yet.
+// Line returns the first complete line that begins with prefix; "" if there is
+// none yet.
 func (l Log) Line(prefix string) string {
 	for line := range strings.Lines(l.String()) {
 		if strings.HasPrefix(line, prefix) && strings.HasSuffix(line, "\n") {

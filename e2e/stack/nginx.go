@@ -12,16 +12,17 @@ import (
 	"time"
 )
 
-// Nginx is a reverse proxy.
+// Nginx is the reverse proxy of a stack.
 type Nginx struct {
 	Host    *Host
 	Program string
-	Name    string // names its files and its log; "nginx" if empty
-	// Servers is the content of the http block. Its servers listen at the address
-	// of nginx, and at those of Inside.
+	Name    string // the name of its files and its log; "nginx" if empty
+	// Servers is the content of the http block: servers that listen at the
+	// address of nginx and at those in Inside.
 	Servers string
 	Inside  []string
-	// Listen is the address of nginx, if the test needs a certain one.
+	// Listen is the address of nginx, if the test needs a certain one; "" for
+	// any.
 	Listen string
 
 	address string
@@ -33,8 +34,8 @@ var nginxConf string
 
 var nginxTemplate = template.Must(template.New("nginx.conf").Parse(nginxConf))
 
-// Start returns when nginx listens at all its addresses. A second Start after
-// Stop uses the same port.
+// Start returns when nginx listens at all its addresses. After Stop, Start
+// uses the same port.
 func (n *Nginx) Start(ctx context.Context) error {
 	if _, err := n.Address(); err != nil {
 		return err
@@ -87,8 +88,8 @@ func (n *Nginx) configure() (string, error) {
 	return n.Host.WriteFile(n.name()+".conf", conf.Bytes())
 }
 
-// workers returns the setting that runs nginx' workers as root if nginx does,
-// because only the owner can read a Host's files.
+// workers returns the setting by which nginx' workers run as root if nginx
+// does. Only the owner can read the files of a Host.
 func workers() string {
 	if os.Geteuid() == 0 {
 		return "user root;"
@@ -107,7 +108,7 @@ func listens(ctx context.Context, address string) bool {
 	return true
 }
 
-// Stop ends nginx. It does not wait for open connections.
+// Stop ends nginx without waiting for open connections.
 func (n *Nginx) Stop() error { return n.process.stop(ending{kill: 5 * time.Second}) }
 
 // Exited returns a channel that is closed when a started nginx has ended.

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// assembleRedis configures the Redis that replicas of the service share, and
-// the one that nodes of LiveKit share.
+// assembleRedis configures the Redis of the services, and the Redis of
+// LiveKit's nodes.
 func (s *Stack) assembleRedis() error {
 	if s.Replicas > 1 {
 		s.Redis = &Redis{Host: s.Host, Program: s.Tools.Redis}
@@ -25,7 +25,7 @@ func (s *Stack) assembleRedis() error {
 	return nil
 }
 
-// redises returns the Redis servers of the stack, each once.
+// redises returns the stack's Redis servers, without repetition.
 func (s *Stack) redises() (all []*Redis) {
 	if s.Redis != nil {
 		all = append(all, s.Redis)
@@ -57,8 +57,8 @@ func (s *Stack) assembleNodes(config string, key Key) error {
 	return err
 }
 
-// sfuURL returns the URL of the SFU's API for the services. With several nodes
-// that is an address of nginx.
+// sfuURL returns the URL at which the services call the SFU's API. With
+// several nodes it is a server of nginx.
 func (s *Stack) sfuURL() string {
 	if s.nodes != "" {
 		return "http://" + s.nodes
@@ -66,7 +66,7 @@ func (s *Stack) sfuURL() string {
 	return s.SFU.APIURL()
 }
 
-// sfuName returns the target to which nginx passes requests for the SFU.
+// sfuName returns where nginx sends requests for the SFU.
 func (s *Stack) sfuName() string {
 	if s.nodes != "" {
 		return "sfus"
@@ -74,8 +74,9 @@ func (s *Stack) sfuName() string {
 	return strings.TrimPrefix(s.SFU.APIURL(), "http://")
 }
 
-// sfuUpstream returns nginx' group of the nodes, to which it sends requests in
-// turn, and a server inside for their API. It returns nothing for a single SFU.
+// sfuUpstream returns two parts of nginx' configuration: a group of all nodes,
+// to which nginx sends requests in turn, and a server at which the services
+// reach the nodes' API. It returns "" for a single SFU.
 func (s *Stack) sfuUpstream() string {
 	if s.nodes == "" {
 		return ""
@@ -87,17 +88,17 @@ func (s *Stack) sfuUpstream() string {
 	return fmt.Sprintf("upstream sfus {\n%s}\nserver {\nlisten %s;\nlocation / { proxy_pass http://sfus; }\n}\n", group.String(), s.nodes)
 }
 
-// NodeOf returns the node on which the latest session in a LiveKit room began,
-// or nil if there was none.
+// NodeOf returns the node on which the latest session in a LiveKit room began;
+// nil if there was none.
 func (s *Stack) NodeOf(room string) *SFU { return Newest(s.SFUs, room) }
 
-// Newest returns the node of nodes on which the latest session in a LiveKit
-// room began, or nil if there was none.
+// Newest returns that one of nodes on which the latest session in a LiveKit
+// room began; nil if there was none.
 func Newest(nodes []*SFU, room string) (newest *SFU) {
 	last := ""
 	for _, node := range nodes {
 		for line := range strings.Lines(node.Log().String()) {
-			// Each line begins with its time, so the greatest line is the latest.
+			// a line begins with its time, so the latest line is the greatest
 			if strings.Contains(line, "starting RTC session") && strings.Contains(line, fmt.Sprintf("%q", room)) && line > last {
 				newest, last = node, line
 			}

@@ -2,14 +2,14 @@ package stack
 
 import "context"
 
-// Other is a part that runs any program, for programs without a type of their
-// own.
+// Other is a part that runs any program. It is for programs that have no type
+// here.
 type Other struct {
 	Host      *Host
-	Name      string // names its log
+	Name      string // the name of its log
 	Program   string
-	Args, Env []string // the environment, besides PATH and HOME
-	Dir       string   // the directory to run in
+	Args, Env []string // the environment without PATH and HOME, which are added
+	Dir       string   // the directory in which the program runs
 	// Ready reports whether the program is ready.
 	Ready func(context.Context) bool
 
@@ -26,8 +26,7 @@ func (o *Other) Start(ctx context.Context) error {
 	return o.process.await(ctx, func() bool { return o.Ready(ctx) })
 }
 
-// Kill ends the program at once. It does nothing if the program was never
-// started or has ended.
+// Kill ends the program at once. It does nothing if the program does not run.
 func (o *Other) Kill() {
 	if o.process != nil {
 		o.process.kill()

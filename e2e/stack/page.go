@@ -9,26 +9,26 @@ import (
 	"path/filepath"
 )
 
-// Paths below e2e/page, after its npm packages were installed.
+// Paths below e2e/page that exist when its npm packages are installed.
 const (
 	elementCall = "node_modules/@element-hq/element-call-embedded/dist"
 	esbuild     = "node_modules/.bin/esbuild"
 )
 
-// page is the directory of a web site: the page that holds Element Call, and
-// Element Call itself under ec/.
+// page is the directory of a web site: a page, and Element Call below ec/,
+// which the page shows.
 type page struct{ index, elementCall, config string }
 
-// Mode is how Element Call announces who is in the call.
+// Mode is the way in which Element Call says who is in the call.
 type Mode string
 
-// The modes of Element Call 0.26.
+// The modes of Element Call 0.26, with the endpoint that each asks for tokens.
 const (
 	Compatibility Mode = "compatibility" // state events, and /sfu/get
 	Matrix2       Mode = "matrix_2_0"    // sticky events, and /get_token
 )
 
-// buildPage bundles the page and writes Element Call's configuration.
+// buildPage bundles the page, and writes Element Call's configuration.
 func buildPage(ctx context.Context, host *Host, source string, mode Mode) (page, error) {
 	p := page{
 		index:       filepath.Join(host.Dir, "page"),
@@ -51,8 +51,9 @@ func buildPage(ctx context.Context, host *Host, source string, mode Mode) (page,
 	return p, p.setMode(mode)
 }
 
-// setMode writes Element Call's configuration for calls that start later. No
-// file here names the service: the homeserver tells where it is.
+// setMode writes the mode into Element Call's configuration, for calls that
+// start later. The configuration does not name the service, because Element
+// Call asks the homeserver for it.
 func (p page) setMode(mode Mode) error {
 	config, err := json.MarshalIndent(map[string]any{
 		"matrix_rtc_mode": mode,
@@ -67,7 +68,7 @@ func (p page) setMode(mode Mode) error {
 	return os.WriteFile(p.config, config, 0o600)
 }
 
-// keepLogin writes a login to a file that the page fetches.
+// keepLogin writes a login to a file, which the page fetches.
 func (p page) keepLogin(name string, login Login) error {
 	content, err := json.Marshal(login)
 	if err != nil {

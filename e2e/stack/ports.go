@@ -11,27 +11,28 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// Ports are below the range that Linux uses for outgoing connections (from
-// 32768), so that no connection takes a port between the test and its use.
+// The ports of stacks are below those that Linux uses for outgoing connections
+// (from 32768), so that no connection takes a port between the check that it
+// is free and its use.
 const (
 	firstPort = 20000
 	endPort   = 32000
 	blockSize = 100
 )
 
-// lockDir is the same directory for all users of this machine, so it does not
-// depend on TMPDIR.
+// lockDir is the directory of the lock files. It is the same for all users of
+// this machine, so it does not depend on TMPDIR.
 const lockDir = "/tmp"
 
-// portBlock is a block of blockSize adjacent ports that only this process uses,
-// because it holds the lock on the block's file. The system releases the lock
-// if the process dies.
+// portBlock is a block of blockSize adjacent ports that only this process
+// uses, because it holds the lock of the block's file. If the process dies,
+// the system releases the lock.
 type portBlock struct {
 	next, end int
 	lock      *os.File
 }
 
-// lockPortBlock locks the first block that no process has locked.
+// lockPortBlock locks the first block that no other process has locked.
 func lockPortBlock() (*portBlock, error) {
 	for first := firstPort; first < endPort; first += blockSize {
 		name := fmt.Sprintf("matrixrtc-auth-ports-%d.lock", first)
@@ -42,8 +43,8 @@ func lockPortBlock() (*portBlock, error) {
 	return nil, fmt.Errorf("all ports from %d to %d are taken by other runs", firstPort, endPort-1)
 }
 
-// lockFile creates and locks the file at path. Whoever releases the lock
-// removes the file. So the lock counts only if the path still leads to the
+// lockFile creates and locks the file at path. The process that releases a
+// lock removes the file, so a lock counts only if the path still leads to the
 // locked file.
 func lockFile(path string) (*os.File, bool) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -71,8 +72,8 @@ func (b *portBlock) release() {
 	b.lock.Close()
 }
 
-// take returns the first of n adjacent ports that are free now. It skips ports
-// in use.
+// take returns the first of n adjacent ports of the block that no program uses
+// now.
 func (b *portBlock) take(n int) (int, bool) {
 	first := b.next
 	for port := first; port < first+n; port++ {
@@ -103,8 +104,8 @@ func awaitFree(ctx context.Context, addresses []string) error {
 	return nil
 }
 
-// bindable returns why the address cannot be bound for TCP or for UDP, or nil
-// if it can.
+// bindable returns the error with which the address cannot be bound for TCP or
+// for UDP; nil if it can.
 func bindable(address string) error {
 	listener, err := listen.TCP(address)
 	if err != nil {
@@ -120,5 +121,6 @@ func bindable(address string) error {
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// everywhere returns the address of the port on all interfaces of this machine.
+// everywhere returns the address that means the port on all interfaces of this
+// machine.
 func everywhere(port int) string { return fmt.Sprintf(":%d", port) }

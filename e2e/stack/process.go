@@ -13,37 +13,38 @@ import (
 	"time"
 )
 
-// askEvery is the time between two checks whether a part is ready.
+// askEvery is the pause between two checks whether a part is ready.
 const askEvery = 10 * time.Millisecond
 
 // command is a program to run, and how to run it.
 type command struct {
-	name    string // the name of the part and of its log
+	name    string // the name of the part, and of its log
 	program string
 	args    []string
-	env     []string // the whole environment, except PATH and HOME
-	dir     string   // the directory to run in; the caller's if empty
+	env     []string // the environment without PATH and HOME, which are added
+	dir     string   // the directory in which it runs; if "", that of this process
 	stdin   string
-	// as, if set, is the user and group of the process. root, if set, is its root
-	// directory. Both need root.
+	// as, if set, is the user and the group of the process; root, if set, is
+	// its root directory. Both need this process to be root.
 	as   int
 	root string
-	// binds are the addresses that must be free before the program starts. A part
-	// that has just ended may still have them.
+	// binds are addresses that must be free before the program starts. A part
+	// that has just ended may still hold them.
 	binds []string
 }
 
-// process is a running command.
+// process is a command that was started.
 type process struct {
 	name   string
 	cmd    *exec.Cmd
 	log    Log
 	exited chan struct{} // closed when the process has ended and err is set
-	err    error         // the result of exec.Cmd's Wait
+	err    error         // what exec.Cmd's Wait returned
 }
 
-// start runs the command, with a log in host's directory. The process gets none
-// of the caller's variables that could configure it by accident.
+// start starts the command, with a log in the host's directory. The process
+// gets none of this process's variables, because they could change what it
+// does.
 func start(ctx context.Context, host *Host, c command) (*process, error) {
 	if err := awaitFree(ctx, c.binds); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
@@ -71,7 +72,8 @@ func start(ctx context.Context, host *Host, c command) (*process, error) {
 	return p, nil
 }
 
-// confine sets the user and the root directory of the process.
+// confine sets the user and the root directory of the process, if command says
+// so.
 func (c command) confine(attr *syscall.SysProcAttr) {
 	attr.Chroot = c.root
 	if c.as != 0 {
@@ -84,8 +86,8 @@ func (p *process) wait() {
 	close(p.exited)
 }
 
-// await waits until ready returns true. It fails, with the end of the log, if
-// the process ends or ctx does. In that case it also ends the process.
+// await waits until ready returns true. If the process or ctx ends before, it
+// returns an error with the end of the log, and ends the process.
 func (p *process) await(ctx context.Context, ready func() bool) error {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
@@ -106,14 +108,14 @@ func (p *process) fault(format string, args ...any) error {
 	return fmt.Errorf("%s %s\n%s", p.name, fmt.Sprintf(format, args...), p.log.Tail(20))
 }
 
-// ending says how to end a process: send SIGTERM at once, repeat it after again
-// (0: never), and send SIGKILL after kill.
+// ending says how to end a process: send SIGTERM at once, send it once more
+// after again (0: not), and send SIGKILL after kill.
 type ending struct{ again, kill time.Duration }
 
 var errKilled = errors.New("did not end in time and was killed")
 
-// stop ends the process and returns how it ended. It returns nil for exit code
-// 0, and for a part that was never started.
+// stop ends the process and returns how it ended: nil for exit code 0, and for
+// a part that was never started.
 func (p *process) stop(limit ending) error {
 	if p == nil {
 		return nil
@@ -135,20 +137,20 @@ func (p *process) stop(limit ending) error {
 	return nil
 }
 
-// kill ends the process and its children at once. If the process leads no
-// process group, only the process ends.
+// kill ends the process and its children at once. If the process does not lead
+// a process group, its children stay.
 func (p *process) kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	p.signal(syscall.SIGKILL)
 	<-p.exited
 }
 
-// signal sends a signal to the process alone. It does nothing if the process
-// has ended.
+// signal sends a signal to the process, but not to its children. It does
+// nothing if the process has ended.
 func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// asker keeps no connections, because a server waits for idle connections when
-// it ends.
+// asker sends requests without keeping connections, because a server that ends
+// waits for idle connections.
 var asker = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // answers reports whether a GET of the URL gets the status 200.

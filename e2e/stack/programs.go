@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The packages of the tools that go.mod of this module names.
+// The packages of tools in the go.mod of this module.
 const (
 	livekitServer = "github.com/livekit/livekit-server/cmd/server"
 	joinProgram   = "matrixrtc-auth/e2e/join"
@@ -20,13 +20,13 @@ const (
 // Programs are the paths of built executables.
 type Programs struct {
 	SFU     string // the path of livekit-server
-	Join    string // the path of e2e/join, a participant
+	Join    string // the path of the program e2e/join, a participant
 	Service string // the path of matrixrtc-auth
 }
 
-// Build builds all programs. It puts the service into dir; the others stay in
-// Go's build cache. The first build takes minutes, later ones less than a
-// second.
+// Build builds all programs. It puts the service into dir, and leaves the
+// others in Go's build cache. The first build takes minutes, and later ones
+// less than a second.
 func Build(ctx context.Context, dir string) (Programs, error) {
 	server, err := tool(ctx, livekitServer)
 	if err != nil {
@@ -50,8 +50,8 @@ func tool(ctx context.Context, pkg string) (string, error) {
 	return goTool(ctx, "tool", "-n", pkg)
 }
 
-// buildService builds the service in its own module, so that it has the
-// dependencies of the released program.
+// buildService builds the service in the service's own module, so that it has
+// the dependencies of the released program.
 func buildService(ctx context.Context, dir string) (string, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func goTool(ctx context.Context, args ...string) (string, error) {
 	var faults bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stderr = &faults
-	cmd.WaitDelay = 5 * time.Second // the compilers that it starts hold its standard error open
+	cmd.WaitDelay = 5 * time.Second // compilers that Go started may hold its standard error open, so waiting needs a limit
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), errors.Join(err, context.Cause(ctx)), faults.Bytes())

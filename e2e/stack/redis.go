@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// Redis is a Redis server that writes every change to its disk.
+// Redis is a Redis server that writes every change to its disk at once.
 type Redis struct {
 	Host    *Host
 	Program string
-	Name    string // names its directory and its log; "redis" if empty
+	Name    string // the name of its directory and its log; "redis" if empty
 
 	address string
 	process *process
 }
 
-// Start returns when Redis listens. A second Start after Stop uses the same
-// port and the same data.
+// Start returns when Redis listens. After Stop, Start uses the same port and
+// the same data.
 func (r *Redis) Start(ctx context.Context) error {
 	if _, err := r.Address(); err != nil {
 		return err
@@ -64,7 +64,7 @@ func (r *Redis) Address() (string, error) {
 	return r.address, err
 }
 
-// URL returns the URL of Redis for LIVEKIT_REDIS_URL.
+// URL returns the URL of Redis in the form of LIVEKIT_REDIS_URL.
 func (r *Redis) URL() string { return "redis://" + r.address + "/0" }
 
 // Flush removes all data from Redis.
@@ -82,18 +82,19 @@ func (r *Redis) Flush(ctx context.Context) error {
 	}
 	answer, err := bufio.NewReader(conn).ReadString('\n')
 	if err == nil && answer != "+OK\r\n" {
-		err = fmt.Errorf("redis: FLUSHALL: %q", answer)
+		err = fmt.Errorf("Redis answered FLUSHALL with %q, want +OK", answer)
 	}
 	return err
 }
 
-// Save copies Redis' files to a directory with that name beside its own.
+// Save copies Redis' files to a directory with the name name, beside Redis'
+// own directory.
 func (r *Redis) Save(name string) error {
 	return os.CopyFS(filepath.Join(r.Host.Dir, name), os.DirFS(r.directory()))
 }
 
-// Restore gives a stopped Redis the files of an earlier Save. If name is empty,
-// Redis gets no files.
+// Restore gives a stopped Redis the files that Save copied under name. If name
+// is empty, Redis starts again without files.
 func (r *Redis) Restore(name string) error {
 	if err := os.RemoveAll(r.directory()); err != nil || name == "" {
 		return err

@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// register registers the first service at the homeserver, if Registered is set.
-// The homeserver's transports then have both addresses: url, by which new
-// clients ask the homeserver, and the service's URL for older clients.
+// register registers the first service with the homeserver, if Registered is
+// set. The homeserver's transports then have two addresses: a url, by which
+// newer clients ask the homeserver, and the service's URL for older clients.
 func (s *Stack) register() error {
 	if !s.Registered {
 		return nil

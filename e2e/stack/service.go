@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
-// Service is the real program of the authorization service.
+// Service is a process of the real program.
 type Service struct {
 	Host    *Host
 	Program string
-	Name    string // names its log; "service" if empty
-	// Env is the whole configuration, except LIVEKIT_JWT_BIND.
+	Name    string // the name of its log; "service" if empty
+	// Env is the service's whole environment, except LIVEKIT_JWT_BIND.
 	Env map[string]string
-	// Image, if set, is the root directory of a container image that contains
-	// Program. The service then runs in it as in a container, as the user User.
+	// Image, if set, is the root directory of a container image with the
+	// program at the path Program. The service then runs in it, as the user
+	// User, as it would in a container.
 	Image string
 	User  int
 
@@ -22,8 +23,8 @@ type Service struct {
 	process *process
 }
 
-// Start returns when the service answers. A second Start after Stop uses the
-// same port.
+// Start returns when the service answers. After Stop, Start uses the same
+// port.
 func (s *Service) Start(ctx context.Context) error {
 	if _, err := s.Address(); err != nil {
 		return err
@@ -67,10 +68,11 @@ func (s *Service) Address() (string, error) {
 // URL returns the service's URL, without a slash at the end.
 func (s *Service) URL() string { return "http://" + s.address }
 
-// Stop ends the service after its running requests, and returns how it ended.
+// Stop ends the service when its running requests have ended, and returns how
+// it ended.
 func (s *Service) Stop() error { return s.process.stop(ending{kill: 10 * time.Second}) }
 
-// Freeze stops the service's process as SIGSTOP does, until Thaw.
+// Freeze stops the service's process (SIGSTOP) until Thaw.
 func (s *Service) Freeze() {
 	s.process.signal(syscall.SIGSTOP)
 	awaitStopped(s.process.cmd.Process.Pid)

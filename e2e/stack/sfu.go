@@ -13,35 +13,36 @@ import (
 // Key is an API key of the SFU with its secret.
 type Key struct{ ID, Secret string }
 
-// SFU is a LiveKit server. Its configuration is Config, a file that users
-// deploy, moved to loopback. [deploy] says which settings are replaced.
+// SFU is a LiveKit server. Its configuration is the file Config, one that
+// users deploy, changed so that LiveKit uses only loopback; see [deploy].
 type SFU struct {
 	Host    *Host
 	Program string
-	Name    string // names its files and its log; "sfu" if empty
-	Config  string // the path of livekit.yaml.example
-	Keys    []Key  // for LIVEKIT_KEYS; no file contains the secrets
-	// Webhook is the URL that gets the SFU's events; none if empty.
+	Name    string // the name of its files and its log; "sfu" if empty
+	Config  string // the path of a livekit.yaml, like livekit.yaml.example
+	Keys    []Key  // the value for LIVEKIT_KEYS; no file contains the secrets
+	// Webhook is the URL to which the SFU sends its webhooks; "" for none.
 	Webhook string
-	// Unchanged starts the SFU with the unchanged file. Only flags move it to
-	// other ports and away from STUN servers. Nobody can join it: flags cannot set
-	// lists, so events would go to the file's webhook, and participants could
-	// connect on every interface.
+	// Unchanged starts the SFU with the unchanged file. Only command-line flags
+	// move it to other ports and away from STUN servers. Flags cannot set
+	// lists, so webhooks would go to the file's URL and participants could
+	// connect on every interface; therefore nobody can join this SFU.
 	Unchanged bool
-	// MediaRelay makes the SFU tell clients 127.0.0.2 and one UDP port, where a
-	// relay must listen. The SFU itself receives at 127.0.0.1 and that port.
+	// MediaRelay makes the SFU name clients 127.0.0.2 and one UDP port for
+	// media, where a relay must listen. The SFU itself receives media at the
+	// same port of 127.0.0.1.
 	MediaRelay bool
 
-	// Redis, if set, is the address of the Redis that the SFU shares with other
-	// nodes.
+	// Redis, if set, is the address of the Redis that the SFU shares with the
+	// cluster's other nodes.
 	Redis string
 
-	// OneMediaPort makes all media arrive at one UDP port. It is for more
+	// OneMediaPort makes all media arrive at one UDP port, for more
 	// participants than a stack has ports for.
 	OneMediaPort bool
-	// MaxAttributesSize, if set, is limit.max_attributes_size.
+	// MaxAttributesSize, if set, is the value of limit.max_attributes_size.
 	MaxAttributesSize int
-	// TCP makes the SFU also accept media over TCP. LiveKit binds that port on
+	// TCP makes the SFU also receive media over TCP. LiveKit binds this port on
 	// every address.
 	TCP bool
 
@@ -49,8 +50,7 @@ type SFU struct {
 	process *process
 }
 
-// Start returns when the SFU answers. A second Start after Stop uses the same
-// ports.
+// Start returns when the SFU answers. After Stop, Start uses the same ports.
 func (s *SFU) Start(ctx context.Context) error {
 	if err := s.reserve(); err != nil {
 		return err
@@ -67,8 +67,8 @@ func (s *SFU) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// LiveKit's exit code is 0 even after errors, so only an answer shows that it
-	// runs.
+	// LiveKit ends with exit code 0 even after errors, so only an answer shows
+	// that it runs.
 	return s.process.await(ctx, func() bool { return answers(ctx, s.APIURL()) })
 }
 
@@ -95,9 +95,8 @@ func (s *SFU) reserve() error {
 	return err
 }
 
-// binds returns the addresses at which the SFU listens and receives. The port
-// for media over TCP is bound on every address; an unchanged file has that
-// port, too.
+// binds returns the addresses that the SFU binds. The port for media over TCP
+// is bound on every address; also with an unchanged file.
 func (s *SFU) binds() []string {
 	addresses := s.ports.loopback()
 	switch {
@@ -140,9 +139,9 @@ func (s *SFU) arguments() ([]string, error) {
 	return []string{"--config", path}, err
 }
 
-// keys returns the API keys in LiveKit's format, a YAML mapping. The quotation
-// marks keep a secret of digits a text; without them LiveKit drops the pair
-// silently.
+// keys returns the API keys in the form of LIVEKIT_KEYS, a YAML mapping. A
+// secret of digits needs the quotation marks: without them it is a number, and
+// LiveKit drops the pair silently.
 func (s *SFU) keys() string {
 	var lines strings.Builder
 	for _, k := range s.Keys {
@@ -151,23 +150,23 @@ func (s *SFU) keys() string {
 	return lines.String()
 }
 
-// URL returns the URL to which clients connect. APIURL returns its form for
-// HTTP.
+// URL returns the URL at which clients connect, with the scheme ws. APIURL
+// returns the same URL with the scheme http.
 func (s *SFU) URL() string    { return fmt.Sprintf("ws://127.0.0.1:%d", s.ports.http) }
 func (s *SFU) APIURL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.ports.http) }
 
 // TCPPort returns the port for media over TCP.
 func (s *SFU) TCPPort() int { return s.ports.mediaEnd }
 
-// MediaPort returns the only UDP port of an SFU with MediaRelay.
+// MediaPort returns the only UDP port for media of an SFU with MediaRelay.
 func (s *SFU) MediaPort() int { return s.ports.media }
 
 // PID returns the SFU's process id.
 func (s *SFU) PID() int { return s.process.cmd.Process.Pid }
 
-// Stop ends the SFU. It sends SIGTERM, again after 2 s, and SIGKILL after 5 s,
-// and accepts that as a normal end: LiveKit misses a signal in its first 100
-// ms, and a busy machine needs time.
+// Stop ends the SFU: it sends SIGTERM, once more after 2 s, and SIGKILL after
+// 5 s. It takes even that for a normal end, because LiveKit misses a signal in
+// its first 100 ms, and a busy machine needs time.
 func (s *SFU) Stop() error {
 	err := s.process.stop(ending{again: 2 * time.Second, kill: 5 * time.Second})
 	if errors.Is(err, errKilled) {
@@ -176,14 +175,14 @@ func (s *SFU) Stop() error {
 	return err
 }
 
-// Drain tells the SFU to end after its participants have left, and does not
-// wait for that. New rooms go to other nodes.
+// Drain tells the SFU to end when its participants have left, and does not
+// wait for its end. Other nodes get the new rooms.
 func (s *SFU) Drain() { s.process.signal(syscall.SIGTERM) }
 
-// StopLikeDocker ends the SFU as `docker stop` does, with a shorter wait. The
-// SFU waits for its participants to leave, which they do not, and is killed.
+// StopLikeDocker ends the SFU as `docker stop` does, with a shorter wait: the
+// SFU waits for its participants, who do not leave, and is killed.
 func (s *SFU) StopLikeDocker() {
-	_ = s.process.stop(ending{kill: 3 * time.Second}) // an error, because it is killed
+	_ = s.process.stop(ending{kill: 3 * time.Second}) // stop returns an error, because the SFU is killed
 }
 
 // Exited returns a channel that is closed when a started SFU has ended.

@@ -7,76 +7,77 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// Stack is a whole deployment, made from the files of this project: the SFU
-// uses livekit.yaml.example, Synapse the settings of docs/homeserver.md, nginx
-// the locations of docs/proxies.md. Only names, ports and paths are replaced.
+// Stack is a whole deployment, configured from the files of this project: the
+// SFU by livekit.yaml.example, Synapse by docs/homeserver.md, and nginx by
+// docs/proxies.md. Only names, ports and paths are replaced.
 type Stack struct {
 	Host     *Host
 	Programs Programs
 	Tools    Tools
 	Layout   Layout
-	Mode     Mode // of Element Call
-	// Env holds additional variables of the service, Homeserver additional
-	// settings of Synapse.
+	Mode     Mode // the mode of Element Call
+	// Env has additional variables for the service, and Homeserver additional
+	// settings for Synapse.
 	Env        map[string]string
 	Homeserver []string
-	// Replicas is the number of services; 0 means one. If there are several, they
-	// store leaves in Redis.
+	// Replicas is the number of services; 0 means one. Several services keep
+	// leaves in a Redis.
 	Replicas int
-	// Nodes is the number of SFUs; 0 means one, without Redis. If there are
-	// several, they share a Redis. With OneRedis the services use the same Redis.
+	// Nodes is the number of SFUs; 0 means one, without Redis. Several SFUs
+	// share a Redis. With OneRedis the services use the same one.
 	Nodes    int
 	OneRedis bool
-	// Image and User, if set, are those of the services; see [Service.Image].
+	// Image and User, if set, are those of every service; see [Service.Image].
 	Image string
 	User  int
-	// EachEnv, if set, returns additional variables of one of the services.
+	// EachEnv, if set, returns additional variables for the service with a
+	// number.
 	EachEnv func(replica int) (map[string]string, error)
-	// Federated makes the homeserver federate. Its server name is then the address
-	// of its listener, so nobody asks DNS. The service asks homeservers there as
-	// it asks strangers on the internet.
+	// Federated makes the homeserver federate. Its server name is then the
+	// address of its listener, so that no DNS is needed. The service asks
+	// homeservers there with the limits for strangers on the internet.
 	Federated bool
-	// Registered makes the service an application service of the homeserver, and
-	// makes the homeserver announce that to clients.
+	// Registered makes the service an application service of the homeserver,
+	// which announces this to clients.
 	Registered bool
-	// Pushed makes the homeserver push events to a registered service.
+	// Pushed makes the homeserver push events to the registered service.
 	Pushed bool
-	// Lent is a homeserver that already runs. StartHomeserver of a stack with the
-	// same layout has started it. Starting and stopping this stack does not change
-	// it.
+	// Lent is a homeserver that runs already: StartHomeserver of a stack with
+	// the same layout has started it. This stack neither starts nor stops it.
 	Lent *Synapse
-	// BareListener gives the homeserver a second listener, at [Synapse.Bare].
+	// BareListener gives the homeserver a second listener, whose address is
+	// [Synapse.Bare].
 	BareListener bool
-	// NoWebhooks starts the SFU without webhook.urls.
+	// NoWebhooks starts an SFU that sends no webhooks.
 	NoWebhooks bool
-	// Written, if set, is a directory that setup wrote. Its files replace those
-	// that users copy from docs/ and the examples.
+	// Written, if set, is a directory that setup wrote. The stack uses its
+	// files instead of the examples and the blocks of docs/.
 	Written string
-	// RelayMedia makes the SFU tell clients the address of a relay; see
-	// [SFU.MediaRelay].
+	// RelayMedia makes the SFU name clients the address of a relay for media;
+	// see [SFU.MediaRelay].
 	RelayMedia bool
-	// MediaOverTCP makes the SFU also accept media over TCP; see [SFU.TCP].
+	// MediaOverTCP makes the SFU also receive media over TCP; see [SFU.TCP].
 	MediaOverTCP bool
 
 	CA           *matrixtest.CA
 	Synapse      *Synapse
-	Redis        *Redis // nil if there is one service
-	LiveKitRedis *Redis // nil if there is one SFU
+	Redis        *Redis // nil if there is only one service
+	LiveKitRedis *Redis // nil if there is only one SFU
 	SFU          *SFU   // the first SFU
 	SFUs         []*SFU
 	Services     []*Service
 	Nginx        *Nginx
 
 	page      page
-	nodes     string // where nginx accepts the services' requests for the nodes
+	nodes     string // the address at which nginx forwards the services' requests to the nodes
 	assembled bool
 }
 
-// keyName is webhook.api_key in livekit.yaml.example.
+// keyName is the API key in livekit.yaml.example (webhook.api_key).
 const keyName = "matrixrtc"
 
-// Start returns when all parts answer. The caller must call Stop even if Start
-// fails.
+// Start returns when all parts answer. Even if Start fails, the caller must
+// call Stop.
 func (s *Stack) Start(ctx context.Context) error {
 	if err := s.assemble(ctx); err != nil {
 		return err
@@ -90,7 +91,7 @@ func (s *Stack) Start(ctx context.Context) error {
 	return nil
 }
 
-// StartHomeserver starts only the homeserver, which other stacks can use
+// StartHomeserver starts only the homeserver, which other stacks can use then
 // ([Stack.Lent]).
 func (s *Stack) StartHomeserver(ctx context.Context) error {
 	text, err := OpenDocs(ctx)
@@ -103,7 +104,7 @@ func (s *Stack) StartHomeserver(ctx context.Context) error {
 	return s.Synapse.Start(ctx)
 }
 
-// Part is a component of a stack.
+// Part is a process of a stack.
 type Part interface {
 	Start(context.Context) error
 	Stop() error
@@ -133,8 +134,8 @@ func (s *Stack) Parts() []Part {
 	return append(parts, s.Nginx)
 }
 
-// Stop ends all parts, in the usual order: first those to which clients
-// connect.
+// Stop ends all parts: first those to which clients connect, then those behind
+// them.
 func (s *Stack) Stop() error {
 	var faults []error
 	parts := s.Parts()
@@ -144,7 +145,7 @@ func (s *Stack) Stop() error {
 	return errors.Join(faults...)
 }
 
-// assemble configures all parts, unless that was done before.
+// assemble configures all parts. It does nothing if that was already done.
 func (s *Stack) assemble(ctx context.Context) error {
 	text, err := OpenDocs(ctx)
 	if err != nil {
@@ -168,28 +169,27 @@ func (s *Stack) assemble(ctx context.Context) error {
 	return s.assembleNginx(text)
 }
 
-// SetMode changes how Element Call announces who is in a call, for calls that
-// start later.
+// SetMode changes the mode of Element Call for calls that start later.
 func (s *Stack) SetMode(mode Mode) error { return s.page.setMode(mode) }
 
-// Login is what the page must know: who calls, and where.
+// Login is what the page must know: which user calls, and in which room.
 type Login struct {
 	UserID      string `json:"userId"`
 	DeviceID    string `json:"deviceId"`
 	AccessToken string `json:"accessToken"`
 	RoomID      string `json:"roomId"`
-	Encrypted   bool   `json:"encrypted"` // whether media is encrypted
-	BaseURL     string `json:"baseUrl"`   // Link sets it
+	Encrypted   bool   `json:"encrypted"` // whether the call's media is encrypted
+	BaseURL     string `json:"baseUrl"`   // the homeserver's URL, which Link sets
 }
 
-// Link returns the URL of the page for one user. The page finds the login by
-// the name.
+// Link returns the URL of the page for one user. The URL contains name, by
+// which the page finds the login.
 func (s *Stack) Link(name string, login Login) (string, error) {
 	login.BaseURL = s.Layout.Homeserver
 	return s.Layout.Page + "/#" + name, s.page.keepLogin(name, login)
 }
 
-// Hosts maps each host name of the layout to nginx' address. Browsers and curl
+// Hosts has nginx' address for each host name of the layout. Browsers and curl
 // use it instead of DNS.
 func (s *Stack) Hosts() map[string]string {
 	hosts := map[string]string{}

@@ -19,37 +19,37 @@ import (
 // Synapse is a homeserver with its own SQLite database.
 type Synapse struct {
 	Host       *Host
-	Python     string // the Python of the virtualenv with Synapse
-	Name       string // names its directory and its log; "synapse" if empty
+	Python     string // the Python interpreter of the virtualenv with Synapse
+	Name       string // the name of its directory and its log; "synapse" if empty
 	ServerName string
-	// BaseURL is its URL for clients; its own URL if empty.
+	// BaseURL is Synapse's public URL for clients; if "", its own URL.
 	BaseURL string
-	// Additions are merged into the configuration, one after the other. Mappings
-	// are merged key by key; all other values are replaced.
+	// Additions are merged into homeserver.yaml, one after the other. Mappings
+	// are merged key by key; any other value replaces the old one.
 	Additions []string
-	// Bare, if set, is the address of a listener only for clients: it does not
-	// answer the service's question about OpenID tokens.
+	// Bare, if set, is the address of a second listener, which is only for
+	// clients: it does not answer the service's question about OpenID tokens.
 	Bare string
-	// Federation, if set, describes a listener for other homeservers.
+	// Federation, if set, is the listener for other homeservers.
 	Federation *Federation
 
 	address string
 	process *process
 }
 
-// Federation is the listener of a Synapse for other homeservers, and the
-// authority that it trusts.
+// Federation is a Synapse's listener for other homeservers, with the
+// certificate and the authority that it needs.
 type Federation struct {
-	Address     string // with the port that the server name contains
+	Address     string // the address of the listener, with the port in the server name
 	Certificate tls.Certificate
-	CA          []byte // in PEM
+	CA          []byte // certificates and keys in PEM form
 }
 
 //go:embed homeserver.yaml
 var freshHomeserver []byte
 
-// Start returns when Synapse answers at every listener. A second Start after
-// Stop or Kill uses the same port and the same data.
+// Start returns when Synapse answers at every listener. After Stop or Kill,
+// Start uses the same port and the same data.
 func (s *Synapse) Start(ctx context.Context) error {
 	if _, err := s.Address(); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (s *Synapse) Start(ctx context.Context) error {
 	return s.process.await(ctx, func() bool { return s.ready(ctx) })
 }
 
-// ready reports whether every listener answers. At the listener for other
+// ready reports whether every listener answers. For the listener for other
 // homeservers it also checks the certificate.
 func (s *Synapse) ready(ctx context.Context) bool {
 	if !answers(ctx, s.URL()+"/health") || s.Bare != "" && !answers(ctx, "http://"+s.Bare+"/health") {
@@ -116,8 +116,9 @@ func (s *Synapse) Address() (string, error) {
 	return s.address, err
 }
 
-// URL returns the URL of the listener for clients, without a proxy. The same
-// listener has the federation resource, as in Synapse's default configuration.
+// URL returns the URL of the listener for clients, which does not go through a
+// proxy. This listener also has the resource federation, as in Synapse's
+// default configuration.
 func (s *Synapse) URL() string { return "http://" + s.address }
 
 func (s *Synapse) writeFiles() error {
@@ -134,15 +135,15 @@ func (s *Synapse) writeFiles() error {
 	return os.WriteFile(filepath.Join(s.directory(), "homeserver.yaml"), content, 0o600)
 }
 
-// writeSigningKey creates Synapse's signing key if there is none. It derives
-// the key from the server name, so that a later Synapse with the same name has
-// the same key: other servers remember it.
+// writeSigningKey creates Synapse's signing key if there is none. It computes
+// the key from the server name: other servers remember the key, and a later
+// Synapse with the same name must have the same one.
 func (s *Synapse) writeSigningKey() error {
 	path := filepath.Join(s.directory(), "signing.key")
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	seed := sha256.Sum256([]byte(s.ServerName)) // ed25519.SeedSize bytes long
+	seed := sha256.Sum256([]byte(s.ServerName)) // as long as ed25519.SeedSize says
 	line := fmt.Sprintf("ed25519 a_test %s\n", base64.RawStdEncoding.EncodeToString(seed[:]))
 	return os.WriteFile(path, []byte(line), 0o600)
 }
@@ -152,7 +153,7 @@ func (s *Synapse) configuration() ([]byte, error) {
 	for _, text := range append([]string{string(freshHomeserver)}, s.Additions...) {
 		var addition map[string]any
 		if err := yaml.Unmarshal([]byte(text), &addition); err != nil {
-			return nil, fmt.Errorf("addition to homeserver.yaml: %w", err)
+			return nil, fmt.Errorf("the addition to homeserver.yaml cannot be parsed: %w", err)
 		}
 		merge(doc, addition)
 	}
@@ -173,7 +174,7 @@ func (s *Synapse) configuration() ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// merge puts an addition into doc, key by key.
+// merge adds the settings of addition to doc, key by key.
 func merge(doc, addition map[string]any) {
 	for key, value := range addition {
 		old, isMap := doc[key].(map[string]any)
@@ -186,7 +187,7 @@ func merge(doc, addition map[string]any) {
 	}
 }
 
-// listener returns a listener for homeserver.yaml.
+// listener returns a listener in the form that homeserver.yaml has.
 func listener(address string, tls bool, resources ...string) map[string]any {
 	host, port := splitAddress(address)
 	return map[string]any{
@@ -199,7 +200,8 @@ func listener(address string, tls bool, resources ...string) map[string]any {
 	}
 }
 
-// federate adds the listener with TLS, and the settings that it needs.
+// federate adds the TLS listener for other homeservers, and the settings that
+// it needs.
 func (s *Synapse) federate(doc map[string]any) error {
 	certificate, key, err := s.Host.writeCertificate(s.name(), s.Federation.Certificate)
 	if err != nil {

@@ -8,10 +8,11 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// TCPRelay forwards connections. A test can cut its network.
+// TCPRelay forwards TCP connections. A test can cut them off, as a broken
+// network does.
 type TCPRelay struct {
 	Host   *Host
-	Target string // the address to forward to
+	Target string // the address to which it forwards
 
 	listener net.Listener
 	gate     gate
@@ -35,17 +36,18 @@ func (r *TCPRelay) Start() error {
 // Address returns the address at which a started relay listens.
 func (r *TCPRelay) Address() string { return r.listener.Addr().String() }
 
-// Cut holds back all data that arrives from now on, as on a network that is
-// down. Data on the way may arrive late or never. Restore ends that.
+// Cut holds back all data that arrives from now on until Restore, as if the
+// network were down. Data that the relay is just forwarding may arrive, late
+// or never.
 func (r *TCPRelay) Cut()     { r.gate.shut() }
 func (r *TCPRelay) Restore() { r.gate.open() }
 
-// Held returns how many connections are new or have data to send while the
-// network is cut. Connections that end do not count.
+// Held returns how many connections are held back: new ones, and those with
+// data to forward. Connections that end do not count.
 func (r *TCPRelay) Held() int { return int(r.held.Load()) }
 
-// pass returns when the network is not cut. It counts its caller as held
-// meanwhile.
+// pass waits until the network is no longer cut. Meanwhile Held counts its
+// caller.
 func (r *TCPRelay) pass() {
 	r.held.Add(1)
 	defer r.held.Add(-1)
@@ -86,7 +88,7 @@ func (r *TCPRelay) serve(client net.Conn) {
 	both.Wait()
 }
 
-// copy forwards data until either side ends, and then closes the other side.
+// copy forwards data until one side ends, and then closes the other.
 func (r *TCPRelay) copy(to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 32<<10)

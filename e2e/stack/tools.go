@@ -11,16 +11,16 @@ import (
 
 // Tools are the paths of the programs and files that e2e/install.sh installs.
 type Tools struct {
-	Python   string // the Python of Synapse's virtualenv
+	Python   string // the Python interpreter of Synapse's virtualenv
 	Nginx    string
 	Redis    string
-	Page     string // e2e/page, with its npm packages
+	Page     string // the folder e2e/page, with its npm packages
 	Chromium string
 	Certutil string
 	Curl     string
 	Buildah  string
 	Skopeo   string
-	Busybox  string // a statically linked one
+	Busybox  string // a statically linked BusyBox, for images
 	Caddy    string
 	HAProxy  string
 }
@@ -43,7 +43,7 @@ func FindTools(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// FindServers finds the programs of a deployment, and every reverse proxy that
+// FindServers finds the programs of a deployment, and all reverse proxies that
 // tests use. Its error names those that are missing.
 func FindServers(ctx context.Context) (Tools, error) {
 	repository, err := Repository(ctx)
@@ -99,11 +99,11 @@ func (t Tools) Packaged(name, file string) string {
 	return filepath.Join(t.Page, "node_modules", name, filepath.FromSlash(file))
 }
 
-// finder collects the names of missing tools.
+// finder looks for tools, and collects the names of missing ones.
 type finder struct{ missing []string }
 
-// program searches PATH, and the directories in which Debian keeps programs for
-// administrators.
+// program looks for a program in PATH, and in the directories in which Debian
+// keeps programs for administrators.
 func (f *finder) program(name string) string {
 	for _, candidate := range []string{name, "/usr/sbin/" + name} {
 		if path, err := exec.LookPath(candidate); err == nil {

@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// UDPRelay forwards datagrams between clients at 127.0.0.2 and an SFU at the
-// same port of 127.0.0.1.
+// UDPRelay forwards datagrams between clients, which send to 127.0.0.2, and an
+// SFU at the same port of 127.0.0.1.
 type UDPRelay struct {
 	Port int
 
@@ -19,8 +19,9 @@ type UDPRelay struct {
 	open sync.WaitGroup
 
 	mu    sync.Mutex
-	flows map[netip.AddrPort]*net.UDPConn // the sockets to the SFU, by the client's address
-	// allowed, if not nil, are the clients whose network is not cut.
+	flows map[netip.AddrPort]*net.UDPConn // the sockets that lead to the SFU, by the client's address
+	// allowed, while the network is cut, are the clients for which it is not;
+	// nil if it is not cut.
 	allowed map[netip.AddrPort]bool
 	stopped bool
 }
@@ -37,15 +38,16 @@ func (r *UDPRelay) Start() error {
 	return nil
 }
 
-// Clients returns the addresses from which datagrams have come.
+// Clients returns the addresses of the clients that have sent datagrams.
 func (r *UDPRelay) Clients() []netip.AddrPort {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Keys(r.flows))
 }
 
-// Cut drops the datagrams from and to these clients, and those of all new
-// clients, because a client whose network is down tries other ports.
+// Cut drops all datagrams from and to these clients until Restore. It also
+// drops those of new clients, because a client whose network is down tries
+// other ports.
 func (r *UDPRelay) Cut(clients []netip.AddrPort) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -55,15 +57,15 @@ func (r *UDPRelay) Cut(clients []netip.AddrPort) {
 	}
 }
 
-// Restore ends Cut.
+// Restore ends the effect of Cut.
 func (r *UDPRelay) Restore() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.allowed = nil
 }
 
-// Stop ends the relay. It drops a datagram that is just being forwarded,
-// because nobody would close a flow that began now.
+// Stop ends the relay. It drops datagrams that arrive meanwhile, because
+// nothing would close a socket that flow opened now.
 func (r *UDPRelay) Stop() {
 	r.conn.Close()
 	r.closeFlows()
@@ -87,12 +89,12 @@ func (r *UDPRelay) forward() {
 			return
 		}
 		if flow := r.flow(client); flow != nil {
-			flow.Write(buffer[:n]) // datagrams may get lost, so errors do not matter
+			flow.Write(buffer[:n]) // UDP may lose datagrams, so errors do not matter
 		}
 	}
 }
 
-// flow returns the client's socket to the SFU. It returns nil while the
+// flow returns the socket to the SFU for a client. It returns nil while the
 // client's network is cut, and after Stop.
 func (r *UDPRelay) flow(client netip.AddrPort) *net.UDPConn {
 	r.mu.Lock()
@@ -119,7 +121,8 @@ func (r *UDPRelay) back(client netip.AddrPort, flow *net.UDPConn) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		// Any other error says that no program was listening a moment ago.
+		// another error only says that no program listened at the port a moment
+		// ago
 		if err == nil && r.flow(client) != nil {
 			r.conn.WriteToUDPAddrPort(buffer[:n], client)
 		}

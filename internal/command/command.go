@@ -1,7 +1,7 @@
-// Package command defines the common form of the program's commands: options in
-// groups, a Run function that returns an exit code, and a help text made from
-// both. All commands report an error in the same way: one line says what is
-// wrong and suggests a similar name, a second line names the help, and the exit
+// Package command defines the common form of the program's commands: options
+// in groups, a Run function, and a help text made from the options. All
+// commands report an error in the same way: the first line says what is wrong
+// and suggests a similar name, the second line names the help, and the exit
 // code is 2.
 package command
 
@@ -21,8 +21,8 @@ import (
 // another name.
 const Program = "matrixrtc-auth"
 
-// Code is an exit code that is also an error. A command that has already
-// printed its error returns a Code, so that the error is not printed again.
+// Code is an exit code as an error. A command returns a Code if it has already
+// printed its error, so that nobody prints the error again.
 type Code int
 
 // The exit codes that all commands share.
@@ -37,17 +37,18 @@ func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 // Spec describes a command.
 type Spec struct {
 	Name  string        // the command's name and its arguments, without options
-	Short string        // the help in one line, without a full stop
-	About string        // the help's text before the options
-	After func() string // returns the help's text after the options; nil for none
-	Flags *Flags        // the options; nil for a command without options
+	Short string        // what the command does, in one line without a full stop
+	About string        // the part of the help before the options
+	After func() string // returns the part of the help after the options; nil for none
+	Flags *Flags        // the command's options; nil if it has none
 	// Run runs the command. An error other than a [Code] is about its arguments.
 	Run func(c *cobra.Command, args []string) error
-	// Args are the allowed arguments, of which one may be given; none if empty.
+	// Args are the arguments that the command accepts; one of them may be
+	// given. If Args is empty, the command takes no argument.
 	Args []string
 }
 
-// New returns the command.
+// New returns the command that Spec describes.
 func New(s Spec) *cobra.Command {
 	c := &cobra.Command{
 		Use: s.Name, Short: s.Short, RunE: s.Run, Args: s.arguments, ValidArgs: s.Args,
@@ -81,8 +82,8 @@ func (s Spec) help(c *cobra.Command) {
 	Print(c, b.String())
 }
 
-// lost is the key of the annotation that marks a command whose help could not
-// be written.
+// lost is the key of an annotation. It marks a command whose help could not be
+// written.
 const lost = "lost"
 
 // Print prints a help text. If that fails, [Run] reports the failure.
@@ -98,9 +99,10 @@ func Print(c *cobra.Command, text string) {
 
 func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
 
-// Run runs root, or a command below it, and returns the exit code.
+// Run runs root, or the command below root that args name, and returns the
+// exit code.
 func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, out, faults io.Writer) int {
-	root.SetArgs(append([]string{}, args...)) // nil would mean this process's own arguments
+	root.SetArgs(append([]string{}, args...)) // for nil, the library would take this process's own arguments
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(faults)
@@ -120,7 +122,7 @@ func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, 
 	return int(Misused)
 }
 
-// RunAlone runs a command that is the program's only one, as in tests.
+// RunAlone runs a command as if it were the program's only one, as tests do.
 func RunAlone(ctx context.Context, c *cobra.Command, args []string, in io.Reader, out, faults io.Writer) int {
 	root := &cobra.Command{Use: Program, SilenceErrors: true, SilenceUsage: true}
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -128,8 +130,9 @@ func RunAlone(ctx context.Context, c *cobra.Command, args []string, in io.Reader
 	return Run(ctx, root, append([]string{c.Name()}, args...), in, out, faults)
 }
 
-// PrintFaults prints err to w, each line after the name of the program or
-// command who. A joined error takes one line for each of its errors.
+// PrintFaults prints err to w, with who (the program or the command) at the
+// beginning of each line. An error that joins several takes one line for each
+// of them.
 func PrintFaults(w io.Writer, who string, err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, fault := range joined.Unwrap() {

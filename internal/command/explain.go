@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/internal/spelling"
 )
 
-// arguments returns an error if args are not arguments that the command takes.
+// arguments returns an error if the command does not accept args.
 func (s Spec) arguments(c *cobra.Command, args []string) error {
 	switch {
 	case len(args) == 0:
@@ -33,7 +33,7 @@ func (s Spec) arguments(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// yesNo are words that people write after an option that takes no value, like
+// yesNo are words that people write after an option without a value, as in
 // "--json yes".
 var yesNo = []string{"yes", "no", "on", "off", "true", "false"}
 
@@ -47,9 +47,9 @@ func names(c *cobra.Command) (list []string) {
 	return list
 }
 
-// explainFlag describes what is wrong with an option. The description does not
-// repeat the option's value, which may be a secret, unless the option's own
-// error does.
+// explainFlag returns an error that says what is wrong with an option. It does
+// not repeat the option's value, which may be a secret, unless the option's
+// own error does.
 func explainFlag(c *cobra.Command, err error) error {
 	var (
 		unknown *pflag.NotExistError
@@ -59,7 +59,7 @@ func explainFlag(c *cobra.Command, err error) error {
 	switch {
 	case errors.As(err, &unknown):
 		name := unknown.GetSpecifiedName()
-		if short := unknown.GetSpecifiedShortnames(); short != "" { // one dash before a long name, like -json
+		if short := unknown.GetSpecifiedShortnames(); short != "" { // a long name with one dash instead of two, like -json
 			return fmt.Errorf("there is no option -%s%s", short, meant("--", short, options(c)))
 		}
 		return fmt.Errorf("there is no option --%s%s", name, meant("--", name, options(c)))
@@ -82,9 +82,9 @@ func options(c *cobra.Command) (list []string) {
 // recognized. Two swapped letters count as two errors.
 const typingErrors = 2
 
-// meant returns the suggestion "did you mean" with the nearest of names, or ""
-// if no name is near enough to text. In a short name, half of the letters must
-// be right.
+// meant returns a suggestion ("did you mean …") with the name in names that is
+// most like text; "" if none is like it. In a short name, at least half of the
+// letters must be right.
 func meant(prefix, text string, names []string) string {
 	nearest, errors := spelling.Nearest(text, names)
 	if nearest == "" || errors > min(typingErrors, len(nearest)/2) {

@@ -12,7 +12,7 @@ import (
 // Flags are the options of a command, in groups for its help.
 type Flags struct{ groups []*Group }
 
-// Group is a group of options with a title, which may be empty.
+// Group is a group of options with a title, which may be "".
 type Group struct {
 	title string
 	set   *pflag.FlagSet
@@ -26,22 +26,22 @@ func (f *Flags) Group(title string) *Group {
 	return g
 }
 
-// Text adds an option with a value, which is written to to. Without the option,
-// to keeps its value. In the help, value is the name of the value and help is
-// the description. Giving the option twice is an error, because one value would
-// be lost.
+// Text adds an option with a value, which Parse writes into to; without the
+// option, to stays as it is. value is the name of the value in the help. It is
+// an error to give the option twice, because one value would be lost.
 func (g *Group) Text(to *string, name, value, help string) {
 	g.set.Var(&text{to: to}, name, help)
 	g.name(name, value)
 }
 
-// Texts adds an option that may be repeated. Its values are joined by commas.
+// Texts adds an option that may be repeated. It joins the values with commas
+// in to.
 func (g *Group) Texts(to *string, name, value, help string) {
 	g.set.Var(&text{to: to, joins: true}, name, help)
 	g.name(name, value)
 }
 
-// text is the value of an option.
+// text is the value of an option that [Flags.Text] or [Flags.Texts] has added.
 type text struct {
 	to           *string
 	given, joins bool
@@ -63,17 +63,18 @@ func (t *text) String() string { return *t.to }
 
 func (t *text) Type() string { return "string" }
 
-// Parse adds an option whose value is passed to parse. It may be repeated.
+// Parse adds an option that may be repeated. Each value is passed to the
+// function parse.
 func (g *Group) Parse(name, value, help string, parse func(string) error) {
 	g.set.Func(name, help, parse)
 	g.name(name, value)
 }
 
-// Switch adds an option that needs no value. Giving the option sets to.
+// Switch adds an option without a value. If it is given, to becomes true.
 func (g *Group) Switch(to *bool, name, help string) { g.set.BoolVar(to, name, *to, help) }
 
-// valueName is the key of the annotation that holds the name of a flag's value
-// for the help.
+// valueName is the key of an annotation: the name of a flag's value in the
+// help.
 const valueName = "value"
 
 func (g *Group) name(flag, value string) {
@@ -82,7 +83,7 @@ func (g *Group) name(flag, value string) {
 
 // The layout of the help, in columns.
 const (
-	column = 26 // the column in which descriptions begin
+	column = 26 // the column at which the descriptions of options begin
 	width  = 80
 )
 

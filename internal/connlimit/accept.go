@@ -14,10 +14,10 @@ const (
 	maxPause = time.Second
 )
 
-// acceptPatiently accepts a connection. It tries again after temporary errors:
-// there is no free descriptor or memory, the client has disconnected already,
-// or a network is down. Before each new try it closes idle connections and late
-// requests, to free their descriptors.
+// acceptPatiently accepts a connection. After a temporary error it tries
+// again: this process has no free descriptor or memory, the client has already
+// disconnected, or a network is down. Before each new try it closes idle
+// connections and late requests, to free their descriptors.
 func (l *Listener) acceptPatiently() (net.Conn, error) {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		c, err := l.Listener.Accept()
@@ -26,7 +26,7 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 		}
 		l.options.Log.Warn("no connection can be accepted", "error", err, "again_in", pause.String())
 		l.closeIdle(func(*conn) bool { return true })
-		l.hurryAll(minArrival) // there may be free places, but there is no free descriptor
+		l.hurryAll(minArrival) // the Listener may have free places although there is no free descriptor
 		select {
 		case <-time.After(pause):
 		case <-l.closed:

@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// errorHeaders are the headers in every answer of net/http to a request that it
-// cannot read.
+// errorHeaders are the headers in each answer that net/http itself gives to a
+// request that it cannot read.
 var errorHeaders = []byte("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n")
 
-// ownStatus returns the status if p is an answer that net/http gives by itself,
+// ownStatus returns the status if p is an answer that net/http itself gives,
 // and 0 if p is an answer of the handler. Only net/http's own answers have
-// errorHeaders, or, for an unknown Expect header, the status 417.
+// errorHeaders, or the status 417 (for an unknown Expect header).
 func ownStatus(p []byte) int {
 	const begin = "HTTP/1.1 "
 	if len(p) < len(begin)+4 || string(p[:len(begin)]) != begin || p[len(begin)] < '4' {
@@ -26,17 +26,17 @@ func ownStatus(p []byte) int {
 	return status
 }
 
-// The limits on what a client may still send after the answer to a request that
-// cannot be read. If the connection closed before the client has sent it, the
-// answer could be lost.
+// The limits on what a client may still send after the answer to a request
+// that cannot be read. If the connection closed while the client still sends,
+// the client might not get the answer.
 const (
 	lingerBytes = 256 << 10
 	lingerTime  = 500 * time.Millisecond
 )
 
-// answer answers a request with status, without the handler. It is for a
-// request that net/http cannot read, or whose connection is closed before
-// net/http reads it.
+// answer answers a request with status, without the handler: a request that
+// net/http cannot read, or whose connection is closed before net/http has read
+// it.
 func (c *conn) answer(status int) {
 	if c.listener.options.Answer != nil {
 		_, err := c.Conn.Write(c.listener.options.Answer(status, c.RemoteAddr()))
@@ -47,8 +47,8 @@ func (c *conn) answer(status int) {
 	c.linger()
 }
 
-// linger ends the answer. Then it reads and drops what the client still sends,
-// within limits.
+// linger tells the client that the answer is complete. Then it reads and drops
+// what the client still sends, within limits.
 func (c *conn) linger() {
 	if err := c.CloseWrite(); err != nil {
 		return

@@ -12,22 +12,22 @@ import (
 	"time"
 )
 
-// conn is an accepted connection. It holds one place of its Listener.
+// conn is an accepted connection, which takes one place of its Listener.
 type conn struct {
 	net.Conn
 	listener *Listener
 	network  netip.Prefix
-	counted  bool   // whether it counts toward the share of its network
-	leave    func() // gives the share back; nil if the connection holds no share
+	counted  bool   // whether the connection counts toward the share of its network
+	leave    func() // gives back the connection's part of its network's share; nil if it holds none
 
 	mu      sync.Mutex
 	phase   phase
 	since   time.Time // when the current phase began
 	kept    bool      // whether a request was already answered on the connection
-	late    bool      // whether it was closed because its request or answer took too long
+	late    bool      // whether the Listener closed the connection because its request or answer took too long
 	written time.Time // when the current write began; zero if no write is in progress
 	stream  stream
-	large   func() // ends the turn to read a large head; nil without a turn
+	large   func() // ends this connection's turn to read a large head; nil if it does not have the turn
 
 	closed bool
 
@@ -69,8 +69,8 @@ func (c *conn) Read(p []byte) (int, error) {
 
 var errTooLong = errors.New("the head of the request has too many lines")
 
-// count adds the bytes p to the current head. large reports whether the head
-// has just become a large one. tooLong reports whether it has too many lines.
+// count adds the bytes p to the current head. large reports whether p has made
+// the head a large one. tooLong reports whether the head has too many lines.
 func (c *conn) count(p []byte) (large, tooLong bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,8 +120,9 @@ func (c *conn) writing(since time.Time) {
 // past is a time in the past. A deadline of that time ends a call at once.
 var past = time.Unix(1, 0)
 
-// SetReadDeadline sets a deadline for net/http. It does nothing if the
-// connection was closed because it was late.
+// SetReadDeadline sets a deadline for net/http. After hurry has found the
+// connection late, the deadline stays in the past, so that net/http cannot
+// undo it.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,8 +132,9 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// hurry ends the read or the write of a late connection: its request has been
-// arriving, or its answer has been being sent, for longer than most.
+// hurry ends the read or the write of a connection that is late: for longer
+// than most its request has been arriving, or one of its writes has been in
+// progress.
 func (c *conn) hurry(now time.Time, most time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,10 +155,10 @@ func (c *conn) arrives() bool {
 	return c.awaitsRequest()
 }
 
-// awaitsRequest does the work of arrives. The caller holds c.mu.
+// awaitsRequest does what arrives says. The caller holds c.mu.
 func (c *conn) awaitsRequest() bool { return c.phase == incoming || c.phase == quiet && !c.kept }
 
-// idle reports whether the connection is open and has no request, and since
+// idle reports whether the connection is open without a request, and since
 // when.
 func (c *conn) idle() (idle bool, since time.Time) {
 	c.mu.Lock()
@@ -198,7 +200,7 @@ func (c *conn) headRead(r *http.Request) {
 	}
 }
 
-// cost returns roughly how many bytes of memory the header values take.
+// cost returns roughly how many bytes of memory the values of a header take.
 func cost(values []string) (sum int) {
 	const each = 32
 	for _, value := range values {
@@ -215,9 +217,10 @@ func (c *conn) giveBack() {
 	}
 }
 
-// arrived records that the whole request has arrived that w answers. If part of
-// the next request has arrived, too, it makes the connection close after the
-// answer. The client then sends the next request again, on another connection.
+// arrived records that the whole request has arrived to which w is the answer.
+// If a part of the next request has arrived, too, arrived makes the connection
+// close after the answer; the client then sends that request again on another
+// connection.
 func (c *conn) arrived(w http.ResponseWriter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -240,8 +243,8 @@ func (c *conn) Close() error {
 	return c.closeErr
 }
 
-// CloseWrite tells the client that the answer is complete. net/http needs it to
-// deliver an answer to a client that is still sending.
+// CloseWrite tells the client that the answer is complete. With it, net/http
+// can answer a client that is still sending.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -251,8 +254,8 @@ func (c *conn) CloseWrite() error {
 
 type connKey struct{}
 
-// watched returns a handler that calls next, and that tells the connection how
-// much of the request has arrived.
+// watched returns a handler that calls next and tells the connection how much
+// of the request has arrived.
 func watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)
@@ -267,7 +270,7 @@ func watched(next http.Handler) http.Handler {
 			return
 		}
 		c.body = arriving{r.Body, c, w}
-		own := *r // a copy, because net/http still uses the original's body
+		own := *r // a copy, because net/http still uses the body of the original request
 		own.Body = &c.body
 		c.watch.delay(r.Body)
 		defer c.watch.end()
@@ -275,8 +278,8 @@ func watched(next http.Handler) http.Handler {
 	})
 }
 
-// arriving is the body of a request that is still being read. w is what answers
-// the request.
+// arriving is the body of a request, of which a part may still be on its way.
+// w writes the answer to the request.
 type arriving struct {
 	io.ReadCloser
 	conn *conn

@@ -23,14 +23,15 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// Options configure a [Listener].
+// Options are the settings of a [Listener].
 type Options struct {
 	// Limit is how many connections are served at the same time. One more
 	// connection may wait for a place.
 	Limit int
-	// Network returns the network to whose share a connection from peer counts.
-	// ok is false if peer has no share, because it is a proxy with many clients
-	// behind it. If Network is nil, no peer has a share.
+	// Network returns the network to which a connection from peer belongs; all
+	// connections of a network have one share. ok is false if peer is a proxy
+	// with many clients behind it, which has no share. If Network is nil, no
+	// peer has one.
 	Network func(peer net.Addr) (network netip.Prefix, ok bool)
 	// ArrivalTime is how long a request may take to arrive while at least half
 	// of the places are free.
@@ -42,7 +43,7 @@ type Options struct {
 	// status is 400, 417, 431, 501 or 505. If Answer is nil, net/http's own
 	// answer is sent.
 	Answer func(status int, peer net.Addr) []byte
-	// Log is where errors of accepting connections are logged.
+	// Log gets errors of accepting connections.
 	Log *slog.Logger
 }
 
@@ -50,8 +51,8 @@ const (
 	// networkParts is the number of parts into which the places are divided. One
 	// network gets at most one part.
 	networkParts = 4
-	// minArrival is how long a request may take to arrive while no place is
-	// free. It is enough for TCP to send two lost segments again.
+	// minArrival is how long a request may take to arrive if no place is free.
+	// This is enough for TCP to send two lost segments again.
 	minArrival = 2 * time.Second
 	// hurryEvery is the time between two searches for connections that are late.
 	hurryEvery = 100 * time.Millisecond
@@ -65,7 +66,7 @@ func Share(limit int) int { return max(1, limit/networkParts) }
 type Listener struct {
 	net.Listener
 	options Options
-	places  chan struct{} // holds one value for each connection
+	places  chan struct{} // its length is the number of open connections, its capacity the number of places
 	shares  *semaphore.Keyed[netip.Prefix]
 	heads   *semaphore.Keyed[netip.Prefix]
 
@@ -74,12 +75,13 @@ type Listener struct {
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	hurried time.Time // when the last search for late connections was
+	hurried time.Time // the time of the last search for late connections
 }
 
-// New returns a Listener that accepts connections from l.
+// New returns a Listener that accepts connections from l within the bounds of
+// o.
 func New(l net.Listener, o Options) *Listener {
-	o.Keep = append(slices.Clone(o.Keep), "Connection") // net/http itself reads this header
+	o.Keep = append(slices.Clone(o.Keep), "Connection") // because net/http itself reads this header
 	return &Listener{
 		Listener: l,
 		options:  o,
@@ -129,9 +131,10 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// takeShare counts c toward the share of its network. It returns false if all
-// of that share is in use. The caller then closes c without an answer, because
-// clients retry after a broken connection, but not after an answer.
+// takeShare counts c toward the share of its network. It returns false if the
+// network's whole share is in use. Then the caller closes c without an answer,
+// because clients try again after a broken connection, but not after an
+// answer.
 func (l *Listener) takeShare(c *conn) bool {
 	if l.options.Network != nil {
 		c.network, c.counted = l.options.Network(c.RemoteAddr())
@@ -149,9 +152,9 @@ func (l *Listener) takeShare(c *conn) bool {
 	return ok
 }
 
-// takePlace waits for a place for a connection that was accepted. While it
-// waits, it closes an idle connection and late requests. If Close is called
-// while it waits, the connection is still served if there is a place.
+// takePlace waits for a place for a connection that was accepted. Meanwhile it
+// closes an idle connection and late requests. If Close is called meanwhile,
+// the connection is still served if there is a place.
 func (l *Listener) takePlace() error {
 	for {
 		select {
@@ -178,8 +181,8 @@ func (l *Listener) takePlace() error {
 	}
 }
 
-// closeIdle closes the connection that has been idle for longest of those for
-// which among returns true. It reports whether there was one.
+// closeIdle closes a connection: of those for which among returns true, the
+// one that has been idle longest. It reports whether there was one.
 func (l *Listener) closeIdle(among func(*conn) bool) bool {
 	var longest *conn
 	var since time.Time
@@ -206,7 +209,7 @@ func (l *Listener) hurry() {
 	l.hurryAll(max(minArrival, l.options.ArrivalTime*time.Duration(2*free)/time.Duration(cap(l.places))))
 }
 
-// hurryAll closes every connection whose request or answer has taken longer
+// hurryAll closes every connection whose request or write has taken longer
 // than most.
 func (l *Listener) hurryAll(most time.Duration) {
 	l.mu.Lock()
@@ -256,8 +259,8 @@ func (l *Listener) unsettled() bool {
 	return false
 }
 
-// remember adds c to the connections that may be closed for others. The time
-// for c's request to arrive begins now.
+// remember records c among the connections that may be closed to make room for
+// others. The time for c's request to arrive begins now.
 func (l *Listener) remember(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -265,7 +268,8 @@ func (l *Listener) remember(c *conn) {
 	l.conns[c] = struct{}{}
 }
 
-// forget removes c from these connections, and gives back c's place and share.
+// forget removes c from the connections that may be closed to make room for
+// others. It gives back c's place, and its part of its network's share.
 func (l *Listener) forget(c *conn) {
 	l.mu.Lock()
 	delete(l.conns, c)

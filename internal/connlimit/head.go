@@ -11,7 +11,7 @@ import (
 // several times the memory of the bytes that arrived. Headers in many short
 // lines take the most.
 const (
-	smallHead  = 4 << 10 // bytes
+	smallHead  = 4 << 10 // the most bytes of a head that is not large
 	smallLines = 48
 	largeHeads = 32
 	// headWait is how long a large head may wait until it may be read.
@@ -19,8 +19,9 @@ const (
 	// maxLines is how many lines a head may have. Other servers allow 100 header
 	// lines.
 	maxLines = 128
-	// maxKept bounds how many bytes of a large head a request may keep after its
-	// head was read. A request that keeps more holds its turn until it ends.
+	// maxKept bounds how many bytes of a large head a request may keep after
+	// its head was read. A request that keeps more keeps its turn until the
+	// request ends.
 	maxKept = 1 << 10
 )
 
@@ -28,26 +29,27 @@ const (
 // large the current head is, and where the next request begins. It parses only
 // as much of HTTP as it needs for that, and refuses nothing.
 type stream struct {
-	bytes, lines int // the bytes and lines of the current head so far
-	line         int // the bytes of the current line so far
+	bytes, lines int // the bytes and lines of the current head that have arrived
+	line         int // the bytes of the current line that have arrived
 	cr           bool
 	ended        bool
 
-	// inBody says that net/http has read the head and the body is still
-	// arriving. behind counts the bytes of the body that arrived together with
-	// the end of the head.
+	// inBody means that the current head is complete and its body is still
+	// arriving. behind is the number of the body's bytes that arrived together
+	// with the end of the head.
 	inBody bool
 	body   int64
 	behind int64
-	// more says that the next request began to arrive before this request was
-	// answered. Its head may be large, but its part in net/http's buffer is not
-	// counted.
+	// more means that the next request began to arrive before the current one
+	// was answered. The head of the next one may be large, but what net/http
+	// has of it in its buffer is not counted.
 	more bool
 }
 
-// take follows the bytes p, which were read. A byte after the end of the
-// request begins the next head: while a request takes long, net/http reads one
-// byte ahead, to notice that the client disconnects ([watch]).
+// take follows the bytes p, which were read from the connection. The bytes
+// after the end of a request begin the next head. Such a byte may arrive
+// early: while a request takes long, net/http reads one byte ahead, to notice
+// that the client disconnects ([watch]).
 func (s *stream) take(p []byte) {
 	if s.inBody && s.body == 0 && !s.more {
 		*s = stream{}
@@ -63,8 +65,8 @@ func (s *stream) take(p []byte) {
 	s.behind += int64(len(p))
 }
 
-// takeLine follows one line of the head, or as much of it as is in p. It
-// returns the bytes after that. An empty line ends the head.
+// takeLine follows one line of the head, or the part of the line that is in p.
+// It returns the bytes after that. An empty line ends the head.
 func (s *stream) takeLine(p []byte) (rest []byte) {
 	end := bytes.IndexByte(p, '\n')
 	if end < 0 {
@@ -84,15 +86,15 @@ func (s *stream) takeLine(p []byte) (rest []byte) {
 	return p[end+1:]
 }
 
-// headRead records that the head is complete. A body of length bytes follows;
-// -1 means that the length is unknown: then every byte after the head counts as the
-// next request.
+// headRead records that net/http has read the whole head. The body has length
+// bytes; every byte after it counts as the next request. If length is -1, its
+// length is unknown, and every byte after the head counts as the next request.
 func (s *stream) headRead(length int64) {
 	s.inBody, s.body = true, length-s.behind
 	s.more = s.body < 0
 }
 
-// isLarge reports whether the head is larger than a small one.
+// isLarge reports whether the head is a large one.
 func (s *stream) isLarge() bool { return !s.inBody && (s.bytes > smallHead || s.lines > smallLines) }
 
 // isTooLong reports whether the head has more lines than maxLines.

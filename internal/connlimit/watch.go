@@ -18,21 +18,21 @@ const watchDelay = 50 * time.Millisecond
 // watch delays net/http's own watch for a client that disconnects.
 //
 // When net/http has read a body, it starts a goroutine that reads one byte
-// ahead, and ends that goroutine before the next request. This wakes another
-// thread twice. With one connection, it took a quarter of the CPU time of a
-// request for a token. Most requests end before a disconnect could matter. So
+// ahead, and ends this goroutine before the next request. Both wake another
+// thread. With one connection, that took a quarter of the CPU time of a
+// request for a token, and most requests end before a disconnect matters. So
 // net/http's watch begins only if the request is still in progress after
 // watchDelay.
 type watch struct {
 	hook func() // the function that net/http calls at the end of a body
 
 	mu    sync.Mutex
-	begin func()      // net/http's own function, which begins its watch
+	begin func()      // net/http's own function, which begins net/http's watch
 	due   bool        // whether the body has ended and the handler still runs
-	timer *time.Timer // nil until the first body has ended
+	timer *time.Timer // fires after watchDelay; nil until the first body has ended
 }
 
-// delay makes net/http call w at the end of body, instead of its own function.
+// delay makes net/http call w, and not its own function, at the end of body.
 // It must be called before body is read. If body is not of the type that this
 // package knows, delay changes nothing.
 func (w *watch) delay(body io.ReadCloser) {
@@ -47,7 +47,8 @@ func (w *watch) delay(body io.ReadCloser) {
 }
 
 // bodyEnded is called when the body was read to its end. If the handler has
-// returned by then, net/http itself has read the rest, and no watch is needed.
+// already returned, net/http read the rest of the body itself, and no watch is
+// needed.
 func (w *watch) bodyEnded() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -62,7 +63,7 @@ func (w *watch) bodyEnded() {
 	}
 }
 
-// start begins net/http's watch, unless the request has ended.
+// start begins net/http's watch, unless the request has already ended.
 func (w *watch) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,7 +74,7 @@ func (w *watch) start() {
 }
 
 // end must be called when the handler has returned. net/http then ends its
-// watch, and no watch may begin after that.
+// watch, so no watch may begin after that.
 func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -93,15 +94,17 @@ func endHook(body io.ReadCloser) *func() {
 	return (*func())(unsafe.Add(reflect.ValueOf(body).UnsafePointer(), hook.offset))
 }
 
-// hookField is a field of the struct that net/http uses for bodies.
+// hookField is the field in which net/http keeps the function that it calls at
+// the end of a body.
 type hookField struct {
-	of     reflect.Type // the type of a pointer to that struct; nil if there is no such field
+	of     reflect.Type // the type of a pointer to the struct that net/http uses for bodies; nil if the struct has no such field
 	offset uintptr
 }
 
-// findHook finds that field by reading a request with net/http, because
-// net/http offers no other way. If a later version of net/http has no such
-// field, requests only take more CPU time (TestHookIsKnown).
+// findHook finds hookField in a request that net/http has read, because
+// net/http offers no other way. If a later version of net/http lacks the
+// field, requests take more CPU time, and nothing else changes
+// (TestHookIsKnown).
 var findHook = sync.OnceValue(func() hookField {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")))
 	if err != nil {

@@ -8,11 +8,12 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// ErrNoAnswer is the error of [Answer] if [Find] returned false.
+// ErrNoAnswer is the error of [Answer] for a question that gets no answer.
 var ErrNoAnswer = errors.New("dnstest: the question gets no answer")
 
-// Find returns the records that answer a question, all of the question's type,
-// and the result code. If it returns false, the name server sends no answer.
+// Find returns the records with which a question is answered, all of the
+// question's type, and the result code. If the last result is false, the name
+// server sends no answer.
 type Find func(dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool)
 
 // Serve answers the queries that arrive at conn until conn is closed. It

@@ -1,5 +1,5 @@
-// Package livekitfile knows which settings the file livekit.yaml may have.
-// LiveKit does not start if the file has a setting that it does not know.
+// Package livekitfile knows which settings livekit.yaml may have. LiveKit does
+// not start if the file has another setting.
 package livekitfile
 
 import (
@@ -23,7 +23,7 @@ var keys = sync.OnceValue(func() []string {
 })
 
 // Unknown returns the paths of the settings in document that LiveKit does not
-// know, sorted. Such a path is like "rtc.tcp_prot".
+// know, sorted. A path has the form "rtc.tcp_prot".
 func Unknown(document map[string]any) []string { return unknownIn("", document) }
 
 func unknownIn(path string, v any) (unknown []string) {
@@ -51,7 +51,7 @@ func unknownBelow(path, name string, v any) []string {
 	case knows(dot + "*"):
 		return unknownIn(dot+"*", v)
 	case path != "" && !knowsBelow(dot):
-		return nil // below this setting, any keys are allowed
+		return nil // this setting is a map, whose keys may be any texts
 	}
 	return []string{dot + name}
 }

@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// RefusedError says that this service does not connect to the address.
-// Strangers choose these hosts, and must not choose such an address.
+// RefusedError says that this service does not connect to an address.
+// Strangers choose the hosts to which it connects, so some addresses are
+// refused.
 type RefusedError struct{ Addr netip.Addr }
 
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("address %s is not public", e.Addr)
 }
 
-// PublicOnly returns a check for [Dialer.Permit] that accepts only global
-// unicast addresses and those in allowed. The service uses it for servers that
-// the operator did not name. Named servers may have any address: their Dialer
-// has no check.
+// PublicOnly returns a check for [Dialer.Permit]. It accepts global unicast
+// addresses and those in allowed, and refuses all others. The service uses it
+// for servers that the operator did not name.
 func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 	return func(addr netip.Addr) error {
 		addr = addr.Unmap()
@@ -34,7 +34,7 @@ func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 // which clouds serve metadata to their machines. PublicOnly refuses all IPv6
 // addresses outside 2000::/3, so the list has only IPv6 blocks within that.
 var notPublic = prefixes(
-	"0.0.0.0/8",        // this network
+	"0.0.0.0/8",        // "this network"
 	"10.0.0.0/8",       // private
 	"100.64.0.0/10",    // carrier-grade NAT; Alibaba's metadata
 	"127.0.0.0/8",      // loopback
@@ -76,7 +76,7 @@ func isPublic(addr netip.Addr) bool {
 	return !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// embedded returns the IPv4 address in an IPv6 address, which begins at byte i.
+// embedded returns the IPv4 address in an IPv6 address; it begins at byte i.
 func embedded(addr netip.Addr, i int) netip.Addr {
 	b := addr.As16()
 	return netip.AddrFrom4([4]byte(b[i : i+4]))

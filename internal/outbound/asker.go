@@ -5,9 +5,9 @@ import (
 	"net/netip"
 )
 
-// Asker is the client network on whose behalf this service asks a host. The
-// bounds on connections are shared among askers. The zero Asker stands for
-// requests that this service makes for itself.
+// Asker is the client network for which this service asks a host. Askers share
+// the bounds on connections fairly. The zero Asker stands for requests that
+// this service makes for itself.
 type Asker struct{ Network netip.Prefix }
 
 type askerKey struct{}

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// The causes for which a request failed before an answer arrived.
+// The causes of a request that failed before an answer arrived.
 const (
 	CauseCrowded  = "busy"
 	CauseDNS      = "dns"
@@ -18,7 +18,7 @@ const (
 	CauseTimeout  = "timeout"
 	CauseCanceled = "canceled"
 	CauseTooLarge = "too_large"
-	CauseProtocol = "protocol" // the connection broke or did not speak HTTP
+	CauseProtocol = "protocol" // the connection broke, or the peer did not speak HTTP
 )
 
 // ErrTooLarge says that a response, including its headers, has more bytes than
@@ -30,9 +30,8 @@ var ErrTooLarge = errors.New("the response is too large")
 // answer, which may repeat the request with its secrets.
 var errNotHTTP = errors.New("the answer is not HTTP/1.1")
 
-// ownWords returns err if it comes from the connection. For an error of
-// net/http it returns errNotHTTP, because the text of such an error quotes the
-// peer.
+// ownWords returns err, or errNotHTTP if err is an error of net/http about the
+// answer's form, because the text of such an error quotes the peer.
 func ownWords(err error) error {
 	var network net.Error
 	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
@@ -42,10 +41,10 @@ func ownWords(err error) error {
 	return errNotHTTP
 }
 
-// DialError says that no connection could be made. So nothing of the request
-// was sent.
+// DialError says that no connection could be made, so that nothing of the
+// request was sent.
 type DialError struct {
-	Addr string // the host:port that was dialled
+	Addr string // the host:port to which the connection was tried
 	TLS  bool   // whether the TLS handshake failed
 	Err  error
 }

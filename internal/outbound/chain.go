@@ -7,22 +7,23 @@ import (
 	"fmt"
 )
 
-// The bounds on a certificate chain if [Pool.MaxHandshake] is set. A connection
-// keeps the parsed chain in memory. It is larger than the bytes that arrived: 3
-// times for an honest chain, 8 times for many small certificates, and 36 to 40
-// times for many small entries, like names and extensions (TestParsedChains). An
-// honest chain has 2 to 4 certificates, and about 40 entries besides its names.
+// The bounds on a certificate chain if [Pool.MaxHandshake] is set. A
+// connection keeps the parsed chain in memory. That takes more memory than the
+// bytes that arrived: 3 times as much for an honest chain, 8 times for many
+// small certificates, and 36 to 40 times for many small entries, like names
+// and extensions (TestParsedChains). An honest chain has 2 to 4 certificates,
+// and about 40 entries besides its names.
 const (
 	maxCertificates = 10
 	maxEntries      = 500
-	// perEntry is the least number of bytes of [Pool.MaxHandshakes] that one
-	// entry counts for. So a parsed chain takes at most 8 times the bytes that
-	// are counted for it.
+	// perEntry is how many bytes of [Pool.MaxHandshakes] each entry counts for,
+	// at least. So a parsed chain takes at most 8 times the memory of the bytes
+	// that are counted for it.
 	perEntry = 64
 )
 
-// checkChain is a [tls.Config.VerifyConnection] that refuses a chain over the
-// bounds.
+// checkChain refuses a certificate chain that exceeds the bounds. It is a
+// [tls.Config.VerifyConnection].
 func checkChain(state tls.ConnectionState) error {
 	chain := state.PeerCertificates
 	if len(chain) > maxCertificates {
@@ -44,7 +45,8 @@ func allEntries(chain []*x509.Certificate) (n int) {
 	return n
 }
 
-// entries counts those parts of a parsed certificate that each take memory.
+// entries returns how many parts of a parsed certificate take memory of their
+// own.
 func entries(c *x509.Certificate) int {
 	n := len(c.DNSNames) + len(c.EmailAddresses) + len(c.IPAddresses) + len(c.URIs) +
 		len(c.ExtKeyUsage) + len(c.OCSPServer) + len(c.IssuingCertificateURL) + len(c.CRLDistributionPoints) +
@@ -65,6 +67,6 @@ func entries(c *x509.Certificate) int {
 	return n
 }
 
-// size returns how many entries an object identifier counts for. When parsed,
-// each byte of it takes eight bytes.
+// size returns how many entries an object identifier counts for: in parsed
+// form, each of its bytes takes eight bytes.
 func size(id asn1.ObjectIdentifier) int { return 1 + len(id)/8 }

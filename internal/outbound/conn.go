@@ -18,22 +18,22 @@ const maxInformational = 4
 
 // conn is one connection, used by one request at a time.
 type conn struct {
-	net.Conn          // the connection, with TLS or without
+	net.Conn          // the connection on which HTTP runs, with TLS or without
 	socket    *socket // the TCP connection below TLS
 	transport *Transport
 	route     Route
-	addr      string // the address that was reached
+	addr      string // the address of the peer
 	budget    int64  // how many more bytes the current response may have
-	head      head   // counts the head of the current response
+	head      head   // counts the bytes and lines of the current response's head
 	br        *bufio.Reader
 	bw        *bufio.Writer
 	began     time.Time     // when the current request was sent
-	took      time.Duration // the time from sending the last request to the first byte of its answer
+	took      time.Duration // the time from the sending of the last request until the first byte of its answer
 
 	interrupt interrupt
 
 	idleSince time.Time
-	element   *list.Element // its entry in [Pool.order] while it is idle
+	element   *list.Element // the connection's entry in [Pool.order] while it is idle
 }
 
 func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
@@ -47,7 +47,8 @@ func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
 func (c *conn) target() target { return target{c.transport, c.route} }
 func (c *conn) place() place   { return place{c.transport, c.socket.host} }
 
-// Read reads, and counts the bytes of the current response.
+// Read reads from the connection, and counts the bytes of the current
+// response.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.budget <= 0 {
 		return 0, ErrTooLarge
@@ -62,7 +63,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // roundTrip sends req and reads the response up to its body. answerTime bounds
-// how long the answer may take to begin; zero is no bound. After an error the
+// the time until the answer begins; zero means no bound. After an error the
 // connection is closed.
 func (c *conn) roundTrip(req *http.Request, answerTime time.Duration) (*http.Response, error) {
 	ctx := req.Context()
@@ -81,8 +82,8 @@ func (c *conn) roundTrip(req *http.Request, answerTime time.Duration) (*http.Res
 	return resp, nil
 }
 
-// begin makes ctx and answerTime bound the following reads and writes. stop ends
-// that, and reports whether ctx had not ended yet.
+// begin makes ctx and answerTime bound the reads and writes until stop is
+// called. stop reports whether ctx had not ended by then.
 func (c *conn) begin(ctx context.Context, answerTime time.Duration) (stop func() bool) {
 	c.began = time.Now()
 	end, _ := ctx.Deadline()
@@ -116,8 +117,8 @@ func (c *conn) await() error {
 	return err
 }
 
-// useOwnDeadline sets the caller's deadline once the answer has begun. Until
-// then only answerTime counts, if it is set.
+// useOwnDeadline sets the deadline of ctx when the answer has begun. Until
+// then the deadline is that of answerTime, if this is set.
 func (c *conn) useOwnDeadline(ctx context.Context, answerTime time.Duration) error {
 	if answerTime == 0 {
 		return nil
@@ -147,8 +148,8 @@ func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("more than %d interim responses", maxInformational)
 }
 
-// nextHead begins to count the next head. Part of that head may be in the
-// buffer already. It reports whether that part is within the bounds.
+// nextHead begins to count the next response's head, of which a part may
+// already be in the buffer. It reports whether this part is within the bounds.
 func (c *conn) nextHead() bool {
 	buffered, _ := c.br.Peek(c.br.Buffered())
 	c.head = head{}
@@ -156,8 +157,8 @@ func (c *conn) nextHead() bool {
 }
 
 // explain returns the error of ctx if the connection failed because ctx ended,
-// else err. The deadline of the connection may pass a moment before that of
-// ctx.
+// and otherwise err. The connection's deadline is that of ctx, but may pass a
+// moment earlier.
 func explain(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil {
 		return cause
@@ -168,8 +169,8 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// sooner returns the earlier of deadline (zero: none) and start + answerTime
-// (zero: none).
+// sooner returns the earlier of two times: deadline, and start + answerTime. A
+// zero value means that there is no such time.
 func sooner(deadline, start time.Time, answerTime time.Duration) time.Time {
 	if answerTime == 0 {
 		return deadline
@@ -180,8 +181,8 @@ func sooner(deadline, start time.Time, answerTime time.Duration) time.Time {
 	return deadline
 }
 
-// body is the body of a response. When it was read to its end, Close gives the
-// connection back to the pool. Otherwise Close closes the connection.
+// body is the body of a response. Its Close gives the connection back to the
+// pool if the body was read to its end, and otherwise closes the connection.
 type body struct {
 	io.ReadCloser
 	conn *conn
@@ -216,8 +217,9 @@ func (b *body) finish(complete bool) {
 		return
 	}
 	b.done = true
-	// stop returns false if ctx has ended. Then ctx may be removing the deadline
-	// at this very time, so the connection is not reused.
+	// stop reports whether ctx had not ended. If it had, a goroutine may still
+	// be setting the connection's deadline, so the connection is not used
+	// again.
 	if b.stop() && complete && b.keep && b.conn.br.Buffered() == 0 {
 		b.conn.transport.pool().put(b.conn)
 		return

@@ -18,7 +18,7 @@ type Answer struct {
 
 type getRequest struct {
 	host, target  string
-	authorization string // the line with the Authorization header, or ""
+	authorization string // the line of the Authorization header; "" for no such header
 	maxBody       int
 }
 
@@ -44,7 +44,7 @@ func (c *conn) get(ctx context.Context, r getRequest, answerTime time.Duration) 
 func (c *conn) ask(ctx context.Context, r getRequest, answerTime time.Duration) (answer Answer, keep bool, err error) {
 	for _, part := range []string{"GET ", r.target, " HTTP/1.1\r\nHost: ", r.host, r.authorization,
 		"\r\nUser-Agent: " + UserAgent + "\r\nAccept: application/json\r\n\r\n"} {
-		c.bw.WriteString(part) // Flush returns the error of this
+		c.bw.WriteString(part) // if this write fails, Flush returns the error
 	}
 	if err := c.bw.Flush(); err != nil {
 		return Answer{}, false, err
@@ -55,7 +55,7 @@ func (c *conn) ask(ctx context.Context, r getRequest, answerTime time.Duration) 
 	return c.read(ctx, r.maxBody, answerTime)
 }
 
-// read reads a response that has begun.
+// read reads a response whose first bytes have arrived.
 func (c *conn) read(ctx context.Context, maxBody int, answerTime time.Duration) (answer Answer, keep bool, err error) {
 	buffered, _ := c.br.Peek(c.br.Buffered())
 	head, ok := plainHead(buffered)
@@ -73,13 +73,13 @@ func (c *conn) read(ctx context.Context, maxBody int, answerTime time.Duration) 
 	return answer, true, err
 }
 
-// readAny reads a response of any kind.
+// readAny reads a response of any kind, with net/http.
 func (c *conn) readAny(maxBody int) (answer Answer, keep bool, err error) {
 	resp, err := c.readHead(nil)
 	if err != nil {
 		return Answer{}, false, err
 	}
-	// If the body is longer than maxBody, its rest is not read: the connection is
+	// The rest of a body longer than maxBody is not read: the connection is
 	// closed instead.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(maxBody)+1))
 	switch {
@@ -92,7 +92,7 @@ func (c *conn) readAny(maxBody int) (answer Answer, keep bool, err error) {
 	return answer, !resp.Close && resp.ProtoAtLeast(1, 1), err
 }
 
-// plain holds what a plain response says in its head.
+// plain is what the head of a plain response says; see [plainHead].
 type plain struct{ status, length, size int }
 
 // plainHead reads the head at the start of b. ok is true only if the head is
@@ -130,7 +130,8 @@ func plainHead(b []byte) (head plain, ok bool) {
 	return head, head.length >= 0
 }
 
-// plainStatus returns the status in a line like "HTTP/1.1 200 …".
+// plainStatus returns the status in the first line of a response, like
+// "HTTP/1.1 200 …".
 func plainStatus(line []byte) (int, bool) {
 	rest, ok := bytes.CutPrefix(line, []byte("HTTP/1.1 "))
 	if !ok || len(rest) < 4 || rest[3] != ' ' || hasControl(rest) {
@@ -140,7 +141,7 @@ func plainStatus(line []byte) (int, bool) {
 	return status, ok && status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// plainNumber returns a number that has at most seven digits.
+// plainNumber parses a number of at most seven digits.
 func plainNumber(digits []byte) (int, bool) {
 	if len(digits) == 0 || len(digits) > 7 || len(bytes.Trim(digits, "0123456789")) > 0 {
 		return 0, false
@@ -150,7 +151,8 @@ func plainNumber(digits []byte) (int, bool) {
 }
 
 // hasControl reports whether text has a control character other than a tab.
-// net/http refuses most of them, and also ends a line at a line feed alone.
+// net/http refuses most of these, and takes a line feed alone for the end of a
+// line.
 func hasControl(text []byte) bool {
 	for _, b := range text {
 		if b < ' ' && b != '\t' || b == 0x7f {

@@ -9,15 +9,15 @@ const (
 	maxHeadLines = 128
 )
 
-// head counts the bytes and lines of a response's head as they arrive.
+// head counts the bytes and lines of a response's head while they arrive.
 type head struct {
 	bytes, lines int
-	line         int // the bytes of the current line so far, without the CR
+	line         int // the bytes of the current line that have arrived, without the CR
 	ended        bool
 }
 
-// take counts the bytes of p, up to the empty line that ends the head. It
-// reports whether the head is within its bounds so far.
+// take counts those bytes of p that belong to the head; an empty line ends it.
+// It reports whether the head is within its bounds so far.
 func (h *head) take(p []byte) bool {
 	for _, b := range p {
 		if h.ended {
@@ -34,5 +34,5 @@ func (h *head) take(p []byte) bool {
 			h.line++
 		}
 	}
-	return h.bytes <= maxHeadBytes && h.lines <= maxHeadLines+1 // the empty line counts, too
+	return h.bytes <= maxHeadBytes && h.lines <= maxHeadLines+1 // the empty line at the end counts, too
 }

@@ -9,21 +9,22 @@ import (
 )
 
 // interruptDelay is how long a request must be in progress before its
-// connection watches for the end of its context. The deadline of the context
-// applies from the start, because it is also the deadline of the connection.
+// connection watches for the end of its context. (The context's deadline
+// applies from the start, because it is also the connection's deadline.)
 const interruptDelay = 50 * time.Millisecond
 
 // interrupt ends the reads and writes of a connection when the context of the
-// current request ends. To register with a context takes 2 % of the CPU time of
-// a request for a token, so only a request that is still in progress after
-// interruptDelay does. fire must be set; all other fields start at zero.
+// current request ends. Registering with a context takes 2 % of the CPU time
+// of a request for a token. So interrupt registers only for a request that is
+// still in progress after interruptDelay. fire must be set; all other fields
+// start at zero.
 type interrupt struct {
-	fire func() // ends the reads and writes
+	fire func() // ends the connection's reads and writes
 
 	mu         sync.Mutex
-	ctx        context.Context // the context of the current request; nil if there is none
-	unregister func() bool     // undoes the registration of fire with ctx; nil if there is none
-	timer      *time.Timer     // nil until the first request
+	ctx        context.Context // the context of the request in progress; nil if there is none
+	unregister func() bool     // undoes the registration with ctx; nil if there is none
+	timer      *time.Timer     // fires after interruptDelay; nil until the first request
 }
 
 // begin must be called when a request with ctx begins.

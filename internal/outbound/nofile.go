@@ -10,33 +10,35 @@ import (
 )
 
 // IsNoFile reports whether err says that no file could be opened for a
-// connection, because this process or the machine has no file descriptor left.
+// connection or a DNS query, because this process or the machine has no file
+// descriptor left.
 func IsNoFile(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// Names looks names up. It can report that no file could be opened for a DNS
-// query, which a [net.DNSError] does not say. The zero value is ready. It must
+// Names looks names up. It can tell that no file could be opened for a DNS
+// query; a [net.DNSError] does not say that. The zero value is ready. It must
 // not be copied.
 type Names struct {
 	mu      sync.Mutex
 	lookUps map[string]*lookUp
 }
 
-// lookUp is the look-up of one name for several callers. It has its own
-// resolver: with a shared [net.Resolver], a caller might join a query that is
-// running, and could not learn whether a file could be opened for that query.
+// lookUp is the look-up of one name for one or several callers. It has a
+// resolver of its own. With a shared [net.Resolver], a caller might join a
+// query that is already running, and would not learn whether a file could be
+// opened for that query.
 type lookUp struct {
 	resolver net.Resolver
 	callers  int
-	short    atomic.Bool // no file could be opened for a query
+	short    atomic.Bool // whether no file could be opened for a query
 }
 
-// Ask calls ask with a resolver to look up name, and returns the error of ask.
-// That resolver works like resolver; nil means Go's own resolver, because the C
-// library reads "127.1" as an address. If no file could be opened for one of
-// the queries, [IsNoFile] is true for the error. Callers that look up the same
-// name at one time share the queries.
+// Ask calls ask with a resolver that looks name up, and returns the error of
+// ask. The resolver works like resolver, or like Go's own if that is nil. (The
+// C library would read "127.1" as an address.) If no file could be opened for
+// a query, [IsNoFile] is true for the error. Callers that look up the same
+// name at the same time share the queries.
 func (n *Names) Ask(resolver *net.Resolver, name string, ask func(*net.Resolver) error) error {
 	l := n.join(resolver, name)
 	defer n.leave(name, l)
@@ -47,8 +49,8 @@ func (n *Names) Ask(resolver *net.Resolver, name string, ask func(*net.Resolver)
 	return err
 }
 
-// join returns the current look-up of name. It begins a new look-up if there is
-// none, or if no file could be opened for the current one.
+// join returns the look-up of name that is in progress. It begins a new one if
+// there is none, or if no file could be opened for that one.
 func (n *Names) join(resolver *net.Resolver, name string) *lookUp {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// CrowdedError says that within the bounds no further connection could be made
-// in time.
+// CrowdedError says that the bounds on connections allowed no further
+// connection in time.
 type CrowdedError struct {
-	host netip.Prefix // the host at its bound; zero: all handshakes together are at their bound
+	host netip.Prefix // the host that was at its bound; zero if all handshakes together were at their bound
 }
 
 func (e *CrowdedError) Error() string {
@@ -23,18 +23,18 @@ func (e *CrowdedError) Error() string {
 	return fmt.Sprintf("too many connections to %s are open", e.host)
 }
 
-// waited records how long a request had to wait before it could connect.
+// waited says how long a request had to wait before it could connect.
 type waited struct {
 	until time.Time    // when the wait ended; zero if the request did not wait
-	host  netip.Prefix // the host at its bound; zero: all handshakes together were at their bound
+	host  netip.Prefix // the host that was at its bound; zero if all handshakes together were at their bound
 }
 
-// fairTime is the least time that a host must have had to answer before its
-// silence counts against it.
+// fairTime is the least time that a host must have for its answer; only then
+// its silence counts as the host's fault.
 const fairTime = time.Second
 
-// excuse returns err. If the wait left the host less than fairTime, it returns
-// a *[CrowdedError] instead.
+// excuse returns err, or a *[CrowdedError] if the request waited so long that
+// the host had less than fairTime for its answer.
 func (w waited) excuse(err error) error {
 	if !w.until.IsZero() && isTimeout(err) && time.Since(w.until) < fairTime {
 		return &CrowdedError{w.host}
@@ -42,15 +42,15 @@ func (w waited) excuse(err error) error {
 	return err
 }
 
-// place is the key of the places that [Pool.PerHost] bounds: one transport and
-// one host.
+// place identifies what [Pool.PerHost] bounds: the connections of one
+// transport to one host.
 type place struct {
 	transport *Transport
 	host      netip.Prefix
 }
 
-// hostOf returns the network of addr that counts as one host. For IPv6 that is
-// the /64, because whoever has one address in it usually has all.
+// hostOf returns the network that counts as one host with addr. For IPv6 that
+// is the /64, because whoever has one address in a /64 usually has all.
 func hostOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := 64
@@ -60,8 +60,8 @@ func hostOf(addr netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(addr, bits).Masked()
 }
 
-// remoteHost returns the host that c is connected to, or the zero Prefix if c
-// is not an IP connection.
+// remoteHost returns the host at the other end of c; the zero Prefix if c is
+// not an IP connection.
 func remoteHost(c net.Conn) netip.Prefix {
 	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
 	if err != nil {
@@ -70,8 +70,9 @@ func remoteHost(c net.Conn) netip.Prefix {
 	return hostOf(ap.Addr())
 }
 
-// acquire waits until ctx ends for a place. release gives the place back. While
-// a caller waits for a place at a host, no connection to that host stays idle.
+// acquire waits for a place until ctx ends. release gives the place back.
+// While a caller waits for a place at a host, no connection to this host stays
+// idle.
 func (p *Pool) acquire(ctx context.Context, at place) (release func(), err error) {
 	p.want(at, 1)
 	defer p.want(at, -1)
@@ -97,14 +98,14 @@ func (p *Pool) want(at place, n int) {
 }
 
 // visit is one attempt to open a connection. It takes a place at a host before
-// the first packet to that host.
+// the first packet to this host.
 type visit struct {
 	transport *Transport
 	pool      *Pool
 
-	mu   sync.Mutex // needed because a dial tries IPv6 and IPv4 at the same time
+	mu   sync.Mutex // because a dial tries IPv6 and IPv4 at the same time
 	held map[netip.Prefix]func()
-	full netip.Prefix // a host that had no free place; zero if there was none
+	full netip.Prefix // a host at which there was no free place; zero if there was none
 	over bool
 
 	waited waited
@@ -112,8 +113,8 @@ type visit struct {
 
 type visitKey struct{}
 
-// enter takes a place at host, unless the visit already has one. It does not
-// wait.
+// enter takes a place at host, unless the visit already has one there. It does
+// not wait.
 func (v *visit) enter(host netip.Prefix) error {
 	if v.pool.places == nil || !host.IsValid() {
 		return nil
@@ -121,7 +122,7 @@ func (v *visit) enter(host netip.Prefix) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.over {
-		return net.ErrClosed // the dial to the other address was faster
+		return net.ErrClosed // the dial to the host's other address was faster
 	}
 	if _, ok := v.held[host]; ok {
 		return nil
@@ -135,8 +136,8 @@ func (v *visit) enter(host netip.Prefix) error {
 	return nil
 }
 
-// wait waits for a place at the host in full. While it waits, the visit holds
-// no place at another host.
+// wait waits for a place at the host in full. Meanwhile the visit holds no
+// place at another host.
 func (v *visit) wait(ctx context.Context) error {
 	v.mu.Lock()
 	host := v.full
@@ -157,9 +158,9 @@ func (v *visit) wait(ctx context.Context) error {
 	return nil
 }
 
-// end ends the visit. It keeps the place at the host kept, which release gives
-// back; release is nil if the visit has none there. The visit's other places
-// are given back at once.
+// end ends the visit. The visit's place at the host kept stays, and release
+// gives it back; release is nil if the visit has none there. The visit's other
+// places are given back at once.
 func (v *visit) end(kept netip.Prefix) (release func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -170,7 +171,7 @@ func (v *visit) end(kept netip.Prefix) (release func()) {
 	return release
 }
 
-// releaseAll gives every place back. The caller holds the lock.
+// releaseAll gives back all of the visit's places. The caller holds the lock.
 func (v *visit) releaseAll() {
 	for _, release := range v.held {
 		release()

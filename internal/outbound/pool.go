@@ -46,15 +46,15 @@ type Pool struct {
 	Lesser *Pool
 
 	once   sync.Once
-	places *semaphore.Keyed[place] // nil if PerHost is 0
-	bytes  *semaphore.Keyed[Asker] // bytes of connections that are not idle; nil if MaxHandshake is 0
+	places *semaphore.Keyed[place] // bounds the connections to each host; nil if PerHost is 0
+	bytes  *semaphore.Keyed[Asker] // the handshake bytes of connections that are not idle; nil if MaxHandshake is 0
 
 	mu     sync.Mutex
-	idle   map[target][]*conn // the connection that was used last is at the end
-	order  list.List          // all idle *conn; the one that has been idle longest is in front
-	sweep  *time.Timer        // closes expired connections; nil while none is idle
+	idle   map[target][]*conn // the idle connections to a target; the one that was used last is at the end
+	order  list.List          // all idle connections (*conn); the one that has been idle longest is in front
+	sweep  *time.Timer        // closes connections that have been idle for too long; nil while none is idle
 	wanted map[place]int      // how many requests wait for a place
-	rest   int64              // the bytes that the handshakes of idle connections have read
+	rest   int64              // the handshake bytes of idle connections
 }
 
 const (
@@ -62,7 +62,7 @@ const (
 	defaultIdleTimeout = 50 * time.Second
 )
 
-// target is the key of an idle connection: it can serve all requests with this
+// target identifies idle connections: each can serve every request with this
 // target.
 type target struct {
 	transport *Transport
@@ -82,8 +82,9 @@ func (p *Pool) init() {
 
 func (p *Pool) maxHandshakes() int64 { return max(p.MaxHandshake, p.MaxHandshakes) }
 
-// take returns the connection to route that was used last. It returns nil if
-// there is none, or if the asker may not hold the connection's handshake bytes.
+// take returns an idle connection to route, the one that was used last. It
+// returns nil if there is none, or if the asker's share does not allow it to
+// hold the connection's handshake bytes.
 func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,8 +101,8 @@ func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	return c
 }
 
-// put keeps c for a later request. If a request waits for c's place, it closes
-// c instead.
+// put keeps c idle for a later request. If a request waits for c's place, put
+// closes c instead.
 func (p *Pool) put(c *conn) {
 	p.mu.Lock()
 	excess := c
@@ -114,8 +115,8 @@ func (p *Pool) put(c *conn) {
 	}
 }
 
-// add makes c idle. If a connection must be closed for c, it returns that one.
-// The caller holds the lock.
+// add makes c idle. It returns the connection that must be closed to make room
+// for c; nil if none must. The caller holds the lock.
 func (p *Pool) add(c *conn) (excess *conn) {
 	if p.order.Len() >= orDefault(p.MaxIdle, defaultMaxIdle) {
 		excess = p.oldest(func(*conn) bool { return true })
@@ -152,8 +153,8 @@ func (p *Pool) remove(c *conn) {
 	p.idle[c.target()] = conns
 }
 
-// oldest returns the connection that has been idle longest of those for which
-// match returns true, or nil if there is none. The caller holds the lock.
+// oldest returns a connection: of those for which match returns true, the one
+// that has been idle longest; nil if there is none. The caller holds the lock.
 func (p *Pool) oldest(match func(*conn) bool) *conn {
 	for e := p.order.Front(); e != nil; e = e.Next() {
 		if c := e.Value.(*conn); match(c) {
@@ -163,8 +164,8 @@ func (p *Pool) oldest(match func(*conn) bool) *conn {
 	return nil
 }
 
-// closeOldest closes the connection that has been idle longest of those for
-// which match returns true. It reports whether there was one.
+// closeOldest closes a connection: of those for which match returns true, the
+// one that has been idle longest. It reports whether there was one.
 func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	p.mu.Lock()
 	c := p.oldest(match)
@@ -186,8 +187,8 @@ func (p *Pool) CloseForFile() bool {
 	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)
 }
 
-// closeExpired closes the connections that have been idle for too long. It runs
-// again as long as any connection is idle.
+// closeExpired closes the connections that have been idle for too long. While
+// a connection is idle, it runs again after half of IdleTimeout.
 func (p *Pool) closeExpired() {
 	timeout := orDefault(p.IdleTimeout, defaultIdleTimeout)
 	for p.closeOldest(func(c *conn) bool { return time.Since(c.idleSince) >= timeout }) {

@@ -20,8 +20,8 @@ type Sessions struct {
 	Lifetime time.Duration
 
 	mu      sync.Mutex
-	servers map[string]*list.Element // the values are elements of order
-	order   list.List                // holds values of type session; the oldest is in front
+	servers map[string]*list.Element // the entries of order, by the key of the session
+	order   list.List                // the sessions; the oldest is in front
 	sweep   *time.Timer              // removes expired sessions; nil while there are no sessions
 }
 
@@ -48,7 +48,7 @@ func (s *Sessions) Get(server string) (*tls.ClientSessionState, bool) {
 }
 
 // Put implements [tls.ClientSessionCache]. If state is nil, it removes the
-// session.
+// session of key.
 func (s *Sessions) Put(server string, state *tls.ClientSessionState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,8 +71,8 @@ func (s *Sessions) Put(server string, state *tls.ClientSessionState) {
 	}
 }
 
-// expire removes the sessions whose lifetime has ended. It runs again when the
-// lifetime of the next session ends.
+// expire removes the sessions whose lifetime has ended. It calls itself again
+// when the lifetime of the next session ends.
 func (s *Sessions) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

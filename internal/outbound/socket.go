@@ -14,49 +14,50 @@ import (
 	"matrixrtc-auth/internal/inquiry"
 )
 
-// socket is the TCP connection on which TLS runs. It bounds the bytes that are
-// read besides answers. Until it is closed, it holds its place and its
+// socket is a TCP connection, on which TLS may run. It bounds the bytes that
+// are read besides answers. Until it is closed, it holds its place and its
 // handshake bytes.
 //
 // The bounds are needed because crypto/tls keeps a server's certificates as
-// long as the connection is open. It also buffers what belongs to no answer,
+// long as the connection is open, and buffers what is not part of an answer,
 // such as session tickets.
 type socket struct {
 	net.Conn
 	pool *Pool
-	host netip.Prefix // the host of its peer; zero if it is not an IP connection
+	host netip.Prefix // the host at the other end; zero if this is not an IP connection
 
 	closed  sync.Once
-	release func() // gives the place back; nil if it holds no place
-	held    int64  // how many bytes of [Pool.MaxHandshakes] it holds
+	release func() // gives the place back; nil if the socket holds none
+	held    int64  // how many bytes of [Pool.MaxHandshakes] the socket holds
 	asker   Asker  // the asker to whose share these bytes count
-	resting bool   // the bytes count to no asker, because the connection is or was idle
+	resting bool   // whether the bytes count for no asker, because the connection is or was idle
 
-	waited waited // how long the request that opened it had to wait
+	waited waited // how long the request that opened the connection had to wait
 
 	handshake *handshake // the handshake in progress; nil if there is none
-	limited   bool       // whether left is a bound
+	limited   bool       // whether left bounds the bytes that may be read
 	left      int64      // how many more bytes may be read
-	most      int64      // the most bytes that were read at once besides answers
+	most      int64      // the most bytes that were read at once and are not part of an answer
 }
 
 // handshake is a TLS handshake in progress, whose bytes and time are bounded.
 type handshake struct {
-	ctx        context.Context // the request's
-	answerTime time.Duration   // how long the server may take
+	ctx        context.Context // the context of the request that opens the connection
+	answerTime time.Duration   // when the server's time for the handshake is over
 	reserved   bool
-	err        error // why the socket ended it
+	err        error // why the socket ended the handshake; nil if it did not
 }
 
 const (
-	// maxBeside bounds how many bytes a connection may read besides its answers,
-	// after the handshake. It is enough for one TLS record (a little over 16
-	// KiB), or for a few session tickets.
+	// maxBeside bounds how many bytes of a connection may, after the handshake,
+	// be read besides answers. This is enough for one TLS record (a little over
+	// 16 KiB), or for a few session tickets.
 	maxBeside = 24 << 10
 	// perRecord is the most bytes that TLS adds to one record of an answer.
 	perRecord = 64
-	// swollen is how many bytes, read at once besides answers, make the buffers
-	// of a connection too large to keep the connection.
+	// swollen is a number of bytes: if more bytes that belong to no answer were
+	// read at once, the buffers of the connection have become so large that it
+	// is not kept.
 	swollen = 8 << 10
 )
 
@@ -73,7 +74,7 @@ func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Con
 	}
 	s.Close()
 	if h.err != nil {
-		err = h.err // the error of crypto/tls only says that ctx ended
+		err = h.err // because the error of crypto/tls only says that ctx ended
 	}
 	return nil, s.waited.excuse(err)
 }
@@ -83,8 +84,8 @@ func (s *socket) begin(h *handshake) {
 	s.handshake, s.limited, s.left = h, s.pool.MaxHandshake > 0, s.pool.MaxHandshake
 }
 
-// end makes s hold the bytes that the handshake has read. If the weight of its
-// certificates is more, s holds that instead.
+// end makes s hold as many bytes as the handshake has read, or as its
+// certificates weigh, whichever is more.
 func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	read := s.pool.MaxHandshake - s.left
 	s.handshake, s.left = nil, maxBeside
@@ -97,9 +98,9 @@ func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	}
 }
 
-// Read counts the bytes before crypto/tls gets them. It reads the first byte of
-// a handshake separately, so that a server that sends nothing takes nothing of
-// [Pool.MaxHandshakes].
+// Read counts the bytes before crypto/tls gets them. It reads the first byte
+// of a handshake by itself, so that a server that sends nothing takes no bytes
+// of [Pool.MaxHandshakes].
 func (s *socket) Read(p []byte) (int, error) {
 	if !s.limited {
 		return s.Conn.Read(p)
@@ -132,8 +133,8 @@ func (s *socket) overrun() error {
 	return s.handshake.err
 }
 
-// reserve waits until the pool has enough bytes free for a whole handshake.
-// This wait does not count as time of the server.
+// reserve waits until the pool has enough free bytes for a whole handshake.
+// The server's time for the handshake does not run during this wait.
 func (s *socket) reserve() error {
 	h := s.handshake
 	s.SetDeadline(time.Time{})
@@ -152,13 +153,13 @@ func (s *socket) reserve() error {
 	return h.err
 }
 
-// credit tells s that the caller has read n bytes of an answer from it.
+// credit tells s that n of the bytes that it has read were part of an answer.
 func (s *socket) credit(n int) {
 	s.left = min(s.left+int64(n)+perRecord, maxBeside)
 }
 
 // isSwollen reports whether the buffers of the connection have become too
-// large.
+// large to keep it.
 func (s *socket) isSwollen() bool { return s.limited && s.most > swollen }
 
 // Close closes the connection. It gives back the place and the handshake bytes.
@@ -176,8 +177,8 @@ func (s *socket) Close() error {
 }
 
 // reserve waits until one more handshake may be read. It takes
-// [Pool.MaxHandshake] bytes, because the real number of bytes is not known yet.
-// hadTo reports whether it had to wait.
+// [Pool.MaxHandshake] bytes, because it is not yet known how many the
+// handshake has. hadTo reports whether it had to wait.
 func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error) {
 	if !p.bytes.TryTake(asker, int(p.MaxHandshake)) {
 		inquiry.Hold(ctx) // tells other askers not to wait for this inquiry
@@ -192,7 +193,7 @@ func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error)
 }
 
 // isOver reports whether the handshakes of open connections hold more bytes
-// than MaxHandshakes. If so, idle connections must be closed.
+// than MaxHandshakes. Then idle connections must be closed.
 func (p *Pool) isOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// UserAgent is the User-Agent header of all requests.
+// UserAgent is the value of the User-Agent header of all requests.
 const UserAgent = "matrixrtc-auth"
 
 // Route says how to reach a host. It does not depend on the request's URL.
 type Route struct {
-	Scheme  string // "https" or "http"
+	Scheme  string // the scheme, "https" or "http"
 	Addr    string // the host:port to connect to
-	TLSName string // the name that the certificate must hold: a DNS name or an IP
+	TLSName string // the DNS name or IP address that the server's certificate must have
 }
 
 // Transport sends requests over pooled connections. Two transports with the
@@ -29,14 +29,15 @@ type Route struct {
 type Transport struct {
 	// Dial opens a connection; nil means a [Dialer] that permits all addresses.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// TLS is the configuration on which every handshake is based (roots, session
-	// cache). The transport sets ServerName and NextProtos itself. If
-	// [Pool.MaxHandshake] is set, it also sets VerifyConnection.
+	// TLS is the configuration of every handshake, except that the transport
+	// sets ServerName and NextProtos itself. If [Pool.MaxHandshake] is set, it
+	// also sets VerifyConnection.
 	TLS *tls.Config
-	// Roots, if set, returns the certificates to trust, instead of TLS.RootCAs;
-	// nil means those of the system. It is called for every handshake. When the
-	// certificates have changed, call [Transport.CloseIdleConnections] to close
-	// connections that only the former certificates allowed.
+	// Roots, if set, returns the certificates to trust; nil means the system's.
+	// The transport calls it for every handshake, and ignores TLS.RootCAs.
+	// After the certificates have changed, call
+	// [Transport.CloseIdleConnections], because some connections may be open
+	// that the new ones do not allow.
 	Roots func() *x509.CertPool
 	// HandshakeTimeout bounds the TLS handshake. Zero means 4 s.
 	HandshakeTimeout time.Duration
@@ -45,13 +46,13 @@ type Transport struct {
 	MaxResponseBytes int64
 	// Pool holds the connections. If it is nil, the transport has its own pool.
 	Pool *Pool
-	// AnswerTime is how long a repeatable request waits for an answer on a reused
-	// connection before a fresh one is tried. Zero means 1 s. A host that is
-	// known to be slower gets more time.
+	// AnswerTime is how long a repeatable request waits for an answer on a
+	// reused connection before it is sent on a fresh one. Zero means 1 s. If a
+	// host's last answer was slower, its next request waits longer.
 	AnswerTime time.Duration
 
 	own    Pool
-	dialer Dialer // used if Dial is nil
+	dialer Dialer // the Dialer if Dial is nil
 }
 
 const (
@@ -67,10 +68,10 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// do sends req along route, whatever the host in the URL of req is. It returns
-// the response and the address that was reached; the address is returned with
-// an error, too, if it is known. The context of req bounds everything until the
-// body is closed. An error before anything was sent is a *[DialError]; [Cause]
+// do sends req along route, whatever host the URL of req has. It returns the
+// response and the address that was reached; with an error it also returns the
+// address, if that is known. The context of req applies until the body is
+// closed. An error from before anything was sent is a *[DialError]; [Cause]
 // returns the cause of any error.
 func (t *Transport) do(req *http.Request, route Route) (resp *http.Response, addr string, err error) {
 	defer func() {
@@ -94,16 +95,17 @@ func (t *Transport) do(req *http.Request, route Route) (resp *http.Response, add
 
 type answerTimeKey struct{}
 
-// WithAnswerTime makes requests on reused connections wait d for an answer, if
-// the transport would retry sooner. It is for requests that may take long and
-// that the server continues after the connection is closed.
+// WithAnswerTime returns a context with which a request on a reused connection
+// waits at least d for its answer, before the transport sends it again. It is
+// for requests that may take long and that the server goes on with after the
+// connection is closed.
 func WithAnswerTime(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, answerTimeKey{}, d)
 }
 
-// isRepeatable reports whether req may be sent twice. Its method says so, or a
-// header Idempotency-Key. If the header has no value, it is not sent, as in
-// net/http.
+// isRepeatable reports whether req may be sent twice: because of its method,
+// or because it has a header Idempotency-Key. A header without a value is not
+// sent, as in net/http.
 func isRepeatable(req *http.Request) bool {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req.Method == http.MethodGet || req.Method == http.MethodHead
@@ -112,17 +114,16 @@ func isRepeatable(req *http.Request) bool {
 	return declared && req.GetBody != nil
 }
 
-// Get makes a GET request for target, a path and query in escaped form, to host
-// along route. It returns the answer and the address that was reached. If the
-// body has more than maxBody bytes, the error is [ErrTooLarge]. Get is a faster
-// form of Do, for the most frequent request. The caller must escape every part
-// that a stranger can choose.
+// Get makes a GET request for target, a path and query in escaped form, to
+// host along route. It returns the answer and the address that was reached. If
+// the body has more than maxBody bytes, the error is [ErrTooLarge]. Get is a
+// faster Do for the most frequent request. The caller must have escaped every
+// part of target that a stranger can choose.
 func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (answer Answer, addr string, err error) {
 	return t.get(ctx, route, getRequest{host: host, target: target, maxBody: maxBody})
 }
 
-// GetAs is like Get, with an access token in the header Authorization. The
-// token must be valid in a header.
+// GetAs does what Get does, with an access token in the header Authorization.
 func (t *Transport) GetAs(ctx context.Context, route Route, host, target, token string, maxBody int) (Answer, error) {
 	if strings.ContainsAny(token, "\r\n\x00") {
 		return Answer{}, errors.New("the access token holds a line break")
@@ -150,8 +151,9 @@ func RouteTo(u *url.URL) Route {
 }
 
 // use calls exchange with a connection to route, and returns the address
-// reached. It tries an idle connection first. If that fails, or a repeatable
-// request gets no answer within its answer time, it tries a fresh one.
+// reached. It tries an idle connection first. If that fails, or if a
+// repeatable request gets no answer on it in time, it tries a fresh
+// connection.
 func (t *Transport) use(ctx context.Context, route Route, repeatable bool, exchange func(c *conn, answerTime time.Duration) error) (addr string, err error) {
 	if c := t.pool().take(t, route, AskerOf(ctx)); c != nil {
 		var answerTime time.Duration
@@ -190,15 +192,15 @@ func (t *Transport) connect(ctx context.Context, route Route) (c *conn, addr str
 	return newConn(t, route, secured, s), addr, nil
 }
 
-// open dials addr. If the host is at [Pool.PerHost], it waits. If no file can
-// be opened, it closes idle connections.
+// open connects to addr. If the host is at the bound [Pool.PerHost], it waits.
+// If no file can be opened, it closes idle connections.
 func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 	dial := t.Dial
 	if dial == nil {
 		dial = t.dialer.DialContext
 	}
 	v := &visit{transport: t, pool: t.pool(), held: make(map[netip.Prefix]func())}
-	defer func() { _ = v.end(netip.Prefix{}) }() // gives back places that are still held
+	defer func() { _ = v.end(netip.Prefix{}) }() // gives back the places that the visit still holds
 	for {
 		raw, err := dial(context.WithValue(ctx, visitKey{}, v), "tcp", addr)
 		if err == nil {
@@ -206,7 +208,7 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 			if err = v.enter(host); err == nil {
 				return &socket{Conn: raw, pool: v.pool, host: host, release: v.end(host), waited: v.waited}, nil
 			}
-			raw.Close() // Dial is not that of a [Dialer], which would have taken a place
+			raw.Close() // Dial is not a [Dialer]'s, which would have taken a place
 		}
 		if IsNoFile(err) && v.pool.CloseForFile() {
 			continue
@@ -229,7 +231,8 @@ func (t *Transport) pool() *Pool {
 	return p
 }
 
-// CloseIdleConnections closes every connection on which there is no request.
+// CloseIdleConnections closes every connection on which no request is in
+// progress.
 func (t *Transport) CloseIdleConnections() { t.pool().dropAll(t) }
 
 func (t *Transport) tlsConfig(name string) *tls.Config {

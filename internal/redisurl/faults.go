@@ -2,7 +2,7 @@ package redisurl
 
 import "errors"
 
-// Examples of valid URLs, which the errors suggest.
+// Examples of valid URLs for errors.
 const (
 	cluster  = "redis://host:6379?cluster=true&addr=host2:6379"
 	sentinel = "redis://host:26379/0?master_name=mymaster&addr=host2:26379"
@@ -12,7 +12,8 @@ const (
 	encode      = "percent-encode the special characters in the password, or put the password into LIVEKIT_REDIS_PASSWORD"
 )
 
-// fault returns an error that says what is wrong with a URL, and the remedy.
+// fault returns an error that says what is wrong with a URL, and what to write
+// instead.
 func fault(wrong, remedy string) error {
 	return errors.New(wrong + " (not shown: it may hold a password); " + remedy)
 }

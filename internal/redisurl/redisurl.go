@@ -1,9 +1,9 @@
 // Package redisurl parses URLs of Redis: of a single server, of a Redis
 // Cluster, or of the Sentinels that know which server is the primary.
 //
-// A [URL] is printed without user names and passwords. The errors of Parse
-// quote nothing of the text, because a password that is not percent-encoded may
-// be in any part of it.
+// When a [URL] is printed, user names and passwords are left out. The errors
+// of Parse quote no part of the text, because a password that is not
+// percent-encoded may be in any part of it.
 package redisurl
 
 import (
@@ -30,19 +30,19 @@ const (
 	Sentinel Shape = "Sentinel"
 )
 
-// URL is a valid URL of a Redis. The zero value is no URL.
+// URL is a valid URL of Redis. The zero value is no URL.
 type URL struct {
-	// parts is a pointer, because fmt prints unexported fields, but prints only
-	// the address of a pointer.
+	// parts is a pointer, because fmt prints unexported fields, but of a
+	// pointer only the address.
 	parts *parts
 }
 
 type parts struct {
 	shape    Shape
-	shown    string // the URL as it may be printed
+	shown    string // the URL without secrets
 	addrs    []string
-	server   *redis.Options         // the options of the server, or of every node of a cluster
-	failover *redis.FailoverOptions // the options of the Sentinels and of the server behind them
+	server   *redis.Options         // the options for the server, or for every node of a cluster
+	failover *redis.FailoverOptions // the options for the Sentinels, and for the server behind them
 }
 
 // Parse parses a URL. The forms for a server (redis://, rediss:// for TLS,
@@ -132,8 +132,7 @@ func (p *parts) readSentinels(u *url.URL, query url.Values) error {
 	return nil
 }
 
-// without returns u without the named parameters, because go-redis does not
-// know these.
+// without returns u without these parameters, which go-redis does not know.
 func without(u url.URL, names ...string) *url.URL {
 	query := u.Query()
 	for _, name := range names {
@@ -143,7 +142,7 @@ func without(u url.URL, names ...string) *url.URL {
 	return &u
 }
 
-// IsZero reports whether there is no URL.
+// IsZero reports whether u is the zero value, which is no URL.
 func (u URL) IsZero() bool { return u.parts == nil }
 
 // Shape returns the kind of Redis that the URL names.
@@ -153,15 +152,16 @@ func (u URL) Shape() Shape { return u.parts.shape }
 // cluster's nodes or of the Sentinels.
 func (u URL) Addrs() []string { return slices.Clone(u.parts.addrs) }
 
-// Server returns the options of the server, or of every node of the cluster.
+// Server returns the options for the server, or for every node of the cluster.
 func (u URL) Server() redis.Options { return *u.parts.server }
 
-// Failover returns the options of the Sentinels, and of the server behind them.
+// Failover returns the options for the Sentinels, and for the server behind
+// them.
 func (u URL) Failover() redis.FailoverOptions { return *u.parts.failover }
 
-// HasPassword reports whether the URL holds the password of Redis itself. For
-// Sentinels that is the parameter password, else it is the password before the
-// host.
+// HasPassword reports whether the URL has the password of Redis itself. With
+// Sentinels this is the parameter password, and otherwise the password in
+// front of the host.
 func (u URL) HasPassword() bool {
 	if u.parts.failover != nil {
 		return u.parts.failover.Password != ""
@@ -169,7 +169,8 @@ func (u URL) HasPassword() bool {
 	return u.parts.server.Password != ""
 }
 
-// Unverified reports whether the URL says that certificates are not checked.
+// Unverified reports whether the URL says that the server's certificate is not
+// checked.
 func (u URL) Unverified() bool {
 	t := u.parts.tls()
 	return t != nil && t.InsecureSkipVerify
@@ -191,7 +192,7 @@ func (u URL) String() string {
 	return u.parts.shown
 }
 
-// Format writes what String returns, whatever the verb and the flags.
+// Format writes the text that String returns, for every verb and flag.
 func (u URL) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, u.String()) }
 
 // LogValue redacts the URL for log/slog.
@@ -200,7 +201,7 @@ func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // MarshalText redacts the URL for encoding/json and other encoders.
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
-// show returns u in the form in which it may be printed.
+// show returns u without user names, passwords and options of go-redis.
 func (p *parts) show(u *url.URL) string {
 	user := ""
 	if u.User != nil {

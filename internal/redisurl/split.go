@@ -21,8 +21,8 @@ func split(text string) (*url.URL, error) {
 	case err != nil, u.Opaque != "", u.Fragment != "", strings.ContainsFunc(text, invisible), strings.Contains(u.Path+u.RawQuery, "@"):
 		return nil, errText
 	}
-	// u.Query drops every parameter that it cannot parse, even master_name. So
-	// this checks that all parameters can be parsed.
+	// u.Query would leave out a parameter that cannot be parsed, even
+	// master_name, so such a parameter is an error here.
 	if _, err := url.ParseQuery(u.RawQuery); err != nil {
 		return nil, errQuery
 	}
@@ -47,7 +47,8 @@ func split(text string) (*url.URL, error) {
 	return u, nil
 }
 
-// foreignSchemes are the schemes of other libraries for Sentinels and clusters.
+// foreignSchemes are schemes by which other libraries name Sentinels and
+// clusters.
 var foreignSchemes = []string{"redis-sentinel", "rediss-sentinel", "redis+sentinel", "rediss+sentinel", "sentinel", "redis-cluster", "rediss-cluster", "redis+cluster"}
 
 func invisible(r rune) bool { return r == ' ' || !unicode.IsPrint(r) }
@@ -62,8 +63,9 @@ func isDatabase(u *url.URL) error {
 	return nil
 }
 
-// isSwitch reports whether go-redis accepts values as true or false. The check
-// is needed for skip_verify, where go-redis reports no error for other values.
+// isSwitch reports whether go-redis reads values as true or false. The check
+// is needed for skip_verify, where go-redis reports no error for another
+// value.
 func isSwitch(values []string) bool {
 	return !slices.ContainsFunc(values, func(v string) bool { return !slices.Contains([]string{"", "0", "1", "false", "true"}, v) })
 }
@@ -72,7 +74,8 @@ func allAddresses(addrs []string) bool {
 	return !slices.ContainsFunc(addrs, func(addr string) bool { return !hostport.IsAddress(addr) })
 }
 
-// isMasterName reports whether Sentinel allows the name.
+// isMasterName reports whether Sentinel allows name as the name of a group of
+// servers (master_name).
 func isMasterName(name string) bool {
 	return name != "" && len(name) <= 100 && !strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)

@@ -1,8 +1,9 @@
 // Package yamltext writes the few forms of YAML that this program needs.
 //
-// It replaces the encoder of the YAML library. That encoder calls MarshalYAML
-// of any value. So the linker would keep the MarshalYAML methods of LiveKit's
-// messages, and with them a second YAML library: 0.4 MB of the program.
+// The program does not use the encoder of the YAML library, because that calls
+// MarshalYAML of any value. The linker would keep the MarshalYAML methods of
+// LiveKit's messages, and with them a second YAML library: 0.4 MB of the
+// program.
 package yamltext
 
 import (
@@ -22,17 +23,17 @@ import (
 )
 
 var (
-	// plain matches texts that need no quotation marks, if they are not numbers,
-	// times or switches. YAML 1.1 (which Synapse reads) and YAML 1.2 read such
-	// texts in the same way.
+	// plain matches texts that need no quotation marks, unless they are
+	// numbers, times or switches. YAML 1.1 (which Synapse reads) and YAML 1.2
+	// read these texts alike.
 	plain = pattern.New(`^(?:[A-Za-z^/(][^#\n]*|[0-9A-Za-z]+)$`)
-	// switches matches the words that YAML 1.1 reads as true or false, and YAML
-	// 1.2 does not.
+	// switches matches words that YAML 1.1 reads as true or false, but YAML 1.2
+	// does not.
 	switches = pattern.New(`^(?i:y|yes|n|no|on|off)$`)
 )
 
-// Scalar returns the YAML for a text. It is the text itself if YAML reads that
-// as the same text, else the text in quotation marks.
+// Scalar returns the YAML for text: text itself if YAML reads it unchanged,
+// and otherwise text in quotation marks.
 func Scalar(value string) string {
 	if !utf8.ValidString(value) {
 		return "!!binary " + base64.StdEncoding.EncodeToString([]byte(value))
@@ -46,15 +47,15 @@ func Scalar(value string) string {
 	return strconv.Quote(value)
 }
 
-// Block returns the YAML for a decoded document, in lines. The document may
-// hold maps with text keys, lists, texts, numbers, times, true and false, and
-// nil. The keys of maps are sorted. The last line has no line break.
+// Block returns the YAML for a decoded document. The document may hold maps
+// with text keys, lists, texts, numbers, times, true, false and nil. The keys
+// of maps are sorted. The last line has no line break.
 func Block(v any) string {
 	return strings.TrimSpace(behind("", v))
 }
 
-// behind returns the YAML that follows a key, or the dash of a list item, at
-// that indent. It is a scalar on the same line, or lines below.
+// behind returns the YAML that follows a key or the dash of a list item: a
+// scalar on the same line, or lines below with that indentation.
 func behind(indent string, v any) string {
 	var b strings.Builder
 	switch v := v.(type) {
@@ -95,7 +96,8 @@ func scalar(v any) string {
 	return Scalar(fmt.Sprint(v))
 }
 
-// number returns v in a form that YAML does not read as an integer.
+// number returns the YAML for v, in a form that YAML does not read as an
+// integer.
 func number(v float64) string {
 	switch {
 	case math.IsInf(v, 1):
