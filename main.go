@@ -1,6 +1,6 @@
 // Command matrixrtc-auth is a MatrixRTC authorization service: it asks a
-// homeserver whose an OpenID token is, and gives that user an access token for
-// the LiveKit room of their call (MSC4195).
+// homeserver to which user an OpenID token belongs, and gives that user an
+// access token for the LiveKit room of their call (MSC4195).
 package main
 
 import (

@@ -158,7 +158,7 @@ func (b *baseline) userinfo(ctx context.Context, token openIDToken) (sub string,
 		return "", err
 	}
 	if response.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("userinfo answers %s", response.Status)
+		return "", fmt.Errorf("the homeserver answers the request to userinfo with %s", response.Status)
 	}
 	var info struct {
 		Sub string `json:"sub"`

@@ -23,7 +23,7 @@ type probe struct {
 	name  string
 	size  bytesOf
 	rss   bytesOf
-	init  time.Duration // the time of all package initialisers
+	init  time.Duration // how long the initializers of all its packages take
 	ready time.Duration // the time from exec until the program listens
 }
 
@@ -205,7 +205,7 @@ func parseInitTrace(trace string) (time.Duration, error) {
 		}
 		fields := strings.Split(line, ", ")
 		if len(fields) < 2 {
-			return 0, fmt.Errorf("%q is not a line of GODEBUG=inittrace=1", line)
+			return 0, fmt.Errorf("%q is not a line in the form of GODEBUG=inittrace=1", line)
 		}
 		clock, err := strconv.ParseFloat(strings.TrimSuffix(fields[1], " ms clock"), 64)
 		if err != nil {

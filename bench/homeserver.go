@@ -108,7 +108,7 @@ func (h *homeserver) serve(conn net.Conn, number int64) {
 // answers are the prepared answers that one connection uses.
 type answers struct {
 	ok         []byte
-	user       []byte // the part of the bytes of ok that holds the user's digits
+	user       []byte // the bytes of ok in which the user's digits are
 	unknown    []byte
 	badRequest []byte
 	joined     []byte

@@ -32,7 +32,7 @@ type loadResult struct {
 	Requests      int
 	Elapsed       time.Duration
 	P50, P99, Max time.Duration
-	Slow          int             // requests that took slowRequest or longer
+	Slow          int             // the number of requests that took slowRequest or longer
 	CPU           []time.Duration // the CPU time of each process of the plan's PIDs, in that order, and last that of the generator
 	Wrong         int             // the number of wrong answers
 	Problem       string          // what is wrong with the first wrong answer
@@ -63,12 +63,12 @@ func generateLoad(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(result)
 }
 
-// load is the state of a run. It keeps every connection busy with one request
-// at a time.
+// load is the load generator at work. It keeps every connection busy with one
+// request at a time.
 type load struct {
 	plan     loadPlan
 	sockets  *sockets
-	exchange []exchange // the requests under way, one for each connection
+	exchange []exchange // the request in progress on each connection
 	issued   int
 	limit    int // the most requests to send
 	pending  int
@@ -77,8 +77,8 @@ type load struct {
 	result   loadResult
 }
 
-// exchange is a connection's request, and the part of the answer that has
-// arrived.
+// exchange is the request in progress on a connection, with the part of its
+// answer that has arrived.
 type exchange struct {
 	requests []*request
 	current  *request
@@ -170,7 +170,7 @@ func (l *load) until(end time.Time) error {
 		}
 		for _, i := range ready {
 			if err := l.receive(i); err != nil {
-				return fmt.Errorf("connection %d: %w", i, err)
+				return fmt.Errorf("connection %d to the subject failed: %w", i, err)
 			}
 		}
 	}

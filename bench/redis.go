@@ -47,7 +47,7 @@ func (l *lab) startRedis(ctx context.Context) (*redisServer, error) {
 	}
 }
 
-// info returns one number of a section of Redis' command INFO.
+// info returns a number from Redis' answer to the command INFO for a section.
 func (r *redisServer) info(section, name string) (int64, error) {
 	return r.number("INFO "+section, name+":")
 }

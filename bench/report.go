@@ -97,7 +97,7 @@ func writeBlock(file, text string) error {
 	before, rest, ok := bytes.Cut(old, []byte(blockBegin))
 	_, after, closed := bytes.Cut(rest, []byte(blockEnd))
 	if !ok || !closed {
-		return fmt.Errorf("%s lacks the lines %q and %q", file, blockBegin, blockEnd)
+		return fmt.Errorf("%s does not contain the marker lines %q and %q", file, blockBegin, blockEnd)
 	}
 	return os.WriteFile(file, fmt.Appendf(nil, "%s%s\n%s\n%s%s", before, blockBegin, text, blockEnd, after), 0o644)
 }

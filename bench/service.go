@@ -126,7 +126,7 @@ func health(addr string) error {
 	}
 	const ok = "HTTP/1.1 200"
 	if n < len(ok) || string(answer[:len(ok)]) != ok {
-		return fmt.Errorf("/healthz answers %q", answer[:n])
+		return fmt.Errorf("the service answers /healthz with %q", answer[:n])
 	}
 	return nil
 }

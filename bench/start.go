@@ -59,7 +59,7 @@ func (l *lab) startOften(ctx context.Context, name string, env []string) (*start
 		}
 		runs.idle = append(runs.idle, m)
 		if err := s.stop(); err != nil {
-			return nil, fmt.Errorf("the service did not end without an error: %w", err)
+			return nil, fmt.Errorf("the service ended with an error: %w", err)
 		}
 	}
 	slices.Sort(runs.times)

@@ -98,7 +98,7 @@ func askToken(ctx context.Context, addr, body string) (got tokenAnswer, err erro
 		return got, err
 	}
 	if response.StatusCode != http.StatusOK {
-		return got, fmt.Errorf("/get_token answers %s %s", response.Status, raw)
+		return got, fmt.Errorf("the subject answers /get_token with %s %s", response.Status, raw)
 	}
 	return got, json.Unmarshal(raw, &got)
 }

@@ -90,7 +90,7 @@ func (l *lab) measureOnce(ctx context.Context, letter string, connections int) (
 	}
 	m, err := l.observe(ctx, s, connections)
 	if stopErr := s.stop(); err == nil && stopErr != nil {
-		return nil, fmt.Errorf("subject (%s) did not end without an error: %w", letter, stopErr)
+		return nil, fmt.Errorf("subject (%s) ended with an error: %w", letter, stopErr)
 	}
 	return m, err
 }
@@ -117,7 +117,7 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 	// the check at the start has left one open connection, which is not counted
 	m := &measurement{loadResult: *result, opened: after.Accepted - before.Accepted + 1, rss: memory.RSS}
 	if s.letter == "c" && m.opened > int64(connections) {
-		l.fault("(c) opened %d connections to the homeserver, more than its %d concurrent verifications", m.opened, connections)
+		l.fault("the service (c) opened %d connections to the homeserver, more than the %d verifications that it makes at a time", m.opened, connections)
 	}
 	return m, nil
 }

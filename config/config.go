@@ -24,7 +24,7 @@ import (
 
 // Config is the validated configuration.
 type Config struct {
-	// LivekitURL is the SFU's URL that clients get, unchanged (LIVEKIT_URL).
+	// LivekitURL is the SFU's URL for clients, exactly as LIVEKIT_URL has it.
 	LivekitURL string
 	// URLAliases are other URLs of the same SFU. Clients may name the SFU by
 	// one of them.
@@ -85,13 +85,15 @@ type Config struct {
 	// ShutdownDelay is how long the service keeps serving after the signal to
 	// end. During this time /healthz answers 503.
 	ShutdownDelay time.Duration
-	// TestPage is false if LIVEKIT_TEST_PAGE switches the connection test off.
+	// TestPage says whether the service has the page of the connection test.
+	// LIVEKIT_TEST_PAGE switches it off.
 	TestPage bool
 
 	LogLevel slog.Level
 	LogJSON  bool
 
-	// Delegation is false if LIVEKIT_DELEGATION switches delegated leaves off.
+	// Delegation says whether the service takes over leaves that clients
+	// delegate. LIVEKIT_DELEGATION switches this off.
 	Delegation bool
 	// Store says where the service keeps delegated leaves.
 	Store Store

@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// codec is a codec that LiveKit accepts in a room (livekit.Codec).
+// codec is a codec that LiveKit accepts in a room, in the form of its API
+// (livekit.Codec).
 type codec struct {
 	Mime string `json:"mime"`
 }

@@ -160,9 +160,9 @@ const nobodysToken = "matrixrtc-auth-doctor"
 
 const maxUserInfo = 64 << 10
 
-// userinfo asks the homeserver whose an OpenID token is, as the service does
-// for every call. It sends a token that does not exist, so the right answer is
-// an error that says this.
+// userinfo asks the homeserver to which user an OpenID token belongs, as the
+// service does for every call. It sends a token that does not exist, so the
+// right answer is an error that says this.
 func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 	f := h.throughGap(ctx, h.askUserinfo(ctx))
 	if h.o.Outside && h.destiny.FoundBy == matrix.FoundByDefault && isUnreachable(f) {

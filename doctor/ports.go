@@ -48,7 +48,7 @@ func (c *livekitConfig) complete() {
 // returns none if livekit.yaml was not read.
 func (c *livekitConfig) ports() engine.Vars {
 	known := engine.Vars{}
-	if c.Port == 0 { // livekit.yaml was not read
+	if c.Port == 0 { // no port is known, so livekit.yaml was not read
 		return known
 	}
 	known["sfu_port"] = fmt.Sprint(c.Port)

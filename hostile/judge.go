@@ -76,8 +76,8 @@ at the end: %s, %.0f s after the last attack
 		f.after, f.recovery.Seconds())
 }
 
-// judge returns an error that names each limit that the service did not keep,
-// or nil.
+// judge returns an error that names each limit that the service exceeded; nil
+// if it kept them all.
 func (f figures) judge() error {
 	faults := f.memoryFaults()
 	fault := func(wrong bool, format string, args ...any) {

@@ -28,7 +28,7 @@ func nameOf(trick string, n int) string {
 	return name
 }
 
-// unknown is the trick of asking for names that do not exist.
+// unknown is the name of the trick to ask for names that do not exist.
 const unknown = "unknown"
 
 // trickOf returns the trick and the number in a name that [nameOf] has made.

@@ -153,7 +153,7 @@ func (s *service) look() (state, error) {
 	}
 	for _, name := range []string{"go_goroutines", "process_open_fds", "go_memstats_heap_alloc_bytes", "go_gc_duration_seconds_count"} {
 		if _, there := values[name]; !there {
-			return state{}, fmt.Errorf("the metrics lack %s", name)
+			return state{}, fmt.Errorf("the service's metrics do not contain %s", name)
 		}
 	}
 	st := state{

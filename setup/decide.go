@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-// outcome is what setup does with a file.
+// outcome says what setup does with a file.
 type outcome int
 
 const (

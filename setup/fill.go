@@ -34,9 +34,9 @@ func fill(template string, values map[string]string) (string, error) {
 	f.write(template[end:])
 	switch {
 	case strings.Contains(template[end:], "{{"):
-		return "", errors.New("{{ without }}")
+		return "", errors.New("a {{ has no }}")
 	case len(f.blocks) > 0:
-		return "", errors.New("{{if}} without an end")
+		return "", errors.New("an {{if}} has no {{end}}")
 	}
 	return f.out.String(), nil
 }
@@ -65,7 +65,7 @@ func (f *filler) write(text string) {
 	}
 }
 
-// act applies one action.
+// act carries out one action of the template.
 func (f *filler) act(text string) error {
 	if text == "else" || text == "end" {
 		return f.leave(text)

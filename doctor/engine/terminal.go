@@ -180,7 +180,7 @@ func (c Result) name() string {
 	return c.ID + " (" + c.Server + ")"
 }
 
-// of returns the results of the checks of a group.
+// of returns the results of the checks in a group.
 func (r Report) of(g Group) []Result {
 	return slices.DeleteFunc(slices.Clone(r.Checks), func(c Result) bool { return GroupOf(c.ID) != g.ID })
 }

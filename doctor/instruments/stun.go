@@ -103,7 +103,7 @@ func exchange(conn net.Conn, network string, message []byte) ([]byte, error) {
 	return answer[:size], err
 }
 
-var errNotSTUN = errors.New("the answer is not STUN")
+var errNotSTUN = errors.New("the answer is not a STUN message")
 
 // mapped returns the address in a success response. An error response has
 // none, but shows that the server speaks STUN.

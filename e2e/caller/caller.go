@@ -100,10 +100,10 @@ func Claims(jwt string) (json.RawMessage, error) {
 	}
 	payload, err := base64.RawStdEncoding.DecodeString(parts[1])
 	if err != nil {
-		return nil, fmt.Errorf("the payload cannot be decoded by atob: %w", err)
+		return nil, fmt.Errorf("atob cannot decode the payload of the token: %w", err)
 	}
 	if !json.Valid(payload) {
-		return nil, fmt.Errorf("the payload %q is not JSON", payload)
+		return nil, fmt.Errorf("the payload of the token, %q, is not JSON", payload)
 	}
 	return payload, nil
 }

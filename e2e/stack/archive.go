@@ -19,7 +19,7 @@ func Unpack(archive, dir string) error {
 	}
 	marks := fileMark.FindAllSubmatchIndex(text, -1)
 	if len(marks) == 0 {
-		return fmt.Errorf("%s has no files", archive)
+		return fmt.Errorf("the archive %s contains no files", archive)
 	}
 	for i, m := range marks {
 		end := len(text)

@@ -19,7 +19,7 @@ type Balancer struct {
 	open     sync.WaitGroup
 	mu       sync.Mutex
 	next     int
-	conns    map[net.Conn]bool // nil after Stop
+	conns    map[net.Conn]bool // the open connections; nil after Stop
 }
 
 // Address reserves and returns the balancer's address. Other parts can be

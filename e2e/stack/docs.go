@@ -50,7 +50,7 @@ func (d Docs) Block(language, holds string) (string, error) {
 func directive(config, head string) (string, error) {
 	_, body, found := strings.Cut(config, head+" {")
 	if !found {
-		return "", fmt.Errorf("nginx's configuration has no %q", head)
+		return "", fmt.Errorf("nginx's configuration has no directive %q", head)
 	}
 	depth := 1
 	for i, c := range body {

@@ -24,8 +24,8 @@ type Mode string
 
 // The modes of Element Call 0.26, with the endpoint that each asks for tokens.
 const (
-	Compatibility Mode = "compatibility" // state events, and /sfu/get
-	Matrix2       Mode = "matrix_2_0"    // sticky events, and /get_token
+	Compatibility Mode = "compatibility" // says it in state events, and asks /sfu/get
+	Matrix2       Mode = "matrix_2_0"    // says it in sticky events, and asks /get_token
 )
 
 // buildPage bundles the page, and writes Element Call's configuration.

@@ -78,7 +78,7 @@ func (s *Synapse) ready(ctx context.Context) bool {
 	return s.Federation == nil || s.Federation.answers(ctx)
 }
 
-// listening returns the addresses of the listeners.
+// listening returns the addresses of all listeners.
 func (s *Synapse) listening() []string {
 	addresses := []string{s.address}
 	if s.Bare != "" {

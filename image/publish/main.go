@@ -41,7 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	repository, err := name.NewRepository(*to, name.StrictValidation)
 	if err != nil {
-		return fmt.Errorf("-to: write a name like ghcr.io/example/matrixrtc-auth: %w", err)
+		return fmt.Errorf("-to is not the name of an image (%w); write one like ghcr.io/example/matrixrtc-auth", err)
 	}
 	b, err := archive.New(ctx, *source, "")
 	if err != nil {

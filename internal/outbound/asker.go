@@ -12,7 +12,7 @@ type Asker struct{ Network netip.Prefix }
 
 type askerKey struct{}
 
-// For returns a context whose requests are made on behalf of asker.
+// For returns a context whose requests are made for asker.
 func For(ctx context.Context, asker Asker) context.Context {
 	if AskerOf(ctx) == asker {
 		return ctx
@@ -20,7 +20,7 @@ func For(ctx context.Context, asker Asker) context.Context {
 	return context.WithValue(ctx, askerKey{}, asker)
 }
 
-// AskerOf returns the asker on whose behalf requests with ctx are made.
+// AskerOf returns the asker for whom requests with ctx are made.
 func AskerOf(ctx context.Context) Asker {
 	asker, _ := ctx.Value(askerKey{}).(Asker)
 	return asker

@@ -27,10 +27,10 @@ const (
 func checkChain(state tls.ConnectionState) error {
 	chain := state.PeerCertificates
 	if len(chain) > maxCertificates {
-		return fmt.Errorf("the server sent %d certificates, more than %d", len(chain), maxCertificates)
+		return fmt.Errorf("the server sent %d certificates, and at most %d are allowed", len(chain), maxCertificates)
 	}
 	if n := allEntries(chain); n > maxEntries {
-		return fmt.Errorf("the server's certificates have %d names and other entries, more than %d", n, maxEntries)
+		return fmt.Errorf("the server's certificates have %d names and other entries, and at most %d are allowed", n, maxEntries)
 	}
 	return nil
 }

@@ -145,7 +145,7 @@ func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 			return resp, nil
 		}
 	}
-	return nil, fmt.Errorf("more than %d interim responses", maxInformational)
+	return nil, fmt.Errorf("the server sent more than %d interim responses (1xx)", maxInformational)
 }
 
 // nextHead begins to count the next response's head, of which a part may

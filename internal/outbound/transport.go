@@ -117,7 +117,7 @@ func isRepeatable(req *http.Request) bool {
 // Get makes a GET request for target, a path and query in escaped form, to
 // host along route. It returns the answer and the address that was reached. If
 // the body has more than maxBody bytes, the error is [ErrTooLarge]. Get is a
-// faster Do for the most frequent request. The caller must have escaped every
+// faster do for the most frequent request. The caller must have escaped every
 // part of target that a stranger can choose.
 func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (answer Answer, addr string, err error) {
 	return t.get(ctx, route, getRequest{host: host, target: target, maxBody: maxBody})

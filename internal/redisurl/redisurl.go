@@ -23,7 +23,7 @@ import (
 // Shape is the kind of Redis that a URL names.
 type Shape string
 
-// The kinds of Redis.
+// The values of Shape.
 const (
 	Server   Shape = "server"
 	Cluster  Shape = "cluster"

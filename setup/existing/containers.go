@@ -43,7 +43,8 @@ func others(c *compose, names []string) string {
 	return "after a good call remove the file, so that nothing starts them again."
 }
 
-// image adds a finding if something is wrong with the name of an image.
+// image adds a finding about the image of an old container: this program
+// replaces the service's image, and LiveKit's image needs a fixed version.
 func (j *judge) image(s *container) {
 	_, tag, _ := strings.Cut(s.image[strings.LastIndex(s.image, "/")+1:], ":")
 	switch {

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// The bounds on what Open reads.
+// The bounds on what [Open] reads.
 const (
 	biggest = smallfile.Limit // the most bytes that a file may have, before and after its variables are replaced
 	deepest = 6               // how many levels of folders Open searches

@@ -67,7 +67,7 @@ func (j *judge) jwtPort(inside string, at Place) {
 	}
 }
 
-// media finds the UDP ports of media.
+// media finds the UDP ports for media.
 func (j *judge) media() {
 	low, high := j.config.get("rtc", "port_range_start"), j.config.get("rtc", "port_range_end")
 	if one := j.config.get("rtc", "udp_port"); one.there() {

@@ -155,7 +155,7 @@ func (t tree) port() int {
 
 func (t tree) isTrue() bool { return strings.EqualFold(t.text(), "true") }
 
-// document returns the content as maps and lists.
+// document returns the content of t as maps and lists.
 func (t tree) document() map[string]any {
 	var d map[string]any
 	if t.node == nil || t.node.Decode(&d) != nil {

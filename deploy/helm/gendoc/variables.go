@@ -28,14 +28,15 @@ var presets = map[string]string{
 	"LIVEKIT_LOG_FORMAT":   "json",
 }
 
-// meanings are the descriptions of variables whose meaning differs in a pod.
+// meanings are the chart's own descriptions of variables that mean something
+// else in a pod than elsewhere.
 var meanings = map[string]string{
 	"LIVEKIT_JWT_BIND":     "the port at which the pod listens, like :8080",
 	"LIVEKIT_METRICS_BIND": "the port at which the pod serves Prometheus metrics, like :9090; none when empty",
 	"LIVEKIT_STORE":        "memory, without a warning that a restart loses the delegated leaves; when empty, Redis if LIVEKIT_REDIS_URL is set, else the volume of persistence, else memory",
 }
 
-// port matches a colon and a port from 1 to 65535, or nothing.
+// port matches a colon with a port from 1 to 65535, or an empty text.
 const port = "^(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$"
 
 // patterns restrict values of variables more than the program does, because
