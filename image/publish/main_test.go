@@ -93,7 +93,7 @@ func TestFaults(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no name":      {nil, "-to: write a name"},
+		"no name":      {nil, "-to is not the name of an image"},
 		"no image":     {[]string{"-source", source, "-from", folder, "-to", "127.0.0.1:1/a/b"}, "the image for armv7"},
 		"no source":    {[]string{"-source", t.TempDir(), "-to", "127.0.0.1:1/a/b"}, "is not the folder of the program's source"},
 		"no such flag": {[]string{"-form", "a"}, "-form"},
