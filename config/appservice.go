@@ -8,9 +8,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// appService parses the application-service variables. Either all of them must
-// be set or none, except LIVEKIT_HS_SERVER_NAME: LIVEKIT_MEMBERSHIP_TOKEN_FILE
-// needs that variable, too.
+// appService parses the application-service variables: the registration file,
+// or else both tokens; and the server name. It returns nil if neither the file
+// nor a token is set. Then the server name may be set for
+// LIVEKIT_MEMBERSHIP_TOKEN_FILE.
 func (j *judge) appService() *AppService {
 	asToken, hsToken := j.variable("LIVEKIT_AS_TOKEN"), j.variable("LIVEKIT_HS_TOKEN")
 	file, server := j.variable("LIVEKIT_AS_REGISTRATION_FILE"), j.variable("LIVEKIT_HS_SERVER_NAME")

@@ -41,7 +41,8 @@ func (j *judge) withoutServiceLink(port value) value {
 	if !strings.HasPrefix(port.get(), "tcp://") && !strings.HasPrefix(port.get(), "udp://") {
 		return port
 	}
-	j.warn(port, ServiceLink, "%s is ignored, because Kubernetes has set it for a Service of that name; enableServiceLinks: false in the pod removes it", shown(port.get()))
+	service := strings.ReplaceAll(strings.ToLower(strings.TrimSuffix(port.name, "_PORT")), "_", "-")
+	j.warn(port, ServiceLink, "%s is ignored: Kubernetes sets this variable in every pod of a namespace with a Service named %s; enableServiceLinks: false in the pod removes it", shown(port.get()), service)
 	return value{name: port.name}
 }
 

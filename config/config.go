@@ -59,9 +59,8 @@ type Config struct {
 	// ClientURLs are the URLs of the Client-Server APIs that the operator has
 	// set, by server name.
 	ClientURLs map[matrix.ServerName]*url.URL
-	// AllowedNetworks are private addresses at which the service may reach any
-	// homeserver. It reaches homeservers that the operator has named at every
-	// address.
+	// AllowedNetworks are networks that are not public, but in which the
+	// service may connect to any homeserver.
 	AllowedNetworks []netip.Prefix
 	// RootCAs are the system's certificates and those of LIVEKIT_CA_FILE. nil
 	// means only the system's.

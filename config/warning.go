@@ -81,11 +81,11 @@ const (
 	// WrongScheme: the URL begins with http:// or https:// where clients expect
 	// ws:// or wss://.
 	WrongScheme Kind = "wrong_scheme"
-	// InsideOnly: clients get the URL, but only machines beside the SFU can
-	// reach it.
+	// InsideOnly: clients get the URL, but its host is a private address, or a
+	// name that only containers or one network know.
 	InsideOnly Kind = "inside_only"
-	// OwnNetwork: clients get the URL, but only clients in the operator's
-	// network can resolve its name.
+	// OwnNetwork: clients get the URL, but its host name ends in .local, .lan
+	// or the like, which only one network can resolve.
 	OwnNetwork Kind = "own_network"
 	// ClearText: clients get the URL, but it has no TLS, and browsers refuse
 	// that on a page with https://.

@@ -43,7 +43,7 @@ func TestWarnings(t *testing.T) {
 		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", config.Unverified, "does not check homeservers", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "YES_I_KNOW_WHAT_I_AM_DOING"}},
 		{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS", config.UnknownValue, "ignored", vars{"LIVEKIT_INSECURE_SKIP_VERIFY_TLS": "yes_i_know_what_i_am_doing"}},
 		{"LK_JWT_PORT", config.Ignored, "LIVEKIT_JWT_PORT is set", vars{"LIVEKIT_JWT_PORT": "80", "LK_JWT_PORT": "81"}},
-		{"LK_JWT_PORT", config.ServiceLink, "Kubernetes has set it for a Service of that name; enableServiceLinks: false", vars{"LK_JWT_PORT": "tcp://10.96.0.7:8080"}},
+		{"LK_JWT_PORT", config.ServiceLink, "Kubernetes sets this variable in every pod of a namespace with a Service named lk-jwt; enableServiceLinks: false", vars{"LK_JWT_PORT": "tcp://10.96.0.7:8080"}},
 		{"LIVEKIT_LOG_LEVEL", config.UnknownValue, "so info is used", vars{"LIVEKIT_LOG_LEVEL": "loud\n2026"}},
 		{"LIVEKIT_LOG_FORMAT", config.UnknownValue, "so text is used", vars{"LIVEKIT_LOG_FORMAT": "xml"}},
 		{"LIVEKIT_REDIS_PASSWORD", config.Ignored, "LIVEKIT_REDIS_URL is not set", vars{"LIVEKIT_REDIS_PASSWORD": "pw"}},

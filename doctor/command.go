@@ -189,14 +189,14 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]
 	}
-	if !o.User.IsZero() { // if the list does not name the server, the check config.full_access reports that
+	if !o.User.IsZero() { // even if LIVEKIT_FULL_ACCESS_HOMESERVERS lacks the server, which the check config.full_access reports
 		o.Servers = append(slices.Clone(o.Servers), o.User.Server())
 	}
 	o.Servers = once(o.Servers)
 	if len(o.Servers) == 0 && l.Config.FullAccess.Everyone {
 		return errors.New("--server-name is missing: LIVEKIT_FULL_ACCESS_HOMESERVERS is *, which names no homeserver")
 	}
-	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // if the list has no server name, the check config.full_access reports that
+	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // otherwise a check of the configuration reports why there is no server name
 		return errors.New("--server-name is missing: the configuration names no homeserver")
 	}
 	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // the value is not shown, because it may hold a password

@@ -69,10 +69,10 @@ type tally struct {
 }
 
 // tally counts the attempts by their results. If this machine has no IPv6, it
-// leaves out IPv6 addresses. A public address without an answer may be that of
-// this machine's own router, which often cannot be reached from inside. So it
-// counts as dead only if the router forwards another such address, or if the
-// address is this machine's.
+// leaves out IPv6 addresses. From inside, a public IPv4 address without an
+// answer may be that of this machine's own router, which often does not
+// forward back inside. It then counts as behind, unless another public IPv4
+// address answers.
 func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	isPublic4 := func(a instruments.Attempt) bool { return a.Addr.Is4() && instruments.IsPublic(a.Addr) }
 	canJudge := e.o.Outside || slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil && isPublic4(a) })

@@ -227,7 +227,7 @@ func (o *options) say(a answer) {
 	o.given[a.name] = true
 	delete(o.recalled, a.name)
 	o.switchOff()
-	if a.get() == "" { // the person removed the value
+	if a.get() == "" { // the answer is now empty
 		o.switchedOff[a.name] = true
 	}
 	for _, name := range o.ends(a) {

@@ -95,7 +95,7 @@ func (s step) writes() bool {
 }
 
 func (u *update) findUnused(files []file) error {
-	current := map[string]bool{stepsFile: true} // stepsFile is not in files, but every run writes it
+	current := map[string]bool{stepsFile: true} // the step for stepsFile is added later
 	for _, f := range files {
 		current[f.name] = true
 	}

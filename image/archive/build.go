@@ -26,7 +26,7 @@ import (
 type Build struct {
 	Source  string // the folder of the program's source
 	Version string
-	created time.Time // the time of the newest commit; zero if it is unknown
+	created time.Time // SOURCE_DATE_EPOCH, or else the time of the newest commit; zero if both are unknown
 }
 
 // versionForm matches a version that may be part of an image tag and of a file
