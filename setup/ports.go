@@ -147,7 +147,7 @@ func isPort(text string) bool {
 	return err == nil && n > 0 && text[0] != '0'
 }
 
-// The least and the most ports that a range may have. Docker needs memory for
+// The least and the most ports that a range may have. Docker needs resources for
 // each port, hence the upper bound.
 const (
 	fewestPorts = 10
