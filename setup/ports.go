@@ -164,8 +164,8 @@ func parseRelayRange(text string) (ports, error) { return rangeLike(presetRelay,
 // hyphen.
 var dashes = strings.NewReplacer("–", "-", "—", "-", ":", "-", "..", "-")
 
-// rangeLike parses FIRST-LAST. It refuses ports below 1024, which belong to
-// system services. example is a valid range for the error.
+// rangeLike parses FIRST-LAST. It refuses ports below 1024, which other
+// programs use. example is a valid range for the error.
 func rangeLike(example, text string) (ports, error) {
 	fault := func(what string) (ports, error) {
 		return ports{}, fmt.Errorf("%.80q %s; write a range like %s", text, what, example)
