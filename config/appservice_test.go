@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestNamespacesNeedAServer: a file is not judged by a server name that is missing
-// or none.
+// TestNamespacesNeedAServer: if the server name is missing or invalid, no
+// warning compares the registration file with it.
 func TestNamespacesNeedAServer(t *testing.T) {
 	for _, name := range []string{"", "@a:b"} {
 		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
@@ -23,15 +23,15 @@ func TestNamespacesNeedAServer(t *testing.T) {
 	}
 }
 
-// TestAccount: the server name and the token file alone are a valid configuration,
-// and an application service needs no account.
+// TestAccount: the server name and the token file alone are a valid
+// configuration. An application service needs no account.
 func TestAccount(t *testing.T) {
 	const token = "syt_cnRj_abcdefghij"
 	account := vars{"LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/token", "LIVEKIT_HS_SERVER_NAME": "example.com"}
 	for _, tt := range []struct {
 		name    string
 		set     vars
-		want    string // the server, "" for no account
+		want    string // the server of the account; "" for no account
 		unseen  bool
 		warning string
 	}{
@@ -59,8 +59,8 @@ func TestAccount(t *testing.T) {
 	}
 }
 
-// registration is a file without a fault, but for the lines that replace others
-// with the same beginning.
+// registration returns a registration file without a fault. Each of lines
+// replaces the line that begins in the same way.
 func registration(server string, lines ...string) string {
 	text := "id: rtc\nas_token: " + goodSecret + "\nhs_token: x" + goodSecret + "\nsender_localpart: rtc\nurl: null\nrate_limited: false\n" +
 		"namespaces:\n  users:\n    - exclusive: false\n      regex: '^@.*:" + server + "$'\n" +
@@ -73,7 +73,7 @@ func registration(server string, lines ...string) string {
 	return text
 }
 
-// TestAppService: what the variables of the registration come to.
+// TestAppService checks what Parse makes of the variables of the registration.
 func TestAppService(t *testing.T) {
 	file := vars{"LIVEKIT_AS_REGISTRATION_FILE": "/as.yaml", "LIVEKIT_HS_SERVER_NAME": "example.org"}
 	for _, tt := range []struct {
@@ -102,5 +102,5 @@ func TestAppService(t *testing.T) {
 	}
 }
 
-// registered are the variables of an application service.
+// registered returns the variables of an application service.
 var registered = vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": "x" + goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}

@@ -8,8 +8,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestClientURL: LIVEKIT_URL is what clients get. What they cannot use is said,
-// once, with what to do; an address for a trial on one machine is right.
+// TestClientURL: clients get LIVEKIT_URL, so one warning says if clients
+// cannot use it, and what to write. An address for a trial on one machine
+// causes none.
 func TestClientURL(t *testing.T) {
 	const inside, own, clear, fine = config.InsideOnly, config.OwnNetwork, config.ClearText, config.Kind("")
 	const internal = "LIVEKIT_INTERNAL_URL"
@@ -82,7 +83,7 @@ func TestClientURL(t *testing.T) {
 			}
 		})
 	}
-	// It is no other URL that clients get.
+	// Clients do not get the URLs in these variables.
 	_, warnings, err := config.Parse(minimal().with(vars{
 		"LIVEKIT_INTERNAL_URL": "ws://livekit:7880", "LIVEKIT_CS_API_URL_OVERRIDES": "example.org=http://synapse:8008",
 	}).input(), disk{}.read)
@@ -104,7 +105,8 @@ func isClientURL(t *testing.T, warnings []config.Warning, kind config.Kind, word
 	}
 }
 
-// TestBoth: a name of one network without TLS has two faults.
+// TestBoth: a name that only one network knows causes two warnings if the URL
+// also has no TLS.
 func TestClientURLTwice(t *testing.T) {
 	_, warnings, err := config.Parse(minimal().with(vars{"LIVEKIT_URL": "ws://nas.local:7880"}).input(), disk{}.read)
 	if err != nil || len(warnings) != 2 || warnings[0].Kind != config.OwnNetwork || warnings[1].Kind != config.ClearText {
@@ -112,8 +114,8 @@ func TestClientURLTwice(t *testing.T) {
 	}
 }
 
-// TestAddedPath: a path that the program, or the client, adds by itself is said,
-// with the address that is right.
+// TestAddedPath: if a URL ends in a path that callers append themselves, a
+// warning shows the URL without that path.
 func TestAddedPath(t *testing.T) {
 	for _, test := range []struct{ variable, text, words string }{
 		{"LIVEKIT_URL", "wss://sfu.example.org/rtc", "this program and clients append the path /rtc themselves; write wss://sfu.example.org"},
@@ -160,8 +162,8 @@ func TestAddedPath(t *testing.T) {
 	}
 }
 
-// TestOneRightAddress: where more than one thing is wrong, each warning tells the
-// same address, in which nothing is wrong.
+// TestOneRightAddress: if a URL has several faults, each warning proposes the
+// same URL, which has none of them.
 func TestOneRightAddress(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://sfu.example.org/rtc":      "write wss://sfu.example.org",

@@ -14,12 +14,13 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// vars are variables by name.
+// vars are the values of variables, by name.
 type vars map[string]string
 
 const goodSecret = "0123456789abcdef0123456789abcdef"
 
-// minimal is the least that a deployment sets; it gives no warning.
+// minimal returns the least variables that a deployment sets. They cause no
+// warning.
 func minimal() vars {
 	return vars{
 		"LIVEKIT_URL":                     "wss://sfu.example.org",
@@ -29,14 +30,15 @@ func minimal() vars {
 	}
 }
 
-// with returns the variables and those of more; "" removes one.
+// with returns v with the variables of more added. The value "" makes a
+// variable unset.
 func (v vars) with(more vars) vars {
 	all := maps.Clone(v)
 	maps.Copy(all, more)
 	return all
 }
 
-// input is that of a machine with /data.
+// input returns the Input of a machine that has a volume at /data.
 func (v vars) input() config.Input {
 	in := config.Input{Environment: config.Environment{}, DataWritable: true}
 	for name, text := range v {
@@ -45,7 +47,7 @@ func (v vars) input() config.Input {
 	return in
 }
 
-// disk holds files by path.
+// disk has the contents of files, by path.
 type disk map[string]string
 
 func (d disk) read(name string) ([]byte, error) {
@@ -70,7 +72,8 @@ func printed(t *testing.T, c config.Config) map[string]string {
 	return lines
 }
 
-// faults are the parts of a joined error, all of it.
+// faults returns the single faults in err. The test fails if err contains
+// anything else.
 func faults(t *testing.T, err error) []config.Fault {
 	t.Helper()
 	list := config.Faults(err)

@@ -9,7 +9,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestContainer: each maker of containers leaves marks of its own.
+// TestContainer: Docker, Podman and Kubernetes each leave another mark by
+// which a container is recognized.
 func TestContainer(t *testing.T) {
 	for name, c := range map[string]struct {
 		files disk
@@ -33,7 +34,8 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestLoopbackInContainer: nothing outside a container reaches its loopback.
+// TestLoopbackInContainer: a loopback address in a container causes a warning,
+// because nothing outside can reach it.
 func TestLoopbackInContainer(t *testing.T) {
 	for bind, alone := range map[string]bool{
 		"127.0.0.1:8080":   true,
@@ -71,8 +73,9 @@ func TestLoopbackInContainer(t *testing.T) {
 	}
 }
 
-// TestLoopbackBesideSFU: an SFU that is reached over loopback shares this
-// container's network, as in a pod, and reaches the service there.
+// TestLoopbackBesideSFU: if the SFU is reached over loopback, it shares the
+// container's network, as in a pod, and can reach the service there. So there
+// is no warning.
 func TestLoopbackBesideSFU(t *testing.T) {
 	for name, c := range map[string]struct {
 		sfu   vars
@@ -97,7 +100,8 @@ func TestLoopbackBesideSFU(t *testing.T) {
 	}
 }
 
-// TestNoFileIsNoContainer: what cannot be read says nothing.
+// TestNoFileIsNoContainer: if the files cannot be read, the process does not
+// count as in a container.
 func TestNoFileIsNoContainer(t *testing.T) {
 	closed := func(string) ([]byte, error) { return nil, os.ErrPermission }
 	if config.Container(closed, func(string) string { return "" }) {

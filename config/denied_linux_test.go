@@ -12,8 +12,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// asStranger runs f on a thread whose access to files is that of a user who is
-// nobody here. Without root it does nothing: then files are closed by their mode.
+// asStranger runs f on a thread that has the file rights of a user who owns
+// nothing here. Without root it only runs f: then the files' modes refuse this
+// user.
 func asStranger(t *testing.T, f func()) {
 	t.Helper()
 	const stranger = 65532
@@ -33,7 +34,8 @@ func asStranger(t *testing.T, f func()) {
 	f()
 }
 
-// closedFile is a file of somebody else; without root, one that nobody may read.
+// closedFile makes a file that belongs to another user. Without root it makes
+// one that nobody may read. whose says who owns it.
 func closedFile(t *testing.T, text string) (path, whose string) {
 	t.Helper()
 	path = write(t, text)
@@ -54,8 +56,9 @@ func closedFile(t *testing.T, text string) (path, whose string) {
 	return path, fmt.Sprintf("uid %d and gid %d with mode %04o", owner, group, mode)
 }
 
-// TestLoadDenied: where this program may not read a file, the fault says whose it
-// is, who the program is, and what to do, for each variable that names one.
+// TestLoadDenied: if this program may not read a file, the fault says who owns
+// the file, as which user the program runs, and what to do. This holds for
+// each variable that names a file.
 func TestLoadDenied(t *testing.T) {
 	path, whose := closedFile(t, "k: "+goodSecret)
 	whose = fmt.Sprintf("permission denied: it belongs to %s, and this program runs as uid %d and gid %d", whose, os.Geteuid(), os.Getegid())
@@ -79,7 +82,8 @@ func TestLoadDenied(t *testing.T) {
 	}
 }
 
-// TestLoadDeniedFolder: what closes a file may be a folder on the way.
+// TestLoadDeniedFolder: a folder on the path to a file may be what the program
+// may not enter.
 func TestLoadDeniedFolder(t *testing.T) {
 	path, _ := closedFile(t, "k: "+goodSecret)
 	dir := filepath.Dir(path)

@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestDenied: the fault is made of what is known of both sides.
+// TestDenied: the text of the error depends on what is known of the process
+// and of the file's owner.
 func TestDenied(t *testing.T) {
 	for name, test := range map[string]struct {
 		denied config.Denied
@@ -40,7 +41,7 @@ func TestDenied(t *testing.T) {
 			config.Denied{UID: 1000, GIDs: []int{1000}, OwnerKnown: true, Owner: 1000, Mode: 0o400},
 			"an access list (ACL) or SELinux",
 		},
-		"not the owner's right": { // the owner is not one of the others
+		"not the owner's right": { // the rights of others do not count for the owner
 			config.Denied{UID: 1000, GIDs: []int{1000}, OwnerKnown: true, Owner: 1000, Mode: 0o044},
 			"chgrp 1000 and chmod 0640",
 		},

@@ -1,12 +1,12 @@
 package config
 
-// Mounted and MountOf say whether a directory is on a volume.
+// Mounted and MountOf are exported for tests.
 var (
 	Mounted = mounted
 	MountOf = mountOf
 )
 
-// Fleeting says whether what is written there lasts.
+// Fleeting is exported for tests.
 var (
 	Fleeting   = fleeting
 	FleetingBy = fleetingBy

@@ -1,7 +1,7 @@
 package config
 
-// Writable is what fills Input.DataWritable.
+// Writable is exported for tests. Load fills Input.DataWritable with it.
 var Writable = writable
 
-// Container is what fills Input.Container.
+// Container is exported for tests. Load fills Input.Container with it.
 var Container = container

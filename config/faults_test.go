@@ -7,8 +7,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestFaults sets variables besides the minimal ones: each case is one fault,
-// of the first variable unless another is named, with the given words in it.
+// TestFaults: each case sets variables besides the minimal ones, and gets one
+// fault with the given words. The fault is about the first variable, unless
+// the case names another one.
 func TestFaults(t *testing.T) {
 	files := disk{
 		"/empty":   " \n",

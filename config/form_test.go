@@ -8,8 +8,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// samples are values that each form takes, and such that it does not: a fault or
-// a warning about the variable says so. Text of any kind is never refused.
+// samples has, for each form, values that it takes and values that it refuses.
+// For a refused value there must be a fault or a warning about the variable. A
+// form for any text refuses nothing.
 var samples = map[config.Form]struct{ takes, refuses []string }{
 	config.FormText:     {takes: []string{"APIkey"}},
 	config.FormSecret:   {takes: []string{goodSecret + goodSecret}},
@@ -40,11 +41,11 @@ var samples = map[config.Form]struct{ takes, refuses []string }{
 	config.FormUnseen:   {[]string{"deny", "ALLOW"}, []string{"on", "refuse"}},
 }
 
-// narrower are samples for a variable whose bounds shut out those of its form.
+// narrower has values for variables that take less than their form does.
 var narrower = map[string][]string{"LIVEKIT_OPENID_TIMEOUT": {"1s", "20s"}}
 
-// besides is what must be set for a variable to be read at all, and what must
-// not be.
+// besides has, for a variable, the other variables that must be set for it to
+// be read; "" means that a variable must be unset.
 var besides = map[string]vars{
 	"LIVEKIT_FULL_ACCESS_HOMESERVERS":  {},
 	"LIVEKIT_LOCAL_HOMESERVERS":        {"LIVEKIT_FULL_ACCESS_HOMESERVERS": ""},
@@ -60,11 +61,12 @@ var besides = map[string]vars{
 	"LIVEKIT_AS_REGISTRATION_FILE":     {"LIVEKIT_HS_SERVER_NAME": "example.org"},
 }
 
-// unfit are the kinds of warnings that say of a value that it is not used as it
-// was written.
+// unfit are the kinds of warnings that say that the program does not use the
+// value.
 var unfit = []config.Kind{config.UnknownValue, config.NotServerName}
 
-// TestForms has each variable take what its form takes, and no more.
+// TestForms: each variable takes the values that its form takes, and refuses
+// the others.
 func TestForms(t *testing.T) {
 	for _, v := range config.Variables() {
 		sample, known := samples[v.Form]
@@ -93,7 +95,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// objections are what is said against a value of a variable.
+// objections returns the faults and the warnings of the kinds unfit about a
+// value of a variable.
 func objections(t *testing.T, name, text string) (said []string) {
 	t.Helper()
 	given := minimal().with(besides[name]).with(vars{name: text})

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// marker is in every secret of the fuzz test, and in nothing else.
+// marker is a part of every secret in the fuzz test, and of nothing else.
 const marker = "correct-horse-battery-staple-9f8e7d6c5b"
 
 func FuzzParse(f *testing.F) {
@@ -47,8 +47,9 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// fuzzVars reads NAME=value lines, which change the minimal variables. The secrets that are asked for are not the
-// fuzzer's: they hold the marker.
+// fuzzVars returns the minimal variables, changed by lines (NAME=value). For
+// each word of secrets it also sets a secret, which contains the marker and
+// nothing of lines.
 func fuzzVars(lines, secrets string) vars {
 	set := minimal()
 	for line := range strings.SplitSeq(lines, "\n") {
@@ -67,8 +68,8 @@ func fuzzVars(lines, secrets string) vars {
 	return set
 }
 
-// markedKey reports that a mangled key file made the marker part of an API
-// key, which is public.
+// markedKey reports whether a damaged key file made the marker part of an API
+// key, which is not secret.
 func markedKey(c config.Config) bool {
 	for _, key := range c.Keys {
 		if strings.Contains(key.ID, marker) {
@@ -85,7 +86,8 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// checkConfig states what the rest of the program relies on.
+// checkConfig checks what the rest of the program takes for granted about a
+// Config.
 func checkConfig(t *testing.T, c config.Config) {
 	t.Helper()
 	if c.LivekitURL == "" || c.APIURL == nil || c.APIURL.Host == "" || c.APIURL.User != nil || !strings.HasPrefix(c.APIURL.Scheme, "http") {

@@ -18,8 +18,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// setenv makes the variables the only ones of ours in the environment. Where
-// leaves are kept does not depend on the machine's /data unless set says so.
+// setenv makes set the only variables of this program in the environment.
+// Unless set contains LIVEKIT_STORE, leaves are kept in memory, so that the
+// machine's /data does not matter.
 func setenv(t *testing.T, set vars) {
 	t.Helper()
 	set = vars{"LIVEKIT_STORE": "memory"}.with(set)
@@ -149,7 +150,8 @@ func TestCAFileIsWholeOrAFault(t *testing.T) {
 	}
 }
 
-// TestLoadThroughLinks: Kubernetes mounts secrets as links to links.
+// TestLoadThroughLinks: a file may be a link to a link, as in a Secret that
+// Kubernetes mounts.
 func TestLoadThroughLinks(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "secret")
 	if err := os.Symlink(write(t, goodSecret), link); err != nil {
@@ -203,7 +205,7 @@ func TestServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string][2]bool{ // full access, named
+	for name, want := range map[string][2]bool{ // whether the server is in the full-access list, and whether the operator named it
 		"example.org": {true, true}, "Example.org": {false, false}, "example.org:8448": {false, false},
 		"fed.org": {false, true}, "cs.org": {false, true}, "own.org": {false, true}, "stranger.org": {false, false},
 	} {

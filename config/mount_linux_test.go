@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestMountOf: a directory is on a volume also when that comes from the device
-// of the root, as bind mounts do.
+// TestMountOf: a directory is on a volume even if the volume is on the same
+// device as "/", as with bind mounts.
 func TestMountOf(t *testing.T) {
 	const root = "22 1 0:40 / / rw - overlay overlay rw\n25 22 0:5 / /proc rw - proc proc rw\n"
 	for name, test := range map[string]struct{ dir, table, want string }{
@@ -40,8 +40,8 @@ func TestMounted(t *testing.T) {
 	}
 }
 
-// TestFleeting: what is written into a container's own layer, or into memory, does
-// not last.
+// TestFleeting: files in a container's own layer, and files in memory, are
+// lost at a restart.
 func TestFleeting(t *testing.T) {
 	const layer = "22 1 0:40 / / rw - overlay overlay rw\n"
 	const memory = layer + "30 22 0:41 / /data rw,nosuid shared:5 - tmpfs tmpfs rw,size=64k\n"

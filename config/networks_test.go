@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// A header that every client writes says nothing of where it is, and one that
-// holds a secret would have it logged.
+// TestHeadersOfClientsAreNoAddress: a header that every client writes does not
+// hold the client's address, and the log would show a header with a secret.
 func TestHeadersOfClientsAreNoAddress(t *testing.T) {
 	for _, name := range []string{
 		"Authorization", "Proxy-Authorization", "Cookie", "User-Agent", "Origin", "Referer", "Host", "Accept", "Accept-Language",

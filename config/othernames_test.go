@@ -7,15 +7,17 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// others are variables that are not ours.
+// others returns an Input with the variables v, and with more as variables
+// that this program does not read.
 func (v vars) others(more vars) config.Input {
 	in := v.input()
 	in.Others = more.input().Environment
 	return in
 }
 
-// TestOtherNames: a variable that this program does not read is named, with the
-// one that is meant, unless it is somebody else's for certain.
+// TestOtherNames: a warning names a variable that this program does not read,
+// and the one that was probably meant. There is none if the variable certainly
+// belongs to another program.
 func TestOtherNames(t *testing.T) {
 	const url = "redis://:hunter2@redis"
 	tests := []struct {
@@ -30,7 +32,7 @@ func TestOtherNames(t *testing.T) {
 		{"LIVEKIT_TOKENTTL", " \n", nil, ""},
 
 		{"LIVEKIT_API_KEY", "other", nil, "here it is LIVEKIT_KEY"},
-		{"LIVEKIT_API_KEY", "APIkey", nil, ""}, // the same is set under our name
+		{"LIVEKIT_API_KEY", "APIkey", nil, ""}, // this program's variable has the same value
 		{"LIVEKIT_API_SECRET", "hunter2", nil, "here it is LIVEKIT_SECRET"},
 		{"LIVEKIT_WS_URL", "wss://other.example.org", nil, "here it is LIVEKIT_URL"},
 		{"LIVEKIT_REDIS_HOST", "redis", nil, "here it is LIVEKIT_REDIS_URL"},
@@ -45,7 +47,7 @@ func TestOtherNames(t *testing.T) {
 		{"LK_JWT_LOG_LEVEL", "debug", nil, "here it is LIVEKIT_LOG_LEVEL"},
 		{"livekit_token_ttl", "2h", nil, "here it is LIVEKIT_TOKEN_TTL"},
 		{"Livekit_Api_Key", "other", nil, "here it is LIVEKIT_KEY"},
-		// Images of databases read such names.
+		// Container images of databases read names like these.
 		{"LIVEKIT_SECRET_FILE", "/run/secrets/s", nil, "here it is LIVEKIT_SECRET_FROM_FILE"},
 		{"LIVEKIT_API_KEY_FILE", "/run/secrets/k", nil, "here it is LIVEKIT_KEY_FROM_FILE"},
 		{"LIVEKIT_API_SECRET_FROM_FILE", "/run/secrets/s", nil, "here it is LIVEKIT_SECRET_FROM_FILE"},
@@ -57,15 +59,16 @@ func TestOtherNames(t *testing.T) {
 		{"LIVEKIT_PORT", "7880", nil, "the nearest is LIVEKIT_"},
 		{"LK_JWT_KEYS", "a", nil, "the nearest is "},
 
-		// LiveKit's server reads them: one .env may hold the variables of both.
+		// LiveKit's server reads these, and one .env may hold the variables of
+		// both programs.
 		{"LIVEKIT_KEYS", "a: b", nil, ""},
 		{"LIVEKIT_CONFIG", "port: 7880", nil, ""},
-		// What everybody has.
+		// Names that many programs use.
 		{"LOG_LEVEL", "debug", nil, ""},
 		{"URL", "wss://other.example.org", nil, ""},
 		{"LK_DEBUG", "1", nil, ""},
 		{"REDIS_VERSION", "8", nil, ""},
-		// What Kubernetes sets in a pod, for each Service.
+		// Variables that Kubernetes sets in a pod for each Service.
 		{"LIVEKIT_PORT", "tcp://10.96.0.7:7880", nil, ""},
 		{"LIVEKIT_TOKEN_PORT", "udp://10.96.0.7:7880", nil, ""},
 		{"LIVEKIT_PORT_7880_TCP", "tcp://10.96.0.7:7880", nil, ""},
@@ -99,11 +102,11 @@ func TestOtherNames(t *testing.T) {
 	}
 }
 
-// TestMissingElsewhere: where a variable is missing, the fault names those that
-// were set in its place, and they are not named again.
+// TestMissingElsewhere: if a variable is missing, its fault names the
+// variables that were set in its place. No warning names them again.
 func TestMissingElsewhere(t *testing.T) {
 	tests := []struct {
-		missing string // the first of them has the fault
+		missing string // the missing variables; the fault is about the first
 		others  vars
 		words   string
 	}{
@@ -150,8 +153,8 @@ func TestMissingElsewhere(t *testing.T) {
 	}
 }
 
-// TestLoadOthers: of the process's environment those are looked at that may be
-// meant.
+// TestLoadOthers: Load looks only at those variables of the environment that
+// may be meant for this program.
 func TestLoadOthers(t *testing.T) {
 	setenv(t, minimal())
 	for _, name := range []string{"LIVEKIT_API_SECRET", "REDIS_URL", "LK_JWT_BIND", "LIVEKIT_SOMETHING"} {

@@ -7,11 +7,11 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestValues sets variables besides the minimal ones and looks at what the
-// configuration then says about one of them.
+// TestValues: each case sets variables besides the minimal ones, and checks
+// the value of one variable in the resulting Config.
 func TestValues(t *testing.T) {
 	tests := []struct {
-		name  string // of the variable looked at
+		name  string // the variable whose value is checked
 		value string
 		want  string
 		more  vars

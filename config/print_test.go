@@ -86,7 +86,8 @@ LIVEKIT_MEMBERSHIP_BRAKE=on
 	}
 }
 
-// TestPrintReadsBack: what Print writes is a configuration again, the same.
+// TestPrintReadsBack: what Print writes is a valid configuration, and Print
+// writes the same for it.
 func TestPrintReadsBack(t *testing.T) {
 	first, _, err := config.Parse(minimal().with(vars{
 		"LIVEKIT_INTERNAL_URL":             "ws://livekit:7880/x/",
@@ -146,7 +147,7 @@ func TestPrintFails(t *testing.T) {
 	}
 }
 
-// outputs are all the ways in which a configuration can show.
+// outputs returns all forms in which a configuration can be printed or logged.
 func outputs(c config.Config, in config.Input, warnings []config.Warning, err error) map[string]string {
 	var lines, text, json bytes.Buffer
 	c.Print(&lines)
@@ -223,8 +224,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 }
 
-// TestSecretVariables: what the table calls a secret is redacted, wherever it
-// shows.
+// TestSecretVariables: no form of a configuration shows the value of a
+// variable that the table calls secret.
 func TestSecretVariables(t *testing.T) {
 	set := minimal().with(vars{"LIVEKIT_REDIS_URL": "redis://redis", "LIVEKIT_HS_SERVER_NAME": "example.org"})
 	secrets := vars{}

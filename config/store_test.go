@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestUsualStore: what holds when LIVEKIT_STORE is not set. That leaves are
-// lost is said where somebody may not know it, and only there.
+// TestUsualStore checks where leaves are kept if LIVEKIT_STORE is not set. A
+// warning says that a restart loses them, unless the operator chose that.
 func TestUsualStore(t *testing.T) {
 	redis := vars{"LIVEKIT_REDIS_URL": "redis://redis:6379/0"}
 	for name, test := range map[string]struct {
@@ -43,12 +43,12 @@ func TestUsualStore(t *testing.T) {
 	}
 }
 
-// TestFleetingStore: a file that is named is kept, but where it does not last, that
-// is said.
+// TestFleetingStore: a file that LIVEKIT_STORE names is used. If a restart
+// would lose it, a warning says so.
 func TestFleetingStore(t *testing.T) {
 	for name, test := range map[string]struct {
 		set   vars
-		place string // of its directory
+		place string // what Fleeting returns for the file's directory
 		words string // "" for no warning
 	}{
 		"a volume":          {vars{"LIVEKIT_STORE": "file:/data/leaves.db"}, "", ""},
@@ -100,7 +100,7 @@ func TestWritable(t *testing.T) {
 		t.Error("Writable of what is no directory: got true, want false")
 	}
 	if os.Getuid() == 0 {
-		return // whom permissions do not stop
+		return // permissions do not stop root
 	}
 	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestWarnings sets variables besides the minimal ones: the program starts and
-// says exactly one thing.
+// TestWarnings: each case sets variables besides the minimal ones. The program
+// starts, with exactly one warning.
 func TestWarnings(t *testing.T) {
 	tests := []struct {
 		of    string
@@ -66,7 +66,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestSeveralWarnings holds the cases in which more than one thing is odd.
+// TestSeveralWarnings has the cases with more than one warning.
 func TestSeveralWarnings(t *testing.T) {
 	tests := []struct {
 		set   vars
@@ -84,7 +84,7 @@ func TestSeveralWarnings(t *testing.T) {
 			[]string{"LIVEKIT_REDIS_URL: the password in the URL is ignored, because LIVEKIT_REDIS_PASSWORD is"},
 		},
 		{
-			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m", "LIVEKIT_REDIS_PASSWORD": "b"}, nil, nil, // the Sentinels', and Redis'
+			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m", "LIVEKIT_REDIS_PASSWORD": "b"}, nil, nil, // the password of the Sentinels, and that of Redis
 		},
 		{
 			vars{"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b"}, nil,

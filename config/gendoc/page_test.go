@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestPageIsCurrent holds docs/variables.md against the table of variables.
+// TestPageIsCurrent compares docs/variables.md with the table of variables.
 func TestPageIsCurrent(t *testing.T) {
 	text, err := os.ReadFile("../../docs/variables.md")
 	if err != nil {
