@@ -15,8 +15,8 @@ type request struct {
 	status string
 }
 
-// The bytes that mark the digits in a template of a request. They occur
-// nowhere else in it.
+// The bytes that mark, in a template of a request, where the digits go. They
+// occur nowhere else in a request.
 var (
 	serialMark = strings.Repeat("\x01", tokenDigits)
 	userMark   = strings.Repeat("\x02", userDigits)

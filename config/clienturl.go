@@ -121,8 +121,8 @@ func insideAddress(host string) string {
 	return ""
 }
 
-// insideName says why only machines beside the SFU can resolve a name. It
-// returns "" if other machines may.
+// insideName says why only containers, pods or one network know a name. It
+// returns "" if other machines may resolve it, too.
 func insideName(host string) string {
 	switch {
 	case strings.HasSuffix(host, ".docker.internal"), strings.HasSuffix(host, ".containers.internal"):

@@ -63,8 +63,8 @@ func perServer(parse func(string) (string, error)) func(*options, string) error 
 	}
 }
 
-// besides returns a check of a host name for the option flag. The name must
-// differ from the host names of the other options and from the server names.
+// besides returns the check of the host name for the option flag. The name
+// must not be that of another option, and must not be a server name.
 func besides(flag string) func(*options, string) error {
 	return func(o *options, text string) error {
 		host, err := parseHost(text)

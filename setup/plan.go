@@ -179,8 +179,8 @@ func (b *planner) remembered() map[string]string {
 	return values
 }
 
-// value parses the text of a required flag. If text is empty, it records the
-// fault that the flag is missing; what describes the flag in it.
+// value parses the text of a required flag. If text is empty, it records a
+// fault: the flag is missing. In this fault what describes the flag.
 func value[T any](b *planner, flag, text, what string, parse func(string) (T, error)) T {
 	var none T
 	if text == "" {

@@ -69,7 +69,7 @@ func (o *options) guessed() {
 func (o *options) refuseOwnFiles() error {
 	dir, err := os.Stat(o.dir)
 	if err != nil {
-		return nil // there is no such folder yet; another fault of it is reported later
+		return nil // the folder does not exist yet, or another check reports what is wrong with the folder
 	}
 	for _, name := range o.over.files {
 		if parent, err := os.Stat(filepath.Dir(name)); err == nil && os.SameFile(dir, parent) {

@@ -87,8 +87,7 @@ func (r *Redis) Flush(ctx context.Context) error {
 	return err
 }
 
-// Save copies Redis' files to a directory with the name name, beside Redis'
-// own directory.
+// Save copies Redis' files to the directory name of the Host.
 func (r *Redis) Save(name string) error {
 	return os.CopyFS(filepath.Join(r.Host.Dir, name), os.DirFS(r.directory()))
 }

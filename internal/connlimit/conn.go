@@ -48,8 +48,9 @@ const (
 )
 
 // Read reads for net/http. If the head of the request is large, net/http gets
-// the rest of it only when it is this connection's turn. Until then the head is
-// only bytes in net/http's buffer, which take little memory.
+// the rest of the head only when it is this connection's turn. Until then
+// net/http has only bytes in its buffer, which take little memory, and no
+// parsed headers.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {

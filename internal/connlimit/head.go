@@ -41,8 +41,8 @@ type stream struct {
 	body   int64
 	behind int64
 	// more means that the next request began to arrive before the current one
-	// was answered. The head of the next one may be large, but what net/http
-	// has of it in its buffer is not counted.
+	// was answered. The next head may be large, but the bytes of that head in
+	// net/http's buffer are not counted.
 	more bool
 }
 

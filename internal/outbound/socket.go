@@ -49,9 +49,9 @@ type handshake struct {
 }
 
 const (
-	// maxBeside bounds how many bytes of a connection may, after the handshake,
-	// be read besides answers. This is enough for one TLS record (a little over
-	// 16 KiB), or for a few session tickets.
+	// maxBeside bounds how many bytes that belong to no answer a connection may
+	// read after the handshake. This is enough for one TLS record (a little
+	// over 16 KiB), or for a few session tickets.
 	maxBeside = 24 << 10
 	// perRecord is the most bytes that TLS adds to one record of an answer.
 	perRecord = 64

@@ -19,8 +19,8 @@ type judge struct {
 	public       [2]address // the public URLs of the service and of LiveKit
 }
 
-// Judge returns what setup can take over from the deployment d, and what the
-// person must do besides.
+// Judge returns what setup can take over from the deployment d, and findings
+// about everything that setup cannot take over.
 func Judge(d *Deployment) Verdict {
 	j := &judge{Deployment: d}
 	j.parts()

@@ -71,8 +71,8 @@ func (j *judge) keep(v Variable, ours config.Variable) {
 	}
 }
 
-// besides returns the name of the container in a URL's host, which has no dot.
-// It returns "" if the URL names no container.
+// besides returns the name of the container that a URL's host names; such a
+// host has no dot. It returns "" if the URL names no container.
 func besides(text string) string {
 	if u, err := url.Parse(text); err == nil && u.Host != "" && !strings.ContainsAny(u.Hostname(), ".:") && u.Hostname() != "localhost" {
 		return u.Hostname()

@@ -95,8 +95,8 @@ func variable(v config.Variable) *yaml.Node {
 	return node
 }
 
-// typesOf returns the types that YAML may give a value of this form if it has
-// no quotation marks, besides text.
+// typesOf returns the types other than text that a value of this form may have
+// in YAML if it has no quotation marks.
 func typesOf(form config.Form) []string {
 	switch form {
 	case config.FormSwitch, config.FormLimit, config.FormWho:
