@@ -31,7 +31,7 @@ type Account struct {
 	mu    sync.Mutex
 	self  UserID      // the user of the access token
 	token secret.Text // the token for which self was looked up
-	quiet time.Time   // the homeserver answered 429, so nothing is sent to it before this time
+	quiet time.Time   // when requests may be sent again; set because the homeserver answered 429
 }
 
 const (
@@ -174,7 +174,7 @@ func (a *Account) get(ctx context.Context, token secret.Text, path string, read 
 func (a *Account) getAt(ctx context.Context, base string, token secret.Text, path string, read func(io.Reader) error) error {
 	req, err := http.NewRequestWithContext(outbound.WithAnswerTime(ctx, membersAnswerTime), http.MethodGet, base+path, http.NoBody)
 	if err != nil {
-		return unanswered(errors.New("its address is not a URL"))
+		return unanswered(errors.New("the homeserver's address is not a URL"))
 	}
 	req.Header.Set("User-Agent", outbound.UserAgent)
 	req.Header.Set("Accept", "application/json")

@@ -138,8 +138,8 @@ func (a *AppService) WhoAmI(ctx context.Context) (UserID, error) {
 
 // CanFederate returns nil if the homeserver forwards requests to other
 // homeservers. It sends an empty request. A homeserver that forwards requests
-// answers that with an error about the content, and another one with an error
-// about the route.
+// answers with an error about the content; any other homeserver answers with an
+// error about the route.
 func (a *AppService) CanFederate(ctx context.Context) error {
 	status, body, err := a.ask(ctx, http.MethodPost, fedProxyPath, []byte("{}"))
 	if err != nil {
@@ -173,8 +173,8 @@ func (a *AppService) wants200(ctx context.Context, path string, body []byte) (js
 	return answer, err
 }
 
-// get does the same as ask for a GET, but faster: every request of a client
-// needs one.
+// get does the same as ask does for a GET, but faster, because every request of a
+// client needs such a GET.
 func (a *AppService) get(ctx context.Context, path string) (status int, answer []byte, err error) {
 	base, err := a.base.find(ctx, a.APIs, a.Server)
 	if err != nil {
@@ -184,7 +184,7 @@ func (a *AppService) get(ctx context.Context, path string) (status int, answer [
 	if at == nil || at.base != base {
 		u, err := url.Parse(base)
 		if err != nil {
-			return 0, nil, noAnswer(errors.New("its address is not a URL"))
+			return 0, nil, noAnswer(errors.New("the homeserver's address is not a URL"))
 		}
 		at = &parsedBase{base, outbound.RouteTo(u), u.Host, strings.TrimSuffix(u.EscapedPath(), "/")}
 		a.parsed.Store(at)
@@ -223,7 +223,7 @@ func (a *AppService) ask(ctx context.Context, method, path string, body []byte) 
 func (a *AppService) askAt(ctx context.Context, base, method, path string, body []byte) (status int, answer []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
 	if err != nil {
-		return 0, nil, noAnswer(errors.New("its address is not a URL"))
+		return 0, nil, noAnswer(errors.New("the homeserver's address is not a URL"))
 	}
 	if body == nil {
 		req.Body = http.NoBody

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// maxNote bounds the bytes of each text that a server has partly written and
-// that is kept or shown.
+// maxNote bounds how many bytes are kept or shown of a text that may contain a
+// server's words.
 const maxNote = 200
 
 // note returns the text of err in a form that may be kept: clipped, and without

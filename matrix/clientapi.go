@@ -57,7 +57,7 @@ type ClientAPIs struct {
 
 	once    sync.Once
 	classes pair[apiClass]
-	lookUps *inquiry.Inquiries[ServerName, outbound.Asker, clientAPIAnswer] // bounded by the classes
+	lookUps *inquiry.Inquiries[ServerName, outbound.Asker, clientAPIAnswer] // apiClass bounds how many run
 }
 
 // apiClass holds the cache for one class of servers, and the bounds on look-ups

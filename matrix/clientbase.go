@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/internal/fault"
 )
 
-// clientBase remembers the URL of one server's Client-Server API. It does not
-// matter what that API can do. The zero value has no URL.
+// clientBase remembers the URL of one server's Client-Server API, whatever that
+// API can do. The zero value has no URL.
 type clientBase struct {
 	flight singleflight.Group
 

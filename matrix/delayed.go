@@ -152,9 +152,9 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 	return err
 }
 
-// tell calls NotOwner, at most once, because the server refused the
-// credentials. If both answers are 403, it does not, because then the owner may
-// have left the room.
+// tell calls NotOwner, at most once, because the server refused the credentials.
+// If both answers are 403, tell does not call it: then the owner may have left the
+// room.
 func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	if d.NotOwner == nil || with.Status == http.StatusForbidden && ResultOf(without) == ResultForbidden {
 		return
@@ -195,7 +195,7 @@ func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, 
 func (d *DelayedEvents) doOnce(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
 	c.addTo(req)
 	req.Header.Set("User-Agent", outbound.UserAgent)
-	// It uses the transport, not an http.Client, so that no redirect is followed.
+	// Use the transport, not an http.Client, so that no redirect is followed.
 	resp, err := d.APIs.transport(api.named).RoundTrip(req)
 	if err != nil {
 		return nil, &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}

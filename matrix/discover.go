@@ -117,8 +117,8 @@ func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, 
 	return d, nil
 }
 
-// delegated returns the step that found a server through a well-known document,
-// where f is the step that found the name in the document.
+// delegated returns the step of discovery for a server that a well-known document
+// names. f is the step by which the name in the document was found.
 func (f FoundBy) delegated() FoundBy {
 	if f == FoundBySRV {
 		return FoundByWellKnownSRV

@@ -58,8 +58,8 @@ func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, er
 	return now.api, nil
 }
 
-// Check returns nil if this service may begin something new at server: an API
-// is known, and the last answer was no definite no. Errors are
+// Check returns nil if this service may begin something new at server: an API is
+// known, and the last look-up did not end with a definite no. Errors are
 // *[ClientAPIError].
 func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	now := c.known(server)
@@ -88,14 +88,14 @@ func (c *ClientAPIs) class(server ServerName) *apiClass {
 func (c *ClientAPIs) init() {
 	c.once.Do(func() {
 		c.lookUps = inquiry.New[ServerName, outbound.Asker, clientAPIAnswer](semaphore.Bounds{}, semaphore.Bounds{}, clientAPITimeout)
-		c.classes.named.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize) // it fails only for a size ≤ 0
+		c.classes.named.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize) // lru.New fails only for a size below 1
 		c.classes.others.cache, _ = lru.New[ServerName, clientAPIAnswer](cacheSize)
 		c.classes.others.lookUps = semaphore.New[outbound.Asker](clientsLookUps)
 		c.classes.others.ownLookUps = semaphore.New[outbound.Asker](ownLookUps)
 	})
 }
 
-// latest returns the cached answer while it is valid, and else the answer of a
+// latest returns the cached answer while it is valid, otherwise the answer of a
 // look-up. If hurry is set, it hardly waits for the look-up; see boundWait.
 func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) clientAPIAnswer {
 	known := c.known(server)
@@ -135,9 +135,8 @@ func (a clientAPIAnswer) boundWait(ctx context.Context, hurry bool) (context.Con
 	return context.WithTimeout(ctx, wait)
 }
 
-// lookUp looks up the API of server. It does not if the cached answer is still
-// valid, or if too many look-ups are running. The look-up goes on when its
-// callers have left.
+// lookUp looks up the API of server, unless the cached answer is still valid or
+// too many look-ups are running. The look-up goes on when its callers have left.
 func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAnswer {
 	known := c.known(server)
 	if time.Now().Before(known.expires) {

@@ -26,9 +26,9 @@ var (
 	errHuge      = &badAnswer{CauseTooLarge, "the answer is larger than a homeserver's answer can be"}
 )
 
-// readMembers calls see with each key of the object "joined". It keeps nothing,
-// so a list of 100,000 members takes no memory. It reads at most most bytes. If
-// it returns no error, it has read everything.
+// readMembers calls see with each key of the object "joined". It keeps nothing, so
+// a list of 100,000 members takes no memory. most bounds the bytes that it reads.
+// If it returns no error, it has read everything.
 func readMembers(body io.Reader, most int, see func(user string)) error {
 	r := &sparing{from: body, all: most, left: maxMemberBytes}
 	d := json.NewDecoder(r)
@@ -104,10 +104,10 @@ func pass(d *json.Decoder) error {
 	return d.Decode(&ignored)
 }
 
-// sparing reads at most all bytes in total. It also reads at most left bytes
-// before the caller sets left again, which bounds how much a decoder buffers.
-// After an error it returns that error again and again, because a decoder
-// sometimes ignores an error.
+// sparing is a reader with two bounds: all on the bytes in total, and left on the
+// bytes until the caller sets left again. So left bounds how much a decoder
+// buffers. After an error, sparing returns that error again and again, because a
+// decoder sometimes ignores an error.
 type sparing struct {
 	from      io.Reader
 	all, left int

@@ -35,9 +35,9 @@ func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used 
 	return found.destination, failed == nil && found.err == nil && !found.destination.same(used)
 }
 
-// doubt returns a copy of f for a destination that failed. The steps of
-// discovery that led to the destination must be repeated. If unreachable is
-// true, no request uses the destination before that.
+// doubt returns a copy of f which says that the destination failed: the steps of
+// discovery that led to it must be repeated. If unreachable is true, no request
+// uses the destination before that.
 func (f *found) doubt(unreachable bool) *found {
 	doubted := *f
 	doubted.doubted, doubted.validTo, doubted.kept = true, time.Time{}, false

@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	// refusalTime is how long a server counts as requiring authentication after
-	// it has required it once. It ends when the next probe has had time for an
-	// answer.
+	// refusalTime is how long a server counts as requiring authentication after it
+	// has required it once. In that time the next probe gets its answer.
 	refusalTime = 10*time.Minute + probeTimeout
 	// maxRefusals bounds how many servers of each class are remembered. One more
 	// server replaces the one that refused longest ago.
@@ -74,7 +73,7 @@ func (r *refusals) has(server ServerName, named bool, now time.Time) bool {
 func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 	class := r.until.of(named)
 	if *class == nil {
-		*class, _ = simplelru.NewLRU[ServerName, time.Time](maxRefusals, nil) // only a size ≤ 0 fails
+		*class, _ = simplelru.NewLRU[ServerName, time.Time](maxRefusals, nil) // lru.New fails only for a size below 1
 	}
 	return *class
 }
@@ -114,7 +113,7 @@ func (d *DelayedEvents) Probe(ctx context.Context, servers []ServerName) {
 			defer func() { <-permits }()
 			ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 			defer cancel()
-			_ = d.manage(ctx, server, UserID{}, nobodysDelay, "restart") // learn records the result
+			_ = d.manage(ctx, server, UserID{}, nobodysDelay, "restart") // the method learn records the result
 		})
 	}
 	running.Wait()

@@ -24,7 +24,7 @@ import (
 // device, a membership in a room, or that the token was meant for this service.
 type OpenIDToken struct {
 	AccessToken secret.Text
-	Server      ServerName // matrix_server_name: the server that says whose the token is
+	Server      ServerName // matrix_server_name: the server that knows to which user the token belongs
 }
 
 // The bounds of a verification.
@@ -49,8 +49,8 @@ var (
 	otherAskers        = semaphore.Bounds{Total: 512, Share: 8}
 )
 
-// Verifier asks homeservers whose an OpenID token is. It uses separate
-// connections and separate bounds for named servers and for all others.
+// Verifier asks homeservers to which user an OpenID token belongs. It uses
+// separate connections and separate bounds for named servers and for all others.
 type Verifier struct {
 	Resolver *Resolver
 	// Timeout bounds one whole verification, including discovery and retries.
@@ -65,10 +65,10 @@ type Verifier struct {
 	uses uses
 }
 
-// Verify asks token.Server whose token it is, and returns that user. The user
-// is always of token.Server, and is claimed, unless claimed is zero. from is
-// the client's network: the bounds are shared among networks. Errors are
-// *[VerifyError].
+// Verify asks token.Server to which user the token belongs, and returns that user,
+// who is always of token.Server. If claimed is not zero and names another user,
+// that is an error. from is the client's network: the bounds are shared among
+// networks. Errors are *[VerifyError].
 func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID, from netip.Prefix) (UserID, error) {
 	if !claimed.IsZero() && claimed.Server() != token.Server {
 		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
@@ -92,8 +92,8 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 	return user, nil
 }
 
-// tryAsk asks the server whose token it is, unless the client's network has no
-// trials left.
+// tryAsk asks the server to which user the token belongs, unless the client's
+// network has no trials left.
 func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	c := v.Resolver.class(token.Server)
 	end, err := v.try(c, token.Server, from)
@@ -266,7 +266,7 @@ const userInfoPath = "/_matrix/federation/v1/openid/userinfo?access_token="
 // token back must not get it into the log.
 func foreignError(server ServerName, accessToken secret.Text) error {
 	if strings.Contains(server.String(), accessToken.Reveal()) {
-		return errors.New("sub is a user of another server")
+		return errors.New("the answer (sub) names a user of another server")
 	}
-	return fmt.Errorf("sub is a user of %s", server)
+	return fmt.Errorf("the answer (sub) names a user of %s", server)
 }

@@ -96,7 +96,7 @@ func parseDelayedEvent(body []byte) (DelayedEvent, error) {
 		ms = event.Delay
 	}
 	if ms == nil || *ms < 0 {
-		return DelayedEvent{}, errors.New("the answer does not say the event's delay")
+		return DelayedEvent{}, errors.New("the answer does not contain the event's delay")
 	}
 	return DelayedEvent{Room: event.Room, Delay: milliseconds(*ms)}, nil
 }

@@ -50,7 +50,8 @@ var errTooManyRemote = errors.New("too many requests to slow homeservers are in 
 func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
 	defer cancel()
-	// The own homeserver already asks a slow remote server four times.
+	// Do not repeat a slow request: our own homeserver already sends it to a slow
+	// remote server four times.
 	ctx = outbound.WithAnswerTime(ctx, federateTimeout)
 	a.once.Do(func() { a.remotes = semaphore.New[ServerName](remoteBounds) })
 	release, err := a.remotes.Acquire(ctx, destination)

@@ -81,11 +81,11 @@ type found struct {
 	fetched   time.Time  // when that document was fetched
 	validTo   time.Time  // until when the document, or the definite answer that there is none, need not be fetched again
 	absent    int        // how many definite answers in a row said that there is no document
-	open      bool       // the last fetch of the document got no definite answer
-	kept      bool       // open is true, and an earlier good document is still used
+	open      bool       // whether the last fetch of the document got no definite answer
+	kept      bool       // whether an earlier good document is still used, although open is true
 	gap       Gap        // "" after a good document or a 404
-	note      string     // why the server delegates to no other, or why only an old document is used
-	doubted   bool       // a request to the destination failed, so all steps must be repeated
+	note      string     // why the server delegates to no other server, or why only an old document is used
+	doubted   bool       // whether a request to the destination failed, so that all steps must be repeated
 }
 
 func (r *Resolver) init() {
@@ -103,7 +103,7 @@ func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, a
 	c.askers = semaphore.New[netip.Prefix](askers)
 	c.budget = semaphore.New[ServerName](verifications)
 	c.wellKnown = wellKnownClient(transport)
-	c.cache, _ = lru.New[ServerName, *found](cacheSize) // it fails only for a size ≤ 0
+	c.cache, _ = lru.New[ServerName, *found](cacheSize) // lru.New fails only for a size below 1
 	c.records, _ = lru.New[ServerName, record](cacheSize)
 }
 

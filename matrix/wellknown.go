@@ -23,10 +23,10 @@ const (
 	defaultWellKnown  = 24 * time.Hour
 	minWellKnown      = 5 * time.Minute
 	maxWellKnown      = 48 * time.Hour
-	firstAbsentRetry  = 5 * time.Minute  // after a definite "none"; doubled each time …
-	maxAbsentRetry    = time.Hour        // … up to this
-	namedFailureRetry = 10 * time.Second // after any failed step of the search, for a named server
-	otherFailureRetry = 2 * time.Minute  // the same for any other server
+	firstAbsentRetry  = 5 * time.Minute  // the first pause after a definite answer that there is no document; each further such answer doubles it …
+	maxAbsentRetry    = time.Hour        // … up to this pause
+	namedFailureRetry = 10 * time.Second // the pause after any failed step of the search, for a named server
+	otherFailureRetry = 2 * time.Minute  // the same pause for any other server
 )
 
 // errNoWellKnown is the definite answer that a server delegates to no other
@@ -48,7 +48,7 @@ func wellKnownClient(transport http.RoundTripper) *http.Client {
 		CheckRedirect: func(req *http.Request, via []*http.Request) error {
 			switch {
 			case req.URL.Scheme != "https":
-				return fmt.Errorf("redirected to %s, only https is followed", req.URL.Scheme)
+				return fmt.Errorf("the server redirects to %s, but this service follows only https", req.URL.Scheme)
 			case len(via) > maxRedirects:
 				return fmt.Errorf("more than %d redirects", maxRedirects)
 			}
@@ -153,8 +153,8 @@ func untilExpiry(expires string, now time.Time) (time.Duration, bool) {
 	return at.Sub(now), true
 }
 
-// absentRetry returns how long a definite answer is valid that says that there
-// is no delegation, if it is the n-th in a row.
+// absentRetry returns how long a definite answer that there is no delegation is
+// valid. n is how many such answers there were in a row.
 func absentRetry(n int) time.Duration {
 	return min(firstAbsentRetry<<min(n-1, 4), maxAbsentRetry)
 }

@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// spare is how many bytes a file may grow beyond twice the size that its jobs
-	// need.
+	// spare is how many bytes a file may have in addition to twice the size that
+	// its jobs need.
 	spare = 1 << 20
 	// failurePause is how long the journal does not try the disk after a failure.
 	failurePause = time.Second
@@ -32,8 +32,8 @@ type journal struct {
 	log   *slog.Logger
 	spare int64
 
-	out    *output // the file that is written now; nil after a failure
-	needed int64   // the size that out had when all jobs had just been copied into it
+	out    *output // the file to which lines are written; nil after a failure
+	needed int64   // the size that out had when all jobs had been copied into it, and nothing else
 
 	next *output // the successor, which will replace out; nil if none is being written
 	rest []leave.Key
@@ -45,7 +45,7 @@ type journal struct {
 
 	mu      sync.Mutex
 	repairs repairs
-	failing string // the last failure, read by other goroutines
+	failing string // the last failure; other goroutines read it
 }
 
 // output is a file to which lines are appended.
@@ -107,8 +107,8 @@ func (j *journal) writeLine(keys []leave.Key) error {
 	return nil
 }
 
-// state returns the current state of the jobs with these keys. Their times are by
-// the wall clock, because the next process knows no other clock.
+// state returns the current state of the jobs with these keys. It gives their
+// times by the wall clock, because the next process knows no other clock.
 func (j *journal) state(keys []leave.Key) record {
 	var r record
 	ahead := j.clock.Ahead()
@@ -135,14 +135,15 @@ func (j *journal) compact() {
 	switch {
 	case err == nil:
 	case j.out == nil:
-		_ = j.fail(err) // later writes fail until the disk works; the earlier ones are safe
+		_ = j.fail(err) // the written lines are safe; later writes fail until the disk works
 	default:
 		j.abandon(err)
 	}
 }
 
-// renew writes a complete successor after a failure, and lets it replace the file.
-// It returns the last failure if that was less than failurePause ago.
+// renew writes a complete successor after a failure, and replaces the file by it.
+// If the last failure was less than failurePause ago, it only returns that
+// failure.
 func (j *journal) renew() error {
 	if time.Since(j.failed) < failurePause {
 		return j.failure
@@ -173,8 +174,9 @@ func (j *journal) setFailure(err error) {
 	}
 }
 
-// begin creates the successor, and records in rest the keys of all jobs, which are
-// copied into it later. Changes after that are appended to it when they happen.
+// begin creates the successor, and records in rest the keys of all jobs: advance
+// copies these jobs later. From now on every change is also appended to the
+// successor.
 func (j *journal) begin() error {
 	f, err := j.disk.create(j.successor())
 	if err != nil {
@@ -226,8 +228,8 @@ func (j *journal) takeOver() error {
 		old.Close() // the new file contains everything that the old one had
 	}
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
-		// After a crash, path may be the old file or the new one. So the journal
-		// must write to neither.
+		// After a crash, the name path may belong to the old file or to the new
+		// one. So the journal must write to neither.
 		j.out.Close()
 		j.out = nil
 		return err
@@ -235,10 +237,10 @@ func (j *journal) takeOver() error {
 	return nil
 }
 
-// abandon removes the successor after a failure. The next successor is begun when
-// the file has doubled again.
+// abandon removes the successor after a failure. The journal begins another
+// successor when the file has doubled again.
 func (j *journal) abandon(err error) {
-	j.log.Warn("leave file: writing a smaller file has failed; the file grows until the next try", "path", j.path, "err", err)
+	j.log.Warn("leave file: a smaller file could not be written; the file grows until the next try", "path", j.path, "err", err)
 	j.dropNext()
 	j.needed = j.out.size
 }

@@ -47,7 +47,7 @@ type ended struct {
 	Identity sfu.Identity `json:"identity"`
 }
 
-var errDamaged = errors.New("its checksum is wrong")
+var errDamaged = errors.New("the line's checksum is wrong")
 
 // seal returns v as a line with a checksum and a line end.
 func seal(salt uint32, v any) ([]byte, error) {

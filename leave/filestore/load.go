@@ -16,7 +16,7 @@ import (
 // finding is the result of reading a file.
 type finding struct {
 	salt   uint32
-	size   int64 // the size of the reliable part; the rest was cut off
+	size   int64 // the size of the reliable part; the file was cut off after it
 	needed int64 // the size of the part up to and including "complete"; 0 if that is missing
 	cut    int64 // the number of bytes after size
 	damage error // the reason why the file is damaged; nil if it is not
@@ -105,11 +105,11 @@ func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 	case unfit != nil:
 		f.found(unfit)
 	default:
-		f.found(errors.New("the end of the first part is missing, the line \"complete\""))
+		f.found(errors.New("the line \"complete\", the end of the first part, is missing"))
 	}
 }
 
-// found records the first damage.
+// found records a damage, unless an earlier damage is recorded.
 func (f *finding) found(damage error) {
 	if f.damage == nil {
 		f.damage = damage
@@ -138,7 +138,7 @@ func (r found) apply(jobs *memory) (bad []error) {
 		job.Lease, job.Version = leave.Lease{}, 0
 		if old, err := jobs.Get(ctx, job.Key); err == nil {
 			job.Version = old.Version
-			_, _ = jobs.Save(ctx, job) // cannot conflict: nothing else writes yet
+			_, _ = jobs.Save(ctx, job) // cannot conflict: no other goroutine writes yet
 		} else {
 			_ = jobs.Merge(ctx, []leave.Job{job})
 		}

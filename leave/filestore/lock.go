@@ -29,10 +29,10 @@ type locks struct {
 	data *os.File     // the locked file at path; nil if there is none
 }
 
-var errTaken = errors.New("another process has it")
+var errTaken = errors.New("another process has the lock")
 
-// acquire takes the locks of the store's file at path. It waits for up to lockTime
-// if another process holds them.
+// acquire takes the locks of the store's file at path. If another process holds
+// them, it waits for up to lockTime.
 func acquire(ctx context.Context, path string) (*locks, error) {
 	for _, name := range []string{path, path + ".lock"} {
 		if err := mustBeFile(name); err != nil {
@@ -100,7 +100,7 @@ func (l *locks) takeName() error {
 	if l.hasName() {
 		return nil
 	}
-	if err := l.name.Close(); err != nil { // the lock was on a deleted file
+	if err := l.name.Close(); err != nil { // releases the lock on the deleted file
 		return err
 	}
 	l.name = flock.New(l.path + ".lock")

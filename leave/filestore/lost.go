@@ -12,8 +12,8 @@ import (
 // Other programs may delete, move or truncate it.
 const lookEvery = 5 * time.Second
 
-// repairs records how often the file was written again because other programs had
-// changed it, and what they had done the last time.
+// repairs records how often the store wrote the file again because other programs
+// had changed it, and what these programs did the last time.
 type repairs struct {
 	n   int
 	why string
@@ -44,9 +44,9 @@ func (j *journal) look() {
 	}
 	switch err := j.locks.takeName(); {
 	case errors.Is(err, errTaken):
-		j.log.Error("leave file: another process holds its lock file", "path", j.path)
+		j.log.Error("leave file: another process holds the lock file", "path", j.path)
 	case err != nil:
-		j.log.Error("leave file: its lock file cannot be created again", "path", j.path, "err", err)
+		j.log.Error("leave file: the lock file was deleted and cannot be created again", "path", j.path, "err", err)
 	}
 	if why := j.lost(); why != "" {
 		_ = j.repair(why) // repair records its failure
@@ -65,11 +65,11 @@ func (j *journal) repair(why string) error {
 	return j.renew()
 }
 
-// clear makes the path free for our file. It renames a file that another program
-// has put there. It returns an error if another process uses that file.
+// clear makes the path free for our file. It renames a file of another program at
+// that path. If another process uses that file, it returns an error.
 func (j *journal) clear() error {
 	if err := j.locks.takeName(); err != nil {
-		return fmt.Errorf("its lock file: %w", err)
+		return fmt.Errorf("the lock file cannot be locked: %w", err)
 	}
 	if j.locks.data != nil && isAt(j.locks.data, j.path) {
 		return nil
@@ -88,6 +88,6 @@ func (j *journal) clear() error {
 		return err
 	}
 	aside := j.path + ".replaced-" + time.Now().UTC().Format("20060102T150405.000Z")
-	j.log.Warn("leave file: another file in its place was renamed", "path", j.path, "kept_as", aside)
+	j.log.Warn("leave file: a file of another program is in its place, and gets another name", "path", j.path, "kept_as", aside)
 	return j.disk.rename(j.path, aside)
 }

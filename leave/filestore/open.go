@@ -93,18 +93,19 @@ func (j *journal) open() error {
 	case found.size > 0:
 		return j.goOn(found)
 	}
-	_ = j.renew() // renew logs its failure, and later writes return it
+	_ = j.renew() // renew logs its failure, and later writes return that failure
 	return nil
 }
 
-// resume makes all jobs that were read due now, because it is unknown for how long
-// no process has worked on them. A job gets to the disk with its next change.
+// resume makes all jobs that were read from the file due now, because it is
+// unknown for how long no process has worked on them. The disk gets the changed
+// job with the job's next change.
 func resume(jobs *memory, clk *clock.Clock) {
 	ctx, now, ahead := context.Background(), clk.Now(), clk.Ahead()
 	for _, key := range jobs.Keys() {
 		if job, err := jobs.Get(ctx, key); err == nil {
 			job = job.Moved(-ahead).NotAhead(now).Resumed(now)
-			_, _ = jobs.Save(ctx, job) // cannot conflict: nothing else writes yet
+			_, _ = jobs.Save(ctx, job) // cannot conflict: no other goroutine writes yet
 		}
 	}
 }
@@ -118,7 +119,7 @@ func (j *journal) goOn(found finding) error {
 	}
 	j.out, j.needed = &output{f, found.salt, found.size}, found.needed
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
-		_ = j.fail(err) // later writes return it, as after renew in open
+		_ = j.fail(err) // later writes return this failure
 	}
 	return nil
 }
@@ -131,7 +132,7 @@ func (j *journal) keepAside(found finding) error {
 	}
 	j.locks.replaceData(nil)
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
-		j.log.Warn("leave file: the new name of the damaged file may be lost", "path", aside, "err", err)
+		j.log.Warn("leave file: the damaged file was renamed, but a crash may still undo that", "path", aside, "err", err)
 	}
 	for _, r := range found.bad {
 		j.log.Error("leave file: a record is not valid and is ignored", "kept_in", aside, "line", r.line, "offset", r.offset, "err", r.err)

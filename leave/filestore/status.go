@@ -1,12 +1,13 @@
 package filestore
 
-// Status is the state of the file.
+// Status is the state of the leave file.
 type Status struct {
-	// SetAside is how many records of the file were invalid when it was read. The
-	// file that contains them was renamed.
+	// SetAside is how many records of the file were invalid when this process read
+	// the file. The file with these records was renamed.
 	SetAside int
-	// Repairs is how often the file was written again because other programs had
-	// deleted, moved or changed it. Why says what they did the last time.
+	// Repairs is how often this process wrote the file again because other
+	// programs had deleted, moved or changed it. Why says what they did the last
+	// time.
 	Repairs int
 	Why     string
 	// Failing says why the file cannot be written, "" if it can. While it is set,

@@ -67,7 +67,7 @@ type memory = memstore.Store
 
 var _ leave.Store = (*Store)(nil)
 
-// group is a set of writes that go to the disk together.
+// group is a set of writes that reach the disk together, in one line.
 type group struct {
 	keys    map[leave.Key]struct{}
 	written chan struct{} // closed when err has the result
@@ -168,8 +168,8 @@ func (s *Store) join(keys []leave.Key) (*group, error) {
 }
 
 // write writes one group after another to the disk, until Close. It reads the
-// state of a group's jobs as late as possible: if a job was written several times,
-// only the last state must get to the disk.
+// state of a group's jobs as late as possible: if a job was changed several times,
+// the disk needs only its last state.
 func (s *Store) write() {
 	defer close(s.stopped)
 	look := time.NewTicker(lookEvery)

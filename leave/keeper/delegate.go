@@ -142,7 +142,7 @@ func (k *Keeper) withdraw(ctx context.Context, job leave.Job) {
 	switch {
 	case errors.Is(err, leave.ErrNotFound):
 	case err != nil:
-		k.Log.LogAttrs(ctx, slog.LevelWarn, "leave: cannot remove a refused delegation, which may be stored",
+		k.Log.LogAttrs(ctx, slog.LevelWarn, "leave: a refused delegation may be stored, and could not be removed",
 			append(attrs(job), slog.String("err", err.Error()))...)
 	case stored.Same(job) && len(stored.Replaces) == 0:
 		k.end(ctx, stored, slog.LevelWarn, "the store answered too late, so that the client was told that the leave is not kept")

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// putDue stores a job that is due at due.
+// putDue stores a job whose next action is due at the time due.
 func putDue(t *testing.T, s Store, delayID string, due time.Time) leave.Job {
 	t.Helper()
 	return stored(t, s, dueAt(delegation(t, "room", sfu.Identity("of "+delayID), delayID, start()), due))
@@ -73,7 +73,7 @@ func dueReasons(t *testing.T, s Store) {
 		job = save(t, s, quiet)
 		wantIDs(t, claim(t, s, "holder", now.Add(24*time.Hour), 1))
 	}
-	for _, state := range []leave.State{leave.Sending, leave.Cancelling} { // neither state needs restarts
+	for _, state := range []leave.State{leave.Sending, leave.Cancelling} { // in neither state are restarts due
 		job.State, job.NextRestart = state, now
 		job = save(t, s, job)
 		wantIDs(t, claim(t, s, "holder", now, 1))
@@ -129,8 +129,8 @@ func writtenWhileLent(t *testing.T, s Store) {
 
 func fencing(t *testing.T, s Store) { sharedFencing(t, s, s) }
 
-// sharedFencing tests that a late write fails: the lease of a ends, b claims
-// the job, and only then a writes it.
+// sharedFencing tests that a late write fails: the lease of process a ends,
+// process b claims the job, and only then a writes it.
 func sharedFencing(t *testing.T, a, b Store) {
 	now := start()
 	putDue(t, a, "d1", now)

@@ -181,10 +181,10 @@ func loadDoesNotDrift(t *testing.T, s Store) {
 	}
 }
 
-// players are the users in a random test.
+// players are the users of the jobs in a random test.
 var players = []string{"@alice:example.org", "@bob:example.org", "@alice:example.com", "@carol:example.net:8448"}
 
-// anything does one random thing to one of a few jobs.
+// anything makes one random change to one of a few jobs.
 func anything(t *testing.T, s Store, random *rand.Rand, key leave.Key, now time.Time) {
 	t.Helper()
 	job := delegation(t, key.Room, key.Identity, fmt.Sprint("d", random.IntN(5)), now.Add(time.Duration(random.IntN(100))*time.Second))
@@ -211,7 +211,7 @@ func anything(t *testing.T, s Store, random *rand.Rand, key leave.Key, now time.
 	}
 }
 
-// board returns the keys of the jobs in a random test.
+// board returns the keys of all jobs in a random test.
 func board() (keys []leave.Key) {
 	for i := range 24 {
 		keys = append(keys, leave.Key{Room: sfu.Room(fmt.Sprint("room", i%5)), Identity: sfu.Identity(fmt.Sprint(i))})
@@ -219,7 +219,7 @@ func board() (keys []leave.Key) {
 	return keys
 }
 
-// wantRecount compares the counts of a store with its jobs.
+// wantRecount checks that the counts of a store are those of its jobs.
 func wantRecount(t *testing.T, s Store, keys []leave.Key) {
 	t.Helper()
 	var jobs []leave.Job

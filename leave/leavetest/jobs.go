@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// start returns the start time of a test: now, as precise as stores keep it.
+// start returns the start time of a test: the current time, as precise as stores
+// keep it.
 func start() time.Time { return time.Now().Truncate(time.Millisecond) }
 
 // delegation returns a job with a delay of an hour.
@@ -39,7 +40,7 @@ func delay(t *testing.T, text string) matrix.DelayID {
 	return id
 }
 
-// dueAt returns j with a look due at due, and no other action.
+// dueAt returns j with a look due at the time due, and without any other action.
 func dueAt(j leave.Job, due time.Time) leave.Job {
 	j.NextLook, j.NextRestart = due, due.Add(time.Hour)
 	return j

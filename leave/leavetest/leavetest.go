@@ -22,7 +22,7 @@ func Run(t *testing.T, open func(*testing.T) Store) { run(t, inRealTime, open) }
 // takes long, even on a busy machine.
 func RunVirtual(t *testing.T, open func(*testing.T) Store) { run(t, synctest.Test, open) }
 
-// clock is a function that runs a test, in real or virtual time.
+// clock is a function that runs a test in real time or in virtual time.
 type clock func(*testing.T, func(*testing.T))
 
 func inRealTime(t *testing.T, test func(*testing.T)) { test(t) }

@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Many returns the i-th of many delegations: 50 per room, 4 per user. Its texts
-// are as long as real ones, and differ from those of all other jobs.
+// Many returns the i-th of many delegations: 50 in each room, and 4 of each user.
+// Its texts are as long as real ones, and differ from the texts of all other jobs.
 func Many(tb testing.TB, i int, now time.Time) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody%d:matrix.example.org", i/4))
@@ -40,9 +40,9 @@ func hash(i int) string { return strings.Repeat("x", 35) + fmt.Sprintf("%08d", i
 const Callers = 64
 
 // Delegations makes Callers goroutines delegate b.N leaves to a keeper with the
-// store s, each for another participant. It reports how many are accepted a
-// second, and that number divided by raw. raw is how many writes a second the
-// medium below the store can do.
+// store s, each for a different participant. It reports how many leaves are
+// accepted a second, and that number divided by raw, which is how many writes a
+// second the disk or server below the store can do.
 func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.Helper()
 	k := &keeper.Keeper{Store: s, Budget: &pace.Budget{}, Log: slog.New(slog.DiscardHandler)}
@@ -63,8 +63,8 @@ func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.ReportMetric(rate/raw, "ratio")
 }
 
-// AtOnce calls do for each i below n, from Callers goroutines, and returns the
-// number of calls a second.
+// AtOnce calls do for each i below n, from Callers goroutines at the same time,
+// and returns the number of calls a second.
 func AtOnce(n int, do func(i int)) (rate float64) {
 	var next atomic.Int64
 	var callers sync.WaitGroup
@@ -81,7 +81,7 @@ func AtOnce(n int, do func(i int)) (rate float64) {
 }
 
 // BytesPerJob returns how many bytes of heap a store needs for each job. It fills
-// the store with connected jobs, whose number is jobs, and leases a hundredth of
+// the store with connected jobs (jobs says how many), and leases a hundredth of
 // them.
 func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 	tb.Helper()

@@ -13,7 +13,7 @@ import (
 
 const racers = 50
 
-// race runs run in racers goroutines, alternating between a and b.
+// race calls run in racers goroutines. One half gets a, the other half gets b.
 func race(a, b Store, run func(i int, s Store)) {
 	var wg sync.WaitGroup
 	begin := make(chan struct{})
@@ -46,7 +46,8 @@ func (c *tally[K]) add(k K) {
 	c.n[k]++
 }
 
-// wantAll checks that want different keys were added, each of them n times.
+// wantAll checks that as many different keys as want were added, each of them n
+// times.
 func (c *tally[K]) wantAll(t *testing.T, want, n int) {
 	t.Helper()
 	if len(c.n) != want {

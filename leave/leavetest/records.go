@@ -14,7 +14,8 @@ import (
 // Fields are values of some fields of a record, by the fields' names.
 type Fields = map[string]any
 
-// Record returns the record of a connected job, with the values of changed.
+// Record returns the record of a connected job, in which the fields in changed
+// have the values given there.
 func Record(tb testing.TB, changed Fields) string {
 	tb.Helper()
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)

@@ -108,7 +108,7 @@ func occupiedRooms(t *testing.T, s Store) {
 	}
 	wantRooms(t, rooms(), "connected", "leaving")
 	expected := get(t, s, leave.Key{Room: "waiting", Identity: "alice"})
-	expected.RoomSeen = now // as if taken over from a replaced job
+	expected.RoomSeen = now // as in a job that has replaced another job
 	expected = save(t, s, expected)
 	wantRooms(t, rooms(), "connected", "leaving", "waiting")
 	expected.RoomSeen = time.Time{}

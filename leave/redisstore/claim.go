@@ -28,7 +28,7 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 		case err != nil && len(jobs) == 0:
 			return nil, err
 		case err == nil && c.after != never && len(some) > 0 && len(jobs) < n && s.hasTime(began):
-			continue // jobs of both forms are due, in turns, and each claim returns a part of them
+			continue // in the order of their due times, jobs of both forms alternate, and each claim returns only some of them
 		case moves:
 			s.move(ctx, began)
 		}
@@ -57,7 +57,7 @@ func (s *Store) claim(ctx context.Context, holder string, now time.Time, n int) 
 // claimed is the answer of the claim script.
 type claimed struct {
 	form           form
-	moves          bool  // there are jobs in the other form
+	moves          bool  // whether there are jobs in the other form
 	after          int64 // when the next job of the first form is due; jobs of the second form due later must wait for it
 	fields, values []string
 	heads          []partHead
@@ -66,8 +66,8 @@ type claimed struct {
 // never is later than any job is due.
 const never = math.MaxInt64
 
-// partHead is the number of a part of the due times, and when the first job in
-// that part is due.
+// partHead describes a part of the due times: its number, and when its first job
+// is due.
 type partHead struct {
 	part int
 	due  int64
@@ -92,7 +92,7 @@ func parseClaimed(values []string) (c claimed, err error) {
 	return c, err
 }
 
-// halves splits a list in which names and values alternate.
+// halves returns the names and the values of a list in which they alternate.
 func halves(texts []string) (names, values []string) {
 	for i := 0; i+1 < len(texts); i += 2 {
 		names, values = append(names, texts[i]), append(values, texts[i+1])
@@ -134,9 +134,9 @@ func parsePart(text string) (int, error) {
 	return n, nil
 }
 
-// lend leases up to n jobs of the second form. c.heads has the parts with due jobs,
-// in the order in which their first jobs are due. If there are n parts, a job that
-// is due later than all their first jobs is not among the first n due jobs.
+// lend leases up to n jobs of the second form. c.heads lists the parts with due
+// jobs, in the order in which their first jobs are due. n parts are enough: the n
+// jobs that are due first cannot be in more.
 func (s *Store) lend(ctx context.Context, holder string, now time.Time, n int, c claimed) ([]leave.Job, []noJob, error) {
 	if len(c.heads) == 0 {
 		return nil, nil, nil

@@ -8,14 +8,14 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// slack is how large a difference between two clocks is ignored, because it is
+// slack is the difference between two clocks that is ignored, because it is
 // uncertain when exactly Redis read its clock.
 const slack = time.Second
 
-// concede is how long after our own correction, or the first contact, we accept
-// another replica's correction. A machine that was paused as a whole wrongly
-// believes that Redis' clock has jumped, and a new replica does not know the time
-// before.
+// We accept another replica's correction if less than concede has passed since our
+// own correction, or since the first contact. A machine that was paused as a whole
+// wrongly believes that Redis' clock has jumped, and a new replica does not know
+// the time before.
 const concede = time.Minute
 
 // storeClock translates between the store's time and our clock, which never
@@ -28,7 +28,7 @@ type storeClock struct {
 	mu         sync.Mutex
 	last       moment
 	difference time.Duration // the store's time minus our clock
-	corrected  time.Time     // when we last changed the correction; at first, the first contact
+	corrected  time.Time     // when we last changed the correction; before any change, when the first contact was
 	replaced   int64         // the correction before we changed it
 }
 
@@ -40,16 +40,17 @@ type moment struct {
 	correction int64         // what is added to Redis' clock, in milliseconds
 }
 
-// verdict is what an answer shows about the clocks.
+// verdict is what an answer of Redis shows about the clocks.
 type verdict struct {
 	jump       time.Duration // by how much the store's time has jumped; 0 if it has not
 	correction int64         // the correction before the jump
-	changed    bool          // the difference to our clock has changed
+	changed    bool          // whether difference has changed
 	difference time.Duration // the store's time minus our clock
 }
 
-// heard records the store's time and the correction in an answer, and returns what
-// they show. The command was sent at sent, by our clock.
+// heard takes note of the store's time and of the correction, both from one
+// answer, and returns what they show. sent is when the command was sent, by our
+// clock.
 func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	now := moment{store: store, ours: c.ours.Now(), correction: correction}
 	now.took = now.ours.Sub(sent)
@@ -74,14 +75,14 @@ func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	return verdict{changed: c.difference != before, difference: c.difference}
 }
 
-// correct records that the correction from was replaced.
+// correct records that this process has replaced the correction from.
 func (c *storeClock) correct(from int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.corrected, c.replaced = c.ours.Now(), from
 }
 
-// jump returns by how much the store's time has jumped.
+// jump returns by how much the store's time has jumped since the last answer.
 func (c *storeClock) jump(now moment) time.Duration {
 	if c.last.ours.IsZero() {
 		return 0
@@ -97,7 +98,8 @@ func (c *storeClock) jump(now moment) time.Duration {
 	return 0
 }
 
-// compare changes the recorded difference if now shows that it is impossible.
+// compare replaces the recorded difference if the moment now shows that it cannot
+// be right.
 func (c *storeClock) compare(now moment, sent time.Time) {
 	least := time.UnixMilli(now.store).Sub(now.ours) - slack
 	most := time.UnixMilli(now.store).Sub(sent) + slack
@@ -110,7 +112,8 @@ func (c *storeClock) compare(now moment, sent time.Time) {
 	}
 }
 
-// now returns the store's time in milliseconds, rather too early than too late.
+// now returns the store's time in milliseconds. If it is uncertain, it returns an
+// earlier time rather than a later one.
 func (c *storeClock) now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

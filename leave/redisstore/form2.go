@@ -123,7 +123,7 @@ func number(text string) (n int64) {
 func decode2(r stored) (leave.Job, error) {
 	h, ok := parseHead2(r.value)
 	if !ok {
-		return leave.Job{}, errors.New("its first bytes are not those of a record")
+		return leave.Job{}, errors.New("the first bytes are not those of a record")
 	}
 	user, err := matrix.ParseUserID(h.user)
 	if err != nil {
@@ -134,7 +134,7 @@ func decode2(r stored) (leave.Job, error) {
 		return leave.Job{}, err
 	}
 	if id(job.Key) != r.place {
-		return leave.Job{}, fmt.Errorf("it holds the job of %.80q in room %.80q, which belongs elsewhere", job.Identity, job.Room)
+		return leave.Job{}, fmt.Errorf("the record is stored under another key than that of its job (%.80q in room %.80q)", job.Identity, job.Room)
 	}
 	job.Version, job.Lease = h.version, leave.Lease{Holder: h.holder}
 	if h.ends != 0 {

@@ -9,28 +9,28 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// life is what this process knows of the server's current life, the time
-// between two losses of data.
+// life is what this process knows of the server's current life, which is the time
+// since the server last lost data.
 type life struct {
 	mu      sync.Mutex
 	known   known
 	wroteAt time.Time // when the count of this process's writes last rose
-	ended   bool      // the server has lost jobs, and they were not restored yet
+	ended   bool      // whether the server has lost jobs that were not restored yet
 }
 
-// known is what a script must find. The epoch is a random text that the server
-// gets again after each loss of data.
+// known is what a script must find in Redis; otherwise jobs were lost. The epoch
+// is a random text. After each loss of data the server gets a new one.
 type known struct {
 	epoch  string // "" before the first contact
-	writes uint64 // the least count of all writes
-	wrote  uint64 // the count at this process's last write; 0 if it need not be found
+	writes uint64 // there were at least so many writes of all processes
+	wrote  uint64 // how many of them there were at this process's last write; 0 if a script need not check that
 }
 
-// rememberWrote is how long a script must find the count at this process's last
-// write: an hour less than the server keeps it.
+// rememberWrote is how long after a write of this process a script must still find
+// the count of writes at that write: an hour less than the server keeps it.
 const rememberWrote = 24 * time.Hour
 
-// expected returns what a script must find.
+// expected returns what a script must find in Redis.
 func (l *life) expected(now time.Time) (known, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -44,8 +44,8 @@ func (l *life) expected(now time.Time) (known, error) {
 	return k, nil
 }
 
-// reached records the counts in an answer: of all writes, and at our own last
-// write.
+// reached records the two counts in an answer: all writes, and the writes at our
+// own last write.
 func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,7 +58,8 @@ func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	}
 }
 
-// end records that a script did not find what it must find, so that epoch has ended.
+// end records that a script did not find what it must find. So the epoch has
+// ended.
 func (l *life) end(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,7 +68,7 @@ func (l *life) end(epoch string) {
 	}
 }
 
-// begin records a new epoch, in which there were that many writes.
+// begin records a new epoch. writes is how many writes there were when it began.
 func (l *life) begin(epoch string, writes uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,8 +82,8 @@ func (l *life) state() (epoch string, ended bool) {
 	return l.known.epoch, l.ended
 }
 
-// meet makes the first contact with the server: it reads its clock, joins its epoch
-// or begins the first one, and checks its eviction policy.
+// meet makes the first contact with the server: it reads the server's clock, joins
+// the server's epoch or begins the first epoch, and checks the eviction policy.
 func (s *Store) meet(ctx context.Context) error {
 	if epoch, _ := s.life.state(); epoch != "" {
 		return nil
@@ -109,8 +110,8 @@ func (s *Store) readClock(ctx context.Context) error {
 	return s.heard(ctx, numbers[0], numbers[1], sent)
 }
 
-// begin joins the server's epoch. If the server has none, or has the epoch broken,
-// in which jobs were lost, it begins a new epoch.
+// begin joins the server's epoch. If the server has no epoch, or still has the
+// epoch broken, in which jobs were lost, it begins a new epoch.
 func (s *Store) begin(ctx context.Context, broken string) error {
 	for range 2 {
 		r, err := s.run(ctx, beginScript, nil, []any{s.limit(ctx), rand.Text(), broken})

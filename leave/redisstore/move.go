@@ -19,16 +19,17 @@ const (
 	moveAgain = time.Minute
 )
 
-// mover searches for records in the form in which jobs are not written now. The zero
-// value is ready.
+// mover searches for records that are not in the form in which jobs are written
+// now. The zero value is ready.
 type mover struct {
 	mu     sync.Mutex
 	from   form
 	cursor string    // where the next scan continues
-	wait   time.Time // no scan before this time
+	wait   time.Time // the earliest time of the next scan
 }
 
-// scanBegin is the cursor at the beginning of a scan, and after its end.
+// scanBegin is Redis' cursor at the beginning of a scan. Redis returns the same
+// cursor at the end of a scan.
 const scanBegin = "0"
 
 // move moves some records into the form in which jobs are written now, for a claim
@@ -61,7 +62,8 @@ func (s *Store) move(ctx context.Context, began time.Time) {
 	}
 }
 
-// hasTime reports whether a claim that began at began may do more than it must.
+// hasTime reports whether a claim that began at began still has time for work that
+// it could leave out.
 func (s *Store) hasTime(began time.Time) bool { return s.clock.ours.Since(began) < s.callTime/4 }
 
 // moveSome moves the records that the next part of the scan finds, and returns
@@ -110,7 +112,7 @@ func (s *Store) moveRecords(ctx context.Context, records []stored) error {
 		return err
 	}
 	for i, result := range results {
-		_, _ = s.unite(ctx, changes[i].job.Key, result.stored) // after an error, the next call about the job merges the two records
+		_, _ = s.unite(ctx, changes[i].job.Key, result.stored) // after an error, the next call about this job merges its two records
 	}
 	return nil
 }

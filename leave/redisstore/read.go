@@ -91,7 +91,7 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 	return c, nil
 }
 
-// parseNumbers parses texts, each of which holds one or two numbers.
+// parseNumbers parses texts. Each of them holds one or two numbers.
 func parseNumbers(texts []string) (numbers []int64, err error) {
 	for _, text := range texts {
 		for word := range strings.FieldsSeq(text) {
@@ -105,9 +105,9 @@ func parseNumbers(texts []string) (numbers []int64, err error) {
 	return numbers, nil
 }
 
-// jobs decodes the values stored at places in one form, with times by our clock.
-// It returns invalid records separately, so that they do not stop work on the
-// others.
+// jobs decodes the values that are stored at places in one form, and returns the
+// jobs with times by our clock. It returns invalid records separately, so that
+// they do not stop work on the others.
 func (s *Store) jobs(form form, places, values []string) (jobs []leave.Job, bad []noJob) {
 	for i, value := range values[:min(len(values), len(places))] {
 		r := stored{form, places[i], value}
@@ -124,7 +124,7 @@ func (s *Store) jobs(form form, places, values []string) (jobs []leave.Job, bad 
 	return jobs, bad
 }
 
-// here returns a job from Redis with times by our clock.
+// here returns a job from Redis with its times by our clock.
 func (s *Store) here(job leave.Job) leave.Job { return job.Moved(-s.clock.ahead()) }
 
 // there returns t in milliseconds, by the store's time.

@@ -92,14 +92,14 @@ func decode(r stored) (leave.Job, error) {
 func decode1(r stored) (leave.Job, error) {
 	h, ok := parseHead(r.value)
 	if !ok {
-		return leave.Job{}, errors.New("its first line is not that of a record")
+		return leave.Job{}, errors.New("the first line is not that of a record")
 	}
 	var job leave.Job
 	if err := json.Unmarshal([]byte(r.value[h.length:]), &job); err != nil {
 		return leave.Job{}, err
 	}
 	if field(job.Key) != r.place {
-		return leave.Job{}, fmt.Errorf("it holds the job of %.80q in room %.80q, which belongs elsewhere", job.Identity, job.Room)
+		return leave.Job{}, fmt.Errorf("the record is stored under another key than that of its job (%.80q in room %.80q)", job.Identity, job.Room)
 	}
 	job.Version, job.Lease = h.version, leave.Lease{Holder: h.holder}
 	if h.ends != 0 {

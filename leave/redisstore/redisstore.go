@@ -55,7 +55,7 @@ type Store struct {
 	form   formNow
 	mover  mover
 	gather gather
-	// callTime bounds a call: the constant of that name, except in some tests.
+	// the most time for one call: the constant callTime, except in some tests
 	callTime time.Duration
 }
 

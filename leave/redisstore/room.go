@@ -18,7 +18,7 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	var all found
 	all.add(p.jobs)
 	if len(p.fields) < page && len(p.ids) <= page {
-		return all.of(room), nil // the first answer has the whole room
+		return all.of(room), nil // one answer can hold the whole room
 	}
 	if err := s.rest(ctx, room, p, &all); err != nil {
 		return nil, err
@@ -26,9 +26,10 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	return all.of(room), nil
 }
 
-// rest reads the jobs of a room that the first answer did not contain. A record
-// may move into the other form meanwhile, and must not be missed. So rest reads
-// the first form to its end after the second, and then the second once more.
+// rest reads the jobs of a room that the first answer p did not contain. It must
+// not miss a record that moves into the other form meanwhile. So it reads the
+// first form to its end after the second, and then reads the second form once
+// more.
 func (s *Store) rest(ctx context.Context, room sfu.Room, p roomAnswer, all *found) error {
 	if err := s.records(ctx, p.ids[min(page, len(p.ids)):], all); err != nil || len(p.fields) == 0 {
 		return err
@@ -72,8 +73,8 @@ type roomAnswer struct {
 	jobs   []leave.Job
 }
 
-// readRoom reads the part of a room after the field last. For last "" it also
-// reads the ids of all the room's records in the second form.
+// readRoom reads the next part of a room, which begins after the field last. If
+// last is "", it also reads the ids of all the room's records in the second form.
 func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roomAnswer, err error) {
 	values, err := s.callOn(ctx, roomScript, []int{shard(room)}, string(room), roomID(room), last, page)
 	if err != nil {
@@ -95,7 +96,8 @@ func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roo
 	return p, nil
 }
 
-// list splits a list from values. The first value is the length of the list.
+// list cuts a list off the beginning of values. The first value is the length of
+// the list.
 func list(values []string) (list, rest []string, err error) {
 	if len(values) == 0 {
 		return nil, nil, errAnswer
@@ -107,8 +109,8 @@ func list(values []string) (list, rest []string, err error) {
 	return values[1 : 1+n], values[1+n:], nil
 }
 
-// found collects the jobs of a room. A job may be added twice, because its record
-// has moved into the other form.
+// found collects the jobs of a room. The same job may come twice, if its record
+// has moved into the other form meanwhile.
 type found struct {
 	order []leave.Key
 	jobs  map[leave.Key]leave.Job

@@ -21,8 +21,8 @@ const callTime = time.Second
 //go:embed scripts/*.lua
 var sources embed.FS
 
-// script is a function that returns a Lua script. It makes the text at its first
-// call: most services have no Redis, and all texts together take 70 KB.
+// script is a function that returns a Lua script. It loads the text only at its
+// first call: most services have no Redis, and all texts together take 70 KB.
 type script func() scriptText
 
 // scriptText is a Lua script and its hash, by which Redis knows it.
@@ -165,7 +165,8 @@ func (s *Store) run(ctx context.Context, sc script, parts []int, args []any) (re
 	return r, s.heard(ctx, r.time, r.correction, sent)
 }
 
-// heard checks the store's time in an answer. If it has jumped, heard corrects it.
+// heard reads the store's time from an answer. If that time has jumped, heard
+// corrects it.
 func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Time) error {
 	v := s.clock.heard(time, correction, sent)
 	switch {

@@ -15,21 +15,22 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sentinels are the Sentinels, which know the server that is the primary. For every
-// new connection this package asks all of them, and the first answer counts. So a
-// frozen or missing Sentinel delays nobody. (The client of go-redis asks one after
-// another, which may take as long as the whole call.)
+// sentinels are the Sentinels, which know which server is the primary. For every
+// new connection this package asks all Sentinels at the same time, and the first
+// answer counts. So a frozen or missing Sentinel delays nobody. (The client of
+// go-redis asks one Sentinel after another, which may take as long as the whole
+// call.)
 type sentinels struct {
 	master   string
 	addrs    []string
 	options  func(addr string) *redis.Options
-	dial     dialFunc // to Redis
+	dial     dialFunc // the options of the connections to Redis
 	callTime time.Duration
 
 	mu      sync.Mutex
 	primary string              // the last known address of the primary
 	conns   map[*tracked]string // the open connections, and the address of each
-	looking bool                // whether a search that look has started is running
+	looking bool                // whether a search that look started is running
 }
 
 // behindSentinels returns the target whose Sentinels are in o.
@@ -51,9 +52,9 @@ func behindSentinels(o redis.FailoverOptions, callTime time.Duration, roots func
 	return target{options: options, sentinels: s, further: []string{o.SentinelPassword}}
 }
 
-// sentinelDialer dials Sentinels and servers. A certificate must be for the
-// dialled name. If a Sentinel returned an IP address, it must be for the host
-// in the URL.
+// sentinelDialer dials Sentinels and servers. The certificate of a server must be
+// for the name that was dialled. If a Sentinel named the server by an IP address,
+// the certificate must be for the host in the URL.
 func sentinelDialer(o redis.FailoverOptions, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		options := redis.Options{TLSConfig: o.TLSConfig}
@@ -142,9 +143,9 @@ func (s *sentinels) ask(ctx context.Context, sentinel string) (string, error) {
 	return net.JoinHostPort(parts[0], parts[1]), nil
 }
 
-// look finds out in the background whether another server is now the primary. If
-// so, it closes the connections to the former one, each of which would make a call
-// fail.
+// look finds out in the background whether another server is the primary now. If
+// so, it closes the connections to the former primary, because each of them would
+// make a call fail.
 func (s *sentinels) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// stored is a record with its place: a field in the first form, or an id in the
+// stored is a record and its place: a field in the first form, or an id in the
 // second form.
 type stored struct {
 	form         form
@@ -49,7 +49,7 @@ const (
 	noVersion = "?"
 )
 
-// body is the part of the record that no script changes.
+// body returns the part of the record that no script changes.
 func (r stored) body() string {
 	if r.form == second {
 		if h, ok := parseHead2(r.value); ok {
@@ -81,11 +81,11 @@ func (r stored) room() (room, prefix string) {
 }
 
 // pair holds the records of one key in the first and in the second form; "" means
-// that there is none. Both exist only after a replica that does not know the second
-// form has written the job.
+// that there is none. A key has both only after a replica that does not know the
+// second form has written the job.
 type pair struct{ first, second string }
 
-// of returns both values with their places.
+// of returns both records with their places.
 func (p pair) of(key leave.Key) [2]stored {
 	return [2]stored{{first, field(key), p.first}, {second, id(key), p.second}}
 }

@@ -14,8 +14,8 @@ import (
 )
 
 // connections is the most connections to one server. A script takes tens of
-// microseconds, so with more connections the calls would only wait at the server
-// instead of in this process.
+// microseconds. With more connections, the calls would wait at the server instead
+// of in this process.
 const connections = 32
 
 // target says where to connect, and with which credentials.
@@ -62,8 +62,8 @@ func (t *target) identify(o Options) {
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dialer connects as options say, within callTime, and trusts the certificates
-// of roots.
+// dialer returns a function that connects as options say, within callTime, and
+// trusts the certificates of roots.
 func dialer(options redis.Options, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		now := options
@@ -76,8 +76,8 @@ func dialer(options redis.Options, callTime time.Duration, roots func() *x509.Ce
 	}
 }
 
-// bound sets the limits on time and number, whatever the URL says, and avoids
-// what Redis 6.0 does not know.
+// bound sets the limits on time and on the number of connections, whatever the URL
+// says. It also switches off what Redis 6.0 does not know.
 func bound(o *redis.Options, callTime time.Duration) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = callTime, callTime, callTime, callTime
 	o.ContextTimeoutEnabled = true

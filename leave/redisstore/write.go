@@ -10,16 +10,18 @@ import (
 // change is a change of one job, for the write script.
 type change struct {
 	job     leave.Job // its times are by the store's time
-	expects string    // the version that must be stored for the change to be made
-	removes bool      // the job is removed
-	moves   bool      // the record moves into the other form and keeps its version
+	expects string    // the change is made only if this version is stored
+	removes bool      // whether the job is to be removed
+	moves   bool      // whether the record only moves into the other form, with its version
 
-	// value is the record of the job in the form in. Both are empty until encoded.
+	// value is the record of the job, and in is its form. Both are empty until
+	// encoded is called.
 	in    form
 	value string
 }
 
-// encoded returns the change with the record of its job in the given form.
+// encoded returns the change with its value: the record of its job in the given
+// form.
 func (c change) encoded(form form) (change, error) {
 	if c.removes || c.in == form {
 		return c, nil
@@ -40,7 +42,8 @@ type outcome struct {
 // answerWords is how many texts the write script returns for each change.
 const answerWords = 3
 
-// write makes changes with one script. Each succeeds or fails independently.
+// write makes changes with one script. Whether one change succeeds does not depend
+// on the others.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -149,7 +152,7 @@ func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 // new version.
 func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
 	if c.job.Version == 0 {
-		return 0, leave.ErrConflict // the job was never read
+		return 0, leave.ErrConflict // no caller has read this job from the store
 	}
 	c.expects = strconv.FormatUint(c.job.Version, 10)
 	result, err := s.writeOne(ctx, c)

@@ -39,7 +39,7 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	case <-ctx.Done():
 	}
 	select {
-	case r := <-done: // do has finished at the same moment
+	case r := <-done: // do finished at the same moment as ctx
 		return r.value, r.err
 	default:
 		var none T
@@ -47,13 +47,14 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	}
 }
 
-// errorOf turns a function that only returns an error into a function for [within].
+// errorOf returns a function for [within] that calls do. do returns only an error.
 func errorOf(do func(context.Context) error) func(context.Context) (struct{}, error) {
 	return func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) }
 }
 
-// do calls ask, which asks the store. In an outage, or if that fails, it calls
-// alone, which answers from memory. learn gets the result of a successful ask.
+// do calls ask, which asks the store. If there is an outage, or if ask fails
+// because the store is away, do calls alone, which answers from memory. learn gets
+// the result of a successful ask.
 func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, error), alone func(*outage) (T, error), learn func(T)) (T, error) {
 	if value, err, out := during(s, alone); out {
 		return value, err
@@ -81,8 +82,8 @@ func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error
 	return value, err, true
 }
 
-// without begins an outage, unless there is one, because the store failed with
-// cause. It then calls alone.
+// without begins an outage, because the store failed with cause, unless there is
+// an outage already. Then it calls alone.
 func without[T any](s *Store, cause error, alone func(*outage) (T, error)) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 // always is the context for calls to memory, which never wait.
 func always() context.Context { return context.Background() }
 
-// keep stores a copy of job in memory. It leaves a newer copy as it is, because
-// answers to concurrent calls come in any order. The lock is held in keep and in the
-// functions below.
+// keep stores a copy of job in memory. It does not replace a newer copy, because
+// answers to concurrent calls come in any order. keep and the functions below
+// expect that the caller holds the lock.
 func (s *Store) keep(job leave.Job) {
 	if s.outage != nil && s.outage.hasEnded(job) {
 		return
@@ -22,7 +22,7 @@ func (s *Store) keep(job leave.Job) {
 		if old.Newer(job) || old.Same(job) && job.Version == 0 {
 			return
 		}
-		_ = s.memory.Delete(always(), old) // cannot conflict: it was just read
+		_ = s.memory.Delete(always(), old) // cannot conflict: stored was read just now
 	}
 	_ = s.memory.Merge(always(), []leave.Job{job})
 }

@@ -12,22 +12,25 @@ import (
 )
 
 const (
-	// The pauses between two questions to the store in an outage. The first question
-	// comes at once. The pauses grow from firstPause to longestPause. If the next
-	// outage begins within soon, they go on from where they were: a full disk can be
-	// read, and seems to work until something is written.
+	// The pauses between two questions to the store in an outage. The first
+	// question comes at once. The pauses grow from firstPause to longestPause. If
+	// the next outage begins within soon, its pauses begin with the last pause of
+	// this outage: a full disk can be read, and seems to work until something is
+	// written.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 2 * time.Second
 	soon         = 30 * time.Second
 	// batch is how many jobs one merge writes.
 	batch = 500
-	// lastBatch is how many jobs the last merge of an outage may write, and lastTime
-	// how long it may take. They are small because every call waits meanwhile.
+	// lastBatch is how many jobs the last merge of an outage may write. lastTime
+	// is how long that merge may take. They are small because every call waits
+	// during that merge.
 	lastBatch = 100
 	lastTime  = answerTime / 4
-	// removers is how many jobs are removed at once.
+	// removers is how many jobs are removed at the same time.
 	removers = 16
-	// removeTries is how often remove tries to remove a job that others write.
+	// removeTries is how often remove tries to remove a job that other processes
+	// write.
 	removeTries = 4
 )
 
@@ -76,7 +79,7 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	if away(err) {
 		s.giveBack(o, work{}, err)
 	}
-	if away(err) && !errors.Is(err, leave.ErrForgotten) { // a store that has forgotten its jobs answers
+	if away(err) && !errors.Is(err, leave.ErrForgotten) { // a store that has forgotten its jobs does answer
 		return err
 	}
 	for {
@@ -128,8 +131,8 @@ func (s *Store) delivered(w work) {
 	s.counts.merged += w.size()
 }
 
-// ask makes one call with a second of time. It waits for a call that ignores
-// its context: the next call would only wait behind it.
+// ask makes one call that may take a second. If the call ignores its context, ask
+// waits for its end: the next call would only wait behind it.
 func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -200,8 +203,9 @@ func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 }
 
 // remove removes a job that has ended in this process, unless another replica has
-// written newer information. It gives up after removeTries: then another process
-// writes the job all the time, and will learn from the homeserver that it has ended.
+// written newer information about the job. It gives up after removeTries: then
+// another process writes the job all the time, and will learn from the homeserver
+// that the leave has ended.
 func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 	for range removeTries {
 		stored, err := ask(ctx, func(ctx context.Context) (leave.Job, error) { return s.store.Get(ctx, ended.Key) })

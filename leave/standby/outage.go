@@ -120,8 +120,8 @@ func (o *outage) stray(job leave.Job) bool {
 	return err != nil
 }
 
-// errUnknown is the error for a job that memory does not have. It is a single value,
-// so that two results can be compared.
+// errUnknown is the error for a job that memory does not have. Because it is a
+// single value, two results can be compared.
 var errUnknown = fmt.Errorf("%w here, and %w", leave.ErrNotFound, leave.ErrAway)
 
 func (o *outage) get(key leave.Key) (leave.Job, error) {

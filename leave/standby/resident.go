@@ -95,8 +95,9 @@ func (r residing) deliver(ctx context.Context, w work) error {
 	return err
 }
 
-// written writes the jobs with these keys to the disk. If that takes longer than a
-// second, or in an outage, they are written after the outage.
+// written returns when the jobs with these keys are on the disk. In an outage, or
+// if the disk takes longer than a second, it returns at once, and they are written
+// after the outage.
 func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	if r.s.postponed(keys, nil) {
 		return
@@ -107,9 +108,9 @@ func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	}
 }
 
-// postponed records that the jobs with these keys must be written after the outage.
-// If there is no outage, it begins one because of cause. If cause is nil then, it
-// records nothing and returns false.
+// postponed records that the jobs with these keys must be written after the
+// outage. If there is no outage, it begins one with the error cause; but if cause
+// is nil, it records nothing and returns false.
 func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,8 +131,8 @@ func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	return true
 }
 
-// interval returns the time between two looks into a room, for a caller that wants
-// one look in every. In an outage it is at most s.looks.
+// interval returns the time between two looks into a room. It is every, the time
+// that the caller wants, but in an outage at most s.looks.
 func (s *Store) interval(every time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()

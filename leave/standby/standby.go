@@ -23,7 +23,7 @@ const (
 	closeTime = 5 * time.Second
 )
 
-// Behind is a store that a standby can protect.
+// Behind is a store that can be put behind a standby.
 type Behind interface {
 	leave.Store
 	// Merge merges copies that were changed while the store was away, by
@@ -41,7 +41,7 @@ type Store struct {
 	log     *slog.Logger
 	observe func(Status)
 
-	looks   time.Duration // lookEvery, unless a test sets it
+	looks   time.Duration // the time between two looks in an outage: lookEvery, unless a test sets it
 	stop    context.CancelFunc
 	stopped context.Context
 	running sync.WaitGroup
@@ -72,7 +72,7 @@ type counts struct{ outages, merged uint64 }
 // Status is the state of the store.
 type Status struct {
 	Degraded bool      // whether there is an outage: the store does not answer
-	Since    time.Time // since when Degraded has had its value
+	Since    time.Time // when Degraded last changed
 	Cause    error     // the store's last error, in at most 200 bytes; nil unless Degraded
 	Copies   int       // the number of jobs in memory, on which this process can work in an outage
 	Accepted int       // the number of delegations that only this process knows
@@ -120,7 +120,7 @@ func (s *Store) Status() Status {
 
 // copies returns how many jobs memory holds.
 func (s *Store) copies() int {
-	n, _ := s.memory.Count(always(), matrix.UserID{}) // never fails
+	n, _ := s.memory.Count(always(), matrix.UserID{}) // cannot fail: the store is in memory
 	return n.All
 }
 

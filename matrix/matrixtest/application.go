@@ -32,8 +32,8 @@ func NewApplication() *Application {
 	return a
 }
 
-// Answer makes answer answer every proxied request from now on. If answer is
-// nil, the answer is {} again.
+// Answer sets the function that answers every proxied request from now on. If
+// answer is nil, the answer is {} again.
 func (a *Application) Answer(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -103,8 +103,8 @@ func (a *AppServices) Leave(room, user string) {
 	delete(a.rooms[room], user)
 }
 
-// ScriptMembership makes answer answer every question about membership from now
-// on. nil ends that.
+// ScriptMembership sets the function that answers every question about membership
+// from now on. If answer is nil, the fake answers them itself again.
 func (a *AppServices) ScriptMembership(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

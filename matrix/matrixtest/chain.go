@@ -34,8 +34,9 @@ func Junk(n int) [][]byte {
 // Bulky makes large certificates that differ from each other.
 type Bulky struct{ der []byte }
 
-// NewBulky returns a Bulky whose certificates have at least size bytes. Their
-// names are that many URIs. When parsed, each URI takes 35 times its bytes.
+// NewBulky returns a Bulky whose certificates have at least size bytes. uris is
+// how many URIs each certificate contains as names. In a client's memory, a parsed
+// URI takes 35 times its bytes.
 func NewBulky(uris, size int) Bulky {
 	template := stranger()
 	for range uris {

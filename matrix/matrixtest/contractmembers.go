@@ -73,8 +73,8 @@ func (c *Contract) testMemberRefusals(t *testing.T) {
 			c.wantError(t, http.MethodGet, tt.path, tt.token, "", tt.status, tt.errcode)
 		})
 	}
-	// The list lacks the user who asks. That is why an Account checks that it is
-	// in the list itself.
+	// The user who asks is not in the list. So an Account checks that its own user
+	// is in the list.
 	if status, _, answer := c.send(t, http.MethodGet, path(c.OpenRoom), c.InvitedToken, ""); status != http.StatusOK {
 		t.Errorf("a room that everybody may read: status %d, body %s, want 200", status, answer)
 	}

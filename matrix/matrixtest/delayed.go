@@ -92,8 +92,9 @@ func (d *DelayedEvents) Asked(action string) int {
 	return d.asked[action]
 }
 
-// ScriptDelayed makes the homeserver call answer for each request about events.
-// answer returns true if it has answered the request itself. nil ends that.
+// ScriptDelayed sets the function that the homeserver calls for each request about
+// events. answer returns true if it has answered the request itself. After
+// ScriptDelayed(nil) there is no such function.
 func (d *DelayedEvents) ScriptDelayed(answer func(w http.ResponseWriter, r *http.Request, action, id string) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

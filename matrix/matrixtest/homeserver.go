@@ -7,7 +7,8 @@ import (
 	"sync"
 )
 
-// UserInfoPath is the path at which a homeserver says whose an OpenID token is.
+// UserInfoPath is the path at which a homeserver says to which user an OpenID
+// token belongs.
 const UserInfoPath = "/_matrix/federation/v1/openid/userinfo"
 
 // Homeserver is a homeserver without a listener. It is an [http.Handler] for
@@ -37,7 +38,8 @@ func (h *Homeserver) IssueToken(user string) string {
 	return token
 }
 
-// Script makes answer answer every userinfo request from now on. nil ends that.
+// Script sets the function that answers every userinfo request from now on. If
+// answer is nil, the fake answers them itself again.
 func (h *Homeserver) Script(answer http.HandlerFunc) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -54,7 +56,7 @@ func (h *Homeserver) Delegate(to string) {
 	})
 }
 
-// ScriptWellKnown makes answer answer every request for
+// ScriptWellKnown sets the function that answers every request for
 // /.well-known/matrix/server from now on. If answer is nil, the answer is 404
 // again.
 func (h *Homeserver) ScriptWellKnown(answer http.HandlerFunc) {

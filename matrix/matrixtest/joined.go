@@ -35,8 +35,8 @@ func (a *AppServices) MembersAsked() int {
 	return a.listed
 }
 
-// ScriptMembers makes answer answer every request for the members of a room
-// from now on. nil ends that.
+// ScriptMembers sets the function that answers every request for the members of a
+// room from now on. If answer is nil, the fake answers them itself again.
 func (a *AppServices) ScriptMembers(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

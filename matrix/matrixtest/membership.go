@@ -42,8 +42,9 @@ func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *
 	}
 }
 
-// joined reports whether user, or any user of server, is joined to room. It is
-// false for rooms that the homeserver own is not in.
+// joined reports whether user, or any user of server, is joined to room. own is
+// the name of the homeserver that is asked: if no user of own is in the room, the
+// answer is false.
 func (a *AppServices) joined(room, user, server, own string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -82,7 +82,7 @@ func (n *Network) Remove(addr string) {
 	}
 }
 
-// Silence makes attempts to connect to addr get no answer.
+// Silence makes addr ignore every attempt to connect: the client gets no answer.
 func (n *Network) Silence(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -96,9 +96,9 @@ func (n *Network) Mute(addr string) {
 	n.mute[addr] = true
 }
 
-// Freeze makes all open connections to addr drop everything that is sent on
-// them from now on, as if a router had forgotten the connections. New
-// connections work.
+// Freeze makes all open connections to addr drop everything that is sent on them
+// from now on, as if a router had forgotten these connections. New connections
+// work.
 func (n *Network) Freeze(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -26,7 +26,7 @@ func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 	service := h.registered()
 	switch {
 	case service == nil && h.hasToken(r):
-		return true // a fake without a registration knows no tokens, so everybody may
+		return true // a fake without a registration knows no tokens, so it allows every request
 	case h.hasToken(r):
 		if user, _, ok = h.requester(w, r); !ok {
 			return false

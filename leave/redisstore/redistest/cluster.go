@@ -12,8 +12,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Cluster is a cluster of three nodes, and a replica of the node that holds the
-// leaves. The replica takes over if that node has not answered for a second.
+// Cluster is a cluster of three nodes that store keys, and a replica of the one
+// that stores the leaves. The replica takes over if its node has not answered for
+// a second.
 type Cluster struct {
 	// Holder is the node with the hash slot of the leaves. Replica is its replica.
 	Holder, Replica *Server
@@ -26,7 +27,7 @@ const (
 	leavesSlot = 1479
 )
 
-// StartThree starts a Cluster, with these further arguments for each server.
+// StartThree starts a Cluster. Every server gets the further arguments args.
 func StartThree(t testing.TB, args ...string) *Cluster {
 	t.Helper()
 	args = append([]string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1",
@@ -94,8 +95,8 @@ func meet(t testing.TB, nodes []*Server) {
 	}
 }
 
-// acquainted reports whether known, an answer to CLUSTER NODES, names all four nodes
-// and no handshake is left.
+// acquainted reports whether known, an answer to CLUSTER NODES, names all four
+// nodes and shows no running handshake.
 func acquainted(known string) bool {
 	return strings.Count(known, "\n") == 4 && !strings.Contains(known, "handshake")
 }
@@ -122,7 +123,7 @@ func (s *Server) id(t testing.TB) (id string) {
 	return id
 }
 
-// URL names all nodes, the Holder last.
+// URL returns a URL that names all nodes, the Holder last.
 func (c *Cluster) URL() string {
 	return fmt.Sprintf("redis://%s?cluster=true&addr=%s&addr=%s", c.Others[0].Addr, c.Others[1].Addr, c.Holder.Addr)
 }

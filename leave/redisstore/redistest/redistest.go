@@ -36,13 +36,13 @@ type Server struct {
 }
 
 // The ports are below those that the kernel assigns to clients, and above those
-// that the stacks of e2e share by locks. Each server has two: the second is for
-// the bus of a cluster.
+// that the stacks of e2e reserve by locks. Each server has two ports: the second
+// is for the bus of a cluster.
 const firstPort, lastPort = 32000, 32767
 
-// Start starts a server that keeps nothing on disk, with these further
-// arguments, and stops it when the test ends. The test fails if redis-server is
-// not installed.
+// Start starts a server with these further arguments. The server keeps nothing on
+// disk, and stops when the test ends. The test fails if redis-server is not
+// installed.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	return startAt(t, freePorts(t), args...)
@@ -65,7 +65,7 @@ func newServer(t testing.TB, port int) *Server {
 	if err != nil {
 		t.Fatal("this test needs redis-server, which is not installed: apt-get install --no-install-recommends redis-server")
 	}
-	dir, err := os.MkdirTemp("", "redis") // the path of a socket must be short
+	dir, err := os.MkdirTemp("", "redis") // a short path, because the path of a socket has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,8 +122,8 @@ func (s *Server) start(t testing.TB) {
 	s.wait(t, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
 }
 
-// wait calls ask until the server is ready: until it answers, with or without an
-// error that does not say that it is still loading or down.
+// wait waits until the server is ready. The server is ready when ask returns nil,
+// or an error that does not say that the server is still loading or down.
 func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -169,7 +169,7 @@ func (s *Server) URL() string { return fmt.Sprintf("redis://%s", s.Addr) }
 
 // Kill kills the server at once, as in a crash, and waits until it has ended.
 func (s *Server) Kill() {
-	s.cmd.Process.Kill() // SIGKILL, which also ends a stopped process
+	s.cmd.Process.Kill() // sends SIGKILL, which also ends a stopped process
 	<-s.exited
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Watched is a primary, a replica, and three Sentinels. They promote the
+// Watched is a primary, a replica, and three Sentinels. The Sentinels promote the
 // replica after the primary has not answered for a second.
 type Watched struct {
 	Primary, Replica *Server
@@ -117,7 +117,8 @@ func quorum(ctx context.Context, c *redis.Client) error {
 	return err
 }
 
-// said returns a function that fails until INFO replication contains line.
+// said returns a function that returns an error until INFO replication contains
+// line.
 func said(line string) func(context.Context, *redis.Client) error {
 	return func(ctx context.Context, c *redis.Client) error {
 		info, err := c.Info(ctx, "replication").Result()

@@ -16,12 +16,13 @@ const (
 	// asideTime is how long an invalid record is not read. After that another
 	// version of the program may understand it, or somebody may have mended it.
 	asideTime = time.Minute
-	// keepTime is how long an unchanged invalid record is kept. By then its
-	// delayed event was sent, or a process that understands the record restarts
-	// the event and has written it again.
+	// keepTime is how long an unchanged invalid record is kept. After that time
+	// its delayed event was sent; or a process that understands the record has
+	// restarted the event, and so has written the record again.
 	keepTime = leave.MaxDelay + time.Hour
 	// mostAside is the most invalid records that a process remembers. When one
-	// more is found, it forgets all others, and logs them again.
+	// more is found, the process forgets all others, and logs them again when it
+	// finds them again.
 	mostAside = 1000
 )
 
@@ -67,7 +68,7 @@ func (s *Store) SetAside() int {
 	return s.aside.found
 }
 
-// stored is a record with its place.
+// stored is a record, and the field under which Redis has it.
 type stored struct{ field, value string }
 
 // noJob is an invalid record. old says that it has been unchanged for long
@@ -92,8 +93,8 @@ func (s *Store) bad(r stored, err error) noJob {
 	return noJob{r, old}
 }
 
-// setAside prevents claimed invalid records from being claimed for a while, or
-// removes them.
+// setAside makes sure that the claimed invalid records are not claimed for a
+// while, or removes them.
 func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 	var args []any
 	for _, r := range records {
@@ -104,7 +105,7 @@ func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 		args = append(args, r.field, roomOf(r.field), version(r.value), due)
 	}
 	if len(args) > 0 {
-		_, _ = s.call(ctx, asideScript, args...) // after a failure the records are claimed again when their leases end
+		_, _ = s.call(ctx, asideScript, args...) // after an error, the records can be claimed again when their leases end
 	}
 }
 

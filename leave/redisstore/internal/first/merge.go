@@ -65,8 +65,8 @@ func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	return nil
 }
 
-// again returns the changes still to make, with the jobs that are now stored
-// merged in.
+// again returns the changes that are still to be made. Into each job it has merged
+// the job that is now stored.
 func (s *Store) again(changes []change, results []outcome) []change {
 	var left []change
 	for i, result := range results {

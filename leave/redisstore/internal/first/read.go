@@ -141,7 +141,7 @@ func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
 	return jobs, bad
 }
 
-// here returns a job from Redis with times by our clock.
+// here returns a job from Redis with its times by our clock.
 func (s *Store) here(job leave.Job) leave.Job { return job.Moved(-s.clock.ahead()) }
 
 // there returns t in milliseconds, by the store's time.

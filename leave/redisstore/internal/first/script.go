@@ -47,7 +47,7 @@ var (
 	countScript      = load("guard", "count")
 )
 
-// The first word of an answer: what happened.
+// The first word of a script's answer, which says what happened.
 const (
 	statusOK        = "ok"
 	statusLate      = "late"
@@ -146,7 +146,8 @@ func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
 	return r, s.heard(ctx, r.time, r.correction, sent)
 }
 
-// heard checks the store's time in an answer. If it has jumped, heard corrects it.
+// heard reads the store's time from an answer. If that time has jumped, heard
+// corrects it.
 func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Time) error {
 	v := s.clock.heard(time, correction, sent)
 	switch {
@@ -190,6 +191,6 @@ func (s *Store) send(ctx context.Context, command, text string, args []any) *red
 		all = append(all, key)
 	}
 	cmd := redis.NewCmd(ctx, append(all, args...)...)
-	_ = s.client.Process(ctx, cmd) // the command then holds the error
+	_ = s.client.Process(ctx, cmd) // the command now holds the error
 	return cmd
 }

@@ -22,7 +22,7 @@ type Store struct {
 	clock    storeClock
 	aside    aside
 	life     life
-	callTime time.Duration // bounds one call
+	callTime time.Duration // the most time for one call
 }
 
 var _ leave.Store = (*Store)(nil)

@@ -10,7 +10,7 @@ import (
 // change is a change of one job, for the write script.
 type change struct {
 	job     leave.Job // its times are by Redis' clock
-	expects string    // the version that must be stored for the change to be made
+	expects string    // the change is made only if this version is stored
 	removes bool
 }
 
@@ -22,7 +22,8 @@ type outcome struct {
 	stored  string
 }
 
-// write makes changes with one script. Each succeeds or fails independently.
+// write makes changes with one script. Whether one change succeeds does not depend
+// on the others.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	var args []any
 	for _, c := range changes {
@@ -122,7 +123,7 @@ func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 // new version.
 func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
 	if c.job.Version == 0 {
-		return 0, leave.ErrConflict // the job was never read
+		return 0, leave.ErrConflict // no caller has read this job from the store
 	}
 	c.expects = strconv.FormatUint(c.job.Version, 10)
 	results, err := s.write(ctx, c)
