@@ -17,8 +17,8 @@ import (
 
 // Clock is the clock of one process. Several goroutines may use it at once.
 type Clock struct {
-	began time.Time     // the start, by the machine's wall clock and by the monotonic clock
-	shift time.Duration // how far the source's wall clock was ahead of the machine's at the start
+	began time.Time     // when the clock was made, by the machine's wall clock and by the monotonic clock
+	shift time.Duration // how far the source's wall clock was ahead of the machine's when the clock was made
 	wall  func() time.Time
 	slept func() time.Duration // returns how long the machine has slept since began
 	sleep atomic.Int64         // the longest sleep that slept has returned
@@ -84,7 +84,8 @@ func (c *Clock) noteSleep() {
 }
 
 // Ahead returns how far the wall clock is ahead of this clock, rounded to
-// milliseconds. That is by how much the wall clock was set since this clock was made.
+// milliseconds. That is the sum of all changes of the wall clock since this clock
+// was made.
 func (c *Clock) Ahead() time.Duration {
 	before := c.Now()
 	most, after := c.compare()
@@ -124,11 +125,11 @@ func mostOf(n int, read func() time.Duration) time.Duration {
 	return most
 }
 
-// Wall returns what the wall clock shows at t, a time of this clock, unless the wall
-// clock is set again. The zero time stays zero.
+// Wall returns the time that the wall clock shows when this clock shows t, unless
+// the wall clock is set again. The zero time stays zero.
 func (c *Clock) Wall(t time.Time) time.Time { return moved(t, c.Ahead()) }
 
-// Steady returns the time of this clock at which the wall clock shows t. The
+// Steady returns the time that this clock shows when the wall clock shows t. The
 // zero time stays zero.
 func (c *Clock) Steady(t time.Time) time.Time { return moved(t, -c.Ahead()) }
 

@@ -1,9 +1,10 @@
 // Package deadline bounds the time of a request at little cost.
 //
-// [context.WithTimeout] at once starts a timer and registers with its parent. A
-// request that only reads and writes connections needs neither, because
-// connections have deadlines themselves. A context of this package does both
-// only when somebody waits for its end for the first time.
+// [context.WithTimeout] starts a timer at once, and registers the new context with
+// its parent at once. A request that only reads and writes connections needs
+// neither, because connections have deadlines themselves. A context of this
+// package does both only when a goroutine waits for the context's end for the
+// first time.
 package deadline
 
 import (
@@ -99,8 +100,8 @@ func (c *bounded) cancel() {
 // [WithTimeout] made ctx and nobody waits for it, f is called only when the
 // parent ends, so no timer starts.
 func AfterCancel(ctx context.Context, f func()) (stop func() bool) {
-	// Every context between ctx and c that can end by itself waits for c, so c
-	// has started.
+	// If a context between ctx and c can end by itself, that context waits for c.
+	// Then c has started, and is not skipped here.
 	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok && !c.hasStarted() {
 		ctx = c.Context
 	}

@@ -8,7 +8,7 @@ import (
 	"runtime/debug"
 )
 
-// Error says that this program panicked.
+// Error is the error in place of a panic of this program.
 type Error struct {
 	Value any // the value of the panic
 	Stack []byte

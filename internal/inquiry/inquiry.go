@@ -34,27 +34,28 @@ type Inquiries[Subject, Asker comparable, V any] struct {
 // inquiry is one question about one subject, with its answer.
 type inquiry[Asker comparable, V any] struct {
 	callers int             // how many callers wait for the answer
-	begun   context.Context // ends when find is called
+	begun   context.Context // a context that ends when find is called
 	begin   context.CancelFunc
-	from    Asker           // the asker whose permit it uses
-	held    context.Context // ends when the inquiry waits because of the asker in from ([Hold])
+	from    Asker           // the asker whose permit the inquiry uses
+	held    context.Context // a context that ends when the inquiry must wait because of the asker from ([Hold])
 	hold    context.CancelFunc
 	done    chan struct{} // closed when there is an answer
 	answer  V
-	err     error // set if find has panicked
+	err     error // not nil if find has panicked
 }
 
 type holdKey struct{}
 
-// Hold tells the inquiry whose find got ctx, if any, that it has to wait or
-// will fail, because its asker uses too much of something.
+// Hold says that the inquiry in progress has to wait or will fail, because its
+// asker uses too much of something. ctx is the context that the inquiry's find
+// got; with any other ctx, Hold does nothing.
 func Hold(ctx context.Context) {
 	if hold, ok := ctx.Value(holdKey{}).(context.CancelFunc); ok {
 		hold()
 	}
 }
 
-// isHeldFor reports whether i waits because of an asker that is not from.
+// isHeldFor reports whether i must wait because of its asker, which is not from.
 func (i *inquiry[Asker, V]) isHeldFor(from Asker) bool {
 	return i.held.Err() != nil && i.from != from
 }
@@ -131,8 +132,8 @@ func (q *Inquiries[Subject, Asker, V]) Hint(ctx context.Context, subject Subject
 	}
 }
 
-// getUnderWay returns when i runs. The permit for that may come from this
-// caller or from another one.
+// getUnderWay returns when i runs. The permit for i may come from this caller or
+// from another one.
 func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], find func(context.Context) V) error {
 	if i.begun.Err() != nil {
 		return nil

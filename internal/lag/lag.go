@@ -11,8 +11,8 @@ import (
 
 const (
 	tick = 10 * time.Millisecond
-	// steps is the allowance in delays of a timer. It is more than one, because an
-	// action may wait for a processor several times.
+	// steps is how many delays of a timer make the allowance. It is more than one,
+	// because an action may wait for a processor several times.
 	steps = 5
 )
 

@@ -67,7 +67,7 @@ type Queue struct {
 	lines   int       // the number of lines in waiting and being written
 	done    bool      // whether Close has ended; after that nothing is written
 	dropped uint64    // how many lines were dropped since the start
-	losing  bool      // a line was dropped since the queue was last empty
+	losing  bool      // whether a line was dropped since the queue was last empty
 	began   time.Time // when the current write began; zero if no write is in progress
 	fault   error     // the error of the last write
 }
@@ -149,8 +149,8 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-// run writes lines until the queue is closed and either is empty or cannot be
-// written.
+// run writes lines until the queue is closed, and either holds no more lines or
+// cannot write them.
 func (q *Queue) run() {
 	defer close(q.ended)
 	for {

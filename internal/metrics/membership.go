@@ -2,7 +2,7 @@ package metrics
 
 import "time"
 
-// The answers of homeservers to the question who is joined, for
+// The answers of homeservers to the question whether somebody is joined, for
 // [Metrics.MembershipAsked].
 const (
 	Joined    = "joined"
@@ -40,7 +40,8 @@ func (m *Metrics) addMembership() {
 	m.membership.failures.begin(HeldByBrake, SFUFailed)
 }
 
-// MembershipAsked counts one question who is joined, by its answer.
+// MembershipAsked counts one question whether somebody is joined, by the
+// homeserver's answer.
 func (m Metrics) MembershipAsked(answer string) {
 	m.membership.questions.inc(answer)
 }

@@ -132,7 +132,8 @@ func (t timing) observe(took time.Duration, labels ...string) {
 	}
 }
 
-// begin creates the histogram for no labels, before anything is observed.
+// begin creates the histogram of a metric without labels, so that the metric
+// exists before anything is observed.
 func (t timing) begin() { t.vec.WithLabelValues() }
 
 // Handler serves GET /metrics.

@@ -27,8 +27,9 @@ func (o MarshalOptions) Marshal(message proto.Message) ([]byte, error) {
 	return protojson.MarshalOptions{UseProtoNames: o.UseProtoNames}.Marshal(message)
 }
 
-// Unmarshal sets message to what the YAML says. A field may have its name in
-// JSON or in the .proto file. It returns an error if message has no such field.
+// Unmarshal sets message to the content of the YAML. A field may have its name in
+// JSON or in the .proto file. If message has no field with a name, that is an
+// error.
 func Unmarshal(text []byte, message proto.Message) error {
 	var value any
 	if err := yaml.Unmarshal(text, &value); err != nil {

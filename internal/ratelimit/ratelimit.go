@@ -24,7 +24,7 @@ type Limiter[K comparable] struct{ *counts }
 // counts is what a Limiter has counted. A Limiter that allows everything has
 // none.
 type counts struct {
-	interval time.Duration // the time between two events of a steady stream
+	interval time.Duration // the time between two events at the rate PerMinute
 	burst    time.Duration // how far the stored time may be ahead of the clock
 	epoch    time.Time
 	seed     maphash.Seed
@@ -87,7 +87,7 @@ func (l Limiter[K]) Wait(key K) (wait time.Duration) {
 }
 
 // with replaces the stored time of key by the result of change. change gets the
-// stored time, or now if that is later. Times are durations since epoch.
+// stored time or now, whichever is later. Times are durations since epoch.
 func (l Limiter[K]) with(key K, change func(spent, now time.Duration) time.Duration) {
 	if !l.Limits() {
 		return

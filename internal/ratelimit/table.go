@@ -18,10 +18,9 @@ type entry struct {
 	spent time.Duration
 }
 
-// table is a cache of entries. A key belongs to one set. If the set is full, a
-// new key replaces the key that will be the first to have its whole burst
-// again. So a key over its limit cannot remove its own entry by inventing other
-// keys.
+// table is a cache of entries. A key belongs to one set. If the set is full, a new
+// key replaces the key that will soonest have its whole burst again. So a key over
+// its limit cannot remove its own entry by inventing other keys.
 type table [sets][ways]entry
 
 // find returns when the key with this hash has its whole burst again, or 0 if

@@ -42,8 +42,8 @@ type Keyed[K comparable] struct {
 type key[K comparable] struct {
 	id      K
 	taken   int
-	waiters []*waiter     // the waiter that has waited longest is first
-	turn    *list.Element // its element in Keyed.turns; nil without waiters
+	waiters []*waiter     // in order: the first one has waited longest
+	turn    *list.Element // the key's element in Keyed.turns; nil without waiters
 }
 
 // waiter is one caller of Acquire or Take that waits.
@@ -140,8 +140,8 @@ func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 }
 
 // admits reports whether k may have n more permits now. While k has waiters, it
-// returns false for the first of them: a caller that frees permits gives them to
-// waiters before it releases the lock.
+// may not: a caller that frees permits gives them to the waiters before it
+// releases the lock.
 func (s *Keyed[K]) admits(k *key[K], n int) bool {
 	b := s.bounds
 	return (b.PerKey == 0 || k.taken+n <= b.PerKey) &&
@@ -177,7 +177,7 @@ func (s *Keyed[K]) grant() {
 		close(w.granted)
 		if k.turn != nil {
 			s.turns.MoveToBack(k.turn)
-			turn = s.turns.Front() // k may be the only key in turns
+			turn = s.turns.Front() // without this, the loop would not end if k is the only key in turns
 		}
 	}
 }

@@ -25,8 +25,7 @@ func Read(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// Cause returns the error without the path. It is for a sentence that names the
-// path already.
+// Cause returns err without the path, for a sentence that already names the path.
 func Cause(err error) error {
 	if path, ok := errors.AsType[*fs.PathError](err); ok {
 		return path.Err

@@ -19,7 +19,7 @@ func Clip(s string, limit int) string {
 		return s
 	}
 	var b strings.Builder
-	room := 0 // an ellipsis fits after a result of at most this length
+	room := 0 // the longest result that still has space for an ellipsis
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
 			r = ' '

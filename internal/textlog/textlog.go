@@ -22,8 +22,8 @@ func New(w io.Writer, level slog.Leveler) slog.Handler {
 	return &handler{slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}), w}
 }
 
-// handler is the handler while no attributes and groups were added to it. Once
-// some were, slog.TextHandler formats all records.
+// handler formats records itself as long as no attributes or groups were added to
+// it. After that, slog.TextHandler formats all records.
 type handler struct {
 	slog.Handler
 	w io.Writer

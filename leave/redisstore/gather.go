@@ -8,10 +8,11 @@ import (
 )
 
 const (
-	// mostGathered is how many changes of different callers one script makes.
+	// mostGathered is how many changes one script makes at most. They come from
+	// different callers.
 	mostGathered = 50
-	// slowScript is how long a script may run before the changes that wait for it are
-	// made by another script. Each caller has only a second.
+	// slowScript is how long a script may run. After that time another script
+	// makes the changes that wait for it, because each caller has only a second.
 	slowScript = 100 * time.Millisecond
 )
 
@@ -22,13 +23,13 @@ type gather struct {
 	slow time.Duration // slowScript, except in some tests
 
 	mu      sync.Mutex
-	busy    bool      // the last script is running
+	busy    bool      // whether the last script is running
 	began   time.Time // when the last script began
-	scripts int       // how many scripts add has begun, the first or beside a slow one
+	scripts int       // how many scripts add has begun: when none was running, or beside a slow one
 	waiting []*gathered
 }
 
-// gathered is a caller's change. When done is closed, result or err is set.
+// gathered is a change of one caller. When done is closed, result or err is set.
 type gathered struct {
 	ctx    context.Context // the caller's context, which ends at until
 	until  time.Time
@@ -59,9 +60,9 @@ func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	}
 }
 
-// add adds a change to those that wait. If no script is running, or only slow ones,
-// it returns the changes that the caller must make with a new script, and that
-// script's number.
+// add adds a change to those that wait. If no script is running, or only slow
+// ones, the caller must make changes with a new script: then add returns these
+// changes, and the script's number.
 func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -73,8 +74,8 @@ func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	return w.take(), w.scripts
 }
 
-// next returns the changes to make after the script with that number has ended. It
-// returns none if another script was begun beside it, because it was slow.
+// next returns the changes to make after the script with that number has ended. If
+// that script was so slow that another one was begun beside it, next returns none.
 func (w *gather) next(script int) (some []*gathered) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -91,7 +92,7 @@ func (w *gather) take() (some []*gathered) {
 		g := w.waiting[0]
 		w.waiting[0] = nil
 		w.waiting = w.waiting[1:]
-		if g.ctx.Err() == nil { // otherwise the caller has given up
+		if g.ctx.Err() == nil { // if the context has ended, the caller has given up
 			some = append(some, g)
 		}
 	}
@@ -102,11 +103,11 @@ func (w *gather) take() (some []*gathered) {
 	return some
 }
 
-// writeGathered makes the changes of several callers, and then starts to make those
-// that came meanwhile.
+// writeGathered makes the changes of several callers. Then it starts to make the
+// changes that came meanwhile.
 func (s *Store) writeGathered(some []*gathered, script int) {
 	groups := byTimeLeft(some)
-	if len(groups) == 1 { // usually, so that this needs no goroutine
+	if len(groups) == 1 { // the usual case, for which no goroutine is started
 		s.writeTogether(groups[0])
 		s.writeNext(script)
 		return
@@ -129,9 +130,9 @@ func (s *Store) writeNext(script int) {
 	}
 }
 
-// byTimeLeft divides changes into groups. A script has the deadline of the caller
-// that gives up first, so in each group this caller has at least half the time of
-// every other caller.
+// byTimeLeft divides changes into groups, each for one script. The deadline of a
+// script is that of the caller who gives up first. In each group, this caller has
+// at least half as much time left as every other caller.
 func byTimeLeft(some []*gathered) (groups [][]*gathered) {
 	now := time.Now()
 	slices.SortStableFunc(some, func(a, b *gathered) int { return b.until.Compare(a.until) })
@@ -147,8 +148,8 @@ func byTimeLeft(some []*gathered) (groups [][]*gathered) {
 	return groups
 }
 
-// writeTogether makes changes with one script. It gives up when the first of their
-// callers has no time left.
+// writeTogether makes changes with one script. It gives up when the first of the
+// changes' callers gives up.
 func (s *Store) writeTogether(some []*gathered) {
 	ctx, changes := some[0].ctx, make([]change, len(some))
 	for i, g := range some {

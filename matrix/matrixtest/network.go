@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// Network is an internet in memory, with servers at any host:port, names, and
-// SRV records. Its connections are pipes, so it works in synctest bubbles. A
-// name exists if a server or a record has that name.
+// Network is an internet in memory: names, SRV records, and servers at any
+// host:port. Its connections are pipes, so it works in synctest bubbles. A name
+// exists if a server or a record has that name.
 type Network struct {
 	CA *CA
 
@@ -108,9 +108,9 @@ func (n *Network) Freeze(addr string) {
 	delete(n.open, addr)
 }
 
-// Close ends every server and every connection. It also ends the connections
-// that the client keeps, and those that a client opens at this moment, so that
-// no goroutine of a connection is left in a synctest bubble.
+// Close ends every server and every connection, also connections that the client
+// keeps or opens at this moment. So no goroutine of a connection is left in a
+// synctest bubble.
 func (n *Network) Close() {
 	n.mu.Lock()
 	n.closed = true
@@ -172,7 +172,7 @@ func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	return p, nil
 }
 
-// keep takes note of a client's end, which Freeze and Close need.
+// keep remembers a client's end of a connection, for Freeze and Close.
 func (n *Network) keep(p *pipe) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
