@@ -54,8 +54,8 @@ func (d *Delegation) now() time.Time {
 	return d.Now()
 }
 
-// Offered reports whether this service takes over leaves for the users of any
-// server. Clients ask this with a request that names no user. They read every
+// Offered reports whether this service takes over leaves for the users of at least
+// one server. Clients ask this with a request that names no user. They read every
 // answer except 404 as yes.
 func (d *Delegation) Offered() bool {
 	if d == nil {

@@ -47,7 +47,7 @@ func within(client netip.Addr, bits int) netip.Prefix {
 	}
 	prefix, err := client.Prefix(bits)
 	if err != nil {
-		return netip.Prefix{} // without an address: these clients share one network
+		return netip.Prefix{} // client has no address; all such clients share one network
 	}
 	return prefix
 }

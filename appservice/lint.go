@@ -134,9 +134,9 @@ func (l *linter) namespaces(r Registration, server matrix.ServerName) {
 	}
 }
 
-// countMatches returns how many sample users of server the expression matches
-// from their beginning, as Synapse does. If Go cannot parse the expression, it
-// returns all, because Python's syntax has more.
+// countMatches returns how many sample users of server the expression matches from
+// their beginning, as Synapse does. If Go cannot parse the expression,
+// countMatches counts all as matched, because Python's syntax has more.
 func countMatches(expression string, server matrix.ServerName) (n int) {
 	re, err := regexp.Compile("^(?:" + expression + ")")
 	if err != nil {

@@ -46,9 +46,9 @@ func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	return ask, user, *f.err
 }
 
-// proxied returns the values of the fields that all proxied endpoints share.
-// Newer clients send member_id, older ones send member with the device. Either
-// form leads to its own way of deriving the identity.
+// proxied returns the values of the fields that all proxied endpoints share. Newer
+// clients send member_id, older ones send member with the device. This service
+// derives the identity from each in a different way.
 func (f *fields) proxied() proxiedRequest {
 	ask := proxiedRequest{url: f.text("url")}
 	ask.what.Room = parsed(f, "room_id", matrix.ParseRoomID)

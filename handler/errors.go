@@ -21,7 +21,7 @@ var (
 	errNoRoute   = errors.New("no such route")
 	errNoMethod  = errors.New("no such method on this route")
 	errNotFound  = errors.New("this service has no such user or room")
-	errNoJWT     = errors.New("the answer holds no token")
+	errNoJWT     = errors.New("the other homeserver's answer holds no token")
 	errRoomGone  = errors.New("the room of the link no longer exists on the SFU")
 	errStalled   = errors.New("the keeper of delegated leaves makes no progress")
 )
@@ -99,7 +99,7 @@ func onFederated(err error) error {
 // come from the homeserver, or has a wrong form.
 type proxyError struct {
 	cause string
-	own   bool  // the request is for an endpoint that the homeserver calls itself, not a proxied one
+	own   bool  // whether the homeserver itself calls the endpoint; false for endpoints to which it forwards requests
 	err   error // details for the log, or nil
 }
 

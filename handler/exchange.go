@@ -25,7 +25,7 @@ type exchange struct {
 	http.ResponseWriter
 	start  time.Time
 	id     string // the request's id, for the log and the answer
-	status int    // 0 until the answer begins
+	status int    // the status of the answer; 0 until the answer begins
 
 	client   netip.Addr
 	told     bool               // whether a trusted proxy named the client

@@ -16,9 +16,9 @@ import (
 // object.
 const maxFields = 6
 
-// fields are the known fields of one object in a request. It ignores all
-// others. err keeps the first fault of the request, a *fieldError, which gives
-// the client 400 M_BAD_JSON; everything read after it is zero.
+// A fields value holds the known fields of one object in a request, and ignores
+// all other fields. err keeps the first fault of the request, a *fieldError, which
+// gives the client 400 M_BAD_JSON; everything read after it is zero.
 type fields struct {
 	object string // the name of the object, "" at the top level
 	names  [maxFields]string
@@ -112,7 +112,7 @@ func (f *fields) anyText(name string) string {
 	return v.text()
 }
 
-// parsed returns what parse returns for a required string.
+// parsed reads a required string, and returns the result of parse for it.
 func parsed[T any](f *fields, name string, parse func(string) (T, error)) T {
 	text := f.text(name)
 	var zero T

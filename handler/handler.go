@@ -22,7 +22,7 @@ import (
 )
 
 // Handler serves the endpoints for clients. All fields are required, except
-// AppService, TestPage, Observers, Closed, Metrics, and those that say
+// AppService, TestPage, Observers, Closed, Metrics, and those whose comments say
 // otherwise. It must not be copied, and not be changed after Routes.
 type Handler struct {
 	// Access decides what callers get.

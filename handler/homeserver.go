@@ -158,7 +158,7 @@ func readList(d *json.Decoder, tell func(MemberEvent)) error {
 			tell(MemberEvent{room, user})
 		}
 	}
-	_, err := d.Token() // the closing bracket of the list
+	_, err := d.Token() // reads the closing bracket of the list
 	return err
 }
 

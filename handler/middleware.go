@@ -33,7 +33,7 @@ func collapseSlashes(next http.Handler) http.Handler {
 	})
 }
 
-// The values of the CORS headers. All answers share them, so nothing may change
+// The values of the CORS headers. All answers share them, so no code may change
 // them.
 var (
 	corsAnyOrigin = []string{"*"}

@@ -133,7 +133,7 @@ func isStoreFault(err error) bool {
 	return leave || report
 }
 
-// clientProblem maps the errors that only a client can cause.
+// clientProblem returns the problem of an error that only a client can cause.
 func clientProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*fieldError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON,
@@ -159,9 +159,9 @@ func clientProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// verifyProblem maps the errors of verifications. If the homeserver has had too
-// many requests, the answer says so. All other errors have one text, because the
-// client must not learn what a homeserver answered.
+// verifyProblem returns the problem of a failed verification. If the homeserver
+// has had too many requests, the answer says so. All other errors have one text,
+// because the client must not learn what a homeserver answered.
 func verifyProblem(e *matrix.VerifyError) problem {
 	if e.Cause == matrix.CauseLimited {
 		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
@@ -175,8 +175,8 @@ func verifyProblem(e *matrix.VerifyError) problem {
 // requests and did not say how long to wait.
 const homeserverWait = time.Second
 
-// membershipProblem maps the errors of a question to a homeserver about who is
-// in a room. Only a request of another homeserver gets a refusedQuestion.
+// membershipProblem returns the problem of a failed question to a homeserver about
+// who is in a room. Only a request of another homeserver gets a refusedQuestion.
 func membershipProblem(err error) (problem, bool) {
 	if _, ok := errors.AsType[refusedQuestion](err); ok {
 		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true
@@ -188,7 +188,7 @@ func membershipProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// limitProblem maps the limits of requests.
+// limitProblem returns the problem of a request that a limit refused.
 func limitProblem(err error) (problem, bool) {
 	p := problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded, text: "Too many requests"}
 	if e, ok := errors.AsType[*limitError](err); ok {
@@ -206,11 +206,10 @@ func limitProblem(err error) (problem, bool) {
 // because it keeps too many leaves.
 const limitWait = time.Minute
 
-// delegationProblem maps the errors of leaves that are not taken over. The
-// answer depends on the endpoint. On a token endpoint it is M_BAD_JSON: the
-// client then repeats its request without the leave. On the endpoint for
-// leaves, the answer says what is wrong, or is 404 if the client should keep
-// the leave itself.
+// delegationProblem returns the problem of a leave that is not taken over. The
+// answer depends on the endpoint. On a token endpoint it is M_BAD_JSON: the client
+// then repeats its request without the leave. On the endpoint for leaves, the
+// answer says what is wrong, or is 404 if the client should keep the leave itself.
 func delegationProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[tokenDelegationError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.Cause}, true
@@ -237,8 +236,8 @@ func delegationProblem(err error) (problem, bool) {
 var tooManyLeaves = problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
 	text: "Too many delegated leaves", cause: access.DelegationLimit, wait: limitWait}
 
-// webhookProblem maps the errors of requests to the webhook endpoint. LiveKit
-// writes the status into its log.
+// webhookProblem returns the problem of a failed request to the webhook endpoint.
+// LiveKit writes the status into its log.
 func webhookProblem(e *sfu.RejectedError) problem {
 	p := problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
 		text: "The webhook is not signed by the SFU", cause: "webhook_" + e.Cause}
@@ -255,7 +254,8 @@ func webhookProblem(e *sfu.RejectedError) problem {
 // After this time, all those requests to the SFU have ended.
 const roomBusyWait = 10 * time.Second
 
-// roomProblem maps the error e, which says that the SFU did not confirm a room.
+// roomProblem returns the problem of e, which says that the SFU did not confirm a
+// room.
 func roomProblem(e *access.RoomError) problem {
 	p := problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Unable to create room on SFU", cause: roomCause(e)}
 	if sfuError, ok := errors.AsType[*sfu.Error](e); ok && sfuError.Cause == sfu.CauseBusy {

@@ -12,8 +12,8 @@ import (
 // M_UNRECOGNIZED as "this homeserver has no such service", and M_UNKNOWN_TOKEN
 // as "you are logged out". No error below uses them.
 
-// proxiedProblem maps the faults of a request that should come from the
-// homeserver.
+// proxiedProblem returns the problem of a request that should come from the
+// homeserver, but does not or is malformed.
 func proxiedProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*proxyError](err); ok {
 		p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.cause}
@@ -29,9 +29,9 @@ func proxiedProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// remoteProblem maps the errors of a request for a token of another
-// homeserver's SFU. Of that homeserver's answer it passes on only a refusal, and
-// a complaint about the request.
+// remoteProblem returns the problem of a failed request for a token of another
+// homeserver's SFU. Of that homeserver's answer it passes on only a refusal, and a
+// complaint about the request.
 func remoteProblem(err error) (problem, bool) {
 	e, ok := errors.AsType[*matrix.RemoteError](err)
 	switch {
@@ -48,7 +48,7 @@ func remoteProblem(err error) (problem, bool) {
 	return problem{status: http.StatusBadGateway, errcode: codeUnknown, text: "The other homeserver gives no token", cause: "remote_error"}, true
 }
 
-// proxiedDelegationProblem maps the error of a leave that came through the
+// proxiedDelegationProblem returns the problem of a leave that came through the
 // homeserver and that is not taken over.
 func proxiedDelegationProblem(e proxiedDelegationError) problem {
 	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.Cause}

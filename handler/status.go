@@ -67,8 +67,8 @@ type StoreStatus struct {
 
 // LogStatus is the state of the log.
 type LogStatus struct {
-	Waiting int    `json:"waiting"` // lines that are not written yet
-	Dropped uint64 `json:"dropped"` // lines lost since the start
+	Waiting int    `json:"waiting"` // how many lines are not written yet
+	Dropped uint64 `json:"dropped"` // how many lines were lost since the start
 	Cause   string `json:"cause,omitempty"`
 }
 
@@ -86,9 +86,9 @@ type AppServiceStatus struct {
 // process, and get old while another replica sweeps.
 type MembershipStatus struct {
 	Server      string            `json:"server"`           // the server that is asked who is joined
-	Source      string            `json:"source"`           // how it is asked: "is_joined" or "joined_members"
+	Source      string            `json:"source"`           // how that server is asked: "is_joined" or "joined_members"
 	Account     *AccountStatus    `json:"account"`          // the account that asks; null for an application service
-	Required    string            `json:"required"`         // LIVEKIT_REQUIRE_MEMBERSHIP
+	Required    string            `json:"required"`         // the value of LIVEKIT_REQUIRE_MEMBERSHIP
 	Interval    float64           `json:"interval_seconds"` // the current time between two sweeps, perhaps longer than configured; 0 for no sweeps
 	Pushed      bool              `json:"pushed"`           // whether the self-test has seen that the homeserver pushes events
 	LastEvent   *time.Time        `json:"last_event"`
@@ -99,9 +99,9 @@ type MembershipStatus struct {
 	LastSweep   *time.Time        `json:"last_sweep"`
 	SweepAge    *float64          `json:"sweep_age_seconds"` // the seconds since the last sweep began
 	SweepTook   float64           `json:"sweep_seconds"`
-	Lag         float64           `json:"sweep_lag_seconds"` // how late the last sweep is: the seconds since its end beyond the interval
+	Lag         float64           `json:"sweep_lag_seconds"` // by how many seconds the next sweep is late: the time since the end of the last sweep, less the interval
 	Elsewhere   bool              `json:"swept_elsewhere"`   // whether another replica sweeps
-	Brake       string            `json:"brake"`             // LIVEKIT_MEMBERSHIP_BRAKE
+	Brake       string            `json:"brake"`             // the value of LIVEKIT_MEMBERSHIP_BRAKE
 	Braked      bool              `json:"braked"`
 	BrakedSince *time.Time        `json:"braked_since"`
 	Asked       uint64            `json:"asked"`

@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// connected returns j with session in the room since now.
+// connected returns j in the state Connected: session is in the room from now on.
 func (j Job) connected(now time.Time, session string) Job {
 	j = j.enter(Connected, now)
 	j.Session, j.LeftSession, j.ClearLeave = session, "", false

@@ -115,7 +115,7 @@ func TestOnlyAListIsAnAnswer(t *testing.T) {
 			e, ok := errors.AsType[*matrix.AccountError](err)
 			switch {
 			case tt.cause == "" && !errors.Is(err, matrix.ErrNotInRoom):
-				t.Errorf("got %v, want that the account is not in the room", err)
+				t.Errorf("EachJoined: got %v, want ErrNotInRoom", err)
 			case tt.cause != "" && (!ok || e.Cause != tt.cause || e.Status != tt.status && tt.cause != matrix.CauseProtocol):
 				t.Errorf("got %+v, want %s", err, tt.cause)
 			case ok && e.IsTokenRefused() != (tt.status == 401):

@@ -105,7 +105,7 @@ func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, 
 	case status == http.StatusNotFound:
 		return "https://" + server.String(), nil
 	case status != http.StatusOK:
-		return "", fmt.Errorf(".well-known/matrix/client: status %d", status)
+		return "", fmt.Errorf("the request for /.well-known/matrix/client got the status %d", status)
 	}
 	var document struct {
 		Homeserver struct {
@@ -141,9 +141,9 @@ func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAP
 	case err != nil:
 		return ClientAPI{}, err
 	case status >= 500 || status == http.StatusTooManyRequests:
-		return ClientAPI{}, fmt.Errorf("/versions: status %d", status)
+		return ClientAPI{}, fmt.Errorf("the request for /_matrix/client/versions got the status %d", status)
 	case status != http.StatusOK:
-		return ClientAPI{}, refusal{fmt.Sprintf("/versions: status %d", status)}
+		return ClientAPI{}, refusal{fmt.Sprintf("the request for /_matrix/client/versions got the status %d", status)}
 	}
 	var versions struct {
 		Versions []string       `json:"versions"`

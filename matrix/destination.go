@@ -42,7 +42,7 @@ const (
 // FoundBy is the step of discovery that found a destination.
 type FoundBy string
 
-// The steps of discovery, in their order, by what they found.
+// The values of FoundBy, in the order of the steps of discovery.
 const (
 	FoundByOverride     FoundBy = "override"       // a URL that the operator has set
 	FoundByName         FoundBy = "server_name"    // an IP address or a port in the server name

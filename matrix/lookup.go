@@ -79,7 +79,7 @@ func (c *ClientAPIs) known(server ServerName) clientAPIAnswer {
 	return known
 }
 
-// class returns what is kept for the class of server.
+// class returns the cache and the bounds for the class to which server belongs.
 func (c *ClientAPIs) class(server ServerName) *apiClass {
 	c.init()
 	return c.classes.of(c.isNamed(server))

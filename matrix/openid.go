@@ -155,7 +155,7 @@ func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix)
 		}
 		release()
 		if err := ctx.Err(); err != nil {
-			return nil, err // a free permit is taken even if ctx has ended
+			return nil, err // check ctx, because Acquire takes a free permit even if ctx has ended
 		}
 	}
 }

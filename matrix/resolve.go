@@ -107,7 +107,7 @@ func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, a
 	c.records, _ = lru.New[ServerName, record](cacheSize)
 }
 
-// class returns what is kept for the class of server.
+// class returns the cache and the bounds for the class to which server belongs.
 func (r *Resolver) class(server ServerName) *class {
 	r.init()
 	return r.classes.of(r.isNamed(server))

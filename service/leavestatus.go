@@ -10,8 +10,8 @@ import (
 
 func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
 
-// isFailing reports whether the store cannot be written. It also looks when
-// nothing had to be written yet.
+// isFailing reports whether the store cannot be written. It also checks a store to
+// which nothing had to be written yet.
 func (l *leaves) isFailing() bool {
 	var s handler.StoreStatus
 	if l.about != nil {

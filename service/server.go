@@ -21,7 +21,7 @@ import (
 // and bodyTime, and sooner when no place is free.
 const (
 	headerTime = 5 * time.Second
-	bodyTime   = 15 * time.Second // from the connection to the end of the body
+	bodyTime   = 15 * time.Second // how long a client may take from connecting to the end of its request's body
 	writeTime  = 35 * time.Second // counted from the end of the headers; the handler may take 25 s of this time
 	idleTime   = 120 * time.Second
 

@@ -15,9 +15,9 @@ import (
 const (
 	RejectedHeader    = "header"    // there is no Authorization header
 	RejectedKey       = "key"       // the API key is not one of ours
-	RejectedSignature = "signature" // it was signed with another secret, or is no token
-	RejectedAge       = "age"       // it is expired, from the future, or valid for too long
-	RejectedAudience  = "audience"  // it is for another purpose
+	RejectedSignature = "signature" // the token was signed with another secret, or is no token
+	RejectedAge       = "age"       // the token is expired, from the future, or valid for too long
+	RejectedAudience  = "audience"  // the token is for another purpose
 	RejectedDigest    = "digest"    // the signed digest is of another body
 	RejectedTooLarge  = "too_large" // the body has more than 1 MiB
 	RejectedCutOff    = "cut_off"   // the body did not arrive whole

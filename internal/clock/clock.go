@@ -38,7 +38,7 @@ type Source struct {
 // New returns a clock that shows the machine's wall clock now.
 func New() *Clock { return From(Source{}) }
 
-// From returns a clock that shows s's wall clock now.
+// From returns a clock that now shows the same time as the wall clock of s.
 func From(s Source) *Clock {
 	c := &Clock{began: time.Now(), wall: s.Wall}
 	if c.wall == nil {

@@ -69,7 +69,7 @@ func (j *journal) repair(why string) error {
 // that path. If another process uses that file, it returns an error.
 func (j *journal) clear() error {
 	if err := j.locks.takeName(); err != nil {
-		return fmt.Errorf("the lock file cannot be locked: %w", err)
+		return fmt.Errorf("the lock file: %w", err)
 	}
 	if j.locks.data != nil && isAt(j.locks.data, j.path) {
 		return nil

@@ -205,7 +205,7 @@ func TestReportOfAnUnknownParticipant(t *testing.T) {
 		if err := w.keeper.Report(t.Context(), report); err != nil {
 			t.Errorf("Report about a participant without a job: got %v, want no error", err)
 		}
-		unknown := fmt.Errorf("%w here, and %w", leave.ErrNotFound, leave.ErrAway)
+		unknown := fmt.Errorf("%w in the memory of this process, and %w", leave.ErrNotFound, leave.ErrAway)
 		s.before = func(context.Context, string) error { return unknown }
 		if err := w.keeper.Report(t.Context(), report); !errors.Is(err, leave.ErrAway) {
 			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)

@@ -44,7 +44,7 @@ func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync
 type task struct {
 	leave.Job
 	claimed time.Time     // the time just before the store was asked for the lease
-	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at the time asked
+	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at the time claimed
 	free    func()        // releases the worker at the homeserver, if the task has one; a second call does nothing
 }
 

@@ -61,9 +61,9 @@ type Keeper struct {
 	// Degraded, if set, reports whether the database behind the store does not
 	// answer, so that the store answers from the memory of this process.
 	Degraded func() bool
-	// Jitter, if set, returns how long to wait instead of pause, so that jobs of
-	// the same moment spread out. Otherwise each pause is shortened at random by
-	// up to a tenth.
+	// Jitter, if set, returns how long to wait instead of pause, so that actions
+	// that are due at the same moment spread out. Otherwise each pause is
+	// shortened at random by up to a tenth.
 	Jitter func(pause time.Duration) time.Duration
 
 	once    sync.Once

@@ -37,11 +37,11 @@ func claimBound(t *testing.T, s Store) {
 	}
 	for _, n := range []int{0, 1, 250, 49, 0} {
 		if got := len(claim(t, s, "holder", now, n)); got != n {
-			t.Errorf("claimed %d, want %d", got, n)
+			t.Errorf("Claim: got %d jobs, want %d", got, n)
 		}
 	}
 	if got := len(claim(t, s, "holder", now, 1)); got != 0 {
-		t.Errorf("Claim of all again: got %d jobs, want 0", got)
+		t.Errorf("a second Claim of all jobs: got %d jobs, want 0", got)
 	}
 }
 
@@ -89,13 +89,13 @@ func leaseTime(t *testing.T, s Store) {
 	wantSame(t, lent, want)
 	wantEqual(t, get(t, s, job.Key), lent)
 	if lent.Version <= job.Version {
-		t.Errorf("got version %d, want a greater one than %d", lent.Version, job.Version)
+		t.Errorf("got version %d, want a version above %d", lent.Version, job.Version)
 	}
 	wantIDs(t, claim(t, s, "other", lent.Lease.Until.Add(-time.Millisecond), 1))
 	again := claim(t, s, "other", lent.Lease.Until, 1)
 	wantIDs(t, again, "d1")
 	if again[0].Lease.Holder != "other" {
-		t.Errorf("got a lease of %q, want other", again[0].Lease.Holder)
+		t.Errorf("the lease has the holder %q, want \"other\"", again[0].Lease.Holder)
 	}
 }
 
@@ -120,7 +120,7 @@ func writtenWhileLent(t *testing.T, s Store) {
 	lent := claim(t, s, "holder", now, 1)[0]
 	reported := save(t, s, dueAt(lent, now.Add(-time.Minute)))
 	if got, want := plain(reported.Lease), plain(lent.Lease); got != want {
-		t.Errorf("the lease became %s, want %s", got, want)
+		t.Errorf("the lease is now %s, want %s", got, want)
 	}
 	wantIDs(t, claim(t, s, "other", now, 1))
 	wantConflict(t, s, lent)

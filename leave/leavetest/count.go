@@ -171,13 +171,13 @@ func loadDoesNotDrift(t *testing.T, s Store) {
 		}
 	}
 	if after, err := s.Count(t.Context(), user); err != nil || after.Load != before.Load || after.LoadOfUser != before.LoadOfUser {
-		t.Errorf("got a load of %g (%v), want %g", after.Load, err, before.Load)
+		t.Errorf("Count: got the load %g (%v), want %g", after.Load, err, before.Load)
 	}
 	if err := s.Delete(t.Context(), stays); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := s.Count(t.Context(), user); err != nil || after.Load != 0 || after.LoadOfUser != 0 {
-		t.Errorf("got a load of %g (%v), want 0", after.Load, err)
+		t.Errorf("Count: got the load %g (%v), want 0", after.Load, err)
 	}
 }
 

@@ -88,13 +88,13 @@ func mergeVersions(t *testing.T, s Store) {
 	wantConflict(t, s, ahead)
 	job := get(t, s, ahead.Key)
 	if job.Version <= ahead.Version {
-		t.Errorf("got version %d, want a greater one than a copy's %d", job.Version, ahead.Version)
+		t.Errorf("got version %d, want a version above the copy's %d", job.Version, ahead.Version)
 	}
 	behind := job
 	behind.Version = 1
 	merge(t, s, behind)
 	if got := get(t, s, job.Key).Version; got <= job.Version {
-		t.Errorf("got version %d, want a greater one than %d", got, job.Version)
+		t.Errorf("got version %d, want a version above %d", got, job.Version)
 	}
 }
 

@@ -19,7 +19,7 @@ func putAndDelete(t *testing.T, s Store) {
 		t.Fatalf("Get before Put: %v, want ErrNotFound", err)
 	}
 	if replaced := put(t, s, job); replaced != nil {
-		t.Errorf("Put: got %v replaced, want nothing", replaced)
+		t.Errorf("Put: got the replaced job %v, want none", replaced)
 	}
 	got := get(t, s, job.Key)
 	wantSame(t, got, job)
@@ -101,7 +101,7 @@ func milliseconds(t *testing.T, s Store) {
 	job := delegation(t, "room", "alice", "d1", now.Add(999*time.Microsecond))
 	got := stored(t, s, job)
 	if !got.AcceptedAt.Equal(now) || !got.NextLook.Equal(now) {
-		t.Errorf("accepted at %v, next look %v, want both at %v", got.AcceptedAt, got.NextLook, now)
+		t.Errorf("AcceptedAt is %v and NextLook is %v, want both to be %v", got.AcceptedAt, got.NextLook, now)
 	}
 	put(t, s, job)
 	wantEqual(t, get(t, s, job.Key), got)
@@ -113,7 +113,7 @@ func putAgain(t *testing.T, s Store) {
 	job := delegation(t, "room", "alice", "d1", now)
 	worked := save(t, s, stored(t, s, job).Joined(now.Add(time.Second), "PA_1"))
 	if replaced := put(t, s, job); replaced != nil {
-		t.Errorf("Put: got %v replaced, want nothing", replaced)
+		t.Errorf("Put: got the replaced job %v, want none", replaced)
 	}
 	wantEqual(t, get(t, s, job.Key), worked)
 }
@@ -124,13 +124,13 @@ func laterReplaces(t *testing.T, s Store) {
 	later := delegation(t, "room", "alice", "d1", now.Add(time.Millisecond))
 	replaced := put(t, s, later)
 	if replaced == nil {
-		t.Fatal("Put: got nothing replaced, want the former job")
+		t.Fatal("Put: got no replaced job, want the former one")
 	}
 	wantEqual(t, *replaced, first)
 	got := get(t, s, later.Key)
 	wantSame(t, got, later.Replacing(first))
 	if got.Version <= first.Version {
-		t.Errorf("got version %d, want a greater one than %d", got.Version, first.Version)
+		t.Errorf("got version %d, want a version above %d", got.Version, first.Version)
 	}
 	if _, err := s.Save(t.Context(), first); !errors.Is(err, leave.ErrConflict) {
 		t.Errorf("Save of the replaced job: got %v, want ErrConflict", err)
@@ -155,7 +155,7 @@ func tiesByDelayID(t *testing.T, s Store) {
 	a, b := delegation(t, "room", "alice", "d1", now), delegation(t, "room", "alice", "d2", now)
 	put(t, s, a)
 	if replaced := put(t, s, b); replaced == nil {
-		t.Error("Put of the greater delay id: got nothing replaced, want the former job")
+		t.Error("Put of the greater delay id: got no replaced job, want the former one")
 	}
 	if _, err := s.Put(t.Context(), a); !errors.Is(err, leave.ErrSuperseded) {
 		t.Errorf("Put of the lesser delay id: %v, want ErrSuperseded", err)
@@ -168,7 +168,7 @@ func sameDelayID(t *testing.T, s Store) {
 	put(t, s, delegation(t, "room", "alice", "d1", now))
 	again := delegation(t, "room", "alice", "d1", now.Add(time.Second))
 	if replaced := put(t, s, again); replaced == nil {
-		t.Error("Put of the later delegation: got nothing replaced, want the former job")
+		t.Error("Put of the later delegation: got no replaced job, want the former one")
 	}
 	if got := get(t, s, again.Key); len(got.Replaces) > 0 {
 		t.Errorf("Replaces is %v, want none: the new delegation has the same delay id", got.Replaces)
@@ -180,7 +180,7 @@ func sameDelayID(t *testing.T, s Store) {
 	got := get(t, s, again.Key)
 	wantSame(t, got, again.Replacing(known))
 	if got.State != leave.Connected || got.Session != "PA_1" {
-		t.Errorf("got %s with the session %q, want %s with PA_1", got.State, got.Session, leave.Connected)
+		t.Errorf("got the state %s with the session %q, want %s with PA_1", got.State, got.Session, leave.Connected)
 	}
 }
 

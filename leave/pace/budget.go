@@ -104,8 +104,9 @@ const (
 	commonDelay = 18 * time.Second
 )
 
-// CarriesUser reports whether server's rate is enough for user, the restarts a
-// second of one user's jobs, while the jobs of all other users need others.
+// CarriesUser reports whether server's rate is enough for the jobs of one user.
+// They need user restarts a second, and the jobs of all other users need others
+// restarts a second.
 func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -44,7 +44,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	defer cancel()
 	a.Asked = p.Clock.Now()
 	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
-	if !errors.Is(err, context.DeadlineExceeded) { // LiveKit gave no answer, but it is not away: only the node may hang
+	if !errors.Is(err, context.DeadlineExceeded) { // if the time was too short, only the node may hang, and the SFU itself may answer
 		p.note(err)
 	}
 	switch {

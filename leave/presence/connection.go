@@ -75,7 +75,8 @@ func (p *Presence) ping(ctx context.Context) bool {
 // enough is how many rooms, chosen at random, are checked instead of all rooms.
 const enough = 20
 
-// someRooms returns up to enough rooms, chosen at random, that jobs occupy.
+// someRooms returns rooms that jobs occupy: at most enough of them, chosen at
+// random.
 func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	rooms, err := p.Jobs.Rooms(ctx)
 	if err != nil {

@@ -38,8 +38,8 @@ const (
 	// wait longer than routineWait, it is not asked, and the room is put in doubt.
 	routinePause = time.Second / 25
 	routineWait  = 5 * time.Second
-	// lossTime is how long after a node did not hold a session routinePause does
-	// not apply.
+	// For lossTime after a node was lost (no node held a session), routinePause
+	// does not apply.
 	lossTime = time.Minute
 	// doubtTime is the time from a join in a room until the nodes of its
 	// participants are asked. If their node was lost, others may rejoin meanwhile.
@@ -106,7 +106,7 @@ func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // a fourth look may be this late
+	late := every / 8 // a fourth look that is at most this late still counts as one
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 

@@ -15,9 +15,9 @@ const (
 	// The pauses between two questions to an SFU that is away. A client that
 	// reconnects before the SFU's rooms exist again gives up. Clients try several
 	// times a second at first, so the first pauses are the shortest.
-	pollAtFirst  = 20 * time.Millisecond  // the pause until the SFU has been away for atFirst
-	pollOutage   = 200 * time.Millisecond // the pause after that, until the SFU has been away for longGone
-	pollLongGone = 5 * time.Second        // the pause after that
+	pollAtFirst  = 20 * time.Millisecond  // the pause while the SFU has been away for less than atFirst
+	pollOutage   = 200 * time.Millisecond // the pause after that, while it has been away for less than longGone
+	pollLongGone = 5 * time.Second        // the pause when it has been away for longer
 	atFirst      = 10 * time.Second
 	longGone     = time.Minute
 )

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// refusal is an error of the server that will not go away by waiting, with the
+// refusal is an error of the server that does not end by itself. It contains the
 // remedy.
 type refusal struct{ by, text, remedy string }
 

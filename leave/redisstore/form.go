@@ -20,7 +20,7 @@ func (f form) String() string { return strconv.Itoa(int(f)) }
 
 func (f form) other() form { return first + second - f }
 
-// key returns the index, in the list of keys, of the hash with the form's jobs.
+// key returns where the hash with the form's jobs is in the list of keys.
 func (f form) key() int {
 	if f == second {
 		return 11

@@ -22,8 +22,8 @@ type life struct {
 // is a random text. After each loss of data the server gets a new one.
 type known struct {
 	epoch  string // "" before the first contact
-	writes uint64 // there were at least so many writes of all processes
-	wrote  uint64 // how many of them there were at this process's last write; 0 if a script need not check that
+	writes uint64 // how many writes by all processes there must be at least
+	wrote  uint64 // how many writes there were right after this process's last write; 0 if a script need not check that
 }
 
 // rememberWrote is how long after a write of this process a script must still find

@@ -43,7 +43,7 @@ func TestForgotten(t *testing.T) {
 			get(t, a, onB.Key, nil)
 			get(t, a, delegation(t, "c", time.Now()).Key, nil)
 			if after := get(t, b, onA.Key, nil); after.Version <= before.Version {
-				t.Errorf("got version %d, want a greater one than %d", after.Version, before.Version)
+				t.Errorf("got version %d, want a version above %d", after.Version, before.Version)
 			}
 			if _, err := a.Save(t.Context(), before); !errors.Is(err, leave.ErrConflict) {
 				t.Errorf("Save of a version from before the loss: got %v, want ErrConflict", err)

@@ -24,7 +24,7 @@ type sentinels struct {
 	master   string
 	addrs    []string
 	options  func(addr string) *redis.Options
-	dial     dialFunc // the options of the connections to Redis
+	dial     dialFunc // connects to Redis
 	callTime time.Duration
 
 	mu      sync.Mutex

@@ -25,7 +25,7 @@ type place struct {
 
 func (r stored) at() place { return place{r.form, r.place} }
 
-// version returns what a write that expects this record must name as its version.
+// version returns the version that a write must state if it expects this record.
 func (r stored) version() string {
 	if r.value == "" {
 		return absent
@@ -42,8 +42,8 @@ func (r stored) version() string {
 	return noVersion
 }
 
-// What a write must name instead of a version: absent if it expects no record, and
-// noVersion if it expects a record without a valid version.
+// The values that a write has in place of a version: absent if it expects no
+// record, and noVersion if it expects a record without a valid version.
 const (
 	absent    = "0"
 	noVersion = "?"
@@ -90,7 +90,7 @@ func (p pair) of(key leave.Key) [2]stored {
 	return [2]stored{{first, field(key), p.first}, {second, id(key), p.second}}
 }
 
-// version returns what a write that expects both records must name as their version.
+// version returns the version that a write must state if it expects both records.
 // The function atBoth in ledger.lua does the same.
 func (p pair) version() string {
 	a, b := stored{first, "", p.first}.version(), stored{second, "", p.second}.version()

@@ -122,7 +122,7 @@ func (o *outage) stray(job leave.Job) bool {
 
 // errUnknown is the error for a job that memory does not have. Because it is a
 // single value, two results can be compared.
-var errUnknown = fmt.Errorf("%w here, and %w", leave.ErrNotFound, leave.ErrAway)
+var errUnknown = fmt.Errorf("%w in the memory of this process, and %w", leave.ErrNotFound, leave.ErrAway)
 
 func (o *outage) get(key leave.Key) (leave.Job, error) {
 	job, err := o.memory.Get(always(), key)

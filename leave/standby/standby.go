@@ -50,7 +50,7 @@ type Store struct {
 	memory *memstore.Store
 	sweep  sweep
 	outage *outage       // nil while the store answers
-	since  time.Time     // when the outage began or, without one, when the last one ended
+	since  time.Time     // when the outage began; without an outage, when the last one ended
 	pause  time.Duration // the first pause of the next outage, if it begins soon
 	counts counts
 }

@@ -155,7 +155,7 @@ func (c *Contract) testFederation(t *testing.T) {
 	}
 	_, err := c.API.RemoteToken(t.Context(), c.API.Server, json.RawMessage("{}"))
 	if e, ok := errors.AsType[*matrix.AppServiceError](err); !ok || e.Status != http.StatusForbidden {
-		t.Errorf("a request to our own server: %v, want status 403", err)
+		t.Errorf("RemoteToken of our own server: got %v, want status 403", err)
 	}
 	c.wantError(t, http.MethodPost, fedProxyPath, c.LocalToken, "{}", 403, "M_FORBIDDEN")
 }

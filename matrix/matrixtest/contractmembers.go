@@ -43,7 +43,7 @@ func (c *Contract) testMembers(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			err := c.account(tt.token).EachJoined(t.Context(), tt.room, func(string) {})
 			if !errors.Is(err, matrix.ErrNotInRoom) {
-				t.Errorf("got %v, want that the account is not in the room", err)
+				t.Errorf("EachJoined: got %v, want ErrNotInRoom", err)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ func (c *Contract) testProxy(t *testing.T) {
 			})
 			status, header, body := c.send(t, http.MethodPost, prefix+"/get_token", c.LocalToken, `{"a":"ü"}`)
 			if status != http.StatusForbidden || !strings.Contains(body, "the service's own") || len(header.Values("Access-Control-Allow-Origin")) != 1 {
-				t.Errorf("the answer is %d %v %s, want the service's, and one CORS header", status, header, body)
+				t.Errorf("the answer is %d %v %s, want the service's answer with one CORS header", status, header, body)
 			}
 			asked := c.Application.Asked("/get_token")
 			if len(asked) != 1 {
@@ -47,7 +47,7 @@ func (c *Contract) testProxy(t *testing.T) {
 		}
 	}
 	if status, _, body := c.send(t, http.MethodOptions, proxiedClient[0]+"/preflight", "", ""); status/100 != 2 || len(c.Application.Asked("/preflight")) > 0 {
-		t.Errorf("a preflight: %d %s, want the homeserver's own answer", status, body)
+		t.Errorf("a preflight request: got %d %s, want the homeserver's own answer", status, body)
 	}
 	c.wantError(t, http.MethodPost, proxiedClient[0]+"/x", "", "{}", 401, "M_MISSING_TOKEN")
 	c.wantError(t, http.MethodPost, proxiedClient[0]+"/x", "nobody-has-this-one", "{}", 401, "M_UNKNOWN_TOKEN")
@@ -146,7 +146,7 @@ func (c *Contract) testRemote(t *testing.T) {
 			_, err := ask()
 			e, ok := errors.AsType[*matrix.RemoteError](err)
 			if n := len(c.RemoteApplication.Asked("/get_token")); !ok || e.Status != tt.passed || n != tt.calls {
-				t.Errorf("err = %v after %d calls, want status %d after %d", err, n, tt.passed, tt.calls)
+				t.Errorf("RemoteToken: got %v after %d calls, want status %d after %d calls", err, n, tt.passed, tt.calls)
 			}
 		})
 	}

@@ -52,7 +52,7 @@ func (p *pipe) Write(b []byte) (int, error) {
 	case p.queue <- bytes.Clone(b):
 		return len(b), nil
 	default:
-		return 0, os.ErrDeadlineExceeded // the peer does not read
+		return 0, os.ErrDeadlineExceeded // the queue is full, because the peer does not read
 	}
 }
 

@@ -54,9 +54,9 @@ type counts struct {
 	begun    time.Time     // when the last sweep began
 	expected time.Duration // how long the current sweep will take at least
 	now      Status
-	told     bool // the SFU reports joins to this process, as far as sweeps can tell
-	unsure   bool // something was lost or unknown since the last complete sweep began
-	unsureIn bool // something was lost or unknown since the current sweep began
+	told     bool // whether the SFU reports joins to this process, as far as sweeps can tell
+	unsure   bool // whether something was lost or unknown since the last complete sweep began
+	unsureIn bool // whether something was lost or unknown since the current sweep began
 }
 
 // Status returns the state of the guard.

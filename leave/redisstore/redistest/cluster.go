@@ -57,7 +57,7 @@ func StartThree(t testing.TB, args ...string) *Cluster {
 	c.Holder.Do(t, func(ctx context.Context, client *redis.Client) error {
 		slot, err := client.ClusterKeySlot(ctx, "{leave}").Result()
 		if err == nil && slot != leavesSlot {
-			err = fmt.Errorf("the leaves are in slot %d, not %d", slot, leavesSlot)
+			err = fmt.Errorf("the keys of the leaves are in the slot %d, want %d", slot, leavesSlot)
 		}
 		return err
 	})

@@ -109,8 +109,8 @@ func version(value string) string {
 	return noVersion
 }
 
-// What a write must name instead of a version: absent if it expects no record, and
-// noVersion if it expects a record without a valid version.
+// The values that a write has in place of a version: absent if it expects no
+// record, and noVersion if it expects a record without a valid version.
 const (
 	absent    = "0"
 	noVersion = "?"

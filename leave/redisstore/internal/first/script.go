@@ -154,7 +154,7 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 	case v.jump != 0:
 		return s.correct(ctx, v)
 	case v.changed:
-		s.log.Warn("first: the store's time differs from this host's; times are translated. Have the clocks of both set by NTP",
+		s.log.Warn("first: the clocks of Redis' host and of this host differ; the service allows for that, but set both by NTP",
 			"store_ahead_by", v.difference)
 	}
 	return nil
@@ -163,7 +163,7 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 // correct makes the store's time continue as before a jump, because all stored
 // times depend on it.
 func (s *Store) correct(ctx context.Context, v verdict) error {
-	s.log.Warn("first: the clock of Redis' host was set, or another server has taken over; the store's time goes on as before", "by", v.jump)
+	s.log.Warn("first: the clock of Redis' host was set, or another server has taken over; the service corrects the stored times by the difference", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}
 	done, err := s.eval(ctx, setClockScript, args).Text()
 	if err != nil {
