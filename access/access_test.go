@@ -22,8 +22,8 @@ import (
 type world struct {
 	access.Authorizer
 	joined map[string]bool // the keys are "user room" and "server room"
-	err    error           // the error of every question who is joined; nil for none
-	asked  []string        // the questions who is joined, and the rooms and tokens asked for, in order
+	err    error           // the error that every question about membership gets; nil for none
+	asked  []string        // the questions about membership, and the rooms and tokens that were asked for, in order
 	grant  token.Grant     // the grant of the last token
 	ticket ticket.Ticket   // the ticket in the last token
 	event  matrix.DelayedEvent

@@ -76,7 +76,7 @@ func TestTokensAreDrawnAndKept(t *testing.T) {
 	}
 }
 
-// TestSecretsAreNotPrinted: neither by fmt nor by an error.
+// TestSecretsAreNotPrinted checks that neither fmt nor an error prints a secret.
 func TestSecretsAreNotPrinted(t *testing.T) {
 	r := newOne(t, false)
 	token := r.ASToken.Reveal()
@@ -195,8 +195,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// same reports whether two registrations say the same, keys that nobody reads
-// aside.
+// same reports whether two registrations are equal, except for keys that no
+// homeserver reads.
 func same(a, b appservice.Registration) bool {
 	limits := func(r appservice.Registration) string {
 		return fmt.Sprint(r.RateLimited == nil, r.RateLimited != nil && *r.RateLimited)

@@ -15,7 +15,7 @@ import (
 func TestTheFileIsForOwnerAndGroup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "registration.yaml")
 	r := newOne(t, false)
-	for range 2 { // the second time it is replaced
+	for range 2 { // the second call replaces the file
 		if err := appservice.WriteFile(path, r); err != nil {
 			t.Fatal(err)
 		}
@@ -77,8 +77,9 @@ func TestAReplacedFileKeepsItsGroup(t *testing.T) {
 	}
 }
 
-// TestOtherFilesAreLeftAlone: neither a pipe, at which reading never ends, nor
-// a link, which may lead anywhere.
+// TestOtherFilesAreLeftAlone checks that a pipe, at which reading never ends, is
+// not read, and that neither a pipe nor a link, which may lead anywhere, is
+// written.
 func TestOtherFilesAreLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	pipe, link, target := filepath.Join(dir, "pipe"), filepath.Join(dir, "link"), filepath.Join(dir, "target")

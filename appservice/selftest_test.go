@@ -85,7 +85,7 @@ func TestSelfTest(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		hs     homeserver
-		part   string // that fails, "" for none
+		part   string // the part that fails, "" for none
 		remedy string
 	}{
 		{"all is well", homeserver{}, "", ""},
@@ -134,8 +134,9 @@ func TestSelfTest(t *testing.T) {
 	}
 }
 
-// TestSelfTestAsksWhatThereIs: nothing more without the token, no delayed events
-// while delegation is off, no ping without a url.
+// TestSelfTestAsksWhatThereIs checks that the self-test skips what cannot work:
+// everything else if the token is refused, delayed events while delegation is off,
+// and the ping without a url.
 func TestSelfTestAsksWhatThereIs(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -63,8 +63,8 @@ func (s *scene) run(t *testing.T, args ...string) (code int, out, faults string)
 	return code, stdout.String(), stderr.String()
 }
 
-// TestLink: the link opens the page. Its key opens the room, which LiveKit
-// keeps as long as the link is valid.
+// TestLink checks that the link opens the page, and that its key opens the room.
+// LiveKit keeps the room as long as the link is valid.
 func TestLink(t *testing.T) {
 	s := newScene(t)
 	begun := time.Now()

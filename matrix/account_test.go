@@ -138,8 +138,8 @@ func TestMembersBeside(t *testing.T) {
 	}
 }
 
-// TestNewToken checks that the account asks for its access token at each
-// request, and asks whose a new token is.
+// TestNewToken checks that the account gets its access token anew for each
+// request, and asks the homeserver to which user a new token belongs.
 func TestNewToken(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()

@@ -38,7 +38,7 @@ func TestLookUpsOfOneNetwork(t *testing.T) {
 		if _, err := events.APIs.Find(t.Context(), matrixtest.ServerName(t, "kept.test")); err != nil {
 			t.Errorf("a leave that is kept, meanwhile: got %v, want no error", err)
 		}
-		time.Sleep(10 * time.Second) // until all look-ups have given up
+		time.Sleep(10 * time.Second) // waits until all look-ups have given up
 	})
 }
 
@@ -95,7 +95,7 @@ func TestSharedLookUps(t *testing.T) {
 				}
 				stop()
 				abusing.Wait()
-				time.Sleep(10 * time.Second) // until all look-ups have given up
+				time.Sleep(10 * time.Second) // waits until all look-ups have given up
 			})
 		})
 	}

@@ -65,7 +65,7 @@ func TestAMovedClientAPIIsFound(t *testing.T) {
 func TestALookUpForEachFailureIsTooMuch(t *testing.T) {
 	for name, c := range map[string]struct {
 		named []string
-		most  int // look-ups in a minute
+		most  int // how many look-ups there are in a minute
 	}{"named": {[]string{"a.test"}, 7}, "a stranger's": {nil, 1}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -124,7 +124,7 @@ func checkNote(t *testing.T, what, note string) {
 // TestNotesTakeLittleMemory checks that a server that writes 15 kB makes this
 // service keep less than 10 kB.
 func TestNotesTakeLittleMemory(t *testing.T) {
-	const names, most = 50, 10_000 // bytes
+	const names, most = 50, 10_000 // in bytes
 	for name, c := range wordy {
 		t.Run(name, func(t *testing.T) {
 			resolver, apis := newWordyServer(t, c.location, c.names)

@@ -39,6 +39,6 @@ func TestSlowServersOfOneNetwork(t *testing.T) {
 		if took := time.Since(start); err != nil || took > time.Second {
 			t.Errorf("an honest request of another network: got %v after %v, want no error within 1 s", err, took)
 		}
-		time.Sleep(30 * time.Second) // until all verifications have given up
+		time.Sleep(30 * time.Second) // waits until all verifications have given up
 	})
 }

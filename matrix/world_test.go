@@ -47,8 +47,8 @@ func newWorld(t *testing.T, named ...string) *world {
 // nobody is the network of a client whose network does not matter.
 var nobody netip.Prefix
 
-// verify issues a token of user at hs, verifies the token, and returns whom it
-// proves.
+// verify issues a token of user at hs and verifies the token. It returns the user
+// whom the token proves.
 func (w *world) verify(t *testing.T, hs *matrixtest.Homeserver, user string) (string, error) {
 	t.Helper()
 	id, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, nobody)

@@ -101,13 +101,13 @@ func TestPrivateCA(t *testing.T) {
 	watch := func() error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		return client.Hold(ctx, cancel) // until there is a connection
+		return client.Hold(ctx, cancel) // waits until there is a connection
 	}
 	wantCause(t, client.Ping(t.Context()), sfu.CauseTLS)
 	if e, ok := errors.AsType[*sfu.Error](watch()); !ok || e.Cause != sfu.CauseTLS {
 		t.Errorf("Watch: %v, want the cause %s", e, sfu.CauseTLS)
 	}
-	trusted = roots // as if the file of certificates was read again
+	trusted = roots // this is as if the file of certificates had been read again
 	if err := client.Ping(t.Context()); err != nil {
 		t.Errorf("Ping: got %v, want no error", err)
 	}

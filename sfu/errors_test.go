@@ -35,7 +35,7 @@ func TestAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault sfutest.Fault
 		cause string
-		text  string // part of the error
+		text  string // a text that the error must contain
 	}{
 		"no route":         {sfutest.Status(404), sfu.CauseNotFound, "/twirp"},
 		"no method":        {sfutest.Status(405), sfu.CauseNotFound, "/twirp"},
@@ -240,7 +240,7 @@ func TestCanceled(t *testing.T) {
 		client, _ := inMemory(t, fake)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		for range 2 { // first during the call, then before it
+		for range 2 { // the first time during the call, the second time before it
 			wantCause(t, client.CreateRoom(ctx, "room"), sfu.CauseCanceled)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)

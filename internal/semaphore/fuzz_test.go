@@ -11,7 +11,7 @@ import (
 type model struct {
 	t       *testing.T
 	s       *Keyed[int]
-	callers []*caller // in the order in which they came
+	callers []*caller // the waiting callers, in the order in which they came
 }
 
 // caller is one call of Acquire or Take.
@@ -19,7 +19,7 @@ type caller struct {
 	key     int
 	permits int
 	cancel  context.CancelFunc
-	outcome chan func() // gives the release, or nil for an error
+	outcome chan func() // gets the function that releases the permits, or nil for an error
 	state   string      // "waits", "holds" or "gone"
 	release func()
 }

@@ -72,7 +72,7 @@ func TestSupersededByWhatHasEnded(t *testing.T) {
 			if call != "Get" {
 				return nil
 			}
-			if gets++; gets == 2 { // the first Get was for the job to replace
+			if gets++; gets == 2 { // the first Get was for the job that is replaced
 				stored, err := s.Store.Get(t.Context(), later.Key)
 				if err == nil {
 					err = s.Delete(t.Context(), stored)
@@ -131,12 +131,12 @@ func TestLostAnswerAndAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
 		s.after = lost
-		time.Sleep(300 * time.Microsecond) // so that the store cuts off a part of the time: it keeps milliseconds
+		time.Sleep(300 * time.Microsecond) // this makes the store cut off a part of the time, because stores keep milliseconds
 		job := another(t, 1, long)
 		var gets atomic.Int32
 		s.before = func(_ context.Context, call string) error {
 			if call == "Get" {
-				if gets.Add(1) == 2 { // the Get of the withdrawal
+				if gets.Add(1) == 2 { // the Get by which the keeper withdraws the job
 					s.after = nil
 					time.Sleep(time.Millisecond)
 					if _, err := s.Store.Put(t.Context(), another(t, 1, long)); err != nil {
@@ -211,7 +211,7 @@ func TestReportOfAnUnknownParticipant(t *testing.T) {
 			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
 		}
 
-		// Between the read and the write of Report, the store stops to answer.
+		// Between the read and the write of Report, the store stops answering.
 		s.before = nil
 		w.wantLimit("", leave.New(key, user(t), delayID(t, "d1"), long, time.Now()), many)
 		s.before = func(_ context.Context, call string) error {

@@ -24,7 +24,7 @@ type town struct {
 
 func newTown(t *testing.T) *town {
 	w := newWorld(t)
-	w.join("S1") // after this, the SFU has all rooms
+	w.join("S1") // the SFU has all rooms when this returns
 	c := &town{world: w}
 	c.set(func() { c.gone = map[leave.Key]bool{} })
 	for room := range costRooms {

@@ -34,7 +34,7 @@ func TestNobodyThereIsNoLoss(t *testing.T) {
 		}
 		average, most := town.questions(begin)
 		t.Logf("questions to nodes a second: %.1f on average, %d at most", average, most)
-		if average > 25 || most > 26+3 { // 3 more about participants who never came
+		if average > 25 || most > 26+3 { // and 3 questions about participants who never came
 			t.Errorf("questions to nodes a second: got %.1f on average and %d at most, want no more than 25 and 29", average, most)
 		}
 	})

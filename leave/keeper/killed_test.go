@@ -168,7 +168,7 @@ func TestKilledReplica(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				h := newHomeserver(newWorld(t), 20*time.Millisecond)
 				h.answers, h.jitter = h, unshortened
-				h.tick = 70 * time.Millisecond // no delay is a multiple of this
+				h.tick = 70 * time.Millisecond // the delays are not multiples of this tick
 				h.again(time.Minute)
 				killed := &mortal{Store: h.store, events: h}
 				h.beside(killed, killed)
@@ -192,7 +192,7 @@ func TestKilledReplica(t *testing.T) {
 	}
 }
 
-// late is a store whose answers to Claim come later by the time by.
+// late is a store that answers every Claim later than it should, by the time by.
 type late struct {
 	leave.Store
 	by time.Duration

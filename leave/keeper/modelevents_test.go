@@ -103,7 +103,7 @@ func (m *model) restartAll() {
 		return
 	}
 	m.fake.Flush()
-	time.Sleep(2 * time.Second) // until the nodes are known again
+	time.Sleep(2 * time.Second) // waits until the nodes are known again
 }
 
 // sfuRestarts restarts the SFU. It is back before anybody asks it, and its clients

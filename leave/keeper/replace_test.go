@@ -85,7 +85,7 @@ func TestCancellingIsNoLeave(t *testing.T) {
 		w.set(func() { w.failing = "cancel" })
 		w.schedule("d2", long)
 		w.set(func() { w.events["d2"].over = "sent" })
-		w.wantDelegated("d2") // too late: the keeper finds it gone
+		w.wantDelegated("d2") // too late: the keeper finds that the event is over
 		time.Sleep(5 * time.Second)
 		w.set(func() { w.calls = nil })
 		w.join("S2")

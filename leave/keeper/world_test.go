@@ -47,13 +47,13 @@ type world struct {
 	gone    map[leave.Key]bool // the participants whose node is gone
 	reached []time.Time        // when nodes were asked
 	sfuDown bool
-	proxied bool // a proxy keeps the connection when the SFU ends
+	proxied bool // whether a proxy keeps the connection when the SFU ends
 	// fault, if set, returns the error of a call to the SFU, nil for none.
 	fault      func(call string, room sfu.Room) error
 	line       chan struct{} // the connection to the SFU: closed when the SFU ends
 	asked      int
 	created    []sfu.Room
-	elsewhere  bool      // the SFU is on another machine
+	elsewhere  bool      // whether the SFU is on another machine
 	noRoom     sfu.Room  // a room that the SFU does not have, whatever roomAt is
 	roomAt     time.Time // when all other rooms were created; zero while the SFU has none
 	hsDown     bool

@@ -114,7 +114,7 @@ func (c crowd) present(t *testing.T, room string, n int) leave.Job {
 	job.State, job.Session = leave.Connected, "PA_"+hashed("session", n)[:12]
 	job.Since, job.RoomSeen = accepted.Add(3*time.Second), accepted.Add(3*time.Second)
 	job.Restarted, job.NextRestart = accepted.Add(20*time.Minute), accepted.Add(65*time.Minute)
-	job.NextLook = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) // never: looks into the room cover the job
+	job.NextLook = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) // no look is planned: the looks into the room cover the job
 	return job
 }
 

@@ -250,7 +250,7 @@ func TestTLS(t *testing.T) {
 	if _, err := renewed.Put(t.Context(), delegation(t, "a", time.Now())); err == nil {
 		t.Error("Put with an empty list of authorities: got no error, want one")
 	}
-	trusted = roots // as if the file of certificates had been read again
+	trusted = roots // this is as if the file of certificates had been read again
 	put(t, renewed, delegation(t, "a", time.Now()))
 
 	var log logged

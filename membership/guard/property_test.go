@@ -32,7 +32,7 @@ type model struct {
 	told map[person]time.Time
 	// since holds when each person last joined or left.
 	since map[person]time.Time
-	// fit is since when both the SFU and the homeserver have answered all calls.
+	// fit is when the SFU and the homeserver last began to answer all calls.
 	fit    time.Time
 	events []sfu.Event // the reports so far, including those that were lost
 }

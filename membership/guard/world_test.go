@@ -64,11 +64,11 @@ type world struct {
 
 	mu       sync.Mutex
 	rooms    map[sfu.Room]map[sfu.Identity]sfu.Participant
-	owners   map[string]person    // whose each session is; the keys are sids
+	owners   map[string]person    // the person of each session; the keys are sids
 	entered  map[string]time.Time // when each session began, by the guards' clock; the keys are sids
 	sids     int
 	ahead    time.Duration   // how much the SFU's clock is ahead of the guards' clock
-	issued   time.Duration   // how much the clock of the replica that issues tokens is ahead of it
+	issued   time.Duration   // how much the clock of the replica that issues tokens is ahead of the guards' clock
 	dead     map[string]bool // the sids of sessions that no node holds
 	sfuTakes time.Duration   // how long the SFU takes to list the participants of a room
 	sfuFails func(op string, room sfu.Room) bool
