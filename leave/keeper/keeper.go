@@ -68,6 +68,7 @@ type Keeper struct {
 
 	once    sync.Once
 	woken   chan struct{}
+	tasks   chan task    // hands tasks to workers that have none
 	full    atomic.Bool  // whether the last claim found no free worker, or as many due jobs as free workers
 	beat    atomic.Int64 // when the loop last ran, in milliseconds since 1970
 	began   atomic.Int64 // the time, in milliseconds since 1970, since which the loop has run without a long stop
@@ -122,7 +123,7 @@ func (k *Keeper) init() {
 		if k.Clock == nil {
 			k.Clock = clock.New()
 		}
-		k.woken = make(chan struct{}, 1)
+		k.woken, k.tasks = make(chan struct{}, 1), make(chan task)
 		k.started = k.Clock.Now()
 		k.beat.Store(k.started.UnixMilli())
 		k.began.Store(k.started.UnixMilli())
