@@ -34,6 +34,7 @@ type conn struct {
 
 	idleSince time.Time
 	element   *list.Element // the connection's entry in [Pool.order] while it is idle
+	group     *group        // the group in [Pool.idle] that holds the connection while it is idle
 }
 
 func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {

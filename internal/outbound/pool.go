@@ -50,11 +50,11 @@ type Pool struct {
 	bytes  *semaphore.Keyed[Asker] // the handshake bytes of connections that are not idle; nil if MaxHandshake is 0
 
 	mu     sync.Mutex
-	idle   map[target][]*conn // the idle connections to a target; the one that was used last is at the end
-	order  list.List          // all idle connections (*conn); the one that has been idle longest is in front
-	sweep  *time.Timer        // closes connections that have been idle for too long; nil while none is idle
-	wanted map[place]int      // how many requests wait for a place
-	rest   int64              // the handshake bytes of idle connections
+	idle   map[target]*group // the idle connections to a target
+	order  list.List         // all idle connections (*conn); the one that has been idle longest is in front
+	sweep  *time.Timer       // closes connections that have been idle for too long; nil while none is idle
+	wanted map[place]int     // how many requests wait for a place
+	rest   int64             // the handshake bytes of idle connections
 }
 
 const (
@@ -69,8 +69,13 @@ type target struct {
 	route     Route
 }
 
+// group holds the idle connections of one target. The one that was used last is at
+// the end.
+type group struct{ conns []*conn }
+
 func (p *Pool) init() {
 	p.once.Do(func() {
+		p.idle = make(map[target]*group)
 		if p.PerHost > 0 {
 			p.places = semaphore.New[place](semaphore.Bounds{PerKey: p.PerHost})
 		}
@@ -88,11 +93,11 @@ func (p *Pool) maxHandshakes() int64 { return max(p.MaxHandshake, p.MaxHandshake
 func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	conns := p.idle[target{t, route}]
-	if len(conns) == 0 {
+	g := p.idle[target{t, route}]
+	if g == nil {
 		return nil
 	}
-	c := conns[len(conns)-1]
+	c := g.conns[len(g.conns)-1]
 	if c.socket.held > 0 && !p.bytes.TryTake(asker, int(c.socket.held)) {
 		return nil
 	}
@@ -122,9 +127,6 @@ func (p *Pool) add(c *conn) (excess *conn) {
 		excess = p.oldest(func(*conn) bool { return true })
 		p.remove(excess)
 	}
-	if p.idle == nil {
-		p.idle = make(map[target][]*conn)
-	}
 	if c.socket.held > 0 {
 		p.rest += c.socket.held
 		p.bytes.Give(c.socket.asker, int(c.socket.held))
@@ -132,7 +134,11 @@ func (p *Pool) add(c *conn) (excess *conn) {
 	c.socket.resting = true
 	c.idleSince = time.Now()
 	c.element = p.order.PushBack(c)
-	p.idle[c.target()] = append(p.idle[c.target()], c)
+	if c.group = p.idle[c.target()]; c.group == nil {
+		c.group = &group{}
+		p.idle[c.target()] = c.group
+	}
+	c.group.conns = append(c.group.conns, c)
 	if p.sweep == nil {
 		p.sweep = time.AfterFunc(orDefault(p.IdleTimeout, defaultIdleTimeout), p.closeExpired)
 	}
@@ -144,13 +150,11 @@ func (p *Pool) remove(c *conn) {
 	p.rest -= c.socket.held
 	p.order.Remove(c.element)
 	c.element = nil
-	conns := p.idle[c.target()]
-	conns = slices.Delete(conns, slices.Index(conns, c), slices.Index(conns, c)+1)
-	if len(conns) == 0 {
+	i := slices.Index(c.group.conns, c)
+	c.group.conns = slices.Delete(c.group.conns, i, i+1)
+	if len(c.group.conns) == 0 {
 		delete(p.idle, c.target())
-		return
 	}
-	p.idle[c.target()] = conns
 }
 
 // oldest returns a connection: of those for which match returns true, the one
