@@ -10,24 +10,19 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-const (
-	costRooms = 500
-	perRoom   = 10
-)
-
-// town is a world with 5,000 members in 500 rooms.
+// town is a world with many members in many rooms.
 type town struct {
 	*world
 	keys    []leave.Key
 	session int
 }
 
-func newTown(t *testing.T) *town {
+func newTown(t *testing.T, rooms, perRoom int) *town {
 	w := newWorld(t)
 	w.join("S1") // the SFU has all rooms when this returns
 	c := &town{world: w}
 	c.set(func() { c.gone = map[leave.Key]bool{} })
-	for room := range costRooms {
+	for room := range rooms {
 		for i := range perRoom {
 			k := leave.Key{Room: sfu.Room(fmt.Sprint("room", room)), Identity: sfu.Identity(fmt.Sprint("m", room, ".", i))}
 			c.keys = append(c.keys, k)
@@ -88,7 +83,7 @@ func TestCostOfNodes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				town := newTown(t)
+				town := newTown(t, 500, 10)
 				town.again(time.Minute)
 				begin := time.Now()
 				for time.Since(begin) < 10*time.Minute {
@@ -109,11 +104,46 @@ func TestCostOfNodes(t *testing.T) {
 	}
 }
 
+// TestLooksAtManyRooms: each room is looked into once per interval, even if nodes
+// cannot be asked about all members, and even after members have joined in more
+// rooms than nodes can be asked about.
+func TestLooksAtManyRooms(t *testing.T) {
+	for _, c := range []struct{ rooms, perRoom int }{{300, 40}, {2000, 2}} {
+		t.Run(fmt.Sprint(c.rooms, " rooms of ", c.perRoom), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				town := newTown(t, c.rooms, c.perRoom)
+				last, longest := map[sfu.Room]time.Time{}, time.Duration(0)
+				town.set(func() {
+					town.fault = func(call string, room sfu.Room) error {
+						if before, ok := last[room]; ok && call == "Sessions" {
+							longest, last[room] = max(longest, time.Since(before)), time.Now()
+						}
+						return nil
+					}
+					for _, k := range town.keys {
+						last[k.Room] = time.Now()
+					}
+				})
+				time.Sleep(6 * time.Minute)
+				town.set(func() {
+					for _, at := range last {
+						longest = max(longest, time.Since(at))
+					}
+				})
+				t.Logf("the longest time without a look into a room: %v", longest)
+				if longest > 75*time.Second {
+					t.Errorf("the longest time without a look into a room: got %v, want at most 75 s with an interval of 60 s", longest)
+				}
+			})
+		})
+	}
+}
+
 // TestLossOfManyMembers: half of all members are on a node that dies. Nine of ten
 // come back within ten seconds. The leaves of the others are sent in time.
 func TestLossOfManyMembers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		town := newTown(t)
+		town := newTown(t, 500, 10)
 		time.Sleep(5 * time.Minute)
 		lost := town.keys[:len(town.keys)/2]
 		began := time.Now()

@@ -19,7 +19,7 @@ import (
 // does not count as the loss of a node. Nodes are asked no more often afterwards.
 func TestNobodyThereIsNoLoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		town := newTown(t)
+		town := newTown(t, 500, 10)
 		town.again(time.Minute)
 		begin := time.Now()
 		for i := 0; time.Since(begin) < 10*time.Minute; i++ {

@@ -100,6 +100,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	defer k.retrying.Wait()
 	running.Go(func() { k.presence.Run(ctx, k.restoreRooms) })
 	running.Go(func() { k.patrol(ctx) })
+	running.Go(func() { k.askInTurn(ctx) })
 	permits := make(chan struct{}, pace.PoolSize)
 	tick := time.NewTicker(cmp.Or(k.Tick, leave.Tick))
 	defer tick.Stop()

@@ -50,6 +50,32 @@ func (k *Keeper) patrol(ctx context.Context) {
 	}
 }
 
+// askInTurn asks the nodes of all participants in a room after every fourth look into
+// it. It waits for the turns of the questions, so it is no part of the looks.
+func (k *Keeper) askInTurn(ctx context.Context) {
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	for timing.Sleep(ctx, k.jittered(patrolTick)) {
+		for room, ok := k.presence.Planned(); ok && ctx.Err() == nil; room, ok = k.presence.Planned() {
+			if p, stack := caught(func() { k.askAll(ctx, &asking, room) }); p != nil {
+				k.logPanic(p, stack, slog.String("room", string(room)))
+			}
+		}
+	}
+}
+
+func (k *Keeper) askAll(ctx context.Context, asking *sync.WaitGroup, room sfu.Room) {
+	jobs, err := k.Store.Room(ctx, room)
+	if err != nil {
+		return // claim logs the same failure
+	}
+	k.presence.AskAll(ctx, asking, room, jobs, func(job leave.Job, a leave.Answer) {
+		if a.Node == leave.NodeRefuses {
+			k.note(ctx, job, k.told(a))
+		}
+	})
+}
+
 // looks are the running looks into rooms.
 type looks struct {
 	running  sync.WaitGroup

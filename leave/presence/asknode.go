@@ -103,41 +103,55 @@ func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answ
 	return a, nil
 }
 
-// AskNodes asks the nodes of participants of room, and puts the results into
-// answers. It asks about each job whose answer is in doubt. In every fourth look
-// into the room it also asks about all participants on record; every is the time
-// between two looks. A participant about whom it could not ask stays in doubt.
+// AskNodes asks the nodes of those participants of room whose answers are in doubt,
+// and puts the results into answers. In every fourth look into the room it also makes
+// the keeper soon call AskAll; every is the time between two looks.
 func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Duration, jobs []leave.Job, answers []leave.Answer) {
-	fourth := isFourth(room, p.Clock.Now(), every)
+	if isFourth(room, p.Clock.Now(), every) {
+		p.nodes.plan(room)
+	}
 	var asking sync.WaitGroup
 	defer asking.Wait()
 	for i, j := range jobs {
-		doubted := !j.Expected(answers[i]) && j.Doubts(answers[i]) != leave.NoDoubt
-		routine := fourth && j.State == leave.Connected && j.Refused.IsZero() && answers[i].Session == j.Session
-		switch {
-		case !doubted && !routine:
-			continue
-		case !doubted && !p.awaitTurn(ctx):
-			p.Doubt(room)
-			return
+		if !j.Expected(answers[i]) && j.Doubts(answers[i]) != leave.NoDoubt {
+			p.startAsking(ctx, &asking, j, answers[i], func(a leave.Answer) { answers[i] = a })
 		}
-		p.startAsking(ctx, &asking, j, &answers[i])
 	}
 }
 
-// startAsking asks the node about j in a new goroutine of asking, and writes the
-// answer to a. If the question fails, the room stays in doubt.
-func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a *leave.Answer) {
+// AskAll asks the nodes of all participants on record in room, each in its turn, and
+// calls told with each answer. It does not wait for the answers: asking counts the
+// goroutines that do. If the turn is too late, or a question fails, the room is put
+// in doubt.
+func (p *Presence) AskAll(ctx context.Context, asking *sync.WaitGroup, room sfu.Room, jobs []leave.Job, told func(leave.Job, leave.Answer)) {
+	for _, j := range jobs {
+		if j.State != leave.Connected || !j.Refused.IsZero() || j.Unrecorded {
+			continue
+		}
+		if p.Away() || !p.awaitTurn(ctx) {
+			p.Doubt(room)
+			return
+		}
+		p.startAsking(ctx, asking, j, leave.Answer{Session: j.Session}, func(a leave.Answer) { told(j, a) })
+	}
+}
+
+// startAsking asks the node about j in a new goroutine of asking, and calls told
+// with the answer a, to which the node's answer is added. If the question fails, the
+// room stays in doubt.
+func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a leave.Answer, told func(leave.Answer)) {
 	if !p.nodes.many.take(ctx, mostAtOnce) {
 		return
 	}
 	asking.Go(func() {
 		defer p.nodes.many.release()
-		answer, err := fault.Catch(func() (leave.Answer, error) { return p.askNode(ctx, j, *a) })
+		_, err := fault.Catch(func() (leave.Answer, error) {
+			a, err := p.askNode(ctx, j, a)
+			told(a)
+			return a, err
+		})
 		if ours, ok := errors.AsType[*fault.Error](err); ok {
 			p.logFault(j, ours)
-		} else {
-			*a = answer
 		}
 		if err != nil && ctx.Err() == nil {
 			p.Doubt(j.Room)
@@ -186,7 +200,7 @@ func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time
 	var asking sync.WaitGroup
 	for i := range asked {
 		answers[i].Session = asked[i].Session
-		p.startAsking(ctx, &asking, asked[i], &answers[i])
+		p.startAsking(ctx, &asking, asked[i], answers[i], func(a leave.Answer) { answers[i] = a })
 		if i == 0 {
 			asking.Wait()
 			if answers[0].Node != leave.NodeRefuses {

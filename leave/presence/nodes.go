@@ -47,7 +47,9 @@ const (
 	// lookTime is the longest planned pause until the next look for one connected
 	// participant alone. If the pause would be longer, no such look is planned.
 	lookTime = time.Minute
-	maxRooms = 1 << 14 // the most rooms in doubt; one more removes all others
+	// maxRooms is the most rooms in doubt; one more removes all others. It is also
+	// the most rooms that wait for AskAll; more have to wait for a later look.
+	maxRooms = 1 << 14
 )
 
 // nodes decides when to ask the nodes of a room. The zero value is ready.
@@ -56,6 +58,7 @@ type nodes struct {
 
 	mu      sync.Mutex
 	doubted map[sfu.Room]doubted // rooms whose nodes must be asked
+	planned map[sfu.Room]bool    // rooms about whose participants the nodes are to be asked in turn
 	next    time.Time            // when the next routine question may be asked
 	lost    time.Time            // when the SFU last said that no node held a session
 }
@@ -95,6 +98,30 @@ func (p *Presence) Doubted() map[sfu.Room]time.Time {
 		}
 	}
 	return due
+}
+
+// plan makes Planned return the room.
+func (n *nodes) plan(room sfu.Room) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.planned == nil {
+		n.planned = map[sfu.Room]bool{}
+	}
+	if len(n.planned) < maxRooms {
+		n.planned[room] = true
+	}
+}
+
+// Planned returns a room for which AskAll is to be called, chosen at random. It
+// returns a room once after one or more fourth looks.
+func (p *Presence) Planned() (room sfu.Room, ok bool) {
+	p.nodes.mu.Lock()
+	defer p.nodes.mu.Unlock()
+	for room := range p.nodes.planned {
+		delete(p.nodes.planned, room)
+		return room, true
+	}
+	return "", false
 }
 
 // isFourth reports whether the look into room at now is the one in four that

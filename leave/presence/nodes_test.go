@@ -58,3 +58,25 @@ func TestTurn(t *testing.T) {
 		t.Error("a minute after the loss: the question is not asked, want it asked")
 	}
 }
+
+// TestPlanned: each planned room comes once, and only so many rooms wait.
+func TestPlanned(t *testing.T) {
+	var p Presence
+	for range 2 {
+		for i := range maxRooms + 10 {
+			p.nodes.plan(sfu.Room(fmt.Sprint("room", i)))
+		}
+	}
+	got := map[sfu.Room]int{}
+	for room, ok := p.Planned(); ok; room, ok = p.Planned() {
+		got[room]++
+	}
+	if len(got) != maxRooms {
+		t.Errorf("planned rooms: got %d of %d, want %d", len(got), maxRooms+10, maxRooms)
+	}
+	for room, n := range got {
+		if n != 1 {
+			t.Errorf("%s: got it %d times, want once", room, n)
+		}
+	}
+}
