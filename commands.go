@@ -25,7 +25,7 @@ func root() *cobra.Command {
 	c.Flags().Bool("version", false, "print the version")
 	c.AddCommand(
 		serveCommand(), doctorCommand(), testLinkCommand(), configCommand(), registration.Command(),
-		setup.Command(templates, isTerminal), healthcheckCommand(), versionCommand(), completionCommand(),
+		setup.Command(templates), healthcheckCommand(), versionCommand(), completionCommand(),
 	)
 	c.SetHelpFunc(func(c *cobra.Command, _ []string) { help(c) })
 	c.SetHelpCommand(helpCommand(c.Commands()))
@@ -53,11 +53,11 @@ func serve(c *cobra.Command, _ []string) error {
 }
 
 func doctorCommand() *cobra.Command {
-	return doctor.NewCommand(config.Inspect, doctor.NewLook(buildVersion()))
+	return doctor.Command(config.Inspect, doctor.NewLook(buildVersion()))
 }
 
 func testLinkCommand() *cobra.Command {
-	return invite.NewCommand(config.Inspect, instruments.New())
+	return invite.Command(config.Inspect, instruments.New())
 }
 
 func configCommand() *cobra.Command {
@@ -182,10 +182,4 @@ func variables() string {
 		}
 	}
 	return b.String()
-}
-
-// isTerminal reports whether r is a terminal.
-func isTerminal(r io.Reader) bool {
-	_, ok := command.Terminal(r)
-	return ok
 }

@@ -14,6 +14,7 @@ import (
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor"
+	"matrixrtc-auth/internal/command/commandtest"
 )
 
 // TestComposeVariables checks that the service or compose.yaml reads every
@@ -140,7 +141,7 @@ func TestComposeVolumesAreRead(t *testing.T) {
 func doctorHelp(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer
-	if code := doctor.Command(t.Context(), []string{"--help"}, nil, nil, nil, &out, io.Discard); code != 0 {
+	if code := commandtest.Run(t.Context(), doctor.Command(nil, nil), []string{"--help"}, nil, &out, io.Discard); code != 0 {
 		t.Fatalf("doctor --help: got exit code %d, want 0", code)
 	}
 	return strings.Join(strings.Fields(out.String()), " ")

@@ -17,6 +17,7 @@ import (
 	"matrixrtc-auth/access"
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/command/commandtest"
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/setup"
 	"matrixrtc-auth/sfu"
@@ -121,7 +122,7 @@ func TestVariableNames(t *testing.T) {
 func TestSetupFlags(t *testing.T) {
 	page := read(t, "docs/setup.md")
 	var help bytes.Buffer
-	setup.Run(t.Context(), []string{"--help"}, setup.Streams{Out: &help}, nil)
+	commandtest.Run(t.Context(), setup.Command(nil), []string{"--help"}, nil, &help, &help)
 	flags := regexp.MustCompile(`(?m)^  (--[a-z-]+)`).FindAllStringSubmatch(help.String(), -1)
 	for _, flag := range flags {
 		if !regexp.MustCompile("(?m)^\\| `" + flag[1] + "[ `]").MatchString(page) {

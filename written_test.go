@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"matrixrtc-auth/internal/command/commandtest"
 	"matrixrtc-auth/setup"
 )
 
@@ -22,7 +23,7 @@ func written(t *testing.T) (dir string) {
 		"--server-name", "example.org", "--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org",
 		"--base-url", "https://matrix.example.org", "--dir", dir,
 	}
-	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(".")); code != 0 {
+	if code := commandtest.Run(t.Context(), setup.Command(os.DirFS(".")), args, nil, &out, &out); code != 0 {
 		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	return dir
@@ -97,7 +98,7 @@ func TestSetupFiles(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer
 	args := []string{"--server-name", "example.org", "--single-host", "example.org", "--dir", dir}
-	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(".")); code != 0 {
+	if code := commandtest.Run(t.Context(), setup.Command(os.DirFS(".")), args, nil, &out, &out); code != 0 {
 		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	files, err := os.ReadDir(dir)

@@ -39,7 +39,7 @@ var sfuBreaks = map[string]func(*stack){
 		s.livekit = func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, "ListRooms") && strings.HasSuffix(r.UserAgent(), "-doctor") { // only doctor waits; the service would give up
-					sfutest.Delay(patience*2100*time.Millisecond)(w, r, next)
+					sfutest.Delay(slowness*2100*time.Millisecond)(w, r, next)
 					return
 				}
 				next.ServeHTTP(w, r)

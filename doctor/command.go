@@ -20,10 +20,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// NewCommand returns the command `matrixrtc-auth doctor`. It runs the checks,
+// Command returns the command `matrixrtc-auth doctor`. It runs the checks,
 // prints the report on standard output, and shows its progress on standard
 // error. load reads the service's configuration.
-func NewCommand(load func() (config.Config, []config.Warning, error), look *Look) *cobra.Command {
+func Command(load func() (config.Config, []config.Warning, error), look *Look) *cobra.Command {
 	o := Options{Resolve: map[string]netip.Addr{}}
 	return command.New(command.Spec{
 		Name: "doctor", Short: "look at the deployment and say what is wrong with it", About: about, Flags: o.flags(),
@@ -31,11 +31,6 @@ func NewCommand(load func() (config.Config, []config.Warning, error), look *Look
 			return o.diagnose(c.Context(), load, look, c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	})
-}
-
-// Command runs the command with args, and returns the exit code.
-func Command(ctx context.Context, args []string, load func() (config.Config, []config.Warning, error), look *Look, stdin io.Reader, stdout, stderr io.Writer) int {
-	return command.RunAlone(ctx, NewCommand(load, look), args, stdin, stdout, stderr)
 }
 
 // diagnose runs the checks. An error that is not a [command.Code] is about an

@@ -11,12 +11,13 @@ import (
 
 	"matrixrtc-auth/doctor"
 	"matrixrtc-auth/handler"
+	"matrixrtc-auth/internal/command/commandtest"
 )
 
 // command runs doctor on the stack with the arguments of a command line.
 func (s *stack) command(ctx context.Context, stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, progress bytes.Buffer
-	code = doctor.Command(ctx, args, s.load, s.look(), strings.NewReader(stdin), &out, &progress)
+	code = commandtest.Run(ctx, doctor.Command(s.load, s.look()), args, strings.NewReader(stdin), &out, &progress)
 	return code, out.String(), progress.String()
 }
 

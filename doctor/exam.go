@@ -1,7 +1,6 @@
 package doctor
 
 import (
-	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -32,7 +31,7 @@ func Examine(ctx context.Context, look *Look, o Options, progress engine.Progres
 	e := newExam(look, o)
 	defer e.room.remove()
 	checks := engine.Select(e.plan().Checks(), o.selects, func(id string) bool { return skipped(o, id) })
-	engine.RunPatiently(ctx, cmp.Or(look.Patience, 1), checks, progress)
+	engine.Run(ctx, look.Limit, checks, progress)
 	r := engine.NewReport(look.Version, e.vantage(), causes.Groups, checks, e.fill)
 	e.redactAll(&r)
 	return r

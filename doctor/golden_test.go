@@ -9,6 +9,7 @@ import (
 
 	"matrixrtc-auth/doctor/causes"
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/internal/goldentest"
 )
 
@@ -34,7 +35,7 @@ func TestGolden(t *testing.T) {
 	var r engine.Report
 	synctest.Test(t, func(t *testing.T) {
 		checks := findings()
-		engine.Run(t.Context(), checks, func(string, engine.Status, int) {})
+		engine.Run(t.Context(), new(instruments.Network).Limit, checks, func(string, engine.Status, int) {})
 		r = engine.NewReport("0.2.0", "inside", causes.Groups, checks, causes.Fill)
 	})
 	var text, document bytes.Buffer

@@ -1,12 +1,10 @@
 package doctor
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"time"
 
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor/instruments"
@@ -32,9 +30,6 @@ type Look struct {
 	// Version is this program's version.
 	Version string
 }
-
-// patience returns the factor for time limits; see [instruments.Network].
-func (l *Look) patience() time.Duration { return time.Duration(cmp.Or(l.Patience, 1)) }
 
 // NewLook returns a Look at this machine and its network.
 func NewLook(version string) *Look {

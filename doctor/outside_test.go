@@ -15,6 +15,7 @@ import (
 	"matrixrtc-auth/doctor"
 	"matrixrtc-auth/doctor/engine"
 	"matrixrtc-auth/doctor/instruments"
+	"matrixrtc-auth/internal/command/commandtest"
 )
 
 // TestOutside: with --outside doctor needs no configuration, and joins with a
@@ -28,7 +29,7 @@ func TestOutside(t *testing.T) {
 	for _, more := range [][]string{nil, {"--user", userID, "--token-file", "-"}} {
 		t.Run(fmt.Sprintf("%q", more), func(t *testing.T) {
 			var out, progress bytes.Buffer
-			code := doctor.Command(t.Context(), append(args, more...), s.load, look, strings.NewReader(userToken), &out, &progress)
+			code := commandtest.Run(t.Context(), doctor.Command(s.load, look), append(args, more...), strings.NewReader(userToken), &out, &progress)
 			wants := []string{"from outside", "✓ sfu.tcp_port", "✓ sfu.websocket", "✓ public.cors"}
 			if more != nil {
 				wants = append(wants, "✓ user.join", "✓ sfu.ice_tcp")
@@ -71,7 +72,7 @@ func TestOutsideWithoutSFU(t *testing.T) {
 	}{{nil, 0}, {[]string{"--strict"}, 1}, {[]string{"--user", userID, "--token-file", "/token", "--skip", "user"}, 0}} {
 		t.Run(fmt.Sprintf("%q", test.more), func(t *testing.T) {
 			var out, progress bytes.Buffer
-			code := doctor.Command(t.Context(), append(args, test.more...), s.load, look, strings.NewReader(""), &out, &progress)
+			code := commandtest.Run(t.Context(), doctor.Command(s.load, look), append(args, test.more...), strings.NewReader(""), &out, &progress)
 			command := "matrixrtc-auth doctor --outside --server-name example.org --public-url https://jwt.example.org --sfu-url wss://"
 			for _, want := range []string{"! sfu.addresses", command, "– sfu.tcp_port: not looked at: sfu.addresses must be right first"} {
 				if !strings.Contains(out.String(), want) {
@@ -92,7 +93,7 @@ func TestOutsideLearnsSFU(t *testing.T) {
 	s.outside()
 	var out, progress bytes.Buffer
 	args := []string{"--outside", "--server-name", apexHost, "--user", userID, "--token-file", "/token", "--room", s.options.Room}
-	code := doctor.Command(t.Context(), args, s.load, s.look(), strings.NewReader(""), &out, &progress)
+	code := commandtest.Run(t.Context(), doctor.Command(s.load, s.look()), args, strings.NewReader(""), &out, &progress)
 	for line := range strings.Lines(out.String()) {
 		if mark := strings.TrimSpace(line); strings.HasPrefix(line, "  ") && !strings.HasPrefix(mark, "✓") && !strings.HasPrefix(mark, "– sfu.bare_prefix") {
 			t.Errorf("got %s, want ✓", line)
@@ -130,7 +131,7 @@ func TestOutsideUnreachableSFU(t *testing.T) {
 					args = append(args, "--sfu-url", test.url)
 				}
 				var out, progress bytes.Buffer
-				code := doctor.Command(t.Context(), args, s.load, s.look(), strings.NewReader(""), &out, &progress)
+				code := commandtest.Run(t.Context(), doctor.Command(s.load, s.look()), args, strings.NewReader(""), &out, &progress)
 				if code != 1 || !strings.Contains(out.String(), "✗ sfu.addresses: "+test.want) || !strings.Contains(out.String(), "LIVEKIT_INTERNAL_URL") {
 					t.Errorf("%s, learned: %v: exit code %d, want 1 and %q in:\n%s", test.url, learned, code, test.want, out.String())
 				}
@@ -157,7 +158,7 @@ func TestUserRoom(t *testing.T) {
 		}
 		var out bytes.Buffer
 		args := []string{"--user", userID, "--token-file", "/token", "--only", "user"}
-		if code := doctor.Command(ctx, args, s.load, look, strings.NewReader(""), &out, &out); code != 2 {
+		if code := commandtest.Run(ctx, doctor.Command(s.load, look), args, strings.NewReader(""), &out, &out); code != 2 {
 			t.Errorf("exit code %d, want 2\n%s", code, out.String())
 		}
 		if rooms := s.lk.Rooms(); len(rooms) > 0 {
@@ -183,7 +184,7 @@ func TestInterrupted(t *testing.T) {
 		return nil, ctx.Err()
 	}
 	var out bytes.Buffer
-	if code := doctor.Command(ctx, nil, s.load, look, strings.NewReader(""), &out, &out); code != 2 {
+	if code := commandtest.Run(ctx, doctor.Command(s.load, look), nil, strings.NewReader(""), &out, &out); code != 2 {
 		t.Errorf("exit code %d, want 2", code)
 	}
 	if rooms := s.lk.Rooms(); len(rooms) > 0 {
@@ -200,7 +201,7 @@ func TestInterruptedInput(t *testing.T) {
 	defer w.Close()
 	interrupt()
 	var out bytes.Buffer
-	code := doctor.Command(ctx, []string{"--user", userID, "--token-file", "-"}, s.load, s.look(), silence, &out, &out)
+	code := commandtest.Run(ctx, doctor.Command(s.load, s.look()), []string{"--user", userID, "--token-file", "-"}, silence, &out, &out)
 	if want := "matrixrtc-auth doctor: interrupted\n"; code != 2 || out.String() != want {
 		t.Errorf("got the exit code %d, %q, want 2, %q", code, out.String(), want)
 	}

@@ -70,7 +70,7 @@ func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 // isElsewhere reports whether the user is certainly not in the room. (Only
 // members of a room can see who is in it.)
 func (h *homeserver) isElsewhere(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, h.look.patience()*memberTime)
+	ctx, cancel := context.WithTimeout(ctx, h.look.Limit(memberTime))
 	defer cancel()
 	address := fmt.Sprintf("%s/_matrix/client/v3/rooms/%s/state/m.room.member/%s", h.base, url.PathEscape(h.o.Room), url.PathEscape(h.o.User.String()))
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: address, Bearer: h.o.Token})

@@ -11,6 +11,7 @@ import (
 
 	"matrixrtc-auth/doctor"
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/internal/command/commandtest"
 )
 
 // TestInterruptedSchedule: an event that is being scheduled when the run is
@@ -33,7 +34,7 @@ func TestInterruptedSchedule(t *testing.T) {
 	}
 	var out bytes.Buffer
 	args := []string{"--user", userID, "--token-file", "/token", "--room", s.options.Room}
-	if code := doctor.Command(ctx, args, s.load, s.look(), strings.NewReader(""), &out, &out); code != 2 {
+	if code := commandtest.Run(ctx, doctor.Command(s.load, s.look()), args, strings.NewReader(""), &out, &out); code != 2 {
 		t.Errorf("exit code %d, want 2", code)
 	}
 	if scheduled.Load() != 1 || cancelled.Load() != 1 {

@@ -57,7 +57,7 @@ func (e livekit) api(ctx context.Context) engine.Finding {
 		return e.judgeAPI(ctx, v, r)
 	case !strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
 		return found("sfu-not-livekit", v, "ListRooms at %s: 200 of the type %q", e.apiURL(), clip(r.Header.Get("Content-Type")))
-	case took >= e.look.patience()*slow:
+	case took >= e.look.Limit(slow):
 		return found("sfu-slow", v, "ListRooms at %s took %s", e.apiURL(), took)
 	}
 	return steady(askedAPI, r, v, ok("ListRooms at %s took %s", e.apiURL(), took))

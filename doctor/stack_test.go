@@ -39,9 +39,8 @@ const (
 	version   = "1.2.3"
 )
 
-// patience is the factor for time limits, for a machine that is that many times
-// slower.
-const patience = 5
+// slowness is how many times slower than usual the machine of the tests may be.
+const slowness = 5
 
 var stackKey = sfu.Key{ID: "matrixrtc", Secret: secret.New("a-secret-of-the-doctor's-stack-0123456789")}
 
@@ -189,7 +188,7 @@ func answering(text string) http.Handler {
 
 // look starts the stack and returns the Look with which doctor examines it.
 func (s *stack) look() *doctor.Look {
-	network := &instruments.Network{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, DialSmall: s.dialSmall, Join: s.join, Patience: patience}
+	network := &instruments.Network{DNS: s, SRV: s.net.Resolver(), Dial: s.dial, DialSmall: s.dialSmall, Join: s.join, Slowness: slowness}
 	if s.deaf {
 		network.SRV = &net.Resolver{PreferGo: true, Dial: deafDNS}
 	}

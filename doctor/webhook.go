@@ -70,7 +70,7 @@ func (e service) noWebhook(ctx context.Context, store string) engine.Finding {
 // which this service refuses. If nothing answers, LiveKit may still get an
 // answer from its own network.
 func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
-	ctx, cancel := context.WithTimeout(ctx, e.look.patience()*webhookAsk)
+	ctx, cancel := context.WithTimeout(ctx, e.look.Limit(webhookAsk))
 	defer cancel()
 	for _, address := range e.livekit.Webhook.URLs {
 		if !strings.HasSuffix(address, "/sfu_webhook") {

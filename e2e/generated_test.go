@@ -17,6 +17,7 @@ import (
 
 	"matrixrtc-auth/e2e/participant"
 	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/internal/command/commandtest"
 	"matrixrtc-auth/matrix/matrixtest"
 	"matrixrtc-auth/setup"
 )
@@ -27,7 +28,7 @@ func writeDeployment(t *testing.T, server string, flags ...string) (dir string) 
 	dir = t.TempDir()
 	args := append([]string{"--server-name", server, "--dir", dir}, flags...)
 	var out bytes.Buffer
-	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS("..")); code != 0 {
+	if code := commandtest.Run(t.Context(), setup.Command(os.DirFS("..")), args, nil, &out, &out); code != 0 {
 		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	return dir

@@ -32,9 +32,9 @@ type options struct {
 	watch     bool
 }
 
-// NewCommand returns `matrixrtc-auth test-link`. load reads the service's
+// Command returns `matrixrtc-auth test-link`. load reads the service's
 // configuration.
-func NewCommand(load func() (config.Config, []config.Warning, error), network *instruments.Network) *cobra.Command {
+func Command(load func() (config.Config, []config.Warning, error), network *instruments.Network) *cobra.Command {
 	o := options{minutes: testlink.UsualMinutes}
 	return command.New(command.Spec{
 		Name: "test-link", Short: "make a link that tests calls on somebody's phone", About: about, Flags: o.flags(),

@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor/instruments"
 	"matrixrtc-auth/handler"
-	"matrixrtc-auth/internal/command"
+	"matrixrtc-auth/internal/command/commandtest"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/sfu"
 	"matrixrtc-auth/sfu/sfutest"
@@ -59,7 +59,7 @@ func (s *scene) run(t *testing.T, args ...string) (code int, out, faults string)
 	}
 	load := func() (config.Config, []config.Warning, error) { return s.cfg, nil, nil }
 	var stdout, stderr bytes.Buffer
-	code = command.RunAlone(t.Context(), NewCommand(load, instruments.New()), args, nil, &stdout, &stderr)
+	code = commandtest.Run(t.Context(), Command(load, instruments.New()), args, nil, &stdout, &stderr)
 	return code, stdout.String(), stderr.String()
 }
 

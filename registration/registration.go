@@ -4,7 +4,6 @@
 package registration
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -37,11 +36,6 @@ homeserver and this service both read, and prints what homeserver.yaml needs.
 A second run keeps the tokens of the file. --server-name and --url are needed.`,
 		Run: func(c *cobra.Command, _ []string) error { return o.run(c.OutOrStdout(), c.ErrOrStderr()) },
 	})
-}
-
-// Run runs the command with args, and returns the exit code.
-func Run(args []string, stdout, stderr io.Writer) int {
-	return command.RunAlone(context.Background(), Command(), args, strings.NewReader(""), stdout, stderr)
 }
 
 func (o *options) flags() *command.Flags {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"matrixrtc-auth/appservice"
+	"matrixrtc-auth/internal/command/commandtest"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/registration"
 )
@@ -16,7 +17,7 @@ import (
 func run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	code = registration.Run(args, &out, &err)
+	code = commandtest.Run(t.Context(), registration.Command(), args, nil, &out, &err)
 	return code, out.String(), err.String()
 }
 

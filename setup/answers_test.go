@@ -102,7 +102,7 @@ func (l *lab) talkOf(want int, answers []string, flags ...string) (said string) 
 	var out, faults bytes.Buffer
 	in := strings.NewReader(strings.Join(answers, "\n") + "\n")
 	args := slices.Concat([]string{"--dir", l.dir}, flags)
-	got := Run(l.t.Context(), args, Streams{In: in, Out: &out, Err: &faults, Terminal: true}, repository)
+	got := execute(l.t.Context(), args, streams{In: in, Out: &out, Err: &faults, Terminal: true})
 	l.out, l.err = out.String(), faults.String()
 	if got != want {
 		l.t.Fatalf("exit code %d, want %d\n%s%s", got, want, l.out, l.err)

@@ -53,7 +53,7 @@ func TestNoneIsAnAnswer(t *testing.T) {
 func (l *lab) talk(ctx context.Context, want int, in io.Reader) (out, faults string) {
 	l.t.Helper()
 	var o, e bytes.Buffer
-	if got := Run(ctx, nil, Streams{In: in, Out: &o, Err: &e, Terminal: true}, repository); got != want {
+	if got := execute(ctx, nil, streams{In: in, Out: &o, Err: &e, Terminal: true}); got != want {
 		l.t.Fatalf("exit code %d, want %d\n%s%s", got, want, o.String(), e.String())
 	}
 	return o.String(), e.String()
@@ -66,7 +66,7 @@ func TestFaultyFlagIsNotAskedAround(t *testing.T) {
 		t.Run(args[0], func(t *testing.T) {
 			l := newLab(t)
 			var out, said bytes.Buffer
-			if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &said, Terminal: true}, repository); got != exitUsage {
+			if got := execute(t.Context(), args, streams{In: strings.NewReader(""), Out: &out, Err: &said, Terminal: true}); got != exitUsage {
 				t.Errorf("setup %q: got exit code %d, want %d", args, got, exitUsage)
 			}
 			l.says(said.String(), "matrixrtc-auth setup:", args[0])
@@ -110,7 +110,7 @@ func TestNoAnswerIsAskedTwice(t *testing.T) {
 		"--turn=false", "--image-arch", "none", "--dir", l.dir, "--base-url", "https://example.org", "--homeserver-url", "http://synapse:8008",
 	}, names...)
 	var out, questions bytes.Buffer
-	if got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &questions, Terminal: true}, repository); got != exitOK {
+	if got := execute(t.Context(), args, streams{In: strings.NewReader(""), Out: &out, Err: &questions, Terminal: true}); got != exitOK {
 		t.Errorf("setup %q: got exit code %d, want %d", args, got, exitOK)
 	}
 	if questions.Len() > 0 {

@@ -14,6 +14,7 @@ import (
 	"matrixrtc-auth/config"
 	"matrixrtc-auth/doctor"
 	"matrixrtc-auth/doctor/engine"
+	"matrixrtc-auth/internal/command/commandtest"
 )
 
 // TestDoctorFindsNothing: doctor finds no fault and gives no warning about a
@@ -54,7 +55,7 @@ func (l *lab) checkDoctor() {
 	// The check that asks a STUN server is left out.
 	args := []string{"--json", "--strict", "--only", "config,livekit", "--skip", "livekit.external_ip"}
 	var out, faults bytes.Buffer
-	code := doctor.Command(l.t.Context(), args, config.Inspect, look, strings.NewReader(""), &out, &faults)
+	code := commandtest.Run(l.t.Context(), doctor.Command(config.Inspect, look), args, strings.NewReader(""), &out, &faults)
 	var report struct {
 		Checks []struct {
 			ID     string

@@ -2,6 +2,8 @@ package setup
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"matrixrtc-auth/internal/command"
+	"matrixrtc-auth/internal/command/commandtest"
 )
 
 // The exit codes.
@@ -50,11 +53,18 @@ func (l *lab) run(want int, flags ...string) {
 func (l *lab) exec(want int, args ...string) {
 	l.t.Helper()
 	var out, faults bytes.Buffer
-	got := Run(l.t.Context(), args, Streams{In: strings.NewReader(""), Out: &out, Err: &faults}, repository)
+	got := execute(l.t.Context(), args, streams{In: strings.NewReader(""), Out: &out, Err: &faults})
 	l.out, l.err = out.String(), faults.String()
 	if got != want {
 		l.t.Fatalf("setup %q: exit code %d, want %d\n%s%s", args, got, want, l.out, l.err)
 	}
+}
+
+// execute runs setup with args, and returns the exit code.
+func execute(ctx context.Context, args []string, s streams) int {
+	o := presets()
+	c := o.command(repository, func(io.Reader) bool { return s.Terminal })
+	return commandtest.Run(ctx, c, args, s.In, s.Out, s.Err)
 }
 
 func (l *lab) path(name string) string { return filepath.Join(l.dir, name) }

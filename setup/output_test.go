@@ -32,7 +32,7 @@ func TestOutputIsLost(t *testing.T) {
 			for _, args := range [][]string{{"--help"}, slices.Concat(names, []string{"--dir", l.dir})} {
 				var faults bytes.Buffer
 				disk := room
-				got := Run(t.Context(), args, Streams{In: strings.NewReader(""), Out: &disk, Err: &faults}, repository)
+				got := execute(t.Context(), args, streams{In: strings.NewReader(""), Out: &disk, Err: &faults})
 				if got != exitUsage || !strings.Contains(faults.String(), "output cannot be written: "+syscall.ENOSPC.Error()) {
 					t.Errorf("%q: got the exit code %d, want %d and that the output cannot be written:\n%s", args, got, exitUsage, faults.String())
 				}

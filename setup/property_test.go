@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"matrixrtc-auth/internal/command"
+	"matrixrtc-auth/internal/command/commandtest"
 )
 
 var (
@@ -93,7 +93,7 @@ func (m *history) execute(flags []string, apply func(*update) error) int {
 	c := o.command(repository, func(io.Reader) bool { return false })
 	var out, faults bytes.Buffer
 	args := append([]string{"--dir", m.dir}, flags...)
-	code := command.RunAlone(m.t.Context(), c, args, strings.NewReader(""), &out, &faults)
+	code := commandtest.Run(m.t.Context(), c, args, strings.NewReader(""), &out, &faults)
 	m.out, m.err = out.String(), faults.String()
 	m.tell("setup %s: %d", strings.Join(flags, " "), code)
 	return code

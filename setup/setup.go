@@ -22,44 +22,46 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// Streams are setup's input and outputs. setup asks questions only if Terminal
+// streams are setup's input and outputs. setup asks questions only if Terminal
 // reports that In is a terminal.
-type Streams struct {
+type streams struct {
 	In       io.Reader
 	Out, Err io.Writer // the lasting result, like what happened to each file; Err gets questions, notes and faults
 	Terminal bool
 }
 
 // Command returns the command `matrixrtc-auth setup`. templates holds
-// compose.yaml, livekit.yaml.example and .env.example. terminal reports
-// whether an input is a terminal.
-func Command(templates fs.FS, terminal func(io.Reader) bool) *cobra.Command {
+// compose.yaml, livekit.yaml.example and .env.example.
+//
+// The exit code is 0 if every file is written or already up to date, and 1 if
+// the folder's content or the machine prevents that. It is 2 if a flag is wrong
+// or missing, if nobody answered a question, if the folder does not exist, or if
+// the output failed.
+func Command(templates fs.FS) *cobra.Command {
 	o := presets()
-	return o.command(templates, terminal)
+	return o.command(templates, isTerminal)
 }
 
+func isTerminal(r io.Reader) bool {
+	_, ok := command.Terminal(r)
+	return ok
+}
+
+// command returns the command with the options o. terminal reports whether an
+// input is a terminal.
 func (o *options) command(templates fs.FS, terminal func(io.Reader) bool) *cobra.Command {
 	return command.New(command.Spec{
 		Name: "setup", Short: "write a deployment into a folder", About: about, Flags: o.flags(),
 		Run: func(c *cobra.Command, _ []string) error {
 			c.Flags().Visit(func(f *pflag.Flag) { o.given[f.Name] = true })
-			s := Streams{In: c.InOrStdin(), Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Terminal: terminal(c.InOrStdin())}
+			s := streams{In: c.InOrStdin(), Out: c.OutOrStdout(), Err: c.ErrOrStderr(), Terminal: terminal(c.InOrStdin())}
 			return o.deploy(c.Context(), s, templates)
 		},
 	})
 }
 
-// Run runs the command with args, and returns the exit code. It is 0 if every
-// file is written or already up to date, and 1 if the folder's content or the
-// machine prevents that. It is 2 if a flag is wrong or missing, if nobody
-// answered a question, if the folder does not exist, or if the output failed.
-func Run(ctx context.Context, args []string, s Streams, templates fs.FS) int {
-	c := Command(templates, func(io.Reader) bool { return s.Terminal })
-	return command.RunAlone(ctx, c, args, s.In, s.Out, s.Err)
-}
-
 // deploy runs the command after o has got the flags of the command line.
-func (o *options) deploy(ctx context.Context, s Streams, templates fs.FS) error {
+func (o *options) deploy(ctx context.Context, s streams, templates fs.FS) error {
 	out := &output{to: s.Out}
 	s.Out = out
 	err := o.run(ctx, s, templates)
@@ -86,7 +88,7 @@ func (o *output) Write(p []byte) (n int, err error) {
 
 // run asks for what is missing and writes the deployment. An error that is not
 // a [command.Code] is about a flag.
-func (o *options) run(ctx context.Context, s Streams, templates fs.FS) error {
+func (o *options) run(ctx context.Context, s streams, templates fs.FS) error {
 	o.switchOff()
 	var d *dialogue
 	if s.Terminal && !o.yes {
@@ -137,7 +139,7 @@ func (o *options) remember() error {
 }
 
 // write makes the plan from the answers, and writes the files.
-func (o *options) write(ctx context.Context, s Streams, d *dialogue, templates fs.FS) error {
+func (o *options) write(ctx context.Context, s streams, d *dialogue, templates fs.FS) error {
 	p, err := newPlan(*o)
 	if err != nil {
 		return err
@@ -162,7 +164,7 @@ func printFaults(w io.Writer, err error) { command.PrintFaults(w, command.Progra
 
 // deploy writes the plan's files. It decides about every file before it
 // changes one.
-func deploy(ctx context.Context, p plan, dir *folder, s Streams, d *dialogue, templates fs.FS) (err error) {
+func deploy(ctx context.Context, p plan, dir *folder, s streams, d *dialogue, templates fs.FS) (err error) {
 	p.key, err = choosePair(dir, p.newSecrets, p.over.pair())
 	if err != nil {
 		return err

@@ -134,7 +134,7 @@ func mac(with sfu.Key, said []byte) []byte {
 }
 
 // Each run of a test has two participants in the room. The identity of the
-// sender is SenderPrefix and eight hexadecimal digits; the receiver's has the
+// sender is TesterPrefix and eight hexadecimal digits; the receiver's has the
 // suffix as well.
 const (
 	TesterPrefix   = "tester-"

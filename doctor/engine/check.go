@@ -79,19 +79,13 @@ type Progress func(id string, status Status, left int)
 
 // Run runs checks. Each one starts when the checks that it needs have ended.
 // Run returns when all have ended, or soon after runLimit. It calls progress
-// each time a check has ended.
-func Run(ctx context.Context, checks []*Check, progress Progress) {
-	RunPatiently(ctx, 1, checks, progress)
-}
-
-// RunPatiently does what Run does, with every time limit multiplied by times,
-// for a busy machine.
-func RunPatiently(ctx context.Context, times int, checks []*Check, progress Progress) {
-	patience := time.Duration(times)
+// each time a check has ended. limit returns the limit for this machine from
+// the one for a usual machine.
+func Run(ctx context.Context, limit func(time.Duration) time.Duration, checks []*Check, progress Progress) {
 	for _, c := range checks {
-		c.Limit = patience * cmp.Or(c.Limit, defaultLimit)
+		c.Limit = limit(cmp.Or(c.Limit, defaultLimit))
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience*runLimit)
+	ctx, cancel := context.WithTimeout(ctx, limit(runLimit))
 	defer cancel()
 	for _, c := range checks {
 		c.done = make(chan struct{})

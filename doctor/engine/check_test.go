@@ -14,6 +14,9 @@ func ends(f Finding) func(context.Context) Finding {
 
 func ignore(string, Status, int) {}
 
+// usual leaves a limit as it is.
+func usual(limit time.Duration) time.Duration { return limit }
+
 // found returns a finding with a cause of that name. The causes foci-slash and
 // hairpin are warnings.
 func found(id string, v Vars, format string, args ...any) Finding {
@@ -52,7 +55,7 @@ func TestDependents(t *testing.T) {
 	spared := &Check{ID: "a.spared", Needs: []*Check{partly}, Run: ends(Right("looked"))}
 	one := &Check{ID: "a.one", Any: []*Check{broken, doubt}, Run: ends(Right("looked"))}
 	none := &Check{ID: "a.none", Any: []*Check{near, unjudged}, Run: ends(Right("looked"))}
-	Run(t.Context(), []*Check{one, none, far, near, broken, free, doubt, held, unjudged, partly, spared}, ignore)
+	Run(t.Context(), usual, []*Check{one, none, far, near, broken, free, doubt, held, unjudged, partly, spared}, ignore)
 	for c, want := range map[*Check]string{near: "a.broken", far: "a.broken", held: "a.unjudged", none: "a.broken"} {
 		if c.ended.Status != NA || !strings.Contains(c.ended.Seen, want) {
 			t.Errorf("%s: %s: %q, want it to name %s", c.ID, c.ended.Status, c.ended.Seen, want)
@@ -95,7 +98,7 @@ func TestExcuses(t *testing.T) {
 	there := &Check{ID: "a.there", Excuses: []Excuse{{By: twin, Here: true}}, Run: expired("b:443")}
 	closed := &Check{ID: "a.closed", Run: ends(found("apex-closed", nil, "x").In("192.0.2.1:443"))}
 	kin := &Check{ID: "a.kin", Twins: []*Check{closed}, Run: ends(found("sfu-closed", nil, "x").In("192.0.2.1:443"))}
-	Run(t.Context(), []*Check{behind, held, farther, effect, cause, innocent, unlike, fault, again, doubt, same, other, nowhere, here, there, kin, closed, twin}, ignore)
+	Run(t.Context(), usual, []*Check{behind, held, farther, effect, cause, innocent, unlike, fault, again, doubt, same, other, nowhere, here, there, kin, closed, twin}, ignore)
 	for c, want := range map[*Check]Status{
 		effect: NA, farther: NA, held: NA, innocent: Fail, unlike: Fail, fault: Fail, again: NA, behind: OK, same: NA, other: Fail,
 		nowhere: Fail, here: NA, there: Fail, kin: NA,
@@ -120,7 +123,7 @@ func TestTime(t *testing.T) {
 		stuck := func(context.Context) Finding { <-stop; return Right("") }
 		short := &Check{ID: "a.short", Limit: time.Second, Run: stuck}
 		start := time.Now()
-		Run(t.Context(), []*Check{short}, ignore)
+		Run(t.Context(), usual, []*Check{short}, ignore)
 		if took := time.Since(start); took != time.Second+lastWord || short.ended.Cause.ID != "unfinished" {
 			t.Errorf("got %+v after %s, want unfinished after %s", short.ended, took, time.Second+lastWord)
 		}
@@ -134,7 +137,7 @@ func TestTime(t *testing.T) {
 			chain = append(chain, c)
 		}
 		start = time.Now()
-		Run(t.Context(), chain, ignore)
+		Run(t.Context(), usual, chain, ignore)
 		if took := time.Since(start) + 3*time.Second; took > 30*time.Second+10*lastWord {
 			t.Errorf("the run: got %s, want at most %s", took, 30*time.Second+10*lastWord)
 		}
@@ -165,7 +168,7 @@ func TestEndOfRun(t *testing.T) {
 			time.Sleep(3 * time.Second)
 			return found("foci-slash", nil, "left behind")
 		}}
-		Run(t.Context(), []*Check{long, cut, late, absent, tidy}, ignore)
+		Run(t.Context(), usual, []*Check{long, cut, late, absent, tidy}, ignore)
 		for c, want := range map[*Check]string{long: "", cut: "unfinished", late: "unfinished", absent: "unfinished", tidy: "foci-slash"} {
 			if got := nameOf(c.ended.Finding); got != want {
 				t.Errorf("%s: %q, want %q: %s", c.ID, got, want, c.ended.Seen)
@@ -186,7 +189,7 @@ func TestConcurrent(t *testing.T) {
 		}
 		start := time.Now()
 		left := 20
-		Run(t.Context(), checks, func(_ string, _ Status, n int) { left = n })
+		Run(t.Context(), usual, checks, func(_ string, _ Status, n int) { left = n })
 		if took := time.Since(start); took != time.Second || left != 0 {
 			t.Errorf("got %s and %d left, want 1 s and none", took, left)
 		}
@@ -212,7 +215,7 @@ func TestInterruption(t *testing.T) {
 			return found("foci-slash", nil, "left behind")
 		}}
 		time.AfterFunc(time.Second, interrupt)
-		Run(ctx, []*Check{fault, pending, stuck, later, tidy}, ignore)
+		Run(ctx, usual, []*Check{fault, pending, stuck, later, tidy}, ignore)
 		for _, c := range []*Check{pending, stuck, later} {
 			if c.ended.Status != NA || c.ended.Seen != "interrupted" {
 				t.Errorf("%s: got %s: %s, want %s: interrupted", c.ID, c.ended.Status, c.ended.Seen, NA)

@@ -91,7 +91,7 @@ func TestLastScreen(t *testing.T) {
 func TestReasonOnce(t *testing.T) {
 	file := &Check{ID: "a.file", Run: ends(NotLooked("there is no file"))}
 	keys := &Check{ID: "a.keys", Needs: []*Check{file}, Run: ends(Right("x"))}
-	Run(t.Context(), []*Check{file, keys}, ignore)
+	Run(t.Context(), usual, []*Check{file, keys}, ignore)
 	r := NewReport("1", "inside", []Group{{"a", "A"}}, []*Check{file, keys}, func(text string, _ Vars) string { return text })
 	var b bytes.Buffer
 	if err := (Screen{}).Write(&b, r); err != nil {

@@ -44,9 +44,9 @@ type Network struct {
 	Join func(ctx context.Context, url, token string) (Participant, error)
 	// Resolve has the addresses that --resolve gives: the key is host:port.
 	Resolve map[string]netip.Addr
-	// Patience is the factor for time limits of work that this machine's
-	// processor does, for a busy machine. 0 means 1.
-	Patience int
+	// Slowness says how many times slower than usual this machine is: Limit
+	// multiplies time limits by it. 0 means 1.
+	Slowness int
 
 	client *http.Client
 	dead   *sync.Map // the addresses, as "ip port", that refused a connection or did not answer
@@ -163,9 +163,10 @@ func (n *Network) livingFirst(addrs []netip.Addr, port string) []netip.Addr {
 	return sorted
 }
 
-// patiently returns d times Patience.
-func (n *Network) patiently(d time.Duration) time.Duration {
-	return time.Duration(max(n.Patience, 1)) * d
+// Limit returns the time limit for work that needs this machine's processor.
+// usual is the limit on a machine of the usual speed.
+func (n *Network) Limit(usual time.Duration) time.Duration {
+	return time.Duration(max(n.Slowness, 1)) * usual
 }
 
 // TLS returns a configuration with which a server must have a valid
@@ -195,7 +196,7 @@ func (n *Network) newClient(dial func(ctx context.Context, network, address stri
 		Transport: &http.Transport{
 			DialContext:            dial,
 			TLSClientConfig:        &tls.Config{RootCAs: n.Roots},
-			TLSHandshakeTimeout:    n.patiently(handshakeTimeout),
+			TLSHandshakeTimeout:    n.Limit(handshakeTimeout),
 			Protocols:              &protocols,
 			DisableKeepAlives:      true,
 			MaxResponseHeaderBytes: 32 << 10,

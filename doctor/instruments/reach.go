@@ -94,7 +94,7 @@ func (n *Network) AnswersSmall(ctx context.Context, host, port string) bool {
 	if n.DialSmall == nil {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.patiently(smallTime))
+	ctx, cancel := context.WithTimeout(ctx, n.Limit(smallTime))
 	defer cancel()
 	small := *n
 	small.Dial = n.DialSmall
@@ -117,7 +117,7 @@ func (unconnected) Is(target error) bool { return target == ErrConnect }
 // handshake returns the certificates that the peer sends, whether they are
 // valid or not.
 func (n *Network) handshake(ctx context.Context, raw net.Conn, config *tls.Config) ([]*x509.Certificate, error) {
-	ctx, cancel := context.WithTimeout(ctx, n.patiently(handshakeTimeout))
+	ctx, cancel := context.WithTimeout(ctx, n.Limit(handshakeTimeout))
 	defer cancel()
 	config.InsecureSkipVerify = true // so that the caller can say what is wrong with the certificates
 	conn := tls.Client(raw, config)

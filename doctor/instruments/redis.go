@@ -38,7 +38,7 @@ func (n *Network) PingRedis(ctx context.Context, r Redis) error {
 	if r.TLS {
 		return nil
 	}
-	if err := conn.SetDeadline(time.Now().Add(n.patiently(redisTime))); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(n.Limit(redisTime))); err != nil {
 		return err
 	}
 	lines := bufio.NewReaderSize(conn, maxRedisLine)

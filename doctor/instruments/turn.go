@@ -102,7 +102,7 @@ func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.
 	switch {
 	case s.Scheme == "turns":
 		conn := tls.Client(raw, &tls.Config{RootCAs: n.Roots, ServerName: s.Host})
-		ctx, cancel := context.WithTimeout(ctx, n.patiently(handshakeTimeout))
+		ctx, cancel := context.WithTimeout(ctx, n.Limit(handshakeTimeout))
 		defer cancel()
 		if err := conn.HandshakeContext(ctx); err != nil {
 			return nil, err
@@ -129,7 +129,7 @@ func (n *Network) relay(ctx context.Context, conn net.PacketConn, s TURNServer, 
 		return err
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, n.patiently(turnTime))
+	ctx, cancel := context.WithTimeout(ctx, n.Limit(turnTime))
 	defer cancel()
 	context.AfterFunc(ctx, client.Close)
 	if err := client.Listen(); err != nil {

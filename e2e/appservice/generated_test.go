@@ -12,6 +12,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/cli"
 
 	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/internal/command/commandtest"
 	"matrixrtc-auth/setup"
 )
 
@@ -75,7 +76,7 @@ func writeDeployment(t *testing.T, s *side) (dir string) {
 		"--base-url", "https://matrix.example.org", "--appservice", "--appservice-url", s.service.URL(), "--dir", dir,
 	}
 	var out bytes.Buffer
-	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
+	if code := commandtest.Run(t.Context(), setup.Command(os.DirFS(repository)), args, nil, &out, &out); code != 0 {
 		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	return dir

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 
 	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/internal/command/commandtest"
 	"matrixrtc-auth/setup"
 )
 
@@ -71,7 +72,7 @@ func writtenWith(ctx context.Context, dir, folder string, args ...string) (deplo
 	}
 	folder = filepath.Join(dir, folder)
 	var out bytes.Buffer
-	if code := setup.Run(ctx, append(args, "--dir", folder), setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
+	if code := commandtest.Run(ctx, setup.Command(os.DirFS(repository)), append(args, "--dir", folder), nil, &out, &out); code != 0 {
 		return deployment{}, fmt.Errorf("setup: exit code %d: %s", code, out.String())
 	}
 	if _, err := os.Stat(filepath.Join(dir, "root.pem")); err != nil {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/internal/command/commandtest"
 	"matrixrtc-auth/matrix/matrixtest"
 	"matrixrtc-auth/setup"
 )
@@ -76,7 +77,7 @@ func newProxy(t *testing.T, l layout) *proxy {
 	p.address = p.freeAddress()
 	args := append([]string{"--server-name", "example.org", "--dir", p.dir}, l.flags...)
 	var out bytes.Buffer
-	if code := setup.Run(t.Context(), args, setup.Streams{Out: &out, Err: &out}, os.DirFS("../..")); code != 0 {
+	if code := commandtest.Run(t.Context(), setup.Command(os.DirFS("../..")), args, nil, &out, &out); code != 0 {
 		t.Fatalf("setup %q: got exit code %d, want 0\n%s", args, code, out.String())
 	}
 	p.backend = []string{"127.0.0.1:8080", p.startBackend("jwt"), "127.0.0.1:7880", p.startBackend("sfu")}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"matrixrtc-auth/e2e/stack"
+	"matrixrtc-auth/internal/command/commandtest"
 	"matrixrtc-auth/setup"
 )
 
@@ -18,7 +19,7 @@ func TestWritten(t *testing.T) {
 	var out bytes.Buffer
 	flags := []string{"--server-name", stack.Domain, "--jwt-host", "jwt." + stack.Domain, "--sfu-host", "sfu." + stack.Domain,
 		"--base-url", "https://matrix." + stack.Domain, "--dir", dir}
-	if code := setup.Run(t.Context(), flags, setup.Streams{Out: &out, Err: &out}, os.DirFS(repository)); code != 0 {
+	if code := commandtest.Run(t.Context(), setup.Command(os.DirFS(repository)), flags, nil, &out, &out); code != 0 {
 		t.Fatalf("setup %q: got exit code %d, want 0\n%s", flags, code, out.String())
 	}
 	config, err := os.ReadFile(filepath.Join(dir, "nginx.conf.example"))

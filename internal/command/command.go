@@ -122,14 +122,6 @@ func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, 
 	return int(Misused)
 }
 
-// RunAlone runs a command as if it were the program's only one, as tests do.
-func RunAlone(ctx context.Context, c *cobra.Command, args []string, in io.Reader, out, faults io.Writer) int {
-	root := &cobra.Command{Use: Program, SilenceErrors: true, SilenceUsage: true}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(c)
-	return Run(ctx, root, append([]string{c.Name()}, args...), in, out, faults)
-}
-
 // PrintFaults prints err to w, with who (the program or the command) at the
 // beginning of each line. An error that joins several takes one line for each
 // of them.

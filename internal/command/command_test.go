@@ -1,4 +1,4 @@
-package command
+package command_test
 
 import (
 	"bytes"
@@ -8,24 +8,27 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"matrixrtc-auth/internal/command"
+	"matrixrtc-auth/internal/command/commandtest"
 )
 
 // greet is a command that greets a name.
 func greet() *cobra.Command {
 	var name string
 	var twice bool
-	var flags Flags
+	var flags command.Flags
 	who := flags.Group("Who")
 	who.Text(&name, "name", "NAME", "whom to greet: a friend, somebody who lives in the same house, or whoever else is there")
 	how := flags.Group("How")
 	how.Switch(&twice, "twice", "greet them twice")
 	how.Parse("a-rather-long-option", "VALUE", "refuses everything", func(string) error { return errors.New("the value is wrong") })
-	return New(Spec{Name: "greet", Short: "greet somebody", Flags: &flags, Run: func(c *cobra.Command, _ []string) error {
+	return command.New(command.Spec{Name: "greet", Short: "greet somebody", Flags: &flags, Run: func(c *cobra.Command, _ []string) error {
 		switch name {
 		case "":
 			return errors.Join(errors.New("--name is missing"), errors.New("--name is like Alice"))
 		case "nobody":
-			return Failed
+			return command.Failed
 		}
 		c.Println("hello", name)
 		return nil
@@ -51,7 +54,7 @@ func TestRun(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, faults bytes.Buffer
-			code := RunAlone(t.Context(), greet(), strings.Fields(test.args), nil, &out, &faults)
+			code := commandtest.Run(t.Context(), greet(), strings.Fields(test.args), nil, &out, &faults)
 			if code != test.code || strings.TrimSpace(out.String()) != test.out || faults.String() != test.faults {
 				t.Errorf("greet %s: %d %q %q, want %d %q %q", test.args, code, out.String(), faults.String(), test.code, test.out, test.faults)
 			}
@@ -74,7 +77,7 @@ How:
                           refuses everything
 `
 	var out bytes.Buffer
-	if code := RunAlone(t.Context(), greet(), []string{"--help"}, nil, &out, &out); code != 0 || out.String() != want {
+	if code := commandtest.Run(t.Context(), greet(), []string{"--help"}, nil, &out, &out); code != 0 || out.String() != want {
 		t.Errorf("exit code %d\n%s, want 0\n%s", code, out.String(), want)
 	}
 }
@@ -86,7 +89,7 @@ func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
 
 func TestHelpIsLost(t *testing.T) {
 	var faults bytes.Buffer
-	code := RunAlone(context.Background(), greet(), []string{"--help"}, nil, full{}, &faults)
+	code := commandtest.Run(context.Background(), greet(), []string{"--help"}, nil, full{}, &faults)
 	if want := "matrixrtc-auth greet: the output cannot be written: no space left\n"; code != 2 || faults.String() != want {
 		t.Errorf("exit code %d, %q; want 2, %q", code, faults.String(), want)
 	}
