@@ -14,7 +14,7 @@ import (
 )
 
 // account is the Matrix user with whose access token this service asks the
-// homeserver who is joined. A nil account means that no such user is configured.
+// homeserver who is joined.
 type account struct {
 	api *matrix.Account
 	log *slog.Logger
@@ -103,12 +103,8 @@ func (a *account) failed(e *matrix.AccountError) {
 	a.log.Warn("membership: the homeserver does not say who is joined", "cause", e.Cause, "status", e.Status, "err", e.Err, "remedy", remedy)
 }
 
-// status returns the part of /_status about the account, or nil if there is no
-// account.
+// status returns the part of /_status about the account.
 func (a *account) status() *handler.AccountStatus {
-	if a == nil {
-		return nil
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := &handler.AccountStatus{User: a.api.Self().String(), Answers: a.trouble == "", Error: a.trouble, Unseen: a.unseen}
@@ -121,9 +117,6 @@ func (a *account) status() *handler.AccountStatus {
 // health returns h, with a fault added if the homeserver does not say who is
 // joined.
 func (a *account) health(h handler.Health) handler.Health {
-	if a == nil {
-		return h
-	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.trouble != "" {

@@ -12,8 +12,7 @@ import (
 )
 
 // homeserver is the homeserver at which this service is registered as an
-// application service. A nil homeserver means that the service is not
-// registered.
+// application service.
 type homeserver struct {
 	server matrix.ServerName
 	api    *matrix.AppService
@@ -23,8 +22,8 @@ type homeserver struct {
 	last atomic.Pointer[appservice.Result] // the result of the last self-test; nil before the first one
 }
 
-// newHomeserver returns the homeserver of the registration. events is nil if
-// delegation is off.
+// newHomeserver returns the homeserver of the registration, or nil if this
+// service is not registered. events is nil if delegation is off.
 func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	cfg, log := s.cfg, s.log
 	as := cfg.AppService
@@ -50,12 +49,8 @@ func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	return h
 }
 
-// endpoints returns the endpoints that the homeserver calls, or nil if there
-// are none.
+// endpoints returns the endpoints that the homeserver calls.
 func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppService {
-	if h == nil {
-		return nil
-	}
 	return &handler.AppService{
 		HSToken: cfg.AppService.HSToken, Server: h.server,
 		IsSFU:   handler.OneOf(append([]string{cfg.LivekitURL}, cfg.URLAliases...)...),
@@ -68,9 +63,6 @@ func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppServi
 // pushes reports whether the last self-test found that the homeserver pushes
 // events.
 func (h *homeserver) pushes() bool {
-	if h == nil {
-		return false
-	}
 	last := h.last.Load()
 	return last != nil && slices.ContainsFunc(last.Checks, func(c appservice.Check) bool {
 		return c.Part == appservice.PartPush && c.OK

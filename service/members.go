@@ -15,11 +15,11 @@ import (
 )
 
 // members looks up who is in a Matrix room, and removes all others from the
-// SFU. A nil value means that the service can ask no homeserver.
+// SFU.
 type members struct {
 	server     matrix.ServerName // the homeserver that is asked
 	homeserver *homeserver       // the homeserver at which this service is registered, or nil
-	account    *account          // the account as which the service asks if homeserver is nil
+	account    *account          // the account as which the service asks if homeserver is nil, or nil
 	required   config.Requirement
 	lookup     *membership.Lookup
 	guard      *guard.Guard
@@ -27,7 +27,7 @@ type members struct {
 }
 
 // newMembers returns members that ask the homeserver hs, or ask as the account
-// if hs is nil. common is the board that the replicas share.
+// if hs is nil. It returns nil if the service can ask no homeserver. common is the board that the replicas share.
 func (s *shared) newMembers(hs *homeserver, common board) *members {
 	cfg := s.cfg
 	m := &members{server: cfg.HomeServer(), homeserver: hs, account: s.newAccount(), required: cfg.RequireMembership}
@@ -43,7 +43,7 @@ func (s *shared) newMembers(hs *homeserver, common board) *members {
 		SFU: s.newSFUClient(), Members: m.lookup, Tickets: s.credentials,
 		Issuer: ticket.IssuerOf(m.server),
 		Board:  common, Holder: holder(), Shared: common.shared,
-		Interval: cfg.MembershipInterval, Pushed: hs.pushes, Unbraked: !cfg.MembershipBrake,
+		Interval: cfg.MembershipInterval, Pushed: m.pushes, Unbraked: !cfg.MembershipBrake,
 		Metrics: s.counters, Log: s.log,
 	}
 	if m.account != nil {
@@ -64,6 +64,10 @@ func (m *members) mustBeJoined(server matrix.ServerName) bool {
 	return false
 }
 
+// pushes reports whether the homeserver pushes events. Without a registration
+// it cannot.
+func (m *members) pushes() bool { return m.homeserver != nil && m.homeserver.pushes() }
+
 // changed handles an event by which somebody's membership may have changed.
 func (m *members) changed(e handler.MemberEvent) {
 	now := time.Now().UTC()
@@ -73,9 +77,6 @@ func (m *members) changed(e handler.MemberEvent) {
 
 // start runs the guard until end is called.
 func (m *members) start() (end func()) {
-	if m == nil {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { m.guard.Run(ctx) })
@@ -91,13 +92,13 @@ func (m *members) start() (end func()) {
 // health returns h, with a fault added if the guard removes nobody from the
 // SFU.
 func (m *members) health(h handler.Health) handler.Health {
-	if m == nil {
-		return h
-	}
 	if m.guard.Status().Braked {
 		h.Degraded = append(h.Degraded, "the homeserver says that too many participants are not in their Matrix rooms, so nobody is removed from LiveKit")
 	}
-	return m.account.health(h)
+	if m.account != nil {
+		h = m.account.health(h)
+	}
+	return h
 }
 
 // source returns, for /_status, the name of the question by which the
@@ -113,12 +114,15 @@ func (m *members) source() string {
 func (m *members) status() handler.MembershipStatus {
 	now := m.guard.Status()
 	s := handler.MembershipStatus{
-		Server: m.server.String(), Source: m.source(), Account: m.account.status(), Required: string(m.required),
-		Interval: now.Interval.Seconds(), Lag: now.Late.Seconds(), Elsewhere: now.Elsewhere, Pushed: m.homeserver.pushes(), LastEvent: m.pushed.Load(),
+		Server: m.server.String(), Source: m.source(), Required: string(m.required),
+		Interval: now.Interval.Seconds(), Lag: now.Late.Seconds(), Elsewhere: now.Elsewhere, Pushed: m.pushes(), LastEvent: m.pushed.Load(),
 		Persons: now.Persons, Unseen: now.Unseen, Foreign: now.Foreign, Unsealed: now.Unsealed,
 		Brake: "on", Braked: now.Braked, SweepTook: now.SweepTook.Seconds(),
 		Asked: now.Asked, Unknown: now.Unknown, Removed: map[string]uint64{},
 		Held: now.BrakeHeld, Failed: now.Failed, Overflow: now.Overflow,
+	}
+	if m.account != nil {
+		s.Account = m.account.status()
 	}
 	if m.guard.Unbraked {
 		s.Brake = "off"

@@ -18,9 +18,6 @@ const (
 
 // start runs the self-test from time to time until end is called.
 func (h *homeserver) start() (end func()) {
-	if h == nil {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { h.testAgain(ctx) })

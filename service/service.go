@@ -19,6 +19,7 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"matrixrtc-auth/config"
+	"matrixrtc-auth/handler"
 	"matrixrtc-auth/internal/connlimit"
 	"matrixrtc-auth/internal/logqueue"
 	"matrixrtc-auth/internal/metrics"
@@ -108,9 +109,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	who := s.newMembers(hs, common)
 	p := parts{kept, hs, who, rooms}
 	h := s.newHandler(p)
-	if s.cfg.Metrics != (config.Bind{}) {
-		s.counters.Watch(func() metrics.Snapshot { return s.snapshot(p) })
-	}
+	s.watch(p)
 	h.InProgress = semaphore.New[netip.Prefix](semaphore.Bounds{PerKey: connlimit.Share(clients)})
 	server := newServer(h.Routes(), s.log)
 	base, cut := context.WithCancelCause(context.Background())
@@ -118,15 +117,16 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	server.BaseContext = func(net.Listener) context.Context { return base }
 	endKeeping := kept.start()
 	defer endKeeping()
-	defer who.start()()
+	if who != nil {
+		defer who.start()()
+	}
 	go s.credentials.renewAt(hangups, s.log)
 	failed := make(chan error, 1)
-	bounded := connlimit.New(listener, connlimit.Options{
-		Limit: clients, Network: h.Proxies.Share, ArrivalTime: bodyTime,
-		Keep: h.Headers(), Answer: h.Refuse, Log: s.log,
-	})
+	bounded := s.bound(listener, clients, h)
 	go func() { failed <- bounded.Serve(server) }()
-	defer hs.start()()
+	if hs != nil {
+		defer hs.start()()
+	}
 	s.notify(daemon.SdNotifyReady + "\nSTATUS=listening on " + addressOf(listener))
 	if err := s.drain(ctx, h, handedOver, failed); err != nil {
 		return err
@@ -136,6 +136,14 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	finish(server, bounded, failed, cut, s.log)
 	ending.Wait()
 	return nil
+}
+
+// bound returns listener with its connections bounded to clients at a time.
+func (s *shared) bound(listener net.Listener, clients int, h *handler.Handler) *connlimit.Listener {
+	return connlimit.New(listener, connlimit.Options{
+		Limit: clients, Network: h.Proxies.Share, ArrivalTime: bodyTime,
+		Keep: h.Headers(), Answer: h.Refuse, Log: s.log,
+	})
 }
 
 // clientPlaces returns how many connections clients may have at a time.

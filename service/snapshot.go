@@ -4,14 +4,22 @@ import (
 	"context"
 	"time"
 
+	"matrixrtc-auth/config"
 	"matrixrtc-auth/internal/metrics"
 )
 
+// watch makes the metrics contain the gauges, if an address for metrics is
+// configured.
+func (s *shared) watch(p parts) {
+	if s.cfg.Metrics != (config.Bind{}) {
+		s.counters.Watch(func() metrics.Snapshot { return s.snapshot(p) })
+	}
+}
+
 // snapshot returns the values of all gauges for one scrape of the metrics.
 func (s *shared) snapshot(p parts) metrics.Snapshot {
-	log := s.logStatus()
-	now := metrics.Snapshot{Health: map[string]float64{}, LogDropped: log.Dropped}
-	health := withLog(p.members.health(p.leaves.health()), log)
+	now := metrics.Snapshot{Health: map[string]float64{}, LogDropped: s.logStatus().Dropped}
+	health := s.health(p)
 	now.Health["degraded"], now.Health["stalled"] = number(len(health.Degraded) > 0), number(health.Stalled)
 	if p.leaves.on() {
 		p.leaves.addTo(&now)
@@ -53,12 +61,12 @@ func (l *leaves) addTo(now *metrics.Snapshot) {
 // addTo adds the numbers about membership to now. It leaves out the numbers of
 // sweeps if another replica sweeps.
 func (m *members) addTo(now *metrics.Snapshot) {
-	if a := m.account.status(); a != nil {
-		now.Health["account"] = number(!a.Answers)
+	if m.account != nil {
+		now.Health["account"] = number(!m.account.status().Answers)
 	}
 	guard := m.guard.Status()
 	now.Membership = map[string]float64{
-		"brake": number(guard.Braked), "interval_seconds": guard.Interval.Seconds(), "pushed": number(m.homeserver.pushes()),
+		"brake": number(guard.Braked), "interval_seconds": guard.Interval.Seconds(), "pushed": number(m.pushes()),
 	}
 	if guard.Elsewhere {
 		return

@@ -44,7 +44,6 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 	h := &handler.Handler{
 		Access:      s.newAuthorizer(verifier, p),
 		URL:         cfg.LivekitURL,
-		AppService:  p.homeserver.endpoints(cfg, p.members),
 		Homeservers: verifier.Uses,
 		Webhooks:    sfu.Webhooks{Keys: s.credentials.keys},
 		Closed:      p.rooms.Forget,
@@ -57,7 +56,10 @@ func (s *shared) newHandler(p parts) *handler.Handler {
 	if cfg.TestPage {
 		h.TestPage = s.newTestPage()
 	}
-	h.Health = func() handler.Health { return withLog(p.members.health(p.leaves.health()), s.logStatus()) }
+	if hs := p.homeserver; hs != nil {
+		h.AppService = hs.endpoints(cfg, p.members)
+	}
+	h.Health = func() handler.Health { return s.health(p) }
 	h.LogStatus = func() handler.LogStatus { return statusOfLog(s.logStatus()) }
 	if p.leaves.on() {
 		h.Leaves = p.leaves.status
@@ -88,9 +90,13 @@ func portOf(api *url.URL) string {
 	return api.Port()
 }
 
-// withLog returns h, with a fault added if the log loses lines.
-func withLog(h handler.Health, log logqueue.Status) handler.Health {
-	if log.Trouble != "" {
+// health returns the health of the parts that are on, and of the log.
+func (s *shared) health(p parts) handler.Health {
+	h := p.leaves.health()
+	if p.members != nil {
+		h = p.members.health(h)
+	}
+	if log := s.logStatus(); log.Trouble != "" {
 		h.Degraded = append(h.Degraded, log.Trouble)
 	}
 	return h
