@@ -216,7 +216,7 @@ func TestDelegationThatIsOff(t *testing.T) {
 			})
 		}
 	}
-	if len(r.log.lines()) == 0 || strings.Contains(r.log.String(), "evil") {
+	if len(r.log.Lines()) == 0 || strings.Contains(r.log.String(), "evil") {
 		t.Errorf("log: got %s, want a line without delay_cs_api_url", r.log)
 	}
 }

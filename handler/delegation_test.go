@@ -245,7 +245,7 @@ func TestProbe(t *testing.T) {
 func TestDelegationIsLogged(t *testing.T) {
 	d := newDelegating(t)
 	d.ask("/get_token", alice, anHour)
-	lines := d.log.lines()
+	lines := d.log.Lines()
 	if len(lines) != 1 || !strings.Contains(lines[0], "delay_hash=303612cb62d8 delay=1h0m0s") || strings.Contains(lines[0], "syd_x") {
 		t.Errorf("log: got %q, want one line with the hash and the delay, and without the id", lines)
 	}

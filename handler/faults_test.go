@@ -23,7 +23,7 @@ func TestPanic(t *testing.T) {
 		t.Errorf("%d %s, want 500 %s", w.Code, got, want)
 	}
 	wantCORS(t, "500", w.Header(), "POST")
-	lines := r.log.lines()
+	lines := r.log.Lines()
 	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "cause=internal") || !strings.Contains(lines[0], "fixture_test.go") {
 		t.Errorf("log = %q, want one line with the stack", lines)
 	}
@@ -40,7 +40,7 @@ func TestFaultElsewhere(t *testing.T) {
 	if got, want := w.Body.String(), `{"errcode":"M_UNKNOWN","error":"Internal error"}`; w.Code != 500 || got != want {
 		t.Errorf("%d %s, want 500 %s", w.Code, got, want)
 	}
-	lines := r.log.lines()
+	lines := r.log.Lines()
 	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "cause=internal") || !strings.Contains(lines[0], "where.go:7") {
 		t.Errorf("log = %q, want one line with the stack", lines)
 	}
@@ -57,7 +57,7 @@ func TestPanicAfterTheAnswerBegan(t *testing.T) {
 		if v := recover(); v != http.ErrAbortHandler {
 			t.Errorf("recovered %v, want http.ErrAbortHandler", v)
 		}
-		if lines := r.log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "cause=internal") {
+		if lines := r.log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "cause=internal") {
 			t.Errorf("log: got %q, want one line with cause=internal", lines)
 		}
 	}()

@@ -1,7 +1,6 @@
 package handler
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/access"
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/internal/metrics"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
@@ -90,11 +90,11 @@ type rig struct {
 	verifier *fakeVerifier
 	rooms    *fakeRooms
 	grants   *grants
-	log      *logBuffer
+	log      *logtest.Log
 }
 
 func newRig() *rig {
-	r := &rig{verifier: &fakeVerifier{cause: matrix.CauseStatus}, rooms: &fakeRooms{}, grants: &grants{}, log: &logBuffer{}}
+	r := &rig{verifier: &fakeVerifier{cause: matrix.CauseStatus}, rooms: &fakeRooms{}, grants: &grants{}, log: &logtest.Log{}}
 	isHome := func(s matrix.ServerName) bool { return s.String() == homeserver }
 	r.Authorizer = &access.Authorizer{
 		Verifier:   r.verifier,
@@ -149,28 +149,6 @@ func (r *rig) listen(t testing.TB) string {
 	server.Start()
 	t.Cleanup(server.Close)
 	return server.URL
-}
-
-// logBuffer collects the lines of the log.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-func (b *logBuffer) lines() []string {
-	return strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 }
 
 // sfuGetBody and getTokenBody return the bodies that Element Call sends.

@@ -33,7 +33,7 @@ func TestOneLineForEachRequest(t *testing.T) {
 	} {
 		t.Run(c.method, func(t *testing.T) {
 			r.serve(c.method, c.path, c.body, "X-Real-IP", "192.0.2.1")
-			lines := r.log.lines()
+			lines := r.log.Lines()
 			if len(lines) != i+1 {
 				t.Fatalf("after %d requests: got %d lines, want as many:\n%s", i+1, len(lines), r.log)
 			}
@@ -110,7 +110,7 @@ func TestLoggedTextIsBounded(t *testing.T) {
 	r.serve("POST", "/sfu/get", badTokenBody(stranger))
 	r.serve("GET", "/"+strings.Repeat("x", 10_000), "")
 	r.serve(strings.Repeat("X", 10_000), "/", "")
-	for _, line := range r.log.lines() {
+	for _, line := range r.log.Lines() {
 		if len(line) > 2000 {
 			t.Errorf("got a line of %d bytes, want at most 2000", len(line))
 		}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"testing"
+
+	"matrixrtc-auth/internal/logtest"
 )
 
 // powerDisk is a disk whose power fails after left operations. Data that was not
@@ -142,13 +144,13 @@ func TestPowerGoes(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				p.log = &logBuffer{}
+				p.log = &logtest.Log{}
 				s = p.open(t, osDisk{}, spare)
 				if got := jobs(t, s.memory); !slices.Equal(got, acknowledged) && !slices.Equal(got, begun) {
 					t.Errorf("after the power failure: got the jobs %q, want the acknowledged %q, or %q with the last write", got, acknowledged, begun)
 				}
-				if len(p.aside(t)) > 0 || p.log.has("level=ERROR") {
-					t.Errorf("log: got %s, want no damage", p.log.b.String())
+				if len(p.aside(t)) > 0 || p.log.Has("level=ERROR") {
+					t.Errorf("log: got %s, want no damage", p.log.String())
 				}
 			})
 		}

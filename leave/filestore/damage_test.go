@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/leave/memstore"
 )
 
@@ -139,8 +140,8 @@ func TestDamaged(t *testing.T) {
 			s := p.open(t, osDisk{}, spare)
 			wantIDs(t, s, c.jobs...)
 			aside := p.aside(t)
-			if len(aside) != 1 || !p.log.has("level=ERROR") || !p.log.has(aside[0]) {
-				t.Fatalf("kept files %q, and the log %q, want one kept file, and an error in the log that names it", aside, p.log.b.String())
+			if len(aside) != 1 || !p.log.Has("level=ERROR") || !p.log.Has(aside[0]) {
+				t.Fatalf("kept files %q, and the log %q, want one kept file, and an error in the log that names it", aside, p.log.String())
 			}
 			if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, c.file) {
 				t.Errorf("kept: got %d bytes, %v, want the %d that were found", len(kept), err, len(c.file))
@@ -228,8 +229,8 @@ func TestBadRecord(t *testing.T) {
 	s := p.open(t, osDisk{}, spare)
 	wantIDs(t, s, 3, 11, 13)
 	for _, want := range []string{`identity12`, `looks cannot have the value -2`, fmt.Sprint("line=", bytes.Count(file, []byte("\n"))+1), fmt.Sprint("offset=", len(file))} {
-		if !p.log.has(want) {
-			t.Errorf("log: want %q in it, got\n%s", want, p.log.b.String())
+		if !p.log.Has(want) {
+			t.Errorf("log: want %q in it, got\n%s", want, p.log.String())
 		}
 	}
 	if got := len(p.aside(t)); got != 1 {
@@ -239,10 +240,10 @@ func TestBadRecord(t *testing.T) {
 		t.Errorf("Status.SetAside: got %d records, want 1", got)
 	}
 	s.Close()
-	p.log = &logBuffer{}
+	p.log = &logtest.Log{}
 	wantIDs(t, p.open(t, osDisk{}, spare), 3, 11, 13)
-	if p.log.b.Len() > 0 {
-		t.Errorf("the next start: got the log %s, want none", p.log.b.String())
+	if p.log.Has("") {
+		t.Errorf("the next start: got the log %s, want none", p.log.String())
 	}
 }
 
@@ -259,7 +260,7 @@ func TestManyBadRecords(t *testing.T) {
 	if got := s.Status().SetAside; got != 1000 {
 		t.Errorf("Status.SetAside: got %d records, want 1000", got)
 	}
-	if got := p.log.count("\n"); got > mostNamed+1 {
+	if got := p.log.Count(""); got > mostNamed+1 {
 		t.Errorf("log: got %d lines, want at most %d", got, mostNamed+1)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"matrixrtc-auth/internal/clock"
+	"matrixrtc-auth/internal/logtest"
 )
 
 // trouble makes some operations of a disk fail while it is on.
@@ -65,8 +66,8 @@ func TestFailedWrites(t *testing.T) {
 				if got := onDisk(t, p); !slices.Equal(got, []int{1, 2, 3, 4, 5}) {
 					t.Errorf("on the disk: got the jobs %d, want 1 to 5", got)
 				}
-				if !p.log.has("level=ERROR") || !p.log.has("written again") || len(p.aside(t)) > 0 {
-					t.Errorf("got %q kept, and the log %q, want no file, an error, and \"written again\"", p.aside(t), p.log.b.String())
+				if !p.log.Has("level=ERROR") || !p.log.Has("written again") || len(p.aside(t)) > 0 {
+					t.Errorf("got %q kept, and the log %q, want no file, an error, and \"written again\"", p.aside(t), p.log.String())
 				}
 			})
 		})
@@ -99,7 +100,7 @@ func TestFailureIsToldOnce(t *testing.T) {
 			d.on.Store(false)
 			time.Sleep(failurePause)
 			put(t, s, 1)
-			if got := p.log.count("level=ERROR"); got != want {
+			if got := p.log.Count("level=ERROR"); got != want {
 				t.Errorf("%d errors were logged, want %d", got, want)
 			}
 		}
@@ -110,12 +111,12 @@ func TestFailureIsToldOnce(t *testing.T) {
 // now.
 func onDisk(t *testing.T, p place) []int {
 	t.Helper()
-	copied := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, &logBuffer{}}
+	copied := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, &logtest.Log{}}
 	copied.write(t, p.read(t))
 	s := copied.open(t, osDisk{}, spare)
 	defer s.Close()
-	if copied.log.has("level=ERROR") {
-		t.Errorf("a copy of the disk: got the log %s, want no damage", copied.log.b.String())
+	if copied.log.Has("level=ERROR") {
+		t.Errorf("a copy of the disk: got the log %s, want no damage", copied.log.String())
 	}
 	return ids(t, s)
 }
@@ -157,7 +158,7 @@ func TestSuccessorFails(t *testing.T) {
 				put(t, s, n)
 			}
 			// The store tries again only when the file has doubled.
-			if got := p.log.count("level=WARN"); got < 1 || got > 3 {
+			if got := p.log.Count("level=WARN"); got < 1 || got > 3 {
 				t.Errorf("10 writes that fail: got %d lines in the log, want 1 to 3", got)
 			}
 			d.on.Store(false)

@@ -39,8 +39,8 @@ func TestReopen(t *testing.T) {
 				s = p.open(t, osDisk{}, spare)
 				wantJobs(t, s, want)
 			}
-			if len(p.aside(t)) > 0 || p.log.has("level=WARN") || p.log.has("level=ERROR") {
-				t.Errorf("log: got %s, want no damage", p.log.b.String())
+			if len(p.aside(t)) > 0 || p.log.Has("level=WARN") || p.log.Has("level=ERROR") {
+				t.Errorf("log: got %s, want no damage", p.log.String())
 			}
 		})
 	}

@@ -36,8 +36,8 @@ func openAny(t *testing.T, b []byte) {
 	p := newPlace(t)
 	p.write(t, b)
 	s := p.open(t, fast, spare)
-	if len(p.aside(t)) > 0 != p.log.has("level=ERROR") {
-		t.Errorf("kept files %q, and the log %q, want an error in the log if and only if a file is kept", p.aside(t), p.log.b.String())
+	if len(p.aside(t)) > 0 != p.log.Has("level=ERROR") {
+		t.Errorf("kept files %q, and the log %q, want an error in the log if and only if a file is kept", p.aside(t), p.log.String())
 	}
 	if _, err := s.Claim(t.Context(), "holder", p.machine.Wall(), 1000); err != nil {
 		t.Errorf("Claim: got %v, want no error", err)

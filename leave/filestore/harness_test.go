@@ -1,21 +1,19 @@
 package filestore
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"matrixrtc-auth/internal/clock/clocktest"
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/sfu"
@@ -43,11 +41,11 @@ func job(tb testing.TB, n int) leave.Job {
 type place struct {
 	path    string
 	machine *clocktest.Machine
-	log     *logBuffer
+	log     *logtest.Log
 }
 
 func newPlace(tb testing.TB) place {
-	return place{filepath.Join(tb.TempDir(), "leaves.db"), newMachine(), &logBuffer{}}
+	return place{filepath.Join(tb.TempDir(), "leaves.db"), newMachine(), &logtest.Log{}}
 }
 
 // newMachine returns a machine whose wall clock shows a minute after begin.
@@ -60,7 +58,7 @@ func newMachine() *clocktest.Machine {
 // open opens a store on the file with the disk d. It is closed when the test ends.
 func (p place) open(tb testing.TB, d disk, spare int64) *Store {
 	tb.Helper()
-	s, err := open(context.Background(), p.path, p.machine.Clock(), slog.New(slog.NewTextHandler(p.log, nil)), d, spare)
+	s, err := open(context.Background(), p.path, p.machine.Clock(), p.log.Logger(), d, spare)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -92,26 +90,6 @@ func (p place) aside(tb testing.TB) []string {
 		tb.Fatal(err)
 	}
 	return names
-}
-
-// logBuffer holds what a logger has written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) has(text string) bool { return l.count(text) > 0 }
-
-func (l *logBuffer) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), text)
 }
 
 func put(tb testing.TB, s *Store, n int) {

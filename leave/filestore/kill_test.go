@@ -12,6 +12,7 @@ import (
 
 	"matrixrtc-auth/internal/clock"
 	"matrixrtc-auth/internal/clock/clocktest"
+	"matrixrtc-auth/internal/logtest"
 )
 
 // child is an environment variable that names a file. If it is set, TestKill is
@@ -63,7 +64,7 @@ func TestKill(t *testing.T) {
 	last := map[int]string{} // the last line that the child printed about each job
 	for round := range 4 {
 		writeUntilKilled(t, p.path, 400+100*round, last)
-		p.log = &logBuffer{}
+		p.log = &logtest.Log{}
 		s := p.open(t, osDisk{}, spare)
 		for n, said := range last {
 			j, err := s.Get(t.Context(), job(t, n).Key)
@@ -76,8 +77,8 @@ func TestKill(t *testing.T) {
 				t.Errorf("job %d, which was put: got %v, want no error", n, err)
 			}
 		}
-		if len(p.aside(t)) > 0 || p.log.has("level=ERROR") {
-			t.Errorf("log: got %s, want no damage", p.log.b.String())
+		if len(p.aside(t)) > 0 || p.log.Has("level=ERROR") {
+			t.Errorf("log: got %s, want no damage", p.log.String())
 		}
 		wantAllDue(t, s)
 		s.Close()

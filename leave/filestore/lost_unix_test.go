@@ -74,8 +74,8 @@ func TestLost(t *testing.T) {
 					if now := s.Status(); now.Repairs != 1 || now.Why == "" {
 						t.Errorf("Status: got %+v, want one repair with a reason", now)
 					}
-					if !p.log.has("written again") {
-						t.Errorf("log: got %q, want \"written again\" in it", p.log.b.String())
+					if !p.log.Has("written again") {
+						t.Errorf("log: got %q, want \"written again\" in it", p.log.String())
 					}
 					put(t, s, 4)
 					time.Sleep(time.Minute)
@@ -109,8 +109,8 @@ func TestLostWithItsDirectory(t *testing.T) {
 		if got := s.Status().Failing; !strings.Contains(got, "no such file or directory") {
 			t.Errorf("Status.Failing without the directory: got %q, want \"no such file or directory\" in it", got)
 		}
-		if p.log.has("another process") {
-			t.Errorf("log: got %s, want no other process in it", p.log.b.String())
+		if p.log.Has("another process") {
+			t.Errorf("log: got %s, want no other process in it", p.log.String())
 		}
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)

@@ -2,9 +2,7 @@ package keeper_test
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/livekit/protocol/livekit"
 
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/memstore"
@@ -48,7 +47,7 @@ func newCluster(t *testing.T) *cluster {
 	c.fake.Node("a").Prefer()
 	c.stop()
 	<-c.ended
-	c.sfu, c.log = c, slog.New(slog.NewTextHandler(c.story, nil))
+	c.sfu, c.log = c, c.story.Logger()
 	c.start()
 	return c
 }
@@ -205,31 +204,12 @@ func eventOf(w *livekit.WebhookEvent) sfu.Event {
 }
 
 // story is a log. Its method way returns the states of a job from its lines.
-type story struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (s *story) Write(line []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lines = append(s.lines, string(line))
-	return len(line), nil
-}
-
-// forget removes all lines so far.
-func (s *story) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lines = nil
-}
+type story struct{ logtest.Log }
 
 // way returns the states that a member's job has gone through, and "ended". The
 // order may be wrong, because two workers may log at the same time.
 func (s *story) way(m member) (states []string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, line := range s.lines {
+	for _, line := range s.Lines() {
 		if !strings.Contains(line, "identity="+string(m)+" ") {
 			continue
 		}
@@ -251,10 +231,4 @@ func value(line, key string) string {
 	_, after, _ := strings.Cut(line, " "+key+"=")
 	text, _, _ := strings.Cut(after, " ")
 	return strings.TrimSpace(text)
-}
-
-func (s *story) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return fmt.Sprint(strings.Join(s.lines, ""))
 }

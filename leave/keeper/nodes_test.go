@@ -148,7 +148,7 @@ func (c *cluster) twoInCall(shared bool) {
 	c.reenter("alice")
 	c.enter("bob", long)
 	time.Sleep(3 * time.Minute)
-	c.story.forget()
+	c.story.Reset()
 }
 
 // TestLossOfTheOnlyMember: the node of a call with one member dies. Nobody comes

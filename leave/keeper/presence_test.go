@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/sfu"
 )
@@ -127,7 +126,7 @@ func TestSFUBehindAProxy(t *testing.T) {
 func TestSFURefusesTheKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 18*time.Second)
-		var warnings lines
+		var warnings logtest.Log
 		w.log = slog.New(slog.NewTextHandler(&warnings, &slog.HandlerOptions{Level: slog.LevelWarn}))
 		w.again(time.Second)
 		w.set(func() { w.fault = failing(sfu.CauseUnauthorized, true, questions...) })
@@ -135,7 +134,7 @@ func TestSFURefusesTheKey(t *testing.T) {
 		if w.current().SFUAnswers() {
 			t.Error("SFUAnswers: got true, want false")
 		}
-		if n := warnings.with("did not say whether participants are there"); n != 1 {
+		if n := warnings.Count("did not say whether participants are there"); n != 1 {
 			t.Errorf("got %d warnings, want one", n)
 		}
 		w.set(func() { w.fault = nil })
@@ -145,31 +144,6 @@ func TestSFURefusesTheKey(t *testing.T) {
 		}
 		w.wantCreated(0)
 	})
-}
-
-// lines is a log that keeps its lines.
-type lines struct {
-	mu  sync.Mutex
-	all []string
-}
-
-func (l *lines) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.all = append(l.all, string(line))
-	return len(line), nil
-}
-
-// with returns how many lines contain text.
-func (l *lines) with(text string) (n int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, line := range l.all {
-		if strings.Contains(line, text) {
-			n++
-		}
-	}
-	return n
 }
 
 // The keeper notices that the SFU is away even if no job needs an answer.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/sfu"
 )
 
@@ -40,7 +41,7 @@ func TestQuestionsPanic(t *testing.T) {
 		t.Run(call, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				w := newWorld(t)
-				var log lines
+				var log logtest.Log
 				w.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
 				f := &faultySFU{world: w, call: call}
 				w.sfu = f
@@ -57,7 +58,7 @@ func TestQuestionsPanic(t *testing.T) {
 				if n := f.calls.Load(); n < 2 {
 					t.Errorf("%s was called %d times, want another time after the panic", call, n)
 				}
-				if n := log.with("a fault in " + call); n != 1 {
+				if n := log.Count("a fault in " + call); n != 1 {
 					t.Errorf("the log names the panic %d times, want once", n)
 				}
 			})

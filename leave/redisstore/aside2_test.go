@@ -10,6 +10,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"matrixrtc-auth/internal/clock/clocktest"
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/redisstore"
@@ -58,8 +59,8 @@ func TestForeignRecords(t *testing.T) {
 
 func foreignRecord(t *testing.T, id, value string, counted bool) {
 	server := newSecond(t)
-	var log logged
-	s, replica := openWith(t, options(server, log.logger())), open(t, "redis://"+server.Addr())
+	var log logtest.Log
+	s, replica := openWith(t, options(server, log.Logger())), open(t, "redis://"+server.Addr())
 	now := time.Now()
 	job, other := delegation(t, "a", now), delegation(t, "b", now)
 	put(t, s, job)
@@ -92,7 +93,7 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || s.SetAside() != 1 {
 		t.Errorf("the invalid record was logged %d times and counted %d times, want once: %s", got, s.SetAside(), log.String())
 	}
-	if log.contains("delay_id") {
+	if log.Has("delay_id") {
 		t.Errorf("the log: got %s, want no delay_id in it", log.String())
 	}
 

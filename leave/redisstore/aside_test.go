@@ -10,6 +10,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"matrixrtc-auth/internal/clock/clocktest"
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/leave"
 	"matrixrtc-auth/leave/redisstore"
@@ -63,8 +64,8 @@ func TestForeignValues(t *testing.T) {
 
 func foreignValue(t *testing.T, value string) {
 	server := miniredis.RunT(t)
-	var log logged
-	s, replica := openWith(t, options(server, log.logger())), open(t, "redis://"+server.Addr())
+	var log logtest.Log
+	s, replica := openWith(t, options(server, log.Logger())), open(t, "redis://"+server.Addr())
 	now := time.Now()
 	job, other := delegation(t, "a", now), delegation(t, "b", now)
 	put(t, s, job)
@@ -90,7 +91,7 @@ func foreignValue(t *testing.T, value string) {
 	if got := strings.Count(log.String(), "level=ERROR"); got != 1 || s.SetAside() != 1 {
 		t.Errorf("the invalid record was logged %d times and counted %d times, want once: %s", got, s.SetAside(), log.String())
 	}
-	if !log.contains("1:a:a") || log.contains("delay_id") {
+	if !log.Has("1:a:a") || log.Has("delay_id") {
 		t.Errorf("log: got %s, want the key in it, and no delay id", log.String())
 	}
 

@@ -1,11 +1,8 @@
 package redisstore_test
 
 import (
-	"bytes"
 	"errors"
 	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -96,28 +93,6 @@ func eventually(t *testing.T, ask func() error) {
 	}
 	t.Fatalf("after 250 tries: got %v, want no error", err)
 }
-
-// logged holds what a logger has written.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
-
-func (l *logged) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logged) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logged) contains(text string) bool { return strings.Contains(l.String(), text) }
 
 func options(server *miniredis.Miniredis, log *slog.Logger) redisstore.Options {
 	return redisstore.Options{URL: redisurl.Must("redis://" + server.Addr()), Log: log}

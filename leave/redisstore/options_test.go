@@ -16,6 +16,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave"
@@ -97,13 +98,13 @@ func TestUnreachable(t *testing.T) {
 	server := miniredis.RunT(t)
 	addr := server.Addr()
 	server.Close()
-	var log logged
-	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://:" + password + "@" + addr), Log: log.logger()})
+	var log logtest.Log
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://:" + password + "@" + addr), Log: log.Logger()})
 	if err != nil {
 		t.Fatalf("Open of a server that is away: got %v, want no error", err)
 	}
 	defer s.Close()
-	if !log.contains("does not answer") || log.contains("hunter2") {
+	if !log.Has("does not answer") || log.Has("hunter2") {
 		t.Errorf("log: got %s, want that the server does not answer, and no password", &log)
 	}
 	job := delegation(t, "a", time.Now())
@@ -151,9 +152,9 @@ func TestPasswordChanges(t *testing.T) {
 	server := miniredis.RunT(t)
 	server.RequireAuth("former")
 	password := secret.New("former")
-	var log logged
+	var log logtest.Log
 	s := openWith(t, redisstore.Options{
-		URL: redisurl.Must("redis://" + server.Addr()), Password: func() secret.Text { return password }, Log: log.logger(),
+		URL: redisurl.Must("redis://" + server.Addr()), Password: func() secret.Text { return password }, Log: log.Logger(),
 	})
 	put(t, s, delegation(t, "a", time.Now()))
 	addr := server.Addr()
@@ -173,8 +174,8 @@ func TestPasswordChanges(t *testing.T) {
 // of the store does not contain the password.
 func TestEchoedPassword(t *testing.T) {
 	addr := echoingServer(t)
-	var log logged
-	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://:" + password + "@" + addr), Log: log.logger()})
+	var log logtest.Log
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://:" + password + "@" + addr), Log: log.Logger()})
 	if err == nil {
 		_, err = s.Get(t.Context(), leave.Key{})
 		s.Close()
@@ -253,13 +254,13 @@ func TestTLS(t *testing.T) {
 	trusted = roots // this is as if the file of certificates had been read again
 	put(t, renewed, delegation(t, "a", time.Now()))
 
-	var log logged
-	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Log: log.logger()})
+	var log logtest.Log
+	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: url, Log: log.Logger()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if !log.contains("certificate") {
+	if !log.Has("certificate") {
 		t.Errorf("Open of a server of an unknown authority: got the log %s, want a word about the certificate", &log)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"matrixrtc-auth/internal/lag"
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/internal/redisurl"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/leave/leavetest"
@@ -246,9 +247,9 @@ func TestEvictionPolicy(t *testing.T) {
 			server.Do(t, func(ctx context.Context, c *redis.Client) error {
 				return c.ConfigSet(ctx, "maxmemory-policy", policy).Err()
 			})
-			var log logged
-			openWith(t, redisstore.Options{URL: redisurl.Must(url), Log: log.logger()})
-			if got := log.contains("noeviction"); got != warned {
+			var log logtest.Log
+			openWith(t, redisstore.Options{URL: redisurl.Must(url), Log: log.Logger()})
+			if got := log.Has("noeviction"); got != warned {
 				t.Errorf("the policy %s: got a warning: %v, want one: %v; log: %s", policy, got, warned, &log)
 			}
 		}

@@ -121,7 +121,7 @@ func TestBrakeWithoutFile(t *testing.T) {
 		if n := len(w.removed()); n != 0 || !g.Status().Braked {
 			t.Errorf("removed %d, braked %v, want none and true", n, g.Status().Braked)
 		}
-		if n := w.log.count("the state of the brake could not be stored"); n == 0 {
+		if n := w.log.Count("the state of the brake could not be stored"); n == 0 {
 			t.Error("warnings: got none, want some")
 		}
 	}, func(g *guard.Guard) { g.Board = guard.OpenFile(filepath.Join(t.TempDir(), "nowhere", "brake")) })

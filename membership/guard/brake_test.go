@@ -44,7 +44,7 @@ func TestBrake(t *testing.T) {
 				if tt.removed == 0 {
 					want = 1
 				}
-				if n := w.log.count(tripped); n != want {
+				if n := w.log.Count(tripped); n != want {
 					t.Errorf("%d error lines, want %d", n, want)
 				}
 				if s := g.Status(); s.Braked != (want == 1) {
@@ -84,7 +84,7 @@ func TestEmptiedAndRestored(t *testing.T) {
 		if n := len(w.removed()); n != 0 {
 			t.Errorf("removed %d, want nobody", n)
 		}
-		if n, m := w.log.count(tripped), w.log.count(lifted); n != 1 || m != 1 {
+		if n, m := w.log.Count(tripped), w.log.Count(lifted); n != 1 || m != 1 {
 			t.Errorf("%d error lines and %d that it is over, want one each", n, m)
 		}
 		w.setJoined(all[20], false)
@@ -110,12 +110,12 @@ func TestEverybodyReconnects(t *testing.T) {
 				if n := len(w.removed()); n != 20 {
 					t.Errorf("removed %d, want 20", n)
 				}
-				if n := w.log.count(tripped); n != 1 {
+				if n := w.log.Count(tripped); n != 1 {
 					t.Errorf("%d error lines, want 1", n)
 				}
 				w.change(func() { w.emptied = false })
 				time.Sleep(time.Minute + 10*time.Second)
-				if n := w.log.count(lifted); n != 1 {
+				if n := w.log.Count(lifted); n != 1 {
 					t.Errorf("%d lines that it is over, want 1", n)
 				}
 				w.setJoined(all[50], false)
@@ -147,7 +147,7 @@ func TestEmptiedWithinASweep(t *testing.T) {
 				if n := len(w.removed()); n != 0 {
 					t.Errorf("removed %d, want nobody", n)
 				}
-				if n := w.log.count(tripped); n != 1 {
+				if n := w.log.Count(tripped); n != 1 {
 					t.Errorf("%d error lines, want 1", n)
 				}
 			})
@@ -179,7 +179,7 @@ func TestEmptiedAndSlow(t *testing.T) {
 		if n := len(w.removed()); n != 0 {
 			t.Errorf("removed %d, want nobody", n)
 		}
-		if n := w.log.count(tripped); n != 1 {
+		if n := w.log.Count(tripped); n != 1 {
 			t.Errorf("%d error lines, want 1", n)
 		}
 	})
@@ -196,7 +196,7 @@ func TestEmptiedLateInASweep(t *testing.T) {
 		if n := len(w.removed()); n != 0 {
 			t.Errorf("removed %d, want nobody", n)
 		}
-		if n := w.log.count(tripped); n != 1 {
+		if n := w.log.Count(tripped); n != 1 {
 			t.Errorf("%d error lines, want 1", n)
 		}
 	})
@@ -246,7 +246,7 @@ func TestRemovedBefore(t *testing.T) {
 				if n := len(w.removed()); n != 21 {
 					t.Errorf("%d others: removed %d, want 21", others, n)
 				}
-				if n := w.log.count(tripped); n != others {
+				if n := w.log.Count(tripped); n != others {
 					t.Errorf("%d others: %d error lines, want as many", others, n)
 				}
 			})

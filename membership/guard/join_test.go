@@ -224,8 +224,8 @@ func TestRemovalFails(t *testing.T) {
 		if s := g.Status(); s.Failed != 1 || s.Removed[guard.ByJoin] != 0 {
 			t.Errorf("counted %+v, want one that failed", s)
 		}
-		if w.log.count("level=WARN") != 1 {
-			t.Errorf("got %d warnings, want one", w.log.count("level=WARN"))
+		if w.log.Count("level=WARN") != 1 {
+			t.Errorf("got %d warnings, want one", w.log.Count("level=WARN"))
 		}
 		w.change(func() { w.sfuFails = nil })
 		time.Sleep(35 * time.Second)
@@ -241,8 +241,8 @@ func TestRemovalIsLogged(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond)
 		report(t, g, e)
 		for _, want := range []string{"user=@alice:example.org", "room=" + string(alice.call()), "identity=@alice:example.org:DEV", "by=join", "stayed=1.5s"} {
-			if w.log.count(want) != 1 {
-				t.Errorf("log: want %s in it once, got\n%s", want, w.log.buf.String())
+			if w.log.Count(want) != 1 {
+				t.Errorf("log: want %s in it once, got\n%s", want, w.log.String())
 			}
 		}
 	}, noSweeps)

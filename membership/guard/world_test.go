@@ -1,18 +1,16 @@
 package guard_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"matrixrtc-auth/internal/logtest"
 	"matrixrtc-auth/internal/secret"
 	"matrixrtc-auth/matrix"
 	"matrixrtc-auth/membership/guard"
@@ -86,7 +84,7 @@ type world struct {
 	asked     []question
 	forgotten int
 
-	log logText
+	log logtest.Log
 }
 
 // question is a question that the homeserver got.
@@ -113,7 +111,7 @@ func (w *world) guard() *guard.Guard {
 	return &guard.Guard{
 		SFU: w, Members: w, Tickets: w.sealer, Issuer: w.issuer, Board: &guard.Local{}, Holder: "one",
 		Interval: 30 * time.Second, Jitter: func(d time.Duration) time.Duration { return d },
-		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+		Log: w.log.Logger(),
 	}
 }
 
@@ -271,22 +269,4 @@ func (w *world) enterAll(all []person) {
 		w.setJoined(p, true)
 		w.enter(p)
 	}
-}
-
-// logText collects what is logged.
-type logText struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *logText) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.buf.String(), text)
 }
