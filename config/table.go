@@ -18,7 +18,7 @@ import (
 var table = []Variable{
 	{
 		Name: "LIVEKIT_URL", Group: GroupSFU, Form: FormURL,
-		Meaning: "required: the ws(s) URL of the SFU, handed to clients unchanged",
+		Meaning: "required: the wss:// or ws:// URL of LiveKit (the SFU), given to clients unchanged",
 		how: how{
 			parse: func(j *judge, v value, c *Config) {
 				c.LivekitURL, c.APIURL = v.get(), j.apiURL(v, j.variable("LIVEKIT_INTERNAL_URL"))
@@ -28,43 +28,43 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_URL_ALIASES", Group: GroupSFU, Form: FormURLs,
-		Meaning: "other public URLs of the same SFU, by comma or space, that clients of the homeserver's endpoints may name",
+		Meaning: "other public URLs of the same LiveKit that clients may name when they ask through the homeserver",
 		how: field(func(c *Config) *[]string { return &c.URLAliases }, (*judge).sfuURLs,
 			func(list []string) string { return strings.Join(list, ",") }),
 	},
 	{
 		Name: "LIVEKIT_INTERNAL_URL", Group: GroupSFU, Form: FormURL,
-		Meaning: "where this service reaches the SFU's API (ws, wss, http or https) if LIVEKIT_URL cannot be reached from inside",
+		Meaning: "where this service itself reaches LiveKit's API; when unset, at LIVEKIT_URL",
 		how:     shownAs(func(c *Config) string { return address(c.APIURL) }),
 	},
 	{
 		Name: "LIVEKIT_KEY", Group: GroupKeys, Form: FormText,
-		Meaning: "API key of the SFU",
+		Meaning: "the name of the API key, which LiveKit has, too",
 		how:     field(func(c *Config) *[]apikey.Key { return &c.Keys }, (*judge).keys, KeyNames),
 	},
 	{
 		Name: "LIVEKIT_SECRET", Group: GroupKeys, Form: FormSecret, Secret: true,
-		Meaning: "its secret: 32 characters or more; with fewer the service starts, and warns",
+		Meaning: "the secret of the API key: 32 characters or more; with a shorter one the service starts with a warning",
 		how:     shownAs(func(c *Config) string { return showSecrets(c.Keys) }),
 	},
 	{
 		Name: "LIVEKIT_KEY_FROM_FILE", Group: GroupKeys, Form: FormPath,
-		Meaning: "a file that holds the API key; wins over LIVEKIT_KEY",
+		Meaning: "a file that holds the name of the API key; used instead of LIVEKIT_KEY",
 		how:     aFile,
 	},
 	{
 		Name: "LIVEKIT_SECRET_FROM_FILE", Group: GroupKeys, Form: FormPath,
-		Meaning: "a file that holds the secret; wins over LIVEKIT_SECRET",
+		Meaning: "a file that holds the secret; used instead of LIVEKIT_SECRET",
 		how:     aFile,
 	},
 	{
 		Name: "LIVEKIT_KEY_FILE", Group: GroupKeys, Form: FormPath,
-		Meaning: "a file of lines 'key: secret', the one that LiveKit reads; the first pair signs, all verify; wins over the four above",
+		Meaning: "a file of lines 'key: secret', which LiveKit may read, too; the first pair signs tokens, and all pairs verify webhooks; used instead of the other four variables of the API key",
 		how:     aFile,
 	},
 	{
 		Name: "LIVEKIT_FULL_ACCESS_HOMESERVERS", Group: GroupAccess, Form: FormServers,
-		Meaning: "required: the server names, by comma or space, whose users may create rooms; * alone for everyone",
+		Meaning: "required: the server names whose users may create rooms and delegate leaves; * alone for all servers",
 		how:     field(func(c *Config) *ServerList { return &c.FullAccess }, (*judge).fullAccess, ServerList.String),
 	},
 	{
@@ -73,22 +73,22 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS", Group: GroupAccess, Form: FormServers, Default: "*",
-		Meaning: "the server names whose users may publish in existing rooms without full access; name only your own server to let no other publish",
+		Meaning: "the server names whose users may send media in rooms that exist, although they have no full access; name only your own server to let no other users send",
 		how:     field(func(c *Config) *ServerList { return &c.RemoteCanPublish }, (*judge).servers, ServerList.String),
 	},
 	{
 		Name: "LIVEKIT_CAN_UPDATE_OWN_METADATA", Group: GroupAccess, Form: FormSwitch, Default: "false",
-		Meaning: "whether participants may change their own metadata on the SFU (true or false)",
+		Meaning: "whether participants may change their own metadata on LiveKit (true or false)",
 		how:     field(func(c *Config) *bool { return &c.CanUpdateOwnMetadata }, (*judge).ownMetadata, strconv.FormatBool),
 	},
 	{
 		Name: "LIVEKIT_TOKEN_TTL", Group: GroupAccess, Form: FormDuration, Default: "1h",
-		Meaning: "how long a token admits its bearer, 1m to 24h",
+		Meaning: "how long a client can join LiveKit with a token, 1m to 24h",
 		how:     field(func(c *Config) *time.Duration { return &c.TokenTTL }, (*judge).tokenTTL, short),
 	},
 	{
 		Name: "LIVEKIT_OPENID_TIMEOUT", Group: GroupHomeservers, Form: FormDuration, Default: "10s",
-		Meaning: "the time for one verification at a homeserver, discovery included, 1s to 20s",
+		Meaning: "the longest time for the verification of one OpenID token, including the search for the homeserver, 1s to 20s",
 		how:     field(func(c *Config) *time.Duration { return &c.OpenIDTimeout }, (*judge).openIDTimeout, short),
 	},
 	{
@@ -103,12 +103,12 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_ALLOWED_NETWORKS", Group: GroupHomeservers, Form: FormNetworks,
-		Meaning: "networks (10.0.0.0/8) or addresses besides the public ones where any homeserver may be; those of the servers you name need none",
+		Meaning: "private networks (10.0.0.0/8) or addresses at which any homeserver may be; not needed for homeservers that you name in other variables",
 		how:     field(func(c *Config) *[]netip.Prefix { return &c.AllowedNetworks }, (*judge).networks, showNetworks),
 	},
 	{
 		Name: "LIVEKIT_CA_FILE", Group: GroupHomeservers, Form: FormPath,
-		Meaning: "a PEM file of certificates to trust besides the system's, for homeservers, the SFU and Redis",
+		Meaning: "a PEM file of CA certificates to trust for homeservers, LiveKit and Redis, besides those of the system",
 		how: how{
 			parse: func(j *judge, v value, c *Config) { c.RootCAs = j.rootCAs(v, j.input.SystemRoots) },
 			show:  aFile.show,
@@ -116,17 +116,17 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_INSECURE_SKIP_VERIFY_TLS", Group: GroupHomeservers, Form: FormConsent,
-		Meaning: "YES_I_KNOW_WHAT_I_AM_DOING accepts any certificate of any homeserver",
+		Meaning: "with the value YES_I_KNOW_WHAT_I_AM_DOING the service accepts any certificate of any homeserver",
 		how:     field(func(c *Config) *bool { return &c.InsecureSkipVerifyTLS }, (*judge).skipVerifyTLS, showConsent),
 	},
 	{
 		Name: "LIVEKIT_JWT_BIND", Group: GroupService, Form: FormBind, Default: ":8080",
-		Meaning: "where to listen: :8080, host:port, [::1]:8080 or unix:/path",
+		Meaning: "the address at which the service listens: :8080, host:port, [::1]:8080 or unix:/path",
 		how:     field(func(c *Config) *Bind { return &c.Listen }, (*judge).listen, Bind.String),
 	},
 	{
 		Name: "LIVEKIT_JWT_PORT", Group: GroupService, Form: FormPort,
-		Meaning: "the port alone, instead of LIVEKIT_JWT_BIND",
+		Meaning: "the port at which the service listens, as a number; instead of LIVEKIT_JWT_BIND",
 	},
 	{
 		Name: "LK_JWT_PORT", Group: GroupService, Form: FormPort,
@@ -134,7 +134,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_METRICS_BIND", Group: GroupService, Form: FormBind,
-		Meaning: "where to serve Prometheus metrics, written like LIVEKIT_JWT_BIND; off when unset; keep it off the internet",
+		Meaning: "the address at which the service serves Prometheus metrics, written like LIVEKIT_JWT_BIND; when unset, there are none; let nobody on the internet reach it",
 		how: how{
 			parse: func(j *judge, v value, c *Config) { c.Metrics = j.metrics(v, c.Listen) },
 			show:  func(c *Config, _ string) string { return c.Metrics.String() },
@@ -142,47 +142,47 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_TRUSTED_PROXIES", Group: GroupService, Form: FormProxies, Default: "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.0.0/16,::1/128,fc00::/7,fe80::/10",
-		Meaning: "networks or addresses of reverse proxies whose word about the client is believed; none for no proxy",
+		Meaning: "networks or addresses of your reverse proxies; the service takes a client's address from a header only if the request comes from one of them; none for no proxy",
 		how:     field(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, (*judge).trustedProxies, showProxies),
 	},
 	{
 		Name: "LIVEKIT_CLIENT_ADDRESS", Group: GroupService, Form: FormHeader, Default: "x-forwarded-for",
-		Meaning: "the header in which they say who the client is: x-forwarded-for (X-Real-IP where that names no address but theirs), x-real-ip, or another one that holds an address, like cf-connecting-ip; clients must not be able to send it past the proxy",
+		Meaning: "the header in which a trusted proxy writes the client's address: x-forwarded-for (or X-Real-IP, if that has only addresses of proxies), x-real-ip, or another header with an address, like cf-connecting-ip; the proxy must overwrite what a client sends in it",
 		how:     field(func(c *Config) *string { return &c.ClientAddress }, (*judge).clientAddress, asItIs),
 	},
 	{
 		Name: "LIVEKIT_RATE_LIMIT", Group: GroupService, Form: FormLimit, Default: "60/min,burst=30",
-		Meaning: "requests of one user: N/min or N/min,burst=M (M is 30 when left out); off switches every rate limit off",
+		Meaning: "how many requests one user may send: N/min, or N/min,burst=M for M at once (30 when left out); off switches all rate limits off",
 		how:     field(func(c *Config) *RateLimit { return &c.RateLimit }, (*judge).rateLimit, RateLimit.String),
 	},
 	{
 		Name: "LIVEKIT_SHUTDOWN_DELAY", Group: GroupService, Form: FormDuration, Default: "0s",
-		Meaning: "how long /healthz answers 503 before the service closes, 0s to 5m; requests are served meanwhile",
+		Meaning: "how long the service goes on after the signal to stop, 0s to 5m; in that time it serves requests, and /healthz answers 503, so that a load balancer can notice",
 		how:     field(func(c *Config) *time.Duration { return &c.ShutdownDelay }, (*judge).shutdownDelay, short),
 	},
 	{
 		Name: "LIVEKIT_TEST_PAGE", Group: GroupService, Form: FormSwitch, Default: "on",
-		Meaning: "whether /test has the page of the connection test, for those who have a link of matrixrtc-auth test-link (on or off)",
+		Meaning: "whether the service has the page of the connection test at /test; the command matrixrtc-auth test-link makes links to it (on or off)",
 		how:     field(func(c *Config) *bool { return &c.TestPage }, (*judge).testPage, showSwitch),
 	},
 	{
 		Name: "LIVEKIT_LOG_LEVEL", Group: GroupService, Form: FormLevel, Default: "info",
-		Meaning: "debug, info, warn or error",
+		Meaning: "the least level of the lines that the service logs: debug, info, warn or error",
 		how:     field(func(c *Config) *slog.Level { return &c.LogLevel }, (*judge).logLevel, showLevel),
 	},
 	{
 		Name: "LIVEKIT_LOG_FORMAT", Group: GroupService, Form: FormLog, Default: "text",
-		Meaning: "text or json",
+		Meaning: "the form of the log's lines: text or json",
 		how:     field(func(c *Config) *bool { return &c.LogJSON }, (*judge).logJSON, showFormat),
 	},
 	{
 		Name: "LIVEKIT_DELEGATION", Group: GroupLeaves, Form: FormSwitch, Default: "on",
-		Meaning: "whether the service sends the leave of clients that vanish (on or off)",
+		Meaning: "whether the service takes over clients' leaves, and sends them when the clients are gone (on or off)",
 		how:     field(func(c *Config) *bool { return &c.Delegation }, (*judge).delegation, showSwitch),
 	},
 	{
 		Name: "LIVEKIT_STORE", Group: GroupLeaves, Form: FormStore,
-		Meaning: "where delegated leaves are kept: memory, file:/path or redis; when unset, redis if LIVEKIT_REDIS_URL is set, else file:/data/leaves.db if /data is a volume that can be written, else memory",
+		Meaning: "where the service keeps delegated leaves: memory, file:/path or redis; when unset, redis if LIVEKIT_REDIS_URL is set, else file:/data/leaves.db if /data is a volume that can be written, else memory",
 		how: how{
 			parse: func(j *judge, v value, c *Config) { c.Store = j.store(v, c.Delegation) },
 			show:  func(c *Config, _ string) string { return c.Store.String() },
@@ -195,47 +195,47 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_REDIS_PASSWORD", Group: GroupLeaves, Form: FormSecret, Secret: true,
-		Meaning: "Redis' password; wins over the one in LIVEKIT_REDIS_URL, which with master_name is the Sentinels'",
+		Meaning: "Redis' password; used instead of the one in LIVEKIT_REDIS_URL (with master_name, the URL has the Sentinels' password)",
 		how:     shownAs(func(c *Config) string { return c.Store.RedisPassword.String() }),
 	},
 	{
 		Name: "LIVEKIT_REDIS_PASSWORD_FROM_FILE", Group: GroupLeaves, Form: FormPath,
-		Meaning: "a file that holds the password; wins over LIVEKIT_REDIS_PASSWORD",
+		Meaning: "a file that holds Redis' password; used instead of LIVEKIT_REDIS_PASSWORD",
 		how:     aFile,
 	},
 	{
 		Name: "LIVEKIT_REDIS_PREFIX", Group: GroupLeaves, Form: FormPrefix, Default: "matrixrtc-auth",
-		Meaning: "begins the names of the keys in Redis, so that services can share one",
+		Meaning: "the beginning of the names of all keys in Redis; services that share a Redis need different ones",
 		how:     shownAs(func(c *Config) string { return c.Store.RedisPrefix }),
 	},
 	{
 		Name: "LIVEKIT_MAX_JOBS", Group: GroupLeaves, Form: FormCount, Default: "200000",
-		Meaning: "how many delegated leaves are kept at a time, 1 to 1000000; a quarter of them for each homeserver that you did not name",
+		Meaning: "how many delegated leaves the service keeps at most, 1 to 1000000; a homeserver that you did not name has at most a quarter of them",
 		how:     field(func(c *Config) *int { return &c.MaxJobs }, (*judge).maxJobs, strconv.Itoa),
 	},
 	{
 		Name: "LIVEKIT_MAX_JOBS_PER_USER", Group: GroupLeaves, Form: FormCount, Default: "100",
-		Meaning: "how many of them one user may have, 1 to 1000000",
+		Meaning: "how many delegated leaves one user may have, 1 to 1000000",
 		how:     field(func(c *Config) *int { return &c.MaxJobsPerUser }, (*judge).maxJobs, strconv.Itoa),
 	},
 	{
 		Name: "LIVEKIT_RECONNECT_GRACE", Group: GroupLeaves, Form: FormDuration, Default: "1s",
-		Meaning: "how long a participant whose connection broke may take to come back before the leave is sent, 0s to 1m",
+		Meaning: "how long the service waits for a participant whose connection broke before it sends the leave, 0s to 1m",
 		how:     field(func(c *Config) *time.Duration { return &c.ReconnectGrace }, (*judge).reconnectGrace, short),
 	},
 	{
 		Name: "LIVEKIT_DELAYED_EVENT_RATE", Group: GroupLeaves, Form: FormRate, Default: "10/s",
-		Meaning: "requests a second to one homeserver that keep leaves alive or send them, 0.1 to 10000; off for no bound; Synapse's rc_delayed_event_mgmt must allow as much",
+		Meaning: "how many requests about delegated leaves the service sends to one homeserver in a second, 0.1 to 10000; off for no bound; Synapse's rc_delayed_event_mgmt must allow as many",
 		how:     field(func(c *Config) *float64 { return &c.DelayedEventRate }, (*judge).delayedEventRate, showRate),
 	},
 	{
 		Name: "LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", Group: GroupLeaves, Form: FormSeconds, Default: "60",
-		Meaning: "seconds between two looks at who is on the SFU, for webhooks that were lost, at most 86400; 0, and everything over 600, looks every 10 minutes",
+		Meaning: "how many seconds after one another the service asks LiveKit who is in its rooms, in case a webhook was lost; 0 and values over 600 mean every 10 minutes",
 		how:     field(func(c *Config) *time.Duration { return &c.SanityCheckInterval }, (*judge).sanityCheckInterval, showSeconds),
 	},
 	{
 		Name: "LIVEKIT_AS_TOKEN", Group: GroupAppService, Form: FormSecret, Secret: true,
-		Meaning: "as_token of the application service's registration, for the endpoints that the homeserver proxies",
+		Meaning: "the as_token of the registration: with it this service proves itself to the homeserver",
 		how: how{
 			parse: func(j *judge, _ value, c *Config) { c.AppService = j.appService() },
 			show:  func(c *Config, _ string) string { return c.appService().ASToken.String() },
@@ -243,28 +243,28 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_HS_TOKEN", Group: GroupAppService, Form: FormSecret, Secret: true,
-		Meaning: "hs_token of the application service's registration",
+		Meaning: "the hs_token of the registration: with it the homeserver proves itself to this service",
 		how:     shownAs(func(c *Config) string { return c.appService().HSToken.String() }),
 	},
 	{
 		Name: "LIVEKIT_AS_REGISTRATION_FILE", Group: GroupAppService, Form: FormPath,
-		Meaning: "the registration file (YAML), instead of the two tokens",
+		Meaning: "the application service's registration file (YAML), instead of LIVEKIT_AS_TOKEN and LIVEKIT_HS_TOKEN",
 		how:     aFile,
 	},
 	{
 		Name: "LIVEKIT_HS_SERVER_NAME", Group: GroupAppService, Form: FormServer,
-		Meaning: "the homeserver that says who is joined, by its server name: the one that holds the registration, with the registration file or both tokens; or that of the account, with LIVEKIT_MEMBERSHIP_TOKEN_FILE",
+		Meaning: "the server name of the homeserver that says who is joined to a room: the homeserver with the registration, or that of the account in LIVEKIT_MEMBERSHIP_TOKEN_FILE",
 		how:     shownAs(func(c *Config) string { return c.HomeServer().String() }),
 	},
 	{
 		Name: "LIVEKIT_REQUIRE_MEMBERSHIP", Group: GroupMembership, Form: FormWho, Default: "off",
-		Meaning: "who must be joined to the Matrix room to get a token with an OpenID token: off for nobody, local for the users of LIVEKIT_HS_SERVER_NAME, on for everyone; through the homeserver everyone must be",
+		Meaning: "who must be joined to the Matrix room to get an access token for LiveKit: off for nobody, local for the users of LIVEKIT_HS_SERVER_NAME, on for all users; users who ask through the homeserver must always be joined",
 		how: field(func(c *Config) *Requirement { return &c.RequireMembership }, (*judge).requirement,
 			func(r Requirement) string { return string(r) }),
 	},
 	{
 		Name: "LIVEKIT_MEMBERSHIP_TOKEN_FILE", Group: GroupMembership, Form: FormPath,
-		Meaning: "a file that holds the access token of an ordinary account of LIVEKIT_HS_SERVER_NAME, which says who is joined to the rooms that it is in; for homeservers that take no application service like this one",
+		Meaning: "a file that holds the access token of an ordinary account on LIVEKIT_HS_SERVER_NAME; with it the service asks who is joined to the rooms that the account is in; for homeservers that do not support this service as an application service",
 		how: how{
 			parse: func(j *judge, v value, c *Config) { c.Account = j.account(v) },
 			show:  aFile.show,
@@ -272,17 +272,17 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_MEMBERSHIP_UNKNOWN", Group: GroupMembership, Form: FormUnseen, Default: deny,
-		Meaning: "whether those who must be joined get a token in rooms that this account is not in (deny or allow)",
+		Meaning: "whether users who must be joined get a token for a room that the account in LIVEKIT_MEMBERSHIP_TOKEN_FILE is not in (deny or allow)",
 		how:     field(func(c *Config) *bool { return &c.AllowUnseen }, (*judge).allowUnseen, showUnseen),
 	},
 	{
 		Name: "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS", Group: GroupMembership, Form: FormSeconds, Default: "30",
-		Meaning: "seconds between two looks at whether those on the SFU are still in the Matrix room, at most 86400; 0 for none",
+		Meaning: "how many seconds after one another the service checks whether everybody on LiveKit is still in the Matrix room; 0 for no checks",
 		how:     field(func(c *Config) *time.Duration { return &c.MembershipInterval }, (*judge).sanityCheckInterval, showSeconds),
 	},
 	{
 		Name: "LIVEKIT_MEMBERSHIP_BRAKE", Group: GroupMembership, Form: FormSwitch, Default: "on",
-		Meaning: "whether nobody is removed when suddenly too many are not in their Matrix rooms (on or off)",
+		Meaning: "whether the service removes nobody from LiveKit when suddenly too many people are not in their Matrix rooms (on or off)",
 		how:     field(func(c *Config) *bool { return &c.MembershipBrake }, (*judge).delegation, showSwitch),
 	},
 }

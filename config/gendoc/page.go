@@ -32,14 +32,14 @@ func page() string {
 // about has, for each group of variables, a sentence that says what they are
 // for.
 var about = map[config.Group]string{
-	config.GroupSFU:         "With these variables of matrixrtc-auth you say where the LiveKit server (the SFU) is, for clients and for the service itself.",
-	config.GroupKeys:        "The service signs tokens with an API key of LiveKit and its secret. These variables hold them, or name files that do.",
-	config.GroupAccess:      "These variables decide whose users may start a call, and who may only join one.",
-	config.GroupHomeservers: "These variables decide how the service finds and asks the homeservers that say who a user is.",
-	config.GroupService:     "These variables decide how the service listens, which proxies it trusts, and what it logs.",
-	config.GroupLeaves:      "A delegated leave is an event that a client hands over, so that its user leaves the call even if the browser dies ([leave](leave.md)). These variables decide where leaves are kept and how fast the service works on them.",
-	config.GroupAppService:  "As an application service the homeserver itself asks for tokens, and tells the service who leaves a room ([appservice](appservice.md)). These variables turn that on.",
-	config.GroupMembership:  "These variables decide whether the service removes from the SFU who is no longer in the Matrix room ([membership](membership.md)).",
+	config.GroupSFU:         "These variables of matrixrtc-auth say where the LiveKit server is, for clients and for the service itself.",
+	config.GroupKeys:        "The service signs tokens with an API key and its secret, which LiveKit must have, too. These variables hold the two, or name files that hold them. Set `LIVEKIT_KEY` and `LIVEKIT_SECRET`, or their `_FROM_FILE` forms, or `LIVEKIT_KEY_FILE`.",
+	config.GroupAccess:      "These variables decide which homeservers' users may start a call, and what the users of other homeservers may do. Users who may start calls have *full access*. A *server name* is the part of a user id after the colon.",
+	config.GroupHomeservers: "These variables decide how the service finds the homeservers that say who a user is, and how it connects to them.",
+	config.GroupService:     "These variables decide where the service listens, which proxies it trusts, and what it logs.",
+	config.GroupLeaves:      "A delegated leave is an event that a client hands over to the service, so that its user leaves the call even if the browser dies ([leave](leave.md)). These variables decide where the service keeps leaves, and how fast it works on them.",
+	config.GroupAppService:  "If a homeserver knows this service as an application service, clients ask that homeserver for tokens, and it passes their requests to this service ([appservice](appservice.md)). These variables switch that on. A registration file, which both programs read, makes the two known to each other.",
+	config.GroupMembership:  "These variables decide whether the service removes people from LiveKit who are no longer in the Matrix room ([membership](membership.md)).",
 }
 
 // preset returns the default of a variable as the text of a table cell.
