@@ -18,7 +18,7 @@ import (
 type keyFile struct {
 	name   string // the file's path; "" if livekit.yaml names none
 	unread string // why doctor cannot read the file here; "" if it could
-	fault  string // why LiveKit gets no keys from the file; "" if it does
+	fault  string // why LiveKit gets no keys from the file; "" if LiveKit gets keys
 	keys   map[string]string
 }
 

@@ -20,7 +20,7 @@ const (
 	livekitLastDevRelay = 30002 // the last port of TURN's relay if livekit.yaml has development: true
 )
 
-// complete gives the ports that livekit.yaml does not name LiveKit's defaults.
+// complete sets each port that livekit.yaml does not name to LiveKit's default.
 func (c *livekitConfig) complete() {
 	if c.Port == 0 {
 		c.Port = livekitPort

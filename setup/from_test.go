@@ -162,7 +162,7 @@ func TestFolderAndFilesDiffer(t *testing.T) {
 	l.exec(exitFaults, "--dir", l.dir, "--from", old)
 	l.says(l.err, envFile, "another API key or secret")
 	l.exec(exitUsage, "--dir", l.dir, "--from", put(t, map[string]string{"jwt.env": strings.ReplaceAll(oldService, "sfu.", "media.")}))
-	l.says(l.err, "--sfu-host", "media.example.org", "sfu.example.org", "write a new folder")
+	l.says(l.err, "--sfu-host", "media.example.org", "sfu.example.org", "give a new folder")
 	l.unchanged(before)
 }
 

@@ -250,7 +250,7 @@ func notTheServer(server matrix.ServerName, flag, host string) error {
 func (b *planner) appservice() {
 	switch {
 	case !b.appService && b.appServiceURL != "":
-		b.fault("appservice-url", "has a meaning only with --appservice, which is missing")
+		b.fault("appservice-url", "has no effect without --appservice: add that, or leave this option out")
 	case !b.appService:
 	case b.appServiceURL != "":
 		b.AppServiceURL = value(b, "appservice-url", b.appServiceURL, "", parseAppServiceURL)
@@ -267,7 +267,7 @@ func (b *planner) relay() {
 	b.TURN = b.turn
 	if b.turnTLS == "" {
 		if flag := cmp.Or(named("turn-cert", b.turnCert), named("turn-key", b.turnKey)); flag != "" {
-			b.fault(flag, "has a meaning only with --turn-tls, which is missing: write there the host name in the certificate")
+			b.fault(flag, "has no effect without --turn-tls: write the host name in the certificate as --turn-tls")
 		}
 		return
 	}

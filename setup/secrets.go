@@ -67,7 +67,7 @@ func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	}
 	p.secret = secret.New(old)
 	if taken.id != "" && (taken.id != p.id || !taken.secret.Equal(p.secret)) {
-		return p, fmt.Errorf("%s has another API key or secret than the files of --from: write a new folder as --dir, or leave --from out", envFile)
+		return p, fmt.Errorf("%s has another API key or secret than the files of --from: give a new folder as --dir, or leave --from out", envFile)
 	}
 	if !existing.IsSecret(old) {
 		return p, fmt.Errorf(".env: LIVEKIT_SECRET is shorter than %d characters, or has characters that YAML or Compose changes: make a new secret with --new-secrets", sfu.ShortestSecret)

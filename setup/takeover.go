@@ -73,7 +73,7 @@ func (o *options) refuseOwnFiles() error {
 	}
 	for _, name := range o.over.files {
 		if parent, err := os.Stat(filepath.Dir(name)); err == nil && os.SameFile(dir, parent) {
-			return fmt.Errorf("--from: %s is in %s, into which setup would write: write a new folder as --dir", name, o.dir)
+			return fmt.Errorf("--from: %s is in %s, into which setup would write: give another folder as --dir", name, o.dir)
 		}
 	}
 	return nil
@@ -168,7 +168,7 @@ func (o *options) take(a answer, f existing.Fact) error {
 		old = "false"
 	}
 	if o.memory.there && old != f.Value {
-		return fmt.Errorf("--%s: %s has %s, but the folder %s has %s: write a new folder as --dir, or give --%[1]s", a.name, f.Place, shown(f.Value), o.dir, shown(old))
+		return fmt.Errorf("--%s: %s has %s, but the folder %s has %s: give a new folder as --dir, or give --%[1]s", a.name, f.Place, shown(f.Value), o.dir, shown(old))
 	}
 	if err := a.set(f.Value); err != nil {
 		return fmt.Errorf("--%s: %w", a.name, err)
