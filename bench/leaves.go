@@ -139,7 +139,7 @@ func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay
 func roomOf(i int) sfu.Room {
 	id, err := matrix.ParseRoomID(fmt.Sprintf("!room%d:example.org", i))
 	if err != nil {
-		panic(err) // the error is nil, because the name is valid
+		panic(err) // does not happen, because the name is valid
 	}
 	return token.RoomName(id, matrix.RoomCall)
 }

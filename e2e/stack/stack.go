@@ -30,8 +30,8 @@ type Stack struct {
 	// Image and User, if set, are those of every service; see [Service.Image].
 	Image string
 	User  int
-	// EachEnv, if set, returns additional variables for the service with a
-	// number.
+	// EachEnv, if set, returns additional variables for the service with the
+	// number replica.
 	EachEnv func(replica int) (map[string]string, error)
 	// Federated makes the homeserver federate. Its server name is then the
 	// address of its listener, so that no DNS is needed. The service asks

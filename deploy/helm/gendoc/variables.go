@@ -149,7 +149,7 @@ func mapping(pairs ...string) *yaml.Node {
 }
 
 func add(mapping *yaml.Node, name string, value *yaml.Node) {
-	mapping.Style = 0 // an empty mapping has no member whose style could be copied
+	mapping.Style = 0 // the source writes an empty mapping as {}; with members it gets one line for each
 	mapping.Content = append(mapping.Content, text(name), value)
 }
 
