@@ -105,7 +105,7 @@ func isClientURL(t *testing.T, warnings []config.Warning, kind config.Kind, word
 	}
 }
 
-// TestBoth: a name that only one network knows causes two warnings if the URL
+// TestClientURLTwice: a name that only one network knows causes two warnings if the URL
 // also has no TLS.
 func TestClientURLTwice(t *testing.T) {
 	_, warnings, err := config.Parse(minimal().with(vars{"LIVEKIT_URL": "ws://nas.local:7880"}).input(), disk{}.read)
