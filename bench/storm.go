@@ -190,10 +190,10 @@ func (w *leaveWorld) exchange(req *http.Request) (ended bool, err error) {
 		return true, err
 	}
 	if resp.StatusCode == http.StatusServiceUnavailable {
-		return false, fmt.Errorf("%s: %w %s", req.URL.Path, errUnavailable, answer)
+		return false, fmt.Errorf("the service refuses %s: %w: %s", req.URL.Path, errUnavailable, answer)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return false, fmt.Errorf("%s: %s %s", req.URL.Path, resp.Status, answer)
+		return false, fmt.Errorf("the service answers %s with %s: %s", req.URL.Path, resp.Status, answer)
 	}
 	return false, nil
 }

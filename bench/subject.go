@@ -73,7 +73,7 @@ func (l *lab) prove(ctx context.Context, s *subject) error {
 	wantRoom := hashed("!bench:"+server, "m.call#ROOM")
 	wantIdentity := hashed("@u0000:"+server, "DEVICEID", "xyzABCDEF0123")
 	if got.URL != "ws://"+l.sfu.Addr || grants.Identity != wantIdentity || grants.Video == nil || grants.Video.Room != wantRoom {
-		return fmt.Errorf("the token is for %q in %v at %q, want %q in %q", grants.Identity, grants.Video, got.URL, wantIdentity, wantRoom)
+		return fmt.Errorf("the token has the identity %q, the grants %v and the SFU's URL %q, want the identity %q and the room %q", grants.Identity, grants.Video, got.URL, wantIdentity, wantRoom)
 	}
 	return proveTicket(s.letter, grants.Attributes)
 }

@@ -96,7 +96,7 @@ func (a *Around) AskToken(client *http.Client, address, user string) error {
 	}
 	var answer struct{ JWT string }
 	if err := json.Unmarshal(text, &answer); err != nil || answer.JWT == "" {
-		return fmt.Errorf("%s: %s", resp.Status, text)
+		return fmt.Errorf("the request for a token was answered with %s: %s", resp.Status, text)
 	}
 	return nil
 }

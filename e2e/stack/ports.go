@@ -97,7 +97,7 @@ func awaitFree(ctx context.Context, addresses []string) error {
 			select {
 			case <-ticker.C:
 			case <-ctx.Done():
-				return fmt.Errorf("%w: %w", err, context.Cause(ctx))
+				return fmt.Errorf("the address %s did not become free (%w): %w", address, err, context.Cause(ctx))
 			}
 		}
 	}
