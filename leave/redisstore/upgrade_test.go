@@ -39,6 +39,7 @@ func newUpgrade(t *testing.T, server *miniredis.Miniredis) *upgrade {
 // pass lets the time d pass, on our machine and on the server.
 func (u *upgrade) pass(d time.Duration) {
 	u.machine.Sleep(d)
+	u.clock.Ahead() // notes the sleep at once; Now may lack it for a millisecond
 	u.server.SetTime(u.machine.Wall())
 }
 
