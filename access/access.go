@@ -194,10 +194,10 @@ func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Adm
 // the user was proven.
 type rights struct{ makeRoom, publish, delegate bool }
 
-// rights returns the rights of user. The homeserver that proxies requests vouches
-// for its own users (Proxied): they have all rights. It also vouches for the rooms
-// of users of other homeservers (Federated), so these users may have rooms
-// created.
+// rights returns the rights of user, the proven one, not the one that the request
+// claims. The homeserver that proxies requests vouches for its own users
+// (Proxied): they have all rights. It also vouches for the rooms of users of
+// other homeservers (Federated), so these users may have rooms created.
 func (a *Authorizer) rights(who Proof, user matrix.UserID) rights {
 	switch who.(type) {
 	case Proxied:

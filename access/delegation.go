@@ -56,7 +56,8 @@ func (d *Delegation) now() time.Time {
 
 // Offered reports whether this service takes over leaves for the users of at least
 // one server. Clients ask this with a request that names no user. They read every
-// answer except 404 as yes.
+// answer except 404 as yes. It is false if delegation is off, or if every server
+// with full access requires authentication (401 M_MISSING_TOKEN).
 func (d *Delegation) Offered() bool {
 	if d == nil {
 		return false

@@ -88,6 +88,9 @@ func (j *judge) swapped(id, text value) {
 	j.fault(id, "the API key "+problem+"exchange it with %s", apikey.ShortestSecret, text.name)
 }
 
+// checkSecret warns of a secret with fewer than 32 characters
+// (apikey.ShortestSecret), and of white space inside. The service starts all the
+// same.
 func (j *judge) checkSecret(v value, text secret.Text) {
 	if len(text.Reveal()) < apikey.ShortestSecret {
 		j.warn(v, WeakSecret, "the secret has fewer than %d characters and can be guessed; make a new one with: openssl rand -hex 32", apikey.ShortestSecret)

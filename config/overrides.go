@@ -30,6 +30,8 @@ func (j *judge) overrides(v value) map[matrix.ServerName]*url.URL {
 	return urls
 }
 
+// override parses one entry. It is a fault if the entry has no '=', or if its URL
+// does not begin with http:// or https://. With a fault, the service does not start.
 func (j *judge) override(v value, entry string) (matrix.ServerName, *url.URL, bool) {
 	name, address, found := strings.Cut(entry, "=")
 	if !found {

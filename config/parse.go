@@ -18,7 +18,7 @@ func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warn
 }
 
 // parse is like Parse, but if there is an error, the Config has all values
-// without a fault.
+// without a fault. It goes on after a fault, so the error has all faults.
 func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warning, error) {
 	j := newJudge(in, readFile)
 	c := Config{files: j.files}

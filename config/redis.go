@@ -6,8 +6,8 @@ import (
 	"matrixrtc-auth/internal/redisurl"
 )
 
-// redis parses the variables of the Redis store, even if another store is
-// used.
+// redis parses the variables of the Redis store, even if another store is used.
+// LIVEKIT_REDIS_PASSWORD has the password as it is, not percent-encoded.
 func (j *judge) redis() Store {
 	inline, file := j.variable("LIVEKIT_REDIS_PASSWORD"), j.variable("LIVEKIT_REDIS_PASSWORD_FROM_FILE")
 	password, _ := j.inlineOrFile(inline, file, "the password of Redis")

@@ -82,8 +82,8 @@ func trimSlash(u *url.URL) *url.URL {
 	return u
 }
 
-// parseURL parses scheme://host[:port][/path]. Its errors do not show text,
-// because the caller does.
+// parseURL parses scheme://host[:port][/path]. A text that does not begin with
+// one of schemes is an error. Errors do not show text, because the caller does.
 func parseURL(text string, schemes ...string) (*url.URL, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	switch {

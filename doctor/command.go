@@ -95,6 +95,8 @@ func (o *Options) screen(terminal *os.File) engine.Screen {
 	return s
 }
 
+// exit returns the exit code: 0, or 1 for a fault (with --strict for a warning,
+// too), or 2 if the run was interrupted. A wrong option gives 2 as well.
 func exit(ctx context.Context, r engine.Report, strict bool) error {
 	switch {
 	case ctx.Err() != nil:

@@ -22,7 +22,8 @@ const (
 )
 
 // delayedEvents checks whether the homeserver says that it supports delayed
-// events (MSC4140).
+// events (MSC4140). Synapse says false if max_event_delay_duration is unset, or
+// is not at the top level of homeserver.yaml.
 func (h *homeserver) delayedEvents(_ context.Context) engine.Finding {
 	for _, flag := range []string{"org.matrix.msc4140", "org.matrix.msc4140.stable"} {
 		if h.versions.Unstable[flag] == true {

@@ -126,6 +126,10 @@ const (
 	reservedFile  = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 )
 
+// judgeRange checks whether Linux assigns some of the media ports to outgoing
+// connections. It does so for the ports of ephemeralFile (32768 to 60999, unless
+// the operator changed them), except those of reservedFile. While an outgoing
+// connection has a port, media fails there.
 func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {
 	if c.RTC.First == 0 {
 		return na("there is no range of media ports")

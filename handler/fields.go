@@ -144,7 +144,8 @@ func (f *fields) fail(name, fault string) {
 }
 
 // openIDToken returns the OpenID token. Its form is that of the Client-Server API,
-// because clients pass the token on as their homeserver gave it to them.
+// because clients pass the token on as their homeserver gave it to them. It
+// ignores token_type and expires_in.
 func (f *fields) openIDToken() matrix.OpenIDToken {
 	t := f.inner("openid_token", "access_token", "matrix_server_name")
 	return matrix.OpenIDToken{

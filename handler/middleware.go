@@ -94,11 +94,13 @@ func recoverPanic(next http.Handler) http.Handler {
 // progress.
 const inProgressWait = time.Second
 
-// shareProgress bounds the requests in progress of one client network. It
-// applies only to clients that a proxy names: for direct clients the number of
-// connections is bounded instead. It does not apply to the homeserver either,
-// through which many clients come. It reads of a refused request only what has
-// already arrived, because the client has many other requests in progress.
+// shareProgress bounds the requests in progress of one client network: a quarter
+// of the places for connections (connlimit.Share). It answers 429 to further
+// ones. It applies only to clients that a proxy names: for direct clients the
+// number of connections is bounded instead. It does not apply to the homeserver
+// either, through which many clients come. It reads of a refused request only
+// what has already arrived, because the client has many other requests in
+// progress.
 func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)

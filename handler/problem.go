@@ -159,9 +159,9 @@ func clientProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// verifyProblem returns the problem of a failed verification. If the homeserver
-// has had too many requests, the answer says so. All other errors have one text,
-// because the client must not learn what a homeserver answered.
+// verifyProblem returns the problem of a failed verification. A homeserver's 429
+// becomes a 429. All others (a refused token, a sub of another server, another
+// claimed user, no answer) are a 401 with one text, which says nothing of them.
 func verifyProblem(e *matrix.VerifyError) problem {
 	if e.Cause == matrix.CauseLimited {
 		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
@@ -206,10 +206,10 @@ func limitProblem(err error) (problem, bool) {
 // because it keeps too many leaves.
 const limitWait = time.Minute
 
-// delegationProblem returns the problem of a leave that is not taken over. The
-// answer depends on the endpoint. On a token endpoint it is M_BAD_JSON: the client
-// then repeats its request without the leave. On the endpoint for leaves, the
-// answer says what is wrong, or is 404 if the client should keep the leave itself.
+// delegationProblem returns the problem of a leave that is not taken over. On a token
+// endpoint it is M_BAD_JSON: the client then repeats its request without the leave.
+// On the endpoint for leaves it is 404 if the client should keep the leave itself,
+// 403, 429, or M_BAD_JSON (the homeserver cannot delay events).
 func delegationProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[tokenDelegationError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.Cause}, true

@@ -13,7 +13,9 @@ import (
 // as "you are logged out". No error below uses them.
 
 // proxiedProblem returns the problem of a request that should come from the
-// homeserver, but does not or is malformed.
+// homeserver, but does not or is malformed. A missing or wrong hs_token, and a
+// missing caller, are a 403. A missing hs_token is a 401 where the homeserver itself
+// asks (own).
 func proxiedProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*proxyError](err); ok {
 		p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.cause}

@@ -18,7 +18,11 @@ import (
 // Health is the state of the service.
 type Health struct {
 	// Degraded describes what fails around the service, in sentences that
-	// everybody may read. The service still answers requests.
+	// everybody may read. The service still answers requests. Package service
+	// adds a sentence if the store of leaves or LiveKit does not answer
+	// (leaves.health), if the guard's brake holds (members.health), if the
+	// homeserver does not say who is joined (account.health), or if the log loses
+	// lines (withLog).
 	Degraded []string
 	// Stalled says that the keeper of delegated leaves makes no progress.
 	Stalled bool

@@ -14,7 +14,8 @@ import (
 
 // webhook serves POST /sfu_webhook. It stores the event before it answers. What
 // the event leads to happens after the answer, because LiveKit sends its next
-// webhook only after the answer.
+// webhook only after the answer. After a room_finished the room counts as
+// unconfirmed (Closed); it changes no leave.
 func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	event, err := h.Webhooks.Receive(r)

@@ -7,6 +7,7 @@ import (
 )
 
 // connected returns j in the state Connected: session is in the room from now on.
+// The delay is restarted at once (NextRestart).
 func (j Job) connected(now time.Time, session string) Job {
 	j = j.enter(Connected, now)
 	j.Session, j.LeftSession, j.ClearLeave = session, "", false

@@ -13,7 +13,7 @@ const (
 )
 
 const (
-	maxWait       = time.Hour              // how long a job waits for its participant to join
+	maxWait       = time.Hour              // how long a job waits for its participant to join, at most its delay; then the leave is sent
 	abortedWait   = time.Minute            // how long a client that failed or left may take to try again
 	maxUnanswered = time.Hour              // how long a job goes on while the SFU does not say who is there
 	minGiveUp     = time.Hour              // how long a job goes on at least without a successful restart

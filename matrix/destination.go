@@ -68,7 +68,9 @@ func isExplicit(server ServerName) bool {
 	return isIP || server.Port() != ""
 }
 
-// direct returns the destination that the server name itself says.
+// direct returns the destination that the server name itself says. Discovery passes
+// the delegated name, if there is one. So Host and TLSName are the delegated name or
+// the server name, and never the target of an SRV record.
 func direct(server ServerName) Destination {
 	host := strings.Trim(server.Host(), "[]")
 	port := server.Port()
@@ -85,7 +87,7 @@ func direct(server ServerName) Destination {
 }
 
 // overridden returns the destination for base, the URL that the operator has
-// set.
+// set in LIVEKIT_FEDERATION_URL_OVERRIDES. Then no discovery is done.
 func overridden(base *url.URL) Destination {
 	port := base.Port()
 	if port == "" {

@@ -17,9 +17,10 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// discover does the steps 3 to 6 of discovery for server. old is what an
-// earlier discovery found. If the error is an *[inquiry.BusyError], nothing was
-// learned about the server. There are no other errors.
+// discover does the steps 3 to 6 of discovery for server: the well-known
+// document, then SRV records, then port 8448. old is what an earlier discovery
+// found. If the error is an *[inquiry.BusyError], nothing was learned about the
+// server. There are no other errors.
 func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) (*found, error) {
 	f := *old
 	f.doubted = false
@@ -126,9 +127,9 @@ func (f FoundBy) delegated() FoundBy {
 	return FoundByWellKnown
 }
 
-// lookupSRV returns the first targets of the SRV records, by priority and
-// weight. It returns none if there is no record. A record with the target "."
-// (the service is not offered) counts as no record.
+// lookupSRV returns the first targets of the SRV records. net.Resolver has sorted
+// them by priority and weight. It returns none if there is no record. A record
+// with the target "." (the service is not offered) counts as no record.
 func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
 	var (
 		names   outbound.Names

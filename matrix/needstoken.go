@@ -34,7 +34,9 @@ type refusals struct {
 	until pair[*simplelru.LRU[ServerName, time.Time]]
 }
 
-// learn records how server answered an action on an event.
+// learn records how server answered an action on an event. After a 401
+// M_MISSING_TOKEN ([ResultNeedsToken]) package access takes over no more leaves of its
+// users. The keeper goes on with the leaves that it has.
 func (d *DelayedEvents) learn(server ServerName, result Result) {
 	switch result {
 	case ResultNeedsToken:

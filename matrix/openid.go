@@ -68,7 +68,8 @@ type Verifier struct {
 // Verify asks token.Server to which user the token belongs, and returns that user,
 // who is always of token.Server. If claimed is not zero and names another user,
 // that is an error. from is the client's network: the bounds are shared among
-// networks. Errors are *[VerifyError].
+// networks. Verify asks the server each time, and remembers no answer. Errors are
+// *[VerifyError].
 func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID, from netip.Prefix) (UserID, error) {
 	if !claimed.IsZero() && claimed.Server() != token.Server {
 		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
@@ -184,7 +185,8 @@ func resolveCause(err error) Cause {
 }
 
 // askAny asks at the destination's addresses, one after another, until it can
-// reach one.
+// reach one. Each may be a name with several IP addresses, of which the transport
+// dials IPv6 and IPv4.
 func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token OpenIDToken) (user UserID, err error) {
 	if c.isNamed {
 		defer func() { v.uses.note(token.Server, d, err) }()

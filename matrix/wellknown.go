@@ -40,8 +40,10 @@ type errNoWellKnown struct {
 func (e errNoWellKnown) Error() string { return "no delegation: " + e.why }
 
 // wellKnownClient returns a client that fetches over transport, and follows
-// redirects to https only. Its callers bound the time by a context: the error
-// of an http.Client's own Timeout would hide the cause.
+// redirects to https only. Only well-known documents and /versions are fetched
+// with it; userinfo and delayed events follow no redirect. Its callers bound the
+// time by a context: the error of an http.Client's own Timeout would hide the
+// cause.
 func wellKnownClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport,

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/internal/connlimit"
 )
 
-// The times of the shutdown. They begin when LIVEKIT_SHUTDOWN_DELAY has passed.
+// The times of the shutdown, after SIGTERM or SIGINT. They begin when LIVEKIT_SHUTDOWN_DELAY has passed.
 // Running requests may finish. Their contexts end after finishTime, and their
 // connections are closed after closeTime.
 const (

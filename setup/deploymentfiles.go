@@ -143,6 +143,8 @@ const turnOff = `turn:
   enabled: false
 `
 
+// turnSection returns the section turn of livekit.yaml. The relay's ports are those
+// of --relay-range, presetRelay unless set (see makeRoom).
 func (p plan) turnSection() string {
 	if !p.Relays() {
 		return turnOff

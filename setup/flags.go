@@ -26,10 +26,12 @@ type options struct {
 	apply func(*update) error // writes the files; tests set another function
 }
 
+// The ports that setup chooses if no flag names others. With --from, makeRoom moves
+// the relay's ports if they overlap the media ports of the older deployment.
 const (
-	presetRange = "20000-20200"
-	presetRelay = "20201-20300"
-	presetPort  = "8080"
+	presetRange = "20000-20200" // LiveKit's media
+	presetRelay = "20201-20300" // TURN's relay: --turn and --turn-tls
+	presetPort  = "8080"        // this service
 )
 
 const about = `Writes a deployment into a folder: compose.yaml, livekit.yaml, .env, and what the

@@ -39,6 +39,8 @@ type Event struct {
 type Kind string
 
 // The kinds of events. For the first three, Event has a room and an identity.
+// An event without them is a KindOther. Package handler answers 200 to a
+// KindOther, and tells no observer of it (Handler.report).
 const (
 	KindJoined  Kind = "joined"  // the participant's media is connected
 	KindLeft    Kind = "left"    // the participant was in the room, and has left

@@ -14,6 +14,10 @@ import (
 // returns [leave.ErrAway] if the SFU must repeat the webhook: the store does not
 // answer and this process does not know the job, or other writers were faster at
 // every try.
+//
+// A webhook reaches one replica only. That replica writes the job to the common
+// store, and wakes its own keeper. If another replica works on the job, its next
+// write meets [leave.ErrConflict], and it reads the job again (Keeper.note).
 func (k *Keeper) Report(ctx context.Context, e sfu.Event) error {
 	k.init()
 	k.webhooks.come.Store(true)

@@ -10,7 +10,9 @@ import (
 )
 
 // life is what this process knows of the server's current life, which is the time
-// since the server last lost data.
+// since the server last lost data. When a script finds that the server has lost
+// jobs, calls return [leave.ErrForgotten]. Then package standby answers them from
+// memory, and gives its copies of the jobs back ([Store.Merge]).
 type life struct {
 	mu      sync.Mutex
 	known   known

@@ -65,7 +65,8 @@ func (g *Guard) work(ctx context.Context) {
 }
 
 // carryOut asks once about the person of an order. If the answer is no, it ends
-// the person's sessions that began before the question.
+// the person's sessions that began before the question, second ones
+// ("identity#suffix") too.
 func (g *Guard) carryOut(ctx context.Context, o *order) {
 	seen := map[string]bool{} // the sids of the sessions that were already handled
 	calls := map[sfu.Room]bool{}
