@@ -22,7 +22,7 @@ type Health struct {
 	// adds a sentence if the store of leaves or LiveKit does not answer
 	// (leaves.health), if the guard's brake holds (members.health), if the
 	// homeserver does not say who is joined (account.health), or if the log loses
-	// lines (withLog).
+	// lines (shared.health).
 	Degraded []string
 	// Stalled says that the keeper of delegated leaves makes no progress.
 	Stalled bool
