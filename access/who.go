@@ -172,8 +172,10 @@ func (l learned) joined() bool {
 	return <-l.answer
 }
 
-// judged returns nil if joined is true. For a user who is not joined it returns
-// the same error as for a room that nobody knows.
+// judged turns an answer about the membership of a user or a server into an error.
+// It returns nil if joined is true, else [ErrNotJoined], also for a room that the
+// homeserver does not know. If the account that asks is not in the room, it returns
+// [ErrUnseen]. If there was no answer, it returns a *[MembershipError].
 func judged(joined bool, err error) error {
 	switch {
 	case errors.Is(err, matrix.ErrNotInRoom):

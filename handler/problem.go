@@ -73,7 +73,7 @@ var problems = []struct {
 	{errStalled, problem{status: http.StatusServiceUnavailable, errcode: codeUnknown, text: "Delegated leaves make no progress", cause: "stalled"}},
 	{errNoMethod, problem{status: http.StatusMethodNotAllowed, errcode: codeUnrecognized, text: "Method not allowed", cause: "no_method"}},
 	{errNotFound, problem{status: http.StatusNotFound, errcode: codeNotFound, text: "Not found", cause: "not_found"}},
-	{testlink.ErrForged, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "The link is not one of this service", cause: "test_link_wrong"}},
+	{testlink.ErrForged, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "This service did not make the link", cause: "test_link_wrong"}},
 	{testlink.ErrExpired, problem{status: http.StatusGone, errcode: codeNotFound, text: "The link has expired", cause: "test_link_expired"}},
 	{errRoomGone, problem{status: http.StatusNotFound, errcode: codeNotFound, text: "The room of the link is gone", cause: "test_room_gone"}},
 	{access.ErrNotJoined, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "not_joined"}},

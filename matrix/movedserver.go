@@ -12,9 +12,8 @@ import (
 // again repeats the discovery of a server after a request to its destination
 // failed with err. It does so at most every 10 s for a named server, and every 2
 // min for another (failureRetry). It reports whether that found another
-// destination. Meanwhile
-// other requests keep using the old one, unless err says that it cannot be
-// reached.
+// destination. Meanwhile other requests keep using the old one, unless err says
+// that it cannot be reached.
 func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used Destination, from netip.Prefix, err error) (Destination, bool) {
 	if _, ok := r.Overrides[server]; ok || isExplicit(server) || !c.mayHaveMoved(ctx, err) {
 		return Destination{}, false

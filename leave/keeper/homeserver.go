@@ -91,9 +91,9 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	}
 }
 
-// request makes one request about the delayed event id, and returns when it sent
-// the request. due is when the action was due. The task's lease must be secure
-// (see secure).
+// request makes one request about the delayed event id, and waits for the answer.
+// sent is the time at which it sent the request; due is the time at which the action
+// was due. The task's lease must be secure (see secure).
 func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id matrix.DelayID, due time.Time) (sent time.Time, err error) {
 	do := map[leave.Action]func(context.Context, matrix.UserID, matrix.DelayID) error{
 		leave.Restart: k.Events.Restart, leave.Send: k.Events.Send, leave.Cancel: k.Events.Cancel,

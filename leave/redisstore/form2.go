@@ -37,8 +37,11 @@ const (
 // encode2 returns the record of job in the second form, without the version.
 func encode2(job leave.Job) (string, error) {
 	user, holder := job.User.String(), job.Lease.Holder
-	if len(user) > mostName || len(holder) > mostName {
-		return "", fmt.Errorf("redisstore: the user or the holder %.40q has more than %d bytes", holder, mostName)
+	if len(user) > mostName {
+		return "", fmt.Errorf("redisstore: the user id %.40q has more than %d bytes", user, mostName)
+	}
+	if len(holder) > mostName {
+		return "", fmt.Errorf("redisstore: the name of the lease's holder, %.40q, has more than %d bytes", holder, mostName)
 	}
 	b := make([]byte, 0, 256)
 	b = append(b, form2)

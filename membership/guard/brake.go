@@ -254,7 +254,7 @@ func (g *Guard) doubts(h heard, candidates []candidate) bool {
 	if !g.brake.doubt(h, candidates) {
 		return false
 	}
-	g.Log.Warn("membership: this sweep removes nobody, because too many persons got no answer",
+	g.Log.Warn("membership: this sweep removes nobody, because the homeserver did not answer about too many persons",
 		"not_joined", h.candidates, "joined", h.joined, "unknown", h.unknown)
 	return true
 }

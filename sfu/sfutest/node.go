@@ -264,11 +264,11 @@ func (s *SFU) selectNode(now time.Time) (selected *Node) {
 	return selected
 }
 
-// someNode reports whether so returns true for at least one node.
-func (s *SFU) someNode(so func(*Node) bool) bool {
+// someNode reports whether match returns true for at least one node.
+func (s *SFU) someNode(match func(*Node) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.ContainsFunc(s.nodes, so)
+	return slices.ContainsFunc(s.nodes, match)
 }
 
 // expire closes the rooms whose timeout has passed. It looks only at the rooms in
