@@ -17,7 +17,7 @@ var sfuCauses = []engine.Cause{
 		Remedy: "set LIVEKIT_INTERNAL_URL to http://livekit:{sfu_port}, which needs no TLS, or correct the certificate at {sfu}"},
 	{ID: "sfu-key", Rows: []int{14}, Checks: []string{"sfu.api"}, From: "inside", Status: engine.Fail, Code: openIDError,
 		Text:   "this service uses the API key {key}, but the running LiveKit does not know it",
-		Remedy: "add {key} to LIVEKIT_KEYS (or to keys in livekit.yaml), or set LIVEKIT_KEY of this service to a key that LiveKit has. Then run docker compose up -d"},
+		Remedy: "add {key} and its secret to LIVEKIT_KEYS (or to keys in livekit.yaml), or set LIVEKIT_KEY and LIVEKIT_SECRET of this service to a pair that LiveKit has"},
 	{ID: "sfu-secret", Rows: []int{14}, Checks: []string{"sfu.api"}, From: "inside", Status: engine.Fail, Code: openIDError,
 		Text:   "the running LiveKit has another secret for the API key {key} than this service",
 		Remedy: "set the same secret for LiveKit and in LIVEKIT_SECRET. Look for quotes, spaces and a line break at the end"},
