@@ -70,9 +70,15 @@ func (k *Keeper) askAll(ctx context.Context, asking *sync.WaitGroup, room sfu.Ro
 		return // claim logs the same failure
 	}
 	k.presence.AskAll(ctx, asking, room, jobs, func(job leave.Job, a leave.Answer) {
-		if a.Node == leave.NodeRefuses {
-			k.note(ctx, job, k.told(a))
+		if a.Node != leave.NodeRefuses {
+			return
 		}
+		k.note(ctx, job, func(j leave.Job) leave.Job {
+			if j.State != leave.Connected || j.Session != job.Session {
+				return j // a look has found meanwhile that the participant is not on record, or came back
+			}
+			return k.told(a)(j)
+		})
 	})
 }
 
