@@ -29,9 +29,9 @@ func NewOriginLimiter() ratelimit.Limiter[matrix.ServerName] {
 }
 
 // site returns the network of client for which discoveries of servers are bounded:
-// one IPv4 address, or the largest network that an IPv6 subscriber has (/48). It
-// is larger than that of [Network], because one network may use much of these
-// bounds until another network needs its part.
+// one IPv4 address, or the largest network that an IPv6 subscriber has (/48). With
+// the /64 of [Network], one subscriber could count as 65,536 networks, and get a
+// part of the bounds for each.
 func site(client netip.Addr) netip.Prefix { return within(client, 48) }
 
 // Network returns the network of client for which failed verifications are

@@ -119,7 +119,7 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 		f := e.hairpin(p, v, attempts, text)
 		f.Blocks = false // some addresses answer, so the other checks can be made
 		return f
-	case t.good > 0 && t.dead.Addr.Is6():
+	case t.good > 0 && t.dead.Addr.Is6(): // the other checks are made nevertheless: the cause has Spares
 		return found("dead-ipv6", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
 	case t.good > 0:
 		return found("dead-address", v, "%s", text).In(p.at(), atPort(v["address"], p.port))

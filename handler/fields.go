@@ -165,8 +165,8 @@ func (f *fields) delegation() *access.Leave {
 }
 
 // delay returns a required time in milliseconds. Clients write a number; older
-// clients write a string with a number in it. A time that is too long for a
-// Duration becomes the longest Duration.
+// clients write a string with a number in it. A time over 24 h (leave.MaxDelay)
+// counts as 24 h; a time under 500 ms (leave.MinDelay) is a fault.
 func (f *fields) delay(name string) time.Duration {
 	v := f.required(name)
 	if v == nil {

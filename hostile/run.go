@@ -182,8 +182,8 @@ func (r *run) settled(ctx context.Context) (least state, err error) {
 	}
 }
 
-// recovered waits until the service holds no more than before. It returns the
-// last state, and how long it waited.
+// recovered waits until the service holds no more than before, but not longer than
+// about settleTime. It returns the last state, and how long it waited.
 func (r *run) recovered(ctx context.Context, before state) (state, time.Duration, error) {
 	start := time.Now()
 	for {
@@ -218,7 +218,7 @@ func (r *run) expectFaults(ctx context.Context) error {
 	defer stop()
 	err := r.spoil(ctx)
 	if err == nil {
-		return errors.New("the service without bounds on certificates passed, so this program does not find that fault")
+		return errors.New("the service without bounds on certificates passed, so this program would not notice that these bounds are missing")
 	}
 	fmt.Println("without bounds on certificates, as it should be:", err)
 	return nil

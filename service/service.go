@@ -155,8 +155,8 @@ func (s *shared) clientPlaces() int {
 	return clients
 }
 
-// serveMetrics serves metrics until stop is called. If the configuration has no
-// address for metrics, it does nothing.
+// serveMetrics serves /metrics at the address of LIVEKIT_METRICS_BIND until stop is
+// called. If the variable is not set, which is the default, nothing serves metrics.
 func (s *shared) serveMetrics() (stop func(), err error) {
 	if s.cfg.Metrics == (config.Bind{}) {
 		return func() {}, nil

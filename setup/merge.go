@@ -15,7 +15,7 @@ type merged struct {
 	text      string
 	changed   []string // the names whose values setup changed
 	yours     []string // the names whose values a person changed and setup keeps
-	conflicts []string // the names whose values a person changed, and for which setup now has another value
+	conflicts []string // the names whose values a person changed, and for which setup now has another value than it last wrote
 	settled   []string // the names of which it is decided whose value counts; setup mentions one again only if its own value changes
 }
 

@@ -55,14 +55,15 @@ const roomFinished = "room_finished"
 // removed everybody in it.
 func (e Event) ClosesRoom() bool { return e.Name == roomFinished && e.Room != "" }
 
-// Reason says whether another session is likely to follow.
+// Reason says whether another session is likely to follow. leave.Grace.of says how
+// long the service waits for the other session: after a clear end not at all.
 type Reason string
 
 // The reasons for which a session ends.
 const (
 	ReasonClear          Reason = "clear"           // the client asked to leave, or was removed, or the room was deleted
 	ReasonServerShutdown Reason = "server_shutdown" // the SFU shuts down; clients will come back
-	ReasonOther          Reason = "other"           // the connection broke, another session took over, …
+	ReasonOther          Reason = "other"           // the connection broke, another session took over (DUPLICATE_IDENTITY), …
 )
 
 // parseEvent parses the body of a webhook. It ignores fields and values that it

@@ -48,7 +48,7 @@ type Grant struct {
 // Minter makes LiveKit access tokens: JWTs signed with HS256. It may be used
 // by several goroutines at once.
 type Minter struct {
-	issuer string // the claims before the identity, which all tokens share
+	issuer string // the JSON of the claims up to the identity; it is the same in all tokens
 	ttl    time.Duration
 	spaces sync.Pool // holds *workspace
 }

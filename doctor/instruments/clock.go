@@ -14,7 +14,7 @@ type clocks struct {
 	ahead map[string]time.Duration
 }
 
-// maxClocks bounds for how many hosts this is recorded.
+// maxClocks bounds the number of hosts in clocks.
 const maxClocks = 64
 
 // note computes how much the answering host's clock is ahead, from the header

@@ -17,8 +17,8 @@ type Verdict struct {
 	ID string
 	// Mark is "ok", "warn" or "fail".
 	Mark string
-	// Cause is the id of the same cause in doctor's table; "" if doctor cannot
-	// find it.
+	// Cause is the id of the cause in doctor's table that says the same as this
+	// verdict; "" if doctor cannot find that cause.
 	Cause string
 	// Says is the verdict as one sentence, without a full stop.
 	Says, German string
