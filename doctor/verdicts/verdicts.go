@@ -10,9 +10,8 @@ import (
 	"matrixrtc-auth/doctor/causes"
 )
 
-// Verdict is a result of the connection test, in words for a person. If it is
-// one of doctor's causes, and that prevents calls, its English words are those
-// of the cause.
+// Verdict is a result of the connection test, in words for a person. If doctor has
+// a cause that says the same, the English words are those of the cause.
 type Verdict struct {
 	ID string
 	// Mark is "ok", "warn" or "fail".
