@@ -1,10 +1,12 @@
-# matrixrtc-auth: one static binary in an empty image. No shell, no root, and
-# nothing that it writes but /data.
-# The build runs on the builder's own platform and compiles for the target's.
+# matrixrtc-auth: one static binary in an empty image. The image has no shell. The
+# program does not run as root, and writes only to /data.
+# The compiler runs on the platform of the building machine, and compiles for the
+# platform of the image.
 FROM --platform=$BUILDPLATFORM golang:1.26.8 AS build
 WORKDIR /src
 
-# The modules are a layer of their own: a change of the source keeps it.
+# The modules are a separate layer: after a change of the source, Docker does not
+# download them again.
 COPY go.mod go.sum ./
 COPY internal/protoyaml/go.mod internal/protoyaml/
 RUN go mod download
@@ -22,13 +24,14 @@ RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-# The second name is for compose files and playbooks that were made for
-# lk-jwt-service and say "command: /lk-jwt-service". (As a directory, because
-# COPY follows a link that it is given.)
+# The folder has the program and the link lk-jwt-service. The link is for compose
+# files and playbooks that were made for lk-jwt-service and have "command:
+# /lk-jwt-service". COPY of the link alone would copy the program a second time.
 COPY --from=build /program/ /
-# Delegated leaves are kept here; a new named volume takes the owner over. It is
-# no VOLUME: that would be an unnamed one, writable even where the root is not,
-# and gone with the container, so that nothing would say that leaves are lost.
+# The service stores delegated leaves in /data. Docker gives a new named volume the
+# owner of this folder. There is no VOLUME line, because Docker would then make an
+# unnamed volume, which is writable even in a read-only container and is removed with
+# the container. The service could not warn that leaves will be lost.
 COPY --from=build --chown=65532:65532 /data /data
 LABEL org.opencontainers.image.title="matrixrtc-auth" \
       org.opencontainers.image.description="A MatrixRTC authorization service: lets Matrix users join calls on a LiveKit SFU" \

@@ -54,12 +54,12 @@ func (p plan) composeEdits() []edit {
 }
 
 const composeHead = `# LiveKit and the authorization service, for Synology's Container Manager and
-# for Docker with Compose v2. Written by matrixrtc-auth setup: a second run of it
-# keeps your changes to this file. Paths are relative to it.
+# for Docker with Compose v2. matrixrtc-auth setup wrote this file. A second run of
+# setup keeps your changes to it. Paths are relative to this file.
 `
 
-const homeserverNetwork = `    # The homeserver is in the second one. LiveKit stays out of it: in two networks
-    # it hands out addresses that lead nowhere.
+const homeserverNetwork = `    # The homeserver is in the network homeserver. Do not add LiveKit to it: in two
+    # networks, LiveKit gives clients addresses at which it cannot be reached.
     networks: [default, homeserver]
 `
 
@@ -78,7 +78,7 @@ const certMounts = `      - type: bind
 // appServiceVariables are the variables of the application-service mode. They
 // need the registration file, so they are set only when it is mounted.
 func (p plan) appServiceVariables() string {
-	return fmt.Sprintf(`      # The homeserver passes requests of its users on to here.
+	return fmt.Sprintf(`      # The homeserver passes requests of its users on to this service.
       LIVEKIT_HS_SERVER_NAME: %q
       LIVEKIT_AS_REGISTRATION_FILE: /etc/%s
 `, p.Server, registrationFile)
@@ -86,8 +86,8 @@ func (p plan) appServiceVariables() string {
 
 // registrationMount mounts the registration file into the service's container.
 // The container's user is in the group 65532.
-const registrationMount = `      # What the homeserver reads, too. Give it to the group 65532, which is the
-      # container's: chgrp 65532, chmod 640.
+const registrationMount = `      # The registration, which the homeserver reads, too. Let the container's group
+      # 65532 read the file: chgrp 65532, chmod 640.
       - type: bind
         source: ./` + registrationFile + `
         target: /etc/` + registrationFile + `
@@ -97,7 +97,7 @@ const registrationMount = `      # What the homeserver reads, too. Give it to th
 
 func (p plan) turnPorts() (lines string) {
 	if p.TURN {
-		lines += "      # TURN over UDP, for strict networks. Forward it.\n" +
+		lines += "      # TURN over UDP, for strict networks. Forward this port.\n" +
 			`      - "3478:3478/udp"` + "\n"
 	}
 	if p.TURNTLS != "" {
@@ -105,7 +105,7 @@ func (p plan) turnPorts() (lines string) {
 			`      - "5349:5349/tcp"` + "\n"
 	}
 	if p.Relays() {
-		lines += "      # TURN's relay: media of clients that use TURN. Forward all of it.\n" +
+		lines += "      # TURN's relay: media of clients that use TURN. Forward all these ports.\n" +
 			fmt.Sprintf("      - \"%[1]s:%[1]s/udp\"\n", p.Relay)
 	}
 	return lines
@@ -116,29 +116,29 @@ func (p plan) imageLines() string {
 	case p.Image != "":
 		return "    image: " + p.Image + "\n"
 	case p.Build != "":
-		return "    # Built from the source there.\n    build: " + p.Build + "\n    image: " + p.templateImage + "\n"
+		return "    # Built from the source in the folder below.\n    build: " + p.Build + "\n    image: " + p.templateImage + "\n"
 	}
-	return "    # Built elsewhere and imported under this name.\n    image: " + p.templateImage + "\n"
+	return "    # This image was built on another machine. Import it here under this name.\n    image: " + p.templateImage + "\n"
 }
 
 // liveKitEdits returns the edits that make the plan's livekit.yaml from the
 // repository's livekit.yaml.example. All other lines, like webhook.urls, stay.
 func (p plan) liveKitEdits() []edit {
 	edits := []edit{
-		{"# LiveKit's configuration. Copy it", "# LiveKit refuses", "# LiveKit's configuration. compose.yaml mounts it. Written by matrixrtc-auth setup:\n# a second run of it keeps your changes to this file.\n"},
+		{"# LiveKit's configuration. Copy it", "# LiveKit refuses", "# LiveKit's configuration. compose.yaml mounts it. matrixrtc-auth setup wrote\n# this file. A second run of setup keeps your changes to it.\n"},
 		{"port_range_start: 20000", "", fmt.Sprintf("port_range_start: %d", p.Media.First)},
 		{"port_range_end: 20200", "", fmt.Sprintf("port_range_end: %d", p.Media.Last)},
 		{"api_key: " + presetKey, "", fmt.Sprintf("api_key: %q", p.key.id)},
 		{"turn:\n", "\nlogging:", p.turnSection()},
 	}
 	if p.SingleHost != "" {
-		edits = append(edits, edit{"The reverse proxy's sfu. entry ends here.", "", "The reverse proxy's " + sfuPrefix + "/ ends here."})
+		edits = append(edits, edit{"The reverse proxy's sfu. entry leads here.", "", "The reverse proxy's " + sfuPrefix + "/ leads here."})
 	}
 	return edits
 }
 
 const turnOff = `turn:
-  # A relay for clients whose network lets nothing else out. setup --turn switches
+  # A relay for clients whose network blocks the media ports. setup --turn switches
   # it on.
   enabled: false
 `
@@ -150,10 +150,10 @@ func (p plan) turnSection() string {
 		return turnOff
 	}
 	text := `turn:
-  # A relay for clients whose network lets little out. It reaches the media ports
-  # at your public address, so the router must support NAT loopback.
+  # A relay for clients whose network blocks the media ports. The relay connects to
+  # the media ports at your public address, so the router must support NAT loopback.
   enabled: true
-` + fmt.Sprintf(`  # The relay's own ports. The same range stands in compose.yaml and in the router.
+` + fmt.Sprintf(`  # The ports of the relay. compose.yaml and the router must have the same range.
   relay_range_start: %d
   relay_range_end: %d
 `, p.Relay.First, p.Relay.Last)
@@ -163,13 +163,13 @@ func (p plan) turnSection() string {
 	if p.TURNTLS == "" {
 		return text
 	}
-	text += `  # Whatever tls_port says, LiveKit tells clients turns:<domain>:443. So port 443
-  # of the domain must lead to tls_port here.
+	text += `  # LiveKit tells clients turns:<domain>:443, whatever tls_port is. So port 443 of
+  # the domain must lead to tls_port of this machine.
   domain: ` + p.TURNTLS + `
   tls_port: 5349
 `
 	if p.Certificate == nil {
-		return text + "  # What is in front ends TLS and passes plain TCP on.\n  external_tls: true\n"
+		return text + "  # The proxy in front must end TLS, and pass plain TCP on to tls_port.\n  external_tls: true\n"
 	}
 	return text + "  cert_file: /etc/" + certFile + "\n  key_file: /etc/" + keyFile + "\n"
 }

@@ -224,7 +224,7 @@ func TestTakenPageGoes(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
 	l := newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--from", old)
-	if steps := l.read(stepsFile); !strings.Contains(steps, takenFile) || !strings.Contains(steps, "Stop the old LiveKit") || !strings.Contains(steps, "for the same name or path goes") {
+	if steps := l.read(stepsFile); !strings.Contains(steps, takenFile) || !strings.Contains(steps, "Stop the old LiveKit") || !strings.Contains(steps, "old lines for the same name or path") {
 		t.Errorf("got the steps below, want %s in them, and that the old LiveKit is stopped:\n%s", takenFile, steps)
 	}
 	l.remove(takenFile)

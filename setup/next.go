@@ -15,8 +15,9 @@ const stepsFile = "next-steps.md"
 
 const stepsHead = `# What is left to do
 
-In this order: what serves runs and answers before anybody is told of it. This is of
-the last run of ` + "`matrixrtc-auth setup`" + `, which does not know what you have done since.
+Do these steps in this order: the service and LiveKit must answer before clients hear of
+them. The last run of ` + "`matrixrtc-auth setup`" + ` wrote this list. It does not show which steps
+you have done since.
 `
 
 // task is one thing that the operator must still do.

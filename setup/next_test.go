@@ -23,14 +23,14 @@ func TestOrderOfSteps(t *testing.T) {
 		"standard": {nil, []string{
 			"go run -C image", "nslookup jwt.example.org", "nc -vz sfu.example.org 443", "curl -i https://jwt.example.org`", "Upload the folder deployment",
 			"docker compose up -d", "https://jwt.example.org/healthz` answers 200", "curl https://sfu.example.org` says OK", "doctor --only homeserver",
-			"Add homeserver-additions.yaml", "Serve well-known-client.json", "exec matrixrtc-auth /matrixrtc-auth doctor ",
+			"Add the lines of homeserver-additions.yaml", "Serve well-known-client.json", "exec matrixrtc-auth /matrixrtc-auth doctor ",
 			"go run . doctor --outside --server-name example.org ", "docker run --rm matrixrtc-auth:", "test-link --public-url https://jwt.example.org",
 		}},
 		"other names": {[]string{"--sfu-host", "livekit.example.org"}, []string{
 			"curl -i https://livekit.example.org`", "doctor --outside --server-name example.org --sfu-url wss://livekit.example.org",
 		}},
 		"appservice": {[]string{"--appservice"}, []string{
-			"chgrp 65532 " + registrationFile, "docker compose up -d", "doctor --only homeserver", "add homeserver-additions.yaml", "application service: ready",
+			"chgrp 65532 " + registrationFile, "docker compose up -d", "doctor --only homeserver", "add the lines of homeserver-additions.yaml", "application service: ready",
 			`add the line "url:"`, "Serve well-known-client.json", "/matrixrtc-auth doctor",
 		}},
 	} {
@@ -143,7 +143,7 @@ func TestTickedSteps(t *testing.T) {
 func TestOneNameOneCertificate(t *testing.T) {
 	l := newLab(t)
 	l.only(exitOK, "--server-name", "example.org", "--single-host", "m.example.org")
-	if steps := l.steps(); !strings.Contains(steps, "lead m.example.org to this network, and get a certificate for it.") {
+	if steps := l.steps(); !strings.Contains(steps, "lead m.example.org to your public address, and get a certificate for it.") {
 		t.Errorf("the steps: got %s, want one name and one certificate", steps)
 	}
 }

@@ -279,7 +279,7 @@ func (b *planner) relay() {
 	}
 	switch {
 	case b.turnCert == "" && b.turnKey == "":
-		b.note("--turn-tls without --turn-cert: something in front must end TLS and pass plain TCP to port %d", turnTLSPort)
+		b.note("--turn-tls without --turn-cert: a proxy in front must end TLS, and pass plain TCP on to port %d", turnTLSPort)
 	case b.turnKey == "":
 		b.fault("turn-key", "is missing: write the file with the private key of --turn-cert")
 	case b.turnCert == "":

@@ -44,7 +44,7 @@ func (b *planner) ports() {
 	claims := b.claims()
 	for i, c := range claims {
 		if c.protocol == "udp" && c.overlaps(outgoing) {
-			b.note("--%s %s reaches into %s, out of which Linux serves outgoing connections: a port that one has keeps the container from starting", c.flag, c.ports, outgoing)
+			b.note("--%s %s has ports of %s, which Linux uses for outgoing connections: if Linux has taken one of these ports, the container does not start", c.flag, c.ports, outgoing)
 		}
 		for _, other := range claims[:i] {
 			b.refuseOverlap(c, other)

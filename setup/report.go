@@ -24,7 +24,7 @@ func (u *update) report(w io.Writer) {
 			s.reportJoined(w)
 		}
 		if s.closed != 0 {
-			fmt.Fprintf(w, "    ! it has mode %o, so the service's container cannot read it. It needs no secret,\n      for .env has the key. When none is in it: chmod 644 %s\n", s.closed, s.name)
+			fmt.Fprintf(w, "    ! its mode is %o, so the service's container cannot read it. The file needs no secret,\n      because .env has the key. If the file has none, run: chmod 644 %s\n", s.closed, s.name)
 		}
 		if s.editedBackup != "" {
 			fmt.Fprintf(w, "%-26s replaced; the edited one is %s\n", s.name+newSuffix, s.editedBackup)

@@ -39,10 +39,10 @@ func (b *planner) serverNames() {
 	}
 	for _, server := range b.Servers {
 		if name := server.String(); name != strings.ToLower(name) {
-			b.note("--server-name %s has capital letters; server names differ by them, so it must be exactly that of your users' ids", name)
+			b.note("--server-name %s has capital letters; write the server name exactly as in your users' ids", name)
 		}
 		if server.Port() != "" {
-			b.note("--server-name %s has a port, which few server names have; it must be exactly that of your users' ids", server)
+			b.note("--server-name %s has a port, which few server names have; write the server name exactly as in your users' ids", server)
 		}
 	}
 }

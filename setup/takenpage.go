@@ -16,8 +16,8 @@ const takenFile = "taking-over.md"
 
 const takenHead = `# Taken over
 
-What ` + "`matrixrtc-auth setup`" + ` took from the deployment that was there before, and what is
-different now. It only read these files, and has changed none of them:
+What ` + "`matrixrtc-auth setup`" + ` took over from your old deployment, and what is different now.
+setup only read these files, and changed none of them:
 `
 
 // page returns the content of takenFile. If t is nil, this run takes nothing
@@ -35,7 +35,7 @@ func (t *takeover) page(dir *folder) (string, error) {
 	for _, name := range t.files {
 		fmt.Fprintf(&b, "\n- %s", name)
 	}
-	b.WriteString("\n\n## What stays\n\n| What | Is | From |\n| --- | --- | --- |\n")
+	b.WriteString("\n\n## What stays\n\n| What | Value | From |\n| --- | --- | --- |\n")
 	for _, row := range t.stays() {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(row[:], " | "))
 	}
@@ -44,7 +44,7 @@ func (t *takeover) page(dir *folder) (string, error) {
 	for _, f := range done {
 		fmt.Fprintf(&b, "- **%s** %s%s. %s\n", verb(f), f.What, placed(f), f.Why)
 	}
-	b.WriteString("\n## What is left to you\n\nEach belongs to the step of next-steps.md that is about the same thing.\n")
+	b.WriteString("\n## What is left to you\n\nDo each of these together with the step of next-steps.md about the same thing.\n")
 	for i, f := range yours {
 		fmt.Fprintf(&b, "\n%-3s **%s** %s%s. %s\n", fmt.Sprintf("%d.", i+1), verb(f), f.What, placed(f), f.Why)
 		writeBlock(&b, "", f.Lines)
@@ -67,7 +67,7 @@ func (t *takeover) nameLines(dir *folder) error {
 		}
 		t.Findings = append(t.Findings, existing.Finding{
 			Verb: existing.Add, What: v.Name + " to .env", Place: v.Place,
-			Why: "The folder had a .env already, and setup adds no line of yours to it.", Check: "`grep " + v.Name + " .env` shows the line.",
+			Why: "The folder has a .env already, and setup does not add lines of the old deployment to it.", Check: "`grep " + v.Name + " .env` shows the line.",
 		})
 		return true
 	})
@@ -155,8 +155,8 @@ func (p plan) takenTasks() []task {
 		return nil
 	}
 	return []task{{
-		do:    fmt.Sprintf("Read %s: what is left to you there belongs to the steps below. Remove the file when all of it is done.", takenFile),
-		check: fmt.Sprintf("`ls %s` finds no such file any more.", takenFile),
+		do:    fmt.Sprintf("Read %s. What is left to you there belongs to the steps below. When you have done all of it, remove the file.", takenFile),
+		check: fmt.Sprintf("`ls %s` finds no such file.", takenFile),
 	}}
 }
 
@@ -167,7 +167,7 @@ func (p plan) stopTasks() []task {
 		return nil
 	}
 	return []task{{
-		do:    fmt.Sprintf("Stop the old LiveKit and its service, as %s says: the new ones have the same ports. (Container Manager: Project → Action → Stop.)", takenFile),
-		check: "`docker ps` shows neither of them.",
+		do:    fmt.Sprintf("Stop the old LiveKit and its authorization service, as %s says, because the new containers use the same ports. (Container Manager: Project → Action → Stop.)", takenFile),
+		check: "`docker ps` shows neither of the old containers.",
 	}}
 }

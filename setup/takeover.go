@@ -58,9 +58,9 @@ func (o *options) guessed() {
 	}
 	o.over.Findings = append(o.over.Findings, existing.Finding{
 		Verb: existing.Change, What: "base_url in well-known-client.json, unless it is right",
-		Why: fmt.Sprintf("No file says where clients reach the homeserver. setup wrote %s; with a wrong one nobody can log in any more. Say --base-url if it is another.",
+		Why: fmt.Sprintf("No file has the homeserver's public address. setup wrote %s; with a wrong address nobody can log in any more. If it is wrong, run setup again with --base-url.",
 			presetBaseURL(o.serverName, o.singleHost)),
-		Check: "it is the base_url that the server name serves today, as /.well-known/matrix/client.",
+		Check: "it is the same base_url as in the file that your server name serves today at /.well-known/matrix/client.",
 	})
 }
 
@@ -131,8 +131,8 @@ func (o *options) usable(a answer, facts []existing.Fact) (good []existing.Fact)
 		if err := q.valid(o, f.Value); err != nil {
 			o.over.Findings = append(o.over.Findings, existing.Finding{
 				Verb: existing.Change, What: "what the old deployment has for --" + a.name, Place: f.Place,
-				Why:   fmt.Sprintf("setup cannot take it over: %v. It has %s now.", err, shown(a.get())),
-				Check: fmt.Sprintf("answers.yaml has what you want for %s.", a.name),
+				Why:   fmt.Sprintf("setup cannot take this value over: %v. The new files have %s.", err, shown(a.get())),
+				Check: fmt.Sprintf("answers.yaml has the value that you want for %s.", a.name),
 			})
 			continue
 		}
@@ -223,7 +223,7 @@ func (t *takeover) envLines() string {
 		return ""
 	}
 	var b strings.Builder
-	b.WriteString("\n# From the deployment before.\n")
+	b.WriteString("\n# Variables of the old deployment.\n")
 	for _, v := range t.Variables {
 		fmt.Fprintf(&b, "%s=%s\n", v.Name, strings.TrimSpace(v.Value.Reveal()))
 	}

@@ -35,20 +35,20 @@ func (u *update) fileTasks() (tasks []task) {
 		switch {
 		case s.outcome == kept:
 			tasks = append(tasks, task{
-				do:       fmt.Sprintf("You edited %s, and setup has something new for it: take over what you want from %s, then remove that.", s.name, beside),
+				do:       fmt.Sprintf("You edited %[1]s, and setup has new lines for it. Copy the lines that you want from %[2]s into %[1]s, then remove %[2]s.", s.name, beside),
 				commands: []string{fmt.Sprintf("diff %s %s", s.name, beside)},
 				differs:  s.news(), check: gone,
 			})
 		case s.leftover:
 			tasks = append(tasks, task{
-				do:    fmt.Sprintf("You edited %s, which no run of setup needs any more: take over what you want into %s, then remove it.", beside, s.name),
+				do:    fmt.Sprintf("You edited %[1]s, and setup does not need this file any more. Copy what you want from it into %[2]s, then remove %[1]s.", beside, s.name),
 				check: gone,
 			})
 		}
 		tasks = append(tasks, s.conflictTasks()...)
 		if s.closed != 0 {
 			tasks = append(tasks, task{
-				do:    fmt.Sprintf("Let the service's container read %[1]s: `chmod 644 %[1]s`, when no secret is in it.", s.name),
+				do:    fmt.Sprintf("Let the service's container read %[1]s. If there is no secret in the file, run `chmod 644 %[1]s`.", s.name),
 				check: fmt.Sprintf("`ls -l %s` begins with -rw-r--r--.", s.name),
 			})
 		}
@@ -62,7 +62,7 @@ func (s step) conflictTasks() (tasks []task) {
 	values, _ := parseEnv(s.content) // the error is nil, because setup made the content
 	for _, name := range s.result.conflicts {
 		tasks = append(tasks, task{
-			do: fmt.Sprintf("You changed %s in %s, and the answers now make it %q: write that, or run setup at a terminal, which asks and keeps yours.",
+			do: fmt.Sprintf("You changed %s in %s, and the answers now make it %q. Write that value into the file. Or run setup at a terminal: it asks, and can keep your value.",
 				name, s.name, values[name]),
 			check: "`setup --dir FOLDER --yes` does not name it any more.",
 		})
@@ -78,16 +78,16 @@ func (p plan) imageTasks() []task {
 	}
 	file := p.imageName("amd64")
 	return []task{{
-		do:       "Make the image and bring it there. On a PC with Go, in the source of this program (-arch arm64 or armv7 for a machine with that processor):",
+		do:       "Make the image on a PC, and copy it to the machine that will run the containers. If the PC has Go, run this in the source of this program (with -arch arm64 or armv7 for a machine with such a processor):",
 		commands: []string{"go run -C image . -arch amd64"},
-		then: fmt.Sprintf("It writes build/%[1]s. With Docker and no Go: `docker build --platform linux/amd64 -t %[2]s .` there (or linux/arm64, linux/arm/v7), and `docker save -o %[1]s %[2]s`. "+
-			"Take the file to the machine: Container Manager → Image → Action → Import → Add from file, or `docker load -i %[1]s` where it lies.", file, p.templateImage),
+		then: fmt.Sprintf("The command writes build/%[1]s. If the PC has Docker and no Go, run `docker build --platform linux/amd64 -t %[2]s .` in the source (or linux/arm64, linux/arm/v7), and then `docker save -o %[1]s %[2]s`. "+
+			"Copy the file to the machine, and load it there: Container Manager → Image → Action → Import → Add from file. Or run `docker load -i %[1]s` in the file's folder.", file, p.templateImage),
 		check: p.imageCheck(),
 	}}
 }
 
 func (p plan) imageCheck() string {
-	return fmt.Sprintf("the list of images shows %s, and so does `docker image ls`.", p.templateImage)
+	return fmt.Sprintf("Container Manager's list of images shows %s, and so does `docker image ls`.", p.templateImage)
 }
 
 // networkTasks returns the tasks that make this machine reachable for clients.
@@ -103,26 +103,26 @@ func (p plan) networkTasks() []task {
 	}
 	replaced := ""
 	if p.takenPage != "" {
-		replaced = " What it has for the same name or path goes: nginx refuses a second location of one path, and without the headers of the new one clients can forge their address."
+		replaced = " Remove the proxy's old lines for the same name or path. nginx refuses two locations with one path, and without the new lines' headers clients can forge their address."
 	}
 	tasks := []task{
 		{
-			do:    fmt.Sprintf("Let DNS lead %s to this network, and get %s.", strings.Join(names, " and "), certificates),
-			check: fmt.Sprintf("`nslookup %s` answers with your public address; so it does for each name.", first),
+			do:    fmt.Sprintf("At your DNS provider, lead %s to your public address, and get %s.", strings.Join(names, " and "), certificates),
+			check: fmt.Sprintf("`nslookup %s` prints your public address. If you have several names, ask for each.", first),
 		},
 		{
-			do:    "Set up the router (ports.md).",
-			check: fmt.Sprintf("from another network, `nc -vz %s 443` connects; port 7881 does once the containers run.", p.MediaHost()),
+			do:    "Forward the ports in the router, as ports.md says.",
+			check: fmt.Sprintf("from another network, `nc -vz %s 443` connects. Port 7881 connects when the containers run.", p.MediaHost()),
 		},
 		{
-			do:    "Set up the reverse proxy (reverse-proxy.md)." + replaced,
-			check: fmt.Sprintf("`curl -i %s` complains about no certificate%s. As long as no container runs, the answer is the proxy's own error, mostly 502: that is right. (Traefik has route and certificate from the containers: with it, ask once they run.)", p.JWTURL(), and),
+			do:    "Set up the reverse proxy, as reverse-proxy.md says." + replaced,
+			check: fmt.Sprintf("`curl -i %s` reports no certificate error%s. Until the containers run, the proxy answers with an error of its own, mostly 502: that is right. (Traefik gets routes and certificates from the containers' labels. With Traefik, check this when the containers run.)", p.JWTURL(), and),
 		},
 	}
 	if p.TURNTLS != "" {
 		tasks = append(tasks, task{
-			do:    fmt.Sprintf("Let port 443 of %s, as the internet sees it, reach port %d there. DSM has port 443 of its own address: it takes a second address, or a proxy that splits by name (ports.md).", p.TURNTLS, turnTLSPort),
-			check: fmt.Sprintf("once the containers run, `openssl s_client -connect %[1]s:443 -servername %[1]s </dev/null` shows a certificate of this name.", p.TURNTLS),
+			do:    fmt.Sprintf("Lead port 443 of %s, from the internet, to port %d of the machine that runs the containers. DSM uses port 443 of its own address itself. So you need a second address, or a proxy that splits TLS by name (ports.md).", p.TURNTLS, turnTLSPort),
+			check: fmt.Sprintf("when the containers run, `openssl s_client -connect %[1]s:443 -servername %[1]s </dev/null` shows a certificate of this name.", p.TURNTLS),
 		})
 	}
 	return tasks
@@ -131,12 +131,12 @@ func (p plan) networkTasks() []task {
 // startTasks returns the tasks that start the containers.
 func (p plan) startTasks(running bool) []task {
 	upload := task{
-		do:    fmt.Sprintf("Upload the folder %s, .env too.", filepath.Base(p.absoluteDir())),
-		check: "in the folder there, `ls -A` shows .env.",
+		do:    fmt.Sprintf("Upload the folder %s, with .env in it, to the machine that runs the containers.", filepath.Base(p.absoluteDir())),
+		check: "in the folder on that machine, `ls -A` shows .env.",
 	}
 	if p.AppServiceURL != "" {
 		upload = task{
-			do:       strings.TrimSuffix(upload.do, ".") + ", and let the service's container read the registration, which holds two secrets. There:",
+			do:       upload.do + " Then let the service's container read the registration, which holds two secrets. In the folder there, run:",
 			commands: []string{"sudo chgrp 65532 " + registrationFile, "sudo chmod 640 " + registrationFile},
 			check:    fmt.Sprintf("in the folder there, `ls -lA` shows .env, and %s with the group 65532.", registrationFile),
 		}
@@ -144,16 +144,16 @@ func (p plan) startTasks(running bool) []task {
 	tasks := []task{upload}
 	if p.ImageArch != "" {
 		tasks = append(tasks, task{
-			do:    fmt.Sprintf("Load the image, which lies in the folder: Container Manager → Image → Action → Import → Add from file, or in the folder there: `docker load -i %s`", p.imageName(p.ImageArch)),
+			do:    fmt.Sprintf("Load the image file, which is in the folder: Container Manager → Image → Action → Import → Add from file. Or run `docker load -i %s` in the folder there.", p.imageName(p.ImageArch)),
 			check: p.imageCheck(),
 		})
 	}
 	start := task{
-		do:    fmt.Sprintf("Build the project in Container Manager, under the name %s of the folder (with another one the commands below find nothing), or in the folder there: `docker compose up -d`", filepath.Base(p.absoluteDir())),
+		do:    fmt.Sprintf("Start the containers. In Container Manager, build the project under the folder's name, %s (with another name, the commands below find no containers). Or run `docker compose up -d` in the folder there.", filepath.Base(p.absoluteDir())),
 		check: fmt.Sprintf("`curl -i %s/healthz` answers 200, and `curl %s` says OK.", p.JWTURL(), p.SFUURL()),
 	}
 	if running {
-		start.then = "If it runs already: Action → Stop, then Action → Build, for running containers learn of no change by themselves; or there: `docker compose up -d --force-recreate`"
+		start.then = "If the project runs already, restart it, because running containers do not notice new files: Action → Stop, then Action → Build. Or run `docker compose up -d --force-recreate` in the folder there."
 	}
 	return slices.Concat(tasks, p.stopTasks(), []task{start})
 }
@@ -162,10 +162,10 @@ func (p plan) startTasks(running bool) []task {
 // service.
 func (p plan) reachTasks() []task {
 	return []task{{
-		do:       "See whether the service reaches the homeserver, in the folder there:",
+		do:       "Check that the service reaches the homeserver. In the folder there, run:",
 		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor --only homeserver.userinfo"},
-		then:     "If not: many routers do not lead their own address back inside. Run setup again with the homeserver's address from inside, like `setup --dir FOLDER --homeserver-url http://host.docker.internal:8008`, upload the folder, and start the project anew. (docs/synology.md#when-the-service-cannot-reach-synapse finds the address.)",
-		check:    "it prints no line with ✗.",
+		then:     "If the service does not reach it: many routers do not lead connections from inside to their public address back inside. Run setup again with the homeserver's address from inside, like `setup --dir FOLDER --homeserver-url http://host.docker.internal:8008`, upload the folder, and restart the project. (docs/synology.md#when-the-service-cannot-reach-synapse says how to find the address.)",
+		check:    "the command prints no line with ✗.",
 	}}
 }
 
@@ -175,22 +175,22 @@ func (p plan) homeserverTasks() []task {
 	if p.AppServiceURL == "" {
 		var list []task
 		for _, server := range p.Servers {
-			do := "Add homeserver-additions.yaml to homeserver.yaml, and restart the homeserver."
+			do := "Add the lines of homeserver-additions.yaml to homeserver.yaml, and restart the homeserver."
 			if len(p.Servers) > 1 {
-				do = fmt.Sprintf("Add homeserver-additions.yaml to homeserver.yaml of %s, and restart that homeserver.", server)
+				do = fmt.Sprintf("Add the lines of homeserver-additions.yaml to homeserver.yaml of %s, and restart that homeserver.", server)
 			}
-			list = append(list, task{do: do, check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` holds \"org.matrix.msc4140\":true.", p.BaseURLs[server])})
+			list = append(list, task{do: do, check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` prints \"org.matrix.msc4140\":true.", p.BaseURLs[server])})
 		}
 		return list
 	}
 	return []task{
 		{
-			do:    fmt.Sprintf("Copy %s to the homeserver, where its user can read it, and add homeserver-additions.yaml to homeserver.yaml, without the line \"url:\" and with the path of the copy. Restart the homeserver.", registrationFile),
+			do:    fmt.Sprintf("Copy %s to a place where the homeserver's user can read it. Then add the lines of homeserver-additions.yaml to homeserver.yaml, but leave out the line \"url:\", and write the path of the copy. Restart the homeserver.", registrationFile),
 			check: "`docker compose logs matrixrtc-auth` says \"application service: ready\", or names what is missing.",
 		},
 		{
-			do:    "When it is ready, add the line \"url:\", and restart the homeserver once more. Now newer clients ask the homeserver.",
-			check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` answers, and holds \"org.matrix.msc4140\":true.", p.BaseURLs[p.Server]),
+			do:    "When the log says ready, add the line \"url:\" to homeserver.yaml, and restart the homeserver again. From then on, newer clients ask the homeserver for tokens.",
+			check: fmt.Sprintf("`curl -s %s/_matrix/client/versions` prints \"org.matrix.msc4140\":true.", p.BaseURLs[p.Server]),
 		},
 	}
 }
@@ -201,8 +201,8 @@ func (p plan) wellKnownTasks() (list []task) {
 	for _, w := range p.wellKnowns() {
 		address := fmt.Sprintf("https://%s/.well-known/matrix/client", w.server.Host())
 		list = append(list, task{
-			do:    fmt.Sprintf("Serve %s as %s. If it serves a file there already, add what this one has to that, and leave the rest.", w.file, address),
-			check: fmt.Sprintf("`curl -i %s` shows the file, application/json, and Access-Control-Allow-Origin once.", address),
+			do:    fmt.Sprintf("Serve %s at %s. If there is a file at that address already, add the lines of the new file to it, and keep its other lines.", w.file, address),
+			check: fmt.Sprintf("`curl -i %s` shows the file, the type application/json, and the header Access-Control-Allow-Origin once.", address),
 		})
 	}
 	return list
@@ -215,10 +215,10 @@ func (p plan) doctorTasks() []task {
 		outside += " --sfu-url " + p.LiveKitURL()
 	}
 	return []task{{
-		do:       "Run doctor, in the folder there (over SSH, with sudo; or in Container Manager: Container, matrixrtc-auth, Terminal, Create with the command /matrixrtc-auth doctor), and then on a PC outside of your network, in the source of this program:",
+		do:       "Run doctor twice. Run the first command in the folder there (over SSH, with sudo). Or use Container Manager: Container, matrixrtc-auth, Terminal, Create with the command /matrixrtc-auth doctor. Run the second command on a PC outside of your network, in the source of this program:",
 		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth doctor", "go run . " + outside},
-		then:     fmt.Sprintf("With Docker and no Go, the second is `docker run --rm %s %s`", cmp.Or(p.Image, p.templateImage), outside),
-		check:    "neither prints a line with ✗, and both end with exit code 0. A line with ! is a hint.",
+		then:     fmt.Sprintf("If that PC has Docker and no Go, the second command is `docker run --rm %s %s`", cmp.Or(p.Image, p.templateImage), outside),
+		check:    "neither command prints a line with ✗, and both end with exit code 0. A line with ! is a hint.",
 	}}
 }
 
@@ -249,8 +249,8 @@ func (p plan) absoluteDir() string {
 // deployment, which doctor cannot see.
 func (p plan) phoneTasks() []task {
 	return []task{{
-		do:       "Test the way to a phone, in the folder there. Scan the code with a phone on mobile data, and tap Start:",
+		do:       "Test the connection of a phone. Run this in the folder there, scan the code that it prints with a phone on mobile data, and tap Start:",
 		commands: []string{"docker compose exec matrixrtc-auth /matrixrtc-auth test-link --public-url " + p.JWTURL()},
-		check:    "the phone says that calls will work there, or what to mend.",
+		check:    "the phone says that calls will work there, or what you must correct.",
 	}}
 }

@@ -69,7 +69,7 @@ proxy_set_header X-Forwarded-Proto $scheme;`
 // nginxSFU returns nginx's lines for requests to LiveKit. connection is the
 // value of the header Connection.
 func nginxSFU(connection string) string {
-	return `# Without these three, calls hang at "connecting".
+	return `# Without the next three lines, calls stay at "connecting".
 proxy_http_version 1.1;
 proxy_set_header Upgrade $http_upgrade;
 proxy_set_header Connection ` + connection + `;
@@ -87,7 +87,7 @@ func indented(text string, blanks int) string {
 
 // caddyRoutes are Caddy's lines for a single host name. Their %d is this
 // service's port.
-const caddyRoutes = `	# The prefix is removed, also where nothing follows it.
+const caddyRoutes = `	# Caddy removes the prefix, also from a path that has only the prefix.
 	@jwt path /livekit/jwt /livekit/jwt/*
 	handle @jwt {
 		uri strip_prefix /livekit/jwt
@@ -99,7 +99,7 @@ const caddyRoutes = `	# The prefix is removed, also where nothing follows it.
 	@sfu path /livekit/sfu /livekit/sfu/*
 	handle @sfu {
 		uri strip_prefix /livekit/sfu
-		# LiveKit's API: only the service needs it, and reaches it directly.
+		# LiveKit's API is closed here: only the service needs it, and connects directly.
 		respond /twirp/* 404
 		reverse_proxy 127.0.0.1:7880 {
 			header_up X-Real-IP {remote_host}

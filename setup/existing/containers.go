@@ -18,7 +18,7 @@ func (j *judge) containers() {
 		j.mounts(s)
 		if s.hostNetwork {
 			j.find(Finding{Verb: Drop, What: "network_mode: host of " + s.name, Place: s.at,
-				Why: "compose.yaml gives both a network of their own and publishes what is needed. The proxy still finds them at 127.0.0.1 of this machine."})
+				Why: "compose.yaml puts both containers into a network, and publishes the ports that they need. The proxy still reaches them at 127.0.0.1 of this machine."})
 		}
 	}
 	j.traefik()
@@ -29,18 +29,18 @@ func (j *judge) containers() {
 		return
 	}
 	j.find(Finding{Verb: Drop, What: "the old containers " + strings.Join(names, " and "), Place: Place{File: j.of.file},
-		Why:   "Both deployments have the same ports. Stop the old ones right before the new ones start; " + others(j.of, names),
+		Why:   "Both deployments use the same ports. Stop the old containers right before you start the new ones. " + others(j.of, names),
 		Lines: []string{"docker compose -f " + j.of.file + " rm --stop " + strings.Join(names, " ")},
-		Check: "`docker ps` shows none of them."})
+		Check: "`docker ps` shows none of the old containers."})
 }
 
 // others returns the sentence that says what the person does with the compose
 // file's other services.
 func others(c *compose, names []string) string {
 	if len(c.services) > len(names) {
-		return "what else the file has goes on: remove these services from it, so that nothing starts them again."
+		return "The file's other services stay: remove only these services from the file, so that nothing starts them again."
 	}
-	return "after a good call remove the file, so that nothing starts them again."
+	return "When calls work, remove the file, so that nothing starts them again."
 }
 
 // image adds a finding about the image of an old container: this program
@@ -49,10 +49,10 @@ func (j *judge) image(s *container) {
 	_, tag, _ := strings.Cut(s.image[strings.LastIndex(s.image, "/")+1:], ":")
 	switch {
 	case !s.isLiveKit():
-		j.find(Finding{Verb: Change, What: "the image " + s.image, Place: s.at, Why: "This program takes its place. Clients notice nothing."})
+		j.find(Finding{Verb: Change, What: "the image " + s.image, Place: s.at, Why: "This program replaces it. Clients notice nothing."})
 	case tag == "" || tag == "latest":
 		j.find(Finding{Verb: Change, What: "the image " + s.image, Place: s.at,
-			Why: "What it is moves with every release, and nobody has tried the next one. compose.yaml names the release that was tried."})
+			Why: "With this tag, every release of LiveKit changes the version, and nobody has tested the next one. compose.yaml names a version that was tested."})
 	}
 }
 
@@ -63,7 +63,7 @@ func (j *judge) mounts(s *container) {
 		source, target, _ := strings.Cut(m.Value, ":")
 		if strings.HasPrefix(source, "/") && strings.Contains(target, "livekit") {
 			j.find(Finding{Verb: Change, What: "the path " + source, Place: m.Place,
-				Why: "Where it is not there, Docker makes an empty folder of that name, and LiveKit does not start. compose.yaml has paths relative to itself, and a missing file is an error."})
+				Why: "If the path does not exist, Docker makes an empty folder of that name, and LiveKit does not start. compose.yaml has paths relative to itself, and Docker reports a missing file as an error."})
 		}
 	}
 }
@@ -76,7 +76,7 @@ func (j *judge) proxys() {
 		return
 	}
 	j.find(Finding{Verb: Add, What: "a network that the proxy shares", Place: s.at,
-		Why:   "Nothing published " + s.name + ", so the proxy reached it over a network of Docker. Add that to compose.override.yaml (`docker network ls` lists it). There the proxy finds matrixrtc-auth:8080 and livekit:7880.",
+		Why:   "The old compose file publishes no port of " + s.name + ", so the proxy reached it over a Docker network. Add that network to compose.override.yaml (`docker network ls` lists it). In it the proxy reaches matrixrtc-auth:8080 and livekit:7880.",
 		Lines: []string{"services:", "  livekit: {networks: [default, proxy]}", "  matrixrtc-auth: {networks: [default, proxy]}", "networks:", "  proxy: {name: NAME, external: true}"},
 		Check: "both addresses answer through the proxy."})
 }
@@ -93,17 +93,17 @@ func (j *judge) started() {
 		case !strings.HasPrefix(name, "--"), name == "--config", name == "--config-body", name == "--keys", name == "--key-file":
 		case name == "--node-ip" && value != "":
 			j.find(Finding{Verb: Change, What: "rtc.node_ip in livekit.yaml", Place: j.sfu.at,
-				Why:   "LiveKit's command said the address that clients are told; the new file has LiveKit ask for it. Where that is not possible LiveKit does not start: then write these lines below rtc:.",
+				Why:   "LiveKit's old command has the public address that LiveKit gives to clients. With the new livekit.yaml, LiveKit asks STUN servers on the internet for it. If LiveKit reaches none of them, it does not start: then write these lines below rtc:.",
 				Lines: []string{"use_external_ip: false", "node_ip: " + value}, Check: nodeIPCheck})
 		default:
 			j.find(Finding{Verb: Drop, What: "the option " + name + " of LiveKit", Place: j.sfu.at,
-				Why: "setup writes none: livekit.yaml says what LiveKit does. Where you need it, write it there.", Check: "calls work without it."})
+				Why: "setup writes no options: LiveKit's settings are in livekit.yaml. If you need this one, write it there.", Check: "calls work without it."})
 		}
 	}
 	for _, v := range j.sfu.environment {
 		if v.Name != "LIVEKIT_KEYS" && v.Name != "LIVEKIT_CONFIG" && !v.Value.IsEmpty() {
 			j.find(Finding{Verb: Drop, What: v.Name + " of LiveKit", Place: v.Place,
-				Why: "setup passes LiveKit its key alone. Where you need the variable, add it in compose.override.yaml.", Check: "calls work without it."})
+				Why: "setup gives LiveKit only the key. If you need this variable, add it in compose.override.yaml.", Check: "calls work without it."})
 		}
 	}
 }
@@ -127,12 +127,12 @@ func (j *judge) traefik() {
 			}
 		}
 	}
-	do := "traefik.yaml.example has the new ones: copy it to compose.override.yaml"
+	do := "traefik.yaml.example has the labels for the new ones: copy it to compose.override.yaml"
 	if len(own) > 0 {
 		do += ", and put in " + strings.Join(own, ", ")
 	}
 	j.find(Finding{Verb: Change, What: "Traefik's labels", Place: rule.Place,
-		Why:   "They belong to the old containers. " + do + ".",
+		Why:   "The old containers have these labels. " + do + ".",
 		Check: "the Traefik dashboard shows the routers livekit and matrixrtc-auth, or the addresses answer."})
 }
 
@@ -145,12 +145,12 @@ func (j *judge) webhook() {
 			continue
 		}
 		j.find(Finding{Verb: Add, What: "webhook.urls " + bare(u.text()), Place: u.place(),
-			Why:   "Another program hears of rooms there. livekit.yaml has the service alone: add this line to its webhook.urls.",
-			Lines: []string{"- " + bare(u.text())}, Check: "the other program hears of the next call."})
+			Why:   "Another program gets LiveKit's webhooks at this address. The new livekit.yaml names only the service: add this line to its webhook.urls.",
+			Lines: []string{"- " + bare(u.text())}, Check: "the other program gets the webhooks of the next call."})
 	}
 	if j.config.there() && !hook.get("urls").there() {
 		j.find(Finding{Verb: Add, What: "webhook", Place: Place{File: j.config.file},
-			Why: "LiveKit did not tell the service who left, so members who vanished stayed in the call. livekit.yaml has it now."})
+			Why: "LiveKit did not tell the service who left, so members who vanished stayed in the call. The new livekit.yaml has webhooks."})
 	}
 }
 

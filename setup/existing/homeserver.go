@@ -10,7 +10,7 @@ import (
 // the same number.
 const least = 10
 
-const versionsCheck = "after its restart, `curl -s %s/_matrix/client/versions` holds \"org.matrix.msc4140\":true."
+const versionsCheck = "after a restart of Synapse, `curl -s %s/_matrix/client/versions` prints \"org.matrix.msc4140\":true."
 
 // judgeSynapse adds findings about settings that homeserver.yaml lacks. The
 // person must add them, because setup never changes this file.
@@ -22,12 +22,12 @@ func (j *judge) judgeSynapse() {
 	j.delays(s)
 	if old := s.get("experimental_features", "msc3266_enabled"); old.there() {
 		j.find(Finding{Verb: Drop, What: "msc3266_enabled below experimental_features", Place: old.place(),
-			Why: "Synapse does so by itself now, and ignores the line.", Check: "the line is gone from homeserver.yaml."})
+			Why: "Synapse always has this feature now, and ignores the line.", Check: "the line is gone from homeserver.yaml."})
 	}
 	for _, name := range []string{"msc4143_enabled", "msc4222_enabled"} {
 		if f := s.get("experimental_features", name); !f.isTrue() {
 			j.find(Finding{Verb: Add, What: name + ": true below experimental_features", Place: or(f.place(), s.file),
-				Why: "Newer clients ask for it before they call.", Check: "homeserver-additions.yaml and homeserver.yaml have the same line."})
+				Why: "Newer clients check for this feature before they call.", Check: "homeserver.yaml has the same line as homeserver-additions.yaml."})
 		}
 	}
 	j.transports(s)
@@ -41,10 +41,10 @@ func (j *judge) delays(s tree) {
 	switch top := s.get("max_event_delay_duration"); {
 	case nested.there():
 		j.find(Finding{Verb: Change, What: "max_event_delay_duration below experimental_features", Place: nested.place(),
-			Why: "It does nothing there: move it to the top level, with no blank before it.", Lines: []string{"max_event_delay_duration: " + nested.text()}, Check: check})
+			Why: "Synapse ignores it there: move the line to the top level, with no blank before it.", Lines: []string{"max_event_delay_duration: " + nested.text()}, Check: check})
 	case !top.there():
 		j.find(Finding{Verb: Add, What: "max_event_delay_duration at the top level", Place: Place{File: s.file},
-			Why: "Without it members who vanish stay in the call.", Lines: []string{"max_event_delay_duration: 24h"}, Check: check})
+			Why: "Without this setting, members who vanished stay in the call.", Lines: []string{"max_event_delay_duration: 24h"}, Check: check})
 	}
 	if rate := s.get("rc_delayed_event_mgmt", "per_second"); rate.number() < least {
 		verb := Change
@@ -52,8 +52,8 @@ func (j *judge) delays(s tree) {
 			verb = Add
 		}
 		j.find(Finding{Verb: verb, What: "rc_delayed_event_mgmt", Place: or(rate.place(), s.file),
-			Why:   "The service restarts the delayed leaves of all users from one address, and needs 10 requests a second. With fewer, leaves are sent during the call.",
-			Lines: []string{"rc_delayed_event_mgmt:", "  per_second: 10", "  burst_count: 20"}, Check: "homeserver.yaml has both lines, and Synapse was restarted. During calls, doctor says nothing of it."})
+			Why:   "The service restarts the delayed leaves of all users from one address, and needs 10 requests a second. With fewer, Synapse sends leaves of users who are still in the call.",
+			Lines: []string{"rc_delayed_event_mgmt:", "  per_second: 10", "  burst_count: 20"}, Check: "homeserver.yaml has these lines, and Synapse was restarted. During calls, doctor reports nothing about them."})
 	}
 }
 
@@ -63,7 +63,7 @@ func (j *judge) transports(s tree) {
 	list := s.get("matrix_rtc", "transports").items()
 	if len(list) == 0 {
 		j.find(Finding{Verb: Add, What: "matrix_rtc.transports", Place: Place{File: s.file},
-			Why: "Newer clients ask the homeserver where calls go, and find nothing. homeserver-additions.yaml has it.", Check: "doctor says ✓ for the transports."})
+			Why: "Newer clients ask the homeserver for the service's address, and get none. homeserver-additions.yaml has the lines.", Check: "doctor says ✓ for the transports."})
 	}
 	for _, t := range list {
 		j.address(t.get("livekit_service_url"))
@@ -88,7 +88,7 @@ func (j *judge) listeners(s tree) {
 	}
 	if list.there() {
 		j.find(Finding{Verb: Add, What: "openid to the resources of a listener", Place: list.place(),
-			Why: "The service asks there who a user is; federation would do, too.", Check: "doctor says ✓ for the homeserver."})
+			Why: "The service asks this listener who a user is. The resource federation works, too.", Check: "doctor says ✓ for the homeserver."})
 	}
 }
 
@@ -99,11 +99,11 @@ func (j *judge) judgeWellKnown() {
 		list := t.get(foci).items()
 		if len(list) == 0 {
 			j.find(Finding{Verb: Add, What: foci + " to the well-known file", Place: Place{File: t.file},
-				Why: "Clients that read the file find no calls. well-known-client.json has it.", Check: wellKnownCheck})
+				Why: "Older clients look for the service's address in this file, and find none. well-known-client.json has the lines.", Check: wellKnownCheck})
 		}
 		if !t.get("m.homeserver", "base_url").there() {
 			j.find(Finding{Verb: Add, What: "m.homeserver to the well-known file", Place: Place{File: t.file},
-				Why: "Clients need it to log in. well-known-client.json has it.", Check: wellKnownCheck})
+				Why: "Clients need this entry to log in. well-known-client.json has the lines.", Check: wellKnownCheck})
 		}
 		for _, f := range list {
 			j.address(f.get("livekit_service_url"))
@@ -118,13 +118,13 @@ func (j *judge) otherEntries(t tree) {
 	for _, e := range t.entries() {
 		if e.key != "m.homeserver" && e.key != foci {
 			j.find(Finding{Verb: Add, What: e.key + " to well-known-client.json", Place: e.at,
-				Why:   "Clients read it in the old file, mostly to log in, and setup writes none: keep it.",
-				Check: "the server name serves it still."})
+				Why:   "The old file has this entry, and setup does not write it. Clients mostly need such entries to log in: keep it.",
+				Check: "your server name still serves this entry."})
 		}
 	}
 }
 
-const wellKnownCheck = "the server name serves what well-known-client.json has, with Access-Control-Allow-Origin once."
+const wellKnownCheck = "your server name serves the lines of well-known-client.json, and the header Access-Control-Allow-Origin once."
 
 // address adds a finding if the service's URL in the well-known file does not
 // work for clients.
@@ -135,11 +135,11 @@ func (j *judge) address(t tree) {
 	switch {
 	case !t.there():
 	case a.host == publicService:
-		why = "Element's own service lets in no users of other homeservers any more."
+		why = "Element's own service does not accept users of other homeservers any more."
 	case !strings.HasPrefix(text, "https://"):
-		why = "It is the address of this service, which begins with https://; wss:// is LiveKit's."
+		why = "Here clients need the address of this service, which begins with https://. LiveKit's address begins with wss://."
 	case strings.HasSuffix(text, "/"):
-		why = "Clients add /sfu/get to it, so they may ask for //sfu/get."
+		why = "Clients append /sfu/get to this address. With the slash at its end, they may ask for //sfu/get."
 	}
 	if why != "" {
 		j.find(Finding{Verb: Change, What: "livekit_service_url " + bare(text), Place: t.place(), Why: why, Check: wellKnownCheck})

@@ -39,8 +39,8 @@ func Judge(d *Deployment) Verdict {
 	j.judgeWellKnown()
 	for _, f := range d.unread {
 		j.find(Finding{Verb: Change, What: "a file that setup could not read", Place: f.Place,
-			Why:   "In it, " + f.Value + ". If the deployment has it, correct it, and take everything over once more, into a new folder.",
-			Check: "this entry is gone."})
+			Why:   "The reason: " + f.Value + ". If the deployment uses this file, correct it, and run setup again with a new folder as --dir.",
+			Check: "the new taking-over.md does not have this entry."})
 	}
 	return j.Verdict
 }
@@ -73,14 +73,14 @@ func (j *judge) parts() {
 	j.inlineConfig()
 	if j.sfu != nil && !j.config.there() {
 		j.find(Finding{Verb: Add, What: "--from livekit.yaml", Place: j.sfu.at,
-			Why:   "setup has not read it, so ports, TURN and whatever else it has are setup's own now.",
+			Why:   "setup has not read that file. So the new livekit.yaml has setup's own ports, TURN and other settings.",
 			Check: again})
 	}
 }
 
 // again is the Check of a finding about a file that was missing: the person
 // runs setup again with that file.
-const again = "run setup again with it, into a new folder: this entry is gone."
+const again = "run setup again, with this file in --from and a new folder as --dir: this entry is gone."
 
 // inlineConfig takes LiveKit's configuration from the compose file
 // (LIVEKIT_CONFIG, or configs) if there is no livekit.yaml.
@@ -106,7 +106,7 @@ func (j *judge) lostFiles(s *container) {
 	for _, f := range s.lost {
 		j.find(Finding{
 			Verb: Add, What: "--from " + f.Value, Place: f.Place,
-			Why:   "The variables of " + s.name + " stand in that file too, and setup has not read it.",
+			Why:   "That file has variables of " + s.name + ", too, and setup has not read the file.",
 			Check: again,
 		})
 	}
@@ -114,7 +114,7 @@ func (j *judge) lostFiles(s *container) {
 	if len(s.unset) > 0 && !slices.ContainsFunc(j.Findings, func(f Finding) bool { return f.What == what }) {
 		j.find(Finding{
 			Verb: Add, What: what, Place: s.at,
-			Why:   "The compose file takes that from .env beside it, or from the environment, and setup has read neither.",
+			Why:   "The compose file takes these variables from .env beside it, or from the environment. setup has read neither.",
 			Check: again,
 		})
 	}
@@ -139,8 +139,8 @@ func (j *judge) one(list []tree, kind string) tree {
 	for _, t := range list {
 		if t.file != chosen.file {
 			j.find(Finding{Verb: Change, What: "--from, which has two of " + kind, Place: Place{File: t.file},
-				Why:   "setup read " + chosen.file + " and not this one.",
-				Check: "if this is the one that runs, run setup again with it alone."})
+				Why:   "setup read " + chosen.file + ", and not this file.",
+				Check: "if the deployment uses this file, run setup again with this one and without the other."})
 		}
 	}
 	return chosen

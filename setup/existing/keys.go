@@ -17,25 +17,25 @@ func (j *judge) keys() {
 	if chosen.ID == "" || chosen.Secret.IsEmpty() {
 		if j.service != nil || j.sfu != nil {
 			j.find(Finding{Verb: Change, What: "the key and its secret", Place: j.serviceAt(),
-				Why: "No file that setup has read has both, so it drew new ones: other programs that use the old ones need those in .env."})
+				Why: "No file that setup has read has both, so setup made new ones. If other programs use the old key, give them the key and secret in .env."})
 		}
 		return
 	}
 	for _, p := range ours {
 		if p.ID == chosen.ID && !p.Secret.Equal(chosen.Secret) {
 			j.find(Finding{Verb: Change, What: "the secret of the key " + p.ID, Place: p.Place,
-				Why: "It is another one than in " + chosen.Place.String() + ", so LiveKit refused the service. setup took LiveKit's for both."})
+				Why: "It differs from the secret in " + chosen.Place.String() + ", so LiveKit refused the service. setup uses LiveKit's secret for both."})
 		}
 	}
 	if len(theirs) > 0 && len(ours) > 0 && !slices.ContainsFunc(theirs, func(p Pair) bool { return p.ID == ours[0].ID }) {
 		j.find(Finding{Verb: Change, What: "the key " + shownKey(ours[0].ID) + " of the service", Place: ours[0].Place,
-			Why: "LiveKit has no key of that name, so it refused the service. setup took LiveKit's key " + shownKey(chosen.ID) + " for both."})
+			Why: "LiveKit has no key of that name, so it refused the service. setup uses LiveKit's key " + shownKey(chosen.ID) + " for both."})
 	}
 	for _, p := range theirs {
 		if p.ID != chosen.ID {
 			j.find(Finding{Verb: Drop, What: "the key " + shownKey(p.ID) + " of LiveKit", Place: p.Place,
-				Why:   "setup writes one key. Where another program uses this one (egress, ingress), give it the key " + shownKey(chosen.ID) + ".",
-				Check: "no other program of yours asks LiveKit with that key."})
+				Why:   "setup writes only one key. If another program (egress, ingress) uses this key, give that program the key " + shownKey(chosen.ID) + ".",
+				Check: "no other program of yours uses that key."})
 		}
 	}
 	j.usable(chosen)
@@ -97,13 +97,13 @@ func (j *judge) usable(p Pair) {
 	case len(text) < sfu.ShortestSecret:
 		why = "It has fewer than 32 characters and could be guessed."
 	case !IsKeyName(p.ID) || !IsSecret(text):
-		why = "It holds characters that YAML or Compose change."
+		why = "It has characters that YAML or Compose change."
 	default:
 		j.Pair = p
 		return
 	}
 	j.find(Finding{Verb: Change, What: "the key and its secret", Place: p.Place,
-		Why: why + " setup drew new ones: other programs that use the old ones need those in .env."})
+		Why: why + " setup made new ones. If other programs use the old key, give them the key and secret in .env."})
 }
 
 // livekitPairs returns LiveKit's pairs. If LIVEKIT_KEYS is set, LiveKit
@@ -160,7 +160,7 @@ func (j *judge) servicePairs() []Pair {
 	}
 	if j.of != nil && text.File == j.of.file && !j.of.isOutside(text.Value.Reveal()) {
 		j.find(Finding{Verb: Change, What: text.Name + " in the compose file", Place: text.Place,
-			Why: "Everybody who may read that file may read the secret. It is in .env now, which its owner alone can read."})
+			Why: "Everybody who can read that file can read the secret. The secret is in .env now, which only its owner can read."})
 	}
 	return []Pair{{strings.TrimSpace(id.Value.Reveal()), secret.New(strings.TrimSpace(text.Value.Reveal())), text.Place}}
 }

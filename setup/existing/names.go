@@ -16,7 +16,7 @@ func (j *judge) serverNames() {
 	switch {
 	case slices.Contains(list, "*"):
 		j.find(Finding{Verb: Drop, What: "* in " + v.Name, Place: v.Place,
-			Why: "It lets users of every homeserver make rooms on this machine. setup names yours alone."})
+			Why: "With it, users of every homeserver can make rooms on this machine. setup names only your homeserver."})
 		list = nil
 	case found && v.Name == "LIVEKIT_LOCAL_HOMESERVERS":
 		j.find(Finding{Verb: Change, What: "LIVEKIT_LOCAL_HOMESERVERS", Place: v.Place,
@@ -44,7 +44,7 @@ func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	for _, name := range list {
 		if name != j.server && (name == client.host || strings.Contains(name, "://") || len(list) == 1) {
 			j.find(Finding{Verb: Change, What: fmt.Sprintf("%s in %s", name, v.Name), Place: v.Place,
-				Why: fmt.Sprintf("The homeserver's name is %s, in %s. Calls of its users were refused.", j.server, j.synapse.get("server_name").place())})
+				Why: fmt.Sprintf("The homeserver's name is %s, in %s. The service refused calls of its users.", j.server, j.synapse.get("server_name").place())})
 			name = j.server
 		}
 		if !slices.Contains(names, name) {
@@ -110,13 +110,13 @@ func (j *judge) livekitURL(v Variable) address {
 	a := addressOf(v.Value.Reveal(), v.Place)
 	if before, found := strings.CutSuffix(a.path, "/rtc"); found {
 		j.find(Finding{Verb: Change, What: "/rtc at the end of LIVEKIT_URL", Place: v.Place,
-			Why: "Clients add it themselves, so they asked for /rtc/rtc."})
+			Why: "Clients append /rtc themselves, so they asked for /rtc/rtc."})
 		a.path = before
 	}
 	u, err := url.Parse(v.Value.Reveal())
 	if err == nil && u.Scheme != "wss" && u.Scheme != "https" || !strings.Contains(a.host, ".") {
 		j.find(Finding{Verb: Change, What: "LIVEKIT_URL", Place: v.Place,
-			Why: "Clients get this address, so it must be a public name with wss://. The service reaches LiveKit as http://livekit:7880, which compose.yaml says."})
+			Why: "Clients get this address, so it must be a public name with wss://. The service reaches LiveKit at http://livekit:7880, which compose.yaml sets."})
 		if !strings.Contains(a.host, ".") {
 			return address{Place: v.Place}
 		}
@@ -193,13 +193,13 @@ func (j *judge) override(v Variable) {
 		u, err := url.Parse(text)
 		if err != nil || u.Host == "" {
 			j.find(Finding{Verb: Change, What: fmt.Sprintf("the address of %s in %s", server, v.Name), Place: v.Place,
-				Why: "An address needs http:// or https:// before it. This one had no effect, and setup left it out: say --homeserver-url if the service cannot reach the homeserver under its public name."})
+				Why: "An address needs http:// or https:// before it. This one had no effect, and setup left it out. If the service cannot reach the homeserver under its public name, run setup again with --homeserver-url."})
 			continue
 		}
 		if u.Hostname() == "localhost" || strings.HasPrefix(u.Hostname(), "127.") {
 			inside := "host.docker.internal"
 			j.find(Finding{Verb: Change, What: text + " in " + v.Name, Place: v.Place,
-				Why:   fmt.Sprintf("In a container of its own network that is the container itself. setup wrote %s, where the homeserver must listen, too: on the address of Docker's network, not on 127.0.0.1 alone.", inside),
+				Why:   fmt.Sprintf("In the new container, this address is the container itself. setup wrote %s. The homeserver must listen there, too: on the address of Docker's network, not only on 127.0.0.1.", inside),
 				Check: "`docker compose exec matrixrtc-auth /matrixrtc-auth doctor` says ✓ for the homeserver."})
 			u.Host = strings.Replace(u.Host, u.Hostname(), inside, 1)
 		}

@@ -14,7 +14,7 @@ const (
 	turnPort = 3478
 )
 
-const portsDone = "the router has the rules of ports.md, and no other ones for LiveKit."
+const portsDone = "the router has the rules of ports.md, and no other rules for LiveKit."
 
 // ports finds the ports of the service and of the media.
 func (j *judge) ports() {
@@ -47,7 +47,7 @@ func (j *judge) listens(v Variable) {
 	text := v.Value.Reveal()
 	j.jwtPort(text[strings.LastIndex(text, ":")+1:], v.Place)
 	j.find(Finding{Verb: Drop, What: v.Name, Place: v.Place,
-		Why: "In the container the service listens on port 8080, and compose.yaml leads the port of the machine there."})
+		Why: "In its container the service listens on port 8080, and compose.yaml leads the machine's port to that port."})
 }
 
 // jwtPort finds the port of the machine that leads to the port inside, which
@@ -72,13 +72,13 @@ func (j *judge) media() {
 	low, high := j.config.get("rtc", "port_range_start"), j.config.get("rtc", "port_range_end")
 	if one := j.config.get("rtc", "udp_port"); one.there() {
 		j.find(Finding{Verb: Change, What: "UDP port " + one.text() + ", rtc.udp_port", Place: one.place(),
-			Why:   "It carried all media. setup uses a range of ports, which the router has to forward (ports.md).",
+			Why:   "This single port carried all media. setup uses a range of ports: forward them in the router (ports.md).",
 			Check: portsDone})
 		return
 	}
 	if low.port() == 0 || high.port() == 0 {
 		j.find(Finding{Verb: Add, What: "rtc.port_range_start and port_range_end", Place: Place{File: j.config.file},
-			Why:   "Without them media has UDP ports 50000-60000, which nobody forwards. setup uses a small range (ports.md).",
+			Why:   "Without these settings LiveKit uses UDP ports 50000-60000 for media, which nobody forwards. setup uses a small range: forward it in the router (ports.md).",
 			Check: portsDone})
 		return
 	}
@@ -86,9 +86,9 @@ func (j *judge) media() {
 	j.say("udp-range", span, low.place())
 	if low.port() <= lastOutgoing && high.port() >= firstOutgoing {
 		j.find(Finding{Verb: Change, What: "UDP ports " + span, Place: low.place(),
-			Why:   "They are among 32768-60999, out of which Linux serves outgoing connections: with one port taken that way the container does not start. Have the machine spare them, with this line in /etc/sysctl.conf, or run setup again with --udp-range 20000-20200 and change the router's rule.",
+			Why:   "Linux uses the ports 32768-60999 for outgoing connections. If Linux has taken one of your media ports, the container does not start. Reserve the media ports with this line in /etc/sysctl.conf, or run setup again with --udp-range 20000-20200 and change the router's rule.",
 			Lines: []string{"net.ipv4.ip_local_reserved_ports=" + span},
-			Check: "`sysctl net.ipv4.ip_local_reserved_ports` shows them, or the router has the other rule."})
+			Check: "`sysctl net.ipv4.ip_local_reserved_ports` prints these ports, or the router has the new rule."})
 	}
 }
 
@@ -131,7 +131,7 @@ func (j *judge) unpublished() {
 	} {
 		if p.port != 0 && !publishes(p.port, p.protocol) {
 			j.find(Finding{Verb: Add, What: fmt.Sprintf("port %d/%s", p.port, p.protocol), Place: j.sfu.at,
-				Why:   "LiveKit has it for " + p.use + ", but nothing published it, so it led nowhere. compose.yaml publishes it: let the router forward it (ports.md).",
+				Why:   "LiveKit uses this port for " + p.use + ", but the old compose file does not publish it. The new compose.yaml does: forward the port in the router (ports.md).",
 				Check: portsDone})
 		}
 	}
@@ -171,7 +171,7 @@ func (j *judge) turn() {
 		j.say("relay-range", fmt.Sprintf("%d-%d", low.port(), high.port()), low.place())
 	} else if j.turnUDP() != 0 {
 		j.find(Finding{Verb: Add, What: "turn.relay_range_start and relay_range_end", Place: t.get("enabled").place(),
-			Why:   "Without them the relay has UDP ports 30000-40000, which nothing published. setup gives it a small range: let the router forward it (ports.md).",
+			Why:   "Without these settings TURN's relay uses UDP ports 30000-40000, which nothing published. setup gives the relay a small range: forward it in the router (ports.md).",
 			Check: portsDone})
 	}
 	if t.get("tls_port").port() != 0 {
@@ -185,20 +185,20 @@ func (j *judge) turnTLS(t tree) {
 	domain, at := strings.ToLower(t.get("domain").text()), t.get("tls_port").place()
 	drop := func(why string) {
 		j.find(Finding{Verb: Drop, What: "TURN over TLS, turn.tls_port " + t.get("tls_port").text(), Place: at,
-			Why: why + " Remove its rule in the router.", Check: portsDone})
+			Why: why + " In the router, remove the rule for tls_port.", Check: portsDone})
 	}
 	switch {
 	case domain == "":
-		drop("It has no domain, so no client heard of it.")
+		drop("turn.domain is missing, so LiveKit told no client about it.")
 	case domain == j.public[0].host || domain == j.public[1].host:
-		drop(fmt.Sprintf("LiveKit tells clients turns:%s:443, whatever tls_port says, and port 443 of that name is the reverse proxy's. It never worked. TURN over TLS needs a name of its own: --turn-tls.", domain))
+		drop(fmt.Sprintf("LiveKit tells clients turns:%s:443, whatever tls_port is. But the reverse proxy has port 443 of that name, so this never worked. TURN over TLS needs another host name: --turn-tls.", domain))
 	case t.get("external_tls").isTrue():
 		j.say("turn-tls", domain, at)
 		j.find(Finding{Verb: Change, What: "what ends TLS for " + domain, Place: at,
-			Why:   "turn.external_tls says that something in front of LiveKit does. It has to pass plain TCP on to port 5349 of this machine.",
+			Why:   "turn.external_tls says that a proxy in front of LiveKit ends TLS. That proxy must pass plain TCP on to port 5349 of this machine.",
 			Check: fmt.Sprintf("`openssl s_client -connect %[1]s:443 -servername %[1]s </dev/null` shows a certificate of this name.", domain)})
 	default:
-		drop(fmt.Sprintf("setup needs its certificate: run it once more with --turn-tls %s --turn-cert FILE --turn-key FILE.", domain))
+		drop(fmt.Sprintf("setup needs the certificate: run setup again with --turn-tls %s --turn-cert FILE --turn-key FILE.", domain))
 	}
 }
 
@@ -216,7 +216,7 @@ func (j *judge) networks() {
 		real := cmp.Or(j.of.say(n.get("name")), j.of.say(n.get("external", "name")), name)
 		if real == proxys.Value || j.of.isOf(j.sfu, name) { // this is the network over which the proxy reaches the containers
 			j.find(Finding{Verb: Add, What: "the network " + real, Place: n.place(),
-				Why:   "The proxy finds the containers there. compose.override.yaml adds it to both: traefik.yaml.example, or reverse-proxy.md, has it; put in this name.",
+				Why:   "The proxy reaches the containers in this network. Add it to both containers in compose.override.yaml: traefik.yaml.example or reverse-proxy.md has the lines. Put in this network's name.",
 				Check: fmt.Sprintf("`docker network inspect %s` shows both containers.", real)})
 			continue
 		}

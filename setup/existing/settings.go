@@ -27,7 +27,7 @@ func (j *judge) settings() {
 	unknown := livekitfile.Unknown(j.config.document())
 	for _, path := range unknown {
 		at := j.config.get(strings.Split(path, ".")...)
-		why := "LiveKit does not know it there, and does not start with it."
+		why := "LiveKit does not know this setting there, and does not start with it."
 		if j.config.get("logging").node != nil && (path == "level" || path == "json") {
 			why += " It belongs below logging:, with two blanks before it."
 		}
@@ -35,7 +35,7 @@ func (j *judge) settings() {
 	}
 	if auto := j.config.get("room", "auto_create"); !auto.there() || auto.isTrue() {
 		j.find(Finding{Verb: Change, What: "room.auto_create", Place: or(auto.place(), j.config.file),
-			Why: "Everybody with a token made rooms. It is false now: the service makes them, for users of your homeserver alone."})
+			Why: "Everybody with a token could make rooms. It is false now: only the service makes rooms, and only for users of your homeserver."})
 	}
 	j.publicAddress()
 	for _, e := range j.config.entries() {
@@ -66,7 +66,7 @@ func (j *judge) publicAddress() {
 		return // the old file sets neither: then, as in the new deployment, LiveKit finds its public address itself
 	}
 	j.find(Finding{Verb: Change, What: "rtc.use_external_ip in livekit.yaml", Place: at,
-		Why:   "The old file says the address that clients are told; the new one has LiveKit ask for it. Where that is not possible LiveKit does not start: then write these lines below rtc:.",
+		Why:   "The old file has the public address that LiveKit gives to clients. With the new livekit.yaml, LiveKit asks STUN servers on the internet for it. If LiveKit reaches none of them, it does not start: then write these lines below rtc:.",
 		Lines: lines, Check: nodeIPCheck})
 }
 
@@ -83,7 +83,7 @@ func (j *judge) extra(path string, e entry, unknown []string) {
 		return
 	}
 	j.find(Finding{Verb: Add, What: path + " to livekit.yaml, if you still need it", Place: e.at,
-		Why:   "The old file has it, and setup writes none.",
+		Why:   "The old file has this setting, and setup does not write it.",
 		Lines: shownLines(path, e.value), Check: "`docker compose logs livekit` shows no error."})
 }
 

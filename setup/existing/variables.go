@@ -54,19 +54,19 @@ func (j *judge) variables() {
 func (j *judge) keep(v Variable, ours config.Variable) {
 	if !oneLine().MatchString(strings.TrimSpace(v.Value.Reveal())) {
 		j.find(Finding{Verb: Add, What: v.Name + " to .env", Place: v.Place,
-			Why: "Its value holds blanks or quotation marks, which setup does not copy.", Check: "`docker compose exec matrixrtc-auth /matrixrtc-auth config` shows it."})
+			Why: "Its value has blanks or quotation marks, and setup does not copy such values.", Check: "`docker compose exec matrixrtc-auth /matrixrtc-auth config` shows it."})
 		return
 	}
 	j.Variables = append(j.Variables, v)
 	if host := besides(v.Value.Reveal()); host != "" {
 		j.find(Finding{Verb: Add, What: "a network in which " + host + " is", Place: v.Place,
-			Why:   v.Name + " names that container, which the new one does not see. Add its network to compose.override.yaml (`docker network ls` lists it), or remove the variable.",
+			Why:   v.Name + " names that container, but the new service is not in its network. Add that network to compose.override.yaml (`docker network ls` lists it), or remove the variable.",
 			Lines: []string{"services:", "  matrixrtc-auth:", "    networks: [default, old]", "networks:", "  old: {name: NAME, external: true}"},
 			Check: "`docker compose logs matrixrtc-auth` names no address that it cannot reach."})
 	}
 	if ours.Form == config.FormPath {
 		j.find(Finding{Verb: Add, What: "the mount of the file that " + v.Name + " names", Place: v.Place,
-			Why:   "The variable is in .env now, and the file is not in the new container. Mount it in compose.override.yaml, or remove the variable.",
+			Why:   "The variable is in .env now, but the file is not in the new container. Mount the file in compose.override.yaml, or remove the variable.",
 			Check: "`docker compose logs matrixrtc-auth` names no file that it cannot read."})
 	}
 }
@@ -84,10 +84,10 @@ func besides(text string) string {
 func (j *judge) foreign(v Variable) {
 	switch {
 	case strings.HasSuffix(strings.ToUpper(v.Name), "_PROXY"):
-		j.find(Finding{Verb: Drop, What: v.Name, Place: v.Place, Why: "The service connects directly, whatever proxy variables say."})
+		j.find(Finding{Verb: Drop, What: v.Name, Place: v.Place, Why: "The service ignores proxy variables, and connects directly."})
 	case v.Name == "LIVEKIT_API_KEY" || v.Name == "LIVEKIT_API_SECRET" || strings.HasPrefix(v.Name, "LIVEKIT_KEYS"):
 	case strings.HasPrefix(v.Name, "LIVEKIT_") || strings.HasPrefix(v.Name, "LK_"):
-		j.find(Finding{Verb: Drop, What: v.Name, Place: v.Place, Why: "It is no variable of this program; docs/variables.md lists those."})
+		j.find(Finding{Verb: Drop, What: v.Name, Place: v.Place, Why: "This program has no such variable; docs/variables.md lists all."})
 	}
 }
 
@@ -109,6 +109,6 @@ func (j *judge) mode() {
 		at = token.Place
 	}
 	j.find(Finding{Verb: Change, What: "the registration of the application service", Place: at,
-		Why:   "setup was not given its file, and drew new tokens. Give the file with --from, and they stay; or copy the new one to the homeserver.",
+		Why:   "setup has not read the registration file, and made new tokens. To keep the old tokens, run setup again with that file in --from. Otherwise copy the new file to the homeserver.",
 		Check: "`docker compose logs matrixrtc-auth` says \"application service: ready\"."})
 }
