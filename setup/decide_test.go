@@ -99,7 +99,7 @@ func TestContainersCanRead(t *testing.T) {
 			t.Errorf("with %q: got\n%s\nwant \"chmod 644\" in it: %v", c.addition, l.out, closed)
 		}
 	}
-	l.says(l.out, "mode 600", "container", "no secret")
+	l.says(l.out, "mode is 600", "container", "no secret")
 	l.says(l.out, "chmod 644 livekit.yaml")
 	if err := os.Chmod(l.path("livekit.yaml"), 0o644); err != nil {
 		t.Fatal(err)

@@ -24,8 +24,8 @@ func TestEnvIsJoined(t *testing.T) {
 	if !strings.HasPrefix(got, want+"\n") {
 		t.Errorf(".env: got\n%s\nwant it to begin with\n%s", got, want)
 	}
-	if rest := strings.TrimPrefix(got, want); !strings.Contains(rest, "\nLIVEKIT_CS_API_URL_OVERRIDES=example.org=http://synapse:8008\n") || strings.Count(rest, "# Only if") != 1 {
-		t.Errorf("what was added: got\n%s\nwant the override, and \"# Only if\" once", rest)
+	if rest := strings.TrimPrefix(got, want); !strings.Contains(rest, "\nLIVEKIT_CS_API_URL_OVERRIDES=example.org=http://synapse:8008\n") || strings.Count(rest, "# Leave these two empty") != 1 {
+		t.Errorf("what was added: got\n%s\nwant the override, and \"# Leave these two empty\" once", rest)
 	}
 	for _, words := range []string{"changed: LIVEKIT_URL", "changed: LIVEKIT_FEDERATION_URL_OVERRIDES", "yours: LIVEKIT_CLIENT_ADDRESS"} {
 		l.says(l.out, words)

@@ -133,7 +133,7 @@ func TestWellKnownOfServerName(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.exec(exitOK, "--server-name", name, "--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org", "--dir", l.dir)
-			l.says(l.out, "Serve well-known-client.json as "+want)
+			l.says(l.out, "Serve well-known-client.json at "+want)
 		})
 	}
 }

@@ -92,7 +92,7 @@ func TestImageAgain(t *testing.T) {
 	standInGo(t, "two")
 	l.run(exitOK, "--image-arch", "arm64")
 	l.says(l.out, name, "updated")
-	l.says(l.out, "If it runs already")
+	l.says(l.out, "If the project runs already")
 	if got := l.read(name); got != "two\n" {
 		t.Errorf("%s: got %q, want %q", name, got, "two\n")
 	}

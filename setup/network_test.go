@@ -61,10 +61,10 @@ func TestHomeserverNetwork(t *testing.T) {
 func TestPortsInASharedNetwork(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://synapse:8008", "--homeserver-network", "matrix_default")
-	l.says(l.read("ports.md"), "http://synapse:8008, in the network matrix_default: that takes no port")
+	l.says(l.read("ports.md"), "http://synapse:8008, in Docker's network matrix_default. This needs no forwarded port")
 	if text := l.read("ports.md"); strings.Contains(text, "172.16.0.0/12") {
 		t.Errorf("ports.md: got the text below, want no firewall in it:\n%s", text)
 	}
 	l.only(exitOK, "--homeserver-network", "none")
-	l.says(l.read("ports.md"), "If that is a port of this machine", "172.16.0.0/12")
+	l.says(l.read("ports.md"), "If that address is a port of this machine", "172.16.0.0/12")
 }
