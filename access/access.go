@@ -198,6 +198,9 @@ type rights struct{ makeRoom, publish, delegate bool }
 // claims. The homeserver that proxies requests vouches for its own users
 // (Proxied): they have all rights. It also vouches for the rooms of users of
 // other homeservers (Federated), so these users may have rooms created.
+//
+// A user with an OpenID token of a server without full access gets a token too, but
+// the service creates no room: the user can join only a room that exists.
 func (a *Authorizer) rights(who Proof, user matrix.UserID) rights {
 	switch who.(type) {
 	case Proxied:
@@ -209,6 +212,8 @@ func (a *Authorizer) rights(who Proof, user matrix.UserID) rights {
 	return rights{makeRoom: full, publish: full || a.CanPublish(user.Server()), delegate: full}
 }
 
+// ensureRoom makes sure that the room exists on the SFU, within ensureTime. Its error
+// is a *[RoomError]: then the client gets no token (roomProblem of package handler).
 func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time) error {
 	ctx, cancel := bounded(ctx, ensureTime, by)
 	defer cancel()

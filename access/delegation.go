@@ -91,7 +91,8 @@ func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix
 
 // lookUp asks the homeserver for the delay of the leave, and returns it. It
 // fails unless the delayed event belongs to user and to the Matrix room of the
-// request.
+// request (else DelegationUnknown). A delay of less than leave.MinDelay is an error
+// (DelegationShort); one of more than leave.MaxDelay counts as leave.MaxDelay.
 func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Request) (time.Duration, error) {
 	ctx, cancel := context.WithDeadline(ctx, sooner(time.Now().Add(ensureTime), what.By))
 	defer cancel()

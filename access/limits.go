@@ -122,7 +122,8 @@ func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 const maxFederatedWait = 2 * time.Second
 
 // limit counts one request of user, and one of the homeserver that asks for the
-// user, if any.
+// user, if any. If one of the two is over its limit, the error is a *[LimitError]
+// (429 M_LIMIT_EXCEEDED, with the wait as Retry-After).
 func (a *Authorizer) limit(ctx context.Context, who Proof, user matrix.UserID) error {
 	f, federated := who.(Federated)
 	if !federated {

@@ -17,8 +17,9 @@ type Remote interface {
 
 // RemoteToken sends request to another homeserver and returns that homeserver's
 // answer. It does so only when it knows that the user is joined to the room and
-// that server is in the room. It returns by the time what.By. Errors of the
-// other server are *[matrix.RemoteError].
+// that server is in the room; if one of the two is not, the error is ErrNotJoined
+// (403). It returns by the time what.By. Errors of the other server are
+// *[matrix.RemoteError].
 func (a *Authorizer) RemoteToken(ctx context.Context, who Proxied, server matrix.ServerName, what Request, request json.RawMessage) (json.RawMessage, Admission, error) {
 	ctx, cancel := context.WithDeadline(ctx, what.By)
 	defer cancel()

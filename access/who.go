@@ -45,9 +45,12 @@ type Federated struct {
 	Origin matrix.ServerName // the other homeserver, authenticated by the registered one
 }
 
+// mustBeJoined is what LIVEKIT_REQUIRE_MEMBERSHIP says of the user's server.
 func (OpenID) mustBeJoined(a *Authorizer, user matrix.UserID) bool {
 	return a.MustBeJoined != nil && a.MustBeJoined(user.Server())
 }
+
+// A user who comes through a homeserver must always be joined.
 func (Proxied) mustBeJoined(*Authorizer, matrix.UserID) bool   { return true }
 func (Federated) mustBeJoined(*Authorizer, matrix.UserID) bool { return true }
 
@@ -90,7 +93,8 @@ func (p Proxied) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, 
 	return p.User, nil
 }
 
-// prove checks that the user belongs to the server that asks for the user.
+// prove checks that the user belongs to the server that asks for the user. Otherwise
+// the error is ErrForeignUser (403).
 func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, error) {
 	if f.User.Server() != f.Origin {
 		return matrix.UserID{}, ErrForeignUser

@@ -24,7 +24,9 @@ type Wish struct {
 	Push bool
 }
 
-// New returns a registration with two fresh tokens.
+// New returns a registration with two fresh tokens. It has the one scope that is_joined
+// needs, the proxy prefix rtc/livekit, rate_limited: false, and a namespace with all
+// users of the server that is not exclusive. Its url is null unless w.Push is set.
 func New(w Wish) Registration {
 	never := false
 	r := Registration{

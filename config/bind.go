@@ -18,7 +18,8 @@ func (b Bind) String() string {
 }
 
 // listen returns the address to listen on: that of v (LIVEKIT_JWT_BIND), or
-// every address of the machine with the port of LIVEKIT_JWT_PORT.
+// every address of the machine with the port of LIVEKIT_JWT_PORT. It is a fault if
+// both are set.
 func (j *judge) listen(v value) Bind {
 	port := j.newest(j.withoutServiceLink(j.variable("LIVEKIT_JWT_PORT")), j.withoutServiceLink(j.variable("LK_JWT_PORT")))
 	switch {

@@ -110,8 +110,9 @@ func (j *judge) readText(v value, what string) (string, bool) {
 	return "", false
 }
 
-// inlineOrFile returns the content of the file that a variable names, or else
-// the value of the variable inline. given reports whether either variable is
+// inlineOrFile returns the content of the file that a variable names, without white
+// space around it, or else the value of the variable inline. If both are set, it warns
+// that inline is ignored. given reports whether either variable is
 // set. text is empty if the file cannot be read. what says for a fault what
 // the file must hold.
 func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text, given bool) {

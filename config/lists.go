@@ -33,7 +33,8 @@ func (j *judge) fullAccess(v value) ServerList {
 
 // servers parses a list of server names. It warns of an entry that cannot be a
 // server name, and leaves it out: other authorization services accept such an
-// entry, which matches nobody.
+// entry, which matches nobody. "*" beside another entry is a fault: the service does
+// not start.
 func (j *judge) servers(v value) ServerList {
 	entries := split(v.get())
 	switch {

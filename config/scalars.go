@@ -99,6 +99,8 @@ func count(text string) int {
 	return int(n)
 }
 
+// logLevel parses LIVEKIT_LOG_LEVEL. With an invalid level it warns, and returns
+// info.
 func (j *judge) logLevel(v value) slog.Level {
 	switch strings.ToLower(v.get()) {
 	case "debug":
@@ -129,6 +131,8 @@ func (j *judge) logJSON(v value) bool {
 // certificates off.
 const dangerousConsent = "YES_I_KNOW_WHAT_I_AM_DOING"
 
+// skipVerifyTLS reports whether v is dangerousConsent. It warns of every value that is
+// set; any value but dangerousConsent has no effect, also "true" and "1".
 func (j *judge) skipVerifyTLS(v value) bool {
 	switch {
 	case v.get() == dangerousConsent:

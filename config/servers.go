@@ -20,7 +20,8 @@ func (l ServerList) Contains(server matrix.ServerName) bool {
 
 // Named reports whether the operator has named the server: in the full-access
 // list, in an override of its address, or as the homeserver that says who is
-// joined. A named server may have any address, even a private one.
+// joined. A named server may have any address, even a private one. Other servers may
+// have private addresses only in LIVEKIT_ALLOWED_NETWORKS.
 func (c *Config) Named(server matrix.ServerName) bool {
 	_, federation := c.FederationURLs[server]
 	_, client := c.ClientURLs[server]

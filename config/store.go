@@ -84,6 +84,9 @@ func (j *judge) lasts(v value, s Store) {
 	}
 }
 
+// usualStore returns the store if LIVEKIT_STORE is not set: Redis if
+// LIVEKIT_REDIS_URL is set, else the file /data/leaves.db if /data is a volume that can
+// be written, else memory.
 func (j *judge) usualStore(url value) Store {
 	switch {
 	case url.isSet():

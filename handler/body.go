@@ -15,7 +15,8 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// maxBodyBytes is many times the size of what clients send. A usual body fits into
+// A client whose body is larger than maxBodyBytes gets 413 M_TOO_LARGE. That is
+// many times the size of what clients send. A usual body fits into
 // smallBodyBytes, and every connection may hold one such body. Larger bodies would
 // fill the memory of a small container, so this service holds only a bounded
 // number of them at a time. One client network may hold half of them; the other
@@ -25,6 +26,9 @@ const (
 	smallBodyBytes = 2 << 10
 )
 
+// largeBodies bounds how many bodies larger than smallBodyBytes this service holds
+// at once. A request that gets no permit within largeBodyWait gets 429
+// M_LIMIT_EXCEEDED (acquire).
 var largeBodies = semaphore.Bounds{Total: 64, Share: 8}
 
 // buffers are reused between requests: a buffer holds the body, and later the
@@ -77,7 +81,8 @@ func newBodyReader() *bodyReader {
 
 // read reads the whole body into buf. The caller calls release when it needs
 // the body no longer. If the body does not arrive whole and in time, the error
-// is errNotJSON.
+// is errNotJSON, and the client gets 400 M_NOT_JSON. bodyTime of package service
+// bounds the time.
 func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (release func(), err error) {
 	body := limitedBody(w, r)
 	release = func() {}
@@ -147,7 +152,8 @@ func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration)
 const largeBodyWait = 5 * time.Second
 
 // acquire waits for a permit to hold one large body of a client in the network
-// from.
+// from. If it gets none, the error is a *limitError: the client gets 429, with a
+// Retry-After of 1 s.
 func (b *bodyReader) acquire(ctx context.Context, from netip.Prefix) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, largeBodyWait)
 	defer cancel()

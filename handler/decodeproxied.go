@@ -71,7 +71,8 @@ func (f *fields) proxied() proxiedRequest {
 }
 
 // target returns the server whose SFU the client asks for, or the zero
-// ServerName for the SFU of our own homeserver.
+// ServerName for the SFU of our own homeserver: server_name is absent, empty, or
+// exactly own. A malformed server_name is a *paramError (400 M_INVALID_PARAM).
 func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error) {
 	if r.server == "" || r.server == own.String() {
 		return matrix.ServerName{}, nil
@@ -83,8 +84,8 @@ func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error)
 	return server, nil
 }
 
-// claims returns an error if the body names a user other than the one whom the
-// homeserver names.
+// claims returns a *paramError (400 M_INVALID_PARAM) if the body names a user other
+// than the one whom the homeserver names.
 func (r proxiedRequest) claims(user matrix.UserID) error {
 	if r.claimed.IsZero() || r.claimed == user {
 		return nil

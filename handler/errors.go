@@ -60,6 +60,8 @@ type (
 func (e tokenDelegationError) Unwrap() error   { return e.DelegationError }
 func (e proxiedDelegationError) Unwrap() error { return e.DelegationError }
 
+// onToken makes a *[access.DelegationError] a tokenDelegationError, for which the
+// client gets 400 M_BAD_JSON (delegationProblem). It returns other errors unchanged.
 func onToken(err error) error {
 	if e, ok := errors.AsType[*access.DelegationError](err); ok {
 		return tokenDelegationError{e}
@@ -67,6 +69,8 @@ func onToken(err error) error {
 	return err
 }
 
+// onProxied makes a *[access.DelegationError] a proxiedDelegationError
+// (proxiedDelegationProblem). It returns other errors unchanged.
 func onProxied(err error) error {
 	if e, ok := errors.AsType[*access.DelegationError](err); ok {
 		return proxiedDelegationError{e}

@@ -165,8 +165,9 @@ func (f *fields) delegation() *access.Leave {
 }
 
 // delay returns a required time in milliseconds. Clients write a number; older
-// clients write a string with a number in it. A time over 24 h (leave.MaxDelay)
-// counts as 24 h; a time under 500 ms (leave.MinDelay) is a fault.
+// clients write a string with a number in it. A time of more than leave.MaxDelay
+// (24 h) counts as leave.MaxDelay. A time of less than leave.MinDelay (500 ms) is a
+// fault: the client gets 400 M_BAD_JSON.
 func (f *fields) delay(name string) time.Duration {
 	v := f.required(name)
 	if v == nil {
@@ -188,7 +189,8 @@ func (f *fields) delay(name string) time.Duration {
 }
 
 // parseMillis returns the time of a JSON number of milliseconds, without its
-// fraction. ok is false if text is no number.
+// fraction, at most leave.MaxDelay. ok is false if text is no number, or if the time
+// is less than leave.MinDelay.
 func parseMillis(text string) (time.Duration, bool) {
 	if !json.Valid([]byte(text)) || !value(text).isNumber() {
 		return 0, false

@@ -120,8 +120,9 @@ func (h *Handler) tokens(decode decoder) http.HandlerFunc {
 	})
 }
 
-// noRoute answers a request that no route matches: 405 if the path has a route
-// for another method, else 404.
+// noRoute answers a request that no route matches: 405 with the header Allow if the
+// path has a route for another method, else 404. Both have the errcode
+// M_UNRECOGNIZED.
 func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 	if h.asksStatus(r) {
 		h.status(w, r)

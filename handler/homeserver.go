@@ -32,7 +32,7 @@ func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFun
 	}
 }
 
-// ping serves POST /_matrix/app/v1/ping.
+// ping serves POST /_matrix/app/v1/ping. With the hs_token it answers 200 {}.
 func (h *Handler) ping(w http.ResponseWriter, r *http.Request) {
 	discardBody(w, r)
 	writeJSON(w, http.StatusOK, []byte("{}"))
@@ -66,7 +66,9 @@ type MemberEvent struct {
 
 // The bounds of a transaction: how many bytes are read of it, when it is
 // answered at the latest, and how long the rest may arrive after that. The
-// homeserver repeats a transaction until the answer is 200.
+// homeserver repeats a transaction until the answer is 200. A transaction that
+// is larger or slower gets 200, too. Then the service calls AppService.Missed, so that
+// the guard does not put off its next sweep.
 const (
 	maxTransactionBytes = 16 << 20
 	transactionTime     = 900 * time.Millisecond

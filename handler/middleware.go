@@ -43,8 +43,9 @@ var (
 )
 
 // cors lets a web page of any origin read every answer. It answers preflight
-// requests itself, even for a path that does not exist: otherwise the browser
-// would hide the 404 from the page.
+// requests (OPTIONS) itself: 200 without a body, and no authentication is needed. It
+// does so even for a path that does not exist: otherwise the browser would hide the
+// 404 from the page.
 func (h *Handler) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		methods := corsPost

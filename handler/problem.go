@@ -236,8 +236,8 @@ func delegationProblem(err error) (problem, bool) {
 var tooManyLeaves = problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
 	text: "Too many delegated leaves", cause: access.DelegationLimit, wait: limitWait}
 
-// webhookProblem returns the problem of a failed request to the webhook endpoint.
-// LiveKit writes the status into its log.
+// webhookProblem returns the problem of a rejected webhook: 413 or 400 for its body,
+// 401 for all other causes (sfu/signed.go). LiveKit writes the status into its log.
 func webhookProblem(e *sfu.RejectedError) problem {
 	p := problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
 		text: "The webhook is not signed by the SFU", cause: "webhook_" + e.Cause}

@@ -32,8 +32,9 @@ func proxiedProblem(err error) (problem, bool) {
 }
 
 // remoteProblem returns the problem of a failed request for a token of another
-// homeserver's SFU. Of that homeserver's answer it passes on only a refusal, and a
-// complaint about the request.
+// homeserver's SFU. Of that homeserver's answer it passes on only a refusal (403), and
+// a complaint about the request (400 M_INVALID_PARAM). Every other answer, also a 429,
+// and no answer are a 502 M_UNKNOWN.
 func remoteProblem(err error) (problem, bool) {
 	e, ok := errors.AsType[*matrix.RemoteError](err)
 	switch {
@@ -51,7 +52,8 @@ func remoteProblem(err error) (problem, bool) {
 }
 
 // proxiedDelegationProblem returns the problem of a leave that came through the
-// homeserver and that is not taken over.
+// homeserver and that is not taken over. It is 403 if delegation is off, or if the
+// homeserver does not let this service manage delayed events.
 func proxiedDelegationProblem(e proxiedDelegationError) problem {
 	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.Cause}
 	switch e.Cause {

@@ -6,7 +6,8 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// The bounds on a delay that may be delegated.
+// The bounds on a delay that may be delegated. A client with a shorter delay gets
+// 400; a longer delay counts as MaxDelay.
 const (
 	MinDelay = 500 * time.Millisecond
 	MaxDelay = 24 * time.Hour
@@ -57,7 +58,8 @@ func (j Job) RestartDue() time.Time {
 func Attempt(d time.Duration) time.Duration { return min(5*time.Second, d/6) }
 
 // pause returns how long a job with the delay d waits after its n-th failure in
-// a row.
+// a row: 200 ms, then twice as long each time, up to 10 s or 1/18 of d, whichever is
+// less.
 func pause(d time.Duration, n int) time.Duration {
 	return min(firstRetry<<min(n-1, 10), min(10*time.Second, d/18))
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // maxReplaced is the most replaced delegations of one key that may wait to be
-// cancelled.
+// cancelled. One more delegation is refused ([ErrManyReplaced]).
 const maxReplaced = 8
 
 // Replacing returns j with everything to be cancelled for it: the delegation

@@ -91,6 +91,10 @@ func (a *AppService) IsServerJoined(ctx context.Context, room RoomID, server Ser
 	return a.isJoined(ctx, room, "server_name", server.String())
 }
 
+// isJoined asks one question of MSC4502. Only a 200 with joined true or false is an
+// answer. Any other answer, also 404, and no answer within 10 s are an
+// *[AppServiceError]. Then a client that must be joined gets 502 (membershipProblem of
+// package handler).
 func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value string) (bool, error) {
 	if end, bounded := ctx.Deadline(); !bounded || time.Until(end) > isJoinedTimeout {
 		var cancel context.CancelFunc

@@ -134,7 +134,9 @@ func checkBaseURL(raw string, named bool) (string, error) {
 	return strings.TrimSuffix(base.String(), "/"), nil
 }
 
-// checkVersions asks the API's /versions whether events can be delayed.
+// checkVersions asks the API's /versions whether events can be delayed: one of the
+// features org.matrix.msc4140 and org.matrix.msc4140.stable must be true. Only the
+// second makes this service use the stable path.
 func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAPI, error) {
 	status, body, err := c.get(ctx, api.named, api.base+"/_matrix/client/versions", maxVersionsBytes)
 	switch {

@@ -226,7 +226,8 @@ func (a ClientAPI) eventURL(id DelayID) string {
 
 // judge returns nil if the answer means success, else a *[DelayError]. It
 // accepts a 200 only with JSON, because a website may answer 200 to every
-// request.
+// request. A 409 means the same as 404 M_NOT_FOUND: the event is gone. A 5xx, and a
+// 401 other than M_MISSING_TOKEN, is ResultFailed, which may pass.
 func judge(server ServerName, resp *http.Response, body []byte) error {
 	if resp.StatusCode/100 == 2 {
 		if len(body) > 0 && !json.Valid(body) {

@@ -96,7 +96,8 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// locate does the steps 3.1 to 3.5, or 4 to 6, for target. If DNS gave no
+// locate does the steps 3.1 to 3.5, or 4 to 6, for target: the SRV records of
+// _matrix-fed._tcp, then those of _matrix._tcp, then port 8448. If DNS gave no
 // definite answer, it returns an error, and the addresses in the destination
 // are a guess.
 func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {

@@ -29,7 +29,7 @@ type OpenIDToken struct {
 
 // The bounds of a verification.
 const (
-	defaultVerifyTimeout = 10 * time.Second
+	defaultVerifyTimeout = 10 * time.Second // if Verifier.Timeout (LIVEKIT_OPENID_TIMEOUT) is zero
 	maxUserInfoBytes     = 64 << 10
 	maxErrCode           = 64
 )
@@ -205,7 +205,8 @@ func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token Op
 }
 
 // askOne makes the userinfo request (server-server specification,
-// GET /_matrix/federation/v1/openid/userinfo) at one address.
+// GET /_matrix/federation/v1/openid/userinfo) at one address. If the user in sub is
+// of another server than token.Server, the error has the cause CauseForeignSubject.
 func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destination, addr string, token OpenIDToken) (UserID, error) {
 	start := time.Now()
 	route := outbound.Route{Scheme: d.Scheme, Addr: addr, TLSName: d.TLSName}
@@ -237,7 +238,9 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 	return user, nil
 }
 
-// refused returns the error for an answer other than 200.
+// refused returns the error for an answer other than 200. A 429 or 5xx does not count
+// against the client ([VerifyError.SparesClient]); all other statuses do. The client
+// gets a 429 for a 429, and 401 for all other statuses.
 func refused(server ServerName, reached string, answer outbound.Answer) *VerifyError {
 	code := errCode(answer.Body)
 	e := &VerifyError{Cause: CauseStatus, Server: server, Addr: reached, Status: answer.Status,

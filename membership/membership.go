@@ -21,13 +21,14 @@ type Source interface {
 }
 
 // askTimeout bounds one question, and how long a caller waits for its answer.
-// It is short because the homeserver that made the request waits meanwhile.
+// It is short because the homeserver that made the request waits meanwhile. If there
+// is no answer in this time, a client that must be joined gets 502.
 const askTimeout = 10 * time.Second
 
 // The bounds on questions that run at once, and on requests that wait for their
 // answers. The users of one homeserver take at most half of them while others
 // ask too: a homeserver can invent users and rooms, and our homeserver may be
-// slow to answer about these. Requests beyond the bounds are refused.
+// slow to answer about these. Requests beyond the bounds are refused (502).
 var (
 	questions = semaphore.Bounds{Total: 256, Share: 16}
 	askers    = semaphore.Bounds{Total: 2048, Share: 64}

@@ -190,6 +190,8 @@ func (s *shared) newServers() matrix.Servers {
 	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named, OtherTransport: other}
 }
 
+// newTransport returns a transport that trusts the system's certificates and those of
+// LIVEKIT_CA_FILE. With LIVEKIT_INSECURE_SKIP_VERIFY_TLS it checks none.
 func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 	t := &outbound.Transport{
 		Dial:  dialer.DialContext,

@@ -92,6 +92,8 @@ func (c *Client) CreateRoom(ctx context.Context, room Room) error {
 	return c.createRoom(ctx, room)
 }
 
+// createRoom makes one call with the grant roomCreate alone. That grant is only in the
+// service's own calls: token.Minter writes roomCreate false.
 func (c *Client) createRoom(ctx context.Context, room Room) error {
 	grant := auth.VideoGrant{RoomCreate: true}
 	return c.call(ctx, "CreateRoom", &grant, func(ctx context.Context) error {

@@ -96,6 +96,8 @@ func parseEvent(body []byte) (Event, error) {
 	return e, nil
 }
 
+// kind returns what LiveKit's event name means for a participant. All names but three
+// are a KindOther, also track_*, egress_* and room_finished (Event.ClosesRoom).
 func kind(name string) Kind {
 	switch name {
 	case "participant_joined":
@@ -108,6 +110,9 @@ func kind(name string) Kind {
 	return KindOther
 }
 
+// reason returns whether another session is likely to follow. Reasons that it does not
+// list are a ReasonOther, like DUPLICATE_IDENTITY, MIGRATION and JOIN_FAILURE.
+// leave.Grace.of says how long the leave then waits.
 func reason(r livekit.DisconnectReason) Reason {
 	switch r {
 	case livekit.DisconnectReason_CLIENT_INITIATED,

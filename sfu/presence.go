@@ -123,6 +123,8 @@ func (c *Client) RoomSince(ctx context.Context, room Room) (since time.Time, err
 	return since, err
 }
 
+// admin returns the grant for questions about participants of room, and for removing
+// them: roomAdmin for this room alone.
 func admin(room Room) *auth.VideoGrant {
 	return &auth.VideoGrant{RoomAdmin: true, Room: string(room)}
 }

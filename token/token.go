@@ -13,7 +13,9 @@ import (
 )
 
 // maxIdentityBytes is the longest identity that LiveKit accepts by default.
-// LiveKit's documentation says characters, but LiveKit counts bytes.
+// LiveKit's documentation says characters, but LiveKit counts bytes. Only
+// LegacyIdentity can be longer: all other identities, and the rooms, are hashes of 43
+// bytes.
 const maxIdentityBytes = 256
 
 // RoomName returns the LiveKit room for a slot of a Matrix room. Every endpoint
@@ -73,7 +75,8 @@ func checkLegacyDevice(id string) error {
 }
 
 // IdentityError says why a user and a device have no identity on the SFU. The
-// request is at fault. The text quotes nothing of the request.
+// request is at fault, and the client gets 400 M_BAD_JSON. The text quotes nothing
+// of the request.
 type IdentityError struct{ Reason string }
 
 func (e *IdentityError) Error() string { return e.Reason }

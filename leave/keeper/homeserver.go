@@ -73,7 +73,9 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	}
 }
 
-// cancel cancels one replaced delegation.
+// cancel cancels one replaced delegation. An event that is gone, or that the
+// homeserver refuses to cancel (403), counts as cancelled. After any other failure
+// the keeper tries again ([leave.Job.CancelFailed]).
 func (k *Keeper) cancel(ctx context.Context, t task) {
 	t, ok := k.secure(ctx, t)
 	if !ok {
