@@ -110,7 +110,9 @@ func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Reques
 	return min(event.Delay, leave.MaxDelay), nil
 }
 
-// takeOver hands the leave l of a participant to the keeper, which stores it.
+// takeOver hands the leave l of a participant to the keeper, which stores it. It does
+// not check whose event l.ID is: only for requests through the homeserver lookUp has
+// done so.
 func (a *Authorizer) takeOver(ctx context.Context, user matrix.UserID, room sfu.Room, identity sfu.Identity, l Leave) error {
 	job := leave.New(leave.Key{Room: room, Identity: identity}, user, l.ID, l.Delay, a.Delegation.now())
 	err := a.Delegation.Keeper.Delegate(context.WithoutCancel(ctx), job, a.Delegation.Limits)

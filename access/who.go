@@ -39,7 +39,8 @@ type OpenID struct {
 type Proxied struct{ User matrix.UserID }
 
 // Federated is the proof for a user of another homeserver. The other homeserver
-// asks for the user through the homeserver at which this service is registered.
+// asks for the user through the homeserver at which this service is registered. That
+// one checks the signature; this service checks none.
 type Federated struct {
 	User   matrix.UserID
 	Origin matrix.ServerName // the other homeserver, authenticated by the registered one

@@ -20,7 +20,7 @@ type Wish struct {
 	Server matrix.ServerName // the homeserver's name
 	URL    string            // where the homeserver reaches this service
 	// Push makes the homeserver push every event of rooms with local users to
-	// URL.
+	// URL: then the registration's url is URL, else null.
 	Push bool
 }
 

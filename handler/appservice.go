@@ -187,7 +187,7 @@ func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte)
 // federatedToken serves get_token for a user of another homeserver, which asks
 // through the homeserver of this service. Package access checks that the user is
 // of that homeserver (Federated.prove), and is joined to the room; both errors
-// are 403.
+// are 403, and so is a malformed X-Matrix-Origin. A malformed user_id is 400.
 func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (answer jwtAnswer, err error) {
 	ask, name, err := decodeFederated(body)
 	if err != nil {

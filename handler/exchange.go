@@ -53,7 +53,8 @@ type asked struct {
 // ResponseWriter one.
 func exchangeOf(w http.ResponseWriter) *exchange { return w.(*exchange) }
 
-// requestTimeout bounds one whole request.
+// requestTimeout bounds one whole request. It is less than the 30 s for which Synapse
+// waits for the answer to a forwarded request. The core gets it as Request.By.
 const requestTimeout = 25 * time.Second
 
 func (x *exchange) WriteHeader(status int) {

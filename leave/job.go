@@ -105,7 +105,9 @@ type Lease struct {
 	Until  time.Time `record:"until"`
 }
 
-// New returns the job of a delegation that is accepted now.
+// New returns the job of a delegation that is accepted now. The keeper asks the SFU at
+// once. It restarts the delay as soon as it sees the participant, and without that
+// after [Period].
 func New(key Key, user matrix.UserID, id matrix.DelayID, delay time.Duration, now time.Time) Job {
 	j := Job{
 		Key: key, User: user, DelayID: id, Delay: delay,

@@ -194,7 +194,8 @@ func (a *Account) getAt(ctx context.Context, base string, token secret.Text, pat
 }
 
 // refused returns the error for an answer other than 200. It reads no more of
-// the answer than a Matrix error can have.
+// the answer than a Matrix error can have. After a 429 this service asks nothing for
+// as long as Retry-After says, at most 1 min, and clients that must be joined get 502.
 func (a *Account) refused(resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAppServiceBytes))
 	e := &AccountError{Cause: CauseStatus, Status: resp.StatusCode, ErrCode: errCode(body)}

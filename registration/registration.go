@@ -110,7 +110,8 @@ func isURL(text string, schemes []string) bool {
 }
 
 // write writes the file, prints the next steps, and returns the registration
-// that it wrote.
+// that it wrote. If the file exists, write keeps its id and its tokens, unless
+// --new-tokens is set: then it keeps only the id.
 func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Registration, error) {
 	r := appservice.New(wish)
 	old, err := appservice.ReadFile(o.output)

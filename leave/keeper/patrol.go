@@ -120,7 +120,8 @@ func (l *looks) start(room sfu.Room, look func()) (started bool) {
 const returning = 3 * time.Second
 
 // every returns the time between two looks into a room: Interval, which is 60 s
-// unless LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS is set. It makes all rooms due
+// unless LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS is set; 0 and more than 10 min
+// (neverOff) count as 10 min. It makes all rooms due
 // at once after the start, after an outage of the SFU, and again while clients
 // reconnect. The last of these looks finds a participant who came only while
 // clients reconnected.

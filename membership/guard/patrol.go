@@ -91,8 +91,9 @@ func (g *Guard) shortest() time.Duration {
 func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) / looks }
 
 // interval returns the current time between two sweeps: Interval, which is 30 s
-// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set, or a longer time while
-// the homeserver pushes events.
+// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set, or at least 10 min while
+// the homeserver pushes events. If Interval is 0, the guard sweeps only while the brake
+// holds (due).
 func (g *Guard) interval() time.Duration {
 	if g.brake.holds() && !g.Unbraked {
 		return min(g.shortest(), brakedInterval)

@@ -33,7 +33,9 @@ type session struct {
 }
 
 // stand returns the standing of p in room. If the session is enforced, it also
-// returns the session.
+// returns the session. The guard leaves all other sessions alone: of machines, without
+// a ticket of this service, and of bearers who were not known to be joined when they
+// got their token.
 func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	if p.Machine || p.Ticket == "" {
 		return session{}, unsealed
