@@ -10,7 +10,10 @@ import (
 type Grace struct {
 	Reconnect time.Duration // how long after the participant's connection broke: LIVEKIT_RECONNECT_GRACE, 1 s unless set
 	Outage    time.Duration // how long after an outage of the SFU: 15 s
-	Confirm   time.Duration // how long if no webhook said that the participant left, but the SFU has no record of them
+	// Confirm is how long if no webhook said that the participant left, but the SFU
+	// has no record of them: 15 s, or twice LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS if
+	// that is less.
+	Confirm time.Duration
 }
 
 // of returns how long to wait for a participant who left for reason. Somebody

@@ -25,7 +25,7 @@ func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 }
 
 // doubtTime is how long an API that was just found counts as right, even if
-// requests to it fail.
+// requests to it fail: 10 s at a named server, 2 min at any other.
 func doubtTime(named bool) time.Duration {
 	if named {
 		return namedFailureRetry

@@ -28,7 +28,9 @@ func (c credentials) addTo(req *http.Request) {
 	}
 }
 
-// credentials returns the credentials to send to server for an event of owner.
+// credentials returns the credentials to send to server for an event of owner: the
+// as_token and owner (?user_id=) at the homeserver at which this service is registered,
+// none at any other.
 func (d *DelayedEvents) credentials(server ServerName, owner UserID) credentials {
 	if !d.Authenticates(server) {
 		return credentials{}

@@ -13,7 +13,8 @@ import (
 // is a request that makes this service ask a server that is not yet known to be
 // a homeserver. The limit is as strict as that of failed verifications. It also
 // counts requests that are no failures, so that nobody can scan networks or
-// flood a host through this service.
+// flood a host through this service. A client over the limit gets 401, as after every
+// failed verification.
 func NewTrialLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }

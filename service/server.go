@@ -25,7 +25,7 @@ const (
 	writeTime  = 35 * time.Second // counted from the end of the headers; the handler may take 25 s of this time
 	idleTime   = 120 * time.Second
 
-	maxHeaderBytes = 16 << 10
+	maxHeaderBytes = 16 << 10 // a client with a larger head of a request gets 431
 	// headerSlop is the number of bytes that net/http adds to MaxHeaderBytes.
 	headerSlop = 4096
 )

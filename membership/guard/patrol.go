@@ -92,7 +92,7 @@ func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) 
 
 // interval returns the current time between two sweeps: Interval, which is 30 s
 // unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set, or at least 10 min while
-// the homeserver pushes events. If Interval is 0, the guard sweeps only while the brake
+// the homeserver pushes events to a single process. If Interval is 0, the guard sweeps only while the brake
 // holds (due).
 func (g *Guard) interval() time.Duration {
 	if g.brake.holds() && !g.Unbraked {
