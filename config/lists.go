@@ -31,7 +31,7 @@ func (j *judge) fullAccess(v value) ServerList {
 	return list
 }
 
-// servers parses a list of server names. It warns of an entry that cannot be a
+// servers parses a list of server names with commas or spaces between them. It warns of an entry that cannot be a
 // server name, and leaves it out: other authorization services accept such an
 // entry, which matches nobody. "*" beside another entry is a fault: the service does
 // not start.

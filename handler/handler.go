@@ -99,7 +99,9 @@ func (h *Handler) Routes() http.Handler {
 	return h.mux
 }
 
-// whenOffered calls next if delegation is offered, and answers 404 otherwise.
+// whenOffered calls next if delegation is offered, and answers 404 otherwise. A probe
+// without a body gets 400 M_NOT_JSON from next, so its client knows that delegation is
+// offered.
 func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !h.Access.Delegation.Offered() {

@@ -18,7 +18,8 @@ import (
 )
 
 // discover does the steps 3 to 6 of discovery for server: the well-known
-// document, then SRV records, then port 8448. old is what an earlier discovery
+// document, then SRV records, then port 8448. It fetches no well-known document of the
+// server name that it found in one. old is what an earlier discovery
 // found. If the error is an *[inquiry.BusyError], nothing was learned about the
 // server. There are no other errors.
 func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) (*found, error) {

@@ -91,9 +91,10 @@ func (g *Guard) shortest() time.Duration {
 func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) / looks }
 
 // interval returns the current time between two sweeps: Interval, which is 30 s
-// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set, or at least 10 min while
-// the homeserver pushes events to a single process. If Interval is 0, the guard sweeps only while the brake
-// holds (due).
+// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set. It is at least 10 min
+// while the homeserver pushes events to the only replica, and at most 30 s while
+// the brake holds. If Interval is 0, there are no sweeps unless the brake holds
+// (due).
 func (g *Guard) interval() time.Duration {
 	if g.brake.holds() && !g.Unbraked {
 		return min(g.shortest(), brakedInterval)
