@@ -111,8 +111,8 @@ func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Reques
 }
 
 // takeOver hands the leave l of a participant to the keeper, which stores it. It does
-// not check whose event l.ID is: only for requests through the homeserver lookUp has
-// done so.
+// not check whose event l.ID is. lookUp has checked that before, but only for a
+// request through the homeserver.
 func (a *Authorizer) takeOver(ctx context.Context, user matrix.UserID, room sfu.Room, identity sfu.Identity, l Leave) error {
 	job := leave.New(leave.Key{Room: room, Identity: identity}, user, l.ID, l.Delay, a.Delegation.now())
 	err := a.Delegation.Keeper.Delegate(context.WithoutCancel(ctx), job, a.Delegation.Limits)

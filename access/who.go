@@ -39,14 +39,15 @@ type OpenID struct {
 type Proxied struct{ User matrix.UserID }
 
 // Federated is the proof for a user of another homeserver. The other homeserver
-// asks for the user through the homeserver at which this service is registered. That
-// one checks the signature; this service checks none.
+// asks for the user through the homeserver at which this service is registered. The
+// registered homeserver checks the signature of the other one; this service checks no
+// signature.
 type Federated struct {
 	User   matrix.UserID
 	Origin matrix.ServerName // the other homeserver, authenticated by the registered one
 }
 
-// mustBeJoined is what LIVEKIT_REQUIRE_MEMBERSHIP says of the user's server.
+// mustBeJoined returns what LIVEKIT_REQUIRE_MEMBERSHIP says of the user's server.
 func (OpenID) mustBeJoined(a *Authorizer, user matrix.UserID) bool {
 	return a.MustBeJoined != nil && a.MustBeJoined(user.Server())
 }

@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// A client whose body is larger than maxBodyBytes gets 413 M_TOO_LARGE. That is
-// many times the size of what clients send. A usual body fits into
+// A client whose body is larger than maxBodyBytes gets 413 M_TOO_LARGE. maxBodyBytes
+// is many times the size of what clients send. A usual body fits into
 // smallBodyBytes, and every connection may hold one such body. Larger bodies would
 // fill the memory of a small container, so this service holds only a bounded
 // number of them at a time. One client network may hold half of them; the other

@@ -126,8 +126,8 @@ func (j Job) refusedBy(a Answer) Job {
 
 // absent returns j after an answer of the SFU that the participant is not in the
 // room. If no webhook reported that the participant left, the keeper asks a second
-// time after confirm (Grace.Confirm, usually 15 s), and then sends the leave. outage is how much longer clients may take to reconnect
-// after an outage of the SFU.
+// time after confirm (Grace.Confirm, usually 15 s), and then sends the leave. outage is
+// how much longer clients may take to reconnect after an outage of the SFU.
 func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 	j = j.answered()
 	switch j.State {

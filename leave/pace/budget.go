@@ -159,7 +159,7 @@ func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) 
 
 // SlowDown records that server has answered 429 and wants no request before
 // retryAfter has passed. It halves the rate, at most once a second, and not below one
-// request a second. A halved rate rises by half every 10 s, up to Rate (bucket.fill).
+// request a second, or Rate if that is less. A halved rate rises by half every 10 s, up to Rate (bucket.fill).
 func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
