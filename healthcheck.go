@@ -13,7 +13,9 @@ import (
 )
 
 // healthcheck requests /healthz from the service that this environment
-// configures. Of the variables it reads only those of the listening address.
+// configures. Of the variables it reads only those of the listening address. The
+// exit code is 0 if the answer is 200, also with the status degraded. It is 1 for
+// every other answer, and if none comes within 2 s.
 func healthcheck(ctx context.Context, stderr io.Writer) command.Code {
 	bind, err := config.LoadListen()
 	if err == nil {

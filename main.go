@@ -21,7 +21,8 @@ func main() {
 }
 
 // run runs the program, and returns its exit code: 0, 1 for a failure, or 2
-// for wrong arguments. When ctx ends, the command serve ends.
+// for wrong arguments, like a misspelt command. When ctx ends, which is at the
+// first SIGTERM or SIGINT, the command serve ends.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return command.Run(ctx, root(), withoutProgram(args), stdin, stdout, stderr)
 }

@@ -129,7 +129,7 @@ func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (sta
 	}
 	s.asked = true
 	s.joined, err = a.Membership.IsJoined(ctx, what.Room, user)
-	if a.AllowUnseen && errors.Is(err, matrix.ErrNotInRoom) {
+	if a.AllowUnseen && errors.Is(err, matrix.ErrNotInRoom) { // LIVEKIT_MEMBERSHIP_UNKNOWN=allow; by default the error is ErrUnseen (403)
 		s.joined = false
 		return s, nil
 	}

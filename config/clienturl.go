@@ -10,7 +10,8 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// forClients warns of a URL of the SFU that clients cannot use.
+// forClients warns of a URL of the SFU that clients cannot use. The service starts
+// all the same; doctor's check config.sfu_url says whether it is a fault.
 func (j *judge) forClients(v value, u *url.URL) {
 	kind, why := ForClients(u)
 	switch kind {

@@ -62,6 +62,8 @@ func (j *judge) variable(name string) value {
 	return v
 }
 
+// fault records that the service cannot work with the value of v, and so does not
+// start.
 func (j *judge) fault(v value, format string, args ...any) {
 	fault := Fault{v.name, fmt.Sprintf(format, args...)}
 	if !slices.Contains(j.faults, error(fault)) {
@@ -79,6 +81,8 @@ func (j *judge) missing(problem string, vs ...value) {
 	j.fault(vs[0], "missing%s", problem)
 }
 
+// warn records that the value of v may be a mistake. The service starts, and its log
+// has the warning.
 func (j *judge) warn(v value, kind Kind, format string, args ...any) {
 	warning := Warning{v.name, kind, fmt.Sprintf(format, args...)}
 	if !slices.Contains(j.warnings, warning) {

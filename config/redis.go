@@ -39,7 +39,8 @@ func (j *judge) redisURL(v, password value) redisurl.URL {
 	return u
 }
 
-// redisPrefix parses the beginning of all key names in Redis. It refuses
+// redisPrefix parses the beginning of all key names in Redis, by default
+// matrixrtc-auth. Services that share a Redis need different ones. It refuses
 // braces: in a cluster they decide which node holds a key, and package
 // redisstore writes its own.
 func (j *judge) redisPrefix(v value) string {

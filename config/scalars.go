@@ -37,6 +37,8 @@ func (j *judge) shutdownDelay(v value) time.Duration {
 	return j.duration(v, 0, 5*time.Minute, "15s, 2m")
 }
 
+// duration parses a duration like 90s or 1h. It is a fault, with which the service
+// does not start, if the duration is shorter than lowest or longer than highest.
 func (j *judge) duration(v value, lowest, highest time.Duration, examples string) time.Duration {
 	d, err := time.ParseDuration(v.get())
 	if err != nil || d < lowest || d > highest {

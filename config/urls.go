@@ -14,8 +14,8 @@ import (
 
 // FormerServiceHost is the host of Element's own authorization service, which
 // since May 2025 serves no other homeservers. Copied configurations still
-// contain it. At the start it is a warning; the checks config.sfu_url and
-// homeserver.foci of doctor report it as a fault.
+// contain it. The service warns of it at the start; doctor reports a fault, in
+// the check config.sfu_url, or in homeserver.foci for the well-known document.
 const FormerServiceHost = "livekit-jwt.call.matrix.org"
 
 // apiURL parses both URLs of the SFU, and returns the one at which this

@@ -21,6 +21,9 @@ func (e media) candidates(ctx context.Context) engine.Finding {
 	return f
 }
 
+// judgeCandidates returns a fault if clients on the internet can use none of the
+// addresses in list: only private ones, only Docker's, or an outdated one. It warns
+// if Docker's addresses are among public ones.
 func (e media) judgeCandidates(ctx context.Context, list []instruments.Candidate) engine.Finding {
 	v := engine.Vars{"sfu": e.sfuAt}
 	public := e.publicSFUs(ctx)

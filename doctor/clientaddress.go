@@ -30,8 +30,8 @@ func (e service) invented() map[string]netip.Addr {
 }
 
 // clientAddress checks whether the service learns the address of a client
-// behind the proxy, and whether a client can make the service believe another
-// address.
+// behind the proxy (a warning if it does not), and whether a client can make the
+// service believe another address (a fault).
 func (e service) clientAddress(ctx context.Context) engine.Finding {
 	var s serviceStatus
 	key := e.look.Config.Keys[0]

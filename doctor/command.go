@@ -174,7 +174,9 @@ func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 }
 
 // prepare loads the service's configuration, and sets the options that follow
-// from it.
+// from it. Without --server-name, doctor examines the first five servers
+// (maxServers) of LIVEKIT_FULL_ACCESS_HOMESERVERS. With --user it also examines
+// the user's server. With --outside it reads no configuration.
 func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning, error)) error {
 	l.Resolve = o.Resolve
 	if !o.Outside {

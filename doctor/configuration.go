@@ -116,7 +116,8 @@ func (e settings) otherWarnings(context.Context) engine.Finding {
 }
 
 // fullAccess checks that LIVEKIT_FULL_ACCESS_HOMESERVERS holds server names,
-// and that the servers under test are among them.
+// and that the servers under test are among them. It is a fault if one of these
+// servers is missing, also that of --user. The value * is a warning.
 func (e settings) fullAccess(context.Context) engine.Finding {
 	list := e.look.Config.FullAccess
 	w := e.warningsFor("config.full_access")
@@ -158,7 +159,8 @@ func with(list config.ServerList, name matrix.ServerName) string {
 }
 
 // registration checks the application service's registration file, as Synapse
-// reads it.
+// reads it. What Synapse refuses is a fault; a file that every user of the machine
+// may read is a warning.
 func (e settings) registration(context.Context) engine.Finding {
 	file := e.look.Config.File("LIVEKIT_AS_REGISTRATION_FILE")
 	w := e.warningsFor("config.registration")

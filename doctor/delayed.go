@@ -23,7 +23,9 @@ const (
 
 // delayedEvents checks whether the homeserver says that it supports delayed
 // events (MSC4140). Synapse says false if max_event_delay_duration is unset, or
-// is not at the top level of homeserver.yaml.
+// is not at the top level of homeserver.yaml: that is a fault. It is a warning if
+// another homeserver does not say that it supports delayed events, because it may
+// have no such setting.
 func (h *homeserver) delayedEvents(_ context.Context) engine.Finding {
 	for _, flag := range []string{"org.matrix.msc4140", "org.matrix.msc4140.stable"} {
 		if h.versions.Unstable[flag] == true {
@@ -54,7 +56,9 @@ func (h *homeserver) delayedURL(id, action string) string {
 func (h *homeserver) delayedRoute(ctx context.Context) engine.Finding { return h.manages(ctx) }
 
 // transports checks the homeserver's list of transports (MSC4143), and whether
-// every client can get the list.
+// every client can get the list. It warns if the homeserver has no such list (404).
+// An empty list, a list from the proxy, and one that differs from the well-known
+// document are faults.
 func (h *homeserver) transports(ctx context.Context) engine.Finding {
 	v := h.clientVars()
 	token := h.tokenFor()

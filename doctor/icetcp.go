@@ -11,7 +11,8 @@ import (
 )
 
 // iceTCP judges whether LiveKit answers at its TCP candidates. An answer shows
-// that ICE over TCP works at that address, but not that media arrives.
+// that ICE over TCP works at that address, but not that media arrives. It is a
+// warning if LiveKit names no TCP address, and a fault if one does not answer.
 func (e media) iceTCP(context.Context) engine.Finding {
 	var answered []string
 	_, tcp := e.told.get()

@@ -189,7 +189,7 @@ func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 
 // effectiveKeys returns a finding about the keys in LiveKit's files. They do
 // not count if LiveKit's environment sets LIVEKIT_KEYS, which doctor cannot
-// see; so nothing is wrong if LiveKit's API accepts this service's key.
+// see. So a difference is only a warning if LiveKit's API accepts our key.
 func (e livekitFile) effectiveKeys(ctx context.Context) engine.Finding {
 	f := e.judgeKeys(&e.livekit)
 	if f.Cause == nil || f.Cause.ID != "livekit-secret" && f.Cause.ID != "livekit-key-missing" || !e.acceptsKey(ctx) {

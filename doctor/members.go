@@ -39,7 +39,9 @@ type membershipStatus struct {
 }
 
 // judgeMembership reports whether the running service removes users from
-// LiveKit who are not joined to the Matrix room, and how.
+// LiveKit who are not joined to the Matrix room, and how. It is a fault if the
+// brake holds, the homeserver does not answer the account, or sweeps are late. It
+// is a warning if there are neither sweeps nor pushes, or if the brake is off.
 func judgeMembership(s *serviceStatus) engine.Finding {
 	m := s.Membership
 	if m == nil {

@@ -77,6 +77,9 @@ func (c *livekitConfig) ports() engine.Vars {
 // the few ports, of udp_port.
 func (c *livekitConfig) hasUDPPort() bool { return c.RTC.UDPPort != nil && c.RTC.UDPPort != 0 }
 
+// judgePorts returns a fault if two settings of livekit.yaml use one port, or if
+// rtc.udp_port and a range are both set. It warns if LiveKit takes no media over
+// TCP (rtc.tcp_port is 0).
 func judgePorts(c *livekitConfig) engine.Finding {
 	r, t := c.RTC, c.TURN
 	udp, _ := r.UDPPort.(int)
@@ -126,8 +129,8 @@ const (
 	reservedFile  = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 )
 
-// judgeRange checks whether Linux assigns some of the media ports to outgoing
-// connections. It does so for the ports of ephemeralFile (32768 to 60999, unless
+// judgeRange warns if Linux assigns some of the media ports to outgoing
+// connections. Linux does so for the ports of ephemeralFile (32768 to 60999, unless
 // the operator changed them), except those of reservedFile. While an outgoing
 // connection has a port, media fails there.
 func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {

@@ -196,7 +196,7 @@ func isHealth(r instruments.Reply) bool {
 }
 
 // versionOutside compares the versions of two services: the one at the public
-// URL, and the one that this program is.
+// URL, and the one on this machine. It is a fault if they differ.
 func (e service) versionOutside(ctx context.Context) engine.Finding {
 	inside := e.status.Version
 	r, err := e.look.Get(ctx, e.serviceURL()+"/healthz")

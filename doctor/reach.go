@@ -100,7 +100,10 @@ func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	return t
 }
 
-// judgeReach returns the finding about the addresses of p.
+// judgeReach returns the finding about the addresses of p. If some addresses
+// answer and another does not, like a dead IPv6 address, that is a fault
+// (dead-ipv6, dead-address), but the later checks are made all the same. If no
+// address answers, the checks that need p are not made.
 func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Finding {
 	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, listed(attempts))
 	t := e.tally(attempts)
@@ -135,7 +138,8 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 }
 
 // hairpin returns the warning that public addresses do not answer from inside
-// at any port. A router forwards either all ports back inside or none.
+// at any port. A router forwards either all ports back inside or none. The checks
+// that need this one are then not made, unless another address answers.
 func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, text string) engine.Finding {
 	f := found("hairpin", v, "%s", text).In(silent(p, attempts)...)
 	for _, a := range attempts {

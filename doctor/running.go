@@ -211,6 +211,9 @@ func (s *serviceStatus) limitedLately() (first, seen string) {
 	return first, strings.Join(all, "; ")
 }
 
+// judgeDelegation reports whether the running service takes over leaves. It warns if
+// it takes over none, and if a homeserver answered 429 within the last hour
+// (lately).
 func judgeDelegation(s *serviceStatus) engine.Finding {
 	limited, seen := s.limitedLately()
 	switch {
@@ -258,7 +261,8 @@ func (e service) appService(ctx context.Context) engine.Finding {
 }
 
 // judgeAppService returns the finding about the service's own test of its
-// registration.
+// registration. It is a fault if the test failed, and a warning if it passed but
+// delegation is off.
 func judgeAppService(s *serviceStatus) engine.Finding {
 	as := s.AppService
 	switch {

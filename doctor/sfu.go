@@ -61,6 +61,10 @@ func (e livekit) whoKnowsSFU() string {
 	return get
 }
 
+// sfuAddresses resolves the host of LiveKit's public URL, and connects to it. The
+// URL is that of --sfu-url, or else LIVEKIT_URL. With --outside it is --sfu-url,
+// or the URL that this service gave the user of --user, or else what guessSFU
+// finds. If guessSFU finds nothing, that is a warning, and LiveKit is not checked.
 func (e livekit) sfuAddresses(ctx context.Context) engine.Finding {
 	switch {
 	case e.sfuURL() != nil:
@@ -152,7 +156,7 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 }
 
 // barePrefix requests the path of LiveKit's public URL without a slash at its
-// end.
+// end. It warns if the proxy answers 404 there.
 func (e livekit) barePrefix(ctx context.Context) engine.Finding {
 	if strings.Trim(e.sfuURL().Path, "/") == "" {
 		return na("LIVEKIT_URL has no prefix")
@@ -168,8 +172,8 @@ func (e livekit) barePrefix(ctx context.Context) engine.Finding {
 	return ok("GET %s: %s", e.publicSFU(), bare)
 }
 
-// apiHidden checks whether LiveKit's Room API can be reached from the
-// internet.
+// apiHidden warns if LiveKit's Room API can be reached from the internet. That is
+// no fault, because the API demands a token that is signed with the API secret.
 func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	address := e.publicSFU() + "/twirp/livekit.RoomService/ListRooms"
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodPost, URL: address, Body: "{}", Header: http.Header{"Content-Type": {"application/json"}}})

@@ -9,7 +9,10 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// sfuURLs judges LIVEKIT_URL, LIVEKIT_URL_ALIASES and LIVEKIT_INTERNAL_URL.
+// sfuURLs judges LIVEKIT_URL, LIVEKIT_URL_ALIASES and LIVEKIT_INTERNAL_URL. The
+// service only warns of such addresses, and starts. Here it is a fault if clients
+// or the service cannot use an address: Element's closed service, a private
+// address, ws://, or an added path like /rtc. Anything else is a warning.
 func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	c, w := e.look.Config, e.warningsFor("config.sfu_url")
 	if w.has(config.AddedPath) && e.isPrefix(ctx, w) {

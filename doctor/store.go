@@ -7,7 +7,7 @@ import (
 )
 
 // judgeStore reports where the running service keeps leaves, and whether that
-// works.
+// works. Everything that it finds is a warning.
 func judgeStore(s *serviceStatus) engine.Finding {
 	store := s.Leaves.Store
 	kind := clip(store.Kind)
@@ -24,7 +24,7 @@ func judgeStore(s *serviceStatus) engine.Finding {
 	return ok("store %s, no record set aside, no repair", kind)
 }
 
-// judgeLog reports whether the running service has lost lines of its log.
+// judgeLog warns if the running service has lost lines of its log since its start.
 func judgeLog(s *serviceStatus) engine.Finding {
 	if s.Log.Dropped > 0 {
 		return found("log-lost", engine.Vars{"count": strconv.FormatUint(s.Log.Dropped, 10)}, "%d lines of the log are lost since the start, %d wait: %s", s.Log.Dropped, s.Log.Waiting, clip(s.Log.Cause))

@@ -169,7 +169,9 @@ func judgeForm(services []string, v engine.Vars) engine.Finding {
 // top-level domain that does not exist, and a domain that many guides use.
 var placeholders = []string{"example.com", "example.org", "example.net", "example", "tld", "yourdomain.com"}
 
-// lintService returns what is wrong with the form of a livekit_service_url.
+// lintService returns what is wrong with the form of a livekit_service_url. All of
+// that is a fault, also Element's closed service (config.FormerServiceHost), but a
+// double slash in the path is a warning.
 func lintService(raw string, v engine.Vars) engine.Finding {
 	u, err := url.Parse(raw)
 	v["url"] = clip(raw)
@@ -213,7 +215,7 @@ func isBelow(host, domain string) bool {
 }
 
 // wellKnownCopy compares the well-known document with the one at the host of
-// base_url, which old clients and people read.
+// base_url, which old clients and people read. It warns if the two differ.
 func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 	port := h.wellKnownAtPort(ctx)
 	if port.Status == engine.Warn {

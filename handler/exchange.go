@@ -104,6 +104,10 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 	}
 }
 
+// level returns the level of the request's line: error for a status 5xx except
+// 503, warning for 401, 429, a leave over a limit and a wrong hs_token, and debug
+// for probes, files of the connection test, and webhooks that report nobody's
+// coming or going. Any other line, also that of a 503, has the level info.
 func (x *exchange) level() slog.Level {
 	switch {
 	case x.cause == malformed.cause: // net/http could not read the request: that is no error of this program, even if the status is 505

@@ -91,7 +91,7 @@ func (h *Handler) Routes() http.Handler {
 	if h.AppService != nil {
 		h.AppService.routes(h)
 	}
-	if h.TestPage != nil {
+	if h.TestPage != nil { // otherwise, with LIVEKIT_TEST_PAGE=off, /test is an unknown path (404)
 		h.TestPage.routes(h)
 	}
 	h.mux.NotFound(h.noRoute)

@@ -24,7 +24,7 @@ import (
 type problem struct {
 	status        int
 	errcode, text string
-	cause         string
+	cause         string        // the log's field cause; limits have limit_, LiveKit's API has sfu_, and webhooks have webhook_ at its beginning
 	wait          time.Duration // what Retry-After says; 0 for no such header
 }
 

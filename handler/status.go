@@ -24,7 +24,8 @@ type Health struct {
 	// homeserver does not say who is joined (account.health), or if the log loses
 	// lines (shared.health).
 	Degraded []string
-	// Stalled says that the keeper of delegated leaves makes no progress.
+	// Stalled says that the keeper of delegated leaves has made no progress for
+	// 30 s.
 	Stalled bool
 }
 
@@ -134,8 +135,10 @@ const (
 )
 
 // health serves /healthz for probes and load balancers. It answers 503 if the
-// keeper of leaves hangs. It does not answer 503 for an outage elsewhere,
-// because other replicas would be no better off.
+// keeper of leaves has made no progress for 30 s (keeper.Keeper.Stalled). It
+// answers 200 with the status degraded for an outage elsewhere, because other
+// replicas would be no better off. During the shutdown closeWhenDraining answers
+// 503 in its place.
 func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	now := h.healthNow()
 	if now.Stalled {
@@ -177,7 +180,9 @@ type clientStatus struct {
 }
 
 // asksStatus reports whether r is for /_status and its caller holds an API key.
-// For all other callers the route does not exist.
+// The caller proves that by a bearer token for the audience
+// matrixrtc-auth-status, signed with the API secret and valid for at most 60 s
+// (sfu.VerifyStatusToken). All other callers get 404, as for an unknown path.
 func (h *Handler) asksStatus(r *http.Request) bool {
 	if r.Method != http.MethodGet || chi.RouteContext(r.Context()).RoutePath != routeStatus {
 		return false

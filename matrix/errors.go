@@ -51,7 +51,8 @@ type VerifyError struct {
 
 // SparesClient reports whether e must not count as a failure of the client.
 // That is so if this service is busy, or if the homeserver has an error or
-// cannot be reached.
+// cannot be reached. Whether CauseCanceled counts, because the client has
+// disconnected, depends on the server: access.Authorizer.limitFailures decides.
 func (e *VerifyError) SparesClient() bool {
 	switch e.Cause {
 	case CauseBusy, CauseDNS, CauseConnect, CauseTLS, CauseTimeout, CauseProtocol, CauseLimited, CauseTrouble:

@@ -23,7 +23,8 @@ type credentials struct {
 	ttl     time.Duration // how long tokens are valid
 	current atomic.Pointer[material]
 	// distrust holds functions that are called when the certificates to trust have
-	// changed. They close connections that the old certificates allowed.
+	// changed. They close the idle connections, which the old certificates allowed.
+	// Connections of running requests stay open until these requests end.
 	distrust []func()
 }
 

@@ -16,7 +16,8 @@ const maxReserve = 512
 type places struct{ clients, scrapers int }
 
 // placesFor divides a limit of open files between clients, scrapers and the
-// reserve. The reserve is at most half of the files.
+// reserve. The reserve is at most half of the files. So clients have 512
+// connections if 1024 files may be open, and MaxConnections from 2560 files on.
 func placesFor(files int) places {
 	reserve := min(maxReserve, files/2)
 	return places{

@@ -45,7 +45,7 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	}
 }
 
-// listen listens on bind.
+// listen listens on bind. A Unix socket gets the mode 0660.
 func listen(bind config.Bind) (net.Listener, error) {
 	if bind.Network != "unix" {
 		config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return smallBuffers(c) }}

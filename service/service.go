@@ -78,8 +78,9 @@ func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	return func(w io.Writer) slog.Handler { return textlog.New(w, cfg.LogLevel) }
 }
 
-// serve listens, serves, and shuts down when ctx ends. At every hangup it reads
-// the credential files again.
+// serve listens, serves, and shuts down when ctx ends, which is at SIGTERM or
+// SIGINT. At every hangup (SIGHUP) it reads the credential files again, and goes
+// on.
 func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	stopMetrics, err := s.serveMetrics()
 	if err != nil {
@@ -155,8 +156,8 @@ func (s *shared) clientPlaces() int {
 	return clients
 }
 
-// serveMetrics serves /metrics at the address of LIVEKIT_METRICS_BIND until stop is
-// called. If the variable is not set, which is the default, nothing serves metrics.
+// serveMetrics serves GET /metrics at LIVEKIT_METRICS_BIND until stop is called.
+// That variable has no default. If it is not set, there are no metrics at all.
 func (s *shared) serveMetrics() (stop func(), err error) {
 	if s.cfg.Metrics == (config.Bind{}) {
 		return func() {}, nil

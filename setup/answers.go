@@ -88,7 +88,9 @@ func (a answer) set(value string) error {
 	return nil
 }
 
-// switchOff clears the options whose value in this run is none.
+// switchOff clears the options whose value in this run is none. That is possible
+// for every option that has a value and no default. A switch like --turn has
+// --turn=false instead.
 func (o *options) switchOff() {
 	for _, a := range o.answers() {
 		if o.given[a.name] && a.optional() && *a.text == none && a.name != "image-arch" { // for image-arch, none is an ordinary value

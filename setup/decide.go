@@ -58,7 +58,9 @@ func (s *step) join(f file) (err error) {
 
 // decideEdited decides whether setup writes its content as NAME.new beside a
 // file that a person edited. Setup does not if the person started from this
-// same content, or if the person has removed a NAME.new that had it.
+// same content, or if the person has removed a NAME.new that had it. With
+// --force, decide does not call decideEdited: setup then saves the edited file as
+// NAME.bak, and replaces it.
 func (u *update) decideEdited(s *step) (err error) {
 	s.outcome = kept
 	sum := sumOf(s.content)

@@ -9,7 +9,8 @@ import (
 )
 
 // chooseRegistration returns the registration of the application-service mode,
-// or a zero one without this mode. It keeps the names and tokens that the
+// or a zero one without this mode. The mode is for the homeserver of the first
+// --server-name alone (planner.appservice). It keeps the names and tokens that the
 // folder's registration file has. It makes new tokens if there is no such
 // file, or for --new-secrets.
 func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err error) {

@@ -26,7 +26,8 @@ type taken struct {
 }
 
 // takeOver reads the files of --from, and takes their values for the options
-// that were not given in this run. d is nil if there is nobody to ask.
+// that were not given in this run. It changes none of these files. existing.Open
+// decides which files of a folder it reads. d is nil if there is nobody to ask.
 func (o *options) takeOver(d *dialogue) error {
 	if o.from == "" {
 		return nil

@@ -21,7 +21,7 @@ import (
 
 // The causes of a failed call. Each has its own remedy.
 const (
-	CauseBusy         = "busy"         // too many calls are running, so the SFU was not asked
+	CauseBusy         = "busy"         // too many calls for rooms are running (maxEnsuring), so the SFU was not asked
 	CauseCanceled     = "canceled"     // the caller ended the call
 	CauseTimeout      = "timeout"      // no answer in time
 	CauseDNS          = "dns"          // the host name of the URL does not resolve

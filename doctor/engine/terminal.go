@@ -11,8 +11,8 @@ import (
 // Screen writes a report for a person at a terminal: first the faults, then a
 // line for each group.
 type Screen struct {
-	Width, Height int // the terminal's size in characters and lines; 0 means 80 and 24
-	Colour        bool
+	Width, Height int  // the terminal's size in characters and lines; 0 means 80 and 24
+	Colour        bool // whether to use colours; the variable NO_COLOR switches them off
 	All           bool // print a line for each check, not only for each group
 	// Note is a text that is printed before the summary; "" for none.
 	Note string

@@ -29,7 +29,7 @@ type Code int
 const (
 	OK      Code = 0
 	Failed  Code = 1
-	Misused Code = 2 // the arguments are wrong
+	Misused Code = 2 // the arguments are wrong, for example a misspelt command or option
 )
 
 func (c Code) Error() string { return fmt.Sprintf("exit code %d", int(c)) }

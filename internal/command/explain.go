@@ -84,7 +84,8 @@ const typingErrors = 2
 
 // meant returns a suggestion ("did you mean …") with the name in names that is
 // most like text; "" if none is like it. In a short name, at least half of the
-// letters must be right.
+// letters must be right. Run prints the error that contains the suggestion, and
+// the exit code is 2.
 func meant(prefix, text string, names []string) string {
 	nearest, errors := spelling.Nearest(text, names)
 	if nearest == "" || errors > min(typingErrors, len(nearest)/2) {

@@ -24,7 +24,8 @@ const (
 	maxBytes = 1 << 20
 	maxLines = 8192
 	// flushTime is how long a line waits, so that later lines are written
-	// together with it. The wait ends earlier if there are flushBytes of lines.
+	// together with it. The wait ends earlier if there are flushBytes of lines, or
+	// if a warning or an error comes (Handler).
 	flushTime  = 100 * time.Millisecond
 	flushBytes = 32 << 10
 	// atomicBytes is the most bytes that a pipe accepts either as a whole or not

@@ -30,7 +30,8 @@ func (m *Metrics) addLeaves() {
 	m.leaves.nodes.begin("answers", "refuses", "silent", "gone", "failed")
 }
 
-// DelegationRefused counts a leave that was refused because of a limit.
+// DelegationRefused counts a leave that was refused because of a limit. limit is
+// that of the leave.LimitError: user, share, all, homeserver, outage or replaced.
 func (m Metrics) DelegationRefused(limit string) {
 	m.leaves.refused.inc(limit)
 }

@@ -23,7 +23,8 @@ type Route struct {
 	TLSName string // the DNS name or IP address that the server's certificate must have
 }
 
-// Transport sends requests over pooled connections. Two transports with the
+// Transport sends requests over pooled connections. It connects directly:
+// HTTP_PROXY, HTTPS_PROXY and NO_PROXY have no effect. Two transports with the
 // same Pool share its bounds, but not its connections. The zero value is ready.
 // The fields must not change after the first use.
 type Transport struct {

@@ -14,7 +14,9 @@ import (
 )
 
 // Store is a [leave.Store] that never fails, and never waits except for its
-// lock. New makes one.
+// lock. New makes one. With LIVEKIT_STORE=memory a restart loses all jobs: nobody
+// restarts their events any more, so the homeserver sends them when their delays
+// have passed.
 type Store struct {
 	mu sync.Mutex
 	// version is the highest version of any job so far. Versions are counted over

@@ -14,7 +14,8 @@ import (
 // at once. Synapse's operator can raise that (rc_delayed_event_mgmt). An answer
 // 429 halves the rate, which then recovers.
 type Budget struct {
-	// Rate is how many requests a second one homeserver gets. 0 means no bound.
+	// Rate is how many requests a second one homeserver gets from this process.
+	// Replicas do not share it: each has the whole rate. 0 means no bound.
 	Rate float64
 	// Unbound, if set, reports whether a homeserver does not limit this service.
 	// For such a homeserver the rate applies only after a 429, until the rate has

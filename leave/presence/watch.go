@@ -65,8 +65,9 @@ func (p *Presence) Answers() bool {
 	return !p.outage.down && !p.outage.unauthorized
 }
 
-// note records the result of a question to the SFU. An answer that is not from
-// LiveKit itself means that the SFU is away: a proxy may answer in its place. An
+// note records the result of a question to the SFU. One question without an answer
+// begins an outage, and /healthz says degraded until it ends. An answer that is not
+// from LiveKit itself counts as none: a proxy may answer in its place. An
 // error from LiveKit itself does not mean that. A question that was cancelled
 // says nothing.
 func (p *Presence) note(err error) {

@@ -8,8 +8,8 @@ import (
 )
 
 // checkEviction warns if the server evicts keys when its memory is full, because
-// that would delete all jobs at once. It does nothing if the server does not say
-// whether it does.
+// that would delete all jobs at once. The service uses the server all the same.
+// checkEviction does nothing if the server does not say whether it evicts keys.
 func (s *Store) checkEviction(ctx context.Context) {
 	node, err := s.node(ctx)
 	if err != nil {

@@ -63,7 +63,8 @@ var _ leave.Store = (*Store)(nil)
 
 // Open returns the store on the server in o. If the server does not answer,
 // Open logs a warning, so that the service can start without it; calls fail
-// until it answers. An invalid URL, and a server that refuses us, are errors.
+// until it answers. An invalid URL, and a server that refuses us, for example
+// because of a wrong password, are errors: then the service does not start.
 func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, callTime) }
 
 func open(ctx context.Context, o Options, callTime time.Duration) (*Store, error) {

@@ -15,6 +15,7 @@ const (
 	// answerTime is how long the store may take to answer.
 	answerTime = time.Second
 	// mostAccepted bounds the new delegations that memory accepts in one outage.
+	// Further ones are refused with a leave.LimitError ("outage").
 	mostAccepted = 50_000
 	// lookEvery is the time between two looks into a room in an outage. It is short
 	// because webhooks may reach replicas that do not know the room's jobs.

@@ -37,7 +37,8 @@ type brake struct {
 }
 
 // braked asks the board whether the brake holds. If the board does not answer,
-// it returns the board's last answer.
+// it returns the board's last answer. With LIVEKIT_MEMBERSHIP_BRAKE=off (Unbraked)
+// the brake never holds.
 func (g *Guard) braked(ctx context.Context) bool {
 	if g.Unbraked {
 		return false

@@ -21,8 +21,9 @@ const (
 )
 
 // Open reads the files and folders in paths. From a folder it reads only files
-// that may belong to a deployment, and nothing below the folder own. It also
-// reads the files that a compose file names, if they exist.
+// whose names may belong to a deployment (mayBelong), down to six folders deep,
+// and nothing below the folder own. It also reads the files that a compose file
+// names, if they exist.
 func Open(paths []string, own string) (*Deployment, error) {
 	var files []File
 	chosen := map[string]bool{} // the files that the person named; if their kind is unknown, that is an error
