@@ -19,8 +19,8 @@ type asked struct {
 
 // The programs that doctor asks.
 var (
-	askedService    = asked{instruments.Service, "this service", "docker compose up -d matrixrtc-auth", "service-proxy", "livekit_service_url"}
-	askedHomeserver = asked{instruments.Homeserver, "the homeserver", "docker compose up -d synapse", "homeserver-down", "m.homeserver.base_url"}
+	askedService    = asked{instruments.Service, "this service", "docker compose up -d matrixrtc-auth", "service-proxy", "livekit_service_url in .well-known/matrix/client"}
+	askedHomeserver = asked{instruments.Homeserver, "the homeserver", "docker compose up -d synapse", "homeserver-down", "m.homeserver.base_url in .well-known/matrix/client"}
 	askedAPI        = asked{instruments.LiveKit, "LiveKit", "docker compose up -d livekit", "sfu-behind-proxy", "LIVEKIT_INTERNAL_URL (or LIVEKIT_URL)"}
 	askedSFU        = asked{instruments.LiveKit, "LiveKit", "docker compose up -d livekit", "sfu-proxy", "LIVEKIT_URL"}
 	askedWebServer  = asked{instruments.Website, "the web server", "", "wellknown-status", ""}

@@ -116,8 +116,8 @@ func (c *Cause) kind() string { return cmp.Or(c.Kind, c.ID) }
 // Unfinished is the only cause that the engine itself finds: a check did not
 // end in time.
 var Unfinished = Cause{ID: "unfinished", Checks: []string{"homeserver.discovery"}, From: "both", Status: Warn, Blocks: true, Unbroken: "the tests of the engine produce it, in virtual time",
-	Text:   "the check {check} did not end within its time limit, so doctor cannot say what it would have found",
-	Remedy: "run doctor again with --only {check}. If the check does not end in time again, something between doctor and the server drops packets without an answer"}
+	Text:   "the check {check} did not end within its time limit (8 seconds for most checks), so doctor does not know what this check would find",
+	Remedy: "run doctor again with --only {check}. If the check again does not end in time, something between doctor and the server that the check asks, like a firewall, drops packets without an answer"}
 
 func unfinished(id, format string, args ...any) Finding {
 	return Because(&Unfinished, Vars{"check": id}, format, args...)

@@ -167,7 +167,7 @@ var services = []breakage{
 	{"`LIVEKIT_INTERNAL_URL` has a name that does not exist", variable("LIVEKIT_INTERNAL_URL", "http://livekit:7880"), "sfu-api-dns", ""},
 	{"`LIVEKIT_INTERNAL_URL` has a port at which nothing listens", variable("LIVEKIT_INTERNAL_URL", "http://127.0.0.1:7888"), "sfu-api-connect", ""},
 	{"`LIVEKIT_INTERNAL_URL` leads to Synapse", variable("LIVEKIT_INTERNAL_URL", "http://127.0.0.1:8008"), "sfu-not-livekit", ""},
-	{"`LIVEKIT_INTERNAL_URL` is not set", func(d *deployment) { delete(d.service, "LIVEKIT_INTERNAL_URL") }, "sfu-twirp", ""},
+	{"`LIVEKIT_INTERNAL_URL` is not set, and nginx does not pass LiveKit's API (404)", func(d *deployment) { delete(d.service, "LIVEKIT_INTERNAL_URL") }, "sfu-twirp", ""},
 	{"`LIVEKIT_INTERNAL_URL` is not set, and nginx refuses LiveKit's API (403)", together(func(d *deployment) { delete(d.service, "LIVEKIT_INTERNAL_URL") }, nginxAt("sfu.", "return 404;", "deny all;")), "proxy-refuses", ""},
 	{"`LIVEKIT_URL` ends in /rtc", variable("LIVEKIT_URL", "wss://sfu.example.org/rtc"), "sfu-url-path", ""},
 	{"`LIVEKIT_URL` is ws://livekit:7880", variable("LIVEKIT_URL", "ws://livekit:7880"), "sfu-url-inside", ""},
