@@ -95,7 +95,7 @@ var runningCauses = []engine.Cause{
 		Remedy: "set the clocks of both machines by NTP (timedatectl set-ntp true; DSM: Control Panel, Regional Options, Time), and restart the programs on them"},
 	{ID: "version-differs", Rows: []int{26}, Checks: []string{"service.version"}, From: "inside", Status: engine.Fail,
 		Text:   "the service that answers at {url} has another version than the doctor that you ran. An old container still runs, or the address leads to another service",
-		Remedy: "build and start the project again (docker compose up -d --build), and check where the proxy leads"},
+		Remedy: "in the folder of the deployment, build and start the containers again (docker compose up -d --build), and check where the proxy leads"},
 	{ID: "destination-stale", Checks: []string{"service.destination"}, From: "inside", Status: engine.Fail, Code: openIDError,
 		Text:   "this service still asks the homeserver {server} at {old}, where no homeserver answers any more. So users of {server} get no token. The homeserver is at {found} now",
 		Remedy: "restart the service (docker compose restart matrixrtc-auth). Without a restart, the service looks for the homeserver again when a request to the old address fails, at most every 10 seconds"},
