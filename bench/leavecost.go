@@ -61,7 +61,7 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	share := (after - cpu).Seconds() / idleWindow.Seconds()
 	each := float64(m.RSS-before.RSS) / idleJobs
 	allowed := float64(idleRooms) // the service asks about each room once, because the window is as long as its interval between two questions about a room
-	return fmt.Sprintf("What delegated leaves cost while nothing happens. %d members are in %d rooms, each with a leave of 1 h, and `LIVEKIT_STORE=memory`. They joined in %[4]v. Then nobody came or went for %[3]v, in which this was measured:\n\n%[5]s",
+	return fmt.Sprintf("What [delegated leaves](leave.md) cost while nothing happens. Each of %d members in %d rooms has a leave with a delay of 1 h. `LIVEKIT_STORE` is `memory`. They joined in %[4]v. Then nobody came or went for %[3]v, in which this was measured:\n\n%[5]s",
 		idleJobs, idleRooms, idleWindow, filled.Round(time.Second), table(
 			[]string{"", "measured", "budget", "verdict"},
 			[]string{"CPU time, of one core", fmt.Sprintf("%.1f %%", 100*share), "2 %", verdict(share <= idleShare)},
@@ -107,7 +107,7 @@ func (l *lab) shortLeaves(ctx context.Context) (string, error) {
 		late = max(late, f.Late)
 	}
 	share := float64(late) / float64(shortDelay)
-	return fmt.Sprintf("In a second test, %d members had leaves of %v, and the homeserver took %v for each answer. For %v the service made %.0f restarts a second, and used %.0f %% of a core. "+
+	return fmt.Sprintf("In a second test, %d members had leaves with a delay of %v, and the homeserver took %v for each answer. For %v the service made %.0f restarts a second, and used %.0f %% of a core. "+
 		"No leave was without a restart for longer than %.0f %% of its delay. At most 50 %% are allowed: %s.\n",
 		shortJobs, shortDelay, slowAnswer, shortWindow, rate, 100*(after-cpu).Seconds()/shortWindow.Seconds(), 100*share, verdict(share < 0.5)), nil
 }

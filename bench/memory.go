@@ -31,7 +31,7 @@ func (l *lab) memory(ctx context.Context) (string, error) {
 		return "", err
 	}
 	growth := many.RSS - few.RSS
-	return fmt.Sprintf("### Memory\n\nWhether the memory of the service grows with the number of requests. Every second request is one that the service must refuse (%s). The load comes over %d connections. RSS is the resident memory. From the first row to the second it grew by %v. It may grow by %v: %s.\n\n%s",
+	return fmt.Sprintf("### Memory\n\nWhether the memory of the service grows with the number of requests. Every second request is one that the service must refuse (%s). The load comes over %d connections. RSS is the resident memory. From the first row to the second the RSS grew by %v. At most %v are allowed: %s.\n\n%s",
 		everySecondOnes, memoryConns, growth, bytesOf(memoryGrowth), verdict(growth <= memoryGrowth),
 		table([]string{"requests so far", "RSS", "heap and stacks in it", "highest RSS so far"}, memoryRow(fewRequests, few), memoryRow(manyRequests, many))), nil
 }
