@@ -147,7 +147,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_CLIENT_ADDRESS", Group: GroupService, Form: FormHeader, Default: "x-forwarded-for",
-		Meaning: "the header in which a trusted proxy writes the client's address: x-forwarded-for (or X-Real-IP, if that has only addresses of proxies), x-real-ip, or another header with an address, like cf-connecting-ip; the proxy must overwrite what a client sends in it",
+		Meaning: "the header in which a trusted proxy writes the client's address: x-forwarded-for (and X-Real-IP, if X-Forwarded-For has only addresses of proxies), x-real-ip, or another header with an address, like cf-connecting-ip; the proxy must overwrite what a client sends in it",
 		how:     field(func(c *Config) *string { return &c.ClientAddress }, (*judge).clientAddress, asItIs),
 	},
 	{
@@ -210,7 +210,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_MAX_JOBS", Group: GroupLeaves, Form: FormCount, Default: "200000",
-		Meaning: "how many delegated leaves the service keeps at most, 1 to 1000000; a homeserver that you did not name has at most a quarter of them",
+		Meaning: "how many delegated leaves the service keeps at most, 1 to 1000000; a homeserver that you named in no variable has at most a quarter of them",
 		how:     field(func(c *Config) *int { return &c.MaxJobs }, (*judge).maxJobs, strconv.Itoa),
 	},
 	{
@@ -220,7 +220,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_RECONNECT_GRACE", Group: GroupLeaves, Form: FormDuration, Default: "1s",
-		Meaning: "how long the service waits for a participant whose connection broke before it sends the leave, 0s to 1m",
+		Meaning: "how long the service waits until it sends the leave of a participant whose connection broke, 0s to 1m",
 		how:     field(func(c *Config) *time.Duration { return &c.ReconnectGrace }, (*judge).reconnectGrace, short),
 	},
 	{
@@ -230,7 +230,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", Group: GroupLeaves, Form: FormSeconds, Default: "60",
-		Meaning: "how many seconds after one another the service asks LiveKit who is in its rooms, in case a webhook was lost; 0 and values over 600 mean every 10 minutes",
+		Meaning: "the seconds between two questions of the service to LiveKit who is in its rooms, in case a webhook was lost; 0 and values over 600 mean every 10 minutes",
 		how:     field(func(c *Config) *time.Duration { return &c.SanityCheckInterval }, (*judge).sanityCheckInterval, showSeconds),
 	},
 	{
@@ -277,12 +277,12 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS", Group: GroupMembership, Form: FormSeconds, Default: "30",
-		Meaning: "how many seconds after one another the service checks whether everybody on LiveKit is still in the Matrix room; 0 for no checks",
+		Meaning: "the seconds between two checks of the service whether everybody on LiveKit is still in the Matrix room; 0 for no checks",
 		how:     field(func(c *Config) *time.Duration { return &c.MembershipInterval }, (*judge).sanityCheckInterval, showSeconds),
 	},
 	{
 		Name: "LIVEKIT_MEMBERSHIP_BRAKE", Group: GroupMembership, Form: FormSwitch, Default: "on",
-		Meaning: "whether the service removes nobody from LiveKit when suddenly too many people are not in their Matrix rooms (on or off)",
+		Meaning: "whether the service removes nobody from LiveKit when more than 20 people, and more than a third, are suddenly not in their Matrix rooms (on or off)",
 		how:     field(func(c *Config) *bool { return &c.MembershipBrake }, (*judge).delegation, showSwitch),
 	},
 }
