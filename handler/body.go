@@ -174,7 +174,8 @@ func bodyError(err error) error {
 	return errNotJSON
 }
 
-// The header values that all answers share. No code may change them.
+// The values of headers of JSON answers. All answers share these slices, so no code
+// may change them.
 var (
 	typeJSON = []string{"application/json"}
 	noStore  = []string{"no-store"}

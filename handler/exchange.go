@@ -49,8 +49,8 @@ type asked struct {
 	room sfu.Room
 }
 
-// exchangeOf returns w as an exchange: the middleware observe has made every
-// ResponseWriter one.
+// exchangeOf returns w as an exchange. Every ResponseWriter is an exchange, because
+// the middleware [Handler.observe] wraps all of them.
 func exchangeOf(w http.ResponseWriter) *exchange { return w.(*exchange) }
 
 // requestTimeout bounds one whole request. It is less than the 30 s for which Synapse

@@ -155,9 +155,9 @@ func (r *run) takeMost() bytesOf {
 	return r.most
 }
 
-// settled waits for two garbage collections. It returns the last state, with
-// the smallest heap that it saw: that is about what a collection leaves,
-// because the probe's requests soon allocate again.
+// settled waits for two garbage collections. It returns the last state, but with
+// the smallest heap that it saw, which is about what a collection leaves. The heap
+// of the last state may be larger, because the probe's requests allocate.
 func (r *run) settled(ctx context.Context) (least state, err error) {
 	first := -1
 	for tick := time.NewTicker(50 * time.Millisecond); ; {

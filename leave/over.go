@@ -27,8 +27,8 @@ func (j Job) Over(now, began time.Time) string {
 	return ""
 }
 
-// Resumed returns a job that no process has worked on for a while. All its
-// actions are due now.
+// Resumed returns j as a process takes it up after no process has worked on it for
+// a while: all its actions are due now, its counters are 0, and it has no lease.
 func (j Job) Resumed(now time.Time) Job {
 	j.NextLook, j.NextRestart, j.NextCancel = now, now, now
 	j.Looks, j.Restarts, j.Sends, j.Cancels = 0, 0, 0, 0

@@ -49,9 +49,10 @@ func (j Job) present(now time.Time, session string) Job {
 }
 
 // found returns j after the participant's node has said that it holds a session
-// of the participant. session is the session on record. If it is "", the node
-// holds the session that j knows, unless that was reported to have left: then
-// the new session is unknown.
+// of the participant. session is the participant's session in the SFU's record, or ""
+// if there is no record. Without a record, the node is taken to hold j.Session. But
+// if j.Session was reported to have left, the node holds a new session, which is
+// unknown.
 func (j Job) found(now time.Time, session string) Job {
 	unrecorded := session == ""
 	j = j.answered()

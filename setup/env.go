@@ -6,9 +6,9 @@ import (
 )
 
 // envMerger returns the function that merges .env with a person's changes. The
-// checksums of the last run tell which values setup wrote. If that run kept no
-// checksums, because it was an earlier version, setup computes the values from its
-// answers.
+// checksums of the last run tell which values setup wrote. If an earlier
+// version made that run, and kept no checksums, setup computes the values from the
+// answers of that run.
 func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, error) {
 	wrote, err := readSums(dir)
 	if err != nil {

@@ -191,8 +191,8 @@ func isNoNode(answer twirp.Error) bool {
 }
 
 // isTwirp reports whether a Twirp server sent the Twirp error err. The
-// generated client also makes Twirp errors of other answers, which hold the
-// answer's body.
+// generated client also makes Twirp errors from answers that are not Twirp's. Such
+// an error holds the body of the answer.
 func isTwirp(err error) bool {
 	var answer twirp.Error
 	var transport *url.Error

@@ -68,7 +68,9 @@ func (p Plan) Checks() []*Check {
 	return checks
 }
 
-// named returns the checks that ids mean in step i.
+// named returns the checks whose ids are in ids, with spaces between them: those of
+// the server of step i, and those of no server. Of checks with the step's own id, it
+// returns those that come before step i.
 func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	step := p.Steps[i]
 	server := step.Of

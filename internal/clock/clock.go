@@ -59,8 +59,9 @@ func From(s Source) *Clock {
 // because one takes two system calls. For askAgain after a sleep, Now may lack its time.
 const askAgain = time.Millisecond
 
-// Now returns the time by this clock, which is never earlier than a time it has
-// returned before. It has a monotonic reading, by which times of this clock compare.
+// Now returns the time by this clock. The time is never earlier than one that Now
+// returned before. It has a monotonic reading, so times of this clock compare by that
+// reading.
 func (c *Clock) Now() time.Time {
 	passed, asked := time.Since(c.began), c.asked.Load()
 	if int64(passed) >= asked+int64(askAgain) && c.asked.CompareAndSwap(asked, int64(passed)) {

@@ -18,7 +18,8 @@ type Events interface {
 	Cancel(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 }
 
-// restart makes the homeserver start the delay again. Only ResultGone ends the job.
+// restart makes the homeserver start the delay again. Only ResultGone (404
+// M_NOT_FOUND, or 409) ends the job.
 // After any other failure, also a 401, a 403 or a 404 M_UNRECOGNIZED, restart is
 // tried again until [leave.Job.Over] gives up.
 func (k *Keeper) restart(ctx context.Context, t task) {

@@ -255,7 +255,7 @@ func (g *Guard) doubts(h heard, candidates []candidate) bool {
 	if !g.brake.doubt(h, candidates) {
 		return false
 	}
-	g.Log.Warn("membership: this sweep removes nobody, because the homeserver did not answer about too many persons",
+	g.Log.Warn("membership: this sweep removes nobody, because for too many persons the homeserver did not say whether they are joined",
 		"not_joined", h.candidates, "joined", h.joined, "unknown", h.unknown)
 	return true
 }

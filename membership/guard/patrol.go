@@ -40,9 +40,9 @@ func (g *Guard) patrol(ctx context.Context) {
 	}
 }
 
-// after waits until the next sweep is due, and returns the time then. The last
-// sweep began at began. The next sweep may become due earlier while after
-// waits.
+// after waits until the next sweep is due, or until ctx ends. It returns the time at
+// which that sweep is due. began is when the last sweep began. The due time may move
+// during the wait, because the interval may change.
 func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	share := float64(g.jittered(time.Second)) / float64(time.Second)
 	for {

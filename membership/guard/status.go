@@ -11,7 +11,9 @@ import (
 type Status struct {
 	// Persons, Foreign and Unsealed are counts of the last sweep of this
 	// process. Persons counts the enforced persons. Foreign and Unsealed count
-	// the sessions that the guard leaves alone.
+	// sessions that the guard leaves alone. Foreign ones belong to another service,
+	// or to people who were not known to be joined when they got their token.
+	// Unsealed ones have no valid ticket.
 	Persons, Foreign, Unsealed int
 	// Unseen counts those of Persons who are in rooms that the asking account is
 	// not in. The guard removes nobody from these rooms.
