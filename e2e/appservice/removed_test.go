@@ -286,11 +286,12 @@ func (p *pushed) givenBack(t *testing.T) {
 	_, err := again.session.PublishAudio()
 	must(t, err)
 	asked := statusOf(t, p.first.service).Membership.Asked
-	again.beside("judged").Leave()
+	second := again.beside("judged") // it stays until the question, because nobody asks about a session that has ended
 	eventually(t, time.Minute, "the service asks about who has joined", func() bool {
 		return statusOf(t, p.first.service).Membership.Asked > asked
 	})
 	areIn(t, "membership given back", again)
+	second.Leave()
 	again.session.Leave()
 	old := p.first.enterWith(t, a, p.room, m.token)
 	areIn(t, "the old token of who is joined again", old)
