@@ -286,7 +286,7 @@ func (p *pushed) givenBack(t *testing.T) {
 	_, err := again.session.PublishAudio()
 	must(t, err)
 	asked := statusOf(t, p.first.service).Membership.Asked
-	second := again.beside("judged") // it stays until the question, because nobody asks about a session that has ended
+	second := again.beside("judged") // it stays until the service has asked
 	eventually(t, time.Minute, "the service asks about who has joined", func() bool {
 		return statusOf(t, p.first.service).Membership.Asked > asked
 	})
