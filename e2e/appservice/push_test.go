@@ -52,3 +52,11 @@ func TestPushes(t *testing.T) {
 		t.Error("the service's log: got a transaction with a status of 5xx, want none")
 	}
 }
+
+// asks checks that the service asks the homeserver who is joined, because of act.
+func (p *pushed) asks(t *testing.T, what string, act func()) {
+	t.Helper()
+	asked := statusOf(t, p.first.service).Membership.Asked
+	act()
+	eventually(t, time.Minute, what, func() bool { return statusOf(t, p.first.service).Membership.Asked > asked })
+}

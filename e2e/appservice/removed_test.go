@@ -245,11 +245,9 @@ func (p *pushed) upgraded(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "upgraded"), p.room)
 	must(t, p.owner.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(p.room)+"/upgrade",
 		map[string]string{"new_version": "11"}, nil))
-	asked := statusOf(t, p.first.service).Membership.Asked
-	must(t, m.Call(within(t, time.Minute), http.MethodPut, "/_matrix/client/v3/profile/"+url.PathEscape(m.UserID)+"/displayname",
-		map[string]string{"displayname": "Upgraded"}, nil))
-	eventually(t, time.Minute, "the service asks about who has another name", func() bool {
-		return statusOf(t, p.first.service).Membership.Asked > asked
+	p.asks(t, "the service asks about who has another name", func() {
+		must(t, m.Call(within(t, time.Minute), http.MethodPut, "/_matrix/client/v3/profile/"+url.PathEscape(m.UserID)+"/displayname",
+			map[string]string{"displayname": "Upgraded"}, nil))
 	})
 	p.stays(t, m)
 }
@@ -258,18 +256,22 @@ func (p *pushed) upgraded(t *testing.T) {
 // their membership again.
 func (p *pushed) stays(t *testing.T, m *member) {
 	t.Helper()
-	asked := statusOf(t, p.first.service).Membership.Asked
-	second := m.beside("judged") // this join makes the service ask the homeserver
-	eventually(t, time.Minute, "the service asks about who has joined", func() bool {
-		return statusOf(t, p.first.service).Membership.Asked > asked
-	})
+	p.isJudged(t, m)
+	if all := removals(t, m.UserID, p.first.service); len(all) != 0 {
+		t.Errorf("removals: got %+v, want none", all)
+	}
+}
+
+// isJudged makes the service ask the homeserver about m, and checks that m is
+// still there after the answer.
+func (p *pushed) isJudged(t *testing.T, m *member) {
+	t.Helper()
+	var second *participant.Participant
+	p.asks(t, "the service asks about who has joined", func() { second = m.beside("judged") })
 	// A removal would follow within milliseconds, so it would come before this
 	// answer.
 	areIn(t, "who is joined", m)
 	second.Leave()
-	if all := removals(t, m.UserID, p.first.service); len(all) != 0 {
-		t.Errorf("removals: got %+v, want none", all)
-	}
 }
 
 // givenBack: a user who is unbanned, invited and joins again can join the
@@ -285,13 +287,7 @@ func (p *pushed) givenBack(t *testing.T) {
 	again := p.first.enter(t, a, p.room)
 	_, err := again.session.PublishAudio()
 	must(t, err)
-	asked := statusOf(t, p.first.service).Membership.Asked
-	second := again.beside("judged") // it stays until the service has asked
-	eventually(t, time.Minute, "the service asks about who has joined", func() bool {
-		return statusOf(t, p.first.service).Membership.Asked > asked
-	})
-	areIn(t, "membership given back", again)
-	second.Leave()
+	p.isJudged(t, again)
 	again.session.Leave()
 	old := p.first.enterWith(t, a, p.room, m.token)
 	areIn(t, "the old token of who is joined again", old)

@@ -43,9 +43,9 @@ type socket struct {
 // handshake is a TLS handshake in progress, whose bytes and time are bounded.
 type handshake struct {
 	ctx        context.Context // the context of the request that opens the connection
-	answerTime time.Duration   // when the server's time for the handshake is over
-	reserved   bool
-	err        error // why the socket ended the handshake; nil if it did not
+	answerTime time.Duration   // how long the server may take for the handshake, without waits of our own
+	reserved   bool            // whether the pool holds MaxHandshake bytes for the handshake
+	err        error           // why the socket ended the handshake; nil if it did not
 }
 
 const (
