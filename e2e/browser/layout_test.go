@@ -74,8 +74,8 @@ func TestDSMWithoutWebSocket(t *testing.T) {
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	alice := newPerson(t, s, "alice")
 	alice.call(newRoom(t, true, alice), true)
-	alice.reads(fromDocs(t, `Without the WebSocket header.* “(.*)”`))
-	alice.reads(fromDocs(t, "Without the WebSocket header.*reason `(.*)`"))
+	alice.reads(fromDocs(t, `Without the WebSocket header, Element Call says “([^”]+)”`))
+	alice.reads(fromDocs(t, "Without the WebSocket header, Element Call says .*\\(reason `([^`]+)`\\)"))
 	alice.closeTab()
 	subtest(t, s, "service down", func(t *testing.T) { dsmServiceDown(t, s) })
 }
