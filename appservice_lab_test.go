@@ -13,17 +13,17 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// The tokens of the registration that the scripts use.
+// The scripts use these tokens in the registration of the application service.
 const (
 	scriptASToken = "the-as-token-of-the-scripts-0123456789"
 	scriptHSToken = "the-hs-token-of-the-scripts-0123456789"
 )
 
-// registration VAR [FLAW]
-//
-// registers the service at a homeserver. Before `serve`, it sets the variables
-// for that. After `serve`, it sets the homeserver's side up. FLAW is one of
-// another-hs-token, another-as-token, membership-off, federation-off.
+// The script command `registration VAR [FLAW]` registers the service at the
+// homeserver VAR. Before `serve`, it sets the service's variables for the
+// registration. After `serve`, it registers the service on the side of the
+// homeserver. FLAW is another-hs-token, another-as-token, membership-off or
+// federation-off.
 func cmdRegistration(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 || len(args) > 2 {
 		ts.Fatalf("usage: registration VAR [FLAW]")
@@ -55,11 +55,10 @@ func cmdRegistration(ts *testscript.TestScript, neg bool, args []string) {
 	l.homeservers[name].Register(r)
 }
 
-// account VAR FILE USER [new]
-//
-// makes the service ask the homeserver as USER, whose access token it writes to
-// FILE. Before `serve` it sets the variables for that. With new, the homeserver
-// refuses the tokens that it issued before.
+// The script command `account VAR FILE USER [new]` logs USER in at the
+// homeserver VAR and writes the access token to FILE. Before `serve`, it also
+// sets the variables with which the service uses that token to ask who is
+// joined. With new, the homeserver first makes the old token in FILE invalid.
 func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 || len(args) > 4 {
 		ts.Fatalf("usage: account VAR FILE USER [new]")
@@ -78,7 +77,8 @@ func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// member VAR joins|leaves ROOM USER changes the user's membership.
+// The script command `member VAR joins|leaves ROOM USER` changes the user's
+// membership in a Matrix room.
 func cmdMember(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: member VAR joins|leaves ROOM USER")
@@ -91,10 +91,9 @@ func cmdMember(ts *testscript.TestScript, neg bool, args []string) {
 	h.Leave(args[2], args[3])
 }
 
-// through VAR USER METHOD PATH [FILE]
-//
-// lets a user send a request to the homeserver, which forwards it to the
-// service, and prints the answer as http does.
+// The script command `through VAR USER METHOD PATH [FILE]` sends a request of
+// USER to the homeserver VAR, which forwards it to the service. It prints the
+// answer as the command `http` does.
 func cmdThrough(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: through VAR USER METHOD PATH [FILE]")
@@ -117,9 +116,8 @@ func cmdThrough(ts *testscript.TestScript, neg bool, args []string) {
 	l.show(ts, answer{text: format(resp, answerBody), body: string(answerBody), err: err})
 }
 
-// owned VAR USER ROOM ID DELAY
-//
-// lets a user of the homeserver schedule a delayed event in a room.
+// The script command `owned VAR USER ROOM ID DELAY` makes USER schedule a
+// delayed event in a room of the homeserver VAR.
 func cmdOwned(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 5 {
 		ts.Fatalf("usage: owned VAR USER ROOM ID DELAY")

@@ -19,7 +19,8 @@ const architecture = "docs/architecture.md"
 
 var update = flag.Bool("update", false, "have TestHouse write the picture and the list of packages in "+architecture+" anew")
 
-// TestHousePicture compares the picture of the house with what packages import.
+// TestHousePicture checks that the diagram in docs/architecture.md shows what
+// the program's packages import.
 func TestHousePicture(t *testing.T) {
 	var picture strings.Builder
 	picture.WriteString("\n```mermaid\nflowchart TD\n")
@@ -33,7 +34,8 @@ func TestHousePicture(t *testing.T) {
 	holdPart(t, "\n```mermaid\n", "```\n", picture.String())
 }
 
-// TestHousePackages compares the list of packages with the package comments.
+// TestHousePackages compares the list of packages in docs/architecture.md with
+// the package comments.
 func TestHousePackages(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{.Doc}}", "./...").Output()
 	if err != nil {
@@ -54,8 +56,8 @@ func TestHousePackages(t *testing.T) {
 	holdPart(t, "\n| Package | What it does |\n", "\n\n", list.String())
 }
 
-// TestHouseModules checks that the page links to every module besides the main
-// one.
+// TestHouseModules checks that docs/architecture.md links to every Go module
+// except the main module.
 func TestHouseModules(t *testing.T) {
 	modules, err := filepath.Glob("*/go.mod")
 	if err != nil || len(modules) == 0 {
@@ -68,8 +70,9 @@ func TestHouseModules(t *testing.T) {
 	}
 }
 
-// holdPart compares the part of the page between two marks (marks included)
-// with want, or writes want into the page.
+// holdPart compares a part of docs/architecture.md with want. The part begins
+// with begin and ends with end. With the flag -update, holdPart writes want in
+// the place of the part.
 func holdPart(t *testing.T, begin, end, want string) {
 	t.Helper()
 	page := read(t, architecture)
@@ -89,9 +92,9 @@ func holdPart(t *testing.T, begin, end, want string) {
 	}
 }
 
-// houses joins the imports of all packages below a folder of the repository's
-// root into those of the folder. It leaves out folders that are not part of the
-// program.
+// houses groups packages by the top folder that they are in. It returns which
+// top folders each of them imports. It leaves out the folder internal, and
+// packages that are not part of the program.
 func houses(imports map[string][]string) map[string][]string {
 	top := func(name string) string {
 		first, _, _ := strings.Cut(name, "/")
@@ -112,8 +115,8 @@ func houses(imports map[string][]string) map[string][]string {
 	return edges
 }
 
-// reach returns all nodes that can be reached from a node, that node included.
-// Nodes that are no key of edges are left out.
+// reach returns all nodes that can be reached from the node from, including
+// that node itself. It leaves out nodes that are not a key of edges.
 func reach(edges map[string][]string, from string) map[string]bool {
 	seen := map[string]bool{from: true}
 	for todo := []string{from}; len(todo) > 0; todo = todo[1:] {
@@ -127,7 +130,8 @@ func reach(edges map[string][]string, from string) map[string]bool {
 	return seen
 }
 
-// reduced returns the edges without those that follow from other edges.
+// reduced returns the edges without those that follow from other edges. An edge
+// follows if another path leads to the same node.
 func reduced(edges map[string][]string) map[string][]string {
 	for _, list := range edges {
 		for _, to := range list {
@@ -149,8 +153,9 @@ func reduced(edges map[string][]string) map[string][]string {
 	return kept
 }
 
-// TestHouseWays checks that each function that the page names is declared in
-// the file that the page names for it.
+// TestHouseWays checks the names of files and functions in
+// docs/architecture.md. Each file must exist, and must declare the function
+// that the page names with it.
 func TestHouseWays(t *testing.T) {
 	places := regexp.MustCompile("`([a-z/]+\\.go)`(?: `([A-Za-z.]+)`)?").FindAllStringSubmatch(read(t, architecture), -1)
 	if len(places) < 40 {
@@ -168,9 +173,10 @@ func TestHouseWays(t *testing.T) {
 	}
 }
 
-// TestHouseQuestions holds the section "Where to look". Each question stands
-// there once and names a declaration in a file, which TestHouseWays finds, or the
-// documentation of a package. A group has 25 rows at most, so that a reader sees all of it at once.
+// TestHouseQuestions checks the section "Where to look" of
+// docs/architecture.md. Each question stands there once and names a declaration
+// in a file, or a doc.go. A group has 25 rows at most, so that a reader sees
+// the whole group at once.
 func TestHouseQuestions(t *testing.T) {
 	_, table, found := strings.Cut(read(t, architecture), "\n## Where to look\n")
 	table, _, ends := strings.Cut(table, "\n## ")
@@ -206,8 +212,8 @@ func TestHouseQuestions(t *testing.T) {
 	}
 }
 
-// TestHouseWords checks that the code declares the name that the glossary gives
-// for each word.
+// TestHouseWords checks the glossary in docs/architecture.md. The code must
+// declare the name that the glossary gives for each word.
 func TestHouseWords(t *testing.T) {
 	_, words, found := strings.Cut(read(t, architecture), "\n## Words\n")
 	rows := regexp.MustCompile("(?m)^\\| ([^|`]+) \\| ([^|]+) \\| `([a-z]+)\\.([A-Za-z.]+)` \\|$").FindAllStringSubmatch(words, -1)

@@ -20,15 +20,15 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// deployed is what surrounds the service in the deployments of others: a
-// homeserver whose Client-Server API is plain HTTP inside the cluster, and
-// LiveKit.
+// deployed is what surrounds the service in other people's deployments. It has
+// LiveKit, and a homeserver whose Client-Server API is plain HTTP inside the
+// cluster.
 type deployed struct {
 	t      *testing.T
 	home   *matrixtest.Server
 	inside string // the homeserver's URL without TLS
 	sfu    *sfutest.Server
-	dir    string // takes the place of /; every user may enter it
+	dir    string // the folder for all files of a test; every user may enter it
 	binary string
 }
 
@@ -56,9 +56,9 @@ func must(t *testing.T, err error) {
 // chartUser is the user id that the chart's container runs with.
 const chartUser = 10033
 
-// secrets writes files as Kubernetes mounts a Secret: each name is a link into
-// a folder, which is itself a link. The files belong to root, and only the
-// group of the pod may read them.
+// secrets writes files as Kubernetes mounts a Secret. Each name is a link into
+// a folder, and the folder is also a link. The files belong to root, and only
+// the group of the pod may read them.
 func (d *deployed) secrets(name string, files map[string]string) (dir string) {
 	d.t.Helper()
 	dir = filepath.Join(d.dir, name)
@@ -78,8 +78,9 @@ func (d *deployed) secrets(name string, files map[string]string) (dir string) {
 // clusterName is the name of this machine in the chart's cluster.
 const clusterName = "all.ess.svc.test"
 
-// named returns a URL or an address with the host name that the chart writes,
-// which ends in a dot. Only root can make the program find that name.
+// named returns url with the host name that the chart writes. This name ends in
+// a dot. If this process is not root, named returns url unchanged, because only
+// root can make the program find that name.
 func (d *deployed) named(url string) string {
 	if os.Getuid() != 0 {
 		return url
@@ -100,8 +101,8 @@ func (d *deployed) command() *exec.Cmd {
 	return exec.Command("unshare", "--mount", "sh", "-c", script, "sh", hosts, d.binary, fmt.Sprint(chartUser))
 }
 
-// start starts the program with only env as its environment. The machine trusts
-// the homeserver's certificate.
+// start starts the program. The program's environment is env, PATH, and a
+// certificate file that makes it trust the homeserver.
 func (d *deployed) start(env ...string) *process {
 	d.t.Helper()
 	certificates := filepath.Join(d.dir, "ca-certificates.crt")
@@ -160,8 +161,9 @@ func (d *deployed) wantToken(url, bearer, body string, s *process) {
 	}
 }
 
-// chartRegistration is the registration as the chart writes it. Its regex is
-// neither escaped nor anchored, and the host of its proxy_url ends in a dot.
+// chartRegistration is the registration of the application service as the chart
+// writes it. Its regex is not escaped and not anchored, and the host of its
+// proxy_url ends in a dot.
 const chartRegistration = `id: matrix-rtc-authorisation-service
 as_token: %s
 hs_token: %s
@@ -177,10 +179,11 @@ io.element.msc4512.proxy_prefix: rtc/livekit
 io.element.msc4512.proxy_url: "http://ess-matrix-rtc-authorisation-service.ess.svc.cluster.local.:8080"
 `
 
-// TestChartEnvironment: the service starts, is ready and serves clients of both
-// generations with exactly what the Helm chart of Element Server Suite sets,
-// files and user included. It covers version 26.8.1 (standalone) and later
-// ones. Only the listening address differs.
+// TestChartEnvironment starts the service with the environment, the files and
+// the user that the Helm chart of Element Server Suite sets. Only the listening
+// address differs. The service must become ready and serve clients. Version
+// 26.8.1 of the chart is standalone, and later versions use the
+// application-service mode.
 func TestChartEnvironment(t *testing.T) {
 	const password = `p:a/s#s@w%o?r&d "raw" \$`
 	binary, redis := buildBinary(t), miniredis.RunT(t)
@@ -189,7 +192,7 @@ func TestChartEnvironment(t *testing.T) {
 		"26.8.1": {standalone: true}, "without Redis": {}, "with Redis": {shared: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			redis.FlushAll() // a stopped replica leaves data for others in Redis
+			redis.FlushAll() // a replica that has stopped leaves data for other replicas in Redis
 			d := newDeployed(t, binary)
 			server := d.home.Name().String()
 			files := d.secrets("secrets", map[string]string{
@@ -232,8 +235,9 @@ func TestChartEnvironment(t *testing.T) {
 	}
 }
 
-// TestPlaybookEnvironment: the service starts and serves with the environment
-// file of the Ansible playbook, in which unused variables are set and empty.
+// TestPlaybookEnvironment starts the service with the environment file of the
+// Ansible playbook. This file sets unused variables to an empty text. The
+// service must start and serve clients.
 func TestPlaybookEnvironment(t *testing.T) {
 	binary := buildBinary(t)
 	for name, registered := range map[string]bool{"standalone": false, "application service": true} {

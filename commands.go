@@ -18,7 +18,7 @@ import (
 )
 
 // root returns the program's command, with all its sub-commands. Without a
-// sub-command it runs serve, as containers expect.
+// sub-command the program runs serve, as containers expect.
 func root() *cobra.Command {
 	c := command.New(command.Spec{Name: command.Program, Run: runRoot})
 	c.Use += " [command]"
@@ -70,8 +70,8 @@ func configCommand() *cobra.Command {
 	})
 }
 
-// printConfig prints the configuration in effect, or all faults of the
-// variables.
+// printConfig prints the configuration in effect. If variables have faults, it
+// prints all faults instead.
 func printConfig(stdout, stderr io.Writer) command.Code {
 	cfg, warnings, err := config.Load()
 	for _, warning := range warnings {
@@ -132,8 +132,8 @@ func completionCommand() *cobra.Command {
 	return c
 }
 
-// helpCommand returns the help command, which prints the help of the program or
-// of one of its commands.
+// helpCommand returns the help command. That command prints the help of the
+// program or of one of its commands.
 func helpCommand(commands []*cobra.Command) *cobra.Command {
 	var names []string
 	for _, about := range commands {
@@ -167,7 +167,7 @@ func help(c *cobra.Command) {
 	command.Print(c, b.String())
 }
 
-// variables returns the list of the environment variables.
+// variables returns the list of the environment variables as text.
 func variables() string {
 	var b strings.Builder
 	group := config.Group("")

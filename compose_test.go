@@ -18,8 +18,8 @@ import (
 )
 
 // TestComposeVariables checks that the service or compose.yaml reads every
-// variable of .env.example, and that compose.yaml reads no other variables from
-// .env.
+// variable of .env.example. It also checks that .env.example has every variable
+// that compose.yaml reads.
 func TestComposeVariables(t *testing.T) {
 	c := readCompose(t)
 	known := map[string]bool{}
@@ -48,8 +48,7 @@ func TestComposeVariables(t *testing.T) {
 	}
 }
 
-// namesOf returns all texts in a file that the first group of a pattern
-// matches.
+// namesOf returns all texts in a file that match the first group of a pattern.
 func namesOf(t *testing.T, file, pattern string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -63,8 +62,9 @@ func namesOf(t *testing.T, file, pattern string) map[string]bool {
 }
 
 // TestComposePortsAreListenedAt checks that compose.yaml publishes exactly the
-// ports of livekit.yaml.example and of the service. The port of TURN over TLS
-// counts, although it is in a comment of livekit.yaml.example.
+// ports at which LiveKit and the service listen. LiveKit's ports come from
+// livekit.yaml.example. They include the port of TURN over TLS, which is in a
+// comment there.
 func TestComposePortsAreListenedAt(t *testing.T) {
 	var livekit struct {
 		Port uint16
@@ -110,7 +110,7 @@ func TestComposePortsAreListenedAt(t *testing.T) {
 	}
 }
 
-// cutLast cuts text at the last separator.
+// cutLast cuts text at the last place where separator occurs.
 func cutLast(text, separator string) (before, after string, found bool) {
 	i := strings.LastIndex(text, separator)
 	if i < 0 {
@@ -119,9 +119,9 @@ func cutLast(text, separator string) (before, after string, found bool) {
 	return text[:i], text[i+len(separator):], true
 }
 
-// TestComposeVolumesAreRead checks that each mount is where its program looks
-// for it: LiveKit's where its command says, the others where the service or
-// doctor looks by default.
+// TestComposeVolumesAreRead checks that programs read the files that
+// compose.yaml mounts. LiveKit must read its file by its command line. The
+// service or doctor must read the other files by default.
 func TestComposeVolumesAreRead(t *testing.T) {
 	c := readCompose(t)
 	command := c.Services["livekit"].Command

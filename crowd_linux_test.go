@@ -18,15 +18,16 @@ import (
 	"matrixrtc-auth/service"
 )
 
-// from connects to address as a client whose IP address is ip, one of loopback.
+// from connects to address as a client with the IP address ip, which must be a
+// loopback address.
 func from(ctx context.Context, ip, address string) (net.Conn, error) {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
-// TestOneAddress: a client that opens connections as fast as they are closed,
-// and sends slowly, does not keep other clients out. This holds for clients
-// that connect directly, and for clients behind a proxy that forwards slow
+// TestOneAddress checks that one client cannot keep other clients out. That
+// client opens connections as fast as the service closes them, and sends
+// slowly. The client connects directly, or through a proxy that forwards slow
 // bodies.
 func TestOneAddress(t *testing.T) {
 	binary := buildBinary(t)
@@ -54,10 +55,10 @@ func TestOneAddress(t *testing.T) {
 	}
 }
 
-// attack holds as many connections from ip as it can get until the test ends,
-// with more clients than the service accepts. It returns when all clients have
-// connected once, or after two seconds, because connections that are not
-// accepted wait.
+// attack holds as many connections from ip as it can get, until the test ends.
+// It uses more clients than the service accepts. Connections that the service
+// does not accept wait. So attack returns when all clients have connected once,
+// or after two seconds.
 func attack(t *testing.T, address, ip, sent string) {
 	t.Helper()
 	const clients = service.MaxConnections + 200
@@ -85,8 +86,8 @@ func attack(t *testing.T, address, ip, sent string) {
 	}
 }
 
-// hold keeps a connection open until the service closes it, and waits half a
-// second more, because an attacker's processors are limited, too.
+// hold keeps a connection open until the service closes it. Then it waits half
+// a second, because the processors of an attacker are limited.
 func hold(ctx context.Context, conn net.Conn, sent string) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
@@ -128,9 +129,8 @@ func timed(t *testing.T, address, ip, header string) time.Duration {
 	return time.Since(start)
 }
 
-// TestCrowdMemory: as many clients as the service accepts, all of them silent,
-// slow or never reading, stay together within the memory that the comment on
-// service.MaxConnections names.
+// TestCrowdMemory bounds the memory of the service while it has as many clients
+// as it accepts. All of them are silent, send slowly, or never read.
 func TestCrowdMemory(t *testing.T) {
 	const most = 110_000_000
 	const begin, body = "POST /sfu/get HTTP/1.1\r\nHost: x\r\n", "Content-Length: 65000\r\n\r\n"
@@ -166,8 +166,9 @@ func TestCrowdMemory(t *testing.T) {
 
 // crowd lets service.MaxConnections clients from several networks send the text
 // sent. It returns the most memory and the most open files of the service. It
-// stops measuring a second after all clients have places, or when the last
-// client has connected and the number of files has not grown for five seconds.
+// stops a second after the service has a connection to every client. It also
+// stops if all clients have connected and the number of files has not grown for
+// five seconds.
 func crowd(t *testing.T, s *process, sent string) (memory, files int) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

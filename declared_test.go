@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// declaredIn returns the names that the files of a package declare, without its
-// tests.
+// declaredIn returns the names that the files of a package declare. It does not
+// read the test files.
 func declaredIn(t *testing.T, dir string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -29,9 +29,9 @@ func declaredIn(t *testing.T, dir string) map[string]bool {
 	return names
 }
 
-// declared returns the names that a file declares. Functions, types and
-// constants have their own names. The names of methods and fields, also of
-// interfaces, follow the name of their type and a dot.
+// declared returns the names that a file declares. A function, type or constant
+// has its plain name. A method or field has the name of its type, a dot, and
+// its own name.
 func declared(t *testing.T, file string) map[string]bool {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
@@ -52,7 +52,8 @@ func declared(t *testing.T, file string) map[string]bool {
 	return names
 }
 
-// receiver returns the type of a method and a dot, or "" for a function.
+// receiver returns the name of a method's type, followed by a dot. For a
+// function it returns "".
 func receiver(d *ast.FuncDecl) string {
 	if d.Recv == nil {
 		return ""

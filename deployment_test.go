@@ -35,8 +35,8 @@ type compose struct {
 	Volumes map[string]any // the named volumes
 }
 
-// volume is a mount in the long form. The tests want this form, because the
-// short one creates an empty folder if a file is missing.
+// volume is a mount in Compose's long form. The tests want this form, because
+// the short form creates an empty folder if a file is missing.
 type volume struct {
 	Type, Source, Target string
 	ReadOnly             bool `yaml:"read_only"`
@@ -54,7 +54,8 @@ func readCompose(t *testing.T) compose {
 	return c
 }
 
-// TestCompose checks the deployment that docs/synology.md describes.
+// TestCompose checks the images, rights and mounts of the containers in
+// compose.yaml.
 func TestCompose(t *testing.T) {
 	c := readCompose(t)
 	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
@@ -106,8 +107,9 @@ func usualDirectory(t *testing.T) string {
 	return path.Dir(c.Store.Path)
 }
 
-// TestDataDirectory checks that leaves outlive the container: the image gives
-// their directory to its user, and compose.yaml mounts a named volume there.
+// TestDataDirectory checks that leaves outlive the container. The image must
+// give the directory of leaves to its user, and compose.yaml must mount a named
+// volume there.
 func TestDataDirectory(t *testing.T) {
 	dir, dockerfile := usualDirectory(t), read(t, "Dockerfile")
 	user := regexp.MustCompile(`(?m)^USER (\d+:\d+)$`).FindStringSubmatch(dockerfile)
@@ -127,8 +129,9 @@ func TestDataDirectory(t *testing.T) {
 	}
 }
 
-// TestComposePorts checks that compose.yaml publishes the stack's ports, each
-// under a comment, and that the router's table of docs/synology.md lists them.
+// TestComposePorts checks that compose.yaml publishes the right ports, each
+// under a comment. It also checks that the router's table in docs/synology.md
+// lists these ports.
 func TestComposePorts(t *testing.T) {
 	c := readCompose(t)
 	published := slices.Concat(c.Services["livekit"].Ports, c.Services["matrixrtc-auth"].Ports)
@@ -167,8 +170,8 @@ func TestComposeLiveKitFile(t *testing.T) {
 	}
 }
 
-// TestComposeSecrets checks that secrets are only in .env, from which both
-// containers get them.
+// TestComposeSecrets checks that both containers get their secrets from .env,
+// and that .env.example contains no secret.
 func TestComposeSecrets(t *testing.T) {
 	c := readCompose(t)
 	livekit, auth := c.Services["livekit"], c.Services["matrixrtc-auth"]
@@ -199,8 +202,8 @@ func TestTemplatesReachTheImage(t *testing.T) {
 }
 
 // TestSecretsStayOut checks that neither the repository nor the image includes
-// the secrets of a deployment, also of one in a folder of the source, or files
-// that a killed setup has left half written.
+// the secrets of a deployment. This must also hold if the deployment is in a
+// folder of the source, and for files that a killed setup has left.
 func TestSecretsStayOut(t *testing.T) {
 	anywhere := map[string]string{".gitignore": "", ".dockerignore": "**/"}
 	for file, prefix := range anywhere {
@@ -218,9 +221,9 @@ func TestSecretsStayOut(t *testing.T) {
 	}
 }
 
-// TestLiveKitExample checks that livekit.yaml.example fits compose.yaml, which
-// LiveKit's own parser cannot check. (The tests in e2e/ start LiveKit with the
-// file.)
+// TestLiveKitExample checks that livekit.yaml.example fits compose.yaml.
+// LiveKit's own parser cannot check this. The tests in e2e/ start LiveKit with
+// the file.
 func TestLiveKitExample(t *testing.T) {
 	var example struct {
 		Port uint16

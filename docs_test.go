@@ -42,9 +42,9 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestVariableTable compares the rows of docs/variables.md with the program's
-// own list: each variable once, in the same order. (The test of config/gendoc
-// compares the whole page.)
+// TestVariableTable checks that docs/variables.md lists each variable of the
+// program once, in the program's order. The test of config/gendoc compares the
+// whole page.
 func TestVariableTable(t *testing.T) {
 	var want, got []string
 	for _, v := range config.Variables() {
@@ -69,7 +69,7 @@ func TestVariableTable(t *testing.T) {
 	}
 }
 
-// TestSecretLength checks that every page names the same shortest length of the
+// TestSecretLength checks that every page gives the same minimum length for the
 // secret as the program.
 func TestSecretLength(t *testing.T) {
 	right := fmt.Sprintf("%d characters or more", sfu.ShortestSecret)
@@ -118,7 +118,8 @@ func TestVariableNames(t *testing.T) {
 	}
 }
 
-// TestSetupFlags compares the table of docs/setup.md with the flags of setup.
+// TestSetupFlags checks that the table in docs/setup.md lists exactly the flags
+// of setup.
 func TestSetupFlags(t *testing.T) {
 	page := read(t, "docs/setup.md")
 	var help bytes.Buffer
@@ -136,8 +137,8 @@ func TestSetupFlags(t *testing.T) {
 	}
 }
 
-// TestRoutes requests every route in the table of docs/api.md with each of the
-// methods there, and with one other method.
+// TestRoutes requests every route in the table of docs/api.md. It uses each of
+// the methods in the table, and one other method.
 func TestRoutes(t *testing.T) {
 	h := (&handler.Handler{
 		Log: slog.New(slog.DiscardHandler), Access: &access.Authorizer{Delegation: &access.Delegation{Everyone: true}}, AppService: &handler.AppService{}, TestPage: &handler.TestPage{},
@@ -170,8 +171,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// TestMetrics checks that docs/operations.md names every metric of this
-// program.
+// TestMetrics checks that docs/operations.md names every metric whose name
+// begins with matrixrtc_auth.
 func TestMetrics(t *testing.T) {
 	m := metrics.New("")
 	some := map[string]float64{"any": 1}
@@ -196,8 +197,8 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// TestCauses checks that the table of docs/operations.md names every cause that
-// the log may name.
+// TestCauses checks that docs/operations.md names every cause that the log can
+// contain.
 func TestCauses(t *testing.T) {
 	table := read(t, "docs/operations.md")
 	constant := regexp.MustCompile(`\bCause\w+\s+(?:Cause\s+)?= "(\w+)"`)
@@ -223,7 +224,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestLimits compares the numbers of docs/api.md with those of the source.
+// TestLimits checks that docs/api.md gives the same limits as the source.
 func TestLimits(t *testing.T) {
 	page := read(t, "docs/api.md")
 	for _, limit := range []struct{ file, source, page string }{
@@ -247,8 +248,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestDelegationDiffers compares what docs/from-lk-jwt-service.md says about
-// delegated leaves with the source.
+// TestDelegationDiffers checks that docs/from-lk-jwt-service.md says the same
+// about delegated leaves as the source.
 func TestDelegationDiffers(t *testing.T) {
 	page := read(t, "docs/from-lk-jwt-service.md")
 	for _, fact := range []struct{ file, source, page string }{

@@ -18,10 +18,10 @@ import (
 	"time"
 )
 
-// TestFlood sends 100,000 requests with invalid tokens, each from another
-// address. The program is built without the race detector, with which its
-// memory would mean nothing. Its memory must not grow, and the service must
-// still answer.
+// TestFlood sends 100,000 requests with invalid tokens, each from a different
+// address. The program's memory must not grow, and the service must still
+// answer. The program is built without the race detector, because the race
+// detector changes how much memory it needs.
 func TestFlood(t *testing.T) {
 	const warmup, requests, maxGrowth = 1_000, 100_000, 10 << 20
 	s := startBinary(t, buildBinary(t), "example.org=http://"+refusingHomeserver(t))
@@ -39,13 +39,13 @@ func TestFlood(t *testing.T) {
 }
 
 // maxBinary bounds the size of the program without its symbols, in bytes. Today
-// the program has 25,547,017 bytes, with cgo. Code that finds methods by a name
-// that is not constant, like text/template, makes the linker keep every method
-// of the program, which adds 11 MB.
+// the program has 25,547,017 bytes, with cgo. Some code, like text/template,
+// finds methods by names that are not constant. It would make the linker keep
+// every method, which adds 11 MB.
 const maxBinary = 25_900_000
 
-// buildBinary builds the program without symbols, as it is released, and checks
-// its size.
+// buildBinary builds the program without symbols, as it is released. It also
+// checks the program's size.
 func buildBinary(t *testing.T) (path string) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "matrixrtc-auth")
@@ -62,8 +62,8 @@ func buildBinary(t *testing.T) (path string) {
 	return path
 }
 
-// startBinary starts a binary of the program, with more as additional
-// environment.
+// startBinary starts a binary of the program. more holds additional environment
+// variables.
 func startBinary(t *testing.T, binary, overrides string, more ...string) *process {
 	t.Helper()
 	s := &process{cmd: exec.Command(binary), log: filepath.Join(t.TempDir(), "log"), exited: make(chan struct{})}
@@ -119,8 +119,8 @@ func (s *process) files(t *testing.T) int {
 	return len(open)
 }
 
-// flood sends the requests with the numbers from `from` to `to`, over a few
-// connections.
+// flood sends the requests with the numbers from `from` up to, but not
+// including, `to`. It uses a few connections.
 func flood(t *testing.T, address string, from, to int) {
 	t.Helper()
 	const connections = 8
@@ -145,8 +145,8 @@ func flood(t *testing.T, address string, from, to int) {
 	wg.Wait()
 }
 
-// exchange sends request i and reads the answer. The answer must be 401, or 400
-// for every fourth request, which is not JSON.
+// exchange sends request i and reads the answer. The status must be 401. Every
+// fourth request is not JSON, and its status must be 400.
 func exchange(conn net.Conn, answers *bufio.Reader, i int) error {
 	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return err
@@ -193,8 +193,8 @@ func readAnswer(r *bufio.Reader) (status string, err error) {
 	}
 }
 
-// refusingHomeserver starts a homeserver that knows no token. For speed it does
-// nothing else.
+// refusingHomeserver starts a homeserver that refuses every token. For speed,
+// it answers every request in the same way.
 func refusingHomeserver(t *testing.T) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

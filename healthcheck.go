@@ -13,9 +13,9 @@ import (
 )
 
 // healthcheck requests /healthz from the service that this environment
-// configures. Of the variables it reads only those of the listening address. The
-// exit code is 0 if the answer is 200, also with the status degraded. It is 1 for
-// every other answer, and if none comes within 2 s.
+// configures. It reads only the variables of the listening address. The exit
+// code is 0 if the answer is 200, also if the service's status is degraded. The
+// exit code is 1 for every other answer, and if no answer comes within 2 s.
 func healthcheck(ctx context.Context, stderr io.Writer) command.Code {
 	bind, err := config.LoadListen()
 	if err == nil {
@@ -55,9 +55,9 @@ func askHealth(ctx context.Context, bind config.Bind) error {
 	return nil
 }
 
-// reachable returns the addresses at which the service can be reached that
-// listens on an address. If the service listens on every address of the
-// machine, these are the loopback addresses of IPv4 and IPv6.
+// reachable returns the addresses at which clients reach the service that
+// listens on bind. If the service listens on every address of the machine,
+// these are the loopback addresses of IPv4 and IPv6.
 func reachable(bind config.Bind) []string {
 	host, port, err := net.SplitHostPort(bind.Address)
 	if bind.Network == "unix" || err != nil {

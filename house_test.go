@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// importsOf returns for each package of this module the packages of this module
-// that it imports. Packages have their path below the module's path. Imports of
-// tests do not count.
+// importsOf returns the imports of each package of this module. A package of
+// this module is named by its path below the module's path. Imports of tests do
+// not count.
 func importsOf(t *testing.T) map[string][]string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
@@ -27,8 +27,8 @@ func importsOf(t *testing.T) map[string][]string {
 	return imports
 }
 
-// TestImportsRunDown: only the package of the program imports service, only
-// service imports handler, and the core imports neither.
+// TestImportsRunDown checks that only the allowed packages import service,
+// setup, handler, access and membership.
 func TestImportsRunDown(t *testing.T) {
 	imports := importsOf(t)
 	for imported, allowed := range map[string][]string{
@@ -51,8 +51,9 @@ func TestImportsRunDown(t *testing.T) {
 	}
 }
 
-// TestDoctorImportsRunDown: package doctor imports the engine and the
-// instruments. These two import neither each other nor doctor.
+// TestDoctorImportsRunDown checks that package doctor imports its packages
+// engine and instruments. These two packages may import neither each other nor
+// doctor.
 func TestDoctorImportsRunDown(t *testing.T) {
 	imports := importsOf(t)
 	for _, part := range []string{"doctor/engine", "doctor/instruments"} {
@@ -72,9 +73,9 @@ func TestDoctorImportsRunDown(t *testing.T) {
 	}
 }
 
-// TestConfigKnowsNoLiveKit: a program that only reads the configuration, like
-// the tests of the chart, is built without LiveKit's protocol and its
-// dependencies.
+// TestConfigKnowsNoLiveKit checks that package config does not depend on
+// LiveKit's protocol. Some programs only read the configuration, like the tests
+// of the chart. They are then built without LiveKit's dependencies.
 func TestConfigKnowsNoLiveKit(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./config").Output()
 	if err != nil {
@@ -90,8 +91,9 @@ func TestConfigKnowsNoLiveKit(t *testing.T) {
 	}
 }
 
-// TestCoreKnowsNoHTTP: the packages that decide do not import net/http, and the
-// packages at the bottom import none of ours outside internal/.
+// TestCoreKnowsNoHTTP checks that the packages that make decisions do not
+// import net/http. It also checks that the lowest packages import none of our
+// packages outside internal/.
 func TestCoreKnowsNoHTTP(t *testing.T) {
 	imports := importsOf(t)
 	for _, core := range []string{"access", "membership", "token", "leave"} {

@@ -8,10 +8,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestElementServerSuite: docs/kubernetes.md makes the chart of Element Server
-// Suite run this image in this version, and changes nothing else of the
-// service. TestChartEnvironment starts the program with what that chart sets.
-// (The tests of deploy/helm check the rest of the page.)
+// TestElementServerSuite checks the values for the chart of Element Server
+// Suite in docs/kubernetes.md. They must make that chart run this image in this
+// version, and must change nothing else. TestChartEnvironment starts the
+// program with what that chart sets. The tests of deploy/helm check the rest of
+// the page.
 func TestElementServerSuite(t *testing.T) {
 	want := map[string]any{"matrixRTC": map[string]any{"image": map[string]any{
 		"registry": "registry.example.org", "repository": "matrixrtc-auth", "tag": strings.TrimSpace(read(t, "VERSION")),

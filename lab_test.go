@@ -20,27 +20,28 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// scriptKey is the API key that all scripts use. secondKey is another key.
+// scriptKey is the API key that all scripts use. Some scripts also use
+// secondKey.
 var (
 	scriptKey = sfu.Key{ID: "scripts", Secret: secret.New("a-secret-of-the-scripts-0123456789")}
 	secondKey = sfu.Key{ID: "second", Secret: secret.New("a-second-secret-of-the-scripts-0123456789")}
 )
 
-// waitTime is how long a script waits for what must happen.
+// waitTime is how long a script waits for an event before it fails.
 const waitTime = 30 * time.Second
 
-// lab is what surrounds the service in one script.
+// lab holds the service of one script, and the fake servers around it.
 type lab struct {
 	ca          *matrixtest.CA
 	homeservers map[string]*matrixtest.Server
 	sfu         *sfutest.Server
 	service     *process
-	marks       int         // how often the command `logged` has run
-	pending     chan answer // gets the answer to the last `http &`
+	marks       int         // how many times the script has used the command `logged`
+	pending     chan answer // receives the answer to the last `http &`
 	last        answer
 	closers     []func()
-	held        chan struct{} // the held homeserver answers when this channel is closed
-	asked       chan struct{} // gets a value when a request waits for the held homeserver
+	held        chan struct{} // closing this channel makes the held homeserver answer
+	asked       chan struct{} // receives a value when a request waits for the held homeserver
 }
 
 type labKey struct{}
@@ -63,12 +64,13 @@ func (l *lab) close() {
 	}
 }
 
-// homeserver VAR
-// homeserver VAR answers STATUS BODY | is held | is asked | is released | is gone
+// The script command `homeserver VAR` starts a homeserver and sets VAR to its
+// server name.
 //
-// starts a homeserver and sets VAR to its server name, or says what the
-// homeserver answers. A held homeserver answers when it is released. "is asked"
-// waits until a request waits for the held homeserver.
+// `homeserver VAR answers STATUS BODY` sets the homeserver's answer to every
+// request. After `is held`, the homeserver does not answer until `is released`.
+// `is asked` waits until a request waits for an answer. `is gone` stops the
+// homeserver.
 func cmdHomeserver(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	if neg || len(args) == 0 {
@@ -118,10 +120,9 @@ func (l *lab) release() {
 	}
 }
 
-// openid VAR USER [at SERVER]
-//
-// makes the user's homeserver (or SERVER, which claims to be it) issue an
-// OpenID token.
+// The script command `openid VAR USER [at SERVER]` sets VAR to a new OpenID
+// token for USER. The user's homeserver issues the token. With SERVER, that
+// homeserver issues it, although USER belongs to another homeserver.
 func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 && len(args) != 4 {
 		ts.Fatalf("usage: openid VAR USER [at SERVER]")
@@ -137,13 +138,12 @@ func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], h.IssueToken(args[1]))
 }
 
-// sfu
-// sfu fails | restarts | closes | rooms | tells
+// The script command `sfu` starts an SFU and sets LIVEKIT_URL to its URL.
 //
-// starts an SFU and points LIVEKIT_URL to it. With an argument it makes that SFU
-// refuse every call, restart without its rooms, or close its rooms and report
-// that; prints the SFU's rooms; or makes the SFU report the sessions that the
-// service has ended.
+// `sfu fails` makes it refuse every call. `sfu restarts` restarts it without
+// its rooms. `sfu closes` makes it close its rooms and report that. `sfu rooms`
+// prints its rooms. `sfu tells` makes it report the sessions that the service
+// has ended.
 func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	switch what := strings.Join(args, " "); {
@@ -173,9 +173,8 @@ func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// listen VAR
-//
-// listens on loopback, sets VAR to the address and closes every connection.
+// The script command `listen VAR` listens on loopback and sets VAR to the
+// address. It closes every connection.
 func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: listen VAR")
@@ -197,9 +196,7 @@ func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], l.Addr().String())
 }
 
-// blank FILE SIZE
-//
-// makes a file of SIZE spaces.
+// The script command `blank FILE SIZE` makes a file of SIZE spaces.
 func cmdBlank(ts *testscript.TestScript, neg bool, args []string) {
 	var size int
 	if neg || len(args) != 2 {

@@ -9,14 +9,15 @@ import (
 	"testing"
 )
 
-// layer is a row of the table of layers: the layer's name, and the folders of
-// the repository's root whose packages belong to it.
+// layer is a row of the table of layers in docs/architecture.md. folders are
+// the folders of the repository's root whose packages belong to the layer.
 type layer struct {
 	name    string
 	folders []string
 }
 
-// layers returns the table of layers, with the highest layer first.
+// layers returns the layers in docs/architecture.md, with the highest layer
+// first.
 func layers(t *testing.T) (list []layer) {
 	t.Helper()
 	for _, row := range regexp.MustCompile("(?m)^\\| (\\w+) \\| ((?:`[a-z]+`,? ?)+) \\| [^|]+ \\|$").FindAllStringSubmatch(section(t, "Layers"), -1) {
@@ -28,7 +29,7 @@ func layers(t *testing.T) (list []layer) {
 	return list
 }
 
-// section returns a section of the page, without its heading.
+// section returns a section of docs/architecture.md, without its heading.
 func section(t *testing.T, heading string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(read(t, architecture), "\n## "+heading+"\n")
@@ -46,9 +47,8 @@ func floorOf(table []layer, name string) int {
 	return slices.IndexFunc(table, func(l layer) bool { return slices.Contains(l.folders, folder) })
 }
 
-// TestHouseLayers compares the imports of the program's packages with the table
-// of layers: a package may import only packages of its own layer or of lower
-// ones.
+// TestHouseLayers checks that each package of the program imports only packages
+// of its own layer or of lower layers.
 func TestHouseLayers(t *testing.T) {
 	table, imports := layers(t), importsOf(t)
 	isProgram := reach(imports, "matrixrtc-auth")
@@ -67,9 +67,9 @@ func TestHouseLayers(t *testing.T) {
 	}
 }
 
-// TestHouseShares compares each package's share of the lines of its layer with
-// the table of reasons. A package with more than a fifth of the lines needs a
-// reason there, and no other package has one.
+// TestHouseShares checks that docs/architecture.md gives a reason for every
+// large package, and for no other package. A package is large if it has more
+// than a fifth of the lines of its layer.
 func TestHouseShares(t *testing.T) {
 	lines, table := map[string]int{}, layers(t)
 	sums := make([]int, len(table))
@@ -100,8 +100,8 @@ func TestHouseShares(t *testing.T) {
 	}
 }
 
-// linesOf counts the lines of a package's Go files for all systems, without its
-// tests.
+// linesOf counts the lines of a package's Go files for all operating systems.
+// Test files do not count.
 func linesOf(t *testing.T, name string) (sum int) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(strings.Replace(name, "matrixrtc-auth", ".", 1), "*.go"))

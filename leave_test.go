@@ -19,12 +19,14 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// delayed VAR schedules ID DELAY | is ID FATE | refuses | forbids | limits
+// The script command `delayed VAR schedules ID DELAY` makes the homeserver VAR
+// schedule a delayed event. `delayed VAR is ID FATE` waits until the event was
+// sent, fired or cancelled. FATE can also be restarted, for an event that still
+// waits.
 //
-// makes the homeserver schedule a delayed event; or waits until the event is
-// over in the way FATE ("sent", "fired", "cancelled", or "restarted" for an
-// event that still waits); or makes the homeserver demand an access token,
-// refuse to send events whose owner has left the room, or answer 429 once.
+// `refuses` makes the homeserver demand an access token. `forbids` makes it
+// refuse to send events whose owner has left the room. `limits` makes it answer
+// 429 once.
 func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: delayed VAR schedules ID DELAY | is ID FATE | refuses | forbids | limits")
@@ -74,10 +76,9 @@ func awaitFate(ts *testscript.TestScript, h *matrixtest.Server, id, want string)
 	}
 }
 
-// participant joins|vanishes|leaves ROOM USER DEVICE
-//
-// makes a client that joined by /sfu/get come to the SFU, which reports it;
-// vanish without a report; or leave, which the SFU reports.
+// The script command `participant joins|vanishes|leaves ROOM USER DEVICE` makes
+// a client join or leave the SFU. The client has a token from /sfu/get. The SFU
+// reports that a client joins or leaves, but not that it vanishes.
 func cmdParticipant(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: participant joins|vanishes|leaves ROOM USER DEVICE")
@@ -98,10 +99,9 @@ func cmdParticipant(ts *testscript.TestScript, neg bool, args []string) {
 	tell(ts, event)
 }
 
-// connect [SUFFIX]
-//
-// makes the bearer of the token that `jwt` has read come to the SFU, which
-// reports it. With SUFFIX the bearer is a second session of the same token.
+// The script command `connect [SUFFIX]` makes a client join the SFU, with the
+// token that `jwt` has read. The SFU reports that. With SUFFIX, the client is a
+// second session with the same token.
 func cmdConnect(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 1 {
 		ts.Fatalf("usage: connect [SUFFIX]")
@@ -129,9 +129,8 @@ func tell(ts *testscript.TestScript, event *livekit.WebhookEvent, flaws ...sfute
 	fmt.Fprintln(ts.Stdout(), "webhook", status)
 }
 
-// webhook unsigned|forged
-//
-// sends a webhook to the service that claims to be LiveKit's.
+// The script command `webhook unsigned|forged` sends a webhook to the service
+// that claims to be from LiveKit.
 func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 	flaws := map[string]sfutest.Flaw{"unsigned": sfutest.NoHeader(), "forged": sfutest.WrongSecret()}
 	if neg || len(args) != 1 || flaws[args[0]] == nil {
@@ -140,9 +139,8 @@ func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 	tell(ts, &livekit.WebhookEvent{Event: "participant_left"}, flaws[args[0]])
 }
 
-// statustoken VAR
-//
-// sets VAR to a token with which the operator's tools may read /_status.
+// The script command `statustoken VAR` sets VAR to a token with which an
+// operator's tools may read /_status.
 func cmdStatusToken(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: statustoken VAR")
@@ -158,7 +156,7 @@ func needToken(w http.ResponseWriter, _ *http.Request, _, _ string) bool {
 }
 
 // mayNotSend answers as a homeserver does if the owner of the delayed event is
-// not in the room.
+// not in the Matrix room.
 func mayNotSend(w http.ResponseWriter, _ *http.Request, action, _ string) bool {
 	if action != "send" {
 		return false

@@ -39,8 +39,8 @@ func TestREADMELeadsToEveryPage(t *testing.T) {
 	}
 }
 
-// leadsNowhere says what is wrong with a link in the file from. It returns ""
-// if nothing is wrong.
+// leadsNowhere returns what is wrong with a link in the file from, or "" if the
+// link is right.
 func leadsNowhere(t *testing.T, from, link string) string {
 	t.Helper()
 	target, anchor, _ := strings.Cut(link, "#")
@@ -57,8 +57,8 @@ func leadsNowhere(t *testing.T, from, link string) string {
 	return ""
 }
 
-// TestLinksInSources checks that every page, and heading, that comments, help,
-// remedies and scripts mention exists.
+// TestLinksInSources checks every page and heading that sources mention, for
+// example in comments and help. The page and the heading must exist.
 func TestLinksInSources(t *testing.T) {
 	mention := regexp.MustCompile(`\b(?:docs/[a-z-]+\.md|README\.md|CHANGELOG\.md)(?:#[a-z0-9_-]+)?`)
 	found := 0
@@ -75,8 +75,8 @@ func TestLinksInSources(t *testing.T) {
 	}
 }
 
-// sources returns the files of the repository that hold code, comments, help
-// and configuration. The pages are not among them.
+// sources returns the files of the repository with code, help or configuration.
+// The pages of the documentation are not among them.
 func sources(t *testing.T) []string {
 	t.Helper()
 	var files []string
@@ -98,18 +98,19 @@ func sources(t *testing.T) []string {
 	return files
 }
 
-// sourceKinds are the file name endings of [sources], or whole file names.
+// sourceKinds are the file name endings, or whole names, of the files that
+// [sources] returns.
 var sourceKinds = []string{
 	".go", ".yaml", ".yml", ".example", ".txtar", ".txt", ".sh", ".conf", ".js", ".ts", ".lua", ".tpl",
 	"Dockerfile", "Makefile", "run",
 }
 
-// kind returns the end of a file's name from the last dot, or the whole name if
-// it has no dot.
+// kind returns the end of a file's name from the last dot. If the name has no
+// dot, it returns the whole name.
 func kind(name string) string { return cmp.Or(filepath.Ext(name), name) }
 
-// anchors returns the names that GitHub and others give to the headings of a
-// page.
+// anchors returns the names that GitHub gives to the headings of a page for
+// links.
 func anchors(page string) []string {
 	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
 	drop := regexp.MustCompile("[^a-z0-9 _-]")

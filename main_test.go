@@ -15,10 +15,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"matrixrtc-auth": main})
 }
 
-// TestScripts runs the scripts in testdata/script against the real program (the
-// test's own binary, in a separate process). The commands of the scripts are in
-// lab_test.go (what surrounds the service), service_test.go (the service) and
-// script_test.go (requests).
+// TestScripts runs the scripts in testdata/script against the real program. The
+// program is the test's own binary, in a separate process. The functions of the
+// script commands have names that begin with cmd.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
@@ -69,7 +68,7 @@ func setUp(env *testscript.Env) error {
 		"LIVEKIT_SECRET":   scriptKey.Secret.Reveal(),
 		"LIVEKIT_CA_FILE":  filepath.Join(env.WorkDir, "ca.pem"),
 		"LIVEKIT_JWT_BIND": "127.0.0.1:0",
-		"LIVEKIT_STORE":    "memory", // independent of what this machine has at /data
+		"LIVEKIT_STORE":    "memory", // makes the scripts independent of what this machine has at /data
 
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": "example.org",
 	} {

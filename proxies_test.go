@@ -6,10 +6,10 @@ import (
 	"testing"
 )
 
-// TestNginxPrefixes checks the parts of the nginx snippet that people get
-// wrong: the slash that removes the prefix, the headers without which calls
-// hang at "connecting", and the headers with the client's address, in which
-// nothing of what the client sent may remain.
+// TestNginxPrefixes checks the parts of the nginx snippet in docs/proxies.md
+// that people get wrong. One part is the slash that removes the prefix. Without
+// the headers Upgrade and Connection, calls hang at "connecting". The headers
+// with the client's address must contain nothing that the client has sent.
 func TestNginxPrefixes(t *testing.T) {
 	snippet := strings.Join(blocks(read(t, "docs/proxies.md"), "nginx"), "\n")
 	for location, wanted := range map[string][]string{
@@ -31,8 +31,8 @@ func TestNginxPrefixes(t *testing.T) {
 	}
 }
 
-// TestHAProxyLines compares the lines of docs/proxies.md with the file with
-// which `make breakages` runs HAProxy.
+// TestHAProxyLines checks that the HAProxy lines in docs/proxies.md are all in
+// the file with which `make breakages` runs HAProxy.
 func TestHAProxyLines(t *testing.T) {
 	tried := strings.Split(read(t, "e2e/breakages/testdata/haproxy.cfg"), "\n")
 	lines := strings.Split(strings.Join(blocks(read(t, "docs/proxies.md"), "haproxy"), ""), "\n")

@@ -16,13 +16,13 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// http [&] METHOD PATH [-H 'Name: value']... [-chunked] [FILE]
+// The script command `http [&] METHOD PATH [-H 'Name: value']... [-chunked]
+// [FILE]` sends a request to the service. It prints the answer's status, its
+// headers sorted by name, and its body.
 //
-// sends a request to the service and prints the status, the headers sorted by
-// name, and the body of the answer. The request's body is the text of FILE, in
-// which $VAR is replaced. With -chunked the request does not announce the
-// length of its body. With & the command does not wait; `answer` then prints
-// the answer.
+// The request's body is the text of FILE, in which $VAR is replaced. With
+// -chunked the request does not announce the length of its body. With & the
+// command does not wait, and the command `answer` prints the answer later.
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	background := len(args) > 0 && args[0] == "&"
@@ -41,7 +41,7 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	l.show(ts, ask(l.service.address, req))
 }
 
-// answer prints the answer to the last `http &`.
+// The script command `answer` prints the answer to the last `http &`.
 func cmdAnswer(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	if neg || len(args) > 0 || l.pending == nil {
@@ -77,14 +77,14 @@ func newRequest(ts *testscript.TestScript, args []string) request {
 	return request{method, b.String()}
 }
 
-// answer is what the service answered to one request.
+// answer is the service's answer to one request.
 type answer struct {
 	text string // status, headers and body
 	body string
 	err  error
 }
 
-// ask sends req over a new connection.
+// ask sends req over a new connection, and returns the answer.
 func ask(address string, req request) answer {
 	conn, err := dial(address)
 	if err != nil {
@@ -132,9 +132,8 @@ func (l *lab) show(ts *testscript.TestScript, a answer) {
 	io.WriteString(ts.Stdout(), a.text)
 }
 
-// repeat N METHOD PATH ...
-//
-// sends a request N times, and prints how often each status was the answer.
+// The script command `repeat N METHOD PATH ...` sends a request N times. It
+// prints how often each status was the answer.
 func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
 	var n int
 	if len(args) < 3 || neg {
@@ -154,10 +153,8 @@ func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// raw FILE
-//
-// sends the bytes of FILE, with CRLF as line ends, and prints all that the
-// service answers.
+// The script command `raw FILE` sends the bytes of FILE, with CRLF as line
+// ends. It prints everything that the service answers.
 func cmdRaw(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: raw FILE")
@@ -171,10 +168,8 @@ func cmdRaw(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// jwt
-//
-// verifies the access token in the last answer as LiveKit does, and prints the
-// token's claims.
+// The script command `jwt` verifies the access token in the last answer as
+// LiveKit does. It prints the token's claims and sets JWT to the token.
 func cmdJWT(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: jwt")
@@ -196,9 +191,8 @@ func cmdJWT(ts *testscript.TestScript, neg bool, args []string) {
 	fmt.Fprintln(ts.Stdout(), claims(ts, text))
 }
 
-// metrics
-//
-// prints the metrics as Prometheus gets them.
+// The script command `metrics` prints the service's metrics as Prometheus gets
+// them.
 func cmdMetrics(ts *testscript.TestScript, neg bool, args []string) {
 	at, found := labOf(ts).service.await(regexp.MustCompile(`msg="serving metrics" address=(\S+)`))
 	if neg || len(args) > 0 || !found {

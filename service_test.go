@@ -23,14 +23,13 @@ import (
 type process struct {
 	cmd     *exec.Cmd
 	address string
-	log     string        // the file that the program itself writes
+	log     string        // the path of the file with the process's log
 	exited  chan struct{} // closed when the process has ended
 }
 
-// serve
-//
-// starts the program with the script's environment and waits until it listens;
-// its log goes to the file "log". With !, it must fail to start.
+// The script command `serve` starts the program with the script's environment
+// and waits until it listens. The program's log goes to the file "log". With !,
+// the program must fail to start.
 func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 0 {
 		ts.Fatalf("usage: [!] serve")
@@ -67,8 +66,8 @@ func startService(ts *testscript.TestScript) (*process, error) {
 		return nil, err
 	}
 	s := &process{cmd: exec.Command(name), log: ts.MkAbs("log"), exited: make(chan struct{})}
-	// The log goes to a file and not to a pipe. So what a killed process has
-	// written is in the file when the process has ended.
+	// The log goes to a file and not to a pipe. So the file holds everything that
+	// a killed process has written when the process has ended.
 	log, err := os.Create(s.log)
 	if err != nil {
 		return nil, err
@@ -87,7 +86,8 @@ func startService(ts *testscript.TestScript) (*process, error) {
 	return s, nil
 }
 
-// environ returns the part of the script's environment that the program gets.
+// environ returns PATH and the variables of the program, with the values that
+// they have in the script's environment.
 func environ(ts *testscript.TestScript) []string {
 	env := []string{"PATH=" + ts.Getenv("PATH")}
 	for _, v := range config.Variables() {
@@ -115,8 +115,8 @@ func (s *process) text() string {
 	return string(text)
 }
 
-// await waits until the log matches. found is false if the process has ended
-// without a match.
+// await waits until the log matches the pattern. found is false if the process
+// has ended without a match, or if there is none within waitTime.
 func (s *process) await(pattern *regexp.Regexp) (match []string, found bool) {
 	deadline := time.After(waitTime)
 	look := time.NewTicker(time.Millisecond)
@@ -140,9 +140,8 @@ func (s *process) kill() {
 	<-s.exited
 }
 
-// await PATTERN
-//
-// waits until the service's log matches.
+// The script command `await PATTERN` waits until the service's log matches
+// PATTERN.
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: await PATTERN")
@@ -155,10 +154,9 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// logged
-//
-// waits until the log holds every line up to now. For that it requests a path
-// that no other request has, and waits for its line.
+// The script command `logged` waits until the log holds every line up to now.
+// It requests a path that nobody else requests, and waits for the line about
+// that request.
 func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: logged")
@@ -170,9 +168,8 @@ func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
 	cmdAwait(ts, false, []string{path + `\b`})
 }
 
-// signal NAME
-//
-// sends SIGTERM, SIGINT, SIGHUP or SIGKILL to the service.
+// The script command `signal NAME` sends SIGTERM, SIGINT, SIGHUP or SIGKILL to
+// the service.
 func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	signals := map[string]syscall.Signal{"SIGTERM": syscall.SIGTERM, "SIGINT": syscall.SIGINT, "SIGHUP": syscall.SIGHUP, "SIGKILL": syscall.SIGKILL}
 	if neg || len(args) != 1 || signals[args[0]] == 0 {
@@ -181,10 +178,9 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(labOf(ts).service.cmd.Process.Signal(signals[args[0]]))
 }
 
-// exited
-//
-// waits until the service has ended with exit code 0. With !, the service must
-// end with another exit code or by a signal. Afterwards its log is complete.
+// The script command `exited` waits until the service has ended with exit code
+// 0. With !, the service must end with another exit code or by a signal.
+// Afterwards the service's log is complete.
 func cmdExited(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 0 {
 		ts.Fatalf("usage: [!] exited")

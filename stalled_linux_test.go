@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/internal/lag"
 )
 
-// startUnread starts the program with a pipe of 64 kB as its standard error,
-// and returns the end to read from. Nobody reads from it.
+// startUnread starts the program with a pipe of 64 kB as its standard error. It
+// returns the pipe's end to read from. Nobody reads from that end yet.
 func startUnread(t *testing.T, overrides string) (*process, *os.File) {
 	t.Helper()
 	log, stderr, err := os.Pipe()
@@ -30,7 +30,7 @@ func startUnread(t *testing.T, overrides string) (*process, *os.File) {
 }
 
 // startOnSocket starts a command that becomes the program. The program listens
-// on a Unix socket, so the test knows its address without its log.
+// on a Unix socket. So the test knows the address without reading the log.
 func startOnSocket(t *testing.T, overrides string, stderr io.Writer, command ...string) *process {
 	t.Helper()
 	address := "unix:" + filepath.Join(t.TempDir(), "socket")
@@ -66,11 +66,11 @@ func awaitSocket(t *testing.T, address string) {
 	}
 }
 
-// TestStalledLogReader: if nobody reads the log, the pipe takes 64 kB of it.
-// Token requests are still answered, /healthz says what is wrong, and SIGTERM
-// ends the program.
+// TestStalledLogReader checks the program while nobody reads its log, of which
+// the pipe holds 64 kB. The service must answer token requests, and /healthz
+// must say what is wrong. SIGTERM must end the program.
 func TestStalledLogReader(t *testing.T) {
-	const requests = 10_000 // 2.5 MB of log
+	const requests = 10_000 // these requests make 2.5 MB of log
 	s, log := startUnread(t, "example.org=http://"+refusingHomeserver(t))
 	flood(t, s.address, 0, requests)
 	if t.Failed() {
@@ -84,7 +84,8 @@ func TestStalledLogReader(t *testing.T) {
 	wantWholeLines(t, log)
 }
 
-// wantObedient checks that SIGTERM ends s.
+// wantObedient checks that SIGTERM ends the process s with exit code 0 within 5
+// s.
 func wantObedient(t *testing.T, s *process) {
 	t.Helper()
 	late, start := lag.Measure(t), time.Now()
@@ -101,8 +102,8 @@ func wantObedient(t *testing.T, s *process) {
 	}
 }
 
-// TestLogReaderGone: the program works if the reader of its log has ended, or
-// if its standard error is closed.
+// TestLogReaderGone checks that the program works if the reader of its log has
+// ended, or if its standard error is closed.
 func TestLogReaderGone(t *testing.T) {
 	overrides := "example.org=http://" + refusingHomeserver(t)
 	for name, start := range map[string]func() *process{
@@ -117,7 +118,7 @@ func TestLogReaderGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start()
-			for range 2 { // only the write of the first lines finds this out
+			for range 2 { // the program finds the missing reader only when it writes its first lines
 				flood(t, s.address, 1, 200)
 				if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 					t.Fatal(err)
@@ -128,8 +129,8 @@ func TestLogReaderGone(t *testing.T) {
 	}
 }
 
-// TestLogReaderReturns: when the reader reads again, the queued lines are
-// written in order, and one line says how many are lost.
+// TestLogReaderReturns checks that the log says that lines were lost when
+// somebody reads the log again.
 func TestLogReaderReturns(t *testing.T) {
 	s, log := startUnread(t, "example.org=http://"+refusingHomeserver(t))
 	flood(t, s.address, 0, 10_000)
@@ -145,8 +146,7 @@ func TestLogReaderReturns(t *testing.T) {
 	t.Errorf("got the log's end (%v), want a line about lost lines before it", lines.Err())
 }
 
-// wantWholeLines checks that the log of an ended process consists of whole
-// lines.
+// wantWholeLines checks that the log of an ended process has only whole lines.
 func wantWholeLines(t *testing.T, log io.Reader) {
 	t.Helper()
 	text, err := io.ReadAll(log)
@@ -163,7 +163,7 @@ func wantWholeLines(t *testing.T, log io.Reader) {
 	}
 }
 
-// environment returns a complete configuration.
+// environment returns environment variables that are a complete configuration.
 func environment(overrides string) []string {
 	return []string{
 		"LIVEKIT_URL=ws://127.0.0.1:9", "LIVEKIT_KEY=" + scriptKey.ID, "LIVEKIT_SECRET=" + scriptKey.Secret.Reveal(),

@@ -13,12 +13,13 @@ import (
 	"testing"
 )
 
-// maxInit bounds what the initialisers of our packages may allocate together,
-// in bytes. They run at every start of every command.
+// maxInit bounds how many bytes the package initialisers of the program may
+// allocate together. They run at every start of every command.
 const maxInit = 192 << 10
 
-// TestInitialisersAllocateLittle: the tables and regular expressions of one
-// command are not made at the start of another one.
+// TestInitialisersAllocateLittle checks that the program allocates little
+// before it runs a command. Otherwise, every command would make the tables and
+// regular expressions of all other commands.
 func TestInitialisersAllocateLittle(t *testing.T) {
 	cmd := exec.Command("matrixrtc-auth", "version")
 	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
@@ -34,7 +35,7 @@ func TestInitialisersAllocateLittle(t *testing.T) {
 	isProgram, sum := reach(importsOf(t), "matrixrtc-auth"), 0
 	for _, init := range inits {
 		if !isProgram[strings.TrimPrefix(init[1], "matrixrtc-auth/")] {
-			continue // the package belongs to the tests
+			continue // this package belongs to the tests, not to the program
 		}
 		bytes, err := strconv.Atoi(init[2])
 		if err != nil {
@@ -49,9 +50,8 @@ func TestInitialisersAllocateLittle(t *testing.T) {
 	}
 }
 
-// TestPatterns compiles every regular expression that the program compiles at
-// its first use. It also looks for expressions that the program would compile
-// at the start.
+// TestPatterns checks that every regular expression of the program compiles. It
+// also checks that the program compiles none of them at the start.
 func TestPatterns(t *testing.T) {
 	imports := importsOf(t)
 	patterns := 0
@@ -71,8 +71,8 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// checkPatterns checks the variables of one file. It returns how many
-// expressions the program compiles at their first use.
+// checkPatterns checks the regular expressions in the variables of one file. It
+// returns how many of them the program compiles at their first use.
 func checkPatterns(t *testing.T, name string) (patterns int) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -106,7 +106,8 @@ func checkPatterns(t *testing.T, name string) (patterns int) {
 	return patterns
 }
 
-// calleeOf returns the name of a function of another package, as package.Name.
+// calleeOf returns the called function as package.Name, or "" if it is not a
+// function of another package.
 func calleeOf(call *ast.CallExpr) string {
 	callee, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {
@@ -122,7 +123,7 @@ func calleeOf(call *ast.CallExpr) string {
 func compiles(expr ast.Expr) error {
 	literal, ok := expr.(*ast.BasicLit)
 	if !ok {
-		return strconv.ErrSyntax // only a text that stands there can be tested
+		return strconv.ErrSyntax // the test can compile only a literal text
 	}
 	text, err := strconv.Unquote(literal.Value)
 	if err != nil {

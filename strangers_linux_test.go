@@ -20,13 +20,14 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// maxStrangers bounds the memory that the program may take after 1,000 hostile
-// servers, in bytes of resident memory.
+// maxStrangers bounds the resident memory of the program in bytes after it has
+// asked 1,000 hostile servers.
 const maxStrangers = 80_000_000
 
-// TestStrangersCertificates: 1,000 servers send certificates that take much
-// memory. Servers whose certificates are accepted answer as homeservers do, so
-// the connections to them are kept.
+// TestStrangersCertificates bounds the program's memory after 1,000 servers
+// have sent certificates that take much memory. A server whose certificates are
+// accepted answers as a homeserver does. So the program keeps the connection to
+// it.
 func TestStrangersCertificates(t *testing.T) {
 	const servers = 1_000
 	binary := buildBinary(t)
@@ -49,7 +50,7 @@ func TestStrangersCertificates(t *testing.T) {
 			answers := askForAll(t, s.address, names)
 			after := s.memory(t)
 			t.Logf("memory %d kB, after %d servers %d kB", before>>10, servers, after>>10)
-			// If this machine was held up for as long as a request may take, some
+			// A request may take 10 s. If this machine was held up for so long, some
 			// requests fail.
 			if answers[c.status] != servers && late() < 10*time.Second {
 				t.Errorf("got the answers %v, want %d × %s", answers, servers, c.status)
@@ -61,8 +62,8 @@ func TestStrangersCertificates(t *testing.T) {
 	}
 }
 
-// startForStrangers starts the program such that it may ask servers on loopback
-// that nobody named, and trusts their certificates.
+// startForStrangers starts the program so that it may ask unnamed homeservers
+// on loopback. It trusts the certificates of the returned CA.
 func startForStrangers(t *testing.T, binary string, more ...string) (*process, *matrixtest.CA) {
 	t.Helper()
 	ca := matrixtest.NewCA()
@@ -74,9 +75,10 @@ func startForStrangers(t *testing.T, binary string, more ...string) (*process, *
 	return startBinary(t, binary, "example.org=http://127.0.0.1:9", more...), ca
 }
 
-// strangers starts n homeservers that confirm every token, and returns their
-// names. Each has its own address in 127.1.0.0/16, and a certificate from ca
-// that spoil has changed. If answer is not nil, it answers all requests.
+// strangers starts n homeservers and returns their names. Each homeserver has
+// its own address in 127.1.0.0/16, and a certificate from ca that spoil has
+// changed. The handler answer answers all requests. If answer is nil, the
+// homeservers confirm every token.
 func strangers(t *testing.T, ca *matrixtest.CA, n int, spoil func(tls.Certificate) tls.Certificate, answer http.HandlerFunc) (names []string) {
 	t.Helper()
 	if answer == nil {
@@ -105,8 +107,9 @@ func strangers(t *testing.T, ca *matrixtest.CA, n int, spoil func(tls.Certificat
 	return names
 }
 
-// askForAll requests a token for a user of each server, 16 at a time, each from
-// another client address. It counts the answers by their status.
+// askForAll requests a token for a user of each server. It sends 16 requests at
+// a time, each from a different client address. It returns how many answers had
+// each status.
 func askForAll(t *testing.T, address string, names []string) map[string]int {
 	t.Helper()
 	var (
@@ -140,8 +143,8 @@ func askForAll(t *testing.T, address string, names []string) map[string]int {
 	return answers
 }
 
-// askFor requests a token for a user of the server called name and returns the
-// status. from is a number that makes the client's network.
+// askFor requests a token for a user of the server called name, and returns the
+// status. from is the number of the client's network.
 func askFor(conn net.Conn, r *bufio.Reader, name string, from int) (status string, err error) {
 	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return "", err
@@ -163,8 +166,8 @@ func with(more func() [][]byte) func(tls.Certificate) tls.Certificate {
 	}
 }
 
-// bulky returns a function that makes certificates of 30 kB. Each certificate
-// has uris names.
+// bulky returns a function that makes certificates of 30 kB. uris is the number
+// of names in each certificate.
 func bulky(uris int) func() [][]byte {
 	more := matrixtest.NewBulky(uris, 30_000)
 	return func() [][]byte { return [][]byte{more.Next()} }

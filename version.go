@@ -5,11 +5,12 @@ import (
 	"runtime/debug"
 )
 
-// version is set when the program is linked: -ldflags "-X main.version=1.2.3".
+// version is set when the program is linked, by -ldflags "-X
+// main.version=1.2.3".
 var version string
 
-// buildVersion returns version if it is set, and else the version that the go
-// command has recorded in the program.
+// buildVersion returns version if that is set. Otherwise, it returns the
+// version that the go command has recorded in the program.
 func buildVersion() string {
 	if version != "" {
 		return version

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestVersion checks that all places that name this version agree. The
-// changelog may begin with the coming version.
+// TestVersion checks that all files that name the program's version name the
+// version in VERSION. CHANGELOG.md may begin with a newer version.
 func TestVersion(t *testing.T) {
 	version := strings.TrimSpace(read(t, "VERSION"))
 	newest := regexp.MustCompile(`(?m)^## \S+`).FindAllString(read(t, "CHANGELOG.md"), 2)
@@ -30,9 +30,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestGoVersion compares every place that names a version of Go with go.mod.
-// The oldest Go that may build the program is the one for which govulncheck
-// runs.
+// TestGoVersion checks that every place that names a version of Go names that
+// of go.mod. It also checks that govulncheck runs in CI.
 func TestGoVersion(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+\.\d+)$`).FindStringSubmatch(read(t, "go.mod"))
 	if version == nil {

@@ -32,7 +32,7 @@ type workflowStep struct {
 	With          map[string]string
 }
 
-// workflows returns all workflows by the names of their files.
+// workflows returns all GitHub workflows, by the names of their files.
 func workflows(t *testing.T) map[string]workflow {
 	t.Helper()
 	paths, err := filepath.Glob(".github/workflows/*.yml")
@@ -50,8 +50,8 @@ func workflows(t *testing.T) map[string]workflow {
 	return all
 }
 
-// TestWorkflowsReadOnly: a workflow may only read, unless one of its jobs names
-// the other permissions that it needs.
+// TestWorkflowsReadOnly checks that a workflow may only read the repository by
+// default. A job that needs other permissions must name them.
 func TestWorkflowsReadOnly(t *testing.T) {
 	for file, w := range workflows(t) {
 		if len(w.Permissions) != 1 || w.Permissions["contents"] != "read" {
@@ -60,8 +60,8 @@ func TestWorkflowsReadOnly(t *testing.T) {
 	}
 }
 
-// TestWorkflowsTakeGoFromModule: each step that installs Go takes the version
-// from go.mod.
+// TestWorkflowsTakeGoFromModule checks that each step that installs Go takes
+// the version from go.mod.
 func TestWorkflowsTakeGoFromModule(t *testing.T) {
 	for file, w := range workflows(t) {
 		for name, j := range w.Jobs {
@@ -81,7 +81,8 @@ func TestWorkflowsTakeGoFromModule(t *testing.T) {
 	}
 }
 
-// TestWorkflowsAgreeOnActions: all workflows use the same version of an action.
+// TestWorkflowsAgreeOnActions checks that all workflows use the same version of
+// each action.
 func TestWorkflowsAgreeOnActions(t *testing.T) {
 	versions := map[string]string{}
 	for file, w := range workflows(t) {
@@ -100,8 +101,8 @@ func TestWorkflowsAgreeOnActions(t *testing.T) {
 	}
 }
 
-// TestMakeTargets: the Makefile has every target that the workflows, .ci/run
-// and the documents run.
+// TestMakeTargets checks that the Makefile has every target that the workflows,
+// .ci/run and the documents name.
 func TestMakeTargets(t *testing.T) {
 	makefile := read(t, "Makefile")
 	command := regexp.MustCompile(`(?m)(?:^|run: |\()make (?:-s )?([a-z][a-z0-9-]*)`)
@@ -128,8 +129,9 @@ func TestMakeTargets(t *testing.T) {
 	}
 }
 
-// releaseSteps are what the release workflow must do, in this order. Each is
-// the beginning of a step's command, or of the action that a step uses.
+// releaseSteps are the steps that the release workflow must have, in this
+// order. Each text is the beginning of a step's command, or of the name of its
+// action.
 var releaseSteps = []string{
 	`make release TAG="$TAG"`,
 	"docker/login-action@",
@@ -141,9 +143,9 @@ var releaseSteps = []string{
 	`gh release create "$TAG" --verify-tag`,
 }
 
-// TestReleaseWorkflow: a tag is released after the tests have passed. The
-// published files are those that were built and compared, and all of them are
-// signed before anybody can get them as a release.
+// TestReleaseWorkflow checks that a tag is released only after the tests have
+// passed. The workflow must publish the files that it has built and compared.
+// It must sign all of them before anybody can get them as a release.
 func TestReleaseWorkflow(t *testing.T) {
 	all := workflows(t)
 	w := all["release.yml"]
@@ -179,8 +181,9 @@ func checkOrder(t *testing.T, steps []workflowStep) {
 	}
 }
 
-// checkProvenance checks that the image and every file have a provenance. The
-// files, and the notes, are where `make release` puts them.
+// checkProvenance checks that the workflow makes a provenance for the image and
+// for every file. It also checks that the workflow takes the files and the
+// notes from where `make release` writes them.
 func checkProvenance(t *testing.T, steps []workflowStep) {
 	t.Helper()
 	var image, files bool
@@ -201,8 +204,8 @@ func checkProvenance(t *testing.T, steps []workflowStep) {
 	}
 }
 
-// TestLintChecksWorkflows: `make lint` runs actionlint in the version of its
-// module.
+// TestLintChecksWorkflows checks that `make lint` runs actionlint in the
+// version that its module in .github names.
 func TestLintChecksWorkflows(t *testing.T) {
 	makefile := read(t, "Makefile")
 	for _, want := range []string{".github/actionlint/go.mod", "build/actionlint -shellcheck= -pyflakes= .github/workflows/*.yml"} {

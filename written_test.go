@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// written makes setup write the deployment whose names the pages use, and
-// returns its folder.
+// written makes setup write a deployment with the names that the documents use,
+// and returns its folder.
 func written(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -29,8 +29,8 @@ func written(t *testing.T) (dir string) {
 	return dir
 }
 
-// TestDocHomeserver: the settings in docs/homeserver.md are those that setup
-// writes.
+// TestDocHomeserver checks that docs/homeserver.md has the same settings as
+// setup writes.
 func TestDocHomeserver(t *testing.T) {
 	dir, page := written(t), read(t, "docs/homeserver.md")
 	additions := read(t, filepath.Join(dir, "homeserver-additions.yaml"))
@@ -52,8 +52,8 @@ func TestDocHomeserver(t *testing.T) {
 	}
 }
 
-// TestDocSynology: the tables in docs/synology.md for DSM's reverse proxy and
-// the router are those that setup writes.
+// TestDocSynology checks the tables in docs/synology.md for DSM's reverse proxy
+// and for the router. Setup must write the same rows.
 func TestDocSynology(t *testing.T) {
 	dir := written(t)
 	page := strings.Split(read(t, "docs/synology.md"), "\n")
@@ -82,9 +82,9 @@ func TestDocSynology(t *testing.T) {
 	}
 }
 
-// columns returns the first cells of a table's row. It leaves out the last
-// cell, unless that is a value, because the two tables may have different words
-// there.
+// columns returns the part of a table's row that must be the same in both
+// tables. The last cell of a row about a port is a description, which may
+// differ, so columns leaves it out.
 func columns(row string) string {
 	if strings.Contains(row, "TCP") || strings.Contains(row, "UDP") {
 		return strings.Join(strings.SplitAfter(row, "|")[:3], "")
@@ -93,7 +93,7 @@ func columns(row string) string {
 }
 
 // TestSetupFiles checks that docs/setup.md names every file that setup writes,
-// and that docs/synology.md names their number.
+// and that docs/synology.md gives the number of these files.
 func TestSetupFiles(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer

@@ -1,7 +1,8 @@
 // Package access decides what a proven caller gets: whether they are in the
 // Matrix room, which LiveKit room and identity they get, what their token
-// allows, and whether this service takes over their leave. It knows no HTTP: it
-// takes values, and returns results or an error that says why not.
+// allows, and whether this service takes over their leave. The package contains
+// no HTTP: its functions take values, and return a result or an error that says
+// why there is none.
 package access
 
 import (
@@ -26,8 +27,8 @@ type Verifier interface {
 	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
 }
 
-// Membership says who is joined to a Matrix room. An error means that it does
-// not know.
+// Membership says who is joined to a Matrix room. An error means that the
+// answer is unknown.
 type Membership interface {
 	IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
 	IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error)
@@ -53,9 +54,9 @@ type Authorizer struct {
 	Verifier Verifier
 	Rooms    Rooms
 	Minter   Minter
-	// Membership says who is joined. It asks the homeserver that proxies
-	// requests to this service, or asks with an account of a homeserver. It is
-	// nil if there is neither.
+	// Membership says who is joined. To find out, it asks the homeserver that
+	// proxies requests to this service, or a homeserver on which this service
+	// has an account. Membership is nil if there is no such homeserver.
 	Membership Membership
 	// Remote asks other homeservers for tokens of their SFUs. It is nil if no
 	// homeserver proxies requests to this service.
@@ -67,22 +68,23 @@ type Authorizer struct {
 	// CanPublish reports whether users of a server without full access may
 	// publish. Users with full access always may.
 	CanPublish func(matrix.ServerName) bool
-	// MustBeJoined reports for a server whether its users must be joined to the
-	// Matrix room when they prove themselves by an OpenID token; nil means no
-	// server. A user who comes through a homeserver must always be joined.
+	// MustBeJoined reports whether the users of a server must be joined to the
+	// Matrix room when they prove themselves by an OpenID token. If
+	// MustBeJoined is nil, no user with an OpenID token must. A user who comes
+	// through a homeserver must always be joined.
 	MustBeJoined func(matrix.ServerName) bool
-	// AllowUnseen says what happens in rooms that Membership's account is not in
-	// ([matrix.ErrNotInRoom]): if true, users who must be joined are admitted;
-	// if false, they are refused.
+	// AllowUnseen says what happens in rooms that Membership's account is not
+	// in ([matrix.ErrNotInRoom]). If true, the service admits users who must be
+	// joined. If false, it refuses them.
 	AllowUnseen bool
-	// LearnMembership says whether Membership is also asked about users who need
-	// not be joined. The answer goes into their tickets; no request is refused
-	// because of it.
+	// LearnMembership says whether the service asks Membership also about users
+	// who need not be joined. The answer goes into their tickets. The service
+	// refuses no request because of it.
 	LearnMembership bool
 	// Issuer identifies this service in every ticket.
 	Issuer ticket.Issuer
-	// CanUpdateOwnMetadata is the value of the permission canUpdateOwnMetadata in
-	// every token.
+	// CanUpdateOwnMetadata is the value of the permission canUpdateOwnMetadata
+	// in every token.
 	CanUpdateOwnMetadata bool
 	// Named reports whether the operator named a server in the configuration.
 	Named func(matrix.ServerName) bool
@@ -90,7 +92,7 @@ type Authorizer struct {
 	Delegation *Delegation
 
 	// Users limits the requests of proven users. Failures limits the failed
-	// verifications of client networks, Origins the requests of other
+	// verifications of client networks. Origins limits the requests of other
 	// homeservers. The zero Limiter means no limit.
 	Users    ratelimit.Limiter[matrix.UserID]
 	Failures ratelimit.Limiter[netip.Prefix]
@@ -99,15 +101,15 @@ type Authorizer struct {
 	Metrics metrics.Metrics
 }
 
-// Admission is the result of a request. If the request fails, it holds what was
-// found out before the failure.
+// Admission is the result of a request. If the request fails, the Admission
+// holds what the service found out before the failure.
 type Admission struct {
 	User matrix.UserID // the user who asks; zero until proven
 	Room sfu.Room
 	// RoomNotMade says that the user may not create the room, so no room was
 	// created. The user can still join the room if it exists.
 	RoomNotMade bool
-	Leave       *Leave // the leave that was to be taken over; nil for none
+	Leave       *Leave // the leave that the client hands over; nil for none
 	Token       string // the access token for the SFU
 }
 
@@ -194,13 +196,14 @@ func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Adm
 // the user was proven.
 type rights struct{ makeRoom, publish, delegate bool }
 
-// rights returns the rights of user, the proven one, not the one that the request
-// claims. The homeserver that proxies requests vouches for its own users
-// (Proxied): they have all rights. It also vouches for the rooms of users of
+// rights returns the rights of user, who must be proven: the request may claim
+// another user. The homeserver that proxies requests vouches for its own users
+// (Proxied), so they have all rights. It also vouches for the rooms of users of
 // other homeservers (Federated), so these users may have rooms created.
 //
-// A user with an OpenID token of a server without full access gets a token too, but
-// the service creates no room: the user can join only a room that exists.
+// A user with an OpenID token also gets a token if the user's server has no
+// full access. But for such a user the service creates no room, so the user can
+// join only a room that exists.
 func (a *Authorizer) rights(who Proof, user matrix.UserID) rights {
 	switch who.(type) {
 	case Proxied:
@@ -212,8 +215,9 @@ func (a *Authorizer) rights(who Proof, user matrix.UserID) rights {
 	return rights{makeRoom: full, publish: full || a.CanPublish(user.Server()), delegate: full}
 }
 
-// ensureRoom makes sure that the room exists on the SFU, within ensureTime. Its error
-// is a *[RoomError]: then the client gets no token (roomProblem of package handler).
+// ensureRoom makes sure that the room exists on the SFU, within ensureTime. If
+// the SFU does not confirm that, the error is a *[RoomError], and the client
+// gets no token.
 func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time) error {
 	ctx, cancel := bounded(ctx, ensureTime, by)
 	defer cancel()
@@ -226,9 +230,10 @@ func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time
 	return nil
 }
 
-// bounded returns ctx with the deadline by. If by is later than the duration most
-// from now, it returns ctx itself: this part of the request needs no more time
-// than most, and a new context costs 2 µs per request.
+// bounded returns ctx with the deadline by. If the time until by is at least
+// most, it returns ctx without a deadline. The caller then needs none, because
+// it takes no longer than most anyway. A new context would cost 2 µs per
+// request.
 func bounded(ctx context.Context, most time.Duration, by time.Time) (context.Context, context.CancelFunc) {
 	if time.Until(by) >= most {
 		return ctx, func() {}

@@ -21,13 +21,13 @@ import (
 // Authorizer asks of them.
 type world struct {
 	access.Authorizer
-	joined map[string]bool // the keys are "user room" and "server room"
-	err    error           // the error that every question about membership gets; nil for none
-	asked  []string        // the questions about membership, and the rooms and tokens that were asked for, in order
+	joined map[string]bool // the keys have the form "user room" or "server room"
+	err    error           // the error that answers every question about membership; nil for none
+	asked  []string        // in order: the questions about membership, and "room" or "token" for each call of Ensure or Mint
 	grant  token.Grant     // the grant of the last token
 	ticket ticket.Ticket   // the ticket in the last token
 	event  matrix.DelayedEvent
-	gone   error // the error of every look-up; nil for none
+	gone   error // the error that LookUp returns; nil for none
 	jobs   []leave.Job
 }
 
@@ -38,8 +38,7 @@ const (
 )
 
 // newWorld returns a world in which alice and bob are joined to the room. Only
-// the servers in fullAccess have full access, and no other server's users may
-// publish.
+// the servers in fullAccess have full access, and only their users may publish.
 func newWorld(t testing.TB, fullAccess ...string) *world {
 	w := &world{joined: map[string]bool{alice + " " + room: true, bob + " " + room: true, "b.test " + room: true},
 		event: matrix.DelayedEvent{Room: room, Delay: time.Hour}}
@@ -80,8 +79,8 @@ func (w *world) Mint(grant token.Grant, carried ticket.Ticket, _ time.Time) stri
 	return "jwt"
 }
 
-// remote and keeper are w under types of their own, because an Authorizer has
-// methods with the same names.
+// remote and keeper are the world under types of their own. In the world itself,
+// their methods RemoteToken and Delegate would hide those of the Authorizer.
 type (
 	remote struct{ *world }
 	keeper struct{ *world }
@@ -117,8 +116,8 @@ func user(id string) matrix.UserID { return must(matrix.ParseUserID(id)) }
 
 func server(name string) matrix.ServerName { return must(matrix.ParseServerName(name)) }
 
-// proof returns the proof for the user id. way says of which kind: OpenID,
-// proxied or federated.
+// proof returns a proof for the user id. way is the kind of proof: "openid",
+// "proxied" or "federated".
 func proof(way, id string) access.Proof {
 	switch way {
 	case "proxied":
@@ -129,8 +128,8 @@ func proof(way, id string) access.Proof {
 	return access.OpenID{Token: matrix.OpenIDToken{Server: user(id).Server()}, Claimed: user(id)}
 }
 
-// request returns a request for the room's call, with an identity in the form
-// [access.TwoParts].
+// request returns a request for a token for the call in room. Its identity has
+// the form [access.TwoParts].
 func request() access.Request {
 	return access.Request{
 		Room: must(matrix.ParseRoomID(room)), Slot: must(matrix.ParseSlotID("m.call#ROOM")),
@@ -144,8 +143,8 @@ func leaving(by access.Request) access.Request {
 	return by
 }
 
-// TestRights checks that a user's rights depend on the way the user was proven,
-// and on the lists of servers.
+// TestRights checks that a user's rights depend on how the user was proven, and
+// on whether the user's server has full access.
 func TestRights(t *testing.T) {
 	for _, tt := range []struct {
 		name, way, user string
@@ -171,9 +170,10 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestMembershipComesFirst checks that a user for whom a homeserver vouches
-// must be joined, and that nobody asks whether the others are. Unless the user
-// is joined, nothing is created or stored.
+// TestMembershipComesFirst checks that the service asks first whether a user is
+// joined, if a homeserver vouches for the user. If the user is not joined, the
+// service creates no room and no token. The service does not ask about a user
+// with an OpenID token.
 func TestMembershipComesFirst(t *testing.T) {
 	unknown := errors.New("no answer")
 	for _, tt := range []struct {
@@ -202,8 +202,9 @@ func TestMembershipComesFirst(t *testing.T) {
 	}
 }
 
-// TestAServerSpeaksOfItsOwnUsers checks that a homeserver is refused if it asks
-// for a user of another server, and that nobody is then asked who is joined.
+// TestAServerSpeaksOfItsOwnUsers checks that the service refuses a homeserver
+// that asks for a user of another server. The service must not even ask who is
+// joined.
 func TestAServerSpeaksOfItsOwnUsers(t *testing.T) {
 	for _, origin := range []string{"a.test", "B.test", "b.test:8448"} {
 		t.Run(origin, func(t *testing.T) {

@@ -19,17 +19,18 @@ type Delegation struct {
 	Limits leave.Limits
 	// Now returns the time of the clock that Keeper uses; nil means time.Now.
 	Now func() time.Time
-	// Everyone lets the users of every server delegate. Without it, only users of
-	// Servers may.
+	// Everyone lets the users of every server delegate. Without it, only users
+	// of Servers may delegate.
 	Everyone bool
 	Servers  []matrix.ServerName
 }
 
-// Events says whether delayed events can be managed.
+// Events looks up delayed events, and says whether this service can manage
+// them.
 type Events interface {
-	// Manageable returns nil unless it is known that delayed events of server
-	// cannot be managed. Then it returns [matrix.ErrNeedsToken] or a
-	// *[matrix.ClientAPIError].
+	// Manageable returns an error if it is known that this service cannot
+	// manage delayed events of server: [matrix.ErrNeedsToken] or a
+	// *[matrix.ClientAPIError]. Otherwise it returns nil.
 	Manageable(ctx context.Context, server matrix.ServerName) error
 	// Refuses reports whether server requires authentication to manage delayed
 	// events.
@@ -54,10 +55,10 @@ func (d *Delegation) now() time.Time {
 	return d.Now()
 }
 
-// Offered reports whether this service takes over leaves for the users of at least
-// one server. Clients ask this with a request that names no user. They read every
-// answer except 404 as yes. It is false if delegation is off, or if every server
-// with full access requires authentication (401 M_MISSING_TOKEN).
+// Offered reports whether this service takes over leaves for the users of at
+// least one server. It returns false if delegation is off, or if every server
+// in Servers requires authentication (401 M_MISSING_TOKEN). Clients find out
+// with a request that names no user, and read every answer except 404 as yes.
 func (d *Delegation) Offered() bool {
 	if d == nil {
 		return false
@@ -66,9 +67,9 @@ func (d *Delegation) Offered() bool {
 }
 
 // mayDelegate returns nil if this service can take over a leave of a user of
-// server, else a *[DelegationError]. If the homeserver of a named server does
-// not answer, the leave is taken over all the same: the keeper asks the
-// homeserver again.
+// server, else a *[DelegationError]. If the homeserver does not answer, but is
+// a named one, the service takes the leave over all the same: the keeper asks
+// the homeserver again.
 func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix.ServerName, by time.Time) error {
 	if a.Delegation == nil {
 		return &DelegationError{Cause: DelegationOff}
@@ -89,10 +90,11 @@ func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix
 	return &DelegationError{Cause: DelegationClientAPI, Err: err}
 }
 
-// lookUp asks the homeserver for the delay of the leave, and returns it. It
-// fails unless the delayed event belongs to user and to the Matrix room of the
-// request (else DelegationUnknown). A delay of less than leave.MinDelay is an error
-// (DelegationShort); one of more than leave.MaxDelay counts as leave.MaxDelay.
+// lookUp asks the homeserver for the delay of the leave, and returns that
+// delay. The delayed event must belong to user and to the Matrix room of the
+// request. If it does not, the error has the cause DelegationUnknown. If the
+// delay is shorter than leave.MinDelay, the cause is DelegationShort. A delay
+// longer than leave.MaxDelay counts as leave.MaxDelay.
 func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Request) (time.Duration, error) {
 	ctx, cancel := context.WithDeadline(ctx, sooner(time.Now().Add(ensureTime), what.By))
 	defer cancel()
@@ -110,9 +112,9 @@ func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Reques
 	return min(event.Delay, leave.MaxDelay), nil
 }
 
-// takeOver hands the leave l of a participant to the keeper, which stores it. It does
-// not check whose event l.ID is. lookUp has checked that before, but only for a
-// request through the homeserver.
+// takeOver hands the leave l of a participant to the keeper, which stores it.
+// takeOver does not check to whom the event l.ID belongs. For a request
+// through the homeserver, lookUp has done so before.
 func (a *Authorizer) takeOver(ctx context.Context, user matrix.UserID, room sfu.Room, identity sfu.Identity, l Leave) error {
 	job := leave.New(leave.Key{Room: room, Identity: identity}, user, l.ID, l.Delay, a.Delegation.now())
 	err := a.Delegation.Keeper.Delegate(context.WithoutCancel(ctx), job, a.Delegation.Limits)

@@ -33,8 +33,9 @@ func TestALeaveBelongsToItsToken(t *testing.T) {
 	}
 }
 
-// TestAProxiedLeaveIsLookedUp checks that the delay comes from the homeserver,
-// whatever the client says.
+// TestAProxiedLeaveIsLookedUp checks a leave that comes through the homeserver.
+// Its delay must be the one that the homeserver names, whatever the client
+// says.
 func TestAProxiedLeaveIsLookedUp(t *testing.T) {
 	fail := func(result matrix.Result) error { return &matrix.DelayError{Result: result, Err: errors.New("x")} }
 	for _, tt := range []struct {
@@ -69,9 +70,9 @@ func TestAProxiedLeaveIsLookedUp(t *testing.T) {
 	}
 }
 
-// TestWhoMayDelegate checks who may hand over a leave: the registered
-// homeserver's own users always, users with an OpenID token if their server is
-// listed, all others never.
+// TestWhoMayDelegate checks who may hand over a leave. The users of the
+// homeserver that proxies requests always may. Users with an OpenID token may
+// if their server has full access. All other users never may.
 func TestWhoMayDelegate(t *testing.T) {
 	for _, tt := range []struct {
 		name, way, user string

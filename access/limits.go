@@ -12,35 +12,35 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// NewFailureLimiter returns the limit of failed verifications per client
-// network. It is the only limit on requests per address (handler/client.go says
-// which address is the client's). It is enough for a household whose clients
-// hold stale tokens. It is too little to scan networks or flood a homeserver
-// through this service.
+// NewFailureLimiter returns the limit of failed verifications for each client
+// network. It is the only limit on requests per address. It is high enough for
+// a household whose clients hold stale tokens. It is too low for a client that
+// wants to scan networks or to flood a homeserver through this service.
 func NewFailureLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }
 
 // NewOriginLimiter returns the limit of requests for each other homeserver that
 // asks for its users. A large conference that starts within seconds stays below
-// it.
+// that limit.
 func NewOriginLimiter() ratelimit.Limiter[matrix.ServerName] {
 	return ratelimit.New[matrix.ServerName](ratelimit.Limit{PerMinute: 3000, Burst: 1000})
 }
 
-// site returns the network of client for which discoveries of servers are bounded:
-// one IPv4 address, or the largest network that an IPv6 subscriber has (/48). With
-// the /64 of [Network], one subscriber could count as 65,536 networks, and get a
-// part of the bounds for each.
+// site returns the network of client for which this service bounds the
+// discoveries of servers. That is one IPv4 address, or the largest network that
+// an IPv6 subscriber has (/48). With the /64 of [Network], one subscriber could
+// count as 65,536 networks, and could get a share of the bounds for each of
+// them.
 func site(client netip.Addr) netip.Prefix { return within(client, 48) }
 
-// Network returns the network of client for which failed verifications are
-// limited: one IPv4 address, or the smallest network that an IPv6 subscriber has
-// (/64).
+// Network returns the network of client for which this service limits failed
+// verifications: one IPv4 address, or the smallest network that an IPv6
+// subscriber has (/64).
 func Network(client netip.Addr) netip.Prefix { return within(client, 64) }
 
-// within returns the network that client is in. bits is the length of the prefix
-// of an IPv6 network; the network of an IPv4 client is its one address.
+// within returns the network that client is in. For IPv6, bits is the length of
+// the network's prefix. For IPv4, the network is the client's one address.
 func within(client netip.Addr, bits int) netip.Prefix {
 	if !client.Is6() {
 		bits = client.BitLen()
@@ -59,17 +59,18 @@ const maxSlowdown = time.Second
 // limitFailures applies the limit of failed verifications before a
 // verification. The caller must call settle with the verification's error.
 //
-// A stranger may name any server. So a verification at a server that the
-// operator did not name takes a permit before it starts, and success gives the
-// permit back: verifications in progress count, too. At a named server only a
-// failure takes a permit. The operator's own users may share their address with
-// strangers (an office, a carrier's NAT), who must never lock them out: while
-// their network is over the limit, they only wait for a moment.
+// A stranger may name any server. So at a server that the operator did not
+// name, every verification takes a permit before it starts, and success gives
+// the permit back. Verifications in progress count as failures until they
+// succeed. At a named server, only a failure takes a permit. The operator's own
+// users may share an address with strangers, for example in an office or behind
+// a carrier's NAT. Strangers must never lock these users out. While the network
+// is over the limit, users of named servers only wait for a moment.
 //
 // A homeserver's own trouble never counts as a failure of the client. If a
 // client disconnects while a named server verifies its token, that counts as a
-// failure only before a second has passed (later the server may be slow), or
-// while the client's network is over the limit.
+// failure only in the first second. Later the server may be to blame, because
+// it is slow. If the client disconnects while it has to wait, that counts, too.
 func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(error), err error) {
 	from := Network(client)
 	if a.Named(server) {
@@ -106,7 +107,8 @@ func hasLeft(err error) bool {
 	return ok && e.Cause == matrix.CauseCanceled
 }
 
-// slowDown waits until the network from has a permit again, or until ctx ends.
+// slowDown waits until the network from has a permit again, but at most
+// maxSlowdown, or until ctx ends.
 func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 	wait := min(a.Failures.Wait(from), maxSlowdown)
 	if wait <= 0 {
@@ -117,13 +119,14 @@ func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 }
 
 // maxFederatedWait is how long a request of another homeserver waits for a
-// permit. That homeserver repeats a request four times after a 429, so a short
-// wait costs both sides less.
+// permit. After a 429, that homeserver would repeat its request four times. A
+// short wait costs less.
 const maxFederatedWait = 2 * time.Second
 
-// limit counts one request of user, and one of the homeserver that asks for the
-// user, if any. If one of the two is over its limit, the error is a *[LimitError]
-// (429 M_LIMIT_EXCEEDED, with the wait as Retry-After).
+// limit counts one request of user. If another homeserver asks for the user,
+// limit also counts one request of that homeserver. If the user or the
+// homeserver is over the limit, the error is a *[LimitError] (429
+// M_LIMIT_EXCEEDED, with the wait as Retry-After).
 func (a *Authorizer) limit(ctx context.Context, who Proof, user matrix.UserID) error {
 	f, federated := who.(Federated)
 	if !federated {
@@ -148,8 +151,8 @@ func (a *Authorizer) refuse(wait time.Duration, kind string) error {
 }
 
 // takeUntil calls take, which returns how long to wait for a permit. If that
-// wait ends before until, takeUntil waits and calls take once more. It returns
-// the wait that remains, or 0 if take got a permit.
+// wait ends before until, takeUntil waits and calls take once more. takeUntil
+// returns the wait that remains, or 0 if take got a permit.
 func takeUntil(ctx context.Context, until time.Time, take func() time.Duration) (wait time.Duration) {
 	wait = take()
 	if wait == 0 || wait > time.Until(until) {

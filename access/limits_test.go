@@ -30,15 +30,15 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-// TestLimits checks that each user has a limit, and each homeserver has one for
-// the requests of all its users. A request of another homeserver waits for up
-// to 2 s before it is refused.
+// TestLimits checks that each user has a limit, and that each other homeserver
+// has a limit for the requests of all its users. A request of another
+// homeserver waits for up to 2 s before the service refuses it.
 func TestLimits(t *testing.T) {
 	for _, tt := range []struct {
 		name, way, user string
 		users, origins  ratelimit.Limit
 		waits           time.Duration // how long the second request waits
-		kind            string        // the kind of the limit that refuses the second request, "" for none
+		kind            string        // the limit that refuses the second request; "" for none
 	}{
 		{"proxied, within", "proxied", alice, ratelimit.Limit{PerMinute: 60, Burst: 2}, ratelimit.Limit{}, 0, ""},
 		{"proxied, over", "proxied", alice, ratelimit.Limit{PerMinute: 60, Burst: 1}, ratelimit.Limit{}, 0, metrics.UserRefused},

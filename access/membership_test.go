@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// slow answers the question who is joined after some time, with the same answer
+// slow says after some time whether a user is joined, and gives the same answer
 // for every room.
 type slow struct {
 	joined bool
@@ -33,9 +33,10 @@ func (s slow) IsServerJoined(ctx context.Context, room matrix.RoomID, _ matrix.S
 	return s.IsJoined(ctx, room, matrix.UserID{})
 }
 
-// TestLearned checks that the homeserver is asked who is joined even if nobody
-// must be joined. Only a yes makes a user known to be joined. No answer refuses
-// a user, and no request waits for an answer longer than a second.
+// TestLearned checks that the service asks the homeserver about a user who need
+// not be joined. Only if the homeserver says yes, the ticket says that the user
+// is joined. The user gets a token whatever the answer is, and waits for it for
+// at most a second.
 func TestLearned(t *testing.T) {
 	unknown := errors.New("no answer")
 	for _, tt := range []struct {
@@ -69,8 +70,8 @@ func TestLearned(t *testing.T) {
 	}
 }
 
-// TestRequired checks that users of some servers must be joined even if an
-// OpenID token proves them.
+// TestRequired checks that users of the servers in MustBeJoined must be joined,
+// even if an OpenID token proves who they are.
 func TestRequired(t *testing.T) {
 	unknown := errors.New("no answer")
 	local := func(s matrix.ServerName) bool { return s == server("a.test") }
@@ -106,10 +107,10 @@ func TestRequired(t *testing.T) {
 	}
 }
 
-// TestUnseen checks the rooms that the asking account is not in: the operator
-// decides whether users who must be joined get a token there. In both cases
-// these users are not known to be joined, so nobody asks about them again and
-// membership is never enforced on them.
+// TestUnseen checks rooms that the asking account is not in. AllowUnseen
+// decides whether users who must be joined get a token there. Their tickets
+// never say that they are joined, so the guard never removes them. The service
+// asks only once about a user.
 func TestUnseen(t *testing.T) {
 	everyone := func(matrix.ServerName) bool { return true }
 	for _, tt := range []struct {

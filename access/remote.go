@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Remote asks another homeserver for a token of that homeserver's SFU. The
+// Remote asks another homeserver for a token for that homeserver's SFU. The
 // question goes through the homeserver that proxies requests to this service.
 type Remote interface {
 	// RemoteToken sends request to server and returns the content of its answer.
@@ -16,10 +16,10 @@ type Remote interface {
 }
 
 // RemoteToken sends request to another homeserver and returns that homeserver's
-// answer. It does so only when it knows that the user is joined to the room and
-// that server is in the room; if one of the two is not, the error is ErrNotJoined
-// (403). It returns by the time what.By. Errors of the other server are
-// *[matrix.RemoteError].
+// answer. Before, it makes sure that the user is joined to the room and that
+// server is in the room. If one of them is not, the error is ErrNotJoined
+// (403). RemoteToken returns by the time what.By. Errors of the other
+// homeserver are *[matrix.RemoteError].
 func (a *Authorizer) RemoteToken(ctx context.Context, who Proxied, server matrix.ServerName, what Request, request json.RawMessage) (json.RawMessage, Admission, error) {
 	ctx, cancel := context.WithDeadline(ctx, what.By)
 	defer cancel()

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestRemoteTokenAsksInTurn checks that another homeserver is asked only when
-// the user and that homeserver are known to be in the room.
+// TestRemoteTokenAsksInTurn checks that the service asks another homeserver for
+// a token only if the user and that homeserver are in the room.
 func TestRemoteTokenAsksInTurn(t *testing.T) {
 	for _, tt := range []struct {
 		name, user, server string
@@ -37,7 +37,7 @@ func TestRemoteTokenAsksInTurn(t *testing.T) {
 	}
 }
 
-// slowly answers each question after 9 s.
+// slowly takes 9 s to answer each question about membership.
 type slowly struct{ *world }
 
 func (s slowly) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
@@ -57,9 +57,8 @@ func (s slowly) wait(ctx context.Context) (bool, error) {
 	}
 }
 
-// TestARemoteTokenComesInTime checks that the answer comes before the
-// homeserver stops waiting for it, even if that homeserver itself answers
-// questions slowly.
+// TestARemoteTokenComesInTime checks that RemoteToken returns by its deadline,
+// even if the homeserver answers questions about membership slowly.
 func TestARemoteTokenComesInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// TestTicket checks the ticket in the token: it names the user, how the user's
-// request came, and whether the user was known to be joined.
+// TestTicket checks the ticket in the token. The ticket names the user and how
+// the user's request came, and says whether the user was known to be joined.
 func TestTicket(t *testing.T) {
 	for way, want := range map[string]ticket.Ticket{
 		"openid":    {User: user(alice), By: ticket.OpenID},

@@ -14,8 +14,8 @@ type Request struct {
 	Room matrix.RoomID
 	Slot matrix.SlotID
 	As   Participant
-	// Leave is the leave that the client hands over with the request; nil for
-	// none.
+	// Leave is the leave that the client hands over with the request; nil if
+	// there is none.
 	Leave *Leave
 	// By is the time by which the answer must be sent.
 	By time.Time
@@ -42,8 +42,8 @@ const (
 // Leave is a delayed leave event that a client hands over.
 type Leave struct {
 	ID matrix.DelayID
-	// Delay is the event's delay as the client says it. It is zero if this
-	// service has to ask the homeserver.
+	// Delay is the event's delay, as the client names it. Delay is zero if this
+	// service must ask the homeserver for it.
 	Delay time.Duration
 }
 

@@ -47,12 +47,14 @@ type Federated struct {
 	Origin matrix.ServerName // the other homeserver, authenticated by the registered one
 }
 
-// mustBeJoined returns what LIVEKIT_REQUIRE_MEMBERSHIP says of the user's server.
+// mustBeJoined returns what LIVEKIT_REQUIRE_MEMBERSHIP says about the user's
+// server.
 func (OpenID) mustBeJoined(a *Authorizer, user matrix.UserID) bool {
 	return a.MustBeJoined != nil && a.MustBeJoined(user.Server())
 }
 
-// A user who comes through a homeserver must always be joined.
+// mustBeJoined returns true, because a user who comes through a homeserver must
+// always be joined.
 func (Proxied) mustBeJoined(*Authorizer, matrix.UserID) bool   { return true }
 func (Federated) mustBeJoined(*Authorizer, matrix.UserID) bool { return true }
 
@@ -69,8 +71,9 @@ func onBehalf(ctx context.Context, who Proof) context.Context {
 	return ctx
 }
 
-// identifyTime bounds a verification. It is the longest allowed
-// LIVEKIT_OPENID_TIMEOUT, and the longest wait for the limit of failures.
+// identifyTime is the longest time of a verification: the longest allowed
+// LIVEKIT_OPENID_TIMEOUT, and before it the longest wait because of earlier
+// failures (maxSlowdown).
 const identifyTime = maxSlowdown + 20*time.Second
 
 // prove asks the homeserver that issued the token to which user it belongs.
@@ -95,8 +98,8 @@ func (p Proxied) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, 
 	return p.User, nil
 }
 
-// prove checks that the user belongs to the server that asks for the user. Otherwise
-// the error is ErrForeignUser (403).
+// prove checks that the user belongs to the server that asks for the user. If
+// not, the error is ErrForeignUser (403).
 func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID, error) {
 	if f.User.Server() != f.Origin {
 		return matrix.UserID{}, ErrForeignUser
@@ -108,8 +111,8 @@ func (f Federated) prove(context.Context, *Authorizer, time.Time) (matrix.UserID
 // joined.
 type standing struct {
 	user matrix.UserID // the proven user
-	// asked says that the homeserver was asked whether the user is joined. joined
-	// is the homeserver's answer.
+	// asked says that the service asked the homeserver whether the user is
+	// joined. joined is the homeserver's answer.
 	asked, joined bool
 }
 
@@ -129,19 +132,19 @@ func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (sta
 	}
 	s.asked = true
 	s.joined, err = a.Membership.IsJoined(ctx, what.Room, user)
-	if a.AllowUnseen && errors.Is(err, matrix.ErrNotInRoom) { // LIVEKIT_MEMBERSHIP_UNKNOWN=allow; by default the error is ErrUnseen (403)
+	if a.AllowUnseen && errors.Is(err, matrix.ErrNotInRoom) { // allowed by LIVEKIT_MEMBERSHIP_UNKNOWN=allow; by default the error is ErrUnseen (403)
 		s.joined = false
 		return s, nil
 	}
 	err = judged(s.joined, err)
 	if errors.Is(err, ErrUnseen) {
-		err = fmt.Errorf("%w: %s", err, what.Room) // tells the operator which room the account must join
+		err = fmt.Errorf("%w: %s", err, what.Room) // the text tells the operator which room the account must join
 	}
 	return s, err
 }
 
 // learnTime is how long a request waits for the homeserver to say whether the
-// user is joined, if only the ticket needs to know.
+// user is joined, if the answer is needed only for the ticket.
 const learnTime = time.Second
 
 // learned is the answer to the question whether a user is joined. The answer may
@@ -152,10 +155,10 @@ type learned struct {
 	end    context.CancelFunc
 }
 
-// learn finds out whether the user is joined to room. It returns at once, and the
-// caller must then call end. If the user need not be joined, learn asks the
-// homeserver in the background, if it can ask one. No request is refused because
-// of that answer.
+// learn finds out whether the user is joined to room. It returns at once, and
+// the caller must then call end. If nobody has asked yet whether the user is
+// joined, learn asks in the background, if LearnMembership is on. The service
+// refuses no request because of that answer.
 func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) learned {
 	if !a.LearnMembership || s.asked {
 		return learned{known: s.joined, end: func() {}}
@@ -178,10 +181,10 @@ func (l learned) joined() bool {
 	return <-l.answer
 }
 
-// judged turns an answer about the membership of a user or a server into an error.
-// It returns nil if joined is true, else [ErrNotJoined], also for a room that the
-// homeserver does not know. If the account that asks is not in the room, it returns
-// [ErrUnseen]. If there was no answer, it returns a *[MembershipError].
+// judged turns an answer about the membership of a user or a server into an
+// error. It returns nil if joined is true, else [ErrNotJoined]. It returns
+// [ErrUnseen] if the account that asks is not in the room, and a
+// *[MembershipError] if there was no answer.
 func judged(joined bool, err error) error {
 	switch {
 	case errors.Is(err, matrix.ErrNotInRoom):

@@ -13,36 +13,41 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// The scope and the prefix that Synapse 1.161 and later accepts. With any other
-// scope, or a prefix outside this one, Synapse refuses to start.
+// A registration must have this scope and this prefix. Synapse 1.161 and later
+// refuses to start with any other scope. It also refuses to start with a prefix
+// that is neither rtc/livekit nor a path below it.
 const (
-	// scopeIsJoined allows the membership question of MSC4502.
+	// scopeIsJoined allows this service to ask whether a user is joined to a
+	// room (MSC4502).
 	scopeIsJoined = "urn:matrix:client:io.element.msc4502:rooms:is_joined"
-	// proxyPrefix is the part of the Client-Server and federation API that the
-	// homeserver forwards (MSC4512).
+	// proxyPrefix is the path prefix of the requests that the homeserver
+	// forwards to this service. They are requests to the homeserver's
+	// Client-Server and federation APIs (MSC4512).
 	proxyPrefix = "rtc/livekit"
 )
 
-// maxBytes is many times the size of a usual registration.
+// maxBytes is the largest size of a registration file that Parse accepts. A
+// usual file is many times smaller.
 const maxBytes = 64 << 10
 
-// Registration is the content of the file.
+// Registration is the content of a registration file.
 type Registration struct {
 	ID              string
 	ASToken         secret.Text // proves the service to the homeserver
 	HSToken         secret.Text // proves the homeserver to the service
 	SenderLocalpart string
-	// URL is where the homeserver pushes events, "" for nowhere. HasURL says that
-	// the file has the key "url"; without that key, Synapse does not start.
+	// URL is the address to which the homeserver pushes events. It is "" if the
+	// homeserver pushes none. HasURL says that the file has the key "url";
+	// without that key, Synapse does not start.
 	URL         string
 	HasURL      bool
-	RateLimited *bool // nil if the file does not say; Synapse then assumes true
+	RateLimited *bool // nil if the file lacks the key; Synapse then assumes true
 	Users       []Namespace
 	Scopes      []string
 	ProxyPrefix string
 	ProxyURL    string
-	// others are the keys that Parse does not know. Lint looks for mistakes in
-	// them.
+	// others are the top-level keys of the file that Parse does not know. Lint
+	// looks for misspelt keys among them.
 	others []string
 }
 
@@ -52,8 +57,8 @@ type Namespace struct {
 	Regex     string
 }
 
-// document is the structure of the file. A key that an MSC adds has a prefix until
-// it is in the specification.
+// document is the structure of a registration file. A key from an MSC has a
+// prefix, like io.element.msc4502, until the MSC is in the specification.
 type document struct {
 	ID              string     `yaml:"id"`
 	ASToken         string     `yaml:"as_token"`
@@ -111,7 +116,8 @@ func Parse(text []byte) (Registration, error) {
 	return r, nil
 }
 
-// hasKey reports whether the document has the key. Its value may be null.
+// hasKey reports whether the document has the key, even if the key's value is
+// null.
 func hasKey(text []byte, key string) bool {
 	var keys map[string]yaml.Node
 	_ = yaml.Unmarshal(text, &keys) // cannot fail: the document was parsed before

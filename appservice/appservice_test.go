@@ -122,7 +122,7 @@ io.element.msc4512.proxy_url: http://matrixrtc-auth:8080
 func TestLint(t *testing.T) {
 	for _, tt := range []struct {
 		name, old, new string
-		want           string // "severity key" of each finding
+		want           string // the severity and the key of each finding, like "wrong url"
 	}{
 		{"nothing", "", "", ""},
 		{"a chart's regex", `'^@.*:example\.org$'`, `'@.*:example.org'`, ""},
@@ -195,8 +195,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// same reports whether two registrations are equal, except for keys that no
-// homeserver reads.
+// same reports whether two registrations are equal. It ignores HasURL, and keys
+// that no homeserver reads.
 func same(a, b appservice.Registration) bool {
 	limits := func(r appservice.Registration) string {
 		return fmt.Sprint(r.RateLimited == nil, r.RateLimited != nil && *r.RateLimited)

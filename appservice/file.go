@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 )
 
-// fileMode lets the owner and the group read: the homeserver and this service
-// usually run as different users.
+// fileMode lets the file's group read it, because the homeserver and this
+// service usually run as different users.
 const fileMode fs.FileMode = 0o640
 
-// ReadFile reads the registration at path. It refuses a device or a pipe, which
-// may never end.
+// ReadFile reads the registration at path. It refuses a device or a pipe,
+// because reading one may never end.
 func ReadFile(path string) (Registration, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -40,7 +40,8 @@ func ReadFile(path string) (Registration, error) {
 	return r, nil
 }
 
-// LintMode returns what is wrong with a file's mode.
+// LintMode returns a finding if the mode gives users besides owner and group
+// any permission for the file.
 func LintMode(mode fs.FileMode) []Finding {
 	if mode.Perm()&0o007 == 0 {
 		return nil

@@ -77,9 +77,9 @@ func TestAReplacedFileKeepsItsGroup(t *testing.T) {
 	}
 }
 
-// TestOtherFilesAreLeftAlone checks that a pipe, at which reading never ends, is
-// not read, and that neither a pipe nor a link, which may lead anywhere, is
-// written.
+// TestOtherFilesAreLeftAlone checks that ReadFile refuses a pipe, because
+// reading one never ends. WriteFile must refuse a pipe, too, and a link,
+// because a link may lead to any file.
 func TestOtherFilesAreLeftAlone(t *testing.T) {
 	dir := t.TempDir()
 	pipe, link, target := filepath.Join(dir, "pipe"), filepath.Join(dir, "link"), filepath.Join(dir, "target")

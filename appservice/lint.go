@@ -15,9 +15,10 @@ type Severity int
 
 // The severities.
 const (
-	// Wrong: Synapse does not start, or the mode does not work.
+	// Wrong means that Synapse does not start, or that the application-service
+	// mode does not work.
 	Wrong Severity = iota
-	// Doubtful: it may work, but not as well as it could.
+	// Doubtful means that the mode works, but perhaps not as well as it could.
 	Doubtful
 )
 
@@ -25,8 +26,8 @@ const (
 type Finding struct {
 	Severity Severity
 	Key      string // the file's key, like "io.element.msc4502.scopes"
-	Seen     string // the value in the file; never a token
-	Remedy   string // the value that belongs there
+	Seen     string // what is wrong with the key; never a token
+	Remedy   string // what the operator must write instead
 }
 
 func (f Finding) String() string { return f.Key + ": " + f.Seen + "; " + f.Remedy }
@@ -36,8 +37,8 @@ func (f Finding) String() string { return f.Key + ": " + f.Seen + "; " + f.Remed
 const shortestToken = 32
 
 // Lint returns what is wrong with the registration for the homeserver named
-// server, in the order of the file's keys. If server is zero, it does not check
-// the namespaces.
+// server, in the order of the file's keys. If server is zero, Lint does not
+// check whether the namespaces match the server's users.
 func (r Registration) Lint(server matrix.ServerName) []Finding {
 	l := &linter{}
 	l.identity(r)
@@ -108,7 +109,8 @@ func (l *linter) pushes(r Registration) {
 	}
 }
 
-// sampleUsers are localparts that a namespace for all users of a server matches.
+// sampleUsers are localparts of users. A namespace for all users of a server
+// matches all of them.
 var sampleUsers = []string{"alice", "bob.smith", "x", "telegram_123", "a-b_c=d/e+f", "0"}
 
 func (l *linter) namespaces(r Registration, server matrix.ServerName) {
@@ -126,7 +128,7 @@ func (l *linter) namespaces(r Registration, server matrix.ServerName) {
 		matched = max(matched, countMatches(n.Regex, server))
 	}
 	switch {
-	case server.IsZero(): // the missing name is reported elsewhere
+	case server.IsZero(): // without a server name, there is nothing to compare
 	case matched == 0:
 		l.wrong(key, "it matches no user of "+server.String(), remedy)
 	case matched < len(sampleUsers):
@@ -134,9 +136,10 @@ func (l *linter) namespaces(r Registration, server matrix.ServerName) {
 	}
 }
 
-// countMatches returns how many sample users of server the expression matches from
-// their beginning, as Synapse does. If Go cannot parse the expression,
-// countMatches counts all as matched, because Python's syntax has more.
+// countMatches returns how many of the sampleUsers of server the expression
+// matches. Like Synapse, it matches from the beginning of the user id. If Go
+// cannot parse the expression, countMatches counts all users as matched,
+// because Python may be able to parse it.
 func countMatches(expression string, server matrix.ServerName) (n int) {
 	re, err := regexp.Compile("^(?:" + expression + ")")
 	if err != nil {
@@ -187,8 +190,8 @@ func isHTTP(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
 }
 
-// misspelt reports keys that lack their MSC's prefix, or have the prefix of a
-// later specification. The homeserver ignores such keys without a warning.
+// misspelt reports keys that lack the prefix of their MSC, or have the prefix
+// of a later specification. The homeserver ignores such keys without a warning.
 func (l *linter) misspelt(r Registration) {
 	slices.Sort(r.others)
 	for _, key := range r.others {

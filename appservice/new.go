@@ -19,14 +19,16 @@ const DefaultFile = "matrixrtc-auth-registration.yaml"
 type Wish struct {
 	Server matrix.ServerName // the homeserver's name
 	URL    string            // where the homeserver reaches this service
-	// Push makes the homeserver push every event of rooms with local users to
-	// URL: then the registration's url is URL, else null.
+	// If Push is set, the url of the registration is URL, and the homeserver
+	// pushes every event of rooms with local users there. Otherwise the url is
+	// null.
 	Push bool
 }
 
-// New returns a registration with two fresh tokens. It has the one scope that is_joined
-// needs, the proxy prefix rtc/livekit, rate_limited: false, and a namespace with all
-// users of the server that is not exclusive. Its url is null unless w.Push is set.
+// New returns a registration with two fresh tokens, the one scope that
+// is_joined needs, the proxy prefix rtc/livekit, and rate_limited: false. Its
+// one namespace matches all users of the server, and is not exclusive. Its url
+// is null unless w.Push is set.
 func New(w Wish) Registration {
 	never := false
 	r := Registration{
@@ -42,7 +44,8 @@ func New(w Wish) Registration {
 	return r
 }
 
-// KeepTokens returns r with the names and the tokens of old.
+// KeepTokens returns r with the id, the sender_localpart and the tokens of old.
+// If old lacks one of them, r keeps its own.
 func (r Registration) KeepTokens(old Registration) Registration {
 	for _, keep := range []struct{ to, from *string }{{&r.ID, &old.ID}, {&r.SenderLocalpart, &old.SenderLocalpart}} {
 		if *keep.from != "" {

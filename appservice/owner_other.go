@@ -7,5 +7,6 @@ import (
 	"os"
 )
 
-// KeepOwner does nothing: files have no group here.
+// KeepOwner does nothing, because this system gives files no Unix owner and
+// group.
 func KeepOwner(*os.File, fs.FileInfo) {}

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Homeserver is the homeserver that the self-test asks, with the as_token.
-// [matrix.AppService] implements it.
+// Homeserver is the homeserver to which the self-test sends its requests, with
+// the as_token. [matrix.AppService] implements it.
 type Homeserver interface {
 	WhoAmI(ctx context.Context) (matrix.UserID, error)
 	IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error)
@@ -22,14 +22,14 @@ type Homeserver interface {
 	Ping(ctx context.Context, id string) error
 }
 
-// DelayedEvents tests whether delayed events can be managed with the as_token.
+// DelayedEvents restarts and sends delayed events with the as_token.
 type DelayedEvents interface {
 	Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 	Send(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 }
 
-// SelfTest proves that the homeserver is set up: before any user calls, it
-// makes the requests that calls will need.
+// SelfTest proves that the homeserver is set up for this service. It makes the
+// requests that calls need, before any user starts a call.
 type SelfTest struct {
 	Homeserver Homeserver
 	Events     DelayedEvents // nil if delegation is off
@@ -72,12 +72,12 @@ func (r Result) Ready() bool {
 	return len(r.Checks) > 0
 }
 
-// partTimeout bounds each part.
+// partTimeout bounds each request of a self-test.
 const partTimeout = 15 * time.Second
 
-// Run asks the homeserver for everything that the homeserver-proxied mode needs.
-// It takes less than a minute and a half. If the homeserver refuses the as_token
-// or does not answer, Run skips the rest.
+// Run asks the homeserver for everything that the homeserver-proxied mode
+// needs. It takes less than two minutes. If the homeserver refuses the as_token
+// or does not answer the first request, Run skips the rest.
 func (s SelfTest) Run(ctx context.Context) Result {
 	r := Result{At: time.Now().UTC()}
 	sender, err := within(ctx, s.Homeserver.WhoAmI)
@@ -112,10 +112,10 @@ func do(ctx context.Context, ask func(context.Context) error) error {
 	return err
 }
 
-// nobodysRoom and nobodysEvent are ids that do not exist.
+// nobodysRoom returns the id of a Matrix room that does not exist.
 func nobodysRoom(sender matrix.UserID) matrix.RoomID {
 	room, err := matrix.ParseRoomID("!matrixrtc-auth-self-test:" + sender.Server().String())
-	if err != nil { // a server with a name so long that this fails has no rooms
+	if err != nil { // the server's name is too long for a room id, so the server has no rooms
 		return matrix.RoomID{}
 	}
 	return room
@@ -129,9 +129,9 @@ var nobodysEvent = func() matrix.DelayID {
 	return id
 }()
 
-// delayed tries to restart and to send an event that does not exist. Any
-// process of the homeserver restarts events, but only its main process sends
-// them.
+// delayed tries to restart and to send a delayed event that does not exist. It
+// tries both because any process of the homeserver restarts such events, but
+// only the main process sends them.
 func (s SelfTest) delayed(ctx context.Context, sender matrix.UserID) Check {
 	for _, action := range []func(context.Context, matrix.UserID, matrix.DelayID) error{s.Events.Restart, s.Events.Send} {
 		err := do(ctx, func(ctx context.Context) error { return action(ctx, sender, nobodysEvent) })
@@ -178,7 +178,7 @@ func answered(err error) *matrix.AppServiceError {
 	return nil
 }
 
-// away returns the check of a part to which the homeserver gave no answer.
+// away returns the failed check of a part if the homeserver did not answer.
 func away(part string, err error) Check { return failed(part, err.Error(), remedyAway) }
 
 func judgeToken(err error) Check {

@@ -16,7 +16,8 @@ import (
 
 var hsToken = secret.New("hs-token-hs-token-hs-token-hs-token")
 
-// homeserver answers as it is told; nil means that all is well.
+// homeserver is a fake homeserver that returns these errors. If an error is
+// nil, that part of the self-test passes.
 type homeserver struct {
 	whoAmI, isJoined, federate, loop, ping, restart, send error
 	answer                                                func(nonce string) []byte
@@ -134,9 +135,10 @@ func TestSelfTest(t *testing.T) {
 	}
 }
 
-// TestSelfTestAsksWhatThereIs checks that the self-test skips what cannot work:
-// everything else if the token is refused, delayed events while delegation is off,
-// and the ping without a url.
+// TestSelfTestAsksWhatThereIs checks that the self-test skips requests that
+// cannot succeed. If the homeserver refuses the token, it makes no other
+// request. If delegation is off, it sends none about delayed events. If the
+// registration has no url, it sends no ping.
 func TestSelfTestAsksWhatThereIs(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -158,7 +160,7 @@ func TestSelfTestAsksWhatThereIs(t *testing.T) {
 	}
 }
 
-// hanging never answers.
+// hanging is a homeserver that never answers CanFederate.
 type hanging struct{ homeserver }
 
 func (hanging) CanFederate(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }

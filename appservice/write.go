@@ -13,7 +13,7 @@ const head = `# The registration of matrixrtc-auth at the homeserver (Synapse: t
 # read this file, and nobody else may: it holds two secrets.
 `
 
-// Text returns what the file holds, secrets included.
+// Text returns the text of the registration file, including its secrets.
 func (r Registration) Text() []byte {
 	b := []byte(head)
 	line := func(key, value string) { b = fmt.Appendf(b, "%s: %s\n", key, value) }
@@ -32,7 +32,8 @@ func (r Registration) Text() []byte {
 	return b
 }
 
-// appendList appends the items of a list, after its colon.
+// appendList appends the items of a YAML list to b. b ends in the colon after
+// the list's key.
 func appendList[T any](b []byte, indent string, list []T, write func(T) string) []byte {
 	if len(list) == 0 {
 		return append(b, " []\n"...)

@@ -21,7 +21,7 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// The API key and its secret, which the SFU and every measured server use.
+// The SFU and every measured server use this API key and this secret.
 const (
 	apiKey    = "bench"
 	apiSecret = "a-secret-of-the-benchmark-of-48-characters-in-all"
@@ -34,7 +34,7 @@ const (
 type baseline struct {
 	sfuURL string
 	// client asks homeservers who the user is. It is nil in baseline (a), which
-	// believes the request.
+	// believes the user id in the request.
 	client *http.Client
 }
 

@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// dependencyRuns is how often each program that dependencies builds is started.
+// dependencyRuns is how many times probe starts each program that it builds.
 const dependencyRuns = 9
 
-// probe has what one small program costs: its size, its memory and its time to
-// start.
+// probe holds the cost of one small program: its size, its memory and its time
+// to start.
 type probe struct {
 	name  string
 	size  bytesOf
@@ -28,8 +28,8 @@ type probe struct {
 }
 
 // dependencies measures the cost of each package that the service imports from
-// other modules. For each it builds a program that serves HTTP and imports only
-// that package.
+// other modules. For each package it builds a program that serves HTTP and
+// imports only that package.
 func (l *lab) dependencies(ctx context.Context) (string, error) {
 	imports, err := l.thirdParty(ctx)
 	if err != nil {
@@ -73,8 +73,8 @@ func (l *lab) thirdParty(ctx context.Context) ([]string, error) {
 	return foreignImports(string(out)), nil
 }
 
-// foreignImports returns the import paths of other modules: those whose first
-// element is a host name.
+// foreignImports returns the import paths of other modules. The first element
+// of such a path is a host name.
 func foreignImports(list string) []string {
 	var paths []string
 	for path := range strings.FieldsSeq(list) {
@@ -87,8 +87,8 @@ func foreignImports(list string) []string {
 	return slices.Compact(paths)
 }
 
-// probe builds a program, starts it dependencyRuns times, and returns the
-// medians.
+// probe builds a program and starts it dependencyRuns times. It returns the
+// medians of the measured costs.
 func (l *lab) probe(ctx context.Context, program dependencyProgram) (*probe, error) {
 	binary := filepath.Join(l.dir, "probe")
 	if err := l.buildProbe(ctx, binary, program.imports); err != nil {
@@ -135,8 +135,9 @@ func main() {
 }
 `
 
-// buildProbe builds probeMain as a package of the service's module, so that it
-// uses the same versions. An overlay keeps its source out of the checkout.
+// buildProbe builds the source probeMain inside the service's module. So the
+// probe uses the same versions of other modules as the service. A build overlay
+// keeps the probe's source out of the checkout.
 func (l *lab) buildProbe(ctx context.Context, binary string, imports []string) error {
 	var blank strings.Builder
 	for _, path := range imports {

@@ -9,8 +9,9 @@ import (
 const (
 	// roomMemory is how long the service remembers that a room exists.
 	roomMemory = 5 * time.Second
-	// fullAccessFloor is the least rate of requests of users with full access,
-	// divided by the rate of users without.
+	// fullAccessFloor is the target for a ratio of two rates. It is the rate of
+	// requests of users with full access, divided by the rate of users without
+	// full access. The ratio should be at least this number.
 	fullAccessFloor       = 0.9
 	fullAccessConnections = 64
 )
@@ -38,8 +39,8 @@ func (l *lab) fullAccess(ctx context.Context) (string, error) {
 }
 
 // measureFullAccess measures requests of users with full access. It also
-// returns how many calls to create a room the SFU got, and how many it may get
-// in that time.
+// returns how often the service asked the SFU for the room, and how often it
+// was allowed to ask.
 func (l *lab) measureFullAccess(ctx context.Context) (m *measurement, created, allowed int64, err error) {
 	before, err := l.sfu.counts()
 	if err != nil {

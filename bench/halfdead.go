@@ -10,8 +10,8 @@ import (
 const (
 	pooledConnections = 16
 	// halfDeadLimit is the target for the longest time that a request waits
-	// because a pooled connection no longer answers. A whole verification may
-	// take 10 s.
+	// because a pooled connection no longer answers. For comparison, the service
+	// lets a whole verification take up to 10 s.
 	halfDeadLimit = 3 * time.Second
 )
 
@@ -58,9 +58,9 @@ func (l *lab) killPool(ctx context.Context, load point) ([]string, error) {
 	}, nil
 }
 
-// putOnDead sends load as [lab.put] does. A wrong answer of the service is a
-// fault. A baseline may refuse users after ten seconds, so its answers are not
-// checked.
+// putOnDead sends load as [lab.put] does. If the service gives a wrong answer,
+// putOnDead records a fault. It does not check the answers of a baseline, which
+// may refuse users after ten seconds.
 func (l *lab) putOnDead(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	if s.letter == "c" {
 		return l.putAll(ctx, s, plan)

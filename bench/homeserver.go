@@ -25,8 +25,8 @@ type homeserver struct {
 	name string
 
 	accepted, requests atomic.Int64
-	// silent is a connection's number: this connection and all older ones,
-	// which have lower numbers, get no more answers.
+	// silent is the number of the newest connection that gets no more answers.
+	// All older connections, which have lower numbers, get none either.
 	silent atomic.Int64
 }
 

@@ -16,17 +16,19 @@ import (
 // lab has what every experiment needs: the fake homeserver and SFU, the
 // service's program, and a directory that is deleted at the end.
 type lab struct {
-	opts       options
-	log        io.Writer
-	dir        string // a temporary directory
-	root       string // the directory of the service's module
-	service    string // the path of the service's program
-	unsealed   string // the path of the service's program built without tickets; "" until it is built
+	opts    options
+	log     io.Writer
+	dir     string // a temporary directory
+	root    string // the directory of the service's module
+	service string // the path of the service's program
+	// unsealed is the path of a build of the service whose tokens contain no
+	// tickets. It is "" until that program is built.
+	unsealed   string
 	caFile     string
 	homeserver *child
 	sfu        *child
-	// faults are the wrong answers and wrong counts. If there is one, the
-	// benchmark fails.
+	// faults describe the wrong answers and wrong counts so far. If there is one,
+	// the benchmark fails.
 	faults []string
 }
 
@@ -81,8 +83,8 @@ func (l *lab) fault(format string, args ...any) {
 	l.say("WRONG: "+format, args...)
 }
 
-// build compiles a package of the service's module, with the flags with which
-// the image is built.
+// build compiles a package of the service's module. It uses the compiler flags
+// of the released image.
 func (l *lab) build(ctx context.Context, output string, args ...string) error {
 	command := append([]string{"build", "-trimpath", "-ldflags=-s -w", "-o", output}, args...)
 	return l.goCommand(ctx, command...)
@@ -108,8 +110,9 @@ func moduleRoot(ctx context.Context) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// put makes the load generator send requests to a subject. It measures the CPU
-// time of the subject, the homeserver and the generator, in this order.
+// put makes the load generator send requests to a subject, which is a running
+// token server. It measures the CPU time of the subject, the homeserver and the
+// generator, in this order.
 func (l *lab) put(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	plan.Addr, plan.Server = s.addr, l.homeserver.Addr
 	plan.PIDs = []int{s.pid, l.homeserver.pid()}

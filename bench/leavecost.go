@@ -8,7 +8,7 @@ import (
 )
 
 // leaves measures what many delegated leaves cost while nothing happens. It
-// also measures how late restarts are if some are due at every moment.
+// also measures how late restarts are if some restart is due at every moment.
 func (l *lab) leaves(ctx context.Context) (string, error) {
 	idle, err := l.idleLeaves(ctx)
 	if err != nil {
@@ -39,7 +39,7 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 		return "", err
 	}
 	filled := time.Since(begin)
-	time.Sleep(5 * time.Second) // the service still has work from the joins during this time
+	time.Sleep(5 * time.Second) // the joins still cause work in the service during these seconds
 	calls, cpu := w.sfu.Calls("ListParticipants")+w.sfu.Calls("GetParticipant"), time.Duration(0)
 	if cpu, err = cpuTime(w.service.pid); err != nil {
 		return "", err
@@ -60,7 +60,9 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	}
 	share := (after - cpu).Seconds() / idleWindow.Seconds()
 	each := float64(m.RSS-before.RSS) / idleJobs
-	allowed := float64(idleRooms) // the service asks about each room once, because the window is as long as its interval between two questions about a room
+	// The window is as long as the service's interval between two questions about a
+	// room. So the service asks about each room once.
+	allowed := float64(idleRooms)
 	return fmt.Sprintf("What [delegated leaves](leave.md) cost while nothing happens. Each of %d members in %d rooms has a leave with a delay of 1 h. `LIVEKIT_STORE` is `memory`. They joined in %[4]v. Then nobody came or went for %[3]v, in which this was measured:\n\n%[5]s",
 		idleJobs, idleRooms, idleWindow, filled.Round(time.Second), table(
 			[]string{"", "measured", "budget", "verdict"},
@@ -71,8 +73,8 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 		)), nil
 }
 
-// shortLeaves measures leaves with a delay so short that restarts are always
-// due, at a slow homeserver.
+// shortLeaves measures leaves at a slow homeserver. Their delay is so short
+// that some restart is always due.
 func (l *lab) shortLeaves(ctx context.Context) (string, error) {
 	w, err := l.openLeaves(ctx)
 	if err != nil {

@@ -88,14 +88,15 @@ func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWor
 
 func (w *leaveWorld) close() {
 	for _, s := range w.replicas {
-		_ = s.stop() // stop returns an error for a replica that was killed, which is right
+		_ = s.stop() // stop returns an error for a replica that the benchmark has killed, which is right
 	}
 	w.sfu.Close()
 	w.homeserver.Close()
 }
 
-// fill makes jobs participants join, each with a delegated leave, and waits
-// until the service has seen all of them on the SFU.
+// fill makes participants join, each with a delegated leave. jobs is the number
+// of participants. fill waits until the service has seen all of them on the
+// SFU.
 func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Duration) error {
 	if err := w.handOver(ctx, 0, jobs, rooms, delay); err != nil {
 		return err

@@ -20,11 +20,13 @@ type loadPlan struct {
 	Server      string // the homeserver's name
 	WithInvalid bool   // every second request is invalid, and must be refused
 	Proxied     bool   // the requests have the form in which a homeserver forwards them
-	Strangers   bool   // each forwarded request is of another user, so the service must ask for each whether the user is joined
-	Count       int
-	Warmup      time.Duration
-	Duration    time.Duration
-	PIDs        []int // the processes whose CPU time is measured, besides that of the generator
+	// Strangers says that each forwarded request is of another user. So the
+	// service must ask for each request whether its user is joined.
+	Strangers bool
+	Count     int
+	Warmup    time.Duration
+	Duration  time.Duration
+	PIDs      []int // the processes whose CPU time is measured, in addition to the generator
 }
 
 // loadResult is the result of carrying out a loadPlan.
@@ -32,10 +34,12 @@ type loadResult struct {
 	Requests      int
 	Elapsed       time.Duration
 	P50, P99, Max time.Duration
-	Slow          int             // the number of requests that took slowRequest or longer
-	CPU           []time.Duration // the CPU time of each process of the plan's PIDs, in that order, and last that of the generator
-	Wrong         int             // the number of wrong answers
-	Problem       string          // what is wrong with the first wrong answer
+	Slow          int // the number of requests that took slowRequest or longer
+	// CPU holds the CPU times of the processes in the plan's PIDs, in that order,
+	// and at the end the generator's.
+	CPU     []time.Duration
+	Wrong   int    // the number of wrong answers
+	Problem string // what is wrong with the first wrong answer
 }
 
 const (
@@ -55,7 +59,7 @@ func generateLoad(args []string) error {
 	if err := json.Unmarshal([]byte(args[0]), &plan); err != nil {
 		return err
 	}
-	debug.SetGCPercent(-1) // no garbage collection: the generator keeps everything that it allocates
+	debug.SetGCPercent(-1) // the generator needs no garbage collection, because it keeps everything that it allocates
 	result, err := carryOut(plan)
 	if err != nil {
 		return err
@@ -63,8 +67,8 @@ func generateLoad(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(result)
 }
 
-// load is the load generator at work. It keeps every connection busy with one
-// request at a time.
+// load is the load generator while it runs. It keeps every connection busy with
+// one request at a time.
 type load struct {
 	plan     loadPlan
 	sockets  *sockets

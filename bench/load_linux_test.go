@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// serveForTest starts the fake homeserver and baseline (b) in the test's
-// process.
+// serveForTest starts the fake homeserver, and the token server that the report
+// calls baseline (b). They run in the test's process.
 func serveForTest(t *testing.T) (h *homeserver, addr string) {
 	t.Helper()
 	ca := matrixtest.NewCA()
@@ -101,7 +101,8 @@ func TestHomeserverGoesQuiet(t *testing.T) {
 	if got := h.goQuiet().(counts); got.Accepted != 1 || got.Requests != 1 {
 		t.Fatalf("counts = %+v, want one connection and one request", got)
 	}
-	// The pooled connection gets no more answers. The next new connection does.
+	// The connection in the pool gets no more answers. A new connection gets
+	// answers.
 	if got := h.silent.Load(); got != 1 {
 		t.Errorf("connections up to number %d are silent, want 1", got)
 	}

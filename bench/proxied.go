@@ -8,13 +8,14 @@ import (
 )
 
 const (
-	// The letters in the tables for two loads that go through the homeserver.
-	// In the first, the users are those of the load with OpenID tokens. In the
-	// second, each request is of a new user.
+	// These letters stand in the tables for two loads that go through the
+	// homeserver. The load p has the same users as the load with OpenID tokens.
+	// In the load q, each request is of a new user.
 	proxiedLetter   = "p"
 	strangersLetter = "q"
-	// proxiedFloor is the least rate of requests through the homeserver, divided
-	// by the rate of requests of the same users with an OpenID token.
+	// proxiedFloor is the target for a ratio of two rates. It is the rate of
+	// requests through the homeserver, divided by the rate of requests of the
+	// same users with an OpenID token. The ratio should be at least this number.
 	proxiedFloor = 1.0
 
 	benchASToken = "the-as-token-of-the-benchmark-0123456789"
@@ -22,7 +23,7 @@ const (
 )
 
 // proxiedRequest returns a request for a token in the form in which a
-// homeserver forwards it. number is the number of its user.
+// homeserver forwards it. number becomes a part of the user id.
 func proxiedRequest(server, number string) *request {
 	body := fmt.Sprintf(`{"url":"ws://sfu.bench","room_id":"!bench:%s","slot_id":"m.call#ROOM","member_id":"xyzABCDEF0123"}`, server)
 	head := fmt.Sprintf("Authorization: Bearer %s\r\nX-Matrix-User-Identifier: @u%s:%s", benchHSToken, number, server)

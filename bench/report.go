@@ -51,8 +51,8 @@ func isExperiment(name string) bool {
 	return false
 }
 
-// report runs the experiments, prints their results, and returns the faults as
-// an error.
+// report runs the experiments and prints their results. If the experiments
+// found faults, it returns them as one error.
 func (l *lab) report(ctx context.Context, stdout io.Writer) error {
 	var out strings.Builder
 	out.WriteString(machine())

@@ -18,9 +18,9 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestThroughputSection renders three subjects. (c) is 1.3 times as fast as
-// (b), which meets the goal. Its CPU time is 0.77 of that of (b), which is more
-// than the goal of 0.70 allows.
+// TestThroughputSection checks the tables for two baselines and the service.
+// The service (c) is 1.3 times as fast as baseline (b), which meets the goal.
+// It needs 0.77 of the CPU time of (b), which is more than the goal of 0.70.
 func TestThroughputSection(t *testing.T) {
 	all := map[point]series{}
 	for _, target := range targets() {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// request is the bytes of an HTTP request. Each sent request needs another
-// token, so numbered changes the digits in place, which is faster than making
-// a new request.
+// request is the bytes of an HTTP request. Each sent request needs a new token.
+// The method numbered writes the token's digits into these bytes, which is
+// faster than making a new request.
 type request struct {
 	text   []byte
 	serial []int // where the token's digits begin in the bytes
@@ -15,8 +15,8 @@ type request struct {
 	status string
 }
 
-// The bytes that mark, in a template of a request, where the digits go. They
-// occur nowhere else in a request.
+// In a template of a request, these bytes mark where the digits go. They occur
+// nowhere else in a request.
 var (
 	serialMark = strings.Repeat("\x01", tokenDigits)
 	userMark   = strings.Repeat("\x02", userDigits)
@@ -91,8 +91,9 @@ func mix(server string, withInvalid bool) []*request {
 	)
 }
 
-// pick returns the request to send as number n: the valid one if n is even,
-// and else one of those that must be refused, each in its turn.
+// pick returns the request to send as number n. For an even n it returns the
+// valid request. For an odd n it returns one of the invalid requests, each in
+// its turn.
 func pick(requests []*request, n int) *request {
 	others := len(requests) - 1
 	if others == 0 || n%2 == 0 {

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// The loads on several replicas that share one Redis, and the targets.
+// These constants are the loads on several replicas that share one Redis, and
+// the targets.
 const (
 	scaleReplicas  = 3
 	longLeaves     = 100_000 // the number of leaves with a delay of an hour, the delay that Element Call uses
@@ -27,8 +28,8 @@ const (
 	mostLate       = 0.5 // the target for the longest time between two restarts of a leave, as a share of its delay
 )
 
-// scale measures three replicas on one Redis: what delegated leaves cost there,
-// and a conference that starts while one replica is killed.
+// scale measures three replicas that share one Redis. It measures the cost of
+// delegated leaves, and the start of a conference while one replica is killed.
 func (l *lab) scale(ctx context.Context, stdout io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, scaleTime)
 	defer cancel()
@@ -50,9 +51,10 @@ func (l *lab) scale(ctx context.Context, stdout io.Writer) error {
 }
 
 func (l *lab) measureScale(ctx context.Context) (string, error) {
-	// The fakes and the clients run in this process, and share the processors
-	// with the replicas. They hold 107,000 leaves. With Go's default of 100 %,
-	// garbage collections here would be four times as frequent.
+	// The fake homeserver, the fake SFU and the clients run in this process. They
+	// share the processors with the replicas, and hold 107,000 leaves. With Go's
+	// default of 100 %, garbage collections in this process would be four times
+	// as frequent.
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	r, err := l.startRedis(ctx)
 	if err != nil {
@@ -82,7 +84,7 @@ func (l *lab) measureScale(ctx context.Context) (string, error) {
 }
 
 // fillScale hands all leaves over to the service. It returns a text that says
-// how much memory each takes in Redis.
+// how much memory each leave takes in Redis.
 func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, error) {
 	before, err := r.info("memory", "used_memory")
 	if err != nil {
@@ -119,10 +121,12 @@ func (w *leaveWorld) fillScale(ctx context.Context, r *redisServer) (string, err
 
 // usage is what the replicas and Redis have used since they started.
 type usage struct {
-	at                     time.Time
-	redis, service         time.Duration // the CPU time in all
-	commands               int64         // the number of commands that Redis has run
-	sfu, restarts, answers int           // the numbers of calls of the SFU, of restarts of leaves, and of all requests about delayed events
+	at             time.Time
+	redis, service time.Duration // the CPU time of Redis, and of all replicas together
+	commands       int64         // the number of commands that Redis has run
+	// sfu is the number of calls to the SFU. answers is the number of all requests
+	// about delayed events, and restarts is the number of restarts among them.
+	sfu, restarts, answers int
 }
 
 func (w *leaveWorld) usage(r *redisServer) (u usage, err error) {
@@ -145,7 +149,7 @@ func (w *leaveWorld) usage(r *redisServer) (u usage, err error) {
 	return u, err
 }
 
-// quiet measures what a minute costs in which nobody joins or leaves.
+// quiet measures the cost of a minute in which nobody joins or leaves.
 func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) {
 	w.say("nothing happens for %v", quietWindow)
 	before, err := w.usage(r)
@@ -172,8 +176,8 @@ func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) 
 	)), nil
 }
 
-// lateness returns a text that says how late restarts were, from the first
-// leave to the end of the measurement.
+// lateness returns a text that says how late restarts were during the whole
+// measurement.
 func (w *leaveWorld) lateness() string {
 	var shares []float64
 	worst := 0.0

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// serviceEnv returns the whole environment of the service: the required
+// serviceEnv returns the whole environment of the service. It has the required
 // variables, and those that make the service trust a homeserver on loopback.
-// All other settings have their defaults, so rate limits are on, and each
-// request is logged.
+// All other settings have their defaults, so rate limits are on, and the
+// service logs each request.
 func (l *lab) serviceEnv(fullAccess string) []string {
 	return append(l.requiredEnv(fullAccess),
 		"LIVEKIT_ALLOWED_NETWORKS=127.0.0.0/8",
@@ -34,14 +34,15 @@ func (l *lab) requiredEnv(fullAccess string) []string {
 	}
 }
 
-// launchService starts the service, subject (c), and waits until it is ready.
+// launchService starts the service, which is subject (c), and waits until it is
+// ready.
 func (l *lab) launchService(ctx context.Context, env []string) (*subject, error) {
 	return l.launchProgram(ctx, "c", env)
 }
 
-// launchProgram starts the program at path and waits until it is ready. letter
-// is "c" for the service, or "u" for the service without tickets. The
-// program's log goes to a file.
+// launchProgram starts the service with the environment env, and waits until it
+// is ready. letter is "c" for the service itself, or "u" for the build without
+// tickets. The program's log goes to a file.
 func (l *lab) launchProgram(ctx context.Context, letter string, env []string) (*subject, error) {
 	program := l.service
 	if letter == unsealedLetter {
@@ -71,8 +72,8 @@ func (l *lab) launchProgram(ctx context.Context, letter string, env []string) (*
 	return s, nil
 }
 
-// terminate ends a process as the stop of a container does: it sends SIGTERM,
-// and waits until the process has ended.
+// terminate ends a process as a container runtime does. It sends SIGTERM and
+// waits until the process has ended.
 func terminate(cmd *exec.Cmd) error {
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return errors.Join(err, cmd.Wait())
@@ -89,7 +90,8 @@ func freeAddr() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// awaitReady returns when GET /healthz is answered with 200.
+// awaitReady waits until GET /healthz is answered with 200, but not longer than
+// 10 s.
 func awaitReady(ctx context.Context, addr string) error {
 	const waitTime, pause = 10 * time.Second, 200 * time.Microsecond
 	ctx, cancel := context.WithTimeout(ctx, waitTime)
@@ -107,8 +109,8 @@ func awaitReady(ctx context.Context, addr string) error {
 	}
 }
 
-// health requests /healthz once. It does not use net/http, because the time of
-// this request is part of the measured start time.
+// health requests /healthz once. It does not use net/http, because net/http
+// would add its own time to the measured start time.
 func health(addr string) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

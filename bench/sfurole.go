@@ -10,8 +10,9 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// roomCounter is a fake SFU on which every room exists. It counts the calls
-// that create a room. It implements only the methods that the service calls.
+// roomCounter is a fake SFU on which every room exists. It implements only
+// ListRooms, and counts its calls. The service calls ListRooms to make sure
+// that a room exists.
 type roomCounter struct {
 	livekit.RoomService
 	asked atomic.Int64

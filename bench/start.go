@@ -13,7 +13,7 @@ const (
 	idleLimit  = 26e6 // the target for the memory of the idle service, in bytes
 )
 
-// startup has the start times and the memory of the service in several runs
+// startup holds the start times and the memory of the service in several runs
 // with the same configuration.
 type startup struct {
 	name  string
@@ -22,9 +22,10 @@ type startup struct {
 }
 
 // starts measures the time from exec to the first 200 of /healthz, and the
-// memory of the service at that time. It measures the image's default
-// configuration, and one with a private CA, for which the service reads the
-// system's certificates at its start.
+// memory of the service at that time. It measures two configurations. One has
+// only the required variables, as the image has by default. The other also has
+// a private CA, for which the service reads the system's certificates when it
+// starts.
 func (l *lab) starts(ctx context.Context) (string, error) {
 	var all []*startup
 	for _, s := range []struct {

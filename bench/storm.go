@@ -19,21 +19,22 @@ import (
 
 const (
 	stormPeople = 2_000
-	stormTime   = 5 * time.Second // the time within which all these people join
-	// stormRoom is the number of the conference's room.
+	stormTime   = 5 * time.Second // the time within which all stormPeople join
+	// stormRoom is the number of the room in which the conference takes place.
 	stormRoom = scaleRooms
 )
 
 // entry is what happened when one person joined the conference.
 type entry struct {
 	token, webhook time.Duration
-	retried        bool // a replica ended the connection without an answer, so the client asked another one
+	retried        bool // a replica ended the connection without an answer, so the client asked another replica
 	again          bool // the service answered 503, so LiveKit sent the webhook again
 	err            error
 }
 
-// storm starts a conference: each person asks for a token with a leave, joins
-// the SFU, and the SFU reports the join. One replica is killed in the middle.
+// storm starts a conference. Each person asks for a token and hands over a
+// leave. Then the person joins the SFU, and the SFU reports the join. One
+// replica is killed in the middle.
 func (w *leaveWorld) storm(ctx context.Context, r *redisServer) (string, error) {
 	w.say("%d people come within %v, and one replica is killed", stormPeople, stormTime)
 	before, err := w.usage(r)
@@ -114,7 +115,7 @@ func (w *leaveWorld) stormTable(entries []entry, took, seen time.Duration, redis
 		)) + fmt.Sprintf("\nDuring the start of the conference, Redis used %.2f s of CPU time, and the replicas used %.2f s.\n", redis, service)
 }
 
-// come does what the client of person i and the SFU do when that person joins.
+// come does everything that the client and the SFU do when person i joins.
 func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	n := longLeaves + shortLeaves + i
 	user := fmt.Sprint("guest", i)
@@ -141,8 +142,8 @@ func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	return e
 }
 
-// reportJoined sends the webhook of a join. Like LiveKit, it repeats the
-// webhook until the service accepts it.
+// reportJoined sends the webhook of a join. Like LiveKit, it sends the webhook
+// again while the service answers 503. There are at most five tries.
 func (w *leaveWorld) reportJoined(ctx context.Context, turn int, joined *livekit.WebhookEvent) (again bool, err error) {
 	const tries = 5
 	for range tries {
@@ -163,7 +164,8 @@ func (w *leaveWorld) reportJoined(ctx context.Context, turn int, joined *livekit
 // errUnavailable is the error for an answer with status 503.
 var errUnavailable = errors.New("503")
 
-// persist sends a request to one replica after the other, until one answers.
+// persist sends a request to a replica. If that replica ends the connection
+// without an answer, persist sends the request to the next replica.
 func (w *leaveWorld) persist(ctx context.Context, turn int, path string, request func(addr string) (*http.Request, error)) (retried bool, err error) {
 	for try := range 2 {
 		var req *http.Request

@@ -21,8 +21,8 @@ type subject struct {
 	stop   func() error
 }
 
-// start starts the subject with this letter, and checks that its answer is
-// right.
+// start starts the subject with this letter, and checks that the subject gives
+// a right answer.
 func (l *lab) start(ctx context.Context, letter string) (*subject, error) {
 	s, err := l.launch(ctx, letter)
 	if err != nil {
@@ -54,7 +54,7 @@ func (l *lab) launchBaseline(ctx context.Context, letter, role string, args ...s
 }
 
 // prove asks the subject for a token, and checks it with the code by which an
-// SFU verifies tokens. So all subjects are known to do the same work.
+// SFU verifies tokens. This proves that all subjects do the same work.
 func (l *lab) prove(ctx context.Context, s *subject) error {
 	server := l.homeserver.Addr
 	body := bodyOf(server, "ok-"+strings.Repeat("0", tokenDigits), strings.Repeat("0", userDigits))

@@ -21,8 +21,8 @@ type target struct {
 const floor = 1.0
 
 // targets returns the targets. With one connection there is no target for CPU
-// time: sleeping and waking take most of that time, and cost this service and
-// (b) the same.
+// time. In that case sleeping and waking take most of the CPU time, and they
+// cost the service and baseline (b) the same.
 func targets() []target { return []target{{1, 1.25, 0}, {16, 1.25, 0.70}, {64, 1.25, 0.70}} }
 
 // series are the repeated measurements of one subject at one number of
@@ -41,8 +41,8 @@ func (s series) rate() float64 {
 
 func (s series) duration(get func(*measurement) time.Duration) time.Duration { return medianOf(s, get) }
 
-// cpu returns the CPU time per request: of the subject if process is 0, of the
-// homeserver if it is 1, of the load generator if it is 2.
+// cpu returns the CPU time per request. process is 0 for the subject, 1 for the
+// homeserver, and 2 for the load generator.
 func (s series) cpu(process int) time.Duration {
 	return s.duration(func(m *measurement) time.Duration { return m.CPU[process] / time.Duration(m.Requests) })
 }
@@ -58,7 +58,7 @@ type point struct {
 	connections int
 }
 
-// legend says in each section what is compared.
+// legend tells the readers of each section which programs it compares.
 const legend = "(a) is a handler that verifies nobody. (b) is the same handler, but it asks the homeserver once for each token. (c) is this service. ([What is compared](#what-is-compared) says more.)"
 
 // throughput measures the baselines (a) and (b) and the service (c), one after
@@ -114,7 +114,8 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 	if err != nil {
 		return nil, err
 	}
-	// the check at the start has left one open connection, which is not counted
+	// The count before already includes the connection that [lab.prove] has
+	// opened, so 1 is added.
 	m := &measurement{loadResult: *result, opened: after.Accepted - before.Accepted + 1, rss: memory.RSS}
 	if s.letter == "c" && m.opened > int64(connections) {
 		l.fault("the service (c) opened %d connections to the homeserver, more than the %d verifications that it makes at a time", m.opened, connections)

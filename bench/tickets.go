@@ -15,22 +15,23 @@ import (
 )
 
 const (
-	// unsealedLetter is the letter of a service whose tokens contain no
-	// tickets. The service has no option for that, so this program is built
+	// unsealedLetter is the letter of a build of the service whose tokens contain
+	// no tickets. The service has no option for that. So the benchmark builds it
 	// from the same source without the line that seals tickets.
 	unsealedLetter = "u"
-	// ticketsFloor is the least rate of the service with tickets, divided by
-	// its rate without them.
+	// ticketsFloor is the target for the service's rate with tickets, divided by
+	// its rate without tickets. The ratio should be at least this number.
 	ticketsFloor = 0.95
 	sealing      = "\tg.Ticket = m.sealer.Seal(t, Place{g.Room, g.Identity})\n"
 )
 
-// pair is a measurement with tickets and one without, directly one after the
-// other.
+// pair is a measurement with tickets and one without tickets, made directly one
+// after the other.
 type pair struct{ with, without *measurement }
 
-// tickets measures what it costs that every token contains a ticket (the sealed
-// proof of membership inside the token).
+// tickets measures the cost of the ticket that every token contains. A ticket
+// is the user and the Matrix room of the token's bearer, encrypted for the
+// service.
 func (l *lab) tickets(ctx context.Context) (string, error) {
 	if l.opts.service != "" {
 		return "### Tickets\n\nNot measured with `-service`: two builds of the checkout are compared.\n", nil
@@ -101,8 +102,8 @@ func (l *lab) buildUnsealed(ctx context.Context) error {
 	return l.build(ctx, l.unsealed, "-overlay", list, ".")
 }
 
-// proveTicket checks whether the subject's tokens contain tickets: those of
-// the service must, and those of the other program must not.
+// proveTicket checks that the tokens of the service contain a ticket. It also
+// checks that the tokens of the build without tickets contain none.
 func proveTicket(letter string, attributes map[string]string) error {
 	if sealed := attributes[sfu.TicketAttribute] != ""; letter == "c" && !sealed || letter == unsealedLetter && sealed {
 		return fmt.Errorf("subject (%s): a token with a ticket: got %v, want %v", letter, sealed, !sealed)

@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// appService parses the application-service variables: the registration file,
-// or else both tokens; and the server name. It returns nil if neither the file
-// nor a token is set. Then the server name may be set for
+// appService parses the variables of the application service: the server name,
+// and the registration file or else both tokens. It returns nil if neither the
+// file nor a token is set. The server name may then be set for
 // LIVEKIT_MEMBERSHIP_TOKEN_FILE.
 func (j *judge) appService() *AppService {
 	asToken, hsToken := j.variable("LIVEKIT_AS_TOKEN"), j.variable("LIVEKIT_HS_TOKEN")
@@ -48,8 +48,8 @@ func (j *judge) isRegistered() bool {
 	return false
 }
 
-// ownServer parses v, the name of the operator's homeserver. who names what
-// needs it, for the fault that it is missing.
+// ownServer parses v, the name of the operator's homeserver. The parameter who
+// names what needs the homeserver; the fault about a missing name contains it.
 func (j *judge) ownServer(v value, who string) matrix.ServerName {
 	server, err := matrix.ParseServerName(v.get())
 	switch {
@@ -75,10 +75,10 @@ func (j *judge) checkToken(v value, token secret.Text) {
 	}
 }
 
-// registration reads the registration file into as. A mistake to which only
-// the homeserver objects causes a warning, not a fault: the homeserver reports
-// it too, and clients that do not go through the homeserver are served all the
-// same.
+// registration reads the registration file into as. A mistake to which only the
+// homeserver objects causes a warning, not a fault. The homeserver reports such
+// a mistake, too. The service still serves clients that do not go through the
+// homeserver.
 func (j *judge) registration(v value, as *AppService) {
 	text, ok := j.readText(v, "the registration that the homeserver reads")
 	if !ok {

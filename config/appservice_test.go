@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestNamespacesNeedAServer: if the server name is missing or invalid, no
-// warning compares the registration file with it.
+// TestNamespacesNeedAServer checks that no warning compares the registration
+// file with the server name if that name is missing or invalid.
 func TestNamespacesNeedAServer(t *testing.T) {
 	for _, name := range []string{"", "@a:b"} {
 		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
@@ -23,8 +23,9 @@ func TestNamespacesNeedAServer(t *testing.T) {
 	}
 }
 
-// TestAccount: the server name and the token file alone are a valid
-// configuration. An application service needs no account.
+// TestAccount checks that the server name and the token file alone are a valid
+// configuration. The service ignores the token file if it is an application
+// service.
 func TestAccount(t *testing.T) {
 	const token = "syt_cnRj_abcdefghij"
 	account := vars{"LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/token", "LIVEKIT_HS_SERVER_NAME": "example.com"}
@@ -60,7 +61,7 @@ func TestAccount(t *testing.T) {
 }
 
 // registration returns a registration file without a fault. Each of lines
-// replaces the line that begins in the same way.
+// replaces the line of the file that sets the same key.
 func registration(server string, lines ...string) string {
 	text := "id: rtc\nas_token: " + goodSecret + "\nhs_token: x" + goodSecret + "\nsender_localpart: rtc\nurl: null\nrate_limited: false\n" +
 		"namespaces:\n  users:\n    - exclusive: false\n      regex: '^@.*:" + server + "$'\n" +

@@ -17,9 +17,9 @@ func (b Bind) String() string {
 	return b.Address
 }
 
-// listen returns the address to listen on: that of v (LIVEKIT_JWT_BIND), or
-// every address of the machine with the port of LIVEKIT_JWT_PORT. It is a fault if
-// both are set.
+// listen returns the address to listen on. It is the value of v
+// (LIVEKIT_JWT_BIND), or every address of the machine with the port of
+// LIVEKIT_JWT_PORT. It is a fault if both variables are set.
 func (j *judge) listen(v value) Bind {
 	port := j.newest(j.withoutServiceLink(j.variable("LIVEKIT_JWT_PORT")), j.withoutServiceLink(j.variable("LK_JWT_PORT")))
 	switch {
@@ -47,8 +47,8 @@ func (j *judge) withoutServiceLink(port value) value {
 	return value{name: port.name}
 }
 
-// metrics parses the address for metrics. It must not be the public address,
-// because metrics are not for everyone.
+// metrics parses the address for metrics. It must differ from the public
+// address, because metrics are not for everyone.
 func (j *judge) metrics(v value, public Bind) Bind {
 	if !v.isSet() {
 		return Bind{}
@@ -89,9 +89,9 @@ func unixBind(file string) (Bind, bool) {
 	return Bind{"unix", file}, true
 }
 
-// collide reports whether one process cannot listen on both addresses. This is
-// so if they are equal. It is also so if they have the same port and one of
-// them means every address of the machine.
+// collide reports whether one process cannot listen on both addresses. Equal
+// addresses collide. Addresses with the same port also collide if one of them
+// means every address of the machine.
 func collide(a, b Bind) bool {
 	if a.Network != b.Network || a.Network == "unix" {
 		return a == b

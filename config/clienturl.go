@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// forClients warns of a URL of the SFU that clients cannot use. The service starts
-// all the same; doctor's check config.sfu_url says whether it is a fault.
+// forClients warns of a URL of the SFU that clients cannot use. The service
+// starts all the same. doctor's check config.sfu_url decides whether such a URL
+// is a fault.
 func (j *judge) forClients(v value, u *url.URL) {
 	kind, why := ForClients(u)
 	switch kind {
@@ -29,8 +30,7 @@ func (j *judge) forClients(v value, u *url.URL) {
 	}
 }
 
-// clientForm returns the URL that LIVEKIT_URL should have instead of u, an
-// address of the SFU for clients.
+// clientForm returns the right form of u, a URL of the SFU that clients use.
 func clientForm(u *url.URL) string {
 	scheme := "wss"
 	if isLoopback(plainHost(u)) {
@@ -39,8 +39,8 @@ func clientForm(u *url.URL) string {
 	return scheme + "://" + u.Host + ownPath(u)
 }
 
-// apiBase returns the URL that a variable should have instead of u, an address
-// that only this program uses.
+// apiBase returns the right form of u, a URL of the SFU that only this program
+// uses.
 func apiBase(u *url.URL) string { return u.Scheme + "://" + u.Host + ownPath(u) }
 
 // ownPath returns the path of the SFU's address u, without the part at its end
@@ -55,9 +55,9 @@ func ownPath(u *url.URL) string {
 	return u.EscapedPath()
 }
 
-// ForClients says whether every client can use u as the SFU's URL, also from a
-// web page with https://. kind is "" if it can, and else [InsideOnly],
-// [OwnNetwork] or [ClearText]; why is then the reason. ForClients looks up no
+// ForClients says whether every client can use u as the SFU's URL, even from a
+// web page with https://. If so, kind is "". Otherwise kind is [InsideOnly],
+// [OwnNetwork] or [ClearText], and why is the reason. ForClients looks up no
 // names. It accepts loopback addresses, for a trial on one machine.
 func ForClients(u *url.URL) (kind Kind, why string) {
 	host := plainHost(u)
@@ -88,9 +88,10 @@ func isClear(u *url.URL) bool {
 // plainHost returns the host of u in lower case, without a dot at its end.
 func plainHost(u *url.URL) string { return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".") }
 
-// ownNetworks are ends of names that the internet never has, by RFC 6762 (3
-// and appendix G), RFC 8375 and ICANN's reservation of .internal. AVM's
-// routers give the machines behind them names that end in .fritz.box.
+// ownNetworks are the ends of host names that never exist on the internet. They
+// come from RFC 6762 (section 3 and appendix G), RFC 8375 and ICANN's
+// reservation of .internal. AVM's routers give the machines behind them names
+// that end in .fritz.box.
 var ownNetworks = []string{".local", ".internal", ".home.arpa", ".lan", ".home", ".corp", ".private", ".intranet", ".localdomain", ".fritz.box"}
 
 func isLoopback(host string) bool {
@@ -136,10 +137,10 @@ func insideName(host string) string {
 	return ""
 }
 
-// The paths that callers append to a configured address. Clients and this
-// program append those in addedToSFU to the SFU's address. This program
-// appends those in addedToHomeserver to a homeserver's, and clients those in
-// ownRoute to this service's.
+// The paths that callers append to a configured address. addedToSFU has those
+// that clients and this program append to the SFU's address. addedToHomeserver
+// has those that this program appends to a homeserver's address. ownRoute has
+// those that clients append to this service's address.
 var (
 	addedToSFU        = pattern.New(`^(.*?)(/rtc(?:/v1)?(?:/validate)?|/twirp(?:/.*?)?)/*$`)
 	addedToHomeserver = pattern.New(`^(.*?)(/(?:_matrix|_synapse|\.well-known)(?:/.*?)?)/*$`)
@@ -161,17 +162,17 @@ func (j *judge) sfuPath(v value, u *url.URL, form func(*url.URL) string) {
 	}
 }
 
-// homeserverPath warns if the URL that overrides a server's address ends in a
-// path that this program appends itself.
+// homeserverPath warns if u ends in a path that this program appends itself. u
+// overrides the address of server.
 func (j *judge) homeserverPath(v value, server string, u *url.URL) {
 	if base, added := AddedToHomeserver(u); added != "" {
 		j.warn(v, AddedPath, "this program appends the path %s itself; write %s=%s://%s%s", added, server, u.Scheme, u.Host, base)
 	}
 }
 
-// AddedToHomeserver splits the path of a homeserver's URL: added is the part
-// at its end that this program appends itself, "" if there is none, and base
-// is the rest.
+// AddedToHomeserver splits the path of a homeserver's URL. added is the part at
+// its end that this program appends itself; "" if there is none. base is the
+// rest.
 func AddedToHomeserver(u *url.URL) (base, added string) {
 	if match := addedToHomeserver().FindStringSubmatch(u.EscapedPath()); match != nil {
 		return match[1], match[2]

@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestClientURL: clients get LIVEKIT_URL, so one warning says if clients
-// cannot use it, and what to write. An address for a trial on one machine
-// causes none.
+// TestClientURL checks the warnings about a LIVEKIT_URL that clients cannot
+// use. Each warning says what to write. An address for a trial on one machine
+// causes no warning.
 func TestClientURL(t *testing.T) {
 	const inside, own, clear, fine = config.InsideOnly, config.OwnNetwork, config.ClearText, config.Kind("")
 	const internal = "LIVEKIT_INTERNAL_URL"
@@ -105,8 +105,8 @@ func isClientURL(t *testing.T, warnings []config.Warning, kind config.Kind, word
 	}
 }
 
-// TestClientURLTwice: a name that only one network knows causes two warnings if the URL
-// also has no TLS.
+// TestClientURLTwice checks that a URL causes two warnings if only one network
+// knows its name and it also has no TLS.
 func TestClientURLTwice(t *testing.T) {
 	_, warnings, err := config.Parse(minimal().with(vars{"LIVEKIT_URL": "ws://nas.local:7880"}).input(), disk{}.read)
 	if err != nil || len(warnings) != 2 || warnings[0].Kind != config.OwnNetwork || warnings[1].Kind != config.ClearText {
@@ -114,8 +114,8 @@ func TestClientURLTwice(t *testing.T) {
 	}
 }
 
-// TestAddedPath: if a URL ends in a path that callers append themselves, a
-// warning shows the URL without that path.
+// TestAddedPath checks the warning about a URL that ends in a path that callers
+// append themselves. The warning shows the URL without that path.
 func TestAddedPath(t *testing.T) {
 	for _, test := range []struct{ variable, text, words string }{
 		{"LIVEKIT_URL", "wss://sfu.example.org/rtc", "this program and clients append the path /rtc themselves; write wss://sfu.example.org"},
@@ -162,8 +162,8 @@ func TestAddedPath(t *testing.T) {
 	}
 }
 
-// TestOneRightAddress: if a URL has several faults, each warning proposes the
-// same URL, which has none of them.
+// TestOneRightAddress checks a URL with several faults. Each warning proposes
+// the same URL, which has none of these faults.
 func TestOneRightAddress(t *testing.T) {
 	for text, want := range map[string]string{
 		"https://sfu.example.org/rtc":      "write wss://sfu.example.org",

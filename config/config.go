@@ -1,14 +1,14 @@
 // Package config makes one validated [Config] from the environment variables
 // and the files that they name.
 //
-// One table has for every variable its name, its default, its purpose, and how
-// it is parsed and shown; [Variables] returns the table. [Load] reads the
-// variables. [Parse] is a pure function that checks them. It reports all
+// A table has the name, the default and the purpose of every variable, and how
+// the variable is parsed and shown. [Variables] returns the table. [Load] reads
+// the variables. [Parse] is a pure function that checks them. It reports all
 // faults at once, each with the name of its variable and the remedy. A [Fault]
-// stops the program, because it cannot work with that value. A [Warning] says
-// that a value looks wrong. It does not stop the program, so that the
-// variables of other authorization services keep working. Neither contains
-// secrets.
+// stops the program, because the program cannot work with the value. A
+// [Warning] says that a value looks wrong. A warning does not stop the program,
+// so that the variables of other authorization services keep working. No fault
+// and no warning contains a secret.
 package config
 
 import (
@@ -50,8 +50,8 @@ type Config struct {
 	// TokenTTL is how long a token is valid: 1 min to 24 h.
 	TokenTTL time.Duration
 
-	// OpenIDTimeout bounds the time to verify one OpenID token, with the
-	// discovery of its homeserver.
+	// OpenIDTimeout bounds the time to verify one OpenID token. The time
+	// includes the discovery of the homeserver.
 	OpenIDTimeout time.Duration
 	// FederationURLs are the URLs of the federation APIs that the operator has
 	// set, by server name.
@@ -66,14 +66,14 @@ type Config struct {
 	// means only the system's.
 	RootCAs *Roots
 	// InsecureSkipVerifyTLS means that the service accepts any certificate of a
-	// homeserver. It still checks that of the SFU.
+	// homeserver. The service still checks the SFU's certificate.
 	InsecureSkipVerifyTLS bool
 
 	// Listen is the address at which clients reach the service. Metrics is the
 	// address for Prometheus; zero for none.
 	Listen, Metrics Bind
-	// TrustedProxies are the networks of reverse proxies. The service believes
-	// only these what the client's address is.
+	// TrustedProxies are the networks of reverse proxies. Only these proxies
+	// can tell the service the client's address.
 	TrustedProxies []netip.Prefix
 	// ClientAddress is the header in which a trusted proxy writes the client's
 	// address, in lower case: "x-forwarded-for", "x-real-ip" or another one.
@@ -96,8 +96,8 @@ type Config struct {
 	Delegation bool
 	// Store says where the service keeps delegated leaves.
 	Store Store
-	// MaxJobs is the most delegated leaves at a time; MaxJobsPerUser is the
-	// most of one user.
+	// MaxJobs is the most delegated leaves that the service keeps at a time.
+	// MaxJobsPerUser is the most leaves of one user.
 	MaxJobs, MaxJobsPerUser int
 	// ReconnectGrace is how long the service waits for a participant to
 	// reconnect before it sends the leave: 0 to 1 min.
@@ -119,8 +119,8 @@ type Config struct {
 
 	// RequireMembership says which users must be joined to the Matrix room.
 	RequireMembership Requirement
-	// AllowUnseen means that in rooms that Account is not in, users are
-	// admitted although nobody can say whether they are joined.
+	// AllowUnseen means that the service admits users in rooms that Account is
+	// not in, although nobody can say whether these users are joined.
 	AllowUnseen bool
 	// MembershipInterval is the time between two checks whether participants on
 	// the SFU are joined to the Matrix room. 0 means that there are no such
@@ -139,8 +139,8 @@ type Config struct {
 // was.
 func (c *Config) File(variable string) string { return c.files[variable] }
 
-// Bind is an address to listen on. Network is "tcp", and Address host:port, or
-// Network is "unix", and Address an absolute path. The zero value means no
+// Bind is an address to listen on. If Network is "tcp", Address is host:port.
+// If Network is "unix", Address is an absolute path. The zero value means no
 // address.
 type Bind struct{ Network, Address string }
 
@@ -157,8 +157,8 @@ type AppService struct {
 	PushID string
 }
 
-// Account is a user account on the operator's homeserver. With it the service
-// asks who is joined to the rooms that this user is in.
+// Account is a user account on the operator's homeserver. With this account the
+// service asks who is joined to the rooms that the account is in.
 type Account struct {
 	Server matrix.ServerName
 	Token  secret.Text // the account's access token

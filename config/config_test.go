@@ -19,8 +19,8 @@ type vars map[string]string
 
 const goodSecret = "0123456789abcdef0123456789abcdef"
 
-// minimal returns the least variables that a deployment sets. They cause no
-// warning.
+// minimal returns the fewest variables that a deployment must set. They cause
+// no warning.
 func minimal() vars {
 	return vars{
 		"LIVEKIT_URL":                     "wss://sfu.example.org",

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// container reports whether this process runs in a container. Docker, Podman
-// and Kubernetes create files and variables by which it knows.
+// container reports whether this process runs in a container. It looks for
+// files and variables that Docker, Podman and Kubernetes create.
 func container(readFile func(name string) ([]byte, error), getenv func(name string) string) bool {
 	for _, mark := range []string{"/.dockerenv", "/run/.containerenv"} {
 		if _, err := readFile(mark); err == nil {
@@ -36,8 +36,8 @@ func inContainer() bool { return container(os.ReadFile, os.Getenv) }
 
 // reachable warns if b is a loopback address in a container, because nothing
 // outside the container can connect to it. It does not warn if the SFU's
-// address is loopback, too: then the container probably shares the network of
-// its host or pod.
+// address is loopback, too, because the container then probably shares the
+// network of its host or pod.
 func (j *judge) reachable(v value, b Bind) {
 	host, port, err := net.SplitHostPort(b.Address)
 	if !j.input.Container || b.Network == "unix" || err != nil || !isLoopback(host) || j.besideSFU() {

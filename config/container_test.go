@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestContainer: Docker, Podman and Kubernetes each leave another mark by
-// which a container is recognized.
+// TestContainer checks each mark by which this program recognizes a container
+// of Docker, Podman or Kubernetes.
 func TestContainer(t *testing.T) {
 	for name, c := range map[string]struct {
 		files disk
@@ -34,8 +34,8 @@ func TestContainer(t *testing.T) {
 	}
 }
 
-// TestLoopbackInContainer: a loopback address in a container causes a warning,
-// because nothing outside can reach it.
+// TestLoopbackInContainer checks the warning about a loopback address in a
+// container, which nothing outside the container can reach.
 func TestLoopbackInContainer(t *testing.T) {
 	for bind, alone := range map[string]bool{
 		"127.0.0.1:8080":   true,
@@ -73,9 +73,9 @@ func TestLoopbackInContainer(t *testing.T) {
 	}
 }
 
-// TestLoopbackBesideSFU: if the SFU is reached over loopback, it shares the
-// container's network, as in a pod, and can reach the service there. So there
-// is no warning.
+// TestLoopbackBesideSFU checks that a loopback address causes no warning if the
+// SFU has one, too. The SFU then shares the container's network, as in a pod,
+// and can reach the service.
 func TestLoopbackBesideSFU(t *testing.T) {
 	for name, c := range map[string]struct {
 		sfu   vars
@@ -100,8 +100,8 @@ func TestLoopbackBesideSFU(t *testing.T) {
 	}
 }
 
-// TestNoFileIsNoContainer: if the files cannot be read, the process does not
-// count as in a container.
+// TestNoFileIsNoContainer checks that a process does not count as in a
+// container if it cannot read the files that would show a container.
 func TestNoFileIsNoContainer(t *testing.T) {
 	closed := func(string) ([]byte, error) { return nil, os.ErrPermission }
 	if config.Container(closed, func(string) string { return "" }) {

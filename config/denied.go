@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// Denied says why this process may not read a file. It has the users and
-// groups of the process, and the owner and mode of the file or, if Folder, of
-// a folder on the path to it.
+// Denied says why this process may not read a file. It has the users and groups
+// of the process, and the owner and mode of the file. If Folder is true, the
+// owner and mode are those of a folder on the path to the file.
 type Denied struct {
 	UID  int   // the user of the process
 	GIDs []int // the groups of the process, first the effective one
@@ -36,7 +36,8 @@ func (d *Denied) Error() string {
 // Unwrap returns [fs.ErrPermission], so that [errors.Is] finds it.
 func (d *Denied) Unwrap() error { return fs.ErrPermission }
 
-// remedy says how to give this process access to the file, and nobody else.
+// remedy says how to let the group of this process read the file, and nobody
+// else.
 func (d *Denied) remedy() string {
 	switch {
 	case d.allowed():
@@ -47,8 +48,8 @@ func (d *Denied) remedy() string {
 	return fmt.Sprintf("let the program's group read it: chgrp %d and chmod 0640", d.GIDs[0])
 }
 
-// allowed reports whether the mode lets the process read the file, or enter
-// the folder. Then something else refuses it.
+// allowed reports whether the mode lets the process read the file, or enter the
+// folder. If so, something else refuses access, like SELinux.
 func (d *Denied) allowed() bool {
 	need := fs.FileMode(4)
 	if d.Folder {

@@ -13,8 +13,8 @@ import (
 )
 
 // asStranger runs f on a thread that has the file rights of a user who owns
-// nothing here. Without root it only runs f: then the files' modes refuse this
-// user.
+// nothing here. Without root it only calls f, because the modes of the files
+// already refuse the test's own user.
 func asStranger(t *testing.T, f func()) {
 	t.Helper()
 	const stranger = 65532
@@ -35,7 +35,7 @@ func asStranger(t *testing.T, f func()) {
 }
 
 // closedFile makes a file that belongs to another user. Without root it makes
-// one that nobody may read. whose says who owns it.
+// one that nobody may read. whose describes the file's owner and mode.
 func closedFile(t *testing.T, text string) (path, whose string) {
 	t.Helper()
 	path = write(t, text)
@@ -56,9 +56,9 @@ func closedFile(t *testing.T, text string) (path, whose string) {
 	return path, fmt.Sprintf("uid %d and gid %d with mode %04o", owner, group, mode)
 }
 
-// TestLoadDenied: if this program may not read a file, the fault says who owns
-// the file, as which user the program runs, and what to do. This holds for
-// each variable that names a file.
+// TestLoadDenied checks the fault if this program may not read a file. The
+// fault says who owns the file, as which user the program runs, and what to do.
+// The test checks several variables that name files.
 func TestLoadDenied(t *testing.T) {
 	path, whose := closedFile(t, "k: "+goodSecret)
 	whose = fmt.Sprintf("permission denied: it belongs to %s, and this program runs as uid %d and gid %d", whose, os.Geteuid(), os.Getegid())
@@ -82,8 +82,8 @@ func TestLoadDenied(t *testing.T) {
 	}
 }
 
-// TestLoadDeniedFolder: a folder on the path to a file may be what the program
-// may not enter.
+// TestLoadDeniedFolder checks the fault if this program may not enter a folder
+// on the path to a file.
 func TestLoadDeniedFolder(t *testing.T) {
 	path, _ := closedFile(t, "k: "+goodSecret)
 	dir := filepath.Dir(path)

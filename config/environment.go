@@ -38,7 +38,7 @@ type Input struct {
 
 // Load makes the Config from the environment and the files that it names. The
 // caller logs the warnings, even if there is an error. The error joins every
-// [Fault]; then the Config only says how to log.
+// [Fault]. With an error, the Config has only the settings of the log.
 func Load() (Config, []Warning, error) {
 	in, err := read()
 	if err != nil {
@@ -84,11 +84,11 @@ func read() (Input, error) {
 	}, nil
 }
 
-// readVariables reads the table's variables by the library envconfig.
+// readVariables reads the variables of the table with the library envconfig.
 // envconfig fills structs, so readVariables makes a struct type with a text
-// field for each variable; a text needs no check. It tells envconfig no
-// defaults, because [Parse] must know which variables are set:
-// LIVEKIT_JWT_BIND and LIVEKIT_JWT_PORT exclude each other.
+// field for each variable. A text field accepts every value. readVariables
+// tells envconfig no defaults, because [Parse] must know which variables are
+// set. For example, LIVEKIT_JWT_BIND and LIVEKIT_JWT_PORT exclude each other.
 func readVariables() (Environment, error) {
 	fields := make([]reflect.StructField, len(table))
 	for i, v := range table {

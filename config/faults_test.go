@@ -7,9 +7,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestFaults: each case sets variables besides the minimal ones, and gets one
-// fault with the given words. The fault is about the first variable, unless
-// the case names another one.
+// TestFaults checks that each case gets one fault with the given words. A case
+// sets variables besides the minimal ones. The fault is about the first
+// variable, unless the case names another one.
 func TestFaults(t *testing.T) {
 	files := disk{
 		"/empty":   " \n",

@@ -49,9 +49,9 @@ func readWhole(name string) ([]byte, error) {
 	return content, err
 }
 
-// ends reports whether a file can be read without waiting forever, as a pipe
-// or a terminal may make a reader wait. Directories and the null device count
-// as such: opening a directory fails later, and the null device is empty.
+// ends reports whether reading a file surely ends. Reading a pipe or a terminal
+// may wait forever. ends also accepts directories, whose reading fails at once,
+// and the null device, which is empty.
 func ends(info fs.FileInfo) bool {
 	null, err := os.Stat(os.DevNull)
 	return info.Mode().IsRegular() || info.IsDir() || err == nil && os.SameFile(info, null)
@@ -92,7 +92,8 @@ func reason(err error) string {
 
 // readText returns the content of the text file that v names, without a byte
 // order mark. It keeps empty lines at the start, so that line numbers are
-// right. what says for the fault what the file must hold.
+// right. The parameter what describes the content, for the fault about an empty
+// file.
 func (j *judge) readText(v value, what string) (string, bool) {
 	content, ok := j.read(v)
 	if !ok {
@@ -110,11 +111,12 @@ func (j *judge) readText(v value, what string) (string, bool) {
 	return "", false
 }
 
-// inlineOrFile returns the content of the file that a variable names, without white
-// space around it, or else the value of the variable inline. If both are set, it warns
-// that inline is ignored. given reports whether either variable is
-// set. text is empty if the file cannot be read. what says for a fault what
-// the file must hold.
+// inlineOrFile returns the content of the file that the variable file names,
+// without white space around it. If file is unset, it returns the value of the
+// variable inline. If both are set, it warns that inline is ignored. given
+// reports whether either variable is set. text is empty if the file cannot be
+// read. The parameter what describes the content, for the fault about an empty
+// file.
 func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text, given bool) {
 	if !file.isSet() {
 		return inline.text, inline.isSet()
@@ -124,7 +126,7 @@ func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text,
 	return secret.New(clean(content)), true
 }
 
-// decisive returns that of the two variables whose value inlineOrFile uses.
+// decisive returns the variable whose value inlineOrFile uses.
 func decisive(inline, file value) value {
 	if file.isSet() {
 		return file
@@ -151,9 +153,9 @@ func (j *judge) rootCAs(v value, system func() *x509.CertPool) *Roots {
 }
 
 // parseCertificates parses all certificates in content. It fails on a damaged
-// one, which CertPool.AppendCertsFromPEM and pem.Decode would skip. To find
-// these, it compares the number of parsed certificates with the number of
-// BEGIN or END lines.
+// certificate, which CertPool.AppendCertsFromPEM and pem.Decode would skip. To
+// find damaged ones, it compares the number of parsed certificates with the
+// number of BEGIN or END lines.
 func parseCertificates(content []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	content = bytes.ReplaceAll(content, []byte(string(byteOrderMark)), nil)

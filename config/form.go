@@ -1,10 +1,10 @@
 package config
 
-// Form describes how the value of a variable is written. Code in it stands
-// between backticks.
+// Form describes how the value of a variable is written. Code in the
+// description stands between backticks.
 type Form string
 
-// The forms. White space around a value does not count.
+// The forms of values. White space around a value does not count.
 const (
 	FormText     Form = "text"
 	FormSecret   Form = "text that is never shown"

@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// samples has, for each form, values that it takes and values that it refuses.
-// For a refused value there must be a fault or a warning about the variable. A
-// form for any text refuses nothing.
+// samples has, for each form, values that the form accepts and values that it
+// refuses. For a refused value there must be a fault or a warning about the
+// variable. A form for any text refuses nothing.
 var samples = map[config.Form]struct{ takes, refuses []string }{
 	config.FormText:     {takes: []string{"APIkey"}},
 	config.FormSecret:   {takes: []string{goodSecret + goodSecret}},
@@ -41,11 +41,12 @@ var samples = map[config.Form]struct{ takes, refuses []string }{
 	config.FormUnseen:   {[]string{"deny", "ALLOW"}, []string{"on", "refuse"}},
 }
 
-// narrower has values for variables that take less than their form does.
+// narrower has values for variables that accept only some values of their form.
 var narrower = map[string][]string{"LIVEKIT_OPENID_TIMEOUT": {"1s", "20s"}}
 
-// besides has, for a variable, the other variables that must be set for it to
-// be read; "" means that a variable must be unset.
+// besides has, for a variable, other variables that a test must set so that the
+// program reads this variable. The value "" means that the test unsets a
+// variable.
 var besides = map[string]vars{
 	"LIVEKIT_FULL_ACCESS_HOMESERVERS":  {},
 	"LIVEKIT_LOCAL_HOMESERVERS":        {"LIVEKIT_FULL_ACCESS_HOMESERVERS": ""},
@@ -61,12 +62,11 @@ var besides = map[string]vars{
 	"LIVEKIT_AS_REGISTRATION_FILE":     {"LIVEKIT_HS_SERVER_NAME": "example.org"},
 }
 
-// unfit are the kinds of warnings that say that the program does not use the
-// value.
+// unfit are the kinds of warnings about a value that the program does not use.
 var unfit = []config.Kind{config.UnknownValue, config.NotServerName}
 
-// TestForms: each variable takes the values that its form takes, and refuses
-// the others.
+// TestForms checks that each variable accepts the values that fit its form, and
+// refuses the others.
 func TestForms(t *testing.T) {
 	for _, v := range config.Variables() {
 		sample, known := samples[v.Form]
@@ -95,8 +95,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// objections returns the faults and the warnings of the kinds unfit about a
-// value of a variable.
+// objections returns the faults about a value of a variable, and the warnings
+// whose kinds are in unfit.
 func objections(t *testing.T, name, text string) (said []string) {
 	t.Helper()
 	given := minimal().with(besides[name]).with(vars{name: text})

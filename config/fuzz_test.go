@@ -47,9 +47,9 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// fuzzVars returns the minimal variables, changed by lines (NAME=value). For
-// each word of secrets it also sets a secret, which contains the marker and
-// nothing of lines.
+// fuzzVars returns the minimal variables, changed by lines of the form
+// NAME=value. If secrets contains certain words, it also sets variables to
+// secrets with the marker.
 func fuzzVars(lines, secrets string) vars {
 	set := minimal()
 	for line := range strings.SplitSeq(lines, "\n") {

@@ -12,11 +12,11 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// parseKeyFile returns the pairs of a key file in their order: the YAML
-// mapping "key: secret", as LiveKit reads it. Several YAML documents,
-// separated by "---", count together. It reads a text that is not a YAML
-// mapping line by line, as some services do: "k: a: b" and "k:s" are then
-// pairs, too. Its errors name lines, but show no content.
+// parseKeyFile returns the pairs of a key file in their order. A key file is a
+// YAML mapping "key: secret", as LiveKit reads it. Several YAML documents,
+// separated by "---", count together. If the text is not a YAML mapping,
+// parseKeyFile reads it line by line, as some services do. Then "k: a: b" and
+// "k:s" are pairs, too. Errors name lines, but show no content.
 func parseKeyFile(text string) ([]apikey.Key, error) {
 	roots, err := documents(text)
 	if err != nil {

@@ -12,9 +12,10 @@ import (
 const waysToGiveKeys = "set LIVEKIT_KEY and LIVEKIT_SECRET, or LIVEKIT_KEY_FROM_FILE and LIVEKIT_SECRET_FROM_FILE, " +
 	"or LIVEKIT_KEY_FILE to a file with the line 'key: secret'"
 
-// keys returns the API keys with their secrets: those of LIVEKIT_KEY_FILE, or
-// else a single pair from v (LIVEKIT_KEY) and LIVEKIT_SECRET, each of which
-// may be in a file, too (inlineOrFile).
+// keys returns the API keys with their secrets. They come from
+// LIVEKIT_KEY_FILE, or else are a single pair from v (LIVEKIT_KEY) and
+// LIVEKIT_SECRET. The key and the secret of this pair may also be in files; see
+// inlineOrFile.
 func (j *judge) keys(v value) []apikey.Key {
 	secretText, keyFile := j.variable("LIVEKIT_SECRET"), j.variable("LIVEKIT_KEY_FILE")
 	idFile, secretFile := j.variable("LIVEKIT_KEY_FROM_FILE"), j.variable("LIVEKIT_SECRET_FROM_FILE")
@@ -55,9 +56,10 @@ func (j *judge) keyFile(v value) []apikey.Key {
 	return keys
 }
 
-// checkKey reports a fault if key would publish its secret. It warns of a pair
-// that protects little or is probably a mistake. id and text are the variables
-// that the faults and warnings name.
+// checkKey reports a fault if the key and its secret are swapped, because every
+// token would then show the secret. It warns of a pair that protects little or
+// is probably a mistake. id and text are the variables that the faults and
+// warnings name.
 func (j *judge) checkKey(id, text value, key apikey.Key) {
 	if len(key.ID) >= apikey.ShortestSecret && len(key.Secret.Reveal()) < apikey.ShortestSecret {
 		j.swapped(id, text)

@@ -18,9 +18,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// setenv makes set the only variables of this program in the environment.
-// Unless set contains LIVEKIT_STORE, leaves are kept in memory, so that the
-// machine's /data does not matter.
+// setenv sets the variables in set, and unsets all other variables of this
+// program. Unless set contains LIVEKIT_STORE, leaves are kept in memory, so
+// that the machine's /data does not matter.
 func setenv(t *testing.T, set vars) {
 	t.Helper()
 	set = vars{"LIVEKIT_STORE": "memory"}.with(set)
@@ -150,8 +150,8 @@ func TestCAFileIsWholeOrAFault(t *testing.T) {
 	}
 }
 
-// TestLoadThroughLinks: a file may be a link to a link, as in a Secret that
-// Kubernetes mounts.
+// TestLoadThroughLinks checks that a file can be a link to a link, as in a
+// Secret that Kubernetes mounts.
 func TestLoadThroughLinks(t *testing.T) {
 	link := filepath.Join(t.TempDir(), "secret")
 	if err := os.Symlink(write(t, goodSecret), link); err != nil {

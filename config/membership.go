@@ -7,7 +7,7 @@ import (
 )
 
 // Requirement says which users must be joined to the Matrix room to get a
-// token, if they prove who they are by an OpenID token.
+// token. It applies to users who prove who they are by an OpenID token.
 type Requirement string
 
 // The values of a [Requirement].
@@ -40,9 +40,9 @@ func (j *judge) needHomeserver(v value) {
 		"or set LIVEKIT_MEMBERSHIP_TOKEN_FILE and LIVEKIT_HS_SERVER_NAME to have an ordinary account of it ask", shown(v.get()))
 }
 
-// account parses the account that asks who is joined; nil for none. The
-// service needs no account if it is an application service, because as such it
-// may ask about every room of its homeserver.
+// account parses the account that asks who is joined; nil for none. An
+// application service needs no account, because it may ask about every room of
+// its homeserver.
 func (j *judge) account(v value) *Account {
 	unknown := j.variable("LIVEKIT_MEMBERSHIP_UNKNOWN")
 	switch {
@@ -99,9 +99,9 @@ func showUnseen(allowed bool) string {
 	return deny
 }
 
-// ownMetadata parses whether participants may change their own metadata. With
-// it they may also change their attributes, and so remove the ticket by which
-// the guard recognizes them.
+// ownMetadata parses whether participants may change their own metadata. If
+// they may, LiveKit lets them change their attributes, too. They can then
+// remove the ticket, by which the guard recognizes them.
 func (j *judge) ownMetadata(v value) bool {
 	may := j.boolean(v)
 	required, interval := j.variable("LIVEKIT_REQUIRE_MEMBERSHIP"), j.variable("LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS")

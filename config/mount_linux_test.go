@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestMountOf: a directory is on a volume even if the volume is on the same
-// device as "/", as with bind mounts.
+// TestMountOf checks that a directory counts as on a volume even if the volume
+// is on the same device as "/", as with bind mounts.
 func TestMountOf(t *testing.T) {
 	const root = "22 1 0:40 / / rw - overlay overlay rw\n25 22 0:5 / /proc rw - proc proc rw\n"
 	for name, test := range map[string]struct{ dir, table, want string }{
@@ -40,8 +40,8 @@ func TestMounted(t *testing.T) {
 	}
 }
 
-// TestFleeting: files in a container's own layer, and files in memory, are
-// lost at a restart.
+// TestFleeting checks the reasons why a restart loses files in a container's
+// own layer, and files in memory.
 func TestFleeting(t *testing.T) {
 	const layer = "22 1 0:40 / / rw - overlay overlay rw\n"
 	const memory = layer + "30 22 0:41 / /data rw,nosuid shared:5 - tmpfs tmpfs rw,size=64k\n"
@@ -49,7 +49,7 @@ func TestFleeting(t *testing.T) {
 	for name, test := range map[string]struct {
 		table string
 		boxed bool
-		want  string // "" where it lasts
+		want  string // "" if no restart loses the files
 	}{
 		"a volume":                     {disk, true, ""},
 		"the layer":                    {layer, true, "the container's own layer"},

@@ -15,7 +15,8 @@ func (j *judge) trustedProxies(v value) []netip.Prefix {
 	return j.networks(v)
 }
 
-// none is the value for an empty list if the variable has a default.
+// none is the value that means an empty list, for a variable that has a
+// default.
 const none = "none"
 
 // longestHeader bounds the name of a header, in bytes.
@@ -38,7 +39,7 @@ func (j *judge) clientAddress(v value) string {
 	return ""
 }
 
-// clientsHeaders are headers that never hold the client's address: clients
+// clientsHeaders are headers that never hold the client's address. Clients
 // write them for other purposes, or they hold secrets, which would then be in
 // the log. An entry that ends in a hyphen stands for all headers that begin
 // with it.
@@ -78,9 +79,9 @@ func (j *judge) networks(v value) []netip.Prefix {
 	return list
 }
 
-// parsePrefix parses a network, or an address as a network of one. It turns an
-// IPv4 network in IPv6 form (::ffff:10.0.0.0/104) into IPv4, because all
-// addresses are compared in that form.
+// parsePrefix parses a network. A single address counts as a network of one
+// address. An IPv4 network in IPv6 form (::ffff:10.0.0.0/104) becomes IPv4,
+// because all addresses are compared in that form.
 func parsePrefix(text string) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(text)
 	if addr, isAddr := netip.ParseAddr(text); isAddr == nil && addr.Zone() == "" {

@@ -7,8 +7,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestHeadersOfClientsAreNoAddress: a header that every client writes does not
-// hold the client's address, and the log would show a header with a secret.
+// TestHeadersOfClientsAreNoAddress checks that LIVEKIT_CLIENT_ADDRESS cannot
+// name a header that clients write themselves. Such a header does not hold the
+// client's address, and the log would show a secret in it.
 func TestHeadersOfClientsAreNoAddress(t *testing.T) {
 	for _, name := range []string{
 		"Authorization", "Proxy-Authorization", "Cookie", "User-Agent", "Origin", "Referer", "Host", "Accept", "Accept-Language",

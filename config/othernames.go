@@ -34,9 +34,9 @@ var otherNames = map[string][]string{
 // both programs.
 var livekitsOwn = []string{"LIVEKIT_CONFIG", "LIVEKIT_KEYS", "LIVEKIT_REGION", "LIVEKIT_TURN_CERT", "LIVEKIT_TURN_KEY"}
 
-// usualNames are names that many programs use for their variables. They are
-// also the names of two variables of this program without LIVEKIT_, and cause
-// no warning.
+// usualNames are names that many programs use for their variables, so they
+// cause no warning. With LIVEKIT_ before them, they are variables of this
+// program.
 var usualNames = []string{"LOG_LEVEL", "LOG_FORMAT"}
 
 const (
@@ -58,8 +58,9 @@ func hasOurPrefix(name string) bool {
 }
 
 // counterparts returns this program's variables with the same meaning as the
-// variable name: by the table otherNames, or if the names differ only in the
-// prefix or in capital letters.
+// variable name. It finds them in the table otherNames. It also finds a
+// variable whose name differs from name only in the prefix or in capital
+// letters.
 func counterparts(name string) []string {
 	if upper := strings.ToUpper(name); upper != name && hasOurPrefix(upper) {
 		name = upper
@@ -80,7 +81,7 @@ func counterparts(name string) []string {
 	return fromFile(name)
 }
 
-// fromFile returns what counterparts returns, for a variable NAME_FILE whose
+// fromFile does the work of counterparts for a variable like NAME_FILE, whose
 // value is the path of a file.
 func fromFile(name string) []string {
 	bare, ok := strings.CutSuffix(name, "_FILE")
@@ -106,8 +107,8 @@ type other struct {
 	told bool     // whether a fault names the variable, so that no warning is needed
 }
 
-// findOthers returns the variables in env of which this program may warn,
-// sorted by name.
+// findOthers returns the variables in env of which this program may have to
+// warn, sorted by name.
 func findOthers(env Environment) []*other {
 	var list []*other
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -157,15 +158,16 @@ func (j *judge) otherVariables() {
 	}
 }
 
-// isSaid reports whether this program's variable is set, too, to the same
-// value as o.
+// isSaid reports whether this program's variable with the same meaning as o has
+// the same value. Then no warning is needed.
 func (j *judge) isSaid(o *other) bool {
 	return len(o.ours) == 1 && j.variable(o.ours[0]).text.Equal(o.text)
 }
 
-// The variables that Kubernetes sets in a pod for each Service: for one named
-// livekit, LIVEKIT_SERVICE_HOST, LIVEKIT_PORT_7880_TCP_ADDR and, with a URL as
-// its value, LIVEKIT_PORT.
+// These match the variables that Kubernetes sets in a pod for each Service. For
+// a Service named livekit, they are LIVEKIT_SERVICE_HOST,
+// LIVEKIT_PORT_7880_TCP_ADDR and LIVEKIT_PORT. The value of LIVEKIT_PORT is a
+// URL.
 var (
 	serviceLink = pattern.New(`_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
 	portURL     = pattern.New(`^(tcp|udp|sctp)://`)

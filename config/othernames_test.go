@@ -7,23 +7,23 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// others returns an Input with the variables v, and with more as variables
-// that this program does not read.
+// others returns an Input with the variables v. more has variables that this
+// program does not read.
 func (v vars) others(more vars) config.Input {
 	in := v.input()
 	in.Others = more.input().Environment
 	return in
 }
 
-// TestOtherNames: a warning names a variable that this program does not read,
-// and the one that was probably meant. There is none if the variable certainly
-// belongs to another program.
+// TestOtherNames checks the warning about a variable that this program does not
+// read. The warning also names the variable that was probably meant. A variable
+// that certainly belongs to another program causes none.
 func TestOtherNames(t *testing.T) {
 	const url = "redis://:hunter2@redis"
 	tests := []struct {
 		name, text string
 		more       vars
-		words      string // "" for silence
+		words      string // words of the warning; "" for no warning
 	}{
 		{"LIVEKIT_FULL_ACESS_HOMESERVERS", "a.org", nil, "did you mean LIVEKIT_FULL_ACCESS_HOMESERVERS?"},
 		{"LIVEKIT_TOKENTTL", "1h", nil, "did you mean LIVEKIT_TOKEN_TTL?"},
@@ -102,8 +102,8 @@ func TestOtherNames(t *testing.T) {
 	}
 }
 
-// TestMissingElsewhere: if a variable is missing, its fault names the
-// variables that were set in its place. No warning names them again.
+// TestMissingElsewhere checks the fault about a missing variable. The fault
+// names the variables that were set in its place. No warning names them again.
 func TestMissingElsewhere(t *testing.T) {
 	tests := []struct {
 		missing string // the missing variables; the fault is about the first
@@ -153,8 +153,8 @@ func TestMissingElsewhere(t *testing.T) {
 	}
 }
 
-// TestLoadOthers: Load looks only at those variables of the environment that
-// may be meant for this program.
+// TestLoadOthers checks that Load looks only at those variables of the
+// environment that may be meant for this program.
 func TestLoadOthers(t *testing.T) {
 	setenv(t, minimal())
 	for _, name := range []string{"LIVEKIT_API_SECRET", "REDIS_URL", "LK_JWT_BIND", "LIVEKIT_SOMETHING"} {

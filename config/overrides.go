@@ -7,9 +7,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// overrides parses "server=url,server2=url2". If the value may hold a
-// password, the fault shows no part of it: a comma in the password would split
-// it into parts that look harmless.
+// overrides parses "server=url,server2=url2". If the value may hold a password,
+// the fault shows no part of the value. A comma in the password would split the
+// value into parts that look harmless.
 func (j *judge) overrides(v value) map[matrix.ServerName]*url.URL {
 	urls := map[matrix.ServerName]*url.URL{}
 	if strings.ContainsAny(v.get(), "@?") {
@@ -30,8 +30,9 @@ func (j *judge) overrides(v value) map[matrix.ServerName]*url.URL {
 	return urls
 }
 
-// override parses one entry. It is a fault if the entry has no '=', or if its URL
-// does not begin with http:// or https://. With a fault, the service does not start.
+// override parses one entry server=url. It is a fault if the entry has no '=',
+// or if its URL does not begin with http:// or https://. With a fault, the
+// service does not start.
 func (j *judge) override(v value, entry string) (matrix.ServerName, *url.URL, bool) {
 	name, address, found := strings.Cut(entry, "=")
 	if !found {

@@ -4,5 +4,6 @@ package config
 
 import "io/fs"
 
-// ownerOf returns nothing: only unix has file owners by number.
+// ownerOf says that the owner is unknown, because only unix has numbers of file
+// owners.
 func ownerOf(fs.FileInfo) (uid, gid int, known bool) { return 0, 0, false }

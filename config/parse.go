@@ -7,8 +7,8 @@ import (
 )
 
 // Parse makes the Config from the input. It is pure except for its calls of
-// readFile. The error joins every [Fault]; then the Config only says how to
-// log.
+// readFile. The error joins every [Fault]. With an error, the Config has only
+// the settings of the log.
 func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warning, error) {
 	c, warnings, err := parse(in, readFile)
 	if err != nil {
@@ -18,7 +18,7 @@ func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warn
 }
 
 // parse is like Parse, but if there is an error, the Config has all values
-// without a fault. It goes on after a fault, so the error has all faults.
+// without a fault. parse goes on after a fault, so the error has all faults.
 func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warning, error) {
 	j := newJudge(in, readFile)
 	c := Config{files: j.files}
@@ -73,7 +73,8 @@ func (j *judge) fault(v value, format string, args ...any) {
 
 // missing reports that none of the variables vs is set; the fault names the
 // first one. problem says why one of them is needed and how to set it. If
-// another program's variable is set in its place, the fault says that instead.
+// another program's variable is set in its place, the fault names that variable
+// in place of problem.
 func (j *judge) missing(problem string, vs ...value) {
 	if instead := j.instead(vs); instead != "" {
 		problem = ", but " + instead
@@ -103,8 +104,8 @@ func (j *judge) ignore(winner value, losers ...value) {
 	}
 }
 
-// newest returns the value of current if that variable is set, and else that
-// of old, the variable's old name.
+// newest returns the value of current if that variable is set. Otherwise it
+// returns the value of old, which is the variable's old name.
 func (j *judge) newest(current, old value) value {
 	if current.isSet() || !old.isSet() {
 		j.ignore(current, old)

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestValues: each case sets variables besides the minimal ones, and checks
-// the value of one variable in the resulting Config.
+// TestValues checks the value of one variable in the resulting Config. Each
+// case sets variables besides the minimal ones.
 func TestValues(t *testing.T) {
 	tests := []struct {
 		name  string // the variable whose value is checked

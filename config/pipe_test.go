@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestLoadWaitsForNoPipe: reading a pipe is a fault. If Load read it, the test
-// would never end.
+// TestLoadWaitsForNoPipe checks that a pipe in place of a file is a fault. If
+// Load read the pipe, the test would never end.
 func TestLoadWaitsForNoPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {

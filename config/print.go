@@ -19,8 +19,8 @@ import (
 )
 
 // Print writes the configuration in effect, without secrets: one NAME=value in
-// each line, in the order of [Variables]. It shows the value of a variable's
-// old name under the new name.
+// each line, in the order of [Variables]. A value that was set under a
+// variable's old name appears under the new name.
 func (c Config) Print(w io.Writer) error {
 	for _, v := range table {
 		if v.how.show == nil {

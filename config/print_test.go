@@ -86,8 +86,8 @@ LIVEKIT_MEMBERSHIP_BRAKE=on
 	}
 }
 
-// TestPrintReadsBack: what Print writes is a valid configuration, and Print
-// writes the same for it.
+// TestPrintReadsBack checks that the output of Print is a valid configuration.
+// For that configuration, Print writes the same output again.
 func TestPrintReadsBack(t *testing.T) {
 	first, _, err := config.Parse(minimal().with(vars{
 		"LIVEKIT_INTERNAL_URL":             "ws://livekit:7880/x/",
@@ -147,7 +147,7 @@ func TestPrintFails(t *testing.T) {
 	}
 }
 
-// outputs returns all forms in which a configuration can be printed or logged.
+// outputs returns all texts that can be printed or logged of a configuration.
 func outputs(c config.Config, in config.Input, warnings []config.Warning, err error) map[string]string {
 	var lines, text, json bytes.Buffer
 	c.Print(&lines)
@@ -224,8 +224,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 }
 
-// TestSecretVariables: no form of a configuration shows the value of a
-// variable that the table calls secret.
+// TestSecretVariables checks that no output of a configuration shows the value
+// of a variable that the table calls secret.
 func TestSecretVariables(t *testing.T) {
 	set := minimal().with(vars{"LIVEKIT_REDIS_URL": "redis://redis", "LIVEKIT_HS_SERVER_NAME": "example.org"})
 	secrets := vars{}

@@ -20,7 +20,7 @@ func (j *judge) redis() Store {
 }
 
 // redisURL parses v, the address of Redis. password is the variable that may
-// override the password in it.
+// override the password in the address.
 func (j *judge) redisURL(v, password value) redisurl.URL {
 	if !v.isSet() {
 		return redisurl.URL{}
@@ -39,10 +39,10 @@ func (j *judge) redisURL(v, password value) redisurl.URL {
 	return u
 }
 
-// redisPrefix parses the beginning of all key names in Redis, by default
-// matrixrtc-auth. Services that share a Redis need different ones. It refuses
-// braces: in a cluster they decide which node holds a key, and package
-// redisstore writes its own.
+// redisPrefix parses the beginning of all key names in Redis; the default is
+// matrixrtc-auth. Services that share a Redis need different beginnings.
+// redisPrefix refuses braces, because in a Redis cluster braces decide which
+// node holds a key. Package redisstore writes braces of its own.
 func (j *judge) redisPrefix(v value) string {
 	const longest = 64
 	text := v.get()

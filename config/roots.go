@@ -13,10 +13,10 @@ type Roots struct {
 	all func() *x509.CertPool
 }
 
-// ParseRoots returns the certificates in content (PEM) together with those
-// that system returns; system may be nil. It calls system only before the
-// first connection, because reading 140 certificates at the start would delay
-// the start.
+// ParseRoots returns the certificates in content (PEM) together with those that
+// system returns; system may be nil. It does not call system itself, because
+// reading 140 certificates would delay the start. [Roots.Pool] calls system
+// before the first connection.
 func ParseRoots(content []byte, system func() *x509.CertPool) (*Roots, error) {
 	certificates, err := parseCertificates(content)
 	if err != nil {
@@ -34,7 +34,7 @@ func ParseRoots(content []byte, system func() *x509.CertPool) (*Roots, error) {
 		for _, c := range certificates {
 			pool.AddCert(c)
 		}
-		debug.FreeOSMemory() // reading them used as much memory as everything that the idle service keeps
+		debug.FreeOSMemory() // reading the system's certificates used as much memory as everything that the idle service keeps
 		return pool
 	}
 	return &Roots{own: own, all: sync.OnceValue(all)}, nil
@@ -48,8 +48,8 @@ func (r *Roots) Pool() *x509.CertPool {
 	return r.all()
 }
 
-// Equal reports whether both have the same certificates from a file. It does
-// not compare the system's.
+// Equal reports whether r and other have the same certificates from a file. It
+// does not compare the system's certificates.
 func (r *Roots) Equal(other *Roots) bool {
 	if r == nil || other == nil {
 		return r == other

@@ -37,8 +37,9 @@ func (j *judge) shutdownDelay(v value) time.Duration {
 	return j.duration(v, 0, 5*time.Minute, "15s, 2m")
 }
 
-// duration parses a duration like 90s or 1h. It is a fault, with which the service
-// does not start, if the duration is shorter than lowest or longer than highest.
+// duration parses a duration like 90s or 1h. A duration that is shorter than
+// lowest or longer than highest is a fault, with which the service does not
+// start.
 func (j *judge) duration(v value, lowest, highest time.Duration, examples string) time.Duration {
 	d, err := time.ParseDuration(v.get())
 	if err != nil || d < lowest || d > highest {
@@ -61,7 +62,7 @@ func short(d time.Duration) string {
 	return text
 }
 
-// usualBurst is the Burst of a limit that does not name one. A client sends
+// usualBurst is the Burst of a rate limit that names no burst. A client sends
 // several requests at once when it joins a call.
 const usualBurst = 30
 

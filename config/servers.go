@@ -12,16 +12,17 @@ type ServerList struct {
 	Servers  []matrix.ServerName
 }
 
-// Contains reports whether server is in the list. Names must be equal, also in
-// capital and small letters.
+// Contains reports whether server is in the list. It compares names exactly, so
+// capital and small letters differ.
 func (l ServerList) Contains(server matrix.ServerName) bool {
 	return l.Everyone || slices.Contains(l.Servers, server)
 }
 
-// Named reports whether the operator has named the server: in the full-access
-// list, in an override of its address, or as the homeserver that says who is
-// joined. A named server may have any address, even a private one. Other servers may
-// have private addresses only in LIVEKIT_ALLOWED_NETWORKS.
+// Named reports whether the operator has named the server. Servers are named in
+// the full-access list, in an override of their address, or as the homeserver
+// that says who is joined. A named server may have any address, even a private
+// one. Other servers may have private addresses only in
+// LIVEKIT_ALLOWED_NETWORKS.
 func (c *Config) Named(server matrix.ServerName) bool {
 	_, federation := c.FederationURLs[server]
 	_, client := c.ClientURLs[server]

@@ -42,13 +42,13 @@ func (s Store) String() string {
 
 const (
 	filePrefix = "file:"
-	// dataDir is where a container of the image should have a volume.
+	// dataDir is the directory at which a container should have a volume.
 	dataDir   = "/data"
 	usualFile = dataDir + "/leaves.db"
 )
 
-// store returns where leaves are kept. It parses this even if delegation is
-// off, so that LIVEKIT_DELEGATION=on later finds no new faults.
+// store returns where leaves are kept. It checks the variables even if
+// delegation is off, so that LIVEKIT_DELEGATION=on later finds no new faults.
 func (j *judge) store(v value, delegation bool) Store {
 	redis, url := j.redis(), j.variable("LIVEKIT_REDIS_URL")
 	s, ok := j.namedStore(v, url)
@@ -84,9 +84,9 @@ func (j *judge) lasts(v value, s Store) {
 	}
 }
 
-// usualStore returns the store if LIVEKIT_STORE is not set: Redis if
-// LIVEKIT_REDIS_URL is set, else the file /data/leaves.db if /data is a volume that can
-// be written, else memory.
+// usualStore returns the store if LIVEKIT_STORE is not set. It is Redis if
+// LIVEKIT_REDIS_URL is set. Otherwise it is the file /data/leaves.db if /data
+// is a volume that can be written, and else memory.
 func (j *judge) usualStore(url value) Store {
 	switch {
 	case url.isSet():
@@ -131,7 +131,7 @@ func (j *judge) parseStore(v value) (s Store, ok bool) {
 
 // fileStore parses the path of the store's file. It demands an absolute path,
 // because a relative one depends on where the program is started. The bound on
-// its length leaves room for the suffixes that the store appends.
+// the path's length leaves room for the suffixes that the store appends.
 func (j *judge) fileStore(v value, file string) (Store, bool) {
 	const longest = 200
 	switch {

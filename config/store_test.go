@@ -10,7 +10,8 @@ import (
 )
 
 // TestUsualStore checks where leaves are kept if LIVEKIT_STORE is not set. A
-// warning says that a restart loses them, unless the operator chose that.
+// warning says that a restart loses the leaves, unless the operator chose such
+// a store.
 func TestUsualStore(t *testing.T) {
 	redis := vars{"LIVEKIT_REDIS_URL": "redis://redis:6379/0"}
 	for name, test := range map[string]struct {
@@ -43,8 +44,8 @@ func TestUsualStore(t *testing.T) {
 	}
 }
 
-// TestFleetingStore: a file that LIVEKIT_STORE names is used. If a restart
-// would lose it, a warning says so.
+// TestFleetingStore checks that the service uses the file that LIVEKIT_STORE
+// names. A warning says if a restart would lose the file.
 func TestFleetingStore(t *testing.T) {
 	for name, test := range map[string]struct {
 		set   vars

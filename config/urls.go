@@ -14,12 +14,13 @@ import (
 
 // FormerServiceHost is the host of Element's own authorization service, which
 // since May 2025 serves no other homeservers. Copied configurations still
-// contain it. The service warns of it at the start; doctor reports a fault, in
-// the check config.sfu_url, or in homeserver.foci for the well-known document.
+// contain it. The service warns of it at the start. doctor reports a fault: in
+// the check config.sfu_url, or in homeserver.foci if the well-known document
+// contains it.
 const FormerServiceHost = "livekit-jwt.call.matrix.org"
 
-// apiURL parses both URLs of the SFU, and returns the one at which this
-// service calls the SFU's API.
+// apiURL parses the public and the internal URL of the SFU. It returns the one
+// at which this service calls the SFU's API.
 func (j *judge) apiURL(public, internal value) *url.URL {
 	u := j.publicURL(public)
 	if internal.isSet() {
@@ -43,8 +44,8 @@ func (j *judge) publicURL(v value) *url.URL {
 	return u
 }
 
-// sfuURL parses an address of the SFU. form returns the right form of an
-// address, for warnings.
+// sfuURL parses an address of the SFU. form returns the right form of the
+// address, which the warnings show.
 func (j *judge) sfuURL(v value, form func(*url.URL) string) *url.URL {
 	if strings.Contains(strings.ToLower(v.get()), FormerServiceHost) {
 		j.warn(v, FormerService, "%s is Element's authorization service, not an SFU; write the address of your own LiveKit", FormerServiceHost)

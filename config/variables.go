@@ -37,16 +37,17 @@ const (
 // shown.
 type how struct {
 	// parse checks v and sets fields of c. It may read other variables, and the
-	// fields that the variables before it in the table have set. It is nil if
-	// the parse function of another variable reads this one.
+	// fields that earlier variables of the table have set. It is nil if the
+	// parse function of another variable reads this one.
 	parse func(j *judge, v value, c *Config)
 	// show returns the value in effect, in the form that the variable has. It
 	// is nil for an old name, because its value is shown under the new one.
 	show func(c *Config, name string) string
 }
 
-// field returns the how of a variable that sets one field of the Config. of
-// points to the field, parse reads the value, and show writes it as text.
+// field returns the how of a variable that sets one field of the Config. The
+// function of points to the field, parse reads the value, and show writes it as
+// text.
 func field[T any](of func(*Config) *T, parse func(*judge, value) T, show func(T) string) how {
 	return how{
 		parse: func(j *judge, v value, c *Config) { *of(c) = parse(j, v) },

@@ -49,66 +49,69 @@ type Warning struct {
 // String returns the warning as a line of the log.
 func (w Warning) String() string { return w.Variable + ": " + w.Text }
 
-// Kind says what a [Warning] is about, for programs. People read its text
-// instead.
+// Kind says what a [Warning] is about, for programs. People read the warning's
+// text instead.
 type Kind string
 
 // The kinds of warnings.
 const (
-	// Ignored: the variable has no effect, because another one overrides it or
-	// nothing uses it.
+	// Ignored means that the variable has no effect, because another one
+	// overrides it or nothing uses it.
 	Ignored Kind = "ignored"
-	// UnknownName: the program does not read the variable, although somebody
-	// may have set it for this program.
+	// UnknownName means that the program does not read the variable, although
+	// somebody may have set it for this program.
 	UnknownName Kind = "unknown_name"
-	// ServiceLink: Kubernetes has set the variable, because there is a Service
-	// with that name.
+	// ServiceLink means that Kubernetes has set the variable, because there is
+	// a Service with that name.
 	ServiceLink Kind = "service_link"
-	// Quoted: the value contains quotation marks around it.
+	// Quoted means that quotation marks around the value are part of the value.
 	Quoted Kind = "quoted"
-	// UnknownValue: the program does not know the value, and uses the default.
+	// UnknownValue means that the program does not know the value, and uses the
+	// default.
 	UnknownValue Kind = "unknown_value"
-	// NotServerName: an entry is no valid server name, and has no effect.
+	// NotServerName means that an entry is no valid server name, and has no
+	// effect.
 	NotServerName Kind = "not_server_name"
-	// OddServerName: a server name is valid, but hardly any server has such a
-	// name.
+	// OddServerName means that a server name is valid, but hardly any server
+	// has such a name.
 	OddServerName Kind = "odd_server_name"
-	// Everyone: the list admits every server or every address.
+	// Everyone means that the list admits every server or every address.
 	Everyone Kind = "everyone"
-	// FormerService: the URL is that of Element's authorization service, which
-	// does not serve other homeservers.
+	// FormerService means that the URL is that of Element's authorization
+	// service, which does not serve other homeservers.
 	FormerService Kind = "former_service"
-	// WrongScheme: the URL begins with http:// or https:// where clients expect
-	// ws:// or wss://.
+	// WrongScheme means that the URL begins with http:// or https:// where
+	// clients expect ws:// or wss://.
 	WrongScheme Kind = "wrong_scheme"
-	// InsideOnly: clients get the URL, but its host is a private address, or a
-	// name that only containers or one network know.
+	// InsideOnly means that clients get the URL, but its host is a private
+	// address, or a name that only containers or one network know.
 	InsideOnly Kind = "inside_only"
-	// OwnNetwork: clients get the URL, but its host name ends in .local, .lan
-	// or the like, which only one network can resolve.
+	// OwnNetwork means that clients get the URL, but its host name ends in
+	// .local, .lan or the like, which only one network can resolve.
 	OwnNetwork Kind = "own_network"
-	// ClearText: clients get the URL, but it has no TLS, and browsers refuse
-	// that on a page with https://.
+	// ClearText means that clients get the URL, but it has no TLS, and browsers
+	// refuse that on a page with https://.
 	ClearText Kind = "clear_text"
-	// AddedPath: the URL ends in a path that callers append themselves.
+	// AddedPath means that the URL ends in a path that callers append
+	// themselves.
 	AddedPath Kind = "added_path"
-	// ContainerAlone: nothing outside the container can connect to the address
-	// on which the service listens.
+	// ContainerAlone means that nothing outside the container can connect to
+	// the address on which the service listens.
 	ContainerAlone Kind = "container_alone"
-	// WeakSecret: the secret is short, or is publicly known.
+	// WeakSecret means that the secret is short, or is publicly known.
 	WeakSecret Kind = "weak_secret"
-	// OddKey: the API key or the secret contains something that is probably a
-	// mistake.
+	// OddKey means that the API key or the secret contains something that is
+	// probably a mistake.
 	OddKey Kind = "odd_key"
-	// Unverified: certificates are not checked.
+	// Unverified means that certificates are not checked.
 	Unverified Kind = "unverified"
-	// Registration: something in the application service's registration file
-	// looks wrong.
+	// Registration means that something in the application service's
+	// registration file looks wrong.
 	Registration Kind = "registration"
-	// Removable: clients can remove the ticket by which the guard recognizes
-	// them.
+	// Removable means that clients can remove the ticket by which the guard
+	// recognizes them.
 	Removable Kind = "removable"
-	// Forgetful: the service loses delegated leaves at a restart, although the
-	// operator did not choose that.
+	// Forgetful means that the service loses delegated leaves at a restart,
+	// although the operator did not choose that.
 	Forgetful Kind = "forgetful"
 )

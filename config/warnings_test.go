@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestWarnings: each case sets variables besides the minimal ones. The program
-// starts, with exactly one warning.
+// TestWarnings checks cases in which the program starts with exactly one
+// warning. Each case sets variables besides the minimal ones.
 func TestWarnings(t *testing.T) {
 	tests := []struct {
 		of    string
@@ -84,7 +84,7 @@ func TestSeveralWarnings(t *testing.T) {
 			[]string{"LIVEKIT_REDIS_URL: the password in the URL is ignored, because LIVEKIT_REDIS_PASSWORD is"},
 		},
 		{
-			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m", "LIVEKIT_REDIS_PASSWORD": "b"}, nil, nil, // the password of the Sentinels, and that of Redis
+			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m", "LIVEKIT_REDIS_PASSWORD": "b"}, nil, nil, // the URL has the Sentinels' password, and the variable has that of Redis
 		},
 		{
 			vars{"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b"}, nil,

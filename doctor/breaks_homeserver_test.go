@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// foci makes both well-known documents and the transports name another service.
+// foci makes both well-known documents and the transports name service as the
+// service for calls.
 func foci(service string) func(*stack) {
 	return func(s *stack) {
 		text := strings.Replace(goodDocument, "https://jwt.example.org", service, 1)
@@ -17,7 +18,7 @@ func foci(service string) func(*stack) {
 	}
 }
 
-// baseURL makes the well-known document name another address of the homeserver.
+// baseURL makes the well-known documents name base as the homeserver's address.
 func baseURL(base string) func(*stack) {
 	return func(s *stack) {
 		text := strings.Replace(goodDocument, "https://matrix.example.org", base, 1)
@@ -25,8 +26,8 @@ func baseURL(base string) func(*stack) {
 	}
 }
 
-// wellKnownAt replaces the answer to requests for the document at the server
-// name's own host.
+// wellKnownAt replaces the answer to requests for .well-known/matrix/client at
+// the server name's own host.
 func wellKnownAt(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) {
 		s.wellKnown = func(host string) http.Handler {
@@ -65,7 +66,7 @@ func twoServers(service string) func(*stack) {
 	return func(s *stack) {
 		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+","+second)(s)
 		s.dns[second] = []string{"10.0.0.8"}
-		set("LIVEKIT_CS_API_URL_OVERRIDES", second+"=https://"+matrixHost)(s) // the document names the second server's own host
+		set("LIVEKIT_CS_API_URL_OVERRIDES", second+"=https://"+matrixHost)(s) // the service uses matrixHost, but the document names the second server's own host
 		text := strings.Replace(goodDocument, "https://jwt.example.org", service, 1)
 		own := document(strings.Replace(text, matrixHost, second, 1))
 		s.serve("10.0.0.8:443", second, at("/.well-known/", own.ServeHTTP)(s.newClientAPI()))
@@ -223,8 +224,8 @@ var homeserverBreaks = map[string]func(*stack){
 	},
 }
 
-// hostInList puts the homeserver's host into the list of servers in place of
-// its server name.
+// hostInList puts the homeserver's host into LIVEKIT_FULL_ACCESS_HOMESERVERS,
+// in place of its server name.
 func hostInList(s *stack) {
 	s.anonymous()
 	set("LIVEKIT_FULL_ACCESS_HOMESERVERS", matrixHost)(s)

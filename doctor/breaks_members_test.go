@@ -6,8 +6,9 @@ import (
 	"matrixrtc-auth/handler"
 )
 
-// enforcing makes the service report that it enforces membership without fault,
-// except for a change.
+// enforcing makes the service report that it removes people who are not joined
+// (that it enforces membership). The status shows no fault before change
+// changes it.
 func enforcing(change func(*handler.MembershipStatus)) func(*stack) {
 	return func(s *stack) {
 		age, at := 12.0, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

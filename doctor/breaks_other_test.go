@@ -17,8 +17,8 @@ func init() {
 	maps.Copy(mixed, otherMixed)
 }
 
-// otherBreaks make an address lead to a program that is meant for something
-// else.
+// otherBreaks are breaks of different kinds. In most of them, an address leads
+// to a program that is meant for something else.
 var otherBreaks = map[string]func(*stack){
 	"address-private": func(s *stack) {
 		s.anonymous()
@@ -57,7 +57,8 @@ var otherBreaks = map[string]func(*stack){
 	},
 }
 
-// otherMixed are further breaks of the kind of otherBreaks, with all findings.
+// otherMixed are more breaks like those in otherBreaks. Each entry lists all
+// findings that doctor must report.
 var otherMixed = map[string]mix{
 	"the override for the federation API leads to this service": {
 		func(s *stack) {
@@ -119,8 +120,7 @@ func speaking(s *stack, version uint16) string {
 	return listener.Addr().String()
 }
 
-// livekitRedis makes LiveKit use a Redis that gives the same answer to
-// everything.
+// livekitRedis makes LiveKit use a Redis that gives this answer to every PING.
 func (s *stack) livekitRedis(answer string) {
 	s.files["/etc/livekit.yaml"] += "redis:\n  address: redis:6379\n"
 	s.dns["redis"] = []string{"10.0.0.12"}
@@ -137,7 +137,7 @@ func (s *stack) livekitRedis(answer string) {
 	}()
 }
 
-// answerLines answers each PING on a connection.
+// answerLines gives this answer to each PING on a connection.
 func answerLines(conn net.Conn, answer string) {
 	defer conn.Close()
 	for lines := bufio.NewScanner(conn); lines.Scan(); {

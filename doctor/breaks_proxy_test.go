@@ -32,12 +32,13 @@ func recorded(name string) http.HandlerFunc {
 	}
 }
 
-// instead replaces the program behind a proxy by answer.
+// instead replaces the program behind a proxy by the handler answer.
 func instead(answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(http.Handler) http.Handler { return answer }
 }
 
-// nowAndThen lets answer give the answer to the first request for a path.
+// nowAndThen passes the first request for a path to the handler answer. The
+// usual handler gets all later requests.
 func nowAndThen(path string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		var n atomic.Int64
@@ -51,7 +52,8 @@ func nowAndThen(path string, answer http.HandlerFunc) func(http.Handler) http.Ha
 	}
 }
 
-// refusing lets answer give the answer to requests whose body contains text.
+// refusing passes the requests whose body contains text to the handler answer.
+// The usual handler gets all other requests.
 func refusing(text string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,13 +78,14 @@ func service(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.jwtProxy = instead(answer) }
 }
 
-// fed replaces the answers of the federation API.
+// fed replaces the homeserver's answers to userinfo requests in the federation
+// API.
 func fed(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.fed = at("userinfo", answer) }
 }
 
-// api replaces the answers of LiveKit's API below path, which the service
-// reaches at its public address.
+// api replaces LiveKit's answers to this service at all paths that contain
+// path.
 func api(path string, answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.livekit = at(path, answer) }
 }
@@ -108,8 +111,8 @@ var proxyBreaks = map[string]func(*stack){
 	}),
 }
 
-// proxyMixed are answers of proxies and filters at every place, with all
-// findings.
+// proxyMixed are answers of proxies and filters at all places between the
+// programs. Each entry lists all findings that doctor must report.
 var proxyMixed = map[string]mix{
 	"Synapse stopped behind nginx": {
 		both(fed(recorded("nginx-502")), func(s *stack) { s.client = instead(recorded("nginx-502")) }),

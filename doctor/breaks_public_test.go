@@ -127,7 +127,7 @@ func registered(checks ...appservice.Check) func(*handler.Handler) {
 	}
 }
 
-// using makes the service report where it has asked the homeserver.
+// using makes the service report that it asks the homeserver at an old address.
 func using(use matrix.Use) func(*stack) {
 	return func(s *stack) {
 		use.Server = matrixtest.ServerName(s.t, apexHost)

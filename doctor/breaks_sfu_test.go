@@ -38,7 +38,7 @@ var sfuBreaks = map[string]func(*stack){
 	"sfu-slow": func(s *stack) {
 		s.livekit = func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if strings.HasSuffix(r.URL.Path, "ListRooms") && strings.HasSuffix(r.UserAgent(), "-doctor") { // only doctor waits; the service would give up
+				if strings.HasSuffix(r.URL.Path, "ListRooms") && strings.HasSuffix(r.UserAgent(), "-doctor") { // only doctor's own requests are slow; the service would give up
 					sfutest.Delay(slowness*2100*time.Millisecond)(w, r, next)
 					return
 				}
@@ -139,7 +139,7 @@ func (s *stack) direct() {
 // lkProxy returns a proxy to LiveKit that forwards everything.
 func (s *stack) lkProxy() http.Handler { return s.newLiveKit() }
 
-// address returns a candidate with an address.
+// address returns a candidate at the IP address and port in text.
 func address(network, text string) instruments.Candidate {
 	return instruments.Candidate{Network: network, Addr: netip.MustParseAddrPort(text)}
 }
@@ -151,8 +151,8 @@ func publicSFU(s *stack) {
 
 var errICE = errors.New("could not establish the connection")
 
-// taking makes LiveKit say in its JSON answers that its rooms accept only these
-// codecs. Doctor asks for JSON, and the service does not.
+// taking makes LiveKit say that its rooms accept only these codecs. It says so
+// only in JSON answers: doctor asks for JSON, and the service does not.
 func taking(mimes ...string) func(http.Handler) http.Handler {
 	var list []map[string]string
 	for _, mime := range mimes {
@@ -232,8 +232,8 @@ var mediaBreaks = map[string]func(*stack){
 	"sfu-url-differs": func(s *stack) { s.service = func(h *handler.Handler) { h.URL = "wss://old.example.org" } },
 }
 
-// postTo makes a proxy refuse well-formed requests to path with the same answer
-// as the service's own refusal.
+// postTo makes a proxy answer POST requests to path as the service answers a
+// malformed request.
 func postTo(path string) func(http.Handler) http.Handler {
 	refuse := adding("Access-Control-Allow-Origin", "*", matrixError(http.StatusBadRequest, "M_BAD_JSON"))
 	return func(next http.Handler) http.Handler {

@@ -26,7 +26,8 @@ func storing(store handler.StoreStatus) func(*stack) {
 	}
 }
 
-// shifted changes the header Date of answers by a time.
+// shifted sets the header Date of answers to a time that differs from now by
+// the given duration.
 func shifted(by time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,7 +51,8 @@ var statusBreaks = map[string]func(*stack){
 	"clock-differs": func(s *stack) { s.client = shifted(3 * time.Minute) },
 }
 
-// clockMixed are clocks that differ, with all findings.
+// clockMixed are stacks in which clocks differ. Each entry lists all findings
+// that doctor must report.
 var clockMixed = map[string]mix{
 	"a homeserver that is late": {
 		func(s *stack) { s.fed = shifted(-2 * time.Hour) },
@@ -91,7 +93,7 @@ var clockMixed = map[string]mix{
 	},
 }
 
-// around returns a function that wraps a handler first in inner and then in
+// around returns a function that wraps a handler first with inner and then with
 // outer.
 func around(inner, outer func(http.Handler) http.Handler) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler { return outer(inner(next)) }

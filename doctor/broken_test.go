@@ -156,7 +156,8 @@ func keyFileOf(text string, mode fs.FileMode) func(*stack) {
 
 const otherSecret = "not-the-secret-but-as-long-as-that-0123"
 
-// knowing makes LiveKit know only a key of that name, with another secret.
+// knowing makes LiveKit know only a key of that name, with a secret that this
+// service does not have.
 func knowing(key string) func(*stack) {
 	return func(s *stack) { s.lk = sfutest.New(sfu.Key{ID: key, Secret: secret.New(otherSecret)}) }
 }

@@ -21,8 +21,9 @@ func (e media) candidates(ctx context.Context) engine.Finding {
 	return f
 }
 
-// judgeCandidates returns a fault if clients on the internet can use none of the
-// addresses in list: only private ones, only Docker's, or an outdated one. It warns
+// judgeCandidates returns a fault if clients on the internet can use none of
+// the addresses in list. That is so if the list is empty, or has only private
+// or only Docker's addresses, or if its public addresses are outdated. It warns
 // if Docker's addresses are among public ones.
 func (e media) judgeCandidates(ctx context.Context, list []instruments.Candidate) engine.Finding {
 	v := engine.Vars{"sfu": e.sfuAt}
@@ -51,9 +52,8 @@ func (e media) judgeCandidates(ctx context.Context, list []instruments.Candidate
 	return ok("LiveKit takes media at %s", listed(list))
 }
 
-// in4 returns the IPv4 candidates in list: if LiveKit's public addresses are
-// IPv4, clients cannot use the others. It returns none if public has no IPv4
-// address.
+// in4 returns the IPv4 candidates in list, or none if the SFU's name has no
+// public IPv4 address. Clients without IPv6 can use only these candidates.
 func (e media) in4(list []instruments.Candidate, public []netip.Addr) []instruments.Candidate {
 	if !slices.ContainsFunc(public, netip.Addr.Is4) {
 		return nil
@@ -61,10 +61,10 @@ func (e media) in4(list []instruments.Candidate, public []netip.Addr) []instrume
 	return slices.DeleteFunc(slices.Clone(list), func(c instruments.Candidate) bool { return !c.Addr.Addr().Unmap().Is4() })
 }
 
-// elsewhere returns a finding if the SFU names public addresses for media that
-// do not answer and that are not among the addresses of the SFU's name: such
-// addresses are outdated. It finds nothing if Cloudflare is in front of the
-// SFU, because then the addresses always differ.
+// elsewhere returns a finding if the public IPv4 addresses that the SFU names
+// for media are outdated. They are outdated if none of them answers, and none
+// is an address of the SFU's name. It finds nothing if Cloudflare is in front
+// of the SFU, because then the addresses always differ.
 func (e media) elsewhere(ctx context.Context, list []instruments.Candidate, public []netip.Addr) engine.Finding {
 	named := e.in4(list, public)
 	named = slices.DeleteFunc(named, func(c instruments.Candidate) bool { return !isPublicCandidate(c) })
@@ -88,7 +88,7 @@ func (e media) behindCloudflare(ctx context.Context) bool {
 }
 
 // publicSFUs returns the public addresses of the SFU's name. If there are any,
-// clients may come from the internet.
+// clients can come from the internet.
 func (e media) publicSFUs(ctx context.Context) []netip.Addr {
 	u := e.sfuURL()
 	if u == nil {

@@ -9,15 +9,15 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// The headers in which proxies write the client's address, in the form of
-// LIVEKIT_CLIENT_ADDRESS.
+// These are the headers in which proxies write the client's address. They are
+// written as in LIVEKIT_CLIENT_ADDRESS.
 const (
 	forwardedFor = "x-forwarded-for"
 	realIP       = "x-real-ip"
 )
 
-// invented returns, for each header that the service may believe, an address
-// that no client has (RFC 5737).
+// invented returns an address that no client has (RFC 5737) for each header
+// from which the service may take the client's address.
 func (e service) invented() map[string]netip.Addr {
 	all := map[string]netip.Addr{
 		forwardedFor: netip.MustParseAddr("192.0.2.111"),
@@ -29,9 +29,9 @@ func (e service) invented() map[string]netip.Addr {
 	return all
 }
 
-// clientAddress checks whether the service learns the address of a client
-// behind the proxy (a warning if it does not), and whether a client can make the
-// service believe another address (a fault).
+// clientAddress warns if the service does not learn the address of a client
+// behind the proxy. It returns a fault if a client can make the service believe
+// another address.
 func (e service) clientAddress(ctx context.Context) engine.Finding {
 	var s serviceStatus
 	key := e.look.Config.Keys[0]
@@ -40,8 +40,8 @@ func (e service) clientAddress(ctx context.Context) engine.Finding {
 	for name, addr := range invented {
 		header.Set(name, addr.String())
 	}
-	// An error here may mean that the proxy refuses such headers. Then no
-	// client can forge its address.
+	// An error means that doctor learns nothing from this request. Perhaps the
+	// proxy refuses such headers, and then no client can forge its address.
 	refusal, refused := askStatus(ctx, e.look.Network, e.serviceURL(), key, header, &s)
 	for name, addr := range invented {
 		if refused == nil && s.Client.Address == addr {
@@ -70,9 +70,9 @@ func (e service) lost(s *serviceStatus, why string) engine.Finding {
 	return found("client-address-lost", v, "through the proxy we are %s, %s", s.Client.Address, why)
 }
 
-// forged returns the finding that the service believed the address that
-// doctor, as a client, wrote into the header name. The remedy says how to set
-// LIVEKIT_CLIENT_ADDRESS.
+// forged returns the finding that the service believed an address that doctor,
+// as a client, wrote into the header with this name. If the proxy always writes
+// some header itself, the remedy puts that header into LIVEKIT_CLIENT_ADDRESS.
 func (e service) forged(name string, invented map[string]netip.Addr, s *serviceStatus) engine.Finding {
 	v := e.serviceVars()
 	v["header"] = http.CanonicalHeaderKey(name)
@@ -85,10 +85,10 @@ func (e service) forged(name string, invented map[string]netip.Addr, s *serviceS
 	return seen("client-address-forged")
 }
 
-// proxysOwn returns a header that the proxy always writes itself, in the form
-// of LIVEKIT_CLIENT_ADDRESS; "" if there is none. X-Forwarded-For counts only
-// if its last address is not a trusted proxy: otherwise the service would use
-// an earlier address, which a client may have written.
+// proxysOwn returns a header that the proxy always writes itself, as
+// LIVEKIT_CLIENT_ADDRESS spells it; "" if there is none. X-Forwarded-For counts
+// only if its last address is not a trusted proxy. Otherwise the service would
+// use an earlier address, which a client can have written.
 func (e service) proxysOwn(invented map[string]netip.Addr, s *serviceStatus) string {
 	told := func(name string) bool {
 		addr := s.Client.Headers[name]

@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/handler"
 )
 
-// TestClientAddress: doctor tells what a proxy does with the headers that name
-// the client. Doctor sends invented addresses in both headers.
+// TestClientAddress checks that doctor finds out what a proxy does with the
+// headers that name the client. doctor sends an invented address in each of
+// these headers.
 func TestClientAddress(t *testing.T) {
 	both := []string{"X-Forwarded-For", "X-Real-IP"}
 	const forged, passed = "client-address-forged", "client-address-passed"
@@ -46,9 +47,9 @@ func TestClientAddress(t *testing.T) {
 	}
 }
 
-// TestClientAddressUntrusted: the service takes the address of an untrusted
-// proxy for the client's address, whatever headers the proxy writes, and doctor
-// says so.
+// TestClientAddressUntrusted checks that doctor reports a service that does not
+// trust its proxy. Such a service takes the proxy's address for the client's,
+// whatever headers the proxy writes.
 func TestClientAddressUntrusted(t *testing.T) {
 	for name, trusted := range map[string]string{"other networks": "10.0.0.0/8", "nobody": "none"} {
 		t.Run(name, func(t *testing.T) {
@@ -61,8 +62,8 @@ func TestClientAddressUntrusted(t *testing.T) {
 	}
 }
 
-// TestClientAddressRefused: if a proxy refuses invented headers, doctor finds
-// no fault, because no client can forge an address.
+// TestClientAddressRefused checks that doctor finds no fault if a proxy refuses
+// invented headers. With such a proxy, no client can forge an address.
 func TestClientAddressRefused(t *testing.T) {
 	s := newStack(t)
 	s.jwtProxy = func(next http.Handler) http.Handler {
@@ -77,8 +78,8 @@ func TestClientAddressRefused(t *testing.T) {
 	isClientAddress(t, s, "", "we are 198.51.100.7, and invented headers are answered with 403")
 }
 
-// isClientAddress examines s. The check of the client's address must name that
-// cause ("" for none), and its texts must contain says.
+// isClientAddress runs doctor on s. The check of the client's address must find
+// that cause ("" for none), and its texts must contain says.
 func isClientAddress(t *testing.T, s *stack, cause, says string) {
 	t.Helper()
 	s.options = doctor.Options{Only: []string{"service.client_address"}}

@@ -11,7 +11,8 @@ import (
 )
 
 // override returns the URL of the Client-Server API in
-// LIVEKIT_CS_API_URL_OVERRIDES; nil if it has none for this homeserver.
+// LIVEKIT_CS_API_URL_OVERRIDES. It returns nil if that variable has no URL for
+// this homeserver.
 func (h *homeserver) override() *url.URL { return h.look.Config.ClientURLs[h.name] }
 
 // clientPlace returns the host and port of the Client-Server API.
@@ -25,10 +26,11 @@ func clientPlaceOf(base string) place {
 	return placeOf("client-api", u)
 }
 
-// clientAddresses connects to the Client-Server API. The API may not answer at
-// the URL that the operator set, or not from inside at its public address.
-// Then it returns a cause that does not stop the checks of the federation API,
-// because the homeserver may still answer elsewhere.
+// clientAddresses connects to the Client-Server API. In two cases it returns a
+// cause that does not stop the checks of the federation API, because the
+// homeserver may answer at another address. One case is that the URL that the
+// operator set does not answer. The other is that the public address does not
+// answer from inside.
 func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	f := h.reach(ctx, h.clientPlace())
 	if f.Cause == nil {
@@ -44,7 +46,8 @@ func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 }
 
 // clientPublic asks the homeserver at the address that clients use, if this
-// service uses another one. A fault there affects only clients.
+// service uses another address. A fault at the clients' address affects only
+// clients.
 func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	if f := h.judgeBaseURL(); f.Status != engine.OK {
 		return f
@@ -68,10 +71,10 @@ func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	return f
 }
 
-// manages sends each request by which a delegated leave is managed, for an
-// event that does not exist. It sends all of them, because in a Synapse with
-// workers every process restarts delayed events, but only the main process
-// sends and cancels them.
+// manages sends each request with which this service manages a delegated leave,
+// but for an event that does not exist. It sends all of them, because the
+// processes of a Synapse with workers differ. Every process restarts delayed
+// events, but only the main process sends and cancels them.
 func (h *homeserver) manages(ctx context.Context) (f engine.Finding) {
 	for _, action := range []string{"restart", "send", "cancel"} {
 		if f = h.manageNothing(ctx, action); f.Status != engine.OK {

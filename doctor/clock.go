@@ -11,13 +11,13 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// apart is the difference of clocks from which doctor warns. LiveKit allows
-// one minute when it checks this service's tokens, and so does this service
-// for LiveKit's.
+// apart is the largest difference between two clocks for which doctor does not
+// warn. LiveKit allows one minute when it checks this service's tokens. This
+// service allows one minute for LiveKit's tokens.
 const apart = 30 * time.Second
 
-// clocks compares this machine's clock with those of the servers that have
-// answered so far.
+// clocks compares the clock of this machine with the clocks of the servers that
+// have answered so far.
 func (e service) clocks(context.Context) engine.Finding {
 	ahead := e.look.Clocks()
 	hosts := slices.Sorted(maps.Keys(ahead))

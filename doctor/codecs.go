@@ -24,8 +24,8 @@ var kinds = []struct {
 	{"pictures", []string{"video/vp8", "video/h264", "video/vp9", "video/av1"}},
 }
 
-// codecs checks whether LiveKit accepts a usable audio codec and video codec
-// in the probe room.
+// codecs checks whether LiveKit accepts a usable audio codec and video codec in
+// the room that doctor created.
 func (e livekit) codecs(context.Context) engine.Finding {
 	var taken []string
 	for _, c := range e.room.codecs {

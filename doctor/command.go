@@ -78,7 +78,7 @@ func (o *Options) print(r engine.Report, w io.Writer) error {
 	return err
 }
 
-// offer is the last line of a report that a person reads in the service's
+// offer is the last line of a report that doctor prints in the service's
 // container. It names the command for a test that doctor cannot make.
 const offer = "The last mile to a phone: matrixrtc-auth test-link makes a link that tests it."
 
@@ -95,8 +95,9 @@ func (o *Options) screen(terminal *os.File) engine.Screen {
 	return s
 }
 
-// exit returns the exit code: 0, or 1 for a fault (with --strict for a warning,
-// too), or 2 if the run was interrupted. A wrong option gives 2 as well.
+// exit returns the exit code. The code is 0, or 1 for a fault (with --strict
+// for a warning, too). It is 2 if the run was interrupted or an option is
+// wrong.
 func exit(ctx context.Context, r engine.Report, strict bool) error {
 	switch {
 	case ctx.Err() != nil:
@@ -141,9 +142,9 @@ func (o *Options) readToken(ctx context.Context, look *Look, stdin io.Reader, st
 	return nil
 }
 
-// echoAgain returns a function that restores the terminal's settings. If a
-// person interrupts typing the token, the terminal would otherwise not show
-// what they type next.
+// echoAgain returns a function that restores the terminal's settings. Without
+// this function, the terminal would show nothing more after a person has
+// interrupted the prompt for the token.
 func echoAgain(terminal *os.File) func() {
 	state, err := term.GetState(int(terminal.Fd()))
 	if err != nil {
@@ -152,8 +153,8 @@ func echoAgain(terminal *os.File) func() {
 	return func() { _ = term.Restore(int(terminal.Fd()), state) }
 }
 
-// within returns the result of read, or errInterrupted if ctx ends first. read
-// waits for a person, so in that case it goes on in the background until the
+// within returns the result of read, or errInterrupted if ctx ends first. In
+// that case read, which waits for a person, goes on in the background until the
 // process ends.
 func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
@@ -188,7 +189,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]
 	}
-	if !o.User.IsZero() { // even if LIVEKIT_FULL_ACCESS_HOMESERVERS lacks the server, which the check config.full_access reports
+	if !o.User.IsZero() { // the list may lack this server, which the check config.full_access then reports
 		o.Servers = append(slices.Clone(o.Servers), o.User.Server())
 	}
 	o.Servers = once(o.Servers)
@@ -198,13 +199,13 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 	if len(o.Servers) == 0 && l.Fault == nil && !l.warns(config.NotServerName) { // otherwise a check of the configuration reports why there is no server name
 		return errors.New("--server-name is missing: the configuration names no homeserver")
 	}
-	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // the value is not shown, because it may hold a password
+	if o.SFUURL == "" && !l.refuses("LIVEKIT_URL") { // a refused value may hold a password, which no report may show
 		o.SFUURL = l.Config.LivekitURL
 	}
 	return nil
 }
 
-// once returns names without repetitions.
+// once returns list without repetitions.
 func once(list []matrix.ServerName) (names []matrix.ServerName) {
 	for _, name := range list {
 		if !slices.Contains(names, name) {

@@ -52,7 +52,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestUsage: the error names the option that is missing or wrong.
+// TestUsage checks that the error message names the option that is missing or
+// wrong.
 func TestUsage(t *testing.T) {
 	for want, args := range map[string][]string{
 		"--user needs --token-file":               {"--user", "@alice:example.org"},
@@ -88,8 +89,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// TestUserOfNoServer: if the configuration names no homeserver, doctor checks
-// the homeserver of the user.
+// TestUserOfNoServer checks that doctor checks the homeserver of the user if
+// the configuration names no homeserver.
 func TestUserOfNoServer(t *testing.T) {
 	s := newStack(t)
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = ""
@@ -99,8 +100,9 @@ func TestUserOfNoServer(t *testing.T) {
 	}
 }
 
-// TestNoEntryIsAServer: if the list contains no server name, doctor reports
-// that as a fault and runs.
+// TestNoEntryIsAServer checks that doctor runs if
+// LIVEKIT_FULL_ACCESS_HOMESERVERS contains no server name, and reports that as
+// a fault.
 func TestNoEntryIsAServer(t *testing.T) {
 	s := newStack(t)
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = "https://example.org"
@@ -110,8 +112,9 @@ func TestNoEntryIsAServer(t *testing.T) {
 	}
 }
 
-// TestUserNobodyNamed: if the list does not contain the user's homeserver,
-// doctor reports that as a fault and runs.
+// TestUserNobodyNamed checks that doctor runs if
+// LIVEKIT_FULL_ACCESS_HOMESERVERS lacks the user's homeserver, and reports that
+// as a fault.
 func TestUserNobodyNamed(t *testing.T) {
 	s := newStack(t)
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = "matrix.example.org"
@@ -122,8 +125,8 @@ func TestUserNobodyNamed(t *testing.T) {
 	}
 }
 
-// TestJSON: the JSON document has the fields that scripts rely on, and standard
-// output contains nothing else.
+// TestJSON checks that the JSON document has the fields that scripts rely on.
+// Standard output must contain nothing else.
 func TestJSON(t *testing.T) {
 	s := newStack(t)
 	breaks["twirp-public"](s)
@@ -151,8 +154,8 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestNoSecretIsPrinted: doctor prints no secret, neither when all is well nor
-// when answers repeat what was sent.
+// TestNoSecretIsPrinted checks that doctor prints no secret, even if answers
+// repeat what doctor sent.
 func TestNoSecretIsPrinted(t *testing.T) {
 	echo := func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Server", r.Header.Get("Authorization"))

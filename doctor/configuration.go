@@ -12,9 +12,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// settings has the checks of the environment variables. Each warning of
-// package config is reported by one check: the one that is about its variable
-// (see teller).
+// settings has the checks of the environment variables. Exactly one check
+// reports each warning of package config; teller says which one.
 type settings struct{ *exam }
 
 func (e settings) steps() []engine.Step {
@@ -69,9 +68,9 @@ func (w warnings) without(kind config.Kind) warnings {
 	return slices.DeleteFunc(slices.Clone(w), func(warning config.Warning) bool { return warning.Kind == kind })
 }
 
-// warningsFor returns the warnings that the check id reports. It leaves out
-// those about the listening address, because checks from outside find out
-// whether the service can be reached.
+// warningsFor returns the warnings that the check with this id reports. It
+// leaves out warnings about the listening address, because other checks find
+// out whether the service can be reached.
 func (e settings) warningsFor(check string) warnings {
 	var list warnings
 	for _, warning := range e.look.Warnings {
@@ -115,13 +114,13 @@ func (e settings) otherWarnings(context.Context) engine.Finding {
 	return ok("none")
 }
 
-// fullAccess checks that LIVEKIT_FULL_ACCESS_HOMESERVERS holds server names,
-// and that the servers under test are among them. It is a fault if one of these
-// servers is missing, also that of --user. The value * is a warning.
+// fullAccess checks that LIVEKIT_FULL_ACCESS_HOMESERVERS holds server names. It
+// returns a fault if the list lacks a server under test, or the server of
+// --user. It warns if the list is *.
 func (e settings) fullAccess(context.Context) engine.Finding {
 	list := e.look.Config.FullAccess
 	w := e.warningsFor("config.full_access")
-	if w.has(config.NotServerName) { // a name with a port or with capital letters may be right, so its warning is left out here
+	if w.has(config.NotServerName) { // other warnings, like the one about a port in a name, are no fault
 		return found("full-access-entry", nil, "%s", w)
 	}
 	own := slices.Clone(e.o.Servers)
@@ -145,9 +144,9 @@ func (e settings) fullAccess(context.Context) engine.Finding {
 	return ok("%s", list)
 }
 
-// with returns the value of LIVEKIT_FULL_ACCESS_HOMESERVERS with one more
-// name, for a remedy. If the whole value is too long for that, it returns only
-// its end.
+// with returns the value of LIVEKIT_FULL_ACCESS_HOMESERVERS with one more name,
+// for a remedy. If the whole value is too long for a remedy, it returns only
+// the new name after an ellipsis.
 func with(list config.ServerList, name matrix.ServerName) string {
 	if len(list.Servers) == 0 {
 		return name.String()
@@ -158,9 +157,9 @@ func with(list config.ServerList, name matrix.ServerName) string {
 	return "…," + name.String()
 }
 
-// registration checks the application service's registration file, as Synapse
-// reads it. What Synapse refuses is a fault; a file that every user of the machine
-// may read is a warning.
+// registration checks the registration file of the application service, as
+// Synapse reads it. It returns a fault if Synapse refuses the file. It warns if
+// every user of the machine may read the file.
 func (e settings) registration(context.Context) engine.Finding {
 	file := e.look.Config.File("LIVEKIT_AS_REGISTRATION_FILE")
 	w := e.warningsFor("config.registration")
@@ -187,9 +186,9 @@ func (e settings) registration(context.Context) engine.Finding {
 	return judgeRegistration(r, e.look.Config.AppService, w)
 }
 
-// judgeRegistration returns a finding about the registration file: first what
-// the homeserver does not accept, else what only looks wrong. w are package
-// config's warnings about the same faults, which say more.
+// judgeRegistration returns a fault if the homeserver does not accept the
+// registration file. Otherwise it returns a warning if w is not empty. w are
+// package config's warnings about the file.
 func judgeRegistration(r appservice.Registration, as *config.AppService, w warnings) engine.Finding {
 	var server matrix.ServerName
 	if as != nil {

@@ -22,10 +22,10 @@ const (
 )
 
 // delayedEvents checks whether the homeserver says that it supports delayed
-// events (MSC4140). Synapse says false if max_event_delay_duration is unset, or
-// is not at the top level of homeserver.yaml: that is a fault. It is a warning if
-// another homeserver does not say that it supports delayed events, because it may
-// have no such setting.
+// events (MSC4140). If Synapse does not say so, that is a fault:
+// max_event_delay_duration is unset, or is not at the top level of
+// homeserver.yaml. With another homeserver it is a warning, because that
+// homeserver may have no such setting.
 func (h *homeserver) delayedEvents(_ context.Context) engine.Finding {
 	for _, flag := range []string{"org.matrix.msc4140", "org.matrix.msc4140.stable"} {
 		if h.versions.Unstable[flag] == true {
@@ -51,14 +51,14 @@ func (h *homeserver) delayedURL(id, action string) string {
 	return h.base + path + url.PathEscape(id) + "/" + action
 }
 
-// delayedRoute checks whether this service could manage a delayed leave at the
+// delayedRoute checks whether this service can manage a delayed leave at the
 // address at which it reaches the homeserver.
 func (h *homeserver) delayedRoute(ctx context.Context) engine.Finding { return h.manages(ctx) }
 
 // transports checks the homeserver's list of transports (MSC4143), and whether
-// every client can get the list. It warns if the homeserver has no such list (404).
-// An empty list, a list from the proxy, and one that differs from the well-known
-// document are faults.
+// every client can get the list. It warns if the homeserver has no such list
+// (404). It is a fault if the list is empty, comes from the proxy, or differs
+// from the well-known document.
 func (h *homeserver) transports(ctx context.Context) engine.Finding {
 	v := h.clientVars()
 	token := h.tokenFor()
@@ -126,8 +126,8 @@ func (h *homeserver) judgeTransports(ctx context.Context, r instruments.Reply) e
 	return ok("%s", seen)
 }
 
-// oldClients returns a text that says which service clients use that only read
-// the well-known document.
+// oldClients returns a text for the report. The text says which service old
+// clients use. Old clients read only the well-known document.
 func (h *homeserver) oldClients() string {
 	if h.document == nil {
 		return "a document that could not be read from here"
@@ -135,7 +135,7 @@ func (h *homeserver) oldClients() string {
 	return show(h.document.Foci)
 }
 
-// sameServices reports whether both lists name the same services.
+// sameServices reports whether b names every service that a names.
 func sameServices(a, b []focus) bool {
 	for _, f := range a {
 		there := func(other focus) bool { return instruments.SameAddress(f.Service, other.Service) }
@@ -147,7 +147,7 @@ func sameServices(a, b []focus) bool {
 }
 
 // clientRoute checks whether the homeserver forwards token requests (MSC4195
-// over MSC4512). If a transport has a url, clients rely on that.
+// over MSC4512). Clients rely on that if a transport has a url.
 func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + getTokenPath, Bearer: h.tokenFor()})
 	v := h.clientVars()
@@ -160,8 +160,8 @@ func (h *homeserver) clientRoute(ctx context.Context) engine.Finding {
 	return found("transport-url-unserved", v, "a transport has url, but GET %s: %s", getTokenPath, r)
 }
 
-// legacyTURN reports the homeserver's TURN settings. They are not used for
-// calls over LiveKit, but people often change them to mend such calls.
+// legacyTURN reports the homeserver's TURN settings. Calls over LiveKit do not
+// use them, but people often change them to mend such calls.
 func (h *homeserver) legacyTURN(ctx context.Context) engine.Finding {
 	r, err := h.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: h.base + "/_matrix/client/v3/voip/turnServer", Bearer: h.o.Token})
 	var answer struct {

@@ -20,9 +20,9 @@ type homeserverStatus struct {
 	Answered  bool           `json:"answered"`
 }
 
-// destination compares two addresses: the one at which the running service
-// asks the homeserver, and the one at which doctor has just found it. It does
-// so only if the homeserver gave doctor a good answer there.
+// destination compares the address at which the running service asks the
+// homeserver with the address at which doctor has just found it. The check is
+// made only if doctor got a good answer from the homeserver.
 func (h *homeserver) destination(ctx context.Context) engine.Finding {
 	var now serviceStatus
 	if r, err := askStatus(ctx, h.here(), insideURL, h.look.Config.Keys[0], nil, &now); err != nil {
@@ -46,8 +46,8 @@ func (h *homeserver) destination(ctx context.Context) engine.Finding {
 		clip(used.Host), foundBy(used.FoundBy, clip(used.Host)), clip(used.Outcome), v["found"], clip(h.destiny.Host))
 }
 
-// isAt reports whether the service asks the homeserver at one of d's
-// addresses. The order does not count, because SRV targets with the same
+// isAt reports whether the service asks the homeserver at one of d's addresses.
+// The order of the addresses does not count, because SRV targets with the same
 // priority come in a random order.
 func (used homeserverStatus) isAt(d matrix.Destination) bool {
 	return used.Host == d.Host && used.TLSName == d.TLSName &&

@@ -16,8 +16,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// notApplicable are the checks that do not apply to the stack: it has no
-// application service, and LiveKit has a host of its own.
+// notApplicable are the checks that do not apply to the stack. The stack has no
+// application service and checks no membership, and its LiveKit has a host of
+// its own.
 var notApplicable = []string{"config.registration", "service.app_service", "service.membership", "sfu.bare_prefix"}
 
 func TestHealthy(t *testing.T) {
@@ -37,8 +38,8 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// TestOneHost: path prefixes on the server name's host are as good as separate
-// hosts.
+// TestOneHost checks that doctor finds no fault if the server name's host
+// serves everything below path prefixes.
 func TestOneHost(t *testing.T) {
 	s := newStack(t)
 	oneHost(s)
@@ -66,8 +67,8 @@ func oneHost(s *stack) {
 	}
 }
 
-// TestWithoutIPv6: on a machine without IPv6, doctor does not judge an AAAA
-// record.
+// TestWithoutIPv6 checks that doctor does not judge an AAAA record on a machine
+// without IPv6.
 func TestWithoutIPv6(t *testing.T) {
 	s := newStack(t)
 	s.dns[jwtHost] = append(s.dns[jwtHost], "fd00::3")
@@ -79,8 +80,9 @@ func TestWithoutIPv6(t *testing.T) {
 	}
 }
 
-// TestHairpinOfOne: if one of two addresses does not answer because of NAT
-// loopback, the other one answers, and all checks are made.
+// TestHairpinOfOne has two addresses for one name. The public one does not
+// answer, perhaps because the router does not forward back inside. doctor must
+// warn of that, and make all checks at the address that answers.
 func TestHairpinOfOne(t *testing.T) {
 	s := newStack(t)
 	s.dns[jwtHost] = []string{jwtIP, "203.0.113.3"}
@@ -95,8 +97,8 @@ func TestHairpinOfOne(t *testing.T) {
 	}
 }
 
-// TestEqualAddresses: an address that is spelled differently is recognized as
-// the same place.
+// TestEqualAddresses checks that doctor recognizes the same address in another
+// spelling.
 func TestEqualAddresses(t *testing.T) {
 	for name, change := range map[string]func(*stack){
 		"--public-url": func(s *stack) { s.options.PublicURL = parse("https://JWT.example.org:443/") },
@@ -118,8 +120,9 @@ func TestEqualAddresses(t *testing.T) {
 	}
 }
 
-// TestOwnServerMissing: the remedy proposes a list that keeps the servers of
-// the old list.
+// TestOwnServerMissing checks that the remedy proposes a list that keeps the
+// servers of the old list. If that list is too long, the remedy must shorten
+// it.
 func TestOwnServerMissing(t *testing.T) {
 	var many string
 	for n := range 10 {
@@ -142,8 +145,8 @@ func TestOwnServerMissing(t *testing.T) {
 	}
 }
 
-// TestNoObject: a document whose JSON is not an object does not say where calls
-// go.
+// TestNoObject checks that doctor reports a well-known document whose JSON is
+// not an object.
 func TestNoObject(t *testing.T) {
 	for _, text := range []string{`null`, `[]`, `"https://jwt.example.org"`} {
 		t.Run(text, func(t *testing.T) {
@@ -159,8 +162,8 @@ func TestNoObject(t *testing.T) {
 	}
 }
 
-// TestLegacyTURN: doctor reports the homeserver's TURN server with the note of
-// the table of causes.
+// TestLegacyTURN checks that doctor reports the homeserver's TURN server with
+// the note from the table of causes.
 func TestLegacyTURN(t *testing.T) {
 	var note engine.Cause
 	for _, c := range causes.All() {
@@ -178,8 +181,8 @@ func TestLegacyTURN(t *testing.T) {
 	}
 }
 
-// TestBehindHairpin: if no public address answers from inside, doctor still
-// checks the inside addresses that the operator set.
+// TestBehindHairpin checks that doctor still checks the inside addresses that
+// the operator set if no public address answers from inside.
 func TestBehindHairpin(t *testing.T) {
 	s := newStack(t)
 	for host, address := range map[string]string{apexHost: "203.0.113.1", matrixHost: "203.0.113.1", jwtHost: "203.0.113.1", sfuHost: "203.0.113.1"} {
@@ -211,7 +214,7 @@ func TestBehindHairpin(t *testing.T) {
 	}
 }
 
-// TestDiscovery checks the words for each way in which a homeserver is found.
+// TestDiscovery checks what doctor says about each way to find a homeserver.
 func TestDiscovery(t *testing.T) {
 	srv := matrixtest.SRV{Target: "fed.example.org", Port: 8449}
 	for want, change := range map[string]func(s *stack){
@@ -236,7 +239,8 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-// delegated makes the server name delegate its federation API.
+// delegated makes .well-known/matrix/server say that the federation API is at
+// the address in to.
 func delegated(to string) func(*stack) {
 	return func(s *stack) {
 		s.wellKnown = func(string) http.Handler {
@@ -248,8 +252,9 @@ func delegated(to string) func(*stack) {
 	}
 }
 
-// TestServerNameWithPort: if a server name has a port, or is an address, doctor
-// requests the document at port 443 of its host.
+// TestServerNameWithPort checks that doctor requests the well-known document at
+// port 443 of the server name's host. The server name may have another port, or
+// be an IP address.
 func TestServerNameWithPort(t *testing.T) {
 	for name, document := range map[string]string{
 		"example.org:8448": "https://example.org/.well-known/matrix/client",
@@ -279,8 +284,8 @@ func TestServerNameWithPort(t *testing.T) {
 	}
 }
 
-// TestOneMachine: if client, proxy and service have the same address, the proxy
-// still tells the client's address correctly.
+// TestOneMachine checks that doctor finds no fault in the client's address if
+// client, proxy and service have the same address.
 func TestOneMachine(t *testing.T) {
 	s := newStack(t)
 	s.visitor = "127.0.0.1"

@@ -19,7 +19,7 @@ type exam struct {
 	at      *url.URL // the URL at which clients reach this service; nil until it is known
 	sfuAt   string   // the URL at which clients reach LiveKit; "" until it is known
 	room    *probeRoom
-	way     [2]ticket // the service's answers to the user's requests to the two endpoints for tokens
+	way     [2]ticket // what the two endpoints for tokens answered to the user
 	told    told
 	livekit livekitConfig
 	status  serviceStatus
@@ -61,8 +61,9 @@ func (e *exam) plan() engine.Plan {
 		steps = append(steps, s.runningSteps()...)
 		for _, h := range e.servers {
 			steps = append(steps, e.of(h, []engine.Step{
-				// The service's status has only the homeservers that the service
-				// has asked, so user.sfu_get or user.get_token must end first.
+				// The service's status lists only homeservers that the service
+				// has asked. So user.sfu_get or user.get_token must end first:
+				// they make the service ask.
 				{ID: "service.destination", Needs: "service.status homeserver.userinfo", After: "user.sfu_get user.get_token", Run: h.destination},
 			})...)
 		}

@@ -10,16 +10,16 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// missed are causes that doctor may find because it asked at a place where
+// missed are causes that doctor can find because it asked at a place where
 // there is no homeserver.
 var missed = map[string]bool{
 	"federation-dns": true, "federation-tls": true, "federation-unreachable": true, "openid-strange": true, "website-instead": true,
 	"homeserver-silent": true,
 }
 
-// throughGap returns the finding to report instead of f, which is about a
-// homeserver at a guessed place. doctor guesses the place if the step of
-// discovery that should name it failed. Then that failure is the cause.
+// throughGap replaces the finding f if doctor asked the homeserver at a guessed
+// place. doctor guesses the place if the step of discovery that should name it
+// failed. Then that failure is the cause, and f is only its effect.
 func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Finding {
 	d := h.destiny
 	v := engine.Vars{"server": h.name.String(), "address": clip(d.Addrs[0])}
@@ -27,7 +27,7 @@ func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Fi
 	isMissed := f.Cause != nil && missed[f.Cause.ID]
 	switch {
 	case d.Gap == matrix.GapUnread && !h.apexAnswers(ctx):
-		return f // the check homeserver.addresses reports this, with more detail
+		return f // the check homeserver.addresses reports that the host does not answer, with more detail
 	case d.Gap == matrix.GapSRV && isMissed:
 		v["host"] = "the SRV records _matrix-fed._tcp and _matrix._tcp of " + clip(d.TLSName)
 		return found("dns-broken", v, "%s", seen).In(f.At...)
@@ -43,8 +43,8 @@ func (h *homeserver) throughGap(ctx context.Context, f engine.Finding) engine.Fi
 	return f
 }
 
-// apexAnswers reports whether the host accepts connections that should serve
-// the documents of the server name.
+// apexAnswers reports whether the host of the server name accepts connections.
+// This host should serve the well-known documents.
 func (h *homeserver) apexAnswers(ctx context.Context) bool {
 	p := h.apexPlace()
 	attempts, err := h.look.Reach(ctx, p.host, p.port)

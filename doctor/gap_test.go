@@ -14,8 +14,8 @@ func init() {
 	maps.Copy(breaks, gapBreaks)
 }
 
-// serverDocument replaces the answer for .well-known/matrix/server of the
-// server name.
+// serverDocument replaces the answer to requests for .well-known/matrix/server
+// at the server name's host.
 func serverDocument(answer http.Handler) func(*stack) {
 	return func(s *stack) {
 		s.anonymous()
@@ -40,8 +40,9 @@ var gapBreaks = map[string]func(*stack){
 	"delegation-doubtful": serverDocument(failing(http.StatusInternalServerError)),
 }
 
-// gapMixed are missing or wrong answers to the question where the homeserver
-// is, with all findings.
+// gapMixed are stacks in which doctor gets a wrong answer or none when it asks
+// where the homeserver is. Each entry lists all findings that doctor must
+// report.
 var gapMixed = map[string]mix{
 	"an error in the place of .well-known/matrix/server, and a website at port 8448": {
 		both(serverDocument(failing(http.StatusInternalServerError)), func(s *stack) {
@@ -84,11 +85,12 @@ func answeringPage(text string) http.Handler {
 	})
 }
 
-// deafDNS is a name server that never answers.
+// deafDNS dials a name server that never answers.
 func deafDNS(context.Context, string, string) (net.Conn, error) { return nil, context.DeadlineExceeded }
 
-// TestNameWithoutPort: a name without a port in .well-known/matrix/server means
-// port 8448, and the remedy says that the operator probably meant 443.
+// TestNameWithoutPort has a name without a port in .well-known/matrix/server.
+// Such a name means port 8448. The remedy must say that the operator probably
+// meant port 443.
 func TestNameWithoutPort(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)

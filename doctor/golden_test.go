@@ -13,7 +13,8 @@ import (
 	"matrixrtc-auth/internal/goldentest"
 )
 
-// findings returns some checks of a run in the order of the report.
+// findings returns checks with findings of every kind, in the order of the
+// report.
 func findings() []*engine.Check {
 	after := func(d time.Duration, f engine.Finding) func(context.Context) engine.Finding {
 		return func(context.Context) engine.Finding { time.Sleep(d); return f }
@@ -29,8 +30,8 @@ func findings() []*engine.Check {
 	return []*engine.Check{environment, addresses, document, foci, hidden}
 }
 
-// TestGolden compares printed reports with testdata; go test -run Golden
-// ./doctor -update writes it.
+// TestGolden compares printed reports with the files in testdata. To write
+// these files, run go test -run Golden ./doctor -update.
 func TestGolden(t *testing.T) {
 	var r engine.Report
 	synctest.Test(t, func(t *testing.T) {

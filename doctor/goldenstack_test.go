@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/internal/goldentest"
 )
 
-// volatile are the parts of a report that differ from run to run, with
-// replacements.
+// volatile are the parts of a report that differ from run to run, each with its
+// replacement.
 var volatile = []struct {
 	text *regexp.Regexp
 	same string
@@ -22,8 +22,9 @@ var volatile = []struct {
 	{regexp.MustCompile(`"duration_ms": \d+`), `"duration_ms": 5`},
 }
 
-// TestGoldenStack compares the whole report of a stack with a fault and a
-// warning with testdata; go test -run Golden ./doctor -update writes it.
+// TestGoldenStack compares the whole report of a stack that has a fault and a
+// warning with the files in testdata. To write these files, run go test -run
+// Golden ./doctor -update.
 func TestGoldenStack(t *testing.T) {
 	s := newStack(t)
 	breaks["websocket-headers"](s)

@@ -62,9 +62,9 @@ func (h *homeserver) steps() []engine.Step {
 	}
 }
 
-// apexPlace returns where clients get the well-known document: port 443 of the
-// server name's host, even if the server name has another port (Client-Server
-// API, "Well-known URI").
+// apexPlace returns the place from which clients get the well-known document.
+// That is port 443 of the server name's host, even if the server name has
+// another port (Client-Server API, "Well-known URI").
 func (h *homeserver) apexPlace() place {
 	return place{"apex", "https", strings.Trim(h.name.Host(), "[]"), instruments.PortOf("", "https")}
 }
@@ -173,7 +173,8 @@ func (h *homeserver) userinfo(ctx context.Context) engine.Finding {
 	return f
 }
 
-// askUserinfo asks at the server's addresses in turn until one answers.
+// askUserinfo sends the request to the homeserver's addresses in turn, until
+// one answers.
 func (h *homeserver) askUserinfo(ctx context.Context) (seen engine.Finding) {
 	transport := h.resolver().NamedTransport
 	target := h.destiny.Path + "/_matrix/federation/v1/openid/userinfo?access_token=" + nobodysToken
@@ -189,13 +190,13 @@ func (h *homeserver) askUserinfo(ctx context.Context) (seen engine.Finding) {
 	return seen
 }
 
-// isUnreachable reports whether the error means that nothing answered at all.
+// isUnreachable reports whether the finding says that nothing answered.
 func isUnreachable(f engine.Finding) bool {
 	return f.Cause != nil && (f.Cause.ID == "federation-dns" || f.Cause.ID == "federation-unreachable")
 }
 
 // again repeats a request that got a bad answer, because the fault may have
-// lasted only a moment. The headers of the second answer show which program
+// been over after a moment. The headers of the second answer show which program
 // answers.
 func (h *homeserver) again(ctx context.Context, route outbound.Route, target string, first instruments.Reply) instruments.Reply {
 	if first.Status == http.StatusUnauthorized && first.ErrCode() == "M_UNKNOWN_TOKEN" {
@@ -257,8 +258,8 @@ func (h *homeserver) userinfoFailure(addr string, err error) engine.Finding {
 }
 
 // baseURL finds the URL of the Client-Server API: the one that the operator
-// set, or the one that clients find. If that begins with http:// and the
-// operator did not set it, doctor sends no access token there.
+// set, or the one that clients find. If clients find a URL with http://, that
+// is a fault, and doctor sends no access token there.
 func (h *homeserver) baseURL(_ context.Context) engine.Finding {
 	if override := h.override(); override != nil {
 		h.base = strings.TrimRight(override.String(), "/")

@@ -12,7 +12,8 @@ import (
 
 // iceTCP judges whether LiveKit answers at its TCP candidates. An answer shows
 // that ICE over TCP works at that address, but not that media arrives. It is a
-// warning if LiveKit names no TCP address, and a fault if one does not answer.
+// warning if LiveKit names no TCP address, or if a public one does not answer
+// from inside. In other cases, it is a fault if an address does not answer.
 func (e media) iceTCP(context.Context) engine.Finding {
 	var answered []string
 	_, tcp := e.told.get()
@@ -29,7 +30,8 @@ func (e media) iceTCP(context.Context) engine.Finding {
 }
 
 // judged returns the answers that doctor judges. From outside it leaves out
-// those of private addresses if there is a public one, which clients then use.
+// private addresses if there is a public one, because clients then use the
+// public one.
 func (e media) judged(answers []instruments.TCPAnswer) []instruments.TCPAnswer {
 	isPrivate := func(a instruments.TCPAnswer) bool { return !isPublicCandidate(a.Candidate) }
 	public := slices.DeleteFunc(slices.Clone(answers), isPrivate)

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// TestICETCPOutside: from outside, a private address does not count if there is
-// a public one.
+// TestICETCPOutside checks that doctor, from outside, ignores a private address
+// if there is a public one.
 func TestICETCPOutside(t *testing.T) {
 	answer := func(addr string, err error) instruments.TCPAnswer {
 		return instruments.TCPAnswer{Candidate: instruments.Candidate{Network: "tcp", Addr: netip.MustParseAddrPort(addr + ":7881")}, Err: err}

@@ -35,13 +35,13 @@ func (k kind) String() string {
 	return clip(k.Name + " " + k.Version)
 }
 
-// isSynapse reports whether a remedy should name Synapse's settings: if the
-// homeserver is a Synapse, or its program is unknown.
+// isSynapse reports whether a remedy should name Synapse's settings. That is so
+// if the homeserver is a Synapse, or if its program is unknown.
 func (k kind) isSynapse() bool { return k.Name == "" || k.Name == "Synapse" }
 
-// identity asks the homeserver for its server name and its program. It
-// compares that name with the one that the operator gave, because user ids end
-// in the server name, whatever host users enter.
+// identity asks the homeserver for its server name and its program. It compares
+// this name with the one that the operator gave. User ids end in the server
+// name, whatever host users enter.
 func (h *homeserver) identity(ctx context.Context) engine.Finding {
 	var key struct {
 		Name string `json:"server_name"`
@@ -78,14 +78,15 @@ func (h *homeserver) identity(ctx context.Context) engine.Finding {
 }
 
 // askHost asks the host of the server name at port 443. The operator may have
-// given the homeserver's host instead of the server name. Then discovery finds
-// nothing for it, but the homeserver answers there.
+// given the homeserver's host instead of the server name. Then discovery does
+// not find the homeserver, but the homeserver answers at this host.
 func (h *homeserver) askHost(ctx context.Context, path string, answer any) bool {
 	r, err := h.look.Get(ctx, "https://"+h.name.Host()+path)
 	return err == nil && r.Status == http.StatusOK && json.Unmarshal(r.Body, answer) == nil
 }
 
-// askFederation asks at the server's addresses in turn until one answers.
+// askFederation sends a GET request to the homeserver's addresses in turn,
+// until one answers.
 func (h *homeserver) askFederation(ctx context.Context, path string, answer any) (r instruments.Reply, err error) {
 	for _, addr := range h.destiny.Addrs {
 		route := outbound.Route{Scheme: h.destiny.Scheme, Addr: addr, TLSName: h.destiny.TLSName}

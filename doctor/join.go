@@ -16,20 +16,21 @@ import (
 
 const joinLimit = 16 * time.Second
 
-// media has the checks of the ways on which audio and video travel.
+// media has the checks of how audio and video travel.
 type media struct{ *exam }
 
-// told is what LiveKit told a participant that joined. It has a lock, because
-// a check that goes on in the background may still write to it.
+// told is what LiveKit told a participant that joined. It has a lock, because a
+// check whose time is over can still write to it in the background.
 type told struct {
 	mu    sync.Mutex
-	there bool // whether a participant was in the room, or LiveKit had accepted it
+	there bool // whether LiveKit accepted a participant
 	media instruments.Media
 	tcp   []instruments.TCPAnswer
 }
 
 // keep stores what LiveKit told the first participant. Later calls change
-// nothing, because checks of media may read it while the user joins.
+// nothing, because other checks may read the stored values while the user
+// joins.
 func (t *told) keep(m instruments.Media, tcp []instruments.TCPAnswer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,8 +46,8 @@ func (t *told) get() (instruments.Media, []instruments.TCPAnswer) {
 	return t.media, t.tcp
 }
 
-// join makes two participants join the probe room, and one of them send a text
-// to the other.
+// join makes two participants join the room that doctor created. One of them
+// then sends a text to the other.
 func (e media) join(ctx context.Context) engine.Finding {
 	address := websocketURL(e.look.Config.APIURL)
 	var tickets []string
@@ -70,10 +71,10 @@ func (e media) meet(ctx context.Context, address string, tickets []string) engin
 	}
 	v := engine.Vars{"sfu": address}
 	err := instruments.Deliver(ctx, all[0], all[1])
-	m := all[0].Media() // doctor asks only now how media travels, because the sending connection opens with the first text
+	m := all[0].Media() // doctor asks only now how media travels, because the sending connection opens only with the first text
 	e.told.keep(m, e.look.AskAllTCP(ctx, m))
 	switch {
-	case err != nil && m.Way == "": // the first participant's connection worked, so the fault is not in its way
+	case err != nil && m.Way == "": // no media of the first participant travels, so its own connection is at fault
 		return e.joinFailure(ctx, address, &instruments.JoinError{Media: m, Err: err})
 	case err != nil:
 		return found("media-no-data", v, "joined at %s by %s, but %v", address, m.Way, err)

@@ -13,8 +13,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// keyFile is the file that the setting key_file of livekit.yaml names. If it
-// is set, LiveKit accepts only the keys in this file.
+// keyFile is the file that the setting key_file of livekit.yaml names. If the
+// setting is there, LiveKit accepts only the keys in this file.
 type keyFile struct {
 	name   string // the file's path; "" if livekit.yaml names none
 	unread string // why doctor cannot read the file here; "" if it could
@@ -45,8 +45,8 @@ func (l *Look) readKeyFile(name string) keyFile {
 	return f
 }
 
-// isPlainPath reports whether LiveKit takes the path as it is written. It
-// replaces variables and ~ in the path of its key file.
+// isPlainPath reports whether LiveKit takes the path as it is written. In the
+// path of its key file, LiveKit replaces variables and ~.
 func isPlainPath(name string) bool { return path.IsAbs(name) && !strings.Contains(name, "$") }
 
 // parseKeys parses a key file as LiveKit does: it reads only the first YAML
@@ -70,8 +70,8 @@ func (c *livekitConfig) effectiveKeys() (keys map[string]string, where string) {
 	return c.Keys, "livekit.yaml"
 }
 
-// everySecret yields all secrets in both files, also unused ones, and the
-// password of Redis.
+// everySecret yields all secrets in livekit.yaml and in the key file, also
+// unused ones, and the password of Redis.
 func (c *livekitConfig) everySecret() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, keys := range []map[string]string{c.Keys, c.keyFile.keys, {"": c.Redis.Password}} {
@@ -94,8 +94,8 @@ func (c *livekitConfig) secretFiles() []string {
 	return list
 }
 
-// openToOthers are the permissions of a file of secrets with which LiveKit
-// does not start.
+// openToOthers are permissions of a file. LiveKit does not start if a file of
+// secrets has one of them.
 const openToOthers fs.FileMode = 0o007
 
 // judgeModes finds a file of secrets that users besides its owner and group

@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestLineOf: lineOf names the line of a fault in YAML, but not the text, which
-// may hold a secret.
+// TestLineOf checks that lineOf names the line of a fault in YAML, but not the
+// text, which may hold a secret.
 func TestLineOf(t *testing.T) {
 	var v struct{ Port int }
 	for _, text := range []string{"port: 1\nkeys\n  a: s3cret\n", "port: s3cret\n", "a: [s3cret"} {

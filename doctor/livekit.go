@@ -125,7 +125,7 @@ func (e livekitFile) readLiveKit(c *livekitConfig) engine.Finding {
 	}
 	var read livekitConfig // what the parser could read before it failed
 	if err := yaml.Unmarshal(text, &read); err != nil {
-		c.Keys = read.Keys // so that the report does not print these keys
+		c.Keys = read.Keys // so that redact removes these secrets from the report
 		return found("livekit-yaml", nil, "%s: a setting has a value of the wrong kind (%s)", name, lineOf(err))
 	}
 	read.complete()
@@ -153,7 +153,9 @@ func lineOf(err error) string {
 	return "line " + strconv.Itoa(line)
 }
 
-// judgeKeys checks that the SFU and this service have a key in common.
+// judgeKeys checks that LiveKit's files contain each API key of this service,
+// with the same secret. It also checks the files' modes, the length of the
+// secrets, and the key of the webhooks.
 func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	if f := e.judgeModes(c); f.Cause != nil {
 		return f
@@ -187,9 +189,10 @@ func (e livekitFile) judgeKeys(c *livekitConfig) engine.Finding {
 	return ok("LiveKit and this service share a key")
 }
 
-// effectiveKeys returns a finding about the keys in LiveKit's files. They do
-// not count if LiveKit's environment sets LIVEKIT_KEYS, which doctor cannot
-// see. So a difference is only a warning if LiveKit's API accepts our key.
+// effectiveKeys returns a finding about the keys in LiveKit's files. LiveKit
+// ignores these keys if its environment sets LIVEKIT_KEYS, which doctor cannot
+// see. So a difference is only a warning if LiveKit's API accepts this
+// service's key.
 func (e livekitFile) effectiveKeys(ctx context.Context) engine.Finding {
 	f := e.judgeKeys(&e.livekit)
 	if f.Cause == nil || f.Cause.ID != "livekit-secret" && f.Cause.ID != "livekit-key-missing" || !e.acceptsKey(ctx) {
@@ -207,8 +210,8 @@ func (e *exam) acceptsKey(ctx context.Context) bool {
 	return err == nil && r.Status == http.StatusOK && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json")
 }
 
-// webhookFault says why webhooks that LiveKit sends to the address u would not
-// arrive at this service; "" if it sees no reason.
+// webhookFault says why webhooks that LiveKit sends to address do not arrive at
+// this service; "" if it sees no reason.
 func (e livekitFile) webhookFault(address string) string {
 	u, err := url.Parse(address)
 	api := e.look.Config.APIURL
@@ -279,7 +282,7 @@ func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 		servers = defaultSTUN
 	}
 	var failures []string
-	var unnamed []string // the STUN servers whose names the name server did not resolve
+	var unnamed []string // the STUN servers for whose names no name server gave an answer
 	for _, server := range servers[:min(len(servers), 4)] {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(server, strconv.Itoa(instruments.STUNPort))

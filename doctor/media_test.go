@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// inboxes are the inboxes of the participants, by stack.
+// inboxes has the inboxes of the participants of each stack.
 var inboxes = mailroom{boxes: map[*stack][]chan instruments.Message{}}
 
 type mailroom struct {
@@ -39,7 +39,8 @@ func (m *mailroom) send(s *stack, text string) {
 	}
 }
 
-// startMedia starts what does not speak HTTP: STUN, ICE over TCP and TURN.
+// startMedia starts the servers that do not speak HTTP: for STUN, ICE over TCP
+// and TURN.
 func (s *stack) startMedia() {
 	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
@@ -64,7 +65,8 @@ func (s *stack) listen() net.Listener {
 	return l
 }
 
-// startTURN starts LiveKit's TURN over TLS at port 443 of a separate host name.
+// startTURN starts LiveKit's TURN server at a separate host name: over TLS at
+// port 443, and over UDP at port 3478.
 func (s *stack) startTURN() {
 	cert, there := s.certs[turnHost]
 	if !there {
@@ -124,7 +126,8 @@ func answerPackets(conn net.PacketConn) {
 	}
 }
 
-// answerStreams answers the binding requests over TCP that name the session.
+// answerStreams answers the binding requests over TCP that are signed with the
+// session's password.
 func answerStreams(l net.Listener) {
 	for {
 		conn, err := l.Accept()

@@ -38,10 +38,11 @@ type membershipStatus struct {
 	Unseen int `json:"unseen"`
 }
 
-// judgeMembership reports whether the running service removes users from
-// LiveKit who are not joined to the Matrix room, and how. It is a fault if the
-// brake holds, the homeserver does not answer the account, or sweeps are late. It
-// is a warning if there are neither sweeps nor pushes, or if the brake is off.
+// judgeMembership reports whether and how the running service removes users
+// from LiveKit who are not joined to the Matrix room. It is a fault if the
+// brake holds, if the homeserver does not answer the account, or if sweeps are
+// late. It is a warning if there are neither sweeps nor pushes, or if the brake
+// is off.
 func judgeMembership(s *serviceStatus) engine.Finding {
 	m := s.Membership
 	if m == nil {
@@ -64,12 +65,12 @@ func judgeMembership(s *serviceStatus) engine.Finding {
 	return ok("%s", seen)
 }
 
-// late reports whether the last sweep was so long ago that sweeps must have
-// stopped, and are not merely slow.
+// late reports whether the next sweep is so late that sweeps must have stopped,
+// and are not merely slow.
 func (m *membershipStatus) late() bool { return m.Lag > max(m.Interval, 60) }
 
-// describe returns a text: for whom and how often the service checks
-// membership, and which events it gets.
+// describe says in a text for whom and how often the service checks membership,
+// and which events it gets.
 func (m *membershipStatus) describe(webhooks uint64) string {
 	return fmt.Sprintf("%s; %s; %s; %d webhooks have come", m.forWhom(), m.sweeps(), m.pushes(), webhooks)
 }
@@ -114,8 +115,9 @@ func seconds(n float64) string {
 	return time.Duration(n * float64(time.Second)).Round(time.Second).String()
 }
 
-// ownMetadata checks whether the service's tokens allow participants to remove
-// their tickets.
+// ownMetadata checks whether access tokens let participants change their
+// metadata, and so remove their tickets. A ticket tells this service who the
+// participant is.
 func (e settings) ownMetadata(context.Context) engine.Finding {
 	if w := e.warningsFor("config.own_metadata"); len(w) > 0 {
 		return found("own-metadata", nil, "%s", w)
@@ -126,13 +128,13 @@ func (e settings) ownMetadata(context.Context) engine.Finding {
 	return ok("participants cannot change what their tokens say of them")
 }
 
-// ticketBytes is how many bytes the longest ticket has for LiveKit's limit:
-// the name of the attribute and its value.
+// ticketBytes is the size of the longest ticket as LiveKit counts it: the name
+// of the attribute and its value.
 const ticketBytes = len(sfu.TicketAttribute) + sealed.MaxBytes
 
-// judgeAttributes checks whether LiveKit accepts tokens with tickets: its
-// limit for attributes must be large enough. The default limit is 64 KiB; 0
-// means none.
+// judgeAttributes checks whether LiveKit accepts tokens with tickets, for which
+// its limit for attributes must be large enough. The default limit is 64 KiB. 0
+// means that there is no limit.
 func judgeAttributes(c *livekitConfig) engine.Finding {
 	limit := c.Limit.MaxAttributesSize
 	switch {

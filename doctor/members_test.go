@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/handler"
 )
 
-// TestMembership: if membership is enforced without fault, the finding says
-// how.
+// TestMembership checks how doctor describes a service that removes people who
+// are not joined (that enforces membership), if nothing is wrong.
 func TestMembership(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -42,8 +42,9 @@ func TestMembership(t *testing.T) {
 	}
 }
 
-// TestAttributesThatDo: a limit that is not set (64 KiB), that is 0 (no limit),
-// or that is large enough is no fault.
+// TestAttributesThatDo checks that doctor accepts a limit for attributes that
+// is large enough. It must also accept 0, which means no limit, and a missing
+// limit, which means 64 KiB.
 func TestAttributesThatDo(t *testing.T) {
 	for limit, want := range map[string]string{
 		"": "is not set", "limit: {max_attributes_size: 0}\n": "is 0", "limit: {max_attributes_size: 816}\n": "is 816",

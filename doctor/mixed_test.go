@@ -11,8 +11,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestMixed breaks the stack in further ways, also in several at once. The list
-// of checks that name a cause, with their causes, must be complete.
+// TestMixed breaks the stack in more ways than TestBroken, sometimes in several
+// at once. doctor must report exactly the listed checks, each with its listed
+// cause.
 func TestMixed(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(mixed)) {
 		t.Run(name, func(t *testing.T) {
@@ -34,8 +35,8 @@ func TestMixed(t *testing.T) {
 	}
 }
 
-// mixed are changes of the stack by a name, with the findings in the order of
-// the report.
+// mixed are changes of the stack by their names. Each lists the findings that
+// doctor must report, in the order of the report.
 var mixed = map[string]mix{
 	"a value of the wrong kind in livekit.yaml": {
 		replace("auto_create: false", "auto_create: [no]"),
@@ -225,7 +226,7 @@ var mixed = map[string]mix{
 		[]string{"homeserver.addresses apex-no-address", "homeserver.addresses apex-no-address"},
 	},
 
-	// A fault that is independent of another fault is reported beside it.
+	// doctor reports two faults if neither explains the other.
 	"STUN is blocked, and the secret is wrong": {
 		both(livekitBreaks["stun-blocked"], sfuBreaks["sfu-secret"]),
 		[]string{"livekit.external_ip stun-blocked", "sfu.api sfu-secret"},
@@ -251,8 +252,8 @@ var mixed = map[string]mix{
 		[]string{"homeserver.tls tls-untrusted", "homeserver.userinfo federation-dns"},
 	},
 
-	// A cause that explains other findings is reported only once, also over two
-	// steps.
+	// doctor reports a cause that explains other findings only once, also if it
+	// explains them through another check.
 	"LiveKit and this service have a folder for livekit.yaml": {
 		both(livekitBreaks["livekit-folder"], sfuBreaks["sfu-api-connect"]),
 		[]string{"livekit.file livekit-folder"},

@@ -12,8 +12,9 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// mix is a change of the stack, and the checks that then name a cause, each
-// with that cause.
+// mix is a change of the stack, with the findings that doctor must then report.
+// A finding is written as the id of the check, a space, and the id of the
+// cause.
 type mix struct {
 	change func(*stack)
 	want   []string
@@ -65,8 +66,8 @@ func both(changes ...func(*stack)) func(*stack) {
 	}
 }
 
-// TestDoubtBlocksNothing: a check that needs a check with a warning is made
-// nevertheless, also if another check has reported the warning.
+// TestDoubtBlocksNothing checks that doctor makes a check that needs one with a
+// warning, also if another check has reported the warning.
 func TestDoubtBlocksNothing(t *testing.T) {
 	s := newStack(t)
 	oneHost(s)

@@ -11,8 +11,9 @@ import (
 // maxNesting is how many levels deep doctor searches for a misplaced key.
 const maxNesting = 4
 
-// keyWithin returns the name of the member of object that contains key, at any
-// of depth levels below it; "" if none does.
+// keyWithin returns the name of the member of object that contains key. The key
+// can be up to depth levels below object. keyWithin returns "" if no member
+// contains key.
 func keyWithin(object map[string]json.RawMessage, key string, depth int) string {
 	if depth == 0 {
 		return ""
@@ -32,8 +33,8 @@ func keyWithin(object map[string]json.RawMessage, key string, depth int) string 
 	return ""
 }
 
-// nestedKey returns the finding that a key is not at the top of the document,
-// where it belongs, but below another key.
+// nestedKey returns the finding that a key is below another key of the
+// document. It belongs at the top.
 func (h *homeserver) nestedKey(key string) engine.Finding {
 	inside := clip(h.document.nested[key])
 	v := engine.Vars{"server": h.name.String(), "setting": key, "inside": inside}

@@ -14,7 +14,7 @@ import (
 	"syscall"
 )
 
-// LookupNetIP answers from the stack's records.
+// LookupNetIP answers from the stack's own DNS records.
 func (s *stack) LookupNetIP(_ context.Context, network, host string) (addrs []netip.Addr, err error) {
 	host = strings.ToLower(host)
 	if err := s.dnsError[host]; err != nil {
@@ -31,7 +31,8 @@ func (s *stack) LookupNetIP(_ context.Context, network, host string) (addrs []ne
 	return addrs, nil
 }
 
-// dial connects to what the stack has at an address, always on loopback.
+// dial connects to the server that the stack has at an address. All servers are
+// on loopback.
 func (s *stack) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if host, port, err := net.SplitHostPort(address); err == nil && netip.MustParseAddr(host).Is6() {
 		address = "[" + host + "]:" + port
@@ -51,8 +52,8 @@ func (s *stack) dial(ctx context.Context, network, address string) (net.Conn, er
 	return new(net.Dialer).DialContext(ctx, network, target)
 }
 
-// dialSmall is like dial, but with small packets. Routes that begin with
-// "small" apply only to it.
+// dialSmall is like dial, but stands for connections with small packets. Only
+// dialSmall uses routes that begin with "small".
 func (s *stack) dialSmall(ctx context.Context, network, address string) (net.Conn, error) {
 	if target, there := s.routes["small "+network+" "+address]; there {
 		return new(net.Dialer).DialContext(ctx, network, target)
@@ -60,7 +61,8 @@ func (s *stack) dialSmall(ctx context.Context, network, address string) (net.Con
 	return s.dial(ctx, network, address)
 }
 
-// byName dials host:port with the stack's names.
+// byName connects to host:port. It takes the host's address from the stack's
+// DNS records.
 func (s *stack) byName(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 
 func init() { maps.Copy(mixed, oneFault) }
 
-// oneFault are faults that affect several checks but that only one check
-// reports.
+// oneFault are faults that affect several checks. Only the listed check may
+// report the fault.
 var oneFault = map[string]mix{
 	"the proxy of all names does not run": {
 		func(s *stack) {
@@ -152,8 +152,8 @@ var oneFault = map[string]mix{
 	},
 }
 
-// registering registers the service by a correct registration file in which one
-// line is replaced by another.
+// registering makes the service use a registration file. The file is correct,
+// except that line replaces the line with the same key.
 func registering(line string) func(*stack) {
 	key, _, _ := strings.Cut(line, ":")
 	var lines []string
@@ -169,8 +169,7 @@ func registering(line string) func(*stack) {
 	}
 }
 
-// openRegistration is a correct registration file. Only its permissions are
-// wrong.
+// openRegistration is the text of a correct registration file.
 const openRegistration = `id: matrixrtc-auth
 as_token: an-as-token-of-many-letters-0123456789
 hs_token: an-hs-token-of-many-letters-0123456789
@@ -191,7 +190,8 @@ func oneAddress(s *stack) {
 	s.anonymous()
 }
 
-// afterOne lets answer give the answers to all requests except the first one.
+// afterOne passes the first request to the usual handler, and all later ones to
+// the handler answer.
 func afterOne(answer http.HandlerFunc) func(http.Handler) http.Handler {
 	var n atomic.Int64
 	return func(next http.Handler) http.Handler {
@@ -205,8 +205,8 @@ func afterOne(answer http.HandlerFunc) func(http.Handler) http.Handler {
 	}
 }
 
-// TestOwnAddress: if a public address belongs to this machine and refuses
-// connections, doctor does not blame the router.
+// TestOwnAddress checks that doctor does not blame the router if a public
+// address belongs to this machine and refuses connections.
 func TestOwnAddress(t *testing.T) {
 	s := newStack(t)
 	s.dns[apexHost] = []string{"203.0.113.3"}

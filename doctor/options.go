@@ -40,7 +40,7 @@ const about = `Looks at the deployment that the environment configures and says 
 with it. Exit code 0: no fault, 1: faults, 2: it could not look.`
 
 // flags returns the options of the command line, which set the fields of o.
-// Their errors name the option.
+// Their errors contain the option's name.
 func (o *Options) flags() *command.Flags {
 	var flags command.Flags
 	g := flags.Group("")
@@ -122,8 +122,8 @@ func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	return u, ""
 }
 
-// check returns an error if an option was given without another one that it
-// needs.
+// check returns an error if an option lacks another one that it needs, or has a
+// value that is not valid.
 func (o *Options) check() error {
 	switch {
 	case !o.User.IsZero() && o.TokenFile == "":

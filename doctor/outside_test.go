@@ -18,8 +18,8 @@ import (
 	"matrixrtc-auth/internal/command/commandtest"
 )
 
-// TestOutside: with --outside doctor needs no configuration, and joins with a
-// user's token.
+// TestOutside checks that doctor --outside needs no configuration, and that it
+// joins LiveKit with a user's access token.
 func TestOutside(t *testing.T) {
 	s := newStack(t)
 	s.env = map[string]string{"LIVEKIT_URL": "nonsense"}
@@ -46,8 +46,8 @@ func TestOutside(t *testing.T) {
 	}
 }
 
-// TestOutsideWithoutService: if this service is not found, doctor does not
-// report in addition that LiveKit is not found.
+// TestOutsideWithoutService checks that doctor reports one fault if it does not
+// find this service. It must not also report that it does not find LiveKit.
 func TestOutsideWithoutService(t *testing.T) {
 	s := newStack(t)
 	breaks["wellknown-missing"](s)
@@ -58,8 +58,8 @@ func TestOutsideWithoutService(t *testing.T) {
 	}
 }
 
-// TestOutsideWithoutSFU: if LiveKit's address is unknown, doctor warns and
-// names the command that gives the address.
+// TestOutsideWithoutSFU checks that doctor warns if LiveKit's address is
+// unknown. The remedy must be a command line that gives the address.
 func TestOutsideWithoutSFU(t *testing.T) {
 	s := newStack(t)
 	s.outside()
@@ -86,8 +86,8 @@ func TestOutsideWithoutSFU(t *testing.T) {
 	}
 }
 
-// TestOutsideLearnsSFU: with a user's access token doctor learns where LiveKit
-// is, and checks all of it.
+// TestOutsideLearnsSFU checks that doctor, with a user's access token, learns
+// from the service where LiveKit is, and then makes all checks of LiveKit.
 func TestOutsideLearnsSFU(t *testing.T) {
 	s := newStack(t)
 	s.outside()
@@ -109,9 +109,9 @@ func TestOutsideLearnsSFU(t *testing.T) {
 	}
 }
 
-// TestOutsideUnreachableSFU: with --outside, too, an address that clients
-// cannot use is a fault. This holds for an address from the command line, and
-// for one from the service.
+// TestOutsideUnreachableSFU checks that doctor --outside reports an address of
+// LiveKit that clients cannot use. The address comes from the command line in
+// one half of the cases, and from the service in the other.
 func TestOutsideUnreachableSFU(t *testing.T) {
 	for _, test := range []struct{ url, want string }{
 		{"ws://livekit:7880", "clients get ws://livekit:7880, and a name without a dot"},
@@ -140,8 +140,8 @@ func TestOutsideUnreachableSFU(t *testing.T) {
 	}
 }
 
-// TestUserRoom: each run requests tokens for another room, and deletes the
-// room, also if the run is interrupted.
+// TestUserRoom checks that each run requests tokens for a different room, and
+// deletes the room even if the run is interrupted.
 func TestUserRoom(t *testing.T) {
 	s := newStack(t)
 	seen := map[string]int{}
@@ -170,7 +170,8 @@ func TestUserRoom(t *testing.T) {
 	}
 }
 
-// TestInterrupted: the probe room is deleted also after Ctrl-C.
+// TestInterrupted checks that doctor deletes the room that it created on the
+// SFU (the probe room) even after Ctrl-C.
 func TestInterrupted(t *testing.T) {
 	s := newStack(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -192,8 +193,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestInterruptedInput: a run can be interrupted while it waits for standard
-// input.
+// TestInterruptedInput checks that a person can interrupt a run that waits for
+// standard input.
 func TestInterruptedInput(t *testing.T) {
 	s := newStack(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -207,7 +208,7 @@ func TestInterruptedInput(t *testing.T) {
 	}
 }
 
-// TestLongFiles: a file that is too long, or endless, is not read.
+// TestLongFiles checks that ReadFile refuses a file that is longer than 1 MiB.
 func TestLongFiles(t *testing.T) {
 	look := doctor.NewLook(version)
 	for size, want := range map[int]bool{1 << 20: true, 1<<20 + 1: false} {
@@ -223,7 +224,8 @@ func TestLongFiles(t *testing.T) {
 	}
 }
 
-// TestServers: each listed server is checked, and findings name their server.
+// TestServers checks that doctor examines each listed server, and that each
+// finding names its server.
 func TestServers(t *testing.T) {
 	s := newStack(t)
 	s.env["LIVEKIT_FULL_ACCESS_HOMESERVERS"] = apexHost + ",other.example.org"
@@ -239,7 +241,8 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// TestServerTwice: a server that is named twice is checked once.
+// TestServerTwice checks that doctor examines a server only once if it is named
+// twice.
 func TestServerTwice(t *testing.T) {
 	s := newStack(t)
 	_, stdout, _ := s.command(t.Context(), "", "--server-name", apexHost, "--server-name", apexHost, "--only", "homeserver.addresses")
@@ -248,7 +251,8 @@ func TestServerTwice(t *testing.T) {
 	}
 }
 
-// TestResolve: doctor uses the addresses of --resolve in place of DNS.
+// TestResolve checks that doctor uses the addresses of --resolve in place of
+// DNS.
 func TestResolve(t *testing.T) {
 	s := newStack(t)
 	delete(s.dns, sfuHost)
@@ -258,8 +262,9 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestTokenInClear: doctor sends an access token over http:// only if the
-// operator set such a URL, not if a document names it.
+// TestTokenInClear checks when doctor sends an access token to an http:// URL.
+// It must do so if the operator set the URL, but not if only the well-known
+// document names the URL.
 func TestTokenInClear(t *testing.T) {
 	for name, overridden := range map[string]bool{"document": false, "override": true} {
 		t.Run(name, func(t *testing.T) {

@@ -59,7 +59,8 @@ func (s *stack) newService() http.Handler {
 	return h.Routes()
 }
 
-// newLiveKit returns an SFU that reports its rooms and accepts WebSockets.
+// newLiveKit returns an SFU that reports its rooms by webhooks and accepts
+// WebSockets.
 func (s *stack) newLiveKit() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -78,8 +79,8 @@ func (s *stack) newLiveKit() http.Handler {
 	})
 }
 
-// tokenOfQuery moves the token of the query into the header, because LiveKit
-// takes it from either place.
+// tokenOfQuery moves a token from the query into a header. LiveKit accepts a
+// token in either place.
 func tokenOfQuery(r *http.Request) *http.Request {
 	if token := r.URL.Query().Get("access_token"); token != "" {
 		r = r.Clone(r.Context())
@@ -106,7 +107,8 @@ func (s *stack) upgrade(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// tell reports the rooms to the service by webhooks, as LiveKit does.
+// tell reports all rooms of the SFU to the service by webhooks, as LiveKit
+// does.
 func (s *stack) tell() {
 	if !s.webhooks {
 		return
@@ -119,8 +121,8 @@ func (s *stack) tell() {
 	}
 }
 
-// newFederationAPI returns the homeserver's Server-Server API, which names the
-// homeserver.
+// newFederationAPI returns the homeserver's Server-Server API. It answers with
+// the homeserver's server name and program.
 func (s *stack) newFederationAPI() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/_matrix/key/v2/server", answering(fmt.Sprintf(`{"server_name":%q}`, s.name)))
@@ -171,7 +173,8 @@ type participant struct {
 
 var errNotJoined = errors.New("could not connect")
 
-// join lets everybody with a valid token into the room.
+// join lets everybody whose token has the form of a JWT into the room, unless
+// the test made joining fail.
 func (s *stack) join(_ context.Context, url, ticket string) (instruments.Participant, error) {
 	if s.closedTo != "" && strings.HasPrefix(url, s.closedTo) {
 		return nil, errNotJoined

@@ -121,18 +121,17 @@ func judgeRelays(c *livekitConfig) engine.Finding {
 	return engine.Finding{}
 }
 
-// The files of Linux with the range from which it takes the ports of outgoing
-// connections (ephemeralFile), and with the ports in this range that it leaves
-// free (reservedFile).
+// Linux takes the ports of outgoing connections from the range in
+// ephemeralFile. It leaves out the ports in reservedFile.
 const (
 	ephemeralFile = "/proc/sys/net/ipv4/ip_local_port_range"
 	reservedFile  = "/proc/sys/net/ipv4/ip_local_reserved_ports"
 )
 
 // judgeRange warns if Linux assigns some of the media ports to outgoing
-// connections. Linux does so for the ports of ephemeralFile (32768 to 60999, unless
-// the operator changed them), except those of reservedFile. While an outgoing
-// connection has a port, media fails there.
+// connections. Linux does so for the ports in ephemeralFile, except those in
+// reservedFile. The usual range is 32768 to 60999. While an outgoing connection
+// has a port, media through that port fails.
 func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {
 	if c.RTC.First == 0 {
 		return na("there is no range of media ports")

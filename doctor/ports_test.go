@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// TestPorts: doctor judges the ports that the file names, and LiveKit's
-// defaults for ports that it does not name.
+// TestPorts checks that doctor judges the ports that livekit.yaml names. For
+// ports that it does not name, doctor must judge LiveKit's defaults.
 func TestPorts(t *testing.T) {
 	for text, want := range map[string]string{
 		"{}":                    "",
@@ -32,7 +32,8 @@ func TestPorts(t *testing.T) {
 	}
 }
 
-// parsed parses a livekit.yaml.
+// parsed returns the configuration that doctor reads from a livekit.yaml with
+// this text.
 func parsed(t *testing.T, text string) *livekitConfig {
 	t.Helper()
 	look := &Look{ReadFile: func(string) ([]byte, error) { return []byte(text), nil }}
@@ -43,7 +44,7 @@ func parsed(t *testing.T, text string) *livekitConfig {
 	return &e.livekit
 }
 
-// TestPortOfTURN: the remedies name the port of TURN that clients use.
+// TestPortOfTURN checks that remedies name the port of TURN that clients use.
 func TestPortOfTURN(t *testing.T) {
 	for text, want := range map[string]string{
 		"turn: {enabled: true, udp_port: 3479}":                                "3479/udp",
@@ -66,8 +67,8 @@ func nameOf(f engine.Finding) string {
 	return f.Cause.ID
 }
 
-// TestRange: media ports may be in the range of outgoing connections only if
-// all of them are reserved.
+// TestRange checks that media ports may be in the range of outgoing connections
+// only if all of them are reserved.
 func TestRange(t *testing.T) {
 	const ofGuides = "rtc: {port_range_start: 50000, port_range_end: 50200}"
 	const doubt = "livekit-range-ephemeral"

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// service has the checks of this service: as clients reach it, and of its
-// process on this machine.
+// service has the checks of this service. Some check it as clients reach it,
+// and some check its process on this machine.
 type service struct{ *exam }
 
 // publicSteps are the checks of this service at its public URL.
@@ -70,15 +70,15 @@ func (e service) healthz(ctx context.Context) engine.Finding {
 	if f := stranger(askedService, r, v, "GET "+e.serviceURL()+"/healthz:"); isFault(f) {
 		return f
 	}
-	if r.Status == http.StatusBadRequest && r.ErrCode() != "" { // an answer with a Matrix error code is not a proxy's
+	if r.Status == http.StatusBadRequest && r.ErrCode() != "" { // an answer with a Matrix error code is this service's own
 		return found("service-garbled", v, "GET %s/healthz: %s", e.serviceURL(), r)
 	}
 	return found("service-proxy", v, "GET %s/healthz: %s", e.serviceURL(), r)
 }
 
 // isAlone reports whether the service listens only on the loopback address of
-// its container. (If the container shares a network with the proxy, that is
-// right, and the service can be reached from outside.)
+// its container. If the proxy runs in the same network namespace, it reaches
+// the service nevertheless.
 func (e *exam) isAlone() bool {
 	return slices.ContainsFunc(e.look.Warnings, func(w config.Warning) bool {
 		return w.Kind == config.ContainerAlone && w.Variable == "LIVEKIT_JWT_BIND"
@@ -89,9 +89,9 @@ func (e *exam) alone(seen string) engine.Finding {
 	return found("listen-alone", engine.Vars{"address": e.look.Config.Listen.String()}, "%s; LIVEKIT_JWT_BIND is %s, in a container", seen, e.look.Config.Listen)
 }
 
-// notThere returns the finding that /healthz does not exist at the public URL:
-// another program answers there, or the path prefix in the URL or in the proxy
-// is wrong.
+// notThere returns the finding that /healthz does not exist at the public URL.
+// Either another program answers there, or the path prefix in the URL or in the
+// proxy is wrong.
 func (e service) notThere(ctx context.Context, r instruments.Reply) engine.Finding {
 	v := e.serviceVars()
 	seen := "GET " + e.serviceURL() + "/healthz: " + r.String()
@@ -188,8 +188,9 @@ type health struct {
 	Version string `json:"version"`
 }
 
-// isHealth reports whether an answer is this service's answer to /healthz. It
-// is not enough that it is a 200: many sites answer every path with a page.
+// isHealth reports whether an answer is this service's answer to /healthz. The
+// status 200 alone does not prove that, because many sites answer every path
+// with a page.
 func isHealth(r instruments.Reply) bool {
 	var h health
 	return r.Status == http.StatusOK && json.Unmarshal(r.Body, &h) == nil && h.Status != ""

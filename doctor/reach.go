@@ -18,7 +18,7 @@ import (
 
 // place is a host and port to which clients connect.
 type place struct {
-	what       string // "apex", "service", "sfu" …: how the ids of the place's causes begin
+	what       string // how the ids of causes about this place begin: "apex", "service", "sfu" …
 	scheme     string
 	host, port string
 }
@@ -29,15 +29,16 @@ func placeOf(what string, u *url.URL) place {
 
 func (p place) vars() engine.Vars { return engine.Vars{"host": p.host, "port": p.port} }
 
-// at returns the place as findings name it (engine.Finding.At).
+// at returns the place in the form of engine.Finding.At.
 func (p place) at() string { return atPort(p.host, p.port) }
 
-// atPort returns a host or an address with its port, as findings name places.
+// atPort returns a host or an address with its port, in the form of
+// engine.Finding.At.
 func atPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
 
-// everywhere returns the names of p and of each of its addresses. A finding
-// has all of them if it is about a program that answers alike for every host
-// name.
+// everywhere returns p itself and each address of p, in the form of
+// engine.Finding.At. A finding has all these places if it is about a program
+// that answers alike for every host name.
 func (e *exam) everywhere(ctx context.Context, p place) []string {
 	list := []string{p.at()}
 	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // there are none if the name does not exist
@@ -59,19 +60,19 @@ func (e *exam) reach(ctx context.Context, p place) engine.Finding {
 	return e.judgeReach(p, attempts)
 }
 
-// tally has the number of p's addresses for each result of connecting.
+// tally counts the addresses of one place by the result of connecting.
 type tally struct {
 	good, public int
 	refused      int                  // addresses of this machine that refused the connection, because nothing listens there
 	behind       int                  // public addresses without an answer that may be this machine's own router (NAT loopback)
 	private      int                  // private addresses without an answer
-	dead         *instruments.Attempt // the last address without an answer that is counted in neither behind nor private
+	dead         *instruments.Attempt // the last address without an answer; addresses that count as behind, or to which there is no route, are left out
 }
 
 // tally counts the attempts by their results. If this machine has no IPv6, it
 // leaves out IPv6 addresses. From inside, a public IPv4 address without an
-// answer may be that of this machine's own router, which often does not
-// forward back inside. It then counts as behind, unless another public IPv4
+// answer may be that of this machine's own router, which often does not forward
+// back inside. Such an address counts as behind, unless another public IPv4
 // address answers.
 func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	isPublic4 := func(a instruments.Attempt) bool { return a.Addr.Is4() && instruments.IsPublic(a.Addr) }
@@ -101,9 +102,9 @@ func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 }
 
 // judgeReach returns the finding about the addresses of p. If some addresses
-// answer and another does not, like a dead IPv6 address, that is a fault
-// (dead-ipv6, dead-address), but the later checks are made all the same. If no
-// address answers, the checks that need p are not made.
+// answer and another does not, that is a fault (dead-ipv6, dead-address). The
+// checks that need p are made nevertheless. If no address answers, they are not
+// made.
 func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Finding {
 	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, listed(attempts))
 	t := e.tally(attempts)
@@ -131,15 +132,16 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 	case !e.o.Outside && t.public > t.refused:
 		return e.hairpin(p, v, attempts, text)
 	}
-	if e.o.Outside && t.private == len(attempts) { // the operator's own name server may return private addresses on purpose
+	if e.o.Outside && t.private == len(attempts) { // inside, private addresses are no fault: the operator's own name server may return them on purpose
 		return found("address-private", v, "%s", text).In(silent(p, attempts)...)
 	}
 	return found(p.what+"-closed", v, "%s", text).In(silent(p, attempts)...)
 }
 
-// hairpin returns the warning that public addresses do not answer from inside
-// at any port. A router forwards either all ports back inside or none. The checks
-// that need this one are then not made, unless another address answers.
+// hairpin returns the warning that public addresses do not answer from inside.
+// It also names the addresses without a port, because a router forwards either
+// all ports back inside or none. The checks that need p are then not made,
+// unless another address answers.
 func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, text string) engine.Finding {
 	f := found("hairpin", v, "%s", text).In(silent(p, attempts)...)
 	for _, a := range attempts {
@@ -150,7 +152,8 @@ func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, t
 	return f
 }
 
-// silent returns the names of the places that did not answer.
+// silent returns p and those of its addresses that did not answer, in the form
+// of engine.Finding.At.
 func silent(p place, attempts []instruments.Attempt) []string {
 	list := []string{p.at()}
 	for _, a := range attempts {
@@ -161,8 +164,8 @@ func silent(p place, attempts []instruments.Attempt) []string {
 	return list
 }
 
-// soon is how long before the end of a certificate doctor warns. Programs
-// renew certificates 30 days before the end.
+// soon is how long before the end of a certificate doctor begins to warn.
+// Programs renew certificates 30 days before the end.
 const soon = 14 * 24 * time.Hour
 
 // certificate checks the certificate of p in the way a client does.
@@ -186,7 +189,7 @@ func (e *exam) certificate(ctx context.Context, p place) engine.Finding {
 		return found("tls-none", p.vars(), "%s port %s: %s", p.host, p.port, reason(err)).In(e.everywhere(ctx, p)...)
 	}
 	f := e.judgeChain(p, chain).In(p.at())
-	if f.Cause != nil && f.Cause.ID != "tls-wrong-name" { // certificates with wrong names are one fault for each name
+	if f.Cause != nil && f.Cause.ID != "tls-wrong-name" { // each host name that is missing in the certificate is a fault of its own
 		f = f.In(fmt.Sprintf("certificate %x", sha256.Sum256(chain[0].Raw)))
 	}
 	return f

@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// TestRedacted: a secret that is written in a wrong place is not printed.
+// TestRedacted checks that doctor does not print a secret that is written in a
+// wrong place.
 func TestRedacted(t *testing.T) {
 	const other = "another-secret-0123456789-0123456789"
 	for name, breakIt := range map[string]func(*stack){

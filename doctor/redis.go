@@ -7,9 +7,9 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// redis sends PING to LiveKit's Redis, without which LiveKit does not start.
-// If it does not answer, but LiveKit runs, LiveKit reaches it, perhaps over a
-// network that this service is not in.
+// redis sends PING to LiveKit's Redis, without which LiveKit does not start. If
+// Redis does not answer doctor, but LiveKit runs, that is no fault. LiveKit
+// then reaches Redis, perhaps over a network that this service is not in.
 func (e livekitFile) redis(ctx context.Context) engine.Finding {
 	address := e.livekit.Redis.Address
 	if address == "" {

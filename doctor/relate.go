@@ -8,13 +8,14 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// excuse is an [engine.Explanation] in the form of the table below.
+// excuse is one entry of the table excuses. Its fields are those of an
+// [engine.Explanation].
 type excuse struct {
 	by, causes, shows string
 	here              bool
 }
 
-// explained returns the table excuses in the form that [engine.Plan] has.
+// explained returns the table excuses in the form that [engine.Plan] needs.
 func explained() map[string][]engine.Explanation {
 	all := map[string][]engine.Explanation{}
 	for id, list := range excuses {
@@ -25,12 +26,12 @@ func explained() map[string][]engine.Explanation {
 	return all
 }
 
-// strangers are the causes that a check finds if another program answers than
-// the one that it asked.
+// strangers are the ids of causes that a check finds if the wrong program
+// answers.
 const strangers = "proxy-refuses proxy-certificate proxy-size proxy-limits proxy-challenge proxy-login proxy-redirects website-instead homeserver-instead service-instead"
 
-// unreadable are faults because of which LiveKit does not start. down are the
-// causes that other checks find if LiveKit does not run.
+// unreadable are faults of livekit.yaml with which LiveKit does not start. down
+// are the causes that other checks find if LiveKit does not run.
 const (
 	unreadable = "livekit-folder livekit-file-closed livekit-yaml livekit-key-unknown"
 	down       = "sfu-api-dns sfu-api-connect sfu-api-timeout sfu-behind-proxy"
@@ -55,9 +56,9 @@ const (
 	unverified  = strangers + " " + gaps + " homeserver-down homeserver-silent livekit-instead dns-broken federation-off openid-not-served openid-strange federation-dns federation-tls federation-unreachable not-federated"
 )
 
-// excuses has, for each check, the causes found by other checks that explain
-// its own findings. Only the other check then reports. If several explain a
-// finding, the first one in the list counts.
+// excuses has, for each check, the causes of other checks that explain findings
+// of this check. Then only the other check reports the fault. If several
+// entries explain a finding, the first one in the list counts.
 var excuses = map[string][]excuse{
 	"service.status": {{by: "config.environment", causes: "config-refused", shows: "service-down"}},
 	// If the user's server is not in the full-access list, the service does not
@@ -81,8 +82,8 @@ var excuses = map[string][]excuse{
 		{by: "public.routes"},
 		{by: "homeserver.userinfo", causes: waiting, shows: "service-broken"},
 	},
-	// The operator may have given a host instead of the server name. That host
-	// does not have the records of a server name.
+	// The operator may have given the homeserver's host instead of the server
+	// name. That host does not serve the well-known document of a server name.
 	"homeserver.wellknown": {{by: "homeserver.identity", causes: "other-server-name", shows: unannounced}},
 	"homeserver.foci":      {{by: "homeserver.identity", causes: "other-server-name", shows: "foci-missing"}},
 	"homeserver.client_public": {
@@ -176,7 +177,8 @@ var excuses = map[string][]excuse{
 	},
 }
 
-// tokenExcuses are the excuses of the checks of both endpoints for tokens.
+// tokenExcuses are the excuses that user.sfu_get and user.get_token share.
+// These checks ask the two endpoints for tokens.
 var tokenExcuses = []excuse{
 	{by: "public.routes"},
 	{by: "config.sfu_url", causes: "former-service", shows: "token-no-room sfu-url-differs"},
@@ -190,7 +192,7 @@ var tokenExcuses = []excuse{
 // twins has, for each check, the other checks that examine the same place if
 // one host serves several things.
 var twins = map[string][]string{
-	"homeserver.addresses":        {"homeserver.addresses"}, // the same check of the servers before this one
+	"homeserver.addresses":        {"homeserver.addresses"}, // the same check for the servers before this one in the list
 	"homeserver.tls":              {"homeserver.tls"},
 	"homeserver.client_addresses": {"homeserver.addresses", "homeserver.client_addresses"},
 	"homeserver.client_tls":       {"homeserver.tls", "homeserver.client_tls"},
@@ -228,8 +230,8 @@ func (e *exam) applies(x engine.Explanation, s engine.Step) bool {
 	return true
 }
 
-// hasAddedPath reports whether the override of the homeserver that s checks
-// ends in a path that callers append themselves.
+// hasAddedPath reports whether the operator's URL for the homeserver that s
+// checks ends in a path that this service appends itself.
 func (e *exam) hasAddedPath(s engine.Step) bool {
 	overrides := e.look.Config.ClientURLs
 	if s.ID == "homeserver.userinfo" {

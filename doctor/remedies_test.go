@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestRemediesNameSettings: a remedy names the key and the ports of this
-// deployment, and not those of the examples.
+// TestRemediesNameSettings checks that a remedy names the key and the ports of
+// this deployment, and not those of the examples.
 func TestRemediesNameSettings(t *testing.T) {
 	for id, wants := range map[string][]string{
 		"webhook-missing": {"api_key: ours", "http://matrixrtc-auth:LISTEN/sfu_webhook"},
@@ -63,8 +63,9 @@ func TestRemediesNameSettings(t *testing.T) {
 	}
 }
 
-// TestTwirpRemedy: the remedy for an open API depends on whether the service
-// itself uses the public address of the API.
+// TestTwirpRemedy checks the remedy for a Room API that the internet can reach.
+// The remedy depends on whether the service itself uses the public address of
+// the API.
 func TestTwirpRemedy(t *testing.T) {
 	for want, change := range map[string]func(*stack){
 		"this service has LIVEKIT_INTERNAL_URL, so it does not need the public address: refuse /twirp/ in":  func(*stack) {},
@@ -91,8 +92,8 @@ func prefixedTwirp(s *stack) {
 	s.sfuProxy = func(http.Handler) http.Handler { return http.StripPrefix("/livekit/sfu", s.lkProxy()) }
 }
 
-// TestGuess: with --outside, doctor looks for LiveKit beside the service, and
-// checks it if it answers there.
+// TestGuess checks that doctor --outside looks for LiveKit beside the service.
+// If LiveKit answers there, doctor must check it.
 func TestGuess(t *testing.T) {
 	s := newStack(t)
 	s.anonymous()
@@ -112,8 +113,8 @@ func TestGuess(t *testing.T) {
 	}
 }
 
-// TestOutsidePort: doctor checks the port for media over TCP that LiveKit told
-// the user.
+// TestOutsidePort checks that doctor tests the port for media over TCP that
+// LiveKit told the user.
 func TestOutsidePort(t *testing.T) {
 	s := newStack(t)
 	s.outside()
@@ -129,8 +130,8 @@ func TestOutsidePort(t *testing.T) {
 	}
 }
 
-// TestWebSocketSeen: doctor does not take LiveKit's 401 for an error page of
-// the proxy.
+// TestWebSocketSeen checks that doctor does not take LiveKit's 401 for an error
+// page of the proxy.
 func TestWebSocketSeen(t *testing.T) {
 	s := newStack(t)
 	s.sfuProxy = at("/rtc", func(w http.ResponseWriter, _ *http.Request) {

@@ -19,15 +19,15 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// probeRoom is the room that a run creates on the SFU. Its name is also part
-// of the id of the Matrix room for which the run asks this service for a
-// token.
+// probeRoom is the room that a run creates on the SFU, to test calls in it. Its
+// name is also part of the id of the Matrix room for which the run asks this
+// service for a token.
 type probeRoom struct {
 	exam *exam
 	name sfu.Room
 
-	codecs []codec // the codecs that the SFU accepts in the room; create sets them
-	limit  int     // the most participants that the SFU lets into the room, 0 for any number; create sets it
+	codecs []codec // the codecs that the SFU accepts in the room; create sets this field
+	limit  int     // the most participants that the SFU lets into the room, 0 for any number; create sets this field
 
 	mu   sync.Mutex
 	made []sfu.Room // the rooms to delete at the end of the run
@@ -53,7 +53,8 @@ func (p *probeRoom) willMake(room sfu.Room) {
 	}
 }
 
-// create creates the probe room on the SFU.
+// create creates the probe room on the SFU, and reads the SFU's settings for
+// the room.
 func (p *probeRoom) create(ctx context.Context) engine.Finding {
 	p.willMake(p.name) // before the request, because the SFU may create the room although no answer arrives
 	body := fmt.Sprintf(`{"name":%q,"empty_timeout":%d,"departure_timeout":%d}`, p.name, probeTimeout, probeTimeout)
@@ -81,8 +82,8 @@ func (p *probeRoom) create(ctx context.Context) engine.Finding {
 }
 
 // remove deletes the rooms that the run created, even if the run was
-// interrupted. A room that it cannot delete is closed by the SFU; the probe
-// room after probeTimeout.
+// interrupted. If it cannot delete a room, the SFU closes the room itself. The
+// SFU closes the probe room after probeTimeout.
 func (p *probeRoom) remove() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -48,7 +48,7 @@ func (e service) judgeRoute(path string, r instruments.Reply) engine.Finding {
 	case path == "" && r.Status == http.StatusNotFound:
 		return found("bare-prefix", v, "%s %s", seen, r)
 	case path == "" || path == "//sfu/get" && r.Status/100 == 3:
-		return engine.Finding{} // the answer is a redirect to the same path with a single slash
+		return engine.Finding{} // the paths "" and "//sfu/get" may redirect to a path with a single slash
 	case isFault(other):
 		return other
 	case path == "//sfu/get":

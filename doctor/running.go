@@ -35,7 +35,7 @@ type serviceStatus struct {
 	Client struct {
 		Address  netip.Addr            `json:"address"`
 		ViaProxy bool                  `json:"via_trusted_proxy"`
-		Headers  map[string]netip.Addr `json:"headers"` // the headers that the last proxy before the service wrote or forwarded
+		Headers  map[string]netip.Addr `json:"headers"` // the client's address in each header that the last proxy before the service wrote or forwarded
 	} `json:"client"`
 	Webhooks struct {
 		Verified uint64            `json:"verified"`
@@ -112,8 +112,8 @@ func (e *exam) here() *instruments.Network {
 	})
 }
 
-// listening returns the addresses at which the service that listens on b can
-// be reached from this machine.
+// listening returns the addresses at which this machine can reach a service
+// that listens on bind.
 func listening(bind config.Bind) []string {
 	host, port, err := net.SplitHostPort(bind.Address)
 	if bind.Network == "unix" || err != nil {
@@ -196,9 +196,9 @@ func statusToken(key sfu.Key) secret.Text {
 // lately is how long after a homeserver's 429 doctor still reports it.
 const lately = time.Hour
 
-// limitedLately returns the homeservers that answered 429 within the time
-// lately: the first one, and a text that has all of them with their counts.
-// Both are "" if there are none.
+// limitedLately returns the first homeserver that answered 429 within the time
+// lately. It also returns a text with all of these homeservers and their
+// counts. Both are "" if there are none.
 func (s *serviceStatus) limitedLately() (first, seen string) {
 	var all []string
 	for _, l := range s.Leaves.Limited {
@@ -211,9 +211,9 @@ func (s *serviceStatus) limitedLately() (first, seen string) {
 	return first, strings.Join(all, "; ")
 }
 
-// judgeDelegation reports whether the running service takes over leaves. It warns if
-// it takes over none, and if a homeserver answered 429 within the last hour
-// (lately).
+// judgeDelegation reports whether the running service takes over leaves. It
+// warns if the service takes over none, or if a homeserver answered 429 within
+// the last hour (lately).
 func judgeDelegation(s *serviceStatus) engine.Finding {
 	limited, seen := s.limitedLately()
 	switch {
@@ -229,17 +229,17 @@ func judgeDelegation(s *serviceStatus) engine.Finding {
 }
 
 const (
-	// selfTestWait bounds the wait for a service that has just started to test
-	// its registration. The test takes long if nobody answers the homeserver,
-	// because homeservers retry several times.
+	// selfTestWait bounds how long doctor waits until the service has tested
+	// its registration for the first time. The test takes long if nobody
+	// answers the homeserver, because homeservers retry several times.
 	selfTestWait  = 10 * time.Second
 	selfTestEvery = 500 * time.Millisecond
 	selfTestLimit = selfTestWait + time.Second
 )
 
 // appService returns the result of the service's test of its registration. If
-// the service has just started, appService waits until its first test has
-// ended.
+// the service has just started, appService waits until the service's first test
+// has ended.
 func (e service) appService(ctx context.Context) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, selfTestWait)
 	defer cancel()

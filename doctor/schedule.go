@@ -28,11 +28,11 @@ const (
 	cancelPause  = 500 * time.Millisecond
 )
 
-// delayedSchedule schedules a delayed event in the user's room, and cancels
-// it. Once doctor has sent the request to schedule it, doctor cancels the
-// event even if ctx ends or the check's time is over.
+// delayedSchedule schedules a delayed event in the user's room, and cancels the
+// event. Once doctor has sent the request that schedules the event, doctor
+// cancels it even if ctx ends or the check's time is over.
 func (h *homeserver) delayedSchedule(ctx context.Context) engine.Finding {
-	if h.isElsewhere(ctx) { // asked first, because some homeservers schedule events even for a user who is not in the room
+	if h.isElsewhere(ctx) { // this comes first, because some homeservers schedule events even for a user who is not in the room
 		v := engine.Vars{"server": h.name.String(), "user": h.o.User.String(), "room": h.o.Room}
 		return found("user-elsewhere", v, "%s is not joined to %s", h.o.User, h.o.Room)
 	}
@@ -67,8 +67,9 @@ func (h *homeserver) schedule(ctx context.Context) (instruments.Reply, error) {
 	return h.look.Ask(ctx, instruments.Question{Method: http.MethodPut, URL: address, Body: "{}", Bearer: h.o.Token})
 }
 
-// isElsewhere reports whether the user is certainly not in the room. (Only
-// members of a room can see who is in it.)
+// isElsewhere reports whether the user is certainly not in the room.
+// Homeservers answer this question only to members of the room, so a refusal
+// means that the user is not in it.
 func (h *homeserver) isElsewhere(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, h.look.Limit(memberTime))
 	defer cancel()

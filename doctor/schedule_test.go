@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/internal/command/commandtest"
 )
 
-// TestInterruptedSchedule: an event that is being scheduled when the run is
-// interrupted is cancelled nevertheless.
+// TestInterruptedSchedule interrupts a run while doctor schedules an event.
+// doctor must cancel the event nevertheless.
 func TestInterruptedSchedule(t *testing.T) {
 	s := newStack(t)
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -48,8 +48,8 @@ func isCancel(r *http.Request) bool {
 	return strings.HasSuffix(r.URL.Path, "/cancel") && !strings.Contains(r.URL.Path, nobodysEvent)
 }
 
-// TestCancelling: cancelling is tried twice. If both fail, the finding says
-// what remains.
+// TestCancelling checks that doctor tries twice to cancel its event. If both
+// tries fail, the finding must say that the homeserver will send the event.
 func TestCancelling(t *testing.T) {
 	for name, test := range map[string]struct {
 		refusals    int32
@@ -81,8 +81,9 @@ func TestCancelling(t *testing.T) {
 	}
 }
 
-// TestCancelUnheard: the homeserver cancels the event, but its answer is lost.
-// The second try is answered with 404, which shows that the event is cancelled.
+// TestCancelUnheard has a homeserver that cancels the event, but whose answer
+// is lost. The second try gets 404. doctor must conclude that the event is
+// cancelled.
 func TestCancelUnheard(t *testing.T) {
 	s := newStack(t)
 	var asked atomic.Int32

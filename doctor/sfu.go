@@ -16,9 +16,9 @@ import (
 // livekit has the checks of the SFU.
 type livekit struct{ *exam }
 
-// steps are the checks of LiveKit. Inside they use LiveKit's API, for which
-// they need the API key. Outside they use the tokens that the service returns
-// to the user, if --user names one.
+// steps are the checks of LiveKit. Inside, they use LiveKit's API and need the
+// API key. Outside, they use the tokens that the service gives the user, if
+// --user names one.
 func (e livekit) steps() []engine.Step {
 	outside, m := e.o.Outside, media(e)
 	join := "sfu.join"
@@ -29,7 +29,8 @@ func (e livekit) steps() []engine.Step {
 	return []engine.Step{
 		{ID: "sfu.api", After: "livekit.file", Unless: outside, Run: e.api},
 		{ID: "sfu.auto_create", Needs: "sfu.api", Unless: outside, Run: e.autoCreate},
-		// service.status must count the webhooks before this check causes one.
+		// This check causes a webhook, so service.status must have counted the
+		// webhooks before.
 		{ID: "sfu.room", Needs: "sfu.api", After: "service.status", Unless: outside, Run: e.room.create},
 		{ID: "sfu.codecs", Needs: "sfu.room", Unless: outside, Run: e.codecs},
 		{ID: "sfu.addresses", Needs: e.whoKnowsSFU(), After: unless(!outside, "public.healthz"), Run: e.sfuAddresses},
@@ -40,7 +41,7 @@ func (e livekit) steps() []engine.Step {
 		{ID: "sfu.bare_prefix", Needs: "sfu.tls", Run: e.barePrefix},
 		// The remedy of this check names LiveKit's port, from livekit.yaml.
 		{ID: "sfu.api_hidden", Needs: "sfu.tls", After: "livekit.file", Run: e.apiHidden},
-		// LiveKit tells the port in the check user.join.
+		// In the check user.join, LiveKit tells doctor the port.
 		{ID: "sfu.tcp_port", Needs: "sfu.addresses", After: "user.join", Unless: !outside, Run: e.tcpPort},
 		{ID: "sfu.public_room", Needs: "sfu.room sfu.websocket", Unless: outside, Run: e.publicRoom},
 		{ID: "sfu.join", Needs: "sfu.room", Limit: joinLimit, Unless: outside, Run: m.join},
@@ -51,8 +52,8 @@ func (e livekit) steps() []engine.Step {
 }
 
 // whoKnowsSFU returns the id of the check that learns from this service where
-// LiveKit is; "" if doctor knows that already. Only outside is such a check
-// needed, and only with a user's access token.
+// LiveKit is. It returns "" if doctor already knows that. doctor needs such a
+// check only outside, and only with a user's access token.
 func (e livekit) whoKnowsSFU() string {
 	const get = "user.sfu_get"
 	if !e.learnsSFU() || skipped(e.o, get) {
@@ -61,10 +62,11 @@ func (e livekit) whoKnowsSFU() string {
 	return get
 }
 
-// sfuAddresses resolves the host of LiveKit's public URL, and connects to it. The
-// URL is that of --sfu-url, or else LIVEKIT_URL. With --outside it is --sfu-url,
-// or the URL that this service gave the user of --user, or else what guessSFU
-// finds. If guessSFU finds nothing, that is a warning, and LiveKit is not checked.
+// sfuAddresses resolves the host of LiveKit's public URL, and connects to it.
+// The URL is that of --sfu-url, or else LIVEKIT_URL. With --outside it is that
+// of --sfu-url, or the URL that this service gave the user of --user, or else
+// what guessSFU finds. It is a warning if guessSFU finds nothing, and then
+// LiveKit is not checked.
 func (e livekit) sfuAddresses(ctx context.Context) engine.Finding {
 	switch {
 	case e.sfuURL() != nil:
@@ -84,9 +86,10 @@ func (e livekit) sfuAddresses(ctx context.Context) engine.Finding {
 	return na("the address of LiveKit is unknown; give it with --sfu-url")
 }
 
-// guessSFU looks for LiveKit at the places where guides put it: at the host
-// sfu. if the service is at jwt., or below the path /livekit/sfu if the
-// service is below /livekit/jwt. It accepts a place at which LiveKit answers.
+// guessSFU looks for LiveKit at the places where guides put it. If the service
+// is at jwt.example.org, that place is sfu.example.org. If the service is below
+// /livekit/jwt, that place is /livekit/sfu. guessSFU accepts a place only if
+// LiveKit answers there.
 func (e livekit) guessSFU(ctx context.Context) bool {
 	if e.at == nil {
 		return false
@@ -108,8 +111,8 @@ func (e livekit) guessSFU(ctx context.Context) bool {
 	return true
 }
 
-// withSFU returns the command line of this run with --sfu-url added, which is
-// missing.
+// withSFU returns the command line of this run, with the missing option
+// --sfu-url added.
 func (e livekit) withSFU() string {
 	command := "matrixrtc-auth doctor --outside"
 	for _, name := range e.o.Servers {
@@ -145,7 +148,7 @@ func (e livekit) websocket(ctx context.Context) engine.Finding {
 	}
 	root, err := e.look.Get(ctx, e.publicSFU()+"/")
 	switch {
-	case r.Status == http.StatusUnauthorized && err == nil && root.Status == http.StatusUnauthorized: // it is not LiveKit, which does not answer 401 for its root path
+	case r.Status == http.StatusUnauthorized && err == nil && root.Status == http.StatusUnauthorized: // this is not LiveKit, which does not answer 401 at its root path
 		return found("sfu-login", v, "%s%s, and so is GET /", seen, r)
 	case r.Status == http.StatusUnauthorized:
 		return steady(askedSFU, r, v, ok("%s%d %s, so it arrives", seen, r.Status, http.StatusText(r.Status)))
@@ -188,7 +191,7 @@ func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	return ok("POST %s: %s", address, http.StatusText(r.Status))
 }
 
-// twirpVars returns the words for what the operator must do before they close
+// twirpVars returns the words about what the operator must do before closing
 // the API to the internet.
 func (e livekit) twirpVars() engine.Vars {
 	v := e.sfuVars()

@@ -17,12 +17,12 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// slow is from when doctor warns that an API call takes long, because people
-// notice it. The service waits 10 s, and many proxies 30 s.
+// slow is the duration of an API call from which doctor warns, because people
+// notice such a delay. The service waits 10 s, and many proxies wait 30 s.
 const slow = 2 * time.Second
 
-// twirp calls a method of LiveKit's Room API with a token that this service's
-// key signs.
+// twirp calls a method of LiveKit's Room API, with a token that is signed with
+// this service's key.
 func (e *exam) twirp(ctx context.Context, base, method string, grant *auth.VideoGrant, body string) (instruments.Reply, error) {
 	bearer, err := apiToken(e.look.Config.Keys[0], grant)
 	if err != nil {
@@ -88,9 +88,9 @@ func apiFailure(v engine.Vars, address string, err error) engine.Finding {
 	return found("sfu-api-connect", v, "%s: %s", address, reason(err))
 }
 
-// judgeAPI returns the cause of an error of LiveKit's API. LiveKit's answer
-// repeats a bad token, so judgeAPI does not show the text, but compares its
-// beginning with known ones.
+// judgeAPI returns the cause of an error of LiveKit's API. LiveKit repeats a
+// bad token in its answer. So judgeAPI does not show the text, but compares its
+// beginning with known texts.
 func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Reply) engine.Finding {
 	seen := "ListRooms at " + e.apiURL() + ": " + http.StatusText(r.Status)
 	text := string(r.Body)
@@ -115,8 +115,8 @@ func (e livekit) judgeAPI(ctx context.Context, v engine.Vars, r instruments.Repl
 	return found("sfu-error", v, "%s", seen)
 }
 
-// untimely are texts by which LiveKit's libraries (golang-jwt, formerly
-// go-jose) refuse a token because of its times.
+// untimely are parts of the texts with which LiveKit's libraries refuse a token
+// because of its times. The libraries are golang-jwt, and formerly go-jose.
 var untimely = []string{"token is expired", "not valid yet", "used before issued", "issued in the future"}
 
 func isUntimely(text string) bool {

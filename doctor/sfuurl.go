@@ -9,10 +9,11 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// sfuURLs judges LIVEKIT_URL, LIVEKIT_URL_ALIASES and LIVEKIT_INTERNAL_URL. The
-// service only warns of such addresses, and starts. Here it is a fault if clients
-// or the service cannot use an address: Element's closed service, a private
-// address, ws://, or an added path like /rtc. Anything else is a warning.
+// sfuURLs judges LIVEKIT_URL, LIVEKIT_URL_ALIASES and LIVEKIT_INTERNAL_URL. It
+// returns a fault if clients or the service cannot use an address: Element's
+// closed service, a private address, ws://, or an added path like /rtc. Any
+// other finding is a warning. The service itself starts with all these
+// addresses, and only logs warnings.
 func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	c, w := e.look.Config, e.warningsFor("config.sfu_url")
 	if w.has(config.AddedPath) && e.isPrefix(ctx, w) {
@@ -38,9 +39,9 @@ func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
 }
 
-// isPrefix reports whether LiveKit answers below the path of u, although this
-// path looks like one of LiveKit's own. A proxy then removes the path, and the
-// URL is right.
+// isPrefix reports whether LiveKit answers at the URLs of which w warns because
+// they end in one of LiveKit's own paths. If so, a proxy removes the path, and
+// the URLs are right.
 func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	c := e.look.Config
 	for _, warning := range w {
@@ -58,8 +59,8 @@ func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	return true
 }
 
-// judgeSFU returns a finding if clients cannot use LiveKit's URL. Inside, the
-// check config.sfu_url does this.
+// judgeSFU returns a finding if clients cannot use LiveKit's URL. It does so
+// only outside, because inside the check config.sfu_url judges the URL.
 func (e *exam) judgeSFU() engine.Finding {
 	if !e.o.Outside {
 		return engine.Finding{}
@@ -74,8 +75,8 @@ func (e *exam) judgeSFU() engine.Finding {
 	return engine.Finding{}
 }
 
-// isLiveKit reports whether LiveKit answers at u, an http or https URL, as it
-// usually answers for its root path.
+// isLiveKit reports whether LiveKit answers at the root path below base, an
+// http or https URL.
 func (e *exam) isLiveKit(ctx context.Context, base string) bool {
 	root, err := e.look.Get(ctx, strings.TrimRight(base, "/")+"/")
 	return err == nil && root.Status == http.StatusOK && strings.TrimSpace(string(root.Body)) == "OK"

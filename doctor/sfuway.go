@@ -12,10 +12,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// publicRoom asks at LiveKit's public URL whether it lets a participant into
-// the probe room, which doctor created over the API. It sends the token once
-// in the query, as browsers do, and once in a header, as LiveKit's other
-// clients do.
+// publicRoom asks LiveKit at its public URL whether it lets a participant into
+// the room that doctor created over the API. It sends the token once in the
+// query, as browsers do, and once in a header, as LiveKit's other clients do.
 func (e livekit) publicRoom(ctx context.Context) engine.Finding {
 	ticket := e.room.ticket(sfu.Identity("doctor-browser"))
 	byQuery, err := e.look.Ask(ctx, e.validate(ticket, true))
@@ -32,8 +31,8 @@ func (e livekit) publicRoom(ctx context.Context) engine.Finding {
 	return e.enter(ctx, ticket)
 }
 
-// validate returns the request that asks whether LiveKit would let the token's
-// bearer into the room.
+// validate returns the request that asks whether LiveKit lets somebody with
+// this token into the room.
 func (e livekit) validate(ticket secret.Text, inQuery bool) instruments.Question {
 	q := instruments.Question{Method: http.MethodGet, URL: e.publicSFU() + "/rtc/validate", Bearer: ticket, Header: http.Header{"Origin": {instruments.Origin}}}
 	if inQuery {
@@ -43,8 +42,8 @@ func (e livekit) validate(ticket secret.Text, inQuery bool) instruments.Question
 	return q
 }
 
-// judgeWay compares the two answers: for the token in the query, and for the
-// token in the header.
+// judgeWay compares LiveKit's answer for the token in the query with its answer
+// for the token in the header.
 func (e livekit) judgeWay(byQuery, byHeader instruments.Reply) engine.Finding {
 	v := e.sfuVars()
 	v["api"] = e.apiURL()

@@ -8,13 +8,14 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// unsound are texts that no report may contain: Go's words for missing values,
-// a format verb without its value, or a placeholder that was not replaced.
+// unsound are texts that no report may contain. They are Go's words for missing
+// values, the sign of a format verb without its value, and placeholders that
+// were not replaced.
 var unsound = []string{"<nil>", "%!", "{server}", "{host}", "{url}", "{sfu}", "{program}", "{who}", "{other}", "{address}", "{instead}", "{late}", ": ;"}
 
-// isSound checks what holds for every report: each check says what it saw, each
-// fault has a cause and a remedy, and a check that depends on a fault is not
-// made and names the check that reports the fault.
+// isSound checks what must hold for every report. Each check says what it saw,
+// and each fault has a cause and a remedy. A check that depends on a fault is
+// not made, and names the check that reports the fault.
 func isSound(t *testing.T, report engine.Report) {
 	t.Helper()
 	status := map[string]engine.Status{}
@@ -23,7 +24,7 @@ func isSound(t *testing.T, report engine.Report) {
 			status[c.ID] = c.Status
 		}
 	}
-	told := map[string]string{} // the check that names a cause, by the cause, the server and the text
+	told := map[string]string{} // the id of the check that reports a cause, by the cause, the server and the text
 	for _, c := range report.Checks {
 		text := c.Seen + "\n" + c.Cause + "\n" + c.Remedy
 		if i := slices.IndexFunc(unsound, func(s string) bool { return strings.Contains(text, s) }); i >= 0 {
@@ -44,8 +45,8 @@ func isSound(t *testing.T, report engine.Report) {
 	}
 }
 
-// isExcused checks that a check that was not made because of another one names
-// a check with a fault.
+// isExcused checks a check that was not made because of another check. It must
+// name a check with a fault or a warning.
 func isExcused(t *testing.T, c engine.Result, status map[string]engine.Status) {
 	t.Helper()
 	for _, form := range []struct{ before, after string }{{"not looked at: ", " must be right first"}, {", as ", " says"}} {

@@ -45,7 +45,7 @@ const slowness = 5
 var stackKey = sfu.Key{ID: "matrixrtc", Secret: secret.New("a-secret-of-the-doctor's-stack-0123456789")}
 
 // stack is a deployment on loopback: a homeserver, this service behind a proxy,
-// and an SFU. A test may change any field before it starts the stack.
+// and an SFU. A test can change any field before it starts the stack.
 type stack struct {
 	t   *testing.T
 	ca  *matrixtest.CA
@@ -58,11 +58,11 @@ type stack struct {
 	modes     map[string]fs.FileMode
 	options   doctor.Options
 
-	dns         map[string][]string // host → addresses
+	dns         map[string][]string // the IP addresses of each host
 	dnsError    map[string]error
 	deaf        bool              // the name server does not answer look-ups of SRV records
 	unreachable map[string]bool   // addresses that this machine has no route to
-	routes      map[string]string // IP:port → where it leads; "silent" gives no answer
+	routes      map[string]string // the address to which each network and IP:port leads; "silent" gives no answer
 	certs       map[string]tls.Certificate
 
 	hs        *matrixtest.Homeserver
@@ -86,7 +86,7 @@ type stack struct {
 	joinErr  error
 	closedTo string   // no join succeeds at addresses with this beginning
 	visitor  string   // the client address that the service's proxy sees
-	tells    []string // the headers in which the proxy names that address
+	tells    []string // the headers in which the service's proxy names the client's address
 	appends  bool     // the proxy appends to the client's headers
 	silence  bool     // participants receive no data from each other
 	inside   string
@@ -166,8 +166,9 @@ turn:
   external_tls: true
 `
 
-// document serves a correct well-known document. If text names no server, it is
-// the document for clients.
+// document serves text as the well-known document. If text has no key m.server,
+// it serves text only to clients, and answers 404 for
+// .well-known/matrix/server.
 func document(text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/.well-known/matrix/server" && !strings.Contains(text, `"m.server"`) {
@@ -209,7 +210,8 @@ func (s *stack) examine() engine.Report {
 	return doctor.Examine(s.t.Context(), look, s.options, func(string, engine.Status, int) {})
 }
 
-// environment locks the environment of the process, which stacks set in turn.
+// environment protects the process's environment variables, which all stacks
+// set.
 var environment sync.Mutex
 
 // load reads the stack's configuration as the program does.

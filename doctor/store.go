@@ -7,7 +7,7 @@ import (
 )
 
 // judgeStore reports where the running service keeps leaves, and whether that
-// works. Everything that it finds is a warning.
+// store works. All its findings are warnings.
 func judgeStore(s *serviceStatus) engine.Finding {
 	store := s.Leaves.Store
 	kind := clip(store.Kind)

@@ -14,7 +14,7 @@ type asked struct {
 	name  string // the program's name in a sentence
 	start string // the command that starts the program
 	down  string // the id of the cause for a proxy that does not reach the program
-	leads string // the setting that has the program's address, if doctor knows no better
+	leads string // the setting that has the program's address, unless the check names another one
 }
 
 // The programs that doctor asks.
@@ -26,9 +26,9 @@ var (
 	askedWebServer  = asked{instruments.Website, "the web server", "", "wellknown-status", ""}
 )
 
-// stranger returns a finding if r is not an answer of the program to, but of
-// another one. It returns the zero Finding if it may be an answer of the right
-// program. seen describes the request, with a colon at its end.
+// stranger returns a finding if a program other than the asked one gave the
+// answer r. It returns the zero Finding if the asked program may have given r.
+// seen describes the request, with a colon at its end.
 func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.Finding {
 	from := r.From()
 	v = v.Or(engine.Vars{"who": to.name, "start": to.start, "leads": to.leads, "program": from.Program})
@@ -51,7 +51,7 @@ func stranger(to asked, r instruments.Reply, v engine.Vars, seen string) engine.
 			return because("homeserver-instead")
 		}
 	}
-	if to.who != instruments.Website && r.Status/100 == 3 { // for a document of a web server doctor follows redirects
+	if to.who != instruments.Website && r.Status/100 == 3 { // doctor follows redirects only for a document of a web server
 		v = v.Or(engine.Vars{"other": bareURL(r.Header.Get("Location"))})
 		return found("proxy-redirects", v, "%s %s, a redirect to %s", seen, r, v["other"])
 	}
@@ -79,8 +79,8 @@ func uncertified(to asked, err error, v engine.Vars, seen string) engine.Finding
 	return found("proxy-certificate", v.Or(engine.Vars{"who": to.name, "program": "the proxy"}), "%s %s", seen, reason(err))
 }
 
-// steady returns f if the first answer was good. If doctor had to repeat the
-// request because the first answer was bad, it returns a warning.
+// steady returns f if the first answer was good. If doctor repeated the request
+// because the first answer was bad, steady returns a warning.
 func steady(to asked, r instruments.Reply, v engine.Vars, f engine.Finding) engine.Finding {
 	if f.Status != engine.OK || r.Before == 0 {
 		return f

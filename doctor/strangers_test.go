@@ -19,8 +19,8 @@ import (
 
 func init() { maps.Copy(mixed, strangeMixed) }
 
-// strangeMixed are wrong or missing answers of proxies and filters, with all
-// findings.
+// strangeMixed are stacks in which proxies and filters answer wrongly or not at
+// all. Each entry lists all findings that doctor must report.
 var strangeMixed = map[string]mix{
 	"TLS wants a certificate of clients": {
 		func(s *stack) {
@@ -116,8 +116,8 @@ func certified(s *stack, host string) string {
 	return server.Listener.Addr().String()
 }
 
-// TestDelegationRemedy: the remedy names the setting that leads to the place
-// where nobody answers.
+// TestDelegationRemedy checks that the remedy names the setting that leads to
+// the place where nobody answers.
 func TestDelegationRemedy(t *testing.T) {
 	srv := matrixtest.SRV{Target: "gone.example.org", Port: 8449}
 	for want, change := range map[string]func(s *stack){

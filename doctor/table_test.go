@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// TestTable: every cause of the table is complete, and is either produced by a
-// test or says why not.
+// TestTable checks that every cause of the table is complete. Either a test
+// produces the cause, or the cause says why none does.
 func TestTable(t *testing.T) {
 	seen := map[string]bool{}
 	for _, c := range causes.All() {
@@ -39,7 +39,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestNamesOfChecks: the table names every check that is made.
+// TestNamesOfChecks checks that the table of causes names every check that
+// doctor makes.
 func TestNamesOfChecks(t *testing.T) {
 	ids := map[string]bool{}
 	for _, c := range causes.All() {

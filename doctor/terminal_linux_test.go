@@ -12,8 +12,9 @@ import (
 	"matrixrtc-auth/internal/terminaltest"
 )
 
-// TestTokenIsNotShown: a terminal does not show a token while it is typed, and
-// shows again what is typed afterwards.
+// TestTokenIsNotShown checks that a terminal does not show a token while a
+// person types it. The terminal must show again what the person types
+// afterwards.
 func TestTokenIsNotShown(t *testing.T) {
 	person, terminal := terminaltest.Open(t, 0, 0)
 	var said bytes.Buffer
@@ -36,7 +37,8 @@ func TestTokenIsNotShown(t *testing.T) {
 	}
 }
 
-// awaitEcho waits until the terminal's echo is on (want) or off.
+// awaitEcho waits until the terminal's echo is on. If want is false, it waits
+// until the echo is off.
 func awaitEcho(t *testing.T, terminal *os.File, want bool) {
 	t.Helper()
 	ticker := time.NewTicker(time.Millisecond)

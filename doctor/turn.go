@@ -58,7 +58,7 @@ func (e media) isWeb(ctx context.Context, s instruments.TURNServer) bool {
 	return err == nil
 }
 
-// cannotJudge reports whether it may be the router's fault that a server does
+// cannotJudge reports whether the router may be the reason why a server does
 // not answer from inside. Over UDP, a closed port and a lost packet look the
 // same.
 func (e media) cannotJudge(network string, at net.Addr) bool {

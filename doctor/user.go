@@ -14,10 +14,10 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// user has the checks that do what the client of --user does to get into a
-// call. With the user's access token they get an OpenID token from the
-// homeserver h, an access token from each endpoint of this service, and then
-// join LiveKit.
+// user has the checks that do what the client of the user in --user does to get
+// into a call. With the user's access token they get an OpenID token from the
+// homeserver h. With the OpenID token they get an access token from each
+// endpoint of this service, and then join LiveKit.
 type user struct {
 	*exam
 	h     *homeserver
@@ -39,19 +39,19 @@ func (e *user) steps() []engine.Step {
 		{ID: "user.get_token", Needs: "public.healthz user.openid", Run: func(ctx context.Context) engine.Finding {
 			return e.tokenRequest(ctx, "/get_token", e.memberBody(), &e.way[1])
 		}},
-		// Inside, the check sfu.join comes first, and its participant is the one
-		// whose media the other checks judge.
+		// Inside, the check sfu.join runs before this one. Its participant is
+		// the one whose media the other checks judge.
 		{ID: "user.join", Needs: "user.sfu_get user.get_token", After: "sfu.join", Limit: joinLimit, Run: e.join},
 	}
 }
 
-// join joins the SFU at the URL and with the tokens that the service returned.
+// join joins the SFU with the URL and the tokens that the service returned.
 func (e *user) join(ctx context.Context) engine.Finding {
 	return media{e.exam}.meet(ctx, e.way[0].URL, []string{e.way[0].JWT, e.way[1].JWT})
 }
 
 // learnsSFU reports whether doctor must ask the service where LiveKit is, and
-// has a user who can.
+// has a user for this request.
 func (e *exam) learnsSFU() bool { return e.o.Outside && e.o.SFUURL == "" && e.hasUser() }
 
 // hasUser reports whether --user names a user of a homeserver under test.
@@ -131,10 +131,10 @@ func (e *user) memberBody() string {
 		e.probeRoomID(), e.proof, e.o.User, probeDevice)
 }
 
-// willCall records that the run must delete the LiveKit room of the user's
-// probe at its end. Without the API key doctor cannot, but then the SFU closes
-// the room itself, because the service creates rooms that end when they are
-// empty.
+// willCall records that the run must delete the LiveKit room of the user's test
+// call at its end. Without the API key, doctor cannot delete it. Then the SFU
+// closes the room itself, because the service creates rooms that end when they
+// are empty.
 func (e *exam) willCall() {
 	id, err := matrix.ParseRoomID(e.probeRoomID())
 	if c := e.look.Config; err == nil && c.APIURL != nil && len(c.Keys) > 0 {
@@ -177,8 +177,8 @@ func (e *user) tokenRequest(ctx context.Context, path, body string, way *ticket)
 	return e.judgeTicket(path, way)
 }
 
-// judgeTicket compares the SFU's URL in the service's answer with the one
-// under test.
+// judgeTicket compares the SFU's URL in the service's answer with the URL that
+// doctor checks.
 func (e *user) judgeTicket(path string, way *ticket) engine.Finding {
 	v := e.serviceVars()
 	v["sfu"], v["other"] = e.o.SFUURL, clip(way.URL)

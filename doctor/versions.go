@@ -28,7 +28,7 @@ func (h *homeserver) askVersions(ctx context.Context) engine.Finding {
 		return found("dns-broken", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))
 	case isFault(uncertified(askedHomeserver, err, v, "")):
 		return uncertified(askedHomeserver, err, v, clip(h.base)+"/_matrix/client/versions:")
-	case err != nil && reason(err) == instruments.NoAnswer: // there was no answer in time, although the connection was accepted
+	case err != nil && reason(err) == instruments.NoAnswer: // the server accepted the connection, but did not answer in time
 		return found("homeserver-silent", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err)).In(h.clientPlace().at())
 	case err != nil:
 		return found("client-api-unreachable", v, "%s/_matrix/client/versions: %s", clip(h.base), reason(err))

@@ -24,10 +24,10 @@ const (
 	webhookLimit = webhookWait + webhookAsk + time.Second
 )
 
-// roundTrip asks the service for its status until the service has got a
-// webhook about the probe room. If several processes share a store, another
-// one may have got the webhook; then doctor does not call a missing one a
-// fault.
+// roundTrip asks the service for its status until the service has received a
+// webhook about the room that doctor created. If several replicas share a
+// store, another replica may have received the webhook. In that case, roundTrip
+// reports no fault if the webhook is missing.
 func (e service) roundTrip(ctx context.Context) engine.Finding {
 	before, here, key := e.status, e.here(), e.look.Config.Keys[0]
 	wait, cancel := context.WithTimeout(ctx, webhookWait)
@@ -66,9 +66,9 @@ func (e service) noWebhook(ctx context.Context, store string) engine.Finding {
 }
 
 // webhookWay finds out which program answers at the address to which LiveKit
-// sends webhooks, as livekit.yaml says. It posts there without a signature,
-// which this service refuses. If nothing answers, LiveKit may still get an
-// answer from its own network.
+// sends webhooks. It takes the address from livekit.yaml, and posts there
+// without a signature, which this service refuses. If nothing answers doctor,
+// LiveKit may still get an answer in its own network.
 func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, e.look.Limit(webhookAsk))
 	defer cancel()
@@ -88,8 +88,8 @@ func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
 	return found("webhook-missing", nil, "%s", seen)
 }
 
-// grown returns a cause whose number in the status has grown since before; ""
-// if there is none.
+// grown returns a cause whose number is larger in now than in before, with the
+// difference. It returns "" if there is none.
 func grown(before, now map[string]uint64) string {
 	for cause, n := range now {
 		if n > before[cause] {

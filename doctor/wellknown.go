@@ -20,7 +20,8 @@ import (
 
 const wellKnownPath = "/.well-known/matrix/client"
 
-// documentURL returns the URL of the well-known document; see [apexPlace].
+// documentURL returns the URL of the well-known document, at the place that
+// [homeserver.apexPlace] returns.
 func (h *homeserver) documentURL() string { return "https://" + h.name.Host() + wellKnownPath }
 
 // clientWellKnown is the content of the well-known document,
@@ -165,13 +166,14 @@ func judgeForm(services []string, v engine.Vars) engine.Finding {
 	return ok("livekit_service_url is %s", clip(strings.Join(services, ", ")))
 }
 
-// placeholders are domains in examples: those that RFC 2606 reserves, a
-// top-level domain that does not exist, and a domain that many guides use.
+// placeholders are domains that occur in examples. RFC 2606 reserves most of
+// them. The top-level domain tld does not exist, and many guides use
+// yourdomain.com.
 var placeholders = []string{"example.com", "example.org", "example.net", "example", "tld", "yourdomain.com"}
 
-// lintService returns what is wrong with the form of a livekit_service_url. All of
-// that is a fault, also Element's closed service (config.FormerServiceHost), but a
-// double slash in the path is a warning.
+// lintService returns what is wrong with the form of a livekit_service_url. A
+// double slash in the path is a warning. Everything else is a fault, also the
+// address of Element's closed service (config.FormerServiceHost).
 func lintService(raw string, v engine.Vars) engine.Finding {
 	u, err := url.Parse(raw)
 	v["url"] = clip(raw)
@@ -197,8 +199,8 @@ func lintService(raw string, v engine.Vars) engine.Finding {
 // this machine without TLS.
 func isLocal(host string) bool { return host == "localhost" || host == "127.0.0.1" }
 
-// isPlaceholder reports whether host was probably copied from an example: it
-// is below a domain in placeholders, and the server name is not.
+// isPlaceholder reports whether host was probably copied from an example. That
+// is so if host is below a domain in placeholders, and the server name is not.
 func isPlaceholder(host, server string) bool {
 	for _, p := range placeholders {
 		if isBelow(host, p) && !isBelow(server, p) {
@@ -245,7 +247,7 @@ func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 }
 
 // wellKnownAtPort compares the well-known document with the one at the port of
-// the server name, because Element in a browser keeps that port.
+// the server name. Element in a browser requests the document at that port.
 func (h *homeserver) wellKnownAtPort(ctx context.Context) engine.Finding {
 	if h.name.Port() == "" {
 		return na("the server name has no port")

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestAllFoci: doctor checks each livekit_service_url, and not only the first
-// one.
+// TestAllFoci checks that doctor judges each livekit_service_url, and not only
+// the first one.
 func TestAllFoci(t *testing.T) {
 	for second, want := range map[string]string{
 		"https://two.matrix.test":  "",
@@ -29,8 +29,8 @@ func TestAllFoci(t *testing.T) {
 	}
 }
 
-// TestDocumentURL: the document is at the host of the server name, whatever
-// port the server name has.
+// TestDocumentURL checks that doctor looks for the well-known document at the
+// server name's host, whatever port the server name has.
 func TestDocumentURL(t *testing.T) {
 	for text, want := range map[string]string{
 		"example.org":         "https://example.org example.org:443",
@@ -54,13 +54,14 @@ func TestDocumentURL(t *testing.T) {
 	}
 }
 
-// TestPlaceholders: only whole domains of examples are taken for placeholders.
+// TestPlaceholders checks that isPlaceholder recognizes only whole domains of
+// examples.
 func TestPlaceholders(t *testing.T) {
 	for host, want := range map[string]bool{
 		"jwt.example.com": true, "example.net": true, "JWT.Example.Com.": true, "jwt.domain.tld": true, "jwt.yourdomain.com": true, "rtc.example": true,
 		"jwt.myexample.com": false, "example.com.matrix.test": false, "yourdomain.matrix.test": false, "jwt.example-school.test": false,
 		"mydomain.test": false, "jwt.counterexample.test": false,
-		"jwt.example.org": false, // the server lies below it itself
+		"jwt.example.org": false, // no placeholder, because the server name is itself below this domain
 	} {
 		t.Run(host, func(t *testing.T) {
 			if got := isPlaceholder(host, "example.org"); got != want {

@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// Short names for making findings.
+// The functions below are short names for those of other packages.
 
 // ok returns the finding of a check that found no fault.
 func ok(format string, args ...any) engine.Finding { return engine.Right(format, args...) }

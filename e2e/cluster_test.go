@@ -12,18 +12,19 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// cluster is LiveKit on two nodes with one Redis, behind a balancer.
+// cluster is a LiveKit of two nodes that share one Redis. A balancer is in front of the
+// nodes.
 type cluster struct {
 	t        *testing.T
 	host     *stack.Host
 	redis    *stack.Redis
 	nodes    []*stack.SFU
-	lines    []*stack.TCPRelay // a relay from each node to Redis
+	lines    []*stack.TCPRelay // the relays through which the nodes reach Redis, one for each node
 	balancer *stack.Balancer
 }
 
-// newCluster starts two nodes that send webhooks to the address webhook, or to
-// nobody if it is empty.
+// newCluster starts the nodes. They send webhooks to the URL webhook, or send no
+// webhooks if it is empty.
 func newCluster(t *testing.T, host *stack.Host, webhook string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, host: host, balancer: &stack.Balancer{Host: host}}
@@ -62,7 +63,7 @@ func (c *cluster) startNode(i int, webhook string) {
 		c.t.Fatal(err)
 	}
 	c.t.Cleanup(func() {
-		_ = node.Stop() // the test may have killed the node
+		_ = node.Stop() // the test may have killed the node already
 		if c.t.Failed() {
 			c.t.Logf("%s log:\n%s", node.Name, node.Log().Tail(30))
 		}
@@ -75,7 +76,7 @@ func (c *cluster) startNode(i int, webhook string) {
 	c.balancer.Targets = append(c.balancer.Targets, address)
 }
 
-// URL returns the address at which clients connect.
+// URL returns the URL at which clients connect to the cluster.
 func (c *cluster) URL() string {
 	address, err := c.balancer.Address()
 	if err != nil {
@@ -84,7 +85,7 @@ func (c *cluster) URL() string {
 	return "ws://" + address
 }
 
-// hosts returns the node on which the latest session in a room began.
+// hosts returns the index of the node on which the latest session in the room began.
 func (c *cluster) hosts(room string) int {
 	c.t.Helper()
 	i := slices.Index(c.nodes, stack.Newest(c.nodes, room))

@@ -12,8 +12,8 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// loadCompose loads compose.yaml as Compose does, with env and the .env that
-// users make of .env.example.
+// loadCompose loads compose.yaml as Compose does, with the variables in env.
+// .env.example stands for the .env that users make of it.
 func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 	t.Helper()
 	options, err := cli.NewProjectOptions(
@@ -22,7 +22,7 @@ func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 		cli.WithEnvFiles(filepath.Join("..", ".env.example")),
 		cli.WithDotEnv,
 		cli.WithEnv(env),
-		cli.WithoutEnvironmentResolution, // .env, which env_file names, does not exist here
+		cli.WithoutEnvironmentResolution, // the file .env, which compose.yaml names, does not exist here
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -30,8 +30,8 @@ func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 	return options.LoadProject(t.Context())
 }
 
-// Compose accepts compose.yaml, and refuses it without the secret. If
-// livekit.yaml does not exist, Compose does not create it.
+// TestComposeFile checks that Compose accepts compose.yaml, and refuses it if the
+// secret is not set. Compose must not create livekit.yaml if that file does not exist.
 func TestComposeFile(t *testing.T) {
 	t.Parallel()
 	if _, err := loadCompose(t); err == nil {
@@ -47,9 +47,9 @@ func TestComposeFile(t *testing.T) {
 	}
 }
 
-// LiveKit reads key and secret from LIVEKIT_KEYS as compose.yaml writes it.
-// This also holds for a secret of digits, which LiveKit would silently drop
-// without quotation marks.
+// TestComposeKeys checks that LiveKit can read the variable LIVEKIT_KEYS that
+// compose.yaml sets. The secret may consist of digits. LiveKit would silently drop such
+// a secret if it had no quotation marks.
 func TestComposeKeys(t *testing.T) {
 	t.Parallel()
 	for name, secret := range map[string]string{"letters": key.Secret, "digits": "12345678901234567890123456789012"} {
@@ -73,8 +73,8 @@ func TestComposeKeys(t *testing.T) {
 	}
 }
 
-// signedBySFU returns a token that the SFU's program signs with the first pair
-// of keys. It starts no SFU.
+// signedBySFU makes the SFU's program sign a token with the first key in keys. It does
+// not start an SFU.
 func signedBySFU(t *testing.T, keys string) string {
 	t.Helper()
 	command := exec.CommandContext(within(t, 20*time.Second), programs.SFU,

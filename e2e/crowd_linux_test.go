@@ -20,12 +20,12 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// crowd is the number of participants who join one room at once.
+// crowd is the number of participants who join one room at the same time.
 const crowd = 100
 
-// BenchmarkJoins makes a crowd join one room, in turn with and without
-// tickets. It reports the time until everybody sees everybody, the CPU time of
-// the SFU, and the bytes besides media that the SFU sent to the participants.
+// BenchmarkJoins makes a crowd join one room, with tickets in the tokens and without.
+// It reports the time until everybody sees everybody, the SFU's CPU time, and the bytes
+// that the SFU sent to the participants besides media.
 func BenchmarkJoins(b *testing.B) {
 	server := attributes(b, 0)
 	kinds := []string{"without", "with"}
@@ -33,7 +33,7 @@ func BenchmarkJoins(b *testing.B) {
 	rounds := 0
 	for b.Loop() {
 		for i := range kinds {
-			kind := kinds[(i+rounds)%2] // the order changes from round to round
+			kind := kinds[(i+rounds)%2] // each round has the opposite order
 			total[kind] = total[kind].plus(joinAll(b, server, sfu.Room(fmt.Sprintf("room-%d-%s", rounds, kind)), kind == "with"))
 		}
 		rounds++
@@ -47,7 +47,7 @@ func BenchmarkJoins(b *testing.B) {
 	b.ReportMetric(total["with"].cpu.Seconds()/total["without"].cpu.Seconds(), "cpu-ratio")
 }
 
-// joined is what the joins of one crowd took.
+// joined is what the joins of one crowd cost.
 type joined struct {
 	took, cpu time.Duration
 	sent      int64
@@ -55,8 +55,8 @@ type joined struct {
 
 func (j joined) plus(o joined) joined { return joined{j.took + o.took, j.cpu + o.cpu, j.sent + o.sent} }
 
-// joinAll makes everybody join. It returns when everybody has seen everybody
-// and has left again.
+// joinAll makes the crowd join a room. Everybody leaves after everybody has seen
+// everybody.
 func joinAll(b *testing.B, server *stack.SFU, room sfu.Room, sealed bool) joined {
 	createRoom(b, server, string(room))
 	url, sent, end := counting(b, server)
@@ -96,8 +96,8 @@ func awaitOthers(b *testing.B, ctx context.Context, p *participant.Participant) 
 	}
 }
 
-// tokensOf returns the crowd's tokens, made as the service makes them, with or
-// without tickets.
+// tokensOf returns a token for each participant of the crowd, with a ticket if sealed
+// is true. It makes the tokens as the service does.
 func tokensOf(b *testing.B, room sfu.Room, sealed bool) (tokens []string) {
 	with, without := ticket.NewMinter([]sfu.Key{ourKey}, time.Hour), token.NewMinter(ourKey, time.Hour)
 	for i := range crowd {
@@ -111,8 +111,8 @@ func tokensOf(b *testing.B, room sfu.Room, sealed bool) (tokens []string) {
 	return tokens
 }
 
-// counting returns an address that forwards to the SFU's signalling, and
-// counts the bytes that the SFU sends there.
+// counting returns a URL that forwards connections to the SFU's signalling port. sent
+// counts the bytes that the SFU sends on these connections.
 func counting(b *testing.B, server *stack.SFU) (url string, sent *atomic.Int64, end func()) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -146,7 +146,7 @@ func relay(client net.Conn, address string, sent *atomic.Int64) {
 	io.Copy(counter{client, sent}, server)
 }
 
-// counter counts the bytes that are written to it.
+// counter writes to a Writer, and counts the bytes.
 type counter struct {
 	io.Writer
 	n *atomic.Int64
@@ -157,8 +157,8 @@ func (c counter) Write(p []byte) (int, error) {
 	return c.Writer.Write(p)
 }
 
-// cpuOf returns the user and kernel CPU time of a process, to a hundredth of a
-// second (proc_pid_stat(5)).
+// cpuOf returns the CPU time that a process has used, in user mode and in the kernel
+// (proc_pid_stat(5)). The kernel counts in hundredths of a second.
 func cpuOf(b *testing.B, pid int) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -167,7 +167,7 @@ func cpuOf(b *testing.B, pid int) time.Duration {
 	_, rest, _ := strings.Cut(string(text), ") ")
 	fields := strings.Fields(rest)
 	var ticks int64
-	for _, field := range fields[11:13] { // utime and stime
+	for _, field := range fields[11:13] { // the fields utime and stime
 		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
 			b.Fatal(err)

@@ -13,7 +13,8 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// diagnose runs the real doctor in the service's environment.
+// diagnose runs the command doctor with the service's environment and the variables in
+// change.
 func (s *scene) diagnose(ctx context.Context, change map[string]string, args ...string) stack.Diagnosis {
 	s.t.Helper()
 	address, err := s.service.Address()
@@ -30,15 +31,15 @@ func (s *scene) diagnose(ctx context.Context, change map[string]string, args ...
 	return d
 }
 
-// TestDoctor: with a real SFU, doctor joins a room and sends data over UDP.
-// The SFU's TURN server gives doctor a relay address, and the SFU's webhook
-// about doctor's room reaches the service.
+// TestDoctor checks doctor's results with a real SFU. Doctor must join a room and send
+// data over UDP. The SFU's TURN server must give doctor an address, and the SFU's
+// webhook about doctor's room must reach the service.
 func TestDoctor(t *testing.T) {
 	s := newLeaveScene(t, nil)
 	start := time.Now()
 	d := s.diagnose(t.Context(), nil, "--only", "sfu,webhook,service.status")
-	// Clients of this deployment reach the SFU without a proxy, and the SFU
-	// accepts no media over TCP.
+	// Clients of this deployment connect to the SFU without a proxy. The SFU accepts no
+	// media over TCP.
 	want := map[string]string{"sfu.api_hidden": "warn", "sfu.ice_tcp": "warn", "sfu.bare_prefix": "na"}
 	for _, c := range d.Checks {
 		if want := cmp.Or(want[c.ID], "ok"); c.Status != want {
@@ -52,8 +53,8 @@ func TestDoctor(t *testing.T) {
 	t.Logf("took %s", time.Since(start))
 }
 
-// TestDoctorNames: doctor names the right cause for a wrong key, for a
-// restricted token, and for a missing webhook, from the answers of a real SFU.
+// TestDoctorNames checks that doctor names the right cause from the answers of a real
+// SFU. The faults are a wrong secret, an unknown key, and a missing webhook.
 func TestDoctorNames(t *testing.T) {
 	s := newScene(t, nil, key)
 	for _, test := range []struct {
@@ -73,8 +74,8 @@ func TestDoctorNames(t *testing.T) {
 	}
 }
 
-// TestDoctorAutoCreate: a real SFU with auto_create creates a room for a
-// participant with a restricted token.
+// TestDoctorAutoCreate checks that doctor finds a fault in a real SFU with auto_create.
+// Such an SFU creates a room even for a participant with a restricted token.
 func TestDoctorAutoCreate(t *testing.T) {
 	s := &scene{t: t, host: newHost(t)}
 	text, err := os.ReadFile(example)

@@ -34,15 +34,15 @@ func writeDeployment(t *testing.T, server string, flags ...string) (dir string) 
 	return dir
 }
 
-// twoNames and oneName are setup's options for two host names, and for one
-// host name with path prefixes.
+// twoNames are setup's options for a deployment with two host names. oneName are the
+// options for one host name with path prefixes.
 var (
 	twoNames = []string{"--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org"}
 	oneName  = []string{"--single-host", "matrix.example.org"}
 )
 
-// loadGenerated loads a compose.yaml that setup wrote as Compose does in its
-// folder, together with other files.
+// loadGenerated loads the compose.yaml that setup wrote to dir, as Compose does in that
+// folder. The files in others are merged with it.
 func loadGenerated(t *testing.T, dir string, others ...string) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions(
@@ -59,8 +59,8 @@ func loadGenerated(t *testing.T, dir string, others ...string) *types.Project {
 	return project
 }
 
-// keyOf returns the key that Compose gives to the service, and the text of
-// keys that it gives to the SFU.
+// keyOf returns the key that Compose gives to the service, and the variable
+// LIVEKIT_KEYS that Compose gives to the SFU.
 func keyOf(t *testing.T, p *types.Project) (key stack.Key, keys string) {
 	t.Helper()
 	service, sfu := p.Services["matrixrtc-auth"].Environment, p.Services["livekit"].Environment
@@ -72,8 +72,8 @@ func keyOf(t *testing.T, p *types.Project) (key stack.Key, keys string) {
 	return stack.Key{ID: *service["LIVEKIT_KEY"], Secret: *service["LIVEKIT_SECRET"]}, *sfu["LIVEKIT_KEYS"]
 }
 
-// Compose accepts the files that setup writes, without any variable of the
-// caller. The SFU reads the same key as the service.
+// TestGeneratedCompose checks that Compose accepts the files that setup writes, without
+// variables from the caller. The SFU and the service must get the same key.
 func TestGeneratedCompose(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string][]string{
@@ -102,7 +102,8 @@ func TestGeneratedCompose(t *testing.T) {
 	}
 }
 
-// The service joins the homeserver's network. The SFU does not.
+// TestGeneratedComposeWithSharedNetwork checks that the service joins the homeserver's
+// network, and that the SFU does not.
 func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
 	t.Parallel()
 	project := loadGenerated(t, writeDeployment(t, "example.org", append(twoNames, "--homeserver-network", "matrix_default")...))
@@ -120,7 +121,8 @@ func TestGeneratedComposeWithSharedNetwork(t *testing.T) {
 	}
 }
 
-// The SFU starts with the unchanged livekit.yaml that setup wrote.
+// TestGeneratedLiveKitConfiguration checks that the SFU starts with the unchanged
+// livekit.yaml that setup wrote.
 func TestGeneratedLiveKitConfiguration(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string][]string{
@@ -144,9 +146,9 @@ func TestGeneratedLiveKitConfiguration(t *testing.T) {
 	}
 }
 
-// The check of WebSockets in reverse-proxy.md is right: the SFU answers a
-// request for a WebSocket with 401, and another status if a proxy removes the
-// headers.
+// TestGeneratedProofOfWebSockets checks the advice of reverse-proxy.md on WebSockets.
+// The SFU must answer a request for a WebSocket with 401. If a proxy removes the
+// headers, the status must be another.
 func TestGeneratedProofOfWebSockets(t *testing.T) {
 	t.Parallel()
 	dir := writeDeployment(t, "example.org", twoNames...)
@@ -168,7 +170,7 @@ func TestGeneratedProofOfWebSockets(t *testing.T) {
 	}
 }
 
-// statusOf returns the status of the answer to a GET.
+// statusOf returns the status of the answer to a GET request.
 func statusOf(t *testing.T, url string, headers http.Header) int {
 	t.Helper()
 	req, err := http.NewRequestWithContext(within(t, 10*time.Second), http.MethodGet, url, nil)
@@ -193,10 +195,10 @@ func readFile(t *testing.T, path string) []byte {
 	return content
 }
 
-// A deployment of files that setup wrote carries a call. The SFU has the
-// livekit.yaml moved to loopback, and the service has the environment of its
-// container. The test replaces only addresses, and adds what a fake homeserver
-// on loopback needs.
+// TestGeneratedDeploymentCarriesACall checks that users can call each other in the
+// deployment that setup writes. The SFU uses its livekit.yaml on loopback, and the
+// service has the environment of its container. The test replaces addresses, and adds
+// what a fake homeserver on loopback needs.
 func TestGeneratedDeploymentCarriesACall(t *testing.T) {
 	t.Parallel()
 	s := &scene{t: t, host: newHost(t)}

@@ -15,9 +15,9 @@ import (
 	labels "github.com/traefik/paerser/parser"
 )
 
-// traefikLabels is the part of Traefik's dynamic configuration that setup's
-// labels may use, with the names of its documentation. Traefik's own decoder
-// refuses all other labels.
+// traefikLabels holds those of Traefik's settings that setup's labels use. The fields
+// have the names of Traefik's documentation. Traefik's own decoder refuses all other
+// labels.
 type traefikLabels struct {
 	Enable bool
 	Docker struct{ Network string }
@@ -37,12 +37,12 @@ type traefikLabels struct {
 	}
 }
 
-// traefik contains the labels of all containers, as Traefik decodes them. It
-// routes a request by the longest rule that matches.
-type traefik map[string]traefikLabels // by the container's name
+// traefik holds the labels of all containers, as Traefik decodes them. If several rules
+// match a request, the longest rule decides.
+type traefik map[string]traefikLabels // the key is the container's name
 
-// generatedTraefik reads the labels of traefik.yaml.example, which Compose
-// merges with compose.yaml.
+// generatedTraefik returns the labels of traefik.yaml.example, which setup writes.
+// Compose merges that file with compose.yaml.
 func generatedTraefik(t *testing.T, flags []string) traefik {
 	t.Helper()
 	dir := writeDeployment(t, "example.org", flags...)
@@ -64,8 +64,8 @@ func generatedTraefik(t *testing.T, flags []string) traefik {
 	return all
 }
 
-// route returns the container and port that get a request, and the path that
-// arrives there. It returns "" if no rule matches.
+// route returns the container and port to which Traefik sends a request, followed by
+// the path that arrives there. If no rule matches, route returns "".
 func (all traefik) route(t *testing.T, host, path string) string {
 	t.Helper()
 	to, longest := "", 0
@@ -92,8 +92,8 @@ func (all traefik) route(t *testing.T, host, path string) string {
 	return to
 }
 
-// strip does what Traefik's StripPrefix does. The rest of the path always
-// begins with a slash.
+// strip removes a prefix from the path as Traefik's middleware StripPrefix does. The
+// result always begins with a slash.
 func (l traefikLabels) strip(t *testing.T, middleware, path string) string {
 	t.Helper()
 	m, found := l.HTTP.Middlewares[middleware]
@@ -108,8 +108,9 @@ func (l traefikLabels) strip(t *testing.T, middleware, path string) string {
 	return path
 }
 
-// matches evaluates a rule, which has the syntax of a Go expression: Host,
-// Path and PathPrefix, each with one text, joined by &&, || and !.
+// matches reports whether a rule matches a request. The rule has the syntax of a Go
+// expression. It consists of calls of Host, Path and PathPrefix with one text each, and
+// of &&, || and !.
 func matches(t *testing.T, rule ast.Expr, host, path string) bool {
 	t.Helper()
 	switch e := rule.(type) {
@@ -157,13 +158,13 @@ func calls(t *testing.T, e *ast.CallExpr, host, path string) bool {
 	return false
 }
 
-// TestGeneratedTraefik: Compose and Traefik's decoder accept the labels, and
-// each request reaches the right container with the right path.
+// TestGeneratedTraefik checks that Compose and Traefik's decoder accept the labels that
+// setup writes. Each request must reach the right container with the right path.
 func TestGeneratedTraefik(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		flags  []string
-		routes map[string]string // the expected route by host and path
+		routes map[string]string // the expected result of route, by host and path
 	}{
 		"two names": {twoNames, map[string]string{
 			"jwt.example.org/sfu/get":       "matrixrtc-auth:8080/sfu/get",

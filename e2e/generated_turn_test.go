@@ -17,8 +17,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// The SFU ends TLS for TURN with the certificate that setup copied. The test
-// replaces only the path in the container, and the port.
+// TestGeneratedTURNOverTLS checks that the SFU offers TURN over TLS with the
+// certificate that setup copied. The test replaces only the certificate's path and the
+// port.
 func TestGeneratedTURNOverTLS(t *testing.T) {
 	t.Parallel()
 	const name = "turn.example.org"
@@ -35,8 +36,8 @@ func TestGeneratedTURNOverTLS(t *testing.T) {
 	}
 }
 
-// If a program in front of the SFU ends TLS, the SFU answers STUN without TLS
-// at the port of TURN over TLS.
+// TestGeneratedTURNBehindTLS checks a deployment in which a proxy in front of the SFU
+// ends TLS. The SFU must then answer STUN without TLS at the port for TURN over TLS.
 func TestGeneratedTURNBehindTLS(t *testing.T) {
 	t.Parallel()
 	address := startGeneratedTURN(t, "--turn-tls", "turn.example.org")
@@ -59,8 +60,8 @@ func TestGeneratedTURNBehindTLS(t *testing.T) {
 	}
 }
 
-// startGeneratedTURN starts the SFU with the files that setup writes for the
-// flags. It returns the address that replaces port 5349.
+// startGeneratedTURN starts the SFU with the files that setup writes for the flags. It
+// returns the SFU's address for TURN over TLS.
 func startGeneratedTURN(t *testing.T, flags ...string) (address string) {
 	t.Helper()
 	dir := writeDeployment(t, "example.org", append(slices.Clone(twoNames), flags...)...)
@@ -83,8 +84,8 @@ func startGeneratedTURN(t *testing.T, flags ...string) (address string) {
 	return address
 }
 
-// replaceIn writes a copy of a file with replaced texts. Each old text must be
-// in the file.
+// replaceIn writes a copy of a file with old texts replaced by new ones. Each old text
+// must be in the file.
 func replaceIn(t *testing.T, path string, oldNew ...string) (replaced string) {
 	t.Helper()
 	text := string(readFile(t, path))
@@ -101,7 +102,7 @@ func replaceIn(t *testing.T, path string, oldNew ...string) (replaced string) {
 	return replaced
 }
 
-// certificateFor writes a certificate for the name, and its key.
+// certificateFor writes a certificate for the host name, and the private key.
 func certificateFor(t *testing.T, name string) (certFile, keyFile string) {
 	t.Helper()
 	pair := matrixtest.NewCA().Certificate(name)

@@ -12,8 +12,9 @@ import (
 // accepts.
 const maxIdentity = 256
 
-// The SFU accepts the longest identities that the service gives, in every
-// alphabet. For longer identities the service gives no token.
+// TestLongestIdentities checks that the SFU accepts the longest identities that the
+// service gives, in several alphabets. For longer identities the service must give no
+// token.
 func TestLongestIdentities(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -21,8 +22,8 @@ func TestLongestIdentities(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := s.in(t)
 			u := s.user(s.home, "")
-			// "@" + letters + ":server" fits into 255 bytes. The device id makes the
-			// identity as long as allowed.
+			// A user id has at most 255 bytes. The device id then makes the identity
+			// exactly as long as allowed.
 			letters := (250 - len(u.id)) / len(letter)
 			u.id = s.home.UserID(strings.Repeat(letter, letters))
 			u.device = strings.Repeat("D", maxIdentity-len(u.id)-1)
@@ -33,14 +34,16 @@ func TestLongestIdentities(t *testing.T) {
 			if answer := u.legacy("/sfu/get", room); answer.Status != 400 || answer.Errcode != "M_BAD_JSON" {
 				t.Errorf("an identity one byte too long: got %d %s, want 400 M_BAD_JSON", answer.Status, answer.Body)
 			}
-			// /get_token hashes the identity, so the length does not matter there.
+			// /get_token hashes the identity, so the length of its parts does not
+			// matter.
 			u.device = strings.Repeat("D", 255)
 			s.join(u.getToken(room, strings.Repeat("m", 255)))
 		})
 	}
 }
 
-// The SFU has the same limit, and counts bytes.
+// TestIdentityLimit checks that the SFU refuses identities of more than maxIdentity
+// bytes.
 func TestIdentityLimit(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -60,7 +63,7 @@ func TestIdentityLimit(t *testing.T) {
 	}
 }
 
-// in returns the scene for a subtest.
+// in returns the same deployment for a subtest, as a copy of the scene.
 func (s *scene) in(t *testing.T) *scene {
 	sub := *s
 	sub.t = t

@@ -11,10 +11,10 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// anHour is the delay of a leave that Element Call delegates.
+// anHour is the delay of the leaves that Element Call delegates.
 const anHour = time.Hour
 
-// member is a client in the call whose leave is delegated.
+// member is a client in a call that has delegated its leave to the service.
 type member struct {
 	user
 	delayID string
@@ -44,7 +44,7 @@ func (s *scene) delegate(localpart string) (member, caller.Answer) {
 	return m, m.again(m.delayID)
 }
 
-// again gets another token for the same client, and delegates another leave.
+// again gets a new token for the same client, and delegates a new leave.
 func (m *member) again(delayID string) caller.Answer {
 	m.t.Helper()
 	m.delayID = delayID
@@ -59,8 +59,8 @@ func (m *member) again(delayID string) caller.Answer {
 	return answer
 }
 
-// fate waits until the leave ends in the given way. For "restarted" it waits
-// until the service has seen the member.
+// fate waits until the leave was sent or cancelled, as want says. For "restarted" it
+// waits until the service has restarted the leave.
 func (m member) fate(want string, limit time.Duration) {
 	m.t.Helper()
 	deadline := time.Now().Add(limit)
@@ -77,7 +77,7 @@ func (m member) fate(want string, limit time.Duration) {
 	}
 }
 
-// stays checks that the leave is not sent for the duration.
+// stays checks that the leave is not sent or cancelled for the duration.
 func (m member) stays(how string, d time.Duration) {
 	m.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
@@ -87,7 +87,7 @@ func (m member) stays(how string, d time.Duration) {
 	}
 }
 
-// process joins with a client in its own process, which the test can kill.
+// process joins with a client in a separate process, which the test can kill.
 func (s *scene) process(name string, answer caller.Answer) *stack.Client {
 	s.t.Helper()
 	c := &stack.Client{Host: s.host, Program: programs.Join, Name: name}
@@ -98,8 +98,8 @@ func (s *scene) process(name string, answer caller.Answer) *stack.Client {
 	return c
 }
 
-// When a client leaves, the service sends the leave within moments. It is the
-// delegated leave.
+// TestLeaveIsSent checks that the service sends the delegated leave soon after the
+// client has left.
 func TestLeaveIsSent(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, nil)
@@ -112,7 +112,9 @@ func TestLeaveIsSent(t *testing.T) {
 	t.Logf("sent %v after the good-bye", time.Since(left).Round(time.Millisecond))
 }
 
-// A killed client tells the SFU nothing. The SFU notices after about 19 s.
+// TestKilledClientLeaves checks that the service sends the leave of a client that was
+// killed. Such a client tells the SFU nothing. The SFU notices after about 19 s that
+// the client is gone.
 func TestKilledClientLeaves(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, nil)
@@ -125,9 +127,9 @@ func TestKilledClientLeaves(t *testing.T) {
 	t.Logf("sent %v after the kill", time.Since(killed).Round(time.Millisecond))
 }
 
-// The same identity joins again from another process, so the SFU ends the
-// first session. The leave is not sent until the second session has ended,
-// too.
+// TestSameIdentityJoinsAgain makes an identity join a second time, so the SFU ends the
+// first session. The service must not send the leave before the second session has
+// ended as well.
 func TestSameIdentityJoinsAgain(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, nil)
@@ -140,7 +142,8 @@ func TestSameIdentityJoinsAgain(t *testing.T) {
 	alice.fate("sent", 5*time.Second)
 }
 
-// A new delegation of the same participant replaces the old one.
+// TestSecondDelegationReplacesTheFirst checks that a new delegation of a participant
+// replaces the old one.
 func TestSecondDelegationReplacesTheFirst(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, nil)
@@ -155,12 +158,13 @@ func TestSecondDelegationReplacesTheFirst(t *testing.T) {
 	second.fate("sent", 5*time.Second)
 }
 
-// The SFU forgets its rooms when it ends. The service creates them again,
-// because nobody else may, so the clients can come back. It sends no leave of
-// a participant who has not had time to come back.
+// TestSFURestarts checks the leaves of participants when the SFU ends and starts again.
+// The SFU forgets its rooms. The service must create them again, because clients cannot
+// create rooms. The service must not send the leave of a participant who had no time to
+// come back.
 func TestSFURestarts(t *testing.T) {
 	for name, end := range map[string]func(*stack.SFU){
-		"stopped": func(s *stack.SFU) { _ = s.Stop() }, // it drains too long, so Stop kills it
+		"stopped": func(s *stack.SFU) { _ = s.Stop() }, // draining takes too long, so Stop kills the SFU
 		"killed":  (*stack.SFU).Kill,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -178,7 +182,7 @@ func TestSFURestarts(t *testing.T) {
 				t.Fatal(err)
 			}
 			back := time.Now()
-			// Alice's client reconnects by itself; Bob's is dead.
+			// Alice's client reconnects by itself. Bob's client is dead.
 			bob.fate("sent", 45*time.Second)
 			t.Logf("who did not come back left %v after the restart", time.Since(back).Round(time.Second))
 			alice.stays("after the other has left", 20*time.Second)
@@ -190,8 +194,8 @@ func TestSFURestarts(t *testing.T) {
 	}
 }
 
-// The service is killed while a participant is in the call. It starts again,
-// and continues with the leaves in its file.
+// TestServiceIsKilled kills the service while a participant is in the call. After its
+// restart, the service must continue with the jobs in its file.
 func TestServiceIsKilled(t *testing.T) {
 	t.Parallel()
 	s := newLeaveScene(t, map[string]string{"LIVEKIT_STORE": "file:" + filepath.Join(t.TempDir(), "leaves.db")})
@@ -207,8 +211,8 @@ func TestServiceIsKilled(t *testing.T) {
 	alice.fate("sent", 10*time.Second)
 }
 
-// Without webhooks the service learns from its regular question to the SFU
-// that a participant is gone.
+// TestLeaveWithoutWebhooks checks a deployment without webhooks. The service must learn
+// that a participant is gone because it regularly asks the SFU.
 func TestLeaveWithoutWebhooks(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "1"}, key)

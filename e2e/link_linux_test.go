@@ -18,11 +18,12 @@ import (
 	"matrixrtc-auth/internal/terminaltest"
 )
 
-// The size of a new terminal.
+// columns and lines are the size of a new terminal.
 const columns, lines = 80, 24
 
-// TestLinkIsScanned: at a terminal of 80 × 24, a program reads the link from
-// the QR code that test-link prints. The link's key is valid.
+// TestLinkIsScanned checks the QR code that test-link prints at a terminal of 80 × 24
+// characters. A program must be able to read the link from the code. The key in the
+// link must be valid.
 func TestLinkIsScanned(t *testing.T) {
 	s := newScene(t, nil, key)
 	for name, term := range map[string]string{"with colours": "xterm", "without": "dumb"} {
@@ -49,7 +50,7 @@ func TestLinkIsScanned(t *testing.T) {
 	}
 }
 
-// testLink runs the command at a terminal, and returns the lines that the
+// testLink runs the command test-link at a terminal. It returns the lines that the
 // terminal shows, without colour codes.
 func (s *scene) testLink(t *testing.T, term string) []string {
 	t.Helper()
@@ -66,7 +67,7 @@ func (s *scene) testLink(t *testing.T, term string) []string {
 	}
 	terminal.Close()
 	var shown bytes.Buffer
-	_, _ = shown.ReadFrom(person) // returns an error when the command has ended
+	_, _ = shown.ReadFrom(person) // there is an error when the command has ended
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("test-link: got %v\n%s\nwant no error", err, faults.String())
 	}
@@ -77,7 +78,8 @@ func (s *scene) testLink(t *testing.T, term string) []string {
 	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 }
 
-// use requests the tokens of a link, as the page does.
+// use requests the tokens for the connection test with the link's key, as the page
+// does.
 func (s *scene) use(t *testing.T, link string) {
 	t.Helper()
 	base, sealed, _ := strings.Cut(link, "#")
@@ -96,15 +98,14 @@ func (s *scene) use(t *testing.T, link string) {
 	}
 }
 
-// scan reads a QR code from the lines of a terminal. A character is twice as
-// high as wide: "█" is light, "▀" light in its upper half, "▄" light in its
-// lower half.
+// scan reads a QR code from the lines of a terminal. A character is twice as high as
+// wide. "█" is light, "▀" has a light upper half, and "▄" a light lower half.
 func scan(t *testing.T, drawn []string) string {
 	t.Helper()
 	if len(drawn) == 0 {
 		t.Fatal("got no QR code, want one")
 	}
-	const size = 6 // the width and height of half a character, in pixels
+	const size = 6 // the width and height in pixels of half a character
 	screen := image.NewGray(image.Rect(0, 0, size*utf8.RuneCountInString(drawn[0]), 2*size*len(drawn)))
 	light := func(x, y int) {
 		for i := range size * size {

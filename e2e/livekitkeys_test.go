@@ -13,8 +13,8 @@ import (
 
 var writeKeys = flag.Bool("write-keys", false, "write internal/livekitfile/keys.txt")
 
-// TestLiveKitKeys compares the settings that doctor and setup know with those
-// of the SFU of this module.
+// TestLiveKitKeys compares the settings of LiveKit that doctor and setup know with
+// those of the SFU that these tests use.
 func TestLiveKitKeys(t *testing.T) {
 	const file = "../internal/livekitfile/keys.txt"
 	keys := map[string]bool{}
@@ -39,7 +39,8 @@ func TestLiveKitKeys(t *testing.T) {
 	}
 }
 
-// collect adds the dotted paths of all settings within t.
+// collect adds the settings in the type t to keys, with a dot between the parts of
+// their paths.
 func collect(keys map[string]bool, path string, t reflect.Type, depth int) {
 	const deepest = 8
 	for t.Kind() == reflect.Pointer {

@@ -16,26 +16,26 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// livekitNodes are two nodes with one Redis: real ones, or those of sfutest.
-// Node 0 hosts the room.
+// livekitNodes are two LiveKit nodes with one Redis. They are either real, or the fake
+// ones of package sfutest. Node 0 has the room of the test.
 type livekitNodes interface {
-	api(node int) string // returns the URL of the node's API
-	// place creates the room on the node if no node has it. It returns the node's
-	// id if the caller must name the node in CreateRoom.
+	api(node int) string // returns the URL of the node's Room API
+	// place chooses the node on which a new room is created. If the caller must name
+	// the node in CreateRoom, place returns the node's id.
 	place(node int) (id string)
 	join(identity string)
-	vanish(identity string) // the client tells the SFU nothing
+	vanish(identity string) // ends the client without a word to the SFU
 	kill(node int)
 	start(node int)
-	stop(node int) // drains the node, and then ends it normally
-	cut(node int)  // cuts the node off from Redis
+	stop(node int) // drains the node, and then ends it
+	cut(node int)  // cuts the connection from the node to Redis
 	heal(node int)
 	flush()
 	save()
-	restore() // gives Redis the saved files
+	restore() // gives Redis the files that save kept
 }
 
-// realNodes are nodes in processes.
+// realNodes are nodes of a real LiveKit, each in its own process.
 type realNodes struct {
 	*cluster
 	first   int // the index of node 0 in the cluster
@@ -66,7 +66,7 @@ func (r *realNodes) join(identity string) {
 	token := mint(r.t, key, identity, &auth.VideoGrant{RoomJoin: true, Room: "call"})
 	url := r.URL()
 	if len(r.clients) > 0 {
-		url = r.nodes[r.node(1)].URL() // not node 0, which may be dead or cut off
+		url = r.nodes[r.node(1)].URL() // a node that is neither dead nor cut off
 	}
 	if _, err := c.Start(within(r.t, 20*time.Second), url, token); err != nil {
 		r.t.Fatal(err)
@@ -128,7 +128,7 @@ func (r *realNodes) restore() {
 	}
 }
 
-// fakeNodes are the fake nodes that the tests of the service use.
+// fakeNodes are the nodes of the fake LiveKit in package sfutest.
 type fakeNodes struct {
 	*sfutest.Server
 	saved sfutest.Dump
@@ -149,7 +149,7 @@ func (f *fakeNodes) place(node int) string { f.node(node).Prefer(); return "" }
 
 func (f *fakeNodes) join(identity string) { f.Join("call", sfu.Identity(identity)) }
 
-func (f *fakeNodes) vanish(identity string) {} // the test does not wait for the node, which notices after 19 s
+func (f *fakeNodes) vanish(identity string) {} // nothing to do, because no test waits the 19 s in which a node would notice
 
 func (f *fakeNodes) kill(node int) { f.node(node).Kill() }
 

@@ -11,15 +11,16 @@ import (
 	"matrixrtc-auth/e2e/participant"
 )
 
-// A room and the LiveKit room of its call, from MSC4195's deployments.
+// room is a Matrix room, and livekitRoom the LiveKit room of its call. The pair is from
+// a deployment of MSC4195.
 const (
 	room        = "!gIpOlaUSrXBmgtveWK:call.ems.host"
 	livekitRoom = "O9fjXP35ffUz7WTQRfX6zrLDjkDv7VX2N1CVFzP01tQ"
 )
 
-// The service creates the room when a user of a full-access server asks.
-// Clients of both endpoints in one call are in the same LiveKit room, and hear
-// each other.
+// TestOldAndNewClientsMeet checks that the service creates the room when a user of a
+// full-access server asks. Clients that use different endpoints must be in the same
+// LiveKit room, and must hear each other.
 func TestOldAndNewClientsMeet(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -48,8 +49,8 @@ func wants(t *testing.T, p *participant.Participant, identity string) {
 	}
 }
 
-// publishes makes p send data and a track. Every other participant in the room
-// must receive both.
+// publishes makes p send data and a track. All other participants in room must receive
+// the data and the track.
 func publishes(t *testing.T, p *participant.Participant, room ...*participant.Participant) {
 	t.Helper()
 	if err := p.Send("hello"); err != nil {
@@ -74,15 +75,15 @@ func publishes(t *testing.T, p *participant.Participant, room ...*participant.Pa
 	}
 }
 
-// digest returns MSC4195's hash of strings. They have no character that JSON
-// escapes.
+// digest returns the hash that MSC4195 defines for these texts. The texts must have no
+// character that JSON escapes.
 func digest(parts ...string) string {
 	canonical, _ := json.Marshal(parts)
 	sum := sha256.Sum256(canonical)
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// tokenClaims are the claims of an access token that tests check.
+// tokenClaims are those claims of an access token that the tests check.
 type tokenClaims struct {
 	Iss, Sub string
 	Video    struct {

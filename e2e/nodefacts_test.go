@@ -13,14 +13,14 @@ import (
 	"github.com/twitchtv/twirp"
 )
 
-// asker sends requests about Alice in the room "call".
+// asker sends requests to the nodes' Room API, about Alice in the room "call".
 type asker struct {
 	livekitNodes
 	t  *testing.T
-	on string // the id of the node on which CreateRoom asks for the room
+	on string // the id of the node on which CreateRoom must create the room; "" for any node
 }
 
-// ask returns a short form of the answer to a method of a node's API.
+// ask calls a method of a node's Room API, and returns the answer in a short form.
 func (a asker) ask(node int, method string) string {
 	a.t.Helper()
 	api := livekit.NewRoomServiceJSONClient(a.api(node), http.DefaultClient)
@@ -56,8 +56,8 @@ func (a asker) ask(node int, method string) string {
 	return text
 }
 
-// want checks an answer. LiveKit says after 3 s that no node answers. Other
-// answers may also take long on a busy machine.
+// want checks the answer to a method. If no node has answered, LiveKit must say so only
+// after 3 s. Other answers have no time limit here, because the machine may be busy.
 func (a asker) want(node int, method, want string) {
 	a.t.Helper()
 	start := time.Now()
@@ -74,16 +74,16 @@ const (
 	noNode     = "unknown: could not find any available nodes"
 )
 
-// nodeMemory is how long other nodes regard a node as available after its last
-// report. reportTime is the time between two reports.
+// nodeMemory is how long other nodes regard a node as available after its last report.
+// reportTime is the time between two reports of a node.
 const (
 	nodeMemory = 5 * time.Second
 	reportTime = 2 * time.Second
 )
 
-// nodeFacts are the facts about LiveKit on which this project relies. They
-// must hold for real nodes, and for the fake that other tests use. Each begins
-// with Alice in a room on node 0.
+// nodeFacts are facts about LiveKit on which this project relies. They must hold for
+// real nodes, and for the fake nodes in other tests. Each starts with Alice in a room
+// on node 0.
 var nodeFacts = map[string]func(asker){
 	"living": func(a asker) {
 		for node := range 2 {
@@ -104,7 +104,7 @@ var nodeFacts = map[string]func(asker){
 		a.want(1, "UpdateSubscriptions", noResponse)
 		a.want(1, "RemoveParticipant", noResponse)
 		a.want(1, "ListRooms", "1 rooms")
-		a.join("bob") // the room moves to another node, with all its records
+		a.join("bob") // the room moves to another node, and keeps its records in Redis
 		a.want(1, "GetParticipant", "ACTIVE")
 		a.want(1, "UpdateSubscriptions", noResponse)
 		a.join("alice")
@@ -115,7 +115,7 @@ var nodeFacts = map[string]func(asker){
 		a.kill(0)
 		time.Sleep(nodeMemory + time.Second)
 		a.want(1, "CreateRoom", "{}")
-		time.Sleep(2 * time.Second) // longer than the room's empty timeout
+		time.Sleep(2 * time.Second) // long enough for the node to close the empty room
 		a.want(1, "ListRooms", "0 rooms")
 		a.want(1, "GetParticipant", absent)
 		a.want(1, "CreateRoom", "{}")
@@ -160,7 +160,7 @@ var nodeFacts = map[string]func(asker){
 		a.flush()
 		time.Sleep(reportTime + time.Second)
 		a.on = a.place(0)
-		a.want(1, "CreateRoom", "{}") // the node starts to run the room, and writes no record
+		a.want(1, "CreateRoom", "{}") // the node runs the room, but writes no record of it
 		a.want(1, "ListRooms", "0 rooms")
 		a.want(1, "GetParticipant", absent)
 		a.want(1, "UpdateSubscriptions", "{}")
@@ -175,7 +175,7 @@ var nodeFacts = map[string]func(asker){
 		a.want(1, "UpdateSubscriptions", "{}")
 	},
 	"Redis of an old file": func(a asker) {
-		a.join("bob") // the room continues
+		a.join("bob") // keeps the room open without Alice
 		a.save()
 		a.want(1, "RemoveParticipant", "{}")
 		a.want(1, "GetParticipant", absent)
@@ -197,7 +197,7 @@ var nodeFacts = map[string]func(asker){
 	"joined anew while its node was cut off": func(a asker) {
 		a.cut(0)
 		time.Sleep(nodeMemory + time.Second)
-		a.vanish("alice") // only node 0 can notice that
+		a.vanish("alice") // only node 0 can notice that Alice is gone
 		a.join("alice")
 		a.want(1, "UpdateSubscriptions", "{}")
 		a.heal(0)
@@ -215,8 +215,8 @@ func TestNodeFacts(t *testing.T) {
 				a := asker{livekitNodes: start(t), t: t}
 				a.want(1, "CreateRoom", "{}")
 				a.join("alice")
-				// Longer than the room's empty timeout, and longer than LiveKit takes to
-				// record that a participant has joined.
+				// This time is longer than an empty room stays open. It is also longer
+				// than LiveKit takes to record that a participant has joined.
 				time.Sleep(6 * time.Second)
 				check(a)
 			})

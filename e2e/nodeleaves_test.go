@@ -20,8 +20,8 @@ type clusterScene struct {
 	cluster *cluster
 }
 
-// newClusterScene starts a deployment. The service keeps its leaves in a
-// Redis: in that of LiveKit if shared is set, else in another one.
+// newClusterScene starts a deployment with two LiveKit nodes. If shared is set, the
+// service keeps its jobs in LiveKit's Redis. If not, it has its own Redis.
 func newClusterScene(t *testing.T, shared bool) *clusterScene {
 	t.Helper()
 	s := &scene{t: t, host: newHost(t)}
@@ -39,8 +39,8 @@ func newClusterScene(t *testing.T, shared bool) *clusterScene {
 	}
 	s.service = s.start(service, "service", key, map[string]string{
 		"LIVEKIT_URL": c.URL(), "LIVEKIT_STORE": "redis", "LIVEKIT_REDIS_URL": redis.URL(), "LIVEKIT_LOG_LEVEL": "debug",
-		// The service asks so often who is in the room that it soon makes its fourth
-		// question. Each fourth time it also asks the nodes about everybody.
+		// The service asks LiveKit often who is in the room, so it soon asks for the
+		// fourth time. Each fourth time it also asks the nodes about each participant.
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3",
 	})
 	return &clusterScene{s, c}
@@ -57,13 +57,13 @@ func startRedis(t *testing.T, host *stack.Host, name string) *stack.Redis {
 	return redis
 }
 
-// party is a participant of a call in its own process.
+// party is a participant of a call whose client has its own process.
 type party struct {
 	member
 	client *stack.Client
 }
 
-// calls makes two people join a call on one node, and returns that node.
+// calls makes Alice and Bob join a call, and returns the node that has the call.
 func (s *clusterScene) calls() (alice, bob party, node int) {
 	s.t.Helper()
 	alice, bob = s.party("alice"), s.party("bob")
@@ -79,7 +79,7 @@ func (s *clusterScene) party(name string) party {
 	return party{m, s.process(name, answer)}
 }
 
-// every runs each of nodeLeaves with one shared Redis and with two.
+// every makes each test of nodeLeaves run twice: with one shared Redis and with two.
 var every = flag.Bool("every", false, "try LiveKit's nodes with a Redis of their own and with the service's, each time")
 
 func TestNodeLeaves(t *testing.T) {
@@ -99,16 +99,16 @@ func TestNodeLeaves(t *testing.T) {
 	}
 }
 
-// afterGrace is longer than the fourth question takes to come, and every time
-// in which a participant may come back after it.
+// afterGrace is long enough for the service to ask LiveKit for the fourth time, and for
+// all grace periods after that.
 const afterGrace = 40 * time.Second
 
-// gone is how long the leave may take of a member whose client died together
-// with its node.
+// gone is the time limit for the leave of a member whose client died together with the
+// node.
 const gone = 60 * time.Second
 
-// nodeLeaves are losses of LiveKit during a call of two people, each with the
-// leaves that must follow.
+// nodeLeaves are failures of LiveKit during a call of two people. Each checks which
+// leaves the service sends.
 var nodeLeaves = []struct {
 	name  string
 	check func(s *clusterScene, alice, bob party, node int)
@@ -197,7 +197,8 @@ func (s *clusterScene) restartRedis(saved string) {
 	}
 }
 
-// stay checks that nobody's leave is sent for the duration.
+// stay checks that the leaves of these people are not sent or cancelled for the
+// duration.
 func (s *clusterScene) stay(d time.Duration, people ...party) {
 	s.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
@@ -209,7 +210,7 @@ func (s *clusterScene) stay(d time.Duration, people ...party) {
 	}
 }
 
-// inOneRoom checks that both have a session on this node.
+// inOneRoom checks that Alice and Bob have had a session on this node.
 func (s *clusterScene) inOneRoom(alice, bob party, node int) {
 	s.t.Helper()
 	log := s.cluster.nodes[node].Log().String()
@@ -220,9 +221,8 @@ func (s *clusterScene) inOneRoom(alice, bob party, node int) {
 	}
 }
 
-// leaves makes people leave, and waits until their leaves are sent. If the
-// loss of a node or of Redis hides a client's good-bye, LiveKit notices after
-// 19 s that the client is gone.
+// leaves makes people leave, and waits until the service has sent their leaves. A lost
+// node or Redis can hide that a client has left. LiveKit then notices after 19 s.
 func (s *clusterScene) leaves(people ...party) {
 	s.t.Helper()
 	for _, p := range people {

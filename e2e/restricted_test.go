@@ -10,9 +10,9 @@ import (
 	"matrixrtc-auth/e2e/participant"
 )
 
-// A user of another server gets a token for any room. With it the user can
-// only join a room that exists, because the SFU creates none (auto_create:
-// false).
+// TestRestrictedUserJoinsOnlyWhatExists checks the tokens of users of another server.
+// Such a user gets a token for any room, but can only join an existing room. The SFU
+// creates no rooms for them (auto_create: false).
 func TestRestrictedUserJoinsOnlyWhatExists(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -31,17 +31,18 @@ func TestRestrictedUserJoinsOnlyWhatExists(t *testing.T) {
 	}
 
 	alice := s.join(s.user(s.home, "alice").getToken(room, "member"))
-	// The same tokens admit when the room exists. By default the user may also
-	// publish, because a remote user cannot use a call without that.
+	// When the room exists, the same tokens admit their users. By default these users
+	// may also publish, because a call needs that.
 	guests := []*participant.Participant{s.join(mallory), s.join(eve)}
 	for _, guest := range guests {
 		publishes(t, guest, alice, guests[0], guests[1])
 	}
 }
 
-// A user whose server may not publish joins and hears others, but the SFU
-// drops what the user sends. When the operator gives the permission on the
-// SFU, the next packet arrives. So only the permission was missing.
+// TestWithoutThePublishRight checks users whose server may not publish. Such a user
+// joins and hears others, but the SFU drops what the user sends. After the operator
+// gives the permission on the SFU, the next packet must arrive. This shows that nothing
+// else was missing.
 func TestWithoutThePublishRight(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, map[string]string{"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS": "trusted.example.org"}, key)
@@ -83,9 +84,9 @@ func (s *scene) permitPublishing(p *participant.Participant) {
 	}
 }
 
-// No token of the service allows a call of the Room API, in any room. The
-// operator's token can make the same calls, so the SFU refuses them for no
-// other reason.
+// TestTokensAdministerNothing checks that no token of the service allows a call of the
+// Room API, in any room. The operator's token must allow the same calls. This shows
+// that the SFU refuses the service's tokens for no other reason.
 func TestTokensAdministerNothing(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -125,7 +126,8 @@ func TestTokensAdministerNothing(t *testing.T) {
 	}
 }
 
-// A token is valid for one room and one key only.
+// TestForgedTokens checks that the SFU accepts the service's token, and refuses a token
+// that another secret signed.
 func TestForgedTokens(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)

@@ -14,13 +14,13 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// reply is an answer of the SFU over HTTP.
+// reply is an HTTP answer of the SFU.
 type reply struct {
 	status int
 	body   string
 }
 
-// roomAPI calls a method of the SFU's Room API with an access token.
+// roomAPI calls a method of the SFU's Room API with the given access token.
 func roomAPI(t *testing.T, sfu *stack.SFU, token, method string, body any) reply {
 	t.Helper()
 	content, err := json.Marshal(body)
@@ -37,8 +37,8 @@ func roomAPI(t *testing.T, sfu *stack.SFU, token, method string, body any) reply
 	return do(t, req)
 }
 
-// validate asks the SFU whether a token admits its bearer. Clients ask that
-// when their connection was refused, to learn the reason.
+// validate asks the SFU whether a token admits its bearer. Clients ask the same to
+// learn why the SFU refused their connection.
 func validate(t *testing.T, sfu *stack.SFU, token string) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(within(t, 10*time.Second), http.MethodGet,
@@ -63,7 +63,8 @@ func do(t *testing.T, req *http.Request) reply {
 	return reply{resp.StatusCode, strings.TrimSpace(string(body))}
 }
 
-// mint makes a token with livekit/protocol, as the SFU's operator can.
+// mint makes an access token with the library livekit/protocol, as the operator of an
+// SFU can.
 func mint(t *testing.T, key stack.Key, identity string, grant *auth.VideoGrant) string {
 	t.Helper()
 	token, err := auth.NewAccessToken(key.ID, key.Secret).SetIdentity(identity).SetVideoGrant(grant).ToJWT()

@@ -15,7 +15,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// programs are the built programs. TestMain builds them before any test runs.
+// programs has the paths of the built programs. TestMain builds them before the tests
+// run.
 var programs stack.Programs
 
 func TestMain(m *testing.M) {
@@ -39,16 +40,15 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// example is the configuration file that users give to their SFU.
+// example is the path of the configuration file that users give to their SFU.
 const example = "../livekit.yaml.example"
 
-// key is the key with its secret that the SFU and the service share. Its name
-// is webhook.api_key in the example.
+// key is the API key that the SFU and the service share. Its name is the
+// webhook.api_key of the example file.
 var key = stack.Key{ID: "matrixrtc", Secret: "a-secret-of-more-than-32-characters"}
 
-// scene is the deployment of one test: two homeservers, an SFU and a service.
-// The service gives full access to users of home. Users of remote may only
-// join existing rooms.
+// scene is the deployment of one test: two homeservers, an SFU and a service. Users of
+// the homeserver home have full access. Users of remote may only join existing rooms.
 type scene struct {
 	t            *testing.T
 	host         *stack.Host
@@ -57,8 +57,8 @@ type scene struct {
 	service      *stack.Service
 }
 
-// newScene starts everything. keys are those of the SFU; the service has the
-// first one. env contains additional variables of the service.
+// newScene starts the homeservers, an SFU with these keys, and a service with the first
+// key. env has additional environment variables of the service.
 func newScene(t *testing.T, env map[string]string, keys ...stack.Key) *scene {
 	t.Helper()
 	s := &scene{t: t, host: newHost(t)}
@@ -86,14 +86,14 @@ func (s *scene) homeserver(ca *matrixtest.CA) *matrixtest.Server {
 	return server
 }
 
-// startService starts a service that signs with key and uses the scene's SFU.
+// startService starts a service that uses the SFU of s and signs tokens with the key.
 func (s *scene) startService(name string, key stack.Key, env map[string]string) *stack.Service {
 	s.t.Helper()
 	return s.start(&stack.Service{Host: s.host}, name, key, env)
 }
 
-// start starts a service as startService does. The service may have an address
-// already.
+// start starts the given service as startService does. The service may already have an
+// address.
 func (s *scene) start(service *stack.Service, name string, key stack.Key, env map[string]string) *stack.Service {
 	s.t.Helper()
 	ca, err := s.host.WriteFile("ca.pem", s.home.CACert())
@@ -107,25 +107,26 @@ func (s *scene) start(service *stack.Service, name string, key stack.Key, env ma
 		"LIVEKIT_SECRET":                  key.Secret,
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": s.home.Name().String(),
 		"LIVEKIT_CA_FILE":                 ca,
-		// The configuration does not name remote, so the service connects to it only
-		// at addresses that are allowed for strangers.
+		// The service's configuration does not name the homeserver remote. So the
+		// service connects to remote only at addresses that are allowed for unnamed
+		// homeservers.
 		"LIVEKIT_ALLOWED_NETWORKS": "127.0.0.0/8",
-		"LIVEKIT_STORE":            "memory", // even if this machine has a directory /data
+		"LIVEKIT_STORE":            "memory", // no file, even if this machine has a directory /data
 	}
 	maps.Copy(service.Env, env)
 	startPart(s.t, name, service)
 	return service
 }
 
-// part has the common methods of SFU and Service.
+// part has the methods that the SFU and the service have in common.
 type part interface {
 	Start(context.Context) error
 	Stop() error
 	Log() stack.Log
 }
 
-// startPart starts a part, and stops it when the test ends. The part must end
-// without an error. A failed test shows the end of the part's log.
+// startPart starts a part of the deployment, and stops it when the test ends. Stop must
+// return no error. If the test fails, it shows the end of the part's log.
 func startPart(t *testing.T, name string, p part) {
 	t.Helper()
 	if err := p.Start(within(t, 20*time.Second)); err != nil {
@@ -169,14 +170,13 @@ func (u user) openID() caller.OpenIDToken {
 	}
 }
 
-// legacy requests a token as older clients do: at /sfu/get, or at the host
-// without a path.
+// legacy requests a token in the way of older clients, at /sfu/get or at the path /.
 func (u user) legacy(path, room string) caller.Answer {
 	u.t.Helper()
 	return u.post(path, caller.Legacy{Room: room, OpenIDToken: u.openID(), DeviceID: u.device})
 }
 
-// getToken requests a token as newer clients do.
+// getToken requests a token in the way of newer clients, at /get_token.
 func (u user) getToken(room, member string) caller.Answer {
 	u.t.Helper()
 	return u.post("/get_token", caller.Request{
@@ -194,8 +194,8 @@ func (u user) post(path string, body any) caller.Answer {
 	return answer
 }
 
-// join joins the SFU that the answer names. The participant leaves when the
-// test ends.
+// join makes a participant join the SFU that the answer names. The participant leaves
+// when the test ends.
 func (s *scene) join(answer caller.Answer) *participant.Participant {
 	s.t.Helper()
 	if answer.Status != 200 {
@@ -209,7 +209,8 @@ func (s *scene) join(answer caller.Answer) *participant.Participant {
 	return p
 }
 
-// writeFile writes a file whose path a part gets.
+// writeFile writes a file into the directory of the test's deployment, and returns its
+// path.
 func (s *scene) writeFile(name, content string) string {
 	s.t.Helper()
 	path, err := s.host.WriteFile(name, []byte(content))

@@ -13,10 +13,10 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// The unchanged livekit.yaml.example starts the SFU. Flags replace
-// use_external_ip and node_ip, because STUN servers are on the internet. They
-// also replace the ports, so that the test can run beside another SFU. All
-// other settings come from the file.
+// TestExampleConfigurationStarts checks that the SFU starts with the unchanged
+// livekit.yaml.example. Flags replace use_external_ip and node_ip, because STUN servers
+// are on the internet. Flags also replace the ports, so that another SFU can run on
+// this machine. All other settings are from the file.
 func TestExampleConfigurationStarts(t *testing.T) {
 	t.Parallel()
 	sfu := &stack.SFU{
@@ -33,8 +33,10 @@ func TestExampleConfigurationStarts(t *testing.T) {
 	}
 }
 
-// The test above would find faults: the SFU refuses mistakes of published
-// examples, and a webhook key that it does not have.
+// TestFaultyConfigurationDoesNotStart checks that the SFU refuses a faulty
+// livekit.yaml. The faults are mistakes of published examples, and a webhook key that
+// the SFU does not have. If the SFU accepted them, TestExampleConfigurationStarts would
+// prove nothing.
 func TestFaultyConfigurationDoesNotStart(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(example)
@@ -73,9 +75,9 @@ func TestFaultyConfigurationDoesNotStart(t *testing.T) {
 	}
 }
 
-// To change the key, give the SFU the new key beside the old one. Then make
-// the new key the first line of the service's key file. Tokens of both keys
-// admit to the same room.
+// TestKeyRotation changes the API key without an interruption. The SFU gets the new key
+// beside the old one. Then the new key becomes the first line of the service's key
+// file. Tokens of both keys must admit their users to the same room.
 func TestKeyRotation(t *testing.T) {
 	t.Parallel()
 	recent := stack.Key{ID: "recent", Secret: "the-recent-secret-has-a-colon:-and-32-characters"}
@@ -93,8 +95,9 @@ func TestKeyRotation(t *testing.T) {
 	publishes(t, bob, alice, bob)
 }
 
-// If the SFU does not know the service's key, users of full-access servers get
-// an error at once, because the service cannot create their room.
+// TestUnknownKey checks a service whose API key the SFU does not know. Users of
+// full-access servers must get an error at once, because the service cannot create
+// their room.
 func TestUnknownKey(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)
@@ -105,9 +108,9 @@ func TestUnknownKey(t *testing.T) {
 	}
 }
 
-// After a restart the SFU has forgotten its rooms, also those that it
-// confirmed a moment before. A token that the service gives afterwards admits
-// its user.
+// TestTokenAfterRestart checks tokens after a restart of the SFU. The SFU has forgotten
+// its rooms, even one that it confirmed a moment before. A token that the service gives
+// afterwards must admit its user.
 func TestTokenAfterRestart(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// unpack writes the files of another guide's deployment into a folder.
+// unpack writes the deployment of a published guide into a folder.
 func unpack(t *testing.T, name string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -19,14 +19,14 @@ func unpack(t *testing.T, name string) (dir string) {
 	return dir
 }
 
-// The deployment that setup makes of another guide's deployment carries a
-// call, with the same key. The test replaces addresses, adds what a fake
-// homeserver needs, and removes variables that name files which do not exist
-// here.
+// TestTakenOverDeploymentCarriesACall lets setup take over deployments of published
+// guides. The new deployment must keep the API key, and users must be able to call each
+// other. The test replaces addresses, and adds what a fake homeserver needs. It removes
+// variables that name files which this machine does not have.
 func TestTakenOverDeploymentCarriesACall(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		secret  string // the expected secret; "" for a new one
+		secret  string // the expected secret of the API key; "" if setup makes a new one
 		flags   []string
 		without string
 	}{
@@ -65,8 +65,7 @@ func environmentOf(values map[string]*string) map[string]string {
 	return env
 }
 
-// startTaken starts LiveKit and the service with the files of a folder that
-// setup wrote.
+// startTaken starts LiveKit and the service with the files that setup wrote to dir.
 func (s *scene) startTaken(dir string, key stack.Key, without string, env map[string]string) {
 	s.t.Helper()
 	service := &stack.Service{Host: s.host}

@@ -20,14 +20,14 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// ourKey is the key in the form that the service uses.
+// ourKey is the API key in the type that the service uses.
 var ourKey = sfu.Key{ID: key.ID, Secret: secret.New(key.Secret)}
 
-// ticketBytes is the size of the longest ticket, as LiveKit counts it.
+// ticketBytes is the size of the longest ticket with its name, as LiveKit counts it.
 const ticketBytes = len(sfu.TicketAttribute) + ticket.MaxBytes
 
-// attributes starts an SFU with that limit.max_attributes_size, and creates a
-// room on it.
+// attributes starts an SFU with the given limit.max_attributes_size. 0 leaves the
+// setting as it is.
 func attributes(t testing.TB, limit int) *stack.SFU {
 	t.Helper()
 	host := stack.NewHost(t.TempDir())
@@ -40,9 +40,10 @@ func attributes(t testing.TB, limit int) *stack.SFU {
 	return server
 }
 
-// TestTicketsTooLarge: if limit.max_attributes_size is smaller than a ticket,
-// LiveKit does not drop the attribute, but refuses the bearer. With the size
-// that doctor asks for, LiveKit admits the bearer of the longest ticket.
+// TestTicketsTooLarge checks what LiveKit does with tickets and
+// limit.max_attributes_size. If the limit is too small for a ticket, LiveKit refuses
+// the bearer, and does not only drop the ticket. With the limit for which doctor asks,
+// LiveKit admits the bearer of the longest ticket.
 func TestTicketsTooLarge(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -88,7 +89,8 @@ func createRoom(t testing.TB, server *stack.SFU, name string) *sfu.Client {
 	return client
 }
 
-// grantOf returns a grant for one of the crowd, with ids of the usual length.
+// grantOf returns the grant and the ticket of participant n. The ids in them have a
+// usual length.
 func grantOf(t testing.TB, room sfu.Room, n int) (token.Grant, ticket.Ticket) {
 	t.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody-%03d:matrix.example.org", n))
@@ -111,9 +113,9 @@ func grantOf(t testing.TB, room sfu.Room, n int) (token.Grant, ticket.Ticket) {
 		ticket.Ticket{Issuer: ticket.IssuerOf(user.Server()), Room: matrixRoom, User: user, By: ticket.Proxied, Joined: true, Issued: time.Now()}
 }
 
-// TestTicketOfASecondSession: the client chooses the suffix of the second
-// session of its token. LiveKit sends the ticket back under the identity with
-// that suffix, and the service can open it.
+// TestTicketOfASecondSession checks tickets of several sessions with the same token.
+// The client chooses a suffix for the identity of a further session. LiveKit lists that
+// session with the ticket, and the service must be able to open the ticket.
 func TestTicketOfASecondSession(t *testing.T) {
 	t.Parallel()
 	server := attributes(t, 0)
@@ -140,8 +142,8 @@ func TestTicketOfASecondSession(t *testing.T) {
 	}
 }
 
-// publishing returns an address that forwards to the SFU, and asks for a
-// second session with that suffix.
+// publishing returns a URL that forwards to the SFU. A participant who joins there has
+// a further session, whose identity has the suffix.
 func publishing(t *testing.T, server *stack.SFU, suffix string) string {
 	target, err := url.Parse(server.APIURL())
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// asking is a set of clients that ask for tokens all the time, and the results.
+// asking is a set of clients that ask for tokens all the time. It also holds
+// the results of their requests.
 type asking struct {
 	w       *world
 	stopped chan struct{}
@@ -17,11 +18,11 @@ type asking struct {
 
 	mu       sync.Mutex
 	requests int
-	retried  int // how many requests were repeated on another connection, to another process
+	retried  int // how many requests were repeated at another process
 	failures []error
 }
 
-// ask starts clients that ask for tokens until stop.
+// ask starts clients that ask for tokens until the method stop is called.
 func (w *world) ask(clients int) *asking {
 	a := &asking{w: w, stopped: make(chan struct{})}
 	w.t.Cleanup(a.stop)
@@ -41,8 +42,8 @@ func (w *world) ask(clients int) *asking {
 	return a
 }
 
-// once makes one request. If the connection ends, it asks another process, as a proxy
-// does.
+// once asks a process for a token. If the connection ends, it asks another
+// process, as a proxy does.
 func (a *asking) once(request map[string]any) {
 	_, retried, err := a.w.persist(request)
 	a.mu.Lock()
@@ -67,8 +68,8 @@ func (a *asking) stop() {
 	a.running.Wait()
 }
 
-// mustSucceed stops the clients. It fails the test if a request failed, or if the
-// service refused a leave in bustle.
+// mustSucceed stops the clients. It fails the test if a request failed, or if
+// the service refused a leave that a member delegated during bustle.
 func (a *asking) mustSucceed(t *testing.T) {
 	t.Helper()
 	a.stop()
@@ -76,7 +77,7 @@ func (a *asking) mustSucceed(t *testing.T) {
 	if len(a.failures) > 0 {
 		t.Errorf("got %d of %d requests failed, the first: %v, want 0", len(a.failures), a.requests, a.failures[0])
 	}
-	if a.requests < 20 { // a slow machine has made more in that time
+	if a.requests < 20 { // even a slow machine makes more requests in that time
 		t.Errorf("got %d token requests, want at least 20", a.requests)
 	}
 	a.w.mu.Lock()

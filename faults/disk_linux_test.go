@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestFullDisk: the process can write nothing to its file. It still issues tokens and
-// accepts leaves. When there is room again, it writes all of them.
+// TestFullDisk checks a process that can no longer write to its file. The
+// process must still issue tokens and accept leaves. When there is room again,
+// it must write all leaves to the file.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second
@@ -45,7 +46,8 @@ func fileSize(t *testing.T, path string) uint64 {
 	return uint64(info.Size())
 }
 
-// limitFiles makes the process's writes fail that would make a file longer than size.
+// limitFiles makes a write of the process fail if the file would become longer
+// than size.
 func limitFiles(t *testing.T, s *service, size uint64) {
 	t.Helper()
 	limit := unix.Rlimit{Cur: size, Max: unix.RLIM_INFINITY}

@@ -13,14 +13,15 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// failover is a loss of a Redis server after which Redis itself, or its operator,
-// provides another one.
+// failover is the loss of a Redis server, after which Redis or its operator
+// provides another server.
 type failover struct {
 	url string
-	// before, if not nil, is called some seconds before lose. Writes between the two
-	// are lost.
+	// before, if not nil, is called some seconds before lose. What the service
+	// writes to Redis between before and lose is lost.
 	before func(t *testing.T)
-	// lose makes the server disappear, and returns when another has taken over.
+	// lose makes the server disappear, and returns when another server has taken
+	// over.
 	lose func(t *testing.T)
 }
 
@@ -63,13 +64,14 @@ var failovers = map[string]func(t *testing.T) failover{
 	},
 }
 
-// replication is the time in which a replica of Redis receives what the primary has
-// written, on a machine that is not slow.
+// replication is the time within which a Redis replica receives what the
+// primary has written. It holds on a machine that is not slow.
 const replication = 500 * time.Millisecond
 
-// TestFailover: the Redis server that three replicas share is lost while members come
-// and go. No request fails, and no leave is lost or late. None is sent twice, if the
-// server that takes over can have received the record that it was sent.
+// TestFailover checks that no request fails while three replicas lose their
+// Redis server, and that no leave is lost or late. Members come and go all the
+// time. A leave may be sent twice only if the new Redis server did not know
+// that it was sent.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range failovers {
@@ -102,7 +104,8 @@ func TestFailover(t *testing.T) {
 			slow := late()
 			w.mustBeOnTime(delay, slow)
 			// If Redis has lost the record that a leave was sent, a replica tries to
-			// send it again. The homeserver answers that it was sent.
+			// send the leave again. Then the homeserver answers that the leave was
+			// already sent.
 			kept := lost.Add(-replication - slow)
 			if n := w.doubledBefore(kept); n > 0 && f.before == nil {
 				t.Errorf("leaves sent twice, of those sent %v or more before the loss: got %d, want 0", lost.Sub(kept), n)
@@ -111,8 +114,9 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// mustBeOnTime fails the test if a leave was not restarted for longer than half of its
-// delay and slow, the time by which the machine was slow.
+// mustBeOnTime fails the test if too much time passed between two restarts of a
+// leave. The limit is half of the leave's delay, plus slow, the time by which
+// this machine was slow.
 func (w *world) mustBeOnTime(delay, slow time.Duration) {
 	w.t.Helper()
 	longest := latest(w, w.all())
@@ -123,8 +127,8 @@ func (w *world) mustBeOnTime(delay, slow time.Duration) {
 	}
 }
 
-// doubledBefore returns how many requests to send a leave were not the first for it, of
-// the leaves that the homeserver had sent before then.
+// doubledBefore returns how many requests tried to send a leave again. It
+// counts only leaves that the homeserver had sent before the time then.
 func (w *world) doubledBefore(then time.Time) (n int) {
 	for _, m := range w.all() {
 		if fate := w.homeserver.Fate(m.delayID); fate.Over == "sent" && fate.At.Before(then) {

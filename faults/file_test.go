@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestDamagedFile: a process starts with a damaged file. It keeps the file under
-// another name, logs an error, and goes on.
+// TestDamagedFile checks that a process starts with a damaged file. It must
+// keep the damaged file under another name, log an error, and go on.
 func TestDamagedFile(t *testing.T) {
 	t.Parallel()
 	flip := func(part float64) func([]byte) []byte {
@@ -52,8 +52,9 @@ func damaged(w *world, damage func([]byte) []byte) {
 	const together, alone = 40, 10
 	w.mustEnter(together, "call", time.Hour)
 	await(w.t, waitTime, "that all are seen", func() bool { return w.restarted() == together })
-	// One after the other each is a write of its own. A last write that is
-	// damaged looks like one that was cut off, so it has to be a small part.
+	// The process writes each of these leaves separately. If only the last write
+	// is damaged, it looks like a write that was cut off. So the last write must
+	// be a small part of the file.
 	for range alone {
 		w.mustEnter(1, "call", time.Hour)
 	}
@@ -68,10 +69,10 @@ func damaged(w *world, damage func([]byte) []byte) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.members = nil // the service may have lost some of their leaves
+	w.members = nil // the service may have lost some of the members' leaves
 }
 
-// mustAnswer fails the test if somebody gets no token.
+// mustAnswer fails the test if a process refuses a token.
 func (w *world) mustAnswer(call string) {
 	w.t.Helper()
 	for i := range 5 {
@@ -81,8 +82,9 @@ func (w *world) mustAnswer(call string) {
 	}
 }
 
-// mustKeepLeaves delegates a leave, kills the process, and starts it again. The new
-// process must still have the leave, and send it when the member has gone.
+// mustKeepLeaves delegates a leave, kills the process, and starts a new one.
+// The new process must still have the leave, and send it when the member has
+// gone.
 func (w *world) mustKeepLeaves() {
 	w.t.Helper()
 	m := w.mustEnter(1, "another", time.Hour)[0]
@@ -96,8 +98,9 @@ func (w *world) mustKeepLeaves() {
 	w.t.Logf("restarted %d times before", before)
 }
 
-// TestLockedFile: a second process starts with a file that another process uses. It
-// waits, and then ends with an error that names the file.
+// TestLockedFile checks a second process that starts with the file of a running
+// process. The second process must wait at least 14 s, and then end with an
+// error that names the file.
 func TestLockedFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -117,8 +120,9 @@ func TestLockedFile(t *testing.T) {
 	w.mustHold()
 }
 
-// TestReplaced: a process starts while its predecessor still uses the file, as in an
-// update. It takes over when the predecessor ends.
+// TestReplaced checks a process that starts while its predecessor still uses
+// the file, as in an update. The new process must take over when its
+// predecessor ends.
 func TestReplaced(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second

@@ -10,9 +10,10 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestHomeserverOutage: the homeserver manages no delayed events for 12 s, with a
-// delay of 18 s. No leave of a member in the call fires. The leaves of members who
-// have left are sent after the outage.
+// TestHomeserverOutage checks what happens if the homeserver handles no
+// requests about delayed events for 12 s. All leaves have a delay of 18 s. The
+// leave of a member in the call must not fire. The leaves of members who have
+// left must be sent after the outage.
 func TestHomeserverOutage(t *testing.T) {
 	t.Parallel()
 	refuse := func(w *world) (mend func()) {
@@ -29,7 +30,7 @@ func TestHomeserverOutage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const delay, outage = 18 * time.Second, 12 * time.Second
-			w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // the default
+			w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // "" stands for the default rate
 			w.mayFire = true
 			w.start()
 			members := w.mustEnter(16, "call", delay)
@@ -41,8 +42,9 @@ func TestHomeserverOutage(t *testing.T) {
 			members[2].vanish()
 			w.hold(outage / 2)
 			mend()
-			// A homeserver that limits gets one request a second: the restarts of
-			// who is in the call come first, and a leave may fire before its turn.
+			// A homeserver that limits requests gets one request a second. The
+			// service first restarts the leaves of members in the call. So another
+			// leave may fire before the service has sent it.
 			w.awaitSent(delay + waitTime)
 			w.hold(delay + time.Second)
 			t.Logf("the longest time without a restart: %v", latest(w, w.inCall()))
@@ -66,13 +68,13 @@ func answering(status int, retryAfter string) func(*world) (mend func()) {
 	}
 }
 
-// TestHomeserversHang: several homeservers do not answer, each with as many leaves as
-// its budget allows. At another homeserver, leaves are still restarted and sent in
-// time.
+// TestHomeserversHang checks that leaves at one homeserver are still restarted
+// and sent in time while eight other homeservers do not answer. Each of the
+// others has as many leaves as its budget allows.
 func TestHomeserversHang(t *testing.T) {
 	t.Parallel()
 	const servers, crowd, delay = 8, 60, 30 * time.Second
-	w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // the default
+	w := newWorld(t, "LIVEKIT_DELAYED_EVENT_RATE", "") // "" stands for the default rate
 	var others []*matrixtest.Server
 	for range servers {
 		other := matrixtest.NewServer(matrixtest.SignedBy(w.homeserver.CA()))
@@ -104,8 +106,8 @@ func TestHomeserversHang(t *testing.T) {
 	}
 }
 
-// crowdAt makes n users of another homeserver delegate leaves and join the call. The
-// test does not check what becomes of these leaves.
+// crowdAt makes n users of another homeserver delegate leaves and join the
+// call. The test does not check what happens to these leaves.
 func (w *world) crowdAt(homeserver *matrixtest.Server, call string, n int, delay time.Duration) {
 	w.t.Helper()
 	each(n, func(i int) {

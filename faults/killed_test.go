@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestKilled: while members come and go, the process is killed at random moments and
-// started again. No accepted leave is lost.
+// TestKilled checks that no accepted leave is lost if the process is killed at
+// random moments and started again. Meanwhile, members come and go.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	const rounds, delay = 5, 24 * time.Second
@@ -29,7 +29,8 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d members, %d of them still there; %d leaves were asked for more than once", len(w.all()), len(w.inCall()), w.doubled())
 }
 
-// bustle makes members come, leave, and come back as new sessions, until stop.
+// bustle makes members come, leave, and come back as new sessions, until the
+// returned function stop is called.
 func (w *world) bustle(delay time.Duration) (stop func()) {
 	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -55,7 +56,7 @@ func (w *world) step(delay time.Duration) {
 	m := in[rand.IntN(len(in))]
 	switch n := rand.IntN(10); {
 	case n < 5 || len(in) < 5:
-		if _, err := w.enter("call", delay); err != nil { // then the member is in the call without a delegated leave
+		if _, err := w.enter("call", delay); err != nil { // the service has refused the leave, and nobody has joined
 			w.mu.Lock()
 			w.refused = append(w.refused, err)
 			w.mu.Unlock()
@@ -69,8 +70,8 @@ func (w *world) step(delay time.Duration) {
 	}
 }
 
-// someGoUnnoticed makes some members leave, and some come back as new sessions,
-// without webhooks.
+// someGoUnnoticed makes some members leave, and makes others come back as new
+// sessions. The SFU sends no webhooks about them.
 func (w *world) someGoUnnoticed() {
 	in := w.inCall()
 	for i, m := range in[:min(4, len(in)-1)] {

@@ -12,13 +12,14 @@ import (
 	"time"
 )
 
-// heavy is held by a test that keeps the processors busy, so that only one such test
-// runs at a time.
+// heavy is locked by each test that keeps the processors busy, so that only one
+// such test runs at a time.
 var heavy sync.Mutex
 
-// TestRoomEnds: a call of 2,000 members ends at once. Restarts for other members are
-// not late because of that. (With the default of 10 requests a second, the leaves
-// alone would take 200 s. The test only raises the rate to be shorter.)
+// TestRoomEnds checks that restarts for other members are not late when a call
+// of 2,000 members ends at once. The test raises the rate of requests to the
+// homeserver only to be shorter. With the default of 10 requests a second,
+// sending the leaves would take 200 s.
 func TestRoomEnds(t *testing.T) {
 	t.Parallel()
 	const crowd, others, delay = 2000, 50, 24 * time.Second
@@ -43,11 +44,14 @@ func TestRoomEnds(t *testing.T) {
 	}
 }
 
-// TestWebhookFlood: each of 64 connections reports 8 times for each of 800 jobs that
-// the participant has joined. That is 400,000 webhooks, or fewer if floodTime is over.
-// A service freezes for ever if a job waits for a queue that the flood has filled. For
-// that, one job must get more reports at a time than a queue can hold. So all
-// connections send the reports for one job before those for the next.
+// TestWebhookFlood checks that a flood of webhooks does not freeze the service.
+// Each of 64 connections reports each of 800 joins 8 times. That makes 409,600
+// webhooks, unless floodTime ends the flood earlier.
+//
+// The service would freeze if a job waited for a queue that the flood has
+// filled. To provoke this, one job must get more reports at a time than a queue
+// can hold. So every connection sends all reports for one join before those for
+// the next.
 func TestWebhookFlood(t *testing.T) {
 	t.Parallel()
 	heavy.Lock()
@@ -74,14 +78,14 @@ func TestWebhookFlood(t *testing.T) {
 	w.mustHold()
 	all := w.all()
 	each(len(all), func(i int) { all[i].leave(broke) })
-	// On a busy machine the SFU may not answer in time, so the leaves may take long. A
-	// frozen service sends none at all.
+	// On a busy machine the SFU may answer late, so it may take long to send the
+	// leaves. A frozen service sends none of them.
 	for left := w.unsent(); left > 0; left = w.unsent() {
 		await(t, 2*time.Minute, "that one more leave is sent", func() bool { w.mustHold(); return w.unsent() < left })
 	}
 }
 
-// floodTime is the longest time of the flood, for slow machines.
+// floodTime bounds how long the flood takes on a slow machine.
 const floodTime = time.Minute
 
 // joinedReport returns the bytes of an HTTP request that reports that m has joined.
@@ -107,7 +111,8 @@ func (w *world) delegateUntil(over chan struct{}, s *service) (n int) {
 		}
 		w.mustEnter(1, "another", time.Hour)
 		n++
-		// On a busy machine the disk may take longer than a store's second.
+		// On a busy machine, a write to the disk can take longer than the second
+		// that the service gives it. Then the status is "degraded".
 		if health := w.health(s); health != "ok" && health != "degraded" {
 			w.t.Errorf("/healthz: got %s, want ok or degraded", health)
 		}
@@ -177,8 +182,8 @@ func (f *flood) exchange(conn net.Conn, answers *bufio.Reader, report []byte) er
 	return nil
 }
 
-// readAnswer reads one answer and returns its status. (http.ReadResponse would take
-// most of the test's time.)
+// readAnswer reads one answer and returns its status. The test does not use
+// http.ReadResponse, which would take most of the test's time.
 func readAnswer(r *bufio.Reader) (status string, err error) {
 	length := 0
 	for {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestMemory: a process keeps 20,000 leaves of participants in 200 calls. The memory
-// for each leave, and the number of threads, are bounded.
+// TestMemory checks a process that keeps 20,000 leaves of participants in 200
+// calls. It bounds the memory for each leave, and the number of threads.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	heavy.Lock()
@@ -45,7 +45,7 @@ func TestMemory(t *testing.T) {
 	w.awaitSent(time.Minute)
 }
 
-// proc returns the number name in /proc/PID/status.
+// proc returns the number that /proc/PID/status gives for name.
 func (s *service) proc(t *testing.T, name string) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))

@@ -15,16 +15,15 @@ import (
 	"time"
 )
 
-// waitTime is how long a test waits for what must happen and has no time of
-// its own.
+// waitTime is how long a test waits for an event that has no limit of its own.
 const waitTime = 30 * time.Second
 
 var binaryDir string
 
 func TestMain(m *testing.M) {
-	// Most tests only wait, so 12 of them can run at once, whatever the number of
-	// processors. With more, a process on two busy processors may not get enough time
-	// for the shortest delay.
+	// Most tests only wait, so 12 of them can run at once on any number of
+	// processors. If more tests ran at once, a process on two busy processors
+	// might get too little time for the shortest delay.
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
 	}
@@ -37,8 +36,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binary builds the program, once, and returns its path. It is built without the race
-// detector, so that its speed and memory are as in use.
+// binary builds the program once and returns its path. The program is built
+// without the race detector, so that its speed and memory are as in real use.
 var binary = sync.OnceValues(func() (string, error) {
 	path := filepath.Join(binaryDir, "matrixrtc-auth")
 	if out, err := exec.Command("go", "build", "-o", path, "matrixrtc-auth").CombinedOutput(); err != nil {
@@ -50,12 +49,13 @@ var binary = sync.OnceValues(func() (string, error) {
 // service is one process of the program.
 type service struct {
 	cmd    *exec.Cmd
-	url    string        // the URL where the process answers; set when it listens
+	url    string        // the process's URL; set when the process listens
 	log    string        // the path of the process's log
 	exited chan struct{} // closed when the process has ended
 }
 
-// launch starts a process with no environment but env, which logs to the file log.
+// launch starts a process whose whole environment is env. The process logs to
+// the file log.
 func launch(t *testing.T, log string, env []string) *service {
 	t.Helper()
 	program, err := binary()
@@ -67,8 +67,8 @@ func launch(t *testing.T, log string, env []string) *service {
 		t.Fatal(err)
 	}
 	s := &service{cmd: exec.Command(program), log: log, exited: make(chan struct{})}
-	// The log goes through a pipe, so that it can be written when the process's own
-	// writes to files fail.
+	// The log goes through a pipe. So the process can still write its log when
+	// its own writes to files fail.
 	s.cmd.Stderr = struct{ io.Writer }{file}
 	s.cmd.Env = env
 	if err := s.cmd.Start(); err != nil {
@@ -122,7 +122,8 @@ func (s *service) text() string {
 	return string(text)
 }
 
-// lastLines returns the last 20 lines of the log that are not about single requests.
+// lastLines returns the last 20 lines of the log, without the lines about
+// single requests.
 func (s *service) lastLines() string {
 	var lines []string
 	for line := range strings.Lines(s.text()) {
@@ -156,8 +157,8 @@ func (s *service) signal(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-// await calls happened again and again until it reports true. It fails the test with
-// what if that takes longer than within.
+// await calls happened again and again until it reports true. After the time
+// within, it fails the test with a text that contains what.
 func await(t *testing.T, within time.Duration, what string, happened func() bool) {
 	t.Helper()
 	late := time.After(within)
@@ -172,7 +173,8 @@ func await(t *testing.T, within time.Duration, what string, happened func() bool
 	}
 }
 
-// during calls do again and again, with the pause every, for the time d.
+// during calls do again and again for the time d, with pauses of the length
+// every.
 func during(d, every time.Duration, do func()) {
 	over := time.After(d)
 	tick := time.NewTicker(every)

@@ -13,14 +13,16 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// answerTime is how long a request may take while Redis is away: a second for Redis,
-// and half a second for the rest. The test adds the time by which the machine is slow.
-// Tests in leave/standby prove the exact second in virtual time.
+// answerTime is how long a request may take while Redis is away. Redis gets a
+// second of that time, and all other work gets half a second. The test adds the
+// time by which the machine is slow. Tests in leave/standby prove the exact
+// second in virtual time.
 const answerTime = 1500 * time.Millisecond
 
-// TestRedisOutage: Redis is away while members come and go. The process still issues
-// tokens, restarts and sends leaves, and accepts new ones. When Redis is back, the
-// process writes all changes to it, without a restart.
+// TestRedisOutage checks a process that loses Redis while members come and go.
+// The process must still issue tokens, restart and send leaves, and accept new
+// leaves. When Redis is back, the process must write all changes to it, without
+// being started again.
 func TestRedisOutage(t *testing.T) {
 	t.Parallel()
 	for name, outage := range map[string]func(t *testing.T, w *world, r *redistest.Server){
@@ -70,9 +72,9 @@ func (w *world) useRedis(r *redistest.Server) {
 	w.set("LIVEKIT_STORE", "redis", "LIVEKIT_REDIS_URL", r.URL())
 }
 
-// outage uses the service for the time d, while Redis is away: every half second a
-// new member comes, some members leave, and clients ask for tokens all the time. It
-// checks how long the requests take.
+// outage uses the service for the time d, while Redis is away. Every half
+// second a new member comes, and some members leave. Clients ask for tokens all
+// the time. outage checks how long the requests take.
 func (w *world) outage(d time.Duration) {
 	w.t.Helper()
 	late := lag.Measure(w.t)
@@ -102,8 +104,8 @@ func (w *world) outage(d time.Duration) {
 	if most > limit {
 		w.t.Errorf("95 of 100 tokens, which need no Redis, took up to %v, want at most %v", most, limit)
 	}
-	// Tokens need no Redis. So the longest time for a token shows by how much this
-	// machine is slow.
+	// Tokens need no Redis. So the longest time for a token shows how slow this
+	// machine is.
 	if limit := limit + longest; members[len(members)-1] > limit {
 		w.t.Errorf("the slowest delegation took %v, want at most %v", members[len(members)-1], limit)
 	}
@@ -115,8 +117,8 @@ func (w *world) outage(d time.Duration) {
 	}
 }
 
-// askForTokens asks for tokens without delegation, one after another, until stop or
-// the end of the test. stop returns how long each request took.
+// askForTokens asks for tokens without delegation, one after another, until
+// stop is called or the test ends. stop returns how long each request took.
 func (w *world) askForTokens() (stop func() []time.Duration) {
 	stopped, done := make(chan struct{}), make(chan struct{})
 	var took []time.Duration
@@ -145,8 +147,8 @@ func (w *world) askForTokens() (stop func() []time.Duration) {
 	}
 }
 
-// awaitMerged waits until the process says that it is ok, and that no change is only
-// in its memory.
+// awaitMerged waits until the process is healthy and has written all changes to
+// Redis.
 func (w *world) awaitMerged(s *service) {
 	w.t.Helper()
 	last := ""
@@ -170,7 +172,7 @@ type status struct {
 	}
 }
 
-// status asks s for /_status, with the API key.
+// status requests /_status from s, with a token made with the API key.
 func (w *world) status(s *service) (now status, err error) {
 	err = w.get(s, "/_status", &now)
 	return now, err

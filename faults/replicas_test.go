@@ -13,11 +13,11 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// takeOverTime is how long it takes at most until other replicas send the leaves of a
-// replica that has ended.
+// takeOverTime bounds how long it takes until other replicas have sent the
+// leaves of a replica that has ended.
 const takeOverTime = 15 * time.Second
 
-// newReplicas returns a world with three processes on one Redis.
+// newReplicas returns a world with three processes that share one Redis.
 func newReplicas(t *testing.T) (*world, *redistest.Server, []*service) {
 	t.Helper()
 	r := redistest.Start(t)
@@ -26,8 +26,9 @@ func newReplicas(t *testing.T) (*world, *redistest.Server, []*service) {
 	return w, r, []*service{w.start(), w.start(), w.start()}
 }
 
-// TestReplicaKilled: again and again a replica is killed right after it has accepted
-// reports that members left. Other replicas send the leaves.
+// TestReplicaKilled kills a replica four times, each time right after the
+// replica has accepted reports that members left. It checks that other replicas
+// send the leaves of these members.
 func TestReplicaKilled(t *testing.T) {
 	t.Parallel()
 	const rounds, delay = 4, 18 * time.Second
@@ -54,8 +55,10 @@ func TestReplicaKilled(t *testing.T) {
 	t.Logf("the homeserver got %d repeated requests to send a leave", w.doubled())
 }
 
-// TestReplicaFrozen: a replica is stopped for longer than its leases last. When it
-// goes on, it does not work on jobs that other replicas have claimed.
+// TestReplicaFrozen stops a replica for longer than its leases last. While the
+// replica is stopped, the other replicas must send the leaves of members who
+// have left. When the replica goes on, it must not send the leave of a member
+// in the call.
 func TestReplicaFrozen(t *testing.T) {
 	t.Parallel()
 	const rounds, delay = 3, 12 * time.Second
@@ -86,10 +89,10 @@ func TestReplicaFrozen(t *testing.T) {
 	t.Logf("%d leaves were asked for more than once", w.doubled())
 }
 
-// TestRollingRestart replaces all replicas, one after another, while clients ask for
-// tokens and members come and go. A proxy would notice that a replica ends only by
-// its closed connections. No request fails, no leave is lost or late, and none is
-// sent twice.
+// TestRollingRestart replaces all replicas, one after another, while clients
+// ask for tokens and members come and go. The clients notice that a replica
+// ends only by their closed connections, as a proxy does. No request may fail,
+// no leave may be lost or late, and no leave may be sent twice.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	const jobs, delay = 200, 18 * time.Second
@@ -115,9 +118,9 @@ func TestRollingRestart(t *testing.T) {
 	}
 }
 
-// TestReplicasAlone: the Redis server of three replicas freezes. Each replica goes on
-// with the leaves that it knows. Webhooks also reach replicas that do not know the
-// leave in question.
+// TestReplicasAlone freezes the Redis server of three replicas. It checks that
+// each replica goes on with the leaves that it knows. Webhooks also reach
+// replicas that do not know the leave of the participant.
 func TestReplicasAlone(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second

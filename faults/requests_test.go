@@ -19,13 +19,13 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// newRequest returns the body of a request for a token, of a new user of w's
-// homeserver.
+// newRequest returns the body of a request for a token. Its user is a user of
+// w's homeserver.
 func (w *world) newRequest(user, call string) map[string]any {
 	return requestAt(w.homeserver, user, call)
 }
 
-// requestAt is like newRequest, for a user of any homeserver.
+// requestAt does what newRequest does, for a user of any homeserver.
 func requestAt(homeserver *matrixtest.Server, user, call string) map[string]any {
 	return map[string]any{
 		"room": "!" + call + ":example.org", "device_id": "DEVICE",
@@ -42,7 +42,7 @@ type access struct {
 	identity sfu.Identity
 }
 
-// delegate asks for a token and delegates a leave with the same request.
+// delegate asks for a token. The same request delegates a leave.
 func (w *world) delegate(request map[string]any, delayID string, delay time.Duration) (access, error) {
 	request = maps.Clone(request)
 	request["delay_id"], request["delay_timeout"] = delayID, delay.Milliseconds()
@@ -118,9 +118,9 @@ func readToken(answer []byte) (access, error) {
 	return access{claims.Video.Room, claims.Sub}, err
 }
 
-// report makes the SFU report an event to any of the processes. If a process does not
-// accept it, the SFU tries again, up to five times, and then gives up, as LiveKit
-// does.
+// report makes the SFU report an event to a process. If a process does not
+// accept the report, the SFU tries again at any process. As LiveKit does, it
+// gives up after five tries.
 func (w *world) report(event *livekit.WebhookEvent) {
 	for range 5 {
 		if s := w.any(); s != nil && w.reportTo(s, event) == http.StatusOK {
@@ -129,8 +129,8 @@ func (w *world) report(event *livekit.WebhookEvent) {
 	}
 }
 
-// reportTo reports an event to s, and returns the status of the answer, 0 if there is
-// none.
+// reportTo reports an event to s. It returns the status of the answer, or 0 if
+// there is no answer.
 func (w *world) reportTo(s *service, event *livekit.WebhookEvent) int {
 	client := *w.client
 	client.Timeout = 2 * time.Second
@@ -143,7 +143,7 @@ func (w *world) reportTo(s *service, event *livekit.WebhookEvent) int {
 	return resp.StatusCode
 }
 
-// health returns the status in the answer of /healthz, or the error.
+// health returns the status that s answers to /healthz, or the error as text.
 func (w *world) health(s *service) string {
 	var answer struct{ Status string }
 	if err := w.get(s, "/healthz", &answer); err != nil {
@@ -152,8 +152,8 @@ func (w *world) health(s *service) string {
 	return answer.Status
 }
 
-// get reads the JSON answer of path at s into answer. It sends a token made with the
-// API key.
+// get requests path from s and decodes the JSON answer into answer. The request
+// carries a token made with the API key.
 func (w *world) get(s *service, path string, answer any) error {
 	req, err := http.NewRequest(http.MethodGet, s.url+path, nil)
 	if err != nil {

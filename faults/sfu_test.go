@@ -14,8 +14,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestSFUHangs: the SFU does not answer for 10 s. Meanwhile nobody counts as gone,
-// except members whose clients said that they leave.
+// TestSFUHangs checks what happens while the SFU does not answer for 10 s. No
+// leave of a member in the call may be sent. When the SFU answers again, the
+// leaves of all members who have left must be sent.
 func TestSFUHangs(t *testing.T) {
 	t.Parallel()
 	const delay = 18 * time.Second
@@ -35,9 +36,10 @@ func TestSFUHangs(t *testing.T) {
 	w.hold(delay + time.Second)
 }
 
-// TestSFURestarts: the SFU is away for 10 s and comes back without its rooms. The
-// service creates them again, so that clients can come back. The leaves of members
-// who do not come back are sent. A proxy before the SFU answers 502 meanwhile.
+// TestSFURestarts checks what happens if the SFU comes back without its rooms.
+// The service must create the rooms again, so that clients can come back. It
+// must send the leaves of members who do not come back. In one case, a proxy
+// before the SFU answers 502 while the SFU is away.
 func TestSFURestarts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -80,7 +82,9 @@ func TestSFURestarts(t *testing.T) {
 func (w *world) proxy() string {
 	proxy := httputil.NewSingleHostReverseProxy(w.sfu.APIURL())
 	proxy.ErrorLog = log.New(io.Discard, "", 0)
-	proxy.Transport = &http.Transport{DisableKeepAlives: true} // so that each request shows whether the SFU is there
+	// Each request opens a new connection. So each request shows whether the SFU is
+	// there.
+	proxy.Transport = &http.Transport{DisableKeepAlives: true}
 	server := httptest.NewServer(proxy)
 	w.t.Cleanup(server.Close)
 	return server.URL
@@ -96,7 +100,8 @@ func (w *world) restarted() (n int) {
 	return n
 }
 
-// comeBackSlowly makes all members but every sixth come back within 10 s.
+// comeBackSlowly makes all members come back within 10 s, except every sixth,
+// who leaves for good.
 func (w *world) comeBackSlowly() {
 	w.t.Helper()
 	var running sync.WaitGroup

@@ -23,10 +23,12 @@ import (
 
 var apiKey = sfu.Key{ID: "faults", Secret: secret.New("a-secret-of-the-faults-0123456789abc")}
 
-// world is the processes of the service, a homeserver, an SFU, and members of calls.
+// world holds the processes of the service, a homeserver, an SFU, and the
+// members of calls.
 type world struct {
-	// mayFire says that the homeserver is away for so long, or so slow, that the
-	// leave of a member who has gone may fire before it is sent.
+	// mayFire says that the test allows the leave of a member who has gone to
+	// fire. The service may be unable to send it in time, because the homeserver
+	// is away or slow.
 	mayFire bool
 
 	t          *testing.T
@@ -37,15 +39,15 @@ type world struct {
 	client     *http.Client
 
 	mu       sync.Mutex
-	services []*service // the processes that get requests of clients and webhooks
+	services []*service // the processes that get client requests and webhooks
 	started  int        // how many processes were ever started
 	members  []*member
 	number   int     // how many delayed events there are
-	refused  []error // the errors of delegations in bustle
+	refused  []error // the errors of delegations while bustle ran
 }
 
-// newWorld returns a world without a process. Further variables, name after
-// value, are for all processes.
+// newWorld returns a world in which no process runs yet. env holds additional
+// environment variables for all processes, each as a name and then a value.
 func newWorld(t *testing.T, env ...string) *world {
 	t.Helper()
 	w := &world{
@@ -63,24 +65,26 @@ func newWorld(t *testing.T, env ...string) *world {
 		"LIVEKIT_URL": w.sfu.URL(), "LIVEKIT_KEY": apiKey.ID, "LIVEKIT_SECRET": apiKey.Secret.Reveal(),
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": w.homeserver.Name().String(), "LIVEKIT_CA_FILE": ca,
 		"LIVEKIT_JWT_BIND": "127.0.0.1:0", "LIVEKIT_RATE_LIMIT": "off", "LIVEKIT_STORE": "file:" + w.file(),
-		// The service looks into each room every 2 s, so that it soon finds members who
-		// have left without a webhook.
+		// The service checks each room every 2 s. So it soon finds members who have
+		// left without a webhook.
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "2",
-		// Only some tests are about the bound on requests to a homeserver.
+		// Most tests are not about the limit on requests to a homeserver.
 		"LIVEKIT_DELAYED_EVENT_RATE": "1000",
 	}
 	w.set(env...)
 	return w
 }
 
-// set sets variables of processes started later; an empty value removes a variable.
+// set sets environment variables of processes that start later. An empty value
+// removes a variable.
 func (w *world) set(env ...string) {
 	for pair := range slices.Chunk(env, 2) {
 		w.env[pair[0]] = pair[1]
 	}
 }
 
-// file returns the path of the file with the leaves, unless a test uses Redis.
+// file returns the path of the file in which the processes keep leaves. A test
+// with Redis does not use it.
 func (w *world) file() string { return filepath.Join(w.dir, "leaves.db") }
 
 // launch starts a process, and does not wait until it listens.
@@ -96,7 +100,8 @@ func (w *world) launch() *service {
 	return launch(w.t, filepath.Join(w.dir, fmt.Sprintf("log%d", w.started)), env)
 }
 
-// start starts a process, waits until it listens, and sends requests to it.
+// start starts a process and waits until it listens. From then on, the process
+// gets requests.
 func (w *world) start() *service {
 	w.t.Helper()
 	s := w.launch()
@@ -105,7 +110,7 @@ func (w *world) start() *service {
 	return s
 }
 
-// serve makes s one of the processes that get requests of clients and webhooks.
+// serve makes s one of the processes that get client requests and webhooks.
 func (w *world) serve(s *service) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,10 +124,11 @@ func (w *world) retire(s *service) {
 	w.services = slices.DeleteFunc(slices.Clone(w.services), func(other *service) bool { return other == s })
 }
 
-// any returns a random process that gets requests, nil if there is none.
+// any returns a random process that gets requests, or nil if there is none.
 func (w *world) any() *service { return w.another(nil) }
 
-// another returns a random process other than s that gets requests, nil if none.
+// another returns a random process other than s that gets requests, or nil if
+// there is none.
 func (w *world) another(s *service) *service {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,7 +139,7 @@ func (w *world) another(s *service) *service {
 	return others[rand.IntN(len(others))]
 }
 
-// all returns all members who ever came. inCall returns those who are in a call.
+// all returns all members who ever came.
 func (w *world) all() []*member {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -144,8 +150,9 @@ func (w *world) inCall() []*member {
 	return slices.DeleteFunc(w.all(), func(m *member) bool { return !m.isIn() })
 }
 
-// mustHold fails the test if the leave of a member in the call was sent, or if any
-// leave has fired.
+// mustHold fails the test if the leave of a member in the call was sent, has
+// fired or was cancelled. Unless mayFire is set, the test also fails if the
+// leave of a member who has left has fired.
 func (w *world) mustHold() {
 	w.t.Helper()
 	for _, m := range w.all() {
@@ -174,7 +181,7 @@ func (w *world) awaitSent(within time.Duration) {
 	})
 }
 
-// unsent returns how many members have gone whose leaves are not sent yet.
+// unsent returns how many members have left whose leaves are not sent yet.
 func (w *world) unsent() (n int) {
 	for _, m := range w.all() {
 		if !m.isIn() && w.homeserver.Fate(m.delayID).Over == "" {
@@ -184,7 +191,7 @@ func (w *world) unsent() (n int) {
 	return n
 }
 
-// doubled returns how many requests to send a leave were not the first for it.
+// doubled returns how many requests tried to send a leave again.
 func (w *world) doubled() (n int) {
 	for _, m := range w.all() {
 		n += max(0, w.homeserver.Fate(m.delayID).Sends-1)
@@ -192,7 +199,8 @@ func (w *world) doubled() (n int) {
 	return n
 }
 
-// latest returns the longest time that a leave of members was not restarted.
+// latest returns the longest time that any leave of members was without a
+// restart.
 func latest(w *world, members []*member) (late time.Duration) {
 	for _, m := range members {
 		late = max(late, w.homeserver.Fate(m.delayID).Late)
@@ -200,10 +208,10 @@ func latest(w *world, members []*member) (late time.Duration) {
 	return late
 }
 
-// member is somebody who has delegated their leave and is, or was, in a call.
+// member is a person who has delegated a leave and is, or was, in a call.
 type member struct {
 	w        *world
-	request  map[string]any // the request for a token without delegation
+	request  map[string]any // the body of a token request without a delegation
 	delayID  string
 	room     sfu.Room
 	identity sfu.Identity
@@ -212,7 +220,7 @@ type member struct {
 
 func (m *member) isIn() bool { return !m.left.Load() }
 
-// The reasons for which members leave the call.
+// These are the reasons for which members leave the call.
 const (
 	saidSo  = livekit.DisconnectReason_CLIENT_INITIATED
 	broke   = livekit.DisconnectReason_SIGNAL_CLOSE
@@ -230,7 +238,7 @@ func (w *world) enter(call string, delay time.Duration) (*member, error) {
 	w.homeserver.Schedule(m.delayID, delay)
 	answer, err := w.delegate(m.request, m.delayID, delay)
 	if err != nil {
-		w.homeserver.Schedule(m.delayID, time.Hour) // as if the client restarted it itself
+		w.homeserver.Schedule(m.delayID, time.Hour) // with this delay the delayed event does not fire during the test
 		return nil, err
 	}
 	m.room, m.identity = answer.room, answer.identity
@@ -261,7 +269,7 @@ func (w *world) mustEnter(n int, call string, delay time.Duration) []*member {
 	return members
 }
 
-// each calls do for 0 to n-1, up to 16 at a time.
+// each calls do with the numbers 0 to n-1. Up to 16 calls run at a time.
 func each(n int, do func(i int)) {
 	var running sync.WaitGroup
 	permits := make(chan struct{}, 16)
@@ -275,22 +283,22 @@ func each(n int, do func(i int)) {
 	running.Wait()
 }
 
-// vanish removes m from the SFU, without a webhook.
+// vanish removes m from the SFU. The SFU sends no webhook.
 func (m *member) vanish() {
-	m.left.Store(true) // before the removal: from now on the leave may be sent
+	m.left.Store(true) // set before the removal, because from then on the leave may be sent
 	m.w.sfu.Vanish(m.room, m.identity)
 }
 
-// leave removes m from the SFU, with a webhook.
+// leave removes m from the SFU. The SFU sends a webhook.
 func (m *member) leave(reason livekit.DisconnectReason) {
-	m.left.Store(true) // before the removal: from now on the leave may be sent
+	m.left.Store(true) // set before the removal, because from then on the leave may be sent
 	if left := m.w.sfu.Leave(m.room, m.identity, reason); left != nil {
 		m.w.report(left)
 	}
 }
 
-// comeBack makes m join again, with a new session. It reports whether the SFU had the
-// room.
+// comeBack makes m join again, with a new session. It reports whether the SFU
+// still had the room.
 func (m *member) comeBack() bool {
 	joined := m.w.sfu.Join(m.room, m.identity)
 	if joined != nil {

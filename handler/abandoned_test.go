@@ -22,9 +22,10 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// swamp is a handler with the real verifier, and with homeservers of two kinds
-// that it has never asked. Those below .live.test answer. Those below
-// .dead.test accept connections and never answer. All of it is on loopback.
+// swamp is a handler with the real verifier and with homeservers of two kinds,
+// all on loopback. A homeserver whose name ends in .live.test answers. A
+// homeserver whose name ends in .dead.test accepts connections and never
+// answers.
 type swamp struct {
 	t       testing.TB
 	live    *matrixtest.Homeserver
@@ -53,7 +54,7 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 			case strings.HasSuffix(host, ".dead.test"):
 				return new(outbound.Dialer).DialContext(ctx, network, dead.Addr().String())
 			case port != "8448":
-				return nil, net.ErrClosed // there is no well-known document
+				return nil, net.ErrClosed // no homeserver has a well-known document
 			}
 			return new(outbound.Dialer).DialContext(ctx, network, live.Listener.Addr().String())
 		},
@@ -72,15 +73,16 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 	return s
 }
 
-// request returns a request for a token of a user of server, as a proxy
-// forwards it for a client at the address from.
+// request returns the text of a token request for a user of server. Its header
+// X-Forwarded-For says that the client has the address in from.
 func request(server, token, from string) string {
 	body := strings.ReplaceAll(badTokenBody(server), "s3cret-token", token)
 	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", from, len(body), body)
 }
 
-// abandon sends the n-th request of the strangers, and closes its connection a
-// tenth of a second later.
+// abandon sends request n of a user whose homeserver never answers, and closes
+// the connection 100 ms later. The clients are in as many networks as networks
+// says.
 func (s *swamp) abandon(n, networks int) {
 	conn, err := net.Dial("tcp", s.service)
 	if err != nil {
@@ -94,8 +96,9 @@ func (s *swamp) abandon(n, networks int) {
 	time.AfterFunc(time.Second/10, func() { conn.Close() })
 }
 
-// ask sends the n-th honest request, from a client network that no other
-// request has. It returns how long the answer took.
+// ask sends request n of a user whose homeserver answers, from a client network
+// that sends no other requests, and waits for the answer. took is how long the
+// answer took.
 func (s *swamp) ask(n int) (took time.Duration, err error) {
 	server := fmt.Sprintf("s%d.live.test", n)
 	token := s.live.IssueToken("@alice:" + server)
@@ -115,7 +118,8 @@ func (s *swamp) ask(n int) (took time.Duration, err error) {
 	return time.Since(start), err
 }
 
-// flooded holds what was measured during a flood.
+// flooded holds what a test measured during a flood of abandoned requests. An
+// honest request is one whose client waits for the answer.
 type flooded struct {
 	honest     []time.Duration // how long each honest request took, shortest first
 	failed     int             // how many honest requests failed
@@ -126,9 +130,9 @@ type flooded struct {
 
 func (f flooded) p(percent int) time.Duration { return f.honest[len(f.honest)*percent/100] }
 
-// flood sends requests from strangers in some networks, spread evenly over the
-// time spread, and abandons each. Meanwhile others make ten honest requests a
-// second.
+// flood sends as many requests as requests says, and abandons each of them. It
+// spreads them evenly over the time spread and over the client networks.
+// Meanwhile it makes ten honest requests a second.
 func (s *swamp) flood(requests, networks int, spread time.Duration) flooded {
 	var seen flooded
 	var mu sync.Mutex
@@ -185,11 +189,11 @@ func (f *flooded) look() {
 	f.heap = max(f.heap, memory.HeapInuse+memory.StackInuse)
 }
 
-// The bounds on what a flood of abandoned requests may do.
+// These are the bounds on what a flood of abandoned requests may do.
 const (
 	maxHonestP50 = 2 * time.Second
-	// requestTime is how long an honest request has. A request may fail if the
-	// machine stands still for that long.
+	// requestTime is the time that an honest request has. It may fail only if
+	// this machine was late with its timers by requestTime or more.
 	requestTime   = 8 * time.Second
 	maxGoroutines = 3000
 )
@@ -204,16 +208,18 @@ func (f flooded) judge(t testing.TB) {
 	}
 }
 
-// TestAbandonedRequests runs a short flood.
+// TestAbandonedRequests checks that honest requests stay fast during a short
+// flood of abandoned requests. There must also be fewer than maxGoroutines
+// goroutines.
 func TestAbandonedRequests(t *testing.T) {
 	seen := newSwamp(t, false).flood(6000, 16, 3*time.Second)
 	seen.judge(t)
 	t.Logf("honest: p50 %v, p99 %v; at most %d goroutines, %d kB", seen.p(50), seen.p(99), seen.goroutines, seen.heap>>10)
 }
 
-// BenchmarkAbandonedRequests runs the full flood: 80,000 requests from 16
-// networks within 30 s, once without rate limits and once with them. One round
-// is enough:
+// BenchmarkAbandonedRequests measures a flood of 80,000 abandoned requests from
+// 16 client networks within 30 s. It runs the flood once without rate limits
+// and once with rate limits. One round is enough:
 //
 //	go test -run '^$' -bench AbandonedRequests -benchtime 1x ./handler
 func BenchmarkAbandonedRequests(b *testing.B) {

@@ -13,22 +13,22 @@ import (
 )
 
 // AppService serves the homeserver at which this service is registered as an
-// application service. It serves what the homeserver proxies for its users and
-// for other homeservers (MSC4195 over MSC4512), and also the requests that the
-// homeserver makes itself.
+// application service. It serves the requests that the homeserver forwards for
+// its users and for other homeservers (MSC4195 over MSC4512). It also serves
+// the requests that the homeserver makes itself.
 type AppService struct {
 	// HSToken proves that a request comes from the homeserver.
 	HSToken secret.Text
-	// Server is the name of that homeserver. It may only speak for its own
-	// users.
+	// Server is the name of the homeserver. The homeserver may speak only for
+	// users of this server.
 	Server matrix.ServerName
-	// IsSFU reports whether url, which a client names, is the URL of this
+	// IsSFU reports whether url, which a client sent, is the URL of this
 	// service's SFU.
 	IsSFU func(url string) bool
 	// Status returns the result of the last self-test.
 	Status func() AppServiceStatus
-	// Members, if set, is called for each changed membership that the homeserver
-	// pushes. It must return at once.
+	// Members, if set, is called for each changed membership that the
+	// homeserver pushes. Members must return at once.
 	Members func(MemberEvent)
 	// Missed, if set, is called when a transaction could not be read to its end.
 	// This service then cannot know which memberships the transaction changed,
@@ -36,8 +36,8 @@ type AppService struct {
 	Missed func()
 }
 
-// The prefixes of the paths that homeservers proxy: first that of the MSC, then
-// that of a later specification.
+// These are the prefixes of the paths that homeservers proxy. The first of each
+// list is the prefix of MSC4195, the second that of a later specification.
 var (
 	clientPrefixes     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
 	federationPrefixes = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
@@ -46,7 +46,7 @@ var (
 // routeTransaction is the path to which the homeserver sends events.
 const routeTransaction = "/_matrix/app/v1/transactions/{txnID}"
 
-// routes adds the endpoints for the homeserver.
+// routes adds the endpoints for the homeserver to h.
 func (s *AppService) routes(h *Handler) {
 	for _, prefix := range clientPrefixes {
 		h.mux.Post(prefix+"/get_token", s.proxied(byClient("get_token"), serveJSON(h.bodies, h.proxiedToken)))
@@ -62,14 +62,15 @@ func (s *AppService) routes(h *Handler) {
 	h.mux.Get("/_matrix/app/v1/rooms/*", s.own("rooms", h.nobody))
 }
 
-// The values of exchange.via, which says who forwarded the request to the service.
+// These are the values of exchange.via, which says who forwarded the request to
+// the service.
 const (
 	viaHomeserver = "homeserver"
 	viaFederation = "federation"
 )
 
-// The headers in which the homeserver names the caller. They count only with
-// the hs_token.
+// These are the headers in which the homeserver names the caller. They count
+// only in a request with the hs_token.
 const (
 	headerUser   = "X-Matrix-User-Identifier"
 	headerOrigin = "X-Matrix-Origin"
@@ -97,7 +98,7 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 			return
 		}
 		if callers := r.Header.Values(e.header); len(callers) == 1 {
-			x.caller = callers[0] // the homeserver sets the header only once, so a request with two values names nobody
+			x.caller = callers[0] // with two values, the request names nobody, because the homeserver sets the header only once
 		}
 		if x.caller == "" {
 			discardBody(w, r)
@@ -111,14 +112,14 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 	}
 }
 
-// asked reports whether r comes from the homeserver: its path begins with
-// /_matrix, and it carries the hs_token.
+// asked reports whether r comes from the homeserver. Such a request has a path
+// that begins with /_matrix/, and carries the hs_token.
 func (s *AppService) asked(r *http.Request) bool {
 	return s != nil && strings.HasPrefix(r.URL.Path, "/_matrix/") && s.checkToken(r) == nil
 }
 
-// checkToken returns an error unless r carries the hs_token. It compares in
-// constant time.
+// checkToken returns an error unless r carries the hs_token. It compares the
+// tokens in constant time.
 func (s *AppService) checkToken(r *http.Request) error {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	switch {
@@ -184,10 +185,11 @@ func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte)
 	return empty{}, onProxied(err)
 }
 
-// federatedToken serves get_token for a user of another homeserver, which asks
-// through the homeserver of this service. Package access checks that the user is
-// of that homeserver (Federated.prove), and is joined to the room; both errors
-// are 403, and so is a malformed X-Matrix-Origin. A malformed user_id is 400.
+// federatedToken serves get_token for a user of another homeserver. That
+// homeserver asks through the homeserver of this service. Package access checks
+// that the user belongs to the asking homeserver (Federated.prove), and that
+// the user is joined to the room. If not, the client gets 403. It also gets 403
+// for a malformed X-Matrix-Origin, and 400 for a malformed user_id.
 func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (answer jwtAnswer, err error) {
 	ask, name, err := decodeFederated(body)
 	if err != nil {
@@ -214,8 +216,8 @@ func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) 
 	return jwtAnswer(got.Token), onFederated(err)
 }
 
-// isOurSFU returns a *paramError (400 M_INVALID_PARAM) if the client asks for
-// another SFU.
+// isOurSFU returns a *paramError (400 M_INVALID_PARAM) if url is not the URL of
+// our SFU.
 func (h *Handler) isOurSFU(url string) error {
 	if h.AppService.IsSFU(url) {
 		return nil
@@ -224,8 +226,8 @@ func (h *Handler) isOurSFU(url string) error {
 		": correct matrix_rtc.transports of the homeserver, or name the other in LIVEKIT_URL_ALIASES"}
 }
 
-// localCaller returns the user for whom the homeserver proxies the request. Its
-// error is a *paramError (400 M_INVALID_PARAM): the user id is malformed, or of
+// localCaller returns the user for whom the homeserver proxies the request. It
+// returns a *paramError (400 M_INVALID_PARAM) if the user id is malformed or of
 // another server.
 func (h *Handler) localCaller(x *exchange, ask proxiedRequest) (access.Proxied, error) {
 	user, err := matrix.ParseUserID(x.caller)
@@ -250,7 +252,8 @@ func (a jwtAnswer) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// jwtOf returns the token that is in content, the answer of another homeserver.
+// jwtOf returns the token in content. content is the answer of another
+// homeserver.
 func jwtOf(server matrix.ServerName, content json.RawMessage) (jwtAnswer, error) {
 	var answer struct {
 		JWT string `json:"jwt"`

@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestProxiedTokens checks newer and older bodies, under both prefixes of the
-// path.
+// TestProxiedTokens checks that bodies in the newer and the older form get a
+// token, under each prefix of the path.
 func TestProxiedTokens(t *testing.T) {
 	for name, older := range map[string]bool{"newer": false, "older": true} {
 		for _, prefix := range clientPrefixes {
@@ -38,8 +38,9 @@ func TestProxiedTokens(t *testing.T) {
 	}
 }
 
-// TestProxiedUsersNeedNoList checks that the homeserver's own users get full
-// access even if only other servers are listed.
+// TestProxiedUsersNeedNoList checks that users of our homeserver get full
+// access, even if the operator gave full access to no server. Our homeserver is
+// the one at which the service is registered.
 func TestProxiedUsersNeedNoList(t *testing.T) {
 	p := newProxied(t)
 	p.FullAccess = func(matrix.ServerName) bool { return false }
@@ -50,9 +51,9 @@ func TestProxiedUsersNeedNoList(t *testing.T) {
 	}
 }
 
-// TestTheHomeserverMustProveItself checks that requests without the hs_token
-// are refused before their body is read. The error must not log clients out,
-// and must not say that there is no such service.
+// TestTheHomeserverMustProveItself checks that the service refuses a request
+// without the hs_token before it reads the body. The error must not make
+// clients log out, and must not say that there is no such service.
 func TestTheHomeserverMustProveItself(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -78,7 +79,8 @@ func TestTheHomeserverMustProveItself(t *testing.T) {
 	}
 }
 
-// TestProxiedRequestsThatAreRefused has one row for each error.
+// TestProxiedRequestsThatAreRefused checks the answers to faulty proxied
+// requests, one row for each error.
 func TestProxiedRequestsThatAreRefused(t *testing.T) {
 	edit := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(newerBody) }
 	for _, tt := range []struct {
@@ -110,9 +112,9 @@ func TestProxiedRequestsThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestNothingTellsWhatExists checks that a user who is not in a room and a user
-// who names an unknown room get the same answer, after one question to the
-// homeserver each.
+// TestNothingTellsWhatExists checks that nobody can find out which rooms exist.
+// A user who is not in a room must get the same answer as a user who names an
+// unknown room. In each case the service asks the homeserver once.
 func TestNothingTellsWhatExists(t *testing.T) {
 	p := newProxied(t)
 	stranger := p.client("/get_token", "@bob:"+homeserver, newerBody)
@@ -122,7 +124,7 @@ func TestNothingTellsWhatExists(t *testing.T) {
 	}
 }
 
-// TestUnknownMembershipFailsClosed checks that nobody is let in if the
+// TestUnknownMembershipFailsClosed checks that nobody gets a token if the
 // homeserver does not say who is joined.
 func TestUnknownMembershipFailsClosed(t *testing.T) {
 	p := newProxied(t)
@@ -176,9 +178,9 @@ func TestProxiedDelegation(t *testing.T) {
 	}
 }
 
-// TestMethodsOfProxiedRoutes checks methods other than POST, which the
-// homeserver forwards, too. The answer to HEAD must have no body, since a body
-// would break the homeserver's connection.
+// TestMethodsOfProxiedRoutes checks that methods other than POST get 405,
+// because the homeserver forwards requests with any method. The answer to HEAD
+// must have no body, since a body would break the homeserver's connection.
 func TestMethodsOfProxiedRoutes(t *testing.T) {
 	p := newProxied(t)
 	for _, method := range []string{"GET", "PUT", "DELETE", "HEAD"} {
@@ -191,8 +193,9 @@ func TestMethodsOfProxiedRoutes(t *testing.T) {
 	}
 }
 
-// TestWithoutARegistrationNothingIsServed checks for 404 M_UNRECOGNIZED, after
-// which clients use the older endpoints.
+// TestWithoutARegistrationNothingIsServed checks that a service without a
+// registration answers 404 M_UNRECOGNIZED. After such an answer clients use the
+// older endpoints.
 func TestWithoutARegistrationNothingIsServed(t *testing.T) {
 	r := newRig()
 	for _, path := range []string{clientAPI + "/get_token", fedAPI + "/get_token", "/_matrix/app/v1/ping"} {
@@ -202,8 +205,8 @@ func TestWithoutARegistrationNothingIsServed(t *testing.T) {
 	}
 }
 
-// TestTwoCallersAreNone checks that a request that names two users, or two
-// servers, is refused.
+// TestTwoCallersAreNone checks that the service refuses a request that names
+// two users or two servers.
 func TestTwoCallersAreNone(t *testing.T) {
 	for _, tt := range []struct{ path, header, body, first, second string }{
 		{clientAPI + "/get_token", headerUser, newerBody, alice, mallory},
@@ -226,7 +229,7 @@ func TestTwoCallersAreNone(t *testing.T) {
 }
 
 // TestALongURLHidesNotOurs checks that the log shows LIVEKIT_URL even if the
-// client's wrong URL is long.
+// client sends a long wrong URL.
 func TestALongURLHidesNotOurs(t *testing.T) {
 	p := newProxied(t)
 	wantAnswer(t, p.client("/get_token", alice, strings.Replace(newerBody, ourSFU, "wss://"+strings.Repeat("a", 4000), 1)), 400, `"M_INVALID_PARAM"`)

@@ -25,8 +25,9 @@ const (
 	fedAPI    = "/_matrix/federation/unstable/io.element.msc4195/rtc/livekit"
 )
 
-// members says who is joined. The keys are "room who", where who is a user or a
-// server. err, if set, is the answer to every question.
+// members stands for a homeserver that says who is joined. The keys of joined
+// have the form "room who", and who is a user or a server. err, if set, is the
+// answer to every question.
 type members struct {
 	joined map[string]bool
 	err    error
@@ -46,7 +47,7 @@ func (m *members) ask(question string) (bool, error) {
 	return m.joined[question], m.err
 }
 
-// remote is another homeserver, which gives tokens of its SFU.
+// remote stands for another homeserver, which gives tokens for its own SFU.
 type remote struct {
 	answer string
 	err    error
@@ -59,8 +60,8 @@ func (r *remote) RemoteToken(_ context.Context, server matrix.ServerName, reques
 	return json.RawMessage(r.answer), r.err
 }
 
-// proxied is a rig whose service is registered at example.org. Alice and a user
-// of remote.example are joined to aRoom.
+// proxied is a rig (a Handler with fakes) whose service is registered at
+// example.org. Alice and a user of remote.example are joined to aRoom.
 type proxied struct {
 	*delegating
 	members *members
@@ -82,8 +83,8 @@ func newProxied(t testing.TB) *proxied {
 	return p
 }
 
-// client sends a request of user as the homeserver proxies it. edits are pairs
-// of an old and a new text; each new text replaces the old one in the body.
+// client sends a request for user, in the form in which the homeserver proxies
+// it.
 func (p *proxied) client(path, user, body string) *httptest.ResponseRecorder {
 	return p.serve("POST", clientAPI+path, body, "Authorization", "Bearer "+hsToken, "X-Matrix-User-Identifier", user)
 }

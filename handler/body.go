@@ -15,25 +15,27 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// A client whose body is larger than maxBodyBytes gets 413 M_TOO_LARGE. maxBodyBytes
-// is many times the size of what clients send. A usual body fits into
-// smallBodyBytes, and every connection may hold one such body. Larger bodies would
-// fill the memory of a small container, so this service holds only a bounded
-// number of them at a time. One client network may hold half of them; the other
-// half is for networks that hold few.
+// A client whose body is larger than maxBodyBytes gets 413 M_TOO_LARGE.
+// maxBodyBytes is many times the size of what clients send.
+//
+// A usual body fits into smallBodyBytes, and every connection may hold one such
+// body. Larger bodies could fill the memory of a small container, so this
+// service holds only a bounded number of them at a time (largeBodies). One
+// client network may hold half of that number. The other half is for networks
+// that hold few.
 const (
 	maxBodyBytes   = 64 << 10
 	smallBodyBytes = 2 << 10
 )
 
-// largeBodies bounds how many bodies larger than smallBodyBytes this service holds
-// at once. A request that gets no permit within largeBodyWait gets 429
-// M_LIMIT_EXCEEDED (acquire).
+// largeBodies bounds how many bodies larger than smallBodyBytes this service
+// holds at once. A request that gets no permit within largeBodyWait gets 429
+// M_LIMIT_EXCEEDED (bodyReader.acquire).
 var largeBodies = semaphore.Bounds{Total: 64, Share: 8}
 
-// buffers are reused between requests: a buffer holds the body, and later the
-// answer. It has room for a small body and for the read that finds the body's
-// end. A buffer that grew is not reused.
+// buffers holds buffers for later requests. A buffer holds the body, and then
+// the answer. It has room for a small body and for the read that finds the
+// body's end. A buffer that grew larger is not kept.
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, smallBufferBytes)) }}
 
 const smallBufferBytes = smallBodyBytes + bytes.MinRead
@@ -44,11 +46,12 @@ func giveBack(buf *bytes.Buffer) {
 	}
 }
 
-// reply is the JSON document of a 200 answer.
+// reply is the JSON document of an answer with the status 200.
 type reply interface{ appendJSON([]byte) []byte }
 
-// serveJSON handles every JSON request. It reads the body within its bounds,
-// and writes what call returns. call must not use the body after it returns.
+// serveJSON handles every JSON request. It reads the body within the limits of
+// size and time, and writes what call returns. call must not use the body after
+// it returns.
 func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *exchange, body []byte) (R, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		buf := buffers.Get().(*bytes.Buffer)
@@ -79,10 +82,10 @@ func newBodyReader() *bodyReader {
 	return &bodyReader{large: semaphore.New[netip.Prefix](largeBodies)}
 }
 
-// read reads the whole body into buf. The caller calls release when it needs
-// the body no longer. If the body does not arrive whole and in time, the error
-// is errNotJSON, and the client gets 400 M_NOT_JSON. bodyTime of package service
-// bounds the time.
+// read reads the whole body into buf. The caller must call release when it
+// needs the body no longer. If the body does not arrive whole and in time, the
+// error is errNotJSON, and the client gets 400 M_NOT_JSON. The time is bodyTime
+// of package service.
 func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (release func(), err error) {
 	body := limitedBody(w, r)
 	release = func() {}
@@ -99,15 +102,15 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buf
 		return nil, bodyError(err)
 	}
 	// The deadline for reading the request ends here, because the client may
-	// wait longer than that for the answer. An error means that the writer has
-	// no deadlines.
+	// wait longer for the answer. An error only means that the writer has no
+	// deadlines.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return release, nil
 }
 
-// makeRoom gives buf the capacity for a body of length bytes, or does nothing
-// if length is -1 (unknown). A buffer that grows by itself takes up to twice as
-// much.
+// makeRoom gives buf the capacity for a body of length bytes. It does nothing
+// if length is -1 (unknown). Without makeRoom, the buffer could grow to twice
+// the size of the body.
 func makeRoom(buf *bytes.Buffer, length int64) {
 	if length < 0 || length > maxBodyBytes {
 		return
@@ -118,23 +121,24 @@ func makeRoom(buf *bytes.Buffer, length int64) {
 }
 
 // limitedBody returns a reader of at most maxBodyBytes of the body. It hands
-// net/http's own writer to MaxBytesReader: net/http closes the connection after
-// a body over the limit, so a client or proxy that is still sending gets the
-// answer.
+// net/http's own writer to MaxBytesReader, so that net/http closes the
+// connection after a body over the limit. A client or proxy that is still
+// sending then gets the answer.
 func limitedBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return http.MaxBytesReader(exchangeOf(w).ResponseWriter, r.Body, maxBodyBytes)
 }
 
-// How long this service reads the body of a request that it refuses: usually
-// discardTime, or promptTime if the client has too many requests in progress.
+// These times bound how long this service reads the body of a request that it
+// refuses. promptTime is for a client with too many requests in progress, and
+// discardTime for all other clients.
 const (
 	discardTime = 2 * time.Second
 	promptTime  = 100 * time.Millisecond
 )
 
 // discardBody reads and drops the body of a refused request, within limits of
-// size and time. If the connection closed while the client still sends, the
-// client might never see the answer.
+// size and time. Without this, the connection could close while the client
+// still sends. The client might then never see the answer.
 func discardBody(w http.ResponseWriter, r *http.Request) { discardWithin(w, r, discardTime) }
 
 func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration) {
@@ -147,13 +151,13 @@ func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration)
 	}
 }
 
-// largeBodyWait is how long a large body may wait for its permit. It is less
-// than the server's time to read a request.
+// largeBodyWait is how long a request with a large body waits for a permit. It
+// is less than the server's time to read a request.
 const largeBodyWait = 5 * time.Second
 
-// acquire waits for a permit to hold one large body of a client in the network
-// from. If it gets none, the error is a *limitError: the client gets 429, with a
-// Retry-After of 1 s.
+// acquire waits for a permit to hold one large body. from is the client's
+// network. If there is no permit in time, the error is a *limitError. The client
+// then gets 429 with a Retry-After of 1 s.
 func (b *bodyReader) acquire(ctx context.Context, from netip.Prefix) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, largeBodyWait)
 	defer cancel()
@@ -174,14 +178,14 @@ func bodyError(err error) error {
 	return errNotJSON
 }
 
-// The values of headers of JSON answers. All answers share these slices, so no code
-// may change them.
+// These are the values of headers of JSON answers. All answers share these
+// slices, so no code may change them.
 var (
 	typeJSON = []string{"application/json"}
 	noStore  = []string{"no-store"}
 )
 
-// writeJSON writes a whole answer with the document doc.
+// writeJSON writes an answer whose body is the JSON document doc.
 func writeJSON(w http.ResponseWriter, status int, doc []byte) {
 	header := w.Header()
 	header["Content-Type"] = typeJSON
@@ -191,7 +195,7 @@ func writeJSON(w http.ResponseWriter, status int, doc []byte) {
 	_, _ = w.Write(doc) // an error means that the client has disconnected
 }
 
-// fail writes the answer for err, and records err for the log.
+// fail writes the answer for the error err, and records err for the log.
 func fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(r.Context(), err)
 	x := exchangeOf(w)

@@ -31,7 +31,7 @@ func TestBodyLimit(t *testing.T) {
 	if status, body := post(t, url, padded(maxBodyBytes+1)); status != 413 || body != tooLarge {
 		t.Errorf("64 KiB and a byte: got %d %s, want 413 %s", status, body, tooLarge)
 	}
-	resp, err := http.Post(url, "", io.MultiReader(strings.NewReader(padded(maxBodyBytes+1)))) // this sends it chunked
+	resp, err := http.Post(url, "", io.MultiReader(strings.NewReader(padded(maxBodyBytes+1)))) // a MultiReader has no known length, so the client sends the body chunked
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,8 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
-// zeros is an endless body of zeros, which counts what is read.
+// zeros is an endless body of zero bytes. The field read counts the bytes that
+// were read.
 type zeros struct{ read int64 }
 
 func (z *zeros) Read(p []byte) (int, error) {
@@ -59,7 +60,7 @@ func TestTenMegabytes(t *testing.T) {
 		body := &zeros{}
 		resp, err := http.Post(url, "", io.LimitReader(body, 10<<20))
 		if err != nil {
-			continue // the connection was closed while the client still sent: that is allowed
+			continue // the server may close the connection while the client still sends
 		}
 		if resp.StatusCode != 413 {
 			t.Errorf("%d, want 413", resp.StatusCode)
@@ -73,7 +74,8 @@ func TestTenMegabytes(t *testing.T) {
 }
 
 // TestLargeBodiesTakeTurns checks that many clients with large bodies cannot
-// fill the memory: later clients wait.
+// fill the memory. Only largeBodies.Total such requests may proceed at once,
+// and all others must wait.
 func TestLargeBodiesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most := largeBodies.Total
@@ -107,8 +109,9 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 	})
 }
 
-// TestLargeBodiesOfOneNetwork checks that one network gets at most half of the
-// permits, so that its large bodies make no other network wait.
+// TestLargeBodiesOfOneNetwork checks that one client network gets at most half
+// of the permits for large bodies. A large body of another network then need
+// not wait.
 func TestLargeBodiesOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most := largeBodies.Total
@@ -168,8 +171,8 @@ func TestTruncatedBody(t *testing.T) {
 }
 
 // TestReadTimeoutEndsWithTheBody checks that the server's time to read a
-// request does not apply to the wait for the answer, after the whole body has
-// arrived.
+// request ends when the whole body has arrived. The wait for the answer may be
+// longer.
 func TestReadTimeoutEndsWithTheBody(t *testing.T) {
 	r := newRig()
 	server := httptest.NewUnstartedServer(r.Routes())
@@ -189,8 +192,8 @@ func TestReadTimeoutEndsWithTheBody(t *testing.T) {
 	}
 }
 
-// TestBuffersDoNotMix checks that an answer never shows what an earlier answer
-// left in a buffer.
+// TestBuffersDoNotMix checks that an answer never shows text that an earlier
+// answer left in a reused buffer.
 func TestBuffersDoNotMix(t *testing.T) {
 	r := newRig()
 	long := getTokenBody("@" + strings.Repeat("long", 40) + ":" + homeserver)
@@ -204,8 +207,8 @@ func TestBuffersDoNotMix(t *testing.T) {
 }
 
 // TestRefusalReachesAProxy checks that a proxy gets the answer to a refused
-// request even while it still sends the body. The proxy uses each connection
-// for one request, as nginx does by default.
+// request even if it still sends the body. The proxy uses each connection for
+// one request, as nginx does by default.
 func TestRefusalReachesAProxy(t *testing.T) {
 	server := httptest.NewServer(newRig().Routes())
 	defer server.Close()
@@ -218,7 +221,7 @@ func TestRefusalReachesAProxy(t *testing.T) {
 				}
 				defer conn.Close()
 				fmt.Fprintf(conn, "POST %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n", path, size)
-				io.Copy(conn, io.LimitReader(&zeros{}, int64(size))) // fails when the server closes the connection
+				io.Copy(conn, io.LimitReader(&zeros{}, int64(size))) // Copy fails when the server closes the connection
 				resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 				if err != nil {
 					t.Errorf("%s with %d bytes: got %v, want an answer", path, size, err)

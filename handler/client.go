@@ -9,15 +9,14 @@ import (
 	"matrixrtc-auth/access"
 )
 
-// Proxies are the reverse proxies whose word about the client's address the
-// service believes.
+// Proxies are the reverse proxies that may tell the service a client's address.
 type Proxies struct {
 	// Trusted are the networks of the proxies.
 	Trusted []netip.Prefix
 	// Header is the header in which the proxies name the client. "" means
-	// X-Forwarded-For. The nearest proxy must set the header or append to it.
-	// Otherwise clients could write it themselves, and the service could not
-	// notice.
+	// X-Forwarded-For. The proxy nearest to the service must set the header or
+	// append to it. Otherwise clients could write the header themselves, and
+	// the service could not notice.
 	Header string
 }
 
@@ -36,18 +35,19 @@ func (p Proxies) Trust(addr netip.Addr) bool {
 	return false
 }
 
-// Share returns the network of peer, for which open connections are bounded. ok is
-// false for a trusted proxy, because many clients use it, and for a Unix socket.
+// Share returns the network of peer. The service bounds the open connections of
+// each network. ok is false for a trusted proxy, because many clients use it.
+// ok is also false for a Unix socket.
 func (p Proxies) Share(peer net.Addr) (from netip.Prefix, ok bool) {
 	addr := peerAddr(peer.String())
 	return access.Network(addr), addr.IsValid() && !p.Trust(addr)
 }
 
-// client returns the address of the client: the peer of the connection, or, if
-// that is a trusted proxy, the address that the proxy names. told reports that
-// a proxy named it. A proxy may name its own address, if client and proxy are
-// on one machine. The peer of a Unix socket has no address and is trusted. addr
-// is the zero Addr if the client's address is unknown.
+// client returns the address of the client, or the zero Addr if the address is
+// unknown. Usually the client is the peer of the connection. If the peer is a
+// trusted proxy or a Unix socket, client returns the address that the proxy
+// names. told reports that a proxy named the client. A proxy may name its own
+// address, if client and proxy are on one machine.
 func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {
@@ -59,13 +59,16 @@ func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 	return peer, false
 }
 
-// named returns the address in the proxies' header, or the zero Addr if there
-// is none. X-Forwarded-For is a list to which every proxy appends its peer. The
-// client may have invented the first entries, so named returns the last address
-// that is not a trusted proxy. If all are trusted proxies, the client is in the
-// trusted networks itself: named then returns X-Real-IP, or else the first
-// address of the list. Any other header holds one address, and X-Real-IP does
-// not replace it.
+// named returns the client's address from the proxies' header, or the zero Addr
+// if there is none.
+//
+// X-Forwarded-For is a list to which every proxy appends its peer. The client
+// may have invented the first entries, so named returns the last address that
+// is not a trusted proxy. If all addresses are trusted proxies, the client
+// itself is in the trusted networks. Then named returns X-Real-IP, or else the
+// first address of the list.
+//
+// Any other header holds one address, and X-Real-IP does not replace it.
 func (p Proxies) named(header http.Header) netip.Addr {
 	if !p.list() {
 		return lastAddr(header.Values(p.Header))
@@ -80,14 +83,15 @@ func (p Proxies) named(header http.Header) netip.Addr {
 	return forwarded
 }
 
-// list reports whether the proxies' header is a list of addresses. Only
-// X-Forwarded-For is.
+// list reports whether the proxies' header is X-Forwarded-For, the only header
+// that holds a list of addresses.
 func (p Proxies) list() bool {
 	return p.Header == "" || strings.EqualFold(p.Header, headerForwardedFor)
 }
 
-// lastAddr returns the address at the end of the last line, which the nearest
-// proxy wrote. It returns the zero Addr if there is no address.
+// lastAddr returns the last address in the last of these header lines, which
+// the proxy nearest to the service wrote. It returns the zero Addr if there is
+// no address.
 func lastAddr(lines []string) netip.Addr {
 	if len(lines) == 0 {
 		return netip.Addr{}
@@ -98,7 +102,7 @@ func lastAddr(lines []string) netip.Addr {
 }
 
 // nearest returns the last address in each header that may name the client. The
-// keys are the headers' names in lower case.
+// keys of the map are the headers' names in lower case.
 func (p Proxies) nearest(header http.Header) map[string]netip.Addr {
 	last := map[string]netip.Addr{}
 	for _, name := range []string{headerForwardedFor, headerRealIP, p.Header} {
@@ -109,18 +113,19 @@ func (p Proxies) nearest(header http.Header) map[string]netip.Addr {
 	return last
 }
 
-// peerAddr parses the address of a connection, as net/http writes it.
+// peerAddr parses the address of a connection's peer in the form of net/http.
 func peerAddr(remote string) netip.Addr {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
-		return netip.Addr{} // addr is that of a Unix socket, or is no address
+		return netip.Addr{} // remote is the address of a Unix socket, or no address
 	}
 	return peer.Addr().Unmap().WithZone("")
 }
 
-// forwardedFor reads the entries of all lines from right to left. It stops at
-// the first entry that is not a trusted proxy (then found is true), or that is
-// no address. If found is false, addr is the leftmost address that it read.
+// forwardedFor reads the addresses in X-Forwarded-For from right to left. It
+// stops at the first address that is not a trusted proxy, and returns that
+// address with found true. It also stops at text that is no address. If found
+// is false, addr is the leftmost address that it read.
 func (p Proxies) forwardedFor(lines []string) (addr netip.Addr, found bool) {
 	for i := len(lines) - 1; i >= 0; i-- {
 		for rest, more := lines[i], true; more; {

@@ -56,8 +56,8 @@ func TestClient(t *testing.T) {
 	}
 }
 
-// TestClientByHeader checks that only the header that the operator named
-// counts.
+// TestClientByHeader checks that only the header in Proxies.Header can name the
+// client.
 func TestClientByHeader(t *testing.T) {
 	const proxy = "10.0.0.1:443"
 	for _, c := range []struct {
@@ -100,8 +100,8 @@ func TestNoProxies(t *testing.T) {
 
 // FuzzClientAddress checks three properties. The client's address is one that
 // the request names. A peer that is no trusted proxy is itself the client. If
-// the proxy sets or appends the header, nothing that the client sends changes
-// the result.
+// the proxy sets the header or appends to it, nothing that the client sends
+// changes the result.
 func FuzzClientAddress(f *testing.F) {
 	for _, peer := range []string{"10.0.0.1:443", "192.0.2.1:5", "@"} {
 		for _, name := range []string{"", "x-real-ip", "cf-connecting-ip"} {
@@ -132,14 +132,14 @@ func FuzzClientAddress(f *testing.F) {
 	})
 }
 
-// cannotForge sends r through a proxy that appends the true address of the
-// client to the header that counts. The result must be that address.
+// cannotForge sends r through a proxy that writes the client's true address
+// into the proxies' header. The result must be that address.
 func cannotForge(t *testing.T, p Proxies, r *http.Request) {
 	t.Helper()
 	name := http.CanonicalHeaderKey(cmp.Or(p.Header, headerForwardedFor))
 	for i := range name {
 		if name[i] >= 0x80 || name[i] <= ' ' {
-			return // this is no valid name of a header
+			return // name is no valid name of a header
 		}
 	}
 	for _, visitor := range []string{"192.0.2.77", "2001:db8::77"} {
@@ -157,8 +157,8 @@ func cannotForge(t *testing.T, p Proxies, r *http.Request) {
 	}
 }
 
-// TestTold checks that a trusted proxy's word counts, even if client and proxy
-// are on the same machine.
+// TestTold checks that the address from a trusted proxy counts, even if client
+// and proxy are on the same machine.
 func TestTold(t *testing.T) {
 	proxies := Proxies{Trusted: prefixes("127.0.0.0/8")}
 	for _, c := range []struct {

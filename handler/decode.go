@@ -6,13 +6,13 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// decoder reads the body of one endpoint. Its errors, errNotJSON, errNotObject
-// or a *fieldError, are faults of the client, which gets 400 (problem.go). What
-// each field may hold is in fields.go.
+// decoder reads the body of one endpoint. Its errors are errNotJSON,
+// errNotObject and *fieldError. They are faults of the client, which gets 400
+// (problem.go). What each field may hold is in fields.go.
 type decoder func(body []byte) (access.OpenID, access.Request, error)
 
 // decodeSFUGet parses the body of POST /sfu/get. This endpoint is older than
-// slots and members.
+// slots and members, so the body has neither.
 func decodeSFUGet(body []byte) (access.OpenID, access.Request, error) {
 	f := readFields(body, "room", "openid_token", "device_id", "delay_id", "delay_timeout")
 	what := access.Request{Room: parsed(&f, "room", matrix.ParseRoomID), Slot: matrix.RoomCall}
@@ -40,8 +40,8 @@ func decodeDelegate(body []byte) (access.OpenID, access.Request, error) {
 	return who, what, *f.err
 }
 
-// member returns the values of the fields that all endpoints with slots and
-// members share.
+// member reads the fields that all endpoints with slots and members share. It
+// returns the proof of the user, and what the user asks for.
 func (f *fields) member() (access.OpenID, access.Request) {
 	what := access.Request{
 		Room: parsed(f, "room_id", matrix.ParseRoomID),

@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// replaceIn returns body with one value replaced by with. with is JSON; ""
-// removes the field. path is like "room" or "openid_token.access_token".
+// replaceIn returns body with the value at path replaced. path is like "room"
+// or "openid_token.access_token". with is the new value as JSON, or "" to
+// remove the field.
 func replaceIn(t testing.TB, body, path, with string) string {
 	t.Helper()
 	var doc map[string]any
@@ -58,7 +59,7 @@ func TestEveryFieldIsRequired(t *testing.T) {
 			for _, with := range []string{"", "null", `""`, "5", "true", "[]", `["x"]`, `"\u0000"`} {
 				t.Run(e.path+" "+field+" = "+with, func(t *testing.T) {
 					if field == "openid_token.access_token" && with == `"\u0000"` {
-						return // any text is valid here: only the homeserver knows the token
+						return // any text is a valid token, because only the homeserver can check it
 					}
 					w := r.serve("POST", e.path, replaceIn(t, e.body, field, with))
 					wantBadJSON(t, e.path+" "+field+" = "+with, w.Code, w.Body.String(), field)
@@ -87,7 +88,7 @@ func TestGrammars(t *testing.T) {
 		{"/sfu/get", "room", `"` + "!" + strings.Repeat("x", 255) + `"`},
 		{"/sfu/get", "device_id", `"` + strings.Repeat("x", 256) + `"`},
 		{"/sfu/get", "device_id", `"WITH:COLON"`},
-		{"/sfu/get", "device_id", `"` + strings.Repeat("x", 255) + `"`}, // the identity would be too long
+		{"/sfu/get", "device_id", `"` + strings.Repeat("x", 255) + `"`}, // with this device id, the identity would be too long
 		{"/sfu/get", "openid_token.matrix_server_name", `"https://example.org"`},
 		{"/sfu/get", "openid_token.matrix_server_name", `"example.org/path"`},
 		{"/get_token", "room_id", `"room"`},
@@ -110,8 +111,8 @@ func TestGrammars(t *testing.T) {
 	}
 }
 
-// TestWhatIsUnknownIsIgnored checks unknown fields, because homeservers and
-// clients may add fields at any time.
+// TestWhatIsUnknownIsIgnored checks that the service ignores unknown fields,
+// because homeservers and clients may add fields at any time.
 func TestWhatIsUnknownIsIgnored(t *testing.T) {
 	r := newRig()
 	for _, e := range endpoints {
@@ -221,7 +222,8 @@ func TestDelegationThatIsOff(t *testing.T) {
 	}
 }
 
-// FuzzBodies checks that every body gets one of the known answers.
+// FuzzBodies checks that every body gets one of the known answers, and no
+// crash.
 func FuzzBodies(f *testing.F) {
 	for _, e := range endpoints {
 		f.Add(e.path, []byte(e.body))

@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// proxiedRequest is the body of an endpoint that a homeserver proxies.
+// proxiedRequest is the body of a request that a homeserver proxies.
 type proxiedRequest struct {
 	url     string // the URL of the SFU that the client asks for
 	what    access.Request
@@ -16,7 +16,7 @@ type proxiedRequest struct {
 	member  json.RawMessage
 }
 
-// decodeProxied parses the body of get_token of the Client-Server API
+// decodeProxied parses the body of get_token in the Client-Server API
 // (MSC4195).
 func decodeProxied(body []byte) (proxiedRequest, error) {
 	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "server_name")
@@ -27,7 +27,7 @@ func decodeProxied(body []byte) (proxiedRequest, error) {
 	return ask, *f.err
 }
 
-// decodeProxiedDelegate parses the body of delegate_delayed_leave of the
+// decodeProxiedDelegate parses the body of delegate_delayed_leave in the
 // Client-Server API. It ignores the delay_timeout of older clients, because
 // this service asks the homeserver for the delay.
 func decodeProxiedDelegate(body []byte) (proxiedRequest, error) {
@@ -37,7 +37,7 @@ func decodeProxiedDelegate(body []byte) (proxiedRequest, error) {
 	return ask, *f.err
 }
 
-// decodeFederated parses the body of get_token of the federation API. user is
+// decodeFederated parses the body of get_token in the federation API. user is
 // the unparsed id of the user for whom the other homeserver asks.
 func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "user_id")
@@ -46,9 +46,10 @@ func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	return ask, user, *f.err
 }
 
-// proxied returns the values of the fields that all proxied endpoints share. Newer
-// clients send member_id, older ones send member with the device. This service
-// derives the identity from each in a different way.
+// proxied returns the values of the fields that all proxied endpoints share.
+// Newer clients send member_id, and older clients send member with the device.
+// This service derives the identity from member_id in another way than from
+// member.
 func (f *fields) proxied() proxiedRequest {
 	ask := proxiedRequest{url: f.text("url")}
 	ask.what.Room = parsed(f, "room_id", matrix.ParseRoomID)
@@ -71,8 +72,9 @@ func (f *fields) proxied() proxiedRequest {
 }
 
 // target returns the server whose SFU the client asks for, or the zero
-// ServerName for the SFU of our own homeserver: server_name is absent, empty, or
-// exactly own. A malformed server_name is a *paramError (400 M_INVALID_PARAM).
+// ServerName for our own homeserver. The client means our own homeserver if
+// server_name is absent, empty, or exactly own. A malformed server_name gives a
+// *paramError (400 M_INVALID_PARAM).
 func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error) {
 	if r.server == "" || r.server == own.String() {
 		return matrix.ServerName{}, nil
@@ -84,8 +86,8 @@ func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error)
 	return server, nil
 }
 
-// claims returns a *paramError (400 M_INVALID_PARAM) if the body names a user other
-// than the one whom the homeserver names.
+// claims returns a *paramError (400 M_INVALID_PARAM) if the body names another
+// user than user, whom the homeserver names.
 func (r proxiedRequest) claims(user matrix.UserID) error {
 	if r.claimed.IsZero() || r.claimed == user {
 		return nil
@@ -93,7 +95,8 @@ func (r proxiedRequest) claims(user matrix.UserID) error {
 	return &paramError{param: "member.claimed_user_id", cause: "claimed_user", detail: "the request claims another user than the homeserver vouches for"}
 }
 
-// forRemote returns the request to send to another homeserver.
+// forRemote returns the body of the request that this service sends to another
+// homeserver.
 func (r proxiedRequest) forRemote(user matrix.UserID) json.RawMessage {
 	request := map[string]any{
 		"url": r.url, "user_id": user.String(), "room_id": r.what.Room.String(), "slot_id": r.what.Slot.String(),
@@ -105,7 +108,7 @@ func (r proxiedRequest) forRemote(user matrix.UserID) json.RawMessage {
 	}
 	text, err := json.Marshal(request)
 	if err != nil {
-		panic(err) // impossible: the value holds only strings, and JSON that was parsed before
+		panic(err) // impossible: the value holds only strings and valid JSON
 	}
 	return text
 }

@@ -2,7 +2,7 @@ package handler
 
 import "context"
 
-// delegate serves POST /delegate_delayed_leave: it takes over a leave and
+// delegate serves POST /delegate_delayed_leave. It takes over a leave, and
 // returns no token.
 func (h *Handler) delegate(ctx context.Context, x *exchange, body []byte) (empty, error) {
 	who, what, err := decodeDelegate(body)
@@ -14,7 +14,7 @@ func (h *Handler) delegate(ctx context.Context, x *exchange, body []byte) (empty
 	return empty{}, err
 }
 
-// empty is the answer {}, an empty object.
+// empty is an answer with the empty JSON object {}.
 type empty struct{}
 
 func (empty) appendJSON(b []byte) []byte { return append(b, "{}"...) }

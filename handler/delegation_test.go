@@ -48,7 +48,7 @@ func TestDelegationIsKept(t *testing.T) {
 	}
 }
 
-// TestBothEndpointsMeanTheSameParticipant checks that the endpoint for leaves
+// TestBothEndpointsMeanTheSameParticipant checks that /delegate_delayed_leave
 // derives the same participant as /get_token.
 func TestBothEndpointsMeanTheSameParticipant(t *testing.T) {
 	d := newDelegating(t)
@@ -100,9 +100,9 @@ func TestDedicatedEndpointNeedsALeave(t *testing.T) {
 	}
 }
 
-// TestDelegationRefused checks the refusals. On token endpoints, each makes
-// clients repeat the request without the leave. On the endpoint for leaves,
-// each says what is wrong.
+// TestDelegationRefused checks the answers if the service does not take over a
+// leave. A token endpoint answers so that clients repeat the request without
+// the leave. The endpoint for leaves says what is wrong.
 func TestDelegationRefused(t *testing.T) {
 	limit := &leave.LimitError{Limit: "user", Setting: "LIVEKIT_MAX_JOBS_PER_USER", Most: 3}
 	definite := &matrix.ClientAPIError{Definite: true, Err: errors.New("it does not delay events")}
@@ -150,9 +150,9 @@ func TestDelegationRefused(t *testing.T) {
 	}
 }
 
-// TestNamedServerThatDoesNotAnswer checks that a leave is taken over if a
-// server that the operator named does not answer, because Element Call asks
-// only once.
+// TestNamedServerThatDoesNotAnswer checks that the service takes over a leave
+// even if the user's named homeserver does not answer. Element Call asks only
+// once, so a refusal would be final.
 func TestNamedServerThatDoesNotAnswer(t *testing.T) {
 	for _, path := range delegatingPaths {
 		t.Run(path, func(t *testing.T) {
@@ -165,8 +165,8 @@ func TestNamedServerThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// TestNoJobRemains checks that no leave stays stored if the request fails for
-// another reason.
+// TestNoJobRemains checks that no leave stays stored if the SFU gives no room,
+// and that a store that fails gives 500.
 func TestNoJobRemains(t *testing.T) {
 	d := newDelegating(t)
 	d.rooms.err = errors.New("no SFU")
@@ -196,9 +196,9 @@ func TestTokensWithoutDelegationDoNotTouchTheStore(t *testing.T) {
 	}
 }
 
-// TestProbe checks the request without body and token by which Element Call
-// asks whether there is delegation. Element Call reads every answer except 404
-// as yes.
+// TestProbe checks the answer to a request without body and token. With such a
+// request Element Call asks whether the service takes over leaves. Element Call
+// reads every answer except 404 as yes.
 func TestProbe(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(d *delegating)

@@ -16,7 +16,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// fakeEvents answers with err. The servers in refusing require a token.
+// fakeEvents stands for homeservers that manage delayed events. err is their
+// answer. The servers in refusing require an access token.
 type fakeEvents struct {
 	err      error
 	refusing map[string]bool
@@ -41,8 +42,8 @@ func (e *fakeEvents) LookUp(context.Context, matrix.UserID, matrix.DelayID) (mat
 
 func (e *fakeEvents) Refuses(s matrix.ServerName) bool { return e.refusing[s.String()] }
 
-// fakeKeeper remembers the jobs and reports that it gets. err, if set, is its
-// answer.
+// fakeKeeper remembers the jobs and the reports that it gets. err, if set, is
+// its answer to every call.
 type fakeKeeper struct {
 	mu      sync.Mutex
 	jobs    []leave.Job
@@ -68,7 +69,8 @@ func (k *fakeKeeper) Report(ctx context.Context, e sfu.Event) error {
 	return errors.Join(k.err, ctx.Err())
 }
 
-// delegating is a rig in which the users of example.org may hand over leaves.
+// delegating is a rig (a Handler with fakes) in which the users of example.org
+// may hand over leaves.
 type delegating struct {
 	*rig
 	events *fakeEvents
@@ -86,11 +88,12 @@ func newDelegating(t testing.TB) *delegating {
 	return d
 }
 
-// with returns body with more fields. members is their JSON, without braces.
+// with returns body with more fields. members holds these fields as JSON
+// without the braces.
 func with(body, members string) string { return strings.TrimSuffix(body, "}") + "," + members + "}" }
 
-// ask hands over a leave of user. path selects one of the three kinds of
-// endpoints.
+// ask sends a request of user that hands over a leave. path selects one of
+// three kinds of endpoints. members holds more fields of the body as JSON.
 func (d *delegating) ask(path, user, members string) *httptest.ResponseRecorder {
 	body := getTokenBody(user)
 	if path == "/sfu/get" || path == "/" {

@@ -9,11 +9,12 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ErrShuttingDown is the cause with which the service cancels the base context of
-// all requests, when it does not wait for them any longer.
+// ErrShuttingDown is the cause with which the service cancels the base context
+// of all requests. The service cancels it when it ends and no longer waits for
+// requests.
 var ErrShuttingDown = errors.New("the service is shutting down")
 
-// The faults of a request as a whole.
+// These are errors about a request as a whole.
 var (
 	errNotJSON   = errors.New("the body is not JSON")
 	errNotObject = errors.New("the body is not a JSON object")
@@ -48,10 +49,10 @@ type limitError struct {
 
 func (e *limitError) Error() string { return "too many requests: " + e.kind }
 
-// tokenDelegationError says that a token request handed over a leave that is
-// not taken over. proxiedDelegationError says the same of a request that came
-// through the homeserver. Both are types of their own, because their clients
-// need other answers than those of the endpoint for leaves.
+// tokenDelegationError says that the service did not take over the leave of a
+// token request. proxiedDelegationError says the same of a request through the
+// homeserver. They are separate types, because these clients need other answers
+// than clients of the endpoint for leaves.
 type (
 	tokenDelegationError   struct{ *access.DelegationError }
 	proxiedDelegationError struct{ *access.DelegationError }
@@ -60,8 +61,9 @@ type (
 func (e tokenDelegationError) Unwrap() error   { return e.DelegationError }
 func (e proxiedDelegationError) Unwrap() error { return e.DelegationError }
 
-// onToken makes a *[access.DelegationError] a tokenDelegationError, for which the
-// client gets 400 M_BAD_JSON (delegationProblem). It returns other errors unchanged.
+// onToken turns a *[access.DelegationError] into a tokenDelegationError, for
+// which the client gets 400 M_BAD_JSON (delegationProblem). It returns other
+// errors unchanged.
 func onToken(err error) error {
 	if e, ok := errors.AsType[*access.DelegationError](err); ok {
 		return tokenDelegationError{e}
@@ -69,8 +71,9 @@ func onToken(err error) error {
 	return err
 }
 
-// onProxied makes a *[access.DelegationError] a proxiedDelegationError
-// (proxiedDelegationProblem). It returns other errors unchanged.
+// onProxied turns a *[access.DelegationError] into a proxiedDelegationError,
+// which proxiedDelegationProblem maps to the answer. It returns other errors
+// unchanged.
 func onProxied(err error) error {
 	if e, ok := errors.AsType[*access.DelegationError](err); ok {
 		return proxiedDelegationError{e}
@@ -78,16 +81,16 @@ func onProxied(err error) error {
 	return err
 }
 
-// refusedQuestion says that the homeserver refuses to say whether somebody is
-// joined, and would refuse again.
+// refusedQuestion says that the homeserver refused to say whether a user is
+// joined, and would refuse the same question again.
 type refusedQuestion struct{ error }
 
 func (e refusedQuestion) Unwrap() error { return e.error }
 
-// onFederated makes err a refusedQuestion if the homeserver would answer every
-// repetition with the same error. The homeserver answers 400 to a user id that
-// is not ASCII, or to an invalid room id. If this service answered 5xx, the
-// other homeserver would ask four times.
+// onFederated turns err into a refusedQuestion if our homeserver answered 400.
+// Our homeserver answers 400 to an invalid room id, or to a user id that is not
+// ASCII, and would do so again. With a 5xx from this service, the other
+// homeserver would repeat its request four times in vain.
 func onFederated(err error) error {
 	e, ok := errors.AsType[*access.MembershipError](err)
 	if !ok {
@@ -99,15 +102,15 @@ func onFederated(err error) error {
 	return err
 }
 
-// proxyError says that a request to an endpoint for the homeserver does not
-// come from the homeserver, or has a wrong form.
+// proxyError says that a request to an endpoint for the homeserver is
+// malformed, or does not come from the homeserver.
 type proxyError struct {
 	cause string
-	own   bool  // whether the homeserver itself calls the endpoint; false for endpoints to which it forwards requests
+	own   bool  // true if the homeserver itself makes requests to the endpoint; false if it forwards them
 	err   error // details for the log, or nil
 }
 
-// The causes of a proxyError.
+// These are the causes of a proxyError.
 const (
 	causeTokenMissing = "hs_token_missing"
 	causeTokenWrong   = "hs_token_wrong"
@@ -127,8 +130,7 @@ func (e *proxyError) Error() string {
 	return "the request does not carry the hs_token of the registration file: it does not come from the homeserver, or the homeserver has another registration file"
 }
 
-// paramError says that a parameter has a wrong value, although its form is
-// valid.
+// paramError says that a well-formed parameter has a wrong value.
 type paramError struct {
 	param  string
 	cause  string

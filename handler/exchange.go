@@ -18,9 +18,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// exchange is one request, and everything that its single log line says. It is
-// also the ResponseWriter of the request's handlers, so that it records the
-// status.
+// exchange is one request with everything that the request's log line says. It
+// is also the ResponseWriter of the request's handlers, so that it can record
+// the status.
 type exchange struct {
 	http.ResponseWriter
 	start  time.Time
@@ -32,7 +32,7 @@ type exchange struct {
 	route    string             // the pattern of the route; "" for an unknown route
 	openid   matrix.OpenIDToken // the token that proves who asks; zero if something else proves it
 	via      string             // who forwarded the request; "" for nobody
-	endpoint string             // the name of the homeserver's endpoint, for the metrics
+	endpoint string             // the name of the endpoint for the homeserver, for the metrics
 	caller   string             // the user or server that the homeserver names, unparsed
 	remote   matrix.ServerName  // the server whose SFU the client asks for; zero for our SFU
 	asked    asked
@@ -42,8 +42,8 @@ type exchange struct {
 	err      error
 }
 
-// asked is what a forwarded request asks for. The log shows it if the request
-// is refused.
+// asked is what a forwarded request asks for. The log shows it only if the
+// service refuses the request.
 type asked struct {
 	user string
 	room sfu.Room
@@ -53,8 +53,9 @@ type asked struct {
 // the middleware [Handler.observe] wraps all of them.
 func exchangeOf(w http.ResponseWriter) *exchange { return w.(*exchange) }
 
-// requestTimeout bounds one whole request. It is less than the 30 s for which Synapse
-// waits for the answer to a forwarded request. The core gets it as Request.By.
+// requestTimeout bounds one whole request. It is less than the 30 s for which
+// Synapse waits for the answer to a forwarded request. Package access gets the
+// end of this time as Request.By.
 const requestTimeout = 25 * time.Second
 
 func (x *exchange) WriteHeader(status int) {
@@ -69,12 +70,12 @@ func (x *exchange) Write(b []byte) (int, error) {
 	return x.ResponseWriter.Write(b)
 }
 
-// Unwrap returns the wrapped ResponseWriter: http.ResponseController needs it
-// to reach the connection.
+// Unwrap returns the wrapped ResponseWriter. http.ResponseController needs the
+// wrapped one to reach the connection.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// observe is the outermost middleware. It writes the log line of every request,
-// and counts the request.
+// observe is the outermost middleware. It counts every request and writes its
+// log line.
 func (h *Handler) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w, start: time.Now()}
@@ -95,8 +96,8 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 		h.Metrics.AppServiceRequest(x.via, x.endpoint, x.cause)
 	}
 	if level := x.level(); h.Log.Enabled(r.Context(), level) {
-		// h.Log.LogAttrs would also look up the line of this source file, which no
-		// log handler shows.
+		// This code does not call h.Log.LogAttrs, which would also look up the
+		// line of this source file. No log handler shows that line.
 		now := time.Now()
 		record := slog.NewRecord(now, level, "request", 0)
 		x.addTo(&record, r, now.Sub(x.start))
@@ -104,13 +105,16 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 	}
 }
 
-// level returns the level of the request's line: error for a status 5xx except
-// 503, warning for 401, 429, a leave over a limit and a wrong hs_token, and debug
-// for probes, files of the connection test, and webhooks that report nobody's
-// coming or going. Any other line, also that of a 503, has the level info.
+// level returns the level of the request's log line.
+//
+//   - Error: a status 5xx except 503.
+//   - Warning: 401, 429, a leave over a limit, a wrong hs_token.
+//   - Debug: health probes, files of the connection test, and webhooks about
+//     other events than joining and leaving.
+//   - Info: all other lines, also those with the status 503.
 func (x *exchange) level() slog.Level {
 	switch {
-	case x.cause == malformed.cause: // net/http could not read the request: that is no error of this program, even if the status is 505
+	case x.cause == malformed.cause: // net/http could not read the request, so this program is not at fault, even if the status is 505
 		return slog.LevelInfo
 	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		return slog.LevelError
@@ -122,14 +126,15 @@ func (x *exchange) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// onRefusal records what a refused request asks for, so that the log shows it.
+// onRefusal records the room that a refused request asks for, so that the log
+// shows it.
 func (x *exchange) onRefusal(what *access.Request, err *error) {
 	if *err != nil {
 		x.asked.room = what.LiveKitRoom()
 	}
 }
 
-// room returns the LiveKit room that the request is about.
+// room returns the room on LiveKit that the request is about.
 func (x *exchange) room() sfu.Room {
 	if x.event != nil {
 		return x.event.Room
@@ -137,15 +142,17 @@ func (x *exchange) room() sfu.Room {
 	return cmp.Or(x.got.Room, x.asked.room)
 }
 
-// maxLogged is how many bytes of a text that a stranger may have written the
-// log shows. maxStack is the same limit for this program's own stack traces.
+// maxLogged is how many bytes the log shows of a text that a stranger can
+// choose. maxStack is how many bytes it shows of this program's own stack
+// traces.
 const (
 	maxLogged = 512
 	maxStack  = 4096
 )
 
-// addTo adds to the log record everything that is known of the request. The
-// handlers of log/slog escape characters that could forge a line.
+// addTo adds to the log record everything that is known about the request. The
+// handlers of log/slog escape characters with which a stranger could forge a
+// log line.
 func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duration) {
 	attrs := make([]slog.Attr, 0, 19)
 	add := func(key, value string) {
@@ -191,8 +198,8 @@ func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duratio
 	record.AddAttrs(attrs...)
 }
 
-// failureAttrs returns the details of an error as attributes of the log line.
-// Most such errors come from a homeserver.
+// failureAttrs returns the details of err as attributes of the log line. Most
+// of these details come from a homeserver.
 func failureAttrs(proof matrix.OpenIDToken, err error) []slog.Attr {
 	var attrs []slog.Attr
 	if !proof.Server.IsZero() {

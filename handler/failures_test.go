@@ -57,9 +57,9 @@ func TestSuccessCostsNoFailure(t *testing.T) {
 	})
 }
 
-// TestAHomeserversTroubleIsNobodysFailure checks that a homeserver's own
-// errors, and those of this service, count as nobody's failure. No user of that
-// server and no client at the same address has to wait for them.
+// TestAHomeserversTroubleIsNobodysFailure checks that errors of a homeserver,
+// and errors of this service, do not count as failures of a client. After them,
+// no user of that server and no client at the same address has to wait.
 func TestAHomeserversTroubleIsNobodysFailure(t *testing.T) {
 	for cause, isFailure := range map[matrix.Cause]bool{
 		matrix.CauseLimited: false, matrix.CauseTrouble: false, matrix.CauseBusy: false, matrix.CauseDNS: false, matrix.CauseConnect: false,
@@ -89,8 +89,8 @@ func TestAHomeserversTroubleIsNobodysFailure(t *testing.T) {
 	}
 }
 
-// TestAHomeserversLimitIsPassedOn checks that a client gets 429 and the wait
-// that the homeserver told.
+// TestAHomeserversLimitIsPassedOn checks the answer to a client if a homeserver
+// answers 429. The client must get 429 with the homeserver's Retry-After.
 func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 	for _, c := range []struct {
 		wait             time.Duration
@@ -99,7 +99,7 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 	}{
 		{7 * time.Second, "7", "7000", homeserver, "/sfu/get"},
 		{1500 * time.Millisecond, "2", "1500", stranger, "/"},
-		{0, "1", "1000", homeserver, "/sfu/get"}, // the homeserver told no wait
+		{0, "1", "1000", homeserver, "/sfu/get"}, // the homeserver sent no Retry-After
 	} {
 		t.Run(fmt.Sprint(c.wait), func(t *testing.T) {
 			r := newRig()
@@ -123,8 +123,8 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 	}
 }
 
-// TestAHomeserversTroubleStays401 checks that a client gets the same answer for
-// all other errors of a homeserver.
+// TestAHomeserversTroubleStays401 checks that a client gets 401 with one text
+// for all errors of a homeserver except 429.
 func TestAHomeserversTroubleStays401(t *testing.T) {
 	for _, cause := range []matrix.Cause{matrix.CauseTrouble, matrix.CauseConnect, matrix.CauseBusy} {
 		t.Run(string(cause), func(t *testing.T) {
@@ -141,8 +141,9 @@ func TestAHomeserversTroubleStays401(t *testing.T) {
 	}
 }
 
-// TestFailuresInFlightCount checks that verifications in progress use permits.
-// Otherwise an attacker could start a thousand before the first has failed.
+// TestFailuresInFlightCount checks that verifications in progress count as
+// failures until they end. Otherwise an attacker could start a thousand of them
+// before the first has failed.
 func TestFailuresInFlightCount(t *testing.T) {
 	limited(t, func(t *testing.T, r *rig) {
 		r.Routes()

@@ -30,7 +30,7 @@ func TestPanic(t *testing.T) {
 }
 
 // TestFaultElsewhere checks that a panic in work that several requests share
-// becomes a 500, whatever that work was for.
+// gives 500, even if the panic comes wrapped in another error.
 func TestFaultElsewhere(t *testing.T) {
 	r := newRig()
 	r.verifier.before = func(context.Context) error {
@@ -81,8 +81,8 @@ func (silentRooms) Ensure(ctx context.Context, _ sfu.Room) (bool, error) {
 	return false, ctx.Err()
 }
 
-// TestDeadline checks that a request ends after 25 s, however slow the
-// homeserver and the SFU are.
+// TestDeadline checks that a request ends after 25 s if the homeserver and the
+// SFU do not answer.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()

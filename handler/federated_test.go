@@ -13,8 +13,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestRemoteTokens checks that the other server gets the request unchanged, but
-// with the user's name added. Only two kinds of its answers are passed on.
+// TestRemoteTokens checks a client's request for the SFU of another homeserver.
+// That homeserver must get the request unchanged, but with the user's id added.
+// The service must pass on the token, a 403 and a 400, and turn all other
+// answers into 502.
 func TestRemoteTokens(t *testing.T) {
 	ask := func(p *proxied, body string) *httptest.ResponseRecorder {
 		body = strings.Replace(body, "sfu.example.org", "sfu.remote.example", 1)
@@ -58,8 +60,8 @@ func TestRemoteTokens(t *testing.T) {
 	}
 }
 
-// TestOwnNameIsLocal checks that the own server's name means our SFU, and that
-// an empty server_name does, too.
+// TestOwnNameIsLocal checks that a server_name that is empty, or the name of
+// our own homeserver, means our SFU.
 func TestOwnNameIsLocal(t *testing.T) {
 	for _, name := range []string{"", homeserver} {
 		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
@@ -116,8 +118,8 @@ func TestFederatedTokens(t *testing.T) {
 }
 
 // TestOriginsWaitBeforeTheyAreRefused checks that a request of another
-// homeserver waits before it gets 429, because homeservers repeat it four times
-// after a 429.
+// homeserver waits before it gets 429. A homeserver repeats its request four
+// times after a 429.
 func TestOriginsWaitBeforeTheyAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProxied(t)

@@ -12,13 +12,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxFields is the largest number of fields that this service reads of one
-// object.
+// maxFields is the largest number of fields that this service reads from one
+// JSON object.
 const maxFields = 6
 
-// A fields value holds the known fields of one object in a request, and ignores
-// all other fields. err keeps the first fault of the request, a *fieldError, which
-// gives the client 400 M_BAD_JSON; everything read after it is zero.
+// A fields value holds the known fields of one JSON object in a request, and
+// ignores all other fields. err keeps the first fault of the request. The fault
+// is a *fieldError, for which the client gets 400 M_BAD_JSON. Every value that
+// is read after a fault is zero.
 type fields struct {
 	object string // the name of the object, "" at the top level
 	names  [maxFields]string
@@ -26,7 +27,7 @@ type fields struct {
 	err    *error
 }
 
-// readFields reads the named fields of the body, at its top level.
+// readFields reads the named fields at the top level of the body.
 func readFields(body []byte, names ...string) fields {
 	f := fields{err: new(error)}
 	v, err := parseJSON(body)
@@ -41,8 +42,8 @@ func readFields(body []byte, names ...string) fields {
 	return f
 }
 
-// find looks for the fields with these names in object. If a name occurs more
-// than once, the last one counts, as in a browser.
+// find looks for the fields with these names in object. If a name occurs
+// several times, the last one counts, as in a browser.
 func (f *fields) find(object value, names []string) {
 	copy(f.names[:], names)
 	for name, v, rest, ok := cutMember(object[1:]); ok; name, v, rest, ok = cutMember(rest) {
@@ -66,8 +67,8 @@ func (f *fields) optional(name string) value {
 	return v
 }
 
-// required returns the value of a field. If the field is absent or null, it
-// records a fault.
+// required returns the value of a field. If the field is absent or null,
+// required records a fault.
 func (f *fields) required(name string) value {
 	v := f.optional(name)
 	if v == nil {
@@ -76,7 +77,8 @@ func (f *fields) required(name string) value {
 	return v
 }
 
-// inner returns the named fields of the required object called name.
+// inner returns the named fields of the object called name. That object is
+// required.
 func (f *fields) inner(name string, names ...string) fields {
 	inner := fields{object: name, err: f.err}
 	v := f.required(name)
@@ -112,7 +114,7 @@ func (f *fields) anyText(name string) string {
 	return v.text()
 }
 
-// parsed reads a required string, and returns the result of parse for it.
+// parsed reads a required string and returns what parse makes of it.
 func parsed[T any](f *fields, name string, parse func(string) (T, error)) T {
 	text := f.text(name)
 	var zero T
@@ -143,9 +145,9 @@ func (f *fields) fail(name, fault string) {
 	*f.err = &fieldError{field: name, fault: fault}
 }
 
-// openIDToken returns the OpenID token. Its form is that of the Client-Server API,
-// because clients pass the token on as their homeserver gave it to them. It
-// ignores token_type and expires_in.
+// openIDToken returns the OpenID token. The field has the form of the
+// Client-Server API, because clients pass the token on as their homeserver gave
+// it to them. openIDToken ignores token_type and expires_in.
 func (f *fields) openIDToken() matrix.OpenIDToken {
 	t := f.inner("openid_token", "access_token", "matrix_server_name")
 	return matrix.OpenIDToken{
@@ -155,8 +157,9 @@ func (f *fields) openIDToken() matrix.OpenIDToken {
 }
 
 // delegation reads the two fields that hand over a leave. It returns nil if
-// both are absent. If one is absent, that is a fault, and the client gets 400
-// M_BAD_JSON. (It ignores delay_cs_api_url, which any stranger can write.)
+// both fields are absent. If only one is absent, the request has a fault, and
+// the client gets 400 M_BAD_JSON. delegation ignores the field
+// delay_cs_api_url, because any stranger can write it.
 func (f *fields) delegation() *access.Leave {
 	if f.optional("delay_id") == nil && f.optional("delay_timeout") == nil {
 		return nil
@@ -164,10 +167,10 @@ func (f *fields) delegation() *access.Leave {
 	return &access.Leave{ID: parsed(f, "delay_id", matrix.ParseDelayID), Delay: f.delay("delay_timeout")}
 }
 
-// delay returns a required time in milliseconds. Clients write a number; older
-// clients write a string with a number in it. A time of more than leave.MaxDelay
-// (24 h) counts as leave.MaxDelay. A time of less than leave.MinDelay (500 ms) is a
-// fault: the client gets 400 M_BAD_JSON.
+// delay returns a required time in milliseconds. Newer clients write a number,
+// and older clients a string with a number in it. A time of more than
+// leave.MaxDelay (24 h) counts as leave.MaxDelay. A time of less than
+// leave.MinDelay (500 ms) is a fault, for which the client gets 400 M_BAD_JSON.
 func (f *fields) delay(name string) time.Duration {
 	v := f.required(name)
 	if v == nil {
@@ -188,14 +191,14 @@ func (f *fields) delay(name string) time.Duration {
 	return delay
 }
 
-// parseMillis returns the time of a JSON number of milliseconds, without its
-// fraction, at most leave.MaxDelay. ok is false if text is no number, or if the time
-// is less than leave.MinDelay.
+// parseMillis reads a JSON number of milliseconds. It drops the fraction, and
+// returns at most leave.MaxDelay. ok is false if text is no number, or if the
+// time is less than leave.MinDelay.
 func parseMillis(text string) (time.Duration, bool) {
 	if !json.Valid([]byte(text)) || !value(text).isNumber() {
 		return 0, false
 	}
-	ms, _ := strconv.ParseFloat(text, 64) // a number that is too large becomes infinity
+	ms, _ := strconv.ParseFloat(text, 64) // ParseFloat returns infinity if the number is too large
 	switch {
 	case ms >= float64(leave.MaxDelay.Milliseconds()):
 		return leave.MaxDelay, true

@@ -24,12 +24,13 @@ import (
 )
 
 const (
-	homeserver = "example.org" // named by the operator, with full access
+	homeserver = "example.org" // the operator named this server, and gave it full access
 	stranger   = "remote.example"
 )
 
-// fakeVerifier accepts tokens of the form "user:<user id>", and refuses all
-// others with cause. before, if set, is called first.
+// fakeVerifier accepts tokens of the form "user:<user id>". It refuses all
+// other tokens with cause. before, if set, runs first, and its error refuses
+// any token.
 type fakeVerifier struct {
 	before func(ctx context.Context) error
 	cause  matrix.Cause
@@ -54,8 +55,8 @@ func (v *fakeVerifier) Verify(ctx context.Context, t matrix.OpenIDToken, claimed
 	return user, nil
 }
 
-// fakeRooms remembers the rooms that it was asked for. err, if set, is its
-// answer.
+// fakeRooms stands for the SFU, and remembers the rooms that somebody asked
+// for. err, if set, is its answer to every call.
 type fakeRooms struct {
 	mu    sync.Mutex
 	rooms []sfu.Room
@@ -69,7 +70,7 @@ func (f *fakeRooms) Ensure(_ context.Context, room sfu.Room) (bool, error) {
 	return true, f.err
 }
 
-// grants remembers the grant of the last token.
+// grants remembers the grant and the ticket of the last token.
 type grants struct {
 	mu      sync.Mutex
 	last    token.Grant
@@ -83,7 +84,7 @@ func (g *grants) Mint(grant token.Grant, carried ticket.Ticket, _ time.Time) str
 	return "header.payload.signature"
 }
 
-// rig is a Handler with fakes and without limits.
+// rig is a Handler with fakes in place of all servers, and without limits.
 type rig struct {
 	*Handler
 	*access.Authorizer

@@ -21,47 +21,50 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Handler serves the endpoints for clients. All fields are required, except
-// AppService, TestPage, Observers, Closed, Metrics, and those whose comments say
-// otherwise. It must not be copied, and not be changed after Routes.
+// Handler serves the endpoints for clients. AppService, TestPage, Observers,
+// Closed and Metrics are optional, and so are the fields whose comments say so.
+// All other fields are required. A Handler must not be copied, and must not be
+// changed after Routes.
 type Handler struct {
-	// Access decides what callers get.
+	// Access decides what each caller gets.
 	Access *access.Authorizer
-	// URL is the SFU's URL as clients get it.
+	// URL is the URL of the SFU that clients get.
 	URL string
-	// AppService serves the homeserver at which this service is registered; nil
-	// if there is none.
+	// AppService serves the homeserver at which this service is registered. It
+	// is nil if the service is registered at none.
 	AppService *AppService
 	// Webhooks verifies that a webhook comes from the SFU, and that a request
 	// for /_status comes from the operator.
 	Webhooks sfu.Webhooks
 	// Observers get the events of webhooks.
 	Observers []Observer
-	// Closed, if set, is called for each room that the SFU reports as closed, as
-	// soon as the webhook arrives.
+	// Closed, if set, is called for each room that the SFU has closed, as soon
+	// as the SFU's webhook arrives.
 	Closed func(sfu.Room)
-	// Health, LogStatus and Leaves, if set, return the state of the service. They
-	// are called for every /healthz and /_status, and answer within a second.
+	// Health, LogStatus and Leaves, if set, return the state of the service.
+	// Each call of /healthz or /_status calls them. They must return within a
+	// second.
 	Health    func() Health
 	LogStatus func() LogStatus
 	Leaves    func(ctx context.Context) LeaveStatus
 	// MembershipStatus, if set, returns how this service enforces membership.
 	MembershipStatus func() MembershipStatus
-	// TestPage serves the connection test; nil if it is switched off.
+	// TestPage serves the connection test. It is nil if the test is switched
+	// off.
 	TestPage *TestPage
-	// Homeservers, if set, returns the addresses at which named homeservers are
-	// asked. /_status shows them.
+	// Homeservers, if set, returns the addresses at which this service asks
+	// named homeservers. /_status shows these addresses.
 	Homeservers func() []matrix.Use
 
-	// Proxies are the reverse proxies that may name the client.
+	// Proxies are the reverse proxies that may tell a client's address.
 	Proxies Proxies
-	// InProgress bounds the requests in progress of each client network behind
-	// the proxies. nil means no limit.
+	// InProgress bounds how many requests of one client network behind the
+	// proxies can be in progress. nil means no limit.
 	InProgress *semaphore.Keyed[netip.Prefix]
 
 	Log     *slog.Logger
 	Metrics metrics.Metrics
-	// Version is the version that /healthz shows.
+	// Version is the version of the service that /healthz shows.
 	Version string
 
 	draining atomic.Bool
@@ -71,8 +74,9 @@ type Handler struct {
 	mux      *chi.Mux
 }
 
-// routeDelegate answers 404 unless delegation is offered: clients read every
-// answer except 404 as an offer.
+// routeDelegate is the path of the endpoint for leaves. It answers 404 unless
+// the service takes over leaves, because clients read every other answer as an
+// offer.
 const routeDelegate = "/delegate_delayed_leave"
 
 // Routes returns the handler of all endpoints.
@@ -91,7 +95,7 @@ func (h *Handler) Routes() http.Handler {
 	if h.AppService != nil {
 		h.AppService.routes(h)
 	}
-	if h.TestPage != nil { // otherwise, with LIVEKIT_TEST_PAGE=off, /test is an unknown path (404)
+	if h.TestPage != nil { // with LIVEKIT_TEST_PAGE=off, /test is an unknown path (404)
 		h.TestPage.routes(h)
 	}
 	h.mux.NotFound(h.noRoute)
@@ -99,9 +103,9 @@ func (h *Handler) Routes() http.Handler {
 	return h.mux
 }
 
-// whenOffered calls next if delegation is offered, and answers 404 otherwise. A probe
-// without a body gets 400 M_NOT_JSON from next, so its client knows that delegation is
-// offered.
+// whenOffered calls next if the service takes over leaves, and answers 404
+// otherwise. A client's probe has no body, so it gets 400 M_NOT_JSON from next.
+// The client then knows that the service takes over leaves.
 func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !h.Access.Delegation.Offered() {
@@ -113,7 +117,7 @@ func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 }
 
 // Drain makes /healthz answer 503 from now on, and closes each connection after
-// its next answer. The service calls Drain before it ends.
+// its next answer. Package service calls Drain before the service ends.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 func (h *Handler) tokens(decode decoder) http.HandlerFunc {
@@ -122,9 +126,9 @@ func (h *Handler) tokens(decode decoder) http.HandlerFunc {
 	})
 }
 
-// noRoute answers a request that no route matches: 405 with the header Allow if the
-// path has a route for another method, else 404. Both have the errcode
-// M_UNRECOGNIZED.
+// noRoute answers a request that matches no route. If the path has a route for
+// another method, it answers 405 with the header Allow, else 404. In each case
+// the errcode is M_UNRECOGNIZED.
 func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 	if h.asksStatus(r) {
 		h.status(w, r)
@@ -141,8 +145,8 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, errNoMethod)
 }
 
-// find returns the route for the path of r, whatever the method of r, and the
-// methods of that route. route is "" if there is none.
+// find returns the route for the path of r and the methods of that route. It
+// ignores the method of r. route is "" if there is none.
 func (h *Handler) find(r *http.Request) (route, methods string) {
 	path := chi.RouteContext(r.Context()).RoutePath
 	if path == routeDelegate && !h.Access.Delegation.Offered() {
@@ -160,8 +164,8 @@ func (h *Handler) find(r *http.Request) (route, methods string) {
 	return route, methods
 }
 
-// quoteJSON returns text as a JSON string. It leaves characters unescaped where
-// JSON allows it, so that a plain search for the text finds it.
+// quoteJSON returns text as a JSON string. It escapes as few characters as JSON
+// allows, so that a plain search finds the text.
 func quoteJSON(text string) string {
 	var quoted strings.Builder
 	encoder := json.NewEncoder(&quoted)

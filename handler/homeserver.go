@@ -14,9 +14,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// own calls next for requests that the homeserver makes itself (Application
-// Service API), and refuses others. Its error answers follow the specification;
-// only programs that pretend to be the homeserver get them.
+// own calls next for a request that the homeserver makes itself (Application
+// Service API), and refuses any other request. Its error answers follow the
+// specification. Only programs that pretend to be the homeserver get an error.
 func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -32,21 +32,23 @@ func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFun
 	}
 }
 
-// ping serves POST /_matrix/app/v1/ping. With the hs_token it answers 200 {}.
+// ping serves POST /_matrix/app/v1/ping. A request with the hs_token gets 200
+// {}.
 func (h *Handler) ping(w http.ResponseWriter, r *http.Request) {
 	discardBody(w, r)
 	writeJSON(w, http.StatusOK, []byte("{}"))
 }
 
 // nobody answers 404 when the homeserver asks whether a user or an alias
-// belongs to this service, because none does. If the answer were 200, the
-// homeserver would create the user or alias.
+// belongs to this service. None does. If the answer were 200, the homeserver
+// would create the user or the alias.
 func (h *Handler) nobody(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, errNotFound)
 }
 
-// selfTest answers this service's own request. The homeserver forwards that
-// request in the same way as those of clients.
+// selfTest answers a request that this service sent itself through the
+// homeserver. The homeserver forwards that request in the same way as requests
+// of clients.
 func (h *Handler) selfTest(w http.ResponseWriter, r *http.Request) {
 	discardBody(w, r)
 	who, err := h.localCaller(exchangeOf(w), proxiedRequest{})
@@ -57,18 +59,19 @@ func (h *Handler) selfTest(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, appservice.AnswerLoop(h.AppService.HSToken, chi.URLParam(r, "nonce"), who.User))
 }
 
-// MemberEvent says that a user's membership in a room may have changed. It may
+// MemberEvent says that a user's membership in a room may have changed. It can
 // be old, and does not say whether the user is joined now.
 type MemberEvent struct {
 	Room matrix.RoomID
 	User matrix.UserID
 }
 
-// The bounds of a transaction: how many bytes are read of it, when it is
-// answered at the latest, and how long the rest may arrive after that. The
-// homeserver repeats a transaction until the answer is 200. A transaction that
-// is larger or slower gets 200, too. Then the service calls AppService.Missed, so that
-// the guard does not put off its next sweep.
+// These are the bounds of a transaction. The service reads at most
+// maxTransactionBytes of it, and answers after transactionTime at the latest.
+// The rest can arrive for transactionRest after that. The homeserver repeats a
+// transaction until it gets 200, so a transaction over a bound gets 200 as
+// well. Then the service calls AppService.Missed, so that the guard does not
+// put off its next sweep.
 const (
 	maxTransactionBytes = 16 << 20
 	transactionTime     = 900 * time.Millisecond
@@ -76,9 +79,8 @@ const (
 )
 
 // transaction serves PUT /_matrix/app/v1/transactions/{txnID}. It always
-// answers 200, because any other answer stops the homeserver's queue. It
-// remembers no transaction ids, because it does no harm to process a
-// transaction twice.
+// answers 200, because any other answer stops the homeserver's queue. It keeps
+// no transaction ids, because processing a transaction twice does no harm.
 func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.EnableFullDuplex() // lets this handler answer before the body has arrived
@@ -90,7 +92,7 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	timer := time.AfterFunc(transactionTime, answer)
 	defer func() {
 		if !timer.Stop() {
-			answer() // writes the answer, if it was not written before
+			answer() // does nothing if the answer was written before
 		}
 	}()
 	err := readEvents(io.LimitReader(r.Body, maxTransactionBytes), func(e MemberEvent) {
@@ -108,12 +110,13 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	}
 	// The homeserver reads the answer only after it has sent the whole
 	// transaction. If this service closed the connection before that, the
-	// homeserver would get no answer. So this service reads the rest, too.
+	// homeserver would get no answer. Therefore this service also reads the
+	// rest.
 	_, _ = io.Copy(io.Discard, r.Body)
 }
 
 // readEvents calls tell for each membership event in a transaction. It holds
-// one event at a time, because 100 events may take megabytes.
+// only one event at a time, because 100 events can take megabytes.
 func readEvents(body io.Reader, tell func(MemberEvent)) error {
 	d := json.NewDecoder(body)
 	if err := enter(d, json.Delim('{')); err != nil {

@@ -19,8 +19,8 @@ func (p *proxied) own(method, path, body string) *httptest.ResponseRecorder {
 	return p.serve(method, "/_matrix/app/v1"+path, body, "Authorization", "Bearer "+hsToken)
 }
 
-// TestTheHomeserversOwnRequests checks the requests of the Application Service
-// API that the homeserver makes itself.
+// TestTheHomeserversOwnRequests checks the answers to requests that the
+// homeserver makes itself (Application Service API).
 func TestTheHomeserversOwnRequests(t *testing.T) {
 	for _, tt := range []struct {
 		method, path, body string
@@ -59,8 +59,8 @@ func memberEvent(room, user string) string {
 	return fmt.Sprintf(`{"type":"m.room.member","room_id":%q,"state_key":%q,"content":{"membership":"ban","x":[{"y":"]}"}]}}`, room, user)
 }
 
-// TestTransactionsTellOfMemberships checks that a transaction reports its
-// membership events, and no others.
+// TestTransactionsTellOfMemberships checks that the service reads all
+// membership events of a transaction, and no other events.
 func TestTransactionsTellOfMemberships(t *testing.T) {
 	for _, tt := range []struct {
 		name, body, want string
@@ -89,8 +89,9 @@ func TestTransactionsTellOfMemberships(t *testing.T) {
 	}
 }
 
-// TestTransactionsAreAnsweredInTime checks a transaction that does not arrive
-// and one without an end, over a real connection.
+// TestTransactionsAreAnsweredInTime checks that two transactions get an answer
+// in time over a real connection. One of them does not arrive, and the other
+// has no end.
 func TestTransactionsAreAnsweredInTime(t *testing.T) {
 	p := newProxied(t)
 	base := p.listen(t)
@@ -117,8 +118,9 @@ func TestTransactionsAreAnsweredInTime(t *testing.T) {
 	}
 }
 
-// TestASlowTransactionIsReadToItsEnd checks that a slow transaction is answered
-// in time, and that events that arrive after the answer count.
+// TestASlowTransactionIsReadToItsEnd checks that a slow transaction gets an
+// answer in time. The service must also read the events that arrive after the
+// answer.
 func TestASlowTransactionIsReadToItsEnd(t *testing.T) {
 	p := newProxied(t)
 	told := make(chan MemberEvent, 1)
@@ -157,7 +159,7 @@ func TestASlowTransactionIsReadToItsEnd(t *testing.T) {
 	}
 }
 
-// stall is a reader that gives nothing until done is closed.
+// stall is a reader that blocks until done is closed.
 type stall struct{ done <-chan struct{} }
 
 func (s stall) Read([]byte) (int, error) {
@@ -179,8 +181,8 @@ func (e endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestSelfTestComesBack checks that the answer to the self-test proves that it
-// is from this service, and names the caller as the homeserver does.
+// TestSelfTestComesBack checks the answer to the self-test. It must prove that
+// it is from this service, and must name the caller whom the homeserver named.
 func TestSelfTestComesBack(t *testing.T) {
 	p := newProxied(t)
 	user, err := matrix.ParseUserID("@rtc:" + homeserver)
@@ -231,7 +233,7 @@ func FuzzProxiedBody(f *testing.F) {
 }
 
 // FuzzProxiedHeaders checks that only a user of the configured server gets
-// through, whatever headers a client sends to this service's port.
+// through, whatever headers a stranger sends to this service's port.
 func FuzzProxiedHeaders(f *testing.F) {
 	f.Add("Bearer "+hsToken, alice)
 	f.Add("Bearer "+hsToken, mallory)

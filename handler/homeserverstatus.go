@@ -7,24 +7,24 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserverStatus is what /_status shows of one named homeserver which this
-// service asked to verify OpenID tokens.
+// homeserverStatus is what /_status shows of one named homeserver. This service
+// has asked that homeserver to verify OpenID tokens.
 type homeserverStatus struct {
 	Server string `json:"server"`
 	// Addresses are the host:port pairs at which this service asks the
-	// homeserver. Host is the name that it sends in the Host header, and TLSName
-	// the name that the certificate must have.
+	// homeserver. Host is the name that this service sends in the header Host.
+	// TLSName is the name that the homeserver's certificate must have.
 	Addresses []string       `json:"addresses"`
 	Host      string         `json:"host"`
 	TLSName   string         `json:"tls_name"`
 	FoundBy   matrix.FoundBy `json:"found_by"`
 	Since     time.Time      `json:"since"` // when this service first asked the homeserver at these Addresses
-	// Outcome is "ok", or why the last request failed. Status is the HTTP status
-	// of the last answer if that was not 200.
+	// Outcome is "ok", or the reason why the last request failed. Status is the
+	// HTTP status of the last answer, unless it was 200.
 	Outcome string `json:"outcome"`
 	Status  int    `json:"status,omitempty"`
-	// Answered says that a homeserver answered at these Addresses, even if only
-	// that it does not know the token.
+	// Answered says that a homeserver has answered at these Addresses. An
+	// answer that refuses the token counts.
 	Answered bool      `json:"answered"`
 	At       time.Time `json:"at"`
 }

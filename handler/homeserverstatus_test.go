@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestStatusOfHomeservers checks that /_status says where named servers are
-// asked, and how the last request ended.
+// TestStatusOfHomeservers checks that /_status shows at which addresses the
+// service asks named homeservers, and how the last request ended.
 func TestStatusOfHomeservers(t *testing.T) {
 	own, err := matrix.ParseServerName(homeserver)
 	if err != nil {

@@ -69,8 +69,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// FuzzMembers checks that readers find the same fields as encoding/json in
-// every text.
+// FuzzMembers checks that the type fields finds the same fields as
+// encoding/json in every text.
 func FuzzMembers(f *testing.F) {
 	f.Add([]byte(getTokenBody("@alice:" + homeserver)))
 	f.Add([]byte(`{"a":"\\","b\"":["\\\"",{}],"a":0.5e-7,"c":tru}`))
@@ -131,7 +131,7 @@ func manyNames(name string, n int) []byte {
 	return []byte("{" + strings.Repeat(member, n/len(member)) + `"":0}`)
 }
 
-// escaped returns an ASCII name with every letter in the longest escaped form.
+// escaped returns an ASCII name with every letter in its longest JSON form.
 func escaped(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
@@ -140,8 +140,9 @@ func escaped(name string) string {
 	return b.String()
 }
 
-// TestForeignNamesAreNotBuilt checks that unknown field names allocate nothing:
-// with escapes, without, and of the same length as known names.
+// TestForeignNamesAreNotBuilt checks that reading unknown field names allocates
+// nothing. The names are with and without escapes, and some are as long as
+// known names.
 func TestForeignNamesAreNotBuilt(t *testing.T) {
 	for _, name := range []string{"x", escaped("x"), escaped("device_ix"), escaped("delay_timeouu"), `\n`, `\ud83d\ude00`, escaped(strings.Repeat("x", 9000))} {
 		t.Run(fmt.Sprintf("%.30q", name), func(t *testing.T) {
@@ -153,8 +154,9 @@ func TestForeignNamesAreNotBuilt(t *testing.T) {
 	}
 }
 
-// BenchmarkEscapedNames compares bodies with escaped field names to bodies of
-// the same size and number of fields without escapes.
+// BenchmarkEscapedNames measures bodies with escaped field names. It compares
+// them with bodies that have the same size and number of fields, but no
+// escapes.
 func BenchmarkEscapedNames(b *testing.B) {
 	for _, name := range []string{`\n`, escaped("x"), escaped("device_ix"), escaped("delay_timeout")} {
 		plain, costly := manyNames(strings.Repeat("x", len(name)), maxBodyBytes), manyNames(name, maxBodyBytes)
@@ -169,9 +171,9 @@ func BenchmarkEscapedNames(b *testing.B) {
 	}
 }
 
-// timeOf returns how long it takes to read a body 20 times. It measures several
-// times and returns the least, because other work on the machine only adds
-// time.
+// timeOf returns how long it takes to read a body 20 times. It measures five
+// times and returns the shortest time, because other work on the machine only
+// adds time.
 func timeOf(body []byte) time.Duration {
 	least := time.Duration(math.MaxInt64)
 	for range 5 {

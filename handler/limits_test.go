@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// limited calls f in a synctest bubble, with a rig that has all limits at their
+// limited calls f in a synctest bubble. The rig of f has all limits at their
 // defaults.
 func limited(t *testing.T, f func(t *testing.T, r *rig)) {
 	t.Helper()
@@ -50,8 +50,8 @@ func TestUserLimit(t *testing.T) {
 	})
 }
 
-// TestUserLimitIsOfVerifiedUsers checks that a client that cannot prove to be
-// alice cannot use up her limit.
+// TestUserLimitIsOfVerifiedUsers checks that a client cannot use up Alice's
+// limit if it cannot prove to be Alice.
 func TestUserLimitIsOfVerifiedUsers(t *testing.T) {
 	limited(t, func(t *testing.T, r *rig) {
 		body := replaceIn(t, getTokenBody("@alice:"+homeserver), "openid_token.access_token", `"guess"`)
@@ -64,9 +64,10 @@ func TestUserLimitIsOfVerifiedUsers(t *testing.T) {
 	})
 }
 
-// TestClientsThatLeave checks when a disconnect counts as a failure. It does
-// not count after a second at a named homeserver, which may be slow. It counts
-// before that, and always at a stranger's server, because a stranger can make
+// TestClientsThatLeave checks when a disconnect during the verification counts
+// as a failure of the client. At a named homeserver, which may be slow, a
+// disconnect within the first second counts, and a later one does not. At a
+// stranger's homeserver every disconnect counts, because a stranger can make
 // that server slow.
 func TestClientsThatLeave(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -139,7 +140,7 @@ func TestOneIPv6NetworkIsOneClient(t *testing.T) {
 }
 
 func TestOffMeansAllLimits(t *testing.T) {
-	r := newRig() // its limiters are nil
+	r := newRig() // the limiters of this rig are nil
 	for i := range 200 {
 		if w := r.serve("POST", "/sfu/get", badTokenBody(stranger)); w.Code != 401 {
 			t.Fatalf("failure %d: got %d, want 401", i, w.Code)

@@ -68,7 +68,7 @@ func TestTheTokenIsNeverLogged(t *testing.T) {
 	}
 }
 
-// TestForgedLines checks that what a stranger writes cannot look like another
+// TestForgedLines checks that text from a stranger cannot look like another
 // line of the log.
 func TestForgedLines(t *testing.T) {
 	const forged = "x\ntime=2026-01-01 level=INFO msg=request user=@admin:example.org\r\n\x1b[31m"

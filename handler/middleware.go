@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-// collapseSlashes routes //sfu/get and /sfu/get/ as /sfu/get, because clients
-// append "/sfu/get" to a configured URL that may end in a slash. The code after
-// it takes the path from chi's routing context.
+// collapseSlashes routes //sfu/get and /sfu/get/ as /sfu/get. Clients append
+// "/sfu/get" to a configured URL, which may end in a slash. Later handlers find
+// the path in chi's routing context.
 func collapseSlashes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path
@@ -33,8 +33,8 @@ func collapseSlashes(next http.Handler) http.Handler {
 	})
 }
 
-// The values of the CORS headers. All answers share them, so no code may change
-// them.
+// These are the values of the CORS headers. All answers share these slices, so
+// no code may change them.
 var (
 	corsAnyOrigin = []string{"*"}
 	corsHeaders   = []string{"Accept, Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization"}
@@ -42,10 +42,10 @@ var (
 	corsGet       = []string{http.MethodGet}
 )
 
-// cors lets a web page of any origin read every answer. It answers preflight
-// requests (OPTIONS) itself: 200 without a body, and no authentication is needed. It
-// does so even for a path that does not exist: otherwise the browser would hide the
-// 404 from the page.
+// cors lets a web page of any origin read every answer. It answers a preflight
+// request (OPTIONS) itself with 200 and no body, and needs no authentication.
+// It does so even for a path that does not exist. Otherwise the browser would
+// hide the 404 from the page.
 func (h *Handler) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		methods := corsPost
@@ -68,8 +68,8 @@ func setCORS(header http.Header, methods []string) {
 	header["Access-Control-Allow-Methods"] = methods
 }
 
-// recoverPanic answers 500 after a panic. If the answer has begun already, it
-// closes the connection.
+// recoverPanic answers 500 after a panic. If the answer has begun already,
+// recoverPanic closes the connection.
 func recoverPanic(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -95,13 +95,14 @@ func recoverPanic(next http.Handler) http.Handler {
 // progress.
 const inProgressWait = time.Second
 
-// shareProgress bounds the requests in progress of one client network: a quarter
-// of the places for connections (connlimit.Share). It answers 429 to further
-// ones. It applies only to clients that a proxy names: for direct clients the
-// number of connections is bounded instead. It does not apply to the homeserver
-// either, through which many clients come. It reads of a refused request only
-// what has already arrived, because the client has many other requests in
-// progress.
+// shareProgress bounds how many requests of one client network are in progress.
+// The bound is a quarter of the places for connections (connlimit.Share). Any
+// further request gets 429. Of its body, shareProgress reads only what arrives
+// at once, because this client has many other requests in progress.
+//
+// The bound applies only to clients that a proxy names. For direct clients,
+// connlimit bounds the number of connections instead. The homeserver has no
+// bound, because many clients come through it.
 func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -123,9 +124,9 @@ func (h *Handler) shareProgress(next http.Handler) http.Handler {
 }
 
 // closeWhenDraining closes each connection after its next answer, once Drain
-// was called. /healthz then answers 503, so that load balancers send later
-// requests elsewhere. Until they have noticed, all other requests are answered
-// as before.
+// was called. From then on /healthz answers 503, so that load balancers send
+// later requests elsewhere. All other requests still get their usual answers,
+// until the load balancers have noticed.
 func (h *Handler) closeWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {

@@ -18,25 +18,25 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// problem is an error as clients and the log see it: a Matrix error and a
-// cause. All errors of one kind have the same text. It reveals neither whether
-// a user or a room exists, nor what a homeserver answered.
+// problem is an error in the form for clients and the log: a Matrix error and a
+// cause. All errors of one kind have the same text. The text reveals neither
+// whether a user or a room exists, nor what a homeserver answered.
 type problem struct {
 	status        int
 	errcode, text string
-	cause         string        // the log's field cause; limits have limit_, LiveKit's API has sfu_, and webhooks have webhook_ at its beginning
-	wait          time.Duration // what Retry-After says; 0 for no such header
+	cause         string        // the log's field cause; it begins with limit_ for limits, sfu_ for LiveKit's API, and webhook_ for webhooks
+	wait          time.Duration // the value of Retry-After; 0 for no such header
 }
 
-// noFilesWait is the Retry-After of a client when this process can open no more
-// files.
+// noFilesWait is the Retry-After for a client when this process can open no
+// more files.
 const noFilesWait = 5 * time.Second
 
-// statusCanceled is the logged status of a request whose client disconnected
-// before the answer.
+// statusCanceled is the status in the log for a request whose client
+// disconnected before the answer.
 const statusCanceled = 499
 
-// The Matrix error codes that this service uses.
+// These are the Matrix error codes that this service uses.
 const (
 	codeNotJSON       = "M_NOT_JSON"
 	codeBadJSON       = "M_BAD_JSON"
@@ -81,8 +81,8 @@ var problems = []struct {
 	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: causeForeignUser}},
 }
 
-// problemOf maps the error of a request to its answer; no other function does.
-// An error that it does not know is a fault of this program.
+// problemOf is the only function that maps the error of a request to its
+// answer. An error that problemOf does not know is a fault of this program.
 func problemOf(ctx context.Context, err error) problem {
 	if p, ok := clientProblem(err); ok {
 		return p
@@ -133,7 +133,8 @@ func isStoreFault(err error) bool {
 	return leave || report
 }
 
-// clientProblem returns the problem of an error that only a client can cause.
+// clientProblem returns the problem of err if only a client can cause such an
+// error.
 func clientProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*fieldError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON,
@@ -159,9 +160,10 @@ func clientProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// verifyProblem returns the problem of a failed verification. A homeserver's 429
-// becomes a 429. All others (a refused token, a sub of another server, another
-// claimed user, no answer) are a 401 with one text, which says nothing of them.
+// verifyProblem returns the problem of a failed verification. A 429 of the
+// homeserver becomes a 429. Every other failure is a 401: the homeserver
+// refused the token or did not answer, or the user is another one than claimed.
+// These failures share one text, which does not say what failed.
 func verifyProblem(e *matrix.VerifyError) problem {
 	if e.Cause == matrix.CauseLimited {
 		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
@@ -171,12 +173,13 @@ func verifyProblem(e *matrix.VerifyError) problem {
 		text: "The OpenID token does not prove the user", cause: string(e.Cause)}
 }
 
-// homeserverWait is the Retry-After of a client if a homeserver has had too many
-// requests and did not say how long to wait.
+// homeserverWait is the Retry-After for a client if a homeserver answered 429
+// without a Retry-After.
 const homeserverWait = time.Second
 
-// membershipProblem returns the problem of a failed question to a homeserver about
-// who is in a room. Only a request of another homeserver gets a refusedQuestion.
+// membershipProblem returns the problem of a failed question to our homeserver
+// about who is in a room. Only a request of another homeserver can have the
+// error refusedQuestion.
 func membershipProblem(err error) (problem, bool) {
 	if _, ok := errors.AsType[refusedQuestion](err); ok {
 		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true
@@ -202,14 +205,17 @@ func limitProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// limitWait is the Retry-After of a client whose leave this service refused
+// limitWait is the Retry-After for a client whose leave this service refused
 // because it keeps too many leaves.
 const limitWait = time.Minute
 
-// delegationProblem returns the problem of a leave that is not taken over. On a token
-// endpoint it is M_BAD_JSON: the client then repeats its request without the leave.
-// On the endpoint for leaves it is 404 if the client should keep the leave itself,
-// 403, 429, or M_BAD_JSON (the homeserver cannot delay events).
+// delegationProblem returns the problem of a leave that this service does not
+// take over.
+//
+// On a token endpoint, the problem is M_BAD_JSON, after which the client
+// repeats its request without the leave. On the endpoint for leaves, a 404 says
+// that the client should keep the leave itself. M_BAD_JSON says that the
+// homeserver cannot delay events. Other causes give 403 or 429.
 func delegationProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[tokenDelegationError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.Cause}, true
@@ -236,8 +242,9 @@ func delegationProblem(err error) (problem, bool) {
 var tooManyLeaves = problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
 	text: "Too many delegated leaves", cause: access.DelegationLimit, wait: limitWait}
 
-// webhookProblem returns the problem of a rejected webhook: 413 or 400 for its body,
-// 401 for all other causes (sfu/signed.go). LiveKit writes the status into its log.
+// webhookProblem returns the problem of a rejected webhook. It is 413 or 400
+// for a wrong body, and 401 for all other causes (sfu/signed.go). LiveKit
+// writes the status into its log.
 func webhookProblem(e *sfu.RejectedError) problem {
 	p := problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
 		text: "The webhook is not signed by the SFU", cause: "webhook_" + e.Cause}
@@ -250,12 +257,12 @@ func webhookProblem(e *sfu.RejectedError) problem {
 	return p
 }
 
-// roomBusyWait is the Retry-After of a client if too many rooms are being created.
-// After this time, all those requests to the SFU have ended.
+// roomBusyWait is the Retry-After for a client if the service creates too many
+// rooms at once. After this time, the running requests to the SFU have ended.
 const roomBusyWait = 10 * time.Second
 
-// roomProblem returns the problem of e, which says that the SFU did not confirm a
-// room.
+// roomProblem returns the problem of e. The error e says that the SFU did not
+// confirm a room.
 func roomProblem(e *access.RoomError) problem {
 	p := problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Unable to create room on SFU", cause: roomCause(e)}
 	if sfuError, ok := errors.AsType[*sfu.Error](e); ok && sfuError.Cause == sfu.CauseBusy {
@@ -264,8 +271,8 @@ func roomProblem(e *access.RoomError) problem {
 	return p
 }
 
-// roomCause returns the cause of a room error. It begins with "sfu_", so that
-// it differs from all causes of homeservers.
+// roomCause returns the cause of an error about a room. The cause begins with
+// "sfu_", so that it differs from all causes of homeservers.
 func roomCause(err error) string {
 	if e, ok := errors.AsType[*sfu.Error](err); ok {
 		return "sfu_" + e.Cause
@@ -273,8 +280,8 @@ func roomCause(err error) string {
 	return "sfu"
 }
 
-// body returns the Matrix error document. It needs no escapes, because no text
-// of a problem has characters that JSON escapes.
+// body returns the Matrix error document. It escapes nothing, because the text
+// of a problem has no character that JSON escapes.
 func (p problem) body() []byte {
 	b := append(make([]byte, 0, 128), `{"errcode":"`...)
 	b = append(b, p.errcode...)
@@ -295,5 +302,5 @@ func (p problem) setHeaders(h http.Header) {
 	}
 }
 
-// roundUp returns d in whole units, rounded up, at least one.
+// roundUp returns d in whole units, rounded up. The result is at least 1.
 func roundUp(d, unit time.Duration) int64 { return int64(max(1, (d+unit-1)/unit)) }

@@ -9,13 +9,13 @@ import (
 )
 
 // On a route that a homeserver proxies, clients read 404, M_NOT_FOUND and
-// M_UNRECOGNIZED as "this homeserver has no such service", and M_UNKNOWN_TOKEN
-// as "you are logged out". No error below uses them.
+// M_UNRECOGNIZED as "this homeserver has no such service". They read
+// M_UNKNOWN_TOKEN as "you are logged out". No error below uses these codes.
 
-// proxiedProblem returns the problem of a request that should come from the
-// homeserver, but does not or is malformed. A missing or wrong hs_token, and a
-// missing caller, are a 403. A missing hs_token is a 401 where the homeserver itself
-// asks (own).
+// proxiedProblem returns the problem of a malformed request to an endpoint for
+// the homeserver, or of a request that is not from the homeserver. It is a 403
+// for a missing or wrong hs_token, and for a missing caller. On an endpoint
+// that the homeserver itself calls (own), it is a 401 for a missing hs_token.
 func proxiedProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*proxyError](err); ok {
 		p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.cause}
@@ -32,9 +32,9 @@ func proxiedProblem(err error) (problem, bool) {
 }
 
 // remoteProblem returns the problem of a failed request for a token of another
-// homeserver's SFU. Of that homeserver's answer it passes on only a refusal (403), and
-// a complaint about the request (400 M_INVALID_PARAM). Every other answer, also a 429,
-// and no answer are a 502 M_UNKNOWN.
+// homeserver's SFU. It passes on a refusal of that homeserver (403), and a
+// complaint about the request (400 M_INVALID_PARAM). Any other answer, even a
+// 429, becomes a 502 M_UNKNOWN, and so does no answer.
 func remoteProblem(err error) (problem, bool) {
 	e, ok := errors.AsType[*matrix.RemoteError](err)
 	switch {
@@ -52,8 +52,8 @@ func remoteProblem(err error) (problem, bool) {
 }
 
 // proxiedDelegationProblem returns the problem of a leave that came through the
-// homeserver and that is not taken over. It is 403 if delegation is off, or if the
-// homeserver does not let this service manage delayed events.
+// homeserver and that this service does not take over. It is 403 if delegation
+// is off, or if the homeserver does not let this service manage delayed events.
 func proxiedDelegationProblem(e proxiedDelegationError) problem {
 	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.Cause}
 	switch e.Cause {

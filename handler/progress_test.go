@@ -20,8 +20,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestRequestsInProgress checks the share of a client behind a proxy. Over it,
-// the client's requests are refused at once, and no other client's.
+// TestRequestsInProgress checks the bound on requests in progress of one client
+// network behind a proxy. The service must refuse further requests of that
+// network at once, and must still serve all other clients.
 func TestRequestsInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const share = 3
@@ -53,7 +54,7 @@ func TestRequestsInProgress(t *testing.T) {
 		}
 		others := [][]string{
 			{"X-Forwarded-For", "2001:db8:0:1::1"}, // another client network
-			{},                                     // a proxy that names no client
+			{},                                     // without the header, the proxy names no client
 			{"X-Forwarded-For", "unknown"},
 		}
 		for _, headers := range others {
@@ -91,8 +92,9 @@ type deadlines struct {
 
 func (d deadlines) SetReadDeadline(t time.Time) error { *d.read = t; return nil }
 
-// TestRefusedBodyIsNotAwaited checks that the service does not wait for the
-// body of a request over the share.
+// TestRefusedBodyIsNotAwaited checks a client that has too many requests in
+// progress. The service must refuse the next request without waiting for its
+// body.
 func TestRefusedBodyIsNotAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
@@ -116,7 +118,7 @@ func TestRefusedBodyIsNotAwaited(t *testing.T) {
 }
 
 // TestRefuse checks that a request that net/http cannot read gets a Matrix
-// error, and a line in the log.
+// error and a log line.
 func TestRefuse(t *testing.T) {
 	for _, c := range []struct {
 		status        int
@@ -157,8 +159,9 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// TestNoFiles checks that a client is told to retry if this process can open no
-// file for a connection: neither the token nor the client is at fault.
+// TestNoFiles checks that a client gets 503 with a Retry-After if this process
+// can open no file for a connection. In this case neither the token nor the
+// client is at fault.
 func TestNoFiles(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE} {
 		t.Run(errno.Error(), func(t *testing.T) {

@@ -15,9 +15,10 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// TestProxiedRequestsAreLoggedAndCounted checks that each request writes one
-// line, with the caller, the way it came, the room and the cause of a refusal.
-// It must also be counted once, by endpoint and cause.
+// TestProxiedRequestsAreLoggedAndCounted checks that each proxied request
+// writes one log line. The line must name the caller, who forwarded the
+// request, the room, and the cause of a refusal. The metrics must count the
+// request once, by endpoint and cause.
 func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 	room, err := matrix.ParseRoomID(aRoom)
 	if err != nil {
@@ -34,9 +35,9 @@ func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		ask  func(p *proxied)
-		line []string // what the log line holds; if has is true, also the room
+		line []string // parts that the log line must have; if has is true, also the room
 		has  bool
-		by   string // the value of the metric's label
+		by   string // the labels of the metric
 	}{
 		{"token", func(p *proxied) { p.client("/get_token", alice, newerBody) },
 			[]string{fromHomeserver, "user=" + alice}, true, `cause="ok",endpoint="get_token",via="homeserver"`},
@@ -80,8 +81,8 @@ func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 	}
 }
 
-// TestTransactionsAreAnsweredWhileEnding checks for 200 while the service ends,
-// because any other status would stop the homeserver's queue.
+// TestTransactionsAreAnsweredWhileEnding checks that a transaction gets 200
+// while the service ends. Any other status would stop the homeserver's queue.
 func TestTransactionsAreAnsweredWhileEnding(t *testing.T) {
 	p := newProxied(t)
 	p.Routes()
@@ -95,9 +96,9 @@ func TestTransactionsAreAnsweredWhileEnding(t *testing.T) {
 	}
 }
 
-// TestTheHomeserverHasNoShare checks that the homeserver has no share of the
-// requests in progress, since many clients come through its one address. A
-// client that only claims to be the homeserver has a share.
+// TestTheHomeserverHasNoShare checks that the homeserver's requests in progress
+// have no bound, since many clients come through its one address. A client that
+// only claims to be the homeserver must have the usual bound.
 func TestTheHomeserverHasNoShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProxied(t)
@@ -125,9 +126,10 @@ func TestTheHomeserverHasNoShare(t *testing.T) {
 	})
 }
 
-// TestLastingConditionsAreNoTrouble checks that an error that our homeserver
-// would repeat is answered as a refusal. After a 5xx the other homeserver would
-// ask four times.
+// TestLastingConditionsAreNoTrouble checks the answer to another homeserver if
+// our homeserver answers 400. Our homeserver would answer 400 again, so the
+// other homeserver must get a refusal. After a 5xx it would repeat its request
+// four times.
 func TestLastingConditionsAreNoTrouble(t *testing.T) {
 	answered := func(status int) error { return &matrix.AppServiceError{Status: status, Err: errors.New("x")} }
 	for _, tt := range []struct {
@@ -153,8 +155,8 @@ func TestLastingConditionsAreNoTrouble(t *testing.T) {
 	wantAnswer(t, p.federation(stranger, federated("mallory")), 400, "M_INVALID_PARAM")
 }
 
-// TestOneBodyForEveryRefusal checks that all refusals have one text, so that
-// nobody learns the reason.
+// TestOneBodyForEveryRefusal checks that all refusals have the same text, so
+// that nobody learns the reason.
 func TestOneBodyForEveryRefusal(t *testing.T) {
 	p := newProxied(t)
 	p.Delegation = nil

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// headerRequestID is the header of the answer that holds the request's id, as
-// the log shows it.
+// headerRequestID is the header of the answer that holds the request's id. The
+// log shows the same id.
 const headerRequestID = "X-Request-Id"
 
-// maxRequestID bounds the id that a proxy sends, in bytes. Proxies use 32 or
-// 36.
+// maxRequestID bounds the length of an id that a proxy sends, in bytes. Proxies
+// send ids of 32 or 36 bytes.
 const maxRequestID = 64
 
-// requestID returns the id of a request: the valid part of the id that a
-// trusted proxy sends, else a new one. It ignores the ids that others send:
-// they could copy the id of another request.
+// requestID returns the id of a request. If a trusted proxy sent an id, it
+// returns the valid part of that id, and otherwise a new id. It ignores the ids
+// of all other clients, because a client could copy the id of another request.
 func (p Proxies) requestID(r *http.Request) string {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {
@@ -32,8 +32,9 @@ func (p Proxies) requestID(r *http.Request) string {
 // bits.
 func newRequestID() string { return rand.Text() }
 
-// cleanRequestID returns the ASCII letters and digits, and some signs, of id, at
-// most maxRequestID bytes. The result can be copied from a log and searched for.
+// cleanRequestID returns the ASCII letters and digits of id, and some signs, at
+// most maxRequestID bytes. An operator can copy the result from a log and
+// search for it.
 func cleanRequestID(id string) string {
 	id = id[:min(len(id), maxRequestID)]
 	return strings.Map(func(r rune) rune {

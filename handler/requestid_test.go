@@ -10,13 +10,13 @@ import (
 
 var madeUp = regexp.MustCompile(`^[A-Z2-7]{26}$`)
 
-// TestRequestID checks that the answer and the log have the same id for a
-// request. A trusted proxy may choose the id; nobody else may.
+// TestRequestID checks that the answer and the log show the same id for a
+// request. A trusted proxy may choose the id, and nobody else may.
 func TestRequestID(t *testing.T) {
 	for name, c := range map[string]struct {
-		peer  string // the address of the connection's peer
+		peer  string // the address of the peer of the connection
 		given []string
-		want  string // the id; "" for a new one
+		want  string // the expected id; "" for a new one
 	}{
 		"none":                    {"127.0.0.1:1234", nil, ""},
 		"of a proxy":              {"127.0.0.1:1234", []string{"5f3a2c1b9e8d7c6b5a4f3e2d1c0b9a88"}, "5f3a2c1b9e8d7c6b5a4f3e2d1c0b9a88"},

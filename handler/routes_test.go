@@ -185,8 +185,8 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// TestEndOfTheWait checks that a request that is still in progress when the
-// service must end gets 503.
+// TestEndOfTheWait checks that a request gets 503 if it is still in progress
+// when the service must end.
 func TestEndOfTheWait(t *testing.T) {
 	r := newRig()
 	ctx, end := context.WithCancelCause(context.Background())

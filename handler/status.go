@@ -15,14 +15,17 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Health is the state of the service.
+// Health is the state of the service that /healthz shows.
 type Health struct {
-	// Degraded describes what fails around the service, in sentences that
-	// everybody may read. The service still answers requests. Package service
-	// adds a sentence if the store of leaves or LiveKit does not answer
-	// (leaves.health), if the guard's brake holds (members.health), if the
-	// homeserver does not say who is joined (account.health), or if the log loses
-	// lines (shared.health).
+	// Degraded describes outages around the service, in sentences that
+	// everybody may read. The service still answers requests.
+	//
+	// Package service adds a sentence in each of these cases:
+	//
+	//   - The store of leaves or LiveKit does not answer (leaves.health).
+	//   - The guard's brake holds (members.health).
+	//   - The homeserver does not say who is joined (account.health).
+	//   - The log loses lines (shared.health).
 	Degraded []string
 	// Stalled says that the keeper of delegated leaves has made no progress for
 	// 30 s.
@@ -32,12 +35,14 @@ type Health struct {
 // LeaveStatus is what /_status shows of delegated leaves. It is empty if
 // LIVEKIT_DELEGATION is off.
 type LeaveStatus struct {
-	// Offered says that the service takes over leaves of at least some users.
+	// Offered says that the service takes over the leaves of at least some
+	// users.
 	Offered bool `json:"offered"`
-	// RefusedBy are the servers with full access that require authentication.
+	// RefusedBy are the servers with full access that require authentication
+	// for requests about delayed events.
 	RefusedBy []string `json:"refused_by"`
-	// Jobs is the number of jobs in this store, by state; nil if the store does
-	// not answer.
+	// Jobs is the number of jobs in the store of this process, by state. It is
+	// nil if the store does not answer.
 	Jobs map[leave.State]int `json:"jobs"`
 	// Limited are the servers with full access that answered 429 to requests
 	// about delayed events.
@@ -53,19 +58,20 @@ type LimitedStatus struct {
 	Last   time.Time `json:"last"`
 }
 
-// StoreStatus says where leaves are kept, and whether the store works.
+// StoreStatus says where this process keeps leaves, and whether the store
+// works.
 type StoreStatus struct {
 	Kind     string     `json:"kind"`  // "memory", "file" or "redis"
 	State    string     `json:"state"` // "ok" or "degraded"
 	Since    *time.Time `json:"since"`
 	Cause    string     `json:"cause,omitempty"`
 	Unmerged int        `json:"unmerged"` // how many changes are only in memory, and not yet in the store
-	// SetAside is how many records in the store this process could not read as
-	// jobs.
+	// SetAside is how many records in the store are no jobs that this process
+	// can read.
 	SetAside int `json:"set_aside"`
-	// Repairs is how often another program deleted, moved or changed the leave
-	// file, so that the service wrote it again. Repaired says what happened to the
-	// file the last time.
+	// Repairs is how often the service wrote the leave file again after another
+	// program had deleted, moved or changed it. Repaired says what happened to
+	// the file the last time.
 	Repairs  int    `json:"repairs"`
 	Repaired string `json:"repaired,omitempty"`
 }
@@ -77,7 +83,8 @@ type LogStatus struct {
 	Cause   string `json:"cause,omitempty"`
 }
 
-// AppServiceStatus is what /_status shows of the registration at a homeserver.
+// AppServiceStatus is what /_status shows of this service's registration at a
+// homeserver.
 type AppServiceStatus struct {
 	Server string             `json:"server"`
 	Ready  bool               `json:"ready"` // whether the last self-test passed
@@ -85,26 +92,27 @@ type AppServiceStatus struct {
 	Checks []appservice.Check `json:"checks"`
 }
 
-// MembershipStatus is what /_status shows of enforced membership. Persons are
+// MembershipStatus is what /_status shows of enforced membership: this service
+// removes participants from a call who are not in its Matrix room. Persons are
 // users in Matrix rooms. Foreign and Unsealed are participants on the SFU that
 // this service leaves alone. The numbers are from the last sweep of this
-// process, and get old while another replica sweeps.
+// process. They grow old while another replica sweeps.
 type MembershipStatus struct {
-	Server      string            `json:"server"`           // the server that is asked who is joined
-	Source      string            `json:"source"`           // how that server is asked: "is_joined" or "joined_members"
-	Account     *AccountStatus    `json:"account"`          // the account that asks; null for an application service
+	Server      string            `json:"server"`           // the server that this service asks who is joined
+	Source      string            `json:"source"`           // how this service asks: "is_joined" or "joined_members"
+	Account     *AccountStatus    `json:"account"`          // the account that this service asks with; null for an application service
 	Required    string            `json:"required"`         // the value of LIVEKIT_REQUIRE_MEMBERSHIP
-	Interval    float64           `json:"interval_seconds"` // the current time between two sweeps, perhaps longer than configured; 0 for no sweeps
+	Interval    float64           `json:"interval_seconds"` // the current time between two sweeps, which can be longer than configured; 0 for no sweeps
 	Pushed      bool              `json:"pushed"`           // whether the self-test has seen that the homeserver pushes events
 	LastEvent   *time.Time        `json:"last_event"`
 	Persons     int               `json:"persons"`
-	Unseen      int               `json:"unseen"` // how many of the persons are in rooms that the asking account is not in
+	Unseen      int               `json:"unseen"` // how many of the persons are in rooms that the account is not in
 	Foreign     int               `json:"foreign"`
 	Unsealed    int               `json:"unsealed"`
 	LastSweep   *time.Time        `json:"last_sweep"`
 	SweepAge    *float64          `json:"sweep_age_seconds"` // the seconds since the last sweep began
 	SweepTook   float64           `json:"sweep_seconds"`
-	Lag         float64           `json:"sweep_lag_seconds"` // by how many seconds the next sweep is late: the time since the end of the last sweep, less the interval
+	Lag         float64           `json:"sweep_lag_seconds"` // by how many seconds the next sweep is late: the time since the last sweep ended, less the interval
 	Elsewhere   bool              `json:"swept_elsewhere"`   // whether another replica sweeps
 	Brake       string            `json:"brake"`             // the value of LIVEKIT_MEMBERSHIP_BRAKE
 	Braked      bool              `json:"braked"`
@@ -117,7 +125,8 @@ type MembershipStatus struct {
 	Overflow    uint64            `json:"overflow"`
 }
 
-// AccountStatus is what /_status shows of the account that asks who is joined.
+// AccountStatus is what /_status shows of the account with which this service
+// asks who is joined.
 type AccountStatus struct {
 	User    string `json:"user"` // the account's user id; "" until the homeserver has told it
 	Answers bool   `json:"answers"`
@@ -125,7 +134,7 @@ type AccountStatus struct {
 	// reason.
 	Since *time.Time `json:"since"`
 	Error string     `json:"error,omitempty"`
-	// Unseen is the number of questions about rooms that the account is not in.
+	// Unseen counts the questions about rooms that the account is not in.
 	Unseen uint64 `json:"not_in_room"`
 }
 
@@ -136,9 +145,9 @@ const (
 
 // health serves /healthz for probes and load balancers. It answers 503 if the
 // keeper of leaves has made no progress for 30 s (keeper.Keeper.Stalled). It
-// answers 200 with the status degraded for an outage elsewhere, because other
-// replicas would be no better off. During the shutdown closeWhenDraining answers
-// 503 in its place.
+// answers 200 with the status degraded if another system is down, because other
+// replicas would be no better off. During the shutdown closeWhenDraining
+// answers 503 in place of health.
 func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	now := h.healthNow()
 	if now.Stalled {
@@ -171,7 +180,7 @@ func (now Health) word() string {
 }
 
 // clientStatus is how this service sees the caller of /_status. ViaProxy says
-// that a trusted proxy named Address, which may be the proxy's own address.
+// that a trusted proxy named Address, which can be the proxy's own address.
 // Headers holds the last address in each header that may name the client.
 type clientStatus struct {
 	Address  netip.Addr            `json:"address"`
@@ -179,9 +188,9 @@ type clientStatus struct {
 	Headers  map[string]netip.Addr `json:"headers"`
 }
 
-// asksStatus reports whether r is for /_status and its caller holds an API key.
-// The caller proves that by a bearer token for the audience
-// matrixrtc-auth-status, signed with the API secret and valid for at most 60 s
+// asksStatus reports whether r is a request for /_status from the operator.
+// Such a request has a bearer token for the audience matrixrtc-auth-status. The
+// token is signed with the API secret and valid for at most 60 s
 // (sfu.VerifyStatusToken). All other callers get 404, as for an unknown path.
 func (h *Handler) asksStatus(r *http.Request) bool {
 	if r.Method != http.MethodGet || chi.RouteContext(r.Context()).RoutePath != routeStatus {
@@ -192,7 +201,7 @@ func (h *Handler) asksStatus(r *http.Request) bool {
 }
 
 // status serves GET /_status, which tells the operator's tools about the
-// running process. It holds no secrets.
+// running process. The answer holds no secrets.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	x.route = routeStatus
@@ -226,9 +235,10 @@ type statusDocument struct {
 	Client   clientStatus  `json:"client"`
 	Webhooks webhookStatus `json:"webhooks"`
 	Leaves   LeaveStatus   `json:"leaves"`
-	// AppService is null if this service is registered at no homeserver.
+	// AppService is null if this service is not registered at a homeserver.
 	AppService *AppServiceStatus `json:"app_service"`
-	// Membership is null if this service asks no homeserver who is joined.
+	// Membership is null if this service does not ask a homeserver who is
+	// joined.
 	Membership *MembershipStatus `json:"membership"`
 	// Homeservers are the named homeservers that this service has asked.
 	Homeservers []homeserverStatus `json:"homeservers"`

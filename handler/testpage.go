@@ -18,19 +18,21 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// TestPage serves the connection test: the web page, and tokens for the probe
-// room of a link. A probe room is a room on the SFU for one link.
+// TestPage serves the connection test. It serves the web page, and tokens for
+// the probe room of a link. A probe room is a room on the SFU that is made for
+// one link.
 type TestPage struct {
-	// Keys are the API pairs. Links signed with any of them are valid. The first
-	// signs new links.
+	// Keys are the API keys with their secrets. A link signed with any of these
+	// is valid. The first one signs new links.
 	Keys sfu.Keys
 	// Rooms finds a room on the SFU.
 	Rooms RoomFinder
-	// SFUPort is the port to which a proxy must forward clients' requests to the
-	// SFU. The page's remedies name it; "" if it is unknown.
+	// SFUPort is the port to which a proxy must forward clients' requests to
+	// the SFU, or "" if the port is unknown. The page names this port when it
+	// says how to mend a failure.
 	SFUPort string
-	// Uses limits how often one link is used. Clients limits how often a client
-	// network asks for tokens. The zero Limiter means no limit.
+	// Uses limits how often people use one link. Clients limits how often one
+	// client network asks for tokens. The zero Limiter means no limit.
 	Uses    ratelimit.Limiter[sfu.Room]
 	Clients ratelimit.Limiter[netip.Prefix]
 }
@@ -41,14 +43,14 @@ type RoomFinder interface {
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
 }
 
-// NewUseLimiter returns the limit of uses of one link. It is enough for a
-// family that tries all its phones, some of them twice.
+// NewUseLimiter returns the limit on uses of one link. The limit is enough for
+// a family that tries all its phones, some of them twice.
 func NewUseLimiter() ratelimit.Limiter[sfu.Room] {
 	return ratelimit.New[sfu.Room](ratelimit.Limit{PerMinute: 2, Burst: 20})
 }
 
-// NewTestLimiter returns the limit of token requests of one client network.
-// Requests with invalid links count, too.
+// NewTestLimiter returns the limit on token requests of one client network.
+// Requests with invalid links also count.
 func NewTestLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 10, Burst: 20})
 }
@@ -57,23 +59,24 @@ const (
 	routeTest      = "/test"
 	routeTestToken = "/test/token"
 
-	// findRoomTime bounds the search for the room. If the SFU does not answer,
-	// the search counts as successful: the test on the page then shows what is
-	// wrong.
+	// findRoomTime bounds the search for the room on the SFU. If the SFU does
+	// not answer, the service gives the tokens anyway. The test on the page
+	// then shows what is wrong.
 	findRoomTime = 3 * time.Second
-	// A token is valid until its link ends, but at least leastTTL and at most
-	// mostTTL. leastTTL lets a test that began in the link's last second end.
+	// A token is valid until its link expires, but for at least leastTTL and at
+	// most mostTTL. With leastTTL, a test that begins in the link's last second
+	// can still end.
 	leastTTL = time.Minute
 	mostTTL  = 10 * time.Minute
 )
 
-// isTestFile reports whether route serves a file of the page. The log leaves
-// out requests for these files.
+// isTestFile reports whether route serves a file of the test page. The log
+// shows requests for these files only at level debug.
 func isTestFile(route string) bool {
 	return route == routeTest || strings.HasPrefix(route, routeTest+"/") && route != routeTestToken
 }
 
-// routes adds the endpoints of the connection test.
+// routes adds the endpoints of the connection test to h.
 func (t *TestPage) routes(h *Handler) {
 	page := testpage.New(h.URL)
 	for name, file := range page.Files() {
@@ -87,7 +90,7 @@ func (t *TestPage) routes(h *Handler) {
 }
 
 // testTokens returns two tokens for the probe room of a link. Whoever has the
-// link gets them.
+// link can get them.
 func (h *Handler) testTokens(ctx context.Context, x *exchange, body []byte) (testAnswer, error) {
 	t := h.TestPage
 	if wait := t.Clients.Take(access.Network(x.client)); wait > 0 {
@@ -126,8 +129,8 @@ func (t *TestPage) isGone(ctx context.Context, room sfu.Room) bool {
 	return err == nil && since.IsZero()
 }
 
-// answer mints the two tokens. Both are only for the room of the link, and
-// valid until the link ends.
+// answer mints two tokens, which are only for the room of the link. They are
+// valid until the link expires, but for at least leastTTL and at most mostTTL.
 func (t *TestPage) answer(url string, key testlink.Key, now time.Time) testAnswer {
 	minter := token.NewMinter(t.Keys()[0], min(mostTTL, max(leastTTL, key.Expires.Sub(now))))
 	name := testerName()
@@ -140,18 +143,18 @@ func (t *TestPage) answer(url string, key testlink.Key, now time.Time) testAnswe
 	}
 }
 
-// testerName returns a random name, which tells one run of a test from another.
+// testerName returns a random name for the participants of one run of the test.
 func testerName() string {
 	var random [4]byte
 	_, _ = rand.Read(random[:]) // rand.Read never returns an error
 	return testlink.TesterPrefix + hex.EncodeToString(random[:])
 }
 
-// testAnswer is what the page needs for the test.
+// testAnswer is the answer that the page needs for the test.
 type testAnswer struct {
-	url, port        string // the SFU's URL and port; url is JSON text, port needs no escape
+	url, port        string // url is the SFU's URL as JSON text; port needs no escape
 	name             string
-	sender, receiver string // the tokens of the two participants; they need no escape
+	sender, receiver string // the tokens of the two participants, which need no escape in JSON
 	now, expires     time.Time
 }
 

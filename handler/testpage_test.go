@@ -20,8 +20,8 @@ import (
 
 var linkKey = sfu.Key{ID: "testkey", Secret: secret.New(strings.Repeat("s", 32))}
 
-// testRig is a rig with a connection test, and with a link that is valid for
-// ten minutes.
+// testRig is a rig (a Handler with fakes) with a connection test, and with a
+// link that is valid for ten minutes.
 type testRig struct {
 	*rig
 	finder *finder
@@ -29,7 +29,8 @@ type testRig struct {
 	sealed string
 }
 
-// finder says that every room exists except those in gone.
+// finder says that every room exists, or that no room exists if gone is true.
+// err, if set, is the answer to every question.
 type finder struct {
 	gone  bool
 	err   error
@@ -56,15 +57,16 @@ func newTestRig(t *testing.T) *testRig {
 	return r
 }
 
-// post asks for tokens as the page does, for a client at the address client.
+// post asks for tokens as the page does. The argument client is the client's
+// address.
 func (r *testRig) post(sealed, client string) (status int, document string) {
 	body, _ := json.Marshal(map[string]string{"key": sealed})
 	w := r.serve("POST", "/test/token", string(body), "X-Forwarded-For", client)
 	return w.Code, w.Body.String()
 }
 
-// TestTestTokens checks that a link gets two tokens that are only for its room,
-// and that end with the link.
+// TestTestTokens checks that a link gives two tokens, which are only for its
+// room and expire together with the link.
 func TestTestTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newTestRig(t)
@@ -140,11 +142,11 @@ func TestTestTokensRefused(t *testing.T) {
 	}
 }
 
-// TestTestLimits checks that one link, and one client network, get only so many
-// tokens, whatever they send.
+// TestTestLimits checks that one link, and one client network, get only a
+// limited number of tokens, whatever they send.
 func TestTestLimits(t *testing.T) {
-	// ask asks for tokens until a request is refused, and returns how many were
-	// not refused.
+	// ask asks for tokens until the service refuses a request. It returns how
+	// many requests the service did not refuse.
 	ask := func(r *testRig, sealed string, client func(i int) string) (taken int) {
 		for {
 			status, _ := r.post(sealed, client(taken))

@@ -15,16 +15,17 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// bare is a Minter whose tokens have no tickets.
+// bare is a Minter whose tokens have no tickets (encrypted user and Matrix
+// room).
 type bare struct{ *token.Minter }
 
 func (b bare) Mint(grant token.Grant, _ ticket.Ticket, now time.Time) string {
 	return b.Minter.Mint(grant, now)
 }
 
-// BenchmarkTickets serves requests with and without tickets, in turn. It
-// reports the CPU time of each, and their ratio. It measures CPU time because
-// other work on the machine hardly changes that.
+// BenchmarkTickets serves requests for tokens with tickets and without, in
+// turn. It reports the CPU time of each kind, and their ratio. Other work on
+// the machine hardly changes the CPU time.
 func BenchmarkTickets(b *testing.B) {
 	const turn = 200 // the number of requests in one turn
 	kinds := []func(){
@@ -48,7 +49,7 @@ func BenchmarkTickets(b *testing.B) {
 	b.ReportMetric(float64(took[1])/float64(took[0]), "ratio")
 }
 
-// requests returns a function that serves one request for a token of m.
+// requests returns a function that serves one request for a token from m.
 func requests(b *testing.B, m access.Minter) func() {
 	r := benchRig(b)
 	r.Minter = m
@@ -63,8 +64,7 @@ func requests(b *testing.B, m access.Minter) func() {
 	}
 }
 
-// cpuTime returns the CPU time that this process has used, in user and kernel
-// mode.
+// cpuTime returns the CPU time of this process, in user and kernel mode.
 func cpuTime(b *testing.B) time.Duration {
 	var use syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {

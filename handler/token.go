@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/access"
 )
 
-// tokenRequest serves a token endpoint. decode parses its body.
+// tokenRequest serves a token endpoint. decode parses the body of its requests.
 func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder, body []byte) (tokenAnswer, error) {
 	who, what, err := decode(body)
 	if err != nil {
@@ -17,28 +17,28 @@ func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder,
 	return tokenAnswer{url: h.urlJSON, jwt: got.Token}, onToken(err)
 }
 
-// openID returns the proof who with the client's address added. It also keeps the
-// token in x, for the log.
+// openID returns the proof who with the client's address added. It also keeps
+// the OpenID token in x, for the log.
 func (x *exchange) openID(who access.OpenID) access.OpenID {
 	who.Client = x.client
 	x.openid = who.Token
 	return who
 }
 
-// request returns what with its field By set: the time by which the answer must be
-// sent.
+// request returns what with its field By set to the time by which the answer
+// must be sent.
 func (x *exchange) request(what access.Request) access.Request {
 	what.By = x.start.Add(requestTimeout)
 	return what
 }
 
-// note keeps the result of the request in x, for the log.
+// note keeps got, the result of the request, in x for the log.
 func (x *exchange) note(got access.Admission) { x.got = got }
 
 // tokenAnswer is what a client needs to connect to the SFU.
 type tokenAnswer struct {
 	url string // the SFU's URL as JSON text
-	jwt string // the access token, which needs no escape
+	jwt string // the access token, which needs no escape in JSON
 }
 
 func (a tokenAnswer) appendJSON(b []byte) []byte {

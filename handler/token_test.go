@@ -42,8 +42,8 @@ func TestWhoGetsWhat(t *testing.T) {
 		{"@alice:" + homeserver, true, true},
 		{"@alice:" + stranger, false, true},
 		{"@alice:mute.example", false, false},
-		{"@alice:EXAMPLE.ORG", false, true},     // names are compared byte by byte
-		{"@alice:example.org:443", false, true}, // the port is a part of the name
+		{"@alice:EXAMPLE.ORG", false, true},     // server names are compared byte by byte
+		{"@alice:example.org:443", false, true}, // the port is a part of the server name
 	} {
 		t.Run(c.user, func(t *testing.T) {
 			for path, body := range map[string]string{
@@ -71,7 +71,7 @@ func TestWhoGetsWhat(t *testing.T) {
 }
 
 // TestBothEndpointsLeadIntoOneRoom checks that old and new clients of one call
-// get into the same room.
+// get tokens for the same room.
 func TestBothEndpointsLeadIntoOneRoom(t *testing.T) {
 	r := newRig()
 	r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
@@ -91,8 +91,8 @@ func TestMetadataGrant(t *testing.T) {
 	}
 }
 
-// TestUnauthorizedTellsNothing checks that all failed verifications have one
-// text.
+// TestUnauthorizedTellsNothing checks that the answers to all failed
+// verifications have the same text.
 func TestUnauthorizedTellsNothing(t *testing.T) {
 	const want = `{"errcode":"M_UNAUTHORIZED","error":"The OpenID token does not prove the user"}`
 	r := newRig()
@@ -124,8 +124,8 @@ func TestUnauthorizedTellsNothing(t *testing.T) {
 	}
 }
 
-// TestTooManyRooms checks the answer if too many rooms are being created: the
-// SFU hangs, or somebody asks for many.
+// TestTooManyRooms checks the answer if the service creates too many rooms at
+// once, because the SFU hangs or somebody asks for many rooms.
 func TestTooManyRooms(t *testing.T) {
 	r := newRig()
 	r.rooms.err = &sfu.Error{Op: "CreateRoom", Cause: sfu.CauseBusy, Err: errors.New("too many")}

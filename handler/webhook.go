@@ -12,17 +12,18 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// webhook serves POST /sfu_webhook. It stores the event before it answers. What
-// the event leads to happens after the answer, because LiveKit sends its next
-// webhook only after the answer. After a room_finished the room counts as
-// unconfirmed (Closed); it changes no leave.
+// webhook serves POST /sfu_webhook. It stores the event before it answers. The
+// service acts on the event after the answer, because LiveKit sends its next
+// webhook only then. After a room_finished the room counts as unconfirmed
+// (Closed), and no leave changes.
 func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	event, err := h.Webhooks.Receive(r)
 	h.received.note(event, err)
 	h.Metrics.Webhook(webhookResult(err))
 	if err != nil {
-		// The rest of the body is not read, because the request is a stranger's.
+		// The service does not read the rest of the body, because the request
+		// is a stranger's.
 		w.Header().Set("Connection", "close")
 		fail(w, r, err)
 		return
@@ -38,16 +39,17 @@ func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// Observer is told about participants who join or leave the SFU.
+// Observer gets reports about participants who join or leave the SFU.
 type Observer interface {
 	// Report stores what has happened to a participant. It returns within a
-	// second. If it fails, LiveKit sends the webhook again, and all observers
-	// get the event again: so an observer must accept the same event twice.
-	// [leave.ErrAway] says that the event cannot be stored at the moment.
+	// second. After an error, LiveKit sends the webhook again, and all
+	// observers get the event again. An observer must therefore accept the same
+	// event twice. [leave.ErrAway] says that the observer cannot store the
+	// event at the moment.
 	Report(ctx context.Context, e sfu.Event) error
 }
 
-// report passes e to all observers, if e says that a participant joined or
+// report passes e to all observers if e is about a participant who joined or
 // left.
 func (h *Handler) report(ctx context.Context, e sfu.Event) error {
 	if e.Kind == sfu.KindOther {
@@ -67,7 +69,7 @@ func webhookResult(err error) string {
 	return "ok"
 }
 
-// maxRecentRooms bounds how many rooms of webhooks are remembered.
+// maxRecentRooms bounds how many rooms this service remembers from webhooks.
 const maxRecentRooms = 100
 
 // received records which webhooks have arrived.

@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// hear sends a webhook with event to d's handler and returns the answer.
+// hear sends a webhook with event to the handler of d and returns the answer.
 func (d *delegating) hear(event *livekit.WebhookEvent, flaws ...sfutest.Flaw) *httptest.ResponseRecorder {
 	if d.mux == nil {
 		d.Routes()
@@ -67,8 +67,9 @@ func TestWebhooksAreReported(t *testing.T) {
 	}
 }
 
-// TestEveryObserverHears checks that each observer gets a webhook, even if the
-// observer before it could not store it. LiveKit sends such a webhook again.
+// TestEveryObserverHears checks that each observer gets a webhook's event, even
+// if another observer could not store it. The answer must make LiveKit send the
+// webhook again.
 func TestEveryObserverHears(t *testing.T) {
 	d := newDelegating(t)
 	second := &fakeKeeper{}
@@ -84,8 +85,8 @@ func TestEveryObserverHears(t *testing.T) {
 	}
 }
 
-// TestWebhooksThatSayNothing checks that webhooks about nobody's presence are
-// answered with 200.
+// TestWebhooksThatSayNothing checks that a webhook gets 200 if it does not say
+// who joined or left.
 func TestWebhooksThatSayNothing(t *testing.T) {
 	for name, flaws := range map[string][]sfutest.Flaw{
 		"participant_joined": {sfutest.NoParticipant()}, "participant_left": {sfutest.NoRoom()},
@@ -109,8 +110,8 @@ func TestWebhooksThatSayNothing(t *testing.T) {
 	}
 }
 
-// TestTheEndOfARoomIsTold checks that Closed is called for rooms that the SFU
-// has closed, and only for them.
+// TestTheEndOfARoomIsTold checks that the service calls Closed for rooms that
+// the SFU has closed, and for no other rooms.
 func TestTheEndOfARoomIsTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		event string
@@ -166,8 +167,8 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestWebhookThatIsNotKept checks for an error status if the event could not be
-// stored, so that LiveKit sends it again.
+// TestWebhookThatIsNotKept checks that a webhook gets an error status if the
+// service could not store its event. LiveKit then sends the webhook again.
 func TestWebhookThatIsNotKept(t *testing.T) {
 	for want, err := range map[int]error{503: fmt.Errorf("unknown: %w", leave.ErrAway), 500: errors.New("disk full")} {
 		t.Run(fmt.Sprint(want), func(t *testing.T) {
@@ -224,8 +225,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestStatusIsNobodyElses checks that for everybody but the operator /_status
-// looks like a route that does not exist.
+// TestStatusIsNobodyElses checks that /_status looks like an unknown path to
+// everybody except the operator.
 func TestStatusIsNobodyElses(t *testing.T) {
 	d := newDelegating(t)
 	d.Webhooks.Keys = sfu.Always(testKey)

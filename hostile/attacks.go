@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// attack is one way to attack the service. Its function ends when ctx ends, or
-// when it has made all of its requests.
+// attack is one way to attack the service. run makes the attack, and ends when
+// ctx ends or when it has made all of its requests.
 type attack struct {
 	name, about string
 	run         func(ctx context.Context, answers *counts)
 	most        time.Duration // how long the attack may take
 	// thousand says that the attack makes the service ask 1,000 servers once
-	// each. After it, the service must use little memory.
+	// each. After such an attack, the service must use little memory.
 	thousand bool
 }
 
-// How long the attacks take. An attack that has made all of its requests ends
-// earlier.
+// These times bound how long the attacks take. An attack that has made all of
+// its requests ends earlier.
 const (
 	attackTime = 2 * time.Second
 	allTime    = 10 * time.Second
 	mostTime   = 20 * time.Second
 )
 
-// attacks returns all attacks, in the order of the run. The first one is
-// harmless and fills the service's caches. The state of the service after it
+// attacks returns all attacks, in the order of the run. The first attack only
+// fills the service's caches. The state of the service after the first attack
 // is compared with the state at the end of the run.
 func attacks(tricks map[string]trick) []attack {
 	const half = "POST /sfu/get HTTP/1.1\r\nHost: service\r\nContent-Length: 60000\r\n"
@@ -41,8 +41,9 @@ func attacks(tricks map[string]trick) []attack {
 		together(strangersAttacks(tricks, 24)))
 }
 
-// strangersAttacks returns the attacks in which strangers' servers misbehave,
-// one for each trick. Each sends at most workers requests at a time.
+// strangersAttacks returns the attacks in which strangers' homeservers
+// misbehave. Each attack sends at most workers requests at a time, except the
+// attack "abandoned", which sends up to 320.
 func strangersAttacks(tricks map[string]trick, workers int) []attack {
 	crowded := func(c crowd, most time.Duration) attack {
 		c.workers = workers

@@ -12,8 +12,9 @@ import (
 	"path/filepath"
 )
 
-// buildService builds the service as it is released. If spoiled is true, it
-// leaves out the bound on TLS handshakes with strangers' servers.
+// buildService builds the service as it is released. If spoiled is true,
+// buildService leaves out the bound on the size of TLS handshakes with
+// strangers' servers.
 func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}
 	if spoiled {
@@ -29,16 +30,17 @@ func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	return build.Run()
 }
 
-// The line of the source with this bound, and the line in its place in a
-// spoiled service.
+// boundsFile is the source file that bounds the size of TLS handshakes. bound
+// is the part of that source that sets the bound. A spoiled service has noBound
+// in its place.
 const (
 	boundsFile = "service/wire.go"
 	bound      = "maxHandshake = 32 << 10"
 	noBound    = "maxHandshake = 0"
 )
 
-// spoil writes the overlay file for `go build -overlay` that replaces this
-// line, and returns the overlay's path.
+// spoil writes an overlay file for `go build -overlay` that replaces bound by
+// noBound. It returns the path of the overlay file.
 func spoil(dir string) (overlay string, err error) {
 	source, err := os.ReadFile(boundsFile)
 	if err != nil {

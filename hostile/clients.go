@@ -29,27 +29,31 @@ func (c *counts) add(what string) {
 	c.of[what]++
 }
 
-// crowd sends token requests for users of strangers' servers.
+// crowd sends token requests for users of homeservers that the operator has not
+// named.
 type crowd struct {
-	trick    string
-	names    int           // how many names of the trick's servers to use, one after the other; no other crowd uses these names
+	trick string
+	// names is how many server names to use, one after the other. They are the
+	// names of servers that misbehave as trick says. No other crowd uses these
+	// names.
+	names    int
 	once     bool          // use each name once, and then stop
 	workers  int           // the number of requests at the same time
 	rate     int           // the most requests per second
-	maxWait  time.Duration // after which time to abandon a request; 0 means that the client waits for the answer
-	networks int           // the number of client networks to use; 0 means a new one for each request
+	maxWait  time.Duration // the time after which the client abandons a request; 0 means that it waits for the answer
+	networks int           // the number of client networks to use; 0 means a new network for each request
 }
 
-// abandonAfter is the time after which a client that does not wait abandons its
+// abandonAfter is the time after which an impatient client abandons its
 // request.
 const abandonAfter = 100 * time.Millisecond
 
-// network is the number of the last client network, and used the number of the
-// last name. Both continue over all attacks of the run.
+// network is the number of client networks used so far, and used is the number
+// of server names. All attacks of a run share these counters.
 var network, used atomic.Int64
 
-// send sends requests until ctx ends, and counts the answers by kind in
-// answers.
+// send sends requests until ctx ends. If once is set, it also ends when every
+// name was used. It counts the answers by kind in answers.
 func (c crowd) send(ctx context.Context, answers *counts) {
 	first := int(used.Add(int64(c.names))) - c.names
 	var next atomic.Int64
@@ -89,12 +93,12 @@ func (c crowd) send(ctx context.Context, answers *counts) {
 	wg.Wait()
 }
 
-// forwarded returns an address in the n-th client network, a /48 that has no
-// other address.
+// forwarded returns an address in the n-th client network. Every network is a
+// different /48.
 func forwarded(n int) string { return fmt.Sprintf("2a00:%x:%x::1", n>>16&0xffff, n&0xffff) }
 
-// tokenRequest returns a token request for a user of server, in the form in
-// which a proxy forwards it for the address client.
+// tokenRequest returns a token request for a user of server. The request has
+// the form in which a proxy forwards it for the client address client.
 func tokenRequest(server, token, client string) string {
 	body := fmt.Sprintf(`{"room":"!room:%s","openid_token":{"access_token":"%s","matrix_server_name":"%s"},"device_id":"DEVICE"}`, server, token, server)
 	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: service\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", client, len(body), body)
@@ -108,8 +112,8 @@ type connection struct {
 	answers *bufio.Reader
 }
 
-// ask sends a request and returns the status of the answer. maxWait, if not
-// zero, bounds the wait.
+// ask sends a request and returns the status of the answer. maxWait bounds the
+// time that it waits; 0 means 30 s.
 func (l *connection) ask(ctx context.Context, request string, maxWait time.Duration) (status int, err error) {
 	defer func() {
 		if err != nil {
@@ -159,9 +163,9 @@ func (l *connection) close() {
 	}
 }
 
-// hold opens connections from a few client addresses and sends text on each,
-// until ctx ends. It opens a new connection for each that was closed. reads
-// says whether it reads answers.
+// hold opens connections from eight client addresses and sends text on each. It
+// replaces each connection that was closed, until ctx ends. reads says whether
+// it reads answers.
 func hold(ctx context.Context, connections int, text string, reads bool, held *counts) {
 	const addresses = 8
 	var wg sync.WaitGroup
@@ -183,9 +187,9 @@ func hold(ctx context.Context, connections int, text string, reads bool, held *c
 	wg.Wait()
 }
 
-// occupy sends text on a connection, and keeps it open until the service
-// closes it or ctx ends. If reads is false, it does not notice that the
-// service has closed it.
+// occupy sends text on a connection, and keeps the connection open until the
+// service closes it or ctx ends. If reads is false, occupy does not notice that
+// the service has closed the connection.
 func occupy(ctx context.Context, conn net.Conn, text string, reads bool) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()

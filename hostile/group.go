@@ -18,12 +18,13 @@ const memoryLimit = 200 << 20
 // group is a memory control group of Linux, of version 1 or 2.
 type group struct {
 	dir   string
-	peak  string // the file that says the most memory that the group ever used
+	peak  string // the file that holds the most memory that the group ever used
 	kills string // the file whose line "oom_kill N" says how many processes the kernel killed
 }
 
-// newGroup makes a memory control group with this limit, below the first
-// hierarchy with the memory controller.
+// newGroup makes a control group that limits the memory to limit bytes. It
+// tries one mounted hierarchy after the other until it can make the group below
+// it.
 func newGroup(limit int) (*group, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -54,7 +55,7 @@ func newGroup(limit int) (*group, error) {
 }
 
 // hasMemory enables the memory controller for groups below root, the folder of
-// a version 2 hierarchy. It reports whether that worked.
+// a version 2 hierarchy. It reports whether the controller could be enabled.
 func hasMemory(root string) bool {
 	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
 	if err != nil || !strings.Contains(" "+strings.TrimSpace(string(controllers))+" ", " memory ") {
@@ -63,8 +64,8 @@ func hasMemory(root string) bool {
 	return os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0o644) == nil
 }
 
-// makeGroup makes a group below root and writes limit into the files limits.
-// The first of these files must exist; the others exist only on a machine with
+// makeGroup makes a group below root and writes limit into each file of limits.
+// The first of these files must exist. The others exist only on a machine with
 // swap.
 func makeGroup(root string, limit int, limits []string, peak, kills string) (*group, error) {
 	g := &group{dir: filepath.Join(root, fmt.Sprintf("matrixrtc-auth-hostile-%d", os.Getpid()))}
@@ -82,8 +83,8 @@ func makeGroup(root string, limit int, limits []string, peak, kills string) (*gr
 	return g, nil
 }
 
-// procs returns the path of the file into which the ids of the group's
-// processes are written.
+// procs returns the path of the group's file of process ids. A process joins
+// the group when its id is written into this file.
 func (g *group) procs() string { return filepath.Join(g.dir, "cgroup.procs") }
 
 // most returns the most memory that the group ever used, including memory of

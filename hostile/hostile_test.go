@@ -115,8 +115,8 @@ func describe(t *testing.T, packet []byte) string {
 	return "NOERROR " + net.IP(a[:]).String()
 }
 
-// TestTricksAnswer checks that each trick does something that no homeserver
-// does, and that it ends when the service closes the connection.
+// TestTricksAnswer checks each trick that answers requests. The trick must
+// write a line, and must end when the service closes the connection.
 func TestTricksAnswer(t *testing.T) {
 	for name, trick := range tricks() {
 		if trick.answer == nil {
@@ -172,7 +172,7 @@ func TestProbeCounts(t *testing.T) {
 	}
 }
 
-// good returns figures of a service that keeps all limits.
+// good returns the figures of a service that keeps all limits.
 func good() figures {
 	held := state{RSS: 60e6, Heap: 9e6, Goroutines: 30, Files: 30, collected: 9}
 	fine := times{p50: time.Millisecond, p99: 100 * time.Millisecond, n: 1000, within: 20 * time.Second}
@@ -223,8 +223,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestSpoil checks that the spoiled source differs from the real source only in
-// the bound.
+// TestSpoil checks that spoil changes nothing in the source except the bound on
+// TLS handshakes.
 func TestSpoil(t *testing.T) {
 	t.Chdir("..")
 	dir := t.TempDir()
@@ -244,8 +244,8 @@ func TestSpoil(t *testing.T) {
 	}
 }
 
-// TestAttacks checks that no two attacks have the same name, and that an attack
-// plays each trick.
+// TestAttacks checks that no two attacks have the same name, and that each
+// trick is part of an attack.
 func TestAttacks(t *testing.T) {
 	seen, all := map[string]bool{}, tricks()
 	for _, a := range attacks(all) {
@@ -261,7 +261,8 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// TestForwardedNetworks checks that each client is in another network.
+// TestForwardedNetworks checks that forwarded returns a different address for
+// each client.
 func TestForwardedNetworks(t *testing.T) {
 	seen := map[string]bool{}
 	for n := range 100_000 {
@@ -273,7 +274,7 @@ func TestForwardedNetworks(t *testing.T) {
 	}
 }
 
-// TestLineEnds checks that a request that waits ends when its context ends.
+// TestLineEnds checks that ask returns an error if its context has ended.
 func TestLineEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -8,42 +8,52 @@ import (
 	"time"
 )
 
-// The limits that the service must keep.
+// The service must keep these limits.
 const (
 	maxRSS = 120e6 // the most resident memory at any time, in bytes
-	// maxThousand bounds the resident memory after a thousand servers with large
-	// certificates or long errors, in bytes.
+	// maxThousand bounds the resident memory in bytes after an attack that makes
+	// the service ask a thousand servers. These servers send large certificates
+	// or long errors.
 	maxThousand = 80e6
 	maxP99      = 250 * time.Millisecond
-	// minProbes is the least number of requests that a p99 needs. With fewer
-	// requests, the p99 would be the time of the slowest one. A short attack may
-	// end with fewer.
+	// minProbes is the least number of requests from which a p99 is computed.
+	// With fewer requests, the p99 would be the time of the slowest request. If
+	// the run makes only one attack, fewer requests are enough.
 	minProbes = 100
-	// maxCaches bounds the memory that 10,000 names may leave behind, in bytes.
-	// Caches keep 4,096 of these names.
+	// maxCaches bounds the memory in bytes that the service may keep after it was
+	// asked about 10,000 server names. The service's caches keep 4,096 of these
+	// names.
 	maxCaches = 10e6
-	// How much more the service may hold at the end than before the attacks.
-	// The measurement's own connection, one request in progress, and kept
-	// buffers may take that much.
+	// At the end of the run, the service may hold this much more than before the
+	// attacks. The measurement's own connection, one request in progress and kept
+	// buffers can take that much.
 	moreGoroutines = 10
 	moreFiles      = 10
 	moreHeap       = 2e6 // in bytes
 	// settleTime bounds how long the service may take after the attacks to
-	// release what they used. It keeps connections to strangers for 50 s after
-	// their last use, and looks every 25 s for connections to close.
+	// release what it used. The service keeps a connection to a stranger's server
+	// for 50 s after its last use, and looks every 25 s for connections to close.
 	settleTime = 80 * time.Second
 )
 
 // figures are what a run has measured.
 type figures struct {
-	fresh, before, after state // the state before the attacks, with full caches, and after them
+	// fresh is the state at the start, before is the state with full caches, and
+	// after is the state after all attacks.
+	fresh, before, after state
 	recovery             time.Duration
 
-	most, group, thousand bytesOf // the most resident memory; the most memory of the control group, with that of the kernel; and the resident memory after a thousand servers
+	// most is the most resident memory of the run. group is the most memory of the
+	// control group, which includes memory of the kernel. thousand is the most
+	// resident memory after an attack with a thousand servers.
+	most, group, thousand bytesOf
 	killed                bool
 	alone                 bool // whether the run made only one attack
 
-	named, together times // the times of all requests for the named server, and of those during the last attack
+	// named summarizes all requests for the named server. together summarizes those
+	// during the last attack, which makes all attacks with strangers' servers at
+	// once.
+	named, together times
 	failed          int
 	failure         string // why the first failed request failed
 }
@@ -52,11 +62,12 @@ type figures struct {
 type times struct {
 	p50, p99 time.Duration
 	n        int
-	within   time.Duration // the time from the first request to the end of the last
+	within   time.Duration // the length of the period in which the requests ended
 }
 
-// areFew reports whether there are too few requests to judge: fewer than
-// least, or fewer than half of those that the probe sends within that time.
+// areFew reports whether there are too few requests for a p99. That is so if
+// there are fewer than least, or fewer than half of those that the probe sends
+// in the period.
 func (t times) areFew(least int) bool {
 	return t.n < least || t.n < int(t.within/probeEvery)/2
 }
@@ -76,8 +87,8 @@ at the end: %s, %.0f s after the last attack
 		f.after, f.recovery.Seconds())
 }
 
-// judge returns an error that names each limit that the service exceeded; nil
-// if it kept them all.
+// judge returns an error that names each limit that the service exceeded. It
+// returns nil if the service kept all limits.
 func (f figures) judge() error {
 	faults := f.memoryFaults()
 	fault := func(wrong bool, format string, args ...any) {

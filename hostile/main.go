@@ -2,19 +2,19 @@
 
 // Command hostile measures what attackers cost the service. It makes the
 // service ask strangers' homeservers, which play every trick that the tests
-// know, and adds clients that attack the service directly. It measures memory,
-// the time of requests for named servers, and what remains afterwards. The
-// service is the real program with its defaults, in a memory control group of
-// 200 MiB. `make hostile` runs this command.
+// know. It also adds clients that attack the service directly. It measures
+// memory, the time of requests for named servers, and what the service still
+// holds afterwards. The service is the real program with its defaults, in a
+// memory control group of 200 MiB. `make hostile` runs this command.
 //
 // The command needs root, because it makes the control group and a network
 // namespace with a fake name server. All traffic stays in the namespace. The
 // strangers' servers and clients run in a separate process with a lower
 // priority, because in reality they would have machines of their own.
 //
-// The option -spoiled shows that this command finds faults: it builds the
-// service without the bounds on certificates, and fails if it does not find
-// that fault.
+// The option -spoiled shows that this command finds faults. It builds the
+// service without the bound on the size of TLS handshakes, and fails if it does
+// not find that fault.
 package main
 
 import (
@@ -30,7 +30,7 @@ import (
 	"time"
 )
 
-// runTime bounds the whole run, so that a run that never ends fails.
+// runTime bounds the whole run, so that a run that hangs fails.
 const runTime = 4 * time.Minute
 
 // options are the options of the command line.

@@ -14,12 +14,11 @@ import (
 	"matrixrtc-auth/internal/dnstest"
 )
 
-// domain is the domain below which all strangers' names are.
+// domain is the domain to which the names of all strangers' servers belong.
 const domain = "hostile.test"
 
-// nameOf returns the n-th server name for a trick, such as
-// "junk-17.hostile.test". If the trick is [unknown], the name has the longest
-// possible length.
+// nameOf returns the n-th name of a server that plays a trick, such as
+// "junk-17.hostile.test". If the trick is [unknown], the name is very long.
 func nameOf(trick string, n int) string {
 	name := fmt.Sprintf("%s-%d.%s", trick, n, domain)
 	if trick == unknown {
@@ -28,11 +27,11 @@ func nameOf(trick string, n int) string {
 	return name
 }
 
-// unknown is the name of the trick to ask for names that do not exist.
+// unknown is the trick whose server names do not exist in DNS.
 const unknown = "unknown"
 
-// trickOf returns the trick and the number in a name that [nameOf] has made.
-// ok is false for every other name, also for the name of an SRV record.
+// trickOf returns the trick and the number in a name that [nameOf] has made. ok
+// is false for every other name, like the name of an SRV record.
 func trickOf(name string) (trick string, n int, ok bool) {
 	label, found := strings.CutSuffix(strings.TrimSuffix(strings.ToLower(name), "."), "."+domain)
 	label = label[strings.LastIndexByte(label, '.')+1:]
@@ -42,14 +41,13 @@ func trickOf(name string) (trick string, n int, ok bool) {
 }
 
 // addressOf returns the address of the n-th name. 250 names share one loopback
-// address, so that the service's bounds for each address apply.
+// address, so that the service's limits for one address apply.
 func addressOf(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 1, byte(n / 250 / 250), byte(n/250%250) + 1})
 }
 
-// serveNames answers DNS queries on conn (port 53 of loopback) until conn is
-// closed. Names outside of the domain do not exist. Queries for names of the
-// trick "dns" get no answer.
+// serveNames answers DNS queries on conn until conn is closed. Names outside of
+// the domain do not exist. Queries for names of the trick "dns" get no answer.
 func serveNames(conn net.PacketConn) { dnstest.Serve(conn, findName) }
 
 // findName returns the DNS records of a name.

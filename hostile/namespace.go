@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isolate prepares the namespaces: it enables loopback, and makes the fake
-// name server the only one. The network namespace has no other interface, so
-// no packet leaves this machine.
+// isolate prepares the namespaces. It enables loopback, and makes the fake name
+// server the only name server. The network namespace has no interface but
+// loopback, so no packet leaves this machine.
 func isolate(dir string) error {
 	if err := raiseLoopback(); err != nil {
 		return fmt.Errorf("enabling loopback in the network namespace: %w", err)

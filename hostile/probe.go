@@ -21,11 +21,11 @@ type probe struct {
 const (
 	probeEvery       = 20 * time.Millisecond
 	probeUsers       = 1000 // so many users that none of them reaches the rate limit of one user
-	probeConnections = 8    // the number of connections from the reverse proxy
+	probeConnections = 8    // the number of connections to the service, as from a reverse proxy
 )
 
-// run sends requests at a steady rate until ctx ends. If every connection is
-// in use, a request waits, and the wait counts as part of its time.
+// run sends requests at a steady rate until ctx ends. If every connection is in
+// use, a request waits, and its time includes this wait.
 func (p *probe) run(ctx context.Context) {
 	connections := make(chan *connection, probeConnections)
 	for range probeConnections {
@@ -62,7 +62,8 @@ func (p *probe) note(took time.Duration, status int, err error) {
 	}
 }
 
-// mark is a moment of the run, as a position in the probe's list of times.
+// mark is a moment of the run. Requests that end after that moment begin at
+// position n in the probe's list of times.
 type mark struct {
 	n  int // how many requests had ended at that moment
 	at time.Time

@@ -25,8 +25,8 @@ type run struct {
 	most bytesOf // the most resident memory of the whole run
 }
 
-// watched starts the probe, and starts to record the service's memory. The
-// returned stop ends both.
+// watched starts to send the probe's requests and to record the service's
+// memory. The returned function stop ends the requests and the recording.
 func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var behind sync.WaitGroup
@@ -133,7 +133,7 @@ func (r *run) watch(ctx context.Context) {
 		}
 		now, err := r.service.rss()
 		if err != nil {
-			continue // the process has ended, which the function ended reports
+			continue // the process has ended, which the method ended reports
 		}
 		r.mu.Lock()
 		r.peak, r.most = max(r.peak, now), max(r.most, now)
@@ -155,9 +155,10 @@ func (r *run) takeMost() bytesOf {
 	return r.most
 }
 
-// settled waits for two garbage collections. It returns the last state, but with
-// the smallest heap that it saw, which is about what a collection leaves. The heap
-// of the last state may be larger, because the probe's requests allocate.
+// settled waits for two garbage collections. It returns the last state of the
+// service, but with the smallest heap that it saw. The smallest heap is about
+// what a collection leaves. The heap of the last state may be larger, because
+// the probe's requests allocate memory.
 func (r *run) settled(ctx context.Context) (least state, err error) {
 	first := -1
 	for tick := time.NewTicker(50 * time.Millisecond); ; {
@@ -182,8 +183,9 @@ func (r *run) settled(ctx context.Context) (least state, err error) {
 	}
 }
 
-// recovered waits until the service holds no more than before, but not longer than
-// about settleTime. It returns the last state, and how long it waited.
+// recovered waits until the service holds about as little as in the state
+// before. It gives up after about settleTime. It returns the last state, and
+// how long it waited.
 func (r *run) recovered(ctx context.Context, before state) (state, time.Duration, error) {
 	start := time.Now()
 	for {
@@ -194,7 +196,8 @@ func (r *run) recovered(ctx context.Context, before state) (state, time.Duration
 	}
 }
 
-// ended returns err. If the service has ended, it adds the reason.
+// ended returns err while the service still runs. If the service has ended, it
+// returns an error that says why.
 func (r *run) ended(err error) error {
 	select {
 	case <-r.service.exited:
@@ -210,9 +213,9 @@ func (r *run) ended(err error) error {
 // errKilled says that the kernel killed the service because of its memory.
 var errKilled = fmt.Errorf("the kernel killed the service, because it needed more memory than %s", bytesOf(memoryLimit))
 
-// expectFaults makes an attack on a service that lacks the bound against it.
-// It returns an error if this program does not notice that the service uses
-// too much memory.
+// expectFaults attacks a service that lacks the bound against the attack. It
+// returns an error if this program does not notice that the service uses too
+// much memory.
 func (r *run) expectFaults(ctx context.Context) error {
 	ctx, stop := r.watched(ctx)
 	defer stop()
@@ -224,8 +227,8 @@ func (r *run) expectFaults(ctx context.Context) error {
 	return nil
 }
 
-// spoil makes one attack. It returns an error if the service used too much
-// memory.
+// spoil makes the attack "junk". It returns an error if the service used too
+// much memory.
 func (r *run) spoil(ctx context.Context) error {
 	var f figures
 	for _, a := range attacks(tricks()) {

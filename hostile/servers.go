@@ -22,8 +22,8 @@ import (
 // than any attack.
 const connectionTime = 40 * time.Second
 
-// servers are the strangers' homeservers, which answer for all names, and the
-// fake name server.
+// servers are the homeservers of strangers, whom the operator does not know.
+// They answer for all names that the fake name server knows.
 type servers struct {
 	leaf   tls.Certificate
 	tricks map[string]trick
@@ -61,8 +61,8 @@ func (s *servers) accept(l net.Listener) {
 	}
 }
 
-// serve plays the trick that is in the server name for which the client asks
-// in TLS.
+// serve answers a connection. The server name in the client's TLS handshake
+// says how it misbehaves.
 func (s *servers) serve(raw net.Conn) {
 	defer raw.Close()
 	raw.SetDeadline(time.Now().Add(connectionTime))

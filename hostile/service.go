@@ -18,23 +18,24 @@ import (
 	"time"
 )
 
-// The addresses on which the service listens. Nothing else listens there,
-// because the namespace is new.
+// The service listens on these addresses. Nothing else listens there, because
+// the network namespace is new.
 const (
 	serviceAddress = "127.0.0.1:8080"
 	metricsAddress = "127.0.0.1:9090"
 )
 
-// service is a process of the real program, in the control group.
+// service is a process of the real program, in the control group that limits
+// its memory.
 type service struct {
 	cmd    *exec.Cmd
 	log    string
 	exited chan struct{}
 }
 
-// startService starts the program with default settings, except those that let
-// it reach strangers on loopback. It allows as many open files as the
-// documentation recommends.
+// startService starts the program with default settings, except the settings
+// that let the program reach strangers' servers on loopback. It allows as many
+// open files as the documentation recommends.
 func startService(ctx context.Context, o options, w *world, g *group) (*service, error) {
 	s := &service{log: filepath.Join(o.dir, "log"), exited: make(chan struct{})}
 	log, err := os.Create(s.log)
@@ -108,7 +109,7 @@ type state struct {
 	RSS        bytesOf
 	Goroutines int
 	Files      int
-	Heap       bytesOf // the bytes in the heap, with garbage
+	Heap       bytesOf // the bytes in the heap, including garbage
 	collected  int     // how often the garbage collector has run since the start
 }
 
@@ -159,7 +160,7 @@ func (s *service) look() (state, error) {
 	st := state{
 		Goroutines: int(values["go_goroutines"]), Files: int(values["process_open_fds"]),
 		Heap:      bytesOf(values["go_memstats_heap_alloc_bytes"]),
-		collected: int(values["go_gc_duration_seconds_count"]), // the metric is missing until the first collection, which an idle service does not need
+		collected: int(values["go_gc_duration_seconds_count"]),
 	}
 	st.RSS, err = s.rss()
 	return st, err

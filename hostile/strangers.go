@@ -24,8 +24,9 @@ type strangersProcess struct {
 	lines *bufio.Scanner
 }
 
-// niceness is how much lower the priority of the strangers' process is (the
-// argument of nice), because it shares the service's processors.
+// niceness is the argument of the command nice for the strangers' process. It
+// lowers the priority of that process, which shares the processors with the
+// service.
 const niceness = "10"
 
 func startStrangers(ctx context.Context, dir string) (*strangersProcess, error) {

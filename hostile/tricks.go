@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// trick is a way in which a stranger's homeserver misbehaves.
+// trick is a way in which the homeserver of a stranger misbehaves.
 type trick struct {
 	about string
 	// certificates, if set, returns certificates that are sent after the
@@ -23,13 +23,13 @@ type trick struct {
 	certificates func() [][]byte
 	// hello, if set, is called instead of the TLS handshake.
 	hello func(net.Conn)
-	// answer, if set, answers the nth request on a connection. It reports
-	// whether the connection may be used again.
+	// answer, if set, answers the nth request on a connection, counted from 0. It
+	// reports whether the connection may be used again.
 	answer func(c net.Conn, r *http.Request, nth int) bool
 }
 
-// tricks returns all tricks, by their labels. The names of the servers that
-// play a trick begin with its label.
+// tricks returns all ways to misbehave, by their labels. The name of a server
+// contains the label of its trick.
 func tricks() map[string]trick {
 	bulky := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(7_000, 250_000) })
 	named := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(450, 0) })
@@ -98,8 +98,8 @@ func endlessHeaders(c net.Conn, _ *http.Request, _ int) bool {
 	return false
 }
 
-// tinyLines answers with as many header lines as a client accepts in one
-// response.
+// tinyLines answers with 20,000 short header lines, and then drips more header
+// lines without end.
 func tinyLines(c net.Conn, _ *http.Request, _ int) bool {
 	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+strings.Repeat("a:\r\n", 20_000))
 	drip(c, "a:\r\n", 200*time.Millisecond)
@@ -117,8 +117,8 @@ func endlessRedirects(c net.Conn, r *http.Request, _ int) bool {
 	return err == nil
 }
 
-// longNonsense answers the request for the well-known document with an invalid
-// address, and all other requests with a very long error text.
+// longNonsense answers the question who a user is with a very long error text.
+// It answers all other requests with a redirect to a long, invalid address.
 func longNonsense(c net.Conn, r *http.Request, _ int) bool {
 	if r.URL.Path != matrixtest.UserInfoPath {
 		_, err := fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nLocation: https://%%zz/%s%d\r\nContent-Length: 0\r\n\r\n", strings.Repeat("x", 15_000), rand.Int())

@@ -1,7 +1,7 @@
 // Command image writes the container images of matrixrtc-auth to files. `docker
 // load` and "Add from file" of Synology's Container Manager can load them. It
-// needs Go, but no container engine: it compiles the program for each processor
-// and packs it as the Dockerfile does.
+// needs Go, but no container engine. It compiles the program for each processor
+// and packs the program as the Dockerfile does.
 //
 // The same source and the same version of Go always give the same bytes.
 package main

@@ -10,10 +10,11 @@ import (
 // squares of the code).
 const quiet = 4
 
-// code draws text as a QR code of level L, with two rows of modules in each
-// line. Light modules are drawn as blocks, so that a phone can scan the code
-// from a dark terminal. With colour the code is black on white on every
-// terminal. wide is the width of the drawing in columns.
+// code draws text as a QR code of level L. Each line of the drawing has two
+// rows of modules, the squares of the code. Light modules are drawn as blocks,
+// so that a phone can scan the code from a dark terminal. With colour the code
+// is black on white on every terminal. wide is the width of the drawing in
+// columns.
 func code(text string, colour bool) (drawn string, wide int, err error) {
 	made, err := qr.Encode(text, qr.L)
 	if err != nil {

@@ -67,8 +67,8 @@ func (o *options) parsePublicURL(text string) error {
 	return err
 }
 
-// parseAddress parses a URL of this service. It may hold a password, so errors
-// do not repeat it.
+// parseAddress parses a URL of this service. The URL may hold a password, so
+// errors do not repeat it.
 func parseAddress(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
@@ -103,15 +103,15 @@ func (o *options) run(c *cobra.Command, in *inviter) error {
 	return nil
 }
 
-// Link is a link to the connection test that was made.
+// Link is a link to the connection test, with its room and its end.
 type Link struct {
 	URL     string    `json:"url"`
 	Room    sfu.Room  `json:"room"`
 	Expires time.Time `json:"expires"`
 }
 
-// show prints the link to w: as JSON, as text with the QR code if w is a
-// terminal, or as text. The QR code comes last, because it may fill the
+// show prints the link to w, as JSON or as text. If w is a terminal, the text
+// has a QR code at its end. The code comes last, because it may fill the
 // terminal.
 func (o *options) show(w io.Writer, link Link) error {
 	if o.json {
@@ -122,9 +122,9 @@ func (o *options) show(w io.Writer, link Link) error {
 	return err
 }
 
-// draw returns the QR code of a link if w is a terminal that is wide enough: a wrapped
-// code could not be scanned. On another terminal it returns why there is no code, and
-// without a terminal nothing.
+// draw returns the QR code of a link if w is a terminal that is wide enough,
+// because nobody can scan a wrapped code. On another terminal it returns the
+// reason why there is no code. If w is no terminal, it returns "".
 func draw(w io.Writer, link string) string {
 	f, ok := command.Terminal(w)
 	if !ok {

@@ -34,9 +34,9 @@ func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
 	return &inviter{cfg: cfg, network: network, sfu: sfu.NewClient(cfg.APIURL, sfu.Always(cfg.Keys...), connections), notes: io.Discard}
 }
 
-// invite checks that the page exists, creates the room, and checks that the service
-// accepts the link. It checks this before it returns the link, because the person who
-// opens the link cannot solve these faults.
+// invite makes a link. First it checks that the page exists, creates the room,
+// and checks that the service accepts the link, because the person who opens
+// the link cannot solve these faults.
 func (in *inviter) invite(ctx context.Context, public *url.URL, lifetime time.Duration) (Link, error) {
 	if !in.cfg.TestPage {
 		return Link{}, errors.New("LIVEKIT_TEST_PAGE=off switches the connection test off, so a link would not work")
@@ -97,9 +97,10 @@ func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 // pageMark is a text that only the page of the connection test contains.
 const pageMark = `content="matrixrtc-auth connection test"`
 
-// lookAtPage requests the page by its public name. If this machine gets no answer,
-// reached is false and err is nil. The phone may still reach the page, because many
-// routers do not forward their own public address back inside.
+// lookAtPage requests the page by its public name. If this machine gets no
+// answer, reached is false and err is nil. A phone may still reach the page,
+// because many routers do not forward connections from inside to their own
+// public address.
 func (in *inviter) lookAtPage(ctx context.Context, base string) (reached bool, err error) {
 	address := base + "/test"
 	answer, err := in.network.Get(ctx, address)

@@ -100,8 +100,8 @@ func TestJSONAndMinutes(t *testing.T) {
 	}
 }
 
-// TestNoLink: if something is wrong on the way, the command names it and makes
-// no link.
+// TestNoLink checks that the command makes no link if something on the way is
+// wrong, and that it names the fault.
 func TestNoLink(t *testing.T) {
 	notFound := func(path string) func(http.Handler) http.Handler {
 		return func(next http.Handler) http.Handler {
@@ -143,8 +143,8 @@ func TestNoLink(t *testing.T) {
 	}
 }
 
-// TestPublicURLOfPage: an operator who gives the page's address in place of the
-// service's address is told so.
+// TestPublicURLOfPage checks the error if --public-url is the page's address
+// and not the service's.
 func TestPublicURLOfPage(t *testing.T) {
 	s := newScene(t)
 	s.run(t)
@@ -160,8 +160,8 @@ func TestPublicURLOfPage(t *testing.T) {
 	}
 }
 
-// TestUnreachable: where the router does not forward connections to its own
-// public address, the command makes a link and prints a note.
+// TestUnreachable checks a router that does not forward connections to its own
+// public address. The command makes a link nevertheless, and prints a note.
 func TestUnreachable(t *testing.T) {
 	s := newScene(t)
 	s.run(t)
@@ -187,9 +187,9 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestFits: the QR code and the next prompt fit a terminal of 80 × 24 for
-// addresses of up to 67 bytes. The link and its line fit besides for addresses
-// of up to 39 bytes.
+// TestFits checks that the QR code and the next prompt fit into a terminal of
+// 80 × 24 if the page's address has up to 67 bytes. The link and its line fit,
+// too, if the address has up to 39 bytes.
 func TestFits(t *testing.T) {
 	for length, most := range map[int]int{22: 21, 39: 21, 40: 23, 67: 23} {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {

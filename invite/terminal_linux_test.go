@@ -10,16 +10,16 @@ import (
 	"matrixrtc-auth/testlink"
 )
 
-// newTerminal returns a terminal of that many columns. With 0 columns the
-// terminal does not tell its width.
+// newTerminal returns a terminal with this number of columns. With 0 columns
+// the terminal does not tell its width.
 func newTerminal(t *testing.T, columns uint16) *os.File {
 	t.Helper()
 	_, terminal := terminaltest.Open(t, columns, 24)
 	return terminal
 }
 
-// TestNarrowTerminal: a terminal that is too narrow for the QR code gets the
-// reason in place of the code.
+// TestNarrowTerminal checks that a terminal that is too narrow for the QR code
+// gets the reason in place of the code.
 func TestNarrowTerminal(t *testing.T) {
 	link := "https://jwt.example.org/test#" + strings.Repeat("k", testlink.Length)
 	for columns, want := range map[uint16]string{80: "█", 41: "█", 0: "█", 40: "The QR code takes 41 columns; this terminal has 40.\n"} {

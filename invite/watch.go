@@ -20,7 +20,7 @@ import (
 // glance is the time between two questions to LiveKit about who is in the room.
 const glance = time.Second
 
-// mostTests bounds how many tests are reported.
+// mostTests is the most tests that the watcher reports.
 const mostTests = 1000
 
 // Event is something that happens to a test in the probe room.
@@ -30,8 +30,8 @@ type Event struct {
 	// What is "came", "left" or "verdict". "left" is reported only for a test that
 	// sent no verdict.
 	What string `json:"what"`
-	// Verdict is one of the texts of package verdicts, followed by what the page
-	// measured.
+	// Verdict is the id of one of the texts of package verdicts, and Says is
+	// that text. Way, RTT and Loss are what the page measured.
 	Verdict string `json:"verdict,omitempty"`
 	Says    string `json:"says,omitempty"`
 	Way     string `json:"way,omitempty"`
@@ -73,13 +73,14 @@ type watcher struct {
 	room  sfu.Room
 	tell  func(Event)
 	tests map[string]progress // the tests that have come, by name
-	// here are the tests that were in the room at the last look. gone are those
-	// that had left by then; their verdicts may still arrive before the next look.
+	// here are the tests that were in the room when the watcher last asked
+	// LiveKit. gone are those that had left by then. Their verdicts may still
+	// arrive before the watcher asks again.
 	here, gone []string
 	// silence explains why a test sent no verdict. It is empty if this command
 	// cannot receive verdicts.
 	silence string
-	blind   bool // the last time, LiveKit did not say who is in the room
+	blind   bool // LiveKit did not answer when the watcher last asked who is in the room
 }
 
 // progress is what the watcher last reported about a test.
@@ -126,21 +127,22 @@ func (w *watcher) listen(ctx context.Context) (texts <-chan instruments.Message,
 	return p.Received(), p.Leave
 }
 
-// socketURL returns the WebSocket URL for participants of the LiveKit whose API is
-// at api.
+// socketURL returns the WebSocket URL at which participants join LiveKit. api
+// is the URL of LiveKit's API.
 func socketURL(api *url.URL) string {
 	u := *api
 	u.Scheme = strings.Replace(u.Scheme, "http", "ws", 1)
 	return u.String()
 }
 
-// look reports who has come and who has left since the last look. Each test
-// joins with two participants; look counts only the one that sends.
+// look asks LiveKit who is in the room, and reports who has come and who has
+// left since the last call. Each test joins with two participants; look counts
+// only the one that sends.
 func (w *watcher) look(ctx context.Context) {
 	all, err := w.in.sfu.Participants(ctx, w.room)
 	if err != nil {
 		w.note(err)
-		return // the next look may succeed
+		return // the next call may succeed
 	}
 	w.blind = false
 	var here []string
@@ -162,7 +164,8 @@ func (w *watcher) look(ctx context.Context) {
 	w.here = here
 }
 
-// note prints, only once, why the command cannot see who comes and leaves.
+// note prints why the command cannot see who comes and leaves. It prints this
+// only once, until LiveKit answers again.
 func (w *watcher) note(err error) {
 	if !w.blind {
 		fmt.Fprintf(w.in.notes, "note: LiveKit does not say who is in the room (%v)\n", err)
@@ -209,8 +212,8 @@ func (v verdict) isMeasured() bool {
 		(v.RTT == nil || *v.RTT >= 0 && *v.RTT <= mostRTT)
 }
 
-// hear reports the verdict of a test. A test can send only its own verdict:
-// LiveKit sets the sender m.From.
+// hear reports the verdict of a test. A test can send only its own verdict,
+// because LiveKit sets the sender m.From.
 func (w *watcher) hear(m instruments.Message) {
 	var said verdict
 	if json.Unmarshal([]byte(m.Text), &said) != nil || !isTester(said.Name) || strings.TrimSuffix(m.From, testlink.ReceiverSuffix) != said.Name {

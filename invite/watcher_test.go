@@ -48,9 +48,9 @@ func TestWatcher(t *testing.T) {
 	}
 }
 
-// TestWatcherSeesReturn: a test that is missing in one look has not left,
-// because the test closes its connections between its steps. A test that seemed
-// to have left may still send a verdict.
+// TestWatcherSeesReturn checks a test that leaves the room and returns at once,
+// as tests do between their steps. The watcher does not report that it left. A
+// test that has been reported as left may still send a verdict.
 func TestWatcherSeesReturn(t *testing.T) {
 	s := newScene(t)
 	in := newInviter(&s.cfg, instruments.New())
@@ -85,8 +85,8 @@ func TestWatcherSeesReturn(t *testing.T) {
 	}
 }
 
-// TestWatcherSaysWhyItSeesNobody: if LiveKit does not answer, the command says
-// so, once.
+// TestWatcherSaysWhyItSeesNobody checks that the command says once, and only
+// once, that LiveKit does not answer.
 func TestWatcherSaysWhyItSeesNobody(t *testing.T) {
 	s := newScene(t)
 	in := newInviter(&s.cfg, instruments.New())
@@ -106,8 +106,8 @@ func verdictOf(name string) instruments.Message {
 	return instruments.Message{From: name, Text: fmt.Sprintf(`{"name":%q,"verdict":"udp","way":"udp","rtt":23,"loss":0}`, name)}
 }
 
-// TestWatcherIsBounded: however many tests come, the watcher keeps and reports
-// at most mostTests of them.
+// TestWatcherIsBounded checks that the watcher keeps and reports at most
+// mostTests tests, however many come.
 func TestWatcherIsBounded(t *testing.T) {
 	told := 0
 	w := &watcher{tests: map[string]progress{}, tell: func(Event) { told++ }}
@@ -119,9 +119,9 @@ func TestWatcherIsBounded(t *testing.T) {
 	}
 }
 
-// TestWatcherLooks: the watcher reports a test that leaves without a verdict,
-// and what that means if verdicts can be received. It does not report the
-// test's receiving participant.
+// TestWatcherLooks checks that the watcher reports a test that leaves without a
+// verdict. If the watcher can receive verdicts, it also says why this verdict
+// may be missing. It does not report the test's receiving participant.
 func TestWatcherLooks(t *testing.T) {
 	for silence, want := range map[string]string{"": "tester-0000000a left", "without a verdict": "tester-0000000a left without a verdict"} {
 		t.Run(want, func(t *testing.T) {

@@ -2,40 +2,40 @@ package leave
 
 import "time"
 
-// Answer is what the SFU says about whether a participant is in the room. It
-// holds the SFU's record of the participant. If that record may be wrong, it
-// also holds the answer of the participant's own node.
+// Answer is what the SFU says about whether a participant is in the room. It holds
+// the SFU's record of the participant. If that record may be wrong, it also holds
+// what the participant's LiveKit node says.
 type Answer struct {
-	Asked   time.Time // when the question began
-	Session string    // the participant.sid that the SFU has on record, "" if none
+	Asked   time.Time // when the question to the SFU began
+	Session string    // the participant.sid in the SFU's record, "" if the SFU has no record
 	Node    NodeAnswer
 	// RoomAsked says that the SFU was also asked about the room. RoomMade is when
-	// the existing room was created, by our clock; zero if there is none.
+	// the existing room was created, by our clock. It is zero if there is no room.
 	RoomAsked bool
 	RoomMade  time.Time
-	// Outage is how much longer clients may take to reconnect after an outage of
+	// Outage is the time that clients still have to reconnect after an outage of
 	// the SFU.
 	Outage time.Duration
 }
 
-// NodeAnswer is what the LiveKit node that should hold the participant's
-// session says about it.
+// NodeAnswer is what a LiveKit node says about a participant's session. The node is
+// the one that should hold that session.
 type NodeAnswer string
 
 // The answers of a node.
 const (
 	NodeNotAsked NodeAnswer = ""
-	NodeAnswers  NodeAnswer = "answers" // the node holds the participant's session, whatever is on record
-	NodeRefuses  NodeAnswer = "refuses" // no node holds the session, or the node that does is cut off
-	NodeSilent   NodeAnswer = "silent"  // no node answered at once
+	NodeAnswers  NodeAnswer = "answers" // the node holds the participant's session, whatever the SFU's record says
+	NodeRefuses  NodeAnswer = "refuses" // no node holds the session, or the node that holds it is cut off
+	NodeSilent   NodeAnswer = "silent"  // no node answered within half a second
 )
 
-// The results of asking a node that are not a [NodeAnswer].
+// These results of asking a node are not a [NodeAnswer].
 const (
-	// NodeGone: no node holds a session that LiveKit has on record. The session's
-	// node is dead, or cut off from LiveKit's Redis ([Job.NodeIsGone]).
+	// NodeGone means that no node holds a session that LiveKit has on record. The
+	// session's node is dead, or cut off from LiveKit's Redis ([Job.NodeIsGone]).
 	NodeGone = "gone"
-	// NodeFailed: LiveKit gave no usable answer.
+	// NodeFailed means that LiveKit gave no usable answer.
 	NodeFailed = "failed"
 )
 
@@ -44,37 +44,41 @@ func NodeResults() []string {
 	return []string{string(NodeAnswers), string(NodeRefuses), string(NodeSilent), NodeGone, NodeFailed}
 }
 
-// Doubt says how likely an answer from the SFU's records is wrong, as long as the
-// participant's node has not been asked.
+// Doubt says how likely it is that an answer from the SFU's records is wrong. There
+// is no doubt once the participant's node was asked.
 type Doubt int
 
-// The doubts.
+// The degrees of doubt.
 const (
 	NoDoubt Doubt = iota
-	// SlightDoubt: a node that holds the session would say so at once, so a short
-	// wait is enough.
+	// SlightDoubt means that the node gets only a short time to answer. A node that
+	// holds the session says so at once.
 	SlightDoubt
-	// GraveDoubt: the participant counts as absent only if the SFU says that no
-	// node holds the session. That takes the SFU seconds.
+	// GraveDoubt means that the participant counts as absent only if the SFU says
+	// that no node holds the session. The SFU needs some seconds to say that.
 	GraveDoubt
 )
 
 const (
-	// A refusal is the SFU's answer that no node holds a session. refusalGap is
-	// the least time between two refusals that both count, so that a node that was
-	// cut off for a moment does not count as gone.
+	// A refusal is the SFU's answer that no node holds a session. refusalGap is the
+	// least time between two refusals that both count. So a node that was cut off
+	// for a moment does not count as gone.
 	refusalGap = 5 * time.Second
-	// refusalTime is how long LiveKit takes to give such an answer.
+	// refusalTime is how long LiveKit takes to say that no node holds a session.
 	refusalTime = 3 * time.Second
 	// clockSkew is how much the SFU's clock may differ from ours.
 	clockSkew = 2 * time.Second
 )
 
-// Doubts returns how likely a is wrong, and so whether to ask the participant's
-// node first. a is in doubt if the SFU said lately that no node holds the session,
-// if there is no record although nobody reported that the participant left, or if
-// the participant may be back after the SFU lost the room. It is not in doubt if
-// the participant's client said that it leaves.
+// Doubts returns how likely it is that a is wrong. If there is a doubt, the keeper
+// asks the participant's node first. These are the reasons for a doubt:
+//   - The SFU has a record of the session, but said earlier that no node holds it.
+//   - The SFU has no record, and nobody reported that the participant left.
+//   - The SFU has lost the room or was away, so the participant may be back.
+//   - The SFU says for the first time that there is no record ([Job.Looks] is 0).
+//
+// There is no doubt if the participant's client said that it leaves. There is also
+// no doubt for 5 s (refusalGap) after the SFU said that no node holds the session.
 func (j Job) Doubts(a Answer) Doubt {
 	switch {
 	case a.Node != NodeNotAsked, j.State == Cancelling, j.isRefused(a), j.ClearLeave:
@@ -95,8 +99,8 @@ func (j Job) Doubts(a Answer) Doubt {
 
 // doubtsAbsence returns the doubt about an answer that there is no record of the
 // participant. Only the first such answer is in doubt. The participant may have
-// come back, or may never have left, because the end of a session can delete the
-// record of the next one.
+// come back, or may never have left. When a session ends, LiveKit can delete the
+// record of the participant's next session.
 func (j Job) doubtsAbsence() Doubt {
 	if j.Looks == 0 && !j.RoomSeen.IsZero() {
 		return SlightDoubt
@@ -105,7 +109,8 @@ func (j Job) doubtsAbsence() Doubt {
 }
 
 // doubtsRecord returns the doubt about an answer that there is a record of the
-// participant's session.
+// participant's session. The answer is in doubt if the SFU said earlier that no
+// node holds this session.
 func (j Job) doubtsRecord(a Answer) Doubt {
 	if !j.Refused.IsZero() && a.Session == j.Session && a.Session != j.LeftSession {
 		return GraveDoubt
@@ -113,8 +118,8 @@ func (j Job) doubtsRecord(a Answer) Doubt {
 	return NoDoubt
 }
 
-// isRefused reports whether the SFU has said that no node holds the session: in a,
-// or less than refusalGap before a.
+// isRefused reports whether the SFU has said that no node holds the session. It may
+// have said that in a, or less than refusalGap before a.
 func (j Job) isRefused(a Answer) bool {
 	if a.Node != NodeNotAsked {
 		return a.Node == NodeRefuses
@@ -122,24 +127,24 @@ func (j Job) isRefused(a Answer) bool {
 	return !j.Refused.IsZero() && a.Asked.Sub(j.Refused) < refusalGap
 }
 
-// isAsBefore reports whether the record of the session has not changed. Then
-// the record does not show whether the session is over.
+// isAsBefore reports whether the SFU's record of the session has not changed. Such
+// a record does not show whether the session is over.
 func (j Job) isAsBefore(a Answer) bool {
 	return a.Session == "" && j.Unrecorded || a.Session != "" && a.Session == j.Session
 }
 
-// NodeIsGone reports whether a is the second refusal (no node holds the session),
-// at least refusalGap after the first, and the record does not say that the
-// session is over. Then the session's node is dead, or cut off from LiveKit's
-// Redis.
+// NodeIsGone reports whether the session's node is dead, or cut off from LiveKit's
+// Redis. For that, a must be the second answer that no node holds the session, at
+// least refusalGap after the first. And the SFU's record must not say that the
+// session is over.
 func (j Job) NodeIsGone(a Answer) bool {
 	return j.State == Connected && a.Node == NodeRefuses && j.isAsBefore(a) &&
 		!j.Refused.IsZero() && a.Asked.Sub(j.Refused) >= refusalGap
 }
 
-// Expected reports whether a, the answer to a question about the whole room, says
-// nothing new about j. If a says that the participant has gone, or that no node
-// holds the session, the keeper asks about this participant alone.
+// Expected reports whether a says nothing new about j. a is the answer to a
+// question about the whole room. If a says, for example, that the participant has
+// gone, Expected reports false. Then the keeper asks about this participant alone.
 func (j Job) Expected(a Answer) bool {
 	known := j.Refused.IsZero() && j.UnansweredSince.IsZero()
 	switch {
@@ -154,25 +159,26 @@ func (j Job) Expected(a Answer) bool {
 }
 
 // RoomMatters reports whether the SFU must also be asked about the room when it
-// says that the participant is absent. The reason is that the SFU may have lost
-// the room with everybody in it.
+// says that the participant is absent. The SFU may have lost the room with
+// everybody in it.
 func (j Job) RoomMatters() bool { return !j.RoomSeen.IsZero() && !j.ClearLeave }
 
-// Lacks reports whether the SFU has no room although the participant should be
-// in it, or may come back to it.
+// Lacks reports whether the SFU has no room, although the participant should be in
+// the room or may come back.
 func (j Job) Lacks(a Answer) bool {
 	return a.Session == "" && a.RoomAsked && a.RoomMade.IsZero() && j.RoomMatters()
 }
 
-// Outlived reports whether the participant was in an earlier room than the
-// existing one, which was created at since. since is zero if no room exists.
+// Outlived reports whether the participant's room has ended. The room that exists
+// now was created at since. since is zero if no room exists.
 func (j Job) Outlived(since time.Time) bool {
 	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
 }
 
-// hasLostRoom reports whether the SFU has lost the room, with everybody in it, and
-// j has not yet recorded that loss. While the room is missing, that counts as one
-// loss: LiveKit does not record a room again that a node still runs.
+// hasLostRoom reports whether a shows that the SFU has lost the room with everybody
+// in it. It reports a loss only until j has recorded the loss. After that the room
+// can still be missing: if a node still runs the room, LiveKit makes no new record
+// of it.
 func (j Job) hasLostRoom(a Answer) bool {
 	switch {
 	case !a.RoomAsked:

@@ -8,9 +8,10 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// An answer to a question that is older than the session changes no state, even
-// if it only seems older because the clocks of two replicas differ. A look that
-// was due is not due again at once.
+// TestAnswerOlderThanTheSession checks that an answer changes no state if its
+// question is older than the session. The question can also seem older because the
+// clocks of two replicas differ. If a question was due (NextLook), the next one
+// comes after a pause.
 func TestAnswerOlderThanTheSession(t *testing.T) {
 	j := in(t, Connected)
 	j.RoomSeen = noon.Add(900 * time.Millisecond)

@@ -7,7 +7,7 @@ import (
 )
 
 // connected returns j in the state Connected: session is in the room from now on.
-// The delay is restarted at once (NextRestart).
+// The next restart of the delay is due at once.
 func (j Job) connected(now time.Time, session string) Job {
 	j = j.enter(Connected, now)
 	j.Session, j.LeftSession, j.ClearLeave = session, "", false
@@ -16,8 +16,8 @@ func (j Job) connected(now time.Time, session string) Job {
 	return j.settled(now)
 }
 
-// leaving returns j in the state Leaving: the participant is gone, and has the
-// time grace from now on to come back.
+// leaving returns j in the state Leaving: the participant is gone, and may come
+// back within grace from now on.
 func (j Job) leaving(now time.Time, grace time.Duration) Job {
 	j = j.enter(Leaving, now)
 	j.Looks = 0
@@ -34,7 +34,8 @@ func (j Job) sending(now time.Time) Job {
 	return j
 }
 
-// enter returns j in the state s. If j was in another state before, s begins now.
+// enter returns j in the state s. If j was in another state before, the state s
+// begins now.
 func (j Job) enter(s State, now time.Time) Job {
 	if j.State != s {
 		j.State, j.Since = s, now
@@ -42,17 +43,17 @@ func (j Job) enter(s State, now time.Time) Job {
 	return j
 }
 
-// settled returns j without a planned question about its participant alone.
-// From now on, the questions about the whole room suffice.
+// settled returns j without a planned question about its participant alone. From
+// now on, the keeper's questions about the whole room are enough.
 func (j Job) settled(now time.Time) Job {
 	j.Looks = 0
 	j.NextLook = never
 	return j
 }
 
-// askNow returns j with a look due now. A job in the state Sending does not
-// change: its next send asks the SFU first, and may have to wait for the
-// homeserver.
+// askNow returns j with the next question to the SFU due now. A job in the state
+// Sending does not change: its NextLook is the time of the next send, which may
+// have to wait for the homeserver. The keeper asks the SFU before each send anyway.
 func (j Job) askNow(now time.Time) Job {
 	if j.State == Sending {
 		return j
@@ -61,7 +62,8 @@ func (j Job) askNow(now time.Time) Job {
 	return j
 }
 
-// lookPause returns the pause after the n-th look in a row without a decision.
+// lookPause returns the pause after n questions to the SFU in a row that led to no
+// decision.
 func lookPause(n int) time.Duration {
 	return min(firstLook<<min(n-1, 6), maxLook)
 }

@@ -14,7 +14,7 @@ type RecordError struct {
 	Err error
 }
 
-// Error names the job, without its delay id.
+// Error names the job, but not its delay id.
 func (e *RecordError) Error() string {
 	return fmt.Sprintf("the record of %.80q in room %.80q is not a valid job: %v", e.Key.Identity, e.Key.Room, e.Err)
 }
@@ -23,12 +23,14 @@ func (e *RecordError) Error() string {
 func (e *RecordError) Unwrap() error { return e.Err }
 
 const (
-	// latest is later than any time in a record, in milliseconds, and more than
-	// any version. Redis cannot represent all larger whole numbers.
+	// latest is later than any time in a record, in milliseconds since 1970. It is
+	// also more than any version. Redis cannot represent every whole number above
+	// latest.
 	latest = 1 << 53
 	// mostFailures is more failures than a job can have in its life.
 	mostFailures = math.MaxInt32 / 2
-	// longestText is the most bytes that one webhook can contain.
+	// longestText is the most bytes of a text in a record. No webhook contains a
+	// longer text.
 	longestText = 64 << 10
 )
 

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// A record that is not a valid job gives an error, which names the job and does
-// not contain its delay id.
+// TestBadRecords checks that a record that is not a valid job gives an error. The
+// error names the job, and does not contain the job's delay id.
 func TestBadRecords(t *testing.T) {
 	for name, changed := range leavetest.BadFields {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,8 @@ func wantNoJob(t *testing.T, text string) {
 	}
 }
 
-// A record with unusual but possible values is a valid job.
+// TestOddRecords checks that a record with unusual but possible values is a valid
+// job.
 func TestOddRecords(t *testing.T) {
 	for name, changed := range map[string]leavetest.Fields{
 		"as it was":             nil,
@@ -74,8 +75,8 @@ func TestOddRecords(t *testing.T) {
 	}
 }
 
-// A job can be read as it was written, even if its times are by a clock that
-// was set to before 1970.
+// TestWrittenAsItIsRead checks that a written job can be read again. It also writes
+// jobs with times before 1970, as if the clock had been set wrongly.
 func TestWrittenAsItIsRead(t *testing.T) {
 	job := leavetest.Many(t, 1, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
 	for _, moved := range []time.Duration{0, -60 * 365 * 24 * time.Hour, 200 * 365 * 24 * time.Hour} {

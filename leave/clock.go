@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Moved returns j with all times later by d, for a process whose clock is ahead
+// Moved returns j with d added to all its times, for a process whose clock is ahead
 // by d. The times are cut to milliseconds first. Zero times stay zero.
 func (j Job) Moved(d time.Duration) Job {
 	j.eachTime(func(_ field, t *time.Time) {
@@ -17,9 +17,11 @@ func (j Job) Moved(d time.Duration) Job {
 	return j
 }
 
-// NotAhead returns j without impossible times, in case the clock was set back
-// after the times were written. The time of a past event becomes now if it is
-// later. A due time later than any that could have been planned becomes now.
+// NotAhead returns j without impossible times. A job has such times if the clock
+// was set back after the times were written. The time of a past event becomes now
+// if it is later. A due time becomes now if it is later than any that could have
+// been planned. A deadline becomes at most the latest one that could have been
+// planned.
 func (j Job) NotAhead(now time.Time) Job {
 	j.eachTime(func(f field, t *time.Time) {
 		if f.past {
@@ -34,7 +36,7 @@ func (j Job) NotAhead(now time.Time) Job {
 		j.NextCancel = now
 	}
 	switch j.State {
-	case Connected: // the questions about the whole room cover this job
+	case Connected: // the keeper's questions about the whole room cover this job
 		return j
 	case Waiting:
 		longest = min(maxWait, j.Delay) + longestGrace

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Moved changes every time of a job. A time field that is added to Job later
-// must not be left out.
+// TestMovedMovesEveryTime checks that Moved changes every time of a job. This
+// includes time fields that are added to Job later.
 func TestMovedMovesEveryTime(t *testing.T) {
 	at := time.UnixMilli(1_800_000_000_000)
 	var job, want leave.Job

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// A record is the form in which stores write a job: a JSON object with the
-// fields of the job by their names. Times and delays are in milliseconds, times
-// since 1970.
+// A record is the form in which stores write a job: a JSON object with the job's
+// fields by their names. Times are in milliseconds since 1970, and delays in
+// milliseconds.
 
 // recordType returns the struct type that records are decoded into and encoded
 // from.
@@ -93,8 +93,8 @@ func (j *Job) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// unlikeRecord says in a few words which value has the wrong type for its
-// field.
+// unlikeRecord returns a short error if a value has the wrong type for its field.
+// It returns any other error as it is.
 func unlikeRecord(err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("%s cannot be %.40s", cmp.Or(e.Field, "a record"), e.Value)
@@ -157,7 +157,7 @@ func millis(t time.Time) int64 {
 	return min(max(t.UnixMilli(), 1), latest-1)
 }
 
-// instant returns the time that millis has turned into ms.
+// instant returns the time for ms. It is the inverse of millis.
 func instant(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

@@ -9,20 +9,22 @@ import (
 	"time"
 )
 
-// A compact record is a job in few bytes. It is for a store that several
-// processes share and that outlives this process. It begins with a number whose
-// bits say which fields follow, in the order of their numbers. Fields that are
-// zero are left out. Numbers are varints. The time at which the delegation was
-// accepted is in milliseconds since 1970; all other times are in milliseconds
-// after that time (see sinceAccepted). A text is its length and its form, then
-// its bytes. The record does not contain the user, the version and the lease:
-// the store keeps them beside the record.
+// A compact record is a job in few bytes. It is for a store that several processes
+// share and that outlives this process. The first number of a compact record has a
+// bit for each field, which says whether the field follows. The fields follow in
+// the order of their numbers. Fields that are zero are left out.
+//
+// Numbers are varints. The time at which the delegation was accepted is in
+// milliseconds since 1970. All other times are in milliseconds after that time (see
+// sinceAccepted). A text begins with its length and its form, and its bytes follow.
+// The record does not contain the user, the version and the lease: the store keeps
+// them beside the record.
 
-// numbered lists the fields by their numbers in a compact record. A field with
-// an even number is a varint there, and one with an odd number is a text. So a
-// version of the program that does not know a field can skip it. The number of
-// a field never changes. The fields that most jobs have come first, which keeps
-// the first number of a record short.
+// numbered lists the fields by their numbers in a compact record. There, a field
+// with an even number is a varint, and a field with an odd number is a text. So an
+// older version of the program can skip a field that it does not know. The number
+// of a field never changes. The fields that most jobs need have the lowest numbers,
+// which keeps the first number of a record short.
 var numbered = [...]string{
 	0: "accepted_at", 1: "room",
 	2: "delay", 3: "identity",
@@ -103,15 +105,15 @@ func (f field) appendCompact(b []byte, v reflect.Value, j Job) []byte {
 	return binary.AppendVarint(b, number)
 }
 
-// isAfterAccepted reports whether a compact record holds f as a time after the
-// delegation was accepted.
+// isAfterAccepted reports whether f is a time that a compact record counts from the
+// time at which the delegation was accepted.
 func (f field) isAfterAccepted() bool {
 	return f.kind == reflect.TypeFor[time.Time]() && f.name != numbered[0]
 }
 
 // sinceAccepted returns the number that a compact record has for the time ms. The
-// number 0 stands for the zero time, which most jobs have. A time before accepted
-// becomes the negative difference; any other time becomes the difference plus 1.
+// number 0 stands for never, a time that most jobs have. A time before accepted
+// becomes the negative difference. Any other time becomes the difference plus 1.
 func sinceAccepted(ms, accepted int64) int64 {
 	switch {
 	case ms == never.UnixMilli():
@@ -122,7 +124,7 @@ func sinceAccepted(ms, accepted int64) int64 {
 	return ms - accepted
 }
 
-// afterAccepted returns the time that sinceAccepted has turned into number.
+// afterAccepted returns the time for number. It is the inverse of sinceAccepted.
 func afterAccepted(number, accepted int64) int64 {
 	switch {
 	case number == 0:
@@ -144,10 +146,10 @@ func appendTexts(b []byte, texts []string) []byte {
 // The forms of a text in a compact record.
 const (
 	asItIs     = 0
-	base64Form = 1 // the bytes are the text decoded from unpadded base64; hashes have that form
-	behindUser = 2 // the text is the user's name and then the bytes, as in the identities of old clients
-	// The bytes are the text up to its first "_", and then the rest decoded from
-	// unpadded base64. Ids like "syd_…" and "PA_…" have that form.
+	base64Form = 1 // the bytes are the text, decoded from unpadded base64; hashes have that form
+	behindUser = 2 // the text is the user's name, followed by the bytes; identities of old clients have that form
+	// The bytes are the text up to its first "_", and then the rest of the text,
+	// decoded from unpadded base64. Ids like "syd_…" and "PA_…" have that form.
 	behindBeginning = 3
 	formBits        = 2
 )

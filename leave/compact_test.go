@@ -14,12 +14,13 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// keptApart are the fields that a compact record does not have: a store keeps
-// them beside the record.
+// keptApart are the fields that are not in a compact record. A store keeps them
+// beside the record.
 var keptApart = []string{"user", "version", "holder", "until"}
 
-// Every field of a job has exactly one number, unless the store keeps the field
-// apart. A field that is added to Job later must get a number, too.
+// TestEveryFieldIsNumbered checks that every field of a job has exactly one number,
+// unless the field is in keptApart. A field that is added to Job later must get a
+// number, too.
 func TestEveryFieldIsNumbered(t *testing.T) {
 	for _, f := range fields {
 		n := slices.Index(numbered[:], f.name)
@@ -42,7 +43,8 @@ func TestEveryFieldIsNumbered(t *testing.T) {
 	}
 }
 
-// names are rooms and identities of all kinds that clients use, and odd ones.
+// names are rooms and identities as all kinds of clients use them, and some unusual
+// ones.
 var names = map[string]Key{
 	"hashes":         {"KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzE", "M3VnsLXrkbxIDINXO64u8PZzFyD9ZYFiQULR2dshWYs"},
 	"an old client":  {"KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzE", "@alice:example.org:ABCDEFGHIJ"},
@@ -53,8 +55,8 @@ var names = map[string]Key{
 	"long":           {sfu.Room(strings.Repeat("r", 5000)), sfu.Identity(strings.Repeat("\n", 300))},
 }
 
-// A job is read from its compact record as it was written, with every field and
-// with names of every kind.
+// TestCompactKeepsAll checks that a job does not change when it is written as a
+// compact record and read again. The jobs have all fields, and names of every kind.
 func TestCompactKeepsAll(t *testing.T) {
 	for name, key := range names {
 		t.Run(name, func(t *testing.T) {
@@ -84,8 +86,9 @@ func wantCompacted(t *testing.T, job Job) {
 	wantKept(t, "a compact record", read, job)
 }
 
-// Every later version of the program must read the records of this one. So
-// these bytes must stay the record of this job.
+// TestCompactStaysReadable checks that the record of this job consists of the same
+// bytes as ever. Every later version of the program must read the records of this
+// version.
 func TestCompactStaysReadable(t *testing.T) {
 	job := in(t, Connected)
 	job.Key = names["an old client"]
@@ -104,7 +107,8 @@ func TestCompactStaysReadable(t *testing.T) {
 	wantKept(t, "a record of the first version", read, job)
 }
 
-// ParseCompact skips a field that a later version of the program has added.
+// TestCompactOfLaterVersion checks that ParseCompact skips fields that a later
+// version of the program has added.
 func TestCompactOfLaterVersion(t *testing.T) {
 	job := in(t, Leaving)
 	b := job.Compact()
@@ -120,8 +124,8 @@ func TestCompactOfLaterVersion(t *testing.T) {
 	wantKept(t, "a record of a later version", read, job)
 }
 
-// A compact record that is not a valid job gives an error, which names the job
-// as far as the record is readable.
+// TestBadCompact checks that a compact record that is not a valid job gives an
+// error. The error names the job, as far as the record is readable.
 func TestBadCompact(t *testing.T) {
 	job := in(t, Connected)
 	good := job.Compact()
@@ -158,8 +162,8 @@ func TestBadCompact(t *testing.T) {
 	}
 }
 
-// FuzzCompact reads any bytes as a compact record. A job that is read from them
-// can be written, and is then read as the same job.
+// FuzzCompact reads any bytes as a compact record. If they are a job, the test
+// writes that job and reads it again. The job must stay the same.
 func FuzzCompact(f *testing.F) {
 	user, err := matrix.ParseUserID("@alice:example.org")
 	if err != nil {

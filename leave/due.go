@@ -19,9 +19,10 @@ const (
 	Cancel  Action = "cancel"  // make the homeserver drop a leave that was replaced
 )
 
-// plan lists the actions, those of highest priority first. in lists the states in
-// which a job needs the action, and at returns when the action is due. postpone
-// returns the job with the action due at next, for an action that must wait.
+// plan lists the actions in the order of their priority, the highest first. The
+// field in has the states in which a job needs the action. The field at returns
+// when the action is due. The field postpone returns the job with the action due at
+// next, for an action that must wait.
 var plan = []struct {
 	Action
 	in       []State
@@ -46,8 +47,8 @@ func (j Job) Due() time.Time {
 	return due
 }
 
-// Next returns the first action of plan that is due at now. It reports false if
-// no action is due.
+// Next returns the first action in plan that is due at now. It reports false if no
+// action is due.
 func (j Job) Next(now time.Time) (Action, bool) {
 	for _, p := range plan {
 		if slices.Contains(p.in, j.State) && !p.at(j).After(now) {
@@ -57,8 +58,8 @@ func (j Job) Next(now time.Time) (Action, bool) {
 	return "", false
 }
 
-// finishes returns when a Cancelling job is done: when every replaced leave is
-// cancelled, or has fired by itself.
+// finishes returns when a job in the state Cancelling is done. By then every
+// replaced leave is cancelled, or has fired by itself.
 func (j Job) finishes() time.Time {
 	if len(j.Replaces) == 0 {
 		return j.NextCancel
@@ -66,7 +67,7 @@ func (j Job) finishes() time.Time {
 	return j.Deadline
 }
 
-// cancels returns when the next replaced leave is to be cancelled.
+// cancels returns when the keeper must cancel the next replaced leave.
 func (j Job) cancels() time.Time {
 	if len(j.Replaces) == 0 {
 		return never
@@ -80,8 +81,9 @@ var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 func (j Job) looks() time.Time    { return j.NextLook }
 func (j Job) restarts() time.Time { return j.NextRestart }
 
-// Postponed returns j with the action a due again once wait has passed, because
-// its homeserver may not be asked now. That does not count as a failure.
+// Postponed returns j with the action a due again once wait has passed. The keeper
+// postpones an action if it may not ask the job's homeserver now. A postponed
+// action does not count as failed.
 func (j Job) Postponed(a Action, now time.Time, wait time.Duration) Job {
 	for _, p := range plan {
 		if p.Action == a {
@@ -101,8 +103,8 @@ func (j Job) cancelAt(_, next time.Time) Job {
 	return j
 }
 
-// restartAt returns j with its restart postponed to next, or until a quarter of
-// the delay is left if that is earlier.
+// restartAt returns j with its restart postponed to next. The restart is postponed
+// no further than to the time when a quarter of the delay is left.
 func (j Job) restartAt(now, next time.Time) Job {
 	if latest := j.Fires().Add(-j.Delay / 4); now.Before(latest) {
 		next = timing.Earlier(next, latest)

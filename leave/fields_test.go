@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestEveryFieldIsKept: a record and a packed job keep every field of a job,
-// whether the field is zero or not.
+// TestEveryFieldIsKept checks that a record and a packed job keep every field of a
+// job. The test has a job without any zero field, and a job with zero fields.
 func TestEveryFieldIsKept(t *testing.T) {
 	full := in(t, Connected)
 	for _, f := range fields {
@@ -36,7 +36,7 @@ func TestEveryFieldIsKept(t *testing.T) {
 	}
 }
 
-// fill sets v, a field of a job, to a valid value if it is zero.
+// fill sets v, a field of a job, to a valid value, unless v has a value already.
 func fill(t *testing.T, v reflect.Value) {
 	t.Helper()
 	if !v.IsZero() {
@@ -66,7 +66,8 @@ func fill(t *testing.T, v reflect.Value) {
 	}
 }
 
-// wantKept checks that got, read from where, has the same fields as want.
+// wantKept checks that got has the same fields as want. where says what got was
+// read from.
 func wantKept(t *testing.T, where string, got, want Job) {
 	t.Helper()
 	for _, f := range fields {

@@ -16,9 +16,9 @@ type Limits struct {
 	Named func(matrix.ServerName) bool
 }
 
-// serverParts is the number of parts of All. The users of one homeserver that
-// is not named may together have one part. Without that bound, a homeserver
-// could use up All by inventing users.
+// Limits.All is divided by serverParts. The users of one homeserver that is not
+// named may together have one such part. Without that bound, a homeserver could use
+// up Limits.All by inventing users.
 const serverParts = 4
 
 // Share returns how many jobs all users of server may have together.
@@ -45,8 +45,8 @@ func (e *LimitError) Error() string {
 }
 
 // ErrManyReplaced refuses a delegation because too many earlier ones wait to be
-// cancelled. If the service forgot one of them, it would fire and end the
-// present membership.
+// cancelled. If the service forgot an earlier leave, that leave would fire and end
+// the present membership.
 var ErrManyReplaced = &LimitError{
 	Limit: "replaced", Most: maxReplaced,
 	Setting: "the number of a participant's earlier leaves that its homeserver has not cancelled yet",

@@ -6,11 +6,13 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Over returns why the job ends without a further action, or "" if it does not
-// end. The reasons: sends have failed until the leave fired by itself (1 h at
-// most); the SFU has not answered for 1 h; no restart has succeeded for as long as
-// the delay (1 h at least). Time before began does not count, because no process
-// worked on the job then.
+// Over returns why the job ends without a further action, or "" if it does not end.
+// These are the reasons:
+//   - Sends have failed until the leave fired by itself, or for 1 h.
+//   - The SFU has not answered for 1 h.
+//   - No restart has succeeded for as long as the delay, or for 1 h if that is longer.
+//
+// Time before began does not count, because no process worked on the job then.
 func (j Job) Over(now, began time.Time) string {
 	switch {
 	case j.State == Sending:
@@ -27,8 +29,9 @@ func (j Job) Over(now, began time.Time) string {
 	return ""
 }
 
-// Resumed returns j as a process takes it up after no process has worked on it for
-// a while: all its actions are due now, its counters are 0, and it has no lease.
+// Resumed returns j as a process begins with it after no process has worked on it
+// for a while. All actions of the job are due now, its counters are 0, and it has
+// no lease.
 func (j Job) Resumed(now time.Time) Job {
 	j.NextLook, j.NextRestart, j.NextCancel = now, now, now
 	j.Looks, j.Restarts, j.Sends, j.Cancels = 0, 0, 0, 0

@@ -13,8 +13,8 @@ import (
 // store in memory. Times are in milliseconds.
 type Packed string
 
-// Pack returns j packed, and j as [Packed.Job] will return it: with times in
-// milliseconds.
+// Pack returns j packed. It also returns j with its times cut to milliseconds, as
+// [Packed.Job] will return it.
 func (j Job) Pack() (Packed, Job) {
 	b := make([]byte, 0, 256)
 	v := reflect.ValueOf(&j).Elem()
@@ -24,7 +24,7 @@ func (j Job) Pack() (Packed, Job) {
 	return Packed(b), j
 }
 
-// packedFields are the fields of a packed job: all but key and user.
+// packedFields are the fields of a packed job: all except the key and the user.
 var packedFields = slices.DeleteFunc(slices.Clone(fields), func(f field) bool {
 	return len(f.index) > 1 && f.index[0] == 0 || f.kind == reflect.TypeFor[matrix.UserID]()
 })
@@ -57,7 +57,7 @@ func (f field) pack(b []byte, v reflect.Value) []byte {
 		}
 		return b
 	}
-	panic("leave: no way to pack a field of type " + f.kind.String()) // impossible: a test packs every type
+	panic("leave: no way to pack a field of type " + f.kind.String()) // impossible: TestEveryFieldIsKept packs every type
 }
 
 func unpackTime(ms int64) time.Time {
@@ -85,7 +85,7 @@ func packText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// Job returns the packed job, with the key and the user given.
+// Job returns the packed job with the given key and user.
 func (p Packed) Job(key Key, user matrix.UserID) Job {
 	j := Job{Key: key, User: user}
 	rest := packed(p)
@@ -155,7 +155,8 @@ func (p *packed) text() string {
 	return text
 }
 
-// delayID reads an id that was valid when it was packed; "" stands for no id.
+// delayID reads an id that was valid when it was packed. The text "" stands for no
+// id.
 func (p *packed) delayID() matrix.DelayID {
 	id, _ := matrix.ParseDelayID(p.text())
 	return id

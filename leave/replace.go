@@ -9,15 +9,16 @@ import (
 )
 
 // maxReplaced is the most replaced delegations of one key that may wait to be
-// cancelled. One more delegation is refused ([ErrManyReplaced]).
+// cancelled. The service refuses one more delegation ([ErrManyReplaced]).
 const maxReplaced = 8
 
-// Replacing returns j with everything to be cancelled for it: the delegation
-// old, and what old still had to cancel. It drops what exceeds maxReplaced, so
-// callers check [Job.MayReplace] first. The first cancel is due at once; other
-// due actions of j, like a restart, come before it (plan). j also takes over what
-// old knew of its participant, if that may matter for a participant who comes
-// back.
+// Replacing returns j after it has replaced old. j.Replaces then has the leave of
+// old, and the leaves that old still had to cancel. Replacing drops what exceeds
+// maxReplaced, so callers check [Job.MayReplace] first.
+//
+// The first cancel is due at once, but other due actions of j, like a restart, come
+// before it (see plan). If j waits for its participant, it takes over what old knew
+// of the participant.
 func (j Job) Replacing(old Job) Job {
 	if j.State == Waiting && !j.Same(old) {
 		j = j.knowing(old)
@@ -31,9 +32,10 @@ func (j Job) Replacing(old Job) Job {
 	return j
 }
 
-// knowing returns the new delegation j with what old knew of the participant:
-// when their room was seen, and the session that has left the room or that no
-// node holds.
+// knowing returns the new delegation j with what old knew of the participant. That
+// is when their room was seen, and which session has left the room or is on no
+// node. If the client has delegated the same leave again, the result is
+// j.again(old).
 func (j Job) knowing(old Job) Job {
 	if j.DelayID == old.DelayID && j.After(old) {
 		return j.again(old)
@@ -48,9 +50,9 @@ func (j Job) knowing(old Job) Job {
 	return j
 }
 
-// again returns old after its client has delegated the same leave again, as j.
-// A delegation restarts no delay, and says nothing about who is in the room. But
-// a participant who seemed to be gone is about to come back.
+// again returns old after its client has delegated the same leave again, as j. A
+// delegation restarts no delay, and says nothing about who is in the room. But a
+// participant who seemed to be gone is about to come back, so the job waits again.
 func (j Job) again(old Job) Job {
 	kept := old
 	kept.AcceptedAt, kept.User, kept.Delay = j.AcceptedAt, j.User, j.Delay
@@ -72,7 +74,7 @@ func (j Job) MayReplace(old Job) bool {
 	})
 }
 
-// Cancelled returns j after the homeserver has dropped the event id.
+// Cancelled returns j after the homeserver has dropped the delayed event id.
 func (j Job) Cancelled(id matrix.DelayID) Job {
 	j.Replaces = slices.DeleteFunc(slices.Clone(j.Replaces), func(r matrix.DelayID) bool { return r == id })
 	j.Cancels = 0
@@ -82,16 +84,16 @@ func (j Job) Cancelled(id matrix.DelayID) Job {
 	return j
 }
 
-// CancelFailed returns j after a failed try to cancel. The next try is not
-// before wait has passed.
+// CancelFailed returns j after a failed try to cancel. The next try comes when wait
+// has passed, or later.
 func (j Job) CancelFailed(now time.Time, wait time.Duration) Job {
 	j.Cancels++
 	j.NextCancel = now.Add(max(wait, pause(j.Delay, j.Cancels)))
 	return j
 }
 
-// Ended returns the job after its own delayed event has ended, while replaced
-// events are still to be cancelled. Each of them, if it fired, would end the
+// Ended returns the job after its own delayed event has ended, while the keeper
+// must still cancel replaced events. If one of these fired, it would end the
 // membership of a participant who has come back.
 func (j Job) Ended(now time.Time) Job {
 	j = j.enter(Cancelling, now)

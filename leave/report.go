@@ -27,13 +27,13 @@ func (j Job) Joined(now time.Time, session string) Job {
 	case j.State == Cancelling:
 		return j
 	case session == "" || session == j.LeftSession:
-		// The report has no session, or is older than the report that its session
-		// has left.
+		// The webhook names no session, or is older than the webhook that its
+		// session has left.
 		return j.askNow(now)
 	case j.State == Connected && session == j.Session:
 		return j
 	case j.State == Connected:
-		// Of two sessions, only the SFU knows which report is older.
+		// Only the SFU knows which of the two sessions is the later one.
 		return j.askNow(now)
 	}
 	return j.connected(now, session)
@@ -45,7 +45,7 @@ func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace)
 		return j
 	}
 	if j.State == Waiting && session != "" {
-		// The session was in the room, although no report of its joining has come.
+		// The session was in the room, although no webhook reported that it joined.
 		j.LeftSession = session
 		j.Deadline = timing.Earlier(j.Deadline, now.Add(abortedWait))
 	}
@@ -53,12 +53,12 @@ func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace)
 		return j.askNow(now)
 	}
 	j.LeftSession, j.ClearLeave = session, reason == sfu.ReasonClear
-	// The SFU is asked at once, because another session may have taken over
-	// already.
+	// The SFU is asked at once, because another session of the participant may be
+	// in the room already.
 	return j.leaving(now, grace.of(reason)).askNow(now)
 }
 
-// aborted returns j after a webhook that session never got a media connection.
+// aborted returns j after a webhook that the session never got a media connection.
 func (j Job) aborted(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)

@@ -6,10 +6,10 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Told returns j after the answer a of the SFU. An answer to a question that is
-// older than the session says nothing about the session: then a due look is
-// repeated after askAgain. If the answer is in grave doubt, the SFU is asked
-// again at once.
+// Told returns j after the answer a of the SFU. If the question is older than the
+// session, the answer says nothing about the session. If a question was due, the
+// keeper then asks again after askAgain. If the answer is in grave doubt, the
+// keeper asks the SFU again at once.
 func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	switch {
 	case j.State == Cancelling:
@@ -48,11 +48,11 @@ func (j Job) present(now time.Time, session string) Job {
 	return j.connected(now, session)
 }
 
-// found returns j after the participant's node has said that it holds a session
-// of the participant. session is the participant's session in the SFU's record, or ""
-// if there is no record. Without a record, the node is taken to hold j.Session. But
-// if j.Session was reported to have left, the node holds a new session, which is
-// unknown.
+// found returns j after the participant's node has said that it holds a session of
+// the participant. session is the participant's session in the SFU's record, or ""
+// if there is no record. Without a record, found assumes that the node holds
+// j.Session. But if a webhook reported that j.Session has left, the node holds a
+// new session, whose id is unknown.
 func (j Job) found(now time.Time, session string) Job {
 	unrecorded := session == ""
 	j = j.answered()
@@ -69,9 +69,9 @@ func (j Job) found(now time.Time, session string) Job {
 	return j
 }
 
-// unreachable returns j after the SFU has said that no node holds the session,
-// while the record does not show whether the session is over. After two such
-// answers the session's node counts as gone, and the participant has time to
+// unreachable returns j after the SFU has said that no node holds the session. In
+// this case the SFU's record does not show whether the session is over. After two
+// such answers the session's node counts as gone. Then the participant gets time to
 // come back.
 func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	j = j.answered()
@@ -91,10 +91,10 @@ func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	return j.leaving(now, g.Outage)
 }
 
-// missing returns j after the SFU has said that no session is on record and, if a
-// node was asked, that no node holds one. The graces count from the start of the
-// question. The last question begins so early that the answer comes before the
-// graces end, even the slow answer that no node holds a session.
+// missing returns j after the SFU has said that no session is on record. If a.Node
+// is NodeRefuses, the SFU has also said that no node holds a session. The graces
+// count from the start of the question. After NodeRefuses, the next question begins
+// refusalTime before the grace ends. So even a slow answer comes in time.
 func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	took := now.Sub(a.Asked)
 	if a.Node == NodeRefuses {
@@ -116,8 +116,8 @@ func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	return next
 }
 
-// refusedBy returns j with Refused set to the time of a, if a says that no node
-// holds the session.
+// refusedBy returns j with Refused set to the time of the question, if a says that
+// no node holds the session.
 func (j Job) refusedBy(a Answer) Job {
 	if a.Node == NodeRefuses {
 		j.Refused = a.Asked
@@ -126,9 +126,9 @@ func (j Job) refusedBy(a Answer) Job {
 }
 
 // absent returns j after an answer of the SFU that the participant is not in the
-// room. If no webhook reported that the participant left, the keeper asks a second
-// time after confirm (Grace.Confirm, usually 15 s), and then sends the leave. outage is
-// how much longer clients may take to reconnect after an outage of the SFU.
+// room. If no webhook reported that the participant left, the keeper asks again
+// after confirm (Grace.Confirm, usually 15 s). Then it sends the leave. outage is
+// the time that clients still have to reconnect after an outage of the SFU.
 func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 	j = j.answered()
 	switch j.State {
@@ -151,19 +151,18 @@ func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 		return j.sending(now)
 	case Sending:
 		if outage > 0 && !j.ClearLeave {
-			// The decision to send is older than the outage. After an outage
-			// everybody has time to come back.
+			// The decision to send is older than the outage. After an outage every
+			// participant has time to come back.
 			return j.leaving(now, outage)
 		}
 	}
 	return j
 }
 
-// forgotten returns j after an answer of the SFU that the room was created at
-// remade, so that it is not the room in which the participant was. The SFU has
-// dropped everybody, and the participant has the time outage to come back. From
-// now on the room of remade counts as the participant's room, even if the SFU's
-// clock is ahead.
+// forgotten returns j after the SFU has said that the present room was created at
+// remade, or that there is no room. So the participant's room is gone, and the
+// participant has the time outage to come back. From now on the present room counts
+// as the participant's room, even if the SFU's clock is ahead.
 func (j Job) forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
 	j.RoomSeen, j.RoomLost = timing.Later(now, remade), true
@@ -174,10 +173,13 @@ func (j Job) forgotten(now, remade time.Time, outage time.Duration) Job {
 	return j.leaving(now, outage)
 }
 
-// waiting returns j with the next look for a participant who has not come.
+// waiting returns j with the time of the next question about a participant who has
+// not come.
 func (j Job) waiting(now time.Time) Job {
 	j.Looks++
-	last := j.Deadline.Add(-refusalTime) // early enough that LiveKit's answer, which may take refusalTime, arrives before the deadline
+	// LiveKit may take refusalTime to answer, so the last question comes that long
+	// before the deadline.
+	last := j.Deadline.Add(-refusalTime)
 	if !now.Before(last) {
 		last = j.Deadline
 	}
@@ -185,16 +187,17 @@ func (j Job) waiting(now time.Time) Job {
 	return j
 }
 
-// Unanswered returns j after the SFU did not answer. outage is how long clients
-// may take to reconnect once the SFU answers again. If the participant's client
-// said that it leaves and trusted is true, the leave is sent anyway. trusted
-// says that the store still has this job, so that no return was reported.
+// Unanswered returns j after the SFU did not answer. outage is how long clients may
+// take to reconnect once the SFU answers again. If the participant's client said
+// that it leaves, and trusted is true, the leave is sent anyway. trusted says that
+// the stored job is still the same. So nobody has reported that the participant is
+// back.
 func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	j = j.UnansweredFrom(now)
 	j.Looks++
 	if j.State == Waiting && j.Looks == 1 {
-		// The client scheduled the event some time ago, and may take long to join, so
-		// the delay is restarted now.
+		// The client scheduled the event some time ago, and may take long to join.
+		// So the next restart of the delay is due now.
 		j.NextRestart = now
 	}
 	switch {

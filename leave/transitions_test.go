@@ -58,7 +58,8 @@ func in(t *testing.T, s State) Job {
 	return j
 }
 
-// happenings does what the second column of the table in docs/leave.md names.
+// happenings has a function for each event in the second column of the table in
+// docs/leave.md. The function lets the event happen to a job.
 var happenings = map[string]func(j Job) Job{
 	"a session joins":                                  func(j Job) Job { return j.Joined(noon, mine) },
 	"its session joins once more":                      func(j Job) Job { return j.Joined(noon, mine) },
@@ -116,8 +117,8 @@ func delegated(id string, old Job) Job {
 	return New(old.Key, old.User, parsed, old.Delay, noon).Replacing(old)
 }
 
-// TestTable checks each row of the table in docs/leave.md: what becomes of a job
-// in that state when that happens.
+// TestTable checks each row of the table in docs/leave.md. A row says what becomes
+// of a job in a state after an event.
 func TestTable(t *testing.T) {
 	page, err := os.ReadFile("../docs/leave.md")
 	if err != nil {
@@ -142,7 +143,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// wantBecomes checks that got is as becomes says, the third column of row.
+// wantBecomes checks that got is as the text becomes says, which is the third
+// column of row.
 func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	t.Helper()
 	want, also, _ := strings.Cut(becomes, ", ")
@@ -151,7 +153,7 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	}
 	want, _, limited := strings.Cut(want, " for a minute")
 	if want == "as not there" {
-		want = string(Sending) // the grace of a job in that row is over, so the leave is sent
+		want = string(Sending) // the grace of a job in such a row is over, so the leave is sent
 	}
 	if got.State != State(want) {
 		t.Errorf("%s: got the state %s, want %s", row, got.State, want)
@@ -170,8 +172,8 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	}
 }
 
-// TestDrawing: the drawing of the states is the same in docs/leave.md and in the
-// package's comment.
+// TestDrawing checks that the drawing of the states is the same in docs/leave.md
+// and in the package's comment.
 func TestDrawing(t *testing.T) {
 	page, err := os.ReadFile("../docs/leave.md")
 	if err != nil {
@@ -195,8 +197,8 @@ func TestDrawing(t *testing.T) {
 	}
 }
 
-// TestPeriods: the times of restarts leave room for several tries within each
-// delay.
+// TestPeriods checks Period, Attempt and pause for several delays. Their values
+// leave room for several tries within each delay.
 func TestPeriods(t *testing.T) {
 	for delay, want := range map[time.Duration]struct{ period, attempt, longestPause time.Duration }{
 		500 * time.Millisecond: {125 * time.Millisecond, 500 * time.Millisecond / 6, 500 * time.Millisecond / 18},
@@ -222,8 +224,8 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
-// TestDowntimeIsNotCounted: no job ends because of a time in which no process
-// ran.
+// TestDowntimeIsNotCounted checks that a job goes on after a time in which no
+// process ran. That time must not end any job.
 func TestDowntimeIsNotCounted(t *testing.T) {
 	for _, state := range States() {
 		for _, down := range []time.Duration{10 * time.Minute, 2 * time.Hour, 30 * time.Hour} {
@@ -244,8 +246,8 @@ func TestDowntimeIsNotCounted(t *testing.T) {
 	}
 }
 
-// TestNoTryAtOnce: after a failure the next try is later than now, even when a
-// store has cut its time to milliseconds.
+// TestNoTryAtOnce checks that the next try after a failure is later than now. That
+// must hold even when a store has cut its time to milliseconds.
 func TestNoTryAtOnce(t *testing.T) {
 	j := in(t, Connected)
 	j.Delay, j.Restarted, j.NextRestart = 8*time.Second, noon, noon

@@ -26,7 +26,7 @@ func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 		err = errors.New("the record continues after its last field")
 	}
 	for _, i := range compactField {
-		if i >= 0 { // all fields are read, even after an error, so that the error can name the job
+		if i >= 0 { // read all fields, even after an error, so that the error can name the job
 			err = cmp.Or(err, fields[i].read(&read, recorded.Field(i).Interface()))
 		}
 	}
@@ -76,7 +76,8 @@ func (c *compact) fields(recorded reflect.Value) {
 	}
 }
 
-// set sets to, the value of f in a record, to number or text, as f needs.
+// set stores number or text in to, the value of f in a record. The type of f
+// decides which of the two.
 func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	switch {
 	case c.err != nil:
@@ -99,8 +100,7 @@ func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	}
 }
 
-// texts returns the texts in list, the value of a field that holds several
-// texts.
+// texts returns the texts in list, the bytes of a field that holds several texts.
 func (c *compact) texts(list string) (texts []string) {
 	in := compact{rest: []byte(list)}
 	for len(in.rest) > 0 {
@@ -112,7 +112,8 @@ func (c *compact) texts(list string) (texts []string) {
 	return texts
 }
 
-// fail records err, unless there was an error before, and ends the reading.
+// fail records err, unless there was an error before, and drops the rest of the
+// record.
 func (c *compact) fail(err error) {
 	c.err, c.rest = cmp.Or(c.err, err), nil
 }

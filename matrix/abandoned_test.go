@@ -18,8 +18,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// swallow makes connections to names that end in suffix fail, after the time
-// that a dial may take.
+// swallow makes connections to names that end in suffix fail after 4 s, the
+// time that a dial may take.
 func (w *world) swallow(suffix string) {
 	w.resolver.OtherTransport.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if host, _, _ := net.SplitHostPort(addr); !strings.HasSuffix(host, suffix) {
@@ -37,9 +37,10 @@ func client(n int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), 32)
 }
 
-// TestAbandonedDiscoveries makes 16 networks ask for new names where no server
-// answers, and abandon their requests. It checks that a discovery ends soon
-// after its callers have left, and that users of other new names hardly wait.
+// TestAbandonedDiscoveries makes 16 networks ask for new server names where no
+// server answers, and abandon their requests. It checks that a discovery ends
+// soon after its callers have left. It also checks that users of other new
+// names hardly wait.
 func TestAbandonedDiscoveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests, rate, networks = 8000, 800, 16
@@ -79,8 +80,9 @@ func TestAbandonedDiscoveries(t *testing.T) {
 		if p50 := took[len(took)/2]; p50 > 100*time.Millisecond {
 			t.Errorf("got a p50 of %v for %d honest requests, want at most 100 ms", p50, len(took))
 		}
-		// 200 requests that are not abandoned yet, 128 discoveries, and the two
-		// ends of the connections in memory.
+		// most counts the goroutines of 200 requests that are not abandoned
+		// yet, of 128 discoveries, and of both ends of the connections in
+		// memory.
 		if most > 1000 {
 			t.Errorf("got %d goroutines more than before, want at most 1000", most)
 		}
@@ -92,7 +94,7 @@ func TestAbandonedDiscoveries(t *testing.T) {
 	})
 }
 
-// values yields what is left in a closed channel.
+// values yields the values that are left in a closed channel.
 func values[T any](c <-chan T) func(yield func(T) bool) {
 	return func(yield func(T) bool) {
 		for v := range c {

@@ -15,23 +15,23 @@ import (
 
 // Account asks a homeserver who is joined, as one of the homeserver's ordinary
 // users. It gets answers about the rooms that this user is in. Every homeserver
-// can give these answers. The access token is sent only to the Client-Server
-// API of Server, and only in a header. No redirect is followed.
+// can give these answers. Account sends the access token only to the
+// Client-Server API of Server, and only in a header. It follows no redirect.
 type Account struct {
 	Server ServerName
 	Token  func() secret.Text // returns the access token; called for each request
 	// APIs finds the Client-Server API of Server, which the operator must have
 	// named. Its NamedTransport must allow answers of [MaxMembersBytes].
 	APIs *ClientAPIs
-	// Observe, if set, is called with the result of each question about a room:
-	// nil, [ErrNotInRoom] or an *[AccountError].
+	// Observe, if set, is called with the result of each question: nil,
+	// [ErrNotInRoom] or an *[AccountError].
 	Observe func(error)
 
 	base  clientBase
 	mu    sync.Mutex
 	self  UserID      // the user of the access token
 	token secret.Text // the token for which self was looked up
-	quiet time.Time   // when requests may be sent again; set because the homeserver answered 429
+	quiet time.Time   // when this service may ask again; set because the homeserver answered 429
 }
 
 const (
@@ -42,17 +42,17 @@ const (
 	// membersTimeout bounds one question, including the search for the API.
 	membersTimeout = 10 * time.Second
 	// membersAnswerTime is how long a reused connection may stay silent. It is
-	// long because a homeserver needs a second or two for the list of a large
-	// room.
+	// long because a homeserver needs a second or two to list the members of a
+	// large room.
 	membersAnswerTime = 3 * time.Second
-	// maxQuiet bounds how long a homeserver may forbid requests by a 429.
+	// maxQuiet bounds how long a homeserver can forbid requests by a 429.
 	maxQuiet = time.Minute
 
 	roomsPath = "/_matrix/client/v3/rooms/"
 )
 
 // ErrNotInRoom says that the account is not in the room, or that the homeserver
-// does not know the room. Nothing is known of its members.
+// does not know the room. Nothing is then known about who is joined.
 var ErrNotInRoom = errors.New("the account that asks who is joined is not in the room")
 
 // AccountError says that the homeserver did not answer with a list of members.
@@ -72,8 +72,8 @@ func (e *AccountError) IsTokenRefused() bool { return e.Status == http.StatusUna
 
 // EachJoined calls see for every user who is joined to room, of any server
 // (Client-Server API, "GET /rooms/{roomId}/joined_members"). The error is
-// [ErrNotInRoom] or an *[AccountError]. If there is an error, the calls of see
-// must be ignored.
+// [ErrNotInRoom] or an *[AccountError]. If there is an error, the caller must
+// ignore what see got.
 func (a *Account) EachJoined(ctx context.Context, room RoomID, see func(user string)) error {
 	err := a.eachJoined(ctx, room, see)
 	if a.Observe != nil {
@@ -83,7 +83,7 @@ func (a *Account) EachJoined(ctx context.Context, room RoomID, see func(user str
 }
 
 // eachJoined does the work of EachJoined. It rejects a list in which the
-// account itself is missing: some homeservers show the lists of rooms that
+// account itself is missing. Some homeservers show such lists for rooms that
 // anybody may read, and some show lists as they were when the account left.
 func (a *Account) eachJoined(ctx context.Context, room RoomID, see func(user string)) error {
 	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
@@ -194,8 +194,9 @@ func (a *Account) getAt(ctx context.Context, base string, token secret.Text, pat
 }
 
 // refused returns the error for an answer other than 200. It reads no more of
-// the answer than a Matrix error can have. After a 429 this service asks nothing for
-// as long as Retry-After says, at most 1 min, and clients that must be joined get 502.
+// the answer than a Matrix error can have. After a 429, this service asks
+// nothing for as long as Retry-After says, at most 1 min. In that time, clients
+// whose users must be joined get 502.
 func (a *Account) refused(resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAppServiceBytes))
 	e := &AccountError{Cause: CauseStatus, Status: resp.StatusCode, ErrCode: errCode(body)}
@@ -234,8 +235,8 @@ func unanswered(err error) *AccountError {
 	return &AccountError{Cause: Cause(outbound.Cause(err)), Err: brief(err)}
 }
 
-// unread returns the error for a 200 answer that did not arrive whole or has a
-// wrong form.
+// unread returns the error for a 200 answer that did not arrive completely or
+// has a wrong form.
 func unread(ctx context.Context, err error) *AccountError {
 	if bad, ok := errors.AsType[*badAnswer](err); ok {
 		return &AccountError{Cause: bad.cause, Status: http.StatusOK, Err: bad}

@@ -71,8 +71,8 @@ func TestEachJoined(t *testing.T) {
 	}
 }
 
-// TestOnlyAListIsAnAnswer checks that everything except a 200 with the whole
-// list is an error, and that the error says why.
+// TestOnlyAListIsAnAnswer checks that EachJoined returns an error for every
+// answer except a 200 with the complete list, and that the error says why.
 func TestOnlyAListIsAnAnswer(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()
@@ -125,8 +125,8 @@ func TestOnlyAListIsAnAnswer(t *testing.T) {
 	}
 }
 
-// TestMembersBeside checks that other fields in a homeserver's answer are
-// ignored.
+// TestMembersBeside checks that EachJoined ignores other fields in the
+// homeserver's answer.
 func TestMembersBeside(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()
@@ -165,8 +165,8 @@ func isRefused(err error) bool {
 	return ok && e.IsTokenRefused()
 }
 
-// TestQuiet checks that a homeserver that has had too many requests gets none
-// for as long as it said.
+// TestQuiet checks a homeserver that answers 429 with a Retry-After. The
+// account must not ask it again in that time.
 func TestQuiet(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()
@@ -187,8 +187,9 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// TestSilentHomeserver checks the error at the end of the caller's time if the
-// homeserver does not answer.
+// TestSilentHomeserver checks a homeserver that stops answering in the middle
+// of a list. When the caller's time ends, the error must have the cause
+// CauseTimeout.
 func TestSilentHomeserver(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()

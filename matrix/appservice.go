@@ -19,8 +19,8 @@ import (
 )
 
 // AppService asks the homeserver at which this service is registered as an
-// application service. The as_token is sent only to the Client-Server API of
-// Server, and only in a header. No redirect is followed.
+// application service. It sends the as_token only to the Client-Server API of
+// Server, and only in a header. It follows no redirect.
 type AppService struct {
 	Server ServerName
 	Token  secret.Text // the as_token
@@ -32,7 +32,7 @@ type AppService struct {
 	parsed  atomic.Pointer[parsedBase]   // the parsed form of the API's base URL
 }
 
-// parsedBase is a base URL in parsed form, and the route to it.
+// parsedBase is a base URL in parsed form, with the route to it.
 type parsedBase struct {
 	base   string
 	route  outbound.Route
@@ -71,15 +71,15 @@ func (e *AppServiceError) Error() string { return "asking the homeserver: " + e.
 func (e *AppServiceError) Unwrap() error { return e.Err }
 
 // IsJoined reports whether user is joined to room (MSC4502). If Server is in
-// the room, user may be of another server, too. It returns false if the
+// the room, user may also be of another server. IsJoined returns false if the
 // homeserver does not know room, and if user has left, was banned or is only
 // invited. Every error is an *[AppServiceError] and means that the answer is
 // unknown.
 func (a *AppService) IsJoined(ctx context.Context, room RoomID, user UserID) (bool, error) {
 	joined, err := a.isJoined(ctx, room, "mxid", user.String())
 	// The newest text of the MSC calls the parameter user_id. Older homeservers
-	// read user_id as "act as this user". So user_id is sent only if the
-	// homeserver does not know mxid.
+	// read user_id as "act as this user". So this service sends user_id only if
+	// the homeserver does not know mxid.
 	if e, ok := errors.AsType[*AppServiceError](err); ok && e.Status == http.StatusBadRequest && e.ErrCode == codeMissingParam {
 		return a.isJoined(ctx, room, "user_id", user.String())
 	}
@@ -91,10 +91,10 @@ func (a *AppService) IsServerJoined(ctx context.Context, room RoomID, server Ser
 	return a.isJoined(ctx, room, "server_name", server.String())
 }
 
-// isJoined asks one question of MSC4502. Only a 200 with joined true or false is an
-// answer. Any other answer, also 404, and no answer within 10 s are an
-// *[AppServiceError]. Then a client that must be joined gets 502 (membershipProblem of
-// package handler).
+// isJoined asks one question of MSC4502. Only a 200 with joined true or false
+// is an answer. For any other response, and if there is none within 10 s, it
+// returns an *[AppServiceError]. A client whose user must be joined then gets
+// 502.
 func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value string) (bool, error) {
 	if end, bounded := ctx.Deadline(); !bounded || time.Until(end) > isJoinedTimeout {
 		var cancel context.CancelFunc
@@ -109,7 +109,7 @@ func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value strin
 	if status != http.StatusOK {
 		return false, statusOf(status, body)
 	}
-	var answer map[string]json.RawMessage // a map, because encoding/json ignores the case of a struct's fields
+	var answer map[string]json.RawMessage // a map, because encoding/json would ignore the case of a struct's field names
 	var joined *bool
 	if json.Unmarshal(body, &answer) != nil || json.Unmarshal(answer["joined"], &joined) != nil || joined == nil {
 		return false, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"joined": true or false}`)}
@@ -141,9 +141,9 @@ func (a *AppService) WhoAmI(ctx context.Context) (UserID, error) {
 }
 
 // CanFederate returns nil if the homeserver forwards requests to other
-// homeservers. It sends an empty request. A homeserver that forwards requests
-// answers with an error about the content; any other homeserver answers with an
-// error about the route.
+// homeservers. To find out, it sends an empty request. A homeserver that
+// forwards requests answers with an error about the content. Any other
+// homeserver answers with an error about the route.
 func (a *AppService) CanFederate(ctx context.Context) error {
 	status, body, err := a.ask(ctx, http.MethodPost, fedProxyPath, []byte("{}"))
 	if err != nil {
@@ -161,9 +161,9 @@ func (a *AppService) Loop(ctx context.Context, nonce string) (json.RawMessage, e
 	return a.wants200(ctx, loopPath+url.PathEscape(nonce), []byte("{}"))
 }
 
-// Ping asks the homeserver to call this service. The homeserver then also
-// delivers the events that it has kept while this service was away (Application
-// Service API, "Pinging"). id is the id of the registration.
+// Ping asks the homeserver to call this service. After that call, the
+// homeserver also delivers the events that it has kept while this service was
+// away (Application Service API, "Pinging"). id is the id of the registration.
 func (a *AppService) Ping(ctx context.Context, id string) error {
 	_, err := a.wants200(ctx, pingPath+url.PathEscape(id)+"/ping", []byte("{}"))
 	return err
@@ -177,8 +177,8 @@ func (a *AppService) wants200(ctx context.Context, path string, body []byte) (js
 	return answer, err
 }
 
-// get does the same as ask does for a GET, but faster, because every request of a
-// client needs such a GET.
+// get does the same as ask for a GET, but faster. Speed matters, because every
+// request of a client needs such a GET.
 func (a *AppService) get(ctx context.Context, path string) (status int, answer []byte, err error) {
 	base, err := a.base.find(ctx, a.APIs, a.Server)
 	if err != nil {
@@ -236,8 +236,9 @@ func (a *AppService) askAt(ctx context.Context, base, method, path string, body 
 	}
 	req.Header.Set("User-Agent", outbound.UserAgent)
 	req.Header.Set("Authorization", "Bearer "+a.Token.Reveal())
-	// A nil Idempotency-Key is never sent. It tells the transport that this POST
-	// may be retried on a fresh connection, as all these requests may.
+	// A nil Idempotency-Key is never sent. It tells the transport that it may
+	// retry this POST on a fresh connection. All requests of this function may
+	// be retried.
 	req.Header["Idempotency-Key"] = nil
 	resp, err := a.APIs.NamedTransport.RoundTrip(req)
 	if err != nil {

@@ -34,7 +34,8 @@ func registered(t *testing.T) (*matrixtest.Server, *matrix.AppService, *http.Cli
 	return reached(t, s)
 }
 
-// reached returns an AppService that asks the homeserver s, and s itself.
+// reached returns s, an AppService that asks s, and an HTTP client that can
+// connect to s.
 func reached(t testing.TB, s *matrixtest.Server) (*matrixtest.Server, *matrix.AppService, *http.Client) {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -86,8 +87,8 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 	c.Run(t)
 }
 
-// TestARoomWithoutOurServer checks that in a room that our server is not in,
-// nobody counts as joined.
+// TestARoomWithoutOurServer checks that nobody counts as joined to a room that
+// our server is not in.
 func TestARoomWithoutOurServer(t *testing.T) {
 	s, api, _ := registered(t)
 	s.Join("!room:b.test", "@bob:b.test")
@@ -96,8 +97,8 @@ func TestARoomWithoutOurServer(t *testing.T) {
 	}
 }
 
-// TestOnlyAnAnswerIsAnAnswer checks that every answer except 200 {"joined":
-// bool} is an error.
+// TestOnlyAnAnswerIsAnAnswer checks that IsJoined returns an error for every
+// answer except 200 {"joined": bool}.
 func TestOnlyAnAnswerIsAnAnswer(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -139,9 +140,9 @@ func TestOnlyAnAnswerIsAnAnswer(t *testing.T) {
 	}
 }
 
-// TestTheParameterToCome checks that user_id is sent only if the homeserver
-// does not know mxid, because to older homeservers user_id means to act as that
-// user.
+// TestTheParameterToCome checks that the service sends user_id only if the
+// homeserver does not know mxid. For older homeservers, user_id means to act as
+// that user.
 func TestTheParameterToCome(t *testing.T) {
 	for name, newest := range map[string]bool{"today": false, "newest text": true} {
 		t.Run(name, func(t *testing.T) {
@@ -182,9 +183,9 @@ func TestIsJoinedIsBounded(t *testing.T) {
 	})
 }
 
-// TestTheBaseURLComesFromTheWellKnown checks that the token is sent only to the
-// API, and that the last URL is used while the well-known document cannot be
-// fetched.
+// TestTheBaseURLComesFromTheWellKnown checks that the service sends the token
+// only to the API. While it cannot fetch the well-known document, it uses the
+// last base URL.
 func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")
@@ -209,7 +210,8 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
 			Servers: w.resolver.Servers,
 		}}
-		// The second time, the document has expired, and cannot be fetched.
+		// The second time, the document has expired, and the service cannot
+		// fetch it.
 		for range 2 {
 			if joined, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, "@alice:a.test")); !joined || err != nil {
 				t.Errorf("IsJoined = %v, %v, want true", joined, err)
@@ -222,8 +224,9 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 	})
 }
 
-// TestRemoteTokenTriesBothPaths checks that the path of the MSC is tried first,
-// and then the path of the coming specification if the first does not exist.
+// TestRemoteTokenTriesBothPaths checks that the service tries the path of the
+// MSC first. If that path does not exist, the service tries the path without
+// the MSC's prefix.
 func TestRemoteTokenTriesBothPaths(t *testing.T) {
 	s, api, _ := registered(t)
 	var paths []string
@@ -252,8 +255,8 @@ func TestRemoteTokenTriesBothPaths(t *testing.T) {
 	}
 }
 
-// TestSwitchedOffFeatures checks that the answers of a Synapse without the
-// feature flags differ from those to a wrong token.
+// TestSwitchedOffFeatures checks the answers of a Synapse without the feature
+// flags. They must differ from the answers to a wrong token.
 func TestSwitchedOffFeatures(t *testing.T) {
 	s, api, _ := registered(t)
 	s.Register(matrixtest.Registered{ASToken: asToken, Server: s.Name().String(), MembershipOff: true, FederationOff: true})

@@ -8,7 +8,7 @@ import (
 )
 
 // BenchmarkVerify measures one verification over a pooled connection. The
-// numbers include the work of the fake homeserver.
+// result includes the work of the fake homeserver.
 func BenchmarkVerify(b *testing.B) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()

@@ -7,13 +7,14 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// maxNote bounds how many bytes are kept or shown of a text that may contain a
-// server's words.
+// maxNote bounds how many bytes this service keeps or shows of a text that may
+// contain a server's words.
 const maxNote = 200
 
-// note returns the text of err in a form that may be kept: clipped, and without
-// the URL that an [http.Client] puts before it. err itself must not be kept,
-// because it may hold a certificate, or a header of 80 kB.
+// note returns the text of err in a form that the service may keep: clipped,
+// and without the URL that an [http.Client] puts before it. The service must
+// not keep err itself, because err may hold a certificate, or a header of 80
+// kB.
 func note(err error) string {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
@@ -21,12 +22,12 @@ func note(err error) string {
 	return text.Clip(err.Error(), maxNote)
 }
 
-// noted returns an error that may be kept: it holds only the clipped text of
-// err.
+// noted returns an error that the service may keep, because it holds only the
+// clipped text of err.
 func noted(err error) error { return errors.New(note(err)) }
 
-// brief returns an error with the clipped text of err, which may be shown. The
-// error wraps err, so it must not be kept.
+// brief returns an error with the clipped text of err, which the service may
+// show. The error wraps err, so the service must not keep it.
 func brief(err error) error { return &briefError{note(err), err} }
 
 type briefError struct {

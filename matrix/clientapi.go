@@ -23,8 +23,7 @@ const (
 	maxBaseURL       = 512 // bytes
 )
 
-// ClientAPI is a Client-Server API that was found, at a homeserver that can
-// delay events.
+// ClientAPI is the Client-Server API of a homeserver that can delay events.
 type ClientAPI struct {
 	base string // the URL without a slash at the end
 	// Stable says that the API has MSC4140 under its stable prefix.
@@ -32,11 +31,12 @@ type ClientAPI struct {
 	named  bool
 }
 
-// ClientAPIError says why no Client-Server API that can delay events was found.
+// ClientAPIError says why this service found no Client-Server API that can
+// delay events.
 type ClientAPIError struct {
 	Server ServerName
-	// Definite says that the server answered, and the answer is no. If it is
-	// false, a retry may succeed.
+	// Definite says that the server answered, and the answer is no. If Definite
+	// is false, a retry may succeed.
 	Definite bool
 	Err      error
 }
@@ -60,12 +60,12 @@ type ClientAPIs struct {
 	lookUps *inquiry.Inquiries[ServerName, outbound.Asker, clientAPIAnswer] // apiClass bounds how many run
 }
 
-// apiClass holds the cache for one class of servers, and the bounds on look-ups
-// at these servers.
+// apiClass holds the cache for one class of servers, named or not, and the
+// bounds on look-ups at these servers.
 type apiClass struct {
 	cache *lru.Cache[ServerName, clientAPIAnswer]
-	// lookUps bounds the running look-ups for clients, and ownLookUps those for
-	// leaves that are already stored. nil means no bound.
+	// lookUps bounds the running look-ups for clients. ownLookUps bounds the
+	// running look-ups for leaves that are already stored. nil means no bound.
 	lookUps, ownLookUps *semaphore.Keyed[outbound.Asker]
 }
 
@@ -118,8 +118,8 @@ func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, 
 	return checkBaseURL(document.Homeserver.BaseURL, c.isNamed(server))
 }
 
-// checkBaseURL returns the base URL raw in the form that is used. It accepts
-// only https, and for a named server also http.
+// checkBaseURL checks the base URL raw, and returns it without a slash at the
+// end. It accepts only https, and for a named server also http.
 func checkBaseURL(raw string, named bool) (string, error) {
 	if len(raw) > maxBaseURL {
 		return "", refusal{"m.homeserver.base_url in .well-known/matrix/client is longer than any honest one"}
@@ -134,9 +134,10 @@ func checkBaseURL(raw string, named bool) (string, error) {
 	return strings.TrimSuffix(base.String(), "/"), nil
 }
 
-// checkVersions asks the API's /versions whether events can be delayed: one of the
-// features org.matrix.msc4140 and org.matrix.msc4140.stable must be true. Only the
-// second makes this service use the stable path.
+// checkVersions asks the API's /versions whether the server can delay events:
+// one of the features org.matrix.msc4140 and org.matrix.msc4140.stable must be
+// true. This service uses the stable path only if org.matrix.msc4140.stable is
+// true.
 func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAPI, error) {
 	status, body, err := c.get(ctx, api.named, api.base+"/_matrix/client/versions", maxVersionsBytes)
 	switch {
@@ -162,7 +163,7 @@ func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAP
 }
 
 // get makes a GET request and returns the answer. It follows redirects, because
-// well-known documents may have some.
+// there may be some on the way to a well-known document.
 func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit int64) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
 	defer cancel()

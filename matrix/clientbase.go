@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/internal/fault"
 )
 
-// clientBase remembers the URL of one server's Client-Server API, whatever that
-// API can do. The zero value has no URL.
+// clientBase remembers the URL of one server's Client-Server API, even if that
+// API cannot delay events. The zero value has no URL.
 type clientBase struct {
 	flight singleflight.Group
 
@@ -24,8 +24,8 @@ type clientBase struct {
 }
 
 // find returns the URL that the operator set, or else the URL in the server's
-// well-known document. If the document cannot be fetched now, find returns the
-// last URL that it found.
+// well-known document. If find cannot fetch the document, it returns the last
+// URL that it found.
 func (b *clientBase) find(ctx context.Context, apis *ClientAPIs, server ServerName) (string, error) {
 	if base, ok := apis.Overrides[server]; ok {
 		return strings.TrimSuffix(base.String(), "/"), nil

@@ -23,9 +23,9 @@ import (
 // contain only the id's Hash.
 type DelayID struct{ id string }
 
-// ParseDelayID returns the DelayID for id. It checks that id is text of 1 to
-// 255 bytes and can be a path segment. "." and ".." cannot be path segments in
-// any encoding.
+// ParseDelayID returns the DelayID for id. id must be valid text of 1 to 255
+// bytes that can be a path segment. "." and ".." cannot be path segments in any
+// encoding.
 func ParseDelayID(id string) (DelayID, error) {
 	if err := checkOpaque("delay id", id); err != nil {
 		return DelayID{}, err
@@ -39,8 +39,8 @@ func ParseDelayID(id string) (DelayID, error) {
 // String returns the id itself.
 func (d DelayID) String() string { return d.id }
 
-// Hash returns a short hash of the id, by which one can find log lines about
-// the event.
+// Hash returns a short hash of the id, by which an operator can find log lines
+// about the event.
 func (d DelayID) Hash() string { return secret.New(d.id).Hash() }
 
 // LogValue returns the hash.
@@ -53,10 +53,10 @@ type Result string
 // restart, only ResultGone is final.
 const (
 	ResultDone       Result = "done"        // the action was done
-	ResultGone       Result = "gone"        // the event was already sent or cancelled, or never existed
+	ResultGone       Result = "gone"        // the homeserver has already sent or cancelled the event, or never had it
 	ResultForbidden  Result = "forbidden"   // the sender has left the room or lacks the power level; a send with this result has used up the event
 	ResultWrongPath  Result = "wrong_path"  // a 404 that is not a Matrix "not found"
-	ResultNeedsToken Result = "needs_token" // the server requires authentication, and a service without a registration has none
+	ResultNeedsToken Result = "needs_token" // the server requires authentication, which this service does not have without a registration there
 	ResultLimited    Result = "limited"     // too many requests
 	ResultFailed     Result = "failed"      // no answer, or an error that may pass
 )
@@ -79,8 +79,8 @@ func (e *DelayError) Error() string {
 
 func (e *DelayError) Unwrap() error { return e.Err }
 
-// ResultOf returns the result that err, an error of a method of
-// [DelayedEvents], stands for. For nil it returns ResultDone.
+// ResultOf returns the result for err, which must be nil or an error of a
+// method of [DelayedEvents]. For nil it returns ResultDone.
 func ResultOf(err error) Result {
 	if err == nil {
 		return ResultDone
@@ -93,14 +93,15 @@ func ResultOf(err error) Result {
 
 // DelayedEvents manages delayed events at the homeservers that hold them
 // (MSC4140). At the homeserver at which this service is registered, it acts as
-// the event's owner. At other homeservers it sends no authentication: there it
-// is enough to know the delay id.
+// the event's owner. At other homeservers it sends no authentication, because
+// the delay id is enough there.
 type DelayedEvents struct {
 	APIs *ClientAPIs
-	// AppService is the registration at a homeserver; nil for none.
+	// AppService is this service's registration at a homeserver; nil if there
+	// is none.
 	AppService *AppService
-	// NotOwner, if set, is called once, if the homeserver of the registration
-	// does not let this service act as the user owner.
+	// NotOwner, if set, is called if the homeserver of the registration does
+	// not let this service act as the user owner. It is called only once.
 	NotOwner func(owner UserID, err error)
 	// Refused, if set, is called when a server has begun to require
 	// authentication.
@@ -127,9 +128,10 @@ func (d *DelayedEvents) Cancel(ctx context.Context, owner UserID, id DelayID) er
 
 const maxManageBytes = 16 << 10
 
-// manage performs one action on an event. It acts as owner if it can. If the
-// server refuses these credentials, manage repeats the request without
-// authentication, and only the answer to that request counts.
+// manage performs one action on an event. It acts as owner if server is the
+// homeserver of the registration. If the server refuses these credentials,
+// manage repeats the request without authentication. Then only the second
+// answer counts.
 func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner UserID, id DelayID, action string) error {
 	api, err := d.APIs.Find(ctx, server)
 	if err != nil {
@@ -143,18 +145,17 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 	}
 	err = d.post(ctx, server, api.manageURL(id, action), api, credentials{})
 	d.tell(owner, e, err)
-	// A 403 says that the server accepts the as_token, but does not accept this
-	// owner. ResultNeedsToken then says nothing about other owners, so it is not
-	// recorded.
+	// After a 403, ResultNeedsToken says nothing about other owners: the server
+	// accepts the as_token, but not this owner. So that result is not recorded.
 	if e.Status == http.StatusUnauthorized || ResultOf(err) != ResultNeedsToken {
 		d.learn(server, ResultOf(err))
 	}
 	return err
 }
 
-// tell calls NotOwner, at most once, because the server refused the credentials.
-// If both answers are 403, tell does not call it: then the owner may have left the
-// room.
+// tell calls NotOwner, at most once, because the server refused the
+// credentials. If the server also answered 403 without credentials, tell does
+// not call NotOwner, because the owner may only have left the room.
 func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	if d.NotOwner == nil || with.Status == http.StatusForbidden && ResultOf(without) == ResultForbidden {
 		return
@@ -162,8 +163,8 @@ func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	d.notOwner.Do(func() { d.NotOwner(owner, with) })
 }
 
-// refusedCredentials reports whether err may be about the credentials, which is
-// so for the statuses 401 and 403.
+// refusedCredentials reports whether err may be about the credentials: whether
+// its status is 401 or 403.
 func refusedCredentials(err error) (*DelayError, bool) {
 	e, ok := errors.AsType[*DelayError](err)
 	return e, ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
@@ -175,8 +176,8 @@ func (d *DelayedEvents) post(ctx context.Context, server ServerName, address str
 		return &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
 	}
 	req.Header.Set("Content-Type", "application/json")
-	// A nil Idempotency-Key is never sent. It tells the transport that this POST
-	// may be retried on a fresh connection, as each action may.
+	// A nil Idempotency-Key is never sent. It tells the transport that it may
+	// retry this POST on a fresh connection. Every action may be retried.
 	req.Header["Idempotency-Key"] = nil
 	_, err = d.do(req, server, api, c)
 	return err
@@ -195,7 +196,7 @@ func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, 
 func (d *DelayedEvents) doOnce(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
 	c.addTo(req)
 	req.Header.Set("User-Agent", outbound.UserAgent)
-	// Use the transport, not an http.Client, so that no redirect is followed.
+	// A transport follows no redirect, unlike an http.Client.
 	resp, err := d.APIs.transport(api.named).RoundTrip(req)
 	if err != nil {
 		return nil, &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
@@ -224,10 +225,11 @@ func (a ClientAPI) eventURL(id DelayID) string {
 	return a.base + prefix + url.PathEscape(id.id)
 }
 
-// judge returns nil if the answer means success, else a *[DelayError]. It
-// accepts a 200 only with JSON, because a website may answer 200 to every
-// request. A 409 means the same as 404 M_NOT_FOUND: the event is gone. A 5xx, and a
-// 401 other than M_MISSING_TOKEN, is ResultFailed, which may pass.
+// judge returns nil if the answer means success, else a *[DelayError]. A 200
+// must have JSON or no body, because a website may answer 200 to every request.
+// A 409 means the same as 404 M_NOT_FOUND: the event is gone. For a 5xx, and
+// for a 401 other than M_MISSING_TOKEN, the result is ResultFailed, because the
+// trouble may pass.
 func judge(server ServerName, resp *http.Response, body []byte) error {
 	if resp.StatusCode/100 == 2 {
 		if len(body) > 0 && !json.Valid(body) {

@@ -18,7 +18,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// clientServer is what delayed events need of a Client-Server API.
+// clientServer is a fake of the part of a Client-Server API that delayed events
+// need.
 type clientServer struct {
 	mu       sync.Mutex
 	baseURL  string // the base_url in .well-known/matrix/client; "" makes the answer 404
@@ -60,7 +61,8 @@ func (c *clientServer) set(change func()) {
 
 const delaysEvents = `{"org.matrix.msc4140":true,"of.another.kind":{"x":1}}`
 
-// delaying returns a world in which a.test can delay events.
+// delaying returns a world in which the server a.test can delay events. It also
+// returns that server, and the DelayedEvents that ask it.
 func delaying(t *testing.T, named ...string) (*world, *clientServer, *matrix.DelayedEvents) {
 	w := newWorld(t, named...)
 	c := &clientServer{features: delaysEvents, status: 200, body: "{}"}
@@ -162,7 +164,7 @@ func TestClientAPI(t *testing.T) {
 		name     string
 		named    bool
 		prepare  func(w *world, server *clientServer, apis *matrix.ClientAPIs)
-		err      string // the error of the look-up; "" if the API is found
+		err      string // the error of the look-up; "" if the look-up finds the API
 		definite bool
 	}{
 		{name: "the server itself, without a well-known"},
@@ -211,7 +213,8 @@ func TestClientAPI(t *testing.T) {
 	}
 }
 
-// TestClientAPIHoldsThroughAnOutage checks that a known API is used meanwhile.
+// TestClientAPIHoldsThroughAnOutage checks that the service still uses a known
+// API while the server does not answer.
 func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)
@@ -227,9 +230,10 @@ func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 	})
 }
 
-// TestClientAPIHoldsThroughARefusal checks that a definite no, which a proxy
-// may give for a moment, does not affect stored leaves. New leaves are refused
-// until the repair, which is soon noticed at a server that the operator named.
+// TestClientAPIHoldsThroughARefusal checks a server that says for a moment that
+// it cannot delay events, as a proxy may do. The service still restarts stored
+// leaves there. It takes over no new leaves until the server can delay events
+// again. At a server that the operator named, it notices that soon.
 func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 	for _, c := range []struct {
 		named   []string
@@ -266,8 +270,9 @@ func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 	}
 }
 
-// TestClientAPINotFoundAtFirst checks a service that has just started and finds
-// no API at first: it must find the API in time for a delay of 18 s.
+// TestClientAPINotFoundAtFirst checks a service that has just started, and
+// cannot find the API at first. It must find the API in time for a delay of 18
+// s.
 func TestClientAPINotFoundAtFirst(t *testing.T) {
 	for name, away := range map[string]func(*world, *clientServer) (mend func()){
 		"away": func(w *world, server *clientServer) func() {

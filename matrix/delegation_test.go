@@ -12,7 +12,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// delegation serves a.test, whose well-known document a test can change.
+// delegation serves a.test, which delegates to b.test:443. With apex, a test
+// can change the well-known document of a.test. hs is the homeserver at
+// b.test:443.
 func delegation(t *testing.T, w *world, cacheControl string) (apex, hs *matrixtest.Homeserver) {
 	apex, hs = &matrixtest.Homeserver{}, &matrixtest.Homeserver{}
 	apex.ScriptWellKnown(func(rw http.ResponseWriter, _ *http.Request) {
@@ -102,8 +104,8 @@ func TestOnlyADefiniteAnswerEndsADelegation(t *testing.T) {
 				if _, err := w.verify(t, moved, "@alice:a.test"); err != nil {
 					t.Fatal(err)
 				}
-				// The definite answer that there is no document is valid for 5 min
-				// at first.
+				// The answer that there is no document is definite. It is valid
+				// for 5 min at first.
 				before := apex.Count(wellKnownPath)
 				time.Sleep(4 * time.Minute)
 				w.verify(t, moved, "@alice:a.test")
@@ -163,7 +165,7 @@ func TestWellKnownRedirects(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name, to string
-		cause    matrix.Cause // "" if the redirect is followed
+		cause    matrix.Cause // the cause of the error; "" if the service follows the redirect
 	}{
 		{"https elsewhere", "https://www.a.test/server.json", ""},
 		{"to http", "http://www.a.test/server.json", matrix.CauseConnect},
@@ -198,9 +200,10 @@ func TestWellKnownRedirects(t *testing.T) {
 	}
 }
 
-// TestNobodyWaitsForARefreshThatFails checks an apex that never answers, while
-// the last good answer is valid: only one request has to wait for it, and not
-// one in every 10 s.
+// TestNobodyWaitsForARefreshThatFails checks a server whose well-known document
+// expires while the server is silent. The last good answer still counts. Only
+// one request has to wait for the silent server, and not one request in every
+// 10 s.
 func TestNobodyWaitsForARefreshThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")

@@ -9,16 +9,16 @@ import (
 
 const federationPort = "8448"
 
-// Destination says where a server's federation API is, and which names to use
-// for a request to it.
+// Destination says where a server's federation API is, and which names a
+// request to it must use.
 type Destination struct {
 	Scheme  string   // "https"; "http" only if the operator set it
 	Addrs   []string // the host:port pairs, in the order in which to try them
 	Host    string   // the value of the Host header
 	TLSName string   // the name that the certificate must hold
 	FoundBy FoundBy  // the step of discovery that found the destination
-	// Gap is the step of discovery that failed, so that the destination may be
-	// wrong. It is "" if no step failed. Note describes the failure.
+	// Gap is the step of discovery that failed; "" if none failed. After a
+	// failure, the destination may be wrong. Note describes the failure.
 	Gap  Gap
 	Note string
 	Path string // the escaped prefix of paths; "" unless the operator set one
@@ -30,12 +30,12 @@ type Gap string
 
 // The steps of discovery that can fail.
 const (
-	// GapUnread: /.well-known/matrix/server returned neither a document nor a
-	// 404.
+	// GapUnread means that /.well-known/matrix/server returned neither a
+	// document nor a 404.
 	GapUnread Gap = "well_known_unread"
-	// GapInvalid: the document exists, but names no server.
+	// GapInvalid means that the document exists, but names no server.
 	GapInvalid Gap = "well_known_invalid"
-	// GapSRV: DNS did not say whether there is a SRV record.
+	// GapSRV means that DNS did not say whether there is an SRV record.
 	GapSRV Gap = "srv"
 )
 
@@ -49,7 +49,7 @@ const (
 	FoundByWellKnown    FoundBy = "well_known"     // /.well-known/matrix/server
 	FoundByWellKnownSRV FoundBy = "well_known_srv" // an SRV record of the name in /.well-known/matrix/server
 	FoundBySRV          FoundBy = "srv"            // an SRV record of the server name
-	FoundByDefault      FoundBy = "default"        // nothing was found: port 8448 of the server name
+	FoundByDefault      FoundBy = "default"        // no step found anything, so this is port 8448 of the server name
 )
 
 // same reports whether d and other are the same place. It ignores the order of
@@ -68,9 +68,10 @@ func isExplicit(server ServerName) bool {
 	return isIP || server.Port() != ""
 }
 
-// direct returns the destination that the server name itself says. Discovery passes
-// the delegated name, if there is one. So Host and TLSName are the delegated name or
-// the server name, and never the target of an SRV record.
+// direct returns the destination that a server name itself says. If the server
+// delegates, discovery calls direct with the delegated name. So Host and
+// TLSName are the delegated name or the server name, and never the target of an
+// SRV record.
 func direct(server ServerName) Destination {
 	host := strings.Trim(server.Host(), "[]")
 	port := server.Port()
@@ -87,7 +88,8 @@ func direct(server ServerName) Destination {
 }
 
 // overridden returns the destination for base, the URL that the operator has
-// set in LIVEKIT_FEDERATION_URL_OVERRIDES. Then no discovery is done.
+// set in LIVEKIT_FEDERATION_URL_OVERRIDES. For such a server there is no
+// discovery.
 func overridden(base *url.URL) Destination {
 	port := base.Port()
 	if port == "" {

@@ -18,10 +18,10 @@ import (
 )
 
 // discover does the steps 3 to 6 of discovery for server: the well-known
-// document, then SRV records, then port 8448. It fetches no well-known document of the
-// server name that it found in one. old is what an earlier discovery
-// found. If the error is an *[inquiry.BusyError], nothing was learned about the
-// server. There are no other errors.
+// document, then SRV records, then port 8448. If the document names another
+// server, discover fetches no well-known document of that server. old is what
+// an earlier discovery found. Every error is an *[inquiry.BusyError], and means
+// that discover learned nothing about the server.
 func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) (*found, error) {
 	f := *old
 	f.doubted = false
@@ -59,12 +59,12 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 	return &f, nil
 }
 
-// errNoFile says that a query was not sent, because this process could open no
-// file for it.
+// errNoFile says that this process could not send a query, because it could
+// open no file for it.
 var errNoFile = &inquiry.BusyError{Err: fmt.Errorf("finding the server: %w", syscall.EMFILE)}
 
-// delegation fetches the server's well-known document. If there is no definite
-// answer, it uses the last good document, for up to 48 h. Its error is an
+// delegation fetches the server's well-known document. If it gets no definite
+// answer, it uses the last good document for up to 48 h. Its error is an
 // *[inquiry.BusyError].
 func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) (found, error) {
 	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
@@ -97,10 +97,10 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// locate does the steps 3.1 to 3.5, or 4 to 6, for target: the SRV records of
-// _matrix-fed._tcp, then those of _matrix._tcp, then port 8448. If DNS gave no
-// definite answer, it returns an error, and the addresses in the destination
-// are a guess.
+// locate finds the addresses of target by the steps 3.1 to 3.5, or 4 to 6: the
+// SRV records of _matrix-fed._tcp, then those of _matrix._tcp, then port 8448.
+// If DNS gives no definite answer, locate returns an error, and a destination
+// whose addresses are a guess.
 func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {
 	d := direct(target)
 	if isExplicit(target) {
@@ -120,8 +120,9 @@ func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, 
 	return d, nil
 }
 
-// delegated returns the step of discovery for a server that a well-known document
-// names. f is the step by which the name in the document was found.
+// delegated returns the step of discovery for a server to which another server
+// delegates by its well-known document. f is the step that found the
+// destination of the name in that document.
 func (f FoundBy) delegated() FoundBy {
 	if f == FoundBySRV {
 		return FoundByWellKnownSRV
@@ -129,9 +130,10 @@ func (f FoundBy) delegated() FoundBy {
 	return FoundByWellKnown
 }
 
-// lookupSRV returns the first targets of the SRV records. net.Resolver has sorted
-// them by priority and weight. It returns none if there is no record. A record
-// with the target "." (the service is not offered) counts as no record.
+// lookupSRV returns the targets of the first SRV records, or none if there is
+// no record. net.Resolver has sorted the records by priority and weight. A
+// record with the target "." says that the service is not offered, and counts
+// as no record.
 func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
 	var (
 		names   outbound.Names

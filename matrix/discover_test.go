@@ -30,7 +30,7 @@ func TestFailedConnectionResolvesOnceMore(t *testing.T) {
 		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
 			t.Fatalf("a server that has moved: got %v, want no error", err)
 		}
-		// If a new look-up does not help, it is not repeated for each request.
+		// If a new discovery does not help, later requests do not repeat it.
 		w.Remove("c.test:443")
 		before := apex.Count(wellKnownPath)
 		for range 5 {
@@ -79,8 +79,9 @@ func TestOneResolutionInFlightPerName(t *testing.T) {
 	})
 }
 
-// TestClassesShareNothing checks that connections to a named server are not
-// reused for a stranger's server that delegates to the same destination.
+// TestClassesShareNothing checks a stranger's server that delegates to the
+// destination of a named server. Requests for the stranger's server must not
+// reuse connections of the named server.
 func TestClassesShareNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "own.test")
@@ -105,8 +106,8 @@ func TestClassesShareNothing(t *testing.T) {
 	})
 }
 
-// TestDiscoveriesAreBounded checks that discoveries are bounded even if their
-// callers have left.
+// TestDiscoveriesAreBounded checks that the number of running discoveries is
+// bounded even if their callers have left.
 func TestDiscoveriesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -141,8 +142,9 @@ func TestDiscoveriesAreBounded(t *testing.T) {
 	})
 }
 
-// TestWhyDiscoveryFailed checks that the error names the wrong certificate of
-// the apex, and not only that port 8448 cannot be reached.
+// TestWhyDiscoveryFailed checks a server whose well-known document cannot be
+// read because of a wrong certificate. The error must say so, and not only that
+// nothing answers at port 8448.
 func TestWhyDiscoveryFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -159,8 +161,9 @@ func TestWhyDiscoveryFailed(t *testing.T) {
 	})
 }
 
-// TestAClientThatLeavesForgetsNothing checks that a client that leaves before
-// the answer does not make this service forget a server's destination.
+// TestAClientThatLeavesForgetsNothing checks a client that disconnects before
+// the homeserver answers. The service must not forget the homeserver's
+// destination because of that.
 func TestAClientThatLeavesForgetsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -18,7 +18,7 @@ func errCode(body []byte) string {
 }
 
 // statusError returns an error with the status and the errcode. It leaves out
-// an errcode that does not have the form of one.
+// code if code does not have the form of an errcode.
 func statusError(status int, code string) error {
 	if isErrCode(code) {
 		return fmt.Errorf("status %d, errcode %s", status, code)

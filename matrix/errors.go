@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// Cause says in one word why an OpenID token could not be verified. Operators
-// see it in logs and metrics; clients never do.
+// Cause says in one word why this service could not verify an OpenID token.
+// Operators see the cause in logs and metrics; clients never do.
 type Cause string
 
 // The causes, in the order of the steps in which they occur.
@@ -22,37 +22,37 @@ const (
 	CauseTimeout  Cause = outbound.CauseTimeout  // no answer in time
 	CauseCanceled Cause = outbound.CauseCanceled // the client disconnected
 	CauseProtocol Cause = outbound.CauseProtocol // the connection broke, or does not speak HTTP
-	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than that of any homeserver
+	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than any homeserver's answer can be
 	CauseLimited  Cause = "homeserver_limited"   // 429: the homeserver has had too many requests
 	CauseTrouble  Cause = "homeserver_error"     // the answer has a status 5xx
 	CauseStatus   Cause = "status"               // any other status than 200: the homeserver does not know the token or the endpoint
 	CauseNotJSON  Cause = "not_json"             // the status is 200, but the body is not the expected JSON
 
 	CauseForeignSubject Cause = "foreign_subject" // the server named a user of another server
-	CauseClaimedUser    Cause = "claimed_user"    // the token belongs to another user than the request claims
+	CauseClaimedUser    Cause = "claimed_user"    // the token does not belong to the user whom the request claims
 )
 
 // VerifyError says why an OpenID token does not prove a user. Its text never
-// holds the token. The server has written parts of the text, so the text must
-// be escaped before it is logged.
+// holds the token. The server has written parts of the text, so the log must
+// escape the text.
 type VerifyError struct {
 	Cause  Cause
 	Server ServerName // the server that was asked
 	Addr   string     // the address that was reached or tried; "" if there was none
 	Status int        // the HTTP status of the answer if that was not 200, else 0
 	// ByHomeserver says that a homeserver answered, and not a website or a
-	// proxy: the answer is a Matrix error, or names a user.
+	// proxy. That is so if the answer is a Matrix error, or names a user.
 	ByHomeserver bool
-	// RetryAfter is how long a homeserver that answered 429 wants no requests.
-	// It is at most an hour, and zero if the homeserver did not say.
+	// RetryAfter is for how long a homeserver that answered 429 wants no
+	// requests. It is at most an hour, and zero if the homeserver did not say.
 	RetryAfter time.Duration
 	Err        error
 }
 
 // SparesClient reports whether e must not count as a failure of the client.
 // That is so if this service is busy, or if the homeserver has an error or
-// cannot be reached. Whether CauseCanceled counts, because the client has
-// disconnected, depends on the server: access.Authorizer.limitFailures decides.
+// cannot be reached. For CauseCanceled it returns false, and the caller decides
+// whether the client's disconnect counts (access.Authorizer.limitFailures).
 func (e *VerifyError) SparesClient() bool {
 	switch e.Cause {
 	case CauseBusy, CauseDNS, CauseConnect, CauseTLS, CauseTimeout, CauseProtocol, CauseLimited, CauseTrouble:

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestFaultsEndOneRequest checks a panic in a discovery or a look-up that
-// several requests share: it ends these requests, does not count as a failure
-// of a client, and the next request succeeds.
+// TestFaultsEndOneRequest checks a panic in a discovery or look-up that several
+// requests share. The panic ends these requests, but does not count as a
+// failure of a client. The next request must succeed.
 func TestFaultsEndOneRequest(t *testing.T) {
 	faulty := func(t *testing.T) (*world, *matrix.DelayedEvents, *atomic.Bool) {
 		w, _, events := delaying(t)

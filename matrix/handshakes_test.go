@@ -17,10 +17,10 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestHeavyServersOfSomeNetworks makes networks ask servers that have the
-// largest certificates that are accepted. These servers answer late, or stop
-// answering. It checks that requests of other networks for new names are
-// answered as fast as without them.
+// TestHeavyServersOfSomeNetworks makes some networks ask servers that have the
+// largest certificates that this service accepts. These servers answer at
+// first, and then stop. The test checks that requests of other networks for new
+// names are still answered within 1 s.
 func TestHeavyServersOfSomeNetworks(t *testing.T) {
 	for name, networks := range map[string]int{"one": 1, "sixteen": 16} {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func heavyServers(t *testing.T, networks int) {
 		w.verifier.Verify(abuse, matrix.OpenIDToken{AccessToken: secret.New("t"),
 			Server: matrixtest.ServerName(t, fmt.Sprintf("s%d.heavy.test:8448", i%names))}, matrix.UserID{}, client(i%networks))
 	}
-	for i := range names { // ask them as homeservers once, so that later requests cost no trial
+	for i := range names { // each server must answer as a homeserver once, so that later requests cost no trial
 		ask(i)
 	}
 	heavy.Script(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
@@ -73,8 +73,9 @@ func heavyServers(t *testing.T, networks int) {
 	}
 }
 
-// askHonest asks for a new name each second, from a network that no other
-// request has. It returns how long the answers took, in ascending order.
+// askHonest asks for a new server name each second, and each time from a
+// network that makes no other request. It returns how long the answers took, in
+// ascending order.
 func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, networks int) []time.Duration {
 	t.Helper()
 	took := make([]time.Duration, seconds)
@@ -95,10 +96,10 @@ func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, netw
 	return took
 }
 
-// TestSharedQuestions makes a network whose own share of handshakes is used up
-// ask for servers all the time, and before other networks ask for the same
-// servers. It checks that a network that asks later does not have to wait
-// because of the first network's share.
+// TestSharedQuestions checks two networks that ask for the same servers. The
+// first network has used up its share of TLS handshakes, and asks for these
+// servers all the time. The second network asks later, and must not have to
+// wait because of the first network's share.
 func TestSharedQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const askers, seconds = 64, 30
@@ -137,7 +138,7 @@ func TestSharedQuestions(t *testing.T) {
 }
 
 // stall serves n servers, called s0 and so on. They have the largest
-// certificates that are accepted, and never answer.
+// certificates that this service accepts, and never answer.
 func (w *world) stall(n int, suffix string) {
 	heavy, bulky := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), matrixtest.NewBulky(0, 29_000)
 	for i := range n {

@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// loopback returns a verifier for servers on loopback. If named is true, all of
-// them are named, else none.
+// loopback returns a verifier that can ask servers on loopback. If named is
+// true, all servers are named servers, else none is.
 func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
 	t.Helper()
 	transport := func(permit func(netip.Addr) error) *outbound.Transport {
@@ -32,7 +32,7 @@ func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
 	}}}
 }
 
-// raw answers with text exactly, without a header that net/http would add.
+// raw answers with exactly text, without the headers that net/http would add.
 func raw(w http.ResponseWriter, text string) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -42,8 +42,8 @@ func raw(w http.ResponseWriter, text string) {
 	conn.Write([]byte(text))
 }
 
-// TestStrangersCannotNameInnerAddresses checks that a server at an inner
-// address gets not even a connection.
+// TestStrangersCannotNameInnerAddresses checks that this service does not even
+// connect to a stranger's server at an address that is not public.
 func TestStrangersCannotNameInnerAddresses(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()
@@ -55,8 +55,8 @@ func TestStrangersCannotNameInnerAddresses(t *testing.T) {
 	}
 }
 
-// TestRedirectToLoopbackIsRefused checks that a redirect of a well-known
-// document to an inner address is refused.
+// TestRedirectToLoopbackIsRefused checks that this service does not follow a
+// redirect of a well-known document to an address that is not public.
 func TestRedirectToLoopbackIsRefused(t *testing.T) {
 	inner := matrixtest.NewServer()
 	defer inner.Close()
@@ -74,8 +74,8 @@ func TestRedirectToLoopbackIsRefused(t *testing.T) {
 	}
 }
 
-// TestDelegationToLoopbackIsRefused checks that m.server with an inner address
-// is refused.
+// TestDelegationToLoopbackIsRefused checks that this service refuses an
+// m.server that is an address that is not public.
 func TestDelegationToLoopbackIsRefused(t *testing.T) {
 	inner := matrixtest.NewServer()
 	defer inner.Close()
@@ -91,8 +91,8 @@ func TestDelegationToLoopbackIsRefused(t *testing.T) {
 	}
 }
 
-// publicBeyond makes connections to strangers that are outside the network in
-// memory go through the check of real addresses.
+// publicBeyond makes connections outside the network in memory go through the
+// real check of addresses. That check permits only public addresses.
 func (w *world) publicBeyond() {
 	real := outbound.Dialer{Permit: outbound.PublicOnly(nil)}
 	w.resolver.OtherTransport.Dial =

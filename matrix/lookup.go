@@ -16,21 +16,21 @@ import (
 const (
 	clientAPILifetime = time.Hour       // how long a good answer is valid
 	clientAPIRefusal  = 2 * time.Minute // how long a stranger's definite "no" is valid, for new leaves
-	// clientAPIRetry is when a look-up that failed is repeated. It is short,
-	// because leaves may become due in that time. An API that was found earlier
-	// stays in use.
+	// clientAPIRetry is the time after which a failed look-up is repeated. It
+	// is short, because leaves may become due in that time. If an API was found
+	// earlier, the pause is clientAPIRecheck, and that API stays in use.
 	clientAPIRetry   = 2 * time.Second
 	clientAPIRecheck = 5 * time.Second
 	clientAPITimeout = 8 * time.Second
-	// clientAPIWait is how long a caller waits for a new answer. After that the
-	// caller uses the last good answer.
+	// clientAPIWait is how long a caller waits for a new answer. After that,
+	// the caller uses the last good answer.
 	clientAPIWait = 500 * time.Millisecond
 )
 
 // The bounds on look-ups that run at once at servers that the operator did not
 // name. A look-up goes on when its callers have left. One client network gets
-// at most half of what all clients have. The other half is for networks that
-// have few look-ups.
+// at most half of the permits of all clients. The other half is for networks
+// that have few look-ups.
 var (
 	clientsLookUps = semaphore.Bounds{Total: 128, Share: 4}
 	ownLookUps     = semaphore.Bounds{Total: 128}
@@ -38,8 +38,8 @@ var (
 
 // clientAPIAnswer is what the look-ups have found for one server.
 type clientAPIAnswer struct {
-	api     ClientAPI       // the API that was found last
-	err     *ClientAPIError // the error of the last look-up, in noted form; nil if the look-up found api
+	api     ClientAPI       // the API that the last successful look-up found
+	err     *ClientAPIError // the error of the last look-up, in a form that may be kept; nil if the look-up found api
 	at      time.Time       // when the last look-up ended
 	expires time.Time
 }
@@ -47,8 +47,8 @@ type clientAPIAnswer struct {
 func (a clientAPIAnswer) found() bool   { return a.api.base != "" }
 func (a clientAPIAnswer) refused() bool { return a.err != nil && a.err.Definite }
 
-// Find returns the API of server. It is for an event that server already holds:
-// it returns the API that was found last, even if later look-ups have failed.
+// Find returns the API of server, for an event that server already holds. It
+// returns the last API that was found, even if later look-ups have failed.
 // Errors are *[ClientAPIError].
 func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
 	now := c.latest(ctx, server, true)
@@ -58,9 +58,9 @@ func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, er
 	return now.api, nil
 }
 
-// Check returns nil if this service may begin something new at server: an API is
-// known, and the last look-up did not end with a definite no. Errors are
-// *[ClientAPIError].
+// Check returns nil if this service may begin something new at server. For
+// that, an API must be known, and the last look-up must not have ended with a
+// definite no. Errors are *[ClientAPIError].
 func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	now := c.known(server)
 	if !now.refused() || c.isNamed(server) || time.Since(now.at) >= clientAPIRefusal {
@@ -79,7 +79,8 @@ func (c *ClientAPIs) known(server ServerName) clientAPIAnswer {
 	return known
 }
 
-// class returns the cache and the bounds for the class to which server belongs.
+// class returns the cache and the bounds for the class of server: named
+// servers, or all others.
 func (c *ClientAPIs) class(server ServerName) *apiClass {
 	c.init()
 	return c.classes.of(c.isNamed(server))
@@ -96,7 +97,8 @@ func (c *ClientAPIs) init() {
 }
 
 // latest returns the cached answer while it is valid, otherwise the answer of a
-// look-up. If hurry is set, it hardly waits for the look-up; see boundWait.
+// look-up. It waits for the look-up as long as boundWait says. If hurry is set,
+// that is shorter.
 func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) clientAPIAnswer {
 	known := c.known(server)
 	if time.Now().Before(known.expires) {
@@ -117,9 +119,9 @@ func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) 
 	return known
 }
 
-// boundWait returns a context that bounds the wait for a new answer if an API
-// is known already: a slow well-known document must not make a restart too
-// late. If hurry is set, and the last look-up found no other API, the caller
+// boundWait returns a context for the wait for a new answer. If an API is known
+// already, the wait is short, so that a slow well-known document cannot make a
+// restart too late. If hurry is set and the last look-up failed, the caller
 // does not wait at all.
 func (a clientAPIAnswer) boundWait(ctx context.Context, hurry bool) (context.Context, context.CancelFunc) {
 	wait := clientAPIWait
@@ -151,7 +153,7 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAns
 	defer release()
 	answer := c.ask(ctx, server)
 	if now := c.known(server); answer.err != nil && time.Now().Before(now.expires) {
-		return now // another caller has looked it up in the meantime
+		return now // another caller has looked up the API in the meantime
 	}
 	c.class(server).cache.Add(server, answer)
 	return answer
@@ -172,8 +174,8 @@ func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
 	return places.TryAcquire(asker)
 }
 
-// ask finds the API of server and asks for its versions. If it finds no API,
-// the old one stays valid.
+// ask finds the API of server and asks it for its versions. If it finds no API,
+// the answer keeps the old API.
 func (c *ClientAPIs) ask(ctx context.Context, server ServerName) clientAPIAnswer {
 	api, err := c.find(ctx, server)
 	old := c.known(server)

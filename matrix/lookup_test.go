@@ -16,9 +16,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestLookUpsOfOneNetwork makes one network want look-ups at many servers that
-// never answer. It checks that clients of other networks, and leaves that are
-// stored, get their look-ups meanwhile.
+// TestLookUpsOfOneNetwork makes one network ask for look-ups at many servers
+// that never answer. It checks that clients of other networks, and stored
+// leaves, still get their look-ups.
 func TestLookUpsOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)
@@ -42,9 +42,10 @@ func TestLookUpsOfOneNetwork(t *testing.T) {
 	})
 }
 
-// TestSharedLookUps makes a network whose share of look-ups or of handshakes is
-// used up ask for a server's API all the time. It checks that a network that
-// asks later gets an answer all the same, and that this answer stays valid.
+// TestSharedLookUps checks two networks that ask for the API of the same
+// server. The first network has used up its share of look-ups or of TLS
+// handshakes, and asks all the time. The second network asks later, and must
+// get an answer all the same. This answer must stay valid.
 func TestSharedLookUps(t *testing.T) {
 	for name, c := range map[string]struct {
 		servers int // how many servers never answer
@@ -102,9 +103,9 @@ func TestSharedLookUps(t *testing.T) {
 }
 
 // TestAbandonedLookUps asks for the APIs of many servers that never answer, and
-// leaves. It checks that the look-ups that go on are bounded, that requests to
-// named servers do not wait, and that nothing is remembered about these
-// servers.
+// abandons the requests. It checks that the number of look-ups that go on is
+// bounded, and that requests to named servers do not wait. The service must
+// remember nothing about the silent servers.
 func TestAbandonedLookUps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests, most = 2000, 128
@@ -121,7 +122,8 @@ func TestAbandonedLookUps(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		// A look-up has one goroutine for its callers, and some for a dial.
+		// A look-up has one goroutine for its callers, and some goroutines for
+		// a dial.
 		if got := runtime.NumGoroutine() - before; got > 4*most {
 			t.Errorf("1 s after %d requests were abandoned: got %d goroutines more than before, want at most %d", requests, got, 4*most)
 		}

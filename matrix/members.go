@@ -8,8 +8,9 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// maxMemberBytes bounds one member in a list (user id and profile). It also
-// bounds everything in the answer beside the list. An event has at most 64 KiB.
+// maxMemberBytes bounds one member in a list: a user id and a profile. It also
+// bounds everything in the answer beside the list. It is more than enough,
+// because an event has at most 64 KiB.
 const maxMemberBytes = 128 << 10
 
 // badAnswer says that a 200 answer has a wrong form.
@@ -26,9 +27,9 @@ var (
 	errHuge      = &badAnswer{CauseTooLarge, "the answer is larger than a homeserver's answer can be"}
 )
 
-// readMembers calls see with each key of the object "joined". It keeps nothing, so
-// a list of 100,000 members takes no memory. most bounds the bytes that it reads.
-// If it returns no error, it has read everything.
+// readMembers calls see with each key of the object "joined". It keeps no
+// members, so even a list of 100,000 members takes no memory. most bounds the
+// bytes that it reads. If it returns no error, it has read the whole answer.
 func readMembers(body io.Reader, most int, see func(user string)) error {
 	r := &sparing{from: body, all: most, left: maxMemberBytes}
 	d := json.NewDecoder(r)
@@ -70,8 +71,8 @@ func badOr(err error) error {
 }
 
 // eachMember reads a JSON object. It calls do with each name in the object, and
-// do must read the value. After each name, r allows maxMemberBytes more to be
-// read.
+// do must read the value. After each name, it allows r to read maxMemberBytes
+// more.
 func eachMember(d *json.Decoder, r *sparing, do func(name string) error) error {
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
 		return orNoMembers(err)
@@ -104,10 +105,10 @@ func pass(d *json.Decoder) error {
 	return d.Decode(&ignored)
 }
 
-// sparing is a reader with two bounds: all on the bytes in total, and left on the
-// bytes until the caller sets left again. So left bounds how much a decoder
-// buffers. After an error, sparing returns that error again and again, because a
-// decoder sometimes ignores an error.
+// sparing is a reader with two bounds. all bounds the bytes in total. left
+// bounds the bytes until the caller sets left again, and so bounds how much a
+// decoder buffers. After an error, sparing returns that error again and again,
+// because a decoder sometimes ignores an error.
 type sparing struct {
 	from      io.Reader
 	all, left int

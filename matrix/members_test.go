@@ -15,7 +15,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// largeRoom answers with a list of n members, each of the usual size.
+// largeRoom answers with a list of n members, whose names and profiles have the
+// usual length.
 func largeRoom(self string, n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"joined":{%q:{}`, self)
@@ -26,8 +27,8 @@ func largeRoom(self string, n int) http.HandlerFunc {
 	}
 }
 
-// TestLargeRoom checks that the list of a large room is read to its end, and
-// that the heap does not grow meanwhile.
+// TestLargeRoom checks that the service reads the list of a large room to its
+// end, and that the heap does not grow meanwhile.
 func TestLargeRoom(t *testing.T) {
 	const n = 30_000
 	s := matrixtest.NewServer()
@@ -56,8 +57,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestTooLarge checks that a list over the bound is refused, however small its
-// members are.
+// TestTooLarge checks that readMembers refuses a list with more bytes than
+// most, even if each member is small.
 func TestTooLarge(t *testing.T) {
 	const most = 1 << 20
 	endless := &repeated{start: `{"joined":{"@a:b":{}`, again: `,"@a:b":{"display_name":"` + strings.Repeat("x", 1000) + `"}`}

@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// doubt starts a new search for the API of server, because the API may have
-// moved. Between the last look-up and the new search it keeps the pause that
-// follows a failed look-up. Until another API is found, api stays in use.
+// doubt says that the API of server may have moved, so that the next caller
+// searches for it again. doubt does nothing if the last look-up was less than
+// doubtTime ago. Until a search finds another API, api stays in use.
 func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 	if _, ok := c.Overrides[server]; ok {
 		return
@@ -24,7 +24,7 @@ func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 	c.class(server).cache.Add(server, known)
 }
 
-// doubtTime is how long an API that was just found counts as right, even if
+// doubtTime is how long an API counts as right after a look-up, even if
 // requests to it fail: 10 s at a named server, 2 min at any other.
 func doubtTime(named bool) time.Duration {
 	if named {
@@ -33,18 +33,19 @@ func doubtTime(named bool) time.Duration {
 	return otherFailureRetry
 }
 
-// mayHaveMoved reports whether e is a reason to search for the API again. At a
-// server that the operator named, every error is a reason, unless a homeserver
-// sent it. At another server, the only reason is that the server could not be
-// reached: its owner must not be able to choose how often the search is
+// mayHaveMoved reports whether e is a reason to search for the API again.
+//
+// At a named server, every error is a reason unless a homeserver sent it. At
+// another server, the only such reason is that this service cannot reach the
+// server. Otherwise the server's owner could choose how often the search is
 // repeated. An error that a homeserver sent is a reason if the homeserver may
-// now have delayed events at another path.
+// now have delayed events at another path (ResultWrongPath).
 func (e *DelayError) mayHaveMoved(named bool) bool {
 	return e.Result == ResultWrongPath || movedBy(e.Err, named) && !e.ByHomeserver
 }
 
-// mayHaveMoved reports whether e, an error of the homeserver at which this
-// service is registered, is a reason to search for its API again.
+// mayHaveMoved reports whether e is a reason to search again for the API of the
+// homeserver at which this service is registered.
 func (e *AppServiceError) mayHaveMoved() bool { return mayHaveMoved(e.Status, e.ErrCode, e.Err) }
 
 // mayHaveMoved reports whether an error of a named server is a reason to search
@@ -53,8 +54,9 @@ func mayHaveMoved(status int, errCode string, err error) bool {
 	return status == http.StatusNotFound && errCode != codeNotFound || movedBy(err, true) && errCode == ""
 }
 
-// movedBy reports whether err may mean that the server has moved. No homeserver
-// sent err. If this service or the caller caused err, movedBy returns false.
+// movedBy reports whether err may mean that the server has moved. It is for
+// errors that no homeserver sent. If this service or the caller caused err,
+// movedBy returns false.
 func movedBy(err error, named bool) bool {
 	if !named {
 		return unreachable(err)
@@ -64,7 +66,8 @@ func movedBy(err error, named bool) bool {
 	return !refused && !crowded && !outbound.IsNoFile(err) && !errors.Is(err, context.Canceled)
 }
 
-// doubt starts a new search for the URL, in the same way as [ClientAPIs.doubt].
+// doubt says that the URL base may be wrong, in the same way as
+// [ClientAPIs.doubt].
 func (b *clientBase) doubt(base string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// wrongPlaces holds what may answer at the place where a Client-Server API was
-// before.
+// wrongPlaces holds handlers for an address at which a Client-Server API was
+// before, and is no more.
 var wrongPlaces = map[string]http.HandlerFunc{
 	"a page":                      func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
 	"a proxy without it":          func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
@@ -27,8 +27,9 @@ var wrongPlaces = map[string]http.HandlerFunc{
 	},
 }
 
-// TestAMovedClientAPIIsFound checks that a named server's base_url is looked up
-// again if the API no longer answers as one. This happens at most once in 10 s.
+// TestAMovedClientAPIIsFound checks a named server whose API has moved, so that
+// something else answers at the old base_url. After one failed request, the
+// service must look up the base_url again, and use the new place.
 func TestAMovedClientAPIIsFound(t *testing.T) {
 	for name, wrong := range wrongPlaces {
 		t.Run(name, func(t *testing.T) {
@@ -59,13 +60,13 @@ func TestAMovedClientAPIIsFound(t *testing.T) {
 	}
 }
 
-// TestALookUpForEachFailureIsTooMuch checks that a server that is down is
-// looked up at most once in 10 s, and that the last good answer is used. Errors
-// of strangers' servers lead to no look-up.
+// TestALookUpForEachFailureIsTooMuch checks a server at which every request
+// fails. The service looks up the API of a named server at most once in 10 s.
+// It does not look up the API of a stranger's server again at all.
 func TestALookUpForEachFailureIsTooMuch(t *testing.T) {
 	for name, c := range map[string]struct {
 		named []string
-		most  int // how many look-ups there are in a minute
+		most  int // how many look-ups there may be in a minute
 	}{"named": {[]string{"a.test"}, 7}, "a stranger's": {nil, 1}} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -89,8 +90,9 @@ func TestALookUpForEachFailureIsTooMuch(t *testing.T) {
 	}
 }
 
-// TestTheRegistrationsAPIMoves checks the same for the homeserver at which this
-// service is registered.
+// TestTheRegistrationsAPIMoves checks the homeserver at which this service is
+// registered. If its API has moved, the service must look up the base_url again
+// after one failed request.
 func TestTheRegistrationsAPIMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")

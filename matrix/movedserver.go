@@ -10,10 +10,10 @@ import (
 )
 
 // again repeats the discovery of a server after a request to its destination
-// failed with err. It does so at most every 10 s for a named server, and every 2
-// min for another (failureRetry). It reports whether that found another
-// destination. Meanwhile other requests keep using the old one, unless err says
-// that it cannot be reached.
+// failed with err. It does so at most every 10 s for a named server, and every
+// 2 min for any other (failureRetry). It reports whether the new discovery
+// found another destination. Meanwhile other requests use the old destination,
+// unless err says that nobody can reach it.
 func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used Destination, from netip.Prefix, err error) (Destination, bool) {
 	if _, ok := r.Overrides[server]; ok || isExplicit(server) || !c.mayHaveMoved(ctx, err) {
 		return Destination{}, false
@@ -34,9 +34,9 @@ func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used 
 	return found.destination, failed == nil && found.err == nil && !found.destination.same(used)
 }
 
-// doubt returns a copy of f which says that the destination failed: the steps of
-// discovery that led to it must be repeated. If unreachable is true, no request
-// uses the destination before that.
+// doubt returns a copy of f which says that a request to the destination
+// failed, so that discovery must repeat all steps. If unreachable is true, no
+// request uses the old destination meanwhile.
 func (f *found) doubt(unreachable bool) *found {
 	doubted := *f
 	doubted.doubted, doubted.validTo, doubted.kept = true, time.Time{}, false
@@ -47,9 +47,9 @@ func (f *found) doubt(unreachable bool) *found {
 }
 
 // mayHaveMoved reports whether err is a reason to repeat the discovery. At a
-// server that the operator named, every error is a reason, unless a homeserver
-// sent it. At another server, the only reason is that the server could not be
-// reached: its owner must not be able to choose how often the discovery is
+// named server, every error is a reason unless a homeserver sent it. At another
+// server, the only reason is that this service cannot reach the server.
+// Otherwise the server's owner could choose how often the discovery is
 // repeated.
 func (c *class) mayHaveMoved(ctx context.Context, err error) bool {
 	e, ok := errors.AsType[*VerifyError](err)
@@ -62,9 +62,10 @@ func (c *class) mayHaveMoved(ctx context.Context, err error) bool {
 	return e.Cause != CauseBusy && e.Cause != CauseRefused
 }
 
-// unreachable reports whether err says that the server could not be reached, as
-// after a move to another address. It returns false if this service refused the
-// connection itself, or had no capacity for it.
+// unreachable reports whether err says that this service cannot reach the
+// server, for example because the server has moved to another address. It
+// returns false if this service itself refused the connection, or had no
+// capacity for it.
 func unreachable(err error) bool {
 	_, ok := errors.AsType[*outbound.DialError](err)
 	_, refused := errors.AsType[*outbound.RefusedError](err)

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// noHomeserver holds answers to the userinfo request that no homeserver gives.
+// noHomeserver holds handlers whose answers to the userinfo request no
+// homeserver would give.
 var noHomeserver = map[string]http.HandlerFunc{
 	"a page":            func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Welcome</html>") },
 	"no such page":      func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
@@ -40,7 +41,8 @@ var noHomeserver = map[string]http.HandlerFunc{
 }
 
 // misled returns a world in which a.test delegates to the server web.test by
-// mistake. web.test gives the answers of website.
+// mistake. The handler website answers there. The right server for a.test is
+// hs, at b.test:443.
 func misled(t *testing.T, website http.HandlerFunc, named ...string) (w *world, apex, hs *matrixtest.Homeserver) {
 	w = newWorld(t, named...)
 	apex, hs = &matrixtest.Homeserver{}, &matrixtest.Homeserver{}
@@ -51,9 +53,10 @@ func misled(t *testing.T, website http.HandlerFunc, named ...string) (w *world, 
 	return w, apex, hs
 }
 
-// TestACorrectedDelegationHoldsSoon checks that a named server is looked up
-// again if its destination does not answer as a homeserver does. This happens
-// at most once in 10 s, and the request then goes to the new destination.
+// TestACorrectedDelegationHoldsSoon checks a named server that delegates to a
+// website by mistake, and then corrects the mistake. The service repeats the
+// discovery after 10 s, not earlier. The request then goes to the new
+// destination.
 func TestACorrectedDelegationHoldsSoon(t *testing.T) {
 	for name, website := range noHomeserver {
 		t.Run(name, func(t *testing.T) {
@@ -84,8 +87,9 @@ func TestACorrectedDelegationHoldsSoon(t *testing.T) {
 	}
 }
 
-// TestACorrectedSRVRecordHoldsSoon checks the same if only the SRV record was
-// corrected.
+// TestACorrectedSRVRecordHoldsSoon checks a named server whose SRV record
+// points to a website by mistake. After the record is corrected, a request 10 s
+// later must succeed.
 func TestACorrectedSRVRecordHoldsSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, hs := misled(t, noHomeserver["a page"], "a.test")
@@ -103,8 +107,9 @@ func TestACorrectedSRVRecordHoldsSoon(t *testing.T) {
 	})
 }
 
-// TestADestinationThatNeverAnswersIsLookedUpAgain checks that the next request
-// finds the new destination. The first request has no time left for that.
+// TestADestinationThatNeverAnswersIsLookedUpAgain checks a named server whose
+// destination never answers. A request that times out has no time left for a
+// new discovery. But the next request must find the new destination.
 func TestADestinationThatNeverAnswersIsLookedUpAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "a.test")
@@ -122,8 +127,9 @@ func TestADestinationThatNeverAnswersIsLookedUpAgain(t *testing.T) {
 	})
 }
 
-// TestNoReasonToLookAgain checks that no answer of a homeserver leads to a new
-// look-up, and no answer of a server that the operator did not name.
+// TestNoReasonToLookAgain checks that an error that a homeserver sends does not
+// lead to a new discovery. An answer of a stranger's server does not lead to
+// one either.
 func TestNoReasonToLookAgain(t *testing.T) {
 	matrixError := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); fmt.Fprint(w, body) }
@@ -159,7 +165,8 @@ func TestNoReasonToLookAgain(t *testing.T) {
 }
 
 // TestTheSameDestinationIsNotAskedTwice checks that one request asks a
-// destination only once, even if the look-up finds the same destination again.
+// destination only once, even if a new discovery finds the same destination
+// again.
 func TestTheSameDestinationIsNotAskedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
@@ -178,9 +185,9 @@ func TestTheSameDestinationIsNotAskedTwice(t *testing.T) {
 	})
 }
 
-// TestNobodyElseWaitsForASecondLook checks that no other client has to wait if
-// one client causes a new look-up (by a token that a proxy finds too long),
-// however slow the look-up is.
+// TestNobodyElseWaitsForASecondLook checks a client that causes a new, slow
+// discovery of a server, by a token that is too long for the server's proxy. No
+// other client must wait because of this discovery.
 func TestNobodyElseWaitsForASecondLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, nil, "a.test")
@@ -212,8 +219,9 @@ func TestNobodyElseWaitsForASecondLook(t *testing.T) {
 	})
 }
 
-// TestBrokenDNSKeepsTheLastLocation checks that a new look-up while DNS is
-// broken does not replace a good destination by a guess.
+// TestBrokenDNSKeepsTheLastLocation checks that a new discovery keeps the last
+// good destination if DNS is broken. It must not replace that destination by a
+// guess.
 func TestBrokenDNSKeepsTheLastLocation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")

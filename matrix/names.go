@@ -25,8 +25,8 @@ const maxQuoted = 64
 // value names no server. All other values come from ParseServerName.
 type ServerName struct{ name string }
 
-// ParseServerName returns the ServerName for name. It checks name against the
-// grammar hostname [":" 1*5DIGIT], hostname = IPv4 / "[" IPv6 "]" /
+// ParseServerName returns the ServerName for name. It checks that name has the
+// form hostname [":" 1*5DIGIT], where hostname = IPv4 / "[" IPv6 "]" /
 // 1*255(A-Za-z0-9-.).
 func ParseServerName(name string) (ServerName, error) {
 	host, port := splitPort(name)
@@ -107,7 +107,7 @@ func isAlnum(c byte) bool {
 }
 
 // UserID is a Matrix user id, "@localpart:server", of at most 255 bytes. The
-// localpart may be any Unicode text without ':' and NUL: old accounts have
+// localpart may be any Unicode text without ':' and NUL. Old accounts have
 // characters that the grammar for new accounts does not allow.
 type UserID struct {
 	id    string
@@ -145,9 +145,9 @@ func (u UserID) Server() ServerName {
 	return ServerName{u.id[u.colon+1:]}
 }
 
-// RoomID is a Matrix room id, "!" and an opaque rest, of at most 255 bytes. Up
-// to room version 11 the rest ends in ":server". Since version 12 it has no
-// domain, so nothing in this program looks for one.
+// RoomID is a Matrix room id, of at most 255 bytes. It is "!" and a text that
+// this program does not read. Up to room version 11 that text ends in
+// ":server". Since version 12 it has no domain.
 type RoomID struct{ id string }
 
 // ParseRoomID returns the RoomID for id. It checks the sigil, the length, and
@@ -185,7 +185,7 @@ func (d DeviceID) String() string { return d.id }
 type SlotID struct{ id string }
 
 // RoomCall is the slot of the one call of a room. A client that sends no slot
-// means this one.
+// means this slot.
 var RoomCall = SlotID{"m.call#ROOM"}
 
 // ParseSlotID returns the SlotID for id. It checks the length, and that id is

@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	// refusalTime is how long a server counts as requiring authentication after it
-	// has required it once. In that time the next probe gets its answer.
+	// refusalTime is how long a server counts as requiring authentication after
+	// it has required it once. It is long enough for the next probe to get its
+	// answer.
 	refusalTime = 10*time.Minute + probeTimeout
-	// maxRefusals bounds how many servers of each class are remembered. One more
-	// server replaces the one that refused longest ago.
+	// maxRefusals bounds how many servers of each class are remembered. If
+	// there is one more, it replaces the server that refused longest ago.
 	maxRefusals = 4096
 	// probeTimeout bounds one probe, including the search for the API.
 	probeTimeout = 15 * time.Second
@@ -23,20 +24,21 @@ const (
 )
 
 // ErrNeedsToken says that a server manages delayed events only for requests
-// with authentication. A service without a registration cannot make such
-// requests.
+// with authentication. Without a registration at that server, this service
+// cannot make such requests.
 var ErrNeedsToken = errors.New("the homeserver manages delayed events only with an access token (401 M_MISSING_TOKEN)")
 
 // refusals remembers which servers require authentication, and until when. It
-// keeps named servers and all others apart.
+// keeps named servers apart from all others, so that strangers' servers cannot
+// push out named ones.
 type refusals struct {
 	mu    sync.Mutex
 	until pair[*simplelru.LRU[ServerName, time.Time]]
 }
 
 // learn records how server answered an action on an event. After a 401
-// M_MISSING_TOKEN ([ResultNeedsToken]) package access takes over no more leaves of its
-// users. The keeper goes on with the leaves that it has.
+// M_MISSING_TOKEN ([ResultNeedsToken]), this service takes over no more leaves
+// of the server's users. The keeper goes on with the leaves that it has.
 func (d *DelayedEvents) learn(server ServerName, result Result) {
 	switch result {
 	case ResultNeedsToken:
@@ -81,16 +83,16 @@ func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 }
 
 // Refuses reports whether server has required authentication in about the last
-// 10 min, and has not managed an event for this service since. Package access then
-// delegates no leave of the server's users (Delegation.Offered).
+// 10 min, and has not managed an event for this service since. If so, this
+// service takes over no leave of the server's users.
 func (d *DelayedEvents) Refuses(server ServerName) bool {
 	return d.refusals.has(server, d.APIs.isNamed(server), time.Now())
 }
 
-// Manageable returns nil unless it is known that delayed events of server
-// cannot be managed. For nil, the Client-Server API of server was found, and
-// does not require authentication as far as is known. Otherwise the error is
-// [ErrNeedsToken] or a *[ClientAPIError].
+// Manageable returns an error if it is known that this service cannot manage
+// delayed events of server: [ErrNeedsToken] or a *[ClientAPIError]. If it
+// returns nil, the Client-Server API of server is known, and does not require
+// authentication as far as is known.
 func (d *DelayedEvents) Manageable(ctx context.Context, server ServerName) error {
 	if d.Refuses(server) {
 		return ErrNeedsToken
@@ -104,8 +106,8 @@ var nobodysDelay = DelayID{"matrixrtc-auth-probe"}
 // Probe finds out which servers require authentication. It asks each server to
 // restart an event that does not exist. A server that answers 404 M_NOT_FOUND
 // does not require authentication. Probe returns when all servers have
-// answered, or ctx ends. After that, [DelayedEvents.Refuses] returns what it
-// found.
+// answered, or when ctx ends. After that, [DelayedEvents.Refuses] returns the
+// result.
 func (d *DelayedEvents) Probe(ctx context.Context, servers []ServerName) {
 	var running sync.WaitGroup
 	permits := make(chan struct{}, probers)

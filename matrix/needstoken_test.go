@@ -94,9 +94,9 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestKnownAPIDoesNotWait checks that a known API is used while the search for
-// a new one gets no answer. A restart waits for the search at most half of its
-// time.
+// TestKnownAPIDoesNotWait checks a server whose API is known, while the search
+// for a new API gets no answer. A restart must use the known API. It waits for
+// the search at most half of its time.
 func TestKnownAPIDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)

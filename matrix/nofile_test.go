@@ -14,9 +14,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestNoFileIsNoAnswer checks what happens if this process can open no file for
-// a connection: it learns nothing about the server, asks it as soon as a file
-// can be opened, and counts no failure.
+// TestNoFileIsNoAnswer checks a process that can open no file for a connection.
+// It must learn nothing about the server from that, and must count no failure
+// of a client. As soon as it can open a file, it must ask the server.
 func TestNoFileIsNoAnswer(t *testing.T) {
 	for name, named := range map[string][]string{"named": {"a.test"}, "a stranger's": nil} {
 		t.Run(name, func(t *testing.T) {

@@ -22,10 +22,10 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// long is nearly as long as a header within the bounds of a head may be.
+// long is nearly as long as all headers of an answer together may be.
 var long = strings.Repeat("x", 15_000)
 
-// wordy holds servers whose faults lead to errors with very long texts.
+// wordy holds the faults of servers that lead to errors with very long texts.
 var wordy = map[string]struct {
 	location string
 	names    []string // the names in the certificate; nil for the right names
@@ -46,7 +46,8 @@ func longNames(n int) (names []string) {
 	return names
 }
 
-// newWordyWorld returns a network in which one server serves every name.
+// newWordyWorld returns a network in which one server serves every name, and
+// redirects to location.
 func newWordyWorld(t *testing.T, location string, names []string) (*world, *matrix.ClientAPIs) {
 	t.Helper()
 	w := newWorld(t)
@@ -67,8 +68,8 @@ func redirecting(location string) http.HandlerFunc {
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// wordyDial dials addr for every name. A name that cannot exist is not found,
-// as in DNS.
+// wordyDial dials addr for every name. It returns an error only for a name that
+// is too long for DNS.
 func wordyDial(addr string, dial dialer) dialer {
 	return func(ctx context.Context, network, asked string) (net.Conn, error) {
 		if host, _, _ := net.SplitHostPort(asked); len(host) > 255 {
@@ -80,8 +81,8 @@ func wordyDial(addr string, dial dialer) dialer {
 
 const maxNote = 200
 
-// TestNotesOfStrangers checks that every text of a server that is kept or shown
-// is short and has one line.
+// TestNotesOfStrangers checks that each text of a server that the service keeps
+// or shows is short, and has only characters that can be printed.
 func TestNotesOfStrangers(t *testing.T) {
 	for name, c := range wordy {
 		t.Run(name, func(t *testing.T) {
@@ -121,10 +122,10 @@ func checkNote(t *testing.T, what, note string) {
 	}
 }
 
-// TestNotesTakeLittleMemory checks that a server that writes 15 kB makes this
-// service keep less than 10 kB.
+// TestNotesTakeLittleMemory checks that the service keeps less than 10 kB of
+// memory for a server that sends 15 kB of text.
 func TestNotesTakeLittleMemory(t *testing.T) {
-	const names, most = 50, 10_000 // in bytes
+	const names, most = 50, 10_000 // most is in bytes for each name
 	for name, c := range wordy {
 		t.Run(name, func(t *testing.T) {
 			resolver, apis := newWordyServer(t, c.location, c.names)
@@ -152,8 +153,8 @@ func TestNotesTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// newWordyServer is like newWordyWorld, but on loopback, because the pipes of a
-// world take memory.
+// newWordyServer is like newWordyWorld, but its server is on loopback, because
+// connections in memory would take memory themselves.
 func newWordyServer(t *testing.T, location string, names []string) (*matrix.Resolver, *matrix.ClientAPIs) {
 	t.Helper()
 	if names == nil {
@@ -180,7 +181,8 @@ func liveBytes() uint64 {
 	return stats.HeapAlloc
 }
 
-// TestLongBaseURL checks that a long text in a well-known document is not kept.
+// TestLongBaseURL checks that the service does not keep a long text from a
+// well-known document.
 func TestLongBaseURL(t *testing.T) {
 	w := newWorld(t)
 	w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -197,9 +199,9 @@ func TestLongBaseURL(t *testing.T) {
 	}
 }
 
-// TestCrowdedDiscovery checks a request that fails because its address has too
-// many connections: this service learns nothing about the server, and asks it
-// as soon as there is a free connection.
+// TestCrowdedDiscovery checks a request that fails because too many connections
+// to the address are open. The service must learn nothing about the server from
+// that. As soon as a connection is free, it must ask the server.
 func TestCrowdedDiscovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -217,8 +219,8 @@ func TestCrowdedDiscovery(t *testing.T) {
 		transport.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return w.Dial(ctx, network, "192.0.2.1:443")
 		}
-		// This takes longer than a discovery, so that both do not end at the same
-		// time.
+		// The slow request takes longer than a discovery, so that the two do
+		// not end at the same time.
 		go transport.Get(t.Context(), outbound.Route{Scheme: "https", Addr: "192.0.2.1:443", TLSName: "slow.test"},
 			"slow.test", "/.well-known/matrix/server", 1000)
 		synctest.Wait()

@@ -34,7 +34,7 @@ const (
 	maxErrCode           = 64
 )
 
-// The bounds on verifications that run at once; further verifications wait. A
+// The bounds on verifications that run at once. Further verifications wait. A
 // server that takes the full 10 s for every answer holds at most 64 of the
 // permits for strangers' servers, and no permits for named servers. A
 // verification takes about 40 kB.
@@ -56,8 +56,8 @@ type Verifier struct {
 	// Timeout bounds one whole verification, including discovery and retries.
 	// Zero means 10 s.
 	Timeout time.Duration
-	// Trials, if set, limits how often clients make this service ask a server
-	// that may be no homeserver ([NewTrialLimiter]).
+	// Trials, if set, limits how often the clients of one network can make this
+	// service ask servers that may be no homeservers ([NewTrialLimiter]).
 	Trials ratelimit.Limiter[netip.Prefix]
 	// Observe, if set, is called with the time that a homeserver took to answer.
 	Observe func(took time.Duration)
@@ -65,11 +65,11 @@ type Verifier struct {
 	uses uses
 }
 
-// Verify asks token.Server to which user the token belongs, and returns that user,
-// who is always of token.Server. If claimed is not zero and names another user,
-// that is an error. from is the client's network: the bounds are shared among
-// networks. Verify asks the server each time, and remembers no answer. Errors are
-// *[VerifyError].
+// Verify asks token.Server to which user the token belongs, and returns that
+// user, who is always of token.Server. If claimed is not zero and names another
+// user, Verify returns an error. from is the client's network, and each network
+// gets only a share of the bounds. Verify asks the server each time, and
+// remembers no answer. Errors are *[VerifyError].
 func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID, from netip.Prefix) (UserID, error) {
 	if !claimed.IsZero() && claimed.Server() != token.Server {
 		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
@@ -93,8 +93,8 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 	return user, nil
 }
 
-// tryAsk asks the server to which user the token belongs, unless the client's
-// network has no trials left.
+// tryAsk asks the server to which user the token belongs. If that needs a trial
+// and the client's network has none left, it returns an error instead.
 func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	c := v.Resolver.class(token.Server)
 	end, err := v.try(c, token.Server, from)
@@ -103,7 +103,7 @@ func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Pre
 	}
 	user, err := v.ask(ctx, c, token, from)
 	if ctx.Err() != nil && err != nil {
-		end(ctx.Err()) // if the client has left, nothing was learned about the server
+		end(ctx.Err()) // if the client has left, the service learned nothing about the server
 	} else {
 		end(err)
 	}
@@ -111,7 +111,8 @@ func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Pre
 }
 
 // ask waits until the limit of the client's network and the limit of the server
-// allow one more verification. Then it finds the server and asks it.
+// allow one more verification. Then it finds the server and asks it to which
+// user the token belongs.
 func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	release, err := c.admit(ctx, token.Server, from)
 	if err != nil {
@@ -133,10 +134,10 @@ func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from ne
 	return UserID{}, err
 }
 
-// admit waits until from has a permit and server has one. release gives both
-// permits back. A caller that waits for one permit does not hold the other. So
-// a slow server keeps no client from another server, and a busy network keeps
-// no other network from a server.
+// admit waits until from and server each have a free permit, and takes both.
+// release gives both permits back. A caller that waits for one permit does not
+// hold the other. So a slow server keeps no client from another server, and a
+// busy network keeps no other network from a server.
 func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix) (release func(), err error) {
 	for {
 		leave, err := c.askers.Acquire(ctx, from)
@@ -161,8 +162,8 @@ func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix)
 	}
 }
 
-// waitCause returns the cause if a wait for a permit failed: the client left,
-// or no permit was free.
+// waitCause returns the cause of a failed wait for a permit: either the client
+// left, or no permit was free.
 func waitCause(err error) Cause {
 	if errors.Is(err, context.Canceled) {
 		return CauseCanceled
@@ -170,10 +171,9 @@ func waitCause(err error) Cause {
 	return CauseBusy
 }
 
-// resolveCause returns the cause if discovery failed: this service was busy, or
-// the request ended too early. If discovery panicked, the cause is that this
-// service was busy, so that the panic does not count as a failure of the
-// client.
+// resolveCause returns the cause of a failed discovery: either this service was
+// busy, or the request ended too early. If discovery panicked, the cause is
+// CauseBusy, so that the panic does not count as a failure of the client.
 func resolveCause(err error) Cause {
 	if _, ours := errors.AsType[*fault.Error](err); ours {
 		return CauseBusy
@@ -184,9 +184,9 @@ func resolveCause(err error) Cause {
 	return Cause(outbound.Cause(err))
 }
 
-// askAny asks at the destination's addresses, one after another, until it can
-// reach one. Each may be a name with several IP addresses, of which the transport
-// dials IPv6 and IPv4.
+// askAny asks at the destination's addresses, one after another, until it
+// reaches one. An address may be a name with several IP addresses, of which the
+// transport dials IPv6 and IPv4.
 func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token OpenIDToken) (user UserID, err error) {
 	if c.isNamed {
 		defer func() { v.uses.note(token.Server, d, err) }()
@@ -204,9 +204,10 @@ func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token Op
 	return user, err
 }
 
-// askOne makes the userinfo request (server-server specification,
-// GET /_matrix/federation/v1/openid/userinfo) at one address. If the user in sub is
-// of another server than token.Server, the error has the cause CauseForeignSubject.
+// askOne makes the userinfo request at one address (server-server
+// specification, GET /_matrix/federation/v1/openid/userinfo). If the answer
+// (sub) names a user of another server than token.Server, the error has the
+// cause CauseForeignSubject.
 func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destination, addr string, token OpenIDToken) (UserID, error) {
 	start := time.Now()
 	route := outbound.Route{Scheme: d.Scheme, Addr: addr, TLSName: d.TLSName}
@@ -238,9 +239,10 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 	return user, nil
 }
 
-// refused returns the error for an answer other than 200. A 429 or 5xx does not count
-// against the client ([VerifyError.SparesClient]); all other statuses do. The client
-// gets a 429 for a 429, and 401 for all other statuses.
+// refused returns the error for an answer other than 200. A 429 or 5xx does not
+// count as a failure of the client ([VerifyError.SparesClient]). All other
+// statuses count. The client gets a 429 for a 429, and a 401 for all other
+// statuses.
 func refused(server ServerName, reached string, answer outbound.Answer) *VerifyError {
 	code := errCode(answer.Body)
 	e := &VerifyError{Cause: CauseStatus, Server: server, Addr: reached, Status: answer.Status,
@@ -256,8 +258,8 @@ func refused(server ServerName, reached string, answer outbound.Answer) *VerifyE
 }
 
 // isElsewhere reports whether the answer comes from a program that speaks
-// Matrix but has no federation API. That may be another listener of the
-// homeserver, or another program.
+// Matrix but has no federation API. That may be the homeserver at another port,
+// or another program.
 func isElsewhere(status int, code string) bool {
 	return status == http.StatusNotFound && code == codeUnrecognized
 }
@@ -267,8 +269,8 @@ func isElsewhere(status int, code string) bool {
 const userInfoPath = "/_matrix/federation/v1/openid/userinfo?access_token="
 
 // foreignError returns an error that names the server of the user in sub. It
-// leaves out the name if the name contains the token: a server that sends the
-// token back must not get it into the log.
+// leaves the name out if the name contains the token. Otherwise a server could
+// get the token into the log by sending it back.
 func foreignError(server ServerName, accessToken secret.Text) error {
 	if strings.Contains(server.String(), accessToken.Reveal()) {
 		return errors.New("the answer (sub) names a user of another server")

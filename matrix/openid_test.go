@@ -76,7 +76,7 @@ func wantNoToken(t *testing.T, err error, token matrix.OpenIDToken) {
 }
 
 // TestAServerThatSendsTheTokenBack checks that no error shows the token,
-// however the server sends it back.
+// wherever in its answer the server sends the token back.
 func TestAServerThatSendsTheTokenBack(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()

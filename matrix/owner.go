@@ -28,9 +28,9 @@ func (c credentials) addTo(req *http.Request) {
 	}
 }
 
-// credentials returns the credentials to send to server for an event of owner: the
-// as_token and owner (?user_id=) at the homeserver at which this service is registered,
-// none at any other.
+// credentials returns the credentials for a request to server about an event of
+// owner. At the homeserver at which this service is registered, they are the
+// as_token and owner (?user_id=). At any other server there are none.
 func (d *DelayedEvents) credentials(server ServerName, owner UserID) credentials {
 	if !d.Authenticates(server) {
 		return credentials{}
@@ -45,8 +45,7 @@ func (d *DelayedEvents) Authenticates(server ServerName) bool {
 	return d.AppService != nil && d.AppService.Server == server
 }
 
-// DelayedEvent is what a homeserver tells the owner of a delayed event about
-// it.
+// DelayedEvent is what a homeserver tells an owner about their delayed event.
 type DelayedEvent struct {
 	Room  string // the id of the Matrix room
 	Delay time.Duration
@@ -82,8 +81,8 @@ func (d *DelayedEvents) LookUp(ctx context.Context, owner UserID, id DelayID) (D
 	return event, nil
 }
 
-// parseDelayedEvent reads a delayed event in the form of Synapse, and in the
-// form of homeservers that call the field "delay".
+// parseDelayedEvent reads a delayed event from the answer of Synapse, or of a
+// homeserver that calls the field delay_ms "delay".
 func parseDelayedEvent(body []byte) (DelayedEvent, error) {
 	var event struct {
 		Room    string `json:"room_id"`
@@ -103,7 +102,8 @@ func parseDelayedEvent(body []byte) (DelayedEvent, error) {
 	return DelayedEvent{Room: event.Room, Delay: milliseconds(*ms)}, nil
 }
 
-// milliseconds returns ms as a Duration, at most the longest one.
+// milliseconds returns ms as a Duration. If ms is too large, it returns the
+// longest Duration.
 func milliseconds(ms int64) time.Duration {
 	const most = int64(1<<63-1) / int64(time.Millisecond)
 	return time.Duration(min(ms, most)) * time.Millisecond

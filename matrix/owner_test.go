@@ -21,8 +21,8 @@ func owning(t *testing.T) (*matrixtest.Server, *matrix.DelayedEvents) {
 	return s, &matrix.DelayedEvents{APIs: api.APIs, AppService: api}
 }
 
-// TestEventsAreManagedAsTheirOwner checks that events are managed as their
-// owner, even if the homeserver allows that to nobody else.
+// TestEventsAreManagedAsTheirOwner checks a homeserver that lets only the owner
+// manage a delayed event. This service must act as the owner.
 func TestEventsAreManagedAsTheirOwner(t *testing.T) {
 	s, events := owning(t)
 	s.RequireToken(true)
@@ -41,8 +41,8 @@ func TestEventsAreManagedAsTheirOwner(t *testing.T) {
 	}
 }
 
-// TestCredentialsGoToOneServer checks that the owner's name and the token are
-// sent only to the homeserver of the registration.
+// TestCredentialsGoToOneServer checks that the service sends the as_token and
+// the owner's name only to the homeserver of the registration.
 func TestCredentialsGoToOneServer(t *testing.T) {
 	s, events := owning(t)
 	other := matrixtest.NewServer(matrixtest.SignedBy(s.CA()))
@@ -66,8 +66,9 @@ func TestCredentialsGoToOneServer(t *testing.T) {
 }
 
 // TestRefusedCredentialsSayNothingOfTheEvent checks a homeserver that does not
-// let this service act as the owner: the event may still exist. The answer to a
-// request without credentials counts, and the operator is told once.
+// let this service act as the owner, although the event may still exist. The
+// answer to a second request, without credentials, counts. The service tells
+// the operator once.
 func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -117,7 +118,7 @@ func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
 
 // TestOneRefusedOwnerIsNotAllOfThem checks a homeserver that requires
 // authentication. It refuses an owner who has left the room, with the as_token
-// and without. This must not affect the leaves of others.
+// and without it. This must not affect the leaves of other owners.
 func TestOneRefusedOwnerIsNotAllOfThem(t *testing.T) {
 	s, events := owning(t)
 	s.ScriptDelayed(func(w http.ResponseWriter, r *http.Request, _, _ string) bool {
@@ -161,8 +162,8 @@ func TestLookUp(t *testing.T) {
 	}
 }
 
-// TestLookUpAnswers checks both names of the field with the delay, and answers
-// that are not valid.
+// TestLookUpAnswers checks that the field with the delay may have either of its
+// two names. It also checks answers that are not valid.
 func TestLookUpAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		body string

@@ -5,9 +5,10 @@ import (
 	"testing"
 )
 
-// TestStrangersRefusalsForgetNobody checks that this service remembers that a
-// named server requires authentication, however many strangers' servers do. It
-// also remembers the strangers' servers that refused last.
+// TestStrangersRefusalsForgetNobody checks many strangers' servers that require
+// authentication. They must not make this service forget that a named server
+// requires it. Of the strangers' servers, the service remembers those that
+// refused last.
 func TestStrangersRefusalsForgetNobody(t *testing.T) {
 	named := ServerName{"named.test"}
 	events := &DelayedEvents{APIs: &ClientAPIs{Servers: Servers{Named: func(s ServerName) bool { return s == named }}}}

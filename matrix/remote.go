@@ -12,13 +12,13 @@ import (
 )
 
 // federateTimeout bounds a request to another homeserver. It is less than the
-// 30 s for which Synapse waits for this service's answer. Synapse calls a slow
-// remote server up to four times in that time.
+// 30 s for which Synapse waits for this service's answer. In that time, Synapse
+// calls a slow remote server up to four times.
 const federateTimeout = 20 * time.Second
 
 // remoteBounds bounds the requests to other homeservers that run at once. Each
-// holds a connection to our own homeserver. A few slow servers get at most half
-// of the permits.
+// request holds a connection to our own homeserver. A few slow servers get at
+// most half of the permits.
 var remoteBounds = semaphore.Bounds{Total: 256, PerKey: 64, Share: 8}
 
 // The paths of requests to other homeservers.
@@ -32,7 +32,7 @@ const (
 // RemoteError says that another homeserver returned no token.
 type RemoteError struct {
 	Server ServerName // the server that was asked
-	Status int        // the status of its answer; 0 if there was none, or if our own homeserver did not pass it on
+	Status int        // the status of the server's answer; 0 if there was none, or if our own homeserver did not pass it on
 	Err    error
 }
 
@@ -43,10 +43,10 @@ func (e *RemoteError) Unwrap() error { return e.Err }
 
 var errTooManyRemote = errors.New("too many requests to slow homeservers are in progress")
 
-// RemoteToken makes Server ask the homeserver destination for a token of its
-// SFU (MSC4512, MSC4195). It returns the content of a 200 answer. If
-// destination does not know the path with the MSC's prefix, it tries the path
-// without the prefix. Errors are *[RemoteError].
+// RemoteToken makes Server ask the homeserver destination for a token for
+// destination's SFU (MSC4512, MSC4195). It returns the content of a 200 answer.
+// If destination does not know the path with the MSC's prefix, RemoteToken
+// tries the path without the prefix. Errors are *[RemoteError].
 func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
 	defer cancel()

@@ -24,7 +24,7 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 		w := newWorld(t, "a.test")
 		var slow atomic.Int32
 		w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodGet { // there is no well-known document, so the API is at the server name
+			if r.Method == http.MethodGet { // the well-known document does not exist, so the API is at the server name
 				rw.WriteHeader(http.StatusNotFound)
 				return
 			}
@@ -41,7 +41,7 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 			_, err := api.RemoteToken(t.Context(), matrixtest.ServerName(t, server), json.RawMessage(`{}`))
 			return err
 		}
-		if err := ask("fast.test"); err != nil { // this finds the API
+		if err := ask("fast.test"); err != nil { // this request makes the service find the API
 			t.Fatal(err)
 		}
 		start := time.Now()
@@ -67,8 +67,8 @@ func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 	})
 }
 
-// TestASlowServerIsAskedOnce checks that a slow request is not repeated on
-// another connection, because our homeserver repeats it already.
+// TestASlowServerIsAskedOnce checks that this service does not repeat a slow
+// request on another connection, because our homeserver already repeats it.
 func TestASlowServerIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")
@@ -84,7 +84,7 @@ func TestASlowServerIsAskedOnce(t *testing.T) {
 			io.WriteString(rw, `{"status":200,"content":{"jwt":"x"}}`)
 		}))
 		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), APIs: &matrix.ClientAPIs{Servers: w.resolver.Servers}}
-		for range 2 { // the second time uses a connection that was used before
+		for range 2 { // the second request reuses a connection
 			if _, err := api.RemoteToken(t.Context(), matrixtest.ServerName(t, "b.test"), json.RawMessage(`{}`)); err != nil {
 				t.Fatal(err)
 			}

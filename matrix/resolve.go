@@ -17,7 +17,7 @@ import (
 )
 
 // The bounds on callers that wait for discoveries, and on discoveries that run
-// at once. Strangers choose the server names. So at strangers' servers one
+// at once. Clients choose the server names. So at strangers' servers, one
 // client network gets at most half of the permits. The other half is for
 // networks that hold few permits. If 16 networks ask for as much as they can
 // get, a fifth of the permits stays free.
@@ -35,8 +35,8 @@ const (
 	locateLifetime = time.Hour
 	// resolveTimeout bounds one discovery, however many callers wait for it.
 	resolveTimeout = 8 * time.Second
-	// cacheSize bounds how many servers of each class are remembered. There are
-	// two classes: named servers, and others, whose names strangers choose.
+	// cacheSize bounds how many servers of each class are remembered. The two
+	// classes are named servers, and all others, whose names strangers choose.
 	cacheSize = 4096
 	// maxTargets bounds how many SRV targets are tried. The owner of a name
 	// chooses the targets, and every request would dial them all.
@@ -44,8 +44,8 @@ const (
 )
 
 // Resolver finds the federation API of a server by the steps of the
-// server-server specification ("Resolving server names"). It caches the result,
-// and runs one discovery of a name at a time.
+// server-server specification ("Resolving server names"). It caches the result.
+// For each name, it runs one discovery at a time.
 type Resolver struct {
 	// Overrides are the URLs that the operator set for servers.
 	Overrides map[ServerName]*url.URL
@@ -57,8 +57,8 @@ type Resolver struct {
 	classes pair[class]
 }
 
-// class holds the cache for one class of servers, and the bounds on requests to
-// these servers.
+// class holds the cache for one class of servers, named or not, and the bounds
+// on requests to these servers.
 type class struct {
 	isNamed      bool
 	transport    *outbound.Transport
@@ -68,7 +68,7 @@ type class struct {
 	failureRetry time.Duration
 	cache        *lru.Cache[ServerName, *found]
 	discoveries  *inquiry.Inquiries[ServerName, netip.Prefix, discovery]
-	records      *lru.Cache[ServerName, record] // what is known of each server; only for servers that are not named
+	records      *lru.Cache[ServerName, record] // what is known about each server; used only for servers that the operator did not name
 }
 
 // found is the result of one discovery. It never changes.
@@ -78,12 +78,12 @@ type found struct {
 	destination Destination
 
 	delegated ServerName // the server name in the last good well-known document; zero if there is none
-	fetched   time.Time  // when that document was fetched
-	validTo   time.Time  // until when the document, or the definite answer that there is none, need not be fetched again
+	fetched   time.Time  // when the last good document was fetched
+	validTo   time.Time  // until when the document, or the definite answer that there is no document, need not be fetched again
 	absent    int        // how many definite answers in a row said that there is no document
 	open      bool       // whether the last fetch of the document got no definite answer
 	kept      bool       // whether an earlier good document is still used, although open is true
-	gap       Gap        // "" after a good document or a 404
+	gap       Gap        // what is wrong with the document; "" after a good document or a 404
 	note      string     // why the server delegates to no other server, or why only an old document is used
 	doubted   bool       // whether a request to the destination failed, so that all steps must be repeated
 }
@@ -107,15 +107,16 @@ func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, a
 	c.records, _ = lru.New[ServerName, record](cacheSize)
 }
 
-// class returns the cache and the bounds for the class to which server belongs.
+// class returns the cache and the bounds for the class of server: named
+// servers, or all others.
 func (r *Resolver) class(server ServerName) *class {
 	r.init()
 	return r.classes.of(r.isNamed(server))
 }
 
-// Resolve returns where to reach server. It is for a client of the network
-// from. If a server has no record, port 8448 is tried; so Resolve fails only if
-// ctx ends or this service is busy.
+// Resolve returns where to reach server, for a request of a client in the
+// network from. If discovery finds no record, the destination is port 8448. So
+// Resolve fails only if ctx ends or this service is busy.
 func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Prefix) (Destination, error) {
 	if base, ok := r.Overrides[server]; ok {
 		return overridden(base), nil

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestResolutionTable checks every row of the specification's table. Each row
-// has a homeserver that can be reached only in that row's way.
+// TestResolutionTable checks every row of the specification's table. In each
+// row, only one way leads to the homeserver.
 func TestResolutionTable(t *testing.T) {
 	rows := []struct {
 		row, server string
@@ -154,8 +154,9 @@ func TestBrokenDNSIsNoAnswer(t *testing.T) {
 	})
 }
 
-// TestSRVTargetsAreBounded checks that strangers cannot use one request to scan
-// many ports.
+// TestSRVTargetsAreBounded checks that one request dials only a few of the
+// targets of many SRV records. So strangers cannot use a request to scan many
+// ports.
 func TestSRVTargetsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -11,10 +11,10 @@ import (
 // maxRetryAfter bounds how long a server may forbid requests by a 429.
 const maxRetryAfter = time.Hour
 
-// retryAfter returns how long a server that answered 429 wants no requests, at
-// most an hour. It reads the header Retry-After (seconds or a date). Without
-// that header it reads retry_after_ms in the body. It returns zero if the
-// server said neither.
+// retryAfter returns for how long a server that answered 429 wants no requests,
+// at most an hour. It reads the header Retry-After (seconds or a date). Without
+// that header, it reads retry_after_ms in the body. It returns zero if there is
+// neither.
 func retryAfter(header string, body []byte, now time.Time) time.Duration {
 	var document struct {
 		Milliseconds float64 `json:"retry_after_ms"`

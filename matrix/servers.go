@@ -15,7 +15,7 @@ type Servers struct {
 }
 
 // isNamed reports whether server is in the class of named servers. All code
-// that distinguishes the classes calls it.
+// that treats the two classes differently calls it.
 func (s Servers) isNamed(server ServerName) bool { return s.Named != nil && s.Named(server) }
 
 // transport returns the transport of a class.

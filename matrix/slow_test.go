@@ -14,8 +14,8 @@ import (
 )
 
 // TestSlowServersOfOneNetwork makes one network ask many servers that never
-// answer, for more verifications than may run at once. It checks that a request
-// of another network is answered as fast as without them.
+// answer, with more verifications than may run at once. It checks that the
+// requests of another network are still answered at once.
 func TestSlowServersOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const names, requests = 20, 1200

@@ -11,10 +11,10 @@ import (
 
 // NewTrialLimiter returns the limit of trials for each client network. A trial
 // is a request that makes this service ask a server that is not yet known to be
-// a homeserver. The limit is as strict as that of failed verifications. It also
-// counts requests that are no failures, so that nobody can scan networks or
-// flood a host through this service. A client over the limit gets 401, as after every
-// failed verification.
+// a homeserver. The limit is as strict as that of failed verifications. But it
+// also counts requests that are no failures, so that nobody can scan networks
+// or flood a host through this service. A client over the limit gets 401, as
+// after every failed verification.
 func NewTrialLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }
@@ -29,11 +29,12 @@ const (
 	deadTime = 2 * time.Second
 )
 
-// record is what trials have shown of a server that the operator did not name.
+// record is what this service has learned about a server that the operator did
+// not name.
 type record struct {
 	proven time.Time // until when the server counts as a homeserver
-	dead   time.Time // until when the server is not asked again
-	cause  Cause     // why the server could not be reached
+	dead   time.Time // until when this service does not ask the server again
+	cause  Cause     // why this service could not reach the server
 	addr   string
 }
 
@@ -68,7 +69,7 @@ var (
 	errTrials = errors.New("the client's network has named too many servers that are not homeservers")
 )
 
-// learn records what the error err of a request shows about server.
+// learn records what the result err of a request shows about server.
 func (c *class) learn(server ServerName, known record, err error) {
 	now := time.Now()
 	switch {

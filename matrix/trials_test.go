@@ -14,7 +14,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// trying calls f with a world whose verifier limits trials.
+// trying calls f with a world that limits trials: requests to servers that may
+// be no homeservers.
 func trying(t *testing.T, named []string, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -24,8 +25,8 @@ func trying(t *testing.T, named []string, f func(t *testing.T, w *world)) {
 	})
 }
 
-// ask verifies a bad token at server, for the n-th client, and returns the
-// cause of the failure.
+// ask verifies a bad token at server for the n-th client. It returns the cause
+// of the failure.
 func (w *world) ask(t *testing.T, server string, n int) matrix.Cause {
 	t.Helper()
 	_, err := w.verifier.Verify(t.Context(), badToken(t, server), matrix.UserID{}, client(n))
@@ -53,7 +54,7 @@ func (w *world) times(addr string) (n int) {
 
 // TestTrialsOfDeadServers checks that one client cannot make this service
 // search for any number of servers. The limit does not affect other clients, or
-// servers that are known.
+// known homeservers.
 func TestTrialsOfDeadServers(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		w.Serve("known.test:8448", &matrixtest.Homeserver{})
@@ -85,8 +86,8 @@ func TestTrialsOfDeadServers(t *testing.T) {
 	})
 }
 
-// TestTrialsOfWebsites checks that a server that answers, but is no homeserver,
-// costs a trial.
+// TestTrialsOfWebsites checks that a request costs a trial if the server that
+// answers is no homeserver.
 func TestTrialsOfWebsites(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		page := func(status int) http.HandlerFunc {
@@ -108,8 +109,8 @@ func TestTrialsOfWebsites(t *testing.T) {
 	})
 }
 
-// TestHomeserversCostNoTrial checks that a homeserver costs no trial, whatever
-// it answers.
+// TestHomeserversCostNoTrial checks that a request to a homeserver costs no
+// trial, whatever the homeserver answers.
 func TestHomeserversCostNoTrial(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		for i := range 200 {
@@ -127,8 +128,9 @@ func TestHomeserversCostNoTrial(t *testing.T) {
 	})
 }
 
-// TestADeadServerIsLeftAlone checks that a server that could not be reached is
-// not dialled again for a moment. Requests for it cost no trial in that time.
+// TestADeadServerIsLeftAlone checks that this service does not dial a server
+// again for 2 s after it could not reach the server. In that time, requests for
+// the server cost no trial.
 func TestADeadServerIsLeftAlone(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		const server = "dead.test:1234"
@@ -149,7 +151,7 @@ func TestADeadServerIsLeftAlone(t *testing.T) {
 }
 
 // TestAClientThatLeavesDeclaresNobodyDead checks that a server does not count
-// as dead because a client has left.
+// as unreachable because a client has disconnected.
 func TestAClientThatLeavesDeclaresNobodyDead(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		const server = "slow.test:1234"
@@ -166,8 +168,8 @@ func TestAClientThatLeavesDeclaresNobodyDead(t *testing.T) {
 	})
 }
 
-// TestNamedServersAreNotOnTrial checks that named servers cost no trial, and
-// are always dialled.
+// TestNamedServersAreNotOnTrial checks that requests to a named server cost no
+// trial, and that this service always dials it.
 func TestNamedServersAreNotOnTrial(t *testing.T) {
 	trying(t, []string{"own.test"}, func(t *testing.T, w *world) {
 		for i := range 100 {

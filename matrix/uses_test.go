@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestUses checks the Use of a named server whose requests go to a website
-// first, and then to its homeserver.
+// TestUses checks the Use of a named server whose requests first go to a
+// website by mistake, and then to its homeserver.
 func TestUses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, noHomeserver["no such page"], "a.test", "b.test")
@@ -54,7 +54,8 @@ func TestUses(t *testing.T) {
 	})
 }
 
-// TestFoundBy checks that each destination says how it was found.
+// TestFoundBy checks that each destination says which step of discovery found
+// it.
 func TestFoundBy(t *testing.T) {
 	for want, prepare := range map[matrix.FoundBy]func(w *world) (server string){
 		matrix.FoundByOverride: func(w *world) string {
@@ -87,8 +88,8 @@ func TestFoundBy(t *testing.T) {
 	}
 }
 
-// delegate makes the well-known document of the server name from delegate to
-// the server name to.
+// delegate serves a well-known document for the server name from, which
+// delegates to the server name to.
 func (w *world) delegate(from, to string) {
 	apex := &matrixtest.Homeserver{}
 	apex.Delegate(to)

@@ -23,10 +23,10 @@ const (
 	defaultWellKnown  = 24 * time.Hour
 	minWellKnown      = 5 * time.Minute
 	maxWellKnown      = 48 * time.Hour
-	firstAbsentRetry  = 5 * time.Minute  // the first pause after a definite answer that there is no document; each further such answer doubles it …
-	maxAbsentRetry    = time.Hour        // … up to this pause
-	namedFailureRetry = 10 * time.Second // the pause after any failed step of the search, for a named server
-	otherFailureRetry = 2 * time.Minute  // the same pause for any other server
+	firstAbsentRetry  = 5 * time.Minute  // the first pause after a definite answer that there is no document; each further such answer doubles the pause
+	maxAbsentRetry    = time.Hour        // the longest pause after such answers
+	namedFailureRetry = 10 * time.Second // the pause after any failed step of discovery, for a named server
+	otherFailureRetry = 2 * time.Minute  // the pause after any failed step of discovery, for any other server
 )
 
 // errNoWellKnown is the definite answer that a server delegates to no other
@@ -40,10 +40,10 @@ type errNoWellKnown struct {
 func (e errNoWellKnown) Error() string { return "no delegation: " + e.why }
 
 // wellKnownClient returns a client that fetches over transport, and follows
-// redirects to https only. Only well-known documents and /versions are fetched
-// with it; userinfo and delayed events follow no redirect. Its callers bound the
-// time by a context: the error of an http.Client's own Timeout would hide the
-// cause.
+// redirects to https only. It is only for well-known documents and /versions.
+// Requests for userinfo and about delayed events follow no redirect. Callers
+// must bound the time by a context, because the error of an http.Client's own
+// Timeout would hide the cause.
 func wellKnownClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport,
@@ -59,8 +59,8 @@ func wellKnownClient(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// fetchWellKnown asks host for the server to which it delegates. It also
-// returns how long the answer is valid.
+// fetchWellKnown asks host to which server it delegates. It also returns how
+// long the answer is valid.
 func fetchWellKnown(ctx context.Context, client *http.Client, host string) (ServerName, time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
 	defer cancel()
@@ -88,7 +88,8 @@ func fetchWellKnown(ctx context.Context, client *http.Client, host string) (Serv
 	return delegated, wellKnownLifetime(resp.Header, time.Now()), err
 }
 
-// parseWellKnown returns the server name in m.server. Its errors are definite.
+// parseWellKnown returns the server name in m.server. Its errors are definite
+// answers that there is no delegation.
 func parseWellKnown(body []byte) (ServerName, error) {
 	var document struct {
 		Server string `json:"m.server"`
@@ -106,9 +107,9 @@ func parseWellKnown(body []byte) (ServerName, error) {
 	return delegated, nil
 }
 
-// wellKnownLifetime returns how long a valid answer may be used: as
-// Cache-Control says, or else as Expires says, or else 24 h. The result is
-// between 5 min and 48 h.
+// wellKnownLifetime returns how long a valid answer may be used. Cache-Control
+// says that, or else Expires, or else it is 24 h. The result is between 5 min
+// and 48 h.
 func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 	lifetime, ok := maxAge(header.Values("Cache-Control"))
 	if !ok {
@@ -120,9 +121,9 @@ func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 	return min(max(lifetime, minWellKnown), maxWellKnown)
 }
 
-// maxAge returns the age that Cache-Control allows. It returns 0 if no-store or
-// no-cache is anywhere in it. A malformed age counts as 0, and an age that is
-// too large as a very long one (RFC 9111, 4.2.1 and 1.2.2).
+// maxAge returns the age that Cache-Control allows. It returns 0 if one of the
+// directives is no-store or no-cache. A malformed age counts as 0. An age that
+// is too large counts as a very long one (RFC 9111, 4.2.1 and 1.2.2).
 func maxAge(headers []string) (age time.Duration, found bool) {
 	for directive := range strings.SplitSeq(strings.Join(headers, ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
@@ -155,8 +156,8 @@ func untilExpiry(expires string, now time.Time) (time.Duration, bool) {
 	return at.Sub(now), true
 }
 
-// absentRetry returns how long a definite answer that there is no delegation is
-// valid. n is how many such answers there were in a row.
+// absentRetry returns how long the n-th definite answer in a row that there is
+// no delegation is valid.
 func absentRetry(n int) time.Duration {
 	return min(firstAbsentRetry<<min(n-1, 4), maxAbsentRetry)
 }

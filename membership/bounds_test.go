@@ -47,8 +47,9 @@ func TestNobodyWaitsForLonger(t *testing.T) {
 	})
 }
 
-// TestAbandonedQuestions checks that a homeserver that hangs is not asked for
-// callers who have left, and that the number of waiting questions is bounded.
+// TestAbandonedQuestions checks that a question is not sent to a slow
+// homeserver when all its callers have left. It also checks that the number of
+// waiting questions is bounded.
 func TestAbandonedQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: 9 * time.Second}
@@ -97,8 +98,8 @@ func TestOneServerTakesHalf(t *testing.T) {
 	})
 }
 
-// TestMemoryIsBounded checks that a yes that is kept takes at most 300 bytes,
-// and that at most 50,000 are kept.
+// TestMemoryIsBounded checks that the cache holds at most 50,000 answers, and
+// that each takes at most 300 bytes.
 func TestMemoryIsBounded(t *testing.T) {
 	l := membership.NewLookup(&source{answer: yes})
 	heap := func() uint64 {

@@ -20,27 +20,29 @@ type Source interface {
 	IsServerJoined(ctx context.Context, room matrix.RoomID, server matrix.ServerName) (bool, error)
 }
 
-// askTimeout bounds one question, and how long a caller waits for its answer.
-// It is short because the homeserver that made the request waits meanwhile. If there
-// is no answer in this time, a client that must be joined gets 502.
+// askTimeout bounds one question, and how long a caller waits for the answer.
+// It is short because the homeserver that made the request waits meanwhile. If
+// there is no answer in this time, a client whose user must be joined gets 502.
 const askTimeout = 10 * time.Second
 
-// The bounds on questions that run at once, and on requests that wait for their
-// answers. The users of one homeserver take at most half of them while others
-// ask too: a homeserver can invent users and rooms, and our homeserver may be
-// slow to answer about these. Requests beyond the bounds are refused (502).
+// The bounds on questions that run at once, and on callers that wait for the
+// answers. The users of one homeserver get at most half of these permits while
+// users of others ask, too. A homeserver can invent users and rooms, and our
+// homeserver may be slow to answer about them. The service refuses requests
+// beyond the bounds (502).
 var (
 	questions = semaphore.Bounds{Total: 256, Share: 16}
 	askers    = semaphore.Bounds{Total: 2048, Share: 64}
 )
 
-// Lookup asks a [Source], with few calls. Callers that ask the same question at
-// one time share a call. A yes is kept for a short time (keepYes). A no is
-// never kept, because a user who joins a room may start a call at once. A
-// question waits for its turn as long as its callers wait, at most 10 s.
+// Lookup asks a [Source], but as seldom as it can. Callers that ask the same
+// question at one time share a call. Lookup keeps a yes for a short time
+// (keepYes). It never keeps a no, because a user who joins a room may start a
+// call at once. A question waits for its turn as long as its callers wait, at
+// most 10 s.
 type Lookup struct {
 	source    Source
-	now       Source // the source for IsJoinedNow; its callers bound the number of questions themselves
+	now       Source // the source for IsJoinedNow, whose callers bound the number of questions themselves
 	inquiries *inquiry.Inquiries[key, matrix.ServerName, answer]
 	yes       recent
 }
@@ -51,9 +53,9 @@ type answer struct {
 	err    error
 }
 
-// NewLookup returns a Lookup with an empty cache. If source is a [Rooms], it
-// makes a second Rooms for IsJoinedNow. Otherwise IsJoinedNow would have to
-// wait for the lists of rooms that strangers ask about.
+// NewLookup returns a Lookup with an empty cache. If source is a [Rooms],
+// NewLookup makes a second Rooms for IsJoinedNow. Otherwise IsJoinedNow would
+// have to wait for the lists of rooms that strangers ask about.
 func NewLookup(source Source) *Lookup {
 	now := source
 	if rooms, ok := source.(*Rooms); ok {
@@ -127,9 +129,9 @@ func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))
 }
 
-// ask makes one call of question for all callers that ask the same question at one
-// time. If ctx ends, the call goes on for the other callers. of is the server to
-// whose share the question counts.
+// ask makes one call of question for all callers that ask the same question at
+// one time. If ctx ends, the call goes on for the other callers. of is the
+// server against whose share of the bounds the question counts.
 func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil

@@ -16,7 +16,8 @@ import (
 	"matrixrtc-auth/membership"
 )
 
-// source answers by a function, and counts the questions.
+// source is a [membership.Source] that calls the function answer, and counts
+// the questions.
 type source struct {
 	asked  atomic.Int32
 	answer func() (bool, error)
@@ -116,8 +117,8 @@ func TestEqualQuestionsShareOneCall(t *testing.T) {
 	})
 }
 
-// TestOneWhoLeavesEndsNothing checks that a question goes on for the others
-// when one of its callers leaves.
+// TestOneWhoLeavesEndsNothing checks that a question goes on for the other
+// callers when one caller leaves.
 func TestOneWhoLeavesEndsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: 2 * time.Second}
@@ -155,9 +156,9 @@ func TestForget(t *testing.T) {
 	}
 }
 
-// TestQuestionsAreNotMixedUp checks questions whose parts look alike: a server
-// with the name of a user id, and rooms and users whose texts together are the
-// same.
+// TestQuestionsAreNotMixedUp checks questions with similar parts: a server
+// whose name is a user id, and pairs of a room and a user whose texts are the
+// same when put together.
 func TestQuestionsAreNotMixedUp(t *testing.T) {
 	s := &source{answer: yes}
 	l := membership.NewLookup(s)

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/membership"
 )
 
-// TestNow checks that neither a cached answer counts, nor the answer to a
-// question that began before. A no drops the cached yes.
+// TestNow checks that IsJoinedNow uses no cached answer. If the answer is no,
+// IsJoinedNow drops the cached yes.
 func TestNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: time.Second}
@@ -54,7 +54,7 @@ func TestNowBeginsAfterTheCall(t *testing.T) {
 					t.Errorf("got %v, %v, want true", got, err)
 				}
 			})
-			time.Sleep(time.Second) // the first question is in progress
+			time.Sleep(time.Second) // the second question comes while the first is in progress
 		}
 		running.Wait()
 		if got := s.asked.Load(); got != 2 {

@@ -9,9 +9,11 @@ import (
 )
 
 const (
-	// keepYes is how long the answer yes counts, from the start of its question.
+	// keepYes is how long the answer yes counts, from the time when its
+	// question began.
 	keepYes = 5 * time.Second
-	// maxYes bounds how many answers are cached. Each takes about 100 bytes.
+	// maxYes bounds how many answers the cache holds. Each takes about 100
+	// bytes.
 	maxYes = 50_000
 )
 
@@ -28,9 +30,9 @@ func keyOf(kind string, room matrix.RoomID, who string) key {
 // drops old when all entries of old have expired. The zero value is ready.
 type recent struct {
 	mu         sync.Mutex
-	young, old map[key]time.Duration // when each question began, as a duration since began
-	began      time.Time             // the time from which the durations count
-	turned     time.Duration         // when young was started, as a duration since began
+	young, old map[key]time.Duration // when each question began, as the time since the field began
+	began      time.Time             // the time from which young, old and turned count
+	turned     time.Duration         // when young was started, as the time since the field began
 }
 
 func (r *recent) has(k key, now time.Time) bool {
@@ -45,8 +47,8 @@ func (r *recent) has(k key, now time.Time) bool {
 	return false
 }
 
-// add keeps a yes. Its question began at asked. If there is no space for it,
-// add drops the yes, and the next caller asks the homeserver again.
+// add keeps a yes, whose question began at asked. If there is no space for the
+// yes, add drops it, and the next caller asks the homeserver again.
 func (r *recent) add(k key, asked time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

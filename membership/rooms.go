@@ -18,9 +18,9 @@ type Roll interface {
 // rolls bounds how many member lists are read at once.
 const rolls = 16
 
-// Rooms is a [Source] that reads the member lists of whole rooms. If callers
-// ask about a room while its list is being read, they share the next list,
-// because a question must not use a list that was requested earlier. Rooms
+// Rooms is a [Source] that reads the member lists of whole rooms. A question
+// must not use a list that was requested before the question. So callers that
+// ask about a room while its list is being read share the next list. Rooms
 // keeps only the answers, not the list.
 type Rooms struct {
 	roll    Roll
@@ -49,8 +49,8 @@ func NewRooms(roll Roll) *Rooms {
 	return &Rooms{roll: roll, running: make(chan struct{}, rolls), of: map[matrix.RoomID]*room{}}
 }
 
-// IsJoined reports whether user is joined to room. An error means that this is
-// unknown.
+// IsJoined reports whether user is joined to room. An error means that the
+// answer is unknown.
 func (r *Rooms) IsJoined(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	joined, err := r.AreJoined(ctx, room, []matrix.UserID{user})
 	if err != nil {
@@ -86,8 +86,8 @@ func (r *Rooms) IsServerJoined(ctx context.Context, room matrix.RoomID, server m
 	return l.servers[server.String()], nil
 }
 
-// ask waits for the next list of the Matrix room of, and returns that list. want
-// adds to the list the names that the caller asks about.
+// ask waits for the next list of one Matrix room, and returns that list. It
+// calls want, which adds the names that the caller asks about.
 func (r *Rooms) ask(ctx context.Context, of matrix.RoomID, want func(*list)) (*list, error) {
 	l := r.join(of, want)
 	defer r.part(l)
@@ -152,9 +152,8 @@ func (r *Rooms) take(of matrix.RoomID, asked *room) *list {
 	return l
 }
 
-// read requests the list, and looks for the wanted names in it. It does not
-// stop when its callers have left, because other callers wait for the room's
-// next list.
+// read requests the list, and looks for the wanted names in it. It goes on even
+// if all callers of this list have left.
 func (l *list) read(roll Roll, of matrix.RoomID) {
 	defer close(l.done)
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)

@@ -16,15 +16,15 @@ import (
 	"matrixrtc-auth/membership"
 )
 
-// roll lists, after some time, the users who were joined when the question
-// arrived.
+// roll is a [membership.Roll] that lists the users who were joined when the
+// question arrived. Each list takes some time.
 type roll struct {
 	mu     sync.Mutex
 	joined map[string][]string // the members; the keys are rooms
 	takes  time.Duration
 	err    error
 	began  []time.Time
-	most   int // the most lists that were read at once
+	most   int // the largest number of lists that were read at once
 	now    int
 }
 
@@ -125,7 +125,7 @@ func TestOneListForAll(t *testing.T) {
 }
 
 // TestAListBeginsAfterItsQuestion checks that a caller who asks while a list is
-// being read gets its answer from the next list.
+// being read gets the answer from the next list.
 func TestAListBeginsAfterItsQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{joined: map[string][]string{"!a": {"@a:b"}}, takes: time.Second}
@@ -163,9 +163,9 @@ func TestRoomsThatFail(t *testing.T) {
 	})
 }
 
-// TestSilentRooms checks that no caller waits longer than its time, that few
-// lists are read at once, and that a room is not asked about if all its callers
-// have left.
+// TestSilentRooms checks a homeserver that does not answer. No caller waits
+// longer than its context allows, and at most 16 lists are read at once. If all
+// callers of a room have left, its list is not requested.
 func TestSilentRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{takes: time.Hour}

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/membership"
 )
 
-// tardy takes a second for each list, and its lists are empty.
+// tardy is a [membership.Roll] whose lists are empty, and take a second each.
 type tardy struct{ lists atomic.Int64 }
 
 func (r *tardy) EachJoined(ctx context.Context, _ matrix.RoomID, _ func(string)) error {
@@ -25,9 +25,9 @@ func (r *tardy) EachJoined(ctx context.Context, _ matrix.RoomID, _ func(string))
 	}
 }
 
-// TestStrangersDoNotDelayTheGuard checks that strangers who ask for tokens in
-// invented rooms do not make a question of the guard wait longer than the 5 s
-// that it may take.
+// TestStrangersDoNotDelayTheGuard checks strangers who ask for tokens in
+// invented rooms. They must not delay a question of the guard by more than the
+// 5 s that it may take.
 func TestStrangersDoNotDelayTheGuard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := membership.NewLookup(membership.NewRooms(&tardy{}))

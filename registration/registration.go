@@ -110,8 +110,8 @@ func isURL(text string, schemes []string) bool {
 }
 
 // write writes the file, prints the next steps, and returns the registration
-// that it wrote. If the file exists, write keeps its id and its tokens, unless
-// --new-tokens is set: then it keeps only the id.
+// that it wrote. If the file exists, write keeps its id, its sender_localpart
+// and its tokens. With --new-tokens it makes new tokens.
 func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Registration, error) {
 	r := appservice.New(wish)
 	old, err := appservice.ReadFile(o.output)
@@ -147,6 +147,6 @@ func printFaults(w io.Writer, err error) {
 	command.PrintFaults(w, command.Program+" registration", err)
 }
 
-// ids returns the user and the group of this process as "user:group". The
-// service's user must be able to read the file.
+// ids returns the user and the group of this process as "user:group". The next
+// steps show them, because the service's user must be able to read the file.
 func ids() string { return fmt.Sprintf("%d:%d", os.Getuid(), os.Getgid()) }

@@ -80,8 +80,8 @@ func TestASecondRunKeepsTheTokens(t *testing.T) {
 	}
 }
 
-// TestWhatIsLeftIsTold: the command judges the file that it has written, and
-// says correctly which tokens it kept.
+// TestWhatIsLeftIsTold checks that the command names the faults of the file
+// that it has written, and says correctly which tokens it kept.
 func TestWhatIsLeftIsTold(t *testing.T) {
 	const same = "as_token: short\nhs_token: short\n"
 	for _, tt := range []struct {

@@ -13,17 +13,17 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account is the Matrix user with whose access token this service asks the
+// account is the Matrix user whose access token this service uses to ask the
 // homeserver who is joined.
 type account struct {
 	api *matrix.Account
 	log *slog.Logger
 
 	mu      sync.Mutex
-	trouble string    // why the homeserver does not say who is joined; "" if it does
+	trouble string    // why the homeserver does not say who is joined; "" while it does
 	since   time.Time // when trouble began
 	unseen  uint64
-	warned  bool // whether the log has a line about the current trouble
+	warned  bool // whether the log has a line about the present trouble
 	seldom  seldom.Warning
 }
 
@@ -40,9 +40,9 @@ func (s *shared) newAccount() *account {
 	return a
 }
 
-// newRolls returns the transports that read member lists from named servers.
-// They have connections of their own, and accept answers as large as the member
-// list of a room.
+// newRolls returns the transports that read rooms' member lists from named
+// servers. They have separate connections, and accept answers as large as a
+// member list.
 func (s *shared) newRolls() matrix.Servers {
 	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
@@ -51,16 +51,18 @@ func (s *shared) newRolls() matrix.Servers {
 	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named}
 }
 
-// start asks the homeserver to which user the access token belongs. So the log
-// shows that the token is refused before the first call.
+// start asks the homeserver to which user the access token belongs. If the
+// homeserver refuses the token, the log shows this before users make their
+// first call.
 func (a *account) start(ctx context.Context) {
 	if self, err := a.api.WhoAmI(ctx); err == nil {
 		a.log.Info("membership: this service asks the homeserver as the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE who is joined to the rooms of that account", "user", self.String())
 	}
 }
 
-// observe gets the result of every question. It logs a warning, at a limited
-// rate, when the homeserver stops answering or fails for another reason.
+// observe gets the result of every question to the homeserver. When the
+// homeserver stops answering, or fails for another reason than before, observe
+// logs a warning at a limited rate.
 func (a *account) observe(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -103,7 +105,7 @@ func (a *account) failed(e *matrix.AccountError) {
 	a.log.Warn("membership: the homeserver does not say who is joined", "cause", e.Cause, "status", e.Status, "err", e.Err, "remedy", remedy)
 }
 
-// status returns the part of /_status about the account.
+// status returns what /_status shows of the account.
 func (a *account) status() *handler.AccountStatus {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -114,7 +116,7 @@ func (a *account) status() *handler.AccountStatus {
 	return s
 }
 
-// health returns h, with a fault added if the homeserver does not say who is
+// health returns h. It adds a fault if the homeserver does not say who is
 // joined.
 func (a *account) health(h handler.Health) handler.Health {
 	a.mu.Lock()

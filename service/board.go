@@ -8,17 +8,22 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// board holds the state about membership that the replicas of this service share.
+// board holds the state of the guard (who sweeps, and the brake) that the
+// replicas of this service share.
 type board struct {
 	guard.Board
-	shared bool   // whether there may be other replicas
-	close  func() // closes the connection of the board; called at the end
+	shared bool   // whether other replicas can use the same board
+	close  func() // closes the connection to the board, when the service ends
 }
 
-// openBoard returns the board in the store of leaves. If delegated leaves are
-// off but Redis is configured, the board is in Redis. With any other store,
-// only this process uses the board. With a leave file, a second file beside it
-// keeps the state of the brake. openBoard takes some seconds at most.
+// openBoard returns the guard's board.
+//
+//   - If the store of leaves has a board, openBoard returns that one.
+//   - If delegated leaves are off but Redis is configured, the board is in Redis.
+//   - Otherwise only this process uses the board. With a leave file, a second file
+//     beside it keeps the state of the brake.
+//
+// openBoard takes some seconds at most.
 func (s *shared) openBoard(ctx context.Context, kept leaves) (board, error) {
 	local := board{&guard.Local{}, false, func() {}}
 	switch {
@@ -38,8 +43,7 @@ func (s *shared) openBoard(ctx context.Context, kept leaves) (board, error) {
 	return board{b, true, func() { _ = end() }}, nil
 }
 
-// redis returns the options for connecting to the Redis that the replicas
-// share.
+// redis returns the options for connecting to the replicas' common Redis.
 func (s *shared) redis() redisstore.Options {
 	where := s.cfg.Store
 	return redisstore.Options{

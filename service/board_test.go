@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestBoardWithoutLeaves: replicas with one Redis share the sweep and the brake
-// even if delegated leaves are off.
+// TestBoardWithoutLeaves checks that replicas with one Redis share the state of
+// the guard (who sweeps, and the brake), even if delegated leaves are off.
 func TestBoardWithoutLeaves(t *testing.T) {
 	own, err := matrix.ParseServerName("example.org")
 	if err != nil {
@@ -57,7 +57,8 @@ func TestBoardWithoutLeaves(t *testing.T) {
 	}
 }
 
-// TestBoardRefused: if Redis refuses our password, openBoard returns an error.
+// TestBoardRefused checks that openBoard returns an error if Redis refuses the
+// password.
 func TestBoardRefused(t *testing.T) {
 	own, err := matrix.ParseServerName("example.org")
 	if err != nil {
@@ -73,13 +74,14 @@ func TestBoardRefused(t *testing.T) {
 	}
 }
 
-// sharedOf returns the shared part of a service with this configuration.
+// sharedOf returns the shared part of a service with the configuration cfg.
 func sharedOf(cfg config.Config) *shared {
 	cfg.Keys = []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}}
 	return &shared{cfg: &cfg, credentials: newCredentials(&cfg), log: slog.New(slog.DiscardHandler)}
 }
 
-// TestBoardBesideAFile: the state of the brake survives a restart if leaves do.
+// TestBoardBesideAFile checks that the guard's brake stays on across a restart
+// of the service if a file keeps the leaves.
 func TestBoardBesideAFile(t *testing.T) {
 	cfg := config.Config{
 		Keys:       []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}},

@@ -9,12 +9,12 @@ import (
 
 // socketBuffer bounds the kernel's buffer for a connection in each direction,
 // in bytes. It has room for a usual request and its answer. By default the
-// kernel buffers up to 4 MB from a client and up to 6 MB for it, and all of
-// that counts toward a container's memory.
+// kernel buffers up to 4 MB from a client and up to 6 MB to a client. All of
+// these buffers count toward the memory of a container.
 const socketBuffer = 16 << 10
 
-// smallBuffers sets the buffers of a listening socket. Its connections have
-// buffers of the same size.
+// smallBuffers sets the buffers of a listening socket to socketBuffer. The
+// connections that the socket accepts get buffers of the same size.
 func smallBuffers(c syscall.RawConn) error {
 	var failure error
 	err := c.Control(func(fd uintptr) {

@@ -16,19 +16,21 @@ import (
 )
 
 // credentials are the secrets and certificates that come from files: the API
-// keys, the certificates to trust, the password of Redis and the access token
-// of the account. At SIGHUP the service reads these files again. So other parts
-// ask for a credential each time they need it, and keep no copy.
+// keys, the certificates to trust, the password of Redis, and the access token
+// of the account. At SIGHUP the service reads these files again. All other code
+// must therefore ask for a credential each time, and keep no copy.
 type credentials struct {
 	ttl     time.Duration // how long tokens are valid
 	current atomic.Pointer[material]
-	// distrust holds functions that are called when the certificates to trust have
-	// changed. They close the idle connections, which the old certificates allowed.
-	// Connections of running requests stay open until these requests end.
+	// distrust holds functions that the service calls after the certificates to
+	// trust have changed. They close idle connections, because only the old
+	// certificates allowed these connections. The connections of running
+	// requests stay open until these requests end.
 	distrust []func()
 }
 
-// material is the content of the files at one time. It never changes.
+// material is the content of the files at one time. A material value never
+// changes.
 type material struct {
 	keys          []sfu.Key
 	minter        *ticket.Minter
@@ -70,7 +72,7 @@ func (c *credentials) roots() *x509.CertPool      { return c.current.Load().root
 func (c *credentials) redisPassword() secret.Text { return c.current.Load().redisPassword }
 func (c *credentials) accountToken() secret.Text  { return c.current.Load().accountToken }
 
-// The variables that name files which the service reads again at SIGHUP.
+// These variables name the files that the service reads again at SIGHUP.
 var (
 	keyVariables      = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_KEY_FROM_FILE", "LIVEKIT_SECRET_FROM_FILE", "LIVEKIT_KEY_FILE"}
 	rootVariables     = []string{"LIVEKIT_CA_FILE"}
@@ -79,7 +81,7 @@ var (
 )
 
 // renew takes over the credentials of cfg that have no fault. It returns which
-// of them have changed.
+// credentials have changed.
 func (c *credentials) renew(cfg *config.Config, faults []config.Fault) (changed []string) {
 	next := *c.current.Load()
 	if !anyOf(faults, keyVariables) && !slices.EqualFunc(cfg.Keys, next.keys, equalKeys) {
@@ -114,7 +116,8 @@ func anyOf(faults []config.Fault, variables []string) bool {
 	return slices.ContainsFunc(faults, func(f config.Fault) bool { return slices.Contains(variables, f.Variable) })
 }
 
-// renewAt reads the files again at every SIGHUP, which hangups receives.
+// renewAt reads the files again at every SIGHUP. The channel hangups receives
+// this signal.
 func (c *credentials) renewAt(hangups <-chan os.Signal, log *slog.Logger) {
 	for range hangups {
 		c.readAnew(log)

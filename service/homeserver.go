@@ -49,7 +49,7 @@ func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	return h
 }
 
-// endpoints returns the endpoints that the homeserver calls.
+// endpoints returns the part of the handler that the homeserver calls.
 func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppService {
 	return &handler.AppService{
 		HSToken: cfg.AppService.HSToken, Server: h.server,
@@ -60,8 +60,8 @@ func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppServi
 	}
 }
 
-// pushes reports whether the last self-test found that the homeserver pushes
-// events.
+// pushes reports whether the last self-test has seen that the homeserver pushes
+// events to this service.
 func (h *homeserver) pushes() bool {
 	last := h.last.Load()
 	return last != nil && slices.ContainsFunc(last.Checks, func(c appservice.Check) bool {
@@ -69,7 +69,7 @@ func (h *homeserver) pushes() bool {
 	})
 }
 
-// status returns the part of /_status about the homeserver.
+// status returns what /_status shows of the homeserver.
 func (h *homeserver) status() handler.AppServiceStatus {
 	s := handler.AppServiceStatus{Server: h.server.String(), Checks: []appservice.Check{}}
 	if last := h.last.Load(); last != nil {

@@ -7,13 +7,14 @@ import (
 	"time"
 )
 
-// slowOpen is how long opening the leave file may take before the log warns. It
-// is also the time between two such warnings.
+// slowOpen is the time after which the log warns that opening the leave file is
+// slow. The log repeats the warning after each further slowOpen.
 const slowOpen = 5 * time.Second
 
-// untilOpen returns the result of open. open cannot be interrupted while a disk
-// does not answer. In that time the service does not listen, and the log says
-// why. If ctx ends first, untilOpen returns an error, and the program ends.
+// untilOpen returns the result of open. Nothing can interrupt open while the
+// disk does not answer. In that time the service does not listen, and the log
+// says why. If ctx ends first, untilOpen returns an error, and the program
+// ends.
 func untilOpen[T any](ctx context.Context, log *slog.Logger, path string, open func() (T, error)) (T, error) {
 	type result struct {
 		opened T

@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// TestDiskHangsAtStart: if a disk does not answer when the leave file is
-// opened, the log names the file, and the program can still be ended.
+// TestDiskHangsAtStart checks what happens if the disk does not answer when the
+// service opens the leave file. The log must name the file, and the operator
+// must still be able to end the program.
 func TestDiskHangsAtStart(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"it answers": 17 * time.Second, "never": 0} {
 		t.Run(name, func(t *testing.T) {

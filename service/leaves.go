@@ -27,14 +27,14 @@ import (
 )
 
 // leaves is the part of the service that keeps delegated leaves. The zero value
-// keeps none, because delegation is off.
+// keeps no leaves, because delegation is off.
 type leaves struct {
-	clock   *clock.Clock // the clock for everything about leaves
+	clock   *clock.Clock // the clock for all times of leaves
 	kind    config.StoreKind
 	store   leave.Store
-	board   guard.Board                // shared with the other replicas that use the store; nil if the store has none
+	board   guard.Board                // the state that the guards of all replicas with this store share; nil if the store has none
 	standby *standby.Store             // keeps leaves while the store does not answer; nil for the memory store
-	about   func(*handler.StoreStatus) // adds what the store says about itself to the status
+	about   func(*handler.StoreStatus) // adds what the store reports about itself to the status
 	keeper  *keeper.Keeper
 	events  *matrix.DelayedEvents // manages the delayed events of leaves; nil if delegation is off
 	limits  leave.Limits
@@ -43,22 +43,23 @@ type leaves struct {
 }
 
 const (
-	// outageGrace is how long clients may take to reconnect after an outage of the
-	// SFU. longestConfirm bounds the time between the two looks into a room that
-	// must both miss a participant.
+	// outageGrace is how long clients may take to reconnect after an outage of
+	// the SFU. If the SFU says that a participant is gone, the service asks
+	// once more, at most longestConfirm later.
 	outageGrace    = 15 * time.Second
 	longestConfirm = 15 * time.Second
-	// probeEvery is how often the named servers are asked whether delayed events
-	// can still be managed.
+	// probeEvery is how often the service asks the named servers whether it can
+	// still manage delayed events there.
 	probeEvery = 10 * time.Minute
-	// countTime bounds how long counting the jobs may take for /_status and
-	// metrics.
+	// countTime bounds how long /_status and the metrics wait for the number of
+	// jobs.
 	countTime = time.Second
 )
 
 // openLeaves opens the store and creates its keeper, unless delegation is off.
 // It takes some seconds at most, or 15 s while another process closes the leave
-// file. If the disk of the leave file does not answer, it waits until ctx ends.
+// file. If the disk of the leave file does not answer, openLeaves waits until
+// ctx ends.
 func (s *shared) openLeaves(ctx context.Context) (leaves, error) {
 	cfg := s.cfg
 	if !cfg.Delegation {
@@ -115,8 +116,8 @@ func (l *leaves) openStore(ctx context.Context, common *shared) error {
 	return nil
 }
 
-// guard puts a standby in front of the store. The standby keeps leaves while
-// the store does not answer.
+// guard puts a standby store in front of the store behind. The standby store
+// keeps leaves in memory while the store behind does not answer.
 func (l *leaves) guard(ctx context.Context, behind standby.Behind) {
 	l.standby = standby.New(ctx, behind, l.log, nil)
 	l.store = l.standby
@@ -157,8 +158,8 @@ func (l *leaves) newKeeper(s *shared) *keeper.Keeper {
 	}
 }
 
-// holder returns the name of this process among the processes that share a
-// store.
+// holder returns the name of this process. The name is unique among the
+// processes that share a store.
 func holder() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -167,10 +168,10 @@ func holder() string {
 	return host + "/" + rand.Text()[:12]
 }
 
-// newDelayedEvents returns the client that manages delayed events. It has its
-// own connections, so a token does not wait while a homeserver answers slowly
-// about delayed events. It shares the bound on the memory that handshakes with
-// strangers' servers take.
+// newDelayedEvents returns the client that manages delayed events. The client
+// has separate connections, so a token need not wait while a homeserver answers
+// slowly about delayed events. It shares the bound on the memory for handshakes
+// with strangers' servers (shared.strangers).
 func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	return &matrix.DelayedEvents{
 		APIs: &matrix.ClientAPIs{Overrides: s.cfg.ClientURLs, Servers: s.newServers()},
@@ -181,8 +182,7 @@ func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	}
 }
 
-// counted is a store that counts the requests about delayed events in the
-// metrics.
+// counted is a store that counts requests about delayed events in the metrics.
 type counted struct {
 	leave.Store
 	counters metrics.Metrics
@@ -194,8 +194,8 @@ func (c counted) Claim(ctx context.Context, holder string, now time.Time, n int)
 	return jobs, err
 }
 
-// start runs the keeper until end is called. end waits for running actions to
-// end. A second call of end does nothing.
+// start runs the keeper until end is called. end waits until running actions
+// have ended. A second call of end does nothing.
 func (l *leaves) start() (end func()) {
 	if !l.on() {
 		return func() {}
@@ -210,8 +210,8 @@ func (l *leaves) start() (end func()) {
 	}
 }
 
-// probe asks the named servers whether the service can manage delayed events
-// there.
+// probe asks the named servers from time to time whether the service can manage
+// delayed events there.
 func (l *leaves) probe(ctx context.Context) {
 	again := time.NewTicker(probeEvery)
 	defer again.Stop()
@@ -225,7 +225,8 @@ func (l *leaves) probe(ctx context.Context) {
 	}
 }
 
-// close writes what only memory holds to the store, and closes the store.
+// close writes to the store all changes that are only in memory. Then it closes
+// the store.
 func (l *leaves) close() {
 	if !l.on() {
 		return

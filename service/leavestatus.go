@@ -10,8 +10,8 @@ import (
 
 func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
 
-// isFailing reports whether the store cannot be written. It also checks a store to
-// which nothing had to be written yet.
+// isFailing reports whether the store cannot be written. It finds out even if
+// nothing had to be written yet.
 func (l *leaves) isFailing() bool {
 	var s handler.StoreStatus
 	if l.about != nil {
@@ -22,11 +22,11 @@ func (l *leaves) isFailing() bool {
 
 const (
 	stateDegraded = "degraded"
-	// maxCause bounds the bytes of an error text that /_status shows.
+	// maxCause bounds how many bytes of an error text /_status shows.
 	maxCause = 200
 )
 
-// health returns the part of /healthz about leaves.
+// health returns what /healthz shows of leaves.
 func (l *leaves) health() (h handler.Health) {
 	if !l.on() {
 		return h
@@ -44,7 +44,7 @@ func (l *leaves) health() (h handler.Health) {
 	return h
 }
 
-// status returns the part of /_status about leaves.
+// status returns what /_status shows of leaves.
 func (l *leaves) status(ctx context.Context) handler.LeaveStatus {
 	s := handler.LeaveStatus{
 		RefusedBy: []string{}, Limited: []handler.LimitedStatus{}, Jobs: l.jobs(ctx), SFUAnswers: l.keeper.SFUAnswers(),

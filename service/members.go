@@ -14,20 +14,21 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// members looks up who is in a Matrix room, and removes all others from the
-// SFU.
+// members finds out who is in a Matrix room. It removes from the SFU all
+// participants who are not in the Matrix room of their call.
 type members struct {
-	server     matrix.ServerName // the homeserver that is asked
+	server     matrix.ServerName // the homeserver that says who is joined
 	homeserver *homeserver       // the homeserver at which this service is registered, or nil
-	account    *account          // the account as which the service asks if homeserver is nil, or nil
+	account    *account          // the account with which the service asks if homeserver is nil, or nil
 	required   config.Requirement
 	lookup     *membership.Lookup
 	guard      *guard.Guard
 	pushed     atomic.Pointer[time.Time] // when the homeserver last pushed a membership event
 }
 
-// newMembers returns members that ask the homeserver hs, or ask as the account
-// if hs is nil. It returns nil if the service can ask no homeserver. common is the board that the replicas share.
+// newMembers returns members that ask the homeserver hs. If hs is nil, they ask
+// with the account. newMembers returns nil if there is neither. common is the
+// state that the guards of all replicas share.
 func (s *shared) newMembers(hs *homeserver, common board) *members {
 	cfg := s.cfg
 	m := &members{server: cfg.HomeServer(), homeserver: hs, account: s.newAccount(), required: cfg.RequireMembership}
@@ -52,8 +53,8 @@ func (s *shared) newMembers(hs *homeserver, common board) *members {
 	return m
 }
 
-// mustBeJoined reports whether users of server must be joined when they prove
-// themselves by an OpenID token.
+// mustBeJoined reports whether a user of server who comes with an OpenID token
+// must be joined to the Matrix room.
 func (m *members) mustBeJoined(server matrix.ServerName) bool {
 	switch m.required {
 	case config.RequireEveryone:
@@ -64,11 +65,12 @@ func (m *members) mustBeJoined(server matrix.ServerName) bool {
 	return false
 }
 
-// pushes reports whether the homeserver pushes events. Without a registration
-// it cannot.
+// pushes reports whether the homeserver pushes events. A homeserver without a
+// registration of this service pushes none.
 func (m *members) pushes() bool { return m.homeserver != nil && m.homeserver.pushes() }
 
-// changed handles an event by which somebody's membership may have changed.
+// changed handles an event that says that somebody's membership may have
+// changed.
 func (m *members) changed(e handler.MemberEvent) {
 	now := time.Now().UTC()
 	m.pushed.Store(&now)
@@ -89,8 +91,9 @@ func (m *members) start() (end func()) {
 	}
 }
 
-// health returns h, with a fault added if the guard removes nobody from the
-// SFU.
+// health returns h. It adds a fault if the guard's brake holds: the guard then
+// removes nobody from the SFU. It also adds a fault if the account gets no
+// answers.
 func (m *members) health(h handler.Health) handler.Health {
 	if m.guard.Status().Braked {
 		h.Degraded = append(h.Degraded, "the homeserver says that too many participants are not in their Matrix rooms, so nobody is removed from LiveKit")
@@ -101,8 +104,8 @@ func (m *members) health(h handler.Health) handler.Health {
 	return h
 }
 
-// source returns, for /_status, the name of the question by which the
-// homeserver is asked who is joined.
+// source returns, for /_status, how the service asks the homeserver who is
+// joined.
 func (m *members) source() string {
 	if m.account != nil {
 		return "joined_members"
@@ -110,7 +113,7 @@ func (m *members) source() string {
 	return "is_joined"
 }
 
-// status returns the part of /_status about membership.
+// status returns what /_status shows of membership.
 func (m *members) status() handler.MembershipStatus {
 	now := m.guard.Status()
 	s := handler.MembershipStatus{

@@ -7,15 +7,20 @@ import (
 	"runtime/metrics"
 )
 
-// The garbage collector's settings, unless GOGC or GOMEMLIMIT are set.
+// These are the settings of the garbage collector, unless GOGC or GOMEMLIMIT is
+// set.
 //
-// Only about 5 MB live longer than a request. With Go's default of 100 % the
-// collector therefore runs dozens of times a second under load. At 200 % it takes
-// 2 % of the service's CPU time instead of 4 %, and 4 MB more memory. If strangers
-// make the service keep more memory, 200 % of that would be too much for a small
-// container. So garbage may take at most maxGarbage, but always leastPercent of
-// the live bytes. memoryLimit is for a crowd of clients: near this limit the
-// collector works harder, so that a container with 200 MiB is not killed.
+// Only about 5 MB live longer than a request. With Go's default of 100 %, the
+// collector would therefore run dozens of times a second under load. With
+// gcPercent it takes 2 % of the service's CPU time instead of 4 %, and 4 MB
+// more memory.
+//
+// If strangers make the service keep more memory, garbage of 200 % would be too
+// much for a small container. Garbage may therefore take at most maxGarbage,
+// but always leastPercent of the live bytes.
+//
+// memoryLimit is for a crowd of clients. Near this limit the collector works
+// harder, so that a container with 200 MiB is not killed.
 const (
 	gcPercent    = 200
 	maxGarbage   = 12 << 20
@@ -33,19 +38,19 @@ func tuneMemory() {
 	}
 }
 
-// followHeap sets the collector's percentage again after every collection. now
-// is the percentage that is set.
+// followHeap sets the collector's percentage at once, and again after every
+// collection. The argument now is the percentage before the call.
 func followHeap(now int) {
 	if percent := percentFor(liveHeap()); percent != now {
 		debug.SetGCPercent(percent)
 		now = percent
 	}
-	type garbage struct{ _ [64]byte } // the next collection frees this value, and then Go calls followHeap again
+	type garbage struct{ _ [64]byte } // after the next collection frees this value, Go calls followHeap again
 	runtime.AddCleanup(new(garbage), followHeap, now)
 }
 
-// percentFor returns how much garbage may accumulate until the next collection,
-// in percent of the live bytes, in steps of ten.
+// percentFor returns how much garbage may accumulate until the next collection.
+// The result is in percent of the live bytes, in steps of ten.
 func percentFor(live uint64) int {
 	percent := 100 * maxGarbage / max(live, 1)
 	return int(min(max(percent/10*10, leastPercent), gcPercent))

@@ -4,6 +4,6 @@ package service
 
 import "math"
 
-// openFiles returns the largest number, because the limit of open files is
+// openFiles returns a very large number, because the limit of open files is
 // unknown on this system.
 func openFiles() int { return math.MaxInt32 }

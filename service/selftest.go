@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// How often the self-test runs. It runs often until everything is ready,
-// because the homeserver may start later than this service.
+// The self-test runs every testLater. Until everything is ready it runs every
+// testSoon, because the homeserver may start later than this service.
 const (
 	testSoon  = 10 * time.Second
 	testLater = 10 * time.Minute
@@ -45,7 +45,7 @@ func (h *homeserver) testAgain(ctx context.Context) {
 }
 
 // report logs one line for each missing setting, or one line if everything is
-// ready. It does not log the same thing twice in a row.
+// ready. It does not log the same line twice in a row.
 func (h *homeserver) report(result appservice.Result) {
 	before := h.last.Swap(&result)
 	if result.Ready() && (before == nil || !before.Ready()) {

@@ -15,18 +15,20 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// The bounds on clients. Even if all clients are silent, slow or never read,
-// together they take less than 110 MB (TestCrowdMemory). Later clients wait in
-// the kernel's queue. Connections of slow clients are closed after headerTime
-// and bodyTime, and sooner when no place is free.
+// These bounds apply to clients. Together, all clients take less than 110 MB,
+// even if all are silent, slow or never read (TestCrowdMemory). When the
+// largest number of connections is open, new clients wait in the kernel's
+// queue. The service closes connections of slow clients after headerTime and
+// bodyTime, or sooner if the largest number is open.
 const (
 	headerTime = 5 * time.Second
-	bodyTime   = 15 * time.Second // how long a client may take from connecting to the end of its request's body
-	writeTime  = 35 * time.Second // counted from the end of the headers; the handler may take 25 s of this time
+	bodyTime   = 15 * time.Second // from the start of the connection to the end of the request's body
+	writeTime  = 35 * time.Second // from the end of the headers to the end of the answer, of which the handler may take 25 s
 	idleTime   = 120 * time.Second
 
-	maxHeaderBytes = 16 << 10 // a client with a larger head of a request gets 431
-	// headerSlop is the number of bytes that net/http adds to MaxHeaderBytes.
+	maxHeaderBytes = 16 << 10 // a client gets 431 if its request line and headers are larger
+	// headerSlop is the number of bytes that net/http adds to
+	// Server.MaxHeaderBytes.
 	headerSlop = 4096
 )
 
@@ -39,8 +41,8 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes - headerSlop,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// The handler of this program answers OPTIONS * itself, with the same headers
-		// as every other answer.
+		// This program's own handler answers OPTIONS *, so that the answer has
+		// the same headers as every other answer.
 		DisableGeneralOptionsHandler: true,
 	}
 }
@@ -58,15 +60,16 @@ func listen(bind config.Bind) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The reverse proxy must be able to connect: it is in the socket's group.
+	// The reverse proxy must be able to connect. It is in the group of the
+	// socket.
 	if err := os.Chmod(bind.Address, 0o660); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return listener, nil
 }
 
-// removeStale removes the socket file that a killed process has left, on which
-// nobody listens. It removes nothing else.
+// removeStale removes a socket file on which nobody listens, because a killed
+// process has left it. It removes nothing else.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -87,7 +90,8 @@ func removeStale(path string) error {
 	return os.Remove(path)
 }
 
-// addressOf returns the address of l in the form of LIVEKIT_JWT_BIND.
+// addressOf returns the address of the listener l in the form of
+// LIVEKIT_JWT_BIND.
 func addressOf(l net.Listener) string {
 	return config.Bind{Network: l.Addr().Network(), Address: l.Addr().String()}.String()
 }

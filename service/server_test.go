@@ -19,11 +19,11 @@ import (
 	"matrixrtc-auth/internal/connlimit"
 )
 
-// waitTime is how long a test waits for what must happen.
+// waitTime is how long a test waits for an event that must happen.
 const waitTime = 30 * time.Second
 
-// startServer serves h as the program does, and returns the address. change may
-// set other timeouts.
+// startServer serves h as the program does, and returns the address. change, if
+// set, can change the server's timeouts.
 func startServer(t *testing.T, h http.Handler, limit int, answer func(int, net.Addr) []byte, change func(*http.Server)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -64,7 +64,7 @@ func connect(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// get requests / over conn, and returns the status. It returns 0 if the
+// get sends GET / over conn, and returns the status. It returns 0 if the
 // connection ends without an answer.
 func get(t *testing.T, conn net.Conn, header string) int {
 	t.Helper()
@@ -80,9 +80,9 @@ func get(t *testing.T, conn net.Conn, header string) int {
 	return resp.StatusCode
 }
 
-// TestHeaderLimit: a request with headers over the limit gets an answer of this
-// service, which a browser may read. This holds however large the headers are
-// and whoever sends them.
+// TestHeaderLimit checks that a request with headers over the limit gets this
+// service's own 431 answer, which a browser may read. It gets this answer
+// however large the headers are.
 func TestHeaderLimit(t *testing.T) {
 	h := &handler.Handler{Log: slog.New(slog.DiscardHandler)}
 	address := startServer(t, h.Routes(), 10, h.Refuse, nil)
@@ -116,8 +116,8 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionsGiveWay: if all places are taken, idle connections are
-// closed for a new one.
+// TestIdleConnectionsGiveWay checks that the service closes idle connections to
+// make room for new ones.
 func TestIdleConnectionsGiveWay(t *testing.T) {
 	const limit = 3
 	address := startServer(t, http.HandlerFunc(hello), limit, nil, func(s *http.Server) { s.IdleTimeout = time.Hour })
@@ -128,8 +128,9 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 	}
 }
 
-// TestSlowClients: a thousand clients that send nothing, half a header or half
-// a body do not delay other clients, and are cut off.
+// TestSlowClients checks a thousand clients that send nothing, half a header,
+// or half a body. The service must close their connections in the end, and they
+// must not delay other clients.
 func TestSlowClients(t *testing.T) {
 	const cutOff = 4 * time.Second
 	clients := 1000
@@ -137,7 +138,7 @@ func TestSlowClients(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Fatal(err)
 	}
-	if most := int(files.Cur)/2 - 50; most < clients { // both ends of each connection are files of this process
+	if most := int(files.Cur)/2 - 50; most < clients { // this process has a file for each end of each connection
 		t.Logf("%d clients, as many as the limit of %d open files allows", most, files.Cur)
 		clients = most
 	}

@@ -27,28 +27,28 @@ import (
 	"matrixrtc-auth/internal/textlog"
 )
 
-// The exit codes.
+// These are the exit codes of the process.
 const (
 	exitOK     = 0
-	exitFailed = 1 // the configuration has faults, or a file, the store or a port cannot be opened; the log says what
+	exitFailed = 1 // the log says why: the configuration has faults, or a file, the store or a port cannot be opened
 )
 
-// Run serves as the environment configures it, until ctx ends, and returns the
-// exit code. version is the program's version in logs, metrics and answers. The
-// log goes to stderr. Run returns when the log is written, or a second after
-// the end. A process may call Run only once, because Run sets process-wide
-// state (signals, the garbage collector, the default logger).
+// Run serves with the configuration in the environment until ctx ends, and
+// returns the exit code. version is the program's version in logs, metrics and
+// answers. The log goes to stderr. Run returns when the log is written, or a
+// second after the end. A process may call Run only once, because Run sets
+// process-wide state (signals, the garbage collector, the default logger).
 func Run(ctx context.Context, version string, stderr io.Writer) int {
 	tuneMemory()
-	signal.Ignore(syscall.SIGPIPE) // otherwise the process would end when the reader of its log ends
+	signal.Ignore(syscall.SIGPIPE) // without this, the process would end when the reader of its log ends
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	cfg, warnings, err := config.Load()
 	queue := logqueue.Start(stderr, formatOf(cfg))
-	defer queue.Close() // an error means that stderr cannot be written, so it cannot be logged
+	defer queue.Close() // an error says that stderr cannot be written, so nothing can log it
 	log := slog.New(queue.Handler())
-	slog.SetDefault(log) // libraries also log through the queue, so that they never wait for stderr
+	slog.SetDefault(log) // libraries also log through the queue, and so never wait for stderr
 	for _, warning := range warnings {
 		log.Warn("configuration", "warning", warning.String())
 	}
@@ -68,8 +68,7 @@ func Run(ctx context.Context, version string, stderr io.Writer) int {
 	return exitOK
 }
 
-// formatOf returns the constructor of the log handler for the configured
-// format.
+// formatOf returns the constructor of a log handler for the configured format.
 func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	if cfg.LogJSON {
 		options := &slog.HandlerOptions{Level: cfg.LogLevel}
@@ -78,9 +77,9 @@ func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	return func(w io.Writer) slog.Handler { return textlog.New(w, cfg.LogLevel) }
 }
 
-// serve listens, serves, and shuts down when ctx ends, which is at SIGTERM or
-// SIGINT. At every hangup (SIGHUP) it reads the credential files again, and goes
-// on.
+// serve listens and serves until ctx ends (SIGTERM or SIGINT), and then shuts
+// the service down. At every signal in hangups (SIGHUP) it reads the credential
+// files again and continues.
 func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	stopMetrics, err := s.serveMetrics()
 	if err != nil {
@@ -139,7 +138,7 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	return nil
 }
 
-// bound returns listener with its connections bounded to clients at a time.
+// bound returns listener with at most clients open connections at a time.
 func (s *shared) bound(listener net.Listener, clients int, h *handler.Handler) *connlimit.Listener {
 	return connlimit.New(listener, connlimit.Options{
 		Limit: clients, Network: h.Proxies.Share, ArrivalTime: bodyTime,
@@ -147,7 +146,7 @@ func (s *shared) bound(listener net.Listener, clients int, h *handler.Handler) *
 	})
 }
 
-// clientPlaces returns how many connections clients may have at a time.
+// clientPlaces returns how many connections clients can have at a time.
 func (s *shared) clientPlaces() int {
 	clients := placesFor(openFiles()).clients
 	if clients < MaxConnections {
@@ -156,8 +155,9 @@ func (s *shared) clientPlaces() int {
 	return clients
 }
 
-// serveMetrics serves GET /metrics at LIVEKIT_METRICS_BIND until stop is called.
-// That variable has no default. If it is not set, there are no metrics at all.
+// serveMetrics serves GET /metrics at LIVEKIT_METRICS_BIND until stop is
+// called. If this variable is not set, it serves nothing, because there is no
+// default.
 func (s *shared) serveMetrics() (stop func(), err error) {
 	if s.cfg.Metrics == (config.Bind{}) {
 		return func() {}, nil

@@ -12,25 +12,27 @@ import (
 	"matrixrtc-auth/internal/connlimit"
 )
 
-// The times of the shutdown, after SIGTERM or SIGINT. They begin when
-// LIVEKIT_SHUTDOWN_DELAY has passed (0 s by default, 5 min at most). Running
-// requests may finish. Their contexts end after finishTime, and their
-// connections are closed after closeTime. Then the service closes the store of
-// leaves. If Redis does not answer, that takes up to 2 s more; if the disk does
-// not answer, up to 7 s (standby.Store.Close). At the end it waits at most 1 s
-// for the log (logqueue.Queue.Close). The shutdown is no reason to send a leave:
-// the keeper gives its jobs back to the store (keeper.Keeper.Run). A second
-// signal ends the process at once (main.go).
+// These are the times of the shutdown after SIGTERM or SIGINT. They begin when
+// LIVEKIT_SHUTDOWN_DELAY has passed (0 s by default, 5 min at most).
+//
+// The contexts of running requests end after finishTime, and their connections
+// are closed after closeTime. Then the service closes the store of leaves. That
+// takes up to 2 s more if Redis does not answer, and up to 7 s if the disk does
+// not answer (standby.Store.Close). At the end the service waits at most 1 s
+// for the log (logqueue.Queue.Close).
+//
+// The shutdown sends no leave: the keeper gives its jobs back to the store
+// (keeper.Keeper.Run). A second signal ends the process at once (main.go).
 const (
 	finishTime = 7 * time.Second
 	closeTime  = 8 * time.Second
 )
 
-// drain waits for the end of ctx. Then it waits for LIVEKIT_SHUTDOWN_DELAY, in
-// which requests are still served, and /healthz answers 503, so that load
-// balancers send clients elsewhere. If systemd handed the socket
+// drain waits until ctx ends, and then waits for LIVEKIT_SHUTDOWN_DELAY. During
+// this delay the service still serves requests, but /healthz answers 503, so
+// that load balancers send clients elsewhere. If systemd handed the socket
 // over, drain skips the delay, because the next process serves that socket. If
-// the server has failed, drain returns its error.
+// the server has failed, drain returns the server's error.
 func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool, failed <-chan error) error {
 	select {
 	case err := <-failed:
@@ -52,8 +54,9 @@ func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool,
 	}
 }
 
-// finish closes the listener, and waits at most closeTime until running requests
-// have ended. failed gets a value when the server accepts no more connections.
+// finish closes the listener, and waits until running requests have ended, but
+// at most closeTime. failed gets a value when the server accepts no more
+// connections.
 func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan error, cut context.CancelCauseFunc, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()

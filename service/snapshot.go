@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-// watch makes the metrics contain the gauges, if an address for metrics is
+// watch adds the gauges to the metrics, if an address for metrics is
 // configured.
 func (s *shared) watch(p parts) {
 	if s.cfg.Metrics != (config.Bind{}) {
@@ -58,8 +58,8 @@ func (l *leaves) addTo(now *metrics.Snapshot) {
 	now.Budget = map[string]float64{"rate": budget.Rate, "tokens": budget.Tokens, "lowered": float64(budget.Lowered)}
 }
 
-// addTo adds the numbers about membership to now. It leaves out the numbers of
-// sweeps if another replica sweeps.
+// addTo adds the numbers about membership to now. If another replica sweeps,
+// addTo leaves out the numbers of sweeps.
 func (m *members) addTo(now *metrics.Snapshot) {
 	if m.account != nil {
 		now.Health["account"] = number(!m.account.status().Answers)

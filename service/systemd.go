@@ -13,7 +13,7 @@ import (
 )
 
 // openListener returns the socket that systemd hands over (sd_listen_fds(3)).
-// Without such a socket it listens on the address of LIVEKIT_JWT_BIND.
+// If there is no such socket, openListener listens on LIVEKIT_JWT_BIND.
 // handedOver is true if systemd keeps the socket open for the next process.
 func (s *shared) openListener() (l net.Listener, handedOver bool, err error) {
 	l, err = inherit(activation.Files(true))
@@ -30,12 +30,12 @@ func (s *shared) openListener() (l net.Listener, handedOver bool, err error) {
 	return l, true, nil
 }
 
-// inherit returns the only socket in files, or nil if there are none. It closes
+// inherit returns the only socket in files, or nil if there is none. It closes
 // all files.
 func inherit(files []*os.File) (net.Listener, error) {
 	defer func() {
 		for _, f := range files {
-			_ = f.Close() // the listener has its own descriptor
+			_ = f.Close() // the listener has a copy of the file descriptor
 		}
 	}()
 	switch len(files) {
@@ -55,8 +55,8 @@ func inherit(files []*os.File) (net.Listener, error) {
 	return l, nil
 }
 
-// withSmallBuffers bounds the kernel's buffers of the listener's TCP
-// connections, as listen does for its own listener.
+// withSmallBuffers bounds the kernel's buffers for connections of the TCP
+// listener l, as listen does for the listener that it makes.
 func withSmallBuffers(l net.Listener) error {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {
@@ -70,8 +70,9 @@ func withSmallBuffers(l net.Listener) error {
 }
 
 // sameBind reports whether a client that connects to bind reaches a listener on
-// addr. Both must have the same Unix path, or the same port and address. A
-// listener on the unspecified address (0.0.0.0 or ::) has every address.
+// addr. A Unix socket must have the same path. A TCP listener must have the
+// same port and address. The unspecified address (0.0.0.0 or ::) equals every
+// address.
 func sameBind(bind config.Bind, addr net.Addr) bool {
 	if bind.Network != addr.Network() || bind.Network == "unix" {
 		return bind == config.Bind{Network: addr.Network(), Address: addr.String()}

@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// socketFile returns a listening socket as a file, as systemd hands it over.
+// socketFile returns a listening socket as a file, like one from systemd.
 func socketFile(t *testing.T, network, address string) *os.File {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -61,7 +61,8 @@ func TestInheritNothing(t *testing.T) {
 	}
 }
 
-// TestInheritFaults: the error names the setting that the socket unit needs.
+// TestInheritFaults checks that the error for a wrong socket names the setting
+// that the systemd socket unit needs.
 func TestInheritFaults(t *testing.T) {
 	packet, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

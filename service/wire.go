@@ -26,19 +26,19 @@ type shared struct {
 	strangers   *outbound.Pool // bounds the connections to servers that the operator did not name
 	log         *slog.Logger
 	logStatus   func() logqueue.Status
-	counters    metrics.Metrics // counts nothing if no address for metrics is configured
+	counters    metrics.Metrics // counts nothing if there is no address for metrics
 }
 
-// parts are what newHandler needs besides shared.
+// parts holds what newHandler needs besides shared.
 type parts struct {
 	leaves     leaves
-	homeserver *homeserver // nil if the service is registered at no homeserver
-	members    *members    // nil if no homeserver can be asked who is joined
+	homeserver *homeserver // nil if the service is not registered at a homeserver
+	members    *members    // nil if there is no homeserver that can say who is joined
 	rooms      *sfu.Rooms
 }
 
-// newHandler connects the parts of the service into the handler, as the
-// configuration says.
+// newHandler connects the parts of the service to a handler, according to the
+// configuration.
 func (s *shared) newHandler(p parts) *handler.Handler {
 	cfg, verifier := s.cfg, s.newVerifier()
 	h := &handler.Handler{
@@ -82,7 +82,7 @@ func (s *shared) newTestPage() *handler.TestPage {
 }
 
 // portOf returns the port on which LiveKit itself listens, or "" if the port is
-// unknown. LiveKit speaks no TLS, so an https address is that of a proxy.
+// unknown. LiveKit speaks no TLS, so an https URL is the URL of a proxy.
 func portOf(api *url.URL) string {
 	if api.Scheme != "http" {
 		return ""
@@ -90,7 +90,7 @@ func portOf(api *url.URL) string {
 	return api.Port()
 }
 
-// health returns the health of the parts that are on, and of the log.
+// health returns the health of all parts that are on, and of the log.
 func (s *shared) health(p parts) handler.Health {
 	h := p.leaves.health()
 	if p.members != nil {
@@ -110,8 +110,7 @@ func statusOfLog(log logqueue.Status) handler.LogStatus {
 	return s
 }
 
-// newAuthorizer returns the Authorizer, which decides which token a caller
-// gets.
+// newAuthorizer returns the Authorizer, which decides what token a caller gets.
 func (s *shared) newAuthorizer(verifier *matrix.Verifier, p parts) *access.Authorizer {
 	cfg := s.cfg
 	a := &access.Authorizer{
@@ -156,31 +155,32 @@ func (s *shared) newVerifier() *matrix.Verifier {
 	return v
 }
 
-// The bounds on all connections, also idle ones, to servers that the operator did
-// not name.
+// These bounds apply to all connections to servers that the operator did not
+// name, even to idle connections.
 const (
-	// maxPerHost bounds the connections to one address. It is as high as this
+	// maxPerHost bounds the connections to one address. The bound is high
 	// because many homeservers share the address of one provider.
 	maxPerHost = 128
-	// maxHandshake bounds the bytes that such a server may send in a TLS
-	// handshake. For comparison, a certificate chain of RSA-4096 with 250 names
+	// maxHandshake bounds the bytes that such a server can send in a TLS
+	// handshake. For comparison, an RSA-4096 certificate chain with 250 names
 	// takes 17.8 kB.
 	maxHandshake = 32 << 10
-	// maxHandshakes bounds the bytes that this service has read in the handshakes
-	// of all these connections together. After a handshake at most 8 times as many
-	// bytes are in memory.
+	// maxHandshakes bounds the bytes that all these connections together have
+	// received in TLS handshakes. After a handshake, memory holds at most 8
+	// times as many bytes.
 	maxHandshakes = 3 << 19
 )
 
 // newStrangers returns the pool that bounds the connections to servers that the
-// operator did not name. The process has one.
+// operator did not name. A process has only one such pool.
 func newStrangers() *outbound.Pool {
 	return &outbound.Pool{PerHost: maxPerHost, MaxHandshake: maxHandshake, MaxHandshakes: maxHandshakes}
 }
 
 // newServers returns the transports to homeservers. Each call of newServers
-// makes new connections. Servers that the operator named may have any address,
-// and their TLS sessions are resumed. All others must have public addresses.
+// gives separate connections. Servers that the operator named may have any
+// address, and the transport resumes their TLS sessions. All other servers must
+// have public addresses.
 func (s *shared) newServers() matrix.Servers {
 	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
@@ -190,8 +190,9 @@ func (s *shared) newServers() matrix.Servers {
 	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named, OtherTransport: other}
 }
 
-// newTransport returns a transport that trusts the system's certificates and those of
-// LIVEKIT_CA_FILE. With LIVEKIT_INSECURE_SKIP_VERIFY_TLS it checks none.
+// newTransport returns a transport that trusts the system's certificates and
+// the certificates of LIVEKIT_CA_FILE. With LIVEKIT_INSECURE_SKIP_VERIFY_TLS it
+// checks no certificate.
 func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 	t := &outbound.Transport{
 		Dial:  dialer.DialContext,
@@ -204,9 +205,9 @@ func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 	return t
 }
 
-// newSFUClient returns a client with its own connections. If no file is left
-// for a new connection, the client closes an idle connection to a server that
-// the operator did not name.
+// newSFUClient returns a client with separate connections. If this process can
+// open no file for a new connection, the client closes an idle connection to a
+// stranger's server.
 func (s *shared) newSFUClient() *sfu.Client {
 	connections := sfu.NewHTTPClient(s.credentials.roots, s.strangers.CloseForFile)
 	s.credentials.distrust = append(s.credentials.distrust, connections.CloseIdleConnections)
@@ -215,7 +216,7 @@ func (s *shared) newSFUClient() *sfu.Client {
 	return client
 }
 
-// causeOf returns why a call of the SFU failed, or "" if err is nil.
+// causeOf returns the cause of an error of the SFU's API, or "" if err is nil.
 func causeOf(err error) string {
 	if e, ok := errors.AsType[*sfu.Error](err); ok {
 		return e.Cause

@@ -23,10 +23,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestManyNamesAtOneAddress: 400 homeservers share one address, as those of a
-// provider do. 8 clients of one network ask for tokens at a time, and all
-// homeservers are asked. Each homeserver takes two connections, and the address
-// may have 128.
+// TestManyNamesAtOneAddress checks that clients get all their tokens if 400
+// homeservers share one address, as at a provider. 8 clients ask at a time.
+// Each homeserver takes two connections, and the address may have 128.
 func TestManyNamesAtOneAddress(t *testing.T) {
 	const names, clients = 400, 8
 	h := newCrowdedHandler(t)
@@ -55,7 +54,8 @@ func TestManyNamesAtOneAddress(t *testing.T) {
 }
 
 // newCrowdedHandler returns the service's handler in an internet where every
-// name has the same address. Port 443 delegates to port 8448.
+// name has the same address. The server on port 443 delegates every homeserver
+// to port 8448.
 func newCrowdedHandler(t *testing.T) http.Handler {
 	t.Helper()
 	ca := matrixtest.NewCA()

@@ -23,7 +23,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// rootsOf returns roots that contain only the certificates of a test's
+// rootsOf returns roots that contain only the certificate of the test's
 // authority.
 func rootsOf(t *testing.T, ca *matrixtest.CA) *config.Roots {
 	t.Helper()
@@ -34,9 +34,9 @@ func rootsOf(t *testing.T, ca *matrixtest.CA) *config.Roots {
 	return roots
 }
 
-// TestStrangersLeaveNothing: what 1,000 servers with large certificates have
-// sent is freed with their connections. TLS sessions are kept only for named
-// servers.
+// TestStrangersLeaveNothing checks that the memory of 1,000 servers' large
+// certificates is freed when their connections are closed. The service may keep
+// TLS sessions only for named servers.
 func TestStrangersLeaveNothing(t *testing.T) {
 	ca := matrixtest.NewCA()
 	servers := share(&config.Config{
@@ -78,7 +78,8 @@ func TestStrangersLeaveNothing(t *testing.T) {
 	}
 }
 
-// share returns the shared part of a service that logs nothing.
+// share returns the shared part of a service with the configuration cfg. The
+// service logs nothing.
 func share(cfg *config.Config) *shared {
 	return &shared{
 		cfg: cfg, credentials: newCredentials(cfg), strangers: newStrangers(), log: slog.New(slog.DiscardHandler),
@@ -86,8 +87,8 @@ func share(cfg *config.Config) *shared {
 	}
 }
 
-// hostileServer starts a server that answers for every name with 30 kB of
-// certificates. resumed counts the requests on resumed TLS sessions.
+// hostileServer starts a server that sends 30 kB of certificates for every
+// name. resumed counts the requests on resumed TLS sessions.
 func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomic.Int32) {
 	resumed = new(atomic.Int32)
 	more, leaf := matrixtest.NewBulky(450, 30_000), ca.Certificate("*.test")
@@ -107,8 +108,8 @@ func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomi
 	return s.Listener.Addr().String(), resumed
 }
 
-// liveBytes returns how many bytes are alive after all garbage, that of
-// finalizers included, is collected.
+// liveBytes returns how many bytes are alive after all garbage is collected,
+// including garbage that finalizers free.
 func liveBytes() uint64 {
 	var stats runtime.MemStats
 	for range 3 {
@@ -118,8 +119,8 @@ func liveBytes() uint64 {
 	return stats.HeapAlloc
 }
 
-// TestPortOf: the service knows LiveKit's port, which remedies name, from an
-// address without TLS.
+// TestPortOf checks that portOf finds LiveKit's port in a URL without TLS.
+// Remedies on the test page name this port.
 func TestPortOf(t *testing.T) {
 	for address, want := range map[string]string{
 		"http://livekit:7880": "7880", "http://[::1]:7890/": "7890", "http://livekit": "", "https://sfu.example.org:8443": "", "https://sfu.example.org": "",

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestFilesAreAccepted reads every written file as its program does, as far as
-// this module has that program's parser. The tests in e2e/ start LiveKit and
-// the proxies with the files.
+// TestFilesAreAccepted parses every written file with the parser of the program
+// that reads it, if this module contains that parser. The tests in e2e/ start
+// LiveKit and the proxies with the files.
 func TestFilesAreAccepted(t *testing.T) {
 	standInGo(t, "an image")
 	for name, args := range typical(t) {
@@ -39,7 +39,8 @@ func (l *lab) checkService() {
 	}
 }
 
-// setenv sets the environment of the service's container.
+// setenv gives this process the environment variables of the service's
+// container.
 func (l *lab) setenv() {
 	l.t.Helper()
 	for _, v := range config.Variables() {
@@ -80,7 +81,9 @@ func parseYAML[T any](l *lab, name string) (v T) {
 	return v
 }
 
-// checkMounts checks that every path on the machine is a file that setup wrote.
+// checkMounts checks that each container mounts livekit.yaml, and only files
+// that setup wrote, all read-only. It also checks that the secret is in .env
+// and in no other file.
 func (l *lab) checkMounts() {
 	l.t.Helper()
 	compose, files := parseYAML[deployment](l, "compose.yaml"), l.list()
@@ -149,14 +152,16 @@ func (l *lab) checkAgreement() {
 	l.checkHomeserver()
 }
 
-// transport is one entry of the homeserver's list of transports.
+// transport is one entry of the list that tells clients the address of this
+// service. The well-known file and the homeserver's settings contain that list.
 type transport struct {
 	Type       string
 	ServiceURL string `yaml:"livekit_service_url" json:"livekit_service_url"`
 	URL        string
 }
 
-// checkHomeserver checks that older and newer clients get the same addresses.
+// checkHomeserver checks that older clients, which read the well-known file,
+// and newer clients, which ask the homeserver, get the same addresses.
 func (l *lab) checkHomeserver() {
 	l.t.Helper()
 	var wellKnown struct {

@@ -9,35 +9,34 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// answersFile holds the answers: the values of setup's options that the folder
-// keeps for the next run.
+// answersFile is the file in which the folder keeps the answers for the next
+// run. An answer is the value of one of setup's options.
 const answersFile = "answers.yaml"
 
 const answersHead = `# The answers that matrixrtc-auth setup was given. When it runs again for this
 # folder, an option that is not given stays as it is here. No secret is in it.
 `
 
-// none is the value with which the operator switches off an option that an
-// earlier run set.
+// none is the value that switches off an option which an earlier run set.
 const none = "none"
 
 // answer is an option whose value the folder remembers.
 type answer struct {
 	name string  // the name of the option, and of its line in answersFile
 	text *string // the option's value; "" while it is not known
-	yes  *bool   // used instead of text if the option is a yes-or-no question
+	yes  *bool   // the option's value, instead of text, if the option is a switch like --turn
 	// always means that answersFile contains this answer even if its value is
-	// the default. Other programs and the router depend on the value, so the
-	// answer must stay when a later version of setup has another default.
+	// the default. Other programs and the router depend on the value, so it
+	// must stay if a later version of setup has another default.
 	always bool
-	// dropped are the names of the answers that are removed when this answer is
-	// set.
+	// dropped are the names of the answers that setup removes when this answer
+	// is set.
 	dropped []string
 }
 
-// answers returns all answers in the order of answersFile. The last of them is
-// always written, so setup recognizes a truncated file by its missing last
-// line. No line is the beginning of another line.
+// answers returns all answers in the order of answersFile. The last one is
+// always in the file, so setup recognizes a truncated file by its missing last
+// line. A truncated line never equals the whole line of another answer.
 func (o *options) answers() []answer {
 	return []answer{
 		{name: "server-name", text: &o.serverName, always: true},
@@ -88,9 +87,9 @@ func (a answer) set(value string) error {
 	return nil
 }
 
-// switchOff clears the options whose value in this run is none. That is possible
-// for every option that has a value and no default. A switch like --turn has
-// --turn=false instead.
+// switchOff clears each option to which the operator gave the value none in
+// this run. It leaves out options that always have a value, like --jwt-port. A
+// switch like --turn has --turn=false instead of none.
 func (o *options) switchOff() {
 	for _, a := range o.answers() {
 		if o.given[a.name] && a.optional() && *a.text == none && a.name != "image-arch" { // for image-arch, none is an ordinary value
@@ -99,8 +98,8 @@ func (o *options) switchOff() {
 	}
 }
 
-// recall sets each option that was not given in this run to its answer in old,
-// which the folder kept.
+// recall sets options to the answers of earlier runs, which are in old. It
+// leaves out each option that this run sets, or whose answer this run removes.
 func (o *options) recall(old map[string]string) error {
 	ended := o.endedNow()
 	for _, a := range o.answers() {
@@ -116,14 +115,14 @@ func (o *options) recall(old map[string]string) error {
 	return nil
 }
 
-// belongings has, for an option, the options that have a meaning only together
-// with it.
+// belongings has, for each option, the other options that mean nothing without
+// that option.
 var belongings = map[string][]string{
 	"appservice": {"appservice-url"}, "turn-tls": {"turn-cert", "turn-key"},
 	"turn-cert": {"turn-key"}, "turn-key": {"turn-cert"},
 }
 
-// endedNow returns the names of the answers that are removed because of the
+// endedNow returns the names of the answers that setup removes because of the
 // options given in this run.
 func (o *options) endedNow() map[string]bool {
 	ended := map[string]bool{}
@@ -135,7 +134,7 @@ func (o *options) endedNow() map[string]bool {
 	return ended
 }
 
-// ends returns the names of the answers that are removed because of the value
+// ends returns the names of the answers that setup removes because of the value
 // of a.
 func (o *options) ends(a answer) []string {
 	switch value := a.get(); {
@@ -169,7 +168,8 @@ func answersText(values map[string]string) string {
 	return b.String()
 }
 
-// yamlText writes value so that YAML reads the same text, or the same number.
+// yamlText returns value as YAML text. It adds quotation marks if YAML would
+// read something else without them.
 func yamlText(value string) string {
 	var read string
 	if err := yaml.Unmarshal([]byte(value), &read); err == nil && read == value && !strings.ContainsAny(value, "#\n") {
@@ -178,9 +178,9 @@ func yamlText(value string) string {
 	return strconv.Quote(value)
 }
 
-// parseAnswers parses answersFile, which has one line for each option. It also
-// returns the names in the file that are not options of this version
-// (unknown).
+// parseAnswers parses the content of answersFile, which has one line for each
+// option. unknown are the names in the file that are not options of this
+// version.
 func parseAnswers(text string) (values map[string]string, unknown []string, err error) {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		return nil, nil, fmt.Errorf("%s: the last line has no line break, so the end of the file may be missing: if it is complete, add the line break; if not, remove the file, and setup takes the answers from the folder's other files", answersFile)

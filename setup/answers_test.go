@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// only runs setup for the folder with only these flags.
+// only runs setup with --dir and flags, and without any other flag.
 func (l *lab) only(want int, flags ...string) {
 	l.t.Helper()
 	l.exec(want, slices.Concat([]string{"--dir", l.dir}, flags)...)
@@ -26,8 +26,9 @@ func (l *lab) answers() map[string]string {
 	return values
 }
 
-// TestOnlyWhatIsSaidChanges: an option changes only its own answer. An option
-// that is not given keeps its answer.
+// TestOnlyWhatIsSaidChanges checks that an option changes its own answer. It
+// may also remove answers that do not go together with the new one. All other
+// answers stay.
 func TestOnlyWhatIsSaidChanges(t *testing.T) {
 	for _, c := range []struct {
 		first, then []string
@@ -66,8 +67,9 @@ func TestOnlyWhatIsSaidChanges(t *testing.T) {
 	}
 }
 
-// TestSilenceIsNoAnswer: an option with an empty value, as from an empty
-// variable of a script, is refused and switches nothing off.
+// TestSilenceIsNoAnswer checks that setup refuses an option with an empty
+// value, and switches nothing off. An unset variable of a script makes such a
+// value.
 func TestSilenceIsNoAnswer(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://a:1")
@@ -80,8 +82,8 @@ func TestSilenceIsNoAnswer(t *testing.T) {
 	}
 }
 
-// TestNobodyToAsk: with only --dir, and without a person to ask, setup changes
-// nothing and shows the answers.
+// TestNobodyToAsk checks setup with only --dir if there is nobody to ask. setup
+// shows the answers and changes nothing.
 func TestNobodyToAsk(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--turn")
@@ -96,7 +98,8 @@ func TestNobodyToAsk(t *testing.T) {
 	}
 }
 
-// talkOf runs setup for the folder at a terminal, with these answers typed.
+// talkOf runs setup for the folder at a terminal, at which a person types
+// answers.
 func (l *lab) talkOf(want int, answers []string, flags ...string) (said string) {
 	l.t.Helper()
 	var out, faults bytes.Buffer
@@ -110,21 +113,21 @@ func (l *lab) talkOf(want int, answers []string, flags ...string) (said string) 
 	return l.err
 }
 
-// TestChangesAreAskedFor: at a terminal setup shows the old answers, and asks
-// for those that the person picks. The old answers are the defaults.
+// TestChangesAreAskedFor checks that setup at a terminal shows the old answers,
+// and asks for those that the person picks. The old answers are the defaults.
 func TestChangesAreAskedFor(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://a:1", "--appservice", "--appservice-url", "http://b:2")
 	want := l.answers()
 	said := l.talkOf(exitOK, []string{
-		"99", "turn jwt-port,homeserver-url", // an answer that does not exist, then three that do
+		"99", "turn jwt-port,homeserver-url", // there is no answer 99; the next line names three answers
 		"y", "x", "8090", "none",
 		"--appservice, base-url", "n", "https://matrix.example.org",
 		"sfu-host", "", // Enter keeps the old answer
 		"",
 	})
 	l.says(said, `no answer with the name or number "99"`)
-	l.says(said, "[8080]", "not a port") // after the fault setup asks again
+	l.says(said, "[8080]", "not a port") // setup refuses the port x, and asks again
 	l.says(said, "[sfu.example.org]")
 	want["turn"], want["jwt-port"], want["appservice"], want["base-url"] = "true", "8090", "false", "https://matrix.example.org"
 	delete(want, "homeserver-url")
@@ -151,8 +154,8 @@ func (l *lab) remove(name string) {
 	}
 }
 
-// TestDamagedAnswers: setup neither guesses nor overwrites answers that it
-// cannot read.
+// TestDamagedAnswers checks that setup stops if it cannot read or use
+// answersFile. It neither guesses answers nor overwrites the file.
 func TestDamagedAnswers(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--turn")
@@ -179,8 +182,9 @@ func TestDamagedAnswers(t *testing.T) {
 	}
 }
 
-// TestRememberedCertificate: setup takes a renewed certificate at the
-// remembered path. If the path is gone, the copies in the folder stay.
+// TestRememberedCertificate checks that setup copies a renewed certificate from
+// the path in the answers. If that path does not exist any more, the copies in
+// the folder stay.
 func TestRememberedCertificate(t *testing.T) {
 	l := newLab(t)
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())
@@ -210,8 +214,8 @@ func TestRememberedCertificate(t *testing.T) {
 	l.says(l.err, "--turn-cert:", "cannot be read")
 }
 
-// TestRememberedSource: the folder remembers the path to the source relative to
-// itself.
+// TestRememberedSource checks that the folder remembers the path of the source
+// relative to the folder.
 func TestRememberedSource(t *testing.T) {
 	l := newLab(t)
 	l.write("Dockerfile", "FROM scratch\n")
@@ -225,8 +229,8 @@ func TestRememberedSource(t *testing.T) {
 	l.says(l.err, "note: the source", "no Dockerfile")
 }
 
-// TestAnswersAreText: values that YAML would read as something else than a text
-// are quoted.
+// TestAnswersAreText checks that answersFile keeps each value unchanged, even
+// one that YAML would read as something else than a text.
 func TestAnswersAreText(t *testing.T) {
 	for _, value := range []string{"[2001:db8::1]:8448", "example.org", "8080", "C:\\a b\\cert.pem", "a: b", "# x", "20000-20200", "0x10", "null", "~", "https://a:1/b"} {
 		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
@@ -238,8 +242,9 @@ func TestAnswersAreText(t *testing.T) {
 	}
 }
 
-// TestFolderThatCannotBeRead: setup says that the folder cannot be read. It
-// does not say that answers are missing, because the folder may hold them.
+// TestFolderThatCannotBeRead checks that setup reports a folder that it cannot
+// read. It does not say that answers are missing, because the folder may hold
+// them.
 func TestFolderThatCannotBeRead(t *testing.T) {
 	l := newLab(t)
 	if err := os.WriteFile(l.dir, nil, 0o600); err != nil {

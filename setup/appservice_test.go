@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// registration returns the registration in the folder.
+// registration parses the registration file in the folder.
 func (l *lab) registration() appservice.Registration {
 	l.t.Helper()
 	r, err := appservice.ReadFile(l.path(registrationFile))
@@ -25,8 +25,9 @@ func (l *lab) registration() appservice.Registration {
 
 func (l *lab) hasRegistration() bool { return slices.Contains(l.list(), registrationFile) }
 
-// checkURL checks that the homeserver tells newer clients this service's
-// LiveKit, but only if the homeserver forwards their token requests.
+// checkURL checks the LiveKit URL that the homeserver gives to newer clients.
+// It must be there only if the homeserver forwards their token requests to this
+// service.
 func (l *lab) checkURL(url string) {
 	l.t.Helper()
 	want := ""
@@ -38,9 +39,9 @@ func (l *lab) checkURL(url string) {
 	}
 }
 
-// checkRegistration checks that the homeserver gets all settings that the
-// application-service mode needs, and that both programs get the same
-// registration file.
+// checkRegistration checks that the homeserver gets the settings of the
+// application-service mode only if the folder has a registration file. It also
+// checks that file.
 func (l *lab) checkRegistration(files []string, features map[string]bool) {
 	l.t.Helper()
 	on := l.hasRegistration()
@@ -61,8 +62,8 @@ func (l *lab) checkRegistration(files []string, features map[string]bool) {
 	}
 }
 
-// TestAppServiceTokensStay: a second run keeps the tokens and the names,
-// whatever else it changes and even if the file was edited. --new-secrets draws
+// TestAppServiceTokensStay checks that a second run keeps the tokens and names
+// of the registration, even if a person edited the file. --new-secrets makes
 // new tokens.
 func TestAppServiceTokensStay(t *testing.T) {
 	l := newLab(t)
@@ -105,9 +106,9 @@ func TestAppServiceTokensStay(t *testing.T) {
 	}
 }
 
-// TestAppServiceIsLeft: a run without the option keeps the mode. When the mode
-// is switched off, setup writes nothing for it, and says that the old
-// registration file is no longer used.
+// TestAppServiceIsLeft checks that a run without --appservice keeps the
+// application-service mode. After --appservice=false setup writes nothing for
+// the mode, and says that nothing uses the registration file now.
 func TestAppServiceIsLeft(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--appservice")
@@ -122,8 +123,8 @@ func TestAppServiceIsLeft(t *testing.T) {
 	}
 }
 
-// TestDamagedRegistration: setup never overwrites a registration file that it
-// cannot read, because the file may hold the homeserver's tokens.
+// TestDamagedRegistration checks that setup never overwrites a registration
+// file that it cannot read, because the file may hold the homeserver's tokens.
 func TestDamagedRegistration(t *testing.T) {
 	for name, text := range map[string]string{"no YAML": "as_token: [", "a list": "- a\n", "too large": strings.Repeat("# much\n", 10_000)} {
 		t.Run(name, func(t *testing.T) {
@@ -138,8 +139,8 @@ func TestDamagedRegistration(t *testing.T) {
 	}
 }
 
-// TestRegistrationGroupStays: when setup writes the file again, the file keeps
-// its group, which lets the container read it.
+// TestRegistrationGroupStays checks that the registration file keeps its group
+// when setup writes the file again. The group lets the container read the file.
 func TestRegistrationGroupStays(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--appservice")
@@ -154,8 +155,8 @@ func TestRegistrationGroupStays(t *testing.T) {
 	}
 }
 
-// TestHostileAppServiceNames: every text that is a valid server name is written
-// unchanged into every file.
+// TestHostileAppServiceNames checks that setup writes unusual, but valid server
+// names unchanged into every file.
 func TestHostileAppServiceNames(t *testing.T) {
 	for _, server := range []string{"[2001:db8::1]:8448", "1.2.3.4", "xn--bcher-kva.example:1", "A-.-b", "0"} {
 		t.Run(server, func(t *testing.T) {

@@ -16,13 +16,13 @@ const attempts = 5
 
 var errNoAnswer = errors.New("none of the answers was valid")
 
-// longestAnswer bounds a line of input, in bytes.
+// longestAnswer is the most bytes that a line of input may have.
 const longestAnswer = 4096
 
 // dialogue asks a person for the options that are not known yet.
 type dialogue struct {
 	ctx   context.Context
-	lines chan string // the lines of the input; the channel is closed at its end
+	lines chan string // the lines of the input; closed at the end of the input
 	out   io.Writer
 }
 
@@ -57,9 +57,9 @@ func (d *dialogue) inTurn(o *options, steps ...func(*options) error) error {
 	return nil
 }
 
-// read sends the lines of in to the dialogue, until the input or the
-// dialogue's context ends. A call of Read that blocks keeps read's goroutine
-// alive until the process ends.
+// read sends the lines of in to the dialogue, until the input or the dialogue's
+// context ends. If in.Read blocks, the goroutine of read lives until the
+// process ends.
 func (d *dialogue) read(in io.Reader) {
 	defer close(d.lines)
 	scanner := bufio.NewScanner(in)
@@ -119,8 +119,8 @@ func (d *dialogue) folder(o *options) error {
 	})
 }
 
-// image asks for which processor setup makes the image. It asks only if this
-// machine can make images.
+// image asks for the processor for which setup makes the image. It asks only if
+// this machine can make images.
 func (d *dialogue) image(o *options) error {
 	if o.image != "" || o.source != "" || !canMakeImages() {
 		return nil

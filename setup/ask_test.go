@@ -10,18 +10,18 @@ import (
 	"testing"
 )
 
-// TestQuestions answers the questions at a terminal: some first wrongly, others
-// with an empty line for the proposed answer.
+// TestQuestions answers all questions at a terminal. Some answers are wrong at
+// first. An empty line accepts the proposed answer.
 func TestQuestions(t *testing.T) {
 	l := newLab(t)
 	answers := strings.Join([]string{
 		l.dir,
 		"@alice:example.org", "example.org", // server name
-		"maybe", "", // the question for a single host
-		"", "livekit.example.org", // the two names
+		"maybe", "", // whether one host serves both programs
+		"", "livekit.example.org", // the host names of this service and of LiveKit
 		"https://matrix.example.org",                                // base URL
-		"http://127.0.0.1:8008", "http://host.docker.internal:8008", // homeserver
-		"yes", // TURN
+		"http://127.0.0.1:8008", "http://host.docker.internal:8008", // the homeserver's URL for the container
+		"yes", // whether LiveKit offers TURN
 		"",    // no image
 	}, "\n") + "\n"
 	out, faults := l.talk(t.Context(), exitOK, strings.NewReader(answers))
@@ -38,8 +38,8 @@ func TestQuestions(t *testing.T) {
 	}
 }
 
-// TestNoneIsAnAnswer: where an answer may be empty, the word none means the
-// same.
+// TestNoneIsAnAnswer checks that the answer none means the same as an empty
+// answer, if the question allows an empty answer.
 func TestNoneIsAnAnswer(t *testing.T) {
 	l := newLab(t)
 	in := strings.NewReader(l.dir + "\nexample.org\n\n\n\n\nnone\n\n\n")
@@ -77,8 +77,8 @@ func TestFaultyFlagIsNotAskedAround(t *testing.T) {
 	}
 }
 
-// TestAnswersThatDoNotGoTogether checks that setup refuses at once a name that
-// contradicts an earlier answer.
+// TestAnswersThatDoNotGoTogether checks that setup immediately refuses a name
+// that contradicts an earlier answer.
 func TestAnswersThatDoNotGoTogether(t *testing.T) {
 	l := newLab(t)
 	file := filepath.Join(t.TempDir(), "file")
@@ -92,8 +92,8 @@ func TestAnswersThatDoNotGoTogether(t *testing.T) {
 	l.says(said, "not a folder")
 }
 
-// TestSingleHostIsAskedFor: a person who says yes to a single host is asked for
-// its name.
+// TestSingleHostIsAskedFor checks that setup asks for the name of the single
+// host if the person wants one.
 func TestSingleHostIsAskedFor(t *testing.T) {
 	l := newLab(t)
 	l.talk(t.Context(), exitOK, strings.NewReader(l.dir+"\nexample.org\ny\n\n\n\n\n\n"))
@@ -102,8 +102,8 @@ func TestSingleHostIsAskedFor(t *testing.T) {
 	}
 }
 
-// TestNoAnswerIsAskedTwice checks that setup does not ask for what a flag has
-// answered, also if the flag says no.
+// TestNoAnswerIsAskedTwice checks that setup asks no question that a flag has
+// answered, not even if the flag is --turn=false.
 func TestNoAnswerIsAskedTwice(t *testing.T) {
 	l := newLab(t)
 	args := append([]string{
@@ -118,8 +118,8 @@ func TestNoAnswerIsAskedTwice(t *testing.T) {
 	}
 }
 
-// TestNobodyAnswers checks the errors if the input ends, or if no answer is
-// valid.
+// TestNobodyAnswers checks the errors if the input ends, if no answer is valid,
+// and if setup is interrupted.
 func TestNobodyAnswers(t *testing.T) {
 	l := newLab(t)
 	_, faults := l.talk(t.Context(), exitUsage, strings.NewReader(l.dir+"\nexample.org\n"))
@@ -135,7 +135,7 @@ func TestNobodyAnswers(t *testing.T) {
 	l.says(faults, "interrupted")
 }
 
-// TestNoFolder checks a folder that cannot be made.
+// TestNoFolder checks the error if setup cannot make the folder.
 func TestNoFolder(t *testing.T) {
 	l := newLab(t)
 	file := filepath.Join(t.TempDir(), "file")

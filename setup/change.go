@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// question is the text of a question, and how its answer is checked.
+// question has the text of a question, and the check of its answer.
 type question struct {
 	text  string
-	valid func(o *options, text string) error // checks the answer; nil means that a later check of all answers checks this one, too
-	empty string                              // what an empty answer means; "" if it is not allowed
+	valid func(o *options, text string) error // checks the answer; nil if only the later check of all answers checks it
+	empty string                              // what an empty answer means; "" if an empty answer is not allowed
 }
 
-// line returns the question's text for a person who may keep the value old by
-// an empty answer.
+// line returns the question's text. If there is no old value, the text also
+// says what an empty answer means.
 func (q question) line(old string) string {
 	if q.empty == "" || old != "" {
 		return q.text
@@ -54,7 +54,7 @@ func parses[T any](parse func(string) (T, error)) func(*options, string) error {
 	}
 }
 
-// perServer returns a check of an answer that may have a value for each
+// perServer returns a check for an option that can have a value for each
 // server. parse checks one value.
 func perServer(parse func(string) (string, error)) func(*options, string) error {
 	return func(o *options, text string) error {
@@ -63,8 +63,9 @@ func perServer(parse func(string) (string, error)) func(*options, string) error 
 	}
 }
 
-// besides returns the check of the host name for the option flag. The name
-// must not be that of another option, and must not be a server name.
+// besides returns the check of a host name for the option flag, which is
+// jwt-host or sfu-host. The name must differ from the other program's name and
+// from all server names.
 func besides(flag string) func(*options, string) error {
 	return func(o *options, text string) error {
 		host, err := parseHost(text)
@@ -85,7 +86,8 @@ func besides(flag string) func(*options, string) error {
 	}
 }
 
-// answer returns the answer of the option name.
+// answer returns the answer of the option called name, and whether there is
+// such an option.
 func (o *options) answer(name string) (answer, bool) {
 	all := o.answers()
 	i := slices.IndexFunc(all, func(a answer) bool { return a.name == name })
@@ -95,7 +97,8 @@ func (o *options) answer(name string) (answer, bool) {
 	return all[i], true
 }
 
-// ask asks a person for the answer a, unless it has a value already.
+// ask asks a person for the answer of the option called name, unless the option
+// has a value already.
 func (d *dialogue) ask(o *options, name, preset string) error {
 	a, _ := o.answer(name)
 	if *a.text != "" {
@@ -110,7 +113,8 @@ func (d *dialogue) ask(o *options, name, preset string) error {
 	return nil
 }
 
-// valid returns the check of the answer a, or nil if there is none.
+// valid returns a function that checks a text for the answer a. The function
+// accepts every text if the question has no check.
 func (o *options) valid(a answer) func(string) error {
 	return func(text string) error {
 		q := questions[a.name]
@@ -121,7 +125,7 @@ func (o *options) valid(a answer) func(string) error {
 	}
 }
 
-// lost asks for the answers that setup once stored in the folder and that no
+// lost asks for the answers that setup once stored in the folder, but that no
 // file of the folder contains now.
 func (d *dialogue) lost(o *options) error {
 	for _, a := range o.answers() {
@@ -135,8 +139,8 @@ func (d *dialogue) lost(o *options) error {
 	return nil
 }
 
-// change shows the answers, and asks which of them to change. It repeats this
-// until the person picks none.
+// change shows the answers, and asks the person which ones to change. It
+// repeats this until the person picks none.
 func (d *dialogue) change(o *options) error {
 	fmt.Fprintln(d.out, "The answers of this folder:")
 	for {
@@ -169,8 +173,8 @@ func (d *dialogue) choose(o *options) (chosen []answer, err error) {
 	return nil, errNoAnswer
 }
 
-// named returns the answers that words contains: each word is the number of an
-// answer in the list, or its name.
+// named returns the answers that words names. Each word is an answer's name, or
+// its number in the list.
 func (o *options) named(words []string) (chosen []answer, err error) {
 	all := o.answers()
 	for _, word := range words {

@@ -11,10 +11,10 @@ type outcome int
 const (
 	created   outcome = iota // setup creates the file, which does not exist yet
 	unchanged                // the file already has setup's content
-	joined                   // a person edited the file: setup changes only its own lines
+	joined                   // a person edited the file, and setup changes only its own lines in it
 	yours                    // a person edited the file, and setup has nothing new to write into it
 	updated                  // nobody edited the file since setup wrote it, and setup replaces it
-	kept                     // a person edited the file: setup leaves it, and writes its content as NAME.new
+	kept                     // a person edited the file, and setup keeps it and writes the new content as NAME.new
 	replaced                 // a person edited the file, and --force lets setup replace it
 )
 
@@ -48,8 +48,8 @@ func (u *update) decide(f file, force bool) (step, error) {
 	return s, u.decideBeside(&s)
 }
 
-// join decides that setup's content is merged, line by line, into a file that
-// a person edited.
+// join merges setup's content, line by line, into a file that a person edited.
+// The result is in s.
 func (s *step) join(f file) (err error) {
 	s.outcome = joined
 	s.result, err = f.merge(s.old, f.content)
@@ -57,10 +57,10 @@ func (s *step) join(f file) (err error) {
 }
 
 // decideEdited decides whether setup writes its content as NAME.new beside a
-// file that a person edited. Setup does not if the person started from this
-// same content, or if the person has removed a NAME.new that had it. With
-// --force, decide does not call decideEdited: setup then saves the edited file as
-// NAME.bak, and replaces it.
+// file that a person edited. setup writes none if an earlier run wrote this
+// same content into the file, or into a NAME.new that a person has removed.
+// With --force, decide does not call decideEdited. setup then saves the edited
+// file as NAME.bak, and replaces it.
 func (u *update) decideEdited(s *step) (err error) {
 	s.outcome = kept
 	sum := sumOf(s.content)
@@ -75,9 +75,9 @@ func (u *update) decideEdited(s *step) (err error) {
 	return err
 }
 
-// closed returns the permissions of livekit.yaml if not everybody may read it,
-// because LiveKit's container reads it as an unprivileged user. It returns
-// zero if everybody may, and for any other file.
+// closed returns the permissions of livekit.yaml if not every user may read it,
+// because then the service's container cannot read it. In all other cases
+// closed returns zero.
 func (u *update) closed(name string) (fs.FileMode, error) {
 	if name != sfuFile {
 		return 0, nil
@@ -108,8 +108,8 @@ func (u *update) decideBeside(s *step) error {
 	return err
 }
 
-// backupName returns a name for the backup of a file's old content: one that
-// no file has.
+// backupName returns a name for the backup of a file's old content. No file has
+// this name yet, or the file with this name has the same content.
 func (u *update) backupName(name, content string) (string, error) {
 	for i := 1; i <= mostBackups; i++ {
 		backup := name + backupSuffix
@@ -127,9 +127,9 @@ func (u *update) backupName(name, content string) (string, error) {
 	return "", fmt.Errorf("%s%s%d exists already, and setup keeps no more backups than that: remove old ones", name, backupSuffix, mostBackups)
 }
 
-// refuseHalfRenewed refuses to make new secrets if a secret file that a person
-// edited would keep an old one. The next run would then find two different
-// secrets.
+// refuseHalfRenewed returns an error if setup makes new secrets, but a secret
+// file that a person edited would keep an old one. The next run would then find
+// two different secrets.
 func (u *update) refuseHalfRenewed(renewed bool) error {
 	for _, s := range u.steps {
 		if renewed && s.secret && (s.outcome == kept || s.outcome == yours) {

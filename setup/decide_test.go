@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// TestSecretOfEditedFile checks that setup prints nothing of what a person
-// wrote into a file, whatever setup does with the file, because the file may
-// hold passwords.
+// TestSecretOfEditedFile checks that setup prints no line that a person wrote
+// into a file, because the line may hold a password.
 func TestSecretOfEditedFile(t *testing.T) {
 	const secret = "hunter2"
 	for name, addition := range map[string]string{
@@ -27,7 +26,7 @@ func TestSecretOfEditedFile(t *testing.T) {
 				if strings.Contains(l.out+l.err, secret) {
 					t.Errorf("setup %q after an edit of %s: got\n%s\nwant no secret in it", flags, name, l.out+l.err)
 				}
-				if name != envFile || slices.Contains(flags, "--force") { // the edited .env is merged and not replaced
+				if name != envFile || slices.Contains(flags, "--force") { // without --force, setup merges the edited .env
 					l.says(l.out, "- lines of the edited file, not shown: ")
 				}
 			}
@@ -36,7 +35,8 @@ func TestSecretOfEditedFile(t *testing.T) {
 }
 
 // TestEditedProposal checks that setup saves a NAME.new that a person edited
-// before it writes the next one, and does not save its own.
+// before it writes the next one. It does not save a NAME.new that nobody
+// edited.
 func TestEditedProposal(t *testing.T) {
 	for _, name := range []string{"livekit.yaml", "compose.yaml"} {
 		t.Run(name, func(t *testing.T) {
@@ -59,8 +59,9 @@ func TestEditedProposal(t *testing.T) {
 	}
 }
 
-// TestBackupStaysClosed checks that others cannot read the backup of an edited
-// file if they could not read the file, because it may hold passwords.
+// TestBackupStaysClosed checks that other users cannot read the backup of an
+// edited file if they could not read the file itself. The file may hold
+// passwords.
 func TestBackupStaysClosed(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -74,9 +75,9 @@ func TestBackupStaysClosed(t *testing.T) {
 	}
 }
 
-// TestContainersCanRead checks that setup makes a livekit.yaml that only its
-// owner may read readable for the containers' users, unless a person edited the
-// file.
+// TestContainersCanRead checks a livekit.yaml that only its owner can read.
+// setup makes the file readable for the containers' users, unless a person
+// edited it.
 func TestContainersCanRead(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)

@@ -22,8 +22,8 @@ func imageOf(templates fs.FS) (string, error) {
 	return "", errors.New("compose.yaml names no image of this program: this program is damaged")
 }
 
-// composeEdits returns the edits that make the plan's compose.yaml from the
-// repository's. All other lines stay.
+// composeEdits returns the edits that turn the repository's compose.yaml into
+// the plan's. All other lines stay.
 func (p plan) composeEdits() []edit {
 	edits := []edit{
 		{"# LiveKit and the authorization service", "\nservices:\n", composeHead},
@@ -75,8 +75,9 @@ const certMounts = `      - type: bind
         bind: {create_host_path: false}
 `
 
-// appServiceVariables are the variables of the application-service mode. They
-// need the registration file, so they are set only when it is mounted.
+// appServiceVariables returns the lines with the variables of the
+// application-service mode. They need the registration file, so setup writes
+// them only if it mounts that file.
 func (p plan) appServiceVariables() string {
 	return fmt.Sprintf(`      # The homeserver passes requests of its users on to this service.
       LIVEKIT_HS_SERVER_NAME: %q
@@ -121,8 +122,9 @@ func (p plan) imageLines() string {
 	return "    # This image was built on another machine. Import it here under this name.\n    image: " + p.templateImage + "\n"
 }
 
-// liveKitEdits returns the edits that make the plan's livekit.yaml from the
-// repository's livekit.yaml.example. All other lines, like webhook.urls, stay.
+// liveKitEdits returns the edits that turn the repository's
+// livekit.yaml.example into the plan's livekit.yaml. All other lines stay, like
+// webhook.urls.
 func (p plan) liveKitEdits() []edit {
 	edits := []edit{
 		{"# LiveKit's configuration. Copy it", "# LiveKit refuses", "# LiveKit's configuration. compose.yaml mounts it. matrixrtc-auth setup wrote\n# this file. A second run of setup keeps your changes to it.\n"},
@@ -143,8 +145,9 @@ const turnOff = `turn:
   enabled: false
 `
 
-// turnSection returns the section turn of livekit.yaml. The relay's ports are those
-// of --relay-range, presetRelay unless set (see makeRoom).
+// turnSection returns the section turn of livekit.yaml. The relay's ports come
+// from --relay-range. The default of this option is presetRelay, unless
+// makeRoom has chosen other ports.
 func (p plan) turnSection() string {
 	if !p.Relays() {
 		return turnOff
@@ -174,8 +177,8 @@ func (p plan) turnSection() string {
 	return text + "  cert_file: /etc/" + certFile + "\n  key_file: /etc/" + keyFile + "\n"
 }
 
-// envEdits returns the edits that make the plan's .env from the repository's
-// .env.example.
+// envEdits returns the edits that turn the repository's .env.example into the
+// plan's .env.
 func (p plan) envEdits() []edit {
 	edits := []edit{
 		{"# Copy this file to .env and fill in. It holds", " the secret:", "# Written by matrixrtc-auth setup. It holds"},

@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/internal/command/commandtest"
 )
 
-// TestDoctorFindsNothing: doctor finds no fault and gives no warning about a
-// written deployment, in the checks that need no network.
+// TestDoctorFindsNothing checks that doctor reports no fault and no warning
+// about a written deployment. It runs only the checks that need no network.
 func TestDoctorFindsNothing(t *testing.T) {
 	standInGo(t, "an image")
 	for name, args := range typical(t) {
@@ -30,7 +30,8 @@ func TestDoctorFindsNothing(t *testing.T) {
 	}
 }
 
-// judged are the checks that must have judged what setup writes.
+// judged are the checks of doctor that must have the result OK. A check that
+// doctor skips has another result.
 var judged = []string{
 	"config.environment", "config.keys", "config.full_access", "config.sfu_url", "config.warnings",
 	"livekit.file", "livekit.keys", "livekit.webhook", "livekit.ports", "livekit.udp_range", "livekit.auto_create",

@@ -5,10 +5,10 @@ import (
 	"io/fs"
 )
 
-// envMerger returns the function that merges .env with a person's changes. The
-// checksums of the last run tell which values setup wrote. If an earlier
-// version made that run, and kept no checksums, setup computes the values from the
-// answers of that run.
+// envMerger returns the function that merges setup's new .env into one that a
+// person edited. The checksums of the last run tell which values setup wrote.
+// If an earlier version kept no checksums, setup computes these values from the
+// answers of the last run.
 func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, error) {
 	wrote, err := readSums(dir)
 	if err != nil {
@@ -50,15 +50,15 @@ func (p plan) envBefore(templates fs.FS) map[string]string {
 	return values
 }
 
-// before returns the plan of the last run's answers, or nil if they are
-// unknown.
+// before returns the plan that setup made from the last run's answers. It
+// returns nil if these answers are unknown or not valid any more.
 func (o *options) before() *plan {
 	if !o.memory.there {
 		return nil
 	}
 	old := presets()
 	old.dir, old.memory = o.dir, o.memory
-	old.memory.written = false // so that the plan is made even if answers are missing
+	old.memory.written = false // so that newPlan accepts missing answers
 	if old.recall(o.memory.answers) != nil {
 		return nil
 	}

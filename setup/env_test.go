@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestEnvIsJoined: a person's lines, the comments and the order stay, and setup
-// changes its own lines in place.
+// TestEnvIsJoined checks how setup merges an edited .env. A person's lines, the
+// comments and the order stay. setup changes its own lines in place.
 func TestEnvIsJoined(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -42,8 +42,8 @@ func TestEnvIsJoined(t *testing.T) {
 	}
 }
 
-// TestNewSecretInEditedEnv: a new secret replaces the old one also in an edited
-// file. A person's lines stay.
+// TestNewSecretInEditedEnv checks that --new-secrets also replaces the secret
+// in a .env that a person edited. The person's lines stay.
 func TestNewSecretInEditedEnv(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -60,15 +60,15 @@ func TestNewSecretInEditedEnv(t *testing.T) {
 	}
 }
 
-// TestConflict: if a person and a new answer both changed a line of setup's,
-// the person's line stays until somebody decides.
+// TestConflict checks a line of .env that both a person and a new answer have
+// changed. The person's line stays until somebody decides.
 func TestConflict(t *testing.T) {
 	edited := func(t *testing.T) *lab {
 		l := newLab(t)
 		l.run(exitOK)
 		l.write(envFile, strings.Replace(l.read(envFile), "wss://sfu.example.org", "wss://mine.example.org", 1))
 		l.only(exitOK, "--turn")
-		l.says(l.out, "yours: LIVEKIT_URL") // the answer has not changed
+		l.says(l.out, "yours: LIVEKIT_URL") // no new answer changes this line
 		return l
 	}
 	t.Run("named", func(t *testing.T) {
@@ -109,8 +109,8 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// TestGoneSecrets: setup does not silently draw a new secret for one that it
-// wrote and that is missing now.
+// TestGoneSecrets checks that setup stops if a secret that it once wrote is
+// missing now. It does not silently make a new one.
 func TestGoneSecrets(t *testing.T) {
 	for name, spoil := range map[string]func(l *lab) string{
 		"the file": func(l *lab) string { l.remove(envFile); return ".env is gone" },
@@ -156,8 +156,8 @@ func TestGoneSecrets(t *testing.T) {
 	}
 }
 
-// TestOwnLinesInAnswers: comments in answers.yaml, and lines of a later
-// version, stay.
+// TestOwnLinesInAnswers checks that a run keeps comments in answers.yaml, and
+// lines that this version does not know.
 func TestOwnLinesInAnswers(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -183,9 +183,9 @@ func TestOwnLinesInAnswers(t *testing.T) {
 	l.unchanged(before)
 }
 
-// TestEditsWithoutNews: setup writes no NAME.new beside an edited file for
-// which it has nothing new. A NAME.new that a person has removed does not come
-// back.
+// TestEditsWithoutNews checks that setup writes no NAME.new beside an edited
+// file if it has nothing new for the file. A NAME.new that a person has removed
+// does not come back.
 func TestEditsWithoutNews(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -213,14 +213,14 @@ func TestEditsWithoutNews(t *testing.T) {
 		t.Errorf("compose.yaml: got %q, want the edited one, %q", l.read("compose.yaml"), edited)
 	}
 
-	l.remove(proposal) // a run was ended before it wrote another proposal
+	l.remove(proposal) // as if a run was killed before it wrote the new file
 	l.write(sumsFile, underWay+l.read(sumsFile))
 	l.only(exitOK, "--yes")
 	l.says(l.out, "compose.yaml", "kept")
 }
 
-// TestConflictWithoutSums: a conflict stays a conflict even if nothing says
-// what setup wrote last.
+// TestConflictWithoutSums checks that setup still finds a conflict in .env if
+// the file with the checksums is gone.
 func TestConflictWithoutSums(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -232,8 +232,9 @@ func TestConflictWithoutSums(t *testing.T) {
 	}
 }
 
-// TestNewTokensInEditedRegistration: new tokens are written into an edited
-// registration, or none are drawn.
+// TestNewTokensInEditedRegistration checks --new-secrets with a registration
+// that a person edited. Without --force setup refuses to run. With --force it
+// writes the new tokens.
 func TestNewTokensInEditedRegistration(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--appservice")

@@ -11,14 +11,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// file is a file that setup writes. A secret file may be read only by its
-// owner, and if it is shared also by its group.
+// file is a file that setup writes. Only its owner may read a secret file. If
+// the file is also shared, its group may read it, too.
 type file struct {
 	name           string
 	content        string
 	secret, shared bool
-	merge          merger // merges setup's content into a file that a person changed; nil if setup does not do this for the file
-	own            string // lines from the old deployment that are written after the content, if the file is new
+	merge          merger // merges setup's content into a file that a person changed; nil if setup does not merge this file
+	own            string // lines of the old deployment that setup writes after the content of a new file
 }
 
 func (f file) mode() fs.FileMode {
@@ -75,8 +75,8 @@ func (p plan) files(templates fs.FS) ([]file, error) {
 	return files, r.err
 }
 
-// quoted makes a file from the template path. It also stores the content as
-// the value name for reverse-proxy.md, which quotes it.
+// quoted makes a file from the template path. It also stores the content in
+// r.values under name, so that reverse-proxy.md can quote it.
 func (r *renderer) quoted(name, path string) file {
 	content := r.execute(path)
 	r.values[name] = strings.TrimSpace(content)
@@ -90,7 +90,7 @@ func (p plan) wellKnown(server matrix.ServerName) string {
 		Type       string `json:"type"`
 		ServiceURL string `json:"livekit_service_url"`
 	}
-	content, _ := json.MarshalIndent(struct { // strings always have a JSON form
+	content, _ := json.MarshalIndent(struct { // this returns no error, because strings always have a JSON form
 		Homeserver map[string]string `json:"m.homeserver"`
 		Foci       []transport       `json:"org.matrix.msc4143.rtc_foci"`
 	}{map[string]string{"base_url": p.BaseURLs[server]}, []transport{{"livekit", p.JWTURL()}}}, "", "  ")
@@ -117,7 +117,7 @@ func (r *renderer) change(name string, edits func() []edit) string {
 	if content, r.err = fs.ReadFile(r.templates, name); r.err != nil {
 		return ""
 	}
-	text := strings.ReplaceAll(string(content), "\r\n", "\n") // a file may have these line ends if Git checked it out on Windows
+	text := strings.ReplaceAll(string(content), "\r\n", "\n") // Git may check a file out with these line ends on Windows
 	text, r.err = change(name, text, edits()...)
 	return text
 }

@@ -13,14 +13,14 @@ import (
 // it.
 var action = pattern.New(`(?s)(?:\s*\{\{-\s|\{\{)(.*?)(?:\s-\}\}\s*|\}\})`)
 
-// fill replaces the actions of a template: {{.Name}} by the value of that
-// name, and {{if .Name}}…{{else}}…{{end}} by one of its branches. A value
-// counts as true if it is not empty. Other actions and names without a value
-// are errors, even in a branch that is not used.
+// fill replaces the actions of a template: {{.Name}} by the value of that name,
+// and {{if .Name}}…{{else}}…{{end}} by one of its branches. A value counts as
+// true if it is not empty. Other actions and names without a value are errors,
+// even in a branch that is not used.
 //
-// setup does not use text/template, because that finds methods by their names
-// at run time. The linker would then keep every method of the program, which
-// adds 11 MB.
+// setup does not use the package text/template, because that package finds
+// methods by their names at run time. The linker would then keep every method
+// of the program, which adds 11 MB.
 func fill(template string, values map[string]string) (string, error) {
 	f := &filler{values: values}
 	end := 0
@@ -48,9 +48,9 @@ type filler struct {
 	out    strings.Builder
 }
 
-// block is an {{if}} that has no {{end}} yet. written says whether the branch
-// being read goes to the output. otherwise says the same of the other branch.
-// inElse says whether the branch being read is that after {{else}}.
+// block is an {{if}} that has no {{end}} yet. written means that the branch
+// being read goes to the output. otherwise means that the branch after {{else}}
+// will go there. inElse means that {{else}} has been read.
 type block struct{ written, otherwise, inElse bool }
 
 // writes reports whether the text being read is written to the output.

@@ -19,7 +19,7 @@ type options struct {
 
 	given       map[string]bool // the options that the command line sets, by name
 	recalled    map[string]bool // the options whose value comes from the folder, by name
-	switchedOff map[string]bool // the options whose value was none, by name
+	switchedOff map[string]bool // the options to which the operator gave the value none, by name
 	memory      memory          // the answers of earlier runs, from the folder
 	over        *takeover       // what setup takes over from the files of --from; nil without --from
 
@@ -30,7 +30,7 @@ type options struct {
 // the relay's ports if they overlap the media ports of the older deployment.
 const (
 	presetRange = "20000-20200" // LiveKit's media
-	presetRelay = "20201-20300" // TURN's relay: --turn and --turn-tls
+	presetRelay = "20201-20300" // TURN's relay, for --turn and --turn-tls
 	presetPort  = "8080"        // this service
 )
 

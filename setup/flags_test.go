@@ -120,8 +120,9 @@ func TestDifference(t *testing.T) {
 	}
 }
 
-// TestWellKnownOfServerName: clients look for the well-known file at the host
-// of the server name, without its port. The brackets of an IPv6 address stay.
+// TestWellKnownOfServerName checks where setup says that clients look for the
+// well-known file: at the host of the server name, without its port. An IPv6
+// address keeps its brackets.
 func TestWellKnownOfServerName(t *testing.T) {
 	for name, want := range map[string]string{
 		"example.org":         "https://example.org/.well-known/matrix/client.",

@@ -58,8 +58,8 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	return content, true, err
 }
 
-// replaceable returns an error if something with this name exists that is not
-// a file, like a folder or a link. setup cannot have written that.
+// replaceable returns an error if name is something else than a file, like a
+// folder or a link. setup cannot have written such a thing.
 func (f *folder) replaceable(name string) error {
 	info, err := f.root.Lstat(name)
 	switch {
@@ -102,12 +102,12 @@ func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err
 	return f.root.Rename(temporary, name)
 }
 
-// half matches the names of temporary files of the method write. The group of
-// the match is the name of the file that was to be written.
+// half matches the names of temporary files of the method write. Its group is
+// the name of the file to be written, without .new or .bak.
 var half = pattern.New(`^\.(.+?)(?:\.new)?(?:\.bak\d*)?\.[A-Z2-7]{26}$`)
 
-// halves returns the names of the temporary files that interrupted writes of
-// the files names have left.
+// halves returns the names of the temporary files that interrupted writes have
+// left. names are the files that these writes were to replace.
 func (f *folder) halves(names []string) (list []string, err error) {
 	entries, err := fs.ReadDir(f.root.FS(), ".")
 	for _, e := range entries {
@@ -128,7 +128,7 @@ func (f *folder) rights(name string) (fs.FileMode, error) {
 	return info.Mode().Perm(), nil
 }
 
-// restrict takes from a file the permissions that mode does not contain.
+// restrict removes those permissions of a file that mode does not contain.
 func (f *folder) restrict(name string, mode fs.FileMode) error {
 	rights, err := f.rights(name)
 	if err != nil || rights&^mode == 0 {

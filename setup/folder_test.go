@@ -15,8 +15,8 @@ func (l *lab) mode(name string) os.FileMode {
 	return info.Mode().Perm()
 }
 
-// TestModes checks the permissions of all files. setup closes a .env that
-// others could read, also if it keeps the content.
+// TestModes checks the permissions of all files. If others can read .env, setup
+// takes that permission away, even if the content stays.
 func TestModes(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)

@@ -11,12 +11,12 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// deployments are deployments that other guides made, each with all secrets in
-// its files.
+// deployments are old deployments, made with other guides. secrets has all
+// secrets in their files.
 var deployments = map[string]struct {
 	flags, secrets []string
-	// kept means that setup takes over the secret of the API key, which is the
-	// first of secrets.
+	// kept means that setup takes over the secret of the API key. This secret
+	// is the first one in secrets.
 	kept bool
 }{
 	"guide":        {nil, []string{"not-so-secret-0123456789-abcdefghijklmn", "a-database-password", "a-registration-secret"}, true},
@@ -46,8 +46,8 @@ func unpack(t *testing.T, name string) (dir string, archive *txtar.Archive) {
 	return dir, archive
 }
 
-// TestTakeOver: one run takes a deployment over. The old files stay as they
-// are, no secret is printed, and the next run with the same answers changes
+// TestTakeOver checks that one run takes a deployment over. The run changes no
+// old file and prints no secret. The next run with the same answers changes
 // nothing.
 func TestTakeOver(t *testing.T) {
 	for name, d := range deployments {
@@ -83,7 +83,8 @@ func TestTakeOver(t *testing.T) {
 	}
 }
 
-// holdTaken compares what setup made of a deployment with the golden file.
+// holdTaken compares the files that setup made from an old deployment with the
+// golden file.
 func (l *lab) holdTaken(name, old string) {
 	l.t.Helper()
 	all := l.archive()
@@ -97,8 +98,7 @@ func (l *lab) holdTaken(name, old string) {
 	holdFile(l.t, filepath.Join("testdata", "from", name+".golden"), got)
 }
 
-// put writes files into a new folder beside the deployment, and returns the
-// folder.
+// put writes files into a new temporary folder, and returns the folder.
 func put(t *testing.T, files map[string]string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -116,8 +116,9 @@ const (
 	oldSynapse   = "server_name: example.org\nmatrix_rtc: {transports: [{type: livekit, livekit_service_url: 'https://calls.example.org'}]}\n"
 )
 
-// TestContradictions: if two files contradict each other, setup asks a person,
-// or names both places if there is nobody to ask. An option decides.
+// TestContradictions checks two old files that contradict each other. setup
+// asks a person, or names both places if there is nobody to ask. An option of
+// the command line decides.
 func TestContradictions(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "homeserver.yaml": oldSynapse})
 	l := newLab(t)
@@ -139,8 +140,8 @@ func TestContradictions(t *testing.T) {
 	}
 }
 
-// TestAMixOfNames: setup does not write a deployment in which one program has a
-// path and the other one a name.
+// TestAMixOfNames checks that setup refuses a deployment in which one program
+// has a path and the other its own host name.
 func TestAMixOfNames(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": strings.ReplaceAll(oldWellKnown, "jwt.example.org", "matrix.example.org/livekit/jwt")})
 	l := newLab(t)
@@ -152,8 +153,8 @@ func TestAMixOfNames(t *testing.T) {
 	}
 }
 
-// TestFolderAndFilesDiffer: what the files of --from say never replaces what
-// the folder has.
+// TestFolderAndFilesDiffer checks that setup refuses files of --from that
+// contradict the folder. They never replace what the folder has.
 func TestFolderAndFilesDiffer(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
 	l := newLab(t)
@@ -166,8 +167,8 @@ func TestFolderAndFilesDiffer(t *testing.T) {
 	l.unchanged(before)
 }
 
-// TestFilesThatCannotBeTaken: the error names the file, but quotes no line of
-// it.
+// TestFilesThatCannotBeTaken checks the errors about files of --from that setup
+// cannot use. An error names the file, but quotes no line of it.
 func TestFilesThatCannotBeTaken(t *testing.T) {
 	const secret = "a-secret-that-must-not-be-printed"
 	for name, c := range map[string]struct{ file, content, want string }{
@@ -193,8 +194,8 @@ func TestFilesThatCannotBeTaken(t *testing.T) {
 	l.says(l.err, "--from", "no file of a deployment")
 }
 
-// TestFilesInTheFolder: setup refuses to read files with --from from the folder
-// into which it would write.
+// TestFilesInTheFolder checks that setup refuses files of --from that are in
+// the folder into which it writes.
 func TestFilesInTheFolder(t *testing.T) {
 	dir := put(t, map[string]string{".env": oldService})
 	for _, from := range []string{dir, filepath.Join(dir, ".env"), filepath.Join(dir, "..", filepath.Base(dir))} {
@@ -204,8 +205,8 @@ func TestFilesInTheFolder(t *testing.T) {
 	}
 }
 
-// TestOwnVariablesStay: lines that setup took over into .env stay in later
-// runs.
+// TestOwnVariablesStay checks that later runs keep the lines of .env that setup
+// took over from an old deployment.
 func TestOwnVariablesStay(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService + "LIVEKIT_LOG_LEVEL=debug\n", "client.json": oldWellKnown})
 	l := newLab(t)
@@ -219,7 +220,8 @@ func TestOwnVariablesStay(t *testing.T) {
 	}
 }
 
-// TestTakenPageGoes: the steps name taking-over.md as long as the file exists.
+// TestTakenPageGoes checks that the list of steps names taking-over.md only as
+// long as that file exists.
 func TestTakenPageGoes(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
 	l := newLab(t)
@@ -234,8 +236,9 @@ func TestTakenPageGoes(t *testing.T) {
 	}
 }
 
-// TestFilesOfAFolder: a file in the folder that is not YAML is named in the
-// page. If it belongs to the deployment, it is an error.
+// TestFilesOfAFolder checks files in the folder of --from that setup cannot
+// parse. taking-over.md names such a file. A file that surely belongs to the
+// deployment is an error.
 func TestFilesOfAFolder(t *testing.T) {
 	files := map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "chart.yaml": "a: b\n c: {{ d }}\n"}
 	l := newLab(t)
@@ -248,8 +251,8 @@ func TestFilesOfAFolder(t *testing.T) {
 	l.says(l.err, "docker-compose.yml", "is not YAML")
 }
 
-// TestDeploymentAroundTheFolder: if setup's folder is inside the folder of
-// --from, setup does not read its own files.
+// TestDeploymentAroundTheFolder checks that setup does not read its own files
+// if its folder is inside the folder of --from.
 func TestDeploymentAroundTheFolder(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
 	l := &lab{t: t, dir: filepath.Join(old, "matrixrtc")}
@@ -261,8 +264,8 @@ func TestDeploymentAroundTheFolder(t *testing.T) {
 	}
 }
 
-// TestGuessedBaseURL: if no file tells base_url, setup names its guess in the
-// page.
+// TestGuessedBaseURL checks that taking-over.md names the base_url that setup
+// guessed, if no old file has one.
 func TestGuessedBaseURL(t *testing.T) {
 	const named = "**Change** base_url in well-known-client.json"
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})

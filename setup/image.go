@@ -18,15 +18,15 @@ import (
 // processors are the kinds of processors for which setup can make an image.
 var processors = []string{"amd64", "arm64", "armv7"}
 
-// otherProcessors has the names in processors for the other names that `uname
-// -m`, Docker and Synology's pages use.
+// otherProcessors translates the names that `uname -m`, Docker and Synology use
+// into the names in processors.
 var otherProcessors = map[string]string{
 	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7",
 }
 
-// noImage is the value of --image-arch for no image. With it setup does not
-// ask for the processor.
+// noImage is the value of --image-arch that means no image. With this value
+// setup does not ask for the processor.
 const noImage = "none"
 
 // parseProcessor returns the name in processors that text means, or "" for no
@@ -76,8 +76,8 @@ func (p plan) imageName(arch string) string {
 	return strings.ReplaceAll(p.templateImage, ":", "-") + "-" + arch + ".tar"
 }
 
-// image is the image file that setup made, and what happens to it in the
-// folder.
+// image is the image file that setup made. Its outcome says what happens to the
+// image file in the deployment's folder.
 type image struct {
 	dir  *folder
 	name string // the file's name in the folder
@@ -87,8 +87,8 @@ type image struct {
 }
 
 // newImage makes the image that the plan asks for, in a temporary folder. It
-// decides whether the file replaces the one in the deployment's folder, which
-// it does not change.
+// decides whether the new file replaces the one in the deployment's folder, but
+// does not replace it yet.
 func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image, err error) {
 	if p.ImageArch == "" {
 		return &image{outcome: unchanged}, nil
@@ -112,8 +112,8 @@ func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image
 	return i, i.decide()
 }
 
-// is returns an error if the source does not have the version of image, an
-// image's name in compose.yaml.
+// is returns an error if the version of the source is not that of image. image
+// is an image's name in compose.yaml.
 func (s source) is(image string) error {
 	version, err := s.version()
 	if want := strings.TrimPrefix(image, "matrixrtc-auth:"); err == nil && version != want {

@@ -13,9 +13,9 @@ import (
 	"testing"
 )
 
-// standInGo puts a stand-in for the go command first in PATH. It writes the
-// text into the file that the module image would write. It fails if the text is
-// "fail".
+// standInGo puts a stand-in for the go command first in PATH. The stand-in
+// writes text into the image file, where the real command writes an image. If
+// text is "fail", the stand-in fails.
 func standInGo(t *testing.T, text string) {
 	t.Helper()
 	script := `#!/bin/sh
@@ -77,9 +77,9 @@ func TestImageArch(t *testing.T) {
 	}
 }
 
-// TestImageAgain: if the image is the same, the file is unchanged. Another
-// image is updated, and the steps say to load it again. No partly written file
-// stays.
+// TestImageAgain checks a second run with --image-arch. The file stays if the
+// image is the same. setup replaces another image, and the steps say to load it
+// again. No partly written file stays.
 func TestImageAgain(t *testing.T) {
 	l, name := newLab(t), "matrixrtc-auth-"+versionOf(t)+"-arm64.tar"
 	standInGo(t, "one")
@@ -138,8 +138,8 @@ func TestNoImage(t *testing.T) {
 	}
 }
 
-// TestFailureShowsOutput: the error contains the last lines of the go command's
-// output.
+// TestFailureShowsOutput checks that the error contains the last lines of the
+// go command's output.
 func TestFailureShowsOutput(t *testing.T) {
 	standInGo(t, "fail")
 	l := newLab(t)
@@ -151,8 +151,8 @@ func TestFailureShowsOutput(t *testing.T) {
 	}
 }
 
-// TestImageInterrupted: if setup is interrupted while it compiles, it writes
-// nothing.
+// TestImageInterrupted checks that setup writes nothing if it is interrupted
+// while it compiles.
 func TestImageInterrupted(t *testing.T) {
 	standInGo(t, "one")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -162,8 +162,8 @@ func TestImageInterrupted(t *testing.T) {
 	}
 }
 
-// TestFindSource: setup finds the source in the working directory or a parent
-// of it, and refuses a source of another version.
+// TestFindSource checks that setup finds the source in the working directory or
+// a parent of it, and refuses a source of another version.
 func TestFindSource(t *testing.T) {
 	root := t.TempDir()
 	below := filepath.Join(root, "a", "b")
@@ -206,8 +206,9 @@ func sameFile(a, b string) (bool, error) {
 	return os.SameFile(one, two), errors.Join(err, err2)
 }
 
-// TestImageIsAskedFor answers first with a processor without an image, and then
-// with another name of one that has an image.
+// TestImageIsAskedFor answers the question for the processor. The first answer
+// is a processor without an image. The second is another name of a processor
+// that has one.
 func TestImageIsAskedFor(t *testing.T) {
 	standInGo(t, "one")
 	l := newLab(t)
@@ -218,7 +219,8 @@ func TestImageIsAskedFor(t *testing.T) {
 	l.says(out, fmt.Sprintf("docker load -i matrixrtc-auth-%s-armv7.tar", versionOf(t)))
 }
 
-// TestNobodyIsAskedInVain: without Go setup does not ask for the processor.
+// TestNobodyIsAskedInVain checks that setup does not ask for the processor if
+// this machine has no Go.
 func TestNobodyIsAskedInVain(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	l := newLab(t)
@@ -229,7 +231,8 @@ func TestNobodyIsAskedInVain(t *testing.T) {
 	}
 }
 
-// TestProcessors compares the processors with those of the module image.
+// TestProcessors checks that setup and the module image have the same names of
+// processors.
 func TestProcessors(t *testing.T) {
 	text, err := os.ReadFile("../image/archive/platform.go")
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/internal/command/commandtest"
 )
 
-// The exit codes.
+// The exit codes of setup.
 const (
 	exitOK     = int(command.OK)
 	exitFaults = int(command.Failed)
@@ -24,10 +24,10 @@ const (
 // repository holds the templates. The program embeds the same files.
 var repository = os.DirFS("..")
 
-// names are flags that name everything that setup needs except the folder.
+// names are the flags that setup needs besides --dir.
 var names = []string{"--server-name", "example.org", "--jwt-host", "jwt.example.org", "--sfu-host", "sfu.example.org"}
 
-// lab is a folder that setup writes into.
+// lab is a folder into which setup writes, with the output of the last run.
 type lab struct {
 	t        *testing.T
 	dir      string
@@ -36,8 +36,8 @@ type lab struct {
 
 func newLab(t *testing.T) *lab { return &lab{t: t, dir: filepath.Join(t.TempDir(), "deployment")} }
 
-// run runs setup with the folder, flags, and those of names that are not among
-// the flags. It checks the exit code.
+// run runs setup with --dir, flags, and each flag of names that flags lacks. It
+// checks the exit code.
 func (l *lab) run(want int, flags ...string) {
 	l.t.Helper()
 	args := []string{"--dir", l.dir}

@@ -93,8 +93,8 @@ func splitLines(text string) (lines []string) {
 	return slices.Collect(strings.Lines(text))
 }
 
-// add appends to lines the line that sets name in content, with the comment
-// above it. It leaves out a comment that lines already contain.
+// add copies the line that sets name from content to the end of lines, with the
+// comment above it. It leaves out comment lines that lines already contain.
 func (g grammar) add(lines []string, content, name string) []string {
 	for _, paragraph := range strings.SplitAfter(content, "\n\n") {
 		all := splitLines(strings.TrimRight(paragraph, "\n"))

@@ -16,7 +16,7 @@ type merged struct {
 	changed   []string // the names whose values setup changed
 	yours     []string // the names whose values a person changed and setup keeps
 	conflicts []string // the names whose values a person changed, and for which setup now has another value than it last wrote
-	settled   []string // the names of which it is decided whose value counts; setup mentions one again only if its own value changes
+	settled   []string // the names without an open conflict; setup reports one again only if setup's own value changes
 }
 
 // mergeAnswers sets every answer in answers.yaml to setup's value, and keeps
@@ -56,22 +56,22 @@ type envMerge struct {
 	// ask asks a person whether setup's value replaces the person's own. It is
 	// nil if there is nobody to ask.
 	ask func(name, value string) (bool, error)
-	// renewed is the name that gets a new value because the operator asked for
-	// it; "" for none.
+	// renewed is the variable that gets a new value because the operator asked
+	// for one; "" for none.
 	renewed string
 }
 
-// The names without which the service does not run. setup writes the line of a
-// name in needed if the file lacks it, and the value of a name in filled if it
-// is empty.
+// The variables without which the service does not run. setup adds the line of
+// a variable in needed if the file lacks it. setup writes the value of a
+// variable in filled if the value is empty.
 var (
 	filled = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_URL"}
 	needed = append([]string{"LIVEKIT_FULL_ACCESS_HOMESERVERS"}, filled...)
 )
 
-// join merges content into current. It changes only lines that nobody changed
-// since setup wrote them, and lines for which the person agrees to setup's
-// value.
+// join merges content into current. It changes lines that nobody changed since
+// setup wrote them, and lines for which the person agrees to setup's value. It
+// also adds lines that are missing.
 func (e envMerge) join(current, content string) (m merged, err error) {
 	old, err := parseEnv(current)
 	if err != nil {

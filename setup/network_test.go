@@ -34,9 +34,9 @@ func (l *lab) networks() (of map[string][]string, external []string) {
 	return of, external
 }
 
-// TestHomeserverNetwork: the service joins the homeserver's network, and
-// LiveKit does not. A later run remembers the network, and the value none ends
-// it.
+// TestHomeserverNetwork checks that the service joins the homeserver's network,
+// and LiveKit does not. A later run remembers the network until
+// --homeserver-network none.
 func TestHomeserverNetwork(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://synapse:8008", "--homeserver-network", "matrix_default")
@@ -56,8 +56,8 @@ func TestHomeserverNetwork(t *testing.T) {
 	}
 }
 
-// TestPortsInASharedNetwork: if service and homeserver share a network,
-// ports.md names no port for the way to the homeserver.
+// TestPortsInASharedNetwork checks that ports.md names no port for requests to
+// the homeserver if the service and the homeserver share a Docker network.
 func TestPortsInASharedNetwork(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://synapse:8008", "--homeserver-network", "matrix_default")

@@ -25,8 +25,8 @@ type task struct {
 	do       string   // what the operator does; commands in the text are between backticks
 	commands []string // the commands that the operator types for it
 	then     string   // what the operator does after the commands
-	differs  []string // the lines that the operator adds to a file; setup's report has shown them already
-	check    string   // how the operator sees that it is done: a command, and its expected output
+	differs  []string // lines of a diff that only the page shows, because the report has already shown them
+	check    string   // how the operator sees that the task is done: a command, and its expected output
 }
 
 // printTasks prints the numbered tasks for a terminal.
@@ -63,8 +63,8 @@ func taskPage(tasks []task) string {
 	return b.String()
 }
 
-// writeBlock writes lines unchanged, as a Markdown code block of this kind
-// inside a list item.
+// writeBlock writes lines unchanged, as a Markdown code block inside a list
+// item. kind is the language of the block, like sh.
 func writeBlock(b *strings.Builder, kind string, lines []string) {
 	if len(lines) == 0 {
 		return

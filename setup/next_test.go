@@ -13,8 +13,9 @@ func (l *lab) steps() string {
 	return strings.Join(strings.Fields(list), " ")
 }
 
-// TestOrderOfSteps: the service and LiveKit run and answer before the
-// homeserver and the well-known file announce them, and doctor comes last.
+// TestOrderOfSteps checks the order of the steps. The service and LiveKit run
+// and answer before the homeserver and the well-known file announce them.
+// doctor comes after that.
 func TestOrderOfSteps(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags []string
@@ -50,8 +51,8 @@ func TestOrderOfSteps(t *testing.T) {
 	}
 }
 
-// TestEveryStepHasACheck: each task has a check: a command or a place to look
-// at, and what it shows.
+// TestEveryStepHasACheck checks that each step says how the operator sees that
+// the step is done.
 func TestEveryStepHasACheck(t *testing.T) {
 	standInGo(t, "an image")
 	for name, args := range typical(t) {
@@ -66,11 +67,12 @@ func TestEveryStepHasACheck(t *testing.T) {
 	}
 }
 
-// numbered matches the beginning of a task.
+// numbered matches the number at the beginning of a step.
 var numbered = regexp.MustCompile(`(?m)^ *\d+\. `)
 
-// TestProposalIsAStep: each .new file is among the first tasks, with the lines
-// that differ, until a person has removed the file.
+// TestProposalIsAStep checks that each .new file is the subject of one of the
+// first steps, with the lines that differ. The step stays until a person has
+// removed the file.
 func TestProposalIsAStep(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -97,8 +99,8 @@ func TestProposalIsAStep(t *testing.T) {
 	}
 }
 
-// TestForgottenProposal: a .new file that a person edited, and that no run
-// needs any more, is a task.
+// TestForgottenProposal checks that there is a step about a .new file that a
+// person edited and no run needs any more.
 func TestForgottenProposal(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -109,8 +111,8 @@ func TestForgottenProposal(t *testing.T) {
 	}
 }
 
-// TestConflictIsAStep: a value that both a person and the answers changed is a
-// task.
+// TestConflictIsAStep checks that there is a step about each value that both a
+// person and the answers have changed.
 func TestConflictIsAStep(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -123,8 +125,9 @@ func TestConflictIsAStep(t *testing.T) {
 	}
 }
 
-// TestTickedSteps: a list of tasks in which a person ticked something stays as
-// long as setup has nothing new for it.
+// TestTickedSteps checks a list of steps in which a person ticked something.
+// setup keeps this list. If the steps change, setup writes a new list beside
+// it.
 func TestTickedSteps(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -138,8 +141,8 @@ func TestTickedSteps(t *testing.T) {
 	}
 }
 
-// TestOneNameOneCertificate: for a single name, the task speaks of one
-// certificate.
+// TestOneNameOneCertificate checks that a step speaks of one certificate if
+// there is a single host name.
 func TestOneNameOneCertificate(t *testing.T) {
 	l := newLab(t)
 	l.only(exitOK, "--server-name", "example.org", "--single-host", "m.example.org")
@@ -156,8 +159,8 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// TestNewStepsAreNotUnused: a new list beside one that a person ticked is not
-// reported as unused.
+// TestNewStepsAreNotUnused checks a new list of steps beside one that a person
+// edited. setup does not report the new list as unused.
 func TestNewStepsAreNotUnused(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)

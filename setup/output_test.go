@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// fullDisk is a writer that accepts so many bytes, and then fails.
+// fullDisk is a writer with room for this number of bytes. When the room is
+// used up, it fails.
 type fullDisk int
 
 func (d *fullDisk) Write(p []byte) (int, error) {

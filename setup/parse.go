@@ -30,8 +30,8 @@ func parseServerName(text string) (matrix.ServerName, error) {
 // plain returns the text of err. An empty quotation in it becomes "nothing".
 func plain(err error) string { return strings.Replace(err.Error(), `"" is`, "nothing is", 1) }
 
-// misnomer says what text is instead of the name of a server or a host, if
-// that is obvious. Otherwise it returns "".
+// misnomer says what text is if it obviously is not the name of a server or a
+// host. Otherwise it returns "".
 func misnomer(text string) string {
 	switch {
 	case strings.Contains(text, "://"):
@@ -129,8 +129,8 @@ func advice(text, otherwise string) string {
 	return "write " + guess
 }
 
-// parentOf returns the domain below which setup proposes host names: the first
-// server's.
+// parentOf returns the domain below which setup proposes host names. It is the
+// domain of the first server.
 func parentOf(serverName string) string {
 	servers := serversIn(serverName)
 	if len(servers) == 0 {
@@ -209,8 +209,8 @@ func parseURL(text, schemes, example string) (string, error) {
 	return trimmed, nil
 }
 
-// misspelled says what is wrong with a URL; "" if nothing is. typed is what
-// the person typed, and text the same without slashes at the end.
+// misspelled says what is wrong with a URL; "" if nothing is. typed is what the
+// person typed, and text is typed without slashes at the end.
 func misspelled(typed, text, schemes string) string {
 	scheme, behind, _ := strings.Cut(typed, "://")
 	u, err := url.Parse(text)

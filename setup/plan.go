@@ -18,12 +18,12 @@ type plan struct {
 	Servers        []matrix.ServerName // the homeservers whose users may start calls
 	Server         matrix.ServerName   // the first of Servers
 	BaseURLs       addresses           // the homeservers' public URLs
-	HomeserverURLs addresses           // the URLs at which the service's container reaches the homeservers; without an entry it uses the server's public name
+	HomeserverURLs addresses           // the URLs at which the service's container reaches the homeservers; without an entry, it uses the public name of the server
 	SingleHost     string              // the one host name of the service and LiveKit; "" if each has its own
 	JWTHost        string              // the host name of this service
 	SFUHost        string              // the host name of LiveKit
 	// HomeserverNetwork is the Docker network of the homeserver's containers.
-	// This service's container joins it. "" for none.
+	// This service's container joins that network. "" means no network.
 	HomeserverNetwork string
 	AppServiceURL     string // the URL at which the homeserver reaches this service; "" without the application-service mode
 	Media             ports
@@ -34,8 +34,8 @@ type plan struct {
 	Certificate       []byte // the certificate for the host TURNTLS; nil if a proxy in front of LiveKit has it
 	privateKey        []byte
 	Dir               string
-	Image             string // the image's name from --image; "" for that in the repository's compose.yaml
-	Build             string // the path from Dir to the source from which Docker builds the image; "" if it does not
+	Image             string // the image's name from --image; "" means the name in the repository's compose.yaml
+	Build             string // the path from Dir to the source from which Docker builds the image; "" if Docker builds none
 	ImageArch         string // the processor for which setup makes an image; "" for no image
 
 	answers           map[string]string // the answers that setup stores in the folder, by option
@@ -44,7 +44,7 @@ type plan struct {
 	key               pair
 	registration      appservice.Registration // the registration file of the application-service mode
 	force, newSecrets bool
-	serverBlock       bool      // whether the proxies' files have whole server blocks for a single host, too
+	serverBlock       bool      // whether the files for nginx and Caddy have a whole server block even for a single host
 	mergeEnv          merger    // merges .env with a person's changes; set when the folder is open
 	before            *plan     // the plan of the last run's answers; nil if unknown
 	over              *takeover // what setup takes over from an old deployment; nil for nothing
@@ -155,8 +155,8 @@ func (b *planner) check() (plan, error) {
 	return b.plan, errors.Join(b.faults...)
 }
 
-// remembered returns the answers that setup stores in the folder, with
-// absolute paths.
+// remembered returns the answers that setup stores in the folder. It makes the
+// paths of a given certificate and its key absolute.
 func (b *planner) remembered() map[string]string {
 	values := map[string]string{}
 	for _, a := range b.options.answers() {
@@ -179,8 +179,9 @@ func (b *planner) remembered() map[string]string {
 	return values
 }
 
-// value parses the text of a required flag. If text is empty, it records a
-// fault: the flag is missing. In this fault what describes the flag.
+// value parses the text of a required flag. If text is empty, it records the
+// fault that the flag is missing. The parameter what describes the flag in this
+// fault.
 func value[T any](b *planner, flag, text, what string, parse func(string) (T, error)) T {
 	var none T
 	if text == "" {
@@ -196,9 +197,9 @@ func value[T any](b *planner, flag, text, what string, parse func(string) (T, er
 	return v
 }
 
-// empties records a fault for each flag that was given with an empty value. In
-// a script an unset variable makes an empty value, and that must not switch
-// anything off.
+// empties records a fault for each flag that was given with an empty value. An
+// unset variable in a script makes such a value, which must not switch anything
+// off.
 func (b *planner) empties() {
 	for _, a := range b.options.answers() {
 		switch {

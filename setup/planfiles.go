@@ -16,8 +16,8 @@ import (
 // certificate reads the certificate and the key of TURN over TLS, and checks
 // that LiveKit can use them for the host name of --turn-tls.
 //
-// The paths may come from an earlier run, perhaps on another machine. If they
-// cannot be used, the copies in the folder stay.
+// The paths may come from an earlier run, perhaps on another machine. If setup
+// cannot use the files at these paths, the copies in the folder stay.
 func (b *planner) certificate() {
 	if !b.recalled["turn-cert"] || !b.recalled["turn-key"] || len(b.memory.certificate) == 0 || len(b.memory.privateKey) == 0 {
 		b.readCertificate()
@@ -59,8 +59,8 @@ func (b *planner) readCertificate() {
 	}
 }
 
-// beside returns the path of the option flag. If it comes from an earlier run,
-// it is relative to the deployment's folder.
+// beside returns the path of the option flag. A relative path that comes from
+// an earlier run starts at the deployment's folder.
 func (b *planner) beside(flag, path string) string {
 	if !b.recalled[flag] || filepath.IsAbs(path) {
 		return path
@@ -103,8 +103,8 @@ func parseImage(text string) (string, error) {
 	return "", fmt.Errorf("is not the name of an image; %s", example)
 }
 
-// build finds the relative path from the folder to the source. An absolute
-// path would be wrong after both were moved to another machine.
+// build finds the relative path from the folder to the source. An absolute path
+// would be wrong after a person moved both to another machine.
 func (b *planner) build() {
 	if b.recalled["source"] {
 		b.Build = b.source

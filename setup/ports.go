@@ -52,7 +52,7 @@ func (b *planner) ports() {
 	}
 }
 
-// relays reports whether LiveKit shall offer TURN, over UDP or over TLS.
+// relays reports whether LiveKit is to offer TURN, over UDP or over TLS.
 func (b *planner) relays() bool { return b.turn || b.turnTLS != "" }
 
 // claim is a program's use of ports of the machine. No other program may use
@@ -64,8 +64,8 @@ type claim struct {
 	flag     string // the flag that changes the ports; "" if none does
 }
 
-// claims returns the claims of all programs of the deployment, first those
-// whose ports no flag changes.
+// claims returns the claims of all programs of the deployment. Claims whose
+// ports no flag changes come first.
 func (b *planner) claims() (list []claim) {
 	add := func(p ports, protocol, who, flag string) {
 		if p != (ports{}) {
@@ -94,7 +94,8 @@ func (b *planner) claims() (list []claim) {
 }
 
 // homeserverPorts returns the ports of homeservers on this machine that
-// --homeserver-url names, except 80 and 443, which are the reverse proxy's.
+// --homeserver-url names. It leaves out 80 and 443, because the reverse proxy
+// has them.
 func (b *planner) homeserverPorts() (list []ports) {
 	for _, server := range b.Servers {
 		u, err := url.Parse(b.HomeserverURLs[server])
@@ -147,8 +148,8 @@ func isPort(text string) bool {
 	return err == nil && n > 0 && text[0] != '0'
 }
 
-// The least and the most ports that a range may have. Docker needs resources for
-// each port, hence the upper bound.
+// The smallest and the largest number of ports in a range. A range has an upper
+// bound, because Docker needs resources for each port.
 const (
 	fewestPorts = 10
 	mostPorts   = 2000

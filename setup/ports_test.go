@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// TestFaultyPorts: setup refuses each wrong value with the true reason and what
-// to write.
+// TestFaultyPorts checks that setup refuses each wrong value, and says the true
+// reason and what to write.
 func TestFaultyPorts(t *testing.T) {
 	for flags, says := range map[string][]string{
-		// Ranges.
+		// Wrong ranges of ports.
 		"--udp-range 50000":                {"--udp-range:", `"50000" is one port, not a range`, "like 20000-20200"},
 		"--udp-range 50200-50000":          {"--udp-range:", "ends before it begins", "like 20000-20200"},
 		"--udp-range 50000-50005":          {"--udp-range:", "too small"},
@@ -26,7 +26,7 @@ func TestFaultyPorts(t *testing.T) {
 		"--udp-range 20000:20200":          {"--udp-range:", "write 20000-20200"},
 		"--relay-range 30000":              {"--relay-range:", "is one port, not a range", "like 20201-20300"},
 		"--relay-range 1000-1100":          {"--relay-range:", "below 1024", "like 20201-20300"},
-		// Single ports.
+		// Wrong single ports.
 		"--jwt-port 08080":          {"--jwt-port:", `"08080" begins with a zero; write 8080`},
 		"--jwt-port 127.0.0.1:8080": {"--jwt-port:", "has an address in front", "write only 8080"},
 		"--jwt-port :8080":          {"--jwt-port:", "has an address in front", "write only 8080"},
@@ -44,8 +44,8 @@ func TestFaultyPorts(t *testing.T) {
 	}
 }
 
-// TestPortsOverlap: setup refuses a port that two parts of the deployment would
-// use.
+// TestPortsOverlap checks that setup refuses a port that two parts of the
+// deployment would use.
 func TestPortsOverlap(t *testing.T) {
 	const turnTLS = "--turn-tls turn.example.org "
 	for flags, says := range map[string][]string{
@@ -79,8 +79,9 @@ func TestPortsOverlap(t *testing.T) {
 // hostPort returns flags that name a homeserver at a port of this machine.
 func hostPort(port string) string { return "--homeserver-url http://host.docker.internal:" + port }
 
-// TestPortsBeside: ports with the same number but another protocol or another
-// machine do not collide, and neither do ports of what is switched off.
+// TestPortsBeside checks ports that do not collide although their numbers are
+// equal. They have different protocols, are on different machines, or belong to
+// something that is switched off.
 func TestPortsBeside(t *testing.T) {
 	for _, flags := range []string{
 		"--udp-range 7800-7900", // 7880 and 7881 are TCP ports
@@ -97,8 +98,9 @@ func TestPortsBeside(t *testing.T) {
 	}
 }
 
-// TestRelayRange: the relay has its own range of ports, the same in
-// livekit.yaml, compose.yaml and ports.md. Without TURN there is none.
+// TestRelayRange checks that TURN's relay has its own range of ports, which is
+// the same in livekit.yaml, compose.yaml and ports.md. Without TURN there is no
+// such range.
 func TestRelayRange(t *testing.T) {
 	for _, c := range []struct {
 		flags       string

@@ -9,14 +9,15 @@ import (
 	"strings"
 )
 
-// edit gives a file another content, as an editor does.
+// edit replaces the content of a file, as a person does with an editor. Lines
+// of the person that the new content lacks count as removed.
 func (m *history) edit(name, content string) {
 	m.write(name, content)
 	m.lines = slices.DeleteFunc(m.lines, func(l line) bool { return l.file == name && !strings.Contains(content, l.text) })
 }
 
-// some returns a random file of the folder, but none of setup's own records and
-// no copy.
+// some returns the name of a random file in the folder. It leaves out backups,
+// temporary files and the file of checksums.
 func (m *history) some() string {
 	names := slices.DeleteFunc(m.list(), func(name string) bool {
 		return strings.Contains(name, backupSuffix) || half().MatchString(name) || name == sumsFile
@@ -94,7 +95,8 @@ func (m *history) damage() {
 	m.edit(name, content[:end])
 }
 
-// repair removes damaged answers, as setup's message says.
+// repair removes answersFile if it is damaged, as setup's message tells the
+// person to do.
 func (m *history) repair() {
 	if m.remembered() == nil && slices.Contains(m.list(), answersFile) {
 		m.tell("%s, which is damaged, is removed", answersFile)
@@ -103,7 +105,7 @@ func (m *history) repair() {
 	}
 }
 
-// takeOver replaces a file by the proposal beside it.
+// takeOver replaces a file by the .new file beside it, as a person does.
 func (m *history) takeOver() {
 	for _, name := range m.list() {
 		old, found := strings.CutSuffix(name, newSuffix)
@@ -119,8 +121,8 @@ func (m *history) takeOver() {
 	}
 }
 
-// loseSecret removes a file with a secret, or cuts it off. When setup has
-// refused to draw another secret, loseSecret puts the file back.
+// loseSecret removes a file with a secret, or cuts off its end. It checks that
+// setup then refuses to run, and puts the file back.
 func (m *history) loseSecret() {
 	name := envFile
 	if m.answers["appservice"] == "true" && m.random.IntN(2) == 0 && slices.Contains(m.list(), registrationFile) {
@@ -131,7 +133,7 @@ func (m *history) loseSecret() {
 		m.tell("%s is removed for a run", name)
 		m.remove(name)
 	} else {
-		at := strings.Index(whole, "LIVEKIT_SECRET=") + strings.Index(whole, "hs_token: ") + 1 // the text that the file lacks has the index -1
+		at := strings.Index(whole, "LIVEKIT_SECRET=") + strings.Index(whole, "hs_token: ") + 1 // the file has one of the two texts; the index of the other is -1
 		end := at + m.random.IntN(70)
 		m.tell("%s keeps only its first %d bytes for a run", name, end)
 		m.write(name, whole[:end])
@@ -146,8 +148,8 @@ func (m *history) loseSecret() {
 	}
 }
 
-// says are options that a person may give, and the answers that they lead to.
-// An answer "" is removed.
+// says has options that a person can give, and the answers that follow from
+// them. An empty value means that setup removes the answer.
 type says struct {
 	flags   string
 	answers string
@@ -169,7 +171,8 @@ var sayings = []says{
 	{"--yes", ""}, {"--force", ""}, {"--new-secrets", ""},
 }
 
-// choose picks random options, of which no two are about the same answer.
+// choose picks random options, and returns the answers that setup must then
+// have. No two options are about the same answer.
 func (m *history) choose() (flags []string, want map[string]string) {
 	want = maps.Clone(m.answers)
 	spoken := map[string]bool{}
@@ -195,8 +198,8 @@ func (m *history) choose() (flags []string, want map[string]string) {
 	return flags, want
 }
 
-// runFrom runs setup with --from and files of another deployment. These say the
-// same as the folder, or another secret or name, which setup must refuse.
+// runFrom runs setup with --from and the files of another deployment. setup
+// must refuse them if their secret or host name differs from the folder's.
 func (m *history) runFrom() {
 	if m.doubtful || m.remembered() == nil {
 		return

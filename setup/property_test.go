@@ -22,14 +22,15 @@ var (
 	firstSeed = flag.Uint64("seed", 0, "the seed of the first history")
 )
 
-// length is how many edits and runs one history has.
+// length is the number of steps in a history: edits of files, and runs of
+// setup.
 const length = 25
 
-// TestWhateverHappens makes up histories of a folder: runs with random options,
-// and between them edits, deleted and half-written files, and runs that a full
-// disk ended. No secret, no line that a person wrote, and no answer may be
-// lost. A run must name all that it changes, and a second run with the same
-// answers must change nothing.
+// TestWhateverHappens makes up random histories of a folder. A history has runs
+// with random options, edits, deleted and half-written files, and runs that a
+// full disk ended. No secret, no answer and no line that a person wrote may be
+// lost. A run must name all that it changes. A second run with the same answers
+// must change nothing.
 func TestWhateverHappens(t *testing.T) {
 	written := 0
 	for i := range *seeds {
@@ -53,8 +54,8 @@ type history struct {
 	random  *rand.Rand
 	secret  string
 	answers map[string]string
-	// doubtful means that somebody damaged the answers. Then the answers that
-	// setup reads from other files, and names, are right.
+	// doubtful means that the test has damaged answersFile. setup may then take
+	// answers from other files, if it names them.
 	doubtful bool
 	lines    []line
 	marks    int
@@ -83,8 +84,8 @@ func (m *history) tell(format string, args ...any) {
 	m.told = append(m.told, fmt.Sprintf(format, args...))
 }
 
-// execute runs setup. If apply is not nil, it writes the files in place of
-// setup's own function.
+// execute runs setup. If apply is not nil, setup calls apply to write the
+// files.
 func (m *history) execute(flags []string, apply func(*update) error) int {
 	o := presets()
 	if apply != nil {
@@ -121,7 +122,7 @@ func (m *history) run() {
 	m.unchanged(before, "a run with the same answers")
 }
 
-// runKilled runs setup on a disk that gets full while setup writes.
+// runKilled runs setup as if the disk became full while setup writes.
 func (m *history) runKilled() {
 	flags, want := m.choose()
 	room := m.random.IntN(14)
@@ -144,8 +145,8 @@ func (m *history) runKilled() {
 	m.adopt(want)
 }
 
-// adopt takes over the answers that a killed run left in the folder. Each must
-// be the old or the wanted one.
+// adopt takes over the answers that a killed run left in the folder. Each
+// answer must be the old one or the wanted one.
 func (m *history) adopt(want map[string]string) {
 	m.t.Helper()
 	now := memory{answers: m.remembered()}
@@ -201,9 +202,9 @@ func (m *history) checkSecret(renewed bool) {
 	m.secret = now
 }
 
-// checkAnswers checks that the folder remembers the wanted answers. If somebody
-// damaged the answers, it may remember others of which setup has said that they
-// come from other files.
+// checkAnswers checks that the folder remembers the wanted answers. If
+// answersFile was damaged, an answer may differ if setup said from which other
+// file it comes.
 func (m *history) checkAnswers(want map[string]string) {
 	m.t.Helper()
 	got := m.remembered()

@@ -9,7 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// quotedYAML returns the YAML blocks of reverse-proxy.md that contain the word.
+// quotedYAML returns the first YAML block of reverse-proxy.md that contains the
+// word.
 func (l *lab) quotedYAML(word string) string {
 	l.t.Helper()
 	for _, block := range strings.Split(l.read("reverse-proxy.md"), "```yaml\n")[1:] {
@@ -39,9 +40,9 @@ type tunnel struct {
 	Ingress     []struct{ Hostname, Path, Service string }
 }
 
-// route returns the service to which cloudflared sends a request: that of the
-// first rule that matches, whose path is a regular expression. The last rule
-// must match everything.
+// route returns the service to which cloudflared sends a request. It is the
+// service of the first rule that matches. A rule's path is a regular
+// expression. The last rule must match everything.
 func (c tunnel) route(t *testing.T, host, path string) string {
 	t.Helper()
 	if last := c.Ingress[len(c.Ingress)-1]; last.Hostname+last.Path != "" {
@@ -55,8 +56,9 @@ func (c tunnel) route(t *testing.T, host, path string) string {
 	return ""
 }
 
-// TestCloudflareTunnel: the tunnel forwards HTTP, and the page says which ports
-// it does not forward.
+// TestCloudflareTunnel checks that the tunnel forwards HTTP to the right
+// programs, and that reverse-proxy.md names the ports that the tunnel does not
+// forward.
 func TestCloudflareTunnel(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--jwt-port", "8090", "--turn", "--udp-range", "21000-21100")
@@ -78,8 +80,9 @@ func TestCloudflareTunnel(t *testing.T) {
 	l.says(l.read("reverse-proxy.md"), "LIVEKIT_CLIENT_ADDRESS=cf-connecting-ip")
 }
 
-// TestTunnelOfSingleHost: cloudflared removes no path prefix. So for a single
-// host the page says what to do, in place of a configuration that cannot work.
+// TestTunnelOfSingleHost checks reverse-proxy.md for a single host. cloudflared
+// cannot remove a path prefix, so the page has advice in place of a
+// configuration.
 func TestTunnelOfSingleHost(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--server-name", "example.org", "--single-host", "matrix.example.org")
@@ -90,9 +93,9 @@ func TestTunnelOfSingleHost(t *testing.T) {
 	}
 }
 
-// TestNginxProxyManager: the fields name the containers and the ports inside
-// them, whatever ports are published. The proxy and the containers share a
-// network.
+// TestNginxProxyManager checks the settings for Nginx Proxy Manager. They name
+// the containers and the ports inside them, not the published ports. The proxy
+// and the containers share a network.
 func TestNginxProxyManager(t *testing.T) {
 	type override struct {
 		Services map[string]struct{ Networks []string }
@@ -132,9 +135,9 @@ func TestNginxProxyManager(t *testing.T) {
 	}
 }
 
-// TestSnippets: for a single host, the files for nginx and Caddy contain lines
-// for the existing block of the host, and say so. With --server-block they
-// contain a whole block.
+// TestSnippets checks the files for nginx and Caddy for a single host. They
+// contain lines for the host's existing block, and say so. With --server-block
+// they contain a whole block.
 func TestSnippets(t *testing.T) {
 	single := []string{"--server-name", "example.org", "--single-host", "matrix.example.org"}
 	l := newLab(t)

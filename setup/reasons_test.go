@@ -6,13 +6,13 @@ import (
 	"testing"
 )
 
-// refusals are inputs that setup refuses, each with the true reason and what to
-// write. Texts separated by "|" must be in the same line.
+// refusals are inputs that setup refuses, each with words of the message. Words
+// that are separated by "|" must be in the same line.
 var refusals = []struct {
 	args []string
 	says string
 }{
-	// Server names.
+	// Wrong server names.
 	{[]string{"--server-name", "@alice:example.org"}, `--server-name: "@alice:example.org" is a user's id, not a name; write example.org`},
 	{[]string{"--server-name", "https://home.example.net/"}, `--server-name: "https://home.example.net/" is an address of the web (URL), not a name; write home.example.net`},
 	{[]string{"--server-name", "home.example.net/_matrix"}, `has a path behind the name; write home.example.net`},
@@ -28,7 +28,7 @@ var refusals = []struct {
 	{[]string{"--server-name", "a.org,b.org,a.org"}, `--server-name: the server name a.org occurs twice; write each name once`},
 	{[]string{"--server-name", "a.org,,b.org"}, `--server-name: nothing is not a server name`},
 	{[]string{"--server-name", "a.org,https://b.org"}, `"https://b.org" is an address of the web (URL), not a name; write b.org`},
-	// Host names.
+	// Wrong host names.
 	{[]string{"--jwt-host", "https://jwt.example.org/sfu/get"}, `is an address of the web (URL), not a name; write jwt.example.org`},
 	{[]string{"--jwt-host", "jwt.example.org/livekit"}, `has a path behind the name; write jwt.example.org`},
 	{[]string{"--jwt-host", "jwt.example.org:8443"}, `has a port, but clients always use port 443|write jwt.example.org`},
@@ -50,7 +50,7 @@ var refusals = []struct {
 	{[]string{"--sfu-host", "example.org"}, `--sfu-host: example.org is the server name|sfu.example.org`},
 	{[]string{"--sfu-host", "b.org", "--server-name", "example.org,b.org"}, `--sfu-host: b.org is the server name|sfu.b.org`},
 	{[]string{"--single-host", "matrix.example.org"}, `--single-host is one name for this service and LiveKit|--jwt-host and --sfu-host`},
-	// Addresses.
+	// Wrong addresses.
 	{[]string{"--base-url", "http://matrix.example.org"}, `does not start with https://; write an address like`},
 	{[]string{"--base-url", "matrix.example.org"}, `does not start with https://`},
 	{[]string{"--base-url", "https://"}, `has no host`},
@@ -76,7 +76,7 @@ var refusals = []struct {
 	{[]string{"--appservice", "--appservice-url", "a:8080"}, `does not start with http:// or https://; write an address like http://matrixrtc-auth:8080`},
 	{[]string{"--appservice", "--appservice-url", "http://a:8080/\nurl: b"}, `holds '\n', which has no place`},
 	{[]string{"--appservice", "--appservice-url", "http://a:8080/_matrix/client"}, `holds a path of Matrix|http://matrixrtc-auth:8080`},
-	// TURN. (Ports have a table of their own.)
+	// Wrong options for TURN. TestFaultyPorts has the wrong ports.
 	{[]string{"--turn-cert", "cert.pem"}, `--turn-cert has no effect without --turn-tls`},
 	{[]string{"--turn-tls", "sfu.example.org"}, `port 443 of sfu.example.org already leads to the reverse proxy: write a host name that only TURN uses, like turn.example.org`},
 	{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "missing.pem"}, `--turn-key is missing: write the file with the private key of --turn-cert`},
@@ -86,13 +86,13 @@ var refusals = []struct {
 	{[]string{"--turn-tls", "turn.example.org", "--turn-cert", "flags.go", "--turn-key", "flags.go"}, `not a certificate and its key in PEM form|write the certificate, like fullchain.pem`},
 	{[]string{"--turn=maybe"}, `--turn: write it alone, or as --turn=true or --turn=false`},
 	{[]string{"--turn", "no"}, `"no" is not an option|--NAME=false`},
-	// The image.
+	// Wrong options for the image.
 	{[]string{"--image", "Not An Image"}, `--image is not the name of an image; write one like registry.example.org`},
 	{[]string{"--image", "Example/Auth:1"}, `--image has capital letters|write one like`},
 	{[]string{"--image", "https://example.org/a"}, `--image is an address of the web|write one like`},
 	{[]string{"--image", "matrixrtc-auth.tar"}, `--image is a file|docker load`},
 	{[]string{"--source", "testdata"}, `--source: "testdata" has no Dockerfile|write the folder of this program's source`},
-	// Options.
+	// Unknown options and missing values.
 	{[]string{"nonsense"}, `"nonsense" is not an option: write the option's name before its value`},
 	{[]string{"--serve-name", "example.org"}, `there is no option --serve-name; did you mean --server-name?`},
 	{[]string{"--nonsense"}, `there is no option --nonsense`},
@@ -114,8 +114,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRefusalsKeepPasswords: setup refuses an address with a password, and does
-// not print the password.
+// TestRefusalsKeepPasswords checks that setup refuses an address with a
+// password, and does not print the password.
 func TestRefusalsKeepPasswords(t *testing.T) {
 	for _, flag := range []string{"--base-url", "--homeserver-url"} {
 		for _, servers := range []string{"example.org", "example.org,b.org"} {

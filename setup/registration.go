@@ -8,11 +8,12 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// chooseRegistration returns the registration of the application-service mode,
-// or a zero one without this mode. The mode is for the homeserver of the first
-// --server-name alone (planner.appservice). It keeps the names and tokens that the
-// folder's registration file has. It makes new tokens if there is no such
-// file, or for --new-secrets.
+// chooseRegistration returns the registration of the application-service mode;
+// zero without this mode. It is for the homeserver of the first --server-name
+// alone. It keeps the names and tokens of the folder's registration file, or
+// else of the old deployment's. Without such a file, or for --new-secrets,
+// setup makes new tokens. A file that is gone or damaged is an error, unless
+// --new-secrets is given.
 func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err error) {
 	if p.AppServiceURL == "" {
 		return r, nil

@@ -12,9 +12,9 @@ import (
 // runs.
 type memory struct {
 	there   bool              // whether the folder has files of a deployment
-	written bool              // whether setup wrote some of them
+	written bool              // whether setup wrote any file of the deployment
 	answers map[string]string // the answers, by option; "" for an option that is switched off
-	told    map[string]string // the file that has the answer, by option, if it is another file than answersFile
+	told    map[string]string // the file from which an answer comes, by option, if answersFile lacks the answer
 	lost    []string          // the options whose answers setup once stored and that no file has now
 
 	unknown                 []string // the names in answersFile that are not options of this version
@@ -66,7 +66,8 @@ func (m *memory) readCopies(dir *folder) (err error) {
 	return err
 }
 
-// readTraces adds the answers that other files than answersFile have.
+// readTraces adds the answers that answersFile lacks and other files have. It
+// also finds the answers that no file has any more.
 func (m *memory) readTraces(dir *folder) error {
 	t, err := readTraces(dir)
 	if err != nil {
@@ -147,8 +148,8 @@ func (o *options) list(w io.Writer) {
 	}
 }
 
-// tell prints the answers, and how to change them. It is used if there is
-// nobody to ask what to change.
+// tell prints the answers, and how to change them. setup calls it if there is
+// nobody to ask.
 func (o *options) tell(w io.Writer) {
 	fmt.Fprintf(w, "The answers of this folder:\n")
 	o.list(w)

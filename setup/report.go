@@ -57,14 +57,14 @@ func (s step) word() string {
 	}
 }
 
-// reportLines prints the changed lines of a file: of .env only the names, and
-// of other secret files nothing. It prints no line that a person wrote,
-// because that may hold passwords.
+// reportLines prints the changed lines of a file. Of .env it prints only the
+// names, and of other secret files nothing. It prints no line that a person
+// wrote, because the line may hold a password.
 func (s step) reportLines(w io.Writer) {
 	if s.secret && s.name != envFile {
 		return
 	}
-	if s.name == stepsFile { // its tasks are printed later
+	if s.name == stepsFile { // nextSteps prints the tasks later
 		return
 	}
 	lines := difference(strings.Split(s.old, "\n"), strings.Split(s.content, "\n"))
@@ -88,9 +88,9 @@ func (m merged) word(written bool) string {
 	return "updated; your lines stay"
 }
 
-// reportJoined prints the names in a merged file whose values setup changed,
-// and those whose values it left although its own value differs. Of .env it
-// prints no value.
+// reportJoined prints what changed in a file that setup merged. Of .env it
+// prints no values, but the names that setup changed, and those whose values
+// stay the person's.
 func (s step) reportJoined(w io.Writer) {
 	if s.name != envFile {
 		printLines(w, difference(strings.Split(s.old, "\n"), strings.Split(s.result.text, "\n")))
@@ -147,8 +147,8 @@ func printLines(w io.Writer, lines []string) {
 // its group is the name.
 var changedLine = pattern.New(`^[+-] (?:export )?([A-Z][A-Z0-9_]*)=`)
 
-// namesIn returns the names that the lines NAME=value in lines set, each name
-// only once.
+// namesIn returns the text "changed: NAME" for each name that lines set, each
+// text only once.
 func namesIn(lines []string) (names []string) {
 	for _, line := range lines {
 		match := changedLine().FindStringSubmatch(line)

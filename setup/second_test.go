@@ -10,7 +10,7 @@ import (
 )
 
 // TestSecondRun checks that a second run changes only what the flags change,
-// and says so. Above all it keeps the secret.
+// and says what it changed. It keeps the secret unless --new-secrets is given.
 func TestSecondRun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -63,8 +63,8 @@ func TestWhatIsLeftAfterAChange(t *testing.T) {
 	}
 }
 
-// TestHalfARun checks that files which a failed run wrote count as setup's own
-// in the next run.
+// TestHalfARun checks a run that failed after it wrote some files. The next run
+// does not take these files for edited ones.
 func TestHalfARun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -85,9 +85,9 @@ func TestHalfARun(t *testing.T) {
 	l.says(l.out, "compose.yaml", "updated")
 }
 
-// TestKilledRun checks that files which a killed run wrote count as setup's own
-// in the next run, and that the next run removes a half-written file, which may
-// hold a secret.
+// TestKilledRun checks a run that was killed after it wrote some files. The
+// next run does not take these files for edited ones. It also removes
+// half-written files, which may hold a secret.
 func TestKilledRun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -127,9 +127,9 @@ func TestKilledRun(t *testing.T) {
 	}
 }
 
-// TestEditedFileIsKept follows an edited file. setup first keeps the file, and
-// replaces it with --force. When the edits are in the new file, it counts as
-// setup's own.
+// TestEditedFileIsKept checks that setup keeps an edited file, and writes the
+// new content as NAME.new. With --force it replaces the file, and saves the
+// edited one as NAME.bak. The next backup is NAME.bak2.
 func TestEditedFileIsKept(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -158,8 +158,8 @@ func TestEditedFileIsKept(t *testing.T) {
 	}
 }
 
-// TestProposalTakenOver checks that a file counts as setup's own after a person
-// has replaced it by NAME.new.
+// TestProposalTakenOver checks a file that a person has replaced by NAME.new.
+// The next run does not take the file for an edited one.
 func TestProposalTakenOver(t *testing.T) {
 	l := newLab(t)
 	l.write("compose.yaml", "services: {}\n")
@@ -172,9 +172,8 @@ func TestProposalTakenOver(t *testing.T) {
 	l.says(l.out, "compose.yaml", "updated")
 }
 
-// TestEnvByHand checks that all files use the secrets of a .env that a person
-// wrote, that the .env gets the lines that it lacks, and that nobody else may
-// read it.
+// TestEnvByHand checks a .env that a person wrote. All files use its secrets.
+// setup adds the lines that the .env lacks, and lets nobody else read it.
 func TestEnvByHand(t *testing.T) {
 	l := newLab(t)
 	const secret = "a-secret-of-somebody-else-with-40-letters"
@@ -200,8 +199,8 @@ func TestEnvByHand(t *testing.T) {
 	}
 }
 
-// TestEnvThatCannotBeKept checks that setup refuses a .env that it cannot read:
-// it neither guesses nor prints secrets, and writes nothing.
+// TestEnvThatCannotBeKept checks that setup refuses a .env that it cannot use.
+// It neither guesses nor prints secrets, and writes nothing.
 func TestEnvThatCannotBeKept(t *testing.T) {
 	for name, content := range map[string]string{
 		"short":      "LIVEKIT_SECRET=hunter2-hunter2\n",
@@ -229,8 +228,8 @@ func TestEnvThatCannotBeKept(t *testing.T) {
 }
 
 // TestRenewedCertificate checks that a second run copies a renewed certificate
-// and its key, and prints nothing of the key. Lines of a key contain '=', as
-// those of .env do.
+// and its key, and prints nothing of the key. A line of the key may look like a
+// line of .env, whose name setup prints.
 func TestRenewedCertificate(t *testing.T) {
 	l := newLab(t)
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())

@@ -24,9 +24,10 @@ const presetKey = "matrixrtc"
 const secretBytes = 32
 
 // choosePair returns the pair in the folder's .env. If renew is true, the pair
-// gets a new secret. If setup never wrote a .env here, choosePair returns
-// taken, the pair of an old deployment, or else a new one. It is an error if
-// setup wrote a .env and the file or its secret is gone.
+// gets a new secret. If there is no secret, and setup never wrote a .env here,
+// choosePair returns taken, the pair of an old deployment, or else a new one.
+// Without renew, it is an error if setup wrote a .env and the file or its
+// secret is gone.
 func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	p := pair{id: presetKey, secret: newSecret()}
 	content, found, err := dir.read(envFile)
@@ -114,7 +115,7 @@ func parseEnv(text string) (map[string]string, error) {
 }
 
 // unquote removes the quotation marks around a value, or the comment after it.
-// It returns false if the quotation marks do not close.
+// It returns false if the closing quotation mark is missing.
 func unquote(value string) (string, bool) {
 	if value == "" || value[0] != '"' && value[0] != '\'' {
 		value, _, _ = strings.Cut(value, " #")

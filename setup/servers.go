@@ -47,8 +47,9 @@ func (b *planner) serverNames() {
 	}
 }
 
-// addresses has a URL for each server. As text it is ADDRESS if there is a
-// single server, and else NAME=ADDRESS for each server, separated by commas.
+// addresses has a URL for each server. In an option it is ADDRESS if there is a
+// single server. For several servers it is a list like
+// NAME=ADDRESS,NAME=ADDRESS.
 type addresses map[matrix.ServerName]string
 
 func parseAddresses(servers []matrix.ServerName, text string, parse func(string) (string, error)) (addresses, error) {
@@ -72,7 +73,7 @@ func parseAddresses(servers []matrix.ServerName, text string, parse func(string)
 // single server.
 func oneAddress(servers []matrix.ServerName, text string) (server matrix.ServerName, address string, err error) {
 	name, address, isNamed := strings.Cut(text, "=")
-	if !isNamed || strings.Contains(name, "://") { // then this '=' is part of the URL
+	if !isNamed || strings.Contains(name, "://") { // an '=' after :// is part of the URL
 		if len(servers) > 1 && !strings.Contains(text, "@") {
 			return server, "", fmt.Errorf("%.80q is an address without a server name, and there are several servers: write the name in front, like %s=%.80s", text, servers[0], text)
 		}
@@ -99,8 +100,8 @@ func withCommas(servers []matrix.ServerName) string {
 	return strings.Join(names, ",")
 }
 
-// homeserver checks the homeservers' public URLs, and their URLs for the
-// service.
+// homeserver checks the homeservers' public URLs, the URLs at which the service
+// reaches them, and their Docker network.
 func (b *planner) homeserver() {
 	preset := presetBaseURL(b.serverName, b.SingleHost)
 	if b.baseURL == "" && len(b.Servers) > 0 {
@@ -127,8 +128,8 @@ func (b *planner) addresses(parse func(string) (string, error)) func(string) (ad
 	return func(text string) (addresses, error) { return parseAddresses(b.Servers, text, parse) }
 }
 
-// presetBaseURL returns, for each server, the URL at which clients look for
-// the homeserver if there is no well-known file.
+// presetBaseURL returns the default of --base-url. It has, for each server, the
+// URL at which clients look for the homeserver if there is no well-known file.
 func presetBaseURL(serverName, singleHost string) string {
 	servers := serversIn(serverName)
 	if len(servers) == 1 {
@@ -141,8 +142,8 @@ func presetBaseURL(serverName, singleHost string) string {
 	return strings.Join(list, ",")
 }
 
-// presetOf is presetBaseURL for the server with index i. If there is a single
-// host name, it is the first server's URL.
+// presetOf returns the default URL of the server with index i. If there is a
+// single host name, the first server's URL has that name.
 func presetOf(server matrix.ServerName, i int, singleHost string) string {
 	if singleHost != "" && i == 0 {
 		return "https://" + strings.ToLower(singleHost)
@@ -150,8 +151,8 @@ func presetOf(server matrix.ServerName, i int, singleHost string) string {
 	return "https://" + strings.ToLower(server.Host())
 }
 
-// overrides returns the homeservers' URLs for the service, in the form of the
-// service's variables.
+// overrides returns the URLs at which the service reaches the homeservers, in
+// the form that the service's variables have.
 func (p plan) overrides() string {
 	var list []string
 	for _, server := range p.Servers {
@@ -162,8 +163,8 @@ func (p plan) overrides() string {
 	return strings.Join(list, ",")
 }
 
-// homeserverURLs returns the homeservers' URLs for the service, joined for a
-// sentence.
+// homeserverURLs returns the URLs at which the service reaches the homeservers,
+// joined for a sentence.
 func (p plan) homeserverURLs() string {
 	var list []string
 	for _, server := range p.Servers {
@@ -174,8 +175,8 @@ func (p plan) homeserverURLs() string {
 	return strings.Join(list, " and ")
 }
 
-// wellKnown is a server with the name of the file whose content it must serve
-// at /.well-known/matrix/client.
+// wellKnown is a server, and the name of the file that the server must serve at
+// /.well-known/matrix/client.
 type wellKnown struct {
 	server matrix.ServerName
 	file   string

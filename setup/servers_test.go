@@ -29,9 +29,9 @@ func (l *lab) baseURLs() map[string]string {
 	return found
 }
 
-// TestSeveralServers: each server name is written where it belongs, whether the
-// option is given twice or with a comma, and each server gets its own
-// addresses.
+// TestSeveralServers checks several server names, which are separated by commas
+// or given one by one. Each server gets its own addresses and its own
+// well-known file.
 func TestSeveralServers(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags     []string
@@ -85,8 +85,8 @@ func TestSeveralServers(t *testing.T) {
 	}
 }
 
-// TestSeveralServersAndNewerClients: of several homeservers, only the first one
-// forwards token requests.
+// TestSeveralServersAndNewerClients checks that only the first of several
+// homeservers forwards token requests.
 func TestSeveralServersAndNewerClients(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--server-name", "a.org,b.org", "--appservice")
@@ -97,8 +97,8 @@ func TestSeveralServersAndNewerClients(t *testing.T) {
 	}
 }
 
-// TestSingleHostOfSeveral: the single host is the homeserver's address only for
-// clients of the first server.
+// TestSingleHostOfSeveral checks that the single host is the base_url of the
+// first server only.
 func TestSingleHostOfSeveral(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--server-name", "a.org,b.org", "--single-host", "matrix.a.org")
@@ -111,8 +111,9 @@ func TestSingleHostOfSeveral(t *testing.T) {
 	}
 }
 
-// TestNameOfWellKnownFile: for a server name with a port, or an address, the
-// file's name is one that every system accepts.
+// TestNameOfWellKnownFile checks the name of the well-known file for a server
+// name with a port, or with an IP address. Every system must accept the file's
+// name.
 func TestNameOfWellKnownFile(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--server-name", "a.org,b.org:8448,[2001:db8::1]")

@@ -1,10 +1,10 @@
-// Package setup writes a deployment into a folder: files for Docker and for
-// the homeserver, and pages that say what to enter in the router and the
-// reverse proxy.
+// Package setup writes a deployment into a folder: files for Docker and for the
+// homeserver, and pages that say what to enter in the router and the reverse
+// proxy.
 //
-// Its templates are the repository's own compose.yaml, livekit.yaml.example
-// and .env.example, which the caller passes. A later run changes only what
-// setup wrote and nobody changed since; see [folder] and [sums].
+// The templates are the repository's own compose.yaml, livekit.yaml.example and
+// .env.example, which the caller passes. A later run changes only text that
+// setup wrote and that nobody has changed since; see [folder] and [sums].
 package setup
 
 import (
@@ -22,11 +22,11 @@ import (
 	"matrixrtc-auth/internal/smallfile"
 )
 
-// streams are setup's input and outputs. setup asks questions only if Terminal
-// reports that In is a terminal.
+// streams are setup's input and outputs. Terminal says whether In is a
+// terminal. If it is not, setup asks no questions.
 type streams struct {
 	In       io.Reader
-	Out, Err io.Writer // the lasting result, like what happened to each file; Err gets questions, notes and faults
+	Out, Err io.Writer // Out gets the result, like what happened to each file; Err gets questions, notes and faults
 	Terminal bool
 }
 
@@ -60,7 +60,8 @@ func (o *options) command(templates fs.FS, terminal func(io.Reader) bool) *cobra
 	})
 }
 
-// deploy runs the command after o has got the flags of the command line.
+// deploy runs the command. The fields of o already have the values of the
+// command line's flags.
 func (o *options) deploy(ctx context.Context, s streams, templates fs.FS) error {
 	out := &output{to: s.Out}
 	s.Out = out
@@ -120,8 +121,8 @@ func (o *options) run(ctx context.Context, s streams, templates fs.FS) error {
 	return o.write(ctx, s, d, templates)
 }
 
-// remember takes the answers in the folder for the options that were not given
-// in this run.
+// remember reads the answers in the folder, and uses them for the options that
+// this run does not set.
 func (o *options) remember() error {
 	root, err := os.OpenRoot(o.dir)
 	switch {
@@ -162,8 +163,8 @@ func (o *options) write(ctx context.Context, s streams, d *dialogue, templates f
 
 func printFaults(w io.Writer, err error) { command.PrintFaults(w, command.Program+" setup", err) }
 
-// deploy writes the plan's files. It decides about every file before it
-// changes one.
+// deploy writes the plan's files. It decides about every file before it changes
+// any file.
 func deploy(ctx context.Context, p plan, dir *folder, s streams, d *dialogue, templates fs.FS) (err error) {
 	p.key, err = choosePair(dir, p.newSecrets, p.over.pair())
 	if err != nil {

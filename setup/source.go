@@ -20,9 +20,9 @@ import (
 // image.
 type source struct{ dir string }
 
-// findSource looks for the source in the working directory, in its parents,
-// and in the folder in which this program was compiled. (The compiler's option
-// -trimpath leaves this folder out of the program.)
+// findSource looks for the source in the working directory, in its parents, and
+// in the folder in which this program was compiled. The compiler's option
+// -trimpath leaves this folder out of the program.
 func findSource() (source, bool) {
 	var dirs []string
 	if dir, err := os.Getwd(); err == nil {
@@ -63,8 +63,8 @@ func withParents(dir string) []string {
 	return list
 }
 
-// isSource reports whether dir holds the source, with all files that the image
-// needs.
+// isSource reports whether dir holds the source of this program, and of the
+// program in the folder image.
 func isSource(dir string) bool {
 	for _, module := range []struct{ folder, name string }{{"", "matrixrtc-auth"}, {"image", "matrixrtc-auth/image"}} {
 		content, err := smallfile.Read(filepath.Join(dir, module.folder, "go.mod"))
@@ -88,7 +88,7 @@ func missing(found bool) error {
 	return nil
 }
 
-// canMakeImages reports whether this machine lacks nothing that is needed to
+// canMakeImages reports whether this machine has everything that is needed to
 // make an image.
 func canMakeImages() bool {
 	_, found := findSource()
@@ -104,12 +104,13 @@ func (s source) version() (string, error) {
 // mostOutput bounds how many lines of the go command's output setup shows.
 const mostOutput = 20
 
-// killDelay is how long setup waits, after it ended the go command, until the
-// command's child processes close the output.
+// killDelay is how long setup waits for the child processes of the go command
+// to close the output after setup killed the command.
 const killDelay = 2 * time.Second
 
-// makeImage runs the program in the folder image of the source. That program
-// compiles this one for a processor, and writes the image file into folder.
+// makeImage runs the program in the source's folder image. That program
+// compiles matrixrtc-auth for the processor arch, and writes the image file
+// into folder.
 func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	cmd := exec.CommandContext(ctx, "go", "run", "-C", filepath.Join(s.dir, "image"), ".",
 		"-source", s.dir, "-arch", arch, "-out", folder)
@@ -124,7 +125,8 @@ func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	return nil
 }
 
-// lastLines returns the last lines of out, at most `most` of them.
+// lastLines returns the last lines of out. most is the most lines that it
+// returns.
 func lastLines(out []byte, most int) string {
 	lines := strings.Split(string(bytes.TrimSpace(out)), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")

@@ -25,8 +25,8 @@ var sumLine = pattern.New(`(?m)^([0-9a-f]{64})  (\S+)$`)
 // underWay is the first line of sumsFile while a run writes files.
 const underWay = "# Files are being written, or a run of setup was ended while they were.\n"
 
-// lineSum returns the entry of sums for a value that setup wrote into .env:
-// the sum of the value of name. Secrets have no such entry.
+// lineSum returns the key in sums for a value in .env. name is the variable
+// that has this value. Secrets have no such entry.
 func lineSum(name string) string { return envFile + ":" + name }
 
 // isFile reports whether an entry of sums is about a file, and not about a
@@ -48,8 +48,8 @@ func (s sums) hadEnv() bool {
 	return whole || line
 }
 
-// note records the values that content, setup's .env, has for names, whether
-// or not setup wrote these lines.
+// note records the checksums of the values that content, setup's .env, has for
+// names. It also records a value if setup left a person's line in its place.
 func (s sums) note(content string, names []string) {
 	values, _ := parseEnv(content) // the error is nil, because setup made the content
 	for _, name := range names {
@@ -60,8 +60,8 @@ func (s sums) note(content string, names []string) {
 }
 
 // dispute takes note of names whose values both setup and a person changed. If
-// sums has no entry for such a name, it adds one that no value matches.
-// Otherwise a later run would take the person's value for setup's.
+// sums has no entry for such a name, it adds one that no value matches. Without
+// any entry, a later run would take the person's value for setup's.
 func (s sums) dispute(names []string) {
 	for _, name := range names {
 		if _, known := s[lineSum(name)]; !known {
@@ -76,8 +76,8 @@ func readSums(dir *folder) (sums, error) {
 	return parseSums(string(content)), err
 }
 
-// parseSums parses the content of sumsFile. It skips invalid lines; the files
-// of these lines then count as edited, and setup keeps them.
+// parseSums parses the content of sumsFile. It skips invalid lines. The files
+// of such lines then count as edited, and setup keeps them.
 func parseSums(content string) sums {
 	s := sums{}
 	for _, line := range sumLine().FindAllStringSubmatch(content, -1) {

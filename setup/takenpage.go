@@ -74,8 +74,9 @@ func (t *takeover) nameLines(dir *folder) error {
 	return err
 }
 
-// stays returns the rows of a table: what the new deployment has from the old
-// one, its value without secrets, and the old place.
+// stays returns the rows of the table of things that the new deployment has
+// from the old one. A row has the thing, its value without secrets, and its old
+// place.
 func (t *takeover) stays() (rows [][3]string) {
 	for _, a := range t.taken {
 		rows = append(rows, [3]string{a.option, shown(a.Value), a.Place.String()})
@@ -92,8 +93,8 @@ func (t *takeover) stays() (rows [][3]string) {
 	return rows
 }
 
-// sorted splits the findings into those about which the person need do nothing
-// (done) and those that the person must do something about (yours).
+// sorted splits the findings. done has those about which the person need do
+// nothing, and yours has the others.
 func (t *takeover) sorted() (done, yours []existing.Finding) {
 	for _, f := range t.Findings {
 		if f.Check == "" {
@@ -109,8 +110,8 @@ func verb(f existing.Finding) string {
 	return strings.ToUpper(string(f.Verb[:1])) + string(f.Verb[1:])
 }
 
-// placed returns the place of a finding in brackets; "" if the old deployment
-// lacks the thing.
+// placed returns the place of a finding in brackets; "" if the finding has no
+// place.
 func placed(f existing.Finding) string {
 	if f.Place.String() == "" {
 		return ""
@@ -149,7 +150,8 @@ func printFindings(w io.Writer, head string, list []existing.Finding) {
 	}
 }
 
-// takenTasks returns the tasks that the findings leave to the person.
+// takenTasks returns the task to read takenFile, which lists the findings that
+// are left to the person.
 func (p plan) takenTasks() []task {
 	if p.takenPage == "" {
 		return nil
@@ -160,7 +162,7 @@ func (p plan) takenTasks() []task {
 	}}
 }
 
-// stopTasks returns the tasks of stopping the old programs, which use the same
+// stopTasks returns the task to stop the old programs, which use the same
 // ports.
 func (p plan) stopTasks() []task {
 	if p.takenPage == "" {

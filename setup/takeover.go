@@ -80,9 +80,9 @@ func (o *options) refuseOwnFiles() error {
 	return nil
 }
 
-// adopt takes the files' value for each option that was not given in this run.
-// It returns all contradictions between two files, and between a file and the
-// folder.
+// adopt takes the value in the old files for each option that was not given in
+// this run. It returns all contradictions between two old files, and between an
+// old file and the folder.
 func (o *options) adopt(d *dialogue) error {
 	faults := []error{o.oneOrTwo(d)}
 	for _, a := range o.answers() {
@@ -99,9 +99,10 @@ func (o *options) adopt(d *dialogue) error {
 	return errors.Join(faults...)
 }
 
-// oneOrTwo asks a person whether the programs share a host name, if in the old
-// deployment one program shares a host name (has a path) and the other has its
-// own. setup supports only the same form for both.
+// oneOrTwo handles an old deployment in which one program has a path below a
+// shared host name, and the other has its own host name. setup supports only
+// the same form for both. oneOrTwo drops these host names, so that setup asks
+// for them. If there is nobody to ask, it returns an error.
 func (o *options) oneOrTwo(d *dialogue) error {
 	of := o.over.Answers
 	single, own := of["single-host"], slices.Concat(of["jwt-host"], of["sfu-host"])
@@ -142,8 +143,8 @@ func (o *options) usable(a answer, facts []existing.Fact) (good []existing.Fact)
 	return good
 }
 
-// settle returns the fact to use. If there are several, which contradict each
-// other, it asks a person.
+// settle returns the fact to use. If several facts contradict each other, it
+// asks a person.
 func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing.Fact, error) {
 	if len(facts) == 1 {
 		return facts[0], nil
@@ -161,7 +162,7 @@ func (o *options) settle(d *dialogue, a answer, facts []existing.Fact) (existing
 	return chosen, err
 }
 
-// take uses f as the answer of a. It returns an error if the folder has
+// take uses the fact f as the answer a. It returns an error if the folder has
 // another answer.
 func (o *options) take(a answer, f existing.Fact) error {
 	old := o.memory.answers[a.name]
@@ -217,7 +218,7 @@ func (t *takeover) registration(r appservice.Registration) (appservice.Registrat
 	return r.KeepTokens(old), nil
 }
 
-// envLines returns the lines of .env for the variables that setup takes over
+// envLines returns lines for .env with the variables that setup takes over
 // unchanged.
 func (t *takeover) envLines() string {
 	if t == nil || len(t.Variables) == 0 {

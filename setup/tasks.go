@@ -158,8 +158,7 @@ func (p plan) startTasks(running bool) []task {
 	return slices.Concat(tasks, p.stopTasks(), []task{start})
 }
 
-// reachTasks returns the tasks that make the homeserver reachable for the
-// service.
+// reachTasks returns the task to check that the service reaches the homeserver.
 func (p plan) reachTasks() []task {
 	return []task{{
 		do:       "Check that the service reaches the homeserver. In the folder there, run:",
@@ -169,7 +168,7 @@ func (p plan) reachTasks() []task {
 	}}
 }
 
-// homeserverTasks returns the tasks by which the homeserver announces this
+// homeserverTasks returns the tasks that make the homeserver announce this
 // service to clients.
 func (p plan) homeserverTasks() []task {
 	if p.AppServiceURL == "" {
@@ -195,7 +194,7 @@ func (p plan) homeserverTasks() []task {
 	}
 }
 
-// wellKnownTasks returns the tasks by which the well-known files announce this
+// wellKnownTasks returns the tasks that make the well-known files announce this
 // service to older clients.
 func (p plan) wellKnownTasks() (list []task) {
 	for _, w := range p.wellKnowns() {
@@ -223,8 +222,8 @@ func (p plan) doctorTasks() []task {
 }
 
 // isBesideService reports whether doctor can guess LiveKit's public URL from
-// the service's: the host names differ only in jwt and sfu, or both programs
-// share a host name.
+// the service's URL. It can if the host names differ only in jwt and sfu, or if
+// both programs share a host name.
 func (p plan) isBesideService() bool {
 	label, domain, _ := strings.Cut(p.JWTHost, ".")
 	return p.SingleHost != "" || strings.Contains(label, "jwt") && strings.Replace(label, "jwt", "sfu", 1)+"."+domain == p.SFUHost
@@ -245,8 +244,8 @@ func (p plan) absoluteDir() string {
 	return p.Dir
 }
 
-// phoneTasks returns the tasks that test the way between a phone and this
-// deployment, which doctor cannot see.
+// phoneTasks returns the tasks that test the connection between a phone and
+// this deployment. doctor cannot test this connection.
 func (p plan) phoneTasks() []task {
 	return []task{{
 		do:       "Test the connection of a phone. Run this in the folder there, scan the code that it prints with a phone on mobile data, and tap Start:",

@@ -5,9 +5,10 @@ import (
 	"strings"
 )
 
-// edit is a change of a template. It replaces the text from the start of
-// `from` up to `until` by `with`. `from` must occur exactly once. If `until`
-// is empty, it replaces only `from`. Both are lines, or parts of lines.
+// edit is a change of a template. It replaces the text from the start of `from`
+// to the start of `until` by `with`. `from` must occur exactly once. If `until`
+// is empty, it replaces only `from`. `from` and `until` are lines, or parts of
+// lines.
 type edit struct{ from, until, with string }
 
 // change applies edits to a template, in order. It returns an error if the

@@ -19,11 +19,12 @@ type trace struct{ value, file string }
 // did.
 type traces struct {
 	of    map[string]trace // the answers, by option
-	found bool             // whether the folder has one of the files
+	found bool             // whether the folder has any file that may have answers
 }
 
-// traced are the options whose answers always are in the files. Each other
-// option depends on one of these, or its answer is a path on another machine.
+// traced are the options whose answers are always in the other files. Every
+// other option depends on one of them, or its answer is a path on another
+// machine.
 var traced = []string{
 	"server-name", "base-url", "homeserver-url", "udp-range", "jwt-port", "turn-tls", "image", "appservice", "turn",
 }
@@ -63,8 +64,8 @@ func (t *traces) tell(name, value, file string) {
 	}
 }
 
-// host records the host name in an address: a program's own, or the single one
-// of both programs.
+// host records the host name in an address as an answer. It is the answer for
+// option, or for single-host if the address has the path prefix.
 func (t *traces) host(option, address, prefix, file string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -215,7 +216,7 @@ func (t *traces) publishedSFU(name string, published []string) {
 		}
 	}
 	t.tell("turn", fmt.Sprint(turn), name)
-	if !tls { // otherwise livekit.yaml has the host name
+	if !tls { // with TURN over TLS, livekit.yaml has the host name
 		t.tell("turn-tls", "", name)
 	}
 }

@@ -8,18 +8,18 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestEarlierVersion: a folder that setup 0.2.0 wrote has no answers.yaml.
-// setup reads the answers from the other files.
+// TestEarlierVersion checks a folder without answers.yaml, like one that setup
+// 0.2.0 wrote. setup reads the answers from the other files.
 func TestEarlierVersion(t *testing.T) {
 	for name, args := range typical(t) {
 		if strings.HasPrefix(name, "image-arch") {
-			continue // the earlier version made no image
+			continue // setup 0.2.0 made no image
 		}
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.only(exitOK, args...)
 			want := l.answers()
-			for name, value := range want { // the values in the form of the files
+			for name, value := range want { // the other files have the values in this form
 				want[name] = strings.TrimRight(strings.ToLower(value), "/")
 			}
 			if want["turn-cert"] != "" {
@@ -46,8 +46,8 @@ func TestEarlierVersion(t *testing.T) {
 	}
 }
 
-// TestLostAnswers: setup asks for answers that no file contains any more, or
-// demands them as options. It never guesses them.
+// TestLostAnswers checks that setup asks for answers that no file contains any
+// more, or demands them as options. It does not guess them.
 func TestLostAnswers(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--turn", "--jwt-port", "8090")
@@ -67,8 +67,8 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// written puts the files of a golden file into the folder, as an earlier
-// version left them there.
+// written puts the files of an earlier version into the folder. They come from
+// a golden file in testdata/earlier.
 func (l *lab) written(name string) {
 	l.t.Helper()
 	archive, err := txtar.ParseFile("testdata/earlier/" + name)
@@ -87,8 +87,8 @@ func (l *lab) written(name string) {
 	l.write(sumsFile, wrote.String())
 }
 
-// TestVersion020: the files that setup 0.2.0 itself wrote tell its answers, and
-// an option changes one of them.
+// TestVersion020 checks that setup finds the answers in files that setup 0.2.0
+// wrote. An option then changes one of the answers.
 func TestVersion020(t *testing.T) {
 	for name, want := range map[string]map[string]string{
 		"0.2.0-turn-tls.txtar": {

@@ -37,8 +37,8 @@ type step struct {
 	edited, editedBackup string
 }
 
-// update is the work of a run: it first decides about every file, and then
-// changes them.
+// update is the work of a run. It first decides about every file, and then
+// changes the files.
 type update struct {
 	dir    *folder
 	sums   sums
@@ -132,8 +132,9 @@ func (u *update) apply() (err error) {
 	return errors.Join(err, u.dir.write(sumsFile, u.sums.String(), 0o644))
 }
 
-// announce records the sums of the new contents before they are written. If
-// the run is killed, the next one then recognizes these files as setup's.
+// announce records the checksums of the new contents before setup writes the
+// files. If the run is killed, the next run then recognizes these files as
+// setup's.
 func (u *update) announce() error {
 	planned := maps.Clone(u.sums)
 	for _, s := range u.steps {
@@ -141,9 +142,9 @@ func (u *update) announce() error {
 			planned[s.name+newSuffix] = sumOf(s.content)
 		}
 		if s.name == envFile && s.outcome != created {
-			planned.dispute([]string{"LIVEKIT_KEY"}) // so that a later run knows that there was a key with its secret
+			planned.dispute([]string{"LIVEKIT_KEY"}) // so that a later run knows that .env had a key with its secret
 		}
-		if s.outcome == updated { // because sumsFile may lack it, if the last run was interrupted
+		if s.outcome == updated { // an interrupted run may have left this sum out of sumsFile
 			planned[s.name] = sumOf(s.old)
 		}
 	}
@@ -194,9 +195,9 @@ func (u *update) do(s step) error {
 	return u.dir.remove(s.name + newSuffix)
 }
 
-// remember records in sums what the step wrote as the file name. Of a merged
-// file it records only the values that setup wrote, because other lines are a
-// person's.
+// remember records in sums what the step wrote into the file called name. Of a
+// merged file it records only the values that setup wrote, because other lines
+// are a person's.
 func (u *update) remember(s step, name string) {
 	if s.outcome != kept {
 		delete(u.sums, s.name+newSuffix)
@@ -227,8 +228,8 @@ func (u *update) setRights(s step) error {
 	return nil
 }
 
-// save writes the backups of edited files before they are replaced. Nobody can
-// read a backup who could not read the file.
+// save writes the backups of edited files before setup replaces the files. A
+// backup gets no permission that the edited file lacks.
 func (u *update) save(s step) error {
 	if s.outcome == replaced {
 		if err := u.copy(s.name, s.backup, s.old, s.mode()); err != nil {
@@ -241,8 +242,8 @@ func (u *update) save(s step) error {
 	return u.copy(s.name+newSuffix, s.editedBackup, s.edited, s.mode())
 }
 
-// copy writes content, that of the file from, into the file to. The file to
-// gets at most the permissions of the file from.
+// copy writes content, which is that of the file from, into the file to. The
+// new file gets no permission that the file from lacks.
 func (u *update) copy(from, to, content string, mode fs.FileMode) error {
 	rights, err := u.dir.rights(from)
 	if err != nil {

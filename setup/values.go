@@ -85,8 +85,8 @@ func indented(text string, blanks int) string {
 	return margin + strings.ReplaceAll(text, "\n", "\n"+margin)
 }
 
-// caddyRoutes are Caddy's lines for a single host name. Their %d is this
-// service's port.
+// caddyRoutes are Caddy's lines for a single host name. The %d in them stands
+// for this service's port.
 const caddyRoutes = `	# Caddy removes the prefix, also from a path that has only the prefix.
 	@jwt path /livekit/jwt /livekit/jwt/*
 	handle @jwt {
@@ -108,8 +108,8 @@ const caddyRoutes = `	# Caddy removes the prefix, also from a path that has only
 	}`
 
 // traefikRule returns Traefik's rule for the requests that it forwards to a
-// program: all requests to host, or with a single host name those below
-// prefix. Requests below the path closed are not forwarded.
+// program. These are all requests to host. With a single host name they are
+// those below prefix. Traefik forwards no request below the path closed.
 func (p plan) traefikRule(host, prefix, closed string) string {
 	rule := "Host(`" + host + "`)"
 	if p.SingleHost != "" {

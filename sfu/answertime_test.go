@@ -23,11 +23,12 @@ func TestTimeout(t *testing.T) {
 	})
 }
 
-// answerTime is how long a connection that was used before may stay silent.
+// answerTime is how long a call waits for an answer on a reused connection
+// before the client tries a new connection.
 const answerTime = 10 * time.Second / 3
 
-// TestDeadConnection checks that a connection that has died without notice
-// costs only one call a few seconds.
+// TestDeadConnection checks that a pooled connection that no longer answers
+// delays only one call, by answerTime.
 func TestDeadConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -48,8 +49,8 @@ func TestDeadConnection(t *testing.T) {
 	})
 }
 
-// TestDeadPool checks that calls do not try the dead connections of a pool one
-// by one.
+// TestDeadPool checks that a call does not try the dead connections of a pool
+// one after another.
 func TestDeadPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -80,8 +81,8 @@ func TestDeadPool(t *testing.T) {
 	})
 }
 
-// TestSlowAnswer checks that a call on a new connection has all its time: a
-// slow SFU is not called twice.
+// TestSlowAnswer checks that the client does not repeat a call on a new
+// connection, even if the SFU takes 9 s to answer.
 func TestSlowAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -96,8 +97,8 @@ func TestSlowAnswer(t *testing.T) {
 	})
 }
 
-// TestClosedConnection checks a pooled connection that the SFU closes at the
-// moment when it is used again.
+// TestClosedConnection checks that a call succeeds if the SFU closes the pooled
+// connection at the moment when the client uses it again.
 func TestClosedConnection(t *testing.T) {
 	client, server := start(t)
 	server.FailNext(nil, sfutest.Drop(), nil)

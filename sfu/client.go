@@ -19,12 +19,13 @@ import (
 const (
 	// callTimeout bounds one call of the API, including its retries.
 	callTimeout = 10 * time.Second
-	// tokenTTL is how long an API token is valid: for the duration of a call,
-	// and more, because clocks differ.
+	// tokenTTL is how long an API token is valid. It is much longer than a
+	// call, because the SFU's clock may differ from ours.
 	tokenTTL = 5 * time.Minute
 
-	// emptyTimeout is when LiveKit closes a room that nobody has joined.
-	// departureTimeout is when it closes a room that everybody has left.
+	// emptyTimeout is the time after which LiveKit closes a room that nobody
+	// has joined. departureTimeout is the time after which it closes a room
+	// that everybody has left.
 	emptyTimeout     = 5 * time.Minute
 	departureTimeout = 20 * time.Second
 
@@ -34,9 +35,9 @@ const (
 
 // Client calls the Room API of one SFU. Several goroutines may use it at once.
 type Client struct {
-	// Observe, if set, is called at the end of every call, with the method's
-	// name, the time that the call took, and the call's *Error or nil. Set
-	// Observe before the first call.
+	// Observe, if set, is called at the end of every call. Its arguments are
+	// the method's name, the time that the call took, and the call's *Error or
+	// nil. Set Observe before the first call.
 	Observe func(op string, d time.Duration, err error)
 
 	rooms  livekit.RoomService
@@ -45,10 +46,10 @@ type Client struct {
 	url    string // the API's URL without its password, for messages
 }
 
-// NewClient returns a client for the API at api, an http or https URL. The
-// URL's path is kept as a prefix. The client signs calls with the first of keys
-// and makes them by the HTTP client client, usually one of [NewHTTPClient]. It
-// never follows redirects.
+// NewClient returns a client for the API at api, an http or https URL. If the
+// URL has a path, NewClient keeps the path as a prefix. The client signs calls
+// with the first of keys. It sends them with the given HTTP client, usually one
+// of [NewHTTPClient], and never follows redirects.
 func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 	return &Client{
 		rooms:  livekit.NewRoomServiceProtobufClient(strings.TrimRight(api.String(), "/"), guarded(client)),
@@ -59,19 +60,19 @@ func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 }
 
 // CreateRoom makes sure that room exists on the SFU. It sets no limit on the
-// number of participants. An unused room closes after 300 s, and a used one 20
-// s after the last participant has left. A room that already exists is not
-// changed, and its timeouts go on. The call takes at most 10 s. An error is an
-// [*Error].
+// number of participants. A room that nobody joins closes after 300 s. A room
+// that everybody has left closes 20 s after the last participant has left. The
+// call takes at most 10 s. An error is an [*Error].
 //
-// It does not create an existing room again, even if the room's node is dead: a
-// client that joins moves the room to another node. LiveKit's CreateRoom would
-// move it at once, and then end a room older than 300 s within a second unless
-// somebody joins it.
+// If the room already exists, CreateRoom changes nothing, and the room's
+// timeouts go on. This is so even if the room's node is dead, because a client
+// that joins moves the room to another node. LiveKit's own CreateRoom would
+// move such a room at once. A room older than 300 s would then end within a
+// second, unless somebody joins it.
 //
-// For a moment an SFU may have no node for a room: it has just started, its
-// Redis was emptied, or the node died. Then CreateRoom asks once more, after 2
-// s.
+// For a moment an SFU may have no node for a room, because it has just started,
+// its Redis was emptied, or the node died. In this case CreateRoom tries once
+// more after 2 s.
 func (c *Client) CreateRoom(ctx context.Context, room Room) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -92,8 +93,9 @@ func (c *Client) CreateRoom(ctx context.Context, room Room) error {
 	return c.createRoom(ctx, room)
 }
 
-// createRoom makes one call with the grant roomCreate alone. That grant is only in the
-// service's own calls: token.Minter writes roomCreate false.
+// createRoom makes one call of LiveKit's CreateRoom. The token of this call has
+// only the grant roomCreate. Clients never get this grant, because token.Minter
+// writes roomCreate false.
 func (c *Client) createRoom(ctx context.Context, room Room) error {
 	grant := auth.VideoGrant{RoomCreate: true}
 	return c.call(ctx, "CreateRoom", &grant, func(ctx context.Context) error {
@@ -102,8 +104,8 @@ func (c *Client) createRoom(ctx context.Context, room Room) error {
 			EmptyTimeout:     uint32(emptyTimeout / time.Second),
 			DepartureTimeout: uint32(departureTimeout / time.Second),
 		})
-		// An empty body is a valid message, too. So check that the answer names
-		// the room.
+		// An empty body is also a valid protobuf message, so check that the
+		// answer names the room.
 		if err == nil && answer.Name != string(room) {
 			return &notTwirpError{fmt.Sprintf("room %q instead of %q", answer.Name, room)}
 		}
@@ -111,8 +113,8 @@ func (c *Client) createRoom(ctx context.Context, room Room) error {
 	})
 }
 
-// call calls do with a context that holds an API token for grant, and turns its
-// error into an *Error.
+// call calls do with a context that holds an API token for grant. It turns the
+// error of do into an *Error.
 func (c *Client) call(ctx context.Context, op string, grant *auth.VideoGrant, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -132,8 +134,9 @@ func (c *Client) authorized(ctx context.Context, op string, grant *auth.VideoGra
 	}
 	header := http.Header{"Authorization": {"Bearer " + token}}
 	if !onlyOnce(op) {
-		// A nil Idempotency-Key is never sent. It tells net/http that the call may
-		// be retried when a pooled connection closes before the answer.
+		// With the key Idempotency-Key, net/http may repeat the call if a
+		// pooled connection closes before the answer. The value nil keeps the
+		// header from being sent.
 		header["Idempotency-Key"] = nil
 	}
 	ctx, err = twirp.WithHTTPRequestHeaders(ctx, header)

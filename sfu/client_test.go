@@ -23,7 +23,7 @@ import (
 
 func TestCreateRoom(t *testing.T) {
 	client, server := start(t)
-	for range 2 { // the call is idempotent
+	for range 2 { // a second call for the same room must also succeed
 		if err := client.CreateRoom(t.Context(), "room"); err != nil {
 			t.Fatal(err)
 		}
@@ -101,13 +101,13 @@ func TestPrivateCA(t *testing.T) {
 	watch := func() error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		return client.Hold(ctx, cancel) // waits until there is a connection
+		return client.Hold(ctx, cancel) // Hold calls cancel when there is a connection
 	}
 	wantCause(t, client.Ping(t.Context()), sfu.CauseTLS)
 	if e, ok := errors.AsType[*sfu.Error](watch()); !ok || e.Cause != sfu.CauseTLS {
 		t.Errorf("Watch: %v, want the cause %s", e, sfu.CauseTLS)
 	}
-	trusted = roots // this is as if the file of certificates had been read again
+	trusted = roots // from now on the client trusts the server's certificate, as if its file was read again
 	if err := client.Ping(t.Context()); err != nil {
 		t.Errorf("Ping: got %v, want no error", err)
 	}
@@ -117,8 +117,8 @@ func TestPrivateCA(t *testing.T) {
 	wantCause(t, sfu.NewClient(api, sfu.Always(key), httpClient(t)).Ping(t.Context()), sfu.CauseTLS)
 }
 
-// TestKeysChange checks that each call is signed with the key that is the first
-// at that time.
+// TestKeysChange checks that the client signs each call with the key that is
+// first in Keys at that time.
 func TestKeysChange(t *testing.T) {
 	server := sfutest.NewServer(key)
 	t.Cleanup(server.Close)
@@ -143,8 +143,8 @@ func TestConnectionIsReused(t *testing.T) {
 	}
 }
 
-// TestConnectionIsReusedAfterErrors checks that a connection is reused after a
-// proxy has answered with an error.
+// TestConnectionIsReusedAfterErrors checks that the client reuses a connection
+// after a proxy has answered with an error.
 func TestConnectionIsReusedAfterErrors(t *testing.T) {
 	client, server := start(t)
 	server.FailAlways(sfutest.Status(http.StatusBadGateway))
@@ -197,8 +197,8 @@ func TestObserve(t *testing.T) {
 	})
 }
 
-// TestPlainHTTPClient checks that a client without a transport uses the default
-// transport, and does not change it.
+// TestPlainHTTPClient checks that an HTTP client without a transport uses the
+// default transport, and does not change it.
 func TestPlainHTTPClient(t *testing.T) {
 	server := sfutest.NewServer(key)
 	defer server.Close()

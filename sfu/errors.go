@@ -19,11 +19,12 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// The causes of a failed call. Each has its own remedy.
+// These are the causes of a failed call of the API. Each cause has its own
+// remedy.
 const (
-	CauseBusy         = "busy"         // too many calls for rooms are running (maxEnsuring), so the SFU was not asked
+	CauseBusy         = "busy"         // the SFU was not asked, because too many calls for rooms are running (maxEnsuring)
 	CauseCanceled     = "canceled"     // the caller ended the call
-	CauseTimeout      = "timeout"      // no answer in time
+	CauseTimeout      = "timeout"      // there was no answer in time
 	CauseDNS          = "dns"          // the host name of the URL does not resolve
 	CauseConnect      = "connect"      // the connection was refused or closed, or the host is unreachable
 	CauseTLS          = "tls"          // the server speaks no TLS, or its certificate is not trusted
@@ -35,10 +36,11 @@ const (
 	CauseStatus       = "status"       // the SFU or a proxy reports an error
 )
 
-// maxText bounds how many bytes of another program's text this service shows.
+// maxText bounds how many bytes of a text from another program this service
+// shows.
 const maxText = 200
 
-// remedies say for each cause what the operator must check.
+// remedies says for each cause what the operator must check.
 var remedies = map[string]string{
 	CauseTimeout:      "the SFU is overloaded, or a firewall drops what is sent to it",
 	CauseDNS:          "the host of the SFU's API must resolve from here",
@@ -59,8 +61,8 @@ var remedies = map[string]string{
 type Error struct {
 	Op    string // the name of the method, like "CreateRoom"
 	Cause string // one of the Cause constants
-	// Answered says that the error came from LiveKit itself. If it is false,
-	// LiveKit may be away, and a proxy may have answered anything.
+	// Answered says that LiveKit itself sent the error. If Answered is false,
+	// LiveKit may be down, and a proxy may have sent the error.
 	Answered bool
 	Err      error
 }
@@ -70,7 +72,8 @@ func (e *Error) Error() string { return fmt.Sprintf("%s: %s: %v", e.Op, e.Cause,
 func (e *Error) Unwrap() error { return e.Err }
 
 // explain turns an error of the generated client into an Error. It drops the
-// body of the answer, because LiveKit repeats in it a token that it refuses.
+// answer's body and removes the API token from the text, because LiveKit's
+// answer repeats a token that LiveKit refuses.
 func (c *Client) explain(op string, err error, token string) *Error {
 	cause, what := judge(err)
 	remedy := remedies[cause]
@@ -88,9 +91,9 @@ func (c *Client) explain(op string, err error, token string) *Error {
 	return &Error{Op: op, Cause: cause, Answered: answered, Err: &failure{said, ourOwn(err)}}
 }
 
-// ourOwn returns the part of err that is this process's own: the error of the
-// context if that ended the call, or the error that says that this process could
-// open no file for the call.
+// ourOwn returns the part of err that comes from this process. That is the
+// context's error if the context ended the call, or syscall.EMFILE if this
+// process could open no file for the call. Otherwise ourOwn returns nil.
 func ourOwn(err error) error {
 	if outbound.IsNoFile(err) {
 		return syscall.EMFILE
@@ -98,7 +101,7 @@ func ourOwn(err error) error {
 	return contextError(err)
 }
 
-// failure is an error with a text of its own, which wraps its details.
+// failure is an error that has its own text and wraps another error.
 type failure struct {
 	text string
 	err  error
@@ -160,12 +163,13 @@ func isTLS(err error) bool {
 	var op *net.OpError
 	return errors.As(err, &record) || errors.As(err, &certificate) || errors.As(err, &roots) ||
 		errors.Is(err, http.ErrSchemeMismatch) ||
-		// This is the form in which crypto/tls reports a TLS alert.
+		// crypto/tls reports a TLS alert in this form.
 		errors.As(err, &op) && (op.Op == "remote error" || op.Op == "local error")
 }
 
-// judgeAnswer returns the cause of an error answer. That is a Twirp error, or
-// what the generated client makes of an answer with any other status than 200.
+// judgeAnswer returns the cause of an error answer. An error answer is a Twirp
+// error from the server, or an error that the generated client made from a
+// status other than 200.
 func judgeAnswer(answer twirp.Error) string {
 	switch status := answer.Meta("status_code"); {
 	case isNoNode(answer):
@@ -181,7 +185,7 @@ func judgeAnswer(answer twirp.Error) string {
 }
 
 // isNoNode reports whether LiveKit says that it has no node for the call, or
-// that the node does not answer. LiveKit says the latter after 3 s.
+// that the node did not answer within 3 s.
 func isNoNode(answer twirp.Error) bool {
 	if !isTwirp(answer) {
 		return false
@@ -191,8 +195,8 @@ func isNoNode(answer twirp.Error) bool {
 }
 
 // isTwirp reports whether a Twirp server sent the Twirp error err. The
-// generated client also makes Twirp errors from answers that are not Twirp's. Such
-// an error holds the body of the answer.
+// generated client also makes Twirp errors from answers of other servers, and
+// then puts the body of the answer into the error.
 func isTwirp(err error) bool {
 	var answer twirp.Error
 	var transport *url.Error
@@ -200,7 +204,7 @@ func isTwirp(err error) bool {
 		answer.Meta("status_code") == "" && answer.Meta("body") == ""
 }
 
-// keyRemedy returns a remedy for CauseUnauthorized. LiveKit's answer tells
+// keyRemedy returns a remedy for CauseUnauthorized. LiveKit's answer says
 // whether the key, the secret or the clock is wrong.
 func (c *Client) keyRemedy(err error) string {
 	var answer twirp.Error

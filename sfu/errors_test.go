@@ -23,11 +23,12 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// silent returns a logger that drops what a test server logs about bad clients.
+// silent returns a logger that drops a test server's complaints about bad
+// clients.
 func silent() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// byLiveKit names those of the answers below that come from LiveKit itself, not
-// from a proxy.
+// byLiveKit holds the names of the answers below that LiveKit itself sends. A
+// proxy sends the other answers.
 var byLiveKit = map[string]bool{"bad route": true, "proxy's password": true, "denied": true, "full": true}
 
 func TestAnswers(t *testing.T) {
@@ -35,7 +36,7 @@ func TestAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault sfutest.Fault
 		cause string
-		text  string // a text that the error must contain
+		text  string // a part of the error's text
 	}{
 		"no route":         {sfutest.Status(404), sfu.CauseNotFound, "/twirp"},
 		"no method":        {sfutest.Status(405), sfu.CauseNotFound, "/twirp"},
@@ -108,7 +109,7 @@ func TestClocksDiffer(t *testing.T) {
 }
 
 // TestErrorsHideAPIToken checks that no error shows the API token, whatever the
-// server does with the token, and however the error is printed.
+// server answers, and however a program prints the error.
 func TestErrorsHideAPIToken(t *testing.T) {
 	echo := func(status int, contentType, format string) sfutest.Fault {
 		return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -147,8 +148,8 @@ func TestErrorsHideAPIToken(t *testing.T) {
 				t.Fatal("got no error, want one")
 			}
 			for _, verb := range []string{"%v", "%+v", "%#v", "%q"} {
-				// The part of the token in which its signature begins must not be
-				// in it.
+				// The text must hold neither the beginning of the token nor the
+				// part in which its signature begins.
 				if text := fmt.Sprintf(verb, err); strings.Contains(text, token[len(token)-43:len(token)-33]) ||
 					strings.Contains(text, token[:100]) {
 					t.Errorf("%s: got %s, want no token in it", verb, text)
@@ -162,8 +163,7 @@ func bearer(r *http.Request) string {
 	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 }
 
-// garbageHeader answers with a line that is no header and that quotes the
-// token.
+// garbageHeader answers with a line that holds the token and is no header.
 func garbageHeader(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -240,7 +240,7 @@ func TestCanceled(t *testing.T) {
 		client, _ := inMemory(t, fake)
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
-		for range 2 { // the first time during the call, the second time before it
+		for range 2 { // first the caller cancels during the call, then before the call
 			wantCause(t, client.CreateRoom(ctx, "room"), sfu.CauseCanceled)
 		}
 		ctx, cancel = context.WithTimeout(t.Context(), time.Second)

@@ -9,40 +9,41 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// Event is what a webhook reports. It is only certain that the SFU sent it. It
-// may be late, repeated or out of order, and an earlier event may be lost.
+// Event is what a webhook reports. It certainly comes from the SFU, but it may
+// be late, repeated or out of order, and an earlier event may be lost.
 type Event struct {
 	Kind Kind
-	// Room and Identity are the participant's. If Kind is KindOther, either may
-	// be "".
+	// Room and Identity say who the event is about. If Kind is KindOther, each
+	// of them may be "".
 	Room     Room
 	Identity Identity
-	// Session is the participant.sid; "" if the SFU did not say.
+	// Session is the participant's sid, or "" if the SFU sent none.
 	Session string
 	// Since, Ticket and Machine have the same meaning as in [Participant].
 	Since   time.Time
 	Ticket  string
 	Machine bool
-	// Reason is why a participant left, or never had media. It has no meaning
-	// for other kinds.
+	// Reason is why a participant left, or never had media. For other kinds it
+	// has no meaning.
 	Reason Reason
 
-	// Name and Disconnect are LiveKit's own words, like "participant_left" and
-	// "CLIENT_INITIATED". ID identifies the event in LiveKit's log.
+	// Name and Disconnect are LiveKit's names for the event and the reason,
+	// like "participant_left" and "CLIENT_INITIATED". ID identifies the event
+	// in LiveKit's log.
 	Name, Disconnect, ID string
-	// At is when the event happened, in whole seconds; zero if the SFU did not
-	// say.
+	// At is the time of the event in whole seconds. It is zero if the SFU sent
+	// no time.
 	At time.Time
 }
 
 // Kind says what happened to a participant.
 type Kind string
 
-// The kinds of events. For the first three, Event has a room and an identity.
-// An event without them is a KindOther. Package handler answers 200 to a
-// KindOther, and tells no observer of it (Handler.report).
+// These are the kinds of events. An event of the first three kinds has a room
+// and an identity. A webhook without them is a KindOther. Package handler
+// answers 200 to a KindOther, and passes it to no observer (Handler.report).
 const (
-	KindJoined  Kind = "joined"  // the participant's media is connected
+	KindJoined  Kind = "joined"  // the participant's media connection is ready
 	KindLeft    Kind = "left"    // the participant was in the room, and has left
 	KindAborted Kind = "aborted" // the participant never had media, and is gone
 	KindOther   Kind = "other"   // the event is not about a participant's presence
@@ -51,23 +52,24 @@ const (
 // roomFinished is LiveKit's name for the event that a room was closed.
 const roomFinished = "room_finished"
 
-// ClosesRoom reports whether the event says that the SFU has closed Room and
-// removed everybody in it.
+// ClosesRoom reports whether the event says that the SFU has closed the room
+// and removed everybody in it.
 func (e Event) ClosesRoom() bool { return e.Name == roomFinished && e.Room != "" }
 
-// Reason says whether another session is likely to follow. leave.Grace.of says how
-// long the service waits for the other session: after a clear end not at all.
+// Reason is why a session ended. It tells how likely the client is to come back
+// with another session. leave.Grace.of says how long the service waits for the
+// client. After a ReasonClear it does not wait.
 type Reason string
 
-// The reasons for which a session ends.
+// These are the reasons for which a session ends.
 const (
 	ReasonClear          Reason = "clear"           // the client asked to leave, or was removed, or the room was deleted
-	ReasonServerShutdown Reason = "server_shutdown" // the SFU shuts down; clients will come back
-	ReasonOther          Reason = "other"           // the connection broke, another session took over (DUPLICATE_IDENTITY), …
+	ReasonServerShutdown Reason = "server_shutdown" // the SFU shuts down, and clients will come back
+	ReasonOther          Reason = "other"           // all others: the connection broke, another session took over (DUPLICATE_IDENTITY), …
 )
 
 // parseEvent parses the body of a webhook. It ignores fields and values that it
-// does not know, because LiveKit may add some later.
+// does not know, because later versions of LiveKit may add some.
 func parseEvent(body []byte) (Event, error) {
 	var w livekit.WebhookEvent
 	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal(body, &w); err != nil {
@@ -96,8 +98,9 @@ func parseEvent(body []byte) (Event, error) {
 	return e, nil
 }
 
-// kind returns what LiveKit's event name means for a participant. All names but three
-// are a KindOther, also track_*, egress_* and room_finished (Event.ClosesRoom).
+// kind returns the Kind for LiveKit's name of an event. Three names are about a
+// participant's presence. All other names are a KindOther, including track_*,
+// egress_* and room_finished (Event.ClosesRoom).
 func kind(name string) Kind {
 	switch name {
 	case "participant_joined":
@@ -110,9 +113,10 @@ func kind(name string) Kind {
 	return KindOther
 }
 
-// reason returns whether another session is likely to follow. Reasons that it does not
-// list are a ReasonOther, like DUPLICATE_IDENTITY, MIGRATION and JOIN_FAILURE.
-// leave.Grace.of says how long the leave then waits.
+// reason returns the Reason for LiveKit's reason r. Any reason that is not
+// listed below is a ReasonOther, like DUPLICATE_IDENTITY, MIGRATION and
+// JOIN_FAILURE. leave.Grace.of says how long the service then waits before it
+// sends the leave.
 func reason(r livekit.DisconnectReason) Reason {
 	switch r {
 	case livekit.DisconnectReason_CLIENT_INITIATED,

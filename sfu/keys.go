@@ -1,9 +1,9 @@
 package sfu
 
-// Keys returns the current pairs of API key and secret. The first one signs,
-// and all verify. Callers call it each time they need a key, because keys may
-// change while the service runs. Several goroutines may call it at once. If it
-// is nil, there are no keys.
+// Keys returns the current pairs of API key and secret. The first pair signs,
+// and every pair verifies. Keys may change while the service runs, so callers
+// call the function each time they need a key. Several goroutines may call it
+// at once. A nil Keys means that there are no keys.
 type Keys func() []Key
 
 func (k Keys) all() []Key {
@@ -13,5 +13,5 @@ func (k Keys) all() []Key {
 	return k()
 }
 
-// Always returns a function Keys that always returns keys.
+// Always returns a function Keys that returns the same keys on every call.
 func Always(keys ...Key) Keys { return func() []Key { return keys } }

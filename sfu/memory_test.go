@@ -17,8 +17,9 @@ const apiSecret = "a-secret-of-at-least-thirty-two-bytes"
 
 var key = sfu.Key{ID: "devkey", Secret: secret.New(apiSecret)}
 
-// memory is a network without sockets. A synctest bubble needs it, because its
-// clock does not advance while a goroutine waits for a real socket.
+// memory is a network without sockets. Tests in a synctest bubble need such a
+// network, because the bubble's clock stands still while a goroutine waits for
+// a real socket.
 type memory struct {
 	conns chan net.Conn
 	dials atomic.Int64
@@ -44,8 +45,8 @@ func (m *memory) Accept() (net.Conn, error) {
 func (m *memory) Close() error   { close(m.done); return nil }
 func (m *memory) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "unix"} }
 
-// inMemory starts handler on a new network in memory, and returns a client for
-// it.
+// inMemory serves handler on a new network in memory, and returns a client for
+// that server.
 func inMemory(t *testing.T, handler http.Handler) (*sfu.Client, *memory) {
 	t.Helper()
 	network := &memory{conns: make(chan net.Conn), done: make(chan struct{})}
@@ -59,7 +60,7 @@ func inMemory(t *testing.T, handler http.Handler) (*sfu.Client, *memory) {
 	return sfu.NewClient(&url.URL{Scheme: "http", Host: "sfu.example.org"}, sfu.Always(key), client), network
 }
 
-// dialing returns a client of NewHTTPClient that connects by dial.
+// dialing returns a client of NewHTTPClient that makes connections with dial.
 func dialing(t *testing.T, dial func(context.Context, string, string) (net.Conn, error)) *http.Client {
 	t.Helper()
 	client := sfu.NewHTTPClient(nil, nil)

@@ -9,16 +9,16 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestSpareFileForACall checks that the client closes something else if this
-// process can open no file for a connection to the SFU.
+// TestSpareFileForACall checks a call for which this process can open no file.
+// The client must then call spare, which closes another file, and connect.
 func TestSpareFileForACall(t *testing.T) {
 	server := sfutest.NewServer(key)
 	defer server.Close()
 	files := allFiles(t)
 	spared := 0
 	connections := sfu.NewHTTPClient(nil, func() bool {
-		// The client needs two files, because the fake's end of the connection
-		// takes one as well.
+		// The client's end and the fake server's end of the connection each
+		// need a file.
 		for range min(2, len(files)-spared) {
 			files[spared].Close()
 			spared++
@@ -31,8 +31,8 @@ func TestSpareFileForACall(t *testing.T) {
 	}
 }
 
-// allFiles makes this process unable to open another file, until the test ends
-// or a file that it returns is closed.
+// allFiles opens so many files that this process cannot open another one, until
+// the test ends or closes one of files.
 func allFiles(t *testing.T) (files []*os.File) {
 	t.Helper()
 	var limit syscall.Rlimit

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestNoFileIsKept checks that the error still says that no file could be
-// opened, because the answer to the client depends on that.
+// TestNoFileIsKept checks that the error of a call still wraps EMFILE (this
+// process can open no file). The answer to the user's client depends on EMFILE.
 func TestNoFileIsKept(t *testing.T) {
 	none := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.EMFILE}

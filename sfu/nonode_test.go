@@ -12,8 +12,8 @@ import (
 
 var noNodes = sfutest.TwirpError("unknown", "could not find any available nodes")
 
-// wantCreated creates the room "room". It checks how long that takes, and with
-// how many calls.
+// wantCreated creates the room "room". It checks how long CreateRoom takes
+// (after), and how many calls of the API it makes (calls).
 func wantCreated(t *testing.T, client *sfu.Client, fake *sfutest.SFU, after time.Duration, calls int) {
 	t.Helper()
 	start, before := time.Now(), fake.Calls("CreateRoom")
@@ -26,8 +26,9 @@ func wantCreated(t *testing.T, client *sfu.Client, fake *sfutest.SFU, after time
 	}
 }
 
-// TestCreateRoomWaitsForANode checks a LiveKit that knows of no node for a
-// moment, because it has just started or its Redis was emptied.
+// TestCreateRoomWaitsForANode checks that CreateRoom tries again after 2 s if
+// LiveKit knows no node. LiveKit knows none for a moment after it has started
+// or its Redis was emptied.
 func TestCreateRoomWaitsForANode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key, "a")
@@ -40,9 +41,9 @@ func TestCreateRoomWaitsForANode(t *testing.T) {
 	})
 }
 
-// TestCreateRoomLeavesARoomAlone checks that a room that exists is not created
-// again, even if its node is dead. An old room that is created again would end
-// within a second.
+// TestCreateRoomLeavesARoomAlone checks that CreateRoom does not create an
+// existing room again, even if its node is dead. If it did, LiveKit would end
+// an old room within a second.
 func TestCreateRoomLeavesARoomAlone(t *testing.T) {
 	for name, dead := range map[string]time.Duration{"just now": 0, "5 s ago": 5 * time.Second, "a day ago": 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -61,8 +62,8 @@ func TestCreateRoomLeavesARoomAlone(t *testing.T) {
 	}
 }
 
-// TestCreateRoomOnADeadNode checks a new room that LiveKit assigns to a node
-// that has just died.
+// TestCreateRoomOnADeadNode checks that CreateRoom succeeds at the second try
+// if LiveKit first assigns the room to a node that has just died.
 func TestCreateRoomOnADeadNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key, "a", "b")
@@ -88,8 +89,8 @@ func TestCreateRoomWithoutANode(t *testing.T) {
 	})
 }
 
-// TestCreateRoomWithoutANodeInTime checks that the call does not wait if the
-// caller's time ends before the second try.
+// TestCreateRoomWithoutANodeInTime checks that CreateRoom returns at once if
+// the caller's deadline is before the second try.
 func TestCreateRoomWithoutANodeInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -105,8 +106,8 @@ func TestCreateRoomWithoutANodeInTime(t *testing.T) {
 	})
 }
 
-// TestCreateRoomIsBounded checks that the call ends in time even if everything
-// goes wrong.
+// TestCreateRoomIsBounded checks that CreateRoom ends after 10 s if LiveKit
+// first has no node and then does not answer.
 func TestCreateRoomIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)

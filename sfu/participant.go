@@ -8,22 +8,23 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// TicketAttribute is the attribute of a participant that holds what this
-// service wrote about the bearer into the access token.
+// TicketAttribute is the attribute of a participant that holds the ticket: the
+// encrypted Matrix user and Matrix room, which this service wrote into the
+// access token.
 const TicketAttribute = "matrixrtc.ticket"
 
 // Participant is one participant's session in a room, as the SFU describes it.
 type Participant struct {
 	Identity Identity
-	Session  string // the participant.sid
-	// Since is when the session began, to the millisecond, by the SFU's clock.
-	// It is zero if the SFU did not say.
+	Session  string // the participant's sid
+	// Since is when the session began, by the SFU's clock and precise to the
+	// millisecond. It is zero if the SFU sent no time.
 	Since time.Time
-	// Ticket is the value of the attribute [TicketAttribute], "" if there is
+	// Ticket is the value of the attribute [TicketAttribute], or "" if there is
 	// none.
 	Ticket string
-	// Machine says that the participant is not a user's client, but an ingress,
-	// an egress, a telephone or an agent.
+	// Machine says that the participant is an ingress, an egress, a telephone
+	// or an agent, and not a user's client.
 	Machine bool
 }
 
@@ -44,14 +45,15 @@ func participant(p *livekit.ParticipantInfo) Participant {
 	return read
 }
 
-// Participant returns the participant that e is about.
+// Participant returns the participant whom the event is about.
 func (e Event) Participant() Participant {
 	return Participant{Identity: e.Identity, Session: e.Session, Since: e.Since, Ticket: e.Ticket, Machine: e.Machine}
 }
 
-// Participants returns all participants in room, by the SFU's records; none if
-// room does not exist. Records may be wrong, as [Client.Session] says. An error
-// is an [*Error]. One malformed participant in the answer is an error, too.
+// Participants returns all participants in room according to the SFU's records.
+// It returns none if room does not exist. The records can be wrong, as
+// [Client.Session] says. An error is an [*Error]. A malformed participant in
+// the answer gives an error.
 func (c *Client) Participants(ctx context.Context, room Room) (all []Participant, err error) {
 	err = c.eachSession(ctx, room, func(p *livekit.ParticipantInfo, _ string) { all = append(all, participant(p)) })
 	if err != nil {
@@ -60,7 +62,7 @@ func (c *Client) Participants(ctx context.Context, room Room) (all []Participant
 	return all, nil
 }
 
-// eachSession calls take with each participant in room and the participant's
+// eachSession calls take for each participant in room, with the participant's
 // sid.
 func (c *Client) eachSession(ctx context.Context, room Room, take func(p *livekit.ParticipantInfo, sid string)) error {
 	return c.call(ctx, "ListParticipants", admin(room), func(ctx context.Context) error {
@@ -81,8 +83,8 @@ func (c *Client) eachSession(ctx context.Context, room Room, take func(p *liveki
 	})
 }
 
-// ListRooms returns the names of all rooms on the SFU, including rooms of other
-// applications. An error is an [*Error].
+// ListRooms returns the names of all rooms on the SFU, including the rooms of
+// other applications. An error is an [*Error].
 func (c *Client) ListRooms(ctx context.Context) (all []Room, err error) {
 	err = c.call(ctx, "ListRooms", &auth.VideoGrant{RoomList: true}, func(ctx context.Context) error {
 		answer, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{})
@@ -97,21 +99,23 @@ func (c *Client) ListRooms(ctx context.Context) (all []Room, err error) {
 	return all, nil
 }
 
-// Remove ends the session of identity in room. It also asks the SFU to refuse
-// all tokens issued for identity until now; v1.13.5 does not do that, and
-// admits the same token again. Remove succeeds if there is no such session. An
-// error is an [*Error]; the session may have ended nevertheless. Remove takes
-// until ctx ends, at most 10 s. LiveKit waits 3 s of that for a node that does
-// not answer.
+// Remove ends the session of identity in room. It succeeds if there is no such
+// session. An error is an [*Error]; the session may have ended nevertheless.
+// Remove takes until ctx ends, at most 10 s. LiveKit waits 3 s of that time for
+// a node that does not answer.
 //
-// LiveKit removes the participant that has the identity when the call arrives.
-// So the call is not retried if its connection is silent or was closed: a later
-// session may have the identity by then.
+// Remove also asks the SFU to refuse all tokens that were issued for identity
+// before the call. LiveKit v1.13.5 does not do so, and admits the same token
+// again.
+//
+// LiveKit removes the participant who has the identity when the call arrives.
+// When a repeated call arrives, a later session may have the identity.
+// Therefore Remove does not repeat the call on another connection.
 func (c *Client) Remove(ctx context.Context, room Room, identity Identity) error {
 	return c.call(ctx, "RemoveParticipant", admin(room), func(ctx context.Context) error {
 		_, err := c.rooms.RemoveParticipant(ctx, &livekit.RoomParticipantIdentity{
 			Room: string(room), Identity: string(identity),
-			RevokeTokenTs: time.Now().Unix(), // if this were 0, LiveKit would use a time one minute ahead
+			RevokeTokenTs: time.Now().Unix(), // with 0, LiveKit would use a time one minute in the future
 		})
 		if isNotFound(err) {
 			return nil

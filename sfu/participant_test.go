@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// join lets the bearer of a token join the room "room".
+// join lets the bearer of a token with this ticket join the room "room".
 func join(t *testing.T, server *sfutest.Server, ticket, suffix string) *livekit.WebhookEvent {
 	t.Helper()
 	minted := token.NewMinter(key, time.Hour).Mint(token.Grant{Room: "room", Identity: identity, Ticket: ticket}, time.Now())
@@ -27,7 +27,7 @@ func join(t *testing.T, server *sfutest.Server, ticket, suffix string) *livekit.
 	return event
 }
 
-// TestParticipants checks that the list has everybody in the room, with the
+// TestParticipants checks that the list holds everybody in the room, with the
 // tickets of their tokens.
 func TestParticipants(t *testing.T) {
 	client, server := start(t)
@@ -98,14 +98,14 @@ func TestListRooms(t *testing.T) {
 	wantFailure(t, err, "ListRooms", sfu.CauseStatus)
 }
 
-// TestRemove checks that only the session with the identity ends. The second
-// session with the same token stays, and so do all others.
+// TestRemove checks that Remove ends only the session of the identity. Every
+// other session must stay, even a second session with the same token.
 func TestRemove(t *testing.T) {
 	client, server := startInCall(t)
 	server.Join("room", identity+"#screen")
 	sid := server.Live("room", identity)
 	before := time.Now().Unix()
-	for range 2 { // removing a participant who is gone succeeds
+	for range 2 { // removing a participant who has left also succeeds
 		if err := client.Remove(t.Context(), "room", identity); err != nil {
 			t.Fatal(err)
 		}
@@ -134,13 +134,14 @@ func TestRemoveFails(t *testing.T) {
 	}
 }
 
-// TestLostAnswers checks a removal whose answer does not arrive. The
-// participant has returned by then, and must stay: the call is not repeated.
+// TestLostAnswers checks a removal whose answer gets lost, after which the
+// participant joins again. The client must not repeat the call, because the new
+// session must stay.
 func TestLostAnswers(t *testing.T) {
 	for name, lost := range map[string]sfutest.Fault{"closed": sfutest.Drop(), "silent": sfutest.Hang()} {
 		t.Run(name, func(t *testing.T) {
 			client, server := startInCall(t)
-			if _, err := client.ListRooms(t.Context()); err != nil { // leaves a connection for reuse
+			if _, err := client.ListRooms(t.Context()); err != nil { // this call leaves a connection that the next call reuses
 				t.Fatal(err)
 			}
 			calls, before := 0, server.Live("room", identity)
@@ -167,8 +168,8 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// TestEventOfParticipant checks that a webhook describes a participant as a
-// list does.
+// TestEventOfParticipant checks that a webhook and a list describe a
+// participant in the same way.
 func TestEventOfParticipant(t *testing.T) {
 	client, server := start(t)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {

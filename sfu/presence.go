@@ -11,32 +11,36 @@ import (
 	"github.com/twitchtv/twirp"
 )
 
-// nobody is the name of a room that cannot exist, because real names of rooms
+// nobody is the name of a room that cannot exist, because names of real rooms
 // are hashes.
 const nobody = "(is anybody there?)"
 
-// Session returns the sid of the session of identity in room. It returns "" if
-// the SFU says that there is no such session, or no such room. Any other
-// outcome is an [*Error]: only "" with a nil error means absence. Session takes
-// until ctx ends, at most 10 s.
+// Session returns the sid of the session of identity in room. It returns ""
+// with a nil error if the SFU says that there is no such session, or no such
+// room. Any other outcome is an [*Error], and does not mean that the
+// participant is absent. Session takes until ctx ends, at most 10 s.
 //
-// Every state except DISCONNECTED counts as present. LiveKit stores a
-// participant before the participant's media connects. It sometimes stores a
-// participant who has just left again, in that same state, until the room ends.
+// Every state except DISCONNECTED counts as present. LiveKit already stores a
+// participant before the participant's media connects. Sometimes LiveKit stores
+// a participant again who has just left. That record has the state from before
+// the media connected, and stays until the room ends.
 //
-// Identities are compared byte for byte. The bearer of a token that may publish
-// can connect a second time with publish=suffix, as "identity#suffix". That
-// session has its own sid and webhooks, receives nothing, and does not end with
-// the first session. It does not count as the identity's presence, neither here
-// nor in an [Event], because the client that opened it may be gone. The form of
-// an identity does not tell such sessions apart, because a device id may
-// contain a '#', too.
+// Session compares identities byte for byte. The bearer of a token that may
+// publish can connect a second time with publish=suffix, as "identity#suffix".
+// This second session has its own sid and webhooks, receives nothing, and does
+// not end with the first session. It does not count as the presence of the
+// identity, in Session or in an [Event], because the client that opened it may
+// be gone. The form of an identity does not tell such sessions apart, because a
+// device id may also contain a '#'.
 //
-// LiveKit answers from its records, which are sometimes wrong. It deletes a
-// record by identity. So when a replaced session ends, LiveKit may delete the
-// record of the newer session, until the newer session changes its state or a
-// track. With Redis, the records of a killed node stay until the room ends. If
-// Redis was emptied, there are no records of participants who are connected.
+// LiveKit answers from its records, which are sometimes wrong:
+//
+//   - LiveKit deletes a record by identity. When a replaced session ends, it can
+//     therefore delete the record of the newer session. The record comes back when
+//     the newer session changes its state or a track.
+//   - With Redis, the records of a killed node stay until the room ends.
+//   - If Redis was emptied, participants who are connected have no records.
+//
 // [Client.Reachable] asks the participant's node instead.
 func (c *Client) Session(ctx context.Context, room Room, identity Identity) (sid string, err error) {
 	err = c.call(ctx, "GetParticipant", admin(room), func(ctx context.Context) error {
@@ -56,9 +60,9 @@ func (c *Client) Session(ctx context.Context, room Room, identity Identity) (sid
 }
 
 // Sessions returns the sid of each participant in room, by identity. It returns
-// none if room does not exist. Records may be wrong, as [Client.Session] says.
-// An error is an [*Error]. One malformed participant in the answer is an error,
-// too.
+// none if room does not exist. The records can be wrong, as [Client.Session]
+// says. An error is an [*Error]. A malformed participant in the answer gives an
+// error.
 func (c *Client) Sessions(ctx context.Context, room Room) (map[Identity]string, error) {
 	sids := map[Identity]string{}
 	err := c.eachSession(ctx, room, func(p *livekit.ParticipantInfo, sid string) { sids[Identity(p.Identity)] = sid })
@@ -69,16 +73,17 @@ func (c *Client) Sessions(ctx context.Context, room Room) (map[Identity]string, 
 }
 
 // Reachable asks the participant's node whether it holds the session of
-// identity in room. It uses no record: true is the node's own answer, whatever
-// Session says. False says that no node answered for the participant within 3
-// s: there is no session, or its node is dead or cut off from LiveKit's Redis.
-// Any other outcome, such as a call that took too long, is an [*Error], and the
-// answer is unknown. Reachable takes until ctx ends, at most 10 s. With a ctx
-// of less than 4 s it never returns false.
+// identity in room. True is the answer of the node itself, so it counts even if
+// Session says otherwise. False says that no node answered for the participant
+// within 3 s. Then there is no session, or its node is dead or cut off from
+// LiveKit's Redis. Any other outcome, such as a call that took too long, is an
+// [*Error] and says nothing.
 //
-// Reachable calls UpdateSubscriptions with empty lists. That changes nothing,
-// creates no room and is not retried. While LiveKit waits for the node, the
-// call holds one of the client's connections.
+// Reachable takes until ctx ends, at most 10 s. With a ctx of less than 4 s it
+// never returns false. It calls UpdateSubscriptions with empty lists, which
+// changes nothing and creates no room. The client does not repeat this call.
+// While LiveKit waits for the node, the call holds one of the client's
+// connections.
 func (c *Client) Reachable(ctx context.Context, room Room, identity Identity) (reachable bool, err error) {
 	err = c.call(ctx, "UpdateSubscriptions", admin(room), func(ctx context.Context) error {
 		_, err := c.rooms.UpdateSubscriptions(ctx, &livekit.UpdateSubscriptionsRequest{Room: string(room), Identity: string(identity)})
@@ -92,14 +97,14 @@ func (c *Client) Reachable(ctx context.Context, room Room, identity Identity) (r
 }
 
 // isUnanswered reports whether LiveKit says that no node took the call. If a
-// node took the call and then failed, LiveKit sends another text.
+// node takes a call and then fails, LiveKit sends another text.
 func isUnanswered(err error) bool {
 	answer, ok := errors.AsType[twirp.Error](err)
 	return ok && isTwirp(err) && answer.Code() == twirp.Unavailable && strings.HasSuffix(answer.Msg(), "no response from servers")
 }
 
-// Ping checks whether the SFU answers, and its Redis if it has one. It asks for
-// a room that does not exist. An error is an [*Error].
+// Ping checks whether the SFU answers, and also its Redis if it has one. Ping
+// asks for a room that does not exist. An error is an [*Error].
 func (c *Client) Ping(ctx context.Context) error {
 	return c.call(ctx, "ListRooms", &auth.VideoGrant{RoomList: true}, func(ctx context.Context) error {
 		_, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{nobody}})
@@ -109,7 +114,7 @@ func (c *Client) Ping(ctx context.Context) error {
 
 // RoomSince returns when room was created, or the zero time if room does not
 // exist. If a participant joined before that time, the SFU has restarted
-// without Redis and forgotten all participants. An error is an [*Error].
+// without Redis and has lost all participants. An error is an [*Error].
 func (c *Client) RoomSince(ctx context.Context, room Room) (since time.Time, err error) {
 	err = c.call(ctx, "ListRooms", &auth.VideoGrant{RoomList: true}, func(ctx context.Context) error {
 		answer, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{string(room)}})
@@ -123,22 +128,22 @@ func (c *Client) RoomSince(ctx context.Context, room Room) (since time.Time, err
 	return since, err
 }
 
-// admin returns the grant for questions about participants of room, and for removing
-// them: roomAdmin for this room alone.
+// admin returns the grant for asking about participants of room and removing
+// them. It is roomAdmin for this room alone.
 func admin(room Room) *auth.VideoGrant {
 	return &auth.VideoGrant{RoomAdmin: true, Room: string(room)}
 }
 
-// isNotFound reports whether LiveKit itself says that the thing does not exist.
-// A 404 that a proxy sends has another code.
+// isNotFound reports whether LiveKit itself says that a room or a participant
+// does not exist. A proxy's 404 has another Twirp code.
 func isNotFound(err error) bool {
 	answer, ok := errors.AsType[twirp.Error](err)
 	return ok && answer.Code() == twirp.NotFound
 }
 
-// session returns the sid of p, or "" if p has left. To protobuf, an empty
-// message is a valid participant; here it is an error, so that it does not mean
-// absence.
+// session returns the sid of p, or "" if p has left. For protobuf, an empty
+// message is a valid participant. session returns an error for it, so that an
+// empty message does not mean that the participant is absent.
 func session(p *livekit.ParticipantInfo) (sid string, err error) {
 	switch {
 	case p.Sid == "" || p.Identity == "":

@@ -31,7 +31,7 @@ func wantSessions(t *testing.T, client *sfu.Client, want map[sfu.Identity]string
 	}
 }
 
-// answer returns a fault that answers 200 with the message m.
+// answer returns a fault with which the fake SFU answers 200 and the message m.
 func answer(m proto.Message) sfutest.Fault {
 	body, err := proto.Marshal(m)
 	if err != nil {
@@ -44,7 +44,7 @@ func TestSession(t *testing.T) {
 	client, server := start(t)
 	nobody := map[sfu.Identity]string{}
 
-	wantSession(t, client, "") // the room does not exist
+	wantSession(t, client, "") // the room does not exist yet
 	wantSessions(t, client, nobody)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {
 		t.Fatal(err)
@@ -69,8 +69,8 @@ func TestSession(t *testing.T) {
 	wantSessions(t, client, nobody)
 }
 
-// TestSessionBesideIdentity checks that the second, publish-only session of a
-// participant who has left does not count as that participant.
+// TestSessionBesideIdentity checks that a second session "identity#suffix" does
+// not count as the presence of a participant who has left.
 func TestSessionBesideIdentity(t *testing.T) {
 	client, server := start(t)
 	if err := client.CreateRoom(t.Context(), "room"); err != nil {
@@ -103,9 +103,9 @@ func TestSessionStates(t *testing.T) {
 	}
 }
 
-// TestSessionsNotFound checks LiveKit with
-// enable_psrpc_for_get_list_participants: a missing room is then an error, not
-// an empty list.
+// TestSessionsNotFound checks that a missing room counts as an empty one if
+// LiveKit runs with enable_psrpc_for_get_list_participants. LiveKit then
+// answers with an error in place of an empty list.
 func TestSessionsNotFound(t *testing.T) {
 	client, server := start(t)
 	server.FailAlways(sfutest.TwirpError("not_found", "requested room does not exist"))
@@ -113,7 +113,8 @@ func TestSessionsNotFound(t *testing.T) {
 	wantSessions(t, client, map[sfu.Identity]string{})
 }
 
-// TestAbsenceIsNotGuessed checks that only LiveKit's own answer means absence.
+// TestAbsenceIsNotGuessed checks that a participant counts as absent only if
+// LiveKit itself says so.
 func TestAbsenceIsNotGuessed(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault sfutest.Fault
@@ -143,8 +144,8 @@ func TestAbsenceIsNotGuessed(t *testing.T) {
 	}
 }
 
-// TestParticipantsThatMakeNoSense checks malformed participants, because nearly
-// every text is a valid protobuf message.
+// TestParticipantsThatMakeNoSense checks that a malformed participant gives an
+// error, because nearly every text is a valid protobuf message.
 func TestParticipantsThatMakeNoSense(t *testing.T) {
 	for name, p := range map[string]*livekit.ParticipantInfo{
 		"empty":       {},

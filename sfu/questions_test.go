@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// question is one method that asks the SFU.
+// question is one method of Client that asks the SFU.
 type question struct {
 	op  string
 	ask func(context.Context, *sfu.Client) error
@@ -40,7 +40,8 @@ func questions() []question {
 	}
 }
 
-// startInCall is like start, and identity is in the room "room".
+// startInCall starts a fake SFU on which identity is in the room "room". It
+// returns a client for the SFU.
 func startInCall(t *testing.T) (*sfu.Client, *sfutest.Server) {
 	t.Helper()
 	client, server := start(t)
@@ -101,8 +102,8 @@ func TestQuestionsEndWithTheirContext(t *testing.T) {
 	}
 }
 
-// TestDeadConnectionAndShortDeadline checks that the dead connections of a pool
-// do not use up a short deadline, call after call.
+// TestDeadConnectionAndShortDeadline checks that a dead pooled connection does
+// not use up a short deadline, and delays only one call.
 func TestDeadConnectionAndShortDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)

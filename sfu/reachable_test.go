@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// onNodes starts two nodes with one Redis. identity is in the room "room" on
-// the first node.
+// onNodes starts a fake SFU that has two nodes with one Redis. identity is in
+// the room "room" on the first node.
 func onNodes(t *testing.T) (*sfu.Client, *sfutest.SFU, *memory) {
 	t.Helper()
 	fake := sfutest.New(key, "a", "b")
@@ -74,8 +74,8 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// TestReachableTakesItsTime checks that a node that answers slowly does not
-// count as silent.
+// TestReachableTakesItsTime checks that a node that answers slowly counts as
+// reachable.
 func TestReachableTakesItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, fake, _ := onNodes(t)

@@ -15,15 +15,17 @@ import (
 )
 
 const (
-	// memory is how long a confirmed room counts as existing. It is much shorter
-	// than the 20 s after which LiveKit closes a room that everybody has left.
+	// memory is how long a confirmed room counts as existing. It is much
+	// shorter than the 20 s after which LiveKit closes a room that everybody
+	// has left.
 	memory = 5 * time.Second
-	// maxConfirmed bounds how many rooms are remembered. Each takes about 200
-	// bytes. If more rooms are requested within 5 s, each further room costs one
-	// more call.
+	// maxConfirmed bounds how many rooms are remembered. Each room takes about
+	// 200 bytes. If users ask for more rooms within 5 s, each room over the
+	// bound costs one more call.
 	maxConfirmed = 4096
-	// maxEnsuring bounds the calls that run at once. A call goes on after its
-	// callers have left. While the SFU does not answer, that takes up to 10 s.
+	// maxEnsuring bounds how many calls run at once. A call goes on after its
+	// callers have left. While the SFU does not answer, a call takes up to 10
+	// s.
 	maxEnsuring = 512
 )
 
@@ -33,33 +35,34 @@ type Creator interface {
 	CreateRoom(ctx context.Context, room Room) error
 }
 
-// Rooms makes sure that rooms exist before tokens for them are issued. It makes
-// as few calls as possible. Several goroutines may use it at once.
+// Rooms makes sure that a room exists before the service issues tokens for it.
+// It makes as few calls of the SFU as possible. Several goroutines may use it
+// at once.
 type Rooms struct {
 	creator   Creator
-	calls     singleflight.Group // shares calls; the key is the room
+	calls     singleflight.Group // shares a running call between requests; the key is the room
 	ensuring  chan struct{}      // holds one value for each running call
 	confirmed *lru.Cache[Room, confirmation]
-	// life is the number of the SFU's current life, which is the time since the
-	// SFU was last away. It is disconnected while Watch has no connection. lives
-	// is the highest number so far.
+	// life is a number that changes each time the SFU was away. While Watch has
+	// no connection, life has the value disconnected. A confirmation from an
+	// earlier life does not count. lives is the highest number so far.
 	life, lives atomic.Int64
 }
 
 // confirmation records that the SFU has found or created a room.
 type confirmation struct {
-	// sent is when the call was sent, not when the answer came. The SFU may have
-	// found the room at that moment. The room's timeouts (300 s after its
-	// creation, 20 s after the last participant left) then go on, because
-	// CreateRoom does not restart them.
+	// sent is when the call was sent, not when the answer came. The SFU may
+	// have found an existing room at that moment. CreateRoom does not restart
+	// that room's timeouts (300 s after its creation, 20 s after the last
+	// participant left).
 	sent time.Time
 	life int64 // the value of Rooms.life when the call was sent
-	// closed is when the SFU said that it has closed the room. A confirmation by
-	// a call that was sent earlier no longer counts.
+	// closed is when the SFU said that it has closed the room. If a call was
+	// sent before that time, its confirmation no longer counts.
 	closed time.Time
 }
 
-// NewRooms returns Rooms that create rooms by creator.
+// NewRooms returns a Rooms that creates rooms with creator.
 func NewRooms(creator Creator) *Rooms {
 	confirmed, err := lru.New[Room, confirmation](maxConfirmed)
 	if err != nil {
@@ -68,15 +71,17 @@ func NewRooms(creator Creator) *Rooms {
 	return &Rooms{creator: creator, ensuring: make(chan struct{}, maxEnsuring), confirmed: confirmed}
 }
 
-// Ensure returns nil if room exists on the SFU: the SFU has confirmed that in a
-// call sent less than 5 s ago, or it does so now. With [Rooms.Watch],
-// confirmations from before the connection was last lost do not count. With
-// [Rooms.Forget], confirmations from before the SFU closed the room do not
-// count. Concurrent requests for one room share a call. If the ctx of one
-// caller ends, that caller returns at once, and the call goes on for the
-// others. A failure goes to all waiting callers, and is not remembered. Errors
-// are an [*Error], or a *[fault.Error]. [CauseBusy] is returned at once if
-// calls for 512 other rooms are running.
+// Ensure returns nil if room exists on the SFU. Either the SFU has confirmed
+// the room in a call that was sent less than 5 s ago, or Ensure calls the SFU
+// now. With [Rooms.Watch], a confirmation does not count if the connection was
+// lost after it. With [Rooms.Forget], a confirmation does not count if the SFU
+// closed the room after it.
+//
+// Concurrent requests for one room share a call. If the ctx of one caller ends,
+// that caller returns at once, and the call goes on for the other callers. All
+// waiting callers get the error of a failed call, but later callers do not. An
+// error is an [*Error] or a *[fault.Error]. Ensure returns [CauseBusy] at once
+// if calls for 512 other rooms are running.
 //
 // created reports whether this request made the call.
 func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error) {
@@ -99,8 +104,8 @@ func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error)
 	}
 }
 
-// ensure creates the room, unless another call has created it since Ensure
-// checked. made reports whether it called the SFU.
+// ensure creates the room, unless another call has created it in the meantime.
+// made reports whether ensure called the SFU.
 func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 	if r.isConfirmed(room) {
 		return false, nil
@@ -117,7 +122,7 @@ func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 var errBusy = fmt.Errorf("calls for %d rooms already wait for the SFU's answer", maxEnsuring)
 
 func (r *Rooms) isConfirmed(room Room) bool {
-	c, ok := r.confirmed.Peek(room) // Peek takes only a read lock, because it does not change the order of use
+	c, ok := r.confirmed.Peek(room) // Peek leaves the order of use unchanged, so it takes only a read lock
 	life := r.life.Load()
 	return ok && c.life == life && life != disconnected && time.Since(c.sent) < memory
 }
@@ -126,7 +131,7 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	asked := confirmation{sent: time.Now(), life: r.life.Load()}
 	if err := r.creator.CreateRoom(ctx, room); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && !e.Answered {
-			r.newLife() // Watch may not notice that the SFU is away, if it is connected to a proxy
+			r.newLife() // if Watch is connected to a proxy, it may not notice that the SFU is away
 		}
 		return err
 	}
@@ -137,15 +142,15 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	return nil
 }
 
-// Forget makes room count as unconfirmed, because the SFU has closed it. If a call
-// for room is still running, its result will not count either.
+// Forget makes room count as unconfirmed, because the SFU has closed it. The
+// result of a call for room that is still running does not count either.
 func (r *Rooms) Forget(room Room) {
 	r.confirmed.Add(room, confirmation{life: disconnected, closed: time.Now()})
 }
 
-// Holder holds a connection to the SFU until the connection breaks or ctx ends. It
-// calls opened when it is connected. An error says that it could not connect.
-// [Client] is a Holder.
+// Holder holds a connection to the SFU until the connection breaks or ctx ends.
+// Hold calls opened when it is connected, and returns an error only if it could
+// not connect. [Client] is a Holder.
 type Holder interface {
 	Hold(ctx context.Context, opened func()) error
 }
@@ -153,18 +158,18 @@ type Holder interface {
 // disconnected is the value of Rooms.life while Watch has no connection.
 const disconnected = -1
 
-// The pauses between two connections of Watch. After a connection that lasted
-// for longer than the long pause, Watch makes the short pause, else the long
-// one.
+// These are the pauses between two connections of Watch. Watch makes the short
+// pause after a connection that lasted longer than reconnectLater. Otherwise it
+// makes the long pause.
 const (
 	reconnectSoon  = 100 * time.Millisecond
 	reconnectLater = time.Second
 )
 
 // Watch holds a connection to the SFU until ctx ends. When the connection
-// breaks, and until there is a new one, all rooms count as unconfirmed. The
-// reason: an SFU without Redis that restarts has no rooms, and a client with a
-// token for a missing room gives up. Call Watch only once.
+// breaks, all rooms count as unconfirmed until there is a new connection. An
+// SFU without Redis that restarts has no rooms, and a client with a token for a
+// missing room gives up. Call Watch only once.
 func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 	r.life.Store(disconnected)
 	for ctx.Err() == nil {
@@ -179,14 +184,14 @@ func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 	}
 }
 
-// newLife makes all confirmed rooms unconfirmed.
+// newLife makes all confirmed rooms count as unconfirmed.
 func (r *Rooms) newLife() {
 	if life := r.life.Load(); life != disconnected {
 		r.life.CompareAndSwap(life, r.lives.Add(1))
 	}
 }
 
-// abandoned returns the error for a caller that leaves before the answer.
+// abandoned returns the error for a caller whose ctx ends before the answer.
 func abandoned(ctx context.Context) *Error {
 	cause := CauseCanceled
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {

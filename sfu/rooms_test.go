@@ -15,7 +15,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// creator is an SFU that takes some time, and fails if a test says so.
+// creator stands for an SFU. The fields say how long each call takes, and with
+// which error it fails.
 type creator struct {
 	takes time.Duration
 	fails error
@@ -62,7 +63,7 @@ func TestEnsureRemembers(t *testing.T) {
 }
 
 // TestEnsureCountsFromTheCall checks that the age of a confirmation counts from
-// the call, not from the answer.
+// the start of the call, not from the answer.
 func TestEnsureCountsFromTheCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &creator{takes: 3 * time.Second}
@@ -89,7 +90,7 @@ func TestEnsureSharesACall(t *testing.T) {
 		var wg sync.WaitGroup
 		for i := range 50 {
 			wg.Go(func() {
-				time.Sleep(time.Duration(i) * 50 * time.Millisecond) // some come after the answer
+				time.Sleep(time.Duration(i) * 50 * time.Millisecond) // some of these requests begin after the answer
 				created, err := rooms.Ensure(t.Context(), "room")
 				if err != nil {
 					t.Errorf("Ensure: got %v, want no error", err)
@@ -146,7 +147,8 @@ func TestEnsureForgetsFailures(t *testing.T) {
 }
 
 // TestEnsureOutlivesItsCaller checks that a call goes on when the caller that
-// began it leaves: the others get its result, and it is remembered.
+// began it leaves. Other callers must get its result, and Rooms must remember
+// it.
 func TestEnsureOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &creator{takes: 2 * time.Second}
@@ -176,12 +178,12 @@ func TestEnsureCanceled(t *testing.T) {
 		time.AfterFunc(time.Millisecond, cancel)
 		_, err := rooms.Ensure(ctx, "room")
 		wantCause(t, err, sfu.CauseCanceled)
-		time.Sleep(time.Second) // the call goes on meanwhile
+		time.Sleep(time.Second) // in this time the call goes on and ends
 	})
 }
 
-// TestEnsureIsBounded checks that an SFU that hangs makes no caller wait longer
-// than 10 s, whatever its deadline is.
+// TestEnsureIsBounded checks that no caller waits longer than 10 s for an SFU
+// that hangs, even without a deadline.
 func TestEnsureIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := sfutest.New(key)
@@ -199,8 +201,8 @@ func TestEnsureIsBounded(t *testing.T) {
 	})
 }
 
-// TestEnsureIsCrowded checks that an SFU that hangs gets calls for at most 512
-// rooms at once, however many callers have left.
+// TestEnsureIsCrowded checks that Rooms makes at most 512 calls at once to an
+// SFU that hangs, even if all callers have left.
 func TestEnsureIsCrowded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &creator{takes: 10 * time.Second}
@@ -244,7 +246,8 @@ func TestEnsureMemoryIsBounded(t *testing.T) {
 	})
 }
 
-// TestEnsureConcurrently checks many users in few rooms, with a real server.
+// TestEnsureConcurrently checks that many users who ask for a few rooms at once
+// cause one call for each room. The fake SFU listens on a socket.
 func TestEnsureConcurrently(t *testing.T) {
 	client, server := start(t)
 	rooms := sfu.NewRooms(client)
@@ -277,8 +280,8 @@ func (p *panicking) CreateRoom(context.Context, sfu.Room) error {
 	return nil
 }
 
-// TestEnsurePanics checks that a panic ends only the request, not the process
-// and not the next request.
+// TestEnsurePanics checks that a panic in a call ends only that request. The
+// process goes on, and the next request succeeds.
 func TestEnsurePanics(t *testing.T) {
 	rooms := sfu.NewRooms(&panicking{})
 	created, err := rooms.Ensure(t.Context(), "room")

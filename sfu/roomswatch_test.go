@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// connections is an SFU that accepts, refuses and ends connections as the test
-// says.
+// connections stands for an SFU that accepts, refuses and ends connections when
+// the test wants.
 type connections struct {
 	refuses atomic.Bool
 	end     chan struct{}
@@ -32,7 +32,7 @@ func (c *connections) Hold(ctx context.Context, opened func()) error {
 	return nil
 }
 
-// watching makes rooms watch an SFU until the test ends.
+// watching returns Rooms that watch a fake SFU until the test ends.
 func watching(t *testing.T) (*sfu.Rooms, *creator, *connections) {
 	t.Helper()
 	asked, line := &creator{}, &connections{end: make(chan struct{})}
@@ -59,7 +59,7 @@ func TestWatchedRoomsAreForgottenWithTheConnection(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		line.end <- struct{}{}
 		synctest.Wait()
-		ensure(t, rooms, true) // while there is no connection
+		ensure(t, rooms, true) // there is no connection at this time
 		ensure(t, rooms, true)
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
@@ -70,7 +70,7 @@ func TestWatchedRoomsAreForgottenWithTheConnection(t *testing.T) {
 }
 
 // TestWatchedRoomsForgetWhatIsUnderWay checks that the result of a call does
-// not count if the connection broke before the answer.
+// not count if Watch lost its connection before the answer.
 func TestWatchedRoomsForgetWhatIsUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rooms, asked, line := watching(t)
@@ -86,8 +86,8 @@ func TestWatchedRoomsForgetWhatIsUnderWay(t *testing.T) {
 	})
 }
 
-// TestWatchedRoomsWhileTheSFUIsAway checks that Watch notices each time that
-// the SFU is away.
+// TestWatchedRoomsWhileTheSFUIsAway checks that rooms count as unconfirmed as
+// long as Watch cannot connect to the SFU.
 func TestWatchedRoomsWhileTheSFUIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rooms, asked, line := watching(t)
@@ -109,8 +109,8 @@ func TestWatchedRoomsWhileTheSFUIsAway(t *testing.T) {
 	})
 }
 
-// TestWatchIsPatient checks that Watch connects at most once a second to a
-// proxy that ends each connection at once.
+// TestWatchIsPatient checks that Watch connects at most once a second if a
+// proxy ends each connection at once.
 func TestWatchIsPatient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, line := watching(t)
@@ -122,8 +122,9 @@ func TestWatchIsPatient(t *testing.T) {
 	})
 }
 
-// TestRoomsAreForgottenWhenTheSFUIsAway checks a proxy that keeps its
-// connections while the SFU behind it is away.
+// TestRoomsAreForgottenWhenTheSFUIsAway checks calls through a proxy that keeps
+// Watch's connection while the SFU is away. After an error that is not from the
+// SFU itself, all rooms must count as unconfirmed.
 func TestRoomsAreForgottenWhenTheSFUIsAway(t *testing.T) {
 	for name, c := range map[string]struct {
 		err     error
@@ -150,8 +151,8 @@ func TestRoomsAreForgottenWhenTheSFUIsAway(t *testing.T) {
 	}
 }
 
-// TestWatchedRoomsAndARestart checks Watch with a fake SFU that restarts and
-// loses its rooms.
+// TestWatchedRoomsAndARestart checks that Rooms creates a room again after the
+// fake SFU has restarted and lost its rooms.
 func TestWatchedRoomsAndARestart(t *testing.T) {
 	client, server := start(t)
 	rooms := sfu.NewRooms(client)
@@ -174,7 +175,7 @@ func TestWatchedRoomsAndARestart(t *testing.T) {
 	<-ended
 }
 
-// holding is a holder that tells when there is a connection.
+// holding is a Holder that sends on opened when it is connected.
 type holding struct {
 	*sfu.Client
 	opened chan<- struct{}
@@ -187,8 +188,8 @@ func (h holding) Hold(ctx context.Context, opened func()) error {
 	})
 }
 
-// TestForget checks that a room that the SFU has closed is created again at the
-// next request, even if it was closed while a call for it ran.
+// TestForget checks that the next request creates a room again that the SFU has
+// closed. This must hold even if the SFU closed the room during a call for it.
 func TestForget(t *testing.T) {
 	for name, forget := range map[string]func(*testing.T, *sfu.Rooms, *creator){
 		"after the answer": func(_ *testing.T, rooms *sfu.Rooms, _ *creator) { rooms.Forget("room") },

@@ -2,23 +2,24 @@
 // participants, and receives the webhooks that report who has joined and left.
 //
 // [Client] uses the API's generated client. The RoomServiceClient of
-// server-sdk-go would be shorter, but its HTTP client cannot be chosen: it is
-// http.DefaultTransport with a region fail-over, which allows no private CA and
-// keeps only two idle connections.
+// server-sdk-go would be shorter, but it always uses its own HTTP client. That
+// client is http.DefaultTransport with a region fail-over. It allows no private
+// CA, and keeps only two idle connections.
 package sfu
 
 import "matrixrtc-auth/internal/apikey"
 
-// Room is the name of a LiveKit room, at most 256 characters. It is the hash of a
-// Matrix room and a slot.
+// Room is the name of a room on LiveKit, at most 256 characters. It is the hash
+// of a Matrix room and a slot.
 type Room string
 
-// Identity is a participant's identity in a LiveKit room, at most 256
+// Identity is the name of a participant in LiveKit's room, at most 256
 // characters.
 type Identity string
 
-// Key is a pair of API key and secret, which this service shares with the SFU.
+// Key is an API key with its secret, which this service shares with the SFU.
 type Key = apikey.Key
 
-// ShortestSecret is the length in bytes of the shortest secret that is safe.
+// ShortestSecret is the length in bytes of the shortest API secret that is
+// safe.
 const ShortestSecret = apikey.ShortestSecret

@@ -11,11 +11,11 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// The causes for which a webhook or a token is rejected.
+// These are the causes for which this service rejects a webhook or a token.
 const (
 	RejectedHeader    = "header"    // there is no Authorization header
 	RejectedKey       = "key"       // the API key is not one of ours
-	RejectedSignature = "signature" // the token was signed with another secret, or is no token
+	RejectedSignature = "signature" // the token was signed with another secret, or the text is no token
 	RejectedAge       = "age"       // the token is expired, from the future, or valid for too long
 	RejectedAudience  = "audience"  // the token is for another purpose
 	RejectedDigest    = "digest"    // the signed digest is of another body
@@ -24,9 +24,9 @@ const (
 	RejectedNotJSON   = "not_json"  // the body is signed, but is no webhook
 )
 
-// RejectedError says why a webhook or a token was rejected. Its Cause is the
-// label of a counter. Its text contains nothing of the token except the name of
-// an API key, so it may be logged.
+// RejectedError says why this service rejected a webhook or a token. Its Cause
+// is the label of a counter. Its text shows nothing of the token except the
+// name of an API key, so the text may be logged.
 type RejectedError struct {
 	Cause string // one of the Rejected constants
 	Err   error
@@ -41,24 +41,24 @@ func rejected(cause, format string, args ...any) *RejectedError {
 }
 
 const (
-	// leeway is how much the signer's clock may differ from ours. LiveKit allows
-	// the same difference.
+	// leeway is how much the signer's clock can differ from ours. LiveKit
+	// allows the same difference.
 	leeway = time.Minute
 
 	statusAudience = "matrixrtc-auth-status"
 	statusLife     = time.Minute
 )
 
-// claims are the claims of the tokens that this service receives.
+// claims are the claims of a token that this service receives.
 type claims struct {
 	jwt.RegisteredClaims
 	Digest string `json:"sha256"`
 }
 
 // VerifyStatusToken returns nil if a holder of one of keys has made token to
-// ask for the state of this service. The token must be for that audience only,
-// and be valid for at most 60 s (from iat to exp). An error is a
-// [*RejectedError].
+// ask for the state of this service. The only audience of the token must be
+// matrixrtc-auth-status, and it must be valid for at most 60 s (from iat to
+// exp). An error is a [*RejectedError].
 func VerifyStatusToken(keys Keys, token string) error {
 	c, err := verify(keys, token)
 	switch {
@@ -74,8 +74,8 @@ func VerifyStatusToken(keys Keys, token string) error {
 	return nil
 }
 
-// verify checks that token is a JWT, signed with one of keys by HS256, and
-// valid now. The error is a [*RejectedError].
+// verify checks that token is a JWT that is signed with one of keys by HS256
+// and is valid now. An error is a [*RejectedError].
 func verify(keys Keys, token string) (*claims, error) {
 	var c claims
 	parser := jwt.NewParser(
@@ -90,8 +90,8 @@ func verify(keys Keys, token string) (*claims, error) {
 	return &c, nil
 }
 
-// secretOf returns the secret of the key with this id. It fails if that secret
-// is empty, because anybody could sign with an empty secret.
+// secretOf returns the secret of the key with this id. An empty secret gives an
+// error, because anybody could sign with an empty secret.
 func secretOf(keys []Key, id string) ([]byte, error) {
 	i := slices.IndexFunc(keys, func(k Key) bool { return k.ID == id && !k.Secret.IsEmpty() })
 	if i < 0 {
@@ -100,8 +100,8 @@ func secretOf(keys []Key, id string) ([]byte, error) {
 	return []byte(keys[i].Secret.Reveal()), nil
 }
 
-// explainToken returns an error with a text of our own for err, because the
-// library's texts quote the token.
+// explainToken returns an error with our own text for err, because the texts of
+// the JWT library quote the token.
 func explainToken(err error, c *claims) *RejectedError {
 	unknown, isKey := errors.AsType[*RejectedError](err)
 	switch {

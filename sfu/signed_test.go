@@ -19,8 +19,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// wantRejected checks that err is an *sfu.RejectedError with this cause, and
-// shows nothing of the token.
+// wantRejected checks that err is an *sfu.RejectedError with this cause. The
+// error must show nothing of the token.
 func wantRejected(t *testing.T, err error, cause, token string) {
 	t.Helper()
 	rejected, ok := errors.AsType[*sfu.RejectedError](err)
@@ -82,8 +82,8 @@ func TestRejected(t *testing.T) {
 	}
 }
 
-// TestKeyWithoutSecret checks a key with an empty secret, with which anybody
-// could sign.
+// TestKeyWithoutSecret checks that no signature with an empty secret is valid,
+// because anybody could make one.
 func TestKeyWithoutSecret(t *testing.T) {
 	careless := sfu.Key{ID: "careless"}
 	_, err := sfu.Webhooks{Keys: sfu.Always(careless)}.Receive(sfutest.New(careless).NewWebhook(hook, leaving()))
@@ -98,7 +98,8 @@ func TestAnyKeySigns(t *testing.T) {
 	}
 }
 
-// TestHeaderComesFirst checks that no body of a stranger is read.
+// TestHeaderComesFirst checks that Receive reads no byte of the body if the
+// Authorization header is not valid.
 func TestHeaderComesFirst(t *testing.T) {
 	for name, flaw := range map[string]sfutest.Flaw{
 		"no header": sfutest.NoHeader(), "unknown key": sfutest.UnknownKey(), "wrong secret": sfutest.WrongSecret(),
@@ -174,8 +175,9 @@ func TestWebhookAge(t *testing.T) {
 
 func TestWebhookDigestUnpadded(t *testing.T) { receive(t, webhook(sfutest.Unpadded())) }
 
-// TestTokensForSomethingElse checks tokens of participants, which are also
-// signed with one of the keys.
+// TestTokensForSomethingElse checks that a token for another purpose is
+// rejected, although it is signed with one of the keys. Examples are the tokens
+// of participants.
 func TestTokensForSomethingElse(t *testing.T) {
 	participant, err := auth.NewAccessToken(key.ID, apiSecret).SetIdentity("alice").
 		SetVideoGrant(&auth.VideoGrant{RoomJoin: true, Room: "room"}).ToJWT()
@@ -197,12 +199,12 @@ func TestTokensForSomethingElse(t *testing.T) {
 	}
 }
 
-// statusToken is a token, and the cause for which it is refused; "" if it is
-// accepted.
+// statusToken is a token with the cause for which it must be rejected. The
+// cause is "" if the token is valid.
 type statusToken struct{ token, cause string }
 
-// statusTokens makes tokens of every kind. The test must call it in its own
-// bubble, because tokens expire.
+// statusTokens makes tokens of every kind. A test must call it inside its
+// synctest bubble, because tokens expire.
 func statusTokens(t *testing.T) map[string]statusToken {
 	t.Helper()
 	const audience = "matrixrtc-auth-status"

@@ -9,10 +9,10 @@ import (
 	"github.com/livekit/protocol/livekit"
 )
 
-// CreateTestRoom creates a room for at most that many participants (most). The
-// room stays open for lifetime while it is empty: before the first participant
-// joins, and after the last has left. lifetime is in whole seconds. An error is an
-// [*Error].
+// CreateTestRoom creates a room. The room admits as many participants as most
+// says. An empty room stays open for lifetime, before the first participant
+// joins and after the last has left. lifetime is in whole seconds. An error is
+// an [*Error].
 func (c *Client) CreateTestRoom(ctx context.Context, room Room, lifetime time.Duration, most int) error {
 	grant := auth.VideoGrant{RoomCreate: true}
 	return c.call(ctx, "CreateRoom", &grant, func(ctx context.Context) error {
@@ -22,8 +22,8 @@ func (c *Client) CreateTestRoom(ctx context.Context, room Room, lifetime time.Du
 			DepartureTimeout: uint32(lifetime / time.Second),
 			MaxParticipants:  uint32(most),
 		})
-		// An empty body is a valid message, too. So check that the answer names
-		// the room.
+		// An empty body is also a valid protobuf message, so check that the
+		// answer names the room.
 		if err == nil && answer.Name != string(room) {
 			return &notTwirpError{fmt.Sprintf("room %q instead of %q", answer.Name, room)}
 		}

@@ -18,10 +18,11 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// maxAnswer bounds how many bytes of an answer are read. By LiveKit's limits, a
-// room has at most 64 KB of metadata; a participant has as much metadata, as
-// much attributes, and tracks. In a list, a participant usually takes 1 or 2
-// KB. In the list of all rooms, a room of this service takes about 200 bytes.
+// maxAnswer returns how many bytes of an answer the client reads at most. By
+// LiveKit's limits, a room has at most 64 KB of metadata. A participant has at
+// most 64 KB of metadata, 64 KB of attributes, and tracks. In a list, a
+// participant usually takes 1 or 2 KB. In the list of all rooms, a room of this
+// service takes about 200 bytes.
 func maxAnswer(req *http.Request) int {
 	switch path.Base(req.URL.Path) {
 	case "GetParticipant":
@@ -32,24 +33,27 @@ func maxAnswer(req *http.Request) int {
 	return 128 << 10
 }
 
-// waits reports whether the call must not be retried on another connection:
-// because its answer may take longer than answerTime, or because the call must be
-// made only once.
+// waits reports whether the client must not repeat the call on another
+// connection. Either the answer may take longer than answerTime, or the call
+// must be made only once.
 func waits(req *http.Request) bool {
 	op := path.Base(req.URL.Path)
 	return op == "UpdateSubscriptions" || onlyOnce(op)
 }
 
-// onlyOnce reports whether a call must not be repeated. Only a removal must not:
-// if its answer is lost, the participant may have returned under the same
-// identity.
+// onlyOnce reports whether the client must not repeat a call. Only a removal
+// must not be repeated: if its answer is lost, the participant may have
+// returned under the same identity.
 func onlyOnce(op string) bool { return op == "RemoveParticipant" }
 
-// answerTime is how long a reused connection may stay silent before the call is
-// retried on a new one. If the call has a short deadline, the larger part of its
-// time is for the retry. TCP would take minutes to notice that a peer has vanished
-// (if its container was replaced). LiveKit itself stays silent for 3.0 s if one of
-// its nodes does not answer; a call with all of its time can wait for that.
+// answerTime is how long a reused connection may stay silent before the client
+// repeats the call on a new one. If the call has a short deadline, the larger
+// part of its time is for the second try.
+//
+// TCP would take minutes to notice that the peer has vanished, for example
+// because its container was replaced. LiveKit itself stays silent for 3.0 s if
+// one of its nodes does not answer. If the call has no short deadline,
+// answerTime is longer than that.
 func answerTime(ctx context.Context) time.Duration {
 	const longest = callTimeout / 3
 	deadline, ok := ctx.Deadline()
@@ -59,17 +63,20 @@ func answerTime(ctx context.Context) time.Duration {
 	return min(longest, time.Until(deadline)/3)
 }
 
-// connectTime bounds the time to connect, and separately the time of the TLS
-// handshake.
+// connectTime bounds the time to connect, and after that also the time of the
+// TLS handshake.
 const connectTime = 5 * time.Second
 
-// NewHTTPClient returns an HTTP client for the API of one SFU. It trusts the
-// certificates that roots returns (nil means the system's), and calls roots for
-// every connection. It keeps connections for reuse, in HTTP/1.1 only, so that a
-// broken connection fails only one call. It uses no proxy, because the proxy by
-// which a container reaches the internet does not lead to an SFU beside the
-// container. If this process can open no file for a connection, the client
-// calls spare (unless nil), which closes something and reports whether it did.
+// NewHTTPClient returns an HTTP client for the API of one SFU.
+//
+// It trusts the certificates that roots returns, and calls roots for every
+// connection. If roots is nil, it trusts the system's certificates. It keeps
+// connections for reuse. It speaks only HTTP/1.1, so that a broken connection
+// fails only one call. It uses no proxy, because a container's proxy to the
+// internet does not lead to an SFU beside the container.
+//
+// If this process can open no file for a connection, the client calls spare,
+// unless spare is nil. spare closes another file and reports whether it did.
 func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -90,8 +97,9 @@ func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client 
 	return &http.Client{Transport: t}
 }
 
-// newDial returns a dial function. If this process can open no file, the function
-// calls spare and dials once more. Its error says whether no file could be opened.
+// newDial returns a dial function. If this process can open no file, the
+// function calls spare and dials once more. The function's error says whether
+// no file could be opened.
 func newDial(spare func() bool) dialFunc {
 	var names outbound.Names
 	return func(ctx context.Context, network, address string) (conn net.Conn, err error) {
@@ -109,7 +117,7 @@ func newDial(spare func() bool) dialFunc {
 	}
 }
 
-// dialTLS connects to address by dial, and then makes a TLS handshake with
+// dialTLS connects to address with dial. Then it makes a TLS handshake with
 // config.
 func dialTLS(ctx context.Context, dial dialFunc, address string, config *tls.Config) (net.Conn, error) {
 	conn, err := dial(ctx, "tcp", address)
@@ -131,7 +139,7 @@ type dialFunc func(ctx context.Context, network, address string) (net.Conn, erro
 
 // guarded returns a copy of client that reads at most maxAnswer bytes of an
 // answer, and does not wait for a dead connection. The generated client follows
-// no redirects, so the API token goes to no other server.
+// no redirects, so no other server gets the API token.
 func guarded(client *http.Client) *http.Client {
 	c := *client
 	if c.Transport == nil {
@@ -142,7 +150,7 @@ func guarded(client *http.Client) *http.Client {
 }
 
 // guard is a RoundTripper that reads the whole response before it returns. It
-// may send a request twice, so the request's body must be repeatable.
+// may send a request twice, so a request must have GetBody.
 type guard struct{ next http.RoundTripper }
 
 var errSilent = errors.New("the pooled connection is dead")
@@ -155,7 +163,7 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !errors.Is(err, errSilent) || req.GetBody == nil {
 		return resp, err
 	}
-	// The other idle connections are probably dead, too, so close them.
+	// The other idle connections are probably dead as well, so close them.
 	if next, ok := g.next.(interface{ CloseIdleConnections() }); ok {
 		next.CloseIdleConnections()
 	}
@@ -166,8 +174,8 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return g.read(again)
 }
 
-// readInTime reads the answer as read does. If a reused connection returns
-// nothing in time, it returns errSilent.
+// readInTime sends req and reads the answer with read. If a reused connection
+// does not answer within answerTime, readInTime returns errSilent.
 func (g guard) readInTime(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)
@@ -187,9 +195,9 @@ func (g guard) readInTime(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// read sends req and reads the answer. If the answer's status is 200, but the
-// answer is too long or is no protobuf message, that is an error. Of an error
-// answer, read keeps only the beginning.
+// read sends req and reads the answer. If the status is 200, but the answer is
+// too long or is no protobuf message, read returns an error. From an answer
+// with another status, read keeps only the beginning.
 func (g guard) read(req *http.Request) (*http.Response, error) {
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
@@ -221,7 +229,7 @@ func checkAnswer(resp *http.Response, body []byte, limit int) error {
 	return nil
 }
 
-// notTwirpError says that the answer cannot be from LiveKit.
+// notTwirpError says that an answer cannot be from LiveKit.
 type notTwirpError struct{ got string }
 
 func (e *notTwirpError) Error() string { return "got " + e.got }

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// holder keeps a connection to the SFU open, without sending a request on it.
+// holder keeps a connection to the SFU open, and sends no request on it.
 type holder struct {
 	address string
 	dial    dialFunc
 }
 
 // newHolder returns a holder that connects to the API at api in the same way as
-// client does.
+// the given HTTP client.
 func newHolder(api *url.URL, client *http.Client) holder {
 	secure, port := api.Scheme == "https", api.Port()
 	if port == "" {
@@ -39,8 +39,8 @@ func newHolder(api *url.URL, client *http.Client) holder {
 	return h
 }
 
-// securing returns a dial function that makes a TLS handshake with config. If
-// config is nil, it returns dial.
+// securing returns a dial function that connects with dial and then makes a TLS
+// handshake with config. If config is nil, it uses an empty tls.Config.
 func securing(dial dialFunc, config *tls.Config) dialFunc {
 	if config == nil {
 		config = &tls.Config{}
@@ -50,16 +50,16 @@ func securing(dial dialFunc, config *tls.Config) dialFunc {
 	}
 }
 
-// openTime bounds how long it takes to open the connection.
+// openTime bounds how long opening the connection takes.
 const openTime = 5 * time.Second
 
-// Watch keeps a connection to the SFU open until the connection ends or ctx
-// does. It sends no request. An SFU that restarts between two calls closes the
-// connection, so Watch notices the restart. A proxy also closes idle
-// connections. The error is nil if there was a connection.
+// Watch keeps a connection to the SFU open until the connection or ctx ends. It
+// sends no request. When an SFU restarts between two calls, the connection
+// ends, so Watch notices the restart. A proxy may also end an idle connection.
+// The error is nil if there was a connection.
 func (c *Client) Watch(ctx context.Context) error { return c.Hold(ctx, func() {}) }
 
-// Hold is like Watch, but calls opened when it is connected.
+// Hold is like Watch, but also calls opened when it is connected.
 func (c *Client) Hold(ctx context.Context, opened func()) error {
 	conn, err := c.holder.open(ctx)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *Client) Hold(ctx context.Context, opened func()) error {
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	opened()
-	_, _ = conn.Read(make([]byte, 1)) // Read returns when the SFU closes the connection, or sends something that nobody requested
+	_, _ = conn.Read(make([]byte, 1)) // returns when the SFU closes the connection, or sends something that nobody requested
 	return nil
 }
 

@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// watched returns a client of an SFU that only accepts connections, and its
-// server.
+// watched starts a server that only accepts connections. It returns a client
+// for that server, and the server.
 func watched(t *testing.T, start func(*httptest.Server)) (*sfu.Client, *httptest.Server) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)

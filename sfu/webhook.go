@@ -9,25 +9,27 @@ import (
 	"strings"
 )
 
-// maxWebhook bounds the bytes of a webhook's body. The largest part is a
-// participant's metadata and attributes: 128 KB by LiveKit's default limits.
+// maxWebhook bounds the bytes of a webhook's body. The largest parts are a
+// participant's metadata and attributes, together 128 KB by LiveKit's default
+// limits.
 const maxWebhook = 1 << 20
 
 // Webhooks receives LiveKit's webhooks. Several goroutines may use it at once.
 type Webhooks struct {
-	// Keys are the API keys with which the SFU may sign webhooks; nil for none.
+	// Keys are the API keys with which the SFU may sign webhooks. nil means
+	// none.
 	Keys Keys
 }
 
-// Receive returns the event of a webhook that comes from the SFU. Its error is a
-// [*RejectedError]. The error's Cause is [RejectedKey] for an unknown API key, and
-// [RejectedSignature] for a signature with another secret.
+// Receive returns the event of a webhook from the SFU. Its error is a
+// [*RejectedError]. The error's Cause is [RejectedKey] for an unknown API key,
+// and [RejectedSignature] for a signature with another secret.
 //
-// LiveKit signs a webhook by a token in the Authorization header, without the word
-// "Bearer". The token holds the digest of the body. Receive checks the header
-// first, so it reads no byte of a stranger's body. It accepts the same webhook
-// again for the 5 min in which the token is valid: callers must accept repeated
-// events anyway.
+// LiveKit signs a webhook with a token in the Authorization header, without the
+// word "Bearer". The token holds the digest of the body. Receive checks the
+// header first, so it reads no byte of a stranger's body. The token is valid
+// for 5 min, and Receive accepts the same webhook again in that time. Callers
+// must accept repeated events anyway.
 func (w Webhooks) Receive(r *http.Request) (Event, error) {
 	digest, err := w.authorize(r.Header.Get("Authorization"))
 	if err != nil {
@@ -43,7 +45,7 @@ func (w Webhooks) Receive(r *http.Request) (Event, error) {
 	return parseEvent(body)
 }
 
-// authorize returns the digest that the body must have.
+// authorize checks the token, and returns the digest that the body must have.
 func (w Webhooks) authorize(token string) ([]byte, error) {
 	if token == "" {
 		return nil, rejected(RejectedHeader, "the request has no Authorization header: only LiveKit may send webhooks, and a proxy must pass the header on")
@@ -52,7 +54,8 @@ func (w Webhooks) authorize(token string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// LiveKit pads the digest with '='; padding is optional here.
+	// LiveKit pads the digest with '=', but this service accepts it without
+	// padding.
 	digest, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(c.Digest, "="))
 	if err != nil || len(digest) != sha256.Size {
 		return nil, rejected(RejectedDigest, "the token holds no sha256, so it was not made for a webhook")

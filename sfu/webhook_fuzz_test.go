@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// FuzzWebhookBody checks that each signed body is an event or is rejected, and
-// that none causes a panic.
+// FuzzWebhookBody checks that Receive accepts or rejects each signed body, and
+// never panics.
 func FuzzWebhookBody(f *testing.F) {
 	for _, body := range []string{
 		"", "{}", "null", `{"event":"participant_left","room":{"name":"r"},"participant":{"identity":"i","sid":"s","disconnectReason":1}}`,
@@ -36,8 +36,8 @@ func FuzzWebhookBody(f *testing.F) {
 	})
 }
 
-// FuzzWebhookHeader checks that the body is read only after a header with a
-// valid signature.
+// FuzzWebhookHeader checks that Receive reads the body only after a header with
+// a valid signature.
 func FuzzWebhookHeader(f *testing.F) {
 	forged := webhook(sfutest.WrongSecret()).Header.Get("Authorization")
 	parts := strings.Split(forged, ".")

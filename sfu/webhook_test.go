@@ -57,8 +57,8 @@ func TestReceive(t *testing.T) {
 	}
 }
 
-// TestReceiveFromLiveKit checks webhooks that LiveKit's own library signs and
-// writes.
+// TestReceiveFromLiveKit checks that Receive accepts webhooks that LiveKit's
+// own library has signed and written.
 func TestReceiveFromLiveKit(t *testing.T) {
 	body, err := protojson.Marshal(leaving())
 	if err != nil {
@@ -157,8 +157,8 @@ func TestReceiveReasons(t *testing.T) {
 	}
 }
 
-// TestReceiveVariants checks webhooks of other versions of LiveKit, and other
-// forms of the same JSON.
+// TestReceiveVariants checks that Receive reads webhooks of other versions of
+// LiveKit, and other forms of the same JSON.
 func TestReceiveVariants(t *testing.T) {
 	const room, who = `"room":{"name":"room"}`, `"sid":"PA_1","identity":"alice"`
 	for body, want := range map[string]sfu.Event{

@@ -23,7 +23,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// The errors with which Open refuses a key.
+// Open returns one of these errors if it refuses a key.
 var (
 	// ErrForged says that no API secret of this service made the key.
 	ErrForged = errors.New("the key in the link was not made by this service")
@@ -40,7 +40,8 @@ type Key struct {
 	Expires time.Time
 }
 
-// How long a link works, in minutes: usually, and at most.
+// UsualMinutes is how many minutes a link works if nobody says otherwise.
+// MostMinutes is the longest time that a link can work.
 const (
 	UsualMinutes = 10
 	MostMinutes  = 60
@@ -60,8 +61,8 @@ const Length = (8*(roomBytes+expiryBytes+macBytes) + 5) / 6
 // prefix is how the names of all rooms for tests begin.
 const prefix = "doctor-"
 
-// purpose is hashed with the API secret, so that the MAC's key is not used for
-// anything else.
+// purpose is the label with which the MAC's key is derived from the API secret.
+// No other key that is derived from the secret has this label.
 const purpose = "matrixrtc-auth: key of a connection test"
 
 // New returns a key with a new room.
@@ -71,9 +72,9 @@ func New(expires time.Time) Key {
 	return Key{Room: sfu.Room(prefix + hex.EncodeToString(random[:])), Expires: expires.Truncate(time.Second)}
 }
 
-// Seal returns k as the text in a link, with a MAC made from the secret of
-// key. It fails if k's room is not a room for tests, or if the time does not
-// fit into four bytes.
+// Seal returns k as the text in a link. The MAC in the text is made with the
+// secret of the given API key. Seal fails if k's room is not a room for tests,
+// or if the time does not fit into four bytes.
 func (k Key) Seal(with sfu.Key) (string, error) {
 	digits, found := strings.CutPrefix(string(k.Room), prefix)
 	room, err := hex.DecodeString(digits)
@@ -88,9 +89,10 @@ func (k Key) Seal(with sfu.Key) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(said, mac(with, said)...)), nil
 }
 
-// Open returns the key in a link, if one of keys has sealed it and its time
-// has not passed. It reads at most [Length] characters of text. The error is
-// ErrForged or ErrExpired; with ErrExpired, Open still returns the Key.
+// Open returns the key in a link, if one of keys has sealed it and its time has
+// not passed. It refuses a text that has not exactly [Length] characters. The
+// error is ErrForged or ErrExpired; with ErrExpired, Open still returns the
+// Key.
 func Open(text string, keys []sfu.Key, now time.Time) (Key, error) {
 	if len(text) != Length {
 		return Key{}, ErrForged
@@ -121,21 +123,21 @@ func read(said []byte, now time.Time) (Key, error) {
 	return k, nil
 }
 
-// mac returns the MAC of content. It proves that somebody with the API secret
-// made the content.
+// mac returns the MAC of said, the content of a key. Only somebody with the API
+// secret can make this MAC.
 func mac(with sfu.Key, said []byte) []byte {
 	derived, err := hkdf.Key(sha256.New, []byte(with.Secret.Reveal()), nil, purpose, sha256.Size)
 	if err != nil {
-		panic(err) // the length is right
+		panic(err) // cannot happen, because the length is valid
 	}
 	h := hmac.New(sha256.New, derived)
 	h.Write(said)
 	return h.Sum(nil)[:macBytes]
 }
 
-// Each run of a test has two participants in the room. The identity of the
-// sender is TesterPrefix and eight hexadecimal digits; the receiver's has the
-// suffix as well.
+// In each run of a test, two participants are in the room. The identity of the
+// sender is TesterPrefix and eight hexadecimal digits. The identity of the
+// receiver is that of the sender with ReceiverSuffix at its end.
 const (
 	TesterPrefix   = "tester-"
 	ReceiverSuffix = "-receiver"

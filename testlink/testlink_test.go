@@ -19,7 +19,7 @@ var (
 	theirs = sfu.Key{ID: "ours", Secret: secret.New(strings.Repeat("t", 32))}
 )
 
-// at is a moment; links of the tests end ten minutes later.
+// at is the time at which the tests make their links.
 var at = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 func seal(t *testing.T, k Key, with sfu.Key) string {
@@ -89,7 +89,8 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// Only probe rooms have keys: nobody gets into a call by a test link.
+// TestSealRefuses checks that Seal makes keys only for rooms of the connection
+// test, so that nobody can use a link to enter a call.
 func TestSealRefuses(t *testing.T) {
 	for _, room := range []sfu.Room{"", "doctor-", "doctor-0123456789abcde", "doctor-0123456789ABCDEF", "doctor-0123456789abcdef0", "call", "doctor-xyzxyzxyzxyzxyzx"} {
 		t.Run(fmt.Sprintf("%q", room), func(t *testing.T) {

@@ -9,11 +9,13 @@ import (
 	"testing"
 )
 
-// palette are the colours of the style sheet by their names, in one scheme.
+// palette has the colours of one colour scheme, by their names in the style
+// sheet.
 type palette map[string]string
 
-// schemes reads both from the style sheet: the first :root is the light one, in the
-// second the dark one's differ.
+// schemes reads the light and the dark colour scheme from the style sheet. The
+// first :root block has the light colours, and the second one has the dark
+// colours.
 func schemes(t *testing.T) map[string]palette {
 	t.Helper()
 	text := string(body(t, ask(t, "", "style.css", "/test/style.css")))
@@ -30,8 +32,9 @@ func schemes(t *testing.T) map[string]palette {
 	return all
 }
 
-// Texts are readable at contrast AA (WCAG 2.2, 1.4.3: 4.5 to 1), and lines and
-// frames that mean something are seen (1.4.11: 3 to 1), in both schemes.
+// TestContrast checks the contrasts of the light and the dark scheme by WCAG
+// 2.2. Text must have 4.5 to 1 (1.4.3). Lines and frames that mean something
+// must have 3 to 1 (1.4.11).
 func TestContrast(t *testing.T) {
 	const text, graphic = 4.5, 3
 	for name, colours := range schemes(t) {
@@ -41,7 +44,7 @@ func TestContrast(t *testing.T) {
 		}{
 			{"text", "back", text}, {"faint", "back", text}, {"link", "back", text},
 			{"ok", "back", text}, {"warn", "back", text}, {"fail", "back", text},
-			{"on-button", "button", text}, {"text", "line", text}, // a button that is off
+			{"on-button", "button", text}, {"text", "line", text}, // the text of a disabled button
 			{"button", "back", graphic},
 		} {
 			t.Run(fmt.Sprintf("%s: %s on %s", name, pair.front, pair.back), func(t *testing.T) {
@@ -54,7 +57,8 @@ func TestContrast(t *testing.T) {
 	}
 }
 
-// A drawing has lines of colours that are seen alone: --line is for what parts rows.
+// TestDrawingIsSeen checks that the lines of drawings have colours with enough
+// contrast. The colour --line has too little: it only separates rows.
 func TestDrawingIsSeen(t *testing.T) {
 	text := string(body(t, ask(t, "", "style.css", "/test/style.css")))
 	strokes := regexp.MustCompile(`(?m)^svg .*stroke: var\(--([a-z]+)\)`).FindAllStringSubmatch(text, -1)
@@ -68,14 +72,14 @@ func TestDrawingIsSeen(t *testing.T) {
 	}
 }
 
-// contrast is that of two colours, 1 to 21 (WCAG 2.2, contrast ratio).
+// contrast returns the contrast ratio of two colours, from 1 to 21 (WCAG 2.2).
 func contrast(t *testing.T, one, other string) float64 {
 	t.Helper()
 	a, b := luminance(t, one), luminance(t, other)
 	return (max(a, b) + 0.05) / (min(a, b) + 0.05)
 }
 
-// luminance is the relative luminance of a colour like #ffffff.
+// luminance returns the relative luminance of a colour like #ffffff (WCAG 2.2).
 func luminance(t *testing.T, colour string) (sum float64) {
 	t.Helper()
 	if len(colour) != len("#ffffff") {

@@ -31,7 +31,7 @@ var static embed.FS
 // compressed is how the name of a compressed file ends.
 const compressed = ".gz"
 
-// types has the media type of a file by the end of its name.
+// types maps the ending of a file's name to the file's media type.
 var types = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
@@ -45,12 +45,13 @@ const index = "index.html"
 // Page serves the files of the connection test.
 type Page struct{ policy string }
 
-// New returns the page that tests the SFU at sfuURL, a ws or wss URL.
+// New returns the page that tests the SFU at the URL sfu, which has the scheme
+// ws or wss.
 func New(sfu string) *Page { return &Page{policy: policy(sfu)} }
 
-// policy returns the Content-Security-Policy. With it the page can load
-// scripts only from this service, can connect only to this service and the
-// SFU, and cannot be shown in a frame.
+// policy returns the Content-Security-Policy of the page. The policy lets the
+// page load scripts only from this service, and connect only to this service
+// and the SFU. It also forbids other pages to show the page in a frame.
 func policy(sfu string) string {
 	connect := []string{"'self'"}
 	if u, err := url.Parse(sfu); err == nil && u.Host != "" {
@@ -68,9 +69,9 @@ func scheme(secure bool, name string) string {
 	return name + ":"
 }
 
-// host returns the host of a URL for the policy, with "//" before it. For an
-// IPv6 address, which a policy cannot name, it returns "", so that the policy
-// allows every host with the URL's scheme.
+// host returns the host of a URL for the policy, with "//" before it. A policy
+// cannot name an IPv6 address. For such an address host returns "", and then
+// the policy allows every host with the URL's scheme.
 func host(u *url.URL) string {
 	if strings.Contains(u.Hostname(), ":") {
 		return ""
@@ -85,8 +86,8 @@ func host(u *url.URL) string {
 	return "//" + ascii
 }
 
-// Files returns a handler for each file, by the file's path below the page's
-// path. The page itself has the path "".
+// Files returns a handler for each file. The keys of the map are the files'
+// paths below the page's path. The page itself has the key "".
 func (p *Page) Files() map[string]http.HandlerFunc {
 	entries, err := fs.ReadDir(static, "static")
 	if err != nil {
@@ -136,9 +137,9 @@ func (f *file) digest() string {
 	return `"` + base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:12]) + `"`
 }
 
-// serveIndex serves the page. All its references are relative, so it works at
-// any path. It redirects a path with a slash at the end to the path without
-// it.
+// serveIndex serves the page. All references in the page are relative, so the
+// page works at any path. If the path has a slash at its end, serveIndex
+// redirects to the path without the slash.
 func (p *Page) serveIndex(f *file) http.HandlerFunc {
 	serve := p.serve(f)
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -170,8 +171,8 @@ func (p *Page) serve(f *file) http.HandlerFunc {
 	}
 }
 
-// setHeaders sets the headers that all answers have. They make browsers ask
-// each time whether their copy of a file is current.
+// setHeaders sets the headers that all answers have. Cache-Control makes
+// browsers ask each time whether their copy of a file is current.
 func (p *Page) setHeaders(header http.Header) {
 	header.Set("Content-Security-Policy", p.policy)
 	header.Set("Referrer-Policy", "no-referrer")
@@ -200,7 +201,7 @@ func isGzip(coding string) bool {
 
 // inflate sends the file decompressed, in pieces.
 func (f *file) inflate(w http.ResponseWriter, r *http.Request) {
-	w.Header().Del("ETag") // this header is right only for the compressed file
+	w.Header().Del("ETag") // the ETag is right only for the compressed file
 	if r.Method == http.MethodHead {
 		return
 	}

@@ -15,7 +15,8 @@ import (
 	"testing"
 )
 
-// ask returns the answer of the file of that name.
+// ask requests url from the handler of the file with that name, and returns the
+// answer. The headers are names and values in turn.
 func ask(t *testing.T, sfu, name, url string, headers ...string) *http.Response {
 	t.Helper()
 	serve := New(sfu).Files()[name]
@@ -78,8 +79,9 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// The page works below any path: what it names is relative, and a slash at the end
-// leads to where there is none.
+// TestPaths checks that the page works at any path. All references in it must
+// be relative. A path with a slash at its end must redirect to the path without
+// the slash.
 func TestPaths(t *testing.T) {
 	text := body(t, ask(t, "", "", "/test"))
 	names := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllSubmatch(text, -1)
@@ -102,7 +104,8 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// The scripts name no file that is not there, and nothing of another place.
+// TestScriptsNameFiles checks that the scripts import only files of the page,
+// and contain no address of another server.
 func TestScriptsNameFiles(t *testing.T) {
 	files := New("").Files()
 	imported := regexp.MustCompile(`(?:from |import\()"\./([^"]+)"`)
@@ -122,7 +125,8 @@ func TestScriptsNameFiles(t *testing.T) {
 	}
 }
 
-// Whoever takes no compressed answer gets a plain one, which is the same.
+// TestCompressed checks that a client that does not accept gzip gets the same
+// file uncompressed.
 func TestCompressed(t *testing.T) {
 	const name = "livekit-client.js"
 	packed := ask(t, "", name, "/test/"+name, "Accept-Encoding", "gzip, deflate, br")
@@ -147,7 +151,7 @@ func TestCompressed(t *testing.T) {
 	}
 }
 
-// Who has a file already is told so.
+// TestNotModified checks that a client that has the current file gets 304.
 func TestNotModified(t *testing.T) {
 	first := ask(t, "", "main.js", "/test/main.js")
 	tag := first.Header.Get("ETag")
@@ -156,7 +160,8 @@ func TestNotModified(t *testing.T) {
 	}
 }
 
-// The page costs no more than 200 kB of the program.
+// TestSize checks that the page's files take no more than 200 kB in the
+// program.
 func TestSize(t *testing.T) {
 	const most = 200_000
 	total := 0
@@ -176,7 +181,7 @@ func TestSize(t *testing.T) {
 	}
 }
 
-// A file is served without a copy of it in memory.
+// TestNoHeap checks that serving a file makes no copy of the file in memory.
 func TestNoHeap(t *testing.T) {
 	serve := New("").Files()["livekit-client.js"]
 	r := httptest.NewRequest(http.MethodGet, "/test/livekit-client.js", nil)
@@ -193,7 +198,7 @@ func TestNoHeap(t *testing.T) {
 	}
 }
 
-// discard is a client that nobody keeps anything for.
+// discard is a ResponseWriter that keeps nothing of what is written to it.
 type discard struct{ header http.Header }
 
 func (d *discard) Header() http.Header         { return d.header }

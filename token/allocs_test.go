@@ -1,7 +1,7 @@
 //go:build !race
 
-// This file is left out with the race detector, which makes a sync.Pool drop
-// items at random.
+// This file is not compiled with the race detector, because the race detector
+// makes a sync.Pool drop items at random.
 
 package token_test
 

@@ -22,12 +22,12 @@ const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 // Grant is what a token allows: to join Room as Identity, visible to others,
 // and to receive everything that is sent in Room.
 //
-// A participant with CanPublish false may not send: no track of any source and
-// no data message (LiveKit uses canPublish where canPublishData is absent). So
-// it has no chat, no reactions and no RPC over the SFU. It may subscribe to
-// every track and data message. LiveKit shows it to all others and keeps the
-// room open for it. When it joins again under its identity, LiveKit ends its
-// older connection.
+// A participant with CanPublish false may send nothing, neither a track nor a
+// data message, because LiveKit uses canPublish where canPublishData is absent.
+// So the participant has no chat, no reactions and no RPC over the SFU. The
+// participant may subscribe to every track and data message. LiveKit shows the
+// participant to all others, and keeps the room open for them. If the same
+// identity joins again, LiveKit ends the older connection.
 //
 // CanPublish true allows media of every source, since no sources are listed,
 // and data, which Element Call needs. LiveKit also admits the bearer a second
@@ -41,7 +41,8 @@ type Grant struct {
 	Identity                         sfu.Identity
 	CanPublish, CanUpdateOwnMetadata bool
 	// Ticket is a sealed text. The SFU stores it for this service as the
-	// participant's attribute [sfu.TicketAttribute]; "" for none.
+	// participant's attribute [sfu.TicketAttribute]. Ticket is "" if there is
+	// none.
 	Ticket string
 }
 
@@ -53,8 +54,8 @@ type Minter struct {
 	spaces sync.Pool // holds *workspace
 }
 
-// workspace holds the buffers of one call of Mint, and the keyed HMAC. Later
-// calls reuse it.
+// workspace holds the buffers and the keyed HMAC for one call of Mint. Later
+// calls reuse the workspace.
 type workspace struct {
 	mac        hash.Hash
 	claims     []byte
@@ -121,9 +122,10 @@ func (m *Minter) appendClaims(dst []byte, g Grant, now time.Time) []byte {
 	return append(dst, '}')
 }
 
-// appendASCII appends s as the inside of a JSON string. It escapes all bytes
-// above 0x7e, and those whose last six bits are 62 or 63. It replaces bytes
-// that are not UTF-8 by U+FFFD.
+// appendASCII appends s as the inside of a JSON string. It also escapes every
+// byte that base64url could write as '-' or '_': the bytes above 0x7e, and
+// those whose last six bits are 62 or 63. It replaces bytes that are not UTF-8
+// by U+FFFD.
 func appendASCII(dst []byte, s string) []byte {
 	for {
 		n := 0

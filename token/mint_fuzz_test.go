@@ -13,7 +13,7 @@ func FuzzMint(f *testing.F) {
 	f.Add("k", "?>~\x7f", "@\xff\"\\\u2028😀", false, true)
 	f.Fuzz(func(t *testing.T, id, room, identity string, publish, update bool) {
 		if identity == "" {
-			return // without an identity, the verifier looks for another claim
+			return // if the identity is empty, the verifier reads another claim in its place
 		}
 		g := token.Grant{
 			Room:                 sfu.Room(utf8Only(room)),

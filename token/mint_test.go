@@ -41,8 +41,8 @@ func TestClaims(t *testing.T) {
 	}
 }
 
-// TestTicket checks that LiveKit reads the ticket as an attribute, and that
-// atob can decode the token.
+// TestTicket checks that LiveKit reads the ticket as an attribute, and that a
+// browser's atob can decode the token.
 func TestTicket(t *testing.T) {
 	g := grant
 	g.Ticket = `AZaz09-_"\~?>é`
@@ -142,8 +142,8 @@ func TestMinterHidesSecret(t *testing.T) {
 	}
 }
 
-// TestConcurrent mints at the same time in many goroutines, which share the
-// pooled buffers and HMACs.
+// TestConcurrent mints tokens in many goroutines at the same time. The
+// goroutines share the pooled buffers and HMACs.
 func TestConcurrent(t *testing.T) {
 	m := token.NewMinter(key, time.Hour)
 	var wg sync.WaitGroup
@@ -159,8 +159,8 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 }
 
-// check verifies a token as the SFU does, and checks that it grants g and
-// nothing else.
+// check verifies a token as the SFU does, and checks that the token grants g
+// and nothing else.
 func check(t *testing.T, minted string, g token.Grant) {
 	t.Helper()
 	if p := payload(t, minted); strings.ContainsAny(p, "-_") {
@@ -181,8 +181,8 @@ func check(t *testing.T, minted string, g token.Grant) {
 	checkNames(t, minted)
 }
 
-// checkNames checks the names of the claims, because the verifier's types hide
-// claims that they do not know.
+// checkNames checks the names of all claims in a token. It parses the JSON
+// itself, because the verifier's types hide claims that they do not know.
 func checkNames(t *testing.T, minted string) {
 	t.Helper()
 	var claims map[string]any

@@ -13,9 +13,9 @@ import (
 )
 
 // maxIdentityBytes is the longest identity that LiveKit accepts by default.
-// LiveKit's documentation says characters, but LiveKit counts bytes. Only
-// LegacyIdentity can be longer: all other identities, and the rooms, are hashes of 43
-// bytes.
+// LiveKit's documentation gives the limit in characters, but LiveKit counts
+// bytes. Only a LegacyIdentity can be longer. All other identities, and all
+// rooms, are hashes of 43 bytes.
 const maxIdentityBytes = 256
 
 // RoomName returns the LiveKit room for a slot of a Matrix room. Every endpoint
@@ -26,7 +26,7 @@ func RoomName(room matrix.RoomID, slot matrix.SlotID) sfu.Room {
 }
 
 // MemberIdentity returns the identity of one participation of a device in a
-// slot. It is a hash that reveals none of its three parts.
+// slot. The identity is a hash, and reveals neither user nor device nor member.
 func MemberIdentity(user matrix.UserID, device matrix.DeviceID, member matrix.MemberID) sfu.Identity {
 	return sfu.Identity(digest(user.String(), device.String(), member.String()))
 }
@@ -40,9 +40,9 @@ func ProxiedIdentity(user matrix.UserID, member matrix.MemberID) sfu.Identity {
 // LegacyIdentity returns the identity "user:device" that clients of /sfu/get
 // expect. Its error is an [*IdentityError].
 //
-// It refuses a device with a ':'. Otherwise "@a:b" with the device "1:D" and
-// "@a:b:1" with the device "D" would have the same identity, and LiveKit ends
-// the session of a participant when another joins with its identity.
+// LegacyIdentity refuses a device with a ':'. Otherwise two users could get the
+// same identity: "@a:b" with the device "1:D", and "@a:b:1" with the device
+// "D". If one of them then joined, LiveKit would end the session of the other.
 func LegacyIdentity(user matrix.UserID, device matrix.DeviceID) (sfu.Identity, error) {
 	id := device.String()
 	if err := checkLegacyDevice(id); err != nil {
@@ -54,9 +54,9 @@ func LegacyIdentity(user matrix.UserID, device matrix.DeviceID) (sfu.Identity, e
 	return sfu.Identity(user.String() + ":" + id), nil
 }
 
-// ParseLegacyDevice parses a device id. It refuses an id that has no
-// [LegacyIdentity] with any user, so that a bad request is refused before a
-// homeserver is asked.
+// ParseLegacyDevice parses a device id. It refuses an id that cannot be part of
+// a [LegacyIdentity] of any user. So this service refuses a bad request before
+// it asks a homeserver.
 func ParseLegacyDevice(id string) (matrix.DeviceID, error) {
 	if err := checkLegacyDevice(id); err != nil {
 		return matrix.DeviceID{}, err
@@ -75,8 +75,8 @@ func checkLegacyDevice(id string) error {
 }
 
 // IdentityError says why a user and a device have no identity on the SFU. The
-// request is at fault, and the client gets 400 M_BAD_JSON. The text quotes nothing
-// of the request.
+// request is at fault, and the client gets 400 M_BAD_JSON. The error's text
+// quotes nothing of the request.
 type IdentityError struct{ Reason string }
 
 func (e *IdentityError) Error() string { return e.Reason }

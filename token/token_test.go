@@ -23,6 +23,7 @@ func TestRoomName(t *testing.T) {
 	for _, c := range []struct{ room, slot, want string }{
 		{"!roomid:example.com", "slot1234", "O8437W3+jmzMVjoIP3tNwbm+XxHQk2iKpOA7aqw3qSc"},
 		{"!gIpOlaUSrXBmgtveWK:call.ems.host", "m.call#ROOM", "O9fjXP35ffUz7WTQRfX6zrLDjkDv7VX2N1CVFzP01tQ"},
+		// The wanted name is the output of:
 		// printf '["!a&b<>\u2028:x","m.call#ROOM"]' | openssl dgst -sha256 -binary | base64
 		{"!a&b<>\u2028:x", "m.call#ROOM", "7pLoW5dSuSUpZ25UfHxfZXPTnrJI5pi5JGqPiTnEioc"},
 	} {

@@ -27,8 +27,8 @@ const MaxWait = time.Minute
 // key is the API key that the fake SFU and the program share.
 var key = sfu.Key{ID: "deploy", Secret: secret.New("a-secret-of-the-deployments-0123456789")}
 
-// Build compiles the program with version in it, and returns the path of the
-// binary.
+// Build compiles the program with this version number, and returns the path of
+// the binary.
 func Build(t *testing.T, version string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "matrixrtc-auth")
@@ -54,8 +54,8 @@ func root(t *testing.T) string {
 type Around struct {
 	Home *matrixtest.Server
 	SFU  *sfutest.Server
-	// Env returns the program's environment variables. They name both fakes,
-	// and switch the limits of users off.
+	// Env holds the program's environment variables. They name the fake
+	// homeserver and the fake SFU, and turn off the rate limits of users.
 	Env []string
 }
 

@@ -14,13 +14,14 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/timeseries"
 )
 
-// form is the one that our file has, and that every Grafana imports.
+// form is the type of a dashboard in the older of Grafana's two file formats. Our
+// file has this format, because every Grafana can import it.
 //
 //lint:ignore SA1019 the second form is for Grafana 12 and later alone
 type form = dashboard.Dashboard
 
-// decode fails if a part has a member that Grafana's types do not have: the
-// dashboard, the options of a panel, or a query for Prometheus.
+// decode parses a dashboard. It fails if the dashboard, the options of a panel,
+// or a query has a member that Grafana's types do not have.
 func decode(text string) (d form, err error) {
 	types := cog.NewRuntime()
 	types.RegisterPanelcfgVariant(timeseries.VariantConfig())
@@ -31,15 +32,16 @@ func decode(text string) (d form, err error) {
 	if err := decodeFields(text); err != nil {
 		return d, err
 	}
-	// The strict decoder finds all unknown members. Its result is not used,
-	// because it is not complete.
+	// The strict decoder finds all unknown members. But its result is incomplete,
+	// so the text is decoded again.
 	if err := json.Unmarshal([]byte(text), &d); err != nil {
 		return d, err
 	}
 	return d, d.Validate()
 }
 
-// decodeFields checks fieldConfig strictly, because the SDK does not.
+// decodeFields fails if the fieldConfig of a panel has an unknown member. The
+// strict decoder of the SDK does not check this part.
 func decodeFields(text string) error {
 	var fields struct {
 		Panels []struct{ FieldConfig json.RawMessage }
@@ -55,8 +57,8 @@ func decodeFields(text string) error {
 	return nil
 }
 
-// faults returns nil for an empty list, which the SDK returns if it finds no
-// fault.
+// faults returns err, or nil if err is an empty list. The SDK returns an empty
+// list if it finds no fault.
 func faults(err error) error {
 	var list cog.BuildErrors
 	if errors.As(err, &list) && len(list) == 0 {
@@ -65,7 +67,8 @@ func faults(err error) error {
 	return err
 }
 
-// TestDashboard: the dashboard has only members that Grafana's types have.
+// TestDashboard checks that the dashboard has only members that Grafana's types
+// have.
 func TestDashboard(t *testing.T) {
 	text := readDashboard(t)
 	d, err := decode(text)
@@ -93,8 +96,8 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// TestDecodeIsStrict: decode finds an unknown name in every place of a
-// dashboard.
+// TestDecodeIsStrict checks that decode finds an unknown name in every part of
+// a dashboard.
 func TestDecodeIsStrict(t *testing.T) {
 	text := readDashboard(t)
 	for _, change := range [][2]string{

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestMatrix: for every combination of choices, Kubernetes knows every field,
-// the program reads its environment without a warning, and the objects fit
-// together.
+// TestMatrix renders the chart with many combinations of values. It checks that
+// Kubernetes knows every field, that the program accepts its environment
+// without a warning, and that the objects fit together.
 func TestMatrix(t *testing.T) {
 	c, cluster := loadChart(t), there(t)
 	forEach(t, func(t *testing.T, texts []string) {
@@ -38,9 +38,9 @@ func TestMatrix(t *testing.T) {
 	})
 }
 
-// wantStore checks that several pods share a Redis, that with a file there is
-// one pod, which ends before the next one starts, and that pods with different
-// stores never run at the same time.
+// wantStore checks that the pods fit their store of leaves. Several pods must
+// share a Redis. With any other store there is only one pod, which must end
+// before the next one starts. A file must be in a volume at /data.
 func (o *objects) wantStore(t *testing.T, cfg config.Config) {
 	t.Helper()
 	d := o.deployment.Spec
@@ -68,8 +68,8 @@ func (o *objects) wantStore(t *testing.T, cfg config.Config) {
 	}
 }
 
-// wantRights checks that the pod has only the rights that it needs, and can
-// read its secrets.
+// wantRights checks that the pod has no more rights than it needs. It also
+// checks the user and the group of the pod.
 func (o *objects) wantRights(t *testing.T) {
 	t.Helper()
 	spec := o.deployment.Spec.Template.Spec
@@ -98,12 +98,12 @@ func (o *objects) wantProbes(t *testing.T) {
 	}
 }
 
-// toFinish is the longest time that the program takes to end after its
-// shutdown delay (docs/operations.md, Shutdown).
+// toFinish is the longest time in seconds that the program takes to end after
+// its shutdown delay. See "Shutdown" in docs/operations.md.
 const toFinish = 10
 
-// wantEnd checks that Kubernetes waits until the program has ended. If no
-// other pod can take over, the pod has no shutdown delay.
+// wantEnd checks that Kubernetes waits until the program has ended. It also
+// checks that the pod has no shutdown delay if no other pod can take over.
 func (o *objects) wantEnd(t *testing.T, cfg config.Config) {
 	t.Helper()
 	delay, grace := int64(cfg.ShutdownDelay.Seconds()), *o.deployment.Spec.Template.Spec.TerminationGracePeriodSeconds
@@ -115,9 +115,9 @@ func (o *objects) wantEnd(t *testing.T, cfg config.Config) {
 	}
 }
 
-// wantServices checks that each Service selects the pod, and leads to a port
-// at which the program listens. No Service for clients may publish the
-// metrics.
+// wantServices checks that each Service selects the pod, and leads to a port at
+// which the program listens. It also checks that no Service for clients
+// publishes the metrics.
 func (o *objects) wantServices(t *testing.T, cfg config.Config) {
 	t.Helper()
 	ports := map[string]int32{}
@@ -152,7 +152,8 @@ func (o *objects) wantServices(t *testing.T, cfg config.Config) {
 }
 
 // wantIngress checks that the Ingress passes only the paths that clients and
-// LiveKit need, and, if a value asks for it, those that the homeserver needs.
+// LiveKit need. If homeserver is true, the Ingress must also pass the paths
+// that the homeserver needs.
 func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) {
 	t.Helper()
 	if o.ingress == nil {
@@ -188,8 +189,9 @@ func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) 
 	}
 }
 
-// wantBudget checks that several pods run on different nodes, and that a drain
-// ends one pod at a time.
+// wantBudget checks that a drain of nodes ends at most one pod at a time. It
+// also checks that a single pod has no disruption budget and no rule to spread
+// pods over nodes.
 func (o *objects) wantBudget(t *testing.T) {
 	t.Helper()
 	several := *o.deployment.Spec.Replicas > 1
@@ -208,8 +210,9 @@ func (o *objects) wantBudget(t *testing.T) {
 	}
 }
 
-// wantPolicy checks that only named peers reach the metrics. If egress is
-// limited, the pods reach only private addresses that a value names.
+// wantPolicy checks that only named peers reach the metrics. It also checks
+// that no rule for outgoing connections opens a block of addresses with private
+// addresses in it.
 func (o *objects) wantPolicy(t *testing.T) {
 	t.Helper()
 	if o.policy == nil {

@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// authority is the certificate of an authority, for LIVEKIT_CA_FILE.
+// authority returns the certificate of a CA, for LIVEKIT_CA_FILE.
 func authority(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewTLSServer(nil)
@@ -31,8 +31,9 @@ type pod struct {
 	data  bool // whether there is a volume at /data
 }
 
-// enter does for the container what Kubernetes does: it sets variables and
-// mounts files, from the objects in the cluster and from those of the chart.
+// enter does for the container what Kubernetes does. It sets variables and
+// mounts files from Secrets and ConfigMaps. The parameter there holds those
+// that the cluster already has. The chart makes the others.
 func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
 	t.Helper()
 	cluster := map[string]map[string]string{}
@@ -70,8 +71,9 @@ func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
 	return p
 }
 
-// expand does what Kubernetes does to a value: it replaces two dollar signs by
-// one, and $(NAME) by the value of an earlier variable, if there is one.
+// expand does what Kubernetes does to a value. It replaces two dollar signs by
+// one. It replaces $(NAME) by the value of the variable NAME, if that was set
+// before.
 func (p pod) expand(value string) string {
 	return regexp.MustCompile(`\$\$|\$\([^)]*\)`).ReplaceAllStringFunc(value, func(found string) string {
 		if found == "$$" {
@@ -111,7 +113,8 @@ func (p *pod) mount(t *testing.T, mount corev1.VolumeMount, volumes []corev1.Vol
 	}
 }
 
-// program runs the program's configuration in the environment of the pod.
+// program parses the pod's environment as the program does, and returns the
+// configuration. It fails the test if there is a warning.
 func (p pod) program(t *testing.T) config.Config {
 	t.Helper()
 	known := map[string]bool{}

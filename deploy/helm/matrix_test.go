@@ -27,7 +27,8 @@ io.element.msc4512.proxy_prefix: rtc/livekit
 io.element.msc4512.proxy_url: "http://matrixrtc-auth.matrix.svc:8080"
 `
 
-// there are the Secrets and the ConfigMap that exist in the cluster already.
+// there returns the Secrets and the ConfigMap that already exist in the
+// cluster.
 func there(t *testing.T) map[string]map[string]string {
 	return map[string]map[string]string{
 		"livekit": {"keys.yaml": keys, "name": "livekit\n", "secret": "0123456789abcdef0123456789abcdef\n"},
@@ -52,8 +53,8 @@ const (
 	sentinels = `{replicaCount: 2, secrets: {LIVEKIT_REDIS_URL: {existingSecret: redis, key: url}, LIVEKIT_REDIS_PASSWORD: {existingSecret: redis, key: password}}}`
 )
 
-// dimensions are the choices that depend on each other. The tests combine all
-// of them.
+// dimensions are choices of values that depend on each other. The tests try all
+// combinations of them.
 var dimensions = [][]string{
 	{ // the store of leaves
 		"", memoryStore, redisStore, sentinels,
@@ -74,8 +75,9 @@ var dimensions = [][]string{
 	},
 }
 
-// besides are choices that are independent of the dimensions and of each
-// other. Each combination of the dimensions gets one value of each.
+// besides are choices of values that are independent of the dimensions and of
+// each other. So the tests add only one value of each choice to a combination
+// of the dimensions.
 var besides = [][]string{
 	{
 		"",
@@ -103,15 +105,16 @@ var besides = [][]string{
 	},
 }
 
-// forEach calls do with every combination of the dimensions, and with some
-// values of besides.
+// forEach calls do with every combination of the choices in dimensions. To each
+// combination it adds some of the choices in besides.
 func forEach(t *testing.T, do func(t *testing.T, texts []string)) {
 	n := 0
 	for _, store := range dimensions[0] {
 		for _, key := range dimensions[1] {
 			for _, joined := range dimensions[2] {
 				texts := []string{least, store, key, joined}
-				// Each choice changes at another interval, so that many combinations occur.
+				// Each choice changes at a different interval, so that many
+				// combinations occur.
 				for i, rhythm := range []int{1, 3, 9, 2} {
 					texts = append(texts, besides[i][n/rhythm%len(besides[i])])
 				}

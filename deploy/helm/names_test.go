@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// TestNamesLikeNumbers: names that YAML reads as numbers or booleans, but that
-// Kubernetes allows, arrive as texts.
+// TestNamesLikeNumbers checks names that Kubernetes allows, but that YAML reads
+// as numbers or booleans. The chart must write them as texts.
 func TestNamesLikeNumbers(t *testing.T) {
 	const all = `{ingress: {enabled: true, host: a.example.org}, networkPolicy: {enabled: true, metricsFrom: [{podSelector: {}}]},
   serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, secrets: {LIVEKIT_SECRET: {value: s}}}`
@@ -36,9 +36,9 @@ func TestNamesLikeNumbers(t *testing.T) {
 	}
 }
 
-// TestNameOfService: for every name of the release, the Services have names
-// that every version of Kubernetes accepts, or the chart says which value to
-// set.
+// TestNameOfService checks the names of the Services for several names of the
+// release. Every version of Kubernetes must accept the names. If the chart
+// cannot make such a name, it must say which value to set.
 func TestNameOfService(t *testing.T) {
 	for release, want := range map[string]string{
 		"rtc": "rtc-matrixrtc-auth", "my-matrixrtc-auth": "my-matrixrtc-auth", "my.release": "my-release-matrixrtc-auth",

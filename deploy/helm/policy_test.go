@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// other is the other end of a pod's connection: another pod, or an address
-// outside the cluster.
+// other is the other end of a pod's connection. It is another pod, or an
+// address outside the cluster.
 type other struct {
 	namespace string
 	labels    map[string]string
@@ -34,7 +34,7 @@ const wholePolicy = `networkPolicy:
   egress: true
   egressTo: [{podSelector: {}}, {ipBlock: {cidr: 10.9.8.7/32}}]`
 
-// policyOfPage are the values in the section "Who may connect" of
+// policyOfPage returns the values in the section "Who may connect" of
 // docs/kubernetes.md.
 func policyOfPage(t *testing.T) string {
 	t.Helper()
@@ -51,8 +51,8 @@ func policyOfPage(t *testing.T) string {
 	return ""
 }
 
-// TestPolicyPasses: with each choice of a NetworkPolicy, connections that the
-// service needs pass, and no others.
+// TestPolicyPasses checks that each NetworkPolicy lets the service's own
+// connections pass, and no others.
 func TestPolicyPasses(t *testing.T) {
 	const httpPort, metricsPort = 8080, 9090
 	type connection struct {
@@ -77,7 +77,7 @@ func TestPolicyPasses(t *testing.T) {
 		"whole": {wholePolicy,
 			[]connection{
 				in(controller, httpPort), in(neighbour, httpPort), in(prometheus, metricsPort),
-				out(foreigner, 53, udp), out(at("169.254.20.10"), 53, udp), out(foreigner, 53, tcp), // DNS, also at a cache on the node
+				out(foreigner, 53, udp), out(at("169.254.20.10"), 53, udp), out(foreigner, 53, tcp), // DNS, also to a cache on the node
 				out(at("198.51.100.7"), 8448, tcp), out(at("203.0.113.9"), 443, tcp), out(at("2001:db8::1"), 8448, tcp),
 				out(neighbour, 7880, tcp), out(neighbour, 6379, tcp), out(at("10.9.8.7"), 6379, tcp),
 			},
@@ -88,9 +88,9 @@ func TestPolicyPasses(t *testing.T) {
 				out(at("fd00::5"), 6379, tcp), out(at("fe80::1"), 443, tcp), out(at("203.0.113.9"), 443, udp),
 			},
 		},
-		// The connections that doctor makes according to the page: to the public
-		// names, which lead to the ingress controller's pods from inside, and media to
-		// LiveKit.
+		// These connections include those that doctor makes according to the page.
+		// Doctor connects to the public names, which lead to the ingress
+		// controller's pods, and sends media to LiveKit.
 		"of the page": {policyOfPage(t),
 			[]connection{
 				in(controller, httpPort), in(neighbour, httpPort), in(prometheus, metricsPort), out(foreigner, 53, udp), out(at("203.0.113.9"), 8448, tcp),
@@ -115,8 +115,9 @@ func TestPolicyPasses(t *testing.T) {
 	}
 }
 
-// passes decides as the cluster's network does whether a connection of the pod
-// passes. If in is set, the port is one of the pod, else one of the other end.
+// passes decides, as the cluster's network does, whether a connection of the
+// pod passes. If in is true, port is a port of the pod. Otherwise, port is a
+// port of the other end.
 func (o *objects) passes(in bool, with other, port int32, over corev1.Protocol) bool {
 	bound := false
 	for _, direction := range o.policy.Spec.PolicyTypes {
@@ -141,8 +142,8 @@ func (o *objects) passes(in bool, with other, port int32, over corev1.Protocol) 
 	return false
 }
 
-// takes reports whether a rule allows that port. A rule may name a port of the
-// container.
+// takes reports whether a rule allows this port. A rule may give the port's
+// number or its name in the container.
 func (o *objects) takes(ports []networkingv1.NetworkPolicyPort, port int32, over corev1.Protocol) bool {
 	for _, p := range ports {
 		if *p.Protocol != over {
@@ -169,7 +170,7 @@ func (w other) isOneOf(peers []networkingv1.NetworkPolicyPeer) bool {
 			}
 		case p.IPBlock == nil && w.address == "":
 			names := map[string]string{"kubernetes.io/metadata.name": w.namespace}
-			here := p.NamespaceSelector == nil && w.namespace == "matrix" // in the policy's own namespace
+			here := p.NamespaceSelector == nil && w.namespace == "matrix" // the other pod is in the policy's own namespace
 			if (here || matches(p.NamespaceSelector, names)) && (p.PodSelector == nil || matches(p.PodSelector, w.labels)) {
 				return true
 			}

@@ -29,7 +29,7 @@ const chartDir = "matrixrtc-auth"
 type objects struct {
 	deployment *appsv1.Deployment
 	secret     *corev1.Secret                // nil if the chart makes none
-	claim      *corev1.PersistentVolumeClaim // nil if the chart makes none, like all fields below
+	claim      *corev1.PersistentVolumeClaim // nil if the chart makes none; the same holds for all fields below
 	ingress    *networkingv1.Ingress
 	policy     *networkingv1.NetworkPolicy
 	budget     *policyv1.PodDisruptionBudget
@@ -49,7 +49,7 @@ func loadChart(t *testing.T) *chart.Chart {
 	return c
 }
 
-// parse reads values as a user's file has them.
+// parse parses the text of a file with values, as Helm does.
 func parse(t *testing.T, text string) map[string]any {
 	t.Helper()
 	values, err := loader.LoadValues(strings.NewReader(text))
@@ -87,7 +87,7 @@ func decode(c *chart.Chart, values map[string]any) (*objects, error) {
 	return decodeAs(c, usual, values)
 }
 
-// decodeAs does the same as decode, for another release.
+// decodeAs does the same as decode, but for any release.
 func decodeAs(c *chart.Chart, release common.ReleaseOptions, values map[string]any) (*objects, error) {
 	files, err := render(c, release, values)
 	if err != nil {
@@ -144,15 +144,15 @@ func (o *objects) add(document string) error {
 	return fmt.Errorf("an object of another kind: %+v", kind)
 }
 
-// strictly decodes an object into a new T. It fails if there is already one of
-// that type.
+// strictly decodes an object into a new T. It fails if into already holds an
+// object.
 func strictly[T any](document string, into **T) error {
 	if *into != nil {
 		return fmt.Errorf("a second %T", **into)
 	}
 	*into = new(T)
-	// Two steps are needed, because yaml decodes a number into a text field, which
-	// Kubernetes refuses.
+	// The text is first turned into JSON, because the YAML decoder would accept a
+	// number in a text field. Kubernetes refuses such a number.
 	text, err := yaml.YAMLToJSONStrict([]byte(document))
 	if err != nil {
 		return err

@@ -19,8 +19,8 @@ import (
 
 const key = "secrets: {LIVEKIT_KEY_FILE: {existingSecret: livekit}}"
 
-// TestLint: helm lint reports nothing but the note that an icon is
-// recommended, for the chart's own values and for others.
+// TestLint checks that `helm lint` reports no warning and no error, for the
+// chart's own values and for other values.
 func TestLint(t *testing.T) {
 	for name, texts := range map[string][]string{
 		"default": {"{}"}, "least": {least, key}, "replicas": {least, key, redisStore}, "all": append([]string{least, key, sentinels}, besides[0][1], besides[1][2], besides[2][2], besides[3][3]),
@@ -35,8 +35,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestRefused: values that contradict each other lead to an error that names
-// them.
+// TestRefused checks that wrong or contradictory values lead to an error that
+// names them.
 func TestRefused(t *testing.T) {
 	c := loadChart(t)
 	for name, test := range map[string]struct{ texts, want string }{
@@ -84,8 +84,9 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestPlain: a value that YAML reads as a number or a boolean arrives as it is
-// written. So does a value in which Kubernetes would replace a variable.
+// TestPlain checks that a value arrives in the environment as the user wrote
+// it, even if YAML reads it as a number or a boolean. This must also hold for a
+// value with $(NAME), which Kubernetes would replace.
 func TestPlain(t *testing.T) {
 	values := merge(t, least, key, `variables: {LIVEKIT_MAX_JOBS: 1000000, LIVEKIT_RATE_LIMIT: off, LIVEKIT_DELEGATION: off, LIVEKIT_TEST_PAGE: on,
   LIVEKIT_DELAYED_EVENT_RATE: 0.5, LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS: 0, LIVEKIT_LOG_FORMAT: null, LIVEKIT_REDIS_PREFIX: " $(LIVEKIT_MAX_JOBS) "}`)
@@ -104,8 +105,8 @@ func TestPlain(t *testing.T) {
 	}
 }
 
-// TestDollars: a value with dollar signs arrives unchanged, although
-// Kubernetes replaces variables in values.
+// TestDollars checks that a value with dollar signs arrives unchanged, although
+// Kubernetes replaces $(NAME) in values.
 func TestDollars(t *testing.T) {
 	for _, prefix := range []string{"$", "a$", "$$", "a$$b", "$$$", "$(LIVEKIT_MAX_JOBS)", "$$(LIVEKIT_MAX_JOBS)", "$$$(LIVEKIT_MAX_JOBS)", "$(", "$()"} {
 		values := merge(t, least, key, "variables: {LIVEKIT_MAX_JOBS: 7, LIVEKIT_REDIS_PREFIX: '"+prefix+"'}")
@@ -119,8 +120,9 @@ func TestDollars(t *testing.T) {
 	}
 }
 
-// TestSwitchOfTestPage: the Ingress passes /test exactly when the program
-// serves it, in every spelling of the switch.
+// TestSwitchOfTestPage checks that the Ingress passes /test exactly when the
+// program serves the test page. It tries every way to write the value of
+// LIVEKIT_TEST_PAGE.
 func TestSwitchOfTestPage(t *testing.T) {
 	c := loadChart(t)
 	for _, written := range []string{"on", "off", "'on'", "'off'", "'OFF'", "' off '", "'No'", "'0'", "'1'", "yes", "no", "false", "true", "''", "null"} {
@@ -138,9 +140,9 @@ func TestSwitchOfTestPage(t *testing.T) {
 	}
 }
 
-// TestSecretRestarts: when a secret that the chart makes changes, the pod
-// template changes, so pods restart. Without such a secret the template has no
-// checksum of one.
+// TestSecretRestarts checks that the pod template changes when a secret made by
+// the chart changes. Such a change makes Kubernetes restart the pods. If the
+// chart makes no secret, the template must have no checksum of secrets.
 func TestSecretRestarts(t *testing.T) {
 	c := loadChart(t)
 	sum := func(secret string) string {
@@ -156,7 +158,8 @@ func TestSecretRestarts(t *testing.T) {
 	}
 }
 
-// TestRule: the chart's alerts are those of deploy/prometheus/rules.yaml.
+// TestRule checks that the chart has the alerts of
+// deploy/prometheus/rules.yaml.
 func TestRule(t *testing.T) {
 	o, err := decode(loadChart(t), merge(t, least, key, "prometheusRule: {enabled: true}"))
 	if err != nil {
@@ -175,15 +178,16 @@ func TestRule(t *testing.T) {
 	}
 }
 
-// TestOfParent: the chart accepts the values that a parent chart sets for it.
+// TestOfParent checks that the chart accepts the values that a parent chart
+// sets for it.
 func TestOfParent(t *testing.T) {
 	if _, err := decode(loadChart(t), merge(t, least, key, "{enabled: true, global: {imageRegistry: registry.example.org}}")); err != nil {
 		t.Errorf("decode: got %v, want no error", err)
 	}
 }
 
-// TestOff: the chart makes objects for other programs only if a value asks for
-// them.
+// TestOff checks that the chart makes no optional objects unless a value asks
+// for them.
 func TestOff(t *testing.T) {
 	o, err := decode(loadChart(t), merge(t, least, key))
 	if err != nil {
@@ -194,7 +198,8 @@ func TestOff(t *testing.T) {
 	}
 }
 
-// TestDescriptions: the schema describes each value, and allows no others.
+// TestDescriptions checks that the schema describes each value, and allows no
+// other values.
 func TestDescriptions(t *testing.T) {
 	text, err := os.ReadFile(chartDir + "/values.schema.json")
 	if err != nil {
@@ -232,7 +237,7 @@ func TestDescriptions(t *testing.T) {
 	}
 }
 
-// TestVersion: the chart has the same version as the program that it deploys.
+// TestVersion checks that the chart has the same version as the program.
 func TestVersion(t *testing.T) {
 	version, err := os.ReadFile("../../VERSION")
 	if err != nil {
@@ -244,9 +249,9 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestPages: the chart accepts the values in docs/kubernetes.md and in the
-// README, added one block after the other as a reader does. The program
-// accepts the resulting environment.
+// TestPages adds the values of each block in docs/kubernetes.md and in the
+// README, one block after the other, as a reader does. The chart must accept
+// the values, and the program must accept the resulting environment.
 func TestPages(t *testing.T) {
 	for _, page := range []string{"../../docs/kubernetes.md", chartDir + "/README.md"} {
 		t.Run(filepath.Base(page), func(t *testing.T) {

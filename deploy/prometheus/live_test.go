@@ -25,10 +25,10 @@ const (
 	hsToken = "hs-token-of-the-alerts-0123456789abcdef"
 )
 
-// TestLive: a real Prometheus scrapes the real service under load, and
-// evaluates every alert and every query of the dashboard. Each query may only
-// use metrics, labels and label values that the service has. Each panel must
-// show something.
+// TestLive starts a real Prometheus that scrapes the real service under load.
+// It checks every alert and every query of the dashboard. A query may only use
+// metrics, labels and label values that the service has. Each panel must show
+// something.
 func TestLive(t *testing.T) {
 	around := deploytest.NewAround(t)
 	service := startService(t, around)
@@ -58,7 +58,7 @@ func TestLive(t *testing.T) {
 		if _, err := prometheus.query(t.Context(), q.expr); err != nil {
 			t.Errorf("%s: %s: got %v, want no error", q.of, q.expr, err)
 		} else if strings.HasPrefix(q.of, "panel ") {
-			prometheus.await(t, q.expr) // a rate needs two scrapes
+			prometheus.await(t, q.expr) // a rate has no result before the second scrape
 		}
 		if name := served.strange(q); name != "" && name != ofAnAccount {
 			t.Errorf("%s: %s: got no %s from the program, want it", q.of, q.expr, name)
@@ -70,8 +70,9 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// ofAnAccount is the metric that exists only if an account says who is joined.
-// Here an application service does.
+// ofAnAccount is a metric that this test does not expect. It exists only if the
+// service uses an account to ask who is joined. In this test, the service uses
+// the application-service mode.
 const ofAnAccount = `matrixrtc_auth_health{of="account"}`
 
 // wantRules checks that Prometheus evaluates the alerts without an error.
@@ -190,7 +191,7 @@ scrape_configs:
 	return s
 }
 
-// get asks the API and decodes its answer into v.
+// get asks Prometheus' API and decodes the answer into v.
 func (s *server) get(ctx context.Context, path string, values url.Values, v any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path+"?"+values.Encode(), nil)
 	if err != nil {

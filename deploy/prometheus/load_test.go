@@ -14,14 +14,14 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// load requests tokens in every way, delegates leaves, and reports joins,
-// until ctx ends. Some of its requests fail on purpose.
+// load requests tokens in every way, delegates leaves, and reports joins, until
+// ctx ends. Some of its requests fail on purpose.
 func load(ctx context.Context, t *testing.T, around *deploytest.Around, address string) {
 	client := &http.Client{Timeout: deploytest.MaxWait}
 	home, room := around.Home, "!room:example.org"
 	alice := home.UserID("alice")
 	home.Join(room, alice)
-	inside := httptest.NewServer(http.HandlerFunc(home.ServeHTTP)) // without TLS
+	inside := httptest.NewServer(http.HandlerFunc(home.ServeHTTP)) // the homeserver without TLS
 	defer inside.Close()
 	for n := 0; ctx.Err() == nil; n++ {
 		fail(ctx, around, client, address, n)
@@ -48,8 +48,8 @@ func load(ctx context.Context, t *testing.T, around *deploytest.Around, address 
 	}
 }
 
-// fail makes some of each 20 rounds meet a fault of the homeserver, of the
-// SFU, or of the request.
+// fail causes a fault of the homeserver or of the SFU in some of every 20
+// rounds. n is the number of the round.
 func fail(ctx context.Context, around *deploytest.Around, client *http.Client, address string, n int) {
 	switch n % 20 {
 	case 5, 15:
@@ -77,8 +77,8 @@ func push(ctx context.Context, client *http.Client, address string, n int) {
 	}
 }
 
-// post returns the token in the answer, or "" if there is none, because some
-// requests fail on purpose.
+// post sends a request and returns the token in the answer. It returns "" if
+// there is none, because some requests fail on purpose.
 func post(ctx context.Context, client *http.Client, to, bearer, body string) (token string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(body))
 	if err != nil {

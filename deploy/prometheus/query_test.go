@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// query is one expression of an alert or a panel.
+// query is an expression that an alert or a panel evaluates.
 type query struct{ of, expr, legend string }
 
 // allQueries returns the queries of all alerts and panels.
@@ -31,7 +31,7 @@ func allQueries(t *testing.T) (queries []query) {
 			t.Errorf("the panel %q has no query: got none, want some", panel.Title)
 		}
 		for _, target := range panel.Targets {
-			// The text that Grafana puts in the place of its variable.
+			// Grafana replaces its variable $__rate_interval by a text like this.
 			expr := strings.ReplaceAll(target.Expr, "$__rate_interval", "1m")
 			queries = append(queries, query{"panel " + panel.Title, expr, target.LegendFormat})
 		}
@@ -61,8 +61,8 @@ func (q query) selectors() (found []selector) {
 	return found
 }
 
-// labels returns the labels that a query names without a metric: after by, and
-// in the legend.
+// labels returns the labels that a query names outside of selectors. They stand
+// after "by" and in the legend.
 func (q query) labels() (found []string) {
 	for _, list := range all(regexp.MustCompile(`\bby \(([^)]*)\)`), q.expr) {
 		found = append(found, all(regexp.MustCompile(`(\w+)`), list)...)
@@ -77,7 +77,8 @@ func all(pattern *regexp.Regexp, text string) (groups []string) {
 	return groups
 }
 
-// served has the values of each label of each metric that the program serves.
+// served holds the program's metrics, with the values of each label of each
+// metric.
 type served map[string]map[string][]string
 
 // strange returns the first metric, label or label value in q that the program
@@ -109,8 +110,8 @@ func (s served) strange(q query) string {
 	return ""
 }
 
-// found reports whether one of values meets the condition. A condition that
-// excludes values is always met.
+// found reports whether one of values meets the condition. A condition with !=
+// or !~ is always met.
 func (m matcher) found(values []string) bool {
 	switch m.op {
 	case "=":
@@ -121,7 +122,8 @@ func (m matcher) found(values []string) bool {
 	return true
 }
 
-// TestStrange: strange finds an unknown name in every place of a query.
+// TestStrange checks that strange finds an unknown name in every part of a
+// query.
 func TestStrange(t *testing.T) {
 	program := served{
 		"matrixrtc_auth_requests_total": {"route": {"/sfu/get"}, "status": {"200", "401"}},

@@ -41,8 +41,8 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// TestRules: Prometheus accepts the rules, and each alert fires for its own
-// fault only (rules_test.yaml).
+// TestRules checks that Prometheus accepts the alerting rules. It also runs the
+// tests in rules_test.yaml, in which each alert fires for its own fault only.
 func TestRules(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
@@ -53,8 +53,9 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested: in rules_test.yaml each alert fires in one test, and
-// must be silent in all other tests, also in that of a healthy service.
+// TestEveryAlertIsTested checks that an alert fires in one test of
+// rules_test.yaml for each side of an "or" in its expression. In all other
+// tests, also in the test of a healthy service, the alert must be silent.
 func TestEveryAlertIsTested(t *testing.T) {
 	tests := read(t, "rules_test.yaml")
 	all := strings.Count(tests, "\n  - name: ")
@@ -70,8 +71,8 @@ func TestEveryAlertIsTested(t *testing.T) {
 	}
 }
 
-// TestEveryAlertHasAPage: docs/alerts.md says for each alert what users
-// notice, what to look at, and what to do.
+// TestEveryAlertHasAPage checks that docs/alerts.md says for each alert what
+// users notice, what to look at, and what to do.
 func TestEveryAlertHasAPage(t *testing.T) {
 	page := read(t, "../../docs/alerts.md")
 	for _, a := range readAlerts(t) {

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestPageInTheShell: with the lines of docs/systemd.md, a shell reads the
-// file of variables that systemd reads. Both give programs the same values.
+// TestPageInTheShell checks that a shell reads the file of variables as systemd
+// does. The shell uses the command in docs/systemd.md. Each variable must get
+// the same value as from systemd.
 func TestPageInTheShell(t *testing.T) {
 	page := read(t, "../../docs/systemd.md")
 	var lines []string

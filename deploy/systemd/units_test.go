@@ -26,7 +26,7 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// settings returns the values of a setting of a unit.
+// settings returns all values that a unit gives to the setting name.
 func settings(unit, name string) (values []string) {
 	for _, line := range regexp.MustCompile(`(?m)^`+name+`=(.*)$`).FindAllStringSubmatch(unit, -1) {
 		values = append(values, line[1])
@@ -34,12 +34,13 @@ func settings(unit, name string) (values []string) {
 	return values
 }
 
-// installed is a root directory that contains the units and the program at
-// their usual paths.
+// installed returns a root directory with the units and the program at their
+// usual paths.
 func installed(t *testing.T) (root string) {
 	t.Helper()
 	root = t.TempDir()
-	// The units of every system that our units name in their order.
+	// Our units refer to units that every system has. These units are copied for
+	// that.
 	if err := os.CopyFS(filepath.Join(root, "usr/lib/systemd/system"), os.DirFS("/usr/lib/systemd/system")); err != nil {
 		t.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func installed(t *testing.T) (root string) {
 	return root
 }
 
-// TestVerify: systemd reports no fault of the units.
+// TestVerify checks that systemd reports no fault of the units.
 func TestVerify(t *testing.T) {
 	root := installed(t)
 	for _, unit := range []string{serviceFile, socketFile} {
@@ -75,14 +76,15 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// about returns the lines of a report about our units. The units of this
-// machine may have faults.
+// about returns the lines of a report that are about our units. The other units
+// of this machine may have faults.
 func about(out string) string {
 	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(line string) bool { return !strings.Contains(line, "matrixrtc-auth") })
 	return strings.Join(lines, "\n")
 }
 
-// TestVerifyFinds: the check of TestVerify finds faults in a unit.
+// TestVerifyFinds checks that the check of TestVerify finds a wrong setting in
+// a unit.
 func TestVerifyFinds(t *testing.T) {
 	root := installed(t)
 	unit := filepath.Join(root, "etc/systemd/system", serviceFile)
@@ -95,10 +97,10 @@ func TestVerifyFinds(t *testing.T) {
 	}
 }
 
-// TestExposure: systemd's score says that an attacker who controls the service
-// can reach little of the system.
+// TestExposure checks systemd's security score of the unit. A low score means
+// that an attacker who controls the service can reach little of the system.
 func TestExposure(t *testing.T) {
-	const most = "15" // 1.5 of 10
+	const most = "15" // 1.5 on systemd's scale from 0 to 10
 	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+most, serviceFile).CombinedOutput()
 	if err != nil {
 		t.Errorf("systemd-analyze security: got %v\n%s, want no error", err, out)
@@ -110,9 +112,9 @@ func TestExposure(t *testing.T) {
 	t.Logf("%s", total)
 }
 
-// TestCredentials: the unit puts no secret into the environment. Each
-// credential is the file of a variable, and every variable is one of the
-// program.
+// TestCredentials checks that the unit puts no secret into the environment.
+// Each credential must belong to a variable that names a file, and the program
+// must know every variable.
 func TestCredentials(t *testing.T) {
 	unit := read(t, serviceFile)
 	known := map[string]config.Variable{}
@@ -139,8 +141,9 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestSocketIsTheServices: the health check and doctor find the service at the
-// address of the socket unit.
+// TestSocketIsTheServices checks that LIVEKIT_JWT_BIND in the service unit has
+// the address of the socket unit. The health check and doctor find the service
+// by this variable.
 func TestSocketIsTheServices(t *testing.T) {
 	streams := settings(read(t, socketFile), "ListenStream")
 	if len(streams) != 1 || !slices.Contains(settings(read(t, serviceFile), "Environment"), "LIVEKIT_JWT_BIND="+streams[0]) {

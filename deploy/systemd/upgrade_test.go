@@ -21,10 +21,11 @@ import (
 	"matrixrtc-auth/deploy/deploytest"
 )
 
-// supervise does what systemd does with a socket and a service: it keeps the
-// socket open, and starts one program after the other with it. Each line on
-// its standard input ends the running program (systemctl restart). $1 is the
-// first program, $2 all later ones.
+// supervise is a script that does what systemd does with a socket and a
+// service. It keeps the socket open, and starts one program after the other
+// with it. Each line on its standard input ends the running program, as
+// `systemctl restart` does. $1 is the first program, and $2 is every later
+// program.
 const supervise = `
 serve() { sh -c 'LISTEN_PID=$$ exec "$0" serve' "$1" & pid=$!; }
 serve "$1"
@@ -72,7 +73,8 @@ func activate(t *testing.T, env []string, oldProgram, newProgram string) *activa
 	return a
 }
 
-// end ends the last program, which must end with exit code 0.
+// end ends the last program. It fails the test unless the program ends with
+// exit code 0.
 func (a *activated) end() {
 	a.stdin.Close()
 	select {
@@ -97,8 +99,8 @@ func errText(err error) string {
 	return ""
 }
 
-// freeAddress returns an address at which no program listens, because
-// systemd-socket-activate does not accept port 0.
+// freeAddress returns an address at which no program listens. The test needs it
+// because systemd-socket-activate does not accept port 0.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -121,7 +123,7 @@ func (a *activated) awaitSocket() {
 	})
 }
 
-// fresh returns a client that opens a connection for every request.
+// fresh returns a client that opens a new connection for every request.
 func fresh() *http.Client {
 	return &http.Client{Timeout: deploytest.MaxWait, Transport: &http.Transport{DisableKeepAlives: true}}
 }
@@ -163,8 +165,8 @@ func (c *crowd) ask(ctx context.Context, around *deploytest.Around, address stri
 	}
 }
 
-// TestUpgrade: while one version replaces the other, five times, every new
-// connection gets its token.
+// TestUpgrade restarts the service five times, first from an old to a new
+// version. It checks that meanwhile every new connection gets its token.
 func TestUpgrade(t *testing.T) {
 	around := deploytest.NewAround(t)
 	a := activate(t, around.Env, deploytest.Build(t, "old"), deploytest.Build(t, "new"))
@@ -212,8 +214,9 @@ func TestUpgrade(t *testing.T) {
 	}
 }
 
-// TestNotify: the service tells systemd (Type=notify) that it is ready only
-// when it accepts connections, and later that it ends.
+// TestNotify checks what the service tells systemd in units with Type=notify.
+// The service must say that it is ready only when it accepts connections. When
+// it ends, it must say so.
 func TestNotify(t *testing.T) {
 	around := deploytest.NewAround(t)
 	ear, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: filepath.Join(t.TempDir(), "notify")})

@@ -20,14 +20,14 @@ type Check struct {
 	// start.
 	Needs []*Check
 	// Any are checks of which at least one must end without a fault before this
-	// one can start; if Any is empty, none must.
+	// one can start. If Any is empty, this one does not wait for any of them.
 	Any []*Check
 	// After are checks that must end before this one starts, whatever their
 	// result is.
 	After []*Check
 	// Excuses say which findings of other checks explain findings of this one.
-	// If there is such a finding, only the other check reports it. Twins are
-	// checks that may examine the same place and find the same fault.
+	// If there is such a finding, only the other check reports the fault. Twins
+	// are checks that may examine the same place and find the same fault.
 	Excuses []Excuse
 	Twins   []*Check
 	// Limit bounds the time of the check. Zero means 8 s.
@@ -35,8 +35,8 @@ type Check struct {
 	// Grace is how long the check may go on after its context has ended, to
 	// remove what it created. Zero means lastWord.
 	Grace time.Duration
-	// Run makes the check. It may write to values that other checks read: those
-	// that need this one start only when it has ended.
+	// Run makes the check. It may write to values that other checks read. A
+	// check that needs this one starts only after this one has ended.
 	Run func(ctx context.Context) Finding
 
 	done  chan struct{}
@@ -47,9 +47,9 @@ type Check struct {
 // that has the Excuse.
 type Excuse struct {
 	By *Check
-	// Causes are causes that By may find. Shows are the causes in the other
-	// check that they explain. If both are empty, the two checks may find the
-	// same fault.
+	// Causes are ids of causes that By may find. Each of them explains the
+	// causes in Shows, which the other check may find. If both lists are empty,
+	// a cause that By found explains the same cause in the other check.
 	Causes, Shows []string
 	// Here says that the excuse counts only if both findings are about the same
 	// place.
@@ -69,7 +69,7 @@ const (
 type ended struct {
 	Finding
 	took time.Duration
-	root *Check  // the check because of which this one was not made, or that reports this one's finding; nil if there is none
+	root *Check  // the check that keeps this one from running, or that reports this one's finding; nil if there is none
 	own  Finding // what this check found, even if another check reports it
 }
 
@@ -79,8 +79,8 @@ type Progress func(id string, status Status, left int)
 
 // Run runs checks. Each one starts when the checks that it needs have ended.
 // Run returns when all have ended, or soon after runLimit. It calls progress
-// each time a check has ended. limit returns the limit for this machine from
-// the one for a usual machine.
+// each time a check has ended. limit turns the time limit for a usual machine
+// into the limit for this machine.
 func Run(ctx context.Context, limit func(time.Duration) time.Duration, checks []*Check, progress Progress) {
 	for _, c := range checks {
 		c.Limit = limit(cmp.Or(c.Limit, defaultLimit))
@@ -114,7 +114,7 @@ func (c *Check) run(ctx context.Context) {
 		<-other.done
 	}
 	for _, need := range c.Needs {
-		<-need.done // no limit is needed here, because the checks that are waited for have their own
+		<-need.done // each check has a time limit of its own, so this wait ends
 		if root := need.blocker(); root != nil && c.ended.root == nil {
 			c.ended.root = root
 		}
@@ -148,8 +148,8 @@ func (c *Check) cut(ctx context.Context) Finding {
 	return unfinished(c.ID, "the %s of the whole run were over", runLimit)
 }
 
-// interrupted reports whether somebody interrupted the run, so that not its
-// time limit has ended it.
+// interrupted reports whether somebody interrupted the run. It is false if the
+// time limit has ended the run.
 func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
 // excuse waits for the checks that may have found the cause of c's finding. If
@@ -176,7 +176,7 @@ func (c *Check) excuse() {
 	}
 }
 
-// explains reports whether f, the finding of x.By, explains the finding of the
+// explains reports whether the finding of x.By explains f, the finding of the
 // check that has the excuse x. A warning does not explain a fault.
 func (x Excuse) explains(f Finding) bool {
 	theirs := x.By.ended.own
@@ -216,8 +216,9 @@ func (c *Check) look(ctx context.Context) Finding {
 	}
 }
 
-// blocker returns the check because of which the checks that need c are not
-// made: c itself, or a check that c needs. It returns nil if they may be made.
+// blocker returns the check that keeps the checks that need c from running.
+// That is c itself, or the check that explains c's finding or kept c from
+// running. It returns nil if the checks that need c may run.
 func (c *Check) blocker() *Check {
 	switch {
 	case c.ended.own.Status == Warn && !c.ended.own.Blocks, c.ended.own.Cause != nil && c.ended.own.Cause.Spares:
@@ -231,7 +232,7 @@ func (c *Check) blocker() *Check {
 }
 
 // blockerOfAll waits until all checks have ended. If each of them has a
-// blocker, it returns the blocker of the first one; else nil.
+// blocker, it returns the blocker of the first one. Otherwise it returns nil.
 func blockerOfAll(checks []*Check) *Check {
 	var first *Check
 	for _, c := range checks {

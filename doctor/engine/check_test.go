@@ -41,8 +41,9 @@ func nameOf(f Finding) string {
 	return f.Cause.ID
 }
 
-// TestDependents: a check that needs a failed check is not run, and its finding
-// names the failed check, also if that is needed only indirectly.
+// TestDependents checks that Run does not make a check that needs a failed
+// check, directly or through other checks. The finding of the check that was
+// not made must name the failed check.
 func TestDependents(t *testing.T) {
 	broken := &Check{ID: "a.broken", Run: ends(found("service-down", nil, "x"))}
 	near := &Check{ID: "a.near", Needs: []*Check{broken}, Run: ends(Right("looked"))}
@@ -69,9 +70,9 @@ func TestDependents(t *testing.T) {
 	}
 }
 
-// TestExcuses: a fault that another check explains is not reported twice. It is
-// reported if the other check has only a warning, or found something that does
-// not explain this fault.
+// TestExcuses checks that Run reports a fault only once if another check
+// explains it. Run must report the fault if the other check has only a warning,
+// or found something that does not explain the fault.
 func TestExcuses(t *testing.T) {
 	by := func(c *Check, causes string) []Excuse {
 		return []Excuse{{By: c, Causes: strings.Fields(causes), Shows: []string{"service-proxy"}}}
@@ -114,7 +115,7 @@ func TestExcuses(t *testing.T) {
 	}
 }
 
-// TestTime: a check that does not end is given up at its limit, and a run at
+// TestTime checks that Run gives a check up at the check's limit, and ends at
 // the limit of the run.
 func TestTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -144,8 +145,8 @@ func TestTime(t *testing.T) {
 	})
 }
 
-// TestEndOfRun: a check that the end of the run interrupts, or leaves no time
-// for, does not report a fault.
+// TestEndOfRun checks that a check reports no fault if the end of the run
+// interrupts the check, or leaves no time for it.
 func TestEndOfRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		long := &Check{ID: "a.long", Limit: runLimit, Run: func(context.Context) Finding {
@@ -177,7 +178,8 @@ func TestEndOfRun(t *testing.T) {
 	})
 }
 
-// TestConcurrent: checks that need no other check run at the same time.
+// TestConcurrent checks that Run makes checks at the same time if they need no
+// other check.
 func TestConcurrent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var checks []*Check
@@ -196,8 +198,8 @@ func TestConcurrent(t *testing.T) {
 	})
 }
 
-// TestInterruption: a check that had not ended when the run was interrupted
-// reports no fault.
+// TestInterruption checks that a check reports no fault if it has not ended
+// when the run is interrupted.
 func TestInterruption(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())

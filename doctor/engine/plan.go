@@ -11,12 +11,12 @@ import (
 type Plan struct {
 	// Steps are the checks, in the order of the report.
 	Steps []Step
-	// Explained says which findings of other checks explain the finding of a
-	// step, by the step's id. If there are several such findings, the first one
-	// in the list counts.
+	// Explained has, by the id of a step, which findings of other checks
+	// explain findings of the step. If several do, the first one in the list
+	// counts.
 	Explained map[string][]Explanation
-	// Applies reports whether x can explain a finding of s in this run. nil
-	// means that every explanation counts.
+	// Applies reports whether x can explain a finding of s in this run. If
+	// Applies is nil, every explanation counts.
 	Applies func(x Explanation, s Step) bool
 	// Twins has, by the id of a step, the other steps that may examine the same
 	// place.
@@ -26,10 +26,10 @@ type Plan struct {
 	Told map[string][]string
 }
 
-// Step is a check that refers to others by their ids, with spaces between
-// them. If several servers are checked, an id means the step for the same
-// server. The step's own id means the steps with this id for the servers
-// before it. An id that is not in the plan has no effect.
+// Step is a check that names other steps by their ids, with spaces between the
+// ids. If several servers are checked, an id means the step for the same
+// server. The step's own id means the steps with this id for the servers before
+// it. An id that is not in the plan has no effect.
 type Step struct {
 	ID     string
 	Server string // the name of the server under test if there are several; else ""
@@ -37,16 +37,16 @@ type Step struct {
 
 	Needs, Any, After string // ids of other steps, for the fields of Check with these names
 	Limit, Grace      time.Duration
-	Unless            bool // leave the step out of the run
+	Unless            bool // whether the run leaves the step out
 	Run               func(ctx context.Context) Finding
 }
 
-// Explanation says that each of Causes, if the check By finds it, explains
-// each of Shows in another check. If both are empty, the two checks may find
-// the same fault.
+// Explanation says how causes that the check By finds explain causes of another
+// check. Each of Causes explains each of Shows. If both are empty, a cause that
+// By finds explains the same cause in the other check.
 type Explanation struct {
 	By, Causes, Shows string
-	Here              bool // only if both findings are about the same place
+	Here              bool // whether this holds only if both findings are about the same place
 }
 
 // Checks returns the checks of the plan, in its order.
@@ -68,9 +68,9 @@ func (p Plan) Checks() []*Check {
 	return checks
 }
 
-// named returns the checks whose ids are in ids, with spaces between them: those of
-// the server of step i, and those of no server. Of checks with the step's own id, it
-// returns those that come before step i.
+// named returns the checks whose ids are in ids, with spaces between the ids.
+// It returns the checks of step i's server, and checks without a server. If an
+// id is that of step i itself, it returns only the checks before step i.
 func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	step := p.Steps[i]
 	server := step.Of
@@ -89,7 +89,8 @@ func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	return list
 }
 
-// excuses returns what may explain findings of step i.
+// excuses returns the excuses of step i: the findings of other checks that
+// explain its finding.
 func (p Plan) excuses(checks []*Check, i int) (list []Excuse) {
 	for _, x := range p.Explained[p.Steps[i].ID] {
 		if p.Applies != nil && !p.Applies(x, p.Steps[i]) {
@@ -118,9 +119,9 @@ func (p Plan) tellOnce(checks []*Check) {
 	}
 }
 
-// Select returns the wanted checks, and the checks that they need. A check
-// that was skipped and that others need stays in the list; its finding says
-// that it was skipped.
+// Select returns the wanted checks, and the checks that they need. A skipped
+// check stays in the list if others need it. Its finding then says that it was
+// skipped.
 func Select(checks []*Check, wanted, skipped func(id string) bool) []*Check {
 	keep := map[*Check]bool{}
 	var need func(c *Check)

@@ -5,14 +5,14 @@ import (
 	"io"
 )
 
-// Teller shows on one line of a terminal how far the run is. If the output is
-// not a terminal, it shows nothing.
+// Teller shows the progress of a run on one line of a terminal. If the output
+// is not a terminal, Teller shows nothing.
 type Teller struct {
 	W        io.Writer
 	Terminal bool
 }
 
-// Ended is a [Progress].
+// Ended shows which check has ended, and how many are left. It is a [Progress].
 func (p *Teller) Ended(id string, _ Status, left int) {
 	switch {
 	case p.Terminal && left == 0:

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestProgress: the progress is one changing line on a terminal, and nothing in
-// a log.
+// TestProgress checks that Teller shows the progress on one changing line of a
+// terminal. If the output is not a terminal, it must write nothing.
 func TestProgress(t *testing.T) {
 	for terminal, want := range map[bool]string{
 		false: "",

@@ -16,8 +16,8 @@ type Report struct {
 	groups []Group
 }
 
-// Group is a heading of the report: the checks whose ids begin with ID and a
-// dot.
+// Group is a part of the report under one heading. It has the checks whose ids
+// begin with ID and a dot.
 type Group struct{ ID, Title string }
 
 // GroupOf returns the part of a check's id before the dot.
@@ -47,8 +47,8 @@ type Result struct {
 	ElementCallCode string `json:"element_call_code"`
 	DurationMS      int64  `json:"duration_ms"`
 
-	// after is the id of the check because of which this one was not made; ""
-	// if this one was made.
+	// after is the id of the check that kept this one from running, if that
+	// check was not made either; otherwise "".
 	after string
 }
 

@@ -13,7 +13,7 @@ import (
 type Screen struct {
 	Width, Height int  // the terminal's size in characters and lines; 0 means 80 and 24
 	Colour        bool // whether to use colours; the variable NO_COLOR switches them off
-	All           bool // print a line for each check, not only for each group
+	All           bool // whether to print a line for each check, not only for each group
 	// Note is a text that is printed before the summary; "" for none.
 	Note string
 }
@@ -75,8 +75,8 @@ func (p *page) problem(c Result) {
 	}
 }
 
-// group writes one line about all checks of a group, or one for each check if
-// All is set.
+// group writes one line about all checks of a group. If All is set, it also
+// writes a line for each check.
 func (p *page) group(g Group, checks []Result) {
 	if len(checks) == 0 {
 		return
@@ -85,7 +85,7 @@ func (p *page) group(g Group, checks []Result) {
 	var why []string
 	for _, c := range checks {
 		s.count(c.Status)
-		if c.after != "" && GroupOf(c.after) == g.ID { // the reason is on the line of the check because of which this one was not made
+		if c.after != "" && GroupOf(c.after) == g.ID { // the other check's line already gives the reason
 			continue
 		}
 		if reason := strings.TrimPrefix(c.Seen, "not looked at: "); c.Status == NA && !slices.Contains(why, reason) {
@@ -110,7 +110,7 @@ func (p *page) group(g Group, checks []Result) {
 // above returns a remark that says how many faults are above the part of the
 // report that fits on the screen; "" if there are none.
 func (p *page) above() string {
-	const prompt = 1 // the lines for the shell's prompt and the summary
+	const prompt = 1 // the line of the shell's prompt
 	first := len(p.lines) + 1 + prompt - p.Height
 	n := 0
 	for _, at := range p.faults {
@@ -124,8 +124,8 @@ func (p *page) above() string {
 	return "; scroll up for " + plural(n, "fault")
 }
 
-// line writes first and then text, in lines that fit the screen's width. Each
-// line after the first begins with hang.
+// line writes the texts first and text, in lines that fit the screen's width.
+// Each new line begins with hang.
 func (p *page) line(first, hang, text string) {
 	current, used := first, visible(first)
 	empty := true
@@ -172,7 +172,8 @@ func visible(text string) int {
 	return n
 }
 
-// name returns the id of the check, and its server if several were checked.
+// name returns the id of the check. It adds the check's server if several
+// servers were checked.
 func (c Result) name() string {
 	if c.Server == "" {
 		return c.ID

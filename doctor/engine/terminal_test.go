@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/internal/goldentest"
 )
 
-// broken is the report of an ordinary broken deployment: a fault, a warning,
-// and checks that were not made.
+// broken returns the report of an ordinary broken deployment: a fault, a
+// warning, and checks that were not made.
 func broken() Report {
 	r := Report{Version: "0.3.0", Vantage: "inside", groups: []Group{{"config", "Configuration"}, {"homeserver", "Homeserver"}, {"sfu", "LiveKit"}, {"user", "A user's way into a call"}}}
 	add := func(c Result) { r.Checks = append(r.Checks, c); r.Summary.count(c.Status) }
@@ -30,8 +30,8 @@ func broken() Report {
 	return r
 }
 
-// TestScreen compares what a terminal shows with testdata; go test -run Screen
-// ./doctor/engine -update writes it.
+// TestScreen compares what a terminal shows with the files in testdata. To
+// write these files, run go test -run Screen ./doctor/engine -update.
 func TestScreen(t *testing.T) {
 	for _, width := range []int{80, 120} {
 		for _, colour := range []bool{false, true} {
@@ -60,8 +60,8 @@ func TestScreen(t *testing.T) {
 	}
 }
 
-// TestLastScreen: a person who sees only the last 24 lines sees every fault, or
-// reads how many faults are above.
+// TestLastScreen checks the last 24 lines of a long report. They must show
+// every fault, or say how many faults are above.
 func TestLastScreen(t *testing.T) {
 	for faults, want := range map[int]string{1: "1 fault", 9: "scroll up for"} {
 		t.Run(fmt.Sprintf("%d faults", faults), func(t *testing.T) {
@@ -86,8 +86,8 @@ func TestLastScreen(t *testing.T) {
 	}
 }
 
-// TestReasonOnce: the reason why the checks of a group were not made is printed
-// once, and not for each check.
+// TestReasonOnce has two checks that were not made for the same reason. The
+// report must give this reason only once.
 func TestReasonOnce(t *testing.T) {
 	file := &Check{ID: "a.file", Run: ends(NotLooked("there is no file"))}
 	keys := &Check{ID: "a.keys", Needs: []*Check{file}, Run: ends(Right("x"))}

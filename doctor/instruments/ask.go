@@ -43,14 +43,15 @@ type Reply struct {
 	Before int
 }
 
-// Get sends a GET request as a browser sends it for the page of another site.
+// Get sends a GET request with the header Origin, as a browser does for a page
+// of another site.
 func (n *Network) Get(ctx context.Context, address string) (Reply, error) {
 	return n.Ask(ctx, Question{Method: http.MethodGet, URL: address, Header: http.Header{"Origin": {Origin}}})
 }
 
-// secondTry is the pause before doctor repeats a request that a proxy could
-// not forward. The server behind the proxy may be starting, or there may be
-// several.
+// secondTry is the pause before doctor repeats a request that a proxy could not
+// forward. Perhaps the server behind the proxy is just starting, or another of
+// several servers answers.
 const secondTry = 500 * time.Millisecond
 
 // Ask sends q and reads the answer. If a proxy answers that the server behind
@@ -106,7 +107,7 @@ func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target 
 	at.route = route.Addr
 	transport := at.client.Transport.(*http.Transport)
 	transport.TLSClientConfig = n.TLS(route.TLSName)
-	transport.TLSClientConfig.InsecureSkipVerify = insecure // only if the operator set it, as the service does
+	transport.TLSClientConfig.InsecureSkipVerify = insecure // true only if the operator switched the verification off for the service, too
 	return at.Get(ctx, route.Scheme+"://"+host+target)
 }
 
@@ -133,8 +134,8 @@ func bare(err error) error {
 	return err
 }
 
-// ErrCode returns the Matrix error code in an answer; "" if there is none, or
-// if it has not the form of one.
+// ErrCode returns the Matrix error code in an answer. It returns "" if there is
+// none, or if the text does not have the form of an error code.
 func (r Reply) ErrCode() string {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
@@ -146,9 +147,9 @@ func (r Reply) ErrCode() string {
 	return matrix.ErrCode
 }
 
-// isErrCode reports whether code has the form of a Matrix error code, like
-// M_NOT_FOUND, or ORG.MATRIX.MSC4140_DELAY_TOO_LARGE with the prefix of a
-// proposal (Client-Server API, "Standard error response").
+// isErrCode reports whether code has the form of a Matrix error code
+// (Client-Server API, "Standard error response"). Examples are M_NOT_FOUND, and
+// ORG.MATRIX.MSC4140_DELAY_TOO_LARGE with the prefix of a proposal.
 func isErrCode(code string) bool {
 	space, rest, _ := strings.Cut(code, "_")
 	return rest != "" && (space == "M" || strings.Contains(space, ".")) && strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._") == ""
@@ -170,17 +171,17 @@ func (r Reply) String() string {
 // Origins returns the values of Access-Control-Allow-Origin.
 func (r Reply) Origins() []string { return r.Header.Values("Access-Control-Allow-Origin") }
 
-// OneOrigin reports whether the answer has exactly one CORS header, and it
-// allows pages of every site to read the answer.
+// OneOrigin reports whether the answer has exactly one CORS header, and whether
+// this header allows pages of every site to read the answer.
 func (r Reply) OneOrigin() bool {
 	list := r.Origins()
 	return len(list) == 1 && (list[0] == "*" || list[0] == Origin)
 }
 
-// Follow sends a GET request and follows up to three redirects, as browsers
-// do. A browser shows a page the last answer only if the CORS headers of all
-// redirects allow it. closed is the address of the first redirect that does
-// not; "" if all do.
+// Follow sends a GET request and follows up to three redirects, as browsers do.
+// A browser lets a page read the last answer only if the CORS headers of all
+// redirects allow it. closed is the address of the first redirect whose headers
+// do not allow it; "" if all do.
 func (n *Network) Follow(ctx context.Context, address string) (r Reply, closed string, err error) {
 	for range 4 {
 		r, err = n.Get(ctx, address)

@@ -2,7 +2,8 @@ package instruments
 
 import "testing"
 
-// TestErrCode: only an error code of Matrix or of a proposal is taken for one.
+// TestErrCode checks that ErrCode returns only error codes of Matrix or of a
+// proposal.
 func TestErrCode(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"errcode":"M_NOT_FOUND"}`:                        "M_NOT_FOUND",

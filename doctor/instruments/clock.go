@@ -17,9 +17,9 @@ type clocks struct {
 // maxClocks bounds the number of hosts in clocks.
 const maxClocks = 64
 
-// note computes how much the answering host's clock is ahead, from the header
-// Date of its answer and the times of the request and of the answer. An answer
-// from a cache has an old date, so of several answers the one with the
+// note computes how much the answering host's clock is ahead. It uses the
+// header Date of the answer, and the times of the request and the answer. An
+// answer from a cache has an old date, so of several answers the one with the
 // smallest difference counts.
 func (c *clocks) note(host string, header http.Header, asked, answered time.Time) {
 	date, err := http.ParseTime(header.Get("Date"))

@@ -37,9 +37,9 @@ type livekitParticipant struct {
 }
 
 // joinLiveKit joins a room over WebRTC. The SDK cannot use --resolve and
-// LIVEKIT_CA_FILE for its signalling connection, so that connection goes
-// through a listener on loopback, which forwards it. Media does not go through
-// it.
+// LIVEKIT_CA_FILE for its signalling connection. So that connection goes to a
+// listener on loopback, which forwards it. Media does not go through the
+// listener.
 func (n *Network) joinLiveKit(ctx context.Context, address, token string) (Participant, error) {
 	quiet()
 	tunnel, local, err := n.openTunnel(address)
@@ -101,7 +101,7 @@ func (p *livekitParticipant) watch(ctx context.Context) {
 	}
 }
 
-// look adds to the record what the SDK knows now.
+// look copies to p.media what the SDK knows now.
 func (p *livekitParticipant) look() {
 	pc := p.room.LocalParticipant.GetPublisherPeerConnection()
 	if pc == nil || pc.RemoteDescription() == nil || pc.LocalDescription() == nil {

@@ -24,8 +24,8 @@ type Resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
 
-// Network is the way in which a run uses the network. Call [Network.Ready]
-// when Roots and Resolve are set.
+// Network is the way in which a run of doctor uses the network. Call
+// [Network.Ready] after setting Roots and Resolve.
 type Network struct {
 	// DNS looks up the addresses of names, and SRV looks up SRV records.
 	DNS Resolver
@@ -33,7 +33,7 @@ type Network struct {
 	// Dial connects to an IP address and port. network is "tcp" or "udp".
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// DialSmall is like Dial, but uses packets that are small enough for every
-	// link. It is nil if this system cannot do that.
+	// link. It is nil if this system cannot limit the size of packets.
 	DialSmall func(ctx context.Context, network, address string) (net.Conn, error)
 	// Interfaces returns the addresses of this machine; nil means that they are
 	// unknown.
@@ -81,8 +81,8 @@ const (
 
 // Addresses returns the addresses of host for a port, IPv4 before IPv6. They
 // come from --resolve, or from host if that is an address, or from DNS. If
-// there are none, the error is the one of the look-up (IPv4 or IPv6) that
-// failed.
+// there are none, Addresses returns the error of the look-up that failed (IPv4
+// or IPv6).
 func (n *Network) Addresses(ctx context.Context, host, port string) ([]netip.Addr, error) {
 	if addr, ok := n.Resolve[strings.ToLower(host)+":"+port]; ok {
 		return []netip.Addr{addr}, nil
@@ -175,14 +175,14 @@ func (n *Network) TLS(name string) *tls.Config {
 	return &tls.Config{RootCAs: n.Roots, ServerName: name, NextProtos: []string{"http/1.1"}}
 }
 
-// Ready makes the HTTP client for all requests. It uses HTTP/1.1, and no
-// proxy. It follows no redirect.
+// Ready makes the HTTP client for all requests. The client uses HTTP/1.1 and no
+// proxy, and follows no redirect.
 func (n *Network) Ready() {
 	n.client, n.dead = n.newClient(n.DialHost), new(sync.Map)
 	n.clocks = &clocks{ahead: map[string]time.Duration{}}
 }
 
-// Through returns a copy of n whose HTTP connections dial makes.
+// Through returns a copy of n that makes its HTTP connections with dial.
 func (n *Network) Through(dial func(ctx context.Context, network, address string) (net.Conn, error)) *Network {
 	other := *n
 	other.client = n.newClient(dial)
@@ -205,7 +205,8 @@ func (n *Network) newClient(dial func(ctx context.Context, network, address stri
 	}
 }
 
-// ParseResolve parses host:port:address, the form of --resolve in curl, too.
+// ParseResolve parses host:port:address. The option --resolve of curl has the
+// same form.
 func ParseResolve(text string) (hostPort string, addr netip.Addr, err error) {
 	host, rest, _ := strings.Cut(text, ":")
 	port, address, found := strings.Cut(rest, ":")

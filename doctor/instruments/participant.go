@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Participant is a participant in a room of the SFU until it leaves.
+// Participant is a participant in a room of the SFU, with which doctor tests
+// calls.
 type Participant interface {
 	// Media returns what the SFU has told the participant about media, and how
 	// media travels.
@@ -64,9 +65,9 @@ func (e *JoinError) Error() string { return e.Err.Error() }
 func (e *JoinError) Unwrap() error { return e.Err }
 
 const (
-	// roundTrip bounds how long a text may take to the other participant. It is
-	// sent again every resend, because the other participant can receive only
-	// after a moment.
+	// roundTrip bounds how long a text may take to reach the other participant.
+	// The sender repeats the text every resend, because the other participant
+	// can receive only after a moment.
 	roundTrip = 5 * time.Second
 	resend    = 250 * time.Millisecond
 	// MaxCandidates bounds how many candidates doctor examines.

@@ -26,7 +26,7 @@ func (a Attempt) String() string {
 }
 
 // NoRoute reports whether the attempt failed because this machine has no route
-// for IPv4 or for IPv6.
+// for IPv6.
 func (a Attempt) NoRoute() bool {
 	return a.Addr.Is6() && (errors.Is(a.Err, syscall.ENETUNREACH) || errors.Is(a.Err, syscall.EADDRNOTAVAIL) || errors.Is(a.Err, syscall.EAFNOSUPPORT))
 }
@@ -47,9 +47,9 @@ func (n *Network) IsOwn(addr netip.Addr) bool {
 	})
 }
 
-// Reach looks host up, and tries to connect to each of its addresses at a
-// port. The error is that of the look-up; the errors of connecting are in the
-// Attempts.
+// Reach looks host up, and tries to connect to each of its addresses at a port.
+// The returned error is that of the look-up. The errors of connecting are in
+// the Attempts.
 func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, error) {
 	addrs, err := n.Addresses(ctx, host, port)
 	if err != nil {
@@ -73,8 +73,7 @@ func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error
 	return err
 }
 
-// ErrConnect is the error if there was no connection, so that TLS was not
-// tried.
+// ErrConnect means that there was no connection, so TLS was not tried.
 var ErrConnect = errors.New("not connected")
 
 // Certificates returns the certificates that the server at host and port sends
@@ -107,8 +106,8 @@ func (n *Network) AnswersSmall(ctx context.Context, host, port string) bool {
 	return err == nil
 }
 
-// unconnected is an error because of which no connection was made, so that TLS
-// was not tried. It is an [ErrConnect].
+// unconnected is the error of a connection that failed, so that TLS was not
+// tried. [errors.Is] says that it is [ErrConnect].
 type unconnected struct{ error }
 
 func (u unconnected) Unwrap() error      { return u.error }

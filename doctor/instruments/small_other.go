@@ -7,5 +7,6 @@ import (
 	"syscall"
 )
 
-// smallSegments returns an error, because this system does not support it.
+// smallSegments returns an error, because doctor cannot limit the size of
+// segments on this system.
 func smallSegments(string, string, syscall.RawConn) error { return errors.ErrUnsupported }

@@ -16,8 +16,8 @@ import (
 const (
 	// STUNPort is the port of a STUN server whose URL names no port.
 	STUNPort = 3478
-	// stunWait bounds the wait for the answer to one STUN request. Over UDP the
-	// request is sent twice.
+	// stunWait bounds the wait for the answer to a STUN request. Over UDP, the
+	// request is sent once more after half of this time.
 	stunWait = 2 * time.Second
 	maxSTUN  = 1500
 )
@@ -105,8 +105,8 @@ func exchange(conn net.Conn, network string, message []byte) ([]byte, error) {
 
 var errNotSTUN = errors.New("the answer is not a STUN message")
 
-// mapped returns the address in a success response. An error response has
-// none, but shows that the server speaks STUN.
+// mapped returns the address in a success response. An error response has no
+// address, but shows that the server speaks STUN.
 func mapped(answer []byte) (netip.AddrPort, error) {
 	message := &stun.Message{Raw: answer}
 	if message.Decode() != nil || message.Type.Method != stun.MethodBinding {

@@ -47,9 +47,9 @@ func (m Media) TURNServers() (list []TURNServer) {
 // String returns the server's URL.
 func (s TURNServer) String() string { return s.Scheme + ":" + s.Rest }
 
-// hostPort splits what follows the scheme in the URL of a STUN or TURN server,
-// like "turn.example.org:443?transport=tcp", into host and port. If the URL
-// has no port, it returns port.
+// hostPort splits rest, the URL of a STUN or TURN server without its scheme,
+// into host and port. rest is like "turn.example.org:443?transport=tcp". If it
+// has no port, hostPort returns the argument port.
 func hostPort(rest, port string) (host, p string) {
 	rest, _, _ = strings.Cut(rest, "?")
 	if h, given, err := net.SplitHostPort(rest); err == nil {
@@ -96,8 +96,9 @@ func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	return nil
 }
 
-// packets returns the connection raw as packets for a TURN client, over TLS
-// for the scheme turns. Its error is the one of the TLS handshake.
+// packets returns the connection raw in the form that a TURN client needs. For
+// the scheme turns, it begins TLS first. The error is the one of the TLS
+// handshake.
 func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.PacketConn, error) {
 	switch {
 	case s.Scheme == "turns":

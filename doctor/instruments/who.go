@@ -60,7 +60,7 @@ func (r Reply) From() Answerer {
 }
 
 // server returns the program's name in the header Server. If there is no such
-// header, it returns the text otherwise.
+// header, it returns its argument.
 func (r Reply) server(otherwise string) string {
 	if server := r.Header.Get("Server"); server != "" {
 		return Clip(server)
@@ -68,9 +68,9 @@ func (r Reply) server(otherwise string) string {
 	return otherwise
 }
 
-// isChallenge reports whether Cloudflare demands a browser with a person. Each
-// of Cloudflare's challenges has this header (Cloudflare's documentation,
-// "Detect a Challenge Page response").
+// isChallenge reports whether Cloudflare demands a browser with a person.
+// Cloudflare marks such an answer with the header Cf-Mitigated (Cloudflare's
+// documentation, "Detect a Challenge Page response").
 func (r Reply) isChallenge() bool { return r.Header.Get("Cf-Mitigated") == "challenge" }
 
 // isService reports whether an answer has the CORS headers of this service. No
@@ -91,9 +91,9 @@ func (r Reply) isHomeserver() bool {
 		strings.Contains(r.Header.Get("Access-Control-Allow-Headers"), "X-Requested-With")
 }
 
-// AsksLogin reports whether the answer demands a login: it is a redirect to a
-// login page, or a 401 that names a method of login. (LiveKit's 401 names
-// none.)
+// AsksLogin reports whether the answer demands a login. Such an answer is a
+// redirect to a login page, or a 401 that names a method of login. (LiveKit's
+// 401 names none.)
 func (r Reply) AsksLogin() bool {
 	switch r.Status {
 	case http.StatusUnauthorized:
@@ -118,11 +118,12 @@ func leadsToLogin(location string) bool {
 	return label == "auth" || slices.ContainsFunc(logins, func(part string) bool { return strings.Contains(place, part) })
 }
 
-// livekitWords are the beginnings of texts that only LiveKit answers.
+// livekitWords are the beginnings of texts that only LiveKit sends as an
+// answer.
 var livekitWords = []string{"invalid API key", "invalid token", "invalid authorization token", "no permissions", "permissions denied", "requested room does not exist", "token is not valid"}
 
-// isLiveKit reports whether the answer is LiveKit's: it is one of LiveKit's
-// texts, or a Twirp error, which has a code and a message.
+// isLiveKit reports whether LiveKit gave the answer. Then the answer is one of
+// LiveKit's texts, or a Twirp error, which has a code and a message.
 func (r Reply) isLiveKit() bool {
 	body := strings.TrimSpace(string(r.Body))
 	if r.Status == http.StatusOK {
@@ -135,7 +136,8 @@ func (r Reply) isLiveKit() bool {
 	return slices.ContainsFunc(livekitWords, func(words string) bool { return strings.HasPrefix(body, words) })
 }
 
-// SaysOK reports whether the answer is the one of LiveKit's root path.
+// SaysOK reports whether the answer is "OK", as LiveKit answers at its root
+// path.
 func (r Reply) SaysOK() bool {
 	return r.Status == http.StatusOK && strings.TrimSpace(string(r.Body)) == "OK"
 }
@@ -157,9 +159,9 @@ var marks = []struct{ text, program string }{
 // because every Go program has the same text.
 var traefikTexts = []string{"Bad Gateway", "Gateway Timeout", "Service Unavailable", "no available server", "Forbidden", "Too Many Requests"}
 
-// proxy returns the name of the proxy or filter that made the answer itself;
-// "" if none did. If the answer says that a server behind it does not answer,
-// it is a proxy's.
+// proxy returns the name of the proxy or filter that made the answer itself; ""
+// if none did. An answer that says that the server behind a proxy does not
+// answer comes from that proxy.
 func (r Reply) proxy() string {
 	if r.Status < 400 {
 		return ""

@@ -31,8 +31,8 @@ func recorded(t *testing.T, name string) Reply {
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}
 }
 
-// TestFromRecorded: From and Passing recognize the recorded answers of proxies
-// and filters, and of the programs behind them.
+// TestFromRecorded checks that From and Passing recognize the recorded answers
+// of proxies and filters, and of the programs behind them.
 func TestFromRecorded(t *testing.T) {
 	for name, want := range map[string]struct {
 		party   Party
@@ -88,8 +88,8 @@ func TestFromRecorded(t *testing.T) {
 	}
 }
 
-// TestFrom: From recognizes a program by what it says, whatever proxy is in
-// between.
+// TestFrom checks that From recognizes which program gave an answer, whatever
+// proxy is in front of it.
 func TestFrom(t *testing.T) {
 	answer := func(status int, kind, body string, headers ...string) Reply {
 		r := Reply{Status: status, Header: http.Header{"Content-Type": {kind}}, Body: []byte(body)}

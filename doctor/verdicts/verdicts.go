@@ -19,10 +19,12 @@ type Verdict struct {
 	// Cause is the id of the cause in doctor's table that says the same as this
 	// verdict; "" if doctor cannot find that cause.
 	Cause string
-	// Says is the verdict as one sentence, without a full stop.
+	// Says and German are the verdict in English and in German. Each is one
+	// sentence, without a full stop.
 	Says, German string
-	// Own are the reason and the remedy if doctor's table has no such cause.
-	// Then the person who tests can act, not the operator.
+	// Own and OwnGerman are the reason and the remedy if doctor's table has no
+	// such cause. Then the person who runs the test must act, and not the
+	// operator.
 	Own, OwnGerman words
 }
 

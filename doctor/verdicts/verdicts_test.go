@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/doctor/verdicts"
 )
 
-// TestModule: the script of the connection test's page is the one that the
-// table of verdicts makes.
+// TestModule checks that the script verdicts.js of the connection test's page
+// is the one that the table of verdicts makes.
 func TestModule(t *testing.T) {
 	compressed, err := os.Open("../../testpage/static/verdicts.js.gz")
 	if err != nil {
@@ -39,8 +39,8 @@ func TestModule(t *testing.T) {
 	}
 }
 
-// TestVerdicts: every verdict is there in both languages. A verdict that is not
-// good also has a reason and a remedy.
+// TestVerdicts checks that every verdict has words in both languages. A verdict
+// that is not good must also have a reason and a remedy.
 func TestVerdicts(t *testing.T) {
 	placeholder := regexp.MustCompile(`\{\w+\}`)
 	for _, v := range verdicts.All() {
@@ -64,8 +64,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// TestAreUsed: the page's scripts name only verdicts of the table, and they
-// name all of them.
+// TestAreUsed checks that the page's scripts name all verdicts of the table.
 func TestAreUsed(t *testing.T) {
 	var scripts strings.Builder
 	for _, name := range []string{"verdict", "ticket", "signal", "run", "main"} {

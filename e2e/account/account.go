@@ -1,5 +1,5 @@
-// Package account is a client of a real homeserver: a user with those parts of
-// the Client-Server API that calls need.
+// Package account is a client of a real homeserver: a user with those parts of the
+// Client-Server API that calls need.
 package account
 
 import (
@@ -17,13 +17,14 @@ import (
 
 // Account is a registered user with one device.
 type Account struct {
-	BaseURL     string `json:"-"` // the homeserver's URL at which this program reaches it
+	BaseURL     string `json:"-"` // the URL at which this program reaches the homeserver
 	UserID      string `json:"user_id"`
 	DeviceID    string `json:"device_id"`
 	AccessToken string `json:"access_token"`
 }
 
-// PasswordPrefix is how each account's password begins; the localpart follows.
+// PasswordPrefix is the first part of each account's password. The second part is the
+// localpart.
 const PasswordPrefix = "password-of-"
 
 // Register creates an account on a homeserver with open registration.
@@ -35,8 +36,9 @@ func Register(ctx context.Context, baseURL, localpart string) (*Account, error) 
 	}, a)
 }
 
-// The types of the events by which Element Call says who is in a call: state
-// events in compatibility mode, sticky events in matrix_2_0 mode.
+// CallMember and RTCMember are the types of the events with which Element Call says who
+// is in a call. In compatibility mode it sends state events, in matrix_2_0 mode sticky
+// events.
 const (
 	CallMember = "org.matrix.msc3401.call.member"
 	RTCMember  = "org.matrix.msc4143.rtc.member"
@@ -76,7 +78,7 @@ func (a *Account) Join(ctx context.Context, room, via string) error {
 		"/_matrix/client/v3/join/"+url.PathEscape(room)+"?server_name="+url.QueryEscape(via), struct{}{}, nil)
 }
 
-// OpenIDToken asks for a new token that proves who the user is.
+// OpenIDToken asks the homeserver for a new OpenID token of the user.
 func (a *Account) OpenIDToken(ctx context.Context) (caller.OpenIDToken, error) {
 	var token caller.OpenIDToken
 	return token, a.Call(ctx, http.MethodPost,
@@ -111,17 +113,16 @@ func (a *Account) Timeline(ctx context.Context, room string, limit int) ([]Event
 type Error struct {
 	Status int
 	Body   []byte
-	What   string // the method and path of the request
+	What   string // the method and path of the failed request
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %d %s", e.What, e.Status, e.Body) }
 
-// client sends all requests. Its time limit is for a homeserver that does not
-// answer.
+// client sends all requests. The time limit applies if a homeserver does not answer.
 var client = &http.Client{Timeout: 60 * time.Second}
 
-// Call sends a request with the account's access token, and decodes the answer
-// into out if out is not nil. An answer whose status is not 2xx is an *[Error].
+// Call sends a request with the account's access token. If out is not nil, Call decodes
+// the answer into out. An answer whose status is not 2xx is an *[Error].
 func (a *Account) Call(ctx context.Context, method, path string, body, out any) error {
 	req, err := a.request(ctx, method, path, body)
 	if err != nil {

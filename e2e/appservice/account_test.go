@@ -12,10 +12,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestAccount: the homeserver does not know the service as an application
-// service, so an ordinary account says who is joined to the rooms that it is
-// in. The sweep removes a user who is banned there. In other rooms
-// LIVEKIT_MEMBERSHIP_UNKNOWN decides.
+// TestAccount checks a service that the homeserver does not know as an application
+// service. The service asks with an ordinary account who is joined, and a sweep removes
+// a banned user. In rooms that the account is not in, LIVEKIT_MEMBERSHIP_UNKNOWN
+// decides.
 func TestAccount(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	w := newWorld(t)
@@ -59,8 +59,8 @@ func TestAccount(t *testing.T) {
 	areIn(t, "allow: two sweeps", stays, let)
 }
 
-// newUnregistered creates a homeserver without an application service, an SFU,
-// and a service that does not run yet.
+// newUnregistered returns a homeserver without an application service, an SFU, and a
+// service that does not run yet.
 func newUnregistered(t *testing.T, w *world) *side {
 	t.Helper()
 	address, err := w.Address()

@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestSynapseKeepsTheContract: Synapse gives the same answers as the fake
+// TestSynapseKeepsTheContract checks that Synapse gives the same answers as the fake
 // homeserver.
 func TestSynapseKeepsTheContract(t *testing.T) {
 	t.Parallel() // the test waits most of the time
@@ -55,7 +55,7 @@ func TestSynapseKeepsTheContract(t *testing.T) {
 	}).Run(t)
 }
 
-// callRoom creates a room of owner, and invites all others to it.
+// callRoom creates a Matrix room of owner, and invites the users in others.
 func callRoom(t *testing.T, owner *account.Account, others ...*account.Account) string {
 	t.Helper()
 	ctx := within(t, time.Minute)

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/e2e/account"
 )
 
-// TestEndpoints has two homeservers that federate, each with its own service
-// and SFU.
+// TestEndpoints tests the endpoints for tokens on two homeservers that federate. Each
+// homeserver has a service and an SFU.
 func TestEndpoints(t *testing.T) {
 	w := newWorld(t)
 	first := newSide(t, w, "first", false, nil, "allow_guest_access: true")
@@ -27,7 +27,7 @@ func TestEndpoints(t *testing.T) {
 	must(t, left.Call(ctx, http.MethodPost, path+"/leave", struct{}{}, nil))
 	must(t, alice.Call(ctx, http.MethodPost, path+"/ban", map[string]string{"user_id": banned.UserID}, nil))
 
-	// A homeserver that has just joined a room does not know all of its members
+	// A homeserver that has just joined a room does not know all members of the room
 	// yet.
 	eventually(t, time.Minute, "the second homeserver knows that the first is in the room", func() bool {
 		answer, _ := post(t, bob, stable+"/get_token", first.call(room, map[string]any{"server_name": first.name.String()}))
@@ -96,9 +96,9 @@ func TestEndpoints(t *testing.T) {
 	t.Run("another hs_token", func(t *testing.T) { anotherToken(t, first, alice, room) })
 }
 
-// oldAndNewMeet has three clients in one call: one asks the service, one asks
-// its homeserver, and one asks its homeserver for the SFU of another
-// homeserver. Each hears the others.
+// oldAndNewMeet puts three clients into one call. The first asks the service for a
+// token, the second asks its homeserver. The third wants a token for the SFU of another
+// homeserver, and asks its own homeserver. Each client must hear the others.
 func oldAndNewMeet(t *testing.T, first, second *side, alice, bob *account.Account, room string) {
 	old := first.openID(t, alice, room)
 	wants(t, "old client", old, 200, "")
@@ -120,7 +120,7 @@ func oldAndNewMeet(t *testing.T, first, second *side, alice, bob *account.Accoun
 	hears(t, b, c)
 }
 
-// anotherToken: the homeserver and the service have different tokens. Clients
+// anotherToken gives the service another hs_token than the homeserver has. Clients must
 // get an error with which they stay logged in.
 func anotherToken(t *testing.T, s *side, alice *account.Account, room string) {
 	must(t, s.service.Stop())

@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/e2e/account"
 )
 
-// otherHomeservers sends requests as the second homeserver does, at both
-// paths. It also sends requests that an honest homeserver never sends.
+// otherHomeservers sends requests of the second homeserver to the first, at the
+// unstable and the stable path. Some are requests that an honest homeserver never
+// sends.
 func otherHomeservers(t *testing.T, first, second *side, alice, bob, elsewhere *account.Account, room string) {
 	for _, path := range []string{
 		"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit/get_token",
@@ -41,13 +42,13 @@ func otherHomeservers(t *testing.T, first, second *side, alice, bob, elsewhere *
 	}
 }
 
-// older returns the body of the request in the form of older clients.
+// older changes the body of a request into the form that older clients send.
 var older = map[string]any{
 	"member_id": nil, "member": map[string]string{"id": "m1", "claimed_device_id": "D"}, "delay_timeout": 8000,
 }
 
-// federate makes the homeserver send a request to another one, and returns the
-// answer.
+// federate makes the homeserver of s send a request to another homeserver, and returns
+// the answer.
 func (s *side) federate(t *testing.T, other *side, path string, body any) (status int, content json.RawMessage) {
 	t.Helper()
 	service := &account.Account{BaseURL: s.URL(), AccessToken: s.registration.ASToken.Reveal()}
@@ -69,8 +70,8 @@ func (s *side) guest(t *testing.T) *account.Account {
 	return guest
 }
 
-// leavesOfOthers delegates events that are not a leave of this user in this
-// room. The service must refuse each.
+// leavesOfOthers delegates events that are not a leave of alice in this room. The
+// service must refuse each.
 func leavesOfOthers(t *testing.T, s *side, alice *account.Account, room string) {
 	bob := s.register(t, "bob")
 	other, his := callRoom(t, alice), callRoom(t, bob)

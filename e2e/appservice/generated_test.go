@@ -16,10 +16,10 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// TestGeneratedDeployment: the deployment that `setup --appservice` writes
-// starts, in the order of its instructions. A client that gets the transport
-// from its homeserver joins the SFU. The test replaces only addresses, and the
-// path of Synapse's copy of the registration.
+// TestGeneratedDeployment starts the deployment that `setup --appservice` writes, in
+// the order of setup's instructions. A client asks its homeserver for the SFU and joins
+// it. The test replaces only addresses, and the path of Synapse's copy of the
+// registration.
 func TestGeneratedDeployment(t *testing.T) {
 	w := newWorld(t)
 	s := &side{
@@ -82,9 +82,8 @@ func writeDeployment(t *testing.T, s *side) (dir string) {
 	return dir
 }
 
-// containerEnvironment returns the environment that Compose gives to the
-// service's container. The paths of mounted files are replaced by their paths
-// on this machine.
+// containerEnvironment returns the environment that Compose gives to the service's
+// container. It replaces the paths of mounted files by their paths on this machine.
 func containerEnvironment(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	options, err := cli.NewProjectOptions(

@@ -21,13 +21,13 @@ const (
 	leaveDelay = 18 * time.Second // the delay that Element Call schedules
 )
 
-// limited is Synapse's default limit for requests about delayed events without
-// an access token.
+// limited sets Synapse's default rate limit for requests about delayed events that have
+// no access token.
 const limited = "rc_delayed_event_mgmt: {per_second: 1, burst_count: 5}"
 
-// TestLeaves: the service restarts sixty leaves in time with its own access
-// token, although Synapse allows one restart a second without a token. It
-// sends each leave when its participant is gone.
+// TestLeaves checks that the service restarts sixty leaves in time. It uses its own
+// access token, because Synapse allows only one restart a second without a token. The
+// service must send each leave when its participant is gone.
 func TestLeaves(t *testing.T) {
 	w := newWorld(t)
 	s := newSide(t, w, "first", false, nil, limited)
@@ -45,8 +45,8 @@ func TestLeaves(t *testing.T) {
 		answer, _ = post(t, alice, stable+"/delegate_delayed_leave", s.call(room, member))
 		wants(t, "delegation", answer, 200, "")
 	}
-	// Twice the delay: if a leave was not restarted in time, the homeserver has
-	// sent it by then.
+	// After twice the delay, the homeserver has sent each leave that was not restarted
+	// in time.
 	time.Sleep(2 * leaveDelay)
 	for i, id := range ids {
 		if !isPending(t, s, alice, id) {
@@ -72,7 +72,8 @@ func TestLeaves(t *testing.T) {
 	t.Logf("all leaves were sent within %v", time.Since(gone))
 }
 
-// schedule schedules a delayed leave of the user.
+// schedule schedules a delayed event that ends the user's membership in a call, and
+// returns the event's id.
 func schedule(t *testing.T, a *account.Account, room, stateKey string) (id string) {
 	t.Helper()
 	var scheduled struct {
@@ -83,8 +84,8 @@ func schedule(t *testing.T, a *account.Account, room, stateKey string) (id strin
 	return scheduled.DelayID
 }
 
-// isPending reports whether a delayed event of the user is still scheduled. It
-// asks with the service's token, so the homeserver does not limit it.
+// isPending reports whether a delayed event of owner is still scheduled. The request
+// has the service's token, so the homeserver does not limit it.
 func isPending(t *testing.T, s *side, owner *account.Account, id string) bool {
 	t.Helper()
 	service := &account.Account{BaseURL: owner.BaseURL, AccessToken: s.registration.ASToken.Reveal()}
@@ -97,11 +98,12 @@ func isPending(t *testing.T, s *side, owner *account.Account, id string) bool {
 	return true
 }
 
-// late is how many seconds after its planned time a restart may begin. A delay
-// of 18 s is restarted every 4.5 s, so half of the delay is left then.
+// late is how late a restart may begin, in seconds. The service restarts a delay of 18
+// s every 4.5 s, so at least 8.5 s of the delay are left.
 const late = "5"
 
-// noneWasLate reads in the service's metrics how late the restarts began.
+// noneWasLate checks, in the service's metrics, that no restart began later than late
+// allows.
 func noneWasLate(t *testing.T, s *side) {
 	t.Helper()
 	resp, err := http.Get("http://" + s.metrics + "/metrics")

@@ -22,22 +22,21 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// quickly makes Synapse hash passwords in a few milliseconds instead of a
-// second.
+// quickly makes Synapse hash passwords in a few milliseconds, not in a second.
 const quickly = "bcrypt_rounds: 4"
 
 // member is a user who is or was in a call.
 type member struct {
 	*account.Account
 	t       *testing.T
-	side    *side  // the side with the SFU of the call
+	side    *side  // the homeserver, service and SFU of the call
 	room    string // the id of the Matrix room
 	token   string // the access token for the SFU
 	session *participant.Participant
 }
 
-// enter makes a user join the call of a room, with a token that the user's
-// homeserver gets. The user leaves the call when the test ends.
+// enter makes a user join the call of a room. The user gets the token through their
+// homeserver. The user leaves the call when the test ends.
 func (s *side) enter(t *testing.T, a *account.Account, room string) *member {
 	t.Helper()
 	more := map[string]any{"member_id": "member-of-" + a.UserID}
@@ -45,7 +44,7 @@ func (s *side) enter(t *testing.T, a *account.Account, room string) *member {
 		more["server_name"] = s.name.String()
 	}
 	var token string
-	// A homeserver that has just joined a room does not know all of its members
+	// A homeserver that has just joined a room does not know all members of the room
 	// yet.
 	eventually(t, time.Minute, a.UserID+" gets a token", func() bool {
 		answer, _ := post(t, a, stable+"/get_token", s.call(room, more))
@@ -55,8 +54,8 @@ func (s *side) enter(t *testing.T, a *account.Account, room string) *member {
 	return s.enterWith(t, a, room, token)
 }
 
-// enterByOpenID does the same as enter, with an OpenID token, as older clients
-// do.
+// enterByOpenID makes a user join the call of a room with an OpenID token, as older
+// clients do.
 func (s *side) enterByOpenID(t *testing.T, a *account.Account, room string) *member {
 	t.Helper()
 	answer := s.openID(t, a, room)
@@ -69,8 +68,8 @@ func (s *side) enterWith(t *testing.T, a *account.Account, room, token string) *
 	return &member{a, t, s, room, token, join(t, s, token)}
 }
 
-// beside joins the call a second time with the same token. LiveKit allows
-// that, and adds a suffix to the identity.
+// beside makes the member join the call a second time with the same token. The identity
+// of the second session has a suffix, so LiveKit accepts it.
 func (m *member) beside(suffix string) *participant.Participant {
 	m.t.Helper()
 	target, err := url.Parse(m.side.sfu.APIURL())
@@ -91,7 +90,7 @@ func (m *member) beside(suffix string) *participant.Participant {
 	return second
 }
 
-// isOut waits until the SFU has ended the session, and returns when it ended.
+// isOut waits until the SFU has ended the session, and returns the time of its end.
 func isOut(t *testing.T, p *participant.Participant, limit time.Duration) time.Time {
 	t.Helper()
 	select {
@@ -103,7 +102,7 @@ func isOut(t *testing.T, p *participant.Participant, limit time.Duration) time.T
 	}
 }
 
-// areIn checks that the members' sessions have not ended.
+// areIn checks that no session of the members has ended.
 func areIn(t *testing.T, what string, members ...*member) {
 	t.Helper()
 	there := map[string]bool{}
@@ -150,8 +149,8 @@ func leavesRoom(t *testing.T, a *account.Account, room string) {
 	must(t, a.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/leave", struct{}{}, nil))
 }
 
-// membershipOf returns the event of the user's membership in a room, as
-// another member gets it.
+// membershipOf returns the event of the user's membership in a room. Another member,
+// who, asks the homeserver for the event.
 func membershipOf(t *testing.T, who *account.Account, room, user string) account.Event {
 	t.Helper()
 	events, err := who.State(within(t, time.Minute), room)
@@ -165,9 +164,9 @@ func membershipOf(t *testing.T, who *account.Account, room, user string) account
 	panic("unreachable")
 }
 
-// removal is a removal, as a service's log describes it.
+// removal is what a service's log says about one removal of a participant from the SFU.
 type removal struct {
-	at           string // the time of the line
+	at           string // the time of the log line
 	identity, by string
 	stayed       time.Duration // how long the user was on the SFU
 }
@@ -177,8 +176,8 @@ var (
 	fieldOfLine = regexp.MustCompile(`(\w+)=("[^"]*"|\S+)`)
 )
 
-// removals returns the removals of a user's sessions from the services' logs,
-// in the order of each log.
+// removals returns the removals of a user's sessions that the services have logged. It
+// keeps the order of the services, and for each service the order of the log.
 func removals(t *testing.T, user string, services ...*stack.Service) (all []removal) {
 	t.Helper()
 	for _, service := range services {
@@ -198,7 +197,7 @@ func removals(t *testing.T, user string, services ...*stack.Service) (all []remo
 	return all
 }
 
-// status is the answer of /_status.
+// status contains the parts of the answer of /_status that these tests read.
 type status struct {
 	Membership struct {
 		Persons   int
@@ -208,10 +207,10 @@ type status struct {
 		Removed   map[string]uint64
 		LastSweep time.Time `json:"last_sweep"`
 	}
-	Leaves struct{ Jobs map[string]int } // by state
+	Leaves struct{ Jobs map[string]int } // the number of jobs by state
 }
 
-// leaves returns how many delegated leaves the service has.
+// leaves returns the number of delegated leaves that the service has.
 func (s status) leaves() (n int) {
 	for _, jobs := range s.Leaves.Jobs {
 		n += jobs
@@ -232,7 +231,8 @@ func statusOf(t *testing.T, service *stack.Service) (s status) {
 	return s
 }
 
-// sweeps waits until n sweeps that begin from now on have ended.
+// sweeps waits until the service has ended n further sweeps. Only sweeps that begin
+// after the call count.
 func sweeps(t *testing.T, service *stack.Service, n int) {
 	t.Helper()
 	last := time.Now()

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// TestPushes: the homeserver delivers events to the service, also after the
-// service was stopped or slow. No answer of the service makes the homeserver
-// stop for good.
+// TestPushes checks that the homeserver delivers events to the service. The homeserver
+// must go on after the service was stopped or slow. No answer of the service may make
+// the homeserver stop for good.
 func TestPushes(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	w := newWorld(t)
@@ -36,8 +36,8 @@ func TestPushes(t *testing.T) {
 		must(t, s.service.Stop())
 		say("while-away")
 		must(t, s.service.Start(within(t, time.Minute)))
-		// Without the self-test of the new process, the homeserver would wait before
-		// it delivers again. The self-test makes it deliver at once.
+		// The new process begins with a self-test, which makes the homeserver deliver
+		// at once. Without the self-test, the homeserver would wait.
 		eventually(t, 60*time.Second, "what was kept arrives", func() bool { return delivered() > 0 })
 		arrives("two")
 	})
@@ -53,7 +53,7 @@ func TestPushes(t *testing.T) {
 	}
 }
 
-// asks checks that the service asks the homeserver who is joined, because of act.
+// asks checks that act makes the service ask the homeserver who is joined.
 func (p *pushed) asks(t *testing.T, what string, act func()) {
 	t.Helper()
 	asked := statusOf(t, p.first.service).Membership.Asked

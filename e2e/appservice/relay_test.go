@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// relay forwards requests of a homeserver to its service, and notes the time
-// of each membership event that the homeserver pushes.
+// relay forwards requests of a homeserver to its service. It notes the time at which
+// the homeserver pushes each membership event.
 type relay struct {
 	mu      sync.Mutex
-	arrived map[string]time.Time // by event id
+	arrived map[string]time.Time // by the event's id
 }
 
-// to starts the relay to the service and returns its address.
+// to starts the relay to the service, and returns the relay's address.
 func (r *relay) to(t *testing.T, service string) string {
 	target, err := url.Parse(service)
 	must(t, err)
@@ -57,8 +57,8 @@ func (r *relay) note(req *http.Request, now time.Time) {
 	}
 }
 
-// of waits until the homeserver has pushed the event, and returns when it did
-// so first.
+// of waits until the homeserver has pushed the event, and returns the time of the first
+// push.
 func (r *relay) of(t *testing.T, id string) (arrived time.Time) {
 	t.Helper()
 	eventually(t, time.Minute, "the homeserver pushes "+id, func() bool {

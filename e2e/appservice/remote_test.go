@@ -7,8 +7,9 @@ import (
 	"matrixrtc-auth/e2e/caller"
 )
 
-// TestSlowRemote: a service of another homeserver does not answer. Our service
-// stops waiting for it before our homeserver stops waiting for our service.
+// TestSlowRemote checks a request for which our service waits for the service of
+// another homeserver. The other service does not answer. Our service must stop waiting
+// before our homeserver gives up.
 func TestSlowRemote(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	w := newWorld(t)
@@ -20,7 +21,7 @@ func TestSlowRemote(t *testing.T) {
 		answer, _ := post(t, bob, stable+"/get_token", first.call(room, map[string]any{"server_name": first.name.String()}))
 		return answer
 	}
-	// A homeserver that has just joined a room does not know all of its members
+	// A homeserver that has just joined a room does not know all members of the room
 	// yet.
 	eventually(t, time.Minute, "the second homeserver knows that the first is in the room", func() bool { return ask().Status == 200 })
 	first.service.Freeze()

@@ -11,14 +11,15 @@ import (
 )
 
 const (
-	// pushLimit is how long a user may stay on the SFU after the push that the
-	// user left the Matrix room, joinLimit after a join with an old token.
+	// pushLimit is how long a user may stay on the SFU after the homeserver has pushed
+	// that the user left the Matrix room. joinLimit is how long a user with an old
+	// token may stay after joining.
 	pushLimit = time.Second
 	joinLimit = 1500 * time.Millisecond
 )
 
-// pushed is a call in a deployment whose homeserver pushes events. Users of
-// this homeserver and of another one are in the call.
+// pushed is a deployment with one call, whose homeserver pushes events. Users of this
+// homeserver and of another homeserver are in the call.
 type pushed struct {
 	t             *testing.T
 	first, second *side
@@ -40,7 +41,8 @@ func newPushed(t *testing.T) *pushed {
 	return p
 }
 
-// user registers a new user at a side's homeserver, who joins the room.
+// user registers a new user at the homeserver of s, and makes them join the Matrix
+// room.
 func (p *pushed) user(t *testing.T, s *side, name string) *account.Account {
 	t.Helper()
 	a := s.register(t, name)
@@ -49,8 +51,8 @@ func (p *pushed) user(t *testing.T, s *side, name string) *account.Account {
 	return a
 }
 
-// isRemoved checks that the member's sessions have ended soon after the push,
-// because of the event of the member's current membership.
+// isRemoved checks that the service removed all sessions of the member soon after the
+// push. The last removal must not be by a sweep.
 func (p *pushed) isRemoved(t *testing.T, m *member, sessions ...*participant.Participant) {
 	t.Helper()
 	event := membershipOf(t, p.owner, p.room, m.UserID)
@@ -69,16 +71,17 @@ func (p *pushed) isRemoved(t *testing.T, m *member, sessions ...*participant.Par
 		all = removals(t, m.UserID, p.first.service)
 		return len(all) > len(sessions)
 	})
-	// If the user joined a moment ago, the join may be the reason of the removal.
+	// If the user joined a moment ago, the service may have removed them because of the
+	// join.
 	if len(all) != len(sessions)+1 || all[len(all)-1].by == "sweep" {
 		t.Errorf("removals: got %+v, want one of each session, and none by a sweep", all)
 	}
 }
 
-// TestRemoved: a user who is no longer in the Matrix room is removed from the
-// SFU soon after the homeserver has pushed the event. With the old token the
-// user can return only for a moment, even after a restart of the service or of
-// the SFU.
+// TestRemoved checks that the service removes a user who is no longer in the Matrix
+// room. The removal comes soon after the homeserver has pushed the event. With the old
+// token the user can return only for a moment, even after a restart of the service or
+// of the SFU.
 func TestRemoved(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	p := newPushed(t)
@@ -103,7 +106,8 @@ func TestRemoved(t *testing.T) {
 	t.Run("membership given back", p.givenBack)
 }
 
-// comesBack makes a removed user join with the old token: a removal follows.
+// comesBack makes a removed user join with the old token, and checks that the service
+// removes them again.
 func (p *pushed) comesBack(t *testing.T, m *member) {
 	t.Helper()
 	before := len(removals(t, m.UserID, p.first.service))
@@ -123,8 +127,8 @@ func (p *pushed) comesBack(t *testing.T, m *member) {
 	}
 }
 
-// twoSessions: the service removes both sessions of a token together, and also
-// the second session if it is the only one.
+// twoSessions checks that the service removes two sessions with the same token
+// together. It must also remove the second session if that is the only one.
 func (p *pushed) twoSessions(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "two"), p.room)
 	second := m.beside("suffix")
@@ -134,7 +138,8 @@ func (p *pushed) twoSessions(t *testing.T) {
 	isOut(t, alone, time.Minute)
 }
 
-// remoteUsers: users of another homeserver are removed, whoever bans them.
+// remoteUsers checks that the service removes users of another homeserver, whoever bans
+// them.
 func (p *pushed) remoteUsers(t *testing.T) {
 	moderator, one, two := p.user(t, p.second, "moderator"), p.user(t, p.second, "one"), p.user(t, p.second, "two")
 	var power map[string]any
@@ -157,9 +162,9 @@ func (p *pushed) remoteUsers(t *testing.T) {
 	p.comesBack(t, byOpenID)
 }
 
-// restarts: after a restart of the service and of the SFU, the old token still
-// admits a banned user for a moment only. A user who is banned while the
-// service is stopped is removed when it runs again.
+// restarts checks that the old token admits a banned user only for a moment, even after
+// a restart of the service and of the SFU. If a user is banned while the service is
+// stopped, the service must remove them when it runs again.
 func (p *pushed) restarts(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "restart"), p.room)
 	absent := p.first.enter(t, p.user(t, p.first, "absent"), p.room)
@@ -181,8 +186,8 @@ func (p *pushed) restarts(t *testing.T) {
 	stays.session.Leave()
 }
 
-// againAndAgain: a removed user who joins several times is removed each time,
-// after a moment.
+// againAndAgain makes a removed user join several times. The service must remove them
+// after a moment each time.
 func (p *pushed) againAndAgain(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "again"), p.room)
 	act(t, p.owner, p.room, "ban", m.Account)
@@ -192,8 +197,8 @@ func (p *pushed) againAndAgain(t *testing.T) {
 	}
 }
 
-// delegated: the leave of a removed user ends, even if the homeserver refuses
-// to send it. Clients then see nobody as a member of the call.
+// delegated checks that the leave of a removed user is gone at the end, even if the
+// homeserver refuses to send it. Clients must then see no member in the call.
 func (p *pushed) delegated(t *testing.T) {
 	a := p.user(t, p.first, "delegated")
 	m := p.first.enter(t, a, p.room)
@@ -219,8 +224,8 @@ func (p *pushed) delegated(t *testing.T) {
 	}
 }
 
-// inCall returns the users whom clients see as members of the call: they are
-// in the room, and their event says that they are in the call.
+// inCall returns the users whom clients see as members of the call. These users are in
+// the Matrix room, and their events say that they are in the call.
 func (p *pushed) inCall(t *testing.T) (users []string) {
 	t.Helper()
 	events, err := p.owner.State(within(t, time.Minute), p.room)
@@ -239,8 +244,9 @@ func (p *pushed) inCall(t *testing.T) (users []string) {
 	return users
 }
 
-// upgraded: when a room is replaced by another one, users in its call stay in
-// the call, even if the homeserver pushes events of their memberships.
+// upgraded checks that a member stays in the call when another Matrix room replaces the
+// room of the call. The member must stay even if the homeserver pushes an event of
+// their membership.
 func (p *pushed) upgraded(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "upgraded"), p.room)
 	must(t, p.owner.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(p.room)+"/upgrade",
@@ -252,8 +258,8 @@ func (p *pushed) upgraded(t *testing.T) {
 	p.stays(t, m)
 }
 
-// stays checks that a member is still there after the service has checked
-// their membership again.
+// stays makes the service check a member's membership again. The member must still be
+// in the call afterwards, and the log must have no removal.
 func (p *pushed) stays(t *testing.T, m *member) {
 	t.Helper()
 	p.isJudged(t, m)
@@ -262,20 +268,20 @@ func (p *pushed) stays(t *testing.T, m *member) {
 	}
 }
 
-// isJudged makes the service ask the homeserver about m, and checks that m is
-// still there after the answer.
+// isJudged makes the service ask the homeserver whether m is joined. After the answer,
+// m must still be in the call.
 func (p *pushed) isJudged(t *testing.T, m *member) {
 	t.Helper()
 	var second *participant.Participant
 	p.asks(t, "the service asks about who has joined", func() { second = m.beside("judged") })
-	// A removal would follow within milliseconds, so it would come before this
-	// answer.
+	// A removal would follow within milliseconds, so it would be visible in this list
+	// of participants.
 	areIn(t, "who is joined", m)
 	second.Leave()
 }
 
-// givenBack: a user who is unbanned, invited and joins again can join the
-// call, with a new token and with the old one.
+// givenBack checks a banned user who is unbanned, invited and joins the Matrix room
+// again. The user must be able to join the call, with a new token and with the old one.
 func (p *pushed) givenBack(t *testing.T) {
 	a := p.user(t, p.first, "back")
 	m := p.first.enter(t, a, p.room)

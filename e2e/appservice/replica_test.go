@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// replicated is a deployment of three services with one Redis. The first
-// service gives tokens to clients, the second gets the SFU's webhooks, and the
-// third gets the homeserver's events.
+// replicated is a deployment of three services that share one Redis. The first service
+// gives tokens to clients. The second gets the SFU's webhooks, and the third gets the
+// homeserver's events.
 type replicated struct {
 	t        *testing.T
 	side     *side // the homeserver, the SFU, and the third service
@@ -23,8 +23,9 @@ type replicated struct {
 	room     string
 }
 
-// TestReplicas: a user who is not in the Matrix room is removed exactly once,
-// whichever replica gave the token, got the webhook, or got the event.
+// TestReplicas checks that the services remove a user who is not in the Matrix room
+// exactly once. The result must not depend on which service gave the token, got the
+// webhook or got the event.
 func TestReplicas(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	r := newReplicated(t)
@@ -54,7 +55,7 @@ func TestReplicas(t *testing.T) {
 			t.Errorf("removal: got %+v, want it by a sweep", last)
 		}
 	})
-	r.isRemoved(t, banned, 2) // still two: later sweeps removed nobody
+	r.isRemoved(t, banned, 2) // the number is still two, because later sweeps removed nobody
 }
 
 func newReplicated(t *testing.T) *replicated {
@@ -86,7 +87,7 @@ func newReplicated(t *testing.T) *replicated {
 	return r
 }
 
-// member makes a new user join the call, with a token of the first service.
+// member makes a new user join the call with a token from the first service.
 func (r *replicated) member(t *testing.T, name string) *member {
 	t.Helper()
 	a := r.side.register(t, name)
@@ -97,8 +98,8 @@ func (r *replicated) member(t *testing.T, name string) *member {
 	return r.side.enterWith(t, a, r.room, answer.JWT)
 }
 
-// isRemoved waits until the services together have removed the member n times,
-// and checks that they did not do so more often. It returns the last removal.
+// isRemoved waits until the services together have removed the member n times, and
+// fails if they remove the member more often. It returns the last removal.
 func (r *replicated) isRemoved(t *testing.T, m *member, n int) removal {
 	t.Helper()
 	var all []removal
@@ -110,7 +111,7 @@ func (r *replicated) isRemoved(t *testing.T, m *member, n int) removal {
 		t.Fatalf("removals: got %+v, want %d", all, n)
 	}
 	last := all[0]
-	for _, one := range all { // the removals are in the order of the services, not of time
+	for _, one := range all { // the removals are grouped by service, not sorted by time
 		if one.at > last.at {
 			last = one
 		}
@@ -118,7 +119,7 @@ func (r *replicated) isRemoved(t *testing.T, m *member, n int) removal {
 	return last
 }
 
-// redisServer is the path of redis-server, which e2e/install.sh installs.
+// redisServer returns the path of redis-server, which e2e/install.sh installs.
 func redisServer(t *testing.T) string {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")

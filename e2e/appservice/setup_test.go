@@ -52,15 +52,15 @@ func build(dir string) (err error) {
 	return err
 }
 
-// features switches on the features of Synapse that the application-service
-// mode needs.
+// features switches on those features of Synapse that the application-service mode
+// needs.
 const features = `
 experimental_features: {msc4143_enabled: true, msc4222_enabled: true, msc4502_enabled: true, msc4512_enabled: true}
 max_event_delay_duration: 24h
 ` + unlimited
 
-// unlimited switches off Synapse's rate limits for people, so that tests can
-// create rooms, invite and join without waiting.
+// unlimited raises Synapse's rate limits for users. Tests can then create rooms, invite
+// and join without waiting.
 const unlimited = `
 rc_message: {per_second: 100, burst_count: 1000}
 rc_room_creation: {per_second: 100, burst_count: 1000}
@@ -81,7 +81,7 @@ type homeserver struct {
 	registration appservice.Registration
 }
 
-// world holds the files and addresses of a test's parts.
+// world holds the files and addresses of all processes of a test.
 type world struct {
 	*stack.Host
 	ca *matrixtest.CA
@@ -94,14 +94,14 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// part is a process that a test starts.
+// part is a process of a deployment that a test starts, like a homeserver.
 type part interface {
 	Start(context.Context) error
 	Stop() error
 	Log() stack.Log
 }
 
-// start starts a part, and stops it when the test ends.
+// start starts a part of the deployment, and stops it when the test ends.
 func start(t *testing.T, name string, p part) {
 	t.Helper()
 	must(t, p.Start(within(t, time.Minute)))
@@ -115,8 +115,8 @@ func start(t *testing.T, name string, p part) {
 	})
 }
 
-// newHomeserver creates a homeserver that reaches its service at the address
-// proxy. If push is set, it pushes events to that address.
+// newHomeserver creates a homeserver whose registration has proxy as the address of the
+// service. If push is set, the homeserver pushes events to that address.
 func newHomeserver(t *testing.T, w *world, name, proxy string, push bool, additions ...string) *homeserver {
 	t.Helper()
 	host, ca := w.Host, w.ca
@@ -141,7 +141,7 @@ func newHomeserver(t *testing.T, w *world, name, proxy string, push bool, additi
 	return s
 }
 
-// within is a context with a time limit for one wait.
+// within returns a context with a time limit for one wait.
 func within(t *testing.T, limit time.Duration) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -149,7 +149,7 @@ func within(t *testing.T, limit time.Duration) context.Context {
 	return ctx
 }
 
-// api sends a request to the homeserver with the service's access token.
+// api returns a client of the homeserver that has the service's access token.
 func (s *homeserver) api(t *testing.T) *matrix.AppService {
 	t.Helper()
 	base, err := url.Parse(s.URL())

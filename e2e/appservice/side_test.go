@@ -28,21 +28,23 @@ type side struct {
 
 var sfuKey = stack.Key{ID: "matrixrtc", Secret: "a-secret-of-these-tests-0123456789abc"}
 
-// deployment says how to make a side.
+// deployment has the options with which deploy starts a homeserver, a service and an
+// SFU.
 type deployment struct {
-	push      bool              // the homeserver pushes events
-	env       map[string]string // additional variables of the service
+	push      bool              // true if the homeserver pushes events
+	env       map[string]string // additional environment variables of the service
 	additions []string          // additional settings of the homeserver
-	// through, if set, returns the address at which the homeserver reaches the
+	// through, if not nil, returns the address at which the homeserver reaches the
 	// service.
 	through func(service string) string
-	// webhook is the address to which the SFU sends webhooks; that of the service
-	// if empty.
+	// webhook is the URL to which the SFU sends webhooks. If it is empty, the SFU sends
+	// them to the service.
 	webhook string
-	others  []*side // the sides whose homeservers are in the service's configuration
+	others  []*side // deployments whose homeservers are also in the service's configuration
 }
 
-// newSide starts the homeserver, the SFU and the service of a deployment.
+// newSide starts a homeserver, an SFU and a service, and waits until the service is
+// ready.
 func newSide(t *testing.T, w *world, name string, push bool, env map[string]string, additions ...string) *side {
 	t.Helper()
 	return deploy(t, w, name, deployment{push: push, env: env, additions: additions})
@@ -70,12 +72,12 @@ func deploy(t *testing.T, w *world, name string, d deployment) *side {
 	s.homeserver = newHomeserver(t, w, name, reached, d.push, d.additions...)
 	s.service.Env = s.environment(t, w, name, d)
 	start(t, name, s.homeserver)
-	start(t, name+"-service", s.service) // started last, so that its first self-test finds everything ready
+	start(t, name+"-service", s.service) // the service starts last, so its first self-test finds the homeserver ready
 	s.eventuallyLogs(t, `application service: ready`)
 	return s
 }
 
-// environment returns the service's configuration.
+// environment returns the service's environment variables.
 func (s *side) environment(t *testing.T, w *world, name string, d deployment) map[string]string {
 	homeservers := s.name.String() + "=" + s.clientURL(t)
 	for _, other := range d.others {
@@ -95,8 +97,8 @@ func (s *side) environment(t *testing.T, w *world, name string, d deployment) ma
 	return env
 }
 
-// clientURL returns the homeserver's URL for clients, also before the
-// homeserver has started.
+// clientURL returns the homeserver's URL for clients. It works even before the
+// homeserver starts.
 func (h *homeserver) clientURL(t *testing.T) string {
 	t.Helper()
 	address, err := h.Address()
@@ -112,7 +114,8 @@ func (s *side) eventuallyLogs(t *testing.T, text string) {
 	})
 }
 
-// eventually waits until the condition holds. what names it in a failure.
+// eventually waits until the condition holds. If that takes longer than limit, the test
+// fails, and the message contains what.
 func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
@@ -124,13 +127,15 @@ func eventually(t *testing.T, limit time.Duration, what string, holds func() boo
 	}
 }
 
-// The paths of the homeserver's endpoints.
+// These are the beginnings of the paths at which clients ask the homeserver, in the
+// unstable and the stable form.
 const (
 	unstable = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit"
 	stable   = "/_matrix/client/v1/rtc/livekit"
 )
 
-// call is the body of a request that the homeserver proxies.
+// call returns the body of a request to the homeserver's endpoints. more adds fields or
+// replaces them. If a field's value in more is nil, the body does not have the field.
 func (s *side) call(room string, more map[string]any) map[string]any {
 	body := map[string]any{"url": s.sfu.URL(), "room_id": room, "slot_id": "m.call#ROOM", "member_id": "m1"}
 	for key, value := range more {
@@ -141,7 +146,7 @@ func (s *side) call(room string, more map[string]any) map[string]any {
 	return body
 }
 
-// post sends a user's request to their homeserver.
+// post sends a request of a user to the user's homeserver.
 func post(t *testing.T, a *account.Account, path string, body any) (caller.Answer, http.Header) {
 	t.Helper()
 	content, err := json.Marshal(body)
@@ -168,7 +173,8 @@ func wants(t *testing.T, what string, got caller.Answer, status int, errcode str
 	}
 }
 
-// join joins an SFU. The participant leaves when the test ends.
+// join makes a participant join the SFU of s. The participant leaves when the test
+// ends.
 func join(t *testing.T, s *side, jwt string) *participant.Participant {
 	t.Helper()
 	p, err := participant.Join(within(t, time.Minute), s.sfu.URL(), jwt)
@@ -177,7 +183,7 @@ func join(t *testing.T, s *side, jwt string) *participant.Participant {
 	return p
 }
 
-// hears waits until one participant receives media of another one.
+// hears waits until who receives media of whom.
 func hears(t *testing.T, who, whom *participant.Participant) {
 	t.Helper()
 	for {
@@ -191,7 +197,7 @@ func hears(t *testing.T, who, whom *participant.Participant) {
 	}
 }
 
-// openID requests a token from the service with an OpenID token, as older
+// openID requests an access token from the service with an OpenID token, as older
 // clients do.
 func (s *side) openID(t *testing.T, a *account.Account, room string) caller.Answer {
 	t.Helper()

@@ -14,31 +14,31 @@ import (
 )
 
 const (
-	// sweepLimit is how long a user who is no longer in the Matrix room may stay
-	// on the SFU after the event, with the default interval, if the homeserver
-	// pushes no events.
+	// sweepLimit is how long a user may stay on the SFU after the event that ends their
+	// membership. The limit applies to the default interval between sweeps, if the
+	// homeserver pushes no events.
 	sweepLimit = 40 * time.Second
-	// callers is how many users are in calls while the homeserver loses its
-	// database. The calls are in several rooms.
+	// callers is the number of users who are in calls while the homeserver loses its
+	// database. calls is the number of rooms in which these calls take place.
 	callers = 30
 	calls   = 3
-	// shortInterval is the interval of the tests that wait for more than one
-	// sweep.
+	// shortInterval is the time between two sweeps, in seconds, for tests that wait for
+	// several sweeps.
 	shortInterval = "2"
 )
 
-// swept is a deployment with calls, whose homeserver pushes no events.
+// swept is a deployment with several calls, whose homeserver pushes no events.
 type swept struct {
-	t     *testing.T // the test that the started parts belong to
+	t     *testing.T // the processes of the deployment stop when this test ends
 	side  *side
 	owner *account.Account
 	rooms []string
 	in    []*member
 }
 
-// TestSwept: without pushes a sweep removes a user who is no longer in the
-// Matrix room, and nobody else. It removes nobody while the homeserver is
-// stopped, or after the homeserver has lost its database.
+// TestSwept checks that a sweep removes a user who is no longer in the Matrix room, and
+// nobody else. The homeserver pushes no events. While the homeserver is stopped or has
+// lost its database, the sweep must remove nobody.
 func TestSwept(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	s := &swept{t: t, side: newSide(t, newWorld(t), "first", false, nil, quickly)}
@@ -54,7 +54,7 @@ func TestSwept(t *testing.T) {
 	t.Run("old database", s.restored)
 }
 
-// publicRoom creates a room for a call, which everybody may join.
+// publicRoom creates a Matrix room that everybody may join, for a call.
 func (s *swept) publicRoom(t *testing.T) string {
 	t.Helper()
 	var made struct {
@@ -65,7 +65,8 @@ func (s *swept) publicRoom(t *testing.T) string {
 	return made.RoomID
 }
 
-// enter makes n new users join the calls, in turn, each in one room.
+// enter registers n new users and spreads them over the calls. Each user joins one
+// call.
 func (s *swept) enter(t *testing.T, name string, n int) []*member {
 	t.Helper()
 	var members []*member
@@ -77,7 +78,7 @@ func (s *swept) enter(t *testing.T, name string, n int) []*member {
 	return members
 }
 
-// removes: the sweep removes users who were banned, were kicked or left, and
+// removes checks that the sweep removes users who were banned, were kicked or left, and
 // nobody else.
 func (s *swept) removes(t *testing.T) {
 	gone := s.enter(t, "gone", 3)
@@ -101,8 +102,8 @@ func (s *swept) removes(t *testing.T) {
 	areIn(t, "after a sweep that has removed others", s.in...)
 }
 
-// upgraded: a service that has just started removes nobody, also not when a
-// room is replaced by another one.
+// upgraded checks that a restarted service removes nobody, not even when another Matrix
+// room replaces one of the rooms.
 func (s *swept) upgraded(t *testing.T) {
 	must(t, s.side.service.Stop())
 	s.side.service.Env["LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS"] = shortInterval
@@ -113,7 +114,7 @@ func (s *swept) upgraded(t *testing.T) {
 	areIn(t, "two sweeps after the upgrade of a room", s.in...)
 }
 
-// outage: while the homeserver is stopped, the service removes nobody.
+// outage checks that the service removes nobody while the homeserver is stopped.
 func (s *swept) outage(t *testing.T) {
 	must(t, s.side.Stop())
 	unknown := statusOf(t, s.side.service).Membership.Unknown
@@ -127,13 +128,13 @@ func (s *swept) outage(t *testing.T) {
 // database returns the path of the homeserver's database.
 func (s *swept) database() string { return filepath.Join(s.side.Host.Dir, "first", "homeserver.db") }
 
-// emptied: the stopped homeserver starts again with an empty database. The
-// brake holds, and the service removes nobody.
+// emptied starts the stopped homeserver again with an empty database. The brake must
+// hold, and the service must remove nobody.
 func (s *swept) emptied(t *testing.T) {
 	move(t, s.database(), s.database()+".kept")
 	must(t, s.side.Start(within(t, time.Minute)))
 	s.side.eventuallyLogs(t, "the homeserver says that too many participants are not in their rooms")
-	// A user who joins now stays as well.
+	// A user who joins now must not be removed either.
 	back := s.in[0]
 	back.session.Leave()
 	s.in[0] = s.side.enterWith(s.t, back.Account, back.room, back.token)
@@ -144,8 +145,8 @@ func (s *swept) emptied(t *testing.T) {
 	}
 }
 
-// restored: the homeserver gets its old database back. The brake lifts by
-// itself, and the service removes users who are not joined, and nobody else.
+// restored gives the old database back to the homeserver. The brake must lift by
+// itself. Then the service must remove a banned user, and nobody else.
 func (s *swept) restored(t *testing.T) {
 	must(t, s.side.Stop())
 	move(t, s.database(), s.database()+".empty")
@@ -164,7 +165,7 @@ func (s *swept) restored(t *testing.T) {
 	}
 }
 
-// move moves an SQLite database, which consists of more than one file.
+// move moves all files of an SQLite database.
 func move(t *testing.T, from, to string) {
 	t.Helper()
 	files, err := filepath.Glob(from + "*")

@@ -20,11 +20,18 @@ type signer struct {
 	key         *ecdsa.PrivateKey
 }
 
-// writeCertificates writes root.pem, which is trusted; key.pem; and certificates
-// of that key for the names of the deployment: chain.pem, as it should be;
-// leaf.pem, without the intermediate; expired.pem; ending.pem, which ends
-// tomorrow; early.pem, which begins in an hour; turn.pem, for turn. alone;
-// other.pem, for other names; own.pem, signed by itself.
+// writeCertificates writes a certificate authority, a key, and certificates of that key
+// for the deployment's host names.
+//
+//   - root.pem is the certificate of the trusted root.
+//   - key.pem is the key of the other certificates.
+//   - chain.pem is a correct certificate with its intermediate.
+//   - leaf.pem is the same certificate without the intermediate.
+//   - expired.pem has expired, ending.pem expires tomorrow, and early.pem becomes
+//     valid in an hour.
+//   - turn.pem is only for the host name turn. below the domain, and other.pem is
+//     for a foreign host name.
+//   - own.pem is signed with its own key.
 func writeCertificates(dir string) error {
 	root, err := sign(authority("Root"), nil)
 	if err != nil {
@@ -75,8 +82,8 @@ func writeCertificates(dir string) error {
 	return errors.Join(faults...)
 }
 
-// sign makes a key, and a certificate for it that parent signs. Without a
-// parent, the key signs its own certificate.
+// sign makes a key, and a certificate for the key that parent signs. If parent is nil,
+// the new key signs the certificate.
 func sign(template *x509.Certificate, parent *signer) (*signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -101,8 +108,8 @@ func authority(name string) *x509.Certificate {
 	}
 }
 
-// site returns a template for a website's certificate, whose validity began
-// some time ago.
+// site returns a template for a website's certificate. The certificate began 80 days
+// ago, and left is the time until its end.
 func site(names []string, left time.Duration) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
@@ -111,8 +118,7 @@ func site(names []string, left time.Duration) *x509.Certificate {
 	}
 }
 
-// from returns a change that makes the validity of a certificate begin at that
-// time.
+// from makes the certificate begin at the given time, and returns it.
 func from(begins time.Time, certificate *x509.Certificate) *x509.Certificate {
 	certificate.NotBefore = begins
 	return certificate

@@ -16,23 +16,25 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// breakage is a deployment with one fault.
+// breakage is a fault, and the causes that doctor must name for it.
 type breakage struct {
-	what string // what is broken, as in docs/troubleshooting.md
+	what string // what is broken, in the words of docs/troubleshooting.md
 	make func(d *deployment)
-	// inside and outside are the causes that doctor must name there, separated by
-	// spaces; "" if doctor must find no fault.
+	// inside holds the causes that doctor must name inside the deployment, and outside
+	// those that it must name from outside. Spaces separate the causes. If doctor must
+	// find no fault, the text is "".
 	inside, outside string
 }
 
-// starting bounds the start of a deployment, and looking a run of doctor, on a
-// busy machine.
+// starting is the time limit for the start of a deployment, and looking for one run of
+// doctor. They are long enough for a busy machine.
 const (
 	starting = 2 * time.Minute
 	looking  = time.Minute
 )
 
-// For each breakage, doctor names the expected causes, and no other.
+// TestBreakages checks that doctor names the expected causes for each breakage, and no
+// other cause.
 func TestBreakages(t *testing.T) {
 	w, healthy := begin(t)
 	for i, b := range table() {
@@ -68,7 +70,8 @@ func begin(t *testing.T) (*world, deployment) {
 	return worldIn(t, own), healthy
 }
 
-// worldIn returns a world whose files are in a folder.
+// worldIn returns a new world, which runs deployments and keeps its files in the folder
+// own.
 func worldIn(t *testing.T, own string) *world {
 	t.Helper()
 	p, err := findPrograms(t.Context(), *dir)
@@ -83,7 +86,8 @@ func worldIn(t *testing.T, own string) *world {
 	return w
 }
 
-// judge runs doctor inside and outside at the same time.
+// judge runs doctor inside the deployment and from outside at the same time, and checks
+// the causes that doctor names.
 func (w *world) judge(ctx context.Context, t *testing.T, d deployment, b breakage) {
 	var both sync.WaitGroup
 	s := said{What: b.what}
@@ -102,7 +106,7 @@ func (w *world) judge(ctx context.Context, t *testing.T, d deployment, b breakag
 	all = append(all, s)
 }
 
-// diagnose returns the causes that doctor names, each with the check that
+// diagnose runs doctor and returns the causes that it names, each with the check that
 // found it.
 func (w *world) diagnose(t *testing.T, vantage string, env map[string]string, want string, args ...string) (named []cause) {
 	ctx, cancel := context.WithTimeout(t.Context(), looking)
@@ -132,7 +136,7 @@ func (w *world) diagnose(t *testing.T, vantage string, env map[string]string, wa
 	return named
 }
 
-// said is doctor's result for a breakage.
+// said holds the causes that doctor named for one breakage.
 type said struct {
 	What            string
 	Inside, Outside []cause
@@ -142,7 +146,8 @@ type cause struct{ ID, Check string }
 
 var all []said
 
-// keep writes the results to a file, for the process that started this one.
+// keep writes the results of this process to a file. The process that started this one
+// reads the file.
 func keep(path string) error {
 	text, err := json.Marshal(all)
 	if err != nil {

@@ -12,9 +12,10 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestConnectionBundle: LiveKit's client library in the page, and its licence,
-// are byte for byte those of the npm package. The lock file pins the version
-// by its hash, and the documentation names the version.
+// TestConnectionBundle checks LiveKit's client library and its licence in the page of
+// the connection test. Both files must be the same, byte for byte, as in the npm
+// package. The lock file pins the version by a hash, and the documentation names the
+// version.
 func TestConnectionBundle(t *testing.T) {
 	tools, err := stack.FindBrowser(t.Context())
 	if err != nil {

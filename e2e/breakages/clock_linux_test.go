@@ -16,11 +16,11 @@ import (
 	"time"
 )
 
-// Go reads the time with code of the kernel's vDSO, which is in the memory of
-// each process. This test replaces that code in one process. The new code
-// makes the system call instead, and adds seconds to the result.
+// Go reads the time with code in the vDSO, a small library that the kernel puts into
+// each process. These functions replace that code in one process. The new code makes
+// the system call instead, and adds seconds to the result.
 
-// setAhead makes the clock of a running process fast.
+// setAhead makes the clock of a running process fast, by the given time.
 func setAhead(pid int, by time.Duration) error {
 	if runtime.GOARCH != "amd64" {
 		return fmt.Errorf("the test can change a program's clock only on amd64, not on %s", runtime.GOARCH)
@@ -53,14 +53,14 @@ func setAhead(pid int, by time.Duration) error {
 	return err
 }
 
-// clockAhead is machine code (amd64) for clock_gettime, which adds seconds to
+// clockAhead returns machine code (amd64) for clock_gettime that adds seconds to
 // CLOCK_REALTIME.
 func clockAhead(by time.Duration) []byte {
 	code := []byte{
 		0xb8, 0xe4, 0, 0, 0, // mov eax, SYS_clock_gettime
 		0x0f, 0x05, // syscall
-		0x85, 0xff, // test edi, edi: is it CLOCK_REALTIME
-		0x75, 0x07, // jne over the next
+		0x85, 0xff, // test edi, edi: is the clock CLOCK_REALTIME?
+		0x75, 0x07, // jne: if not, skip the next instruction
 		0x48, 0x81, 0x06, 0, 0, 0, 0, // add qword [rsi], seconds
 		0xc3, // ret
 	}
@@ -68,7 +68,7 @@ func clockAhead(by time.Duration) []byte {
 	return code
 }
 
-// vdso returns where the vDSO is in the memory of a process.
+// vdso returns the addresses in a process's memory at which the vDSO begins and ends.
 func vdso(pid int) (begin, end uint64, err error) {
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
@@ -83,7 +83,7 @@ func vdso(pid int) (begin, end uint64, err error) {
 	return 0, 0, errors.New("the process has no vDSO")
 }
 
-// clockCode returns the address of clock_gettime in a vDSO.
+// clockCode returns the address of clock_gettime within the vDSO.
 func clockCode(image []byte) (uint64, error) {
 	file, err := elf.NewFile(bytes.NewReader(image))
 	if err != nil {
@@ -101,8 +101,8 @@ func clockCode(image []byte) (uint64, error) {
 	return 0, errors.New("the vDSO has no clock_gettime")
 }
 
-// nobodyIn waits until no thread of a stopped process executes code between
-// the addresses.
+// nobodyIn waits until each thread of a stopped process has really stopped. It returns
+// an error if a thread executes code between the two addresses.
 func nobodyIn(pid int, begin, end uint64) error {
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/syscall", pid))
 	if err != nil {
@@ -116,8 +116,8 @@ func nobodyIn(pid int, begin, end uint64) error {
 	return nil
 }
 
-// isElsewhere waits until a thread has stopped, and returns an error if the
-// thread executes code between the addresses.
+// isElsewhere waits until a thread has stopped. It returns an error if the thread
+// executes code between the two addresses.
 func isElsewhere(thread string, begin, end uint64) error {
 	for {
 		text, err := os.ReadFile(thread)

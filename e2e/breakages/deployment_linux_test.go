@@ -20,50 +20,49 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// domain is the server name of the deployment.
+// domain is the server name of the tested deployment.
 const domain = "example.org"
 
-// deployment contains everything about a deployment: the text of its files,
-// the environment of its programs, its names and its firewall. A program whose
-// configuration is empty does not run.
+// deployment describes a whole deployment: the text of its files, the environment of
+// its programs, its host names and its firewall. A program whose configuration is empty
+// does not run.
 type deployment struct {
-	homeserver string            // homeserver.yaml
-	livekit    string            // livekit.yaml
-	keys       string            // LIVEKIT_KEYS of LiveKit
+	homeserver string            // the text of homeserver.yaml
+	livekit    string            // the text of livekit.yaml
+	keys       string            // the content of LiveKit's variable LIVEKIT_KEYS
 	service    map[string]string // the service's environment
-	nginx      string            // the content of nginx' http block
-	haproxy    string            // haproxy.cfg
-	caddy      string            // Caddyfile
+	nginx      string            // the content of the http block of nginx
+	haproxy    string            // the text of haproxy.cfg
+	caddy      string            // the text of the Caddyfile
 	redis      redis
-	second     string            // the keys of a second LiveKit, at port 7890; "" for none
-	user       user              // the user as whom doctor asks
-	outside    []string          // further options of doctor outside
-	down       []string          // configured programs that do not run
+	second     string            // the keys of a second LiveKit at port 7890; "" if there is no second LiveKit
+	user       user              // the user for doctor's option --user
+	outside    []string          // additional options of doctor when it runs from outside
+	down       []string          // programs that do not run although they have a configuration
 	hanging    []string          // programs that are started and then stopped (SIGSTOP)
 	website    map[string]string // files of the website, by path
-	// registration is the registration file that the homeserver reads, and the
-	// service, too.
+	// registration is the registration file that the homeserver reads. The service
+	// reads it as well, unless own is set.
 	registration string
-	own          string        // another registration file for the service; "" for the same
-	ahead        time.Duration // how much LiveKit's clock is fast
+	own          string        // another registration file for the service; "" if it reads the same file
+	ahead        time.Duration // how far ahead LiveKit's clock is
 	names        map[string][]netip.Addr
 	srv          map[string]dnsmessage.SRVResource
-	deaf         bool     // the name server does not answer questions about SRV records
-	closed       []string // rules of iptables; packets that match one are dropped
+	deaf         bool     // true if the name server does not answer questions about SRV records
+	closed       []string // iptables rules; packets that match one of them are dropped
 
 	dir    string // the directory with the certificates
 	folder string // the folder that setup wrote
 }
 
-// written returns the deployment that setup writes, behind nginx. Nothing is
-// wrong with it.
+// written returns the deployment that setup writes for nginx. It has no fault.
 func written(ctx context.Context, dir string) (deployment, error) {
 	return writtenWith(ctx, dir, "written", "--server-name", domain, "--jwt-host", "jwt."+domain, "--sfu-host", "sfu."+domain,
 		"--base-url", "https://matrix."+domain, "--turn")
 }
 
-// writtenWith returns the deployment that setup writes with other options,
-// into a folder of this name. Deployments in the same dir have the same
+// writtenWith returns the deployment that setup writes with the options in args. setup
+// writes into the given folder below dir. All deployments in dir have the same
 // certificates.
 func writtenWith(ctx context.Context, dir, folder string, args ...string) (deployment, error) {
 	repository, err := stack.Repository(ctx)
@@ -103,8 +102,9 @@ func writtenWith(ctx context.Context, dir, folder string, args ...string) (deplo
 	return d, nil
 }
 
-// inFront adds the lines that setup writes for nginx to the existing servers:
-// as servers of their own, or as locations of the homeserver's server.
+// inFront adds the nginx lines that setup wrote to the nginx servers in website. If
+// setup wrote whole servers, they precede the others. If not, the lines go into the
+// homeserver's server.
 func inFront(written, website string) string {
 	if strings.Contains(written, "\nserver {") {
 		return written + website
@@ -113,14 +113,14 @@ func inFront(written, website string) string {
 	return strings.Replace(website, server, server+written, 1)
 }
 
-// settle adapts the deployment to this machine: the public address that
-// LiveKit would learn from a STUN server, the service's address, the
-// certificate and the names.
+// settle adapts the deployment to this machine. It sets the addresses, certificates and
+// host names, and the public address that LiveKit would otherwise learn from a STUN
+// server.
 func (d *deployment) settle() {
 	d.edit(&d.livekit, "use_external_ip: true", "use_external_ip: false")
 	d.edit(&d.livekit, "# node_ip: 203.0.113.7", "node_ip: "+public)
-	// Doctor makes several requests about delayed events, from inside and from
-	// outside.
+	// Doctor runs inside and from outside, and each run makes several requests about
+	// delayed events.
 	d.edit(&d.homeserver, delayedLimit, "  per_second: 1000\n  burst_count: 1000\n")
 	maps.Copy(d.service, map[string]string{
 		"LIVEKIT_INTERNAL_URL": "http://127.0.0.1:7880",
@@ -143,28 +143,29 @@ func (d *deployment) settle() {
 	for _, name := range []string{"server_name matrix.example.org;\n", "server_name example.org;\n"} {
 		d.edit(&d.nginx, name, name+"    "+certificate)
 	}
-	d.names["matrixrtc-auth"] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} // the name of the service in the network of compose.yaml
+	d.names["matrixrtc-auth"] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} // the service's name in the network of compose.yaml
 	for _, match := range serverName.FindAllStringSubmatch(d.nginx, -1) {
 		d.names[match[1]] = []netip.Addr{netip.MustParseAddr(public)}
 	}
 }
 
-// The placeholders in nginx.conf.example for certificates and names.
+// issued matches the paths of certificates in nginx.conf.example, and serverName the
+// host names.
 var (
 	issued     = regexp.MustCompile(`/etc/letsencrypt/live/[^/]+/[a-z]+\.pem`)
 	serverName = regexp.MustCompile(`server_name ([^;]+);`)
 )
 
-// delayedLimit is setup's limit for requests about delayed events.
+// delayedLimit is the rate limit for requests about delayed events that setup writes.
 const delayedLimit = "  per_second: 10\n  burst_count: 20\n"
 
-// behind puts another proxy in front. nginx still serves the website, without
-// TLS.
+// behind makes room for another reverse proxy. From then on, nginx only serves the
+// website, without TLS.
 func (d *deployment) behind() {
 	d.nginx = "server {\nlisten 127.0.0.1:8081;\nroot " + filepath.Join(d.dir, "www") + ";\nlocation /.well-known/matrix/ {\ndefault_type application/json;\nadd_header Access-Control-Allow-Origin *;\n}\n}\n"
 }
 
-// behindHAProxy puts HAProxy in front.
+// behindHAProxy makes HAProxy the reverse proxy.
 func (d *deployment) behindHAProxy() {
 	d.behind()
 	files := reader{}
@@ -172,7 +173,7 @@ func (d *deployment) behindHAProxy() {
 	d.must(files.fault)
 }
 
-// behindCaddy puts Caddy in front, with the file that setup writes.
+// behindCaddy makes Caddy the reverse proxy, with the file that setup writes.
 func (d *deployment) behindCaddy() {
 	d.behind()
 	files := reader{folder: d.folder}
@@ -187,8 +188,8 @@ func (d *deployment) behindCaddy() {
 	d.must(files.fault)
 }
 
-// edit replaces the only occurrence of old in a text. It is a fault of the
-// test if old is not there.
+// edit replaces the only occurrence of old in a text. It panics if old does not occur
+// exactly once.
 func (d *deployment) edit(text *string, old, with string) {
 	if n := strings.Count(*text, old); n != 1 {
 		panic(fmt.Sprintf("%q is there %d times, not once, in:\n%s", old, n, *text))
@@ -202,13 +203,14 @@ func (d *deployment) must(err error) {
 	}
 }
 
-// clone returns a copy that shares no map and no slice with d.
+// clone returns a copy of d. A change to the maps service, website and names of the
+// copy does not change d.
 func (d deployment) clone() deployment {
 	d.service, d.website, d.names = maps.Clone(d.service), maps.Clone(d.website), maps.Clone(d.names)
 	return d
 }
 
-// reader reads files, and keeps the first error.
+// reader reads files of setup and of testdata. It keeps the first error in fault.
 type reader struct {
 	folder string // the folder that setup wrote
 	fault  error

@@ -1,22 +1,23 @@
-// Package breakages breaks a whole deployment in many ways, one at a time, and
-// checks that doctor names the cause, from inside and from outside. `make
-// breakages` runs it.
+// Package breakages breaks a whole deployment in many ways, one at a time, and checks
+// that doctor names the cause, from inside and from outside. `make breakages` runs it.
 //
-// The deployment is the one that setup writes for example.org: Synapse,
-// LiveKit, the service and a reverse proxy, under realistic names, with a
-// certificate of its own authority. It has its own network and mount
-// namespaces. In them it has the ports of a real deployment, a name server, and
-// an interface with a public address. Nothing leaves the namespaces. It needs
-// root, and Linux.
+// setup writes the deployment for example.org: Synapse, LiveKit, the service and a
+// reverse proxy. They have realistic host names, and certificates of a test authority.
+// The deployment runs in network and mount namespaces of its own. In them it has the
+// ports of a real deployment, a name server, and an interface with a public address. No
+// packet leaves the namespaces. The tests need root, and Linux.
 //
-// A breakage is a deployment with one change. A [deployment] is a value, and
-// [world] restarts only the parts that differ from the deployment before.
+// A breakage changes one thing in a [deployment], which is only a description. [world]
+// then restarts the programs whose configuration differs from the previous deployment.
 //
-// Some faults cannot be made here, and the tests of doctor make them: a LiveKit
-// in several networks of Docker, a LiveKit cluster without a node for a new
-// room (a single LiveKit accepts the room whatever its load), a store or a log
-// that has lost something, and other homeservers than Synapse (a proxy pretends
-// to be one). All programs share one clock. To make LiveKit's clock wrong, the
-// tests write into its memory; for Synapse's clock, a proxy changes the time in
-// its answers.
+// Some faults cannot be made here, so the tests of doctor make them:
+//
+//   - a LiveKit in several Docker networks
+//   - a LiveKit cluster without a node for a new room, because a single LiveKit
+//     accepts rooms at any load
+//   - a store or a log that has lost data
+//   - homeservers other than Synapse, because here only a proxy pretends to be one
+//
+// All programs share one clock. To make LiveKit's clock wrong, the tests write into
+// LiveKit's memory. For Synapse's clock, a proxy changes the time in Synapse's answers.
 package breakages

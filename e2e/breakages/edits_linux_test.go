@@ -12,14 +12,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// The functions of this file change one thing in a deployment, or return such
-// a change.
+// Each function in this file changes one thing in a deployment, or returns a function
+// that does.
 
-// change is a function that makes a breakage of a deployment.
+// change is a function that puts one fault into a deployment.
 type change = func(d *deployment)
 
-// at edits the nginx server of a name: "jwt." for example, or "" for the
-// server name's website.
+// at replaces a text in the nginx server of a host. name is the host name before the
+// domain, like "jwt.", or "" for the website.
 func (d *deployment) at(name, old, with string) {
 	begin := strings.Index(d.nginx, "server_name "+name+domain+";")
 	if begin < 0 {
@@ -34,8 +34,8 @@ func (d *deployment) at(name, old, with string) {
 	d.nginx = d.nginx[:begin] + changed + d.nginx[begin+len(server):]
 }
 
-// inServer adds lines to the server of a name. inLocation adds lines to its
-// main location.
+// inServer adds lines to the nginx server of a host. inLocation adds lines to the main
+// location of that server.
 func inServer(name, text string) change {
 	return func(d *deployment) {
 		server := "server_name " + name + domain + ";\n"
@@ -57,23 +57,23 @@ func mainLocation(name string) string {
 	return "location / {"
 }
 
-// nginxAt replaces a text in the server of a name.
+// nginxAt replaces a text in the nginx server of a host.
 func nginxAt(name, old, with string) change {
 	return func(d *deployment) { d.at(name, old, with) }
 }
 
-// certificate gives the server of a name another certificate.
+// certificate gives the nginx server of a host another certificate.
 func certificate(name, file string) change {
 	return func(d *deployment) { d.at(name, filepath.Join(d.dir, "chain.pem"), filepath.Join(d.dir, file)) }
 }
 
-// instead replaces the main location in the server of a name.
+// instead replaces the main location in the nginx server of a host.
 func instead(name, text string) change {
 	return inServer(name, "location ~ ^/ { "+text+" }")
 }
 
-// livekit, homeserver and client replace a text in livekit.yaml, in
-// homeserver.yaml, and in the well-known file for clients.
+// livekit replaces a text in livekit.yaml, homeserver in homeserver.yaml, and client in
+// the well-known file for clients.
 func livekit(old, with string) change {
 	return func(d *deployment) { d.edit(&d.livekit, old, with) }
 }
@@ -90,8 +90,7 @@ func client(old, with string) change {
 	}
 }
 
-// livekitDoomed replaces a text in livekit.yaml, after which LiveKit does not
-// start.
+// livekitDoomed replaces a text in livekit.yaml so that LiveKit does not start.
 func livekitDoomed(old, with string) change {
 	return func(d *deployment) {
 		d.edit(&d.livekit, old, with)
@@ -99,17 +98,17 @@ func livekitDoomed(old, with string) change {
 	}
 }
 
-// variable sets a variable of the service.
+// variable sets an environment variable of the service.
 func variable(name, value string) change {
 	return func(d *deployment) { d.service[name] = value }
 }
 
-// server replaces the well-known file for homeservers.
+// server replaces the content of the well-known file for homeservers.
 func server(text string) change {
 	return func(d *deployment) { d.website[".well-known/matrix/server"] = text }
 }
 
-// without removes the DNS records of a name. besides adds a record.
+// without removes the DNS records of a host. besides adds a DNS record to a host.
 func without(name string) change {
 	return func(d *deployment) { delete(d.names, name+domain) }
 }
@@ -120,7 +119,7 @@ func besides(name, address string) change {
 	}
 }
 
-// down makes a program not run.
+// down keeps a program from running.
 func down(name string) change {
 	return func(d *deployment) { d.down = []string{name} }
 }
@@ -130,7 +129,8 @@ func closing(rules ...string) change {
 	return func(d *deployment) { d.closed = rules }
 }
 
-// behind makes the change in a deployment behind another proxy.
+// behindHAProxy and behindCaddy replace a text in the configuration of a deployment
+// whose reverse proxy is HAProxy or Caddy.
 func behindHAProxy(old, with string) change {
 	return func(d *deployment) {
 		d.behindHAProxy()
@@ -145,7 +145,7 @@ func behindCaddy(old, with string) change {
 	}
 }
 
-// all makes several changes, which together are one fault.
+// together makes several changes, which are one fault together.
 func together(changes ...change) change {
 	return func(d *deployment) {
 		for _, c := range changes {
@@ -154,8 +154,8 @@ func together(changes ...change) change {
 	}
 }
 
-// prefix makes clients look for the service below a path of the homeserver's
-// host. location is nginx' location for that path.
+// prefix makes clients look for the service below a path of the homeserver's host.
+// location is the nginx location for that path.
 func prefix(path, location string) change {
 	return together(
 		client("https://jwt."+domain, "https://matrix."+domain+path),
@@ -164,7 +164,7 @@ func prefix(path, location string) change {
 	)
 }
 
-// homeserverTransports makes Synapse tell newer clients another address.
+// homeserverTransports makes Synapse give newer clients another URL for the service.
 func homeserverTransports(url string) change {
 	return func(d *deployment) {
 		d.homeserver = strings.ReplaceAll(d.homeserver, "livekit_service_url: https://jwt."+domain, "livekit_service_url: "+url)
@@ -173,7 +173,7 @@ func homeserverTransports(url string) change {
 
 func proxyTo(port int) string { return fmt.Sprintf("proxy_pass http://127.0.0.1:%d;", port) }
 
-// second starts a second LiveKit, which the service does not know.
+// second starts a second LiveKit, which the service's configuration does not name.
 func second(keys func(d *deployment) string) change {
 	return func(d *deployment) { d.second = keys(d) }
 }
@@ -189,8 +189,8 @@ func openKeyFile(d *deployment) {
 	d.keys = ""
 }
 
-// turnTLS makes LiveKit offer TURN over TLS, at a name that leads to nginx.
-// nginx has a certificate for that name, or none.
+// turnTLS makes LiveKit offer TURN over TLS at a host name that leads to nginx. If
+// certificate is not "", nginx has a server with this certificate for the name.
 func turnTLS(certificate string) change {
 	return func(d *deployment) {
 		livekit("udp_port: 3478", "udp_port: 3478\n  domain: turn."+domain+"\n  tls_port: 5349\n  external_tls: true")(d)
@@ -202,9 +202,9 @@ func turnTLS(certificate string) change {
 	}
 }
 
-// registered makes the service an application service of Synapse, which passes
-// requests to the URL. The service asks Synapse without nginx, because nginx
-// starts later.
+// registered makes the service an application service of Synapse, which passes requests
+// to the URL. The service asks Synapse directly, because nginx starts only after
+// Synapse.
 func registered(url string) change {
 	return func(d *deployment) {
 		name, err := matrix.ParseServerName(domain)
@@ -219,7 +219,7 @@ func registered(url string) change {
 	}
 }
 
-// redisOf makes the service keep leaves in a Redis.
+// redisOf makes the service keep its jobs in a Redis of this state.
 func redisOf(r redis) change {
 	return func(d *deployment) {
 		d.redis = r
@@ -227,7 +227,7 @@ func redisOf(r redis) change {
 	}
 }
 
-// srv replaces the well-known file for homeservers by a SRV record.
+// srv replaces the well-known file for homeservers by an SRV record.
 func srv(service, target string, port uint16) change {
 	return func(d *deployment) {
 		delete(d.website, ".well-known/matrix/server")
@@ -235,28 +235,28 @@ func srv(service, target string, port uint16) change {
 	}
 }
 
-// hangs stops a program (SIGSTOP).
+// hangs stops a program (SIGSTOP), so that the program does not answer.
 func hangs(name string) change {
 	return func(d *deployment) { d.hanging = []string{name} }
 }
 
-// hangsAt makes nginx wait for a program that never answers.
+// hangsAt makes nginx pass requests for a location to a port that never answers.
 func hangsAt(name, location string) change {
 	return together(inServer(name, "location "+location+" { "+proxyTo(8099)+" }"), closing("-p tcp --dport 8099"))
 }
 
-// refused sets a variable of the service to a value with which the service
-// does not start.
+// refused sets a variable of the service to a value that keeps the service from
+// starting.
 func refused(name, value string) change {
 	return together(variable(name, value), dies)
 }
 
-// dies says that the service does not start, so that the test does not wait
-// for it.
+// dies marks a deployment in which the service does not start. Without this mark, the
+// test would wait for the service.
 func dies(d *deployment) { d.service["REFUSED"] = "1" }
 
-// otherRegistration makes the service read an old copy of the registration
-// file.
+// otherRegistration makes the service read another registration file than Synapse, with
+// other tokens.
 func otherRegistration(d *deployment) {
 	registered("http://127.0.0.1:8080")(d)
 	d.own = d.registration
@@ -268,8 +268,8 @@ func redirectsToTLS(d *deployment) {
 	d.nginx += "server {\nlisten " + public + ":80;\nreturn 301 https://$host$request_uri;\n}\n"
 }
 
-// smallPackets makes the kernel drop large packets to and from the reverse
-// proxy.
+// smallPackets makes the kernel drop packets to and from port 443 that are larger than
+// 1280 bytes.
 func smallPackets(d *deployment) {
 	closing("-p tcp --sport 443 -m length --length 1281:65535", "-p tcp --dport 443 -m length --length 1281:65535")(d)
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// linkCommand returns the command test-link in the service's environment.
+// linkCommand returns the command test-link with the service's environment.
 func (w *world) linkCommand(ctx context.Context, d deployment, args ...string) (cmd *exec.Cmd, faults *strings.Builder) {
 	cmd = exec.CommandContext(ctx, w.programs.Service, append([]string{"test-link", "--json"}, args...)...)
 	cmd.Env = environment(d.service)
@@ -19,7 +19,7 @@ func (w *world) linkCommand(ctx context.Context, d deployment, args ...string) (
 	return cmd, faults
 }
 
-// testLink makes a link.
+// testLink makes a link to the connection test with the command test-link.
 func (w *world) testLink(t *testing.T, d deployment) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), looking)
@@ -39,8 +39,8 @@ type event struct {
 	Loss                           string `json:"loss_percent"`
 }
 
-// watchedLink makes a link, and reads the events of test-link --watch. At the
-// end of the test it stops the command with Ctrl-C.
+// watchedLink makes a link with test-link --watch, and returns the events that the
+// command prints. At the end of the test, watchedLink stops the command with Ctrl-C.
 func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-chan event) {
 	t.Helper()
 	cmd, faults := w.linkCommand(context.WithoutCancel(t.Context()), d, "--watch")
@@ -54,7 +54,7 @@ func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-cha
 	lines := json.NewDecoder(out)
 	var made struct{ URL string }
 	if err := lines.Decode(&made); err != nil {
-		_ = cmd.Wait() // faults say why
+		_ = cmd.Wait() // the text in faults says why
 		t.Fatalf("test-link --watch: got %v\n%s\nwant a link", err, faults)
 	}
 	events := make(chan event, 100)
@@ -66,7 +66,7 @@ func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-cha
 		}
 	}()
 	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt) // the command may have ended
+		_ = cmd.Process.Signal(os.Interrupt) // the error of a command that has already ended does not matter
 		<-ended
 		if err := cmd.Wait(); err != nil || faults.Len() > 0 {
 			t.Errorf("test-link --watch, after Ctrl-C: got %v, %q, want no error", err, faults)
@@ -75,7 +75,8 @@ func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-cha
 	return made.URL, events
 }
 
-// hear waits until test-link prints the verdict of a test.
+// hear waits until test-link prints the verdict of a connection test, and compares it
+// with the page.
 func hear(t *testing.T, told <-chan event, o outcome) {
 	t.Helper()
 	var all []event

@@ -27,9 +27,9 @@ const (
 	height = 760
 )
 
-// settings are the settings of a user's browser.
+// settings are settings of the tester's browser.
 type settings struct {
-	language string // the Accept-Language of the browser; "" means English
+	language string // the value of the header Accept-Language; "" means English
 	dark     bool
 }
 
@@ -54,7 +54,7 @@ var backgrounds = map[string]string{"light": "rgb(255, 255, 255)", "dark": "rgb(
 // titles are the page's titles, by language.
 var titles = map[string]string{"en": "Connection test", "de": "Verbindungstest"}
 
-// show sets the language, the colour scheme and the size of the tab.
+// show sets the language and the colour scheme of the tab.
 func (p *phone) show(ctx context.Context, t *testing.T, s settings) {
 	t.Helper()
 	agent, err := chromedp.Run(ctx, chromedp.Evaluate[string]("navigator.userAgent"))
@@ -75,17 +75,17 @@ func (p *phone) light(ctx context.Context, t *testing.T, scheme string) {
 	}
 }
 
-// look describes the page as a user sees it.
+// look describes what a user sees of the page of the connection test.
 type look struct {
-	Faults                            []string // the faults of accessibility that axe finds
+	Faults                            []string // the faults of accessibility that the tool axe finds
 	Width                             int
 	Language, Title, Background, Text string
 	Headings                          []string
 	Start, Ended                      bool
 }
 
-// look examines the page in its present colour scheme. Its error names a fault
-// because of which some people could not read or use the page.
+// look examines the page in one colour scheme. The test fails if some people could not
+// read or use the page.
 func (p *phone) look(t *testing.T, state, scheme string, s settings) (l look) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, looking)
@@ -109,8 +109,8 @@ func (p *phone) look(t *testing.T, state, scheme string, s settings) (l look) {
 	return l
 }
 
-// looks examines the page in both colour schemes, and then sets the scheme of
-// the settings again.
+// looks examines the page in the light and the dark colour scheme. Afterwards it sets
+// the scheme of the settings again.
 func (p *phone) looks(t *testing.T, state string, s settings) (l look) {
 	t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
@@ -122,7 +122,7 @@ func (p *phone) looks(t *testing.T, state string, s settings) (l look) {
 	return l
 }
 
-// press presses keys, and returns the element that then has the focus.
+// press presses keys, and returns the element that has the focus afterwards.
 func (p *phone) press(t *testing.T, keys string) (focus string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, looking)
@@ -137,8 +137,8 @@ func (p *phone) press(t *testing.T, keys string) (focus string) {
 	return focus
 }
 
-// picture saves a picture of the page without the report, if the caller of the
-// tests wants pictures.
+// picture saves a picture of the page without the report, if the option -pictures is
+// set.
 func (p *phone) picture(t *testing.T, name string) {
 	t.Helper()
 	if *pictures == "" || name == "" {
@@ -164,8 +164,8 @@ func (p *phone) picture(t *testing.T, name string) {
 	}
 }
 
-// small returns the picture with only its most frequent colours, which takes a
-// third of the bytes.
+// small reduces the picture to its 256 most frequent colours, which saves two thirds of
+// the bytes.
 func small(t *testing.T, shot []byte) []byte {
 	t.Helper()
 	taken, err := png.Decode(bytes.NewReader(shot))
@@ -190,8 +190,8 @@ func small(t *testing.T, shot []byte) []byte {
 	return b.Bytes()
 }
 
-// withoutLink: without a link the page says what it is and how to get a link,
-// and has no button.
+// withoutLink checks the page when a user opens it without a link. The page must say
+// how to get a link, and must have no button.
 func (p *phone) withoutLink(t *testing.T) {
 	for _, test := range []struct {
 		s    settings
@@ -211,8 +211,8 @@ func (p *phone) withoutLink(t *testing.T) {
 	}
 }
 
-// startByKeyboard starts the connection test with the keyboard, as a user
-// without a pointer does. It examines the page before and during the test.
+// startByKeyboard starts the connection test with the keyboard, as a user without a
+// mouse does. It examines the page before and during the test.
 func (p *phone) startByKeyboard(t *testing.T, s settings) {
 	t.Helper()
 	if l := p.looks(t, "before the start", s); !l.Start || !slices.Equal(l.Headings, []string{"H1 " + titles[l.Language]}) {
@@ -229,8 +229,8 @@ func (p *phone) startByKeyboard(t *testing.T, s settings) {
 	p.picture(t, "running-"+s.scheme())
 }
 
-// readByKeyboard reads the results with the keyboard, and checks what a screen
-// reader gets.
+// readByKeyboard checks the results at the end of a connection test. It goes through
+// them with the keyboard, and checks which texts a screen reader gets.
 func (p *phone) readByKeyboard(t *testing.T, o outcome, s settings) {
 	t.Helper()
 	l := p.looks(t, "at the end", s)
@@ -257,8 +257,9 @@ func (p *phone) readByKeyboard(t *testing.T, o outcome, s settings) {
 	}
 }
 
-// levelsOf returns the levels of the page's headings. "12 2" means a heading
-// of level 1, and two of level 2 below it.
+// levelsOf returns the levels of the page's headings as digits. A space precedes each
+// further heading of level 2, so "12 2" means one heading of level 1 and two of level
+// 2.
 func levelsOf(headings []string) (levels string) {
 	for _, heading := range headings {
 		level := heading[1:2]
@@ -270,7 +271,7 @@ func levelsOf(headings []string) (levels string) {
 	return levels
 }
 
-// ran are the names of the steps that ran.
+// ran returns the names of the steps that ran.
 func (o outcome) ran() (names []string) {
 	for step, name := range o.Names {
 		if mark := o.Marks[step]; mark != "none" {

@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestMain starts this program again for each deployment, in namespaces of its
-// own.
+// TestMain starts this program again for each deployment. Each new process has its own
+// namespaces.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if *dir != "" {
@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// inside runs the tests of one deployment, in its namespaces.
+// inside runs the tests of one deployment. It runs in a process that has its own
+// namespaces.
 func inside(m *testing.M) int {
 	own := filepath.Join(*dir, fmt.Sprint(*shard))
 	err := os.MkdirAll(own, 0o755)
@@ -46,8 +47,8 @@ func inside(m *testing.M) int {
 	return m.Run()
 }
 
-// choose selects the tests of doctor, or those of the connection test, which
-// need a browser.
+// choose selects the tests of doctor. With -connection, it selects the tests of the
+// connection test, which need a browser.
 func choose() error {
 	if *connected {
 		return flag.Set("test.skip", "^Test(Breakages|TakenOver)$")
@@ -55,8 +56,8 @@ func choose() error {
 	return flag.Set("test.skip", "^TestConnection")
 }
 
-// spread builds the programs, and runs the deployments side by side. Then it
-// compares doctor's results with the documentation.
+// spread builds the programs, and starts the processes for the deployments at the same
+// time. At the end it compares doctor's results with the documentation.
 func spread(ctx context.Context) error {
 	if os.Geteuid() != 0 {
 		return errors.New("creating a network and a mount namespace needs root: run the tests as root")
@@ -89,8 +90,8 @@ func spread(ctx context.Context) error {
 	return document(shared)
 }
 
-// again returns the command that runs this program with the same arguments,
-// for one deployment.
+// again returns the command that runs this program again with the same arguments, for
+// the deployment with the number i.
 func again(ctx context.Context, shared string, i int) *exec.Cmd {
 	args := append(slices.Clone(os.Args[1:]), "-dir", shared, "-shard", fmt.Sprint(i))
 	run := exec.CommandContext(ctx, "/proc/self/exe", args...)
@@ -99,8 +100,8 @@ func again(ctx context.Context, shared string, i int) *exec.Cmd {
 	return run
 }
 
-// document writes doctor's results into the documentation, or compares them
-// with it.
+// document compares doctor's results with the documentation. With -write, it writes
+// them into the documentation.
 func document(shared string) error {
 	rows := map[string]said{}
 	for i := range *shards {
@@ -130,8 +131,8 @@ func document(shared string) error {
 	return nil
 }
 
-// findPrograms finds the programs that the first process built, and the
-// installed ones.
+// findPrograms returns the paths of the programs that the first process built, and of
+// the installed programs.
 func findPrograms(ctx context.Context, shared string) (programs, error) {
 	built, err := stack.Build(ctx, shared)
 	if err != nil {

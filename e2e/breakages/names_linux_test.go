@@ -11,19 +11,19 @@ import (
 	"matrixrtc-auth/internal/dnstest"
 )
 
-// nameServer answers at 127.0.0.1:53 for the names of the deployment. It
-// answers that other names do not exist. If it has no names at all, it answers
-// with an error (SERVFAIL).
+// nameServer answers questions about host names at 127.0.0.1:53. It knows the names of
+// the deployment, and answers that other names do not exist. If the deployment has no
+// map of names, the answer is an error (SERVFAIL).
 type nameServer struct {
 	conn net.PacketConn
 
 	mu    sync.Mutex
-	names map[string][]netip.Addr // the addresses by name, without the dot at the end
+	names map[string][]netip.Addr // the addresses of each host name, which has no dot at the end
 	srv   map[string]dnsmessage.SRVResource
-	deaf  bool // whether it ignores questions about SRV records
+	deaf  bool // true if it does not answer questions about SRV records
 }
 
-// serveNames starts a name server, which ends with its world.
+// serveNames starts a name server, which runs until its world ends.
 func serveNames() (*nameServer, error) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:53")
 	if err != nil {
@@ -34,14 +34,15 @@ func serveNames() (*nameServer, error) {
 	return s, nil
 }
 
-// set replaces the names.
+// set makes the name server answer with the records of the deployment.
 func (s *nameServer) set(d deployment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.names, s.srv, s.deaf = d.names, d.srv, d.deaf
 }
 
-// find returns the records for a question.
+// find returns the records for a question. It returns false if the name server does not
+// answer.
 func (s *nameServer) find(question dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool) {
 	if s.ignores(question) {
 		return nil, 0, false
@@ -79,7 +80,7 @@ func (s *nameServer) ignores(q dnsmessage.Question) bool {
 	return s.deaf && q.Type == dnsmessage.TypeSRV
 }
 
-// service is the name of the SRV record of federation.
+// service returns the SRV record that the question asks for, if the deployment has one.
 func (s *nameServer) service(q dnsmessage.Question) (dnsmessage.SRVResource, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

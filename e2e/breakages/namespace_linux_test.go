@@ -9,15 +9,15 @@ import (
 	"syscall"
 )
 
-// public is the public address of the deployment, from a range that is
-// reserved for documentation.
+// public is the public address of the deployment. It is from a range that is reserved
+// for documentation.
 const public = "203.0.113.10"
 
-// deadIPv6 is an address at which nothing answers, from a range that is
+// deadIPv6 is an address at which no program listens. It is from a range that is
 // reserved for documentation.
 const deadIPv6 = "2001:db8::10"
 
-// namespaces are the kinds of namespaces that each deployment has of its own.
+// namespaces makes a process start with its own network and mount namespaces.
 func namespaces() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Unshareflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS,
@@ -25,13 +25,13 @@ func namespaces() *syscall.SysProcAttr {
 	}
 }
 
-// isolate prepares the namespaces. It starts loopback, and an interface with a
-// public address, because WebRTC uses no other kind of address. The name
-// server of the test becomes the only one.
+// isolate prepares the namespaces of this process. It starts the loopback interface,
+// and an interface with a public address, because WebRTC does not use loopback.
+// Programs in the namespaces use only the test's name server.
 func isolate(dir string) error {
 	for _, line := range []string{
 		"link set lo up",
-		"link set lo gso_max_segs 1", // so that packets have the size that they have in a real network
+		"link set lo gso_max_segs 1", // packets get the size that they have in a real network
 		"link add web0 type veth peer name web1",
 		"address add " + public + "/24 dev web0",
 		"address add " + deadIPv6 + "/64 dev web0 nodad",
@@ -57,8 +57,8 @@ func isolate(dir string) error {
 	return nil
 }
 
-// closed makes the kernel drop packets that match one of the rules, and
-// removes earlier rules.
+// closed makes the kernel drop packets that match one of the rules. It removes earlier
+// rules first.
 func closed(rules []string) error {
 	for _, program := range []string{"iptables", "ip6tables"} {
 		if err := system(program, "-F", "INPUT"); err != nil {
@@ -73,30 +73,31 @@ func closed(rules []string) error {
 	return nil
 }
 
-// countLeaving makes the kernel count packets to addresses outside the
-// deployment. It ignores the kernel's own reports about multicast groups.
+// countLeaving makes the kernel count packets that leave the deployment. The kernel's
+// own reports about multicast groups do not count.
 func countLeaving() error {
 	return system("iptables", "-A", "OUTPUT", "!", "-o", "lo", "!", "-d", "224.0.0.22")
 }
 
-// leaving returns how many such packets there were.
+// leaving returns the number of packets that left the deployment since countLeaving.
 func leaving() (packets int, err error) {
 	out, err := output("iptables", "-nvxL", "OUTPUT")
 	if err != nil {
 		return 0, err
 	}
-	lines := strings.Split(strings.TrimSpace(out), "\n") // the first two lines are headings
+	lines := strings.Split(strings.TrimSpace(out), "\n") // the last line is the counting rule
 	_, err = fmt.Sscan(lines[len(lines)-1], &packets)
 	return packets, err
 }
 
-// system runs a program of the operating system.
+// system runs a program of the operating system, and returns an error if the program
+// fails.
 func system(program string, args ...string) error {
 	_, err := output(program, args...)
 	return err
 }
 
-// output returns the output of a program of the operating system.
+// output runs a program of the operating system, and returns what it prints.
 func output(program string, args ...string) (string, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin"}

@@ -13,41 +13,41 @@ import (
 	"matrixrtc-auth/testlink"
 )
 
-// runTime bounds one run of the page. The page ends each step after some
-// seconds.
+// runTime is the time limit for one connection test on the page. The page itself gives
+// up each step after some seconds.
 const runTime = 90 * time.Second
 
 //go:embed testdata/withouttcp.js
 var withoutTCP string
 
-// strangers are the STUN servers that LiveKit names to clients if it has no
-// TURN server. In the test they have an address at which no program listens.
+// strangers are the STUN servers that LiveKit gives to clients if it has no TURN
+// server. In the test, their names lead to an address at which no program listens.
 var strangers = []string{"global.stun.twilio.com", "stun.l.google.com", "stun1.l.google.com"}
 
 const strangersAddress = "203.0.113.99"
 
-// connection is a test of the page: a deployment or a link, and what the page
-// must show.
+// connection describes one run of the connection test: the deployment, the link, and
+// what the page must show.
 type connection struct {
 	what    string
 	make    change
-	link    func(t *testing.T, w *world, d deployment) string // returns the link; nil for the link of test-link
+	link    func(t *testing.T, w *world, d deployment) string // makes the link; if nil, test-link makes it
 	verdict string
-	marks   string // the marks of the steps, in their order; "" checks none
+	marks   string // the marks of the steps, in their order; "" means any marks
 	more
 }
 
 // more has additional settings and expectations of a test.
 type more struct {
 	settings
-	says     string // the text of the verdict; "" checks none
-	script   string // a script that the browser runs before the page
-	looked   bool   // the test also checks accessibility, and uses the keyboard
-	watched  bool   // test-link --watch must print the verdict
-	pictured string // the file name of the picture at the end
+	says     string // the text of the verdict; "" means any text
+	script   string // a script that the browser runs before those of the page
+	looked   bool   // true if the test also checks accessibility, and uses the keyboard
+	watched  bool   // true if test-link --watch must print the verdict
+	pictured string // the file name of a picture at the end; "" means no picture
 }
 
-// marks are the signs that the page shows for the results of steps.
+// marks are the signs with which the page shows the result of a step.
 var marks = map[string]string{"ok": "✓", "warn": "!", "fail": "✗", "none": "–", "": "·"}
 
 var steps = []string{"socket", "join", "media", "resume", "tcp", "relay", "clock"}
@@ -80,16 +80,16 @@ func connections() []connection {
 	}
 }
 
-// belowPaths makes the service and LiveKit reachable below paths of the
-// homeserver's host.
+// belowPaths moves the service and LiveKit to paths of the homeserver's host.
 func belowPaths(d *deployment) {
 	prefix("/livekit/jwt", "location /livekit/jwt/ { proxy_pass http://127.0.0.1:8080/; proxy_set_header X-Forwarded-For $remote_addr; }\n"+
 		"location /livekit/sfu/ { proxy_pass http://127.0.0.1:7880/; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; }")(d)
 	d.service["LIVEKIT_URL"] = "wss://matrix." + domain + "/livekit/sfu"
 }
 
-// sealed returns a link that test-link did not make: its room does not exist
-// on LiveKit. If secret is empty, the link has the secret of the deployment.
+// sealed returns a function that makes a link without test-link. The room of this link
+// does not exist on LiveKit. The link is sealed with the secret in with, or with the
+// deployment's secret if with is empty.
 func sealed(change func(*testlink.Key), with string) func(*testing.T, *world, deployment) string {
 	return func(t *testing.T, _ *world, d deployment) string {
 		key := testlink.New(time.Now().Add(time.Minute))
@@ -102,8 +102,8 @@ func sealed(change func(*testlink.Key), with string) func(*testing.T, *world, de
 	}
 }
 
-// The page shows on a phone what is wrong with a deployment, or that nothing
-// is wrong.
+// TestConnection checks that the page of the connection test shows on a phone what is
+// wrong with a deployment, or that nothing is wrong.
 func TestConnection(t *testing.T) {
 	w, healthy := begin(t)
 	healthy.homeserver = "" // no part of this test needs a homeserver
@@ -126,7 +126,8 @@ func TestConnection(t *testing.T) {
 	}
 }
 
-// mustBecome makes the world run the deployment.
+// mustBecome makes the world run the deployment, and fails the test if the deployment
+// does not start.
 func (w *world) mustBecome(t *testing.T, d deployment) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), starting)
@@ -136,7 +137,7 @@ func (w *world) mustBecome(t *testing.T, d deployment) {
 	}
 }
 
-// run opens a link of the deployment, and runs the connection test.
+// run opens a link, runs the connection test, and checks what the page shows.
 func (p *phone) run(t *testing.T, d deployment, test connection) {
 	var link string
 	var told <-chan event
@@ -183,7 +184,7 @@ func (p *phone) run(t *testing.T, d deployment, test connection) {
 	p.picture(t, test.pictured)
 }
 
-// signs returns the marks of the steps, in the order of the steps.
+// signs returns the signs that the page shows for the steps, in the order of the steps.
 func (o outcome) signs() (signs string) {
 	for _, step := range steps {
 		signs += marks[o.Marks[step]]

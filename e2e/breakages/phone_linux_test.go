@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// phone is a browser with the width of a phone, in which a user opens links.
+// phone is a browser with a window of a phone's size, in which a user opens links.
 type phone struct {
 	t       *testing.T
 	w       *world
@@ -24,15 +24,16 @@ type phone struct {
 	tab     context.Context
 }
 
-// outcome is what the page shows at the end of a connection test.
+// outcome is what the page shows at the end of a connection test, and what the page
+// did.
 type outcome struct {
 	Verdict, Says, Why, Remedy string
-	// Marks are the marks of the steps. Names and Details are their texts.
+	// Marks has the result of each step. Names and Details have the texts of each step.
 	Marks, Names, Details map[string]string
 	Report                string
 	Focus                 string   // the element that has the focus at the end
-	Spoken                []string // the texts that the live region announced
-	Servers               []string // the STUN and TURN servers that the page's connections got
+	Spoken                []string // the texts that the page announced to screen readers
+	Servers               []string // the STUN and TURN servers that the page's WebRTC connections got
 	Violations            []string
 	Stored                int // the number of characters in cookies and storages
 }
@@ -64,7 +65,7 @@ func newPhone(t *testing.T, w *world) *phone {
 	chromium := &stack.Chromium{
 		Host: w.host, Program: browser.Chromium, Certutil: browser.Certutil, Name: "phone", CA: root, Hosts: hosts, Addresses: []string{public},
 	}
-	t.Cleanup(func() { _ = chromium.Stop() }) // the test may have ended the browser
+	t.Cleanup(func() { _ = chromium.Stop() }) // the error of a browser that has already ended does not matter
 	ctx, cancel := context.WithTimeout(t.Context(), starting)
 	defer cancel()
 	if err := chromium.Start(ctx); err != nil {
@@ -80,8 +81,8 @@ func newPhone(t *testing.T, w *world) *phone {
 	return p
 }
 
-// open opens a link in a new tab with a phone's size. The browser runs the
-// script before the page.
+// open opens a link in a new tab of a phone's size. The browser runs the script before
+// those of the page.
 func (p *phone) open(t *testing.T, link string, s settings, script string) {
 	t.Helper()
 	p.tab, _ = chromedp.NewContext(p.browser)
@@ -102,7 +103,7 @@ func (p *phone) open(t *testing.T, link string, s settings, script string) {
 	}
 }
 
-// tap taps on Start.
+// tap taps the button Start.
 func (p *phone) tap(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, looking)
@@ -112,7 +113,8 @@ func (p *phone) tap(t *testing.T) {
 	}
 }
 
-// outcome returns what the page shows at the end.
+// outcome waits until the connection test has ended, and returns what the page shows.
+// The page must not violate its Content-Security-Policy, and must not store anything.
 func (p *phone) outcome(t *testing.T) (o outcome) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, runTime)

@@ -9,14 +9,15 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// run starts a program.
+// run starts a program with the files and addresses of the world.
 func (w *world) run(ctx context.Context, o *stack.Other) (*stack.Other, error) {
 	o.Host = w.host
 	return o, o.Start(ctx)
 }
 
-// answering waits until the URL answers 200. listening waits until a program
-// accepts connections at the address.
+// answering returns a function that reports whether a GET of the URL gets the status
+// 200. The function from listening reports whether a program accepts connections at the
+// address.
 func answering(url string) func(context.Context) bool {
 	return func(ctx context.Context) bool { return stack.Answers(ctx, url) }
 }
@@ -39,8 +40,8 @@ func startSynapse(ctx context.Context, w *world, d deployment) (*stack.Other, er
 	})
 }
 
-// broken marks a livekit.yaml with which LiveKit does not start, so that the
-// test does not wait for LiveKit.
+// broken begins a livekit.yaml with which LiveKit does not start. The test then does
+// not wait for LiveKit.
 const broken = "# LiveKit does not start with this file.\n"
 
 func startLiveKit(ctx context.Context, w *world, d deployment) (*stack.Other, error) {
@@ -65,7 +66,7 @@ func startLiveKit(ctx context.Context, w *world, d deployment) (*stack.Other, er
 	return o, err
 }
 
-// secondYAML is the configuration of the second LiveKit.
+// secondYAML is the configuration file of the second LiveKit.
 const secondYAML = `port: 7890
 bind_addresses: ["127.0.0.1"]
 rtc: {tcp_port: 7891, port_range_start: 21000, port_range_end: 21100, use_external_ip: false, node_ip: ` + public + `}
@@ -85,7 +86,7 @@ func startSecond(ctx context.Context, w *world, d deployment) (*stack.Other, err
 
 func startService(ctx context.Context, w *world, d deployment) (*stack.Other, error) {
 	if d.own != "" {
-		if _, err := w.host.WriteFile("registration.yaml", []byte(d.own)); err != nil { // Synapse has read its own copy before
+		if _, err := w.host.WriteFile("registration.yaml", []byte(d.own)); err != nil { // Synapse has already read the other registration
 			return nil, err
 		}
 	}

@@ -13,12 +13,13 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// redis is the state of a deployment's Redis. With the zero value no Redis
+// redis is the state of the Redis in a deployment. The value "" means that no Redis
 // runs.
 type redis string
 
-// The states of Redis: it works; it cannot save its data and refuses writes;
-// it requires a password; or it is a replica.
+// These are the states of a Redis. In the state cannotSave, Redis cannot save its data,
+// so it refuses writes. In the state follows, Redis is a replica of another Redis, and
+// also refuses writes.
 const (
 	works         redis = "works"
 	cannotSave    redis = "cannot save"
@@ -26,7 +27,7 @@ const (
 	follows       redis = "follows"
 )
 
-// options returns the options of redis-server for the state.
+// options returns the options of redis-server that bring Redis into the state.
 func (r redis) options() []string {
 	switch r {
 	case wantsPassword:
@@ -56,7 +57,8 @@ func startRedis(ctx context.Context, w *world, d deployment) (*stack.Other, erro
 	return o, failToSave(ctx)
 }
 
-// failToSave makes Redis save its data, and returns when that has failed.
+// failToSave makes Redis save its data, which must fail. It returns when Redis refuses
+// writes because of the failure.
 func failToSave(ctx context.Context) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", redisAddress)

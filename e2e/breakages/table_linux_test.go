@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// table has all breakages, in the order of the documentation.
+// table returns all breakages, in the order of the documentation.
 func table() []breakage {
 	return slices.Concat(
 		healthy, names, certificates, wellKnown, homeservers, serviceProxies, sfuProxies, otherProxies, services, livekits, media, ordinary, users)
@@ -221,7 +221,7 @@ var media = []breakage{
 	{"packets of more than 1280 bytes are lost, and no ICMP message says so", smallPackets, "packets-lost", "packets-lost"},
 }
 
-// users has the breakages that only a run with --user can find.
+// users has the breakages that doctor can find only with the option --user.
 var users = []breakage{
 	{what: "nothing, with --user", make: as(alice, room), inside: "", outside: ""},
 	{what: "--user: the access token has expired", make: as("expired", room), inside: "user-token", outside: "user-token"},
@@ -236,6 +236,6 @@ var users = []breakage{
 	{what: "--user: a transport of Synapse has `url`, and there is no application service", make: together(as(alice, room), homeserver(transport, transport+"      url: wss://sfu.example.org\n")), inside: "transport-url-unserved", outside: "transport-url-unserved"},
 }
 
-// transport is the entry in homeserver.yaml that tells newer clients where
-// calls take place.
+// transport is the entry in homeserver.yaml that tells newer clients which service and
+// SFU to use.
 const transport = "  transports:\n    - type: livekit\n      livekit_service_url: https://jwt.example.org\n"

@@ -17,29 +17,31 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// moved is a deployment of another guide that setup takes over.
+// moved is a deployment from a published guide, which setup turns into one of its own.
 type moved struct {
 	name    string
-	options []string // the answers for which taking-over.md asks the operator, as options of setup
-	rest    change   // the steps outside of setup, and what this machine needs
-	secret  string   // the expected secret of the key; "" for a new one
+	options []string // setup's options with the operator's answers that taking-over.md asks for
+	rest    change   // the operator's steps after setup, and changes for this machine
+	secret  string   // the expected secret of the API key; "" if setup makes a new one
 }
 
-// spared is the line of taking-over.md about media ports that Linux may use.
+// spared is an option from taking-over.md. The media ports in it do not overlap with
+// the ports of Linux for outgoing connections.
 var spared = []string{"--udp-range", "20000-20200"}
 
 var movedOnes = []moved{
 	{"guide", spared, nil, "not-so-secret-0123456789-abcdefghijklmn"},
 	{"nginx", spared, together(published("8070"), local("synapse"), unset("LIVEKIT_REDIS_URL")), "0123456789abcdef0123456789abcdef0123"},
 	{"caddy", nil, behindOneCaddy, ""},
-	// Debian has no package of Traefik, so nginx forwards the same names.
+	// Debian has no package of Traefik, so nginx is the reverse proxy for these host
+	// names.
 	{"traefik", append(spared, "--server-name", domain, "--base-url", "https://matrix."+domain), nil, "abcdefabcdefabcdefabcdefabcdefabcdefabcd"},
 	{"host-network", nil, together(published("8081"), local("host.docker.internal"), unset("LIVEKIT_CA_FILE"), withRegistration), "0a1b2c3d4e5f60718293a4b5c6d7e8f901234567"},
 }
 
-// TestTakenOver takes over deployments of published guides, with their
-// mistakes, each in one run of setup. Doctor finds no fault in the new
-// deployments, inside and outside, and they carry calls.
+// TestTakenOver lets setup take over deployments of published guides, including the
+// mistakes in the guides. Doctor must find no fault in the new deployments, inside and
+// from outside. Users must be able to call each other.
 func TestTakenOver(t *testing.T) {
 	own := filepath.Join(*dir, fmt.Sprintf("taken-%d", *shard))
 	if err := os.MkdirAll(own, 0o755); err != nil {
@@ -48,7 +50,7 @@ func TestTakenOver(t *testing.T) {
 	w := worldIn(t, own)
 	for i, m := range movedOnes {
 		if i%*shards != *shard {
-			continue // another process tests it
+			continue // another process tests this deployment
 		}
 		t.Run(m.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), starting)
@@ -65,7 +67,7 @@ func TestTakenOver(t *testing.T) {
 	}
 }
 
-// move takes the deployment over with setup.
+// move lets setup take over the deployment, and returns the new one.
 func (m moved) move(ctx context.Context, t *testing.T, own string) deployment {
 	t.Helper()
 	old := filepath.Join(own, "old-"+m.name)
@@ -79,39 +81,39 @@ func (m moved) move(ctx context.Context, t *testing.T, own string) deployment {
 	if got := d.service["LIVEKIT_SECRET"]; m.secret != "" && got != m.secret {
 		t.Errorf("the secret is %q, want %q", got, m.secret)
 	}
-	d.outside = []string{"--sfu-url", d.service["LIVEKIT_URL"]} // as in next-steps.md
+	d.outside = []string{"--sfu-url", d.service["LIVEKIT_URL"]} // the option that next-steps.md names
 	if m.rest != nil {
 		m.rest(&d)
 	}
 	return d
 }
 
-// published forwards a port of the machine to the same port as compose.yaml
-// does.
+// published makes nginx forward to the service's own port. In compose.yaml, the given
+// port of the machine leads to that port.
 func published(port string) change {
 	return func(d *deployment) { d.nginx = strings.ReplaceAll(d.nginx, "127.0.0.1:"+port, "127.0.0.1:8080") }
 }
 
-// local gives this machine a name that it has in a Docker network.
+// local gives this machine a host name that only a Docker network has.
 func local(name string) change {
 	return func(d *deployment) { d.names[name] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} }
 }
 
-// unset removes a variable whose value names something that does not exist
-// here.
+// unset removes a variable of the service whose value does not exist on this machine.
 func unset(name string) change {
 	return func(d *deployment) { delete(d.service, name) }
 }
 
-// withRegistration makes Synapse and the service read the registration file.
+// withRegistration makes Synapse and the service read the registration file that setup
+// wrote.
 func withRegistration(d *deployment) {
 	path := filepath.Join(d.folder, "matrixrtc-auth-registration.yaml")
 	d.edit(&d.homeserver, "/data/matrixrtc-auth-registration.yaml", path)
 	d.service["LIVEKIT_HS_SERVER_NAME"], d.service["LIVEKIT_AS_REGISTRATION_FILE"] = domain, path
 }
 
-// behindOneCaddy puts one Caddy in front, where one host name serves both
-// programs, with the old prefixes and with the new ones.
+// behindOneCaddy makes Caddy the reverse proxy. One host name serves the service and
+// LiveKit, at the old path prefixes and at the new ones.
 func behindOneCaddy(d *deployment) {
 	d.behind()
 	files := reader{folder: d.folder}
@@ -136,11 +138,11 @@ func behindOneCaddy(d *deployment) {
 	d.must(files.fault)
 }
 
-// carries makes two new users hear each other. They use only the well-known
-// file.
+// carries makes two new users join a call, and checks that one hears the other. They
+// know only the well-known file.
 func carries(ctx context.Context, t *testing.T, d deployment, guide string) {
 	t.Helper()
-	if err := os.Setenv("SSL_CERT_FILE", filepath.Join(d.dir, "root.pem")); err != nil { // in this process, which runs only this test
+	if err := os.Setenv("SSL_CERT_FILE", filepath.Join(d.dir, "root.pem")); err != nil { // only this test runs in this process
 		t.Fatal(err)
 	}
 	a, b := call(ctx, t, d, "anna-"+guide), call(ctx, t, d, "ben-"+guide)
@@ -156,7 +158,7 @@ func carries(ctx context.Context, t *testing.T, d deployment, guide string) {
 	}
 }
 
-// call makes a new user join a call by the public names.
+// call makes a new user join a call. The user finds the service in the well-known file.
 func call(ctx context.Context, t *testing.T, d deployment, name string) *participant.Participant {
 	t.Helper()
 	var told struct {

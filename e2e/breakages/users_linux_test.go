@@ -8,12 +8,13 @@ import (
 	"matrixrtc-auth/e2e/account"
 )
 
-// user says with which user's access token doctor asks as alice, and in which
-// room it schedules an event. With the zero user, doctor asks without --user.
+// user holds doctor's options for a user: whose access token doctor gets, and in which
+// room it schedules an event. Doctor asks as the guest if the token is the guest's, and
+// otherwise as alice. With the zero value, doctor runs without --user.
 type user struct{ token, room string }
 
-// The values say whose access token doctor gets, and in which room doctor
-// schedules an event. Any other text is an access token that belongs to nobody.
+// These are the values for the fields of user. Any other token is an access token that
+// belongs to nobody.
 const (
 	alice     = "alice"
 	bob       = "bob"
@@ -22,21 +23,20 @@ const (
 	otherRoom = "bob's"
 )
 
-// as returns a change that makes doctor ask as a user.
+// as makes doctor run with these options for a user.
 func as(token, room string) change {
 	return func(d *deployment) { d.user = user{token, room} }
 }
 
-// people are the users in the homeserver's database. They are created when the
-// first breakage needs them.
+// people holds the access tokens, ids and rooms of the users whom register created.
 type people struct {
 	tokens, ids, rooms map[string]string
 }
 
-// synapseURL is the address at which the test asks Synapse without a proxy.
+// synapseURL is the URL at which the tests reach Synapse without a proxy.
 const synapseURL = "http://127.0.0.1:8008"
 
-// register creates the users and their rooms.
+// register creates alice and bob with a room each, and a guest.
 func register(ctx context.Context) (*people, error) {
 	p := &people{tokens: map[string]string{}, ids: map[string]string{}, rooms: map[string]string{}}
 	for name, own := range map[string]string{alice: room, bob: otherRoom} {
@@ -55,7 +55,7 @@ func register(ctx context.Context) (*people, error) {
 	return p, err
 }
 
-// options returns doctor's options for a user. The first call creates the
+// options returns doctor's options for a user. The first call with a user creates all
 // users.
 func (w *world) options(ctx context.Context, u user) (args []string, err error) {
 	if u == (user{}) {

@@ -15,14 +15,13 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// programs are the paths of all programs of a deployment.
+// programs has the paths of all programs of a deployment.
 type programs struct {
 	stack.Programs
 	stack.Tools
 }
 
-// world runs deployments, one after the other, in the namespaces of this
-// process.
+// world runs one deployment after the other in the namespaces of this process.
 type world struct {
 	host     *stack.Host
 	programs programs
@@ -31,11 +30,11 @@ type world struct {
 	people   *people // nil until a breakage needs users
 }
 
-// part is one program of the world.
+// part is one program of the world, like nginx.
 type part struct {
 	name string
-	// wants returns the configuration that the program should have; "" means that
-	// it should not run.
+	// wants returns the program's configuration in the deployment. If it is "", the
+	// program should not run.
 	wants func(d deployment) string
 	start func(ctx context.Context, w *world, d deployment) (*stack.Other, error)
 
@@ -58,10 +57,10 @@ func newWorld(dir string, p programs) (*world, error) {
 	return w, os.WriteFile(filepath.Join(dir, "synapse", "signing.key"), []byte(key), 0o600)
 }
 
-// parts returns the programs in the order in which they start. The service
-// comes after nginx, because it checks at its start whether Synapse reaches
-// it, which may go through nginx. HAProxy comes last, because it checks at its
-// start whether the service answers.
+// parts returns the programs in the order in which they start. The service starts after
+// nginx. At its start it checks whether Synapse reaches it, and Synapse may need nginx
+// for that. HAProxy starts after the service, because HAProxy checks at its start
+// whether the service answers.
 func parts() []*part {
 	return []*part{
 		{name: "synapse", wants: func(d deployment) string { return joined(d.homeserver, d.registration) }, start: startSynapse},
@@ -75,7 +74,7 @@ func parts() []*part {
 	}
 }
 
-// joined returns the texts joined, or "" if the first text is empty.
+// joined returns all texts as one text, or "" if the first text is empty.
 func joined(texts ...string) string {
 	if len(texts) == 0 || texts[0] == "" {
 		return ""
@@ -90,8 +89,8 @@ func environment(env map[string]string) (list []string) {
 	return list
 }
 
-// become makes the world run the deployment. It restarts programs whose
-// configuration differs. It always restarts the service, because the service
+// become makes the world run the deployment. It restarts the programs whose
+// configuration has changed. It always restarts the service, because the service
 // remembers the addresses of homeservers.
 func (w *world) become(ctx context.Context, d deployment) error {
 	w.names.set(d)
@@ -118,7 +117,8 @@ func (w *world) become(ctx context.Context, d deployment) error {
 	return closed(d.closed)
 }
 
-// hang stops programs (SIGSTOP). The next deployment restarts them.
+// hang stops the named programs (SIGSTOP), so that they do not answer. The next
+// deployment restarts them.
 func (w *world) hang(names []string) error {
 	for _, p := range w.parts {
 		if slices.Contains(names, p.name) && p.running != nil {
@@ -131,7 +131,7 @@ func (w *world) hang(names []string) error {
 	return nil
 }
 
-// input returns the configuration that the program should have, or "" if it
+// input returns the program's configuration in the deployment, or "" if the program
 // should not run.
 func (p *part) input(d deployment) string {
 	if slices.Contains(d.down, p.name) {
@@ -145,23 +145,23 @@ func (p *part) begin(ctx context.Context, w *world, d deployment) (err error) {
 		return nil
 	}
 	if p.running, err = p.start(ctx, w, d); err != nil && p.running != nil {
-		p.running.Kill() // the next deployment restarts it
+		p.running.Kill() // the next deployment restarts the program
 		p.running = nil
 	}
 	return err
 }
 
-// end ends all programs.
+// end ends all programs of the world, and the name server.
 func (w *world) end() {
 	for _, p := range slices.Backward(w.parts) {
 		if p.running != nil {
 			p.running.Kill()
 		}
 	}
-	_ = w.names.conn.Close() // another world of this process has its own name server
+	_ = w.names.conn.Close() // the next world of this process starts its own name server
 }
 
-// write writes the files of the website anew.
+// write replaces the files of the website.
 func (w *world) write(website map[string]string) error {
 	root := filepath.Join(w.host.Dir, "www")
 	if err := os.RemoveAll(root); err != nil {
@@ -179,7 +179,7 @@ func (w *world) write(website map[string]string) error {
 	return nil
 }
 
-// logs returns the end of each program's log, for a failed test.
+// logs returns the last lines of each program's log.
 func (w *world) logs() string {
 	var b strings.Builder
 	for _, p := range w.parts {

@@ -12,17 +12,16 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// syncLimit is the largest number of a room's events in one sync.
+// syncLimit is the largest number of events of a room that one answer to a sync has.
 const syncLimit = 10
 
-// tileLimit is how long after a ban the tile of the banned user may stay
-// visible to others.
+// tileLimit is how long others may see the video tile of a user after the user's ban.
 const tileLimit = 2 * time.Second
 
-// TestBanned: when a user is banned during a call, the others no longer see
-// the user in the call, and the user is no longer on LiveKit. When the user is
-// unbanned, invited and joins the room again, they open the call again and are
-// in it.
+// TestBanned bans a user during a call. The others must no longer see the user in the
+// call, and the user must no longer be on LiveKit. Then the user is unbanned, invited
+// and joins the Matrix room again. After loading the page again, the user must be in
+// the call.
 func TestBanned(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Registered, s.Pushed = true, true })
 	eventually(t, s, starting, "the service is ready", func() (bool, string) {
@@ -35,15 +34,15 @@ func TestBanned(t *testing.T) {
 	alice.seesAnother()
 	bob.seesAnother()
 	fastest := alice.bans(bob, room)
-	// This is all that Element Call 0.26.1 shows to a user who has delegated their
-	// leave and whose client does not tell it of the ban: it shows no button.
+	// Element Call 0.26.1 shows only this text and no button in this case. The user has
+	// delegated their leave, and the client does not tell Element Call of the ban.
 	bob.reads("Reconnecting…")
 	alice.takesBack(bob, room)
 	bob.reload()
 	alice.seesAnother()
 	bob.seesAnother()
 
-	if fastest > tileLimit { // a busy machine may delay single bans, but not all
+	if fastest > tileLimit { // a busy machine may delay one ban, but not two
 		fastest = min(fastest, alice.bans(bob, room))
 	}
 	if fastest > tileLimit {
@@ -51,8 +50,8 @@ func TestBanned(t *testing.T) {
 	}
 }
 
-// bans bans another person from the room of the call. It returns the time from
-// the homeserver's event to the moment when the other person's tile was gone.
+// bans bans another person from the Matrix room of the call. It returns the time from
+// the homeserver's event until the other person's tile was gone.
 func (p *person) bans(other *person, room string) time.Duration {
 	p.t.Helper()
 	if _, err := ask[bool](p, goneScript); err != nil {
@@ -86,7 +85,8 @@ func (p *person) bans(other *person, room string) time.Duration {
 	return took
 }
 
-// goneScript notes the moment from which the call shows nobody else.
+// goneScript stores in window.gone the first moment at which the call shows no other
+// person.
 const goneScript = `(() => {
 	window.gone = 0;
 	const look = setInterval(() => {
@@ -97,8 +97,8 @@ const goneScript = `(() => {
 	return true;
 })()`
 
-// seesAnother waits until the person sees another person, and both hear each
-// other.
+// seesAnother waits until the person sees exactly one other person, and sends and
+// receives media.
 func (p *person) seesAnother() {
 	p.t.Helper()
 	p.eventually(joining, p.name+" sees another", func() (bool, string) {
@@ -108,11 +108,10 @@ func (p *person) seesAnother() {
 	p.sees(2)
 }
 
-// takesBack makes a banned person a member of the room again. It first sends
-// so many events that the person's next sync does not contain the ban. Element
-// Call must not learn of the ban, because it would show "Banned". It would
-// even do so after the page is loaded again, because Synapse may repeat the
-// first sync of the old page.
+// takesBack makes a banned person a member of the Matrix room again. It sends so many
+// events that the person's next sync does not contain the ban, because Element Call
+// would then show "Banned". Element Call would show this even after a reload, because
+// Synapse may repeat the first sync of the old page.
 func (p *person) takesBack(other *person, room string) {
 	p.t.Helper()
 	p.does(room, "unban", other)

@@ -5,11 +5,10 @@ import (
 	"time"
 )
 
-// joining is how long two people may take until they see each other, on a busy
-// machine.
+// joining is how long two people may take on a busy machine until they see each other.
 const joining = 90 * time.Second
 
-// newRoom creates a room for a call of these people.
+// newRoom creates a Matrix room for a call, in which all these people are.
 func newRoom(t *testing.T, encrypted bool, people ...*person) string {
 	t.Helper()
 	first, others := people[0], people[1:]
@@ -29,8 +28,8 @@ func newRoom(t *testing.T, encrypted bool, people ...*person) string {
 	return room
 }
 
-// sees waits until the person sees n moving pictures, their own included, and
-// receives and sends video frames and audio bytes.
+// sees waits until the person sees n moving videos, including their own. Then it waits
+// until the person sends and receives video and audio.
 func (p *person) sees(n int) {
 	p.t.Helper()
 	p.eventually(joining, p.name+" sees everybody", func() (bool, string) {
@@ -49,9 +48,8 @@ func moving(tiles []tile) (n int) {
 	return n
 }
 
-// mediaGrows waits until every counter of the person's media is higher than
-// now. If connections are closed, their counters disappear; then the counters
-// must grow from there.
+// mediaGrows waits until each counter of the person's media has grown. If a closed
+// connection makes counters fall, they must grow from the lower value.
 func (p *person) mediaGrows() {
 	p.t.Helper()
 	before, err := p.media()

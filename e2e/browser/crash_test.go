@@ -8,14 +8,14 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// A program dies during a call and starts again. No leave of a person who is
-// still there is sent. When a person closes the tab afterwards, their leave is
-// sent.
+// TestCrash lets a program die during a call and start again. The service must not send
+// the leave of a person who is still in the call. When a person closes the tab
+// afterwards, the service must send their leave.
 func TestCrash(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), nil)
 	for _, fault := range []struct {
 		what  string
-		limit time.Duration // how long the leave may take afterwards
+		limit time.Duration // the time limit for the leave after the tab was closed
 		crash func(*call)
 	}{
 		{"service killed", 5 * time.Second, func(c *call) {
@@ -40,7 +40,7 @@ func TestCrash(t *testing.T) {
 			fault.crash(c)
 			c.alice.sees(2)
 			c.bob.sees(2)
-			c.stays(20 * time.Second) // longer than every time in which a participant may come back
+			c.stays(20 * time.Second) // longer than all time limits within which a participant can come back
 			if n := c.emptied(c.alice) + c.emptied(c.bob); n != 0 {
 				t.Fatalf("got %d leaves, want 0: nobody left", n)
 			}
@@ -50,10 +50,9 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// isRecreated waits until the service logs, after the first since bytes of its
-// log, that it has created the room again. It checks that no client got a
-// token before that, because the service also creates a room when it gives a
-// token.
+// isRecreated waits until the service logs that it has created the room again. It
+// ignores what the log had before the byte since. No client may have got a token
+// before, because then the request of the client could have created the room.
 func (c *call) isRecreated(since int) {
 	c.t.Helper()
 	created := regexp.MustCompile(`msg="leave: room created again" room=` + regexp.QuoteMeta(livekitRoom(c.room)))
@@ -71,16 +70,17 @@ func (c *call) isRecreated(since int) {
 	}
 }
 
-// tokenGiven is the service's line about a request that got a token.
+// tokenGiven matches the service's log line about a request that got a token.
 var tokenGiven = regexp.MustCompile(`.*msg=request method=POST route=(?:/|/sfu/get|/get_token) status=200 .*`)
 
-// An SFU that gets two stop signals disconnects all clients, and Element Call
-// does not reconnect by itself. Its user loads the page again. The room exists
-// then, and no leave is sent.
+// TestSFUStopped stops an SFU with two signals, so that the SFU disconnects all
+// clients. Element Call does not reconnect by itself, so its users load the page again.
+// Before that, the service must have created the room again, and must have sent no
+// leave.
 func TestSFUStopped(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
-	// Media is not encrypted, because the clients give no keys to a client that
-	// loads its page again without having left.
+	// Media is not encrypted. Clients give no keys to a client that loads its page
+	// again without having left.
 	c := &call{t: t, stack: s, mode: stack.Compatibility, clear: true, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	c.begin()
 	c.stops(s.SFU)
@@ -124,11 +124,11 @@ func (c *call) restarts(part stack.Part) {
 	}
 }
 
-// away is how long the SFU stays stopped, as if it took that long to start.
+// away is how long the SFU is stopped, as if its start took so long.
 const away = 3 * time.Second
 
-// comesBack starts an SFU that has forgotten its rooms. Clients cannot create
-// rooms there. The service creates the room again, and the clients come back.
+// comesBack starts the SFU, which has forgotten its rooms. Clients cannot create rooms
+// there. The service must create the room again, and the clients must come back.
 func (c *call) comesBack() {
 	c.t.Helper()
 	<-time.After(away)

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// notForThisStack lists the checks that do not apply to a deployment of
-// docs/synology.md, each with the reason.
+// notForThisStack lists the checks that doctor skips in a deployment of
+// docs/synology.md. The value is the reason.
 var notForThisStack = map[string]string{
 	"config.registration":    "there is no application service",
 	"service.app_service":    "there is no application service",
@@ -23,12 +23,13 @@ var notForThisStack = map[string]string{
 	"homeserver.legacy_turn": "the homeserver has no TURN server for legacy calls",
 }
 
-// Doctor finds no fault in a deployment of docs/synology.md, from inside and
-// from outside, and skips only the checks of notForThisStack.
+// TestDoctor checks that doctor finds no fault in a deployment of docs/synology.md,
+// from inside and from outside. Doctor must skip only the checks of notForThisStack,
+// and those that a subtest names.
 func TestDoctor(t *testing.T) {
 	t.Run("sub-domains", func(t *testing.T) {
-		// LiveKit has a host name of its own. From outside, the host of the server
-		// name has only a website.
+		// LiveKit has a host name of its own. From outside, the server name leads only
+		// to a website.
 		bothVantages(t, stack.SubDomains(stack.Domain), lent, map[string]string{"sfu.bare_prefix": "na"}, map[string]string{"homeserver.identity": "na"})
 	})
 	t.Run("prefixes", func(t *testing.T) {
@@ -37,9 +38,9 @@ func TestDoctor(t *testing.T) {
 	})
 }
 
-// bothVantages runs doctor inside and outside a stack with that layout. want
-// has the expected warnings by check; the entry for outside has those that
-// doctor reports only from outside.
+// bothVantages runs doctor inside a stack and from outside. want has the expected
+// result of each check that does not end with "ok". there has the results that differ
+// from outside.
 func bothVantages(t *testing.T, layout stack.Layout, change func(*stack.Stack), want, there map[string]string) {
 	s := newStack(t, layout, func(s *stack.Stack) {
 		change(s)
@@ -64,14 +65,14 @@ func bothVantages(t *testing.T, layout stack.Layout, change func(*stack.Stack), 
 	})
 	outside := map[string]string{"SSL_CERT_FILE": inside["LIVEKIT_CA_FILE"]}
 	t.Run("outside", func(t *testing.T) {
-		// Nothing listens at port 8448, because this homeserver does not federate.
+		// The homeserver does not federate, so no program listens at port 8448.
 		want["homeserver.userinfo"] = "warn"
 		maps.Copy(want, there)
 		isAllRight(t, outside, 38, want, append(user, "--outside", "--server-name", stack.Domain)...)
 	})
 }
 
-// ownHTTPS returns an address for nginx with port 443.
+// ownHTTPS returns an address with port 443, at which nginx can listen.
 func ownHTTPS(t *testing.T, host *stack.Host) string {
 	t.Helper()
 	address, err := host.HTTPS()
@@ -81,8 +82,8 @@ func ownHTTPS(t *testing.T, host *stack.Host) string {
 	return address
 }
 
-// asUser returns the options with which doctor asks as a user in a room, and
-// resolves the stack's names.
+// asUser returns doctor's options for a new user and their room, and those that resolve
+// the stack's host names.
 func asUser(t *testing.T, s *stack.Stack) []string {
 	t.Helper()
 	alice := newPerson(t, s, "alice")
@@ -102,8 +103,9 @@ func asUser(t *testing.T, s *stack.Stack) []string {
 	return args
 }
 
-// isAllRight runs doctor, which must make n checks. The checks in want must
-// have the results that want names; all others must find no fault.
+// isAllRight runs doctor, which must make the given number of checks. want has the
+// expected results by check. All other checks must end with "ok", or be in
+// notForThisStack.
 func isAllRight(t *testing.T, env map[string]string, checks int, want map[string]string, args ...string) {
 	t.Helper()
 	start := time.Now()

@@ -12,7 +12,8 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestFederation has two homeservers, each with a user in one room.
+// TestFederation makes calls between users of two homeservers. Each user has an account
+// on one of them, and both are in the same room.
 func TestFederation(t *testing.T) {
 	first := newStack(t, stack.SubDomains(stack.Domain), federated(nil))
 	subtest(t, first, "guest", func(t *testing.T) {
@@ -26,8 +27,8 @@ func TestFederation(t *testing.T) {
 	})
 }
 
-// federated makes a stack federate with the first stack, or be the first
-// itself.
+// federated makes a stack federate. If first is not nil, the stack trusts the
+// certificate authority of first.
 func federated(first *stack.Stack) func(*stack.Stack) {
 	return func(s *stack.Stack) {
 		s.Federated = true
@@ -37,8 +38,8 @@ func federated(first *stack.Stack) func(*stack.Stack) {
 	}
 }
 
-// neighbours are Alice, a user of the first homeserver, and Bob, a user of the
-// second. Their browsers resolve the names of both deployments.
+// neighbours creates Alice on the first homeserver and Bob on the second. Their
+// browsers know the host names of both deployments.
 func neighbours(t *testing.T, first, second *stack.Stack) (alice, bob *person) {
 	t.Helper()
 	alice, bob = newPerson(t, first, "alice"), newPerson(t, second, "bob")
@@ -48,8 +49,8 @@ func neighbours(t *testing.T, first, second *stack.Stack) (alice, bob *person) {
 	return alice, bob
 }
 
-// guest makes Bob's homeserver announce the service of the first one. Bob may
-// not start calls there, and sees an error if he tries. He may join calls.
+// guest tests a second homeserver that announces the service of the first. Bob may not
+// start calls there, and must see an error if he tries. He may join calls.
 func guest(t *testing.T, first, second *stack.Stack) {
 	alice, bob := neighbours(t, first, second)
 	bob.call(newRoom(t, false, alice, bob), false)
@@ -65,7 +66,7 @@ func guest(t *testing.T, first, second *stack.Stack) {
 	inCall(alice, bob, room)
 }
 
-// inCall starts a call as Alice, and joins it as Bob.
+// inCall makes Alice start a call, and Bob join the same call.
 func inCall(alice, bob *person, room string) {
 	alice.t.Helper()
 	alice.call(room, true)
@@ -76,8 +77,8 @@ func inCall(alice, bob *person, room string) {
 	bob.isMember(alice, room, stack.Compatibility)
 }
 
-// eachItsOwn makes each person publish to the SFU of their own homeserver, and
-// subscribe to the other SFU.
+// eachItsOwn checks that each person publishes to the SFU of their own homeserver, and
+// also joins the other SFU.
 func eachItsOwn(t *testing.T, first, second *stack.Stack) {
 	alice, bob := neighbours(t, first, second)
 	room := newRoom(t, true, alice, bob)
@@ -86,8 +87,8 @@ func eachItsOwn(t *testing.T, first, second *stack.Stack) {
 	publishesAlone(t, second, room, bob)
 }
 
-// publishesAlone checks that both people are on the SFU, and that only one of
-// them publishes there.
+// publishesAlone checks that both people are on the SFU, and that only publisher
+// publishes media there.
 func publishesAlone(t *testing.T, s *stack.Stack, room string, publisher *person) {
 	t.Helper()
 	there := participants(t, s, room)

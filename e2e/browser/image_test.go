@@ -18,13 +18,13 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// imageUser is the user that runs the image's program.
+// imageUser is the user id with which a container runs the image's program.
 const imageUser = 65532
 
-// The image that the Dockerfile builds contains one program and what that
-// program needs. The program serves a deployment as an unprivileged user and
-// keeps leaves in /data. Its health check works with every form of the
-// listening address.
+// TestImage checks the image that the Dockerfile builds. It must contain only one
+// program and what that program needs. As an unprivileged user, the program must serve
+// a deployment and keep leaves in /data. The health check must work with each form of
+// the address at which the program listens.
 func TestImage(t *testing.T) {
 	builder := newBuilder(t)
 	image, err := builder.Build(within(t, 10*time.Minute), repository)
@@ -48,9 +48,9 @@ func TestImage(t *testing.T) {
 	subtest(t, s, "health check", func(t *testing.T) { imageHealth(t, image, s) })
 }
 
-// mountVolume gives the image a volume at /data, as compose.yaml does. Without
-// one the program keeps leaves in memory, because a container's own layer is
-// lost with it.
+// mountVolume mounts a volume at the image's /data, as compose.yaml does. Without a
+// volume the program keeps leaves in memory, because a container's own files are lost
+// with the container.
 func mountVolume(t *testing.T, image *stack.Image) {
 	t.Helper()
 	dir := filepath.Join(image.Root, "data")
@@ -76,9 +76,9 @@ func newBuilder(t *testing.T) *stack.Builder {
 	return &stack.Builder{Dir: dir, Buildah: tools.Buildah, Busybox: tools.Busybox}
 }
 
-// imageFile makes the file of `make image` for this machine. Two other
-// programs must be able to read the file, and it must contain the same program
-// as the image of the Dockerfile, with the same configuration.
+// imageFile makes the image file of `make image` for this machine. Two other programs
+// must be able to read the file. The file must contain the same program and
+// configuration as the image from the Dockerfile.
 func imageFile(t *testing.T, builder *stack.Builder, want *stack.Image) {
 	ctx := within(t, 10*time.Minute)
 	dir := t.TempDir()
@@ -164,8 +164,8 @@ func imageFiles(t *testing.T, image *stack.Image) {
 	}
 }
 
-// imageHealth runs the image's own health check against the image's own
-// program, for addresses of every form.
+// imageHealth runs the health check that the image defines against the image's program.
+// It tests each form of the address at which the program listens.
 func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 	if image.Config.Healthcheck == nil || image.Config.Healthcheck.Test[0] != "CMD" {
 		t.Fatalf("the image's health check: got %+v, want a command without a shell", image.Config.Healthcheck)
@@ -199,7 +199,7 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 			}
 			ended := make(chan error, 1)
 			go func() { ended <- program.Wait() }()
-			defer program.Process.Kill() // the error of a process that has ended does not matter
+			defer program.Process.Kill() // an error about a process that has ended does not matter
 			eventually(t, s, 20*time.Second, "it is healthy", func() (bool, string) {
 				err := check()
 				said, _ := os.ReadFile(log)
@@ -218,7 +218,7 @@ func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 	}
 }
 
-// create makes a new file, which stays open until the test ends.
+// create makes a new file, and closes it when the test ends.
 func create(t *testing.T, path string) *os.File {
 	t.Helper()
 	file, err := os.Create(path)
@@ -229,8 +229,8 @@ func create(t *testing.T, path string) *os.File {
 	return file
 }
 
-// environment returns the service's environment without the variables that say
-// where it listens.
+// environment returns the service's environment. It has no variable for the address at
+// which the service listens.
 func environment(service *stack.Service) (env []string) {
 	for name, value := range service.Env {
 		env = append(env, name+"="+value)
@@ -238,11 +238,11 @@ func environment(service *stack.Service) (env []string) {
 	return env
 }
 
-// inImage returns a command that runs in the image's root directory, as in a
+// inImage returns a command whose root directory is that of the image, as in a
 // container.
 func inImage(image *stack.Image, command []string, env ...string) *exec.Cmd {
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Path, cmd.Err = command[0], nil // a path in the image, which need not exist on this machine
+	cmd.Path, cmd.Err = command[0], nil // the path in the image, which may not exist on this machine
 	cmd.Env, cmd.Dir = env, "/"
 	cmd.SysProcAttr = stack.Dependent()
 	cmd.SysProcAttr.Chroot = image.Root

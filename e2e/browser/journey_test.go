@@ -18,17 +18,17 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// The deployment of docs/synology.md: jwt. and sfu. are behind a reverse proxy
-// with TLS. The commands of the page test the deployment. Then two people call
-// each other.
+// TestSubDomains tests the deployment of docs/synology.md: the service (jwt.) and
+// LiveKit (sfu.) are behind a reverse proxy with TLS. It runs the commands of
+// docs/by-hand.md. Then two people call each other.
 func TestSubDomains(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
 	bothModes(t, s)
 }
 
-// bothModes makes two people call each other, with encrypted media, in both
-// modes of Element Call.
+// bothModes makes two people call each other in both modes of Element Call, with
+// encrypted media.
 func bothModes(t *testing.T, s *stack.Stack) {
 	for _, mode := range []stack.Mode{stack.Compatibility, stack.Matrix2} {
 		subtest(t, s, string(mode), func(t *testing.T) {
@@ -51,9 +51,9 @@ func bothModes(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// curlJourney runs the commands of docs/by-hand.md. It replaces only the names
-// and the user. curl resolves the names to nginx, and trusts only the stack's
-// authority.
+// curlJourney runs the commands of docs/by-hand.md. It replaces only the host names and
+// the user. Its curl resolves the host names to nginx, and trusts only the certificate
+// authority of the stack.
 func curlJourney(t *testing.T, s *stack.Stack) {
 	alice := newPerson(t, s, "alice")
 	docs, err := stack.OpenDocs(t.Context())
@@ -74,12 +74,12 @@ func curlJourney(t *testing.T, s *stack.Stack) {
 	isWellKnown(t, s)
 }
 
-// isWellKnown runs the check of the well-known file in docs/homeserver.md:
-// browsers can read the file, and it names the service.
+// isWellKnown runs the command of docs/homeserver.md that reads the well-known file.
+// Browsers must be able to read the file, and it must name the service.
 func isWellKnown(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	out := shell(t, s, replaced(t, fromDocs(t, "`(curl -i \\S+/.well-known/matrix/client)`"), "example.org", "example.test"))
-	head, body, _ := strings.Cut(out, "\r\n\r\n") // curl has joined the chunks of the body
+	head, body, _ := strings.Cut(out, "\r\n\r\n") // curl has put the parts of a chunked body together
 	resp, err := http.ReadResponse(bufio.NewReader(strings.NewReader(head+"\r\n\r\n")), nil)
 	if err != nil {
 		t.Fatalf("the well-known file: got %v, want an HTTP response:\n%s", err, out)
@@ -118,8 +118,8 @@ func (w wellKnown) mustLeadTo(t *testing.T, s *stack.Stack) {
 	}
 }
 
-// findsService makes the person's browser fetch the well-known file from a
-// page of another origin.
+// findsService makes the person's browser fetch the well-known file from a page of
+// another origin, and checks that the file names the service.
 func (p *person) findsService() {
 	p.t.Helper()
 	file, err := ask[wellKnown](p, fmt.Sprintf("fetch(%q).then(answer => answer.json())", "https://"+p.stack.Layout.ServerName+"/.well-known/matrix/client"))
@@ -129,7 +129,7 @@ func (p *person) findsService() {
 	file.mustLeadTo(p.t, p.stack)
 }
 
-// mustAdmit runs the script of docs/by-hand.md. The service must give the
+// mustAdmit runs a script of docs/by-hand.md, and checks that the service gives the
 // person a token.
 func mustAdmit(t *testing.T, s *stack.Stack, p *person, script string) {
 	t.Helper()
@@ -145,7 +145,8 @@ func mustAdmit(t *testing.T, s *stack.Stack, p *person, script string) {
 	}
 }
 
-// snippet returns a block of the docs with the stack's names.
+// snippet returns a code block of the docs, with the stack's host names in place of
+// those in the docs.
 func snippet(t *testing.T, docs stack.Docs, language, holds string) string {
 	t.Helper()
 	block, err := docs.Block(language, holds)
@@ -155,8 +156,8 @@ func snippet(t *testing.T, docs stack.Docs, language, holds string) string {
 	return replaced(t, block, "example.org", "example.test")
 }
 
-// replaced replaces the first text of each pair by the second. It fails the
-// test if a first text is missing.
+// replaced replaces the first text of each pair by the second. The test fails if a
+// first text is missing.
 func replaced(t *testing.T, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
@@ -168,7 +169,7 @@ func replaced(t *testing.T, text string, pairs ...string) string {
 	return text
 }
 
-// shell runs a script whose curl finds the stack, and returns what it prints.
+// shell runs a script and returns its output. curl in the script connects to the stack.
 func shell(t *testing.T, s *stack.Stack, script string) string {
 	t.Helper()
 	var config strings.Builder

@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// One host name with path prefixes, and a service URL that ends in a slash.
+// TestPrefixes tests a deployment with one host name. Path prefixes lead to the
+// programs, and the URL of the service ends in a slash.
 func TestPrefixes(t *testing.T) {
 	s := newStack(t, stack.Prefixes(), nil)
 	subtest(t, s, "well-known file", func(t *testing.T) { isWellKnown(t, s) })
@@ -27,11 +28,12 @@ func dsm(t *testing.T, webSocket bool) stack.Layout {
 	return stack.DSM(string(config), webSocket)
 }
 
-// idle is longer than every time-out of DSM's reverse proxy.
+// idle is longer than all time-outs of DSM's reverse proxy.
 const idle = 150 * time.Second
 
-// A call works behind DSM's reverse proxy, and lasts longer than the proxy's
-// time-outs. At its end each client still has its first connection to the SFU.
+// TestDSM checks that a call works behind the reverse proxy of DSM, and lasts longer
+// than the proxy's time-outs. At the end each client must still have its first
+// connection to the SFU.
 func TestDSM(t *testing.T) {
 	s := newStack(t, dsm(t, true), lent)
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
@@ -41,8 +43,8 @@ func TestDSM(t *testing.T) {
 	bob.call(room, true)
 	alice.sees(2)
 	bob.sees(2)
-	// A client that learns the call's identities late joins twice at the start.
-	// From here on, no client joins again.
+	// A client that learns the identities of the call late joins twice at the start.
+	// After this point, no client joins again.
 	joined := sessions(s)
 	if joined < 2 {
 		t.Fatalf("got %d sessions on the SFU, want one of each at least", joined)
@@ -61,14 +63,15 @@ func TestDSM(t *testing.T) {
 	bob.isMember(alice, room, stack.Compatibility)
 }
 
-// sessions returns how many sessions of a participant have sent media to the
-// SFU.
+// sessions returns the number of sessions on the SFU that became able to transfer
+// media.
 func sessions(s *stack.Stack) int {
 	return strings.Count(s.SFU.Log().String(), "participant active")
 }
 
-// Without the custom headers the client gets a token, but no WebSocket. The
-// call ends with the error that docs/synology.md quotes.
+// TestDSMWithoutWebSocket tests DSM's reverse proxy without the headers for WebSockets.
+// The client gets a token, but no WebSocket. The call must end with the error that
+// docs/synology.md quotes.
 func TestDSMWithoutWebSocket(t *testing.T) {
 	s := newStack(t, dsm(t, false), lent)
 	subtest(t, s, "curl", func(t *testing.T) { curlJourney(t, s) })
@@ -80,8 +83,8 @@ func TestDSMWithoutWebSocket(t *testing.T) {
 	subtest(t, s, "service down", func(t *testing.T) { dsmServiceDown(t, s) })
 }
 
-// DSM answers with its own error page, without CORS headers, in place of the
-// service.
+// dsmServiceDown stops the service. DSM's reverse proxy must then answer with its own
+// error page, which has no CORS headers.
 func dsmServiceDown(t *testing.T, s *stack.Stack) {
 	row := documented(t, "The service does not run, behind DSM's reverse proxy")
 	stop(t, s.Services[0])
@@ -96,7 +99,7 @@ func dsmServiceDown(t *testing.T, s *stack.Stack) {
 	alice.reads(row.call)
 }
 
-// reads waits until the call shows the text to the person.
+// reads waits until the page of the call shows the text.
 func (p *person) reads(text string) {
 	p.t.Helper()
 	p.eventually(joining, fmt.Sprintf("%s reads %q", p.name, text), func() (bool, string) {
@@ -105,8 +108,8 @@ func (p *person) reads(text string) {
 	})
 }
 
-// fromDocs returns the part of the docs that the expression's parentheses
-// match.
+// fromDocs searches the docs for the expression, and returns the text that the group in
+// parentheses matches.
 func fromDocs(t *testing.T, expression string) string {
 	t.Helper()
 	docs, err := stack.OpenDocs(t.Context())

@@ -13,21 +13,21 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// call is a call of two people, whose leaves are delegated to the service.
+// call is a call of two people who have delegated their leaves to the service.
 type call struct {
 	t     *testing.T
 	stack *stack.Stack
 	mode  stack.Mode
-	clear bool // media is not encrypted
+	clear bool // true if media is not encrypted
 	room  string
 	alice *person // the person who disappears
-	bob   *person // the person who observes Alice
-	leave string  // the hash of the delay_id of Alice's leave, as in logs
-	alone func()  // called, if set, when Alice has joined and before Bob joins
+	bob   *person // the person who sees when Alice leaves
+	leave string  // the delay_id of Alice's leave, hashed as in the logs
+	alone func()  // called, if not nil, after Alice has joined and before Bob joins
 }
 
-// newCall returns when both people see and hear each other and both leaves are
-// delegated.
+// newCall makes two people join a call. It returns when they see and hear each other
+// and have delegated their leaves.
 func newCall(t *testing.T, s *stack.Stack, mode stack.Mode) *call {
 	t.Helper()
 	c := &call{t: t, stack: s, mode: mode, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
@@ -35,7 +35,7 @@ func newCall(t *testing.T, s *stack.Stack, mode stack.Mode) *call {
 	return c
 }
 
-// begin makes both join a call. The room also admits guests by invitation.
+// begin makes Alice and Bob join a call. The guests are only in the Matrix room.
 func (c *call) begin(guests ...*person) {
 	c.t.Helper()
 	if err := c.stack.SetMode(c.mode); err != nil {
@@ -55,9 +55,9 @@ func (c *call) begin(guests ...*person) {
 	c.leave = c.alice.delegates("")
 }
 
-// delegates waits until the service has seen the person in the call and has a
-// leave of that person which is not the given one. It returns the hash of the
-// leave's delay_id.
+// delegates waits until the service has seen the person in the call and has a leave of
+// this person. before is the hash of an earlier leave, which does not count. The result
+// is the hash of the leave's delay_id.
 func (p *person) delegates(before string) (hash string) {
 	p.t.Helper()
 	line := regexp.MustCompile(`msg="leave: state changed" .* user=` + regexp.QuoteMeta(p.UserID) + ` delay_hash=(\S+) state=connected`)
@@ -76,15 +76,14 @@ func serviceLog(s *stack.Stack) string {
 	for _, service := range s.Services {
 		lines = append(lines, strings.Split(service.Log().String(), "\n")...)
 	}
-	slices.Sort(lines) // each begins with its time
+	slices.Sort(lines) // each line begins with its time
 	return strings.Join(lines, "\n")
 }
 
-// isSent waits until Alice has left, and returns how long that took. Then it
-// proves that the service sent her leave: the service logs so, and the
-// homeserver logs the request with status 200. On a busy machine the service
-// may not wait for that 200. Then it repeats the request, and the homeserver
-// answers that the leave was sent already.
+// isSent waits until Alice has left the call, and returns how long that took. Then it
+// checks that the service logs that it sent her leave, and that the homeserver logs the
+// request once with status 200. On a busy machine the service may repeat the request,
+// and log the homeserver's answer that the leave was already sent.
 func (c *call) isSent(limit time.Duration) time.Duration {
 	c.t.Helper()
 	took := c.alice.hasLeft(c.bob, c.room, c.mode, limit)
@@ -93,7 +92,7 @@ func (c *call) isSent(limit time.Duration) time.Duration {
 		log := serviceLog(c.stack)
 		return ended.MatchString(log), log[max(0, len(log)-2000):]
 	})
-	var n int // Synapse writes the line after its answer, so it may be missing at first
+	var n int // Synapse writes the log line after the answer, so the line may not be there yet
 	c.eventually(10*time.Second, "the homeserver says that it has sent "+c.leave, func() (bool, string) {
 		n = c.sends(c.leave)
 		return n > 0, ""
@@ -105,8 +104,8 @@ func (c *call) isSent(limit time.Duration) time.Duration {
 	return took
 }
 
-// sends returns how often the homeserver has sent a delayed event at the
-// service's request.
+// sends returns how often the homeserver has sent the delayed event at the service's
+// request. hash is the hash of the event's delay_id.
 func (c *call) sends(hash string) (n int) {
 	sent := regexp.MustCompile(` 200!? "POST \S+/delayed_events/(\S+)/send HTTP/1\.1" "matrixrtc-auth"`)
 	for _, match := range sent.FindAllStringSubmatch(c.stack.Synapse.Log().String(), -1) {
@@ -121,7 +120,8 @@ func (c *call) sends(hash string) (n int) {
 	return n
 }
 
-// emptied returns how often anybody has left the call so far.
+// emptied returns how often the person has left the call so far, by the events in the
+// room.
 func (c *call) emptied(p *person) (n int) {
 	c.t.Helper()
 	for _, event := range c.timeline() {
@@ -132,8 +132,8 @@ func (c *call) emptied(p *person) (n int) {
 	return n
 }
 
-// now returns the homeserver's time of the newest event in the room, in
-// milliseconds.
+// now returns the homeserver's time of the newest event in the room, in milliseconds
+// since 1970.
 func (c *call) now() int64 {
 	c.t.Helper()
 	return c.timeline()[0].Time
@@ -148,10 +148,9 @@ func (c *call) timeline() []account.Event {
 	return events
 }
 
-// staysSince checks that a person who joined again after a time has not left
-// since: no event that says that the person left follows the first event that
-// says that the person is there. A person who never left may have no event at
-// all.
+// staysSince checks the person's events after a given time. Once an event says that the
+// person is in the call, no later event may say that they left. A person who never left
+// may have no event after that time.
 func (c *call) staysSince(p *person, before int64) {
 	c.t.Helper()
 	back := false
@@ -168,7 +167,8 @@ func (c *call) staysSince(p *person, before int64) {
 	}
 }
 
-// stays checks that nobody leaves the call for the duration.
+// stays checks that Alice and Bob are in the call, and that neither leaves it for the
+// duration.
 func (c *call) stays(d time.Duration) {
 	c.t.Helper()
 	for _, p := range []*person{c.alice, c.bob} {
@@ -182,8 +182,8 @@ func (c *call) stays(d time.Duration) {
 	}
 }
 
-// A user who closes the tab, or whose browser is killed, leaves the call soon,
-// although the client scheduled the leave for an hour later.
+// TestLeave checks that a user leaves the call soon after closing the tab, or after
+// their browser is killed. The client has scheduled the leave for an hour later.
 func TestLeave(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
 	for _, mode := range []stack.Mode{stack.Compatibility, stack.Matrix2} {
@@ -203,8 +203,8 @@ func TestLeave(t *testing.T) {
 	subtest(t, s, "control", func(t *testing.T) { control(newCall(t, s, stack.Compatibility)) })
 }
 
-// control shows that the service sends the leaves: while the service is
-// stopped, nobody leaves.
+// control checks that nobody leaves the call while the service is stopped. This shows
+// that the leaves come from the service.
 func control(c *call) {
 	service := c.stack.Services[0]
 	if err := service.Stop(); err != nil {
@@ -218,9 +218,8 @@ func control(c *call) {
 	c.isSent(30 * time.Second)
 }
 
-// reload loads the page again, which looks like a closed tab to the SFU. The
-// service may send the leave of the old page, but that leave must not end the
-// membership of the new page.
+// reload makes Alice load the page again, which looks like a closed tab to the SFU. The
+// service may send the leave of the old page, but only before the new page joins.
 func reload(c *call) {
 	old, before := c.leave, c.now()
 	c.alice.reload()
@@ -240,16 +239,15 @@ func reload(c *call) {
 	c.isSent(2 * time.Second)
 }
 
-// takeover kills the browser, and joins with the same user and device in a new
-// browser before the SFU has noticed the death. No leave is sent. Media is not
-// encrypted, because for the other client nobody has joined, so it would give
-// the new browser no key.
+// takeover kills Alice's browser. A new browser with the same user and device joins
+// before the SFU notices. The service must send no leave. Media is not encrypted: Bob's
+// client sees nobody join, so it gives no key to the new browser.
 func takeover(t *testing.T, s *stack.Stack) {
 	c := &call{t: t, stack: s, mode: stack.Compatibility, clear: true, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	c.begin()
 	old := c.leave
 	again := c.alice.elsewhere()
-	again.startBrowser() // started before the kill, so that the new browser joins before the SFU notices the death
+	again.startBrowser() // the new browser starts before the kill, so that it joins before the SFU notices the kill
 	killed := time.Now()
 	c.alice.chromium.Kill()
 	c.alice = again

@@ -15,11 +15,10 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// membership returns the content of the event that says whether the person is
-// in the room's call, as another person gets it from the homeserver. In
-// compatibility mode that is a state event. In matrix_2_0 mode it is the
-// newest member event with the person's sticky key. membership returns nil if
-// there is no such event.
+// membership returns the content of the event that says whether p is in the call of the
+// room. It asks the homeserver as another person. In compatibility mode the event is a
+// state event. In matrix_2_0 mode it is the newest member event with p's sticky key. If
+// there is no such event, membership returns nil.
 func (p *person) membership(ctx context.Context, by *account.Account, room string, mode stack.Mode) (map[string]any, error) {
 	look := by.State
 	if mode == stack.Matrix2 {
@@ -39,7 +38,7 @@ func (p *person) membership(ctx context.Context, by *account.Account, room strin
 	return nil, nil
 }
 
-// memberEvent is the type of the events that say who is in a call.
+// memberEvent returns the type of the event that says who is in a call.
 func memberEvent(mode stack.Mode) string {
 	if mode == stack.Matrix2 {
 		return account.RTCMember
@@ -47,15 +46,14 @@ func memberEvent(mode stack.Mode) string {
 	return account.CallMember
 }
 
-// present reports whether the content of a membership says that the person is
-// in the call. An empty state event does not say so, nor does a sticky event
-// with nothing but the sticky key, which ends a membership.
+// present reports whether the content of a membership event says that the person is in
+// the call. An empty state event does not. A sticky event that contains only the sticky
+// key does not either, because it ends a membership.
 func present(membership map[string]any) bool {
 	return membership["application"] != nil
 }
 
-// isMember waits until another person sees on the homeserver that p is in the
-// call.
+// isMember waits until another person gets from the homeserver that p is in the call.
 func (p *person) isMember(by *person, room string, mode stack.Mode) {
 	p.t.Helper()
 	p.eventually(joining, p.name+" is a member", func() (bool, string) {
@@ -64,8 +62,8 @@ func (p *person) isMember(by *person, room string, mode stack.Mode) {
 	})
 }
 
-// hasLeft waits until another person sees on the homeserver that p was in the
-// call and has left it, and returns how long that took.
+// hasLeft waits until another person gets from the homeserver that p has left the call,
+// and returns how long that took.
 func (p *person) hasLeft(by *person, room string, mode stack.Mode, limit time.Duration) time.Duration {
 	p.t.Helper()
 	return p.eventually(limit, p.name+" has left", func() (bool, string) {
@@ -74,8 +72,8 @@ func (p *person) hasLeft(by *person, room string, mode stack.Mode, limit time.Du
 	})
 }
 
-// isEncrypted checks that the SFU gets only encrypted tracks in the call of a
-// room. Each person publishes two tracks.
+// isEncrypted checks that the SFU gets only encrypted tracks in the call of the room.
+// Each person must publish two tracks.
 func isEncrypted(t *testing.T, s *stack.Stack, room string, people int) {
 	t.Helper()
 	tracks := 0
@@ -92,7 +90,7 @@ func isEncrypted(t *testing.T, s *stack.Stack, room string, people int) {
 	}
 }
 
-// participants asks the SFU who is in the call of a room.
+// participants asks the SFU who is in the call of the Matrix room.
 func participants(t *testing.T, s *stack.Stack, room string) []*livekit.ParticipantInfo {
 	t.Helper()
 	key := s.SFU.Keys[0]
@@ -104,8 +102,8 @@ func participants(t *testing.T, s *stack.Stack, room string) []*livekit.Particip
 	return answer.GetParticipants()
 }
 
-// livekitRoom returns the name of the LiveKit room of a room's call (MSC4195).
-// The ids of the tests have no character that JSON escapes.
+// livekitRoom returns the name of the LiveKit room for the call of a Matrix room
+// (MSC4195). Room ids in these tests contain no character that JSON escapes.
 func livekitRoom(room string) string {
 	canonical, _ := json.Marshal([]string{room, "m.call#ROOM"})
 	sum := sha256.Sum256(canonical)

@@ -9,15 +9,15 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// cut is how long a client's network is away. flat is how much of that time
+// cut is how long a client has no network. flat is how much of that time, at least,
 // others receive nothing from the client.
 const (
 	cut  = 8 * time.Second
 	flat = 5 * time.Second
 )
 
-// TestNetworkCut: no leave of a user is sent whose network is away for a
-// moment.
+// TestNetworkCut checks that the service does not send the leave of a user who has no
+// network for a moment.
 func TestNetworkCut(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
@@ -57,11 +57,11 @@ func TestNetworkCut(t *testing.T) {
 	c.isSent(2 * time.Second)
 }
 
-// settling is how long a browser tries new network paths to the SFU.
+// settling is how long a browser looks for new network paths to the SFU.
 const settling = 3 * time.Second
 
-// settled returns the addresses from which a browser sends media, when no new
-// ones appear.
+// settled returns the addresses from which browsers send media. It waits until no new
+// addresses appear.
 func settled(t *testing.T, s *stack.Stack, relay *stack.UDPRelay) (from []netip.AddrPort) {
 	t.Helper()
 	since := time.Now()
@@ -74,8 +74,8 @@ func settled(t *testing.T, s *stack.Stack, relay *stack.UDPRelay) (from []netip.
 	return from
 }
 
-// throughWire makes all of the person's traffic except media go through a
-// relay that only this person uses.
+// throughWire makes the person's browser reach the stack through a relay that only this
+// person uses. Media does not go through this relay.
 func (p *person) throughWire() *stack.TCPRelay {
 	p.t.Helper()
 	hosts := p.stack.Hosts()
@@ -91,8 +91,8 @@ func (p *person) throughWire() *stack.TCPRelay {
 	return wire
 }
 
-// silence observes for a time what people receive. It returns for each person
-// the longest time without anything received.
+// silence watches for the duration d what people receive. For each person it returns
+// the longest time in which nothing arrived.
 func silence(d time.Duration, people ...*person) []time.Duration {
 	longest, last := make([]time.Duration, len(people)), make([]media, len(people))
 	began := time.Now()

@@ -16,10 +16,10 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestOldAndNewClients: Element Call 0.26.1, which asks the service, and a
-// client that makes the requests of newer versions, which ask the homeserver,
-// are in one call. Each receives the media of the other, and both leave by
-// delegated leaves.
+// TestOldAndNewClients puts two kinds of client into one call. Alice has Element Call
+// 0.26.1, which asks the service. Bob's client makes the requests of newer versions,
+// which ask the homeserver. Each must receive the other's media, and the leaves of both
+// must be sent.
 func TestOldAndNewClients(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Registered = true })
 	eventually(t, s, starting, "the service is ready", func() (bool, string) {
@@ -47,8 +47,8 @@ func TestOldAndNewClients(t *testing.T) {
 	alice.hasLeft(bob, room, stack.Compatibility, 30*time.Second)
 }
 
-// receives waits until the person's tab has received more audio. The only
-// other client in the call sends audio only.
+// receives waits until the person's tab has received more audio. The other client in
+// the call sends only audio.
 func (p *person) receives() {
 	p.t.Helper()
 	before, err := p.media()
@@ -61,7 +61,8 @@ func (p *person) receives() {
 	})
 }
 
-// askedBy checks that the service answered a request of the user on the route.
+// askedBy checks in the service's log that it answered a request of the user on the
+// route with status 200.
 func askedBy(t *testing.T, s *stack.Stack, route, user string) {
 	t.Helper()
 	line := regexp.MustCompile(`msg=request .*route=` + regexp.QuoteMeta(route) + ` status=200 .*user=` + regexp.QuoteMeta(user) + ` `)
@@ -70,12 +71,12 @@ func askedBy(t *testing.T, s *stack.Stack, route, user string) {
 	}
 }
 
-// clientPrefix begins the paths of clients' requests that homeservers proxy
-// (MSC4195).
+// clientPrefix is the beginning of the paths of requests that homeservers pass on to
+// the service (MSC4195).
 const clientPrefix = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit"
 
-// newClient makes the requests of Element Call 0.28.1 and later, in the same
-// order.
+// newClient makes the requests of Element Call 0.28.1 and later, in the same order as
+// these versions.
 type newClient struct {
 	*account.Account
 	stack        *stack.Stack
@@ -84,9 +85,9 @@ type newClient struct {
 	participant  *participant.Participant
 }
 
-// join joins the call. It finds the transport, schedules its leave, announces
-// its membership, gets a token, joins the SFU with it, publishes, and
-// delegates its leave.
+// join joins the call in the order of newer clients. It finds the transport, schedules
+// the leave and announces the membership. Then it gets a token, joins the SFU,
+// publishes audio, and delegates the leave.
 func (c *newClient) join() {
 	c.t.Helper()
 	sfu := c.transport()
@@ -96,7 +97,7 @@ func (c *newClient) join() {
 	var token struct{ JWT string }
 	c.call(http.MethodPost, clientPrefix+"/get_token", where, &token)
 	var err error
-	// Only browsers resolve the names of the layout.
+	// The host names of the layout work only in browsers.
 	if c.participant, err = participant.Join(within(c.t, starting), c.stack.SFU.URL(), token.JWT); err != nil {
 		c.t.Fatal(err)
 	}
@@ -112,8 +113,8 @@ func (c *newClient) join() {
 	}
 }
 
-// transport asks the homeserver whether it has transports, and then for the
-// list. A transport with url means that clients ask the homeserver for tokens.
+// transport asks the homeserver whether it supports transports, and then which it has.
+// If a transport has a url, clients ask the homeserver for tokens.
 func (c *newClient) transport() (sfu string) {
 	c.t.Helper()
 	var versions struct {
@@ -136,7 +137,7 @@ func (c *newClient) transport() (sfu string) {
 	return ""
 }
 
-// scheduleLeave schedules the leave an hour ahead, as clients do that delegate
+// scheduleLeave schedules the leave an hour ahead, as clients do when they delegate
 // their leave.
 func (c *newClient) scheduleLeave() (id string) {
 	c.t.Helper()
@@ -152,7 +153,8 @@ func (c *newClient) memberPath() string {
 		url.PathEscape("_"+c.UserID+"_"+c.DeviceID+"_m.call"))
 }
 
-// membership announces that the client is in the call, on that SFU.
+// membership returns the content of the event that says that the client is in the call,
+// on the given SFU.
 func (c *newClient) membership(sfu string) map[string]any {
 	transport := map[string]string{"type": "livekit", "url": sfu, "livekit_service_url": c.stack.Layout.Service, "livekit_alias": c.room}
 	return map[string]any{
@@ -163,7 +165,7 @@ func (c *newClient) membership(sfu string) map[string]any {
 	}
 }
 
-// hears waits until media arrives from the participant with the identity.
+// hears waits until the client receives media of the participant with this identity.
 func (c *newClient) hears(identity string) {
 	c.t.Helper()
 	ctx := within(c.t, joining)

@@ -9,10 +9,10 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// Two LiveKit nodes share a Redis: their own, or that of the three services. A
-// node may end or die, and Redis may lose its data. No leave is sent of a
-// person who is in the call or comes back. The leave of a person who died
-// together with the node is sent.
+// TestNodes tests two LiveKit nodes and three services. The nodes have a Redis of their
+// own, or share that of the services. A node ends or dies, or the Redis loses its data.
+// The service must not send the leave of a person who is in the call or comes back. It
+// must send that of a person who died together with the node.
 func TestNodes(t *testing.T) {
 	t.Run("two Redises", func(t *testing.T) { nodeDrained(t, newNodes(t, false)) })
 	t.Run("one Redis", func(t *testing.T) { nodeKilled(t, newNodes(t, true)) })
@@ -22,18 +22,18 @@ func newNodes(t *testing.T, oneRedis bool) *stack.Stack {
 	return newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
 		s.Nodes, s.Replicas, s.OneRedis = 2, 3, oneRedis
-		// The service asks so often who is in the room that it soon makes its fourth
-		// question. Each fourth time it also asks the nodes about everybody.
+		// The service asks LiveKit often who is in the room, so it soon asks for the
+		// fourth time. Each fourth time it also asks the nodes about each participant.
 		s.Env = map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3"}
 	})
 }
 
-// afterGrace is longer than the fourth question takes to come, and every time
-// in which a participant may come back after it.
+// afterGrace is long enough for the service to ask LiveKit for the fourth time, and for
+// all grace periods after that.
 const afterGrace = 40 * time.Second
 
-// nodeDrained empties LiveKit's Redis, and then drains the node that has the
-// call.
+// nodeDrained empties LiveKit's Redis. Later it drains the node with the call, which
+// ends when its calls have ended.
 func nodeDrained(t *testing.T, s *stack.Stack) {
 	defer tail(t, s)
 	c := newCall(t, s, stack.Compatibility)
@@ -53,8 +53,8 @@ func nodeDrained(t *testing.T, s *stack.Stack) {
 	c.isSent(5 * time.Second)
 }
 
-// nodeKilled kills the node that has a call of three people, and Alice's
-// browser at the same moment.
+// nodeKilled has a call of three people. It kills the call's node and Alice's browser
+// at the same moment.
 func nodeKilled(t *testing.T, s *stack.Stack) {
 	defer tail(t, s)
 	carol := newPerson(t, s, "carol")
@@ -87,17 +87,17 @@ func nodeKilled(t *testing.T, s *stack.Stack) {
 	c.isSent(5 * time.Second)
 }
 
-// restart starts a node again whose end the test has seen.
+// restart starts a killed node again.
 func restart(t *testing.T, node *stack.SFU) {
-	ctx, cancel := context.WithTimeout(context.Background(), starting) // the test's own context has ended
+	ctx, cancel := context.WithTimeout(context.Background(), starting) // the context of the test has already ended
 	defer cancel()
 	if err := node.Start(ctx); err != nil {
 		t.Errorf("Start: got %v, want no error", err)
 	}
 }
 
-// meetAgain waits until people are in the room again within 30 s, on another
-// node than the dead one.
+// meetAgain waits until the people are in the LiveKit room again. They must be on
+// another node than the dead one within 30 s.
 func (c *call) meetAgain(dead *stack.SFU, people ...*person) {
 	c.t.Helper()
 	began := time.Now()

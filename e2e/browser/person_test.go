@@ -21,22 +21,22 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// person is a user with an account and a browser. One tab shows the call.
-// Another tab stays open, so that the browser does not end with the call.
+// person is a user with an account and a browser. One tab of the browser shows the
+// call. Another tab stays open, because the browser would end with its last tab.
 type person struct {
 	*account.Account
 	t        *testing.T
 	stack    *stack.Stack
 	name     string
 	chromium *stack.Chromium
-	hosts    map[string]string // where the browser finds host names; nil means at nginx
+	hosts    map[string]string // the address at which the browser reaches each host name; nil means nginx
 	browser  context.Context   // the context of the tab that stays open
 	tab      context.Context   // the context of the tab with the call; nil before the call
 }
 
-// newPerson registers a user on the stack's homeserver. The user name contains
-// the name of the test, for readers of logs, and a text that no other run of
-// the test has.
+// newPerson registers a user on the stack's homeserver. The user name contains the name
+// of the test, which helps readers of logs. It also contains a text that is different
+// in each run.
 func newPerson(t *testing.T, s *stack.Stack, name string) *person {
 	t.Helper()
 	name += "." + strings.Trim(strange.ReplaceAllString(strings.ToLower(strings.TrimPrefix(t.Name(), "Test")), "-"), "-")
@@ -48,17 +48,17 @@ func newPerson(t *testing.T, s *stack.Stack, name string) *person {
 	return &person{Account: registered, t: t, stack: s, name: name}
 }
 
-// strange matches characters that are not allowed in user names or that are
-// unusual in file names.
+// strange matches characters that user names do not allow, or that are unusual in file
+// names.
 var strange = regexp.MustCompile("[^a-z0-9]+")
 
-// elsewhere returns the same user with the same device, in a new browser with
-// a new profile.
+// elsewhere returns a person with the same user and device, but a new browser with a
+// new profile.
 func (p *person) elsewhere() *person {
 	return &person{Account: p.Account, t: p.t, stack: p.stack, name: p.name + "-again", hosts: p.hosts}
 }
 
-// startBrowser starts the person's browser, which runs until the test ends.
+// startBrowser starts the person's browser. The browser runs until the test ends.
 func (p *person) startBrowser() {
 	p.t.Helper()
 	if p.hosts == nil {
@@ -70,7 +70,7 @@ func (p *person) startBrowser() {
 			Name: p.name, CA: p.stack.CA.PEM(), Hosts: p.hosts,
 		}
 	}
-	p.t.Cleanup(func() { _ = p.chromium.Stop() }) // it may have been killed
+	p.t.Cleanup(func() { _ = p.chromium.Stop() }) // the test may have killed the browser
 	if err := p.chromium.Start(within(p.t, starting)); err != nil {
 		p.t.Fatal(err)
 	}
@@ -80,9 +80,9 @@ func (p *person) startBrowser() {
 	p.makeTab(p.browser)
 }
 
-// makeTab makes the tab of a context. chromedp ends a tab with the context of
-// its first call, so that context must have no time limit. If the tab does not
-// open in time, makeTab kills the browser, and so the call fails.
+// makeTab opens the tab of a chromedp context. chromedp ends a tab when the context of
+// its first call ends, so that context must have no time limit. If the tab does not
+// open in time, makeTab kills the browser, which ends the call.
 func (p *person) makeTab(tab context.Context) {
 	p.t.Helper()
 	limit := time.AfterFunc(starting, p.chromium.Kill)
@@ -98,7 +98,7 @@ func (p *person) makeTab(tab context.Context) {
 //go:embed page.js
 var pageScript string
 
-// call opens a tab that joins the call of the room.
+// call opens a tab in which Element Call joins the call of the room.
 func (p *person) call(room string, encrypted bool) {
 	p.t.Helper()
 	link, err := p.stack.Link(p.name, stack.Login{
@@ -110,7 +110,7 @@ func (p *person) call(room string, encrypted bool) {
 	p.open(link)
 }
 
-// open opens a tab with the page at the link.
+// open opens a new tab with the page at the link.
 func (p *person) open(link string) {
 	p.t.Helper()
 	if p.browser == nil {
@@ -131,7 +131,7 @@ func (p *person) open(link string) {
 	}
 }
 
-// hangUp leaves the call with the button in Element Call.
+// hangUp ends the call with Element Call's button.
 func (p *person) hangUp() {
 	p.t.Helper()
 	clicked, err := ask[bool](p, `call.click("End call")`)
@@ -140,8 +140,8 @@ func (p *person) hangUp() {
 	}
 }
 
-// closeTab closes the tab with the call. Element Call does not leave the call
-// before.
+// closeTab closes the tab with the call. Element Call gets no chance to leave the call
+// first.
 func (p *person) closeTab() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, 20*time.Second)
@@ -151,7 +151,7 @@ func (p *person) closeTab() {
 	}
 }
 
-// reload loads the page again.
+// reload loads the page of the call again.
 func (p *person) reload() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, joining)
@@ -161,7 +161,7 @@ func (p *person) reload() {
 	}
 }
 
-// keepConsole writes the console of the tab to a file.
+// keepConsole writes the messages of the tab's console to a file.
 func (p *person) keepConsole() {
 	p.t.Helper()
 	file, err := os.OpenFile(p.file("console.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -186,15 +186,14 @@ func (p *person) keepConsole() {
 	}()
 }
 
-// losesItsRoom is an error text of Element Call 0.26.1, which appears now and
-// then on a busy machine when Element Call starts. Element Call looks for the
-// room before it has read the events that the page gave it, and shows
-// "Something went wrong". It has not asked the service for anything then.
-// Users load the page again, so the test does that, once for each tab.
+// losesItsRoom is an error of Element Call 0.26.1, which can happen on a busy machine
+// when it starts. Element Call looks for the room before it has read the room's events,
+// and shows "Something went wrong". It has not asked the service yet. A user would load
+// the page again, so the test does this once for each tab.
 const losesItsRoom = "The widget-api did not pass over the relevant room events"
 
-// loadAnew loads the page again, in a goroutine that must not fail the test.
-// If the page then shows no call, a later check fails the test.
+// loadAnew loads the page again. It runs in a goroutine, which must not end the test.
+// If the page then shows no call, a later check fails.
 func (p *person) loadAnew() {
 	ctx, cancel := context.WithTimeout(p.tab, joining)
 	defer cancel()
@@ -205,7 +204,7 @@ func (p *person) file(name string) string {
 	return filepath.Join(p.stack.Host.Dir, p.name+"-"+name)
 }
 
-// photograph saves a picture of the tab if the test has failed.
+// photograph saves a picture of the tab, if the test has failed.
 func (p *person) photograph() {
 	if p.t.Failed() {
 		if err := p.picture(p.file("screen.png")); err != nil {
@@ -224,7 +223,7 @@ func (p *person) picture(path string) error {
 	return os.WriteFile(path, picture, 0o644)
 }
 
-// media is what a tab's peer connections have received and sent so far.
+// media counts what a tab's peer connections have received and sent so far.
 type media struct {
 	FramesDecoded int `json:"framesDecoded"`
 	AudioReceived int `json:"audioReceived"` // bytes
@@ -237,15 +236,15 @@ func (p *person) media() (media, error) {
 	return ask[media](p, "call.media()")
 }
 
-// tile is a video that the call shows.
+// tile is a video tile that the call shows.
 type tile struct {
 	Width int     `json:"width"`
-	Time  float64 `json:"time"` // seconds that it has played
+	Time  float64 `json:"time"` // how many seconds of the video have played
 }
 
 func (p *person) tiles() ([]tile, error) { return ask[[]tile](p, "call.tiles()") }
 
-// ask evaluates an expression in the person's tab.
+// ask evaluates a JavaScript expression in the person's tab, and returns its value.
 func ask[T any](p *person, expression string) (T, error) {
 	ctx, cancel := context.WithTimeout(p.tab, 20*time.Second)
 	defer cancel()

@@ -19,8 +19,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// Three services behind nginx share one Redis, and each may die. No leave of a
-// person who is there is sent, and the leave of a person who is gone is sent.
+// TestReplicas tests three services behind nginx that share one Redis. Browsers and
+// services die. The services must not send the leave of a person who is in the call,
+// and must send that of a person who is gone.
 func TestReplicas(t *testing.T) {
 	r := newReplicas(t)
 	subtest(t, r.Stack, "tab closed", func(t *testing.T) {
@@ -36,15 +37,15 @@ func TestReplicas(t *testing.T) {
 	subtest(t, r.Stack, "replica killed", func(t *testing.T) {
 		c := newCall(t, r.Stack, stack.Compatibility)
 		r.kill(t, r.claimer(t, c.leave))
-		c.stays(15 * time.Second) // longer than a dead replica's leases last
+		c.stays(15 * time.Second) // longer than the leases of a dead replica last
 		c.alice.closeTab()
 		c.isSent(5 * time.Second)
 	})
 	subtest(t, r.Stack, "replica killed in a token request", func(t *testing.T) { r.killInRequest(t) })
 }
 
-// replicas is a stack with three services. Each service reaches the homeserver
-// through a relay of its own.
+// replicas is a stack with three services. Each service reaches the homeserver through
+// its own relay.
 type replicas struct {
 	*stack.Stack
 	lines []*stack.TCPRelay
@@ -74,7 +75,7 @@ func newReplicas(t *testing.T) *replicas {
 	return r
 }
 
-// claimer returns the service that logged last that it works on a leave.
+// claimer returns the service that was the last to log a claim of the leave.
 func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	t.Helper()
 	claim := regexp.MustCompile(`(?m)^.* msg="leave: job claimed" .*delay_hash=` + regexp.QuoteMeta(leave) + ` .*$`)
@@ -88,9 +89,9 @@ func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	return r.Services[i]
 }
 
-// claims makes a service be the last to work on Alice's leave. It sends that
-// service a late webhook about an unknown session of Alice, which makes the
-// service ask the SFU, and nothing else.
+// claims makes a service the last one to claim Alice's leave. It sends the service a
+// webhook that says that an unknown session of Alice ended. The service then claims the
+// leave, and only asks the SFU about her.
 func (r *replicas) claims(c *call, service *stack.Service) {
 	c.t.Helper()
 	key := r.SFU.Keys[0]
@@ -109,7 +110,7 @@ func (r *replicas) claims(c *call, service *stack.Service) {
 	})
 }
 
-// identity returns a person's identity on the SFU.
+// identity returns the person's identity on the SFU.
 func (c *call) identity(p *person) string {
 	c.t.Helper()
 	there := participants(c.t, c.stack, c.room)
@@ -120,11 +121,11 @@ func (c *call) identity(p *person) string {
 	return there[i].GetIdentity()
 }
 
-// kill ends a service for the rest of the test.
+// kill kills a service, and starts it again when the test ends.
 func (r *replicas) kill(t *testing.T, service *stack.Service) {
 	service.Kill()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), starting) // the test's own context has ended
+		ctx, cancel := context.WithTimeout(context.Background(), starting) // the context of the test has already ended
 		defer cancel()
 		if err := service.Start(ctx); err != nil {
 			t.Errorf("Start: got %v, want no error", err)
@@ -132,9 +133,9 @@ func (r *replicas) kill(t *testing.T, service *stack.Service) {
 	})
 }
 
-// killInRequest kills the service that worked last on Alice's leave, while it
-// asks a homeserver about Carol's token. Carol's client gets an error, and
-// asks again.
+// killInRequest makes Carol join the call. It kills the service that is asking the
+// homeserver about Carol's token, and that has also claimed Alice's leave. Carol's
+// client gets an error, and asks again.
 func (r *replicas) killInRequest(t *testing.T) {
 	carol := newPerson(t, r.Stack, "carol")
 	c := &call{t: t, stack: r.Stack, mode: stack.Compatibility, alice: newPerson(t, r.Stack, "alice"), bob: newPerson(t, r.Stack, "bob")}
@@ -163,9 +164,9 @@ func (r *replicas) killInRequest(t *testing.T) {
 	c.isSent(5 * time.Second)
 }
 
-// failedOnce checks that only requests for tokens failed, each once. Two may
-// fail: Element Call requests both kinds of token at the same time, and both
-// requests may be at the killed service.
+// failedOnce checks that only Carol's requests for tokens failed, each kind at most
+// once. Element Call makes both kinds of request at the same time, so the killed
+// service may have had both.
 func (r *replicas) failedOnce(t *testing.T, failed []string) {
 	t.Helper()
 	request := regexp.MustCompile(`"POST (/sfu/get|/get_token) `)
@@ -180,7 +181,7 @@ func (r *replicas) failedOnce(t *testing.T, failed []string) {
 	}
 }
 
-// failures returns nginx' log lines about requests whose service died.
+// failures returns the lines of nginx's log about requests that got the status 502.
 func (r *replicas) failures(t *testing.T) []string {
 	t.Helper()
 	log, err := r.Nginx.AccessLog()

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestSetupNginx runs nginx with nginx.conf.example in its http block. It
-// replaces only the paths of the certificates, and the addresses.
+// TestSetupNginx runs nginx with the nginx.conf.example that setup writes. It replaces
+// only the addresses, and the paths of the certificates.
 func TestSetupNginx(t *testing.T) {
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
@@ -32,8 +32,8 @@ func TestSetupNginx(t *testing.T) {
 	}
 }
 
-// nginxServers returns the server blocks that setup wrote, with other
-// certificates and addresses.
+// nginxServers returns the server blocks that setup wrote. It replaces the certificates
+// and the addresses in them.
 func (p *proxy) nginxServers(cert, key string) string {
 	replace := append(p.backend, "    listen 443 ssl;\n    listen [::]:443 ssl;\n", "    listen "+p.address+" ssl;\n")
 	for _, host := range p.layout.hosts {
@@ -43,9 +43,9 @@ func (p *proxy) nginxServers(cert, key string) string {
 	return p.file("nginx.conf.example", replace...)
 }
 
-// nginxBlock returns the server block of a homeserver with the lines that
-// setup wrote at its end. The homeserver's own locations match every path, one
-// of them by a regular expression.
+// nginxBlock returns the server block of a homeserver, with the lines that setup wrote
+// at its end. The homeserver's own locations match all paths, and one of them is a
+// regular expression.
 func (p *proxy) nginxBlock(cert, key string) string {
 	return "server {\nlisten " + p.address + " ssl;\nserver_name " + p.layout.hosts[0] + ";\n" +
 		"ssl_certificate " + cert + ";\nssl_certificate_key " + key + ";\n" +
@@ -53,7 +53,7 @@ func (p *proxy) nginxBlock(cert, key string) string {
 		p.file("nginx.conf.example", p.backend...) + "}\n"
 }
 
-// nginxAround returns a whole nginx configuration around the servers. It
+// nginxAround returns a complete nginx configuration with the servers in it. nginx then
 // writes only into the test's directory.
 func nginxAround(work, servers string) string {
 	var paths strings.Builder
@@ -63,9 +63,9 @@ func nginxAround(work, servers string) string {
 	return "pid " + work + "/pid;\nevents {}\nhttp {\naccess_log off;\n" + paths.String() + servers + "}\n"
 }
 
-// TestSetupCaddy makes Caddy check the unchanged Caddyfile.example. Then it
-// runs Caddy with that file over plain HTTP, because with HTTPS Caddy would
-// request certificates on the internet.
+// TestSetupCaddy makes Caddy check the unchanged Caddyfile.example. Then it runs Caddy
+// with this file over plain HTTP. With HTTPS, Caddy would request certificates on the
+// internet.
 func TestSetupCaddy(t *testing.T) {
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestSetupCaddy(t *testing.T) {
 	}
 }
 
-// caddySites returns the sites that setup wrote, over plain HTTP at a loopback
-// port.
+// caddySites returns the sites that setup wrote. Caddy serves them over plain HTTP at
+// the given port of this machine.
 func (p *proxy) caddySites(port string) string {
 	replace := p.backend
 	for _, host := range p.layout.hosts {
@@ -99,9 +99,9 @@ func (p *proxy) caddySites(port string) string {
 	return p.file("Caddyfile.example", replace...)
 }
 
-// check requests every address that clients use, also those without a slash at
-// the end and those with two slashes. It checks that the proxy refuses
-// requests to LiveKit's API.
+// check requests all addresses that clients use, including addresses without the slash
+// at the end and with two slashes. It checks that the right backend answers, and that
+// the proxy refuses requests to LiveKit's API.
 func (p *proxy) check(scheme string) {
 	p.t.Helper()
 	client, jwt, sfu := p.client(), p.layout.jwt, p.layout.sfu
@@ -118,7 +118,7 @@ func (p *proxy) check(scheme string) {
 		{http.MethodGet, sfu + "/rtc/v1", "sfu GET /rtc/v1 "},
 	} {
 		host, _, _ := strings.Cut(c.url, "/")
-		got := strings.Replace(p.ask(client, c.method, scheme+"://"+c.url), " //", " /", 1) // the service accepts both paths
+		got := strings.Replace(p.ask(client, c.method, scheme+"://"+c.url), " //", " /", 1) // the service accepts a path with one slash and with two
 		if !strings.HasPrefix(got, c.want+"host="+host+" for=127.0.0.1 real=127.0.0.1 ") {
 			p.t.Errorf("%s %s: the backend got %q, want %q", c.method, c.url, got, c.want)
 		}
@@ -138,8 +138,9 @@ func (p *proxy) check(scheme string) {
 	}
 }
 
-// ask requests a WebSocket, if the method allows that, and returns the body of
-// the answer. It sends invented client addresses in both headers.
+// ask sends a request and returns the body of the answer. The request asks for a
+// WebSocket. It contains invented client addresses in two headers, which the proxy must
+// replace.
 func (p *proxy) ask(client *http.Client, method, url string) string {
 	p.t.Helper()
 	req, err := http.NewRequestWithContext(p.t.Context(), method, url, nil)

@@ -1,5 +1,5 @@
-// These tests run nginx and Caddy with the files that setup writes for them.
-// They need both programs, and no other part of the stack.
+// The tests in this file run nginx and Caddy with the files that setup writes for them.
+// They need no other part of the stack.
 package browser_test
 
 import (
@@ -25,14 +25,14 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// layout says how setup is called for a deployment, and where its proxy must
-// send requests.
+// layout holds the options of setup for a deployment, and the addresses at which its
+// proxy must reach the service and LiveKit.
 type layout struct {
 	name     string
 	flags    []string
 	hosts    []string
-	jwt, sfu string // the address of each: host and path prefix
-	snippet  bool   // the files contain only lines for the host's existing block
+	jwt, sfu string // the host name and path prefix of the service, and of LiveKit
+	snippet  bool   // true if the files contain only lines for an existing server block
 }
 
 var layouts = []layout{
@@ -57,16 +57,16 @@ var layouts = []layout{
 	},
 }
 
-// proxy is a proxy under test, in front of two backends. Each backend answers
-// with its name and the request that it got.
+// proxy is nginx or Caddy in front of two backends, which stand for the service and
+// LiveKit. Each backend answers with its name and the request that it got.
 type proxy struct {
 	t       *testing.T
 	host    *stack.Host
 	layout  layout
-	dir     string // the directory that setup wrote
+	dir     string // the directory with the files that setup wrote
 	work    string
 	address string
-	backend []string // the pairs that replace the addresses of both backends in the files
+	backend []string // pairs of texts, which replace the backends' addresses in the files
 }
 
 func newProxy(t *testing.T, l layout) *proxy {
@@ -84,8 +84,8 @@ func newProxy(t *testing.T, l layout) *proxy {
 	return p
 }
 
-// startBackend starts a backend that answers with its name and the request
-// that it got.
+// startBackend starts a backend, which answers with its name and the request that it
+// got.
 func (p *proxy) startBackend(name string) (address string) {
 	p.t.Helper()
 	address = p.freeAddress()
@@ -97,7 +97,7 @@ func (p *proxy) startBackend(name string) (address string) {
 		fmt.Fprintf(w, "%s %s %s host=%s for=%s real=%s upgrade=%s connection=%s", name, r.Method, r.RequestURI, r.Host,
 			strings.Join(r.Header.Values("X-Forwarded-For"), "; "), strings.Join(r.Header.Values("X-Real-IP"), "; "), r.Header.Get("Upgrade"), strings.ToLower(r.Header.Get("Connection")))
 	}))
-	server.Listener.Close() // it listens at a port that the system chose
+	server.Listener.Close() // the server already listens at a port that the system chose
 	server.Listener = listener
 	server.Start()
 	p.t.Cleanup(server.Close)
@@ -114,8 +114,8 @@ func (p *proxy) freeAddress() string {
 	return address
 }
 
-// file returns the text of a file that setup wrote. It replaces old texts,
-// each of which must be in the file, by new ones.
+// file returns the text of a file that setup wrote, with old texts replaced by new
+// ones. Each old text must be in the file.
 func (p *proxy) file(name string, oldNew ...string) string {
 	p.t.Helper()
 	content, err := os.ReadFile(filepath.Join(p.dir, name))
@@ -140,7 +140,7 @@ func (p *proxy) write(name string, content []byte) (path string) {
 	return path
 }
 
-// certificate writes a certificate for the layout's hosts, and its private
+// certificate writes a certificate for the host names of the layout, and the private
 // key.
 func (p *proxy) certificate() (cert, key string) {
 	p.t.Helper()
@@ -154,8 +154,8 @@ func (p *proxy) certificate() (cert, key string) {
 	return cert, key
 }
 
-// program returns the path of a program. It also searches the directories of
-// programs for root.
+// program returns the path of a program. It also searches the directories for programs
+// that only root uses.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	for _, place := range []string{name, "/usr/sbin/" + name} {
@@ -167,7 +167,7 @@ func program(t *testing.T, name string) string {
 	return ""
 }
 
-// run runs a program to its end. The program must end with exit code 0.
+// run runs a program until it ends. The test fails if the exit code is not 0.
 func (p *proxy) run(name string, args ...string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), proxyTime)
@@ -177,12 +177,12 @@ func (p *proxy) run(name string, args ...string) {
 	}
 }
 
-// proxyTime is how long a proxy may take to start, to check a file, or to
-// answer a request.
+// proxyTime is the time limit for a proxy to start, to check a file, or to answer a
+// request.
 const proxyTime = 30 * time.Second
 
-// start starts the proxy, which runs until the test ends. It returns when the
-// proxy listens.
+// start starts the proxy, and returns when the proxy listens. The proxy runs until the
+// test ends.
 func (p *proxy) start(name string, args ...string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), proxyTime)
@@ -191,7 +191,7 @@ func (p *proxy) start(name string, args ...string) {
 	cmd := exec.Command(program(p.t, name), args...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.SysProcAttr = stack.Dependent()
-	cmd.Env = []string{"HOME=" + p.work} // Caddy keeps its state in HOME
+	cmd.Env = []string{"HOME=" + p.work} // Caddy keeps its state in the directory HOME
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
@@ -221,8 +221,7 @@ func listens(address string) bool {
 	return err == nil
 }
 
-// client returns an HTTP client that connects to the proxy for every host
-// name.
+// client returns an HTTP client that connects to the proxy whatever the host name is.
 func (p *proxy) client() *http.Client {
 	return &http.Client{Timeout: proxyTime, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

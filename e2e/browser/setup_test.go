@@ -14,12 +14,12 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestMain sets these variables before any test runs.
+// TestMain sets these variables before the tests run.
 var (
 	programs   stack.Programs
 	tools      stack.Tools
 	repository string
-	homeserver *stack.Stack // only its homeserver is started
+	homeserver *stack.Stack // of this stack, only the homeserver runs
 )
 
 func TestMain(m *testing.M) {
@@ -59,19 +59,18 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// lent makes a stack use the homeserver that tests share. Such a stack neither
-// stops the homeserver nor needs another configuration of it.
+// lent makes a stack use the homeserver that many tests share. Such a stack does not
+// stop the homeserver, and cannot configure it.
 func lent(s *stack.Stack) { s.Lent = homeserver.Synapse }
 
-// building is how long the first build of all programs may take, with empty
-// caches.
+// building is the time limit for the first build of all programs, with empty caches.
 const building = 20 * time.Minute
 
-// starting is how long the start of a stack may take on a busy machine.
+// starting is the time limit for the start of a stack on a busy machine.
 const starting = 90 * time.Second
 
-// newHost returns a Host whose files are in build/e2e/<test>. The files of a
-// failed test are kept.
+// newHost returns a Host with files in build/e2e/<test>. If the test fails, these files
+// are kept.
 func newHost(t *testing.T) *stack.Host {
 	t.Helper()
 	dir := filepath.Join(repository, "build", "e2e", t.Name())
@@ -82,7 +81,7 @@ func newHost(t *testing.T) *stack.Host {
 	t.Cleanup(func() {
 		host.Close()
 		if t.Failed() {
-			dir = filepath.Join(dir, "*-profile") // the browsers' profiles are large, and nobody reads them
+			dir = filepath.Join(dir, "*-profile") // keep everything except the browsers' profiles, which are large
 		}
 		for _, path := range glob(dir) {
 			os.RemoveAll(path)
@@ -92,12 +91,12 @@ func newHost(t *testing.T) *stack.Host {
 }
 
 func glob(pattern string) []string {
-	paths, _ := filepath.Glob(pattern) // the pattern is valid
+	paths, _ := filepath.Glob(pattern) // the pattern is valid, so there is no error
 	return paths
 }
 
-// newStack starts a stack for the length of the test. change may change it
-// before it starts.
+// newStack starts a stack, which is a whole deployment, and stops it when the test
+// ends. If change is not nil, it may change the stack before the start.
 func newStack(t *testing.T, layout stack.Layout, change func(*stack.Stack)) *stack.Stack {
 	t.Helper()
 	s := &stack.Stack{
@@ -115,15 +114,15 @@ func newStack(t *testing.T, layout stack.Layout, change func(*stack.Stack)) *sta
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, before := shown.Load(s); !before { // a subtest has shown them already
+		if _, before := shown.Load(s); !before { // a subtest has already shown the logs
 			tail(t, s)
 		}
 	})
 	return s
 }
 
-// subtest runs a subtest that uses a stack. If it fails, subtest shows the
-// stack's logs before anything that it started ends.
+// subtest runs a subtest that uses a stack. If the subtest fails, subtest shows the
+// ends of the stack's logs before any cleanup.
 func subtest(t *testing.T, s *stack.Stack, name string, test func(*testing.T)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) {
@@ -132,8 +131,8 @@ func subtest(t *testing.T, s *stack.Stack, name string, test func(*testing.T)) {
 	})
 }
 
-// shown contains each test with the stack whose logs it has shown, and each
-// stack whose logs any test has shown.
+// shown records whose logs the tests have already shown. A key is a test with its
+// stack, or a stack alone.
 var shown sync.Map
 
 type showing struct {
@@ -141,7 +140,8 @@ type showing struct {
 	s *stack.Stack
 }
 
-// tail shows the end of every log, once, if the test has failed.
+// tail shows the end of each log of the stack if the test has failed. It does so only
+// once for each test.
 func tail(t *testing.T, s *stack.Stack) {
 	t.Helper()
 	if !t.Failed() {
@@ -160,8 +160,8 @@ func tail(t *testing.T, s *stack.Stack) {
 	t.Logf("everything is in %s", s.Host.Dir)
 }
 
-// keepLog shows the end of the log of the shared homeserver, and copies that
-// log to the directory of the other logs.
+// keepLog shows the end of the shared homeserver's log, and copies that log to the
+// stack's directory.
 func keepLog(t *testing.T, s *stack.Stack) {
 	t.Logf("%s ends:\n%s", filepath.Base(s.Lent.Log().Path()), narrow(s.Lent.Log().Tail(20)))
 	if _, err := s.Host.WriteFile(filepath.Base(s.Lent.Log().Path()), []byte(s.Lent.Log().String())); err != nil {

@@ -23,12 +23,12 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestUp: the deployment that `make stack` starts works in a browser that has
-// no information about it. After Ctrl-C it leaves nothing behind.
+// TestUp checks the deployment that `make stack` starts. A browser without further
+// information must be able to use it. After Ctrl-C, no process and no file may be left.
 func TestUp(t *testing.T) {
 	host := newHost(t)
 	up := startUp(t, host)
-	defer up.tail() // runs before a browser ends
+	defer up.tail() // runs before the browsers end
 	up.awaitLinks()
 	up.doctorIsContent()
 	alice, bob := visitor(t, host, "alice"), visitor(t, host, "bob")
@@ -42,8 +42,8 @@ func TestUp(t *testing.T) {
 	up.interrupt()
 }
 
-// doctorIsContent runs both doctor commands that up prints. Neither may find a
-// fault.
+// doctorIsContent runs the two doctor commands that up prints, and checks that neither
+// finds a fault.
 func (u *up) doctorIsContent() {
 	u.t.Helper()
 	commands := regexp.MustCompile(`(?m)^  (.* doctor .*)$`).FindAllStringSubmatch(u.said(), -1)
@@ -59,8 +59,8 @@ func (u *up) doctorIsContent() {
 
 var pictures = flag.String("pictures", "", "a `directory` for the README's pictures, which TestUp takes")
 
-// keepPictures saves a picture of the call, and one of what `make stack`
-// prints.
+// keepPictures saves a picture of the call, and a picture of the output of `make
+// stack`.
 func keepPictures(p *person, u *up) {
 	p.t.Helper()
 	if err := p.picture(filepath.Join(*pictures, "call.png")); err != nil {
@@ -79,8 +79,8 @@ func keepPictures(p *person, u *up) {
 	}
 }
 
-// visitor is a person whose browser has no additional host names and trusts no
-// additional authority.
+// visitor returns a person whose browser has no additional host names, and trusts no
+// additional certificate authority.
 func visitor(t *testing.T, host *stack.Host, name string) *person {
 	return &person{t: t, name: name, stack: &stack.Stack{Host: host}, chromium: &stack.Chromium{
 		Host: host, Program: tools.Chromium, Certutil: tools.Certutil, Name: name,
@@ -92,12 +92,12 @@ type up struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	exited chan struct{} // closed when the process has ended
-	dir    string        // contains the directory of the process's files
-	log    string        // the file with the process's output
+	dir    string        // the directory in which the process makes the directory for its files
+	log    string        // the file that contains the output of the process
 	links  []string
 }
 
-// startUp starts the process, which runs until the test ends.
+// startUp starts a process of e2e/up. The process runs until the test ends.
 func startUp(t *testing.T, host *stack.Host) *up {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "up")
@@ -128,7 +128,7 @@ func (u *up) kill() {
 	<-u.exited
 }
 
-// said returns the output of the process so far.
+// said returns what the process has printed so far.
 func (u *up) said() string {
 	said, err := os.ReadFile(u.log)
 	if err != nil {
@@ -137,8 +137,8 @@ func (u *up) said() string {
 	return string(said)
 }
 
-// tail shows the output of the process and the end of each part's log, if the
-// test has failed. A process that ended well has removed those logs.
+// tail shows the output of the process and the end of each part's log, if the test has
+// failed. A process that ended without an error has removed these logs.
 func (u *up) tail() {
 	if !u.t.Failed() {
 		return
@@ -152,7 +152,7 @@ func (u *up) tail() {
 // awaitLinks waits until the process has printed the links to the call.
 func (u *up) awaitLinks() {
 	u.t.Helper()
-	limit := 2 * starting // longer than the process's own limit
+	limit := 2 * starting // longer than the limit that the process itself has
 	over := time.After(limit)
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
@@ -173,8 +173,8 @@ func (u *up) awaitLinks() {
 	}
 }
 
-// interrupt sends Ctrl-C. The process must end with exit code 0, and its
-// address and its files must then be gone.
+// interrupt sends Ctrl-C to the process. The process must end with exit code 0. Its
+// address must then be free, and its files must be gone.
 func (u *up) interrupt() {
 	t := u.t
 	t.Helper()
@@ -199,7 +199,8 @@ func (u *up) interrupt() {
 	if _, err := os.Stat(logs[1]); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%s after the end: got %v, want it removed", logs[1], err)
 	}
-	// The process has created a log for every part in that directory.
+	// The command line of each part of the stack contains the directory in which the
+	// process has created the logs.
 	for _, command := range glob("/proc/[0-9]*/cmdline") {
 		if line, _ := os.ReadFile(command); strings.Contains(string(line), logs[1]) {
 			t.Errorf("after the end: got %q running, want no part of the stack", line)

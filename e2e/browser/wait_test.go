@@ -11,9 +11,9 @@ import (
 // pollEvery is the time between two checks of a condition.
 const pollEvery = 200 * time.Millisecond
 
-// eventually checks a condition until it is true, and returns how long that
-// took. If the limit passes first, it fails the test, with what the condition
-// saw last and with the ends of the stack's logs.
+// eventually waits until a condition is true, and returns how long that took. If the
+// limit passes first, the test fails, and shows what the condition saw last and the
+// ends of the stack's logs.
 func eventually(t *testing.T, s *stack.Stack, limit time.Duration, what string, holds func() (bool, string)) time.Duration {
 	t.Helper()
 	began := time.Now()
@@ -48,8 +48,8 @@ func (c *call) eventually(limit time.Duration, what string, holds func() (bool, 
 	return eventually(c.t, c.stack, limit, what, holds)
 }
 
-// seen returns what a condition shows in a failure: the value, or the error if
-// there is no value.
+// seen returns ok, and the text that a failed condition shows. The text is the error if
+// there is one, and the value if not.
 func seen(ok bool, value any, err error) (bool, string) {
 	if err != nil {
 		return false, err.Error()

@@ -12,15 +12,13 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// wrong is a wrong configuration: what is wrong, how the test makes it, and
-// how the test mends it.
+// wrong is a mistake in a configuration. make makes the mistake, and end mends it.
 type wrong struct {
-	what      string // as in docs/troubleshooting.md
+	what      string // the description of the mistake in docs/troubleshooting.md
 	make, end func(t *testing.T, s *stack.Stack)
 }
 
-// notListed is the mistake that the homeserver is not in the list of those
-// whose users may start calls.
+// notListed is the mistake that the users of the homeserver have no full access.
 const notListed = "`LIVEKIT_FULL_ACCESS_HOMESERVERS` has a typo"
 
 func wrongs(s *stack.Stack) []wrong {
@@ -40,14 +38,14 @@ func wrongs(s *stack.Stack) []wrong {
 	}
 }
 
-// set returns the mistake that a variable of the service has a wrong value.
+// set returns a mistake: a variable of the service has a wrong value.
 func set(s *stack.Stack, what, name, value string) wrong {
 	before := s.Services[0].Env[name]
 	put := func(value string) func(*testing.T, *stack.Stack) {
 		return func(t *testing.T, s *stack.Stack) {
 			s.Services[0].Env[name] = value
 			if err := s.Services[0].Stop(); err != nil {
-				t.Errorf("Stop: got %v, want no error", err) // and start it anew all the same
+				t.Errorf("Stop: got %v, want no error", err) // and start the service again nevertheless
 			}
 			start(t, s.Services[0])
 		}
@@ -78,15 +76,14 @@ func start(t *testing.T, part stack.Part) {
 	}
 }
 
-// TestWrong makes wrong configurations, one at a time. The answer to the
-// client, the text that users see, and the log must be those in
-// docs/troubleshooting.md.
+// TestWrong makes mistakes in the configuration, one at a time. docs/troubleshooting.md
+// must have the answer to the client, the text that users see, and the line in the log.
 func TestWrong(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Federated, s.BareListener = true, true })
 	for _, w := range wrongs(s) {
 		subtest(t, s, w.what, func(t *testing.T) {
 			row := documented(t, w.what)
-			defer w.end(t, s) // also after a mistake that was made only in part
+			defer w.end(t, s) // mends also a mistake that make made only in part
 			w.make(t, s)
 			from := len(serviceLog(s))
 			alice := newPerson(t, s, "alice")
@@ -103,8 +100,8 @@ func TestWrong(t *testing.T) {
 	}
 }
 
-// TestNoWebhooks: with a LiveKit without webhooks, the service warns once, and
-// still sends leaves.
+// TestNoWebhooks checks a deployment whose LiveKit sends no webhooks. The service must
+// warn of that once, and still send leaves.
 func TestNoWebhooks(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
@@ -115,9 +112,9 @@ func TestNoWebhooks(t *testing.T) {
 	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	row := documented(t, "`livekit.yaml` has no `webhook.urls`")
 	row.answers(t, get(t, s, c.alice))
-	// A report about a participant who joined within the first 10 s may have gone
-	// to an earlier process of the service. So the service does not take its
-	// absence as a sign that webhooks are missing.
+	// If a participant joined within the first 10 s, LiveKit may have sent the webhook
+	// to an earlier process of the service. So the service does not count such a
+	// missing webhook.
 	c.eventually(time.Minute, "the service has run for 10 s", func() (bool, string) {
 		ran := time.Since(started)
 		return ran > 10*time.Second, ran.String()
@@ -127,13 +124,13 @@ func TestNoWebhooks(t *testing.T) {
 	warnings := func() int { return len(warning.FindAllString(serviceLog(s), -1)) }
 	c.eventually(time.Minute, "the log warns of webhook.urls", func() (bool, string) { return warnings() > 0, "" })
 	c.alice.closeTab()
-	c.isSent(40 * time.Second) // two questions to the SFU, at most 10 s apart, and some more time
+	c.isSent(40 * time.Second) // the service asks LiveKit twice, at most 10 s apart, and takes some more time
 	if n := warnings(); n != 1 {
 		t.Errorf("the log has %d warnings about missing webhooks, want one", n)
 	}
 }
 
-// get requests a token from the service as a client does.
+// get requests an access token from the service, as a client does.
 func get(t *testing.T, s *stack.Stack, p *person) caller.Answer {
 	t.Helper()
 	ctx := within(t, starting)
@@ -148,10 +145,10 @@ func get(t *testing.T, s *stack.Stack, p *person) caller.Answer {
 	return answer
 }
 
-// trouble is a row of the table in docs/troubleshooting.md.
+// trouble is a row in the table of mistakes in docs/troubleshooting.md.
 type trouble struct{ answer, call, log string }
 
-// answers checks the answer to /sfu/get.
+// answers checks that the answer to /sfu/get is the one in the docs.
 func (row trouble) answers(t *testing.T, answer caller.Answer) {
 	t.Helper()
 	if got := fmt.Sprintf("%d %s", answer.Status, answer.Errcode); strings.TrimSpace(got) != row.answer {
@@ -159,7 +156,7 @@ func (row trouble) answers(t *testing.T, answer caller.Answer) {
 	}
 }
 
-// documented reads the table of wrong configurations.
+// documented returns the row about a mistake from docs/troubleshooting.md.
 func documented(t *testing.T, what string) trouble {
 	t.Helper()
 	page, err := os.ReadFile(repository + "/docs/troubleshooting.md")
@@ -176,7 +173,7 @@ func documented(t *testing.T, what string) trouble {
 	return trouble{}
 }
 
-// plain removes the markup from a cell.
+// plain removes quotation marks and Markdown from a cell of the table.
 func plain(cell string) string {
 	return strings.NewReplacer("`", "", "“", "", "”", "").Replace(strings.TrimSpace(cell))
 }

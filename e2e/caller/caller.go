@@ -1,5 +1,4 @@
-// Package caller asks the service for an access token in the way of a Matrix
-// client.
+// Package caller asks the service for an access token in the way of a Matrix client.
 package caller
 
 import (
@@ -48,8 +47,8 @@ type Member struct {
 	ClaimedDeviceID string `json:"claimed_device_id"`
 }
 
-// Answer is the service's answer: an SFU's URL with an access token for it, or
-// a Matrix error.
+// Answer is the service's answer: the URL of the SFU and an access token for it, or a
+// Matrix error.
 type Answer struct {
 	Status  int    `json:"-"`
 	Body    []byte `json:"-"`
@@ -90,9 +89,9 @@ func readAnswer(resp *http.Response) (Answer, error) {
 	return answer, nil
 }
 
-// Claims returns the payload of an access token as JSON. It decodes the
-// payload as Element Call does, with the standard alphabet of base64
-// (JavaScript's atob), and does not check the signature.
+// Claims returns the payload of an access token as JSON. Like Element Call, it decodes
+// the payload with the standard alphabet of base64 (JavaScript's atob). It does not
+// check the signature.
 func Claims(jwt string) (json.RawMessage, error) {
 	parts := strings.Split(jwt, ".")
 	if len(parts) != 3 {

@@ -21,8 +21,8 @@ type deployment struct {
 	client     *stack.Client
 }
 
-// build builds the programs. It first prints how long that takes, and then a
-// line every half minute.
+// build builds the programs. Before that it prints how long a build takes, and during
+// the build a line every half minute.
 func build(ctx context.Context, dir string) (stack.Programs, error) {
 	fmt.Print(opening)
 	began := time.Now()
@@ -49,8 +49,8 @@ func reassure(began time.Time, built <-chan struct{}) {
 	}
 }
 
-// deploy starts everything except the client. The caller must stop the result
-// even after an error.
+// deploy starts all parts except the client. The caller must stop the result even if
+// there is an error.
 func deploy(ctx context.Context, host *stack.Host, programs stack.Programs) (*deployment, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errTooSlow)
 	defer cancel()
@@ -114,8 +114,7 @@ func (d *deployment) startService(ctx context.Context, host *stack.Host, program
 	return nil
 }
 
-// request returns the body of the request that Alice's client sends, with a
-// new OpenID token.
+// request returns the body of a request by a client of Alice, with a new OpenID token.
 func (d *deployment) request(device string) caller.Legacy {
 	return caller.Legacy{
 		Room: "!demo:" + d.homeserver.Name().String(),
@@ -129,8 +128,8 @@ func (d *deployment) request(device string) caller.Legacy {
 	}
 }
 
-// stop ends everything. The client ends first, because an SFU waits for its
-// participants to leave. stop ignores errors.
+// stop ends all parts, and ignores errors. The client ends first, because an SFU waits
+// until its participants have left.
 func (d *deployment) stop() {
 	_ = d.client.Stop()
 	if d.service != nil {

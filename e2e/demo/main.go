@@ -1,6 +1,5 @@
-// Command demo shows the service at work: a real SFU lets a participant in
-// whose access token is from the service. With ONCE=1 the demo ends after
-// that.
+// Command demo shows the service at work: a real SFU lets a participant in whose access
+// token is from the service. If ONCE is set to 1, the demo ends afterwards.
 package main
 
 import (

@@ -25,7 +25,7 @@ that the service has not seen yet:
 %s
 `
 
-// say prints what the demo does now.
+// say prints what one part of the demo does now.
 func say(part, url, what string) { fmt.Printf("   %-10s  %-23s  %s\n", part, url, what) }
 
 // admit asks the service for an access token, and joins the SFU with it.
@@ -43,7 +43,7 @@ func (d *deployment) admit(ctx context.Context) error {
 	return d.join(ctx, answer, fmt.Sprintf("joined room=%s identity=%s ", room, identity))
 }
 
-// ask sends the request for which the demo printed the curl command.
+// ask prints the curl command for a request, and sends the same request to the service.
 func (d *deployment) ask(ctx context.Context) (caller.Answer, error) {
 	request := d.request("DEMODEVICE")
 	fmt.Printf("\n3. Asking the service for an access token, as a Matrix client does\n\n%s\n\n", d.curl(request))
@@ -57,15 +57,16 @@ func (d *deployment) ask(ctx context.Context) (caller.Answer, error) {
 	return answer, nil
 }
 
-// curl returns the curl command that sends the request to the bare host.
+// curl returns the curl command that sends the request to the service's URL without a
+// path.
 func (d *deployment) curl(request caller.Legacy) string {
-	body, _ := json.Marshal(request) // strings and numbers always have a JSON form
+	body, _ := json.Marshal(request) // there is no error, because the request contains only texts and numbers
 	quoted := "'" + strings.ReplaceAll(string(body), "'", `'\''`) + "'"
 	return "curl -X POST " + d.service.URL() + "/ -H 'Content-Type: application/json' \\\n  -d " + quoted
 }
 
-// show prints the answer, and the claims of its token. It returns the identity
-// and the room in the token, in the form of the line that the client prints.
+// show prints the answer, and the claims of the token in it. It returns the token's
+// identity and room.
 func (d *deployment) show(answer caller.Answer) (identity, room string, err error) {
 	fmt.Printf("   It answers %d:\n\n%s\n", answer.Status, answer.Body)
 	payload, err := caller.Claims(answer.JWT)
@@ -87,9 +88,9 @@ func (d *deployment) show(answer caller.Answer) (identity, room string, err erro
 	return claims.Sub, claims.Video.Room, nil
 }
 
-// join starts the client, and prints the line in which the client says who it
-// is and in which room. The line must begin with promised, which has the
-// identity and the room of the token.
+// join starts the client, and prints the line with which the client says its identity
+// and room. The line must begin with promised, which has the identity and room of the
+// token.
 func (d *deployment) join(ctx context.Context, answer caller.Answer, promised string) error {
 	fmt.Printf("\n4. Joining the SFU at the url with the jwt, over WebRTC\n\n")
 	joined, err := d.client.Start(ctx, answer.URL, answer.JWT)
@@ -103,7 +104,7 @@ func (d *deployment) join(ctx context.Context, answer caller.Answer, promised st
 	return nil
 }
 
-// stay keeps all parts running until ctx ends or one of them ends.
+// stay keeps all parts running. It returns when ctx ends, or when a part ends.
 func (d *deployment) stay(ctx context.Context) error {
 	fmt.Printf(closing, d.curl(d.request("ANOTHERDEVICE")))
 	select {

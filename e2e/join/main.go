@@ -1,6 +1,6 @@
-// Command join joins an SFU as a participant and stays in the room until a
-// signal ends it. Its argument is the SFU's URL, and its standard input is the
-// access token.
+// Command join joins an SFU as a participant and stays in the room until a signal ends
+// it. Its argument is the URL of the SFU. It reads the access token from the standard
+// input.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Package participant is a participant of a call: it joins an SFU over WebRTC
-// with an access token, and publishes and receives media and data.
+// Package participant is a participant of a call: it joins an SFU over WebRTC with an
+// access token, and publishes and receives media and data.
 package participant
 
 import (
@@ -29,7 +29,7 @@ type Data struct {
 	Text string
 }
 
-// Track is another participant's track, of which a media packet has arrived.
+// Track is a track of another participant, of which media has arrived.
 type Track struct {
 	From string // the identity of the participant who publishes the track
 	SID  string
@@ -38,8 +38,8 @@ type Track struct {
 // silence drops the logs of LiveKit's SDK and of pion.
 var silence = sync.OnceFunc(func() { lksdk.SetLogger(logger.GetDiscardLogger()) })
 
-// Join joins the room of the token. It returns when the SFU has admitted the
-// participant and the media connection is established.
+// Join joins the room that the token names. It returns when the SFU has admitted the
+// participant and there is a connection for media.
 func Join(ctx context.Context, url, token string) (*Participant, error) {
 	silence()
 	p := &Participant{data: make(chan Data, 16), tracks: make(chan Track, 16), left: make(chan struct{})}
@@ -50,8 +50,7 @@ func Join(ctx context.Context, url, token string) (*Participant, error) {
 			OnTrackSubscribed: p.subscribed,
 		},
 	})
-	// The SFU names no STUN or TURN server that this client could use: TURN is
-	// off, and everything is on loopback.
+	// The client needs no STUN or TURN server, because all parts are on loopback.
 	err := p.room.JoinWithContextAndToken(ctx, url, token,
 		lksdk.WithDisableTURN(), lksdk.WithDisableRegionDiscovery(),
 		lksdk.WithLogger(logger.GetDiscardLogger()))
@@ -61,13 +60,13 @@ func Join(ctx context.Context, url, token string) (*Participant, error) {
 	return p, nil
 }
 
-// Room returns the name that the SFU gives the room.
+// Room returns the room's name, as the SFU says it.
 func (p *Participant) Room() string { return p.room.Name() }
 
 // Identity returns the identity that the SFU gave to the participant.
 func (p *Participant) Identity() string { return p.room.LocalParticipant.Identity() }
 
-// Others returns how many others the participant knows of in the room.
+// Others returns the number of other participants of whom this participant knows.
 func (p *Participant) Others() int { return len(p.room.GetRemoteParticipants()) }
 
 // SID returns the id that the SFU gave to this session of the participant.
@@ -78,15 +77,15 @@ func (p *Participant) CanPublish() bool {
 	return p.room.LocalParticipant.Permissions().GetCanPublish()
 }
 
-// Send sends a packet to everyone in the room, reliably and in order. If the
+// Send sends a packet to all others in the room, reliably and in order. If the
 // participant may not publish, the SFU drops the packet without an error.
 func (p *Participant) Send(text string) error {
 	return p.room.LocalParticipant.PublishDataPacket(lksdk.UserData([]byte(text)), lksdk.WithDataPublishReliable(true))
 }
 
-// PublishAudio publishes an audio track of silence, and returns the id that the
-// SFU gave to it. If the participant may not publish, the SFU does not answer,
-// and PublishAudio returns [ErrNotAccepted] after 10 s.
+// PublishAudio publishes a silent audio track, and returns the id that the SFU gave to
+// the track. If the participant may not publish, the SFU does not answer. PublishAudio
+// then returns [ErrNotAccepted] after 10 s.
 func (p *Participant) PublishAudio() (sid string, err error) {
 	track, err := lksdk.NewLocalTrack(webrtc.RTPCodecCapability{
 		MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2,
@@ -109,13 +108,13 @@ func (p *Participant) PublishAudio() (sid string, err error) {
 	return publication.SID(), nil
 }
 
-// ErrNotAccepted says that the SFU did not accept a track.
+// ErrNotAccepted says that the SFU has not accepted a track.
 var ErrNotAccepted = errors.New("the SFU did not accept the track")
 
 // Receive waits for the next packet that another participant sends.
 func (p *Participant) Receive(ctx context.Context) (Data, error) { return next(ctx, p.data) }
 
-// Hear waits for the next track of which media arrives.
+// Hear waits for the next track of another participant of which media arrives.
 func (p *Participant) Hear(ctx context.Context) (Track, error) { return next(ctx, p.tracks) }
 
 func next[T any](ctx context.Context, c <-chan T) (T, error) {
@@ -141,8 +140,8 @@ func (p *Participant) received(packet lksdk.DataPacket, from lksdk.DataReceivePa
 	}
 }
 
-// subscribed waits for the first media packet of a track. An announced track
-// may never send media, so the announcement is not enough.
+// subscribed waits for the first media packet of a track. Some tracks are announced and
+// never send media, so an announced track does not count yet.
 func (p *Participant) subscribed(track *webrtc.TrackRemote, publication *lksdk.RemoteTrackPublication, from *lksdk.RemoteParticipant) {
 	if track.SetReadDeadline(time.Now().Add(10*time.Second)) != nil {
 		return

@@ -7,8 +7,7 @@ import (
 	"regexp"
 )
 
-// fileMark is the line with which a file in an archive begins (the format
-// txtar).
+// fileMark matches the line before each file in an archive of the format txtar.
 var fileMark = regexp.MustCompile(`(?m)^-- (\S+) --\n`)
 
 // Unpack writes the files of an archive into a folder.

@@ -13,8 +13,8 @@ import (
 	"github.com/compose-spec/compose-go/v2/dotenv"
 )
 
-// assembleSynapse merges settings into a new homeserver.yaml: those that the
-// docs tell users to add, and those that Element Call's matrix_2_0 mode needs.
+// assembleSynapse prepares the homeserver. It adds settings to a new homeserver.yaml:
+// those that the docs tell users to add, and those for Element Call's matrix_2_0 mode.
 func (s *Stack) assembleSynapse(text Docs) error {
 	if s.Lent != nil {
 		s.Synapse = s.Lent
@@ -42,8 +42,8 @@ func (s *Stack) assembleSynapse(text Docs) error {
 	return err
 }
 
-// homeserverAdditions returns the settings that the docs, or setup, tell users
-// to add to homeserver.yaml.
+// homeserverAdditions returns the settings for homeserver.yaml that setup wrote, or
+// else those in the docs.
 func (s *Stack) homeserverAdditions(text Docs) ([]string, error) {
 	if s.Written != "" {
 		written, err := os.ReadFile(filepath.Join(s.Written, "homeserver-additions.yaml"))
@@ -60,8 +60,8 @@ func (s *Stack) homeserverAdditions(text Docs) ([]string, error) {
 	return []string{s.renamed(calls), s.renamed(wellKnown)}, nil
 }
 
-// federation returns the listener for other homeservers; nil if the stack has
-// none.
+// federation returns the listener for other homeservers, or nil if the stack does not
+// federate.
 func (s *Stack) federation() (*Federation, error) {
 	if !s.Federated {
 		return nil, nil
@@ -95,8 +95,8 @@ func (s *Stack) assembleSFU(ctx context.Context) error {
 	return nil
 }
 
-// deployment returns the path of LiveKit's configuration, and the variables in
-// .env.
+// deployment returns the path of LiveKit's configuration file, and the variables of the
+// file .env.
 func (s *Stack) deployment(ctx context.Context) (config string, env map[string]string, err error) {
 	if s.Written != "" {
 		env, err = dotenv.Read(filepath.Join(s.Written, ".env"))
@@ -109,9 +109,9 @@ func (s *Stack) deployment(ctx context.Context) (config string, env map[string]s
 	}, err
 }
 
-// assembleService sets a service's environment: the variables in .env and
-// compose.yaml, and those that the docs recommend if the service cannot reach
-// its homeserver by name.
+// assembleService prepares a service. Its environment consists of the variables of .env
+// and compose.yaml. The docs recommend the other variables for a service that cannot
+// reach its homeserver by name.
 func (s *Stack) assembleService(replica int, env map[string]string) error {
 	name := fmt.Sprintf("service-%d", replica+1)
 	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Image: s.Image, User: s.User, Env: map[string]string{
@@ -127,7 +127,7 @@ func (s *Stack) assembleService(replica int, env map[string]string) error {
 		}
 	}
 	if s.Image != "" {
-		delete(service.Env, "LIVEKIT_STORE") // the image has a directory for the file with the leaves
+		delete(service.Env, "LIVEKIT_STORE") // the image keeps leaves in its own directory
 	}
 	if s.Redis != nil {
 		service.Env["LIVEKIT_STORE"], service.Env["LIVEKIT_REDIS_URL"] = "redis", s.Redis.URL()
@@ -191,9 +191,8 @@ func (s *Stack) assembleNginx(text Docs) error {
 	return err
 }
 
-// website writes the well-known file, as setup wrote it or else as the docs
-// show it, into a directory for the server name's website. It returns the
-// directory.
+// website writes the well-known file for clients into a directory, and returns the
+// directory. The content is from setup, or else from the docs.
 func (s *Stack) website(text Docs) (dir string, err error) {
 	content, err := s.wellKnown(text)
 	if err != nil {
@@ -215,16 +214,14 @@ func (s *Stack) wellKnown(text Docs) ([]byte, error) {
 	return []byte(s.renamed(block)), err
 }
 
-// renamed replaces the names of docs/ in a block about the homeserver by those
-// of the stack.
+// renamed replaces the host names in a block of the docs by those of the stack.
 func (s *Stack) renamed(block string) string {
 	return strings.NewReplacer("https://jwt."+docsDomain, s.Layout.Service, docsDomain, s.Layout.domain).Replace(block)
 }
 
-// upstream returns two parts of nginx' configuration: a group of all services,
-// to which nginx sends requests in turn, and a server at which LiveKit's
-// webhooks reach this group. Together they do what a Service does in
-// Kubernetes.
+// upstream returns two parts of nginx's configuration. One is a group of all services,
+// which get requests in turn. The other is a server that passes LiveKit's webhooks to
+// this group. Together they do what a Service does in Kubernetes.
 func (s *Stack) upstream(balancer string) string {
 	var group strings.Builder
 	for _, service := range s.Services {

@@ -8,11 +8,11 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// Balancer forwards each TCP connection to a target that accepts it, the
-// targets in turn. It is the load balancer in front of several SFUs.
+// Balancer is the load balancer in front of several SFUs. It forwards each TCP
+// connection to the next target that accepts connections.
 type Balancer struct {
 	Host    *Host
-	Targets []string // the addresses to which it forwards
+	Targets []string // the addresses of the SFUs
 
 	address  string
 	listener net.Listener
@@ -22,8 +22,8 @@ type Balancer struct {
 	conns    map[net.Conn]bool // the open connections; nil after Stop
 }
 
-// Address reserves and returns the balancer's address. Other parts can be
-// configured with it before it starts.
+// Address reserves the balancer's address and returns it. Other parts can use the
+// address in their configuration before the balancer starts.
 func (b *Balancer) Address() (string, error) {
 	if b.address != "" {
 		return b.address, nil
@@ -33,7 +33,7 @@ func (b *Balancer) Address() (string, error) {
 	return b.address, err
 }
 
-// Start begins to accept connections.
+// Start makes the balancer accept connections.
 func (b *Balancer) Start() error {
 	address, err := b.Address()
 	if err != nil {
@@ -47,7 +47,7 @@ func (b *Balancer) Start() error {
 	return nil
 }
 
-// Stop closes the listener and all connections.
+// Stop closes the listener and all open connections.
 func (b *Balancer) Stop() {
 	b.listener.Close()
 	b.mu.Lock()
@@ -86,8 +86,8 @@ func (b *Balancer) serve(client net.Conn) {
 	both.Wait()
 }
 
-// dial connects to the next target. If that refuses, it tries the targets
-// after it.
+// dial connects to the next target. If this target refuses, dial tries the following
+// targets.
 func (b *Balancer) dial() (conn net.Conn, err error) {
 	b.mu.Lock()
 	first := b.next
@@ -102,7 +102,7 @@ func (b *Balancer) dial() (conn net.Conn, err error) {
 	return nil, err
 }
 
-// keep records connections that Stop must close. It returns false after Stop.
+// keep records connections that Stop must close. After Stop it returns false.
 func (b *Balancer) keep(conns ...net.Conn) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,8 +123,8 @@ func (b *Balancer) forget(conns ...net.Conn) {
 	}
 }
 
-// pipe forwards data between both sides until one of them ends, and then
-// closes the other.
+// pipe forwards data from one connection to the other. When one of them ends, it closes
+// the other.
 func pipe(to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 32<<10)

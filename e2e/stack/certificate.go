@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// writeCertificate writes a certificate and its key to the files name.crt and
-// name.key, and returns their paths.
+// writeCertificate writes a certificate to name.crt and its key to name.key, and
+// returns both paths.
 func (h *Host) writeCertificate(name string, c tls.Certificate) (certificate, key string, err error) {
 	der, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	if err != nil {
@@ -23,13 +23,15 @@ func (h *Host) writeCertificate(name string, c tls.Certificate) (certificate, ke
 	return certificate, key, err
 }
 
-// port returns the port in an address that a Host has reserved.
+// port returns the port of an address. The address must be one that a Host has
+// reserved.
 func port(address string) int {
 	_, port := splitAddress(address)
 	return port
 }
 
-// splitAddress splits an address of a Host into host and port.
+// splitAddress returns the host and the port of an address. The address must be one
+// that a Host has reserved.
 func splitAddress(address string) (host string, port int) {
 	host, digits, _ := net.SplitHostPort(address)
 	port, _ = strconv.Atoi(digits)

@@ -12,34 +12,31 @@ import (
 	"time"
 )
 
-// Chromium is the browser of one user: processes with a profile of their own.
-// Camera and microphone are simulated. The browser can resolve only the names
-// in Hosts.
+// Chromium is the browser of one user, with its own profile. Camera and microphone are
+// simulated. The browser can resolve only the host names in Hosts.
 type Chromium struct {
 	Host     *Host
 	Program  string
 	Certutil string
 	Name     string // the name of the profile and of the log
-	// CA is the PEM of an authority whose certificates the browser accepts; nil
-	// for none.
+	// CA is the PEM text of a certificate authority that the browser trusts; nil for no
+	// additional authority.
 	CA []byte
-	// Hosts has, for each host name, an address with a port, so that URLs need
-	// no port.
+	// Hosts maps each host name to an address with a port. URLs then need no port.
 	Hosts map[string]string
-	// Addresses are further addresses to which the browser may connect for
-	// media over TCP, because its rules for names apply to such connections,
-	// too.
+	// Addresses are further addresses to which the browser may connect. It needs them
+	// for media over TCP, to which its rules for host names apply as well.
 	Addresses []string
 
 	address string
 	process *process
-	// temporary is a directory for the browser's files. Its path is short because
-	// a socket is in it.
+	// temporary is a directory for the browser's files. Its path is short because it
+	// contains a socket.
 	temporary string
 }
 
-// Start starts the browser, and returns when it accepts commands. After Stop
-// or Kill, Start uses the same profile.
+// Start starts the browser, and returns when the browser accepts commands. After Stop
+// or Kill, a new Start uses the same profile.
 func (c *Chromium) Start(ctx context.Context) error {
 	if err := c.prepare(ctx); err != nil {
 		return err
@@ -58,8 +55,8 @@ func (c *Chromium) Start(ctx context.Context) error {
 	return c.process.await(ctx, func() bool { return answers(ctx, "http://"+c.address+"/json/version") })
 }
 
-// prepare creates the profile, which stays when the browser ends, and finds a
-// port for commands.
+// prepare creates the profile and reserves an address for commands. The profile is
+// still there after the browser ends.
 func (c *Chromium) prepare(ctx context.Context) error {
 	if c.address != "" {
 		return nil
@@ -74,7 +71,7 @@ func (c *Chromium) prepare(ctx context.Context) error {
 
 func (c *Chromium) home() string { return filepath.Join(c.Host.Dir, c.Name+"-profile") }
 
-// trust creates the certificate database of the profile, with the CA in it.
+// trust creates the profile's certificate database with the CA in it.
 func (c *Chromium) trust(ctx context.Context) error {
 	if c.CA == nil {
 		return os.MkdirAll(c.home(), 0o700)
@@ -107,15 +104,15 @@ func (c *Chromium) flags() []string {
 		"--window-size=800,600", "--disable-dev-shm-usage",
 		"--use-fake-device-for-media-stream=fps=5", "--use-fake-ui-for-media-stream",
 		"--autoplay-policy=no-user-gesture-required",
-		// Without these options, a browser without a window slows its tabs down.
+		// A browser without a window slows its tabs down. These options prevent that.
 		"--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows",
 		"--disable-renderer-backgrounding",
-		// Media comes from loopback, where the SFU is. Without this option,
-		// browsers offer no loopback candidates.
+		// The SFU is on loopback. With this option, the browser offers loopback
+		// addresses for media.
 		"--allow-loopback-in-peer-connection",
-		// These options keep the browser off the internet and off the local network.
-		// It uses no mDNS names in candidates, and does not search for screens to
-		// cast to.
+		// These options keep the browser off the internet and off the local network. It
+		// then does not hide its addresses behind mDNS names, and does not search for
+		// screens to cast to.
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-breakpad",
 		"--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,DialMediaRouteProvider",
 		"--host-resolver-rules=" + c.rules(),
@@ -123,8 +120,8 @@ func (c *Chromium) flags() []string {
 	}
 }
 
-// rules returns the browser's rules for names: the names in Hosts lead to
-// their addresses, and no other name exists.
+// rules returns the browser's rules for host names. The host names in Hosts lead to
+// their addresses, and other host names do not exist.
 func (c *Chromium) rules() string {
 	var rules []string
 	for _, name := range slices.Sorted(maps.Keys(c.Hosts)) {
@@ -137,17 +134,17 @@ func (c *Chromium) rules() string {
 	return strings.Join(rules, ",")
 }
 
-// DevTools returns the WebSocket URL that controls a running browser.
+// DevTools returns the WebSocket URL at which programs control a running browser.
 func (c *Chromium) DevTools() string { return "ws://" + c.address }
 
-// Stop ends the browser as if a person closed its window.
+// Stop ends the browser as if a user closed its window.
 func (c *Chromium) Stop() error {
 	defer c.Kill()
 	return c.process.stop(ending{kill: 10 * time.Second})
 }
 
-// Kill ends the browser and all its processes at once, so that they tell
-// nobody. It does nothing if the browser never started.
+// Kill ends the browser and all its processes at once. They have no time to tell
+// anybody. If the browser never started, Kill does nothing.
 func (c *Chromium) Kill() {
 	if c.process != nil {
 		c.process.kill()

@@ -5,17 +5,17 @@ import (
 	"time"
 )
 
-// Client is a participant in a process of its own, the program e2e/join.
+// Client is a participant in a separate process, which runs the program e2e/join.
 type Client struct {
 	Host    *Host
 	Program string
-	Name    string // the name of its log; "client" if empty
+	Name    string // the name of the client's log; "client" if empty
 
 	process *process
 }
 
-// Start joins the SFU, and returns the line that the client prints when it has
-// joined.
+// Start makes the client join the SFU. It returns the line that the client prints after
+// joining.
 func (c *Client) Start(ctx context.Context, sfu, token string) (string, error) {
 	var err error
 	c.process, err = start(ctx, c.Host, command{

@@ -4,7 +4,7 @@ package stack
 
 import "syscall"
 
-// Dependent returns process attributes that leave the process in this
-// process's group. On this system a process does not end with its parent, so a
-// terminal's Ctrl-C must reach both.
+// Dependent returns process attributes that leave a child process in this process's
+// group. On this system a child does not end with its parent. So a terminal's Ctrl-C
+// must reach the child as well.
 func Dependent() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Docs has the texts of those pages in docs/ from which users copy blocks.
+// Docs is the text of those pages in docs/ from which users copy blocks.
 type Docs string
 
-// OpenDocs reads these pages from the repository.
+// OpenDocs reads the pages of Docs from the repository.
 func OpenDocs(ctx context.Context) (Docs, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -28,8 +28,8 @@ func OpenDocs(ctx context.Context) (Docs, error) {
 	return Docs(all), nil
 }
 
-// Block returns the first fenced block of docs/ in a language that contains
-// the text holds.
+// Block returns the first code block of docs/ that is in the language and contains the
+// text holds.
 func (d Docs) Block(language, holds string) (string, error) {
 	rest := string(d)
 	for {
@@ -45,8 +45,8 @@ func (d Docs) Block(language, holds string) (string, error) {
 	}
 }
 
-// directive returns what is between the braces of the first nginx directive
-// that begins with head.
+// directive returns the text between the braces of an nginx directive. It takes the
+// first directive that begins with head.
 func directive(config, head string) (string, error) {
 	_, body, found := strings.Cut(config, head+" {")
 	if !found {

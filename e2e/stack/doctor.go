@@ -13,7 +13,7 @@ import (
 type Diagnosis struct {
 	Vantage string
 	Checks  []Finding
-	Code    int // the exit code of doctor
+	Code    int // doctor's exit code
 }
 
 // Finding is the result of one check.
@@ -23,8 +23,8 @@ type Finding struct {
 	CauseID string `json:"cause_id"`
 }
 
-// Check returns the finding of the check id; the zero Finding if the report
-// lacks it.
+// Check returns the finding of the check with this id. If the report has no such check,
+// it returns the zero Finding.
 func (d Diagnosis) Check(id string) Finding {
 	for _, f := range d.Checks {
 		if f.ID == id {
@@ -34,8 +34,8 @@ func (d Diagnosis) Check(id string) Finding {
 	return Finding{}
 }
 
-// Diagnose runs the command doctor of the program. env is its whole
-// environment.
+// Diagnose runs the command doctor of the program, and returns its report. env has all
+// environment variables of the command.
 func Diagnose(ctx context.Context, program string, env map[string]string, args ...string) (Diagnosis, error) {
 	cmd := exec.CommandContext(ctx, program, append([]string{"doctor", "--json"}, args...)...)
 	cmd.Env = []string{}

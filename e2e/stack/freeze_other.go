@@ -2,6 +2,5 @@
 
 package stack
 
-// awaitStopped does nothing, because this system does not say when all threads
-// have stopped.
+// awaitStopped does nothing. This system does not tell when all threads have stopped.
 func awaitStopped(int) {}

@@ -2,10 +2,10 @@ package stack
 
 import "sync"
 
-// gate makes callers of pass wait while it is shut. The zero gate is open.
+// gate makes callers of pass wait while the gate is shut. The zero gate is open.
 type gate struct {
 	mu     sync.Mutex
-	opened chan struct{} // closed when the gate opens; nil if the gate is open
+	opened chan struct{} // closed when the gate opens; nil while the gate is open
 	ended  bool
 	ends   map[int]func()
 	next   int
@@ -38,8 +38,7 @@ func (g *gate) pass() {
 	}
 }
 
-// end opens the gate for ever, and calls the functions that onEnd has
-// recorded.
+// end opens the gate for ever. It calls the functions that onEnd recorded.
 func (g *gate) end() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -53,8 +52,8 @@ func (g *gate) end() {
 	}
 }
 
-// onEnd records a function for end to call. If end was already called, onEnd
-// calls the function at once. stop makes end not call it.
+// onEnd records a function for end to call. If end was already called, onEnd calls the
+// function at once. After a call of stop, end does not call the function.
 func (g *gate) onEnd(end func()) (stop func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

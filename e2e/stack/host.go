@@ -1,7 +1,7 @@
-// Package stack runs the real parts of a MatrixRTC deployment as processes of
-// this machine. Every part is a type with the methods Start, Stop and Log;
-// Start returns when the part answers. All parts listen on loopback, and none
-// outlives the program that started it. The package needs a Unix system.
+// Package stack runs the real parts of a MatrixRTC deployment as processes of this
+// machine. Every part is a type with the methods Start, Stop and Log; Start returns
+// when the part answers. All parts listen on loopback. No part outlives the program
+// that started it. The package needs a Unix system.
 package stack
 
 import (
@@ -11,20 +11,20 @@ import (
 	"sync"
 )
 
-// Host is the part of this machine that a stack uses: a directory for files
-// and logs, and loopback ports that no other Host uses.
+// Host is a stack's share of this machine: a directory for files and logs, and loopback
+// ports that no other Host uses.
 type Host struct {
-	// Dir is the directory. The caller removes it.
+	// Dir is the directory. The caller must remove it at the end.
 	Dir string
 
 	mu     sync.Mutex
 	blocks []*portBlock
 }
 
-// NewHost returns a Host whose files are in dir.
+// NewHost returns a Host that keeps its files in dir.
 func NewHost(dir string) *Host { return &Host{Dir: dir} }
 
-// Close releases the ports. All parts must have stopped before.
+// Close releases the ports. The caller must stop all parts first.
 func (h *Host) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -34,30 +34,30 @@ func (h *Host) Close() {
 	h.blocks = nil
 }
 
-// Address reserves and returns an address: 127.0.0.1 with a port that no other
-// part has.
+// Address reserves an address, and returns it. The address is 127.0.0.1 with a port
+// that no other part has.
 func (h *Host) Address() (string, error) {
 	port, err := h.ports(1)
 	return loopback(port), err
 }
 
-// HTTPS returns a loopback address whose port 443 no other Host uses. It is
-// needed because doctor connects to port 443, as clients do, and --resolve
-// does not change the port. To listen there, this process must be root, or the
-// system must allow port 443 to all users.
+// HTTPS returns a loopback address whose port 443 no other Host uses. Doctor needs it:
+// like clients, it connects to port 443, and --resolve does not change the port. To
+// listen there, this process must be root, or the system must allow port 443 to all
+// users.
 func (h *Host) HTTPS() (string, error) {
 	port, err := h.ports(1)
 	return fmt.Sprintf("127.1.%d.%d:443", port>>8, port&255), err
 }
 
-// WriteFile writes a file into the host's directory, readable only by this
-// user, and returns its path.
+// WriteFile writes a file into the Host's directory, and returns its path. Only the
+// user of this process can read the file.
 func (h *Host) WriteFile(name string, content []byte) (string, error) {
 	path := filepath.Join(h.Dir, name)
 	return path, os.WriteFile(path, content, 0o600)
 }
 
-// ports reserves n adjacent ports, and returns the first.
+// ports reserves n adjacent ports, and returns the lowest.
 func (h *Host) ports(n int) (int, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -69,8 +69,8 @@ func (h *Host) ports(n int) (int, error) {
 	return h.portsOfNewBlock(n)
 }
 
-// portsOfNewBlock locks blocks of ports until one of them has n adjacent free
-// ports.
+// portsOfNewBlock locks blocks of ports until a block has n adjacent free ports, and
+// returns the lowest of these.
 func (h *Host) portsOfNewBlock(n int) (int, error) {
 	for {
 		b, err := lockPortBlock()

@@ -13,22 +13,21 @@ import (
 	"time"
 )
 
-// Builder builds container images with buildah, without a container engine. It
-// needs root, and all its files are below Dir.
+// Builder builds container images with buildah, without a container engine. It needs
+// root. All its files are below Dir.
 type Builder struct {
 	Dir     string
 	Buildah string
 	Busybox string
 }
 
-// Image is a container image that was built, with its files.
+// Image is a built container image, with its files.
 type Image struct {
 	Root   string // the directory with the image's files
 	Config ImageConfig
 }
 
-// ImageConfig is the part of an image's configuration that says how to run a
-// container.
+// ImageConfig is the part of an image's configuration that says how to run a container.
 type ImageConfig struct {
 	User         string
 	Env          []string
@@ -38,26 +37,25 @@ type ImageConfig struct {
 	Healthcheck  *Healthcheck
 }
 
-// Healthcheck is the command by which an engine checks that a container is
-// healthy.
+// Healthcheck is the command with which a container engine checks whether a container
+// is healthy.
 type Healthcheck struct {
 	Test                           []string
 	Interval, Timeout, StartPeriod time.Duration
 	Retries                        int
 }
 
-// baseName is the name of the only image from which the Dockerfile builds:
-// Go's image.
+// baseName is the name of Go's image, the only image on which the Dockerfile builds.
 const baseName = "docker.io/library/golang:1.26.8"
 
-// baseHome is root's home directory in the stand-in for Go's image, with Go's
-// caches below. That image has no /etc/passwd, so the environment must name
+// baseHome is the home directory of root in the image that stands in for Go's image.
+// Go's caches are below it. The image has no /etc/passwd, so the environment must name
 // the directory.
 const baseHome = "/root"
 
-// Build builds the Dockerfile of a repository. Instead of Go's image it uses a
-// stand-in, with this machine's Go and a shell. It fetches missing Go modules
-// before, because during the build Go has only its caches and no network.
+// Build builds the Dockerfile of a repository. It replaces Go's image by one with this
+// machine's Go and a shell. It fetches missing Go modules first, because during the
+// build Go has no network.
 func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("building and running an image needs root: run the tests as root")
@@ -79,7 +77,7 @@ func (b *Builder) Build(ctx context.Context, repository string) (*Image, error) 
 	return b.open(ctx, "matrixrtc-auth")
 }
 
-// Load reads an image from a file in the format of `docker save`.
+// Load reads an image from a file in the format that `docker save` writes.
 func (b *Builder) Load(ctx context.Context, path string) (*Image, error) {
 	out, err := b.run(ctx, "pull", "--quiet", "docker-archive:"+path)
 	if err != nil {
@@ -88,7 +86,7 @@ func (b *Builder) Load(ctx context.Context, path string) (*Image, error) {
 	return b.open(ctx, strings.TrimSpace(string(out)))
 }
 
-// base builds the stand-in for Go's image.
+// base builds the image that stands in for Go's image.
 func (b *Builder) base(ctx context.Context) error {
 	goroot, err := goTool(ctx, "env", "GOROOT")
 	if err != nil {
@@ -120,8 +118,9 @@ func (b *Builder) base(ctx context.Context) error {
 	return nil
 }
 
-// baseFiles returns a directory with a shell and the commands that it needs,
-// and with the certificates that the Dockerfile copies.
+// baseFiles returns a directory with the files for the image that base builds: a shell,
+// the commands that the Dockerfile runs, and the certificates that the Dockerfile
+// copies.
 func (b *Builder) baseFiles() (string, error) {
 	root := filepath.Join(b.Dir, "base")
 	for _, dir := range []string{"bin", "etc/ssl/certs", "tmp", "root", "proc", "dev"} {
@@ -149,7 +148,7 @@ func (b *Builder) baseFiles() (string, error) {
 	return root, nil
 }
 
-// caches returns the arguments by which the build uses this machine's Go
+// caches returns arguments of buildah. With them, the build uses this machine's Go
 // modules and compiled packages.
 func (b *Builder) caches(ctx context.Context) (arguments []string, err error) {
 	out, err := goTool(ctx, "env", "GOMODCACHE", "GOCACHE")
@@ -163,8 +162,7 @@ func (b *Builder) caches(ctx context.Context) (arguments []string, err error) {
 	return []string{"--volume", places[0] + ":" + baseHome + "/go/pkg/mod", "--volume", places[1] + ":" + baseHome + "/.cache/go-build"}, nil
 }
 
-// open returns the configuration of a built image, and the directory with its
-// files.
+// open returns a built image: the configuration, and the directory with the files.
 func (b *Builder) open(ctx context.Context, image string) (*Image, error) {
 	out, err := b.run(ctx, "inspect", "--type", "image", image)
 	if err != nil {
@@ -182,7 +180,7 @@ func (b *Builder) open(ctx context.Context, image string) (*Image, error) {
 	return &Image{Root: strings.TrimSpace(string(root)), Config: said.Docker.Config}, err
 }
 
-// run runs buildah and returns its standard output.
+// run runs buildah, and returns what it prints.
 func (b *Builder) run(ctx context.Context, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, b.Buildah, append([]string{
 		"--root", filepath.Join(b.Dir, "storage"), "--runroot", filepath.Join(b.Dir, "run"), "--storage-driver", "vfs",

@@ -5,42 +5,43 @@ import (
 	"strings"
 )
 
-// The names in docs/ are below example.org. A stack uses names below another
-// domain instead, which nobody can own and which only its browsers resolve.
+// docsDomain is the domain of the host names in docs/. A stack uses another domain,
+// which nobody can own and which only the stack's browsers resolve.
 const (
 	docsDomain = "example.org"
-	// Domain is the domain of a stack, unless a test runs several stacks.
+	// Domain is the usual domain of a stack. A test with several stacks needs more
+	// domains.
 	Domain = "example.test"
 )
 
-// Layout says under which URLs clients reach the parts of a stack, and has the
-// nginx configuration for that.
+// Layout has the URLs at which clients reach the parts of a stack, and makes the nginx
+// configuration for these URLs.
 type Layout struct {
 	ServerName string // the homeserver's server name
 	Homeserver string // the base URL of the Client-Server API
-	Service    string // the livekit_service_url in the homeserver's transports and in the well-known file
+	Service    string // the livekit_service_url in the well-known file, and in the homeserver's transports
 	SFU        string // the value of LIVEKIT_URL
-	Page       string // the URL of the page in which Element Call runs
-	// Names are the host names in the URLs above.
+	Page       string // the URL of the page that shows Element Call
+	// Names are the host names in the URLs of this layout.
 	Names []string
 
 	domain  string
 	servers func(site) (string, error)
 }
 
-// site has the values that a layout's nginx servers need.
+// site has the values that the nginx servers of a layout need.
 type site struct {
 	docs                     Docs
 	domain                   string
-	listen                   string // the address of nginx
+	listen                   string // the address at which nginx listens
 	service, sfu, homeserver string // the addresses of the parts behind nginx
-	certificate, key         string // paths of files
+	certificate, key         string // the paths of the two files
 	page                     page
-	web                      string // the directory with the well-known file, for the server name's website
+	web                      string // the directory of the server name's website, with the well-known file
 }
 
-// SubDomains returns the layout of docs/synology.md, in which jwt. and sfu.
-// are host names of their own.
+// SubDomains returns the layout of docs/synology.md. The host names are jwt. for the
+// service and sfu. for LiveKit, both below the domain.
 func SubDomains(domain string) Layout {
 	l := secure(domain)
 	l.Service, l.SFU = "https://jwt."+domain, "wss://sfu."+domain
@@ -60,10 +61,10 @@ func SubDomains(domain string) Layout {
 	return l
 }
 
-// Prefixes returns the layout with one host name and path prefixes: the nginx
-// server of docs/proxies.md, with a location for the homeserver. The service's
-// URL ends in a slash, as in many well-known files. Synapse serves the
-// well-known file, with the addition of docs/homeserver.md.
+// Prefixes returns a layout with one host name and path prefixes. It uses the nginx
+// server of docs/proxies.md, with a location for the homeserver. The service's URL ends
+// in a slash, as in many well-known files. Synapse serves the well-known file, with the
+// addition of docs/homeserver.md.
 func Prefixes() Layout {
 	l := secure(Domain)
 	l.Service, l.SFU = l.Homeserver+"/livekit/jwt/", "wss://matrix."+Domain+"/livekit/sfu"
@@ -78,9 +79,8 @@ func Prefixes() Layout {
 	return l
 }
 
-// Written returns the layout of a deployment that setup wrote, with the host
-// names jwt. and sfu. below Domain. config is the nginx.conf.example that
-// setup wrote.
+// Written returns the layout of a deployment that setup wrote. Its host names are jwt.
+// and sfu. below Domain. config is the text of the nginx.conf.example that setup wrote.
 func Written(config string) Layout {
 	l := SubDomains(Domain)
 	l.servers = func(s site) (string, error) {
@@ -95,10 +95,9 @@ func Written(config string) Layout {
 	return l
 }
 
-// DSM returns the layout of docs/synology.md behind the reverse proxy of
-// Synology's DSM. Its nginx configuration is a reconstruction of that proxy's.
-// webSocket says whether the entry for sfu. has the custom headers for
-// WebSockets.
+// DSM returns the layout of docs/synology.md behind the reverse proxy of Synology's
+// DSM. config imitates the nginx configuration of that proxy. If webSocket is true, the
+// server for sfu. has the custom headers for WebSockets.
 func DSM(config string, webSocket bool) Layout {
 	l := SubDomains(Domain)
 	l.servers = func(s site) (string, error) {
@@ -112,13 +111,13 @@ func DSM(config string, webSocket bool) Layout {
 	return l
 }
 
-// webSocketComment is the comment at the place at which DSM writes the custom
+// webSocketComment is a comment in the DSM configuration, at the place for the custom
 // headers.
 const webSocketComment = "# custom headers: WebSocket"
 
-// Loopback returns the layout for every browser on this machine: a single
-// plain HTTP address on loopback, which browsers trust like HTTPS. https is
-// the address of the server name's website at port 443; "" for none.
+// Loopback returns a layout for all browsers on this machine. Its only URL is a plain
+// HTTP address on loopback, which browsers trust like HTTPS. https is the address of
+// the server name's website at port 443; "" means that there is no website.
 func Loopback(address, https string) Layout {
 	const name = "localhost"
 	return Layout{
@@ -155,12 +154,12 @@ func secure(domain string) Layout {
 	}
 }
 
-// homeserverComment is the comment in docs/proxies.md at the place of users'
-// own nginx locations.
+// homeserverComment is a comment in docs/proxies.md, at the place for the homeserver's
+// locations.
 const homeserverComment = "# Synapse's own locations stay as they are."
 
-// prefixes returns the nginx block of docs/proxies.md, with the site's names,
-// ports and paths.
+// prefixes returns the nginx block of docs/proxies.md, with the host names, ports and
+// paths of the site.
 func (s site) prefixes() (string, error) {
 	block, err := s.docs.Block("nginx", "location /livekit/jwt/")
 	if err != nil {
@@ -172,8 +171,8 @@ func (s site) prefixes() (string, error) {
 	return s.moved(block), nil
 }
 
-// moved replaces the names, ports and paths of docs/ in nginx blocks by those
-// of the site.
+// moved replaces the host names, ports and paths in nginx blocks of docs/ by those of
+// the site.
 func (s site) moved(block string) string {
 	const live = "/etc/letsencrypt/live/matrix." + docsDomain + "/"
 	return strings.NewReplacer(
@@ -187,8 +186,8 @@ func (s site) moved(block string) string {
 	).Replace(block)
 }
 
-// subDomain makes a server for a host name of its own from a location of
-// docs/proxies.md.
+// subDomain returns an nginx server with its own host name for the service ("jwt") or
+// LiveKit ("sfu"). It takes the directives from a location of docs/proxies.md.
 func (s site) subDomain(part string) (string, error) {
 	block, err := s.prefixes()
 	if err != nil {
@@ -216,9 +215,9 @@ func (s site) server(name, locations string) string {
 		s.listen, name, s.certificate, s.key, locations)
 }
 
-// homeserverServers returns three nginx servers: one for the server name,
-// which serves only the well-known file; one for the homeserver; and one for
-// the page with Element Call.
+// homeserverServers returns three nginx servers. One is for the server name and serves
+// only the well-known file. The others are for the homeserver, and for the page with
+// Element Call.
 func (s site) homeserverServers() (string, error) {
 	wellKnown, err := s.docs.Block("nginx", "location = /.well-known/matrix/client")
 	return s.server(s.domain, s.moved(wellKnown)) +
@@ -226,8 +225,8 @@ func (s site) homeserverServers() (string, error) {
 		s.server("call."+s.domain, s.pageLocations()), err
 }
 
-// homeserverLocation returns the nginx location that Synapse's documentation
-// recommends.
+// homeserverLocation returns the nginx location for the homeserver that Synapse's
+// documentation recommends.
 func (s site) homeserverLocation() string {
 	return fmt.Sprintf(`location ~ ^(/_matrix|/_synapse/client|/\.well-known/matrix) {
     proxy_pass http://%s;
@@ -245,7 +244,7 @@ func (s site) pageLocations() string {
 		s.page.config, s.page.elementCall, s.page.index)
 }
 
-// withoutTLS makes servers listen without TLS.
+// withoutTLS changes nginx servers so that they listen without TLS.
 func withoutTLS(servers string) string {
 	var kept []string
 	for line := range strings.Lines(servers) {

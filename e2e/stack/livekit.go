@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// livekitPorts are the ports of an SFU. For each participant's media it needs
-// one for each peer connection, address family and direction.
+// livekitPorts are the ports of an SFU. The media of each participant needs one port
+// for each peer connection, address family and direction.
 type livekitPorts struct{ http, turn, media, mediaEnd, relay, relayEnd int }
 
 const livekitPortCount = 90
@@ -22,7 +22,7 @@ func layOut(first int) livekitPorts {
 	}
 }
 
-// loopback returns a loopback address with each of ports.
+// loopback returns the loopback address with each of these ports.
 func (p livekitPorts) loopback() (addresses []string) {
 	for port := p.http; port <= p.relayEnd; port++ {
 		addresses = append(addresses, loopback(port))
@@ -30,16 +30,18 @@ func (p livekitPorts) loopback() (addresses []string) {
 	return addresses
 }
 
-// deploy moves LiveKit's configuration to loopback. It replaces:
-//   - ports and bind addresses, so that stacks can run side by side and other
-//     machines cannot reach them. ICE over TCP is off, because LiveKit binds
-//     its port on every address;
-//   - use_external_ip and node_ip, which would ask STUN servers on the internet,
-//     and the interfaces for media;
-//   - the webhook's URLs.
+// deploy moves LiveKit's configuration to the loopback interface. It replaces these
+// settings:
 //
-// TURN stays on, because its UDP port is the STUN server that LiveKit names to
-// clients. Without it LiveKit names Google's STUN servers.
+//   - ports and bind addresses. Stacks can then run side by side, and other
+//     machines cannot reach them. ICE over TCP is off, because LiveKit binds its
+//     port on every address;
+//   - use_external_ip and node_ip, for which LiveKit would ask STUN servers on the
+//     internet, and the interfaces for media;
+//   - the URLs of the webhooks.
+//
+// TURN stays on, because LiveKit gives its UDP port to clients as a STUN server.
+// Without TURN, LiveKit gives Google's STUN servers to clients.
 func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -74,8 +76,8 @@ func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// sharing makes LiveKit a node of the cluster whose nodes share the Redis at
-// address.
+// sharing makes LiveKit a node of a cluster. All nodes of the cluster share the Redis
+// at the address redis.
 func sharing(config []byte, redis string) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -87,7 +89,7 @@ func sharing(config []byte, redis string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// overTCP turns ICE over TCP on, at one of the ports for media.
+// overTCP turns ICE over TCP on. It uses one of the media ports.
 func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -101,7 +103,7 @@ func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// overOnePort makes all media arrive at the first of the ports for media.
+// overOnePort makes all media arrive at the first media port.
 func overOnePort(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -115,8 +117,7 @@ func overOnePort(config []byte, ports livekitPorts) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// limitAttributes sets the most bytes that a participant's attributes may
-// have.
+// limitAttributes sets the largest size of a participant's attributes, in bytes.
 func limitAttributes(config []byte, bytes int) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -128,10 +129,10 @@ func limitAttributes(config []byte, bytes int) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// relayMedia makes all media go through a relay at one port of another
-// address. TURN is off, because media could go through its port instead of the
-// relay. LiveKit then names a STUN server that does not exist to clients;
-// without this setting it would name Google's.
+// relayMedia makes all media go through a relay at one port of 127.0.0.2. TURN is off,
+// because media could go through the TURN port instead. stun_servers names a STUN
+// server that does not exist. Without it, LiveKit would give Google's STUN servers to
+// clients.
 func relayMedia(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -161,8 +162,7 @@ func webhooks(url string) []string {
 	return []string{url}
 }
 
-// set sets the value at a path like a.b.c, and creates the mappings on the
-// path that are missing.
+// set sets the value at a path like a.b.c. It creates missing mappings on the path.
 func set(doc map[string]any, value any, path string) error {
 	key, rest, nested := strings.Cut(path, ".")
 	if !nested {
@@ -179,9 +179,8 @@ func set(doc map[string]any, value any, path string) error {
 	return set(inner, value, rest)
 }
 
-// flags returns command-line flags of LiveKit, for those settings that have
-// one: ports, and the node's address, for which it would otherwise ask STUN
-// servers.
+// flags returns command-line flags for the settings of LiveKit that have a flag. They
+// set the ports, and the address for which LiveKit would otherwise ask STUN servers.
 func (p livekitPorts) flags() []string {
 	flags := []string{"--bind", "127.0.0.1", "--node-ip", "127.0.0.1", "--rtc.use_external_ip=false"}
 	for flag, port := range map[string]int{
@@ -198,8 +197,8 @@ func (p livekitPorts) flags() []string {
 	return flags
 }
 
-// loopbackInterface returns the name of the loopback interface: "lo" on Linux,
-// "lo0" elsewhere.
+// loopbackInterface returns the name of this machine's loopback interface: "lo" on
+// Linux, "lo0" on other systems.
 func loopbackInterface() (string, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {

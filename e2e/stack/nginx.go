@@ -16,13 +16,13 @@ import (
 type Nginx struct {
 	Host    *Host
 	Program string
-	Name    string // the name of its files and its log; "nginx" if empty
-	// Servers is the content of the http block: servers that listen at the
-	// address of nginx and at those in Inside.
+	Name    string // the name of nginx's files and log; "nginx" if empty
+	// Servers is the content of the http block. Its servers must listen at nginx's
+	// address and at the addresses in Inside.
 	Servers string
 	Inside  []string
-	// Listen is the address of nginx, if the test needs a certain one; "" for
-	// any.
+	// Listen is nginx's address, if the test needs a certain address. If it is "", the
+	// Host chooses one.
 	Listen string
 
 	address string
@@ -34,8 +34,8 @@ var nginxConf string
 
 var nginxTemplate = template.Must(template.New("nginx.conf").Parse(nginxConf))
 
-// Start returns when nginx listens at all its addresses. After Stop, Start
-// uses the same port.
+// Start returns when nginx listens at all its addresses. After Stop, a new Start uses
+// the same port.
 func (n *Nginx) Start(ctx context.Context) error {
 	if _, err := n.Address(); err != nil {
 		return err
@@ -64,7 +64,8 @@ func (n *Nginx) name() string {
 	return n.Name
 }
 
-// Address reserves and returns nginx' address, so that Servers can contain it.
+// Address reserves nginx's address and returns it. Servers can then contain the
+// address.
 func (n *Nginx) Address() (string, error) {
 	if n.Listen != "" {
 		n.address = n.Listen
@@ -88,8 +89,8 @@ func (n *Nginx) configure() (string, error) {
 	return n.Host.WriteFile(n.name()+".conf", conf.Bytes())
 }
 
-// workers returns the setting by which nginx' workers run as root if nginx
-// does. Only the owner can read the files of a Host.
+// workers returns the setting with which nginx's workers run as root if nginx does.
+// Otherwise they could not read the files of the Host.
 func workers() string {
 	if os.Geteuid() == 0 {
 		return "user root;"
@@ -108,7 +109,7 @@ func listens(ctx context.Context, address string) bool {
 	return true
 }
 
-// Stop ends nginx without waiting for open connections.
+// Stop ends nginx, and does not wait until open connections end.
 func (n *Nginx) Stop() error { return n.process.stop(ending{kill: 5 * time.Second}) }
 
 // Exited returns a channel that is closed when a started nginx has ended.
@@ -117,7 +118,7 @@ func (n *Nginx) Exited() <-chan struct{} { return n.process.exited }
 // Log returns the log of a started nginx, without the access log.
 func (n *Nginx) Log() Log { return n.process.log }
 
-// AccessLog returns the access log, with a line for each answered request.
+// AccessLog returns the access log, which has a line for each answered request.
 func (n *Nginx) AccessLog() (string, error) {
 	log, err := os.ReadFile(filepath.Join(n.Host.Dir, n.name()+"-access.log"))
 	return string(log), err

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// assembleRedis configures the Redis of the services, and the Redis of
-// LiveKit's nodes.
+// assembleRedis prepares the Redis of the services, and the Redis of LiveKit's nodes.
 func (s *Stack) assembleRedis() error {
 	if s.Replicas > 1 {
 		s.Redis = &Redis{Host: s.Host, Program: s.Tools.Redis}
@@ -25,7 +24,7 @@ func (s *Stack) assembleRedis() error {
 	return nil
 }
 
-// redises returns the stack's Redis servers, without repetition.
+// redises returns the Redis servers of the stack, each once.
 func (s *Stack) redises() (all []*Redis) {
 	if s.Redis != nil {
 		all = append(all, s.Redis)
@@ -36,7 +35,7 @@ func (s *Stack) redises() (all []*Redis) {
 	return all
 }
 
-// assembleNodes configures the SFU, or the nodes of a LiveKit cluster.
+// assembleNodes prepares the SFU, or the nodes of a LiveKit cluster.
 func (s *Stack) assembleNodes(config string, key Key) error {
 	for i := range max(1, s.Nodes) {
 		node := &SFU{Host: s.Host, Program: s.Programs.SFU, Keys: []Key{key}, Config: config, MediaRelay: s.RelayMedia, TCP: s.MediaOverTCP}
@@ -57,8 +56,8 @@ func (s *Stack) assembleNodes(config string, key Key) error {
 	return err
 }
 
-// sfuURL returns the URL at which the services call the SFU's API. With
-// several nodes it is a server of nginx.
+// sfuURL returns the URL at which the services call the SFU's API. If there are several
+// nodes, nginx listens at this URL.
 func (s *Stack) sfuURL() string {
 	if s.nodes != "" {
 		return "http://" + s.nodes
@@ -66,7 +65,8 @@ func (s *Stack) sfuURL() string {
 	return s.SFU.APIURL()
 }
 
-// sfuName returns where nginx sends requests for the SFU.
+// sfuName returns the address of the SFU in nginx's configuration. If there are several
+// nodes, it is the name of their group.
 func (s *Stack) sfuName() string {
 	if s.nodes != "" {
 		return "sfus"
@@ -74,9 +74,9 @@ func (s *Stack) sfuName() string {
 	return strings.TrimPrefix(s.SFU.APIURL(), "http://")
 }
 
-// sfuUpstream returns two parts of nginx' configuration: a group of all nodes,
-// to which nginx sends requests in turn, and a server at which the services
-// reach the nodes' API. It returns "" for a single SFU.
+// sfuUpstream returns two parts of nginx's configuration for several nodes. One is a
+// group of all nodes, which get requests in turn. The other is a server at which the
+// services reach the nodes' API. If there is only one SFU, sfuUpstream returns "".
 func (s *Stack) sfuUpstream() string {
 	if s.nodes == "" {
 		return ""
@@ -88,17 +88,17 @@ func (s *Stack) sfuUpstream() string {
 	return fmt.Sprintf("upstream sfus {\n%s}\nserver {\nlisten %s;\nlocation / { proxy_pass http://sfus; }\n}\n", group.String(), s.nodes)
 }
 
-// NodeOf returns the node on which the latest session in a LiveKit room began;
-// nil if there was none.
+// NodeOf returns the node on which the latest session in a LiveKit room began. If there
+// was no session, it returns nil.
 func (s *Stack) NodeOf(room string) *SFU { return Newest(s.SFUs, room) }
 
-// Newest returns that one of nodes on which the latest session in a LiveKit
-// room began; nil if there was none.
+// Newest returns the node on which the latest session in a LiveKit room began. If there
+// was no session, it returns nil.
 func Newest(nodes []*SFU, room string) (newest *SFU) {
 	last := ""
 	for _, node := range nodes {
 		for line := range strings.Lines(node.Log().String()) {
-			// a line begins with its time, so the latest line is the greatest
+			// each line begins with its time, so the latest line is the greatest text
 			if strings.Contains(line, "starting RTC session") && strings.Contains(line, fmt.Sprintf("%q", room)) && line > last {
 				newest, last = node, line
 			}

@@ -2,13 +2,13 @@ package stack
 
 import "context"
 
-// Other is a part that runs any program. It is for programs that have no type
-// here.
+// Other is a part that runs any program. It is for programs that have no type in this
+// package.
 type Other struct {
 	Host      *Host
-	Name      string // the name of its log
+	Name      string // the name of the program's log
 	Program   string
-	Args, Env []string // the environment without PATH and HOME, which are added
+	Args, Env []string // the environment does not need PATH and HOME, because Start adds them
 	Dir       string   // the directory in which the program runs
 	// Ready reports whether the program is ready.
 	Ready func(context.Context) bool
@@ -16,7 +16,7 @@ type Other struct {
 	process *process
 }
 
-// Start returns when the program is ready.
+// Start starts the program, and returns when the program is ready.
 func (o *Other) Start(ctx context.Context) error {
 	var err error
 	o.process, err = start(ctx, o.Host, command{name: o.Name, program: o.Program, args: o.Args, env: o.Env, dir: o.Dir})
@@ -26,7 +26,7 @@ func (o *Other) Start(ctx context.Context) error {
 	return o.process.await(ctx, func() bool { return o.Ready(ctx) })
 }
 
-// Kill ends the program at once. It does nothing if the program does not run.
+// Kill ends the program at once. If the program never started, Kill does nothing.
 func (o *Other) Kill() {
 	if o.process != nil {
 		o.process.kill()

@@ -9,26 +9,27 @@ import (
 	"path/filepath"
 )
 
-// Paths below e2e/page that exist when its npm packages are installed.
+// elementCall and esbuild are paths below e2e/page. They exist when the npm packages of
+// the page are installed.
 const (
 	elementCall = "node_modules/@element-hq/element-call-embedded/dist"
 	esbuild     = "node_modules/.bin/esbuild"
 )
 
-// page is the directory of a web site: a page, and Element Call below ec/,
-// which the page shows.
+// page holds the paths of the web site for calls: a page and Element Call, which the
+// page shows.
 type page struct{ index, elementCall, config string }
 
 // Mode is the way in which Element Call says who is in the call.
 type Mode string
 
-// The modes of Element Call 0.26, with the endpoint that each asks for tokens.
+// Compatibility and Matrix2 are the modes of Element Call 0.26.
 const (
-	Compatibility Mode = "compatibility" // says it in state events, and asks /sfu/get
-	Matrix2       Mode = "matrix_2_0"    // says it in sticky events, and asks /get_token
+	Compatibility Mode = "compatibility" // sends state events, and asks /sfu/get for tokens
+	Matrix2       Mode = "matrix_2_0"    // sends sticky events, and asks /get_token for tokens
 )
 
-// buildPage bundles the page, and writes Element Call's configuration.
+// buildPage bundles the scripts of the page, and writes Element Call's configuration.
 func buildPage(ctx context.Context, host *Host, source string, mode Mode) (page, error) {
 	p := page{
 		index:       filepath.Join(host.Dir, "page"),
@@ -51,9 +52,9 @@ func buildPage(ctx context.Context, host *Host, source string, mode Mode) (page,
 	return p, p.setMode(mode)
 }
 
-// setMode writes the mode into Element Call's configuration, for calls that
-// start later. The configuration does not name the service, because Element
-// Call asks the homeserver for it.
+// setMode writes the mode into Element Call's configuration. Only calls that start
+// later use the new mode. The configuration does not name the service, because Element
+// Call learns it from the homeserver.
 func (p page) setMode(mode Mode) error {
 	config, err := json.MarshalIndent(map[string]any{
 		"matrix_rtc_mode": mode,
@@ -68,7 +69,7 @@ func (p page) setMode(mode Mode) error {
 	return os.WriteFile(p.config, config, 0o600)
 }
 
-// keepLogin writes a login to a file, which the page fetches.
+// keepLogin writes a login to a file that the page fetches.
 func (p page) keepLogin(name string, login Login) error {
 	content, err := json.Marshal(login)
 	if err != nil {

@@ -11,28 +11,28 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// The ports of stacks are below those that Linux uses for outgoing connections
-// (from 32768), so that no connection takes a port between the check that it
-// is free and its use.
+// firstPort and endPort bound the ports of stacks. Linux uses higher ports for outgoing
+// connections (from 32768). So no such connection can take a port after it was found
+// free.
 const (
 	firstPort = 20000
 	endPort   = 32000
 	blockSize = 100
 )
 
-// lockDir is the directory of the lock files. It is the same for all users of
-// this machine, so it does not depend on TMPDIR.
+// lockDir is the directory of the lock files. All users of this machine must use the
+// same directory, so it does not depend on TMPDIR.
 const lockDir = "/tmp"
 
-// portBlock is a block of blockSize adjacent ports that only this process
-// uses, because it holds the lock of the block's file. If the process dies,
-// the system releases the lock.
+// portBlock is a block of blockSize adjacent ports that only this process uses. The
+// process holds a lock on the block's file. If the process dies, the system releases
+// the lock.
 type portBlock struct {
 	next, end int
 	lock      *os.File
 }
 
-// lockPortBlock locks the first block that no other process has locked.
+// lockPortBlock locks the first block of ports that no other process has locked.
 func lockPortBlock() (*portBlock, error) {
 	for first := firstPort; first < endPort; first += blockSize {
 		name := fmt.Sprintf("matrixrtc-auth-ports-%d.lock", first)
@@ -43,9 +43,8 @@ func lockPortBlock() (*portBlock, error) {
 	return nil, fmt.Errorf("all ports from %d to %d are taken by other runs", firstPort, endPort-1)
 }
 
-// lockFile creates and locks the file at path. The process that releases a
-// lock removes the file, so a lock counts only if the path still leads to the
-// locked file.
+// lockFile creates the file at path and locks it. Whoever releases a lock also removes
+// the file. So lockFile fails if the locked file is no longer the one at path.
 func lockFile(path string) (*os.File, bool) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -72,8 +71,8 @@ func (b *portBlock) release() {
 	b.lock.Close()
 }
 
-// take returns the first of n adjacent ports of the block that no program uses
-// now.
+// take returns the first of n adjacent ports that no program uses now. If the block
+// does not have so many, it returns false.
 func (b *portBlock) take(n int) (int, bool) {
 	first := b.next
 	for port := first; port < first+n; port++ {
@@ -88,7 +87,7 @@ func (b *portBlock) take(n int) (int, bool) {
 	return first, true
 }
 
-// awaitFree waits until all addresses are free.
+// awaitFree waits until programs can listen at all these addresses.
 func awaitFree(ctx context.Context, addresses []string) error {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
@@ -104,8 +103,8 @@ func awaitFree(ctx context.Context, addresses []string) error {
 	return nil
 }
 
-// bindable returns the error with which the address cannot be bound for TCP or
-// for UDP; nil if it can.
+// bindable returns the error with which TCP or UDP cannot use the address. If both can,
+// it returns nil.
 func bindable(address string) error {
 	listener, err := listen.TCP(address)
 	if err != nil {
@@ -121,6 +120,6 @@ func bindable(address string) error {
 
 func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
-// everywhere returns the address that means the port on all interfaces of this
-// machine.
+// everywhere returns the address that stands for the port on all network interfaces of
+// this machine.
 func everywhere(port int) string { return fmt.Sprintf(":%d", port) }

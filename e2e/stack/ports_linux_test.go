@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// What has to be free is the address that will be bound, not its port elsewhere.
+// TestAddressIsFree checks that awaitFree looks only at the address that a program will
+// bind. The same port may be in use at another address.
 func TestAddressIsFree(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

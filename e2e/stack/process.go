@@ -16,20 +16,20 @@ import (
 // askEvery is the pause between two checks whether a part is ready.
 const askEvery = 10 * time.Millisecond
 
-// command is a program to run, and how to run it.
+// command is a program with everything that start needs to run it.
 type command struct {
-	name    string // the name of the part, and of its log
+	name    string // the name of the part and of its log
 	program string
 	args    []string
-	env     []string // the environment without PATH and HOME, which are added
-	dir     string   // the directory in which it runs; if "", that of this process
+	env     []string // the environment does not need PATH and HOME, because start adds them
+	dir     string   // the directory in which the program runs; "" means that of this process
 	stdin   string
-	// as, if set, is the user and the group of the process; root, if set, is
-	// its root directory. Both need this process to be root.
+	// as is the user and group of the process, and root its root directory. The zero
+	// values change nothing. For other values, this process must be root.
 	as   int
 	root string
-	// binds are addresses that must be free before the program starts. A part
-	// that has just ended may still hold them.
+	// binds are the addresses that the program will bind. start waits until they are
+	// free, because an earlier part may still use them.
 	binds []string
 }
 
@@ -39,12 +39,12 @@ type process struct {
 	cmd    *exec.Cmd
 	log    Log
 	exited chan struct{} // closed when the process has ended and err is set
-	err    error         // what exec.Cmd's Wait returned
+	err    error         // the result of exec.Cmd.Wait
 }
 
-// start starts the command, with a log in the host's directory. The process
-// gets none of this process's variables, because they could change what it
-// does.
+// start starts the command, and makes a log in the Host's directory. The process gets
+// none of this process's environment variables except PATH, because others could change
+// what the process does.
 func start(ctx context.Context, host *Host, c command) (*process, error) {
 	if err := awaitFree(ctx, c.binds); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
@@ -72,8 +72,7 @@ func start(ctx context.Context, host *Host, c command) (*process, error) {
 	return p, nil
 }
 
-// confine sets the user and the root directory of the process, if command says
-// so.
+// confine sets the user and the root directory of the process, if the command has them.
 func (c command) confine(attr *syscall.SysProcAttr) {
 	attr.Chroot = c.root
 	if c.as != 0 {
@@ -86,8 +85,8 @@ func (p *process) wait() {
 	close(p.exited)
 }
 
-// await waits until ready returns true. If the process or ctx ends before, it
-// returns an error with the end of the log, and ends the process.
+// await waits until ready returns true. If the process ends first, await returns an
+// error with the end of the log. If ctx ends first, it also kills the process.
 func (p *process) await(ctx context.Context, ready func() bool) error {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
@@ -108,14 +107,14 @@ func (p *process) fault(format string, args ...any) error {
 	return fmt.Errorf("%s %s\n%s", p.name, fmt.Sprintf(format, args...), p.log.Tail(20))
 }
 
-// ending says how to end a process: send SIGTERM at once, send it once more
-// after again (0: not), and send SIGKILL after kill.
+// ending says how to end a process. stop sends SIGTERM at once, and again after the
+// time in again; 0 means not again. It sends SIGKILL after the time in kill.
 type ending struct{ again, kill time.Duration }
 
 var errKilled = errors.New("did not end in time and was killed")
 
-// stop ends the process and returns how it ended: nil for exit code 0, and for
-// a part that was never started.
+// stop ends the process. It returns nil if the exit code is 0, or if the process was
+// never started.
 func (p *process) stop(limit ending) error {
 	if p == nil {
 		return nil
@@ -137,20 +136,20 @@ func (p *process) stop(limit ending) error {
 	return nil
 }
 
-// kill ends the process and its children at once. If the process does not lead
-// a process group, its children stay.
+// kill ends the process and its children at once. If the process does not lead a
+// process group, the children go on.
 func (p *process) kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	p.signal(syscall.SIGKILL)
 	<-p.exited
 }
 
-// signal sends a signal to the process, but not to its children. It does
-// nothing if the process has ended.
+// signal sends a signal to the process, but not to its children. If the process has
+// ended, signal does nothing.
 func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// asker sends requests without keeping connections, because a server that ends
-// waits for idle connections.
+// asker sends requests and closes each connection afterwards. A server that ends would
+// wait for idle connections.
 var asker = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // answers reports whether a GET of the URL gets the status 200.

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The packages of tools in the go.mod of this module.
+// livekitServer and joinProgram are packages of tools in this module's go.mod.
 const (
 	livekitServer = "github.com/livekit/livekit-server/cmd/server"
 	joinProgram   = "matrixrtc-auth/e2e/join"
@@ -19,14 +19,13 @@ const (
 
 // Programs are the paths of built executables.
 type Programs struct {
-	SFU     string // the path of livekit-server
-	Join    string // the path of the program e2e/join, a participant
-	Service string // the path of matrixrtc-auth
+	SFU     string // the path of the program livekit-server
+	Join    string // the path of the program e2e/join, which is a participant
+	Service string // the path of the program matrixrtc-auth
 }
 
-// Build builds all programs. It puts the service into dir, and leaves the
-// others in Go's build cache. The first build takes minutes, and later ones
-// less than a second.
+// Build builds all programs. The service goes into dir, the others stay in Go's build
+// cache. The first build takes minutes. Later builds take less than a second.
 func Build(ctx context.Context, dir string) (Programs, error) {
 	server, err := tool(ctx, livekitServer)
 	if err != nil {
@@ -45,13 +44,14 @@ func Repository(ctx context.Context) (string, error) {
 	return goTool(ctx, "list", "-m", "-f", "{{.Dir}}", "matrixrtc-auth")
 }
 
-// tool builds a tool of this module, and returns its path in the build cache.
+// tool builds a tool of this module. It returns the path of the program in Go's build
+// cache.
 func tool(ctx context.Context, pkg string) (string, error) {
 	return goTool(ctx, "tool", "-n", pkg)
 }
 
-// buildService builds the service in the service's own module, so that it has
-// the dependencies of the released program.
+// buildService builds the service in its own module, not in this one. So the service
+// has the same dependencies as the released program.
 func buildService(ctx context.Context, dir string) (string, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func goTool(ctx context.Context, args ...string) (string, error) {
 	var faults bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Stderr = &faults
-	cmd.WaitDelay = 5 * time.Second // compilers that Go started may hold its standard error open, so waiting needs a limit
+	cmd.WaitDelay = 5 * time.Second // compilers that Go started can keep its standard error open, so waiting needs a limit
 	out, err := cmd.Output()
 	if err != nil {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), errors.Join(err, context.Cause(ctx)), faults.Bytes())

@@ -12,18 +12,18 @@ import (
 	"time"
 )
 
-// Redis is a Redis server that writes every change to its disk at once.
+// Redis is a Redis server that writes each change to its disk at once.
 type Redis struct {
 	Host    *Host
 	Program string
-	Name    string // the name of its directory and its log; "redis" if empty
+	Name    string // the name of its directory and log; "redis" if empty
 
 	address string
 	process *process
 }
 
-// Start returns when Redis listens. After Stop, Start uses the same port and
-// the same data.
+// Start returns when Redis listens. After Stop, a new Start uses the same port and
+// data.
 func (r *Redis) Start(ctx context.Context) error {
 	if _, err := r.Address(); err != nil {
 		return err
@@ -53,8 +53,8 @@ func (r *Redis) name() string {
 	return r.Name
 }
 
-// Address reserves and returns Redis' address. Other parts can be configured
-// with it before Redis starts.
+// Address reserves the address of Redis and returns it. Other parts can use the address
+// in their configuration before Redis starts.
 func (r *Redis) Address() (string, error) {
 	if r.address != "" {
 		return r.address, nil
@@ -87,13 +87,13 @@ func (r *Redis) Flush(ctx context.Context) error {
 	return err
 }
 
-// Save copies Redis' files to the directory name of the Host.
+// Save copies the files of Redis to a directory of the Host with this name.
 func (r *Redis) Save(name string) error {
 	return os.CopyFS(filepath.Join(r.Host.Dir, name), os.DirFS(r.directory()))
 }
 
-// Restore gives a stopped Redis the files that Save copied under name. If name
-// is empty, Redis starts again without files.
+// Restore gives a stopped Redis the files that Save copied under this name. If name is
+// empty, Redis loses its files.
 func (r *Redis) Restore(name string) error {
 	if err := os.RemoveAll(r.directory()); err != nil || name == "" {
 		return err
@@ -101,7 +101,7 @@ func (r *Redis) Restore(name string) error {
 	return os.CopyFS(r.directory(), os.DirFS(filepath.Join(r.Host.Dir, name)))
 }
 
-// Stop ends Redis, and returns how it ended.
+// Stop ends Redis. It returns an error if Redis did not end well.
 func (r *Redis) Stop() error { return r.process.stop(ending{kill: 5 * time.Second}) }
 
 // Exited returns a channel that is closed when a started Redis has ended.

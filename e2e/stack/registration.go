@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// register registers the first service with the homeserver, if Registered is
-// set. The homeserver's transports then have two addresses: a url, by which
-// newer clients ask the homeserver, and the service's URL for older clients.
+// register makes the services of the stack an application service of the homeserver, if
+// Registered is set. The homeserver's transport then has two URLs. url makes newer
+// clients ask the homeserver. livekit_service_url leads older clients to the service.
 func (s *Stack) register() error {
 	if !s.Registered {
 		return nil

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// echo answers every line with itself.
+// echo starts a server that sends each line back. It returns the server's address.
 func echo(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -38,7 +38,8 @@ func echo(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// A cut holds back what is sent, and delivers it when it is over.
+// TestTCPRelay checks that the relay holds data back during a cut, and delivers it when
+// the cut is over.
 func TestTCPRelay(t *testing.T) {
 	host := NewHost(t.TempDir())
 	defer host.Close()
@@ -77,8 +78,8 @@ func TestTCPRelay(t *testing.T) {
 	}
 }
 
-// A cut drops the datagrams of one client, and those of clients who come
-// later; the other's go on.
+// TestUDPRelay checks that a cut drops the datagrams of one client and of new clients.
+// The datagrams of another client must still arrive.
 func TestUDPRelay(t *testing.T) {
 	host := NewHost(t.TempDir())
 	defer host.Close()
@@ -131,7 +132,7 @@ func TestUDPRelay(t *testing.T) {
 	}
 }
 
-// A relay stops while datagrams of new clients arrive.
+// TestUDPRelayStops checks that a relay can stop while datagrams of new clients arrive.
 func TestUDPRelayStops(t *testing.T) {
 	host := NewHost(t.TempDir())
 	defer host.Close()
@@ -160,7 +161,7 @@ func TestUDPRelayStops(t *testing.T) {
 	}
 }
 
-// What comes while the relay stops begins no flow.
+// TestUDPRelayStopped checks that a stopped relay opens no socket for a new client.
 func TestUDPRelayStopped(t *testing.T) {
 	host := NewHost(t.TempDir())
 	defer host.Close()

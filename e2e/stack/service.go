@@ -6,16 +6,16 @@ import (
 	"time"
 )
 
-// Service is a process of the real program.
+// Service is a process of the real program matrixrtc-auth.
 type Service struct {
 	Host    *Host
 	Program string
-	Name    string // the name of its log; "service" if empty
-	// Env is the service's whole environment, except LIVEKIT_JWT_BIND.
+	Name    string // the name of the service's log; "service" if empty
+	// Env has all environment variables of the service except LIVEKIT_JWT_BIND.
 	Env map[string]string
-	// Image, if set, is the root directory of a container image with the
-	// program at the path Program. The service then runs in it, as the user
-	// User, as it would in a container.
+	// Image, if not "", is the root directory of a container image that has the program
+	// at the path Program. The service then runs with this root directory and as the
+	// user User, as in a container.
 	Image string
 	User  int
 
@@ -23,8 +23,7 @@ type Service struct {
 	process *process
 }
 
-// Start returns when the service answers. After Stop, Start uses the same
-// port.
+// Start returns when the service answers. After Stop, a new Start uses the same port.
 func (s *Service) Start(ctx context.Context) error {
 	if _, err := s.Address(); err != nil {
 		return err
@@ -54,8 +53,8 @@ func (s *Service) environment() []string {
 	return env
 }
 
-// Address reserves and returns the service's address. Other parts can be
-// configured with it before the service starts.
+// Address reserves the service's address and returns it. Other parts can use the
+// address in their configuration before the service starts.
 func (s *Service) Address() (string, error) {
 	if s.address != "" {
 		return s.address, nil
@@ -68,17 +67,17 @@ func (s *Service) Address() (string, error) {
 // URL returns the service's URL, without a slash at the end.
 func (s *Service) URL() string { return "http://" + s.address }
 
-// Stop ends the service when its running requests have ended, and returns how
-// it ended.
+// Stop ends the service. The service first finishes the requests that it has. Stop
+// returns an error if the service did not end well.
 func (s *Service) Stop() error { return s.process.stop(ending{kill: 10 * time.Second}) }
 
-// Freeze stops the service's process (SIGSTOP) until Thaw.
+// Freeze pauses the service's process (SIGSTOP) until Thaw.
 func (s *Service) Freeze() {
 	s.process.signal(syscall.SIGSTOP)
 	awaitStopped(s.process.cmd.Process.Pid)
 }
 
-// Thaw lets a frozen service continue.
+// Thaw lets a frozen service go on.
 func (s *Service) Thaw() { s.process.signal(syscall.SIGCONT) }
 
 // Exited returns a channel that is closed when a started service has ended.

@@ -10,47 +10,49 @@ import (
 	"time"
 )
 
-// Key is an API key of the SFU with its secret.
+// Key is an API key of the SFU, with its secret.
 type Key struct{ ID, Secret string }
 
-// SFU is a LiveKit server. Its configuration is the file Config, one that
-// users deploy, changed so that LiveKit uses only loopback; see [deploy].
+// SFU is a LiveKit server. Its configuration file is Config, with the changes that
+// [deploy] makes: LiveKit then uses only the loopback interface.
 type SFU struct {
 	Host    *Host
 	Program string
-	Name    string // the name of its files and its log; "sfu" if empty
+	Name    string // the name of the SFU's files and log; "sfu" if empty
 	Config  string // the path of a livekit.yaml, like livekit.yaml.example
-	Keys    []Key  // the value for LIVEKIT_KEYS; no file contains the secrets
-	// Webhook is the URL to which the SFU sends its webhooks; "" for none.
+	Keys    []Key  // the content of LIVEKIT_KEYS; no file contains the secrets
+	// Webhook is the URL to which the SFU sends webhooks. If it is "", the SFU sends
+	// none.
 	Webhook string
-	// Unchanged starts the SFU with the unchanged file. Only command-line flags
-	// move it to other ports and away from STUN servers. Flags cannot set
-	// lists, so webhooks would go to the file's URL and participants could
-	// connect on every interface; therefore nobody can join this SFU.
+	// Unchanged makes the SFU use the file without changes. Only command-line flags set
+	// other ports, and keep the SFU from asking STUN servers. Flags cannot set lists.
+	// So webhooks would go to the URL in the file, and media would use all interfaces.
+	// That is why nobody should join such an SFU.
 	Unchanged bool
-	// MediaRelay makes the SFU name clients 127.0.0.2 and one UDP port for
-	// media, where a relay must listen. The SFU itself receives media at the
-	// same port of 127.0.0.1.
+	// MediaRelay makes the SFU give clients the address 127.0.0.2 and one UDP port for
+	// media. A relay must listen there, and forward the media to the same port of
+	// 127.0.0.1.
 	MediaRelay bool
 
-	// Redis, if set, is the address of the Redis that the SFU shares with the
-	// cluster's other nodes.
+	// Redis is the address of the Redis that the nodes of a cluster share. If it is "",
+	// the SFU is not in a cluster.
 	Redis string
 
-	// OneMediaPort makes all media arrive at one UDP port, for more
-	// participants than a stack has ports for.
+	// OneMediaPort makes all media arrive at one UDP port. Without it, a stack does not
+	// have enough ports for many participants.
 	OneMediaPort bool
-	// MaxAttributesSize, if set, is the value of limit.max_attributes_size.
+	// MaxAttributesSize is the value of limit.max_attributes_size, in bytes. 0 leaves
+	// the setting as it is.
 	MaxAttributesSize int
-	// TCP makes the SFU also receive media over TCP. LiveKit binds this port on
-	// every address.
+	// TCP makes the SFU receive media over TCP as well. LiveKit binds the port for that
+	// on every address.
 	TCP bool
 
 	ports   livekitPorts
 	process *process
 }
 
-// Start returns when the SFU answers. After Stop, Start uses the same ports.
+// Start returns when the SFU answers. After Stop, a new Start uses the same ports.
 func (s *SFU) Start(ctx context.Context) error {
 	if err := s.reserve(); err != nil {
 		return err
@@ -67,8 +69,8 @@ func (s *SFU) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// LiveKit ends with exit code 0 even after errors, so only an answer shows
-	// that it runs.
+	// LiveKit ends with exit code 0 even after errors. So only an answer shows that it
+	// runs.
 	return s.process.await(ctx, func() bool { return answers(ctx, s.APIURL()) })
 }
 
@@ -79,8 +81,8 @@ func (s *SFU) name() string {
 	return s.Name
 }
 
-// Address reserves and returns the SFU's address. Other parts can be configured
-// with it before the SFU starts.
+// Address reserves the SFU's address and returns it. Other parts can use the address in
+// their configuration before the SFU starts.
 func (s *SFU) Address() (string, error) {
 	err := s.reserve()
 	return loopback(s.ports.http), err
@@ -95,8 +97,8 @@ func (s *SFU) reserve() error {
 	return err
 }
 
-// binds returns the addresses that the SFU binds. The port for media over TCP
-// is bound on every address; also with an unchanged file.
+// binds returns the addresses that the SFU binds. If there is a port for media over
+// TCP, the SFU binds it on every address.
 func (s *SFU) binds() []string {
 	addresses := s.ports.loopback()
 	switch {
@@ -139,9 +141,9 @@ func (s *SFU) arguments() ([]string, error) {
 	return []string{"--config", path}, err
 }
 
-// keys returns the API keys in the form of LIVEKIT_KEYS, a YAML mapping. A
-// secret of digits needs the quotation marks: without them it is a number, and
-// LiveKit drops the pair silently.
+// keys returns the API keys in the form of LIVEKIT_KEYS, which is a YAML mapping. The
+// secrets are in quotation marks. LiveKit would otherwise read a secret of digits as a
+// number, and drop the key silently.
 func (s *SFU) keys() string {
 	var lines strings.Builder
 	for _, k := range s.Keys {
@@ -150,23 +152,23 @@ func (s *SFU) keys() string {
 	return lines.String()
 }
 
-// URL returns the URL at which clients connect, with the scheme ws. APIURL
-// returns the same URL with the scheme http.
+// URL returns the URL at which clients connect, with the scheme ws. APIURL returns the
+// same URL with the scheme http.
 func (s *SFU) URL() string    { return fmt.Sprintf("ws://127.0.0.1:%d", s.ports.http) }
 func (s *SFU) APIURL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.ports.http) }
 
-// TCPPort returns the port for media over TCP.
+// TCPPort returns the SFU's port for media over TCP.
 func (s *SFU) TCPPort() int { return s.ports.mediaEnd }
 
-// MediaPort returns the only UDP port for media of an SFU with MediaRelay.
+// MediaPort returns the UDP port for media. It is valid only with MediaRelay.
 func (s *SFU) MediaPort() int { return s.ports.media }
 
-// PID returns the SFU's process id.
+// PID returns the process id of the SFU.
 func (s *SFU) PID() int { return s.process.cmd.Process.Pid }
 
-// Stop ends the SFU: it sends SIGTERM, once more after 2 s, and SIGKILL after
-// 5 s. It takes even that for a normal end, because LiveKit misses a signal in
-// its first 100 ms, and a busy machine needs time.
+// Stop ends the SFU. It sends SIGTERM, again SIGTERM after 2 s, and SIGKILL after 5 s.
+// SIGKILL is no error: LiveKit misses signals in its first 100 ms, and a busy machine
+// needs time.
 func (s *SFU) Stop() error {
 	err := s.process.stop(ending{again: 2 * time.Second, kill: 5 * time.Second})
 	if errors.Is(err, errKilled) {
@@ -175,14 +177,14 @@ func (s *SFU) Stop() error {
 	return err
 }
 
-// Drain tells the SFU to end when its participants have left, and does not
-// wait for its end. Other nodes get the new rooms.
+// Drain tells the SFU to end when its participants have left, and returns at once. From
+// then on, other nodes get new rooms.
 func (s *SFU) Drain() { s.process.signal(syscall.SIGTERM) }
 
-// StopLikeDocker ends the SFU as `docker stop` does, with a shorter wait: the
-// SFU waits for its participants, who do not leave, and is killed.
+// StopLikeDocker ends the SFU as `docker stop` does, but waits for a shorter time. The
+// SFU waits until its participants leave, which they do not do. So it is killed.
 func (s *SFU) StopLikeDocker() {
-	_ = s.process.stop(ending{kill: 3 * time.Second}) // stop returns an error, because the SFU is killed
+	_ = s.process.stop(ending{kill: 3 * time.Second}) // stop returns an error because the SFU is killed
 }
 
 // Exited returns a channel that is closed when a started SFU has ended.

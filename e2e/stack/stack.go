@@ -7,56 +7,57 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// Stack is a whole deployment, configured from the files of this project: the
-// SFU by livekit.yaml.example, Synapse by docs/homeserver.md, and nginx by
-// docs/proxies.md. Only names, ports and paths are replaced.
+// Stack is a whole deployment that is configured with the files of this project.
+// livekit.yaml.example is for the SFU, docs/homeserver.md for Synapse, and
+// docs/proxies.md for nginx. The stack replaces only names, ports and paths in them.
 type Stack struct {
 	Host     *Host
 	Programs Programs
 	Tools    Tools
 	Layout   Layout
 	Mode     Mode // the mode of Element Call
-	// Env has additional variables for the service, and Homeserver additional
-	// settings for Synapse.
+	// Env has additional environment variables of the service. Homeserver has
+	// additional settings of Synapse.
 	Env        map[string]string
 	Homeserver []string
-	// Replicas is the number of services; 0 means one. Several services keep
-	// leaves in a Redis.
+	// Replicas is the number of services; 0 means one service. Several services keep
+	// their jobs in a Redis.
 	Replicas int
-	// Nodes is the number of SFUs; 0 means one, without Redis. Several SFUs
-	// share a Redis. With OneRedis the services use the same one.
+	// Nodes is the number of SFUs; 0 means one SFU without a Redis. Several SFUs share
+	// a Redis. If OneRedis is set, they use the Redis of the services.
 	Nodes    int
 	OneRedis bool
-	// Image and User, if set, are those of every service; see [Service.Image].
+	// Image and User are the image and the user of all services; see [Service.Image].
 	Image string
 	User  int
-	// EachEnv, if set, returns additional variables for the service with the
-	// number replica.
+	// EachEnv, if not nil, returns additional environment variables of one service.
+	// replica is the number of the service, from 0.
 	EachEnv func(replica int) (map[string]string, error)
-	// Federated makes the homeserver federate. Its server name is then the
-	// address of its listener, so that no DNS is needed. The service asks
-	// homeservers there with the limits for strangers on the internet.
+	// Federated makes the homeserver federate. The server name is then the address of
+	// the homeserver's listener, so that no DNS is needed. The service applies the
+	// limits for unnamed homeservers to the connections.
 	Federated bool
-	// Registered makes the service an application service of the homeserver,
-	// which announces this to clients.
+	// Registered makes the service an application service of the homeserver. The
+	// homeserver's transports tell clients about this.
 	Registered bool
-	// Pushed makes the homeserver push events to the registered service.
+	// Pushed makes the homeserver push events to the service. It has an effect only if
+	// Registered is set.
 	Pushed bool
-	// Lent is a homeserver that runs already: StartHomeserver of a stack with
-	// the same layout has started it. This stack neither starts nor stops it.
+	// Lent, if not nil, is a homeserver that already runs. The method StartHomeserver
+	// of another stack with the same layout started it. This stack neither starts nor
+	// stops it.
 	Lent *Synapse
-	// BareListener gives the homeserver a second listener, whose address is
-	// [Synapse.Bare].
+	// BareListener gives the homeserver a second listener; see [Synapse.Bare].
 	BareListener bool
-	// NoWebhooks starts an SFU that sends no webhooks.
+	// NoWebhooks makes the SFU send no webhooks.
 	NoWebhooks bool
-	// Written, if set, is a directory that setup wrote. The stack uses its
-	// files instead of the examples and the blocks of docs/.
+	// Written, if not "", is a directory with files that setup wrote. The stack then
+	// uses these files, and not the examples and the blocks of docs/.
 	Written string
-	// RelayMedia makes the SFU name clients the address of a relay for media;
-	// see [SFU.MediaRelay].
+	// RelayMedia makes media go through a relay, which the test must start; see
+	// [SFU.MediaRelay].
 	RelayMedia bool
-	// MediaOverTCP makes the SFU also receive media over TCP; see [SFU.TCP].
+	// MediaOverTCP makes the SFU receive media over TCP as well; see [SFU.TCP].
 	MediaOverTCP bool
 
 	CA           *matrixtest.CA
@@ -69,15 +70,14 @@ type Stack struct {
 	Nginx        *Nginx
 
 	page      page
-	nodes     string // the address at which nginx forwards the services' requests to the nodes
+	nodes     string // the address at which nginx forwards the services' requests to the nodes; "" for a single SFU
 	assembled bool
 }
 
-// keyName is the API key in livekit.yaml.example (webhook.api_key).
+// keyName is the name of the API key in livekit.yaml.example (webhook.api_key).
 const keyName = "matrixrtc"
 
-// Start returns when all parts answer. Even if Start fails, the caller must
-// call Stop.
+// Start returns when all parts answer. Even after an error, the caller must call Stop.
 func (s *Stack) Start(ctx context.Context) error {
 	if err := s.assemble(ctx); err != nil {
 		return err
@@ -91,8 +91,8 @@ func (s *Stack) Start(ctx context.Context) error {
 	return nil
 }
 
-// StartHomeserver starts only the homeserver, which other stacks can use then
-// ([Stack.Lent]).
+// StartHomeserver starts only the homeserver. Other stacks can then use it as
+// [Stack.Lent].
 func (s *Stack) StartHomeserver(ctx context.Context) error {
 	text, err := OpenDocs(ctx)
 	if err != nil {
@@ -112,8 +112,8 @@ type Part interface {
 	Exited() <-chan struct{}
 }
 
-// Parts returns the components in the order in which they start. It returns
-// none before Start.
+// Parts returns the parts in the order in which they start. Before Start it returns
+// none.
 func (s *Stack) Parts() []Part {
 	if !s.assembled {
 		return nil
@@ -134,8 +134,8 @@ func (s *Stack) Parts() []Part {
 	return append(parts, s.Nginx)
 }
 
-// Stop ends all parts: first those to which clients connect, then those behind
-// them.
+// Stop ends all parts, in the opposite order of their start. The parts to which clients
+// connect end first.
 func (s *Stack) Stop() error {
 	var faults []error
 	parts := s.Parts()
@@ -145,7 +145,8 @@ func (s *Stack) Stop() error {
 	return errors.Join(faults...)
 }
 
-// assemble configures all parts. It does nothing if that was already done.
+// assemble configures all parts. The caller must call it only once, because each call
+// adds the SFUs and services again.
 func (s *Stack) assemble(ctx context.Context) error {
 	text, err := OpenDocs(ctx)
 	if err != nil {
@@ -172,25 +173,25 @@ func (s *Stack) assemble(ctx context.Context) error {
 // SetMode changes the mode of Element Call for calls that start later.
 func (s *Stack) SetMode(mode Mode) error { return s.page.setMode(mode) }
 
-// Login is what the page must know: which user calls, and in which room.
+// Login tells the page which user calls, and in which room.
 type Login struct {
 	UserID      string `json:"userId"`
 	DeviceID    string `json:"deviceId"`
 	AccessToken string `json:"accessToken"`
 	RoomID      string `json:"roomId"`
-	Encrypted   bool   `json:"encrypted"` // whether the call's media is encrypted
-	BaseURL     string `json:"baseUrl"`   // the homeserver's URL, which Link sets
+	Encrypted   bool   `json:"encrypted"` // true if the media of the call is encrypted
+	BaseURL     string `json:"baseUrl"`   // the URL of the homeserver, which Link sets
 }
 
-// Link returns the URL of the page for one user. The URL contains name, by
-// which the page finds the login.
+// Link returns the URL of the page for one user. The URL contains name, with which the
+// page finds the user's login.
 func (s *Stack) Link(name string, login Login) (string, error) {
 	login.BaseURL = s.Layout.Homeserver
 	return s.Layout.Page + "/#" + name, s.page.keepLogin(name, login)
 }
 
-// Hosts has nginx' address for each host name of the layout. Browsers and curl
-// use it instead of DNS.
+// Hosts returns the address of nginx for each host name of the layout. Browsers and
+// curl use these addresses in place of DNS.
 func (s *Stack) Hosts() map[string]string {
 	hosts := map[string]string{}
 	for _, name := range s.Layout.Names {

@@ -18,7 +18,7 @@ func TestHostsShareNoPorts(t *testing.T) {
 	seen := map[int]bool{}
 	for range 3 {
 		for _, host := range []*Host{one, two} {
-			first, err := host.ports(60) // one to a block
+			first, err := host.ports(60) // so many that each call needs a new block
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -32,7 +32,8 @@ func TestHostsShareNoPorts(t *testing.T) {
 	}
 }
 
-// A program of a test may have a directory of its own for temporary files.
+// TestHostsOfOtherDirectoriesShareNoPorts checks that two Hosts share no port, even if
+// their programs have different directories for temporary files.
 func TestHostsOfOtherDirectoriesShareNoPorts(t *testing.T) {
 	one, two := NewHost(t.TempDir()), NewHost(t.TempDir())
 	defer one.Close()
@@ -59,7 +60,7 @@ func TestCloseRemovesLocks(t *testing.T) {
 	}
 }
 
-// shell starts a script and waits until it says so.
+// shell starts a script, and waits until the script prints "ready".
 func shell(t *testing.T, script string) (*process, error) {
 	t.Helper()
 	p, err := start(t.Context(), NewHost(t.TempDir()), command{name: "script", program: "/bin/sh", args: []string{"-c", script}})
@@ -101,7 +102,8 @@ func TestProcessThatEndsAtItsStart(t *testing.T) {
 	}
 }
 
-// What deploy does not move stays for LiveKit's parser to judge, faults too.
+// TestDeployKeepsTheRest checks that deploy keeps the settings that it does not move,
+// even faulty ones. LiveKit's parser must judge these.
 func TestDeployKeepsTheRest(t *testing.T) {
 	out, err := deploy([]byte("room: {auto_create: false}\nlevel: info\nrtc: {tcp_port: 7881}\n"), layOut(20000), "")
 	if err != nil {

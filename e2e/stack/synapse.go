@@ -16,40 +16,42 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Synapse is a homeserver with its own SQLite database.
+// Synapse is a homeserver that runs with its own SQLite database.
 type Synapse struct {
 	Host       *Host
-	Python     string // the Python interpreter of the virtualenv with Synapse
-	Name       string // the name of its directory and its log; "synapse" if empty
+	Python     string // the Python interpreter of the virtualenv that contains Synapse
+	Name       string // the name of Synapse's directory and log; "synapse" if empty
 	ServerName string
-	// BaseURL is Synapse's public URL for clients; if "", its own URL.
+	// BaseURL is the homeserver's public URL for clients. If it is "", Synapse uses the
+	// URL of its own listener.
 	BaseURL string
-	// Additions are merged into homeserver.yaml, one after the other. Mappings
-	// are merged key by key; any other value replaces the old one.
+	// Additions are settings in YAML, which are merged into homeserver.yaml one after
+	// the other. A mapping is merged key by key. Any other value replaces the old
+	// value.
 	Additions []string
-	// Bare, if set, is the address of a second listener, which is only for
-	// clients: it does not answer the service's question about OpenID tokens.
+	// Bare, if not "", is the address of a second listener. This listener is only for
+	// clients, so it does not answer when the service asks about an OpenID token.
 	Bare string
-	// Federation, if set, is the listener for other homeservers.
+	// Federation, if not nil, is the listener for other homeservers.
 	Federation *Federation
 
 	address string
 	process *process
 }
 
-// Federation is a Synapse's listener for other homeservers, with the
-// certificate and the authority that it needs.
+// Federation is the listener for other homeservers. It has a certificate, and the
+// authority that signs the certificates of all homeservers.
 type Federation struct {
-	Address     string // the address of the listener, with the port in the server name
+	Address     string // the address of the listener, whose port is that of the server name
 	Certificate tls.Certificate
-	CA          []byte // certificates and keys in PEM form
+	CA          []byte // the certificate authority in PEM form
 }
 
 //go:embed homeserver.yaml
 var freshHomeserver []byte
 
-// Start returns when Synapse answers at every listener. After Stop or Kill,
-// Start uses the same port and the same data.
+// Start returns when all listeners answer. After Stop or Kill, a new Start uses the
+// same port and data.
 func (s *Synapse) Start(ctx context.Context) error {
 	if _, err := s.Address(); err != nil {
 		return err
@@ -69,8 +71,8 @@ func (s *Synapse) Start(ctx context.Context) error {
 	return s.process.await(ctx, func() bool { return s.ready(ctx) })
 }
 
-// ready reports whether every listener answers. For the listener for other
-// homeservers it also checks the certificate.
+// ready reports whether all listeners answer. It also checks the certificate of the
+// listener for other homeservers.
 func (s *Synapse) ready(ctx context.Context) bool {
 	if !answers(ctx, s.URL()+"/health") || s.Bare != "" && !answers(ctx, "http://"+s.Bare+"/health") {
 		return false
@@ -78,7 +80,7 @@ func (s *Synapse) ready(ctx context.Context) bool {
 	return s.Federation == nil || s.Federation.answers(ctx)
 }
 
-// listening returns the addresses of all listeners.
+// listening returns the addresses of all listeners of Synapse.
 func (s *Synapse) listening() []string {
 	addresses := []string{s.address}
 	if s.Bare != "" {
@@ -106,7 +108,7 @@ func (s *Synapse) name() string {
 
 func (s *Synapse) directory() string { return filepath.Join(s.Host.Dir, s.name()) }
 
-// Address reserves and returns the address of the listener for clients.
+// Address reserves the address of the listener for clients, and returns it.
 func (s *Synapse) Address() (string, error) {
 	if s.address != "" {
 		return s.address, nil
@@ -116,9 +118,8 @@ func (s *Synapse) Address() (string, error) {
 	return s.address, err
 }
 
-// URL returns the URL of the listener for clients, which does not go through a
-// proxy. This listener also has the resource federation, as in Synapse's
-// default configuration.
+// URL returns the URL of the listener for clients, without a proxy. As in Synapse's
+// default configuration, this listener also has the resource federation.
 func (s *Synapse) URL() string { return "http://" + s.address }
 
 func (s *Synapse) writeFiles() error {
@@ -135,15 +136,15 @@ func (s *Synapse) writeFiles() error {
 	return os.WriteFile(filepath.Join(s.directory(), "homeserver.yaml"), content, 0o600)
 }
 
-// writeSigningKey creates Synapse's signing key if there is none. It computes
-// the key from the server name: other servers remember the key, and a later
-// Synapse with the same name must have the same one.
+// writeSigningKey creates Synapse's signing key if there is none. The key depends only
+// on the server name. Other homeservers remember the key, so a new Synapse with the
+// same name must have the same key.
 func (s *Synapse) writeSigningKey() error {
 	path := filepath.Join(s.directory(), "signing.key")
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
-	seed := sha256.Sum256([]byte(s.ServerName)) // as long as ed25519.SeedSize says
+	seed := sha256.Sum256([]byte(s.ServerName)) // 32 bytes, as ed25519.SeedSize says
 	line := fmt.Sprintf("ed25519 a_test %s\n", base64.RawStdEncoding.EncodeToString(seed[:]))
 	return os.WriteFile(path, []byte(line), 0o600)
 }
@@ -174,7 +175,7 @@ func (s *Synapse) configuration() ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// merge adds the settings of addition to doc, key by key.
+// merge adds the settings in addition to doc. It merges mappings key by key.
 func merge(doc, addition map[string]any) {
 	for key, value := range addition {
 		old, isMap := doc[key].(map[string]any)
@@ -187,7 +188,7 @@ func merge(doc, addition map[string]any) {
 	}
 }
 
-// listener returns a listener in the form that homeserver.yaml has.
+// listener returns a listener in the form of homeserver.yaml.
 func listener(address string, tls bool, resources ...string) map[string]any {
 	host, port := splitAddress(address)
 	return map[string]any{
@@ -200,8 +201,7 @@ func listener(address string, tls bool, resources ...string) map[string]any {
 	}
 }
 
-// federate adds the TLS listener for other homeservers, and the settings that
-// it needs.
+// federate adds the TLS listener for other homeservers, and the settings for it.
 func (s *Synapse) federate(doc map[string]any) error {
 	certificate, key, err := s.Host.writeCertificate(s.name(), s.Federation.Certificate)
 	if err != nil {
@@ -217,7 +217,7 @@ func (s *Synapse) federate(doc map[string]any) error {
 	return nil
 }
 
-// Stop ends Synapse, and returns how it ended.
+// Stop ends Synapse. It returns an error if Synapse did not end well.
 func (s *Synapse) Stop() error { return s.process.stop(ending{kill: 20 * time.Second}) }
 
 // Kill ends Synapse at once, as a crash does.

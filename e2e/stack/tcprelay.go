@@ -8,11 +8,11 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// TCPRelay forwards TCP connections. A test can cut them off, as a broken
-// network does.
+// TCPRelay forwards TCP connections. A test can interrupt them, as a broken network
+// does.
 type TCPRelay struct {
 	Host   *Host
-	Target string // the address to which it forwards
+	Target string // the address to which the relay forwards
 
 	listener net.Listener
 	gate     gate
@@ -20,7 +20,7 @@ type TCPRelay struct {
 	open     sync.WaitGroup
 }
 
-// Start makes the relay listen at an address of its own.
+// Start makes the relay listen at a new address.
 func (r *TCPRelay) Start() error {
 	address, err := r.Host.Address()
 	if err != nil {
@@ -33,21 +33,21 @@ func (r *TCPRelay) Start() error {
 	return nil
 }
 
-// Address returns the address at which a started relay listens.
+// Address returns the address at which the started relay listens.
 func (r *TCPRelay) Address() string { return r.listener.Addr().String() }
 
-// Cut holds back all data that arrives from now on until Restore, as if the
-// network were down. Data that the relay is just forwarding may arrive, late
-// or never.
+// Cut holds back all data that arrives from now on, until Restore, as if the network
+// were down. Data that the relay is forwarding at this moment may arrive late, or
+// never.
 func (r *TCPRelay) Cut()     { r.gate.shut() }
 func (r *TCPRelay) Restore() { r.gate.open() }
 
-// Held returns how many connections are held back: new ones, and those with
-// data to forward. Connections that end do not count.
+// Held returns the number of connections that the relay holds back. These are new
+// connections, and connections with data to forward. Connections that end do not count.
 func (r *TCPRelay) Held() int { return int(r.held.Load()) }
 
-// pass waits until the network is no longer cut. Meanwhile Held counts its
-// caller.
+// pass waits until the network is no longer cut. While it waits, its connection counts
+// in Held.
 func (r *TCPRelay) pass() {
 	r.held.Add(1)
 	defer r.held.Add(-1)
@@ -88,7 +88,8 @@ func (r *TCPRelay) serve(client net.Conn) {
 	both.Wait()
 }
 
-// copy forwards data until one side ends, and then closes the other.
+// copy forwards data from one connection to the other. When one of them ends, it closes
+// the other.
 func (r *TCPRelay) copy(to, from net.Conn) {
 	defer to.Close()
 	buffer := make([]byte, 32<<10)

@@ -9,24 +9,24 @@ import (
 	"strings"
 )
 
-// Tools are the paths of the programs and files that e2e/install.sh installs.
+// Tools are the paths of programs and files that e2e/install.sh installs.
 type Tools struct {
-	Python   string // the Python interpreter of Synapse's virtualenv
+	Python   string // the Python interpreter of the virtualenv that contains Synapse
 	Nginx    string
 	Redis    string
-	Page     string // the folder e2e/page, with its npm packages
+	Page     string // the folder e2e/page with the page's npm packages
 	Chromium string
 	Certutil string
 	Curl     string
 	Buildah  string
 	Skopeo   string
-	Busybox  string // a statically linked BusyBox, for images
+	Busybox  string // a statically linked BusyBox, which images can contain
 	Caddy    string
 	HAProxy  string
 }
 
-// FindTools finds all tools except those for the browser. Its error names those
-// that are missing.
+// FindTools finds all tools except those for the browser. Its error names the missing
+// tools.
 func FindTools(ctx context.Context) (Tools, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -43,8 +43,8 @@ func FindTools(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// FindServers finds the programs of a deployment, and all reverse proxies that
-// tests use. Its error names those that are missing.
+// FindServers finds the programs of a deployment, and all reverse proxies that tests
+// use. Its error names the missing programs.
 func FindServers(ctx context.Context) (Tools, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -61,7 +61,8 @@ func FindServers(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// FindBrowserTools finds all tools. Its error names those that are missing.
+// FindBrowserTools finds all tools, also those for the browser. Its error names the
+// missing tools.
 func FindBrowserTools(ctx context.Context) (Tools, error) {
 	t, err := FindTools(ctx)
 	if err != nil {
@@ -79,8 +80,8 @@ func FindBrowserTools(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// FindBrowser finds only the browser, and the npm packages of its tests. Its
-// error names those that are missing.
+// FindBrowser finds only the browser, and the npm packages for tests with it. Its error
+// names what is missing.
 func FindBrowser(ctx context.Context) (Tools, error) {
 	repository, err := Repository(ctx)
 	if err != nil {
@@ -94,16 +95,16 @@ func FindBrowser(ctx context.Context) (Tools, error) {
 	return t, f.fault()
 }
 
-// Packaged returns the path of a file in an npm package.
+// Packaged returns the path of a file in an installed npm package.
 func (t Tools) Packaged(name, file string) string {
 	return filepath.Join(t.Page, "node_modules", name, filepath.FromSlash(file))
 }
 
-// finder looks for tools, and collects the names of missing ones.
+// finder looks for tools, and collects the names of those that are missing.
 type finder struct{ missing []string }
 
-// program looks for a program in PATH, and in the directories in which Debian
-// keeps programs for administrators.
+// program looks for a program in PATH, and in the directories in which Debian has
+// programs for administrators.
 func (f *finder) program(name string) string {
 	for _, candidate := range []string{name, "/usr/sbin/" + name} {
 		if path, err := exec.LookPath(candidate); err == nil {

@@ -10,8 +10,8 @@ import (
 	"sync"
 )
 
-// UDPRelay forwards datagrams between clients, which send to 127.0.0.2, and an
-// SFU at the same port of 127.0.0.1.
+// UDPRelay forwards datagrams between clients and an SFU. Clients send to 127.0.0.2,
+// and the SFU listens at the same port of 127.0.0.1.
 type UDPRelay struct {
 	Port int
 
@@ -19,9 +19,9 @@ type UDPRelay struct {
 	open sync.WaitGroup
 
 	mu    sync.Mutex
-	flows map[netip.AddrPort]*net.UDPConn // the sockets that lead to the SFU, by the client's address
-	// allowed, while the network is cut, are the clients for which it is not;
-	// nil if it is not cut.
+	flows map[netip.AddrPort]*net.UDPConn // the sockets to the SFU, by the address of the client
+	// allowed holds the clients whose datagrams the relay forwards during a cut. If
+	// there is no cut, it is nil.
 	allowed map[netip.AddrPort]bool
 	stopped bool
 }
@@ -45,9 +45,8 @@ func (r *UDPRelay) Clients() []netip.AddrPort {
 	return slices.Collect(maps.Keys(r.flows))
 }
 
-// Cut drops all datagrams from and to these clients until Restore. It also
-// drops those of new clients, because a client whose network is down tries
-// other ports.
+// Cut drops all datagrams from and to these clients until Restore. It also drops the
+// datagrams of new clients, because a client without a network tries other ports.
 func (r *UDPRelay) Cut(clients []netip.AddrPort) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -57,15 +56,15 @@ func (r *UDPRelay) Cut(clients []netip.AddrPort) {
 	}
 }
 
-// Restore ends the effect of Cut.
+// Restore ends the cut, so that all datagrams arrive again.
 func (r *UDPRelay) Restore() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.allowed = nil
 }
 
-// Stop ends the relay. It drops datagrams that arrive meanwhile, because
-// nothing would close a socket that flow opened now.
+// Stop ends the relay. Datagrams that arrive during Stop are dropped, because a new
+// socket would never be closed.
 func (r *UDPRelay) Stop() {
 	r.conn.Close()
 	r.closeFlows()
@@ -94,8 +93,8 @@ func (r *UDPRelay) forward() {
 	}
 }
 
-// flow returns the socket to the SFU for a client. It returns nil while the
-// client's network is cut, and after Stop.
+// flow returns the client's socket to the SFU. During a cut of this client, and after
+// Stop, it returns nil.
 func (r *UDPRelay) flow(client netip.AddrPort) *net.UDPConn {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -121,8 +120,7 @@ func (r *UDPRelay) back(client netip.AddrPort, flow *net.UDPConn) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		// another error only says that no program listened at the port a moment
-		// ago
+		// any other error only says that no program listened at the port a moment ago
 		if err == nil && r.flow(client) != nil {
 			r.conn.WriteToUDPAddrPort(buffer[:n], client)
 		}

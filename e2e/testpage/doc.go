@@ -1,3 +1,3 @@
-// Package testpage tests which verdicts the page of the connection test gives.
-// Its scripts run in Node.js, without a browser.
+// Package testpage tests which verdicts the page of the connection test gives. Its
+// scripts run in Node.js, without a browser.
 package testpage

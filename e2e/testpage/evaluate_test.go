@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// evaluate returns the value of a JavaScript expression as JSON. The
-// expression can use everything that the page's scripts export.
+// evaluate returns the value of a JavaScript expression, as JSON. The expression can
+// use the functions that the page's scripts export.
 func evaluate(t *testing.T, expression string) string {
 	t.Helper()
 	const imports = `
@@ -39,8 +39,8 @@ import { verdicts } from "./verdicts.js";
 	return strings.TrimSpace(string(out))
 }
 
-// evaluateAll returns the values of expressions, by their names. It starts
-// Node.js once.
+// evaluateAll returns the values of several expressions, by their names. It starts
+// Node.js only once.
 func evaluateAll(t *testing.T, expressions map[string]string) map[string]string {
 	t.Helper()
 	var all []string
@@ -63,7 +63,7 @@ func evaluateAll(t *testing.T, expressions map[string]string) map[string]string 
 	return found
 }
 
-// calls returns calls of one function, by their arguments.
+// calls returns the JavaScript expressions that call the function, by their arguments.
 func calls(function string, arguments []string) map[string]string {
 	all := map[string]string{}
 	for _, each := range arguments {
@@ -72,7 +72,7 @@ func calls(function string, arguments []string) map[string]string {
 	return all
 }
 
-// scripts copies the page's scripts to a place where Node.js treats them as
+// scripts copies the page's scripts to a folder in which Node.js treats them as
 // modules.
 func scripts(t *testing.T) (folder string) {
 	t.Helper()

@@ -1,7 +1,7 @@
-// Command up starts a whole deployment on this machine: Synapse, LiveKit,
-// nginx and the service, configured from the examples of this project, with
-// two users and a room. It prints two links; opened in a browser, they make a
-// call. Everything runs until Ctrl-C.
+// Command up starts a whole deployment on this machine: Synapse, LiveKit, nginx and the
+// service, configured from the examples of this project, with two users and a room. It
+// prints two links. Whoever opens both in a browser has a call. Everything runs until
+// Ctrl-C.
 package main
 
 import (
@@ -32,8 +32,7 @@ func main() {
 	}
 }
 
-// run starts the stack in a temporary directory, and removes the directory at
-// the end.
+// run starts the stack in a temporary directory, and removes the directory at the end.
 func run(ctx context.Context) error {
 	tools, err := stack.FindTools(ctx)
 	if err != nil {
@@ -74,13 +73,13 @@ func run(ctx context.Context) error {
 		Layout: stack.Loopback(address, https), Mode: stack.Compatibility,
 		Env: map[string]string{"SSL_CERT_FILE": file},
 	}
-	defer func() { _ = s.Stop() }() // errors while everything ends do not matter
+	defer func() { _ = s.Stop() }() // errors at the end do not matter
 	return serve(ctx, s, https)
 }
 
-// website returns an address at port 443 for the server name's website, where
-// doctor fetches the well-known file. It returns "" if this user may not
-// listen at port 443.
+// website returns an address at port 443 for the website of the server name. Doctor
+// fetches the well-known file there. If this user may not listen at port 443, website
+// returns "".
 func website(host *stack.Host) (string, error) {
 	address, err := host.HTTPS()
 	if err != nil {
@@ -93,7 +92,7 @@ func website(host *stack.Host) (string, error) {
 	return address, listener.Close()
 }
 
-// serve starts the stack and prints the addresses. It returns when ctx or a
+// serve starts the stack and prints its addresses. It returns when ctx ends, or when a
 // part ends.
 func serve(ctx context.Context, s *stack.Stack, https string) error {
 	fmt.Println("Starting ...")
@@ -114,8 +113,8 @@ func serve(ctx context.Context, s *stack.Stack, https string) error {
 	return stay(ctx, s)
 }
 
-// invite registers two users, creates a room for their call, and returns a
-// link for each of them.
+// invite registers two users and creates a room for their call. It returns a link for
+// each user.
 func invite(ctx context.Context, s *stack.Stack) ([]string, error) {
 	alice, err := account.Register(ctx, s.Synapse.URL(), "alice")
 	if err != nil {
@@ -170,8 +169,8 @@ accounts' passwords are "%[9]salice" and "%[9]sbob". Ctrl-C ends all of it.
 		links[0], links[1], commands, account.PasswordPrefix)
 }
 
-// doctorCommands returns a text with the commands that run doctor on this
-// deployment, in which doctor finds no fault.
+// doctorCommands returns a text with commands that run doctor on this deployment.
+// Doctor must find no fault.
 func doctorCommands(s *stack.Stack, https string) (string, error) {
 	if https == "" {
 		return "Doctor asks the server name at port 443, where this user may not listen: for root its\ncommands stand here.\n", nil
@@ -198,7 +197,7 @@ Doctor, outside, as any PC may run it (LiveKit takes no media over TCP here):
 		filepath.Join(s.Host.Dir, "ca.pem"), s.Programs.Service, s.Layout.ServerName, resolve), nil
 }
 
-// stay waits until ctx or a part ends.
+// stay waits until ctx ends or a part ends.
 func stay(ctx context.Context, s *stack.Stack) error {
 	ended := make(chan stack.Part, len(s.Parts()))
 	for _, part := range s.Parts() {

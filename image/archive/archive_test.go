@@ -22,8 +22,8 @@ import (
 	"github.com/moby/buildkit/frontend/dockerfile/parser"
 )
 
-// TestDockerfile: the image that the Dockerfile builds and the image that `make
-// image` writes are configured alike.
+// TestDockerfile checks that `make image` configures the image as the
+// Dockerfile does.
 func TestDockerfile(t *testing.T) {
 	want := v1.Config{Labels: map[string]string{}, ExposedPorts: map[string]struct{}{}}
 	for _, command := range lastStage(t).Commands {
@@ -44,7 +44,7 @@ func TestDockerfile(t *testing.T) {
 			want.Healthcheck = &v1.HealthConfig{
 				Test: c.Health.Test, Interval: c.Health.Interval, Timeout: c.Health.Timeout, StartPeriod: c.Health.StartPeriod, Retries: c.Health.Retries,
 			}
-		case *instructions.CopyCommand: // TestLayers checks the files
+		case *instructions.CopyCommand: // TestLayers checks the copied files
 		default:
 			t.Errorf("the Dockerfile: got the instruction %s, want one that this test knows", c.Name())
 		}
@@ -105,8 +105,8 @@ func TestLayers(t *testing.T) {
 	}
 }
 
-// TestAuthorities: the image has the certificates of the public authorities,
-// and each can be parsed.
+// TestAuthorities checks that the image has the certificates of the public CAs,
+// and that each of them can be parsed.
 func TestAuthorities(t *testing.T) {
 	n := 0
 	for rest := authorities(); ; n++ {
@@ -124,7 +124,8 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
-// TestSameBytes: two images of the same program are equal byte by byte.
+// TestSameBytes checks that two images of the same program are equal byte by
+// byte.
 func TestSameBytes(t *testing.T) {
 	digest := func() v1.Hash {
 		hash, err := readBack(t, Platforms[0], []byte("the program")).Digest()
@@ -170,8 +171,8 @@ func TestSourceTime(t *testing.T) {
 
 var created = time.Unix(1000000000, 0)
 
-// readBack makes an image of a program, writes it to a file, and opens that
-// file.
+// readBack makes an image of a program, writes it to a file, and opens the file
+// as an image.
 func readBack(t *testing.T, p Platform, program []byte) v1.Image {
 	t.Helper()
 	b := &Build{Version: "1.2.3", created: created}
@@ -190,7 +191,7 @@ func readBack(t *testing.T, p Platform, program []byte) v1.Image {
 	return img
 }
 
-// entries returns the entries of all layers by name.
+// entries returns the files of all layers of an image, by their names.
 func entries(t *testing.T, img v1.Image) map[string]file {
 	t.Helper()
 	layers, err := img.Layers()

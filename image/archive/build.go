@@ -26,7 +26,7 @@ import (
 type Build struct {
 	Source  string // the folder of the program's source
 	Version string
-	created time.Time // SOURCE_DATE_EPOCH, or else the time of the newest commit; zero if both are unknown
+	created time.Time // the time in SOURCE_DATE_EPOCH, or else of the newest commit; zero if both are unknown
 }
 
 // versionForm matches a version that may be part of an image tag and of a file
@@ -50,9 +50,9 @@ func New(ctx context.Context, source, version string) (*Build, error) {
 	return &Build{Source: source, Version: version, created: created}, err
 }
 
-// sourceTime returns the time in SOURCE_DATE_EPOCH (seconds since 1970) if
-// that is set, and else the time of the commit. If both are unknown, it
-// returns the zero time, because the current time would make each image
+// sourceTime returns the time in SOURCE_DATE_EPOCH, in seconds since 1970, if
+// that is set. Otherwise, it returns the time of the newest commit. If both are
+// unknown, it returns the zero time. The current time would make each image
 // different.
 func sourceTime(ctx context.Context, source string) (time.Time, error) {
 	text, isSet := os.LookupEnv("SOURCE_DATE_EPOCH")
@@ -116,9 +116,9 @@ func (b *Build) save(img v1.Image, path string) (size int64, err error) {
 	return info.Size(), os.Rename(unfinished, path)
 }
 
-// Compile compiles the program for p by the same command as the Dockerfile,
-// and returns it. environment holds additional settings of the go command, as
-// NAME=value.
+// Compile compiles the program for p with the same command as the Dockerfile,
+// and returns the compiled program. environment holds additional settings of
+// the go command, as NAME=value.
 func (b *Build) Compile(ctx context.Context, p Platform, environment ...string) ([]byte, error) {
 	dir, err := os.MkdirTemp("", "matrixrtc-auth-image")
 	if err != nil {

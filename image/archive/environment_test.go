@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// TestEnvironment: the Go settings of this machine do not change the compiled
-// program, wherever they are set. The settings that say where modules come from
-// are kept.
+// TestEnvironment checks that this machine's Go settings do not change the
+// compiled program. The settings can be environment variables or come from `go
+// env -w`. The settings that say where modules come from must be kept.
 func TestEnvironment(t *testing.T) {
 	const elsewhere = "https://proxy.example.org"
 	foreign := []string{"GOFLAGS=-race", "GOEXPERIMENT=jsonv2", "GOFIPS140=latest", "GOAMD64=v3", "GOARM64=v9.0", "CGO_ENABLED=1"}

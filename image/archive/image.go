@@ -14,14 +14,14 @@ import (
 	"golang.org/x/crypto/x509roots/fallback/bundle"
 )
 
-// The user and the group that the program runs as in the image.
+// The program runs as this user and group in the image.
 const (
 	userID = 65532
 	user   = "65532:65532"
 )
 
-// config returns the image's configuration: how a container engine runs the
-// program. It is the same as that of the Dockerfile's image.
+// config returns the image's configuration, which says how a container engine
+// runs the program. The Dockerfile's image has the same configuration.
 func config() v1.Config {
 	return v1.Config{
 		User:         user,
@@ -39,8 +39,9 @@ func config() v1.Config {
 	}
 }
 
-// image returns the image of a compiled program. It has two layers: one with
-// the files that all versions have, and one with the program.
+// image returns the image of a compiled program. It has two layers. One
+// contains the files that all versions have, and the other contains the
+// program.
 func (b *Build) image(p Platform, program []byte) (v1.Image, error) {
 	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
 		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, Config: config(),
@@ -70,25 +71,26 @@ func (b *Build) image(p Platform, program []byte) (v1.Image, error) {
 	return img, nil
 }
 
-// file is an entry of a layer: its header and its content.
+// file is an entry of a layer, with its header and its content.
 type file struct {
 	tar.Header
 	content []byte
 }
 
-// base returns the files that the image has besides the program.
+// base returns all files of the image except the program.
 func base() []file {
 	return []file{
 		{Header: directory("etc/")}, {Header: directory("etc/ssl/")}, {Header: directory("etc/ssl/certs/")},
 		{tar.Header{Name: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644}, authorities()},
-		// Delegated leaves are stored in this folder. A new named volume that is
-		// mounted here gets the same owner.
+		// The program stores delegated leaves in this folder. A new named volume
+		// that is mounted here gets the same owner.
 		{Header: owned(directory("data/"))},
 	}
 }
 
-// programs returns the program, and a link to it with the name under which
-// Compose files and playbooks for lk-jwt-service start the program.
+// programs returns the program, and a link to it with the name lk-jwt-service.
+// Compose files and playbooks for lk-jwt-service start the program under that
+// name.
 func programs(program []byte) []file {
 	return []file{
 		{tar.Header{Name: "matrixrtc-auth", Mode: 0o755}, program},
@@ -110,15 +112,15 @@ func owned(h tar.Header) tar.Header {
 func authorities() []byte {
 	var b bytes.Buffer
 	for root := range bundle.Roots() {
-		// Encode does not fail: the buffer takes everything, and the block has
-		// no headers
+		// Encode cannot fail, because the buffer takes everything and the block has
+		// no headers.
 		_ = pem.Encode(&b, &pem.Block{Type: "CERTIFICATE", Bytes: root.Certificate})
 	}
 	return b.Bytes()
 }
 
-// pack makes a layer of files. Its entries have no time, so that the same
-// files always give the same bytes.
+// pack makes a layer of files. The entries of the layer have no time, so that
+// the same files always give the same bytes.
 func pack(files []file) (v1.Layer, error) {
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)

@@ -42,8 +42,8 @@ func Names() (all []string) {
 	return all
 }
 
-// otherNames has, for the other names of processors that `uname -m`, Docker
-// and Synology use, the name in [Platforms].
+// otherNames maps other names of processors to the names in [Platforms]. `uname
+// -m`, Docker and Synology use these other names.
 var otherNames = map[string]string{
 	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7", "native": Native(),

@@ -88,9 +88,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return os.WriteFile(o.notes, []byte(notes), 0o644)
 }
 
-// again builds the release a second time, in the folder temporary with an
-// empty build cache. It returns an error if a byte differs from the first
-// build.
+// again builds the release a second time, in the folder temporary and with an
+// empty build cache. It returns an error if a byte differs from the first build
+// in folder.
 func (r *release) again(ctx context.Context, folder, temporary string) error {
 	fmt.Fprintln(r.out, "== building a second time, with an empty build cache")
 	second := filepath.Join(temporary, "second")

@@ -44,7 +44,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// checkList compares the SBOM with what the go command says about the program.
+// checkList compares the SBOM with the modules that the go command finds in the
+// program.
 func checkList(t *testing.T, path, version string, about *buildinfo.BuildInfo) {
 	t.Helper()
 	var bom struct {
@@ -65,7 +66,7 @@ func checkList(t *testing.T, path, version string, about *buildinfo.BuildInfo) {
 		got = append(got, c.Name+" "+c.Version)
 	}
 	for _, m := range about.Deps {
-		if m.Replace != nil { // the SBOM names the module that is compiled in, not the one that it replaces
+		if m.Replace != nil { // the SBOM names the replacement, because that is compiled into the program
 			m = m.Replace
 		}
 		want = append(want, m.Path+" "+m.Version)
@@ -78,7 +79,7 @@ func checkList(t *testing.T, path, version string, about *buildinfo.BuildInfo) {
 	}
 }
 
-// checkSums compares the checksums with the files.
+// checkSums checks that the file of checksums is right for the files in folder.
 func checkSums(t *testing.T, folder string, files int) {
 	t.Helper()
 	sums := read(t, filepath.Join(folder, sumsFile))
@@ -115,7 +116,7 @@ func TestCompare(t *testing.T) {
 	one := map[string]string{"a": "1", "b": "2"}
 	for name, test := range map[string]struct {
 		two  map[string]string
-		want string // part of the error's text; "" if no error is wanted
+		want string // part of the error's text; "" if the test wants no error
 	}{
 		"same":    {map[string]string{"a": "1", "b": "2"}, ""},
 		"differs": {map[string]string{"a": "1", "b": "3"}, "b differs"},
@@ -134,8 +135,9 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestReleaseNotes: without a section for the version there is no release. A
-// tag must be that of the version whose section comes first.
+// TestReleaseNotes checks that there are no release notes if CHANGELOG.md has
+// no text about the version. If there is a tag, it must name the version, and
+// the version's section must be the first.
 func TestReleaseNotes(t *testing.T) {
 	const changelog = "# Changelog\n\n## 1.3.0\n\n- new\n\n## 1.2.0\r\n\r\n- old\r\n- older\r\n\n## 1.1.0\n\n"
 	for name, test := range map[string]struct{ version, tag, notes, fault string }{
@@ -180,8 +182,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestNames: the program of each platform has its own name, and docs/release.md
-// lists all names.
+// TestNames checks that the program of each platform has its own name, and that
+// docs/release.md lists all these names.
 func TestNames(t *testing.T) {
 	r, page := &release{Build: &archive.Build{Version: "1.2.3"}}, read(t, "../../docs/release.md")
 	var got []string

@@ -12,9 +12,9 @@ import (
 var heading = regexp.MustCompile(`(?m)^## (\S+)$`)
 
 // releaseNotes returns the section of the version in CHANGELOG.md. It fails if
-// tag and VERSION name different versions. It also fails if there is a section
-// above that of the version, because the program then has changes that the
-// notes would not mention.
+// there is no such section. If tag is not empty, tag must name the version, and
+// the version's section must be the first. A section above it would describe
+// changes that the notes do not mention.
 func releaseNotes(source, version, tag string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(source, "CHANGELOG.md"))
 	if err != nil {

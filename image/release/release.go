@@ -44,8 +44,8 @@ func (r *release) make(ctx context.Context, folder string) error {
 	return writeSums(folder)
 }
 
-// makeFor writes the files of one platform: the program, its SBOM, and an
-// image if the platform has images.
+// makeFor writes the files of one platform. They are the program, its SBOM, and
+// an image if the platform has images.
 func (r *release) makeFor(ctx context.Context, p archive.Platform, folder string) error {
 	program, err := r.Compile(ctx, p, r.environment...)
 	if err != nil {
@@ -88,14 +88,14 @@ func (r *release) list(ctx context.Context, path string) error {
 		return err
 	}
 	// The command runs in the folder of the source, because Go finds all modules
-	// from there.
+	// from that folder.
 	return command(ctx, r.Source, r.lister, "bin", "-json", "-noserial", "-notimestamp", "-std", "-licenses",
 		"-version", r.Version, "-output", absolute, path)
 }
 
 // buildLister compiles the program cyclonedx-gomod, in the version that the
-// module in .github requires. Each SBOM contains the checksum of that program,
-// so compiling it must always give the same bytes.
+// module in .github requires. Each SBOM contains the checksum of
+// cyclonedx-gomod, so compiling it must always give the same bytes.
 func buildLister(ctx context.Context, source, folder string) (string, error) {
 	source, err := filepath.Abs(source)
 	if err != nil {
@@ -111,8 +111,8 @@ func buildLister(ctx context.Context, source, folder string) (string, error) {
 	return path, nil
 }
 
-// command runs a program in a folder, without the Go settings of this machine
-// that would change a compiled program.
+// command runs a program in a folder. The program does not get the Go settings
+// of this machine that would change a compiled program.
 func command(ctx context.Context, folder, name string, args ...string) (err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = folder
@@ -151,8 +151,8 @@ func list(folder string) (names []string, err error) {
 	return names, err
 }
 
-// compare returns how many files two equal folders have. It returns an error if
-// a file differs or is in only one of the folders.
+// compare returns the number of files in each of two equal folders. It returns
+// an error if a file differs or is in only one of the folders.
 func compare(one, two string) (n int, err error) {
 	names, err1 := list(one)
 	others, err2 := list(two)

@@ -17,12 +17,12 @@ import (
 
 // Clock is the clock of one process. Several goroutines may use it at once.
 type Clock struct {
-	began time.Time     // when the clock was made, by the machine's wall clock and by the monotonic clock
-	shift time.Duration // how far the source's wall clock was ahead of the machine's when the clock was made
+	began time.Time     // when this clock was made, with a reading of the wall clock and of the monotonic clock
+	shift time.Duration // how far the wall clock of the Source was ahead of the machine's wall clock at began
 	wall  func() time.Time
 	slept func() time.Duration // returns how long the machine has slept since began
-	sleep atomic.Int64         // the longest sleep that slept has returned
-	asked atomic.Int64         // when Now last called slept: the time since began
+	sleep atomic.Int64         // the longest time that slept has returned, in nanoseconds
+	asked atomic.Int64         // when Now last called slept, in nanoseconds since began
 }
 
 // Source is what a [Clock] reads besides Go's monotonic clock.
@@ -49,19 +49,21 @@ func From(s Source) *Clock {
 	if s.Slept == nil {
 		s.Slept = machineSlept
 	}
-	// If before were too small, all later values of c.slept would be too large.
+	// Slept can return too little. A too small value of before would make c.slept
+	// return too much for ever, so before is the largest of several readings.
 	before := mostOf(looks, s.Slept)
 	c.slept = func() time.Duration { return s.Slept() - before }
 	return c
 }
 
-// askAgain is the least time between two questions of Now whether the machine has slept,
-// because one takes two system calls. For askAgain after a sleep, Now may lack its time.
+// askAgain is the shortest time between two calls of slept by Now, because each
+// call takes two system calls. Right after a sleep of the machine, Now can lack the
+// time of the sleep, but for no longer than askAgain.
 const askAgain = time.Millisecond
 
 // Now returns the time by this clock. The time is never earlier than one that Now
-// returned before. It has a monotonic reading, so times of this clock compare by that
-// reading.
+// returned before. It has a monotonic reading, and Go compares two such times by
+// their monotonic readings.
 func (c *Clock) Now() time.Time {
 	passed, asked := time.Since(c.began), c.asked.Load()
 	if int64(passed) >= asked+int64(askAgain) && c.asked.CompareAndSwap(asked, int64(passed)) {
@@ -73,7 +75,8 @@ func (c *Clock) Now() time.Time {
 // Since returns how much time has passed since t, a time of this clock.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// noteSleep asks how long the machine has slept since the clock was made.
+// noteSleep calls slept, and stores its result in sleep if it is larger than the
+// stored one.
 func (c *Clock) noteSleep() {
 	slept := int64(c.slept())
 	for {
@@ -103,7 +106,7 @@ func (c *Clock) Ahead() time.Duration {
 // was ahead, and the time by this clock.
 func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 	wall := c.wall()
-	c.noteSleep() // otherwise the wall clock would be ahead by a sleep that Now does not know
+	c.noteSleep() // otherwise a sleep that Now does not know yet would seem to be a change of the wall clock
 	after = c.Now()
 	return wall.Round(0).Sub(after.Round(0)), after
 }

@@ -18,7 +18,8 @@ func wantTime(t *testing.T, what string, got, want time.Time) {
 	}
 }
 
-// If the wall clock is set, the clock still goes on by the time that has passed.
+// TestWallClockIsSet checks that the clock goes on steadily if somebody sets the
+// wall clock.
 func TestWallClockIsSet(t *testing.T) {
 	for _, jump := range []time.Duration{-time.Minute, time.Minute, -24 * time.Hour, 56 * 365 * 24 * time.Hour, time.Millisecond} {
 		t.Run(jump.String(), func(t *testing.T) {
@@ -45,7 +46,8 @@ func TestWallClockIsSet(t *testing.T) {
 	}
 }
 
-// The clock also counts the time in which the machine sleeps.
+// TestMachineSleeps checks that the clock also counts the time in which the machine
+// sleeps.
 func TestMachineSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m clocktest.Machine
@@ -65,8 +67,8 @@ func TestMachineSleeps(t *testing.T) {
 	})
 }
 
-// Right after the machine has slept, Now does not lack the time of the sleep for longer
-// than a millisecond.
+// TestMachineWakes checks that Now contains the time of a sleep at most a
+// millisecond after the machine has woken.
 func TestMachineWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m clocktest.Machine
@@ -80,7 +82,8 @@ func TestMachineWakes(t *testing.T) {
 	})
 }
 
-// If the source returns too short a sleep for a moment, the clock does not go back.
+// TestNeverBack checks that the clock does not go back if the source returns too
+// short a sleep for a moment.
 func TestNeverBack(t *testing.T) {
 	var mu sync.Mutex
 	slept := time.Hour
@@ -118,7 +121,8 @@ func TestZeroStaysZero(t *testing.T) {
 	}
 }
 
-// A clock with the machine's own clocks stays close to the machine's wall clock.
+// TestMachine checks that a clock made by New stays close to the machine's wall
+// clock.
 func TestMachine(t *testing.T) {
 	c := clock.New()
 	for range 1000 {
@@ -138,8 +142,8 @@ func BenchmarkNow(b *testing.B) {
 	}
 }
 
-// A process is delayed while it reads the wall clock, as may happen on a busy machine.
-// That does not count as a wall clock that was set.
+// TestHeldUp checks that a delay of the process while it reads the wall clock does
+// not count as a change of the wall clock.
 func TestHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const held = 70 * time.Millisecond

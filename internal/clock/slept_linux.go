@@ -6,9 +6,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machineSlept returns how long the machine has slept since its start: how far
-// CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC, Go's clock, which stands still in sleep.
-// It reads CLOCK_MONOTONIC last, so that a delay makes the result smaller, not larger.
+// machineSlept returns how long the machine has slept since it was started.
+// CLOCK_BOOTTIME counts sleep, and CLOCK_MONOTONIC, which Go uses, does not. So the
+// result is the difference between the two clocks. machineSlept reads
+// CLOCK_MONOTONIC last, so that a delay between the readings makes the result
+// smaller, not larger.
 func machineSlept() time.Duration {
 	var boot, monotonic unix.Timespec
 	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &boot) != nil || unix.ClockGettime(unix.CLOCK_MONOTONIC, &monotonic) != nil {

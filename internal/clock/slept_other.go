@@ -4,6 +4,7 @@ package clock
 
 import "time"
 
-// machineSlept returns 0, because this system does not say how long it has slept. So
-// after a sleep, actions come late by the time of the sleep.
+// machineSlept returns 0, because this system does not say how long it has slept.
+// So after the machine has slept, every planned action comes late by the time of
+// the sleep.
 func machineSlept() time.Duration { return 0 }

@@ -1,8 +1,7 @@
-// Package command defines the common form of the program's commands: options
-// in groups, a Run function, and a help text made from the options. All
-// commands report an error in the same way: the first line says what is wrong
-// and suggests a similar name, the second line names the help, and the exit
-// code is 2.
+// Package command defines the common form of the program's commands: options in
+// groups, a Run function, and a help text made from the options. All commands
+// report wrong arguments in the same way. The first line says what is wrong and
+// suggests a similar name. The second line names the help. The exit code is 2.
 package command
 
 import (
@@ -48,7 +47,7 @@ type Spec struct {
 	Args []string
 }
 
-// New returns the command that Spec describes.
+// New returns the command that s describes.
 func New(s Spec) *cobra.Command {
 	c := &cobra.Command{
 		Use: s.Name, Short: s.Short, RunE: s.Run, Args: s.arguments, ValidArgs: s.Args,
@@ -122,9 +121,8 @@ func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, 
 	return int(Misused)
 }
 
-// PrintFaults prints err to w, with who (the program or the command) at the
-// beginning of each line. An error that joins several takes one line for each
-// of them.
+// PrintFaults prints err to w. Each line begins with who, which is the program or
+// the command. If err joins several errors, each of them gets its own line.
 func PrintFaults(w io.Writer, who string, err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, fault := range joined.Unwrap() {

@@ -47,9 +47,9 @@ func names(c *cobra.Command) (list []string) {
 	return list
 }
 
-// explainFlag returns an error that says what is wrong with an option. It does
-// not repeat the option's value, which may be a secret, unless the option's
-// own error does.
+// explainFlag returns an error that says what is wrong with an option. It leaves
+// out the option's value, because the value may be a secret. Only an error of the
+// option itself can quote the value.
 func explainFlag(c *cobra.Command, err error) error {
 	var (
 		unknown *pflag.NotExistError
@@ -82,10 +82,10 @@ func options(c *cobra.Command) (list []string) {
 // recognized. Two swapped letters count as two errors.
 const typingErrors = 2
 
-// meant returns a suggestion ("did you mean …") with the name in names that is
-// most like text; "" if none is like it. In a short name, at least half of the
-// letters must be right. Run prints the error that contains the suggestion, and
-// the exit code is 2.
+// meant returns a suggestion like "did you mean …?" with the name in names that is
+// most like text. It returns "" if no name is like text. In a short name, at least
+// half of the letters must be right. Run prints the error that contains the
+// suggestion, and the exit code is 2.
 func meant(prefix, text string, names []string) string {
 	nearest, errors := spelling.Nearest(text, names)
 	if nearest == "" || errors > min(typingErrors, len(nearest)/2) {

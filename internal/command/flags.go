@@ -26,16 +26,17 @@ func (f *Flags) Group(title string) *Group {
 	return g
 }
 
-// Text adds an option with a value, which Parse writes into to; without the
-// option, to stays as it is. value is the name of the value in the help. It is
-// an error to give the option twice, because one value would be lost.
+// Text adds an option with a value. If the option is given, *to becomes its value;
+// otherwise *to stays as it is. value is the name of the option's value in the
+// help. To give the option twice is an error, because one of the values would be
+// lost.
 func (g *Group) Text(to *string, name, value, help string) {
 	g.set.Var(&text{to: to}, name, help)
 	g.name(name, value)
 }
 
-// Texts adds an option that may be repeated. It joins the values with commas
-// in to.
+// Texts adds an option that may be repeated. *to becomes the values, joined with
+// commas.
 func (g *Group) Texts(to *string, name, value, help string) {
 	g.set.Var(&text{to: to, joins: true}, name, help)
 	g.name(name, value)
@@ -70,11 +71,11 @@ func (g *Group) Parse(name, value, help string, parse func(string) error) {
 	g.name(name, value)
 }
 
-// Switch adds an option without a value. If it is given, to becomes true.
+// Switch adds an option without a value. If the option is given, *to becomes true.
 func (g *Group) Switch(to *bool, name, help string) { g.set.BoolVar(to, name, *to, help) }
 
-// valueName is the key of an annotation: the name of a flag's value in the
-// help.
+// valueName is the key of an annotation of a flag. The annotation holds the name
+// that the help gives to the flag's value.
 const valueName = "value"
 
 func (g *Group) name(flag, value string) {
@@ -109,7 +110,7 @@ func (g *Group) write(w io.Writer) {
 }
 
 // wrap breaks a text at spaces into lines of at most limit bytes. A word longer
-// than limit gets a longer line.
+// than limit gets its own, longer line.
 func wrap(text string, limit int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {

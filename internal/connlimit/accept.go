@@ -14,10 +14,11 @@ const (
 	maxPause = time.Second
 )
 
-// acceptPatiently accepts a connection. After a temporary error it tries
-// again: this process has no free descriptor or memory, the client has already
-// disconnected, or a network is down. Before each new try it closes idle
-// connections and late requests, to free their descriptors.
+// acceptPatiently accepts a connection. After a temporary error it tries again.
+// Such an error means that this process has no free descriptor or memory, that the
+// client has already disconnected, or that a network is down. Before each new try
+// it closes idle connections and those that are too slow, to free their
+// descriptors.
 func (l *Listener) acceptPatiently() (net.Conn, error) {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		c, err := l.Listener.Accept()
@@ -35,8 +36,9 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 	}
 }
 
-// isFinal reports whether the listener will never accept another connection: it
-// is closed, or it is not a listening socket (accept(2)).
+// isFinal reports whether err means that the listener will never accept another
+// connection. That is so if the listener is closed, or is not a listening socket.
+// See accept(2).
 func isFinal(err error) bool {
 	if _, ok := errors.AsType[syscall.Errno](err); !ok {
 		return true

@@ -39,8 +39,8 @@ func TestAcceptErrorsPass(t *testing.T) {
 	})
 }
 
-// TestLateOnesFreeDescriptors checks that late connections are closed if there
-// is no free descriptor, even if places are free.
+// TestLateOnesFreeDescriptors checks that connections whose requests take too long
+// to arrive are closed if there is no free descriptor, even if places are free.
 func TestLateOnesFreeDescriptors(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		slow := l.connect("192.0.2.1")
@@ -57,8 +57,8 @@ func TestLateOnesFreeDescriptors(t *testing.T) {
 	})
 }
 
-// TestAcceptErrorsThatStay checks that a listener that no longer listens ends
-// the server.
+// TestAcceptErrorsThatStay checks that the server ends if its listener can never
+// accept a connection again.
 func TestAcceptErrorsThatStay(t *testing.T) {
 	for _, err := range []error{syscall.EBADF, syscall.EINVAL, errors.New("unknown")} {
 		t.Run(err.Error(), func(t *testing.T) {

@@ -34,9 +34,9 @@ const (
 	lingerTime  = 500 * time.Millisecond
 )
 
-// answer answers a request with status, without the handler: a request that
-// net/http cannot read, or whose connection is closed before net/http has read
-// it.
+// answer answers a request with status, without the handler. It is for a request
+// that net/http cannot read, or whose connection closes before net/http has read
+// the request.
 func (c *conn) answer(status int) {
 	if c.listener.options.Answer != nil {
 		_, err := c.Conn.Write(c.listener.options.Answer(status, c.RemoteAddr()))

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// answering sets Answer, so that it replaces net/http's own answers.
+// answering sets o.Answer, which replaces the answers that net/http gives by
+// itself.
 func answering(o *Options, s *http.Server) {
 	s.MaxHeaderBytes = 1
 	o.Answer = func(status int, peer net.Addr) []byte {

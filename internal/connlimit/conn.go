@@ -18,7 +18,7 @@ type conn struct {
 	listener *Listener
 	network  netip.Prefix
 	counted  bool   // whether the connection counts toward the share of its network
-	leave    func() // gives back the connection's part of its network's share; nil if it holds none
+	leave    func() // removes the connection from its network's share; nil if the connection is not counted there
 
 	mu      sync.Mutex
 	phase   phase
@@ -47,10 +47,10 @@ const (
 	complete              // the whole request has arrived
 )
 
-// Read reads for net/http. If the head of the request is large, net/http gets
-// the rest of the head only when it is this connection's turn. Until then
-// net/http has only bytes in its buffer, which take little memory, and no
-// parsed headers.
+// Read reads for net/http. If the head of the request is large, net/http gets the
+// rest of the head only when it is this connection's turn. Until then net/http has
+// only the bytes in its buffer, which take little memory, and has parsed no
+// headers.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {
@@ -133,9 +133,9 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// hurry ends the read or the write of a connection that is late: for longer
-// than most its request has been arriving, or one of its writes has been in
-// progress.
+// hurry ends the read or the write of a connection that is late. A connection is
+// late if its request has been arriving for longer than most, or if one of its
+// writes has taken longer than most.
 func (c *conn) hurry(now time.Time, most time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -156,7 +156,7 @@ func (c *conn) arrives() bool {
 	return c.awaitsRequest()
 }
 
-// awaitsRequest does what arrives says. The caller holds c.mu.
+// awaitsRequest is like arrives, but does not lock c.mu. The caller holds c.mu.
 func (c *conn) awaitsRequest() bool { return c.phase == incoming || c.phase == quiet && !c.kept }
 
 // idle reports whether the connection is open without a request, and since
@@ -177,7 +177,7 @@ func (c *conn) answered() {
 }
 
 // headRead records that net/http has read the head of a request. If the head is
-// large, it keeps only the headers that the handler needs.
+// large, headRead drops all headers that the handler does not need.
 func (c *conn) headRead(r *http.Request) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -218,10 +218,10 @@ func (c *conn) giveBack() {
 	}
 }
 
-// arrived records that the whole request has arrived to which w is the answer.
-// If a part of the next request has arrived, too, arrived makes the connection
-// close after the answer; the client then sends that request again on another
-// connection.
+// arrived records that the whole request has arrived. w writes the answer to this
+// request. If a part of the next request has arrived already, arrived makes the
+// connection close after the answer. The client then sends the next request again
+// on another connection.
 func (c *conn) arrived(w http.ResponseWriter) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -244,8 +244,8 @@ func (c *conn) Close() error {
 	return c.closeErr
 }
 
-// CloseWrite tells the client that the answer is complete. With it, net/http
-// can answer a client that is still sending.
+// CloseWrite tells the client that the answer is complete. net/http calls it to
+// answer a client that is still sending.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -279,8 +279,8 @@ func watched(next http.Handler) http.Handler {
 	})
 }
 
-// arriving is the body of a request, of which a part may still be on its way.
-// w writes the answer to the request.
+// arriving is the body of a request. A part of the body may not have arrived yet. w
+// writes the answer to the request.
 type arriving struct {
 	io.ReadCloser
 	conn *conn

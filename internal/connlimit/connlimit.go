@@ -1,13 +1,14 @@
-// Package connlimit bounds the connections of an HTTP server. No client can
-// keep others out by holding connections, and all connections together take
-// little memory.
+// Package connlimit bounds the connections of an HTTP server. No client can keep
+// others out by holding connections, and all connections together take little
+// memory.
 //
 // A [Listener] has a fixed number of places, one for each open connection. One
-// client network gets at most a quarter of the places. The fewer places are
-// free, the less time a request has to arrive. If no place is free, the
-// Listener closes idle connections. Only a few requests with unusually large
-// headers are read at the same time. If net/http cannot read a request, it
-// answers by itself; the Listener replaces that answer by one of the server.
+// client network gets at most a quarter of the places. The fewer places are free,
+// the less time a request has to arrive. If no place is free, the Listener closes
+// idle connections. Only a few requests with unusually large headers are read at
+// the same time. If net/http cannot read a request, net/http writes an error answer
+// by itself. The Listener replaces that answer by the one that [Options].Answer
+// returns.
 package connlimit
 
 import (
@@ -28,16 +29,16 @@ type Options struct {
 	// Limit is how many connections are served at the same time. One more
 	// connection may wait for a place.
 	Limit int
-	// Network returns the network to which a connection from peer belongs; all
-	// connections of a network have one share. ok is false if peer is a proxy
-	// with many clients behind it, which has no share. If Network is nil, no
-	// peer has one.
+	// Network returns the network to which a connection from peer belongs. All
+	// connections of one network share a quarter of the places. ok is false if this
+	// bound does not hold for peer, because peer is a proxy with many clients
+	// behind it. If Network is nil, the bound holds for nobody.
 	Network func(peer net.Addr) (network netip.Prefix, ok bool)
 	// ArrivalTime is how long a request may take to arrive while at least half
 	// of the places are free.
 	ArrivalTime time.Duration
-	// Keep lists the headers that the handler reads. All other headers are
-	// dropped if the head is large.
+	// Keep lists the headers that the handler reads. If the head of a request is
+	// large, all its other headers are dropped.
 	Keep []string
 	// Answer returns the whole answer to a request that net/http could not read.
 	// status is 400, 417, 431, 501 or 505. If Answer is nil, net/http's own
@@ -51,10 +52,11 @@ const (
 	// networkParts is the number of parts into which the places are divided. One
 	// network gets at most one part.
 	networkParts = 4
-	// minArrival is how long a request may take to arrive if no place is free.
-	// This is enough for TCP to send two lost segments again.
+	// minArrival is how long a request may take to arrive if no place is free. In
+	// this time TCP can send two lost segments again.
 	minArrival = 2 * time.Second
-	// hurryEvery is the time between two searches for connections that are late.
+	// hurryEvery is the time between two searches for connections that are too
+	// slow.
 	hurryEvery = 100 * time.Millisecond
 )
 
@@ -75,7 +77,7 @@ type Listener struct {
 
 	mu      sync.Mutex
 	conns   map[*conn]struct{}
-	hurried time.Time // the time of the last search for late connections
+	hurried time.Time // the time of the last search for connections that are too slow
 }
 
 // New returns a Listener that accepts connections from l within the bounds of
@@ -152,9 +154,9 @@ func (l *Listener) takeShare(c *conn) bool {
 	return ok
 }
 
-// takePlace waits for a place for a connection that was accepted. Meanwhile it
-// closes an idle connection and late requests. If Close is called meanwhile,
-// the connection is still served if there is a place.
+// takePlace waits for a place for a connection that was accepted. While no place is
+// free, it closes an idle connection, or those that are too slow. If the Listener
+// is closed, takePlace still succeeds if a place is free at once.
 func (l *Listener) takePlace() error {
 	for {
 		select {
@@ -181,8 +183,8 @@ func (l *Listener) takePlace() error {
 	}
 }
 
-// closeIdle closes a connection: of those for which among returns true, the
-// one that has been idle longest. It reports whether there was one.
+// closeIdle closes one idle connection for which among returns true. It chooses the
+// one that has been idle longest. It returns false if there is no such connection.
 func (l *Listener) closeIdle(among func(*conn) bool) bool {
 	var longest *conn
 	var since time.Time
@@ -200,7 +202,8 @@ func (l *Listener) closeIdle(among func(*conn) bool) bool {
 	return true
 }
 
-// hurry closes late connections if fewer than half of the places are free.
+// hurry closes connections that are too slow if fewer than half of the places are
+// free.
 func (l *Listener) hurry() {
 	free := cap(l.places) - len(l.places)
 	if 2*free >= cap(l.places) {
@@ -268,8 +271,8 @@ func (l *Listener) remember(c *conn) {
 	l.conns[c] = struct{}{}
 }
 
-// forget removes c from the connections that may be closed to make room for
-// others. It gives back c's place, and its part of its network's share.
+// forget removes c from the connections that may be closed to make room for others.
+// It frees c's place, and removes c from its network's share.
 func (l *Listener) forget(c *conn) {
 	l.mu.Lock()
 	delete(l.conns, c)

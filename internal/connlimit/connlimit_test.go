@@ -15,7 +15,7 @@ import (
 )
 
 // TestShare checks that a network gets a quarter of the places. A further
-// connection of it is closed at once, and takes no place.
+// connection from the same network is closed at once, and takes no place.
 func TestShare(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		var first []*peer
@@ -127,8 +127,8 @@ func TestLateRequests(t *testing.T) {
 	}
 }
 
-// lastsFor makes clients connect now and then. It checks that the server closes
-// p after want, or not within a minute if want is zero.
+// lastsFor makes clients connect now and then. It checks that the server closes p
+// after the time want. If want is zero, the server must keep p open for a minute.
 func lastsFor(t *testing.T, l *lab, p *peer, want time.Duration) {
 	t.Helper()
 	start := time.Now()
@@ -157,9 +157,9 @@ func knock(l *lab) {
 	synctest.Wait()
 }
 
-// TestAnsweringIsNotLate checks that a request that has arrived is not late,
-// because the handler has its own time. An answer that the client does not read
-// is late.
+// TestAnsweringIsNotLate checks that the server waits for a handler that works for
+// long on a request that has arrived. But the server closes a connection whose
+// client does not read the answer.
 func TestAnsweringIsNotLate(t *testing.T) {
 	slowly := func(o *Options, s *http.Server) {
 		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -242,11 +242,11 @@ func TestCloseEndsTheWait(t *testing.T) {
 	})
 }
 
-// TestAcceptedBeforeClose checks that a connection that was accepted just
-// before Close is served. If another process takes over the socket, no other
-// connection would be lost.
+// TestAcceptedBeforeClose checks that a connection that was accepted just before
+// Close is served. Otherwise that connection would be lost when another process
+// takes over the socket.
 func TestAcceptedBeforeClose(t *testing.T) {
-	for range 100 { // if the choice were random, one try would pass in half of all cases
+	for range 100 { // a select between the free place and the closed Listener would choose at random, and pass half of the tries
 		l := New(newDoor(), Options{Limit: 1})
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
@@ -285,7 +285,7 @@ func TestSettle(t *testing.T) {
 		if _, err := accepted.Read(make([]byte, 100)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second) // the bubble's time: the request was read and is not answered
+		time.Sleep(time.Second) // virtual time passes; the request was read, but is not answered yet
 		accepted.(*conn).answered()
 		if took := <-settled; took < time.Second || took > time.Second+settleEvery {
 			t.Errorf("it took %s, want until the request had been read", took)

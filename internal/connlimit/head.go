@@ -19,15 +19,15 @@ const (
 	// maxLines is how many lines a head may have. Other servers allow 100 header
 	// lines.
 	maxLines = 128
-	// maxKept bounds how many bytes of a large head a request may keep after
-	// its head was read. A request that keeps more keeps its turn until the
-	// request ends.
+	// maxKept bounds how many bytes of a large head a request may keep after its
+	// head was read. A request that keeps more bytes also keeps its turn, one of
+	// largeHeads turns, until the request ends.
 	maxKept = 1 << 10
 )
 
-// stream follows the bytes that are read from a connection. It finds out how
-// large the current head is, and where the next request begins. It parses only
-// as much of HTTP as it needs for that, and refuses nothing.
+// stream follows the bytes that are read from a connection. It finds out how large
+// the current head is, and where the next request begins. It parses no more of HTTP
+// than that needs, and accepts everything.
 type stream struct {
 	bytes, lines int // the bytes and lines of the current head that have arrived
 	line         int // the bytes of the current line that have arrived
@@ -65,8 +65,8 @@ func (s *stream) take(p []byte) {
 	s.behind += int64(len(p))
 }
 
-// takeLine follows one line of the head, or the part of the line that is in p.
-// It returns the bytes after that. An empty line ends the head.
+// takeLine follows one line of the head, or the part of the line that is in p. rest
+// is the part of p after the line. An empty line ends the head.
 func (s *stream) takeLine(p []byte) (rest []byte) {
 	end := bytes.IndexByte(p, '\n')
 	if end < 0 {
@@ -87,8 +87,9 @@ func (s *stream) takeLine(p []byte) (rest []byte) {
 }
 
 // headRead records that net/http has read the whole head. The body has length
-// bytes; every byte after it counts as the next request. If length is -1, its
-// length is unknown, and every byte after the head counts as the next request.
+// bytes; every byte after the body counts as the next request. If length is -1, the
+// length of the body is unknown. Then every byte after the head counts as the next
+// request.
 func (s *stream) headRead(length int64) {
 	s.inBody, s.body = true, length-s.behind
 	s.more = s.body < 0

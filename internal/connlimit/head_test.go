@@ -51,8 +51,8 @@ func TestLargeHeads(t *testing.T) {
 	})
 }
 
-// TestLargeRequestLineKeepsItsTurn checks that a request that keeps much of a
-// large head keeps its turn until it ends.
+// TestLargeRequestLineKeepsItsTurn checks that a request that keeps much of a large
+// head keeps its turn to read a large head until the request ends.
 func TestLargeRequestLineKeepsItsTurn(t *testing.T) {
 	inBubble(t, 8*largeHeads, nil, func(t *testing.T, l *lab) {
 		long := "POST /" + strings.Repeat("x", smallHead) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
@@ -87,8 +87,8 @@ func TestTooManyLines(t *testing.T) {
 	})
 }
 
-// TestPipelining checks that a request that arrives before the answer to the
-// one before is not counted, so it is not answered.
+// TestPipelining checks that the server closes the connection after an answer if
+// bytes of the next request may have arrived before that answer.
 func TestPipelining(t *testing.T) {
 	const post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n{\n\n}"
 	for name, c := range map[string]struct {
@@ -114,7 +114,7 @@ func TestPipelining(t *testing.T) {
 				if !c.kept {
 					return
 				}
-				for range 3 * maxLines { // the lines of a body do not count as lines of a head
+				for range 3 * maxLines { // if the lines of bodies counted as lines of heads, there would be too many
 					if status, _ := p.ask(post); status != http.StatusOK {
 						t.Fatalf("the next one: %d, want 200", status)
 					}
@@ -124,8 +124,8 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// TestStreamInPieces checks that the counts are the same however the bytes are
-// cut into pieces.
+// TestStreamInPieces checks that stream counts the same bytes and lines into
+// whatever pieces the text is cut.
 func TestStreamInPieces(t *testing.T) {
 	for _, text := range []string{
 		"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n{\r\n\r\n}",

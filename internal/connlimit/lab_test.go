@@ -56,7 +56,7 @@ type visitor struct {
 
 func (v visitor) RemoteAddr() net.Addr { return v.from }
 
-// lab is a server that is served by a Listener.
+// lab is an HTTP server for one test. Its connections come from a Listener.
 type lab struct {
 	t      *testing.T
 	door   *door
@@ -65,8 +65,8 @@ type lab struct {
 	ended  chan error
 }
 
-// start serves hello with limit places. Every address has a share, except those
-// in 10.0.0.0/8, which stand for proxies.
+// start serves the handler hello. limit is the number of places. Every address has
+// a network of its own, except those in 10.0.0.0/8, which stand for proxies.
 func start(t *testing.T, limit int, change func(*Options, *http.Server)) *lab {
 	l := &lab{t: t, door: newDoor(), ended: make(chan error, 1)}
 	log := slog.New(slog.NewTextHandler(&l.log, nil))
@@ -110,8 +110,8 @@ func (l *lab) connect(ip string) *peer {
 	return p
 }
 
-// peer is a client's end of a connection. It reads everything as soon as it
-// arrives.
+// peer is a client's end of a connection. It reads at once whatever the server
+// sends.
 type peer struct {
 	net.Conn
 	news chan struct{}
@@ -144,8 +144,8 @@ const request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 // say sends text in the background, because the pipe has no buffer.
 func (p *peer) say(text string) { go func() { _, _ = io.WriteString(p, text) }() }
 
-// ask sends a request and returns the status and the body of the answer, or 0
-// if the connection ended before.
+// ask sends a request and returns the status and the body of the answer. The status
+// is 0 if the connection ended before a complete answer.
 func (p *peer) ask(text string) (status int, body string) {
 	p.say(text)
 	for {
@@ -157,7 +157,8 @@ func (p *peer) ask(text string) (status int, body string) {
 	}
 }
 
-// answer returns the next answer. done is false if not all of it has arrived.
+// answer returns the next answer. done is false if the answer has not arrived
+// completely.
 func (p *peer) answer() (status int, body string, done bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,7 +172,7 @@ func (p *peer) answer() (status int, body string, done bool) {
 	if err != nil {
 		return 0, "", p.closed
 	}
-	p.heard = nil // one answer at a time
+	p.heard = nil // a test never has two answers waiting
 	return resp.StatusCode, string(text), true
 }
 

@@ -17,12 +17,12 @@ const watchDelay = 50 * time.Millisecond
 
 // watch delays net/http's own watch for a client that disconnects.
 //
-// When net/http has read a body, it starts a goroutine that reads one byte
-// ahead, and ends this goroutine before the next request. Both wake another
-// thread. With one connection, that took a quarter of the CPU time of a
-// request for a token, and most requests end before a disconnect matters. So
-// net/http's watch begins only if the request is still in progress after
-// watchDelay.
+// When net/http has read a body, it starts a goroutine that reads one byte ahead,
+// and ends this goroutine before the next request. The start and the end of the
+// goroutine each wake another thread. With one connection, that took a quarter of
+// the CPU time of a request for a token. Most requests end before a disconnect
+// matters. So net/http's watch begins only if the request is still in progress
+// after watchDelay.
 type watch struct {
 	hook func() // the function that net/http calls at the end of a body
 
@@ -32,9 +32,9 @@ type watch struct {
 	timer *time.Timer // fires after watchDelay; nil until the first body has ended
 }
 
-// delay makes net/http call w, and not its own function, at the end of body.
-// It must be called before body is read. If body is not of the type that this
-// package knows, delay changes nothing.
+// delay makes net/http call w instead of its own function at the end of body. It
+// must be called before body is read. If body is not of the type that this package
+// knows, delay changes nothing.
 func (w *watch) delay(body io.ReadCloser) {
 	atEnd := endHook(body)
 	if atEnd == nil || *atEnd == nil {
@@ -73,8 +73,8 @@ func (w *watch) start() {
 	}
 }
 
-// end must be called when the handler has returned. net/http then ends its
-// watch, so no watch may begin after that.
+// end must be called when the handler has returned. net/http then ends its watch,
+// so w must not begin another one.
 func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,10 +101,10 @@ type hookField struct {
 	offset uintptr
 }
 
-// findHook finds hookField in a request that net/http has read, because
-// net/http offers no other way. If a later version of net/http lacks the
-// field, requests take more CPU time, and nothing else changes
-// (TestHookIsKnown).
+// findHook looks at a request that net/http has read, and returns the field with
+// net/http's function. net/http offers no other way to find it. If a later version
+// of net/http lacks the field, requests take more CPU time, and nothing else
+// changes (TestHookIsKnown).
 var findHook = sync.OnceValue(func() hookField {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")))
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 
 const posted = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}"
 
-// TestHookIsKnown fails if a new version of net/http keeps its function in
-// another place. Then the watch would not be delayed, and requests would take
-// more CPU time.
+// TestHookIsKnown fails if a new version of net/http no longer has the field that
+// hookField describes. Then net/http's watch for a disconnect would begin too
+// early, and requests would take more CPU time.
 func TestHookIsKnown(t *testing.T) {
 	if findHook().of == nil {
 		t.Error("net/http's body has no field onHitEOF of type func(), want one")
@@ -39,8 +39,8 @@ func TestOtherBodies(t *testing.T) {
 	}
 }
 
-// gone serves requests that wait until their client has disconnected, at most
-// for an hour. It records how long that took.
+// gone is a handler that waits until the client has disconnected, at most for an
+// hour. It sends the time that it waited to after.
 type gone struct{ after chan time.Duration }
 
 func (g gone) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -53,8 +53,8 @@ func (g gone) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 }
 
 // TestDisconnectIsNoticed checks that the handler learns that its client has
-// disconnected. If the request has a body, it learns that after watchDelay at
-// the earliest.
+// disconnected. If the request has a body, the handler learns this after watchDelay
+// at the earliest.
 func TestDisconnectIsNoticed(t *testing.T) {
 	for _, c := range []struct {
 		sent        string
@@ -86,7 +86,8 @@ func TestDisconnectIsNoticed(t *testing.T) {
 	}
 }
 
-// ahead counts the reads of one byte, which net/http's watch makes.
+// ahead is a connection that counts the reads of a single byte in n. Only
+// net/http's watch for a disconnect reads a single byte.
 type ahead struct {
 	net.Conn
 	n *int
@@ -99,8 +100,9 @@ func (a ahead) Read(p []byte) (int, error) {
 	return a.Conn.Read(p)
 }
 
-// TestShortRequestsAreNotWatched counts the watches during several requests on
-// one connection. Each request takes another time.
+// TestShortRequestsAreNotWatched checks that net/http's watch for a disconnect
+// begins only for requests that take longer than watchDelay. It sends several
+// requests on one connection.
 func TestShortRequestsAreNotWatched(t *testing.T) {
 	for _, c := range []struct {
 		times []time.Duration
@@ -138,8 +140,8 @@ func TestShortRequestsAreNotWatched(t *testing.T) {
 	}
 }
 
-// TestNoWatchWhileTheNextArrives checks that a watch never begins while the
-// next request arrives on the same connection.
+// TestNoWatchWhileTheNextArrives checks that net/http's watch for a disconnect
+// never begins while the next request arrives on the same connection.
 func TestNoWatchWhileTheNextArrives(t *testing.T) {
 	for _, took := range []time.Duration{0, watchDelay - 1, watchDelay, watchDelay + 1} {
 		t.Run(took.String(), func(t *testing.T) {
@@ -167,8 +169,8 @@ func TestNoWatchWhileTheNextArrives(t *testing.T) {
 	}
 }
 
-// TestUnreadBodies checks a handler that does not read the body, or that
-// panics: net/http must do the rest.
+// TestUnreadBodies checks two requests on one connection whose handler does not
+// read the body. Both must get an answer, unless the handler panics.
 func TestUnreadBodies(t *testing.T) {
 	for name, c := range map[string]struct {
 		serve func(w http.ResponseWriter)
@@ -202,8 +204,8 @@ func TestUnreadBodies(t *testing.T) {
 	}
 }
 
-// TestManyRequestsOverSockets uses real connections, some of which the client
-// closes at any time.
+// TestManyRequestsOverSockets makes many requests over real connections. The
+// clients close some of the connections at any time.
 func TestManyRequestsOverSockets(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -31,7 +31,7 @@ type bounded struct {
 	at time.Time
 
 	mu      sync.Mutex
-	err     error           // why the context has ended; nil until Err or cancel has found out
+	err     error           // why the context has ended; nil until Err or cancel has set it
 	started context.Context // the context with a timer; nil until somebody waits
 	stop    context.CancelFunc
 }
@@ -96,12 +96,13 @@ func (c *bounded) cancel() {
 }
 
 // AfterCancel is like [context.AfterFunc]. It is for a caller that watches the
-// deadline of ctx in another way, as by [net.Conn.SetDeadline]. If
-// [WithTimeout] made ctx and nobody waits for it, f is called only when the
-// parent ends, so no timer starts.
+// deadline of ctx in another way, for example with [net.Conn.SetDeadline]. If
+// [WithTimeout] made ctx and nobody waits for ctx, AfterCancel calls f only when
+// the parent ends. So no timer starts.
 func AfterCancel(ctx context.Context, f func()) (stop func() bool) {
-	// If a context between ctx and c can end by itself, that context waits for c.
-	// Then c has started, and is not skipped here.
+	// c is the nearest context above ctx that WithTimeout made. A context between
+	// ctx and c that can end by itself waits for c. In that case c has started its
+	// timer, and f must wait for ctx.
 	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok && !c.hasStarted() {
 		ctx = c.Context
 	}

@@ -18,9 +18,9 @@ var makers = map[string]func(context.Context, time.Duration) (context.Context, c
 	"deadline.WithTimeout": deadline.WithTimeout,
 }
 
-// ends holds what happens to a context, and the error that the context must
-// then have. Each is tried with a context for which a goroutine waits from the
-// start, and with a context whose error is only read.
+// ends holds what happens to a context, and the error that the context must then
+// have. The test tries each of them with two contexts: a goroutine waits for the
+// first from the start, and nobody waits for the second.
 var ends = map[string]struct {
 	end  func(parent, own context.CancelFunc)
 	want error
@@ -57,7 +57,7 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// checkEnd calls end, and then checks everything that ctx says.
+// checkEnd calls end, and then checks the results of all methods of ctx.
 func checkEnd(t *testing.T, ctx context.Context, end func(), want error) {
 	t.Helper()
 	start := time.Now()
@@ -66,8 +66,8 @@ func checkEnd(t *testing.T, ctx context.Context, end func(), want error) {
 	}
 	end()
 	synctest.Wait()
-	// A context for which nobody waited may return the reason that it learns
-	// first.
+	// If nobody waited for ctx, its error may be that of a later cancel instead of
+	// its deadline's.
 	err := ctx.Err()
 	if !errors.Is(err, want) && !(want == context.DeadlineExceeded && err == context.Canceled) || (err == nil) != (want == nil) {
 		t.Errorf("got the error %v, want %v", err, want)
@@ -93,8 +93,8 @@ func checkEnd(t *testing.T, ctx context.Context, end func(), want error) {
 	}
 }
 
-// TestNested checks that the parent's deadline counts if it is earlier, and
-// that a derived context ends, too.
+// TestNested checks that the parent's deadline counts if it is the earlier one. It
+// also checks that a context derived from the test's context ends.
 func TestNested(t *testing.T) {
 	for made, make := range makers {
 		t.Run(made, func(t *testing.T) {
@@ -115,8 +115,8 @@ func TestNested(t *testing.T) {
 	}
 }
 
-// TestDoneAfterTheEnd checks that a context for which nobody waited before its
-// end is done.
+// TestDoneAfterTheEnd checks that Done returns a closed channel if it is first
+// called after the context has ended.
 func TestDoneAfterTheEnd(t *testing.T) {
 	ctx, cancel := deadline.WithTimeout(t.Context(), time.Hour)
 	cancel()
@@ -126,8 +126,8 @@ func TestDoneAfterTheEnd(t *testing.T) {
 	}
 }
 
-// TestAfterCancel checks that AfterCancel calls its function when any context
-// above is cancelled, whatever contexts are between.
+// TestAfterCancel checks when AfterCancel calls its function, for several contexts
+// derived from one of WithTimeout. The name of each case says what ends.
 func TestAfterCancel(t *testing.T) {
 	for name, c := range map[string]struct {
 		derive func(context.Context) (context.Context, context.CancelFunc)

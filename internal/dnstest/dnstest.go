@@ -11,9 +11,9 @@ import (
 // ErrNoAnswer is the error of [Answer] for a question that gets no answer.
 var ErrNoAnswer = errors.New("dnstest: the question gets no answer")
 
-// Find returns the records with which a question is answered, all of the
-// question's type, and the result code. If the last result is false, the name
-// server sends no answer.
+// Find returns the records that answer a question, and the result code. All records
+// are of the question's type. If the last result is false, the name server sends no
+// answer.
 type Find func(dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool)
 
 // Serve answers the queries that arrive at conn until conn is closed. It
@@ -34,9 +34,9 @@ func Serve(conn net.PacketConn, find Find) {
 	}
 }
 
-// Answer returns the answer to the first question of a query. The records in it
-// have a TTL of 0, because tests change them. If find returns false, the error
-// is [ErrNoAnswer]. If the packet is not a query, there is another error.
+// Answer returns the answer to the first question of a query. The records have a
+// TTL of 0, because tests change them. If find returns false, the error is
+// [ErrNoAnswer]. If the packet is not a query, there is another error.
 func Answer(packet []byte, find Find) ([]byte, error) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(packet)

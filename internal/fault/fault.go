@@ -1,6 +1,6 @@
-// Package fault turns a panic into an error. A panic is a fault of this
-// program. It must end only the request and not the process, even if several
-// callers wait for the goroutine that panicked.
+// Package fault turns a panic into an error. A panic is a fault of this program. A
+// panic must end only the request and not the process, even if several callers wait
+// for the goroutine that panicked.
 package fault
 
 import (
@@ -14,8 +14,8 @@ type Error struct {
 	Stack []byte
 }
 
-// Error returns a text without the value, because the value may quote a client
-// or a server.
+// Error returns a text that leaves out the value of the panic, because the value
+// may quote a client or a server.
 func (e *Error) Error() string { return fmt.Sprintf("a fault of this program: panic (%T)", e.Value) }
 
 // Catch calls do and returns its results, or an *[Error] if do panics.

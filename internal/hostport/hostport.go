@@ -11,8 +11,8 @@ import (
 	"unicode"
 )
 
-// Check returns an error that says what is wrong with the host or the port of
-// u; nil if both are valid. The error does not repeat them.
+// Check returns an error that says what is wrong with the host or the port of u;
+// nil if both are valid. The error quotes neither of them.
 func Check(u *url.URL) error {
 	host := u.Hostname()
 	switch {
@@ -26,8 +26,8 @@ func Check(u *url.URL) error {
 	return nil
 }
 
-// IsHost reports whether host is an IP address or a host name. It accepts '_',
-// which names of containers may have, and letters that are not ASCII.
+// IsHost reports whether host is an IP address or a host name. It also accepts
+// letters that are not ASCII, and '_', which the names of containers can have.
 func IsHost(host string) bool {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true

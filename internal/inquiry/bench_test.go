@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// BenchmarkAsk measures a question that no other caller asks, while a permit is
-// free.
+// BenchmarkAsk measures a call of Ask that shares its inquiry with no other caller
+// and gets a permit at once.
 func BenchmarkAsk(b *testing.B) {
 	bounds := semaphore.Bounds{Total: 256}
 	q := inquiry.New[int, string, bool](bounds, bounds, 10*time.Second)

@@ -14,13 +14,13 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// Inquiries finds out one thing about each subject. The answer has type V.
-// Callers that ask about the same subject share an inquiry. Each caller waits
-// for a permit of its asker. The inquiry starts when any of its callers has a
-// permit. An inquiry that has not started ends when its last caller leaves. An
-// inquiry that runs goes on, because others will want its answer. If it waits
-// because its asker already uses too much of something ([Hold]), other askers
-// start a new inquiry.
+// Inquiries finds out one thing about each subject. The answer has type V. Callers
+// that ask about the same subject share an inquiry. Each caller waits for a permit
+// of its asker. The inquiry starts when any of its callers has a permit. An inquiry
+// that has not started ends when its last caller leaves. An inquiry that runs goes
+// on even without callers, because later callers will want its answer. An inquiry
+// can be held up because its asker already uses too much of something ([Hold]).
+// Then other askers start a new inquiry.
 type Inquiries[Subject, Asker comparable, V any] struct {
 	// callers bounds the callers that wait, and permits the inquiries that run.
 	// The key in both is the asker: a client network, or a homeserver.
@@ -46,16 +46,17 @@ type inquiry[Asker comparable, V any] struct {
 
 type holdKey struct{}
 
-// Hold says that the inquiry in progress has to wait or will fail, because its
-// asker uses too much of something. ctx is the context that the inquiry's find
-// got; with any other ctx, Hold does nothing.
+// Hold says that an inquiry has to wait or will fail, because its asker uses too
+// much of something. ctx is the context with which the inquiry called find. With
+// any other ctx, Hold does nothing.
 func Hold(ctx context.Context) {
 	if hold, ok := ctx.Value(holdKey{}).(context.CancelFunc); ok {
 		hold()
 	}
 }
 
-// isHeldFor reports whether i must wait because of its asker, which is not from.
+// isHeldFor reports whether i is held up because of an asker other than from
+// ([Hold]). Then from does not wait for i.
 func (i *inquiry[Asker, V]) isHeldFor(from Asker) bool {
 	return i.held.Err() != nil && i.from != from
 }
@@ -100,8 +101,8 @@ func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject,
 	}
 }
 
-// await returns an inquiry about subject that has ended, or one for which from
-// need not wait.
+// await joins an inquiry about subject and waits until it has ended. It returns
+// earlier if the inquiry is held up because of another asker ([Hold]).
 func (q *Inquiries[Subject, Asker, V]) await(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (*inquiry[Asker, V], error) {
 	i := q.join(subject, from)
 	defer q.part(subject, i)
@@ -132,13 +133,14 @@ func (q *Inquiries[Subject, Asker, V]) Hint(ctx context.Context, subject Subject
 	}
 }
 
-// getUnderWay returns when i runs. The permit for i may come from this caller or
-// from another one.
+// getUnderWay waits until i runs. Either this caller or another one gets the permit
+// for i.
 func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], find func(context.Context) V) error {
 	if i.begun.Err() != nil {
 		return nil
 	}
-	// Usually a permit is free. To wait for one would cost 5 µs more.
+	// TryAcquire first, because a permit is usually free, and Acquire costs 5 µs
+	// more.
 	if release, ok := q.permits.TryAcquire(from); ok {
 		q.run(ctx, subject, from, i, release, find)
 		return nil
@@ -186,8 +188,8 @@ func (q *Inquiries[Subject, Asker, V]) run(ctx context.Context, subject Subject,
 	}()
 }
 
-// join returns an inquiry about subject for which from can wait. If there is
-// none, it makes one.
+// join returns an inquiry about subject that is not held up because of another
+// asker than from. If there is none, join makes one.
 func (q *Inquiries[Subject, Asker, V]) join(subject Subject, from Asker) *inquiry[Asker, V] {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -202,7 +204,8 @@ func (q *Inquiries[Subject, Asker, V]) join(subject Subject, from Asker) *inquir
 	return i
 }
 
-// part removes the inquiry i if nobody waits for it and it does not run.
+// part records that a caller no longer waits for i. If i has no other caller and
+// does not run, part removes it.
 func (q *Inquiries[Subject, Asker, V]) part(subject Subject, i *inquiry[Asker, V]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// inquirer asks about servers. Each inquiry returns "found" when the test
-// releases it.
+// inquirer makes inquiries about servers. Each inquiry waits until the test closes
+// release, and then returns "found".
 type inquirer struct {
 	t *testing.T
 	*Inquiries[string, netip.Prefix, string]
@@ -35,7 +35,8 @@ type asked struct {
 	took   time.Duration
 }
 
-// about asks about a server until ctx ends, as a client of the network from.
+// about asks about a server as a client of the network from. It waits until ctx
+// ends.
 func (q *inquirer) about(ctx context.Context, server, from string) <-chan asked {
 	result := make(chan asked, 1)
 	go func() {
@@ -118,9 +119,9 @@ func TestAnInquiryUnderWayGoesOn(t *testing.T) {
 	})
 }
 
-// TestNobodyWaitsInAnotherNetworksQueue checks a server that a network with
-// many questions asks about first: other networks get the answer when it is
-// their own turn.
+// TestNobodyWaitsInAnotherNetworksQueue checks a question that two networks ask.
+// The first network must wait for its own earlier questions. The second network
+// asks later, but must get the answer as soon as it has a permit itself.
 func TestNobodyWaitsInAnotherNetworksQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 4, Share: 1})
@@ -163,8 +164,8 @@ func TestTooManyCallersAreRefused(t *testing.T) {
 	})
 }
 
-// TestASlotThatDoesNotCome checks a caller whose time ends before it gets a
-// permit: the error says that too many callers ask, and nothing about the
+// TestASlotThatDoesNotCome checks the error if a caller's time ends before it gets
+// a permit. The error must say that too many callers ask, and nothing about the
 // server.
 func TestASlotThatDoesNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -180,9 +181,9 @@ func TestASlotThatDoesNotCome(t *testing.T) {
 	})
 }
 
-// TestAHeldInquiry checks a server about which one asker's inquiry waits for
-// that asker's share. Another asker starts a new inquiry, and later callers
-// wait for the new one.
+// TestAHeldInquiry checks an inquiry that is held up because its asker uses too
+// much ([Hold]). Another asker must start a new inquiry about the same server, and
+// later callers must wait for the new one.
 func TestAHeldInquiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 8})
@@ -241,8 +242,8 @@ func TestAHintWaitsForNothing(t *testing.T) {
 	})
 }
 
-// TestInquiryPanics checks a panic in find: all callers that wait get it as an
-// error, and neither the process nor the next inquiry is affected.
+// TestInquiryPanics checks that all waiting callers get a panic in find as an
+// error. Neither the process nor the next inquiry may be affected.
 func TestInquiryPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})

@@ -1,6 +1,6 @@
-// Package lag tells tests how late the timers of a busy machine are. With it, a
-// bound on elapsed time also holds on a busy machine, and is no wider than
-// necessary on a quiet one.
+// Package lag tells tests how late the timers of a busy machine are. With this
+// package, a bound on elapsed time also holds on a busy machine, and is no wider
+// than necessary on a quiet one.
 package lag
 
 import (
@@ -11,13 +11,13 @@ import (
 
 const (
 	tick = 10 * time.Millisecond
-	// steps is how many delays of a timer make the allowance. It is more than one,
-	// because an action may wait for a processor several times.
+	// The allowance is the longest delay of a timer, times steps. steps is more
+	// than one, because an action may wait for a processor several times.
 	steps = 5
 )
 
-// Measure measures the delay of timers until the end of the test. allowance
-// returns how much longer than usual an action may have taken since then.
+// Measure measures the delay of timers until the end of the test. allowance returns
+// how much longer than usual an action may have taken since the call of Measure.
 func Measure(t testing.TB) (allowance func() time.Duration) {
 	t.Helper()
 	var worst atomic.Int64

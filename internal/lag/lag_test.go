@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// If all timers are punctual, the allowance is 0.
+// TestPunctual checks that the allowance is 0 if all timers are punctual.
 func TestPunctual(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		allowance := Measure(t)
@@ -17,7 +17,7 @@ func TestPunctual(t *testing.T) {
 	})
 }
 
-// If a timer was late, the allowance is more than 0.
+// TestHeldUp checks that the allowance is more than 0 if a timer was late.
 func TestHeldUp(t *testing.T) {
 	allowance := Measure(t)
 	for began := time.Now(); allowance() == 0; {

@@ -1,12 +1,12 @@
-// Package listen makes listeners whose addresses can be used again as soon as
-// the listener is closed. It is for tests and tools that start processes at the
-// same time.
+// Package listen makes listeners whose addresses can be used again as soon as the
+// listener is closed. It is for tests and tools that start processes at the same
+// time.
 //
-// When a process is started, it has copies of all descriptors of its parent
-// until it executes its program. An address is in use as long as any process
-// has a descriptor of its listener. That is usually only a moment, but longer
-// on a busy machine. In that time, listening on the address fails with "address
-// already in use".
+// When a process is started, it has copies of all descriptors of its parent until
+// it executes its program. An address is in use as long as any process has a
+// descriptor of its listener. So the address can be in use for a moment after the
+// parent has closed the listener, and longer on a busy machine. In that time,
+// listening on the address fails with "address already in use".
 package listen
 
 import (
@@ -49,15 +49,15 @@ func (c packetConn) Close() error {
 	return free(c.PacketConn, func() (io.Closer, error) { return net.ListenPacket("udp", address.String()) })
 }
 
-// atMost bounds how long Close waits until no process that is being started has
-// the listener.
+// atMost is how long Close waits at most until no other process has a copy of the
+// listener's descriptor.
 const atMost = 5 * time.Second
 
-// free closes c and returns when c's address can be used again. It tests that
-// by calling again, which listens on the address. Meanwhile this process starts
-// no other process, so no process inherits the listener that again makes. On
-// systems other than Linux, package net takes ForkLock itself, and nobody can
-// take it twice.
+// free closes c and returns when c's address can be used again. To test the
+// address, free calls the function again, which listens on it. Meanwhile free holds
+// syscall.ForkLock, so that no new process inherits the listener that again makes.
+// On systems other than Linux, package net takes this lock itself, so free cannot
+// hold it.
 func free(c io.Closer, again func() (io.Closer, error)) error {
 	if runtime.GOOS != "linux" {
 		return c.Close()

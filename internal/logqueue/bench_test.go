@@ -15,10 +15,10 @@ import (
 	"matrixrtc-auth/internal/logqueue"
 )
 
-// BenchmarkLines logs lines as token requests do, into a file: directly, with
-// one write for each line, and through the queue, until all are written. It
-// reports how many writes there are for a line, and how many times more time
-// and CPU time direct writes take.
+// BenchmarkLines logs lines as token requests do, into a file. It does so directly,
+// with one write for each line, and then through the queue. It reports how many
+// writes the queue makes for a line. It also reports how many times more time and
+// CPU time the direct writes take.
 func BenchmarkLines(b *testing.B) {
 	const lines = 2000 // the queue has space for all of them
 	single, batched := &sink{file: create(b)}, &sink{file: create(b), full: make(chan struct{})}
@@ -44,7 +44,8 @@ func BenchmarkLines(b *testing.B) {
 	b.ReportMetric(float64(one.cpu)/float64(many.cpu), "direct/queue-CPU")
 }
 
-// logLines logs that many lines. The last one must be written at once.
+// logLines logs the given number of lines. The last line is a warning, so that the
+// queue writes at once.
 func logLines(b *testing.B, h slog.Handler, lines int) {
 	level := slog.LevelInfo
 	for i := range lines {
@@ -61,13 +62,12 @@ func logLines(b *testing.B, h slog.Handler, lines int) {
 	}
 }
 
-// sink is a file, which the log of a container is in the end. It reports when
-// it has as many lines as the test waits for.
+// sink is a log file. It closes full when it has as many lines as awaited says.
 type sink struct {
 	file    *os.File
 	writes  int
 	awaited int
-	full    chan struct{} // nil if the test waits for no lines
+	full    chan struct{} // nil if nobody waits for lines
 }
 
 func (s *sink) Write(p []byte) (int, error) {

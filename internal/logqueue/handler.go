@@ -36,8 +36,9 @@ func (h handler) WithGroup(name string) slog.Handler {
 	return handler{h.Handler.WithGroup(name), h.queue}
 }
 
-// report logs how many lines were lost, when the queue is empty. If the queue
-// has no space for that line, the next report counts these losses, too.
+// report logs how many lines were lost since the last report. It is called when the
+// queue is empty. If the queue has no space for the report, the next report counts
+// these losses, too.
 func (q *Queue) report() {
 	q.mu.Lock()
 	dropped := q.dropped
@@ -49,6 +50,6 @@ func (q *Queue) report() {
 	record := slog.NewRecord(time.Now(), slog.LevelWarn, "log: lines were lost, because they came faster than they could be written", 0)
 	record.AddAttrs(slog.Uint64("lines", lost))
 	if q.Handler().Handle(context.Background(), record) == nil {
-		q.reported = dropped // only the goroutine that runs run uses this
+		q.reported = dropped // only the goroutine of Queue.run uses reported
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/internal/logqueue"
 )
 
-// gate is a file whose writes wait until the gate is open.
+// gate is a file whose writes wait until the test closes the channel.
 type gate chan struct{}
 
 func (g gate) Write(p []byte) (int, error) {

@@ -1,11 +1,10 @@
-// Package logqueue keeps the lines of a logger in a queue before they are
-// written to a file, because the file may stop accepting them: it may be a pipe
-// whose reader hangs, or be on a full disk.
+// Package logqueue keeps the lines of a logger in a queue before they are written
+// to a file, because the file may stop accepting them: it may be a pipe whose
+// reader hangs, or be on a full disk.
 //
-// A request only puts its line into the queue, whose size is bounded. One
-// goroutine writes the lines to the file, in order and several at once. If the
-// queue is full, new lines are dropped and counted. So a request never waits
-// for the log.
+// A request only puts its line into the queue, whose size is bounded. One goroutine
+// writes the lines to the file, in order and several at once. If the queue is full,
+// new lines are dropped and counted. So a request never waits for the log.
 package logqueue
 
 import (
@@ -17,22 +16,22 @@ import (
 	"time"
 )
 
-// The bounds of the queue, and of the time that things may take.
+// The bounds of the queue, and of the time that its actions may take.
 const (
 	// maxBytes and maxLines bound the lines in the queue: about 4,000 usual
 	// lines.
 	maxBytes = 1 << 20
 	maxLines = 8192
-	// flushTime is how long a line waits, so that later lines are written
-	// together with it. The wait ends earlier if there are flushBytes of lines, or
-	// if a warning or an error comes (Handler).
+	// flushTime is how long a line waits, so that later lines are written together
+	// with it. The wait ends earlier if the waiting lines have flushBytes bytes, or
+	// if a warning or an error is logged.
 	flushTime  = 100 * time.Millisecond
 	flushBytes = 32 << 10
 	// atomicBytes is the most bytes that a pipe accepts either as a whole or not
 	// at all (PIPE_BUF of Linux). If each write has at most that size, a process
 	// that is killed leaves no partial line in a pipe.
 	atomicBytes = 4096
-	// stallTime is how long a write may take before Status reports that.
+	// stallTime is how long a write may take before Status reports that lines wait.
 	stallTime = time.Second
 	// retryTime is the time between two tries to write after a failure.
 	retryTime = time.Second
@@ -170,8 +169,8 @@ func (q *Queue) run() {
 	}
 }
 
-// finish reports whether the queue is closed and empty. If so, no line is
-// accepted any more.
+// finish reports whether the queue is closed and empty. If it is, the queue accepts
+// no more lines.
 func (q *Queue) finish() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -199,8 +198,8 @@ func (q *Queue) gather() {
 	}
 }
 
-// drain writes lines until the queue is empty. It returns false if the queue
-// was closed before that was possible.
+// drain writes lines until the queue is empty. It returns false if the queue was
+// closed and its last write has failed.
 func (q *Queue) drain() bool {
 	var batch []byte
 	for {
@@ -217,8 +216,8 @@ func (q *Queue) drain() bool {
 	}
 }
 
-// take returns the lines that wait. The next lines are put into buffer, which
-// must be empty.
+// take returns the lines that wait. The queue then puts the next lines into buffer,
+// which must be empty.
 func (q *Queue) take(buffer []byte) []byte {
 	if cap(buffer) > keptBytes {
 		buffer = nil
@@ -265,8 +264,8 @@ func firstLines(batch []byte) []byte {
 	return batch
 }
 
-// pause waits before a write that failed is tried again. It returns false if
-// the queue was closed before the last try.
+// pause waits before a write that failed is tried again. It returns false at once
+// if the queue is closed already, because the write was the last try.
 func (q *Queue) pause() bool {
 	if q.isClosing() {
 		return false

@@ -107,8 +107,8 @@ func TestUrgentLines(t *testing.T) {
 	}
 }
 
-// TestMuchIsNotHeldBack checks that the queue writes before the 100 ms have
-// passed if there are enough lines.
+// TestMuchIsNotHeldBack checks that the queue writes before the usual 100 ms have
+// passed if many lines are waiting.
 func TestMuchIsNotHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &file{}

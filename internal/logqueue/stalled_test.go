@@ -15,9 +15,9 @@ import (
 	"matrixrtc-auth/internal/logqueue"
 )
 
-// TestStalledFile checks a file that accepts no writes: the queue keeps as many
-// lines as it has space for, drops and counts all others, and makes no caller
-// wait.
+// TestStalledFile checks the queue for a file that accepts no writes. The queue
+// must keep as many lines as it has space for, and drop and count all others. No
+// caller may have to wait.
 func TestStalledFile(t *testing.T) {
 	for name, c := range map[string]struct {
 		length, sent, kept int
@@ -49,8 +49,8 @@ func TestStalledFile(t *testing.T) {
 	}
 }
 
-// crowding is a handler that logs other lines first when the log is about to
-// report lost lines. It does that rounds times.
+// crowding is a handler that logs many other lines just before the line that
+// reports lost lines. It does that the first few times, as often as rounds says.
 type crowding struct {
 	slog.Handler
 	rounds *int
@@ -66,8 +66,8 @@ func (c crowding) Handle(ctx context.Context, r slog.Record) error {
 	return c.Handler.Handle(ctx, r)
 }
 
-// TestNoticeFindsNoRoom checks that a report of lost lines may be lost itself.
-// The next report then counts these losses, too.
+// TestNoticeFindsNoRoom checks what follows if the line that reports lost lines is
+// lost itself. The next report must count these losses, too.
 func TestNoticeFindsNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, rounds := &file{gate: make(chan struct{})}, 2
@@ -125,8 +125,8 @@ func TestStatusOfAWriteThatWaits(t *testing.T) {
 	})
 }
 
-// TestFailingFile checks a full disk that has taken half of a line: the other
-// half is written when there is space again.
+// TestFailingFile checks a full disk on which half of a line was written. The queue
+// must write the other half when the disk has space again.
 func TestFailingFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		full := true

@@ -8,11 +8,10 @@ type Status struct {
 	Waiting int
 	// Dropped is the number of lines lost since the start.
 	Dropped uint64
-	// Trouble is one of two constant sentences: it says that lines wait, or are
-	// being lost. It is "" if neither is so.
+	// Trouble is LinesWait, LinesAreLost, or "" if the log has no problem.
 	Trouble string
-	// Cause is the error of the last write. It is nil if there was no error, or
-	// if the file just does not answer.
+	// Cause is the error of the last write. It is nil if there was no error. It can
+	// be nil although a write has been in progress for too long.
 	Cause error
 }
 

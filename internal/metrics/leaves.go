@@ -31,7 +31,8 @@ func (m *Metrics) addLeaves() {
 }
 
 // DelegationRefused counts a leave that was refused because of a limit. limit is
-// that of the leave.LimitError: user, share, all, homeserver, outage or replaced.
+// the field Limit of the leave.LimitError: user, share, all, homeserver, outage or
+// replaced.
 func (m Metrics) DelegationRefused(limit string) {
 	m.leaves.refused.inc(limit)
 }
@@ -42,15 +43,15 @@ func (m Metrics) Webhook(result string) {
 	m.leaves.webhooks.inc(result)
 }
 
-// LeaveAction counts one request about a delayed event. late is how much later
-// than it was due the request began.
+// LeaveAction counts one request about a delayed event. late is the time between
+// when the request was due and when it began.
 func (m Metrics) LeaveAction(action, result string, late time.Duration) {
 	m.leaves.actions.inc(action, result)
 	m.leaves.lateness.observe(late, action)
 }
 
-// NodeAsked counts one question to a participant's node. answer is one of
-// leave.NodeResults.
+// NodeAsked counts one question to the LiveKit node of a participant. answer is one
+// of leave.NodeResults.
 func (m Metrics) NodeAsked(answer string) {
 	m.leaves.nodes.inc(answer)
 }
@@ -60,7 +61,7 @@ func (m Metrics) Claimed(jobs int) {
 	m.leaves.claims.add(jobs)
 }
 
-// Limited counts an answer 429 of a homeserver.
+// Limited counts an answer of a homeserver with the status 429.
 func (m Metrics) Limited() {
 	m.leaves.limited.inc()
 }

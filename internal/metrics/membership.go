@@ -10,14 +10,16 @@ const (
 	Unknown   = "unknown"
 )
 
-// The reasons why a person who is not joined was not removed, for
-// [Metrics.NotRemoved].
+// The reasons why the guard did not remove a person who is not joined, for
+// [Metrics.NotRemoved]. The brake stops the guard if it would remove too many
+// people at once.
 const (
 	HeldByBrake = "brake"
 	SFUFailed   = "sfu"
 )
 
-// membership are the metrics of enforced membership.
+// membership are the metrics of the guard, which removes people from calls if they
+// are not joined to the Matrix room.
 type membership struct {
 	questions, removals, failures counters
 	lost                          counters
@@ -52,18 +54,20 @@ func (m Metrics) Removed(reason string) {
 	m.membership.removals.inc(reason)
 }
 
-// NotRemoved counts a session that should have been removed.
+// NotRemoved counts a session that the guard should have removed, but did not.
+// cause is [HeldByBrake] or [SFUFailed].
 func (m Metrics) NotRemoved(cause string) {
 	m.membership.failures.inc(cause)
 }
 
-// MembershipLost counts a report or an event that was dropped, because a queue
-// was full.
+// MembershipLost counts a report of LiveKit or an event of a homeserver that the
+// guard dropped, because its queue was full.
 func (m Metrics) MembershipLost() {
 	m.membership.lost.inc()
 }
 
-// Swept observes how long a sweep took.
+// Swept observes how long a sweep took, in which the guard checks everybody on
+// LiveKit.
 func (m Metrics) Swept(took time.Duration) {
 	m.membership.sweeps.observe(took)
 }

@@ -1,7 +1,7 @@
 // Package metrics counts what the service does, for Prometheus.
 //
-// Every value of a label comes from a fixed set: a route is a pattern, never
-// the path that a stranger sent. The zero [Metrics] counts nothing; a service
+// Every value of a label comes from a fixed set. For example, a route is a pattern,
+// never the path that a stranger sent. The zero [Metrics] counts nothing; a service
 // without a listener for metrics uses it.
 package metrics
 
@@ -28,13 +28,14 @@ const (
 	// requests in progress.
 	ProgressRefused = "in_progress"
 	// TestRefused is for a client network that asked too often for tokens of the
-	// connection test. TestUsedUp is for a link that was used too often.
+	// connection test. TestUsedUp is for a link to the connection test that was
+	// used too often.
 	TestRefused = "test"
 	TestUsedUp  = "test_link"
 )
 
 // Metrics is a registry with all metrics of the service. The zero value counts
-// nothing. Its methods Handler and Watch must not be called.
+// nothing, and nobody may call its methods Handler and Watch.
 type Metrics struct {
 	registry      *prometheus.Registry
 	requests      counters
@@ -116,7 +117,7 @@ func (c counters) add(n int, labels ...string) {
 	}
 }
 
-// begin creates the counter for these label values, with the value 0.
+// begin creates the counter of each of these label values, with the value 0.
 func (c counters) begin(values ...string) {
 	for _, value := range values {
 		c.vec.WithLabelValues(value)
@@ -195,8 +196,8 @@ func (m Metrics) SFUAnswered(took time.Duration, cause string) {
 	}
 }
 
-// RateLimited counts a request that a limit refused or slowed down. kind is one
-// of the constants above.
+// RateLimited counts a request that a limit refused or slowed down. kind is one of
+// the constants from UserRefused to TestUsedUp.
 func (m Metrics) RateLimited(kind string) {
 	m.rateLimits.inc(kind)
 }

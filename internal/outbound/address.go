@@ -6,18 +6,17 @@ import (
 	"slices"
 )
 
-// RefusedError says that this service does not connect to an address.
-// Strangers choose the hosts to which it connects, so some addresses are
-// refused.
+// RefusedError says that this service does not connect to an address. Strangers
+// choose the hosts to which the service connects, so it refuses some addresses.
 type RefusedError struct{ Addr netip.Addr }
 
 func (e *RefusedError) Error() string {
 	return fmt.Sprintf("address %s is not public", e.Addr)
 }
 
-// PublicOnly returns a check for [Dialer.Permit]. It accepts global unicast
-// addresses and those in allowed, and refuses all others. The service uses it
-// for servers that the operator did not name.
+// PublicOnly returns a function for [Dialer.Permit]. The function accepts
+// global unicast addresses and addresses in allowed, and refuses all others.
+// The service uses it for servers that the operator did not name.
 func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 	return func(addr netip.Addr) error {
 		addr = addr.Unmap()
@@ -32,16 +31,17 @@ func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 // notPublic lists the blocks of addresses that the IANA special-purpose
 // registries call not globally reachable. It also lists the public addresses at
 // which clouds serve metadata to their machines. PublicOnly refuses all IPv6
-// addresses outside 2000::/3, so the list has only IPv6 blocks within that.
+// addresses outside 2000::/3 anyway, so the list holds only IPv6 blocks within
+// 2000::/3.
 var notPublic = prefixes(
 	"0.0.0.0/8",        // "this network"
 	"10.0.0.0/8",       // private
-	"100.64.0.0/10",    // carrier-grade NAT; Alibaba's metadata
+	"100.64.0.0/10",    // carrier-grade NAT; metadata of Alibaba's cloud
 	"127.0.0.0/8",      // loopback
-	"168.63.129.16/32", // Azure's metadata and health endpoint
-	"169.254.0.0/16",   // link-local; metadata of most clouds
+	"168.63.129.16/32", // metadata and health endpoint of Azure
+	"169.254.0.0/16",   // link-local addresses; metadata of most clouds
 	"172.16.0.0/12",    // private
-	"192.0.0.0/24",     // protocol assignments; Oracle's metadata
+	"192.0.0.0/24",     // protocol assignments; metadata of Oracle's cloud
 	"192.0.2.0/24",     // documentation
 	"192.88.99.0/24",   // 6to4 relay
 	"192.168.0.0/16",   // private
@@ -76,7 +76,7 @@ func isPublic(addr netip.Addr) bool {
 	return !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// embedded returns the IPv4 address in an IPv6 address; it begins at byte i.
+// embedded returns the IPv4 address that the bytes of addr hold from byte i on.
 func embedded(addr netip.Addr, i int) netip.Addr {
 	b := addr.As16()
 	return netip.AddrFrom4([4]byte(b[i : i+4]))

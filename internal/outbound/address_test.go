@@ -17,7 +17,7 @@ func TestPublicOnly(t *testing.T) {
 		"198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
 		"::", "::1", "::7f00:1", "fc00::1", "fd00:ec2::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1",
 		"100::1", "5f00::1", "2001::1", "2001:0:a9fe:a9fe::", "2001:2::1", "2001:10::1", "2001:20::1", "2001:db8::1", "3fff::1", "4000::1",
-		// These IPv6 addresses hold the same IPv4 addresses.
+		// These IPv6 addresses contain IPv4 addresses that are not public.
 		"::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254",
 		"64:ff9b::127.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::169.254.169.254", "64:ff9b:1::8.8.8.8",
 		"2002:7f00:1::", "2002:a00:1::1", "2002:a9fe:a9fe::1", "2002:c0a8:101::",
@@ -63,8 +63,8 @@ func TestAllowedNetworks(t *testing.T) {
 	}
 }
 
-// TestTheCheckIsOnTheSocket checks that a name that resolves to inner addresses
-// is refused before anything is sent, for each of its addresses.
+// TestTheCheckIsOnTheSocket checks a name that resolves to private addresses.
+// The Dialer must refuse each of them before it sends anything.
 func TestTheCheckIsOnTheSocket(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -96,7 +96,8 @@ func FuzzPublicOnly(f *testing.F) {
 		if !ok || permit(addr) != nil {
 			return
 		}
-		// The test decides by itself which addresses must never be permitted.
+		// The test does not use the list notPublic. These addresses must never
+		// be permitted.
 		a := addr.Unmap()
 		if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() {
 			t.Errorf("%v: got no error, want one", addr)

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// The causes of a request that failed before an answer arrived.
+// These are the causes of a request that failed before an answer arrived.
 const (
 	CauseCrowded  = "busy"
 	CauseDNS      = "dns"
@@ -21,17 +21,18 @@ const (
 	CauseProtocol = "protocol" // the connection broke, or the peer did not speak HTTP
 )
 
-// ErrTooLarge says that a response, including its headers, has more bytes than
-// [Transport.MaxResponseBytes], or that its headers have more than 16 KiB or
-// 128 lines.
+// ErrTooLarge says that a response is over a bound. Either it has more bytes
+// than [Transport.MaxResponseBytes], including its headers, or its headers have
+// more than 16 KiB or 128 lines.
 var ErrTooLarge = errors.New("the response is too large")
 
-// errNotHTTP says that the answer is not HTTP/1.1. It quotes nothing of the
-// answer, which may repeat the request with its secrets.
+// errNotHTTP says that an answer is not HTTP/1.1. It quotes nothing of the
+// answer, because the answer may repeat the request with its secrets.
 var errNotHTTP = errors.New("the answer is not HTTP/1.1")
 
-// ownWords returns err, or errNotHTTP if err is an error of net/http about the
-// answer's form, because the text of such an error quotes the peer.
+// ownWords returns an error that does not quote the peer. If err is an error of
+// net/http about the answer's form, its text quotes the peer, so ownWords
+// returns errNotHTTP. It returns all other errors unchanged.
 func ownWords(err error) error {
 	var network net.Error
 	if errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
@@ -41,10 +42,10 @@ func ownWords(err error) error {
 	return errNotHTTP
 }
 
-// DialError says that no connection could be made, so that nothing of the
-// request was sent.
+// DialError says that the transport could not connect, and sent nothing of the
+// request.
 type DialError struct {
-	Addr string // the host:port to which the connection was tried
+	Addr string // the host:port to which the transport tried to connect
 	TLS  bool   // whether the TLS handshake failed
 	Err  error
 }

@@ -7,23 +7,29 @@ import (
 	"fmt"
 )
 
-// The bounds on a certificate chain if [Pool.MaxHandshake] is set. A
-// connection keeps the parsed chain in memory. That takes more memory than the
-// bytes that arrived: 3 times as much for an honest chain, 8 times for many
-// small certificates, and 36 to 40 times for many small entries, like names
-// and extensions (TestParsedChains). An honest chain has 2 to 4 certificates,
-// and about 40 entries besides its names.
+// These are the bounds on a certificate chain if [Pool.MaxHandshake] is set.
+//
+// A connection keeps the parsed chain in memory. It takes more memory than the
+// bytes that arrived (TestParsedChains):
+//
+//   - 3 times as much for an honest chain,
+//   - 8 times as much for many small certificates,
+//   - 36 to 40 times as much for many small entries, like names and extensions.
+//
+// An honest chain has 2 to 4 certificates, and about 40 entries besides its
+// names.
 const (
 	maxCertificates = 10
 	maxEntries      = 500
-	// perEntry is how many bytes of [Pool.MaxHandshakes] each entry counts for,
-	// at least. So a parsed chain takes at most 8 times the memory of the bytes
-	// that are counted for it.
+	// perEntry is how many bytes each entry counts for. A chain counts for its
+	// bytes, or for its entries times perEntry if that is more. In memory, a
+	// parsed chain therefore takes at most 8 times the bytes that it counts
+	// for.
 	perEntry = 64
 )
 
-// checkChain refuses a certificate chain that exceeds the bounds. It is a
-// [tls.Config.VerifyConnection].
+// checkChain refuses a certificate chain that exceeds the bounds. It has the
+// type of [tls.Config.VerifyConnection].
 func checkChain(state tls.ConnectionState) error {
 	chain := state.PeerCertificates
 	if len(chain) > maxCertificates {
@@ -35,7 +41,8 @@ func checkChain(state tls.ConnectionState) error {
 	return nil
 }
 
-// weight returns how many bytes the entries of a chain count for.
+// weight returns how many bytes the entries of a chain count for, toward
+// [Pool.MaxHandshakes].
 func weight(chain []*x509.Certificate) int64 { return int64(allEntries(chain)) * perEntry }
 
 func allEntries(chain []*x509.Certificate) (n int) {
@@ -45,8 +52,7 @@ func allEntries(chain []*x509.Certificate) (n int) {
 	return n
 }
 
-// entries returns how many parts of a parsed certificate take memory of their
-// own.
+// entries returns how many separately allocated parts a parsed certificate has.
 func entries(c *x509.Certificate) int {
 	n := len(c.DNSNames) + len(c.EmailAddresses) + len(c.IPAddresses) + len(c.URIs) +
 		len(c.ExtKeyUsage) + len(c.OCSPServer) + len(c.IssuingCertificateURL) + len(c.CRLDistributionPoints) +
@@ -67,6 +73,6 @@ func entries(c *x509.Certificate) int {
 	return n
 }
 
-// size returns how many entries an object identifier counts for: in parsed
-// form, each of its bytes takes eight bytes.
+// size returns how many entries an object identifier counts for. In parsed
+// form, each byte of the identifier takes eight bytes.
 func size(id asn1.ObjectIdentifier) int { return 1 + len(id)/8 }

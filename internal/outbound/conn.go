@@ -12,23 +12,23 @@ import (
 	"time"
 )
 
-// maxInformational is how many responses with a status 1xx may come before the
-// final response.
+// maxInformational is how many responses with a 1xx status a server may send
+// before the final response.
 const maxInformational = 4
 
-// conn is one connection, used by one request at a time.
+// conn is one connection. Only one request uses it at a time.
 type conn struct {
 	net.Conn          // the connection on which HTTP runs, with TLS or without
 	socket    *socket // the TCP connection below TLS
 	transport *Transport
 	route     Route
-	addr      string // the address of the peer
+	addr      string // the address of the peer, as host:port
 	budget    int64  // how many more bytes the current response may have
 	head      head   // counts the bytes and lines of the current response's head
 	br        *bufio.Reader
 	bw        *bufio.Writer
-	began     time.Time     // when the current request was sent
-	took      time.Duration // the time from the sending of the last request until the first byte of its answer
+	began     time.Time     // when the last request was sent
+	took      time.Duration // the time from sending the last request until the first byte of its answer
 
 	interrupt interrupt
 
@@ -48,8 +48,8 @@ func newConn(t *Transport, route Route, nc net.Conn, s *socket) *conn {
 func (c *conn) target() target { return target{c.transport, c.route} }
 func (c *conn) place() place   { return place{c.transport, c.socket.host} }
 
-// Read reads from the connection, and counts the bytes of the current
-// response.
+// Read reads from the connection, and counts the bytes that it reads of the
+// current response.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.budget <= 0 {
 		return 0, ErrTooLarge
@@ -63,9 +63,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// roundTrip sends req and reads the response up to its body. answerTime bounds
-// the time until the answer begins; zero means no bound. After an error the
-// connection is closed.
+// roundTrip sends req, and reads the head of the response. answerTime bounds
+// the time until the response begins; 0 means no bound. After an error,
+// roundTrip closes the connection.
 func (c *conn) roundTrip(req *http.Request, answerTime time.Duration) (*http.Response, error) {
 	ctx := req.Context()
 	stop := c.begin(ctx, answerTime)
@@ -83,8 +83,8 @@ func (c *conn) roundTrip(req *http.Request, answerTime time.Duration) (*http.Res
 	return resp, nil
 }
 
-// begin makes ctx and answerTime bound the reads and writes until stop is
-// called. stop reports whether ctx had not ended by then.
+// begin makes ctx and answerTime bound the reads and writes of the connection
+// until stop is called. stop returns false if ctx had ended by then.
 func (c *conn) begin(ctx context.Context, answerTime time.Duration) (stop func() bool) {
 	c.began = time.Now()
 	end, _ := ctx.Deadline()
@@ -118,8 +118,9 @@ func (c *conn) await() error {
 	return err
 }
 
-// useOwnDeadline sets the deadline of ctx when the answer has begun. Until
-// then the deadline is that of answerTime, if this is set.
+// useOwnDeadline sets the connection's deadline to the deadline of ctx. It is
+// called when the answer has begun. Until then, answerTime sets the deadline,
+// unless it is 0.
 func (c *conn) useOwnDeadline(ctx context.Context, answerTime time.Duration) error {
 	if answerTime == 0 {
 		return nil
@@ -149,8 +150,9 @@ func (c *conn) readHead(req *http.Request) (*http.Response, error) {
 	return nil, fmt.Errorf("the server sent more than %d interim responses (1xx)", maxInformational)
 }
 
-// nextHead begins to count the next response's head, of which a part may
-// already be in the buffer. It reports whether this part is within the bounds.
+// nextHead begins to count the head of the next response. A part of this head
+// may already be in the buffer. nextHead reports whether that part is within
+// the bounds.
 func (c *conn) nextHead() bool {
 	buffered, _ := c.br.Peek(c.br.Buffered())
 	c.head = head{}
@@ -158,8 +160,8 @@ func (c *conn) nextHead() bool {
 }
 
 // explain returns the error of ctx if the connection failed because ctx ended,
-// and otherwise err. The connection's deadline is that of ctx, but may pass a
-// moment earlier.
+// and err otherwise. The connection has the same deadline as ctx, but can fail
+// a moment before ctx ends.
 func explain(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil {
 		return cause
@@ -170,8 +172,8 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// sooner returns the earlier of two times: deadline, and start + answerTime. A
-// zero value means that there is no such time.
+// sooner returns the earlier of deadline and start + answerTime. If deadline or
+// answerTime is zero, that bound does not exist.
 func sooner(deadline, start time.Time, answerTime time.Duration) time.Time {
 	if answerTime == 0 {
 		return deadline
@@ -182,8 +184,9 @@ func sooner(deadline, start time.Time, answerTime time.Duration) time.Time {
 	return deadline
 }
 
-// body is the body of a response. Its Close gives the connection back to the
-// pool if the body was read to its end, and otherwise closes the connection.
+// body is the body of a response. If the caller has read the body to its end,
+// Close gives the connection back to the pool. Otherwise Close closes the
+// connection.
 type body struct {
 	io.ReadCloser
 	conn *conn
@@ -218,9 +221,8 @@ func (b *body) finish(complete bool) {
 		return
 	}
 	b.done = true
-	// stop reports whether ctx had not ended. If it had, a goroutine may still
-	// be setting the connection's deadline, so the connection is not used
-	// again.
+	// stop returns false if ctx had ended. In this case a goroutine may still
+	// be setting the connection's deadline, so the connection is not reused.
 	if b.stop() && complete && b.keep && b.conn.br.Buffered() == 0 {
 		b.conn.transport.pool().put(b.conn)
 		return

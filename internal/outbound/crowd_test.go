@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// visitor returns a function that asks one server by many names, as if
-// homeservers shared an address.
+// visitor starts one server. visit sends the server a request with this host
+// name, as if many homeservers shared an address. conns returns how many
+// connections the server has accepted.
 func visitor(t *testing.T, tr *outbound.Transport) (visit func(name string) error, conns func() int32) {
 	t.Helper()
 	s, count := server(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
@@ -27,8 +28,8 @@ func visitor(t *testing.T, tr *outbound.Transport) (visit func(name string) erro
 	return visit, count.Load
 }
 
-// TestIdleConnectionsMakeRoom checks that idle connections to a host do not
-// keep other names at the same address from being asked.
+// TestIdleConnectionsMakeRoom checks that requests for new names at an address
+// succeed, even if idle connections to the address have reached PerHost.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
 	visit, _ := visitor(t, &outbound.Transport{Pool: &outbound.Pool{PerHost: 4}})
 	for i := range 20 {
@@ -39,7 +40,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 }
 
 // TestFullPoolKeepsTheNewest checks that a pool full of idle connections keeps
-// the newest, so that it can be reused.
+// the newest connection for reuse.
 func TestFullPoolKeepsTheNewest(t *testing.T) {
 	visit, conns := visitor(t, &outbound.Transport{Pool: &outbound.Pool{MaxIdle: 4}})
 	for i := range 8 {
@@ -58,8 +59,8 @@ func TestFullPoolKeepsTheNewest(t *testing.T) {
 	}
 }
 
-// TestErrorsDoNotQuoteThePeer checks that no error quotes an answer, which may
-// hold the request and its token.
+// TestErrorsDoNotQuoteThePeer checks that no error quotes an answer, because an
+// answer may hold the request and its token.
 func TestErrorsDoNotQuoteThePeer(t *testing.T) {
 	const secret = "S3CRET"
 	for name, answer := range map[string]string{

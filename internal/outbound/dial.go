@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// Dialer opens connections to host:port. It calls Permit with each address to
-// which DNS leads, before it sends anything there. So a name cannot lead to a
-// private address, even if its address changes after a check. For a
+// Dialer opens connections to host:port. It calls Permit with each address from
+// DNS before it sends anything to that address. A name therefore cannot lead to
+// a private address, even if its address changes after a check. For a
 // [Transport], the Dialer also applies [Pool.PerHost] to the address.
 type Dialer struct {
 	// Permit returns an error for an address to which the Dialer must not
-	// connect. nil permits all addresses.
+	// connect. A nil Permit permits all addresses.
 	Permit func(netip.Addr) error
 	// Resolver looks names up; nil means Go's own resolver.
 	Resolver *net.Resolver
-	// Timeout bounds the look-up of the name and the connecting, both together.
+	// Timeout bounds the time for looking the name up and connecting together.
 	// Zero means 4 s.
 	Timeout time.Duration
 
@@ -29,9 +29,9 @@ type Dialer struct {
 
 const defaultDialTimeout = 4 * time.Second
 
-// DialContext connects to address over IPv6 or IPv4 (RFC 6555). If a DNS query
-// failed because this process could open no file for it, [IsNoFile] is true
-// for the error.
+// DialContext connects to address over IPv6 or IPv4 (RFC 6555). If this process
+// could open no file for a DNS query or the connection, [IsNoFile] is true for
+// the error.
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	err = d.names.Ask(d.Resolver, address, func(resolver *net.Resolver) error {
 		dialer := net.Dialer{
@@ -45,8 +45,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (conn
 	return conn, err
 }
 
-// control is called with a socket and the address to which the socket is about
-// to connect.
+// control runs before a socket connects to address. It returns an error if the
+// socket must not connect.
 func (d *Dialer) control(ctx context.Context, _, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {
@@ -64,7 +64,7 @@ func (d *Dialer) control(ctx context.Context, _, address string, _ syscall.RawCo
 }
 
 // triedAddress returns the IP address and port to which a failed dial tried to
-// connect; "" if it tried none.
+// connect, or "" if it tried none.
 func triedAddress(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil {
 		return op.Addr.String()

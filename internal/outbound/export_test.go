@@ -1,4 +1,4 @@
 package outbound
 
-// Weight lets tests find out how many bytes a chain counts for.
+// Weight lets tests of package outbound_test call weight.
 var Weight = weight

@@ -17,7 +17,7 @@ import (
 
 const maxBody = 1000
 
-// getter returns a function that calls Get for a server on loopback over TLS.
+// getter returns a function that calls Transport.Get for the TLS server s.
 func getter(t *testing.T, s *httptest.Server) func(target string) (int, string, error) {
 	t.Helper()
 	tr := &outbound.Transport{AnswerTime: time.Minute}
@@ -78,8 +78,8 @@ func TestGet(t *testing.T) {
 	}
 }
 
-// TestGetRetryAfter checks that the answer holds the header Retry-After,
-// whatever kind of response it is in.
+// TestGetRetryAfter checks that Answer has the header Retry-After, whether the
+// response is plain or not.
 func TestGetRetryAfter(t *testing.T) {
 	for name, response := range map[string]string{
 		"plain":   "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 2\r\nretry-after: 30\r\n\r\n{}",
@@ -112,8 +112,8 @@ func TestGetBounds(t *testing.T) {
 	}
 }
 
-// FuzzGet compares Get with net/http for the same bytes: if Get accepts them,
-// net/http must read the same.
+// FuzzGet compares Get with net/http for the same bytes. If Get accepts the
+// bytes, net/http must read the same response from them.
 func FuzzGet(f *testing.F) {
 	for _, response := range []string{
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
@@ -145,8 +145,8 @@ func FuzzGet(f *testing.F) {
 	})
 }
 
-// answering returns a transport to a server that answers every request with
-// response.
+// answering returns a transport to a server that answers every request with the
+// bytes of response.
 func answering(t *testing.T, response []byte) *outbound.Transport {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

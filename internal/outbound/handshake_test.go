@@ -21,7 +21,7 @@ import (
 
 const maxHandshake = 32 << 10
 
-// certified serves over TLS on loopback with the certificate cert.
+// certified starts a TLS server on loopback that has the certificate cert.
 func certified(t testing.TB, cert tls.Certificate, version uint16) (addr string) {
 	addr, _ = configured(t, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: version, MaxVersion: version})
 	return addr
@@ -58,7 +58,7 @@ func (c counting) Read(p []byte) (int, error) {
 }
 
 // limited returns a transport that reads at most maxHandshake bytes in a
-// handshake. read counts all bytes that it has read.
+// handshake. read counts all bytes that the transport has read.
 func limited(t testing.TB, config *tls.Config) (tr *outbound.Transport, read *atomic.Int64) {
 	read = new(atomic.Int64)
 	tr = &outbound.Transport{
@@ -80,8 +80,8 @@ func visitAt(t testing.TB, tr *outbound.Transport, addr, name string) error {
 
 var versions = map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13}
 
-// TestHandshakeEndsAtItsBound checks that of 196 kB of certificates no more is
-// read than the bound on a handshake.
+// TestHandshakeEndsAtItsBound checks that the transport reads no more than the
+// bound on a handshake if a server sends 196 kB of certificates.
 func TestHandshakeEndsAtItsBound(t *testing.T) {
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestHandshakeEndsAtItsBound(t *testing.T) {
 }
 
 // TestLargeHonestChain checks that a chain of RSA-4096 certificates with 250
-// names is within all bounds, and that its connection is reused.
+// names is within all bounds. The transport must also reuse the connection.
 func TestLargeHonestChain(t *testing.T) {
 	var names []string
 	for i := range 250 {
@@ -123,14 +123,14 @@ func TestLargeHonestChain(t *testing.T) {
 	}
 }
 
-// TestChainsThatTakeMuchMemory checks that chains are refused that have few
-// bytes, but take much memory.
+// TestChainsThatTakeMuchMemory checks that the transport refuses chains that
+// have few bytes but would take much memory.
 func TestChainsThatTakeMuchMemory(t *testing.T) {
 	ca := matrixtest.NewCA()
 	own := ca.Certificate("127.0.0.1")
 	for name, c := range map[string]struct {
 		cert tls.Certificate
-		want string // what the error must say
+		want string // a part of the error's text; "" if the chain is accepted
 	}{
 		"11 certificates": {behind(own, matrixtest.Junk(10)...), "11 certificates"},
 		"10 certificates": {behind(own, matrixtest.Junk(9)...), ""},
@@ -158,12 +158,12 @@ func behind(cert tls.Certificate, more ...[]byte) tls.Certificate {
 	return cert
 }
 
-// TestLargeSessionTickets checks that what a server sends besides answers is
-// bounded after the handshake, too. A connection that got large buffers by that
-// is not kept.
+// TestLargeSessionTickets checks the bound on bytes that a server sends after
+// the handshake besides its answers. If these bytes made the connection's
+// buffers large, the transport must not reuse the connection.
 func TestLargeSessionTickets(t *testing.T) {
 	for name, c := range map[string]struct {
-		ticket   int // bytes
+		ticket   int // the size of a session ticket in bytes
 		accepted bool
 		conns    int32 // how many connections three requests take
 	}{
@@ -180,7 +180,7 @@ func TestLargeSessionTickets(t *testing.T) {
 				},
 			})
 			config := &tls.Config{RootCAs: ca.Pool()}
-			config.ClientSessionCache = &outbound.Sessions{} // without this, Go's server sends no tickets
+			config.ClientSessionCache = &outbound.Sessions{} // without a cache for sessions, Go's server would send no tickets
 			tr, _ := limited(t, config)
 			for range 3 {
 				if err := visitAt(t, tr, addr, "127.0.0.1"); (err == nil) != c.accepted {
@@ -194,8 +194,8 @@ func TestLargeSessionTickets(t *testing.T) {
 	}
 }
 
-// TestFailedHandshakesHoldNothing checks that handshakes that fail give back
-// their bytes.
+// TestFailedHandshakesHoldNothing checks that a handshake that fails gives its
+// bytes back to the pool.
 func TestFailedHandshakesHoldNothing(t *testing.T) {
 	ca := matrixtest.NewCA()
 	bad := certified(t, ca.Certificate("other.test"), tls.VersionTLS13)

@@ -1,9 +1,10 @@
 package outbound
 
-// The bounds on the head of one response, including the status line. A parsed
-// line takes some hundred bytes, however short it is. So a head of 80 KiB could
-// take 2 MB of memory for as long as its server goes on sending. Homeservers
-// and their proxies send 10 to 40 lines, which have at most 4 KiB together.
+// These are the bounds on the head of one response, including the status line.
+// A parsed line takes some hundred bytes, however short it is. A head of 80 KiB
+// could therefore take 2 MB of memory while its server goes on sending.
+// Homeservers and their proxies send 10 to 40 lines with at most 4 KiB
+// together.
 const (
 	maxHeadBytes = 16 << 10
 	maxHeadLines = 128
@@ -12,12 +13,12 @@ const (
 // head counts the bytes and lines of a response's head while they arrive.
 type head struct {
 	bytes, lines int
-	line         int // the bytes of the current line that have arrived, without the CR
+	line         int // how many bytes of the current line have arrived, without the CR
 	ended        bool
 }
 
-// take counts those bytes of p that belong to the head; an empty line ends it.
-// It reports whether the head is within its bounds so far.
+// take counts the bytes of p that belong to the head. An empty line ends the
+// head. take reports whether the head is within its bounds so far.
 func (h *head) take(p []byte) bool {
 	for _, b := range p {
 		if h.ended {
@@ -34,5 +35,5 @@ func (h *head) take(p []byte) bool {
 			h.line++
 		}
 	}
-	return h.bytes <= maxHeadBytes && h.lines <= maxHeadLines+1 // the empty line at the end counts, too
+	return h.bytes <= maxHeadBytes && h.lines <= maxHeadLines+1 // the empty line at the end also counts
 }

@@ -9,15 +9,15 @@ import (
 )
 
 // interruptDelay is how long a request must be in progress before its
-// connection watches for the end of its context. (The context's deadline
-// applies from the start, because it is also the connection's deadline.)
+// connection watches for the end of its context. The context's deadline applies
+// from the start, because the connection has the same deadline.
 const interruptDelay = 50 * time.Millisecond
 
 // interrupt ends the reads and writes of a connection when the context of the
-// current request ends. Registering with a context takes 2 % of the CPU time
-// of a request for a token. So interrupt registers only for a request that is
-// still in progress after interruptDelay. fire must be set; all other fields
-// start at zero.
+// current request ends. Registering with a context would take 2 % of the CPU
+// time of a request for a token. Therefore interrupt registers only for a
+// request that is still in progress after interruptDelay. fire must be set, and
+// all other fields start at zero.
 type interrupt struct {
 	fire func() // ends the connection's reads and writes
 
@@ -27,7 +27,7 @@ type interrupt struct {
 	timer      *time.Timer     // fires after interruptDelay; nil until the first request
 }
 
-// begin must be called when a request with ctx begins.
+// begin must be called at the start of a request with ctx.
 func (i *interrupt) begin(ctx context.Context) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -39,8 +39,8 @@ func (i *interrupt) begin(ctx context.Context) {
 	}
 }
 
-// register makes the end of ctx interrupt the request, if the request is still
-// in progress.
+// register registers with ctx, if the request is still in progress. From then
+// on, the end of ctx interrupts the request.
 func (i *interrupt) register() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -49,8 +49,8 @@ func (i *interrupt) register() {
 	}
 }
 
-// end must be called when the request has ended. It returns false if the
-// request was interrupted.
+// end must be called at the end of a request. It returns false if the end of
+// ctx has interrupted the request.
 func (i *interrupt) end() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -16,8 +16,8 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// slowHost returns a transport to a server in memory, which answers each
-// request after the time after.
+// slowHost returns a transport to a server in memory. The argument after says
+// how long the server takes to answer each request.
 func slowHost(after time.Duration) *outbound.Transport {
 	return &outbound.Transport{AnswerTime: time.Hour, Dial: func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -38,7 +38,7 @@ func slowHost(after time.Duration) *outbound.Transport {
 	}}
 }
 
-// ways holds the two ways to make a request.
+// ways holds the two ways to make a request: Get and RoundTrip.
 var ways = map[string]func(context.Context, *outbound.Transport) error{
 	"Get": func(ctx context.Context, t *outbound.Transport) error {
 		_, _, err := t.Get(ctx, outbound.Route{Scheme: "http", Addr: "192.0.2.1:80"}, "host", "/", 10)
@@ -56,8 +56,9 @@ var ways = map[string]func(context.Context, *outbound.Transport) error{
 	},
 }
 
-// TestCanceledRequestsEnd checks when a cancelled request ends: at the earliest
-// 50 ms after its start, and at once after that.
+// TestCanceledRequestsEnd checks when a request ends after its context is
+// cancelled. The request must end at once, but not earlier than 50 ms after its
+// start.
 func TestCanceledRequestsEnd(t *testing.T) {
 	for name, ask := range ways {
 		for _, c := range []struct{ answer, cancel, ends time.Duration }{
@@ -68,7 +69,7 @@ func TestCanceledRequestsEnd(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s canceled after %v, answered after %v", name, c.cancel, c.answer), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					defer time.Sleep(time.Hour) // until the server has ended
+					defer time.Sleep(time.Hour) // wait until the server has ended
 					host := slowHost(c.answer)
 					defer host.CloseIdleConnections()
 					ctx, cancel := context.WithCancel(t.Context())
@@ -85,8 +86,8 @@ func TestCanceledRequestsEnd(t *testing.T) {
 	}
 }
 
-// TestInterruptIsOfOneRequest checks that the interruption of one request does
-// not affect the next request on the connection.
+// TestInterruptIsOfOneRequest checks that a cancelled context of a finished
+// request does not interrupt the next request on the same connection.
 func TestInterruptIsOfOneRequest(t *testing.T) {
 	for name, ask := range ways {
 		for _, pause := range []time.Duration{0, 10 * time.Millisecond, time.Second} {
@@ -108,14 +109,15 @@ func TestInterruptIsOfOneRequest(t *testing.T) {
 	}
 }
 
-// TestDeadlinesHold checks that the deadline of the context applies both before
-// and after the connection watches for the end of the context.
+// TestDeadlinesHold checks that the deadline of the context applies at all
+// times: before the connection watches for the end of the context, and after
+// that.
 func TestDeadlinesHold(t *testing.T) {
 	for name, ask := range ways {
 		for _, most := range []time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second} {
 			t.Run(fmt.Sprintf("%s for %v", name, most), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					defer time.Sleep(time.Hour) // until the server has ended
+					defer time.Sleep(time.Hour) // wait until the server has ended
 					host := slowHost(time.Hour)
 					defer host.CloseIdleConnections()
 					ctx, cancel := context.WithTimeout(t.Context(), most)

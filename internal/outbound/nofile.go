@@ -10,35 +10,35 @@ import (
 )
 
 // IsNoFile reports whether err says that no file could be opened for a
-// connection or a DNS query, because this process or the machine has no file
-// descriptor left.
+// connection or a DNS query. In this case this process or the machine has no
+// free file descriptor.
 func IsNoFile(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
 // Names looks names up. It can tell that no file could be opened for a DNS
-// query; a [net.DNSError] does not say that. The zero value is ready. It must
-// not be copied.
+// query, which a [net.DNSError] does not say. The zero value is ready. A Names
+// must not be copied.
 type Names struct {
 	mu      sync.Mutex
 	lookUps map[string]*lookUp
 }
 
-// lookUp is the look-up of one name for one or several callers. It has a
-// resolver of its own. With a shared [net.Resolver], a caller might join a
-// query that is already running, and would not learn whether a file could be
-// opened for that query.
+// lookUp is the look-up of one name for one or several callers. Each lookUp has
+// a separate resolver. With a shared [net.Resolver], a caller might join a
+// query that is already running. The caller would then not learn whether a file
+// could be opened for that query.
 type lookUp struct {
 	resolver net.Resolver
 	callers  int
-	short    atomic.Bool // whether no file could be opened for a query
+	short    atomic.Bool // true if no file could be opened for a query
 }
 
 // Ask calls ask with a resolver that looks name up, and returns the error of
-// ask. The resolver works like resolver, or like Go's own if that is nil. (The
-// C library would read "127.1" as an address.) If no file could be opened for
-// a query, [IsNoFile] is true for the error. Callers that look up the same
-// name at the same time share the queries.
+// ask. That resolver works like the given one. If the given one is nil, Ask
+// uses Go's own resolver, because the C library would read "127.1" as an
+// address. If no file could be opened for a query, [IsNoFile] is true for the
+// error. Callers that look up the same name at the same time share the queries.
 func (n *Names) Ask(resolver *net.Resolver, name string, ask func(*net.Resolver) error) error {
 	l := n.join(resolver, name)
 	defer n.leave(name, l)
@@ -49,8 +49,8 @@ func (n *Names) Ask(resolver *net.Resolver, name string, ask func(*net.Resolver)
 	return err
 }
 
-// join returns the look-up of name that is in progress. It begins a new one if
-// there is none, or if no file could be opened for that one.
+// join returns the look-up of name that is in progress. If there is none, or if
+// no file could be opened for one of its queries, join begins a new one.
 func (n *Names) join(resolver *net.Resolver, name string) *lookUp {
 	n.mu.Lock()
 	defer n.mu.Unlock()

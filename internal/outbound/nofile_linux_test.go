@@ -44,9 +44,9 @@ func noFiles(t *testing.T) {
 	}
 }
 
-// TestLookUpWithoutAFile checks that a look-up for which no socket could be
-// opened does not say that the name does not exist, to none of the callers that
-// share it.
+// TestLookUpWithoutAFile checks a look-up that several callers share and for
+// which no socket can be opened. The error must tell each caller that no file
+// is left, not that the name does not exist.
 func TestLookUpWithoutAFile(t *testing.T) {
 	noFiles(t)
 	transport := &Transport{}
@@ -67,8 +67,9 @@ func TestLookUpWithoutAFile(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionsMakeRoomForFiles checks that idle connections are closed
-// if no file can be opened, those to strangers first.
+// TestIdleConnectionsMakeRoomForFiles checks that the transport closes an idle
+// connection if it can open no file for a new one. It must first close an idle
+// connection to a stranger, in the pool Lesser.
 func TestIdleConnectionsMakeRoomForFiles(t *testing.T) {
 	for name, c := range map[string]struct{ lesser, own, want string }{
 		"of strangers":   {"127.0.0.2", "127.0.0.3", "127.0.0.3"},
@@ -140,8 +141,8 @@ func getFrom(t *testing.T, transport *Transport, address string) {
 	}
 }
 
-// idleHost returns the host of an idle connection that is not to other; "" if
-// there is none.
+// idleHost returns the host of an idle connection in p, but not the host other.
+// It returns "" if there is no such connection.
 func idleHost(p *Pool, other string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,16 +9,16 @@ import (
 	"testing/synctest"
 
 	"matrixrtc-auth/internal/outbound"
-	_ "matrixrtc-auth/matrix/matrixtest" // prepares Go's resolver for synctest
+	_ "matrixrtc-auth/matrix/matrixtest" // this import prepares Go's resolver for synctest
 )
 
-// questions is a resolver's connection that gives no answers. It counts the
-// questions, and holds one back.
+// questions makes a resolver whose DNS questions all fail. It counts the
+// questions, and delays one of them.
 type questions struct {
 	mu    sync.Mutex
 	asked int
-	held  int           // the number of the question that is held back; 0 for none
-	until chan struct{} // closed when that question may go on
+	held  int           // the number of the question to delay; 0 for none
+	until chan struct{} // closed when the delayed question may go on
 	fails func(n int) error
 }
 
@@ -35,7 +35,7 @@ func (q *questions) resolver() *net.Resolver {
 	}}
 }
 
-// begin starts to count at 0 again, and returns the count until then.
+// begin sets the count of questions to 0, and returns the count before that.
 func (q *questions) begin() (asked int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -43,10 +43,10 @@ func (q *questions) begin() (asked int) {
 	return asked
 }
 
-// TestLateLookUps makes a second caller look up a name while the last question
-// of the first caller's look-up is in progress. Each caller must learn that no
-// file could be opened if that was so for its questions, even if the first
-// caller has left.
+// TestLateLookUps checks a second caller who looks up a name during the last
+// DNS question of the first caller's look-up. If no file could be opened for a
+// caller's questions, the caller's error must say so. This must hold even if
+// the first caller has left.
 func TestLateLookUps(t *testing.T) {
 	noFile := func(int) error { return syscall.EMFILE }
 	first := func(n int) error {
@@ -57,8 +57,8 @@ func TestLateLookUps(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		fails         func(n int) error
-		leaves        bool // whether the first caller leaves
-		early, noFile bool // whether each caller learns that no file could be opened
+		leaves        bool // whether the first caller leaves before the end
+		early, noFile bool // whether the first and the second caller must learn that no file could be opened
 	}{
 		"no file for any":       {fails: noFile, early: true, noFile: true},
 		"no file for the first": {fails: first, early: true},

@@ -10,11 +10,11 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestParsedChains measures how many times its bytes a parsed chain takes in
-// memory, because a connection keeps it. It checks that this is at most 8 times
-// the bytes that the chain counts for.
+// TestParsedChains measures the memory that a parsed chain takes, because a
+// connection keeps the chain. This memory must be at most 8 times the bytes
+// that the chain counts for.
 func TestParsedChains(t *testing.T) {
-	const copies, most = 50, 8.2 // a factor, including the error of the measurement
+	const copies, most = 50, 8.2 // most is the factor 8, plus the error of the measurement
 	var names []string
 	for i := range 250 {
 		names = append(names, fmt.Sprintf("host-%d.some-homeserver.example.org", i))
@@ -47,7 +47,7 @@ func TestParsedChains(t *testing.T) {
 	}
 }
 
-// parsed parses a chain into new memory.
+// parsed parses a chain, from a new copy of its bytes.
 func parsed(t *testing.T, chain [][]byte) (certificates []*x509.Certificate) {
 	t.Helper()
 	for _, der := range chain {
@@ -60,7 +60,8 @@ func parsed(t *testing.T, chain [][]byte) (certificates []*x509.Certificate) {
 	return certificates
 }
 
-// alive returns how many bytes of the heap are in use.
+// alive returns how many bytes of the heap are in use after a garbage
+// collection.
 func alive() uint64 {
 	var stats runtime.MemStats
 	for range 2 {

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// CrowdedError says that the bounds on connections allowed no further
-// connection in time.
+// CrowdedError says that a request got no new connection in time, because of
+// the bounds on connections.
 type CrowdedError struct {
-	host netip.Prefix // the host that was at its bound; zero if all handshakes together were at their bound
+	host netip.Prefix // the host with too many connections; zero if all handshakes together held too many bytes
 }
 
 func (e *CrowdedError) Error() string {
@@ -25,16 +25,17 @@ func (e *CrowdedError) Error() string {
 
 // waited says how long a request had to wait before it could connect.
 type waited struct {
-	until time.Time    // when the wait ended; zero if the request did not wait
-	host  netip.Prefix // the host that was at its bound; zero if all handshakes together were at their bound
+	until time.Time    // when the wait ended; zero without a wait
+	host  netip.Prefix // the host with too many connections; zero if all handshakes together held too many bytes
 }
 
-// fairTime is the least time that a host must have for its answer; only then
-// its silence counts as the host's fault.
+// fairTime is the least time that a host must have for its answer. A host that
+// had less is not to blame for its silence.
 const fairTime = time.Second
 
-// excuse returns err, or a *[CrowdedError] if the request waited so long that
-// the host had less than fairTime for its answer.
+// excuse returns err, or a *[CrowdedError] in place of a timeout. It returns
+// the *[CrowdedError] if the request waited so long that the host had less than
+// fairTime for its answer.
 func (w waited) excuse(err error) error {
 	if !w.until.IsZero() && isTimeout(err) && time.Since(w.until) < fairTime {
 		return &CrowdedError{w.host}
@@ -42,15 +43,16 @@ func (w waited) excuse(err error) error {
 	return err
 }
 
-// place identifies what [Pool.PerHost] bounds: the connections of one
-// transport to one host.
+// place is the key for [Pool.PerHost], which bounds the connections of one
+// transport to one host. A connection takes one place.
 type place struct {
 	transport *Transport
 	host      netip.Prefix
 }
 
-// hostOf returns the network that counts as one host with addr. For IPv6 that
-// is the /64, because whoever has one address in a /64 usually has all.
+// hostOf returns the network that counts as one host with addr. For IPv6, this
+// network is the /64, because whoever has one address in a /64 usually has all
+// of them.
 func hostOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := 64
@@ -60,7 +62,7 @@ func hostOf(addr netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(addr, bits).Masked()
 }
 
-// remoteHost returns the host at the other end of c; the zero Prefix if c is
+// remoteHost returns the host at the other end of c, or the zero Prefix if c is
 // not an IP connection.
 func remoteHost(c net.Conn) netip.Prefix {
 	ap, err := netip.ParseAddrPort(c.RemoteAddr().String())
@@ -70,9 +72,9 @@ func remoteHost(c net.Conn) netip.Prefix {
 	return hostOf(ap.Addr())
 }
 
-// acquire waits for a place until ctx ends. release gives the place back.
-// While a caller waits for a place at a host, no connection to this host stays
-// idle.
+// acquire waits for a place at a host, until ctx ends. A place is the right to
+// open one connection to the host. release gives the place back. While a caller
+// waits, the pool keeps no idle connection to this host.
 func (p *Pool) acquire(ctx context.Context, at place) (release func(), err error) {
 	p.want(at, 1)
 	defer p.want(at, -1)
@@ -97,15 +99,15 @@ func (p *Pool) want(at place, n int) {
 	}
 }
 
-// visit is one attempt to open a connection. It takes a place at a host before
-// the first packet to this host.
+// visit is one attempt to open a connection. Before the visit sends the first
+// packet to a host, it takes a place there (the right to open a connection).
 type visit struct {
 	transport *Transport
 	pool      *Pool
 
-	mu   sync.Mutex // because a dial tries IPv6 and IPv4 at the same time
+	mu   sync.Mutex // a dial tries IPv6 and IPv4 at the same time
 	held map[netip.Prefix]func()
-	full netip.Prefix // a host at which there was no free place; zero if there was none
+	full netip.Prefix // a host that had no free place; zero if there is none
 	over bool
 
 	waited waited
@@ -113,8 +115,8 @@ type visit struct {
 
 type visitKey struct{}
 
-// enter takes a place at host, unless the visit already has one there. It does
-// not wait.
+// enter takes a place at host, unless the visit already has one there. If there
+// is no free place, enter returns an error and does not wait.
 func (v *visit) enter(host netip.Prefix) error {
 	if v.pool.places == nil || !host.IsValid() {
 		return nil
@@ -122,7 +124,7 @@ func (v *visit) enter(host netip.Prefix) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.over {
-		return net.ErrClosed // the dial to the host's other address was faster
+		return net.ErrClosed // the dial to another address of the host was faster
 	}
 	if _, ok := v.held[host]; ok {
 		return nil
@@ -136,8 +138,8 @@ func (v *visit) enter(host netip.Prefix) error {
 	return nil
 }
 
-// wait waits for a place at the host in full. Meanwhile the visit holds no
-// place at another host.
+// wait waits for a place at the host v.full. During the wait, the visit holds
+// no place at another host.
 func (v *visit) wait(ctx context.Context) error {
 	v.mu.Lock()
 	host := v.full
@@ -158,9 +160,9 @@ func (v *visit) wait(ctx context.Context) error {
 	return nil
 }
 
-// end ends the visit. The visit's place at the host kept stays, and release
-// gives it back; release is nil if the visit has none there. The visit's other
-// places are given back at once.
+// end ends the visit. If the visit has a place at the host kept, it keeps that
+// place, and release gives the place back. Otherwise release is nil. end gives
+// all other places back at once.
 func (v *visit) end(kept netip.Prefix) (release func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -171,7 +173,7 @@ func (v *visit) end(kept netip.Prefix) (release func()) {
 	return release
 }
 
-// releaseAll gives back all of the visit's places. The caller holds the lock.
+// releaseAll gives back all places of the visit. The caller holds v.mu.
 func (v *visit) releaseAll() {
 	for _, release := range v.held {
 		release()

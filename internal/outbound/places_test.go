@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// shared is one address that serves many names. It counts the open connections
-// to it.
+// shared is a server whose one address serves many names. It counts its open
+// connections.
 type shared struct {
 	*matrixtest.Network
 	tr   *outbound.Transport
@@ -43,7 +43,8 @@ func (s *shared) count(ctx context.Context, network, _ string) (net.Conn, error)
 	return s.open.count(s.Dial(ctx, network, "192.0.2.1:443"))
 }
 
-// gauge counts the open connections, now and at most.
+// gauge counts open connections: how many there are now, and how many there
+// were at most.
 type gauge struct {
 	mu        sync.Mutex
 	now, most int
@@ -64,7 +65,7 @@ func (g *gauge) count(c net.Conn, err error) (net.Conn, error) {
 	return &closing{Conn: c, closed: func() { g.add(-1) }}, nil
 }
 
-// closing is a connection that reports when it is closed.
+// closing is a connection that calls closed when it is closed.
 type closing struct {
 	net.Conn
 	once   sync.Once
@@ -76,8 +77,8 @@ func (c *closing) Close() error {
 	return c.Conn.Close()
 }
 
-// visit makes a request for name, which the server answers after the time
-// after.
+// visit makes a request for name. The argument after says how long the server
+// takes to answer.
 func (s *shared) visit(ctx context.Context, name string, after time.Duration) error {
 	route := outbound.Route{Scheme: "https", Addr: "192.0.2.1:443", TLSName: name}
 	_, _, err := s.tr.Get(ctx, route, name, "/"+after.String(), 100)
@@ -85,8 +86,9 @@ func (s *shared) visit(ctx context.Context, name string, after time.Duration) er
 }
 
 // TestPlacesAreHandedOn checks that requests that wait for a place at an
-// address get the places of requests that have ended, in order, although the
-// connections of those could be kept open for their own names.
+// address get the places of ended requests, in the order of their waiting. The
+// connections of ended requests have other names, so they must be closed and
+// not kept idle.
 func TestPlacesAreHandedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShared(t, 2)
@@ -100,7 +102,7 @@ func TestPlacesAreHandedOn(t *testing.T) {
 				}
 				took[i] = time.Since(start)
 			})
-			synctest.Wait() // so that they wait in this order
+			synctest.Wait() // now this request waits before the next one begins
 		}
 		wg.Wait()
 		want := []time.Duration{1, 1, 2, 2, 3, 3, 4, 4}
@@ -116,8 +118,9 @@ func TestPlacesAreHandedOn(t *testing.T) {
 	})
 }
 
-// TestNoPlaceInTime checks the causes: if an address has no place in time, this
-// service is busy; if the caller leaves while it waits, the caller has left.
+// TestNoPlaceInTime checks the causes of two requests that get no place at an
+// address. If the time ends, the cause must be that this service is busy. If
+// the caller leaves, the cause must be that the caller has left.
 func TestNoPlaceInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShared(t, 1)
@@ -145,9 +148,9 @@ func TestNoPlaceInTime(t *testing.T) {
 	})
 }
 
-// TestPlacesOfTheDialer checks that the bound applies on the socket, before
-// anything is sent and for many dials at once, and that a dial that fails gives
-// its place back.
+// TestPlacesOfTheDialer checks that the bound PerHost applies on the socket,
+// before the Dialer sends anything, and for many dials at once. A dial that
+// fails must give its place back.
 func TestPlacesOfTheDialer(t *testing.T) {
 	const places = 4
 	s := httptest.NewServer(http.HandlerFunc(hello))
@@ -183,8 +186,8 @@ func TestPlacesOfTheDialer(t *testing.T) {
 	}
 }
 
-// TestNoTimeIsLeftAtAPlace checks a request that has waited for a place nearly
-// all of its time: its end says nothing about the server.
+// TestNoTimeIsLeftAtAPlace checks a request that waits for a place nearly until
+// its deadline. Its timeout must not count as a failure of the server.
 func TestNoTimeIsLeftAtAPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShared(t, 1)
@@ -199,6 +202,6 @@ func TestNoTimeIsLeftAtAPlace(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("the first visit: got %v, want no error", err)
 		}
-		time.Sleep(3 * time.Second) // until the server has answered
+		time.Sleep(3 * time.Second) // wait until the server has answered
 	})
 }

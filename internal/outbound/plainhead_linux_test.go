@@ -13,8 +13,8 @@ import (
 
 // FuzzPlainHead compares plainHead with http.ReadResponse for the same bytes.
 // If plainHead accepts a head, net/http must read the same status and length
-// from the same number of bytes, and nothing that changes how the answer or the
-// connection is used.
+// from the same number of bytes. net/http must then find nothing that changes
+// how the answer or the connection is used.
 func FuzzPlainHead(f *testing.F) {
 	for _, response := range []string{
 		usualResponse,
@@ -54,12 +54,13 @@ func FuzzPlainHead(f *testing.F) {
 	})
 }
 
-// usualResponse is the response of a Synapse behind nginx that names a user.
+// usualResponse is the response by which a Synapse behind nginx names the user
+// of a token.
 const usualResponse = "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Mon, 30 Nov 2026 08:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: 28\r\n" +
 	"Cache-Control: no-cache, no-store, must-revalidate\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n" +
 	"Access-Control-Allow-Headers: X-Requested-With, Content-Type, Authorization, Date\r\n\r\n" + `{"sub":"@alice:example.org"}`
 
-// memory is a connection whose other end has sent a text.
+// memory is a connection on which the peer has sent text.
 type memory struct {
 	net.Conn
 	text *strings.Reader
@@ -68,11 +69,10 @@ type memory struct {
 func (m memory) Read(p []byte) (int, error) { return m.text.Read(p) }
 
 // BenchmarkRead reads the usual response with plainHead, and with net/http
-// alone, in turn. It reports the CPU time of each, and how much longer net/http
-// takes. It measures CPU time because other work on the machine hardly changes
-// that.
+// alone, in turn. It reports the CPU time of each way, and how much longer
+// net/http takes. Other work on the machine hardly changes the CPU time.
 func BenchmarkRead(b *testing.B) {
-	const turn, most = 500, 1000 // the responses in one turn, and the bytes of a body
+	const turn, most = 500, 1000 // how many responses one turn has, and how many bytes a body may have
 	text := strings.NewReader("")
 	c := &conn{Conn: memory{text: text}, socket: new(socket), transport: new(Transport)}
 	c.br = bufio.NewReaderSize(c, 2<<10)
@@ -104,8 +104,7 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(float64(took[1])/float64(took[0]), "ratio")
 }
 
-// cpuTime returns the CPU time that this process has used, in user and kernel
-// mode.
+// cpuTime returns the CPU time of this process, in user and kernel mode.
 func cpuTime(b *testing.B) time.Duration {
 	var use syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {

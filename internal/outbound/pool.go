@@ -10,51 +10,55 @@ import (
 )
 
 // Pool holds the connections of one or several transports, within bounds. The
-// zero value is ready. Its fields must not change after the first use. It must
-// not be copied.
+// zero value is ready. The fields must not change after the first use. A Pool
+// must not be copied.
 type Pool struct {
-	// MaxIdle bounds the idle connections. Zero means 512. One more idle
-	// connection replaces the one that has been idle longest.
+	// MaxIdle bounds the number of idle connections. Zero means 512. At the
+	// bound, a new idle connection replaces the connection that has been idle
+	// longest.
 	MaxIdle int
-	// IdleTimeout is how long an idle connection is kept. Zero means 50 s,
-	// because servers and proxies usually close idle connections after 60 or 75
-	// s.
+	// IdleTimeout is how long the pool keeps an idle connection. Zero means 50
+	// s, because servers and proxies usually close idle connections after 60 or
+	// 75 s.
 	IdleTimeout time.Duration
-	// PerHost bounds the connections of each transport to one host. A host is an
-	// IPv4 address or an IPv6 /64, whatever names it has. Idle connections and
-	// connections that are being opened count, too. 0 means no bound. If a host
-	// is at the bound, an idle connection to it is closed; if there is none, a
-	// new connection has to wait.
+	// PerHost bounds the connections of each transport to one host. A host is
+	// an IPv4 address or an IPv6 /64, whatever names it has. Idle connections,
+	// and connections that are being opened, also count. 0 means no bound. At
+	// the bound, the pool closes an idle connection to the host. If none is
+	// idle, a new connection has to wait.
 	PerHost int
-	// MaxHandshake bounds the bytes read in one TLS handshake, before any of them
-	// is parsed. 0 means no bound.
+	// MaxHandshake bounds the bytes that are read in one TLS handshake, before
+	// any of them is parsed. 0 means no bound.
 	MaxHandshake int64
-	// MaxHandshakes bounds the bytes that the handshakes of all open connections
-	// have read, because a connection keeps the certificates that it got. It
-	// counts connections that are idle, in use, or in a handshake. A certificate
-	// with many small entries counts for more than its bytes, so memory is at
-	// most 8 times this bound.
+	// MaxHandshakes bounds the bytes that the handshakes of all open
+	// connections have read, because a connection keeps the certificates that
+	// it received. Connections count if they are idle, in use, or in a
+	// handshake. A certificate with many small entries counts for more than its
+	// bytes. All these connections therefore take at most 8 times this bound in
+	// memory.
 	//
-	// At the bound, the connection that has been idle longest is closed; if none
-	// is idle, new handshakes wait. While more than half of the bytes are in
-	// use, an asker ([For]) gets no further handshake if its busy connections
-	// hold more than one and a half handshakes. The bound is at least
-	// MaxHandshake, and applies only if MaxHandshake is set.
+	// At the bound, the pool closes the connection that has been idle longest.
+	// If none is idle, new handshakes wait. The bound is at least MaxHandshake,
+	// and applies only if MaxHandshake is set.
+	//
+	// While more than half of the bytes are in use, each asker ([For]) has a
+	// limit. If its busy connections hold more than one and a half handshakes,
+	// it gets no further handshake.
 	MaxHandshakes int64
 	// Lesser, if set, is a less important pool. If no file can be opened for a
-	// new connection, Lesser closes its idle connections first.
+	// new connection, an idle connection of Lesser is closed first.
 	Lesser *Pool
 
 	once   sync.Once
 	places *semaphore.Keyed[place] // bounds the connections to each host; nil if PerHost is 0
-	bytes  *semaphore.Keyed[Asker] // the handshake bytes of connections that are not idle; nil if MaxHandshake is 0
+	bytes  *semaphore.Keyed[Asker] // counts the bytes that the TLS handshakes of connections in use have read; nil if MaxHandshake is 0
 
 	mu     sync.Mutex
-	idle   map[target]*group // the idle connections to a target
-	order  list.List         // all idle connections (*conn); the one that has been idle longest is in front
-	sweep  *time.Timer       // closes connections that have been idle for too long; nil while none is idle
-	wanted map[place]int     // how many requests wait for a place
-	rest   int64             // the handshake bytes of idle connections
+	idle   map[target]*group // the idle connections to each target
+	order  list.List         // all idle connections (*conn); the front has been idle longest
+	sweep  *time.Timer       // closes connections that have been idle for too long; nil if none is idle
+	wanted map[place]int     // how many requests wait for a place at each host
+	rest   int64             // how many bytes the TLS handshakes of idle connections have read
 }
 
 const (
@@ -62,15 +66,15 @@ const (
 	defaultIdleTimeout = 50 * time.Second
 )
 
-// target identifies idle connections: each can serve every request with this
-// target.
+// target identifies idle connections. Each idle connection can serve every
+// request with the same target.
 type target struct {
 	transport *Transport
 	route     Route
 }
 
-// group holds the idle connections of one target. The one that was used last is at
-// the end.
+// group holds the idle connections of one target. The connection that was used
+// last is at the end.
 type group struct{ conns []*conn }
 
 func (p *Pool) init() {
@@ -87,9 +91,9 @@ func (p *Pool) init() {
 
 func (p *Pool) maxHandshakes() int64 { return max(p.MaxHandshake, p.MaxHandshakes) }
 
-// take returns an idle connection to route, the one that was used last. It
-// returns nil if there is none, or if the asker's share does not allow it to
-// hold the connection's handshake bytes.
+// take returns the idle connection to route that was used last. It returns nil
+// if there is none, or if the asker's share does not allow the asker to hold
+// the connection's handshake bytes.
 func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,8 +110,8 @@ func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	return c
 }
 
-// put keeps c idle for a later request. If a request waits for c's place, put
-// closes c instead.
+// put keeps c idle for a later request. But if a request waits for a connection
+// to the same host, or if the buffers of c have become too large, put closes c.
 func (p *Pool) put(c *conn) {
 	p.mu.Lock()
 	excess := c
@@ -121,7 +125,7 @@ func (p *Pool) put(c *conn) {
 }
 
 // add makes c idle. It returns the connection that must be closed to make room
-// for c; nil if none must. The caller holds the lock.
+// for c, or nil if there is room. The caller holds p.mu.
 func (p *Pool) add(c *conn) (excess *conn) {
 	if p.order.Len() >= orDefault(p.MaxIdle, defaultMaxIdle) {
 		excess = p.oldest(func(*conn) bool { return true })
@@ -145,7 +149,7 @@ func (p *Pool) add(c *conn) (excess *conn) {
 	return excess
 }
 
-// remove takes c out of the idle connections. The caller holds the lock.
+// remove takes c out of the idle connections. The caller holds p.mu.
 func (p *Pool) remove(c *conn) {
 	p.rest -= c.socket.held
 	p.order.Remove(c.element)
@@ -157,8 +161,9 @@ func (p *Pool) remove(c *conn) {
 	}
 }
 
-// oldest returns a connection: of those for which match returns true, the one
-// that has been idle longest; nil if there is none. The caller holds the lock.
+// oldest returns the connection that has been idle longest among those for
+// which match returns true. It returns nil if there is none. The caller holds
+// p.mu.
 func (p *Pool) oldest(match func(*conn) bool) *conn {
 	for e := p.order.Front(); e != nil; e = e.Next() {
 		if c := e.Value.(*conn); match(c) {
@@ -168,8 +173,8 @@ func (p *Pool) oldest(match func(*conn) bool) *conn {
 	return nil
 }
 
-// closeOldest closes a connection: of those for which match returns true, the
-// one that has been idle longest. It reports whether there was one.
+// closeOldest closes the connection that has been idle longest among those for
+// which match returns true. It reports whether there was one.
 func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	p.mu.Lock()
 	c := p.oldest(match)
@@ -185,14 +190,15 @@ func (p *Pool) closeOldest(match func(*conn) bool) bool {
 }
 
 // CloseForFile closes the connection that has been idle longest, to free its
-// file descriptor. It reports whether there was one.
+// file descriptor. It prefers a connection of Lesser. It reports whether there
+// was one.
 func (p *Pool) CloseForFile() bool {
 	any := func(*conn) bool { return true }
 	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)
 }
 
-// closeExpired closes the connections that have been idle for too long. While
-// a connection is idle, it runs again after half of IdleTimeout.
+// closeExpired closes the connections that have been idle for too long. It runs
+// again after half of IdleTimeout while a connection is idle.
 func (p *Pool) closeExpired() {
 	timeout := orDefault(p.IdleTimeout, defaultIdleTimeout)
 	for p.closeOldest(func(c *conn) bool { return time.Since(c.idleSince) >= timeout }) {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// BenchmarkPool takes a connection to one host and puts it back, as each request does.
+// BenchmarkPool takes an idle connection from a pool and puts it back, as each
+// request does.
 func BenchmarkPool(b *testing.B) {
 	for _, idle := range []int{1, 8} {
 		b.Run(fmt.Sprint(idle, " idle"), func(b *testing.B) {

@@ -68,8 +68,8 @@ func TestConnectionIsNotReusedWhenItMustNotBe(t *testing.T) {
 	}
 }
 
-// TestBytesBehindTheResponse checks that bytes after the end of a response are
-// not read as the answer to the next request.
+// TestBytesBehindTheResponse checks that the transport does not read bytes
+// after the end of a response as the answer to the next request.
 func TestBytesBehindTheResponse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -96,7 +96,8 @@ func TestBytesBehindTheResponse(t *testing.T) {
 
 func TestConcurrentRequestsHaveAConnectionEach(t *testing.T) {
 	s, conns := server(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })
-	// A machine that is busy enough keeps a live server silent for a second.
+	// AnswerTime is long, because a busy machine can delay a live server's
+	// answer by a second.
 	c := client(t, s, &outbound.Transport{AnswerTime: time.Minute})
 	before := runtime.NumGoroutine()
 	for range 5 {
@@ -115,7 +116,7 @@ func TestConcurrentRequestsHaveAConnectionEach(t *testing.T) {
 	if got := conns.Load(); got > 16 {
 		t.Errorf("got %d connections for 16 at once, want at most 16", got)
 	}
-	// The server has one goroutine for each connection, and the transport has
+	// The server has one goroutine for each connection. The transport must have
 	// none.
 	if got := runtime.NumGoroutine() - before; got > int(conns.Load())+2 {
 		t.Errorf("got %d goroutines with %d connections, want at most 2 more", got, conns.Load())
@@ -133,8 +134,8 @@ func TestServerThatClosesIdleConnections(t *testing.T) {
 	}
 }
 
-// TestPostIsNotRepeated checks that a request that may have had an effect is
-// not sent twice.
+// TestPostIsNotRepeated checks that the transport does not repeat a POST
+// request, because the first one may have had an effect.
 func TestPostIsNotRepeated(t *testing.T) {
 	var posts atomic.Int32
 	s, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
@@ -161,8 +162,8 @@ func TestPostIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestDeclaredPostIsRepeated checks that a request with an Idempotency-Key is
-// sent again, with its body, if its connection has died.
+// TestDeclaredPostIsRepeated checks a POST request with an Idempotency-Key on a
+// dead connection. The transport must send the request again with its body.
 func TestDeclaredPostIsRepeated(t *testing.T) {
 	var bodies []string
 	s, _ := server(t, func(w http.ResponseWriter, r *http.Request) {

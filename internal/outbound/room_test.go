@@ -17,12 +17,12 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// roomForFour is the bound of the pool in these tests. It allows four
-// handshakes, each of nearly the largest size.
+// roomForFour is the pool's bound on handshake bytes in these tests. It allows
+// four handshakes of nearly the largest size.
 const roomForFour = 4 * maxHandshake
 
 // world is a network of servers n0.test, n1.test, … with large certificates.
-// The path of a request says how long the answer takes.
+// The path of a request says after which time the server answers.
 type world struct {
 	*matrixtest.Network
 	tr       *outbound.Transport
@@ -50,7 +50,8 @@ func (w *world) answer(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// visit makes a request to the i-th server, which answers after the time after.
+// visit makes a request to server i. The argument after says how long the
+// server takes to answer.
 func (w *world) visit(ctx context.Context, i int, after time.Duration) error {
 	name := fmt.Sprintf("n%d.test", i)
 	route := outbound.Route{Scheme: "https", Addr: name + ":443", TLSName: name}
@@ -67,8 +68,8 @@ func (w *world) dialled(i int) (n int) {
 	return n
 }
 
-// TestLongestIdleGoesFirst checks that at the bound on handshake bytes a new
-// connection replaces the one that was idle longest.
+// TestLongestIdleGoesFirst checks that a new connection replaces the connection
+// that has been idle longest, if the pool is at its bound on handshake bytes.
 func TestLongestIdleGoesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 6)
@@ -79,7 +80,7 @@ func TestLongestIdleGoesFirst(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		// Server 4 replaced server 1, and server 5 replaced server 2. The other
+		// Server 4 replaced server 1, and server 5 replaced server 2. All other
 		// connections were reused.
 		for i, want := range []int{1, 1, 1, 1, 1, 1} {
 			if got := w.dialled(i); got != want {
@@ -92,9 +93,9 @@ func TestLongestIdleGoesFirst(t *testing.T) {
 	})
 }
 
-// TestHandshakesWait checks that new handshakes wait while connections in use
-// hold all handshake bytes. They wait as long as their requests may take, and
-// the wait does not count as time of the server.
+// TestHandshakesWait checks that a new handshake waits while connections in use
+// hold all handshake bytes. It may wait until its request's deadline. The wait
+// must not count as time of the server.
 func TestHandshakesWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 16)
@@ -125,20 +126,20 @@ func TestHandshakesWait(t *testing.T) {
 	})
 }
 
-// by returns the context of the n-th asker.
+// by returns a context for requests of asker n.
 func by(t *testing.T, n int) context.Context {
 	addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
 	return outbound.For(t.Context(), outbound.Asker{Network: netip.PrefixFrom(addr, 32)})
 }
 
-// TestHandshakesAreShared checks an asker that asks many servers that have
-// large certificates and answer late. It gets at most half of the handshake
-// bytes, including those of connections that were idle, and other askers do not
-// wait for it.
+// TestHandshakesAreShared checks one asker who asks many slow servers with
+// large certificates. The asker must get at most half of the handshake bytes,
+// including the bytes of connections that were idle. Other askers must not wait
+// for this asker.
 func TestHandshakesAreShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 16)
-		for i := range 4 { // these connections can be reused
+		for i := range 4 { // these four connections become idle, for reuse
 			if err := w.visit(by(t, 1), i, 0); err != nil {
 				t.Fatalf("server %d: got %v, want no error", i, err)
 			}
@@ -166,9 +167,9 @@ func TestHandshakesAreShared(t *testing.T) {
 	})
 }
 
-// TestNoTimeIsLeft checks a request that has waited for handshake bytes nearly
-// all of its time: its end says nothing about the server. But a server that had
-// a second for its answer has failed.
+// TestNoTimeIsLeft checks a request that waits for handshake bytes nearly until
+// its deadline. Its timeout must count as a failure of the server only if the
+// server had a second for its answer.
 func TestNoTimeIsLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		left time.Duration
@@ -192,13 +193,14 @@ func TestNoTimeIsLeft(t *testing.T) {
 				if err := <-done; err != nil {
 					t.Errorf("the first visit: got %v, want no error", err)
 				}
-				time.Sleep(5 * time.Second) // until the server has answered
+				time.Sleep(5 * time.Second) // wait until the server has answered
 			})
 		})
 	}
 }
 
-// checkRefusals checks requests that end while they wait.
+// checkRefusals checks the causes of two requests that end while they wait: one
+// at its deadline, and one because its caller leaves.
 func (w *world) checkRefusals(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -214,8 +216,8 @@ func (w *world) checkRefusals(t *testing.T) {
 	}
 }
 
-// TestSilentServersTakeNoRoom checks that servers that accept connections and
-// send nothing do not keep other servers from being asked.
+// TestSilentServersTakeNoRoom checks that requests to other servers succeed
+// while many servers accept connections and send nothing.
 func TestSilentServersTakeNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 64)

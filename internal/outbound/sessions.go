@@ -8,21 +8,21 @@ import (
 )
 
 // Sessions is a [tls.ClientSessionCache] for named servers. It must not be used
-// for strangers, because a session keeps the certificates that the server sent.
-// The number of sessions is bounded, and each is removed when its lifetime
-// ends. The zero value is ready. Its fields must not change after the first
-// use.
+// for strangers' servers, because a session keeps the certificates that the
+// server sent. The number of sessions is bounded, and Sessions removes each one
+// when its lifetime ends. The zero value is ready. The fields must not change
+// after the first use.
 type Sessions struct {
-	// Max bounds the number of sessions. Zero means 64. One more session
-	// replaces the oldest.
+	// Max bounds the number of sessions. Zero means 64. At the bound, a new
+	// session replaces the oldest.
 	Max int
-	// Lifetime is how long a session is kept. Zero means 10 min.
+	// Lifetime is how long Sessions keeps a session. Zero means 10 min.
 	Lifetime time.Duration
 
 	mu      sync.Mutex
-	servers map[string]*list.Element // the entries of order, by the key of the session
-	order   list.List                // the sessions; the oldest is in front
-	sweep   *time.Timer              // removes expired sessions; nil while there are no sessions
+	servers map[string]*list.Element // the elements of order, by server
+	order   list.List                // all sessions; the oldest is in front
+	sweep   *time.Timer              // removes expired sessions; nil if there are no sessions
 }
 
 const (
@@ -47,8 +47,8 @@ func (s *Sessions) Get(server string) (*tls.ClientSessionState, bool) {
 	return e.Value.(session).state, true
 }
 
-// Put implements [tls.ClientSessionCache]. If state is nil, it removes the
-// session of key.
+// Put implements [tls.ClientSessionCache]. If state is nil, Put removes the
+// session of server.
 func (s *Sessions) Put(server string, state *tls.ClientSessionState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,8 +71,8 @@ func (s *Sessions) Put(server string, state *tls.ClientSessionState) {
 	}
 }
 
-// expire removes the sessions whose lifetime has ended. It calls itself again
-// when the lifetime of the next session ends.
+// expire removes the sessions whose lifetime has ended. It runs again when the
+// lifetime of the next session ends.
 func (s *Sessions) expire() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *Sessions) expire() {
 	s.sweep = nil
 }
 
-// remove removes a session. The caller holds the lock.
+// remove removes a session. The caller holds s.mu.
 func (s *Sessions) remove(e *list.Element) {
 	delete(s.servers, e.Value.(session).server)
 	s.order.Remove(e)

@@ -42,8 +42,8 @@ func TestSessionsExpire(t *testing.T) {
 // epoch is the time at which a synctest bubble begins.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// TestSessionsAreGivenUp checks that sessions that are not used again are
-// removed.
+// TestSessionsAreGivenUp checks that Sessions removes a session after its
+// lifetime, so that its memory is freed.
 func TestSessionsAreGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := new(outbound.Sessions)
@@ -67,7 +67,7 @@ func TestSessionsAreBounded(t *testing.T) {
 		for i := range 5 {
 			s.Put(fmt.Sprint(i), new(tls.ClientSessionState))
 		}
-		s.Put("3", new(tls.ClientSessionState)) // this makes it the newest
+		s.Put("3", new(tls.ClientSessionState)) // now session 3 is newer than session 4
 		s.Put("5", new(tls.ClientSessionState))
 		for server, want := range map[string]bool{"0": false, "1": false, "2": false, "3": true, "4": true, "5": true} {
 			if _, got := s.Get(server); got != want {

@@ -14,54 +14,56 @@ import (
 	"matrixrtc-auth/internal/inquiry"
 )
 
-// socket is a TCP connection, on which TLS may run. It bounds the bytes that
-// are read besides answers. Until it is closed, it holds its place and its
-// handshake bytes.
+// socket is a TCP connection, on which TLS may run. It bounds the bytes of the
+// TLS handshake, and later the bytes that belong to no answer. Until it is
+// closed, it holds a place at its host ([Pool.PerHost]) and its handshake bytes
+// ([Pool.MaxHandshakes]).
 //
-// The bounds are needed because crypto/tls keeps a server's certificates as
-// long as the connection is open, and buffers what is not part of an answer,
-// such as session tickets.
+// The bounds are needed because of crypto/tls. It keeps a server's certificates
+// as long as the connection is open. It also buffers bytes that belong to no
+// answer, such as session tickets.
 type socket struct {
 	net.Conn
 	pool *Pool
-	host netip.Prefix // the host at the other end; zero if this is not an IP connection
+	host netip.Prefix // the host at the other end; zero if the socket is not an IP connection
 
 	closed  sync.Once
-	release func() // gives the place back; nil if the socket holds none
+	release func() // gives the socket's place at the host back; nil if it holds none
 	held    int64  // how many bytes of [Pool.MaxHandshakes] the socket holds
-	asker   Asker  // the asker to whose share these bytes count
-	resting bool   // whether the bytes count for no asker, because the connection is or was idle
+	asker   Asker  // the asker whose share includes the bytes in held
+	resting bool   // true since the connection became idle; then the bytes in held count for no asker
 
 	waited waited // how long the request that opened the connection had to wait
 
 	handshake *handshake // the handshake in progress; nil if there is none
-	limited   bool       // whether left bounds the bytes that may be read
-	left      int64      // how many more bytes may be read
-	most      int64      // the most bytes that were read at once and are not part of an answer
+	limited   bool       // whether left bounds the bytes that can be read
+	left      int64      // how many more bytes can be read
+	most      int64      // the most bytes that were read at once and belong to no answer
 }
 
-// handshake is a TLS handshake in progress, whose bytes and time are bounded.
+// handshake is a TLS handshake in progress. Its bytes and its time are bounded.
 type handshake struct {
 	ctx        context.Context // the context of the request that opens the connection
-	answerTime time.Duration   // how long the server may take for the handshake, without waits of our own
-	reserved   bool            // whether the pool holds MaxHandshake bytes for the handshake
+	answerTime time.Duration   // how long the server may take for the handshake, without our own waits
+	reserved   bool            // whether the handshake has taken MaxHandshake bytes from the pool
 	err        error           // why the socket ended the handshake; nil if it did not
 }
 
 const (
-	// maxBeside bounds how many bytes that belong to no answer a connection may
-	// read after the handshake. This is enough for one TLS record (a little
-	// over 16 KiB), or for a few session tickets.
+	// maxBeside bounds the bytes that a connection can read after the handshake
+	// and that belong to no answer. The bound has room for one TLS record (a
+	// little over 16 KiB), or for a few session tickets.
 	maxBeside = 24 << 10
-	// perRecord is the most bytes that TLS adds to one record of an answer.
+	// perRecord is the largest number of bytes that TLS adds to one record of
+	// an answer.
 	perRecord = 64
-	// swollen is a number of bytes: if more bytes that belong to no answer were
-	// read at once, the buffers of the connection have become so large that it
-	// is not kept.
+	// swollen is a bound in bytes, for bytes that belong to no answer. If a
+	// connection has read more of them at once, its buffers have become so
+	// large that the pool does not keep the connection.
 	swollen = 8 << 10
 )
 
-// secure makes the TLS handshake on s. If the handshake fails, it closes s.
+// secure makes a TLS handshake on s. If the handshake fails, secure closes s.
 func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Conn, error) {
 	secured := tls.Client(s, t.tlsConfig(name))
 	h := &handshake{ctx: ctx, answerTime: orDefault(t.HandshakeTimeout, defaultHandshakeTimeout)}
@@ -74,7 +76,7 @@ func (t *Transport) secure(ctx context.Context, s *socket, name string) (net.Con
 	}
 	s.Close()
 	if h.err != nil {
-		err = h.err // because the error of crypto/tls only says that ctx ended
+		err = h.err // the error of crypto/tls says only that ctx ended
 	}
 	return nil, s.waited.excuse(err)
 }
@@ -84,8 +86,9 @@ func (s *socket) begin(h *handshake) {
 	s.handshake, s.limited, s.left = h, s.pool.MaxHandshake > 0, s.pool.MaxHandshake
 }
 
-// end makes s hold as many bytes as the handshake has read, or as its
-// certificates weigh, whichever is more.
+// end makes s hold the bytes that the handshake has read. If the certificates
+// count for more bytes (weight), s holds that many. end gives the rest back to
+// the pool.
 func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	read := s.pool.MaxHandshake - s.left
 	s.handshake, s.left = nil, maxBeside
@@ -98,9 +101,9 @@ func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	}
 }
 
-// Read counts the bytes before crypto/tls gets them. It reads the first byte
-// of a handshake by itself, so that a server that sends nothing takes no bytes
-// of [Pool.MaxHandshakes].
+// Read counts bytes before crypto/tls gets them. At the start of a handshake it
+// reads only one byte, and then takes bytes of [Pool.MaxHandshakes]. A server
+// that sends nothing therefore takes no bytes.
 func (s *socket) Read(p []byte) (int, error) {
 	if !s.limited {
 		return s.Conn.Read(p)
@@ -133,8 +136,8 @@ func (s *socket) overrun() error {
 	return s.handshake.err
 }
 
-// reserve waits until the pool has enough free bytes for a whole handshake.
-// The server's time for the handshake does not run during this wait.
+// reserve waits until the pool has enough free bytes for a whole handshake. The
+// wait does not count as time of the server.
 func (s *socket) reserve() error {
 	h := s.handshake
 	s.SetDeadline(time.Time{})
@@ -153,16 +156,16 @@ func (s *socket) reserve() error {
 	return h.err
 }
 
-// credit tells s that n of the bytes that it has read were part of an answer.
+// credit tells s that n of the bytes that it has read belong to an answer.
 func (s *socket) credit(n int) {
 	s.left = min(s.left+int64(n)+perRecord, maxBeside)
 }
 
-// isSwollen reports whether the buffers of the connection have become too
-// large to keep it.
+// isSwollen reports whether the connection's buffers have become so large that
+// the pool must not keep the connection.
 func (s *socket) isSwollen() bool { return s.limited && s.most > swollen }
 
-// Close closes the connection. It gives back the place and the handshake bytes.
+// Close closes the connection. It gives the place and the handshake bytes back.
 func (s *socket) Close() error {
 	err := s.Conn.Close()
 	s.closed.Do(func() {
@@ -176,12 +179,12 @@ func (s *socket) Close() error {
 	return err
 }
 
-// reserve waits until one more handshake may be read. It takes
-// [Pool.MaxHandshake] bytes, because it is not yet known how many the
-// handshake has. hadTo reports whether it had to wait.
+// reserve waits until one more handshake may read its bytes. It takes
+// [Pool.MaxHandshake] bytes for the asker, because nobody knows yet how many
+// bytes the handshake has. hadTo reports whether reserve had to wait.
 func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error) {
 	if !p.bytes.TryTake(asker, int(p.MaxHandshake)) {
-		inquiry.Hold(ctx) // tells other askers not to wait for this inquiry
+		inquiry.Hold(ctx) // tells other askers not to wait for this request to the host
 		if err := p.bytes.Take(ctx, asker, int(p.MaxHandshake)); err != nil {
 			return true, err
 		}
@@ -193,7 +196,7 @@ func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error)
 }
 
 // isOver reports whether the handshakes of open connections hold more bytes
-// than MaxHandshakes. Then idle connections must be closed.
+// than MaxHandshakes. In this case the pool must close idle connections.
 func (p *Pool) isOver() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

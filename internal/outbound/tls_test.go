@@ -51,8 +51,9 @@ func TestTLSSessionsAreResumed(t *testing.T) {
 	}
 }
 
-// TestRootsChange checks that every handshake asks for the roots, and that
-// CloseIdleConnections closes connections that only former roots allowed.
+// TestRootsChange checks that every handshake uses the current certificates of
+// Roots. CloseIdleConnections must close connections that only the former
+// certificates allowed.
 func TestRootsChange(t *testing.T) {
 	s, _ := server(t, func(w http.ResponseWriter, _ *http.Request) {})
 	tr := &outbound.Transport{}

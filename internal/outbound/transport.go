@@ -16,44 +16,46 @@ import (
 // UserAgent is the value of the User-Agent header of all requests.
 const UserAgent = "matrixrtc-auth"
 
-// Route says how to reach a host. It does not depend on the request's URL.
+// Route says how to reach a host, independently of the URL of a request.
 type Route struct {
 	Scheme  string // the scheme, "https" or "http"
 	Addr    string // the host:port to connect to
 	TLSName string // the DNS name or IP address that the server's certificate must have
 }
 
-// Transport sends requests over pooled connections. It connects directly:
-// HTTP_PROXY, HTTPS_PROXY and NO_PROXY have no effect. Two transports with the
-// same Pool share its bounds, but not its connections. The zero value is ready.
-// The fields must not change after the first use.
+// Transport sends requests over pooled connections. It always connects
+// directly, so HTTP_PROXY, HTTPS_PROXY and NO_PROXY have no effect. Two
+// transports with the same Pool share its bounds, but not its connections. The
+// zero value is ready. The fields must not change after the first use.
 type Transport struct {
-	// Dial opens a connection; nil means a [Dialer] that permits all addresses.
+	// Dial opens a connection. nil means a [Dialer] that permits all addresses.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// TLS is the configuration of every handshake, except that the transport
-	// sets ServerName and NextProtos itself. If [Pool.MaxHandshake] is set, it
-	// also sets VerifyConnection.
+	// TLS is the configuration of every handshake. The transport itself sets
+	// ServerName and NextProtos, and also VerifyConnection if
+	// [Pool.MaxHandshake] is set.
 	TLS *tls.Config
-	// Roots, if set, returns the certificates to trust; nil means the system's.
-	// The transport calls it for every handshake, and ignores TLS.RootCAs.
-	// After the certificates have changed, call
-	// [Transport.CloseIdleConnections], because some connections may be open
-	// that the new ones do not allow.
+	// Roots, if set, returns the certificates to trust. The transport calls
+	// Roots for every handshake, and ignores TLS.RootCAs. A nil result means
+	// the system's certificates. After the certificates have changed, call
+	// [Transport.CloseIdleConnections], because the new certificates may not
+	// allow some open connections.
 	Roots func() *x509.CertPool
 	// HandshakeTimeout bounds the TLS handshake. Zero means 4 s.
 	HandshakeTimeout time.Duration
 	// MaxResponseBytes bounds the bytes of one response on the connection,
 	// including status line, headers and framing. Zero means 80 KiB.
 	MaxResponseBytes int64
-	// Pool holds the connections. If it is nil, the transport has its own pool.
+	// Pool holds the connections. If Pool is nil, the transport makes its own.
 	Pool *Pool
 	// AnswerTime is how long a repeatable request waits for an answer on a
-	// reused connection before it is sent on a fresh one. Zero means 1 s. If a
-	// host's last answer was slower, its next request waits longer.
+	// reused connection. After that time the transport sends the request on a
+	// new connection. Zero means 1 s. If the last answer on the connection took
+	// more than half of this time, the next request waits twice as long as that
+	// answer took.
 	AnswerTime time.Duration
 
 	own    Pool
-	dialer Dialer // the Dialer if Dial is nil
+	dialer Dialer // the Dialer that the transport uses if Dial is nil
 }
 
 const (
@@ -70,9 +72,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // do sends req along route, whatever host the URL of req has. It returns the
-// response and the address that was reached; with an error it also returns the
-// address, if that is known. The context of req applies until the body is
-// closed. An error from before anything was sent is a *[DialError]; [Cause]
+// response and the address that it reached. With an error, it also returns the
+// address if it knows one. The context of req applies until the caller closes
+// the body. If do has sent nothing, the error is a *[DialError]. [Cause]
 // returns the cause of any error.
 func (t *Transport) do(req *http.Request, route Route) (resp *http.Response, addr string, err error) {
 	defer func() {
@@ -96,17 +98,17 @@ func (t *Transport) do(req *http.Request, route Route) (resp *http.Response, add
 
 type answerTimeKey struct{}
 
-// WithAnswerTime returns a context with which a request on a reused connection
-// waits at least d for its answer, before the transport sends it again. It is
-// for requests that may take long and that the server goes on with after the
-// connection is closed.
+// WithAnswerTime returns a context for slow requests. On a reused connection,
+// such a request waits at least d for its answer before the transport sends it
+// again. Use the context for requests that may take long, and that the server
+// continues even after the connection is closed.
 func WithAnswerTime(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, answerTimeKey{}, d)
 }
 
-// isRepeatable reports whether req may be sent twice: because of its method,
-// or because it has a header Idempotency-Key. A header without a value is not
-// sent, as in net/http.
+// isRepeatable reports whether the transport may send req twice. It may because
+// of the method, or because of a header Idempotency-Key. As in net/http, a
+// header without a value is not sent.
 func isRepeatable(req *http.Request) bool {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req.Method == http.MethodGet || req.Method == http.MethodHead
@@ -115,16 +117,16 @@ func isRepeatable(req *http.Request) bool {
 	return declared && req.GetBody != nil
 }
 
-// Get makes a GET request for target, a path and query in escaped form, to
-// host along route. It returns the answer and the address that was reached. If
-// the body has more than maxBody bytes, the error is [ErrTooLarge]. Get is a
-// faster do for the most frequent request. The caller must have escaped every
+// Get makes a GET request to host along route. target is a path and query in
+// escaped form. Get returns the answer and the address that it reached. If the
+// body has more than maxBody bytes, the error is [ErrTooLarge]. Get is faster
+// than do, for the most frequent request. The caller must have escaped every
 // part of target that a stranger can choose.
 func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (answer Answer, addr string, err error) {
 	return t.get(ctx, route, getRequest{host: host, target: target, maxBody: maxBody})
 }
 
-// GetAs does what Get does, with an access token in the header Authorization.
+// GetAs is like Get, but sends an access token in the header Authorization.
 func (t *Transport) GetAs(ctx context.Context, route Route, host, target, token string, maxBody int) (Answer, error) {
 	if strings.ContainsAny(token, "\r\n\x00") {
 		return Answer{}, errors.New("the access token holds a line break")
@@ -151,10 +153,9 @@ func RouteTo(u *url.URL) Route {
 	return Route{u.Scheme, net.JoinHostPort(name, port), name}
 }
 
-// use calls exchange with a connection to route, and returns the address
-// reached. It tries an idle connection first. If that fails, or if a
-// repeatable request gets no answer on it in time, it tries a fresh
-// connection.
+// use calls exchange with a connection to route, and returns the address that
+// it reached. It tries an idle connection first. If a repeatable request fails
+// on that connection or gets no answer in time, use tries a new connection.
 func (t *Transport) use(ctx context.Context, route Route, repeatable bool, exchange func(c *conn, answerTime time.Duration) error) (addr string, err error) {
 	if c := t.pool().take(t, route, AskerOf(ctx)); c != nil {
 		var answerTime time.Duration
@@ -166,8 +167,8 @@ func (t *Transport) use(ctx context.Context, route Route, repeatable bool, excha
 		if err == nil || !repeatable || ctx.Err() != nil {
 			return c.addr, err
 		}
-		// The other idle connections to this route are probably broken, too, so
-		// close them.
+		// The other idle connections to this route are probably broken as well,
+		// so close them.
 		t.pool().drop(t, route)
 	}
 	c, addr, err := t.connect(ctx, route)
@@ -193,15 +194,15 @@ func (t *Transport) connect(ctx context.Context, route Route) (c *conn, addr str
 	return newConn(t, route, secured, s), addr, nil
 }
 
-// open connects to addr. If the host is at the bound [Pool.PerHost], it waits.
-// If no file can be opened, it closes idle connections.
+// open connects to addr. If the host is at the bound [Pool.PerHost], open
+// waits. If no file can be opened, open closes idle connections.
 func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 	dial := t.Dial
 	if dial == nil {
 		dial = t.dialer.DialContext
 	}
 	v := &visit{transport: t, pool: t.pool(), held: make(map[netip.Prefix]func())}
-	defer func() { _ = v.end(netip.Prefix{}) }() // gives back the places that the visit still holds
+	defer func() { _ = v.end(netip.Prefix{}) }() // v.end gives back the rights to connect that v still holds
 	for {
 		raw, err := dial(context.WithValue(ctx, visitKey{}, v), "tcp", addr)
 		if err == nil {
@@ -209,7 +210,7 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 			if err = v.enter(host); err == nil {
 				return &socket{Conn: raw, pool: v.pool, host: host, release: v.end(host), waited: v.waited}, nil
 			}
-			raw.Close() // Dial is not a [Dialer]'s, which would have taken a place
+			raw.Close() // Dial is not the Dial of a [Dialer], so it did not check the bound PerHost
 		}
 		if IsNoFile(err) && v.pool.CloseForFile() {
 			continue
@@ -232,8 +233,7 @@ func (t *Transport) pool() *Pool {
 	return p
 }
 
-// CloseIdleConnections closes every connection on which no request is in
-// progress.
+// CloseIdleConnections closes every connection that no request is using.
 func (t *Transport) CloseIdleConnections() { t.pool().dropAll(t) }
 
 func (t *Transport) tlsConfig(name string) *tls.Config {

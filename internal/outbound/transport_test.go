@@ -17,7 +17,8 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// server starts a server on loopback with TLS that counts its connections.
+// server starts a TLS server on loopback. The *atomic.Int32 counts the server's
+// connections.
 func server(t testing.TB, handler http.HandlerFunc) (*httptest.Server, *atomic.Int32) {
 	t.Helper()
 	var conns atomic.Int32
@@ -89,7 +90,8 @@ func TestResponsesAreBounded(t *testing.T) {
 	}
 }
 
-// network serves handler over pipes in memory, with plain HTTP.
+// network returns a transport to a plain HTTP server in memory, which calls
+// handler.
 func network(t *testing.T, handler http.HandlerFunc) (*outbound.Transport, *atomic.Int32) {
 	t.Helper()
 	var dials atomic.Int32
@@ -137,8 +139,8 @@ func TestIdleConnectionsExpire(t *testing.T) {
 	})
 }
 
-// TestASlowServerIsGivenTime checks that a server that always answers after 3 s
-// does not count as dead each time.
+// TestASlowServerIsGivenTime checks that the transport does not repeat requests
+// to a server that always answers after 3 s.
 func TestASlowServerIsGivenTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int32
@@ -186,8 +188,8 @@ func TestContextEndsEverything(t *testing.T) {
 	}
 }
 
-// BenchmarkGet measures one small request, and the same with net/http's own
-// transport.
+// BenchmarkGet measures one small request with this transport and with
+// net/http's own transport.
 func BenchmarkGet(b *testing.B) {
 	s, _ := server(b, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"sub":"@alice:example.org"}`) })
 	config := s.Client().Transport.(*http.Transport).TLSClientConfig

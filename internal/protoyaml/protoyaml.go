@@ -1,11 +1,10 @@
-// Package protoyaml reads and writes protobuf messages as YAML. A line in
-// go.mod puts it in the place of the module buf.build/go/protoyaml. Only
-// package livekit of livekit/protocol calls these two functions; this program
-// does not.
+// Package protoyaml reads and writes protobuf messages as YAML. A line in go.mod
+// puts it in the place of the module buf.build/go/protoyaml. Only package livekit
+// of livekit/protocol calls Marshal and Unmarshal; this program does not.
 //
-// The original also validates messages by expressions. The interpreter and
-// parser for these would take 4.8 MB of the binary, and 4 MB of the memory of
-// an idle service.
+// The original module also validates messages by expressions. The parser and
+// interpreter of the expressions would take 4.8 MB of the binary, and 4 MB of the
+// memory of an idle service.
 package protoyaml
 
 import (

@@ -21,8 +21,8 @@ type Limit struct{ PerMinute, Burst int }
 // they have counted.
 type Limiter[K comparable] struct{ *counts }
 
-// counts is what a Limiter has counted. A Limiter that allows everything has
-// none.
+// counts is what a Limiter has counted. A Limiter that allows everything has nil
+// instead.
 type counts struct {
 	interval time.Duration // the time between two events at the rate PerMinute
 	burst    time.Duration // how far the stored time may be ahead of the clock

@@ -75,7 +75,7 @@ func TestReturn(t *testing.T) {
 		l.Return("never seen")
 		l.Take("a")
 		time.Sleep(time.Hour)
-		l.Return("a") // the burst is whole again, so this gives nothing back
+		l.Return("a") // the whole burst is available again, so Return changes nothing
 		l.Take("a")
 		l.Take("a")
 		if l.Take("a") == 0 {
@@ -106,8 +106,8 @@ func TestChargeDoesNotPileUp(t *testing.T) {
 	})
 }
 
-// TestInventedKeysPushNobodyOut checks that keys over their limit stay
-// remembered, however many other keys there are.
+// TestInventedKeysPushNobodyOut checks that the Limiter does not forget a key over
+// its limit, however many other keys ask.
 func TestInventedKeysPushNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New[int](Limit{PerMinute: 60, Burst: 30})

@@ -2,17 +2,17 @@ package ratelimit
 
 import "time"
 
-// The size of a table. It takes 512 KiB, but the system provides memory only
-// for the part that is used. With 10,000 keys in use, one key in a thousand
-// finds its set full.
+// The size of a table: the number of sets, and of entries in each set. A table
+// takes 512 KiB, but the system provides memory only for the part that is used.
+// With 10,000 keys in use, one key in a thousand finds its set full.
 const (
 	sets = 4096
 	ways = 8
 )
 
-// entry remembers one key by its hash. It does not hold the key, so that no
-// name stays in memory, and the garbage collector has nothing to scan. The
-// 64-bit hash has a random seed, so strangers cannot choose keys that collide.
+// entry remembers one key by its hash. It does not hold the key itself, so no name
+// stays in memory, and the garbage collector has nothing to scan. The 64-bit hash
+// has a random seed, so strangers cannot choose keys that collide.
 type entry struct {
 	hash  uint64
 	spent time.Duration

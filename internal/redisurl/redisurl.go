@@ -1,9 +1,9 @@
-// Package redisurl parses URLs of Redis: of a single server, of a Redis
-// Cluster, or of the Sentinels that know which server is the primary.
+// Package redisurl parses URLs of Redis: of a single server, of a Redis Cluster, or
+// of the Sentinels that know which server is the primary.
 //
-// When a [URL] is printed, user names and passwords are left out. The errors
-// of Parse quote no part of the text, because a password that is not
-// percent-encoded may be in any part of it.
+// When a [URL] is printed, user names and passwords are left out. The errors of
+// Parse quote no part of the text, because a password that is not percent-encoded
+// may be in any part of it.
 package redisurl
 
 import (
@@ -32,8 +32,8 @@ const (
 
 // URL is a valid URL of Redis. The zero value is no URL.
 type URL struct {
-	// parts is a pointer, because fmt prints unexported fields, but of a
-	// pointer only the address.
+	// parts is a pointer, because fmt also prints unexported fields. Of a pointer
+	// it prints only the address.
 	parts *parts
 }
 
@@ -45,11 +45,11 @@ type parts struct {
 	failover *redis.FailoverOptions // the options for the Sentinels, and for the server behind them
 }
 
-// Parse parses a URL. The forms for a server (redis://, rediss:// for TLS,
-// unix://) are those of go-redis. So is the form for Sentinels (master_name,
-// and addr for each further Sentinel). cluster=true says that the server is a
-// node of a cluster; addr then names further nodes. The error says what is
-// wrong, and what to write instead.
+// Parse parses a URL. The forms for a server (redis://, rediss:// for TLS, unix://)
+// are those of go-redis. The form for Sentinels is also that of go-redis:
+// master_name, and addr for each further Sentinel. cluster=true says that the
+// server is a node of a cluster; then addr names further nodes. The error says what
+// is wrong, and what to write instead.
 func Parse(text string) (URL, error) {
 	u, err := split(text)
 	if err != nil {

@@ -80,8 +80,8 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// TestFaults checks that each error says what is wrong and what to write, and
-// does not show hunter2.
+// TestFaults checks that each error says what is wrong and what to write, and does
+// not show the password hunter2.
 func TestFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                                                    "begins with none of redis://, rediss:// and unix://",
@@ -192,8 +192,8 @@ func TestNothingIsShown(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that no text causes a panic, and that what is shown of a URL
-// can be parsed again.
+// FuzzParse checks that no text causes a panic, and that Parse accepts the text
+// that String returns for a URL.
 func FuzzParse(f *testing.F) {
 	f.Add("redis://user:pw@host:6379/0?cluster=true&addr=a:1")
 	f.Add("rediss://user:pw@s1:26379/0?master_name=m&addr=s2:26379&password=b")

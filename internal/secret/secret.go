@@ -17,11 +17,11 @@ import (
 const redacted = "[redacted]"
 
 // Text is a secret string: an API secret, a password, an access token. The zero
-// value is the empty secret. Use [Text.Equal] to compare two of them, not ==.
+// value is the empty secret. Use [Text.Equal] instead of == to compare two secrets.
 type Text struct {
-	// value is a pointer, because fmt does not call Format on an unexported
-	// field of another struct. It prints the field instead, but of a pointer
-	// only the address.
+	// value is a pointer, because fmt does not call Format on an unexported field
+	// of another struct. It prints the field itself instead, and of a pointer only
+	// the address.
 	value *string
 }
 
@@ -39,14 +39,14 @@ func (t Text) Reveal() string {
 // IsEmpty reports whether the secret is empty.
 func (t Text) IsEmpty() bool { return t.Reveal() == "" }
 
-// Equal reports whether both secrets are the same. How long it takes does not
-// depend on where they differ.
+// Equal reports whether both secrets are the same. The time that Equal takes does
+// not depend on where they differ.
 func (t Text) Equal(other Text) bool {
 	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
 }
 
-// Hash returns the first 12 hexadecimal digits of the SHA-256 of the secret.
-// That is enough to find a token in a log, and of no use as a token. Use it
+// Hash returns the first 12 hexadecimal digits of the SHA-256 of the secret. These
+// digits are enough to find a token in a log, and cannot be used as a token. Use it
 // only for random secrets, because a password could be guessed from its hash.
 func (t Text) Hash() string {
 	sum := sha256.Sum256([]byte(t.Reveal()))

@@ -7,7 +7,8 @@ import (
 	"testing/synctest"
 )
 
-// model repeats what is done to a Keyed, and checks what must be true.
+// model does random actions with a Keyed, and keeps its own list of the callers. It
+// compares what the Keyed does with this list.
 type model struct {
 	t       *testing.T
 	s       *Keyed[int]
@@ -78,8 +79,7 @@ func (m *model) abandon(c *caller) {
 	}
 }
 
-// settle finds out which callers have got a permit or given up, and checks
-// everything.
+// settle finds out which callers have got a permit or given up, and calls check.
 func (m *model) settle() {
 	synctest.Wait()
 	for _, c := range m.callers {
@@ -96,7 +96,8 @@ func (m *model) settle() {
 	m.check()
 }
 
-// held returns how many permits a key holds; for -1, how many all keys hold.
+// held returns how many permits a key holds. For the key -1 it returns how many all
+// keys hold.
 func (m *model) held(key int) (n int) {
 	for _, c := range m.callers {
 		if c.state == "holds" && (key < 0 || c.key == key) {
@@ -136,8 +137,8 @@ func (m *model) check() {
 	}
 }
 
-// in returns the n-th of the callers in state, counted round. It returns nil if
-// there is none.
+// in returns the n-th of the callers in state. After the last caller, it counts on
+// from the first. It returns nil if there is none.
 func (m *model) in(state string, n int) *caller {
 	var all []*caller
 	for _, c := range m.callers {
@@ -151,10 +152,10 @@ func (m *model) in(state string, n int) *caller {
 	return all[n%len(all)]
 }
 
-// FuzzKeyed does what data says. It checks that no permit is lost, no key stays
-// behind, no bound is exceeded, nobody waits while a permit is free, and nobody
-// overtakes another caller of the same key. At the end all permits are given
-// back, and every caller has had one.
+// FuzzKeyed does the actions that the bytes of data encode. It checks that no
+// permit is lost, and that no bound is exceeded. No key may stay behind, and nobody
+// may wait while a permit is free. Nobody may overtake another caller of the same
+// key. At the end all permits are given back, and every caller has had one.
 func FuzzKeyed(f *testing.F) {
 	f.Add(uint8(3), uint8(2), uint8(1), []byte("\x00\x01\x02\x00\x01\x43\x84\x00\x81\x45"))
 	f.Add(uint8(0), uint8(1), uint8(0), []byte("\x00\x00\x00\x80\x40\x40\x40"))

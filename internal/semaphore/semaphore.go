@@ -48,7 +48,7 @@ type key[K comparable] struct {
 
 // waiter is one caller of Acquire or Take that waits.
 type waiter struct {
-	n       int // how many permits it wants
+	n       int // how many permits the caller wants
 	granted chan struct{}
 }
 
@@ -139,9 +139,8 @@ func (s *Keyed[K]) tryAcquire(id K, n int) *key[K] {
 	return k
 }
 
-// admits reports whether k may have n more permits now. While k has waiters, it
-// may not: a caller that frees permits gives them to the waiters before it
-// releases the lock.
+// admits reports whether k may have n more permits now. It does not look at k's
+// waiters.
 func (s *Keyed[K]) admits(k *key[K], n int) bool {
 	b := s.bounds
 	return (b.PerKey == 0 || k.taken+n <= b.PerKey) &&
@@ -177,7 +176,7 @@ func (s *Keyed[K]) grant() {
 		close(w.granted)
 		if k.turn != nil {
 			s.turns.MoveToBack(k.turn)
-			turn = s.turns.Front() // without this, the loop would not end if k is the only key in turns
+			turn = s.turns.Front() // start again, because permits may be free for a second waiter of the same key
 		}
 	}
 }

@@ -116,8 +116,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// TestAPermitThatComesTooLate makes contexts end at the same moment at which
-// permits become free.
+// TestAPermitThatComesTooLate checks that no permit is lost if a waiter's context
+// ends at the moment at which a permit becomes free.
 func TestAPermitThatComesTooLate(t *testing.T) {
 	s := New[int](Bounds{Total: 1})
 	for i := range 2000 {

@@ -10,16 +10,16 @@ import (
 const ellipsis = "…"
 
 // Clip returns s as one line of at most limit bytes. It replaces each character
-// that cannot be printed (line breaks, controls, changes of the writing
-// direction) by a space, and each byte that is not UTF-8 by the replacement
-// character. If s is longer, it cuts s between two characters, and the result
-// ends in an ellipsis. It reads no more of s than it returns.
+// that cannot be printed by a space; these are line breaks, controls and changes of
+// the writing direction. It replaces each byte that is not UTF-8 by the replacement
+// character. If s is longer, it cuts s between two characters, and the result ends
+// in an ellipsis. It reads no more of s than it returns.
 func Clip(s string, limit int) string {
 	if len(s) <= limit && isPlain(s) {
 		return s
 	}
 	var b strings.Builder
-	room := 0 // the longest result that still has space for an ellipsis
+	room := 0 // the length of the longest result that still has space for an ellipsis
 	for _, r := range s {
 		if !unicode.IsPrint(r) {
 			r = ' '

@@ -1,6 +1,6 @@
 // Package textlog writes the same lines as [slog.TextHandler], in less time.
 //
-// It formats usual records itself: records whose attributes are numbers,
+// It formats usual records itself. The attributes of a usual record are numbers,
 // durations and texts of printable ASCII. It passes all other records to
 // slog.TextHandler.
 package textlog

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/internal/textlog"
 )
 
-// both returns the line of a record as this package formats it, and as log/slog
-// does.
+// both returns the line of a record twice: as this package formats it, and as
+// log/slog formats it.
 func both(t *testing.T, r slog.Record, change func(slog.Handler) slog.Handler) (got, want string) {
 	t.Helper()
 	var ours, theirs bytes.Buffer

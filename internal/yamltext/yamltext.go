@@ -1,9 +1,9 @@
 // Package yamltext writes the few forms of YAML that this program needs.
 //
-// The program does not use the encoder of the YAML library, because that calls
-// MarshalYAML of any value. The linker would keep the MarshalYAML methods of
-// LiveKit's messages, and with them a second YAML library: 0.4 MB of the
-// program.
+// The program does not use the encoder of the YAML library, because that encoder
+// can call the MarshalYAML method of any value. So the linker would keep the
+// MarshalYAML methods of LiveKit's messages, and with them a second YAML library.
+// That would take 0.4 MB of the program.
 package yamltext
 
 import (
@@ -32,8 +32,8 @@ var (
 	switches = pattern.New(`^(?i:y|yes|n|no|on|off)$`)
 )
 
-// Scalar returns the YAML for text: text itself if YAML reads it unchanged,
-// and otherwise text in quotation marks.
+// Scalar returns the YAML for the text value. That is value itself if YAML reads it
+// unchanged, and otherwise value in quotation marks.
 func Scalar(value string) string {
 	if !utf8.ValidString(value) {
 		return "!!binary " + base64.StdEncoding.EncodeToString([]byte(value))
@@ -54,8 +54,8 @@ func Block(v any) string {
 	return strings.TrimSpace(behind("", v))
 }
 
-// behind returns the YAML that follows a key or the dash of a list item: a
-// scalar on the same line, or lines below with that indentation.
+// behind returns the YAML that follows a key or the dash of a list item. That is a
+// scalar on the same line, or the lines below it, which begin with indent.
 func behind(indent string, v any) string {
 	var b strings.Builder
 	switch v := v.(type) {

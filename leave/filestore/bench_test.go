@@ -14,9 +14,9 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// BenchmarkDelegate measures how fast delegations are accepted. It compares that
-// with the bare disk, to which it writes as many lines as there are callers before
-// each sync.
+// BenchmarkDelegate measures how many delegations a second the store accepts. It
+// also measures how fast the bare disk is if each sync follows as many lines as
+// there are callers.
 func BenchmarkDelegate(b *testing.B) {
 	for name, store := range map[string]func(*Store) leave.Store{
 		"alone":   func(s *Store) leave.Store { return s },
@@ -29,7 +29,7 @@ func BenchmarkDelegate(b *testing.B) {
 	}
 }
 
-// BenchmarkPut stores jobs one after another. Each waits for the disk.
+// BenchmarkPut stores jobs one after another. Each call waits for the disk.
 func BenchmarkPut(b *testing.B) {
 	raw := rawRate(b, 1)
 	s := benched(b, filepath.Join(b.TempDir(), "leaves.db"))
@@ -54,7 +54,7 @@ func benched(b *testing.B, path string) *Store {
 }
 
 // rawRate measures how many lines the bare disk can write in a second. together is
-// the number of lines written before each sync.
+// the number of lines that it writes before each sync.
 func rawRate(b *testing.B, together int) float64 {
 	b.Helper()
 	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))

@@ -11,12 +11,12 @@ import (
 )
 
 // powerDisk is a disk whose power fails after left operations. Data that was not
-// synced then may be on the disk or not.
+// synced before may then be on the disk or not.
 type powerDisk struct {
 	osDisk
 	left  int
 	files map[string]*powerFile
-	undo  func() error // undoes the last rename, which was not synced; nil if there is none
+	undo  func() error // undoes the last rename; nil if the last rename was synced
 }
 
 type powerFile struct {
@@ -124,9 +124,9 @@ func (d *powerDisk) lose() error {
 	return errors.Join(errs...)
 }
 
-// TestPowerGoes: the power fails at every possible operation of the disk, while
-// the store replaces its file all the time. Acknowledged writes are in the file
-// afterwards, and the file is never damaged.
+// TestPowerGoes checks what is left if the power fails. It tries every operation of
+// the disk, while the store replaces its file all the time. Afterwards the file
+// must have all acknowledged writes, and must not be damaged.
 func TestPowerGoes(t *testing.T) {
 	for _, lose := range []bool{true, false} {
 		done := false
@@ -157,8 +157,8 @@ func TestPowerGoes(t *testing.T) {
 	}
 }
 
-// TestNameIsMadeToLast: a killed process may have renamed the file without a sync
-// of the directory. So Open syncs the directory.
+// TestNameIsMadeToLast checks that Open syncs the directory. A killed process may
+// have renamed the file without a sync of the directory.
 func TestNameIsMadeToLast(t *testing.T) {
 	p := newPlace(t)
 	p.open(t, osDisk{}, spare).Close()
@@ -174,7 +174,7 @@ func TestNameIsMadeToLast(t *testing.T) {
 }
 
 // work makes up to 20 writes, until one fails. It returns the jobs after the last
-// acknowledged write, and whether all writes were made.
+// acknowledged write. done is true if all writes were made.
 func work(t *testing.T, s *Store) (acknowledged []string, done bool) {
 	for n := range 20 {
 		j := job(t, n%5)

@@ -17,8 +17,8 @@ import (
 )
 
 // example returns a file that was begun with two jobs, and to which three lines
-// were added. after has the jobs in memory after each line, by the offset of the
-// line's end.
+// were added. after holds what jobs were in memory after each line. Its keys are
+// the offsets at which the lines end.
 func example(t *testing.T) (file []byte, after map[int][]string) {
 	t.Helper()
 	p := newPlace(t)
@@ -40,7 +40,8 @@ func example(t *testing.T) (file []byte, after map[int][]string) {
 	return p.read(t), after
 }
 
-// TestCutAnywhere reads a file that was cut off at each possible place.
+// TestCutAnywhere reads a file that was cut off, for each possible place of the
+// cut.
 func TestCutAnywhere(t *testing.T) {
 	file, after := example(t)
 	complete := bytes.Index(file, []byte(`{"complete":true}`)) + len(`{"complete":true}`) + 1
@@ -68,8 +69,10 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// TestFlippedAnywhere changes each byte of a file. The line end before the last
-// line counts as part of the last line: without it, the last two lines are one.
+// TestFlippedAnywhere changes each byte of a file. A change before the last line
+// must count as damage. If the last line is changed, the store must use the file up
+// to that line. The line end before the last line may count as part of the last
+// line, because without it the last two lines are one.
 func TestFlippedAnywhere(t *testing.T) {
 	file, after := example(t)
 	tail := 0 // where the last line begins
@@ -91,7 +94,8 @@ func TestFlippedAnywhere(t *testing.T) {
 	}
 }
 
-// TestTornTail: bytes behind the last valid line are removed from the file.
+// TestTornTail checks that bytes after the last valid line are removed from the
+// file.
 func TestTornTail(t *testing.T) {
 	file, after := example(t)
 	for _, tail := range []string{"0", "00000000 {}\n", strings.Repeat("\x00", 5000), "\n\n", string(file[:30])} {
@@ -111,8 +115,8 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
-// TestDamaged: a damaged file is kept under another name. The store goes on with
-// the jobs that it could read.
+// TestDamaged checks that a damaged file is kept under another name. The store must
+// go on with the jobs that it could read.
 func TestDamaged(t *testing.T) {
 	file, _ := example(t)
 	lines := bytes.SplitAfter(file, []byte("\n"))
@@ -156,7 +160,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestLongLine: lineReader keeps only the beginning of a line that is too long.
+// TestLongLine checks that lineReader keeps only the beginning of a line that is
+// too long.
 func TestLongLine(t *testing.T) {
 	const piece = 64 << 10
 	long := io.LimitReader(endless{}, 4*maxLine)
@@ -203,7 +208,8 @@ func line(tb testing.TB, salt uint32, v any) []byte {
 	return b
 }
 
-// badLine returns a line with three records of jobs. The second is not valid.
+// badLine returns a line with three records of jobs. The second record is not
+// valid.
 func badLine(t *testing.T, salt uint32) []byte {
 	t.Helper()
 	list := make([]map[string]any, 3)
@@ -220,8 +226,9 @@ func badLine(t *testing.T, salt uint32) []byte {
 	return line(t, salt, map[string]any{"jobs": list, "ended": []ended{ended(job(t, 2).Key)}})
 }
 
-// TestBadRecord: the store leaves out an invalid record and names it in the log,
-// once. It keeps the other jobs of the line. The next start finds nothing wrong.
+// TestBadRecord checks a line with one invalid record. The store must leave out
+// this record, name it in the log once, and keep the other jobs of the line. The
+// next start must find nothing wrong.
 func TestBadRecord(t *testing.T) {
 	file, _ := example(t)
 	p := newPlace(t)
@@ -247,7 +254,8 @@ func TestBadRecord(t *testing.T) {
 	}
 }
 
-// TestManyBadRecords: the log names only the first invalid records.
+// TestManyBadRecords checks that the log names only the first mostNamed invalid
+// records.
 func TestManyBadRecords(t *testing.T) {
 	file, _ := example(t)
 	p := newPlace(t)

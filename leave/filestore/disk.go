@@ -25,8 +25,8 @@ type file interface {
 	Sync() error
 }
 
-// osDisk is the real file system. The files are readable by their owner only,
-// because delay ids are as good as passwords.
+// osDisk is the real file system. Only their owner can read the files, because
+// whoever knows a job's delay id can send or cancel the leave.
 type osDisk struct{}
 
 func (osDisk) create(name string) (file, error) {

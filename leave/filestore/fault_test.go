@@ -17,7 +17,7 @@ import (
 	"matrixrtc-auth/internal/logtest"
 )
 
-// trouble makes some operations of a disk fail while it is on.
+// trouble makes some operations of a disk fail while on is true.
 type trouble struct {
 	err  error
 	ops  []string
@@ -32,8 +32,9 @@ func (d *trouble) fault(op, name string) error {
 	return nil
 }
 
-// TestFailedWrites: while the disk fails, writes fail and questions are answered.
-// Acknowledged writes are on the disk, and all jobs when it works again.
+// TestFailedWrites checks a disk that fails for a while. Meanwhile writes must
+// fail, and Claim must still work. Acknowledged writes must stay on the disk. When
+// the disk works again, all jobs must get to the disk.
 func TestFailedWrites(t *testing.T) {
 	for name, d := range map[string]*trouble{
 		"disk full":     {err: syscall.ENOSPC, ops: []string{"write", "create"}},
@@ -73,8 +74,8 @@ func TestFailedWrites(t *testing.T) {
 	}
 }
 
-// TestFailureIsToldOnce: each time the disk begins to fail, one error is logged.
-// For failurePause after a failure the disk is not tried again.
+// TestFailureIsToldOnce checks that one error is logged each time the disk begins
+// to fail. For failurePause after a failure, the store must not try the disk again.
 func TestFailureIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -106,8 +107,7 @@ func TestFailureIsToldOnce(t *testing.T) {
 	})
 }
 
-// onDisk returns the numbers of the jobs that a new process would find in the file
-// now.
+// onDisk returns the numbers of the jobs that a new process would find in the file.
 func onDisk(t *testing.T, p place) []int {
 	t.Helper()
 	copied := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, &logtest.Log{}}
@@ -143,20 +143,21 @@ func TestDiskFullAtStart(t *testing.T) {
 	})
 }
 
-// TestSuccessorFails: if the successor of the file cannot be written, writes still
-// succeed.
+// TestSuccessorFails checks that writes succeed even if the store cannot write the
+// successor, the smaller file that is to replace its file.
 func TestSuccessorFails(t *testing.T) {
 	for _, op := range []string{"create", "write", "sync", "rename"} {
 		t.Run(op, func(t *testing.T) {
 			p := newPlace(t)
 			d := &trouble{err: syscall.EIO, ops: []string{op}, file: ".new"}
-			p.open(t, osDisk{}, spare).Close() // so that the file exists, and only successors are called .new
+			p.open(t, osDisk{}, spare).Close() // so that the file exists; then only successors have names that end with .new
 			s := p.open(t, faultDisk{fault: d.fault}, 500)
 			d.on.Store(true)
 			for n := range 10 {
 				put(t, s, n)
 			}
-			// The store tries again only when the file has doubled.
+			// The store tries to write a successor again only when the file has
+			// doubled.
 			if got := p.log.Count("level=WARN"); got < 1 || got > 3 {
 				t.Errorf("10 writes that fail: got %d lines in the log, want 1 to 3", got)
 			}
@@ -174,8 +175,8 @@ func TestSuccessorFails(t *testing.T) {
 	}
 }
 
-// TestDirectoryFails: if the directory cannot be synced after the rename of the
-// successor, no write is acknowledged.
+// TestDirectoryFails checks that no write is acknowledged if the directory cannot
+// be synced after the successor was renamed to the file's name.
 func TestDirectoryFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -198,8 +199,9 @@ func TestDirectoryFails(t *testing.T) {
 	})
 }
 
-// TestSleepingDisk: while a sync hangs, calls return when their context ends, and
-// questions are answered. When the disk wakes, all pending writes are made.
+// TestSleepingDisk checks a sync that hangs. Meanwhile calls must return when their
+// context ends, and the store must still answer questions. When the sync goes on,
+// all pending writes must be made.
 func TestSleepingDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -237,7 +239,8 @@ func TestSleepingDisk(t *testing.T) {
 	})
 }
 
-// TestSharedSync: writes that come while the disk is busy share one sync.
+// TestSharedSync checks that writes that come while the disk is busy share one
+// sync.
 func TestSharedSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const writers = 200

@@ -22,7 +22,8 @@ func TestConformanceWhileWrittenAnew(t *testing.T) {
 	leavetest.Run(t, func(t *testing.T) leavetest.Store { return newPlace(t).open(t, fast, always) })
 }
 
-// TestReopen: after any writes, a store that is opened again has the same jobs.
+// TestReopen checks that a store that is opened again has the same jobs, after
+// random writes.
 func TestReopen(t *testing.T) {
 	for _, spare := range []int64{always, 0, 2000, spare} {
 		t.Run(fmt.Sprint(spare), func(t *testing.T) {
@@ -82,7 +83,7 @@ func TestManyJobs(t *testing.T) {
 		if got := len(s.Keys()); got != len(many) {
 			t.Errorf("got %d jobs in the file, want %d", got, len(many))
 		}
-		for range 10 { // each write copies a part of the jobs to the successor
+		for range 10 { // each write copies a part of the jobs to the file's successor
 			change(t, s, 1, false)
 		}
 	}
@@ -150,8 +151,8 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestOpenRefused: Open returns an error that names the file if the directory is
-// missing, or if the path is a directory.
+// TestOpenRefused checks that Open returns an error that names the file. It tries a
+// missing directory, and a path that is a directory.
 func TestOpenRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "directory"), 0o700); err != nil {

@@ -12,8 +12,9 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// FuzzOpen opens a store on any file content. The store uses the file or keeps it
-// aside, and works afterwards. If sealed is true, each line gets a right checksum.
+// FuzzOpen opens a store on a file with any content. The store must use the file or
+// keep it under another name, and must work afterwards. If sealed is true, each
+// line gets a right checksum.
 func FuzzOpen(f *testing.F) {
 	head := line(f, 0, header{Format: format, Salt: 7})
 	one := line(f, 7, record{Jobs: []leave.Job{job(f, 1)}})
@@ -28,7 +29,7 @@ func FuzzOpen(f *testing.F) {
 		if sealed {
 			b = sealAll(head, b)
 		}
-		synctest.Test(t, func(t *testing.T) { openAny(t, b) }) // in a bubble, so that openAny takes no time
+		synctest.Test(t, func(t *testing.T) { openAny(t, b) }) // in a bubble of synctest, so that no real time passes
 	})
 }
 

@@ -22,7 +22,7 @@ import (
 // begin is the time at which the jobs of tests are accepted.
 var begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// job returns the delegation number n, always the same for the same n.
+// job returns the job number n. It is the same for the same n.
 func job(tb testing.TB, n int) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -37,7 +37,8 @@ func job(tb testing.TB, n int) leave.Job {
 	return leave.New(key, user, id, time.Hour, begin)
 }
 
-// place is the file of a test, the machine on which it is, and the log about it.
+// place is the path of a test's file, the machine with that file, and the log of
+// the store.
 type place struct {
 	path    string
 	machine *clocktest.Machine
@@ -55,7 +56,8 @@ func newMachine() *clocktest.Machine {
 	return &m
 }
 
-// open opens a store on the file with the disk d. It is closed when the test ends.
+// open opens a store on the file with the disk d. The store is closed when the test
+// ends.
 func (p place) open(tb testing.TB, d disk, spare int64) *Store {
 	tb.Helper()
 	s, err := open(context.Background(), p.path, p.machine.Clock(), p.log.Logger(), d, spare)
@@ -82,7 +84,7 @@ func (p place) write(tb testing.TB, b []byte) {
 	}
 }
 
-// aside returns the names of the damaged files that were kept.
+// aside returns the names of the damaged files that stores have kept.
 func (p place) aside(tb testing.TB) []string {
 	tb.Helper()
 	names, err := filepath.Glob(p.path + ".corrupt-*")
@@ -115,8 +117,8 @@ func change(tb testing.TB, s *Store, n int, end bool) {
 	}
 }
 
-// jobs returns the jobs in m as JSON, sorted. It leaves out what does not outlive
-// a process: versions, leases, and when actions are due.
+// jobs returns the jobs in m as JSON, sorted. It leaves out what ends with a
+// process: versions, leases, and when actions are due.
 func jobs(tb testing.TB, m *memory) []string {
 	tb.Helper()
 	var all []string
@@ -165,8 +167,8 @@ func wantIDs(tb testing.TB, s *Store, want ...int) {
 }
 
 // faultDisk calls fault before each operation. If fault returns an error, the
-// operation fails with it, and a write writes half its bytes. If fault returns
-// errSkip for a sync, the sync is left out and succeeds.
+// operation fails with that error. A write that fails has written half of its
+// bytes. If fault returns errSkip for a sync, the sync is left out and succeeds.
 type faultDisk struct {
 	osDisk
 	fault func(op, name string) error

@@ -18,7 +18,7 @@ const (
 	// spare is how many bytes a file may have in addition to twice the size that
 	// its jobs need.
 	spare = 1 << 20
-	// failurePause is how long the journal does not try the disk after a failure.
+	// failurePause is how long the journal leaves the disk alone after a failure.
 	failurePause = time.Second
 )
 
@@ -33,7 +33,7 @@ type journal struct {
 	spare int64
 
 	out    *output // the file to which lines are written; nil after a failure
-	needed int64   // the size that out had when all jobs had been copied into it, and nothing else
+	needed int64   // the size of out right after all jobs had been copied into it
 
 	next *output // the successor, which will replace out; nil if none is being written
 	rest []leave.Key
@@ -41,7 +41,7 @@ type journal struct {
 	failure error
 	failed  time.Time
 
-	setAside int // records that were left out when the file was read
+	setAside int // how many invalid records were left out when the file was read
 
 	mu      sync.Mutex
 	repairs repairs
@@ -122,9 +122,9 @@ func (j *journal) state(keys []leave.Key) record {
 	return r
 }
 
-// compact does one step of writing the successor. A failure does no harm before
-// the successor has replaced the file: the file keeps growing, and compact
-// tries again later.
+// compact does one step of writing the successor, a smaller file that will replace
+// the file. If a step fails before the replacement, the file only keeps growing,
+// and compact tries again later.
 func (j *journal) compact() {
 	var err error
 	if j.next == nil {
@@ -141,8 +141,8 @@ func (j *journal) compact() {
 	}
 }
 
-// renew writes a complete successor after a failure, and replaces the file by it.
-// If the last failure was less than failurePause ago, it only returns that
+// renew writes a complete new file after a failure, and replaces the old file by
+// it. If the last failure was less than failurePause ago, it only returns that
 // failure.
 func (j *journal) renew() error {
 	if time.Since(j.failed) < failurePause {
@@ -174,9 +174,9 @@ func (j *journal) setFailure(err error) {
 	}
 }
 
-// begin creates the successor, and records in rest the keys of all jobs: advance
-// copies these jobs later. From now on every change is also appended to the
-// successor.
+// begin creates the successor, and records the keys of all jobs in rest, so that
+// advance copies these jobs later. After that, the journal also appends every
+// change to the successor.
 func (j *journal) begin() error {
 	f, err := j.disk.create(j.successor())
 	if err != nil {

@@ -53,7 +53,7 @@ func writeForEver(t *testing.T, path string) {
 }
 
 // TestKill kills a process in the middle of its writes, again and again. The file
-// has all acknowledged writes, and is not damaged.
+// must have all acknowledged writes, and must not be damaged.
 func TestKill(t *testing.T) {
 	if path := os.Getenv(child); path != "" {
 		writeForEver(t, path)
@@ -85,9 +85,9 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// wantAllDue checks that each job can be claimed now, and only once. By their
-// recorded times the jobs would not be due for years, because begin is in the
-// future.
+// wantAllDue checks that each job can be claimed now, and only once. The jobs are
+// due now because the store was opened again. Their recorded times are years ahead,
+// because begin is in the future.
 func wantAllDue(t *testing.T, s *Store) {
 	t.Helper()
 	now, all := time.Now(), len(s.Keys())
@@ -101,8 +101,8 @@ func wantAllDue(t *testing.T, s *Store) {
 	}
 }
 
-// writeUntilKilled runs a child process, records its lines in last, and kills it
-// after the given number of lines.
+// writeUntilKilled runs a child process and records the child's lines in last. It
+// kills the child when the child has printed as many lines as words says.
 func writeUntilKilled(t *testing.T, path string, words int, last map[int]string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")

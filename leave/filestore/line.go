@@ -26,15 +26,15 @@ type header struct {
 	Salt   uint32 `json:"salt"`
 }
 
-// record is the content of every line but the first, for writing.
+// record is the content of every line after the first. It is the type for writing.
 type record struct {
 	Jobs     []leave.Job `json:"jobs,omitempty"`
 	Ended    []ended     `json:"ended,omitempty"`
 	Complete bool        `json:"complete,omitempty"`
 }
 
-// found is a record for reading. Its jobs are parsed one by one, so that an
-// invalid job does not affect the others.
+// found is the content of a line after the first. It is the type for reading: its
+// jobs are parsed one by one, so that an invalid job does not affect the others.
 type found struct {
 	Jobs     []json.RawMessage `json:"jobs"`
 	Ended    []ended           `json:"ended"`

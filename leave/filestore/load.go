@@ -16,9 +16,9 @@ import (
 // finding is the result of reading a file.
 type finding struct {
 	salt   uint32
-	size   int64 // the size of the reliable part; the file was cut off after it
-	needed int64 // the size of the part up to and including "complete"; 0 if that is missing
-	cut    int64 // the number of bytes after size
+	size   int64 // the size of the file up to the end of the last valid line
+	needed int64 // the size up to the end of the first line with "complete"; 0 if no line has it
+	cut    int64 // the number of bytes after the last valid line
 	damage error // the reason why the file is damaged; nil if it is not
 	bad    []badRecord
 	nBad   int // the number of invalid records; bad holds the first ones
@@ -31,7 +31,7 @@ type badRecord struct {
 	err    error
 }
 
-// mostNamed is how many invalid records the log names.
+// mostNamed is how many invalid records the log names at most.
 const mostNamed = 10
 
 // load reads the jobs in a file. It reports unreadable parts as damage. It returns
@@ -109,14 +109,15 @@ func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 	}
 }
 
-// found records a damage, unless an earlier damage is recorded.
+// found records why the file is damaged, unless it has recorded an earlier reason.
 func (f *finding) found(damage error) {
 	if f.damage == nil {
 		f.damage = damage
 	}
 }
 
-// isNoJob counts an invalid record, and keeps the first ones.
+// isNoJob counts the invalid record r. It keeps only the first mostNamed of these
+// records.
 func (f *finding) isNoJob(r badRecord) {
 	f.found(fmt.Errorf("line %d: %w", r.line, r.err))
 	if f.nBad++; len(f.bad) < mostNamed {
@@ -125,8 +126,8 @@ func (f *finding) isNoJob(r badRecord) {
 }
 
 // apply applies the record to jobs, and returns the errors of its invalid jobs. It
-// leaves out leases, which ended with their process, and versions, which count
-// only within one process.
+// leaves out leases, which ended with the process that wrote them. It also leaves
+// out versions, which count only within one process.
 func (r found) apply(jobs *memory) (bad []error) {
 	ctx := context.Background()
 	for _, text := range r.Jobs {
@@ -158,9 +159,9 @@ type lineReader struct {
 	line   []byte
 }
 
-// next returns the next line with its line end. The last line of a file may have
-// none. If a line is too long, next returns only its beginning. The line is valid
-// until the next call.
+// next returns the next line with its line end. The last line of a file may have no
+// line end. If a line is too long, next returns only its beginning. The caller may
+// use the line until the next call.
 func (l *lineReader) next() ([]byte, error) {
 	l.line = l.line[:0]
 	for {

@@ -15,14 +15,16 @@ import (
 
 const (
 	// lockTime is how long acquire waits for another process to close the file.
-	// When a new process replaces an old one, the old one takes some seconds.
+	// When a new process replaces an old one, the old one takes some seconds to
+	// end.
 	lockTime  = 15 * time.Second
 	lockPause = 100 * time.Millisecond
 )
 
-// locks keep other processes from opening the store's file. One lock is on the
-// file path.lock, which stays when the store's file is replaced. The other lock is
-// on the store's file itself, and holds even if somebody deletes path.lock.
+// locks keep other processes from opening the store's file. One lock is on the file
+// path.lock, which stays when the store's file is replaced. The other lock is on
+// the store's file itself. It keeps other processes out even if somebody deletes
+// path.lock.
 type locks struct {
 	path string
 	name *flock.Flock // the lock on path.lock

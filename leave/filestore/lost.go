@@ -9,7 +9,7 @@ import (
 )
 
 // lookEvery is the time between two checks of the file while nothing is written.
-// Other programs may delete, move or truncate it.
+// Other programs can delete, move or truncate the file.
 const lookEvery = 5 * time.Second
 
 // repairs records how often the store wrote the file again because other programs
@@ -19,7 +19,8 @@ type repairs struct {
 	why string
 }
 
-// lost returns what other programs have done to the file, "" if nothing.
+// lost returns what other programs have done to the file. It returns "" if they
+// have done nothing.
 func (j *journal) lost() string {
 	at, err := os.Stat(j.path)
 	switch {
@@ -35,8 +36,8 @@ func (j *journal) lost() string {
 	return ""
 }
 
-// look checks the file and its locks between writes. If the last write failed, it
-// tries to write the file again.
+// look checks the file and its locks between writes. If the last write failed, look
+// tries to write the whole file again.
 func (j *journal) look() {
 	if j.out == nil {
 		_ = j.renew() // renew records its failure
@@ -53,7 +54,8 @@ func (j *journal) look() {
 	}
 }
 
-// repair writes a lost file again, from memory.
+// repair writes the file again from memory, after another program has changed or
+// removed it.
 func (j *journal) repair(why string) error {
 	j.log.Error("leave file: another program has changed the file; it is written again with all leaves", "path", j.path, "why", why)
 	j.mu.Lock()
@@ -65,8 +67,9 @@ func (j *journal) repair(why string) error {
 	return j.renew()
 }
 
-// clear makes the path free for our file. It renames a file of another program at
-// that path. If another process uses that file, it returns an error.
+// clear makes the path free for the store's file. If a file of another program is
+// at the path, clear renames that file. If another process has locked that file,
+// clear returns an error.
 func (j *journal) clear() error {
 	if err := j.locks.takeName(); err != nil {
 		return fmt.Errorf("the lock file: %w", err)

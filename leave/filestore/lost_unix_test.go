@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// losses are what other programs may do to the file.
+// losses are the things that other programs can do to the file.
 var losses = map[string]func(t *testing.T, path string) error{
 	"deleted":   func(_ *testing.T, path string) error { return os.Remove(path) },
 	"moved":     func(_ *testing.T, path string) error { return os.Rename(path, path+".old") },
@@ -47,8 +47,9 @@ var losses = map[string]func(t *testing.T, path string) error{
 	},
 }
 
-// TestLost: other programs change the file while the process runs. The store writes
-// the file again with all jobs, at the next write or at the next check.
+// TestLost changes the file like another program, while the store is open. The
+// store must write the file again with all jobs, at the next write or at the next
+// check.
 func TestLost(t *testing.T) {
 	for name, lose := range losses {
 		for _, writes := range []bool{true, false} {
@@ -90,8 +91,9 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestLostWithItsDirectory: the directory of the file is moved away. The status
-// says so before the next write. When the directory is back, so is the file.
+// TestLostWithItsDirectory moves the directory of the file away. The status must
+// say so before the next write. When there is a directory again, the store must
+// write its file there.
 func TestLostWithItsDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -124,8 +126,9 @@ func TestLostWithItsDirectory(t *testing.T) {
 	})
 }
 
-// TestLinkedFile: a symbolic link at the store's path stays a link. The store's
-// file is where the link leads, whether that file exists already or not.
+// TestLinkedFile checks that a symbolic link at the store's path stays a link. The
+// store must use the file to which the link leads, and create that file if it is
+// missing.
 func TestLinkedFile(t *testing.T) {
 	for name, begun := range map[string]bool{"begun": true, "new": false} {
 		t.Run(name, func(t *testing.T) {
@@ -154,8 +157,8 @@ func TestLinkedFile(t *testing.T) {
 	}
 }
 
-// TestNoFile: Open refuses at once if the path of the store, or of its lock, is not
-// a regular file.
+// TestNoFile checks that Open returns an error at once if the path of the store, or
+// of its lock, is not a regular file.
 func TestNoFile(t *testing.T) {
 	for kind, make := range map[string]func(path string) error{
 		"named pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
@@ -183,8 +186,9 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
-// TestLockFileIsDeleted: somebody deletes the lock file. A second process still
-// cannot open the store, and the store soon creates the lock file again.
+// TestLockFileIsDeleted deletes the lock file of an open store. A second process
+// must still be unable to open the store, and the store must soon create the lock
+// file again.
 func TestLockFileIsDeleted(t *testing.T) {
 	for name, spare := range map[string]int64{"the file itself": spare, "one that took over": always} {
 		t.Run(name, func(t *testing.T) {

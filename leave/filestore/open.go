@@ -14,17 +14,18 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// Open opens the store in the file at path, or where a symbolic link at path
-// leads. It creates the file if there is none; the directory must exist. All jobs
-// in the file are due at once ([leave.Job.Resumed]). The times of jobs are by clk;
-// in the file they are by the wall clock, for the next process. Beside the file
-// there is path.lock, which stays. While the file is replaced, there is path.new.
+// Open opens the store in the file at path, or in the file to which a symbolic link
+// at path leads. It creates the file if there is none; the directory must exist.
+// All jobs in the file are due at once ([leave.Job.Resumed]). The times of jobs are
+// by clk; in the file they are by the wall clock, for the next process. Open also
+// creates the file path.lock, which stays. While the store replaces its file, there
+// is a file path.new.
 //
-// Open renames a damaged file to path.corrupt-<time>, logs that, and begins a
-// new file with the readable jobs. If the new file cannot be written, Open logs
-// that too, and every write fails until it can. Open returns an error only for
-// what an operator must solve: no access, no directory, not a regular file, or
-// another process that does not close the file within 15 s.
+// Open renames a damaged file to path.corrupt-<time>, logs that, and begins a new
+// file with the readable jobs. If the new file cannot be written, Open logs that
+// too. Then every write fails until the file can be written. Open returns an error
+// only for what an operator must solve: no access, no directory, not a regular
+// file, or another process that does not close the file within 15 s.
 func Open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger) (*Store, error) {
 	return open(ctx, path, clk, log, osDisk{}, spare)
 }
@@ -56,8 +57,8 @@ func open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger, 
 // maxLinks is how many symbolic links linked follows, the same number as in Linux.
 const maxLinks = 40
 
-// linked returns the path of the file behind symbolic links: a new file must
-// replace the file, not the link.
+// linked returns the path of the file to which symbolic links lead. The store needs
+// it because a new file must replace that file, not the link.
 func linked(path string) (string, error) {
 	for range maxLinks {
 		to, err := os.Readlink(path)
@@ -97,9 +98,9 @@ func (j *journal) open() error {
 	return nil
 }
 
-// resume makes all jobs that were read from the file due now, because it is
-// unknown for how long no process has worked on them. The disk gets the changed
-// job with the job's next change.
+// resume makes all jobs that were read from the file due now, because it is unknown
+// for how long no process has worked on them. The file gets the new times of a job
+// when the job changes next.
 func resume(jobs *memory, clk *clock.Clock) {
 	ctx, now, ahead := context.Background(), clk.Now(), clk.Ahead()
 	for _, key := range jobs.Keys() {
@@ -111,7 +112,7 @@ func resume(jobs *memory, clk *clock.Clock) {
 }
 
 // goOn prepares the file for appending. It syncs the directory, because a killed
-// process may have renamed the file without doing so.
+// process may have renamed the file without a sync.
 func (j *journal) goOn(found finding) error {
 	f, err := j.disk.extend(j.path)
 	if err != nil {

@@ -49,9 +49,9 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// Store is a [leave.Store] in a file. Open makes one. Its calls return when
-// their context ends, whatever the disk does. A write that is not acknowledged
-// by then is still made. Other calls may see it before it is acknowledged.
+// Store is a [leave.Store] in a file. Open makes one. Its calls return when their
+// context ends, whatever the disk does. The store still makes a write that it has
+// not acknowledged by then. Other calls can see a write before it is acknowledged.
 type Store struct {
 	*memory
 	journal *journal // used by the goroutine that runs write
@@ -67,7 +67,7 @@ type memory = memstore.Store
 
 var _ leave.Store = (*Store)(nil)
 
-// group is a set of writes that reach the disk together, in one line.
+// group is a set of writes that reach the disk together.
 type group struct {
 	keys    map[leave.Key]struct{}
 	written chan struct{} // closed when err has the result
@@ -76,8 +76,8 @@ type group struct {
 
 var errClosed = errors.New("the leave file is closed")
 
-// Put stores a new delegation. It returns the replaced job even with an error,
-// because the write may have happened.
+// Put stores a new delegation. If the disk fails, it returns the replaced job
+// together with the error, because the write may have happened.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	replaced, err := s.memory.Put(ctx, job)
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	return replaced, s.Commit(ctx, job.Key)
 }
 
-// Save writes a job if its version is the stored one.
+// Save writes job if job.Version is the version of the stored job.
 func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	saved, err := s.memory.Save(ctx, job)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return saved, s.Commit(ctx, job.Key)
 }
 
-// Delete removes a job if its version is the stored one.
+// Delete removes job if job.Version is the version of the stored job.
 func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	if err := s.memory.Delete(ctx, job); err != nil {
 		return err
@@ -103,7 +103,8 @@ func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	return s.Commit(ctx, job.Key)
 }
 
-// Merge merges copies that were changed elsewhere into the stored jobs.
+// Merge merges jobs, copies that were changed outside this store, into the stored
+// jobs.
 func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	if err := s.memory.Merge(ctx, jobs); err != nil {
 		return err
@@ -158,7 +159,8 @@ func (s *Store) join(keys []leave.Key) (*group, error) {
 	}
 	if s.group == nil {
 		s.group = &group{keys: map[leave.Key]struct{}{}, written: make(chan struct{})}
-		// This cannot block: the writer takes the value together with the group.
+		// This cannot block, because write takes the value from wake together with
+		// the group.
 		s.wake <- struct{}{}
 	}
 	for _, key := range keys {
@@ -167,9 +169,9 @@ func (s *Store) join(keys []leave.Key) (*group, error) {
 	return s.group, nil
 }
 
-// write writes one group after another to the disk, until Close. It reads the
-// state of a group's jobs as late as possible: if a job was changed several times,
-// the disk needs only its last state.
+// write writes one group after another to the disk, until Close. It reads the state
+// of a group's jobs as late as possible. If a job was changed several times, the
+// disk needs only the job's last state.
 func (s *Store) write() {
 	defer close(s.stopped)
 	look := time.NewTicker(lookEvery)

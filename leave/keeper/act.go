@@ -10,9 +10,9 @@ import (
 	"matrixrtc-auth/leave/pace"
 )
 
-// acts says how the keeper does each action. An action with an urgency is a
-// request to the homeserver: it is postponed while that homeserver may get no more
-// requests, or while no more workers may work there.
+// acts says how the keeper does each action. An action with an urgency is a request
+// to the homeserver. Such an action is postponed if no request or no worker is left
+// for the homeserver.
 var acts = map[leave.Action]struct {
 	urgency func(leave.Job, time.Time) pace.Urgency
 	run     func(*Keeper, context.Context, task)
@@ -24,7 +24,7 @@ var acts = map[leave.Action]struct {
 	leave.Cancel:  {pace.OfLeave, (*Keeper).cancel},
 }
 
-// act does the first action of a job that is due.
+// act does one action for a job: the first one that is due.
 func (k *Keeper) act(ctx context.Context, t task) {
 	now := k.now()
 	if why := k.over(t.Job, now); why != "" {
@@ -50,11 +50,11 @@ func (k *Keeper) act(ctx context.Context, t task) {
 	}
 }
 
-// over returns why a job ends without a further action, or "" if it does not end.
-// While the SFU is away, every job counts as unanswered.
+// over returns why a job ends without a further action, or "" if it goes on. While
+// the SFU is away, over treats each job as one for which the SFU gives no answer.
 //
-// No job ends after a long stop of this process that the loop has not noticed yet:
-// the machine may have slept since the job was claimed.
+// If this process has stopped for a long time, each job goes on until the loop of
+// Run has noticed that. The machine may have slept since the job was claimed.
 func (k *Keeper) over(j leave.Job, now time.Time) string {
 	if j.State == leave.Cancelling || k.Stalled(now) {
 		return ""
@@ -65,7 +65,7 @@ func (k *Keeper) over(j leave.Job, now time.Time) string {
 	return j.Over(now, time.UnixMilli(k.began.Load()))
 }
 
-// finish removes a job that has nothing left to cancel.
+// finish removes a job in the state Cancelling that has nothing left to cancel.
 func (k *Keeper) finish(ctx context.Context, t task) {
 	if len(t.Replaces) == 0 {
 		k.end(ctx, t.Job, slog.LevelInfo, "all leaves that it had replaced are cancelled")
@@ -74,14 +74,14 @@ func (k *Keeper) finish(ctx context.Context, t task) {
 	k.end(ctx, t.Job, slog.LevelWarn, "leaves that it had replaced could not be cancelled, and the homeserver has sent them by now")
 }
 
-// workerTime is the longest wait for a worker at a homeserver that answers soon.
-// If the wait is longer, the job is given back: it must not keep this goroutine
-// from the jobs of other homeservers.
+// workerTime is the longest wait for a worker at a homeserver that answers soon. If
+// the wait is longer, the keeper gives the job back. So one job does not keep this
+// goroutine from the jobs of other homeservers.
 const workerTime = 250 * time.Millisecond
 
-// enter takes a worker and a token (the right to make one request) for the job's
-// homeserver. The worker counts at that homeserver until done is called. If the
-// job must wait, enter returns how long, and done is nil.
+// enter takes a worker and a token for the job's homeserver. A token is the right
+// to make one request. The worker counts as at work there until done is called. If
+// the job must wait, enter returns how long, and done is nil.
 func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (done func(), wait time.Duration) {
 	server := j.User.Server()
 	done, ok := k.workers.Await(server, urgency(j, k.now()), min(workerTime, j.LeaseTime()/4), k.now)

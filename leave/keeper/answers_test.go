@@ -34,8 +34,8 @@ func TestSupersededIsAcceptedAndCancelled(t *testing.T) {
 	})
 }
 
-// If the same leave is delegated twice at a time, the job keeps what is known of
-// its participant.
+// TestSupersededByItself checks what happens if a client delegates the same leave
+// twice at a time. The job keeps what the keeper knows of its participant.
 func TestSupersededByItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -57,8 +57,9 @@ func TestSupersededByItself(t *testing.T) {
 	})
 }
 
-// The job that supersedes a delegation may end before the keeper can tell it to
-// cancel that delegation. Then the delegation is stored.
+// TestSupersededByWhatHasEnded delegates a leave while a later delegation of the
+// key is stored. The later job ends before the keeper can tell it to cancel the
+// earlier leave. Then the keeper must store the earlier delegation.
 func TestSupersededByWhatHasEnded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -72,7 +73,7 @@ func TestSupersededByWhatHasEnded(t *testing.T) {
 			if call != "Get" {
 				return nil
 			}
-			if gets++; gets == 2 { // the first Get was for the job that is replaced
+			if gets++; gets == 2 { // the first Get was for the job that the delegation replaces
 				stored, err := s.Store.Get(t.Context(), later.Key)
 				if err == nil {
 					err = s.Delete(t.Context(), stored)
@@ -90,7 +91,8 @@ func TestSupersededByWhatHasEnded(t *testing.T) {
 	})
 }
 
-// If other writers are always faster than a report, the SFU must repeat it.
+// TestReportLosesEveryRace checks that the SFU must repeat a webhook if other
+// writers of the job are always faster.
 func TestReportLosesEveryRace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -107,10 +109,11 @@ func TestReportLosesEveryRace(t *testing.T) {
 	})
 }
 
-// lost replaces the answer to a Put, as if the answer were lost on its way.
+// lost replaces the error that Put returns, as if the answer were lost on its way.
 func lost(error) error { return context.DeadlineExceeded }
 
-// A delegation that failed leaves no job behind, even if its write has happened.
+// TestLostAnswer checks that a failed delegation leaves no job behind, even if the
+// store has written the job.
 func TestLostAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -126,17 +129,20 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
-// When a failed delegation is withdrawn, a later one of the same client stays.
+// TestLostAnswerAndAgain checks that the keeper removes the job of a failed
+// delegation, but not a later delegation of the same client.
 func TestLostAnswerAndAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
 		s.after = lost
-		time.Sleep(300 * time.Microsecond) // this makes the store cut off a part of the time, because stores keep milliseconds
+		// Stores keep times in milliseconds, so the store cuts off a part of this
+		// job's time.
+		time.Sleep(300 * time.Microsecond)
 		job := another(t, 1, long)
 		var gets atomic.Int32
 		s.before = func(_ context.Context, call string) error {
 			if call == "Get" {
-				if gets.Add(1) == 2 { // the Get by which the keeper withdraws the job
+				if gets.Add(1) == 2 { // this Get is from the keeper, which wants to remove the job
 					s.after = nil
 					time.Sleep(time.Millisecond)
 					if _, err := s.Store.Put(t.Context(), another(t, 1, long)); err != nil {
@@ -156,9 +162,9 @@ func TestLostAnswerAndAgain(t *testing.T) {
 	})
 }
 
-// A failed delegation that has replaced another one stays. If it were removed,
-// nobody would restart or cancel the replaced leave, which would then fire and
-// end the present membership.
+// TestLostAnswerOfAReplacement checks that a failed delegation stays if it has
+// replaced another one. If the keeper removed it, nobody would restart or cancel
+// the replaced leave. That leave would fire and end the present membership.
 func TestLostAnswerOfAReplacement(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -211,7 +217,8 @@ func TestReportOfAnUnknownParticipant(t *testing.T) {
 			t.Errorf("Report: %v, want ErrAway, so that it comes again", err)
 		}
 
-		// Between the read and the write of Report, the store stops answering.
+		// The store stops answering after Report has read the job, and before it
+		// writes the job.
 		s.before = nil
 		w.wantLimit("", leave.New(key, user(t), delayID(t, "d1"), long, time.Now()), many)
 		s.before = func(_ context.Context, call string) error {
@@ -227,8 +234,8 @@ func TestReportOfAnUnknownParticipant(t *testing.T) {
 	})
 }
 
-// A keeper does nothing for jobs whose leases have ended while it claimed them:
-// another process may have claimed them by now.
+// TestLeaseThatIsOver checks that a keeper does nothing for jobs whose leases ended
+// while it claimed them. Another process may have claimed these jobs by now.
 func TestLeaseThatIsOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)

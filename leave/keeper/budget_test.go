@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// crowd is a world with many members in one call. Each has delegated a leave.
+// crowd is a world (see newWorld) with many members in one call. Each member has
+// delegated a leave.
 type crowd struct{ *world }
 
 func newCrowd(t *testing.T, rate float64) crowd {
@@ -23,7 +24,7 @@ func newCrowd(t *testing.T, rate float64) crowd {
 	return crowd{w}
 }
 
-// add brings a member into the call.
+// add makes a member delegate a leave and join the call.
 func (c crowd) add(name string, delay time.Duration) error {
 	c.t.Helper()
 	k := leave.Key{Room: "room", Identity: sfu.Identity(name)}
@@ -40,7 +41,7 @@ func (c crowd) add(name string, delay time.Duration) error {
 	return c.current().Report(c.t.Context(), sfu.Event{Room: k.Room, Identity: k.Identity, Kind: sfu.KindJoined, Session: "S" + name})
 }
 
-// quit makes a member leave the call for a reason that leaves no doubt.
+// quit makes a member leave the call. The client says that it leaves.
 func (c crowd) quit(name string) {
 	c.t.Helper()
 	k := leave.Key{Room: "room", Identity: sfu.Identity(name)}
@@ -50,8 +51,9 @@ func (c crowd) quit(name string) {
 	}
 }
 
-// fates counts what became of the events of the n members whose names begin with
-// prefix, by the fate: "sent", "fired", "cancelled", or "" for none yet.
+// fates counts what became of the leaves of the n members whose names begin with
+// prefix. The keys are "sent", "fired" and "cancelled", and "" for a leave that
+// still waits.
 func (c crowd) fates(prefix string, n int) map[string]int {
 	counts := map[string]int{}
 	for i := range n {
@@ -61,8 +63,9 @@ func (c crowd) fates(prefix string, n int) map[string]int {
 	return counts
 }
 
-// TestHomeserverAtItsLimit: the keeper accepts as many leaves as the rate is
-// enough for, and restarts all of them in time. It refuses one more.
+// TestHomeserverAtItsLimit checks how many leaves the keeper accepts: as many as
+// the rate is enough for. It refuses one more, and restarts the accepted ones in
+// time.
 func TestHomeserverAtItsLimit(t *testing.T) {
 	for _, rate := range []float64{1, 10} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -90,8 +93,8 @@ func TestHomeserverAtItsLimit(t *testing.T) {
 	}
 }
 
-// TestLateness: the lateness of a postponed restart counts from when it first
-// became due.
+// TestLateness checks the lateness of a postponed restart. The lateness must count
+// from the time at which the restart first became due.
 func TestLateness(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, 1)
@@ -107,7 +110,8 @@ func TestLateness(t *testing.T) {
 			}
 		}
 		time.Sleep(5 * time.Minute)
-		// 10 restarts take 10 s, and each is due after 4.5 s.
+		// At one request a second, 10 restarts take 10 s. Each of them is due after
+		// 4.5 s.
 		c.set(func() {
 			if latest < 4*time.Second || latest > delay/2 {
 				t.Errorf("got the latest restart %v late, want 4 s to %v", latest, delay/2)
@@ -116,8 +120,9 @@ func TestLateness(t *testing.T) {
 	})
 }
 
-// TestCrowdThatLeaves: 800 members leave at once. Their leaves may take minutes,
-// but delay nobody else's restart, and do not ask the SFU again and again.
+// TestCrowdThatLeaves makes 800 members leave at once. Sending their leaves may
+// take minutes, but must not delay the restarts of other members. The keeper must
+// not ask the SFU again and again meanwhile.
 func TestCrowdThatLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const crowds, others = 800, 100
@@ -157,15 +162,16 @@ func TestCrowdThatLeaves(t *testing.T) {
 		if asked > 4*crowds {
 			t.Errorf("%d leaves: got %d questions to the SFU, want at most %d", crowds, asked, 4*crowds)
 		}
-		// The homeserver allows 10 requests a second, and the others need about 6.
+		// The homeserver allows 10 requests a second. The restarts of the other
+		// members need about 6.
 		if longest > 14*time.Minute {
 			t.Errorf("the last leave was sent after %v, want it within 14 min", longest)
 		}
 	})
 }
 
-// TestLimitedHomeserver: a homeserver answers 429 with a wait that is longer than
-// what is left of the delay. The keeper tries once nevertheless, because
+// TestLimitedHomeserver has a homeserver that answers 429, with a Retry-After
+// longer than the rest of the delay. The keeper must try once nevertheless, because
 // otherwise the leave would fire. Limited is called once, even without a rate.
 func TestLimitedHomeserver(t *testing.T) {
 	for _, rate := range []float64{10, 0} {
@@ -199,8 +205,8 @@ func TestLimitedHomeserver(t *testing.T) {
 	}
 }
 
-// TestLimitedWithoutARate: reports that a participant has left do not make the
-// keeper ask a homeserver sooner than its Retry-After allows.
+// TestLimitedWithoutARate checks that webhooks do not make the keeper ask a
+// homeserver sooner than its Retry-After allows.
 func TestLimitedWithoutARate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, 0)
@@ -224,8 +230,9 @@ func TestLimitedWithoutARate(t *testing.T) {
 	})
 }
 
-// TestLeavesAtTheSlowestRate: even at one request a second, leaves go before
-// restarts that have time to spare, and all restarts are made in time.
+// TestLeavesAtTheSlowestRate checks the order of requests at a low rate, down to
+// one request a second. Leaves go before restarts that have time to spare, and all
+// restarts are made in time.
 func TestLeavesAtTheSlowestRate(t *testing.T) {
 	for rate, others := range map[float64]int{1: 5, 1.5: 10, 4: 30} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -248,7 +255,7 @@ func TestLeavesAtTheSlowestRate(t *testing.T) {
 				for i := range crowds {
 					c.quit(fmt.Sprint("m", i))
 				}
-				// The others need one request each in 12 s.
+				// Each of the other members needs one restart in 12 s.
 				time.Sleep(time.Duration(crowds/(rate-float64(others)/12)*1.2) * time.Second)
 				if got := c.fates("m", crowds); got["sent"] != crowds {
 					t.Errorf("of those who left: %v, want all sent", got)

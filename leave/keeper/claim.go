@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// claim claims as many due jobs as there are free workers, and starts work on
-// them. A job that a replica had claimed when it died is due again when its lease
-// ends ([leave.Job.LeaseTime]). Then the next replica that claims takes it over.
+// claim claims as many due jobs as there are free workers, and starts work on them.
+// If a replica dies, the jobs that it had claimed are due again when their leases
+// end ([leave.Job.LeaseTime]). Then another replica claims them.
 func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync.WaitGroup) {
 	free := cap(permits) - len(permits)
 	k.full.Store(free == 0)
@@ -31,20 +31,20 @@ func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync
 		k.logClaim(ctx, job)
 		t := task{Job: job, claimed: claimed, ahead: ahead, free: func() {}}
 		select {
-		case k.tasks <- t: // a worker waits for it
+		case k.tasks <- t: // a worker without a task takes this one
 		default:
 			running.Go(func() { k.serve(ctx, t, permits) })
 		}
 	}
 }
 
-// restTime is how long a worker without a task waits for the next one. A new
-// worker would grow its stack again, which takes about 8 % of the CPU time of a
-// restart.
+// restTime is how long a worker without a task waits for the next one. If a new
+// worker started instead, its stack would have to grow again. That takes about 8 %
+// of the CPU time of a restart.
 const restTime = 2 * leave.Tick
 
-// serve works on t and on the tasks that come after it. It returns when none has
-// come for restTime, or ctx has ended.
+// serve works on t and on the tasks that come after it. It returns when no task has
+// come for restTime, or when ctx has ended.
 func (k *Keeper) serve(ctx context.Context, t task, permits chan struct{}) {
 	rest := time.NewTimer(restTime)
 	defer rest.Stop()
@@ -71,12 +71,12 @@ type task struct {
 	leave.Job
 	claimed time.Time     // the time just before the store was asked for the lease
 	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at the time claimed
-	free    func()        // releases the worker at the homeserver, if the task has one; a second call does nothing
+	free    func()        // gives back the worker at the homeserver, if the task has one; a second call does nothing
 }
 
-// left returns how long the lease still lasts: the shorter time of those by our
-// clock and by the wall clock. If the whole machine was paused, as virtual
-// machines are, more time has passed by the wall clock.
+// left returns how long the lease still lasts. It measures the time that has passed
+// by our clock and by the wall clock, and uses the longer one. If the whole machine
+// was paused, as virtual machines are, more time has passed by the wall clock.
 func (k *Keeper) left(t task) time.Duration {
 	now := k.now()
 	passed := now.Sub(t.claimed)
@@ -84,9 +84,9 @@ func (k *Keeper) left(t task) time.Duration {
 	return min(t.LeaseTime()-max(passed, byWall), t.Lease.Until.Sub(now))
 }
 
-// secure returns the task with a lease that lasts for a whole request, so that no
-// other keeper begins the same request meanwhile. It reports false if the lease has
-// ended.
+// secure returns the task with a lease that is long enough for a whole request. So
+// no other keeper begins the same request meanwhile. It reports false if the lease
+// has ended.
 func (k *Keeper) secure(ctx context.Context, t task) (task, bool) {
 	left := k.left(t)
 	if left <= 0 || left >= leave.Attempt(t.Delay) {

@@ -14,16 +14,17 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// jumps are by how much the wall clock is set. Real reasons are NTP that has found
-// a server, daylight saving time set by hand, and a clock without a battery. Test
-// bubbles begin in the year 2000, so a clock that is set back twice shows 1972.
+// jumps are the times by which the tests change the wall clock. A wall clock jumps
+// when NTP finds a server, when somebody sets daylight saving time, or when the
+// clock has no battery. Virtual time begins in the year 2000. So a clock that is
+// set back twice by the longest jump shows 1972.
 var jumps = []time.Duration{
 	-time.Second, -time.Minute, -time.Hour, -14 * 365 * 24 * time.Hour,
 	time.Second, time.Minute, time.Hour, 56 * 365 * 24 * time.Hour,
 }
 
-// onEachJump runs test in a bubble for every jump and delay, once with the SFU on
-// the same machine and once on another.
+// onEachJump runs test in virtual time for every jump and delay. It runs test once
+// with the SFU on the same machine, and once with the SFU on another.
 func onEachJump(t *testing.T, test func(t *testing.T, w *world, jump, delay time.Duration)) {
 	t.Helper()
 	for _, jump := range jumps {
@@ -45,8 +46,9 @@ func onEachJump(t *testing.T, test func(t *testing.T, w *world, jump, delay time
 	}
 }
 
-// Whatever the wall clock is set to, a member stays in the call while the
-// participant is there, and the leave is sent when the participant has left.
+// TestWallClockIsSet sets the wall clock to other times. A member must stay in the
+// call while the participant is there. The leave must be sent when the participant
+// has left.
 func TestWallClockIsSet(t *testing.T) {
 	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
 		w.machine.Set(jump)
@@ -59,12 +61,14 @@ func TestWallClockIsSet(t *testing.T) {
 		left := time.Now()
 		w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
 		time.Sleep(time.Minute)
-		// Once, the room may wrongly count as newer, which costs one grace.
+		// The SFU's room may wrongly count as a new room once. Then the leave is
+		// sent one grace later.
 		w.wantFate("d1", "sent", left, 2*grace.Outage)
 	})
 }
 
-// A grace lasts as long as configured, even if the wall clock is set meanwhile.
+// TestWallClockIsSetInAGrace checks that a grace lasts as long as configured, even
+// if somebody sets the wall clock meanwhile.
 func TestWallClockIsSetInAGrace(t *testing.T) {
 	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
 		w.vanish()
@@ -78,8 +82,8 @@ func TestWallClockIsSetInAGrace(t *testing.T) {
 	})
 }
 
-// A member stays if the wall clock is set while the SFU is away, and while
-// clients reconnect.
+// TestWallClockIsSetInAnOutage checks that a member stays if somebody sets the wall
+// clock while the SFU is away, and again while clients reconnect.
 func TestWallClockIsSetInAnOutage(t *testing.T) {
 	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
 		w.set(func() { w.sfuDown, w.roomAt = true, time.Time{} })
@@ -98,8 +102,8 @@ func TestWallClockIsSetInAnOutage(t *testing.T) {
 	})
 }
 
-// After the machine has slept, actions that became due meanwhile are done at
-// once.
+// TestMachineSleeps checks actions that became due while the machine slept. After
+// the sleep the keeper must do them at once.
 func TestMachineSleeps(t *testing.T) {
 	for _, sleep := range []time.Duration{10 * time.Second, time.Hour} {
 		t.Run(sleep.String(), func(t *testing.T) {
@@ -124,8 +128,8 @@ func TestMachineSleeps(t *testing.T) {
 	}
 }
 
-// sleepyStore makes the machine sleep for an hour, once, right after a job was
-// claimed.
+// sleepyStore makes the machine sleep for an hour right after a job was claimed,
+// but only once.
 type sleepyStore struct {
 	leave.Store
 	machine *clocktest.Machine
@@ -140,8 +144,9 @@ func (s *sleepyStore) Claim(ctx context.Context, holder string, now time.Time, n
 	return jobs, err
 }
 
-// A machine may fall asleep after a worker has claimed a job. No job ends because
-// of that sleep, even if nothing has noticed it yet.
+// TestMachineSleepsInAWorker makes the machine fall asleep after a worker has
+// claimed a job. That sleep must not end the job, even before the keeper notices
+// it.
 func TestMachineSleepsInAWorker(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 18*time.Second)
@@ -155,8 +160,8 @@ func TestMachineSleepsInAWorker(t *testing.T) {
 	})
 }
 
-// The clock of the SFU's machine may be wrong by any time. That does not delay
-// the leave of a participant who has left.
+// TestSFUClockIsAhead sets the clock of the SFU's machine to a wrong time. The
+// leave of a participant who has left must not come later because of that.
 func TestSFUClockIsAhead(t *testing.T) {
 	for _, ahead := range []time.Duration{-time.Hour, 10 * time.Second, time.Hour, 1000 * time.Hour} {
 		t.Run(ahead.String(), func(t *testing.T) {
@@ -177,8 +182,8 @@ func TestSFUClockIsAhead(t *testing.T) {
 	}
 }
 
-// openFile replaces the world's process by a new one on the same machine, which
-// keeps its leaves in the file path.
+// openFile replaces the world's process by a new process on the same machine. The
+// new process keeps its leaves in the file path.
 func (w *world) openFile(path string) *filestore.Store {
 	w.t.Helper()
 	w.stop()
@@ -193,8 +198,8 @@ func (w *world) openFile(path string) *filestore.Store {
 	return s
 }
 
-// The wall clock is set while a process runs, or while no process runs. The next
-// process still does everything in time.
+// TestWallClockIsSetBetweenProcesses sets the wall clock while a process runs, and
+// again while no process runs. The next process must still do everything in time.
 func TestWallClockIsSetBetweenProcesses(t *testing.T) {
 	for _, running := range append(jumps, 0) {
 		for _, between := range append(jumps, 0) {
@@ -225,7 +230,7 @@ func twoProcesses(t *testing.T, running, between time.Duration) {
 	defer second.Close()
 	time.Sleep(5 * delay)
 	w.wantFate("d1", "", time.Time{}, 0)
-	w.delegate("d2", delay) // counts as the later delegation
+	w.delegate("d2", delay) // d2 must count as the later delegation
 	time.Sleep(5 * delay)
 	w.wantFate("d2", "", time.Time{}, 0)
 	w.vanish()

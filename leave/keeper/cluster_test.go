@@ -23,15 +23,16 @@ import (
 )
 
 // cluster is a world whose SFU is a fake LiveKit of two nodes on one Redis. The
-// keeper asks it through its API.
+// keeper asks that LiveKit through its API.
 type cluster struct {
 	*world
 	fake   *sfutest.SFU
 	client *sfu.Client
-	redis  *forgetful // the fake of our Redis, which holds the leaves
+	redis  *forgetful // the fake of our Redis, which stores the leaves after a call of useRedis
 	story  *story
 
-	// dump is the content of the file of LiveKit's Redis, and jobs that of ours.
+	// dump is the content of the file of LiveKit's Redis. jobs is the content of
+	// the file of our Redis.
 	dump sfutest.Dump
 	jobs []leave.Job
 
@@ -90,7 +91,7 @@ func (d direct) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	return w.Result(), nil
 }
 
-// The following methods make a cluster the SFU of a keeper.
+// With the following methods, a cluster is also the SFU of its keeper.
 
 func (c *cluster) Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
 	return c.client.Session(ctx, room, identity)
@@ -133,7 +134,8 @@ func (c *cluster) hangUp() {
 	c.line = make(chan struct{})
 }
 
-// member is the identity of somebody in the call. Their leave has the same name.
+// member is the identity of somebody in the call. The delay id of their leave is
+// the same text.
 type member string
 
 func (m member) key() leave.Key { return leave.Key{Room: "room", Identity: sfu.Identity(m)} }
@@ -150,8 +152,8 @@ func (c *cluster) enter(m member, delay time.Duration) {
 }
 
 // reenter makes a client join, for the first time or after it was thrown out. The
-// client asks for a token, for which the service creates the room, and tries
-// again until it has joined.
+// client asks for a token, and the service creates the room for that. The client
+// tries again until it has joined.
 func (c *cluster) reenter(m member) {
 	c.t.Helper()
 	for range 30 {
@@ -166,7 +168,7 @@ func (c *cluster) reenter(m member) {
 	c.t.Errorf("%s cannot join", m)
 }
 
-// quit makes a member leave. Unless the client says that it leaves, LiveKit
+// quit makes a member leave. If the client does not say that it leaves, LiveKit
 // notices that only after 19 s.
 func (c *cluster) quit(m member, reason livekit.DisconnectReason) {
 	if reason != livekit.DisconnectReason_CLIENT_INITIATED {
@@ -203,11 +205,11 @@ func eventOf(w *livekit.WebhookEvent) sfu.Event {
 	return e
 }
 
-// story is a log. Its method way returns the states of a job from its lines.
+// story is a log, from whose lines the method way finds out the states of a job.
 type story struct{ logtest.Log }
 
-// way returns the states that a member's job has gone through, and "ended". The
-// order may be wrong, because two workers may log at the same time.
+// way returns the states that a member's job has gone through, and "ended" if it
+// has ended. The order may be wrong, because two workers may log at the same time.
 func (s *story) way(m member) (states []string) {
 	for _, line := range s.Lines() {
 		if !strings.Contains(line, "identity="+string(m)+" ") {

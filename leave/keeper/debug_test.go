@@ -10,7 +10,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// At level debug the log says which room was created again.
+// TestCreatedAgainIsLogged checks that the log at level debug says which room was
+// created again.
 func TestCreatedAgainIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -37,7 +38,8 @@ func (w *world) logs(level slog.Level) *bytes.Buffer {
 	return &log
 }
 
-// At level debug the log says which job was claimed, and whose it is.
+// TestClaimIsLogged checks that the log at level debug says which job was claimed,
+// and which user has the job.
 func TestClaimIsLogged(t *testing.T) {
 	for _, c := range []struct {
 		level slog.Level

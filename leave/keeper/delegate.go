@@ -10,17 +10,16 @@ import (
 )
 
 // Delegate accepts or refuses a leave within a second. It goes on if the caller
-// disconnects meanwhile, because then the leave is needed even more. If it
+// disconnects meanwhile, because then the leave is needed even more. If Delegate
 // returns nil, the service keeps this leave, or a later one of the same key that
-// will cancel this one. A *[leave.LimitError] says that the caller has exceeded
-// a limit. All other errors come from the store. After an error, the service
-// does not keep the leave.
+// will cancel this one. A *[leave.LimitError] says that the caller has exceeded a
+// limit. All other errors come from the store. After an error, the service does not
+// keep the leave.
 //
-// The limits per user are exact while the store answers within 200 ms, because
-// this process counts and stores one delegation of a user after another.
-// The limit of all jobs and the limit of one homeserver may be exceeded by
-// delegations at the same moment. Delegations to several replicas may exceed
-// every limit.
+// This process counts and stores one delegation of a user after another. So the
+// limits per user are exact while the store answers within 200 ms. Delegations at
+// the same moment can exceed the limit of all jobs and the limit of one homeserver.
+// Delegations to several replicas can exceed every limit.
 func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
@@ -49,11 +48,12 @@ func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limit
 // needed is what a delegation adds to the existing jobs and to their load.
 type needed struct {
 	all, ofUser, ofServer int     // how many jobs a delegation adds: in all, of the user, and of the user's homeserver
-	load, loadOfUser      float64 // how many restarts a second it adds: of the homeserver's users, and of the user
+	load, loadOfUser      float64 // how many restarts a second a delegation adds: of the homeserver's users, and of the user
 }
 
-// needs returns what job adds. If isNew is false, job replaces the job old: then
-// it adds no job, but a shorter delay adds load.
+// needs returns what job adds. If isNew is false, job replaces the job old. Then it
+// adds no job in all, but it can add one to another user or homeserver. A shorter
+// delay adds load.
 func needs(job, old leave.Job, isNew bool) needed {
 	n := needed{all: 1, ofUser: 1, ofServer: 1, load: leave.Load(job.Delay), loadOfUser: leave.Load(job.Delay)}
 	if isNew {
@@ -130,10 +130,10 @@ func mayBeStored(err error) bool {
 	return !limited && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrForgotten)
 }
 
-// withdraw removes a new job that may have been stored although Delegate
-// returned an error. It does not remove a job that has replaced another one,
-// because then nobody would cancel the replaced leave. Nor does it remove a job
-// that the client has delegated again.
+// withdraw removes a new job that may have been stored although Delegate returned
+// an error. It keeps a job that has replaced another one, because otherwise nobody
+// would cancel the replaced leave. It also keeps a job that the client has
+// delegated again.
 func (k *Keeper) withdraw(ctx context.Context, job leave.Job) {
 	asking, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()

@@ -17,8 +17,8 @@ import (
 
 var many = leave.Limits{PerUser: 100, All: 1000}
 
-// accepting returns a world whose keeper accepts delegations but does not work on
-// jobs, and the world's store.
+// accepting returns a world and the world's store. The keeper of that world accepts
+// delegations, but does not work on jobs.
 func accepting(t *testing.T) (*world, *oddStore) {
 	w := newWorld(t)
 	w.stop()
@@ -45,7 +45,8 @@ func owned(t *testing.T, job leave.Job, owner string) leave.Job {
 	return job
 }
 
-// wantLimit delegates job, and checks which limit refuses it, "" for none.
+// wantLimit delegates job, and checks which limit refuses the delegation. limit is
+// "" if no limit refuses it.
 func (w *world) wantLimit(limit string, job leave.Job, limits leave.Limits) {
 	w.t.Helper()
 	err := w.keeper.Delegate(w.t.Context(), job, limits)
@@ -80,7 +81,7 @@ func TestLimits(t *testing.T) {
 		again.DelayID = delayID(t, "again")
 		w.wantLimit("", again, limits) // a replacement adds no job
 		taken := another(t, 5, long)
-		taken.DelayID = delayID(t, "taken") // a job of bob's would become alice's third
+		taken.DelayID = delayID(t, "taken") // taken would replace a job of bob, and be alice's third job
 		w.wantLimit("user", taken, limits)
 	})
 }
@@ -103,7 +104,8 @@ func TestLimitOfAHomeserver(t *testing.T) {
 		}
 		w.wantLimit("homeserver", again("shorter", shortest), many)
 
-		// The accepted jobs need more than the rate, which was lowered later.
+		// The rate falls after the keeper has accepted the jobs, and is now too low
+		// for them.
 		w.keeper.Budget = &pace.Budget{Rate: 0.001}
 		w.wantLimit("homeserver", another(t, 3, long), many)
 		w.wantLimit("", again("as long", long), many)
@@ -113,8 +115,8 @@ func TestLimitOfAHomeserver(t *testing.T) {
 	})
 }
 
-// TestShareOfAUser: one user cannot use up a homeserver's budget, but can always
-// delegate one leave with a usual delay.
+// TestShareOfAUser checks that one user cannot use up a homeserver's budget.
+// Another user can still delegate one leave with a usual delay.
 func TestShareOfAUser(t *testing.T) {
 	for _, c := range []struct {
 		rate  float64
@@ -144,15 +146,16 @@ func TestShareOfAUser(t *testing.T) {
 
 func TestNoLimitOfAHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, _ := accepting(t) // its budget has no rate
+		w, _ := accepting(t) // this keeper's budget has no rate
 		for n := range 50 {
 			w.wantLimit("", another(t, n, leave.MinDelay), many)
 		}
 	})
 }
 
-// A user near the limit delegates fifty leaves at once, with a slow store. The
-// user gets exactly as many jobs as the limit leaves, and other users do not wait.
+// TestLimitOfAUserIsExact has a slow store and a user who is near the limit. The
+// user delegates fifty leaves at once, and must get exactly as many jobs as the
+// limit allows. Other users must not wait.
 func TestLimitOfAUserIsExact(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -186,8 +189,8 @@ func TestLimitOfAUserIsExact(t *testing.T) {
 	})
 }
 
-// With a slow store no caller waits for more than a second, and a delegation
-// fails only if the store did not do it in time.
+// TestASecondInAll checks that no caller waits for more than a second, even with a
+// slow store. A delegation may fail only if the store did not answer in time.
 func TestASecondInAll(t *testing.T) {
 	for _, each := range []time.Duration{0, 250 * time.Millisecond, 400 * time.Millisecond, time.Hour} {
 		t.Run(each.String(), func(t *testing.T) {
@@ -220,8 +223,9 @@ func TestASecondInAll(t *testing.T) {
 	}
 }
 
-// A homeserver that the operator did not name may have a quarter of all jobs,
-// however many users it invents. Named homeservers have no such bound.
+// TestShareOfAHomeserver checks that a homeserver that the operator did not name
+// gets a quarter of all jobs, however many users it invents. Named homeservers have
+// no such bound.
 func TestShareOfAHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, _ := accepting(t)

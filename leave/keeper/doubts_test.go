@@ -15,8 +15,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestNobodyThereIsNoLoss: if no node holds somebody who is not on record, that
-// does not count as the loss of a node. Nodes are asked no more often afterwards.
+// TestNobodyThereIsNoLoss has participants without a record and without a node.
+// They must not count as the loss of a node: the keeper must not ask nodes more
+// often afterwards.
 func TestNobodyThereIsNoLoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		town := newTown(t, 500, 10)
@@ -34,7 +35,7 @@ func TestNobodyThereIsNoLoss(t *testing.T) {
 		}
 		average, most := town.questions(begin)
 		t.Logf("questions to nodes a second: %.1f on average, %d at most", average, most)
-		if average > 25 || most > 26+3 { // and 3 questions about participants who never came
+		if average > 25 || most > 26+3 { // 26, and 3 questions about participants who never came
 			t.Errorf("questions to nodes a second: got %.1f on average and %d at most, want no more than 25 and 29", average, most)
 		}
 	})
@@ -52,11 +53,13 @@ func (c *cluster) failFor(d time.Duration, method string) {
 	})
 }
 
-// TestLossWhileQuestionsFail: a node dies while questions to the SFU fail. The
-// room stays in doubt until they succeed.
+// TestLossWhileQuestionsFail kills a node while questions to the SFU fail. The
+// keeper must ask again until the questions succeed.
 func TestLossWhileQuestionsFail(t *testing.T) {
 	for method, lasting := range map[string]time.Duration{
-		"GetParticipant":      20 * time.Second, // alice, who was there longest, is back, but the keeper cannot find that out
+		// Alice was there for longest. She is back, but the keeper cannot find that
+		// out.
+		"GetParticipant":      20 * time.Second,
 		"UpdateSubscriptions": 15 * time.Second, // the question to a node itself fails
 	} {
 		t.Run(method, func(t *testing.T) {
@@ -78,8 +81,9 @@ func TestLossWhileQuestionsFail(t *testing.T) {
 	}
 }
 
-// TestLossWhileOthersComeAndGo: a node dies while somebody joins the room more
-// often than once a second.
+// TestLossWhileOthersComeAndGo kills a node while somebody joins the room more
+// often than once a second. Alice comes back and must stay. Bob's leave must be
+// sent in time.
 func TestLossWhileOthersComeAndGo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -112,8 +116,8 @@ func TestLossWhileOthersComeAndGo(t *testing.T) {
 	})
 }
 
-// TestLossWithoutWebhooks: a node dies, and no webhook arrives. The next look
-// into the room finds that somebody has joined again.
+// TestLossWithoutWebhooks kills a node, and no webhook arrives. When the keeper
+// next asks who is in the room, it must find that somebody has joined again.
 func TestLossWithoutWebhooks(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -131,10 +135,11 @@ func TestLossWithoutWebhooks(t *testing.T) {
 	})
 }
 
-// TestLossDuringALook: a look into the room is running when the nodes of its
-// participants should be asked.
+// TestLossDuringALook kills a node while a look into the room is running. In a
+// look, the keeper asks the SFU who is in the room. Alice must stay, and bob's
+// leave must be sent in time.
 func TestLossDuringALook(t *testing.T) {
-	for phase := 0; phase < 60; phase += 2 { // in seconds; a look begins every 60 s and takes 4 s
+	for phase := 0; phase < 60; phase += 2 { // phase is in seconds; the keeper asks who is in the room every 60 s, which takes 4 s
 		bubble(t, func(t *testing.T) {
 			c := newCluster(t)
 			c.enter("alice", long)
@@ -157,9 +162,10 @@ func TestLossDuringALook(t *testing.T) {
 	}
 }
 
-// TestBackWhileNodesAreAsked: the end of alice's old session deletes the record of
-// her next one, while as many questions to nodes as allowed are running about
-// others. Alice stays. The others are gone, and their leaves are sent.
+// TestBackWhileNodesAreAsked gives alice a new session on another node. The end of
+// her old session deletes the record of the new one. Meanwhile the keeper asks
+// nodes about other members who are gone, with as many questions at once as it may.
+// Alice must stay, and the leaves of the others must be sent.
 func TestBackWhileNodesAreAsked(t *testing.T) {
 	for name, session := range map[string]string{"nothing was reported": "another", "their connections broke": "S"} {
 		t.Run(name, func(t *testing.T) {
@@ -170,7 +176,7 @@ func TestBackWhileNodesAreAsked(t *testing.T) {
 				home := c.fake.Node("a")
 				home.Partition()
 				time.Sleep(6 * time.Second)
-				joined := c.fake.Join("room", "alice") // alice joins the other node
+				joined := c.fake.Join("room", "alice") // alice joins on the other node
 				home.Heal()
 				left := time.Now()
 				c.loseOthers(200, session)
@@ -192,8 +198,9 @@ func TestBackWhileNodesAreAsked(t *testing.T) {
 	}
 }
 
-// loseOthers adds n members with the session S who are on no node, and reports
-// that session of theirs has left. So the keeper looks for all of them at once.
+// loseOthers adds n members with the session S who are on no node. Then it reports
+// for each of them that the given session has left. So the keeper asks the SFU
+// about all of them at once.
 func (c *cluster) loseOthers(n int, session string) {
 	c.t.Helper()
 	for i := range n {

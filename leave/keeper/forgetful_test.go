@@ -13,14 +13,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// forgetful is a store that may lose its jobs, like a Redis that starts again
-// empty or from an old file. Then every call returns ErrForgotten until Merge.
+// forgetful is a store that can lose its jobs, like a Redis that starts again empty
+// or from an old file. After a loss every call returns ErrForgotten until Merge is
+// called.
 type forgetful struct {
 	store *memstore.Store
 	lost  atomic.Bool
 }
 
-// loseAll makes the store lose all its jobs except jobs, an old state of it.
+// loseAll makes the store lose its present jobs. It has the given jobs instead, as
+// if it had started again from an old file.
 func (f *forgetful) loseAll(t *testing.T, jobs []leave.Job) {
 	t.Helper()
 	f.lost.Store(true)

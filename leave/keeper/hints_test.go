@@ -8,13 +8,14 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// A participant came and left between two looks. The job does not wait for the
-// rest of the hour that a participant has to come.
+// TestCameAndWentUnseen has a participant who comes and leaves between two
+// questions to the SFU. The job must not wait for the rest of the hour that a
+// participant has to come.
 func TestCameAndWentUnseen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.delegate("d1", long)
-		time.Sleep(70 * time.Second) // looks are a minute apart by now
+		time.Sleep(70 * time.Second) // by now the questions to the SFU are a minute apart
 		w.join("S1")
 		time.Sleep(5 * time.Second)
 		w.vanish()
@@ -28,8 +29,8 @@ func TestCameAndWentUnseen(t *testing.T) {
 	})
 }
 
-// Reports do not make the keeper repeat a send sooner than the homeserver's
-// Retry-After allows.
+// TestReportsDoNotHurryASend checks that webhooks do not make the keeper repeat a
+// send sooner than the homeserver's Retry-After allows.
 func TestReportsDoNotHurryASend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -48,8 +49,8 @@ func TestReportsDoNotHurryASend(t *testing.T) {
 	})
 }
 
-// After a start the keeper looks into every room at once, because no process may
-// have been running when webhooks came.
+// TestStartLooksIntoEveryRoom checks that the keeper asks who is in each room right
+// after a start. Webhooks may have come while no process was running.
 func TestStartLooksIntoEveryRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

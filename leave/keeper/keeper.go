@@ -33,22 +33,23 @@ type SFU interface {
 // except those whose comment says otherwise.
 type Keeper struct {
 	Store leave.Store
-	// Clock is the clock of the times in jobs. If it is nil, the keeper makes a
-	// clock; that is right only if nothing else makes or stores jobs.
+	// Clock gives the times in jobs. If it is nil, the keeper makes a clock of its
+	// own. That is right only if nothing else makes or stores jobs.
 	Clock  *clock.Clock
 	SFU    SFU
 	Events Events
 	// Holder identifies this process among those that share the store.
 	Holder string
 	Grace  leave.Grace
-	// Interval is the time between two looks into a room that no webhook causes.
+	// Interval is the time between two regular looks into a room. In a look, the
+	// keeper asks the SFU who is in the room. 0 means 10 min.
 	Interval time.Duration
 	// Tick is the time between two searches for due jobs; 0 means [leave.Tick].
 	Tick   time.Duration
 	Budget *pace.Budget
 	Log    *slog.Logger
-	// Observe, if set, is called with the result of every request to a
-	// homeserver, and how late the request was.
+	// Observe, if set, is called after every request to a homeserver. It gets the
+	// result, and how late the request was.
 	Observe func(action string, result matrix.Result, late time.Duration)
 	// NodeAsked, if set, is called with the result of each question to a
 	// participant's node, one of [leave.NodeResults].
@@ -58,20 +59,20 @@ type Keeper struct {
 	// the webhooks instead.
 	Silent func()
 	Shared bool
-	// Degraded, if set, reports whether the database behind the store does not
-	// answer, so that the store answers from the memory of this process.
+	// Degraded, if set, reports whether the database behind the store is away. Then
+	// the store answers from the memory of this process.
 	Degraded func() bool
-	// Jitter, if set, returns how long to wait instead of pause, so that actions
-	// that are due at the same moment spread out. Otherwise each pause is
-	// shortened at random by up to a tenth.
+	// Jitter, if set, returns how long to wait instead of pause. So actions that
+	// are due at the same moment spread out. If Jitter is nil, the keeper shortens
+	// each pause at random by up to a tenth.
 	Jitter func(pause time.Duration) time.Duration
 
 	once    sync.Once
 	woken   chan struct{}
 	tasks   chan task    // hands tasks to workers that have none
 	full    atomic.Bool  // whether the last claim found no free worker, or as many due jobs as free workers
-	beat    atomic.Int64 // when the loop last ran, in milliseconds since 1970
-	began   atomic.Int64 // the time, in milliseconds since 1970, since which the loop has run without a long stop
+	beat    atomic.Int64 // when the loop of Run last ran, in milliseconds since 1970
+	began   atomic.Int64 // since when the loop of Run has run without a long stop, in milliseconds since 1970
 	started time.Time
 
 	presence   presence.Presence
@@ -83,16 +84,16 @@ type Keeper struct {
 	stackAt    atomic.Int64   // when a stack was last logged, in milliseconds since 1970
 }
 
-// longestRest is the longest rest between a call of wake and the search for due
-// jobs. The rest is four times as long as the last search took. So while the store
-// is slow and many participants come and go, one search finds several jobs.
+// After a call of wake, Run pauses before it searches for due jobs. The pause is
+// four times as long as the last search took, and at most longestRest. So while the
+// store is slow and many participants come and go, one search finds several jobs.
 const longestRest = leave.Tick / 5
 
-// stalled is the longest time that one round of the loop may take.
+// stalled is the longest time that one round of the loop in Run may take.
 const stalled = 30 * time.Second
 
 // Run works on jobs until ctx ends. Then it claims no more jobs. It returns when
-// the running actions are done and their jobs are given back.
+// the running actions have ended and their jobs are given back to the store.
 func (k *Keeper) Run(ctx context.Context) {
 	k.init()
 	var running sync.WaitGroup
@@ -132,17 +133,17 @@ func (k *Keeper) init() {
 	})
 }
 
-// now returns the time for working on jobs. It does not jump when somebody sets
-// the wall clock.
+// now returns the time by the clock of the jobs, which does not jump when somebody
+// sets the wall clock.
 func (k *Keeper) now() time.Time {
 	k.init()
 	return k.Clock.Now()
 }
 
-// round records that the loop runs. After a long stop the loop counts as newly
-// begun, so that no job ends because of the time of the stop. A stop may be a
-// frozen process, a laptop that slept, or an outage of the database with the only
-// copy of jobs.
+// round records that the loop of Run goes on. After a long stop, the loop counts as
+// newly begun, so that no job ends because of the stop. Examples are a frozen
+// process and a laptop that slept. An outage of the database that has the only copy
+// of jobs is also a stop.
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())
@@ -165,8 +166,8 @@ func (k *Keeper) Stalled(now time.Time) bool {
 	return now.Sub(time.UnixMilli(k.beat.Load())) > stalled
 }
 
-// SFUAnswers reports whether the SFU answers questions. An SFU that refuses our
-// key does not.
+// SFUAnswers reports whether the SFU answers questions. It reports false if the SFU
+// refuses our key.
 func (k *Keeper) SFUAnswers() bool {
 	k.init()
 	return k.presence.Answers()
@@ -174,8 +175,8 @@ func (k *Keeper) SFUAnswers() bool {
 
 func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }
 
-// jittered returns d, or up to a tenth less at random, so that the requests of
-// many jobs do not come at the same time.
+// jittered returns d, shortened at random by up to a tenth. So the requests of many
+// jobs do not come at the same time.
 func (k *Keeper) jittered(d time.Duration) time.Duration {
 	if k.Jitter != nil {
 		return k.Jitter(d)

@@ -11,7 +11,8 @@ import (
 const long = time.Hour
 
 // wantFate checks what became of the event id: "sent", "fired", "cancelled", or ""
-// for none yet. If it is over, that must have happened within limit of since.
+// if it still waits. If the event is over, that must have happened within limit
+// after since.
 func (w *world) wantFate(id, want string, since time.Time, limit time.Duration) {
 	w.t.Helper()
 	got, at := w.fate(id)
@@ -22,8 +23,8 @@ func (w *world) wantFate(id, want string, since time.Time, limit time.Duration) 
 	}
 }
 
-// connected returns a world with a participant in the call, who has delegated the
-// leave d1.
+// connected returns a world with a participant in the call. The participant has
+// delegated the leave d1.
 func connected(t *testing.T, delay time.Duration) *world {
 	w := newWorld(t)
 	w.join("S1")
@@ -52,7 +53,8 @@ func TestStaysAsLongAsTheParticipant(t *testing.T) {
 				span := min(5*delay, 40*time.Hour)
 				time.Sleep(span)
 				w.wantFate("d1", "", time.Time{}, 0)
-				// A delay of 18 s is restarted every 4.5 s, one of an hour every 48 min.
+				// A delay of 18 s is restarted every 4.5 s, and a delay of an hour
+				// every 48 min.
 				most := span/(min(delay*4/5, max(delay/4, delay-30*time.Second))*9/10) + 2
 				if got := w.count("restart d1"); got > int(most) {
 					t.Errorf("%d restarts in %v, want at most %d", got, span, most)

@@ -55,7 +55,8 @@ func (h *homeserver) note(change func()) {
 	change()
 }
 
-// fill brings members into the call, whose restarts become due one after another.
+// fill brings members into the call, so that their restarts become due one after
+// another.
 func (h *homeserver) fill(members int, delay time.Duration) (names []string) {
 	h.t.Helper()
 	for i := range members {
@@ -87,8 +88,9 @@ func within(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// mortal is the store and the homeservers of a process that can be killed. After
-// kill, the process dies as soon as it has claimed jobs: then all calls fail.
+// mortal is the store and the homeservers of a process that a test can kill. After
+// a call of kill, the process dies as soon as it has claimed jobs. From then on,
+// all calls fail.
 type mortal struct {
 	leave.Store
 	events keeper.Events
@@ -142,7 +144,8 @@ func (m *mortal) Restart(ctx context.Context, owner matrix.UserID, id matrix.Del
 func (m *mortal) Send(context.Context, matrix.UserID, matrix.DelayID) error   { return errDead }
 func (m *mortal) Cancel(context.Context, matrix.UserID, matrix.DelayID) error { return errDead }
 
-// beside starts one more keeper, as another replica that uses store and events.
+// beside starts one more keeper. It is like another replica that uses store and
+// events.
 func (w *world) beside(store leave.Store, events keeper.Events) {
 	k := &keeper.Keeper{
 		Store: store, Clock: w.machine.Clock(), SFU: w, Events: events, Holder: "beside",
@@ -160,8 +163,8 @@ func (w *world) beside(store leave.Store, events keeper.Events) {
 // unshortened is a jitter that does not shorten the pause.
 func unshortened(pause time.Duration) time.Duration { return pause }
 
-// TestKilledReplica: the jobs that a replica had claimed when it was killed are
-// restarted by another one before half of their delay has passed.
+// TestKilledReplica kills a replica that has claimed jobs. Another replica must
+// restart these jobs before half of their delay has passed.
 func TestKilledReplica(t *testing.T) {
 	for _, delay := range []time.Duration{8 * time.Second, 12 * time.Second, 18 * time.Second} {
 		t.Run(delay.String(), func(t *testing.T) {
@@ -192,7 +195,7 @@ func TestKilledReplica(t *testing.T) {
 	}
 }
 
-// late is a store that answers every Claim later than it should, by the time by.
+// late is a store that returns claimed jobs late. by is how much later.
 type late struct {
 	leave.Store
 	by time.Duration
@@ -206,9 +209,9 @@ func (l late) Claim(ctx context.Context, holder string, now time.Time, n int) ([
 	return jobs, err
 }
 
-// TestSlowHolder: a replica gets its claimed jobs late, or waits long for the
-// homeserver. It does not restart a job that another replica has claimed
-// meanwhile.
+// TestSlowHolder has a replica that gets its claimed jobs late, or waits long for
+// the homeserver. That replica must not restart a job that another replica has
+// claimed meanwhile.
 func TestSlowHolder(t *testing.T) {
 	const delay = 18 * time.Second
 	for _, part := range []time.Duration{0, 1, 2, 3, 4, 5, 6, 7} {

@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// logStore logs that a write of job has failed, if err is not nil. A keeper
-// claims the job again when its lease ends. If the job no longer exists, the
-// write was not needed, and logStore logs nothing.
+// logStore logs that a write of job has failed, if err is not nil. The write is not
+// repeated, because a keeper claims the job again when its lease ends. If the job
+// no longer exists, the write was not needed, and there is no log line.
 func (k *Keeper) logStore(doing string, job leave.Job, err error) {
 	if err == nil || errors.Is(err, leave.ErrNotFound) {
 		return
@@ -20,24 +20,24 @@ func (k *Keeper) logStore(doing string, job leave.Job, err error) {
 		append(attrs(job), slog.String("err", err.Error()))...)
 }
 
-// logState writes the single log line of a state change.
+// logState logs that a job has changed its state.
 func (k *Keeper) logState(before, after leave.Job) {
 	k.Log.LogAttrs(context.Background(), slog.LevelInfo, "leave: state changed",
 		append(attrs(after), slog.String("from", string(before.State)))...)
 }
 
 // logClaim logs at level debug that this process has claimed a job. So the log
-// shows what a process worked on when it died. There are very many claims, so a
-// disabled line must cost nothing.
+// shows what a process worked on when it died. There are very many claims, so
+// logClaim does nothing while level debug is off.
 func (k *Keeper) logClaim(ctx context.Context, job leave.Job) {
 	if k.Log.Enabled(ctx, slog.LevelDebug) {
 		k.Log.LogAttrs(ctx, slog.LevelDebug, "leave: job claimed", attrs(job)...)
 	}
 }
 
-// logFailure logs that an action failed. before is how many times in a row it had
-// failed before. The first failure is a warning. The others are logged at level
-// debug, because each job may fail again every few seconds.
+// logFailure logs that an action failed. before is how many times in a row the
+// action had failed before. The first failure is a warning. Later failures are
+// logged at level debug, because each job may fail again every few seconds.
 func (k *Keeper) logFailure(job leave.Job, action leave.Action, before int, err error) {
 	level := slog.LevelWarn
 	if before > 0 {

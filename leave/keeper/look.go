@@ -10,18 +10,17 @@ import (
 )
 
 const (
-	// nodeWait is how long a look is postponed while the keeper asks the
-	// participant's node. It is a little longer than an answer takes. shortWait is
-	// the same for a slight doubt. busyWait is how long a send is postponed if too
-	// many questions to nodes are running.
+	// While the keeper asks the participant's node, the job's next question to the
+	// SFU is postponed by nodeWait. That is a little longer than an answer takes.
+	// For a slight doubt, the question is postponed by shortWait. If too many
+	// questions to nodes are running, a send is postponed by busyWait.
 	nodeWait  = 6 * time.Second
 	shortWait = 1500 * time.Millisecond
 	busyWait  = time.Second
 )
 
-// look asks the SFU whether the participant is there. If a node must be asked,
-// look gives the job back before that, because the job may need a restart
-// meanwhile.
+// look asks the SFU whether the participant is there. If it must also ask a node,
+// it gives the job back first, because the job may need a restart meanwhile.
 func (k *Keeper) look(ctx context.Context, t task) {
 	a, err := k.presence.Of(ctx, t.Job)
 	if err == nil && a.Session == "" {
@@ -35,7 +34,7 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	k.postpone(ctx, t, leave.Look, wait)
 	a, err = k.presence.AskNode(ctx, t.Job, a)
 	if errors.Is(err, presence.ErrBusy) || err != nil && t.State == leave.Connected && a.Session != "" {
-		return // the job does not change, and a later look asks the node again
+		return // the job does not change, and the keeper asks the node again later
 	}
 	k.note(ctx, t.Job, k.follow(ctx, t.Job, a, err))
 	k.wake()
@@ -51,10 +50,10 @@ func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	return a, err
 }
 
-// goesOn reports whether the keeper may go on with a send after the answer a or
-// the error err. If it may not, goesOn writes the changed job. If it may and a
-// node was asked, goesOn renews the lease, because the node may have taken longer
-// than the old lease.
+// goesOn reports whether the keeper may go on with a send after the answer a or the
+// error err. If the keeper may not go on, goesOn writes the changed job. If it may
+// go on and a node was asked, goesOn renews the lease. The node may have taken
+// longer than the old lease.
 func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) (task, bool) {
 	if errors.Is(err, presence.ErrBusy) {
 		k.postpone(ctx, t, leave.Send, busyWait)
@@ -73,8 +72,8 @@ func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) 
 	return t, err == nil // after an error, another process may work on the job
 }
 
-// follow returns how the job changes after the answer a or the error err. Before
-// that it creates the job's room if the SFU has lost it.
+// follow returns how the job changes after the answer a or the error err. First it
+// creates the job's room again if the SFU has lost the room.
 func (k *Keeper) follow(ctx context.Context, job leave.Job, a leave.Answer, err error) func(leave.Job) leave.Job {
 	if err == nil {
 		err = k.bringBack(ctx, job.Room, []leave.Job{job}, []leave.Answer{a})
@@ -90,7 +89,7 @@ func (k *Keeper) told(a leave.Answer) func(leave.Job) leave.Job {
 	return func(j leave.Job) leave.Job { return j.Told(k.now(), a, k.Grace) }
 }
 
-// unchanged reports whether the stored job still has the same version, so that no
+// unchanged reports whether the stored job still has the same version. Then no
 // process has got a report that the participant is back. It reports false if the
 // store does not answer.
 func (k *Keeper) unchanged(ctx context.Context, job leave.Job) bool {

@@ -28,9 +28,10 @@ var (
 
 // TestWhateverHappens lets random things happen to a call. The participant comes,
 // goes, and changes its session. Webhooks are lost, doubled and late. Nodes of the
-// SFU die, drain and are cut off, and its Redis loses records. The SFU, the
-// homeserver and the program go away and come back. No leave of a participant in the
-// call may be sent or fire. The leave of one who has left for good must be sent.
+// SFU die, drain and are cut off, and the SFU's Redis loses records. The SFU, the
+// homeserver and the program go away and come back. While the participant is in the
+// call, no leave may be sent or fire. When the participant has left for good, the
+// leave must be sent.
 func TestWhateverHappens(t *testing.T) {
 	for i := range *seeds {
 		seed := *firstSeed + i
@@ -45,7 +46,7 @@ type model struct {
 	random *rand.Rand
 	other  *frozen // a second process on the same store
 	delay  time.Duration
-	leaves int // how many leaves were scheduled; the last one counts
+	leaves int // how many leaves were scheduled; the job is about the last one
 	// joined is LiveKit's report that the last session has joined.
 	joined *livekit.WebhookEvent
 	// stale says that LiveKit may have a record of a session that is over.
@@ -89,7 +90,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	return m
 }
 
-// seedJitter makes all pauses the same in every run with the same seed.
+// seedJitter makes the pauses of the keepers depend only on the seed.
 func (m *model) seedJitter(seed uint64) {
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 2))
@@ -104,8 +105,8 @@ func (m *model) seedJitter(seed uint64) {
 	m.start()
 }
 
-// startOther starts a second keeper on the same store, and returns its SFU, which
-// can freeze.
+// startOther starts a second keeper on the same store. It returns the SFU of that
+// keeper, which can freeze.
 func (m *model) startOther() *frozen {
 	f := &frozen{SFU: m.cluster}
 	ctx, stop := context.WithCancel(context.Background())
@@ -139,9 +140,9 @@ func (m *model) run() {
 	m.leave()
 }
 
-// settled is how long a client that has come back stays at least. If a client
-// left again within the last grace and all webhooks were lost, the keeper could
-// not know that the client had been there.
+// A client that has come back stays for at least the time settled. Otherwise it
+// could leave again within the last grace, and all webhooks could be lost. Then the
+// keeper could not know that the client had been there.
 const settled = 3 * time.Second
 
 // upTo returns a random time of up to d.
@@ -161,7 +162,9 @@ func (m *model) leave() {
 		m.tell("leaves: %s", reason)
 		m.hint(m.fake.Leave(key.Room, key.Identity, reason))
 	}
-	if m.stale { // then only a fourth look, which asks the node, finds the participant gone
+	// The keeper asks the node only every fourth time that it asks who is in the
+	// room. Only the node's answer shows that the participant is gone.
+	if m.stale {
 		limit = 6 * time.Minute
 	}
 	time.Sleep(8 * time.Minute)
@@ -175,7 +178,7 @@ func (m *model) leave() {
 func (m *model) last() string { return fmt.Sprint("d", m.leaves) }
 
 // wantAlive checks that no leave has ended the membership: neither the last leave
-// nor one that it replaced.
+// nor one that it has replaced.
 func (m *model) wantAlive() {
 	m.t.Helper()
 	for i := 1; i <= m.leaves; i++ {
@@ -186,7 +189,7 @@ func (m *model) wantAlive() {
 	}
 }
 
-// frozen is the SFU of a process that may freeze while it asks the SFU.
+// frozen is the SFU of a process that can freeze while it asks the SFU.
 type frozen struct {
 	keeper.SFU
 	mu   sync.Mutex
@@ -199,7 +202,8 @@ func (f *frozen) freeze(d time.Duration) {
 	f.thaw = time.Now().Add(d)
 }
 
-// Session returns the answer from before the freeze when the freeze is over.
+// Session returns its answer when the freeze is over. The answer is from before the
+// freeze.
 func (f *frozen) Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
 	session, err := f.SFU.Session(ctx, room, identity)
 	f.mu.Lock()
@@ -224,15 +228,15 @@ func (m *model) hint(w *livekit.WebhookEvent) {
 	}
 }
 
-// delegateAnother makes the client schedule and delegate another leave, as a
-// client does that joins again.
+// delegateAnother makes the client schedule and delegate another leave. A client
+// does that when it joins again.
 func (m *model) delegateAnother() {
 	m.leaves++
 	m.delegate(m.last(), m.delay)
 }
 
-// delegateAgain makes the client delegate the same leave again, as a client does
-// that asks for another token.
+// delegateAgain makes the client delegate the same leave again. A client does that
+// when it asks for another token.
 func (m *model) delegateAgain() {
 	job := leave.New(key, user(m.t), delayID(m.t, m.last()), m.delay, m.clock.Now())
 	if err := m.current().Delegate(m.t.Context(), job, many); err != nil {
@@ -241,8 +245,9 @@ func (m *model) delegateAgain() {
 }
 
 // delegateNothing makes the client delegate a leave that its homeserver does not
-// have, and then another one. The first ends the job, so nothing is known about
-// the participant then. That is why LiveKit must have a record of them.
+// have, and then another one. The first delegation ends the job, and then the
+// keeper knows nothing about the participant. So LiveKit must have a record of the
+// participant.
 func (m *model) delegateNothing() {
 	m.fake.Change(key.Room, key.Identity)
 	bogus := leave.New(key, user(m.t), delayID(m.t, fmt.Sprint("bogus", m.leaves)), m.delay, m.clock.Now())
@@ -268,8 +273,8 @@ func (m *model) homeserverLimits() {
 	m.set(func() { m.hsStatus = "" })
 }
 
-// otherFreezes stops the other process in the middle of its work. It goes on up
-// to 30 s later with the answers that it had.
+// otherFreezes stops the other process in the middle of its work. Up to 30 s later
+// that process goes on with the answers that it had.
 func (m *model) otherFreezes() { m.other.freeze(m.upTo(30 * time.Second)) }
 
 func (m *model) programRestarts() {

@@ -32,10 +32,10 @@ func (m *model) events() []happening {
 	}
 }
 
-// come makes the client join as soon as possible. The client asks for a token,
-// for which the service creates the room. LiveKit admits nobody to a room without
-// a record, and for minutes writes no record of a room that a node still runs. So
-// come closes the room on that node.
+// come makes the client join as soon as possible. The client asks for a token, and
+// the service creates the room for that. LiveKit admits clients only to a room with
+// a record. If a node still runs the room, LiveKit writes no record of it for
+// minutes. So come closes the room on that node.
 func (m *model) come() {
 	for range 1200 {
 		if created := m.client.CreateRoom(m.t.Context(), key.Room); created == nil && len(m.fake.Rooms()) == 0 {
@@ -52,15 +52,15 @@ func (m *model) come() {
 	m.fatalf("cannot join")
 }
 
-// comeBack makes a client that was thrown out come back within 8 s, or some
-// seconds later if its node has just died.
+// comeBack makes a client that was thrown out come back within 8 s. If the client's
+// node has just died, it comes back some seconds later.
 func (m *model) comeBack() {
 	time.Sleep(m.upTo(8 * time.Second))
 	m.come()
 	m.hint(m.joined)
 }
 
-// reconnect breaks the client's connection, which is back within a second.
+// reconnect breaks the client's connection. The client is back within a second.
 func (m *model) reconnect() {
 	m.hint(m.fake.Leave(key.Room, key.Identity, livekit.DisconnectReason_SIGNAL_CLOSE))
 	time.Sleep(m.upTo(900 * time.Millisecond))
@@ -68,10 +68,10 @@ func (m *model) reconnect() {
 	m.hint(m.joined)
 }
 
-// takeOver makes another session of the same identity replace the first.
+// takeOver makes another session of the same identity replace the first session.
 func (m *model) takeOver() {
 	if len(m.fake.Rooms()) == 0 {
-		return // LiveKit admits nobody to a room that is not on record
+		return // LiveKit admits clients only to a room that is on record
 	}
 	old, home := m.joined.Participant.Sid, m.home()
 	m.come()
@@ -82,7 +82,8 @@ func (m *model) takeOver() {
 	m.hint(m.joined)
 }
 
-// departed returns LiveKit's report about a session that another one has replaced.
+// departed returns LiveKit's webhook about a session that another session has
+// replaced.
 func departed(session string) *livekit.WebhookEvent {
 	return &livekit.WebhookEvent{
 		Event: "participant_left", Room: &livekit.Room{Name: string(key.Room)},
@@ -90,8 +91,8 @@ func departed(session string) *livekit.WebhookEvent {
 	}
 }
 
-// restartAll restarts all nodes. At random, LiveKit has a Redis, or has none and
-// forgets everything.
+// restartAll restarts all nodes. It chooses at random whether LiveKit has a Redis.
+// Without a Redis, LiveKit forgets everything.
 func (m *model) restartAll() {
 	for _, id := range []string{"a", "b"} {
 		m.fake.Node(id).Kill()
@@ -103,11 +104,11 @@ func (m *model) restartAll() {
 		return
 	}
 	m.fake.Flush()
-	time.Sleep(2 * time.Second) // waits until the nodes are known again
+	time.Sleep(2 * time.Second) // waits until LiveKit knows its nodes again
 }
 
-// sfuRestarts restarts the SFU. It is back before anybody asks it, and its clients
-// are back soon after.
+// sfuRestarts restarts the SFU. The SFU is back before anybody asks it, and its
+// clients come back soon after.
 func (m *model) sfuRestarts() {
 	m.restartAll()
 	m.hangUp()
@@ -129,10 +130,10 @@ func (m *model) sfuAway() {
 	m.comeBack()
 }
 
-// proxyAnswers makes the SFU away while a proxy holds the connections and answers
-// in its place. Clients may delegate meanwhile. The keeper may not notice the
-// outage. Then only one more look follows the one that misses the participant, so
-// the participant stays for a whole grace afterwards.
+// proxyAnswers makes the SFU go away while a proxy holds the connections and
+// answers in the SFU's place. Clients can delegate meanwhile. The keeper may not
+// notice the outage. Then it sends the leave after it has missed the participant
+// twice. So the participant must stay for a whole grace afterwards.
 func (m *model) proxyAnswers() {
 	m.fake.FailAlways([]sfutest.Fault{sfutest.Status(502), sfutest.Status(404), sfutest.Garbage()}[m.random.IntN(3)])
 	m.restartAll()
@@ -150,8 +151,8 @@ func (m *model) proxyAnswers() {
 	time.Sleep(grace.Outage)
 }
 
-// noRoomCanBeCreated restarts the SFU. For up to 20 s it creates no rooms, does
-// not list rooms, or both.
+// noRoomCanBeCreated restarts the SFU. For up to 20 s, the SFU creates no rooms,
+// does not list rooms, or both.
 func (m *model) noRoomCanBeCreated() {
 	calls := [][]string{{"CreateRoom"}, {"ListRooms"}, {"CreateRoom", "ListRooms"}}[m.random.IntN(3)]
 	m.fake.FailAlways(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -179,8 +180,8 @@ func (m *model) home() *sfutest.Node {
 	return nil
 }
 
-// kill kills the participant's node. At random, our connection to LiveKit was to
-// that node, and ends.
+// kill kills the participant's node. At random, the keeper's connection to LiveKit
+// also ends, as if it had led to that node.
 func (m *model) kill() *sfutest.Node {
 	home := m.home()
 	home.Kill()
@@ -199,14 +200,14 @@ func (m *model) nodeDies() {
 	home.Start()
 }
 
-// nodeRestarts kills the participant's node, which is back at once with the same
+// nodeRestarts kills the participant's node. The node is back at once with the same
 // id.
 func (m *model) nodeRestarts() {
 	m.kill().Start()
 	m.comeBack()
 }
 
-// nodeDrains drains the participant's node, which throws nobody out.
+// nodeDrains drains the participant's node. A drained node throws nobody out.
 func (m *model) nodeDrains() {
 	home := m.home()
 	home.Drain()
@@ -214,8 +215,8 @@ func (m *model) nodeDrains() {
 	home.Start()
 }
 
-// nodeStops stops the participant's node, which reports that its clients have
-// left. They come back to another node.
+// nodeStops stops the participant's node. The node reports that its clients have
+// left, and they come back to another node.
 func (m *model) nodeStops() {
 	home := m.home()
 	for _, report := range home.Stop() {
@@ -226,10 +227,10 @@ func (m *model) nodeStops() {
 	home.Start()
 }
 
-// nodeIsCutOff cuts the participant's node off from LiveKit's Redis for up to
-// 20 s. Its clients do not notice. If that Redis has just lost their records,
-// nothing shows that they are still there until a look into the room has found
-// them. So nodeIsCutOff waits for such a look first.
+// nodeIsCutOff cuts the participant's node off from LiveKit's Redis for up to 20 s.
+// Its clients do not notice that. If the Redis has just lost their records, the
+// keeper must first ask who is in the room, to know that they are there. So
+// nodeIsCutOff waits before it cuts the node off.
 func (m *model) nodeIsCutOff() {
 	time.Sleep(65 * time.Second)
 	home := m.home()
@@ -239,9 +240,9 @@ func (m *model) nodeIsCutOff() {
 	time.Sleep(grace.Outage)
 }
 
-// nodeIsCutOffAltogether cuts the participant's node off from everything. Its
-// clients go to another node. When the node is back, it ends their old sessions,
-// and so deletes the records of the new ones.
+// nodeIsCutOffAltogether cuts the participant's node off from everything. The
+// clients of the node go to another node. When the first node is back, it ends
+// their old sessions, and so deletes the records of the new ones.
 func (m *model) nodeIsCutOffAltogether() {
 	home := m.home()
 	home.Partition()
@@ -251,7 +252,8 @@ func (m *model) nodeIsCutOffAltogether() {
 	m.hint(home.Leave(key.Room, key.Identity, livekit.DisconnectReason_CONNECTION_TIMEOUT))
 }
 
-// redisEmptied removes all records from LiveKit's Redis, while everybody is there.
+// redisEmptied removes all records from LiveKit's Redis. All participants are still
+// there.
 func (m *model) redisEmptied() {
 	m.fake.Flush()
 	time.Sleep(m.upTo(5 * time.Second))
@@ -270,7 +272,7 @@ func (m *model) redisFromAFile() {
 }
 
 // redisRestarts cuts all nodes off from LiveKit's Redis for some seconds. Then the
-// Redis is back, and empty.
+// Redis is back, but empty.
 func (m *model) redisRestarts() {
 	for _, id := range []string{"a", "b"} {
 		m.fake.Node(id).Partition()

@@ -16,8 +16,9 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// losses does what the first column of the second table in docs/leave.md names:
-// what happens to LiveKit during the call of alice and bob.
+// losses are the rows of the second table in docs/leave.md, by the text in the
+// first column. Each row is something that happens to LiveKit while alice and bob
+// are in a call.
 var losses = map[string]loss{
 	"a node is killed":  {begin: kill, thrownOut: true, gone: true},
 	"a node is drained": {begin: func(c *cluster) { c.fake.Node("a").Drain() }},
@@ -44,9 +45,10 @@ var losses = map[string]loss{
 
 type loss struct {
 	begin func(c *cluster)
-	// thrownOut says that clients have to come back. shared says that LiveKit's
-	// Redis also has the leaves. gone says that bob's node is found to be gone, and
-	// mayBeGone that it may be found so, if questions come at the wrong moments.
+	// thrownOut says that clients have to come back.
+	// shared says that LiveKit's Redis also has the leaves.
+	// gone says that the keeper must find out that bob's node is gone.
+	// mayBeGone says that the keeper may find that out, depending on when it asks.
 	thrownOut, shared, gone, mayBeGone bool
 }
 
@@ -58,9 +60,10 @@ func stopNode(c *cluster) {
 	}
 }
 
-// TestLosses checks each row of the second table in docs/leave.md. Whoever is in
-// the call stays. If somebody vanished from the call at the same moment, their
-// leave is sent in time, in the way that the table shows.
+// TestLosses checks each row of the second table in docs/leave.md. Participants who
+// are in the call must stay. If a participant vanished from the call at the same
+// moment, their leave must be sent in time. The drawing in docs/leave.md must have
+// the labels in the last column of the table.
 func TestLosses(t *testing.T) {
 	page, err := os.ReadFile("../../docs/leave.md")
 	if err != nil {
@@ -95,7 +98,7 @@ func TestLosses(t *testing.T) {
 }
 
 func (l loss) run(t *testing.T, limit time.Duration) {
-	for phase := range 4 { // whichever look into the room is the fourth
+	for phase := range 4 { // each phase begins at another time between two questions about who is in the room
 		bubble(t, func(t *testing.T) {
 			c := newCluster(t)
 			c.twoInCall(l.shared)
@@ -137,7 +140,8 @@ func (l loss) run(t *testing.T, limit time.Duration) {
 }
 
 // twoInCall brings alice and bob into the call for some minutes. LiveKit's Redis
-// saves its file before alice joins for the second time and bob joins.
+// writes its file after alice has joined once. Then alice joins for the second
+// time, and bob joins.
 func (c *cluster) twoInCall(shared bool) {
 	if shared {
 		c.useRedis()
@@ -151,8 +155,9 @@ func (c *cluster) twoInCall(shared bool) {
 	c.story.Reset()
 }
 
-// TestLossOfTheOnlyMember: the node of a call with one member dies. Nobody comes
-// back to the room, so only a fourth look finds that the node is gone.
+// TestLossOfTheOnlyMember kills the node of a call with one member. Nobody comes
+// back to the room. The keeper asks again and again who is in the room, and every
+// fourth time it also asks the node. Only the node's answer shows the loss.
 func TestLossOfTheOnlyMember(t *testing.T) {
 	for phase := range 12 {
 		bubble(t, func(t *testing.T) {
@@ -167,8 +172,8 @@ func TestLossOfTheOnlyMember(t *testing.T) {
 	}
 }
 
-// TestNoNodeIsGoneWithoutARecord: LiveKit's Redis has lost the record of a
-// participant, who then leaves without a report. No node counts as gone.
+// TestNoNodeIsGoneWithoutARecord removes the record of a participant from LiveKit's
+// Redis. Then the participant leaves without a webhook. No node may count as gone.
 func TestNoNodeIsGoneWithoutARecord(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -189,8 +194,8 @@ func TestNoNodeIsGoneWithoutARecord(t *testing.T) {
 	})
 }
 
-// TestConnectionTellsOfALoss: the keeper's connection ends when the node dies to
-// which it led, so the loss is found at once.
+// TestConnectionTellsOfALoss kills the node to which the keeper's connection leads.
+// The connection ends, so the keeper must find the loss at once.
 func TestConnectionTellsOfALoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -204,8 +209,9 @@ func TestConnectionTellsOfALoss(t *testing.T) {
 	})
 }
 
-// TestRefusalsCountOnlyWithAGap: a node that is cut off for less than the gap
-// between two refusals does not count as gone, however often it is asked.
+// TestRefusalsCountOnlyWithAGap cuts a node off for 4 s. That is less than the gap
+// between two answers that no node holds a session. The node must not count as
+// gone, however often the keeper asks.
 func TestRefusalsCountOnlyWithAGap(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -225,8 +231,8 @@ func TestRefusalsCountOnlyWithAGap(t *testing.T) {
 	})
 }
 
-// TestNoNodeIsAskedAfterAGoodbye: if a client says that it leaves, its leave is
-// sent at once, and no node is asked.
+// TestNoNodeIsAskedAfterAGoodbye checks the leave of a client that says that it
+// leaves. The leave must be sent at once, and the keeper must not ask a node.
 func TestNoNodeIsAskedAfterAGoodbye(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -243,8 +249,8 @@ func TestNoNodeIsAskedAfterAGoodbye(t *testing.T) {
 	})
 }
 
-// TestNodeThatHangs: a node accepts questions and never answers. Nobody counts as
-// gone, and the SFU does not count as away.
+// TestNodeThatHangs has a node that accepts questions and never answers. Nobody may
+// count as gone, and the SFU must not count as away.
 func TestNodeThatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)

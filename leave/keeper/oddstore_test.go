@@ -15,7 +15,8 @@ type oddStore struct {
 	// before, if set, is called before each call with the call's name. If it
 	// returns an error, the call returns that error and does nothing.
 	before func(ctx context.Context, call string) error
-	// after, if set, replaces the error of a Put after the Put was done.
+	// after, if set, is called after each Put with the error of that Put. Put
+	// returns the result of after instead.
 	after func(error) error
 }
 
@@ -65,7 +66,8 @@ func (s *oddStore) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	return replaced, err
 }
 
-// taking returns a before that makes every call take d, or end with its context.
+// taking returns a function for the field before. It makes every call take d, or
+// end when its context ends.
 func taking(d time.Duration) func(context.Context, string) error {
 	return func(ctx context.Context, _ string) error {
 		select {

@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// No job ends because the operator wants few looks into the rooms.
+// TestLongInterval checks that no job ends only because the keeper seldom asks who
+// is in the rooms.
 func TestLongInterval(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -26,8 +27,9 @@ func TestLongInterval(t *testing.T) {
 	})
 }
 
-// The store was away for hours, and no process had a copy of a job. When the
-// store is back, the keeper asks about the participant before it ends the job.
+// TestStoreAwayForHours has a store that was away for hours, while no process had a
+// copy of the job. When the store is back, the keeper must ask about the
+// participant before it ends the job.
 func TestStoreAwayForHours(t *testing.T) {
 	for _, delay := range []time.Duration{long, 24 * time.Hour} {
 		t.Run(delay.String(), func(t *testing.T) {
@@ -39,7 +41,7 @@ func TestStoreAwayForHours(t *testing.T) {
 				w.degraded = away.Load
 				w.again(time.Minute)
 				w.join("S1")
-				w.schedule("d1", 24*time.Hour) // as if the client had restarted the delay
+				w.schedule("d1", 24*time.Hour) // 24 h, so that the event does not fire in this test, as if the client had restarted it
 				job := leave.New(key, user(t), delayID(t, "d1"), delay, time.Now()).Joined(time.Now(), "S1")
 				time.Sleep(3 * time.Hour)
 				if _, err := w.store.Put(t.Context(), job); err != nil {
@@ -58,8 +60,8 @@ func TestStoreAwayForHours(t *testing.T) {
 	}
 }
 
-// A job ends after an hour in which the SFU was asked and did not say whether the
-// participant is there.
+// TestAnHourWithoutAnAnswer checks that a job ends if the SFU has not said for an
+// hour whether the participant is there.
 func TestAnHourWithoutAnAnswer(t *testing.T) {
 	down := func(w *world) { w.sfuDown = true }
 	for name, c := range map[string]struct {
@@ -91,8 +93,8 @@ func TestAnHourWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// If a leave is delegated late in an outage, its hour without an answer begins at
-// the delegation.
+// TestDelegatedLateInAnOutage delegates leaves late in an outage of the SFU. The
+// hour after which an unanswered job ends must begin at the delegation.
 func TestDelegatedLateInAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)

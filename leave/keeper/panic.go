@@ -32,8 +32,8 @@ func (k *Keeper) work(ctx context.Context, t task) {
 	_, _ = caught(func() { k.leaveAlone(ctx, t.Job) })
 }
 
-// leaveAlone extends the lease of a job, so that no worker claims it for a
-// while. If the store refuses, the lease ends sooner.
+// leaveAlone extends the lease of a job, so that no worker claims the job for a
+// while. If the store refuses the write, the lease ends sooner.
 func (k *Keeper) leaveAlone(ctx context.Context, job leave.Job) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -54,8 +54,8 @@ func caught(do func()) (p any, stack []byte) {
 }
 
 // logPanic logs a panic with the job or room that it was about. It leaves out the
-// stack if another was logged within stackPause, because many jobs may have the
-// same fault.
+// stack if another stack was logged within stackPause, because many jobs may have
+// the same fault.
 func (k *Keeper) logPanic(p any, stack []byte, about ...slog.Attr) {
 	about = append(about, slog.String("panic", text.Clip(fmt.Sprint(p), maxPanic)))
 	now, last := k.now().UnixMilli(), k.stackAt.Load()

@@ -29,8 +29,8 @@ func (f *faulty) Restart(ctx context.Context, owner matrix.UserID, id matrix.Del
 	return f.world.Restart(ctx, owner, id)
 }
 
-// A panic in a worker ends the action, not the process. The job is tried again,
-// but not all the time.
+// TestWorkerPanics checks that a panic in a worker ends only the action, not the
+// process. The keeper must try the job again, but not all the time.
 func TestWorkerPanics(t *testing.T) {
 	for _, delay := range []time.Duration{500 * time.Millisecond, 18 * time.Second} {
 		t.Run(delay.String(), func(t *testing.T) {
@@ -74,7 +74,8 @@ func TestWorkerPanics(t *testing.T) {
 	}
 }
 
-// A panic in a look into a room ends only that look. It is logged with the room.
+// TestPatrolPanics makes the keeper panic while it asks who is in a room. Only this
+// question must end, and the log must have the panic and the room.
 func TestPatrolPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

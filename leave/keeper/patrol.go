@@ -15,17 +15,18 @@ import (
 const (
 	patrolTick = time.Second
 	patrolMost = 100 // the most rooms claimed in one tick
-	// roomsAtOnce is how many looks into rooms may run at once. Each may take
-	// seconds, if a node is dead.
+	// In a look into a room, the keeper asks the SFU who is there. roomsAtOnce is
+	// how many looks may run at once. If a node is dead, a look can take seconds.
 	roomsAtOnce = 32
-	// neverOff is the longest interval between two looks into a room, even if the
-	// operator has turned looks off, because webhooks can be lost.
+	// neverOff is the longest time between two looks into a room, in which the
+	// keeper asks who is there. It also applies if the operator has turned looks
+	// off, because webhooks can be lost.
 	neverOff = 10 * time.Minute
 )
 
-// patrol looks into every room once per interval, to find participants who came or
-// went without a report. It also asks the nodes of participants in rooms in doubt
-// (see presence.Presence.Doubt).
+// patrol asks the SFU once per interval who is in each room, to find participants
+// who came or went without a webhook. It also asks the nodes of rooms that are in
+// doubt (see presence.Presence.Doubt).
 func (k *Keeper) patrol(ctx context.Context) {
 	looks := looks{permits: make(chan struct{}, roomsAtOnce), panicked: k.logPanic, under: map[sfu.Room]bool{}}
 	defer looks.running.Wait()
@@ -35,14 +36,16 @@ func (k *Keeper) patrol(ctx context.Context) {
 		}
 		for room, since := range k.presence.Doubted() {
 			if !looks.start(room, func() { k.askOldest(ctx, room, since) }) {
-				k.presence.Doubt(room) // a look into this room is running, and may have asked before the doubt began
+				// A look into this room is running. It may have begun before the
+				// call of Doubt, so the node must be asked later.
+				k.presence.Doubt(room)
 			}
 		}
 		now := k.now()
 		every := k.every(now)
 		rooms, err := k.Store.ClaimRooms(ctx, now, every, patrolMost)
 		if err != nil {
-			continue // claim logs the same failure
+			continue // Keeper.claim logs the same failure
 		}
 		for _, room := range rooms {
 			looks.start(room, func() { k.inspect(ctx, room, every) })
@@ -50,8 +53,9 @@ func (k *Keeper) patrol(ctx context.Context) {
 	}
 }
 
-// askInTurn asks the nodes of all participants in a room after every fourth look into
-// it. It waits for the turns of the questions, so it is no part of the looks.
+// askInTurn asks the nodes of all participants in a room, after the keeper has
+// asked four times who is in the room. The questions to nodes wait for each other,
+// so patrol does not make them.
 func (k *Keeper) askInTurn(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
@@ -67,7 +71,7 @@ func (k *Keeper) askInTurn(ctx context.Context) {
 func (k *Keeper) askAll(ctx context.Context, asking *sync.WaitGroup, room sfu.Room) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil {
-		return // claim logs the same failure
+		return // Keeper.claim logs the same failure
 	}
 	k.presence.AskAll(ctx, asking, room, jobs, func(job leave.Job, a leave.Answer) {
 		if a.Node != leave.NodeRefuses {
@@ -75,14 +79,15 @@ func (k *Keeper) askAll(ctx context.Context, asking *sync.WaitGroup, room sfu.Ro
 		}
 		k.note(ctx, job, func(j leave.Job) leave.Job {
 			if j.State != leave.Connected || j.Session != job.Session {
-				return j // a look has found meanwhile that the participant is not on record, or came back
+				return j // the participant is not on record any more, or came back meanwhile
 			}
 			return k.told(a)(j)
 		})
 	})
 }
 
-// looks are the running looks into rooms.
+// looks holds the running looks into rooms. In a look, the keeper asks the SFU who
+// is in a room.
 type looks struct {
 	running  sync.WaitGroup
 	permits  chan struct{}
@@ -92,8 +97,9 @@ type looks struct {
 	under map[sfu.Room]bool
 }
 
-// start starts a look into room. It waits while roomsAtOnce looks are running. It
-// starts nothing and reports false if a look into room is running.
+// start runs look, which asks the SFU about room, in a new goroutine. It waits
+// while roomsAtOnce looks are running. If a look into room is running, it starts
+// nothing and reports false.
 func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	l.permits <- struct{}{}
 	l.mu.Lock()
@@ -115,16 +121,17 @@ func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	return true
 }
 
-// returning is the time between two looks into a room while clients reconnect
-// after an outage of the SFU.
+// returning is the time between two questions about who is in a room, while clients
+// reconnect after an outage of the SFU.
 const returning = 3 * time.Second
 
-// every returns the time between two looks into a room: Interval, which is 60 s
-// unless LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS is set; 0 and more than 10 min
-// (neverOff) count as 10 min. It makes all rooms due
-// at once after the start, after an outage of the SFU, and again while clients
-// reconnect. The last of these looks finds a participant who came only while
-// clients reconnected.
+// every returns the time after which the keeper asks again who is in a room. Usually
+// that is Interval, which is 60 s unless LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS is
+// set. 0 and more than 10 min (neverOff) count as 10 min.
+//
+// After the start and after an outage of the SFU, all rooms are due at once. For
+// twice Grace.Outage after an outage, the time is 3 s (returning). The last of these
+// questions finds a participant who came only while clients reconnected.
 func (k *Keeper) every(now time.Time) time.Duration {
 	every := min(cmp.Or(k.Interval, neverOff), neverOff)
 	since := k.started
@@ -137,8 +144,8 @@ func (k *Keeper) every(now time.Time) time.Duration {
 	return min(every, now.Sub(since))
 }
 
-// inspect is one look into a room: it compares the room's jobs with the
-// participants in it. every is the time between two looks.
+// inspect asks the SFU who is in a room, and compares the room's jobs with the
+// answer. every is the time between two such questions.
 func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {
@@ -166,8 +173,8 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration
 	k.wake()
 }
 
-// cameAnew puts a room in doubt if a participant has joined it again without a
-// report.
+// cameAnew calls Doubt for room if a participant has joined the room again without
+// a webhook. Then the keeper soon asks the room's nodes.
 func (k *Keeper) cameAnew(room sfu.Room, jobs []leave.Job, answers []leave.Answer) {
 	for i, job := range jobs {
 		if job.State == leave.Connected && answers[i].Session != "" && answers[i].Session != job.Session {
@@ -177,9 +184,9 @@ func (k *Keeper) cameAnew(room sfu.Room, jobs []leave.Job, answers []leave.Answe
 	}
 }
 
-// askOldest asks the node of the participant who has been in room for longest;
-// since is when room was put in doubt. If that node does not hold the session, it
-// asks about all others who were there before.
+// askOldest asks the node of the participant who has been in room for longest.
+// since is when Doubt was last called for room. If that node does not hold the
+// session, askOldest asks about all others who were in room before since.
 func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {
@@ -193,8 +200,8 @@ func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) 
 	}
 }
 
-// bringBack creates a missing room that should have had participants. Clients
-// that reconnect need it, and until it exists nobody counts as absent from it.
+// bringBack creates a missing room that should have participants. Clients that
+// reconnect need the room. Until the room exists, nobody counts as absent from it.
 func (k *Keeper) bringBack(ctx context.Context, room sfu.Room, jobs []leave.Job, answers []leave.Answer) error {
 	for i, job := range jobs {
 		if job.Lacks(answers[i]) {

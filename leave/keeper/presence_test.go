@@ -13,8 +13,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// failing returns a fault that makes the named calls of the SFU fail. own says
-// that the SFU itself answers with an error, and not a proxy in its place.
+// failing returns a fault that makes the named calls of the SFU fail. If own is
+// true, the SFU itself answers with an error. If own is false, a proxy answers in
+// its place.
 func failing(cause string, own bool, calls ...string) func(string, sfu.Room) error {
 	return func(call string, _ sfu.Room) error {
 		if !slices.Contains(calls, call) {
@@ -27,8 +28,9 @@ func failing(cause string, own bool, calls ...string) func(string, sfu.Room) err
 // questions are the names of all calls of the SFU.
 var questions = []string{"Session", "Sessions", "RoomSince", "Reachable", "CreateRoom", "Ping"}
 
-// An SFU has restarted unnoticed, and does not say whether its room is the one in
-// which the participant was. Then the participant does not count as absent.
+// TestRoomIsNotKnown restarts the SFU without the keeper noticing. Then the SFU
+// fails to say when its room was created, or fails to create the room. The
+// participant must not count as absent meanwhile.
 func TestRoomIsNotKnown(t *testing.T) {
 	for _, call := range []string{"RoomSince", "CreateRoom"} {
 		for _, cause := range []string{sfu.CauseTimeout, sfu.CauseStatus} {
@@ -53,8 +55,9 @@ func TestRoomIsNotKnown(t *testing.T) {
 	}
 }
 
-// A participant may come back while the leave waits for the homeserver, and then
-// be thrown out with everybody else. The leave is not sent.
+// TestRoomIsForgottenBeforeASend has a leave that waits for the homeserver. While
+// it waits, the SFU restarts and throws everybody out. The participant may have
+// been back by then, so the leave must not be sent.
 func TestRoomIsForgottenBeforeASend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -77,8 +80,9 @@ func TestRoomIsForgottenBeforeASend(t *testing.T) {
 	})
 }
 
-// The SFU closes a room that everybody has left. That looks as if the SFU had
-// restarted. The first look notices it, so one more look is enough.
+// TestLastLeaveIsNotReported has a last participant who leaves without a webhook.
+// The SFU closes the empty room, which looks like a restart of the SFU. The keeper
+// must notice that in its first question, so one more question is enough.
 func TestLastLeaveIsNotReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -92,7 +96,8 @@ func TestLastLeaveIsNotReported(t *testing.T) {
 	})
 }
 
-// The SFU is away while a proxy before it keeps the connections and answers.
+// TestSFUBehindAProxy makes the SFU go away while a proxy keeps the connections and
+// answers in its place. The keeper must notice that, and the participant must stay.
 func TestSFUBehindAProxy(t *testing.T) {
 	for _, cause := range []string{sfu.CauseStatus, sfu.CauseNotFound, sfu.CauseNotTwirp, sfu.CauseRedirect, sfu.CauseTimeout} {
 		t.Run(cause, func(t *testing.T) {
@@ -102,7 +107,7 @@ func TestSFUBehindAProxy(t *testing.T) {
 				time.Sleep(70 * time.Second)
 				w.vanish()
 				w.set(func() { w.roomAt, w.fault = time.Time{}, failing(cause, false, questions...) })
-				time.Sleep(62 * time.Second) // long enough for a look into the room
+				time.Sleep(62 * time.Second) // in this time the keeper asks who is in the room
 				if w.current().SFUAnswers() {
 					t.Error("SFUAnswers: got true, want false")
 				}
@@ -121,8 +126,9 @@ func TestSFUBehindAProxy(t *testing.T) {
 	}
 }
 
-// An SFU that refuses our key answers no question. That is not an outage, but the
-// log warns the operator once in a while.
+// TestSFURefusesTheKey has an SFU that refuses our key and so answers no question.
+// That must not count as an outage, but the log must warn the operator once in a
+// while.
 func TestSFURefusesTheKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 18*time.Second)
@@ -146,7 +152,8 @@ func TestSFURefusesTheKey(t *testing.T) {
 	})
 }
 
-// The keeper notices that the SFU is away even if no job needs an answer.
+// TestSFUAwayUnasked checks that the keeper notices an outage of the SFU even if no
+// job needs an answer.
 func TestSFUAwayUnasked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -164,7 +171,8 @@ func TestSFUAwayUnasked(t *testing.T) {
 	})
 }
 
-// If one room cannot be created, only the participants of that room have to wait.
+// TestOneRoomCannotBeCreated has one room that the SFU cannot create. Only the
+// participants of that room may have to wait.
 func TestOneRoomCannotBeCreated(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		t.Run(fmt.Sprint(own), func(t *testing.T) {
@@ -211,8 +219,8 @@ func TestOneRoomCannotBeCreated(t *testing.T) {
 	}
 }
 
-// keep stores the n-th job as connected in room, with a participant who was seen
-// there at seen.
+// keep stores the n-th job as connected in room. Its participant was seen there at
+// the time seen.
 func (w *world) keep(room sfu.Room, n int, seen time.Time) {
 	w.t.Helper()
 	job := another(w.t, n, long)
@@ -224,8 +232,9 @@ func (w *world) keep(room sfu.Room, n int, seen time.Time) {
 	}
 }
 
-// The keeper notices a restart of the SFU if any room is missing, even if quick
-// clients have had other rooms created already.
+// TestOneRoomTellsOfARestart has an SFU that has restarted. One of twenty rooms is
+// missing, and quick clients have had the other rooms created again. The keeper
+// must notice the restart.
 func TestOneRoomTellsOfARestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -244,8 +253,9 @@ func TestOneRoomTellsOfARestart(t *testing.T) {
 	})
 }
 
-// To notice a restart, the keeper compares the room's age with the participant
-// who has been there for longest, not with one who has just come.
+// TestTheOldestTellsOfARestart checks how the keeper notices a restart of the SFU.
+// It compares the room's age with the participant who has been there for longest,
+// not with one who has just come.
 func TestTheOldestTellsOfARestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -50,7 +50,7 @@ func wantSameAgain(t *testing.T, job leave.Job) {
 	}
 }
 
-// workOn runs a keeper with job in its store, while the participant comes and
+// workOn runs a keeper with job in its store. Meanwhile the participant comes and
 // goes.
 func workOn(t *testing.T, job leave.Job) {
 	w := newWorld(t)

@@ -11,9 +11,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// A replaced leave is cancelled even if the leave that replaced it has ended
-// before that. Otherwise it would fire and end the membership of a participant
-// who is back.
+// TestReplacedIsCancelledAfterTheEnd has a replaced leave whose successor ends
+// before the replaced leave is cancelled. The keeper must still cancel the replaced
+// leave. Otherwise it would fire and end the membership of a participant who is
+// back.
 func TestReplacedIsCancelledAfterTheEnd(t *testing.T) {
 	ends := map[string]func(w *world){
 		"sent": func(w *world) {
@@ -43,8 +44,8 @@ func TestReplacedIsCancelledAfterTheEnd(t *testing.T) {
 	}
 }
 
-// A replaced leave is cancelled before it fires, even if the homeserver fails for
-// some seconds.
+// TestReplacedIsCancelledInTime checks that the keeper cancels a replaced leave
+// before that leave fires, even if the homeserver fails for some seconds.
 func TestReplacedIsCancelledInTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 8*time.Second)
@@ -58,8 +59,9 @@ func TestReplacedIsCancelledInTime(t *testing.T) {
 	})
 }
 
-// A replaced leave is cancelled even if its successor has ended and another leave
-// is delegated meanwhile.
+// TestReplacedIsCancelledByTheNext has a replaced leave whose successor has ended.
+// Meanwhile the client delegates another leave. The keeper must still cancel the
+// replaced leave.
 func TestReplacedIsCancelledByTheNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -77,15 +79,15 @@ func TestReplacedIsCancelledByTheNext(t *testing.T) {
 	})
 }
 
-// If a participant comes back while a job is Cancelling, the job's own leave is
-// neither restarted nor sent.
+// TestCancellingIsNoLeave checks a job in the state Cancelling whose participant
+// comes back. The keeper must neither restart nor send the job's own leave.
 func TestCancellingIsNoLeave(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
 		w.set(func() { w.failing = "cancel" })
 		w.schedule("d2", long)
 		w.set(func() { w.events["d2"].over = "sent" })
-		w.wantDelegated("d2") // too late: the keeper finds that the event is over
+		w.wantDelegated("d2") // the event d2 is over already, and the keeper must find that out
 		time.Sleep(5 * time.Second)
 		w.set(func() { w.calls = nil })
 		w.join("S2")
@@ -102,15 +104,15 @@ func TestCancellingIsNoLeave(t *testing.T) {
 	})
 }
 
-// wantDelegated delegates a leave that was scheduled before, and checks that it is
-// accepted.
+// wantDelegated delegates a leave that was scheduled before, and checks that the
+// keeper accepts it.
 func (w *world) wantDelegated(id string) {
 	w.t.Helper()
 	w.wantLimit("", leave.New(key, user(w.t), delayID(w.t, id), long, time.Now()), many)
 }
 
-// A delegation of the same leave once more restarts nothing at the homeserver by
-// itself, and the job keeps what is known about its participant.
+// TestDelegatedAgain delegates the same leave once more. The keeper must restart
+// the leave at once, and the job must keep what is known about its participant.
 func TestDelegatedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -130,8 +132,9 @@ func TestDelegatedAgain(t *testing.T) {
 	})
 }
 
-// If the SFU is away when a leave is delegated, the keeper restarts the leave at
-// once, because nobody knows how long ago the client scheduled it.
+// TestDelegatedInAnOutage delegates a leave while the SFU is away. The keeper must
+// restart the leave at once, because nobody knows how long ago the client scheduled
+// it.
 func TestDelegatedInAnOutage(t *testing.T) {
 	for name, known := range map[string]bool{"in place of another": true, "the first": false} {
 		t.Run(name, func(t *testing.T) {
@@ -174,8 +177,8 @@ func (w *world) wantCreated(n int) {
 	}
 }
 
-// If a client delegates its leave again while the leave is being sent, the leave
-// is not sent, because the client is about to come back.
+// TestDelegatedAgainWhileItIsSent delegates a leave again while the keeper is
+// sending it. The leave must not be sent, because the client is about to come back.
 func TestDelegatedAgainWhileItIsSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -192,8 +195,8 @@ func TestDelegatedAgainWhileItIsSent(t *testing.T) {
 	})
 }
 
-// A delegation is refused if the job could not record all leaves that it must
-// cancel.
+// TestTooManyReplaced checks that the keeper refuses a delegation if the job cannot
+// hold all leaves that it must cancel.
 func TestTooManyReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

@@ -9,15 +9,15 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Report applies a webhook to the job of its participant, if there is one. It
-// returns within a second, when the job is stored; actions follow later. It
-// returns [leave.ErrAway] if the SFU must repeat the webhook: the store does not
-// answer and this process does not know the job, or other writers were faster at
-// every try.
+// Report applies a webhook to the job of its participant, if there is one. It returns
+// within a second, when the job is stored. The actions of the job follow later. It
+// returns [leave.ErrAway] if the SFU must repeat the webhook. There are two such cases:
+//   - The store does not answer, and this process does not know the job.
+//   - Other writers were faster at every try.
 //
 // A webhook reaches one replica only. That replica writes the job to the common
-// store, and wakes its own keeper. If another replica works on the job, its next
-// write meets [leave.ErrConflict], and it reads the job again (Keeper.note).
+// store, and wakes its own keeper. Another replica may be at work on the job. Its next
+// write then fails with [leave.ErrConflict], and it reads the job again (Keeper.note).
 func (k *Keeper) Report(ctx context.Context, e sfu.Event) error {
 	k.init()
 	k.webhooks.come.Store(true)

@@ -15,16 +15,17 @@ import (
 const (
 	creators   = 50              // how many rooms are created at the same time after an outage of the SFU
 	createTime = 5 * time.Second // how long the creation of one room may take
-	// roomTries is how often the creation of rooms is retried, over some minutes.
-	// After that, a look into a room creates it.
+	// roomTries is how often the keeper tries again to create rooms, over some
+	// minutes. After that, it creates a missing room when it next asks who is in
+	// the room.
 	roomTries    = 12
 	firstTry     = time.Second
 	longestPause = time.Minute
 )
 
 // restoreRooms creates the rooms that an SFU may have lost in an outage, and
-// returns how many it could not create. Those are retried for some minutes.
-// Nobody counts as absent from a room that could not be created.
+// returns how many it could not create. It goes on trying to create these for some
+// minutes. Nobody counts as absent from a room that could not be created.
 func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	rooms, err := k.Store.Rooms(ctx)
 	if err != nil {
@@ -40,7 +41,7 @@ func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 }
 
 // retryRooms tries again to create rooms. It stops when the SFU is away again,
-// because then all rooms must be restored anyway.
+// because then the keeper must restore all rooms anyway.
 func (k *Keeper) retryRooms(ctx context.Context, rooms []sfu.Room) {
 	pause := firstTry
 	for n := 0; len(rooms) > 0 && n < roomTries && timing.Sleep(ctx, pause); n++ {
@@ -78,7 +79,7 @@ func (k *Keeper) createRooms(ctx context.Context, rooms []sfu.Room) (left []sfu.
 	return left
 }
 
-// createRoom creates one room. An error does not mean that the SFU is away; only
+// createRoom creates one room. An error does not mean that the SFU is away. Only
 // answers to questions show that.
 func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 	creating, cancel := context.WithTimeout(ctx, createTime)

@@ -9,12 +9,13 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// If the SFU sends no webhooks, the keeper calls Silent once: when somebody is in
-// a call or, if other processes may get the webhooks, when somebody has gone.
+// TestSilentSFU checks when the keeper calls Silent. If no webhook comes, it must
+// call Silent once, when somebody is in a call. If other processes may get the
+// webhooks, it must wait until somebody has gone.
 func TestSilentSFU(t *testing.T) {
 	for _, c := range []struct {
 		shared, reports bool
-		inCall, after   int32 // how often Silent was called while somebody was in the call, and in all
+		inCall, after   int32 // how often Silent was called while somebody was in the call, and how often in all
 	}{
 		{inCall: 1, after: 1},
 		{shared: true, after: 1},
@@ -69,8 +70,9 @@ func TestSFUOutage(t *testing.T) {
 	}
 }
 
-// The client comes back at the end of the 15 s that it has. The keeper notices
-// the SFU's return up to 5 s late, and counts the 15 s from then.
+// TestSFUKilledAndBack makes the client come back at the end of the 15 s that it
+// has after an outage. The keeper notices up to 5 s late that the SFU is back, and
+// must count the 15 s from then.
 func TestSFUKilledAndBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -91,7 +93,7 @@ func TestSFUKilledAndBack(t *testing.T) {
 	})
 }
 
-// TestSFURestartsUnseen: the SFU restarts, and is back before the keeper asks it
+// TestSFURestartsUnseen restarts the SFU, which is back before the keeper asks it
 // anything.
 func TestSFURestartsUnseen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -112,8 +114,9 @@ func TestSFURestartsUnseen(t *testing.T) {
 	})
 }
 
-// TestWhoDoesNotComeBack: if a participant does not come back after an outage, the
-// leave is sent without waiting for the next ordinary look into the room.
+// TestWhoDoesNotComeBack has a participant who does not come back after an outage.
+// The keeper must send the leave before it would usually ask again who is in the
+// room.
 func TestWhoDoesNotComeBack(t *testing.T) {
 	for name, interval := range map[string]time.Duration{"a minute": time.Minute, "never": 0} {
 		t.Run(name, func(t *testing.T) {

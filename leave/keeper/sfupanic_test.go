@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// faultySFU is a world's SFU that panics at the first call of the method call.
+// faultySFU is the SFU of a world (see newWorld). The first call of its method call
+// panics.
 type faultySFU struct {
 	*world
 	call  string
@@ -34,8 +35,9 @@ func (f *faultySFU) Reachable(ctx context.Context, room sfu.Room, identity sfu.I
 	return f.world.Reachable(ctx, room, identity)
 }
 
-// A panic in a call of the SFU outside the workers ends only that call. It is
-// logged, and the call is made again later.
+// TestQuestionsPanic checks a panic in a call of the SFU outside the workers. The
+// panic must end only that call and be logged. The keeper must make the call again
+// later.
 func TestQuestionsPanic(t *testing.T) {
 	for _, call := range []string{"CreateRoom", "Reachable"} {
 		t.Run(call, func(t *testing.T) {

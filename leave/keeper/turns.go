@@ -10,12 +10,12 @@ import (
 )
 
 // turnTime is the longest wait for a turn. After that the delegation goes on
-// without a turn: to exceed a limit by one job is better than to lose a delegation
-// because the store is slow.
+// without a turn. It is better to exceed a limit by one job than to lose a
+// delegation because the store is slow.
 const turnTime = 200 * time.Millisecond
 
-// turns makes the delegations of one user wait for each other. The zero value
-// is ready.
+// turns makes the delegations of one user wait for each other. The zero value is
+// ready to use.
 type turns struct {
 	once sync.Once
 	of   *semaphore.Keyed[matrix.UserID]

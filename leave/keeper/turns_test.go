@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestTurns: a user has one turn at a time, nobody waits for a turn longer than
-// turnTime, and users do not wait for each other.
+// TestTurns checks that a user has one turn at a time. Nobody may wait for a turn
+// longer than turnTime, and users must not wait for each other.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turns turns

@@ -46,8 +46,9 @@ func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	}
 }
 
-// leftUnreported calls silent if a second look has found a participant gone, and
-// no process got a report that they left.
+// leftUnreported calls silent if a participant has left, and no process got a
+// webhook about that. It counts only participants of whom the SFU has said twice
+// that they are gone.
 func (k *Keeper) leftUnreported(j leave.Job, a leave.Answer) {
 	if j.State == leave.Leaving && j.LeftSession == "" && !j.ClearLeave && a.Outage == 0 {
 		k.silent()

@@ -13,11 +13,11 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// hanging are homeservers. Those whose names begin with "slow" answer late or not
-// at all.
+// hanging is a group of homeservers. Homeservers whose names begin with "slow"
+// answer late or not at all.
 type hanging struct {
 	*world
-	answer time.Duration // how long the slow ones take; 0 means that they never answer
+	answer time.Duration // how long the slow homeservers take; 0 means that they never answer
 }
 
 func (h hanging) Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error {
@@ -49,7 +49,7 @@ func (h hanging) begin(rate float64) {
 	h.start()
 }
 
-// fill brings members of slow homeservers into the call.
+// fill makes members of slow homeservers join the call.
 func (h hanging) fill(servers, members int, delay time.Duration) {
 	h.t.Helper()
 	for s := range servers {
@@ -59,7 +59,7 @@ func (h hanging) fill(servers, members int, delay time.Duration) {
 	}
 }
 
-// enter brings a member into the call, with a connected job.
+// enter makes a member join the call. The member's job is stored as connected.
 func (h hanging) enter(name string, delay time.Duration) {
 	h.t.Helper()
 	u, err := matrix.ParseUserID(name)
@@ -75,8 +75,8 @@ func (h hanging) enter(name string, delay time.Duration) {
 	}
 }
 
-// TestHangingHomeservers: homeservers that do not answer delay no restart and no
-// leave at a homeserver that does.
+// TestHangingHomeservers has homeservers that do not answer. They must not delay
+// restarts and leaves at another homeserver.
 func TestHangingHomeservers(t *testing.T) {
 	for _, c := range []struct {
 		servers, members int
@@ -105,8 +105,8 @@ func TestHangingHomeservers(t *testing.T) {
 	}
 }
 
-// TestSlowHomeserver: a homeserver that takes seconds for an answer gets enough
-// workers for all its members.
+// TestSlowHomeserver checks that a homeserver that takes seconds for an answer gets
+// enough workers for all its members.
 func TestSlowHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := hanging{world: newWorld(t), answer: 2500 * time.Millisecond}

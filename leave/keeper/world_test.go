@@ -19,9 +19,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// world is everything around a keeper, in virtual time: an SFU, a homeserver
-// that holds delayed events and sends them when their delay has passed, and
-// the client of one user.
+// world is everything around a keeper, in virtual time:
+//   - an SFU
+//   - a homeserver, which holds delayed events and sends them after their delay
+//   - the client of one user
 type world struct {
 	t        *testing.T
 	machine  clocktest.Machine
@@ -33,7 +34,7 @@ type world struct {
 	log      *slog.Logger
 	interval time.Duration
 	tick     time.Duration                     // Keeper.Tick; 0 means the usual tick
-	jitter   func(time.Duration) time.Duration // Keeper.Jitter; nil means at random
+	jitter   func(time.Duration) time.Duration // Keeper.Jitter; nil means that pauses are shortened at random
 	silent   func()
 	degraded func() bool
 	shared   bool
@@ -47,25 +48,26 @@ type world struct {
 	gone    map[leave.Key]bool // the participants whose node is gone
 	reached []time.Time        // when nodes were asked
 	sfuDown bool
-	proxied bool // whether a proxy keeps the connection when the SFU ends
-	// fault, if set, returns the error of a call to the SFU, nil for none.
+	proxied bool // whether a proxy keeps connections open when the SFU goes away
+	// fault, if set, returns the error of a call to the SFU, or nil if the call
+	// succeeds.
 	fault      func(call string, room sfu.Room) error
 	line       chan struct{} // the connection to the SFU: closed when the SFU ends
 	asked      int
 	created    []sfu.Room
 	elsewhere  bool      // whether the SFU is on another machine
 	noRoom     sfu.Room  // a room that the SFU does not have, whatever roomAt is
-	roomAt     time.Time // when all other rooms were created; zero while the SFU has none
+	roomAt     time.Time // when all rooms except noRoom were created; zero while the SFU has none
 	hsDown     bool
 	budget     *pace.Budget
 	retryAfter time.Duration // the Retry-After in answers with hsStatus
-	failing    string        // the action that fails at the homeserver, "" for none
-	hsStatus   matrix.Result // what the homeserver answers, "" for the truth
+	failing    string        // the action that fails at the homeserver, "" if none fails
+	hsStatus   matrix.Result // what the homeserver answers to every request; "" means the true result
 	events     map[string]*delayed
 	calls      []string // the requests that the homeserver got, like "restart d1"
 }
 
-// counts holds a number for each name. The zero value is ready.
+// counts holds a number for each name. The zero value is ready to use.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int
@@ -172,7 +174,7 @@ func (w *world) delegate(id string, delay time.Duration) {
 	}
 }
 
-// schedule makes the homeserver store a delayed event, which fires after delay.
+// schedule makes the homeserver store a delayed event. The event fires after delay.
 func (w *world) schedule(id string, delay time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -219,8 +221,8 @@ func (w *world) report(event sfu.Kind, session string, reason sfu.Reason) {
 	}
 }
 
-// set calls change with the lock held. If change takes the SFU down, set ends the
-// connection to it.
+// set calls change with w.mu held. If change takes the SFU down, set also ends the
+// connection to the SFU.
 func (w *world) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// The methods in this file make a world the SFU of a keeper.
+// With the methods in this file, a world is also the SFU of its keeper.
 
 // sessions holds the participant.sid of all participants, by room and identity.
 type sessions map[sfu.Room]map[sfu.Identity]string
@@ -49,8 +49,8 @@ func (w *world) RoomSince(_ context.Context, room sfu.Room) (time.Time, error) {
 	return w.roomAt, nil
 }
 
-// away returns why the SFU does not answer a call, nil if it answers. The lock is
-// held.
+// away returns why the SFU does not answer a call, nil if it answers. The caller
+// holds w.mu.
 func (w *world) away(call string, room sfu.Room) error {
 	switch {
 	case w.fault != nil && w.fault(call, room) != nil:
@@ -61,7 +61,8 @@ func (w *world) away(call string, room sfu.Room) error {
 	return nil
 }
 
-// endLine ends the connections to the SFU. The lock is held.
+// endLine ends the connections to the SFU, unless a proxy keeps them open. The
+// caller holds w.mu.
 func (w *world) endLine() {
 	if w.proxied {
 		return
@@ -70,7 +71,8 @@ func (w *world) endLine() {
 	w.line = make(chan struct{})
 }
 
-// sfuRestart restarts the SFU. It is back at once and has forgotten everything.
+// sfuRestart restarts the SFU. The SFU is back at once and has forgotten
+// everything.
 func (w *world) sfuRestart() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

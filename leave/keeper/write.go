@@ -19,7 +19,8 @@ const (
 
 // giveBack applies change to a leased job, and ends the lease of this process.
 func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) leave.Job) {
-	// A lease that ends later than last belongs to another worker of this process.
+	// If the lease ends later than last, it belongs to another worker of this
+	// process.
 	last := t.Lease.Until.Add(t.LeaseTime() / 2)
 	k.note(ctx, t.Job, func(j leave.Job) leave.Job {
 		j = change(j)
@@ -30,10 +31,10 @@ func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) le
 	})
 }
 
-// note applies change to the job and writes the result. If another write came
-// first, usually because of a webhook, note applies change to the newer job:
-// change stands for a fact that is still true. It does not change a job that was
-// replaced or has ended.
+// note applies change to the job and writes the result. Another write may come
+// first, usually because of a webhook. Then note applies change to the newer job,
+// because change stands for a fact that is still true. It does not change a job
+// that was replaced or has ended.
 func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job) leave.Job) {
 	id := job.DelayID
 	err := k.retry(ctx, job, func(ctx context.Context, current leave.Job) error {

@@ -73,7 +73,7 @@ func dueReasons(t *testing.T, s Store) {
 		job = save(t, s, quiet)
 		wantIDs(t, claim(t, s, "holder", now.Add(24*time.Hour), 1))
 	}
-	for _, state := range []leave.State{leave.Sending, leave.Cancelling} { // in neither state are restarts due
+	for _, state := range []leave.State{leave.Sending, leave.Cancelling} { // no restart is due in these states
 		job.State, job.NextRestart = state, now
 		job = save(t, s, job)
 		wantIDs(t, claim(t, s, "holder", now, 1))
@@ -129,8 +129,8 @@ func writtenWhileLent(t *testing.T, s Store) {
 
 func fencing(t *testing.T, s Store) { sharedFencing(t, s, s) }
 
-// sharedFencing tests that a late write fails: the lease of process a ends,
-// process b claims the job, and only then a writes it.
+// sharedFencing checks that a late write fails. The lease of process a ends,
+// process b claims the job, and then a writes the job.
 func sharedFencing(t *testing.T, a, b Store) {
 	now := start()
 	putDue(t, a, "d1", now)

@@ -106,7 +106,7 @@ func countsFollowOwner(t *testing.T, s Store) {
 	wantCounts(t, s, userID(t, "@bob:example.org:8448"), job)
 }
 
-// countsFollowJobs checks the counts after a change of state, and of the delay.
+// countsFollowJobs checks the counts after changes of a job's state and delay.
 func countsFollowJobs(t *testing.T, s Store) {
 	now := start()
 	other := stored(t, s, delegation(t, "room", "bob", "d0", now))
@@ -153,8 +153,8 @@ func countsOfMerged(t *testing.T, s Store) {
 	}
 }
 
-// loadDoesNotDrift checks that the load is exactly what it was before after many
-// jobs have come and gone, and zero when no job is left.
+// loadDoesNotDrift checks the load after many jobs have come and gone. It must be
+// exactly what it was before, and zero when no job is left.
 func loadDoesNotDrift(t *testing.T, s Store) {
 	now := start()
 	user := userID(t, "@alice:example.org")
@@ -184,7 +184,7 @@ func loadDoesNotDrift(t *testing.T, s Store) {
 // players are the users of the jobs in a random test.
 var players = []string{"@alice:example.org", "@bob:example.org", "@alice:example.com", "@carol:example.net:8448"}
 
-// anything makes one random change to one of a few jobs.
+// anything makes one random call that can change the job of the given key.
 func anything(t *testing.T, s Store, random *rand.Rand, key leave.Key, now time.Time) {
 	t.Helper()
 	job := delegation(t, key.Room, key.Identity, fmt.Sprint("d", random.IntN(5)), now.Add(time.Duration(random.IntN(100))*time.Second))
@@ -219,7 +219,8 @@ func board() (keys []leave.Key) {
 	return keys
 }
 
-// wantRecount checks that the counts of a store are those of its jobs.
+// wantRecount checks that the counts of a store are right for its jobs. keys has
+// the keys of all jobs.
 func wantRecount(t *testing.T, s Store, keys []leave.Key) {
 	t.Helper()
 	var jobs []leave.Job

@@ -40,13 +40,15 @@ func delay(t *testing.T, text string) matrix.DelayID {
 	return id
 }
 
-// dueAt returns j with a look due at the time due, and without any other action.
+// dueAt returns j with its next question to the SFU due at the time due. No other
+// action is due before.
 func dueAt(j leave.Job, due time.Time) leave.Job {
 	j.NextLook, j.NextRestart = due, due.Add(time.Hour)
 	return j
 }
 
-// put, get, save and claim fail the test if the store returns an error.
+// Each of put, get, save, merge and claim fails the test if the store returns an
+// error.
 func put(t *testing.T, s Store, job leave.Job) (replaced *leave.Job) {
 	t.Helper()
 	replaced, err := s.Put(t.Context(), job)

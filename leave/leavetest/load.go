@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Many returns the i-th of many delegations: 50 in each room, and 4 of each user.
-// Its texts are as long as real ones, and differ from the texts of all other jobs.
+// Many returns the i-th of many delegations. There are 50 in each room, and 4 of
+// each user. Their texts are as long as real ones, and all texts differ.
 func Many(tb testing.TB, i int, now time.Time) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody%d:matrix.example.org", i/4))
@@ -41,8 +41,8 @@ const Callers = 64
 
 // Delegations makes Callers goroutines delegate b.N leaves to a keeper with the
 // store s, each for a different participant. It reports how many leaves are
-// accepted a second, and that number divided by raw, which is how many writes a
-// second the disk or server below the store can do.
+// accepted a second. It also reports that number divided by raw. raw is how many
+// writes a second the disk or server below the store can do.
 func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.Helper()
 	k := &keeper.Keeper{Store: s, Budget: &pace.Budget{}, Log: slog.New(slog.DiscardHandler)}
@@ -63,8 +63,8 @@ func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.ReportMetric(rate/raw, "ratio")
 }
 
-// AtOnce calls do for each i below n, from Callers goroutines at the same time,
-// and returns the number of calls a second.
+// AtOnce calls do for each i below n, from Callers goroutines at the same time. It
+// returns the number of calls a second.
 func AtOnce(n int, do func(i int)) (rate float64) {
 	var next atomic.Int64
 	var callers sync.WaitGroup
@@ -81,8 +81,8 @@ func AtOnce(n int, do func(i int)) (rate float64) {
 }
 
 // BytesPerJob returns how many bytes of heap a store needs for each job. It fills
-// the store with connected jobs (jobs says how many), and leases a hundredth of
-// them.
+// the store with connected jobs, and leases a hundredth of them. jobs is how many
+// it stores.
 func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 	tb.Helper()
 	now := time.Now()

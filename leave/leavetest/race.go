@@ -46,8 +46,8 @@ func (c *tally[K]) add(k K) {
 	c.n[k]++
 }
 
-// wantAll checks that as many different keys as want were added, each of them n
-// times.
+// wantAll checks that the number of different keys is want, and that each key was
+// added n times.
 func (c *tally[K]) wantAll(t *testing.T, want, n int) {
 	t.Helper()
 	if len(c.n) != want {
@@ -84,7 +84,8 @@ func claimRace(t *testing.T, a, b Store) {
 }
 
 // actionRace makes goroutines claim due jobs, act, and write the next due time, for
-// some periods. It fails if two goroutines act for one job in the same period.
+// some periods. The test fails if two goroutines act for one job in the same
+// period.
 func actionRace(t *testing.T, a, b Store) {
 	const jobs, periods = 40, 5
 	now := start()

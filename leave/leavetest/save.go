@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// wantConflict checks that job can be neither saved nor deleted, and that the
-// attempt changes nothing.
+// wantConflict checks that job can be neither saved nor deleted. The attempt must
+// not change the stored job.
 func wantConflict(t *testing.T, s Store, job leave.Job) {
 	t.Helper()
 	before, err := s.Get(t.Context(), job.Key)

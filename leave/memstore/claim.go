@@ -23,8 +23,8 @@ func (s *Store) Claim(_ context.Context, holder string, now time.Time, n int) ([
 	return jobs, nil
 }
 
-// ClaimRooms returns up to n rooms. A room that was returned less than every ago
-// is left out. The room that was returned longest ago comes first.
+// ClaimRooms returns up to n rooms. It leaves out a room that it returned less than
+// every ago. The room that was returned longest ago comes first.
 func (s *Store) ClaimRooms(_ context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -27,8 +27,8 @@ func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error)
 	return c, nil
 }
 
-// count adds an entry's job to the counts if by is 1, and subtracts the job if by
-// is -1. count and the functions below expect that the caller holds the lock.
+// count adds e's job to the counts if by is 1, and subtracts the job if by is -1.
+// The caller of count, and of each function below, holds the lock.
 func (s *Store) count(e *entry, by int) {
 	weight := leave.Weight(by) * e.weight
 	e.owner.jobs += by
@@ -43,7 +43,8 @@ func (s *Store) count(e *entry, by int) {
 	}
 }
 
-// own makes id the owner of the entry's job, which is not in the counts.
+// own makes id the owner of e's job. The caller has taken the job out of the counts
+// before.
 func (s *Store) own(e *entry, id matrix.UserID) {
 	old := e.owner
 	if old != nil && old.id == id {

@@ -27,8 +27,8 @@ type counted struct {
 	occupies bool
 }
 
-// hold stores job, which has the key and the owner of the entry, in the entry.
-// It returns the job as it is stored: with times in milliseconds.
+// hold stores job in the entry. The job has the key and the owner of the entry
+// already. hold returns the job as it is stored, with times in milliseconds.
 func (e *entry) hold(job leave.Job) leave.Job {
 	e.packed, job = job.Pack()
 	e.version = job.Version
@@ -38,7 +38,8 @@ func (e *entry) hold(job leave.Job) leave.Job {
 
 func (e *entry) job() leave.Job { return e.packed.Job(e.key, e.owner.id) }
 
-// shared returns the constant equal to s, so that jobs share its text.
+// shared returns the constant that is equal to s, so that all jobs share the text
+// of that constant.
 func shared(s leave.State) leave.State {
 	for _, known := range leave.States() {
 		if s == known {

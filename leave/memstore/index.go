@@ -2,8 +2,8 @@ package memstore
 
 import "matrixrtc-auth/leave"
 
-// write stores job with a new version, and returns the job as stored. write and
-// the functions below expect that the caller holds the lock.
+// write stores job with a new version, and returns the job as stored. The caller of
+// write, and of each function below, holds the lock.
 func (s *Store) write(job leave.Job) leave.Job {
 	s.version = max(s.version, job.Version) + 1
 	job.Version = s.version
@@ -21,8 +21,8 @@ func (s *Store) write(job leave.Job) leave.Job {
 	return job
 }
 
-// dueAt returns when a job can be claimed, in milliseconds since 1970: when it
-// is due and its lease has ended.
+// dueAt returns the time, in milliseconds since 1970, from which a job can be
+// claimed. At that time the job is due, and its lease has ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }

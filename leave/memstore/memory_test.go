@@ -10,11 +10,12 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// mostBytes is how many bytes of heap a job may need. The texts of a job are 200
-// of them.
+// mostBytes is how many bytes of heap a job may need. The texts of a job take 200
+// of these bytes.
 const mostBytes = 600
 
-// filled returns a store with that many jobs, all connected since now.
+// filled returns a store with the given number of jobs. The participants of all
+// jobs have been connected since now.
 func filled(tb testing.TB, jobs int, now time.Time) *memstore.Store {
 	s := memstore.New()
 	for i := range jobs {
@@ -43,8 +44,8 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkClaim claims one of many jobs and saves it, so that it is due again
-// after all others.
+// BenchmarkClaim claims one of many jobs and saves it. The saved job is due again
+// after all other jobs.
 func BenchmarkClaim(b *testing.B) {
 	for _, jobs := range []int{1000, 100_000} {
 		b.Run(fmt.Sprint(jobs), func(b *testing.B) {
@@ -80,8 +81,8 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkDelegate measures how fast delegations are accepted. It compares that
-// with bare calls of Put.
+// BenchmarkDelegate measures how many delegations a second the store accepts. It
+// also measures how fast bare calls of Put are.
 func BenchmarkDelegate(b *testing.B) {
 	const puts = 100_000
 	now := time.Now()

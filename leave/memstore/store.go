@@ -13,14 +13,14 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Store is a [leave.Store] that never fails, and never waits except for its
-// lock. New makes one. With LIVEKIT_STORE=memory a restart loses all jobs: nobody
-// restarts their events any more, so the homeserver sends them when their delays
-// have passed.
+// Store is a [leave.Store] that never fails, and never waits except for its lock.
+// New makes one. With LIVEKIT_STORE=memory all jobs are lost when the service
+// restarts. Then nobody restarts the jobs' delayed events, so the homeserver sends
+// each event when its delay has passed.
 type Store struct {
 	mu sync.Mutex
-	// version is the highest version of any job so far. Versions are counted over
-	// all keys, so that no key gets a version twice.
+	// version is the highest version of any job so far. All keys share one count of
+	// versions, so that no key gets a version twice.
 	version uint64
 	jobs    map[leave.Key]*entry
 	rooms   map[sfu.Room]*room
@@ -76,7 +76,7 @@ func (s *Store) Get(_ context.Context, key leave.Key) (leave.Job, error) {
 	return e.job(), nil
 }
 
-// Save writes a job if its version is the stored one.
+// Save writes job if job.Version is the version of the stored job.
 func (s *Store) Save(_ context.Context, job leave.Job) (leave.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *Store) Save(_ context.Context, job leave.Job) (leave.Job, error) {
 	return s.write(job), nil
 }
 
-// Delete removes a job if its version is the stored one.
+// Delete removes job if job.Version is the version of the stored job.
 func (s *Store) Delete(_ context.Context, job leave.Job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,8 @@ func (s *Store) Delete(_ context.Context, job leave.Job) error {
 	return nil
 }
 
-// Merge merges copies that were changed elsewhere into the stored jobs.
+// Merge merges jobs, copies that were changed outside this store, into the stored
+// jobs.
 func (s *Store) Merge(_ context.Context, jobs []leave.Job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// waiter waits for a worker at a homeserver.
+// waiter is a job that waits for a worker at a homeserver.
 type waiter struct {
 	urgency Urgency
 	now     func() time.Time
@@ -15,10 +15,10 @@ type waiter struct {
 	since   time.Time     // when the waiter got that worker
 }
 
-// Await is like Take, but a job waits for up to waitTime if its homeserver answers
-// soon and has all the workers that it may have. The most urgent job gets the next
-// worker, and of equally urgent jobs the first that came. Without that order some
-// jobs would find no worker again and again.
+// Await is like Take, but the job can wait for up to waitTime. It waits if its
+// homeserver answers soon and has all the workers that it may have. The most urgent
+// job gets the next worker. Of equally urgent jobs, the one that came first gets
+// it. Without that order some jobs would find no worker again and again.
 func (w *Workers) Await(server matrix.ServerName, u Urgency, waitTime time.Duration, now func() time.Time) (release func(), ok bool) {
 	began := now()
 	if release, ok = w.takeFirst(server, u, began); ok {
@@ -40,8 +40,8 @@ func (w *Workers) Await(server matrix.ServerName, u Urgency, waitTime time.Durat
 	return func() { w.release(server, waits.since) }, true
 }
 
-// takeFirst is like Take, but takes no worker while a job waits that is at least
-// as urgent.
+// takeFirst is like Take, but takes no worker while another job waits that is at
+// least as urgent.
 func (w *Workers) takeFirst(server matrix.ServerName, u Urgency, now time.Time) (release func(), ok bool) {
 	w.mu.Lock()
 	waiting := w.waiting[server]
@@ -53,8 +53,8 @@ func (w *Workers) takeFirst(server matrix.ServerName, u Urgency, now time.Time) 
 	return w.Take(server, u, now)
 }
 
-// enqueue adds a job to those that wait for a worker at server. It returns nil
-// if server does not answer soon: no job waits there.
+// enqueue adds a job to those that wait for a worker at server. It returns nil if
+// server does not answer soon, because jobs do not wait for such a server.
 func (w *Workers) enqueue(server matrix.ServerName, u Urgency, now func() time.Time, began time.Time) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,8 +75,8 @@ func (w *Workers) enqueue(server matrix.ServerName, u Urgency, now func() time.T
 	return waits
 }
 
-// giveUp ends the wait of the waiter waits. It reports false if waits has got a
-// worker already.
+// giveUp ends the wait of the waiter that it is given. It reports false if that
+// waiter has got a worker already.
 func (w *Workers) giveUp(server matrix.ServerName, waits *waiter) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,8 +88,8 @@ func (w *Workers) giveUp(server matrix.ServerName, waits *waiter) bool {
 	return true
 }
 
-// next gives a free worker, if there is one, to the first job that waits at
-// server. The lock is held.
+// next gives a free worker, if there is one, to the first job that waits at server.
+// The caller holds w.mu.
 func (w *Workers) next(server matrix.ServerName) {
 	waiting := w.waiting[server]
 	if len(waiting) == 0 {

@@ -10,12 +10,12 @@ import (
 )
 
 // Budget bounds the rate of requests about delayed events to each homeserver. By
-// default Synapse allows a caller without a token one request a second, and five
-// at once. Synapse's operator can raise that (rc_delayed_event_mgmt). An answer
-// 429 halves the rate, which then recovers.
+// default Synapse allows a caller without a token one request a second, and five at
+// once. Synapse's operator can raise these limits (rc_delayed_event_mgmt). An
+// answer 429 halves the rate, and then the rate recovers.
 type Budget struct {
-	// Rate is how many requests a second one homeserver gets from this process.
-	// Replicas do not share it: each has the whole rate. 0 means no bound.
+	// Rate is how many requests a second this process may send to one homeserver.
+	// Replicas do not share the rate: each replica has all of it. 0 means no bound.
 	Rate float64
 	// Unbound, if set, reports whether a homeserver does not limit this service.
 	// For such a homeserver the rate applies only after a 429, until the rate has
@@ -51,7 +51,8 @@ func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait 
 	return 0
 }
 
-// free reports whether server may now be asked at any rate. The lock is held.
+// free reports whether the number of requests to server has no bound now. The
+// caller holds b.mu.
 func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	if b.Rate == 0 {
 		return true
@@ -63,8 +64,8 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	return !known || bk.fill(b.Rate, now).rate >= b.Rate
 }
 
-// shut returns how long server still wants no requests, for a server that may be
-// asked at any rate. The lock is held.
+// shut is for a server whose requests have no bound. It returns for how long server
+// still wants no requests. The caller holds b.mu.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
 	if bk, known := b.buckets.get(server); known && u != Last {
 		return max(0, bk.shut.Sub(now))
@@ -72,7 +73,7 @@ func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.D
 	return 0
 }
 
-// bucket returns the bucket of server, filled up to now. The lock is held.
+// bucket returns the bucket of server, filled up to now. The caller holds b.mu.
 func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 	bk, known := b.buckets.get(server)
 	if !known {
@@ -87,8 +88,8 @@ func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 // sending leaves.
 const forRestarts = 0.8
 
-// Carries reports whether the current rate of server is enough for load, in
-// restarts a second.
+// Carries reports whether the current rate of server is enough for load, which is
+// in restarts a second.
 func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -98,16 +99,17 @@ func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) 
 	return load <= forRestarts*b.bucket(server, now).rate
 }
 
-// userPart is how much one user's jobs may use of the rate that other users' jobs
-// leave. CarriesUser always allows one job with the delay commonDelay.
+// The jobs of other users use a part of the rate. userPart is how much of the rest
+// one user's jobs may use. CarriesUser always allows one job with the delay
+// commonDelay.
 const (
 	userPart    = 1. / 3
 	commonDelay = 18 * time.Second
 )
 
 // CarriesUser reports whether server's rate is enough for the jobs of one user.
-// They need user restarts a second, and the jobs of all other users need others
-// restarts a second.
+// user is how many restarts a second these jobs need. others is how many the jobs
+// of all other users need.
 func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -121,8 +123,8 @@ func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now
 // Status is the state of a process's [Budget].
 type Status struct {
 	// Rate is the lowest rate of any homeserver, in requests a second. Tokens is
-	// the lowest number of requests that may be made at any homeserver at once.
-	// Both are zero if the budget has no bound.
+	// how many requests may be made at once at the homeserver that allows the
+	// fewest. Both are zero if the budget has no bound.
 	Rate, Tokens float64
 	// Lowered is how many homeservers have a lower rate than configured, because
 	// they answered 429.
@@ -147,8 +149,8 @@ func (b *Budget) Status(now time.Time) Status {
 	return s
 }
 
-// Refusals returns how often a homeserver has answered 429, and when it last
-// did. Both are zero for a homeserver that has not done so lately.
+// Refusals returns how often a homeserver has answered 429, and when it last did.
+// It returns zeros for a homeserver that has not answered 429 lately.
 func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -158,9 +160,10 @@ func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) 
 	return 0, time.Time{}
 }
 
-// SlowDown records that server has answered 429 and wants no request before
-// retryAfter has passed. It halves the rate, at most once a second, and not below one
-// request a second, or Rate if that is less. A halved rate rises by half every 10 s, up to Rate (bucket.fill).
+// SlowDown records that server has answered 429, and wants no request before
+// retryAfter has passed. It halves the rate, at most once a second. It does not
+// lower the rate below one request a second, or below Rate if Rate is less. A
+// halved rate rises by half every 10 s, up to Rate (bucket.fill).
 func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

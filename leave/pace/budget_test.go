@@ -18,8 +18,8 @@ func taken(b *pace.Budget, server matrix.ServerName, now time.Time) (n int) {
 	return n
 }
 
-// TestAServerWithoutALimit: at a homeserver that does not limit this service,
-// the rate applies only after a 429, until the rate has recovered.
+// TestAServerWithoutALimit checks the rate at a homeserver that does not limit this
+// service. There the rate applies only after a 429, until the rate has recovered.
 func TestAServerWithoutALimit(t *testing.T) {
 	own, other := matrixtest.ServerName(t, "own.org"), matrixtest.ServerName(t, "other.org")
 	b := &pace.Budget{Rate: 10, Unbound: func(s matrix.ServerName) bool { return s == own }}
@@ -53,8 +53,8 @@ func TestAServerWithoutALimit(t *testing.T) {
 	}
 }
 
-// TestRefusals: Refusals returns how often a homeserver has answered 429, and
-// when it last did.
+// TestRefusals checks that Refusals returns how often a homeserver has answered
+// 429, and when it last did.
 func TestRefusals(t *testing.T) {
 	own, other := matrixtest.ServerName(t, "own.org"), matrixtest.ServerName(t, "other.org")
 	b := &pace.Budget{Rate: 10}

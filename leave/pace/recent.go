@@ -6,13 +6,13 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxServers bounds the homeservers in a [recent].
+// maxServers bounds the number of homeservers in a [recent].
 const maxServers = 4096
 
 // recent holds a value for each of the maxServers homeservers that were used last.
-// A new homeserver replaces the one that has not been used for longest. So
-// strangers who name many homeservers cannot remove one that is in use. The zero
-// value is empty.
+// A new homeserver replaces the one that was not used for the longest time. So a
+// stranger who names many homeservers cannot remove a homeserver that is in use.
+// The zero value is empty.
 type recent[V any] struct {
 	servers *simplelru.LRU[matrix.ServerName, V]
 }
@@ -27,7 +27,7 @@ func (r *recent[V]) get(server matrix.ServerName) (v V, ok bool) {
 
 func (r *recent[V]) set(server matrix.ServerName, v V) {
 	if r.servers == nil {
-		r.servers, _ = simplelru.NewLRU[matrix.ServerName, V](maxServers, nil) // lru.New fails only for a size below 1
+		r.servers, _ = simplelru.NewLRU[matrix.ServerName, V](maxServers, nil) // NewLRU fails only for a size below 1
 	}
 	r.servers.Add(server, v)
 }

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/leave/pace"
 )
 
-// strangers calls ask with the names of more servers than [recent] can hold. It
-// calls used before every hundredth of them.
+// strangers calls ask with the names of more servers than a [recent] can hold. It
+// calls used before every hundredth name.
 func strangers(t *testing.T, used func(), ask func(name string)) {
 	t.Helper()
 	for i := range 10_000 {
@@ -22,8 +22,8 @@ func strangers(t *testing.T, used func(), ask func(name string)) {
 	}
 }
 
-// The Retry-After of a homeserver holds, however many other homeservers are
-// asked meanwhile.
+// TestStrangersHaveNoPaceForgotten checks that the Retry-After of a homeserver
+// stays in force, however many other homeservers are asked meanwhile.
 func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 	for name, b := range map[string]*pace.Budget{"with a rate": {Rate: 10}, "without": {}} {
 		t.Run(name, func(t *testing.T) {
@@ -41,8 +41,8 @@ func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 	}
 }
 
-// A homeserver that answers soon may have as many workers as before, however
-// many other homeservers are asked meanwhile.
+// TestStrangersHaveNobodyBeSlow checks that a homeserver that answers soon keeps
+// its share of the workers, however many other homeservers are asked meanwhile.
 func TestStrangersHaveNobodyBeSlow(t *testing.T) {
 	var w pace.Workers
 	own, now := matrixtest.ServerName(t, "own.org"), time.Now()

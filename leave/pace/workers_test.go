@@ -12,8 +12,8 @@ import (
 
 const waitTime = 250 * time.Millisecond
 
-// crowd is a homeserver with all the workers that it may have. release ends each
-// of them.
+// crowd is a homeserver at which all possible workers are at work. Each function in
+// release ends one of them.
 type crowd struct {
 	*Workers
 	server  matrix.ServerName
@@ -39,8 +39,8 @@ func newCrowd(t *testing.T, quick bool) *crowd {
 	}
 }
 
-// TestAwaitOrder: the most urgent job gets the next free worker, then the one that
-// has waited longest.
+// TestAwaitOrder checks that the most urgent job gets the next free worker. Of
+// equally urgent jobs, the one that has waited longest gets it.
 func TestAwaitOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, true)
@@ -67,8 +67,9 @@ func TestAwaitOrder(t *testing.T) {
 	})
 }
 
-// TestAwaitInVain: a job waits no longer than its patience, and not at all at a
-// homeserver that is not known to be quick. Afterwards nothing is left recorded.
+// TestAwaitInVain checks that a job waits for waitTime at a quick homeserver if no
+// worker becomes free. At a homeserver that is not known to be quick, the job does
+// not wait. Afterwards no waiting job and no worker is left on record.
 func TestAwaitInVain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -95,7 +96,7 @@ func TestAwaitInVain(t *testing.T) {
 	}
 }
 
-// TestAwaitFree: a job that finds a free worker does not wait.
+// TestAwaitFree checks that a job does not wait if a worker is free.
 func TestAwaitFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, true)

@@ -19,9 +19,9 @@ import (
 var ErrBusy = errors.New("too many questions to participants' nodes are under way")
 
 // AskNode asks the node of a job's participant whether it holds the session, and
-// returns a with the node's answer. It takes at most 5 s. If no node holds the
-// session, it takes 3 s. For a slight doubt it takes at most half a second.
-// ErrBusy says that AskNode did not ask.
+// returns a with the node's answer. It takes at most 5 s, and 3 s if no node holds
+// the session. For a slight doubt it takes at most half a second. ErrBusy means
+// that AskNode did not ask.
 func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	if j.Doubts(a) == leave.SlightDoubt {
 		return p.askNodeShortly(ctx, j, a)
@@ -37,14 +37,16 @@ func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	return a, err
 }
 
-// askNode asks the node for up to nodeTime, without a bound on the number of
-// questions.
+// askNode asks the node for up to nodeTime. It does not bound the number of
+// questions that run at a time.
 func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, nodeTime)
 	defer cancel()
 	a.Asked = p.Clock.Now()
 	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
-	if !errors.Is(err, context.DeadlineExceeded) { // if the time was too short, only the node may hang, and the SFU itself may answer
+	// After a timeout, perhaps only the node hangs, and the SFU itself answers. So
+	// a timeout begins no outage.
+	if !errors.Is(err, context.DeadlineExceeded) {
 		p.note(err)
 	}
 	switch {
@@ -53,7 +55,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 		a.Node = leave.NodeAnswers
 	default:
 		a.Node = leave.NodeRefuses
-		if a.Session != "" || j.Unrecorded { // without a record there was perhaps no session that could be lost
+		if a.Session != "" || j.Unrecorded { // without a record, there was perhaps no session to lose
 			p.nodes.lose(p.Clock.Now())
 		}
 	}
@@ -85,8 +87,8 @@ func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err e
 }
 
 // askNodeShortly asks the node for up to shortTime: a node that holds the session
-// answers within that time. The places for these questions are separate, so that
-// questions to dead nodes do not delay them.
+// answers within that time. These questions have a bound of their own
+// (shortAtOnce), so that questions to dead nodes do not delay them.
 func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, shortTime)
 	defer cancel()
@@ -104,8 +106,9 @@ func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answ
 }
 
 // AskNodes asks the nodes of those participants of room whose answers are in doubt,
-// and puts the results into answers. In every fourth look into the room it also makes
-// the keeper soon call AskAll; every is the time between two looks.
+// and puts the results into answers. The keeper looks into each room again and
+// again, to ask who is in it. In every fourth look, AskNodes also makes the keeper
+// call AskAll soon. every is the time between two looks.
 func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Duration, jobs []leave.Job, answers []leave.Answer) {
 	if isFourth(room, p.Clock.Now(), every) {
 		p.nodes.plan(room)
@@ -119,10 +122,11 @@ func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Durat
 	}
 }
 
-// AskAll asks the nodes of all participants on record in room, each in its turn, and
-// calls told with each answer. It does not wait for the answers: asking counts the
-// goroutines that do. If the turn is too late, or a question fails, the room is put
-// in doubt.
+// AskAll asks the nodes of all participants on record in room, and calls told with
+// each answer. The questions come one after another, at the pace of routine
+// questions. AskAll does not wait for the answers: asking counts the goroutines
+// that wait. If a question must wait too long or fails, AskAll calls Doubt for the
+// room.
 func (p *Presence) AskAll(ctx context.Context, asking *sync.WaitGroup, room sfu.Room, jobs []leave.Job, told func(leave.Job, leave.Answer)) {
 	for _, j := range jobs {
 		if j.State != leave.Connected || !j.Refused.IsZero() || j.Unrecorded {
@@ -136,9 +140,9 @@ func (p *Presence) AskAll(ctx context.Context, asking *sync.WaitGroup, room sfu.
 	}
 }
 
-// startAsking asks the node about j in a new goroutine of asking, and calls told
-// with the answer a, to which the node's answer is added. If the question fails, the
-// room stays in doubt.
+// startAsking asks the node about j in a new goroutine, which asking counts. It
+// calls told with a, to which it has added the node's answer. If the question
+// fails, it calls Doubt for the room.
 func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a leave.Answer, told func(leave.Answer)) {
 	if !p.nodes.many.take(ctx, mostAtOnce) {
 		return
@@ -173,9 +177,9 @@ const maxPanic = 500
 // node. If the node does not hold the session, AskOldest asks about all other
 // participants who came before since.
 //
-// A participant about whom the keeper also asks alone may be back already, so
-// AskOldest chooses these participants last. It returns the jobs that it asked
-// about, and answers as if their sessions were on record.
+// The keeper asks about some participants alone. They may be back already, so
+// AskOldest chooses them last. It returns the jobs that it asked about, and an
+// answer for each, which says that the session is on record.
 func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
 	for _, j := range jobs {
 		if j.State == leave.Connected && j.Refused.IsZero() && j.RoomSeen.Before(since) {

@@ -13,14 +13,15 @@ import (
 
 const (
 	// connectPause is the least time between two checks for a restart of the SFU.
-	// reconnectPause is the pause before a long connection is opened again.
+	// reconnectPause is the pause before the service opens the connection again, if
+	// the connection was open for longer than connectPause.
 	connectPause   = time.Second
 	reconnectPause = 100 * time.Millisecond
 )
 
 // watchConnection holds a connection to the SFU, to notice that the SFU restarts
-// between two questions. Otherwise clients would reconnect to rooms that do not
-// exist any more, and give up.
+// between two questions. After an unnoticed restart, clients would reconnect to
+// rooms that do not exist any more, and give up.
 func (p *Presence) watchConnection(ctx context.Context) {
 	for pause := reconnectPause; timing.Sleep(ctx, pause); {
 		began := p.Clock.Now()
@@ -53,7 +54,9 @@ func (p *Presence) connectionEnded(ctx context.Context) {
 		return
 	}
 	for _, room := range rooms {
-		p.Doubt(room) // a node may have ended although all rooms still exist, in the SFU's Redis or on other nodes
+		// A node may have ended, although all rooms still exist in the SFU's Redis
+		// or on other nodes.
+		p.Doubt(room)
 	}
 }
 

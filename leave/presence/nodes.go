@@ -11,10 +11,12 @@ import (
 )
 
 // LiveKit answers from its records, which may be wrong. The records of a killed
-// node stay while anybody is in the room, and a Redis that was emptied has no
-// records of those who are connected. So Presence asks a participant's own node,
-// too: if an answer is in doubt ([leave.Job.Doubts]), if somebody has joined the
-// room or a question about the room has failed, and at every fourth look.
+// node stay while anybody is in the room. A Redis that was emptied has no records
+// of those who are connected. So in these cases Presence also asks a participant's
+// own node:
+//   - An answer is in doubt ([leave.Job.Doubts]).
+//   - Somebody has joined the room, or a question about the room has failed.
+//   - It is every fourth time that the keeper asks who is in the room.
 
 const (
 	// nodeTime bounds a question to a node. LiveKit takes 3 s to say that no node
@@ -23,47 +25,56 @@ const (
 	// shortTime is enough for a node that holds the session: it answers within
 	// milliseconds, unless it is slow.
 	shortTime = 500 * time.Millisecond
-	// mostAtOnce is the most questions to nodes at a time: so many about one
-	// participant, and as many about rooms. Each question holds one of 128
-	// connections to the SFU. shortAtOnce is the most questions in slight doubt at
-	// a time. These do not wait for the others: when thousands leave at once, each
-	// such question runs for half a second.
+	// mostAtOnce bounds the questions to nodes that run at a time. It bounds the
+	// questions about one participant and, separately, the questions about rooms.
+	// Each question holds one of 128 connections to the SFU.
+	//
+	// shortAtOnce is the most questions in slight doubt that run at a time. They
+	// have a bound of their own: when thousands leave at once, each such question
+	// runs for half a second.
 	mostAtOnce  = 24
 	shortAtOnce = 64
-	// looksPerQuestion is how many looks into a room there are for each question to
-	// its nodes.
+	// looksPerQuestion says that every fourth time that the keeper asks who is in a
+	// room, it also asks the room's nodes.
 	looksPerQuestion = 4
-	// routinePause is the least time between two routine questions, those without
-	// a known loss of a node: 25 a second. If a routine question would have to
-	// wait longer than routineWait, it is not asked, and the room is put in doubt.
+	// A question is routine while no loss of a node is known. routinePause is the
+	// least time between two routine questions, so there are at most 25 a second.
+	// If a routine question must wait longer than routineWait, Presence does not
+	// ask it, and calls Doubt for the room.
 	routinePause = time.Second / 25
 	routineWait  = 5 * time.Second
-	// For lossTime after a node was lost (no node held a session), routinePause
-	// does not apply.
+	// lossTime is how long routinePause does not apply after a node was lost. A
+	// node is lost when LiveKit says that no node holds a session.
 	lossTime = time.Minute
-	// doubtTime is the time from a join in a room until the nodes of its
-	// participants are asked. If their node was lost, others may rejoin meanwhile.
+	// doubtTime is the time from a call of Doubt, for example after a join, until
+	// the keeper asks the room's nodes. If their node was lost, other participants
+	// may rejoin meanwhile.
 	doubtTime = time.Second
-	// lookTime is the longest planned pause until the next look for one connected
-	// participant alone. If the pause would be longer, no such look is planned.
+	// The keeper asks about some connected participants alone. lookTime is at least
+	// as long as any pause until such a question. If no such question is planned,
+	// the job's NextLook is later.
 	lookTime = time.Minute
-	// maxRooms is the most rooms in doubt; one more removes all others. It is also
-	// the most rooms that wait for AskAll; more have to wait for a later look.
+	// maxRooms is the most rooms for which Doubt can be called at a time. One more
+	// room makes Presence forget all others. maxRooms is also the most rooms that
+	// wait for AskAll. A further room must wait until it is planned again.
 	maxRooms = 1 << 14
 )
 
-// nodes decides when to ask the nodes of a room. The zero value is ready.
+// nodes decides when to ask the nodes of a room. The zero value is ready to use.
 type nodes struct {
-	one, short, many places // the places for questions about one participant, for those in slight doubt, and for those about rooms
+	// These bound the questions at a time: about one participant, in slight doubt
+	// about one participant, and about rooms.
+	one, short, many places
 
 	mu      sync.Mutex
 	doubted map[sfu.Room]doubted // rooms whose nodes must be asked
-	planned map[sfu.Room]bool    // rooms about whose participants the nodes are to be asked in turn
+	planned map[sfu.Room]bool    // rooms for which the keeper must call AskAll
 	next    time.Time            // when the next routine question may be asked
 	lost    time.Time            // when the SFU last said that no node held a session
 }
 
-// doubted holds when a room came into doubt, and when it was last put in doubt.
+// doubted holds when Doubt was called for a room: since is the first call, and last
+// is the last call.
 type doubted struct{ since, last time.Time }
 
 // Doubt makes the keeper soon ask the node of the participant who has been in
@@ -84,8 +95,9 @@ func (n *nodes) doubt(room sfu.Room, now time.Time) {
 	n.doubted[room] = d
 }
 
-// Doubted returns the rooms that have been in doubt for doubtTime, with the time
-// at which each was last put in doubt. It also ends the doubt about these rooms.
+// Doubted returns the rooms for which Doubt was first called at least doubtTime
+// ago. The value is the time of the last call for that room. Doubted does not
+// return these rooms again until Doubt is called again.
 func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	n, now := &p.nodes, p.Clock.Now()
 	n.mu.Lock()
@@ -100,7 +112,7 @@ func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	return due
 }
 
-// plan makes Planned return the room.
+// plan makes Planned return the room soon.
 func (n *nodes) plan(room sfu.Room) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -112,8 +124,8 @@ func (n *nodes) plan(room sfu.Room) {
 	}
 }
 
-// Planned returns a room for which AskAll is to be called, chosen at random. It
-// returns a room once after one or more fourth looks.
+// Planned returns a room for which the keeper must call AskAll, chosen at random.
+// It returns the room once, even if plan was called for the room several times.
 func (p *Presence) Planned() (room sfu.Room, ok bool) {
 	p.nodes.mu.Lock()
 	defer p.nodes.mu.Unlock()
@@ -124,12 +136,13 @@ func (p *Presence) Planned() (room sfu.Room, ok bool) {
 	return "", false
 }
 
-// isFourth reports whether the look into room at now is the one in four that
-// asks nodes. every is the time between two looks. It counts looks by the time,
-// so that all processes that share the rooms agree.
+// The keeper asks who is in a room once in the time every (a look). isFourth
+// reports whether the look at now is the one in four that also asks nodes. The
+// answer depends only on the room and the time, so that all processes that share
+// the rooms agree.
 func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	h := fnv.New64a()
-	h.Write([]byte(room)) // a different part of the interval for each room, so that the questions spread
+	h.Write([]byte(room)) // each room begins at another time, so that the questions spread
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
@@ -145,7 +158,8 @@ func (n *nodes) lose(now time.Time) {
 }
 
 // turn returns how long a routine question must wait. It reports false if the wait
-// would be longer than routineWait. After the loss of a node, it returns 0.
+// would be longer than routineWait. For lossTime after a node was lost, turn
+// returns 0.
 func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -8,9 +8,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestFourthLook: of four looks in a row, isFourth chooses at least one, even if
-// each look is a little late. Of all looks it chooses not many more than a
-// quarter.
+// TestFourthLook calls isFourth for many looks (questions about who is in a room).
+// isFourth must report true for at least one of five looks in a row, even if each
+// look is a little late. It must not report true for many more than a quarter of
+// all looks.
 func TestFourthLook(t *testing.T) {
 	const every, looks, rooms = time.Minute, 200, 200
 	for _, late := range []time.Duration{0, time.Second, 7 * time.Second} {
@@ -36,8 +37,8 @@ func TestFourthLook(t *testing.T) {
 	}
 }
 
-// TestTurn: routine questions come at most every routinePause, and none waits
-// longer than routineWait. After a loss no question waits.
+// TestTurn checks that routine questions come at most every routinePause, and that
+// none waits longer than routineWait. After the loss of a node, no question waits.
 func TestTurn(t *testing.T) {
 	var n nodes
 	now := time.Now()
@@ -59,7 +60,8 @@ func TestTurn(t *testing.T) {
 	}
 }
 
-// TestPlanned: each planned room comes once, and only so many rooms wait.
+// TestPlanned checks that Planned returns each room once, and at most maxRooms
+// rooms.
 func TestPlanned(t *testing.T) {
 	var p Presence
 	for range 2 {

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// outage records whether the SFU answers. While it does not, every job counts as
-// unanswered ([leave.Job.Unanswered]).
+// outage records whether the SFU answers. While the SFU does not answer, every job
+// is treated by [leave.Job.Unanswered].
 type outage struct {
 	mu    sync.Mutex
 	down  bool
-	since time.Time     // when the SFU went away, or came back
-	began chan struct{} // closed when the SFU goes away; nil while no goroutine waits for that
+	since time.Time     // when the SFU went away, or came back if that is later
+	began chan struct{} // closed when the SFU goes away; nil while no goroutine waits for the channel
 	// unauthorized says that the SFU answers, but refuses our key.
 	unauthorized bool
 }

@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// places bounds how many pieces of work run at once: each holds a place. Every
-// call must pass the same number of places, most. The zero value is ready.
+// places bounds how many pieces of work run at once: each of them holds a place.
+// Every call must pass the same number most, which is the number of places. The
+// zero value is ready to use.
 type places struct {
 	once sync.Once
 	free chan struct{}

@@ -21,8 +21,8 @@ type SFU interface {
 	Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error)
 	// Sessions returns the participant.sid of everybody in room, by identity.
 	Sessions(ctx context.Context, room sfu.Room) (map[sfu.Identity]string, error)
-	// RoomSince returns when the existing room was created, the zero time if
-	// there is none.
+	// RoomSince returns when the existing room was created. It returns the zero
+	// time if there is no room.
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
 	// Reachable asks the LiveKit nodes themselves, and reports whether one of them
 	// says that it holds the participant's session. If none holds it, Reachable
@@ -31,7 +31,7 @@ type SFU interface {
 	// Ping checks whether the SFU answers.
 	Ping(ctx context.Context) error
 	// Watch opens a connection, and returns nil when the SFU or a proxy closes the
-	// connection. It returns an error if it could not connect.
+	// connection. It returns an error if it could not open the connection.
 	Watch(ctx context.Context) error
 }
 
@@ -57,8 +57,8 @@ type Presence struct {
 // askTime is how long one question to the SFU may take.
 const askTime = time.Second
 
-// errNoSFU is the error of a question that was not asked, because the SFU is
-// known to be away.
+// errNoSFU is the error of a question that Presence does not ask, because it knows
+// that the SFU is away.
 var errNoSFU = errors.New("the SFU does not answer")
 
 // Of asks whether the participant of a job is in its room.
@@ -104,8 +104,8 @@ func (p *Presence) In(ctx context.Context, room sfu.Room, jobs []leave.Job) ([]l
 	return answers, err
 }
 
-// noteFor records the result of a question about room. A failed question puts
-// the room in doubt.
+// noteFor records the result of a question about room. If the question failed, it
+// calls Doubt for the room.
 func (p *Presence) noteFor(room sfu.Room, err error) {
 	p.note(err)
 	if err != nil && !errors.Is(err, context.Canceled) {

@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// The pauses between two questions to an SFU that is away. A client that
-	// reconnects before the SFU's rooms exist again gives up. Clients try several
-	// times a second at first, so the first pauses are the shortest.
+	// These are the pauses between two questions to an SFU that is away. A client
+	// gives up if it reconnects before the SFU's rooms exist again. Clients try
+	// several times a second at first, so the first pauses are the shortest.
 	pollAtFirst  = 20 * time.Millisecond  // the pause while the SFU has been away for less than atFirst
-	pollOutage   = 200 * time.Millisecond // the pause after that, while it has been away for less than longGone
-	pollLongGone = 5 * time.Second        // the pause when it has been away for longer
+	pollOutage   = 200 * time.Millisecond // the pause while the SFU has been away for between atFirst and longGone
+	pollLongGone = 5 * time.Second        // the pause when the SFU has been away for at least longGone
 	atFirst      = 10 * time.Second
 	longGone     = time.Minute
 )
@@ -28,15 +28,15 @@ func (p *Presence) Away() bool {
 	return down
 }
 
-// AwaySince returns when the SFU went away. It reports false if the SFU is not
-// away.
+// AwaySince returns when the SFU went away. It reports false if the SFU is not away
+// now.
 func (p *Presence) AwaySince() (time.Time, bool) {
 	down, since := p.outage.state()
 	return since, down
 }
 
-// BackSince returns when the SFU came back; zero if it was never away, or is
-// away now.
+// BackSince returns when the SFU came back. It is zero if the SFU was never away,
+// or is away now.
 func (p *Presence) BackSince() time.Time {
 	if down, since := p.outage.state(); !down {
 		return since
@@ -44,8 +44,8 @@ func (p *Presence) BackSince() time.Time {
 	return time.Time{}
 }
 
-// Outage returns how much longer clients may take to reconnect, 0 if the SFU
-// was not away.
+// Outage returns how much longer clients may take to reconnect. It is 0 if the SFU
+// was not away, or has been back for long enough.
 func (p *Presence) Outage() time.Duration {
 	down, since := p.outage.state()
 	switch {
@@ -57,8 +57,8 @@ func (p *Presence) Outage() time.Duration {
 	return max(0, since.Add(p.Back).Sub(p.Clock.Now()))
 }
 
-// Answers reports whether the SFU answers questions. An SFU that refuses our
-// key does not.
+// Answers reports whether the SFU answers questions. It reports false if the SFU
+// refuses our key.
 func (p *Presence) Answers() bool {
 	p.outage.mu.Lock()
 	defer p.outage.mu.Unlock()
@@ -66,10 +66,9 @@ func (p *Presence) Answers() bool {
 }
 
 // note records the result of a question to the SFU. One question without an answer
-// begins an outage, and /healthz says degraded until it ends. An answer that is not
-// from LiveKit itself counts as none: a proxy may answer in its place. An
-// error from LiveKit itself does not mean that. A question that was cancelled
-// says nothing.
+// begins an outage, and /healthz says degraded until the outage ends. If a proxy
+// answers in place of LiveKit, that counts as no answer. If LiveKit itself answers
+// with an error, no outage begins. A cancelled question says nothing.
 func (p *Presence) note(err error) {
 	e, ok := errors.AsType[*sfu.Error](err)
 	switch {
@@ -98,10 +97,9 @@ func (p *Presence) note(err error) {
 type Restore func(ctx context.Context) (missing int, ok bool)
 
 // Run watches the SFU until ctx ends. After an outage the SFU counts as back when
-// it answers and restore has recreated its rooms. That is because an SFU without
-// Redis loses its rooms when it restarts and, with auto_create off, a client
-// gives up if its room is missing. Until the SFU is back, nobody counts as
-// absent.
+// it answers and restore has recreated its rooms. An SFU without Redis loses its
+// rooms when it restarts. With auto_create off, a client gives up if its room is
+// missing. Until the SFU is back, nobody counts as absent.
 func (p *Presence) Run(ctx context.Context, restore Restore) {
 	var connection sync.WaitGroup
 	defer connection.Wait()

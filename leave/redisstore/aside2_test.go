@@ -17,10 +17,12 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// badRecords returns invalid values for a record of the second form. ours is a
-// valid one. The values in headed have valid first bytes, so scripts count them.
+// badRecords returns invalid values for a record in the second form. ours is a
+// valid value. The values in headed have valid first bytes, so scripts count them
+// as jobs.
 func badRecords(ours string) (headed, others []string) {
-	// 17 bytes, the length of the user's name and the name, then the job.
+	// A record has 17 bytes, the length of the user's name, the name, and then the
+	// job.
 	body := 18 + int(ours[17])
 	replace := func(at int, by string) string { return ours[:at] + by + ours[at+len(by):] }
 	headed = []string{
@@ -35,7 +37,7 @@ func badRecords(ours string) (headed, others []string) {
 	return headed, others
 }
 
-// recordOf returns the id and the value of the only record of the second form.
+// recordOf returns the id and the value of the only record in the second form.
 func recordOf(t testing.TB, server *miniredis.Miniredis) (id, value string) {
 	t.Helper()
 	ids, err := server.HKeys(recordsKey)
@@ -45,8 +47,9 @@ func recordOf(t testing.TB, server *miniredis.Miniredis) (id, value string) {
 	return ids[0], server.HGet(recordsKey, ids[0])
 }
 
-// An invalid record does not stop work on other jobs. It is logged once, and is
-// not claimed all the time. The same key can be delegated again.
+// TestForeignRecords checks that an invalid record in the second form does not stop
+// work on other jobs. The record must be logged once, and must not be claimed all
+// the time. A delegation with the same key must succeed.
 func TestForeignRecords(t *testing.T) {
 	server := newSecond(t)
 	put(t, open(t, "redis://"+server.Addr()), delegation(t, "a", time.Now()))
@@ -114,8 +117,9 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 	}
 }
 
-// A record that stays invalid for longer than any delayed event lasts is removed,
-// with all that was counted for it, and its room.
+// TestForeignRecordIsRemoved checks that a record is removed if it stays invalid
+// for longer than any delayed event lasts. Everything that was counted for the
+// record must be removed too, and its room.
 func TestForeignRecordIsRemoved(t *testing.T) {
 	server := newSecond(t)
 	var m clocktest.Machine
@@ -131,7 +135,7 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 			t.Fatalf("before another %v: got the record removed, want it kept", passes)
 		}
 		m.Sleep(passes)
-		c.Ahead() // notes the sleep at once; Now may lack it for a millisecond
+		c.Ahead() // makes the clock notice the sleep at once; Now can take a millisecond longer
 		server.SetTime(m.Wall())
 		if _, err := s.Claim(t.Context(), "holder", c.Now(), 10); err != nil {
 			t.Fatal(err)
@@ -146,7 +150,9 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 	}
 }
 
-// Invalid names among the parts with due jobs do not stop the claims.
+// TestForeignParts checks that claims go on if the set of the parts with due jobs
+// contains invalid names. The parts divide the due times of jobs in the second
+// form.
 func TestForeignParts(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -174,8 +180,9 @@ func TestForeignParts(t *testing.T) {
 	}
 }
 
-// Many jobs in many parts are due at the same moment. Each claim returns as many
-// as it asks for, and all claims together return each job once.
+// TestManyDueAtOnce checks claims when many jobs in many rooms are due at the same
+// moment. Each claim must return as many jobs as it asks for. All claims together
+// must return each job once.
 func TestManyDueAtOnce(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -202,8 +209,8 @@ func TestManyDueAtOnce(t *testing.T) {
 	}
 }
 
-// If the last record of a room has disappeared, the room is removed by the next
-// look into it.
+// TestRoomOfForeignRecord checks that a room whose last record has disappeared is
+// removed when the room is next read.
 func TestRoomOfForeignRecord(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -224,8 +231,8 @@ func TestRoomOfForeignRecord(t *testing.T) {
 	}
 }
 
-// FuzzRecord replaces a record of the second form by any value. Work on other jobs
-// goes on, and the job can be delegated again.
+// FuzzRecord replaces a record in the second form by any value. Work on other jobs
+// must go on, and a delegation with the key of the record must succeed.
 func FuzzRecord(f *testing.F) {
 	server := newSecond(f)
 	s, err := redisstore.OpenPatiently(f.Context(), redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())})

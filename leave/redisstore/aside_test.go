@@ -21,8 +21,8 @@ const (
 	dueKey  = "matrixrtc-auth{leave}:due"
 )
 
-// badValues returns invalid values for a record of the first form. ours is a valid
-// one.
+// badValues returns invalid values for a record in the first form. ours is a valid
+// value.
 func badValues(tb testing.TB, ours string) []string {
 	tb.Helper()
 	head, body, _ := strings.Cut(ours, "\n")
@@ -52,8 +52,9 @@ func badValues(tb testing.TB, ours string) []string {
 	}
 }
 
-// An invalid record does not stop work on other jobs. It is logged once, and is
-// not claimed all the time. The same key can be delegated again.
+// TestForeignValues checks that an invalid record in the first form does not stop
+// work on other jobs. The record must be logged once, and must not be claimed all
+// the time. A delegation with the same key must succeed.
 func TestForeignValues(t *testing.T) {
 	server := miniredis.RunT(t)
 	put(t, open(t, "redis://"+server.Addr()), delegation(t, "a", time.Now()))
@@ -103,7 +104,7 @@ func foreignValue(t *testing.T, value string) {
 	wantCounted(t, s, job, other)
 }
 
-// wantNoClaim checks that a claim does not change the invalid record.
+// wantNoClaim checks that a claim leaves the invalid record as it is.
 func wantNoClaim(t *testing.T, server *miniredis.Miniredis, s *redisstore.Store, now time.Time) {
 	t.Helper()
 	before := server.HGet(jobsKey, "1:a:a")
@@ -115,8 +116,9 @@ func wantNoClaim(t *testing.T, server *miniredis.Miniredis, s *redisstore.Store,
 	}
 }
 
-// A record that stays invalid for longer than any delayed event lasts is removed,
-// with all that was counted for it.
+// TestForeignValueIsRemoved checks that a record is removed if it stays invalid for
+// longer than any delayed event lasts. Everything that was counted for the record
+// must be removed too.
 func TestForeignValueIsRemoved(t *testing.T) {
 	server := miniredis.RunT(t)
 	var m clocktest.Machine
@@ -131,7 +133,7 @@ func TestForeignValueIsRemoved(t *testing.T) {
 			t.Fatal("the invalid record was removed too soon")
 		}
 		m.Sleep(passes)
-		c.Ahead() // notes the sleep at once; Now may lack it for a millisecond
+		c.Ahead() // makes the clock notice the sleep at once; Now can take a millisecond longer
 		server.SetTime(m.Wall())
 		if _, err := s.Claim(t.Context(), "holder", c.Now(), 10); err != nil {
 			t.Fatal(err)
@@ -146,8 +148,8 @@ func TestForeignValueIsRemoved(t *testing.T) {
 	}
 }
 
-// A record that was mended, by hand or by another version of the program, is a
-// valid job again.
+// TestMendedValue checks that an invalid record counts as a job again after
+// somebody has mended it.
 func TestMendedValue(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
@@ -164,8 +166,8 @@ func TestMendedValue(t *testing.T) {
 	}
 }
 
-// FuzzValue replaces a record of the first form by any value. Work on other jobs
-// goes on, and the job can be delegated again.
+// FuzzValue replaces a record in the first form by any value. Work on other jobs
+// must go on, and a delegation with the key of the record must succeed.
 func FuzzValue(f *testing.F) {
 	server := miniredis.NewMiniRedis()
 	if err := server.Start(); err != nil {

@@ -8,18 +8,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Board is the state that replicas share when they enforce membership: which
-// replica sweeps the rooms, and whether the brake holds (package guard). It is
-// stored in two keys that expire.
+// Board is the state that the guards of several replicas share. A guard removes
+// people from calls if they are not joined to the Matrix room. The board says which
+// replica sweeps, which means that it checks everybody on LiveKit. It also says
+// whether the brake holds, which stops the guards from removing too many people.
+// Redis keeps the board in two keys that expire.
 type Board struct{ store *Store }
 
 // Board returns the board in the store's Redis.
 func (s *Store) Board() Board { return Board{s} }
 
-// OpenBoard returns a board on the server in o, for a service that stores no
-// leaves there. end closes its connections. If the server does not answer,
-// OpenBoard logs a warning. An invalid URL, and a server that refuses us, are
-// errors.
+// OpenBoard returns a board on the server in o, for a service that stores no leaves
+// there. end closes its connections. If the server does not answer, OpenBoard logs
+// a warning. It returns an error for an invalid URL, and if the server refuses this
+// service.
 func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, err error) {
 	s, err := newStore(o, callTime)
 	if err != nil {
@@ -36,26 +38,27 @@ func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, e
 	return s.Board(), s.Close, nil
 }
 
-// brakeTime is how long the brake holds after it was last set. Every sweep sets
-// it again.
+// brakeTime is how long the brake, which stops all removals, holds after a guard
+// has last set it. A guard sets it again at every sweep.
 const brakeTime = time.Hour
 
-// takeSweep leases the sweep to ARGV[1] for ARGV[2] ms, unless another holder
-// has it.
+// takeSweep is a script. It makes ARGV[1] the replica that sweeps (checks everybody
+// on LiveKit) for ARGV[2] ms, unless another replica already has this task.
 const takeSweep = `
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
-// TakeSweep reports whether holder is the replica that sweeps. If so, holder stays
-// that replica until d has passed since its last call of TakeSweep.
+// TakeSweep reports whether holder is the replica that sweeps. If it does, holder
+// remains this replica until d has passed since its last call of TakeSweep.
 func (b Board) TakeSweep(ctx context.Context, holder string, d time.Duration) (bool, error) {
 	n, err := b.do(ctx, "EVAL", takeSweep, 1, b.key("sweep"), holder, d.Milliseconds()).Int()
 	return n == 1, b.failed(err)
 }
 
-// SetBrake makes the brake hold if on is true, and releases it otherwise.
+// SetBrake sets the brake if on is true, and releases it otherwise. While the brake
+// holds, the guards remove nobody.
 func (b Board) SetBrake(ctx context.Context, on bool) error {
 	if on {
 		return b.failed(b.do(ctx, "SET", b.key("brake"), "on", "PX", brakeTime.Milliseconds()).Err())
@@ -63,7 +66,7 @@ func (b Board) SetBrake(ctx context.Context, on bool) error {
 	return b.failed(b.do(ctx, "DEL", b.key("brake")).Err())
 }
 
-// Brake reports whether the brake holds.
+// Brake reports whether the brake holds. While it holds, the guards remove nobody.
 func (b Board) Brake(ctx context.Context) (bool, error) {
 	n, err := b.do(ctx, "EXISTS", b.key("brake")).Int()
 	return n == 1, b.failed(err)

@@ -13,7 +13,7 @@ import (
 
 var _ guard.Board = redisstore.Board{}
 
-// TestBoard: two replicas on one server share the board.
+// TestBoard checks that two replicas on one server share the board of their guards.
 func TestBoard(t *testing.T) {
 	server := miniredis.RunT(t)
 	var boards []redisstore.Board

@@ -28,7 +28,7 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 		case err != nil && len(jobs) == 0:
 			return nil, err
 		case err == nil && c.after != never && len(some) > 0 && len(jobs) < n && s.hasTime(began):
-			continue // in the order of their due times, jobs of both forms alternate, and each claim returns only some of them
+			continue // jobs of both forms alternate in the order of their due times, and each claim returns only some of them
 		case moves:
 			s.move(ctx, began)
 		}
@@ -36,8 +36,8 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 	}
 }
 
-// claim leases up to n due jobs: first jobs of the first form, then jobs of the
-// second form.
+// claim leases up to n due jobs: first jobs that are stored in the first form, then
+// jobs that are stored in the second form.
 func (s *Store) claim(ctx context.Context, holder string, now time.Time, n int) (claimed, []leave.Job, error) {
 	values, err := s.call(ctx, claimScript, s.there(now), n, holder)
 	if err != nil {
@@ -57,8 +57,8 @@ func (s *Store) claim(ctx context.Context, holder string, now time.Time, n int) 
 // claimed is the answer of the claim script.
 type claimed struct {
 	form           form
-	moves          bool  // whether there are jobs in the other form
-	after          int64 // when the next job of the first form is due; jobs of the second form due later must wait for it
+	moves          bool  // whether some jobs are not in the form in which jobs are written now
+	after          int64 // when the next job in the first form is due; jobs in the second form that are due later must wait for it
 	fields, values []string
 	heads          []partHead
 }
@@ -66,8 +66,8 @@ type claimed struct {
 // never is later than any job is due.
 const never = math.MaxInt64
 
-// partHead describes a part of the due times: its number, and when its first job
-// is due.
+// partHead describes one part of the due times of jobs in the second form. It has
+// the number of the part, and the time when the first job in the part is due.
 type partHead struct {
 	part int
 	due  int64
@@ -134,9 +134,10 @@ func parsePart(text string) (int, error) {
 	return n, nil
 }
 
-// lend leases up to n jobs of the second form. c.heads lists the parts with due
-// jobs, in the order in which their first jobs are due. n parts are enough: the n
-// jobs that are due first cannot be in more.
+// lend leases up to n jobs that are stored in the second form. c.heads lists the
+// parts of the due times that have due jobs, in the order in which their first jobs
+// are due. n parts are enough, because the n jobs that are due first are in at most
+// n parts.
 func (s *Store) lend(ctx context.Context, holder string, now time.Time, n int, c claimed) ([]leave.Job, []noJob, error) {
 	if len(c.heads) == 0 {
 		return nil, nil, nil

@@ -8,14 +8,15 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// slack is the difference between two clocks that is ignored, because it is
-// uncertain when exactly Redis read its clock.
+// slack is a difference between two clocks that is small enough to be ignored. It
+// is uncertain when exactly Redis read its clock.
 const slack = time.Second
 
-// We accept another replica's correction if less than concede has passed since our
-// own correction, or since the first contact. A machine that was paused as a whole
-// wrongly believes that Redis' clock has jumped, and a new replica does not know
-// the time before.
+// concede is how long a replica accepts that another replica has corrected Redis'
+// clock. The time begins with the replica's own last correction, or with its first
+// contact with Redis. Both kinds of replicas may be wrong: a machine that was
+// paused as a whole wrongly believes that Redis' clock has jumped, and a new
+// replica does not know the time before.
 const concede = time.Minute
 
 // storeClock translates between the store's time and our clock, which never
@@ -28,15 +29,15 @@ type storeClock struct {
 	mu         sync.Mutex
 	last       moment
 	difference time.Duration // the store's time minus our clock
-	corrected  time.Time     // when we last changed the correction; before any change, when the first contact was
-	replaced   int64         // the correction before we changed it
+	corrected  time.Time     // when we last changed the correction; before the first change, the time of the first contact
+	replaced   int64         // the correction before our last change
 }
 
 // moment is one instant, by the store's time and by our clock.
 type moment struct {
 	store      int64         // the store's time, in milliseconds since 1970
 	ours       time.Time     // the time of the answer by our clock
-	took       time.Duration // how long the answer took: Redis may have read its clock that much earlier
+	took       time.Duration // how long the answer took; Redis may have read its clock that much earlier
 	correction int64         // what is added to Redis' clock, in milliseconds
 }
 
@@ -48,9 +49,9 @@ type verdict struct {
 	difference time.Duration // the store's time minus our clock
 }
 
-// heard takes note of the store's time and of the correction, both from one
-// answer, and returns what they show. sent is when the command was sent, by our
-// clock.
+// heard records the store's time and the correction, which come from one answer of
+// Redis. It returns what they show about the clocks. sent is when the command was
+// sent, by our clock.
 func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	now := moment{store: store, ours: c.ours.Now(), correction: correction}
 	now.took = now.ours.Sub(sent)
@@ -75,7 +76,8 @@ func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	return verdict{changed: c.difference != before, difference: c.difference}
 }
 
-// correct records that this process has replaced the correction from.
+// correct records that this process has just changed the correction. from is the
+// former correction.
 func (c *storeClock) correct(from int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,8 +90,8 @@ func (c *storeClock) jump(now moment) time.Duration {
 		return 0
 	}
 	passed := now.ours.Sub(c.last.ours)
-	// Redis may have read each of the two store times up to took before the
-	// answer came, and clocks drift.
+	// Redis may have read its clock up to took before each of the two answers came.
+	// Clocks also drift.
 	tolerance := 2*slack + now.took + c.last.took + passed/1000
 	jump := time.Duration(now.store-c.last.store)*time.Millisecond - passed
 	if jump.Abs() > tolerance {
@@ -98,8 +100,8 @@ func (c *storeClock) jump(now moment) time.Duration {
 	return 0
 }
 
-// compare replaces the recorded difference if the moment now shows that it cannot
-// be right.
+// compare replaces the recorded difference between the clocks if the moment now
+// shows that it is wrong.
 func (c *storeClock) compare(now moment, sent time.Time) {
 	least := time.UnixMilli(now.store).Sub(now.ours) - slack
 	most := time.UnixMilli(now.store).Sub(sent) + slack
@@ -112,8 +114,8 @@ func (c *storeClock) compare(now moment, sent time.Time) {
 	}
 }
 
-// now returns the store's time in milliseconds. If it is uncertain, it returns an
-// earlier time rather than a later one.
+// now returns the store's time in milliseconds. If the exact time is uncertain, now
+// returns an earlier time rather than a later one.
 func (c *storeClock) now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 	"matrixrtc-auth/internal/clock/clocktest"
 )
 
-// bench is a storeClock with the clocks of our machine and of Redis, all virtual.
+// bench is a storeClock with a virtual clock of our machine and a virtual clock of
+// Redis.
 type bench struct {
 	storeClock
 	machine clocktest.Machine // the machine of our clock
@@ -23,7 +24,7 @@ func newBench() *bench {
 	return b
 }
 
-// hear passes an answer of Redis to the clock. The answer took the time taking.
+// hear passes an answer of Redis to the clock. taking is how long the answer takes.
 func (b *bench) hear(taking time.Duration) verdict {
 	sent := b.ours.Now()
 	store := time.Now().Add(b.redis).UnixMilli() + b.applied
@@ -60,8 +61,8 @@ func TestClockDifference(t *testing.T) {
 	}
 }
 
-// If the wall clock of this host is set, that counts neither as a jump nor as a
-// difference.
+// TestOurWallClockIsSet checks that nothing changes if the wall clock of this host
+// is set. It must count neither as a jump of Redis' clock nor as a new difference.
 func TestOurWallClockIsSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -74,8 +75,8 @@ func TestOurWallClockIsSet(t *testing.T) {
 	})
 }
 
-// A slow answer may have an old time. If the next answer is quick, that does not
-// count as a jump.
+// TestSlowAnswerIsNoJump checks that a quick answer after a slow one does not count
+// as a jump of Redis' clock. The time in a slow answer can be old.
 func TestSlowAnswerIsNoJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -89,8 +90,8 @@ func TestSlowAnswerIsNoJump(t *testing.T) {
 	})
 }
 
-// If our machine slept, our clock counts that time, so that does not count as a
-// jump of Redis' clock.
+// TestOurMachineSleeps checks that a sleep of our machine does not count as a jump
+// of Redis' clock. Our clock counts the time of the sleep.
 func TestOurMachineSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -128,8 +129,8 @@ func TestClockOfRedisJumped(t *testing.T) {
 	}
 }
 
-// A new replica accepts a correction by other replicas, but not a jump of Redis'
-// clock.
+// TestNewcomerConcedes checks that a new replica accepts a correction by other
+// replicas, but does not accept a jump of Redis' clock.
 func TestNewcomerConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -142,8 +143,9 @@ func TestNewcomerConcedes(t *testing.T) {
 	})
 }
 
-// A replica whose machine was paused, with its clock, believes that Redis' clock
-// has jumped. When other replicas take its correction back, it accepts that.
+// TestPausedMachineConcedes checks a replica whose machine was paused, with its
+// clock. The replica believes that Redis' clock has jumped, and corrects it. If
+// other replicas undo this correction, the replica must accept that.
 func TestPausedMachineConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -154,13 +156,13 @@ func TestPausedMachineConcedes(t *testing.T) {
 		b.correct(0)
 		b.applied = -30_000
 		b.want(t, "corrected", b.hear(0), 0, 0)
-		b.applied = 1 // another replica has taken the correction back
+		b.applied = 1 // another replica has undone the correction
 		b.want(t, "the others disagree", b.hear(0), 0, 30*time.Second+time.Millisecond)
 	})
 }
 
-// If other replicas correct the store's time without need, that counts as a jump,
-// which we correct.
+// TestOthersAreWrong checks that a needless correction by another replica counts as
+// a jump, so that this replica corrects the time again.
 func TestOthersAreWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

@@ -32,7 +32,8 @@ func TestConformanceOfTwo(t *testing.T) {
 	})
 }
 
-// TestConformanceOfTwoInCluster tests two replicas with jobs in the second form.
+// TestConformanceOfTwoInCluster tests two replicas on a cluster, with jobs in the
+// second form.
 func TestConformanceOfTwoInCluster(t *testing.T) {
 	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
 		url := "redis://" + newSecond(t).Addr() + "?cluster=true"

@@ -8,7 +8,7 @@
 //	P{leave}:epoch    a random text; a server that has lost it gets another
 //	P{leave}:writes   how many writes there were; a job's version is the number of
 //	                  its last write
-//	P{leave}:rooms    sorted set: when each room was last looked into
+//	P{leave}:rooms    sorted set: when a claim of rooms last returned each room
 //	P{leave}:present  hash: room → jobs whose participant is there
 //	P{leave}:clock    what is added to the server's clock, if it has jumped
 //

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// refusal is an error of the server that does not end by itself. It contains the
-// remedy.
+// refusal is an error of the server that lasts until an operator acts. remedy says
+// what the operator must do.
 type refusal struct{ by, text, remedy string }
 
 func (r *refusal) Error() string {
@@ -36,9 +36,9 @@ var remedies = map[string]string{
 	"This instance has cluster support disabled": "leave out ?cluster=true: the server does not belong to a cluster",
 }
 
-// failed turns an error of go-redis into an error of this package. It does not wrap
-// that error, which may contain the password. It only keeps whether the error was
-// a time-out.
+// failed turns an error of go-redis into an error of this package. The new error
+// does not wrap err, because err may contain the password. It only keeps whether
+// err was a time-out.
 func (s *Store) failed(err error) error {
 	if asked, ok := errors.AsType[*sentinelError](err); ok {
 		if r := s.refusedBySentinels(asked); r != nil {
@@ -83,7 +83,7 @@ func (s *Store) refusedBySentinels(asked *sentinelError) *refusal {
 	return nil
 }
 
-// maxText is how many bytes of a server's message are shown.
+// maxText is how many bytes of a server's message are shown at most.
 const maxText = 200
 
 // clean returns err's text without passwords, shortened, and without control

@@ -10,14 +10,14 @@ import (
 )
 
 // OpenPatiently is like Open, but calls may take 30 s. It is for tests that do not
-// test time-outs: miniredis, with the race detector and fifty callers, may take
+// test time-outs. With the race detector and fifty callers, miniredis can take
 // longer than a second.
 func OpenPatiently(ctx context.Context, o Options) (*Store, error) {
 	return open(ctx, o, 30*time.Second)
 }
 
-// Settled makes s behave as if it had run for more than a minute: it accepts no
-// correction by other replicas. It returns s.
+// Settled makes s behave as if it had run for more than a minute, and returns s.
+// After that time a store accepts no correction of Redis' clock by other replicas.
 func Settled(s *Store) *Store {
 	s.clock.mu.Lock()
 	defer s.clock.mu.Unlock()
@@ -32,7 +32,7 @@ const Connections = connections
 // divided.
 const Parts = shards
 
-// Part returns the number of the part with the due times of a room's jobs.
+// Part returns the number of the part that holds the due times of a room's jobs.
 func Part(room sfu.Room) int { return shard(room) }
 
 // BeforeScripts makes s call f before each script that it runs.
@@ -65,8 +65,9 @@ func Waiting(s *Store) int {
 	return len(s.gather.waiting)
 }
 
-// GroupsByTimeLeft returns how many changes each script makes, for callers that give
-// up after the times left.
+// GroupsByTimeLeft divides changes into groups, each for one script, and returns
+// the sizes of the groups. left holds one time for each change: how long its caller
+// still waits.
 func GroupsByTimeLeft(left ...time.Duration) (sizes []int) {
 	var some []*gathered
 	for _, d := range left {

@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// delegation returns a job with a delay of an hour. name is its room, its identity
-// and its delay id.
+// delegation returns a job with a delay of an hour. name is the job's room, its
+// identity and its delay id.
 func delegation(t testing.TB, name string, now time.Time) leave.Job {
 	t.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -79,7 +79,7 @@ func wantForgotten(t *testing.T, s *redisstore.Store, job leave.Job) {
 }
 
 // eventually calls ask again and again, for up to 5 s, until it returns no error. A
-// server that was away needs a moment.
+// server that was restarted needs a moment.
 func eventually(t *testing.T, ask func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// form is one of the two forms in which jobs are stored; see the package's
-// comment.
+// form is one of the two formats in which Redis can store a job. The package's
+// comment describes both formats.
 type form int32
 
 const (
@@ -20,7 +20,7 @@ func (f form) String() string { return strconv.Itoa(int(f)) }
 
 func (f form) other() form { return first + second - f }
 
-// key returns where the hash with the form's jobs is in the list of keys.
+// key returns the index, in the list of keys, of the hash with the jobs in form f.
 func (f form) key() int {
 	if f == second {
 		return 11

@@ -72,7 +72,7 @@ func appendNumber(b []byte, n int64, size int) []byte {
 	return append(b, all[8-size:]...)
 }
 
-// head2 is the part of a record of the second form that scripts read.
+// head2 is the beginning of a record in the second form, which scripts read.
 type head2 struct {
 	version      uint64
 	ends         int64 // when the lease ends, in milliseconds
@@ -80,7 +80,8 @@ type head2 struct {
 	length       int // the number of bytes that were read
 }
 
-// parseHead2 parses the beginning of a record in the same way as the scripts.
+// parseHead2 parses the beginning of a record in the second form, in the same way
+// as the scripts.
 func parseHead2(value string) (h head2, ok bool) {
 	if len(value) <= fixedSize || value[0] != form2 {
 		return head2{}, false
@@ -101,7 +102,8 @@ func parseHead2(value string) (h head2, ok bool) {
 	return h, ok
 }
 
-// name returns the name that begins at h.length, and moves h.length behind it.
+// name returns the name that begins at h.length, and moves h.length to the end of
+// the name.
 func (h *head2) name(value string) (name string, ok bool) {
 	if h.length >= len(value) {
 		return "", false
@@ -122,7 +124,7 @@ func number(text string) (n int64) {
 	return n
 }
 
-// decode2 decodes a record of the second form. r.place is its id.
+// decode2 decodes a record in the second form. r.place is the id of the job.
 func decode2(r stored) (leave.Job, error) {
 	h, ok := parseHead2(r.value)
 	if !ok {

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// recorded returns a job of each state, and a leased one.
+// recorded returns a job in each state, and a leased job.
 func recorded(tb testing.TB) (jobs []leave.Job) {
 	tb.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -59,8 +59,8 @@ func TestForm2KeepsAll(t *testing.T) {
 	}
 }
 
-// A record with another key than the one that was asked for is not valid, because
-// two keys may have the same id.
+// TestForm2ComparesNames checks that a record is invalid if it contains another key
+// than its place says. Two keys can have the same id.
 func TestForm2ComparesNames(t *testing.T) {
 	job := recorded(t)[0]
 	value, err := encode2(job)
@@ -82,8 +82,8 @@ func TestForm2LongHolder(t *testing.T) {
 	}
 }
 
-// The ids of a room's jobs begin with the id of the room. Keys that differ only in
-// where the room's name ends have different ids.
+// TestID checks that the ids of a room's jobs begin with the id of the room. Keys
+// must have different ids even if they differ only in where the room's name ends.
 func TestID(t *testing.T) {
 	keys := []leave.Key{{Room: "a", Identity: "bc"}, {Room: "a", Identity: "b"}, {Room: "ab", Identity: "c"}, {Room: "", Identity: "abc"}}
 	seen := map[string]leave.Key{}
@@ -102,8 +102,8 @@ func TestID(t *testing.T) {
 	}
 }
 
-// FuzzForm2 reads any bytes as a record. A job that is read from them can be
-// written, and is then read as the same job.
+// FuzzForm2 reads any bytes as a record in the second form. If they are a valid
+// job, writing and reading the job again must give the same job.
 func FuzzForm2(f *testing.F) {
 	for _, job := range recorded(f) {
 		value, err := encode2(job)

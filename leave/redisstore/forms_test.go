@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// sinceKey holds since when no replica has been at work that does not know the
-	// second form.
+	// sinceKey holds the time since which all active replicas have known the second
+	// form.
 	sinceKey = "matrixrtc-auth{leave}:2:since"
-	// recordsKey holds the records of the second form.
+	// recordsKey holds the records in the second form.
 	recordsKey = "matrixrtc-auth{leave}:2:jobs"
 	indexKey   = "matrixrtc-auth{leave}:index"
 	headsKey   = "matrixrtc-auth{leave}:2:heads"
-	// held is a time in the future. As the value of sinceKey it makes the replicas
-	// write the first form.
+	// held is a time in the future. If sinceKey has this value, replicas write jobs
+	// in the first form.
 	held = "9999999999999"
 )
 
-// newSecond returns a server in which jobs are written in the second form from
+// newSecond returns a server on which replicas write jobs in the second form from
 // the beginning.
 func newSecond(t testing.TB) *miniredis.Miniredis {
 	t.Helper()
@@ -36,7 +36,7 @@ func newSecond(t testing.TB) *miniredis.Miniredis {
 	return server
 }
 
-// openFirst opens the store of a version that knows only the first form.
+// openFirst opens the store of version 0.2.0, which knows only the first form.
 func openFirst(t *testing.T, server *miniredis.Miniredis) *first.Store {
 	t.Helper()
 	s := first.New(server.Addr(), "matrixrtc-auth")

@@ -11,25 +11,27 @@ const (
 	// mostGathered is how many changes one script makes at most. They come from
 	// different callers.
 	mostGathered = 50
-	// slowScript is how long a script may run. After that time another script
-	// makes the changes that wait for it, because each caller has only a second.
+	// slowScript is how long a script may run. After that time another script makes
+	// the changes that wait for the slow one, because each caller has only a
+	// second.
 	slowScript = 100 * time.Millisecond
 )
 
 // gather collects the changes that come while a script is running, so that one
-// script makes them together. A script costs several times as much as one more
-// change in it. A change does not wait if no script is running.
+// script makes them together. A new script costs several times as much as one more
+// change in a script. If no script is running, a change does not wait.
 type gather struct {
 	slow time.Duration // slowScript, except in some tests
 
 	mu      sync.Mutex
 	busy    bool      // whether the last script is running
 	began   time.Time // when the last script began
-	scripts int       // how many scripts add has begun: when none was running, or beside a slow one
+	scripts int       // how many scripts add has begun; only the last of them goes on with the waiting changes
 	waiting []*gathered
 }
 
-// gathered is a change of one caller. When done is closed, result or err is set.
+// gathered is a change of one caller. When done is closed, either result or err is
+// set.
 type gathered struct {
 	ctx    context.Context // the caller's context, which ends at until
 	until  time.Time
@@ -60,9 +62,9 @@ func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	}
 }
 
-// add adds a change to those that wait. If no script is running, or only slow
-// ones, the caller must make changes with a new script: then add returns these
-// changes, and the script's number.
+// add adds a change to those that wait. If no script is running, or only slow ones,
+// the caller must run a new script. Then add returns the changes for that script,
+// and the script's number.
 func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -74,8 +76,9 @@ func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	return w.take(), w.scripts
 }
 
-// next returns the changes to make after the script with that number has ended. If
-// that script was so slow that another one was begun beside it, next returns none.
+// next returns the changes to make after the script with the given number has
+// ended. It returns none if add has begun another script since, because that script
+// was slow.
 func (w *gather) next(script int) (some []*gathered) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -85,14 +88,14 @@ func (w *gather) next(script int) (some []*gathered) {
 	return w.take()
 }
 
-// take removes up to mostGathered changes from those that wait, and returns them for
-// the next script. The lock is held.
+// take removes up to mostGathered changes from those that wait, and returns them
+// for the next script. The caller holds the lock.
 func (w *gather) take() (some []*gathered) {
 	for len(w.waiting) > 0 && len(some) < mostGathered {
 		g := w.waiting[0]
 		w.waiting[0] = nil
 		w.waiting = w.waiting[1:]
-		if g.ctx.Err() == nil { // if the context has ended, the caller has given up
+		if g.ctx.Err() == nil { // otherwise the caller has given up
 			some = append(some, g)
 		}
 	}
@@ -103,7 +106,7 @@ func (w *gather) take() (some []*gathered) {
 	return some
 }
 
-// writeGathered makes the changes of several callers. Then it starts to make the
+// writeGathered makes the changes of several callers. Then it begins with the
 // changes that came meanwhile.
 func (s *Store) writeGathered(some []*gathered, script int) {
 	groups := byTimeLeft(some)
@@ -122,8 +125,8 @@ func (s *Store) writeGathered(some []*gathered, script int) {
 	}()
 }
 
-// writeNext starts to make the changes that came while the script with that number
-// was running.
+// writeNext begins with the changes that came while the script with the given
+// number was running.
 func (s *Store) writeNext(script int) {
 	if next := s.gather.next(script); len(next) > 0 {
 		go s.writeGathered(next, script)
@@ -132,7 +135,7 @@ func (s *Store) writeNext(script int) {
 
 // byTimeLeft divides changes into groups, each for one script. The deadline of a
 // script is that of the caller who gives up first. In each group, this caller has
-// at least half as much time left as every other caller.
+// at least half as much time left as each of the other callers.
 func byTimeLeft(some []*gathered) (groups [][]*gathered) {
 	now := time.Now()
 	slices.SortStableFunc(some, func(a, b *gathered) int { return b.until.Compare(a.until) })
@@ -148,14 +151,14 @@ func byTimeLeft(some []*gathered) (groups [][]*gathered) {
 	return groups
 }
 
-// writeTogether makes changes with one script. It gives up when the first of the
-// changes' callers gives up.
+// writeTogether makes changes with one script. It gives up as soon as one of their
+// callers would give up.
 func (s *Store) writeTogether(some []*gathered) {
 	ctx, changes := some[0].ctx, make([]change, len(some))
 	for i, g := range some {
 		changes[i] = g.change
 	}
-	if len(some) > 1 { // a caller that gives up must not stop the changes of the others
+	if len(some) > 1 { // if one caller gives up, the changes of the others must go on
 		ctx = context.WithoutCancel(ctx)
 	}
 	ctx, cancel := context.WithDeadline(ctx, some[len(some)-1].until)

@@ -25,7 +25,8 @@ type halted struct {
 	running sync.WaitGroup
 }
 
-// halt returns a store whose first script is running, and hangs.
+// halt returns a store that holds as many jobs as the argument says, and whose
+// first script is already hanging.
 func halt(t *testing.T, jobs int) *halted {
 	t.Helper()
 	h := &halted{Store: openWith(t, options(miniredis.RunT(t), nil)), goOn: make(chan struct{})}
@@ -46,7 +47,7 @@ func halt(t *testing.T, jobs int) *halted {
 	return h
 }
 
-// await waits until n changes wait for the script.
+// await returns when n changes wait for the hanging script to end.
 func (h *halted) await(t *testing.T, n int) {
 	t.Helper()
 	eventually(t, func() error {
@@ -57,8 +58,9 @@ func (h *halted) await(t *testing.T, n int) {
 	})
 }
 
-// TestGathered: while a script is running, many callers make changes. A few more
-// scripts make all of them, and each caller gets its own result.
+// TestGathered checks changes of many callers that come while a script is running.
+// A few more scripts must make all of them, and each caller must get its own
+// result.
 func TestGathered(t *testing.T) {
 	const callers = 120
 	h := halt(t, callers)
@@ -102,7 +104,7 @@ func TestGathered(t *testing.T) {
 	}
 }
 
-// TestGatheredBesideSlow: changes do not wait for a script that is slow.
+// TestGatheredBesideSlow checks that changes do not wait for a script that is slow.
 func TestGatheredBesideSlow(t *testing.T) {
 	h := halt(t, 100)
 	var running sync.WaitGroup
@@ -125,7 +127,8 @@ func TestGatheredBesideSlow(t *testing.T) {
 	h.running.Wait()
 }
 
-// TestGatheredInVain: the change of a caller that has no time left is not made.
+// TestGatheredInVain checks that a change is not made if its caller has already
+// given up.
 func TestGatheredInVain(t *testing.T) {
 	h := halt(t, 2)
 	redisstore.NeverSlow(h.Store)
@@ -157,8 +160,8 @@ func TestGatheredInVain(t *testing.T) {
 	}
 }
 
-// TestGatheredBesideHurried: a caller that soon gives up does not take the time of
-// the others, whose changes come at the same time.
+// TestGatheredBesideHurried checks two changes that come at the same time. If one
+// caller soon gives up, the change of the other caller must still be made.
 func TestGatheredBesideHurried(t *testing.T) {
 	h := halt(t, 2)
 	redisstore.NeverSlow(h.Store)
@@ -185,8 +188,8 @@ func TestGatheredBesideHurried(t *testing.T) {
 	}
 }
 
-// TestGroupsByTimeLeft: changes are made together if no caller loses more than half
-// of its time by that.
+// TestGroupsByTimeLeft checks that changes share a script only if no caller loses
+// more than half of its time.
 func TestGroupsByTimeLeft(t *testing.T) {
 	const h = time.Hour
 	tests := map[string]struct {

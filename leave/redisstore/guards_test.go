@@ -19,8 +19,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// call is an SFU with one room, and the homeserver that says who is joined to the
-// Matrix room. The ticket of a participant is their user id.
+// call stands for an SFU with one room, and for the homeserver that says who is
+// joined to the Matrix room. The ticket of a participant is the participant's user
+// id.
 type call struct {
 	mu      sync.Mutex
 	on      map[sfu.Identity]sfu.Participant
@@ -74,7 +75,7 @@ func (c *call) Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, 
 	return ticket.Ticket{Room: room, User: user, Joined: true, Issued: time.Now()}, at, err
 }
 
-// enter adds n participants to the room, of n users.
+// enter adds n participants to the room, each of another user.
 func (c *call) enter(n int) {
 	for i := range n {
 		user := fmt.Sprintf("@user%d:example.org", i)
@@ -88,8 +89,9 @@ func (c *call) change(do func()) {
 	do()
 }
 
-// TestRealReplicas: of three replicas, one sweeps the room and removes people who
-// are not joined. If it sets the brake, all replicas see that.
+// TestRealReplicas checks the guards of three replicas, which remove people who are
+// not joined. Only one guard may check the room. If it sets the brake, so that
+// nobody more is removed, all replicas must see that.
 func TestRealReplicas(t *testing.T) {
 	servers(t, func(t *testing.T, _ *redistest.Server, url string) {
 		const interval, people = 6 * time.Second, 40

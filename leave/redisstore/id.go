@@ -13,7 +13,7 @@ import (
 // a text of 14 bytes in 16 bytes, and a text of 15 bytes in 32.
 //
 // Two keys may have the same id. A record contains the full names, which readers
-// compare. A reader of the other key finds no job, and a delegation of the other
+// compare. A reader of the other key finds no job, and a delegation with the other
 // key overwrites the record. To make a key with the id of a certain job, somebody
 // in the same room would need 2^72 tries.
 const (
@@ -41,11 +41,11 @@ func roomID(room sfu.Room) string {
 	return string(sum[:roomPart])
 }
 
-// shard returns the number of the part in which a room's jobs are.
+// shard returns the number of the part that holds the due times of a room's jobs.
 func shard(room sfu.Room) int { return partOf(roomID(room)) }
 
-// partOf returns the number of the part for jobs whose ids begin with these
-// bytes.
+// partOf returns the number of the part that holds the due times of jobs whose ids
+// begin with roomID.
 func partOf(roomID string) int {
 	return int(binary.BigEndian.Uint32([]byte(roomID)) % shards)
 }

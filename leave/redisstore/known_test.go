@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// TestOwnLastWrite: a script must find the count at this process's last write, for
-// as long as the server certainly keeps it.
+// TestOwnLastWrite checks what count of writes a script must find in Redis. That
+// includes the count at this process's last write, as long as Redis certainly keeps
+// it.
 func TestOwnLastWrite(t *testing.T) {
 	var l life
 	l.begin("e", 100)

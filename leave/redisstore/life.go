@@ -11,8 +11,8 @@ import (
 
 // life is what this process knows of the server's current life, which is the time
 // since the server last lost data. When a script finds that the server has lost
-// jobs, calls return [leave.ErrForgotten]. Then package standby answers them from
-// memory, and gives its copies of the jobs back ([Store.Merge]).
+// jobs, all calls return [leave.ErrForgotten]. Then package standby answers the
+// calls from memory, and calls [Store.Merge] with its copies of the jobs.
 type life struct {
 	mu      sync.Mutex
 	known   known
@@ -28,8 +28,9 @@ type known struct {
 	wrote  uint64 // how many writes there were right after this process's last write; 0 if a script need not check that
 }
 
-// rememberWrote is how long after a write of this process a script must still find
-// the count of writes at that write: an hour less than the server keeps it.
+// rememberWrote is how long after this process's last write the scripts must still
+// find the count of writes at that write. Redis keeps this count for an hour
+// longer.
 const rememberWrote = 24 * time.Hour
 
 // expected returns what a script must find in Redis.
@@ -46,8 +47,8 @@ func (l *life) expected(now time.Time) (known, error) {
 	return k, nil
 }
 
-// reached records the two counts in an answer: all writes, and the writes at our
-// own last write.
+// reached records the two counts in an answer. writes is how many writes all
+// processes have made. wrote is what that count was at our own last write.
 func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,8 +61,7 @@ func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	}
 }
 
-// end records that a script did not find what it must find. So the epoch has
-// ended.
+// end records that the server has lost jobs, which ends the epoch.
 func (l *life) end(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -84,8 +84,9 @@ func (l *life) state() (epoch string, ended bool) {
 	return l.known.epoch, l.ended
 }
 
-// meet makes the first contact with the server: it reads the server's clock, joins
-// the server's epoch or begins the first epoch, and checks the eviction policy.
+// meet makes the first contact with the server. It reads the server's clock, and
+// joins the server's epoch or begins the first epoch. Then it checks the eviction
+// policy.
 func (s *Store) meet(ctx context.Context) error {
 	if epoch, _ := s.life.state(); epoch != "" {
 		return nil
@@ -112,8 +113,8 @@ func (s *Store) readClock(ctx context.Context) error {
 	return s.heard(ctx, numbers[0], numbers[1], sent)
 }
 
-// begin joins the server's epoch. If the server has no epoch, or still has the
-// epoch broken, in which jobs were lost, it begins a new epoch.
+// begin joins the server's epoch. It begins a new epoch if the server has none, or
+// if the server's epoch is still broken, the epoch in which jobs were lost.
 func (s *Store) begin(ctx context.Context, broken string) error {
 	for range 2 {
 		r, err := s.run(ctx, beginScript, nil, []any{s.limit(ctx), rand.Text(), broken})

@@ -33,7 +33,7 @@ func TestForgotten(t *testing.T) {
 
 			forget(server)
 			wantForgotten(t, a, onA)
-			// Writes by other replicas in the meantime change nothing.
+			// Writes by other replicas do not hide the loss.
 			put(t, open(t, "redis://"+server.Addr()), delegation(t, "c", time.Now()))
 			wantForgotten(t, a, onA)
 
@@ -52,8 +52,9 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
-// If a Merge is the first call that notices a loss, it must return ErrForgotten and
-// do nothing: only the caller knows whether it has passed all its copies.
+// TestForgottenAtMerge checks a Merge that is the first call to notice that the
+// server has lost jobs. It must return ErrForgotten and do nothing, because only
+// the caller knows whether it has passed all its copies.
 func TestForgottenAtMerge(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
@@ -70,8 +71,8 @@ func TestForgottenAtMerge(t *testing.T) {
 	get(t, s, job.Key, nil)
 }
 
-// wantCounted checks all counts if jobs are the only jobs. They are Waiting and
-// belong to one user.
+// wantCounted checks all counts of a store that has only these jobs. All of the
+// jobs are in the state Waiting and belong to one user.
 func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	t.Helper()
 	n := len(jobs)
@@ -93,8 +94,9 @@ func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	}
 }
 
-// An invalid record, which a later version of the program may have written, stays
-// due. So a process that understands it can claim it.
+// TestForeignValueStaysDue checks that an invalid record stays due. A later version
+// of the program may have written it, and a process of that version must be able to
+// claim it.
 func TestForeignValueStaysDue(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
@@ -121,7 +123,8 @@ func TestForeignValueStaysDue(t *testing.T) {
 	}
 }
 
-// If a server has lost only its scripts, the store sends them again.
+// TestScriptsForgotten checks that the store sends its scripts again if the server
+// has lost only them.
 func TestScriptsForgotten(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())

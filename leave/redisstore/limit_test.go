@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/internal/redisurl"
 )
 
-// A script does nothing in the millisecond of its limit, because the limit may have
-// passed.
+// TestLateInTheLastMillisecond checks that a script does nothing in the millisecond
+// of its limit, because in that millisecond the limit may have passed.
 func TestLateInTheLastMillisecond(t *testing.T) {
 	server := miniredis.RunT(t)
 	now := time.Now().Truncate(time.Millisecond)

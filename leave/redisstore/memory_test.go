@@ -27,9 +27,9 @@ import (
 // says.
 const mostBytes = 400
 
-// TestMemory: a connected job needs at most mostBytes of Redis' memory, in a store
-// of 100,000 jobs. The test makes an eighth of such a store: the rooms whose due
-// times are in an eighth of the parts.
+// TestMemory checks that a connected job needs at most mostBytes of Redis' memory,
+// in a store of 100,000 jobs. The test makes an eighth of such a store. It takes
+// only rooms whose due times are in the first eighth of the parts.
 func TestMemory(t *testing.T) {
 	for _, c := range []crowd{
 		{perRoom: 50, perUser: 50}, // the same numbers as in make bench-scale
@@ -47,13 +47,15 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// crowd says how many jobs a room and a user have, and what the identities are.
+// crowd says how many jobs a room and a user have, and whether the identities are
+// hashes.
 type crowd struct {
 	perRoom, perUser int
 	hashed           bool // the identities are hashes, as those of new clients are
 }
 
-// jobs returns n jobs, in rooms whose parts are from or later and before to.
+// jobs returns n jobs. Their rooms have due times in the parts with the numbers
+// from, from+1, … to-1.
 func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 	t.Helper()
 	for room := 0; len(jobs) < n; room++ {
@@ -68,9 +70,9 @@ func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 	return jobs
 }
 
-// perLeave returns how many bytes of a new server each job in the second half of
-// jobs takes, in the second form. The first half is there before the measurement, so
-// that connections and scripts are not counted.
+// perLeave returns how many bytes of Redis' memory a job in the second form takes.
+// It measures the second half of jobs. The first half is stored before, so that
+// connections and scripts are not counted.
 func perLeave(t *testing.T, jobs []leave.Job) int64 {
 	t.Helper()
 	server := redistest.Start(t)
@@ -88,13 +90,14 @@ func perLeave(t *testing.T, jobs []leave.Job) int64 {
 	return (usedMemory(t, server) - before) / int64(len(jobs)-half)
 }
 
-// hashed returns the n-th name of a kind, a hash like LiveKit's names.
+// hashed returns the n-th name of a kind. The name is a hash, like the names of
+// LiveKit's rooms and participants.
 func hashed(kind string, n int) string {
 	sum := sha256.Sum256(fmt.Append(nil, kind, n))
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// present returns the n-th job, of a participant who is in room.
+// present returns the n-th job. Its participant is in the LiveKit room called room.
 func (c crowd) present(t *testing.T, room string, n int) leave.Job {
 	t.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@user%05d:matrix.example.org", n/c.perUser))
@@ -114,7 +117,7 @@ func (c crowd) present(t *testing.T, room string, n int) leave.Job {
 	job.State, job.Session = leave.Connected, "PA_"+hashed("session", n)[:12]
 	job.Since, job.RoomSeen = accepted.Add(3*time.Second), accepted.Add(3*time.Second)
 	job.Restarted, job.NextRestart = accepted.Add(20*time.Minute), accepted.Add(65*time.Minute)
-	job.NextLook = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) // no look is planned: the looks into the room cover the job
+	job.NextLook = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) // the far future: regular questions to LiveKit about the whole room cover this job
 	return job
 }
 

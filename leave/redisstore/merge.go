@@ -31,7 +31,7 @@ func (s *Store) rejoin(ctx context.Context) error {
 	return s.begin(ctx, epoch)
 }
 
-// distinct returns one copy for each key.
+// distinct returns one copy for each key. It merges copies that have the same key.
 func distinct(jobs []leave.Job) []leave.Job {
 	place := make(map[leave.Key]int, len(jobs))
 	var copies []leave.Job
@@ -46,9 +46,9 @@ func distinct(jobs []leave.Job) []leave.Job {
 	return copies
 }
 
-// merge merges up to page copies, with one script at a time. It first expects no
-// stored job. If there is one, the script returns it, and merge merges the copy with
-// it and tries again.
+// merge merges up to page copies, with one script at a time. At first it expects
+// that none of the jobs is stored. If a job is stored, the script returns it. Then
+// merge merges the copy with it and tries again.
 func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -66,8 +66,8 @@ func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	return nil
 }
 
-// again returns the changes that are still to be made. Into each job it has merged
-// the job that is now stored.
+// again returns the changes that failed, because Redis had a job that they did not
+// expect. It has merged that stored job into the job of the change.
 func (s *Store) again(changes []change, results []outcome) []change {
 	var left []change
 	for i, result := range results {

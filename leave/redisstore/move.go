@@ -9,13 +9,13 @@ import (
 
 const (
 	// mostMoved is how many records one script moves into the form in which jobs
-	// are written now. A claim moves about as many.
+	// are written now. A claim moves about as many records.
 	mostMoved = 50
 	// mostScans is how many scripts a claim runs to find records to move. If most
 	// records were moved already, one script finds few.
 	mostScans = 10
-	// moveAgain is the time between two runs through all records, if some records
-	// are left because they are not valid jobs.
+	// moveAgain is the time between two runs through all records. There is a second
+	// run only if some records could not be moved, because they are not valid jobs.
 	moveAgain = time.Minute
 )
 
@@ -32,9 +32,10 @@ type mover struct {
 // cursor at the end of a scan.
 const scanBegin = "0"
 
-// move moves some records into the form in which jobs are written now, for a claim
-// that began at began. If that fails, a later claim tries again. move takes little
-// time, because the caller of a slow claim would believe that Redis is away.
+// move moves some records into the form in which jobs are written now. It is called
+// by a claim that began at began. If it fails, a later claim tries again. It takes
+// little time, because the caller of a slow claim would believe that Redis does not
+// answer.
 func (s *Store) move(ctx context.Context, began time.Time) {
 	m := &s.mover
 	if !m.mu.TryLock() {
@@ -62,8 +63,8 @@ func (s *Store) move(ctx context.Context, began time.Time) {
 	}
 }
 
-// hasTime reports whether a claim that began at began still has time for work that
-// it could leave out.
+// hasTime reports whether a claim that began at began still has time for optional
+// work.
 func (s *Store) hasTime(began time.Time) bool { return s.clock.ours.Since(began) < s.callTime/4 }
 
 // moveSome moves the records that the next part of the scan finds, and returns
@@ -91,8 +92,8 @@ func (s *Store) moveSome(ctx context.Context) (int, error) {
 	return len(records), nil
 }
 
-// moveRecords moves records. It leaves a record that is not a valid job, or
-// that cannot be written in the other form.
+// moveRecords moves records. It leaves a record where it is if the record is not a
+// valid job, or cannot be written in the other form.
 func (s *Store) moveRecords(ctx context.Context, records []stored) error {
 	var changes []change
 	for _, r := range records {

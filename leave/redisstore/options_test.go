@@ -57,8 +57,8 @@ func TestDatabase(t *testing.T) {
 	}
 }
 
-// The URL may contain parameters for another program's client. The store ignores
-// them, and keeps its own time limits.
+// TestForeignParameters checks a URL with parameters of go-redis. The store must
+// ignore them, and keep its own time limits.
 func TestForeignParameters(t *testing.T) {
 	addr := silentServer(t)
 	begin := time.Now()
@@ -147,7 +147,8 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// TestPasswordChanges: first the server gets another password, and then the store.
+// TestPasswordChanges gives the server another password, and then the store. The
+// store must work again after that.
 func TestPasswordChanges(t *testing.T) {
 	server := miniredis.RunT(t)
 	server.RequireAuth("former")
@@ -170,8 +171,8 @@ func TestPasswordChanges(t *testing.T) {
 	put(t, s, delegation(t, "b", time.Now()))
 }
 
-// A server, or a proxy before it, may repeat in an error what it was sent. The error
-// of the store does not contain the password.
+// TestEchoedPassword checks that an error of the store does not contain the
+// password, even if the server repeats in its error what it was sent.
 func TestEchoedPassword(t *testing.T) {
 	addr := echoingServer(t)
 	var log logtest.Log
@@ -220,8 +221,9 @@ func echoingServer(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-// go-redis prints nothing to standard error by itself. Only a new process can show
-// that, because go-redis' logger keeps the standard error of the start.
+// TestQuiet checks that go-redis prints nothing to standard error. Only a new
+// process can show that, because go-redis' logger keeps the standard error with
+// which the process started.
 func TestQuiet(t *testing.T) {
 	child := exec.Command(os.Args[0], "-test.run=^TestUnreachable$")
 	var printed bytes.Buffer
@@ -251,7 +253,7 @@ func TestTLS(t *testing.T) {
 	if _, err := renewed.Put(t.Context(), delegation(t, "a", time.Now())); err == nil {
 		t.Error("Put with an empty list of authorities: got no error, want one")
 	}
-	trusted = roots // this is as if the file of certificates had been read again
+	trusted = roots // as if the file with the trusted certificates had been read again
 	put(t, renewed, delegation(t, "a", time.Now()))
 
 	var log logtest.Log
@@ -265,8 +267,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestServersOwnWords: an error of the server is shown as one short line without
-// control characters.
+// TestServersOwnWords checks that an error of the server is shown as one short line
+// without control characters.
 func TestServersOwnWords(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())

@@ -41,8 +41,8 @@ func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return leave.Job{}, leave.ErrNotFound
 }
 
-// ClaimRooms returns up to n rooms. A room that was returned less than every ago is
-// left out. The room that was returned longest ago comes first.
+// ClaimRooms returns up to n rooms. It leaves out a room that it returned less than
+// every ago. The room that was returned longest ago comes first.
 func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	if n <= 0 {
 		return nil, nil
@@ -105,9 +105,9 @@ func parseNumbers(texts []string) (numbers []int64, err error) {
 	return numbers, nil
 }
 
-// jobs decodes the values that are stored at places in one form, and returns the
-// jobs with times by our clock. It returns invalid records separately, so that
-// they do not stop work on the others.
+// jobs decodes the values that are stored at places in the given form. It returns
+// the jobs with times by our clock. It returns invalid records separately, so that
+// they do not stop work on the other jobs.
 func (s *Store) jobs(form form, places, values []string) (jobs []leave.Job, bad []noJob) {
 	for i, value := range values[:min(len(values), len(places))] {
 		r := stored{form, places[i], value}

@@ -46,15 +46,16 @@ func TestRealConformanceOfCluster(t *testing.T) {
 	})
 }
 
-// openReal opens a store for each URL, with the time limits of the program. They
-// share keys that no other test uses.
+// openReal opens a store for each URL, with the time limits of the program. The
+// stores share keys that no other test uses.
 func openReal(t *testing.T, urls ...string) []*redisstore.Store {
 	t.Helper()
 	return openAll(t, redisstore.Open, urls)
 }
 
-// openPatient is like openReal, but calls may take 30 s. It is for tests that do not
-// test time-outs: on a busy machine, fifty callers may take longer than a second.
+// openPatient is like openReal, but calls may take 30 s. It is for tests that do
+// not test time-outs. On a busy machine, calls of fifty callers can take longer
+// than a second.
 func openPatient(t *testing.T, urls ...string) []*redisstore.Store {
 	t.Helper()
 	return openAll(t, redisstore.OpenPatiently, urls)
@@ -164,8 +165,8 @@ func TestRestartedEmpty(t *testing.T) {
 }
 
 func TestRestartedWithOldFile(t *testing.T) {
-	// Only with a single server: a cluster of one node that loads a file is down for
-	// some seconds.
+	// This test uses only a single server. A cluster of one node that loads a file
+	// is down for some seconds.
 	server := redistest.Start(t)
 	s := openReal(t, server.URL())[0]
 	kept, lost := delegation(t, "kept", time.Now()), delegation(t, "lost", time.Now())
@@ -180,9 +181,9 @@ func TestRestartedWithOldFile(t *testing.T) {
 	get(t, s, lost.Key, nil)
 }
 
-// TestLossThatOthersHide: a server restarts with an old file. Then another replica
+// TestLossThatOthersHide restarts a server with an old file. Then another replica
 // makes so many writes that the count of writes is higher than before the loss. The
-// first store still notices the loss.
+// first store must still notice that jobs were lost.
 func TestLossThatOthersHide(t *testing.T) {
 	server := redistest.Start(t)
 	stores := openReal(t, server.URL(), server.URL())
@@ -256,7 +257,8 @@ func TestEvictionPolicy(t *testing.T) {
 	})
 }
 
-// A user of the server needs only the rights that the operator's manual names.
+// TestLeastRights checks that a user of the server needs only the rights that the
+// operator's manual names.
 func TestLeastRights(t *testing.T) {
 	server := redistest.Start(t)
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {

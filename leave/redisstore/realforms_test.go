@@ -37,7 +37,7 @@ func TestRealSecondFormOfCluster(t *testing.T) {
 	})
 }
 
-// beginSecond makes stores write jobs in the second form from the beginning.
+// beginSecond makes replicas write jobs in the second form from the beginning.
 func beginSecond(t *testing.T, server *redistest.Server, prefix string) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {
@@ -45,8 +45,8 @@ func beginSecond(t *testing.T, server *redistest.Server, prefix string) {
 	})
 }
 
-// TestRealFormsChange changes the form in which jobs are written after every fifth
-// script, so that jobs move all the time.
+// TestRealFormsChange changes the form in which replicas write jobs after every
+// fifth script, so that jobs move all the time.
 func TestRealFormsChange(t *testing.T) {
 	server := redistest.Start(t)
 	c := redis.NewClient(&redis.Options{Addr: server.Addr, Protocol: 2, DisableIdentity: true})
@@ -71,8 +71,8 @@ func TestRealFormsChange(t *testing.T) {
 	})
 }
 
-// setSince sets, for the keys of the test, since when no replica has been at work
-// that does not know the second form.
+// setSince sets the time since which all active replicas have known the second
+// form. It does so under the keys of the test.
 func setSince(t *testing.T, server *redistest.Server, since string) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {
@@ -80,8 +80,8 @@ func setSince(t *testing.T, server *redistest.Server, since string) {
 	})
 }
 
-// TestRealMove: all jobs move into the form that is written now, some with each
-// claim. When the form changes, they move back.
+// TestRealMove checks that all jobs move into the form in which jobs are written
+// now, some with each claim. When that form changes, the jobs must move back.
 func TestRealMove(t *testing.T) {
 	server := redistest.Start(t)
 	beginSecond(t, server, t.Name())
@@ -134,8 +134,8 @@ func forms(t *testing.T, server *redistest.Server) (inFirst, inSecond int64) {
 	return inFirst, inSecond
 }
 
-// TestRealConformanceWithFirst tests a replica of this version and one of a version
-// that knows only the first form, with one server.
+// TestRealConformanceWithFirst tests two replicas on one server: one of this
+// version, and one of version 0.2.0, which knows only the first form.
 func TestRealConformanceWithFirst(t *testing.T) {
 	server := redistest.Start(t)
 	for name, swapped := range map[string]bool{"first and second": false, "second and first": true} {
@@ -153,9 +153,10 @@ func TestRealConformanceWithFirst(t *testing.T) {
 	}
 }
 
-// claimsAgain is a replica of version 0.2.0 that claims twice if the first claim
-// returns too few jobs, as its keeper would. Its first claim after a script of this
-// version also gets a member without a job, which takes one of the n places.
+// claimsAgain is a replica of version 0.2.0 that claims again if a claim returns
+// too few jobs, as its keeper does. A script of this version adds a member without
+// a job to the due jobs. The next claim of the old replica then returns one job
+// less.
 type claimsAgain struct{ *first.Store }
 
 func (s claimsAgain) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {

@@ -24,7 +24,7 @@ import (
 
 // field returns the name of a job in the hash and the sorted sets. The room comes
 // first, so that the jobs of a room are adjacent. The length of the room's name
-// comes before it, so that two keys never have the same field.
+// comes before the name, so that two keys never have the same field.
 func field(key leave.Key) string {
 	return roomPrefix(key.Room) + string(key.Identity)
 }
@@ -48,11 +48,11 @@ func encode1(job leave.Job) (string, error) {
 	return fmt.Sprintf("%d %d %s\n%s", until, lasts, holder, body), nil
 }
 
-// line matches the line that scripts read: version, end and length of the lease,
-// and holder.
+// line matches the first line of a record, which scripts read. It has the version,
+// the end and the length of the lease, and the holder.
 var line = pattern.New(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
 
-// head is the first line of a stored job.
+// head is the first line of a record, after parsing.
 type head struct {
 	digits  string // the version as it is stored
 	version uint64 // the version as a number
@@ -61,8 +61,8 @@ type head struct {
 	length  int // the length of the line with its end
 }
 
-// mostNumber is more than any version or time in milliseconds. Scripts cannot
-// represent all larger whole numbers.
+// mostNumber is larger than any version or time in milliseconds. Scripts can
+// represent all whole numbers up to it, but not all larger ones.
 const mostNumber = 1 << 53
 
 // parseHead parses the first line, in the same way as the function parts in
@@ -88,7 +88,7 @@ func decode(r stored) (leave.Job, error) {
 	return decode1(r)
 }
 
-// decode1 decodes a record of the first form. r.place is its field.
+// decode1 decodes a record in the first form. r.place is the field of the job.
 func decode1(r stored) (leave.Job, error) {
 	h, ok := parseHead(r.value)
 	if !ok {
@@ -108,8 +108,8 @@ func decode1(r stored) (leave.Job, error) {
 	return job, nil
 }
 
-// dueAt returns when a job can be claimed: when it is due and its lease has
-// ended.
+// dueAt returns the time, in milliseconds since 1970, from which a job can be
+// claimed. At that time the job is due, and its lease has ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
@@ -123,10 +123,10 @@ func account(job leave.Job) string {
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-// counters returns the fields of the counts for user. In the first form these
-// are the numbers of jobs (of each state, of the user and of their homeserver)
-// and the weights (of the homeserver and of the user). In the second form one
-// field holds both.
+// counters returns the names of the fields that hold the counts for user. In the
+// first form there is a number of jobs for each state, for the user and for their
+// homeserver. There is also a weight for the user and for the homeserver. In the
+// second form one field holds both the number and the weight.
 func counters(user matrix.UserID) (fields, fields2 []any) {
 	for _, state := range leave.States() {
 		fields = append(fields, "="+string(state))
@@ -136,8 +136,8 @@ func counters(user matrix.UserID) (fields, fields2 []any) {
 	return append(fields, user.String(), "#"+server, server, "+"+user.String()), append(fields2, hashed(user), server)
 }
 
-// hashed returns the field of a user's counts in the second form, as the
-// function hash in ledger.lua does.
+// hashed returns the name of the field with a user's counts in the second form. The
+// function hash in ledger.lua returns the same name.
 func hashed(user matrix.UserID) string {
 	sum := sha1.Sum([]byte(user.String()))
 	return string(sum[:idSize])

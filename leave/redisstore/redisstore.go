@@ -26,16 +26,16 @@ type Options struct {
 	// URL is the URL of a server, a cluster, or the Sentinels that know the
 	// server.
 	URL redisurl.URL
-	// Username, if not "", replaces the user name in the URL. Password, if set,
-	// returns the password, which replaces that in the URL unless it is empty.
-	// Password is called for every connection.
+	// Username replaces the user name in the URL, unless it is "". Password, if it
+	// is set, returns a password that replaces the password in the URL, unless it
+	// is empty. The store calls Password for every connection.
 	Username string
 	Password func() secret.Text
-	// Prefix is the prefix of the keys, for services that share a server. ""
-	// means DefaultPrefix. It must not contain a brace.
+	// Prefix is the prefix of the keys, for services that share a server. It must
+	// not contain a brace. "" means DefaultPrefix.
 	Prefix string
-	// Roots, if set, returns the certificates to trust for rediss URLs. It is called
-	// for every connection. Nil means the certificates of the system.
+	// Roots, if set, returns the certificates to trust for rediss URLs. The store
+	// calls it for every connection. Nil means the certificates of the system.
 	Roots func() *x509.CertPool
 	Log   *slog.Logger
 	// Clock is the clock of the times in jobs. If it is nil, the store makes one.
@@ -55,16 +55,17 @@ type Store struct {
 	form   formNow
 	mover  mover
 	gather gather
-	// the most time for one call: the constant callTime, except in some tests
+	// the most time for one call; it is the constant callTime, except in some tests
 	callTime time.Duration
 }
 
 var _ leave.Store = (*Store)(nil)
 
-// Open returns the store on the server in o. If the server does not answer,
-// Open logs a warning, so that the service can start without it; calls fail
-// until it answers. An invalid URL, and a server that refuses us, for example
-// because of a wrong password, are errors: then the service does not start.
+// Open returns the store on the server in o. If the server does not answer, Open
+// logs a warning, so that the service can start without the server. Then calls fail
+// until the server answers. Open returns an error for an invalid URL. It also does
+// so if the server refuses this service, for example because of a wrong password.
+// After an error the service does not start.
 func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, callTime) }
 
 func open(ctx context.Context, o Options, callTime time.Duration) (*Store, error) {
@@ -106,8 +107,8 @@ func newStore(o Options, callTime time.Duration) (*Store, error) {
 	return s, nil
 }
 
-// keys returns the keys that all scripts get in KEYS, in the order of guard.lua. The
-// key "wrote" belongs to this store alone.
+// keys returns the keys that all scripts get in KEYS, in the order of guard.lua.
+// The key whose name contains "wrote" belongs to this store alone.
 func keys(prefix string) []string {
 	names := []string{
 		"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts", "wrote:" + rand.Text(),
@@ -119,7 +120,7 @@ func keys(prefix string) []string {
 	return names
 }
 
-// partKey returns the key of the n-th part of the due times.
+// partKey returns the key of the sorted set with the n-th part of the due times.
 func (s *Store) partKey(n int) string { return s.prefix + "{leave}:2:due:" + strconv.Itoa(n) }
 
 // Close closes the connections.

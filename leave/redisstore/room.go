@@ -18,7 +18,7 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	var all found
 	all.add(p.jobs)
 	if len(p.fields) < page && len(p.ids) <= page {
-		return all.of(room), nil // one answer can hold the whole room
+		return all.of(room), nil // the first answer holds the whole room
 	}
 	if err := s.rest(ctx, room, p, &all); err != nil {
 		return nil, err
@@ -26,9 +26,9 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	return all.of(room), nil
 }
 
-// rest reads the jobs of a room that the first answer p did not contain. It must
-// not miss a record that moves into the other form meanwhile. So it reads the
-// first form to its end after the second, and then reads the second form once
+// rest reads the jobs of a room that the first answer p did not contain. A record
+// can move into the other form meanwhile, and rest must not miss it. So rest reads
+// the second form to its end, then the first form, and then the second form once
 // more.
 func (s *Store) rest(ctx context.Context, room sfu.Room, p roomAnswer, all *found) error {
 	if err := s.records(ctx, p.ids[min(page, len(p.ids)):], all); err != nil || len(p.fields) == 0 {
@@ -68,13 +68,14 @@ func (s *Store) records(ctx context.Context, ids []string, all *found) error {
 
 // roomAnswer is an answer of the room script.
 type roomAnswer struct {
-	fields []string // the fields of the records in this part
+	fields []string // the fields of the records in the first form that this answer holds
 	ids    []string // the ids of all records in the second form
 	jobs   []leave.Job
 }
 
-// readRoom reads the next part of a room, which begins after the field last. If
-// last is "", it also reads the ids of all the room's records in the second form.
+// readRoom reads some more of a room's records in the first form: those after the
+// field last. If last is "", it also reads the ids of all the room's records in the
+// second form.
 func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roomAnswer, err error) {
 	values, err := s.callOn(ctx, roomScript, []int{shard(room)}, string(room), roomID(room), last, page)
 	if err != nil {
@@ -109,8 +110,8 @@ func list(values []string) (list, rest []string, err error) {
 	return values[1 : 1+n], values[1+n:], nil
 }
 
-// found collects the jobs of a room. The same job may come twice, if its record
-// has moved into the other form meanwhile.
+// found collects the jobs of a room. The same job can come twice, if its record has
+// moved into the other form meanwhile.
 type found struct {
 	order []leave.Key
 	jobs  map[leave.Key]leave.Job
@@ -132,8 +133,8 @@ func (f *found) add(jobs []leave.Job) {
 	}
 }
 
-// of returns the collected jobs that are in room. Others may have been collected,
-// because the ids of two rooms may begin with the same bytes.
+// of returns the collected jobs that are in room. Jobs of other rooms may have been
+// collected too, because the ids of two rooms can begin with the same bytes.
 func (f *found) of(room sfu.Room) (jobs []leave.Job) {
 	for _, key := range f.order {
 		if key.Room == room {

@@ -22,7 +22,8 @@ const callTime = time.Second
 var sources embed.FS
 
 // script is a function that returns a Lua script. It loads the text only at its
-// first call: most services have no Redis, and all texts together take 70 KB.
+// first call, because most services have no Redis, and all texts together take 70
+// KB.
 type script func() scriptText
 
 // scriptText is a Lua script and its hash, by which Redis knows it.
@@ -67,8 +68,8 @@ const (
 	statusForgotten = "forgotten"
 )
 
-// errLate says that two tries were "late" by Redis' clock, although the answers came
-// in time.
+// errLate says that a script answered "late" twice, although its answers came in
+// time.
 var errLate = errors.New("redisstore: Redis' clock was set twice within one call")
 
 // call runs a script that begins with guard.lua, and returns its answer without the
@@ -107,9 +108,9 @@ func (s *Store) callOn(ctx context.Context, sc script, parts []int, args ...any)
 	return nil, errLate
 }
 
-// limit returns the time, by the store's time, after which a command that is sent
-// now must do nothing. It reads the remaining time last, because this goroutine may
-// be delayed at any moment.
+// limit returns the limit for a command that is sent now, by the store's time.
+// After the limit the command must do nothing. As its last step, limit reads how
+// much time ctx has left, because this goroutine can be delayed at any moment.
 func (s *Store) limit(ctx context.Context) int64 {
 	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -151,7 +152,7 @@ func parseReply(texts []string) (reply, error) {
 	return reply{texts[0], at, correction, writes, wrote, texts[5:]}, nil
 }
 
-// run runs a script once, and records the time in its answer.
+// run runs a script once, and passes the time in the script's answer to heard.
 func (s *Store) run(ctx context.Context, sc script, parts []int, args []any) (reply, error) {
 	sent := s.clock.ours.Now()
 	texts, err := s.eval(ctx, sc, parts, args).StringSlice()
@@ -179,8 +180,8 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 	return nil
 }
 
-// correct makes the store's time continue as before a jump, because all stored
-// times depend on it.
+// correct makes the store's time continue as before the jump in v, because all
+// stored times depend on the store's time.
 func (s *Store) correct(ctx context.Context, v verdict) error {
 	s.log.Warn("redisstore: the clock of Redis' host was set, or another server has taken over; the service corrects the stored times by the difference", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// allowed are the commands that scripts may use. Redis 6.0 has all of them, and none
-// of them touches other keys, as KEYS, SCAN and CONFIG would.
+// allowed are the commands that scripts may use. Redis 6.0 has all of them. None of
+// them touches other keys than those it names, as KEYS and SCAN do.
 var allowed = []string{
 	"GET", "HDEL", "HGET", "HINCRBY", "HKEYS", "HLEN", "HMGET", "HSCAN", "HSET", "MGET", "MSET", "SET", "TIME",
 	"ZADD", "ZCARD", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE", "ZREM", "ZSCORE",
@@ -43,8 +43,8 @@ func TestScriptsUseDeclaredKeys(t *testing.T) {
 	}
 }
 
-// testKeys checks the keys of MGET or MSET, which take several. Every second
-// argument of MSET is a value.
+// testKeys checks that the keys of each MGET or MSET in a script are declared. Both
+// commands take several keys. Every second argument of MSET is a value.
 func testKeys(t *testing.T, source, command string, declared []string) {
 	t.Helper()
 	for _, call := range regexp.MustCompile(`redis\.call\('`+command+`', ([^)]*)\)`).FindAllStringSubmatch(source, -1) {

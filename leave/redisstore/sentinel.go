@@ -17,9 +17,9 @@ import (
 
 // sentinels are the Sentinels, which know which server is the primary. For every
 // new connection this package asks all Sentinels at the same time, and the first
-// answer counts. So a frozen or missing Sentinel delays nobody. (The client of
-// go-redis asks one Sentinel after another, which may take as long as the whole
-// call.)
+// answer counts. So a frozen or missing Sentinel delays nobody. The client of
+// go-redis asks one Sentinel after another. That can take as long as a whole call
+// may take.
 type sentinels struct {
 	master   string
 	addrs    []string
@@ -30,7 +30,7 @@ type sentinels struct {
 	mu      sync.Mutex
 	primary string              // the last known address of the primary
 	conns   map[*tracked]string // the open connections, and the address of each
-	looking bool                // whether a search that look started is running
+	looking bool                // whether a search for the primary, which look started, is running
 }
 
 // behindSentinels returns the target whose Sentinels are in o.
@@ -52,9 +52,10 @@ func behindSentinels(o redis.FailoverOptions, callTime time.Duration, roots func
 	return target{options: options, sentinels: s, further: []string{o.SentinelPassword}}
 }
 
-// sentinelDialer dials Sentinels and servers. The certificate of a server must be
-// for the name that was dialled. If a Sentinel named the server by an IP address,
-// the certificate must be for the host in the URL.
+// sentinelDialer returns a function that connects to Sentinels and servers. The
+// certificate of a server must be for the name that was dialled. If a Sentinel
+// named the server by an IP address, the certificate must be for the host in the
+// URL.
 func sentinelDialer(o redis.FailoverOptions, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		options := redis.Options{TLSConfig: o.TLSConfig}
@@ -70,9 +71,10 @@ func sentinelDialer(o redis.FailoverOptions, callTime time.Duration, roots func(
 
 var errReplica = errors.New("the server that the Sentinels name is a replica, not the primary")
 
-// mustBePrimary refuses a connection to a server that says that it is a replica: a
-// Sentinel that was cut off may name the former primary. It accepts a server that
-// does not answer the question, because a replica refuses writes anyway.
+// mustBePrimary returns an error if the server says that it is a replica. A
+// Sentinel that was cut off from the others can still name the former primary. A
+// server that does not answer the question is accepted, because a replica refuses
+// writes anyway.
 func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
 	info, err := conn.Info(ctx, "replication").Result()
 	if err == nil && strings.Contains(info, "role:slave") {
@@ -84,7 +86,7 @@ func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
 // sentinelError holds the errors of Sentinels that returned no address.
 type sentinelError struct{ error }
 
-// Unwrap returns the errors of go-redis.
+// Unwrap returns the Sentinels' errors.
 func (e *sentinelError) Unwrap() error { return e.error }
 
 // dialPrimary connects to the current primary.
@@ -102,7 +104,8 @@ func (s *sentinels) dialPrimary(ctx context.Context, network, _ string) (net.Con
 }
 
 // find asks all Sentinels at once, and returns the first address that one of them
-// returns. If none does, it returns an error with all their errors.
+// returns. If none of them returns an address, find returns an error that contains
+// all their errors.
 func (s *sentinels) find(ctx context.Context) (addr string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -144,8 +147,8 @@ func (s *sentinels) ask(ctx context.Context, sentinel string) (string, error) {
 }
 
 // look finds out in the background whether another server is the primary now. If
-// so, it closes the connections to the former primary, because each of them would
-// make a call fail.
+// one is, look closes the connections to the former primary, because each of them
+// would make a call fail.
 func (s *sentinels) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -197,8 +200,9 @@ func (s *sentinels) track(conn net.Conn, addr string) net.Conn {
 	return t
 }
 
-// trackedSocket also lets go-redis check whether the server has closed the
-// connection before it is reused.
+// trackedSocket is a tracked connection through which go-redis can reach the
+// socket. go-redis uses the socket to check whether the server has closed the
+// connection, before it reuses the connection.
 type trackedSocket struct {
 	*tracked
 	syscall.Conn

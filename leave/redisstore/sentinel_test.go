@@ -23,8 +23,9 @@ func TestRealConformanceBehindSentinels(t *testing.T) {
 	})
 }
 
-// TestPromoted: the primary and one Sentinel die, or freeze so that their
-// connections stay. The store goes on with the replica that is promoted.
+// TestPromoted checks that the store goes on with the replica after the Sentinels
+// have promoted it. The primary and one Sentinel die, or they freeze and keep their
+// connections.
 func TestPromoted(t *testing.T) {
 	for name, lose := range map[string]func(t *testing.T, s *redistest.Server){
 		"killed": func(_ *testing.T, s *redistest.Server) { s.Kill() },
@@ -47,7 +48,7 @@ func TestPromoted(t *testing.T) {
 	}
 }
 
-// connectMany makes the store open as many connections as it may.
+// connectMany makes the store open the most connections that it may have.
 func connectMany(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	errs := make(chan error)
@@ -70,7 +71,8 @@ func connectMany(t *testing.T, s *redisstore.Store) {
 	}
 }
 
-// A Sentinel that does not answer does not delay new connections.
+// TestSentinelFrozen checks that a Sentinel that does not answer does not delay new
+// connections.
 func TestSentinelFrozen(t *testing.T) {
 	w := redistest.StartWatched(t, redistest.Passwords{})
 	for _, frozen := range w.Sentinels[:2] {

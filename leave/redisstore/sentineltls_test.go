@@ -11,8 +11,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestSentinelCertificates: a certificate must be for the dialled name. If that is
-// an IP address, it must be for the host in the URL.
+// TestSentinelCertificates checks for which name a server's certificate must be:
+// for the dialled name, or for the host in the URL if the dialled name is an IP
+// address.
 func TestSentinelCertificates(t *testing.T) {
 	server := httptest.NewTLSServer(nil) // its certificate is for example.com and 127.0.0.1
 	defer server.Close()

@@ -18,7 +18,7 @@ import (
 )
 
 // skewed opens the store of a replica whose wall clock is wrong by off. It also
-// returns that replica's clock.
+// returns the clock of the replica.
 func skewed(t *testing.T, server *miniredis.Miniredis, off time.Duration) (*redisstore.Store, *clock.Clock) {
 	t.Helper()
 	var m clocktest.Machine
@@ -60,8 +60,8 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 		t.Errorf("Claim when the lease is over: got %v, %v, want one job", taken, err)
 	}
 
-	// Of two delegations, the one that was made later counts, whatever the replicas'
-	// wall clocks show.
+	// The later of two delegations must count, whatever the replicas' wall clocks
+	// show.
 	again := delegation(t, "a", behind.Now().Add(5*time.Second))
 	again.DelayID = delegation(t, "b", time.Now()).DelayID
 	if replaced, err := b.Put(t.Context(), again); err != nil || replaced == nil {
@@ -69,7 +69,8 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 	}
 }
 
-// If the wall clock of a replica is set, no time of a job changes.
+// TestClockOfAReplicaJumps checks that no time of a job changes if the wall clock
+// of a replica is set.
 func TestClockOfAReplicaJumps(t *testing.T) {
 	server := miniredis.RunT(t)
 	var m clocktest.Machine
@@ -92,8 +93,8 @@ func TestClockOfAReplicaJumps(t *testing.T) {
 	}
 }
 
-// When Redis' clock jumps, no job is due late or early at any replica, not even at
-// one that starts later.
+// TestClockOfRedisJumps checks that no job is due too late or too early if Redis'
+// clock jumps. That must hold for all replicas, even for one that starts later.
 func TestClockOfRedisJumps(t *testing.T) {
 	for _, jump := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
 		t.Run(fmt.Sprintf("by %v", jump), func(t *testing.T) {
@@ -122,7 +123,8 @@ func TestClockOfRedisJumps(t *testing.T) {
 	}
 }
 
-// A command that the server runs only after its caller has given up does nothing.
+// TestNotAfter checks that a command does nothing if the server runs it only after
+// its caller has given up.
 func TestNotAfter(t *testing.T) {
 	server := miniredis.RunT(t)
 	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())})

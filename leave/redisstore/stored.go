@@ -25,7 +25,7 @@ type place struct {
 
 func (r stored) at() place { return place{r.form, r.place} }
 
-// version returns the version that a write must state if it expects this record.
+// version returns the text by which a write says that it expects this record.
 func (r stored) version() string {
 	if r.value == "" {
 		return absent
@@ -42,8 +42,8 @@ func (r stored) version() string {
 	return noVersion
 }
 
-// The values that a write has in place of a version: absent if it expects no
-// record, and noVersion if it expects a record without a valid version.
+// A write that expects no record has absent in place of a version. A write that
+// expects a record without a valid version has noVersion there.
 const (
 	absent    = "0"
 	noVersion = "?"
@@ -63,8 +63,8 @@ func (r stored) body() string {
 	return r.value
 }
 
-// room returns the room in the record's place, and the first bytes of the ids
-// of its jobs. Both are "" if the place does not contain them.
+// room returns the room in the record's place, and the first bytes of the ids of
+// its jobs. It returns "" for a room that it cannot find out.
 func (r stored) room() (room, prefix string) {
 	if r.form == second {
 		_, err := decode(r)
@@ -81,17 +81,17 @@ func (r stored) room() (room, prefix string) {
 }
 
 // pair holds the records of one key in the first and in the second form; "" means
-// that there is none. A key has both only after a replica that does not know the
-// second form has written the job.
+// that there is none. A key has both records only after a replica of version 0.2.0,
+// which does not know the second form, has written the job.
 type pair struct{ first, second string }
 
-// of returns both records with their places.
+// of returns both records of key with their places.
 func (p pair) of(key leave.Key) [2]stored {
 	return [2]stored{{first, field(key), p.first}, {second, id(key), p.second}}
 }
 
-// version returns the version that a write must state if it expects both records.
-// The function atBoth in ledger.lua does the same.
+// version returns the text by which a write says that it expects both records. The
+// function atBoth in ledger.lua returns the same text.
 func (p pair) version() string {
 	a, b := stored{first, "", p.first}.version(), stored{second, "", p.second}.version()
 	switch {
@@ -103,12 +103,13 @@ func (p pair) version() string {
 	return a + "/" + b
 }
 
-// isTwo reports whether the key has two records that scripts accept as valid. Then
-// the two must be merged before the job is written.
+// isTwo reports whether the key has two records that scripts accept as valid. The
+// two must be merged before anybody writes the job.
 func (p pair) isTwo() bool { return strings.Contains(p.version(), "/") }
 
-// read decodes the record of key, with times by the store's time. It reports
-// false if there is no valid job. The next delegation overwrites an invalid one.
+// read decodes the record of key, with times by the store's time. It returns false
+// if there is no valid job. The next delegation with this key overwrites an invalid
+// record.
 func (s *Store) read(key leave.Key, p pair) (leave.Job, bool) {
 	var found []leave.Job
 	for _, r := range p.of(key) {
@@ -139,7 +140,7 @@ func (s *Store) unite(ctx context.Context, key leave.Key, p pair) (leave.Job, er
 	}
 	job, ok := s.read(key, p)
 	if !ok {
-		return leave.Job{}, leave.ErrNotFound // both are invalid, and are set aside when they are due
+		return leave.Job{}, leave.ErrNotFound // both records are invalid; a claim sets them aside when they are due
 	}
 	results, err := s.write(ctx, change{job: job, expects: p.version()})
 	switch {

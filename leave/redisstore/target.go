@@ -14,8 +14,8 @@ import (
 )
 
 // connections is the most connections to one server. A script takes tens of
-// microseconds. With more connections, the calls would wait at the server instead
-// of in this process.
+// microseconds. With more connections, calls would not be faster, but would wait at
+// the server instead of in this process.
 const connections = 32
 
 // target says where to connect, and with which credentials.
@@ -62,8 +62,8 @@ func (t *target) identify(o Options) {
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dialer returns a function that connects as options say, within callTime, and
-// trusts the certificates of roots.
+// dialer returns a function that connects as options say. It connects within
+// callTime, and trusts the certificates that roots returns.
 func dialer(options redis.Options, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		now := options
@@ -77,14 +77,14 @@ func dialer(options redis.Options, callTime time.Duration, roots func() *x509.Ce
 }
 
 // bound sets the limits on time and on the number of connections, whatever the URL
-// says. It also switches off what Redis 6.0 does not know.
+// says. It also switches off features of go-redis that Redis 6.0 does not know.
 func bound(o *redis.Options, callTime time.Duration) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = callTime, callTime, callTime, callTime
 	o.ContextTimeoutEnabled = true
 	o.PoolSize, o.MaxActiveConns, o.MinIdleConns = connections, connections, 0
 	o.DialerRetries = 1
-	// A command whose answer was lost may have run. Only its caller knows whether
-	// to repeat it.
+	// The server may have run a command whose answer was lost. Only the caller
+	// knows whether to repeat the command.
 	o.MaxRetries = -1
 	o.Protocol = 2
 	o.DisableIdentity = true
@@ -107,8 +107,8 @@ func (t target) client() redis.UniversalClient {
 	})
 }
 
-// secrets returns the passwords in the forms in which a message may contain
-// them.
+// secrets returns the passwords, as they are and in the encoded forms in which a
+// message can contain them.
 func (t target) secrets() (forms []string) {
 	for _, password := range append([]string{t.password()}, t.further...) {
 		if password != "" {
@@ -119,7 +119,7 @@ func (t target) secrets() (forms []string) {
 }
 
 // look starts to find out whether another server has taken over. It is called after
-// a command got no answer, and does not wait.
+// a command got no answer. It does not wait for the result.
 func (t target) look(client redis.UniversalClient) {
 	switch cluster, ok := client.(*redis.ClusterClient); {
 	case ok:
@@ -136,6 +136,6 @@ type silent struct{}
 // Printf prints nothing.
 func (silent) Printf(context.Context, string, ...any) {}
 
-// go-redis keeps its logger in a variable without a lock, so it must be set
-// before any client exists.
+// go-redis keeps its logger in a variable without a lock, so this package sets the
+// logger before any client exists.
 func init() { redis.SetLogger(silent{}) }

@@ -9,9 +9,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestTwoRecords: an old replica is back after a long time, and stores a delegation
-// of a key that has a job in the second form, which it does not know. Whichever call
-// comes first merges the two records, and the job then cancels the earlier leave.
+// TestTwoRecords checks a key with two records. A replica of version 0.2.0 has
+// stored a delegation whose key already had a job in the second form, which that
+// replica cannot see. The next call about the key must merge the two records. The
+// merged job must then replace the earlier of the two leaves.
 func TestTwoRecords(t *testing.T) {
 	asks := map[string]func(u *upgrade, key leave.Key){
 		"Get": func(u *upgrade, key leave.Key) { get(u.T, u.second, key, nil) },
@@ -57,7 +58,8 @@ func TestTwoRecords(t *testing.T) {
 	}
 }
 
-// named returns a job of one key with that delay id.
+// named returns a job with the given delay id, which was delegated ago before now.
+// All these jobs have the same key.
 func (u *upgrade) named(delayID string, ago time.Duration) leave.Job {
 	job := u.delegated("key", ago)
 	id, err := matrix.ParseDelayID(delayID)
@@ -68,8 +70,9 @@ func (u *upgrade) named(delayID string, ago time.Duration) leave.Job {
 	return job
 }
 
-// wantConflict checks that write, of the job in one of the two records, returns
-// ErrConflict, and that the two records are one afterwards.
+// wantConflict reads the job from the record in the first form, and calls write
+// with it. It checks that write returns ErrConflict, and that the two records are
+// then merged into one.
 func (u *upgrade) wantConflict(key leave.Key, write func(leave.Job) error) {
 	u.Helper()
 	job, err := u.first.Get(u.Context(), key)

@@ -16,7 +16,8 @@ import (
 	"matrixrtc-auth/leave/redisstore/internal/first"
 )
 
-// upgrade is a server whose clock the test sets, with a replica of each version.
+// upgrade is a server whose clock the test sets, with a replica of version 0.2.0
+// and a replica of this version.
 type upgrade struct {
 	*testing.T
 	server  *miniredis.Miniredis
@@ -39,12 +40,12 @@ func newUpgrade(t *testing.T, server *miniredis.Miniredis) *upgrade {
 // pass lets the time d pass, on our machine and on the server.
 func (u *upgrade) pass(d time.Duration) {
 	u.machine.Sleep(d)
-	u.clock.Ahead() // notes the sleep at once; Now may lack it for a millisecond
+	u.clock.Ahead() // makes the clock notice the sleep at once; Now can take a millisecond longer
 	u.server.SetTime(u.machine.Wall())
 }
 
-// later lets the time d pass, while the given replicas claim every 10 s. No job may
-// be due in that time.
+// later lets the time d pass, while the given replicas claim every 10 s. The caller
+// must make sure that no job is due in that time.
 func (u *upgrade) later(d time.Duration, stores ...leave.Store) {
 	u.Helper()
 	for range d / (10 * time.Second) {
@@ -64,7 +65,7 @@ func (u *upgrade) claim(s leave.Store) []leave.Job {
 	return jobs
 }
 
-// fill stores n jobs that are not due for 30 hours, and returns them.
+// fill stores n jobs that are due in 30 hours, and returns them.
 func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
 	u.Helper()
 	for i := range n {
@@ -78,8 +79,8 @@ func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
 	return jobs
 }
 
-// delegated returns a job that was delegated ago before now, and that is due 30
-// hours after that.
+// delegated returns a job that was delegated ago before now. The job is due 30
+// hours after its delegation.
 func (u *upgrade) delegated(name string, ago time.Duration) leave.Job {
 	job := delegation(u.T, name, u.clock.Now().Add(-ago))
 	job.NextLook, job.NextRestart = job.AcceptedAt.Add(30*time.Hour), job.AcceptedAt.Add(30*time.Hour)
@@ -100,7 +101,8 @@ func (u *upgrade) want(inFirst, inSecond int) {
 	}
 }
 
-// wantAll checks that s returns all jobs as they were put, and counts them.
+// wantAll checks that s returns all jobs as they were put, and that its counts are
+// right.
 func (u *upgrade) wantAll(s leave.Store, jobs []leave.Job) {
 	u.Helper()
 	for _, job := range jobs {
@@ -115,9 +117,10 @@ func (u *upgrade) wantAll(s leave.Store, jobs []leave.Job) {
 	}
 }
 
-// TestUpgrade: while a replica runs that knows only the first form, jobs stay in the
-// first form. When it has ended, all jobs move into the second form. When such a
-// replica comes back, all jobs move back.
+// TestUpgrade checks in which form jobs are while an operator upgrades the
+// replicas. While a replica of version 0.2.0 runs, jobs must stay in the first
+// form. When it has ended, all jobs must move into the second form. When such a
+// replica comes back, all jobs must move back.
 func TestUpgrade(t *testing.T) {
 	u := newUpgrade(t, miniredis.RunT(t))
 	const n = 120
@@ -127,7 +130,7 @@ func TestUpgrade(t *testing.T) {
 	u.wantAll(u.second, jobs)
 	versions := u.versions(jobs)
 
-	u.later(50*time.Second, u.second) // the old replica has ended
+	u.later(50*time.Second, u.second) // from here on only the replica of this version runs
 	u.want(n, 0)
 	u.later(time.Minute, u.second)
 	u.want(0, n)
@@ -157,8 +160,9 @@ func (u *upgrade) records() int {
 	return len(now)
 }
 
-// TestHeld: before an operator goes back to an old version, they can make all jobs
-// move into the first form and stay there.
+// TestHeld checks what an operator can do before going back to version 0.2.0. With
+// sinceKey set to a future time, all jobs must move into the first form and stay
+// there.
 func TestHeld(t *testing.T) {
 	u := newUpgrade(t, newSecond(t))
 	const n = 70
@@ -176,7 +180,8 @@ func TestHeld(t *testing.T) {
 	u.wantAll(u.second, jobs)
 }
 
-// TestHeldByNoNumber: a mistyped value of the key also keeps jobs in the first form.
+// TestHeldByNoNumber checks that a mistyped value of sinceKey also keeps jobs in
+// the first form.
 func TestHeldByNoNumber(t *testing.T) {
 	for _, since := range []string{"", "soon", "9999999999999ms", "nan", "\xff"} {
 		t.Run(fmt.Sprintf("%q", since), func(t *testing.T) {
@@ -202,8 +207,8 @@ func (u *upgrade) versions(jobs []leave.Job) map[leave.Key]uint64 {
 	return all
 }
 
-// TestUpgradeKeepsLease: a leased job keeps its lease when it moves, and its holder
-// can still write it.
+// TestUpgradeKeepsLease checks that a leased job keeps its lease when it moves into
+// the other form, and that its holder can still write it.
 func TestUpgradeKeepsLease(t *testing.T) {
 	u := newUpgrade(t, miniredis.RunT(t))
 	due := u.delegated("due", 0)
@@ -231,8 +236,9 @@ func TestUpgradeKeepsLease(t *testing.T) {
 	}
 }
 
-// TestWritesAlone: an old replica does not claim, because all its workers are busy.
-// Its writes still keep jobs in the first form.
+// TestWritesAlone checks a replica of version 0.2.0 that writes but does not claim,
+// because all its workers are busy. Its writes alone must keep jobs in the first
+// form.
 func TestWritesAlone(t *testing.T) {
 	u := newUpgrade(t, miniredis.RunT(t))
 	job := u.delegated("job", 0)

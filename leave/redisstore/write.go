@@ -10,18 +10,17 @@ import (
 // change is a change of one job, for the write script.
 type change struct {
 	job     leave.Job // its times are by the store's time
-	expects string    // the change is made only if this version is stored
+	expects string    // the script makes the change only if this version is stored
 	removes bool      // whether the job is to be removed
-	moves   bool      // whether the record only moves into the other form, with its version
+	moves   bool      // whether the record only moves into the other form and keeps its version
 
-	// value is the record of the job, and in is its form. Both are empty until
-	// encoded is called.
+	// value is the record of the job, and in is its form. Both fields are empty
+	// until encoded is called.
 	in    form
 	value string
 }
 
-// encoded returns the change with its value: the record of its job in the given
-// form.
+// encoded returns c with the field value, the record of c's job in the given form.
 func (c change) encoded(form form) (change, error) {
 	if c.removes || c.in == form {
 		return c, nil
@@ -42,8 +41,8 @@ type outcome struct {
 // answerWords is how many texts the write script returns for each change.
 const answerWords = 3
 
-// write makes changes with one script. Whether one change succeeds does not depend
-// on the others.
+// write makes changes with one script. Each change succeeds or fails independently
+// of the others.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -63,8 +62,8 @@ func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error)
 	}
 }
 
-// arguments returns the arguments of the write script, and the parts of the due
-// times that it gets as keys.
+// arguments returns the arguments of the write script. It also returns the numbers
+// of the parts of the due times whose keys the script gets.
 func arguments(form form, changes []change) (parts []int, args []any, err error) {
 	args = []any{form.String()}
 	for _, c := range changes {
@@ -103,8 +102,8 @@ func outcomes(values []string, n int) ([]outcome, error) {
 	return results, nil
 }
 
-// Put stores a new delegation. If another write is faster, it tries again, for at
-// most a second.
+// Put stores a new delegation. If another write to the same key comes first, Put
+// tries again, for at most a second.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -134,7 +133,7 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	}
 }
 
-// Save writes a job if its version is the stored one.
+// Save writes job if job.Version is the version of the stored job.
 func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	job = job.Moved(0)
 	v, err := s.swap(ctx, change{job: job.Moved(s.clock.ahead())})
@@ -142,14 +141,14 @@ func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return job, err
 }
 
-// Delete removes a job if its version is the stored one.
+// Delete removes job if job.Version is the version of the stored job.
 func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	_, err := s.swap(ctx, change{job: job, removes: true})
 	return err
 }
 
-// swap makes a change if the job's version is the stored one, and returns the
-// new version.
+// swap makes a change if the version of its job is the version of the stored job.
+// It returns the new version.
 func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
 	if c.job.Version == 0 {
 		return 0, leave.ErrConflict // no caller has read this job from the store

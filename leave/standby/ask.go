@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// away reports whether err says that the store cannot work, and not only that
-// one call has failed.
+// away reports whether err says that the store cannot work at all. It reports false
+// if only one call has failed, for example with ErrConflict.
 func away(err error) bool {
 	return err != nil && !errors.Is(err, leave.ErrNotFound) && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrSuperseded)
 }
@@ -19,9 +19,9 @@ type result[T any] struct {
 	err   error
 }
 
-// within returns the result of do, or an error if do takes longer than limit or
-// ctx allows. It returns in time even if do ignores its context, as a sleeping disk
-// does. do then goes on in the background.
+// within returns the result of do. It returns an error if do takes longer than
+// limit, or longer than the deadline of ctx. Then do goes on in the background. A
+// sleeping disk makes do ignore its context, and within still returns in time.
 func within[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline))
@@ -39,7 +39,7 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	case <-ctx.Done():
 	}
 	select {
-	case r := <-done: // do finished at the same moment as ctx
+	case r := <-done: // do has ended at the moment when ctx ended
 		return r.value, r.err
 	default:
 		var none T
@@ -47,14 +47,14 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	}
 }
 
-// errorOf returns a function for [within] that calls do. do returns only an error.
+// errorOf makes a function for [within] from do, which returns only an error.
 func errorOf(do func(context.Context) error) func(context.Context) (struct{}, error) {
 	return func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) }
 }
 
-// do calls ask, which asks the store. If there is an outage, or if ask fails
-// because the store is away, do calls alone, which answers from memory. learn gets
-// the result of a successful ask.
+// do asks the store by calling ask. In an outage, or if ask fails because the store
+// is away, do calls alone instead, which answers from memory. learn gets the result
+// of a successful ask.
 func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, error), alone func(*outage) (T, error), learn func(T)) (T, error) {
 	if value, err, out := during(s, alone); out {
 		return value, err
@@ -71,7 +71,8 @@ func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, erro
 	return value, err
 }
 
-// during calls alone if there is an outage. out reports whether there is one.
+// during calls the function alone if there is an outage. out reports whether there
+// is one.
 func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error, out bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,8 +83,9 @@ func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error
 	return value, err, true
 }
 
-// without begins an outage, because the store failed with cause, unless there is
-// an outage already. Then it calls alone.
+// without is for a store that has failed with cause. It begins an outage, unless
+// there is one already. Then it calls the function alone, which answers from
+// memory.
 func without[T any](s *Store, cause error, alone func(*outage) (T, error)) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

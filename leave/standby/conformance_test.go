@@ -33,8 +33,9 @@ func TestConformanceOfTwo(t *testing.T) {
 	})
 }
 
-// In an outage the Store passes the same tests as any store, except that it returns
-// rooms more often.
+// TestConformanceInOutage checks that the Store passes the tests of any store in an
+// outage, too. In an outage it returns rooms more often than other stores, so the
+// test uses WithoutHaste.
 func TestConformanceInOutage(t *testing.T) {
 	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store {
 		s := open(t, dead{})
@@ -45,7 +46,7 @@ func TestConformanceInOutage(t *testing.T) {
 	})
 }
 
-// dead is a store that cannot be reached.
+// dead is a store that nobody can reach.
 type dead struct{ leavetest.Store }
 
 var errDead = errors.New("connection refused")

@@ -7,12 +7,12 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// always is the context for calls to memory, which never wait.
+// always returns the context for calls to memory, because these calls never wait.
 func always() context.Context { return context.Background() }
 
 // keep stores a copy of job in memory. It does not replace a newer copy, because
-// answers to concurrent calls come in any order. keep and the functions below
-// expect that the caller holds the lock.
+// answers to concurrent calls come in any order. The caller of keep, and of the
+// functions below, holds s.mu.
 func (s *Store) keep(job leave.Job) {
 	if s.outage != nil && s.outage.hasEnded(job) {
 		return
@@ -22,7 +22,7 @@ func (s *Store) keep(job leave.Job) {
 		if old.Newer(job) || old.Same(job) && job.Version == 0 {
 			return
 		}
-		_ = s.memory.Delete(always(), old) // cannot conflict: stored was read just now
+		_ = s.memory.Delete(always(), old) // cannot conflict: old was read just now
 	}
 	_ = s.memory.Merge(always(), []leave.Job{job})
 }
@@ -43,17 +43,18 @@ func (s *Store) drop(job leave.Job) {
 
 const (
 	sweepEvery = time.Minute
-	sweepStep  = 256 // how many copies one call checks
+	sweepStep  = 256 // how many copies one call of sweepSome checks
 )
 
-// sweep is the progress of a check of all copies. Each call checks some of them.
+// sweep is the progress of a check of all copies. Each call of sweepSome checks
+// some of them.
 type sweep struct {
 	left  []leave.Key
 	began time.Time
 }
 
-// sweepSome checks some copies, and removes those of jobs that another process works
-// on. Every sweepEvery it begins to check all copies again.
+// sweepSome checks some copies. It removes the copies of jobs that another process
+// works on. Once in sweepEvery it begins to check all copies again.
 func (s *Store) sweepSome(now time.Time) {
 	if len(s.sweep.left) == 0 && now.Sub(s.sweep.began) >= sweepEvery {
 		s.sweep = sweep{s.memory.Keys(), now}
@@ -67,8 +68,8 @@ func (s *Store) sweepSome(now time.Time) {
 	s.sweep.left = s.sweep.left[n:]
 }
 
-// elsewhere reports whether another process works on job: the copy is overdue by
-// more than the longest period and a lease.
+// elsewhere reports whether another process works on job. That is so if the copy is
+// overdue by more than 80 % of the delay, and by more than 30 s.
 func elsewhere(job leave.Job, now time.Time) bool {
 	return now.Sub(job.Due()) > max(job.Delay/5*4, 30*time.Second)
 }

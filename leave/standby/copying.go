@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// copying is the mode for a store whose jobs cannot be reached in an outage. Then it
-// answers calls from copies.
+// copying is the mode of a Store if the store behind it has its jobs elsewhere,
+// like Redis. In an outage copying answers calls from copies.
 type copying struct{ s *Store }
 
 // Put stores a new delegation. In an outage it accepts up to mostAccepted new jobs,
@@ -28,7 +28,7 @@ func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 		})
 }
 
-// Get returns the job of a key. In an outage ErrNotFound comes with
+// Get returns the job of a key. In an outage it returns ErrNotFound together with
 // [leave.ErrAway], because the store may have the job.
 func (c copying) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return do(ctx, c.s,
@@ -77,8 +77,8 @@ func (c copying) Claim(ctx context.Context, holder string, now time.Time, n int)
 		})
 }
 
-// ClaimRooms returns up to n rooms. A room that was returned less than every ago is
-// left out. In an outage each room is returned at least every 5 s.
+// ClaimRooms returns up to n rooms. Within the time every, all calls together
+// return a room at most once. In an outage that time is at most 5 s.
 func (c copying) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) ([]sfu.Room, error) { return c.s.store.ClaimRooms(ctx, now, every, n) },
@@ -100,8 +100,8 @@ func (c copying) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 		})
 }
 
-// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]). In an outage it
-// returns those that this process knows.
+// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]). In an outage
+// it returns the rooms that this process knows.
 func (c copying) Rooms(ctx context.Context) ([]sfu.Room, error) {
 	return do(ctx, c.s,
 		c.s.store.Rooms,

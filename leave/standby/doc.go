@@ -26,22 +26,25 @@
 //     The result is the same whether the write has happened or not. A late
 //     command finds another version and changes nothing.
 //   - Versions from memory are marked, so they differ from all versions of the
-//     store. A caller that read a job from one of the two and writes it to the
-//     other gets [leave.ErrConflict], and reads the job again.
+//     store. A caller that has read a job from memory cannot write the job to the
+//     store, and vice versa. The caller gets [leave.ErrConflict], and reads the
+//     job again.
 //   - Two replicas in an outage may have copies of one job. Both restart it,
 //     which is harmless. Both may send it, after both have asked the SFU; the
 //     homeserver tells the second one that the event is gone.
-//   - A job that ended in an outage is remembered, and removed from the store
-//     after the outage. It is not removed if another replica has restarted it
-//     since, or if a later delegation has replaced it.
+//   - The Store remembers each job that ended in an outage, and removes the job
+//     from the other store after the outage. It does not remove a job that
+//     another replica has restarted since, or that a later delegation has
+//     replaced.
 //   - If two replicas accept two delegations of one key, the later one stays and
 //     cancels the earlier one ([leave.Job.Replacing]).
 //   - A store that has lost its jobs ([leave.ErrForgotten]) gets all copies.
 //
 // A copy is kept until its job has ended, or until the job is overdue by one
-// period. In that case another replica works on it or has seen its end.
+// period. An overdue job shows that another replica works on the job or has seen
+// its end.
 //
 // A store that has all its jobs in memory, such as a filestore, needs no copies
-// ([Resident]). In an outage that memory answers, with the usual versions. Changes
-// that could not be written are written when the disk answers again.
+// ([Resident]). In an outage the store's own memory answers, with the usual
+// versions. When the disk answers again, the Store writes the changes to the disk.
 package standby

@@ -30,17 +30,17 @@ const (
 	slow         // the store does its work, and answers half a second later
 )
 
-// errFails is a long error of several lines, as a server may return one.
+// errFails is a long error of several lines, as some servers return it.
 var errFails = errors.New("no space left on device\n" + strings.Repeat("x", 10_000))
 
-// faulty is a store as one replica sees it, with faults. Its field Store is the store
-// without faults, through which a test does what other replicas do.
+// faulty is a store as one replica sees it, with faults. Its field Store is the
+// same store without faults. Tests use that field to do what other replicas do.
 type faulty struct {
 	*memstore.Store
 	fault  atomic.Int32
-	lost   atomic.Bool  // the store has lost its jobs, and Merge was not called yet
+	lost   atomic.Bool  // whether the store has lost its jobs, and Merge was not called since then
 	asked  atomic.Int32 // how many calls there were
-	within atomic.Int32 // how many calls have not returned
+	within atomic.Int32 // how many calls have not returned yet
 
 	mu    sync.Mutex
 	awake chan struct{}
@@ -60,8 +60,8 @@ func (f *faulty) set(what fault) {
 	}
 }
 
-// forget makes the store lose all its jobs. ends are the store as each replica sees
-// it, all of which return ErrForgotten from now on.
+// forget makes the store lose all its jobs. ends has the store as each replica sees
+// it. From now on the calls of all replicas return ErrForgotten.
 func forget(t *testing.T, ends ...*faulty) {
 	t.Helper()
 	for _, f := range ends {
@@ -104,8 +104,8 @@ func (f *faulty) through(ctx context.Context, do func() error) error {
 	return err
 }
 
-// writes is like through, for a write. It fails if the disk is full, or if the version
-// is larger than databases can store.
+// writes is like through, but for a write. It also fails if the disk is full, or if
+// the version is larger than databases can store.
 func (f *faulty) writes(ctx context.Context, version uint64, do func() error) error {
 	if fault(f.fault.Load()) == full || version > math.MaxInt64 {
 		return errFails
@@ -173,7 +173,8 @@ func (f *faulty) Merge(ctx context.Context, jobs []leave.Job) error {
 // delay id.
 func job(t testing.TB, name string) leave.Job { return delegated(t, name, name, time.Now()) }
 
-// delegated returns a job with a delay of an hour, which was delegated at the time at.
+// delegated returns a job with a delay of an hour. The job was delegated at the
+// time at.
 func delegated(t testing.TB, name, delayID string, at time.Time) leave.Job {
 	t.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -221,8 +222,8 @@ func wantErr(t *testing.T, what string, err, want error) {
 	}
 }
 
-// write saves a changed job as a keeper does: after a conflict it changes the job
-// that is stored by then.
+// write saves a changed job as a keeper does. After a conflict it reads the job
+// again and changes that job.
 func write(t *testing.T, s leave.Store, j leave.Job, change func(leave.Job) leave.Job) {
 	t.Helper()
 	for range 3 {
@@ -236,7 +237,8 @@ func write(t *testing.T, s leave.Store, j leave.Job, change func(leave.Job) leav
 	t.Error("got nothing but conflicts, want an end of them")
 }
 
-// end deletes a job as a keeper does: after a conflict it deletes the stored job.
+// end deletes a job as a keeper does. After a conflict it reads the job again and
+// deletes that job.
 func end(t *testing.T, s leave.Store, j leave.Job) {
 	t.Helper()
 	for range 3 {

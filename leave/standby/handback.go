@@ -12,29 +12,30 @@ import (
 )
 
 const (
-	// The pauses between two questions to the store in an outage. The first
-	// question comes at once. The pauses grow from firstPause to longestPause. If
-	// the next outage begins within soon, its pauses begin with the last pause of
-	// this outage: a full disk can be read, and seems to work until something is
-	// written.
+	// These are the pauses between two questions to the store in an outage. The
+	// first question comes at once. The pauses grow from firstPause to
+	// longestPause. If the next outage begins within the time soon, its pauses
+	// begin with the last pause of this outage. The reason is a full disk: it seems
+	// to work until something is written.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 2 * time.Second
 	soon         = 30 * time.Second
-	// batch is how many jobs one merge writes.
+	// One round of handBack writes at most batch changed jobs, and at most batch
+	// ended jobs.
 	batch = 500
-	// lastBatch is how many jobs the last merge of an outage may write. lastTime
-	// is how long that merge may take. They are small because every call waits
-	// during that merge.
+	// lastBatch is the most changes that the last round of an outage may write.
+	// lastTime is how long that round may take. They are small because every call
+	// waits during that round.
 	lastBatch = 100
 	lastTime  = answerTime / 4
 	// removers is how many jobs are removed at the same time.
 	removers = 16
-	// removeTries is how often remove tries to remove a job that other processes
-	// write.
+	// removeTries is how often remove tries to remove a job while other processes
+	// write the job.
 	removeTries = 4
 )
 
-// begin begins an outage. The lock is held.
+// begin begins an outage. The caller holds s.mu.
 func (s *Store) begin(cause error) {
 	if time.Since(s.since) >= soon {
 		s.pause = 0
@@ -68,9 +69,9 @@ func (s *Store) recover(pause time.Duration) {
 	}
 }
 
-// handBack asks the store and writes the changes to it in rounds. Meanwhile
-// memory answers all calls. The last round ends the outage. pause is the first
-// pause if another outage begins soon.
+// handBack asks whether the store answers, and writes the changes to the store in
+// rounds. Meanwhile memory answers all calls. The last round ends the outage. If
+// another outage begins soon, its first pause is pause.
 func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	s.mu.Lock()
 	o := s.outage
@@ -95,8 +96,8 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// next returns the next changes of o to write. If few are left, it writes them
-// itself while all calls wait, and ends o.
+// next returns the next changes of the outage o that must be written. If few are
+// left, it writes them itself while all calls wait, and ends the outage.
 func (s *Store) next(ctx context.Context, o *outage, pause time.Duration) (w work, over bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,8 +132,9 @@ func (s *Store) delivered(w work) {
 	s.counts.merged += w.size()
 }
 
-// ask makes one call that may take a second. If the call ignores its context, ask
-// waits for its end: the next call would only wait behind it.
+// ask makes one call to the store, which may take a second. If the call ignores its
+// context, ask waits until the call ends, because the next call would have to wait,
+// too.
 func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -147,7 +149,7 @@ type work struct {
 
 func (w work) size() uint64 { return uint64(len(w.changed) + len(w.ended)) }
 
-// take removes at most n changes of each kind from the changes left, and
+// take removes at most n changes of each kind from the changes that are left, and
 // returns them.
 func (o *outage) take(n int) work {
 	var w work
@@ -168,8 +170,8 @@ func (o *outage) take(n int) work {
 	return w
 }
 
-// giveBack returns changes that the store did not accept to the changes left, and
-// records the cause.
+// giveBack adds w to the changes that are left, because the store did not accept w.
+// It also records the cause.
 func (o *outage) giveBack(w work, cause error) {
 	for _, key := range w.changed {
 		o.changed[key] = struct{}{}
@@ -180,7 +182,7 @@ func (o *outage) giveBack(w work, cause error) {
 	o.noteCause(cause)
 }
 
-// removeAll removes jobs that have ended, until one removal fails.
+// removeAll removes ended jobs from the store. It stops when one removal fails.
 func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -202,10 +204,10 @@ func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 	return context.Cause(ctx)
 }
 
-// remove removes a job that has ended in this process, unless another replica has
-// written newer information about the job. It gives up after removeTries: then
-// another process writes the job all the time, and will learn from the homeserver
-// that the leave has ended.
+// remove removes a job that has ended in this process from the store. It keeps the
+// job if another replica has written newer information about it. After removeTries
+// it gives up: another process writes the job all the time, and that process will
+// learn from the homeserver that the leave has ended.
 func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 	for range removeTries {
 		stored, err := ask(ctx, func(ctx context.Context) (leave.Job, error) { return s.store.Get(ctx, ended.Key) })

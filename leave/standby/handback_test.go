@@ -25,7 +25,8 @@ func TestEndedStaysEnded(t *testing.T) {
 		}
 		put(t, s, delegated(t, "again", "again later", time.Now()))
 
-		// Other replicas lease one job, restart one, and replace one.
+		// Other replicas lease one job, restart another one, and replace a third
+		// one.
 		lent := get(t, behind.Store, job(t, "lent").Key)
 		lent.Lease = leave.Lease{Holder: "other", Until: time.Now().Add(time.Second)}
 		save(t, behind.Store, lent)
@@ -78,8 +79,8 @@ func TestForgotten(t *testing.T) {
 	})
 }
 
-// While their store is away, two replicas change their own copies of the same jobs.
-// After that the later changes count.
+// TestTwoReplicas has two replicas that change their own copies of the same jobs
+// while their store is away. After the outage the later changes must count.
 func TestTwoReplicas(t *testing.T) {
 	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
 		a, b := open(t, behind), open(t, behind)
@@ -111,9 +112,9 @@ func TestTwoReplicas(t *testing.T) {
 	})
 }
 
-// A replica that gets no answer of the store works from its copies, and so works on
-// jobs that another replica has claimed. Afterwards the last write of the two counts,
-// and no job is doubled or lost.
+// TestClaimedByTwo has a replica that gets no answer from the store. It works from
+// its copies, and so also on jobs that another replica has claimed. After the
+// outage the last write must count, and no job may be doubled or lost.
 func TestClaimedByTwo(t *testing.T) {
 	for _, what := range []fault{hangs, mute} {
 		t.Run(map[fault]string{hangs: "hangs", mute: "mute"}[what], func(t *testing.T) {
@@ -165,7 +166,8 @@ func claimAll(t *testing.T, s leave.Store, want int) []leave.Job {
 	return jobs
 }
 
-// worked returns j restarted and without its lease, as a keeper gives it back.
+// worked returns j restarted and without its lease. A keeper gives back a job in
+// this way.
 func worked(j leave.Job) leave.Job {
 	j.Lease = leave.Lease{}
 	return restarted(j)
@@ -195,8 +197,9 @@ func TestMostAccepted(t *testing.T) {
 	})
 }
 
-// While a call to a sleeping store has not returned, the Store makes no further call,
-// so that calls do not pile up.
+// TestCallsDoNotPileUp has a store with a sleeping disk, whose calls do not return.
+// Besides the calls of its callers, the Store must make only one more call. So
+// calls do not pile up.
 func TestCallsDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -217,7 +220,8 @@ func TestCallsDoNotPileUp(t *testing.T) {
 	})
 }
 
-// The Store asks a store that returns errors with growing pauses.
+// TestPauses checks that the Store asks a store that returns errors again and
+// again, with growing pauses.
 func TestPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -235,8 +239,8 @@ func TestPauses(t *testing.T) {
 	})
 }
 
-// A full disk answers questions but accepts no write. The outage lasts until the disk
-// has room again.
+// TestFull has a full disk, which answers questions but accepts no write. The
+// outage must last until the disk has room again.
 func TestFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -261,8 +265,8 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// A full disk seems to work while nothing must be written. The Store does not begin
-// and end outages all the time because of that.
+// TestFullDoesNotFlap has a full disk, which seems to work while nothing must be
+// written. The Store must not begin and end outages all the time because of that.
 func TestFullDoesNotFlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()

@@ -10,7 +10,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// A job that was read from the store cannot be written to memory, and the reverse.
+// TestVersionsDoNotCross checks that a job that was read from the store cannot be
+// written to memory. A job that was read from memory cannot be written to the store
+// either.
 func TestVersionsDoNotCross(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -39,8 +41,9 @@ func TestVersionsDoNotCross(t *testing.T) {
 	})
 }
 
-// A job without a copy, because another replica works on it, is read before an outage
-// and written or deleted in the outage. The change gets to the store afterwards.
+// TestStrayWrite reads a job of which the Store has no copy, because another
+// replica works on the job. Then an outage begins, and the test writes or deletes
+// the job. The change must get to the store after the outage.
 func TestStrayWrite(t *testing.T) {
 	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
 		s := open(t, behind)
@@ -67,7 +70,8 @@ func TestStrayWrite(t *testing.T) {
 	})
 }
 
-// overtaken makes the answer to the call first come after the answer to then.
+// overtaken makes two calls. The answer to the first call comes after the answer to
+// the second.
 func overtaken(t *testing.T, behind *faulty, first, then func()) {
 	t.Helper()
 	behind.set(slow)
@@ -115,8 +119,9 @@ func TestAnswersOutOfOrder(t *testing.T) {
 	})
 }
 
-// The answer to a call comes after an outage has begun because of another call. The
-// copy gets the change, unless the job has ended meanwhile.
+// TestAnswerInOutage has a call whose answer comes late: another call has begun an
+// outage meanwhile. The copy must get the change, unless the job has ended
+// meanwhile.
 func TestAnswerInOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()

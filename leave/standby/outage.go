@@ -14,16 +14,16 @@ import (
 )
 
 // outage is the state of an outage. An outage lasts from the first call without an
-// answer until all changes since then are merged. Callers of its methods hold the
-// lock of the Store.
+// answer until all changes since then are merged. Callers of its methods hold
+// Store.mu.
 type outage struct {
 	memory *memstore.Store
-	mark   uint64 // the mark in the versions of this outage
+	mark   uint64 // the mark that is in all versions of this outage
 	cause  error  // the store's last error, as clipped text
 
-	accepted map[leave.Key]struct{}   // the new jobs that were accepted in the outage
-	changed  map[leave.Key]struct{}   // the changed jobs that are still to be merged
-	ended    map[delegation]leave.Job // the ended jobs that are still to be removed
+	accepted map[leave.Key]struct{}   // the new jobs that memory accepted in the outage
+	changed  map[leave.Key]struct{}   // the changed jobs that must still be merged into the store
+	ended    map[delegation]leave.Job // the ended jobs that must still be removed from the store
 }
 
 // delegation identifies one delegation of a key.
@@ -63,8 +63,8 @@ func (o *outage) noteCause(cause error) {
 // left returns how many changes are still to be written.
 func (o *outage) left() int { return len(o.changed) + len(o.ended) }
 
-// A version from memory has its highest bit set, and the outage's number below
-// it. Versions of stores never become so large.
+// A version from memory has its highest bit set. The bits below contain the number
+// of the outage. Versions of stores never become so large.
 const (
 	fromMemory uint64 = 1 << 63
 	markShift         = 53
@@ -96,8 +96,8 @@ func (o *outage) allShown(jobs []leave.Job) []leave.Job {
 	return jobs
 }
 
-// read returns job with the version that memory knows. It reports whether the caller
-// has read job from memory in this outage.
+// read returns job with the version that memory knows, which has no mark. It
+// reports whether the caller has read job from memory in this outage.
 func (o *outage) read(job leave.Job) (leave.Job, bool) {
 	own := job.Version&markBits == o.mark
 	job.Version &^= markBits
@@ -109,9 +109,9 @@ func (o *outage) hasEnded(job leave.Job) bool {
 	return ended
 }
 
-// stray reports whether job was read from the store and memory has no copy.
-// Then the caller's job is the only information. Otherwise the caller must read
-// it again.
+// stray reports whether the caller has read job from the store, and memory has no
+// copy of the job. Then nothing else is known about the job. Otherwise the caller
+// must read the job again.
 func (o *outage) stray(job leave.Job) bool {
 	if marked(job.Version) || job.Version == 0 || o.hasEnded(job) {
 		return false
@@ -120,8 +120,8 @@ func (o *outage) stray(job leave.Job) bool {
 	return err != nil
 }
 
-// errUnknown is the error for a job that memory does not have. Because it is a
-// single value, two results can be compared.
+// errUnknown is the error for a job that memory does not have. It is a single
+// value, so that results with it can be compared.
 var errUnknown = fmt.Errorf("%w in the memory of this process, and %w", leave.ErrNotFound, leave.ErrAway)
 
 func (o *outage) get(key leave.Key) (leave.Job, error) {
@@ -132,8 +132,8 @@ func (o *outage) get(key leave.Key) (leave.Job, error) {
 	return o.shown(job), nil
 }
 
-// accept counts a new job that is about to be put. It returns an error if there are
-// too many.
+// accept counts a new job before memory stores the job. It returns an error if
+// there are too many new jobs.
 func (o *outage) accept(key leave.Key) error {
 	switch _, err := o.memory.Get(always(), key); {
 	case err == nil:

@@ -13,14 +13,15 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Each test simulates a number of random outages: a default number of its own, or as
-// many as these flags say.
+// Each test makes a number of random runs with outages. These flags change the
+// number and the seeds.
 var (
 	seeds     = flag.Uint64("seeds", 0, "how many random runs each test makes; 0 means the test's default")
 	firstSeed = flag.Uint64("seed", 0, "the seed of the first run")
 )
 
-// eachSeed runs test in a bubble for each seed. n is the default number of seeds.
+// eachSeed runs test in virtual time for each seed. n is the default number of
+// seeds.
 func eachSeed(t *testing.T, n uint64, test func(t *testing.T, seed uint64)) {
 	for i := range cmp.Or(*seeds, n) {
 		seed := *firstSeed + i
@@ -30,8 +31,9 @@ func eachSeed(t *testing.T, n uint64, test func(t *testing.T, seed uint64)) {
 	}
 }
 
-// TestNothingIsLost: many workers write jobs through two replicas, while the store
-// fails again and again. In the end the store has what each worker wrote last.
+// TestNothingIsLost has many workers that write jobs through two replicas, while
+// the store fails again and again. In the end the store must have what each worker
+// wrote last.
 func TestNothingIsLost(t *testing.T) { eachSeed(t, 20, comeAndGo) }
 
 func comeAndGo(t *testing.T, seed uint64) {
@@ -59,14 +61,14 @@ func comeAndGo(t *testing.T, seed uint64) {
 		if random.IntN(4) == 0 {
 			here.set(fails)
 			there.set(fails)
-			time.Sleep(time.Second) // until the last call has ended
+			time.Sleep(time.Second) // by then the last call has ended
 			forget(t, here, there)
 		}
 		here.set(none)
 		there.set(none)
 	}
 	workers.Wait()
-	// Both replicas find out that the store was lost when they use it.
+	// A replica finds out that the store has lost its jobs when it uses the store.
 	tick(t, a)
 	tick(t, b)
 	time.Sleep(soon)
@@ -94,8 +96,8 @@ func (w wanted) check(t *testing.T, s leave.Store) {
 	}
 }
 
-// worker stores jobs in s, writes them some times, and ends most of them. It returns
-// the state that each must have in the end.
+// worker stores jobs in s, writes each job some times, and ends most of them. It
+// returns the state that each job must have in the end.
 func worker(t *testing.T, s leave.Store, name string, random *rand.Rand) (results []wanted) {
 	begin := time.Now()
 	for n := 0; time.Since(begin) < 2*time.Minute; n++ {

@@ -15,9 +15,10 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// All tests in this file need a redis-server: make test-redis runs them. Their time
-// limits show that the Store waits for a second, and not for the 3 s and more of the
-// Redis client, even on a busy machine. Tests in virtual time prove the exact second.
+// All tests in this file need a redis-server: make test-redis runs them. The Redis
+// client waits for 3 s or more. The time limits in these tests show that the Store
+// waits only for about a second, even on a busy machine. Tests in virtual time
+// check the exact second.
 
 // servers runs a test with a single server and with a cluster.
 func servers(t *testing.T, test func(t *testing.T, server *redistest.Server, url string)) {
@@ -48,7 +49,8 @@ func TestRealFrozen(t *testing.T) {
 			}
 		}
 		names := []string{"on a", "on b"}
-		// None of these calls waits a second for Redis: otherwise all would take minutes.
+		// None of these calls waits a second for Redis. Otherwise all of them
+		// together would take minutes.
 		begin := time.Now()
 		for i := range 100 {
 			names = append(names, fmt.Sprint("a", i), fmt.Sprint("b", i))

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// replica opens a standby store before the Redis at url, as a replica of the service
+// replica opens a Store in front of the Redis at url, as a replica of the service
 // does.
 func replica(t *testing.T, url string) *standby.Store {
 	t.Helper()
@@ -37,8 +37,8 @@ func waitFor(t *testing.T, what string, done func() bool) {
 	t.Fatalf("after 15 s: want that %s, got that it does not happen", what)
 }
 
-// working returns a condition: the store answers, and all replicas have
-// noticed. It uses them as keepers do.
+// working returns a function that reports whether the store answers and all
+// replicas have noticed that. The function uses the replicas as keepers do.
 func working(t *testing.T, replicas ...*standby.Store) func() bool {
 	return func() bool {
 		ok := true

@@ -13,16 +13,17 @@ import (
 // may not answer.
 type Resident interface {
 	Behind
-	// Memory returns the store in memory with all jobs. It can answer every call;
-	// only writes need the disk.
+	// Memory returns the store in memory, which has all jobs. It can answer every
+	// call. Only writes need the disk.
 	Memory() *memstore.Store
 	// Commit returns when the current state of the jobs with these keys is on the
 	// disk. Without keys, it returns when the disk has accepted an empty write.
 	Commit(ctx context.Context, keys ...leave.Key) error
 }
 
-// residing is the mode for a resident store. It needs no copies: the store's memory
-// answers at once, and writes reach the disk now or after the outage.
+// residing is the mode of a Store if the store behind it is a [Resident]. It needs
+// no copies: the memory of that store answers at once. Writes reach the disk now or
+// after the outage.
 type residing struct {
 	*memstore.Store
 	s    *Store
@@ -76,8 +77,8 @@ func keys(jobs []leave.Job) (keys []leave.Key) {
 	return keys
 }
 
-// ClaimRooms returns up to n rooms. A room that was returned less than every ago is
-// left out. In an outage each room is returned at least every 5 s.
+// ClaimRooms returns up to n rooms. Within the time every, all calls together
+// return a room at most once. In an outage that time is at most 5 s.
 func (r residing) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return r.Store.ClaimRooms(ctx, now, r.s.interval(every), n)
 }
@@ -95,9 +96,9 @@ func (r residing) deliver(ctx context.Context, w work) error {
 	return err
 }
 
-// written returns when the jobs with these keys are on the disk. In an outage, or
-// if the disk takes longer than a second, it returns at once, and they are written
-// after the outage.
+// written returns when the jobs with these keys are on the disk. In an outage it
+// returns at once. If the disk takes longer than a second, it returns after that
+// second. In both cases the Store writes the jobs after the outage.
 func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	if r.s.postponed(keys, nil) {
 		return
@@ -108,9 +109,9 @@ func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	}
 }
 
-// postponed records that the jobs with these keys must be written after the
-// outage. If there is no outage, it begins one with the error cause; but if cause
-// is nil, it records nothing and returns false.
+// postponed records that the Store must write the jobs with these keys after the
+// outage. If there is no outage, it begins one with the error cause. It only
+// returns false if there is no outage and cause is nil.
 func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -131,8 +132,9 @@ func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	return true
 }
 
-// interval returns the time between two looks into a room. It is every, the time
-// that the caller wants, but in an outage at most s.looks.
+// interval returns how much time must pass until ClaimRooms may return a room
+// again. That is every, the time that the caller wants. In an outage it is at most
+// s.looks.
 func (s *Store) interval(every time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +145,7 @@ func (s *Store) interval(every time.Duration) time.Duration {
 }
 
 // accept counts a new delegation in an outage. It returns an error if there are too
-// many.
+// many new delegations.
 func (s *Store) accept(key leave.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

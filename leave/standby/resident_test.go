@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// resident is a store with its jobs in memory and on a disk with faults. written is
-// the content of the disk.
+// resident is a store with its jobs in memory and on a disk. The disk can have
+// faults. written is the content of the disk.
 type resident struct {
 	*memstore.Store
 	disk *faulty
@@ -120,8 +120,8 @@ func TestConformanceOfResidentInOutage(t *testing.T) {
 	})
 }
 
-// With a resident store, the Store goes on in an outage with the store's own memory,
-// and makes no copies.
+// TestResidentGoesOn checks that the Store goes on in an outage of a resident
+// store. It must use that store's own memory, and make no copies.
 func TestResidentGoesOn(t *testing.T) {
 	for name, what := range map[string]fault{"fails": fails, "hangs": hangs, "sleeps": sleeps, "mute": mute, "full": full} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +165,8 @@ func TestResidentGoesOn(t *testing.T) {
 	}
 }
 
-// While the disk sleeps, calls do not wait for the Store's questions to the disk.
+// TestResidentIsAskedApart checks that calls do not wait for the Store's questions
+// to the disk while the disk sleeps.
 func TestResidentIsAskedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newResident()
@@ -182,8 +183,8 @@ func TestResidentIsAskedApart(t *testing.T) {
 	})
 }
 
-// Many workers write jobs while the disk fails again and again. In the end the disk
-// has what each wrote last.
+// TestNothingOfAResidentIsLost has many workers that write jobs while the disk
+// fails again and again. In the end the disk must have what each worker wrote last.
 func TestNothingOfAResidentIsLost(t *testing.T) { eachSeed(t, 10, residentComesAndGoes) }
 
 func residentComesAndGoes(t *testing.T, seed uint64) {
@@ -213,7 +214,8 @@ func residentComesAndGoes(t *testing.T, seed uint64) {
 	r.wantWritten(t)
 }
 
-// Close returns in time even if the disk never answers.
+// TestCloseOfASleepingDisk checks that Close returns in time even if the disk never
+// answers.
 func TestCloseOfASleepingDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		awake := make(chan struct{})

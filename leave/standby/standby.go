@@ -15,22 +15,23 @@ const (
 	// answerTime is how long the store may take to answer.
 	answerTime = time.Second
 	// mostAccepted bounds the new delegations that memory accepts in one outage.
-	// Further ones are refused with a leave.LimitError ("outage").
+	// The Store refuses further delegations with a leave.LimitError ("outage").
 	mostAccepted = 50_000
-	// lookEvery is the time between two looks into a room in an outage. It is short
-	// because webhooks may reach replicas that do not know the room's jobs.
+	// In an outage, ClaimRooms may return a room again after lookEvery. Then the
+	// keeper asks the SFU who is in the room. The time is short because webhooks
+	// may reach replicas that do not know the room's jobs.
 	lookEvery = 5 * time.Second
 	// closeTime is how long Close waits for the store, whose Close may never return.
 	closeTime = 5 * time.Second
 )
 
-// Behind is a store that can be put behind a standby.
+// Behind is a store that can be put behind a standby [Store].
 type Behind interface {
 	leave.Store
 	// Merge merges copies that were changed while the store was away, by
-	// [leave.Merged]. A job that has ended in the store may come back; the
-	// homeserver's 404 then ends it again. Each merged job gets a higher version than
-	// both copies had.
+	// [leave.Merged]. Each merged job gets a higher version than both copies had. A
+	// job that has ended in the store can come back. Then the homeserver answers
+	// 404, which ends the job again.
 	Merge(ctx context.Context, jobs []leave.Job) error
 }
 
@@ -42,7 +43,7 @@ type Store struct {
 	log     *slog.Logger
 	observe func(Status)
 
-	looks   time.Duration // the time between two looks in an outage: lookEvery, unless a test sets it
+	looks   time.Duration // after what time ClaimRooms may return a room again in an outage: lookEvery, unless a test sets it
 	stop    context.CancelFunc
 	stopped context.Context
 	running sync.WaitGroup
@@ -52,13 +53,13 @@ type Store struct {
 	sweep  sweep
 	outage *outage       // nil while the store answers
 	since  time.Time     // when the outage began; without an outage, when the last one ended
-	pause  time.Duration // the first pause of the next outage, if it begins soon
+	pause  time.Duration // the first pause of the next outage, if that outage begins soon
 	counts counts
 }
 
 var _ Behind = (*Store)(nil)
 
-// mode answers the calls: copying or residing.
+// mode answers the calls. It is either copying or residing.
 type mode interface {
 	Behind
 	// probe checks whether the store answers at all.
@@ -125,8 +126,8 @@ func (s *Store) copies() int {
 	return n.All
 }
 
-// Close stops asking a store that is away, tries once more to write the changes
-// to it, and closes it.
+// Close stops asking a store that is away. It tries once more to write the changes
+// to the store, and closes the store.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.stop()

@@ -12,14 +12,14 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// soon is how long the Store takes at most, after a fault has ended, to merge all
-// changes.
+// soon is the longest time that the Store needs to merge all changes after a fault
+// has ended.
 const soon = 3 * time.Second
 
 // faults are the faults that begin an outage at any call.
 var faults = map[string]fault{"fails": fails, "hangs": hangs, "sleeps": sleeps, "mute": mute}
 
-// eachFault runs a test in a bubble for each fault.
+// eachFault runs a test in virtual time for each fault.
 func eachFault(t *testing.T, test func(t *testing.T, behind *faulty, what fault)) {
 	for name, what := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -83,8 +83,8 @@ func TestGoesOn(t *testing.T) {
 	})
 }
 
-// The first call that gets no answer from the store is answered from memory,
-// whichever method it is.
+// TestFirstCall makes one call after the store has stopped answering, once for each
+// method. The Store must answer that call from memory.
 func TestFirstCall(t *testing.T) {
 	calls := map[string]func(t *testing.T, s *standby.Store, j leave.Job) error{
 		"Put":    func(t *testing.T, s *standby.Store, j leave.Job) error { put(t, s, job(t, "new")); return nil },
@@ -141,7 +141,8 @@ func TestFirstCall(t *testing.T) {
 	}
 }
 
-// The errors that callers distinguish, like ErrConflict, begin no outage.
+// TestAnswersAreNoFaults checks that an error that callers distinguish, like
+// ErrConflict, begins no outage.
 func TestAnswersAreNoFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, newFaulty())

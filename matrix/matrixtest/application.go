@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// Application is an application service that records the homeserver's requests.
-// It answers {} unless the test sets another answer.
+// Application is an application service for tests. It records the homeserver's
+// requests, and answers them with {} unless the test sets another answer.
 type Application struct {
 	*httptest.Server
 

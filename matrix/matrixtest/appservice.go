@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The paths of the API for application services, and the paths of the API that
-// the homeserver forwards.
+// The paths at which application services ask the homeserver, and the path at
+// which they ask it to forward requests to other homeservers.
 const (
 	isJoinedPath   = "/_matrix/client/unstable/io.element.msc4502/rooms/"
 	fedProxyPath   = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
@@ -18,7 +18,7 @@ const (
 )
 
 // The prefixes of paths that the homeserver forwards to the application
-// service: requests of clients, and requests of other homeservers.
+// service, for requests of clients and for requests of other homeservers.
 var (
 	proxiedClient     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
 	proxiedFederation = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
@@ -28,8 +28,8 @@ var (
 // Its fields are what the registration file says.
 type Registered struct {
 	ID, ASToken, HSToken, SenderLocalpart string
-	ProxyURL                              string // "" if nothing is forwarded
-	URL                                   string // "" if nothing is pushed
+	ProxyURL                              string // "" if the homeserver forwards nothing
+	URL                                   string // "" if the homeserver pushes nothing
 	// Server is the homeserver's name. The registration's namespace is all users
 	// of that server.
 	Server string
@@ -47,8 +47,8 @@ type AppServices struct {
 	// homeserver with that name.
 	Route      http.RoundTripper
 	Federation func(server string) (baseURL string, ok bool)
-	// AnswerTime is how long the homeserver waits until the answer of the
-	// application service begins. Zero means the 30 s of Synapse.
+	// AnswerTime is how long the homeserver waits for the application service
+	// to begin its answer. Zero means the 30 s of Synapse.
 	AnswerTime time.Duration
 
 	mu       sync.Mutex
@@ -69,7 +69,7 @@ func (a *AppServices) Register(r Registered) {
 	a.service = &r
 }
 
-// Login returns a new access token of user, who is given by the full user id.
+// Login returns a new access token of user. user is a full user id.
 func (a *AppServices) Login(user string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -95,16 +95,17 @@ func (a *AppServices) Join(room, user string) {
 	a.rooms[room][user] = true
 }
 
-// Leave ends user's membership in room. For the fake, leaving, a kick and a ban
-// are the same.
+// Leave ends user's membership in room. It stands for leaving, for a kick and
+// for a ban, which are the same for the fake.
 func (a *AppServices) Leave(room, user string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.rooms[room], user)
 }
 
-// ScriptMembership sets the function that answers every question about membership
-// from now on. If answer is nil, the fake answers them itself again.
+// ScriptMembership sets the function that answers every question about
+// membership from now on. If answer is nil, the fake answers these questions
+// itself again.
 func (a *AppServices) ScriptMembership(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -105,7 +105,7 @@ func sign(template, parent *x509.Certificate, key, parentKey crypto.Signer) *x50
 	return cert
 }
 
-// must panics if err is not nil, which only a fault of the test can cause.
+// must panics if err is not nil. Only a mistake in a test can cause that.
 func must(err error) {
 	if err != nil {
 		panic("matrixtest: " + err.Error())

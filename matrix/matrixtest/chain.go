@@ -16,13 +16,13 @@ import (
 )
 
 // junkSize is the size of a junk certificate in bytes. Much smaller
-// certificates are invalid. Larger ones take less of a client's memory for each
-// byte sent.
+// certificates are invalid. Larger ones would fill less of a client's memory
+// for each byte that the server sends.
 const junkSize = 280
 
 // Junk returns n different certificates of 280 bytes that no client needs. A
-// hostile server sends them after its own certificate. Clients keep them, so
-// they fill the memory of clients.
+// hostile server can send them after its own certificate. Clients keep such
+// certificates, so they fill the clients' memory.
 func Junk(n int) [][]byte {
 	all := make([][]byte, n)
 	for i := range all {
@@ -76,7 +76,7 @@ func LargeChain(names ...string) (tls.Certificate, *x509.CertPool) {
 }
 
 // serial is the serial number of the original certificates. Copies get another
-// number in its place.
+// number instead.
 var serial = bytes.Repeat([]byte{0x5a}, 16)
 
 // renumbered returns a copy of a certificate with another serial number. The
@@ -98,8 +98,8 @@ var junkTemplate = sync.OnceValue(func() []byte {
 	for pad := range junkSize {
 		template := stranger()
 		template.Subject.CommonName = strings.Repeat("x", pad)
-		// The length of a signature varies, so make several certificates until
-		// one fits.
+		// The length of a signature varies. So this makes several certificates
+		// until one has the right size.
 		for range 8 {
 			if der := sign(template, &x509.Certificate{}, key, key).Raw; len(der) == junkSize {
 				return der

@@ -11,33 +11,33 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Contract is a homeserver, the fake or a real one, with a registered
-// application service, and with people in one room. [Contract.Run] tests
-// everything that this service relies on. Both the fake and a real homeserver
-// must pass, so the fake behaves like a real one.
+// Contract is a homeserver with a registered application service, and with
+// people in one room. [Contract.Run] tests everything that this service relies
+// on. The fake homeserver and a real one must both pass, so that the fake
+// behaves like a real one.
 type Contract struct {
 	API     *matrix.AppService
 	BaseURL string       // the URL of the Client-Server API
 	Client  *http.Client // a client that can connect to BaseURL
 
-	// Application is the registered application service. The homeserver forwards
-	// requests to it, and pushes events to it. ID and HSToken are from its
-	// registration.
+	// Application is the registered application service, to which the
+	// homeserver forwards requests and pushes events. ID and HSToken are from
+	// its registration.
 	Application *Application
 	ID, HSToken string
-	// RemoteApplication is the application service that is registered at
-	// Remote's homeserver.
+	// RemoteApplication is the application service that is registered at the
+	// homeserver of the user Remote.
 	RemoteApplication *Application
 	// AnswerTime is how long the homeserver waits for an answer of its
 	// application service: 30 s for Synapse.
 	AnswerTime time.Duration
 
 	Room, UnknownRoom matrix.RoomID
-	// Local and Remote are joined to Room. Left, Invited and Banned are users of
-	// the homeserver who are not joined to it.
+	// Local and Remote are joined to Room. Left, Invited and Banned are users
+	// of the homeserver who are not joined to Room.
 	Local, Remote, Left, Invited, Banned matrix.UserID
-	// OpenRoom is a room that everybody may read. Of these users, only Local is
-	// joined to it.
+	// OpenRoom is a room that everybody may read. Of the five users above, only
+	// Local is joined to it.
 	OpenRoom matrix.RoomID
 	// The access tokens of users of the homeserver.
 	LocalToken, LeftToken, InvitedToken, BannedToken string
@@ -101,8 +101,8 @@ func (c *Contract) testServers(t *testing.T) {
 	}
 }
 
-// testRefusals makes wrong requests. This service never makes some of them, and
-// must cope with the refusal of the others.
+// testRefusals makes wrong requests, and checks the homeserver's error for
+// each.
 func (c *Contract) testRefusals(t *testing.T) {
 	asToken := c.API.Token.Reveal()
 	path := isJoinedPath + url.PathEscape(c.Room.String()) + "/is_joined"
@@ -160,7 +160,8 @@ func (c *Contract) testFederation(t *testing.T) {
 	c.wantError(t, http.MethodPost, fedProxyPath, c.LocalToken, "{}", 403, "M_FORBIDDEN")
 }
 
-// wantError makes one request and checks that the answer is this Matrix error.
+// wantError makes one request, and checks that the answer is a Matrix error
+// with status and errcode.
 func (c *Contract) wantError(t *testing.T, method, path, token, body string, status int, errcode string) {
 	t.Helper()
 	got, _, answer := c.send(t, method, path, token, body)

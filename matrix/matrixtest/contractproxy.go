@@ -56,8 +56,8 @@ func (c *Contract) testProxy(t *testing.T) {
 	}
 }
 
-// testAway tests an application service that does not answer, or answers too
-// late.
+// testAway tests what the homeserver answers to clients if the application
+// service does not answer, or answers too late.
 func (c *Contract) testAway(t *testing.T) {
 	defer c.Application.Answer(nil)
 	c.Application.Answer(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })

@@ -15,8 +15,8 @@ const (
 )
 
 // DelayedEvents are the delayed events of a homeserver, which clients manage
-// over HTTP. An event is sent when its delay has passed since it was scheduled
-// or last restarted.
+// over HTTP. The homeserver sends an event when its delay has passed since it
+// was scheduled or last restarted.
 type DelayedEvents struct {
 	mu      sync.Mutex
 	events  map[string]*delayedEvent
@@ -36,13 +36,14 @@ type delayedEvent struct {
 
 // Fate says what happened to a delayed event.
 type Fate struct {
-	// Over is "" while the event waits. Otherwise it is "sent" (a request sent
-	// it), "fired" (its delay has passed) or "cancelled". At is when that
-	// happened.
+	// Over is "" while the event waits. It is "sent" after a request to send
+	// the event, "fired" after the event's delay has passed, or "cancelled". At
+	// is when that happened.
 	Over string
 	At   time.Time
 	// Restarts counts successful restarts. Late is the longest time between two
-	// restarts, or from the start to the first restart.
+	// restarts. The time from scheduling the event to its first restart counts,
+	// too.
 	Restarts int
 	Late     time.Duration
 	// Sends counts the requests to send the event, successful or not.
@@ -56,7 +57,7 @@ type Fate struct {
 func (d *DelayedEvents) Schedule(id string, delay time.Duration) { d.ScheduleFor("", "", id, delay) }
 
 // ScheduleFor is like Schedule, for an event of owner in room. owner is a full
-// user id, and can look the event up.
+// user id. Only this user can look the event up.
 func (d *DelayedEvents) ScheduleFor(owner, room, id string, delay time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -92,9 +93,9 @@ func (d *DelayedEvents) Asked(action string) int {
 	return d.asked[action]
 }
 
-// ScriptDelayed sets the function that the homeserver calls for each request about
-// events. answer returns true if it has answered the request itself. After
-// ScriptDelayed(nil) there is no such function.
+// ScriptDelayed sets the function that the homeserver calls for each request
+// about events. answer returns true if it has answered the request itself.
+// ScriptDelayed(nil) removes the function.
 func (d *DelayedEvents) ScriptDelayed(answer func(w http.ResponseWriter, r *http.Request, action, id string) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

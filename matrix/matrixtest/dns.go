@@ -109,9 +109,9 @@ func (d *dns) lookup(name string) ([]SRV, dnsmessage.RCode) {
 	return d.records[name], dnsmessage.RCodeSuccess
 }
 
-// Go's resolver makes channels when it is first used, for records and for
-// addresses. If that happened in a synctest bubble, other bubbles could not use
-// the channels.
+// This init uses Go's resolver once, outside every synctest bubble. On its
+// first use, the resolver makes channels for records and addresses. If a bubble
+// made these channels, other bubbles could not use them.
 func init() {
 	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
 	r := &net.Resolver{PreferGo: true, Dial: refuse}

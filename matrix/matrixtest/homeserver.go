@@ -39,7 +39,7 @@ func (h *Homeserver) IssueToken(user string) string {
 }
 
 // Script sets the function that answers every userinfo request from now on. If
-// answer is nil, the fake answers them itself again.
+// answer is nil, the fake answers these requests itself again.
 func (h *Homeserver) Script(answer http.HandlerFunc) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -49,7 +49,8 @@ func (h *Homeserver) Script(answer http.HandlerFunc) {
 	}
 }
 
-// Delegate makes the answer to /.well-known/matrix/server {"m.server": to}.
+// Delegate makes the homeserver answer {"m.server": to} to requests for
+// /.well-known/matrix/server.
 func (h *Homeserver) Delegate(to string) {
 	h.ScriptWellKnown(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, map[string]string{"m.server": to})
@@ -85,8 +86,8 @@ func (h *Homeserver) Count(path string) (n int) {
 	return n
 }
 
-// maxRecorded bounds how many requests are kept, because tests of memory make
-// many.
+// maxRecorded bounds how many requests a homeserver records, because tests of
+// memory make many requests.
 const maxRecorded = 10_000
 
 func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -6,7 +6,7 @@ import (
 )
 
 // joinedMembersPath is the first part of the path for the members of a room.
-// After it come the room id and "/joined_members".
+// The room id and "/joined_members" follow it.
 const joinedMembersPath = "/_matrix/client/v3/rooms/"
 
 // Logout makes an access token invalid.
@@ -35,8 +35,9 @@ func (a *AppServices) MembersAsked() int {
 	return a.listed
 }
 
-// ScriptMembers sets the function that answers every request for the members of a
-// room from now on. If answer is nil, the fake answers them itself again.
+// ScriptMembers sets the function that answers every request for the members of
+// a room from now on. If answer is nil, the fake answers these requests itself
+// again.
 func (a *AppServices) ScriptMembers(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,9 +66,9 @@ func (a *AppServices) whoAmI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// joinedMembers answers with the members of room, if the user who asks is
-// joined. If everybody may read the room, it answers everybody, as Synapse
-// does.
+// joinedMembers answers with the members of room, if the user who asks is one
+// of them. If everybody may read the room, joinedMembers answers every user, as
+// Synapse does.
 func (a *AppServices) joinedMembers(w http.ResponseWriter, r *http.Request, room string) {
 	a.mu.Lock()
 	a.listed++

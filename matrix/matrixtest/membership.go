@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// isJoined answers a question whether somebody is joined (MSC4502).
+// isJoined answers a question whether a user or a server is joined to a room
+// (MSC4502).
 func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *Registered) {
 	a.mu.Lock()
 	script := a.script
@@ -43,8 +44,8 @@ func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *
 }
 
 // joined reports whether user, or any user of server, is joined to room. own is
-// the name of the homeserver that is asked: if no user of own is in the room, the
-// answer is false.
+// the name of the homeserver that answers. If no user of own is in the room,
+// joined returns false.
 func (a *AppServices) joined(room, user, server, own string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -63,7 +64,7 @@ func (a *AppServices) joined(room, user, server, own string) bool {
 	return false
 }
 
-// newRoomID is the length of a room id of room version 12 or later. Such an id
+// newRoomID is the length of a room id in room version 12 or later. Such an id
 // has no domain.
 const newRoomID = 44
 

@@ -6,22 +6,22 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ServerName parses a server name that is written in a test, and ends the test
-// if it is invalid.
+// ServerName parses a server name that is written in a test. If the name is
+// invalid, it ends the test.
 func ServerName(t testing.TB, name string) matrix.ServerName {
 	t.Helper()
 	return parsed(t, name, matrix.ParseServerName)
 }
 
-// UserID parses a user id that is written in a test, and ends the test if it is
-// invalid.
+// UserID parses a user id that is written in a test. If the id is invalid, it
+// ends the test.
 func UserID(t testing.TB, id string) matrix.UserID {
 	t.Helper()
 	return parsed(t, id, matrix.ParseUserID)
 }
 
-// RoomID parses a room id that is written in a test, and ends the test if it is
-// invalid.
+// RoomID parses a room id that is written in a test. If the id is invalid, it
+// ends the test.
 func RoomID(t testing.TB, id string) matrix.RoomID {
 	t.Helper()
 	return parsed(t, id, matrix.ParseRoomID)

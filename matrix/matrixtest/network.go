@@ -21,7 +21,7 @@ type Network struct {
 	servers map[string]listener
 	silent  map[string]bool
 	mute    map[string]bool
-	open    map[string][]*pipe // the clients' ends of connections that are not frozen, by host:port
+	open    map[string][]*pipe // the clients' ends of connections that are not frozen; the keys are host:port
 	ends    []*pipe            // the clients' ends of all connections
 	closed  bool
 	dials   []string
@@ -39,9 +39,9 @@ func NewNetwork() *Network {
 	}
 }
 
-// Serve starts handler at addr, a host:port, with TLS and a certificate for
-// names. Without names, the certificate is for the host of addr. Serve replaces
-// a server that is already at addr.
+// Serve starts handler at addr, a host:port, with TLS. The server's certificate
+// is for names, or for the host of addr if there are no names. If there is
+// already a server at addr, Serve replaces it.
 func (n *Network) Serve(addr string, handler http.Handler, names ...string) {
 	host, _, err := net.SplitHostPort(addr)
 	must(err)
@@ -51,7 +51,7 @@ func (n *Network) Serve(addr string, handler http.Handler, names ...string) {
 	n.ServeTLS(addr, handler, n.CA.Certificate(names...))
 }
 
-// ServeTLS is like Serve, with the certificate cert.
+// ServeTLS is like Serve, but the server uses the certificate cert.
 func (n *Network) ServeTLS(addr string, handler http.Handler, cert tls.Certificate) {
 	n.Remove(addr)
 	l := listener{
@@ -82,7 +82,8 @@ func (n *Network) Remove(addr string) {
 	}
 }
 
-// Silence makes addr ignore every attempt to connect: the client gets no answer.
+// Silence makes addr ignore every attempt to connect, so that the client gets
+// no answer.
 func (n *Network) Silence(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -108,9 +109,9 @@ func (n *Network) Freeze(addr string) {
 	delete(n.open, addr)
 }
 
-// Close ends every server and every connection, also connections that the client
-// keeps or opens at this moment. So no goroutine of a connection is left in a
-// synctest bubble.
+// Close ends every server and every connection, even connections that a client
+// still keeps or opens at this moment. So no goroutine of a connection is left
+// in a synctest bubble.
 func (n *Network) Close() {
 	n.mu.Lock()
 	n.closed = true

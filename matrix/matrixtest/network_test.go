@@ -10,7 +10,8 @@ import (
 )
 
 // TestCloseEndsClientsConnections checks that Close leaves no goroutine of a
-// connection, whoever keeps the connection: synctest.Test panics if one is left.
+// connection, whoever keeps the connection. If a goroutine is left,
+// synctest.Test panics.
 func TestCloseEndsClientsConnections(t *testing.T) {
 	const server, mute = "a.test:443", "b.test:443"
 	dial := func(t *testing.T, n *matrixtest.Network, addr string) {

@@ -14,9 +14,10 @@ func (d *DelayedEvents) RequireToken(require bool) {
 	d.closed = require
 }
 
-// mayManage checks the access token of a request about delayed events. If the
-// token is not valid, it answers the request and returns false. A look-up needs
-// the token of the event's owner.
+// mayManage reports whether a request about delayed events may go on, by its
+// access token. If the token is not valid, mayManage answers the request and
+// returns false. A request that looks an event up needs the token of the
+// event's owner.
 func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 	id, action, ok := cutDelayed(r)
 	if !ok {
@@ -59,7 +60,8 @@ func (d *DelayedEvents) needsToken() bool {
 }
 
 // cutDelayed splits the path of a request about one delayed event into the
-// event's id and the action. For a look-up, action is "".
+// event's id and the action. For a request that looks the event up, action is
+// "".
 func cutDelayed(r *http.Request) (id, action string, ok bool) {
 	rest, ok := strings.CutPrefix(r.URL.Path, delayedPath)
 	if !ok || rest == "" {
@@ -69,7 +71,7 @@ func cutDelayed(r *http.Request) (id, action string, ok bool) {
 	return id, action, manages && r.Method == http.MethodPost || !manages && r.Method == http.MethodGet
 }
 
-// lookUp answers the owner of an event with the event, and all others with 404.
+// lookUp answers with the event if user is the event's owner, else with 404.
 func (d *DelayedEvents) lookUp(w http.ResponseWriter, id, user string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -68,8 +68,8 @@ func (p *pipe) Close() error {
 	return nil
 }
 
-// SetDeadline does not affect what was already written, and neither does
-// SetWriteDeadline.
+// SetDeadline sets only the deadline for reads, because a write never waits.
+// SetWriteDeadline does nothing.
 func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
 
 func (p *pipe) SetWriteDeadline(time.Time) error { return nil }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// synapseAnswerTime is how long Synapse waits for the header of an application
-// service's answer.
+// synapseAnswerTime is how long Synapse waits for an application service to
+// send the header of its answer.
 const synapseAnswerTime = 30 * time.Second
 
 // maxProxied bounds the bytes of a forwarded request.
@@ -31,7 +31,7 @@ func (a *AppServices) fromClient(w http.ResponseWriter, r *http.Request, service
 }
 
 // fromServer forwards another homeserver's request to the application service.
-// A real homeserver checks a signature; the fake believes the server name in
+// A real homeserver checks a signature. The fake believes the server name in
 // the header X-Fake-Origin.
 func (a *AppServices) fromServer(w http.ResponseWriter, r *http.Request, service *Registered) {
 	a.passOn(w, r, service, "X-Matrix-Origin", r.Header.Get("X-Fake-Origin"))

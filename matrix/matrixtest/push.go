@@ -8,8 +8,8 @@ import (
 	"net/url"
 )
 
-// ping makes the homeserver call its application service, to check that it is
-// there.
+// ping makes the homeserver call its application service, to check whether the
+// application service answers.
 func (a *AppServices) ping(w http.ResponseWriter, r *http.Request, service *Registered) {
 	if _, isService, ok := a.requester(w, r); !ok {
 		return

@@ -19,7 +19,7 @@ type Server struct {
 	*Homeserver
 	ca      *CA
 	tls     *tls.Config
-	address string // the host:port at which it listens
+	address string // the host:port at which the server listens
 
 	mu       sync.Mutex
 	http     *httptest.Server
@@ -40,11 +40,12 @@ type options struct {
 // and a free port.
 func Listen(address string) Option { return func(o *options) { o.listen = address } }
 
-// SignedBy makes ca sign the server's certificate. Otherwise a new CA does.
+// SignedBy makes ca sign the server's certificate. Without this option, a new
+// CA signs it.
 func SignedBy(ca *CA) Option { return func(o *options) { o.ca = ca } }
 
-// CertifiedFor makes the server's certificate one for names. Otherwise it is
-// for the loopback addresses and "localhost".
+// CertifiedFor makes the server's certificate one for names. Without this
+// option, it is for the loopback addresses and "localhost".
 func CertifiedFor(names ...string) Option { return func(o *options) { o.names = names } }
 
 // NewServer starts a homeserver. The caller must call Close, which stops it.
@@ -81,8 +82,9 @@ func (s *Server) Up() {
 	s.http = h
 }
 
-// Down makes the server refuse new connections and closes those that it has,
-// until Up is called. The server forgets nothing, and its delayed events go on.
+// Down makes the server refuse new connections, and closes its open
+// connections, until Up is called. The server forgets nothing, and its delayed
+// events go on.
 func (s *Server) Down() {
 	s.mu.Lock()
 	h := s.http

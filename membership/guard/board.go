@@ -9,13 +9,15 @@ import (
 	"time"
 )
 
-// Board is the state that all replicas that guard one SFU share. An error means
-// that the board does not answer.
+// Board is the state that the guards of all replicas share. An error means that
+// the board does not answer.
 type Board interface {
-	// TakeSweep reports whether holder is the replica that sweeps. If so, holder
-	// stays that replica until the time d has passed since its last call.
+	// TakeSweep reports whether holder is the replica that sweeps, which means
+	// to check everybody on the SFU regularly. If so, holder stays that replica
+	// until the time d has passed since its last call.
 	TakeSweep(ctx context.Context, holder string, d time.Duration) (bool, error)
-	// SetBrake sets whether the brake holds. Brake returns what was set last.
+	// SetBrake sets whether the brake holds. While it holds, no replica removes
+	// anybody. Brake returns what was set last.
 	SetBrake(ctx context.Context, on bool) error
 	Brake(ctx context.Context) (bool, error)
 }
@@ -55,8 +57,8 @@ func (l *Local) Brake(context.Context) (bool, error) {
 	return l.brake, nil
 }
 
-// File is the [Board] of one process that keeps the state of the brake over a
-// restart: a file exists while the brake holds.
+// File is the [Board] of one process. It keeps the state of the brake over a
+// restart: while the brake holds, a file exists.
 type File struct {
 	Local
 	path string
@@ -69,8 +71,8 @@ func OpenFile(path string) *File {
 	return &File{Local: Local{brake: err == nil}, path: path}
 }
 
-// SetBrake implements [Board]. If it returns an error, the file may be wrong,
-// but this process uses the new state.
+// SetBrake implements [Board]. If it returns an error, the file may still show
+// the old state, but this process uses the new one.
 func (f *File) SetBrake(ctx context.Context, on bool) error {
 	_ = f.Local.SetBrake(ctx, on) // Local.SetBrake never fails
 	if on {

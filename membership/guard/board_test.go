@@ -25,8 +25,8 @@ func (*failing) SetBrake(context.Context, bool) error { return errBoard }
 
 func (*failing) Brake(context.Context) (bool, error) { return false, errBoard }
 
-// TestBoardIsAway checks that sweeps go on while the board does not answer, and
-// that this process still uses its own brake.
+// TestBoardIsAway checks a guard that gets no answer from its board, the state
+// that replicas share. The guard still sweeps, and its own brake still holds.
 func TestBoardIsAway(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enter(alice)
@@ -43,8 +43,8 @@ func TestBoardIsAway(t *testing.T) {
 	}, func(g *guard.Guard) { g.Board = &failing{} })
 }
 
-// TestBrakeOfAnotherReplica checks that a brake that another replica has set
-// holds here, too.
+// TestBrakeOfAnotherReplica checks that a guard removes nobody while another
+// replica's brake holds.
 func TestBrakeOfAnotherReplica(t *testing.T) {
 	board := &guard.Local{}
 	in(t, func(w *world, g *guard.Guard) {
@@ -61,7 +61,7 @@ func TestBrakeOfAnotherReplica(t *testing.T) {
 }
 
 // TestBrakeAfterARestart checks that the brake still holds after a restart of
-// the service. Joins and events then remove nobody, even before the first sweep
+// the service. Joins and events must remove nobody, even before the first sweep
 // has ended.
 func TestBrakeAfterARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "leaves.db.brake")
@@ -111,8 +111,8 @@ func TestBrakeAfterARestart(t *testing.T) {
 	})
 }
 
-// TestBrakeWithoutFile checks that the guard warns if the file cannot be
-// written, and that the brake holds all the same.
+// TestBrakeWithoutFile checks a guard that cannot write the file of its brake.
+// The guard warns, and the brake holds all the same.
 func TestBrakeWithoutFile(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enterAll(crowd(30))

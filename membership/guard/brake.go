@@ -7,38 +7,40 @@ import (
 	"time"
 )
 
-// brakeOver is part of the condition that engages the brake: more than
-// brakeOver persons would be removed, and these are more than a third of the
-// persons judged.
+// brakeOver is how many persons the guard may always remove at once. The brake
+// engages if the guard would remove more, and these are more than a third of
+// the persons about whom the homeserver answered.
 const brakeOver = 20
 
-// maxDoubts is how many sweeps in a row may remove nobody because too few
-// persons got an answer.
+// maxDoubts is how many sweeps in a row may remove nobody because the
+// homeserver answered about too few persons.
 const maxDoubts = 2
 
 // tooMany reports whether n persons out of all are too many to remove at once.
 func tooMany(n, all int) bool { return n > brakeOver && 3*n > all }
 
-// brake is this process's view of the brake. The zero value is ready.
+// brake is what this process knows about the brake. The zero value is ready.
 type brake struct {
 	mu     sync.Mutex
-	on     bool // whether the brake holds, as the board last said
+	on     bool // whether the brake holds, according to the board's last answer
 	since  time.Time
-	judged int       // how many persons the last sweep or count judged
-	at     time.Time // the time of that sweep or count
-	// removed holds the persons who were removed, or would have been without the
-	// brake. The value is the time of the last removal.
+	judged int       // the number of persons about whom the last sweep got an answer, or whom the last count found
+	at     time.Time // when the last sweep or count ended
+	// removed holds the persons whom the guard removed within the last minute,
+	// or was about to remove when the brake engaged. The value is the time of
+	// the last removal.
 	removed map[person]time.Time
-	// doubted holds the candidates (persons to be removed) of the last sweeps in a
-	// row that removed nobody because too few persons got an answer. doubts is the
-	// number of these sweeps.
+	// doubted holds the candidates: persons whom the last sweeps would have
+	// removed. These sweeps removed nobody, because the homeserver answered
+	// about too few persons. doubts is the number of these sweeps, which came
+	// one after another.
 	doubted map[person]bool
 	doubts  int
 }
 
 // braked asks the board whether the brake holds. If the board does not answer,
-// it returns the board's last answer. With LIVEKIT_MEMBERSHIP_BRAKE=off (Unbraked)
-// the brake never holds.
+// braked returns the board's last answer. If Unbraked is set
+// (LIVEKIT_MEMBERSHIP_BRAKE=off), the brake never holds.
 func (g *Guard) braked(ctx context.Context) bool {
 	if g.Unbraked {
 		return false
@@ -58,16 +60,16 @@ func (b *brake) know(on bool, err error, now time.Time) bool {
 	return b.on
 }
 
-// holds reports whether the brake holds, by the board's last answer.
+// holds reports whether the brake holds, according to the board's last answer.
 func (b *brake) holds() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.on
 }
 
-// mayRemove reports whether p may be removed now. If too many persons are
-// removed because of joins and pushed events, it engages the brake: a
-// homeserver may lose its database while all clients of a conference reconnect.
+// mayRemove reports whether the guard may remove p now. It engages the brake if
+// joins and pushed events lead to too many removals. That can happen if a
+// homeserver loses its database while all clients of a conference reconnect.
 func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	if g.braked(ctx) {
 		return false
@@ -79,18 +81,19 @@ func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	return g.mayGoOn(ctx)
 }
 
-// countTime bounds how long it may take to count the enforced persons. countAge
-// is how old the counted number may be when it is used.
+// countTime bounds how long the guard may take to count the enforced persons,
+// whom it may remove. countAge is how long the guard uses the counted number.
 const (
 	countTime = 2 * time.Second
 	countAge  = time.Minute
 )
 
-// mayGoOn decides whether to remove more persons. It is called when there were
-// many removals, compared to the number of persons that this process has judged
-// lately. That number may be 0, if another replica sweeps or none does. So
-// mayGoOn counts the enforced persons on the SFU. If there are too few for so
-// many removals, or if the SFU does not answer, it engages the brake.
+// mayGoOn decides whether the guard may remove more persons after many
+// removals. These are many compared to the persons about whom this process has
+// asked lately. But this process may not have asked at all, if another replica
+// sweeps or none does. So mayGoOn counts the enforced persons on the SFU. If
+// they are too few for so many removals, or if the SFU does not answer, mayGoOn
+// engages the brake.
 func (g *Guard) mayGoOn(ctx context.Context) bool {
 	g.counting.Lock()
 	defer g.counting.Unlock()
@@ -111,8 +114,8 @@ func (g *Guard) mayGoOn(ctx context.Context) bool {
 	return false
 }
 
-// count returns n, the number of persons who were removed within the last minute,
-// and all, the number of enforced persons that are known.
+// count returns n, the number of persons who were removed within the last
+// minute, and all, the last known number of enforced persons.
 func (b *brake) count(now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -120,9 +123,10 @@ func (b *brake) count(now time.Time) (n, all int) {
 	return len(b.removed), b.lately(now)
 }
 
-// counted records which enforced persons are on the SFU. It adds the persons
-// who were removed within the last minute, because the SFU may not have them
-// any more.
+// counted records the enforced persons on the SFU, and returns their number as
+// all. all includes the persons who were removed within the last minute,
+// because the SFU may not have them any more. n is the number of these removed
+// persons.
 func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -165,8 +169,8 @@ func (b *brake) expire(now time.Time) {
 	}
 }
 
-// setBrake sets whether the brake holds. It writes one log line if that
-// changes.
+// setBrake sets whether the brake holds. If that changes the brake, setBrake
+// writes a line to the log.
 func (g *Guard) setBrake(ctx context.Context, on bool, n, judged int) {
 	before := g.braked(ctx)
 	ctx, cancel := context.WithTimeout(ctx, boardTime)
@@ -195,11 +199,12 @@ func (b *brake) reset() {
 }
 
 // swept updates the brake with the answers of a sweep, and reports whether the
-// candidates may be removed.
+// guard may remove the candidates, about whom the answer was no.
 //
-// The brake disengages when the answers have recovered: most persons got an
-// answer, and at least two thirds of the answers are yes. An empty SFU or a
-// homeserver without answers is no recovery.
+// The brake disengages when the homeserver's answers have recovered. That is so
+// if the homeserver answered about at least two thirds of the persons, and at
+// least two thirds of these answers are yes. An empty SFU or a homeserver
+// without answers is no recovery.
 func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool {
 	now := time.Now()
 	g.brake.swept(h, now)
@@ -229,11 +234,12 @@ func (b *brake) swept(h heard, now time.Time) {
 	b.expire(now)
 }
 
-// together returns two numbers. n counts the persons who are candidates, were
-// removed within the last minute, or were candidates of the last doubtful
-// sweeps. all counts these and the judged persons. It adds them up because a
-// homeserver without its database may say no about some persons in one sweep,
-// and about others in the next.
+// together returns two numbers for the brake. n counts the candidates of this
+// sweep, the candidates of the last doubtful sweeps, and the persons removed
+// within the last minute. all counts the persons about whom this sweep got an
+// answer, and those in n who are no candidates of this sweep. Earlier persons
+// count because a homeserver without its database may say no about other
+// persons in each sweep.
 func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -248,9 +254,9 @@ func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 	return len(candidates) + len(before), judged + len(before)
 }
 
-// doubts reports whether a sweep must remove nobody because it got too few
-// answers: the brake would engage if none of the persons without an answer were
-// joined. A homeserver that has just started gives few answers.
+// doubts reports whether a sweep got too few answers to remove anybody. That is
+// so if the brake would engage in the worst case, in which nobody without an
+// answer is joined. A homeserver that has just started gives few answers.
 func (g *Guard) doubts(h heard, candidates []candidate) bool {
 	if !g.brake.doubt(h, candidates) {
 		return false

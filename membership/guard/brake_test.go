@@ -14,8 +14,8 @@ const (
 	lifted  = "answers have recovered"
 )
 
-// TestBrake checks that the brake engages for more than 20 persons, if they are
-// more than a third of all.
+// TestBrake checks that the brake engages if the guard would remove more than
+// 20 persons, and these are more than a third of all.
 func TestBrake(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
@@ -55,10 +55,10 @@ func TestBrake(t *testing.T) {
 	}
 }
 
-// TestEmptiedAndRestored checks that nobody is removed while the homeserver's
-// database is empty: 30 participants are in calls, some leave, others
-// reconnect, and the homeserver does not answer for some time. After the
-// database is restored, removals go on.
+// TestEmptiedAndRestored checks that the guard removes nobody while the
+// homeserver's database is empty. Meanwhile, 30 participants are in calls, some
+// leave, others reconnect, and the homeserver does not answer for some time.
+// After the database is restored, removals go on.
 func TestEmptiedAndRestored(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		all := crowd(30)
@@ -93,9 +93,9 @@ func TestEmptiedAndRestored(t *testing.T) {
 	})
 }
 
-// TestEverybodyReconnects checks clients that all reconnect to an SFU that has
-// restarted, while the homeserver answers no for everybody. The brake must
-// engage before the 21st is removed.
+// TestEverybodyReconnects checks a restart of the SFU, after which all clients
+// reconnect, while the homeserver answers no for everybody. The brake must
+// engage before the guard removes the 21st person.
 func TestEverybodyReconnects(t *testing.T) {
 	for _, sweeps := range []bool{false, true} {
 		t.Run(fmt.Sprintf("sweeps=%t", sweeps), func(t *testing.T) {
@@ -130,9 +130,9 @@ func TestEverybodyReconnects(t *testing.T) {
 	}
 }
 
-// TestEmptiedWithinASweep checks that nobody is removed if the homeserver
-// answers from an empty database, and only about some of 30 persons, because it
-// comes back during a sweep.
+// TestEmptiedWithinASweep checks a homeserver that comes back during a sweep,
+// with an empty database. So the sweep gets answers about only some of 30
+// persons. The guard must remove nobody.
 func TestEmptiedWithinASweep(t *testing.T) {
 	for at := 0 * time.Millisecond; at <= 600*time.Millisecond; at += 100 * time.Millisecond {
 		t.Run(at.String(), func(t *testing.T) {
@@ -155,9 +155,9 @@ func TestEmptiedWithinASweep(t *testing.T) {
 	}
 }
 
-// TestEmptiedAndSlow checks that nobody is removed if the homeserver has an
-// empty database, and answers about another half of 30 persons in each of three
-// sweeps.
+// TestEmptiedAndSlow checks a homeserver that has an empty database, and that
+// answers about only half of 30 persons in a sweep. In each of three sweeps
+// this is a different half. The guard must remove nobody.
 func TestEmptiedAndSlow(t *testing.T) {
 	in(t, func(w *world, _ *guard.Guard) {
 		all := crowd(30)
@@ -185,8 +185,9 @@ func TestEmptiedAndSlow(t *testing.T) {
 	})
 }
 
-// TestEmptiedLateInASweep checks that nobody is removed if the homeserver loses
-// its database after it has said of most of 300 persons that they are joined.
+// TestEmptiedLateInASweep checks a homeserver that says yes about most of 300
+// persons, and then loses its database before the sweep ends. The guard must
+// remove nobody.
 func TestEmptiedLateInASweep(t *testing.T) {
 	in(t, func(w *world, _ *guard.Guard) {
 		w.enterAll(crowd(300))
@@ -202,8 +203,8 @@ func TestEmptiedLateInASweep(t *testing.T) {
 	})
 }
 
-// TestUnknownForLong checks that persons who are not joined are removed even if
-// the homeserver never answers about most other persons.
+// TestUnknownForLong checks that the guard removes persons who are not joined
+// even if the homeserver never answers about most other persons.
 func TestUnknownForLong(t *testing.T) {
 	in(t, func(w *world, _ *guard.Guard) {
 		all := crowd(40)
@@ -224,8 +225,9 @@ func TestUnknownForLong(t *testing.T) {
 	})
 }
 
-// TestRemovedBefore checks that persons who were removed a moment ago count for
-// the brake, together with others, but not alone.
+// TestRemovedBefore checks a sweep after the guard has removed 21 persons. If
+// the sweep finds one more person to remove, the earlier removals count, and
+// the brake engages. If it finds nobody, the brake does not engage.
 func TestRemovedBefore(t *testing.T) {
 	for _, others := range []int{0, 1} {
 		t.Run(fmt.Sprintf("%d others", others), func(t *testing.T) {

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// changes records about which persons the homeserver pushed an event lately. If
-// the answer to a question is no, and the question began before the event, the
-// answer may be outdated. changes keeps two maps of at most maxOrders persons,
-// and drops the older map when the newer one is full or old. The zero value is
+// changes records about which persons the homeserver has pushed an event
+// lately. After such an event, an answer no is outdated if its question began
+// before the event. changes keeps two maps of at most maxOrders persons, and
+// drops the older map when the newer one is full or old. The zero value is
 // ready.
 type changes struct {
 	mu         sync.Mutex

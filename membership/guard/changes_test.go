@@ -24,9 +24,10 @@ func (s *slowSFU) Participants(ctx context.Context, room sfu.Room) ([]sfu.Partic
 	return s.world.Participants(ctx, room)
 }
 
-// TestJoinedAgainMeanwhile checks a person who joins the room again after the
-// question was asked. The answer no may then be old, so it must not remove the
-// person: the guard asks a new question because of the event.
+// TestJoinedAgainMeanwhile checks a person who joins the Matrix room again
+// after the guard has asked about them. The answer no may then be outdated, so
+// the guard must not remove the person. Instead it asks again, because of the
+// event that reports the join.
 func TestJoinedAgainMeanwhile(t *testing.T) {
 	for _, by := range []string{"push", "sweep"} {
 		t.Run(by, func(t *testing.T) {

@@ -6,32 +6,32 @@
 // is never removed, because that would end their call.
 //
 // The guard knows a participant by their ticket (package ticket). A session is
-// enforced if the guard can open its ticket, the ticket is of this service, and
-// it says that its bearer was known to be joined when the token was issued. The
-// guard asks only about the bearers of such tickets. It counts all other
-// sessions and leaves them alone.
+// enforced if the guard can open its ticket, and if the ticket is of this
+// service. The ticket must also say that its bearer was known to be joined when
+// the service issued the token. The guard asks only about the bearers of such
+// tickets. It counts all other sessions and leaves them alone.
 //
 // A person is a user in a Matrix room. Three things make the guard ask whether
 // a person is joined:
 //
-//   - The SFU reports that they joined a call (Report). One no removes that
-//     session, and earlier sessions of the person.
-//   - The homeserver pushes an event of their membership (Changed). The event
-//     itself proves nothing and may be old. One no removes the sessions that
-//     began before the question.
-//   - A sweep asks about everybody on the SFU. Two answers of no, at least two
+//   - The SFU reports that the person joined a call (Report). One answer no
+//     removes the reported session, and earlier sessions of the person.
+//   - The homeserver pushes an event of the person's membership (Changed). The
+//     event itself proves nothing and may be old. One answer no removes the
+//     sessions that began before the question.
+//   - A sweep asks about everybody on the SFU. Two answers no, at least two
 //     seconds apart, make the person a candidate for removal.
 //
-// Every question begins after the event that made it necessary. A no is used
-// for a removal within six seconds, or not at all. Only a clear no removes
+// Every question begins after the event that made it necessary. The guard uses
+// a no for a removal within six seconds, or not at all. Only a clear no removes
 // anybody.
 //
 // The brake protects against a homeserver that has lost its database, and
-// answers no for everybody. It engages when one sweep would remove more than 20
-// persons and more than a third of those judged, or when joins and pushes would
-// do so within a minute. A sweep also counts those who were removed within the
-// last minute. If the brake would engage with the unanswered persons included,
-// the sweep removes nobody, at most twice in a row. While the brake holds, no
-// replica removes anybody. It disengages when a sweep gets yes about two thirds
-// again.
+// answers no for everybody. While the brake holds, no replica removes anybody.
+// It engages when the guard would remove more than 20 persons, and these are
+// more than a third of the persons whom it knows. That can happen in one sweep,
+// or by joins and pushes within a minute. A sweep also counts the persons who
+// were removed within the last minute. If the brake would engage with the
+// unanswered persons included, the sweep removes nobody, at most twice in a
+// row. The brake disengages when a sweep gets yes about two thirds again.
 package guard

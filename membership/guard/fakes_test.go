@@ -20,7 +20,8 @@ func (w *world) arrive(op string, room sfu.Room) error {
 	return nil
 }
 
-// ListRooms implements [guard.SFU], as do the next three methods.
+// ListRooms implements [guard.SFU], together with Participants, Remove and
+// Reachable.
 func (w *world) ListRooms(context.Context) (all []sfu.Room, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -75,8 +76,8 @@ func (w *world) Reachable(_ context.Context, room sfu.Room, identity sfu.Identit
 	return ok && !w.dead[p.Session], nil
 }
 
-// IsJoinedNow implements [guard.Members], as does Forget. The answer is what is
-// true when the question arrives.
+// IsJoinedNow implements [guard.Members], together with Forget. Its answer is
+// true at the time when the question arrives, even if it comes later.
 func (w *world) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	w.mu.Lock()
 	p := person{room, user}
@@ -98,14 +99,15 @@ func (w *world) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix
 	}
 }
 
-// byRoom makes a guard ask for the member lists of rooms.
+// byRoom makes g ask for the member lists of whole rooms.
 func (w *world) byRoom(g *guard.Guard) {
 	l := membership.NewLookup(membership.NewRooms(w))
 	g.Members, g.Rooms = l, l
 }
 
-// EachJoined implements [membership.Roll]. The list is what is true when the
-// question arrives. The list of the slow room comes only after a minute.
+// EachJoined implements [membership.Roll]. It lists the users who are joined
+// when the question arrives. If room is the slow room, EachJoined returns only
+// after a minute.
 func (w *world) EachJoined(ctx context.Context, room matrix.RoomID, see func(string)) error {
 	w.mu.Lock()
 	w.lists++

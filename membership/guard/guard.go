@@ -24,7 +24,7 @@ type SFU interface {
 	Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error)
 }
 
-// Members says who is joined. An error means that it does not know.
+// Members says who is joined. An error means that the answer is unknown.
 type Members interface {
 	// IsJoinedNow asks the homeserver whether user is joined to room. The
 	// question begins after the call.
@@ -34,29 +34,29 @@ type Members interface {
 }
 
 // RoomMembers says which of several users are joined to a room. An error means
-// that it does not know.
+// that the answer is unknown.
 type RoomMembers interface {
 	// AreJoinedNow asks the homeserver one question about all users. The
 	// question begins after the call. The answers are in the order of users.
 	AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error)
 }
 
-// Opener opens tickets. It also returns the place on the SFU to which a ticket
-// belongs.
+// Opener opens tickets. It also returns the place on the SFU for which a ticket
+// was made.
 type Opener interface {
 	Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, error)
 }
 
-// Guard guards one SFU. Its fields must not change after the first use. They
-// are required unless their comments say otherwise.
+// Guard guards one SFU. Its fields must not change after the first use. A field
+// is required unless its comment says otherwise.
 type Guard struct {
 	SFU     SFU
 	Members Members
-	// Rooms, if set, answers sweeps: one question about a whole room. If it is
-	// nil, sweeps ask one question for each person.
+	// Rooms answers the questions of sweeps, one question about each room. If
+	// Rooms is nil, a sweep asks Members about each person.
 	Rooms   RoomMembers
 	Tickets Opener
-	// Issuer is what identifies the tickets of this service.
+	// Issuer identifies the tickets of this service.
 	Issuer ticket.Issuer
 	// Board is the state that all replicas share.
 	Board Board
@@ -68,14 +68,14 @@ type Guard struct {
 	// Interval is the time between two sweeps. 0 means no sweeps.
 	Interval time.Duration
 	// Pushed reports whether the homeserver pushes events to this service. If
-	// so, a sweep every ten minutes is enough. nil means that the homeserver
-	// does not.
+	// so, a sweep every ten minutes is enough. If Pushed is nil, the homeserver
+	// pushes no events.
 	Pushed func() bool
 	// Unbraked switches the brake off: the guard may then remove any number of
 	// persons at once. The operator sets it.
 	Unbraked bool
-	// Jitter returns a random time near d. nil means one that differs from d by
-	// at most a tenth.
+	// Jitter returns a random time near d. If Jitter is nil, the guard uses
+	// times that differ from d by at most a tenth.
 	Jitter func(d time.Duration) time.Duration
 	// Metrics counts the questions and removals.
 	Metrics metrics.Metrics
@@ -84,7 +84,7 @@ type Guard struct {
 	once    sync.Once
 	orders  *orders
 	rooms   index
-	listing sync.Mutex // held while a caller lists all rooms; others wait for that list
+	listing sync.Mutex // held while a caller lists all rooms; other callers wait for that list
 	// counting is held while a caller counts the enforced persons.
 	counting sync.Mutex
 	pace     pacer
@@ -95,17 +95,19 @@ type Guard struct {
 }
 
 const (
-	// maxOrders bounds how many persons may wait for a question because of a
-	// join or an event. Each takes about 200 bytes.
+	// maxOrders bounds how many persons may wait for the guard's question
+	// because of a join or an event. Each person takes about 200 bytes.
 	maxOrders = 4096
-	// workers is how many orders are processed at once.
+	// workers is how many persons the guard asks about at once because of joins
+	// and events.
 	workers = 32
-	// askTime bounds a question to the homeserver, sfuTime a call of the SFU.
+	// askTime bounds a question to the homeserver. sfuTime bounds a call of the
+	// SFU.
 	askTime = 5 * time.Second
 	sfuTime = 5 * time.Second
-	// maxAge is how old an answer may be when the guard removes somebody because
-	// of it. It allows for a no that was kept (keepNo), and for the time to find
-	// the session.
+	// maxAge is how old an answer no may be when the guard removes somebody
+	// because of it. It is a second longer than keepNo, the age up to which the
+	// guard uses a no again, because finding the session takes time.
 	maxAge = 6 * time.Second
 )
 

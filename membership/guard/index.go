@@ -17,27 +17,29 @@ const (
 )
 
 // index records in which LiveKit rooms the enforced persons of each Matrix room
-// are. It learns that from reports and sweeps. It also records the LiveKit
-// rooms of the last list. The zero value is ready.
+// are: the persons whom the guard may remove. The guard learns this from
+// reports and sweeps. The index also records all LiveKit rooms, as the SFU last
+// listed them. The zero value is ready.
 type index struct {
 	mu    sync.Mutex
 	calls map[matrix.RoomID]map[sfu.Room]sight
 	live  map[sfu.Room]bool
 	asked time.Time // when the list of rooms in live was requested
-	// before is when the last complete sweep began. A sweep is complete if it
-	// looked into all rooms.
+	// before is when the last complete sweep began. A complete sweep has looked
+	// into all rooms.
 	before time.Time
 }
 
-// sight is what the index knows of a LiveKit room.
+// sight is what the index knows about a LiveKit room.
 type sight struct {
 	seen  time.Time // when an enforced person was last seen in the room
 	since time.Time // when the latest known session in the room began, by the SFU's clock
 }
 
-// saw records an enforced session. known reports whether the index knew of its
-// LiveKit room, and of a session in it that began no earlier. kept reports
-// whether the index had space for the room. If not, sweeps find the session.
+// saw records an enforced session. known reports whether the index already had
+// the session's LiveKit room, and a session there that began no earlier. kept
+// reports whether the index had space for the room. If not, sweeps find the
+// session.
 func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -64,9 +66,9 @@ func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	return known && !newer, true
 }
 
-// empty records that the LiveKit room call has no enforced session of the Matrix
-// room room. The list of call's participants that showed this was requested at
-// asked.
+// empty records that no enforced session of a Matrix room is in the LiveKit
+// room call any more. asked is when the guard requested the list of call's
+// participants, which shows that.
 func (i *index) empty(room matrix.RoomID, call sfu.Room, asked time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// report tells the guard of a session, and waits until the guard has nothing
-// more to do.
+// report tells the guard that a session began, and waits until the guard has
+// nothing more to do.
 func report(t testing.TB, g *guard.Guard, e sfu.Event) {
 	t.Helper()
 	if err := g.Report(t.Context(), e); err != nil {
@@ -50,8 +50,9 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// TestLetBe checks that the guard never asks about a session without a valid
-// ticket that says that its bearer was joined.
+// TestLetBe checks sessions that the guard must leave alone without any
+// question: those of machines, and those without a valid ticket of this service
+// that says that its bearer was joined.
 func TestLetBe(t *testing.T) {
 	place := ticket.Place{Room: alice.call(), Identity: alice.identity()}
 	other := ticket.NewSealer([]sfu.Key{{ID: "other"}})
@@ -104,8 +105,9 @@ func TestOtherReports(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestJoinRemovesEarlierSessions checks that a join removes earlier sessions of
-// the person, but no later ones, and none of other persons.
+// TestJoinRemovesEarlierSessions checks that the report of a join ends earlier
+// sessions of the person. It must not end later ones, nor sessions of other
+// persons.
 func TestJoinRemovesEarlierSessions(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		bob := person{alice.room, personOf("!x", "@bob:example.org").user}
@@ -126,8 +128,9 @@ func TestJoinRemovesEarlierSessions(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestLateReport checks an old report: its session has ended, and the session
-// that took its place is left to its own report.
+// TestLateReport checks a report that comes when its session has already ended.
+// The report must not end the person's next session, which has a report of its
+// own.
 func TestLateReport(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		old := w.enter(alice)
@@ -140,9 +143,10 @@ func TestLateReport(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestComingBack checks that after three removals within a minute, the answer
-// no counts for 5 s. The guard asks again for a token that was issued since,
-// and for a person about whom an event came.
+// TestComingBack checks a person who was removed three times within a minute.
+// For 5 s the last no counts, and the guard does not ask again. But it asks if
+// the person has a token that was issued since, or if an event about the person
+// came.
 func TestComingBack(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		old := w.sealer.Seal(w.ticketOf(alice), ticket.Place{Room: alice.call(), Identity: alice.identity()})
@@ -163,7 +167,7 @@ func TestComingBack(t *testing.T) {
 		again()
 		w.wantAsked(4)
 		w.setJoined(alice, true)
-		report(t, g, w.enter(alice)) // with a token that was issued after the answer no
+		report(t, g, w.enter(alice)) // the token was issued after the answer no
 		w.wantOn(alice, true)
 		w.wantAsked(5)
 		w.setJoined(alice, false)
@@ -176,8 +180,8 @@ func TestComingBack(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestOneQuestionAtATime checks that reports of a person while a question about
-// the person runs lead to only one more question.
+// TestOneQuestionAtATime checks several reports about a person while a question
+// about that person runs. They must lead to only one more question.
 func TestOneQuestionAtATime(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.takes = time.Second
@@ -196,8 +200,8 @@ func TestOneQuestionAtATime(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestTooManyOrders checks that persons who do not fit into the queue are left
-// to the sweep.
+// TestTooManyOrders checks that a sweep finds the persons who did not fit into
+// the queue of persons to ask about.
 func TestTooManyOrders(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.takes = time.Hour

@@ -7,12 +7,12 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// order says why the guard must ask about a person, and which sessions it must
-// end if the answer is no.
+// order is one task of the guard: to ask about a person, and to end some of the
+// person's sessions if the answer is no.
 type order struct {
 	person
-	// joined holds the sessions that the SFU reported: the last one in each
-	// LiveKit room.
+	// joined holds the sessions that the SFU reported. In each LiveKit room, it
+	// holds only the last one.
 	joined map[sfu.Room]sfu.Participant
 	// issued is when the newest ticket of these sessions was issued, in whole
 	// seconds.
@@ -22,7 +22,7 @@ type order struct {
 }
 
 // join adds a session that the SFU reported. It returns false if there was no
-// space for it.
+// space for the session.
 func (o *order) join(s session) bool {
 	last, ok := o.joined[s.at]
 	if !ok && len(o.joined) >= maxCalls {
@@ -37,10 +37,10 @@ func (o *order) join(s session) bool {
 	return true
 }
 
-// orders is a queue of the persons to ask about. A person is in it at most
-// once, in the order of the first reason. While a question about a person runs,
-// new reasons wait until the question has ended, so that the next question
-// begins after them.
+// orders is a queue of the persons to ask about. A person is in the queue at
+// most once, in the order of the first reason to ask. While a question about a
+// person runs, new reasons wait. They lead to one more question, which begins
+// after all of them.
 type orders struct {
 	mu      sync.Mutex
 	waiting map[person]*order
@@ -53,7 +53,7 @@ func newOrders() *orders {
 	return &orders{
 		waiting: map[person]*order{}, busy: map[person]bool{},
 		// A person is in queue at most once, and is not in it while a question
-		// about them runs. So ready never blocks.
+		// about them runs. So a send to ready never blocks.
 		ready: make(chan struct{}, maxOrders),
 	}
 }

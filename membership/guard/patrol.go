@@ -15,9 +15,9 @@ const (
 	// brakedInterval is the longest time between two sweeps while the brake
 	// holds, so that the guard notices when the answers have recovered.
 	brakedInterval = 30 * time.Second
-	// looks is how many times in an interval (or in 30 s, if the interval is
-	// longer) this process checks whether it must sweep. It must sweep if the
-	// replica that sweeps has ended, or if the brake holds.
+	// looks is how many times in an interval, or in 30 s if the interval is
+	// longer, this process checks whether it must sweep. It must sweep if the
+	// replica that swept has ended, or if the brake holds.
 	looks = 6
 	// firstSweep is the time from the start to the first sweep, at the earliest.
 	firstSweep = time.Second
@@ -40,9 +40,9 @@ func (g *Guard) patrol(ctx context.Context) {
 	}
 }
 
-// after waits until the next sweep is due, or until ctx ends. It returns the time at
-// which that sweep is due. began is when the last sweep began. The due time may move
-// during the wait, because the interval may change.
+// after waits until the next sweep is due, or until ctx ends. It returns the
+// time at which that sweep is due. began is when the last sweep began. The due
+// time can change during the wait, because the interval can change.
 func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	share := float64(g.jittered(time.Second)) / float64(time.Second)
 	for {
@@ -55,10 +55,10 @@ func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	}
 }
 
-// due reports whether this process must sweep. If sweeps are off, it must only
-// sweep while the brake holds, to find out whether the brake may disengage. due
-// also asks the board about the brake, because a replica that never sweeps
-// would not learn of it otherwise.
+// due reports whether this process must sweep. If sweeps are off, it must sweep
+// only while the brake holds, to find out whether the brake may disengage. due
+// always asks the board about the brake. A replica that never sweeps learns
+// only here that another replica has set the brake.
 func (g *Guard) due(ctx context.Context) bool {
 	if braked := g.braked(ctx); g.Interval == 0 && !braked {
 		return false
@@ -78,8 +78,8 @@ func (g *Guard) lease(ctx context.Context) bool {
 	return mine || err != nil
 }
 
-// shortest returns the time between two sweeps as configured, before any reason
-// makes it longer.
+// shortest returns the configured time between two sweeps, or brakedInterval if
+// sweeps are off.
 func (g *Guard) shortest() time.Duration {
 	if g.Interval == 0 {
 		return brakedInterval
@@ -87,20 +87,21 @@ func (g *Guard) shortest() time.Duration {
 	return g.Interval
 }
 
-// tick returns the time between two checks whether a sweep is due.
+// tick returns the time after which the guard checks again whether a sweep is
+// due.
 func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) / looks }
 
 // interval returns the current time between two sweeps: Interval, which is 30 s
-// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set. It is at least 10 min
-// while the homeserver pushes events to the only replica, and at most 30 s while
-// the brake holds. If Interval is 0, there are no sweeps unless the brake holds
-// (due).
+// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set. It is at least 10
+// min while the homeserver pushes events to the only replica, and at most 30 s
+// while the brake holds. If Interval is 0, the guard sweeps only while the
+// brake holds.
 func (g *Guard) interval() time.Duration {
 	if g.brake.holds() && !g.Unbraked {
 		return min(g.shortest(), brakedInterval)
 	}
-	// If webhooks and events may reach any replica, no replica knows whether
-	// another one has lost some.
+	// If webhooks and events can reach any replica, no replica knows whether
+	// another replica has lost some.
 	if g.Pushed != nil && !g.Shared && g.Pushed() && g.counts.settled() {
 		return max(g.shortest(), pushedInterval)
 	}

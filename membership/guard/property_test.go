@@ -22,15 +22,15 @@ type model struct {
 	ends   []func()
 	board  guard.Board
 	starts int
-	// lists says that the homeserver lists the members of rooms.
+	// lists says that the guards ask for the member lists of whole rooms.
 	lists bool
-	// alone says that one process gets all reports and events, and that the
-	// homeserver pushes events, so that sweeps may be rare.
+	// alone says that there is only one process, which gets all reports and
+	// events. The homeserver pushes events, so sweeps may be rare.
 	alone bool
 
-	// told holds when an event about each person was last pushed.
+	// told holds when the homeserver last pushed an event about each person.
 	told map[person]time.Time
-	// since holds when each person last joined or left.
+	// since holds when each person last joined or left the Matrix room.
 	since map[person]time.Time
 	// fit is when the SFU and the homeserver last began to answer all calls.
 	fit    time.Time
@@ -38,18 +38,19 @@ type model struct {
 }
 
 const (
-	// tolerated is how long after a person has joined again they may still be
-	// removed, because an answer no may be that old.
+	// tolerated is how long after joining again a person may still be removed,
+	// because the guard's answer no may be that old.
 	tolerated = 6 * time.Second
-	// onItsWay is the same time if an event has told of the join: a removal may
-	// already be in progress.
+	// onItsWay replaces tolerated if the homeserver pushed an event about the
+	// join. The guard may then already be removing the person.
 	onItsWay = time.Second
 	// skew is how much the clocks of LiveKit and of the replicas may differ.
 	skew = 25 * time.Second
 )
 
-// longest returns the longest time of two sweeps, including the time that they
-// take: 30 s and a tenth each, or 10 min with pushes.
+// longest returns the longest time in which two sweeps begin and end. The
+// interval between sweeps is 30 s or, with pushes, 10 min, and up to a tenth
+// more.
 func (m *model) longest() time.Duration {
 	if m.alone {
 		return 2*11*time.Minute + 10*time.Second
@@ -57,11 +58,11 @@ func (m *model) longest() time.Duration {
 	return 2*33*time.Second + 10*time.Second
 }
 
-// TestProperty checks two properties in random histories. A person who is
-// joined is never removed. A person who is not joined stays for at most two
-// sweeps while answers come. Both must hold for questions about persons and
-// about rooms, for replicas and for one process with pushes, and for all
-// clocks.
+// TestProperty checks two properties in random histories. The guard never
+// removes a person who is joined. A person who is not joined stays for at most
+// two sweeps, while the homeserver and the SFU answer. Both properties must
+// hold for questions about persons and about rooms, for replicas and for one
+// process with pushes, and for all clocks.
 func TestProperty(t *testing.T) {
 	seeds := 10
 	if testing.Short() {
@@ -111,7 +112,7 @@ func (m *model) live(t *testing.T) {
 	time.Sleep(longestList)
 }
 
-// start starts one more replica.
+// start starts one more replica of the guard.
 func (m *model) start(t *testing.T) {
 	g := m.world.guard()
 	m.starts++
@@ -136,7 +137,7 @@ func (m *model) step(t *testing.T) {
 		m.become(p, true)
 	case 4, 5:
 		m.become(p, false)
-	case 6, 7, 8, 9, 10, 11: // the person got a token while they were joined
+	case 6, 7, 8, 9, 10, 11: // the person enters with a token from a time when they were joined
 		e := m.enter(p)
 		m.events = append(m.events, e)
 		if m.random.IntN(3) > 0 {
@@ -179,8 +180,8 @@ func (m *model) step(t *testing.T) {
 	}
 }
 
-// setClocks sets LiveKit's clock and the clock of the replica that issues
-// tokens.
+// setClocks sets two clocks to random times: LiveKit's clock, and the clock of
+// the replica that issues tokens.
 func (m *model) setClocks() {
 	m.change(func() {
 		m.ahead = time.Duration(m.random.Int64N(int64(2*skew))) - skew
@@ -188,14 +189,15 @@ func (m *model) setClocks() {
 	})
 }
 
-// unsee makes the account leave a room for some time.
+// unsee makes the account that asks leave a Matrix room for some time.
 func (m *model) unsee(room matrix.RoomID) {
 	if m.lists {
 		m.outage(func(down bool) { m.unseen[room] = down })
 	}
 }
 
-// become makes p join or leave the Matrix room. Most such events are pushed.
+// become makes p join or leave the Matrix room. The homeserver pushes most of
+// these events.
 func (m *model) become(p person, joined bool) {
 	m.change(func() {
 		if m.joined[p] != joined {

@@ -9,7 +9,8 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// inCall calls test with alice in a call that was reported to the guard.
+// inCall calls test while alice is in a call that the SFU has reported to the
+// guard.
 func inCall(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*guard.Guard)) {
 	t.Helper()
 	in(t, func(w *world, g *guard.Guard) {
@@ -47,9 +48,9 @@ func TestPush(t *testing.T) {
 	}
 }
 
-// TestPushOfOthers checks that an event of a room without a call leads to no
-// call of the SFU, and that an event about a person who is not in the call
-// leads to no question.
+// TestPushOfOthers checks two pushed events that concern no call. An event of a
+// room without a call leads to no request to the SFU. An event about a person
+// who is in no call leads to no question to the homeserver.
 func TestPushOfOthers(t *testing.T) {
 	inCall(t, func(w *world, g *guard.Guard) {
 		quiet := personOf("!quiet", "@alice:example.org")
@@ -66,8 +67,8 @@ func TestPushOfOthers(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestPushAfterTheCall checks that an event after the end of a call leads to
-// only one more call of the SFU.
+// TestPushAfterTheCall checks that events after the end of a call lead to only
+// one request to the SFU.
 func TestPushAfterTheCall(t *testing.T) {
 	inCall(t, func(w *world, g *guard.Guard) {
 		w.leave(alice.call(), alice.identity())
@@ -83,8 +84,8 @@ func TestPushAfterTheCall(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestPushEndsWhatBeganBefore checks that a session that began after the
-// question is left to its own report.
+// TestPushEndsWhatBeganBefore checks that the answer no to a question ends no
+// session that began after that question.
 func TestPushEndsWhatBeganBefore(t *testing.T) {
 	inCall(t, func(w *world, g *guard.Guard) {
 		w.takes = time.Second
@@ -98,8 +99,9 @@ func TestPushEndsWhatBeganBefore(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestPushOfCallThatWasNotReported checks that an event finds a call that was
-// not reported: after a sweep, or at once if replicas share the reports.
+// TestPushOfCallThatWasNotReported checks an event about a person in a call
+// that the SFU did not report. The guard finds the call if a sweep has seen it.
+// If replicas share the reports, the guard finds the call without a sweep.
 func TestPushOfCallThatWasNotReported(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.setJoined(alice, true)
@@ -118,8 +120,8 @@ func TestPushOfCallThatWasNotReported(t *testing.T) {
 	}, noSweeps, func(g *guard.Guard) { g.Shared = true })
 }
 
-// TestSharedRoomsAreListedOnceASecond checks that the rooms are listed only
-// once a second, however many events come.
+// TestSharedRoomsAreListedOnceASecond checks that the guard lists the SFU's
+// rooms only once a second, however many events come.
 func TestSharedRoomsAreListedOnceASecond(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		for range 30 {
@@ -136,8 +138,9 @@ func TestSharedRoomsAreListedOnceASecond(t *testing.T) {
 	}, noSweeps, func(g *guard.Guard) { g.Shared = true })
 }
 
-// TestPushedSweeps checks that the guard sweeps every 10 min while events are
-// pushed. After something was lost, the next sweep comes after 30 s.
+// TestPushedSweeps checks that the guard sweeps every 10 min while the
+// homeserver pushes events. After a question without an answer, the next sweep
+// comes after 30 s.
 func TestPushedSweeps(t *testing.T) {
 	var pushed atomic.Bool
 	pushed.Store(true)

@@ -13,8 +13,8 @@ import (
 )
 
 // question is one question to the homeserver: whether some users are joined to
-// a room. Until it is asked, at is the earliest time at which to ask it. After
-// that, at is the time at which it was asked.
+// a room. Before the guard asks it, at is the earliest time to ask it.
+// Afterwards, at is when the guard asked it.
 type question struct {
 	room  matrix.RoomID
 	users []matrix.UserID
@@ -29,8 +29,8 @@ func (q question) persons() (all []person) {
 	return all
 }
 
-// again makes each question in refused due a second time, when the time apart has
-// passed. It changes refused itself, and returns it.
+// again makes the questions in refused due a second time, when the time apart
+// has passed since they were asked. It changes refused itself, and returns it.
 func again(refused []question) []question {
 	for i := range refused {
 		refused[i].at = refused[i].at.Add(apart)
@@ -38,10 +38,10 @@ func again(refused []question) []question {
 	return refused
 }
 
-// questions returns the questions about persons. If Rooms is set, that is one
+// questions returns the questions about persons. If Rooms is set, there is one
 // question for each room, else one for each person.
 func (g *Guard) questions(persons []person) (all []question) {
-	at := map[matrix.RoomID]int{} // where the question about a room is in all
+	at := map[matrix.RoomID]int{} // the index of each room's question in all
 	for _, p := range persons {
 		if i, known := at[p.room]; known && g.Rooms != nil {
 			all[i].users = append(all[i].users, p.user)
@@ -53,8 +53,8 @@ func (g *Guard) questions(persons []person) (all []question) {
 	return all
 }
 
-// chunks splits list into parts of at least chunk persons each. A question, and
-// so a room, is never split.
+// chunks splits list into parts of at least chunk persons each. It never splits
+// a question.
 func chunks(list []question) iter.Seq[[]question] {
 	return func(yield func([]question) bool) {
 		begin, persons := 0, 0
@@ -71,18 +71,20 @@ func chunks(list []question) iter.Seq[[]question] {
 	}
 }
 
-// answers are the answers to some questions. They hold how many persons are
-// joined, how many are in rooms that the account cannot see, and the refused
-// persons, who are not joined, in the order of the questions.
+// answers are the answers to some questions. joined is how many persons are
+// joined. unseen is how many are in rooms that the asking account cannot see.
+// refused holds the persons who are not joined, in the order in which they were
+// asked about.
 type answers struct {
 	joined, unseen int
 	refused        []question
-	// silent says that the homeserver does not answer: none of several
-	// questions, about many persons together, got an answer.
+	// silent says that the homeserver answered none of several questions.
+	// Together, these were about at least 32 persons (silence).
 	silent bool
 }
 
-// askEach asks questions one after another, no faster than sweeps may ask.
+// askEach asks the questions, several at once, but no faster than sweeps may
+// ask.
 func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 	unanswered, heard := 0, 0 // unanswered counts persons, heard counts questions
 	var mu sync.Mutex
@@ -109,7 +111,7 @@ func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 	return a
 }
 
-// take records joined, the answer to q.
+// take adds joined, the answer to q, to a.
 func (a *answers) take(q question, joined []bool) {
 	var refused []matrix.UserID
 	for i, is := range joined {
@@ -124,7 +126,8 @@ func (a *answers) take(q question, joined []bool) {
 	}
 }
 
-// askAbout asks the question q. joined is nil if there is no answer.
+// askAbout asks the question q. joined is nil if the homeserver does not
+// answer.
 func (g *Guard) askAbout(ctx context.Context, q question) (joined []bool, err error) {
 	if g.Rooms == nil {
 		is, err := g.ask(ctx, person{q.room, q.users[0]})

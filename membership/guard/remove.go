@@ -18,11 +18,10 @@ const (
 	BySweep Reason = "sweep"
 )
 
-// remove ends the session s, because the homeserver answered no to a question that
-// began at asked. (work.go and sweep.go say whom the guard asks about, and when.)
-// It does nothing if that answer is too old, if the brake holds, or if the
-// homeserver has since pushed an event about the person. That event gets a
-// question of its own.
+// remove ends the session s, because the homeserver answered no to a question
+// that began at asked. It does nothing if that answer is too old, or if the
+// brake holds. It also does nothing if the homeserver has pushed an event about
+// the person since, because the guard asks again after such an event.
 func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Time) {
 	if time.Since(asked) > maxAge || g.changes.after(s.person, asked) {
 		g.counts.unsettle()
@@ -32,7 +31,7 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 		g.counts.brakeHeld()
 		return
 	}
-	if time.Since(asked) > maxAge { // the homeserver took too long to answer
+	if time.Since(asked) > maxAge { // mayRemove can take seconds
 		g.counts.unsettle()
 		return
 	}
@@ -55,23 +54,24 @@ func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Ti
 		"user", s.user.String(), "room", s.at, "identity", text.Clip(string(s.Identity), maxIdentityLog), "by", why, "stayed", stayed)
 }
 
-// maxIdentityLog bounds the bytes of an identity that the log shows, because
-// clients can choose the end of their identity.
+// maxIdentityLog bounds the bytes of an identity that the log shows. Clients
+// choose the end of their identity, and can make it long.
 const maxIdentityLog = 300
 
 const (
-	// A person who was removed maxRemovals times within removalTime is one who
-	// returns again and again with an old token.
+	// A person whom the guard removes maxRemovals times within removalTime
+	// seems to return again and again with an old token.
 	maxRemovals = 3
 	removalTime = time.Minute
-	// keepNo is how long the last no counts for a person who returns like this:
-	// the guard removes them again without a new question.
+	// keepNo is how long the last no counts for a person who returns again and
+	// again. The guard removes such a person without a new question.
 	keepNo = 5 * time.Second
-	// maxRefusals bounds for how many persons the guard remembers removals.
+	// maxRefusals bounds for how many persons the guard remembers that it
+	// removed them.
 	maxRefusals = 4096
 )
 
-// refusals records which persons were removed. The zero value is ready.
+// refusals records which persons the guard removed. The zero value is ready.
 type refusals struct {
 	mu sync.Mutex
 	of map[person]*refusal
@@ -79,12 +79,12 @@ type refusals struct {
 
 // refusal records the removals of one person.
 type refusal struct {
-	removed [maxRemovals]time.Time // when the last removals were, the newest first
-	asked   time.Time              // when the last question began that was answered no
+	removed [maxRemovals]time.Time // the times of the last removals, the newest first
+	asked   time.Time              // when the last question with the answer no began
 }
 
-// note records that p was removed at now. asked is when the question began that
-// was answered no.
+// note records that the guard removed p at now, because the answer to a
+// question that began at asked was no.
 func (r *refusals) note(p person, asked, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,8 +101,9 @@ func (r *refusals) note(p person, asked, now time.Time) {
 	of.removed[0], of.asked = now, asked
 }
 
-// makeRoom drops the persons who need not be remembered any more. If there are
-// none, it drops all.
+// makeRoom makes space for one more person, if there is none. It drops the
+// persons who were not removed within removalTime. If that is not enough, it
+// drops all.
 func (r *refusals) makeRoom(now time.Time) {
 	if len(r.of) < maxRefusals {
 		return
@@ -117,8 +118,8 @@ func (r *refusals) makeRoom(now time.Time) {
 	}
 }
 
-// refused returns when the last question about p began that was answered no. ok is
-// false if there is no such question, or if its answer no longer counts.
+// refused returns when the last question about p with the answer no began. ok
+// is false if there is no such question, or if its answer counts no longer.
 func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,7 +130,7 @@ func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	return of.asked, now.Sub(of.asked) < keepNo
 }
 
-// forget drops the earlier no about p.
+// forget drops the record of p, so that the last no about p counts no longer.
 func (r *refusals) forget(p person) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -8,11 +8,12 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// TestBrakeOfAReplicaThatDoesNotSweep checks that its brake, too, considers all
-// enforced persons.
+// TestBrakeOfAReplicaThatDoesNotSweep checks that a replica that does not sweep
+// also knows how many persons are on the SFU. So its brake does not engage when
+// it removes 30 of 300 persons.
 func TestBrakeOfAReplicaThatDoesNotSweep(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
-		time.Sleep(2 * time.Second) // g sweeps
+		time.Sleep(2 * time.Second) // meanwhile, g becomes the replica that sweeps
 		second := w.guard()
 		second.Board, second.Shared, second.Holder = g.Board, true, "two"
 		defer run(w.t, second)()
@@ -30,9 +31,9 @@ func TestBrakeOfAReplicaThatDoesNotSweep(t *testing.T) {
 	}, func(g *guard.Guard) { g.Shared = true })
 }
 
-// TestBrakeWithoutSweeps checks that the brake considers all enforced persons
-// if there are no sweeps. Persons whom the brake has kept must be removed
-// later.
+// TestBrakeWithoutSweeps checks that a guard without sweeps also knows how many
+// persons are on the SFU. So its brake does not keep it from removing 30 of 300
+// persons.
 func TestBrakeWithoutSweeps(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		all := crowd(300)
@@ -52,8 +53,9 @@ func TestBrakeWithoutSweeps(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestClocksOfReplicas checks that a no that is kept does not count against a
-// token that another replica issued since, whose clock is behind.
+// TestClocksOfReplicas checks a token that another replica issued after the
+// guard kept a no. The other replica's clock is behind, so the token seems
+// older. The no must not count against it.
 func TestClocksOfReplicas(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		at := ticket.Place{Room: alice.call(), Identity: alice.identity()}

@@ -9,10 +9,12 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// longestList is how long a list goes on after all its callers have left.
+// longestList is how long the reading of a member list can go on after all its
+// callers have left.
 const longestList = 10 * time.Second
 
-// inRooms is like in, with a guard that asks for the member lists of rooms.
+// inRooms is like the function in, but its guard asks for the member lists of
+// whole rooms.
 func inRooms(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*guard.Guard)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -29,7 +31,7 @@ func inRooms(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*
 	})
 }
 
-// listed returns how many member lists were requested.
+// listed returns how many member lists the guard has requested.
 func (w *world) listed() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -44,8 +46,9 @@ func members(room string, n int) (all []person) {
 	return all
 }
 
-// TestASweepListsEachRoomOnce checks that one list answers about all persons in
-// a room. Only if some are missing in it, the list is requested again.
+// TestASweepListsEachRoomOnce checks that a sweep asks about all persons in a
+// room with one member list. The guard requests the list a second time only if
+// some of these persons are not in it.
 func TestASweepListsEachRoomOnce(t *testing.T) {
 	inRooms(t, func(w *world, g *guard.Guard) {
 		for i := range 5 {
@@ -71,8 +74,9 @@ func TestASweepListsEachRoomOnce(t *testing.T) {
 	})
 }
 
-// TestRoomsThatTheAccountIsNotIn checks that nobody is removed from rooms that
-// the account is not in, and that the guard asks about all other rooms.
+// TestRoomsThatTheAccountIsNotIn checks that the guard removes nobody from
+// rooms that the asking account is not in, and that it asks about all other
+// rooms.
 func TestRoomsThatTheAccountIsNotIn(t *testing.T) {
 	inRooms(t, func(w *world, g *guard.Guard) {
 		var hidden []person
@@ -107,8 +111,8 @@ func TestRoomsThatTheAccountIsNotIn(t *testing.T) {
 	})
 }
 
-// TestASlowRoomHidesNoOther checks that a room whose list never comes in time
-// does not keep the sweep from other rooms.
+// TestASlowRoomHidesNoOther checks that a sweep still asks about other rooms if
+// the member list of one room never comes in time.
 func TestASlowRoomHidesNoOther(t *testing.T) {
 	inRooms(t, func(w *world, _ *guard.Guard) {
 		w.enterAll(members("!room", 200))
@@ -124,8 +128,8 @@ func TestASlowRoomHidesNoOther(t *testing.T) {
 	})
 }
 
-// TestACrowdJoins checks that a conference in which many join at once costs few
-// lists.
+// TestACrowdJoins checks that the guard requests few member lists if many
+// persons join a conference at once.
 func TestACrowdJoins(t *testing.T) {
 	inRooms(t, func(w *world, g *guard.Guard) {
 		w.change(func() { w.takes = 300 * time.Millisecond })

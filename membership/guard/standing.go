@@ -8,23 +8,25 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// person is a user in a Matrix room: what a homeserver is asked about.
+// person is a user in a Matrix room. The guard asks the homeserver about
+// persons.
 type person struct {
 	room matrix.RoomID
 	user matrix.UserID
 }
 
 // standing says how the guard treats a session. The session's ticket decides
-// that.
+// its standing.
 type standing int
 
 const (
-	unsealed standing = iota // there is no ticket that we can open, or it is not a session of a user's client
+	unsealed standing = iota // the guard cannot open a ticket of the session, or the session is not of a user's client
 	foreign                  // the ticket is of another service, or its bearer was not known to be joined
 	enforced
 )
 
-// session is an enforced session on the SFU.
+// session is an enforced session on the SFU: one that the guard ends if the
+// bearer of its ticket is not joined.
 type session struct {
 	person
 	at     sfu.Room
@@ -33,9 +35,9 @@ type session struct {
 }
 
 // stand returns the standing of p in room. If the session is enforced, it also
-// returns the session. The guard leaves all other sessions alone: of machines, without
-// a ticket of this service, and of bearers who were not known to be joined when they
-// got their token.
+// returns the session. The guard leaves three other kinds of sessions alone:
+// those of machines, those without a ticket of this service, and those of
+// bearers who were not known to be joined when they got their token.
 func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	if p.Machine || p.Ticket == "" {
 		return session{}, unsealed
@@ -47,6 +49,6 @@ func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	case t.Issuer != g.Issuer, !t.Joined:
 		return session{}, foreign
 	}
-	p.Ticket = "" // the guard does not need the ticket any more, and without it a sweep takes less memory
+	p.Ticket = "" // the guard needs the ticket no more; without it, a sweep takes less memory
 	return session{person{t.Room, t.User}, room, t.Issued, p}, enforced
 }

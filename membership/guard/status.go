@@ -10,42 +10,46 @@ import (
 // Status is the state of a guard.
 type Status struct {
 	// Persons, Foreign and Unsealed are counts of the last sweep of this
-	// process. Persons counts the enforced persons. Foreign and Unsealed count
-	// sessions that the guard leaves alone. Foreign ones belong to another service,
-	// or to people who were not known to be joined when they got their token.
-	// Unsealed ones have no valid ticket.
+	// process. Persons counts the enforced persons, whom the guard may remove.
+	// Foreign and Unsealed count sessions that the guard leaves alone. Foreign
+	// sessions belong to another service, or to people who were not known to be
+	// joined when they got their token. Unsealed sessions have no valid ticket.
 	Persons, Foreign, Unsealed int
-	// Unseen counts those of Persons who are in rooms that the asking account is
-	// not in. The guard removes nobody from these rooms.
+	// Unseen is how many of Persons are in rooms that the asking account is not
+	// in. The guard removes nobody from these rooms.
 	Unseen int
 	// SweepBegan and SweepTook are the start and the duration of the last sweep
-	// that has ended. They are zero if this process has not swept.
+	// that has ended. They are zero if no sweep of this process has ended.
 	SweepBegan time.Time
 	SweepTook  time.Duration
-	// Late is how much time beyond the interval has passed since the last sweep
-	// ended, or since the guard started if there was no sweep. It is 0 while
-	// sweeps are on time or off.
+	// Late is by how much the next sweep is overdue: the time since the last
+	// sweep ended, less the interval. Before the first sweep, the time counts
+	// from the start of the guard. Late is 0 while sweeps are on time or off.
 	Late time.Duration
 	// Elsewhere says that another replica sweeps now. The fields about sweeps
-	// are then old.
+	// are then outdated.
 	Elsewhere bool
-	// Interval is the current time between two sweeps, 0 for none. It is longer
-	// than the configured interval while events are pushed and reports arrive,
-	// or if the configured interval is too short to ask about all persons.
+	// Interval is the current time between two sweeps; 0 means no sweeps. It is
+	// longer than the configured interval while the homeserver pushes events
+	// and reports arrive. It is also longer if the configured interval is too
+	// short to ask about all persons.
 	Interval time.Duration
 	// Braked says that the brake holds. BrakedSince is when the brake engaged.
 	Braked      bool
 	BrakedSince time.Time
-	// The totals since the start: questions, questions without an answer,
-	// removals, sessions that were not removed because the brake held or the SFU
-	// failed, and reports and events that were lost because a queue was full.
+	// The following fields are totals since the start. Asked counts questions,
+	// and Unknown those without an answer. Removed counts removals. BrakeHeld
+	// counts sessions that were not removed because the brake held, and Failed
+	// those that were not removed because the SFU failed. Overflow counts
+	// reports and events that were lost because a queue was full.
 	Asked, Unknown    uint64
 	Removed           map[Reason]uint64
 	BrakeHeld, Failed uint64
 	Overflow          uint64
 }
 
-// census counts sessions. The index is their standing.
+// census holds the number of sessions for each standing. The standing is the
+// index.
 type census [enforced + 1]int
 
 // counts records what a guard has done. The zero value is ready.
@@ -56,9 +60,9 @@ type counts struct {
 	begun    time.Time     // when the last sweep began
 	expected time.Duration // how long the current sweep will take at least
 	now      Status
-	told     bool // whether the SFU reports joins to this process, as far as sweeps can tell
-	unsure   bool // whether something was lost or unknown since the last complete sweep began
-	unsureIn bool // whether something was lost or unknown since the current sweep began
+	told     bool // whether the SFU reports joins to this process, according to the last sweeps
+	unsure   bool // whether the guard may have missed somebody since the last complete sweep began
+	unsureIn bool // whether the guard may have missed somebody since the current sweep began
 }
 
 // Status returns the state of the guard.
@@ -178,8 +182,9 @@ func (c *counts) began(now time.Time) {
 	c.change(func(*Status) { c.begun, c.unsureIn = now, false })
 }
 
-// ended records the end of a sweep. A sweep that looked into all rooms and got
-// all answers has found everything that was lost before it began.
+// ended records the end of a sweep. whole says that the sweep looked into all
+// rooms and got all answers. Such a sweep has found everything that was lost
+// before it began.
 func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	c.change(func(s *Status) {
 		c.metrics.Swept(now.Sub(began))
@@ -194,8 +199,9 @@ func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 // reports records whether the SFU's reports of joins arrive at this process.
 func (c *counts) reports(arrive bool) { c.change(func(*Status) { c.told = arrive }) }
 
-// settled reports whether the SFU's reports arrive, and whether a complete
-// sweep has ended since something was last lost or unknown.
+// settled reports whether the guard misses nobody. For that, the SFU's reports
+// must arrive. Since the guard may last have missed somebody, a complete sweep
+// must have begun and ended.
 func (c *counts) settled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

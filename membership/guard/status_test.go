@@ -42,8 +42,9 @@ func TestLateNever(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestSweptElsewhere checks a replica while another replica sweeps: it says so
-// in its status and is not late. It sweeps when the other replica has ended.
+// TestSweptElsewhere checks a replica while another replica sweeps. Its status
+// says that the other one sweeps, and it is not late. It sweeps when the other
+// replica has ended.
 func TestSweptElsewhere(t *testing.T) {
 	board := &guard.Local{}
 	in(t, func(w *world, one *guard.Guard) {

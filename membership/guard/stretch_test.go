@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// pushed makes the homeserver push events to g.
+// pushed makes g believe that the homeserver pushes events.
 func pushed(g *guard.Guard) { g.Pushed = func() bool { return true } }
 
 // report tells g that a participant has joined.
@@ -20,8 +20,8 @@ func (w *world) report(g *guard.Guard, e sfu.Event) {
 	}
 }
 
-// TestNoReports checks that sweeps are as frequent as without events if LiveKit
-// reports nothing, because an event may be about a call that the guard does not
+// TestNoReports checks that pushed events do not make sweeps rarer if LiveKit
+// reports no joins. An event may then be about a call that the guard does not
 // know.
 func TestNoReports(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
@@ -36,8 +36,8 @@ func TestNoReports(t *testing.T) {
 	}, pushed)
 }
 
-// TestMissedEvents checks that sweeps are as frequent as without pushes after
-// an event that could not be read, until a sweep has ended.
+// TestMissedEvents checks a pushed event that the service could not read. Until
+// a sweep has ended, sweeps are then as frequent as without pushes.
 func TestMissedEvents(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.setJoined(alice, true)
@@ -57,8 +57,8 @@ func TestMissedEvents(t *testing.T) {
 	}, pushed)
 }
 
-// TestReportsGoMissing checks that the guard notices missing reports if a sweep
-// finds a call that was not reported.
+// TestReportsGoMissing checks that the guard notices that reports are missing
+// when a sweep finds a call that LiveKit did not report.
 func TestReportsGoMissing(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		bob, carol := personOf("!other", "@bob:example.org"), personOf("!third", "@carol:example.org")
@@ -67,9 +67,9 @@ func TestReportsGoMissing(t *testing.T) {
 		}
 		w.report(g, w.enter(alice))
 		time.Sleep(time.Minute)
-		w.enter(bob) // and nothing reports that
+		w.enter(bob) // LiveKit does not report this
 		time.Sleep(15 * time.Minute)
-		w.enter(carol) // and nothing reports that, either
+		w.enter(carol) // LiveKit does not report this either
 		time.Sleep(time.Second)
 		w.setJoined(carol, false)
 		g.Changed(carol.room, carol.user)
@@ -87,7 +87,7 @@ func TestReportsGoMissing(t *testing.T) {
 }
 
 // TestBrakeLiftsSoon checks that sweeps come every 30 s while the brake holds,
-// however rare they are otherwise, so that the brake disengages soon.
+// even if they are rare otherwise. So the brake disengages soon.
 func TestBrakeLiftsSoon(t *testing.T) {
 	for name, change := range map[string]func(*guard.Guard){"pushed": pushed, "every hour": func(g *guard.Guard) { g.Interval = time.Hour }} {
 		t.Run(name, func(t *testing.T) {
@@ -115,8 +115,9 @@ func TestBrakeLiftsSoon(t *testing.T) {
 	}
 }
 
-// TestFirstLongSweep checks that the status shows the longer interval while the
-// first sweep still runs, and that this sweep is not late.
+// TestFirstLongSweep checks the status during a first sweep that takes longer
+// than the configured interval. The status shows how long the interval really
+// is, and the sweep is not late.
 func TestFirstLongSweep(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enterAll(crowd(10_000))
@@ -132,8 +133,8 @@ func TestFirstLongSweep(t *testing.T) {
 }
 
 // TestSecondQuestions checks that the second question about a person comes 2 to
-// 5 s after the first, however many are refused, and however slowly the
-// homeserver answers.
+// 5 s after the first. That holds however many persons are not joined, and
+// however slowly the homeserver answers.
 func TestSecondQuestions(t *testing.T) {
 	for _, takes := range []time.Duration{0, 100 * time.Millisecond, 500 * time.Millisecond} {
 		t.Run(fmt.Sprint(takes), func(t *testing.T) {
@@ -162,8 +163,9 @@ func TestSecondQuestions(t *testing.T) {
 	}
 }
 
-// TestCallsWithoutRoom checks an event about a call for which the index had no
-// space: the next sweep comes soon, and finds the persons.
+// TestCallsWithoutRoom checks an event about a person in a call that did not
+// fit into the guard's index. The next sweep must come soon, and find the
+// person.
 func TestCallsWithoutRoom(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		var last person
@@ -189,8 +191,8 @@ func TestCallsWithoutRoom(t *testing.T) {
 }
 
 // TestFasterThanSweeps checks that a person who is not joined cannot escape
-// sweeps by reconnecting again and again, in one call or in two, if LiveKit
-// reports nothing.
+// sweeps by reconnecting again and again, in one call or in two. LiveKit
+// reports nothing in this test.
 func TestFasterThanSweeps(t *testing.T) {
 	for _, calls := range []int{1, 2} {
 		t.Run(fmt.Sprint(calls), func(t *testing.T) {
@@ -210,8 +212,9 @@ func TestFasterThanSweeps(t *testing.T) {
 	}
 }
 
-// TestReportsGoMissingInACall checks that the guard notices missing reports if
-// a sweep finds a session that was not reported, in a call that it knows.
+// TestReportsGoMissingInACall checks that the guard notices that reports are
+// missing when a sweep finds an unreported session in a call that the guard
+// knows.
 func TestReportsGoMissingInACall(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		bob := person{alice.room, personOf("!x", "@bob:example.org").user}
@@ -224,14 +227,14 @@ func TestReportsGoMissingInACall(t *testing.T) {
 		g.Changed(alice.room, alice.user)
 		time.Sleep(time.Second)
 		w.wantOn(alice, false)
-		for range 4 * 60 * 60 { // alice returns with her old token whenever she was removed
+		for range 4 * 60 * 60 { // whenever the guard has removed alice, she returns with her old token
 			if !w.on(alice) {
-				w.enter(alice) // and nothing reports that
+				w.enter(alice) // LiveKit does not report this
 			}
 			time.Sleep(time.Second)
 		}
-		// If sweeps are as frequent as without reports, they remove her every 40
-		// s, which is 360 times in 4 h.
+		// If sweeps are as frequent as without reports, they remove alice every
+		// 40 s. That is 360 times in 4 h.
 		if n := len(w.removed()); n < 300 {
 			t.Errorf("removed %d times within 4 h, want 300 at least: the interval is %s", n, g.Status().Interval)
 		}
@@ -239,7 +242,7 @@ func TestReportsGoMissingInACall(t *testing.T) {
 }
 
 // TestIntervalByRoom checks that the interval depends on the number of rooms,
-// not of persons, if one question answers for a room.
+// not of persons, if the guard asks one question about each room.
 func TestIntervalByRoom(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		for i := range 5_000 {

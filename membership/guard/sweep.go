@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	// chunk is how many persons a sweep asks about, and then asks about a second
-	// time, before it goes on to others. It is small, so that the second
-	// question comes within 5 s of the first, unless the homeserver takes more
-	// than 1.5 s to answer.
+	// chunk is how many persons a sweep asks about before it asks a second time
+	// about those who are not joined. It is small, so that the second question
+	// comes within 5 s of the first, unless the homeserver takes more than 1.5
+	// s to answer.
 	chunk = 50
 	// apart is the least time between the first and the second question about a
 	// person.
@@ -23,20 +23,22 @@ const (
 	// asking bounds how many questions of a sweep run at once. It also bounds
 	// how many calls of the SFU by a sweep run at once.
 	asking = 16
-	// silence is how many persons may get no answer before a sweep gives up.
+	// silence is the number of persons after which a sweep gives up, if the
+	// homeserver has answered nothing about them.
 	silence = 32
 )
 
-// candidate is a person about whom the homeserver answered no twice.
+// candidate is a person whom the guard may remove, because the homeserver
+// answered no about them twice.
 type candidate struct {
 	person
 	sessions []session
-	asked    time.Time // when the last question began
+	asked    time.Time // when the last question about the person began
 }
 
-// heard is the result of a sweep's questions, in numbers of persons. unseen
-// counts the persons in rooms that the account cannot see; the other numbers
-// leave those persons out.
+// heard is the result of a sweep's questions. Its fields count persons. unseen
+// counts the persons in rooms that the asking account cannot see. The other
+// fields leave those persons out.
 type heard struct {
 	unseen                                        int
 	persons, joined, refused, unknown, candidates int
@@ -74,8 +76,8 @@ func (g *Guard) sweep(ctx context.Context) {
 }
 
 // look returns the enforced sessions on the SFU by person, or nil if the SFU
-// does not answer. It leaves out a room whose participants the SFU cannot list;
-// whole reports that it left out none.
+// does not answer. If the SFU cannot list the participants of a room, look
+// leaves that room out, and whole is false.
 func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]session, whole bool) {
 	listing, cancel := context.WithTimeout(ctx, sfuTime)
 	defer cancel()
@@ -112,11 +114,11 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 }
 
 // askAll asks the questions in chunks. It returns the persons about whom the
-// homeserver answered no twice.
+// homeserver answered no twice, and counts all answers.
 func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions []question) (refused []candidate, h heard) {
 	for part := range chunks(questions) {
 		if !g.lease(ctx) {
-			continue // another replica sweeps now, and asks again
+			continue // another replica sweeps now, and asks the same questions
 		}
 		first := g.askEach(ctx, part)
 		h.joined, h.unseen = h.joined+first.joined, h.unseen+first.unseen
@@ -143,10 +145,10 @@ func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions [
 	return refused, h
 }
 
-// contradicts is called before many persons are removed. It asks again about
-// some of the persons who were not refused, because the homeserver may have
-// lost its database during the sweep. It reports whether the answers contradict
-// the earlier ones.
+// contradicts asks again about some of the persons who were not refused in this
+// sweep. The guard calls it before it removes many persons, because the
+// homeserver may have lost its database during the sweep. contradicts reports
+// whether more than a third of the new answers are no.
 func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refused []candidate) bool {
 	others := maps.Clone(on)
 	for _, c := range refused {
@@ -161,10 +163,10 @@ func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refuse
 	return 3*refusals > now.joined+refusals
 }
 
-// present returns the candidates who have a session that a node of the SFU
-// holds, with only those sessions. A session that is only in the record of a
-// dead node does not count. If the SFU does not answer the question, the
-// session counts.
+// present returns the candidates who are still on the SFU, with only the
+// sessions that a node of the SFU holds. If only the record of a dead node has
+// a session, the session does not count. If the SFU does not say where a
+// session is, the session counts.
 func (g *Guard) present(ctx context.Context, all []candidate) (present []candidate) {
 	var mu sync.Mutex
 	each(ctx, all, func(c candidate) {
@@ -183,8 +185,9 @@ func (g *Guard) present(ctx context.Context, all []candidate) (present []candida
 	return present
 }
 
-// end removes the judged sessions of a candidate, if the SFU still has them. If
-// the last answer about the person is old, it asks again before.
+// end removes those sessions of a candidate that the sweep asked about, if the
+// SFU still has them. If the last answer about the person is old, end first
+// asks again.
 func (g *Guard) end(ctx context.Context, c candidate) {
 	if time.Since(c.asked) > maxAge-time.Second {
 		g.pace.wait(ctx)
@@ -207,9 +210,9 @@ func (g *Guard) end(ctx context.Context, c candidate) {
 	}
 }
 
-// follow orders a new question about a refused person who has other sessions
-// now than those that were judged. Otherwise a person could avoid removal by
-// reconnecting again and again, if no report tells of the new sessions.
+// follow orders a new question about a person who was refused, but has sessions
+// now that the sweep has not seen. Otherwise a person could avoid removal by
+// reconnecting again and again, if LiveKit does not report the new sessions.
 func (g *Guard) follow(ctx context.Context, c candidate) {
 	judged, calls := map[string]bool{}, map[sfu.Room]bool{}
 	for _, s := range c.sessions {
@@ -228,8 +231,8 @@ func (g *Guard) follow(ctx context.Context, c candidate) {
 	}
 }
 
-// each calls do for every element of list, in at most asking calls at once, until
-// ctx ends.
+// each calls do for every element of list, until ctx ends. At most asking calls
+// run at once.
 func each[T any](ctx context.Context, list []T, do func(T)) {
 	var running sync.WaitGroup
 	places := make(chan struct{}, asking)

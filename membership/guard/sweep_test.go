@@ -87,8 +87,8 @@ func TestSweepPassesOverARoom(t *testing.T) {
 	})
 }
 
-// TestJudgedSessionsAlone checks that a session that has replaced the judged
-// one is removed only after a new question.
+// TestJudgedSessionsAlone checks a person who reconnects while a sweep asks
+// about them. The guard must ask again before it removes the new session.
 func TestJudgedSessionsAlone(t *testing.T) {
 	for _, joined := range []bool{false, true} {
 		t.Run(fmt.Sprintf("joined %v", joined), func(t *testing.T) {
@@ -109,9 +109,9 @@ func TestJudgedSessionsAlone(t *testing.T) {
 	}
 }
 
-// TestOldNo checks that the guard asks once more about a person if the second
-// answer is old when it is to remove them. With ten persons, some are in a
-// chunk that is not the last.
+// TestOldNo checks that the guard asks a third time about a person if the
+// second answer is already too old for a removal. Ten persons are not joined.
+// They are in several chunks of the sweep, so some answers are old at its end.
 func TestOldNo(t *testing.T) {
 	for _, comesBack := range []bool{false, true} {
 		t.Run(fmt.Sprintf("comes back %v", comesBack), func(t *testing.T) {
@@ -144,8 +144,8 @@ func TestOldNo(t *testing.T) {
 	}
 }
 
-// TestPace checks that a sweep asks at most 50 questions a second, and that the
-// interval gets longer if that is not enough.
+// TestPace checks that a sweep asks at most 50 questions a second. If the
+// interval is too short for all questions, it gets longer.
 func TestPace(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enterAll(crowd(3000))
@@ -221,8 +221,8 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-// TestReplicas checks that one replica sweeps, and that another one sweeps soon
-// after the first has ended.
+// TestReplicas checks that only one replica sweeps. Soon after that replica has
+// ended, another one must sweep.
 func TestReplicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

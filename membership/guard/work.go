@@ -27,8 +27,8 @@ func (g *Guard) Report(_ context.Context, e sfu.Event) error {
 }
 
 // Changed records that the homeserver has pushed an event: the membership of
-// user in room may have changed. It returns at once. If room has no call, it
-// does nothing.
+// user in room may have changed. It returns at once. If the guard knows no call
+// of room, it orders no question.
 func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	g.Members.Forget(room, user)
 	p := person{room, user}
@@ -39,8 +39,9 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	}
 }
 
-// Missed records that the homeserver has pushed something that this service could
-// not read. The next sweep asks about everybody, so it must not be put off.
+// Missed records that the homeserver has pushed something that this service
+// could not read. The next sweep, which asks about everybody, must then not
+// wait longer than usual.
 func (g *Guard) Missed() { g.counts.unsettle() }
 
 func (g *Guard) order(p person, add func(*order) bool) {
@@ -50,7 +51,7 @@ func (g *Guard) order(p person, add func(*order) bool) {
 	}
 }
 
-// work processes orders until ctx ends.
+// work carries out orders until ctx ends.
 func (g *Guard) work(ctx context.Context) {
 	for {
 		select {
@@ -64,11 +65,11 @@ func (g *Guard) work(ctx context.Context) {
 	}
 }
 
-// carryOut asks once about the person of an order. If the answer is no, it ends
-// the person's sessions that began before the question, second ones
-// ("identity#suffix") too.
+// carryOut asks whether the person of an order is joined, unless an earlier no
+// still counts. If the answer is no, it ends the person's sessions that began
+// before the question, even second sessions ("identity#suffix").
 func (g *Guard) carryOut(ctx context.Context, o *order) {
-	seen := map[string]bool{} // the sids of the sessions that were already handled
+	seen := map[string]bool{} // the sids of the sessions that the person had before the question
 	calls := map[sfu.Room]bool{}
 	if o.changed {
 		for _, s := range g.sessionsOf(ctx, o.person) {
@@ -121,7 +122,7 @@ func began(p, reported sfu.Participant) bool {
 }
 
 // sessionsOf returns the enforced sessions of p. It looks into the LiveKit
-// rooms in which p may be, as far as is known.
+// rooms in which the guard knows that p may be.
 func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
 	if g.Shared {
 		g.listRooms(ctx)
@@ -137,8 +138,8 @@ func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
 	return all
 }
 
-// listAge is how old the list of LiveKit rooms may be while other replicas may
-// have got the reports.
+// listAge is how old the list of LiveKit rooms may be. A replica needs the list
+// because other replicas may have got the reports.
 const listAge = time.Second
 
 func (g *Guard) listRooms(ctx context.Context) {
@@ -156,8 +157,8 @@ func (g *Guard) listRooms(ctx context.Context) {
 }
 
 // sessionsIn returns the enforced sessions of p in the LiveKit room call.
-// nobody reports that no person of p's Matrix room has an enforced session in
-// it.
+// nobody says that no person of p's Matrix room has an enforced session in
+// call.
 func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []session, nobody bool) {
 	all, err := g.enforced(ctx, call)
 	if err != nil {

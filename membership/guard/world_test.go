@@ -51,10 +51,10 @@ type removal struct {
 	sid    string
 	who    person
 	at     time.Time
-	called int // how many calls of Remove there were up to then
+	called int // how many calls of Remove there were, including the one for this session
 }
 
-// world is an SFU and a homeserver. The tests run guards with it.
+// world is a fake SFU and a fake homeserver, for which the tests run guards.
 type world struct {
 	t      testing.TB
 	sealer *ticket.Sealer
@@ -79,7 +79,7 @@ type world struct {
 	answer    func(p person, n int) (bool, error) // the answer to a question; nil for the true answer
 	takes     time.Duration
 	slow      matrix.RoomID          // the room whose member list takes a minute
-	unseen    map[matrix.RoomID]bool // rooms that the account is not in
+	unseen    map[matrix.RoomID]bool // rooms that the asking account is not in
 	lists     int                    // how many member lists were requested
 	asked     []question
 	forgotten int
@@ -106,7 +106,7 @@ func newWorld(t testing.TB) *world {
 	}
 }
 
-// guard returns a guard of this world, which sweeps every 30 s.
+// guard returns a guard of this world. It sweeps every 30 s.
 func (w *world) guard() *guard.Guard {
 	return &guard.Guard{
 		SFU: w, Members: w, Tickets: w.sealer, Issuer: w.issuer, Board: &guard.Local{}, Holder: "one",
@@ -140,7 +140,7 @@ func run(t testing.TB, g *guard.Guard) (end func()) {
 	}
 }
 
-// noSweeps makes a guard get only joins and events.
+// noSweeps makes a guard act only on joins and events.
 func noSweeps(g *guard.Guard) { g.Interval = 0 }
 
 // ticketOf returns the ticket in p's token.
@@ -194,7 +194,7 @@ func (w *world) setJoined(p person, joined bool) {
 	w.joined[p] = joined
 }
 
-// change calls do with the world locked.
+// change calls do while it holds the world's lock.
 func (w *world) change(do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// FuzzOpen checks that every text of an attribute is refused, unless it is a
-// ticket that we sealed. A sealed ticket can be opened again.
+// FuzzOpen checks that Open refuses every text except a ticket that this
+// service sealed, and that Open can open every sealed ticket.
 func FuzzOpen(f *testing.F) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	f.Add(s.Seal(ordinary(f), place), "!room:example.com", "@alice:example.com", byte(1), int64(1_800_000_000))

@@ -30,7 +30,8 @@ type Sealer struct {
 	spaces sync.Pool     // holds *workspace
 }
 
-// workspace holds the buffers of one call of Seal. Later calls reuse it.
+// workspace holds the buffers for one call of Seal. Later calls reuse the
+// workspace.
 type workspace struct {
 	nonce                  [chacha20poly1305.NonceSizeX]byte
 	content, bound, sealed []byte
@@ -66,9 +67,9 @@ func newAEAD(key sfu.Key) cipher.AEAD {
 }
 
 // Seal encrypts t and returns the text for the participant's ticket attribute.
-// Only Open with the same place can read that text. It is base64url of the
-// layout (1 byte), the nonce (24), and the content encrypted by
-// XChaCha20-Poly1305, bound to layout and place.
+// Only Open with the same place can read that text. The text is base64url of
+// the layout (1 byte), the nonce (24 bytes), and the content. The content is
+// encrypted by XChaCha20-Poly1305, and bound to layout and place.
 func (s *Sealer) Seal(t Ticket, place Place) string {
 	w := s.spaces.Get().(*workspace)
 	defer s.spaces.Put(w)
@@ -93,10 +94,11 @@ var errForeign = errors.New("the ticket was not sealed with one of our keys for 
 var strict = base64.RawURLEncoding.Strict()
 
 // Open opens the ticket of a participant at the place at. It returns the ticket
-// and the place that it was sealed for, which may differ from at: LiveKit
-// admits the bearer of a token a second time, as "identity#suffix" with the
-// same attributes (?publish=suffix). That session belongs to the identity, so
-// Open returns the identity's place.
+// and the place for which the ticket was sealed.
+//
+// That place may differ from at. LiveKit admits the bearer of a token a second
+// time, as "identity#suffix" with the same attributes (?publish=suffix). Such a
+// session belongs to the identity, so Open returns the identity's place.
 func (s *Sealer) Open(text string, at Place) (Ticket, Place, error) {
 	if len(text) > MaxBytes {
 		return Ticket{}, Place{}, fmt.Errorf("the ticket has %d bytes, and the longest has %d", len(text), MaxBytes)
@@ -133,10 +135,10 @@ func (s *Sealer) open(sealed []byte, place Place) ([]byte, error) {
 const maxIdentity = 256
 
 // owners returns the places for which the ticket of a session at the place at
-// may have been sealed, the most likely first. Both the identity and the
-// client's suffix may contain a '#'. LiveKit renews the token of such a
-// session, and a client may use the renewed token for another session, with one
-// more suffix.
+// can have been sealed, the most likely place first. The session may be a
+// second one ("identity#suffix"), and both identity and suffix may contain a
+// '#'. LiveKit renews the token of a second session, and a client may use the
+// renewed token for a third one, with one more suffix.
 func owners(at Place) iter.Seq[Place] {
 	return func(yield func(Place) bool) {
 		if !yield(at) {

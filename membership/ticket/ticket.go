@@ -16,8 +16,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// MaxBytes is the length of the longest ticket as text, which holds the longest
-// ids.
+// MaxBytes bounds the length of a ticket's text. A ticket with the longest ids is
+// shorter.
 const MaxBytes = 800
 
 // Ticket is what this service knew about the bearer when it issued the token.
@@ -26,8 +26,8 @@ type Ticket struct {
 	Room   matrix.RoomID
 	User   matrix.UserID
 	By     Way
-	// Joined says that the user was known to be joined to the room. If it is
-	// false, the homeserver was not asked, or did not answer.
+	// Joined says that the user was known to be joined to the room. It is false
+	// if the homeserver said no, did not answer, or was not asked.
 	Joined bool
 	// Issued is when this service issued the token, in whole seconds. It does
 	// not say when a session ends: LiveKit renews the tokens of connected
@@ -113,7 +113,7 @@ func parse(content []byte) (Ticket, error) {
 	return t, nil
 }
 
-// maxSeconds is the end of the year 9999, because later times have no text
+// maxSeconds is the last second of the year 9999. Later times have no text
 // form.
 const maxSeconds = 253402300799
 

@@ -31,8 +31,8 @@ func ordinary(t testing.TB) ticket.Ticket {
 	}
 }
 
-// TestKnownAnswers compares sealed tickets with those that another
-// implementation of HKDF (RFC 5869) and XChaCha20-Poly1305 (libsodium) made.
+// TestKnownAnswers compares sealed tickets with those of another implementation
+// of HKDF (RFC 5869) and XChaCha20-Poly1305 (libsodium).
 func TestKnownAnswers(t *testing.T) {
 	var nonce [24]byte
 	for i := range nonce {
@@ -113,8 +113,8 @@ func TestNobodyElses(t *testing.T) {
 
 // TestSecondSession checks that a session "identity#suffix" belongs to the
 // identity, even if identity or suffix hold a '#'. The client chooses the
-// suffix, and LiveKit renews the token of such a session, so another session
-// with one more suffix may follow.
+// suffix. LiveKit renews the token of such a session, so a third session with
+// one more suffix may follow.
 func TestSecondSession(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	for _, identity := range []sfu.Identity{"aGFzaA", "@alice:example.com:DEV#1", "#", "a##"} {
@@ -181,7 +181,8 @@ func TestRotatedKeys(t *testing.T) {
 	}
 }
 
-// TestUnlike checks that two tickets of one bearer have nothing in common.
+// TestUnlike checks that two tickets of one bearer share neither nonce nor
+// content.
 func TestUnlike(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	a, b := s.Seal(ordinary(t), place), s.Seal(ordinary(t), place)
@@ -223,8 +224,8 @@ func Example() {
 	// Output: the ticket was not sealed with one of our keys for this participant
 }
 
-// TestManyHashes checks that a suffix of thousands of '#' makes Open try no
-// more places than an identity of ours can be long.
+// TestManyHashes checks an identity with thousands of '#'. Open must try no
+// more places for it than for the longest identity that is allowed.
 func TestManyHashes(t *testing.T) {
 	s := ticket.NewSealer([]sfu.Key{key})
 	text := s.Seal(ordinary(t), place)

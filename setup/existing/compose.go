@@ -9,19 +9,19 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// compose is the content of a compose file, with the env files that its
-// services use.
+// compose is the content of a compose file, together with all env files of the
+// deployment.
 type compose struct {
 	tree
 	env      []envFile         // all env files of the deployment
-	values   map[string]string // the variables that replace ${…} in the file
-	left     int               // how many more bytes the values may add where they replace ${…}
-	unset    []string          // variables that the service being read needs and that no file sets
+	values   map[string]string // the variables' values, which replace ${…} in the file
+	left     int               // how many more bytes of values may replace ${…}
+	unset    []string          // variables that the current service needs, but that no file sets
 	services []*container
 }
 
-// container is a service of a compose file. All ${…} in it are replaced by the
-// variables' values.
+// container is a service of a compose file. In its fields, the values of
+// variables have replaced each ${…}.
 type container struct {
 	name, image, command string
 	at                   Place
@@ -31,7 +31,7 @@ type container struct {
 	mounts               []Fact // the mounts, in the form SOURCE:TARGET
 	networks             []string
 	labels               []Fact // the labels, in the form NAME=VALUE
-	lost                 []Fact // the names of env files that the service names and that do not exist
+	lost                 []Fact // the env files that the service names, but that setup has not read
 	unset                []string
 }
 
@@ -42,8 +42,8 @@ type published struct {
 	at                        Place
 }
 
-// complete reads the services of the compose file. It runs after all env files
-// are read, because the services use their variables.
+// complete reads the services of the compose file. Read calls it after it has
+// read all env files, because the services use the variables in them.
 func (c *compose) complete(env []envFile) {
 	c.env, c.values, c.left = env, map[string]string{}, biggest
 	dir := filepath.Dir(c.file)
@@ -100,8 +100,7 @@ func (c *compose) service(e entry) *container {
 	return s
 }
 
-// list returns the texts of a list. If t is a single text, it returns this one
-// text.
+// list returns the texts in t, which is a list of texts or a single text.
 func (c *compose) list(t tree) (list []string) {
 	if text := c.say(t); text != "" {
 		return []string{text}
@@ -112,9 +111,8 @@ func (c *compose) list(t tree) (list []string) {
 	return list
 }
 
-// assignments returns the variables in t, a mapping or a list, in the form
-// NAME=VALUE. A name without a value gets the value that an env file sets for
-// it.
+// assignments returns the assignments NAME=VALUE in t, which is a mapping or a
+// list. A name without a value gets its value from an env file.
 func (c *compose) assignments(t tree) (list []Fact) {
 	for _, item := range t.items() {
 		text := c.say(item)
@@ -133,9 +131,9 @@ func (c *compose) assignments(t tree) (list []Fact) {
 	return list
 }
 
-// addEnvFile adds the variables of the env file name to s. It finds the file
-// by its path or else by its base name. If there is none, it records the name
-// in s.lost.
+// addEnvFile adds the variables of the env file called name to s. It looks for
+// a file with this path, and else for one with this base name. If there is
+// none, it adds the name to s.lost.
 func (c *compose) addEnvFile(s *container, name string, at Place) {
 	path := filepath.Join(filepath.Dir(c.file), name)
 	isIt := func(f envFile) bool { return f.name == path }
@@ -191,8 +189,8 @@ func (s *container) isLiveKit() bool {
 	return strings.Contains(s.image, "livekit-server") || strings.Contains(s.command, "livekit-server")
 }
 
-// isService reports whether the container runs an authorization service (this
-// program or lk-jwt-service).
+// isService reports whether the container runs an authorization service: this
+// program or lk-jwt-service.
 func (s *container) isService() bool {
 	for _, name := range []string{"lk-jwt-service", "matrixrtc-auth", "livekit-jwt"} {
 		if strings.Contains(s.image+s.command, name) {

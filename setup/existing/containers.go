@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// containers adds findings about the options, mounts, networks and labels with
-// which the old containers were run.
+// containers adds findings about the images, options, mounts, networks and
+// labels of the old containers.
 func (j *judge) containers() {
 	var names []string
 	for _, s := range []*container{j.service, j.sfu} {
@@ -34,7 +34,7 @@ func (j *judge) containers() {
 		Check: "`docker ps` shows none of the old containers."})
 }
 
-// others returns the sentence that says what the person does with the compose
+// others returns the sentence that tells the person what to do with the compose
 // file's other services.
 func others(c *compose, names []string) string {
 	if len(c.services) > len(names) {
@@ -43,8 +43,8 @@ func others(c *compose, names []string) string {
 	return "When calls work, remove the file, so that nothing starts them again."
 }
 
-// image adds a finding about the image of an old container: this program
-// replaces the service's image, and LiveKit's image needs a fixed version.
+// image adds a finding about the image of an old container. This program
+// replaces the image of the old service. LiveKit's image needs a fixed version.
 func (j *judge) image(s *container) {
 	_, tag, _ := strings.Cut(s.image[strings.LastIndex(s.image, "/")+1:], ":")
 	switch {
@@ -56,8 +56,8 @@ func (j *judge) image(s *container) {
 	}
 }
 
-// mounts adds a finding about each mounted path that need not exist on another
-// machine.
+// mounts adds a finding about each absolute path that the container mounts for
+// LiveKit, because another machine may lack that path.
 func (j *judge) mounts(s *container) {
 	for _, m := range s.mounts {
 		source, target, _ := strings.Cut(m.Value, ":")
@@ -68,8 +68,9 @@ func (j *judge) mounts(s *container) {
 	}
 }
 
-// proxys adds a finding that says how a reverse proxy in a container reaches
-// the new containers.
+// proxys adds a finding if the old service published no port, because the
+// reverse proxy then reached it in a Docker network. The finding says how the
+// proxy reaches the new containers.
 func (j *judge) proxys() {
 	s := j.service
 	if _, labelled := s.label(".rule"); labelled || j.of == nil || s == nil || s.hostNetwork || len(s.published) > 0 {
@@ -82,7 +83,8 @@ func (j *judge) proxys() {
 }
 
 // started adds findings about LiveKit's command-line options and environment
-// variables. The new LiveKit has only livekit.yaml and its API key.
+// variables. The new LiveKit has none of them, but only livekit.yaml and its
+// API key.
 func (j *judge) started() {
 	if j.sfu == nil {
 		return

@@ -11,7 +11,7 @@ import (
 // envLine matches a line NAME=value.
 var envLine = pattern.New(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*?)\s*$`)
 
-// mostVariables bounds how many variables are read from an env file.
+// mostVariables is the most variables that setup reads from an env file.
 const mostVariables = 1000
 
 // variables returns the variables of an env file, in order. If a name occurs
@@ -27,7 +27,7 @@ func variables(f File) (list []Variable) {
 	return lastOf(list)
 }
 
-// lastOf keeps only the last of all variables with the same name.
+// lastOf keeps, of all variables with the same name, only the last one.
 func lastOf(list []Variable) (kept []Variable) {
 	later := map[string]bool{}
 	for _, v := range slices.Backward(list) {
@@ -56,10 +56,10 @@ func plain(value string) string {
 var substitution = pattern.New(`\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?[-+?])((?:\$\{[^}]*\}|[^}])*))?\})`)
 
 // interpolate replaces the variables in text as Compose does. A variable with
-// neither a value nor a default becomes empty. left is how many bytes of
-// values may still be inserted: a value that exceeds it becomes empty.
-// interpolate calls value with needed = true if the text requires the variable
-// to be set.
+// neither a value nor a default becomes empty. left is how many bytes of values
+// interpolate may still insert; a value that is longer becomes empty.
+// interpolate calls value for the value of a variable. needed is true if the
+// text requires the variable to be set.
 func interpolate(text string, left *int, value func(name string, needed bool) string) string {
 	var put func(text string) string
 	one := func(match string) string {

@@ -14,11 +14,11 @@ import (
 
 // File is one file of the old deployment.
 type File struct {
-	Name    string // the file's path; the paths of --from are as the person typed them
+	Name    string // the file's path; if --from names the file, the path that the person typed
 	Content []byte
 }
 
-// Place is the file and the line in which the old deployment has something.
+// Place is a file of the old deployment, and a line in it.
 type Place struct {
 	File string
 	Line int // the line number; 0 for the whole file
@@ -68,21 +68,22 @@ type Finding struct {
 	Verb
 	What string // what is added, changed or dropped
 	Why  string // the reason, as one or more sentences
-	// Place is where the old deployment has the thing; it is zero if the thing
-	// is missing there.
+	// Place is where the old deployment has the thing that What names. It is
+	// zero if the old deployment lacks the thing.
 	Place
-	// Lines are the lines to write or the commands to type.
+	// Lines are the lines that the person writes, or the commands that the
+	// person types.
 	Lines []string
-	// Check says how the person sees that they have done what the finding says.
-	// It is "" if the person need not do anything, because setup's files
-	// already differ in this way.
+	// Check says how the person sees that the finding is dealt with. It is ""
+	// if the person need not do anything, because setup's files already have
+	// the change.
 	Check string
 }
 
 // Verdict is the result of [Judge].
 type Verdict struct {
-	// Answers are the values in the files for setup's options, by the option's
-	// name. Two values of the same option contradict each other.
+	// Answers are the values that the old files have for setup's options, by
+	// option. If an option has two values, these contradict each other.
 	Answers map[string][]Fact
 	// Pair is the key pair that LiveKit and the service share; zero if setup must
 	// make a new one.
@@ -90,7 +91,8 @@ type Verdict struct {
 	// Registration is the registration file of the application-service mode, if
 	// there is one.
 	Registration File
-	// Variables are the service's other variables. setup copies them unchanged.
+	// Variables are the service's variables that setup copies unchanged into
+	// .env.
 	Variables []Variable
 	Findings  []Finding
 }

@@ -38,7 +38,7 @@ func TestVariablesOfAnEnvFile(t *testing.T) {
 	}
 }
 
-// judged returns the verdict about files, given by their names.
+// judged returns the verdict about files, which has their contents by name.
 func judged(t *testing.T, files map[string]string) Verdict {
 	t.Helper()
 	var list []File
@@ -53,7 +53,7 @@ func judged(t *testing.T, files map[string]string) Verdict {
 	return Judge(d)
 }
 
-// found returns the findings about a thing, in the form VERB WHAT.
+// found returns the findings whose What contains what, in the form VERB WHAT.
 func (v Verdict) found(what string) (list []string) {
 	for _, f := range v.Findings {
 		if strings.Contains(f.What, what) {
@@ -63,8 +63,8 @@ func (v Verdict) found(what string) (list []string) {
 	return list
 }
 
-// TestFormsOfCompose: a compose file may say the same in several forms, and all
-// are understood.
+// TestFormsOfCompose checks that setup reads the same values from each form
+// that a compose file can have.
 func TestFormsOfCompose(t *testing.T) {
 	for name, text := range map[string]string{
 		"lists": `
@@ -107,8 +107,9 @@ services:
 	}
 }
 
-// TestKeys: the key of LiveKit decides, and a key that protects nothing is not
-// taken over.
+// TestKeys checks which key and secret setup takes over. LiveKit's key counts
+// if the service has another one. setup takes over no pair whose secret is
+// short, published or swapped with its key.
 func TestKeys(t *testing.T) {
 	long, other := strings.Repeat("s", 32), strings.Repeat("o", 32)
 	service := func(id, secret string) string { return "LIVEKIT_KEY=" + id + "\nLIVEKIT_SECRET=" + secret + "\n" }
@@ -139,7 +140,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestTURNOverTLS: TURN over TLS is taken over if it can work.
+// TestTURNOverTLS checks that setup keeps the TURN over TLS of an old
+// deployment only if it can work.
 func TestTURNOverTLS(t *testing.T) {
 	const service = "LIVEKIT_URL=wss://sfu.example.org\n"
 	turn := func(rest string) string {
@@ -164,8 +166,8 @@ func TestTURNOverTLS(t *testing.T) {
 	}
 }
 
-// TestExtrasAreNamed: every setting of livekit.yaml that setup does not write
-// is named in a finding.
+// TestExtrasAreNamed checks that there is a finding about each setting of
+// livekit.yaml that setup does not write.
 func TestExtrasAreNamed(t *testing.T) {
 	v := judged(t, map[string]string{"livekit.yaml": `
 port: 7890
@@ -192,7 +194,7 @@ prometheus: {port: 6789}
 	}
 }
 
-// FuzzRead: files with any content are read and judged without a panic.
+// FuzzRead checks that Read and Judge do not panic, whatever the files contain.
 func FuzzRead(f *testing.F) {
 	f.Add("services: {livekit: {image: livekit/livekit-server, ports: [\"1:2\", {target: 1}]}}", "keys: {a: b}\nrtc: {}")
 	f.Add("services:\n  a: &a\n    <<: *a\n", "A=${B:-$A}\nLIVEKIT_URL=wss://x/rtc\n")
@@ -203,8 +205,8 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// TestBigFiles: content that would take long, or much memory, is refused or cut
-// off.
+// TestBigFiles checks that this package refuses or cuts off content that would
+// take much time or memory.
 func TestBigFiles(t *testing.T) {
 	for name, text := range map[string]string{
 		"an alias in itself": "services:\n  a: &a {<<: [" + strings.Repeat("*a, ", 50) + "*a], image: livekit/livekit-server}\n",
@@ -227,8 +229,9 @@ func TestBigFiles(t *testing.T) {
 	}
 }
 
-// TestOtherEntriesOfTheWellKnownFile: other entries are named, because without
-// them people may not be able to log in.
+// TestOtherEntriesOfTheWellKnownFile checks that there is a finding about each
+// entry of the old well-known file that setup does not write. Without it people
+// may not be able to log in.
 func TestOtherEntriesOfTheWellKnownFile(t *testing.T) {
 	v := judged(t, map[string]string{"client.json": `{"m.homeserver": {"base_url": "https://m.example.org"},
 "org.matrix.msc2965.authentication": {"issuer": "https://auth.example.org/"}, "m.identity_server": {"base_url": "https://vector.im"},
@@ -239,8 +242,9 @@ func TestOtherEntriesOfTheWellKnownFile(t *testing.T) {
 	}
 }
 
-// TestFilesThatAreMissing: files that the deployment has but setup has not read
-// are named, and above all that the secret was not taken over.
+// TestFilesThatAreMissing checks the findings about files of the deployment
+// that setup has not read. They also say that setup did not take the secret
+// over.
 func TestFilesThatAreMissing(t *testing.T) {
 	v := judged(t, map[string]string{"compose.yaml": `
 services:

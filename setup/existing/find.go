@@ -20,13 +20,13 @@ const (
 	passed  = 50_000          // the most entries that a folder may have, with all its subfolders
 )
 
-// Open reads the files and folders in paths. From a folder it reads only files
-// whose names may belong to a deployment (mayBelong), down to six folders deep,
-// and nothing below the folder own. It also reads the files that a compose file
-// names, if they exist.
+// Open reads the files and folders in paths. In a folder it reads only files
+// whose names may belong to a deployment; see mayBelong. It goes down to six
+// folders deep, and skips the folder own. It also reads the files that a
+// compose file names, if they exist.
 func Open(paths []string, own string) (*Deployment, error) {
 	var files []File
-	chosen := map[string]bool{} // the files that the person named; if their kind is unknown, that is an error
+	chosen := map[string]bool{} // the files that paths names; it is an error if the kind of such a file is unknown
 	for _, path := range paths {
 		list, isFolder, err := open(path, own)
 		if err != nil {
@@ -74,8 +74,8 @@ func (d *Deployment) isEmpty() bool {
 	return len(d.livekit)+len(d.compose)+len(d.homeserver)+len(d.wellKnown)+len(d.env)+len(d.registration) == 0
 }
 
-// open reads path: a file, or the files in a folder that may belong to a
-// deployment. It reports whether path is a folder.
+// open reads the file path. If path is a folder, open reads the files in it
+// that may belong to a deployment. isFolder says whether path is a folder.
 func open(path, own string) (files []File, isFolder bool, err error) {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)
@@ -137,7 +137,7 @@ func mayBelong(name string) bool {
 }
 
 // mustBelong reports whether a file with this name surely belongs to a
-// deployment. Then it is an error if the file cannot be read.
+// deployment. It is an error if setup cannot read such a file.
 func mustBelong(name string) bool {
 	base := strings.ToLower(filepath.Base(name))
 	return slices.ContainsFunc([]string{"livekit", "compose", "homeserver"}, func(part string) bool { return strings.Contains(base, part) })
@@ -168,7 +168,7 @@ func (d *Deployment) named() (paths []string) {
 	return paths
 }
 
-// Files returns the names of all files that were read.
+// Files returns the names of all files that setup has read.
 func (d *Deployment) Files() (names []string) {
 	for _, list := range [][]tree{d.livekit, d.homeserver, d.wellKnown, d.keyFiles} {
 		for _, t := range list {

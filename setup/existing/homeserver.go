@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// least is the rate of requests about delayed events that the service needs
-// from the homeserver, in requests per second. homeserver-additions.yaml has
-// the same number.
+// least is how many requests about delayed events the homeserver must accept
+// from the service in each second. homeserver-additions.yaml has the same
+// number.
 const least = 10
 
 const versionsCheck = "after a restart of Synapse, `curl -s %s/_matrix/client/versions` prints \"org.matrix.msc4140\":true."
@@ -57,8 +57,9 @@ func (j *judge) delays(s tree) {
 	}
 }
 
-// transports adds a finding if the homeserver does not tell newer clients the
-// address of this service (the MatrixRTC transports).
+// transports adds a finding if homeserver.yaml does not tell newer clients the
+// address of this service. It also checks each address that homeserver.yaml
+// tells clients.
 func (j *judge) transports(s tree) {
 	list := s.get("matrix_rtc", "transports").items()
 	if len(list) == 0 {
@@ -126,8 +127,8 @@ func (j *judge) otherEntries(t tree) {
 
 const wellKnownCheck = "your server name serves the lines of well-known-client.json, and the header Access-Control-Allow-Origin once."
 
-// address adds a finding if the service's URL in the well-known file does not
-// work for clients.
+// address adds a finding if t, the service's URL for clients, does not work for
+// clients.
 func (j *judge) address(t tree) {
 	text := t.text()
 	a := addressOf(text, t.place())

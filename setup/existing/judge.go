@@ -12,7 +12,7 @@ type judge struct {
 	*Deployment
 	Verdict
 	service, sfu *container // the containers of the service and of LiveKit; nil if no compose file has one
-	of           *compose   // the compose file with these containers
+	of           *compose   // the compose file that has service or sfu
 	config       tree       // the content of the livekit.yaml that LiveKit reads
 	synapse      tree       // the content of the homeserver.yaml that Synapse reads
 	server       string     // the homeserver's server name; "" if unknown
@@ -78,12 +78,12 @@ func (j *judge) parts() {
 	}
 }
 
-// again is the Check of a finding about a file that was missing: the person
-// runs setup again with that file.
+// again is the Check of a finding about a file that setup has not read.
 const again = "run setup again, with this file in --from and a new folder as --dir: this entry is gone."
 
-// inlineConfig takes LiveKit's configuration from the compose file
-// (LIVEKIT_CONFIG, or configs) if there is no livekit.yaml.
+// inlineConfig takes LiveKit's configuration from the compose file if there is
+// no livekit.yaml. A compose file has the configuration in LIVEKIT_CONFIG, or
+// below configs.
 func (j *judge) inlineConfig() {
 	if j.config.there() || j.of == nil {
 		return
@@ -101,7 +101,7 @@ func (j *judge) inlineConfig() {
 }
 
 // lostFiles adds a finding about each env file that a container needs and that
-// is missing.
+// setup has not read. It also adds one about variables that no file sets.
 func (j *judge) lostFiles(s *container) {
 	for _, f := range s.lost {
 		j.find(Finding{
@@ -120,8 +120,8 @@ func (j *judge) lostFiles(s *container) {
 	}
 }
 
-// one returns, of several files of the same kind, the one that is mounted into
-// LiveKit's container, or else the first. It adds a finding about each of the
+// one chooses one of several files of the same kind: the one that LiveKit's
+// container mounts, or else the first. It adds a finding about each of the
 // other files.
 func (j *judge) one(list []tree, kind string) tree {
 	if len(list) == 0 {
@@ -152,7 +152,7 @@ type address struct {
 	Place
 }
 
-// addressOf parses the URL in f. If the URL is invalid, the returned address
+// addressOf parses the URL text. If the URL is invalid, the returned address
 // has no host.
 func addressOf(text string, at Place) address {
 	u, err := url.Parse(strings.TrimSpace(text))

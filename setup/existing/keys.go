@@ -41,10 +41,10 @@ func (j *judge) keys() {
 	j.usable(chosen)
 }
 
-// pick returns the pair that LiveKit and the service share: the service's
-// first pair whose key LiveKit has, too, with the secret that LiveKit has for
-// it. If they share no key, pick returns LiveKit's first pair, or else the
-// service's.
+// pick chooses the pair that LiveKit and the service will share. theirs are
+// LiveKit's pairs, and ours the service's. It returns LiveKit's pair for the
+// first key that both have. If they share no key, it returns LiveKit's first
+// pair, or else the service's.
 func pick(theirs, ours []Pair) Pair {
 	for _, p := range ours {
 		for _, their := range theirs {
@@ -75,8 +75,8 @@ func IsSecret(text string) bool {
 	return len(text) >= sfu.ShortestSecret && secretText().MatchString(text)
 }
 
-// shownKey returns a key's name, or a placeholder for a long or strange name,
-// which may be a secret in the place of the name.
+// shownKey returns a key's name for a message. It hides a long or strange name,
+// because a secret may stand in the place of the name.
 func shownKey(id string) string {
 	if len(id) >= sfu.ShortestSecret || !IsKeyName(id) {
 		return "(not shown)"
@@ -84,8 +84,8 @@ func shownKey(id string) string {
 	return id
 }
 
-// usable takes pair over. If the pair's secret is too weak, usable adds a
-// finding instead.
+// usable accepts the pair p as the one that setup takes over. If its secret is
+// too weak, or if setup cannot write the pair, usable adds a finding instead.
 func (j *judge) usable(p Pair) {
 	text := p.Secret.Reveal()
 	why := ""
@@ -135,8 +135,8 @@ func pairOf(e entry) Pair {
 	return Pair{strings.TrimSpace(e.key), secret.New(strings.TrimSpace(e.value.text())), e.at}
 }
 
-// pairsIn parses the value of LIVEKIT_KEYS, which is YAML or has the form KEY:
-// SECRET.
+// pairsIn parses the value of LIVEKIT_KEYS, a YAML mapping from keys to
+// secrets.
 func pairsIn(v Variable) (list []Pair) {
 	t, err := parse(File{v.File, []byte(v.Value.Reveal())})
 	if err != nil {

@@ -33,9 +33,9 @@ func (j *judge) serverNames() {
 	}
 }
 
-// trueNames returns list, the service's homeservers, with wrong names replaced
-// by the server_name of homeserver.yaml. It adds a finding about each replaced
-// name.
+// trueNames corrects list, the names of the service's homeservers. It replaces
+// each wrong name by the server_name of homeserver.yaml, and adds a finding
+// about the wrong name.
 func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	if j.server == "" {
 		return list
@@ -59,7 +59,7 @@ func (j *judge) trueNames(list []string, v Variable) (names []string) {
 const publicService = "livekit-jwt.call.matrix.org"
 
 // The paths of the service and of LiveKit if both have the same host name.
-// setup supports no others.
+// setup supports no other paths.
 const (
 	jwtPrefix = "/livekit/jwt"
 	sfuPrefix = "/livekit/sfu"
@@ -124,8 +124,9 @@ func (j *judge) livekitURL(v Variable) address {
 	return a
 }
 
-// host records the answer for the host name in an address: one program's own
-// name, or the single name of both if the address has the path prefix.
+// host records the host name in the address a as an answer. It is the answer
+// for option. If the address has a path, or both programs have the same host,
+// it is the answer for single-host.
 func (j *judge) host(option, prefix string, a address) {
 	if a.host == "" {
 		return
@@ -184,8 +185,8 @@ func (j *judge) homeserverAddresses() {
 	}
 }
 
-// override takes over the URLs in a variable. It changes them into the form of
-// setup's options.
+// override takes over the URLs in the variable v. It changes them into the form
+// of setup's option --homeserver-url.
 func (j *judge) override(v Variable) {
 	var list []string
 	for part := range strings.SplitSeq(v.Value.Reveal(), ",") {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The ports that every deployment by setup has.
+// The ports that setup uses in every deployment.
 const (
 	sfuPort  = 7880
 	tcpPort  = 7881
@@ -40,9 +40,8 @@ func (j *judge) serviceAt() Place {
 	return j.service.at
 }
 
-// listens takes over the port of the machine through which the service is
-// reached. v is the variable with the port at which the service listens in its
-// container.
+// listens takes over the machine's port that leads to the service. v is the
+// variable with the port at which the service listens in its container.
 func (j *judge) listens(v Variable) {
 	text := v.Value.Reveal()
 	j.jwtPort(text[strings.LastIndex(text, ":")+1:], v.Place)
@@ -50,8 +49,8 @@ func (j *judge) listens(v Variable) {
 		Why: "In its container the service listens on port 8080, and compose.yaml leads the machine's port to that port."})
 }
 
-// jwtPort finds the port of the machine that leads to the port inside, which
-// is one of the service's container.
+// jwtPort finds the machine's port that leads to the port with the number
+// inside, a port of the service's container.
 func (j *judge) jwtPort(inside string, at Place) {
 	if j.service == nil {
 		return
@@ -92,15 +91,14 @@ func (j *judge) media() {
 	}
 }
 
-// The range from which Linux, by default, chooses a port for an outgoing
-// connection.
+// From this range Linux, by default, chooses a port for an outgoing connection.
 const (
 	firstOutgoing = 32768
 	lastOutgoing  = 60999
 )
 
-// fixed adds a finding if t, a port of the old deployment, is not want. setup
-// always uses want. do says what the person must do.
+// fixed adds a finding if t, a port of the old deployment, differs from want,
+// which setup always uses. do says what the person must do.
 func (j *judge) fixed(name string, want int, do string, t tree) {
 	if !t.there() || t.port() == want {
 		return
@@ -109,8 +107,8 @@ func (j *judge) fixed(name string, want int, do string, t tree) {
 		Why: fmt.Sprintf("setup uses %d. %s", want, do), Check: fmt.Sprintf("doctor says ✓ for port %d.", want)})
 }
 
-// unpublished adds a finding about each port that LiveKit used and that the
-// machine did not forward to its container.
+// unpublished adds a finding about each port that LiveKit used, but that the
+// machine did not forward to LiveKit's container.
 func (j *judge) unpublished() {
 	publishes := func(port int, protocol string) bool {
 		for _, p := range j.sfu.published {
@@ -179,8 +177,8 @@ func (j *judge) turn() {
 	}
 }
 
-// turnTLS takes over TURN over TLS if it can work. LiveKit tells clients port
-// 443 of the domain, whatever tls_port is.
+// turnTLS keeps the TURN over TLS of the old deployment if it can work. LiveKit
+// always sends clients to port 443 of the domain, whatever tls_port is.
 func (j *judge) turnTLS(t tree) {
 	domain, at := strings.ToLower(t.get("domain").text()), t.get("tls_port").place()
 	drop := func(why string) {
@@ -214,7 +212,7 @@ func (j *judge) networks() {
 			continue
 		}
 		real := cmp.Or(j.of.say(n.get("name")), j.of.say(n.get("external", "name")), name)
-		if real == proxys.Value || j.of.isOf(j.sfu, name) { // this is the network over which the proxy reaches the containers
+		if real == proxys.Value || j.of.isOf(j.sfu, name) { // over this network the proxy reaches the containers
 			j.find(Finding{Verb: Add, What: "the network " + real, Place: n.place(),
 				Why:   "The proxy reaches the containers in this network. Add it to both containers in compose.override.yaml: traefik.yaml.example or reverse-proxy.md has the lines. Put in this network's name.",
 				Check: fmt.Sprintf("`docker network inspect %s` shows both containers.", real)})

@@ -9,9 +9,9 @@ import (
 
 // Deployment is the content of the old deployment's files, sorted by kind.
 type Deployment struct {
-	livekit      []tree // the files livekit.yaml
+	livekit      []tree // the content of each livekit.yaml
 	compose      []*compose
-	homeserver   []tree // the files homeserver.yaml
+	homeserver   []tree // the content of each homeserver.yaml
 	wellKnown    []tree
 	registration []File
 	env          []envFile
@@ -25,12 +25,12 @@ type envFile struct {
 	variables []Variable
 }
 
-// errUnknown is returned for a file of a kind that this package does not know.
+// errUnknown is the error for a file of a kind that this package does not know.
 var errUnknown = errors.New("the file is not a livekit.yaml, compose file, env file, homeserver.yaml, well-known file or registration")
 
-// Read sorts files by their content. It returns an error for each file that it
-// could not sort; the error begins with the file's name. If the error is
-// [errUnknown], the file need not belong to the deployment.
+// Read sorts files into kinds by their content. For each file that it cannot
+// sort, it returns an error that begins with the file's name. The error wraps
+// [errUnknown] if this package does not know the file's kind.
 func Read(files []File) (*Deployment, []error) {
 	d := &Deployment{}
 	var faults []error
@@ -66,8 +66,8 @@ func isYAML(name string) bool {
 	return ext == ".yaml" || ext == ".yml" || ext == ".json"
 }
 
-// sort adds a document to the documents of its kind. It reports whether it
-// recognized the kind.
+// sort adds the file f, whose content is t, to the files of its kind. It
+// reports whether it knows the kind.
 func (d *Deployment) sort(f File, t tree) bool {
 	has := func(name string) bool { return t.get(name).there() }
 	switch {
@@ -89,8 +89,8 @@ func (d *Deployment) sort(f File, t tree) bool {
 	return true
 }
 
-// onlyTexts reports whether no value of a mapping is a mapping or a list. That
-// is true of LiveKit's key file.
+// onlyTexts reports whether t is a mapping whose values are all texts, like
+// LiveKit's key file.
 func onlyTexts(t tree) bool {
 	for _, e := range t.entries() {
 		if e.value.text() == "" {

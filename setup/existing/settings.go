@@ -10,16 +10,16 @@ import (
 	"matrixrtc-auth/internal/yamltext"
 )
 
-// known are the settings of livekit.yaml that the function settings skips:
-// setup writes them, or other functions add findings about them.
+// known are the settings of livekit.yaml about which the method extra adds no
+// finding. setup writes them, or other methods add findings about them.
 var known = []string{
 	"port", "keys", "key_file", "webhook", "turn", "bind_addresses", "log_level", "development",
 	"rtc.tcp_port", "rtc.udp_port", "rtc.port_range_start", "rtc.port_range_end", "rtc.use_external_ip", "rtc.node_ip",
 	"room.auto_create", "logging.level",
 }
 
-// settings adds a finding about every other setting of livekit.yaml, so that
-// the person knows of each setting that setup does not take over.
+// settings adds a finding about each setting of livekit.yaml that setup does
+// not take over, so that the person knows of it.
 func (j *judge) settings() {
 	if !j.config.there() {
 		return
@@ -51,8 +51,8 @@ func or(p Place, file string) Place {
 }
 
 // publicAddress adds a finding if the old livekit.yaml states LiveKit's public
-// address. In the new one LiveKit finds the address itself, which does not
-// work on every machine.
+// address. With the new livekit.yaml, LiveKit finds its address by itself,
+// which does not work on every machine.
 func (j *judge) publicAddress() {
 	external, node := j.config.get("rtc", "use_external_ip"), j.config.get("rtc", "node_ip")
 	if external.isTrue() {
@@ -63,7 +63,7 @@ func (j *judge) publicAddress() {
 		lines, at = append(lines, "node_ip: "+node.text()), node.place()
 	}
 	if at.Line == 0 {
-		return // the old file sets neither: then, as in the new deployment, LiveKit finds its public address itself
+		return // without these settings, LiveKit finds its public address by itself, and nothing changes
 	}
 	j.find(Finding{Verb: Change, What: "rtc.use_external_ip in livekit.yaml", Place: at,
 		Why:   "The old file has the public address that LiveKit gives to clients. With the new livekit.yaml, LiveKit asks STUN servers on the internet for it. If LiveKit reaches none of them, it does not start: then write these lines below rtc:.",

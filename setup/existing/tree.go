@@ -9,15 +9,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// tree is a part of a YAML or JSON document, with its place. If the document
-// does not have this part, all methods return zero values.
+// tree is a part of a YAML or JSON document. If the document does not have this
+// part, all methods return zero values.
 type tree struct {
 	file string
 	node *yaml.Node
 }
 
-// parse parses a document whose root is a mapping. An error names the line,
-// but does not quote it, because the line may hold a secret.
+// parse parses a document whose root is a mapping. An error has the number of a
+// line, but not its text, because the line may hold a secret.
 func parse(f File) (tree, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(f.Content, &document); err != nil {
@@ -32,13 +32,13 @@ func parse(f File) (tree, error) {
 	return tree{f.Name, document.Content[0]}, nil
 }
 
-// mostNodes bounds how many nodes a document may have, counting the nodes
-// under an alias at each use of the alias. A large homeserver.yaml has a few
-// hundred nodes.
+// mostNodes bounds how many nodes a document may have. The nodes under an alias
+// count at each use of the alias. A large homeserver.yaml has a few hundred
+// nodes.
 const mostNodes = 10_000
 
-// fits subtracts the number of nodes below n from left. It reports whether
-// left stayed positive.
+// fits subtracts the number of nodes in n from left. It returns false when left
+// becomes negative.
 func fits(n *yaml.Node, left *int) bool {
 	if *left--; *left < 0 {
 		return false
@@ -82,8 +82,8 @@ type entry struct {
 	value tree
 }
 
-// entries returns the entries of a mapping. The entries that a << key merges
-// in come first.
+// entries returns the entries of a mapping. Entries that a merge key (<<) adds
+// come first.
 func (t tree) entries() (list []entry) {
 	if t.node == nil || t.node.Kind != yaml.MappingNode {
 		return nil
@@ -108,7 +108,7 @@ func resolved(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// get returns the part of t that a path of keys leads to.
+// get follows a path of keys from t, and returns the part at its end.
 func (t tree) get(path ...string) tree {
 	for _, name := range path {
 		below := tree{file: t.file}
@@ -141,13 +141,13 @@ func (t tree) text() string {
 	return t.node.Value
 }
 
-// number returns a scalar as a number; 0 if it is none.
+// number returns a scalar as a number; 0 if the text is no number.
 func (t tree) number() float64 {
 	n, _ := strconv.ParseFloat(t.text(), 64)
 	return n
 }
 
-// port returns a scalar as a port number; 0 if it is none.
+// port returns a scalar as a port number; 0 if the text is no port number.
 func (t tree) port() int {
 	n, _ := strconv.ParseUint(t.text(), 10, 16)
 	return int(n)

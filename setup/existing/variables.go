@@ -9,8 +9,8 @@ import (
 )
 
 // settled are the variables that setup does not take over, because its answers
-// or compose.yaml set them. The value is the reason that a finding gives; if
-// it is "", there is no finding.
+// or compose.yaml set them. The value is the reason in the finding. If the
+// value is "", there is no finding.
 var settled = map[string]string{
 	"LIVEKIT_URL": "", "LIVEKIT_KEY": "", "LIVEKIT_SECRET": "", "LIVEKIT_KEY_FROM_FILE": "", "LIVEKIT_SECRET_FROM_FILE": "", "LIVEKIT_KEY_FILE": "",
 	"LIVEKIT_FULL_ACCESS_HOMESERVERS": "", "LIVEKIT_LOCAL_HOMESERVERS": "",
@@ -71,8 +71,8 @@ func (j *judge) keep(v Variable, ours config.Variable) {
 	}
 }
 
-// besides returns the name of the container that a URL's host names; such a
-// host has no dot. It returns "" if the URL names no container.
+// besides returns the host of a URL if it is the name of a container, which has
+// no dot. It returns "" for any other text.
 func besides(text string) string {
 	if u, err := url.Parse(text); err == nil && u.Host != "" && !strings.ContainsAny(u.Hostname(), ".:") && u.Hostname() != "localhost" {
 		return u.Hostname()

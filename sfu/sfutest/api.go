@@ -19,9 +19,10 @@ import (
 
 type grantKey struct{}
 
-// authenticated checks the bearer's token as LiveKit's middleware does. It
-// repeats a bad token in its answer, as LiveKit does. It lets a request without
-// a token pass; that request is refused later, because it has no grant.
+// authenticated checks the bearer's token as LiveKit's middleware does. If the
+// token is bad, the answer repeats it, as LiveKit's answer does. authenticated
+// lets a request without a token pass. Such a request has no grant, so the API
+// method refuses it.
 func (s *SFU) authenticated(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		bearer, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -66,8 +67,8 @@ func granted(ctx context.Context) auth.VideoGrant {
 }
 
 // api implements the methods of the Room API that the fake supports. The
-// embedded interface is nil and only declares the other methods: newAPI never
-// forwards a call to them.
+// embedded interface is nil and only declares the other methods. newAPI never
+// forwards a call to those methods.
 type api struct {
 	livekit.RoomService
 	sfu *SFU
@@ -89,8 +90,8 @@ func newAPI(s *SFU) http.Handler {
 	})
 }
 
-// CreateRoom creates a room. It has LiveKit's default timeouts unless the
-// request sets others.
+// CreateRoom creates a room. The room has LiveKit's default timeouts unless the
+// request sets the timeouts.
 func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*livekit.Room, error) {
 	if !granted(ctx).RoomCreate {
 		return nil, errDenied()
@@ -111,8 +112,8 @@ func (a api) CreateRoom(ctx context.Context, req *livekit.CreateRoomRequest) (*l
 	return message(room), nil
 }
 
-// create returns the room called wanted.Name. If that room does not exist, create
-// makes it from wanted. It does not change a room that exists.
+// create returns the room called wanted.Name. If that room does not exist,
+// create makes it from wanted. create does not change an existing room.
 func (s *SFU) create(wanted Room) (Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -124,10 +125,11 @@ func (s *SFU) create(wanted Room) (Room, error) {
 	return n.run(wanted).Room, nil
 }
 
-// wrapped is the beginning of LiveKit's error texts, if the errors have a code.
+// wrapped is how LiveKit's text begins for an error that has a code.
 const wrapped = "twirp error unknown: "
 
-// silence waits for 3 s, as LiveKit waits for a node that does not answer.
+// silence waits for 3 s, as LiveKit does for a node that does not answer. Then
+// it returns LiveKit's error.
 func silence(ctx context.Context) error {
 	select {
 	case <-time.After(silentTime):
@@ -183,7 +185,7 @@ type Removal struct {
 	Room     sfu.Room
 	Identity sfu.Identity
 	Session  string
-	// Revoke is the revoke_token_ts in the call.
+	// Revoke is the revoke_token_ts of the call.
 	Revoke int64
 	// Report is the webhook that LiveKit sends for this removal.
 	Report *livekit.WebhookEvent
@@ -196,8 +198,8 @@ func (s *SFU) Removals() []Removal {
 	return slices.Clone(s.removals)
 }
 
-// RemoveParticipant ends a session and records that as a Removal. It sends no
-// webhook; the test may send the one in Removal.Report.
+// RemoveParticipant ends a session and records a Removal. It sends no webhook,
+// but the test can send the webhook in Removal.Report.
 func (a api) RemoveParticipant(ctx context.Context, req *livekit.RoomParticipantIdentity) (*livekit.RemoveParticipantResponse, error) {
 	recorded, err := a.GetParticipant(ctx, req)
 	if recorded == nil {
@@ -209,7 +211,7 @@ func (a api) RemoveParticipant(ctx context.Context, req *livekit.RoomParticipant
 	return &livekit.RemoveParticipantResponse{}, nil
 }
 
-// UpdateSubscriptions changes nothing, because there are no tracks.
+// UpdateSubscriptions changes nothing, because the fake has no tracks.
 func (a api) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscriptionsRequest) (*livekit.UpdateSubscriptionsResponse, error) {
 	if !administers(ctx, req.Room) {
 		return nil, errDenied()
@@ -253,8 +255,8 @@ func message(r Room) *livekit.Room {
 	}
 }
 
-// validate answers as LiveKit does before a client connects: 200 if it would
-// admit the client, else 401 or 404.
+// validate tells a client whether the SFU would admit it. As LiveKit does, it
+// answers 200 if so, else 401 or 404.
 func (s *SFU) validate(w http.ResponseWriter, r *http.Request) {
 	grant := granted(r.Context())
 	switch {

@@ -8,11 +8,11 @@ import (
 	"github.com/twitchtv/twirp"
 )
 
-// Fault is what happens to an API call: it answers the call itself, or delays
-// it and then calls next.
+// Fault changes what happens to an API call. It answers the call itself, or
+// delays the call and then passes it to next.
 type Fault func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
-// Delay calls next after d, unless the caller has left by then.
+// Delay passes the call to next after d, unless the caller has left by then.
 func Delay(d time.Duration) Fault {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		select {
@@ -23,21 +23,21 @@ func Delay(d time.Duration) Fault {
 	}
 }
 
-// Hang reads the call and never answers.
+// Hang reads the call and never answers it.
 func Hang() Fault {
 	return func(_ http.ResponseWriter, r *http.Request, _ http.Handler) {
-		io.Copy(io.Discard, r.Body) // without this, the server would not notice that the caller leaves
+		io.Copy(io.Discard, r.Body) // without this, the server would not notice when the caller leaves
 		<-r.Context().Done()
 	}
 }
 
-// Drop closes the connection instead of answering.
+// Drop closes the connection without an answer.
 func Drop() Fault {
 	return func(http.ResponseWriter, *http.Request, http.Handler) { panic(http.ErrAbortHandler) }
 }
 
-// Answer sends an answer with this status, content type and body, as a proxy or
-// another server might.
+// Answer sends an answer with this status, content type and body, as if a proxy
+// or another server had sent it.
 func Answer(status int, contentType, body string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
 		w.Header().Set("Content-Type", contentType)
@@ -54,14 +54,14 @@ func Status(status int) Fault {
 // Garbage sends the status 200 and bytes that are no protobuf message.
 func Garbage() Fault { return Answer(http.StatusOK, "application/protobuf", "\xff\xff\xff\xff") }
 
-// Redirect redirects the caller to the URL to.
+// Redirect redirects the caller to the given URL.
 func Redirect(to string) Fault {
 	return func(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 		http.Redirect(w, r, to, http.StatusMovedPermanently)
 	}
 }
 
-// TwirpError sends an error as LiveKit writes it. code is like
+// TwirpError sends an error in the form of LiveKit. code is like
 // "resource_exhausted".
 func TwirpError(code, msg string) Fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {

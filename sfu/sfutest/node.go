@@ -11,13 +11,14 @@ import (
 )
 
 const (
-	// heartbeat is how often a node reports to Redis that it is alive.
+	// heartbeat is the time between two reports of a node to Redis that it is
+	// alive.
 	heartbeat = 2 * time.Second
-	// nodeMemory is how long after its last report a node counts as available.
+	// nodeMemory is how long a node counts as available after its last report.
 	nodeMemory = 5 * time.Second
-	// idleTime is how often a node checks for rooms to close.
+	// idleTime is how often a node looks for rooms whose timeout has passed.
 	idleTime = time.Second
-	// silentTime is how long LiveKit waits for another node.
+	// silentTime is how long LiveKit waits for an answer of another node.
 	silentTime = 3 * time.Second
 )
 
@@ -29,25 +30,25 @@ type Node struct {
 	// sfu.mu guards the fields below.
 
 	rooms               map[sfu.Room]*room // the rooms that the node runs
-	empty               map[sfu.Room]*room // holds all rooms without a session, and perhaps other rooms
+	empty               map[sfu.Room]*room // all rooms without a session; it may also hold other rooms
 	dead, cut, draining bool
 	preferred           bool
-	// Redis has a valid report of the node between the times from and until. If
-	// until is zero, the report stays valid.
+	// from and until are times. Between them, Redis has a valid report of the
+	// node. If until is zero, the report stays valid.
 	from, until time.Time
 }
 
-// room is a room that a node runs, and its participants.
+// room is a room that a node runs, with its participants.
 type room struct {
 	Room
 	sids map[sfu.Identity]string
 	runs time.Time // when this node began to run the room
-	left time.Time // when a participant last left; zero if none has left
+	left time.Time // when a participant last left; zero if nobody has left
 }
 
-// isOver reports whether the room's timeout has passed. The time counts from
-// the creation of the room, even if this node has only just taken the room
-// over.
+// isOver reports whether the room's timeout has passed. The empty timeout
+// counts from the creation of the room, even if the room has just moved to this
+// node.
 func (r *room) isOver(now time.Time) bool {
 	switch {
 	case len(r.sids) > 0:
@@ -62,7 +63,8 @@ func newNode(s *SFU, id string) *Node {
 	return &Node{sfu: s, id: id, rooms: map[sfu.Room]*room{}, empty: map[sfu.Room]*room{}}
 }
 
-// Node returns the node with this id, one of the ids that New was called with.
+// Node returns the node with this id, which must be one of the ids given to
+// New.
 func (s *SFU) Node(id string) *Node {
 	i := slices.IndexFunc(s.nodes, func(n *Node) bool { return n.id == id })
 	if i < 0 {
@@ -71,8 +73,8 @@ func (s *SFU) Node(id string) *Node {
 	return s.nodes[i]
 }
 
-// change locks the SFU, closes the rooms whose timeout has passed, and calls do.
-// do changes the node.
+// change locks the SFU, closes the rooms whose timeout has passed, and calls
+// do. The function do changes the node.
 func (n *Node) change(do func(now time.Time)) {
 	n.sfu.mu.Lock()
 	defer n.sfu.mu.Unlock()
@@ -80,8 +82,8 @@ func (n *Node) change(do func(now time.Time)) {
 	do(time.Now())
 }
 
-// Kill ends the node at once, as a crash does. Its sessions end without
-// webhooks. Its records stay.
+// Kill ends the node at once, like a crash. Its sessions end without webhooks,
+// and its records stay in Redis.
 func (n *Node) Kill() {
 	n.change(func(now time.Time) {
 		n.lost(now)
@@ -90,7 +92,7 @@ func (n *Node) Kill() {
 	})
 }
 
-// Start starts a killed or stopped node again, under its old id.
+// Start starts a killed or stopped node again, with its old id.
 func (n *Node) Start() {
 	n.change(func(now time.Time) {
 		n.dead, n.cut, n.draining = false, false, false
@@ -98,13 +100,13 @@ func (n *Node) Start() {
 	})
 }
 
-// Drain makes the node accept no new rooms, as the first SIGTERM does.
+// Drain makes the node accept no new rooms, like the first SIGTERM to LiveKit.
 func (n *Node) Drain() {
 	n.change(func(time.Time) { n.draining = true })
 }
 
-// Stop shuts the node down, as the second SIGTERM does. It returns the webhooks
-// that LiveKit then sends, one for each session.
+// Stop shuts the node down, like the second SIGTERM to LiveKit. It returns the
+// webhooks that LiveKit sends, one for each session.
 func (n *Node) Stop() (reports []*livekit.WebhookEvent) {
 	n.change(func(now time.Time) {
 		for name, r := range n.rooms {
@@ -113,7 +115,7 @@ func (n *Node) Stop() (reports []*livekit.WebhookEvent) {
 			}
 			n.close(name)
 		}
-		n.dead, n.until = true, now // a node that stops deletes its own record
+		n.dead, n.until = true, now // a node that stops deletes its own report from Redis
 	})
 	return reports
 }
@@ -126,7 +128,7 @@ func (n *Node) Partition() {
 	})
 }
 
-// Heal ends a partition.
+// Heal connects a node to Redis again after Partition.
 func (n *Node) Heal() {
 	n.change(func(now time.Time) {
 		n.cut = false
@@ -137,8 +139,9 @@ func (n *Node) Heal() {
 	})
 }
 
-// Session returns the sid of the session of identity that the node holds,
-// whatever the records say. It returns "" if the node holds none.
+// Session returns the sid of the session of identity on this node, even if the
+// records in Redis say otherwise. It returns "" if the node holds no such
+// session.
 func (n *Node) Session(name sfu.Room, identity sfu.Identity) (sid string) {
 	n.change(func(time.Time) {
 		if r := n.rooms[name]; r != nil {
@@ -148,8 +151,9 @@ func (n *Node) Session(name sfu.Room, identity sfu.Identity) (sid string) {
 	return sid
 }
 
-// Prefer makes the SFU choose this node for new rooms while it is available.
-// Without it, the fake chooses the first available node (LiveKit chooses any).
+// Prefer makes the SFU choose this node for new rooms while the node is
+// available. Without Prefer, the fake chooses the first available node. LiveKit
+// may choose any.
 func (n *Node) Prefer() {
 	n.change(func(time.Time) {
 		for _, other := range n.sfu.nodes {
@@ -158,14 +162,14 @@ func (n *Node) Prefer() {
 	})
 }
 
-// lost records that the node no longer reports to Redis.
+// lost notes that the node no longer reports to Redis.
 func (n *Node) lost(now time.Time) {
 	if n.answers() {
 		n.until = now.Add(nodeMemory)
 	}
 }
 
-// forgotten records that Redis has no valid report of the node any more.
+// forgotten notes that Redis no longer has a valid report of the node.
 func (n *Node) forgotten() {
 	now := time.Now()
 	if n.answers() {
@@ -178,14 +182,14 @@ func (n *Node) forgotten() {
 // answers reports whether the node answers other nodes.
 func (n *Node) answers() bool { return !n.dead && !n.cut }
 
-// isAvailable reports whether the other nodes believe that this node is available.
+// isAvailable reports whether the other nodes count this node as available.
 func (n *Node) isAvailable(now time.Time) bool {
 	return !now.Before(n.from) && (n.until.IsZero() || now.Before(n.until))
 }
 
-// run returns the room called wanted.Name on this node. If the node does not run
-// that room yet, run starts it from the record in Redis. If there is no record,
-// run starts the room from wanted, and writes wanted into the record.
+// run returns the room called wanted.Name on this node. If the node does not
+// run that room yet, run starts it from the record in Redis. If there is no
+// record, run starts the room from wanted, and writes wanted into the record.
 func (n *Node) run(wanted Room) *room {
 	if r, ok := n.rooms[wanted.Name]; ok {
 		return r
@@ -200,7 +204,7 @@ func (n *Node) run(wanted Room) *room {
 	return r
 }
 
-// close ends a room of the node. It deletes the room's record, even if another
+// close ends a room on the node. It deletes the room's record, even if another
 // node wrote that record.
 func (n *Node) close(name sfu.Room) {
 	delete(n.rooms, name)
@@ -209,7 +213,7 @@ func (n *Node) close(name sfu.Room) {
 	}
 }
 
-// end ends a session of the node, and deletes the record of the identity.
+// end ends a session on the node, and deletes the record of the identity.
 func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 	r := n.rooms[name]
 	delete(r.sids, identity)
@@ -221,10 +225,11 @@ func (n *Node) end(name sfu.Room, identity sfu.Identity) {
 		return
 	}
 	delete(n.sfu.records.sessions[name], identity)
-	n.sfu.records.rooms[name] = r.Room // write the record, because the number of participants has changed
+	n.sfu.records.rooms[name] = r.Room // LiveKit writes this record when the number of participants changes
 }
 
-// remove ends a session because RemoveParticipant or DeleteRoom was called.
+// remove ends a session for RemoveParticipant or DeleteRoom, and records a
+// Removal.
 func (n *Node) remove(name sfu.Room, identity sfu.Identity, revoke int64) {
 	sid := n.rooms[name].sids[identity]
 	report := n.sfu.departure(name, identity, sid, livekit.DisconnectReason_PARTICIPANT_REMOVED)
@@ -232,14 +237,15 @@ func (n *Node) remove(name sfu.Room, identity sfu.Identity, revoke int64) {
 	n.sfu.removals = append(n.sfu.removals, Removal{name, identity, sid, revoke, report})
 }
 
-// The errors for a room that no answering node runs.
+// errNoNodes says that no node is available for a room. errSilent says that the
+// room's node does not answer.
 var (
 	errNoNodes = errors.New("could not find any available nodes")
 	errSilent  = errors.New("no response from servers")
 )
 
-// host returns the node that runs a room. If no node runs it, or if that node
-// is not available, host assigns another node.
+// host returns the node that runs a room. If no node runs the room, or if that
+// node is not available, host assigns the room to another node.
 func (s *SFU) host(name sfu.Room) (*Node, error) {
 	now := time.Now()
 	n := s.records.hosts[name]
@@ -271,8 +277,8 @@ func (s *SFU) someNode(match func(*Node) bool) bool {
 	return slices.ContainsFunc(s.nodes, match)
 }
 
-// expire closes the rooms whose timeout has passed. It looks only at the rooms in
-// empty, because other rooms have a session.
+// expire closes the rooms whose timeout has passed. It checks only the rooms in
+// Node.empty, because all other rooms have a session.
 func (s *SFU) expire() {
 	now := time.Now()
 	for _, n := range s.nodes {

@@ -15,7 +15,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// direct calls an http.Handler without a network.
+// direct sends requests to an http.Handler without a network.
 type direct struct{ http.Handler }
 
 func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -24,7 +24,8 @@ func (d direct) RoundTrip(req *http.Request) (*http.Response, error) {
 	return answer.Result(), nil
 }
 
-// cluster is two nodes. alice is in the room "call" on the first node.
+// cluster is a fake SFU with two nodes. alice is in the room "call" on the
+// first node.
 type cluster struct {
 	*sfutest.SFU
 	a, b *sfutest.Node
@@ -44,8 +45,8 @@ func inCluster(t *testing.T, do func(cluster)) {
 	})
 }
 
-// ask calls a method of the API about alice. It returns a short form of the
-// answer, and how many seconds the answer took.
+// ask calls a method of the API about alice. It returns the answer in a short
+// form, and how many seconds the answer took.
 func (c cluster) ask(method string) (answer string, seconds float64) {
 	c.t.Helper()
 	api := livekit.NewRoomServiceJSONClient("http://sfu", &http.Client{Transport: direct{c.SFU}})
@@ -77,7 +78,7 @@ func (c cluster) want(method, want string, seconds float64) {
 	}
 }
 
-// join lets alice join the room.
+// join lets alice join the room "call".
 func (c cluster) join() *livekit.WebhookEvent {
 	c.t.Helper()
 	event := c.Join("call", "alice")
@@ -87,8 +88,8 @@ func (c cluster) join() *livekit.WebhookEvent {
 	return event
 }
 
-// wantState checks whether the records have alice, whether her node answers for
-// her, and whether she really has a session.
+// wantState checks three facts: whether the records have alice, whether her
+// node answers for her, and whether she really has a session.
 func (c cluster) wantState(record, reachable, live bool) {
 	c.t.Helper()
 	got, _ := c.ask("GetParticipant")
@@ -119,7 +120,7 @@ func TestNodeKilled(t *testing.T) {
 		}
 		c.wantState(true, false, false)
 		c.want("RemoveParticipant", "no response from servers", 3)
-		c.want("CreateRoom", "200", 0) // on the other node
+		c.want("CreateRoom", "200", 0) // the room moves to the other node
 		if now := c.Rooms()[0].Created; now != made {
 			t.Errorf("time at which the room was made: got %s, want %s", now, made)
 		}
@@ -128,9 +129,9 @@ func TestNodeKilled(t *testing.T) {
 	})
 }
 
-// TestOldRoomMoved checks a room that moves to another node and is older than
-// its empty timeout. If nobody joins within a second, the room and its records
-// end.
+// TestOldRoomMoved checks a room that is older than its empty timeout and moves
+// to another node. If nobody joins within a second, the room and its records
+// must end.
 func TestOldRoomMoved(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.a.Kill()
@@ -151,8 +152,8 @@ func TestOldRoomMoved(t *testing.T) {
 	})
 }
 
-// TestStaleRecordsEndWithTheRoom checks that the records of a dead node are
-// deleted when the room ends.
+// TestStaleRecordsEndWithTheRoom checks that the records that a dead node has
+// left stay until the room ends.
 func TestStaleRecordsEndWithTheRoom(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.a.Kill()
@@ -195,8 +196,8 @@ func TestNodePartitioned(t *testing.T) {
 	})
 }
 
-// TestRoomOnTwoNodes checks a room that runs on two nodes: each node deletes
-// records that the other has written.
+// TestRoomOnTwoNodes checks a room that runs on two nodes. Each node must
+// delete records that the other node has written.
 func TestRoomOnTwoNodes(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.a.Partition()
@@ -235,7 +236,7 @@ func TestRedisEmptied(t *testing.T) {
 		c.wantState(false, true, true)
 		c.want("CreateRoom", "could not find any available nodes", 0)
 		time.Sleep(2 * time.Second)
-		c.want("CreateRoom", "200", 0) // by the node that runs the room, which writes no record
+		c.want("CreateRoom", "200", 0) // the node that runs the room answers, but writes no record
 		if rooms := c.Rooms(); len(rooms) != 0 || c.Join("call", "alice") != nil {
 			t.Errorf("got rooms %v, want none", rooms)
 		}
@@ -245,8 +246,8 @@ func TestRedisEmptied(t *testing.T) {
 	})
 }
 
-// TestRedisEmptiedAndRoomMadeElsewhere checks that a room may be created a
-// second time after its record was lost.
+// TestRedisEmptiedAndRoomMadeElsewhere checks that another node can create a
+// room a second time after Redis has lost the room's record.
 func TestRedisEmptiedAndRoomMadeElsewhere(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.Flush()

@@ -9,11 +9,13 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Join lets identity join a room. It returns the webhook that LiveKit sends
-// when the participant's media is connected; Participant.Sid in it is the new
-// session. An older session of the identity on the same node ends. Join returns
-// nil if there is no such room, or if no node answers for the room, as in the 5
-// s after its node died.
+// Join lets identity join a room. An older session of identity on the same node
+// ends. Join returns the webhook that LiveKit sends when the participant's
+// media is connected. Participant.Sid in this webhook is the sid of the new
+// session.
+//
+// Join returns nil if there is no such room, or if no node answers for the
+// room. No node answers in the 5 s after the room's node died.
 func (s *SFU) Join(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
 	return s.JoinAs(name, identity, nil, livekit.ParticipantInfo_STANDARD)
 }
@@ -39,17 +41,17 @@ func (s *SFU) JoinAs(name sfu.Room, identity sfu.Identity, attributes map[string
 	return report("participant_joined", name, s.participant(identity, sid))
 }
 
-// session holds those properties of a session that never change.
+// session holds the properties of a session that never change.
 type session struct {
 	attributes map[string]string
 	kind       livekit.ParticipantInfo_Kind
 	since      time.Time
 }
 
-// Connect lets the bearer of an access token join, with the token's attributes,
-// and returns what Join returns. If suffix is not "", the new session is a second
-// one, called "identity#suffix", like that of a client that connects with
-// publish=suffix. If the token is refused, Connect returns nil.
+// Connect lets the bearer of an access token join, with the token's attributes.
+// Like Join, it returns the webhook that LiveKit sends. If suffix is not "",
+// the new session is called "identity#suffix", as for a client that connects
+// with publish=suffix. Connect returns nil if the SFU refuses the token.
 func (s *SFU) Connect(token, suffix string) *livekit.WebhookEvent {
 	claims, problem := s.verify(token)
 	if problem != "" || claims.Video == nil || !claims.Video.RoomJoin {
@@ -62,7 +64,7 @@ func (s *SFU) Connect(token, suffix string) *livekit.WebhookEvent {
 	return s.JoinAs(sfu.Room(claims.Video.Room), sfu.Identity(identity), claims.Attributes, claims.GetParticipantKind())
 }
 
-// Joined returns the webhook that Join returned, once more. It returns nil if
+// Joined returns the same webhook that Join returned before. It returns nil if
 // identity has no session in the room.
 func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent {
 	s.mu.Lock()
@@ -75,9 +77,9 @@ func (s *SFU) Joined(name sfu.Room, identity sfu.Identity) *livekit.WebhookEvent
 	return report("participant_joined", name, s.participant(identity, sid))
 }
 
-// Live returns the sid of the session of identity in a room, "" if there is none.
-// It asks the nodes, not the records. If two nodes hold a session, it returns the
-// newer one.
+// Live returns the sid of the session of identity in a room, or "" if there is
+// none. It asks the nodes, and ignores the records. If two nodes hold a
+// session, it returns the newer one.
 func (s *SFU) Live(name sfu.Room, identity sfu.Identity) (sid string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -87,7 +89,7 @@ func (s *SFU) Live(name sfu.Room, identity sfu.Identity) (sid string) {
 }
 
 // session returns the sid of the session of identity, and the node that holds
-// the session.
+// it.
 func (s *SFU) session(name sfu.Room, identity sfu.Identity) (node *Node, sid string) {
 	for _, n := range s.nodes {
 		if r := n.rooms[name]; r != nil && r.sids[identity] > sid {
@@ -97,7 +99,7 @@ func (s *SFU) session(name sfu.Room, identity sfu.Identity) (node *Node, sid str
 	return node, sid
 }
 
-// Change makes the node write the record of a session again. LiveKit does that
+// Change makes the node write the record of a session again. LiveKit does so
 // when the participant mutes itself or publishes something.
 func (s *SFU) Change(name sfu.Room, identity sfu.Identity) {
 	s.mu.Lock()
@@ -108,11 +110,12 @@ func (s *SFU) Change(name sfu.Room, identity sfu.Identity) {
 	}
 }
 
-// Leave ends the session of identity, and returns the webhook that LiveKit then
-// sends. To imitate a session that never had media, a test may set the webhook's
-// Event to "participant_connection_aborted". Leave returns nil if there is no such
-// session. If two nodes hold a session, the newer one ends; Node.Leave can end the
-// other.
+// Leave ends the session of identity, and returns the webhook that LiveKit
+// sends. It returns nil if there is no such session. If two nodes hold a
+// session, Leave ends the newer one, and Node.Leave can end the other one.
+//
+// For a session that never had media, a test can set the webhook's Event to
+// "participant_connection_aborted".
 func (s *SFU) Leave(name sfu.Room, identity sfu.Identity, reason livekit.DisconnectReason) *livekit.WebhookEvent {
 	sid := s.Vanish(name, identity)
 	if sid == "" {
@@ -123,7 +126,7 @@ func (s *SFU) Leave(name sfu.Room, identity sfu.Identity, reason livekit.Disconn
 	return s.departure(name, identity, sid, reason)
 }
 
-// Leave ends a session of the node, and returns the webhook that LiveKit then
+// Leave ends a session on this node, and returns the webhook that LiveKit
 // sends. It returns nil if there is no such session.
 func (n *Node) Leave(name sfu.Room, identity sfu.Identity, reason livekit.DisconnectReason) (left *livekit.WebhookEvent) {
 	n.change(func(time.Time) {
@@ -148,8 +151,7 @@ func (s *SFU) Vanish(name sfu.Room, identity sfu.Identity) (sid string) {
 	return sid
 }
 
-// recorded returns the participants in a room, by the records. It returns none
-// if there are no records.
+// recorded returns the participants in a room according to the records.
 func (s *SFU) recorded(name sfu.Room) []*livekit.ParticipantInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,8 +163,8 @@ func (s *SFU) recorded(name sfu.Room) []*livekit.ParticipantInfo {
 	return all
 }
 
-// record returns the participant in a room, by the records, or nil if there is
-// none.
+// record returns the participant in a room according to the records, or nil if
+// there is none.
 func (s *SFU) record(name sfu.Room, identity sfu.Identity) *livekit.ParticipantInfo {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// create creates a room without a network.
+// create creates a room by a direct call of the handler, without a network.
 func create(t *testing.T, s *sfutest.SFU, name sfu.Room) {
 	t.Helper()
 	req := httptest.NewRequest("POST", "/twirp/livekit.RoomService/CreateRoom",
@@ -119,7 +119,7 @@ func TestDepartureTimeout(t *testing.T) {
 	})
 }
 
-// post is a webhook as it arrived.
+// post is a webhook as the test's server received it.
 type post struct {
 	header http.Header
 	body   string
@@ -161,8 +161,8 @@ func TestSendWebhook(t *testing.T) {
 	}
 }
 
-// TestFlawsLeaveTheEventAlone checks that a flaw changes one webhook, and not
-// the event.
+// TestFlawsLeaveTheEventAlone checks that a Flaw changes only one webhook, and
+// not the event from which it was made.
 func TestFlawsLeaveTheEventAlone(t *testing.T) {
 	s := sfutest.New(key)
 	create(t, s, "a")

@@ -6,8 +6,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// records are what LiveKit keeps in Redis, or a single server in its memory. The
-// API answers from the records, even if they are wrong.
+// records is what LiveKit keeps in Redis, or in memory if it is a single
+// server. The API answers from the records, even if they are wrong.
 type records struct {
 	rooms    map[sfu.Room]Room
 	sessions map[sfu.Room]map[sfu.Identity]string
@@ -54,8 +54,8 @@ func (s *SFU) Dump() Dump {
 	return Dump{s.records.clone()}
 }
 
-// Restore replaces the contents of LiveKit's Redis by a dump. Nodes that are alive
-// report again within 2 s, because the dump's reports of nodes are outdated.
+// Restore replaces the contents of LiveKit's Redis by a dump. The reports of
+// nodes in the dump are outdated. All living nodes report again within 2 s.
 func (s *SFU) Restore(d Dump) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 // Server is a fake SFU that listens on 127.0.0.1.
 type Server struct {
 	*SFU
-	address     string // the host:port at which it listens
+	address     string // the host:port at which the server listens
 	connections atomic.Int64
 
 	mu   sync.Mutex
@@ -31,11 +31,11 @@ func NewServer(key sfu.Key, ids ...string) *Server {
 	return s
 }
 
-// Up makes a server that is down listen again, at the same address as before.
+// Up makes a server listen again after Down, at the same address as before.
 func (s *Server) Up() {
 	listener, err := listen.TCP(s.address)
 	if err != nil {
-		panic("sfutest: " + err.Error()) // only if another program has taken the address
+		panic("sfutest: " + err.Error()) // another program has taken the address
 	}
 	h := httptest.NewUnstartedServer(s.SFU)
 	h.Listener.Close()
@@ -51,8 +51,8 @@ func (s *Server) Up() {
 	s.http = h
 }
 
-// Down makes the server refuse new connections until Up is called, and closes the
-// open ones. Rooms and sessions stay, unless Forget ends them.
+// Down closes the server's connections, and makes it refuse new ones until Up
+// is called. Rooms and sessions stay, unless Forget ends them.
 func (s *Server) Down() {
 	s.mu.Lock()
 	h := s.http
@@ -61,8 +61,9 @@ func (s *Server) Down() {
 	h.Close()
 }
 
-// Restart makes the server forget everything, as LiveKit does without Redis,
-// and closes its connections. The server accepts connections again at once.
+// Restart makes the server lose all rooms and sessions, as LiveKit does without
+// Redis, and closes its connections. The server accepts new connections at
+// once.
 func (s *Server) Restart() {
 	s.Forget()
 	s.mu.Lock()

@@ -6,49 +6,51 @@
 // calls fail.
 //
 // The fake has no media and no signalling. Join, Leave and Vanish change who is
-// in a room. /rtc/validate tells whether a client with an access token would be
-// admitted. Only SendWebhook sends webhooks, so a test can send them late,
+// in a room. /rtc/validate tells whether the SFU would admit a client with this
+// access token. Only SendWebhook sends webhooks, so a test can send them late,
 // twice, out of order, wrong or not at all.
 //
 // # Nodes
 //
 // Several [Node] share one Redis. Each node runs rooms. Each node answers the
 // API from the records in Redis, which are wrong after the loss of a node or of
-// Redis. LiveKit v1.13.5 behaves as follows, as tests with it have shown, and
-// so does the fake:
+// Redis. Tests with LiveKit v1.13.5 have shown how LiveKit behaves. The fake
+// behaves in the same way:
 //
-//   - A killed node leaves its records. GetParticipant, ListParticipants and
-//     ListRooms answer as before, and no webhook is sent. The records are deleted
-//     when the room ends on another node.
-//   - UpdateSubscriptions and RemoveParticipant are forwarded to the
+//   - A killed node leaves its records in Redis. GetParticipant, ListParticipants
+//     and ListRooms answer as before, and LiveKit sends no webhook. The records are
+//     deleted when the room ends on another node.
+//   - LiveKit forwards UpdateSubscriptions and RemoveParticipant to the
 //     participant's node. If no node answers, the caller gets 503 "no response
 //     from servers" after 3 s. If there is no record, RemoveParticipant returns
 //     404 at once.
 //   - Other nodes count a dead node as available until 5 s after its death. In
-//     that time CreateRoom for a room on it returns 503 after 3 s, and nobody can
-//     join the room. Later, CreateRoom or the next client to join moves the room
-//     to another node. The room keeps its record, and so the time at which it was
-//     created. A room older than its empty timeout ends there after a second,
-//     unless somebody has joined.
+//     that time CreateRoom for a room on the dead node returns 503 after 3 s, and
+//     nobody can join the room. Later, CreateRoom or the next client to join moves
+//     the room to another node. The room keeps its record, including the time at
+//     which it was created. A room older than its empty timeout ends on the new
+//     node after a second, unless somebody has joined.
 //   - A node that is cut off from Redis counts as dead, but keeps the sessions of
 //     its clients. A client that joins again gets a second session on another
 //     node. When the first node is back, the end of the first session deletes the
-//     record of the second session, and the end of its room deletes the room's
-//     record.
+//     record of the second session. The end of the room on the first node deletes
+//     the room's record.
 //   - A draining node keeps its rooms and gets no new ones. When it is stopped,
 //     its sessions end with webhooks, and the records of its rooms are deleted.
 //   - A node that starts again has no rooms. LiveKit's nodes get a new id each
 //     time. The fake's nodes keep their ids, so old records seem to be current.
-//   - After Redis was emptied, GetParticipant returns 404, ListParticipants and
-//     ListRooms are empty, and UpdateSubscriptions returns {} for participants
-//     who are connected. Nobody can join. CreateRoom does not write the record of
-//     a room that its node still runs. For up to 2 s no node is known, and
-//     CreateRoom returns 500 "could not find any available nodes". After that the
-//     room may be created a second time on another node. Only a change of a
-//     participant (Change) writes its record again. (LiveKit's nodes also write
-//     the record of a room 5 s after somebody has joined or left it.)
+//   - After Redis was emptied, GetParticipant returns 404, and ListParticipants and
+//     ListRooms are empty. UpdateSubscriptions returns {} for participants who are
+//     connected. Nobody can join. CreateRoom does not write the record of a room
+//     that its node still runs.
+//   - For up to 2 s after Redis was emptied, no node is known, and CreateRoom
+//     returns 500 "could not find any available nodes". After that, another node
+//     can create the room a second time. The record of a participant comes back
+//     only when the participant changes (Change). LiveKit's nodes also write the
+//     record of a room 5 s after somebody has joined or left, and the fake's do
+//     not.
 //   - A Redis that was restored from an old file has records of participants who
-//     have left since, and none of those who have joined since.
+//     have left since, and no records of those who have joined since.
 package sfutest
 
 import (
@@ -63,7 +65,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Room is a room of the fake, with the properties that it was created with.
+// Room is a room on the fake SFU, with the properties from its creation.
 type Room struct {
 	Name             sfu.Room
 	EmptyTimeout     time.Duration
@@ -72,9 +74,9 @@ type Room struct {
 	Created          time.Time
 }
 
-// SFU is the fake as an http.Handler. It behaves as LiveKit with auto_create
-// off. [Server] listens and serves it; a test that makes its own connections
-// serves it directly.
+// SFU is the fake SFU as an http.Handler. It behaves like LiveKit with
+// auto_create off. [Server] serves it on a socket. A test with its own
+// connections can also serve it directly.
 type SFU struct {
 	key sfu.Key
 	mux http.Handler
@@ -83,8 +85,8 @@ type SFU struct {
 	records records
 	nodes   []*Node
 	joined  int // the number of sessions so far; the next sid contains it
-	// sessions holds all sessions, also those that have ended. The key is the
-	// sid.
+	// sessions holds all sessions by their sid, including those that have
+	// ended.
 	sessions map[string]session
 	removals []Removal
 	calls    map[string]int
@@ -110,7 +112,8 @@ func New(key sfu.Key, ids ...string) *SFU {
 	return s
 }
 
-// alive passes calls on while a node runs, and breaks them off otherwise.
+// alive passes a call on if at least one node runs. Otherwise it breaks the
+// connection off.
 func (s *SFU) alive(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.someNode(func(n *Node) bool { return !n.dead }) {
@@ -122,7 +125,7 @@ func (s *SFU) alive(next http.Handler) http.Handler {
 
 func (s *SFU) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
-// Rooms returns the rooms that are in the records, sorted by name.
+// Rooms returns the rooms in the records, sorted by name.
 func (s *SFU) Rooms() []Room {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,8 +135,8 @@ func (s *SFU) Rooms() []Room {
 	})
 }
 
-// CloseRoom ends a room and its sessions without a webhook, as happens when the
-// SFU restarts.
+// CloseRoom ends a room and its sessions without a webhook, as a restart of the
+// SFU does.
 func (s *SFU) CloseRoom(name sfu.Room) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,8 +146,8 @@ func (s *SFU) CloseRoom(name sfu.Room) {
 	}
 }
 
-// Forget ends all rooms and sessions without a webhook, as happens when an SFU
-// without Redis restarts. (For an SFU with Redis, see [Node] and Flush.)
+// Forget ends all rooms and sessions without a webhook, as a restart of an SFU
+// without Redis does. For an SFU with Redis, see [Node] and Flush.
 func (s *SFU) Forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,8 +165,8 @@ func (s *SFU) Calls(method string) int {
 	return s.calls[method]
 }
 
-// FailNext applies faults to the next API calls: the first fault to the next
-// call, and so on. A call for which the fault is nil succeeds.
+// FailNext applies each of faults to one call, in this order: the first fault
+// to the next call, and so on. A nil fault lets its call succeed.
 func (s *SFU) FailNext(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,14 +174,15 @@ func (s *SFU) FailNext(faults ...Fault) {
 }
 
 // FailAlways applies fault to every API call for which FailNext has set none.
-// If fault is nil, calls succeed again.
+// With a nil fault, calls succeed again.
 func (s *SFU) FailAlways(fault Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.always = fault
 }
 
-// scripted counts a call, and applies the fault that a test has set for it.
+// scripted counts each call, and applies the fault that the test has set for
+// it.
 func (s *SFU) scripted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fault := s.arrive(path.Base(r.URL.Path)); fault != nil {

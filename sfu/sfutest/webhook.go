@@ -19,14 +19,14 @@ import (
 // webhookLife is how long a webhook of LiveKit is valid.
 const webhookLife = 5 * time.Minute
 
-// letter is a webhook to be sent. It is one that LiveKit would send, until a Flaw
-// changes it.
+// letter is a webhook before it is sent. It is like a webhook of LiveKit, until
+// a Flaw changes it.
 type letter struct {
 	event  *livekit.WebhookEvent
 	body   func(*livekit.WebhookEvent) string
 	key    sfu.Key
 	age    time.Duration
-	life   time.Duration // how long the token is valid; 0 means without end
+	life   time.Duration // how long the token is valid; 0 means for ever
 	digest func(body string) string
 	header func(token string) string
 }
@@ -39,8 +39,7 @@ func UnknownKey() Flaw {
 	return func(l *letter) { l.key.ID = "not-" + l.key.ID }
 }
 
-// WrongSecret signs the webhook with the right API key, but with another
-// secret.
+// WrongSecret signs the webhook with another secret, under the right API key.
 func WrongSecret() Flaw {
 	return func(l *letter) { l.key.Secret = secret.New("not-" + l.key.Secret.Reveal()) }
 }
@@ -50,31 +49,33 @@ func WrongDigest() Flaw {
 	return func(l *letter) { l.digest = func(body string) string { return digest("not " + body) } }
 }
 
-// NoDigest sends an API token that was not made for webhooks.
+// NoDigest sends an API token that has no digest, so it was not made for
+// webhooks.
 func NoDigest() Flaw {
 	return func(l *letter) { l.digest = func(string) string { return "" } }
 }
 
-// Unpadded writes the digest without '=' at the end, which receivers must
-// accept.
+// Unpadded writes the digest without '=' at the end. Receivers must accept such
+// a digest.
 func Unpadded() Flaw {
 	return func(l *letter) {
 		l.digest = func(body string) string { return strings.TrimRight(digest(body), "=") }
 	}
 }
 
-// Aged makes the webhook's token look as if it was signed at the time age ago, or
-// in the future if age is negative. The token is valid for 5 min after that.
+// Aged makes the webhook's token look as if it was signed earlier, by the
+// duration age. With a negative age, the token looks as if it was signed in the
+// future. The token is valid for 5 min from that time on.
 func Aged(age time.Duration) Flaw {
 	return func(l *letter) { l.age = age }
 }
 
-// Endless makes a token that never expires.
+// Endless makes the webhook's token valid for ever.
 func Endless() Flaw {
 	return func(l *letter) { l.life = 0 }
 }
 
-// NoHeader omits the Authorization header. Some proxies do that.
+// NoHeader omits the Authorization header, as some proxies do.
 func NoHeader() Flaw { return Header("") }
 
 // Header sends text as the Authorization header.
@@ -107,7 +108,7 @@ func NoSession() Flaw {
 	return func(l *letter) { l.event.Participant.Sid = "" }
 }
 
-// NewWebhook returns the request by which LiveKit reports event to url.
+// NewWebhook returns the request with which LiveKit reports event to url.
 func (s *SFU) NewWebhook(url string, event *livekit.WebhookEvent, flaws ...Flaw) *http.Request {
 	l := letter{
 		event:  proto.CloneOf(event),
@@ -123,7 +124,8 @@ func (s *SFU) NewWebhook(url string, event *livekit.WebhookEvent, flaws ...Flaw)
 	return l.request(url)
 }
 
-// SendWebhook sends event to url and returns the status of the answer.
+// SendWebhook sends a webhook with event to url and returns the status of the
+// answer.
 func (s *SFU) SendWebhook(url string, event *livekit.WebhookEvent, flaws ...Flaw) (status int, err error) {
 	resp, err := http.DefaultClient.Do(s.NewWebhook(url, event, flaws...))
 	if err != nil {
@@ -138,7 +140,7 @@ func (l *letter) request(url string) *http.Request {
 	body := l.body(l.event)
 	req, err := http.NewRequest(http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
-		panic(err) // the test passed a wrong url
+		panic(err) // the test passed an invalid url
 	}
 	req.Header.Set("Content-Type", "application/webhook+json")
 	claims := validity(time.Now().Add(-l.age), l.life)
@@ -152,7 +154,7 @@ func (l *letter) request(url string) *http.Request {
 func marshal(event *livekit.WebhookEvent) string {
 	body, err := protojson.Marshal(event)
 	if err != nil {
-		panic(err) // the test's event has a text that is not UTF-8
+		panic(err) // the test's event has text that is not UTF-8
 	}
 	return string(body)
 }

@@ -8,7 +8,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestCurrent compares the generated files with their sources.
+// TestCurrent checks that the generated files are up to date with their
+// sources.
 func TestCurrent(t *testing.T) {
 	files, err := generate("..")
 	if err != nil {
@@ -25,8 +26,8 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
-// TestEveryVariable: the values contain each variable of the program, and no
-// other.
+// TestEveryVariable checks that the values contain each variable of the
+// program, and no other variable.
 func TestEveryVariable(t *testing.T) {
 	schema, err := readSchema()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 //go:embed intro.md
 var intro string
 
-// readme returns the chart's README: the introduction, and a table of all
+// readme returns the chart's README. It has the introduction and a table of all
 // values.
 func readme(schema *yaml.Node) string {
 	var b strings.Builder
@@ -38,9 +38,9 @@ func table(b *strings.Builder, title, prefix string, properties *yaml.Node) {
 	rows(b, prefix, properties)
 }
 
-// rows writes a table row for each value of the chart below prefix. For an
-// object it writes a row for each of its members. It skips variables and
-// secrets, which have tables of their own.
+// rows writes a table row for each value of the chart below prefix. If a value
+// is an object, rows writes a row for each of its members instead. It skips
+// variables and secrets, which have tables of their own.
 func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 	for name, value := range members(properties) {
 		if prefix == "" && (name == "variables" || name == "secrets" || isParents(name)) {
@@ -54,8 +54,9 @@ func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 	}
 }
 
-// secretsTable writes one row for each variable that may hold a secret. All of
-// them have the same members, which the table does not repeat.
+// secretsTable writes one row for each variable that may hold a secret. All
+// these variables have the same members, so a sentence before the table names
+// the members once.
 func secretsTable(b *strings.Builder, properties *yaml.Node) {
 	b.WriteString("\nEach has `existingSecret` and `key`, or `value`; `LIVEKIT_CA_FILE` also `existingConfigMap`.\n")
 	b.WriteString("\n| Value | `key` when not set | Meaning |\n| --- | --- | --- |\n")

@@ -22,7 +22,8 @@ func readSchema() (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-// get returns the value of a mapping's member name, or nil if there is none.
+// get returns the value of the member name in a mapping, or nil if there is no
+// such member.
 func get(mapping *yaml.Node, name string) *yaml.Node {
 	for key, value := range members(mapping) {
 		if key == name {

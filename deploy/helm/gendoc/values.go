@@ -49,9 +49,9 @@ func writeValue(b *strings.Builder, indent, name string, value *yaml.Node) error
 	return writePlain(b, indent, &yaml.Node{Content: []*yaml.Node{text(name), value}})
 }
 
-// isKeyOnly reports whether properties are the members of a secret in the
-// chart. All secrets have the same members, so only the description of
-// "secrets" explains them.
+// isKeyOnly reports whether properties are the members of a secret. All secrets
+// of the chart have the same members, so only the description of "secrets"
+// explains them.
 func isKeyOnly(properties *yaml.Node) bool { return get(properties, "existingSecret") != nil }
 
 // writePlain writes values without comments.
@@ -86,6 +86,6 @@ func wrap(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// isParents reports whether Helm itself or a chart that includes this one sets
-// the value: "global" or "enabled".
+// isParents reports whether the value belongs to Helm itself or to a chart that
+// includes this chart. Such values are "global" and "enabled".
 func isParents(name string) bool { return name == "global" || name == "enabled" }

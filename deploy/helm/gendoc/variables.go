@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// elsewhere has the variables that are neither under "variables" nor under
-// "secrets". The value is the name of the chart's value that sets the
+// elsewhere maps the variables that the chart does not have under "variables"
+// or "secrets". The map's value is the name of the chart's value that sets the
 // variable.
 var elsewhere = map[string]string{
 	"LIVEKIT_LOCAL_HOMESERVERS": "variables.LIVEKIT_FULL_ACCESS_HOMESERVERS",
@@ -20,16 +20,16 @@ var elsewhere = map[string]string{
 	"LIVEKIT_SHUTDOWN_DELAY":    "shutdownDelaySeconds",
 }
 
-// presets are the defaults of variables for which the chart's default is not
-// the program's.
+// presets are the chart's defaults of variables, where they differ from the
+// program's defaults.
 var presets = map[string]string{
 	"LIVEKIT_JWT_BIND":     ":8080",
 	"LIVEKIT_METRICS_BIND": ":9090",
 	"LIVEKIT_LOG_FORMAT":   "json",
 }
 
-// meanings are the chart's own descriptions of variables that mean something
-// else in a pod than elsewhere.
+// meanings are the chart's own descriptions of variables. These variables have
+// a special meaning in a pod.
 var meanings = map[string]string{
 	"LIVEKIT_JWT_BIND":     "the port at which the pod listens, like :8080",
 	"LIVEKIT_METRICS_BIND": "the port at which the pod serves Prometheus metrics, like :9090; none when empty",
@@ -39,12 +39,12 @@ var meanings = map[string]string{
 // port matches a colon with a port from 1 to 65535, or an empty text.
 const port = "^(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$"
 
-// patterns restrict values of variables more than the program does, because
-// the pod's ports are fixed.
+// patterns restrict the values of some variables more than the program does,
+// because the pod's addresses and folders are fixed.
 var patterns = map[string]string{
 	"LIVEKIT_JWT_BIND":     port,
 	"LIVEKIT_METRICS_BIND": port,
-	"LIVEKIT_STORE":        "^(memory|redis)?$", // no file: the root file system is read-only, and the chart has a value of its own for the file of leaves
+	"LIVEKIT_STORE":        "^(memory|redis)?$", // a file is not allowed here, because another value of the chart sets the file of leaves
 }
 
 // addVariables adds each variable of the program to the schema, under
@@ -60,8 +60,8 @@ func addVariables(schema *yaml.Node) {
 		if !isSecret(v) {
 			add(plain, v.Name, variable(v))
 		}
-		// The URL of Redis is a secret, too, because it may hold the password of the
-		// Sentinels.
+		// The URL of Redis can also be given as a secret, because it may hold the
+		// password of the Sentinels.
 		if isSecret(v) || v.Form == config.FormRedis {
 			add(secrets, v.Name, secret(v))
 		}
@@ -83,8 +83,8 @@ func variable(v config.Variable) *yaml.Node {
 	node := mapping("description", describe(v))
 	types := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, t := range slices.Concat([]string{"string"}, typesOf(v.Form), []string{"null"}) {
-		// The schema needs the text "null", which YAML would read as no value
-		// without quotation marks.
+		// The schema needs the text "null" in quotation marks. Without them, YAML
+		// would read it as the absence of a value.
 		types.Content = append(types.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: t})
 	}
 	add(node, "type", types)
@@ -95,8 +95,8 @@ func variable(v config.Variable) *yaml.Node {
 	return node
 }
 
-// typesOf returns the types other than text that a value of this form may have
-// in YAML if it has no quotation marks.
+// typesOf returns the types besides text that YAML gives to values of this form
+// if they have no quotation marks.
 func typesOf(form config.Form) []string {
 	switch form {
 	case config.FormSwitch, config.FormLimit, config.FormWho:
@@ -109,7 +109,7 @@ func typesOf(form config.Form) []string {
 	return nil
 }
 
-// secret returns the schema of a variable whose value is in a Secret of
+// secret returns the schema of a variable whose value comes from a Secret of
 // Kubernetes.
 func secret(v config.Variable) *yaml.Node {
 	node := mapping("description", v.Meaning, "type", "object")
@@ -125,9 +125,9 @@ func secret(v config.Variable) *yaml.Node {
 	return node
 }
 
-// usualKey returns the name under which a Secret usually has the value of a
-// variable: LiveKit's name for it, like keys.yaml, if there is one, and else
-// the variable's name.
+// usualKey returns the key in a Secret under which the value of a variable
+// usually is. That is a common file name, like keys.yaml, or else the name of
+// the variable.
 func usualKey(name string) string {
 	switch name {
 	case "LIVEKIT_KEY_FILE":
@@ -149,7 +149,7 @@ func mapping(pairs ...string) *yaml.Node {
 }
 
 func add(mapping *yaml.Node, name string, value *yaml.Node) {
-	mapping.Style = 0 // the source writes an empty mapping as {}; with members it gets one line for each
+	mapping.Style = 0 // schema.yaml writes an empty mapping as {}; style 0 gives each member a line of its own
 	mapping.Content = append(mapping.Content, text(name), value)
 }
 

@@ -24,8 +24,8 @@ func (m *Machine) Wall() time.Time {
 // Set sets the wall clock forward by d, or back if d is negative.
 func (m *Machine) Set(d time.Duration) { m.wrong.Add(int64(d)) }
 
-// Sleep makes the machine sleep for d. The wall clock goes on meanwhile, and no
-// virtual time passes.
+// Sleep makes the machine sleep for d. The machine's wall clock moves forward by d,
+// but the virtual time of package synctest stands still.
 func (m *Machine) Sleep(d time.Duration) { m.slept.Add(int64(d)) }
 
 // Slept returns how long the machine has slept.

@@ -12,11 +12,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Cluster is a cluster of three nodes that store keys, and a replica of the one
-// that stores the leaves. The replica takes over if its node has not answered for
+// Cluster is a cluster of three nodes that store keys, and a replica of the node
+// that stores the leaves. The replica takes over if that node has not answered for
 // a second.
 type Cluster struct {
-	// Holder is the node with the hash slot of the leaves. Replica is its replica.
+	// Holder is the node with the hash slot of the leaves. Replica is the replica
+	// of the Holder.
 	Holder, Replica *Server
 	Others          [2]*Server
 }
@@ -65,7 +66,7 @@ func StartThree(t testing.TB, args ...string) *Cluster {
 }
 
 // meet connects the first node to the others, and waits until all nodes know each
-// other. It tries again and again, because on a busy machine a handshake may take
+// other. It tries again and again, because on a busy machine a handshake can take
 // longer than the second that Redis allows.
 func meet(t testing.TB, nodes []*Server) {
 	t.Helper()

@@ -4,5 +4,5 @@ package redistest
 
 import "syscall"
 
-// dependent does nothing: only Linux can end a process with its parent.
+// dependent does nothing, because only Linux can end a process with its parent.
 func dependent() *syscall.SysProcAttr { return nil }

@@ -1,6 +1,6 @@
-// Package redistest runs a real redis-server for tests: alone, as a cluster of
-// one node or of three with a replica, or watched by Sentinels. It can kill,
-// empty and freeze the server.
+// Package redistest runs a real redis-server for tests: alone, as a cluster of one
+// node or of three with a replica, or watched by Sentinels. It can kill, empty and
+// freeze the server.
 package redistest
 
 import (
@@ -35,12 +35,13 @@ type Server struct {
 	exited   chan struct{}
 }
 
-// The ports are below those that the kernel assigns to clients, and above those
-// that the stacks of e2e reserve by locks. Each server has two ports: the second
-// is for the bus of a cluster.
+// The servers use ports from firstPort to lastPort. They are below those that the
+// kernel assigns to clients, and above those that the end-to-end tests in e2e
+// reserve by locks. Each server has two ports. The second one is for the bus of a
+// cluster.
 const firstPort, lastPort = 32000, 32767
 
-// Start starts a server with these further arguments. The server keeps nothing on
+// Start starts a server with args as further arguments. The server keeps nothing on
 // disk, and stops when the test ends. The test fails if redis-server is not
 // installed.
 func Start(t testing.TB, args ...string) *Server {
@@ -58,7 +59,7 @@ func startAt(t testing.TB, port int, args ...string) *Server {
 	return s
 }
 
-// newServer returns a server that is not started yet, with its own directory.
+// newServer returns a server with its own directory. The server is not started yet.
 func newServer(t testing.TB, port int) *Server {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
@@ -122,8 +123,8 @@ func (s *Server) start(t testing.TB) {
 	s.wait(t, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
 }
 
-// wait waits until the server is ready. The server is ready when ask returns nil,
-// or an error that does not say that the server is still loading or down.
+// wait waits until the server is ready. While ask gets no answer, or an answer that
+// the server is loading or that its cluster is down, the server is not ready.
 func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -187,8 +188,8 @@ func (s *Server) Freeze(t testing.TB) {
 	s.signal(t, syscall.SIGSTOP)
 }
 
-// Thaw continues the process, which then reads everything that was sent
-// meanwhile.
+// Thaw lets the frozen process continue. The process then reads everything that was
+// sent while it was frozen.
 func (s *Server) Thaw(t testing.TB) {
 	t.Helper()
 	s.frozen = false

@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// leaver is an environment variable. If it is set, this test program starts a server
-// and ends without a cleanup.
+// leaver is an environment variable. If it is set, this test program only starts a
+// server, and ends without a cleanup.
 const leaver = "REDISTEST_LEAVER"
 
-// A server does not outlive a test program that ends without a cleanup.
+// TestServerEndsWithTheProgram checks that a server ends together with a test
+// program that runs no cleanup.
 func TestServerEndsWithTheProgram(t *testing.T) {
 	if os.Getenv(leaver) != "" {
 		s := Start(t)

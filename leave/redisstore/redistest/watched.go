@@ -24,12 +24,13 @@ type Watched struct {
 }
 
 // Passwords are the passwords of the Redis servers and of the Sentinels. An empty
-// one means that none is needed.
+// password means that no password is needed.
 type Passwords struct{ Redis, Sentinels string }
 
 const masterName = "mymaster"
 
-// StartWatched starts a Watched, with further arguments for its two servers.
+// StartWatched starts a Watched. Its two Redis servers get args as further
+// arguments.
 func StartWatched(t testing.TB, passwords Passwords, args ...string) *Watched {
 	t.Helper()
 	if passwords.Redis != "" {
@@ -107,8 +108,8 @@ func startSentinel(t testing.TB, primary string, passwords Passwords) *Server {
 	return s
 }
 
-// quorum returns an error until the Sentinel c knows the two other Sentinels and the
-// replica.
+// quorum returns an error until the Sentinel behind c knows the two other Sentinels
+// and the replica.
 func quorum(ctx context.Context, c *redis.Client) error {
 	info, err := c.Info(ctx, "sentinel").Result()
 	if err == nil && !strings.Contains(info, "status=ok,") || !strings.Contains(info, "slaves=1,sentinels=3") {
@@ -117,8 +118,8 @@ func quorum(ctx context.Context, c *redis.Client) error {
 	return err
 }
 
-// said returns a function that returns an error until INFO replication contains
-// line.
+// said returns a check for wait. The check returns an error until the answer to
+// INFO replication contains line.
 func said(line string) func(context.Context, *redis.Client) error {
 	return func(ctx context.Context, c *redis.Client) error {
 		info, err := c.Info(ctx, "replication").Result()

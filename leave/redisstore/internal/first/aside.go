@@ -13,16 +13,17 @@ import (
 )
 
 const (
-	// asideTime is how long an invalid record is not read. After that another
-	// version of the program may understand it, or somebody may have mended it.
+	// asideTime is the time for which claims leave out an invalid record after they
+	// have found it. Then they try it again, because somebody may have mended it,
+	// or a version of this program that understands it may be running.
 	asideTime = time.Minute
-	// keepTime is how long an unchanged invalid record is kept. After that time
-	// its delayed event was sent; or a process that understands the record has
-	// restarted the event, and so has written the record again.
+	// keepTime is how long an unchanged invalid record is kept. By then either the
+	// homeserver has sent the job's delayed event, or a process that understands
+	// the record has restarted the event and has written the record again.
 	keepTime = leave.MaxDelay + time.Hour
-	// mostAside is the most invalid records that a process remembers. When one
-	// more is found, the process forgets all others, and logs them again when it
-	// finds them again.
+	// mostAside is the most invalid records that a process remembers. If it finds
+	// one more, it forgets all others. If it then finds one of the others, it logs
+	// that record again.
 	mostAside = 1000
 )
 
@@ -34,14 +35,14 @@ type aside struct {
 	found   int                   // how many invalid records were found since the start
 }
 
-// unreadable is an invalid record.
+// unreadable describes an invalid record that was found.
 type unreadable struct {
 	sum   [sha256.Size]byte // the hash of the record without its version and lease
 	since time.Time
 }
 
-// note records an invalid record. It reports whether it is new, and since when
-// it is unchanged.
+// note remembers the invalid record r. isNew is true if note has not seen this
+// record with this content before. since is when note first saw it.
 func (a *aside) note(r stored, now time.Time) (isNew bool, since time.Time) {
 	head, body, found := strings.Cut(r.value, "\n")
 	if !found {
@@ -71,8 +72,8 @@ func (s *Store) SetAside() int {
 // stored is a record, and the field under which Redis has it.
 type stored struct{ field, value string }
 
-// noJob is an invalid record. old says that it has been unchanged for long
-// enough to be removed.
+// noJob is an invalid record. old is true if the record has not changed for
+// keepTime, so that it is to be removed.
 type noJob struct {
 	stored
 	old bool
@@ -93,8 +94,8 @@ func (s *Store) bad(r stored, err error) noJob {
 	return noJob{r, old}
 }
 
-// setAside makes sure that the claimed invalid records are not claimed for a
-// while, or removes them.
+// setAside makes claims leave out these invalid records for asideTime. It removes
+// the records that are old.
 func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 	var args []any
 	for _, r := range records {
@@ -109,7 +110,8 @@ func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 	}
 }
 
-// roomOf returns the room in a field, "" if it has none.
+// roomOf returns the room in the name of a field. It returns "" if the name
+// contains no room.
 func roomOf(field string) string {
 	length, rest, _ := strings.Cut(field, ":")
 	if n, err := strconv.Atoi(length); err == nil && n >= 0 && n < len(rest) && rest[n] == ':' {

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// page is how many jobs one script reads or writes. The server does nothing
-	// else meanwhile.
+	// page is how many jobs one script reads or writes. It is bounded because the
+	// server does nothing else while a script runs.
 	page = 200
 	// mostClaimed is how many jobs one script leases.
 	mostClaimed = 1000
@@ -50,8 +50,8 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 	return jobs, nil
 }
 
-// ClaimRooms returns up to n rooms. A room that was returned less than every ago is
-// left out. The room that was returned longest ago comes first.
+// ClaimRooms returns up to n rooms. It leaves out a room that it returned less than
+// every ago. The room that was returned longest ago comes first.
 func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	if n <= 0 {
 		return nil, nil
@@ -123,8 +123,8 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 	return c, nil
 }
 
-// jobs decodes fields and their values, with times by our clock. It returns
-// invalid records separately, so that they do not stop work on the others.
+// jobs decodes fields and their values, with times by our clock. It returns invalid
+// records separately, so that they do not stop work on the other jobs.
 func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
 	for i := 0; i+1 < len(values); i += 2 {
 		r := stored{values[i], values[i+1]}

@@ -23,7 +23,7 @@ import (
 
 // field returns the name of a job in the hash and the sorted sets. The room comes
 // first, so that the jobs of a room are adjacent. The length of the room's name
-// comes before it, so that two keys never have the same field.
+// comes before the name, so that two keys never have the same field.
 func field(key leave.Key) string {
 	return roomPrefix(key.Room) + string(key.Identity)
 }
@@ -47,11 +47,11 @@ func encode(job leave.Job) (string, error) {
 	return fmt.Sprintf("%d %d %s\n%s", until, lasts, holder, body), nil
 }
 
-// line matches the part that scripts read: version, end and length of the
-// lease, and holder.
+// line matches the first line of a record, which scripts read. It has the version,
+// the end and the length of the lease, and the holder.
 var line = regexp.MustCompile(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
 
-// head is the first line of a stored job.
+// head is the first line of a record, after parsing.
 type head struct {
 	digits  string // the version as it is stored
 	version uint64 // the version as a number
@@ -60,8 +60,8 @@ type head struct {
 	length  int // the length of the line with its end
 }
 
-// mostNumber is more than any version or time in milliseconds. Scripts cannot
-// represent all larger whole numbers.
+// mostNumber is larger than any version or time in milliseconds. Scripts can
+// represent all whole numbers up to it, but not all larger ones.
 const mostNumber = 1 << 53
 
 // parseHead parses the first line, as the function parts in guard.lua does.
@@ -98,7 +98,8 @@ func decode(r stored) (leave.Job, error) {
 	return job, nil
 }
 
-// version returns the version that a script must find if it expects value.
+// version returns the version in the record value. A write states this version to
+// say which record it expects.
 func version(value string) string {
 	if value == "" {
 		return absent
@@ -109,15 +110,15 @@ func version(value string) string {
 	return noVersion
 }
 
-// The values that a write has in place of a version: absent if it expects no
-// record, and noVersion if it expects a record without a valid version.
+// A write that expects no record has absent in place of a version. A write that
+// expects a record without a valid version has noVersion there.
 const (
 	absent    = "0"
 	noVersion = "?"
 )
 
-// dueAt returns when a job can be claimed: when it is due and its lease has
-// ended.
+// dueAt returns the time, in milliseconds since 1970, from which a job can be
+// claimed. At that time the job is due, and its lease has ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
@@ -132,9 +133,9 @@ func account(job leave.Job) string {
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-// counters returns the fields in which the script keeps the counts for user.
-// They are the numbers of jobs (of each state, of the user and of their
-// homeserver) and the weights (of the homeserver and of the user).
+// counters returns the names of the fields that hold the counts for user. There is
+// a number of jobs for each state, for the user and for their homeserver. There is
+// also a weight for the user and for the homeserver.
 func counters(user matrix.UserID) []any {
 	var fields []any
 	for _, state := range leave.States() {

@@ -54,8 +54,8 @@ const (
 	statusForgotten = "forgotten"
 )
 
-// errLate says that two tries were "late" by Redis' clock, although the answers came
-// in time.
+// errLate says that a script answered "late" twice, although its answers came in
+// time.
 var errLate = errors.New("first: Redis' clock was set twice within one call")
 
 // call runs a script that begins with guard.lua, and returns its answer without the
@@ -88,9 +88,9 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 	return nil, errLate
 }
 
-// limit returns the time, by the store's time, after which a command that is sent
-// now must do nothing. It reads the remaining time last, because this goroutine may
-// be delayed at any moment.
+// limit returns the limit for a command that is sent now, by the store's time.
+// After the limit the command must do nothing. As its last step, limit reads how
+// much time ctx has left, because this goroutine can be delayed at any moment.
 func (s *Store) limit(ctx context.Context) int64 {
 	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -132,7 +132,7 @@ func parseReply(texts []string) (reply, error) {
 	return reply{texts[0], at, correction, writes, wrote, texts[5:]}, nil
 }
 
-// run runs a script once, and records the time in its answer.
+// run runs a script once, and passes the time in the script's answer to heard.
 func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
 	sent := s.clock.ours.Now()
 	texts, err := s.eval(ctx, sc, args).StringSlice()
@@ -160,8 +160,8 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 	return nil
 }
 
-// correct makes the store's time continue as before a jump, because all stored
-// times depend on it.
+// correct makes the store's time continue as before the jump in v, because all
+// stored times depend on the store's time.
 func (s *Store) correct(ctx context.Context, v verdict) error {
 	s.log.Warn("first: the clock of Redis' host was set, or another server has taken over; the service corrects the stored times by the difference", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}

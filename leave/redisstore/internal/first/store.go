@@ -1,6 +1,6 @@
 // Package first is the Redis store of version 0.2.0, for tests of upgrades. It
-// reads and writes only the first form, and does not know the second. It is not
-// part of the program, and its behaviour must not change.
+// reads and writes jobs only in the first of the two forms that package redisstore
+// knows. It is not part of the program, and its behaviour must not change.
 package first
 
 import (
@@ -37,11 +37,11 @@ func New(addr, prefix string) *Store {
 	return s
 }
 
-// SetClock makes c the clock of the jobs' times.
+// SetClock makes c the clock by which the jobs' times are given.
 func (s *Store) SetClock(c *clock.Clock) { s.clock.ours = c }
 
-// keys returns the KEYS that every script gets, in the order of guard.lua. The
-// last one belongs to this store alone.
+// keys returns the KEYS that every script gets, in the order of guard.lua. The last
+// key belongs to this store alone.
 func keys(prefix string) []string {
 	var names []string
 	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts"} {

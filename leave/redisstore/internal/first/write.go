@@ -9,8 +9,8 @@ import (
 
 // change is a change of one job, for the write script.
 type change struct {
-	job     leave.Job // its times are by Redis' clock
-	expects string    // the change is made only if this version is stored
+	job     leave.Job // its times are by the store's time
+	expects string    // the script makes the change only if this version is stored
 	removes bool
 }
 
@@ -22,8 +22,8 @@ type outcome struct {
 	stored  string
 }
 
-// write makes changes with one script. Whether one change succeeds does not depend
-// on the others.
+// write makes changes with one script. Each change succeeds or fails independently
+// of the others.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	var args []any
 	for _, c := range changes {
@@ -60,8 +60,8 @@ func outcomes(values []string, n int) ([]outcome, error) {
 	return results, nil
 }
 
-// Put stores a new delegation. If another write is faster, it tries again, for at
-// most a second.
+// Put stores a new delegation. If another write to the same key comes first, Put
+// tries again, for at most a second.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -91,8 +91,9 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	}
 }
 
-// read decodes the record of key, with times by the store's time. It reports
-// false if there is no valid job. The next delegation overwrites an invalid one.
+// read decodes the record of key, with times by the store's time. It returns false
+// if there is no valid job. The next delegation with this key overwrites an invalid
+// record.
 func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
 	if value == "" {
 		return leave.Job{}, false
@@ -105,7 +106,7 @@ func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
 	return job, err == nil
 }
 
-// Save writes a job if its version is the stored one.
+// Save writes job if job.Version is the version of the stored job.
 func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	job = job.Moved(0)
 	v, err := s.swap(ctx, change{job: job.Moved(s.clock.ahead())})
@@ -113,14 +114,14 @@ func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return job, err
 }
 
-// Delete removes a job if its version is the stored one.
+// Delete removes job if job.Version is the version of the stored job.
 func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	_, err := s.swap(ctx, change{job: job, removes: true})
 	return err
 }
 
-// swap makes a change if the job's version is the stored one, and returns the
-// new version.
+// swap makes a change if the version of its job is the version of the stored job.
+// It returns the new version.
 func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
 	if c.job.Version == 0 {
 		return 0, leave.ErrConflict // no caller has read this job from the store
