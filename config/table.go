@@ -18,7 +18,7 @@ import (
 var table = []Variable{
 	{
 		Name: "LIVEKIT_URL", Group: GroupSFU, Form: FormURL,
-		Meaning: "required: the wss:// or ws:// URL of LiveKit (the SFU), given to clients unchanged",
+		Meaning: "required: the wss:// or ws:// URL of LiveKit (the SFU), which clients get unchanged",
 		how: how{
 			parse: func(j *judge, v value, c *Config) {
 				c.LivekitURL, c.APIURL = v.get(), j.apiURL(v, j.variable("LIVEKIT_INTERNAL_URL"))
@@ -34,17 +34,17 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_INTERNAL_URL", Group: GroupSFU, Form: FormURL,
-		Meaning: "where this service itself reaches LiveKit's API; when unset, at LIVEKIT_URL",
+		Meaning: "the URL at which this service itself reaches LiveKit's API; LIVEKIT_URL when unset",
 		how:     shownAs(func(c *Config) string { return address(c.APIURL) }),
 	},
 	{
 		Name: "LIVEKIT_KEY", Group: GroupKeys, Form: FormText,
-		Meaning: "the name of the API key, which LiveKit has, too",
+		Meaning: "the name of the API key; LiveKit must have the same key",
 		how:     field(func(c *Config) *[]apikey.Key { return &c.Keys }, (*judge).keys, KeyNames),
 	},
 	{
 		Name: "LIVEKIT_SECRET", Group: GroupKeys, Form: FormSecret, Secret: true,
-		Meaning: "the secret of the API key: 32 characters or more; with a shorter one the service starts with a warning",
+		Meaning: "the secret of the API key: 32 characters or more; with a shorter secret the service starts with a warning",
 		how:     shownAs(func(c *Config) string { return showSecrets(c.Keys) }),
 	},
 	{
@@ -59,7 +59,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_KEY_FILE", Group: GroupKeys, Form: FormPath,
-		Meaning: "a file of lines 'key: secret', which LiveKit may read, too; the first pair signs tokens, and all pairs verify webhooks; used instead of the other four variables of the API key",
+		Meaning: "a file with one line 'key: secret' for each key; LiveKit may read the same file; the service signs tokens with the first pair, and verifies webhooks with all pairs; used instead of the other four variables of the API key",
 		how:     aFile,
 	},
 	{
@@ -93,22 +93,22 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_FEDERATION_URL_OVERRIDES", Group: GroupHomeservers, Form: FormServerAt,
-		Meaning: "where to reach the federation API of a server: example.org=http://synapse:8008, several by comma",
+		Meaning: "where to reach the federation API of a server: example.org=http://synapse:8008, several separated by comma",
 		how:     field(func(c *Config) *map[matrix.ServerName]*url.URL { return &c.FederationURLs }, (*judge).overrides, showOverrides),
 	},
 	{
 		Name: "LIVEKIT_CS_API_URL_OVERRIDES", Group: GroupHomeservers, Form: FormServerAt,
-		Meaning: "where to reach the Client-Server API of a server: example.org=https://matrix.example.org, several by comma",
+		Meaning: "where to reach the Client-Server API of a server: example.org=https://matrix.example.org, several separated by comma",
 		how:     field(func(c *Config) *map[matrix.ServerName]*url.URL { return &c.ClientURLs }, (*judge).overrides, showOverrides),
 	},
 	{
 		Name: "LIVEKIT_ALLOWED_NETWORKS", Group: GroupHomeservers, Form: FormNetworks,
-		Meaning: "private networks (10.0.0.0/8) or addresses at which any homeserver may be; not needed for homeservers that you name in other variables",
+		Meaning: "private networks (like 10.0.0.0/8) or addresses at which the service may connect to any homeserver; not needed for homeservers that you name in other variables",
 		how:     field(func(c *Config) *[]netip.Prefix { return &c.AllowedNetworks }, (*judge).networks, showNetworks),
 	},
 	{
 		Name: "LIVEKIT_CA_FILE", Group: GroupHomeservers, Form: FormPath,
-		Meaning: "a PEM file of CA certificates to trust for homeservers, LiveKit and Redis, besides those of the system",
+		Meaning: "a PEM file of CA certificates that the service trusts for homeservers, LiveKit and Redis, besides those of the system",
 		how: how{
 			parse: func(j *judge, v value, c *Config) { c.RootCAs = j.rootCAs(v, j.input.SystemRoots) },
 			show:  aFile.show,
@@ -126,7 +126,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_JWT_PORT", Group: GroupService, Form: FormPort,
-		Meaning: "the port at which the service listens, as a number; instead of LIVEKIT_JWT_BIND",
+		Meaning: "the port at which the service listens, as a number; used instead of LIVEKIT_JWT_BIND",
 	},
 	{
 		Name: "LK_JWT_PORT", Group: GroupService, Form: FormPort,
@@ -134,7 +134,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_METRICS_BIND", Group: GroupService, Form: FormBind,
-		Meaning: "the address at which the service serves Prometheus metrics, written like LIVEKIT_JWT_BIND; when unset, there are none; let nobody on the internet reach it",
+		Meaning: "the address at which the service serves Prometheus metrics, written like LIVEKIT_JWT_BIND; when unset, the service serves no metrics; let nobody on the internet reach this address",
 		how: how{
 			parse: func(j *judge, v value, c *Config) { c.Metrics = j.metrics(v, c.Listen) },
 			show:  func(c *Config, _ string) string { return c.Metrics.String() },
@@ -142,17 +142,17 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_TRUSTED_PROXIES", Group: GroupService, Form: FormProxies, Default: "127.0.0.0/8,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,100.64.0.0/10,169.254.0.0/16,::1/128,fc00::/7,fe80::/10",
-		Meaning: "networks or addresses of your reverse proxies; the service takes a client's address from a header only if the request comes from one of them; none for no proxy",
+		Meaning: "networks or addresses of your reverse proxies; the service takes a client's address from a header only if the request comes from one of them; the value none means no proxy",
 		how:     field(func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }, (*judge).trustedProxies, showProxies),
 	},
 	{
 		Name: "LIVEKIT_CLIENT_ADDRESS", Group: GroupService, Form: FormHeader, Default: "x-forwarded-for",
-		Meaning: "the header in which a trusted proxy writes the client's address: x-forwarded-for (and X-Real-IP, if X-Forwarded-For has only addresses of proxies), x-real-ip, or another header with an address, like cf-connecting-ip; the proxy must overwrite what a client sends in it",
+		Meaning: "the header in which a trusted proxy writes the client's address: x-forwarded-for (and X-Real-IP, if X-Forwarded-For has only addresses of proxies), x-real-ip, or another header with an address, like cf-connecting-ip; the proxy must overwrite what a client sends in this header",
 		how:     field(func(c *Config) *string { return &c.ClientAddress }, (*judge).clientAddress, asItIs),
 	},
 	{
 		Name: "LIVEKIT_RATE_LIMIT", Group: GroupService, Form: FormLimit, Default: "60/min,burst=30",
-		Meaning: "how many requests one user may send: N/min, or N/min,burst=M for M at once (30 when left out); off switches all rate limits off",
+		Meaning: "how many requests one user may send: N/min, or N/min,burst=M for M at once (M is 30 when left out); the value off switches all rate limits off",
 		how:     field(func(c *Config) *RateLimit { return &c.RateLimit }, (*judge).rateLimit, RateLimit.String),
 	},
 	{
@@ -162,12 +162,12 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_TEST_PAGE", Group: GroupService, Form: FormSwitch, Default: "on",
-		Meaning: "whether the service has the page of the connection test at /test; the command matrixrtc-auth test-link makes links to it (on or off)",
+		Meaning: "whether the service serves the page of the connection test at /test; the command matrixrtc-auth test-link makes links to the page (on or off)",
 		how:     field(func(c *Config) *bool { return &c.TestPage }, (*judge).testPage, showSwitch),
 	},
 	{
 		Name: "LIVEKIT_LOG_LEVEL", Group: GroupService, Form: FormLevel, Default: "info",
-		Meaning: "the least level of the lines that the service logs: debug, info, warn or error",
+		Meaning: "the lowest level of the lines that the service logs: debug, info, warn or error",
 		how:     field(func(c *Config) *slog.Level { return &c.LogLevel }, (*judge).logLevel, showLevel),
 	},
 	{
@@ -225,12 +225,12 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_DELAYED_EVENT_RATE", Group: GroupLeaves, Form: FormRate, Default: "10/s",
-		Meaning: "how many requests about delegated leaves the service sends to one homeserver in a second, 0.1 to 10000; off for no bound; Synapse's rc_delayed_event_mgmt must allow as many",
+		Meaning: "how many requests about delegated leaves the service sends to one homeserver in a second, 0.1 to 10000; the value off means no bound; Synapse's rc_delayed_event_mgmt must allow as many requests",
 		how:     field(func(c *Config) *float64 { return &c.DelayedEventRate }, (*judge).delayedEventRate, showRate),
 	},
 	{
 		Name: "LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS", Group: GroupLeaves, Form: FormSeconds, Default: "60",
-		Meaning: "the seconds between two questions of the service to LiveKit who is in its rooms, in case a webhook was lost; 0 and values over 600 mean every 10 minutes",
+		Meaning: "the seconds after which the service again asks LiveKit who is in its rooms, in case a webhook was lost; 0 and values over 600 mean every 10 minutes",
 		how:     field(func(c *Config) *time.Duration { return &c.SanityCheckInterval }, (*judge).sanityCheckInterval, showSeconds),
 	},
 	{
@@ -277,7 +277,7 @@ var table = []Variable{
 	},
 	{
 		Name: "LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS", Group: GroupMembership, Form: FormSeconds, Default: "30",
-		Meaning: "the seconds between two checks of the service whether everybody on LiveKit is still in the Matrix room; 0 for no checks",
+		Meaning: "the seconds after which the service again checks whether everybody on LiveKit is still in the Matrix room; 0 means no checks",
 		how:     field(func(c *Config) *time.Duration { return &c.MembershipInterval }, (*judge).sanityCheckInterval, showSeconds),
 	},
 	{

@@ -8,10 +8,11 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// change is what must be done after a change that a remedy asks for.
+// change says what the operator must do after a change of the configuration, if
+// a remedy asks for that change.
 type change struct {
 	asked func() *regexp.Regexp // matches remedies that ask for the change
-	said  []string              // a remedy with one of these texts says itself what to do then
+	said  []string              // a remedy that contains one of these texts says itself what to do after the change
 	then  string
 }
 
@@ -20,11 +21,12 @@ var changes = []change{
 		"a change in `.env` or `compose.yaml`, run `docker compose up -d`"},
 	{pattern.New(`\blivekit\.yaml|\b(rtc|room|redis|webhook|turn)\.([a-z]+_|domain)`), []string{"start LiveKit", "up -d", "o change is", "chmod 644", "mount "},
 		"a change in `livekit.yaml`, run `docker compose restart livekit`"},
-	{pattern.New(`\bhomeserver\.yaml|\bIn Synapse`), []string{"restart Synapse"}, "a change in `homeserver.yaml`, restart Synapse"},
+	{pattern.New(`\bhomeserver\.yaml|\bIn Synapse`), []string{"restart Synapse"}, "a change in `homeserver.yaml`, run `docker compose restart synapse`"},
 }
 
-// after says in Markdown what to do after the changes that a remedy asks for, ""
-// if there is nothing to do, or if the remedy says it.
+// after returns Markdown for a remedy that asks for changes. The Markdown says
+// what to do after these changes. after returns "" if nothing is to be done, or
+// if the remedy itself says what to do.
 func after(remedy string) string {
 	var list []string
 	for _, c := range changes {

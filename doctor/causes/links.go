@@ -6,17 +6,17 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// explained are the terms of causes that another section or page explains, with
-// the place of that explanation.
+// explained maps a term that the texts of causes use to the section or page
+// that explains it.
 var explained = map[string]string{
 	"OpenID token": "architecture.md#words", "delayed event": "leave.md", "delegated leave": "leave.md",
 	"ticket": "security.md#tickets", "brake": "membership.md#the-brake", "registration file": "appservice.md",
-	"NAT loopback": "#hairpin", "docs/operations.md": "operations.md#causes",
+	"NAT loopback": "#hairpin", "webhook": "architecture.md#words", "TURN": "setup.md#turn", "docs/operations.md": "operations.md#causes",
 	"docs/homeserver.md": "homeserver.md#the-well-known-file",
 }
 
-// term matches each term of explained, also in the plural.
-var term = pattern.New(`\b(OpenID token|delayed event|delegated leave|ticket|brake|registration file|NAT loopback|docs/(?:operations|homeserver)\.md)(s?)\b`)
+// term matches each term in the map explained, also in the plural.
+var term = pattern.New(`\b(OpenID token|delayed event|delegated leave|ticket|brake|registration file|NAT loopback|webhook|TURN|docs/(?:operations|homeserver)\.md)(s?)\b`)
 
 // linked returns Markdown in which the first use of each term is a link to its
 // explanation. A term in code, and a term whose explanation is the section with

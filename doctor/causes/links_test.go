@@ -2,8 +2,9 @@ package causes
 
 import "testing"
 
-// TestLinked: the first use of a term leads to its explanation, but not a use in
-// code, and not within the explanation itself.
+// TestLinked checks that linked turns the first use of a term into a link to
+// its explanation. It must not do so in code, or in the section that explains
+// the term.
 func TestLinked(t *testing.T) {
 	for _, c := range []struct{ text, id, want string }{
 		{"two OpenID tokens, one OpenID token", "", "two [OpenID tokens](architecture.md#words), one OpenID token"},
@@ -20,8 +21,9 @@ func TestLinked(t *testing.T) {
 	}
 }
 
-// TestAfter: a change of a file is followed by the command that applies it, unless
-// the remedy names such a command itself.
+// TestAfter checks that the function after returns the command that applies a
+// change of a file. If the remedy itself names such a command, it must return
+// nothing.
 func TestAfter(t *testing.T) {
 	const compose, liveKit = "a change in `.env` or `compose.yaml`, run `docker compose up -d`", "a change in `livekit.yaml`, run `docker compose restart livekit`"
 	for remedy, want := range map[string]string{
@@ -30,7 +32,7 @@ func TestAfter(t *testing.T) {
 		"Write it into livekit.yaml, or set LIVEKIT_KEY.":        compose + "; after " + liveKit,
 		"Set it in livekit.yaml, and restart LiveKit.":           "",
 		"Set LIVEKIT_URL, and create the container again.":       "",
-		"Set matrix_rtc in homeserver.yaml.":                     "a change in `homeserver.yaml`, restart Synapse",
+		"Set matrix_rtc in homeserver.yaml.":                     "a change in `homeserver.yaml`, run `docker compose restart synapse`",
 		"Make an A record of turn.example.org for that machine.": "",
 	} {
 		t.Run(remedy, func(t *testing.T) {

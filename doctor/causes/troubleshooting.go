@@ -17,26 +17,28 @@ import (
 //go:embed troubleshooting.md
 var intro string
 
-// seen shows what some faults look like, from the tests of the whole stack.
+// seen shows what some faults look like to users and in the log, as tests of
+// the whole stack have found.
 //
 //go:embed seen.md
 var seen string
 
-// broken is what doctor says of a whole deployment with one fault. The test of
-// e2e/breakages writes it.
+// broken shows what doctor reports about a whole deployment with one fault. The
+// test in e2e/breakages writes the file.
 //
 //go:embed breakages.md
 var broken string
 
-// Troubleshooting returns docs/troubleshooting.md: the causes by what Element
-// Call shows, what some look like, and all causes by group.
+// Troubleshooting returns the text of docs/troubleshooting.md. The page lists
+// causes by the error codes of Element Call, shows what some faults look like,
+// and describes all causes by group.
 func Troubleshooting() string {
 	var b strings.Builder
 	b.WriteString(intro)
 	writeCodes(&b)
 	b.WriteString(seen + "\n" + broken + "\n")
 	for _, g := range Groups {
-		fmt.Fprintf(&b, "## %s\n\n", g.Title)
+		fmt.Fprintf(&b, "## %s\n\nEach section below describes a cause that [doctor](operations.md#doctor) can report for a check whose id begins with `%s.`.\n\n", g.Title, g.ID)
 		for _, c := range table() {
 			if engine.GroupOf(c.Checks[0]) == g.ID {
 				document(&b, c)
@@ -46,7 +48,7 @@ func Troubleshooting() string {
 	return strings.TrimSpace(b.String()) + "\n"
 }
 
-// Groups are the groups of checks, in order.
+// Groups are the groups of checks, in the order of the report.
 var Groups = []engine.Group{
 	{ID: "config", Title: "Configuration"},
 	{ID: "livekit", Title: "livekit.yaml"},
@@ -77,12 +79,12 @@ func writeCodes(b *strings.Builder) {
 func document(b *strings.Builder, c engine.Cause) {
 	v := examplesOf[c.ID].Or(examplesOf[engine.GroupOf(c.Checks[0])])
 	text, remedy := Fill(c.Text, v), Fill(c.Remedy, v)
-	says := linked(named(marked(Sentence(text)))+"\n\n- **Remedy:** "+marked(Sentence(remedy)), c.ID)
+	says := linked(named(marked(Sentence(text))+"\n\n- **Remedy:** "+marked(Sentence(remedy))), c.ID)
 	fmt.Fprintf(b, "### %s\n\n%s\n", c.ID, says)
 	if then := after(Sentence(remedy)); then != "" {
 		fmt.Fprintf(b, "- **With Docker Compose:** after %s.\n", then)
 	}
-	fmt.Fprintf(b, "- **Reported:** as %s, by %s of [doctor](operations.md#doctor), %s\n", grades[c.Status], quoted(c.Checks), vantages[c.From])
+	fmt.Fprintf(b, "- **Reported:** by [doctor](operations.md#doctor) %s\n- **Shown as:** %s of %s\n", vantages[c.From], grades[c.Status], quoted(c.Checks))
 	if c.Code != "" {
 		fmt.Fprintf(b, "- **Element Call shows:** the error code `%s`\n", c.Code)
 	}
@@ -92,12 +94,12 @@ func document(b *strings.Builder, c engine.Cause) {
 var (
 	grades   = map[engine.Status]string{engine.Fail: "a fault (✗)", engine.Warn: "a warning (!)", engine.OK: "a remark (✓)"}
 	vantages = map[string]string{
-		"inside": "run in the service's container", "outside": "run with `--outside`",
-		"both": "run in the service's container or with `--outside`",
+		"inside": "in the container of matrixrtc-auth", "outside": "on another machine with `--outside`",
+		"both": "in the container of matrixrtc-auth, or on another machine with `--outside`",
 	}
 )
 
-// quoted names checks.
+// quoted returns a text that names the checks with these ids.
 func quoted(ids []string) string {
 	list := slices.Clone(ids)
 	for i, id := range list {
@@ -106,13 +108,14 @@ func quoted(ids []string) string {
 	if len(list) == 1 {
 		return "the check " + list[0]
 	}
-	return "the checks " + strings.Join(list, ", ")
+	return "one of the checks " + strings.Join(list, ", ")
 }
 
-// Sentence returns a text, which elsewhere follows a colon, as a sentence.
+// Sentence returns text as a sentence, with a capital letter and a full stop.
+// Reports show the same text after a colon.
 func Sentence(text string) string {
 	if first, _, _ := strings.Cut(text, " "); !strings.ContainsAny(first, "_./:") {
-		letter, size := utf8.DecodeRuneInString(text) // German has first letters of two bytes
+		letter, size := utf8.DecodeRuneInString(text) // the first letter can have two bytes, as in German
 		text = string(unicode.ToUpper(letter)) + text[size:]
 	}
 	if strings.HasSuffix(text, ".)") {
@@ -121,30 +124,31 @@ func Sentence(text string) string {
 	return strings.TrimSuffix(text, ".") + "."
 }
 
-// named says which service a text speaks of, for a reader of one section.
+// named adds "(matrixrtc-auth)" where text first mentions this service, because
+// a reader may read only one section of the page.
 func named(text string) string {
-	lower := strings.ToLower(text)
-	for _, words := range []string{"this service", "the service "} {
-		if at := strings.Index(lower, words); at >= 0 {
-			end := at + len(strings.TrimSpace(words))
-			return text[:end] + " (matrixrtc-auth)" + text[end:]
-		}
+	if at := mention().FindStringSubmatchIndex(text); at != nil {
+		return text[:at[3]] + " (matrixrtc-auth)" + text[at[3]:]
 	}
 	return text
 }
 
-// setting matches what the page shows as code: a variable with its value, a
-// setting, YAML and JSON in brackets (at most four deep), options and commands.
+// mention matches the name of this service, but not "this service's".
+var mention = pattern.New(`(?i)\b(th(?:is|e) service)(?:[ ,.:;)\n]|$)`)
+
+// setting matches what the page shows as code. That is a variable with its
+// value, a setting, an option or a command. It is also YAML or JSON in
+// brackets, at most four deep.
 var setting = pattern.New(`LIVEKIT_[A-Z_]+(=\S*[^\s.,:;)])?|"?\b[a-z_][a-z0-9_.]*"?: [\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|[\[{]([^\[\]{}]|)*[\]}])*[\]}])*[\]}])*[\]}]|\{"[^{}]*\}|\b(rtc|turn|room|redis|webhook|limit|node_selector|matrix_rtc)\.[a-z][a-z_]+(: (true|false|\d+)\b)?|\bmax_event_delay_duration: 24h|\bm\.homeserver(\.base_url)?\b|\borg\.matrix\.msc4143\.rtc_foci\b|\bmatrixrtc-auth (doctor|registration)( --[a-z-]+( [^\s(-][^\s(]*)?)+|\bopenssl rand -hex 32|\bcurl -i https://[^\s,;]+|\biptables [^(]*[^( ]|\btimedatectl set-ntp true|\bredis-cli [^.]*|\bchmod 644 livekit\.yaml|\blivekit_service_url\b|\b(livekit|homeserver|compose)\.yaml\b|\.well-known/matrix/(client|server)\b|--[a-z][a-z-]+|docker compose [^;().]*[^;(). ]`)
 
-// marked returns a text with its settings as code.
+// marked returns text as Markdown, in which settings and commands are code.
 func marked(text string) string {
 	var b strings.Builder
 	end := 0
 	for _, at := range setting().FindAllStringIndex(text, -1) {
 		b.WriteString(escape(text[end:at[0]]))
 		if from := text[at[0]:at[1]]; strings.HasSuffix(text[:at[0]], "/") || continued(text[at[1]:]) {
-			b.WriteString(escape(from)) // a part of an address or of a host
+			b.WriteString(escape(from)) // the match is only a part of an address or of a host
 		} else {
 			b.WriteString("`" + from + "`")
 		}
@@ -153,13 +157,13 @@ func marked(text string) string {
 	return b.String() + escape(text[end:])
 }
 
-// continued reports whether a host name goes on: its text after turn.example is
-// ".org".
+// continued reports whether rest, the text after a match, continues a host
+// name. An example is ".org" after turn.example.
 func continued(rest string) bool {
 	return len(rest) > 1 && rest[0] == '.' && unicode.IsLower(rune(rest[1]))
 }
 
-// escape prevents Markdown from reading settings as markup.
+// escape prevents Markdown from reading characters of text as markup.
 func escape(text string) string {
 	return strings.NewReplacer("*", `\*`, "<", "&lt;").Replace(text)
 }

@@ -10,8 +10,9 @@ import (
 // Status is the result of a check.
 type Status string
 
-// The values of Status. Warn means that the thing may be intended, or cannot
-// be judged from this machine. NA means that the check was not made.
+// The values of Status. Warn means that the operator may have intended what the
+// check found, or that this machine cannot judge it. NA means that the check
+// was not made.
 const (
 	OK   Status = "ok"
 	Warn Status = "warn"
@@ -25,7 +26,7 @@ type Finding struct {
 	Seen   string // what the check saw, and from where it looked
 	Cause  *Cause // why Status is Fail or Warn; nil for OK and NA
 	Vars   Vars   // the values for the placeholders in the cause's texts
-	// Blocks says that the checks that need this check are not made, although
+	// If Blocks is set, the checks that need this check are not made, although
 	// its finding is only a warning.
 	Blocks bool
 	// At are the places that the finding is about. A place is host:port, an
@@ -90,16 +91,17 @@ type Cause struct {
 	Checks []string
 	// From says from where the cause can be found: "inside", "outside" or "both".
 	From string
-	// Status is Fail, or Warn if the setting may be intended or cannot be
-	// judged. It is OK for a note: an entry of the table, which no check finds,
-	// about something that people mistake for a cause.
+	// Status is Fail for most causes. It is Warn if the operator may have intended
+	// the setting, or if doctor cannot judge the setting. It is OK for a note. A
+	// note is an entry of the table that no check finds. It describes what people
+	// mistake for a cause.
 	Status Status
-	// Blocks, for a Warn, says that the checks that need the one with this
-	// finding are not made.
+	// Blocks is for a cause with the Status Warn. If it is set, the checks that
+	// need a check with this finding are not made.
 	Blocks bool
-	// Spares, for a Fail, says that the checks that need the one with this
-	// finding are made nevertheless, because a part of what they ask still
-	// answers.
+	// Spares is for a cause with the Status Fail. If it is set, the checks that
+	// need a check with this finding are made nevertheless, because a part of
+	// what they ask still answers.
 	Spares bool
 	// Code is the error code that Element Call shows because of this cause; ""
 	// for none.
@@ -113,11 +115,11 @@ type Cause struct {
 // kind returns the cause's Kind, or its ID if Kind is "".
 func (c *Cause) kind() string { return cmp.Or(c.Kind, c.ID) }
 
-// Unfinished is the only cause that the engine itself finds: a check did not
-// end in time.
+// Unfinished is the only cause that the engine itself finds. It means that a
+// check did not end in time.
 var Unfinished = Cause{ID: "unfinished", Checks: []string{"homeserver.discovery"}, From: "both", Status: Warn, Blocks: true, Unbroken: "the tests of the engine produce it, in virtual time",
 	Text:   "the check {check} did not end within its time limit (8 seconds for most checks), so doctor does not know what this check would find",
-	Remedy: "run doctor again with --only {check}. If the check again does not end in time, something between doctor and the server that the check asks, like a firewall, drops packets without an answer"}
+	Remedy: "run doctor again with --only {check}. If the check again does not end in time, look for a firewall between doctor and the server that the check asks. It may drop packets without an answer"}
 
 func unfinished(id, format string, args ...any) Finding {
 	return Because(&Unfinished, Vars{"check": id}, format, args...)

@@ -7,23 +7,24 @@ import (
 
 const heading = `## What doctor says when something is broken
 
-The tables below show which causes [doctor](operations.md#doctor) reports for which fault. The test ` + "`make breakages`" + ` breaks a complete deployment in each of these ways, and then runs doctor. The deployment consists of Synapse, LiveKit, this service, and nginx, HAProxy or Caddy in front of them. In the tables, the server name is example.org. ` + "`matrix.`, `jwt.`, `sfu.` and `turn.`" + ` are the hosts below it for the homeserver, for this service, for LiveKit and for TURN.
+The tables below show faults, and the causes that [doctor](operations.md#doctor) reports for each fault. The test ` + "`make breakages`" + ` breaks a complete deployment in each of these ways, and then runs doctor. The deployment consists of Synapse, LiveKit, this service, and nginx, HAProxy or Caddy in front of them. In the tables, the server name is example.org. ` + "`matrix.`, `jwt.`, `sfu.` and `turn.`" + ` are hosts below example.org: those of the homeserver, this service (matrixrtc-auth), LiveKit and TURN.
 
 - **Broken:** what the test changes.
 - **Inside:** what doctor reports in the service's container, where it has the service's configuration.
 - **Outside:** what doctor reports with ` + "`--outside`" + ` on another machine, where it knows only the server name.
 
-A dash (–) means that doctor finds no fault there. Where LiveKit cannot be found from outside, doctor reports [sfu-unknown](#sfu-unknown).
+A dash (–) means that doctor finds no fault there. If doctor cannot find LiveKit from outside, doctor reports [sfu-unknown](#sfu-unknown).
 `
 
-const columns = ` The columns show the causes that [doctor](operations.md#doctor) reports in the service's container (Inside), and on another machine with ` + "`--outside`" + ` (Outside). A dash means that it finds no fault there. ` + "`matrix.`, `jwt.`, `sfu.` and `turn.`" + ` are the hosts of the homeserver, this service, LiveKit and TURN below example.org.
+const columns = ` Each row is one run of the test ` + "`make breakages`" + `. Broken says what is wrong in the deployment. Inside lists the causes that [doctor](operations.md#doctor) reports in the service's container. Outside lists the causes that doctor reports on another machine with ` + "`--outside`" + `. A dash means that doctor finds no fault there. ` + "`matrix.`, `jwt.`, `sfu.` and `turn.`" + ` are the hosts of the homeserver, this service (matrixrtc-auth), LiveKit and TURN below example.org.
 
 | Broken | Inside | Outside |
 | --- | --- | --- |
 `
 
-// subjects are the sections of the document. A breakage belongs to the first
-// section one of whose words begins the breakage's description.
+// subjects are the sections of the document. The description of a breakage begins with
+// one of the words in beginnings. The breakage belongs to the first section that has
+// this word.
 var subjects = []struct {
 	title, says string
 	beginnings  []string
@@ -56,7 +57,8 @@ func describe(rows map[string]said) (string, error) {
 	return b.String(), nil
 }
 
-// subjectOf returns the index of the section to which a breakage belongs.
+// subjectOf returns the index of the section to which a breakage with this description
+// belongs.
 func subjectOf(what string) int {
 	for i, s := range subjects {
 		for _, beginning := range s.beginnings {

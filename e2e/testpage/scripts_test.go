@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// The text of a verdict contains values of the deployment. For a value that
-// the page cannot know, it contains the name of the setting in livekit.yaml.
+// TestWordsAreTrue checks that the text of a verdict contains the values of the
+// deployment. For a value that the page cannot know, the text must name the setting in
+// livekit.yaml.
 func TestWordsAreTrue(t *testing.T) {
 	const (
 		udp      = `{protocol:"udp",address:"203.0.113.7",port:30012},{protocol:"udp",address:"2001:db8::7",port:30044}`
@@ -21,11 +22,11 @@ func TestWordsAreTrue(t *testing.T) {
 	)
 	tests := map[string]struct{ id, ticket, offered, relays, want string }{
 		"a range": {"no-media", ownHost, udp + "," + tcp, "",
-			"Publish and forward LiveKit's ports: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and 7991/tcp. Open them in the firewall."},
+			"Publish LiveKit's ports in compose.yaml, and forward them in the router: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and 7991/tcp. Open them in the firewall."},
 		"one port": {"only-tcp", ownHost, mux, "",
-			"Publish and forward the range of livekit.yaml as UDP (7882/udp), and open it in the firewall."},
+			"Publish the range of livekit.yaml as UDP (7882/udp), forward it in the router, and open it in the firewall."},
 		"nothing offered": {"no-media", ownHost, "", "",
-			"Publish and forward LiveKit's ports: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and rtc.tcp_port/tcp. Open them in the firewall."},
+			"Publish LiveKit's ports in compose.yaml, and forward them in the router: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and rtc.tcp_port/tcp. Open them in the firewall."},
 		"LiveKit at a port of its own": {"sfu-no-route", ownHost, "", "",
 			"Make the proxy forward requests for https://sfu.example.org to LiveKit: http://127.0.0.1:7890/ (in nginx with the slash at its end, so that nginx removes the prefix)."},
 		"below a path": {"sfu-no-route", withPath, "", "",
@@ -33,11 +34,11 @@ func TestWordsAreTrue(t *testing.T) {
 		"TCP that is blocked": {"tcp-closed", ownHost, tcp, "",
 			"Publish 7991 in compose.yaml, forward 7991/tcp in the router, and open that port in the firewall."},
 		"no TCP": {"tcp-none", ownHost, udp, "",
-			"Set rtc.tcp_port to 7881 in livekit.yaml, publish that port, and forward 7881/tcp."},
+			"Set rtc.tcp_port to 7881 in livekit.yaml, publish 7881 in compose.yaml, and forward 7881/tcp in the router."},
 		"a relay": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp","turn:turn.example.org:3479?transport=udp"`,
-			"Forward 3479/udp. Publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and check that no other program uses them."},
+			"In the router, forward 3479/udp and the relay ports (UDP: turn.relay_range_start and relay_range_end in livekit.yaml) to LiveKit. Publish the relay ports in compose.yaml, and check that no other program uses them."},
 		"a relay over TLS alone": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp"`,
-			"Forward 443/tcp. Publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and check that no other program uses them."},
+			"In the router, forward 443/tcp and the relay ports (UDP: turn.relay_range_start and relay_range_end in livekit.yaml) to LiveKit. Publish the relay ports in compose.yaml, and check that no other program uses them."},
 	}
 	expressions := map[string]string{}
 	for name, test := range tests {
@@ -59,7 +60,8 @@ func TestWordsAreTrue(t *testing.T) {
 	}
 }
 
-// In both languages, every placeholder of a verdict gets a value.
+// TestWordsAreWhole checks that each placeholder in the text of a verdict gets a value,
+// in both languages.
 func TestWordsAreWhole(t *testing.T) {
 	const expression = `Object.entries(verdicts).flatMap(([id, v]) => ["en", "de"].flatMap((language) => ["says", "why", "remedy"].flatMap((part) =>
 		fill(v[language][part], placeholders(id, {url: "wss://sfu.example.org"}, {offered: [], relays: []})).match(/\{\w+\}|undefined|null/g) ?? [])))`
@@ -68,7 +70,7 @@ func TestWordsAreWhole(t *testing.T) {
 	}
 }
 
-// For each doubt, the page shows its own text.
+// TestRemarks checks which remarks the page adds for steps that ended with a warning.
 func TestRemarks(t *testing.T) {
 	tests := map[string]string{
 		`{}`: `[]`,
@@ -86,7 +88,8 @@ func TestRemarks(t *testing.T) {
 	}
 }
 
-// The page explains a lack of media by the addresses that LiveKit tells.
+// TestJudge checks how the page chooses its verdict from the results of the steps. If
+// media is missing, the verdict also depends on the addresses that LiveKit offers.
 func TestJudge(t *testing.T) {
 	failed := `{media:{mark:"fail",detail:"noMedia"}}`
 	tests := []struct{ results, cause, offered, want string }{
@@ -119,8 +122,8 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// The report contains no token and no whole address, whatever the library logs
-// and wherever LiveKit is.
+// TestReportHidesSecrets checks that the report contains no token and no whole IP
+// address, whatever the library logs.
 func TestReportHidesSecrets(t *testing.T) {
 	const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0ZXN0ZXItMSJ9.abc-DEF_123"
 	tests := map[string]string{
@@ -159,9 +162,10 @@ func TestReportHidesSecrets(t *testing.T) {
 	}
 }
 
-// The page shows the pair of addresses that media takes: the kind of this
-// device's address, and LiveKit's port. It finds the pair in the transport's
-// statistics, or by the mark of the pair itself.
+// TestMediaTellsPair checks what the page says about the pair of addresses that media
+// uses. It must show the kind of this device's address, and LiveKit's port. In some
+// browsers the transport's statistics name the pair, in others the pair itself has a
+// mark.
 func TestMediaTellsPair(t *testing.T) {
 	const (
 		ends      = `{type:"local-candidate",id:"L",candidateType:"srflx",protocol:"udp"},{type:"remote-candidate",id:"R",candidateType:"host",protocol:"udp",address:"203.0.113.7",port:30012}`
@@ -182,8 +186,8 @@ func TestMediaTellsPair(t *testing.T) {
 	}
 }
 
-// The page sends everything after the # as the key. The service decides
-// whether the key is valid.
+// TestKeyOf checks that the page sends everything after the # in the link as the key.
+// The service decides whether the key is valid.
 func TestKeyOf(t *testing.T) {
 	tests := map[string]string{"": "", "#": "", "#abc": "abc", "#abc%20": "abc", "#%": "%", "#%E0%A4%A": "%E0%A4%A"}
 	expressions := map[string]string{}
@@ -200,7 +204,8 @@ func TestKeyOf(t *testing.T) {
 	}
 }
 
-// The page uses the first of the browser's languages that it has.
+// TestLanguageOf checks that the page uses the first of the browser's languages in
+// which it has texts.
 func TestLanguageOf(t *testing.T) {
 	tests := map[string]string{`["de-AT","en"]`: "de", `["fr","de","en"]`: "de", `["en-GB","de"]`: "en", `["fr"]`: "en", `[]`: "en", `["DE"]`: "de"}
 	values := evaluateAll(t, calls("languageOf", slices.Collect(maps.Keys(tests))))

@@ -27,20 +27,20 @@ func readme(schema *yaml.Node) string {
 			secretsTable(&b, get(value, "properties"))
 			continue
 		}
-		b.WriteString("\n| Value | Default | Meaning |\n| --- | --- | --- |\n")
+		b.WriteString("\nIn the column Default, \"–\" means that the value is empty. With an empty value the service uses its own default.\n\n| Value | Default | Meaning |\n| --- | --- | --- |\n")
 		rows(&b, "", get(value, "properties"))
 	}
 	return b.String()
 }
 
 func table(b *strings.Builder, title, prefix string, properties *yaml.Node) {
-	fmt.Fprintf(b, "\n## %s\n\n| Value | Default | Meaning |\n| --- | --- | --- |\n", title)
+	fmt.Fprintf(b, "\n## %s\n\nThese are the values of the chart, besides those under `variables` and `secrets`. In the column Default, \"–\" means that the value is empty.\n\n| Value | Default | Meaning |\n| --- | --- | --- |\n", title)
 	rows(b, prefix, properties)
 }
 
 // rows writes a table row for each value of the chart below prefix. If a value
 // is an object, rows writes a row for each of its members instead. It skips
-// variables and secrets, which have tables of their own.
+// variables and secrets, because other tables list them.
 func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 	for name, value := range members(properties) {
 		if prefix == "" && (name == "variables" || name == "secrets" || isParents(name)) {
@@ -54,11 +54,10 @@ func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 	}
 }
 
-// secretsTable writes one row for each variable that may hold a secret. All
-// these variables have the same members, so a sentence before the table names
-// the members once.
+// secretsTable writes one row for each variable that may hold a secret. A
+// sentence above the table explains the members that all these variables have.
 func secretsTable(b *strings.Builder, properties *yaml.Node) {
-	b.WriteString("\nEach has `existingSecret` and `key`, or `value`; `LIVEKIT_CA_FILE` also `existingConfigMap`.\n")
+	b.WriteString("\nEach variable has the members `existingSecret` and `key`, or `value`. `LIVEKIT_CA_FILE` may have `existingConfigMap` instead of `existingSecret`. If you do not set `key`, the chart uses the entry of the Secret that the second column names.\n")
 	b.WriteString("\n| Value | `key` when not set | Meaning |\n| --- | --- | --- |\n")
 	for name, value := range members(properties) {
 		key := get(get(get(value, "properties"), "key"), "default")

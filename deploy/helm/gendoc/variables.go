@@ -10,9 +10,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// elsewhere maps the variables that the chart does not have under "variables"
-// or "secrets". The map's value is the name of the chart's value that sets the
-// variable.
+// elsewhere lists the program's variables that are neither under "variables"
+// nor under "secrets". For each one it has the name of the chart's value that
+// sets the variable.
 var elsewhere = map[string]string{
 	"LIVEKIT_LOCAL_HOMESERVERS": "variables.LIVEKIT_FULL_ACCESS_HOMESERVERS",
 	"LIVEKIT_JWT_PORT":          "variables.LIVEKIT_JWT_BIND",
@@ -20,31 +20,32 @@ var elsewhere = map[string]string{
 	"LIVEKIT_SHUTDOWN_DELAY":    "shutdownDelaySeconds",
 }
 
-// presets are the chart's defaults of variables, where they differ from the
-// program's defaults.
+// presets are the chart's defaults of variables. It lists only the defaults
+// that differ from the program's defaults.
 var presets = map[string]string{
 	"LIVEKIT_JWT_BIND":     ":8080",
 	"LIVEKIT_METRICS_BIND": ":9090",
 	"LIVEKIT_LOG_FORMAT":   "json",
 }
 
-// meanings are the chart's own descriptions of variables. These variables have
-// a special meaning in a pod.
+// meanings holds the descriptions of variables that have a special meaning in a
+// pod. For these variables, the chart does not use the program's descriptions.
 var meanings = map[string]string{
 	"LIVEKIT_JWT_BIND":     "the port at which the pod listens, like :8080",
 	"LIVEKIT_METRICS_BIND": "the port at which the pod serves Prometheus metrics, like :9090; none when empty",
-	"LIVEKIT_STORE":        "memory, without a warning that a restart loses the delegated leaves; when empty, Redis if LIVEKIT_REDIS_URL is set, else the volume of persistence, else memory",
+	"LIVEKIT_STORE":        "memory keeps delegated leaves in memory, without a warning that a restart loses them; when empty, Redis if LIVEKIT_REDIS_URL is set, else the volume of persistence, else memory",
 }
 
 // port matches a colon with a port from 1 to 65535, or an empty text.
 const port = "^(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?$"
 
-// patterns restrict the values of some variables more than the program does,
-// because the pod's addresses and folders are fixed.
+// patterns are the forms that the chart allows for the values of some
+// variables. The chart allows less than the program does, because the addresses
+// and folders in a pod are fixed.
 var patterns = map[string]string{
 	"LIVEKIT_JWT_BIND":     port,
 	"LIVEKIT_METRICS_BIND": port,
-	"LIVEKIT_STORE":        "^(memory|redis)?$", // a file is not allowed here, because another value of the chart sets the file of leaves
+	"LIVEKIT_STORE":        "^(memory|redis)?$", // no file, because another value of the chart sets the file of leaves
 }
 
 // addVariables adds each variable of the program to the schema, under
@@ -60,8 +61,8 @@ func addVariables(schema *yaml.Node) {
 		if !isSecret(v) {
 			add(plain, v.Name, variable(v))
 		}
-		// The URL of Redis can also be given as a secret, because it may hold the
-		// password of the Sentinels.
+		// The chart also accepts the URL of Redis as a secret, because this URL may
+		// hold the password of the Sentinels.
 		if isSecret(v) || v.Form == config.FormRedis {
 			add(secrets, v.Name, secret(v))
 		}
@@ -70,7 +71,8 @@ func addVariables(schema *yaml.Node) {
 
 func isSecret(v config.Variable) bool { return v.Secret || v.Form == config.FormPath }
 
-// describe returns a variable's description and its default in the program.
+// describe returns the description of a variable. It includes the program's
+// default, unless the chart has another default.
 func describe(v config.Variable) string {
 	text := cmp.Or(meanings[v.Name], v.Meaning)
 	if _, ours := presets[v.Name]; v.Default != "" && !ours {
@@ -83,8 +85,8 @@ func variable(v config.Variable) *yaml.Node {
 	node := mapping("description", describe(v))
 	types := &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
 	for _, t := range slices.Concat([]string{"string"}, typesOf(v.Form), []string{"null"}) {
-		// The schema needs the text "null" in quotation marks. Without them, YAML
-		// would read it as the absence of a value.
+		// The schema needs the text "null" in quotation marks. Without quotation
+		// marks, YAML would read it as a missing value.
 		types.Content = append(types.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Style: yaml.DoubleQuotedStyle, Value: t})
 	}
 	add(node, "type", types)
@@ -95,8 +97,8 @@ func variable(v config.Variable) *yaml.Node {
 	return node
 }
 
-// typesOf returns the types besides text that YAML gives to values of this form
-// if they have no quotation marks.
+// typesOf returns the types that YAML can give to a value of this form if the
+// value has no quotation marks. The type string is not in the result.
 func typesOf(form config.Form) []string {
 	switch form {
 	case config.FormSwitch, config.FormLimit, config.FormWho:
@@ -125,8 +127,8 @@ func secret(v config.Variable) *yaml.Node {
 	return node
 }
 
-// usualKey returns the key in a Secret under which the value of a variable
-// usually is. That is a common file name, like keys.yaml, or else the name of
+// usualKey returns the key under which a Secret usually holds the value of a
+// variable. This key is a common file name, like keys.yaml, or else the name of
 // the variable.
 func usualKey(name string) string {
 	switch name {
@@ -149,7 +151,7 @@ func mapping(pairs ...string) *yaml.Node {
 }
 
 func add(mapping *yaml.Node, name string, value *yaml.Node) {
-	mapping.Style = 0 // schema.yaml writes an empty mapping as {}; style 0 gives each member a line of its own
+	mapping.Style = 0 // schema.yaml writes {} for an empty mapping; style 0 gives each member its own line
 	mapping.Content = append(mapping.Content, text(name), value)
 }
 
