@@ -19,11 +19,11 @@ const (
 	scriptHSToken = "the-hs-token-of-the-scripts-0123456789"
 )
 
-// The script command `registration VAR [FLAW]` registers the service at the
-// homeserver VAR. Before `serve`, it sets the service's variables for the
-// registration. After `serve`, it registers the service on the side of the
-// homeserver. FLAW is another-hs-token, another-as-token, membership-off or
-// federation-off.
+// The script command `registration VAR [FLAW]` registers the service as an
+// application service at the homeserver VAR. Before `serve`, the command sets
+// the service's environment variables. After `serve`, it tells the homeserver
+// about the service. FLAW is another-hs-token, another-as-token, membership-off
+// or federation-off.
 func cmdRegistration(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 || len(args) > 2 {
 		ts.Fatalf("usage: registration VAR [FLAW]")
@@ -56,9 +56,10 @@ func cmdRegistration(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // The script command `account VAR FILE USER [new]` logs USER in at the
-// homeserver VAR and writes the access token to FILE. Before `serve`, it also
-// sets the variables with which the service uses that token to ask who is
-// joined. With new, the homeserver first makes the old token in FILE invalid.
+// homeserver VAR and writes the access token to FILE. Before `serve`, the
+// command also sets the service's environment variables. With them, the service
+// uses this token to ask who is joined. With the argument "new", the homeserver
+// first makes the old token in FILE invalid.
 func cmdAccount(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 || len(args) > 4 {
 		ts.Fatalf("usage: account VAR FILE USER [new]")
@@ -91,9 +92,9 @@ func cmdMember(ts *testscript.TestScript, neg bool, args []string) {
 	h.Leave(args[2], args[3])
 }
 
-// The script command `through VAR USER METHOD PATH [FILE]` sends a request of
-// USER to the homeserver VAR, which forwards it to the service. It prints the
-// answer as the command `http` does.
+// The script command `through VAR USER METHOD PATH [FILE]` sends a request to
+// the homeserver VAR. The homeserver forwards this request of USER to the
+// service. The command prints the answer as the command `http` does.
 func cmdThrough(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 4 {
 		ts.Fatalf("usage: through VAR USER METHOD PATH [FILE]")

@@ -19,8 +19,8 @@ const architecture = "docs/architecture.md"
 
 var update = flag.Bool("update", false, "have TestHouse write the picture and the list of packages in "+architecture+" anew")
 
-// TestHousePicture checks that the diagram in docs/architecture.md shows what
-// the program's packages import.
+// TestHousePicture checks the diagram in docs/architecture.md. For each package
+// of the program, the diagram must show which packages it imports.
 func TestHousePicture(t *testing.T) {
 	var picture strings.Builder
 	picture.WriteString("\n```mermaid\nflowchart TD\n")
@@ -70,9 +70,9 @@ func TestHouseModules(t *testing.T) {
 	}
 }
 
-// holdPart compares a part of docs/architecture.md with want. The part begins
-// with begin and ends with end. With the flag -update, holdPart writes want in
-// the place of the part.
+// holdPart compares a part of docs/architecture.md with want. begin and end are
+// the texts around this part. With the flag -update, holdPart replaces the part
+// by want.
 func holdPart(t *testing.T, begin, end, want string) {
 	t.Helper()
 	page := read(t, architecture)
@@ -92,9 +92,9 @@ func holdPart(t *testing.T, begin, end, want string) {
 	}
 }
 
-// houses groups packages by the top folder that they are in. It returns which
-// top folders each of them imports. It leaves out the folder internal, and
-// packages that are not part of the program.
+// houses groups the program's packages by their top folders. For each top
+// folder it returns the other top folders from which its packages import. It
+// leaves out the folder internal.
 func houses(imports map[string][]string) map[string][]string {
 	top := func(name string) string {
 		first, _, _ := strings.Cut(name, "/")
@@ -115,8 +115,8 @@ func houses(imports map[string][]string) map[string][]string {
 	return edges
 }
 
-// reach returns all nodes that can be reached from the node from, including
-// that node itself. It leaves out nodes that are not a key of edges.
+// reach follows the edges of a graph. It returns the start node and all nodes
+// that can be reached from it. It leaves out nodes that are not keys of edges.
 func reach(edges map[string][]string, from string) map[string]bool {
 	seen := map[string]bool{from: true}
 	for todo := []string{from}; len(todo) > 0; todo = todo[1:] {
@@ -130,8 +130,8 @@ func reach(edges map[string][]string, from string) map[string]bool {
 	return seen
 }
 
-// reduced returns the edges without those that follow from other edges. An edge
-// follows if another path leads to the same node.
+// reduced leaves out the edges that are not needed. The edge from a to b is not
+// needed if there is a longer path from a to b.
 func reduced(edges map[string][]string) map[string][]string {
 	for _, list := range edges {
 		for _, to := range list {
@@ -153,9 +153,9 @@ func reduced(edges map[string][]string) map[string][]string {
 	return kept
 }
 
-// TestHouseWays checks the names of files and functions in
-// docs/architecture.md. Each file must exist, and must declare the function
-// that the page names with it.
+// TestHouseWays checks the files and functions that docs/architecture.md names.
+// Each file must exist. If the page names a function with the file, the file
+// must declare this function.
 func TestHouseWays(t *testing.T) {
 	places := regexp.MustCompile("`([a-z/]+\\.go)`(?: `([A-Za-z.]+)`)?").FindAllStringSubmatch(read(t, architecture), -1)
 	if len(places) < 40 {
@@ -174,9 +174,9 @@ func TestHouseWays(t *testing.T) {
 }
 
 // TestHouseQuestions checks the section "Where to look" of
-// docs/architecture.md. Each question stands there once and names a declaration
-// in a file, or a doc.go. A group has 25 rows at most, so that a reader sees
-// the whole group at once.
+// docs/architecture.md. The page must not contain a question twice. Each row
+// must name a declaration in a file, or a doc.go. A group of questions must
+// have at most 25 rows, so that it fits on a screen.
 func TestHouseQuestions(t *testing.T) {
 	_, table, found := strings.Cut(read(t, architecture), "\n## Where to look\n")
 	table, _, ends := strings.Cut(table, "\n## ")
@@ -212,8 +212,8 @@ func TestHouseQuestions(t *testing.T) {
 	}
 }
 
-// TestHouseWords checks the glossary in docs/architecture.md. The code must
-// declare the name that the glossary gives for each word.
+// TestHouseWords checks the glossary in docs/architecture.md. For each word,
+// the glossary names a declaration, which must exist in the code.
 func TestHouseWords(t *testing.T) {
 	_, words, found := strings.Cut(read(t, architecture), "\n## Words\n")
 	rows := regexp.MustCompile("(?m)^\\| ([^|`]+) \\| ([^|]+) \\| `([a-z]+)\\.([A-Za-z.]+)` \\|$").FindAllStringSubmatch(words, -1)

@@ -20,15 +20,15 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// deployed is what surrounds the service in other people's deployments. It has
-// LiveKit, and a homeserver whose Client-Server API is plain HTTP inside the
-// cluster.
+// deployed holds the fake servers that the service needs in other people's
+// deployments. It has LiveKit, and a homeserver whose Client-Server API is
+// plain HTTP inside the cluster.
 type deployed struct {
 	t      *testing.T
 	home   *matrixtest.Server
 	inside string // the homeserver's URL without TLS
 	sfu    *sfutest.Server
-	dir    string // the folder for all files of a test; every user may enter it
+	dir    string // the folder for the test's files; all users can enter it
 	binary string
 }
 
@@ -53,11 +53,11 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// chartUser is the user id that the chart's container runs with.
+// chartUser is the user id with which the chart's container runs.
 const chartUser = 10033
 
-// secrets writes files as Kubernetes mounts a Secret. Each name is a link into
-// a folder, and the folder is also a link. The files belong to root, and only
+// secrets writes files as Kubernetes mounts a Secret. Each file is a link into
+// a folder, and that folder is also a link. The files belong to root, and only
 // the group of the pod may read them.
 func (d *deployed) secrets(name string, files map[string]string) (dir string) {
 	d.t.Helper()
@@ -75,12 +75,13 @@ func (d *deployed) secrets(name string, files map[string]string) (dir string) {
 	return dir
 }
 
-// clusterName is the name of this machine in the chart's cluster.
+// clusterName is this machine's host name in the test. It looks like a name in
+// a Kubernetes cluster.
 const clusterName = "all.ess.svc.test"
 
-// named returns url with the host name that the chart writes. This name ends in
-// a dot. If this process is not root, named returns url unchanged, because only
-// root can make the program find that name.
+// named replaces the host in url by [clusterName] and a dot, because the chart
+// writes names with a dot at the end. Only root can make the program find this
+// name. So if this process is not root, named returns url unchanged.
 func (d *deployed) named(url string) string {
 	if os.Getuid() != 0 {
 		return url
@@ -89,7 +90,7 @@ func (d *deployed) named(url string) string {
 }
 
 // command returns a command that runs the program. If this process is root, the
-// program runs as the chart's user, with its own /etc/hosts.
+// program runs as the chart's user, and sees another /etc/hosts.
 func (d *deployed) command() *exec.Cmd {
 	d.t.Helper()
 	if os.Getuid() != 0 {

@@ -48,7 +48,8 @@ func TestComposeVariables(t *testing.T) {
 	}
 }
 
-// namesOf returns all texts in a file that match the first group of a pattern.
+// namesOf returns the names in a file. The first group of the regular
+// expression pattern matches a name.
 func namesOf(t *testing.T, file, pattern string) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -62,9 +63,9 @@ func namesOf(t *testing.T, file, pattern string) map[string]bool {
 }
 
 // TestComposePortsAreListenedAt checks that compose.yaml publishes exactly the
-// ports at which LiveKit and the service listen. LiveKit's ports come from
-// livekit.yaml.example. They include the port of TURN over TLS, which is in a
-// comment there.
+// ports on which LiveKit and the service listen. LiveKit's ports come from
+// livekit.yaml.example. This file has the port of TURN over TLS only in a
+// comment.
 func TestComposePortsAreListenedAt(t *testing.T) {
 	var livekit struct {
 		Port uint16
@@ -119,8 +120,8 @@ func cutLast(text, separator string) (before, after string, found bool) {
 	return text[:i], text[i+len(separator):], true
 }
 
-// TestComposeVolumesAreRead checks that programs read the files that
-// compose.yaml mounts. LiveKit must read its file by its command line. The
+// TestComposeVolumesAreRead checks that each file that compose.yaml mounts is
+// read by a program. LiveKit's command line must name LiveKit's file. The
 // service or doctor must read the other files by default.
 func TestComposeVolumesAreRead(t *testing.T) {
 	c := readCompose(t)
@@ -137,7 +138,8 @@ func TestComposeVolumesAreRead(t *testing.T) {
 	}
 }
 
-// doctorHelp returns what doctor --help prints, on one line.
+// doctorHelp returns the output of doctor --help, with spaces in place of the
+// line ends.
 func doctorHelp(t *testing.T) string {
 	t.Helper()
 	var out bytes.Buffer

@@ -18,17 +18,17 @@ import (
 	"matrixrtc-auth/service"
 )
 
-// from connects to address as a client with the IP address ip, which must be a
-// loopback address.
+// from opens a connection to address. The client has the IP address ip, which
+// must be a loopback address.
 func from(ctx context.Context, ip, address string) (net.Conn, error) {
 	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(ip)}}
 	return dialer.DialContext(ctx, "tcp", address)
 }
 
-// TestOneAddress checks that one client cannot keep other clients out. That
-// client opens connections as fast as the service closes them, and sends
-// slowly. The client connects directly, or through a proxy that forwards slow
-// bodies.
+// TestOneAddress checks that a client that attacks the service cannot keep
+// other clients out. The attacker opens connections as fast as the service
+// closes them, and sends slowly. It connects directly, or through a proxy that
+// forwards slow bodies.
 func TestOneAddress(t *testing.T) {
 	binary := buildBinary(t)
 	const slow = "POST /sfu/get HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
@@ -55,10 +55,10 @@ func TestOneAddress(t *testing.T) {
 	}
 }
 
-// attack holds as many connections from ip as it can get, until the test ends.
-// It uses more clients than the service accepts. Connections that the service
-// does not accept wait. So attack returns when all clients have connected once,
-// or after two seconds.
+// attack opens more connections from ip than the service accepts, and keeps
+// them until the test ends. It returns when all clients have connected once.
+// But the service may let some clients wait, so attack returns after two
+// seconds at the latest.
 func attack(t *testing.T, address, ip, sent string) {
 	t.Helper()
 	const clients = service.MaxConnections + 200
@@ -86,8 +86,9 @@ func attack(t *testing.T, address, ip, sent string) {
 	}
 }
 
-// hold keeps a connection open until the service closes it. Then it waits half
-// a second, because the processors of an attacker are limited.
+// hold sends a text and keeps the connection open until the service closes it.
+// Then hold waits half a second, because a real attacker does not have endless
+// processor time.
 func hold(ctx context.Context, conn net.Conn, sent string) {
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { conn.Close() })()
@@ -100,8 +101,8 @@ func hold(ctx context.Context, conn net.Conn, sent string) {
 	}
 }
 
-// timed returns how long an honest client at ip waits for an answer on a new
-// connection.
+// timed returns how long a client at ip waits for an answer on a new
+// connection. This client does not attack.
 func timed(t *testing.T, address, ip, header string) time.Duration {
 	t.Helper()
 	start := time.Now()
@@ -130,7 +131,8 @@ func timed(t *testing.T, address, ip, header string) time.Duration {
 }
 
 // TestCrowdMemory bounds the memory of the service while it has as many clients
-// as it accepts. All of them are silent, send slowly, or never read.
+// as it accepts. In each case, all clients are silent, all send slowly, or all
+// never read.
 func TestCrowdMemory(t *testing.T) {
 	const most = 110_000_000
 	const begin, body = "POST /sfu/get HTTP/1.1\r\nHost: x\r\n", "Content-Length: 65000\r\n\r\n"
@@ -164,11 +166,11 @@ func TestCrowdMemory(t *testing.T) {
 	}
 }
 
-// crowd lets service.MaxConnections clients from several networks send the text
-// sent. It returns the most memory and the most open files of the service. It
-// stops a second after the service has a connection to every client. It also
-// stops if all clients have connected and the number of files has not grown for
-// five seconds.
+// crowd connects service.MaxConnections clients from several networks, and each
+// of them sends the same text. It returns the highest memory and the most open
+// files of the service. It ends one second after the service has a connection
+// to every client. It also ends if all clients have connected and the number of
+// files has not grown for five seconds.
 func crowd(t *testing.T, s *process, sent string) (memory, files int) {
 	t.Helper()
 	ctx, stop := context.WithCancel(t.Context())

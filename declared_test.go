@@ -29,9 +29,9 @@ func declaredIn(t *testing.T, dir string) map[string]bool {
 	return names
 }
 
-// declared returns the names that a file declares. A function, type or constant
-// has its plain name. A method or field has the name of its type, a dot, and
-// its own name.
+// declared returns the names that a file declares. The name of a function, type
+// or constant has no prefix. The name of a method or field begins with the name
+// of its type and a dot.
 func declared(t *testing.T, file string) map[string]bool {
 	t.Helper()
 	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)

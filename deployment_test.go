@@ -35,8 +35,9 @@ type compose struct {
 	Volumes map[string]any // the named volumes
 }
 
-// volume is a mount in Compose's long form. The tests want this form, because
-// the short form creates an empty folder if a file is missing.
+// volume is a mount in the long form of Compose files. The tests want this
+// form, because with the short form Compose creates an empty folder in place of
+// a missing file.
 type volume struct {
 	Type, Source, Target string
 	ReadOnly             bool `yaml:"read_only"`
@@ -107,9 +108,9 @@ func usualDirectory(t *testing.T) string {
 	return path.Dir(c.Store.Path)
 }
 
-// TestDataDirectory checks that leaves outlive the container. The image must
-// give the directory of leaves to its user, and compose.yaml must mount a named
-// volume there.
+// TestDataDirectory checks that leaves are still there after a container is
+// replaced. In the image, the directory of leaves must belong to the image's
+// user. compose.yaml must mount a named volume there.
 func TestDataDirectory(t *testing.T) {
 	dir, dockerfile := usualDirectory(t), read(t, "Dockerfile")
 	user := regexp.MustCompile(`(?m)^USER (\d+:\d+)$`).FindStringSubmatch(dockerfile)
@@ -129,9 +130,9 @@ func TestDataDirectory(t *testing.T) {
 	}
 }
 
-// TestComposePorts checks that compose.yaml publishes the right ports, each
-// under a comment. It also checks that the router's table in docs/synology.md
-// lists these ports.
+// TestComposePorts checks that compose.yaml publishes the right ports, and that
+// a comment explains each port. It also checks that the router's table in
+// docs/synology.md lists these ports.
 func TestComposePorts(t *testing.T) {
 	c := readCompose(t)
 	published := slices.Concat(c.Services["livekit"].Ports, c.Services["matrixrtc-auth"].Ports)
@@ -202,8 +203,8 @@ func TestTemplatesReachTheImage(t *testing.T) {
 }
 
 // TestSecretsStayOut checks that neither the repository nor the image includes
-// the secrets of a deployment. This must also hold if the deployment is in a
-// folder of the source, and for files that a killed setup has left.
+// the secrets of a deployment. This must also hold for a deployment in a folder
+// of the source, and for files that are left if setup is killed.
 func TestSecretsStayOut(t *testing.T) {
 	anywhere := map[string]string{".gitignore": "", ".dockerignore": "**/"}
 	for file, prefix := range anywhere {
@@ -221,9 +222,9 @@ func TestSecretsStayOut(t *testing.T) {
 	}
 }
 
-// TestLiveKitExample checks that livekit.yaml.example fits compose.yaml.
-// LiveKit's own parser cannot check this. The tests in e2e/ start LiveKit with
-// the file.
+// TestLiveKitExample checks that the settings in livekit.yaml.example fit
+// compose.yaml. The tests in e2e/ start LiveKit with this file, but LiveKit
+// does not read compose.yaml.
 func TestLiveKitExample(t *testing.T) {
 	var example struct {
 		Port uint16

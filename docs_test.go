@@ -43,8 +43,8 @@ func read(t *testing.T, name string) string {
 }
 
 // TestVariableTable checks that docs/variables.md lists each variable of the
-// program once, in the program's order. The test of config/gendoc compares the
-// whole page.
+// program once, in the program's order. Another test, in config/gendoc,
+// compares the whole page.
 func TestVariableTable(t *testing.T) {
 	var want, got []string
 	for _, v := range config.Variables() {
@@ -69,8 +69,8 @@ func TestVariableTable(t *testing.T) {
 	}
 }
 
-// TestSecretLength checks that every page gives the same minimum length for the
-// secret as the program.
+// TestSecretLength checks the minimum length of the secret in the documents.
+// Every page must give the same length as the program.
 func TestSecretLength(t *testing.T) {
 	right := fmt.Sprintf("%d characters or more", sfu.ShortestSecret)
 	for _, page := range []string{"README.md", "docs/variables.md", "docs/setup.md", "docs/security.md"} {
@@ -91,7 +91,7 @@ func TestSecretLength(t *testing.T) {
 // TestREADMEIsShort bounds the README to a size that a newcomer can read at one
 // sitting.
 func TestREADMEIsShort(t *testing.T) {
-	const most = 8000 // bytes
+	const most = 8000 // in bytes
 	if size := len(read(t, "README.md")); size > most {
 		t.Errorf("README.md: got %d bytes, want at most %d: move details for a single kind of reader to a page in docs/", size, most)
 	}
@@ -137,8 +137,9 @@ func TestSetupFlags(t *testing.T) {
 	}
 }
 
-// TestRoutes requests every route in the table of docs/api.md. It uses each of
-// the methods in the table, and one other method.
+// TestRoutes requests every route in the table of docs/api.md. It uses the
+// methods that the table names for the route, and one method that the table
+// does not name.
 func TestRoutes(t *testing.T) {
 	h := (&handler.Handler{
 		Log: slog.New(slog.DiscardHandler), Access: &access.Authorizer{Delegation: &access.Delegation{Everyone: true}}, AppService: &handler.AppService{}, TestPage: &handler.TestPage{},
@@ -224,7 +225,7 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestLimits checks that docs/api.md gives the same limits as the source.
+// TestLimits checks that docs/api.md gives the same limits as the source code.
 func TestLimits(t *testing.T) {
 	page := read(t, "docs/api.md")
 	for _, limit := range []struct{ file, source, page string }{
@@ -248,8 +249,9 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestDelegationDiffers checks that docs/from-lk-jwt-service.md says the same
-// about delegated leaves as the source.
+// TestDelegationDiffers compares docs/from-lk-jwt-service.md with the source
+// code. The page must give the times and names that the code uses for delegated
+// leaves.
 func TestDelegationDiffers(t *testing.T) {
 	page := read(t, "docs/from-lk-jwt-service.md")
 	for _, fact := range []struct{ file, source, page string }{

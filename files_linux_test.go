@@ -15,17 +15,17 @@ import (
 	"testing"
 )
 
-// TestFewFiles runs the program with a limit of 64 open files. If no file is
-// left to connect to the homeserver, the service must tell the client to retry
-// later. Afterwards, while 200 silent clients stay connected, the service must
-// still answer.
+// TestFewFiles runs the program with a limit of 64 open files. If the service
+// cannot open a connection to the homeserver because of this limit, it must
+// tell the client to retry later. Then 200 silent clients stay connected, and
+// the service must still answer.
 func TestFewFiles(t *testing.T) {
 	binary := buildBinary(t)
 	few := filepath.Join(t.TempDir(), "few-files")
 	if err := os.WriteFile(few, []byte("#!/bin/sh\nulimit -n 64 && exec "+binary+"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	// The homeserver answers nobody until 24 requests have arrived. So each
+	// The homeserver does not answer before 24 requests have arrived. So each
 	// request needs its own connection to the homeserver.
 	var asked atomic.Int32
 	many := make(chan struct{})
@@ -80,8 +80,8 @@ func TestFewFiles(t *testing.T) {
 	}
 }
 
-// askToken asks for a token as a client with the IP address ip. The homeserver
-// does not know its OpenID token.
+// askToken asks for a token as a client with the IP address ip. The request has
+// an OpenID token that the homeserver does not know.
 func askToken(ctx context.Context, ip, address string) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, waitTime)
 	defer cancel()

@@ -39,12 +39,12 @@ func TestFlood(t *testing.T) {
 }
 
 // maxBinary bounds the size of the program without its symbols, in bytes. Today
-// the program has 25,547,017 bytes, with cgo. Some code, like text/template,
-// finds methods by names that are not constant. It would make the linker keep
-// every method, which adds 11 MB.
+// the program has 25,547,017 bytes, with cgo. Some packages, like
+// text/template, look up methods by names that are not constant. If the program
+// used such a package, the linker would keep every method, which adds 11 MB.
 const maxBinary = 25_900_000
 
-// buildBinary builds the program without symbols, as it is released. It also
+// buildBinary builds the program without symbols, like a release. It also
 // checks the program's size.
 func buildBinary(t *testing.T) (path string) {
 	t.Helper()
@@ -62,8 +62,9 @@ func buildBinary(t *testing.T) (path string) {
 	return path
 }
 
-// startBinary starts a binary of the program. more holds additional environment
-// variables.
+// startBinary starts a binary of the program. overrides is the value of
+// LIVEKIT_FEDERATION_URL_OVERRIDES. The parameter more holds additional
+// environment variables.
 func startBinary(t *testing.T, binary, overrides string, more ...string) *process {
 	t.Helper()
 	s := &process{cmd: exec.Command(binary), log: filepath.Join(t.TempDir(), "log"), exited: make(chan struct{})}
@@ -145,8 +146,9 @@ func flood(t *testing.T, address string, from, to int) {
 	wg.Wait()
 }
 
-// exchange sends request i and reads the answer. The status must be 401. Every
-// fourth request is not JSON, and its status must be 400.
+// exchange sends the request with number i and reads the answer. Every fourth
+// request is not JSON, and its status must be 400. The status of all other
+// requests must be 401.
 func exchange(conn net.Conn, answers *bufio.Reader, i int) error {
 	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return err
@@ -168,8 +170,9 @@ func exchange(conn net.Conn, answers *bufio.Reader, i int) error {
 	return err
 }
 
-// readAnswer reads one answer with a Content-Length and returns its status. It
-// does not use http.ReadResponse, which would take most of the test's time.
+// readAnswer reads one answer that has a Content-Length, and returns the
+// answer's status. It does not use http.ReadResponse, because that would take
+// most of the test's time.
 func readAnswer(r *bufio.Reader) (status string, err error) {
 	length := -1
 	for {

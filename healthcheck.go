@@ -12,10 +12,10 @@ import (
 	"matrixrtc-auth/internal/command"
 )
 
-// healthcheck requests /healthz from the service that this environment
-// configures. It reads only the variables of the listening address. The exit
-// code is 0 if the answer is 200, also if the service's status is degraded. The
-// exit code is 1 for every other answer, and if no answer comes within 2 s.
+// healthcheck requests /healthz from the service. It reads only the variables
+// that say on which address the service listens. The exit code is 0 if the
+// answer is 200, also if the service's status is degraded. The exit code is 1
+// for every other answer, and if no answer comes within 2 s.
 func healthcheck(ctx context.Context, stderr io.Writer) command.Code {
 	bind, err := config.LoadListen()
 	if err == nil {

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// importsOf returns the imports of each package of this module. A package of
-// this module is named by its path below the module's path. Imports of tests do
-// not count.
+// importsOf returns the imports of each package of this module. For packages of
+// this module, it uses the path below the module's path. It leaves out imports
+// of tests.
 func importsOf(t *testing.T) map[string][]string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "./...").Output()
@@ -52,7 +52,7 @@ func TestImportsRunDown(t *testing.T) {
 }
 
 // TestDoctorImportsRunDown checks that package doctor imports its packages
-// engine and instruments. These two packages may import neither each other nor
+// engine and instruments. engine and instruments must not import each other or
 // doctor.
 func TestDoctorImportsRunDown(t *testing.T) {
 	imports := importsOf(t)
@@ -74,8 +74,8 @@ func TestDoctorImportsRunDown(t *testing.T) {
 }
 
 // TestConfigKnowsNoLiveKit checks that package config does not depend on
-// LiveKit's protocol. Some programs only read the configuration, like the tests
-// of the chart. They are then built without LiveKit's dependencies.
+// LiveKit's protocol. Some programs need only the configuration, like the tests
+// of the chart. Such programs can be built without LiveKit's dependencies.
 func TestConfigKnowsNoLiveKit(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "./config").Output()
 	if err != nil {
@@ -92,8 +92,8 @@ func TestConfigKnowsNoLiveKit(t *testing.T) {
 }
 
 // TestCoreKnowsNoHTTP checks that the packages that make decisions do not
-// import net/http. It also checks that the lowest packages import none of our
-// packages outside internal/.
+// import net/http. It also checks that the lowest packages import no other
+// packages of this module, except those in internal/.
 func TestCoreKnowsNoHTTP(t *testing.T) {
 	imports := importsOf(t)
 	for _, core := range []string{"access", "membership", "token", "leave"} {

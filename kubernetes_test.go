@@ -8,11 +8,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestElementServerSuite checks the values for the chart of Element Server
-// Suite in docs/kubernetes.md. They must make that chart run this image in this
-// version, and must change nothing else. TestChartEnvironment starts the
-// program with what that chart sets. The tests of deploy/helm check the rest of
-// the page.
+// TestElementServerSuite checks the values in docs/kubernetes.md for the Helm
+// chart of Element Server Suite. With these values, that chart must run this
+// image in this version. The values must change nothing else.
+// TestChartEnvironment starts the program as that chart does. The tests in
+// deploy/helm check all other sections of the page.
 func TestElementServerSuite(t *testing.T) {
 	want := map[string]any{"matrixRTC": map[string]any{"image": map[string]any{
 		"registry": "registry.example.org", "repository": "matrixrtc-auth", "tag": strings.TrimSpace(read(t, "VERSION")),

@@ -68,9 +68,9 @@ func (l *lab) close() {
 // server name.
 //
 // `homeserver VAR answers STATUS BODY` sets the homeserver's answer to every
-// request. After `is held`, the homeserver does not answer until `is released`.
-// `is asked` waits until a request waits for an answer. `is gone` stops the
-// homeserver.
+// request. After `homeserver VAR is held`, the homeserver does not answer until
+// `homeserver VAR is released`. `homeserver VAR is asked` waits until a request
+// waits for an answer. `homeserver VAR is gone` stops the homeserver.
 func cmdHomeserver(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	if neg || len(args) == 0 {
@@ -121,8 +121,8 @@ func (l *lab) release() {
 }
 
 // The script command `openid VAR USER [at SERVER]` sets VAR to a new OpenID
-// token for USER. The user's homeserver issues the token. With SERVER, that
-// homeserver issues it, although USER belongs to another homeserver.
+// token for USER. USER's own homeserver issues the token. With SERVER, the
+// homeserver SERVER issues it, although USER belongs to another homeserver.
 func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 && len(args) != 4 {
 		ts.Fatalf("usage: openid VAR USER [at SERVER]")
@@ -140,10 +140,10 @@ func cmdOpenID(ts *testscript.TestScript, neg bool, args []string) {
 
 // The script command `sfu` starts an SFU and sets LIVEKIT_URL to its URL.
 //
-// `sfu fails` makes it refuse every call. `sfu restarts` restarts it without
-// its rooms. `sfu closes` makes it close its rooms and report that. `sfu rooms`
-// prints its rooms. `sfu tells` makes it report the sessions that the service
-// has ended.
+// `sfu fails` makes the SFU refuse every call. `sfu restarts` restarts the SFU
+// without its rooms. `sfu closes` makes it close its rooms and send webhooks
+// about that. `sfu rooms` prints the number of its rooms. `sfu tells` makes it
+// send webhooks about the sessions that the service has ended.
 func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	switch what := strings.Join(args, " "); {
@@ -161,7 +161,7 @@ func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 			l.sfu.CloseRoom(sfu.Room(room.Name))
 			tell(ts, &livekit.WebhookEvent{Event: "room_finished", Room: &livekit.Room{Name: string(room.Name)}})
 		}
-	case what == "tells": // the SFU reports the sessions that the service has ended
+	case what == "tells": // the SFU sends webhooks about the sessions that the service has ended
 		for _, removal := range l.sfu.Removals() {
 			tell(ts, removal.Report)
 		}
@@ -174,7 +174,7 @@ func cmdSFU(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // The script command `listen VAR` listens on loopback and sets VAR to the
-// address. It closes every connection.
+// address. The listener closes every connection.
 func cmdListen(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: listen VAR")

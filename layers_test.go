@@ -10,7 +10,7 @@ import (
 )
 
 // layer is a row of the table of layers in docs/architecture.md. folders are
-// the folders of the repository's root whose packages belong to the layer.
+// top folders of the repository. Their packages belong to the layer.
 type layer struct {
 	name    string
 	folders []string
@@ -67,9 +67,9 @@ func TestHouseLayers(t *testing.T) {
 	}
 }
 
-// TestHouseShares checks that docs/architecture.md gives a reason for every
-// large package, and for no other package. A package is large if it has more
-// than a fifth of the lines of its layer.
+// TestHouseShares checks that docs/architecture.md gives a reason for the size
+// of every large package, and for no other package. A package is large if it
+// has more than a fifth of the lines of its layer.
 func TestHouseShares(t *testing.T) {
 	lines, table := map[string]int{}, layers(t)
 	sums := make([]int, len(table))

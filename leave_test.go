@@ -21,12 +21,12 @@ import (
 
 // The script command `delayed VAR schedules ID DELAY` makes the homeserver VAR
 // schedule a delayed event. `delayed VAR is ID FATE` waits until the event was
-// sent, fired or cancelled. FATE can also be restarted, for an event that still
-// waits.
+// sent, fired or cancelled, as FATE says. If FATE is "restarted", the command
+// waits until the delay was restarted.
 //
-// `refuses` makes the homeserver demand an access token. `forbids` makes it
-// refuse to send events whose owner has left the room. `limits` makes it answer
-// 429 once.
+// `delayed VAR refuses` makes the homeserver demand an access token. `delayed
+// VAR forbids` makes it refuse to send an event if the owner of the event has
+// left the room. `delayed VAR limits` makes it answer 429 once.
 func cmdDelayed(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: delayed VAR schedules ID DELAY | is ID FATE | refuses | forbids | limits")
@@ -78,7 +78,8 @@ func awaitFate(ts *testscript.TestScript, h *matrixtest.Server, id, want string)
 
 // The script command `participant joins|vanishes|leaves ROOM USER DEVICE` makes
 // a client join or leave the SFU. The client has a token from /sfu/get. The SFU
-// reports that a client joins or leaves, but not that it vanishes.
+// sends a webhook if the client joins or leaves. It sends no webhook if the
+// client vanishes.
 func cmdParticipant(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: participant joins|vanishes|leaves ROOM USER DEVICE")
@@ -100,8 +101,8 @@ func cmdParticipant(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // The script command `connect [SUFFIX]` makes a client join the SFU, with the
-// token that `jwt` has read. The SFU reports that. With SUFFIX, the client is a
-// second session with the same token.
+// token that `jwt` has read. The SFU sends a webhook about the join. With
+// SUFFIX, the client is a second session with the same token.
 func cmdConnect(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 1 {
 		ts.Fatalf("usage: connect [SUFFIX]")
@@ -129,8 +130,8 @@ func tell(ts *testscript.TestScript, event *livekit.WebhookEvent, flaws ...sfute
 	fmt.Fprintln(ts.Stdout(), "webhook", status)
 }
 
-// The script command `webhook unsigned|forged` sends a webhook to the service
-// that claims to be from LiveKit.
+// The script command `webhook unsigned|forged` sends a webhook to the service.
+// The webhook claims to be from LiveKit, but has no signature or a wrong one.
 func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 	flaws := map[string]sfutest.Flaw{"unsigned": sfutest.NoHeader(), "forged": sfutest.WrongSecret()}
 	if neg || len(args) != 1 || flaws[args[0]] == nil {
@@ -139,8 +140,8 @@ func cmdWebhook(ts *testscript.TestScript, neg bool, args []string) {
 	tell(ts, &livekit.WebhookEvent{Event: "participant_left"}, flaws[args[0]])
 }
 
-// The script command `statustoken VAR` sets VAR to a token with which an
-// operator's tools may read /_status.
+// The script command `statustoken VAR` sets VAR to a token. With such a token,
+// an operator's tools may read /_status.
 func cmdStatusToken(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: statustoken VAR")

@@ -39,7 +39,7 @@ func TestREADMELeadsToEveryPage(t *testing.T) {
 	}
 }
 
-// leadsNowhere returns what is wrong with a link in the file from, or "" if the
+// leadsNowhere says what is wrong with a link in a file. It returns "" if the
 // link is right.
 func leadsNowhere(t *testing.T, from, link string) string {
 	t.Helper()
@@ -57,8 +57,9 @@ func leadsNowhere(t *testing.T, from, link string) string {
 	return ""
 }
 
-// TestLinksInSources checks every page and heading that sources mention, for
-// example in comments and help. The page and the heading must exist.
+// TestLinksInSources checks the pages that sources mention, for example in
+// comments and help. Each such page must exist, and must have the heading that
+// the source mentions.
 func TestLinksInSources(t *testing.T) {
 	mention := regexp.MustCompile(`\b(?:docs/[a-z-]+\.md|README\.md|CHANGELOG\.md)(?:#[a-z0-9_-]+)?`)
 	found := 0
@@ -76,7 +77,7 @@ func TestLinksInSources(t *testing.T) {
 }
 
 // sources returns the files of the repository with code, help or configuration.
-// The pages of the documentation are not among them.
+// It leaves out the pages of the documentation.
 func sources(t *testing.T) []string {
 	t.Helper()
 	var files []string
@@ -98,19 +99,19 @@ func sources(t *testing.T) []string {
 	return files
 }
 
-// sourceKinds are the file name endings, or whole names, of the files that
-// [sources] returns.
+// sourceKinds are kinds of files, as [kind] returns them: file name extensions,
+// or whole names. [sources] returns the files of these kinds.
 var sourceKinds = []string{
 	".go", ".yaml", ".yml", ".example", ".txtar", ".txt", ".sh", ".conf", ".js", ".ts", ".lua", ".tpl",
 	"Dockerfile", "Makefile", "run",
 }
 
-// kind returns the end of a file's name from the last dot. If the name has no
-// dot, it returns the whole name.
+// kind returns the extension of a file's name, with its dot. If the name has no
+// dot, kind returns the whole name.
 func kind(name string) string { return cmp.Or(filepath.Ext(name), name) }
 
-// anchors returns the names that GitHub gives to the headings of a page for
-// links.
+// anchors returns the names by which links on GitHub refer to the headings of a
+// page.
 func anchors(page string) []string {
 	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
 	drop := regexp.MustCompile("[^a-z0-9 _-]")

@@ -16,8 +16,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs the scripts in testdata/script against the real program. The
-// program is the test's own binary, in a separate process. The functions of the
-// script commands have names that begin with cmd.
+// program is the test's own binary, in a separate process. The functions whose
+// names begin with cmd implement the script commands.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),

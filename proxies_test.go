@@ -6,10 +6,11 @@ import (
 	"testing"
 )
 
-// TestNginxPrefixes checks the parts of the nginx snippet in docs/proxies.md
-// that people get wrong. One part is the slash that removes the prefix. Without
-// the headers Upgrade and Connection, calls hang at "connecting". The headers
-// with the client's address must contain nothing that the client has sent.
+// TestNginxPrefixes checks the parts of the nginx snippet in docs/proxies.md in
+// which people make mistakes. One part is the slash that removes the prefix.
+// Without the headers Upgrade and Connection, calls hang at "connecting". The
+// headers with the client's address must contain nothing that the client has
+// sent.
 func TestNginxPrefixes(t *testing.T) {
 	snippet := strings.Join(blocks(read(t, "docs/proxies.md"), "nginx"), "\n")
 	for location, wanted := range map[string][]string{
@@ -31,8 +32,9 @@ func TestNginxPrefixes(t *testing.T) {
 	}
 }
 
-// TestHAProxyLines checks that the HAProxy lines in docs/proxies.md are all in
-// the file with which `make breakages` runs HAProxy.
+// TestHAProxyLines checks the HAProxy lines in docs/proxies.md. `make
+// breakages` runs HAProxy with a configuration file, which must contain all
+// these lines.
 func TestHAProxyLines(t *testing.T) {
 	tried := strings.Split(read(t, "e2e/breakages/testdata/haproxy.cfg"), "\n")
 	lines := strings.Split(strings.Join(blocks(read(t, "docs/proxies.md"), "haproxy"), ""), "\n")

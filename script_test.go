@@ -20,9 +20,10 @@ import (
 // [FILE]` sends a request to the service. It prints the answer's status, its
 // headers sorted by name, and its body.
 //
-// The request's body is the text of FILE, in which $VAR is replaced. With
-// -chunked the request does not announce the length of its body. With & the
-// command does not wait, and the command `answer` prints the answer later.
+// The request's body is the text of FILE, in which variables like $VAR are
+// replaced. With -chunked, the request does not announce the length of its
+// body. With &, the command does not wait. Then the command `answer` prints the
+// answer later.
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	background := len(args) > 0 && args[0] == "&"
@@ -50,7 +51,7 @@ func cmdAnswer(ts *testscript.TestScript, neg bool, args []string) {
 	l.show(ts, <-l.pending)
 }
 
-// request is one HTTP request as it goes over the wire.
+// request is an HTTP request as text.
 type request struct{ method, text string }
 
 func newRequest(ts *testscript.TestScript, args []string) request {
@@ -133,7 +134,7 @@ func (l *lab) show(ts *testscript.TestScript, a answer) {
 }
 
 // The script command `repeat N METHOD PATH ...` sends a request N times. It
-// prints how often each status was the answer.
+// prints each status, and how many answers had it.
 func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
 	var n int
 	if len(args) < 3 || neg {
@@ -153,8 +154,8 @@ func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// The script command `raw FILE` sends the bytes of FILE, with CRLF as line
-// ends. It prints everything that the service answers.
+// The script command `raw FILE` sends the content of FILE to the service, with
+// CRLF as line ends. It prints everything that the service answers.
 func cmdRaw(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: raw FILE")

@@ -28,8 +28,8 @@ type process struct {
 }
 
 // The script command `serve` starts the program with the script's environment
-// and waits until it listens. The program's log goes to the file "log". With !,
-// the program must fail to start.
+// and waits until the program listens. The program's log goes to the file
+// "log". With `! serve`, the program must fail to start.
 func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 0 {
 		ts.Fatalf("usage: [!] serve")
@@ -66,8 +66,8 @@ func startService(ts *testscript.TestScript) (*process, error) {
 		return nil, err
 	}
 	s := &process{cmd: exec.Command(name), log: ts.MkAbs("log"), exited: make(chan struct{})}
-	// The log goes to a file and not to a pipe. So the file holds everything that
-	// a killed process has written when the process has ended.
+	// The log goes to a file and not to a pipe. So when a killed process has
+	// ended, the file holds everything that the process has written.
 	log, err := os.Create(s.log)
 	if err != nil {
 		return nil, err
@@ -86,8 +86,8 @@ func startService(ts *testscript.TestScript) (*process, error) {
 	return s, nil
 }
 
-// environ returns PATH and the variables of the program, with the values that
-// they have in the script's environment.
+// environ returns the variables of the program and PATH, with their values in
+// the script's environment.
 func environ(ts *testscript.TestScript) []string {
 	env := []string{"PATH=" + ts.Getenv("PATH")}
 	for _, v := range config.Variables() {
@@ -116,7 +116,8 @@ func (s *process) text() string {
 }
 
 // await waits until the log matches the pattern. found is false if the process
-// has ended without a match, or if there is none within waitTime.
+// has ended and its log does not match. It is also false if the log does not
+// match within waitTime.
 func (s *process) await(pattern *regexp.Regexp) (match []string, found bool) {
 	deadline := time.After(waitTime)
 	look := time.NewTicker(time.Millisecond)
@@ -155,8 +156,8 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // The script command `logged` waits until the log holds every line up to now.
-// It requests a path that nobody else requests, and waits for the line about
-// that request.
+// For this, it requests a path that nobody else requests. Then it waits for the
+// line about that request.
 func cmdLogged(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: logged")
@@ -179,8 +180,8 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // The script command `exited` waits until the service has ended with exit code
-// 0. With !, the service must end with another exit code or by a signal.
-// Afterwards the service's log is complete.
+// 0. With `! exited`, the service must end with another exit code or by a
+// signal. When the command returns, the service's log is complete.
 func cmdExited(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) > 0 {
 		ts.Fatalf("usage: [!] exited")

@@ -16,7 +16,7 @@ import (
 )
 
 // startUnread starts the program with a pipe of 64 kB as its standard error. It
-// returns the pipe's end to read from. Nobody reads from that end yet.
+// returns the end of the pipe from which the test can read the log.
 func startUnread(t *testing.T, overrides string) (*process, *os.File) {
 	t.Helper()
 	log, stderr, err := os.Pipe()
@@ -29,8 +29,8 @@ func startUnread(t *testing.T, overrides string) (*process, *os.File) {
 	return s, log
 }
 
-// startOnSocket starts a command that becomes the program. The program listens
-// on a Unix socket. So the test knows the address without reading the log.
+// startOnSocket starts a command that runs the program. The program listens on
+// a Unix socket. So the test knows the address without reading the log.
 func startOnSocket(t *testing.T, overrides string, stderr io.Writer, command ...string) *process {
 	t.Helper()
 	address := "unix:" + filepath.Join(t.TempDir(), "socket")
@@ -66,9 +66,9 @@ func awaitSocket(t *testing.T, address string) {
 	}
 }
 
-// TestStalledLogReader checks the program while nobody reads its log, of which
-// the pipe holds 64 kB. The service must answer token requests, and /healthz
-// must say what is wrong. SIGTERM must end the program.
+// TestStalledLogReader checks the program while nobody reads its log. The log
+// goes to a pipe, which is full after 64 kB. The service must answer token
+// requests, and /healthz must say what is wrong. SIGTERM must end the program.
 func TestStalledLogReader(t *testing.T) {
 	const requests = 10_000 // these requests make 2.5 MB of log
 	s, log := startUnread(t, "example.org=http://"+refusingHomeserver(t))
@@ -118,7 +118,7 @@ func TestLogReaderGone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := start()
-			for range 2 { // the program finds the missing reader only when it writes its first lines
+			for range 2 { // the program notices that the reader has ended only when it writes to the log
 				flood(t, s.address, 1, 200)
 				if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 					t.Fatal(err)
@@ -129,8 +129,9 @@ func TestLogReaderGone(t *testing.T) {
 	}
 }
 
-// TestLogReaderReturns checks that the log says that lines were lost when
-// somebody reads the log again.
+// TestLogReaderReturns checks the log after a time in which nobody has read it.
+// When somebody reads the log again, a line in the log must say that lines were
+// lost.
 func TestLogReaderReturns(t *testing.T) {
 	s, log := startUnread(t, "example.org=http://"+refusingHomeserver(t))
 	flood(t, s.address, 0, 10_000)

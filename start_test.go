@@ -13,13 +13,13 @@ import (
 	"testing"
 )
 
-// maxInit bounds how many bytes the package initialisers of the program may
-// allocate together. They run at every start of every command.
+// maxInit bounds the memory in bytes that all package initialisers of the
+// program allocate together. They run at every start of every command.
 const maxInit = 192 << 10
 
 // TestInitialisersAllocateLittle checks that the program allocates little
-// before it runs a command. Otherwise, every command would make the tables and
-// regular expressions of all other commands.
+// before it runs a command. Otherwise, the start of each command would make the
+// tables and regular expressions of all other commands.
 func TestInitialisersAllocateLittle(t *testing.T) {
 	cmd := exec.Command("matrixrtc-auth", "version")
 	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
@@ -51,7 +51,7 @@ func TestInitialisersAllocateLittle(t *testing.T) {
 }
 
 // TestPatterns checks that every regular expression of the program compiles. It
-// also checks that the program compiles none of them at the start.
+// also checks that the program compiles no regular expression while it starts.
 func TestPatterns(t *testing.T) {
 	imports := importsOf(t)
 	patterns := 0
@@ -71,8 +71,9 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// checkPatterns checks the regular expressions in the variables of one file. It
-// returns how many of them the program compiles at their first use.
+// checkPatterns checks the regular expressions in the package variables of one
+// file. It returns the number of regular expressions that are compiled at their
+// first use.
 func checkPatterns(t *testing.T, name string) (patterns int) {
 	t.Helper()
 	set := token.NewFileSet()
@@ -106,8 +107,8 @@ func checkPatterns(t *testing.T, name string) (patterns int) {
 	return patterns
 }
 
-// calleeOf returns the called function as package.Name, or "" if it is not a
-// function of another package.
+// calleeOf returns the name of the called function as package.Name. It returns
+// "" if the call is not of a function of another package.
 func calleeOf(call *ast.CallExpr) string {
 	callee, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

@@ -25,9 +25,9 @@ import (
 const maxStrangers = 80_000_000
 
 // TestStrangersCertificates bounds the program's memory after 1,000 servers
-// have sent certificates that take much memory. A server whose certificates are
-// accepted answers as a homeserver does. So the program keeps the connection to
-// it.
+// have sent certificates that take much memory. If the program accepts a
+// server's certificates, the server answers as a homeserver does. Then the
+// program keeps the connection to this server open.
 func TestStrangersCertificates(t *testing.T) {
 	const servers = 1_000
 	binary := buildBinary(t)
@@ -50,8 +50,8 @@ func TestStrangersCertificates(t *testing.T) {
 			answers := askForAll(t, s.address, names)
 			after := s.memory(t)
 			t.Logf("memory %d kB, after %d servers %d kB", before>>10, servers, after>>10)
-			// A request may take 10 s. If this machine was held up for so long, some
-			// requests fail.
+			// The service gives up a request after 10 s. If this machine was too busy
+			// for so long, some requests fail.
 			if answers[c.status] != servers && late() < 10*time.Second {
 				t.Errorf("got the answers %v, want %d × %s", answers, servers, c.status)
 			}
@@ -62,8 +62,9 @@ func TestStrangersCertificates(t *testing.T) {
 	}
 }
 
-// startForStrangers starts the program so that it may ask unnamed homeservers
-// on loopback. It trusts the certificates of the returned CA.
+// startForStrangers starts the program so that it may send requests to unnamed
+// homeservers on loopback. The program trusts the certificates of the returned
+// CA.
 func startForStrangers(t *testing.T, binary string, more ...string) (*process, *matrixtest.CA) {
 	t.Helper()
 	ca := matrixtest.NewCA()
@@ -76,9 +77,9 @@ func startForStrangers(t *testing.T, binary string, more ...string) (*process, *
 }
 
 // strangers starts n homeservers and returns their names. Each homeserver has
-// its own address in 127.1.0.0/16, and a certificate from ca that spoil has
-// changed. The handler answer answers all requests. If answer is nil, the
-// homeservers confirm every token.
+// its own address in 127.1.0.0/16. Its certificate is from ca, and the function
+// spoil has changed it. The handler answer answers all requests. If answer is
+// nil, the homeservers confirm every token.
 func strangers(t *testing.T, ca *matrixtest.CA, n int, spoil func(tls.Certificate) tls.Certificate, answer http.HandlerFunc) (names []string) {
 	t.Helper()
 	if answer == nil {
@@ -108,8 +109,8 @@ func strangers(t *testing.T, ca *matrixtest.CA, n int, spoil func(tls.Certificat
 }
 
 // askForAll requests a token for a user of each server. It sends 16 requests at
-// a time, each from a different client address. It returns how many answers had
-// each status.
+// the same time, each from a different client address. It returns how many
+// answers had each status.
 func askForAll(t *testing.T, address string, names []string) map[string]int {
 	t.Helper()
 	var (
@@ -143,8 +144,9 @@ func askForAll(t *testing.T, address string, names []string) map[string]int {
 	return answers
 }
 
-// askFor requests a token for a user of the server called name, and returns the
-// status. from is the number of the client's network.
+// askFor requests a token for a user of the server called name. It returns the
+// status of the answer. The parameter from is the number of the client's
+// network.
 func askFor(conn net.Conn, r *bufio.Reader, name string, from int) (status string, err error) {
 	if err := conn.SetDeadline(time.Now().Add(waitTime)); err != nil {
 		return "", err
@@ -157,8 +159,8 @@ func askFor(conn net.Conn, r *bufio.Reader, name string, from int) (status strin
 	return readAnswer(r)
 }
 
-// with returns a function that appends more certificates to a server's own
-// chain.
+// with returns a function that adds certificates to a server's chain. These
+// certificates come from the function more.
 func with(more func() [][]byte) func(tls.Certificate) tls.Certificate {
 	return func(cert tls.Certificate) tls.Certificate {
 		cert.Certificate = append(slices.Clone(cert.Certificate), more()...)
@@ -166,8 +168,8 @@ func with(more func() [][]byte) func(tls.Certificate) tls.Certificate {
 	}
 }
 
-// bulky returns a function that makes certificates of 30 kB. uris is the number
-// of names in each certificate.
+// bulky returns a function that makes certificates of 30 kB each. Each
+// certificate contains as many names as uris says.
 func bulky(uris int) func() [][]byte {
 	more := matrixtest.NewBulky(uris, 30_000)
 	return func() [][]byte { return [][]byte{more.Next()} }

@@ -5,11 +5,11 @@ import (
 	"runtime/debug"
 )
 
-// version is set when the program is linked, by -ldflags "-X
+// version holds the program's version. The linker sets it with -ldflags "-X
 // main.version=1.2.3".
 var version string
 
-// buildVersion returns version if that is set. Otherwise, it returns the
+// buildVersion returns version if it is not empty. Otherwise, it returns the
 // version that the go command has recorded in the program.
 func buildVersion() string {
 	if version != "" {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestVersion checks that all files that name the program's version name the
-// version in VERSION. CHANGELOG.md may begin with a newer version.
+// TestVersion compares all files that name the program's version with the file
+// VERSION. CHANGELOG.md may begin with a newer version.
 func TestVersion(t *testing.T) {
 	version := strings.TrimSpace(read(t, "VERSION"))
 	newest := regexp.MustCompile(`(?m)^## \S+`).FindAllString(read(t, "CHANGELOG.md"), 2)
@@ -30,8 +30,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestGoVersion checks that every place that names a version of Go names that
-// of go.mod. It also checks that govulncheck runs in CI.
+// TestGoVersion checks every place that names a version of Go. All of them must
+// name the version in go.mod. The test also checks that govulncheck runs in CI.
 func TestGoVersion(t *testing.T) {
 	version := regexp.MustCompile(`(?m)^go (\d+\.\d+\.\d+)$`).FindStringSubmatch(read(t, "go.mod"))
 	if version == nil {

@@ -143,9 +143,10 @@ var releaseSteps = []string{
 	`gh release create "$TAG" --verify-tag`,
 }
 
-// TestReleaseWorkflow checks that a tag is released only after the tests have
-// passed. The workflow must publish the files that it has built and compared.
-// It must sign all of them before anybody can get them as a release.
+// TestReleaseWorkflow checks that the release workflow releases a tag only
+// after the tests have passed. The workflow must publish the files that it has
+// built and compared. It must sign all of them before anybody can get them as a
+// release.
 func TestReleaseWorkflow(t *testing.T) {
 	all := workflows(t)
 	w := all["release.yml"]
@@ -182,8 +183,8 @@ func checkOrder(t *testing.T, steps []workflowStep) {
 }
 
 // checkProvenance checks that the workflow makes a provenance for the image and
-// for every file. It also checks that the workflow takes the files and the
-// notes from where `make release` writes them.
+// for every file. It also checks that the workflow reads the files and the
+// release notes from the paths to which `make release` writes them.
 func checkProvenance(t *testing.T, steps []workflowStep) {
 	t.Helper()
 	var image, files bool

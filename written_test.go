@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// written makes setup write a deployment with the names that the documents use,
-// and returns its folder.
+// written makes setup write the files of a deployment, with the host names that
+// the documents use. It returns the folder of these files.
 func written(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -29,8 +29,8 @@ func written(t *testing.T) (dir string) {
 	return dir
 }
 
-// TestDocHomeserver checks that docs/homeserver.md has the same settings as
-// setup writes.
+// TestDocHomeserver checks that docs/homeserver.md has the same settings as the
+// files that setup writes.
 func TestDocHomeserver(t *testing.T) {
 	dir, page := written(t), read(t, "docs/homeserver.md")
 	additions := read(t, filepath.Join(dir, "homeserver-additions.yaml"))
@@ -82,9 +82,9 @@ func TestDocSynology(t *testing.T) {
 	}
 }
 
-// columns returns the part of a table's row that must be the same in both
-// tables. The last cell of a row about a port is a description, which may
-// differ, so columns leaves it out.
+// columns returns the part of a table's row that must be the same on the page
+// and in the file that setup writes. The last cell of a row about a port is a
+// description, which may differ. So columns leaves it out.
 func columns(row string) string {
 	if strings.Contains(row, "TCP") || strings.Contains(row, "UDP") {
 		return strings.Join(strings.SplitAfter(row, "|")[:3], "")

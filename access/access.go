@@ -1,8 +1,8 @@
 // Package access decides what a proven caller gets: whether they are in the
 // Matrix room, which LiveKit room and identity they get, what their token
 // allows, and whether this service takes over their leave. The package contains
-// no HTTP: its functions take values, and return a result or an error that says
-// why there is none.
+// no HTTP. Its functions return a result, or an error that says why the caller
+// gets nothing.
 package access
 
 import (
@@ -20,10 +20,10 @@ import (
 
 // Verifier finds out to which user an OpenID token belongs.
 type Verifier interface {
-	// Verify returns the user to whom the token belongs, who is a user of the
-	// server token.Server. If claimed is not zero and names another user, that is
-	// an error. from is the client's network, or the zero Prefix if it is unknown.
-	// Errors are *[matrix.VerifyError].
+	// Verify asks to which user the token belongs, and returns that user, who is a
+	// user of the server token.Server. It returns an error if claimed names another
+	// user. The zero UserID claims nobody. The Prefix is the network of the client,
+	// or zero if it is unknown. Errors are *[matrix.VerifyError].
 	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
 }
 
@@ -43,8 +43,8 @@ type Rooms interface {
 
 // Minter makes access tokens for the SFU.
 type Minter interface {
-	// Mint returns a token for grant. The token holds the sealed ticket carried,
-	// which the SFU keeps with the participant.
+	// Mint returns an access token for grant. Mint seals the ticket and puts it
+	// into the token. The SFU keeps the sealed ticket with the participant.
 	Mint(grant token.Grant, carried ticket.Ticket, now time.Time) string
 }
 
@@ -58,28 +58,29 @@ type Authorizer struct {
 	// proxies requests to this service, or a homeserver on which this service
 	// has an account. Membership is nil if there is no such homeserver.
 	Membership Membership
-	// Remote asks other homeservers for tokens of their SFUs. It is nil if no
-	// homeserver proxies requests to this service.
+	// Remote asks other homeservers for access tokens for their SFUs. It is nil if
+	// no homeserver proxies requests to this service.
 	Remote Remote
 
-	// FullAccess reports whether users of a server may create rooms. FullAccess
-	// and CanPublish are only called with the server of a verified user.
+	// FullAccess reports whether users of a server may create rooms on the SFU.
+	// FullAccess and CanPublish are only called with the server of a verified user.
 	FullAccess func(matrix.ServerName) bool
 	// CanPublish reports whether users of a server without full access may
 	// publish. Users with full access always may.
 	CanPublish func(matrix.ServerName) bool
-	// MustBeJoined reports whether the users of a server must be joined to the
-	// Matrix room when they prove themselves by an OpenID token. If
-	// MustBeJoined is nil, no user with an OpenID token must. A user who comes
-	// through a homeserver must always be joined.
+	// MustBeJoined is about users who ask with an OpenID token. It reports whether
+	// such users of a server must be joined to the Matrix room. If MustBeJoined is
+	// nil, they do not need to be joined. A user who comes through a homeserver
+	// must always be joined.
 	MustBeJoined func(matrix.ServerName) bool
-	// AllowUnseen says what happens in rooms that Membership's account is not
-	// in ([matrix.ErrNotInRoom]). If true, the service admits users who must be
-	// joined. If false, it refuses them.
+	// AllowUnseen decides about rooms without the account with which the service
+	// asks who is joined ([matrix.ErrNotInRoom]). If AllowUnseen is true, users who
+	// must be joined get a token for such a room. If it is false, the service
+	// refuses them.
 	AllowUnseen bool
-	// LearnMembership says whether the service asks Membership also about users
-	// who need not be joined. The answer goes into their tickets. The service
-	// refuses no request because of it.
+	// LearnMembership says whether the service also asks Membership about users who
+	// do not need to be joined. The service puts the answer into their tickets, and
+	// never refuses a request because of the answer.
 	LearnMembership bool
 	// Issuer identifies this service in every ticket.
 	Issuer ticket.Issuer
@@ -196,10 +197,11 @@ func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Adm
 // the user was proven.
 type rights struct{ makeRoom, publish, delegate bool }
 
-// rights returns the rights of user, who must be proven: the request may claim
-// another user. The homeserver that proxies requests vouches for its own users
-// (Proxied), so they have all rights. It also vouches for the rooms of users of
-// other homeservers (Federated), so these users may have rooms created.
+// rights returns the rights of user. That is the proven user, not the user whom
+// the request claims to come from. The homeserver that proxies requests vouches
+// for its own users (Proxied), so they have all rights. Another homeserver can
+// ask through that homeserver for a user of its own (Federated). The service
+// then creates the room, too.
 //
 // A user with an OpenID token also gets a token if the user's server has no
 // full access. But for such a user the service creates no room, so the user can
@@ -216,8 +218,8 @@ func (a *Authorizer) rights(who Proof, user matrix.UserID) rights {
 }
 
 // ensureRoom makes sure that the room exists on the SFU, within ensureTime. If
-// the SFU does not confirm that, the error is a *[RoomError], and the client
-// gets no token.
+// the SFU does not confirm that the room exists, the error is a *[RoomError],
+// and the client gets no token.
 func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time) error {
 	ctx, cancel := bounded(ctx, ensureTime, by)
 	defer cancel()
@@ -230,10 +232,9 @@ func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time
 	return nil
 }
 
-// bounded returns ctx with the deadline by. If the time until by is at least
-// most, it returns ctx without a deadline. The caller then needs none, because
-// it takes no longer than most anyway. A new context would cost 2 µs per
-// request.
+// bounded adds the deadline by to ctx, for work that takes at most the duration
+// most. If such work ends before the deadline anyway, bounded returns ctx
+// unchanged. That saves a new context, which would cost 2 µs per request.
 func bounded(ctx context.Context, most time.Duration, by time.Time) (context.Context, context.CancelFunc) {
 	if time.Until(by) >= most {
 		return ctx, func() {}

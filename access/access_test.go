@@ -79,8 +79,9 @@ func (w *world) Mint(grant token.Grant, carried ticket.Ticket, _ time.Time) stri
 	return "jwt"
 }
 
-// remote and keeper are the world under types of their own. In the world itself,
-// their methods RemoteToken and Delegate would hide those of the Authorizer.
+// remote and keeper are types that embed world, for the methods RemoteToken and
+// Delegate. If world itself had these methods, they would hide those of the
+// Authorizer.
 type (
 	remote struct{ *world }
 	keeper struct{ *world }
@@ -170,10 +171,10 @@ func TestRights(t *testing.T) {
 	}
 }
 
-// TestMembershipComesFirst checks that the service asks first whether a user is
-// joined, if a homeserver vouches for the user. If the user is not joined, the
-// service creates no room and no token. The service does not ask about a user
-// with an OpenID token.
+// TestMembershipComesFirst checks users for whom a homeserver vouches. Before
+// anything else, the service asks whether the user is joined. If the user is
+// not joined, the service creates no room and no token. The service does not
+// ask about a user with an OpenID token.
 func TestMembershipComesFirst(t *testing.T) {
 	unknown := errors.New("no answer")
 	for _, tt := range []struct {

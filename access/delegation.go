@@ -19,8 +19,8 @@ type Delegation struct {
 	Limits leave.Limits
 	// Now returns the time of the clock that Keeper uses; nil means time.Now.
 	Now func() time.Time
-	// Everyone lets the users of every server delegate. Without it, only users
-	// of Servers may delegate.
+	// Everyone says that the users of every server may hand over leaves. If it is
+	// false, only users of Servers may do so.
 	Everyone bool
 	Servers  []matrix.ServerName
 }
@@ -57,8 +57,9 @@ func (d *Delegation) now() time.Time {
 
 // Offered reports whether this service takes over leaves for the users of at
 // least one server. It returns false if delegation is off, or if every server
-// in Servers requires authentication (401 M_MISSING_TOKEN). Clients find out
-// with a request that names no user, and read every answer except 404 as yes.
+// in Servers requires authentication (401 M_MISSING_TOKEN). Clients ask with a
+// request that names no user. Every answer except 404 tells them that the
+// service takes over leaves.
 func (d *Delegation) Offered() bool {
 	if d == nil {
 		return false
@@ -67,9 +68,9 @@ func (d *Delegation) Offered() bool {
 }
 
 // mayDelegate returns nil if this service can take over a leave of a user of
-// server, else a *[DelegationError]. If the homeserver does not answer, but is
-// a named one, the service takes the leave over all the same: the keeper asks
-// the homeserver again.
+// server, else a *[DelegationError]. If the operator named server in the
+// configuration, a server that does not answer is no error, because the keeper
+// asks it again.
 func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix.ServerName, by time.Time) error {
 	if a.Delegation == nil {
 		return &DelegationError{Cause: DelegationOff}
@@ -113,8 +114,8 @@ func (a *Authorizer) lookUp(ctx context.Context, user matrix.UserID, what Reques
 }
 
 // takeOver hands the leave l of a participant to the keeper, which stores it.
-// takeOver does not check to whom the event l.ID belongs. For a request
-// through the homeserver, lookUp has done so before.
+// takeOver does not check to whom the event l.ID belongs. If the request came
+// through the homeserver, lookUp has checked that before.
 func (a *Authorizer) takeOver(ctx context.Context, user matrix.UserID, room sfu.Room, identity sfu.Identity, l Leave) error {
 	job := leave.New(leave.Key{Room: room, Identity: identity}, user, l.ID, l.Delay, a.Delegation.now())
 	err := a.Delegation.Keeper.Delegate(context.WithoutCancel(ctx), job, a.Delegation.Limits)

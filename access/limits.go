@@ -21,17 +21,17 @@ func NewFailureLimiter() ratelimit.Limiter[netip.Prefix] {
 }
 
 // NewOriginLimiter returns the limit of requests for each other homeserver that
-// asks for its users. A large conference that starts within seconds stays below
-// that limit.
+// asks for tokens for its users. A large conference that starts within seconds
+// does not reach that limit.
 func NewOriginLimiter() ratelimit.Limiter[matrix.ServerName] {
 	return ratelimit.New[matrix.ServerName](ratelimit.Limit{PerMinute: 3000, Burst: 1000})
 }
 
-// site returns the network of client for which this service bounds the
-// discoveries of servers. That is one IPv4 address, or the largest network that
-// an IPv6 subscriber has (/48). With the /64 of [Network], one subscriber could
-// count as 65,536 networks, and could get a share of the bounds for each of
-// them.
+// site returns the network of client. For each such network, the service bounds
+// how many servers it looks up because of requests from there. The network is
+// one IPv4 address, or the largest network that an IPv6 subscriber has (/48).
+// With the /64 of [Network], one subscriber could count as 65,536 networks and
+// use the limit of each.
 func site(client netip.Addr) netip.Prefix { return within(client, 48) }
 
 // Network returns the network of client for which this service limits failed
@@ -39,8 +39,8 @@ func site(client netip.Addr) netip.Prefix { return within(client, 48) }
 // subscriber has (/64).
 func Network(client netip.Addr) netip.Prefix { return within(client, 64) }
 
-// within returns the network that client is in. For IPv6, bits is the length of
-// the network's prefix. For IPv4, the network is the client's one address.
+// within returns the network of client. For IPv6, bits is the length of the
+// network's prefix. For IPv4, the network is the client's one address.
 func within(client netip.Addr, bits int) netip.Prefix {
 	if !client.Is6() {
 		bits = client.BitLen()
@@ -52,25 +52,28 @@ func within(client netip.Addr, bits int) netip.Prefix {
 	return prefix
 }
 
-// maxSlowdown is the most that a user of a named server waits because other
-// clients at the same address failed to prove themselves.
+// maxSlowdown is about users of servers that the operator named. It is the
+// longest time that such a user waits because other clients at the same address
+// failed to prove themselves.
 const maxSlowdown = time.Second
 
 // limitFailures applies the limit of failed verifications before a
 // verification. The caller must call settle with the verification's error.
 //
 // A stranger may name any server. So at a server that the operator did not
-// name, every verification takes a permit before it starts, and success gives
-// the permit back. Verifications in progress count as failures until they
-// succeed. At a named server, only a failure takes a permit. The operator's own
-// users may share an address with strangers, for example in an office or behind
-// a carrier's NAT. Strangers must never lock these users out. While the network
-// is over the limit, users of named servers only wait for a moment.
+// name, every verification takes a permit before it starts, and gives the
+// permit back if it succeeds. Verifications in progress count as failures until
+// they succeed. At a named server, only a failure takes a permit. The
+// operator's own users may share an address with strangers, for example in an
+// office or behind a carrier's NAT. Strangers must never lock these users out.
+// While the network is over the limit, users of named servers only wait for a
+// moment.
 //
 // A homeserver's own trouble never counts as a failure of the client. If a
-// client disconnects while a named server verifies its token, that counts as a
-// failure only in the first second. Later the server may be to blame, because
-// it is slow. If the client disconnects while it has to wait, that counts, too.
+// client disconnects while a named server verifies its token, the disconnection
+// counts as a failure only in the first second. Later the server may be to
+// blame, because it is slow. A client that disconnects while slowDown makes it
+// wait also counts as failed.
 func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(error), err error) {
 	from := Network(client)
 	if a.Named(server) {
@@ -107,8 +110,8 @@ func hasLeft(err error) bool {
 	return ok && e.Cause == matrix.CauseCanceled
 }
 
-// slowDown waits until the network from has a permit again, but at most
-// maxSlowdown, or until ctx ends.
+// slowDown waits until the given network has a permit again. It waits for at
+// most maxSlowdown, and returns earlier if ctx ends.
 func (a *Authorizer) slowDown(ctx context.Context, from netip.Prefix) {
 	wait := min(a.Failures.Wait(from), maxSlowdown)
 	if wait <= 0 {
@@ -150,9 +153,10 @@ func (a *Authorizer) refuse(wait time.Duration, kind string) error {
 	return &LimitError{Kind: kind, Wait: wait}
 }
 
-// takeUntil calls take, which returns how long to wait for a permit. If that
-// wait ends before until, takeUntil waits and calls take once more. takeUntil
-// returns the wait that remains, or 0 if take got a permit.
+// takeUntil calls take, which tries to take a permit and returns how long to
+// wait for one. If that wait ends before the given deadline, takeUntil waits
+// and calls take once more. takeUntil returns the wait that remains, or 0 if
+// take got a permit.
 func takeUntil(ctx context.Context, until time.Time, take func() time.Duration) (wait time.Duration) {
 	wait = take()
 	if wait == 0 || wait > time.Until(until) {

@@ -34,9 +34,9 @@ func (s slow) IsServerJoined(ctx context.Context, room matrix.RoomID, _ matrix.S
 }
 
 // TestLearned checks that the service asks the homeserver about a user who need
-// not be joined. Only if the homeserver says yes, the ticket says that the user
-// is joined. The user gets a token whatever the answer is, and waits for it for
-// at most a second.
+// not be joined. The ticket says that the user is joined only if the homeserver
+// says yes. The user gets a token whatever the homeserver says. The service
+// waits for the homeserver's answer for at most a second.
 func TestLearned(t *testing.T) {
 	unknown := errors.New("no answer")
 	for _, tt := range []struct {
@@ -107,10 +107,10 @@ func TestRequired(t *testing.T) {
 	}
 }
 
-// TestUnseen checks rooms that the asking account is not in. AllowUnseen
-// decides whether users who must be joined get a token there. Their tickets
-// never say that they are joined, so the guard never removes them. The service
-// asks only once about a user.
+// TestUnseen checks rooms without the account with which the service asks.
+// AllowUnseen decides whether users who must be joined get a token there. Their
+// tickets never say that they are joined, so the service never removes these
+// users from a call. The service asks only once about a user.
 func TestUnseen(t *testing.T) {
 	everyone := func(matrix.ServerName) bool { return true }
 	for _, tt := range []struct {

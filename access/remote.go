@@ -16,10 +16,10 @@ type Remote interface {
 }
 
 // RemoteToken sends request to another homeserver and returns that homeserver's
-// answer. Before, it makes sure that the user is joined to the room and that
-// server is in the room. If one of them is not, the error is ErrNotJoined
-// (403). RemoteToken returns by the time what.By. Errors of the other
-// homeserver are *[matrix.RemoteError].
+// answer. Before that, RemoteToken makes sure that the user is joined to the
+// room and that server is in the room. If the user or server is not, the error
+// is ErrNotJoined (403). RemoteToken returns before the time what.By. Errors of
+// the other homeserver are *[matrix.RemoteError].
 func (a *Authorizer) RemoteToken(ctx context.Context, who Proxied, server matrix.ServerName, what Request, request json.RawMessage) (json.RawMessage, Admission, error) {
 	ctx, cancel := context.WithDeadline(ctx, what.By)
 	defer cancel()

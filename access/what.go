@@ -34,9 +34,9 @@ type Form int
 
 // The forms of an identity.
 const (
-	Legacy     Form = iota // user and device as plain text: /sfu/get
-	ThreeParts             // hash of user, device and member: /get_token
-	TwoParts               // hash of user and member: the homeserver's endpoints
+	Legacy     Form = iota // user and device as plain text, for /sfu/get
+	ThreeParts             // hash of user, device and member, for /get_token
+	TwoParts               // hash of user and member, for the homeserver's endpoints
 )
 
 // Leave is a delayed leave event that a client hands over.

@@ -13,7 +13,7 @@ import (
 )
 
 // Proof says who asks, and why this service believes it. The proof is an
-// [OpenID] token, or the word of the homeserver at which this service is
+// [OpenID] token, or a statement of the homeserver at which this service is
 // registered ([Proxied], [Federated]).
 type Proof interface {
 	// prove returns the user who asks.
@@ -71,9 +71,9 @@ func onBehalf(ctx context.Context, who Proof) context.Context {
 	return ctx
 }
 
-// identifyTime is the longest time of a verification: the longest allowed
-// LIVEKIT_OPENID_TIMEOUT, and before it the longest wait because of earlier
-// failures (maxSlowdown).
+// identifyTime is the longest time of a verification. It is the sum of the
+// longest wait because of earlier failures (maxSlowdown), and of the longest
+// allowed LIVEKIT_OPENID_TIMEOUT.
 const identifyTime = maxSlowdown + 20*time.Second
 
 // prove asks the homeserver that issued the token to which user it belongs.
@@ -155,10 +155,10 @@ type learned struct {
 	end    context.CancelFunc
 }
 
-// learn finds out whether the user is joined to room. It returns at once, and
-// the caller must then call end. If nobody has asked yet whether the user is
-// joined, learn asks in the background, if LearnMembership is on. The service
-// refuses no request because of that answer.
+// learn finds out whether the user is joined to room. It returns immediately,
+// and the caller must then call end. If LearnMembership is on, and the service
+// has not yet asked the homeserver about the user, learn asks it in the
+// background. The service refuses no request because of the answer.
 func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) learned {
 	if !a.LearnMembership || s.asked {
 		return learned{known: s.joined, end: func() {}}
@@ -183,8 +183,8 @@ func (l learned) joined() bool {
 
 // judged turns an answer about the membership of a user or a server into an
 // error. It returns nil if joined is true, else [ErrNotJoined]. It returns
-// [ErrUnseen] if the account that asks is not in the room, and a
-// *[MembershipError] if there was no answer.
+// [ErrUnseen] if the account with which the service asks is not in the room,
+// and a *[MembershipError] if there was no answer.
 func judged(joined bool, err error) error {
 	switch {
 	case errors.Is(err, matrix.ErrNotInRoom):

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// A registration must have this scope and this prefix. Synapse 1.161 and later
-// refuses to start with any other scope. It also refuses to start with a prefix
-// that is neither rtc/livekit nor a path below it.
+// A registration must have this scope and this prefix. With any other scope,
+// Synapse 1.161 and later does not start. As a prefix, Synapse accepts only
+// rtc/livekit or a path below rtc/livekit.
 const (
 	// scopeIsJoined allows this service to ask whether a user is joined to a
 	// room (MSC4502).
@@ -88,8 +88,8 @@ type namespace struct {
 }
 
 // Parse parses a registration file. It accepts unknown keys, as homeservers do;
-// [Registration.Lint] names those that look like a mistake. No error quotes the
-// file, which holds secrets.
+// [Registration.Lint] reports unknown keys that look like a mistake. No error
+// quotes the file, because the file holds secrets.
 func Parse(text []byte) (Registration, error) {
 	if len(text) > maxBytes {
 		return Registration{}, fmt.Errorf("the registration is larger than %d KiB", maxBytes>>10)

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// fileMode lets the file's group read it, because the homeserver and this
+// fileMode lets the file's group read the file, because the homeserver and this
 // service usually run as different users.
 const fileMode fs.FileMode = 0o640
 
@@ -40,7 +40,7 @@ func ReadFile(path string) (Registration, error) {
 	return r, nil
 }
 
-// LintMode returns a finding if the mode gives users besides owner and group
+// LintMode returns a finding if users other than the owner and the group have
 // any permission for the file.
 func LintMode(mode fs.FileMode) []Finding {
 	if mode.Perm()&0o007 == 0 {
@@ -50,8 +50,9 @@ func LintMode(mode fs.FileMode) []Finding {
 		"give it to the group of the homeserver and of this service, and set mode 0640"}}
 }
 
-// WriteFile writes r to path atomically, with mode 0640. A replaced file keeps
-// its owner and its group if this process may set them.
+// WriteFile writes r to path atomically, with mode 0640. If WriteFile replaces
+// a file, the new file gets the owner and the group of the old file, if this
+// process may set them.
 func WriteFile(path string, r Registration) (err error) {
 	old, err := os.Lstat(path)
 	switch {

@@ -22,18 +22,19 @@ const (
 	Doubtful
 )
 
-// Finding is one thing about a registration file that is wrong or doubtful.
+// Finding says what is wrong or doubtful about one key of a registration file,
+// or about the mode of the file.
 type Finding struct {
 	Severity Severity
 	Key      string // the file's key, like "io.element.msc4502.scopes"
-	Seen     string // what is wrong with the key; never a token
+	Seen     string // what is wrong with the key; it never shows a token
 	Remedy   string // what the operator must write instead
 }
 
 func (f Finding) String() string { return f.Key + ": " + f.Seen + "; " + f.Remedy }
 
-// shortestToken is the least number of characters of a token that cannot be
-// guessed.
+// shortestToken is the least number of characters of a token. Somebody could
+// guess a shorter token.
 const shortestToken = 32
 
 // Lint returns what is wrong with the registration for the homeserver named
@@ -109,8 +110,8 @@ func (l *linter) pushes(r Registration) {
 	}
 }
 
-// sampleUsers are localparts of users. A namespace for all users of a server
-// matches all of them.
+// sampleUsers are localparts of users. If a namespace is meant for all users of
+// a server, it must match each of these localparts.
 var sampleUsers = []string{"alice", "bob.smith", "x", "telegram_123", "a-b_c=d/e+f", "0"}
 
 func (l *linter) namespaces(r Registration, server matrix.ServerName) {
@@ -190,8 +191,9 @@ func isHTTP(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
 }
 
-// misspelt reports keys that lack the prefix of their MSC, or have the prefix
-// of a later specification. The homeserver ignores such keys without a warning.
+// misspelt reports keys with a missing or a wrong prefix, like "scopes" in
+// place of "io.element.msc4502.scopes". The homeserver ignores such keys
+// without a warning.
 func (l *linter) misspelt(r Registration) {
 	slices.Sort(r.others)
 	for _, key := range r.others {

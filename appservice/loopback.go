@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// loopAnswer is the service's answer to a request of its own self-test, which
-// the homeserver forwarded back to it. Every replica gives the same answer.
+// loopAnswer is an answer in the self-test. In the self-test this service sends
+// a request to the homeserver, which forwards the request back to this service.
+// Every replica gives the same answer.
 type loopAnswer struct {
 	// UserID is the user for whom the homeserver made the request.
 	UserID string `json:"user_id"`
@@ -20,8 +21,8 @@ type loopAnswer struct {
 	Proof string `json:"proof"`
 }
 
-// AnswerLoop returns the JSON answer to a self-test request with this nonce,
-// which the homeserver forwarded for user.
+// AnswerLoop returns the JSON answer to a self-test request with this nonce.
+// The homeserver forwarded the request for user.
 func AnswerLoop(hsToken secret.Text, nonce string, user matrix.UserID) []byte {
 	answer, err := json.Marshal(loopAnswer{UserID: user.String(), Proof: loopProof(hsToken, nonce)})
 	if err != nil {

@@ -12,20 +12,21 @@ import (
 // defaultID is the id and the sender_localpart of a new registration.
 const defaultID = "matrixrtc-auth"
 
-// DefaultFile is the default name of a new registration file.
+// DefaultFile is the name of a new registration file if the operator gives no
+// name.
 const DefaultFile = "matrixrtc-auth-registration.yaml"
 
-// Wish is the content of a new registration.
+// Wish says what a new registration must contain.
 type Wish struct {
 	Server matrix.ServerName // the homeserver's name
 	URL    string            // where the homeserver reaches this service
-	// If Push is set, the url of the registration is URL, and the homeserver
-	// pushes every event of rooms with local users there. Otherwise the url is
-	// null.
+	// If Push is set, the url of the registration is URL. The homeserver then
+	// pushes to URL every event of rooms with local users. If Push is not set,
+	// the url of the registration is null.
 	Push bool
 }
 
-// New returns a registration with two fresh tokens, the one scope that
+// New returns a registration with two fresh tokens. It has the scope that
 // is_joined needs, the proxy prefix rtc/livekit, and rate_limited: false. Its
 // one namespace matches all users of the server, and is not exclusive. Its url
 // is null unless w.Push is set.
@@ -45,7 +46,7 @@ func New(w Wish) Registration {
 }
 
 // KeepTokens returns r with the id, the sender_localpart and the tokens of old.
-// If old lacks one of them, r keeps its own.
+// If old lacks one of these values, the value of r stays.
 func (r Registration) KeepTokens(old Registration) Registration {
 	for _, keep := range []struct{ to, from *string }{{&r.ID, &old.ID}, {&r.SenderLocalpart, &old.SenderLocalpart}} {
 		if *keep.from != "" {

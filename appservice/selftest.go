@@ -77,7 +77,7 @@ const partTimeout = 15 * time.Second
 
 // Run asks the homeserver for everything that the homeserver-proxied mode
 // needs. It takes less than two minutes. If the homeserver refuses the as_token
-// or does not answer the first request, Run skips the rest.
+// or does not answer the first request, Run sends no further requests.
 func (s SelfTest) Run(ctx context.Context) Result {
 	r := Result{At: time.Now().UTC()}
 	sender, err := within(ctx, s.Homeserver.WhoAmI)

@@ -16,8 +16,8 @@ import (
 
 var hsToken = secret.New("hs-token-hs-token-hs-token-hs-token")
 
-// homeserver is a fake homeserver that returns these errors. If an error is
-// nil, that part of the self-test passes.
+// homeserver is a fake homeserver whose methods return these errors. If an
+// error is nil, that part of the self-test passes.
 type homeserver struct {
 	whoAmI, isJoined, federate, loop, ping, restart, send error
 	answer                                                func(nonce string) []byte
@@ -136,9 +136,9 @@ func TestSelfTest(t *testing.T) {
 }
 
 // TestSelfTestAsksWhatThereIs checks that the self-test skips requests that
-// cannot succeed. If the homeserver refuses the token, it makes no other
-// request. If delegation is off, it sends none about delayed events. If the
-// registration has no url, it sends no ping.
+// cannot succeed. If the homeserver refuses the token, the self-test makes no
+// other request. If delegation is off, it sends no request about delayed
+// events. If the registration has no url, it sends no ping.
 func TestSelfTestAsksWhatThereIs(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -32,8 +32,8 @@ func (r Registration) Text() []byte {
 	return b
 }
 
-// appendList appends the items of a YAML list to b. b ends in the colon after
-// the list's key.
+// appendList appends the items of a YAML list to b. The text in b must end in
+// the colon after the list's key.
 func appendList[T any](b []byte, indent string, list []T, write func(T) string) []byte {
 	if len(list) == 0 {
 		return append(b, " []\n"...)

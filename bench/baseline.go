@@ -27,14 +27,14 @@ const (
 	apiSecret = "a-secret-of-the-benchmark-of-48-characters-in-all"
 )
 
-// baseline is the server with which the service is compared. It gives the same
-// answers, made by net/http, encoding/json and livekit/protocol with their
-// defaults. It has no limits, no log, no metrics, no discovery and no checks
-// of addresses.
+// baseline is the server with which the benchmark compares the service. It
+// gives the same answers as the service. It uses net/http, encoding/json and
+// livekit/protocol with their defaults. It has no limits, no log, no metrics,
+// no discovery and no checks of addresses.
 type baseline struct {
 	sfuURL string
-	// client asks homeservers who the user is. It is nil in baseline (a), which
-	// believes the user id in the request.
+	// client sends requests to homeservers, to learn who the user is. Baseline (a)
+	// believes the user id in the request, so its client is nil.
 	client *http.Client
 }
 

@@ -73,8 +73,8 @@ func (l *lab) thirdParty(ctx context.Context) ([]string, error) {
 	return foreignImports(string(out)), nil
 }
 
-// foreignImports returns the import paths of other modules. The first element
-// of such a path is a host name.
+// foreignImports returns the import paths in list that belong to other modules.
+// The first element of such an import path is a host name.
 func foreignImports(list string) []string {
 	var paths []string
 	for path := range strings.FieldsSeq(list) {
@@ -135,9 +135,9 @@ func main() {
 }
 `
 
-// buildProbe builds the source probeMain inside the service's module. So the
-// probe uses the same versions of other modules as the service. A build overlay
-// keeps the probe's source out of the checkout.
+// buildProbe compiles the source code probeMain inside the service's module. So
+// the probe uses the same versions of other modules as the service. A build
+// overlay keeps the probe's source out of the checkout.
 func (l *lab) buildProbe(ctx context.Context, binary string, imports []string) error {
 	var blank strings.Builder
 	for _, path := range imports {

@@ -9,9 +9,9 @@ import (
 const (
 	// roomMemory is how long the service remembers that a room exists.
 	roomMemory = 5 * time.Second
-	// fullAccessFloor is the target for a ratio of two rates. It is the rate of
-	// requests of users with full access, divided by the rate of users without
-	// full access. The ratio should be at least this number.
+	// fullAccessFloor is the lowest acceptable ratio of two rates: the tokens per
+	// second for users with full access, divided by the tokens per second for
+	// other users.
 	fullAccessFloor       = 0.9
 	fullAccessConnections = 64
 )
@@ -38,9 +38,10 @@ func (l *lab) fullAccess(ctx context.Context) (string, error) {
 	return fullAccessSection(restricted, full, rooms, allowed), nil
 }
 
-// measureFullAccess measures requests of users with full access. It also
-// returns how often the service asked the SFU for the room, and how often it
-// was allowed to ask.
+// measureFullAccess measures token requests of users with full access. It also
+// returns two counts: created is how many times the service asked the SFU for
+// the room, and allowed is how many such calls are acceptable in the time of
+// the measurement.
 func (l *lab) measureFullAccess(ctx context.Context) (m *measurement, created, allowed int64, err error) {
 	before, err := l.sfu.counts()
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 
 const (
 	pooledConnections = 16
-	// halfDeadLimit is the target for the longest time that a request waits
-	// because a pooled connection no longer answers. For comparison, the service
-	// lets a whole verification take up to 10 s.
+	// halfDeadLimit is the longest acceptable time of one request if the pooled
+	// connections no longer answer. For comparison, the service lets a whole
+	// verification take up to 10 s.
 	halfDeadLimit = 3 * time.Second
 )
 
@@ -59,8 +59,8 @@ func (l *lab) killPool(ctx context.Context, load point) ([]string, error) {
 }
 
 // putOnDead sends load as [lab.put] does. If the service gives a wrong answer,
-// putOnDead records a fault. It does not check the answers of a baseline, which
-// may refuse users after ten seconds.
+// putOnDead records a fault. putOnDead does not check the answers of a
+// baseline, because a baseline may refuse users after ten seconds.
 func (l *lab) putOnDead(ctx context.Context, s *subject, plan loadPlan) (*loadResult, error) {
 	if s.letter == "c" {
 		return l.putAll(ctx, s, plan)

@@ -12,12 +12,13 @@ import (
 )
 
 // homeserver is a fake homeserver. It answers only GET …/openid/userinfo and
-// questions about membership (MSC4502), over TLS and HTTP/1.1. Everybody is
-// joined to every room.
+// requests that ask whether a user is joined (MSC4502). It speaks HTTP/1.1 over
+// TLS. It answers that everybody is joined to every room.
 //
-// It shares the processors with the measured program, so it does not use
-// net/http: one goroutine per connection searches the request for the token
-// and writes a prepared answer with Synapse's headers.
+// The fake homeserver shares the processors with the measured program. So it
+// does not use net/http, which would cost more CPU time. One goroutine per
+// connection searches the request for the token, and writes a prepared answer
+// with Synapse's headers.
 //
 // The token "ok-<12 digits>" is valid. Its last four digits are the number of
 // its user. Every other token is unknown.
@@ -25,8 +26,8 @@ type homeserver struct {
 	name string
 
 	accepted, requests atomic.Int64
-	// silent is the number of the newest connection that gets no more answers.
-	// All older connections, which have lower numbers, get none either.
+	// silent is a number of a connection. The fake homeserver no longer answers on
+	// this connection and on all older connections, which have lower numbers.
 	silent atomic.Int64
 }
 
@@ -70,8 +71,9 @@ func (h *homeserver) counts() any {
 	return counts{Accepted: h.accepted.Load(), Requests: h.requests.Load()}
 }
 
-// goQuiet stops answering on every existing connection. These connections stay
-// open and accept data. New connections are answered.
+// goQuiet makes the fake homeserver stop answering on every existing
+// connection. These connections stay open and accept data. On new connections,
+// the fake homeserver answers.
 func (h *homeserver) goQuiet() any {
 	h.silent.Store(h.accepted.Load())
 	return h.counts()
@@ -108,7 +110,7 @@ func (h *homeserver) serve(conn net.Conn, number int64) {
 // answers are the prepared answers that one connection uses.
 type answers struct {
 	ok         []byte
-	user       []byte // the bytes of ok in which the user's digits are
+	user       []byte // the part of the field ok that holds the digits of the user's number
 	unknown    []byte
 	badRequest []byte
 	joined     []byte
@@ -131,8 +133,8 @@ func response(status, body string) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 "+status+okHead[len("HTTP/1.1 200 OK"):]+"%s", len(body), body)
 }
 
-// to returns the answer to a request. The answer is valid until the next call
-// of to.
+// to returns the answer to a request. The next call overwrites the returned
+// bytes.
 func (a *answers) to(request []byte) []byte {
 	switch {
 	case bytes.HasPrefix(request, []byte(isJoinedPath)):

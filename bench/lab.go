@@ -27,8 +27,8 @@ type lab struct {
 	caFile     string
 	homeserver *child
 	sfu        *child
-	// faults describe the wrong answers and wrong counts so far. If there is one,
-	// the benchmark fails.
+	// faults holds one text for each wrong answer and each wrong count. If there
+	// is a fault, the benchmark fails.
 	faults []string
 }
 
@@ -77,7 +77,8 @@ func (l *lab) close() {
 // say prints what the benchmark is doing now.
 func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.log, "bench: "+format+"\n", args...) }
 
-// fault records something that must never happen, however slow the machine is.
+// fault records a wrong result. A slow machine is no excuse for a fault: if
+// there is one, the benchmark fails.
 func (l *lab) fault(format string, args ...any) {
 	l.faults = append(l.faults, fmt.Sprintf(format, args...))
 	l.say("WRONG: "+format, args...)
@@ -100,8 +101,8 @@ func (l *lab) goCommand(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// moduleRoot returns the folder of the service's source. The go command finds
-// it from the folder of the service or of the benchmark.
+// moduleRoot returns the folder of the service's source. The current folder
+// must be inside the service's module or the benchmark's module.
 func moduleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "matrixrtc-auth").Output()
 	if err != nil {

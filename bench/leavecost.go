@@ -8,7 +8,8 @@ import (
 )
 
 // leaves measures what many delegated leaves cost while nothing happens. It
-// also measures how late restarts are if some restart is due at every moment.
+// also measures how late the service restarts leaves that have very short
+// delays.
 func (l *lab) leaves(ctx context.Context) (string, error) {
 	idle, err := l.idleLeaves(ctx)
 	if err != nil {
@@ -60,8 +61,8 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 	}
 	share := (after - cpu).Seconds() / idleWindow.Seconds()
 	each := float64(m.RSS-before.RSS) / idleJobs
-	// The window is as long as the service's interval between two questions about a
-	// room. So the service asks about each room once.
+	// The service asks the SFU about each room once per minute, and idleWindow is
+	// one minute. So one call per room is allowed.
 	allowed := float64(idleRooms)
 	return fmt.Sprintf("What [delegated leaves](leave.md) cost while nothing happens. Each of %d members in %d rooms has a leave with a delay of 1 h. `LIVEKIT_STORE` is `memory`. They joined in %[4]v. Then nobody came or went for %[3]v, in which this was measured:\n\n%[5]s",
 		idleJobs, idleRooms, idleWindow, filled.Round(time.Second), table(
@@ -73,8 +74,8 @@ func (l *lab) idleLeaves(ctx context.Context) (string, error) {
 		)), nil
 }
 
-// shortLeaves measures leaves at a slow homeserver. Their delay is so short
-// that some restart is always due.
+// shortLeaves measures leaves whose delay is so short that the service must
+// restart some leave at every moment. The homeserver answers slowly.
 func (l *lab) shortLeaves(ctx context.Context) (string, error) {
 	w, err := l.openLeaves(ctx)
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 
 const (
 	idleJobs, idleRooms = 100_000, 2_000
-	idleWindow          = 60 * time.Second // long enough for the service to ask about every room once
-	idleShare           = 0.02             // the target for the CPU time, as a share of one processor
+	idleWindow          = 60 * time.Second // in this time, the service asks the SFU about each room once
+	idleShare           = 0.02             // the service should use at most this share of one processor
 	maxGoroutines       = 100
 	shortJobs           = 10_000
 	shortDelay          = 18 * time.Second
@@ -88,7 +88,7 @@ func (l *lab) openReplicas(ctx context.Context, n int, env ...string) (*leaveWor
 
 func (w *leaveWorld) close() {
 	for _, s := range w.replicas {
-		_ = s.stop() // stop returns an error for a replica that the benchmark has killed, which is right
+		_ = s.stop() // ignore the error that stop returns for a replica that the benchmark has killed
 	}
 	w.sfu.Close()
 	w.homeserver.Close()
@@ -105,7 +105,8 @@ func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Durat
 }
 
 // handOver makes participants join, each with a delegated leave. jobs is the
-// number of participants, and first is the number of the first of them.
+// number of these participants. The participants are numbered, beginning with
+// first.
 func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay time.Duration) error {
 	client := sfu.NewClient(w.sfu.APIURL(), sfu.Always(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}), sfu.NewHTTPClient(nil, nil))
 	for i := range rooms {
@@ -170,7 +171,8 @@ func (w *leaveWorld) delegate(ctx context.Context, i, rooms int, openID string, 
 // delayID returns the delay id of the i-th leave.
 func delayID(i int) string { return fmt.Sprintf("syd_%08d", i) }
 
-// tokenBody returns a request for a token that also hands over a leave.
+// tokenBody returns the body of a request for a token. With the same request,
+// the client hands over a delegated leave.
 func (w *leaveWorld) tokenBody(room int, device, openID, delayID string, delay time.Duration) string {
 	return fmt.Sprintf(`{"room":"!room%d:example.org","device_id":%q,"openid_token":{"access_token":%q,"matrix_server_name":%q},"delay_id":%q,"delay_timeout":%d}`,
 		room, device, openID, w.homeserver.Name(), delayID, delay.Milliseconds())

@@ -18,15 +18,15 @@ type loadPlan struct {
 	Addr        string
 	Connections int
 	Server      string // the homeserver's name
-	WithInvalid bool   // every second request is invalid, and must be refused
-	Proxied     bool   // the requests have the form in which a homeserver forwards them
-	// Strangers says that each forwarded request is of another user. So the
-	// service must ask for each request whether its user is joined.
+	WithInvalid bool   // every second request is invalid; the server must refuse it
+	Proxied     bool   // the requests look as if a homeserver had forwarded them
+	// If Strangers is true, each forwarded request is for a new user. So for each
+	// request the service must ask the homeserver whether the user is joined.
 	Strangers bool
 	Count     int
 	Warmup    time.Duration
 	Duration  time.Duration
-	PIDs      []int // the processes whose CPU time is measured, in addition to the generator
+	PIDs      []int // the generator measures the CPU time of these processes and of itself
 }
 
 // loadResult is the result of carrying out a loadPlan.
@@ -35,8 +35,8 @@ type loadResult struct {
 	Elapsed       time.Duration
 	P50, P99, Max time.Duration
 	Slow          int // the number of requests that took slowRequest or longer
-	// CPU holds the CPU times of the processes in the plan's PIDs, in that order,
-	// and at the end the generator's.
+	// CPU holds the CPU times of the processes in the plan's PIDs, in the same
+	// order. The last element is the CPU time of the generator.
 	CPU     []time.Duration
 	Wrong   int    // the number of wrong answers
 	Problem string // what is wrong with the first wrong answer
@@ -44,8 +44,8 @@ type loadResult struct {
 
 const (
 	slowRequest = 100 * time.Millisecond
-	// stalled is how long the generator waits if no answer arrives. It is
-	// longer than the service's limit for one request.
+	// stalled is the longest time without any answer. After this time, the
+	// generator gives up. It is longer than the service's limit for one request.
 	stalled = 40 * time.Second
 )
 
@@ -67,14 +67,14 @@ func generateLoad(args []string) error {
 	return json.NewEncoder(os.Stdout).Encode(result)
 }
 
-// load is the load generator while it runs. It keeps every connection busy with
-// one request at a time.
+// load is the load generator while it runs. It keeps one request in progress on
+// each connection.
 type load struct {
 	plan     loadPlan
 	sockets  *sockets
 	exchange []exchange // the request in progress on each connection
 	issued   int
-	limit    int // the most requests to send
+	limit    int // the maximal number of requests
 	pending  int
 	measured bool
 	samples  []time.Duration

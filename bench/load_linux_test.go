@@ -55,7 +55,8 @@ func TestLoadCount(t *testing.T) {
 	if r.Requests != plan.Count || r.Wrong != 0 {
 		t.Errorf("%d requests, %d wrong (%s), want %d right", r.Requests, r.Wrong, r.Problem, plan.Count)
 	}
-	// Every sixth request is broken JSON, about which the homeserver is not asked.
+	// Every sixth request has broken JSON. For such a request, the token server
+	// does not ask the homeserver.
 	if got, want := h.requests.Load(), int64(100); got != want {
 		t.Errorf("the homeserver was asked %d times, want %d", got, want)
 	}
@@ -68,7 +69,7 @@ func TestLoadDuration(t *testing.T) {
 	h, addr := serveForTest(t)
 	plan := loadPlan{
 		Addr: addr, Connections: 2, Server: h.name, PIDs: []int{os.Getpid()},
-		Warmup: 20 * time.Millisecond, Duration: 500 * time.Millisecond, // a busy machine may answer nothing in 50 ms
+		Warmup: 20 * time.Millisecond, Duration: 500 * time.Millisecond, // with 50 ms, a busy machine could end before the first answer
 	}
 	r, err := carryOut(plan)
 	if err != nil {

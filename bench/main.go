@@ -1,6 +1,5 @@
 // Command bench measures the service and two baselines on loopback: tokens per
-// second, latency, CPU time and memory. Each server runs in a process of its
-// own.
+// second, latency, CPU time and memory. Each server runs in a separate process.
 package main
 
 import (

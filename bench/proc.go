@@ -60,8 +60,8 @@ func (b bytesOf) String() string { return fmt.Sprintf("%.1f MB", float64(b)/1e6)
 // memory is the memory of a process as /proc/<pid>/status reports it.
 type memory struct {
 	RSS  bytesOf // the resident memory now
-	Anon bytesOf // the part of RSS that is heap and stacks; the rest are pages of the program's file
-	Peak bytesOf // the most resident memory that the process ever had
+	Anon bytesOf // the heap and the stacks, without the pages of the program's file
+	Peak bytesOf // the highest RSS since the process started
 }
 
 func memoryOf(pid int) (memory, error) {

@@ -8,30 +8,30 @@ import (
 )
 
 const (
-	// These letters stand in the tables for two loads that go through the
-	// homeserver. The load p has the same users as the load with OpenID tokens.
-	// In the load q, each request is of a new user.
+	// In the report's tables, these letters stand for two loads whose requests
+	// look as if a homeserver had forwarded them. The load p has the same users as
+	// the load with OpenID tokens. In the load q, each request is for a new user.
 	proxiedLetter   = "p"
 	strangersLetter = "q"
-	// proxiedFloor is the target for a ratio of two rates. It is the rate of
-	// requests through the homeserver, divided by the rate of requests of the
-	// same users with an OpenID token. The ratio should be at least this number.
+	// proxiedFloor is the lowest acceptable ratio of two rates: the forwarded
+	// requests per second, divided by the requests with an OpenID token per
+	// second. The users are the same.
 	proxiedFloor = 1.0
 
 	benchASToken = "the-as-token-of-the-benchmark-0123456789"
 	benchHSToken = "the-hs-token-of-the-benchmark-0123456789"
 )
 
-// proxiedRequest returns a request for a token in the form in which a
-// homeserver forwards it. number becomes a part of the user id.
+// proxiedRequest returns a request for a token that looks as if a homeserver
+// had forwarded it. number becomes a part of the user id.
 func proxiedRequest(server, number string) *request {
 	body := fmt.Sprintf(`{"url":"ws://sfu.bench","room_id":"!bench:%s","slot_id":"m.call#ROOM","member_id":"xyzABCDEF0123"}`, server)
 	head := fmt.Sprintf("Authorization: Bearer %s\r\nX-Matrix-User-Identifier: @u%s:%s", benchHSToken, number, server)
 	return requestOf("/_matrix/client/v1/rtc/livekit/get_token", head, body, "200")
 }
 
-// proxied measures, one after the other, requests that a homeserver forwards
-// and requests with an OpenID token.
+// proxied measures two kinds of requests, one kind after the other: requests
+// that a homeserver forwards, and requests with an OpenID token.
 func (l *lab) proxied(ctx context.Context) (string, error) {
 	connections := []int{16, 64}
 	all := map[point]series{}

@@ -47,7 +47,8 @@ func (l *lab) startRedis(ctx context.Context) (*redisServer, error) {
 	}
 }
 
-// info returns a number from Redis' answer to the command INFO for a section.
+// info sends Redis the command INFO for a section. It returns the number in the
+// answer's line that begins with name.
 func (r *redisServer) info(section, name string) (int64, error) {
 	return r.number("INFO "+section, name+":")
 }
@@ -58,8 +59,8 @@ func (r *redisServer) firstForm() (int64, error) {
 }
 
 // awaitSecondForm waits until no leave is stored in the form of version 0.2.0.
-// The service converts them a minute after its start, because until then a
-// replica of that version may still run.
+// The service converts such leaves one minute after its start. During this
+// minute, a replica of version 0.2.0 may still run.
 func (r *redisServer) awaitSecondForm() error {
 	for deadline := time.Now().Add(3 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		if n, err := r.firstForm(); err != nil || n == 0 {
@@ -69,7 +70,8 @@ func (r *redisServer) awaitSecondForm() error {
 	return errors.New("after 3 minutes some leaves are still stored in the form of version 0.2.0")
 }
 
-// number sends a command and returns the number after prefix in its answer.
+// number sends a command to Redis. It returns the number that follows prefix in
+// Redis' answer.
 func (r *redisServer) number(command, prefix string) (int64, error) {
 	conn, err := net.Dial("tcp", r.addr)
 	if err != nil {

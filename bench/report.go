@@ -52,7 +52,7 @@ func isExperiment(name string) bool {
 }
 
 // report runs the experiments and prints their results. If the experiments
-// found faults, it returns them as one error.
+// found faults, report returns all faults as one error.
 func (l *lab) report(ctx context.Context, stdout io.Writer) error {
 	var out strings.Builder
 	out.WriteString(machine())
@@ -102,9 +102,9 @@ func writeBlock(file, text string) error {
 	return os.WriteFile(file, fmt.Appendf(nil, "%s%s\n%s\n%s%s", before, blockBegin, text, blockEnd, after), 0o644)
 }
 
-// table returns rows of cells as a Markdown table. The first row is the
-// table's head. The text in the first column is left-aligned, and the numbers
-// in the others right-aligned.
+// table returns rows of cells as a Markdown table. The first row is the table's
+// head. The first column is left-aligned, and all other columns are
+// right-aligned.
 func table(rows ...[]string) string {
 	var b strings.Builder
 	for i, row := range rows {

@@ -50,10 +50,10 @@ func occurrences(text, mark string) []int {
 	}
 }
 
-// numbered returns the request with token number n, of the user with the
-// number n modulo 10,000. The result is valid until the next call. Each user
-// has an address of their own in X-Forwarded-For, as if a reverse proxy had
-// forwarded the request.
+// numbered returns the request with token number n. The user's number is n
+// modulo 10,000. The result is valid until the next call. The header
+// X-Forwarded-For holds a different address for each user, as if a reverse
+// proxy had forwarded the request.
 func (r *request) numbered(n int) []byte {
 	var digits [tokenDigits]byte
 	for i := len(digits) - 1; i >= 0; i-- {
@@ -76,8 +76,8 @@ func bodyOf(server, token, user string) string {
 		`"member":{"id":"xyzABCDEF0123","claimed_user_id":"@u%[3]s:%[1]s","claimed_device_id":"DEVICEID"}}`, server, token, user)
 }
 
-// mix returns the requests that one connection sends: first a valid one, then
-// those that must be refused.
+// mix returns the requests that one connection sends. The first one is valid.
+// The server must refuse all following ones.
 func mix(server string, withInvalid bool) []*request {
 	good := bodyOf(server, "ok-"+serialMark, userMark)
 	requests := []*request{newRequest(good, "200")}
@@ -92,8 +92,7 @@ func mix(server string, withInvalid bool) []*request {
 }
 
 // pick returns the request to send as number n. For an even n it returns the
-// valid request. For an odd n it returns one of the invalid requests, each in
-// its turn.
+// valid request. For odd numbers it returns the invalid requests in turn.
 func pick(requests []*request, n int) *request {
 	others := len(requests) - 1
 	if others == 0 || n%2 == 0 {

@@ -31,10 +31,10 @@ type hello struct {
 	CA   string `json:"ca,omitempty"` // the certificate of the child's CA, as PEM
 }
 
-// counts is what a child process answers to the command "counts".
+// counts is a child process's answer to the command "counts".
 type counts struct {
-	Accepted int64 `json:"accepted"` // the connections that it has accepted since its start
-	Requests int64 `json:"requests"` // the requests that it has got since its start
+	Accepted int64 `json:"accepted"` // the connections that the child has accepted since its start
+	Requests int64 `json:"requests"` // the requests that the child has received since its start
 }
 
 // child is a running child process of the benchmark. It reads commands from
@@ -82,7 +82,8 @@ func (c *child) read(v any) error {
 	return json.Unmarshal(c.lines.Bytes(), v)
 }
 
-// ask sends a command to the child process and reads the answer into answer.
+// ask sends a command to the child process. The child answers with a line of
+// JSON, which ask decodes into answer.
 func (c *child) ask(command string, answer any) error {
 	if _, err := fmt.Fprintln(c.stdin, command); err != nil {
 		return err
@@ -103,8 +104,8 @@ func (c *child) stop() error {
 	return c.cmd.Wait()
 }
 
-// obey runs in the child process: it writes hello, and answers commands until
-// standard input ends.
+// obey runs in the child process. It writes h to standard output. Then it
+// answers commands until standard input ends.
 func obey(h hello, commands map[string]func() any) error {
 	out := json.NewEncoder(os.Stdout)
 	if err := out.Encode(h); err != nil {

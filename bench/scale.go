@@ -12,20 +12,22 @@ import (
 	"time"
 )
 
-// These constants are the loads on several replicas that share one Redis, and
-// the targets.
+// These constants describe the loads and the targets of a measurement with
+// several replicas that share one Redis.
 const (
 	scaleReplicas  = 3
 	longLeaves     = 100_000 // the number of leaves with a delay of an hour, the delay that Element Call uses
 	longRooms      = 2_000
 	shortLeaves    = 5_000 // the number of leaves with a delay of 18 s
 	scaleRooms     = longRooms + shortLeaves/50
-	quietWindow    = time.Minute // long enough for the replicas to ask about every room once
+	quietWindow    = time.Minute // in this time, the replicas ask the SFU about each room once
 	afterStorm     = 40 * time.Second
 	scaleTime      = 10 * time.Minute
 	mostRedisBytes = 400.0 // the target for the memory of each leave in Redis, in bytes
 	mostTokenTime  = 100 * time.Millisecond
-	mostLate       = 0.5 // the target for the longest time between two restarts of a leave, as a share of its delay
+	// mostLate, multiplied by a leave's delay, is the longest acceptable time
+	// between two restarts of the leave.
+	mostLate = 0.5
 )
 
 // scale measures three replicas that share one Redis. It measures the cost of
@@ -149,7 +151,8 @@ func (w *leaveWorld) usage(r *redisServer) (u usage, err error) {
 	return u, err
 }
 
-// quiet measures the cost of a minute in which nobody joins or leaves.
+// quiet measures the cost of one minute. In this minute, nobody joins or
+// leaves.
 func (w *leaveWorld) quiet(ctx context.Context, r *redisServer) (string, error) {
 	w.say("nothing happens for %v", quietWindow)
 	before, err := w.usage(r)

@@ -109,8 +109,8 @@ func awaitReady(ctx context.Context, addr string) error {
 	}
 }
 
-// health requests /healthz once. It does not use net/http, because net/http
-// would add its own time to the measured start time.
+// health requests /healthz once. It does not use net/http, because then the
+// measured start time would include the time of net/http.
 func health(addr string) error {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -9,9 +9,10 @@ import (
 	"time"
 )
 
-// sockets are the load generator's connections. One thread serves them all,
-// non-blocking, with epoll. A goroutine per connection would use twice the CPU
-// time, on processors that the generator shares with the measured server.
+// sockets are the load generator's connections. One thread serves all
+// connections with epoll and non-blocking calls. With a goroutine per
+// connection, the generator would use twice the CPU time, on processors that it
+// shares with the measured server.
 type sockets struct {
 	epoll  int
 	fds    []int
@@ -51,8 +52,9 @@ func (s *sockets) dial(peer netip.AddrPort) error {
 	return err
 }
 
-// wait returns the numbers of the sockets that have data to read. It returns
-// none if there are none within timeout.
+// wait waits until data arrives, but not longer than timeout. It returns the
+// numbers of the sockets that have data to read. After the timeout it returns
+// no numbers.
 func (s *sockets) wait(timeout time.Duration, ready []int) ([]int, error) {
 	n, err := syscall.EpollWait(s.epoll, s.events, int(timeout.Milliseconds())+1)
 	if err != nil && err != syscall.EINTR {
@@ -64,8 +66,8 @@ func (s *sockets) wait(timeout time.Duration, ready []int) ([]int, error) {
 	return ready, nil
 }
 
-// write sends all of b at once. A request is far smaller than a socket's
-// buffer, so it always fits into the buffer.
+// write sends all of b with one system call. A request is far smaller than a
+// socket's buffer, so it always fits into the buffer.
 func (s *sockets) write(i int, b []byte) error {
 	n, err := syscall.Write(s.fds[i], b)
 	if err == nil && n < len(b) {

@@ -21,11 +21,11 @@ type startup struct {
 	idle  []memory
 }
 
-// starts measures the time from exec to the first 200 of /healthz, and the
-// memory of the service at that time. It measures two configurations. One has
+// starts measures the time from exec until /healthz first answers 200, and the
+// memory of the service at that moment. It measures two configurations. One has
 // only the required variables, as the image has by default. The other also has
-// a private CA, for which the service reads the system's certificates when it
-// starts.
+// a private CA. With a private CA, the service reads the system's certificates
+// when it starts.
 func (l *lab) starts(ctx context.Context) (string, error) {
 	var all []*startup
 	for _, s := range []struct {

@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// percentile returns the smallest value of sorted that at least p percent of
-// the values do not exceed (nearest rank). It returns the zero value if there
-// are no values.
+// percentile returns the p-th percentile (nearest rank). This is the smallest
+// element of sorted for which at least p percent of the elements are less than
+// or equal to it. If there are no elements, percentile returns the zero value.
 func percentile[T any](sorted []T, p float64) T {
 	if len(sorted) == 0 {
 		var zero T
@@ -20,13 +20,13 @@ func percentile[T any](sorted []T, p float64) T {
 	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
-// median returns the middle value. For an even number of values it is the lower
-// one of the two in the middle.
+// median returns the middle value. If the number of values is even, median
+// returns the lower of the two middle values.
 func median[T cmp.Ordered](values []T) T {
 	return percentile(slices.Sorted(slices.Values(values)), 50)
 }
 
-// medianOf returns the median of the values that get returns for the items.
+// medianOf calls get for each item, and returns the median of the results.
 func medianOf[T any, V cmp.Ordered](items []T, get func(T) V) V {
 	values := make([]V, len(items))
 	for i, item := range items {

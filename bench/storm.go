@@ -24,7 +24,7 @@ const (
 	stormRoom = scaleRooms
 )
 
-// entry is what happened when one person joined the conference.
+// entry holds the results for one person who joined the conference.
 type entry struct {
 	token, webhook time.Duration
 	retried        bool // a replica ended the connection without an answer, so the client asked another replica
@@ -115,7 +115,7 @@ func (w *leaveWorld) stormTable(entries []entry, took, seen time.Duration, redis
 		)) + fmt.Sprintf("\nDuring the start of the conference, Redis used %.2f s of CPU time, and the replicas used %.2f s.\n", redis, service)
 }
 
-// come does everything that the client and the SFU do when person i joins.
+// come does the work of the client and of the SFU when person i joins.
 func (w *leaveWorld) come(ctx context.Context, i int) (e entry) {
 	n := longLeaves + shortLeaves + i
 	user := fmt.Sprint("guest", i)

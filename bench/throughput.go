@@ -8,10 +8,11 @@ import (
 	"time"
 )
 
-// target is the service's target at one number of connections, compared with
-// baseline (b). The service must answer at least rate times as many requests
-// per second, and use at most cpu times as much CPU time per request. A cpu of
-// 0 means that there is no target for CPU time.
+// target holds the goals for the service at one number of connections. rate is
+// the goal for the requests per second: they must be at least rate times those
+// of baseline (b). cpu is the goal for the CPU time per request: it must be at
+// most cpu times that of baseline (b). If cpu is 0, there is no goal for CPU
+// time.
 type target struct {
 	connections int
 	rate        float64
@@ -20,9 +21,9 @@ type target struct {
 
 const floor = 1.0
 
-// targets returns the targets. With one connection there is no target for CPU
-// time. In that case sleeping and waking take most of the CPU time, and they
-// cost the service and baseline (b) the same.
+// targets returns the targets. With one connection, there is no target for CPU
+// time. The reason is that sleeping and waking then take most of the CPU time,
+// in the service and in baseline (b).
 func targets() []target { return []target{{1, 1.25, 0}, {16, 1.25, 0.70}, {64, 1.25, 0.70}} }
 
 // series are the repeated measurements of one subject at one number of
@@ -58,11 +59,12 @@ type point struct {
 	connections int
 }
 
-// legend tells the readers of each section which programs it compares.
+// legend explains the letters of the compared programs. The report repeats it
+// in several sections.
 const legend = "(a) is a handler that verifies nobody. (b) is the same handler, but it asks the homeserver once for each token. (c) is this service. ([What is compared](#what-is-compared) says more.)"
 
-// throughput measures the baselines (a) and (b) and the service (c), one after
-// the other.
+// throughput measures three subjects, one after another: the baselines (a) and
+// (b), and the service (c).
 func (l *lab) throughput(ctx context.Context) (string, error) {
 	all := map[point]series{}
 	for i := range l.opts.repeats {
@@ -114,8 +116,8 @@ func (l *lab) observe(ctx context.Context, s *subject, connections int) (*measur
 	if err != nil {
 		return nil, err
 	}
-	// The count before already includes the connection that [lab.prove] has
-	// opened, so 1 is added.
+	// [lab.prove] opened one connection of the subject before observe began to
+	// count. So 1 is added.
 	m := &measurement{loadResult: *result, opened: after.Accepted - before.Accepted + 1, rss: memory.RSS}
 	if s.letter == "c" && m.opened > int64(connections) {
 		l.fault("the service (c) opened %d connections to the homeserver, more than the %d verifications that it makes at a time", m.opened, connections)

@@ -16,22 +16,23 @@ import (
 
 const (
 	// unsealedLetter is the letter of a build of the service whose tokens contain
-	// no tickets. The service has no option for that. So the benchmark builds it
-	// from the same source without the line that seals tickets.
+	// no tickets. The service has no option that turns tickets off. So the
+	// benchmark builds it from the same source without the line that seals
+	// tickets.
 	unsealedLetter = "u"
-	// ticketsFloor is the target for the service's rate with tickets, divided by
-	// its rate without tickets. The ratio should be at least this number.
+	// ticketsFloor is the lowest acceptable ratio of two rates: the service's
+	// tokens per second with tickets, divided by those without tickets.
 	ticketsFloor = 0.95
 	sealing      = "\tg.Ticket = m.sealer.Seal(t, Place{g.Room, g.Identity})\n"
 )
 
-// pair is a measurement with tickets and one without tickets, made directly one
-// after the other.
+// pair holds two measurements that were made directly one after the other: one
+// with tickets, and one without tickets.
 type pair struct{ with, without *measurement }
 
 // tickets measures the cost of the ticket that every token contains. A ticket
-// is the user and the Matrix room of the token's bearer, encrypted for the
-// service.
+// holds the user and the Matrix room of the token's bearer. It is encrypted,
+// and only the service can decrypt it.
 func (l *lab) tickets(ctx context.Context) (string, error) {
 	if l.opts.service != "" {
 		return "### Tickets\n\nNot measured with `-service`: two builds of the checkout are compared.\n", nil

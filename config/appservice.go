@@ -9,9 +9,9 @@ import (
 )
 
 // appService parses the variables of the application service: the server name,
-// and the registration file or else both tokens. It returns nil if neither the
-// file nor a token is set. The server name may then be set for
-// LIVEKIT_MEMBERSHIP_TOKEN_FILE.
+// and either the registration file or both tokens. It returns nil if neither
+// the file nor a token is set. In that case the server name may still be set,
+// for LIVEKIT_MEMBERSHIP_TOKEN_FILE.
 func (j *judge) appService() *AppService {
 	asToken, hsToken := j.variable("LIVEKIT_AS_TOKEN"), j.variable("LIVEKIT_HS_TOKEN")
 	file, server := j.variable("LIVEKIT_AS_REGISTRATION_FILE"), j.variable("LIVEKIT_HS_SERVER_NAME")
@@ -48,8 +48,9 @@ func (j *judge) isRegistered() bool {
 	return false
 }
 
-// ownServer parses v, the name of the operator's homeserver. The parameter who
-// names what needs the homeserver; the fault about a missing name contains it.
+// ownServer parses v, the name of the operator's homeserver. If v is unset,
+// ownServer reports a fault. The fault contains the parameter who, which says
+// what needs the homeserver.
 func (j *judge) ownServer(v value, who string) matrix.ServerName {
 	server, err := matrix.ParseServerName(v.get())
 	switch {
@@ -75,10 +76,10 @@ func (j *judge) checkToken(v value, token secret.Text) {
 	}
 }
 
-// registration reads the registration file into as. A mistake to which only the
-// homeserver objects causes a warning, not a fault. The homeserver reports such
-// a mistake, too. The service still serves clients that do not go through the
-// homeserver.
+// registration reads the registration file, and sets the fields of an
+// AppService. If only the homeserver objects to a mistake in the file,
+// registration warns, but reports no fault. The service can still serve clients
+// that do not go through the homeserver.
 func (j *judge) registration(v value, as *AppService) {
 	text, ok := j.readText(v, "the registration that the homeserver reads")
 	if !ok {

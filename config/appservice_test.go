@@ -24,8 +24,8 @@ func TestNamespacesNeedAServer(t *testing.T) {
 }
 
 // TestAccount checks that the server name and the token file alone are a valid
-// configuration. The service ignores the token file if it is an application
-// service.
+// configuration. If the service is registered as an application service, it
+// ignores the token file.
 func TestAccount(t *testing.T) {
 	const token = "syt_cnRj_abcdefghij"
 	account := vars{"LIVEKIT_MEMBERSHIP_TOKEN_FILE": "/token", "LIVEKIT_HS_SERVER_NAME": "example.com"}
@@ -60,7 +60,7 @@ func TestAccount(t *testing.T) {
 	}
 }
 
-// registration returns a registration file without a fault. Each of lines
+// registration returns a registration file without a fault. Each line in lines
 // replaces the line of the file that sets the same key.
 func registration(server string, lines ...string) string {
 	text := "id: rtc\nas_token: " + goodSecret + "\nhs_token: x" + goodSecret + "\nsender_localpart: rtc\nurl: null\nrate_limited: false\n" +
@@ -103,5 +103,5 @@ func TestAppService(t *testing.T) {
 	}
 }
 
-// registered returns the variables of an application service.
+// registered has the variables of an application service.
 var registered = vars{"LIVEKIT_AS_TOKEN": goodSecret, "LIVEKIT_HS_TOKEN": "x" + goodSecret, "LIVEKIT_HS_SERVER_NAME": "example.org"}

@@ -17,9 +17,9 @@ func (b Bind) String() string {
 	return b.Address
 }
 
-// listen returns the address to listen on. It is the value of v
-// (LIVEKIT_JWT_BIND), or every address of the machine with the port of
-// LIVEKIT_JWT_PORT. It is a fault if both variables are set.
+// listen returns the address to listen on. This is the value of v
+// (LIVEKIT_JWT_BIND) or, if only LIVEKIT_JWT_PORT is set, every address of the
+// machine with that port. If both variables are set, listen reports a fault.
 func (j *judge) listen(v value) Bind {
 	port := j.newest(j.withoutServiceLink(j.variable("LIVEKIT_JWT_PORT")), j.withoutServiceLink(j.variable("LK_JWT_PORT")))
 	switch {
@@ -35,9 +35,9 @@ func (j *judge) listen(v value) Bind {
 	return Bind{}
 }
 
-// withoutServiceLink returns port as unset if Kubernetes has set the variable.
-// Kubernetes does so in every pod of a namespace that has a Service named
-// "lk-jwt" or "livekit-jwt".
+// withoutServiceLink returns port. But if Kubernetes has set this variable, it
+// returns an unset value. Kubernetes sets such a variable in every pod of a
+// namespace that has a Service named "lk-jwt" or "livekit-jwt".
 func (j *judge) withoutServiceLink(port value) value {
 	if !strings.HasPrefix(port.get(), "tcp://") && !strings.HasPrefix(port.get(), "udp://") {
 		return port
@@ -47,8 +47,8 @@ func (j *judge) withoutServiceLink(port value) value {
 	return value{name: port.name}
 }
 
-// metrics parses the address for metrics. It must differ from the public
-// address, because metrics are not for everyone.
+// metrics parses the address for metrics. This address must differ from the
+// public address, because the metrics are not for everyone.
 func (j *judge) metrics(v value, public Bind) Bind {
 	if !v.isSet() {
 		return Bind{}
@@ -81,7 +81,7 @@ func parseBind(text string) (Bind, bool) {
 }
 
 func unixBind(file string) (Bind, bool) {
-	const longest = 107 // the most bytes of a socket's path on Linux
+	const longest = 107 // the largest number of bytes in a socket's path on Linux
 	file = path.Clean(file)
 	if !path.IsAbs(file) || file == "/" || len(file) > longest || strings.ContainsFunc(file, invisible) {
 		return Bind{}, false

@@ -43,8 +43,8 @@ func clientForm(u *url.URL) string {
 // uses.
 func apiBase(u *url.URL) string { return u.Scheme + "://" + u.Host + ownPath(u) }
 
-// ownPath returns the path of the SFU's address u, without the part at its end
-// that callers append themselves.
+// ownPath returns the path of the SFU's address u, without a part like /rtc at
+// its end, which callers append themselves.
 func ownPath(u *url.URL) string {
 	if u.EscapedPath() == "" {
 		return "" // usually there is no path, and no regular expression is compiled
@@ -137,10 +137,11 @@ func insideName(host string) string {
 	return ""
 }
 
-// The paths that callers append to a configured address. addedToSFU has those
-// that clients and this program append to the SFU's address. addedToHomeserver
-// has those that this program appends to a homeserver's address. ownRoute has
-// those that clients append to this service's address.
+// These patterns match addresses that end in a path that callers append
+// themselves. Clients and this program append the paths of addedToSFU to the
+// SFU's address. This program appends the paths of addedToHomeserver to a
+// homeserver's address. Clients append the paths of ownRoute to this service's
+// address.
 var (
 	addedToSFU        = pattern.New(`^(.*?)(/rtc(?:/v1)?(?:/validate)?|/twirp(?:/.*?)?)/*$`)
 	addedToHomeserver = pattern.New(`^(.*?)(/(?:_matrix|_synapse|\.well-known)(?:/.*?)?)/*$`)
@@ -162,17 +163,17 @@ func (j *judge) sfuPath(v value, u *url.URL, form func(*url.URL) string) {
 	}
 }
 
-// homeserverPath warns if u ends in a path that this program appends itself. u
-// overrides the address of server.
+// homeserverPath warns if u ends in a path that this program appends itself.
+// The operator has set u as the address of server.
 func (j *judge) homeserverPath(v value, server string, u *url.URL) {
 	if base, added := AddedToHomeserver(u); added != "" {
 		j.warn(v, AddedPath, "this program appends the path %s itself; write %s=%s://%s%s", added, server, u.Scheme, u.Host, base)
 	}
 }
 
-// AddedToHomeserver splits the path of a homeserver's URL. added is the part at
-// its end that this program appends itself; "" if there is none. base is the
-// rest.
+// AddedToHomeserver splits the path of a homeserver's URL. If the path ends in
+// a part that this program appends itself, added is this part. Otherwise added
+// is "". base is the path without added.
 func AddedToHomeserver(u *url.URL) (base, added string) {
 	if match := addedToHomeserver().FindStringSubmatch(u.EscapedPath()); match != nil {
 		return match[1], match[2]

@@ -3,12 +3,14 @@
 //
 // A table has the name, the default and the purpose of every variable, and how
 // the variable is parsed and shown. [Variables] returns the table. [Load] reads
-// the variables. [Parse] is a pure function that checks them. It reports all
-// faults at once, each with the name of its variable and the remedy. A [Fault]
-// stops the program, because the program cannot work with the value. A
-// [Warning] says that a value looks wrong. A warning does not stop the program,
-// so that the variables of other authorization services keep working. No fault
-// and no warning contains a secret.
+// the variables. [Parse] is a pure function that checks the variables. Parse
+// does not stop at the first fault. It reports all faults, each with the name
+// of its variable and the remedy.
+//
+// A [Fault] stops the program, because the program cannot work with the value.
+// A [Warning] says that a value looks wrong. A warning does not stop the
+// program, so that configurations for other authorization services keep
+// working. No fault and no warning contains a secret.
 package config
 
 import (
@@ -29,9 +31,9 @@ type Config struct {
 	// URLAliases are other URLs of the same SFU. Clients may name the SFU by
 	// one of them.
 	URLAliases []string
-	// APIURL is the http(s) form of LIVEKIT_INTERNAL_URL, or of LIVEKIT_URL if
-	// that is unset. It keeps the path prefix. The service calls the SFU's Room
-	// API there.
+	// APIURL is the URL at which the service calls the SFU's Room API: the
+	// http(s) form of LIVEKIT_INTERNAL_URL. If LIVEKIT_INTERNAL_URL is unset,
+	// APIURL is the http(s) form of LIVEKIT_URL. APIURL keeps the path prefix.
 	APIURL *url.URL
 	// Keys are the API keys with their secrets, at least one. The service signs
 	// tokens with the first one, and accepts webhooks that are signed with any
@@ -92,19 +94,19 @@ type Config struct {
 	LogJSON  bool
 
 	// Delegation says whether the service takes over leaves that clients
-	// delegate. LIVEKIT_DELEGATION switches this off.
+	// delegate. It is false if LIVEKIT_DELEGATION is off.
 	Delegation bool
 	// Store says where the service keeps delegated leaves.
 	Store Store
-	// MaxJobs is the most delegated leaves that the service keeps at a time.
-	// MaxJobsPerUser is the most leaves of one user.
+	// MaxJobs is the largest number of delegated leaves that the service keeps
+	// at the same time. MaxJobsPerUser is the largest number of leaves of one
+	// user.
 	MaxJobs, MaxJobsPerUser int
 	// ReconnectGrace is how long the service waits for a participant to
 	// reconnect before it sends the leave: 0 to 1 min.
 	ReconnectGrace time.Duration
-	// DelayedEventRate is the most requests about delayed events that the
-	// service sends to one homeserver, in requests per second. 0 means no
-	// bound.
+	// DelayedEventRate is the largest number of requests per second that the
+	// service sends to one homeserver about delayed events. 0 means no bound.
 	DelayedEventRate float64
 	// SanityCheckInterval is the time between two checks of who is on the SFU.
 	// 0 means that the service still checks, but rarely.
@@ -113,21 +115,24 @@ type Config struct {
 	// AppService is nil unless the application-service variables are set.
 	AppService *AppService
 
-	// Account is the account that asks the homeserver who is joined; nil if
-	// there is none.
+	// Account is the user account with which the service asks the homeserver
+	// who is joined to a room. It is nil if there is none.
 	Account *Account
 
 	// RequireMembership says which users must be joined to the Matrix room.
 	RequireMembership Requirement
 	// AllowUnseen means that the service admits users in rooms that Account is
-	// not in, although nobody can say whether these users are joined.
+	// not in. For such rooms the service cannot find out whether these users
+	// are joined.
 	AllowUnseen bool
 	// MembershipInterval is the time between two checks whether participants on
 	// the SFU are joined to the Matrix room. 0 means that there are no such
 	// checks.
 	MembershipInterval time.Duration
-	// MembershipBrake means that the guard does not remove many people at once.
-	// If it is false, the guard removes any number.
+	// MembershipBrake means that the guard removes nobody if it would remove
+	// very many people within a minute: more than 20, and more than a third of
+	// all whom it checked. If MembershipBrake is false, the guard removes any
+	// number of people.
 	MembershipBrake bool
 
 	// files has the path of each file that was read, by the variable that named
@@ -135,8 +140,8 @@ type Config struct {
 	files map[string]string
 }
 
-// File returns the path of the file that was read for a variable; "" if none
-// was.
+// File returns the path of the file that was read for a variable. It returns ""
+// if no file was read for the variable.
 func (c *Config) File(variable string) string { return c.files[variable] }
 
 // Bind is an address to listen on. If Network is "tcp", Address is host:port.
@@ -144,8 +149,8 @@ func (c *Config) File(variable string) string { return c.files[variable] }
 // address.
 type Bind struct{ Network, Address string }
 
-// RateLimit allows PerMinute requests per minute, and up to Burst requests at
-// once. The zero value means no limit.
+// RateLimit allows PerMinute requests per minute on average, and up to Burst
+// requests without a pause. The zero value means no limit.
 type RateLimit struct{ PerMinute, Burst int }
 
 // AppService is the service's registration with the operator's homeserver.

@@ -19,8 +19,7 @@ type vars map[string]string
 
 const goodSecret = "0123456789abcdef0123456789abcdef"
 
-// minimal returns the fewest variables that a deployment must set. They cause
-// no warning.
+// minimal returns the smallest valid set of variables. They cause no warning.
 func minimal() vars {
 	return vars{
 		"LIVEKIT_URL":                     "wss://sfu.example.org",
@@ -30,8 +29,8 @@ func minimal() vars {
 	}
 }
 
-// with returns v with the variables of more added. The value "" makes a
-// variable unset.
+// vars.with returns a copy of v with the variables of more added. A variable
+// with the value "" counts as unset.
 func (v vars) with(more vars) vars {
 	all := maps.Clone(v)
 	maps.Copy(all, more)
@@ -72,8 +71,8 @@ func printed(t *testing.T, c config.Config) map[string]string {
 	return lines
 }
 
-// faults returns the single faults in err. The test fails if err contains
-// anything else.
+// faults returns each fault in err. The test fails if err contains anything
+// that is not a fault.
 func faults(t *testing.T, err error) []config.Fault {
 	t.Helper()
 	list := config.Faults(err)

@@ -35,8 +35,8 @@ func container(readFile func(name string) ([]byte, error), getenv func(name stri
 func inContainer() bool { return container(os.ReadFile, os.Getenv) }
 
 // reachable warns if b is a loopback address in a container, because nothing
-// outside the container can connect to it. It does not warn if the SFU's
-// address is loopback, too, because the container then probably shares the
+// outside the container can connect to it. If the SFU has a loopback address,
+// too, reachable does not warn, because the container then probably shares the
 // network of its host or pod.
 func (j *judge) reachable(v value, b Bind) {
 	host, port, err := net.SplitHostPort(b.Address)
@@ -47,8 +47,8 @@ func (j *judge) reachable(v value, b Bind) {
 		"write :%s, and keep others out where the port is published, like 127.0.0.1:%s:%s in compose.yaml", shown(b.Address), port, port, port)
 }
 
-// besideSFU reports whether the SFU's API has a loopback address, so that this
-// process and the SFU have the same network.
+// besideSFU reports whether the SFU's API has a loopback address. If it has
+// one, this process and the SFU have the same network.
 func (j *judge) besideSFU() bool {
 	u, err := url.Parse(cmp.Or(j.variable("LIVEKIT_INTERNAL_URL").get(), j.variable("LIVEKIT_URL").get()))
 	return err == nil && isLoopback(plainHost(u))

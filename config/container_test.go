@@ -74,8 +74,8 @@ func TestLoopbackInContainer(t *testing.T) {
 }
 
 // TestLoopbackBesideSFU checks that a loopback address causes no warning if the
-// SFU has one, too. The SFU then shares the container's network, as in a pod,
-// and can reach the service.
+// SFU has a loopback address, too. The SFU then shares the container's network,
+// as in a pod, and can reach the service.
 func TestLoopbackBesideSFU(t *testing.T) {
 	for name, c := range map[string]struct {
 		sfu   vars
@@ -100,8 +100,8 @@ func TestLoopbackBesideSFU(t *testing.T) {
 	}
 }
 
-// TestNoFileIsNoContainer checks that a process does not count as in a
-// container if it cannot read the files that would show a container.
+// TestNoFileIsNoContainer checks a process that may not read the files by which
+// it would recognize a container. Container must then return false.
 func TestNoFileIsNoContainer(t *testing.T) {
 	closed := func(string) ([]byte, error) { return nil, os.ErrPermission }
 	if config.Container(closed, func(string) string { return "" }) {

@@ -36,7 +36,7 @@ func (j *judge) delayedEventRate(v value) float64 {
 	}
 	const lowest, highest = 0.1, 10_000
 	rate, err := strconv.ParseFloat(strings.TrimSuffix(text, "/s"), 64)
-	if err != nil || !(rate >= lowest && rate <= highest) { // this condition is false for NaN
+	if err != nil || !(rate >= lowest && rate <= highest) { // the comparisons are false for NaN, so NaN is a fault, too
 		j.fault(v, "%s is not a rate; write a number of requests per second from %v to %d, like 10 or 0.5/s, or off for no bound", shown(v.get()), lowest, int(highest))
 		return 0
 	}

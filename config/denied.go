@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// Denied says why this process may not read a file. It has the users and groups
-// of the process, and the owner and mode of the file. If Folder is true, the
-// owner and mode are those of a folder on the path to the file.
+// Denied says why this process may not read a file. It has the user and the
+// groups of the process, and the owner and the mode of the file. If Folder is
+// true, the owner and the mode are those of a folder on the path to the file.
 type Denied struct {
 	UID  int   // the user of the process
 	GIDs []int // the groups of the process, first the effective one
@@ -49,7 +49,8 @@ func (d *Denied) remedy() string {
 }
 
 // allowed reports whether the mode lets the process read the file, or enter the
-// folder. If so, something else refuses access, like SELinux.
+// folder. If it does, then the mode is not the reason why access is denied. The
+// reason is then an access list or SELinux, for example.
 func (d *Denied) allowed() bool {
 	need := fs.FileMode(4)
 	if d.Folder {
@@ -65,7 +66,7 @@ func (d *Denied) allowed() bool {
 	return d.OwnerKnown && class&need != 0
 }
 
-// newDenied finds out why this process cannot read the file name.
+// newDenied finds out why this process cannot read the file called name.
 func newDenied(name string) *Denied {
 	d := &Denied{UID: os.Geteuid(), GIDs: []int{os.Getegid()}}
 	if more, err := os.Getgroups(); err == nil {
@@ -84,8 +85,9 @@ func newDenied(name string) *Denied {
 	return d
 }
 
-// closedFolder returns the first folder on the path to a file that this
-// process may not enter; "" if it may enter all.
+// closedFolder looks at each folder on the path to a file. It returns the first
+// folder that this process may not enter. If the process may enter every
+// folder, closedFolder returns "".
 func closedFolder(name string) string {
 	path, err := filepath.Abs(name)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 )
 
 // asStranger runs f on a thread that has the file rights of a user who owns
-// nothing here. Without root it only calls f, because the modes of the files
-// already refuse the test's own user.
+// nothing here. If the test does not run as root, asStranger only calls f,
+// because the modes of the files already refuse the test's own user.
 func asStranger(t *testing.T, f func()) {
 	t.Helper()
 	const stranger = 65532
@@ -34,8 +34,9 @@ func asStranger(t *testing.T, f func()) {
 	f()
 }
 
-// closedFile makes a file that belongs to another user. Without root it makes
-// one that nobody may read. whose describes the file's owner and mode.
+// closedFile makes a file that belongs to another user. If the test does not
+// run as root, it makes a file that nobody may read. closedFile returns the
+// path of the file, and a text that describes its owner and mode.
 func closedFile(t *testing.T, text string) (path, whose string) {
 	t.Helper()
 	path = write(t, text)
@@ -57,7 +58,7 @@ func closedFile(t *testing.T, text string) (path, whose string) {
 }
 
 // TestLoadDenied checks the fault if this program may not read a file. The
-// fault says who owns the file, as which user the program runs, and what to do.
+// fault names the owner of the file, the user of the program, and the remedy.
 // The test checks several variables that name files.
 func TestLoadDenied(t *testing.T) {
 	path, whose := closedFile(t, "k: "+goodSecret)

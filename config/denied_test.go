@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestDenied checks the text of the error. It depends on what is known of the
-// process and of the file's owner.
+// TestDenied checks the text of the error. The text depends on what the error
+// holds about the process and about the file's owner.
 func TestDenied(t *testing.T) {
 	for name, test := range map[string]struct {
 		denied config.Denied

@@ -26,8 +26,8 @@ type Input struct {
 	// DataWritable says whether /data is a volume in which this process can
 	// create files.
 	DataWritable bool
-	// Fleeting returns why files in a directory are lost at a restart; "" if
-	// they are not. If Fleeting is nil, no files are lost.
+	// Fleeting returns why a restart loses the files in a directory. It returns
+	// "" if a restart keeps them. If Fleeting is nil, no files are lost.
 	Fleeting func(dir string) string
 	// Container says whether this process runs in a container.
 	Container bool
@@ -49,8 +49,8 @@ func Load() (Config, []Warning, error) {
 }
 
 // Inspect is like [Load], for tools that inspect a deployment. If there is an
-// error, the Config has all values without a fault, and zero values for the
-// others.
+// error, the Config still has every value without a fault. A value with a fault
+// is zero.
 func Inspect() (Config, []Warning, error) {
 	in, err := read()
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 )
 
 // TestFaults checks that each case gets one fault with the given words. A case
-// sets variables besides the minimal ones. The fault is about the first
-// variable, unless the case names another one.
+// adds variables to the minimal ones. The fault is about the first added
+// variable, unless the case names another variable.
 func TestFaults(t *testing.T) {
 	files := disk{
 		"/empty":   " \n",

@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// largestFile is the most bytes that readFile reads: far more than all public
-// certificates together have.
+// largestFile is the largest number of bytes that readFile reads. All public
+// certificates together have far fewer bytes.
 const largestFile = 4 << 20
 
 // readFile reads a regular file of at most largestFile bytes. If this process
@@ -50,8 +50,8 @@ func readWhole(name string) ([]byte, error) {
 }
 
 // ends reports whether reading a file surely ends. Reading a pipe or a terminal
-// may wait forever. ends also accepts directories, whose reading fails at once,
-// and the null device, which is empty.
+// may wait forever. ends accepts a directory, because reading a directory fails
+// immediately. It also accepts the null device, because that device is empty.
 func ends(info fs.FileInfo) bool {
 	null, err := os.Stat(os.DevNull)
 	return info.Mode().IsRegular() || info.IsDir() || err == nil && os.SameFile(info, null)
@@ -69,8 +69,9 @@ func (j *judge) read(v value) ([]byte, bool) {
 	return content, true
 }
 
-// remedy says how to make the file of v readable. For LiveKit's key file it
-// adds that no other user may read the file, because LiveKit would refuse it.
+// remedy says how to make the file of v readable. If v names LiveKit's key
+// file, remedy adds that no other user may read the file, because LiveKit
+// refuses such a file.
 func remedy(v value, err error) string {
 	denied, ok := errors.AsType[*Denied](err)
 	switch {
@@ -92,8 +93,8 @@ func reason(err error) string {
 
 // readText returns the content of the text file that v names, without a byte
 // order mark. It keeps empty lines at the start, so that line numbers are
-// right. The parameter what describes the content, for the fault about an empty
-// file.
+// right. If the file is empty, readText reports a fault. The fault contains the
+// parameter what, which describes the missing content.
 func (j *judge) readText(v value, what string) (string, bool) {
 	content, ok := j.read(v)
 	if !ok {
@@ -111,12 +112,15 @@ func (j *judge) readText(v value, what string) (string, bool) {
 	return "", false
 }
 
-// inlineOrFile returns the content of the file that the variable file names,
-// without white space around it. If file is unset, it returns the value of the
-// variable inline. If both are set, it warns that inline is ignored. given
-// reports whether either variable is set. text is empty if the file cannot be
-// read. The parameter what describes the content, for the fault about an empty
-// file.
+// inlineOrFile reads a value that the operator can set in two ways. The
+// variable inline holds the value itself. The variable file holds the path of a
+// file with the value. If both are set, inlineOrFile warns that inline is
+// ignored.
+//
+// inlineOrFile returns the value without white space around it, and whether one
+// of the variables is set. If the file cannot be read, the value is empty. If
+// the file is empty, inlineOrFile reports a fault. The fault contains the
+// parameter what, which describes the missing value.
 func (j *judge) inlineOrFile(inline, file value, what string) (text secret.Text, given bool) {
 	if !file.isSet() {
 		return inline.text, inline.isSet()
@@ -154,8 +158,8 @@ func (j *judge) rootCAs(v value, system func() *x509.CertPool) *Roots {
 
 // parseCertificates parses all certificates in content. It fails on a damaged
 // certificate, which CertPool.AppendCertsFromPEM and pem.Decode would skip. To
-// find damaged ones, it compares the number of parsed certificates with the
-// number of BEGIN or END lines.
+// find damaged certificates, it compares the number of parsed certificates with
+// the number of BEGIN or END lines.
 func parseCertificates(content []byte) ([]*x509.Certificate, error) {
 	var list []*x509.Certificate
 	content = bytes.ReplaceAll(content, []byte(string(byteOrderMark)), nil)

@@ -44,9 +44,9 @@ var samples = map[config.Form]struct{ takes, refuses []string }{
 // narrower has values for variables that accept only some values of their form.
 var narrower = map[string][]string{"LIVEKIT_OPENID_TIMEOUT": {"1s", "20s"}}
 
-// besides has, for a variable, other variables that a test must set so that the
-// program reads this variable. The value "" means that the test unsets a
-// variable.
+// besides maps a variable to other variables that a test must set, because
+// otherwise the program does not read the variable. The value "" means that the
+// test unsets a variable.
 var besides = map[string]vars{
 	"LIVEKIT_FULL_ACCESS_HOMESERVERS":  {},
 	"LIVEKIT_LOCAL_HOMESERVERS":        {"LIVEKIT_FULL_ACCESS_HOMESERVERS": ""},

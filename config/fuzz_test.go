@@ -68,8 +68,9 @@ func fuzzVars(lines, secrets string) vars {
 	return set
 }
 
-// markedKey reports whether a damaged key file made the marker part of an API
-// key, which is not secret.
+// markedKey reports whether the marker is a part of an API key. A damaged key
+// file can cause this. An API key is not secret, so outputs may then show the
+// marker.
 func markedKey(c config.Config) bool {
 	for _, key := range c.Keys {
 		if strings.Contains(key.ID, marker) {
@@ -86,8 +87,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-// checkConfig checks what the rest of the program takes for granted about a
-// Config.
+// checkConfig checks the properties of a Config that other packages rely on.
 func checkConfig(t *testing.T, c config.Config) {
 	t.Helper()
 	if c.LivekitURL == "" || c.APIURL == nil || c.APIURL.Host == "" || c.APIURL.User != nil || !strings.HasPrefix(c.APIURL.Scheme, "http") {

@@ -98,7 +98,7 @@ func lineKeys(text string) ([]apikey.Key, error) {
 }
 
 // cutPair cuts a line at the first colon that is followed by white space, as
-// YAML does, or else at the first colon.
+// YAML does. If the line has no such colon, cutPair cuts it at the first colon.
 func cutPair(line string) (id, rest string, found bool) {
 	for _, separator := range []string{": ", ":\t", ":"} {
 		if id, rest, found = strings.Cut(line, separator); found {

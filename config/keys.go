@@ -13,9 +13,9 @@ const waysToGiveKeys = "set LIVEKIT_KEY and LIVEKIT_SECRET, or LIVEKIT_KEY_FROM_
 	"or LIVEKIT_KEY_FILE to a file with the line 'key: secret'"
 
 // keys returns the API keys with their secrets. They come from
-// LIVEKIT_KEY_FILE, or else are a single pair from v (LIVEKIT_KEY) and
-// LIVEKIT_SECRET. The key and the secret of this pair may also be in files; see
-// inlineOrFile.
+// LIVEKIT_KEY_FILE. If this variable is unset, there is a single key, from v
+// (LIVEKIT_KEY), and its secret, from LIVEKIT_SECRET. This key and this secret
+// may also be in files; see inlineOrFile.
 func (j *judge) keys(v value) []apikey.Key {
 	secretText, keyFile := j.variable("LIVEKIT_SECRET"), j.variable("LIVEKIT_KEY_FILE")
 	idFile, secretFile := j.variable("LIVEKIT_KEY_FROM_FILE"), j.variable("LIVEKIT_SECRET_FROM_FILE")

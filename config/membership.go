@@ -13,7 +13,7 @@ type Requirement string
 // The values of a [Requirement].
 const (
 	RequireNobody   Requirement = "off"
-	RequireLocal    Requirement = "local" // the users of the operator's homeserver, which says who is joined
+	RequireLocal    Requirement = "local" // only the users of the operator's homeserver
 	RequireEveryone Requirement = "on"
 )
 
@@ -30,7 +30,7 @@ func (j *judge) requirement(v value) Requirement {
 	return RequireNobody
 }
 
-// needHomeserver reports a fault of v if there is no homeserver that the
+// needHomeserver reports a fault about v if there is no homeserver that the
 // service can ask who is joined.
 func (j *judge) needHomeserver(v value) {
 	if j.isRegistered() || j.variable("LIVEKIT_MEMBERSHIP_TOKEN_FILE").isSet() {
@@ -40,9 +40,9 @@ func (j *judge) needHomeserver(v value) {
 		"or set LIVEKIT_MEMBERSHIP_TOKEN_FILE and LIVEKIT_HS_SERVER_NAME to have an ordinary account of it ask", shown(v.get()))
 }
 
-// account parses the account that asks who is joined; nil for none. An
-// application service needs no account, because it may ask about every room of
-// its homeserver.
+// account parses the user account with which the service asks who is joined. It
+// returns nil if there is no such account. An application service needs no
+// account, because it may ask about every room of its homeserver.
 func (j *judge) account(v value) *Account {
 	unknown := j.variable("LIVEKIT_MEMBERSHIP_UNKNOWN")
 	switch {

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestMountOf checks that a directory counts as on a volume even if the volume
-// is on the same device as "/", as with bind mounts.
+// TestMountOf checks that the program finds the volume of a directory, even if
+// the volume is on the same device as "/", as with bind mounts.
 func TestMountOf(t *testing.T) {
 	const root = "22 1 0:40 / / rw - overlay overlay rw\n25 22 0:5 / /proc rw - proc proc rw\n"
 	for name, test := range map[string]struct{ dir, table, want string }{

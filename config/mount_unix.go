@@ -51,8 +51,8 @@ func fleetingBy(dir, table string, boxed bool) string {
 	return ""
 }
 
-// device returns the number of the device on which the file or directory name
-// is; 0 if unknown.
+// device returns the number of the device that holds a file or a directory. It
+// returns 0 if the number is unknown.
 func device(name string) uint64 {
 	var info syscall.Stat_t
 	if syscall.Stat(name, &info) != nil {

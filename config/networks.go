@@ -40,9 +40,9 @@ func (j *judge) clientAddress(v value) string {
 }
 
 // clientsHeaders are headers that never hold the client's address. Clients
-// write them for other purposes, or they hold secrets, which would then be in
-// the log. An entry that ends in a hyphen stands for all headers that begin
-// with it.
+// write these headers for other purposes. Some of them hold secrets, which
+// would then be in the log. An entry that ends in a hyphen stands for all
+// headers that begin with it.
 var clientsHeaders = []string{
 	"accept", "accept-", "access-control-", "authorization", "cache-control", "connection", "content-", "cookie",
 	"date", "dnt", "expect", "from", "host", "idempotency-key", "if-", "keep-alive", "max-forwards", "origin", "pragma",
@@ -81,7 +81,7 @@ func (j *judge) networks(v value) []netip.Prefix {
 
 // parsePrefix parses a network. A single address counts as a network of one
 // address. An IPv4 network in IPv6 form (::ffff:10.0.0.0/104) becomes IPv4,
-// because all addresses are compared in that form.
+// because the program compares all such addresses in IPv4 form.
 func parsePrefix(text string) (netip.Prefix, bool) {
 	prefix, err := netip.ParsePrefix(text)
 	if addr, isAddr := netip.ParseAddr(text); isAddr == nil && addr.Zone() == "" {

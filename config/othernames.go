@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// otherNames has variables of other programs, and for each the variables of
-// this program with the same meaning.
+// otherNames maps variables of other programs to variables of this program with
+// the same meaning.
 var otherNames = map[string][]string{
 	// Variables of LiveKit's SDKs, agents and command line.
 	"LIVEKIT_API_KEY":    {"LIVEKIT_KEY"},
@@ -42,8 +42,8 @@ var usualNames = []string{"LOG_LEVEL", "LOG_FORMAT"}
 const (
 	ourPrefix   = "LIVEKIT_"
 	olderPrefix = "LK_"
-	// olderService is how the names of an older authorization service's
-	// variables begin.
+	// olderService is the prefix of the variables of an older authorization
+	// service.
 	olderService = "LK_JWT_"
 )
 
@@ -57,9 +57,9 @@ func hasOurPrefix(name string) bool {
 	return strings.HasPrefix(name, ourPrefix) || strings.HasPrefix(name, olderService)
 }
 
-// counterparts returns this program's variables with the same meaning as the
-// variable name. It finds them in the table otherNames. It also finds a
-// variable whose name differs from name only in the prefix or in capital
+// counterparts returns the variables of this program that have the same meaning
+// as the given variable. It finds them in the table otherNames. It also finds a
+// variable of this program whose name differs only in the prefix or in capital
 // letters.
 func counterparts(name string) []string {
 	if upper := strings.ToUpper(name); upper != name && hasOurPrefix(upper) {
@@ -107,8 +107,8 @@ type other struct {
 	told bool     // whether a fault names the variable, so that no warning is needed
 }
 
-// findOthers returns the variables in env of which this program may have to
-// warn, sorted by name.
+// findOthers finds the variables in env that may need a warning. It sorts them
+// by name.
 func findOthers(env Environment) []*other {
 	var list []*other
 	for _, name := range slices.Sorted(maps.Keys(env)) {
@@ -134,9 +134,9 @@ func newOther(name, text string) *other {
 	return o
 }
 
-// instead says which variables of other programs are set in place of the
-// missing ones; "" if there are none. It marks these variables as told, so
-// that no warning repeats them.
+// judge.instead is for missing variables. It names variables of other programs
+// that are set in their place; "" if there are none. It also sets told for
+// these variables, so that no warning repeats them.
 func (j *judge) instead(missing []value) string {
 	var hints []string
 	for _, o := range j.others {
@@ -164,10 +164,10 @@ func (j *judge) isSaid(o *other) bool {
 	return len(o.ours) == 1 && j.variable(o.ours[0]).text.Equal(o.text)
 }
 
-// These match the variables that Kubernetes sets in a pod for each Service. For
-// a Service named livekit, they are LIVEKIT_SERVICE_HOST,
-// LIVEKIT_PORT_7880_TCP_ADDR and LIVEKIT_PORT. The value of LIVEKIT_PORT is a
-// URL.
+// These patterns match the variables that Kubernetes sets in a pod for each
+// Service. For a Service named livekit, these variables are
+// LIVEKIT_SERVICE_HOST, LIVEKIT_PORT_7880_TCP_ADDR and LIVEKIT_PORT. The value
+// of LIVEKIT_PORT is a URL.
 var (
 	serviceLink = pattern.New(`_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$`)
 	portURL     = pattern.New(`^(tcp|udp|sctp)://`)

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// others returns an Input with the variables v. more has variables that this
-// program does not read.
+// others returns an Input with two kinds of variables: v has variables that
+// this program reads, and more has variables that it does not read.
 func (v vars) others(more vars) config.Input {
 	in := v.input()
 	in.Others = more.input().Environment
@@ -16,8 +16,8 @@ func (v vars) others(more vars) config.Input {
 }
 
 // TestOtherNames checks the warning about a variable that this program does not
-// read. The warning also names the variable that was probably meant. A variable
-// that certainly belongs to another program causes none.
+// read. The warning also names the variable that was probably meant. If the
+// variable certainly belongs to another program, there is no warning.
 func TestOtherNames(t *testing.T) {
 	const url = "redis://:hunter2@redis"
 	tests := []struct {
@@ -59,8 +59,8 @@ func TestOtherNames(t *testing.T) {
 		{"LIVEKIT_PORT", "7880", nil, "the nearest is LIVEKIT_"},
 		{"LK_JWT_KEYS", "a", nil, "the nearest is "},
 
-		// LiveKit's server reads these, and one .env may hold the variables of
-		// both programs.
+		// LiveKit's server reads these variables. One .env may hold the
+		// variables of both programs.
 		{"LIVEKIT_KEYS", "a: b", nil, ""},
 		{"LIVEKIT_CONFIG", "port: 7880", nil, ""},
 		// Names that many programs use.

@@ -17,7 +17,7 @@ func Parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warn
 	return c, warnings, nil
 }
 
-// parse is like Parse, but if there is an error, the Config has all values
+// parse is like Parse, but with an error, the Config still has all values
 // without a fault. parse goes on after a fault, so the error has all faults.
 func parse(in Input, readFile func(name string) ([]byte, error)) (Config, []Warning, error) {
 	j := newJudge(in, readFile)
@@ -53,7 +53,8 @@ func newJudge(in Input, readFile func(string) ([]byte, error)) *judge {
 	return j
 }
 
-// variable returns the value of the variable name, which must be in the table.
+// variable returns the value of the variable called name, which must be in the
+// table.
 func (j *judge) variable(name string) value {
 	v, ok := j.values[name]
 	if !ok {
@@ -71,10 +72,10 @@ func (j *judge) fault(v value, format string, args ...any) {
 	}
 }
 
-// missing reports that none of the variables vs is set; the fault names the
-// first one. problem says why one of them is needed and how to set it. If
-// another program's variable is set in its place, the fault names that variable
-// in place of problem.
+// missing reports the fault that none of the variables vs is set. The fault
+// names the first of them. problem says why one of them is needed and how to
+// set it. If another program's variable is set instead, the fault names this
+// variable, and does not contain problem.
 func (j *judge) missing(problem string, vs ...value) {
 	if instead := j.instead(vs); instead != "" {
 		problem = ", but " + instead

@@ -58,7 +58,7 @@ func (c *Config) appService() *AppService {
 	return c.AppService
 }
 
-// String returns the limit in the form that its variable has.
+// String returns the limit in the form in which the operator writes it.
 func (l RateLimit) String() string {
 	if l == (RateLimit{}) {
 		return "off"
@@ -66,8 +66,8 @@ func (l RateLimit) String() string {
 	return fmt.Sprintf("%d/min,burst=%d", l.PerMinute, l.Burst)
 }
 
-// String returns the list in the form that its variable has, or "(nobody)" if
-// it is empty.
+// String returns the list in the form in which the operator writes it, or
+// "(nobody)" if the list is empty.
 func (l ServerList) String() string {
 	switch {
 	case l.Everyone:

@@ -147,7 +147,8 @@ func TestPrintFails(t *testing.T) {
 	}
 }
 
-// outputs returns all texts that can be printed or logged of a configuration.
+// outputs returns every text about a configuration that the program can print
+// or log.
 func outputs(c config.Config, in config.Input, warnings []config.Warning, err error) map[string]string {
 	var lines, text, json bytes.Buffer
 	c.Print(&lines)

@@ -42,7 +42,7 @@ func (j *judge) redisURL(v, password value) redisurl.URL {
 // redisPrefix parses the beginning of all key names in Redis; the default is
 // matrixrtc-auth. Services that share a Redis need different beginnings.
 // redisPrefix refuses braces, because in a Redis cluster braces decide which
-// node holds a key. Package redisstore writes braces of its own.
+// node holds a key. Package redisstore puts its own braces into the key names.
 func (j *judge) redisPrefix(v value) string {
 	const longest = 64
 	text := v.get()

@@ -34,7 +34,7 @@ func ParseRoots(content []byte, system func() *x509.CertPool) (*Roots, error) {
 		for _, c := range certificates {
 			pool.AddCert(c)
 		}
-		debug.FreeOSMemory() // reading the system's certificates used as much memory as everything that the idle service keeps
+		debug.FreeOSMemory() // reading the system's certificates has used much memory: as much as the rest of the idle service
 		return pool
 	}
 	return &Roots{own: own, all: sync.OnceValue(all)}, nil
@@ -58,7 +58,8 @@ func (r *Roots) Equal(other *Roots) bool {
 }
 
 // systemRoots returns the system's certificates. If the system has none, it
-// returns an empty pool, so that only those of the file count.
+// returns an empty pool, so that the service trusts only the certificates of
+// the file.
 func systemRoots() *x509.CertPool {
 	pool, err := x509.SystemCertPool()
 	if err != nil {

@@ -62,8 +62,8 @@ func short(d time.Duration) string {
 	return text
 }
 
-// usualBurst is the Burst of a rate limit that names no burst. A client sends
-// several requests at once when it joins a call.
+// usualBurst is the Burst of a rate limit that names no burst. A client that
+// joins a call sends several requests without a pause.
 const usualBurst = 30
 
 func (j *judge) rateLimit(v value) RateLimit {
@@ -93,7 +93,7 @@ func parseRateLimit(text string) (RateLimit, bool) {
 	return limit, true
 }
 
-// count returns the number in text if it is from 1 to 1000000, and else 0.
+// count returns the number in text if it is from 1 to 1000000, and otherwise 0.
 func count(text string) int {
 	n, err := strconv.ParseUint(text, 10, 32)
 	if err != nil || n > 1_000_000 {
@@ -130,12 +130,12 @@ func (j *judge) logJSON(v value) bool {
 	return false
 }
 
-// dangerousConsent is the only value that switches the check of homeservers'
-// certificates off.
+// dangerousConsent is the only value with which the service does not check
+// homeservers' certificates.
 const dangerousConsent = "YES_I_KNOW_WHAT_I_AM_DOING"
 
-// skipVerifyTLS reports whether v is dangerousConsent. It warns of every value that is
-// set; any value but dangerousConsent has no effect, also "true" and "1".
+// skipVerifyTLS reports whether v is dangerousConsent. It warns of every value
+// that is set. All other values, like "true" and "1", have no effect.
 func (j *judge) skipVerifyTLS(v value) bool {
 	switch {
 	case v.get() == dangerousConsent:

@@ -18,10 +18,10 @@ func (l ServerList) Contains(server matrix.ServerName) bool {
 	return l.Everyone || slices.Contains(l.Servers, server)
 }
 
-// Named reports whether the operator has named the server. Servers are named in
-// the full-access list, in an override of their address, or as the homeserver
-// that says who is joined. A named server may have any address, even a private
-// one. Other servers may have private addresses only in
+// Named reports whether the operator has named the server. The operator names
+// servers in the full-access list, in an override of their address, or as the
+// homeserver that says who is joined. A named server may have any address, even
+// a private one. Other servers may have private addresses only in
 // LIVEKIT_ALLOWED_NETWORKS.
 func (c *Config) Named(server matrix.ServerName) bool {
 	_, federation := c.FederationURLs[server]
@@ -30,9 +30,9 @@ func (c *Config) Named(server matrix.ServerName) bool {
 	return federation || client || own || slices.Contains(c.FullAccess.Servers, server)
 }
 
-// HomeServer returns the homeserver that the service asks who is joined: the
-// one with which this service is registered, or the one of the account. It is
-// zero if there is none.
+// HomeServer returns the homeserver that the service asks who is joined. The
+// service is registered there, or has a user account there. HomeServer returns
+// zero if there is no such homeserver.
 func (c *Config) HomeServer() matrix.ServerName {
 	switch {
 	case c.AppService != nil:

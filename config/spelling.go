@@ -18,8 +18,8 @@ func (j *judge) quotationMarks() {
 	}
 }
 
-// typingErrors is the most typing errors with which a name is still
-// recognized.
+// typingErrors is the largest number of typing errors with which a name is
+// still recognized.
 const typingErrors = 2
 
 // nearestName returns the variable of this program whose name is most like

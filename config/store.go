@@ -18,7 +18,7 @@ type Store struct {
 	// RedisPassword is set, it replaces the password in the URL.
 	RedisURL      redisurl.URL
 	RedisPassword secret.Text
-	// RedisPrefix is how all key names in Redis begin.
+	// RedisPrefix is the beginning of all key names in Redis.
 	RedisPrefix string
 }
 
@@ -71,9 +71,9 @@ func (j *judge) store(v value, delegation bool) Store {
 	return s
 }
 
-// lasts warns if the store's file is below dataDir and will be lost at a
-// restart. It does not warn of a file elsewhere, because the operator has
-// chosen that place.
+// lasts checks whether the store's file survives a restart. It warns if the
+// file is below dataDir and will be lost. It does not warn of a file elsewhere,
+// because the operator has chosen that place.
 func (j *judge) lasts(v value, s Store) {
 	dir := path.Dir(s.Path)
 	if s.Kind != StoreFile || j.input.Fleeting == nil || dir != dataDir && !strings.HasPrefix(dir, dataDir+"/") {

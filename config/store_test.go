@@ -45,7 +45,7 @@ func TestUsualStore(t *testing.T) {
 }
 
 // TestFleetingStore checks that the service uses the file that LIVEKIT_STORE
-// names. A warning says if a restart would lose the file.
+// names. If a restart would lose the file, there must be a warning.
 func TestFleetingStore(t *testing.T) {
 	for name, test := range map[string]struct {
 		set   vars

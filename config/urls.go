@@ -19,7 +19,7 @@ import (
 // contains it.
 const FormerServiceHost = "livekit-jwt.call.matrix.org"
 
-// apiURL parses the public and the internal URL of the SFU. It returns the one
+// apiURL parses the public and the internal URL of the SFU. It returns the URL
 // at which this service calls the SFU's API.
 func (j *judge) apiURL(public, internal value) *url.URL {
 	u := j.publicURL(public)
@@ -85,7 +85,8 @@ func trimSlash(u *url.URL) *url.URL {
 }
 
 // parseURL parses scheme://host[:port][/path]. A text that does not begin with
-// one of schemes is an error. Errors do not show text, because the caller does.
+// one of schemes is an error. Errors do not show the text, because the callers
+// show it.
 func parseURL(text string, schemes ...string) (*url.URL, error) {
 	scheme, rest, _ := strings.Cut(text, "://")
 	switch {

@@ -33,21 +33,21 @@ const (
 	GroupMembership  Group = "Membership"
 )
 
-// how says how the value of a variable gets into the [Config], and how it is
-// shown.
+// how has the functions that parse and show the value of a variable.
 type how struct {
-	// parse checks v and sets fields of c. It may read other variables, and the
-	// fields that earlier variables of the table have set. It is nil if the
-	// parse function of another variable reads this one.
+	// parse checks v and sets fields of c. It may read other variables, and
+	// fields that earlier variables of the table have set. If the parse
+	// function of another variable reads this variable, too, parse is nil.
 	parse func(j *judge, v value, c *Config)
-	// show returns the value in effect, in the form that the variable has. It
-	// is nil for an old name, because its value is shown under the new one.
+	// show returns the value in effect, in the form in which the operator
+	// writes it. For the old name of a variable, show is nil, because the value
+	// is shown under the new name.
 	show func(c *Config, name string) string
 }
 
-// field returns the how of a variable that sets one field of the Config. The
-// function of points to the field, parse reads the value, and show writes it as
-// text.
+// field returns the two functions of a variable that sets one field of the
+// Config. The parameter of is a function that returns a pointer to the field.
+// parse reads the value, and show writes the value as text.
 func field[T any](of func(*Config) *T, parse func(*judge, value) T, show func(T) string) how {
 	return how{
 		parse: func(j *judge, v value, c *Config) { *of(c) = parse(j, v) },
@@ -55,14 +55,14 @@ func field[T any](of func(*Config) *T, parse func(*judge, value) T, show func(T)
 	}
 }
 
-// shownAs returns the how of a variable that is read by another variable's
-// parse function. show writes its value as text.
+// shownAs is for a variable that another variable's parse function reads. show
+// writes the value as text.
 func shownAs(show func(c *Config) string) how {
 	return how{show: func(c *Config, _ string) string { return show(c) }}
 }
 
-// aFile is the how of a variable that names a file and is read by another
-// variable's parse function. The path is shown.
+// aFile is for a variable that names a file. Another variable's parse function
+// reads the file. The program shows the file's path.
 var aFile = how{show: func(c *Config, name string) string { return c.File(name) }}
 
 // Variables returns all variables, ordered by group.

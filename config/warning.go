@@ -61,8 +61,8 @@ const (
 	// UnknownName means that the program does not read the variable, although
 	// somebody may have set it for this program.
 	UnknownName Kind = "unknown_name"
-	// ServiceLink means that Kubernetes has set the variable, because there is
-	// a Service with that name.
+	// ServiceLink means that Kubernetes has set the variable, because of the
+	// name of a Service.
 	ServiceLink Kind = "service_link"
 	// Quoted means that quotation marks around the value are part of the value.
 	Quoted Kind = "quoted"
@@ -89,8 +89,8 @@ const (
 	// OwnNetwork means that clients get the URL, but its host name ends in
 	// .local, .lan or the like, which only one network can resolve.
 	OwnNetwork Kind = "own_network"
-	// ClearText means that clients get the URL, but it has no TLS, and browsers
-	// refuse that on a page with https://.
+	// ClearText means that clients get the URL, but it has no TLS. On a page
+	// with https:// browsers refuse such URLs.
 	ClearText Kind = "clear_text"
 	// AddedPath means that the URL ends in a path that callers append
 	// themselves.
@@ -100,18 +100,18 @@ const (
 	ContainerAlone Kind = "container_alone"
 	// WeakSecret means that the secret is short, or is publicly known.
 	WeakSecret Kind = "weak_secret"
-	// OddKey means that the API key or the secret contains something that is
-	// probably a mistake.
+	// OddKey means that a part of the API key or of the secret is probably a
+	// mistake.
 	OddKey Kind = "odd_key"
-	// Unverified means that certificates are not checked.
+	// Unverified means that the service does not check certificates.
 	Unverified Kind = "unverified"
-	// Registration means that something in the application service's
+	// Registration means that an entry or the mode of the application service's
 	// registration file looks wrong.
 	Registration Kind = "registration"
 	// Removable means that clients can remove the ticket by which the guard
 	// recognizes them.
 	Removable Kind = "removable"
 	// Forgetful means that the service loses delegated leaves at a restart,
-	// although the operator did not choose that.
+	// although the operator did not choose such a store.
 	Forgetful Kind = "forgetful"
 )

@@ -66,7 +66,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestSeveralWarnings has the cases with more than one warning.
+// TestSeveralWarnings checks the cases with more than one warning.
 func TestSeveralWarnings(t *testing.T) {
 	tests := []struct {
 		set   vars
@@ -84,7 +84,7 @@ func TestSeveralWarnings(t *testing.T) {
 			[]string{"LIVEKIT_REDIS_URL: the password in the URL is ignored, because LIVEKIT_REDIS_PASSWORD is"},
 		},
 		{
-			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m", "LIVEKIT_REDIS_PASSWORD": "b"}, nil, nil, // the URL has the Sentinels' password, and the variable has that of Redis
+			vars{"LIVEKIT_REDIS_URL": "redis://:a@s:1?master_name=m", "LIVEKIT_REDIS_PASSWORD": "b"}, nil, nil, // the URL has the password of the Sentinels, and the variable has the password of Redis
 		},
 		{
 			vars{"LIVEKIT_REDIS_URL": "redis://:a@redis", "LIVEKIT_REDIS_PASSWORD": "b"}, nil,

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// foci makes both well-known documents and the transports name service as the
-// service for calls.
+// With foci, the well-known documents and the homeserver's list of transports
+// name the given URL as that of this service.
 func foci(service string) func(*stack) {
 	return func(s *stack) {
 		text := strings.Replace(goodDocument, "https://jwt.example.org", service, 1)
@@ -18,7 +18,8 @@ func foci(service string) func(*stack) {
 	}
 }
 
-// baseURL makes the well-known documents name base as the homeserver's address.
+// With baseURL, the well-known documents name the given URL as that of the
+// homeserver.
 func baseURL(base string) func(*stack) {
 	return func(s *stack) {
 		text := strings.Replace(goodDocument, "https://matrix.example.org", base, 1)
@@ -61,7 +62,8 @@ func failing(status int) http.HandlerFunc {
 
 const second = "two.example.org"
 
-// twoServers adds a second homeserver whose document sends clients to service.
+// twoServers adds a second homeserver. Its well-known document names the given
+// URL as that of this service.
 func twoServers(service string) func(*stack) {
 	return func(s *stack) {
 		set("LIVEKIT_FULL_ACCESS_HOMESERVERS", apexHost+","+second)(s)
@@ -145,7 +147,8 @@ var wellKnownBreaks = map[string]func(*stack){
 	"base-url":         baseURL("matrix.example.org"),
 }
 
-// at replaces the answers of a handler for paths that contain part.
+// at returns a middleware that passes a request to the handler answer if the
+// request's path contains part.
 func at(part string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -7,8 +7,8 @@ import (
 )
 
 // enforcing makes the service report that it removes people who are not joined
-// (that it enforces membership). The status shows no fault before change
-// changes it.
+// (that it enforces membership). The reported status shows no fault, except
+// what the function change writes into it.
 func enforcing(change func(*handler.MembershipStatus)) func(*stack) {
 	return func(s *stack) {
 		age, at := 12.0, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)

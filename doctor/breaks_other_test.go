@@ -17,8 +17,8 @@ func init() {
 	maps.Copy(mixed, otherMixed)
 }
 
-// otherBreaks are breaks of different kinds. In most of them, an address leads
-// to a program that is meant for something else.
+// otherBreaks are faults of different kinds in the test deployment. In most of
+// them, an address leads to a program that is meant for something else.
 var otherBreaks = map[string]func(*stack){
 	"address-private": func(s *stack) {
 		s.anonymous()
@@ -57,7 +57,7 @@ var otherBreaks = map[string]func(*stack){
 	},
 }
 
-// otherMixed are more breaks like those in otherBreaks. Each entry lists all
+// otherMixed are more faults like those in otherBreaks. Each entry lists all
 // findings that doctor must report.
 var otherMixed = map[string]mix{
 	"the override for the federation API leads to this service": {
@@ -101,8 +101,8 @@ var otherMixed = map[string]mix{
 	},
 }
 
-// speaking starts a server that supports TLS only up to version, and returns
-// its address.
+// speaking starts a server that supports TLS up to the given version, and
+// returns its address.
 func speaking(s *stack, version uint16) string {
 	listener := s.listen()
 	go func() {

@@ -32,13 +32,14 @@ func recorded(name string) http.HandlerFunc {
 	}
 }
 
-// instead replaces the program behind a proxy by the handler answer.
+// instead returns a middleware that passes every request to the handler answer,
+// and never calls the handler behind it.
 func instead(answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(http.Handler) http.Handler { return answer }
 }
 
-// nowAndThen passes the first request for a path to the handler answer. The
-// usual handler gets all later requests.
+// nowAndThen returns a middleware. It passes the first request for path to the
+// handler answer, and all other requests to the handler behind it.
 func nowAndThen(path string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		var n atomic.Int64
@@ -52,8 +53,8 @@ func nowAndThen(path string, answer http.HandlerFunc) func(http.Handler) http.Ha
 	}
 }
 
-// refusing passes the requests whose body contains text to the handler answer.
-// The usual handler gets all other requests.
+// refusing returns a middleware. It passes a request to the handler answer if
+// the body contains text. All other requests go to the handler behind it.
 func refusing(text string, answer http.HandlerFunc) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,19 +74,19 @@ func redirect(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "https://www.example.org"+r.URL.Path, http.StatusMovedPermanently)
 }
 
-// service replaces the answers of the service to clients.
+// With service, the handler answer replies to clients in place of this service.
 func service(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.jwtProxy = instead(answer) }
 }
 
-// fed replaces the homeserver's answers to userinfo requests in the federation
-// API.
+// With fed, the handler answer replies to userinfo requests in place of the
+// homeserver's federation API.
 func fed(answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.fed = at("userinfo", answer) }
 }
 
-// api replaces LiveKit's answers to this service at all paths that contain
-// path.
+// With api, the handler answer replies to this service in place of LiveKit, at
+// all paths that contain path.
 func api(path string, answer http.HandlerFunc) func(*stack) {
 	return func(s *stack) { s.livekit = at(path, answer) }
 }

@@ -69,7 +69,8 @@ func sfuLike() http.Handler {
 	})
 }
 
-// exceptPost makes a proxy forward only POST requests for a path.
+// exceptPost makes a proxy forward only POST requests to path. It answers 404
+// to all other requests to path.
 func exceptPost(path string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -94,7 +95,8 @@ func method(name string, answer http.HandlerFunc) func(http.Handler) http.Handle
 	}
 }
 
-// postOnce makes a filter refuse POST with status and with a CORS header.
+// postOnce returns a middleware that answers each POST with status and a CORS
+// header.
 func postOnce(status int) func(http.Handler) http.Handler {
 	return method(http.MethodPost, adding("Access-Control-Allow-Origin", "*", failing(status)))
 }

@@ -38,7 +38,7 @@ var sfuBreaks = map[string]func(*stack){
 	"sfu-slow": func(s *stack) {
 		s.livekit = func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if strings.HasSuffix(r.URL.Path, "ListRooms") && strings.HasSuffix(r.UserAgent(), "-doctor") { // only doctor's own requests are slow; the service would give up
+				if strings.HasSuffix(r.URL.Path, "ListRooms") && strings.HasSuffix(r.UserAgent(), "-doctor") { // only requests of doctor are slow, because the service would give up
 					sfutest.Delay(slowness*2100*time.Millisecond)(w, r, next)
 					return
 				}

@@ -20,8 +20,8 @@ var userBreaks = map[string]func(*stack){
 	"openid-refused": func(s *stack) { s.client = at(requestToken, matrixError(http.StatusNotFound, "M_UNRECOGNIZED")) },
 }
 
-// userMixed are users whose access token allows less than it should. Each entry
-// lists all findings that doctor must report.
+// userMixed are users whose access token allows less than doctor needs. Each
+// entry lists all findings that doctor must report.
 var userMixed = map[string]mix{
 	"an access token that has expired": {
 		func(s *stack) { s.files["/token"] = "syt_expired" },

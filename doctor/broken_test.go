@@ -24,8 +24,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestBroken breaks the stack in one way per subtest. Doctor must name the
-// cause of that break and no other.
+// TestBroken breaks the test deployment in one way per subtest. doctor must
+// name the cause of that fault and no other.
 func TestBroken(t *testing.T) {
 	for _, id := range slices.Sorted(maps.Keys(breaks)) {
 		t.Run(id, func(t *testing.T) {
@@ -56,8 +56,8 @@ func text(r engine.Report) string {
 	return b.String()
 }
 
-// breaks are the ways to break the stack, each by the id of the cause that
-// doctor must find.
+// breaks are functions that break the test deployment. The key is the id of the
+// cause that doctor must find.
 var breaks = map[string]func(*stack){}
 
 func init() {
@@ -156,8 +156,8 @@ func keyFileOf(text string, mode fs.FileMode) func(*stack) {
 
 const otherSecret = "not-the-secret-but-as-long-as-that-0123"
 
-// knowing makes LiveKit know only a key of that name, with a secret that this
-// service does not have.
+// knowing makes LiveKit know only one key. The key has this name and a secret
+// that this service does not have.
 func knowing(key string) func(*stack) {
 	return func(s *stack) { s.lk = sfutest.New(sfu.Key{ID: key, Secret: secret.New(otherSecret)}) }
 }

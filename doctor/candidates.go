@@ -22,9 +22,9 @@ func (e media) candidates(ctx context.Context) engine.Finding {
 }
 
 // judgeCandidates returns a fault if clients on the internet can use none of
-// the addresses in list. That is so if the list is empty, or has only private
-// or only Docker's addresses, or if its public addresses are outdated. It warns
-// if Docker's addresses are among public ones.
+// the addresses in list. It returns a fault if the list is empty, if all its
+// addresses are private or Docker's, or if its public addresses are outdated.
+// It returns a warning if the list has Docker's addresses beside public ones.
 func (e media) judgeCandidates(ctx context.Context, list []instruments.Candidate) engine.Finding {
 	v := engine.Vars{"sfu": e.sfuAt}
 	public := e.publicSFUs(ctx)
@@ -63,8 +63,8 @@ func (e media) in4(list []instruments.Candidate, public []netip.Addr) []instrume
 
 // elsewhere returns a finding if the public IPv4 addresses that the SFU names
 // for media are outdated. They are outdated if none of them answers, and none
-// is an address of the SFU's name. It finds nothing if Cloudflare is in front
-// of the SFU, because then the addresses always differ.
+// is an address of the SFU's name. elsewhere returns no fault if Cloudflare is
+// in front of the SFU, because then the addresses always differ.
 func (e media) elsewhere(ctx context.Context, list []instruments.Candidate, public []netip.Addr) engine.Finding {
 	named := e.in4(list, public)
 	named = slices.DeleteFunc(named, func(c instruments.Candidate) bool { return !isPublicCandidate(c) })
@@ -94,7 +94,7 @@ func (e media) publicSFUs(ctx context.Context) []netip.Addr {
 	if u == nil {
 		return nil
 	}
-	addrs, _ := e.look.Addresses(ctx, u.Hostname(), instruments.PortOf(u.Port(), u.Scheme)) // there are none if the name does not exist
+	addrs, _ := e.look.Addresses(ctx, u.Hostname(), instruments.PortOf(u.Port(), u.Scheme)) // there are no addresses if the name does not exist
 	return slices.DeleteFunc(addrs, func(addr netip.Addr) bool { return !instruments.IsPublic(addr) })
 }
 

@@ -79,7 +79,7 @@ func TestClientAddressRefused(t *testing.T) {
 }
 
 // isClientAddress runs doctor on s. The check of the client's address must find
-// that cause ("" for none), and its texts must contain says.
+// the given cause ("" for none), and its texts must contain the text says.
 func isClientAddress(t *testing.T, s *stack, cause, says string) {
 	t.Helper()
 	s.options = doctor.Options{Only: []string{"service.client_address"}}

@@ -28,9 +28,9 @@ func clientPlaceOf(base string) place {
 
 // clientAddresses connects to the Client-Server API. In two cases it returns a
 // cause that does not stop the checks of the federation API, because the
-// homeserver may answer at another address. One case is that the URL that the
-// operator set does not answer. The other is that the public address does not
-// answer from inside.
+// homeserver may answer at another address. In the first case, the operator has
+// set a URL, and that URL does not answer. In the second case, the public
+// address does not answer from inside.
 func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	f := h.reach(ctx, h.clientPlace())
 	if f.Cause == nil {
@@ -71,10 +71,10 @@ func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	return f
 }
 
-// manages sends each request with which this service manages a delegated leave,
-// but for an event that does not exist. It sends all of them, because the
-// processes of a Synapse with workers differ. Every process restarts delayed
-// events, but only the main process sends and cancels them.
+// manages sends each kind of request with which this service manages a
+// delegated leave. The requests name an event that does not exist. It sends all
+// kinds, because the processes of a Synapse with workers differ. Every process
+// restarts delayed events, but only the main process sends and cancels them.
 func (h *homeserver) manages(ctx context.Context) (f engine.Finding) {
 	for _, action := range []string{"restart", "send", "cancel"} {
 		if f = h.manageNothing(ctx, action); f.Status != engine.OK {

@@ -153,8 +153,8 @@ func echoAgain(terminal *os.File) func() {
 	return func() { _ = term.Restore(int(terminal.Fd()), state) }
 }
 
-// within returns the result of read, or errInterrupted if ctx ends first. In
-// that case read, which waits for a person, goes on in the background until the
+// within returns the result of read, or errInterrupted if ctx ends first. read
+// waits for a person. If ctx ends, read goes on in the background until the
 // process ends.
 func within(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type result struct {
@@ -189,7 +189,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 		o.Servers = l.Config.FullAccess.Servers
 		o.Servers = o.Servers[:min(len(o.Servers), maxServers)]
 	}
-	if !o.User.IsZero() { // the list may lack this server, which the check config.full_access then reports
+	if !o.User.IsZero() { // the check config.full_access reports a list that lacks this server
 		o.Servers = append(slices.Clone(o.Servers), o.User.Server())
 	}
 	o.Servers = once(o.Servers)
@@ -205,7 +205,7 @@ func (l *Look) prepare(o *Options, load func() (config.Config, []config.Warning,
 	return nil
 }
 
-// once returns list without repetitions.
+// once returns list without duplicates.
 func once(list []matrix.ServerName) (names []matrix.ServerName) {
 	for _, name := range list {
 		if !slices.Contains(names, name) {

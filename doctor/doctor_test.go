@@ -181,8 +181,8 @@ func TestLegacyTURN(t *testing.T) {
 	}
 }
 
-// TestBehindHairpin checks that doctor still checks the inside addresses that
-// the operator set if no public address answers from inside.
+// TestBehindHairpin has a homeserver whose public addresses do not answer from
+// inside. doctor must still check the inside addresses that the operator set.
 func TestBehindHairpin(t *testing.T) {
 	s := newStack(t)
 	for host, address := range map[string]string{apexHost: "203.0.113.1", matrixHost: "203.0.113.1", jwtHost: "203.0.113.1", sfuHost: "203.0.113.1"} {
@@ -239,8 +239,8 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-// delegated makes .well-known/matrix/server say that the federation API is at
-// the address in to.
+// With delegated, .well-known/matrix/server says that the federation API is at
+// the given address.
 func delegated(to string) func(*stack) {
 	return func(s *stack) {
 		s.wellKnown = func(string) http.Handler {

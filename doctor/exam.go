@@ -61,9 +61,9 @@ func (e *exam) plan() engine.Plan {
 		steps = append(steps, s.runningSteps()...)
 		for _, h := range e.servers {
 			steps = append(steps, e.of(h, []engine.Step{
-				// The service's status lists only homeservers that the service
-				// has asked. So user.sfu_get or user.get_token must end first:
-				// they make the service ask.
+				// The service's status lists only homeservers that the service has asked. The
+				// checks user.sfu_get and user.get_token make the service ask. So they must end
+				// first.
 				{ID: "service.destination", Needs: "service.status homeserver.userinfo", After: "user.sfu_get user.get_token", Run: h.destination},
 			})...)
 		}
@@ -76,8 +76,8 @@ func (e *exam) plan() engine.Plan {
 	return engine.Plan{Steps: steps, Explained: explained(), Applies: e.applies, Twins: twins, Told: map[string][]string{"dns-broken": causes.Of("dns-broken").Checks}}
 }
 
-// of writes the name of the homeserver h into steps, if several homeservers
-// are checked.
+// of returns the steps for the homeserver h. If several homeservers are
+// checked, of writes h's name into the field Server of each step.
 func (e *exam) of(h *homeserver, steps []engine.Step) []engine.Step {
 	for i := range steps {
 		if len(e.servers) > 1 {
@@ -87,7 +87,7 @@ func (e *exam) of(h *homeserver, steps []engine.Step) []engine.Step {
 	return steps
 }
 
-// unless returns ids, or "" if holds is true.
+// unless returns "" if its first argument is true, and ids otherwise.
 func unless(holds bool, ids string) string {
 	if holds {
 		return ""

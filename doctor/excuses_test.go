@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/doctor/causes"
 )
 
-// TestExcusesNameCauses checks that the table excuses names only causes that
-// the named checks can find.
+// TestExcusesNameCauses checks the causes in the table excuses. Each must be a
+// cause that the check in the same entry can find.
 func TestExcusesNameCauses(t *testing.T) {
 	finds := func(check, cause string) {
 		if !slices.Contains(causes.Of(cause).Checks, check) {

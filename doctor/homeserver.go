@@ -22,7 +22,7 @@ type homeserver struct {
 	name     matrix.ServerName
 	document *clientWellKnown // the well-known document, .well-known/matrix/client
 	destiny  matrix.Destination
-	kind     kind   // which program the homeserver is, if it says that
+	kind     kind   // which program the homeserver says that it is; zero if it says nothing
 	base     string // the URL of the Client-Server API, without a slash at the end
 	versions versions
 }
@@ -137,7 +137,8 @@ func foundBy(how matrix.FoundBy, host string) string {
 }
 
 // delegation returns the name of the setting or record that says where the
-// federation API is. A remedy names it if that address is wrong.
+// federation API is. If that address is wrong, the remedy names this setting or
+// record.
 func (h *homeserver) delegation() string {
 	name, host := h.name.String(), clip(h.destiny.Host)
 	switch h.destiny.FoundBy {
@@ -195,9 +196,8 @@ func isUnreachable(f engine.Finding) bool {
 	return f.Cause != nil && (f.Cause.ID == "federation-dns" || f.Cause.ID == "federation-unreachable")
 }
 
-// again repeats a request that got a bad answer, because the fault may have
-// been over after a moment. The headers of the second answer show which program
-// answers.
+// again repeats a request that got a bad answer, because some faults last only
+// for a moment. The headers of the second answer show which program answers.
 func (h *homeserver) again(ctx context.Context, route outbound.Route, target string, first instruments.Reply) instruments.Reply {
 	if first.Status == http.StatusUnauthorized && first.ErrCode() == "M_UNKNOWN_TOKEN" {
 		return first

@@ -39,7 +39,7 @@ func (t *told) keep(m instruments.Media, tcp []instruments.TCPAnswer) {
 	}
 }
 
-// get returns what keep stored.
+// get returns the values that keep has stored.
 func (t *told) get() (instruments.Media, []instruments.TCPAnswer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

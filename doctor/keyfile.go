@@ -17,7 +17,7 @@ import (
 // setting is there, LiveKit accepts only the keys in this file.
 type keyFile struct {
 	name   string // the file's path; "" if livekit.yaml names none
-	unread string // why doctor cannot read the file here; "" if it could
+	unread string // why doctor cannot read the file here; "" if doctor has read it
 	fault  string // why LiveKit gets no keys from the file; "" if LiveKit gets keys
 	keys   map[string]string
 }
@@ -98,8 +98,8 @@ func (c *livekitConfig) secretFiles() []string {
 // secrets has one of them.
 const openToOthers fs.FileMode = 0o007
 
-// judgeModes finds a file of secrets that users besides its owner and group
-// may read. It skips files that this machine lacks.
+// judgeModes returns a finding if other users than the owner and the group can
+// read a file with secrets. It skips files that this machine does not have.
 func (e livekitFile) judgeModes(c *livekitConfig) engine.Finding {
 	for _, name := range c.secretFiles() {
 		info, err := e.look.Stat(name)

@@ -282,7 +282,7 @@ func (e livekitFile) externalIP(ctx context.Context) engine.Finding {
 		servers = defaultSTUN
 	}
 	var failures []string
-	var unnamed []string // the STUN servers for whose names no name server gave an answer
+	var unnamed []string // the hosts of STUN servers whose look-up failed because no name server answered
 	for _, server := range servers[:min(len(servers), 4)] {
 		if _, _, err := net.SplitHostPort(server); err != nil {
 			server = net.JoinHostPort(server, strconv.Itoa(instruments.STUNPort))

@@ -28,8 +28,8 @@ type membershipStatus struct {
 	Brake     string     `json:"brake"`
 	Braked    bool       `json:"braked"`
 	Since     time.Time  `json:"braked_since"`
-	// Account is about the account that asks who is joined. It is nil if an
-	// application service asks.
+	// Account is the status of the account with which the service asks who is
+	// joined. It is nil if an application service asks.
 	Account *struct {
 		User    string `json:"user"`
 		Answers bool   `json:"answers"`
@@ -39,10 +39,11 @@ type membershipStatus struct {
 }
 
 // judgeMembership reports whether and how the running service removes users
-// from LiveKit who are not joined to the Matrix room. It is a fault if the
-// brake holds, if the homeserver does not answer the account, or if sweeps are
-// late. It is a warning if there are neither sweeps nor pushes, or if the brake
-// is off.
+// from LiveKit who are not joined to the Matrix room. Three things are a fault:
+// the brake holds and so stops all removals, the homeserver gives the account
+// no answer, or sweeps (the regular checks of everybody) are late. It is a
+// warning if there are neither sweeps nor pushed events, or if the brake is
+// off.
 func judgeMembership(s *serviceStatus) engine.Finding {
 	m := s.Membership
 	if m == nil {
@@ -69,8 +70,8 @@ func judgeMembership(s *serviceStatus) engine.Finding {
 // and are not merely slow.
 func (m *membershipStatus) late() bool { return m.Lag > max(m.Interval, 60) }
 
-// describe says in a text for whom and how often the service checks membership,
-// and which events it gets.
+// describe returns a text. It says whose membership the service checks, how
+// often it checks, and which events it gets.
 func (m *membershipStatus) describe(webhooks uint64) string {
 	return fmt.Sprintf("%s; %s; %s; %d webhooks have come", m.forWhom(), m.sweeps(), m.pushes(), webhooks)
 }
@@ -132,9 +133,9 @@ func (e settings) ownMetadata(context.Context) engine.Finding {
 // of the attribute and its value.
 const ticketBytes = len(sfu.TicketAttribute) + sealed.MaxBytes
 
-// judgeAttributes checks whether LiveKit accepts tokens with tickets, for which
-// its limit for attributes must be large enough. The default limit is 64 KiB. 0
-// means that there is no limit.
+// judgeAttributes checks whether LiveKit accepts tokens with tickets. LiveKit
+// accepts them if its limit for attributes is large enough. The default limit
+// is 64 KiB. 0 means that there is no limit.
 func judgeAttributes(c *livekitConfig) engine.Finding {
 	limit := c.Limit.MaxAttributesSize
 	switch {

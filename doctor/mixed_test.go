@@ -12,8 +12,8 @@ import (
 )
 
 // TestMixed breaks the stack in more ways than TestBroken, sometimes in several
-// at once. doctor must report exactly the listed checks, each with its listed
-// cause.
+// ways at the same time. doctor must report exactly the listed checks, each
+// with its listed cause.
 func TestMixed(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(mixed)) {
 		t.Run(name, func(t *testing.T) {
@@ -252,8 +252,9 @@ var mixed = map[string]mix{
 		[]string{"homeserver.tls tls-untrusted", "homeserver.userinfo federation-dns"},
 	},
 
-	// doctor reports a cause that explains other findings only once, also if it
-	// explains them through another check.
+	// A cause can explain several findings, also through another check. doctor must
+	// report such a cause once. It must not report the findings that the cause
+	// explains.
 	"LiveKit and this service have a folder for livekit.yaml": {
 		both(livekitBreaks["livekit-folder"], sfuBreaks["sfu-api-connect"]),
 		[]string{"livekit.file livekit-folder"},

@@ -66,8 +66,9 @@ func both(changes ...func(*stack)) func(*stack) {
 	}
 }
 
-// TestDoubtBlocksNothing checks that doctor makes a check that needs one with a
-// warning, also if another check has reported the warning.
+// TestDoubtBlocksNothing has a certificate that ends soon, which is a warning.
+// doctor must report the warning once. It must also make all checks that need a
+// check with this warning.
 func TestDoubtBlocksNothing(t *testing.T) {
 	s := newStack(t)
 	oneHost(s)

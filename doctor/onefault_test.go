@@ -153,7 +153,7 @@ var oneFault = map[string]mix{
 }
 
 // registering makes the service use a registration file. The file is correct,
-// except that line replaces the line with the same key.
+// except for one line. The argument replaces the line that has the same key.
 func registering(line string) func(*stack) {
 	key, _, _ := strings.Cut(line, ":")
 	var lines []string
@@ -190,8 +190,8 @@ func oneAddress(s *stack) {
 	s.anonymous()
 }
 
-// afterOne passes the first request to the usual handler, and all later ones to
-// the handler answer.
+// afterOne returns a middleware. It passes the first request to the handler
+// behind it, and all later requests to the handler answer.
 func afterOne(answer http.HandlerFunc) func(http.Handler) http.Handler {
 	var n atomic.Int64
 	return func(next http.Handler) http.Handler {

@@ -63,8 +63,8 @@ func (o *Options) flags() *command.Flags {
 	return &flags
 }
 
-// list returns a function that splits a text at commas, and appends the parts
-// to the list to.
+// list returns a function that splits a text at commas and appends the parts to
+// the given list.
 func list(to *[]string) func(string) error {
 	return func(text string) error { *to = append(*to, strings.Split(text, ",")...); return nil }
 }
@@ -122,8 +122,8 @@ func parseAddress(text string, schemes []string) (u *url.URL, fault string) {
 	return u, ""
 }
 
-// check returns an error if an option lacks another one that it needs, or has a
-// value that is not valid.
+// check returns an error if an option has a value that is not valid, or needs
+// another option that is missing.
 func (o *Options) check() error {
 	switch {
 	case !o.User.IsZero() && o.TokenFile == "":

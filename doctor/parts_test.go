@@ -173,8 +173,8 @@ type participant struct {
 
 var errNotJoined = errors.New("could not connect")
 
-// join lets everybody whose token has the form of a JWT into the room, unless
-// the test made joining fail.
+// join lets a participant into the room if their token has the form of a JWT.
+// It returns an error if the test made joining fail.
 func (s *stack) join(_ context.Context, url, ticket string) (instruments.Participant, error) {
 	if s.closedTo != "" && strings.HasPrefix(url, s.closedTo) {
 		return nil, errNotJoined

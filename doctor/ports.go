@@ -20,7 +20,8 @@ const (
 	livekitLastDevRelay = 30002 // the last port of TURN's relay if livekit.yaml has development: true
 )
 
-// complete sets each port that livekit.yaml does not name to LiveKit's default.
+// If livekit.yaml does not name a port, complete sets that port to LiveKit's
+// default.
 func (c *livekitConfig) complete() {
 	if c.Port == 0 {
 		c.Port = livekitPort
@@ -44,8 +45,8 @@ func (c *livekitConfig) complete() {
 	}
 }
 
-// ports returns LiveKit's ports as placeholders' values for remedies. It
-// returns none if livekit.yaml was not read.
+// ports returns LiveKit's ports, as values for the placeholders in remedies. It
+// returns no values if livekit.yaml was not read.
 func (c *livekitConfig) ports() engine.Vars {
 	known := engine.Vars{}
 	if c.Port == 0 { // no port is known, so livekit.yaml was not read
@@ -73,8 +74,8 @@ func (c *livekitConfig) ports() engine.Vars {
 	return known
 }
 
-// hasUDPPort reports whether livekit.yaml sends all media over the port, or
-// the few ports, of udp_port.
+// hasUDPPort reports whether udp_port is set in livekit.yaml. Then all media
+// goes over the one or few ports that udp_port names.
 func (c *livekitConfig) hasUDPPort() bool { return c.RTC.UDPPort != nil && c.RTC.UDPPort != 0 }
 
 // judgePorts returns a fault if two settings of livekit.yaml use one port, or if
@@ -144,7 +145,7 @@ func (e livekitFile) judgeRange(c *livekitConfig) engine.Finding {
 	if _, err := fmt.Sscan(string(text), &low, &high); err != nil {
 		return na("%s holds no range", ephemeralFile)
 	}
-	list, _ := e.look.ReadFile(reservedFile) // if there is no such file, Linux leaves no port free
+	list, _ := e.look.ReadFile(reservedFile) // if there is no such file, no port is reserved
 	reserved := strings.TrimSpace(string(list))
 	seen := fmt.Sprintf("media ports %d-%d, ports of outgoing connections %d-%d", c.RTC.First, c.RTC.Last, low, high)
 	if reserved != "" {

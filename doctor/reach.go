@@ -37,11 +37,11 @@ func (p place) at() string { return atPort(p.host, p.port) }
 func atPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
 
 // everywhere returns p itself and each address of p, in the form of
-// engine.Finding.At. A finding has all these places if it is about a program
-// that answers alike for every host name.
+// engine.Finding.At. A program can answer in the same way for every host name.
+// A finding about such a program has all these places.
 func (e *exam) everywhere(ctx context.Context, p place) []string {
 	list := []string{p.at()}
-	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // there are none if the name does not exist
+	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // there are no addresses if the name does not exist
 	for _, addr := range addrs {
 		list = append(list, atPort(addr.String(), p.port))
 	}
@@ -66,7 +66,7 @@ type tally struct {
 	refused      int                  // addresses of this machine that refused the connection, because nothing listens there
 	behind       int                  // public addresses without an answer that may be this machine's own router (NAT loopback)
 	private      int                  // private addresses without an answer
-	dead         *instruments.Attempt // the last address without an answer; addresses that count as behind, or to which there is no route, are left out
+	dead         *instruments.Attempt // the last address without an answer, if it has a route and does not count as behind
 }
 
 // tally counts the attempts by their results. If this machine has no IPv6, it
@@ -103,8 +103,8 @@ func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 
 // judgeReach returns the finding about the addresses of p. If some addresses
 // answer and another does not, that is a fault (dead-ipv6, dead-address). The
-// checks that need p are made nevertheless. If no address answers, they are not
-// made.
+// checks that need p are made nevertheless. If no address answers, those checks
+// are not made.
 func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Finding {
 	text := fmt.Sprintf("%s port %s: %s", p.host, p.port, listed(attempts))
 	t := e.tally(attempts)
@@ -123,7 +123,7 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 		f := e.hairpin(p, v, attempts, text)
 		f.Blocks = false // some addresses answer, so the other checks can be made
 		return f
-	case t.good > 0 && t.dead.Addr.Is6(): // the other checks are made nevertheless: the cause has Spares
+	case t.good > 0 && t.dead.Addr.Is6(): // the other checks are made nevertheless, because the cause sets Spares
 		return found("dead-ipv6", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
 	case t.good > 0:
 		return found("dead-address", v, "%s", text).In(p.at(), atPort(v["address"], p.port))
@@ -164,8 +164,8 @@ func silent(p place, attempts []instruments.Attempt) []string {
 	return list
 }
 
-// soon is how long before the end of a certificate doctor begins to warn.
-// Programs renew certificates 30 days before the end.
+// doctor warns of a certificate that ends within 14 days (soon). Programs renew
+// certificates 30 days before the end.
 const soon = 14 * 24 * time.Hour
 
 // certificate checks the certificate of p in the way a client does.

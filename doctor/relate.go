@@ -190,7 +190,7 @@ var tokenExcuses = []excuse{
 }
 
 // twins has, for each check, the other checks that examine the same place if
-// one host serves several things.
+// one host serves several programs.
 var twins = map[string][]string{
 	"homeserver.addresses":        {"homeserver.addresses"}, // the same check for the servers before this one in the list
 	"homeserver.tls":              {"homeserver.tls"},

@@ -35,7 +35,7 @@ type serviceStatus struct {
 	Client struct {
 		Address  netip.Addr            `json:"address"`
 		ViaProxy bool                  `json:"via_trusted_proxy"`
-		Headers  map[string]netip.Addr `json:"headers"` // the client's address in each header that the last proxy before the service wrote or forwarded
+		Headers  map[string]netip.Addr `json:"headers"` // the client's address by the name of the header in which it reached the service
 	} `json:"client"`
 	Webhooks struct {
 		Verified uint64            `json:"verified"`
@@ -193,11 +193,11 @@ func statusToken(key sfu.Key) secret.Text {
 	return secret.New(token)
 }
 
-// lately is how long after a homeserver's 429 doctor still reports it.
+// doctor reports a homeserver that answered 429 within the last hour (lately).
 const lately = time.Hour
 
-// limitedLately returns the first homeserver that answered 429 within the time
-// lately. It also returns a text with all of these homeservers and their
+// limitedLately returns the first homeserver that answered 429 within the last
+// hour (lately). It also returns a text with all of these homeservers and their
 // counts. Both are "" if there are none.
 func (s *serviceStatus) limitedLately() (first, seen string) {
 	var all []string

@@ -128,7 +128,7 @@ func (e *exam) sfuVars() engine.Vars {
 	return engine.Vars{"sfu": e.sfuAt, "url": e.publicSFU(), "host": e.sfuURL().Hostname()}
 }
 
-// websocket opens a WebSocket without a token, to which LiveKit answers 401. A
+// websocket opens a WebSocket without a token. LiveKit answers 401 to that. A
 // 404 means that a proxy did not forward the request as a WebSocket.
 func (e livekit) websocket(ctx context.Context) engine.Finding {
 	r, err := e.look.Ask(ctx, websocketQuestion(e.publicSFU()+"/rtc"))
@@ -191,8 +191,8 @@ func (e livekit) apiHidden(ctx context.Context) engine.Finding {
 	return ok("POST %s: %s", address, http.StatusText(r.Status))
 }
 
-// twirpVars returns the words about what the operator must do before closing
-// the API to the internet.
+// twirpVars returns the values of placeholders that say what the operator must
+// do before closing the API to the internet.
 func (e livekit) twirpVars() engine.Vars {
 	v := e.sfuVars()
 	v["twirp"] = strings.TrimRight(e.sfuURL().Path, "/") + "/twirp/"

@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// slow is the duration of an API call from which doctor warns, because people
-// notice such a delay. The service waits 10 s, and many proxies wait 30 s.
+// doctor warns if an API call takes at least 2 s (slow), because people notice
+// such a delay. The service waits 10 s, and many proxies wait 30 s.
 const slow = 2 * time.Second
 
 // twirp calls a method of LiveKit's Room API, with a token that is signed with
@@ -124,7 +124,7 @@ func isUntimely(text string) bool {
 }
 
 // autoCreate checks whether LiveKit creates a room for a user whose token does
-// not allow it.
+// not allow the user to create rooms.
 func (e livekit) autoCreate(ctx context.Context) engine.Finding {
 	nowhere := ticketFor(e.look.Config.Keys[0], token.Grant{Room: sfu.Room(instruments.ProbeName()), Identity: "doctor"})
 	r, err := e.look.Ask(ctx, instruments.Question{Method: http.MethodGet, URL: e.apiURL() + "/rtc/validate", Bearer: nowhere})

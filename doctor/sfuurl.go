@@ -39,9 +39,9 @@ func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
 }
 
-// isPrefix reports whether LiveKit answers at the URLs of which w warns because
-// they end in one of LiveKit's own paths. If so, a proxy removes the path, and
-// the URLs are right.
+// isPrefix is about URLs that end in one of LiveKit's own paths, for which w
+// has warnings. It reports whether LiveKit answers at these URLs. Then a proxy
+// removes the path, and the URLs are right.
 func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	c := e.look.Config
 	for _, warning := range w {

@@ -54,7 +54,7 @@ type stack struct {
 	env       map[string]string
 	container bool // the service runs in a container and listens only on its loopback address
 	files     map[string]string
-	unread    map[string]error // the errors of reading files, by name
+	unread    map[string]error // the error of reading each of these files; the keys are paths
 	modes     map[string]fs.FileMode
 	options   doctor.Options
 

@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/doctor/instruments"
 )
 
-// turn asks every TURN server that the SFU names for an address to relay
-// through, as a client behind a strict firewall does.
+// turn asks each TURN server of the SFU for a relay address, as a client behind
+// a strict firewall does.
 func (e media) turn(ctx context.Context) engine.Finding {
 	var good []string
 	m, _ := e.told.get()
@@ -28,8 +28,8 @@ func (e media) turn(ctx context.Context) engine.Finding {
 	return ok("%s gave us an address", strings.Join(good, ", "))
 }
 
-// allocate asks one TURN server for an address to relay through, and gives the
-// address back.
+// allocate asks one TURN server for a relay address, and gives the address
+// back.
 func (e media) allocate(ctx context.Context, s instruments.TURNServer) engine.Finding {
 	p := place{"turn", s.Scheme, s.Host, s.Port}
 	v := p.vars()

@@ -14,10 +14,10 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// user has the checks that do what the client of the user in --user does to get
-// into a call. With the user's access token they get an OpenID token from the
-// homeserver h. With the OpenID token they get an access token from each
-// endpoint of this service, and then join LiveKit.
+// user has the checks that enter a call like the client of the user in --user.
+// With the user's access token, they get an OpenID token from the homeserver h.
+// With the OpenID token, they get an access token from each endpoint of this
+// service, and then join LiveKit.
 type user struct {
 	*exam
 	h     *homeserver
@@ -131,10 +131,10 @@ func (e *user) memberBody() string {
 		e.probeRoomID(), e.proof, e.o.User, probeDevice)
 }
 
-// willCall records that the run must delete the LiveKit room of the user's test
-// call at its end. Without the API key, doctor cannot delete it. Then the SFU
-// closes the room itself, because the service creates rooms that end when they
-// are empty.
+// willCall records that the run, at its end, must delete the LiveKit room of
+// the user's test call. Without the API key, doctor cannot delete the room.
+// Then the SFU closes the room itself, because the service creates rooms that
+// end when they are empty.
 func (e *exam) willCall() {
 	id, err := matrix.ParseRoomID(e.probeRoomID())
 	if c := e.look.Config; err == nil && c.APIURL != nil && len(c.Keys) > 0 {

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// webhookWait bounds the wait for a webhook. LiveKit sends webhooks at
-	// once.
+	// webhookWait bounds the wait for a webhook. LiveKit sends webhooks
+	// immediately.
 	webhookWait  = 8 * time.Second
 	webhookEvery = 200 * time.Millisecond
 	// webhookAsk bounds one request to the address to which LiveKit sends
@@ -66,9 +66,9 @@ func (e service) noWebhook(ctx context.Context, store string) engine.Finding {
 }
 
 // webhookWay finds out which program answers at the address to which LiveKit
-// sends webhooks. It takes the address from livekit.yaml, and posts there
-// without a signature, which this service refuses. If nothing answers doctor,
-// LiveKit may still get an answer in its own network.
+// sends webhooks. It takes the address from livekit.yaml, and sends a POST
+// request without a signature there. This service refuses such a request. If
+// nothing answers doctor, LiveKit may still get an answer in its own network.
 func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
 	ctx, cancel := context.WithTimeout(ctx, e.look.Limit(webhookAsk))
 	defer cancel()
@@ -88,8 +88,9 @@ func (e service) webhookWay(ctx context.Context, seen string) engine.Finding {
 	return found("webhook-missing", nil, "%s", seen)
 }
 
-// grown returns a cause whose number is larger in now than in before, with the
-// difference. It returns "" if there is none.
+// grown compares two maps from causes to numbers. If a cause has a larger
+// number in the second map, grown returns the cause and the difference. It
+// returns "" if there is no such cause.
 func grown(before, now map[string]uint64) string {
 	for cause, n := range now {
 		if n > before[cause] {

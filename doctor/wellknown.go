@@ -33,8 +33,8 @@ type clientWellKnown struct {
 	Foci []focus `json:"org.matrix.msc4143.rtc_foci"`
 
 	misshapen bool // whether rtc_foci exists and is not a list of objects
-	// nested has, for a key that belongs at the top of the document, the key
-	// below which it was found.
+	// nested is about keys that belong at the top of the document but are below
+	// another key. It maps such a key to that other key.
 	nested map[string]string
 }
 
@@ -216,8 +216,9 @@ func isBelow(host, domain string) bool {
 	return host == domain || strings.HasSuffix(host, "."+domain)
 }
 
-// wellKnownCopy compares the well-known document with the one at the host of
-// base_url, which old clients and people read. It warns if the two differ.
+// wellKnownCopy compares the well-known document with the document at the host
+// of base_url. Old clients and people read the latter. wellKnownCopy warns if
+// the two differ.
 func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 	port := h.wellKnownAtPort(ctx)
 	if port.Status == engine.Warn {

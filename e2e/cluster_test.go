@@ -23,8 +23,8 @@ type cluster struct {
 	balancer *stack.Balancer
 }
 
-// newCluster starts the nodes. They send webhooks to the URL webhook, or send no
-// webhooks if it is empty.
+// newCluster starts the nodes. They send webhooks to the given URL. If the URL is
+// empty, they send no webhooks.
 func newCluster(t *testing.T, host *stack.Host, webhook string) *cluster {
 	t.Helper()
 	c := &cluster{t: t, host: host, balancer: &stack.Balancer{Host: host}}

@@ -12,8 +12,8 @@ import (
 	"github.com/livekit/protocol/auth"
 )
 
-// loadCompose loads compose.yaml as Compose does, with the variables in env.
-// .env.example stands for the .env that users make of it.
+// loadCompose loads compose.yaml as Compose does, with the variables in env. Users make
+// the file .env from .env.example. loadCompose reads .env.example itself.
 func loadCompose(t *testing.T, env ...string) (*types.Project, error) {
 	t.Helper()
 	options, err := cli.NewProjectOptions(
@@ -48,8 +48,8 @@ func TestComposeFile(t *testing.T) {
 }
 
 // TestComposeKeys checks that LiveKit can read the variable LIVEKIT_KEYS that
-// compose.yaml sets. The secret may consist of digits. LiveKit would silently drop such
-// a secret if it had no quotation marks.
+// compose.yaml sets. The secret may consist of digits. Without quotation marks, LiveKit
+// would silently drop such a secret.
 func TestComposeKeys(t *testing.T) {
 	t.Parallel()
 	for name, secret := range map[string]string{"letters": key.Secret, "digits": "12345678901234567890123456789012"} {

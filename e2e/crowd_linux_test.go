@@ -24,8 +24,8 @@ import (
 const crowd = 100
 
 // BenchmarkJoins makes a crowd join one room, with tickets in the tokens and without.
-// It reports the time until everybody sees everybody, the SFU's CPU time, and the bytes
-// that the SFU sent to the participants besides media.
+// It reports the time until all participants see each other, the SFU's CPU time, and
+// the bytes that the SFU sent to the participants besides media.
 func BenchmarkJoins(b *testing.B) {
 	server := attributes(b, 0)
 	kinds := []string{"without", "with"}
@@ -47,7 +47,8 @@ func BenchmarkJoins(b *testing.B) {
 	b.ReportMetric(total["with"].cpu.Seconds()/total["without"].cpu.Seconds(), "cpu-ratio")
 }
 
-// joined is what the joins of one crowd cost.
+// joined is the cost of the joins of one crowd: the time, the SFU's CPU time, and the
+// bytes that the SFU sent besides media.
 type joined struct {
 	took, cpu time.Duration
 	sent      int64
@@ -55,8 +56,8 @@ type joined struct {
 
 func (j joined) plus(o joined) joined { return joined{j.took + o.took, j.cpu + o.cpu, j.sent + o.sent} }
 
-// joinAll makes the crowd join a room. Everybody leaves after everybody has seen
-// everybody.
+// joinAll makes the crowd join a room. The participants leave when all of them see each
+// other.
 func joinAll(b *testing.B, server *stack.SFU, room sfu.Room, sealed bool) joined {
 	createRoom(b, server, string(room))
 	url, sent, end := counting(b, server)
@@ -111,8 +112,8 @@ func tokensOf(b *testing.B, room sfu.Room, sealed bool) (tokens []string) {
 	return tokens
 }
 
-// counting returns a URL that forwards connections to the SFU's signalling port. sent
-// counts the bytes that the SFU sends on these connections.
+// counting starts a proxy for the SFU's signalling port, and returns the proxy's URL.
+// sent counts the bytes that the SFU sends through the proxy.
 func counting(b *testing.B, server *stack.SFU) (url string, sent *atomic.Int64, end func()) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

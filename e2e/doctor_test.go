@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// diagnose runs the command doctor with the service's environment and the variables in
-// change.
+// diagnose runs the command doctor with the service's environment. The map change
+// contains additional variables, and other values for variables.
 func (s *scene) diagnose(ctx context.Context, change map[string]string, args ...string) stack.Diagnosis {
 	s.t.Helper()
 	address, err := s.service.Address()

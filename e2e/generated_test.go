@@ -42,7 +42,8 @@ var (
 )
 
 // loadGenerated loads the compose.yaml that setup wrote to dir, as Compose does in that
-// folder. The files in others are merged with it.
+// folder. If the caller names further files, loadGenerated merges them with
+// compose.yaml.
 func loadGenerated(t *testing.T, dir string, others ...string) *types.Project {
 	t.Helper()
 	options, err := cli.NewProjectOptions(
@@ -148,7 +149,7 @@ func TestGeneratedLiveKitConfiguration(t *testing.T) {
 
 // TestGeneratedProofOfWebSockets checks the advice of reverse-proxy.md on WebSockets.
 // The SFU must answer a request for a WebSocket with 401. If a proxy removes the
-// headers, the status must be another.
+// headers, the SFU must answer with another status.
 func TestGeneratedProofOfWebSockets(t *testing.T) {
 	t.Parallel()
 	dir := writeDeployment(t, "example.org", twoNames...)

@@ -15,9 +15,9 @@ import (
 	labels "github.com/traefik/paerser/parser"
 )
 
-// traefikLabels holds those of Traefik's settings that setup's labels use. The fields
-// have the names of Traefik's documentation. Traefik's own decoder refuses all other
-// labels.
+// traefikLabels holds the settings of Traefik that setup's labels use. The fields have
+// the names in Traefik's documentation. Traefik's own decoder refuses labels for other
+// settings.
 type traefikLabels struct {
 	Enable bool
 	Docker struct{ Network string }

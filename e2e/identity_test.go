@@ -63,7 +63,7 @@ func TestIdentityLimit(t *testing.T) {
 	}
 }
 
-// in returns the same deployment for a subtest, as a copy of the scene.
+// in returns a copy of the scene for a subtest. The copy uses the same processes.
 func (s *scene) in(t *testing.T) *scene {
 	sub := *s
 	sub.t = t

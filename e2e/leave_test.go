@@ -14,7 +14,7 @@ import (
 // anHour is the delay of the leaves that Element Call delegates.
 const anHour = time.Hour
 
-// member is a client in a call that has delegated its leave to the service.
+// member is a client in a call. The client has delegated its leave to the service.
 type member struct {
 	user
 	delayID string
@@ -59,8 +59,8 @@ func (m *member) again(delayID string) caller.Answer {
 	return answer
 }
 
-// fate waits until the leave was sent or cancelled, as want says. For "restarted" it
-// waits until the service has restarted the leave.
+// fate waits until the leave was sent or cancelled, as the parameter want says. If want
+// is "restarted", fate waits until the service has restarted the leave.
 func (m member) fate(want string, limit time.Duration) {
 	m.t.Helper()
 	deadline := time.Now().Add(limit)
@@ -77,7 +77,7 @@ func (m member) fate(want string, limit time.Duration) {
 	}
 }
 
-// stays checks that the leave is not sent or cancelled for the duration.
+// stays checks that nobody sends or cancels the leave for the duration d.
 func (m member) stays(how string, d time.Duration) {
 	m.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
@@ -87,7 +87,8 @@ func (m member) stays(how string, d time.Duration) {
 	}
 }
 
-// process joins with a client in a separate process, which the test can kill.
+// process starts a client in a separate process, which the test can kill. The client
+// joins the SFU.
 func (s *scene) process(name string, answer caller.Answer) *stack.Client {
 	s.t.Helper()
 	c := &stack.Client{Host: s.host, Program: programs.Join, Name: name}

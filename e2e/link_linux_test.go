@@ -67,7 +67,7 @@ func (s *scene) testLink(t *testing.T, term string) []string {
 	}
 	terminal.Close()
 	var shown bytes.Buffer
-	_, _ = shown.ReadFrom(person) // there is an error when the command has ended
+	_, _ = shown.ReadFrom(person) // the error only says that the command has ended
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("test-link: got %v\n%s\nwant no error", err, faults.String())
 	}

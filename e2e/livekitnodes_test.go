@@ -24,7 +24,7 @@ type livekitNodes interface {
 	// the node in CreateRoom, place returns the node's id.
 	place(node int) (id string)
 	join(identity string)
-	vanish(identity string) // ends the client without a word to the SFU
+	vanish(identity string) // ends the client, which does not tell the SFU
 	kill(node int)
 	start(node int)
 	stop(node int) // drains the node, and then ends it

@@ -11,16 +11,16 @@ import (
 	"matrixrtc-auth/e2e/participant"
 )
 
-// room is a Matrix room, and livekitRoom the LiveKit room of its call. The pair is from
-// a deployment of MSC4195.
+// room is the id of a Matrix room. livekitRoom is the name of the LiveKit room for its
+// call. Both are from a deployment that uses MSC4195.
 const (
 	room        = "!gIpOlaUSrXBmgtveWK:call.ems.host"
 	livekitRoom = "O9fjXP35ffUz7WTQRfX6zrLDjkDv7VX2N1CVFzP01tQ"
 )
 
 // TestOldAndNewClientsMeet checks that the service creates the room when a user of a
-// full-access server asks. Clients that use different endpoints must be in the same
-// LiveKit room, and must hear each other.
+// full-access server asks for a token. Clients that use different endpoints must be in
+// the same LiveKit room, and must hear each other.
 func TestOldAndNewClientsMeet(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)

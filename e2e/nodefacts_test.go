@@ -56,8 +56,9 @@ func (a asker) ask(node int, method string) string {
 	return text
 }
 
-// want checks the answer to a method. If no node has answered, LiveKit must say so only
-// after 3 s. Other answers have no time limit here, because the machine may be busy.
+// want checks the answer to a method. If the expected answer is that no node responded,
+// LiveKit must give this answer only after 3 s. Other answers have no time limit here,
+// because the machine may be busy.
 func (a asker) want(node int, method, want string) {
 	a.t.Helper()
 	start := time.Now()
@@ -82,8 +83,8 @@ const (
 )
 
 // nodeFacts are facts about LiveKit on which this project relies. They must hold for
-// real nodes, and for the fake nodes in other tests. Each starts with Alice in a room
-// on node 0.
+// real nodes, and for the fake nodes in other tests. Each function starts with Alice in
+// a room on node 0.
 var nodeFacts = map[string]func(asker){
 	"living": func(a asker) {
 		for node := range 2 {

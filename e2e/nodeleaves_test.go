@@ -39,8 +39,8 @@ func newClusterScene(t *testing.T, shared bool) *clusterScene {
 	}
 	s.service = s.start(service, "service", key, map[string]string{
 		"LIVEKIT_URL": c.URL(), "LIVEKIT_STORE": "redis", "LIVEKIT_REDIS_URL": redis.URL(), "LIVEKIT_LOG_LEVEL": "debug",
-		// The service asks LiveKit often who is in the room, so it soon asks for the
-		// fourth time. Each fourth time it also asks the nodes about each participant.
+		// The service asks LiveKit every 3 s who is in the room. Each fourth time it also asks
+		// the nodes about each participant. The short interval makes this happen soon.
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3",
 	})
 	return &clusterScene{s, c}
@@ -57,7 +57,7 @@ func startRedis(t *testing.T, host *stack.Host, name string) *stack.Redis {
 	return redis
 }
 
-// party is a participant of a call whose client has its own process.
+// party is a participant of a call. The participant's client has its own process.
 type party struct {
 	member
 	client *stack.Client
@@ -107,8 +107,8 @@ const afterGrace = 40 * time.Second
 // node.
 const gone = 60 * time.Second
 
-// nodeLeaves are failures of LiveKit during a call of two people. Each checks which
-// leaves the service sends.
+// nodeLeaves are tests in which LiveKit fails during a call of two people. Each test
+// checks which leaves the service sends.
 var nodeLeaves = []struct {
 	name  string
 	check func(s *clusterScene, alice, bob party, node int)
@@ -197,8 +197,8 @@ func (s *clusterScene) restartRedis(saved string) {
 	}
 }
 
-// stay checks that the leaves of these people are not sent or cancelled for the
-// duration.
+// stay checks that nobody sends or cancels the leaves of these people for the duration
+// d.
 func (s *clusterScene) stay(d time.Duration, people ...party) {
 	s.t.Helper()
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
@@ -221,8 +221,8 @@ func (s *clusterScene) inOneRoom(alice, bob party, node int) {
 	}
 }
 
-// leaves makes people leave, and waits until the service has sent their leaves. A lost
-// node or Redis can hide that a client has left. LiveKit then notices after 19 s.
+// leaves makes people leave, and waits until the service has sent their leaves. If a
+// node or Redis was lost, LiveKit may notice only after 19 s that a client has left.
 func (s *clusterScene) leaves(people ...party) {
 	s.t.Helper()
 	for _, p := range people {

@@ -39,10 +39,10 @@ func TestRestrictedUserJoinsOnlyWhatExists(t *testing.T) {
 	}
 }
 
-// TestWithoutThePublishRight checks users whose server may not publish. Such a user
-// joins and hears others, but the SFU drops what the user sends. After the operator
-// gives the permission on the SFU, the next packet must arrive. This shows that nothing
-// else was missing.
+// TestWithoutThePublishRight checks users of a server whose users may not publish. Such
+// a user joins and hears others, but the SFU drops what the user sends. After the
+// operator gives the permission on the SFU, the next packet must arrive. This shows
+// that nothing else was missing.
 func TestWithoutThePublishRight(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, map[string]string{"LIVEKIT_REMOTE_CAN_PUBLISH_HOMESERVERS": "trusted.example.org"}, key)
@@ -84,9 +84,9 @@ func (s *scene) permitPublishing(p *participant.Participant) {
 	}
 }
 
-// TestTokensAdministerNothing checks that no token of the service allows a call of the
-// Room API, in any room. The operator's token must allow the same calls. This shows
-// that the SFU refuses the service's tokens for no other reason.
+// TestTokensAdministerNothing checks that no token of the service allows a request to
+// the Room API, in any room. The operator's token must allow the same requests. This
+// shows that the SFU refuses the service's tokens for no other reason.
 func TestTokensAdministerNothing(t *testing.T) {
 	t.Parallel()
 	s := newScene(t, nil, key)

@@ -48,7 +48,8 @@ const example = "../livekit.yaml.example"
 var key = stack.Key{ID: "matrixrtc", Secret: "a-secret-of-more-than-32-characters"}
 
 // scene is the deployment of one test: two homeservers, an SFU and a service. Users of
-// the homeserver home have full access. Users of remote may only join existing rooms.
+// the first homeserver (home) have full access. Users of the second homeserver (remote)
+// may only join existing rooms.
 type scene struct {
 	t            *testing.T
 	host         *stack.Host
@@ -107,8 +108,8 @@ func (s *scene) start(service *stack.Service, name string, key stack.Key, env ma
 		"LIVEKIT_SECRET":                  key.Secret,
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": s.home.Name().String(),
 		"LIVEKIT_CA_FILE":                 ca,
-		// The service's configuration does not name the homeserver remote. So the
-		// service connects to remote only at addresses that are allowed for unnamed
+		// The service's configuration does not name the second homeserver (remote). So the
+		// service connects to this homeserver only at addresses that are allowed for unnamed
 		// homeservers.
 		"LIVEKIT_ALLOWED_NETWORKS": "127.0.0.0/8",
 		"LIVEKIT_STORE":            "memory", // no file, even if this machine has a directory /data
@@ -125,8 +126,9 @@ type part interface {
 	Log() stack.Log
 }
 
-// startPart starts a part of the deployment, and stops it when the test ends. Stop must
-// return no error. If the test fails, it shows the end of the part's log.
+// startPart starts a part of the deployment, and stops the part when the test ends. The
+// part's method Stop must return no error. If the test fails, startPart shows the end
+// of the part's log.
 func startPart(t *testing.T, name string, p part) {
 	t.Helper()
 	if err := p.Start(within(t, 20*time.Second)); err != nil {

@@ -96,7 +96,7 @@ func TestKeyRotation(t *testing.T) {
 }
 
 // TestUnknownKey checks a service whose API key the SFU does not know. Users of
-// full-access servers must get an error at once, because the service cannot create
+// full-access servers must get an error immediately, because the service cannot create
 // their room.
 func TestUnknownKey(t *testing.T) {
 	t.Parallel()
@@ -109,7 +109,7 @@ func TestUnknownKey(t *testing.T) {
 }
 
 // TestTokenAfterRestart checks tokens after a restart of the SFU. The SFU has forgotten
-// its rooms, even one that it confirmed a moment before. A token that the service gives
+// its rooms, even a room that existed a moment before. A token that the service gives
 // afterwards must admit its user.
 func TestTokenAfterRestart(t *testing.T) {
 	t.Parallel()

@@ -42,8 +42,8 @@ func (w *world) ask(clients int) *asking {
 	return a
 }
 
-// once asks a process for a token. If the connection ends, it asks another
-// process, as a proxy does.
+// once asks a process for a token. Like a proxy, it asks another process if the
+// connection ends without an answer.
 func (a *asking) once(request map[string]any) {
 	_, retried, err := a.w.persist(request)
 	a.mu.Lock()
@@ -68,8 +68,8 @@ func (a *asking) stop() {
 	a.running.Wait()
 }
 
-// mustSucceed stops the clients. It fails the test if a request failed, or if
-// the service refused a leave that a member delegated during bustle.
+// mustSucceed stops the clients. It fails the test if a request failed. It also
+// fails the test if the service refused a leave while [world.bustle] ran.
 func (a *asking) mustSucceed(t *testing.T) {
 	t.Helper()
 	a.stop()
@@ -77,7 +77,7 @@ func (a *asking) mustSucceed(t *testing.T) {
 	if len(a.failures) > 0 {
 		t.Errorf("got %d of %d requests failed, the first: %v, want 0", len(a.failures), a.requests, a.failures[0])
 	}
-	if a.requests < 20 { // even a slow machine makes more requests in that time
+	if a.requests < 20 { // even a slow machine makes more requests than this
 		t.Errorf("got %d token requests, want at least 20", a.requests)
 	}
 	a.w.mu.Lock()

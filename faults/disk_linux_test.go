@@ -46,8 +46,8 @@ func fileSize(t *testing.T, path string) uint64 {
 	return uint64(info.Size())
 }
 
-// limitFiles makes a write of the process fail if the file would become longer
-// than size.
+// limitFiles makes a write to a file fail if the file would become longer than
+// size bytes. This holds only for the process s.
 func limitFiles(t *testing.T, s *service, size uint64) {
 	t.Helper()
 	limit := unix.Rlimit{Cur: size, Max: unix.RLIM_INFINITY}

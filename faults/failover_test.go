@@ -17,8 +17,9 @@ import (
 // provides another server.
 type failover struct {
 	url string
-	// before, if not nil, is called some seconds before lose. What the service
-	// writes to Redis between before and lose is lost.
+	// before may be nil. If it is not nil, the test calls it some seconds before
+	// lose. Redis loses everything that the service writes between these two
+	// calls.
 	before func(t *testing.T)
 	// lose makes the server disappear, and returns when another server has taken
 	// over.
@@ -64,8 +65,8 @@ var failovers = map[string]func(t *testing.T) failover{
 	},
 }
 
-// replication is the time within which a Redis replica receives what the
-// primary has written. It holds on a machine that is not slow.
+// replication is how long it takes until a Redis replica has what the primary
+// has written. On a slow machine, this can take longer.
 const replication = 500 * time.Millisecond
 
 // TestFailover checks that no request fails while three replicas lose their
@@ -105,7 +106,8 @@ func TestFailover(t *testing.T) {
 			w.mustBeOnTime(delay, slow)
 			// If Redis has lost the record that a leave was sent, a replica tries to
 			// send the leave again. Then the homeserver answers that the leave was
-			// already sent.
+			// already sent. The check skips leaves that were sent right before the loss,
+			// because a Redis replica may not have their records yet.
 			kept := lost.Add(-replication - slow)
 			if n := w.doubledBefore(kept); n > 0 && f.before == nil {
 				t.Errorf("leaves sent twice, of those sent %v or more before the loss: got %d, want 0", lost.Sub(kept), n)
@@ -115,8 +117,8 @@ func TestFailover(t *testing.T) {
 }
 
 // mustBeOnTime fails the test if too much time passed between two restarts of a
-// leave. The limit is half of the leave's delay, plus slow, the time by which
-// this machine was slow.
+// leave. The limit is half of the leave's delay. slow is added to it, because
+// this machine can be too busy to run the service in time.
 func (w *world) mustBeOnTime(delay, slow time.Duration) {
 	w.t.Helper()
 	longest := latest(w, w.all())
@@ -127,8 +129,8 @@ func (w *world) mustBeOnTime(delay, slow time.Duration) {
 	}
 }
 
-// doubledBefore returns how many requests tried to send a leave again. It
-// counts only leaves that the homeserver had sent before the time then.
+// doubledBefore counts the requests that tried to send a leave again. It counts
+// only leaves that the homeserver sent earlier than the given time.
 func (w *world) doubledBefore(then time.Time) (n int) {
 	for _, m := range w.all() {
 		if fate := w.homeserver.Fate(m.delayID); fate.Over == "sent" && fate.At.Before(then) {

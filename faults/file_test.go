@@ -45,7 +45,8 @@ func TestDamagedFile(t *testing.T) {
 	}
 }
 
-// damaged lets a process write its file, kills the process, and damages the file.
+// damaged lets a process write leaves to its file, and kills the process. Then
+// it calls damage to change the bytes of the file.
 func damaged(w *world, damage func([]byte) []byte) {
 	w.t.Helper()
 	s := w.start()
@@ -72,7 +73,8 @@ func damaged(w *world, damage func([]byte) []byte) {
 	w.members = nil // the service may have lost some of the members' leaves
 }
 
-// mustAnswer fails the test if a process refuses a token.
+// mustAnswer fails the test if a process does not answer a request with a
+// token.
 func (w *world) mustAnswer(call string) {
 	w.t.Helper()
 	for i := range 5 {

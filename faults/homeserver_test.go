@@ -52,8 +52,8 @@ func TestHomeserverOutage(t *testing.T) {
 	}
 }
 
-// answering makes the homeserver answer every request about a delayed event with an
-// error.
+// answering returns a function that makes the homeserver answer every request
+// about a delayed event with an error.
 func answering(status int, retryAfter string) func(*world) (mend func()) {
 	return func(w *world) func() {
 		w.homeserver.ScriptDelayed(func(answer http.ResponseWriter, _ *http.Request, _, _ string) bool {
@@ -69,8 +69,8 @@ func answering(status int, retryAfter string) func(*world) (mend func()) {
 }
 
 // TestHomeserversHang checks that leaves at one homeserver are still restarted
-// and sent in time while eight other homeservers do not answer. Each of the
-// others has as many leaves as its budget allows.
+// and sent in time while eight other homeservers do not answer. Each of these
+// eight homeservers has 60 leaves, with a delay of 30 s.
 func TestHomeserversHang(t *testing.T) {
 	t.Parallel()
 	const servers, crowd, delay = 8, 60, 30 * time.Second
@@ -122,7 +122,8 @@ func (w *world) crowdAt(homeserver *matrixtest.Server, call string, n int, delay
 	})
 }
 
-// hanging makes the homeserver of w answer no request about a delayed event.
+// hanging makes w's homeserver stop answering requests about delayed events.
+// The returned function mend ends this.
 func hanging(w *world) (mend func()) { return hangs(w.homeserver) }
 
 func hangs(homeserver *matrixtest.Server) (mend func()) {

@@ -29,8 +29,8 @@ func TestKilled(t *testing.T) {
 	t.Logf("%d members, %d of them still there; %d leaves were asked for more than once", len(w.all()), len(w.inCall()), w.doubled())
 }
 
-// bustle makes members come, leave, and come back as new sessions, until the
-// returned function stop is called.
+// bustle makes members come, leave, and come back with new sessions. It does
+// this until the returned function stop is called.
 func (w *world) bustle(delay time.Duration) (stop func()) {
 	stopped, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -70,8 +70,8 @@ func (w *world) step(delay time.Duration) {
 	}
 }
 
-// someGoUnnoticed makes some members leave, and makes others come back as new
-// sessions. The SFU sends no webhooks about them.
+// someGoUnnoticed makes some members leave, and makes some others come back
+// with new sessions. The SFU sends no webhooks about them.
 func (w *world) someGoUnnoticed() {
 	in := w.inCall()
 	for i, m := range in[:min(4, len(in)-1)] {

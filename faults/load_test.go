@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// heavy is locked by each test that keeps the processors busy, so that only one
-// such test runs at a time.
+// heavy is a lock for tests that keep the processors busy. A test holds the
+// lock while it does so. So there is only one such test at any time.
 var heavy sync.Mutex
 
-// TestRoomEnds checks that restarts for other members are not late when a call
-// of 2,000 members ends at once. The test raises the rate of requests to the
-// homeserver only to be shorter. With the default of 10 requests a second,
-// sending the leaves would take 200 s.
+// TestRoomEnds checks a call of 2,000 members that ends for all of them at the
+// same time. Meanwhile, restarts for members of another call must not be late.
+// The test allows more requests to the homeserver than by default. With the
+// default of 10 requests a second, sending the leaves would take 200 s.
 func TestRoomEnds(t *testing.T) {
 	t.Parallel()
 	const crowd, others, delay = 2000, 50, 24 * time.Second
@@ -48,10 +48,10 @@ func TestRoomEnds(t *testing.T) {
 // Each of 64 connections reports each of 800 joins 8 times. That makes 409,600
 // webhooks, unless floodTime ends the flood earlier.
 //
-// The service would freeze if a job waited for a queue that the flood has
-// filled. To provoke this, one job must get more reports at a time than a queue
-// can hold. So every connection sends all reports for one join before those for
-// the next.
+// The service would freeze if the job of a leave waited for a queue that the
+// flood has filled. To provoke this, one job must get more reports than a queue
+// can hold. So every connection sends all reports for one join before it
+// reports the next join.
 func TestWebhookFlood(t *testing.T) {
 	t.Parallel()
 	heavy.Lock()
@@ -88,7 +88,8 @@ func TestWebhookFlood(t *testing.T) {
 // floodTime bounds how long the flood takes on a slow machine.
 const floodTime = time.Minute
 
-// joinedReport returns the bytes of an HTTP request that reports that m has joined.
+// joinedReport returns the webhook for m's join, as the bytes of an HTTP
+// request.
 func (m *member) joinedReport(s *service) []byte {
 	var b bytes.Buffer
 	if err := m.w.sfu.NewWebhook(s.url+"/sfu_webhook", m.w.sfu.Joined(m.room, m.identity)).Write(&b); err != nil {
@@ -111,8 +112,8 @@ func (w *world) delegateUntil(over chan struct{}, s *service) (n int) {
 		}
 		w.mustEnter(1, "another", time.Hour)
 		n++
-		// On a busy machine, a write to the disk can take longer than the second
-		// that the service gives it. Then the status is "degraded".
+		// On a busy machine, a write to the disk can take longer than one second,
+		// which is the service's limit. Then the status is "degraded".
 		if health := w.health(s); health != "ok" && health != "degraded" {
 			w.t.Errorf("/healthz: got %s, want ok or degraded", health)
 		}
@@ -182,8 +183,8 @@ func (f *flood) exchange(conn net.Conn, answers *bufio.Reader, report []byte) er
 	return nil
 }
 
-// readAnswer reads one answer and returns its status. The test does not use
-// http.ReadResponse, which would take most of the test's time.
+// readAnswer reads one answer and returns its status. It does not use
+// http.ReadResponse, because that would take most of the test's time.
 func readAnswer(r *bufio.Reader) (status string, err error) {
 	length := 0
 	for {

@@ -10,7 +10,8 @@ import (
 )
 
 // TestMemory checks a process that keeps 20,000 leaves of participants in 200
-// calls. It bounds the memory for each leave, and the number of threads.
+// calls. The memory for each leave and the number of threads must stay below
+// their limits.
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	heavy.Lock()
@@ -45,7 +46,8 @@ func TestMemory(t *testing.T) {
 	w.awaitSent(time.Minute)
 }
 
-// proc returns the number that /proc/PID/status gives for name.
+// proc returns the number in the line of /proc/PID/status that begins with
+// name.
 func (s *service) proc(t *testing.T, name string) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))

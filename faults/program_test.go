@@ -15,14 +15,15 @@ import (
 	"time"
 )
 
-// waitTime is how long a test waits for an event that has no limit of its own.
+// waitTime is how long a test waits for an event if the test has no stricter
+// limit.
 const waitTime = 30 * time.Second
 
 var binaryDir string
 
 func TestMain(m *testing.M) {
-	// Most tests only wait, so 12 of them can run at once on any number of
-	// processors. If more tests ran at once, a process on two busy processors
+	// Most tests only wait, so 12 of them can run at the same time on any number
+	// of processors. With more than 12 tests on two busy processors, a process
 	// might get too little time for the shortest delay.
 	if err := flag.Set("test.parallel", "12"); err != nil {
 		panic(err)
@@ -67,8 +68,8 @@ func launch(t *testing.T, log string, env []string) *service {
 		t.Fatal(err)
 	}
 	s := &service{cmd: exec.Command(program), log: log, exited: make(chan struct{})}
-	// The log goes through a pipe. So the process can still write its log when
-	// its own writes to files fail.
+	// The log goes through a pipe. So the process can still write its log, even if
+	// limitFiles makes its writes to files fail.
 	s.cmd.Stderr = struct{ io.Writer }{file}
 	s.cmd.Env = env
 	if err := s.cmd.Start(); err != nil {
@@ -157,8 +158,8 @@ func (s *service) signal(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-// await calls happened again and again until it reports true. After the time
-// within, it fails the test with a text that contains what.
+// await calls happened every 50 ms until it returns true. If that takes longer
+// than within, await fails the test. The text of the failure contains what.
 func await(t *testing.T, within time.Duration, what string, happened func() bool) {
 	t.Helper()
 	late := time.After(within)
@@ -173,8 +174,8 @@ func await(t *testing.T, within time.Duration, what string, happened func() bool
 	}
 }
 
-// during calls do again and again for the time d, with pauses of the length
-// every.
+// during calls do again and again for the time d. The parameter every is the
+// time from one call to the next.
 func during(d, every time.Duration, do func()) {
 	over := time.After(d)
 	tick := time.NewTicker(every)

@@ -13,16 +13,15 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// answerTime is how long a request may take while Redis is away. Redis gets a
-// second of that time, and all other work gets half a second. The test adds the
-// time by which the machine is slow. Tests in leave/standby prove the exact
-// second in virtual time.
+// answerTime is the longest acceptable time of a request while Redis is away.
+// It consists of one second of waiting for Redis and half a second for all
+// other work. On a slow machine, the test allows more. Tests in leave/standby
+// check the exact second in virtual time.
 const answerTime = 1500 * time.Millisecond
 
 // TestRedisOutage checks a process that loses Redis while members come and go.
 // The process must still issue tokens, restart and send leaves, and accept new
-// leaves. When Redis is back, the process must write all changes to it, without
-// being started again.
+// leaves. When Redis is back, the same process must write all changes to Redis.
 func TestRedisOutage(t *testing.T) {
 	t.Parallel()
 	for name, outage := range map[string]func(t *testing.T, w *world, r *redistest.Server){
@@ -104,8 +103,8 @@ func (w *world) outage(d time.Duration) {
 	if most > limit {
 		w.t.Errorf("95 of 100 tokens, which need no Redis, took up to %v, want at most %v", most, limit)
 	}
-	// Tokens need no Redis. So the longest time for a token shows how slow this
-	// machine is.
+	// Requests for tokens do not need Redis. So the longest of them shows how slow
+	// this machine is.
 	if limit := limit + longest; members[len(members)-1] > limit {
 		w.t.Errorf("the slowest delegation took %v, want at most %v", members[len(members)-1], limit)
 	}

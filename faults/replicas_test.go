@@ -55,10 +55,10 @@ func TestReplicaKilled(t *testing.T) {
 	t.Logf("the homeserver got %d repeated requests to send a leave", w.doubled())
 }
 
-// TestReplicaFrozen stops a replica for longer than its leases last. While the
-// replica is stopped, the other replicas must send the leaves of members who
-// have left. When the replica goes on, it must not send the leave of a member
-// in the call.
+// TestReplicaFrozen freezes a replica for longer than its leases last.
+// Meanwhile, the other replicas must send the leaves of members who have left.
+// When the replica runs again, it must not send the leave of a member in the
+// call.
 func TestReplicaFrozen(t *testing.T) {
 	t.Parallel()
 	const rounds, delay = 3, 12 * time.Second
@@ -90,9 +90,9 @@ func TestReplicaFrozen(t *testing.T) {
 }
 
 // TestRollingRestart replaces all replicas, one after another, while clients
-// ask for tokens and members come and go. The clients notice that a replica
-// ends only by their closed connections, as a proxy does. No request may fail,
-// no leave may be lost or late, and no leave may be sent twice.
+// ask for tokens and members come and go. When a replica ends, the clients
+// notice only that their connections are closed, as a proxy does. No request
+// may fail, no leave may be lost or late, and no leave may be sent twice.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()
 	const jobs, delay = 200, 18 * time.Second

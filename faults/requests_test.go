@@ -19,13 +19,14 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// newRequest returns the body of a request for a token. Its user is a user of
-// w's homeserver.
+// newRequest returns the body of a request for a token. The user belongs to w's
+// homeserver.
 func (w *world) newRequest(user, call string) map[string]any {
 	return requestAt(w.homeserver, user, call)
 }
 
-// requestAt does what newRequest does, for a user of any homeserver.
+// requestAt returns the body of a request for a token. The user belongs to the
+// given homeserver.
 func requestAt(homeserver *matrixtest.Server, user, call string) map[string]any {
 	return map[string]any{
 		"room": "!" + call + ":example.org", "device_id": "DEVICE",
@@ -42,7 +43,7 @@ type access struct {
 	identity sfu.Identity
 }
 
-// delegate asks for a token. The same request delegates a leave.
+// delegate asks for a token. With the same request, it delegates a leave.
 func (w *world) delegate(request map[string]any, delayID string, delay time.Duration) (access, error) {
 	request = maps.Clone(request)
 	request["delay_id"], request["delay_timeout"] = delayID, delay.Milliseconds()
@@ -55,8 +56,8 @@ func (w *world) token(request map[string]any) (access, error) {
 	return given, err
 }
 
-// persist asks any of the processes for a token. If the connection ends without an
-// answer, it asks another process, as a proxy does.
+// persist asks any of the processes for a token. Like a proxy, it asks another
+// process if the connection ends without an answer.
 func (w *world) persist(request map[string]any) (given access, retried bool, err error) {
 	s := w.any()
 	given, err = w.tokenOf(s, request)

@@ -38,8 +38,8 @@ func TestSFUHangs(t *testing.T) {
 
 // TestSFURestarts checks what happens if the SFU comes back without its rooms.
 // The service must create the rooms again, so that clients can come back. It
-// must send the leaves of members who do not come back. In one case, a proxy
-// before the SFU answers 502 while the SFU is away.
+// must send the leaves of members who do not come back. In one case, a proxy in
+// front of the SFU answers 502 while the SFU is away.
 func TestSFURestarts(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -78,12 +78,13 @@ func TestSFURestarts(t *testing.T) {
 	}
 }
 
-// proxy starts a reverse proxy before the SFU, and returns the proxy's URL.
+// proxy starts a reverse proxy in front of the SFU, and returns the proxy's
+// URL.
 func (w *world) proxy() string {
 	proxy := httputil.NewSingleHostReverseProxy(w.sfu.APIURL())
 	proxy.ErrorLog = log.New(io.Discard, "", 0)
-	// Each request opens a new connection. So each request shows whether the SFU is
-	// there.
+	// The proxy opens a new connection to the SFU for each request. So it notices
+	// immediately when the SFU is away.
 	proxy.Transport = &http.Transport{DisableKeepAlives: true}
 	server := httptest.NewServer(proxy)
 	w.t.Cleanup(server.Close)
@@ -100,8 +101,8 @@ func (w *world) restarted() (n int) {
 	return n
 }
 
-// comeBackSlowly makes all members come back within 10 s, except every sixth,
-// who leaves for good.
+// comeBackSlowly makes members come back within 10 s. Every sixth member does
+// not come back.
 func (w *world) comeBackSlowly() {
 	w.t.Helper()
 	var running sync.WaitGroup

@@ -26,9 +26,8 @@ var apiKey = sfu.Key{ID: "faults", Secret: secret.New("a-secret-of-the-faults-01
 // world holds the processes of the service, a homeserver, an SFU, and the
 // members of calls.
 type world struct {
-	// mayFire says that the test allows the leave of a member who has gone to
-	// fire. The service may be unable to send it in time, because the homeserver
-	// is away or slow.
+	// If mayFire is true, the leaves of members who have left may fire before the
+	// service sends them. Tests set it if the homeserver is away or slow.
 	mayFire bool
 
 	t          *testing.T
@@ -42,8 +41,8 @@ type world struct {
 	services []*service // the processes that get client requests and webhooks
 	started  int        // how many processes were ever started
 	members  []*member
-	number   int     // how many delayed events there are
-	refused  []error // the errors of delegations while bustle ran
+	number   int     // the number of delayed events so far
+	refused  []error // the errors of leaves that the service refused while bustle ran
 }
 
 // newWorld returns a world in which no process runs yet. env holds additional
@@ -65,8 +64,8 @@ func newWorld(t *testing.T, env ...string) *world {
 		"LIVEKIT_URL": w.sfu.URL(), "LIVEKIT_KEY": apiKey.ID, "LIVEKIT_SECRET": apiKey.Secret.Reveal(),
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": w.homeserver.Name().String(), "LIVEKIT_CA_FILE": ca,
 		"LIVEKIT_JWT_BIND": "127.0.0.1:0", "LIVEKIT_RATE_LIMIT": "off", "LIVEKIT_STORE": "file:" + w.file(),
-		// The service checks each room every 2 s. So it soon finds members who have
-		// left without a webhook.
+		// The service asks the SFU about each room every 2 s. So it soon finds
+		// members who have left without a webhook.
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "2",
 		// Most tests are not about the limit on requests to a homeserver.
 		"LIVEKIT_DELAYED_EVENT_RATE": "1000",
@@ -83,8 +82,8 @@ func (w *world) set(env ...string) {
 	}
 }
 
-// file returns the path of the file in which the processes keep leaves. A test
-// with Redis does not use it.
+// file returns the path of the file in which the processes keep leaves. Tests
+// with Redis do not use this file.
 func (w *world) file() string { return filepath.Join(w.dir, "leaves.db") }
 
 // launch starts a process, and does not wait until it listens.
@@ -117,18 +116,19 @@ func (w *world) serve(s *service) {
 	w.services = append(w.services, s)
 }
 
-// retire sends no more requests to s.
+// retire takes s out of the processes that get client requests and webhooks.
 func (w *world) retire(s *service) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.services = slices.DeleteFunc(slices.Clone(w.services), func(other *service) bool { return other == s })
 }
 
-// any returns a random process that gets requests, or nil if there is none.
+// any returns one of the processes that get requests, chosen at random. The
+// result is nil if there is no such process.
 func (w *world) any() *service { return w.another(nil) }
 
-// another returns a random process other than s that gets requests, or nil if
-// there is none.
+// another returns one of the processes that get requests, chosen at random, but
+// not s. The result is nil if there is no such process.
 func (w *world) another(s *service) *service {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -151,8 +151,8 @@ func (w *world) inCall() []*member {
 }
 
 // mustHold fails the test if the leave of a member in the call was sent, has
-// fired or was cancelled. Unless mayFire is set, the test also fails if the
-// leave of a member who has left has fired.
+// fired or was cancelled. It also fails the test if the leave of a member who
+// has left has fired, except if mayFire is true.
 func (w *world) mustHold() {
 	w.t.Helper()
 	for _, m := range w.all() {
@@ -172,7 +172,7 @@ func (w *world) hold(d time.Duration) {
 	during(d, 50*time.Millisecond, w.mustHold)
 }
 
-// awaitSent waits until the leaves of all members who have gone are sent.
+// awaitSent waits until the leaves of all members who have left are sent.
 func (w *world) awaitSent(within time.Duration) {
 	w.t.Helper()
 	await(w.t, within, "that every leave is sent", func() bool {
@@ -181,7 +181,8 @@ func (w *world) awaitSent(within time.Duration) {
 	})
 }
 
-// unsent returns how many members have left whose leaves are not sent yet.
+// unsent counts the leaves that still wait at the homeserver although their
+// members have left.
 func (w *world) unsent() (n int) {
 	for _, m := range w.all() {
 		if !m.isIn() && w.homeserver.Fate(m.delayID).Over == "" {
@@ -199,8 +200,8 @@ func (w *world) doubled() (n int) {
 	return n
 }
 
-// latest returns the longest time that any leave of members was without a
-// restart.
+// latest returns the longest time without a restart, of all leaves of the given
+// members.
 func latest(w *world, members []*member) (late time.Duration) {
 	for _, m := range members {
 		late = max(late, w.homeserver.Fate(m.delayID).Late)
@@ -220,7 +221,7 @@ type member struct {
 
 func (m *member) isIn() bool { return !m.left.Load() }
 
-// These are the reasons for which members leave the call.
+// Members leave the call for these reasons.
 const (
 	saidSo  = livekit.DisconnectReason_CLIENT_INITIATED
 	broke   = livekit.DisconnectReason_SIGNAL_CLOSE
@@ -283,15 +284,15 @@ func each(n int, do func(i int)) {
 	running.Wait()
 }
 
-// vanish removes m from the SFU. The SFU sends no webhook.
+// vanish removes m from the SFU. The SFU sends no webhook about that.
 func (m *member) vanish() {
-	m.left.Store(true) // set before the removal, because from then on the leave may be sent
+	m.left.Store(true) // set first, because the service may send the leave as soon as m is removed
 	m.w.sfu.Vanish(m.room, m.identity)
 }
 
-// leave removes m from the SFU. The SFU sends a webhook.
+// leave removes m from the SFU. The SFU sends a webhook about that.
 func (m *member) leave(reason livekit.DisconnectReason) {
-	m.left.Store(true) // set before the removal, because from then on the leave may be sent
+	m.left.Store(true) // set first, because the service may send the leave as soon as m is removed
 	if left := m.w.sfu.Leave(m.room, m.identity, reason); left != nil {
 		m.w.report(left)
 	}

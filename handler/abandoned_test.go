@@ -23,9 +23,8 @@ import (
 )
 
 // swamp is a handler with the real verifier and with homeservers of two kinds,
-// all on loopback. A homeserver whose name ends in .live.test answers. A
-// homeserver whose name ends in .dead.test accepts connections and never
-// answers.
+// all on loopback. A homeserver answers if its name ends in .live.test. If its
+// name ends in .dead.test, it accepts connections and never answers.
 type swamp struct {
 	t       testing.TB
 	live    *matrixtest.Homeserver
@@ -54,7 +53,7 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 			case strings.HasSuffix(host, ".dead.test"):
 				return new(outbound.Dialer).DialContext(ctx, network, dead.Addr().String())
 			case port != "8448":
-				return nil, net.ErrClosed // no homeserver has a well-known document
+				return nil, net.ErrClosed // a homeserver of this test has no well-known document
 			}
 			return new(outbound.Dialer).DialContext(ctx, network, live.Listener.Addr().String())
 		},
@@ -73,16 +72,17 @@ func newSwamp(t testing.TB, limits bool) *swamp {
 	return s
 }
 
-// request returns the text of a token request for a user of server. Its header
-// X-Forwarded-For says that the client has the address in from.
+// request returns the text of a token request for a user of server. The
+// parameter from is the client's address, which the header X-Forwarded-For
+// names.
 func request(server, token, from string) string {
 	body := strings.ReplaceAll(badTokenBody(server), "s3cret-token", token)
 	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", from, len(body), body)
 }
 
-// abandon sends request n of a user whose homeserver never answers, and closes
-// the connection 100 ms later. The clients are in as many networks as networks
-// says.
+// abandon sends the n-th request of a user whose homeserver never answers. It
+// closes the connection 100 ms later. The clients are spread over several
+// networks. The parameter networks is the number of these networks.
 func (s *swamp) abandon(n, networks int) {
 	conn, err := net.Dial("tcp", s.service)
 	if err != nil {
@@ -96,9 +96,9 @@ func (s *swamp) abandon(n, networks int) {
 	time.AfterFunc(time.Second/10, func() { conn.Close() })
 }
 
-// ask sends request n of a user whose homeserver answers, from a client network
-// that sends no other requests, and waits for the answer. took is how long the
-// answer took.
+// ask sends the n-th request of a user whose homeserver answers, and waits for
+// the answer. The client is in a network that sends no other request. took is
+// how long the answer took.
 func (s *swamp) ask(n int) (took time.Duration, err error) {
 	server := fmt.Sprintf("s%d.live.test", n)
 	token := s.live.IssueToken("@alice:" + server)
@@ -118,10 +118,11 @@ func (s *swamp) ask(n int) (took time.Duration, err error) {
 	return time.Since(start), err
 }
 
-// flooded holds what a test measured during a flood of abandoned requests. An
-// honest request is one whose client waits for the answer.
+// flooded holds what a test measured during a flood of abandoned requests. In
+// such a request, the client disconnects before the answer. In an honest
+// request, the client waits.
 type flooded struct {
-	honest     []time.Duration // how long each honest request took, shortest first
+	honest     []time.Duration // how long each honest request took, in ascending order
 	failed     int             // how many honest requests failed
 	goroutines int             // the largest number of goroutines at any time
 	heap       uint64          // the largest heap at any time, in bytes
@@ -130,9 +131,10 @@ type flooded struct {
 
 func (f flooded) p(percent int) time.Duration { return f.honest[len(f.honest)*percent/100] }
 
-// flood sends as many requests as requests says, and abandons each of them. It
-// spreads them evenly over the time spread and over the client networks.
-// Meanwhile it makes ten honest requests a second.
+// flood sends many requests, and abandons each of them: it disconnects before
+// the answer. It spreads these requests evenly over the duration spread, and
+// over several client networks. During the flood, it also makes ten honest
+// requests a second.
 func (s *swamp) flood(requests, networks int, spread time.Duration) flooded {
 	var seen flooded
 	var mu sync.Mutex
@@ -189,11 +191,11 @@ func (f *flooded) look() {
 	f.heap = max(f.heap, memory.HeapInuse+memory.StackInuse)
 }
 
-// These are the bounds on what a flood of abandoned requests may do.
+// These are the bounds on the harm that a flood of abandoned requests may do.
 const (
 	maxHonestP50 = 2 * time.Second
-	// requestTime is the time that an honest request has. It may fail only if
-	// this machine was late with its timers by requestTime or more.
+	// requestTime is how long an honest request may take. A slower request is
+	// accepted only if this machine's timers were late by requestTime or more.
 	requestTime   = 8 * time.Second
 	maxGoroutines = 3000
 )
@@ -208,9 +210,9 @@ func (f flooded) judge(t testing.TB) {
 	}
 }
 
-// TestAbandonedRequests checks that honest requests stay fast during a short
-// flood of abandoned requests. There must also be fewer than maxGoroutines
-// goroutines.
+// TestAbandonedRequests simulates a short flood of requests whose clients
+// disconnect before the answer. Honest requests must stay fast, and the program
+// must have fewer than maxGoroutines goroutines.
 func TestAbandonedRequests(t *testing.T) {
 	seen := newSwamp(t, false).flood(6000, 16, 3*time.Second)
 	seen.judge(t)

@@ -12,32 +12,34 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// AppService serves the homeserver at which this service is registered as an
-// application service. It serves the requests that the homeserver forwards for
-// its users and for other homeservers (MSC4195 over MSC4512). It also serves
-// the requests that the homeserver makes itself.
+// AppService serves the requests of a homeserver. At this homeserver, the
+// service is registered as an application service. Most of these requests are
+// forwarded: they come from the homeserver's users or from other homeservers
+// (MSC4195 over MSC4512). The homeserver makes the other requests itself.
 type AppService struct {
 	// HSToken proves that a request comes from the homeserver.
 	HSToken secret.Text
-	// Server is the name of the homeserver. The homeserver may speak only for
-	// users of this server.
+	// Server is the name of the homeserver. When the homeserver forwards a
+	// client's request, the service accepts it only for a user of this server.
 	Server matrix.ServerName
-	// IsSFU reports whether url, which a client sent, is the URL of this
-	// service's SFU.
+	// IsSFU reports whether url is the URL of this service's SFU. A client sent
+	// url.
 	IsSFU func(url string) bool
 	// Status returns the result of the last self-test.
 	Status func() AppServiceStatus
-	// Members, if set, is called for each changed membership that the
-	// homeserver pushes. Members must return at once.
+	// Members, if set, is called for each membership that may have changed,
+	// because the homeserver sent an event about it. Members must return
+	// immediately.
 	Members func(MemberEvent)
-	// Missed, if set, is called when a transaction could not be read to its end.
-	// This service then cannot know which memberships the transaction changed,
-	// because the homeserver does not send it again. Missed must return at once.
+	// Missed, if set, is called if the service could not read a transaction to
+	// its end. The homeserver does not send the transaction again. So the
+	// service cannot know which memberships the transaction changed. Missed
+	// must return immediately.
 	Missed func()
 }
 
-// These are the prefixes of the paths that homeservers proxy. The first of each
-// list is the prefix of MSC4195, the second that of a later specification.
+// These are the prefixes of the paths that homeservers proxy. Each list begins
+// with the prefix of MSC4195. The second prefix is for a future specification.
 var (
 	clientPrefixes     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
 	federationPrefixes = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
@@ -62,32 +64,33 @@ func (s *AppService) routes(h *Handler) {
 	h.mux.Get("/_matrix/app/v1/rooms/*", s.own("rooms", h.nobody))
 }
 
-// These are the values of exchange.via, which says who forwarded the request to
-// the service.
+// These are the values of exchange.via: who forwarded the request to the
+// service.
 const (
 	viaHomeserver = "homeserver"
 	viaFederation = "federation"
 )
 
-// These are the headers in which the homeserver names the caller. They count
-// only in a request with the hs_token.
+// In these headers, the homeserver names the user or the server that sends the
+// request. The service believes the headers only in a request with the
+// hs_token.
 const (
 	headerUser   = "X-Matrix-User-Identifier"
 	headerOrigin = "X-Matrix-Origin"
 )
 
-// endpoint describes one endpoint to which the homeserver proxies requests.
+// endpoint describes one endpoint for requests that the homeserver forwards.
 type endpoint struct {
 	via    string
 	name   string // the endpoint's name in the metrics
-	header string // the header that names the caller
+	header string // the header that names the user or server that sent the request
 }
 
 func byClient(name string) endpoint { return endpoint{viaHomeserver, name, headerUser} }
 
-// proxied calls next for requests that the homeserver proxies, and records the
-// user or server that the homeserver names. It refuses all other requests
-// before it reads any of the body.
+// proxied calls next for a request that the homeserver proxies, and records the
+// user or server that the homeserver names. It refuses a request that is not
+// from the homeserver, before it reads any part of the body.
 func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -98,7 +101,7 @@ func (s *AppService) proxied(e endpoint, next http.HandlerFunc) http.HandlerFunc
 			return
 		}
 		if callers := r.Header.Values(e.header); len(callers) == 1 {
-			x.caller = callers[0] // with two values, the request names nobody, because the homeserver sets the header only once
+			x.caller = callers[0] // if the header had two values, the service would trust neither, because the homeserver sets the header only once
 		}
 		if x.caller == "" {
 			discardBody(w, r)
@@ -186,10 +189,10 @@ func (h *Handler) proxiedDelegate(ctx context.Context, x *exchange, body []byte)
 }
 
 // federatedToken serves get_token for a user of another homeserver. That
-// homeserver asks through the homeserver of this service. Package access checks
-// that the user belongs to the asking homeserver (Federated.prove), and that
-// the user is joined to the room. If not, the client gets 403. It also gets 403
-// for a malformed X-Matrix-Origin, and 400 for a malformed user_id.
+// homeserver asks our homeserver, which forwards the request. Package access
+// checks that the user belongs to the other homeserver (Federated.prove), and
+// is joined to the room. If not, the answer is 403. The answer is also 403 for
+// a malformed X-Matrix-Origin, and 400 for a malformed user_id.
 func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) (answer jwtAnswer, err error) {
 	ask, name, err := decodeFederated(body)
 	if err != nil {
@@ -216,8 +219,8 @@ func (h *Handler) federatedToken(ctx context.Context, x *exchange, body []byte) 
 	return jwtAnswer(got.Token), onFederated(err)
 }
 
-// isOurSFU returns a *paramError (400 M_INVALID_PARAM) if url is not the URL of
-// our SFU.
+// isOurSFU returns nil if url is the URL of our SFU. Otherwise it returns a
+// *paramError (400 M_INVALID_PARAM).
 func (h *Handler) isOurSFU(url string) error {
 	if h.AppService.IsSFU(url) {
 		return nil
@@ -226,9 +229,9 @@ func (h *Handler) isOurSFU(url string) error {
 		": correct matrix_rtc.transports of the homeserver, or name the other in LIVEKIT_URL_ALIASES"}
 }
 
-// localCaller returns the user for whom the homeserver proxies the request. It
-// returns a *paramError (400 M_INVALID_PARAM) if the user id is malformed or of
-// another server.
+// localCaller returns the user whom the homeserver names as the sender of the
+// request. It returns a *paramError (400 M_INVALID_PARAM) if the user id is
+// malformed or of another server.
 func (h *Handler) localCaller(x *exchange, ask proxiedRequest) (access.Proxied, error) {
 	user, err := matrix.ParseUserID(x.caller)
 	switch {
@@ -242,8 +245,8 @@ func (h *Handler) localCaller(x *exchange, ask proxiedRequest) (access.Proxied, 
 	return access.Proxied{User: user}, ask.claims(user)
 }
 
-// jwtAnswer is an answer with only a token, for a client that already knows the
-// SFU's URL.
+// jwtAnswer is an answer that contains only a token. The client already knows
+// the URL of the SFU.
 type jwtAnswer string
 
 func (a jwtAnswer) appendJSON(b []byte) []byte {
@@ -253,7 +256,7 @@ func (a jwtAnswer) appendJSON(b []byte) []byte {
 }
 
 // jwtOf returns the token in content. content is the answer of another
-// homeserver.
+// homeserver, whose name is server.
 func jwtOf(server matrix.ServerName, content json.RawMessage) (jwtAnswer, error) {
 	var answer struct {
 		JWT string `json:"jwt"`

@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestProxiedTokens checks that bodies in the newer and the older form get a
-// token, under each prefix of the path.
+// TestProxiedTokens checks requests with a newer and with an older form of the
+// body, under each prefix of the path. Each of them must get a token.
 func TestProxiedTokens(t *testing.T) {
 	for name, older := range map[string]bool{"newer": false, "older": true} {
 		for _, prefix := range clientPrefixes {
@@ -38,9 +38,9 @@ func TestProxiedTokens(t *testing.T) {
 	}
 }
 
-// TestProxiedUsersNeedNoList checks that users of our homeserver get full
-// access, even if the operator gave full access to no server. Our homeserver is
-// the one at which the service is registered.
+// TestProxiedUsersNeedNoList checks a service to which the operator named no
+// server with full access. The users of the homeserver at which the service is
+// registered must still get full access.
 func TestProxiedUsersNeedNoList(t *testing.T) {
 	p := newProxied(t)
 	p.FullAccess = func(matrix.ServerName) bool { return false }
@@ -52,8 +52,8 @@ func TestProxiedUsersNeedNoList(t *testing.T) {
 }
 
 // TestTheHomeserverMustProveItself checks that the service refuses a request
-// without the hs_token before it reads the body. The error must not make
-// clients log out, and must not say that there is no such service.
+// without the hs_token before it reads the body. The answer must not make
+// clients log out, and must not say that the service does not exist.
 func TestTheHomeserverMustProveItself(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -79,8 +79,8 @@ func TestTheHomeserverMustProveItself(t *testing.T) {
 	}
 }
 
-// TestProxiedRequestsThatAreRefused checks the answers to faulty proxied
-// requests, one row for each error.
+// TestProxiedRequestsThatAreRefused checks the answer to each kind of faulty
+// request that the homeserver proxies.
 func TestProxiedRequestsThatAreRefused(t *testing.T) {
 	edit := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(newerBody) }
 	for _, tt := range []struct {
@@ -113,8 +113,8 @@ func TestProxiedRequestsThatAreRefused(t *testing.T) {
 }
 
 // TestNothingTellsWhatExists checks that nobody can find out which rooms exist.
-// A user who is not in a room must get the same answer as a user who names an
-// unknown room. In each case the service asks the homeserver once.
+// A user who is not in a room, and a user who names an unknown room, must get
+// the same answer. The service must ask the homeserver once for each of them.
 func TestNothingTellsWhatExists(t *testing.T) {
 	p := newProxied(t)
 	stranger := p.client("/get_token", "@bob:"+homeserver, newerBody)
@@ -178,9 +178,9 @@ func TestProxiedDelegation(t *testing.T) {
 	}
 }
 
-// TestMethodsOfProxiedRoutes checks that methods other than POST get 405,
-// because the homeserver forwards requests with any method. The answer to HEAD
-// must have no body, since a body would break the homeserver's connection.
+// TestMethodsOfProxiedRoutes checks that methods other than POST get 405. The
+// homeserver forwards requests with any method. The answer to HEAD must have no
+// body, because a body would break the homeserver's connection.
 func TestMethodsOfProxiedRoutes(t *testing.T) {
 	p := newProxied(t)
 	for _, method := range []string{"GET", "PUT", "DELETE", "HEAD"} {
@@ -193,9 +193,9 @@ func TestMethodsOfProxiedRoutes(t *testing.T) {
 	}
 }
 
-// TestWithoutARegistrationNothingIsServed checks that a service without a
-// registration answers 404 M_UNRECOGNIZED. After such an answer clients use the
-// older endpoints.
+// TestWithoutARegistrationNothingIsServed checks a service that is registered
+// at no homeserver. It must answer 404 M_UNRECOGNIZED. After this answer,
+// clients use the older endpoints.
 func TestWithoutARegistrationNothingIsServed(t *testing.T) {
 	r := newRig()
 	for _, path := range []string{clientAPI + "/get_token", fedAPI + "/get_token", "/_matrix/app/v1/ping"} {
@@ -228,8 +228,8 @@ func TestTwoCallersAreNone(t *testing.T) {
 	}
 }
 
-// TestALongURLHidesNotOurs checks that the log shows LIVEKIT_URL even if the
-// client sends a long wrong URL.
+// TestALongURLHidesNotOurs checks a client that sends a long wrong URL of an
+// SFU. The log must still show LIVEKIT_URL.
 func TestALongURLHidesNotOurs(t *testing.T) {
 	p := newProxied(t)
 	wantAnswer(t, p.client("/get_token", alice, strings.Replace(newerBody, ourSFU, "wss://"+strings.Repeat("a", 4000), 1)), 400, `"M_INVALID_PARAM"`)

@@ -25,9 +25,9 @@ const (
 	fedAPI    = "/_matrix/federation/unstable/io.element.msc4195/rtc/livekit"
 )
 
-// members stands for a homeserver that says who is joined. The keys of joined
-// have the form "room who", and who is a user or a server. err, if set, is the
-// answer to every question.
+// members is a fake homeserver that says who is joined. The keys of joined have
+// the form "ROOM USER" or "ROOM SERVER". If err is set, every question gets err
+// as its answer.
 type members struct {
 	joined map[string]bool
 	err    error
@@ -47,7 +47,7 @@ func (m *members) ask(question string) (bool, error) {
 	return m.joined[question], m.err
 }
 
-// remote stands for another homeserver, which gives tokens for its own SFU.
+// remote is a fake of another homeserver, which gives tokens for its own SFU.
 type remote struct {
 	answer string
 	err    error
@@ -83,8 +83,8 @@ func newProxied(t testing.TB) *proxied {
 	return p
 }
 
-// client sends a request for user, in the form in which the homeserver proxies
-// it.
+// client sends a request of user. The request looks as if the homeserver had
+// forwarded it.
 func (p *proxied) client(path, user, body string) *httptest.ResponseRecorder {
 	return p.serve("POST", clientAPI+path, body, "Authorization", "Bearer "+hsToken, "X-Matrix-User-Identifier", user)
 }

@@ -16,7 +16,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// nullWriter is an http.ResponseWriter that drops everything.
+// nullWriter is an http.ResponseWriter that ignores all data.
 type nullWriter struct{ header http.Header }
 
 func (w *nullWriter) Header() http.Header         { return w.header }

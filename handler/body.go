@@ -15,27 +15,29 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// A client whose body is larger than maxBodyBytes gets 413 M_TOO_LARGE.
-// maxBodyBytes is many times the size of what clients send.
+// A client whose body is larger than maxBodyBytes gets 413 M_TOO_LARGE. Real
+// clients send much smaller bodies.
 //
 // A usual body fits into smallBodyBytes, and every connection may hold one such
-// body. Larger bodies could fill the memory of a small container, so this
-// service holds only a bounded number of them at a time (largeBodies). One
-// client network may hold half of that number. The other half is for networks
-// that hold few.
+// body. Larger bodies could fill the memory of a small container. So this
+// service holds only a bounded number of larger bodies at the same time
+// (largeBodies). One client network may hold half of that number. The other
+// half is for networks that hold few.
 const (
 	maxBodyBytes   = 64 << 10
 	smallBodyBytes = 2 << 10
 )
 
-// largeBodies bounds how many bodies larger than smallBodyBytes this service
-// holds at once. A request that gets no permit within largeBodyWait gets 429
-// M_LIMIT_EXCEEDED (bodyReader.acquire).
+// largeBodies bounds how many large bodies this service holds at the same time.
+// A body is large if it has more than smallBodyBytes. If a request gets no
+// permit within largeBodyWait, its client gets 429 M_LIMIT_EXCEEDED
+// (bodyReader.acquire).
 var largeBodies = semaphore.Bounds{Total: 64, Share: 8}
 
-// buffers holds buffers for later requests. A buffer holds the body, and then
-// the answer. It has room for a small body and for the read that finds the
-// body's end. A buffer that grew larger is not kept.
+// buffers holds buffers that later requests can reuse. A buffer first holds the
+// body, and then the answer. It has room for a small body, and for the read
+// that finds the body's end. The service does not reuse a buffer that has grown
+// larger.
 var buffers = sync.Pool{New: func() any { return bytes.NewBuffer(make([]byte, 0, smallBufferBytes)) }}
 
 const smallBufferBytes = smallBodyBytes + bytes.MinRead
@@ -49,9 +51,9 @@ func giveBack(buf *bytes.Buffer) {
 // reply is the JSON document of an answer with the status 200.
 type reply interface{ appendJSON([]byte) []byte }
 
-// serveJSON handles every JSON request. It reads the body within the limits of
-// size and time, and writes what call returns. call must not use the body after
-// it returns.
+// serveJSON returns the handler of a JSON endpoint. The handler reads the body
+// within limits of size and time, and writes the result of call. call must not
+// use the body after it returns.
 func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *exchange, body []byte) (R, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		buf := buffers.Get().(*bytes.Buffer)
@@ -73,7 +75,7 @@ func serveJSON[R reply](bodies *bodyReader, call func(ctx context.Context, x *ex
 	}
 }
 
-// bodyReader reads the bodies of requests. It ignores their Content-Type.
+// bodyReader reads the bodies of requests. It ignores the header Content-Type.
 type bodyReader struct {
 	large *semaphore.Keyed[netip.Prefix] // permits for large bodies, by the client's network
 }
@@ -82,10 +84,10 @@ func newBodyReader() *bodyReader {
 	return &bodyReader{large: semaphore.New[netip.Prefix](largeBodies)}
 }
 
-// read reads the whole body into buf. The caller must call release when it
-// needs the body no longer. If the body does not arrive whole and in time, the
-// error is errNotJSON, and the client gets 400 M_NOT_JSON. The time is bodyTime
-// of package service.
+// read reads the whole body into buf. The caller must call release when it no
+// longer needs the body. If the body does not arrive completely within bodyTime
+// (package service), the error is errNotJSON, and the client gets 400
+// M_NOT_JSON.
 func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) (release func(), err error) {
 	body := limitedBody(w, r)
 	release = func() {}
@@ -101,16 +103,16 @@ func (b *bodyReader) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buf
 		w.Header().Set("Connection", "close")
 		return nil, bodyError(err)
 	}
-	// The deadline for reading the request ends here, because the client may
-	// wait longer for the answer. An error only means that the writer has no
-	// deadlines.
+	// The body has arrived, so the deadline for reading ends here. The client
+	// may have to wait longer for the answer. An error only means that the
+	// writer has no deadlines.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
 	return release, nil
 }
 
 // makeRoom gives buf the capacity for a body of length bytes. It does nothing
-// if length is -1 (unknown). Without makeRoom, the buffer could grow to twice
-// the size of the body.
+// if length is -1 (unknown) or more than maxBodyBytes. Without makeRoom, the
+// buffer could grow to twice the size of the body.
 func makeRoom(buf *bytes.Buffer, length int64) {
 	if length < 0 || length > maxBodyBytes {
 		return
@@ -120,25 +122,25 @@ func makeRoom(buf *bytes.Buffer, length int64) {
 	*buf = *larger
 }
 
-// limitedBody returns a reader of at most maxBodyBytes of the body. It hands
-// net/http's own writer to MaxBytesReader, so that net/http closes the
-// connection after a body over the limit. A client or proxy that is still
-// sending then gets the answer.
+// limitedBody returns a reader of at most maxBodyBytes of the body.
+// MaxBytesReader needs the ResponseWriter of net/http itself. With it, net/http
+// closes the connection after a larger body. Then a client or proxy that is
+// still sending gets the answer.
 func limitedBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return http.MaxBytesReader(exchangeOf(w).ResponseWriter, r.Body, maxBodyBytes)
 }
 
 // These times bound how long this service reads the body of a request that it
-// refuses. promptTime is for a client with too many requests in progress, and
-// discardTime for all other clients.
+// refuses. promptTime is for a client that has too many requests in progress.
+// discardTime is for all other clients.
 const (
 	discardTime = 2 * time.Second
 	promptTime  = 100 * time.Millisecond
 )
 
-// discardBody reads and drops the body of a refused request, within limits of
-// size and time. Without this, the connection could close while the client
-// still sends. The client might then never see the answer.
+// discardBody reads the body of a refused request and ignores it, within limits
+// of size and time. Without discardBody, the connection could close while the
+// client is still sending. Then the client might never see the answer.
 func discardBody(w http.ResponseWriter, r *http.Request) { discardWithin(w, r, discardTime) }
 
 func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration) {
@@ -152,12 +154,12 @@ func discardWithin(w http.ResponseWriter, r *http.Request, within time.Duration)
 }
 
 // largeBodyWait is how long a request with a large body waits for a permit. It
-// is less than the server's time to read a request.
+// is less than the time that the server has to read a request.
 const largeBodyWait = 5 * time.Second
 
-// acquire waits for a permit to hold one large body. from is the client's
-// network. If there is no permit in time, the error is a *limitError. The client
-// then gets 429 with a Retry-After of 1 s.
+// acquire waits for a permit to hold one large body. The parameter from is the
+// client's network. If no permit is free in time, the error is a *limitError.
+// The client then gets 429 with a Retry-After of 1 s.
 func (b *bodyReader) acquire(ctx context.Context, from netip.Prefix) (release func(), err error) {
 	ctx, cancel := context.WithTimeout(ctx, largeBodyWait)
 	defer cancel()
@@ -178,7 +180,7 @@ func bodyError(err error) error {
 	return errNotJSON
 }
 
-// These are the values of headers of JSON answers. All answers share these
+// JSON answers have these values in their headers. All answers share the
 // slices, so no code may change them.
 var (
 	typeJSON = []string{"application/json"}

@@ -31,7 +31,7 @@ func TestBodyLimit(t *testing.T) {
 	if status, body := post(t, url, padded(maxBodyBytes+1)); status != 413 || body != tooLarge {
 		t.Errorf("64 KiB and a byte: got %d %s, want 413 %s", status, body, tooLarge)
 	}
-	resp, err := http.Post(url, "", io.MultiReader(strings.NewReader(padded(maxBodyBytes+1)))) // a MultiReader has no known length, so the client sends the body chunked
+	resp, err := http.Post(url, "", io.MultiReader(strings.NewReader(padded(maxBodyBytes+1)))) // the length of a MultiReader is unknown, so the client sends the body chunked
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestBodyLimit(t *testing.T) {
 	}
 }
 
-// zeros is an endless body of zero bytes. The field read counts the bytes that
+// zeros is a reader of endless zero bytes. The field read counts the bytes that
 // were read.
 type zeros struct{ read int64 }
 
@@ -74,8 +74,8 @@ func TestTenMegabytes(t *testing.T) {
 }
 
 // TestLargeBodiesTakeTurns checks that many clients with large bodies cannot
-// fill the memory. Only largeBodies.Total such requests may proceed at once,
-// and all others must wait.
+// fill the memory. Only largeBodies.Total such requests may proceed at the same
+// time. The other requests must wait.
 func TestLargeBodiesTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most := largeBodies.Total
@@ -110,8 +110,8 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 }
 
 // TestLargeBodiesOfOneNetwork checks that one client network gets at most half
-// of the permits for large bodies. A large body of another network then need
-// not wait.
+// of the permits for large bodies. So a request of another network with a large
+// body does not have to wait.
 func TestLargeBodiesOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most := largeBodies.Total
@@ -170,9 +170,8 @@ func TestTruncatedBody(t *testing.T) {
 	}
 }
 
-// TestReadTimeoutEndsWithTheBody checks that the server's time to read a
-// request ends when the whole body has arrived. The wait for the answer may be
-// longer.
+// TestReadTimeoutEndsWithTheBody checks that the ReadTimeout of the server ends
+// when the whole body has arrived. The answer may take longer.
 func TestReadTimeoutEndsWithTheBody(t *testing.T) {
 	r := newRig()
 	server := httptest.NewUnstartedServer(r.Routes())
@@ -192,7 +191,7 @@ func TestReadTimeoutEndsWithTheBody(t *testing.T) {
 	}
 }
 
-// TestBuffersDoNotMix checks that an answer never shows text that an earlier
+// TestBuffersDoNotMix checks that an answer never contains text that an earlier
 // answer left in a reused buffer.
 func TestBuffersDoNotMix(t *testing.T) {
 	r := newRig()
@@ -206,9 +205,9 @@ func TestBuffersDoNotMix(t *testing.T) {
 	}
 }
 
-// TestRefusalReachesAProxy checks that a proxy gets the answer to a refused
-// request even if it still sends the body. The proxy uses each connection for
-// one request, as nginx does by default.
+// TestRefusalReachesAProxy checks a proxy that is still sending the body of a
+// request when the service refuses the request. The proxy must get the answer.
+// It uses each connection for one request, as nginx does by default.
 func TestRefusalReachesAProxy(t *testing.T) {
 	server := httptest.NewServer(newRig().Routes())
 	defer server.Close()

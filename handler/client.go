@@ -9,14 +9,15 @@ import (
 	"matrixrtc-auth/access"
 )
 
-// Proxies are the reverse proxies that may tell the service a client's address.
+// Proxies are the reverse proxies that the service trusts to name a client's
+// address.
 type Proxies struct {
 	// Trusted are the networks of the proxies.
 	Trusted []netip.Prefix
-	// Header is the header in which the proxies name the client. "" means
-	// X-Forwarded-For. The proxy nearest to the service must set the header or
-	// append to it. Otherwise clients could write the header themselves, and
-	// the service could not notice.
+	// Header is the header in which the proxies name the client's address. ""
+	// means X-Forwarded-For. The proxy nearest to the service must set the
+	// header or append to it. Otherwise clients could write the header
+	// themselves, and the service could not notice.
 	Header string
 }
 
@@ -35,9 +36,9 @@ func (p Proxies) Trust(addr netip.Addr) bool {
 	return false
 }
 
-// Share returns the network of peer. The service bounds the open connections of
-// each network. ok is false for a trusted proxy, because many clients use it.
-// ok is also false for a Unix socket.
+// Share returns the network of peer. The service bounds how many connections
+// each network has open. ok is false for a trusted proxy, because many clients
+// share it. ok is also false for a Unix socket.
 func (p Proxies) Share(peer net.Addr) (from netip.Prefix, ok bool) {
 	addr := peerAddr(peer.String())
 	return access.Network(addr), addr.IsValid() && !p.Trust(addr)
@@ -46,8 +47,8 @@ func (p Proxies) Share(peer net.Addr) (from netip.Prefix, ok bool) {
 // client returns the address of the client, or the zero Addr if the address is
 // unknown. Usually the client is the peer of the connection. If the peer is a
 // trusted proxy or a Unix socket, client returns the address that the proxy
-// names. told reports that a proxy named the client. A proxy may name its own
-// address, if client and proxy are on one machine.
+// names. Then told is true if the proxy named an address. A proxy may name its
+// own address, if the client runs on the proxy's machine.
 func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {
@@ -60,15 +61,16 @@ func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 }
 
 // named returns the client's address from the proxies' header, or the zero Addr
-// if there is none.
+// if there is no address.
 //
-// X-Forwarded-For is a list to which every proxy appends its peer. The client
-// may have invented the first entries, so named returns the last address that
-// is not a trusted proxy. If all addresses are trusted proxies, the client
-// itself is in the trusted networks. Then named returns X-Real-IP, or else the
+// X-Forwarded-For is a list. Every proxy appends the address of its peer. The
+// client may have invented the first entries, so named returns the last address
+// that is not a trusted proxy. If all addresses are trusted proxies, the client
+// itself is in a trusted network. Then named returns X-Real-IP, or else the
 // first address of the list.
 //
-// Any other header holds one address, and X-Real-IP does not replace it.
+// Any other header holds one address. For such a header, named never reads
+// X-Real-IP.
 func (p Proxies) named(header http.Header) netip.Addr {
 	if !p.list() {
 		return lastAddr(header.Values(p.Header))
@@ -83,15 +85,15 @@ func (p Proxies) named(header http.Header) netip.Addr {
 	return forwarded
 }
 
-// list reports whether the proxies' header is X-Forwarded-For, the only header
-// that holds a list of addresses.
+// list reports whether the proxies' header is X-Forwarded-For. Only this header
+// holds a list of addresses.
 func (p Proxies) list() bool {
 	return p.Header == "" || strings.EqualFold(p.Header, headerForwardedFor)
 }
 
-// lastAddr returns the last address in the last of these header lines, which
-// the proxy nearest to the service wrote. It returns the zero Addr if there is
-// no address.
+// lastAddr returns the last address in the last line of a header. The proxy
+// nearest to the service wrote this address. lastAddr returns the zero Addr if
+// there is no address.
 func lastAddr(lines []string) netip.Addr {
 	if len(lines) == 0 {
 		return netip.Addr{}
@@ -113,7 +115,8 @@ func (p Proxies) nearest(header http.Header) map[string]netip.Addr {
 	return last
 }
 
-// peerAddr parses the address of a connection's peer in the form of net/http.
+// peerAddr parses remote, the address of a connection's peer as net/http writes
+// it.
 func peerAddr(remote string) netip.Addr {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -122,10 +125,10 @@ func peerAddr(remote string) netip.Addr {
 	return peer.Addr().Unmap().WithZone("")
 }
 
-// forwardedFor reads the addresses in X-Forwarded-For from right to left. It
-// stops at the first address that is not a trusted proxy, and returns that
+// forwardedFor reads the addresses in X-Forwarded-For from right to left. At
+// the first address that is not a trusted proxy, it stops, and returns that
 // address with found true. It also stops at text that is no address. If found
-// is false, addr is the leftmost address that it read.
+// is false, addr is the last address that it read.
 func (p Proxies) forwardedFor(lines []string) (addr netip.Addr, found bool) {
 	for i := len(lines) - 1; i >= 0; i-- {
 		for rest, more := lines[i], true; more; {

@@ -98,10 +98,10 @@ func TestNoProxies(t *testing.T) {
 	}
 }
 
-// FuzzClientAddress checks three properties. The client's address is one that
-// the request names. A peer that is no trusted proxy is itself the client. If
-// the proxy sets the header or appends to it, nothing that the client sends
-// changes the result.
+// FuzzClientAddress checks three properties. The service takes the client's
+// address from the connection, or else from a header of the request. A peer
+// that is no trusted proxy is itself the client. If the proxy sets the header
+// or appends to it, the client cannot change the result.
 func FuzzClientAddress(f *testing.F) {
 	for _, peer := range []string{"10.0.0.1:443", "192.0.2.1:5", "@"} {
 		for _, name := range []string{"", "x-real-ip", "cf-connecting-ip"} {
@@ -133,13 +133,13 @@ func FuzzClientAddress(f *testing.F) {
 }
 
 // cannotForge sends r through a proxy that writes the client's true address
-// into the proxies' header. The result must be that address.
+// into the proxies' header. It checks that the service finds this address.
 func cannotForge(t *testing.T, p Proxies, r *http.Request) {
 	t.Helper()
 	name := http.CanonicalHeaderKey(cmp.Or(p.Header, headerForwardedFor))
 	for i := range name {
 		if name[i] >= 0x80 || name[i] <= ' ' {
-			return // name is no valid name of a header
+			return // name is not a valid name of a header
 		}
 	}
 	for _, visitor := range []string{"192.0.2.77", "2001:db8::77"} {
@@ -157,8 +157,8 @@ func cannotForge(t *testing.T, p Proxies, r *http.Request) {
 	}
 }
 
-// TestTold checks that the address from a trusted proxy counts, even if client
-// and proxy are on the same machine.
+// TestTold checks that the service believes the address that a trusted proxy
+// names, even if client and proxy are on the same machine.
 func TestTold(t *testing.T) {
 	proxies := Proxies{Trusted: prefixes("127.0.0.0/8")}
 	for _, c := range []struct {

@@ -6,9 +6,10 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// decoder reads the body of one endpoint. Its errors are errNotJSON,
-// errNotObject and *fieldError. They are faults of the client, which gets 400
-// (problem.go). What each field may hold is in fields.go.
+// decoder reads the body of a request to one endpoint. Its errors are
+// errNotJSON, errNotObject and *fieldError. They mean that the client is at
+// fault, and the client gets 400 (problem.go). The file fields.go checks the
+// content of each field.
 type decoder func(body []byte) (access.OpenID, access.Request, error)
 
 // decodeSFUGet parses the body of POST /sfu/get. This endpoint is older than
@@ -40,8 +41,9 @@ func decodeDelegate(body []byte) (access.OpenID, access.Request, error) {
 	return who, what, *f.err
 }
 
-// member reads the fields that all endpoints with slots and members share. It
-// returns the proof of the user, and what the user asks for.
+// member reads the fields that all endpoints with slots and members have in
+// common. It returns the OpenID token that proves the user, and what the user
+// asks for.
 func (f *fields) member() (access.OpenID, access.Request) {
 	what := access.Request{
 		Room: parsed(f, "room_id", matrix.ParseRoomID),

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// replaceIn returns body with the value at path replaced. path is like "room"
-// or "openid_token.access_token". with is the new value as JSON, or "" to
-// remove the field.
+// replaceIn returns body with a new value at path. path is, for example, "room"
+// or "openid_token.access_token". The parameter with is the new value as JSON.
+// If it is "", replaceIn removes the field.
 func replaceIn(t testing.TB, body, path, with string) string {
 	t.Helper()
 	var doc map[string]any
@@ -59,7 +59,7 @@ func TestEveryFieldIsRequired(t *testing.T) {
 			for _, with := range []string{"", "null", `""`, "5", "true", "[]", `["x"]`, `"\u0000"`} {
 				t.Run(e.path+" "+field+" = "+with, func(t *testing.T) {
 					if field == "openid_token.access_token" && with == `"\u0000"` {
-						return // any text is a valid token, because only the homeserver can check it
+						return // any text can be a valid token, because only the homeserver can check it
 					}
 					w := r.serve("POST", e.path, replaceIn(t, e.body, field, with))
 					wantBadJSON(t, e.path+" "+field+" = "+with, w.Code, w.Body.String(), field)
@@ -222,8 +222,8 @@ func TestDelegationThatIsOff(t *testing.T) {
 	}
 }
 
-// FuzzBodies checks that every body gets one of the known answers, and no
-// crash.
+// FuzzBodies checks that the service answers every body with one of the known
+// answers, and does not crash.
 func FuzzBodies(f *testing.F) {
 	for _, e := range endpoints {
 		f.Add(e.path, []byte(e.body))

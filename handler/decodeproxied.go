@@ -9,10 +9,10 @@ import (
 
 // proxiedRequest is the body of a request that a homeserver proxies.
 type proxiedRequest struct {
-	url     string // the URL of the SFU that the client asks for
+	url     string // the SFU's URL in the request
 	what    access.Request
-	server  string        // the homeserver whose SFU the client asks for; "" for our own homeserver
-	claimed matrix.UserID // the user that an older body names; zero if it names none
+	server  string        // the homeserver from whose SFU the client wants a token; "" for our own homeserver
+	claimed matrix.UserID // the user whom a body in the older form names; zero if it names none
 	member  json.RawMessage
 }
 
@@ -38,7 +38,8 @@ func decodeProxiedDelegate(body []byte) (proxiedRequest, error) {
 }
 
 // decodeFederated parses the body of get_token in the federation API. user is
-// the unparsed id of the user for whom the other homeserver asks.
+// the id of the user for whom the other homeserver asks. decodeFederated does
+// not parse this id.
 func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	f := readFields(body, "url", "room_id", "slot_id", "member_id", "member", "user_id")
 	ask = f.proxied()
@@ -46,10 +47,10 @@ func decodeFederated(body []byte) (ask proxiedRequest, user string, err error) {
 	return ask, user, *f.err
 }
 
-// proxied returns the values of the fields that all proxied endpoints share.
-// Newer clients send member_id, and older clients send member with the device.
-// This service derives the identity from member_id in another way than from
-// member.
+// proxied returns the values of the fields that all proxied endpoints have in
+// common. Newer clients send member_id. Older clients send member with the
+// device. This service derives the participant's identity from member_id in one
+// way, and from member in another way.
 func (f *fields) proxied() proxiedRequest {
 	ask := proxiedRequest{url: f.text("url")}
 	ask.what.Room = parsed(f, "room_id", matrix.ParseRoomID)
@@ -71,10 +72,10 @@ func (f *fields) proxied() proxiedRequest {
 	return ask
 }
 
-// target returns the server whose SFU the client asks for, or the zero
-// ServerName for our own homeserver. The client means our own homeserver if
-// server_name is absent, empty, or exactly own. A malformed server_name gives a
-// *paramError (400 M_INVALID_PARAM).
+// target returns the homeserver from whose SFU the client wants a token. The
+// zero ServerName stands for our own homeserver, whose name is own. The client
+// means our own homeserver if server_name is absent, empty, or exactly own. A
+// malformed server_name gives a *paramError (400 M_INVALID_PARAM).
 func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error) {
 	if r.server == "" || r.server == own.String() {
 		return matrix.ServerName{}, nil
@@ -86,8 +87,8 @@ func (r proxiedRequest) target(own matrix.ServerName) (matrix.ServerName, error)
 	return server, nil
 }
 
-// claims returns a *paramError (400 M_INVALID_PARAM) if the body names another
-// user than user, whom the homeserver names.
+// claims compares the user whom the body names with user, whom the homeserver
+// names. If they differ, it returns a *paramError (400 M_INVALID_PARAM).
 func (r proxiedRequest) claims(user matrix.UserID) error {
 	if r.claimed.IsZero() || r.claimed == user {
 		return nil
@@ -108,7 +109,7 @@ func (r proxiedRequest) forRemote(user matrix.UserID) json.RawMessage {
 	}
 	text, err := json.Marshal(request)
 	if err != nil {
-		panic(err) // impossible: the value holds only strings and valid JSON
+		panic(err) // impossible: request holds only strings and valid JSON
 	}
 	return text
 }

@@ -2,8 +2,8 @@ package handler
 
 import "context"
 
-// delegate serves POST /delegate_delayed_leave. It takes over a leave, and
-// returns no token.
+// delegate serves POST /delegate_delayed_leave. The service takes over the
+// client's leave, and returns no token.
 func (h *Handler) delegate(ctx context.Context, x *exchange, body []byte) (empty, error) {
 	who, what, err := decodeDelegate(body)
 	if err != nil {

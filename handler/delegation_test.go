@@ -48,8 +48,9 @@ func TestDelegationIsKept(t *testing.T) {
 	}
 }
 
-// TestBothEndpointsMeanTheSameParticipant checks that /delegate_delayed_leave
-// derives the same participant as /get_token.
+// TestBothEndpointsMeanTheSameParticipant checks that the service derives the
+// same participant from the same request to /delegate_delayed_leave and to
+// /get_token.
 func TestBothEndpointsMeanTheSameParticipant(t *testing.T) {
 	d := newDelegating(t)
 	d.ask("/get_token", alice, anHour)
@@ -100,9 +101,9 @@ func TestDedicatedEndpointNeedsALeave(t *testing.T) {
 	}
 }
 
-// TestDelegationRefused checks the answers if the service does not take over a
-// leave. A token endpoint answers so that clients repeat the request without
-// the leave. The endpoint for leaves says what is wrong.
+// TestDelegationRefused checks the answers when the service cannot take over a
+// leave. The answer to a request for a token must make the client repeat the
+// request without the leave. The endpoint for leaves must say what is wrong.
 func TestDelegationRefused(t *testing.T) {
 	limit := &leave.LimitError{Limit: "user", Setting: "LIVEKIT_MAX_JOBS_PER_USER", Most: 3}
 	definite := &matrix.ClientAPIError{Definite: true, Err: errors.New("it does not delay events")}
@@ -150,9 +151,9 @@ func TestDelegationRefused(t *testing.T) {
 	}
 }
 
-// TestNamedServerThatDoesNotAnswer checks that the service takes over a leave
-// even if the user's named homeserver does not answer. Element Call asks only
-// once, so a refusal would be final.
+// TestNamedServerThatDoesNotAnswer checks a homeserver that the operator named,
+// and that does not answer. The service must still take over a leave of its
+// users. Element Call asks only once, so a refusal would be final.
 func TestNamedServerThatDoesNotAnswer(t *testing.T) {
 	for _, path := range delegatingPaths {
 		t.Run(path, func(t *testing.T) {
@@ -165,8 +166,8 @@ func TestNamedServerThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// TestNoJobRemains checks that no leave stays stored if the SFU gives no room,
-// and that a store that fails gives 500.
+// TestNoJobRemains checks that no leave remains stored if the SFU does not
+// create the room. It also checks that the answer is 500 if the store fails.
 func TestNoJobRemains(t *testing.T) {
 	d := newDelegating(t)
 	d.rooms.err = errors.New("no SFU")
@@ -196,9 +197,9 @@ func TestTokensWithoutDelegationDoNotTouchTheStore(t *testing.T) {
 	}
 }
 
-// TestProbe checks the answer to a request without body and token. With such a
-// request Element Call asks whether the service takes over leaves. Element Call
-// reads every answer except 404 as yes.
+// TestProbe checks the answer to a request without body and token. Element Call
+// sends such a request to find out whether the service takes over leaves. For
+// Element Call, a 404 means no, and every other answer means yes.
 func TestProbe(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(d *delegating)

@@ -16,8 +16,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// fakeEvents stands for homeservers that manage delayed events. err is their
-// answer. The servers in refusing require an access token.
+// fakeEvents is a fake of homeservers that manage delayed events. err is their
+// answer. The servers in the field refusing require an access token.
 type fakeEvents struct {
 	err      error
 	refusing map[string]bool
@@ -42,8 +42,8 @@ func (e *fakeEvents) LookUp(context.Context, matrix.UserID, matrix.DelayID) (mat
 
 func (e *fakeEvents) Refuses(s matrix.ServerName) bool { return e.refusing[s.String()] }
 
-// fakeKeeper remembers the jobs and the reports that it gets. err, if set, is
-// its answer to every call.
+// fakeKeeper is a fake of package keeper. It records the jobs and the reports
+// that the handler gives it. If err is set, every call returns err.
 type fakeKeeper struct {
 	mu      sync.Mutex
 	jobs    []leave.Job
@@ -69,8 +69,8 @@ func (k *fakeKeeper) Report(ctx context.Context, e sfu.Event) error {
 	return errors.Join(k.err, ctx.Err())
 }
 
-// delegating is a rig (a Handler with fakes) in which the users of example.org
-// may hand over leaves.
+// delegating is a rig (a Handler with fakes) that takes over the leaves of
+// users of example.org.
 type delegating struct {
 	*rig
 	events *fakeEvents
@@ -88,12 +88,12 @@ func newDelegating(t testing.TB) *delegating {
 	return d
 }
 
-// with returns body with more fields. members holds these fields as JSON
-// without the braces.
+// with returns body, a JSON object, with more fields. members holds these
+// fields as JSON without the braces.
 func with(body, members string) string { return strings.TrimSuffix(body, "}") + "," + members + "}" }
 
-// ask sends a request of user that hands over a leave. path selects one of
-// three kinds of endpoints. members holds more fields of the body as JSON.
+// ask sends a request in which user hands over a leave. path selects one of
+// three kinds of endpoints. members holds further fields of the body as JSON.
 func (d *delegating) ask(path, user, members string) *httptest.ResponseRecorder {
 	body := getTokenBody(user)
 	if path == "/sfu/get" || path == "/" {

@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ErrShuttingDown is the cause with which the service cancels the base context
-// of all requests. The service cancels it when it ends and no longer waits for
-// requests.
+// ErrShuttingDown is the cause with which the service cancels all requests in
+// progress. The service does so when it shuts down and no longer waits for
+// these requests.
 var ErrShuttingDown = errors.New("the service is shutting down")
 
 // These are errors about a request as a whole.
@@ -41,7 +41,8 @@ func (e *fieldError) Error() string {
 	return e.field + " " + e.fault
 }
 
-// limitError says that a limit of this package refused a request.
+// limitError says that this package refused a request because of one of its
+// limits.
 type limitError struct {
 	kind string // the kind of limit, as in the metrics
 	wait time.Duration
@@ -49,10 +50,10 @@ type limitError struct {
 
 func (e *limitError) Error() string { return "too many requests: " + e.kind }
 
-// tokenDelegationError says that the service did not take over the leave of a
-// token request. proxiedDelegationError says the same of a request through the
-// homeserver. They are separate types, because these clients need other answers
-// than clients of the endpoint for leaves.
+// tokenDelegationError says that the service did not take over the leave in a
+// request for a token. proxiedDelegationError says the same of a request that
+// the homeserver forwarded. The two types differ from access.DelegationError,
+// because the clients need different answers.
 type (
 	tokenDelegationError   struct{ *access.DelegationError }
 	proxiedDelegationError struct{ *access.DelegationError }
@@ -61,8 +62,8 @@ type (
 func (e tokenDelegationError) Unwrap() error   { return e.DelegationError }
 func (e proxiedDelegationError) Unwrap() error { return e.DelegationError }
 
-// onToken turns a *[access.DelegationError] into a tokenDelegationError, for
-// which the client gets 400 M_BAD_JSON (delegationProblem). It returns other
+// onToken turns a *[access.DelegationError] into a tokenDelegationError. The
+// client then gets 400 M_BAD_JSON (delegationProblem). onToken returns other
 // errors unchanged.
 func onToken(err error) error {
 	if e, ok := errors.AsType[*access.DelegationError](err); ok {
@@ -71,9 +72,9 @@ func onToken(err error) error {
 	return err
 }
 
-// onProxied turns a *[access.DelegationError] into a proxiedDelegationError,
-// which proxiedDelegationProblem maps to the answer. It returns other errors
-// unchanged.
+// onProxied turns a *[access.DelegationError] into a proxiedDelegationError.
+// The function proxiedDelegationProblem chooses the answer for it. onProxied
+// returns other errors unchanged.
 func onProxied(err error) error {
 	if e, ok := errors.AsType[*access.DelegationError](err); ok {
 		return proxiedDelegationError{e}
@@ -82,15 +83,15 @@ func onProxied(err error) error {
 }
 
 // refusedQuestion says that the homeserver refused to say whether a user is
-// joined, and would refuse the same question again.
+// joined. It would refuse the same question again.
 type refusedQuestion struct{ error }
 
 func (e refusedQuestion) Unwrap() error { return e.error }
 
 // onFederated turns err into a refusedQuestion if our homeserver answered 400.
-// Our homeserver answers 400 to an invalid room id, or to a user id that is not
-// ASCII, and would do so again. With a 5xx from this service, the other
-// homeserver would repeat its request four times in vain.
+// Our homeserver answers 400 to an invalid room id, and to a user id that is
+// not ASCII. A repeated question would get 400 again. If this service answered
+// 5xx, the other homeserver would repeat its request four times in vain.
 func onFederated(err error) error {
 	e, ok := errors.AsType[*access.MembershipError](err)
 	if !ok {
@@ -103,10 +104,10 @@ func onFederated(err error) error {
 }
 
 // proxyError says that a request to an endpoint for the homeserver is
-// malformed, or does not come from the homeserver.
+// malformed, or that the request does not come from the homeserver.
 type proxyError struct {
 	cause string
-	own   bool  // true if the homeserver itself makes requests to the endpoint; false if it forwards them
+	own   bool  // whether the endpoint is for requests that the homeserver makes itself; false if it is for forwarded requests
 	err   error // details for the log, or nil
 }
 
@@ -139,7 +140,7 @@ type paramError struct {
 
 func (e *paramError) Error() string { return e.detail }
 
-// webhookError says that an observer could not store a webhook's event.
+// webhookError says that an [Observer] could not store the event of a webhook.
 type webhookError struct{ err error }
 
 func (e *webhookError) Error() string { return "keeping a report of the SFU: " + e.err.Error() }

@@ -18,9 +18,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// exchange is one request with everything that the request's log line says. It
-// is also the ResponseWriter of the request's handlers, so that it can record
-// the status.
+// exchange is one request, with all data for the request's log line. It is also
+// the request's ResponseWriter, so that it can record the status.
 type exchange struct {
 	http.ResponseWriter
 	start  time.Time
@@ -28,13 +27,13 @@ type exchange struct {
 	status int    // the status of the answer; 0 until the answer begins
 
 	client   netip.Addr
-	told     bool               // whether a trusted proxy named the client
+	told     bool               // whether a trusted proxy named the client's address
 	route    string             // the pattern of the route; "" for an unknown route
-	openid   matrix.OpenIDToken // the token that proves who asks; zero if something else proves it
-	via      string             // who forwarded the request; "" for nobody
-	endpoint string             // the name of the endpoint for the homeserver, for the metrics
-	caller   string             // the user or server that the homeserver names, unparsed
-	remote   matrix.ServerName  // the server whose SFU the client asks for; zero for our SFU
+	openid   matrix.OpenIDToken // the token that proves the user; zero if the user is proved without such a token
+	via      string             // who forwarded the request; "" if nobody did
+	endpoint string             // the endpoint's name in the metrics, if the homeserver sent the request
+	caller   string             // the user or server that the homeserver names, as it is in the header
+	remote   matrix.ServerName  // the server from whose SFU the client wants a token; zero for our SFU
 	asked    asked
 	got      access.Admission
 	event    *sfu.Event // the event of a verified webhook
@@ -42,20 +41,20 @@ type exchange struct {
 	err      error
 }
 
-// asked is what a forwarded request asks for. The log shows it only if the
-// service refuses the request.
+// asked holds the user and the room in a forwarded request. The log shows them
+// only if the service refuses the request.
 type asked struct {
 	user string
 	room sfu.Room
 }
 
-// exchangeOf returns w as an exchange. Every ResponseWriter is an exchange, because
-// the middleware [Handler.observe] wraps all of them.
+// exchangeOf returns w as an exchange. The middleware [Handler.observe] makes
+// every ResponseWriter an exchange.
 func exchangeOf(w http.ResponseWriter) *exchange { return w.(*exchange) }
 
-// requestTimeout bounds one whole request. It is less than the 30 s for which
-// Synapse waits for the answer to a forwarded request. Package access gets the
-// end of this time as Request.By.
+// requestTimeout bounds one whole request. It is less than 30 s, because
+// Synapse waits 30 s for the answer to a forwarded request. The field
+// Request.By of package access tells when this time ends.
 const requestTimeout = 25 * time.Second
 
 func (x *exchange) WriteHeader(status int) {
@@ -70,12 +69,12 @@ func (x *exchange) Write(b []byte) (int, error) {
 	return x.ResponseWriter.Write(b)
 }
 
-// Unwrap returns the wrapped ResponseWriter. http.ResponseController needs the
-// wrapped one to reach the connection.
+// Unwrap returns the wrapped ResponseWriter. http.ResponseController calls
+// Unwrap to reach the connection.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// observe is the outermost middleware. It counts every request and writes its
-// log line.
+// observe is the outermost middleware. It counts each request, and writes the
+// request's log line.
 func (h *Handler) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{ResponseWriter: w, start: time.Now()}
@@ -96,8 +95,9 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 		h.Metrics.AppServiceRequest(x.via, x.endpoint, x.cause)
 	}
 	if level := x.level(); h.Log.Enabled(r.Context(), level) {
-		// This code does not call h.Log.LogAttrs, which would also look up the
-		// line of this source file. No log handler shows that line.
+		// h.Log.LogAttrs would also look up the position in this source file.
+		// That takes time, and no log handler shows the position. So this code
+		// does not call LogAttrs.
 		now := time.Now()
 		record := slog.NewRecord(now, level, "request", 0)
 		x.addTo(&record, r, now.Sub(x.start))
@@ -114,7 +114,7 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 //   - Info: all other lines, also those with the status 503.
 func (x *exchange) level() slog.Level {
 	switch {
-	case x.cause == malformed.cause: // net/http could not read the request, so this program is not at fault, even if the status is 505
+	case x.cause == malformed.cause: // net/http could not read the request, so this is no fault of this program, even with the status 505
 		return slog.LevelInfo
 	case x.status >= 500 && x.status != http.StatusServiceUnavailable:
 		return slog.LevelError
@@ -126,8 +126,8 @@ func (x *exchange) level() slog.Level {
 	return slog.LevelInfo
 }
 
-// onRefusal records the room that a refused request asks for, so that the log
-// shows it.
+// onRefusal records the room of a request that the service refuses, so that the
+// log shows the room.
 func (x *exchange) onRefusal(what *access.Request, err *error) {
 	if *err != nil {
 		x.asked.room = what.LiveKitRoom()
@@ -142,17 +142,16 @@ func (x *exchange) room() sfu.Room {
 	return cmp.Or(x.got.Room, x.asked.room)
 }
 
-// maxLogged is how many bytes the log shows of a text that a stranger can
-// choose. maxStack is how many bytes it shows of this program's own stack
-// traces.
+// maxLogged is how many bytes of a stranger's text the log shows. maxStack is
+// how many bytes of this program's own stack trace the log shows.
 const (
 	maxLogged = 512
 	maxStack  = 4096
 )
 
-// addTo adds to the log record everything that is known about the request. The
-// handlers of log/slog escape characters with which a stranger could forge a
-// log line.
+// addTo adds to the log record all that is known about the request. Strangers
+// can choose some of the texts. The handlers of log/slog escape characters that
+// could forge a log line.
 func (x *exchange) addTo(record *slog.Record, r *http.Request, took time.Duration) {
 	attrs := make([]slog.Attr, 0, 19)
 	add := func(key, value string) {

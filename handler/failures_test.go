@@ -57,9 +57,10 @@ func TestSuccessCostsNoFailure(t *testing.T) {
 	})
 }
 
-// TestAHomeserversTroubleIsNobodysFailure checks that errors of a homeserver,
-// and errors of this service, do not count as failures of a client. After them,
-// no user of that server and no client at the same address has to wait.
+// TestAHomeserversTroubleIsNobodysFailure checks errors of a homeserver, and
+// errors of this service. They must not count as failures of a client. After
+// such errors, a user of that server or a client at the same address must not
+// have to wait.
 func TestAHomeserversTroubleIsNobodysFailure(t *testing.T) {
 	for cause, isFailure := range map[matrix.Cause]bool{
 		matrix.CauseLimited: false, matrix.CauseTrouble: false, matrix.CauseBusy: false, matrix.CauseDNS: false, matrix.CauseConnect: false,
@@ -89,8 +90,8 @@ func TestAHomeserversTroubleIsNobodysFailure(t *testing.T) {
 	}
 }
 
-// TestAHomeserversLimitIsPassedOn checks the answer to a client if a homeserver
-// answers 429. The client must get 429 with the homeserver's Retry-After.
+// TestAHomeserversLimitIsPassedOn checks a homeserver that answers 429. The
+// client must also get 429, with the homeserver's Retry-After.
 func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 	for _, c := range []struct {
 		wait             time.Duration
@@ -123,8 +124,8 @@ func TestAHomeserversLimitIsPassedOn(t *testing.T) {
 	}
 }
 
-// TestAHomeserversTroubleStays401 checks that a client gets 401 with one text
-// for all errors of a homeserver except 429.
+// TestAHomeserversTroubleStays401 checks that the client gets 401 with the same
+// text for every error of a homeserver except 429.
 func TestAHomeserversTroubleStays401(t *testing.T) {
 	for _, cause := range []matrix.Cause{matrix.CauseTrouble, matrix.CauseConnect, matrix.CauseBusy} {
 		t.Run(string(cause), func(t *testing.T) {
@@ -141,9 +142,9 @@ func TestAHomeserversTroubleStays401(t *testing.T) {
 	}
 }
 
-// TestFailuresInFlightCount checks that verifications in progress count as
-// failures until they end. Otherwise an attacker could start a thousand of them
-// before the first has failed.
+// TestFailuresInFlightCount checks that a verification counts as a failure
+// while it is in progress. Otherwise an attacker could start a thousand
+// verifications before the first one fails.
 func TestFailuresInFlightCount(t *testing.T) {
 	limited(t, func(t *testing.T, r *rig) {
 		r.Routes()

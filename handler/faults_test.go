@@ -29,8 +29,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// TestFaultElsewhere checks that a panic in work that several requests share
-// gives 500, even if the panic comes wrapped in another error.
+// TestFaultElsewhere checks a panic in work that several requests share. The
+// client must get 500, even if the panic is wrapped in another error.
 func TestFaultElsewhere(t *testing.T) {
 	r := newRig()
 	r.verifier.before = func(context.Context) error {
@@ -73,7 +73,7 @@ func TestUnknownErrorIsOpaque(t *testing.T) {
 	}
 }
 
-// silentRooms stands for an SFU that never answers.
+// silentRooms is a fake SFU that never answers.
 type silentRooms struct{}
 
 func (silentRooms) Ensure(ctx context.Context, _ sfu.Room) (bool, error) {

@@ -13,10 +13,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestRemoteTokens checks a client's request for the SFU of another homeserver.
-// That homeserver must get the request unchanged, but with the user's id added.
-// The service must pass on the token, a 403 and a 400, and turn all other
-// answers into 502.
+// TestRemoteTokens checks a client that asks for the SFU of another homeserver.
+// The other homeserver must get the client's request with the user's id added.
+// If it answers with a token, a 403 or a 400, the client must get the same. The
+// client must get 502 for any other answer.
 func TestRemoteTokens(t *testing.T) {
 	ask := func(p *proxied, body string) *httptest.ResponseRecorder {
 		body = strings.Replace(body, "sfu.example.org", "sfu.remote.example", 1)
@@ -60,8 +60,8 @@ func TestRemoteTokens(t *testing.T) {
 	}
 }
 
-// TestOwnNameIsLocal checks that a server_name that is empty, or the name of
-// our own homeserver, means our SFU.
+// TestOwnNameIsLocal checks requests whose server_name is empty, or is the name
+// of our own homeserver. They must get a token for our SFU.
 func TestOwnNameIsLocal(t *testing.T) {
 	for _, name := range []string{"", homeserver} {
 		t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
@@ -118,8 +118,8 @@ func TestFederatedTokens(t *testing.T) {
 }
 
 // TestOriginsWaitBeforeTheyAreRefused checks that a request of another
-// homeserver waits before it gets 429. A homeserver repeats its request four
-// times after a 429.
+// homeserver has to wait before it gets 429. After a 429, a homeserver repeats
+// its request four times.
 func TestOriginsWaitBeforeTheyAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProxied(t)

@@ -16,18 +16,18 @@ import (
 // JSON object.
 const maxFields = 6
 
-// A fields value holds the known fields of one JSON object in a request, and
-// ignores all other fields. err keeps the first fault of the request. The fault
-// is a *fieldError, for which the client gets 400 M_BAD_JSON. Every value that
-// is read after a fault is zero.
+// fields holds the known fields of one JSON object in a request, and ignores
+// all other fields. err keeps the first fault of the request. The fault is a
+// *fieldError, and the client gets 400 M_BAD_JSON. After a fault, every further
+// value is zero.
 type fields struct {
-	object string // the name of the object, "" at the top level
+	object string // the path of the object; "" at the top level
 	names  [maxFields]string
 	values [maxFields]value
 	err    *error
 }
 
-// readFields reads the named fields at the top level of the body.
+// readFields reads the fields with these names at the top level of the body.
 func readFields(body []byte, names ...string) fields {
 	f := fields{err: new(error)}
 	v, err := parseJSON(body)
@@ -77,8 +77,8 @@ func (f *fields) required(name string) value {
 	return v
 }
 
-// inner returns the named fields of the object called name. That object is
-// required.
+// inner reads the object in the field called name, and returns some fields of
+// this object. If the object is missing, inner records a fault.
 func (f *fields) inner(name string, names ...string) fields {
 	inner := fields{object: name, err: f.err}
 	v := f.required(name)
@@ -92,7 +92,8 @@ func (f *fields) inner(name string, names ...string) fields {
 	return inner
 }
 
-// text returns a required string that is not empty.
+// text returns a string. If the string is missing or empty, text records a
+// fault.
 func (f *fields) text(name string) string {
 	s := f.anyText(name)
 	if s == "" {
@@ -101,7 +102,8 @@ func (f *fields) text(name string) string {
 	return s
 }
 
-// anyText returns a required string, which may be empty.
+// anyText returns a string, which may be empty. If the field is missing,
+// anyText records a fault.
 func (f *fields) anyText(name string) string {
 	v := f.required(name)
 	switch {
@@ -114,7 +116,8 @@ func (f *fields) anyText(name string) string {
 	return v.text()
 }
 
-// parsed reads a required string and returns what parse makes of it.
+// parsed reads a string, and returns the result of parse. If the string is
+// missing or parse fails, parsed records a fault.
 func parsed[T any](f *fields, name string, parse func(string) (T, error)) T {
 	text := f.text(name)
 	var zero T
@@ -145,9 +148,9 @@ func (f *fields) fail(name, fault string) {
 	*f.err = &fieldError{field: name, fault: fault}
 }
 
-// openIDToken returns the OpenID token. The field has the form of the
-// Client-Server API, because clients pass the token on as their homeserver gave
-// it to them. openIDToken ignores token_type and expires_in.
+// openIDToken returns the OpenID token. Clients send the token exactly as their
+// homeserver gave it to them, so the field has the form of the Client-Server
+// API. openIDToken ignores token_type and expires_in.
 func (f *fields) openIDToken() matrix.OpenIDToken {
 	t := f.inner("openid_token", "access_token", "matrix_server_name")
 	return matrix.OpenIDToken{
@@ -156,10 +159,10 @@ func (f *fields) openIDToken() matrix.OpenIDToken {
 	}
 }
 
-// delegation reads the two fields that hand over a leave. It returns nil if
-// both fields are absent. If only one is absent, the request has a fault, and
-// the client gets 400 M_BAD_JSON. delegation ignores the field
-// delay_cs_api_url, because any stranger can write it.
+// delegation reads the two fields with which a client hands over a leave. If
+// both fields are absent, it returns nil. If only one is absent, the client
+// gets 400 M_BAD_JSON. delegation ignores the field delay_cs_api_url, because
+// any stranger can write it.
 func (f *fields) delegation() *access.Leave {
 	if f.optional("delay_id") == nil && f.optional("delay_timeout") == nil {
 		return nil
@@ -167,10 +170,10 @@ func (f *fields) delegation() *access.Leave {
 	return &access.Leave{ID: parsed(f, "delay_id", matrix.ParseDelayID), Delay: f.delay("delay_timeout")}
 }
 
-// delay returns a required time in milliseconds. Newer clients write a number,
-// and older clients a string with a number in it. A time of more than
-// leave.MaxDelay (24 h) counts as leave.MaxDelay. A time of less than
-// leave.MinDelay (500 ms) is a fault, for which the client gets 400 M_BAD_JSON.
+// delay reads a time in milliseconds. Newer clients write a number. Older
+// clients write a string with a number in it. A time of more than
+// leave.MaxDelay (24 h) counts as leave.MaxDelay. If the time is missing, or
+// less than leave.MinDelay (500 ms), the client gets 400 M_BAD_JSON.
 func (f *fields) delay(name string) time.Duration {
 	v := f.required(name)
 	if v == nil {
@@ -191,9 +194,9 @@ func (f *fields) delay(name string) time.Duration {
 	return delay
 }
 
-// parseMillis reads a JSON number of milliseconds. It drops the fraction, and
-// returns at most leave.MaxDelay. ok is false if text is no number, or if the
-// time is less than leave.MinDelay.
+// parseMillis reads a JSON number of milliseconds. It cuts off the fraction,
+// and returns at most leave.MaxDelay. ok is false if text is no number, or if
+// the time is less than leave.MinDelay.
 func parseMillis(text string) (time.Duration, bool) {
 	if !json.Valid([]byte(text)) || !value(text).isNumber() {
 		return 0, false

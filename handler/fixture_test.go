@@ -29,8 +29,9 @@ const (
 )
 
 // fakeVerifier accepts tokens of the form "user:<user id>". It refuses all
-// other tokens with cause. before, if set, runs first, and its error refuses
-// any token.
+// other tokens with the cause in its field cause. If before is set, each
+// verification calls it first. If before returns an error, fakeVerifier refuses
+// the token.
 type fakeVerifier struct {
 	before func(ctx context.Context) error
 	cause  matrix.Cause
@@ -55,8 +56,8 @@ func (v *fakeVerifier) Verify(ctx context.Context, t matrix.OpenIDToken, claimed
 	return user, nil
 }
 
-// fakeRooms stands for the SFU, and remembers the rooms that somebody asked
-// for. err, if set, is its answer to every call.
+// fakeRooms is a fake SFU that records the rooms for which it is asked. If err
+// is set, every call returns err.
 type fakeRooms struct {
 	mu    sync.Mutex
 	rooms []sfu.Room
@@ -70,7 +71,8 @@ func (f *fakeRooms) Ensure(_ context.Context, room sfu.Room) (bool, error) {
 	return true, f.err
 }
 
-// grants remembers the grant and the ticket of the last token.
+// grants is a fake Minter that records the grant and the ticket of the last
+// token.
 type grants struct {
 	mu      sync.Mutex
 	last    token.Grant
@@ -84,7 +86,7 @@ func (g *grants) Mint(grant token.Grant, carried ticket.Ticket, _ time.Time) str
 	return "header.payload.signature"
 }
 
-// rig is a Handler with fakes in place of all servers, and without limits.
+// rig is a Handler without limits. Fakes stand for all servers that it asks.
 type rig struct {
 	*Handler
 	*access.Authorizer
@@ -122,7 +124,7 @@ func prefixes(texts ...string) (list []netip.Prefix) {
 	return list
 }
 
-// serve passes one request to the handler, without a network, and returns the
+// serve calls the handler with one request, without a network, and returns the
 // answer.
 func (r *rig) serve(method, path, body string, headers ...string) *httptest.ResponseRecorder {
 	return r.serveContext(context.Background(), method, path, body, headers...)

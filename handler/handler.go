@@ -21,20 +21,20 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Handler serves the endpoints for clients. AppService, TestPage, Observers,
-// Closed and Metrics are optional, and so are the fields whose comments say so.
-// All other fields are required. A Handler must not be copied, and must not be
-// changed after Routes.
+// Handler serves the endpoints for clients. Some fields are optional:
+// AppService, TestPage, Observers, Closed, Metrics, and each field whose
+// comment says so. All other fields are required. After Routes, nobody may
+// change the Handler. Nobody may copy a Handler.
 type Handler struct {
 	// Access decides what each caller gets.
 	Access *access.Authorizer
-	// URL is the URL of the SFU that clients get.
+	// URL is the URL of the SFU. Clients get it with their token.
 	URL string
 	// AppService serves the homeserver at which this service is registered. It
-	// is nil if the service is registered at none.
+	// is nil if there is no such homeserver.
 	AppService *AppService
-	// Webhooks verifies that a webhook comes from the SFU, and that a request
-	// for /_status comes from the operator.
+	// Webhooks verifies that a webhook comes from the SFU. It also verifies
+	// that a request for /_status comes from the operator.
 	Webhooks sfu.Webhooks
 	// Observers get the events of webhooks.
 	Observers []Observer
@@ -49,17 +49,20 @@ type Handler struct {
 	Leaves    func(ctx context.Context) LeaveStatus
 	// MembershipStatus, if set, returns how this service enforces membership.
 	MembershipStatus func() MembershipStatus
-	// TestPage serves the connection test. It is nil if the test is switched
-	// off.
+	// TestPage serves the page of the connection test; nil if the operator
+	// switched it off.
 	TestPage *TestPage
-	// Homeservers, if set, returns the addresses at which this service asks
-	// named homeservers. /_status shows these addresses.
+	// Homeservers, if set, returns the homeservers that the operator named, and
+	// the addresses at which this service asks them. /_status shows these
+	// addresses.
 	Homeservers func() []matrix.Use
 
-	// Proxies are the reverse proxies that may tell a client's address.
+	// Proxies are the reverse proxies that the service trusts to name a
+	// client's address.
 	Proxies Proxies
-	// InProgress bounds how many requests of one client network behind the
-	// proxies can be in progress. nil means no limit.
+	// InProgress bounds how many requests of one client network can be in
+	// progress at the same time, if the client is behind the proxies. nil means
+	// no limit.
 	InProgress *semaphore.Keyed[netip.Prefix]
 
 	Log     *slog.Logger
@@ -74,9 +77,9 @@ type Handler struct {
 	mux      *chi.Mux
 }
 
-// routeDelegate is the path of the endpoint for leaves. It answers 404 unless
-// the service takes over leaves, because clients read every other answer as an
-// offer.
+// routeDelegate is the path of the endpoint for leaves. If the service does not
+// take over leaves, the endpoint answers 404. After any other answer, clients
+// expect that the service takes over leaves.
 const routeDelegate = "/delegate_delayed_leave"
 
 // Routes returns the handler of all endpoints.
@@ -95,7 +98,7 @@ func (h *Handler) Routes() http.Handler {
 	if h.AppService != nil {
 		h.AppService.routes(h)
 	}
-	if h.TestPage != nil { // with LIVEKIT_TEST_PAGE=off, /test is an unknown path (404)
+	if h.TestPage != nil { // if LIVEKIT_TEST_PAGE is off, requests for /test get 404
 		h.TestPage.routes(h)
 	}
 	h.mux.NotFound(h.noRoute)
@@ -103,9 +106,10 @@ func (h *Handler) Routes() http.Handler {
 	return h.mux
 }
 
-// whenOffered calls next if the service takes over leaves, and answers 404
-// otherwise. A client's probe has no body, so it gets 400 M_NOT_JSON from next.
-// The client then knows that the service takes over leaves.
+// whenOffered calls next if the service takes over leaves. Otherwise it answers
+// 404. Clients send a request without a body to find out whether the service
+// takes over leaves. Then 404 means no. If next is called, it answers 400
+// M_NOT_JSON, which means yes.
 func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if !h.Access.Delegation.Offered() {
@@ -116,8 +120,9 @@ func (h *Handler) whenOffered(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// Drain makes /healthz answer 503 from now on, and closes each connection after
-// its next answer. Package service calls Drain before the service ends.
+// Drain makes /healthz answer 503 from now on, and makes the service close each
+// connection after its next answer. Package service calls Drain before the
+// service ends.
 func (h *Handler) Drain() { h.draining.Store(true) }
 
 func (h *Handler) tokens(decode decoder) http.HandlerFunc {
@@ -126,9 +131,9 @@ func (h *Handler) tokens(decode decoder) http.HandlerFunc {
 	})
 }
 
-// noRoute answers a request that matches no route. If the path has a route for
-// another method, it answers 405 with the header Allow, else 404. In each case
-// the errcode is M_UNRECOGNIZED.
+// noRoute answers a request whose path or method has no route. If the path has
+// a route for another method, noRoute answers 405 with the header Allow.
+// Otherwise it answers 404. The errcode is always M_UNRECOGNIZED.
 func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 	if h.asksStatus(r) {
 		h.status(w, r)
@@ -145,8 +150,8 @@ func (h *Handler) noRoute(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, errNoMethod)
 }
 
-// find returns the route for the path of r and the methods of that route. It
-// ignores the method of r. route is "" if there is none.
+// find returns the route for the path of r, and all methods of this route. It
+// ignores the method of r. route is "" if there is no such route.
 func (h *Handler) find(r *http.Request) (route, methods string) {
 	path := chi.RouteContext(r.Context()).RoutePath
 	if path == routeDelegate && !h.Access.Delegation.Offered() {
@@ -171,7 +176,7 @@ func quoteJSON(text string) string {
 	encoder := json.NewEncoder(&quoted)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(text); err != nil {
-		panic(err) // impossible: every string has a JSON form
+		panic(err) // impossible: every string can be written as JSON
 	}
 	return strings.TrimSpace(quoted.String())
 }

@@ -14,9 +14,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// own calls next for a request that the homeserver makes itself (Application
-// Service API), and refuses any other request. Its error answers follow the
-// specification. Only programs that pretend to be the homeserver get an error.
+// own calls next for a request that the homeserver itself makes (Application
+// Service API). It refuses any other request with an error in the form of that
+// specification. The homeserver never gets such an error.
 func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -32,23 +32,23 @@ func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFun
 	}
 }
 
-// ping serves POST /_matrix/app/v1/ping. A request with the hs_token gets 200
-// {}.
+// ping serves POST /_matrix/app/v1/ping. If the request has the hs_token, the
+// answer is 200 {}.
 func (h *Handler) ping(w http.ResponseWriter, r *http.Request) {
 	discardBody(w, r)
 	writeJSON(w, http.StatusOK, []byte("{}"))
 }
 
-// nobody answers 404 when the homeserver asks whether a user or an alias
-// belongs to this service. None does. If the answer were 200, the homeserver
-// would create the user or the alias.
+// nobody always answers 404. The homeserver asks whether a user or an alias
+// belongs to this service. This service has no users and no aliases of its own.
+// After a 200, the homeserver would create the user or the alias.
 func (h *Handler) nobody(w http.ResponseWriter, r *http.Request) {
 	fail(w, r, errNotFound)
 }
 
-// selfTest answers a request that this service sent itself through the
-// homeserver. The homeserver forwards that request in the same way as requests
-// of clients.
+// selfTest answers a self-test of this service. In a self-test, the service
+// sends a request to the homeserver. The homeserver forwards the request to the
+// service, in the same way as requests of clients.
 func (h *Handler) selfTest(w http.ResponseWriter, r *http.Request) {
 	discardBody(w, r)
 	who, err := h.localCaller(exchangeOf(w), proxiedRequest{})
@@ -59,19 +59,21 @@ func (h *Handler) selfTest(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, appservice.AnswerLoop(h.AppService.HSToken, chi.URLParam(r, "nonce"), who.User))
 }
 
-// MemberEvent says that a user's membership in a room may have changed. It can
-// be old, and does not say whether the user is joined now.
+// MemberEvent says that a user's membership in a room may have changed. The
+// event can be old. It does not say whether the user is joined now.
 type MemberEvent struct {
 	Room matrix.RoomID
 	User matrix.UserID
 }
 
 // These are the bounds of a transaction. The service reads at most
-// maxTransactionBytes of it, and answers after transactionTime at the latest.
-// The rest can arrive for transactionRest after that. The homeserver repeats a
-// transaction until it gets 200, so a transaction over a bound gets 200 as
-// well. Then the service calls AppService.Missed, so that the guard does not
-// put off its next sweep.
+// maxTransactionBytes, and answers after transactionTime at the latest. After
+// the answer, the rest of the transaction may still arrive within
+// transactionRest.
+//
+// The homeserver repeats a transaction until it gets 200. So even a transaction
+// over a bound gets 200. The service then calls AppService.Missed. So package
+// guard soon checks everybody's membership.
 const (
 	maxTransactionBytes = 16 << 20
 	transactionTime     = 900 * time.Millisecond
@@ -83,7 +85,7 @@ const (
 // no transaction ids, because processing a transaction twice does no harm.
 func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
-	_ = control.EnableFullDuplex() // lets this handler answer before the body has arrived
+	_ = control.EnableFullDuplex() // this handler may answer before the body has arrived
 	_ = control.SetReadDeadline(time.Now().Add(transactionTime + transactionRest))
 	answer := sync.OnceFunc(func() {
 		writeJSON(w, http.StatusOK, []byte("{}"))
@@ -92,7 +94,7 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 	timer := time.AfterFunc(transactionTime, answer)
 	defer func() {
 		if !timer.Stop() {
-			answer() // does nothing if the answer was written before
+			answer() // does nothing if the answer was already written
 		}
 	}()
 	err := readEvents(io.LimitReader(r.Body, maxTransactionBytes), func(e MemberEvent) {
@@ -109,14 +111,15 @@ func (h *Handler) transaction(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	// The homeserver reads the answer only after it has sent the whole
-	// transaction. If this service closed the connection before that, the
-	// homeserver would get no answer. Therefore this service also reads the
-	// rest.
+	// transaction. If this service closed the connection earlier, the
+	// homeserver would get no answer. So this service also reads the rest of
+	// the body.
 	_, _ = io.Copy(io.Discard, r.Body)
 }
 
-// readEvents calls tell for each membership event in a transaction. It holds
-// only one event at a time, because 100 events can take megabytes.
+// readEvents calls the function tell for each membership event in a
+// transaction. It keeps only one event at a time in memory, because 100 events
+// can take megabytes.
 func readEvents(body io.Reader, tell func(MemberEvent)) error {
 	d := json.NewDecoder(body)
 	if err := enter(d, json.Delim('{')); err != nil {
@@ -177,7 +180,7 @@ func enter(d *json.Decoder, open json.Delim) error {
 	return err
 }
 
-// skip reads one JSON value and drops it.
+// skip reads one JSON value and ignores it.
 func skip(d *json.Decoder) error {
 	for depth := 0; ; {
 		token, err := d.Token()

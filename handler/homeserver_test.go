@@ -20,7 +20,7 @@ func (p *proxied) own(method, path, body string) *httptest.ResponseRecorder {
 }
 
 // TestTheHomeserversOwnRequests checks the answers to requests that the
-// homeserver makes itself (Application Service API).
+// homeserver itself makes (Application Service API).
 func TestTheHomeserversOwnRequests(t *testing.T) {
 	for _, tt := range []struct {
 		method, path, body string
@@ -89,9 +89,9 @@ func TestTransactionsTellOfMemberships(t *testing.T) {
 	}
 }
 
-// TestTransactionsAreAnsweredInTime checks that two transactions get an answer
-// in time over a real connection. One of them does not arrive, and the other
-// has no end.
+// TestTransactionsAreAnsweredInTime checks two transactions over a real
+// connection: one stops in the middle, and one never ends. Each must get an
+// answer in time.
 func TestTransactionsAreAnsweredInTime(t *testing.T) {
 	p := newProxied(t)
 	base := p.listen(t)
@@ -118,9 +118,9 @@ func TestTransactionsAreAnsweredInTime(t *testing.T) {
 	}
 }
 
-// TestASlowTransactionIsReadToItsEnd checks that a slow transaction gets an
-// answer in time. The service must also read the events that arrive after the
-// answer.
+// TestASlowTransactionIsReadToItsEnd checks a transaction that arrives slowly.
+// It must get an answer in time. After the answer, the service must still read
+// the events that arrive.
 func TestASlowTransactionIsReadToItsEnd(t *testing.T) {
 	p := newProxied(t)
 	told := make(chan MemberEvent, 1)
@@ -167,7 +167,7 @@ func (s stall) Read([]byte) (int, error) {
 	return 0, io.EOF
 }
 
-// endless is a reader that repeats its text without end.
+// endless is a reader that repeats a text without end.
 type endless string
 
 func (e endless) Read(p []byte) (int, error) {
@@ -181,8 +181,9 @@ func (e endless) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// TestSelfTestComesBack checks the answer to the self-test. It must prove that
-// it is from this service, and must name the caller whom the homeserver named.
+// TestSelfTestComesBack checks the answer to the self-test. The answer must
+// prove that it is from this service. It must contain the user whom the
+// homeserver named.
 func TestSelfTestComesBack(t *testing.T) {
 	p := newProxied(t)
 	user, err := matrix.ParseUserID("@rtc:" + homeserver)
@@ -232,8 +233,8 @@ func FuzzProxiedBody(f *testing.F) {
 	})
 }
 
-// FuzzProxiedHeaders checks that only a user of the configured server gets
-// through, whatever headers a stranger sends to this service's port.
+// FuzzProxiedHeaders checks requests with any headers that a stranger could
+// send. The service must accept only a user of the configured server.
 func FuzzProxiedHeaders(f *testing.F) {
 	f.Add("Bearer "+hsToken, alice)
 	f.Add("Bearer "+hsToken, mallory)

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// homeserverStatus is what /_status shows of one named homeserver. This service
-// has asked that homeserver to verify OpenID tokens.
+// homeserverStatus is what /_status shows of one homeserver that the operator
+// named. This service has asked that homeserver to verify OpenID tokens.
 type homeserverStatus struct {
 	Server string `json:"server"`
 	// Addresses are the host:port pairs at which this service asks the
@@ -20,11 +20,11 @@ type homeserverStatus struct {
 	FoundBy   matrix.FoundBy `json:"found_by"`
 	Since     time.Time      `json:"since"` // when this service first asked the homeserver at these Addresses
 	// Outcome is "ok", or the reason why the last request failed. Status is the
-	// HTTP status of the last answer, unless it was 200.
+	// HTTP status of the last answer; 0 if that was 200.
 	Outcome string `json:"outcome"`
 	Status  int    `json:"status,omitempty"`
-	// Answered says that a homeserver has answered at these Addresses. An
-	// answer that refuses the token counts.
+	// Answered says that a homeserver has answered at these Addresses. It is
+	// also true if the homeserver refused the token.
 	Answered bool      `json:"answered"`
 	At       time.Time `json:"at"`
 }

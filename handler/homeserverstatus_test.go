@@ -10,8 +10,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestStatusOfHomeservers checks that /_status shows at which addresses the
-// service asks named homeservers, and how the last request ended.
+// TestStatusOfHomeservers checks that /_status shows the addresses of the
+// homeservers that the operator named, and how the last request to each of them
+// ended.
 func TestStatusOfHomeservers(t *testing.T) {
 	own, err := matrix.ParseServerName(homeserver)
 	if err != nil {

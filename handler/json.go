@@ -10,12 +10,12 @@ import (
 
 // value is the text of one valid JSON value, without white space around it.
 //
-// The handler reads fields directly from this text. It allocates nothing for
-// the other fields, of which a client may send many.
+// The handler reads only the fields that it needs from this text. It allocates
+// no memory for other fields, so a client cannot harm it with very many fields.
 type value []byte
 
-// parseJSON checks that body is one JSON value and nothing else. Otherwise the
-// error is errNotJSON, and the client gets 400 M_NOT_JSON.
+// parseJSON checks that body is exactly one JSON value. Otherwise the error is
+// errNotJSON, and the client gets 400 M_NOT_JSON.
 func parseJSON(body []byte) (value, error) {
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return nil, errNotJSON
@@ -28,7 +28,7 @@ func (v value) isString() bool { return v[0] == '"' }
 func (v value) isNumber() bool { return v[0] == '-' || '0' <= v[0] && v[0] <= '9' }
 func (v value) isNull() bool   { return v[0] == 'n' }
 
-// text returns the string whose JSON form is v.
+// text returns the string that the JSON string v stands for.
 func (v value) text() string {
 	inner := v[1 : len(v)-1]
 	if bytes.IndexByte(inner, '\\') < 0 {
@@ -41,9 +41,9 @@ func (v value) text() string {
 	return s
 }
 
-// cutMember splits the first field off an object. rest is the text after the
-// opening brace, or after an earlier field. ok is false at the end of the
-// object.
+// cutMember cuts the first field off an object. rest is the text of the object
+// after the opening brace, or after the previous field. cutMember also returns
+// the text that follows the field. ok is false at the end of the object.
 func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 	rest = skipSpace(rest)
 	if rest[0] == ',' {
@@ -57,14 +57,14 @@ func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 	return name, v, rest, true
 }
 
-// longestEscape is the length of the longest JSON form of one byte, like
+// longestEscape is the most bytes that JSON can use for one byte of text, as in
 // \u0061.
 const longestEscape = 6
 
-// isText reports whether v is a JSON form of exactly text. encoding/json would
-// ignore the case of names. Strangers choose most names, so isText allocates
-// nothing. It compares lengths first, and then reads v up to the first
-// difference.
+// isText reports whether the JSON string v stands for exactly text. Upper and
+// lower case differ, unlike in encoding/json. Strangers choose most names, so
+// isText allocates no memory. It compares the lengths first, and reads v only
+// up to the first difference.
 func (v value) isText(text string) bool {
 	inner := v[1 : len(v)-1]
 	switch {
@@ -83,9 +83,9 @@ func (v value) isText(text string) bool {
 	return len(inner) == 0 && text == ""
 }
 
-// cutChar reads the first character in inner, the inside of a valid JSON
-// string. size is how many bytes the character takes in inner. Half of a
-// surrogate pair becomes U+FFFD, as in encoding/json.
+// cutChar reads the first character in inner, which is a valid JSON string
+// without its quotation marks. size is how many bytes of inner the character
+// takes. Half of a surrogate pair becomes U+FFFD, as in encoding/json.
 func cutChar(inner []byte) (char rune, size int) {
 	if inner[0] != '\\' {
 		return utf8.DecodeRune(inner)
@@ -105,8 +105,7 @@ func cutChar(inner []byte) (char rune, size int) {
 	return utf8.RuneError, 6
 }
 
-// simpleEscape returns the character that a backslash and this letter stand
-// for.
+// simpleEscape returns the character that a backslash and letter stand for.
 func simpleEscape(letter byte) rune {
 	if i := strings.IndexByte("bfnrt", letter); i >= 0 {
 		return rune("\b\f\n\r\t"[i])
@@ -114,7 +113,8 @@ func simpleEscape(letter byte) rune {
 	return rune(letter) // letter is a quotation mark, a backslash or a slash
 }
 
-// hexRune returns the character whose number the hexadecimal digits give.
+// hexRune returns the character whose number is written in the hexadecimal
+// digits.
 func hexRune(digits []byte) (char rune) {
 	for _, digit := range digits {
 		char <<= 4
@@ -128,8 +128,8 @@ func hexRune(digits []byte) (char rune) {
 	return char
 }
 
-// cutValue splits off the valid JSON value at the start of b. It drops the
-// white space after the value.
+// cutValue splits b after the valid JSON value with which b begins. It removes
+// the white space after the value.
 func cutValue(b []byte) (value, []byte) {
 	n := end(b)
 	return b[:n], skipSpace(b[n:])
@@ -144,7 +144,7 @@ func skipSpace(b []byte) []byte {
 	return nil
 }
 
-// end returns the index at which the valid JSON value at the start of b ends.
+// end returns the length of the valid JSON value with which b begins.
 func end(b []byte) int {
 	switch b[0] {
 	case '"':

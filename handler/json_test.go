@@ -69,8 +69,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// FuzzMembers checks that the type fields finds the same fields as
-// encoding/json in every text.
+// FuzzMembers checks that the type fields finds the same fields in a text as
+// encoding/json.
 func FuzzMembers(f *testing.F) {
 	f.Add([]byte(getTokenBody("@alice:" + homeserver)))
 	f.Add([]byte(`{"a":"\\","b\"":["\\\"",{}],"a":0.5e-7,"c":tru}`))
@@ -124,14 +124,14 @@ func TestDeepNesting(t *testing.T) {
 	}
 }
 
-// manyNames returns a body of about n bytes whose fields all have the same
-// name.
+// manyNames returns a body of about n bytes. All its fields have the same name.
 func manyNames(name string, n int) []byte {
 	member := `"` + name + `":0,`
 	return []byte("{" + strings.Repeat(member, n/len(member)) + `"":0}`)
 }
 
-// escaped returns an ASCII name with every letter in its longest JSON form.
+// escaped returns name, which is ASCII, with every letter in its longest JSON
+// form.
 func escaped(name string) string {
 	var b strings.Builder
 	for i := range len(name) {
@@ -140,9 +140,9 @@ func escaped(name string) string {
 	return b.String()
 }
 
-// TestForeignNamesAreNotBuilt checks that reading unknown field names allocates
-// nothing. The names are with and without escapes, and some are as long as
-// known names.
+// TestForeignNamesAreNotBuilt checks that the service allocates no memory for
+// unknown field names. The names are with and without escapes. Some are as long
+// as known names.
 func TestForeignNamesAreNotBuilt(t *testing.T) {
 	for _, name := range []string{"x", escaped("x"), escaped("device_ix"), escaped("delay_timeouu"), `\n`, `\ud83d\ude00`, escaped(strings.Repeat("x", 9000))} {
 		t.Run(fmt.Sprintf("%.30q", name), func(t *testing.T) {
@@ -154,9 +154,9 @@ func TestForeignNamesAreNotBuilt(t *testing.T) {
 	}
 }
 
-// BenchmarkEscapedNames measures bodies with escaped field names. It compares
-// them with bodies that have the same size and number of fields, but no
-// escapes.
+// BenchmarkEscapedNames measures how long it takes to read bodies with escaped
+// field names. It compares them with bodies of the same size and the same
+// number of fields, but without escapes.
 func BenchmarkEscapedNames(b *testing.B) {
 	for _, name := range []string{`\n`, escaped("x"), escaped("device_ix"), escaped("delay_timeout")} {
 		plain, costly := manyNames(strings.Repeat("x", len(name)), maxBodyBytes), manyNames(name, maxBodyBytes)
@@ -171,9 +171,9 @@ func BenchmarkEscapedNames(b *testing.B) {
 	}
 }
 
-// timeOf returns how long it takes to read a body 20 times. It measures five
-// times and returns the shortest time, because other work on the machine only
-// adds time.
+// timeOf returns how long it takes to read a body 20 times. It measures this
+// five times, and returns the shortest time, because other work on the machine
+// only makes a measurement longer.
 func timeOf(body []byte) time.Duration {
 	least := time.Duration(math.MaxInt64)
 	for range 5 {

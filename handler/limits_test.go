@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// limited calls f in a synctest bubble. The rig of f has all limits at their
-// defaults.
+// limited calls f in a synctest bubble. All limits of f's rig have their
+// default values.
 func limited(t *testing.T, f func(t *testing.T, r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -50,8 +50,8 @@ func TestUserLimit(t *testing.T) {
 	})
 }
 
-// TestUserLimitIsOfVerifiedUsers checks that a client cannot use up Alice's
-// limit if it cannot prove to be Alice.
+// TestUserLimitIsOfVerifiedUsers checks a client that sends requests in Alice's
+// name without proof. The client must not be able to use up Alice's limit.
 func TestUserLimitIsOfVerifiedUsers(t *testing.T) {
 	limited(t, func(t *testing.T, r *rig) {
 		body := replaceIn(t, getTokenBody("@alice:"+homeserver), "openid_token.access_token", `"guess"`)
@@ -64,11 +64,11 @@ func TestUserLimitIsOfVerifiedUsers(t *testing.T) {
 	})
 }
 
-// TestClientsThatLeave checks when a disconnect during the verification counts
-// as a failure of the client. At a named homeserver, which may be slow, a
-// disconnect within the first second counts, and a later one does not. At a
-// stranger's homeserver every disconnect counts, because a stranger can make
-// that server slow.
+// TestClientsThatLeave checks clients that disconnect during the verification.
+// If the operator named the homeserver, a disconnect counts as the client's
+// failure only within the first second, because the homeserver may be slow. At
+// any other homeserver, every disconnect counts, because a stranger can make
+// that homeserver slow.
 func TestClientsThatLeave(t *testing.T) {
 	for name, c := range map[string]struct {
 		server  string
@@ -140,7 +140,7 @@ func TestOneIPv6NetworkIsOneClient(t *testing.T) {
 }
 
 func TestOffMeansAllLimits(t *testing.T) {
-	r := newRig() // the limiters of this rig are nil
+	r := newRig() // this rig has no limiters
 	for i := range 200 {
 		if w := r.serve("POST", "/sfu/get", badTokenBody(stranger)); w.Code != 401 {
 			t.Fatalf("failure %d: got %d, want 401", i, w.Code)

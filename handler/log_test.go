@@ -68,8 +68,8 @@ func TestTheTokenIsNeverLogged(t *testing.T) {
 	}
 }
 
-// TestForgedLines checks that text from a stranger cannot look like another
-// line of the log.
+// TestForgedLines checks that a stranger's text in the log cannot look like
+// another line of the log.
 func TestForgedLines(t *testing.T) {
 	const forged = "x\ntime=2026-01-01 level=INFO msg=request user=@admin:example.org\r\n\x1b[31m"
 	for format, handler := range map[string]func(*bytes.Buffer) slog.Handler{

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-// collapseSlashes routes //sfu/get and /sfu/get/ as /sfu/get. Clients append
-// "/sfu/get" to a configured URL, which may end in a slash. Later handlers find
-// the path in chi's routing context.
+// collapseSlashes routes //sfu/get and /sfu/get/ in the same way as /sfu/get.
+// Clients append "/sfu/get" to a configured URL, which may end in a slash.
+// Later handlers find the new path in chi's routing context.
 func collapseSlashes(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := r.URL.Path
@@ -33,8 +33,8 @@ func collapseSlashes(next http.Handler) http.Handler {
 	})
 }
 
-// These are the values of the CORS headers. All answers share these slices, so
-// no code may change them.
+// These are the values of the CORS headers. All answers share the slices, so no
+// code may change them.
 var (
 	corsAnyOrigin = []string{"*"}
 	corsHeaders   = []string{"Accept, Content-Type, Content-Length, Accept-Encoding, X-CSRF-Token, Authorization"}
@@ -43,9 +43,9 @@ var (
 )
 
 // cors lets a web page of any origin read every answer. It answers a preflight
-// request (OPTIONS) itself with 200 and no body, and needs no authentication.
-// It does so even for a path that does not exist. Otherwise the browser would
-// hide the 404 from the page.
+// request (OPTIONS) itself, with 200 and no body. It does so without
+// authentication, and even if the path does not exist. Otherwise the browser
+// would hide the 404 from the page.
 func (h *Handler) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		methods := corsPost
@@ -91,18 +91,19 @@ func recoverPanic(next http.Handler) http.Handler {
 	})
 }
 
-// inProgressWait is the Retry-After of a client with too many requests in
+// inProgressWait is the Retry-After for a client that has too many requests in
 // progress.
 const inProgressWait = time.Second
 
 // shareProgress bounds how many requests of one client network are in progress.
-// The bound is a quarter of the places for connections (connlimit.Share). Any
-// further request gets 429. Of its body, shareProgress reads only what arrives
-// at once, because this client has many other requests in progress.
+// The bound is a quarter of the connections that all clients together can have
+// open (connlimit.Share). Any further request gets 429. shareProgress reads the
+// body of such a request for promptTime only, because this client has many
+// other requests in progress.
 //
-// The bound applies only to clients that a proxy names. For direct clients,
-// connlimit bounds the number of connections instead. The homeserver has no
-// bound, because many clients come through it.
+// The bound applies only if a proxy names the client's address. For a client
+// without a proxy, connlimit bounds the number of connections instead. There is
+// no bound for the homeserver, because it forwards requests of many clients.
 func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)
@@ -123,10 +124,10 @@ func (h *Handler) shareProgress(next http.Handler) http.Handler {
 	})
 }
 
-// closeWhenDraining closes each connection after its next answer, once Drain
-// was called. From then on /healthz answers 503, so that load balancers send
-// later requests elsewhere. All other requests still get their usual answers,
-// until the load balancers have noticed.
+// closeWhenDraining has no effect until Drain is called. Then it closes each
+// connection after its next answer, and answers 503 to /healthz, so that load
+// balancers send later requests elsewhere. Until the load balancers have
+// noticed, all other requests get their usual answers.
 func (h *Handler) closeWhenDraining(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h.draining.Load() {

@@ -18,18 +18,19 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// problem is an error in the form for clients and the log: a Matrix error and a
-// cause. All errors of one kind have the same text. The text reveals neither
-// whether a user or a room exists, nor what a homeserver answered.
+// problem describes an error for the client and for the log: a Matrix error and
+// a cause. All errors of one kind have the same text. The text does not show
+// whether a user or a room exists. It also does not show what a homeserver
+// answered.
 type problem struct {
 	status        int
 	errcode, text string
 	cause         string        // the log's field cause; it begins with limit_ for limits, sfu_ for LiveKit's API, and webhook_ for webhooks
-	wait          time.Duration // the value of Retry-After; 0 for no such header
+	wait          time.Duration // the value of the header Retry-After; 0 for no header
 }
 
-// noFilesWait is the Retry-After for a client when this process can open no
-// more files.
+// noFilesWait is the Retry-After for a client if this process cannot open a
+// file or a connection.
 const noFilesWait = 5 * time.Second
 
 // statusCanceled is the status in the log for a request whose client
@@ -60,7 +61,7 @@ var (
 	internal        = problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Internal error", cause: "internal"}
 )
 
-// problems lists the problems of errors that carry no details.
+// problems lists the answers to errors that have only one answer each.
 var problems = []struct {
 	err error
 	problem
@@ -81,8 +82,9 @@ var problems = []struct {
 	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: causeForeignUser}},
 }
 
-// problemOf is the only function that maps the error of a request to its
-// answer. An error that problemOf does not know is a fault of this program.
+// problemOf returns the answer to the error of a request. No other function
+// does this. If problemOf does not know an error, the error is a fault of this
+// program.
 func problemOf(ctx context.Context, err error) problem {
 	if p, ok := clientProblem(err); ok {
 		return p
@@ -133,8 +135,8 @@ func isStoreFault(err error) bool {
 	return leave || report
 }
 
-// clientProblem returns the problem of err if only a client can cause such an
-// error.
+// clientProblem returns the problem of err if err means that the client is at
+// fault.
 func clientProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*fieldError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON,
@@ -160,10 +162,11 @@ func clientProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// verifyProblem returns the problem of a failed verification. A 429 of the
-// homeserver becomes a 429. Every other failure is a 401: the homeserver
-// refused the token or did not answer, or the user is another one than claimed.
-// These failures share one text, which does not say what failed.
+// verifyProblem returns the problem of a failed verification. If the homeserver
+// answered 429, the problem is a 429. Every other failure is a 401: the
+// homeserver refused the token or did not answer, or the token belongs to
+// another user than the request claims. The text is always the same, and does
+// not say which failure it was.
 func verifyProblem(e *matrix.VerifyError) problem {
 	if e.Cause == matrix.CauseLimited {
 		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
@@ -177,9 +180,9 @@ func verifyProblem(e *matrix.VerifyError) problem {
 // without a Retry-After.
 const homeserverWait = time.Second
 
-// membershipProblem returns the problem of a failed question to our homeserver
-// about who is in a room. Only a request of another homeserver can have the
-// error refusedQuestion.
+// membershipProblem returns the problem if this service could not find out who
+// is in a room, because our homeserver did not say. Only a request of another
+// homeserver can have the error refusedQuestion.
 func membershipProblem(err error) (problem, bool) {
 	if _, ok := errors.AsType[refusedQuestion](err); ok {
 		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true
@@ -191,7 +194,7 @@ func membershipProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// limitProblem returns the problem of a request that a limit refused.
+// limitProblem returns the problem of a request over a limit.
 func limitProblem(err error) (problem, bool) {
 	p := problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded, text: "Too many requests"}
 	if e, ok := errors.AsType[*limitError](err); ok {
@@ -205,17 +208,19 @@ func limitProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// limitWait is the Retry-After for a client whose leave this service refused
-// because it keeps too many leaves.
+// limitWait is the Retry-After for a client whose leave this service refused,
+// because the service keeps too many leaves already.
 const limitWait = time.Minute
 
 // delegationProblem returns the problem of a leave that this service does not
 // take over.
 //
-// On a token endpoint, the problem is M_BAD_JSON, after which the client
-// repeats its request without the leave. On the endpoint for leaves, a 404 says
-// that the client should keep the leave itself. M_BAD_JSON says that the
-// homeserver cannot delay events. Other causes give 403 or 429.
+// On a token endpoint, the problem is M_BAD_JSON, so that the client repeats
+// its request without the leave.
+//
+// On the endpoint for leaves, the problem depends on the cause. A 404 says that
+// the client must keep the leave itself. M_BAD_JSON says that the homeserver
+// cannot delay events. Other causes give 403 or 429.
 func delegationProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[tokenDelegationError](err); ok {
 		return problem{status: http.StatusBadRequest, errcode: codeBadJSON, text: "Delegation is not available", cause: e.Cause}, true
@@ -242,9 +247,9 @@ func delegationProblem(err error) (problem, bool) {
 var tooManyLeaves = problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
 	text: "Too many delegated leaves", cause: access.DelegationLimit, wait: limitWait}
 
-// webhookProblem returns the problem of a rejected webhook. It is 413 or 400
-// for a wrong body, and 401 for all other causes (sfu/signed.go). LiveKit
-// writes the status into its log.
+// webhookProblem returns the problem of a rejected webhook. The status is 413
+// or 400 for a wrong body, and 401 for all other causes (sfu/signed.go).
+// LiveKit writes the status into its log.
 func webhookProblem(e *sfu.RejectedError) problem {
 	p := problem{status: http.StatusUnauthorized, errcode: codeUnauthorized,
 		text: "The webhook is not signed by the SFU", cause: "webhook_" + e.Cause}
@@ -257,12 +262,13 @@ func webhookProblem(e *sfu.RejectedError) problem {
 	return p
 }
 
-// roomBusyWait is the Retry-After for a client if the service creates too many
-// rooms at once. After this time, the running requests to the SFU have ended.
+// roomBusyWait is the Retry-After for a client if the service is already
+// creating too many rooms. After this time, the running requests to the SFU
+// have ended.
 const roomBusyWait = 10 * time.Second
 
-// roomProblem returns the problem of e. The error e says that the SFU did not
-// confirm a room.
+// roomProblem returns the problem of e, which says that the SFU did not confirm
+// that a room exists.
 func roomProblem(e *access.RoomError) problem {
 	p := problem{status: http.StatusInternalServerError, errcode: codeUnknown, text: "Unable to create room on SFU", cause: roomCause(e)}
 	if sfuError, ok := errors.AsType[*sfu.Error](e); ok && sfuError.Cause == sfu.CauseBusy {
@@ -271,8 +277,8 @@ func roomProblem(e *access.RoomError) problem {
 	return p
 }
 
-// roomCause returns the cause of an error about a room. The cause begins with
-// "sfu_", so that it differs from all causes of homeservers.
+// roomCause returns the cause of an error about a room. It begins with "sfu_",
+// so that it differs from the causes of errors about homeservers.
 func roomCause(err error) string {
 	if e, ok := errors.AsType[*sfu.Error](err); ok {
 		return "sfu_" + e.Cause
@@ -280,8 +286,8 @@ func roomCause(err error) string {
 	return "sfu"
 }
 
-// body returns the Matrix error document. It escapes nothing, because the text
-// of a problem has no character that JSON escapes.
+// body returns the Matrix error as JSON. It does not escape the text, because
+// the texts of problems have no characters that JSON must escape.
 func (p problem) body() []byte {
 	b := append(make([]byte, 0, 128), `{"errcode":"`...)
 	b = append(b, p.errcode...)
@@ -295,7 +301,7 @@ func (p problem) body() []byte {
 	return append(b, '}')
 }
 
-// setHeaders sets the header Retry-After, if there is a wait.
+// setHeaders sets the header Retry-After if the client must wait.
 func (p problem) setHeaders(h http.Header) {
 	if p.wait > 0 {
 		h.Set("Retry-After", strconv.FormatInt(roundUp(p.wait, time.Second), 10))

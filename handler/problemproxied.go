@@ -12,10 +12,11 @@ import (
 // M_UNRECOGNIZED as "this homeserver has no such service". They read
 // M_UNKNOWN_TOKEN as "you are logged out". No error below uses these codes.
 
-// proxiedProblem returns the problem of a malformed request to an endpoint for
-// the homeserver, or of a request that is not from the homeserver. It is a 403
-// for a missing or wrong hs_token, and for a missing caller. On an endpoint
-// that the homeserver itself calls (own), it is a 401 for a missing hs_token.
+// proxiedProblem returns the problem of a request to an endpoint for the
+// homeserver, if the request is malformed or not from the homeserver. It is a
+// 403 if the hs_token is missing or wrong, or if the request names no user or
+// server. If the homeserver itself calls the endpoint (own), a missing hs_token
+// gives 401.
 func proxiedProblem(err error) (problem, bool) {
 	if e, ok := errors.AsType[*proxyError](err); ok {
 		p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.cause}
@@ -31,10 +32,10 @@ func proxiedProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// remoteProblem returns the problem of a failed request for a token of another
-// homeserver's SFU. It passes on a refusal of that homeserver (403), and a
-// complaint about the request (400 M_INVALID_PARAM). Any other answer, even a
-// 429, becomes a 502 M_UNKNOWN, and so does no answer.
+// remoteProblem returns the problem if this service got no token for the SFU of
+// another homeserver. If the other homeserver answered 403 or 400, the problem
+// is the same: 403, or 400 M_INVALID_PARAM. After any other answer, even a 429,
+// the problem is 502 M_UNKNOWN. Without an answer, it is 502, too.
 func remoteProblem(err error) (problem, bool) {
 	e, ok := errors.AsType[*matrix.RemoteError](err)
 	switch {
@@ -51,9 +52,10 @@ func remoteProblem(err error) (problem, bool) {
 	return problem{status: http.StatusBadGateway, errcode: codeUnknown, text: "The other homeserver gives no token", cause: "remote_error"}, true
 }
 
-// proxiedDelegationProblem returns the problem of a leave that came through the
-// homeserver and that this service does not take over. It is 403 if delegation
-// is off, or if the homeserver does not let this service manage delayed events.
+// proxiedDelegationProblem returns the problem of a leave that this service
+// does not take over, in a request that the homeserver forwarded. It is 403 if
+// delegation is off, or if the homeserver does not let this service manage
+// delayed events.
 func proxiedDelegationProblem(e proxiedDelegationError) problem {
 	p := problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: e.Cause}
 	switch e.Cause {

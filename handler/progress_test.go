@@ -21,8 +21,8 @@ import (
 )
 
 // TestRequestsInProgress checks the bound on requests in progress of one client
-// network behind a proxy. The service must refuse further requests of that
-// network at once, and must still serve all other clients.
+// network behind a proxy. The service must refuse further requests of this
+// network immediately, and must still serve all other clients.
 func TestRequestsInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const share = 3
@@ -79,12 +79,12 @@ func TestRequestsInProgress(t *testing.T) {
 	})
 }
 
-// slowBody is a body that never arrives.
+// slowBody is a request body that never arrives.
 type slowBody struct{}
 
 func (slowBody) Read([]byte) (int, error) { time.Sleep(time.Hour); return 0, io.EOF }
 
-// deadlines is a ResponseWriter that remembers the read deadline.
+// deadlines is a ResponseWriter that records the read deadline.
 type deadlines struct {
 	http.ResponseWriter
 	read *time.Time
@@ -93,8 +93,8 @@ type deadlines struct {
 func (d deadlines) SetReadDeadline(t time.Time) error { *d.read = t; return nil }
 
 // TestRefusedBodyIsNotAwaited checks a client that has too many requests in
-// progress. The service must refuse the next request without waiting for its
-// body.
+// progress. The service must refuse the client's next request, and must not
+// wait for the body of that request.
 func TestRefusedBodyIsNotAwaited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig()
@@ -117,7 +117,7 @@ func TestRefusedBodyIsNotAwaited(t *testing.T) {
 	})
 }
 
-// TestRefuse checks that a request that net/http cannot read gets a Matrix
+// TestRefuse checks requests that net/http cannot read. Each must get a Matrix
 // error and a log line.
 func TestRefuse(t *testing.T) {
 	for _, c := range []struct {
@@ -159,9 +159,9 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// TestNoFiles checks that a client gets 503 with a Retry-After if this process
-// can open no file for a connection. In this case neither the token nor the
-// client is at fault.
+// TestNoFiles checks a process that cannot open a connection, because it has
+// too many open files. The client must get 503 with a Retry-After, because
+// neither the client nor its token is at fault.
 func TestNoFiles(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.EMFILE, syscall.ENFILE} {
 		t.Run(errno.Error(), func(t *testing.T) {

@@ -15,10 +15,10 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// TestProxiedRequestsAreLoggedAndCounted checks that each proxied request
-// writes one log line. The line must name the caller, who forwarded the
-// request, the room, and the cause of a refusal. The metrics must count the
-// request once, by endpoint and cause.
+// TestProxiedRequestsAreLoggedAndCounted checks that the service writes one log
+// line for each proxied request. The line must name the user or server that
+// sent the request, the room, who forwarded the request, and the cause of a
+// refusal. The metrics must count the request once, by endpoint and cause.
 func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 	room, err := matrix.ParseRoomID(aRoom)
 	if err != nil {
@@ -35,7 +35,7 @@ func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		ask  func(p *proxied)
-		line []string // parts that the log line must have; if has is true, also the room
+		line []string // parts of the log line; if has is true, the line must also name the room
 		has  bool
 		by   string // the labels of the metric
 	}{
@@ -82,7 +82,8 @@ func TestProxiedRequestsAreLoggedAndCounted(t *testing.T) {
 }
 
 // TestTransactionsAreAnsweredWhileEnding checks that a transaction gets 200
-// while the service ends. Any other status would stop the homeserver's queue.
+// even while the service shuts down. After any other status, the homeserver
+// would stop its queue of transactions.
 func TestTransactionsAreAnsweredWhileEnding(t *testing.T) {
 	p := newProxied(t)
 	p.Routes()
@@ -96,9 +97,9 @@ func TestTransactionsAreAnsweredWhileEnding(t *testing.T) {
 	}
 }
 
-// TestTheHomeserverHasNoShare checks that the homeserver's requests in progress
-// have no bound, since many clients come through its one address. A client that
-// only claims to be the homeserver must have the usual bound.
+// TestTheHomeserverHasNoShare checks that the homeserver may have any number of
+// requests in progress, because it forwards requests of many clients. A client
+// that only pretends to be the homeserver must have the usual bound.
 func TestTheHomeserverHasNoShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProxied(t)
@@ -126,10 +127,10 @@ func TestTheHomeserverHasNoShare(t *testing.T) {
 	})
 }
 
-// TestLastingConditionsAreNoTrouble checks the answer to another homeserver if
-// our homeserver answers 400. Our homeserver would answer 400 again, so the
-// other homeserver must get a refusal. After a 5xx it would repeat its request
-// four times.
+// TestLastingConditionsAreNoTrouble checks the answer to another homeserver's
+// request if our homeserver answers 400 to a question about this request. Our
+// homeserver would always answer 400 to this question, so the other homeserver
+// must get a 4xx. After a 5xx, it would repeat its request four times.
 func TestLastingConditionsAreNoTrouble(t *testing.T) {
 	answered := func(status int) error { return &matrix.AppServiceError{Status: status, Err: errors.New("x")} }
 	for _, tt := range []struct {
@@ -155,8 +156,8 @@ func TestLastingConditionsAreNoTrouble(t *testing.T) {
 	wantAnswer(t, p.federation(stranger, federated("mallory")), 400, "M_INVALID_PARAM")
 }
 
-// TestOneBodyForEveryRefusal checks that all refusals have the same text, so
-// that nobody learns the reason.
+// TestOneBodyForEveryRefusal checks that the answer has the same text for each
+// reason of a refusal. So nobody learns the reason.
 func TestOneBodyForEveryRefusal(t *testing.T) {
 	p := newProxied(t)
 	p.Delegation = nil

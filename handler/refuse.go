@@ -17,10 +17,10 @@ func (h *Handler) Headers() []string {
 	return []string{"Authorization", headerUser, headerOrigin, headerForwardedFor, headerRealIP, headerRequestID, h.Proxies.Header}
 }
 
-// Refuse answers a request that net/http cannot read, usually with 400, or with
-// 431 if the headers are larger than the server allows. It returns the whole
-// answer, with this status and a Matrix error, and writes the log line. It
-// knows nothing about the request except the peer of the connection.
+// Refuse answers a request that net/http cannot read. status is usually 400, or
+// 431 if the headers are larger than the server allows. Refuse returns the
+// whole answer, with this status and a Matrix error. It also writes the log
+// line. It knows nothing about the request except the peer of the connection.
 func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	p := malformed
 	if status == http.StatusRequestHeaderFieldsTooLarge {
@@ -41,6 +41,6 @@ func (h *Handler) Refuse(status int, peer net.Addr) []byte {
 	}
 	setCORS(answer.Header, corsPost)
 	var b bytes.Buffer
-	_ = answer.Write(&b) // cannot fail: w is a bytes.Buffer
+	_ = answer.Write(&b) // cannot fail, because b is a bytes.Buffer
 	return b.Bytes()
 }

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// headerRequestID is the header of the answer that holds the request's id. The
-// log shows the same id.
+// headerRequestID is the header in which an answer contains the request's id.
+// The log shows the same id.
 const headerRequestID = "X-Request-Id"
 
-// maxRequestID bounds the length of an id that a proxy sends, in bytes. Proxies
-// send ids of 32 or 36 bytes.
+// maxRequestID is how many bytes the service keeps of an id that a proxy sends.
+// Proxies send ids of 32 or 36 bytes.
 const maxRequestID = 64
 
-// requestID returns the id of a request. If a trusted proxy sent an id, it
-// returns the valid part of that id, and otherwise a new id. It ignores the ids
-// of all other clients, because a client could copy the id of another request.
+// requestID returns the id of a request. If a trusted proxy sent an id,
+// requestID returns the valid part of that id. Otherwise it returns a new id.
+// It ignores ids that all other peers send, because a client could copy the id
+// of another request.
 func (p Proxies) requestID(r *http.Request) string {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {
@@ -32,9 +33,9 @@ func (p Proxies) requestID(r *http.Request) string {
 // bits.
 func newRequestID() string { return rand.Text() }
 
-// cleanRequestID returns the ASCII letters and digits of id, and some signs, at
-// most maxRequestID bytes. An operator can copy the result from a log and
-// search for it.
+// cleanRequestID clips id to maxRequestID bytes. Then it removes all characters
+// except ASCII letters, digits and some signs. An operator can copy the result
+// from a log and search for it.
 func cleanRequestID(id string) string {
 	id = id[:min(len(id), maxRequestID)]
 	return strings.Map(func(r rune) rune {

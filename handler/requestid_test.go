@@ -11,7 +11,7 @@ import (
 var madeUp = regexp.MustCompile(`^[A-Z2-7]{26}$`)
 
 // TestRequestID checks that the answer and the log show the same id for a
-// request. A trusted proxy may choose the id, and nobody else may.
+// request. Only a trusted proxy may choose this id.
 func TestRequestID(t *testing.T) {
 	for name, c := range map[string]struct {
 		peer  string // the address of the peer of the connection

@@ -17,7 +17,7 @@ func do(t testing.TB, method, url, body string) *http.Response {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req) // RoundTrip follows no redirects
+	resp, err := http.DefaultTransport.RoundTrip(req) // unlike http.Client, RoundTrip follows no redirects
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,8 +185,8 @@ func TestDraining(t *testing.T) {
 	}
 }
 
-// TestEndOfTheWait checks that a request gets 503 if it is still in progress
-// when the service must end.
+// TestEndOfTheWait checks a request that is still in progress when the service
+// can wait no longer, because it shuts down. The request must get 503.
 func TestEndOfTheWait(t *testing.T) {
 	r := newRig()
 	ctx, end := context.WithCancelCause(context.Background())

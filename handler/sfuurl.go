@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// OneOf returns a function that reports whether a URL is one of urls. The
-// function ignores the case of scheme and host, the default port, and a slash
-// at the end.
+// OneOf returns a function that reports whether a URL means the same as one of
+// urls. It makes no difference whether scheme and host are in upper or lower
+// case. A default port or a slash at the end makes no difference either.
 func OneOf(urls ...string) func(string) bool {
 	known := make([]string, len(urls))
 	for i, u := range urls {
 		known[i] = normalURL(u)
 	}
-	// Most clients write the URL exactly as in urls, so the fast comparison is
-	// first.
+	// Most clients send the URL exactly as it is in urls. So this function
+	// makes the fast comparison first.
 	return func(u string) bool { return slices.Contains(urls, u) || slices.Contains(known, normalURL(u)) }
 }
 
 var defaultPorts = map[string]string{"ws": "80", "http": "80", "wss": "443", "https": "443"}
 
 // normalURL returns the same text for all URLs that mean the same. If text is
-// no URL, normalURL returns it unchanged.
+// not a URL, normalURL returns text unchanged.
 func normalURL(text string) string {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {

@@ -17,13 +17,13 @@ import (
 
 // Health is the state of the service that /healthz shows.
 type Health struct {
-	// Degraded describes outages around the service, in sentences that
-	// everybody may read. The service still answers requests.
+	// Degraded describes faults of other systems, in sentences that everybody
+	// may read. The service still answers requests.
 	//
 	// Package service adds a sentence in each of these cases:
 	//
 	//   - The store of leaves or LiveKit does not answer (leaves.health).
-	//   - The guard's brake holds (members.health).
+	//   - The brake of package guard is on, so nobody is removed from the SFU (members.health).
 	//   - The homeserver does not say who is joined (account.health).
 	//   - The log loses lines (shared.health).
 	Degraded []string
@@ -35,23 +35,24 @@ type Health struct {
 // LeaveStatus is what /_status shows of delegated leaves. It is empty if
 // LIVEKIT_DELEGATION is off.
 type LeaveStatus struct {
-	// Offered says that the service takes over the leaves of at least some
-	// users.
+	// Offered says that the service takes over leaves, at least of some users.
 	Offered bool `json:"offered"`
-	// RefusedBy are the servers with full access that require authentication
-	// for requests about delayed events.
+	// RefusedBy are servers that require authentication for requests about
+	// delayed events. Only servers to which the operator gave full access are
+	// listed.
 	RefusedBy []string `json:"refused_by"`
-	// Jobs is the number of jobs in the store of this process, by state. It is
+	// Jobs is the number of jobs in this process's store, for each state. It is
 	// nil if the store does not answer.
 	Jobs map[leave.State]int `json:"jobs"`
-	// Limited are the servers with full access that answered 429 to requests
-	// about delayed events.
+	// Limited are servers that have answered 429 to requests about delayed
+	// events. Only servers to which the operator gave full access are listed.
 	Limited    []LimitedStatus `json:"limited"`
 	Store      StoreStatus     `json:"store"`
 	SFUAnswers bool            `json:"sfu_answers"`
 }
 
-// LimitedStatus says how often a homeserver answered 429, and when it last did.
+// LimitedStatus says how often a homeserver answered 429, and when it last did
+// so.
 type LimitedStatus struct {
 	Server string    `json:"server"`
 	Count  int       `json:"count"`
@@ -66,12 +67,12 @@ type StoreStatus struct {
 	Since    *time.Time `json:"since"`
 	Cause    string     `json:"cause,omitempty"`
 	Unmerged int        `json:"unmerged"` // how many changes are only in memory, and not yet in the store
-	// SetAside is how many records in the store are no jobs that this process
-	// can read.
+	// SetAside is how many records in the store this process cannot read as
+	// jobs.
 	SetAside int `json:"set_aside"`
-	// Repairs is how often the service wrote the leave file again after another
-	// program had deleted, moved or changed it. Repaired says what happened to
-	// the file the last time.
+	// Repairs is how often the service wrote the leave file again, because
+	// another program had deleted, moved or changed it. Repaired says what last
+	// happened to the file.
 	Repairs  int    `json:"repairs"`
 	Repaired string `json:"repaired,omitempty"`
 }
@@ -92,28 +93,31 @@ type AppServiceStatus struct {
 	Checks []appservice.Check `json:"checks"`
 }
 
-// MembershipStatus is what /_status shows of enforced membership: this service
-// removes participants from a call who are not in its Matrix room. Persons are
-// users in Matrix rooms. Foreign and Unsealed are participants on the SFU that
-// this service leaves alone. The numbers are from the last sweep of this
-// process. They grow old while another replica sweeps.
+// MembershipStatus is what /_status shows of enforced membership. To enforce
+// membership, this service removes participants from a call if they are not in
+// the Matrix room of the call. Persons counts users in Matrix rooms. Foreign
+// and Unsealed count participants on the SFU that this service never removes.
+//
+// A sweep is one check of all participants. The numbers are from the last sweep
+// of this process. While another replica makes the sweeps, these numbers are
+// old.
 type MembershipStatus struct {
-	Server      string            `json:"server"`           // the server that this service asks who is joined
-	Source      string            `json:"source"`           // how this service asks: "is_joined" or "joined_members"
-	Account     *AccountStatus    `json:"account"`          // the account that this service asks with; null for an application service
+	Server      string            `json:"server"`           // the homeserver that says who is joined
+	Source      string            `json:"source"`           // the request to the homeserver: "is_joined" or "joined_members"
+	Account     *AccountStatus    `json:"account"`          // the Matrix account that this service uses for these requests; null if it uses an application service
 	Required    string            `json:"required"`         // the value of LIVEKIT_REQUIRE_MEMBERSHIP
-	Interval    float64           `json:"interval_seconds"` // the current time between two sweeps, which can be longer than configured; 0 for no sweeps
+	Interval    float64           `json:"interval_seconds"` // the seconds between two sweeps (checks of all participants), which can be more than configured; 0 if there are none
 	Pushed      bool              `json:"pushed"`           // whether the self-test has seen that the homeserver pushes events
 	LastEvent   *time.Time        `json:"last_event"`
 	Persons     int               `json:"persons"`
-	Unseen      int               `json:"unseen"` // how many of the persons are in rooms that the account is not in
+	Unseen      int               `json:"unseen"` // how many of the persons are in Matrix rooms that the account is not in
 	Foreign     int               `json:"foreign"`
 	Unsealed    int               `json:"unsealed"`
 	LastSweep   *time.Time        `json:"last_sweep"`
-	SweepAge    *float64          `json:"sweep_age_seconds"` // the seconds since the last sweep began
+	SweepAge    *float64          `json:"sweep_age_seconds"` // the seconds since the last sweep (check of all participants) began
 	SweepTook   float64           `json:"sweep_seconds"`
-	Lag         float64           `json:"sweep_lag_seconds"` // by how many seconds the next sweep is late: the time since the last sweep ended, less the interval
-	Elsewhere   bool              `json:"swept_elsewhere"`   // whether another replica sweeps
+	Lag         float64           `json:"sweep_lag_seconds"` // by how many seconds the next sweep (check of all participants) is late: the seconds since the last one ended, minus the interval
+	Elsewhere   bool              `json:"swept_elsewhere"`   // whether another replica makes the sweeps (checks of all participants)
 	Brake       string            `json:"brake"`             // the value of LIVEKIT_MEMBERSHIP_BRAKE
 	Braked      bool              `json:"braked"`
 	BrakedSince *time.Time        `json:"braked_since"`
@@ -125,8 +129,8 @@ type MembershipStatus struct {
 	Overflow    uint64            `json:"overflow"`
 }
 
-// AccountStatus is what /_status shows of the account with which this service
-// asks who is joined.
+// AccountStatus is what /_status shows of a Matrix account. This service uses
+// this account to ask the homeserver who is joined.
 type AccountStatus struct {
 	User    string `json:"user"` // the account's user id; "" until the homeserver has told it
 	Answers bool   `json:"answers"`
@@ -134,7 +138,7 @@ type AccountStatus struct {
 	// reason.
 	Since *time.Time `json:"since"`
 	Error string     `json:"error,omitempty"`
-	// Unseen counts the questions about rooms that the account is not in.
+	// Unseen counts questions about rooms that the account is not in.
 	Unseen uint64 `json:"not_in_room"`
 }
 
@@ -144,10 +148,10 @@ const (
 )
 
 // health serves /healthz for probes and load balancers. It answers 503 if the
-// keeper of leaves has made no progress for 30 s (keeper.Keeper.Stalled). It
-// answers 200 with the status degraded if another system is down, because other
-// replicas would be no better off. During the shutdown closeWhenDraining
-// answers 503 in place of health.
+// keeper of leaves has made no progress for 30 s (keeper.Keeper.Stalled). If
+// another system is down, it answers 200 with the status degraded, because
+// other replicas have the same trouble. During the shutdown, closeWhenDraining
+// answers 503 instead.
 func (h *Handler) health(w http.ResponseWriter, r *http.Request) {
 	now := h.healthNow()
 	if now.Stalled {
@@ -179,9 +183,10 @@ func (now Health) word() string {
 	return "ok"
 }
 
-// clientStatus is how this service sees the caller of /_status. ViaProxy says
-// that a trusted proxy named Address, which can be the proxy's own address.
-// Headers holds the last address in each header that may name the client.
+// clientStatus is the client of a request for /_status as this service sees it.
+// ViaProxy says that a trusted proxy named Address. Address can be the proxy's
+// own address. Headers holds the last address in each header that may name a
+// client.
 type clientStatus struct {
 	Address  netip.Addr            `json:"address"`
 	ViaProxy bool                  `json:"via_trusted_proxy"`
@@ -190,8 +195,8 @@ type clientStatus struct {
 
 // asksStatus reports whether r is a request for /_status from the operator.
 // Such a request has a bearer token for the audience matrixrtc-auth-status. The
-// token is signed with the API secret and valid for at most 60 s
-// (sfu.VerifyStatusToken). All other callers get 404, as for an unknown path.
+// token must be signed with the API secret and valid for at most 60 s
+// (sfu.VerifyStatusToken). Any other request gets 404, as for an unknown path.
 func (h *Handler) asksStatus(r *http.Request) bool {
 	if r.Method != http.MethodGet || chi.RouteContext(r.Context()).RoutePath != routeStatus {
 		return false
@@ -200,8 +205,8 @@ func (h *Handler) asksStatus(r *http.Request) bool {
 	return token != "" && sfu.VerifyStatusToken(h.Webhooks.Keys, token) == nil
 }
 
-// status serves GET /_status, which tells the operator's tools about the
-// running process. The answer holds no secrets.
+// status serves GET /_status. The answer tells the operator's tools about the
+// running process, and contains no secrets.
 func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	x.route = routeStatus
@@ -237,10 +242,10 @@ type statusDocument struct {
 	Leaves   LeaveStatus   `json:"leaves"`
 	// AppService is null if this service is not registered at a homeserver.
 	AppService *AppServiceStatus `json:"app_service"`
-	// Membership is null if this service does not ask a homeserver who is
-	// joined.
+	// Membership is null if this service asks no homeserver who is joined.
 	Membership *MembershipStatus `json:"membership"`
-	// Homeservers are the named homeservers that this service has asked.
+	// Homeservers are the homeservers that the operator named and that this
+	// service has asked.
 	Homeservers []homeserverStatus `json:"homeservers"`
 }
 

@@ -18,18 +18,18 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// TestPage serves the connection test. It serves the web page, and tokens for
-// the probe room of a link. A probe room is a room on the SFU that is made for
-// one link.
+// TestPage serves the connection test: a web page, and tokens for the page. The
+// operator gives people a link to the page. Each link has its own room on the
+// SFU, the probe room. The tokens are only for this room.
 type TestPage struct {
-	// Keys are the API keys with their secrets. A link signed with any of these
-	// is valid. The first one signs new links.
+	// Keys returns the API keys with their secrets. A link is valid if it is
+	// signed with any of these keys. The first key signs new links.
 	Keys sfu.Keys
-	// Rooms finds a room on the SFU.
+	// Rooms looks up rooms on the SFU.
 	Rooms RoomFinder
 	// SFUPort is the port to which a proxy must forward clients' requests to
-	// the SFU, or "" if the port is unknown. The page names this port when it
-	// says how to mend a failure.
+	// the SFU, or "" if the port is unknown. If a test fails, the page names
+	// this port in its advice.
 	SFUPort string
 	// Uses limits how often people use one link. Clients limits how often one
 	// client network asks for tokens. The zero Limiter means no limit.
@@ -37,20 +37,20 @@ type TestPage struct {
 	Clients ratelimit.Limiter[netip.Prefix]
 }
 
-// RoomFinder finds out when a room on the SFU was created. It returns the zero
-// time if there is no such room.
+// RoomFinder returns when a room on the SFU was created, or the zero time if
+// there is no such room.
 type RoomFinder interface {
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
 }
 
-// NewUseLimiter returns the limit on uses of one link. The limit is enough for
-// a family that tries all its phones, some of them twice.
+// NewUseLimiter returns the limit on how often people may use one link. It is
+// enough for a family that tries all its phones, some of them twice.
 func NewUseLimiter() ratelimit.Limiter[sfu.Room] {
 	return ratelimit.New[sfu.Room](ratelimit.Limit{PerMinute: 2, Burst: 20})
 }
 
-// NewTestLimiter returns the limit on token requests of one client network.
-// Requests with invalid links also count.
+// NewTestLimiter returns the limit on how often one client network may ask for
+// tokens. Requests with invalid links count, too.
 func NewTestLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 10, Burst: 20})
 }
@@ -60,18 +60,18 @@ const (
 	routeTestToken = "/test/token"
 
 	// findRoomTime bounds the search for the room on the SFU. If the SFU does
-	// not answer, the service gives the tokens anyway. The test on the page
-	// then shows what is wrong.
+	// not answer, the service still gives the tokens. The page then shows what
+	// is wrong.
 	findRoomTime = 3 * time.Second
-	// A token is valid until its link expires, but for at least leastTTL and at
-	// most mostTTL. With leastTTL, a test that begins in the link's last second
-	// can still end.
+	// A token is valid as long as its link, but at least for leastTTL and at
+	// most for mostTTL. leastTTL is enough for a test that begins in the last
+	// second of the link.
 	leastTTL = time.Minute
 	mostTTL  = 10 * time.Minute
 )
 
-// isTestFile reports whether route serves a file of the test page. The log
-// shows requests for these files only at level debug.
+// isTestFile reports whether route serves a file of the test page. Requests for
+// these files are in the log only at level debug.
 func isTestFile(route string) bool {
 	return route == routeTest || strings.HasPrefix(route, routeTest+"/") && route != routeTestToken
 }
@@ -89,8 +89,8 @@ func (t *TestPage) routes(h *Handler) {
 	}))
 }
 
-// testTokens returns two tokens for the probe room of a link. Whoever has the
-// link can get them.
+// testTokens returns two tokens for the room on the SFU that belongs to a link.
+// Anybody who has the link can get them.
 func (h *Handler) testTokens(ctx context.Context, x *exchange, body []byte) (testAnswer, error) {
 	t := h.TestPage
 	if wait := t.Clients.Take(access.Network(x.client)); wait > 0 {
@@ -129,8 +129,8 @@ func (t *TestPage) isGone(ctx context.Context, room sfu.Room) bool {
 	return err == nil && since.IsZero()
 }
 
-// answer mints two tokens, which are only for the room of the link. They are
-// valid until the link expires, but for at least leastTTL and at most mostTTL.
+// answer makes two tokens for the room of the link. They are valid as long as
+// the link, but at least for leastTTL and at most for mostTTL.
 func (t *TestPage) answer(url string, key testlink.Key, now time.Time) testAnswer {
 	minter := token.NewMinter(t.Keys()[0], min(mostTTL, max(leastTTL, key.Expires.Sub(now))))
 	name := testerName()
@@ -152,9 +152,9 @@ func testerName() string {
 
 // testAnswer is the answer that the page needs for the test.
 type testAnswer struct {
-	url, port        string // url is the SFU's URL as JSON text; port needs no escape
+	url, port        string // url is the SFU's URL as JSON text; port is plain text without characters that JSON must escape
 	name             string
-	sender, receiver string // the tokens of the two participants, which need no escape in JSON
+	sender, receiver string // the tokens of the two participants; they have no characters that JSON must escape
 	now, expires     time.Time
 }
 

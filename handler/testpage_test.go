@@ -29,8 +29,8 @@ type testRig struct {
 	sealed string
 }
 
-// finder says that every room exists, or that no room exists if gone is true.
-// err, if set, is the answer to every question.
+// finder is a fake SFU on which every room exists. If gone is true, no room
+// exists. If err is set, every question gets err as its answer.
 type finder struct {
 	gone  bool
 	err   error
@@ -57,16 +57,15 @@ func newTestRig(t *testing.T) *testRig {
 	return r
 }
 
-// post asks for tokens as the page does. The argument client is the client's
-// address.
+// post asks for tokens as the page does. client is the client's address.
 func (r *testRig) post(sealed, client string) (status int, document string) {
 	body, _ := json.Marshal(map[string]string{"key": sealed})
 	w := r.serve("POST", "/test/token", string(body), "X-Forwarded-For", client)
 	return w.Code, w.Body.String()
 }
 
-// TestTestTokens checks that a link gives two tokens, which are only for its
-// room and expire together with the link.
+// TestTestTokens checks that a request with a link gets two tokens. They must
+// be only for the link's room, and must expire together with the link.
 func TestTestTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newTestRig(t)
@@ -142,11 +141,11 @@ func TestTestTokensRefused(t *testing.T) {
 	}
 }
 
-// TestTestLimits checks that one link, and one client network, get only a
-// limited number of tokens, whatever they send.
+// TestTestLimits checks that a link, and a client network, each get only a
+// limited number of tokens, whatever the client sends.
 func TestTestLimits(t *testing.T) {
-	// ask asks for tokens until the service refuses a request. It returns how
-	// many requests the service did not refuse.
+	// ask sends requests for tokens until the service refuses one. It returns
+	// how many requests the service did not refuse.
 	ask := func(r *testRig, sealed string, client func(i int) string) (taken int) {
 		for {
 			status, _ := r.post(sealed, client(taken))
@@ -184,8 +183,8 @@ func TestTestLimits(t *testing.T) {
 	}
 }
 
-// TestTestPageOff checks that the connection test has no routes if it is
-// switched off.
+// TestTestPageOff checks that the paths of the connection test do not exist if
+// the operator switches the test off.
 func TestTestPageOff(t *testing.T) {
 	r := newRig()
 	for _, request := range []string{"GET /test", "GET /test/main.js", "POST /test/token"} {

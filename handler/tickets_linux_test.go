@@ -15,19 +15,19 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// bare is a Minter whose tokens have no tickets (encrypted user and Matrix
-// room).
+// bare is a Minter that makes tokens without tickets. A ticket contains the
+// user and the Matrix room, encrypted.
 type bare struct{ *token.Minter }
 
 func (b bare) Mint(grant token.Grant, _ ticket.Ticket, now time.Time) string {
 	return b.Minter.Mint(grant, now)
 }
 
-// BenchmarkTickets serves requests for tokens with tickets and without, in
-// turn. It reports the CPU time of each kind, and their ratio. Other work on
-// the machine hardly changes the CPU time.
+// BenchmarkTickets alternates between requests for tokens with tickets and for
+// tokens without tickets. It reports the CPU time for each kind, and the ratio
+// of these times. Other work on the machine hardly changes the CPU time.
 func BenchmarkTickets(b *testing.B) {
-	const turn = 200 // the number of requests in one turn
+	const turn = 200 // how many requests of one kind are served in a row
 	kinds := []func(){
 		requests(b, bare{token.NewMinter(testKey, time.Hour)}),
 		requests(b, ticket.NewMinter([]sfu.Key{testKey}, time.Hour)),
@@ -49,7 +49,8 @@ func BenchmarkTickets(b *testing.B) {
 	b.ReportMetric(float64(took[1])/float64(took[0]), "ratio")
 }
 
-// requests returns a function that serves one request for a token from m.
+// requests returns a function that serves one request for a token. The token is
+// made by m.
 func requests(b *testing.B, m access.Minter) func() {
 	r := benchRig(b)
 	r.Minter = m
@@ -64,7 +65,8 @@ func requests(b *testing.B, m access.Minter) func() {
 	}
 }
 
-// cpuTime returns the CPU time of this process, in user and kernel mode.
+// cpuTime returns the CPU time that this process has used, in user and kernel
+// mode.
 func cpuTime(b *testing.B) time.Duration {
 	var use syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {

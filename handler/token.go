@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/access"
 )
 
-// tokenRequest serves a token endpoint. decode parses the body of its requests.
+// tokenRequest handles a request to a token endpoint. decode parses the body.
 func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder, body []byte) (tokenAnswer, error) {
 	who, what, err := decode(body)
 	if err != nil {
@@ -17,28 +17,29 @@ func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder,
 	return tokenAnswer{url: h.urlJSON, jwt: got.Token}, onToken(err)
 }
 
-// openID returns the proof who with the client's address added. It also keeps
-// the OpenID token in x, for the log.
+// openID returns its argument with the client's address added. The argument
+// holds the OpenID token that proves the user. openID also stores this token in
+// x for the log.
 func (x *exchange) openID(who access.OpenID) access.OpenID {
 	who.Client = x.client
 	x.openid = who.Token
 	return who
 }
 
-// request returns what with its field By set to the time by which the answer
-// must be sent.
+// request returns its argument with the field By set. By is the time at which
+// the answer must be sent.
 func (x *exchange) request(what access.Request) access.Request {
 	what.By = x.start.Add(requestTimeout)
 	return what
 }
 
-// note keeps got, the result of the request, in x for the log.
+// note stores the result of the request in x for the log.
 func (x *exchange) note(got access.Admission) { x.got = got }
 
-// tokenAnswer is what a client needs to connect to the SFU.
+// tokenAnswer contains what a client needs to connect to the SFU.
 type tokenAnswer struct {
 	url string // the SFU's URL as JSON text
-	jwt string // the access token, which needs no escape in JSON
+	jwt string // the access token; it has no characters that JSON must escape
 }
 
 func (a tokenAnswer) appendJSON(b []byte) []byte {

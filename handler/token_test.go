@@ -42,7 +42,7 @@ func TestWhoGetsWhat(t *testing.T) {
 		{"@alice:" + homeserver, true, true},
 		{"@alice:" + stranger, false, true},
 		{"@alice:mute.example", false, false},
-		{"@alice:EXAMPLE.ORG", false, true},     // server names are compared byte by byte
+		{"@alice:EXAMPLE.ORG", false, true},     // a server name in upper case is another server
 		{"@alice:example.org:443", false, true}, // the port is a part of the server name
 	} {
 		t.Run(c.user, func(t *testing.T) {
@@ -70,8 +70,8 @@ func TestWhoGetsWhat(t *testing.T) {
 	}
 }
 
-// TestBothEndpointsLeadIntoOneRoom checks that old and new clients of one call
-// get tokens for the same room.
+// TestBothEndpointsLeadIntoOneRoom checks that old and new clients in the same
+// call get tokens for the same room.
 func TestBothEndpointsLeadIntoOneRoom(t *testing.T) {
 	r := newRig()
 	r.serve("POST", "/sfu/get", sfuGetBody("@alice:"+homeserver))
@@ -124,8 +124,9 @@ func TestUnauthorizedTellsNothing(t *testing.T) {
 	}
 }
 
-// TestTooManyRooms checks the answer if the service creates too many rooms at
-// once, because the SFU hangs or somebody asks for many rooms.
+// TestTooManyRooms checks the answer if the service is already creating too
+// many rooms. That happens if the SFU hangs, or if somebody asks for many
+// rooms.
 func TestTooManyRooms(t *testing.T) {
 	r := newRig()
 	r.rooms.err = &sfu.Error{Op: "CreateRoom", Cause: sfu.CauseBusy, Err: errors.New("too many")}

@@ -12,18 +12,18 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// webhook serves POST /sfu_webhook. It stores the event before it answers. The
-// service acts on the event after the answer, because LiveKit sends its next
-// webhook only then. After a room_finished the room counts as unconfirmed
-// (Closed), and no leave changes.
+// webhook serves POST /sfu_webhook. It stores the event, and then answers.
+// LiveKit sends its next webhook only after this answer, so the service acts on
+// the event later. After the event room_finished, webhook calls Closed, and the
+// service no longer assumes that the room exists. This event changes no leave.
 func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 	x := exchangeOf(w)
 	event, err := h.Webhooks.Receive(r)
 	h.received.note(event, err)
 	h.Metrics.Webhook(webhookResult(err))
 	if err != nil {
-		// The service does not read the rest of the body, because the request
-		// is a stranger's.
+		// The request is from a stranger, so the service does not read the rest
+		// of the body.
 		w.Header().Set("Connection", "close")
 		fail(w, r, err)
 		return
@@ -43,14 +43,14 @@ func (h *Handler) webhook(w http.ResponseWriter, r *http.Request) {
 type Observer interface {
 	// Report stores what has happened to a participant. It returns within a
 	// second. After an error, LiveKit sends the webhook again, and all
-	// observers get the event again. An observer must therefore accept the same
-	// event twice. [leave.ErrAway] says that the observer cannot store the
+	// observers get the event again. So an observer must accept the same event
+	// twice. The error [leave.ErrAway] means that the observer cannot store the
 	// event at the moment.
 	Report(ctx context.Context, e sfu.Event) error
 }
 
-// report passes e to all observers if e is about a participant who joined or
-// left.
+// report passes e to all observers. It does nothing if e is not about a
+// participant who joined or left.
 func (h *Handler) report(ctx context.Context, e sfu.Event) error {
 	if e.Kind == sfu.KindOther {
 		return nil
@@ -72,14 +72,14 @@ func webhookResult(err error) string {
 // maxRecentRooms bounds how many rooms this service remembers from webhooks.
 const maxRecentRooms = 100
 
-// received records which webhooks have arrived.
+// received records the webhooks that have arrived.
 type received struct {
 	mu           sync.Mutex
 	verified     uint64
 	last         time.Time // when the last verified webhook arrived
 	rejected     map[string]uint64
-	lastRejected map[string]time.Time // when the last refused webhook arrived, by cause
-	rooms        []sfu.Room           // the rooms of the last webhooks, without repetitions, the newest at the end
+	lastRejected map[string]time.Time // the keys are causes; the values say when the last webhook that was refused for this cause arrived
+	rooms        []sfu.Room           // the rooms of the last webhooks; each room is there once, and the newest is the last
 }
 
 func (r *received) note(e sfu.Event, err error) {

@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// hear sends a webhook with event to the handler of d and returns the answer.
+// hear sends a webhook with event to the handler, and returns the answer.
 func (d *delegating) hear(event *livekit.WebhookEvent, flaws ...sfutest.Flaw) *httptest.ResponseRecorder {
 	if d.mux == nil {
 		d.Routes()
@@ -67,9 +67,9 @@ func TestWebhooksAreReported(t *testing.T) {
 	}
 }
 
-// TestEveryObserverHears checks that each observer gets a webhook's event, even
-// if another observer could not store it. The answer must make LiveKit send the
-// webhook again.
+// TestEveryObserverHears checks that each observer gets the event of a webhook,
+// even if another observer could not store the event. The answer must make
+// LiveKit send the webhook again.
 func TestEveryObserverHears(t *testing.T) {
 	d := newDelegating(t)
 	second := &fakeKeeper{}
@@ -85,8 +85,8 @@ func TestEveryObserverHears(t *testing.T) {
 	}
 }
 
-// TestWebhooksThatSayNothing checks that a webhook gets 200 if it does not say
-// who joined or left.
+// TestWebhooksThatSayNothing checks webhooks that do not say which participant
+// joined or left. They must get 200.
 func TestWebhooksThatSayNothing(t *testing.T) {
 	for name, flaws := range map[string][]sfutest.Flaw{
 		"participant_joined": {sfutest.NoParticipant()}, "participant_left": {sfutest.NoRoom()},
@@ -110,8 +110,8 @@ func TestWebhooksThatSayNothing(t *testing.T) {
 	}
 }
 
-// TestTheEndOfARoomIsTold checks that the service calls Closed for rooms that
-// the SFU has closed, and for no other rooms.
+// TestTheEndOfARoomIsTold checks that the service calls Closed for a room that
+// the SFU has closed, and for no other room.
 func TestTheEndOfARoomIsTold(t *testing.T) {
 	for name, c := range map[string]struct {
 		event string
@@ -167,8 +167,8 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestWebhookThatIsNotKept checks that a webhook gets an error status if the
-// service could not store its event. LiveKit then sends the webhook again.
+// TestWebhookThatIsNotKept checks a webhook whose event the service could not
+// store. The answer must be an error, so that LiveKit sends the webhook again.
 func TestWebhookThatIsNotKept(t *testing.T) {
 	for want, err := range map[int]error{503: fmt.Errorf("unknown: %w", leave.ErrAway), 500: errors.New("disk full")} {
 		t.Run(fmt.Sprint(want), func(t *testing.T) {
@@ -225,8 +225,8 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// TestStatusIsNobodyElses checks that /_status looks like an unknown path to
-// everybody except the operator.
+// TestStatusIsNobodyElses checks that only the operator can read /_status.
+// Everybody else must get the same answer as for an unknown path.
 func TestStatusIsNobodyElses(t *testing.T) {
 	d := newDelegating(t)
 	d.Webhooks.Keys = sfu.Always(testKey)

@@ -14,9 +14,9 @@ import (
 type attack struct {
 	name, about string
 	run         func(ctx context.Context, answers *counts)
-	most        time.Duration // how long the attack may take
-	// thousand says that the attack makes the service ask 1,000 servers once
-	// each. After such an attack, the service must use little memory.
+	most        time.Duration // the longest time of the attack
+	// If thousand is true, the attack makes the service ask 1,000 servers, each
+	// server once. After such an attack, the service must use little memory.
 	thousand bool
 }
 
@@ -29,8 +29,8 @@ const (
 )
 
 // attacks returns all attacks, in the order of the run. The first attack only
-// fills the service's caches. The state of the service after the first attack
-// is compared with the state at the end of the run.
+// fills the service's caches. The run compares the service's state after the
+// first attack with its state at the end.
 func attacks(tricks map[string]trick) []attack {
 	const half = "POST /sfu/get HTTP/1.1\r\nHost: service\r\nContent-Length: 60000\r\n"
 	return append(strangersAttacks(tricks, 64),
@@ -42,8 +42,8 @@ func attacks(tricks map[string]trick) []attack {
 }
 
 // strangersAttacks returns the attacks in which strangers' homeservers
-// misbehave. Each attack sends at most workers requests at a time, except the
-// attack "abandoned", which sends up to 320.
+// misbehave. workers is the maximal number of requests that an attack sends at
+// the same time. Only the attack "abandoned" sends more of them, up to 320.
 func strangersAttacks(tricks map[string]trick, workers int) []attack {
 	crowded := func(c crowd, most time.Duration) attack {
 		c.workers = workers
@@ -64,15 +64,15 @@ func strangersAttacks(tricks map[string]trick, workers int) []attack {
 	})
 }
 
-// holding returns an attack that opens connections from eight client
-// addresses, and sends text on each. If reads is true, it also reads the
-// answers.
+// holding returns an attack that opens 1,000 connections from eight client
+// addresses. The attack sends the same text on each connection. If reads is
+// true, the attack also reads the answers.
 func holding(name, about, text string, reads bool) attack {
 	return attack{name: name, about: about, most: attackTime,
 		run: func(ctx context.Context, answers *counts) { hold(ctx, 1000, text, reads, answers) }}
 }
 
-// together returns an attack that runs all attacks of list at the same time.
+// together returns an attack that runs the attacks in list at the same time.
 func together(list []attack) attack {
 	return attack{name: "all", about: "all attacks with strangers' servers at once", most: allTime, run: func(ctx context.Context, answers *counts) {
 		var wg sync.WaitGroup

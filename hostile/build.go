@@ -12,9 +12,9 @@ import (
 	"path/filepath"
 )
 
-// buildService builds the service as it is released. If spoiled is true,
-// buildService leaves out the bound on the size of TLS handshakes with
-// strangers' servers.
+// buildService builds the service with the compiler flags of a release. If
+// spoiled is true, the built service has no bound on the size of TLS handshakes
+// with strangers' servers.
 func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 	args := []string{"build", "-trimpath", "-ldflags=-s -w", "-o", binary}
 	if spoiled {
@@ -31,8 +31,8 @@ func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 }
 
 // boundsFile is the source file that bounds the size of TLS handshakes. bound
-// is the part of that source that sets the bound. A spoiled service has noBound
-// in its place.
+// is the code that sets the bound. A spoiled service is built with the code
+// noBound in its place.
 const (
 	boundsFile = "service/wire.go"
 	bound      = "maxHandshake = 32 << 10"

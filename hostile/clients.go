@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// counts has the number of events of each kind, by the kind's name.
+// counts counts events by their kind. The key in the map is the name of the
+// kind.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int
@@ -33,14 +34,14 @@ func (c *counts) add(what string) {
 // named.
 type crowd struct {
 	trick string
-	// names is how many server names to use, one after the other. They are the
-	// names of servers that misbehave as trick says. No other crowd uses these
-	// names.
+	// names is the number of server names to use. The crowd takes these names in
+	// turn. The servers with these names misbehave as trick says. No other crowd
+	// uses these names.
 	names    int
 	once     bool          // use each name once, and then stop
 	workers  int           // the number of requests at the same time
-	rate     int           // the most requests per second
-	maxWait  time.Duration // the time after which the client abandons a request; 0 means that it waits for the answer
+	rate     int           // the maximal number of requests per second
+	maxWait  time.Duration // the client abandons a request after this time; 0 means that it waits up to 30 s
 	networks int           // the number of client networks to use; 0 means a new network for each request
 }
 
@@ -48,12 +49,13 @@ type crowd struct {
 // request.
 const abandonAfter = 100 * time.Millisecond
 
-// network is the number of client networks used so far, and used is the number
-// of server names. All attacks of a run share these counters.
+// network counts the client networks that the attacks have used so far. used
+// counts the server names. All attacks of a run share these two counters.
 var network, used atomic.Int64
 
-// send sends requests until ctx ends. If once is set, it also ends when every
-// name was used. It counts the answers by kind in answers.
+// send sends requests until ctx ends. If c.once is true, send also ends after
+// it has used every name. In answers, it counts the answers by their status,
+// and the failures.
 func (c crowd) send(ctx context.Context, answers *counts) {
 	first := int(used.Add(int64(c.names))) - c.names
 	var next atomic.Int64
@@ -97,8 +99,9 @@ func (c crowd) send(ctx context.Context, answers *counts) {
 // different /48.
 func forwarded(n int) string { return fmt.Sprintf("2a00:%x:%x::1", n>>16&0xffff, n&0xffff) }
 
-// tokenRequest returns a token request for a user of server. The request has
-// the form in which a proxy forwards it for the client address client.
+// tokenRequest returns an HTTP request for a token. The request looks as if a
+// proxy had forwarded it. server is the name of the user's homeserver, and
+// client is the client's address.
 func tokenRequest(server, token, client string) string {
 	body := fmt.Sprintf(`{"room":"!room:%s","openid_token":{"access_token":"%s","matrix_server_name":"%s"},"device_id":"DEVICE"}`, server, token, server)
 	return fmt.Sprintf("POST /sfu/get HTTP/1.1\r\nHost: service\r\nX-Forwarded-For: %s\r\nContent-Length: %d\r\n\r\n%s", client, len(body), body)
@@ -112,8 +115,8 @@ type connection struct {
 	answers *bufio.Reader
 }
 
-// ask sends a request and returns the status of the answer. maxWait bounds the
-// time that it waits; 0 means 30 s.
+// ask sends a request and returns the status of the answer. It waits at most
+// maxWait. If maxWait is 0, it waits at most 30 s.
 func (l *connection) ask(ctx context.Context, request string, maxWait time.Duration) (status int, err error) {
 	defer func() {
 		if err != nil {
@@ -163,9 +166,9 @@ func (l *connection) close() {
 	}
 }
 
-// hold opens connections from eight client addresses and sends text on each. It
-// replaces each connection that was closed, until ctx ends. reads says whether
-// it reads answers.
+// hold opens connections from eight client addresses, and sends text on each
+// connection. Until ctx ends, hold replaces each connection that the service
+// closes. If reads is true, hold also reads the answers.
 func hold(ctx context.Context, connections int, text string, reads bool, held *counts) {
 	const addresses = 8
 	var wg sync.WaitGroup
@@ -177,7 +180,7 @@ func hold(ctx context.Context, connections int, text string, reads bool, held *c
 					held.add("connections")
 					occupy(ctx, l.conn, text, reads)
 				}
-				select { // without this pause the attacker would use too much CPU time itself
+				select { // without this pause, the attacker itself would use too much CPU time
 				case <-time.After(500 * time.Millisecond):
 				case <-ctx.Done():
 				}

@@ -12,19 +12,20 @@ import (
 	"time"
 )
 
-// memoryLimit bounds the memory of the service's control group, in bytes.
+// memoryLimit bounds the memory of the service's control group (cgroup), in
+// bytes.
 const memoryLimit = 200 << 20
 
 // group is a memory control group of Linux, of version 1 or 2.
 type group struct {
 	dir   string
-	peak  string // the file that holds the most memory that the group ever used
+	peak  string // the file with the peak memory of the group
 	kills string // the file whose line "oom_kill N" says how many processes the kernel killed
 }
 
-// newGroup makes a control group that limits the memory to limit bytes. It
-// tries one mounted hierarchy after the other until it can make the group below
-// it.
+// newGroup creates a control group whose memory is limited to limit bytes. It
+// tries the mounted cgroup hierarchies in turn, and uses the first one in which
+// it can create the group.
 func newGroup(limit int) (*group, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -55,7 +56,7 @@ func newGroup(limit int) (*group, error) {
 }
 
 // hasMemory enables the memory controller for groups below root, the folder of
-// a version 2 hierarchy. It reports whether the controller could be enabled.
+// a version 2 hierarchy. It reports whether that succeeded.
 func hasMemory(root string) bool {
 	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
 	if err != nil || !strings.Contains(" "+strings.TrimSpace(string(controllers))+" ", " memory ") {
@@ -64,9 +65,9 @@ func hasMemory(root string) bool {
 	return os.WriteFile(filepath.Join(root, "cgroup.subtree_control"), []byte("+memory"), 0o644) == nil
 }
 
-// makeGroup makes a group below root and writes limit into each file of limits.
-// The first of these files must exist. The others exist only on a machine with
-// swap.
+// makeGroup creates a control group below the folder root. Then it writes limit
+// into each file that limits names. The first of these files must exist. The
+// other files exist only on a machine with swap.
 func makeGroup(root string, limit int, limits []string, peak, kills string) (*group, error) {
 	g := &group{dir: filepath.Join(root, fmt.Sprintf("matrixrtc-auth-hostile-%d", os.Getpid()))}
 	g.peak, g.kills = filepath.Join(g.dir, peak), filepath.Join(g.dir, kills)
@@ -87,8 +88,8 @@ func makeGroup(root string, limit int, limits []string, peak, kills string) (*gr
 // the group when its id is written into this file.
 func (g *group) procs() string { return filepath.Join(g.dir, "cgroup.procs") }
 
-// most returns the most memory that the group ever used, including memory of
-// the kernel.
+// most returns the peak memory of the group, including memory that the kernel
+// used.
 func (g *group) most() (bytesOf, error) {
 	text, err := os.ReadFile(g.peak)
 	if err != nil {
@@ -114,7 +115,7 @@ func (g *group) killed() (bool, error) {
 }
 
 // remove removes the group after its processes have ended. It retries for a
-// moment, because the kernel may notice late that they have ended.
+// moment, because the kernel may notice late that the processes have ended.
 func (g *group) remove() {
 	for range 50 {
 		if os.Remove(g.dir) == nil {

@@ -46,8 +46,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestAddresses checks that 250 names share an address, and that all addresses
-// are on loopback.
+// TestAddresses checks that exactly 250 server names share each address, and
+// that all addresses are on loopback.
 func TestAddresses(t *testing.T) {
 	names := map[string]int{}
 	for n := range 100_000 {
@@ -93,7 +93,7 @@ func TestNameServer(t *testing.T) {
 	}
 }
 
-// describe returns what the answer of the name server holds, as text.
+// describe returns the content of a name server's answer as text.
 func describe(t *testing.T, packet []byte) string {
 	t.Helper()
 	if packet == nil {

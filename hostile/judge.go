@@ -10,49 +10,51 @@ import (
 
 // The service must keep these limits.
 const (
-	maxRSS = 120e6 // the most resident memory at any time, in bytes
-	// maxThousand bounds the resident memory in bytes after an attack that makes
-	// the service ask a thousand servers. These servers send large certificates
-	// or long errors.
+	maxRSS = 120e6 // the bound for the service's resident memory at any time, in bytes
+	// maxThousand bounds the service's resident memory in bytes at the end of an
+	// attack in which the service asks a thousand servers. These servers send
+	// large certificates or long errors.
 	maxThousand = 80e6
 	maxP99      = 250 * time.Millisecond
-	// minProbes is the least number of requests from which a p99 is computed.
-	// With fewer requests, the p99 would be the time of the slowest request. If
-	// the run makes only one attack, fewer requests are enough.
+	// minProbes is the least number of requests for a useful p99. With fewer
+	// requests, the p99 would be the time of the slowest request. A run with only
+	// one attack may have fewer requests.
 	minProbes = 100
 	// maxCaches bounds the memory in bytes that the service may keep after it was
-	// asked about 10,000 server names. The service's caches keep 4,096 of these
-	// names.
+	// asked about 10,000 server names. The service's caches keep only 4,096 of
+	// these names.
 	maxCaches = 10e6
-	// At the end of the run, the service may hold this much more than before the
-	// attacks. The measurement's own connection, one request in progress and kept
-	// buffers can take that much.
+	// At the end of the run, the service may have this many more goroutines, open
+	// files and bytes of heap than before the attacks. The measurement's own
+	// connection, one request in progress and kept buffers can explain such a
+	// difference.
 	moreGoroutines = 10
 	moreFiles      = 10
 	moreHeap       = 2e6 // in bytes
-	// settleTime bounds how long the service may take after the attacks to
-	// release what it used. The service keeps a connection to a stranger's server
-	// for 50 s after its last use, and looks every 25 s for connections to close.
+	// settleTime bounds the time that the service may take to release its
+	// resources after the attacks. The service closes a connection to a stranger's
+	// server when it was unused for 50 s. It looks for such connections every 25
+	// s.
 	settleTime = 80 * time.Second
 )
 
 // figures are what a run has measured.
 type figures struct {
-	// fresh is the state at the start, before is the state with full caches, and
-	// after is the state after all attacks.
+	// fresh is the service's state at the start. The field before is its state
+	// with full caches. The field after is its state after all attacks.
 	fresh, before, after state
 	recovery             time.Duration
 
-	// most is the most resident memory of the run. group is the most memory of the
-	// control group, which includes memory of the kernel. thousand is the most
-	// resident memory after an attack with a thousand servers.
+	// most is the peak resident memory of the run. group is the peak memory of the
+	// control group, kernel memory included. thousand is the largest resident
+	// memory at the end of an attack with a thousand servers.
 	most, group, thousand bytesOf
 	killed                bool
 	alone                 bool // whether the run made only one attack
 
-	// named summarizes all requests for the named server. together summarizes those
-	// during the last attack, which makes all attacks with strangers' servers at
-	// once.
+	// named summarizes all requests for the named server. together summarizes only
+	// the requests during the last attack, in which all attacks with strangers'
+	// servers run at the same time.
 	named, together times
 	failed          int
 	failure         string // why the first failed request failed
@@ -65,9 +67,9 @@ type times struct {
 	within   time.Duration // the length of the period in which the requests ended
 }
 
-// areFew reports whether there are too few requests for a p99. That is so if
-// there are fewer than least, or fewer than half of those that the probe sends
-// in the period.
+// areFew reports whether there are too few requests to compute a p99. There are
+// too few if their number is below least. There are also too few if the probe
+// should have sent more than twice as many in the same period.
 func (t times) areFew(least int) bool {
 	return t.n < least || t.n < int(t.within/probeEvery)/2
 }

@@ -38,7 +38,7 @@ type options struct {
 	binary  string // the path of the service's program
 	only    string // the name of the only attack to make; "" for all attacks
 	spoiled bool
-	role    string // the role of this process; "" for the first process, which starts the others
+	role    string // the role of this process; the first process has the role "" and starts all other processes
 	dir     string // the directory in which the processes keep their files
 }
 

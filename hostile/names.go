@@ -14,10 +14,10 @@ import (
 	"matrixrtc-auth/internal/dnstest"
 )
 
-// domain is the domain to which the names of all strangers' servers belong.
+// domain is the DNS domain of all strangers' servers.
 const domain = "hostile.test"
 
-// nameOf returns the n-th name of a server that plays a trick, such as
+// nameOf returns the n-th name for servers that play a trick, such as
 // "junk-17.hostile.test". If the trick is [unknown], the name is very long.
 func nameOf(trick string, n int) string {
 	name := fmt.Sprintf("%s-%d.%s", trick, n, domain)
@@ -27,11 +27,11 @@ func nameOf(trick string, n int) string {
 	return name
 }
 
-// unknown is the trick whose server names do not exist in DNS.
+// unknown is the trick of servers whose names do not exist in DNS.
 const unknown = "unknown"
 
-// trickOf returns the trick and the number in a name that [nameOf] has made. ok
-// is false for every other name, like the name of an SRV record.
+// trickOf returns the trick and the number in a name that [nameOf] has made.
+// For every other name, such as the name of an SRV record, ok is false.
 func trickOf(name string) (trick string, n int, ok bool) {
 	label, found := strings.CutSuffix(strings.TrimSuffix(strings.ToLower(name), "."), "."+domain)
 	label = label[strings.LastIndexByte(label, '.')+1:]
@@ -46,8 +46,9 @@ func addressOf(n int) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 1, byte(n / 250 / 250), byte(n/250%250) + 1})
 }
 
-// serveNames answers DNS queries on conn until conn is closed. Names outside of
-// the domain do not exist. Queries for names of the trick "dns" get no answer.
+// serveNames answers DNS queries on conn until conn is closed. It answers that
+// names outside of the domain [domain] do not exist. It does not answer queries
+// for names of the trick "dns".
 func serveNames(conn net.PacketConn) { dnstest.Serve(conn, findName) }
 
 // findName returns the DNS records of a name.

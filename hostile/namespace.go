@@ -28,7 +28,7 @@ func isolate(dir string) error {
 			return err
 		}
 		if _, err := os.Stat(path); err != nil {
-			continue // a file that does not exist names no other name server
+			continue // the machine does not have this file, so there is nothing to replace
 		}
 		if err := syscall.Mount(own, path, "", syscall.MS_BIND, ""); err != nil {
 			return fmt.Errorf("replacing %s in the namespace: %w", path, err)

@@ -25,7 +25,7 @@ const (
 )
 
 // run sends requests at a steady rate until ctx ends. If every connection is in
-// use, a request waits, and its time includes this wait.
+// use, a request waits. The measured time of the request includes this wait.
 func (p *probe) run(ctx context.Context) {
 	connections := make(chan *connection, probeConnections)
 	for range probeConnections {
@@ -62,8 +62,8 @@ func (p *probe) note(took time.Duration, status int, err error) {
 	}
 }
 
-// mark is a moment of the run. Requests that end after that moment begin at
-// position n in the probe's list of times.
+// mark is a moment of the run. In the probe's list of times, the requests that
+// ended after this moment begin at index n.
 type mark struct {
 	n  int // how many requests had ended at that moment
 	at time.Time

@@ -21,12 +21,12 @@ type run struct {
 	probe     probe
 
 	mu   sync.Mutex
-	peak bytesOf // the most resident memory since the field was last read
-	most bytesOf // the most resident memory of the whole run
+	peak bytesOf // the peak resident memory since the last call of takePeak
+	most bytesOf // the peak resident memory of the whole run
 }
 
 // watched starts to send the probe's requests and to record the service's
-// memory. The returned function stop ends the requests and the recording.
+// memory. The returned function stop ends both.
 func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var behind sync.WaitGroup
@@ -35,8 +35,8 @@ func (r *run) watched(ctx context.Context) (_ context.Context, stop func()) {
 	return ctx, func() { cancel(); behind.Wait() }
 }
 
-// all makes all attacks and judges the result. If only is not "", it makes
-// only the attack of that name.
+// all makes all attacks and judges the result. If only is not empty, it is the
+// name of the only attack to make.
 func (r *run) all(ctx context.Context, only string) error {
 	ctx, stop := r.watched(ctx)
 	defer stop()
@@ -133,7 +133,7 @@ func (r *run) watch(ctx context.Context) {
 		}
 		now, err := r.service.rss()
 		if err != nil {
-			continue // the process has ended, which the method ended reports
+			continue // the process has ended; another goroutine calls the method ended, which reports why
 		}
 		r.mu.Lock()
 		r.peak, r.most = max(r.peak, now), max(r.most, now)
@@ -183,9 +183,9 @@ func (r *run) settled(ctx context.Context) (least state, err error) {
 	}
 }
 
-// recovered waits until the service holds about as little as in the state
-// before. It gives up after about settleTime. It returns the last state, and
-// how long it waited.
+// recovered waits until the service uses about as little as it did in an
+// earlier state, before. It gives up after about settleTime. It returns the
+// last state, and how long it waited.
 func (r *run) recovered(ctx context.Context, before state) (state, time.Duration, error) {
 	start := time.Now()
 	for {
@@ -196,8 +196,9 @@ func (r *run) recovered(ctx context.Context, before state) (state, time.Duration
 	}
 }
 
-// ended returns err while the service still runs. If the service has ended, it
-// returns an error that says why.
+// ended waits up to one second for the end of the service's process. If the
+// process has ended, ended returns an error that says why. Otherwise it returns
+// err.
 func (r *run) ended(err error) error {
 	select {
 	case <-r.service.exited:
@@ -210,12 +211,13 @@ func (r *run) ended(err error) error {
 	return fmt.Errorf("the service has ended: %s\n%s", r.service.cmd.ProcessState, r.service.lastLines())
 }
 
-// errKilled says that the kernel killed the service because of its memory.
+// errKilled says that the kernel killed the service because it used too much
+// memory.
 var errKilled = fmt.Errorf("the kernel killed the service, because it needed more memory than %s", bytesOf(memoryLimit))
 
-// expectFaults attacks a service that lacks the bound against the attack. It
-// returns an error if this program does not notice that the service uses too
-// much memory.
+// expectFaults attacks a service that was built without the bound on TLS
+// handshakes. It returns an error if the attack seems harmless, because then
+// this program would not notice a missing bound.
 func (r *run) expectFaults(ctx context.Context) error {
 	ctx, stop := r.watched(ctx)
 	defer stop()

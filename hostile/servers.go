@@ -29,8 +29,8 @@ type servers struct {
 	tricks map[string]trick
 }
 
-// caFile returns the path of the CA certificate for all strangers'
-// certificates.
+// caFile returns the path of the CA's certificate. This CA signs the
+// certificates of all strangers' servers.
 func caFile(dir string) string { return filepath.Join(dir, "ca.pem") }
 
 // serveStrangers starts the strangers' servers. They end with this process.
@@ -61,8 +61,8 @@ func (s *servers) accept(l net.Listener) {
 	}
 }
 
-// serve answers a connection. The server name in the client's TLS handshake
-// says how it misbehaves.
+// serve answers the requests on one connection. The server name in the client's
+// TLS handshake decides how serve misbehaves.
 func (s *servers) serve(raw net.Conn) {
 	defer raw.Close()
 	raw.SetDeadline(time.Now().Add(connectionTime))
@@ -101,8 +101,8 @@ func (s *servers) trick(name string) trick {
 	return s.tricks[t]
 }
 
-// honest answers as a homeserver that confirms every token. It reports whether
-// the connection may be used again.
+// honest answers as a homeserver that confirms every token. It returns true if
+// the client can use the connection again.
 func honest(c net.Conn, r *http.Request, _ int) bool {
 	status, body := "200 OK", fmt.Sprintf(`{"sub":"@alice:%s"}`, serverOf(r))
 	if r.URL.Path != matrixtest.UserInfoPath {

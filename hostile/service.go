@@ -64,7 +64,7 @@ func startService(ctx context.Context, o options, w *world, g *group) (*service,
 	return s, s.await(ctx)
 }
 
-// await waits until the service listens.
+// await waits until the service accepts connections.
 func (s *service) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
@@ -84,7 +84,8 @@ func (s *service) await(ctx context.Context) error {
 	}
 }
 
-// stop ends the service, and kills it after 15 s.
+// stop sends SIGTERM to the service. If the service still runs after 15 s, stop
+// kills it.
 func (s *service) stop() {
 	_ = s.cmd.Process.Signal(syscall.SIGTERM)
 	select {

@@ -16,8 +16,8 @@ import (
 )
 
 // strangersProcess is the process of the strangers' servers and clients. It
-// reads names of attacks, one on each line. After each attack it writes a line
-// with the counts of the answers.
+// reads the names of attacks from its input, one name per line. After each
+// attack it writes a line that says how many answers of each kind there were.
 type strangersProcess struct {
 	cmd   *exec.Cmd
 	input io.WriteCloser
@@ -63,8 +63,8 @@ func (s *strangersProcess) line() (string, error) {
 	return s.lines.Text(), nil
 }
 
-// attack makes the process run an attack, and returns the counts of the
-// answers.
+// attack makes the process run the attack of this name. It returns a text that
+// says how many answers of each kind there were.
 func (s *strangersProcess) attack(name string) (answers string, err error) {
 	if _, err := fmt.Fprintln(s.input, name); err != nil {
 		return "", err
@@ -72,7 +72,8 @@ func (s *strangersProcess) attack(name string) (answers string, err error) {
 	return s.line()
 }
 
-// stop ends the process, and kills it if it hangs.
+// stop closes the process's input, so that the process ends. If the process
+// still runs after 5 s, stop kills it.
 func (s *strangersProcess) stop() {
 	s.input.Close()
 	kill := time.AfterFunc(5*time.Second, func() { _ = s.cmd.Process.Kill() })
@@ -101,7 +102,8 @@ func playStrangers(ctx context.Context, dir string) error {
 	return ctx.Err()
 }
 
-// make makes the attack, and returns the counts of the answers as a text.
+// make makes the attack. It returns a text that says how many answers of each
+// kind there were.
 func (a attack) make(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, a.most)
 	defer cancel()

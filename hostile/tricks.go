@@ -18,18 +18,19 @@ import (
 // trick is a way in which the homeserver of a stranger misbehaves.
 type trick struct {
 	about string
-	// certificates, if set, returns certificates that are sent after the
-	// server's own.
+	// certificates returns certificates that the server sends after its own
+	// certificate. The field is nil if there are none.
 	certificates func() [][]byte
-	// hello, if set, is called instead of the TLS handshake.
+	// If hello is not nil, the server calls it instead of making a TLS handshake.
 	hello func(net.Conn)
-	// answer, if set, answers the nth request on a connection, counted from 0. It
-	// reports whether the connection may be used again.
+	// If answer is not nil, the server calls it to answer each request. nth is the
+	// number of the request on its connection, counted from 0. answer returns true
+	// if the connection can be used again.
 	answer func(c net.Conn, r *http.Request, nth int) bool
 }
 
-// tricks returns all ways to misbehave, by their labels. The name of a server
-// contains the label of its trick.
+// tricks returns all tricks, by their labels. The name of a stranger's server
+// contains the label of the trick that it plays.
 func tricks() map[string]trick {
 	bulky := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(7_000, 250_000) })
 	named := sync.OnceValue(func() matrixtest.Bulky { return matrixtest.NewBulky(450, 0) })
@@ -57,8 +58,8 @@ func tricks() map[string]trick {
 	}
 }
 
-// drip writes text again and again, byte by byte with a pause after each,
-// until a write fails.
+// drip writes text again and again until a write fails. It writes one byte at a
+// time, with a pause after each byte.
 func drip(c net.Conn, text string, pause time.Duration) {
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
@@ -98,8 +99,8 @@ func endlessHeaders(c net.Conn, _ *http.Request, _ int) bool {
 	return false
 }
 
-// tinyLines answers with 20,000 short header lines, and then drips more header
-// lines without end.
+// tinyLines answers with 20,000 short header lines. After them it writes more
+// header lines slowly, without end.
 func tinyLines(c net.Conn, _ *http.Request, _ int) bool {
 	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+strings.Repeat("a:\r\n", 20_000))
 	drip(c, "a:\r\n", 200*time.Millisecond)
@@ -117,8 +118,9 @@ func endlessRedirects(c net.Conn, r *http.Request, _ int) bool {
 	return err == nil
 }
 
-// longNonsense answers the question who a user is with a very long error text.
-// It answers all other requests with a redirect to a long, invalid address.
+// longNonsense answers requests for /openid/userinfo with a very long error
+// text. It answers all other requests with a redirect to a long, invalid
+// address.
 func longNonsense(c net.Conn, r *http.Request, _ int) bool {
 	if r.URL.Path != matrixtest.UserInfoPath {
 		_, err := fmt.Fprintf(c, "HTTP/1.1 302 Found\r\nLocation: https://%%zz/%s%d\r\nContent-Length: 0\r\n\r\n", strings.Repeat("x", 15_000), rand.Int())

@@ -16,7 +16,8 @@ import (
 // key is the API key that LiveKit and the service share.
 var key = sfu.Key{ID: "hostile", Secret: secret.New("a-secret-of-the-hostile-run-0123456789")}
 
-// namedServer is the homeserver that the operator has named.
+// namedServer is the homeserver that the operator has named in the
+// configuration.
 const namedServer = "example.org"
 
 // world has everything that the service needs, except the strangers' servers.

@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/image/archive"
 )
 
-// TestRun writes the image for this machine's processor, and checks the program
-// in it.
+// TestRun writes the image for this machine's processor. It checks the program
+// in the image.
 func TestRun(t *testing.T) {
 	folder := t.TempDir()
 	var said strings.Builder
@@ -79,7 +79,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// withVersion returns a folder that has the file VERSION and no program.
+// withVersion returns a folder that has the file VERSION, but no source of a
+// program.
 func withVersion(t *testing.T) string {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "VERSION"), []byte("1.2.3\n"), 0o644); err != nil {

@@ -31,8 +31,8 @@ func (m *modules) light(row, column int) bool {
 	return !m.Black(column, row)
 }
 
-// halves are the characters for two modules, one below the other. The key says
-// whether the upper and the lower module are light.
+// halves maps a pair of modules, one above the other, to the character that
+// shows both. The key says whether the upper and the lower module are light.
 var halves = map[[2]bool]string{{true, true}: "█", {true, false}: "▀", {false, true}: "▄", {false, false}: " "}
 
 func (m *modules) draw(colour bool) string {

@@ -24,7 +24,6 @@ const about = `Makes a link with which somebody tests, on their own device and i
 whether calls work there, and prints it with its QR code. Scan that with a phone on
 mobile data. Exit code 1: there is no link, and why.`
 
-// options are the options of the command line.
 type options struct {
 	publicURL *url.URL
 	minutes   int
@@ -67,8 +66,8 @@ func (o *options) parsePublicURL(text string) error {
 	return err
 }
 
-// parseAddress parses a URL of this service. The URL may hold a password, so
-// errors do not repeat it.
+// parseAddress parses a URL of this service. Errors do not quote the URL,
+// because it may hold a password.
 func parseAddress(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
@@ -103,7 +102,8 @@ func (o *options) run(c *cobra.Command, in *inviter) error {
 	return nil
 }
 
-// Link is a link to the connection test, with its room and its end.
+// Link is a link to the connection test, with the room of the test and the time
+// at which the link expires.
 type Link struct {
 	URL     string    `json:"url"`
 	Room    sfu.Room  `json:"room"`
@@ -122,9 +122,9 @@ func (o *options) show(w io.Writer, link Link) error {
 	return err
 }
 
-// draw returns the QR code of a link if w is a terminal that is wide enough,
-// because nobody can scan a wrapped code. On another terminal it returns the
-// reason why there is no code. If w is no terminal, it returns "".
+// draw returns the QR code of a link if w is a terminal. If the terminal is too
+// narrow or the link is too long, draw returns a text that says why there is no
+// code. If w is no terminal, draw returns "".
 func draw(w io.Writer, link string) string {
 	f, ok := command.Terminal(w)
 	if !ok {

@@ -17,8 +17,9 @@ import (
 	"matrixrtc-auth/testlink"
 )
 
-// mostParticipants bounds a probe room: twenty tests at a time, each with two
-// participants, and the participant of --watch that receives the verdicts.
+// mostParticipants bounds the number of participants in a room for tests.
+// Twenty tests can run at the same time, with two participants each. With
+// --watch, one more participant receives the verdicts.
 const mostParticipants = 41
 
 // inviter makes links.
@@ -34,9 +35,9 @@ func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
 	return &inviter{cfg: cfg, network: network, sfu: sfu.NewClient(cfg.APIURL, sfu.Always(cfg.Keys...), connections), notes: io.Discard}
 }
 
-// invite makes a link. First it checks that the page exists, creates the room,
-// and checks that the service accepts the link, because the person who opens
-// the link cannot solve these faults.
+// invite makes a link. First it checks that the page exists. Then it creates
+// the room, and checks that the service accepts the link. The person who opens
+// the link could not repair the page, the room or the service.
 func (in *inviter) invite(ctx context.Context, public *url.URL, lifetime time.Duration) (Link, error) {
 	if !in.cfg.TestPage {
 		return Link{}, errors.New("LIVEKIT_TEST_PAGE=off switches the connection test off, so a link would not work")
@@ -85,7 +86,7 @@ func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 			Service string `json:"livekit_service_url"`
 		} `json:"org.matrix.msc4143.rtc_foci"`
 	}
-	_ = json.Unmarshal(answer.Body, &document) // a document of a wrong type does not name a service
+	_ = json.Unmarshal(answer.Body, &document) // if the answer has another structure, document names no service
 	for _, focus := range document.Foci {
 		if u, err := parseAddress(focus.Service); err == nil && focus.Type == "livekit" {
 			return u, nil
@@ -97,10 +98,10 @@ func (in *inviter) findPublicURL(ctx context.Context) (*url.URL, error) {
 // pageMark is a text that only the page of the connection test contains.
 const pageMark = `content="matrixrtc-auth connection test"`
 
-// lookAtPage requests the page by its public name. If this machine gets no
-// answer, reached is false and err is nil. A phone may still reach the page,
-// because many routers do not forward connections from inside to their own
-// public address.
+// lookAtPage requests the page at its public address. If this machine gets no
+// answer, reached is false and err is nil. A phone may still reach the page:
+// many routers do not forward connections that come from inside and go to the
+// router's own public address.
 func (in *inviter) lookAtPage(ctx context.Context, base string) (reached bool, err error) {
 	address := base + "/test"
 	answer, err := in.network.Get(ctx, address)

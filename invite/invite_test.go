@@ -63,8 +63,9 @@ func (s *scene) run(t *testing.T, args ...string) (code int, out, faults string)
 	return code, stdout.String(), stderr.String()
 }
 
-// TestLink checks that the link opens the page, and that its key opens the room.
-// LiveKit keeps the room as long as the link is valid.
+// TestLink checks that the link opens the page, and that the key in the link
+// opens the room. It also checks that LiveKit keeps the room as long as the
+// link is valid.
 func TestLink(t *testing.T) {
 	s := newScene(t)
 	begun := time.Now()
@@ -100,8 +101,8 @@ func TestJSONAndMinutes(t *testing.T) {
 	}
 }
 
-// TestNoLink checks that the command makes no link if something on the way is
-// wrong, and that it names the fault.
+// TestNoLink checks that the command makes no link if the proxy, the service or
+// LiveKit has a fault, and that the command names the fault.
 func TestNoLink(t *testing.T) {
 	notFound := func(path string) func(http.Handler) http.Handler {
 		return func(next http.Handler) http.Handler {
@@ -187,9 +188,9 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestFits checks that the QR code and the next prompt fit into a terminal of
-// 80 × 24 if the page's address has up to 67 bytes. The link and its line fit,
-// too, if the address has up to 39 bytes.
+// TestFits checks the size of the QR code by the length of the page's address.
+// Up to 67 bytes, the code and the next prompt fit into a terminal of 80 × 24.
+// Up to 39 bytes, the line with the link fits into the terminal, too.
 func TestFits(t *testing.T) {
 	for length, most := range map[int]int{22: 21, 39: 21, 40: 23, 67: 23} {
 		t.Run(fmt.Sprint(length), func(t *testing.T) {

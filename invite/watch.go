@@ -17,21 +17,21 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// glance is the time between two questions to LiveKit about who is in the room.
+// glance is how often the watcher asks LiveKit who is in the room.
 const glance = time.Second
 
-// mostTests is the most tests that the watcher reports.
+// mostTests is the number of tests after which the watcher reports no new test.
 const mostTests = 1000
 
-// Event is something that happens to a test in the probe room.
+// Event says what a test in the room has done.
 type Event struct {
 	At   time.Time `json:"at"`
 	Name string    `json:"name"`
-	// What is "came", "left" or "verdict". "left" is reported only for a test that
-	// sent no verdict.
+	// What is the kind of the event: "came", "left" or "verdict". The watcher
+	// reports "left" only for a test that sent no verdict.
 	What string `json:"what"`
-	// Verdict is the id of one of the texts of package verdicts, and Says is
-	// that text. Way, RTT and Loss are what the page measured.
+	// Verdict is the id of a text in package verdicts, and Says is the text
+	// itself. Way, RTT and Loss are what the page measured.
 	Verdict string `json:"verdict,omitempty"`
 	Says    string `json:"says,omitempty"`
 	Way     string `json:"way,omitempty"`
@@ -67,15 +67,16 @@ func (e Event) String() string {
 	return text
 }
 
-// watcher reports the tests that come to the room, and their verdicts.
+// watcher reports the tests that join the room, and their verdicts.
 type watcher struct {
 	in    *inviter
 	room  sfu.Room
 	tell  func(Event)
 	tests map[string]progress // the tests that have come, by name
-	// here are the tests that were in the room when the watcher last asked
-	// LiveKit. gone are those that had left by then. Their verdicts may still
-	// arrive before the watcher asks again.
+	// The watcher asks LiveKit every second who is in the room. here names the
+	// tests in the last answer. gone names the tests that were only in the
+	// answer before that. The verdicts of gone tests may still arrive before
+	// the next answer.
 	here, gone []string
 	// silence explains why a test sent no verdict. It is empty if this command
 	// cannot receive verdicts.
@@ -136,8 +137,8 @@ func socketURL(api *url.URL) string {
 }
 
 // look asks LiveKit who is in the room, and reports who has come and who has
-// left since the last call. Each test joins with two participants; look counts
-// only the one that sends.
+// left since the last call. Each test joins with two participants, a sender and
+// a receiver; look reports only the sender.
 func (w *watcher) look(ctx context.Context) {
 	all, err := w.in.sfu.Participants(ctx, w.room)
 	if err != nil {
@@ -164,8 +165,8 @@ func (w *watcher) look(ctx context.Context) {
 	w.here = here
 }
 
-// note prints why the command cannot see who comes and leaves. It prints this
-// only once, until LiveKit answers again.
+// note prints why the command cannot see who comes and leaves. It prints
+// nothing more until LiveKit has answered again.
 func (w *watcher) note(err error) {
 	if !w.blind {
 		fmt.Fprintf(w.in.notes, "note: LiveKit does not say who is in the room (%v)\n", err)
@@ -190,7 +191,7 @@ func isTester(name string) bool {
 }
 
 // verdict is the message that a test sends at its end. Anybody with the link
-// may send anything in its place.
+// may send any other message instead.
 type verdict struct {
 	Name    string  `json:"name"`
 	Verdict string  `json:"verdict"`

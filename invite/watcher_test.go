@@ -48,9 +48,10 @@ func TestWatcher(t *testing.T) {
 	}
 }
 
-// TestWatcherSeesReturn checks a test that leaves the room and returns at once,
-// as tests do between their steps. The watcher does not report that it left. A
-// test that has been reported as left may still send a verdict.
+// TestWatcherSeesReturn checks a test that leaves the room and immediately
+// returns, as tests do between their steps. The watcher does not report that
+// the test left. After the watcher has reported a test as left, the test may
+// still send a verdict.
 func TestWatcherSeesReturn(t *testing.T) {
 	s := newScene(t)
 	in := newInviter(&s.cfg, instruments.New())

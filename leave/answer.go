@@ -2,67 +2,68 @@ package leave
 
 import "time"
 
-// Answer is what the SFU says about whether a participant is in the room. It holds
-// the SFU's record of the participant. If that record may be wrong, it also holds
-// what the participant's LiveKit node says.
+// Answer is the SFU's answer to the question whether a participant is in the room. It
+// holds the SFU's record of the participant. If that record may be wrong, it also holds
+// the answer of the participant's LiveKit node.
 type Answer struct {
-	Asked   time.Time // when the question to the SFU began
-	Session string    // the participant.sid in the SFU's record, "" if the SFU has no record
+	Asked   time.Time // when the keeper began to ask the SFU
+	Session string    // the participant.sid in the SFU's record; "" if the SFU has no record
 	Node    NodeAnswer
-	// RoomAsked says that the SFU was also asked about the room. RoomMade is when
-	// the existing room was created, by our clock. It is zero if there is no room.
+	// RoomAsked says that the keeper also asked the SFU about the room. RoomMade is when
+	// the existing room was created, by our clock. It is zero if no room exists.
 	RoomAsked bool
 	RoomMade  time.Time
-	// Outage is the time that clients still have to reconnect after an outage of
-	// the SFU.
+	// Outage is how much longer clients may take to reconnect after an outage of the
+	// SFU.
 	Outage time.Duration
 }
 
-// NodeAnswer is what a LiveKit node says about a participant's session. The node is
-// the one that should hold that session.
+// NodeAnswer is the answer of the LiveKit node that should hold a participant's
+// session.
 type NodeAnswer string
 
-// The answers of a node.
+// These are the answers of a node.
 const (
 	NodeNotAsked NodeAnswer = ""
-	NodeAnswers  NodeAnswer = "answers" // the node holds the participant's session, whatever the SFU's record says
-	NodeRefuses  NodeAnswer = "refuses" // no node holds the session, or the node that holds it is cut off
+	NodeAnswers  NodeAnswer = "answers" // the node holds the session, even if the SFU's record says otherwise
+	NodeRefuses  NodeAnswer = "refuses" // no node holds the session, or the session's node is cut off
 	NodeSilent   NodeAnswer = "silent"  // no node answered within half a second
 )
 
-// These results of asking a node are not a [NodeAnswer].
+// These results of a question to a node are not a [NodeAnswer].
 const (
-	// NodeGone means that no node holds a session that LiveKit has on record. The
+	// NodeGone means that LiveKit has a record of a session, but no node holds it. The
 	// session's node is dead, or cut off from LiveKit's Redis ([Job.NodeIsGone]).
 	NodeGone = "gone"
 	// NodeFailed means that LiveKit gave no usable answer.
 	NodeFailed = "failed"
 )
 
-// NodeResults returns all results of asking a node.
+// NodeResults returns all possible results of a question to a node.
 func NodeResults() []string {
 	return []string{string(NodeAnswers), string(NodeRefuses), string(NodeSilent), NodeGone, NodeFailed}
 }
 
-// Doubt says how likely it is that an answer from the SFU's records is wrong. There
-// is no doubt once the participant's node was asked.
+// Doubt says how likely it is that the SFU's record is wrong. After the participant's
+// node was asked, there is no doubt.
 type Doubt int
 
-// The degrees of doubt.
+// These are the degrees of doubt.
 const (
 	NoDoubt Doubt = iota
-	// SlightDoubt means that the node gets only a short time to answer. A node that
-	// holds the session says so at once.
+	// SlightDoubt means that the keeper waits only a short time for the node's answer. A
+	// node that holds the session answers immediately.
 	SlightDoubt
-	// GraveDoubt means that the participant counts as absent only if the SFU says
-	// that no node holds the session. The SFU needs some seconds to say that.
+	// GraveDoubt means that the keeper waits some seconds for the node's answer. The SFU
+	// needs this time to say that no node holds the session. The participant counts as
+	// absent only after this answer.
 	GraveDoubt
 )
 
 const (
 	// A refusal is the SFU's answer that no node holds a session. refusalGap is the
-	// least time between two refusals that both count. So a node that was cut off
-	// for a moment does not count as gone.
+	// shortest time between two refusals that both count. So a node that was cut off for
+	// a moment does not count as gone.
 	refusalGap = 5 * time.Second
 	// refusalTime is how long LiveKit takes to say that no node holds a session.
 	refusalTime = 3 * time.Second
@@ -70,15 +71,15 @@ const (
 	clockSkew = 2 * time.Second
 )
 
-// Doubts returns how likely it is that a is wrong. If there is a doubt, the keeper
-// asks the participant's node first. These are the reasons for a doubt:
+// Doubts returns how likely it is that a is wrong. If there is a doubt, the keeper also
+// asks the participant's node. These are the reasons for a doubt:
 //   - The SFU has a record of the session, but said earlier that no node holds it.
-//   - The SFU has no record, and nobody reported that the participant left.
+//   - The SFU has no record, and no webhook said that the participant left.
 //   - The SFU has lost the room or was away, so the participant may be back.
 //   - The SFU says for the first time that there is no record ([Job.Looks] is 0).
 //
-// There is no doubt if the participant's client said that it leaves. There is also
-// no doubt for 5 s (refusalGap) after the SFU said that no node holds the session.
+// There is no doubt if the participant's client said that it leaves. There is also no
+// doubt for 5 s (refusalGap) after the SFU has said that no node holds the session.
 func (j Job) Doubts(a Answer) Doubt {
 	switch {
 	case a.Node != NodeNotAsked, j.State == Cancelling, j.isRefused(a), j.ClearLeave:
@@ -97,10 +98,10 @@ func (j Job) Doubts(a Answer) Doubt {
 	return NoDoubt
 }
 
-// doubtsAbsence returns the doubt about an answer that there is no record of the
-// participant. Only the first such answer is in doubt. The participant may have
-// come back, or may never have left. When a session ends, LiveKit can delete the
-// record of the participant's next session.
+// doubtsAbsence returns the doubt if the SFU has no record of the participant. Only the
+// first such answer is in doubt. The participant may have come back, or may never have
+// left: when a session ends, LiveKit can delete the record of the participant's next
+// session.
 func (j Job) doubtsAbsence() Doubt {
 	if j.Looks == 0 && !j.RoomSeen.IsZero() {
 		return SlightDoubt
@@ -108,9 +109,8 @@ func (j Job) doubtsAbsence() Doubt {
 	return NoDoubt
 }
 
-// doubtsRecord returns the doubt about an answer that there is a record of the
-// participant's session. The answer is in doubt if the SFU said earlier that no
-// node holds this session.
+// doubtsRecord returns the doubt if the SFU has a record of the participant's session.
+// The record is in doubt if the SFU said earlier that no node holds this session.
 func (j Job) doubtsRecord(a Answer) Doubt {
 	if !j.Refused.IsZero() && a.Session == j.Session && a.Session != j.LeftSession {
 		return GraveDoubt
@@ -118,8 +118,8 @@ func (j Job) doubtsRecord(a Answer) Doubt {
 	return NoDoubt
 }
 
-// isRefused reports whether the SFU has said that no node holds the session. It may
-// have said that in a, or less than refusalGap before a.
+// isRefused reports whether the SFU has said that no node holds the session, either in
+// a, or less than refusalGap before a.
 func (j Job) isRefused(a Answer) bool {
 	if a.Node != NodeNotAsked {
 		return a.Node == NodeRefuses
@@ -127,23 +127,22 @@ func (j Job) isRefused(a Answer) bool {
 	return !j.Refused.IsZero() && a.Asked.Sub(j.Refused) < refusalGap
 }
 
-// isAsBefore reports whether the SFU's record of the session has not changed. Such
-// a record does not show whether the session is over.
+// isAsBefore reports whether the SFU's record of the session has not changed. Then the
+// record does not show whether the session has ended.
 func (j Job) isAsBefore(a Answer) bool {
 	return a.Session == "" && j.Unrecorded || a.Session != "" && a.Session == j.Session
 }
 
 // NodeIsGone reports whether the session's node is dead, or cut off from LiveKit's
-// Redis. For that, a must be the second answer that no node holds the session, at
-// least refusalGap after the first. And the SFU's record must not say that the
-// session is over.
+// Redis. For that, a must say that no node holds the session, and an answer at least
+// refusalGap earlier must have said the same. The SFU's record must be unchanged.
 func (j Job) NodeIsGone(a Answer) bool {
 	return j.State == Connected && a.Node == NodeRefuses && j.isAsBefore(a) &&
 		!j.Refused.IsZero() && a.Asked.Sub(j.Refused) >= refusalGap
 }
 
-// Expected reports whether a says nothing new about j. a is the answer to a
-// question about the whole room. If a says, for example, that the participant has
+// Expected reports whether a, which answers a question about the whole room, says
+// nothing new about j's participant. If a says, for example, that the participant has
 // gone, Expected reports false. Then the keeper asks about this participant alone.
 func (j Job) Expected(a Answer) bool {
 	known := j.Refused.IsZero() && j.UnansweredSince.IsZero()
@@ -158,27 +157,26 @@ func (j Job) Expected(a Answer) bool {
 	return j.State == Connected && a.Session == j.Session && a.Node != NodeRefuses && known && !j.Unrecorded
 }
 
-// RoomMatters reports whether the SFU must also be asked about the room when it
-// says that the participant is absent. The SFU may have lost the room with
-// everybody in it.
+// RoomMatters reports whether the keeper must also ask about the room if the SFU says
+// that the participant is absent. The SFU may have lost the room with all participants.
 func (j Job) RoomMatters() bool { return !j.RoomSeen.IsZero() && !j.ClearLeave }
 
-// Lacks reports whether the SFU has no room, although the participant should be in
-// the room or may come back.
+// Lacks reports whether a says that the room does not exist, although j's participant
+// should be in the room or may come back to it.
 func (j Job) Lacks(a Answer) bool {
 	return a.Session == "" && a.RoomAsked && a.RoomMade.IsZero() && j.RoomMatters()
 }
 
-// Outlived reports whether the participant's room has ended. The room that exists
-// now was created at since. since is zero if no room exists.
+// Outlived reports whether the participant's room has ended. The argument since is when
+// the present room was created. It is zero if no room exists.
 func (j Job) Outlived(since time.Time) bool {
 	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
 }
 
-// hasLostRoom reports whether a shows that the SFU has lost the room with everybody
-// in it. It reports a loss only until j has recorded the loss. After that the room
-// can still be missing: if a node still runs the room, LiveKit makes no new record
-// of it.
+// hasLostRoom reports whether a shows that the SFU has lost the room with all
+// participants. If no room exists, it reports this only until j has recorded the loss.
+// After that, the room can stay missing: if a node still runs the room, LiveKit makes
+// no new record of it.
 func (j Job) hasLostRoom(a Answer) bool {
 	switch {
 	case !a.RoomAsked:

@@ -8,10 +8,10 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// TestAnswerOlderThanTheSession checks that an answer changes no state if its
-// question is older than the session. The question can also seem older because the
-// clocks of two replicas differ. If a question was due (NextLook), the next one
-// comes after a pause.
+// TestAnswerOlderThanTheSession has an answer whose question seems older than the
+// session. Either the keeper asked before the session began, or the clocks of two
+// replicas differ. The answer must change neither the state nor the session. If a
+// question was due (NextLook), the next question must come after a pause.
 func TestAnswerOlderThanTheSession(t *testing.T) {
 	j := in(t, Connected)
 	j.RoomSeen = noon.Add(900 * time.Millisecond)

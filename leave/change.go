@@ -6,8 +6,8 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// connected returns j in the state Connected: session is in the room from now on.
-// The next restart of the delay is due at once.
+// connected returns j in the state Connected: from now on, session is in the room. The
+// next restart of the delay is due now.
 func (j Job) connected(now time.Time, session string) Job {
 	j = j.enter(Connected, now)
 	j.Session, j.LeftSession, j.ClearLeave = session, "", false
@@ -16,8 +16,8 @@ func (j Job) connected(now time.Time, session string) Job {
 	return j.settled(now)
 }
 
-// leaving returns j in the state Leaving: the participant is gone, and may come
-// back within grace from now on.
+// leaving returns j in the state Leaving: the participant is gone. From now on, the
+// participant has the time grace to come back.
 func (j Job) leaving(now time.Time, grace time.Duration) Job {
 	j = j.enter(Leaving, now)
 	j.Looks = 0
@@ -26,7 +26,7 @@ func (j Job) leaving(now time.Time, grace time.Duration) Job {
 	return j
 }
 
-// sending returns j in the state Sending, with the send due now.
+// sending returns j in the state Sending. The send is due now.
 func (j Job) sending(now time.Time) Job {
 	j = j.enter(Sending, now)
 	j.Sends = 0
@@ -34,8 +34,8 @@ func (j Job) sending(now time.Time) Job {
 	return j
 }
 
-// enter returns j in the state s. If j was in another state before, the state s
-// begins now.
+// enter returns j in the state s. If j was in another state before, its time in the
+// state s begins now.
 func (j Job) enter(s State, now time.Time) Job {
 	if j.State != s {
 		j.State, j.Since = s, now
@@ -43,17 +43,17 @@ func (j Job) enter(s State, now time.Time) Job {
 	return j
 }
 
-// settled returns j without a planned question about its participant alone. From
-// now on, the keeper's questions about the whole room are enough.
+// settled returns j without a planned question about its participant alone. The
+// keeper's regular questions about the whole room are enough.
 func (j Job) settled(now time.Time) Job {
 	j.Looks = 0
 	j.NextLook = never
 	return j
 }
 
-// askNow returns j with the next question to the SFU due now. A job in the state
-// Sending does not change: its NextLook is the time of the next send, which may
-// have to wait for the homeserver. The keeper asks the SFU before each send anyway.
+// askNow returns j with its next question to the SFU due now. It does not change a job
+// in the state Sending: there, NextLook is the time of the next send, which may have to
+// wait for the homeserver. The keeper asks the SFU before each send anyway.
 func (j Job) askNow(now time.Time) Job {
 	if j.State == Sending {
 		return j
@@ -62,8 +62,8 @@ func (j Job) askNow(now time.Time) Job {
 	return j
 }
 
-// lookPause returns the pause after n questions to the SFU in a row that led to no
-// decision.
+// lookPause returns how long the keeper waits before it asks the SFU again, after n
+// questions in a row that led to no decision.
 func lookPause(n int) time.Duration {
 	return min(firstLook<<min(n-1, 6), maxLook)
 }

@@ -10,11 +10,11 @@ import (
 
 // RecordError says that a stored record is not a valid job.
 type RecordError struct {
-	Key Key // the job's key, as far as the record is readable
+	Key Key // the job's key, as far as it could be read
 	Err error
 }
 
-// Error names the job, but not its delay id.
+// Error names the job, but does not contain the job's delay id.
 func (e *RecordError) Error() string {
 	return fmt.Sprintf("the record of %.80q in room %.80q is not a valid job: %v", e.Key.Identity, e.Key.Room, e.Err)
 }
@@ -23,22 +23,22 @@ func (e *RecordError) Error() string {
 func (e *RecordError) Unwrap() error { return e.Err }
 
 const (
-	// latest is later than any time in a record, in milliseconds since 1970. It is
-	// also more than any version. Redis cannot represent every whole number above
+	// latest is a bound for times in a record, in milliseconds since 1970, and for
+	// versions. All of them are smaller. Redis cannot represent every whole number above
 	// latest.
 	latest = 1 << 53
-	// mostFailures is more failures than a job can have in its life.
+	// mostFailures is more than the failures that a job can have in its life.
 	mostFailures = math.MaxInt32 / 2
-	// longestText is the most bytes of a text in a record. No webhook contains a
-	// longer text.
+	// longestText is the greatest length of a text in a record, in bytes. Texts in
+	// webhooks are shorter.
 	longestText = 64 << 10
 )
 
-// Other programs can write to the files and servers in which jobs are stored,
-// and one bad number could stop a keeper. So each field of a record is checked
-// by itself, and then the whole job.
+// Other programs can write to the files and servers in which jobs are stored. A single
+// wrong number in a job could stop a keeper. So each field of a record is checked, and
+// then the job as a whole.
 
-// checkTime returns why ms is not a valid time for the field.
+// checkTime returns an error if ms is not a valid time for the field.
 func (f field) checkTime(ms int64) error {
 	if ms < 0 || ms >= latest || ms == 0 && f.always {
 		return fmt.Errorf("the field %s cannot have the value %d", f.name, ms)
@@ -46,7 +46,7 @@ func (f field) checkTime(ms int64) error {
 	return nil
 }
 
-// checkDelay returns why ms is not a valid delay.
+// checkDelay returns an error if ms is not a valid delay.
 func (f field) checkDelay(ms int64) error {
 	if ms < MinDelay.Milliseconds() || ms > MaxDelay.Milliseconds() {
 		return fmt.Errorf("the field %s is %d ms, which is not between %v and %v", f.name, ms, MinDelay, MaxDelay)
@@ -54,7 +54,7 @@ func (f field) checkDelay(ms int64) error {
 	return nil
 }
 
-// checkValue returns why v, a text or a number, is not valid for the field.
+// checkValue returns an error if v, a text or a number, is not valid for the field.
 func (f field) checkValue(v reflect.Value) error {
 	switch {
 	case v.Kind() == reflect.String && len(v.String()) > longestText:
@@ -67,7 +67,7 @@ func (f field) checkValue(v reflect.Value) error {
 	return nil
 }
 
-// check returns why j is not a valid job, although each of its fields is valid by
+// check returns an error if the fields of j do not fit together. Each field is valid by
 // itself.
 func (j Job) check() error {
 	switch {

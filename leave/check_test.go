@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// TestBadRecords checks that a record that is not a valid job gives an error. The
-// error names the job, and does not contain the job's delay id.
+// TestBadRecords reads records that are not valid jobs. The error must name the job,
+// and must not contain the job's delay id.
 func TestBadRecords(t *testing.T) {
 	for name, changed := range leavetest.BadFields {
 		t.Run(name, func(t *testing.T) {
@@ -52,8 +52,8 @@ func wantNoJob(t *testing.T, text string) {
 	}
 }
 
-// TestOddRecords checks that a record with unusual but possible values is a valid
-// job.
+// TestOddRecords reads records with unusual but possible values. They must be valid
+// jobs.
 func TestOddRecords(t *testing.T) {
 	for name, changed := range map[string]leavetest.Fields{
 		"as it was":             nil,
@@ -75,8 +75,8 @@ func TestOddRecords(t *testing.T) {
 	}
 }
 
-// TestWrittenAsItIsRead checks that a written job can be read again. It also writes
-// jobs with times before 1970, as if the clock had been set wrongly.
+// TestWrittenAsItIsRead checks that a job that was written as a record can be read
+// again. Some of the jobs have times before 1970, as if the clock was wrong.
 func TestWrittenAsItIsRead(t *testing.T) {
 	job := leavetest.Many(t, 1, time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC))
 	for _, moved := range []time.Duration{0, -60 * 365 * 24 * time.Hour, 200 * 365 * 24 * time.Hour} {

@@ -6,8 +6,9 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Moved returns j with d added to all its times, for a process whose clock is ahead
-// by d. The times are cut to milliseconds first. Zero times stay zero.
+// Moved returns j with d added to all its times. The result is for a process whose
+// clock is ahead by d. Moved first cuts the times to milliseconds. Zero times stay
+// zero.
 func (j Job) Moved(d time.Duration) Job {
 	j.eachTime(func(_ field, t *time.Time) {
 		if !t.IsZero() {
@@ -17,11 +18,11 @@ func (j Job) Moved(d time.Duration) Job {
 	return j
 }
 
-// NotAhead returns j without impossible times. A job has such times if the clock
-// was set back after the times were written. The time of a past event becomes now
-// if it is later. A due time becomes now if it is later than any that could have
-// been planned. A deadline becomes at most the latest one that could have been
-// planned.
+// NotAhead returns j without impossible times. A job has such times if the clock was
+// set back after the times were written. NotAhead sets these times:
+//   - The time of a past event becomes now if it is later than now.
+//   - The due time of an action becomes now if no action can be planned for so late.
+//   - A deadline becomes the latest possible deadline if it is later.
 func (j Job) NotAhead(now time.Time) Job {
 	j.eachTime(func(f field, t *time.Time) {
 		if f.past {
@@ -36,7 +37,7 @@ func (j Job) NotAhead(now time.Time) Job {
 		j.NextCancel = now
 	}
 	switch j.State {
-	case Connected: // the keeper's questions about the whole room cover this job
+	case Connected: // the keeper's questions about the whole room are enough for this job
 		return j
 	case Waiting:
 		longest = min(maxWait, j.Delay) + longestGrace

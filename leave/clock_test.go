@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// TestMovedMovesEveryTime checks that Moved changes every time of a job. This
-// includes time fields that are added to Job later.
+// TestMovedMovesEveryTime checks that Moved changes every time of a job, also in fields
+// that are added to Job later.
 func TestMovedMovesEveryTime(t *testing.T) {
 	at := time.UnixMilli(1_800_000_000_000)
 	var job, want leave.Job
@@ -25,7 +25,7 @@ func TestMovedMovesEveryTime(t *testing.T) {
 	}
 }
 
-// setTimes sets every time in v and returns how many there are.
+// setTimes sets every time in v, and returns how many times v has.
 func setTimes(v reflect.Value, at time.Time) (n int) {
 	for i := range v.NumField() {
 		switch f := v.Field(i); f.Interface().(type) {

@@ -12,12 +12,12 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// A record is the form in which stores write a job: a JSON object with the job's
-// fields by their names. Times are in milliseconds since 1970, and delays in
-// milliseconds.
+// A record is the form in which stores write a job. It is a JSON object. The job's
+// fields have the names in their tags. Times are in milliseconds since 1970, and delays
+// in milliseconds.
 
-// recordType returns the struct type that records are decoded into and encoded
-// from.
+// recordType returns the struct type for JSON records: records are decoded into it and
+// encoded from it.
 var recordType = sync.OnceValue(func() reflect.Type {
 	var in []reflect.StructField
 	for _, f := range fields {
@@ -31,7 +31,7 @@ var recordType = sync.OnceValue(func() reflect.Type {
 	return reflect.StructOf(in)
 })
 
-// recorded returns the type that the field has in a record.
+// recorded returns the type of the field in a record.
 func (f field) recorded() reflect.Type {
 	switch f.kind {
 	case reflect.TypeFor[time.Time](), reflect.TypeFor[time.Duration]():
@@ -53,7 +53,7 @@ func (j Job) MarshalJSON() ([]byte, error) {
 	return json.Marshal(r.Interface())
 }
 
-// record returns v, the value of a job's field, as a record contains it.
+// record converts v, the value of a job's field, to the value in a record.
 func record(v any) any {
 	switch v := v.(type) {
 	case time.Time:
@@ -74,13 +74,13 @@ func record(v any) any {
 	return v
 }
 
-// UnmarshalJSON reads a record. It returns a *[RecordError] if a value is one
-// that no job can have.
+// UnmarshalJSON reads a record. It returns a *[RecordError] if the record is not a
+// valid job.
 func (j *Job) UnmarshalJSON(b []byte) error {
 	var read Job
 	r := reflect.New(recordType())
 	err := unlikeRecord(json.Unmarshal(b, r.Interface()))
-	for i, f := range fields { // read all fields, even after an error, so that the error can name the job
+	for i, f := range fields { // after an error, the loop goes on, so that the error can name the job
 		err = cmp.Or(err, f.read(&read, r.Elem().Field(i).Interface()))
 	}
 	if err == nil {
@@ -93,8 +93,8 @@ func (j *Job) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// unlikeRecord returns a short error if a value has the wrong type for its field.
-// It returns any other error as it is.
+// unlikeRecord returns a short error if err says that a value has the wrong type for
+// its field. It returns any other err as it is.
 func unlikeRecord(err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return fmt.Errorf("%s cannot be %.40s", cmp.Or(e.Field, "a record"), e.Value)
@@ -102,12 +102,12 @@ func unlikeRecord(err error) error {
 	return err
 }
 
-// errDelayID does not contain the delay id, because whoever knows a delay id can
+// errDelayID does not contain the delay id, because anybody who knows a delay id can
 // send the leave.
 var errDelayID = errors.New("a delay id in the record is not valid")
 
-// read sets the field of j to recorded, the field's value in a record. It
-// returns why the value is not valid.
+// read sets the field of j to recorded, which is the field's value in a record. It
+// returns an error if the value is not valid.
 func (f field) read(j *Job, recorded any) (err error) {
 	switch to := f.in(j).Addr().Interface().(type) {
 	case *time.Time:
@@ -148,8 +148,8 @@ func parseDelayID(text string) (matrix.DelayID, error) {
 	return id, nil
 }
 
-// millis returns t in milliseconds since 1970, and 0 for the zero time. A time
-// before 1970, which only a wrongly set clock can give, becomes 1.
+// millis returns t in milliseconds since 1970. It returns 0 for the zero time, and 1
+// for a time before 1970, which only a wrongly set clock can give.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -157,7 +157,7 @@ func millis(t time.Time) int64 {
 	return min(max(t.UnixMilli(), 1), latest-1)
 }
 
-// instant returns the time for ms. It is the inverse of millis.
+// instant returns the time for ms milliseconds since 1970. It is the inverse of millis.
 func instant(ms int64) time.Time {
 	if ms == 0 {
 		return time.Time{}

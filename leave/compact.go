@@ -10,21 +10,22 @@ import (
 )
 
 // A compact record is a job in few bytes. It is for a store that several processes
-// share and that outlives this process. The first number of a compact record has a
-// bit for each field, which says whether the field follows. The fields follow in
-// the order of their numbers. Fields that are zero are left out.
+// share, and that keeps jobs after this process has ended. The first number of a
+// compact record has a bit for each field. The bit says whether the record contains the
+// field. The fields follow in the order of their numbers. Fields with the value zero
+// are left out.
 //
-// Numbers are varints. The time at which the delegation was accepted is in
+// Numbers are varints. The time at which the service accepted the delegation is in
 // milliseconds since 1970. All other times are in milliseconds after that time (see
-// sinceAccepted). A text begins with its length and its form, and its bytes follow.
-// The record does not contain the user, the version and the lease: the store keeps
-// them beside the record.
+// sinceAccepted). A text begins with its length and its form, and its bytes follow. The
+// record does not contain the user, the version and the lease: the store keeps them
+// beside the record.
 
-// numbered lists the fields by their numbers in a compact record. There, a field
-// with an even number is a varint, and a field with an odd number is a text. So an
-// older version of the program can skip a field that it does not know. The number
-// of a field never changes. The fields that most jobs need have the lowest numbers,
-// which keeps the first number of a record short.
+// numbered lists the fields by their numbers in a compact record. A field with an even
+// number is a varint there, and a field with an odd number is a text. So a program can
+// skip a field that only later versions know. The number of a field never changes. The
+// fields that most jobs need have the lowest numbers, which keeps the first number of a
+// record short.
 var numbered = [...]string{
 	0: "accepted_at", 1: "room",
 	2: "delay", 3: "identity",
@@ -47,7 +48,8 @@ var numbered = [...]string{
 	36: "silent_since",
 }
 
-// numberedStates lists the states by their numbers. No state has the number 0.
+// numberedStates lists the states by their numbers in records. No state has the number
+// 0.
 var numberedStates = []State{"", Waiting, Connected, Leaving, Sending, Cancelling}
 
 // Number returns the state's number in records, which never changes. It returns
@@ -59,8 +61,8 @@ func (s State) Number() int {
 	return slices.Index(numberedStates, s)
 }
 
-// compactField maps the number of a field to its index in fields, or to -1 if
-// no field has that number.
+// compactField maps the number of a field to the field's index in fields. If no field
+// has the number, the index is -1.
 var compactField = func() (at [len(numbered)]int) {
 	for n, name := range numbered {
 		at[n] = -1
@@ -86,7 +88,7 @@ func (j Job) Compact() []byte {
 	return append(binary.AppendUvarint(make([]byte, 0, len(body)+8), present), body...)
 }
 
-// appendCompact appends v, the value of f in a record of j, to b.
+// appendCompact appends v, the value of the field f of j, to b.
 func (f field) appendCompact(b []byte, v reflect.Value, j Job) []byte {
 	switch {
 	case f.kind == reflect.TypeFor[State]():
@@ -105,15 +107,16 @@ func (f field) appendCompact(b []byte, v reflect.Value, j Job) []byte {
 	return binary.AppendVarint(b, number)
 }
 
-// isAfterAccepted reports whether f is a time that a compact record counts from the
-// time at which the delegation was accepted.
+// isAfterAccepted reports whether f is a time that a compact record contains as
+// milliseconds after the acceptance of the delegation.
 func (f field) isAfterAccepted() bool {
 	return f.kind == reflect.TypeFor[time.Time]() && f.name != numbered[0]
 }
 
-// sinceAccepted returns the number that a compact record has for the time ms. The
-// number 0 stands for never, a time that most jobs have. A time before accepted
-// becomes the negative difference. Any other time becomes the difference plus 1.
+// sinceAccepted returns the number for the time ms in a compact record. accepted is
+// when the service accepted the delegation. The number is 0 for the time never, which
+// most jobs have. For a time before accepted, it is the negative difference. For any
+// other time, it is the difference plus 1.
 func sinceAccepted(ms, accepted int64) int64 {
 	switch {
 	case ms == never.UnixMilli():
@@ -124,7 +127,8 @@ func sinceAccepted(ms, accepted int64) int64 {
 	return ms - accepted
 }
 
-// afterAccepted returns the time for number. It is the inverse of sinceAccepted.
+// afterAccepted returns the time for a number in a compact record. It is the inverse of
+// sinceAccepted.
 func afterAccepted(number, accepted int64) int64 {
 	switch {
 	case number == 0:
@@ -143,25 +147,27 @@ func appendTexts(b []byte, texts []string) []byte {
 	return appendText(b, string(list), "")
 }
 
-// The forms of a text in a compact record.
+// A text in a compact record has one of these forms.
 const (
 	asItIs     = 0
-	base64Form = 1 // the bytes are the text, decoded from unpadded base64; hashes have that form
-	behindUser = 2 // the text is the user's name, followed by the bytes; identities of old clients have that form
-	// The bytes are the text up to its first "_", and then the rest of the text,
-	// decoded from unpadded base64. Ids like "syd_…" and "PA_…" have that form.
+	base64Form = 1 // the bytes are the text, decoded from unpadded base64; hashes are shorter in this form
+	behindUser = 2 // the text is the user's name, and then the bytes; identities of old clients are shorter in this form
+	// The bytes are the text up to its first "_", and then the decoded remainder of the
+	// text, which is unpadded base64. Ids like "syd_…" and "PA_…" are shorter in this
+	// form.
 	behindBeginning = 3
 	formBits        = 2
 )
 
-// appendText appends text in its shortest form to b. user is the user's name.
+// appendText appends text to b, in the form with the fewest bytes. The argument user is
+// the user's name.
 func appendText(b []byte, text, user string) []byte {
 	form, short := shortest(text, user)
 	b = binary.AppendUvarint(b, uint64(len(short))<<formBits|form)
 	return append(b, short...)
 }
 
-// shortest returns the shortest form of text, and its bytes in that form.
+// shortest returns the form in which text has the fewest bytes, and these bytes.
 func shortest(text, user string) (form uint64, short string) {
 	if raw, ok := fromBase64(text); ok {
 		return base64Form, raw
@@ -177,8 +183,8 @@ func shortest(text, user string) (form uint64, short string) {
 	return asItIs, text
 }
 
-// fromBase64 returns text decoded from unpadded base64. ok is false if text is
-// not unpadded base64, or if the decoded bytes are not shorter.
+// fromBase64 decodes text from unpadded base64. ok is false if text is not unpadded
+// base64, or if the decoded bytes are not shorter than text.
 func fromBase64(text string) (raw string, ok bool) {
 	b, err := base64.RawStdEncoding.Strict().DecodeString(text)
 	return string(b), err == nil && len(b) < len(text) && !strings.ContainsAny(text, "\r\n")

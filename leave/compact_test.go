@@ -14,13 +14,13 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// keptApart are the fields that are not in a compact record. A store keeps them
-// beside the record.
+// keptApart are the fields that a compact record does not contain, because the store
+// keeps them beside the record.
 var keptApart = []string{"user", "version", "holder", "until"}
 
-// TestEveryFieldIsNumbered checks that every field of a job has exactly one number,
-// unless the field is in keptApart. A field that is added to Job later must get a
-// number, too.
+// TestEveryFieldIsNumbered checks that every field of a job has exactly one number in
+// compact records. Only the fields in keptApart have none. The test fails if somebody
+// adds a field to Job without a number.
 func TestEveryFieldIsNumbered(t *testing.T) {
 	for _, f := range fields {
 		n := slices.Index(numbered[:], f.name)
@@ -43,8 +43,7 @@ func TestEveryFieldIsNumbered(t *testing.T) {
 	}
 }
 
-// names are rooms and identities as all kinds of clients use them, and some unusual
-// ones.
+// names are rooms and identities of the kinds that clients use, and some unusual ones.
 var names = map[string]Key{
 	"hashes":         {"KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzE", "M3VnsLXrkbxIDINXO64u8PZzFyD9ZYFiQULR2dshWYs"},
 	"an old client":  {"KD6Ykt+Uybg95MLRCWKI0s10dTFsBwpd/HdCqLNFUzE", "@alice:example.org:ABCDEFGHIJ"},
@@ -55,8 +54,8 @@ var names = map[string]Key{
 	"long":           {sfu.Room(strings.Repeat("r", 5000)), sfu.Identity(strings.Repeat("\n", 300))},
 }
 
-// TestCompactKeepsAll checks that a job does not change when it is written as a
-// compact record and read again. The jobs have all fields, and names of every kind.
+// TestCompactKeepsAll writes jobs as compact records and reads them again. The jobs
+// must not change. They have a value in every field, and names of every kind.
 func TestCompactKeepsAll(t *testing.T) {
 	for name, key := range names {
 		t.Run(name, func(t *testing.T) {
@@ -86,9 +85,9 @@ func wantCompacted(t *testing.T, job Job) {
 	wantKept(t, "a compact record", read, job)
 }
 
-// TestCompactStaysReadable checks that the record of this job consists of the same
-// bytes as ever. Every later version of the program must read the records of this
-// version.
+// TestCompactStaysReadable checks that this version of the program writes this job with
+// the same bytes as all earlier versions. Later versions must be able to read these
+// bytes.
 func TestCompactStaysReadable(t *testing.T) {
 	job := in(t, Connected)
 	job.Key = names["an old client"]
@@ -107,8 +106,8 @@ func TestCompactStaysReadable(t *testing.T) {
 	wantKept(t, "a record of the first version", read, job)
 }
 
-// TestCompactOfLaterVersion checks that ParseCompact skips fields that a later
-// version of the program has added.
+// TestCompactOfLaterVersion has a compact record with fields that only later versions
+// of the program know. ParseCompact must skip these fields.
 func TestCompactOfLaterVersion(t *testing.T) {
 	job := in(t, Leaving)
 	b := job.Compact()
@@ -124,8 +123,8 @@ func TestCompactOfLaterVersion(t *testing.T) {
 	wantKept(t, "a record of a later version", read, job)
 }
 
-// TestBadCompact checks that a compact record that is not a valid job gives an
-// error. The error names the job, as far as the record is readable.
+// TestBadCompact reads compact records that are not valid jobs. The error must name the
+// job, as far as it could be read.
 func TestBadCompact(t *testing.T) {
 	job := in(t, Connected)
 	good := job.Compact()
@@ -162,8 +161,8 @@ func TestBadCompact(t *testing.T) {
 	}
 }
 
-// FuzzCompact reads any bytes as a compact record. If they are a job, the test
-// writes that job and reads it again. The job must stay the same.
+// FuzzCompact reads random bytes as a compact record. If they are a valid job, the test
+// writes that job and reads it again. The job must not change.
 func FuzzCompact(f *testing.F) {
 	user, err := matrix.ParseUserID("@alice:example.org")
 	if err != nil {

@@ -5,33 +5,35 @@ import (
 	"time"
 )
 
-// Counts is how many jobs a [Store] holds.
+// Counts says how many jobs a [Store] holds, and how much load they make. Some of the
+// numbers concern one user, for whom the caller has called Count.
 type Counts struct {
 	All    int
-	OfUser int // the number of jobs of the user for whom Count was called
-	// OfServer is how many jobs all users of that user's homeserver have together.
+	OfUser int // how many jobs the user has
+	// OfServer is how many jobs all users of the user's homeserver have together.
 	OfServer int
-	// ByState has an entry for each of States, even if no job is in that state.
+	// ByState is the number of jobs in each of States. It has an entry even for a state
+	// that no job is in.
 	ByState map[State]int
-	// Load is the least number of restarts a second that the jobs of all users of
-	// that homeserver need.
+	// Load is how many restarts a second the jobs of all users of the user's homeserver
+	// need at least.
 	Load float64
-	// LoadOfUser is the part of Load that the user's own jobs need.
+	// LoadOfUser is the part of Load that comes from the user's own jobs.
 	LoadOfUser float64
 }
 
-// States returns all states, in the order of a job's life.
+// States returns all states, in the order in which a job goes through them.
 func States() []State { return []State{Waiting, Connected, Leaving, Sending, Cancelling} }
 
-// Weight is the load of jobs, in billionths of a restart a second (see [Load]). A
-// Store adds weights up, and sums of whole numbers stay exact.
+// Weight is the load of jobs in billionths of a restart a second (see [Load]). Weights
+// are whole numbers, so a Store can add them up without rounding errors.
 type Weight int64
 
 const unit = 1e9 // the weight of one restart a second
 
-// WeightOf returns the weight of a job with the given delay. The delay is cut to
-// milliseconds, as stores keep it. A delay below MinDelay, which only a damaged
-// record has, counts as MinDelay.
+// WeightOf returns the weight of a job with the given delay. It cuts the delay to
+// milliseconds, as stores do. A delay below MinDelay counts as MinDelay. Only a damaged
+// record has such a delay.
 func WeightOf(delay time.Duration) Weight {
 	return Weight(math.Round(Load(max(delay.Truncate(time.Millisecond), MinDelay)) * unit))
 }

@@ -7,22 +7,22 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Action is one thing that the keeper does for a job.
+// Action is what the keeper does for a job in one step.
 type Action string
 
-// The actions.
+// These are the actions.
 const (
-	Finish  Action = "finish"  // remove a job that has nothing left to cancel
+	Finish  Action = "finish"  // remove a job that has no more leaves to cancel
 	Send    Action = "send"    // make the homeserver send the leave
-	Restart Action = "restart" // make the homeserver start the delay again
+	Restart Action = "restart" // make the homeserver start the delay from the beginning
 	Look    Action = "look"    // ask the SFU whether the participant is there
-	Cancel  Action = "cancel"  // make the homeserver drop a leave that was replaced
+	Cancel  Action = "cancel"  // make the homeserver drop a replaced leave
 )
 
-// plan lists the actions in the order of their priority, the highest first. The
-// field in has the states in which a job needs the action. The field at returns
-// when the action is due. The field postpone returns the job with the action due at
-// next, for an action that must wait.
+// plan lists the actions, those with the highest priority first. A job needs an action
+// only in the states of the field in. The function in the field at returns when the
+// action is due for a job. The function in the field postpone returns the job with its
+// action put off until the time next.
 var plan = []struct {
 	Action
 	in       []State
@@ -36,7 +36,7 @@ var plan = []struct {
 	{Cancel, States(), Job.cancels, Job.cancelAt},
 }
 
-// Due returns when the job next needs an action.
+// Due returns when the job needs its next action.
 func (j Job) Due() time.Time {
 	due := never
 	for _, p := range plan {
@@ -47,8 +47,8 @@ func (j Job) Due() time.Time {
 	return due
 }
 
-// Next returns the first action in plan that is due at now. It reports false if no
-// action is due.
+// Next returns the first action in plan that is due at the time now. It reports false
+// if no action is due.
 func (j Job) Next(now time.Time) (Action, bool) {
 	for _, p := range plan {
 		if slices.Contains(p.in, j.State) && !p.at(j).After(now) {
@@ -58,8 +58,8 @@ func (j Job) Next(now time.Time) (Action, bool) {
 	return "", false
 }
 
-// finishes returns when a job in the state Cancelling is done. By then every
-// replaced leave is cancelled, or has fired by itself.
+// finishes returns when the keeper may remove a job in the state Cancelling. By then,
+// each replaced leave is cancelled or has fired by itself.
 func (j Job) finishes() time.Time {
 	if len(j.Replaces) == 0 {
 		return j.NextCancel
@@ -67,7 +67,7 @@ func (j Job) finishes() time.Time {
 	return j.Deadline
 }
 
-// cancels returns when the keeper must cancel the next replaced leave.
+// cancels returns when the keeper must cancel the next leave that the job has replaced.
 func (j Job) cancels() time.Time {
 	if len(j.Replaces) == 0 {
 		return never
@@ -75,15 +75,16 @@ func (j Job) cancels() time.Time {
 	return j.NextCancel
 }
 
-// never is later than any time in a job.
+// never is later than any time that a job can have. It stands for an action that is not
+// planned.
 var never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (j Job) looks() time.Time    { return j.NextLook }
 func (j Job) restarts() time.Time { return j.NextRestart }
 
-// Postponed returns j with the action a due again once wait has passed. The keeper
-// postpones an action if it may not ask the job's homeserver now. A postponed
-// action does not count as failed.
+// Postponed returns j with one of its actions, a, put off until wait has passed. The
+// keeper postpones an action if it may not send a request to the job's homeserver now.
+// A postponed action does not count as failed.
 func (j Job) Postponed(a Action, now time.Time, wait time.Duration) Job {
 	for _, p := range plan {
 		if p.Action == a {
@@ -103,8 +104,9 @@ func (j Job) cancelAt(_, next time.Time) Job {
 	return j
 }
 
-// restartAt returns j with its restart postponed to next. The restart is postponed
-// no further than to the time when a quarter of the delay is left.
+// restartAt returns j with its restart postponed to the time next. If less than a
+// quarter of the delay would be left at that time, the restart is due earlier: when a
+// quarter of the delay is left.
 func (j Job) restartAt(now, next time.Time) Job {
 	if latest := j.Fires().Add(-j.Delay / 4); now.Before(latest) {
 		next = timing.Earlier(next, latest)

@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestEveryFieldIsKept checks that a record and a packed job keep every field of a
-// job. The test has a job without any zero field, and a job with zero fields.
+// TestEveryFieldIsKept checks that a job keeps every field when it is written as a
+// record or packed, and read again. One of the jobs has a value in every field. In
+// another one, some fields have the zero value.
 func TestEveryFieldIsKept(t *testing.T) {
 	full := in(t, Connected)
 	for _, f := range fields {
@@ -36,7 +37,8 @@ func TestEveryFieldIsKept(t *testing.T) {
 	}
 }
 
-// fill sets v, a field of a job, to a valid value, unless v has a value already.
+// fill sets v, a field of a job, to a valid value. It does nothing if v already has a
+// value.
 func fill(t *testing.T, v reflect.Value) {
 	t.Helper()
 	if !v.IsZero() {
@@ -66,8 +68,8 @@ func fill(t *testing.T, v reflect.Value) {
 	}
 }
 
-// wantKept checks that got has the same fields as want. where says what got was
-// read from.
+// wantKept checks that all fields of got and want are equal. The argument where names
+// the form that got was read from.
 func wantKept(t *testing.T, where string, got, want Job) {
 	t.Helper()
 	for _, f := range fields {

@@ -6,22 +6,22 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Limits bound the number of jobs.
+// Limits are the greatest numbers of jobs that a service accepts.
 type Limits struct {
-	PerUser int // the most jobs of one user (LIVEKIT_MAX_JOBS_PER_USER)
-	All     int // the most jobs in all (LIVEKIT_MAX_JOBS)
-	// Named reports whether the operator named a homeserver. The users of a named
-	// homeserver may together have all jobs. If Named is nil, all homeservers
-	// count as named.
+	PerUser int // how many jobs one user may have (LIVEKIT_MAX_JOBS_PER_USER)
+	All     int // how many jobs there may be in total (LIVEKIT_MAX_JOBS)
+	// Named reports whether the operator has named a homeserver in the configuration.
+	// The users of a named homeserver together may have as many jobs as All allows. If
+	// Named is nil, all homeservers count as named.
 	Named func(matrix.ServerName) bool
 }
 
-// Limits.All is divided by serverParts. The users of one homeserver that is not
-// named may together have one such part. Without that bound, a homeserver could use
-// up Limits.All by inventing users.
+// serverParts is the divisor of Limits.All for homeservers that are not named. The
+// users of one such homeserver together may have a quarter of Limits.All. Without this
+// limit, a homeserver could use up Limits.All with invented users.
 const serverParts = 4
 
-// Share returns how many jobs all users of server may have together.
+// Share returns how many jobs the users of server may have together.
 func (l Limits) Share(server matrix.ServerName) int {
 	if l.Named == nil || l.Named(server) {
 		return l.All
@@ -31,9 +31,9 @@ func (l Limits) Share(server matrix.ServerName) int {
 
 // LimitError says which limit a delegation would exceed.
 type LimitError struct {
-	Limit   string // "user", "share", "all", "homeserver", "outage" or "replaced"
+	Limit   string // one of "user", "share", "all", "homeserver", "outage" and "replaced"
 	Setting string // the name of the variable that sets the limit, or a description of the limit
-	Most    int    // the limit in jobs; 0 if it does not count jobs
+	Most    int    // the greatest number of jobs; 0 if the limit does not count jobs
 }
 
 func (e *LimitError) Error() string {
@@ -44,9 +44,9 @@ func (e *LimitError) Error() string {
 	return text
 }
 
-// ErrManyReplaced refuses a delegation because too many earlier ones wait to be
-// cancelled. If the service forgot an earlier leave, that leave would fire and end
-// the present membership.
+// ErrManyReplaced is the error for a delegation if the keeper must already cancel too
+// many earlier leaves. The keeper must not forget any of these. A forgotten leave would
+// fire and end the present membership.
 var ErrManyReplaced = &LimitError{
 	Limit: "replaced", Most: maxReplaced,
 	Setting: "the number of a participant's earlier leaves that its homeserver has not cancelled yet",

@@ -5,10 +5,10 @@ func (j Job) Same(other Job) bool {
 	return j.Key == other.Key && j.DelayID == other.DelayID && j.AcceptedAt.Equal(other.AcceptedAt)
 }
 
-// Newer reports whether j is newer than other. The two are copies of one key's job
-// that were changed separately. The later delegation is newer. Of copies of one
-// delegation, the copy that was restarted last is newer. If both were restarted at
-// the same time, the copy that entered its state last is newer.
+// Newer reports whether j is newer than other. Both are copies of the job of one key,
+// and were changed separately. Of two delegations, the later one is newer. Of two
+// copies of one delegation, the copy that was restarted last is newer. If both were
+// restarted at the same time, the copy that entered its state last is newer.
 func (j Job) Newer(other Job) bool {
 	switch {
 	case !j.Same(other):
@@ -19,10 +19,10 @@ func (j Job) Newer(other Job) bool {
 	return j.Since.After(other.Since)
 }
 
-// Merged returns stored merged with copy. The result is the newer job by
-// [Job.Newer], or copy if neither is newer. The result has all leaves that either
-// job still had to cancel, the later end of a lease, and the higher version. The
-// store then gives the result a still higher version.
+// Merged merges two copies of the job of one key. The result is the newer of stored and
+// copy by [Job.Newer], or copy if neither is newer. The result must cancel all leaves
+// that either copy had to cancel. It has the lease that ends later, and the higher
+// version. The store then gives it a still higher version.
 func Merged(stored, copy Job) Job {
 	stays, goes := copy, stored
 	if stored.Newer(copy) {

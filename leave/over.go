@@ -6,13 +6,13 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Over returns why the job ends without a further action, or "" if it does not end.
-// These are the reasons:
+// Over returns why the job must end without a further action. It returns "" if the job
+// must not end. These are the reasons to end:
 //   - Sends have failed until the leave fired by itself, or for 1 h.
 //   - The SFU has not answered for 1 h.
 //   - No restart has succeeded for as long as the delay, or for 1 h if that is longer.
 //
-// Time before began does not count, because no process worked on the job then.
+// The time before began does not count, because no process worked on the job then.
 func (j Job) Over(now, began time.Time) string {
 	switch {
 	case j.State == Sending:
@@ -29,8 +29,8 @@ func (j Job) Over(now, began time.Time) string {
 	return ""
 }
 
-// Resumed returns j as a process begins with it after no process has worked on it
-// for a while. All actions of the job are due now, its counters are 0, and it has
+// Resumed returns j for a process that begins to work on it after a time in which no
+// process did. All actions of the job are due now. The job's counters are 0, and it has
 // no lease.
 func (j Job) Resumed(now time.Time) Job {
 	j.NextLook, j.NextRestart, j.NextCancel = now, now, now

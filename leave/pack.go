@@ -9,12 +9,12 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Packed is a job in as few bytes as possible, without its key and user, for a
-// store in memory. Times are in milliseconds.
+// Packed is a job in as few bytes as possible. A store in memory uses it. It does not
+// contain the job's key and user. Its times are in milliseconds.
 type Packed string
 
-// Pack returns j packed. It also returns j with its times cut to milliseconds, as
-// [Packed.Job] will return it.
+// Pack returns j in packed form. The second result is j as [Packed.Job] will return it,
+// with times cut to milliseconds.
 func (j Job) Pack() (Packed, Job) {
 	b := make([]byte, 0, 256)
 	v := reflect.ValueOf(&j).Elem()
@@ -24,7 +24,8 @@ func (j Job) Pack() (Packed, Job) {
 	return Packed(b), j
 }
 
-// packedFields are the fields of a packed job: all except the key and the user.
+// packedFields are the fields that a packed job contains: all except the key and the
+// user.
 var packedFields = slices.DeleteFunc(slices.Clone(fields), func(f field) bool {
 	return len(f.index) > 1 && f.index[0] == 0 || f.kind == reflect.TypeFor[matrix.UserID]()
 })
@@ -34,8 +35,8 @@ func isPlain(kind reflect.Type) bool {
 	return kind.Kind() != reflect.Struct && kind.Kind() != reflect.Slice
 }
 
-// pack appends v, the value of the field, to b. It sets v to the value that
-// unpacking will return.
+// pack appends v, the value of the field, to b. Then it sets v to the value that unpack
+// will read from these bytes.
 func (f field) pack(b []byte, v reflect.Value) []byte {
 	if f.plain {
 		return packPlain(b, v)
@@ -57,7 +58,8 @@ func (f field) pack(b []byte, v reflect.Value) []byte {
 		}
 		return b
 	}
-	panic("leave: no way to pack a field of type " + f.kind.String()) // impossible: TestEveryFieldIsKept packs every type
+	// This cannot happen, because TestEveryFieldIsKept packs every type.
+	panic("leave: no way to pack a field of type " + f.kind.String())
 }
 
 func unpackTime(ms int64) time.Time {
@@ -85,7 +87,8 @@ func packText(b []byte, text string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(text))), text...)
 }
 
-// Job returns the packed job with the given key and user.
+// Job returns the job in p. key and user are the job's key and user, which p does not
+// contain.
 func (p Packed) Job(key Key, user matrix.UserID) Job {
 	j := Job{Key: key, User: user}
 	rest := packed(p)
@@ -96,7 +99,7 @@ func (p Packed) Job(key Key, user matrix.UserID) Job {
 	return j
 }
 
-// packed is the unread rest of a packed job.
+// packed is the part of a packed job that has not been read yet.
 type packed string
 
 func (p *packed) unpack(f field, v reflect.Value) {
@@ -155,8 +158,8 @@ func (p *packed) text() string {
 	return text
 }
 
-// delayID reads an id that was valid when it was packed. The text "" stands for no
-// id.
+// delayID reads a delay id. The id was valid when it was packed. The text "" stands for
+// no id.
 func (p *packed) delayID() matrix.DelayID {
 	id, _ := matrix.ParseDelayID(p.text())
 	return id

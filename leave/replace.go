@@ -8,17 +8,18 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxReplaced is the most replaced delegations of one key that may wait to be
-// cancelled. The service refuses one more delegation ([ErrManyReplaced]).
+// maxReplaced is how many earlier delegations of one key may wait to be cancelled. If
+// there would be more, the service refuses the new delegation ([ErrManyReplaced]).
 const maxReplaced = 8
 
-// Replacing returns j after it has replaced old. j.Replaces then has the leave of
-// old, and the leaves that old still had to cancel. Replacing drops what exceeds
-// maxReplaced, so callers check [Job.MayReplace] first.
+// Replacing returns j after it has replaced old. The new j.Replaces also contains the
+// leave of old, and the leaves that old still had to cancel. If there are more than
+// maxReplaced, Replacing drops some of them, so callers must first check
+// [Job.MayReplace].
 //
-// The first cancel is due at once, but other due actions of j, like a restart, come
-// before it (see plan). If j waits for its participant, it takes over what old knew
-// of the participant.
+// The first cancel is due now. But if another action of j is due as well, for example a
+// restart, the other action comes first (see plan). If j waits for its participant, it
+// takes over what old knew of the participant.
 func (j Job) Replacing(old Job) Job {
 	if j.State == Waiting && !j.Same(old) {
 		j = j.knowing(old)
@@ -32,10 +33,9 @@ func (j Job) Replacing(old Job) Job {
 	return j
 }
 
-// knowing returns the new delegation j with what old knew of the participant. That
-// is when their room was seen, and which session has left the room or is on no
-// node. If the client has delegated the same leave again, the result is
-// j.again(old).
+// knowing returns the new delegation j with what old knew of the participant: when
+// their room was seen, and which session has left the room or is on no node. If j and
+// old are delegations of the same leave, the result is j.again(old).
 func (j Job) knowing(old Job) Job {
 	if j.DelayID == old.DelayID && j.After(old) {
 		return j.again(old)
@@ -50,9 +50,10 @@ func (j Job) knowing(old Job) Job {
 	return j
 }
 
-// again returns old after its client has delegated the same leave again, as j. A
-// delegation restarts no delay, and says nothing about who is in the room. But a
-// participant who seemed to be gone is about to come back, so the job waits again.
+// again returns old after its client has delegated the same leave again, as j. The
+// delegation itself restarts no delay, and does not show who is in the room. But a
+// participant who seemed to be gone is now about to come back. So the job waits for the
+// participant again.
 func (j Job) again(old Job) Job {
 	kept := old
 	kept.AcceptedAt, kept.User, kept.Delay = j.AcceptedAt, j.User, j.Delay
@@ -65,8 +66,8 @@ func (j Job) again(old Job) Job {
 	return kept
 }
 
-// MayReplace reports whether j can hold all leaves that it must cancel if it
-// replaces old.
+// MayReplace reports whether j can replace old and hold all leaves that it must then
+// cancel.
 func (j Job) MayReplace(old Job) bool {
 	after := j.Replacing(old).Replaces
 	return !slices.ContainsFunc(append(old.Replaces, old.DelayID), func(id matrix.DelayID) bool {
@@ -74,7 +75,7 @@ func (j Job) MayReplace(old Job) bool {
 	})
 }
 
-// Cancelled returns j after the homeserver has dropped the delayed event id.
+// Cancelled returns j after the delayed event id has been cancelled.
 func (j Job) Cancelled(id matrix.DelayID) Job {
 	j.Replaces = slices.DeleteFunc(slices.Clone(j.Replaces), func(r matrix.DelayID) bool { return r == id })
 	j.Cancels = 0
@@ -84,17 +85,17 @@ func (j Job) Cancelled(id matrix.DelayID) Job {
 	return j
 }
 
-// CancelFailed returns j after a failed try to cancel. The next try comes when wait
-// has passed, or later.
+// CancelFailed returns j after an attempt to cancel a leave has failed. The next
+// attempt comes when wait has passed, or later.
 func (j Job) CancelFailed(now time.Time, wait time.Duration) Job {
 	j.Cancels++
 	j.NextCancel = now.Add(max(wait, pause(j.Delay, j.Cancels)))
 	return j
 }
 
-// Ended returns the job after its own delayed event has ended, while the keeper
-// must still cancel replaced events. If one of these fired, it would end the
-// membership of a participant who has come back.
+// Ended returns j after its own delayed event has ended. The keeper must still cancel
+// the replaced events. If one of these fired, it would end the membership of a
+// participant who has come back.
 func (j Job) Ended(now time.Time) Job {
 	j = j.enter(Cancelling, now)
 	j.Deadline = now.Add(max(j.Delay, minGiveUp))

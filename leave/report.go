@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Reported returns j after the webhook e. A webhook is only a hint: it may come
-// twice, late, in any order, or not at all.
+// Reported returns j as the webhook e changes it. A webhook is only a hint: it may come
+// twice, late, in the wrong order, or not at all.
 func (j Job) Reported(now time.Time, e sfu.Event, grace Grace) Job {
 	switch e.Kind {
 	case sfu.KindJoined:
@@ -21,31 +21,31 @@ func (j Job) Reported(now time.Time, e sfu.Event, grace Grace) Job {
 	return j
 }
 
-// Joined returns j after a webhook that session has joined the room.
+// Joined returns j after a webhook which says that session has joined the room.
 func (j Job) Joined(now time.Time, session string) Job {
 	switch {
 	case j.State == Cancelling:
 		return j
 	case session == "" || session == j.LeftSession:
-		// The webhook names no session, or is older than the webhook that its
-		// session has left.
+		// Either the webhook names no session, or it is late: this session has already
+		// left.
 		return j.askNow(now)
 	case j.State == Connected && session == j.Session:
 		return j
 	case j.State == Connected:
-		// Only the SFU knows which of the two sessions is the later one.
+		// Two sessions have joined. Only the SFU knows which one joined later.
 		return j.askNow(now)
 	}
 	return j.connected(now, session)
 }
 
-// Left returns j after a webhook that session has left the room for reason.
+// Left returns j after a webhook which says that session has left the room for reason.
 func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State == Cancelling {
 		return j
 	}
 	if j.State == Waiting && session != "" {
-		// The session was in the room, although no webhook reported that it joined.
+		// The session was in the room, although no webhook has said that it joined.
 		j.LeftSession = session
 		j.Deadline = timing.Earlier(j.Deadline, now.Add(abortedWait))
 	}
@@ -53,12 +53,13 @@ func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace)
 		return j.askNow(now)
 	}
 	j.LeftSession, j.ClearLeave = session, reason == sfu.ReasonClear
-	// The SFU is asked at once, because another session of the participant may be
-	// in the room already.
+	// The keeper must ask the SFU now, because another session of the participant may
+	// already be in the room.
 	return j.leaving(now, grace.of(reason)).askNow(now)
 }
 
-// aborted returns j after a webhook that the session never got a media connection.
+// aborted returns j after a webhook which says that the client of session could not
+// connect its media.
 func (j Job) aborted(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)

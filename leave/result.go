@@ -2,8 +2,9 @@ package leave
 
 import "time"
 
-// RestartDone returns j after the homeserver has restarted the delay. sent is the
-// time just before the request was sent. The next restart is due at sent plus next.
+// RestartDone returns j after the homeserver has restarted the delay. sent is when the
+// keeper began to send the request. The argument next is how long after that the next
+// restart is due.
 func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
 	if sent.After(j.Restarted) {
 		j.Restarted = sent
@@ -13,15 +14,15 @@ func (j Job) RestartDone(sent time.Time, next time.Duration) Job {
 	return j
 }
 
-// RestartFailed returns j after a failed restart. The next try comes when wait has
-// passed, or later. It comes earlier only if the leave would fire before.
+// RestartFailed returns j after a failed restart. The next attempt comes when wait has
+// passed, or later. If the leave would fire before that, the attempt comes earlier.
 func (j Job) RestartFailed(now time.Time, wait time.Duration) Job {
 	j.Restarts++
 	j.NextRestart = j.notTooLate(now, now.Add(max(wait, pause(j.Delay, j.Restarts))))
 	return j
 }
 
-// SendFailed returns j after a failed send. The next try comes when wait has
+// SendFailed returns j after a failed send. The next attempt comes when wait has
 // passed, or later.
 func (j Job) SendFailed(now time.Time, wait time.Duration) Job {
 	j.Sends++

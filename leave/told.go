@@ -6,10 +6,10 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Told returns j after the answer a of the SFU. If the question is older than the
-// session, the answer says nothing about the session. If a question was due, the
-// keeper then asks again after askAgain. If the answer is in grave doubt, the
-// keeper asks the SFU again at once.
+// Told returns j after the SFU's answer a. If the keeper asked before the session
+// began, the answer says nothing about the session. Then, if a question was due, the
+// next one comes after askAgain. If the answer is in grave doubt, the keeper must ask
+// again now.
 func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	switch {
 	case j.State == Cancelling:
@@ -31,14 +31,14 @@ func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	return j.missing(now, a, g)
 }
 
-// present returns j after an answer of the SFU that session is in the room.
+// present returns j after the SFU has answered that session is in the room.
 func (j Job) present(now time.Time, session string) Job {
 	if j.State == Cancelling {
 		return j
 	}
 	j = j.answered()
 	if (j.State == Leaving || j.State == Sending || j.State == Waiting) && session == j.LeftSession {
-		// The SFU has not removed the old session yet.
+		// The SFU still has the old session, which has left.
 		return j.absent(now, 0, 0)
 	}
 	if j.State == Connected && session == j.Session {
@@ -48,11 +48,10 @@ func (j Job) present(now time.Time, session string) Job {
 	return j.connected(now, session)
 }
 
-// found returns j after the participant's node has said that it holds a session of
-// the participant. session is the participant's session in the SFU's record, or ""
-// if there is no record. Without a record, found assumes that the node holds
-// j.Session. But if a webhook reported that j.Session has left, the node holds a
-// new session, whose id is unknown.
+// found returns j after the participant's node has said that it holds a session of the
+// participant. session is the session in the SFU's record. It is "" if there is no
+// record. Then found assumes that the node holds j.Session. But if a webhook said that
+// j.Session has left, the node holds a new session, whose id is unknown.
 func (j Job) found(now time.Time, session string) Job {
 	unrecorded := session == ""
 	j = j.answered()
@@ -69,10 +68,9 @@ func (j Job) found(now time.Time, session string) Job {
 	return j
 }
 
-// unreachable returns j after the SFU has said that no node holds the session. In
-// this case the SFU's record does not show whether the session is over. After two
-// such answers the session's node counts as gone. Then the participant gets time to
-// come back.
+// unreachable returns j after the SFU has said that no node holds the session. Here,
+// the SFU's record does not show whether the session has ended. After two such answers,
+// the session's node counts as gone. Then the participant gets time to come back.
 func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	j = j.answered()
 	switch {
@@ -91,10 +89,10 @@ func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	return j.leaving(now, g.Outage)
 }
 
-// missing returns j after the SFU has said that no session is on record. If a.Node
-// is NodeRefuses, the SFU has also said that no node holds a session. The graces
-// count from the start of the question. After NodeRefuses, the next question begins
-// refusalTime before the grace ends. So even a slow answer comes in time.
+// missing returns j after the SFU has said that it has no record of a session. If
+// a.Node is NodeRefuses, no node holds a session either. The grace period counts from
+// the start of the question. After NodeRefuses, the next question begins refusalTime
+// before the period ends, so that even a slow answer comes in time.
 func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	took := now.Sub(a.Asked)
 	if a.Node == NodeRefuses {
@@ -116,8 +114,8 @@ func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	return next
 }
 
-// refusedBy returns j with Refused set to the time of the question, if a says that
-// no node holds the session.
+// refusedBy returns j after the answer a. If a says that no node holds the session, it
+// sets Refused to the time of the question.
 func (j Job) refusedBy(a Answer) Job {
 	if a.Node == NodeRefuses {
 		j.Refused = a.Asked
@@ -125,10 +123,10 @@ func (j Job) refusedBy(a Answer) Job {
 	return j
 }
 
-// absent returns j after an answer of the SFU that the participant is not in the
-// room. If no webhook reported that the participant left, the keeper asks again
-// after confirm (Grace.Confirm, usually 15 s). Then it sends the leave. outage is
-// the time that clients still have to reconnect after an outage of the SFU.
+// absent returns j after the SFU has answered that the participant is not in the room.
+// If no webhook said that the participant left, the keeper asks again after confirm
+// (Grace.Confirm, usually 15 s). Then it sends the leave. outage is how much longer
+// clients may take to reconnect after an outage of the SFU.
 func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 	j = j.answered()
 	switch j.State {
@@ -151,18 +149,18 @@ func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 		return j.sending(now)
 	case Sending:
 		if outage > 0 && !j.ClearLeave {
-			// The decision to send is older than the outage. After an outage every
-			// participant has time to come back.
+			// The keeper decided to send the leave before the outage. After an outage,
+			// every participant has time to come back.
 			return j.leaving(now, outage)
 		}
 	}
 	return j
 }
 
-// forgotten returns j after the SFU has said that the present room was created at
-// remade, or that there is no room. So the participant's room is gone, and the
-// participant has the time outage to come back. From now on the present room counts
-// as the participant's room, even if the SFU's clock is ahead.
+// forgotten returns j after the SFU has lost the participant's room. The SFU has said
+// that it has no such room, or that it created the present room at the time remade. The
+// participant has the time outage to come back. From now on, the present room counts as
+// the participant's room, even if the SFU's clock is ahead.
 func (j Job) forgotten(now, remade time.Time, outage time.Duration) Job {
 	j = j.answered()
 	j.RoomSeen, j.RoomLost = timing.Later(now, remade), true
@@ -173,11 +171,11 @@ func (j Job) forgotten(now, remade time.Time, outage time.Duration) Job {
 	return j.leaving(now, outage)
 }
 
-// waiting returns j with the time of the next question about a participant who has
-// not come.
+// waiting returns j after a question about a participant who has not come. It plans the
+// next question.
 func (j Job) waiting(now time.Time) Job {
 	j.Looks++
-	// LiveKit may take refusalTime to answer, so the last question comes that long
+	// LiveKit may take refusalTime to answer. So the last question must come refusalTime
 	// before the deadline.
 	last := j.Deadline.Add(-refusalTime)
 	if !now.Before(last) {
@@ -187,17 +185,17 @@ func (j Job) waiting(now time.Time) Job {
 	return j
 }
 
-// Unanswered returns j after the SFU did not answer. outage is how long clients may
-// take to reconnect once the SFU answers again. If the participant's client said
-// that it leaves, and trusted is true, the leave is sent anyway. trusted says that
-// the stored job is still the same. So nobody has reported that the participant is
-// back.
+// Unanswered returns j after the SFU has not answered. outage is how long clients may
+// take to reconnect when the SFU answers again. trusted says that the store still has
+// this version of the job, so no webhook has said that the participant is back. If the
+// participant's client said that it leaves, and trusted is true, the keeper sends the
+// leave without an answer.
 func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	j = j.UnansweredFrom(now)
 	j.Looks++
 	if j.State == Waiting && j.Looks == 1 {
-		// The client scheduled the event some time ago, and may take long to join.
-		// So the next restart of the delay is due now.
+		// The client scheduled the event some time ago, and may take long to join. So the
+		// keeper must restart the delay now.
 		j.NextRestart = now
 	}
 	switch {
@@ -218,9 +216,9 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	return j
 }
 
-// UnansweredFrom returns j with UnansweredSince set: from since on, the SFU has
-// not said whether the participant is there. If UnansweredSince is set already, it
-// does not change.
+// UnansweredFrom returns j with UnansweredSince set to since. It means that the SFU has
+// not said since then whether the participant is there. If UnansweredSince is already
+// set, it stays.
 func (j Job) UnansweredFrom(since time.Time) Job {
 	if j.UnansweredSince.IsZero() {
 		j.UnansweredSince = timing.Later(since, j.AcceptedAt)
@@ -228,7 +226,7 @@ func (j Job) UnansweredFrom(since time.Time) Job {
 	return j
 }
 
-// answered returns j after the SFU has said whether the participant is there.
+// answered returns j after the SFU has said whether the participant is there or not.
 func (j Job) answered() Job {
 	j.UnansweredSince = time.Time{}
 	return j

@@ -25,7 +25,7 @@ var (
 	afterwards = noon.Add(2 * time.Hour)
 )
 
-// in returns a job in the state s. The grace of a Leaving job is not over.
+// in returns a job in the state s. If that is Leaving, the grace period is not over.
 func in(t *testing.T, s State) Job {
 	t.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -59,7 +59,7 @@ func in(t *testing.T, s State) Job {
 }
 
 // happenings has a function for each event in the second column of the table in
-// docs/leave.md. The function lets the event happen to a job.
+// docs/leave.md. The function returns the job as the event changes it.
 var happenings = map[string]func(j Job) Job{
 	"a session joins":                                  func(j Job) Job { return j.Joined(noon, mine) },
 	"its session joins once more":                      func(j Job) Job { return j.Joined(noon, mine) },
@@ -92,14 +92,14 @@ var happenings = map[string]func(j Job) Job{
 	"no answer, it said good-bye, and the store is away": func(j Job) Job { j.ClearLeave = true; return j.Unanswered(noon, 0, false) },
 }
 
-// fromNode returns an answer of the SFU that has session on record, and node as
+// fromNode returns an answer of the SFU. session is in the SFU's record, and node is
 // the answer of the participant's node.
 func fromNode(session string, node NodeAnswer) Answer {
 	return Answer{Asked: noon, Session: session, Node: node}
 }
 
-// refusedTwice returns j after the SFU has said twice that no node holds the
-// session on record.
+// refusedTwice returns j after the SFU has said twice that no node holds the session in
+// its record.
 func refusedTwice(j Job) Job {
 	first := j.Told(noon, fromNode(mine, NodeRefuses), testGrace)
 	second := fromNode(mine, NodeRefuses)
@@ -107,7 +107,7 @@ func refusedTwice(j Job) Job {
 	return first.Told(second.Asked, second, testGrace)
 }
 
-// delegated returns the job that replaces old when the leave id is delegated.
+// delegated returns the job of the leave id, which replaces the job old.
 func delegated(id string, old Job) Job {
 	parsed, err := matrix.ParseDelayID(id)
 	if err != nil {
@@ -117,8 +117,8 @@ func delegated(id string, old Job) Job {
 	return New(old.Key, old.User, parsed, old.Delay, noon).Replacing(old)
 }
 
-// TestTable checks each row of the table in docs/leave.md. A row says what becomes
-// of a job in a state after an event.
+// TestTable checks each row of the table in docs/leave.md. A row says how an event
+// changes a job that is in a given state.
 func TestTable(t *testing.T) {
 	page, err := os.ReadFile("../docs/leave.md")
 	if err != nil {
@@ -143,8 +143,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// wantBecomes checks that got is as the text becomes says, which is the third
-// column of row.
+// wantBecomes checks that got is in the state that the text becomes describes. This
+// text is the third column of the given row.
 func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	t.Helper()
 	want, also, _ := strings.Cut(becomes, ", ")
@@ -153,7 +153,7 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	}
 	want, _, limited := strings.Cut(want, " for a minute")
 	if want == "as not there" {
-		want = string(Sending) // the grace of a job in such a row is over, so the leave is sent
+		want = string(Sending) // in this row, the grace period is over, so the job must be in the state Sending
 	}
 	if got.State != State(want) {
 		t.Errorf("%s: got the state %s, want %s", row, got.State, want)
@@ -172,8 +172,8 @@ func wantBecomes(t *testing.T, row string, got Job, becomes string) {
 	}
 }
 
-// TestDrawing checks that the drawing of the states is the same in docs/leave.md
-// and in the package's comment.
+// TestDrawing checks that the drawing of the states in docs/leave.md is the same as in
+// the package's comment.
 func TestDrawing(t *testing.T) {
 	page, err := os.ReadFile("../docs/leave.md")
 	if err != nil {
@@ -197,8 +197,8 @@ func TestDrawing(t *testing.T) {
 	}
 }
 
-// TestPeriods checks Period, Attempt and pause for several delays. Their values
-// leave room for several tries within each delay.
+// TestPeriods checks Period, Attempt and pause for several delays. Their results must
+// leave time for several attempts within each delay.
 func TestPeriods(t *testing.T) {
 	for delay, want := range map[time.Duration]struct{ period, attempt, longestPause time.Duration }{
 		500 * time.Millisecond: {125 * time.Millisecond, 500 * time.Millisecond / 6, 500 * time.Millisecond / 18},
@@ -224,8 +224,8 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
-// TestDowntimeIsNotCounted checks that a job goes on after a time in which no
-// process ran. That time must not end any job.
+// TestDowntimeIsNotCounted has a time in which no process runs. Because of this time
+// alone, no job may end.
 func TestDowntimeIsNotCounted(t *testing.T) {
 	for _, state := range States() {
 		for _, down := range []time.Duration{10 * time.Minute, 2 * time.Hour, 30 * time.Hour} {
@@ -246,8 +246,8 @@ func TestDowntimeIsNotCounted(t *testing.T) {
 	}
 }
 
-// TestNoTryAtOnce checks that the next try after a failure is later than now. That
-// must hold even when a store has cut its time to milliseconds.
+// TestNoTryAtOnce checks that the next attempt after a failure is not due immediately.
+// This must hold even if a store has cut the job's times to milliseconds.
 func TestNoTryAtOnce(t *testing.T) {
 	j := in(t, Connected)
 	j.Delay, j.Restarted, j.NextRestart = 8*time.Second, noon, noon

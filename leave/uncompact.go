@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// ParseCompact parses a compact record of a job of user. It returns a
-// *[RecordError] if the record is cut off, or a value is one that no job can
-// have. It ignores fields that only later versions of the program know.
+// ParseCompact parses a compact record of a job that belongs to user. It returns a
+// *[RecordError] if the record is cut off, or is not a valid job. It ignores fields
+// that only later versions of the program know.
 func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 	read := Job{User: user}
 	recorded := reflect.New(recordType()).Elem()
@@ -26,7 +26,7 @@ func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 		err = errors.New("the record continues after its last field")
 	}
 	for _, i := range compactField {
-		if i >= 0 { // read all fields, even after an error, so that the error can name the job
+		if i >= 0 { // after an error, the loop goes on, so that the error can name the job
 			err = cmp.Or(err, fields[i].read(&read, recorded.Field(i).Interface()))
 		}
 	}
@@ -39,17 +39,19 @@ func ParseCompact(b []byte, user matrix.UserID) (Job, error) {
 	return read, nil
 }
 
-// compact is the unread rest of a compact record. It is empty after an error.
+// compact is the part of a compact record that has not been read yet. After an error it
+// is empty.
 type compact struct {
 	rest []byte
 	user string
 	err  error
 }
 
-// mostNumbers is how many fields a compact record can have.
+// mostNumbers is how many fields a compact record can have at most.
 const mostNumbers = 64
 
-// fields reads all fields of the record, and sets the known ones in recorded.
+// fields reads all fields of the record. It sets those fields in recorded that this
+// version of the program knows.
 func (c *compact) fields(recorded reflect.Value) {
 	present, accepted := c.uint(), int64(0)
 	for n := range mostNumbers {
@@ -76,8 +78,8 @@ func (c *compact) fields(recorded reflect.Value) {
 	}
 }
 
-// set stores number or text in to, the value of f in a record. The type of f
-// decides which of the two.
+// set stores a value in the field f of a record. The argument to is this field. If f
+// has numbers, the value is number. Otherwise it is text.
 func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	switch {
 	case c.err != nil:
@@ -100,7 +102,7 @@ func (c *compact) set(f field, to reflect.Value, number int64, text string) {
 	}
 }
 
-// texts returns the texts in list, the bytes of a field that holds several texts.
+// texts splits list, the bytes of a field that holds several texts, into these texts.
 func (c *compact) texts(list string) (texts []string) {
 	in := compact{rest: []byte(list)}
 	for len(in.rest) > 0 {
@@ -112,8 +114,8 @@ func (c *compact) texts(list string) (texts []string) {
 	return texts
 }
 
-// fail records err, unless there was an error before, and drops the rest of the
-// record.
+// fail records err as the error of the record, unless there is one already. It drops
+// what has not been read yet.
 func (c *compact) fail(err error) {
 	c.err, c.rest = cmp.Or(c.err, err), nil
 }

@@ -18,8 +18,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// swallow makes connections to names that end in suffix fail after 4 s, the
-// time that a dial may take.
+// swallow changes how w dials. If the host's name ends in suffix, the dial gets
+// no answer and fails after 4 s. No dial may take longer than that.
 func (w *world) swallow(suffix string) {
 	w.resolver.OtherTransport.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if host, _, _ := net.SplitHostPort(addr); !strings.HasSuffix(host, suffix) {
@@ -32,15 +32,16 @@ func (w *world) swallow(suffix string) {
 	}
 }
 
-// client returns the network of the n-th client.
+// client returns the IP network of the n-th test client: one address of
+// 198.51.0.0/16.
 func client(n int) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 51, byte(n >> 8), byte(n)}), 32)
 }
 
-// TestAbandonedDiscoveries makes 16 networks ask for new server names where no
-// server answers, and abandon their requests. It checks that a discovery ends
-// soon after its callers have left. It also checks that users of other new
-// names hardly wait.
+// TestAbandonedDiscoveries simulates clients of 16 networks that ask for new
+// server names. No server answers at these names, and the clients soon cancel
+// their requests. The test checks that a discovery ends soon after its last
+// caller has left. It also checks that clients of other networks hardly wait.
 func TestAbandonedDiscoveries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const requests, rate, networks = 8000, 800, 16
@@ -80,9 +81,9 @@ func TestAbandonedDiscoveries(t *testing.T) {
 		if p50 := took[len(took)/2]; p50 > 100*time.Millisecond {
 			t.Errorf("got a p50 of %v for %d honest requests, want at most 100 ms", p50, len(took))
 		}
-		// most counts the goroutines of 200 requests that are not abandoned
-		// yet, of 128 discoveries, and of both ends of the connections in
-		// memory.
+		// The bound allows for 200 requests that are not cancelled yet, for 128
+		// discoveries, and for connections in memory. Each of these has at
+		// least one goroutine.
 		if most > 1000 {
 			t.Errorf("got %d goroutines more than before, want at most 1000", most)
 		}

@@ -13,25 +13,26 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// Account asks a homeserver who is joined, as one of the homeserver's ordinary
-// users. It gets answers about the rooms that this user is in. Every homeserver
-// can give these answers. Account sends the access token only to the
-// Client-Server API of Server, and only in a header. It follows no redirect.
+// Account asks a homeserver which users are joined to a room. Account acts as
+// an ordinary user of the homeserver, and gets answers only about rooms that
+// this user is in. Every homeserver can give these answers. Account sends the
+// access token only to the Client-Server API of Server, and only in a header.
+// It follows no redirect.
 type Account struct {
 	Server ServerName
 	Token  func() secret.Text // returns the access token; called for each request
-	// APIs finds the Client-Server API of Server, which the operator must have
-	// named. Its NamedTransport must allow answers of [MaxMembersBytes].
+	// APIs finds the Client-Server API of Server. The operator must have named
+	// Server. APIs.NamedTransport must allow answers of [MaxMembersBytes].
 	APIs *ClientAPIs
-	// Observe, if set, is called with the result of each question: nil,
-	// [ErrNotInRoom] or an *[AccountError].
+	// Observe, if set, is called with the result of each question to the
+	// homeserver: nil, [ErrNotInRoom] or an *[AccountError].
 	Observe func(error)
 
 	base  clientBase
 	mu    sync.Mutex
 	self  UserID      // the user of the access token
 	token secret.Text // the token for which self was looked up
-	quiet time.Time   // when this service may ask again; set because the homeserver answered 429
+	quiet time.Time   // before this time, the service makes no request, because the homeserver answered 429
 }
 
 const (
@@ -39,7 +40,8 @@ const (
 	// for each of 100,000 members.
 	MaxMembersBytes = 64 << 20
 
-	// membersTimeout bounds one question, including the search for the API.
+	// membersTimeout bounds one request to the homeserver, including the search
+	// for its Client-Server API.
 	membersTimeout = 10 * time.Second
 	// membersAnswerTime is how long a reused connection may stay silent. It is
 	// long because a homeserver needs a second or two to list the members of a
@@ -70,10 +72,10 @@ func (e *AccountError) Unwrap() error { return e.Err }
 // IsTokenRefused reports whether the homeserver rejected the access token.
 func (e *AccountError) IsTokenRefused() bool { return e.Status == http.StatusUnauthorized }
 
-// EachJoined calls see for every user who is joined to room, of any server
-// (Client-Server API, "GET /rooms/{roomId}/joined_members"). The error is
-// [ErrNotInRoom] or an *[AccountError]. If there is an error, the caller must
-// ignore what see got.
+// EachJoined calls see once for every user who is joined to room, whatever the
+// user's server (Client-Server API, "GET /rooms/{roomId}/joined_members"). The
+// error is [ErrNotInRoom] or an *[AccountError]. After an error, the caller
+// must ignore the users with whom see was called.
 func (a *Account) EachJoined(ctx context.Context, room RoomID, see func(user string)) error {
 	err := a.eachJoined(ctx, room, see)
 	if a.Observe != nil {
@@ -83,8 +85,9 @@ func (a *Account) EachJoined(ctx context.Context, room RoomID, see func(user str
 }
 
 // eachJoined does the work of EachJoined. It rejects a list in which the
-// account itself is missing. Some homeservers show such lists for rooms that
-// anybody may read, and some show lists as they were when the account left.
+// account itself is missing. Some homeservers list the members of a room that
+// anybody may read, even if the account is not in the room. Others show an old
+// list, of the time when the account left the room.
 func (a *Account) eachJoined(ctx context.Context, room RoomID, see func(user string)) error {
 	ctx, cancel := context.WithTimeout(ctx, membersTimeout)
 	defer cancel()
@@ -193,10 +196,10 @@ func (a *Account) getAt(ctx context.Context, base string, token secret.Text, pat
 	return nil
 }
 
-// refused returns the error for an answer other than 200. It reads no more of
-// the answer than a Matrix error can have. After a 429, this service asks
-// nothing for as long as Retry-After says, at most 1 min. In that time, clients
-// whose users must be joined get 502.
+// refused returns the error for an answer other than 200. It reads only as many
+// bytes of the body as a Matrix error can have. After a 429, this service sends
+// the homeserver no request for the time in Retry-After, at most 1 min. In that
+// time, clients whose users must be joined to a room get 502.
 func (a *Account) refused(resp *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxAppServiceBytes))
 	e := &AccountError{Cause: CauseStatus, Status: resp.StatusCode, ErrCode: errCode(body)}

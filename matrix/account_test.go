@@ -138,8 +138,9 @@ func TestMembersBeside(t *testing.T) {
 	}
 }
 
-// TestNewToken checks that the account gets its access token anew for each
-// request, and asks the homeserver to which user a new token belongs.
+// TestNewToken checks that the account calls its function Token for each
+// request. If the token is new, the account must ask the homeserver to which
+// user it belongs.
 func TestNewToken(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()
@@ -165,8 +166,8 @@ func isRefused(err error) bool {
 	return ok && e.IsTokenRefused()
 }
 
-// TestQuiet checks a homeserver that answers 429 with a Retry-After. The
-// account must not ask it again in that time.
+// TestQuiet checks a homeserver that answers 429 with a Retry-After. Until the
+// time in Retry-After is over, the account must not ask the homeserver again.
 func TestQuiet(t *testing.T) {
 	s := matrixtest.NewServer()
 	defer s.Close()

@@ -24,11 +24,11 @@ import (
 type AppService struct {
 	Server ServerName
 	Token  secret.Text // the as_token
-	APIs   *ClientAPIs // finds the Client-Server API of Server, which the operator must have named
+	APIs   *ClientAPIs // finds the Client-Server API of Server; the operator must have named Server
 
 	base    clientBase
 	once    sync.Once
-	remotes *semaphore.Keyed[ServerName] // bounds the requests to other homeservers that run at once
+	remotes *semaphore.Keyed[ServerName] // bounds how many requests to other homeservers run at the same time
 	parsed  atomic.Pointer[parsedBase]   // the parsed form of the API's base URL
 }
 
@@ -40,13 +40,13 @@ type parsedBase struct {
 	prefix string // the path of the base URL, escaped; all paths begin with it
 }
 
-// The bounds of one request, including the search for the API.
+// These are the bounds of one request, including the search for the API.
 const (
 	isJoinedTimeout    = 10 * time.Second
 	maxAppServiceBytes = 64 << 10
 )
 
-// The paths of the Client-Server API that only application services may use.
+// Only application services may use these paths of the Client-Server API.
 const (
 	isJoinedPath = "/_matrix/client/unstable/io.element.msc4502/rooms/"
 	whoAmIPath   = "/_matrix/client/v3/account/whoami"
@@ -61,7 +61,7 @@ const (
 // AppServiceError says that the homeserver did not give the expected answer.
 // Nothing is then known about who is joined.
 type AppServiceError struct {
-	Cause   Cause  // CauseStatus, CauseNotJSON, or the reason why there was no answer
+	Cause   Cause  // CauseStatus or CauseNotJSON, or the reason why there was no answer
 	Status  int    // the status of the answer; 0 without an answer
 	ErrCode string // the errcode if the answer is a Matrix error, else ""
 	Err     error
@@ -77,9 +77,9 @@ func (e *AppServiceError) Unwrap() error { return e.Err }
 // unknown.
 func (a *AppService) IsJoined(ctx context.Context, room RoomID, user UserID) (bool, error) {
 	joined, err := a.isJoined(ctx, room, "mxid", user.String())
-	// The newest text of the MSC calls the parameter user_id. Older homeservers
-	// read user_id as "act as this user". So this service sends user_id only if
-	// the homeserver does not know mxid.
+	// The newest text of MSC4502 calls the parameter user_id instead of mxid.
+	// Older homeservers read user_id as "act as this user". So this service
+	// sends user_id only if the homeserver does not know mxid.
 	if e, ok := errors.AsType[*AppServiceError](err); ok && e.Status == http.StatusBadRequest && e.ErrCode == codeMissingParam {
 		return a.isJoined(ctx, room, "user_id", user.String())
 	}
@@ -91,10 +91,10 @@ func (a *AppService) IsServerJoined(ctx context.Context, room RoomID, server Ser
 	return a.isJoined(ctx, room, "server_name", server.String())
 }
 
-// isJoined asks one question of MSC4502. Only a 200 with joined true or false
-// is an answer. For any other response, and if there is none within 10 s, it
-// returns an *[AppServiceError]. A client whose user must be joined then gets
-// 502.
+// isJoined asks the homeserver whether a user or a server is joined to room
+// (MSC4502). Only a 200 with joined true or false is an answer. For any other
+// response, or without a response within 10 s, isJoined returns an
+// *[AppServiceError]. A client whose user must be joined then gets 502.
 func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value string) (bool, error) {
 	if end, bounded := ctx.Deadline(); !bounded || time.Until(end) > isJoinedTimeout {
 		var cancel context.CancelFunc
@@ -109,7 +109,7 @@ func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value strin
 	if status != http.StatusOK {
 		return false, statusOf(status, body)
 	}
-	var answer map[string]json.RawMessage // a map, because encoding/json would ignore the case of a struct's field names
+	var answer map[string]json.RawMessage // a map, because encoding/json ignores upper and lower case in a struct's field names
 	var joined *bool
 	if json.Unmarshal(body, &answer) != nil || json.Unmarshal(answer["joined"], &joined) != nil || joined == nil {
 		return false, &AppServiceError{Cause: CauseNotJSON, Status: status, Err: errors.New(`the answer is not {"joined": true or false}`)}
@@ -117,7 +117,7 @@ func (a *AppService) isJoined(ctx context.Context, room RoomID, key, value strin
 	return *joined, nil
 }
 
-// WhoAmI returns the user of the as_token. If it succeeds, the as_token is
+// WhoAmI returns the user of the as_token. If WhoAmI succeeds, the as_token is
 // valid.
 func (a *AppService) WhoAmI(ctx context.Context) (UserID, error) {
 	status, body, err := a.ask(ctx, http.MethodGet, whoAmIPath, nil)
@@ -140,10 +140,10 @@ func (a *AppService) WhoAmI(ctx context.Context) (UserID, error) {
 	return user, nil
 }
 
-// CanFederate returns nil if the homeserver forwards requests to other
-// homeservers. To find out, it sends an empty request. A homeserver that
-// forwards requests answers with an error about the content. Any other
-// homeserver answers with an error about the route.
+// CanFederate returns nil if our homeserver forwards this service's requests to
+// other homeservers. To find out, CanFederate sends an empty request. A
+// homeserver that forwards requests says that the content is wrong. Any other
+// homeserver says that the path does not exist.
 func (a *AppService) CanFederate(ctx context.Context) error {
 	status, body, err := a.ask(ctx, http.MethodPost, fedProxyPath, []byte("{}"))
 	if err != nil {
@@ -155,15 +155,17 @@ func (a *AppService) CanFederate(ctx context.Context) error {
 	return nil
 }
 
-// Loop asks the homeserver to forward a request with nonce to this service, in
-// the same way as it forwards clients' requests. It returns the answer.
+// Loop asks the homeserver to forward a request with nonce to this service. The
+// homeserver forwards clients' requests in the same way. Loop returns the
+// answer.
 func (a *AppService) Loop(ctx context.Context, nonce string) (json.RawMessage, error) {
 	return a.wants200(ctx, loopPath+url.PathEscape(nonce), []byte("{}"))
 }
 
-// Ping asks the homeserver to call this service. After that call, the
-// homeserver also delivers the events that it has kept while this service was
-// away (Application Service API, "Pinging"). id is the id of the registration.
+// Ping asks the homeserver to call this service. After this call, the
+// homeserver also delivers the events that it has kept while this service did
+// not answer (Application Service API, "Pinging"). id is the id of the
+// registration.
 func (a *AppService) Ping(ctx context.Context, id string) error {
 	_, err := a.wants200(ctx, pingPath+url.PathEscape(id)+"/ping", []byte("{}"))
 	return err
@@ -177,8 +179,8 @@ func (a *AppService) wants200(ctx context.Context, path string, body []byte) (js
 	return answer, err
 }
 
-// get does the same as ask for a GET, but faster. Speed matters, because every
-// request of a client needs such a GET.
+// get does the same as ask with the method GET, but faster. Speed matters,
+// because this service calls get for each request of a client.
 func (a *AppService) get(ctx context.Context, path string) (status int, answer []byte, err error) {
 	base, err := a.base.find(ctx, a.APIs, a.Server)
 	if err != nil {
@@ -201,8 +203,8 @@ func (a *AppService) get(ctx context.Context, path string) (status int, answer [
 	return got.Status, got.Body, err
 }
 
-// judge starts a new search for the API if something other than a homeserver
-// answered at base.
+// judge looks at the answer of the server at base. If that server is not the
+// homeserver's API, judge starts a new search for the API.
 func (a *AppService) judge(base string, status int, answer []byte, err error) {
 	e, failed := errors.AsType[*AppServiceError](err)
 	if !failed && (status/100 != 2 || !json.Valid(answer)) {
@@ -236,9 +238,9 @@ func (a *AppService) askAt(ctx context.Context, base, method, path string, body 
 	}
 	req.Header.Set("User-Agent", outbound.UserAgent)
 	req.Header.Set("Authorization", "Bearer "+a.Token.Reveal())
-	// A nil Idempotency-Key is never sent. It tells the transport that it may
-	// retry this POST on a fresh connection. All requests of this function may
-	// be retried.
+	// A nil Idempotency-Key is never sent. It only tells the transport that it
+	// may retry this POST on a new connection. It is safe to repeat every
+	// request of ask.
 	req.Header["Idempotency-Key"] = nil
 	resp, err := a.APIs.NamedTransport.RoundTrip(req)
 	if err != nil {

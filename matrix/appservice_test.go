@@ -22,8 +22,7 @@ import (
 
 const asToken = "as-token-as-token-as-token-as-token"
 
-// registered starts a homeserver on loopback at which this service is
-// registered.
+// registered starts a homeserver on loopback, and registers this service there.
 func registered(t *testing.T) (*matrixtest.Server, *matrix.AppService, *http.Client) {
 	t.Helper()
 	s := matrixtest.NewServer()
@@ -34,8 +33,8 @@ func registered(t *testing.T) (*matrixtest.Server, *matrix.AppService, *http.Cli
 	return reached(t, s)
 }
 
-// reached returns s, an AppService that asks s, and an HTTP client that can
-// connect to s.
+// reached returns three values: s itself, an AppService that asks s, and an
+// HTTP client that can connect to s.
 func reached(t testing.TB, s *matrixtest.Server) (*matrixtest.Server, *matrix.AppService, *http.Client) {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -87,8 +86,8 @@ func TestTheFakeKeepsTheContract(t *testing.T) {
 	c.Run(t)
 }
 
-// TestARoomWithoutOurServer checks that nobody counts as joined to a room that
-// our server is not in.
+// TestARoomWithoutOurServer checks a room that our homeserver is not in. Nobody
+// counts as joined to such a room.
 func TestARoomWithoutOurServer(t *testing.T) {
 	s, api, _ := registered(t)
 	s.Join("!room:b.test", "@bob:b.test")
@@ -140,9 +139,9 @@ func TestOnlyAnAnswerIsAnAnswer(t *testing.T) {
 	}
 }
 
-// TestTheParameterToCome checks that the service sends user_id only if the
-// homeserver does not know mxid. For older homeservers, user_id means to act as
-// that user.
+// TestTheParameterToCome checks that the service sends the parameter user_id
+// only if the homeserver does not know the parameter mxid. Older homeservers
+// read user_id as "act as this user".
 func TestTheParameterToCome(t *testing.T) {
 	for name, newest := range map[string]bool{"today": false, "newest text": true} {
 		t.Run(name, func(t *testing.T) {
@@ -183,9 +182,9 @@ func TestIsJoinedIsBounded(t *testing.T) {
 	})
 }
 
-// TestTheBaseURLComesFromTheWellKnown checks that the service sends the token
-// only to the API. While it cannot fetch the well-known document, it uses the
-// last base URL.
+// TestTheBaseURLComesFromTheWellKnown checks that the service sends the
+// as_token only to the base URL in the server's well-known document. If the
+// service cannot fetch this document again, it goes on with the last base URL.
 func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")
@@ -210,8 +209,8 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 		api := &matrix.AppService{Server: matrixtest.ServerName(t, "a.test"), Token: secret.New(asToken), APIs: &matrix.ClientAPIs{
 			Servers: w.resolver.Servers,
 		}}
-		// The second time, the document has expired, and the service cannot
-		// fetch it.
+		// The first request fetches the document. At the second request, the
+		// document has expired, and the service cannot fetch it again.
 		for range 2 {
 			if joined, err := api.IsJoined(t.Context(), matrixtest.RoomID(t, "!r:a.test"), matrixtest.UserID(t, "@alice:a.test")); !joined || err != nil {
 				t.Errorf("IsJoined = %v, %v, want true", joined, err)
@@ -224,9 +223,9 @@ func TestTheBaseURLComesFromTheWellKnown(t *testing.T) {
 	})
 }
 
-// TestRemoteTokenTriesBothPaths checks that the service tries the path of the
-// MSC first. If that path does not exist, the service tries the path without
-// the MSC's prefix.
+// TestRemoteTokenTriesBothPaths checks that the service tries the path with the
+// MSC's prefix first. If this path does not exist, the service tries the path
+// without the prefix.
 func TestRemoteTokenTriesBothPaths(t *testing.T) {
 	s, api, _ := registered(t)
 	var paths []string
@@ -255,8 +254,9 @@ func TestRemoteTokenTriesBothPaths(t *testing.T) {
 	}
 }
 
-// TestSwitchedOffFeatures checks the answers of a Synapse without the feature
-// flags. They must differ from the answers to a wrong token.
+// TestSwitchedOffFeatures checks the errors at a Synapse on which the operator
+// has not switched on MSC4502 and MSC4512. These errors must differ from the
+// errors after a wrong token.
 func TestSwitchedOffFeatures(t *testing.T) {
 	s, api, _ := registered(t)
 	s.Register(matrixtest.Registered{ASToken: asToken, Server: s.Name().String(), MembershipOff: true, FederationOff: true})

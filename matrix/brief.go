@@ -7,14 +7,14 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// maxNote bounds how many bytes this service keeps or shows of a text that may
-// contain a server's words.
+// maxNote is how many bytes of an error's text this service keeps or shows. The
+// text may quote a server's answer.
 const maxNote = 200
 
-// note returns the text of err in a form that the service may keep: clipped,
-// and without the URL that an [http.Client] puts before it. The service must
-// not keep err itself, because err may hold a certificate, or a header of 80
-// kB.
+// note returns the text of err in a form that the service may keep. It clips
+// the text, and cuts off the URL that an [http.Client] writes at the start. The
+// service must not keep err itself, because err may hold a certificate or a
+// header of 80 kB.
 func note(err error) string {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		err = e.Err
@@ -26,8 +26,9 @@ func note(err error) string {
 // clipped text of err.
 func noted(err error) error { return errors.New(note(err)) }
 
-// brief returns an error with the clipped text of err, which the service may
-// show. The error wraps err, so the service must not keep it.
+// brief returns an error whose text is the clipped text of err. The service may
+// show this text. The returned error wraps err, so the service must not keep
+// the returned error.
 func brief(err error) error { return &briefError{note(err), err} }
 
 type briefError struct {

@@ -21,8 +21,8 @@ func wantCause(t *testing.T, err error, want matrix.Cause) {
 	}
 }
 
-// TestCauses makes a homeserver do each thing wrong, and checks the cause in
-// the error. No error may show the token.
+// TestCauses checks the cause in the error for each way in which a homeserver
+// can answer wrongly or fail to answer. No error may show the token.
 func TestCauses(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()
@@ -134,8 +134,8 @@ func TestCauses(t *testing.T) {
 	}
 }
 
-// TestRetryAfter checks that the error says for how long the homeserver wants
-// no requests.
+// TestRetryAfter checks a homeserver that answers 429. The error must say how
+// long the service has to wait before its next request.
 func TestRetryAfter(t *testing.T) {
 	for _, c := range []struct {
 		name, header, body string

@@ -26,7 +26,7 @@ const (
 // ClientAPI is the Client-Server API of a homeserver that can delay events.
 type ClientAPI struct {
 	base string // the URL without a slash at the end
-	// Stable says that the API has MSC4140 under its stable prefix.
+	// Stable says that the API supports MSC4140 at its stable path.
 	Stable bool
 	named  bool
 }
@@ -57,15 +57,17 @@ type ClientAPIs struct {
 
 	once    sync.Once
 	classes pair[apiClass]
-	lookUps *inquiry.Inquiries[ServerName, outbound.Asker, clientAPIAnswer] // apiClass bounds how many run
+	lookUps *inquiry.Inquiries[ServerName, outbound.Asker, clientAPIAnswer] // looks up the APIs of servers; apiClass bounds how many look-ups run at the same time
 }
 
-// apiClass holds the cache for one class of servers, named or not, and the
-// bounds on look-ups at these servers.
+// apiClass holds the cache, and the bounds on look-ups, for one class of
+// servers. One class is the servers that the operator named. The other class is
+// all other servers.
 type apiClass struct {
 	cache *lru.Cache[ServerName, clientAPIAnswer]
-	// lookUps bounds the running look-ups for clients. ownLookUps bounds the
-	// running look-ups for leaves that are already stored. nil means no bound.
+	// lookUps bounds how many look-ups for clients run at the same time.
+	// ownLookUps bounds how many look-ups run for leaves that are already
+	// stored. nil means no bound.
 	lookUps, ownLookUps *semaphore.Keyed[outbound.Asker]
 }
 
@@ -94,9 +96,9 @@ func (c *ClientAPIs) find(ctx context.Context, server ServerName) (ClientAPI, er
 	return c.checkVersions(ctx, api)
 }
 
-// wellKnown returns the URL m.homeserver.base_url of the server's well-known
-// document. If there is no document (404), it returns the URL of the server
-// itself.
+// wellKnown fetches the well-known document of server, and returns the URL in
+// m.homeserver.base_url. If there is no document (404), wellKnown returns
+// "https://" and the server name.
 func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, error) {
 	status, body, err := c.get(ctx, c.isNamed(server), "https://"+server.String()+"/.well-known/matrix/client", maxWellKnownBytes)
 	switch {
@@ -119,7 +121,8 @@ func (c *ClientAPIs) wellKnown(ctx context.Context, server ServerName) (string, 
 }
 
 // checkBaseURL checks the base URL raw, and returns it without a slash at the
-// end. It accepts only https, and for a named server also http.
+// end. The scheme must be https. For a server that the operator named, http is
+// also allowed.
 func checkBaseURL(raw string, named bool) (string, error) {
 	if len(raw) > maxBaseURL {
 		return "", refusal{"m.homeserver.base_url in .well-known/matrix/client is longer than any honest one"}
@@ -163,7 +166,7 @@ func (c *ClientAPIs) checkVersions(ctx context.Context, api ClientAPI) (ClientAP
 }
 
 // get makes a GET request and returns the answer. It follows redirects, because
-// there may be some on the way to a well-known document.
+// servers may redirect requests for a well-known document.
 func (c *ClientAPIs) get(ctx context.Context, named bool, address string, limit int64) (int, []byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, wellKnownTimeout)
 	defer cancel()

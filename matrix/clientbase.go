@@ -23,9 +23,9 @@ type clientBase struct {
 	expires time.Time
 }
 
-// find returns the URL that the operator set, or else the URL in the server's
-// well-known document. If find cannot fetch the document, it returns the last
-// URL that it found.
+// find returns the base URL of server's Client-Server API. This is the URL that
+// the operator set, or else the URL in the server's well-known document. If
+// find cannot fetch the document, it returns the last URL that it found.
 func (b *clientBase) find(ctx context.Context, apis *ClientAPIs, server ServerName) (string, error) {
 	if base, ok := apis.Overrides[server]; ok {
 		return strings.TrimSuffix(base.String(), "/"), nil

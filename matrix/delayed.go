@@ -19,13 +19,13 @@ import (
 )
 
 // DelayID identifies a delayed event at the homeserver that holds the event
-// (MSC4140). Anyone who knows the id may send or cancel the event, so logs
+// (MSC4140). Anyone who knows the id can send or cancel the event, so logs
 // contain only the id's Hash.
 type DelayID struct{ id string }
 
 // ParseDelayID returns the DelayID for id. id must be valid text of 1 to 255
-// bytes that can be a path segment. "." and ".." cannot be path segments in any
-// encoding.
+// bytes, and must not be "." or "..". No encoding makes these two usable in a
+// URL's path.
 func ParseDelayID(id string) (DelayID, error) {
 	if err := checkOpaque("delay id", id); err != nil {
 		return DelayID{}, err
@@ -49,26 +49,27 @@ func (d DelayID) LogValue() slog.Value { return slog.StringValue(d.Hash()) }
 // Result says what a homeserver's answer to an action on a delayed event means.
 type Result string
 
-// The results. After a send, ResultDone and ResultGone are final. After a
-// restart, only ResultGone is final.
+// These are the results. After a send, ResultDone and ResultGone are final.
+// After a restart, only ResultGone is final.
 const (
 	ResultDone       Result = "done"        // the action was done
 	ResultGone       Result = "gone"        // the homeserver has already sent or cancelled the event, or never had it
-	ResultForbidden  Result = "forbidden"   // the sender has left the room or lacks the power level; a send with this result has used up the event
+	ResultForbidden  Result = "forbidden"   // a send with this result has used up the event; the sender has left the room or lacks the power level
 	ResultWrongPath  Result = "wrong_path"  // a 404 that is not a Matrix "not found"
-	ResultNeedsToken Result = "needs_token" // the server requires authentication, which this service does not have without a registration there
+	ResultNeedsToken Result = "needs_token" // the server requires authentication, but this service is not registered there
 	ResultLimited    Result = "limited"     // too many requests
-	ResultFailed     Result = "failed"      // no answer, or an error that may pass
+	ResultFailed     Result = "failed"      // no answer, or an error after which a retry may succeed
 )
 
-// DelayError stands for every answer except [ResultDone].
+// DelayError says that an action on a delayed event had a result other than
+// [ResultDone].
 type DelayError struct {
 	Result     Result
 	Server     ServerName
 	Status     int           // the status of the answer; 0 without an answer
 	RetryAfter time.Duration // with ResultLimited: how long to wait; zero if the server did not say
-	// ByHomeserver says that the answer is a Matrix error. Otherwise it may come
-	// from a website or a proxy.
+	// ByHomeserver says that the answer is a Matrix error. If it is false, the
+	// answer may come from a website or a proxy.
 	ByHomeserver bool
 	Err          error
 }
@@ -92,18 +93,19 @@ func ResultOf(err error) Result {
 }
 
 // DelayedEvents manages delayed events at the homeservers that hold them
-// (MSC4140). At the homeserver at which this service is registered, it acts as
-// the event's owner. At other homeservers it sends no authentication, because
-// the delay id is enough there.
+// (MSC4140). At the homeserver at which this service is registered,
+// DelayedEvents acts as the event's owner. At other homeservers it sends no
+// authentication, because the delay id alone is enough for these servers.
 type DelayedEvents struct {
 	APIs *ClientAPIs
-	// AppService is this service's registration at a homeserver; nil if there
-	// is none.
+	// AppService asks the homeserver at which this service is registered; nil
+	// if there is none.
 	AppService *AppService
-	// NotOwner, if set, is called if the homeserver of the registration does
-	// not let this service act as the user owner. It is called only once.
+	// NotOwner, if set, is called if the homeserver at which this service is
+	// registered does not let it act as the user owner. NotOwner is called at
+	// most once.
 	NotOwner func(owner UserID, err error)
-	// Refused, if set, is called when a server has begun to require
+	// Refused, if set, is called when a server begins to require
 	// authentication.
 	Refused func(ServerName)
 
@@ -128,10 +130,10 @@ func (d *DelayedEvents) Cancel(ctx context.Context, owner UserID, id DelayID) er
 
 const maxManageBytes = 16 << 10
 
-// manage performs one action on an event. It acts as owner if server is the
-// homeserver of the registration. If the server refuses these credentials,
-// manage repeats the request without authentication. Then only the second
-// answer counts.
+// manage performs one action on an event. If this service is registered at
+// server, manage acts as owner. If the server then answers 401 or 403, manage
+// repeats the request without authentication, and only the second answer
+// counts.
 func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner UserID, id DelayID, action string) error {
 	api, err := d.APIs.Find(ctx, server)
 	if err != nil {
@@ -145,17 +147,18 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 	}
 	err = d.post(ctx, server, api.manageURL(id, action), api, credentials{})
 	d.tell(owner, e, err)
-	// After a 403, ResultNeedsToken says nothing about other owners: the server
-	// accepts the as_token, but not this owner. So that result is not recorded.
+	// After a 403, the server has accepted the as_token, but refused this
+	// owner. In that case ResultNeedsToken says nothing about other owners, and
+	// the service does not record it.
 	if e.Status == http.StatusUnauthorized || ResultOf(err) != ResultNeedsToken {
 		d.learn(server, ResultOf(err))
 	}
 	return err
 }
 
-// tell calls NotOwner, at most once, because the server refused the
-// credentials. If the server also answered 403 without credentials, tell does
-// not call NotOwner, because the owner may only have left the room.
+// tell calls NotOwner, at most once, because the server refused to let this
+// service act as owner. If the server also answered 403 to the request without
+// credentials, tell does nothing: maybe the owner has only left the room.
 func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	if d.NotOwner == nil || with.Status == http.StatusForbidden && ResultOf(without) == ResultForbidden {
 		return
@@ -163,8 +166,8 @@ func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	d.notOwner.Do(func() { d.NotOwner(owner, with) })
 }
 
-// refusedCredentials reports whether err may be about the credentials: whether
-// its status is 401 or 403.
+// refusedCredentials reports whether the status in err is 401 or 403. Such a
+// status may mean that the server refuses the credentials.
 func refusedCredentials(err error) (*DelayError, bool) {
 	e, ok := errors.AsType[*DelayError](err)
 	return e, ok && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
@@ -176,15 +179,17 @@ func (d *DelayedEvents) post(ctx context.Context, server ServerName, address str
 		return &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
 	}
 	req.Header.Set("Content-Type", "application/json")
-	// A nil Idempotency-Key is never sent. It tells the transport that it may
-	// retry this POST on a fresh connection. Every action may be retried.
+	// A nil Idempotency-Key is never sent. It only tells the transport that it
+	// may retry this POST on a new connection. It is safe to repeat every
+	// action.
 	req.Header["Idempotency-Key"] = nil
 	_, err = d.do(req, server, api, c)
 	return err
 }
 
 // do sends a request and returns the body of a 2xx answer. For every other
-// answer it returns a *[DelayError], and may start a new search for the API.
+// answer, do returns a *[DelayError]. If the answer suggests that the server's
+// API has moved, do also starts a new search for the API.
 func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
 	body, err := d.doOnce(req, server, api, c)
 	if e, ok := errors.AsType[*DelayError](err); ok && e.mayHaveMoved(api.named) {
@@ -196,7 +201,7 @@ func (d *DelayedEvents) do(req *http.Request, server ServerName, api ClientAPI, 
 func (d *DelayedEvents) doOnce(req *http.Request, server ServerName, api ClientAPI, c credentials) ([]byte, error) {
 	c.addTo(req)
 	req.Header.Set("User-Agent", outbound.UserAgent)
-	// A transport follows no redirect, unlike an http.Client.
+	// RoundTrip follows no redirect. A call of http.Client.Do would follow it.
 	resp, err := d.APIs.transport(api.named).RoundTrip(req)
 	if err != nil {
 		return nil, &DelayError{Result: ResultFailed, Server: server, Err: brief(err)}
@@ -207,7 +212,7 @@ func (d *DelayedEvents) doOnce(req *http.Request, server ServerName, api ClientA
 	case err != nil && resp.StatusCode/100 != 2:
 		return nil, &DelayError{Result: ResultFailed, Server: server, Status: resp.StatusCode, Err: brief(err)}
 	case err != nil:
-		body = nil // the homeserver has done the action, so the rest of the body does not matter
+		body = nil // the homeserver has done the action, so it does not matter that the body is incomplete
 	}
 	return body, judge(server, resp, body)
 }
@@ -227,9 +232,9 @@ func (a ClientAPI) eventURL(id DelayID) string {
 
 // judge returns nil if the answer means success, else a *[DelayError]. A 200
 // must have JSON or no body, because a website may answer 200 to every request.
-// A 409 means the same as 404 M_NOT_FOUND: the event is gone. For a 5xx, and
-// for a 401 other than M_MISSING_TOKEN, the result is ResultFailed, because the
-// trouble may pass.
+// A 409 means the same as 404 M_NOT_FOUND: the event no longer exists. A 5xx,
+// and a 401 other than M_MISSING_TOKEN, give ResultFailed, because a retry may
+// succeed.
 func judge(server ServerName, resp *http.Response, body []byte) error {
 	if resp.StatusCode/100 == 2 {
 		if len(body) > 0 && !json.Valid(body) {

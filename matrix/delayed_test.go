@@ -18,8 +18,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// clientServer is a fake of the part of a Client-Server API that delayed events
-// need.
+// clientServer is a fake Client-Server API. It serves only the paths that are
+// needed for delayed events.
 type clientServer struct {
 	mu       sync.Mutex
 	baseURL  string // the base_url in .well-known/matrix/client; "" makes the answer 404
@@ -62,7 +62,7 @@ func (c *clientServer) set(change func()) {
 const delaysEvents = `{"org.matrix.msc4140":true,"of.another.kind":{"x":1}}`
 
 // delaying returns a world in which the server a.test can delay events. It also
-// returns that server, and the DelayedEvents that ask it.
+// returns that server, and a DelayedEvents for tests.
 func delaying(t *testing.T, named ...string) (*world, *clientServer, *matrix.DelayedEvents) {
 	w := newWorld(t, named...)
 	c := &clientServer{features: delaysEvents, status: 200, body: "{}"}
@@ -213,8 +213,8 @@ func TestClientAPI(t *testing.T) {
 	}
 }
 
-// TestClientAPIHoldsThroughAnOutage checks that the service still uses a known
-// API while the server does not answer.
+// TestClientAPIHoldsThroughAnOutage checks a server that stops answering. The
+// service must go on with the API that it has already found.
 func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)
@@ -230,10 +230,11 @@ func TestClientAPIHoldsThroughAnOutage(t *testing.T) {
 	})
 }
 
-// TestClientAPIHoldsThroughARefusal checks a server that says for a moment that
-// it cannot delay events, as a proxy may do. The service still restarts stored
-// leaves there. It takes over no new leaves until the server can delay events
-// again. At a server that the operator named, it notices that soon.
+// TestClientAPIHoldsThroughARefusal checks a server that says for a short time
+// that it cannot delay events. Meanwhile, the service still restarts stored
+// leaves there, but takes over no new leaves. When the server can delay events
+// again, the service must notice it: after 10 s if the operator named the
+// server, else after 2 min.
 func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 	for _, c := range []struct {
 		named   []string
@@ -271,8 +272,8 @@ func TestClientAPIHoldsThroughARefusal(t *testing.T) {
 }
 
 // TestClientAPINotFoundAtFirst checks a service that has just started, and
-// cannot find the API at first. It must find the API in time for a delay of 18
-// s.
+// cannot find the API at first. It must find the API soon enough to restart an
+// event with a delay of 18 s.
 func TestClientAPINotFoundAtFirst(t *testing.T) {
 	for name, away := range map[string]func(*world, *clientServer) (mend func()){
 		"away": func(w *world, server *clientServer) func() {

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// delegation serves a.test, which delegates to b.test:443. With apex, a test
-// can change the well-known document of a.test. hs is the homeserver at
-// b.test:443.
+// delegation adds two servers to w. The server apex, at a.test, has a
+// well-known document that delegates a.test to b.test:443. The homeserver hs
+// listens there.
 func delegation(t *testing.T, w *world, cacheControl string) (apex, hs *matrixtest.Homeserver) {
 	apex, hs = &matrixtest.Homeserver{}, &matrixtest.Homeserver{}
 	apex.ScriptWellKnown(func(rw http.ResponseWriter, _ *http.Request) {
@@ -104,8 +104,8 @@ func TestOnlyADefiniteAnswerEndsADelegation(t *testing.T) {
 				if _, err := w.verify(t, moved, "@alice:a.test"); err != nil {
 					t.Fatal(err)
 				}
-				// The answer that there is no document is definite. It is valid
-				// for 5 min at first.
+				// The answer that there is no document is definite. The first
+				// such answer is valid for 5 min.
 				before := apex.Count(wellKnownPath)
 				time.Sleep(4 * time.Minute)
 				w.verify(t, moved, "@alice:a.test")
@@ -201,9 +201,9 @@ func TestWellKnownRedirects(t *testing.T) {
 }
 
 // TestNobodyWaitsForARefreshThatFails checks a server whose well-known document
-// expires while the server is silent. The last good answer still counts. Only
-// one request has to wait for the silent server, and not one request in every
-// 10 s.
+// expires while the server does not answer. The service must go on with the
+// last good document. Only the first request may wait for the server. Later
+// requests must not wait.
 func TestNobodyWaitsForARefreshThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")

@@ -9,31 +9,32 @@ import (
 
 const federationPort = "8448"
 
-// Destination says where a server's federation API is, and which names a
-// request to it must use.
+// Destination says where a server's federation API is. It also says which names
+// a request to the API must use.
 type Destination struct {
 	Scheme  string   // "https"; "http" only if the operator set it
 	Addrs   []string // the host:port pairs, in the order in which to try them
 	Host    string   // the value of the Host header
 	TLSName string   // the name that the certificate must hold
 	FoundBy FoundBy  // the step of discovery that found the destination
-	// Gap is the step of discovery that failed; "" if none failed. After a
-	// failure, the destination may be wrong. Note describes the failure.
+	// Gap is the step of discovery that failed; "" if none failed. If a step
+	// failed, the destination may be wrong, and Note describes the failure.
 	Gap  Gap
 	Note string
-	Path string // the escaped prefix of paths; "" unless the operator set one
+	Path string // the operator's prefix for the paths of requests, escaped; "" if there is none
 }
 
-// Gap is a step of discovery that got no good answer. If several steps failed,
-// it is the first of them.
+// Gap is a step of discovery that failed. If several steps failed, Gap is the
+// first one.
 type Gap string
 
-// The steps of discovery that can fail.
+// These are the steps of discovery that can fail.
 const (
 	// GapUnread means that /.well-known/matrix/server returned neither a
 	// document nor a 404.
 	GapUnread Gap = "well_known_unread"
-	// GapInvalid means that the document exists, but names no server.
+	// GapInvalid means that the well-known document exists, but names no
+	// server.
 	GapInvalid Gap = "well_known_invalid"
 	// GapSRV means that DNS did not say whether there is an SRV record.
 	GapSRV Gap = "srv"
@@ -42,7 +43,7 @@ const (
 // FoundBy is the step of discovery that found a destination.
 type FoundBy string
 
-// The values of FoundBy, in the order of the steps of discovery.
+// These are the values of FoundBy, in the order of the steps of discovery.
 const (
 	FoundByOverride     FoundBy = "override"       // a URL that the operator has set
 	FoundByName         FoundBy = "server_name"    // an IP address or a port in the server name
@@ -52,8 +53,8 @@ const (
 	FoundByDefault      FoundBy = "default"        // no step found anything, so this is port 8448 of the server name
 )
 
-// same reports whether d and other are the same place. It ignores the order of
-// the addresses.
+// same reports whether two destinations are the same place. It ignores the
+// order of the addresses.
 func (d Destination) same(other Destination) bool {
 	return d.Scheme == other.Scheme && d.Host == other.Host && d.TLSName == other.TLSName && d.Path == other.Path &&
 		(slices.Equal(d.Addrs, other.Addrs) || slices.Equal(sorted(d.Addrs), sorted(other.Addrs)))
@@ -68,9 +69,9 @@ func isExplicit(server ServerName) bool {
 	return isIP || server.Port() != ""
 }
 
-// direct returns the destination that a server name itself says. If the server
-// delegates, discovery calls direct with the delegated name. So Host and
-// TLSName are the delegated name or the server name, and never the target of an
+// direct returns the destination of server if there is no SRV record. If the
+// server delegates, discovery calls direct with the delegated name. So Host and
+// TLSName come from the delegated name or the server name, and never from an
 // SRV record.
 func direct(server ServerName) Destination {
 	host := strings.Trim(server.Host(), "[]")
@@ -87,8 +88,8 @@ func direct(server ServerName) Destination {
 	}
 }
 
-// overridden returns the destination for base, the URL that the operator has
-// set in LIVEKIT_FEDERATION_URL_OVERRIDES. For such a server there is no
+// overridden returns the destination for base. The operator has set this URL
+// for a server in LIVEKIT_FEDERATION_URL_OVERRIDES. Such a server needs no
 // discovery.
 func overridden(base *url.URL) Destination {
 	port := base.Port()

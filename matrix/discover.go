@@ -17,11 +17,11 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// discover does the steps 3 to 6 of discovery for server: the well-known
-// document, then SRV records, then port 8448. If the document names another
-// server, discover fetches no well-known document of that server. old is what
-// an earlier discovery found. Every error is an *[inquiry.BusyError], and means
-// that discover learned nothing about the server.
+// discover does steps 3 to 6 of discovery for server: the well-known document,
+// then SRV records, then port 8448. If the document names another server,
+// discover does not fetch the well-known document of that server. old is the
+// result of the previous discovery. Every error is an *[inquiry.BusyError], and
+// means that discover learned nothing about the server.
 func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, old *found) (*found, error) {
 	f := *old
 	f.doubted = false
@@ -40,7 +40,7 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 		return nil, errNoFile
 	}
 	if err != nil && old.destination.Host == located.Host {
-		located = old.destination // the old destination is more likely right than a guess
+		located = old.destination // the old destination is more likely to be right than a guess
 	} else if !f.delegated.IsZero() {
 		located.FoundBy = located.FoundBy.delegated()
 	}
@@ -59,12 +59,13 @@ func (r *Resolver) discover(ctx context.Context, c *class, server ServerName, ol
 	return &f, nil
 }
 
-// errNoFile says that this process could not send a query, because it could
-// open no file for it.
+// errNoFile says that this process sent no query, because it could not open a
+// socket: it has too many open files.
 var errNoFile = &inquiry.BusyError{Err: fmt.Errorf("finding the server: %w", syscall.EMFILE)}
 
-// delegation fetches the server's well-known document. If it gets no definite
-// answer, it uses the last good document for up to 48 h. Its error is an
+// delegation fetches the server's well-known document. If it gets no document,
+// and no definite answer that there is none, it uses the last good document.
+// This document may be up to 48 h old. The error of delegation is an
 // *[inquiry.BusyError].
 func (r *Resolver) delegation(ctx context.Context, c *class, server ServerName, old found) (found, error) {
 	delegated, lifetime, err := fetchWellKnown(ctx, c.wellKnown, server.Host())
@@ -97,10 +98,11 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// locate finds the addresses of target by the steps 3.1 to 3.5, or 4 to 6: the
-// SRV records of _matrix-fed._tcp, then those of _matrix._tcp, then port 8448.
-// If DNS gives no definite answer, locate returns an error, and a destination
-// whose addresses are a guess.
+// locate finds the addresses of target by steps 3.1 to 3.5, or 4 to 6. It looks
+// for SRV records of _matrix-fed._tcp, then of _matrix._tcp. Without these
+// records, the port is 8448. If DNS does not say whether there are records,
+// locate returns an error. It then also returns a destination whose addresses
+// are a guess.
 func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {
 	d := direct(target)
 	if isExplicit(target) {
@@ -120,9 +122,9 @@ func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, 
 	return d, nil
 }
 
-// delegated returns the step of discovery for a server to which another server
-// delegates by its well-known document. f is the step that found the
-// destination of the name in that document.
+// delegated returns the step for a server that delegates to another server
+// name. f is the step that found the destination of this other name. The result
+// also says that the well-known document was used.
 func (f FoundBy) delegated() FoundBy {
 	if f == FoundBySRV {
 		return FoundByWellKnownSRV
@@ -130,10 +132,10 @@ func (f FoundBy) delegated() FoundBy {
 	return FoundByWellKnown
 }
 
-// lookupSRV returns the targets of the first SRV records, or none if there is
-// no record. net.Resolver has sorted the records by priority and weight. A
-// record with the target "." says that the service is not offered, and counts
-// as no record.
+// lookupSRV returns the targets of the first maxTargets SRV records, or none if
+// there is no record. net.Resolver has sorted the records by priority and
+// weight. A record with the target "." says that the domain has no such
+// service. lookupSRV ignores this record.
 func (r *Resolver) lookupSRV(ctx context.Context, service, host string) ([]string, error) {
 	var (
 		names   outbound.Names

@@ -30,7 +30,8 @@ func TestFailedConnectionResolvesOnceMore(t *testing.T) {
 		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
 			t.Fatalf("a server that has moved: got %v, want no error", err)
 		}
-		// If a new discovery does not help, later requests do not repeat it.
+		// The second discovery did not help, so later requests must not repeat
+		// it.
 		w.Remove("c.test:443")
 		before := apex.Count(wellKnownPath)
 		for range 5 {
@@ -56,7 +57,7 @@ func TestOneResolutionInFlightPerName(t *testing.T) {
 		for i := range 20 {
 			go func() {
 				ctx := t.Context()
-				if i == 0 { // the first caller gives up; the others must get the answer all the same
+				if i == 0 { // the first caller gives up, but the other callers must still get the answer
 					var cancel context.CancelFunc
 					ctx, cancel = context.WithTimeout(ctx, time.Second)
 					defer cancel()
@@ -79,9 +80,9 @@ func TestOneResolutionInFlightPerName(t *testing.T) {
 	})
 }
 
-// TestClassesShareNothing checks a stranger's server that delegates to the
-// destination of a named server. Requests for the stranger's server must not
-// reuse connections of the named server.
+// TestClassesShareNothing checks two servers with the same destination. The
+// operator named only one of them. The other one delegates to it. Requests to
+// the other server must not reuse connections of the named server.
 func TestClassesShareNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "own.test")
@@ -142,9 +143,9 @@ func TestDiscoveriesAreBounded(t *testing.T) {
 	})
 }
 
-// TestWhyDiscoveryFailed checks a server whose well-known document cannot be
-// read because of a wrong certificate. The error must say so, and not only that
-// nothing answers at port 8448.
+// TestWhyDiscoveryFailed checks a server with a wrong certificate, so that the
+// service cannot read its well-known document. The error must name this reason,
+// and not only say that nothing answers at port 8448.
 func TestWhyDiscoveryFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -171,7 +172,7 @@ func TestAClientThatLeavesForgetsNothing(t *testing.T) {
 		if _, err := w.verify(t, hs, "@alice:a.test"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Minute) // no connection is idle any more
+		time.Sleep(10 * time.Minute) // after 10 min, all idle connections are closed
 		w.Silence("b.test:443")
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(100*time.Millisecond, cancel)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// errCode returns the errcode in body, or "" if body is no Matrix error.
+// errCode returns the errcode in body, or "" if body is not a Matrix error.
 func errCode(body []byte) string {
 	var matrix struct {
 		ErrCode string `json:"errcode"`
@@ -17,8 +17,8 @@ func errCode(body []byte) string {
 	return matrix.ErrCode
 }
 
-// statusError returns an error with the status and the errcode. It leaves out
-// code if code does not have the form of an errcode.
+// statusError returns an error that names status and code. It leaves out code
+// if code does not have the form of a Matrix errcode.
 func statusError(status int, code string) error {
 	if isErrCode(code) {
 		return fmt.Errorf("status %d, errcode %s", status, code)

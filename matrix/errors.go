@@ -12,20 +12,20 @@ import (
 // Operators see the cause in logs and metrics; clients never do.
 type Cause string
 
-// The causes, in the order of the steps in which they occur.
+// These are the causes, in the order of the steps in which they occur.
 const (
 	CauseBusy     Cause = outbound.CauseCrowded  // too many verifications are in progress
 	CauseDNS      Cause = outbound.CauseDNS      // the name does not resolve
-	CauseRefused  Cause = outbound.CauseRefused  // the name resolves to an address to which this service does not connect for strangers
+	CauseRefused  Cause = outbound.CauseRefused  // the name resolves to an address that is not allowed, because the operator did not name the server
 	CauseConnect  Cause = outbound.CauseConnect  // a TCP connection could not be made
 	CauseTLS      Cause = outbound.CauseTLS      // a TLS connection could not be made; the error says what is wrong with the certificate
 	CauseTimeout  Cause = outbound.CauseTimeout  // no answer in time
 	CauseCanceled Cause = outbound.CauseCanceled // the client disconnected
 	CauseProtocol Cause = outbound.CauseProtocol // the connection broke, or does not speak HTTP
-	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than any homeserver's answer can be
+	CauseTooLarge Cause = outbound.CauseTooLarge // the answer is larger than the answer of any real homeserver
 	CauseLimited  Cause = "homeserver_limited"   // 429: the homeserver has had too many requests
 	CauseTrouble  Cause = "homeserver_error"     // the answer has a status 5xx
-	CauseStatus   Cause = "status"               // any other status than 200: the homeserver does not know the token or the endpoint
+	CauseStatus   Cause = "status"               // the answer has another status than 200, 429 or 5xx: the homeserver does not know the token or the endpoint
 	CauseNotJSON  Cause = "not_json"             // the status is 200, but the body is not the expected JSON
 
 	CauseForeignSubject Cause = "foreign_subject" // the server named a user of another server
@@ -33,7 +33,7 @@ const (
 )
 
 // VerifyError says why an OpenID token does not prove a user. Its text never
-// holds the token. The server has written parts of the text, so the log must
+// holds the token. The text may quote the server's answer, so the log must
 // escape the text.
 type VerifyError struct {
 	Cause  Cause
@@ -43,16 +43,18 @@ type VerifyError struct {
 	// ByHomeserver says that a homeserver answered, and not a website or a
 	// proxy. That is so if the answer is a Matrix error, or names a user.
 	ByHomeserver bool
-	// RetryAfter is for how long a homeserver that answered 429 wants no
-	// requests. It is at most an hour, and zero if the homeserver did not say.
+	// RetryAfter is how long the service should wait, because the homeserver
+	// answered 429. It is at most an hour. It is zero if the homeserver named
+	// no time.
 	RetryAfter time.Duration
 	Err        error
 }
 
-// SparesClient reports whether e must not count as a failure of the client.
-// That is so if this service is busy, or if the homeserver has an error or
-// cannot be reached. For CauseCanceled it returns false, and the caller decides
-// whether the client's disconnect counts (access.Authorizer.limitFailures).
+// SparesClient reports whether e must not count as a failure of the client. It
+// returns true if this service is busy, or if the homeserver has an error or
+// cannot be reached. For CauseCanceled it returns false. In that case the
+// caller decides whether the client's disconnect counts
+// (access.Authorizer.limitFailures).
 func (e *VerifyError) SparesClient() bool {
 	switch e.Cause {
 	case CauseBusy, CauseDNS, CauseConnect, CauseTLS, CauseTimeout, CauseProtocol, CauseLimited, CauseTrouble:

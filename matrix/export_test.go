@@ -1,4 +1,4 @@
 package matrix
 
-// ReadMembers lets tests and benchmarks call readMembers.
+// ReadMembers gives tests and benchmarks access to readMembers.
 var ReadMembers = readMembers

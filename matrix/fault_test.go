@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestFaultsEndOneRequest checks a panic in a discovery or look-up that several
-// requests share. The panic ends these requests, but does not count as a
-// failure of a client. The next request must succeed.
+// TestFaultsEndOneRequest checks several requests that wait for the same
+// discovery or look-up, which panics. The panic ends these requests, but does
+// not count as a failure of a client. The next request must succeed.
 func TestFaultsEndOneRequest(t *testing.T) {
 	faulty := func(t *testing.T) (*world, *matrix.DelayedEvents, *atomic.Bool) {
 		w, _, events := delaying(t)

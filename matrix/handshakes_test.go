@@ -17,10 +17,10 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestHeavyServersOfSomeNetworks makes some networks ask servers that have the
-// largest certificates that this service accepts. These servers answer at
-// first, and then stop. The test checks that requests of other networks for new
-// names are still answered within 1 s.
+// TestHeavyServersOfSomeNetworks checks clients that make this service ask many
+// servers with the largest certificates that it accepts. Each server answers
+// once, and then never again. Clients of other networks must still get answers
+// about new server names within 1 s.
 func TestHeavyServersOfSomeNetworks(t *testing.T) {
 	for name, networks := range map[string]int{"one": 1, "sixteen": 16} {
 		t.Run(name, func(t *testing.T) {
@@ -53,7 +53,7 @@ func heavyServers(t *testing.T, networks int) {
 		w.verifier.Verify(abuse, matrix.OpenIDToken{AccessToken: secret.New("t"),
 			Server: matrixtest.ServerName(t, fmt.Sprintf("s%d.heavy.test:8448", i%names))}, matrix.UserID{}, client(i%networks))
 	}
-	for i := range names { // each server must answer as a homeserver once, so that later requests cost no trial
+	for i := range names { // each server must answer once, so that it counts as a homeserver; later requests are then no trials
 		ask(i)
 	}
 	heavy.Script(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
@@ -73,8 +73,8 @@ func heavyServers(t *testing.T, networks int) {
 	}
 }
 
-// askHonest asks for a new server name each second, and each time from a
-// network that makes no other request. It returns how long the answers took, in
+// askHonest verifies a token of a new server each second. Each request comes
+// from another client network. askHonest returns how long the answers took, in
 // ascending order.
 func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, networks int) []time.Duration {
 	t.Helper()
@@ -96,10 +96,10 @@ func (w *world) askHonest(t *testing.T, hs *matrixtest.Homeserver, seconds, netw
 	return took
 }
 
-// TestSharedQuestions checks two networks that ask for the same servers. The
-// first network has used up its share of TLS handshakes, and asks for these
-// servers all the time. The second network asks later, and must not have to
-// wait because of the first network's share.
+// TestSharedQuestions checks two client networks that ask for the same servers.
+// The first network has used up its share of TLS handshakes, and never stops
+// asking. The second network asks later. It must get each answer within 2 s,
+// although the first network has no share left.
 func TestSharedQuestions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const askers, seconds = 64, 30

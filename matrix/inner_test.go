@@ -15,7 +15,7 @@ import (
 )
 
 // loopback returns a verifier that can ask servers on loopback. If named is
-// true, all servers are named servers, else none is.
+// true, all servers count as named by the operator. Otherwise no server does.
 func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
 	t.Helper()
 	transport := func(permit func(netip.Addr) error) *outbound.Transport {
@@ -32,7 +32,8 @@ func loopback(t testing.TB, ca *matrixtest.CA, named bool) *matrix.Verifier {
 	}}}
 }
 
-// raw answers with exactly text, without the headers that net/http would add.
+// raw sends exactly text as the answer, without the headers that net/http would
+// add.
 func raw(w http.ResponseWriter, text string) {
 	conn, _, err := w.(http.Hijacker).Hijack()
 	if err != nil {
@@ -42,8 +43,9 @@ func raw(w http.ResponseWriter, text string) {
 	conn.Write([]byte(text))
 }
 
-// TestStrangersCannotNameInnerAddresses checks that this service does not even
-// connect to a stranger's server at an address that is not public.
+// TestStrangersCannotNameInnerAddresses checks a server that the operator did
+// not name, at an address that is not public. This service must not even
+// connect to it.
 func TestStrangersCannotNameInnerAddresses(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()
@@ -55,8 +57,9 @@ func TestStrangersCannotNameInnerAddresses(t *testing.T) {
 	}
 }
 
-// TestRedirectToLoopbackIsRefused checks that this service does not follow a
-// redirect of a well-known document to an address that is not public.
+// TestRedirectToLoopbackIsRefused checks a server that redirects the request
+// for its well-known document to loopback. This service must not follow the
+// redirect.
 func TestRedirectToLoopbackIsRefused(t *testing.T) {
 	inner := matrixtest.NewServer()
 	defer inner.Close()
@@ -74,8 +77,9 @@ func TestRedirectToLoopbackIsRefused(t *testing.T) {
 	}
 }
 
-// TestDelegationToLoopbackIsRefused checks that this service refuses an
-// m.server that is an address that is not public.
+// TestDelegationToLoopbackIsRefused checks a server whose well-known document
+// delegates to a loopback address. This service must not connect to that
+// address.
 func TestDelegationToLoopbackIsRefused(t *testing.T) {
 	inner := matrixtest.NewServer()
 	defer inner.Close()
@@ -91,8 +95,9 @@ func TestDelegationToLoopbackIsRefused(t *testing.T) {
 	}
 }
 
-// publicBeyond makes connections outside the network in memory go through the
-// real check of addresses. That check permits only public addresses.
+// publicBeyond makes the world check the address of each connection that leaves
+// the network in memory. The check is the real one. It permits only public
+// addresses.
 func (w *world) publicBeyond() {
 	real := outbound.Dialer{Permit: outbound.PublicOnly(nil)}
 	w.resolver.OtherTransport.Dial =

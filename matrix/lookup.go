@@ -15,22 +15,22 @@ import (
 
 const (
 	clientAPILifetime = time.Hour       // how long a good answer is valid
-	clientAPIRefusal  = 2 * time.Minute // how long a stranger's definite "no" is valid, for new leaves
-	// clientAPIRetry is the time after which a failed look-up is repeated. It
-	// is short, because leaves may become due in that time. If an API was found
-	// earlier, the pause is clientAPIRecheck, and that API stays in use.
+	clientAPIRefusal  = 2 * time.Minute // the pause before new leaves at a server, after the server said that it cannot delay events; only if the operator did not name the server
+	// clientAPIRetry is the pause after a failed look-up if no API is known. It
+	// is short, because leaves may become due in the pause. If an API is known,
+	// the service still uses it, and the pause is clientAPIRecheck.
 	clientAPIRetry   = 2 * time.Second
 	clientAPIRecheck = 5 * time.Second
 	clientAPITimeout = 8 * time.Second
-	// clientAPIWait is how long a caller waits for a new answer. After that,
-	// the caller uses the last good answer.
+	// clientAPIWait is how long a caller waits for a new answer. Then the
+	// caller uses the last good answer.
 	clientAPIWait = 500 * time.Millisecond
 )
 
-// The bounds on look-ups that run at once at servers that the operator did not
-// name. A look-up goes on when its callers have left. One client network gets
-// at most half of the permits of all clients. The other half is for networks
-// that have few look-ups.
+// These bounds limit the look-ups that run at the same time at servers that the
+// operator did not name. A look-up goes on after its callers have left. One
+// client network gets at most half of the permits for clients. The other half
+// is for client networks that have few look-ups.
 var (
 	clientsLookUps = semaphore.Bounds{Total: 128, Share: 4}
 	ownLookUps     = semaphore.Bounds{Total: 128}
@@ -39,7 +39,7 @@ var (
 // clientAPIAnswer is what the look-ups have found for one server.
 type clientAPIAnswer struct {
 	api     ClientAPI       // the API that the last successful look-up found
-	err     *ClientAPIError // the error of the last look-up, in a form that may be kept; nil if the look-up found api
+	err     *ClientAPIError // the error of the last look-up, with a clipped text; nil if the look-up found api
 	at      time.Time       // when the last look-up ended
 	expires time.Time
 }
@@ -47,9 +47,9 @@ type clientAPIAnswer struct {
 func (a clientAPIAnswer) found() bool   { return a.api.base != "" }
 func (a clientAPIAnswer) refused() bool { return a.err != nil && a.err.Definite }
 
-// Find returns the API of server, for an event that server already holds. It
-// returns the last API that was found, even if later look-ups have failed.
-// Errors are *[ClientAPIError].
+// Find returns the API of server. The caller asks because server already holds
+// a delayed event. If later look-ups have failed, Find still returns the last
+// API that a look-up found. Errors are *[ClientAPIError].
 func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
 	now := c.latest(ctx, server, true)
 	if !now.found() {
@@ -58,9 +58,9 @@ func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, er
 	return now.api, nil
 }
 
-// Check returns nil if this service may begin something new at server. For
-// that, an API must be known, and the last look-up must not have ended with a
-// definite no. Errors are *[ClientAPIError].
+// Check returns nil if this service may take over a new leave at server. For
+// that, the API must be known, and the server must not have said in the last
+// look-up that it cannot delay events. Errors are *[ClientAPIError].
 func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	now := c.known(server)
 	if !now.refused() || c.isNamed(server) || time.Since(now.at) >= clientAPIRefusal {
@@ -79,8 +79,8 @@ func (c *ClientAPIs) known(server ServerName) clientAPIAnswer {
 	return known
 }
 
-// class returns the cache and the bounds for the class of server: named
-// servers, or all others.
+// class returns the cache and the bounds for server. There are two classes of
+// servers: those that the operator named, and all others.
 func (c *ClientAPIs) class(server ServerName) *apiClass {
 	c.init()
 	return c.classes.of(c.isNamed(server))
@@ -96,9 +96,9 @@ func (c *ClientAPIs) init() {
 	})
 }
 
-// latest returns the cached answer while it is valid, otherwise the answer of a
-// look-up. It waits for the look-up as long as boundWait says. If hurry is set,
-// that is shorter.
+// latest returns the cached answer while it is valid. After that, it starts a
+// look-up, and waits for the look-up's answer as long as boundWait says. If
+// hurry is set, the wait may be shorter.
 func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) clientAPIAnswer {
 	known := c.known(server)
 	if time.Now().Before(known.expires) {
@@ -119,10 +119,10 @@ func (c *ClientAPIs) latest(ctx context.Context, server ServerName, hurry bool) 
 	return known
 }
 
-// boundWait returns a context for the wait for a new answer. If an API is known
-// already, the wait is short, so that a slow well-known document cannot make a
-// restart too late. If hurry is set and the last look-up failed, the caller
-// does not wait at all.
+// boundWait returns a context that bounds how long a caller waits for a new
+// answer. If the service knows an API already, the wait is short, because a
+// slow well-known document must not make a restart too late. If hurry is set
+// and the last look-up failed, the caller does not wait at all.
 func (a clientAPIAnswer) boundWait(ctx context.Context, hurry bool) (context.Context, context.CancelFunc) {
 	wait := clientAPIWait
 	switch {
@@ -137,8 +137,9 @@ func (a clientAPIAnswer) boundWait(ctx context.Context, hurry bool) (context.Con
 	return context.WithTimeout(ctx, wait)
 }
 
-// lookUp looks up the API of server, unless the cached answer is still valid or
-// too many look-ups are running. The look-up goes on when its callers have left.
+// lookUp looks up the API of server. It returns the cached answer if that is
+// still valid, or if too many look-ups are running. A look-up goes on after its
+// callers have left.
 func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAnswer {
 	known := c.known(server)
 	if time.Now().Before(known.expires) {
@@ -161,8 +162,8 @@ func (c *ClientAPIs) lookUp(ctx context.Context, server ServerName) clientAPIAns
 
 var errManyLookUps = errors.New("too many look-ups of Client-Server APIs are in progress")
 
-// takeLookUp returns true if a look-up for asker may begin. Then the caller
-// must call release when the look-up ends.
+// takeLookUp asks for permission to begin a look-up for asker. If ok is true,
+// the caller must call release when the look-up ends.
 func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
 	places := c.lookUps
 	if asker == (outbound.Asker{}) {
@@ -174,8 +175,8 @@ func (c *apiClass) takeLookUp(asker outbound.Asker) (release func(), ok bool) {
 	return places.TryAcquire(asker)
 }
 
-// ask finds the API of server and asks it for its versions. If it finds no API,
-// the answer keeps the old API.
+// ask looks for the API of server, and asks the API for its versions. If ask
+// finds no API, its answer contains the API of the previous answer.
 func (c *ClientAPIs) ask(ctx context.Context, server ServerName) clientAPIAnswer {
 	api, err := c.find(ctx, server)
 	old := c.known(server)

@@ -16,9 +16,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestLookUpsOfOneNetwork makes one network ask for look-ups at many servers
-// that never answer. It checks that clients of other networks, and stored
-// leaves, still get their look-ups.
+// TestLookUpsOfOneNetwork checks one client network that asks for look-ups at
+// many servers, which never answer. Meanwhile, this service must still make
+// look-ups for other networks, and for stored leaves.
 func TestLookUpsOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)
@@ -42,10 +42,10 @@ func TestLookUpsOfOneNetwork(t *testing.T) {
 	})
 }
 
-// TestSharedLookUps checks two networks that ask for the API of the same
+// TestSharedLookUps checks two client networks that ask for the API of the same
 // server. The first network has used up its share of look-ups or of TLS
-// handshakes, and asks all the time. The second network asks later, and must
-// get an answer all the same. This answer must stay valid.
+// handshakes, and never stops asking. The second network asks later. It must
+// still get an answer, and this answer must stay valid.
 func TestSharedLookUps(t *testing.T) {
 	for name, c := range map[string]struct {
 		servers int // how many servers never answer
@@ -103,8 +103,8 @@ func TestSharedLookUps(t *testing.T) {
 }
 
 // TestAbandonedLookUps asks for the APIs of many servers that never answer, and
-// abandons the requests. It checks that the number of look-ups that go on is
-// bounded, and that requests to named servers do not wait. The service must
+// cancels the requests. Only a bounded number of look-ups may go on, and
+// requests to servers that the operator named must not wait. The service must
 // remember nothing about the silent servers.
 func TestAbandonedLookUps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -122,8 +122,8 @@ func TestAbandonedLookUps(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		// A look-up has one goroutine for its callers, and some goroutines for
-		// a dial.
+		// One goroutine of a look-up serves its callers. Some more goroutines
+		// serve a dial.
 		if got := runtime.NumGoroutine() - before; got > 4*most {
 			t.Errorf("1 s after %d requests were abandoned: got %d goroutines more than before, want at most %d", requests, got, 4*most)
 		}

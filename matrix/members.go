@@ -8,12 +8,12 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// maxMemberBytes bounds one member in a list: a user id and a profile. It also
-// bounds everything in the answer beside the list. It is more than enough,
-// because an event has at most 64 KiB.
+// maxMemberBytes bounds one entry in the list of members: a user id and a
+// profile. It also bounds all other content of the answer together. A real
+// entry is smaller, because an event has at most 64 KiB.
 const maxMemberBytes = 128 << 10
 
-// badAnswer says that a 200 answer has a wrong form.
+// badAnswer says that a 200 answer does not have the expected form.
 type badAnswer struct {
 	cause Cause
 	why   string
@@ -28,8 +28,9 @@ var (
 )
 
 // readMembers calls see with each key of the object "joined". It keeps no
-// members, so even a list of 100,000 members takes no memory. most bounds the
-// bytes that it reads. If it returns no error, it has read the whole answer.
+// members, so even a list of 100,000 members takes no memory. The parameter
+// most is how many bytes it may read. If readMembers returns no error, it has
+// read the whole answer.
 func readMembers(body io.Reader, most int, see func(user string)) error {
 	r := &sparing{from: body, all: most, left: maxMemberBytes}
 	d := json.NewDecoder(r)
@@ -56,8 +57,9 @@ func readMembers(body io.Reader, most int, see func(user string)) error {
 	return badOr(err)
 }
 
-// badOr returns the error for reading an answer: err itself if the connection
-// broke, else a *badAnswer that says what is wrong with the answer.
+// badOr returns the error for an answer that could not be read. If the
+// connection broke, badOr returns err itself. Otherwise it returns a *badAnswer
+// that says what is wrong with the answer.
 func badOr(err error) error {
 	_, bad := errors.AsType[*badAnswer](err)
 	_, syntax := errors.AsType[*json.SyntaxError](err)
@@ -70,9 +72,9 @@ func badOr(err error) error {
 	return err
 }
 
-// eachMember reads a JSON object. It calls do with each name in the object, and
-// do must read the value. After each name, it allows r to read maxMemberBytes
-// more.
+// eachMember reads a JSON object. It calls the function do with the name of
+// each member of the object. The function must then read the member's value.
+// After each name, r may read maxMemberBytes more.
 func eachMember(d *json.Decoder, r *sparing, do func(name string) error) error {
 	if token, err := d.Token(); err != nil || token != json.Delim('{') {
 		return orNoMembers(err)
@@ -99,16 +101,17 @@ func orNoMembers(err error) error {
 	return err
 }
 
-// pass reads one JSON value and drops it.
+// pass reads one JSON value and ignores it.
 func pass(d *json.Decoder) error {
 	var ignored json.RawMessage
 	return d.Decode(&ignored)
 }
 
-// sparing is a reader with two bounds. all bounds the bytes in total. left
-// bounds the bytes until the caller sets left again, and so bounds how much a
-// decoder buffers. After an error, sparing returns that error again and again,
-// because a decoder sometimes ignores an error.
+// sparing is a reader with two bounds. The field all is how many more bytes it
+// may read in total. The field left is how many more bytes it may read until
+// its user sets left again. So left bounds how much a decoder can buffer. After
+// an error, each further read returns the same error, because a decoder
+// sometimes ignores an error.
 type sparing struct {
 	from      io.Reader
 	all, left int
@@ -128,7 +131,7 @@ func (s *sparing) Read(p []byte) (n int, err error) {
 	return n, s.err
 }
 
-// readWhoAmI returns the user id in the answer to WhoAmI.
+// readWhoAmI returns the user id in body, the answer to a whoami request.
 func readWhoAmI(body io.Reader) (UserID, error) {
 	text, err := io.ReadAll(io.LimitReader(body, maxAppServiceBytes))
 	if err != nil {

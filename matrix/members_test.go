@@ -15,8 +15,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// largeRoom answers with a list of n members, whose names and profiles have the
-// usual length.
+// largeRoom returns a handler that answers with a list of n members. Their
+// names and profiles have the usual length.
 func largeRoom(self string, n int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `{"joined":{%q:{}`, self)
@@ -27,8 +27,8 @@ func largeRoom(self string, n int) http.HandlerFunc {
 	}
 }
 
-// TestLargeRoom checks that the service reads the list of a large room to its
-// end, and that the heap does not grow meanwhile.
+// TestLargeRoom checks that the service reads the whole list of a large room,
+// and that the heap does not grow in that time.
 func TestLargeRoom(t *testing.T) {
 	const n = 30_000
 	s := matrixtest.NewServer()
@@ -49,7 +49,7 @@ func TestLargeRoom(t *testing.T) {
 	}
 }
 
-// heap returns how many bytes on the heap are in use.
+// heap returns how many bytes of the heap are in use.
 func heap() uint64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -57,8 +57,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// TestTooLarge checks that readMembers refuses a list with more bytes than
-// most, even if each member is small.
+// TestTooLarge checks that readMembers returns an error for a list that is
+// larger than the bound, even if each member is small.
 func TestTooLarge(t *testing.T) {
 	const most = 1 << 20
 	endless := &repeated{start: `{"joined":{"@a:b":{}`, again: `,"@a:b":{"display_name":"` + strings.Repeat("x", 1000) + `"}`}
@@ -68,7 +68,8 @@ func TestTooLarge(t *testing.T) {
 	}
 }
 
-// repeated is a text that repeats without end.
+// repeated is an endless reader with two texts. It returns the first text,
+// start, once. Then it repeats the second text, again, without end.
 type repeated struct {
 	start, again string
 	read         int
@@ -83,7 +84,8 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// BenchmarkReadMembers reads the list of a room of 100,000 members.
+// BenchmarkReadMembers reads the list of members of a room with 100,000
+// members.
 func BenchmarkReadMembers(b *testing.B) {
 	list := httptest.NewRecorder()
 	largeRoom("@rtc:a.test", 100_000)(list, nil)
@@ -97,8 +99,8 @@ func BenchmarkReadMembers(b *testing.B) {
 	}
 }
 
-// FuzzReadMembers checks that readMembers finds the same names as
-// encoding/json, or returns an error.
+// FuzzReadMembers checks that readMembers either returns an error, or finds the
+// same names as encoding/json.
 func FuzzReadMembers(f *testing.F) {
 	f.Add([]byte(`{"joined":{"@a:b":{"display_name":null},"@\u00fc:b":{}}}`))
 	f.Add([]byte(`{"x":[1,{}],"joined":{}} `))

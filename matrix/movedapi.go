@@ -9,9 +9,10 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// doubt says that the API of server may have moved, so that the next caller
-// searches for it again. doubt does nothing if the last look-up was less than
-// doubtTime ago. Until a search finds another API, api stays in use.
+// doubt is called after a failed request to api. The API of server may have
+// moved, so the next caller looks it up again. doubt does nothing if the last
+// look-up was less than doubtTime ago. Until a look-up finds another API, the
+// service still uses api.
 func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 	if _, ok := c.Overrides[server]; ok {
 		return
@@ -24,8 +25,9 @@ func (c *ClientAPIs) doubt(server ServerName, api ClientAPI) {
 	c.class(server).cache.Add(server, known)
 }
 
-// doubtTime is how long an API counts as right after a look-up, even if
-// requests to it fail: 10 s at a named server, 2 min at any other.
+// doubtTime is the least time between two look-ups if requests to the API fail.
+// It is 10 s at a server that the operator named, and 2 min at any other
+// server.
 func doubtTime(named bool) time.Duration {
 	if named {
 		return namedFailureRetry
@@ -35,11 +37,13 @@ func doubtTime(named bool) time.Duration {
 
 // mayHaveMoved reports whether e is a reason to search for the API again.
 //
-// At a named server, every error is a reason unless a homeserver sent it. At
-// another server, the only such reason is that this service cannot reach the
-// server. Otherwise the server's owner could choose how often the search is
-// repeated. An error that a homeserver sent is a reason if the homeserver may
-// now have delayed events at another path (ResultWrongPath).
+// If the operator named the server, an error is a reason unless a homeserver
+// sent it. At any other server, an error is a reason only if this service
+// cannot reach the server. Otherwise the server's owner could choose how often
+// this service searches.
+//
+// ResultWrongPath is always a reason, even if a homeserver sent the error. The
+// homeserver may now have delayed events at another path.
 func (e *DelayError) mayHaveMoved(named bool) bool {
 	return e.Result == ResultWrongPath || movedBy(e.Err, named) && !e.ByHomeserver
 }
@@ -48,15 +52,15 @@ func (e *DelayError) mayHaveMoved(named bool) bool {
 // homeserver at which this service is registered.
 func (e *AppServiceError) mayHaveMoved() bool { return mayHaveMoved(e.Status, e.ErrCode, e.Err) }
 
-// mayHaveMoved reports whether an error of a named server is a reason to search
-// for its API again.
+// mayHaveMoved reports whether an error is a reason to search for a server's
+// API again. It is for servers that the operator named.
 func mayHaveMoved(status int, errCode string, err error) bool {
 	return status == http.StatusNotFound && errCode != codeNotFound || movedBy(err, true) && errCode == ""
 }
 
-// movedBy reports whether err may mean that the server has moved. It is for
-// errors that no homeserver sent. If this service or the caller caused err,
-// movedBy returns false.
+// movedBy reports whether err may mean that the server has moved. err must not
+// be a homeserver's answer. If this service or the caller caused err, movedBy
+// returns false.
 func movedBy(err error, named bool) bool {
 	if !named {
 		return unreachable(err)
@@ -66,8 +70,9 @@ func movedBy(err error, named bool) bool {
 	return !refused && !crowded && !outbound.IsNoFile(err) && !errors.Is(err, context.Canceled)
 }
 
-// doubt says that the URL base may be wrong, in the same way as
-// [ClientAPIs.doubt].
+// doubt is called after a failed request to the URL base. The API may have
+// moved, so the next caller looks it up again. [ClientAPIs.doubt] does the same
+// for other servers.
 func (b *clientBase) doubt(base string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// wrongPlaces holds handlers for an address at which a Client-Server API was
-// before, and is no more.
+// wrongPlaces holds handlers for the old address of a Client-Server API. The
+// API has moved, and these handlers answer there now.
 var wrongPlaces = map[string]http.HandlerFunc{
 	"a page":                      func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
 	"a proxy without it":          func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusBadGateway) },
@@ -27,9 +27,10 @@ var wrongPlaces = map[string]http.HandlerFunc{
 	},
 }
 
-// TestAMovedClientAPIIsFound checks a named server whose API has moved, so that
-// something else answers at the old base_url. After one failed request, the
-// service must look up the base_url again, and use the new place.
+// TestAMovedClientAPIIsFound checks a server whose API has moved. The operator
+// named this server, and a handler of wrongPlaces answers at its old base_url.
+// After one failed request, the service must look up the base_url again, and
+// use the new one.
 func TestAMovedClientAPIIsFound(t *testing.T) {
 	for name, wrong := range wrongPlaces {
 		t.Run(name, func(t *testing.T) {
@@ -61,8 +62,9 @@ func TestAMovedClientAPIIsFound(t *testing.T) {
 }
 
 // TestALookUpForEachFailureIsTooMuch checks a server at which every request
-// fails. The service looks up the API of a named server at most once in 10 s.
-// It does not look up the API of a stranger's server again at all.
+// fails. If the operator named the server, the service may look up its API at
+// most once in 10 s. For any other server, the service must not repeat the
+// look-up at all.
 func TestALookUpForEachFailureIsTooMuch(t *testing.T) {
 	for name, c := range map[string]struct {
 		named []string

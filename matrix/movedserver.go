@@ -9,11 +9,12 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// again repeats the discovery of a server after a request to its destination
-// failed with err. It does so at most every 10 s for a named server, and every
-// 2 min for any other (failureRetry). It reports whether the new discovery
-// found another destination. Meanwhile other requests use the old destination,
-// unless err says that nobody can reach it.
+// again repeats the discovery of a server, because a request to its destination
+// failed with err. It does so at most every 10 s for a server that the operator
+// named, and every 2 min for any other server (failureRetry). It returns true
+// if the new discovery found another destination. During the discovery, other
+// requests use the old destination, unless err says that this service cannot
+// reach the old destination.
 func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used Destination, from netip.Prefix, err error) (Destination, bool) {
 	if _, ok := r.Overrides[server]; ok || isExplicit(server) || !c.mayHaveMoved(ctx, err) {
 		return Destination{}, false
@@ -34,9 +35,9 @@ func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used 
 	return found.destination, failed == nil && found.err == nil && !found.destination.same(used)
 }
 
-// doubt returns a copy of f which says that a request to the destination
-// failed, so that discovery must repeat all steps. If unreachable is true, no
-// request uses the old destination meanwhile.
+// doubt returns a copy of f, marked so that discovery must repeat all steps.
+// The reason is that a request to the destination failed. If unreachable is
+// true, no request uses the old destination until that discovery ends.
 func (f *found) doubt(unreachable bool) *found {
 	doubted := *f
 	doubted.doubted, doubted.validTo, doubted.kept = true, time.Time{}, false
@@ -46,11 +47,11 @@ func (f *found) doubt(unreachable bool) *found {
 	return &doubted
 }
 
-// mayHaveMoved reports whether err is a reason to repeat the discovery. At a
-// named server, every error is a reason unless a homeserver sent it. At another
-// server, the only reason is that this service cannot reach the server.
-// Otherwise the server's owner could choose how often the discovery is
-// repeated.
+// mayHaveMoved reports whether err is a reason to repeat the discovery. If the
+// operator named the server, an error is a reason unless a homeserver sent it.
+// At any other server, an error is a reason only if this service cannot reach
+// the server. Otherwise the server's owner could choose how often this service
+// repeats the discovery.
 func (c *class) mayHaveMoved(ctx context.Context, err error) bool {
 	e, ok := errors.AsType[*VerifyError](err)
 	switch {

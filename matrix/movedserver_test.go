@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// noHomeserver holds handlers whose answers to the userinfo request no
-// homeserver would give.
+// noHomeserver holds handlers that are no homeserver. They answer a userinfo
+// request in ways in which no homeserver would answer.
 var noHomeserver = map[string]http.HandlerFunc{
 	"a page":            func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>Welcome</html>") },
 	"no such page":      func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
@@ -40,9 +40,9 @@ var noHomeserver = map[string]http.HandlerFunc{
 	"a broken answer": func(w http.ResponseWriter, _ *http.Request) { raw(w, "") },
 }
 
-// misled returns a world in which a.test delegates to the server web.test by
-// mistake. The handler website answers there. The right server for a.test is
-// hs, at b.test:443.
+// misled returns a world with a mistake: a.test delegates to the server
+// web.test, where the handler website answers. The right homeserver for a.test
+// is hs, at b.test:443.
 func misled(t *testing.T, website http.HandlerFunc, named ...string) (w *world, apex, hs *matrixtest.Homeserver) {
 	w = newWorld(t, named...)
 	apex, hs = &matrixtest.Homeserver{}, &matrixtest.Homeserver{}
@@ -53,10 +53,10 @@ func misled(t *testing.T, website http.HandlerFunc, named ...string) (w *world, 
 	return w, apex, hs
 }
 
-// TestACorrectedDelegationHoldsSoon checks a named server that delegates to a
-// website by mistake, and then corrects the mistake. The service repeats the
-// discovery after 10 s, not earlier. The request then goes to the new
-// destination.
+// TestACorrectedDelegationHoldsSoon checks a server that the operator named.
+// The server delegates to a website by mistake, and then corrects the mistake.
+// The service must repeat the discovery after 10 s, not earlier. Then a request
+// must go to the new destination.
 func TestACorrectedDelegationHoldsSoon(t *testing.T) {
 	for name, website := range noHomeserver {
 		t.Run(name, func(t *testing.T) {
@@ -87,9 +87,9 @@ func TestACorrectedDelegationHoldsSoon(t *testing.T) {
 	}
 }
 
-// TestACorrectedSRVRecordHoldsSoon checks a named server whose SRV record
-// points to a website by mistake. After the record is corrected, a request 10 s
-// later must succeed.
+// TestACorrectedSRVRecordHoldsSoon checks a server that the operator named. Its
+// SRV record points to a website by mistake, and is then corrected. 10 s later,
+// a request must succeed.
 func TestACorrectedSRVRecordHoldsSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, hs := misled(t, noHomeserver["a page"], "a.test")
@@ -107,9 +107,10 @@ func TestACorrectedSRVRecordHoldsSoon(t *testing.T) {
 	})
 }
 
-// TestADestinationThatNeverAnswersIsLookedUpAgain checks a named server whose
-// destination never answers. A request that times out has no time left for a
-// new discovery. But the next request must find the new destination.
+// TestADestinationThatNeverAnswersIsLookedUpAgain checks a server whose
+// destination never answers. The operator named this server. When a request
+// times out, it has no time left for a new discovery. But the next request must
+// find the new destination.
 func TestADestinationThatNeverAnswersIsLookedUpAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "a.test")
@@ -127,9 +128,9 @@ func TestADestinationThatNeverAnswersIsLookedUpAgain(t *testing.T) {
 	})
 }
 
-// TestNoReasonToLookAgain checks that an error that a homeserver sends does not
-// lead to a new discovery. An answer of a stranger's server does not lead to
-// one either.
+// TestNoReasonToLookAgain checks errors after which the service must not repeat
+// the discovery: an error that a homeserver sent, and any answer of a server
+// that the operator did not name.
 func TestNoReasonToLookAgain(t *testing.T) {
 	matrixError := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status); fmt.Fprint(w, body) }
@@ -164,9 +165,9 @@ func TestNoReasonToLookAgain(t *testing.T) {
 	}
 }
 
-// TestTheSameDestinationIsNotAskedTwice checks that one request asks a
-// destination only once, even if a new discovery finds the same destination
-// again.
+// TestTheSameDestinationIsNotAskedTwice checks a failed request after which a
+// new discovery finds the same destination again. The service must not ask this
+// destination a second time.
 func TestTheSameDestinationIsNotAskedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
@@ -185,9 +186,9 @@ func TestTheSameDestinationIsNotAskedTwice(t *testing.T) {
 	})
 }
 
-// TestNobodyElseWaitsForASecondLook checks a client that causes a new, slow
-// discovery of a server, by a token that is too long for the server's proxy. No
-// other client must wait because of this discovery.
+// TestNobodyElseWaitsForASecondLook checks a client whose token is too long for
+// the server's proxy. The client's request makes the service repeat a slow
+// discovery. No other client may have to wait for this discovery.
 func TestNobodyElseWaitsForASecondLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, nil, "a.test")
@@ -219,9 +220,8 @@ func TestNobodyElseWaitsForASecondLook(t *testing.T) {
 	})
 }
 
-// TestBrokenDNSKeepsTheLastLocation checks that a new discovery keeps the last
-// good destination if DNS is broken. It must not replace that destination by a
-// guess.
+// TestBrokenDNSKeepsTheLastLocation checks a new discovery while DNS is broken.
+// It must keep the last good destination, and must not replace it by a guess.
 func TestBrokenDNSKeepsTheLastLocation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")

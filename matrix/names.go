@@ -11,18 +11,18 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// maxIDBytes is the length of the longest user, room or device id (appendices,
-// "Identifier Grammar": 255 bytes, including sigil and domain).
+// maxIDBytes is the most bytes that a user, room or device id may have,
+// including sigil and domain (appendices, "Identifier Grammar").
 const maxIDBytes = 255
 
-// maxQuoted is how many bytes of an invalid name an error quotes.
+// maxQuoted is how many bytes of an invalid name an error contains.
 const maxQuoted = 64
 
 // ServerName is the name of a homeserver, which comes after the colon in a user
 // id. It is a DNS name or an IP literal, with or without a port (Matrix
-// appendices, "Server Name"). Names are compared byte by byte: "a.org" and
-// "a.org:443" are two servers, and so are names that differ in case. The zero
-// value names no server. All other values come from ParseServerName.
+// appendices, "Server Name"). Names are compared byte by byte. So "a.org" and
+// "a.org:443" are two servers, and "a.org" and "A.org" are two servers, too.
+// The zero value names no server. All other values come from ParseServerName.
 type ServerName struct{ name string }
 
 // ParseServerName returns the ServerName for name. It checks that name has the
@@ -134,7 +134,7 @@ func ParseUserID(id string) (UserID, error) {
 
 func (u UserID) String() string { return u.id }
 
-// IsZero reports whether u is the zero UserID, which is no user.
+// IsZero reports whether u is the zero UserID, which stands for no user.
 func (u UserID) IsZero() bool { return u.id == "" }
 
 // Server returns the server that the user id belongs to.
@@ -145,13 +145,13 @@ func (u UserID) Server() ServerName {
 	return ServerName{u.id[u.colon+1:]}
 }
 
-// RoomID is a Matrix room id, of at most 255 bytes. It is "!" and a text that
-// this program does not read. Up to room version 11 that text ends in
-// ":server". Since version 12 it has no domain.
+// RoomID is a Matrix room id, of at most 255 bytes. It consists of "!" and
+// opaque text. Up to room version 11 that text ends in ":server". Since version
+// 12 it has no domain.
 type RoomID struct{ id string }
 
-// ParseRoomID returns the RoomID for id. It checks the sigil, the length, and
-// that id is valid text.
+// ParseRoomID returns the RoomID for id. It checks the sigil and the length,
+// and that id is valid text.
 func ParseRoomID(id string) (RoomID, error) {
 	switch {
 	case len(id) > maxIDBytes:
@@ -166,11 +166,12 @@ func ParseRoomID(id string) (RoomID, error) {
 
 func (r RoomID) String() string { return r.id }
 
-// DeviceID identifies one login of a user. It is opaque text of 1 to 255 bytes.
+// DeviceID identifies a device of a user: one login. It is opaque text of 1 to
+// 255 bytes.
 type DeviceID struct{ id string }
 
-// ParseDeviceID returns the DeviceID for id. It checks the length, and that id
-// is valid text.
+// ParseDeviceID returns the DeviceID for id. It checks that id has 1 to 255
+// bytes and is valid text.
 func ParseDeviceID(id string) (DeviceID, error) {
 	if err := checkOpaque("device id", id); err != nil {
 		return DeviceID{}, err
@@ -180,16 +181,17 @@ func ParseDeviceID(id string) (DeviceID, error) {
 
 func (d DeviceID) String() string { return d.id }
 
-// SlotID identifies a slot of a room, in which one call takes place. It is
-// opaque text of 1 to 255 bytes. All clients today use "m.call#ROOM" (MSC4143).
+// SlotID identifies a slot of a room. One call takes place in each slot. A
+// SlotID is opaque text of 1 to 255 bytes. All clients today use "m.call#ROOM"
+// (MSC4143).
 type SlotID struct{ id string }
 
-// RoomCall is the slot of the one call of a room. A client that sends no slot
-// means this slot.
+// RoomCall is the slot of a room's one call. If a client sends no slot, it
+// means RoomCall.
 var RoomCall = SlotID{"m.call#ROOM"}
 
-// ParseSlotID returns the SlotID for id. It checks the length, and that id is
-// valid text.
+// ParseSlotID returns the SlotID for id. It checks that id has 1 to 255 bytes
+// and is valid text.
 func ParseSlotID(id string) (SlotID, error) {
 	if err := checkOpaque("slot id", id); err != nil {
 		return SlotID{}, err
@@ -203,8 +205,8 @@ func (s SlotID) String() string { return s.id }
 // opaque text of 1 to 255 bytes.
 type MemberID struct{ id string }
 
-// ParseMemberID returns the MemberID for id. It checks the length, and that id
-// is valid text.
+// ParseMemberID returns the MemberID for id. It checks that id has 1 to 255
+// bytes and is valid text.
 func ParseMemberID(id string) (MemberID, error) {
 	if err := checkOpaque("member id", id); err != nil {
 		return MemberID{}, err

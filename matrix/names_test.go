@@ -65,8 +65,8 @@ func TestParseUserID(t *testing.T) {
 		"@alice:example.org":                  "example.org",
 		"@alice:example.org:8448":             "example.org:8448",
 		"@alice:[::1]:8448":                   "[::1]:8448",
-		"@:example.org":                       "example.org", // old accounts have such ids
-		"@Ünï cödé/+=#:example.org":           "example.org", // old accounts have such ids
+		"@:example.org":                       "example.org", // old accounts have ids like this: the localpart is empty
+		"@Ünï cödé/+=#:example.org":           "example.org", // old accounts have ids like this: with spaces, signs, and letters outside of ASCII
 		"@" + strings.Repeat("a", 252) + ":b": "b",
 	} {
 		t.Run(id, func(t *testing.T) {

@@ -10,16 +10,17 @@ import (
 )
 
 const (
-	// refusalTime is how long a server counts as requiring authentication after
-	// it has required it once. It is long enough for the next probe to get its
-	// answer.
+	// refusalTime is how long the service assumes that a server requires
+	// authentication, after the server has required it once. In this time, the
+	// service sends the next probe and gets the answer.
 	refusalTime = 10*time.Minute + probeTimeout
-	// maxRefusals bounds how many servers of each class are remembered. If
-	// there is one more, it replaces the server that refused longest ago.
+	// maxRefusals bounds how many servers of each class are remembered. One
+	// class is the servers that the operator named, the other is all other
+	// servers. A further server replaces the server that refused longest ago.
 	maxRefusals = 4096
 	// probeTimeout bounds one probe, including the search for the API.
 	probeTimeout = 15 * time.Second
-	// probers is how many servers are probed at once.
+	// probers is how many servers are probed at the same time.
 	probers = 8
 )
 
@@ -28,9 +29,9 @@ const (
 // cannot make such requests.
 var ErrNeedsToken = errors.New("the homeserver manages delayed events only with an access token (401 M_MISSING_TOKEN)")
 
-// refusals remembers which servers require authentication, and until when. It
-// keeps named servers apart from all others, so that strangers' servers cannot
-// push out named ones.
+// refusals remembers which servers require authentication, and until when.
+// Servers that the operator named are in a list of their own. So other servers
+// cannot push them out.
 type refusals struct {
 	mu    sync.Mutex
 	until pair[*simplelru.LRU[ServerName, time.Time]]
@@ -38,7 +39,8 @@ type refusals struct {
 
 // learn records how server answered an action on an event. After a 401
 // M_MISSING_TOKEN ([ResultNeedsToken]), this service takes over no more leaves
-// of the server's users. The keeper goes on with the leaves that it has.
+// of the server's users. But it goes on with the leaves that it has already
+// taken over.
 func (d *DelayedEvents) learn(server ServerName, result Result) {
 	switch result {
 	case ResultNeedsToken:
@@ -73,7 +75,8 @@ func (r *refusals) has(server ServerName, named bool, now time.Time) bool {
 	return known && now.Before(until)
 }
 
-// of returns the remembered servers of a class. The caller holds the lock.
+// of returns the remembered servers of one class: those that the operator
+// named, or all others. The caller holds the lock.
 func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 	class := r.until.of(named)
 	if *class == nil {
@@ -83,16 +86,17 @@ func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 }
 
 // Refuses reports whether server has required authentication in about the last
-// 10 min, and has not managed an event for this service since. If so, this
-// service takes over no leave of the server's users.
+// 10 min. If server has then managed an event for this service, Refuses returns
+// false. If Refuses returns true, this service takes over no leave of the
+// server's users.
 func (d *DelayedEvents) Refuses(server ServerName) bool {
 	return d.refusals.has(server, d.APIs.isNamed(server), time.Now())
 }
 
-// Manageable returns an error if it is known that this service cannot manage
-// delayed events of server: [ErrNeedsToken] or a *[ClientAPIError]. If it
-// returns nil, the Client-Server API of server is known, and does not require
-// authentication as far as is known.
+// Manageable returns nil if this service can manage delayed events of server as
+// far as it knows: the Client-Server API of server is known, and server has not
+// required authentication. Otherwise the error is [ErrNeedsToken] or a
+// *[ClientAPIError].
 func (d *DelayedEvents) Manageable(ctx context.Context, server ServerName) error {
 	if d.Refuses(server) {
 		return ErrNeedsToken
@@ -100,14 +104,14 @@ func (d *DelayedEvents) Manageable(ctx context.Context, server ServerName) error
 	return d.APIs.Check(ctx, server)
 }
 
-// nobodysDelay is a delay id that no server assigns to an event.
+// nobodysDelay is a delay id that belongs to no event at any server.
 var nobodysDelay = DelayID{"matrixrtc-auth-probe"}
 
 // Probe finds out which servers require authentication. It asks each server to
 // restart an event that does not exist. A server that answers 404 M_NOT_FOUND
 // does not require authentication. Probe returns when all servers have
-// answered, or when ctx ends. After that, [DelayedEvents.Refuses] returns the
-// result.
+// answered, or when ctx ends. Then [DelayedEvents.Refuses] returns what Probe
+// has found out.
 func (d *DelayedEvents) Probe(ctx context.Context, servers []ServerName) {
 	var running sync.WaitGroup
 	permits := make(chan struct{}, probers)

@@ -41,10 +41,12 @@ func TestServerThatNeedsAToken(t *testing.T) {
 		if len(told) != 1 || told[0] != a {
 			t.Errorf("told of %v, want a.test once", told)
 		}
-		// An answer that says nothing about authentication changes nothing.
+		// These answers say nothing about authentication, so they change
+		// nothing.
 		answer(500, "")
 		answer(401, `{"errcode":"M_UNKNOWN_TOKEN"}`)
-		// The server is probed every 10 min, and may take 15 s to answer.
+		// The service probes the server every 10 min, and the server may take
+		// 15 s to answer.
 		time.Sleep(10*time.Minute + 14*time.Second)
 		if !events.Refuses(a) {
 			t.Error("Refuses after 10 min 14 s: got false, want true until a probe can have been answered")
@@ -94,9 +96,9 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// TestKnownAPIDoesNotWait checks a server whose API is known, while the search
-// for a new API gets no answer. A restart must use the known API. It waits for
-// the search at most half of its time.
+// TestKnownAPIDoesNotWait checks a server whose API the service knows. A search
+// for a new API gets no answer. A restart must use the known API, and may wait
+// for the search for at most half of its time.
 func TestKnownAPIDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)

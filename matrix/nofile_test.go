@@ -14,9 +14,10 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestNoFileIsNoAnswer checks a process that can open no file for a connection.
-// It must learn nothing about the server from that, and must count no failure
-// of a client. As soon as it can open a file, it must ask the server.
+// TestNoFileIsNoAnswer checks a process that cannot open a socket, because it
+// has too many open files. The process must learn nothing about the server, and
+// must count no failure of a client. As soon as it can open a socket again, it
+// must ask the server.
 func TestNoFileIsNoAnswer(t *testing.T) {
 	for name, named := range map[string][]string{"named": {"a.test"}, "a stranger's": nil} {
 		t.Run(name, func(t *testing.T) {

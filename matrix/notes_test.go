@@ -22,10 +22,12 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// long is nearly as long as all headers of an answer together may be.
+// long is a text of nearly the size that all headers of an answer together may
+// have.
 var long = strings.Repeat("x", 15_000)
 
-// wordy holds the faults of servers that lead to errors with very long texts.
+// wordy holds servers with faults. Each fault leads to an error with a very
+// long text.
 var wordy = map[string]struct {
 	location string
 	names    []string // the names in the certificate; nil for the right names
@@ -46,8 +48,8 @@ func longNames(n int) (names []string) {
 	return names
 }
 
-// newWordyWorld returns a network in which one server serves every name, and
-// redirects to location.
+// newWordyWorld returns a network with one server for all names. The server
+// redirects each request to location.
 func newWordyWorld(t *testing.T, location string, names []string) (*world, *matrix.ClientAPIs) {
 	t.Helper()
 	w := newWorld(t)
@@ -68,8 +70,9 @@ func redirecting(location string) http.HandlerFunc {
 
 type dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// wordyDial dials addr for every name. It returns an error only for a name that
-// is too long for DNS.
+// wordyDial returns a dial function that connects to addr, whatever name the
+// caller dials. The function returns an error only for a name that is too long
+// for DNS.
 func wordyDial(addr string, dial dialer) dialer {
 	return func(ctx context.Context, network, asked string) (net.Conn, error) {
 		if host, _, _ := net.SplitHostPort(asked); len(host) > 255 {
@@ -81,8 +84,8 @@ func wordyDial(addr string, dial dialer) dialer {
 
 const maxNote = 200
 
-// TestNotesOfStrangers checks that each text of a server that the service keeps
-// or shows is short, and has only characters that can be printed.
+// TestNotesOfStrangers checks texts of a server that the service keeps or
+// shows. Each text must be short, and have only printable characters.
 func TestNotesOfStrangers(t *testing.T) {
 	for name, c := range wordy {
 		t.Run(name, func(t *testing.T) {
@@ -122,10 +125,10 @@ func checkNote(t *testing.T, what, note string) {
 	}
 }
 
-// TestNotesTakeLittleMemory checks that the service keeps less than 10 kB of
-// memory for a server that sends 15 kB of text.
+// TestNotesTakeLittleMemory checks a server that sends a text of 15 kB. The
+// service must keep less than 10 kB of memory for this server.
 func TestNotesTakeLittleMemory(t *testing.T) {
-	const names, most = 50, 10_000 // most is in bytes for each name
+	const names, most = 50, 10_000 // most is how many bytes of memory each name may take
 	for name, c := range wordy {
 		t.Run(name, func(t *testing.T) {
 			resolver, apis := newWordyServer(t, c.location, c.names)
@@ -153,8 +156,8 @@ func TestNotesTakeLittleMemory(t *testing.T) {
 	}
 }
 
-// newWordyServer is like newWordyWorld, but its server is on loopback, because
-// connections in memory would take memory themselves.
+// newWordyServer is like newWordyWorld, but its server is on loopback.
+// Connections in memory would add to the memory that the test measures.
 func newWordyServer(t *testing.T, location string, names []string) (*matrix.Resolver, *matrix.ClientAPIs) {
 	t.Helper()
 	if names == nil {
@@ -181,7 +184,7 @@ func liveBytes() uint64 {
 	return stats.HeapAlloc
 }
 
-// TestLongBaseURL checks that the service does not keep a long text from a
+// TestLongBaseURL checks that the service does not keep a long base_url of a
 // well-known document.
 func TestLongBaseURL(t *testing.T) {
 	w := newWorld(t)
@@ -200,8 +203,8 @@ func TestLongBaseURL(t *testing.T) {
 }
 
 // TestCrowdedDiscovery checks a request that fails because too many connections
-// to the address are open. The service must learn nothing about the server from
-// that. As soon as a connection is free, it must ask the server.
+// to one address are open. The service must learn nothing about the server from
+// this failure. As soon as a connection is free, it must ask the server.
 func TestCrowdedDiscovery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -219,8 +222,8 @@ func TestCrowdedDiscovery(t *testing.T) {
 		transport.Dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return w.Dial(ctx, network, "192.0.2.1:443")
 		}
-		// The slow request takes longer than a discovery, so that the two do
-		// not end at the same time.
+		// The slow request takes longer than a discovery, so the slow request
+		// and the discovery do not end at the same time.
 		go transport.Get(t.Context(), outbound.Route{Scheme: "https", Addr: "192.0.2.1:443", TLSName: "slow.test"},
 			"slow.test", "/.well-known/matrix/server", 1000)
 		synctest.Wait()

@@ -27,19 +27,20 @@ type OpenIDToken struct {
 	Server      ServerName // matrix_server_name: the server that knows to which user the token belongs
 }
 
-// The bounds of a verification.
+// These are the bounds of one verification.
 const (
 	defaultVerifyTimeout = 10 * time.Second // if Verifier.Timeout (LIVEKIT_OPENID_TIMEOUT) is zero
 	maxUserInfoBytes     = 64 << 10
 	maxErrCode           = 64
 )
 
-// The bounds on verifications that run at once. Further verifications wait. A
-// server that takes the full 10 s for every answer holds at most 64 of the
-// permits for strangers' servers, and no permits for named servers. A
-// verification takes about 40 kB.
+// These bounds limit the verifications that run at the same time. Further
+// verifications wait. If a server takes the full 10 s for every answer, it
+// holds at most 64 of the permits for servers that the operator did not name.
+// It holds no permit for a server that the operator named. A verification takes
+// about 40 kB.
 //
-// A stranger may have many such servers. So one client network gets at most
+// An attacker may have many slow servers. So one client network gets at most
 // half of the permits (otherAskers). The other half is for networks that hold
 // few permits.
 var (
@@ -49,15 +50,17 @@ var (
 	otherAskers        = semaphore.Bounds{Total: 512, Share: 8}
 )
 
-// Verifier asks homeservers to which user an OpenID token belongs. It uses
-// separate connections and separate bounds for named servers and for all others.
+// Verifier asks homeservers to which user an OpenID token belongs. Servers that
+// the operator named have their own connections and bounds, separate from those
+// of all other servers.
 type Verifier struct {
 	Resolver *Resolver
 	// Timeout bounds one whole verification, including discovery and retries.
 	// Zero means 10 s.
 	Timeout time.Duration
-	// Trials, if set, limits how often the clients of one network can make this
-	// service ask servers that may be no homeservers ([NewTrialLimiter]).
+	// Trials, if set, bounds the trials of each client network. A trial is a
+	// request to a server that is not known to be a homeserver
+	// ([NewTrialLimiter]).
 	Trials ratelimit.Limiter[netip.Prefix]
 	// Observe, if set, is called with the time that a homeserver took to answer.
 	Observe func(took time.Duration)
@@ -66,10 +69,10 @@ type Verifier struct {
 }
 
 // Verify asks token.Server to which user the token belongs, and returns that
-// user, who is always of token.Server. If claimed is not zero and names another
-// user, Verify returns an error. from is the client's network, and each network
-// gets only a share of the bounds. Verify asks the server each time, and
-// remembers no answer. Errors are *[VerifyError].
+// user. The user is always of token.Server. If claimed is not zero and names
+// another user, Verify returns an error. The parameter from is the client's
+// network, and each network gets only a share of the permits. Verify remembers
+// no answer: it asks the server each time. Errors are *[VerifyError].
 func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID, from netip.Prefix) (UserID, error) {
 	if !claimed.IsZero() && claimed.Server() != token.Server {
 		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
@@ -93,8 +96,9 @@ func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID
 	return user, nil
 }
 
-// tryAsk asks the server to which user the token belongs. If that needs a trial
-// and the client's network has none left, it returns an error instead.
+// tryAsk asks the server to which user the token belongs. If the server is not
+// yet known to be a homeserver, the request is a trial. If the client's network
+// has no trial left, tryAsk returns an error and does not ask.
 func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Prefix) (UserID, error) {
 	c := v.Resolver.class(token.Server)
 	end, err := v.try(c, token.Server, from)
@@ -103,7 +107,7 @@ func (v *Verifier) tryAsk(ctx context.Context, token OpenIDToken, from netip.Pre
 	}
 	user, err := v.ask(ctx, c, token, from)
 	if ctx.Err() != nil && err != nil {
-		end(ctx.Err()) // if the client has left, the service learned nothing about the server
+		end(ctx.Err()) // the client has left, so the service learned nothing about the server
 	} else {
 		end(err)
 	}
@@ -134,10 +138,11 @@ func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from ne
 	return UserID{}, err
 }
 
-// admit waits until from and server each have a free permit, and takes both.
-// release gives both permits back. A caller that waits for one permit does not
-// hold the other. So a slow server keeps no client from another server, and a
-// busy network keeps no other network from a server.
+// admit waits until the client network and the server each have a free permit,
+// and takes these two permits. release gives them back. While admit waits for
+// one permit, it does not hold the other. So a slow server does not keep a
+// client from asking another server, and a busy network does not keep another
+// network from asking a server.
 func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix) (release func(), err error) {
 	for {
 		leave, err := c.askers.Acquire(ctx, from)
@@ -157,13 +162,13 @@ func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix)
 		}
 		release()
 		if err := ctx.Err(); err != nil {
-			return nil, err // check ctx, because Acquire takes a free permit even if ctx has ended
+			return nil, err // checks ctx, because Acquire takes a free permit even if ctx has ended
 		}
 	}
 }
 
-// waitCause returns the cause of a failed wait for a permit: either the client
-// left, or no permit was free.
+// waitCause returns the cause of an error of admit: either the client left, or
+// no permit was free.
 func waitCause(err error) Cause {
 	if errors.Is(err, context.Canceled) {
 		return CauseCanceled
@@ -184,9 +189,9 @@ func resolveCause(err error) Cause {
 	return Cause(outbound.Cause(err))
 }
 
-// askAny asks at the destination's addresses, one after another, until it
-// reaches one. An address may be a name with several IP addresses, of which the
-// transport dials IPv6 and IPv4.
+// askAny tries the destination's addresses, one after another, until it reaches
+// one. An address may be a name with several IP addresses. Then the transport
+// dials IPv6 and IPv4 addresses of that name.
 func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token OpenIDToken) (user UserID, err error) {
 	if c.isNamed {
 		defer func() { v.uses.note(token.Server, d, err) }()
@@ -205,9 +210,9 @@ func (v *Verifier) askAny(ctx context.Context, c *class, d Destination, token Op
 }
 
 // askOne makes the userinfo request at one address (server-server
-// specification, GET /_matrix/federation/v1/openid/userinfo). If the answer
-// (sub) names a user of another server than token.Server, the error has the
-// cause CauseForeignSubject.
+// specification, GET /_matrix/federation/v1/openid/userinfo). The field sub of
+// the answer names a user. If this user is not of token.Server, the error has
+// the cause CauseForeignSubject.
 func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destination, addr string, token OpenIDToken) (UserID, error) {
 	start := time.Now()
 	route := outbound.Route{Scheme: d.Scheme, Addr: addr, TLSName: d.TLSName}
@@ -240,9 +245,9 @@ func (v *Verifier) askOne(ctx context.Context, t *outbound.Transport, d Destinat
 }
 
 // refused returns the error for an answer other than 200. A 429 or 5xx does not
-// count as a failure of the client ([VerifyError.SparesClient]). All other
-// statuses count. The client gets a 429 for a 429, and a 401 for all other
-// statuses.
+// count as a failure of the client ([VerifyError.SparesClient]), but every
+// other status does. If the homeserver answers 429, the client gets 429, too.
+// After any other status, the client gets 401.
 func refused(server ServerName, reached string, answer outbound.Answer) *VerifyError {
 	code := errCode(answer.Body)
 	e := &VerifyError{Cause: CauseStatus, Server: server, Addr: reached, Status: answer.Status,
@@ -258,19 +263,19 @@ func refused(server ServerName, reached string, answer outbound.Answer) *VerifyE
 }
 
 // isElsewhere reports whether the answer comes from a program that speaks
-// Matrix but has no federation API. That may be the homeserver at another port,
-// or another program.
+// Matrix, but has no federation API. That program may be the homeserver itself,
+// at a port for clients only.
 func isElsewhere(status int, code string) bool {
 	return status == http.StatusNotFound && code == codeUnrecognized
 }
 
-// userInfoPath is the path and query of a userinfo request, without the token
-// at the end.
+// userInfoPath is the path and query of a userinfo request. The token follows
+// it.
 const userInfoPath = "/_matrix/federation/v1/openid/userinfo?access_token="
 
-// foreignError returns an error that names the server of the user in sub. It
-// leaves the name out if the name contains the token. Otherwise a server could
-// get the token into the log by sending it back.
+// foreignError returns an error that names server. If the name contains the
+// token, the error leaves the name out. Otherwise a homeserver could get the
+// token into the log: it would send the token back as a part of this name.
 func foreignError(server ServerName, accessToken secret.Text) error {
 	if strings.Contains(server.String(), accessToken.Reveal()) {
 		return errors.New("the answer (sub) names a user of another server")

@@ -75,8 +75,8 @@ func wantNoToken(t *testing.T, err error, token matrix.OpenIDToken) {
 	}
 }
 
-// TestAServerThatSendsTheTokenBack checks that no error shows the token,
-// wherever in its answer the server sends the token back.
+// TestAServerThatSendsTheTokenBack checks servers that send the token back in
+// different places of the answer. No error may show the token.
 func TestAServerThatSendsTheTokenBack(t *testing.T) {
 	hs := matrixtest.NewServer()
 	defer hs.Close()
@@ -118,7 +118,7 @@ func TestHalfDeadConnectionCostsAShortRetry(t *testing.T) {
 		w := newWorld(t)
 		hs := &matrixtest.Homeserver{}
 		w.Serve("a.test:8448", hs)
-		// Eight verifications at once leave eight idle connections.
+		// Eight verifications at the same time leave eight idle connections.
 		gate := make(chan struct{})
 		hs.Script(func(rw http.ResponseWriter, _ *http.Request) {
 			<-gate

@@ -11,11 +11,12 @@ import (
 	"matrixrtc-auth/internal/secret"
 )
 
-// credentials say who asks about a delayed event. The zero value means a
-// request without authentication.
+// credentials hold the access token for a request about a delayed event, and
+// the user for whom this service acts. The zero value means a request without
+// authentication.
 type credentials struct {
 	token secret.Text
-	owner UserID // the user to act as; zero to act as the application service itself
+	owner UserID // the user for whom this service acts; zero if it acts as the application service itself
 }
 
 func (c credentials) addTo(req *http.Request) {
@@ -30,7 +31,8 @@ func (c credentials) addTo(req *http.Request) {
 
 // credentials returns the credentials for a request to server about an event of
 // owner. At the homeserver at which this service is registered, they are the
-// as_token and owner (?user_id=). At any other server there are none.
+// as_token and the owner's id (?user_id=). For any other server it returns no
+// credentials.
 func (d *DelayedEvents) credentials(server ServerName, owner UserID) credentials {
 	if !d.Authenticates(server) {
 		return credentials{}
@@ -38,20 +40,20 @@ func (d *DelayedEvents) credentials(server ServerName, owner UserID) credentials
 	return credentials{d.AppService.Token, owner}
 }
 
-// Authenticates reports whether this service manages delayed events of server's
-// users with the as_token. The homeserver does not limit such requests if the
-// registration says rate_limited: false.
+// Authenticates reports whether this service uses the as_token to manage
+// delayed events of server's users. If the registration says rate_limited:
+// false, the homeserver does not limit such requests.
 func (d *DelayedEvents) Authenticates(server ServerName) bool {
 	return d.AppService != nil && d.AppService.Server == server
 }
 
-// DelayedEvent is what a homeserver tells an owner about their delayed event.
+// DelayedEvent is a homeserver's answer to a request for one delayed event.
 type DelayedEvent struct {
 	Room  string // the id of the Matrix room
 	Delay time.Duration
 }
 
-// LookUp asks for a delayed event of owner, who must be a user of the
+// LookUp asks for a delayed event of owner. owner must be a user of the
 // homeserver at which this service is registered. Errors are *[DelayError].
 // ResultGone says that owner has no such event.
 func (d *DelayedEvents) LookUp(ctx context.Context, owner UserID, id DelayID) (DelayedEvent, error) {
@@ -81,8 +83,8 @@ func (d *DelayedEvents) LookUp(ctx context.Context, owner UserID, id DelayID) (D
 	return event, nil
 }
 
-// parseDelayedEvent reads a delayed event from the answer of Synapse, or of a
-// homeserver that calls the field delay_ms "delay".
+// parseDelayedEvent reads a delayed event from a homeserver's answer. Synapse
+// calls the field with the delay "delay_ms". Other homeservers call it "delay".
 func parseDelayedEvent(body []byte) (DelayedEvent, error) {
 	var event struct {
 		Room    string `json:"room_id"`

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// owning returns a homeserver at which this service is registered, and the
-// DelayedEvents of its users.
+// owning returns a homeserver at which this service is registered, and a
+// DelayedEvents that acts as the homeserver's users.
 func owning(t *testing.T) (*matrixtest.Server, *matrix.DelayedEvents) {
 	t.Helper()
 	s, api, _ := registered(t)
@@ -42,7 +42,7 @@ func TestEventsAreManagedAsTheirOwner(t *testing.T) {
 }
 
 // TestCredentialsGoToOneServer checks that the service sends the as_token and
-// the owner's name only to the homeserver of the registration.
+// the owner's id only to the homeserver at which it is registered.
 func TestCredentialsGoToOneServer(t *testing.T) {
 	s, events := owning(t)
 	other := matrixtest.NewServer(matrixtest.SignedBy(s.CA()))
@@ -66,9 +66,9 @@ func TestCredentialsGoToOneServer(t *testing.T) {
 }
 
 // TestRefusedCredentialsSayNothingOfTheEvent checks a homeserver that does not
-// let this service act as the owner, although the event may still exist. The
-// answer to a second request, without credentials, counts. The service tells
-// the operator once.
+// let this service act as the owner. The event may still exist. So the service
+// repeats the request without credentials, and only the second answer counts.
+// The service must tell the operator once.
 func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
@@ -117,8 +117,9 @@ func TestRefusedCredentialsSayNothingOfTheEvent(t *testing.T) {
 }
 
 // TestOneRefusedOwnerIsNotAllOfThem checks a homeserver that requires
-// authentication. It refuses an owner who has left the room, with the as_token
-// and without it. This must not affect the leaves of other owners.
+// authentication. An owner has left the room, so the homeserver refuses to
+// manage this owner's events, even with the as_token. This must not affect the
+// leaves of other owners.
 func TestOneRefusedOwnerIsNotAllOfThem(t *testing.T) {
 	s, events := owning(t)
 	s.ScriptDelayed(func(w http.ResponseWriter, r *http.Request, _, _ string) bool {
@@ -162,8 +163,8 @@ func TestLookUp(t *testing.T) {
 	}
 }
 
-// TestLookUpAnswers checks that the field with the delay may have either of its
-// two names. It also checks answers that are not valid.
+// TestLookUpAnswers checks that LookUp finds the delay in either of two fields.
+// It also checks answers that are not valid.
 func TestLookUpAnswers(t *testing.T) {
 	for _, tt := range []struct {
 		body string
@@ -188,7 +189,8 @@ func TestLookUpAnswers(t *testing.T) {
 	}
 }
 
-// lookUpAnswer looks up an event at a homeserver that answers with body.
+// lookUpAnswer looks up an event at a homeserver that answers with body, and
+// returns the result.
 func lookUpAnswer(t *testing.T, body string) (matrix.DelayedEvent, error) {
 	t.Helper()
 	w := newWorld(t, "a.test")

@@ -5,10 +5,10 @@ import (
 	"testing"
 )
 
-// TestStrangersRefusalsForgetNobody checks many strangers' servers that require
-// authentication. They must not make this service forget that a named server
-// requires it. Of the strangers' servers, the service remembers those that
-// refused last.
+// TestStrangersRefusalsForgetNobody checks many servers that require
+// authentication. The operator named only one of them. The service must not
+// forget that this server requires authentication. Of the other servers, it
+// must remember those that refused last.
 func TestStrangersRefusalsForgetNobody(t *testing.T) {
 	named := ServerName{"named.test"}
 	events := &DelayedEvents{APIs: &ClientAPIs{Servers: Servers{Named: func(s ServerName) bool { return s == named }}}}

@@ -11,17 +11,17 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// federateTimeout bounds a request to another homeserver. It is less than the
-// 30 s for which Synapse waits for this service's answer. In that time, Synapse
-// calls a slow remote server up to four times.
+// federateTimeout bounds a request to another homeserver. Synapse waits 30 s
+// for this service's answer, so federateTimeout is shorter. Within
+// federateTimeout, Synapse calls a slow remote server up to four times.
 const federateTimeout = 20 * time.Second
 
-// remoteBounds bounds the requests to other homeservers that run at once. Each
-// request holds a connection to our own homeserver. A few slow servers get at
-// most half of the permits.
+// remoteBounds bounds the requests to other homeservers that run at the same
+// time. Each request holds a connection to our own homeserver. A few slow
+// servers get at most half of the permits.
 var remoteBounds = semaphore.Bounds{Total: 256, PerKey: 64, Share: 8}
 
-// The paths of requests to other homeservers.
+// Requests to other homeservers use these paths.
 const (
 	fedProxyPath = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
 	remoteToken  = "/rtc/livekit/get_token"
@@ -32,7 +32,7 @@ const (
 // RemoteError says that another homeserver returned no token.
 type RemoteError struct {
 	Server ServerName // the server that was asked
-	Status int        // the status of the server's answer; 0 if there was none, or if our own homeserver did not pass it on
+	Status int        // the status of the server's answer; 0 if there was no answer, or if our own homeserver did not return it
 	Err    error
 }
 
@@ -43,15 +43,16 @@ func (e *RemoteError) Unwrap() error { return e.Err }
 
 var errTooManyRemote = errors.New("too many requests to slow homeservers are in progress")
 
-// RemoteToken makes Server ask the homeserver destination for a token for
-// destination's SFU (MSC4512, MSC4195). It returns the content of a 200 answer.
-// If destination does not know the path with the MSC's prefix, RemoteToken
-// tries the path without the prefix. Errors are *[RemoteError].
+// RemoteToken asks another homeserver for a token for that homeserver's SFU
+// (MSC4512, MSC4195). destination is the name of the other homeserver. Our own
+// homeserver forwards the request. RemoteToken returns the content of a 200
+// answer. If the other homeserver does not know the path with the MSC's prefix,
+// RemoteToken tries the path without the prefix. Errors are *[RemoteError].
 func (a *AppService) RemoteToken(ctx context.Context, destination ServerName, request json.RawMessage) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, federateTimeout)
 	defer cancel()
-	// Do not repeat a slow request: our own homeserver already sends it to a slow
-	// remote server four times.
+	// The transport must not repeat a slow request: our own homeserver already
+	// sends it to a slow remote server four times.
 	ctx = outbound.WithAnswerTime(ctx, federateTimeout)
 	a.once.Do(func() { a.remotes = semaphore.New[ServerName](remoteBounds) })
 	release, err := a.remotes.Acquire(ctx, destination)

@@ -16,15 +16,15 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestASlowServerDoesNotHoldOthersUp checks that requests to one slow server
-// are bounded in number and time, and that requests to other servers do not
-// wait for them.
+// TestASlowServerDoesNotHoldOthersUp checks many requests to one slow server.
+// Their number and their time must be bounded, and requests to other servers
+// must not wait for them.
 func TestASlowServerDoesNotHoldOthersUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "a.test")
 		var slow atomic.Int32
 		w.Serve("a.test:443", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if r.Method == http.MethodGet { // the well-known document does not exist, so the API is at the server name
+			if r.Method == http.MethodGet { // there is no well-known document, so the API is at the server name
 				rw.WriteHeader(http.StatusNotFound)
 				return
 			}

@@ -16,13 +16,14 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// The bounds on callers that wait for discoveries, and on discoveries that run
-// at once. Clients choose the server names. So at strangers' servers, one
-// client network gets at most half of the permits. The other half is for
-// networks that hold few permits. If 16 networks ask for as much as they can
-// get, a fifth of the permits stays free.
+// These bounds limit the callers that wait for discoveries, and the discoveries
+// that run at the same time. Clients choose the server names. So at servers
+// that the operator did not name, one client network gets at most half of the
+// permits. The other half is for networks that hold few permits. Even if 16
+// networks take as many permits as they can get, a fifth of the permits stays
+// free.
 //
-// A discovery goes on when its callers have left.
+// A discovery goes on after its callers have left.
 var (
 	namedDiscoveries = semaphore.Bounds{Total: 256}
 	otherDiscoveries = semaphore.Bounds{Total: 128, Share: 4}
@@ -30,16 +31,19 @@ var (
 )
 
 const (
-	// locateLifetime is how long the answers to SRV queries are used. It is a
-	// constant because the system's resolver does not return their TTL.
+	// locateLifetime is how long the service uses the answers to SRV queries.
+	// It is a constant, because the system's resolver does not return their
+	// TTL.
 	locateLifetime = time.Hour
 	// resolveTimeout bounds one discovery, however many callers wait for it.
 	resolveTimeout = 8 * time.Second
-	// cacheSize bounds how many servers of each class are remembered. The two
-	// classes are named servers, and all others, whose names strangers choose.
+	// cacheSize bounds how many servers of each class are remembered. One class
+	// is the servers that the operator named. The other class is all other
+	// servers, whose names strangers can choose.
 	cacheSize = 4096
-	// maxTargets bounds how many SRV targets are tried. The owner of a name
-	// chooses the targets, and every request would dial them all.
+	// maxTargets is how many targets of SRV records the service tries. Without
+	// a bound, the owner of a name could make every request dial any number of
+	// targets.
 	maxTargets = 4
 )
 
@@ -57,12 +61,13 @@ type Resolver struct {
 	classes pair[class]
 }
 
-// class holds the cache for one class of servers, named or not, and the bounds
-// on requests to these servers.
+// class holds the cache, and the bounds on requests, for one class of servers.
+// One class is the servers that the operator named. The other class is all
+// other servers.
 type class struct {
 	isNamed      bool
 	transport    *outbound.Transport
-	askers       *semaphore.Keyed[netip.Prefix] // bounds the verifications of each client network
+	askers       *semaphore.Keyed[netip.Prefix] // bounds the verifications for each client network
 	budget       *semaphore.Keyed[ServerName]   // bounds the verifications at each server
 	wellKnown    *http.Client
 	failureRetry time.Duration
@@ -77,15 +82,15 @@ type found struct {
 	expires     time.Time // until when the destination is used
 	destination Destination
 
-	delegated ServerName // the server name in the last good well-known document; zero if there is none
+	delegated ServerName // the server name in the last good well-known document; zero if the document names none or does not exist
 	fetched   time.Time  // when the last good document was fetched
-	validTo   time.Time  // until when the document, or the definite answer that there is no document, need not be fetched again
-	absent    int        // how many definite answers in a row said that there is no document
+	validTo   time.Time  // until when the service need not fetch the document again
+	absent    int        // how many answers in a row said definitely that there is no document
 	open      bool       // whether the last fetch of the document got no definite answer
 	kept      bool       // whether an earlier good document is still used, although open is true
 	gap       Gap        // what is wrong with the document; "" after a good document or a 404
-	note      string     // why the server delegates to no other server, or why only an old document is used
-	doubted   bool       // whether a request to the destination failed, so that all steps must be repeated
+	note      string     // why the service knows of no delegation, or why it uses an old document
+	doubted   bool       // whether a request to the destination failed, so that discovery must repeat all steps
 }
 
 func (r *Resolver) init() {
@@ -107,16 +112,17 @@ func (c *class) set(transport *outbound.Transport, failureRetry time.Duration, a
 	c.records, _ = lru.New[ServerName, record](cacheSize)
 }
 
-// class returns the cache and the bounds for the class of server: named
-// servers, or all others.
+// class returns the cache and the bounds for server. There are two classes of
+// servers: those that the operator named, and all others.
 func (r *Resolver) class(server ServerName) *class {
 	r.init()
 	return r.classes.of(r.isNamed(server))
 }
 
-// Resolve returns where to reach server, for a request of a client in the
-// network from. If discovery finds no record, the destination is port 8448. So
-// Resolve fails only if ctx ends or this service is busy.
+// Resolve returns where to reach server. The parameter from is the network of
+// the client that needs the answer. If discovery finds no record, the
+// destination is port 8448. So Resolve fails only if ctx ends or this service
+// is busy.
 func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Prefix) (Destination, error) {
 	if base, ok := r.Overrides[server]; ok {
 		return overridden(base), nil
@@ -131,8 +137,8 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Pr
 	}
 	find := func(ctx context.Context) discovery { return r.find(ctx, c, server) }
 	if ok && known.kept && time.Now().Before(known.fetched.Add(maxWellKnown)) {
-		// The last refresh failed, and this refresh may be as slow. So the caller
-		// does not wait for it, and uses the last good answer.
+		// The last refresh failed, and this refresh may also be slow. So the
+		// caller does not wait, and uses the last good answer.
 		c.discoveries.Hint(ctx, server, from, find)
 		return known.destination, nil
 	}
@@ -143,7 +149,7 @@ func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Pr
 	return answer.destination, answer.err
 }
 
-// discovery is what one discovery returns. Its error is an
+// discovery is the result of [Resolver.find]. Its error is an
 // *[inquiry.BusyError].
 type discovery struct {
 	destination Destination
@@ -165,14 +171,14 @@ func (r *Resolver) find(ctx context.Context, c *class, server ServerName) discov
 		return discovery{err: err}
 	}
 	if other, ok := c.cache.Get(server); ok && other != old && now.open && !other.open && time.Now().Before(other.expires) {
-		return discovery{destination: other.destination} // another caller has discovered the server in the meantime
+		return discovery{destination: other.destination} // another caller has found a destination in the meantime
 	}
 	c.cache.Add(server, now)
 	return discovery{destination: now.destination}
 }
 
 // prefer makes later requests try the i-th address of destination first,
-// because the addresses before it did not answer.
+// because the earlier addresses in the list did not answer.
 func (r *Resolver) prefer(server ServerName, destination Destination, i int) {
 	c := r.class(server)
 	known, ok := c.cache.Get(server)

@@ -12,8 +12,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestResolutionTable checks every row of the specification's table. In each
-// row, only one way leads to the homeserver.
+// TestResolutionTable checks each case of discovery in the specification. In
+// each row, the homeserver can be reached only in the way that the row
+// describes.
 func TestResolutionTable(t *testing.T) {
 	rows := []struct {
 		row, server string
@@ -154,9 +155,9 @@ func TestBrokenDNSIsNoAnswer(t *testing.T) {
 	})
 }
 
-// TestSRVTargetsAreBounded checks that one request dials only a few of the
-// targets of many SRV records. So strangers cannot use a request to scan many
-// ports.
+// TestSRVTargetsAreBounded checks a name with many SRV records. One request
+// must dial only a few of their targets, so that strangers cannot use this
+// service to scan many ports.
 func TestSRVTargetsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -8,13 +8,14 @@ import (
 	"time"
 )
 
-// maxRetryAfter bounds how long a server may forbid requests by a 429.
+// maxRetryAfter is the longest time that a server's 429 can make this service
+// wait.
 const maxRetryAfter = time.Hour
 
-// retryAfter returns for how long a server that answered 429 wants no requests,
-// at most an hour. It reads the header Retry-After (seconds or a date). Without
-// that header, it reads retry_after_ms in the body. It returns zero if there is
-// neither.
+// retryAfter returns how long a server that answered 429 wants this service to
+// wait, at most an hour. It reads the header Retry-After (seconds or a date).
+// Without that header, it reads retry_after_ms in the body. If there is
+// neither, it returns zero.
 func retryAfter(header string, body []byte, now time.Time) time.Duration {
 	var document struct {
 		Milliseconds float64 `json:"retry_after_ms"`

@@ -2,23 +2,25 @@ package matrix
 
 import "matrixrtc-auth/internal/outbound"
 
-// Servers divides homeservers into two classes, those that the operator named
-// and all others. Each class has its own connections, bounds and caches, so
-// requests to strangers' servers take nothing from named servers.
+// Servers divides homeservers into two classes: those that the operator named,
+// and all others. Each class has its own connections, bounds and caches. So
+// requests to other servers take no capacity from the servers that the operator
+// named.
 type Servers struct {
-	// Named reports whether the operator named the server. nil means that none is
-	// named.
+	// Named reports whether the operator named the server. If Named is nil, the
+	// operator has named no server.
 	Named func(ServerName) bool
 	// NamedTransport carries every request to servers that the operator named.
 	// OtherTransport carries every request to all other servers.
 	NamedTransport, OtherTransport *outbound.Transport
 }
 
-// isNamed reports whether server is in the class of named servers. All code
-// that treats the two classes differently calls it.
+// isNamed reports whether the operator named server. All code that treats the
+// two classes of servers differently calls isNamed.
 func (s Servers) isNamed(server ServerName) bool { return s.Named != nil && s.Named(server) }
 
-// transport returns the transport of a class.
+// transport returns the transport for the class of servers that the operator
+// named, or for the class of all others.
 func (s Servers) transport(named bool) *outbound.Transport {
 	if named {
 		return s.NamedTransport
@@ -26,10 +28,11 @@ func (s Servers) transport(named bool) *outbound.Transport {
 	return s.OtherTransport
 }
 
-// pair holds two values, one for each class of servers.
+// pair holds two values: one for the servers that the operator named, and one
+// for all others.
 type pair[T any] struct{ named, others T }
 
-// of returns the value for a class.
+// of returns a pointer to one of the two values.
 func (p *pair[T]) of(named bool) *T {
 	if named {
 		return &p.named

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestSlowServersOfOneNetwork makes one network ask many servers that never
-// answer, with more verifications than may run at once. It checks that the
-// requests of another network are still answered at once.
+// TestSlowServersOfOneNetwork checks a client network that asks many servers,
+// which never answer. It asks for more verifications than may run at the same
+// time. A request of another network must still be answered within 1 s.
 func TestSlowServersOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const names, requests = 20, 1200

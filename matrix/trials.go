@@ -10,22 +10,21 @@ import (
 )
 
 // NewTrialLimiter returns the limit of trials for each client network. A trial
-// is a request that makes this service ask a server that is not yet known to be
-// a homeserver. The limit is as strict as that of failed verifications. But it
-// also counts requests that are no failures, so that nobody can scan networks
-// or flood a host through this service. A client over the limit gets 401, as
-// after every failed verification.
+// is a request to a server that is not yet known to be a homeserver. The limit
+// is as strict as that of failed verifications. But it also counts requests
+// that are no failures, so that nobody can scan networks or flood a host
+// through this service. A client over the limit gets 401, as after every failed
+// verification.
 func NewTrialLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }
 
 const (
 	// provenTime is how long a server counts as a homeserver after it has
-	// answered like one.
+	// answered as a homeserver does.
 	provenTime = time.Hour
-	// deadTime is how long this service does not ask a server again after it
-	// could not reach the server. In that time, requests for the server cost no
-	// trial.
+	// deadTime is how long this service does not ask a server that it could not
+	// reach. In this time, requests for the server do not count as trials.
 	deadTime = 2 * time.Second
 )
 
@@ -39,8 +38,8 @@ type record struct {
 }
 
 // try begins a trial of server, unless server is known to be a homeserver. The
-// caller must call end with the result of the request. An error says that
-// server must not be asked now.
+// caller must call end with the error of the request, or nil. If try returns an
+// error, the caller must not ask server now.
 func (v *Verifier) try(c *class, server ServerName, from netip.Prefix) (end func(error), err error) {
 	if c.isNamed || !v.Trials.Limits() {
 		return func(error) {}, nil
@@ -69,7 +68,8 @@ var (
 	errTrials = errors.New("the client's network has named too many servers that are not homeservers")
 )
 
-// learn records what the result err of a request shows about server.
+// learn records what a request shows about server. err is the error of the
+// request, or nil.
 func (c *class) learn(server ServerName, known record, err error) {
 	now := time.Now()
 	switch {
@@ -87,8 +87,8 @@ func (c *class) learn(server ServerName, known record, err error) {
 	c.records.Add(server, known)
 }
 
-// isAnswer reports whether a homeserver answered, even if only that it does not
-// know the token.
+// isAnswer reports whether a homeserver answered. It returns true even if the
+// homeserver does not know the token.
 func isAnswer(err error) bool {
 	e, failed := errors.AsType[*VerifyError](err)
 	return err == nil || failed && e.ByHomeserver

@@ -14,8 +14,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// trying calls f with a world that limits trials: requests to servers that may
-// be no homeservers.
+// trying calls f with a world that limits trials. A trial is a request to a
+// server that is not yet known to be a homeserver.
 func trying(t *testing.T, named []string, f func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -25,8 +25,8 @@ func trying(t *testing.T, named []string, f func(t *testing.T, w *world)) {
 	})
 }
 
-// ask verifies a bad token at server for the n-th client. It returns the cause
-// of the failure.
+// ask verifies a bad token at server, as a request of the n-th client. It
+// returns the cause of the failure.
 func (w *world) ask(t *testing.T, server string, n int) matrix.Cause {
 	t.Helper()
 	_, err := w.verifier.Verify(t.Context(), badToken(t, server), matrix.UserID{}, client(n))
@@ -52,9 +52,9 @@ func (w *world) times(addr string) (n int) {
 	return n
 }
 
-// TestTrialsOfDeadServers checks that one client cannot make this service
-// search for any number of servers. The limit does not affect other clients, or
-// known homeservers.
+// TestTrialsOfDeadServers checks a client that asks for very many servers. The
+// service must stop searching for them. Requests of other clients, and requests
+// to known homeservers, must still work.
 func TestTrialsOfDeadServers(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		w.Serve("known.test:8448", &matrixtest.Homeserver{})
@@ -86,8 +86,8 @@ func TestTrialsOfDeadServers(t *testing.T) {
 	})
 }
 
-// TestTrialsOfWebsites checks that a request costs a trial if the server that
-// answers is no homeserver.
+// TestTrialsOfWebsites checks that a request counts as a trial if a website
+// answers instead of a homeserver.
 func TestTrialsOfWebsites(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		page := func(status int) http.HandlerFunc {
@@ -109,8 +109,8 @@ func TestTrialsOfWebsites(t *testing.T) {
 	})
 }
 
-// TestHomeserversCostNoTrial checks that a request to a homeserver costs no
-// trial, whatever the homeserver answers.
+// TestHomeserversCostNoTrial checks that a request to a homeserver does not
+// count as a trial, whatever the homeserver answers.
 func TestHomeserversCostNoTrial(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		for i := range 200 {
@@ -128,9 +128,9 @@ func TestHomeserversCostNoTrial(t *testing.T) {
 	})
 }
 
-// TestADeadServerIsLeftAlone checks that this service does not dial a server
-// again for 2 s after it could not reach the server. In that time, requests for
-// the server cost no trial.
+// TestADeadServerIsLeftAlone checks a server that this service cannot reach.
+// For 2 s, the service must not dial the server again. In this time, requests
+// for the server do not count as trials.
 func TestADeadServerIsLeftAlone(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		const server = "dead.test:1234"
@@ -150,8 +150,9 @@ func TestADeadServerIsLeftAlone(t *testing.T) {
 	})
 }
 
-// TestAClientThatLeavesDeclaresNobodyDead checks that a server does not count
-// as unreachable because a client has disconnected.
+// TestAClientThatLeavesDeclaresNobodyDead checks a client that disconnects
+// before the server answers. The server must not count as unreachable because
+// of that.
 func TestAClientThatLeavesDeclaresNobodyDead(t *testing.T) {
 	trying(t, nil, func(t *testing.T, w *world) {
 		const server = "slow.test:1234"
@@ -168,8 +169,9 @@ func TestAClientThatLeavesDeclaresNobodyDead(t *testing.T) {
 	})
 }
 
-// TestNamedServersAreNotOnTrial checks that requests to a named server cost no
-// trial, and that this service always dials it.
+// TestNamedServersAreNotOnTrial checks a server that the operator named, and
+// that this service cannot reach. Requests to it must not count as trials, and
+// the service must dial it each time.
 func TestNamedServersAreNotOnTrial(t *testing.T) {
 	trying(t, []string{"own.test"}, func(t *testing.T, w *world) {
 		for i := range 100 {

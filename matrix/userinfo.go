@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// parseUserInfo returns the user id in {"sub": …}. Its errors quote nothing of
+// parseUserInfo returns the user id in {"sub": …}. Its errors quote no part of
 // the answer, because the answer may hold the token.
 func parseUserInfo(body []byte) (UserID, error) {
 	subject, plain := plainSubject(body)
@@ -27,9 +27,9 @@ func parseUserInfo(body []byte) (UserID, error) {
 }
 
 // plainSubject reads {"sub":"…"} in the form in which nearly all homeservers
-// write it: with no other field, only printable ASCII, and no escapes. For any
-// other body, ok is false. plainSubject takes an eighth of the time of
-// encoding/json (BenchmarkUserInfo).
+// write it. In this form, there is no other field, no escape, and only
+// printable ASCII. For any other body, ok is false. plainSubject takes an
+// eighth of the time of encoding/json (BenchmarkUserInfo).
 func plainSubject(body []byte) (subject string, ok bool) {
 	rest, begins := bytes.CutPrefix(body, []byte(`{"sub":"`))
 	inner, ends := bytes.CutSuffix(rest, []byte(`"}`))

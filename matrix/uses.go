@@ -8,26 +8,27 @@ import (
 	"time"
 )
 
-// Use says how the requests to one server that the operator named have ended.
+// Use describes the requests to one server that the operator named, and how the
+// last one ended.
 type Use struct {
 	Server      ServerName
 	Destination Destination // where the last request was sent
 	Since       time.Time   // when the first request to Destination was made
 	At          time.Time   // when the last request ended
-	Cause       Cause       // why the last request failed; "" if it proved a user
+	Cause       Cause       // why the last request failed; "" if it verified a user
 	Status      int         // the HTTP status of the last answer if that was not 200, else 0
-	Answered    bool        // whether a homeserver answered, even if only that it does not know the token
+	Answered    bool        // whether a homeserver answered; true even if the homeserver does not know the token
 }
 
-// uses remembers one Use for each named server. It has no bound, because the
-// operator names few servers.
+// uses remembers one Use for each server that the operator named. It has no
+// bound, because the operator names few servers.
 type uses struct {
 	mu sync.Mutex
 	of map[ServerName]*Use
 }
 
-// note records how a request to server at d has ended. It ignores errors that
-// say nothing about the server.
+// note records that a request to server at the destination d ended with err. It
+// ignores errors that say nothing about the server.
 func (u *uses) note(server ServerName, d Destination, err error) {
 	e, _ := errors.AsType[*VerifyError](err)
 	if e == nil {
@@ -50,7 +51,8 @@ func (u *uses) note(server ServerName, d Destination, err error) {
 	use.Destination, use.At, use.Cause, use.Status, use.Answered = d, now, e.Cause, e.Status, isAnswer(err)
 }
 
-// Uses returns the Use of every named server that was asked, sorted by name.
+// Uses returns one Use for each server that the operator named and that this
+// service has asked. They are sorted by name.
 func (v *Verifier) Uses() []Use {
 	v.uses.mu.Lock()
 	defer v.uses.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestUses checks the Use of a named server whose requests first go to a
-// website by mistake, and then to its homeserver.
+// TestUses checks the Use of a server that the operator named. Its requests
+// first go to a website by mistake, and then to its homeserver.
 func TestUses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, noHomeserver["no such page"], "a.test", "b.test")
@@ -88,8 +88,9 @@ func TestFoundBy(t *testing.T) {
 	}
 }
 
-// delegate serves a well-known document for the server name from, which
-// delegates to the server name to.
+// delegate adds a server to w. Its well-known document delegates one server
+// name to another. The parameter from is the first name, and the parameter to
+// is the second name.
 func (w *world) delegate(from, to string) {
 	apex := &matrixtest.Homeserver{}
 	apex.Delegate(to)

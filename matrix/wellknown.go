@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// The bounds on fetching /.well-known/matrix/server (server-server
+// These are the bounds on fetching /.well-known/matrix/server (server-server
 // specification, "Resolving server names", step 3).
 const (
 	wellKnownTimeout  = 4 * time.Second
@@ -23,15 +23,15 @@ const (
 	defaultWellKnown  = 24 * time.Hour
 	minWellKnown      = 5 * time.Minute
 	maxWellKnown      = 48 * time.Hour
-	firstAbsentRetry  = 5 * time.Minute  // the first pause after a definite answer that there is no document; each further such answer doubles the pause
-	maxAbsentRetry    = time.Hour        // the longest pause after such answers
-	namedFailureRetry = 10 * time.Second // the pause after any failed step of discovery, for a named server
+	firstAbsentRetry  = 5 * time.Minute  // the pause after the first definite answer that there is no document; each further such answer doubles the pause
+	maxAbsentRetry    = time.Hour        // the longest pause after definite answers that there is no document
+	namedFailureRetry = 10 * time.Second // the pause after any failed step of discovery, for a server that the operator named
 	otherFailureRetry = 2 * time.Minute  // the pause after any failed step of discovery, for any other server
 )
 
-// errNoWellKnown is the definite answer that a server delegates to no other
-// server: a 404, or a document without a valid name. Other errors are not
-// definite.
+// errNoWellKnown is a definite answer that a server delegates to no other
+// server. It stands for a 404, and for a document without a valid name. All
+// other errors are not definite.
 type errNoWellKnown struct {
 	why string
 	gap Gap // what is wrong with the document; "" for a 404
@@ -39,11 +39,11 @@ type errNoWellKnown struct {
 
 func (e errNoWellKnown) Error() string { return "no delegation: " + e.why }
 
-// wellKnownClient returns a client that fetches over transport, and follows
-// redirects to https only. It is only for well-known documents and /versions.
-// Requests for userinfo and about delayed events follow no redirect. Callers
-// must bound the time by a context, because the error of an http.Client's own
-// Timeout would hide the cause.
+// wellKnownClient returns a client that uses transport, and that follows
+// redirects to https only. The client is only for well-known documents and
+// /versions. Requests for userinfo and about delayed events must not follow
+// redirects. Callers must bound the time by a context, because the error of an
+// http.Client's own Timeout would hide the cause.
 func wellKnownClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport: transport,
@@ -88,8 +88,8 @@ func fetchWellKnown(ctx context.Context, client *http.Client, host string) (Serv
 	return delegated, wellKnownLifetime(resp.Header, time.Now()), err
 }
 
-// parseWellKnown returns the server name in m.server. Its errors are definite
-// answers that there is no delegation.
+// parseWellKnown returns the server name in m.server. Each error is a definite
+// answer that the server delegates to no other server.
 func parseWellKnown(body []byte) (ServerName, error) {
 	var document struct {
 		Server string `json:"m.server"`
@@ -107,9 +107,9 @@ func parseWellKnown(body []byte) (ServerName, error) {
 	return delegated, nil
 }
 
-// wellKnownLifetime returns how long a valid answer may be used. Cache-Control
-// says that, or else Expires, or else it is 24 h. The result is between 5 min
-// and 48 h.
+// wellKnownLifetime returns how long a valid answer may be used. It reads
+// Cache-Control, or else Expires. Without these headers, the lifetime is 24 h.
+// The result is between 5 min and 48 h.
 func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 	lifetime, ok := maxAge(header.Values("Cache-Control"))
 	if !ok {
@@ -121,7 +121,7 @@ func wellKnownLifetime(header http.Header, now time.Time) time.Duration {
 	return min(max(lifetime, minWellKnown), maxWellKnown)
 }
 
-// maxAge returns the age that Cache-Control allows. It returns 0 if one of the
+// maxAge returns the max-age in Cache-Control. It returns 0 if one of the
 // directives is no-store or no-cache. A malformed age counts as 0. An age that
 // is too large counts as a very long one (RFC 9111, 4.2.1 and 1.2.2).
 func maxAge(headers []string) (age time.Duration, found bool) {
@@ -156,8 +156,8 @@ func untilExpiry(expires string, now time.Time) (time.Duration, bool) {
 	return at.Sub(now), true
 }
 
-// absentRetry returns how long the n-th definite answer in a row that there is
-// no delegation is valid.
+// absentRetry returns the pause before the next fetch, after n definite answers
+// in a row that there is no document.
 func absentRetry(n int) time.Duration {
 	return min(firstAbsentRetry<<min(n-1, 4), maxAbsentRetry)
 }

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// world is a network in memory, and a verifier in it.
+// world is a network in memory, and a verifier that uses this network.
 type world struct {
 	*matrixtest.Network
 	t        *testing.T
@@ -44,11 +44,12 @@ func newWorld(t *testing.T, named ...string) *world {
 	return w
 }
 
-// nobody is the network of a client whose network does not matter.
+// nobody stands for a client's network in tests in which that network does not
+// matter.
 var nobody netip.Prefix
 
-// verify issues a token of user at hs and verifies the token. It returns the user
-// whom the token proves.
+// verify makes hs issue a token for user, and verifies this token. It returns
+// the user to whom the token belongs.
 func (w *world) verify(t *testing.T, hs *matrixtest.Homeserver, user string) (string, error) {
 	t.Helper()
 	id, err := w.verifier.Verify(t.Context(), tokenOf(t, hs, user), matrix.UserID{}, nobody)

@@ -25,21 +25,21 @@ type Source interface {
 // there is no answer in this time, a client whose user must be joined gets 502.
 const askTimeout = 10 * time.Second
 
-// The bounds on questions that run at once, and on callers that wait for the
-// answers. The users of one homeserver get at most half of these permits while
-// users of others ask, too. A homeserver can invent users and rooms, and our
-// homeserver may be slow to answer about them. The service refuses requests
-// beyond the bounds (502).
+// These are the bounds on questions that run at the same time, and on callers
+// that wait for the answers. The users of one homeserver get at most half of
+// these permits while users of others ask, too. A homeserver can invent users
+// and rooms, and our homeserver may be slow to answer about them. The service
+// refuses requests beyond the bounds (502).
 var (
 	questions = semaphore.Bounds{Total: 256, Share: 16}
 	askers    = semaphore.Bounds{Total: 2048, Share: 64}
 )
 
 // Lookup asks a [Source], but as seldom as it can. Callers that ask the same
-// question at one time share a call. Lookup keeps a yes for a short time
-// (keepYes). It never keeps a no, because a user who joins a room may start a
-// call at once. A question waits for its turn as long as its callers wait, at
-// most 10 s.
+// question at the same time share a call. Lookup keeps a "yes" for a short time
+// (keepYes). It never keeps a "no", because a user who joins a room may start a
+// call immediately. A question waits for its turn as long as its callers wait,
+// at most 10 s.
 type Lookup struct {
 	source    Source
 	now       Source // the source for IsJoinedNow, whose callers bound the number of questions themselves
@@ -82,8 +82,8 @@ func (l *Lookup) IsServerJoined(ctx context.Context, room matrix.RoomID, server 
 
 // IsJoinedNow reports whether user is joined to room, without cached answers.
 // Its question begins after the call, and other callers do not share it. The
-// caller must bound how many calls run at a time. An error means that the
-// answer is unknown.
+// caller must bound how many calls run at the same time. An error means that
+// the answer is unknown.
 func (l *Lookup) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -113,8 +113,8 @@ func (l *Lookup) AreJoinedNow(ctx context.Context, room matrix.RoomID, users []m
 	return joined, nil
 }
 
-// note records the answer to a question that began at asked. If the answer is
-// no, it removes the cached yes.
+// note records the answer to a question. The time asked is the start of the
+// question. If the answer is "no", note removes the cached "yes".
 func (l *Lookup) note(room matrix.RoomID, user matrix.UserID, joined bool, asked time.Time) {
 	k := keyOf("user", room, user.String())
 	if joined {
@@ -130,8 +130,9 @@ func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 }
 
 // ask makes one call of question for all callers that ask the same question at
-// one time. If ctx ends, the call goes on for the other callers. of is the
-// server against whose share of the bounds the question counts.
+// the same time. If ctx ends, the call goes on for the other callers. Each
+// server has a share of the permits for questions. The question uses the given
+// server's share.
 func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil

@@ -79,7 +79,7 @@ func TestAYesIsKeptForFiveSeconds(t *testing.T) {
 	}
 }
 
-// TestASlowYesIsNotKeptLonger checks that the age of a yes counts from its
+// TestASlowYesIsNotKeptLonger checks that the age of a "yes" counts from its
 // question, not from its answer.
 func TestASlowYesIsNotKeptLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

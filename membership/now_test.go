@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/membership"
 )
 
-// TestNow checks that IsJoinedNow uses no cached answer. If the answer is no,
-// IsJoinedNow drops the cached yes.
+// TestNow checks that IsJoinedNow uses no cached answer. If the answer is "no",
+// IsJoinedNow drops the cached "yes".
 func TestNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &source{answer: yes, takes: time.Second}

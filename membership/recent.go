@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// keepYes is how long the answer yes counts, from the time when its
-	// question began.
+	// keepYes is how long an answer "yes" counts, from the time when its question
+	// began.
 	keepYes = 5 * time.Second
 	// maxYes bounds how many answers the cache holds. Each takes about 100
 	// bytes.
@@ -26,13 +26,14 @@ func keyOf(kind string, room matrix.RoomID, who string) key {
 	return key(sum[:16])
 }
 
-// recent keeps each yes for keepYes. It has two maps: it adds to young, and
-// drops old when all entries of old have expired. The zero value is ready.
+// recent keeps each "yes" for keepYes, in two maps. It adds new entries to the
+// map young. When all entries of the map old have expired, it drops that map.
+// The zero value is ready.
 type recent struct {
 	mu         sync.Mutex
-	young, old map[key]time.Duration // when each question began, as the time since the field began
-	began      time.Time             // the time from which young, old and turned count
-	turned     time.Duration         // when young was started, as the time since the field began
+	young, old map[key]time.Duration // when each question began; the durations count from the field began
+	began      time.Time             // the start of the durations in young, old and turned
+	turned     time.Duration         // when young was started; the duration counts from the field began
 }
 
 func (r *recent) has(k key, now time.Time) bool {
@@ -47,8 +48,9 @@ func (r *recent) has(k key, now time.Time) bool {
 	return false
 }
 
-// add keeps a yes, whose question began at asked. If there is no space for the
-// yes, add drops it, and the next caller asks the homeserver again.
+// add keeps a "yes". The time asked is the start of its question. If there is
+// no space for the "yes", add drops it, and the next caller asks the homeserver
+// again.
 func (r *recent) add(k key, asked time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

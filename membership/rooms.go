@@ -10,12 +10,12 @@ import (
 
 // Roll lists the members of whole rooms.
 type Roll interface {
-	// EachJoined calls see for each user who is joined to room. If it returns an
-	// error, some users may be missing.
+	// EachJoined calls the function see for each user who is joined to room. If
+	// EachJoined returns an error, some users may be missing.
 	EachJoined(ctx context.Context, room matrix.RoomID, see func(user string)) error
 }
 
-// rolls bounds how many member lists are read at once.
+// rolls bounds how many member lists are read at the same time.
 const rolls = 16
 
 // Rooms is a [Source] that reads the member lists of whole rooms. A question

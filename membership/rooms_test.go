@@ -24,7 +24,7 @@ type roll struct {
 	takes  time.Duration
 	err    error
 	began  []time.Time
-	most   int // the largest number of lists that were read at once
+	most   int // the largest number of lists that were read at the same time
 	now    int
 }
 
@@ -164,8 +164,8 @@ func TestRoomsThatFail(t *testing.T) {
 }
 
 // TestSilentRooms checks a homeserver that does not answer. No caller waits
-// longer than its context allows, and at most 16 lists are read at once. If all
-// callers of a room have left, its list is not requested.
+// longer than its context allows, and at most 16 lists are read at the same
+// time. If all callers of a room have left, its list is not requested.
 func TestSilentRooms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &roll{takes: time.Hour}

@@ -9,7 +9,8 @@ import (
 )
 
 // nextSteps tells the operator what to do with the registration file, and in
-// which order. The service must answer before the homeserver announces it.
+// which order. This service must answer before the homeserver announces it to
+// clients.
 const nextSteps = `Who must read it: the user of Synapse and the user of matrixrtc-auth. Synapse does
 not start on a registration file that it cannot read. The file has mode 0640 and was
 written as {ids}: give it to a group that both users are in.
@@ -50,7 +51,7 @@ written as {ids}: give it to a group that both users are in.
    that has no livekit_service_url.
 `
 
-// next returns nextSteps, filled in with the values of the flags.
+// next fills the values of the flags into nextSteps.
 func (o options) next(wish appservice.Wish) string {
 	file := o.output
 	if absolute, err := filepath.Abs(o.output); err == nil {

@@ -1,6 +1,7 @@
 // Package registration is the command that writes the registration file of an
-// application service, for the homeserver and for this service. It also says
-// what the homeserver's own configuration needs.
+// application service, for the homeserver and for this service. The command
+// also prints what the operator must write into the homeserver's own
+// configuration.
 package registration
 
 import (
@@ -110,8 +111,8 @@ func isURL(text string, schemes []string) bool {
 }
 
 // write writes the file, prints the next steps, and returns the registration
-// that it wrote. If the file exists, write keeps its id, its sender_localpart
-// and its tokens. With --new-tokens it makes new tokens.
+// that it wrote. If the file exists, write keeps its id and its
+// sender_localpart. It also keeps the tokens, unless --new-tokens is set.
 func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Registration, error) {
 	r := appservice.New(wish)
 	old, err := appservice.ReadFile(o.output)
@@ -131,8 +132,7 @@ func (o options) write(wish appservice.Wish, stdout io.Writer) (appservice.Regis
 	return r, err
 }
 
-// tokensOf returns a text that says which tokens the new file has from the old
-// one.
+// tokensOf says in words which tokens of the old file the new file keeps.
 func tokensOf(old appservice.Registration) string {
 	switch {
 	case old.ASToken.IsEmpty() && old.HSToken.IsEmpty():

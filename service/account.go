@@ -13,21 +13,22 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account is the Matrix user whose access token this service uses to ask the
-// homeserver who is joined.
+// account is a Matrix user. This service acts as this user to ask the
+// homeserver who is joined to a room. It has the user's access token.
 type account struct {
 	api *matrix.Account
 	log *slog.Logger
 
 	mu      sync.Mutex
 	trouble string    // why the homeserver does not say who is joined; "" while it does
-	since   time.Time // when trouble began
+	since   time.Time // when the homeserver stopped saying who is joined
 	unseen  uint64
-	warned  bool // whether the log has a line about the present trouble
+	warned  bool // whether the log shows a warning that the homeserver does not say who is joined
 	seldom  seldom.Warning
 }
 
-// newAccount returns the account of the configuration, or nil if there is none.
+// newAccount returns the account that the operator has configured, or nil if
+// there is none.
 func (s *shared) newAccount() *account {
 	if s.cfg.Account == nil {
 		return nil
@@ -40,9 +41,9 @@ func (s *shared) newAccount() *account {
 	return a
 }
 
-// newRolls returns the transports that read rooms' member lists from named
-// servers. They have separate connections, and accept answers as large as a
-// member list.
+// newRolls returns the transports with which the account reads the members of
+// rooms. They have their own connections, and accept answers that are as large
+// as a list of members. The account asks only servers that the operator named.
 func (s *shared) newRolls() matrix.Servers {
 	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
@@ -52,17 +53,17 @@ func (s *shared) newRolls() matrix.Servers {
 }
 
 // start asks the homeserver to which user the access token belongs. If the
-// homeserver refuses the token, the log shows this before users make their
-// first call.
+// homeserver refuses the token, the log shows it before users make their first
+// call.
 func (a *account) start(ctx context.Context) {
 	if self, err := a.api.WhoAmI(ctx); err == nil {
 		a.log.Info("membership: this service asks the homeserver as the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE who is joined to the rooms of that account", "user", self.String())
 	}
 }
 
-// observe gets the result of every question to the homeserver. When the
-// homeserver stops answering, or fails for another reason than before, observe
-// logs a warning at a limited rate.
+// observe gets the result of each question to the homeserver. It logs a warning
+// when the homeserver stops answering, or begins to fail for another reason. It
+// logs such warnings only at a limited rate.
 func (a *account) observe(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -116,8 +117,8 @@ func (a *account) status() *handler.AccountStatus {
 	return s
 }
 
-// health returns h. It adds a fault if the homeserver does not say who is
-// joined.
+// health adds a fault to h if the homeserver does not say who is joined, and
+// returns h.
 func (a *account) health(h handler.Health) handler.Health {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -8,20 +8,21 @@ import (
 	"matrixrtc-auth/membership/guard"
 )
 
-// board holds the state of the guard (who sweeps, and the brake) that the
-// replicas of this service share.
+// board holds the state of package guard, which all replicas of this service
+// share: which replica checks all participants, and whether the brake stops the
+// removal of participants.
 type board struct {
 	guard.Board
-	shared bool   // whether other replicas can use the same board
-	close  func() // closes the connection to the board, when the service ends
+	shared bool   // whether all replicas use the same board
+	close  func() // closes the board's connection to Redis; called when the service ends
 }
 
-// openBoard returns the guard's board.
+// openBoard returns the board, which holds the state of package guard.
 //
-//   - If the store of leaves has a board, openBoard returns that one.
+//   - If the store of leaves has a board, openBoard returns this board.
 //   - If delegated leaves are off but Redis is configured, the board is in Redis.
-//   - Otherwise only this process uses the board. With a leave file, a second file
-//     beside it keeps the state of the brake.
+//   - Otherwise no other process uses the board. If the leaves are in a file, a
+//     second file beside it stores whether the brake is on.
 //
 // openBoard takes some seconds at most.
 func (s *shared) openBoard(ctx context.Context, kept leaves) (board, error) {
@@ -43,7 +44,8 @@ func (s *shared) openBoard(ctx context.Context, kept leaves) (board, error) {
 	return board{b, true, func() { _ = end() }}, nil
 }
 
-// redis returns the options for connecting to the replicas' common Redis.
+// redis returns the options for a connection to the Redis that all replicas
+// use.
 func (s *shared) redis() redisstore.Options {
 	where := s.cfg.Store
 	return redisstore.Options{

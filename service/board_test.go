@@ -15,8 +15,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestBoardWithoutLeaves checks that replicas with one Redis share the state of
-// the guard (who sweeps, and the brake), even if delegated leaves are off.
+// TestBoardWithoutLeaves checks two replicas with the same Redis, while
+// delegated leaves are off. They must share the state of package guard: which
+// replica checks all participants, and whether the brake stops the removal of
+// participants.
 func TestBoardWithoutLeaves(t *testing.T) {
 	own, err := matrix.ParseServerName("example.org")
 	if err != nil {
@@ -74,14 +76,16 @@ func TestBoardRefused(t *testing.T) {
 	}
 }
 
-// sharedOf returns the shared part of a service with the configuration cfg.
+// sharedOf returns a value of the type shared, for a service with the
+// configuration cfg.
 func sharedOf(cfg config.Config) *shared {
 	cfg.Keys = []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}}
 	return &shared{cfg: &cfg, credentials: newCredentials(&cfg), log: slog.New(slog.DiscardHandler)}
 }
 
-// TestBoardBesideAFile checks that the guard's brake stays on across a restart
-// of the service if a file keeps the leaves.
+// TestBoardBesideAFile checks a service that keeps leaves in a file. If package
+// guard has stopped removing participants (the brake is on), the brake must
+// still be on after a restart of the service.
 func TestBoardBesideAFile(t *testing.T) {
 	cfg := config.Config{
 		Keys:       []sfu.Key{{ID: "key", Secret: secret.New("a-secret-of-the-tests-0123456789")}},

@@ -7,9 +7,9 @@ import (
 	"syscall"
 )
 
-// socketBuffer bounds the kernel's buffer for a connection in each direction,
-// in bytes. It has room for a usual request and its answer. By default the
-// kernel buffers up to 4 MB from a client and up to 6 MB to a client. All of
+// socketBuffer is the size in bytes of the kernel's buffers for a connection:
+// one for each direction. A usual request or answer fits into it. By default,
+// the kernel buffers up to 4 MB from a client and up to 6 MB to a client. All
 // these buffers count toward the memory of a container.
 const socketBuffer = 16 << 10
 

@@ -15,22 +15,23 @@ import (
 	"matrixrtc-auth/token"
 )
 
-// credentials are the secrets and certificates that come from files: the API
-// keys, the certificates to trust, the password of Redis, and the access token
-// of the account. At SIGHUP the service reads these files again. All other code
-// must therefore ask for a credential each time, and keep no copy.
+// credentials are the secrets and certificates that the service reads from
+// files. They are the API keys, the trusted certificates, the password of
+// Redis, and the access token of a Matrix account. At SIGHUP the service reads
+// these files again. So all other code must ask for a credential each time, and
+// must keep no copy.
 type credentials struct {
 	ttl     time.Duration // how long tokens are valid
 	current atomic.Pointer[material]
-	// distrust holds functions that the service calls after the certificates to
-	// trust have changed. They close idle connections, because only the old
-	// certificates allowed these connections. The connections of running
-	// requests stay open until these requests end.
+	// distrust holds functions that the service calls after the trusted
+	// certificates have changed. They close idle connections, which were
+	// allowed by the old certificates. Connections with a running request stay
+	// open until the request ends.
 	distrust []func()
 }
 
-// material is the content of the files at one time. A material value never
-// changes.
+// material is the content of the files when the service last read them. A
+// material value never changes.
 type material struct {
 	keys          []sfu.Key
 	minter        *ticket.Minter
@@ -48,8 +49,8 @@ func newCredentials(cfg *config.Config) *credentials {
 	return c
 }
 
-// accountToken returns the access token of the account, or "" if there is no
-// account.
+// accountToken returns the access token of the Matrix account that the operator
+// has configured, or "" if there is none.
 func accountToken(cfg *config.Config) secret.Text {
 	if cfg.Account == nil {
 		return secret.Text{}
@@ -80,8 +81,8 @@ var (
 	accountVariables  = []string{"LIVEKIT_MEMBERSHIP_TOKEN_FILE"}
 )
 
-// renew takes over the credentials of cfg that have no fault. It returns which
-// credentials have changed.
+// renew takes the credentials from cfg, except for credentials with a fault. It
+// returns which credentials have changed.
 func (c *credentials) renew(cfg *config.Config, faults []config.Fault) (changed []string) {
 	next := *c.current.Load()
 	if !anyOf(faults, keyVariables) && !slices.EqualFunc(cfg.Keys, next.keys, equalKeys) {
@@ -116,16 +117,16 @@ func anyOf(faults []config.Fault, variables []string) bool {
 	return slices.ContainsFunc(faults, func(f config.Fault) bool { return slices.Contains(variables, f.Variable) })
 }
 
-// renewAt reads the files again at every SIGHUP. The channel hangups receives
-// this signal.
+// renewAt reads the files again at every SIGHUP, which arrives through the
+// channel hangups.
 func (c *credentials) renewAt(hangups <-chan os.Signal, log *slog.Logger) {
 	for range hangups {
 		c.readAnew(log)
 	}
 }
 
-// readAnew reads the files, and logs what has changed and what has a fault. A
-// credential with a fault keeps its old value.
+// readAnew reads the files again. It logs which credentials have changed, and
+// which have a fault. A credential with a fault keeps its old value.
 func (c *credentials) readAnew(log *slog.Logger) {
 	cfg, warnings, err := config.Inspect()
 	ours := slices.Concat(keyVariables, rootVariables, passwordVariables, accountVariables)

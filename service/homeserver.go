@@ -22,8 +22,8 @@ type homeserver struct {
 	last atomic.Pointer[appservice.Result] // the result of the last self-test; nil before the first one
 }
 
-// newHomeserver returns the homeserver of the registration, or nil if this
-// service is not registered. events is nil if delegation is off.
+// newHomeserver returns the homeserver at which this service is registered, or
+// nil if there is none. events is nil if delegation is off.
 func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	cfg, log := s.cfg, s.log
 	as := cfg.AppService
@@ -49,7 +49,8 @@ func (s *shared) newHomeserver(events *matrix.DelayedEvents) *homeserver {
 	return h
 }
 
-// endpoints returns the part of the handler that the homeserver calls.
+// endpoints returns the part of the handler that serves the homeserver's
+// requests.
 func (h *homeserver) endpoints(cfg *config.Config, m *members) *handler.AppService {
 	return &handler.AppService{
 		HSToken: cfg.AppService.HSToken, Server: h.server,

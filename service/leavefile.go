@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// slowOpen is the time after which the log warns that opening the leave file is
-// slow. The log repeats the warning after each further slowOpen.
+// slowOpen is how long it may take to open the leave file before the log shows
+// a warning. Then the service repeats the warning after each further slowOpen.
 const slowOpen = 5 * time.Second
 
-// untilOpen returns the result of open. Nothing can interrupt open while the
-// disk does not answer. In that time the service does not listen, and the log
-// says why. If ctx ends first, untilOpen returns an error, and the program
-// ends.
+// untilOpen calls open, which opens the leave file, and returns the result.
+// While the disk does not answer, nothing can interrupt open. In that time the
+// service does not listen, and the log says why. If ctx ends first, untilOpen
+// returns an error, and the program ends.
 func untilOpen[T any](ctx context.Context, log *slog.Logger, path string, open func() (T, error)) (T, error) {
 	type result struct {
 		opened T

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// TestDiskHangsAtStart checks what happens if the disk does not answer when the
-// service opens the leave file. The log must name the file, and the operator
-// must still be able to end the program.
+// TestDiskHangsAtStart checks a service that opens the leave file while the
+// disk does not answer. The log must name the file, and the operator must still
+// be able to end the program.
 func TestDiskHangsAtStart(t *testing.T) {
 	for name, wait := range map[string]time.Duration{"it answers": 17 * time.Second, "never": 0} {
 		t.Run(name, func(t *testing.T) {

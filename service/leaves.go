@@ -27,14 +27,14 @@ import (
 )
 
 // leaves is the part of the service that keeps delegated leaves. The zero value
-// keeps no leaves, because delegation is off.
+// keeps none: it means that delegation is off.
 type leaves struct {
 	clock   *clock.Clock // the clock for all times of leaves
 	kind    config.StoreKind
 	store   leave.Store
-	board   guard.Board                // the state that the guards of all replicas with this store share; nil if the store has none
-	standby *standby.Store             // keeps leaves while the store does not answer; nil for the memory store
-	about   func(*handler.StoreStatus) // adds what the store reports about itself to the status
+	board   guard.Board                // the state of package guard, which all replicas with this store share; nil if the store cannot keep such state
+	standby *standby.Store             // a store in memory that keeps leaves while the real store does not answer; nil if the real store is in memory, too
+	about   func(*handler.StoreStatus) // adds to the status what the store reports about itself
 	keeper  *keeper.Keeper
 	events  *matrix.DelayedEvents // manages the delayed events of leaves; nil if delegation is off
 	limits  leave.Limits
@@ -44,22 +44,23 @@ type leaves struct {
 
 const (
 	// outageGrace is how long clients may take to reconnect after an outage of
-	// the SFU. If the SFU says that a participant is gone, the service asks
-	// once more, at most longestConfirm later.
+	// the SFU. If the SFU then says that a participant is gone, the service
+	// asks once more, at most longestConfirm later.
 	outageGrace    = 15 * time.Second
 	longestConfirm = 15 * time.Second
-	// probeEvery is how often the service asks the named servers whether it can
-	// still manage delayed events there.
+	// probeEvery is the pause between two probes. A probe asks each server to
+	// which the operator gave full access whether the service can still manage
+	// delayed events there.
 	probeEvery = 10 * time.Minute
-	// countTime bounds how long /_status and the metrics wait for the number of
+	// countTime is how long /_status and the metrics wait for the number of
 	// jobs.
 	countTime = time.Second
 )
 
-// openLeaves opens the store and creates its keeper, unless delegation is off.
-// It takes some seconds at most, or 15 s while another process closes the leave
-// file. If the disk of the leave file does not answer, openLeaves waits until
-// ctx ends.
+// openLeaves opens the store of leaves and creates the keeper, unless
+// delegation is off. It takes some seconds at most. It takes up to 15 s if
+// another process is just closing the leave file. If the disk of the leave file
+// does not answer, openLeaves waits until ctx ends.
 func (s *shared) openLeaves(ctx context.Context) (leaves, error) {
 	cfg := s.cfg
 	if !cfg.Delegation {
@@ -116,8 +117,8 @@ func (l *leaves) openStore(ctx context.Context, common *shared) error {
 	return nil
 }
 
-// guard puts a standby store in front of the store behind. The standby store
-// keeps leaves in memory while the store behind does not answer.
+// guard puts a standby store in front of the real store. While the real store
+// does not answer, the standby store keeps leaves in memory.
 func (l *leaves) guard(ctx context.Context, behind standby.Behind) {
 	l.standby = standby.New(ctx, behind, l.log, nil)
 	l.store = l.standby
@@ -168,10 +169,11 @@ func holder() string {
 	return host + "/" + rand.Text()[:12]
 }
 
-// newDelayedEvents returns the client that manages delayed events. The client
-// has separate connections, so a token need not wait while a homeserver answers
-// slowly about delayed events. It shares the bound on the memory for handshakes
-// with strangers' servers (shared.strangers).
+// newDelayedEvents returns a client that manages delayed events. It has its own
+// connections. So requests for tokens do not have to wait while a homeserver
+// answers slowly about delayed events. It shares one bound with other clients:
+// the memory for TLS handshakes with servers that the operator did not name
+// (shared.strangers).
 func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	return &matrix.DelayedEvents{
 		APIs: &matrix.ClientAPIs{Overrides: s.cfg.ClientURLs, Servers: s.newServers()},
@@ -182,7 +184,9 @@ func (s *shared) newDelayedEvents() *matrix.DelayedEvents {
 	}
 }
 
-// counted is a store that counts requests about delayed events in the metrics.
+// counted is a store that also counts the claimed jobs in the metrics. A
+// claimed job is one that the keeper takes from the store to act on its delayed
+// event.
 type counted struct {
 	leave.Store
 	counters metrics.Metrics
@@ -194,8 +198,8 @@ func (c counted) Claim(ctx context.Context, holder string, now time.Time, n int)
 	return jobs, err
 }
 
-// start runs the keeper until end is called. end waits until running actions
-// have ended. A second call of end does nothing.
+// start runs the keeper until the caller calls end. end waits until running
+// actions have ended. A second call of end does nothing.
 func (l *leaves) start() (end func()) {
 	if !l.on() {
 		return func() {}
@@ -210,8 +214,8 @@ func (l *leaves) start() (end func()) {
 	}
 }
 
-// probe asks the named servers from time to time whether the service can manage
-// delayed events there.
+// probe asks the servers to which the operator gave full access whether the
+// service can manage delayed events there. It repeats this until ctx ends.
 func (l *leaves) probe(ctx context.Context) {
 	again := time.NewTicker(probeEvery)
 	defer again.Stop()
@@ -225,8 +229,8 @@ func (l *leaves) probe(ctx context.Context) {
 	}
 }
 
-// close writes to the store all changes that are only in memory. Then it closes
-// the store.
+// close first writes all changes that are only in memory to the store. Then it
+// closes the store.
 func (l *leaves) close() {
 	if !l.on() {
 		return

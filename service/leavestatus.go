@@ -10,8 +10,8 @@ import (
 
 func (l *leaves) degraded() bool { return l.standby != nil && l.standby.Status().Degraded }
 
-// isFailing reports whether the store cannot be written. It finds out even if
-// nothing had to be written yet.
+// isFailing reports whether this process cannot write to the store. It finds
+// this out even if there was nothing to write yet.
 func (l *leaves) isFailing() bool {
 	var s handler.StoreStatus
 	if l.about != nil {
@@ -22,7 +22,7 @@ func (l *leaves) isFailing() bool {
 
 const (
 	stateDegraded = "degraded"
-	// maxCause bounds how many bytes of an error text /_status shows.
+	// maxCause is how many bytes of an error text /_status shows.
 	maxCause = 200
 )
 

@@ -14,21 +14,23 @@ import (
 	"matrixrtc-auth/membership/ticket"
 )
 
-// members finds out who is in a Matrix room. It removes from the SFU all
-// participants who are not in the Matrix room of their call.
+// members finds out who is in a Matrix room. It removes participants from the
+// SFU if they are not in the Matrix room of their call.
 type members struct {
 	server     matrix.ServerName // the homeserver that says who is joined
 	homeserver *homeserver       // the homeserver at which this service is registered, or nil
-	account    *account          // the account with which the service asks if homeserver is nil, or nil
+	account    *account          // the Matrix account with which the service asks if homeserver is nil; nil if there is no account
 	required   config.Requirement
 	lookup     *membership.Lookup
 	guard      *guard.Guard
 	pushed     atomic.Pointer[time.Time] // when the homeserver last pushed a membership event
 }
 
-// newMembers returns members that ask the homeserver hs. If hs is nil, they ask
-// with the account. newMembers returns nil if there is neither. common is the
-// state that the guards of all replicas share.
+// newMembers returns a value of the type members. To find out who is joined, it
+// asks the homeserver hs, at which this service is registered. If hs is nil, it
+// asks with the Matrix account from the configuration. If there is no account
+// either, newMembers returns nil. common is the state of package guard that all
+// replicas share.
 func (s *shared) newMembers(hs *homeserver, common board) *members {
 	cfg := s.cfg
 	m := &members{server: cfg.HomeServer(), homeserver: hs, account: s.newAccount(), required: cfg.RequireMembership}
@@ -53,8 +55,8 @@ func (s *shared) newMembers(hs *homeserver, common board) *members {
 	return m
 }
 
-// mustBeJoined reports whether a user of server who comes with an OpenID token
-// must be joined to the Matrix room.
+// mustBeJoined reports whether a user of server, who proves their identity with
+// an OpenID token, must be joined to the Matrix room.
 func (m *members) mustBeJoined(server matrix.ServerName) bool {
 	switch m.required {
 	case config.RequireEveryone:
@@ -65,19 +67,19 @@ func (m *members) mustBeJoined(server matrix.ServerName) bool {
 	return false
 }
 
-// pushes reports whether the homeserver pushes events. A homeserver without a
-// registration of this service pushes none.
+// pushes reports whether the homeserver pushes events to this service. Only a
+// homeserver at which this service is registered pushes events.
 func (m *members) pushes() bool { return m.homeserver != nil && m.homeserver.pushes() }
 
-// changed handles an event that says that somebody's membership may have
-// changed.
+// changed handles an event that says that a user's membership may have changed.
 func (m *members) changed(e handler.MemberEvent) {
 	now := time.Now().UTC()
 	m.pushed.Store(&now)
 	m.guard.Changed(e.Room, e.User)
 }
 
-// start runs the guard until end is called.
+// start runs package guard, which removes participants, until the caller calls
+// end.
 func (m *members) start() (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -91,9 +93,9 @@ func (m *members) start() (end func()) {
 	}
 }
 
-// health returns h. It adds a fault if the guard's brake holds: the guard then
-// removes nobody from the SFU. It also adds a fault if the account gets no
-// answers.
+// health adds faults to h, and returns h. It adds a fault if the brake of
+// package guard is on, so that no participant is removed from the SFU. It adds
+// another fault if the homeserver does not answer the account.
 func (m *members) health(h handler.Health) handler.Health {
 	if m.guard.Status().Braked {
 		h.Degraded = append(h.Degraded, "the homeserver says that too many participants are not in their Matrix rooms, so nobody is removed from LiveKit")
@@ -104,8 +106,8 @@ func (m *members) health(h handler.Health) handler.Health {
 	return h
 }
 
-// source returns, for /_status, how the service asks the homeserver who is
-// joined.
+// source returns which request the service uses to ask who is joined. /_status
+// shows it.
 func (m *members) source() string {
 	if m.account != nil {
 		return "joined_members"

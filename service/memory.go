@@ -7,17 +7,17 @@ import (
 	"runtime/metrics"
 )
 
-// These are the settings of the garbage collector, unless GOGC or GOMEMLIMIT is
-// set.
+// These are the settings of the garbage collector. If GOGC is set, the first
+// three are not used. If GOMEMLIMIT is set, memoryLimit is not used.
 //
-// Only about 5 MB live longer than a request. With Go's default of 100 %, the
-// collector would therefore run dozens of times a second under load. With
-// gcPercent it takes 2 % of the service's CPU time instead of 4 %, and 4 MB
-// more memory.
+// Usually only about 5 MB live longer than a request. With Go's default of 100
+// %, the collector would then run dozens of times a second under load. With
+// gcPercent, the collector takes 2 % of the service's CPU time instead of 4 %,
+// but the service takes 4 MB more memory.
 //
-// If strangers make the service keep more memory, garbage of 200 % would be too
-// much for a small container. Garbage may therefore take at most maxGarbage,
-// but always leastPercent of the live bytes.
+// Strangers can make the service keep more memory. Then 200 % of garbage would
+// be too much for a small container. So garbage may take at most maxGarbage,
+// but it may always take leastPercent of the live bytes.
 //
 // memoryLimit is for a crowd of clients. Near this limit the collector works
 // harder, so that a container with 200 MiB is not killed.
@@ -38,8 +38,8 @@ func tuneMemory() {
 	}
 }
 
-// followHeap sets the collector's percentage at once, and again after every
-// collection. The argument now is the percentage before the call.
+// followHeap sets the collector's percentage immediately, and again after every
+// collection. The argument now is the percentage before this call.
 func followHeap(now int) {
 	if percent := percentFor(liveHeap()); percent != now {
 		debug.SetGCPercent(percent)
@@ -49,14 +49,14 @@ func followHeap(now int) {
 	runtime.AddCleanup(new(garbage), followHeap, now)
 }
 
-// percentFor returns how much garbage may accumulate until the next collection.
-// The result is in percent of the live bytes, in steps of ten.
+// percentFor returns how much garbage may exist before the next collection. The
+// result is in percent of the live bytes, in steps of ten.
 func percentFor(live uint64) int {
 	percent := 100 * maxGarbage / max(live, 1)
 	return int(min(max(percent/10*10, leastPercent), gcPercent))
 }
 
-// liveHeap returns how many bytes the last collection found alive.
+// liveHeap returns how many bytes were still in use after the last collection.
 func liveHeap() uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(sample)

@@ -1,22 +1,25 @@
 package service
 
-// MaxConnections bounds how many connections of clients can be open at a time.
+// MaxConnections is how many connections clients can have open at the same
+// time.
 const MaxConnections = 2048
 
-// maxScrapers bounds how many connections of programs that read metrics can be
-// open at a time.
+// maxScrapers is how many connections can be open at the same time for programs
+// that read the metrics.
 const maxScrapers = 32
 
-// maxReserve is how many open files clients cannot use. They are reserved for
-// the store, the log, homeservers, the SFU, Redis, name servers, and metrics.
+// maxReserve is how many open files are not for clients. They are for the
+// store, the log, homeservers, the SFU, Redis, name servers, and metrics.
 const maxReserve = 512
 
-// places says how many connections can be open at a time.
+// places says how many connections clients and programs that read the metrics
+// can have open at the same time.
 type places struct{ clients, scrapers int }
 
-// placesFor divides a limit of open files between clients, scrapers and the
-// reserve. The reserve is at most half of the files. With 1024 files, clients
-// get 512 connections. From 2560 files on, they get MaxConnections.
+// placesFor divides the limit of open files between clients, programs that read
+// the metrics, and a reserve. The reserve is at most half of the files. If
+// files is 1024, clients get 512 connections. From 2560 files on, they get
+// MaxConnections.
 func placesFor(files int) places {
 	reserve := min(maxReserve, files/2)
 	return places{

@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// startRooms returns an sfu.Rooms, which creates rooms on the SFU. The
-// sfu.Rooms watches the SFU until end is called.
+// startRooms returns an sfu.Rooms, which creates rooms on the SFU. It watches
+// the SFU until the caller calls end.
 func (s *shared) startRooms() (rooms *sfu.Rooms, end func()) {
 	client := s.newSFUClient()
 	rooms = sfu.NewRooms(client)

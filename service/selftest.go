@@ -9,14 +9,14 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// The self-test runs every testLater. Until everything is ready it runs every
-// testSoon, because the homeserver may start later than this service.
+// testLater is the pause between two self-tests. Until everything is ready, the
+// pause is testSoon, because the homeserver may start later than this service.
 const (
 	testSoon  = 10 * time.Second
 	testLater = 10 * time.Minute
 )
 
-// start runs the self-test from time to time until end is called.
+// start repeats the self-test until the caller calls end.
 func (h *homeserver) start() (end func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -44,8 +44,8 @@ func (h *homeserver) testAgain(ctx context.Context) {
 	}
 }
 
-// report logs one line for each missing setting, or one line if everything is
-// ready. It does not log the same line twice in a row.
+// report logs one line for each check that failed, or one line if everything is
+// ready. It does not log a line again if the last self-test had the same line.
 func (h *homeserver) report(result appservice.Result) {
 	before := h.last.Swap(&result)
 	if result.Ready() && (before == nil || !before.Ready()) {

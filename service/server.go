@@ -15,19 +15,20 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// These bounds apply to clients. Together, all clients take less than 110 MB,
-// even if all are silent, slow or never read (TestCrowdMemory). When the
-// largest number of connections is open, new clients wait in the kernel's
-// queue. The service closes connections of slow clients after headerTime and
-// bodyTime, or sooner if the largest number is open.
+// These bounds apply to clients. All clients together take less than 110 MB,
+// even if all of them are silent, are slow, or never read (TestCrowdMemory).
+// While the largest number of connections is open, new clients wait in the
+// kernel's queue. The service closes the connections of slow clients after
+// headerTime and bodyTime. It closes them sooner while the largest number is
+// open.
 const (
 	headerTime = 5 * time.Second
-	bodyTime   = 15 * time.Second // from the start of the connection to the end of the request's body
-	writeTime  = 35 * time.Second // from the end of the headers to the end of the answer, of which the handler may take 25 s
+	bodyTime   = 15 * time.Second // from the start of the connection until the whole request has arrived
+	writeTime  = 35 * time.Second // from the end of the headers until the whole answer is written; the handler may take 25 s of this time
 	idleTime   = 120 * time.Second
 
 	maxHeaderBytes = 16 << 10 // a client gets 431 if its request line and headers are larger
-	// headerSlop is the number of bytes that net/http adds to
+	// headerSlop is how many bytes net/http allows beyond
 	// Server.MaxHeaderBytes.
 	headerSlop = 4096
 )
@@ -41,8 +42,8 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes - headerSlop,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// This program's own handler answers OPTIONS *, so that the answer has
-		// the same headers as every other answer.
+		// The handler of this program answers OPTIONS *. So this answer has the
+		// same headers as every other answer.
 		DisableGeneralOptionsHandler: true,
 	}
 }
@@ -60,16 +61,16 @@ func listen(bind config.Bind) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The reverse proxy must be able to connect. It is in the group of the
-	// socket.
+	// The reverse proxy must be able to connect. It is in the group that owns
+	// the socket.
 	if err := os.Chmod(bind.Address, 0o660); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	return listener, nil
 }
 
-// removeStale removes a socket file on which nobody listens, because a killed
-// process has left it. It removes nothing else.
+// removeStale removes the socket file that a killed process has left. Nobody
+// listens on such a socket. removeStale removes no other file.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	switch {

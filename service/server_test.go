@@ -19,11 +19,11 @@ import (
 	"matrixrtc-auth/internal/connlimit"
 )
 
-// waitTime is how long a test waits for an event that must happen.
+// waitTime is how long a test waits for an event before the test fails.
 const waitTime = 30 * time.Second
 
-// startServer serves h as the program does, and returns the address. change, if
-// set, can change the server's timeouts.
+// startServer serves h as the program does, and returns the server's address.
+// If change is set, it can change the timeouts of the server.
 func startServer(t *testing.T, h http.Handler, limit int, answer func(int, net.Addr) []byte, change func(*http.Server)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -64,8 +64,8 @@ func connect(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// get sends GET / over conn, and returns the status. It returns 0 if the
-// connection ends without an answer.
+// get sends GET / over conn, and returns the status of the answer. It returns 0
+// if the connection ends without an answer.
 func get(t *testing.T, conn net.Conn, header string) int {
 	t.Helper()
 	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\n%s\r\n", header)
@@ -80,9 +80,9 @@ func get(t *testing.T, conn net.Conn, header string) int {
 	return resp.StatusCode
 }
 
-// TestHeaderLimit checks that a request with headers over the limit gets this
-// service's own 431 answer, which a browser may read. It gets this answer
-// however large the headers are.
+// TestHeaderLimit checks requests with headers that are too large. However
+// large they are, the client must get the 431 of this service, which web pages
+// may read.
 func TestHeaderLimit(t *testing.T) {
 	h := &handler.Handler{Log: slog.New(slog.DiscardHandler)}
 	address := startServer(t, h.Routes(), 10, h.Refuse, nil)
@@ -116,8 +116,8 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionsGiveWay checks that the service closes idle connections to
-// make room for new ones.
+// TestIdleConnectionsGiveWay checks that the service closes idle connections if
+// new connections need their place.
 func TestIdleConnectionsGiveWay(t *testing.T) {
 	const limit = 3
 	address := startServer(t, http.HandlerFunc(hello), limit, nil, func(s *http.Server) { s.IdleTimeout = time.Hour })
@@ -129,8 +129,8 @@ func TestIdleConnectionsGiveWay(t *testing.T) {
 }
 
 // TestSlowClients checks a thousand clients that send nothing, half a header,
-// or half a body. The service must close their connections in the end, and they
-// must not delay other clients.
+// or half a body. The service must close their connections in the end. These
+// clients must not delay other clients.
 func TestSlowClients(t *testing.T) {
 	const cutOff = 4 * time.Second
 	clients := 1000
@@ -138,7 +138,7 @@ func TestSlowClients(t *testing.T) {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		t.Fatal(err)
 	}
-	if most := int(files.Cur)/2 - 50; most < clients { // this process has a file for each end of each connection
+	if most := int(files.Cur)/2 - 50; most < clients { // in this test, the process needs a file for each of the two ends of a connection
 		t.Logf("%d clients, as many as the limit of %d open files allows", most, files.Cur)
 		clients = most
 	}

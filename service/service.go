@@ -33,22 +33,22 @@ const (
 	exitFailed = 1 // the log says why: the configuration has faults, or a file, the store or a port cannot be opened
 )
 
-// Run serves with the configuration in the environment until ctx ends, and
-// returns the exit code. version is the program's version in logs, metrics and
-// answers. The log goes to stderr. Run returns when the log is written, or a
-// second after the end. A process may call Run only once, because Run sets
+// Run serves until ctx ends, and returns the exit code. The environment holds
+// the configuration. version is the program's version in logs, metrics and
+// answers. The log goes to stderr. At the end, Run waits at most a second until
+// the log is written. A process may call Run only once, because Run sets
 // process-wide state (signals, the garbage collector, the default logger).
 func Run(ctx context.Context, version string, stderr io.Writer) int {
 	tuneMemory()
-	signal.Ignore(syscall.SIGPIPE) // without this, the process would end when the reader of its log ends
+	signal.Ignore(syscall.SIGPIPE) // without this, the process would be killed when the program that reads its log ends
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
 	cfg, warnings, err := config.Load()
 	queue := logqueue.Start(stderr, formatOf(cfg))
-	defer queue.Close() // an error says that stderr cannot be written, so nothing can log it
+	defer queue.Close() // an error says that nothing can be written to stderr, so the log cannot show the error
 	log := slog.New(queue.Handler())
-	slog.SetDefault(log) // libraries also log through the queue, and so never wait for stderr
+	slog.SetDefault(log) // so libraries also log through the queue, and never wait for stderr
 	for _, warning := range warnings {
 		log.Warn("configuration", "warning", warning.String())
 	}
@@ -68,7 +68,8 @@ func Run(ctx context.Context, version string, stderr io.Writer) int {
 	return exitOK
 }
 
-// formatOf returns the constructor of a log handler for the configured format.
+// formatOf returns a function that makes a log handler for the configured
+// format.
 func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	if cfg.LogJSON {
 		options := &slog.HandlerOptions{Level: cfg.LogLevel}
@@ -77,9 +78,9 @@ func formatOf(cfg config.Config) func(io.Writer) slog.Handler {
 	return func(w io.Writer) slog.Handler { return textlog.New(w, cfg.LogLevel) }
 }
 
-// serve listens and serves until ctx ends (SIGTERM or SIGINT), and then shuts
-// the service down. At every signal in hangups (SIGHUP) it reads the credential
-// files again and continues.
+// serve listens and serves until ctx ends (SIGTERM or SIGINT). Then it shuts
+// the service down. At every signal in hangups (SIGHUP), it reads the
+// credential files again and goes on.
 func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	stopMetrics, err := s.serveMetrics()
 	if err != nil {
@@ -138,7 +139,8 @@ func (s *shared) serve(ctx context.Context, hangups <-chan os.Signal) error {
 	return nil
 }
 
-// bound returns listener with at most clients open connections at a time.
+// bound returns a listener that limits how many connections of listener are
+// open at the same time. clients is this limit.
 func (s *shared) bound(listener net.Listener, clients int, h *handler.Handler) *connlimit.Listener {
 	return connlimit.New(listener, connlimit.Options{
 		Limit: clients, Network: h.Proxies.Share, ArrivalTime: bodyTime,
@@ -146,7 +148,8 @@ func (s *shared) bound(listener net.Listener, clients int, h *handler.Handler) *
 	})
 }
 
-// clientPlaces returns how many connections clients can have at a time.
+// clientPlaces returns how many connections clients can have open at the same
+// time.
 func (s *shared) clientPlaces() int {
 	clients := placesFor(openFiles()).clients
 	if clients < MaxConnections {
@@ -155,9 +158,9 @@ func (s *shared) clientPlaces() int {
 	return clients
 }
 
-// serveMetrics serves GET /metrics at LIVEKIT_METRICS_BIND until stop is
-// called. If this variable is not set, it serves nothing, because there is no
-// default.
+// serveMetrics serves GET /metrics at the address in LIVEKIT_METRICS_BIND,
+// until the caller calls stop. If this variable is not set, it serves nothing:
+// there is no default address.
 func (s *shared) serveMetrics() (stop func(), err error) {
 	if s.cfg.Metrics == (config.Bind{}) {
 		return func() {}, nil

@@ -15,24 +15,24 @@ import (
 // These are the times of the shutdown after SIGTERM or SIGINT. They begin when
 // LIVEKIT_SHUTDOWN_DELAY has passed (0 s by default, 5 min at most).
 //
-// The contexts of running requests end after finishTime, and their connections
-// are closed after closeTime. Then the service closes the store of leaves. That
+// After finishTime, the contexts of running requests end. After closeTime, the
+// service closes their connections. Then it closes the store of leaves. That
 // takes up to 2 s more if Redis does not answer, and up to 7 s if the disk does
 // not answer (standby.Store.Close). At the end the service waits at most 1 s
 // for the log (logqueue.Queue.Close).
 //
 // The shutdown sends no leave: the keeper gives its jobs back to the store
-// (keeper.Keeper.Run). A second signal ends the process at once (main.go).
+// (keeper.Keeper.Run). A second signal ends the process immediately (main.go).
 const (
 	finishTime = 7 * time.Second
 	closeTime  = 8 * time.Second
 )
 
-// drain waits until ctx ends, and then waits for LIVEKIT_SHUTDOWN_DELAY. During
-// this delay the service still serves requests, but /healthz answers 503, so
-// that load balancers send clients elsewhere. If systemd handed the socket
-// over, drain skips the delay, because the next process serves that socket. If
-// the server has failed, drain returns the server's error.
+// drain waits until ctx ends, and then waits for LIVEKIT_SHUTDOWN_DELAY. In
+// this time the service still serves requests, but answers 503 to /healthz. So
+// load balancers send clients elsewhere. If the socket came from systemd, drain
+// does not wait, because the next process takes over the socket. If the server
+// has failed, drain returns the server's error.
 func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool, failed <-chan error) error {
 	select {
 	case err := <-failed:
@@ -54,15 +54,15 @@ func (s *shared) drain(ctx context.Context, h *handler.Handler, handedOver bool,
 	}
 }
 
-// finish closes the listener, and waits until running requests have ended, but
-// at most closeTime. failed gets a value when the server accepts no more
+// finish closes the listener, and waits until running requests have ended, for
+// at most closeTime. failed gets a value when the server has stopped accepting
 // connections.
 func finish(server *http.Server, bounded *connlimit.Listener, failed <-chan error, cut context.CancelCauseFunc, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	hurry := time.AfterFunc(finishTime, func() { cut(handler.ErrShuttingDown) })
 	defer hurry.Stop()
-	_ = bounded.Close() // an error means that the listener is closed already
+	_ = bounded.Close() // an error means that the listener was already closed
 	<-failed
 	server.SetKeepAlivesEnabled(false)
 	settle(ctx, bounded)

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/internal/metrics"
 )
 
-// watch adds the gauges to the metrics, if an address for metrics is
-// configured.
+// watch makes the metrics read the gauges, if the operator has configured an
+// address for metrics.
 func (s *shared) watch(p parts) {
 	if s.cfg.Metrics != (config.Bind{}) {
 		s.counters.Watch(func() metrics.Snapshot { return s.snapshot(p) })
@@ -58,8 +58,9 @@ func (l *leaves) addTo(now *metrics.Snapshot) {
 	now.Budget = map[string]float64{"rate": budget.Rate, "tokens": budget.Tokens, "lowered": float64(budget.Lowered)}
 }
 
-// addTo adds the numbers about membership to now. If another replica sweeps,
-// addTo leaves out the numbers of sweeps.
+// addTo adds the numbers about membership to a snapshot of the metrics. If
+// another replica makes the sweeps (the checks of all participants), addTo
+// leaves out the numbers about sweeps.
 func (m *members) addTo(now *metrics.Snapshot) {
 	if m.account != nil {
 		now.Health["account"] = number(!m.account.status().Answers)

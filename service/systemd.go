@@ -12,9 +12,10 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// openListener returns the socket that systemd hands over (sd_listen_fds(3)).
-// If there is no such socket, openListener listens on LIVEKIT_JWT_BIND.
-// handedOver is true if systemd keeps the socket open for the next process.
+// openListener returns the socket that systemd passes to this process
+// (sd_listen_fds(3)). If there is none, it listens on LIVEKIT_JWT_BIND.
+// handedOver is true if the socket came from systemd, which keeps it open for
+// the next process.
 func (s *shared) openListener() (l net.Listener, handedOver bool, err error) {
 	l, err = inherit(activation.Files(true))
 	if err != nil || l == nil {
@@ -30,8 +31,8 @@ func (s *shared) openListener() (l net.Listener, handedOver bool, err error) {
 	return l, true, nil
 }
 
-// inherit returns the only socket in files, or nil if there is none. It closes
-// all files.
+// inherit returns the socket in files, or nil if files is empty. Two sockets
+// are an error. inherit closes all files.
 func inherit(files []*os.File) (net.Listener, error) {
 	defer func() {
 		for _, f := range files {
@@ -55,8 +56,8 @@ func inherit(files []*os.File) (net.Listener, error) {
 	return l, nil
 }
 
-// withSmallBuffers bounds the kernel's buffers for connections of the TCP
-// listener l, as listen does for the listener that it makes.
+// withSmallBuffers bounds the kernel's buffers for connections of l, if l is a
+// TCP listener. The function listen does the same for a listener that it makes.
 func withSmallBuffers(l net.Listener) error {
 	tcp, ok := l.(*net.TCPListener)
 	if !ok {

@@ -11,7 +11,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// socketFile returns a listening socket as a file, like one from systemd.
+// socketFile returns a listening socket as a file. systemd passes sockets to a
+// process in this form.
 func socketFile(t *testing.T, network, address string) *os.File {
 	t.Helper()
 	l, err := net.Listen(network, address)
@@ -61,8 +62,8 @@ func TestInheritNothing(t *testing.T) {
 	}
 }
 
-// TestInheritFaults checks that the error for a wrong socket names the setting
-// that the systemd socket unit needs.
+// TestInheritFaults checks sockets from systemd that the service cannot use.
+// The error must name the setting that the socket unit needs.
 func TestInheritFaults(t *testing.T) {
 	packet, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {

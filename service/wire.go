@@ -18,7 +18,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// shared holds what several parts of the service use.
+// shared holds the values that several parts of the service use.
 type shared struct {
 	version     string
 	cfg         *config.Config
@@ -26,19 +26,19 @@ type shared struct {
 	strangers   *outbound.Pool // bounds the connections to servers that the operator did not name
 	log         *slog.Logger
 	logStatus   func() logqueue.Status
-	counters    metrics.Metrics // counts nothing if there is no address for metrics
+	counters    metrics.Metrics // if there is no address for metrics, counters counts nothing
 }
 
-// parts holds what newHandler needs besides shared.
+// parts holds the values that newHandler needs besides those in shared.
 type parts struct {
 	leaves     leaves
 	homeserver *homeserver // nil if the service is not registered at a homeserver
-	members    *members    // nil if there is no homeserver that can say who is joined
+	members    *members    // nil if this service can ask no homeserver who is joined
 	rooms      *sfu.Rooms
 }
 
-// newHandler connects the parts of the service to a handler, according to the
-// configuration.
+// newHandler makes a handler from the parts of the service, as the
+// configuration says.
 func (s *shared) newHandler(p parts) *handler.Handler {
 	cfg, verifier := s.cfg, s.newVerifier()
 	h := &handler.Handler{
@@ -82,7 +82,8 @@ func (s *shared) newTestPage() *handler.TestPage {
 }
 
 // portOf returns the port on which LiveKit itself listens, or "" if the port is
-// unknown. LiveKit speaks no TLS, so an https URL is the URL of a proxy.
+// unknown. LiveKit has no TLS of its own. So an https URL is the URL of a
+// proxy.
 func portOf(api *url.URL) string {
 	if api.Scheme != "http" {
 		return ""
@@ -90,7 +91,7 @@ func portOf(api *url.URL) string {
 	return api.Port()
 }
 
-// health returns the health of all parts that are on, and of the log.
+// health returns the faults of all parts that are on, and of the log.
 func (s *shared) health(p parts) handler.Health {
 	h := p.leaves.health()
 	if p.members != nil {
@@ -155,32 +156,33 @@ func (s *shared) newVerifier() *matrix.Verifier {
 	return v
 }
 
-// These bounds apply to all connections to servers that the operator did not
-// name, even to idle connections.
+// These bounds apply to all connections, even idle ones, to servers that the
+// operator did not name.
 const (
-	// maxPerHost bounds the connections to one address. The bound is high
-	// because many homeservers share the address of one provider.
+	// maxPerHost is how many connections one address may have. It is high,
+	// because one provider may serve many homeservers at one address.
 	maxPerHost = 128
-	// maxHandshake bounds the bytes that such a server can send in a TLS
-	// handshake. For comparison, an RSA-4096 certificate chain with 250 names
-	// takes 17.8 kB.
+	// maxHandshake is how many bytes a server may send in a TLS handshake. For
+	// comparison, a chain of RSA-4096 certificates with 250 names takes 17.8
+	// kB.
 	maxHandshake = 32 << 10
 	// maxHandshakes bounds the bytes that all these connections together have
-	// received in TLS handshakes. After a handshake, memory holds at most 8
-	// times as many bytes.
+	// received in TLS handshakes. The result of a handshake takes up to 8 times
+	// as many bytes in memory.
 	maxHandshakes = 3 << 19
 )
 
 // newStrangers returns the pool that bounds the connections to servers that the
-// operator did not name. A process has only one such pool.
+// operator did not name. A process may have only one such pool.
 func newStrangers() *outbound.Pool {
 	return &outbound.Pool{PerHost: maxPerHost, MaxHandshake: maxHandshake, MaxHandshakes: maxHandshakes}
 }
 
-// newServers returns the transports to homeservers. Each call of newServers
-// gives separate connections. Servers that the operator named may have any
-// address, and the transport resumes their TLS sessions. All other servers must
-// have public addresses.
+// newServers returns the transports to homeservers. Each call returns
+// transports with their own connections. A server that the operator named may
+// have any address, and its transport resumes TLS sessions. All other servers
+// must have public addresses, or addresses in the allowed networks of the
+// configuration.
 func (s *shared) newServers() matrix.Servers {
 	named := s.newTransport(&outbound.Dialer{})
 	named.TLS.ClientSessionCache = &outbound.Sessions{}
@@ -191,8 +193,8 @@ func (s *shared) newServers() matrix.Servers {
 }
 
 // newTransport returns a transport that trusts the system's certificates and
-// the certificates of LIVEKIT_CA_FILE. With LIVEKIT_INSECURE_SKIP_VERIFY_TLS it
-// checks no certificate.
+// the certificates in LIVEKIT_CA_FILE. If LIVEKIT_INSECURE_SKIP_VERIFY_TLS is
+// set, the transport checks no certificate.
 func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 	t := &outbound.Transport{
 		Dial:  dialer.DialContext,
@@ -205,9 +207,9 @@ func (s *shared) newTransport(dialer *outbound.Dialer) *outbound.Transport {
 	return t
 }
 
-// newSFUClient returns a client with separate connections. If this process can
-// open no file for a new connection, the client closes an idle connection to a
-// stranger's server.
+// newSFUClient returns a client with its own connections. If the process cannot
+// open another file for a new connection, the client closes an idle connection
+// to a server that the operator did not name.
 func (s *shared) newSFUClient() *sfu.Client {
 	connections := sfu.NewHTTPClient(s.credentials.roots, s.strangers.CloseForFile)
 	s.credentials.distrust = append(s.credentials.distrust, connections.CloseIdleConnections)

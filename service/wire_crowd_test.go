@@ -23,9 +23,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestManyNamesAtOneAddress checks that clients get all their tokens if 400
-// homeservers share one address, as at a provider. 8 clients ask at a time.
-// Each homeserver takes two connections, and the address may have 128.
+// TestManyNamesAtOneAddress checks 400 homeservers that share one address, as
+// at a large provider. 8 clients ask for tokens at the same time, and every
+// request must get a token. Each homeserver needs two connections, and the
+// address may have 128.
 func TestManyNamesAtOneAddress(t *testing.T) {
 	const names, clients = 400, 8
 	h := newCrowdedHandler(t)
@@ -53,9 +54,9 @@ func TestManyNamesAtOneAddress(t *testing.T) {
 	}
 }
 
-// newCrowdedHandler returns the service's handler in an internet where every
-// name has the same address. The server on port 443 delegates every homeserver
-// to port 8448.
+// newCrowdedHandler returns the service's handler in an internet in which every
+// name has the same address. The well-known document of each homeserver
+// delegates it to port 8448.
 func newCrowdedHandler(t *testing.T) http.Handler {
 	t.Helper()
 	ca := matrixtest.NewCA()

@@ -23,8 +23,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// rootsOf returns roots that contain only the certificate of the test's
-// authority.
+// rootsOf returns trusted certificates: only that of the test's authority.
 func rootsOf(t *testing.T, ca *matrixtest.CA) *config.Roots {
 	t.Helper()
 	roots, err := config.ParseRoots(ca.PEM(), nil)
@@ -34,9 +33,10 @@ func rootsOf(t *testing.T, ca *matrixtest.CA) *config.Roots {
 	return roots
 }
 
-// TestStrangersLeaveNothing checks that the memory of 1,000 servers' large
-// certificates is freed when their connections are closed. The service may keep
-// TLS sessions only for named servers.
+// TestStrangersLeaveNothing checks 1,000 servers that the operator did not
+// name. They have large certificates. When the service has closed the
+// connections to these servers, it must not keep their certificates. It may
+// keep TLS sessions only of servers that the operator named.
 func TestStrangersLeaveNothing(t *testing.T) {
 	ca := matrixtest.NewCA()
 	servers := share(&config.Config{
@@ -78,8 +78,8 @@ func TestStrangersLeaveNothing(t *testing.T) {
 	}
 }
 
-// share returns the shared part of a service with the configuration cfg. The
-// service logs nothing.
+// share returns a value of the type shared, for a service with the
+// configuration cfg and no log.
 func share(cfg *config.Config) *shared {
 	return &shared{
 		cfg: cfg, credentials: newCredentials(cfg), strangers: newStrangers(), log: slog.New(slog.DiscardHandler),
@@ -88,7 +88,7 @@ func share(cfg *config.Config) *shared {
 }
 
 // hostileServer starts a server that sends 30 kB of certificates for every
-// name. resumed counts the requests on resumed TLS sessions.
+// name. resumed counts the requests in resumed TLS sessions.
 func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomic.Int32) {
 	resumed = new(atomic.Int32)
 	more, leaf := matrixtest.NewBulky(450, 30_000), ca.Certificate("*.test")
@@ -108,8 +108,8 @@ func hostileServer(t *testing.T, ca *matrixtest.CA) (addr string, resumed *atomi
 	return s.Listener.Addr().String(), resumed
 }
 
-// liveBytes returns how many bytes are alive after all garbage is collected,
-// including garbage that finalizers free.
+// liveBytes returns how many bytes are in use after it has collected all
+// garbage, including garbage that finalizers free.
 func liveBytes() uint64 {
 	var stats runtime.MemStats
 	for range 3 {
@@ -119,8 +119,8 @@ func liveBytes() uint64 {
 	return stats.HeapAlloc
 }
 
-// TestPortOf checks that portOf finds LiveKit's port in a URL without TLS.
-// Remedies on the test page name this port.
+// TestPortOf checks that portOf finds LiveKit's port in a URL without TLS. The
+// test page names this port in its advice.
 func TestPortOf(t *testing.T) {
 	for address, want := range map[string]string{
 		"http://livekit:7880": "7880", "http://[::1]:7890/": "7890", "http://livekit": "", "https://sfu.example.org:8443": "", "https://sfu.example.org": "",

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestFilesAreAccepted parses every written file with the parser of the program
-// that reads it, if this module contains that parser. The tests in e2e/ start
-// LiveKit and the proxies with the files.
+// TestFilesAreAccepted checks that programs can read the files that setup
+// writes. It uses the parser of each program, if this module contains that
+// parser. The tests in e2e/ start LiveKit and the proxies with the files.
 func TestFilesAreAccepted(t *testing.T) {
 	standInGo(t, "an image")
 	for name, args := range typical(t) {
@@ -81,9 +81,9 @@ func parseYAML[T any](l *lab, name string) (v T) {
 	return v
 }
 
-// checkMounts checks that each container mounts livekit.yaml, and only files
-// that setup wrote, all read-only. It also checks that the secret is in .env
-// and in no other file.
+// checkMounts checks that each container mounts livekit.yaml. It also checks
+// that all mounts are read-only files that setup wrote, and that the secret is
+// only in .env.
 func (l *lab) checkMounts() {
 	l.t.Helper()
 	compose, files := parseYAML[deployment](l, "compose.yaml"), l.list()

@@ -115,8 +115,7 @@ func (o *options) recall(old map[string]string) error {
 	return nil
 }
 
-// belongings has, for each option, the other options that mean nothing without
-// that option.
+// belongings maps an option to the options that have no meaning without it.
 var belongings = map[string][]string{
 	"appservice": {"appservice-url"}, "turn-tls": {"turn-cert", "turn-key"},
 	"turn-cert": {"turn-key"}, "turn-key": {"turn-cert"},
@@ -134,8 +133,8 @@ func (o *options) endedNow() map[string]bool {
 	return ended
 }
 
-// ends returns the names of the answers that setup removes because of the value
-// of a.
+// ends returns the names of the answers that setup removes because the answer a
+// has its present value.
 func (o *options) ends(a answer) []string {
 	switch value := a.get(); {
 	case o.switchedOff[a.name] || value == "false":
@@ -169,7 +168,7 @@ func answersText(values map[string]string) string {
 }
 
 // yamlText returns value as YAML text. It adds quotation marks if YAML would
-// read something else without them.
+// otherwise read another value.
 func yamlText(value string) string {
 	var read string
 	if err := yaml.Unmarshal([]byte(value), &read); err == nil && read == value && !strings.ContainsAny(value, "#\n") {

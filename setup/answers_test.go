@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// only runs setup with --dir and flags, and without any other flag.
+// lab.only is the same as run, but adds no flag except --dir.
 func (l *lab) only(want int, flags ...string) {
 	l.t.Helper()
 	l.exec(want, slices.Concat([]string{"--dir", l.dir}, flags)...)
@@ -26,9 +26,8 @@ func (l *lab) answers() map[string]string {
 	return values
 }
 
-// TestOnlyWhatIsSaidChanges checks that an option changes its own answer. It
-// may also remove answers that do not go together with the new one. All other
-// answers stay.
+// TestOnlyWhatIsSaidChanges checks that an option changes its own answer, and
+// removes answers that contradict the new answer. All other answers must stay.
 func TestOnlyWhatIsSaidChanges(t *testing.T) {
 	for _, c := range []struct {
 		first, then []string
@@ -68,8 +67,8 @@ func TestOnlyWhatIsSaidChanges(t *testing.T) {
 }
 
 // TestSilenceIsNoAnswer checks that setup refuses an option with an empty
-// value, and switches nothing off. An unset variable of a script makes such a
-// value.
+// value, and switches nothing off. A script passes an empty value if a variable
+// of the script is unset.
 func TestSilenceIsNoAnswer(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://a:1")
@@ -120,7 +119,7 @@ func TestChangesAreAskedFor(t *testing.T) {
 	l.run(exitOK, "--homeserver-url", "http://a:1", "--appservice", "--appservice-url", "http://b:2")
 	want := l.answers()
 	said := l.talkOf(exitOK, []string{
-		"99", "turn jwt-port,homeserver-url", // there is no answer 99; the next line names three answers
+		"99", "turn jwt-port,homeserver-url", // there is no answer 99; the next text names three answers
 		"y", "x", "8090", "none",
 		"--appservice, base-url", "n", "https://matrix.example.org",
 		"sfu-host", "", // Enter keeps the old answer
@@ -230,7 +229,7 @@ func TestRememberedSource(t *testing.T) {
 }
 
 // TestAnswersAreText checks that answersFile keeps each value unchanged, even
-// one that YAML would read as something else than a text.
+// if YAML would read the value as a number, for example.
 func TestAnswersAreText(t *testing.T) {
 	for _, value := range []string{"[2001:db8::1]:8448", "example.org", "8080", "C:\\a b\\cert.pem", "a: b", "# x", "20000-20200", "0x10", "null", "~", "https://a:1/b"} {
 		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {

@@ -26,8 +26,8 @@ func (l *lab) registration() appservice.Registration {
 func (l *lab) hasRegistration() bool { return slices.Contains(l.list(), registrationFile) }
 
 // checkURL checks the LiveKit URL that the homeserver gives to newer clients.
-// It must be there only if the homeserver forwards their token requests to this
-// service.
+// The homeserver must give a URL only if it forwards the clients' token
+// requests to this service.
 func (l *lab) checkURL(url string) {
 	l.t.Helper()
 	want := ""

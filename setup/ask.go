@@ -16,7 +16,7 @@ const attempts = 5
 
 var errNoAnswer = errors.New("none of the answers was valid")
 
-// longestAnswer is the most bytes that a line of input may have.
+// longestAnswer is the largest number of bytes that a line of input may have.
 const longestAnswer = 4096
 
 // dialogue asks a person for the options that are not known yet.

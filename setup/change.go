@@ -11,7 +11,7 @@ import (
 // question has the text of a question, and the check of its answer.
 type question struct {
 	text  string
-	valid func(o *options, text string) error // checks the answer; nil if only the later check of all answers checks it
+	valid func(o *options, text string) error // checks the answer; nil if setup checks this answer only later, together with all answers
 	empty string                              // what an empty answer means; "" if an empty answer is not allowed
 }
 
@@ -63,9 +63,9 @@ func perServer(parse func(string) (string, error)) func(*options, string) error 
 	}
 }
 
-// besides returns the check of a host name for the option flag, which is
-// jwt-host or sfu-host. The name must differ from the other program's name and
-// from all server names.
+// besides returns a check of a host name. flag is the option for this host
+// name: jwt-host or sfu-host. The host name must differ from the other
+// program's host name and from all server names.
 func besides(flag string) func(*options, string) error {
 	return func(o *options, text string) error {
 		host, err := parseHost(text)
@@ -125,8 +125,8 @@ func (o *options) valid(a answer) func(string) error {
 	}
 }
 
-// lost asks for the answers that setup once stored in the folder, but that no
-// file of the folder contains now.
+// dialogue.lost asks a person for lost answers. These are answers that setup
+// once stored in the folder, but that no file of the folder contains now.
 func (d *dialogue) lost(o *options) error {
 	for _, a := range o.answers() {
 		if !slices.Contains(o.memory.lost, a.name) || o.given[a.name] {
@@ -173,8 +173,8 @@ func (d *dialogue) choose(o *options) (chosen []answer, err error) {
 	return nil, errNoAnswer
 }
 
-// named returns the answers that words names. Each word is an answer's name, or
-// its number in the list.
+// named finds an answer for each of the words. A word is the name of an answer,
+// or the number of the answer in the list.
 func (o *options) named(words []string) (chosen []answer, err error) {
 	all := o.answers()
 	for _, word := range words {
@@ -190,8 +190,8 @@ func (o *options) named(words []string) (chosen []answer, err error) {
 	return chosen, nil
 }
 
-// again asks for an answer that already has a value. An empty answer keeps
-// this value.
+// dialogue.again asks a person for a new value of the answer a. If the person
+// types nothing, the answer keeps its value.
 func (d *dialogue) again(o *options, a answer) (err error) {
 	old := a.get()
 	text := cmp.Or(questions[a.name].line(old), "--"+a.name)
@@ -226,7 +226,8 @@ func (d *dialogue) replace(o *options, a answer, text string) error {
 	return err
 }
 
-// say marks a as given in this run, and removes the answers that a replaces.
+// say marks the answer a as given in this run, and removes the answers that a
+// makes invalid.
 func (o *options) say(a answer) {
 	o.given[a.name] = true
 	delete(o.recalled, a.name)

@@ -49,7 +49,7 @@ func (u *update) decide(f file, force bool) (step, error) {
 }
 
 // join merges setup's content, line by line, into a file that a person edited.
-// The result is in s.
+// It stores the result in s.
 func (s *step) join(f file) (err error) {
 	s.outcome = joined
 	s.result, err = f.merge(s.old, f.content)
@@ -57,10 +57,11 @@ func (s *step) join(f file) (err error) {
 }
 
 // decideEdited decides whether setup writes its content as NAME.new beside a
-// file that a person edited. setup writes none if an earlier run wrote this
-// same content into the file, or into a NAME.new that a person has removed.
-// With --force, decide does not call decideEdited. setup then saves the edited
-// file as NAME.bak, and replaces it.
+// file that a person edited. setup writes no NAME.new if an earlier run wrote
+// the same content into the file, or into a NAME.new that a person has removed.
+//
+// With --force, setup does not call decideEdited. It saves the edited file as
+// NAME.bak, and replaces the file.
 func (u *update) decideEdited(s *step) (err error) {
 	s.outcome = kept
 	sum := sumOf(s.content)
@@ -75,9 +76,9 @@ func (u *update) decideEdited(s *step) (err error) {
 	return err
 }
 
-// closed returns the permissions of livekit.yaml if not every user may read it,
-// because then the service's container cannot read it. In all other cases
-// closed returns zero.
+// closed returns the permissions of livekit.yaml if some users cannot read the
+// file. One of these users may be the user of the service's container. In all
+// other cases closed returns zero.
 func (u *update) closed(name string) (fs.FileMode, error) {
 	if name != sfuFile {
 		return 0, nil
@@ -89,7 +90,7 @@ func (u *update) closed(name string) (fs.FileMode, error) {
 	return rights, err
 }
 
-// decideBeside decides what to do with a NAME.new that exists beside the file.
+// decideBeside decides what to do with an existing NAME.new beside the file.
 func (u *update) decideBeside(s *step) error {
 	name := s.name + newSuffix
 	content, found, err := u.dir.read(name)
@@ -127,9 +128,9 @@ func (u *update) backupName(name, content string) (string, error) {
 	return "", fmt.Errorf("%s%s%d exists already, and setup keeps no more backups than that: remove old ones", name, backupSuffix, mostBackups)
 }
 
-// refuseHalfRenewed returns an error if setup makes new secrets, but a secret
-// file that a person edited would keep an old one. The next run would then find
-// two different secrets.
+// refuseHalfRenewed returns an error if only some files would get the new
+// secrets. This happens if setup makes new secrets, but keeps a secret file
+// that a person edited. The next run would then find two different secrets.
 func (u *update) refuseHalfRenewed(renewed bool) error {
 	for _, s := range u.steps {
 		if renewed && s.secret && (s.outcome == kept || s.outcome == yours) {

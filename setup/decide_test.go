@@ -34,9 +34,9 @@ func TestSecretOfEditedFile(t *testing.T) {
 	}
 }
 
-// TestEditedProposal checks that setup saves a NAME.new that a person edited
-// before it writes the next one. It does not save a NAME.new that nobody
-// edited.
+// TestEditedProposal checks a NAME.new that a person edited. setup must save
+// this file before it writes the next NAME.new. It must not save a NAME.new
+// that nobody edited.
 func TestEditedProposal(t *testing.T) {
 	for _, name := range []string{"livekit.yaml", "compose.yaml"} {
 		t.Run(name, func(t *testing.T) {

@@ -23,7 +23,7 @@ func imageOf(templates fs.FS) (string, error) {
 }
 
 // composeEdits returns the edits that turn the repository's compose.yaml into
-// the plan's. All other lines stay.
+// the compose.yaml of the plan. All other lines stay.
 func (p plan) composeEdits() []edit {
 	edits := []edit{
 		{"# LiveKit and the authorization service", "\nservices:\n", composeHead},
@@ -76,8 +76,8 @@ const certMounts = `      - type: bind
 `
 
 // appServiceVariables returns the lines with the variables of the
-// application-service mode. They need the registration file, so setup writes
-// them only if it mounts that file.
+// application-service mode. These variables need the registration file, so
+// setup writes the lines only if the container mounts that file.
 func (p plan) appServiceVariables() string {
 	return fmt.Sprintf(`      # The homeserver passes requests of its users on to this service.
       LIVEKIT_HS_SERVER_NAME: %q
@@ -145,8 +145,8 @@ const turnOff = `turn:
   enabled: false
 `
 
-// turnSection returns the section turn of livekit.yaml. The relay's ports come
-// from --relay-range. The default of this option is presetRelay, unless
+// turnSection returns the section turn of livekit.yaml. It takes the relay's
+// ports from --relay-range. The default of --relay-range is presetRelay, unless
 // makeRoom has chosen other ports.
 func (p plan) turnSection() string {
 	if !p.Relays() {
@@ -178,7 +178,7 @@ func (p plan) turnSection() string {
 }
 
 // envEdits returns the edits that turn the repository's .env.example into the
-// plan's .env.
+// .env of the plan.
 func (p plan) envEdits() []edit {
 	edits := []edit{
 		{"# Copy this file to .env and fill in. It holds", " the secret:", "# Written by matrixrtc-auth setup. It holds"},

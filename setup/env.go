@@ -5,10 +5,10 @@ import (
 	"io/fs"
 )
 
-// envMerger returns the function that merges setup's new .env into one that a
-// person edited. The checksums of the last run tell which values setup wrote.
-// If an earlier version kept no checksums, setup computes these values from the
-// answers of the last run.
+// envMerger returns the function that merges setup's new .env into a .env that
+// a person edited. The function must know which values setup wrote in the last
+// run. It takes this from the checksums of the last run or, without checksums,
+// from the answers of the last run.
 func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, error) {
 	wrote, err := readSums(dir)
 	if err != nil {
@@ -33,8 +33,8 @@ func (p plan) envMerger(dir *folder, d *dialogue, templates fs.FS) (merger, erro
 	return e.join, nil
 }
 
-// envBefore returns the values, without secrets, that setup wrote into .env
-// for the last run's answers. It returns none if these answers are unknown.
+// envBefore returns the values, without secrets, that setup wrote into .env for
+// the last run's answers. It returns nil if these answers are unknown.
 func (p plan) envBefore(templates fs.FS) map[string]string {
 	if p.before == nil {
 		return nil
@@ -50,8 +50,8 @@ func (p plan) envBefore(templates fs.FS) map[string]string {
 	return values
 }
 
-// before returns the plan that setup made from the last run's answers. It
-// returns nil if these answers are unknown or not valid any more.
+// options.before makes the plan of the last run again, from the answers of that
+// run. It returns nil if these answers are unknown or not valid any more.
 func (o *options) before() *plan {
 	if !o.memory.there {
 		return nil

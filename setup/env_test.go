@@ -60,8 +60,9 @@ func TestNewSecretInEditedEnv(t *testing.T) {
 	}
 }
 
-// TestConflict checks a line of .env that both a person and a new answer have
-// changed. The person's line stays until somebody decides.
+// TestConflict checks a line of .env that a person has changed, and that setup
+// must change because of a new answer. The person's line stays until somebody
+// decides.
 func TestConflict(t *testing.T) {
 	edited := func(t *testing.T) *lab {
 		l := newLab(t)
@@ -109,8 +110,8 @@ func TestConflict(t *testing.T) {
 	}
 }
 
-// TestGoneSecrets checks that setup stops if a secret that it once wrote is
-// missing now. It does not silently make a new one.
+// TestGoneSecrets checks that setup stops if a secret that setup once wrote is
+// missing now. It must not silently make a new secret.
 func TestGoneSecrets(t *testing.T) {
 	for name, spoil := range map[string]func(l *lab) string{
 		"the file": func(l *lab) string { l.remove(envFile); return ".env is gone" },

@@ -12,8 +12,8 @@ import (
 
 func tomorrow() time.Time { return time.Now().Add(24 * time.Hour) }
 
-// TestMissingFlags checks that setup names all missing flags at once if there
-// is nobody to ask.
+// TestMissingFlags checks that setup names all missing flags in one message if
+// there is nobody to ask.
 func TestMissingFlags(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitUsage)

@@ -58,8 +58,8 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	return content, true, err
 }
 
-// replaceable returns an error if name is something else than a file, like a
-// folder or a link. setup cannot have written such a thing.
+// replaceable returns an error if name is not a file, but a folder or a link,
+// for example. setup writes only files, so somebody else has made it.
 func (f *folder) replaceable(name string) error {
 	info, err := f.root.Lstat(name)
 	switch {
@@ -102,12 +102,13 @@ func (f *folder) copyFrom(content io.Reader, name string, mode fs.FileMode) (err
 	return f.root.Rename(temporary, name)
 }
 
-// half matches the names of temporary files of the method write. Its group is
-// the name of the file to be written, without .new or .bak.
+// half matches the names of temporary files of the method write. The group of
+// the expression is the name of the file to be written, without .new or .bak.
 var half = pattern.New(`^\.(.+?)(?:\.new)?(?:\.bak\d*)?\.[A-Z2-7]{26}$`)
 
 // halves returns the names of the temporary files that interrupted writes have
-// left. names are the files that these writes were to replace.
+// left. names has the names of the files that these writes should have
+// replaced.
 func (f *folder) halves(names []string) (list []string, err error) {
 	entries, err := fs.ReadDir(f.root.FS(), ".")
 	for _, e := range entries {

@@ -117,8 +117,8 @@ const (
 )
 
 // TestContradictions checks two old files that contradict each other. setup
-// asks a person, or names both places if there is nobody to ask. An option of
-// the command line decides.
+// asks a person, or names both places if there is nobody to ask. If the command
+// line sets the option, setup uses that value.
 func TestContradictions(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "homeserver.yaml": oldSynapse})
 	l := newLab(t)
@@ -141,7 +141,8 @@ func TestContradictions(t *testing.T) {
 }
 
 // TestAMixOfNames checks that setup refuses a deployment in which one program
-// has a path and the other its own host name.
+// has a path below a shared host name, and the other program has its own host
+// name.
 func TestAMixOfNames(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": strings.ReplaceAll(oldWellKnown, "jwt.example.org", "matrix.example.org/livekit/jwt")})
 	l := newLab(t)
@@ -154,7 +155,7 @@ func TestAMixOfNames(t *testing.T) {
 }
 
 // TestFolderAndFilesDiffer checks that setup refuses files of --from that
-// contradict the folder. They never replace what the folder has.
+// contradict the folder. Such files never change an answer of the folder.
 func TestFolderAndFilesDiffer(t *testing.T) {
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})
 	l := newLab(t)
@@ -237,8 +238,8 @@ func TestTakenPageGoes(t *testing.T) {
 }
 
 // TestFilesOfAFolder checks files in the folder of --from that setup cannot
-// parse. taking-over.md names such a file. A file that surely belongs to the
-// deployment is an error.
+// parse. taking-over.md must name such a file. If the file surely belongs to
+// the deployment, setup must stop with an error.
 func TestFilesOfAFolder(t *testing.T) {
 	files := map[string]string{"jwt.env": oldService, "client.json": oldWellKnown, "chart.yaml": "a: b\n c: {{ d }}\n"}
 	l := newLab(t)
@@ -264,8 +265,8 @@ func TestDeploymentAroundTheFolder(t *testing.T) {
 	}
 }
 
-// TestGuessedBaseURL checks that taking-over.md names the base_url that setup
-// guessed, if no old file has one.
+// TestGuessedBaseURL checks an old deployment in which no file has the
+// base_url. setup guesses the base_url, and taking-over.md must name it.
 func TestGuessedBaseURL(t *testing.T) {
 	const named = "**Change** base_url in well-known-client.json"
 	old := put(t, map[string]string{"jwt.env": oldService, "client.json": oldWellKnown})

@@ -20,9 +20,9 @@ import (
 	"matrixrtc-auth/internal/goldentest"
 )
 
-// typical returns command lines for which testdata holds all written files. A
-// stand-in for the go command makes their images, because compiling takes
-// minutes. TestImageArch compiles a real image.
+// typical returns command lines of setup. testdata has all files that setup
+// must write for each of them. A stand-in for the go command makes the images,
+// because compiling takes minutes. TestImageArch compiles a real image.
 func typical(t *testing.T) map[string][]string {
 	standInGo(t, "an image")
 	cert, key := writeCertificate(t, "turn.example.org", time.Now().Add(time.Hour))
@@ -75,8 +75,8 @@ var (
 	version = regexp.MustCompile(`(matrixrtc-auth[:-])\d+\.\d+\.\d+\b`)
 )
 
-// archive returns the files of the folder and the output of setup. It masks
-// what differs from run to run.
+// archive returns the files of the folder and the output of setup. It masks the
+// texts that differ from run to run.
 func (l *lab) archive() *txtar.Archive {
 	mask := func(text string) []byte {
 		text = drawn.ReplaceAllString(text, "LIVEKIT_SECRET=(drawn)\n")

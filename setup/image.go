@@ -25,12 +25,12 @@ var otherProcessors = map[string]string{
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7",
 }
 
-// noImage is the value of --image-arch that means no image. With this value
-// setup does not ask for the processor.
+// noImage is the value of --image-arch with which setup makes no image, and
+// does not ask for the processor.
 const noImage = "none"
 
-// parseProcessor returns the name in processors that text means, or "" for no
-// image.
+// parseProcessor returns the name in processors for the processor that text
+// names. It returns "" for no image.
 func parseProcessor(text string) (string, error) {
 	name := strings.ToLower(text)
 	if other, ok := otherProcessors[name]; ok {
@@ -87,8 +87,8 @@ type image struct {
 }
 
 // newImage makes the image that the plan asks for, in a temporary folder. It
-// decides whether the new file replaces the one in the deployment's folder, but
-// does not replace it yet.
+// decides whether the new file will replace the image file in the deployment's
+// folder, but does not replace that file yet.
 func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image, err error) {
 	if p.ImageArch == "" {
 		return &image{outcome: unchanged}, nil
@@ -112,8 +112,8 @@ func newImage(ctx context.Context, p plan, dir *folder, log io.Writer) (i *image
 	return i, i.decide()
 }
 
-// is returns an error if the version of the source is not that of image. image
-// is an image's name in compose.yaml.
+// source.is returns an error if the source and image have different versions.
+// image is an image's name in compose.yaml.
 func (s source) is(image string) error {
 	version, err := s.version()
 	if want := strings.TrimPrefix(image, "matrixrtc-auth:"); err == nil && version != want {
@@ -158,8 +158,8 @@ func sumOfFile(f io.ReadCloser, err error) (sum [sha256.Size]byte, size int64, _
 	return [sha256.Size]byte(h.Sum(nil)), size, err
 }
 
-// place copies the new file into the deployment's folder, atomically. It first
-// removes what an interrupted copy has left.
+// place copies the new file into the deployment's folder, atomically. If an
+// earlier copy was interrupted, place first removes the part that was copied.
 func (i *image) place() error {
 	if i.outcome == unchanged {
 		return nil

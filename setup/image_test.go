@@ -77,9 +77,9 @@ func TestImageArch(t *testing.T) {
 	}
 }
 
-// TestImageAgain checks a second run with --image-arch. The file stays if the
-// image is the same. setup replaces another image, and the steps say to load it
-// again. No partly written file stays.
+// TestImageAgain checks a second run with --image-arch. If the second image is
+// the same, the file stays. If it differs, setup replaces the file, and the
+// steps say to load the image again. No partly written file stays.
 func TestImageAgain(t *testing.T) {
 	l, name := newLab(t), "matrixrtc-auth-"+versionOf(t)+"-arm64.tar"
 	standInGo(t, "one")
@@ -206,9 +206,9 @@ func sameFile(a, b string) (bool, error) {
 	return os.SameFile(one, two), errors.Join(err, err2)
 }
 
-// TestImageIsAskedFor answers the question for the processor. The first answer
-// is a processor without an image. The second is another name of a processor
-// that has one.
+// TestImageIsAskedFor checks the question for the processor. setup refuses the
+// first answer, because it makes no images for that processor. setup accepts
+// the second answer, another name of the processor armv7.
 func TestImageIsAskedFor(t *testing.T) {
 	standInGo(t, "one")
 	l := newLab(t)

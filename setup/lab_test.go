@@ -36,8 +36,8 @@ type lab struct {
 
 func newLab(t *testing.T) *lab { return &lab{t: t, dir: filepath.Join(t.TempDir(), "deployment")} }
 
-// run runs setup with --dir, flags, and each flag of names that flags lacks. It
-// checks the exit code.
+// run runs setup with --dir, with flags, and with each flag in names that is
+// not in flags. It checks the exit code.
 func (l *lab) run(want int, flags ...string) {
 	l.t.Helper()
 	args := []string{"--dir", l.dir}

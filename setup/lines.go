@@ -84,8 +84,8 @@ func valueEnd(text string) int {
 	return len(strings.TrimRight(value, " \t\r\n"))
 }
 
-// splitLines returns the lines of text, each with its line break. It adds the
-// last line's line break if that is missing.
+// splitLines returns the lines of text, each with its line break. If the last
+// line has no line break, splitLines adds one.
 func splitLines(text string) (lines []string) {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
@@ -93,8 +93,9 @@ func splitLines(text string) (lines []string) {
 	return slices.Collect(strings.Lines(text))
 }
 
-// add copies the line that sets name from content to the end of lines, with the
-// comment above it. It leaves out comment lines that lines already contain.
+// add finds the line of content that sets name. It copies this line, with the
+// comment above it, to the end of lines. It leaves out comment lines that lines
+// already contain.
 func (g grammar) add(lines []string, content, name string) []string {
 	for _, paragraph := range strings.SplitAfter(content, "\n\n") {
 		all := splitLines(strings.TrimRight(paragraph, "\n"))

@@ -15,8 +15,8 @@ type merged struct {
 	text      string
 	changed   []string // the names whose values setup changed
 	yours     []string // the names whose values a person changed and setup keeps
-	conflicts []string // the names whose values a person changed, and for which setup now has another value than it last wrote
-	settled   []string // the names without an open conflict; setup reports one again only if setup's own value changes
+	conflicts []string // the names whose values a person changed, and for which setup has a new value
+	settled   []string // all names except conflicts; the checksums of their values are stored
 }
 
 // mergeAnswers sets every answer in answers.yaml to setup's value, and keeps
@@ -57,7 +57,7 @@ type envMerge struct {
 	// nil if there is nobody to ask.
 	ask func(name, value string) (bool, error)
 	// renewed is the variable that gets a new value because the operator asked
-	// for one; "" for none.
+	// for a new value; "" if there is no such variable.
 	renewed string
 }
 

@@ -23,9 +23,9 @@ you have done since.
 // task is one thing that the operator must still do.
 type task struct {
 	do       string   // what the operator does; commands in the text are between backticks
-	commands []string // the commands that the operator types for it
+	commands []string // the commands that the operator types for the task
 	then     string   // what the operator does after the commands
-	differs  []string // lines of a diff that only the page shows, because the report has already shown them
+	differs  []string // lines of a diff for the page; on the terminal, the report has already shown them
 	check    string   // how the operator sees that the task is done: a command, and its expected output
 }
 
@@ -76,7 +76,7 @@ func writeBlock(b *strings.Builder, kind string, lines []string) {
 	b.WriteString("    ```\n")
 }
 
-// outputWidth is the most characters that a line of the output has.
+// outputWidth is the largest number of characters in a line of the output.
 const outputWidth = 96
 
 // word matches a word, or a whole command between backticks, because a line

@@ -13,9 +13,9 @@ func (l *lab) steps() string {
 	return strings.Join(strings.Fields(list), " ")
 }
 
-// TestOrderOfSteps checks the order of the steps. The service and LiveKit run
-// and answer before the homeserver and the well-known file announce them.
-// doctor comes after that.
+// TestOrderOfSteps checks the order of the steps. The service and LiveKit must
+// answer before the homeserver and the well-known file announce them. The
+// checks with doctor come after that.
 func TestOrderOfSteps(t *testing.T) {
 	for name, c := range map[string]struct {
 		flags []string
@@ -70,9 +70,9 @@ func TestEveryStepHasACheck(t *testing.T) {
 // numbered matches the number at the beginning of a step.
 var numbered = regexp.MustCompile(`(?m)^ *\d+\. `)
 
-// TestProposalIsAStep checks that each .new file is the subject of one of the
-// first steps, with the lines that differ. The step stays until a person has
-// removed the file.
+// TestProposalIsAStep checks that there is a step about each .new file. It is
+// one of the first steps, and shows the lines that differ. The step stays until
+// a person has removed the file.
 func TestProposalIsAStep(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -100,7 +100,7 @@ func TestProposalIsAStep(t *testing.T) {
 }
 
 // TestForgottenProposal checks that there is a step about a .new file that a
-// person edited and no run needs any more.
+// person edited and that setup no longer needs.
 func TestForgottenProposal(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -111,8 +111,9 @@ func TestForgottenProposal(t *testing.T) {
 	}
 }
 
-// TestConflictIsAStep checks that there is a step about each value that both a
-// person and the answers have changed.
+// TestConflictIsAStep checks that there is a step about each conflict. A
+// conflict is a value that a person has changed, and that setup must change
+// because of a new answer.
 func TestConflictIsAStep(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -125,9 +126,8 @@ func TestConflictIsAStep(t *testing.T) {
 	}
 }
 
-// TestTickedSteps checks a list of steps in which a person ticked something.
-// setup keeps this list. If the steps change, setup writes a new list beside
-// it.
+// TestTickedSteps checks a list of steps in which a person ticked a step. setup
+// keeps this list. If the steps change, setup writes a new list beside it.
 func TestTickedSteps(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -159,8 +159,8 @@ func TestWrap(t *testing.T) {
 	}
 }
 
-// TestNewStepsAreNotUnused checks a new list of steps beside one that a person
-// edited. setup does not report the new list as unused.
+// TestNewStepsAreNotUnused checks a new list of steps beside a list that a
+// person edited. setup does not report the new list as unused.
 func TestNewStepsAreNotUnused(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)

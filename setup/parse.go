@@ -27,11 +27,12 @@ func parseServerName(text string) (matrix.ServerName, error) {
 	return name, fmt.Errorf("%s; %s", plain(err), advice(text, otherwise))
 }
 
-// plain returns the text of err. An empty quotation in it becomes "nothing".
+// plain returns the text of err. If err quotes an empty text, plain writes
+// "nothing" in its place.
 func plain(err error) string { return strings.Replace(err.Error(), `"" is`, "nothing is", 1) }
 
-// misnomer says what text is if it obviously is not the name of a server or a
-// host. Otherwise it returns "".
+// misnomer recognizes a text that obviously is not the name of a server or a
+// host, and says what the text is. It returns "" for any other text.
 func misnomer(text string) string {
 	switch {
 	case strings.Contains(text, "://"):
@@ -107,8 +108,9 @@ func checkLabel(label string) error {
 	return nil
 }
 
-// advice guesses which name the person meant by text, and returns the advice
-// to write that name. If it cannot guess, it returns otherwise.
+// advice guesses which name the person meant by text, and returns the advice to
+// write that name. If it cannot guess the name, it returns the parameter
+// otherwise, which is a general advice.
 func advice(text, otherwise string) string {
 	guess := text
 	if _, rest, found := strings.Cut(guess, "://"); found {
@@ -209,8 +211,8 @@ func parseURL(text, schemes, example string) (string, error) {
 	return trimmed, nil
 }
 
-// misspelled says what is wrong with a URL; "" if nothing is. typed is what the
-// person typed, and text is typed without slashes at the end.
+// misspelled says what is wrong with a URL. It returns "" if the URL is right.
+// typed is what the person typed, and text is typed without slashes at the end.
 func misspelled(typed, text, schemes string) string {
 	scheme, behind, _ := strings.Cut(typed, "://")
 	u, err := url.Parse(text)

@@ -18,7 +18,7 @@ type plan struct {
 	Servers        []matrix.ServerName // the homeservers whose users may start calls
 	Server         matrix.ServerName   // the first of Servers
 	BaseURLs       addresses           // the homeservers' public URLs
-	HomeserverURLs addresses           // the URLs at which the service's container reaches the homeservers; without an entry, it uses the public name of the server
+	HomeserverURLs addresses           // the URLs at which the service's container reaches the homeservers; if a server has no entry, the container uses the server's public name
 	SingleHost     string              // the one host name of the service and LiveKit; "" if each has its own
 	JWTHost        string              // the host name of this service
 	SFUHost        string              // the host name of LiveKit
@@ -45,7 +45,7 @@ type plan struct {
 	registration      appservice.Registration // the registration file of the application-service mode
 	force, newSecrets bool
 	serverBlock       bool      // whether the files for nginx and Caddy have a whole server block even for a single host
-	mergeEnv          merger    // merges .env with a person's changes; set when the folder is open
+	mergeEnv          merger    // merges .env with a person's changes; nil until the folder is open
 	before            *plan     // the plan of the last run's answers; nil if unknown
 	over              *takeover // what setup takes over from an old deployment; nil for nothing
 	takenPage         string    // the content of takenFile; "" for none
@@ -113,7 +113,7 @@ func (b *planner) fault(flag, format string, args ...any) {
 }
 
 // goesOn matches a fault whose text continues a sentence that begins with the
-// flag, like "--dir is missing". No colon stands between the two.
+// flag, like "--dir is missing". Then there is no colon after the flag.
 var goesOn = pattern.New(`^(is|has|and) `)
 
 func (b *planner) note(format string, args ...any) {
@@ -179,9 +179,9 @@ func (b *planner) remembered() map[string]string {
 	return values
 }
 
-// value parses the text of a required flag. If text is empty, it records the
-// fault that the flag is missing. The parameter what describes the flag in this
-// fault.
+// value parses the text of a required flag. If text is empty, value records the
+// fault that the flag is missing. The fault contains the parameter what, which
+// describes the flag.
 func value[T any](b *planner, flag, text, what string, parse func(string) (T, error)) T {
 	var none T
 	if text == "" {
@@ -197,9 +197,9 @@ func value[T any](b *planner, flag, text, what string, parse func(string) (T, er
 	return v
 }
 
-// empties records a fault for each flag that was given with an empty value. An
-// unset variable in a script makes such a value, which must not switch anything
-// off.
+// empties records a fault for each flag that was given with an empty value. A
+// script passes an empty value if a variable of the script is unset. Such a
+// mistake must not switch anything off.
 func (b *planner) empties() {
 	for _, a := range b.options.answers() {
 		switch {
@@ -235,9 +235,9 @@ func (b *planner) names() {
 	}
 }
 
-// notTheServer returns an error if host is the server name. The host name of a
-// program leads only to that program, and the server name must serve the
-// well-known file.
+// notTheServer returns an error if host is the same as the server name. At the
+// host of the server name there must be the well-known file, but a program's
+// host name leads only to that program.
 func notTheServer(server matrix.ServerName, flag, host string) error {
 	if host == "" || host != strings.ToLower(server.Host()) {
 		return nil

@@ -59,8 +59,8 @@ func (b *planner) readCertificate() {
 	}
 }
 
-// beside returns the path of the option flag. A relative path that comes from
-// an earlier run starts at the deployment's folder.
+// beside returns the path that an option has. A relative path from an earlier
+// run is relative to the deployment's folder.
 func (b *planner) beside(flag, path string) string {
 	if !b.recalled[flag] || filepath.IsAbs(path) {
 		return path
@@ -103,8 +103,9 @@ func parseImage(text string) (string, error) {
 	return "", fmt.Errorf("is not the name of an image; %s", example)
 }
 
-// build finds the relative path from the folder to the source. An absolute path
-// would be wrong after a person moved both to another machine.
+// build finds the relative path from the folder to the source. If compose.yaml
+// had an absolute path, it would be wrong after a person moved the folder and
+// the source to another machine.
 func (b *planner) build() {
 	if b.recalled["source"] {
 		b.Build = b.source

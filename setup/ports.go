@@ -61,11 +61,11 @@ type claim struct {
 	ports
 	protocol string // "tcp" or "udp": programs may use the same port with different protocols
 	who      string
-	flag     string // the flag that changes the ports; "" if none does
+	flag     string // the flag that changes the ports; "" if no flag changes them
 }
 
-// claims returns the claims of all programs of the deployment. Claims whose
-// ports no flag changes come first.
+// claims returns the claims of all programs of the deployment. The first claims
+// in the list are those with ports that no flag changes.
 func (b *planner) claims() (list []claim) {
 	add := func(p ports, protocol, who, flag string) {
 		if p != (ports{}) {
@@ -161,8 +161,8 @@ func parseRange(text string) (ports, error) { return rangeLike(presetRange, text
 // parseRelayRange parses FIRST-LAST, the UDP ports of TURN's relay.
 func parseRelayRange(text string) (ports, error) { return rangeLike(presetRelay, text) }
 
-// dashes replaces the other separators that people write in ranges by a
-// hyphen.
+// People write ranges in several ways. dashes replaces the separators of the
+// other ways by a hyphen.
 var dashes = strings.NewReplacer("–", "-", "—", "-", ":", "-", "..", "-")
 
 // rangeLike parses FIRST-LAST. It refuses ports below 1024, which other
@@ -195,8 +195,8 @@ func rangeLike(example, text string) (ports, error) {
 	return p, nil
 }
 
-// number parses a text of one to five digits. It returns -1 for any other
-// text, because that is no port.
+// number parses a text of one to five digits. It returns -1 for any other text,
+// because such a text is no port number.
 func number(digits string) int {
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
 		return -1

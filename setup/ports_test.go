@@ -79,9 +79,9 @@ func TestPortsOverlap(t *testing.T) {
 // hostPort returns flags that name a homeserver at a port of this machine.
 func hostPort(port string) string { return "--homeserver-url http://host.docker.internal:" + port }
 
-// TestPortsBeside checks ports that do not collide although their numbers are
-// equal. They have different protocols, are on different machines, or belong to
-// something that is switched off.
+// TestPortsBeside checks that equal port numbers do not always collide. They do
+// not collide if the protocols or the machines differ, or if a program is
+// switched off.
 func TestPortsBeside(t *testing.T) {
 	for _, flags := range []string{
 		"--udp-range 7800-7900", // 7880 and 7881 are TCP ports

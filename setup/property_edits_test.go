@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// edit replaces the content of a file, as a person does with an editor. Lines
-// of the person that the new content lacks count as removed.
+// edit replaces the content of a file, as a person does with an editor. If the
+// new content lacks a line that the person wrote before, the person has removed
+// that line.
 func (m *history) edit(name, content string) {
 	m.write(name, content)
 	m.lines = slices.DeleteFunc(m.lines, func(l line) bool { return l.file == name && !strings.Contains(content, l.text) })
 }
 
-// some returns the name of a random file in the folder. It leaves out backups,
-// temporary files and the file of checksums.
+// history.some returns the name of a random file in the folder. It never
+// returns a backup, a temporary file or the file of checksums.
 func (m *history) some() string {
 	names := slices.DeleteFunc(m.list(), func(name string) bool {
 		return strings.Contains(name, backupSuffix) || half().MatchString(name) || name == sumsFile
@@ -148,8 +149,8 @@ func (m *history) loseSecret() {
 	}
 }
 
-// says has options that a person can give, and the answers that follow from
-// them. An empty value means that setup removes the answer.
+// says is a choice of options, with the answers that follow from them. An empty
+// answer means that setup removes the answer.
 type says struct {
 	flags   string
 	answers string

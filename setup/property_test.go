@@ -27,10 +27,10 @@ var (
 const length = 25
 
 // TestWhateverHappens makes up random histories of a folder. A history has runs
-// with random options, edits, deleted and half-written files, and runs that a
-// full disk ended. No secret, no answer and no line that a person wrote may be
-// lost. A run must name all that it changes. A second run with the same answers
-// must change nothing.
+// with random options, edits, deleted and half-written files, and runs that
+// failed because the disk was full. No secret, no answer and no line that a
+// person wrote may be lost. A run must name all files and answers that it
+// changes. A second run with the same answers must change nothing.
 func TestWhateverHappens(t *testing.T) {
 	written := 0
 	for i := range *seeds {
@@ -55,7 +55,7 @@ type history struct {
 	secret  string
 	answers map[string]string
 	// doubtful means that the test has damaged answersFile. setup may then take
-	// answers from other files, if it names them.
+	// answers from other files, but it must name these files.
 	doubtful bool
 	lines    []line
 	marks    int
@@ -203,8 +203,8 @@ func (m *history) checkSecret(renewed bool) {
 }
 
 // checkAnswers checks that the folder remembers the wanted answers. If
-// answersFile was damaged, an answer may differ if setup said from which other
-// file it comes.
+// answersFile was damaged, an answer may differ. In that case setup must have
+// said from which other file it took the answer.
 func (m *history) checkAnswers(want map[string]string) {
 	m.t.Helper()
 	got := m.remembered()
@@ -253,8 +253,8 @@ func (m *history) checkReportOfEnv(before, after string) {
 	}
 }
 
-// checkLines checks that every line that a person wrote is in its file, or in a
-// backup of the file that was saved when --force replaced it.
+// checkLines checks that every line that a person wrote is in its file, or in
+// the backup that setup made of the file because of --force.
 func (m *history) checkLines() {
 	m.t.Helper()
 	now := m.snapshot()

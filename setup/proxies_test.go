@@ -40,8 +40,8 @@ type tunnel struct {
 	Ingress     []struct{ Hostname, Path, Service string }
 }
 
-// route returns the service to which cloudflared sends a request. It is the
-// service of the first rule that matches. A rule's path is a regular
+// route returns the service to which cloudflared sends a request: the service
+// of the first rule that matches the request. A rule's path is a regular
 // expression. The last rule must match everything.
 func (c tunnel) route(t *testing.T, host, path string) string {
 	t.Helper()
@@ -81,8 +81,8 @@ func TestCloudflareTunnel(t *testing.T) {
 }
 
 // TestTunnelOfSingleHost checks reverse-proxy.md for a single host. cloudflared
-// cannot remove a path prefix, so the page has advice in place of a
-// configuration.
+// cannot remove a path prefix, so the page has no configuration for it, but
+// advice.
 func TestTunnelOfSingleHost(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--server-name", "example.org", "--single-host", "matrix.example.org")
@@ -93,9 +93,9 @@ func TestTunnelOfSingleHost(t *testing.T) {
 	}
 }
 
-// TestNginxProxyManager checks the settings for Nginx Proxy Manager. They name
-// the containers and the ports inside them, not the published ports. The proxy
-// and the containers share a network.
+// TestNginxProxyManager checks the settings for Nginx Proxy Manager. The
+// settings name the containers and the ports inside them, not the published
+// ports. The proxy and the containers share a network.
 func TestNginxProxyManager(t *testing.T) {
 	type override struct {
 		Services map[string]struct{ Networks []string }
@@ -135,9 +135,9 @@ func TestNginxProxyManager(t *testing.T) {
 	}
 }
 
-// TestSnippets checks the files for nginx and Caddy for a single host. They
-// contain lines for the host's existing block, and say so. With --server-block
-// they contain a whole block.
+// TestSnippets checks the files for nginx and Caddy for a single host. The
+// files contain lines for the host's existing block, and say so. With
+// --server-block the files contain a whole block.
 func TestSnippets(t *testing.T) {
 	single := []string{"--server-name", "example.org", "--single-host", "matrix.example.org"}
 	l := newLab(t)

@@ -9,11 +9,14 @@ import (
 )
 
 // chooseRegistration returns the registration of the application-service mode;
-// zero without this mode. It is for the homeserver of the first --server-name
-// alone. It keeps the names and tokens of the folder's registration file, or
-// else of the old deployment's. Without such a file, or for --new-secrets,
-// setup makes new tokens. A file that is gone or damaged is an error, unless
-// --new-secrets is given.
+// zero without this mode. The registration is only for the homeserver of the
+// first --server-name.
+//
+// The names and tokens come from the folder's registration file. If the folder
+// has none, they come from the registration file of the old deployment. Without
+// an old deployment, or with --new-secrets, setup makes new tokens. If the
+// folder's file is lost or damaged, chooseRegistration returns an error, except
+// with --new-secrets.
 func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err error) {
 	if p.AppServiceURL == "" {
 		return r, nil

@@ -21,9 +21,9 @@ type memory struct {
 	certificate, privateKey []byte   // the folder's copies of the files of --turn-cert and --turn-key
 }
 
-// remember reads the answers in a folder. It takes an answer that answersFile
-// lacks from the other files, because an earlier version of setup wrote no
-// answersFile.
+// remember reads the answers in a folder. If answersFile lacks an answer,
+// remember takes the answer from other files. It does so because an earlier
+// version of setup wrote no answersFile.
 func remember(dir *folder) (m memory, err error) {
 	content, found, err := dir.read(answersFile)
 	if err != nil {

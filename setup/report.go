@@ -58,8 +58,8 @@ func (s step) word() string {
 }
 
 // reportLines prints the changed lines of a file. Of .env it prints only the
-// names, and of other secret files nothing. It prints no line that a person
-// wrote, because the line may hold a password.
+// names of variables. Of other secret files it prints nothing. It prints no
+// line that a person wrote, because the line may hold a password.
 func (s step) reportLines(w io.Writer) {
 	if s.secret && s.name != envFile {
 		return
@@ -89,8 +89,8 @@ func (m merged) word(written bool) string {
 }
 
 // reportJoined prints what changed in a file that setup merged. Of .env it
-// prints no values, but the names that setup changed, and those whose values
-// stay the person's.
+// prints no values. It prints the names whose values setup changed, and the
+// names whose values a person changed and setup kept.
 func (s step) reportJoined(w io.Writer) {
 	if s.name != envFile {
 		printLines(w, difference(strings.Split(s.old, "\n"), strings.Split(s.result.text, "\n")))
@@ -124,15 +124,16 @@ func (s step) news() (lines []string) {
 	return lines
 }
 
-// reportEdited prints n, the number of lines of the edited file that are not
-// in setup's new content.
+// reportEdited prints n, the number of lines that the edited file has and
+// setup's new content lacks.
 func reportEdited(w io.Writer, n int) {
 	if n > 0 {
 		fmt.Fprintf(w, "    - lines of the edited file, not shown: %d\n", n)
 	}
 }
 
-// printLines prints the first mostLines of lines, and how many more there are.
+// printLines prints the first lines, at most mostLines of them, and how many
+// more lines there are.
 func printLines(w io.Writer, lines []string) {
 	for i, line := range lines {
 		if i == mostLines {
@@ -179,8 +180,8 @@ func difference(old, new []string) (lines []string) {
 	return lines
 }
 
-// longestDifference bounds how many lines of a text difference compares
-// exactly.
+// longestDifference is the largest number of lines of a text for which the
+// function difference finds the shortest difference.
 const longestDifference = 1000
 
 // commonLengths returns a table. Its entry [i][k] is the length of the longest
@@ -191,7 +192,7 @@ func commonLengths(old, new []string) [][]int {
 		table[i] = make([]int, len(new)+1)
 	}
 	if len(old) > longestDifference || len(new) > longestDifference {
-		return table // with an empty table the difference is right, but not the shortest
+		return table // with an empty table the difference is correct, but not the shortest one
 	}
 	for i := len(old) - 1; i >= 0; i-- {
 		for k := len(new) - 1; k >= 0; k-- {

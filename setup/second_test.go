@@ -64,7 +64,7 @@ func TestWhatIsLeftAfterAChange(t *testing.T) {
 }
 
 // TestHalfARun checks a run that failed after it wrote some files. The next run
-// does not take these files for edited ones.
+// must not think that a person edited these files.
 func TestHalfARun(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK)
@@ -86,7 +86,7 @@ func TestHalfARun(t *testing.T) {
 }
 
 // TestKilledRun checks a run that was killed after it wrote some files. The
-// next run does not take these files for edited ones. It also removes
+// next run must not think that a person edited these files. It must also remove
 // half-written files, which may hold a secret.
 func TestKilledRun(t *testing.T) {
 	l := newLab(t)
@@ -159,7 +159,7 @@ func TestEditedFileIsKept(t *testing.T) {
 }
 
 // TestProposalTakenOver checks a file that a person has replaced by NAME.new.
-// The next run does not take the file for an edited one.
+// The next run must not think that a person edited the file.
 func TestProposalTakenOver(t *testing.T) {
 	l := newLab(t)
 	l.write("compose.yaml", "services: {}\n")
@@ -172,8 +172,9 @@ func TestProposalTakenOver(t *testing.T) {
 	l.says(l.out, "compose.yaml", "updated")
 }
 
-// TestEnvByHand checks a .env that a person wrote. All files use its secrets.
-// setup adds the lines that the .env lacks, and lets nobody else read it.
+// TestEnvByHand checks a .env that a person wrote. All files use the secrets of
+// this .env. setup adds the lines that the .env lacks, and takes all
+// permissions for the .env from other users.
 func TestEnvByHand(t *testing.T) {
 	l := newLab(t)
 	const secret = "a-secret-of-somebody-else-with-40-letters"
@@ -228,8 +229,9 @@ func TestEnvThatCannotBeKept(t *testing.T) {
 }
 
 // TestRenewedCertificate checks that a second run copies a renewed certificate
-// and its key, and prints nothing of the key. A line of the key may look like a
-// line of .env, whose name setup prints.
+// and its key, and prints no part of the key. A line of the key may look like
+// NAME=value. setup prints the names of changed variables, but it must not take
+// such a line for a variable.
 func TestRenewedCertificate(t *testing.T) {
 	l := newLab(t)
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())

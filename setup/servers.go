@@ -47,9 +47,8 @@ func (b *planner) serverNames() {
 	}
 }
 
-// addresses has a URL for each server. In an option it is ADDRESS if there is a
-// single server. For several servers it is a list like
-// NAME=ADDRESS,NAME=ADDRESS.
+// addresses maps each server to a URL. For a single server, an option has the
+// URL alone. For several servers, an option has a list like NAME=URL,NAME=URL.
 type addresses map[matrix.ServerName]string
 
 func parseAddresses(servers []matrix.ServerName, text string, parse func(string) (string, error)) (addresses, error) {
@@ -164,7 +163,7 @@ func (p plan) overrides() string {
 }
 
 // homeserverURLs returns the URLs at which the service reaches the homeservers,
-// joined for a sentence.
+// as a text for use in a sentence.
 func (p plan) homeserverURLs() string {
 	var list []string
 	for _, server := range p.Servers {

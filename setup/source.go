@@ -75,8 +75,8 @@ func isSource(dir string) bool {
 	return true
 }
 
-// missing returns an error that says what this machine lacks to make an image,
-// and the remedy; nil if it lacks nothing. found says whether the source was
+// missing returns an error if this machine cannot make an image. The error says
+// what the machine needs, and the remedy. found says whether the source was
 // found.
 func missing(found bool) error {
 	if !found {
@@ -125,8 +125,8 @@ func (s source) makeImage(ctx context.Context, arch, folder string) error {
 	return nil
 }
 
-// lastLines returns the last lines of out. most is the most lines that it
-// returns.
+// lastLines returns the last lines of out. The parameter most bounds their
+// number.
 func lastLines(out []byte, most int) string {
 	lines := strings.Split(string(bytes.TrimSpace(out)), "\n")
 	return strings.Join(lines[max(0, len(lines)-most):], "\n")

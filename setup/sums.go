@@ -16,8 +16,8 @@ import (
 const sumsFile = ".setup-sums"
 
 // sums has the SHA-256 sum of what setup last wrote into each file, by file
-// name. If a file has another sum now, a person edited it. See [lineSum] for
-// further entries.
+// name. If a file has another sum now, a person edited the file. sums also has
+// entries for values in .env; see [lineSum].
 type sums map[string]string
 
 var sumLine = pattern.New(`(?m)^([0-9a-f]{64})  (\S+)$`)
@@ -48,8 +48,9 @@ func (s sums) hadEnv() bool {
 	return whole || line
 }
 
-// note records the checksums of the values that content, setup's .env, has for
-// names. It also records a value if setup left a person's line in its place.
+// note records checksums of values in content, which is setup's .env. names has
+// the variables whose values note records. setup may have kept a person's value
+// instead; note records setup's value even then.
 func (s sums) note(content string, names []string) {
 	values, _ := parseEnv(content) // the error is nil, because setup made the content
 	for _, name := range names {
@@ -60,8 +61,9 @@ func (s sums) note(content string, names []string) {
 }
 
 // dispute takes note of names whose values both setup and a person changed. If
-// sums has no entry for such a name, it adds one that no value matches. Without
-// any entry, a later run would take the person's value for setup's.
+// sums has no entry for such a name, dispute adds an entry that no value
+// matches. Without any entry, a later run would think that setup wrote the
+// person's value.
 func (s sums) dispute(names []string) {
 	for _, name := range names {
 		if _, known := s[lineSum(name)]; !known {
@@ -94,8 +96,8 @@ func (s sums) String() string {
 	return b.String()
 }
 
-// wrote reports whether content is what setup last wrote into the file name,
-// or into NAME.new beside it.
+// wrote reports whether content is what setup last wrote into the file called
+// name, or into NAME.new beside this file.
 func (s sums) wrote(name, content string) bool {
 	sum := sumOf(content)
 	return s[name] == sum || s[name+newSuffix] == sum

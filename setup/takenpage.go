@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/setup/existing"
 )
 
-// takenFile tells what setup took over from an old deployment, and what it did
-// not. setup writes the file once. Later runs keep it until a person removes
-// it.
+// takenFile says what setup took over from an old deployment, and what the
+// person must do by hand. setup writes the file once. Later runs keep the file
+// until a person removes it.
 const takenFile = "taking-over.md"
 
 const takenHead = `# Taken over
@@ -21,7 +21,7 @@ setup only read these files, and changed none of them:
 `
 
 // page returns the content of takenFile. If t is nil, this run takes nothing
-// over, and page returns the content that the file has.
+// over, and page returns the present content of the file.
 func (t *takeover) page(dir *folder) (string, error) {
 	if t == nil {
 		content, _, err := dir.read(takenFile)
@@ -74,9 +74,9 @@ func (t *takeover) nameLines(dir *folder) error {
 	return err
 }
 
-// stays returns the rows of the table of things that the new deployment has
-// from the old one. A row has the thing, its value without secrets, and its old
-// place.
+// stays returns the rows of a table of what setup took over from the old
+// deployment. The columns are a name, the value without secrets, and the place
+// in the old files.
 func (t *takeover) stays() (rows [][3]string) {
 	for _, a := range t.taken {
 		rows = append(rows, [3]string{a.option, shown(a.Value), a.Place.String()})
@@ -93,8 +93,8 @@ func (t *takeover) stays() (rows [][3]string) {
 	return rows
 }
 
-// sorted splits the findings. done has those about which the person need do
-// nothing, and yours has the others.
+// sorted splits the findings into two lists: done has the findings about which
+// the person need not do anything, and yours has all other findings.
 func (t *takeover) sorted() (done, yours []existing.Finding) {
 	for _, f := range t.Findings {
 		if f.Check == "" {

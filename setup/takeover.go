@@ -19,7 +19,7 @@ type takeover struct {
 	taken []taken
 }
 
-// taken is an option with the value that a file of the old deployment gave it.
+// taken is an option, with its value in a file of the old deployment.
 type taken struct {
 	option string
 	existing.Fact

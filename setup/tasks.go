@@ -56,8 +56,8 @@ func (u *update) fileTasks() (tasks []task) {
 	return tasks
 }
 
-// conflictTasks returns a task for each value in .env that both a person and
-// the answers have changed.
+// conflictTasks returns a task for each value in .env that a person has
+// changed, and that setup must change because of a new answer.
 func (s step) conflictTasks() (tasks []task) {
 	values, _ := parseEnv(s.content) // the error is nil, because setup made the content
 	for _, name := range s.result.conflicts {

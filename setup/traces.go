@@ -11,20 +11,20 @@ import (
 	"matrixrtc-auth/appservice"
 )
 
-// trace is an answer in another file than answersFile.
+// trace is an answer that setup found in a file other than answersFile.
 type trace struct{ value, file string }
 
 // traces are the answers that setup finds in the files of a deployment without
-// answersFile. Version 0.2.0 of setup wrote such a deployment, or a person
-// did.
+// answersFile. Such a deployment was written by version 0.2.0 of setup, or by a
+// person.
 type traces struct {
 	of    map[string]trace // the answers, by option
 	found bool             // whether the folder has any file that may have answers
 }
 
-// traced are the options whose answers are always in the other files. Every
-// other option depends on one of them, or its answer is a path on another
-// machine.
+// traced has the options whose answers setup always finds in files other than
+// answersFile. Every other option depends on one of these options, or its
+// answer is a path on another machine.
 var traced = []string{
 	"server-name", "base-url", "homeserver-url", "udp-range", "jwt-port", "turn-tls", "image", "appservice", "turn",
 }
@@ -57,15 +57,17 @@ func readTraces(dir *folder) (*traces, error) {
 	return t, err
 }
 
-// tell records an answer, unless an earlier file has it.
+// tell records an answer, unless setup has already found this answer in another
+// file.
 func (t *traces) tell(name, value, file string) {
 	if _, told := t.of[name]; !told {
 		t.of[name] = trace{value, file}
 	}
 }
 
-// host records the host name in an address as an answer. It is the answer for
-// option, or for single-host if the address has the path prefix.
+// host records the host name in an address. If the address has the path prefix,
+// the name is the answer for single-host. Otherwise it is the answer for the
+// given option.
 func (t *traces) host(option, address, prefix, file string) {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -221,8 +223,8 @@ func (t *traces) publishedSFU(name string, published []string) {
 	}
 }
 
-// image records from which source or image the container is made, if that is
-// not setup's default.
+// image records the source or the image from which the container is made. It
+// records nothing if that is setup's default.
 func (t *traces) image(name, image string, build yaml.Node) {
 	context := build.Value
 	if build.Kind == yaml.MappingNode {

@@ -195,9 +195,9 @@ func (u *update) do(s step) error {
 	return u.dir.remove(s.name + newSuffix)
 }
 
-// remember records in sums what the step wrote into the file called name. Of a
-// merged file it records only the values that setup wrote, because other lines
-// are a person's.
+// remember records in sums what the step wrote into the file called name. If
+// setup merged the file, remember records only the values that setup wrote,
+// because a person wrote the other lines.
 func (u *update) remember(s step, name string) {
 	if s.outcome != kept {
 		delete(u.sums, s.name+newSuffix)
@@ -242,8 +242,9 @@ func (u *update) save(s step) error {
 	return u.copy(s.name+newSuffix, s.editedBackup, s.edited, s.mode())
 }
 
-// copy writes content, which is that of the file from, into the file to. The
-// new file gets no permission that the file from lacks.
+// copy makes a new file with the given content, which is also the content of an
+// existing file. from is the name of the existing file, and to is the name of
+// the new file. The new file gets no permission that the existing file lacks.
 func (u *update) copy(from, to, content string, mode fs.FileMode) error {
 	rights, err := u.dir.rights(from)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// values returns the values for the templates, by name. A value is empty if
-// the plan has no such part, because the templates test this with {{if}}.
+// values returns the values for the templates, by name. If the plan has no such
+// part, the value is empty, because the templates test this with {{if}}.
 func (p plan) values() map[string]string {
 	hosts := p.Hosts()
 	v := map[string]string{
@@ -58,9 +58,9 @@ func nginxServer(host string) string {
     ssl_certificate_key /etc/letsencrypt/live/%[1]s/privkey.pem;`, host)
 }
 
-// nginxJWT are nginx's header lines for requests to this service and to
-// LiveKit. They replace the two headers that name the client. If nginx
-// appended to them, a client could forge its address.
+// nginxJWT has nginx's header lines for requests to this service and to
+// LiveKit. The lines replace the client's own X-Real-IP and X-Forwarded-For. If
+// nginx only appended to these headers, a client could forge its address.
 const nginxJWT = `proxy_set_header Host $host;
 proxy_set_header X-Real-IP $remote_addr;
 proxy_set_header X-Forwarded-For $remote_addr;
@@ -108,8 +108,9 @@ const caddyRoutes = `	# Caddy removes the prefix, also from a path that has only
 	}`
 
 // traefikRule returns Traefik's rule for the requests that it forwards to a
-// program. These are all requests to host. With a single host name they are
-// those below prefix. Traefik forwards no request below the path closed.
+// program: all requests to host. If both programs share a host name, the rule
+// is only for requests below prefix. If closed is not empty, the rule excludes
+// requests below this path.
 func (p plan) traefikRule(host, prefix, closed string) string {
 	rule := "Host(`" + host + "`)"
 	if p.SingleHost != "" {

@@ -33,7 +33,8 @@ const (
 	nodeTime = 2 * time.Second
 )
 
-// Client calls the Room API of one SFU. Several goroutines may use it at once.
+// Client calls the Room API of one SFU. Several goroutines may use it at the same
+// time.
 type Client struct {
 	// Observe, if set, is called at the end of every call. Its arguments are
 	// the method's name, the time that the call took, and the call's *Error or
@@ -59,20 +60,20 @@ func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 	}
 }
 
-// CreateRoom makes sure that room exists on the SFU. It sets no limit on the
-// number of participants. A room that nobody joins closes after 300 s. A room
-// that everybody has left closes 20 s after the last participant has left. The
-// call takes at most 10 s. An error is an [*Error].
+// CreateRoom makes sure that room exists on the SFU. It sets no limit on the number
+// of participants. A room that nobody joins closes after 300 s. A room that
+// everybody has left closes 20 s after the last participant has left. The call
+// takes at most 10 s. An error is an [*Error].
 //
-// If the room already exists, CreateRoom changes nothing, and the room's
-// timeouts go on. This is so even if the room's node is dead, because a client
-// that joins moves the room to another node. LiveKit's own CreateRoom would
-// move such a room at once. A room older than 300 s would then end within a
-// second, unless somebody joins it.
+// If the room already exists, CreateRoom changes nothing, and does not restart the
+// room's timeouts. This is so even if the room's node is dead, because a client
+// that joins moves the room to another node. LiveKit's own CreateRoom would move
+// such a room immediately. A room older than 300 s would then end within a second,
+// unless somebody joins it.
 //
-// For a moment an SFU may have no node for a room, because it has just started,
-// its Redis was emptied, or the node died. In this case CreateRoom tries once
-// more after 2 s.
+// For a moment an SFU may have no node for a room, because it has just started, its
+// Redis was emptied, or the node died. In this case CreateRoom tries once more
+// after 2 s.
 func (c *Client) CreateRoom(ctx context.Context, room Room) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -113,8 +114,8 @@ func (c *Client) createRoom(ctx context.Context, room Room) error {
 	})
 }
 
-// call calls do with a context that holds an API token for grant. It turns the
-// error of do into an *Error.
+// call gives the function do a context with an API token for grant. It turns the
+// error that do returns into an *Error.
 func (c *Client) call(ctx context.Context, op string, grant *auth.VideoGrant, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

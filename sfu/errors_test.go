@@ -27,8 +27,8 @@ import (
 // clients.
 func silent() *log.Logger { return log.New(io.Discard, "", 0) }
 
-// byLiveKit holds the names of the answers below that LiveKit itself sends. A
-// proxy sends the other answers.
+// byLiveKit holds the names of those answers in TestAnswers that LiveKit itself
+// sends. A proxy sends the other answers.
 var byLiveKit = map[string]bool{"bad route": true, "proxy's password": true, "denied": true, "full": true}
 
 func TestAnswers(t *testing.T) {
@@ -163,7 +163,7 @@ func bearer(r *http.Request) string {
 	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 }
 
-// garbageHeader answers with a line that holds the token and is no header.
+// garbageHeader answers with the API token in a line that is no valid header.
 func garbageHeader(w http.ResponseWriter, r *http.Request, _ http.Handler) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

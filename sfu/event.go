@@ -65,7 +65,7 @@ type Reason string
 const (
 	ReasonClear          Reason = "clear"           // the client asked to leave, or was removed, or the room was deleted
 	ReasonServerShutdown Reason = "server_shutdown" // the SFU shuts down, and clients will come back
-	ReasonOther          Reason = "other"           // all others: the connection broke, another session took over (DUPLICATE_IDENTITY), …
+	ReasonOther          Reason = "other"           // every other reason: the connection broke, another session took over (DUPLICATE_IDENTITY), …
 )
 
 // parseEvent parses the body of a webhook. It ignores fields and values that it

@@ -60,7 +60,8 @@ func inMemory(t *testing.T, handler http.Handler) (*sfu.Client, *memory) {
 	return sfu.NewClient(&url.URL{Scheme: "http", Host: "sfu.example.org"}, sfu.Always(key), client), network
 }
 
-// dialing returns a client of NewHTTPClient that makes connections with dial.
+// dialing returns a client that NewHTTPClient has made. The client connects with
+// the function dial.
 func dialing(t *testing.T, dial func(context.Context, string, string) (net.Conn, error)) *http.Client {
 	t.Helper()
 	client := sfu.NewHTTPClient(nil, nil)

@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestSpareFileForACall checks a call for which this process can open no file.
-// The client must then call spare, which closes another file, and connect.
+// TestSpareFileForACall checks a call for which this process can open no file. The
+// client must then call the function spare. After spare has closed another file,
+// the call must succeed.
 func TestSpareFileForACall(t *testing.T) {
 	server := sfutest.NewServer(key)
 	defer server.Close()
@@ -31,8 +32,8 @@ func TestSpareFileForACall(t *testing.T) {
 	}
 }
 
-// allFiles opens so many files that this process cannot open another one, until
-// the test ends or closes one of files.
+// allFiles opens so many files that this process cannot open another one. This
+// state ends when the test ends or closes one of these files.
 func allFiles(t *testing.T) (files []*os.File) {
 	t.Helper()
 	var limit syscall.Rlimit

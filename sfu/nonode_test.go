@@ -12,8 +12,8 @@ import (
 
 var noNodes = sfutest.TwirpError("unknown", "could not find any available nodes")
 
-// wantCreated creates the room "room". It checks how long CreateRoom takes
-// (after), and how many calls of the API it makes (calls).
+// wantCreated creates the room "room". It checks how long CreateRoom takes, and how
+// many API calls it makes.
 func wantCreated(t *testing.T, client *sfu.Client, fake *sfutest.SFU, after time.Duration, calls int) {
 	t.Helper()
 	start, before := time.Now(), fake.Calls("CreateRoom")
@@ -41,9 +41,9 @@ func TestCreateRoomWaitsForANode(t *testing.T) {
 	})
 }
 
-// TestCreateRoomLeavesARoomAlone checks that CreateRoom does not create an
-// existing room again, even if its node is dead. If it did, LiveKit would end
-// an old room within a second.
+// TestCreateRoomLeavesARoomAlone checks that CreateRoom does not create an existing
+// room again, even if its node is dead. A second creation would make LiveKit end an
+// old room within a second.
 func TestCreateRoomLeavesARoomAlone(t *testing.T) {
 	for name, dead := range map[string]time.Duration{"just now": 0, "5 s ago": 5 * time.Second, "a day ago": 24 * time.Hour} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestCreateRoomWithoutANode(t *testing.T) {
 	})
 }
 
-// TestCreateRoomWithoutANodeInTime checks that CreateRoom returns at once if
+// TestCreateRoomWithoutANodeInTime checks that CreateRoom returns immediately if
 // the caller's deadline is before the second try.
 func TestCreateRoomWithoutANodeInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -50,10 +50,10 @@ func (e Event) Participant() Participant {
 	return Participant{Identity: e.Identity, Session: e.Session, Since: e.Since, Ticket: e.Ticket, Machine: e.Machine}
 }
 
-// Participants returns all participants in room according to the SFU's records.
-// It returns none if room does not exist. The records can be wrong, as
-// [Client.Session] says. An error is an [*Error]. A malformed participant in
-// the answer gives an error.
+// Participants returns all participants in room according to the SFU's records. It
+// returns none if room does not exist. The records can be wrong (see
+// [Client.Session]). An error is an [*Error]. A malformed participant in the answer
+// gives an error.
 func (c *Client) Participants(ctx context.Context, room Room) (all []Participant, err error) {
 	err = c.eachSession(ctx, room, func(p *livekit.ParticipantInfo, _ string) { all = append(all, participant(p)) })
 	if err != nil {
@@ -62,8 +62,8 @@ func (c *Client) Participants(ctx context.Context, room Room) (all []Participant
 	return all, nil
 }
 
-// eachSession calls take for each participant in room, with the participant's
-// sid.
+// eachSession calls the function take once for each participant in room. The second
+// argument of take is the participant's sid.
 func (c *Client) eachSession(ctx context.Context, room Room, take func(p *livekit.ParticipantInfo, sid string)) error {
 	return c.call(ctx, "ListParticipants", admin(room), func(ctx context.Context) error {
 		answer, err := c.rooms.ListParticipants(ctx, &livekit.ListParticipantsRequest{Room: string(room)})
@@ -100,17 +100,17 @@ func (c *Client) ListRooms(ctx context.Context) (all []Room, err error) {
 }
 
 // Remove ends the session of identity in room. It succeeds if there is no such
-// session. An error is an [*Error]; the session may have ended nevertheless.
-// Remove takes until ctx ends, at most 10 s. LiveKit waits 3 s of that time for
-// a node that does not answer.
+// session. An error is an [*Error]; the session may have ended nevertheless. Remove
+// waits at most until ctx ends, and never longer than 10 s. LiveKit waits 3 s of
+// that time for a node that does not answer.
 //
 // Remove also asks the SFU to refuse all tokens that were issued for identity
-// before the call. LiveKit v1.13.5 does not do so, and admits the same token
+// before the call. LiveKit v1.13.5 ignores this request, and admits the same token
 // again.
 //
-// LiveKit removes the participant who has the identity when the call arrives.
-// When a repeated call arrives, a later session may have the identity.
-// Therefore Remove does not repeat the call on another connection.
+// LiveKit removes the participant who has the identity when the call arrives. When
+// a repeated call arrives, a later session may have the identity. Therefore Remove
+// does not repeat the call on another connection.
 func (c *Client) Remove(ctx context.Context, room Room, identity Identity) error {
 	return c.call(ctx, "RemoveParticipant", admin(room), func(ctx context.Context) error {
 		_, err := c.rooms.RemoveParticipant(ctx, &livekit.RoomParticipantIdentity{

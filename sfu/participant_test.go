@@ -134,9 +134,9 @@ func TestRemoveFails(t *testing.T) {
 	}
 }
 
-// TestLostAnswers checks a removal whose answer gets lost, after which the
-// participant joins again. The client must not repeat the call, because the new
-// session must stay.
+// TestLostAnswers checks a removal whose answer gets lost. Then the participant
+// joins again. The client must not repeat the removal, because the new session must
+// stay.
 func TestLostAnswers(t *testing.T) {
 	for name, lost := range map[string]sfutest.Fault{"closed": sfutest.Drop(), "silent": sfutest.Hang()} {
 		t.Run(name, func(t *testing.T) {

@@ -15,29 +15,29 @@ import (
 // are hashes.
 const nobody = "(is anybody there?)"
 
-// Session returns the sid of the session of identity in room. It returns ""
-// with a nil error if the SFU says that there is no such session, or no such
-// room. Any other outcome is an [*Error], and does not mean that the
-// participant is absent. Session takes until ctx ends, at most 10 s.
+// Session returns the sid of the session of identity in room. It returns "" with a
+// nil error if the SFU says that there is no such session, or no such room. Any
+// other outcome is an [*Error], and does not mean that the participant is absent.
+// Session waits at most until ctx ends, and never longer than 10 s.
 //
 // Every state except DISCONNECTED counts as present. LiveKit already stores a
-// participant before the participant's media connects. Sometimes LiveKit stores
-// a participant again who has just left. That record has the state from before
-// the media connected, and stays until the room ends.
+// participant before the participant's media connects. Sometimes LiveKit stores a
+// record of a participant who has already left. That record has the state from
+// before the media connected, and stays until the room ends.
 //
-// Session compares identities byte for byte. The bearer of a token that may
-// publish can connect a second time with publish=suffix, as "identity#suffix".
-// This second session has its own sid and webhooks, receives nothing, and does
-// not end with the first session. It does not count as the presence of the
-// identity, in Session or in an [Event], because the client that opened it may
-// be gone. The form of an identity does not tell such sessions apart, because a
-// device id may also contain a '#'.
+// Session compares identities byte for byte. The bearer of a token with the right
+// to publish can connect a second time with publish=suffix, as "identity#suffix".
+// This second session has its own sid and webhooks, receives nothing, and does not
+// end with the first session. It does not count as the presence of the identity, in
+// Session or in an [Event], because the client that opened it may be gone. Session
+// does not look for a '#' in the identity, because a device id may also contain a
+// '#'.
 //
 // LiveKit answers from its records, which are sometimes wrong:
 //
-//   - LiveKit deletes a record by identity. When a replaced session ends, it can
-//     therefore delete the record of the newer session. The record comes back when
-//     the newer session changes its state or a track.
+//   - LiveKit deletes a record by identity. When a replaced session ends, LiveKit
+//     can therefore delete the record of the newer session. The record comes back
+//     when the newer session changes its state or a track.
 //   - With Redis, the records of a killed node stay until the room ends.
 //   - If Redis was emptied, participants who are connected have no records.
 //
@@ -59,10 +59,10 @@ func (c *Client) Session(ctx context.Context, room Room, identity Identity) (sid
 	return sid, err
 }
 
-// Sessions returns the sid of each participant in room, by identity. It returns
-// none if room does not exist. The records can be wrong, as [Client.Session]
-// says. An error is an [*Error]. A malformed participant in the answer gives an
-// error.
+// Sessions returns the sid of each participant in room. The keys are the
+// participants' identities. It returns none if room does not exist. The records can
+// be wrong (see [Client.Session]). An error is an [*Error]. A malformed participant
+// in the answer gives an error.
 func (c *Client) Sessions(ctx context.Context, room Room) (map[Identity]string, error) {
 	sids := map[Identity]string{}
 	err := c.eachSession(ctx, room, func(p *livekit.ParticipantInfo, sid string) { sids[Identity(p.Identity)] = sid })
@@ -72,17 +72,17 @@ func (c *Client) Sessions(ctx context.Context, room Room) (map[Identity]string, 
 	return sids, nil
 }
 
-// Reachable asks the participant's node whether it holds the session of
-// identity in room. True is the answer of the node itself, so it counts even if
-// Session says otherwise. False says that no node answered for the participant
+// Reachable asks the participant's node whether it holds the session of identity in
+// room. The result true comes from the node itself, so it counts even if Session
+// says otherwise. The result false says that no node answered for the participant
 // within 3 s. Then there is no session, or its node is dead or cut off from
 // LiveKit's Redis. Any other outcome, such as a call that took too long, is an
 // [*Error] and says nothing.
 //
-// Reachable takes until ctx ends, at most 10 s. With a ctx of less than 4 s it
-// never returns false. It calls UpdateSubscriptions with empty lists, which
-// changes nothing and creates no room. The client does not repeat this call.
-// While LiveKit waits for the node, the call holds one of the client's
+// Reachable waits at most until ctx ends, and never longer than 10 s. With a ctx of
+// less than 4 s it never returns false. It calls UpdateSubscriptions with empty
+// lists, which changes nothing and creates no room. The client does not repeat this
+// call. While LiveKit waits for the node, the call holds one of the client's
 // connections.
 func (c *Client) Reachable(ctx context.Context, room Room, identity Identity) (reachable bool, err error) {
 	err = c.call(ctx, "UpdateSubscriptions", admin(room), func(ctx context.Context) error {
@@ -103,8 +103,9 @@ func isUnanswered(err error) bool {
 	return ok && isTwirp(err) && answer.Code() == twirp.Unavailable && strings.HasSuffix(answer.Msg(), "no response from servers")
 }
 
-// Ping checks whether the SFU answers, and also its Redis if it has one. Ping
-// asks for a room that does not exist. An error is an [*Error].
+// Ping checks whether the SFU answers. If the SFU has a Redis, Ping also checks
+// whether the Redis answers. Ping asks for a room that does not exist. An error is
+// an [*Error].
 func (c *Client) Ping(ctx context.Context) error {
 	return c.call(ctx, "ListRooms", &auth.VideoGrant{RoomList: true}, func(ctx context.Context) error {
 		_, err := c.rooms.ListRooms(ctx, &livekit.ListRoomsRequest{Names: []string{nobody}})

@@ -31,7 +31,8 @@ func wantSessions(t *testing.T, client *sfu.Client, want map[sfu.Identity]string
 	}
 }
 
-// answer returns a fault with which the fake SFU answers 200 and the message m.
+// answer returns a fault that makes the fake SFU answer with the status 200 and the
+// message m.
 func answer(m proto.Message) sfutest.Fault {
 	body, err := proto.Marshal(m)
 	if err != nil {
@@ -114,7 +115,7 @@ func TestSessionsNotFound(t *testing.T) {
 }
 
 // TestAbsenceIsNotGuessed checks that a participant counts as absent only if
-// LiveKit itself says so.
+// LiveKit itself reports the absence.
 func TestAbsenceIsNotGuessed(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault sfutest.Fault

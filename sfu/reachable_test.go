@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// onNodes starts a fake SFU that has two nodes with one Redis. identity is in
-// the room "room" on the first node.
+// onNodes starts a fake SFU that has two nodes with one Redis. The participant
+// identity is in the room "room" on the first node.
 func onNodes(t *testing.T) (*sfu.Client, *sfutest.SFU, *memory) {
 	t.Helper()
 	fake := sfutest.New(key, "a", "b")

@@ -23,9 +23,8 @@ const (
 	// 200 bytes. If users ask for more rooms within 5 s, each room over the
 	// bound costs one more call.
 	maxConfirmed = 4096
-	// maxEnsuring bounds how many calls run at once. A call goes on after its
-	// callers have left. While the SFU does not answer, a call takes up to 10
-	// s.
+	// maxEnsuring bounds how many calls run at the same time. A call goes on after
+	// its callers have left. While the SFU does not answer, a call takes up to 10 s.
 	maxEnsuring = 512
 )
 
@@ -35,17 +34,18 @@ type Creator interface {
 	CreateRoom(ctx context.Context, room Room) error
 }
 
-// Rooms makes sure that a room exists before the service issues tokens for it.
-// It makes as few calls of the SFU as possible. Several goroutines may use it
-// at once.
+// Rooms makes sure that a room exists before the service issues tokens for it. It
+// makes as few calls of the SFU as possible. Several goroutines may use it at the
+// same time.
 type Rooms struct {
 	creator   Creator
 	calls     singleflight.Group // shares a running call between requests; the key is the room
 	ensuring  chan struct{}      // holds one value for each running call
 	confirmed *lru.Cache[Room, confirmation]
-	// life is a number that changes each time the SFU was away. While Watch has
-	// no connection, life has the value disconnected. A confirmation from an
-	// earlier life does not count. lives is the highest number so far.
+	// life is a number that changes each time the SFU was away. While Watch has no
+	// connection, it is the constant disconnected. If a room was confirmed under
+	// another value of life, the confirmation no longer counts. lives is the highest
+	// value of life so far.
 	life, lives atomic.Int64
 }
 
@@ -71,17 +71,17 @@ func NewRooms(creator Creator) *Rooms {
 	return &Rooms{creator: creator, ensuring: make(chan struct{}, maxEnsuring), confirmed: confirmed}
 }
 
-// Ensure returns nil if room exists on the SFU. Either the SFU has confirmed
-// the room in a call that was sent less than 5 s ago, or Ensure calls the SFU
-// now. With [Rooms.Watch], a confirmation does not count if the connection was
-// lost after it. With [Rooms.Forget], a confirmation does not count if the SFU
-// closed the room after it.
+// Ensure returns nil if room exists on the SFU. Either the SFU has confirmed the
+// room in a call that was sent less than 5 s ago, or Ensure calls the SFU now. With
+// [Rooms.Watch], a confirmation no longer counts if the connection to the SFU was
+// lost in the meantime. With [Rooms.Forget], a confirmation no longer counts if the
+// SFU closed the room in the meantime.
 //
 // Concurrent requests for one room share a call. If the ctx of one caller ends,
-// that caller returns at once, and the call goes on for the other callers. All
+// that caller returns immediately, and the call goes on for the other callers. All
 // waiting callers get the error of a failed call, but later callers do not. An
-// error is an [*Error] or a *[fault.Error]. Ensure returns [CauseBusy] at once
-// if calls for 512 other rooms are running.
+// error is an [*Error] or a *[fault.Error]. If calls for 512 other rooms are
+// running, Ensure immediately returns [CauseBusy].
 //
 // created reports whether this request made the call.
 func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error) {
@@ -104,8 +104,8 @@ func (r *Rooms) Ensure(ctx context.Context, room Room) (created bool, err error)
 	}
 }
 
-// ensure creates the room, unless another call has created it in the meantime.
-// made reports whether ensure called the SFU.
+// ensure creates the room, unless another call has created it in the meantime. The
+// result made says whether ensure called the SFU.
 func (r *Rooms) ensure(ctx context.Context, room Room) (made bool, err error) {
 	if r.isConfirmed(room) {
 		return false, nil
@@ -131,7 +131,7 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	asked := confirmation{sent: time.Now(), life: r.life.Load()}
 	if err := r.creator.CreateRoom(ctx, room); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && !e.Answered {
-			r.newLife() // if Watch is connected to a proxy, it may not notice that the SFU is away
+			r.newLife() // Watch's connection may lead only to a proxy, and then it does not end when the SFU is away
 		}
 		return err
 	}
@@ -149,8 +149,8 @@ func (r *Rooms) Forget(room Room) {
 }
 
 // Holder holds a connection to the SFU until the connection breaks or ctx ends.
-// Hold calls opened when it is connected, and returns an error only if it could
-// not connect. [Client] is a Holder.
+// When it is connected, Hold calls the function opened. It returns an error only if
+// it could not connect. [Client] is a Holder.
 type Holder interface {
 	Hold(ctx context.Context, opened func()) error
 }

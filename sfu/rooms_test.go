@@ -146,9 +146,9 @@ func TestEnsureForgetsFailures(t *testing.T) {
 	})
 }
 
-// TestEnsureOutlivesItsCaller checks that a call goes on when the caller that
-// began it leaves. Other callers must get its result, and Rooms must remember
-// it.
+// TestEnsureOutlivesItsCaller checks a call whose first caller leaves. The call
+// must go on. Other callers must get the result of the call, and Rooms must
+// remember this result.
 func TestEnsureOutlivesItsCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &creator{takes: 2 * time.Second}
@@ -201,8 +201,8 @@ func TestEnsureIsBounded(t *testing.T) {
 	})
 }
 
-// TestEnsureIsCrowded checks that Rooms makes at most 512 calls at once to an
-// SFU that hangs, even if all callers have left.
+// TestEnsureIsCrowded checks an SFU that hangs. Rooms must make at most 512 calls
+// to it at the same time, even if all callers have left.
 func TestEnsureIsCrowded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &creator{takes: 10 * time.Second}
@@ -246,8 +246,9 @@ func TestEnsureMemoryIsBounded(t *testing.T) {
 	})
 }
 
-// TestEnsureConcurrently checks that many users who ask for a few rooms at once
-// cause one call for each room. The fake SFU listens on a socket.
+// TestEnsureConcurrently checks many users who ask for a few rooms at the same
+// time. Rooms must make only one call for each room. The fake SFU listens on a
+// socket.
 func TestEnsureConcurrently(t *testing.T) {
 	client, server := start(t)
 	rooms := sfu.NewRooms(client)

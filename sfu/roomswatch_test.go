@@ -109,8 +109,8 @@ func TestWatchedRoomsWhileTheSFUIsAway(t *testing.T) {
 	})
 }
 
-// TestWatchIsPatient checks that Watch connects at most once a second if a
-// proxy ends each connection at once.
+// TestWatchIsPatient checks that Watch connects at most once a second if a proxy
+// ends each connection immediately.
 func TestWatchIsPatient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, _, line := watching(t)
@@ -175,7 +175,8 @@ func TestWatchedRoomsAndARestart(t *testing.T) {
 	<-ended
 }
 
-// holding is a Holder that sends on opened when it is connected.
+// holding is a Holder that sends a value to the channel opened when it is
+// connected.
 type holding struct {
 	*sfu.Client
 	opened chan<- struct{}
@@ -188,8 +189,8 @@ func (h holding) Hold(ctx context.Context, opened func()) error {
 	})
 }
 
-// TestForget checks that the next request creates a room again that the SFU has
-// closed. This must hold even if the SFU closed the room during a call for it.
+// TestForget checks a room that the SFU has closed. The next request must create
+// the room again, even if the SFU closed it while a call for it was running.
 func TestForget(t *testing.T) {
 	for name, forget := range map[string]func(*testing.T, *sfu.Rooms, *creator){
 		"after the answer": func(_ *testing.T, rooms *sfu.Rooms, _ *creator) { rooms.Forget("room") },

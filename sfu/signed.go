@@ -55,10 +55,10 @@ type claims struct {
 	Digest string `json:"sha256"`
 }
 
-// VerifyStatusToken returns nil if a holder of one of keys has made token to
-// ask for the state of this service. The only audience of the token must be
-// matrixrtc-auth-status, and it must be valid for at most 60 s (from iat to
-// exp). An error is a [*RejectedError].
+// VerifyStatusToken checks a token with which a client asks for the state of this
+// service. The token must be signed with one of keys. Its only audience must be
+// matrixrtc-auth-status, and it must be valid for at most 60 s (from iat to exp).
+// An error is a [*RejectedError].
 func VerifyStatusToken(keys Keys, token string) error {
 	c, err := verify(keys, token)
 	switch {

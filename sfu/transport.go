@@ -47,13 +47,13 @@ func waits(req *http.Request) bool {
 func onlyOnce(op string) bool { return op == "RemoveParticipant" }
 
 // answerTime is how long a reused connection may stay silent before the client
-// repeats the call on a new one. If the call has a short deadline, the larger
-// part of its time is for the second try.
+// repeats the call on a new one. If the call has a short deadline, the larger part
+// of the call's time is for the second try.
 //
-// TCP would take minutes to notice that the peer has vanished, for example
-// because its container was replaced. LiveKit itself stays silent for 3.0 s if
-// one of its nodes does not answer. If the call has no short deadline,
-// answerTime is longer than that.
+// TCP would take minutes to notice that the peer has vanished, for example because
+// its container was replaced. LiveKit itself stays silent for 3.0 s if one of its
+// nodes does not answer. If the call has no short deadline, answerTime is longer
+// than these 3.0 s.
 func answerTime(ctx context.Context) time.Duration {
 	const longest = callTimeout / 3
 	deadline, ok := ctx.Deadline()
@@ -63,20 +63,21 @@ func answerTime(ctx context.Context) time.Duration {
 	return min(longest, time.Until(deadline)/3)
 }
 
-// connectTime bounds the time to connect, and after that also the time of the
-// TLS handshake.
+// connectTime bounds the time to connect. It also bounds the time of the TLS
+// handshake after that.
 const connectTime = 5 * time.Second
 
 // NewHTTPClient returns an HTTP client for the API of one SFU.
 //
 // It trusts the certificates that roots returns, and calls roots for every
 // connection. If roots is nil, it trusts the system's certificates. It keeps
-// connections for reuse. It speaks only HTTP/1.1, so that a broken connection
-// fails only one call. It uses no proxy, because a container's proxy to the
-// internet does not lead to an SFU beside the container.
+// connections for reuse. It speaks only HTTP/1.1, so that a broken connection fails
+// only one call. It uses no proxy, because a container's proxy to the internet does
+// not lead to an SFU beside the container.
 //
-// If this process can open no file for a connection, the client calls spare,
-// unless spare is nil. spare closes another file and reports whether it did.
+// If this process can open no file for a connection, the client calls the function
+// spare, which may be nil. spare closes another file. It returns false if there was
+// no file that it could close.
 func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
@@ -174,8 +175,8 @@ func (g guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return g.read(again)
 }
 
-// readInTime sends req and reads the answer with read. If a reused connection
-// does not answer within answerTime, readInTime returns errSilent.
+// readInTime sends req and reads the whole answer. If a reused connection does not
+// answer within answerTime, readInTime returns errSilent.
 func (g guard) readInTime(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	defer cancel(nil)

@@ -59,7 +59,7 @@ const openTime = 5 * time.Second
 // The error is nil if there was a connection.
 func (c *Client) Watch(ctx context.Context) error { return c.Hold(ctx, func() {}) }
 
-// Hold is like Watch, but also calls opened when it is connected.
+// Hold is like Watch, but also calls the function opened when it is connected.
 func (c *Client) Hold(ctx context.Context, opened func()) error {
 	conn, err := c.holder.open(ctx)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *Client) Hold(ctx context.Context, opened func()) error {
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
 	opened()
-	_, _ = conn.Read(make([]byte, 1)) // returns when the SFU closes the connection, or sends something that nobody requested
+	_, _ = conn.Read(make([]byte, 1)) // returns when the SFU closes the connection, or sends bytes that nobody requested
 	return nil
 }
 

@@ -14,7 +14,8 @@ import (
 // limits.
 const maxWebhook = 1 << 20
 
-// Webhooks receives LiveKit's webhooks. Several goroutines may use it at once.
+// Webhooks receives LiveKit's webhooks. Several goroutines may use it at the same
+// time.
 type Webhooks struct {
 	// Keys are the API keys with which the SFU may sign webhooks. nil means
 	// none.

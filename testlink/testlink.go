@@ -40,8 +40,8 @@ type Key struct {
 	Expires time.Time
 }
 
-// UsualMinutes is how many minutes a link works if nobody says otherwise.
-// MostMinutes is the longest time that a link can work.
+// UsualMinutes is how many minutes a link works if the operator sets no other
+// number. MostMinutes is the largest number that the operator can set.
 const (
 	UsualMinutes = 10
 	MostMinutes  = 60
@@ -58,7 +58,7 @@ const (
 // Length is the number of characters of a sealed key.
 const Length = (8*(roomBytes+expiryBytes+macBytes) + 5) / 6
 
-// prefix is how the names of all rooms for tests begin.
+// prefix is the beginning of the name of every room for tests.
 const prefix = "doctor-"
 
 // purpose is the label with which the MAC's key is derived from the API secret.
@@ -89,10 +89,10 @@ func (k Key) Seal(with sfu.Key) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(said, mac(with, said)...)), nil
 }
 
-// Open returns the key in a link, if one of keys has sealed it and its time has
-// not passed. It refuses a text that has not exactly [Length] characters. The
+// Open checks the text in a link and returns its content. It succeeds if the
+// text was sealed with one of keys, and the link has not expired. Otherwise the
 // error is ErrForged or ErrExpired; with ErrExpired, Open still returns the
-// Key.
+// Key. A text that has not exactly [Length] characters is always refused.
 func Open(text string, keys []sfu.Key, now time.Time) (Key, error) {
 	if len(text) != Length {
 		return Key{}, ErrForged
@@ -123,7 +123,7 @@ func read(said []byte, now time.Time) (Key, error) {
 	return k, nil
 }
 
-// mac returns the MAC of said, the content of a key. Only somebody with the API
+// mac returns the MAC of the content of a key. Only somebody with the API
 // secret can make this MAC.
 func mac(with sfu.Key, said []byte) []byte {
 	derived, err := hkdf.Key(sha256.New, []byte(with.Secret.Reveal()), nil, purpose, sha256.Size)
@@ -136,8 +136,8 @@ func mac(with sfu.Key, said []byte) []byte {
 }
 
 // In each run of a test, two participants are in the room. The identity of the
-// sender is TesterPrefix and eight hexadecimal digits. The identity of the
-// receiver is that of the sender with ReceiverSuffix at its end.
+// sender is TesterPrefix followed by eight hexadecimal digits. The identity of
+// the receiver is the sender's identity followed by ReceiverSuffix.
 const (
 	TesterPrefix   = "tester-"
 	ReceiverSuffix = "-receiver"

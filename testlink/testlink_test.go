@@ -19,7 +19,7 @@ var (
 	theirs = sfu.Key{ID: "ours", Secret: secret.New(strings.Repeat("t", 32))}
 )
 
-// at is the time at which the tests make their links.
+// This is the present time for all tests.
 var at = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
 
 func seal(t *testing.T, k Key, with sfu.Key) string {

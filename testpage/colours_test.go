@@ -58,7 +58,8 @@ func TestContrast(t *testing.T) {
 }
 
 // TestDrawingIsSeen checks that the lines of drawings have colours with enough
-// contrast. The colour --line has too little: it only separates rows.
+// contrast. The colour --line has too little contrast for drawings, because it
+// is meant only for the lines between rows.
 func TestDrawingIsSeen(t *testing.T) {
 	text := string(body(t, ask(t, "", "style.css", "/test/style.css")))
 	strokes := regexp.MustCompile(`(?m)^svg .*stroke: var\(--([a-z]+)\)`).FindAllStringSubmatch(text, -1)

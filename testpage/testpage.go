@@ -28,7 +28,7 @@ import (
 //go:embed static
 var static embed.FS
 
-// compressed is how the name of a compressed file ends.
+// compressed is the suffix in the name of a compressed file.
 const compressed = ".gz"
 
 // types maps the ending of a file's name to the file's media type.
@@ -182,8 +182,8 @@ func (p *Page) setHeaders(header http.Header) {
 	header.Set("Cache-Control", "no-cache")
 }
 
-// acceptsGzip reports whether the client accepts compressed answers. It
-// ignores the client's order of preference.
+// acceptsGzip reports whether the client accepts gzip. It ignores which
+// encoding the client prefers.
 func acceptsGzip(header http.Header) bool {
 	for _, line := range header.Values("Accept-Encoding") {
 		if slices.ContainsFunc(strings.Split(line, ","), isGzip) {

@@ -16,7 +16,8 @@ import (
 )
 
 // ask requests url from the handler of the file with that name, and returns the
-// answer. The headers are names and values in turn.
+// answer. headers has the names and values of headers: name, value, name,
+// value.
 func ask(t *testing.T, sfu, name, url string, headers ...string) *http.Response {
 	t.Helper()
 	serve := New(sfu).Files()[name]
@@ -79,9 +80,9 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestPaths checks that the page works at any path. All references in it must
-// be relative. A path with a slash at its end must redirect to the path without
-// the slash.
+// TestPaths checks that the page works at any path. All references in the page
+// must be relative. A path with a slash at its end must redirect to the path
+// without the slash.
 func TestPaths(t *testing.T) {
 	text := body(t, ask(t, "", "", "/test"))
 	names := regexp.MustCompile(`(?:src|href)="([^"]*)"`).FindAllSubmatch(text, -1)

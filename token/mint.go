@@ -46,8 +46,8 @@ type Grant struct {
 	Ticket string
 }
 
-// Minter makes LiveKit access tokens: JWTs signed with HS256. It may be used
-// by several goroutines at once.
+// Minter makes LiveKit access tokens: JWTs signed with HS256. Several
+// goroutines may use it at the same time.
 type Minter struct {
 	issuer string // the JSON of the claims up to the identity; it is the same in all tokens
 	ttl    time.Duration

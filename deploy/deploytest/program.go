@@ -21,7 +21,7 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// MaxWait is how long a test waits for something that must happen.
+// MaxWait is how long a test waits for an expected event.
 const MaxWait = time.Minute
 
 // key is the API key that the fake SFU and the program share.
@@ -80,8 +80,8 @@ func NewAround(t *testing.T) *Around {
 	return a
 }
 
-// AskToken makes a new OpenID token for user, and exchanges it at address for a
-// LiveKit token. It sends the request with client.
+// AskToken makes a new OpenID token for user. Then it uses client to exchange
+// this token for a LiveKit token, at the service that listens on address.
 func (a *Around) AskToken(client *http.Client, address, user string) error {
 	body := fmt.Sprintf(`{"room":"!room:example.org","device_id":"D","openid_token":{"access_token":%q,"matrix_server_name":%q,"token_type":"Bearer","expires_in":3600}}`,
 		a.Home.IssueToken(a.Home.UserID(user)), a.Home.Name())

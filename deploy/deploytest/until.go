@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Until calls do repeatedly until it returns nil. It fails the test if that
+// Until calls do repeatedly until do returns nil. Until fails the test if that
 // takes longer than [MaxWait].
 func Until(t *testing.T, do func() error) {
 	t.Helper()

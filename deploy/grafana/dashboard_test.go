@@ -17,7 +17,7 @@ import (
 // form is the type of a dashboard in the older of Grafana's two file formats. Our
 // file has this format, because every Grafana can import it.
 //
-//lint:ignore SA1019 the second form is for Grafana 12 and later alone
+//lint:ignore SA1019 only Grafana 12 and later know the newer format
 type form = dashboard.Dashboard
 
 // decode parses a dashboard. It fails if the dashboard, the options of a panel,
@@ -41,7 +41,7 @@ func decode(text string) (d form, err error) {
 }
 
 // decodeFields fails if the fieldConfig of a panel has an unknown member. The
-// strict decoder of the SDK does not check this part.
+// SDK's strict decoder does not check fieldConfig.
 func decodeFields(text string) error {
 	var fields struct {
 		Panels []struct{ FieldConfig json.RawMessage }
@@ -57,8 +57,8 @@ func decodeFields(text string) error {
 	return nil
 }
 
-// faults returns err, or nil if err is an empty list. The SDK returns an empty
-// list if it finds no fault.
+// faults returns err. If err is an empty list, faults returns nil. The SDK
+// returns an empty list if it finds no fault.
 func faults(err error) error {
 	var list cog.BuildErrors
 	if errors.As(err, &list) && len(list) == 0 {
@@ -67,8 +67,7 @@ func faults(err error) error {
 	return err
 }
 
-// TestDashboard checks that the dashboard has only members that Grafana's types
-// have.
+// TestDashboard checks that Grafana's types know all members of the dashboard.
 func TestDashboard(t *testing.T) {
 	text := readDashboard(t)
 	d, err := decode(text)

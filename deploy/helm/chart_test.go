@@ -38,9 +38,10 @@ func TestMatrix(t *testing.T) {
 	})
 }
 
-// wantStore checks that the pods fit their store of leaves. Several pods must
-// share a Redis. With any other store there is only one pod, which must end
-// before the next one starts. A file must be in a volume at /data.
+// wantStore checks that the number of pods fits the store of leaves. Several
+// pods must share a Redis. With any other store there may be only one pod,
+// which must end before the next one starts. A file of leaves must be in a
+// volume at /data.
 func (o *objects) wantStore(t *testing.T, cfg config.Config) {
 	t.Helper()
 	d := o.deployment.Spec
@@ -151,8 +152,8 @@ func (o *objects) wantServices(t *testing.T, cfg config.Config) {
 	}
 }
 
-// wantIngress checks that the Ingress passes only the paths that clients and
-// LiveKit need. If homeserver is true, the Ingress must also pass the paths
+// wantIngress checks that the Ingress forwards only the paths that clients and
+// LiveKit need. If homeserver is true, the Ingress must also forward the paths
 // that the homeserver needs.
 func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) {
 	t.Helper()
@@ -189,9 +190,9 @@ func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) 
 	}
 }
 
-// wantBudget checks that a drain of nodes ends at most one pod at a time. It
-// also checks that a single pod has no disruption budget and no rule to spread
-// pods over nodes.
+// wantBudget checks that a drain of nodes ends only one pod at the same time.
+// It also checks that a single pod has no disruption budget and no rule to
+// spread pods over nodes.
 func (o *objects) wantBudget(t *testing.T) {
 	t.Helper()
 	several := *o.deployment.Spec.Replicas > 1
@@ -210,9 +211,9 @@ func (o *objects) wantBudget(t *testing.T) {
 	}
 }
 
-// wantPolicy checks that only named peers reach the metrics. It also checks
-// that no rule for outgoing connections opens a block of addresses with private
-// addresses in it.
+// wantPolicy checks that only the peers that the values name can reach the
+// metrics. It also checks the rules for outgoing connections. No block of
+// addresses in them may contain private addresses.
 func (o *objects) wantPolicy(t *testing.T) {
 	t.Helper()
 	if o.policy == nil {

@@ -31,9 +31,10 @@ type pod struct {
 	data  bool // whether there is a volume at /data
 }
 
-// enter does for the container what Kubernetes does. It sets variables and
-// mounts files from Secrets and ConfigMaps. The parameter there holds those
-// that the cluster already has. The chart makes the others.
+// enter does for the container what Kubernetes does: it sets variables, and
+// mounts files from Secrets and ConfigMaps. The parameter there holds the
+// Secrets and ConfigMaps that already exist in the cluster. The chart can make
+// one more Secret.
 func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
 	t.Helper()
 	cluster := map[string]map[string]string{}
@@ -71,9 +72,9 @@ func (o *objects) enter(t *testing.T, there map[string]map[string]string) pod {
 	return p
 }
 
-// expand does what Kubernetes does to a value. It replaces two dollar signs by
-// one. It replaces $(NAME) by the value of the variable NAME, if that was set
-// before.
+// expand changes a value as Kubernetes does. Two dollar signs become one.
+// $(NAME) becomes the value of the variable NAME, if an earlier entry has set
+// this variable.
 func (p pod) expand(value string) string {
 	return regexp.MustCompile(`\$\$|\$\([^)]*\)`).ReplaceAllStringFunc(value, func(found string) string {
 		if found == "$$" {
@@ -114,7 +115,7 @@ func (p *pod) mount(t *testing.T, mount corev1.VolumeMount, volumes []corev1.Vol
 }
 
 // program parses the pod's environment as the program does, and returns the
-// configuration. It fails the test if there is a warning.
+// configuration. If the program would print a warning, it fails the test.
 func (p pod) program(t *testing.T) config.Config {
 	t.Helper()
 	known := map[string]bool{}

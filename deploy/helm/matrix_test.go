@@ -38,7 +38,7 @@ func there(t *testing.T) map[string]map[string]string {
 	}
 }
 
-// least are the values that every deployment needs.
+// least holds the values that every deployment needs.
 const least = `
 image: {repository: registry.example.org/matrixrtc-auth}
 variables:
@@ -53,8 +53,9 @@ const (
 	sentinels = `{replicaCount: 2, secrets: {LIVEKIT_REDIS_URL: {existingSecret: redis, key: url}, LIVEKIT_REDIS_PASSWORD: {existingSecret: redis, key: password}}}`
 )
 
-// dimensions are choices of values that depend on each other. The tests try all
-// combinations of them.
+// dimensions holds three lists of values: the store of leaves, LiveKit's key,
+// and the source that says who is joined. The tests try each combination of one
+// entry from each list, because these values can affect each other.
 var dimensions = [][]string{
 	{ // the store of leaves
 		"", memoryStore, redisStore, sentinels,
@@ -75,9 +76,9 @@ var dimensions = [][]string{
 	},
 }
 
-// besides are choices of values that are independent of the dimensions and of
-// each other. So the tests add only one value of each choice to a combination
-// of the dimensions.
+// besides holds lists of values that affect neither the dimensions nor each
+// other. So the tests need not try all their combinations. To each combination
+// of the dimensions they add one entry of each list.
 var besides = [][]string{
 	{
 		"",
@@ -105,15 +106,15 @@ var besides = [][]string{
 	},
 }
 
-// forEach calls do with every combination of the choices in dimensions. To each
-// combination it adds some of the choices in besides.
+// forEach calls do for every combination of the entries in dimensions. To each
+// combination it adds one entry of each list in besides.
 func forEach(t *testing.T, do func(t *testing.T, texts []string)) {
 	n := 0
 	for _, store := range dimensions[0] {
 		for _, key := range dimensions[1] {
 			for _, joined := range dimensions[2] {
 				texts := []string{least, store, key, joined}
-				// Each choice changes at a different interval, so that many
+				// The entries of the lists change at different intervals, so that many
 				// combinations occur.
 				for i, rhythm := range []int{1, 3, 9, 2} {
 					texts = append(texts, besides[i][n/rhythm%len(besides[i])])

@@ -9,7 +9,7 @@ import (
 )
 
 // TestNamesLikeNumbers checks names that Kubernetes allows, but that YAML reads
-// as numbers or booleans. The chart must write them as texts.
+// as numbers or booleans. The chart must write these names as texts.
 func TestNamesLikeNumbers(t *testing.T) {
 	const all = `{ingress: {enabled: true, host: a.example.org}, networkPolicy: {enabled: true, metricsFrom: [{podSelector: {}}]},
   serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, secrets: {LIVEKIT_SECRET: {value: s}}}`
@@ -37,8 +37,8 @@ func TestNamesLikeNumbers(t *testing.T) {
 }
 
 // TestNameOfService checks the names of the Services for several names of the
-// release. Every version of Kubernetes must accept the names. If the chart
-// cannot make such a name, it must say which value to set.
+// release. Every version of Kubernetes must accept the names of the Services.
+// If the chart cannot make such a name, its error must say which value to set.
 func TestNameOfService(t *testing.T) {
 	for release, want := range map[string]string{
 		"rtc": "rtc-matrixrtc-auth", "my-matrixrtc-auth": "my-matrixrtc-auth", "my.release": "my-release-matrixrtc-auth",

@@ -51,8 +51,8 @@ func policyOfPage(t *testing.T) string {
 	return ""
 }
 
-// TestPolicyPasses checks that each NetworkPolicy lets the service's own
-// connections pass, and no others.
+// TestPolicyPasses checks that each NetworkPolicy allows the connections that
+// the service needs, and refuses all other connections.
 func TestPolicyPasses(t *testing.T) {
 	const httpPort, metricsPort = 8080, 9090
 	type connection struct {
@@ -88,9 +88,9 @@ func TestPolicyPasses(t *testing.T) {
 				out(at("fd00::5"), 6379, tcp), out(at("fe80::1"), 443, tcp), out(at("203.0.113.9"), 443, udp),
 			},
 		},
-		// These connections include those that doctor makes according to the page.
-		// Doctor connects to the public names, which lead to the ingress
-		// controller's pods, and sends media to LiveKit.
+		// The list includes the connections of the command doctor, if it runs as
+		// docs/kubernetes.md says. Doctor connects to the public names, which lead to
+		// the ingress controller's pods, and sends media to LiveKit.
 		"of the page": {policyOfPage(t),
 			[]connection{
 				in(controller, httpPort), in(neighbour, httpPort), in(prometheus, metricsPort), out(foreigner, 53, udp), out(at("203.0.113.9"), 8448, tcp),
@@ -115,9 +115,9 @@ func TestPolicyPasses(t *testing.T) {
 	}
 }
 
-// passes decides, as the cluster's network does, whether a connection of the
-// pod passes. If in is true, port is a port of the pod. Otherwise, port is a
-// port of the other end.
+// passes reports whether the cluster's network would allow a connection of the
+// pod. If in is true, the connection comes in, and port is a port of the pod.
+// Otherwise the connection goes out, and port is a port of the other end.
 func (o *objects) passes(in bool, with other, port int32, over corev1.Protocol) bool {
 	bound := false
 	for _, direction := range o.policy.Spec.PolicyTypes {

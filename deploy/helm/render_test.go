@@ -29,7 +29,7 @@ const chartDir = "matrixrtc-auth"
 type objects struct {
 	deployment *appsv1.Deployment
 	secret     *corev1.Secret                // nil if the chart makes none
-	claim      *corev1.PersistentVolumeClaim // nil if the chart makes none; the same holds for all fields below
+	claim      *corev1.PersistentVolumeClaim // nil if the chart makes none, like all fields below
 	ingress    *networkingv1.Ingress
 	policy     *networkingv1.NetworkPolicy
 	budget     *policyv1.PodDisruptionBudget
@@ -69,7 +69,7 @@ func merge(t *testing.T, texts ...string) map[string]any {
 	return values
 }
 
-// usual is the release that most tests use.
+// usual is the Helm release that most tests use.
 var usual = common.ReleaseOptions{Name: "matrixrtc-auth", Namespace: "matrix", Revision: 1, IsInstall: true}
 
 // render returns the files that Helm makes from the chart with these values.
@@ -81,13 +81,14 @@ func render(c *chart.Chart, release common.ReleaseOptions, values map[string]any
 	return engine.Render(c, all)
 }
 
-// decode renders the chart, and fails if an object has a field that Kubernetes
-// does not know.
+// decode renders the chart and decodes the objects. It fails if an object has a
+// field that Kubernetes does not know.
 func decode(c *chart.Chart, values map[string]any) (*objects, error) {
 	return decodeAs(c, usual, values)
 }
 
-// decodeAs does the same as decode, but for any release.
+// decodeAs renders the chart for the given release and decodes the objects. It
+// fails if an object has a field that Kubernetes does not know.
 func decodeAs(c *chart.Chart, release common.ReleaseOptions, values map[string]any) (*objects, error) {
 	files, err := render(c, release, values)
 	if err != nil {
@@ -144,14 +145,15 @@ func (o *objects) add(document string) error {
 	return fmt.Errorf("an object of another kind: %+v", kind)
 }
 
-// strictly decodes an object into a new T. It fails if into already holds an
-// object.
+// strictly decodes the text of an object into a new T, and sets *into to it. It
+// fails if *into is already set, because the chart must not make two such
+// objects.
 func strictly[T any](document string, into **T) error {
 	if *into != nil {
 		return fmt.Errorf("a second %T", **into)
 	}
 	*into = new(T)
-	// The text is first turned into JSON, because the YAML decoder would accept a
+	// Convert the text to JSON first, because the YAML decoder would accept a
 	// number in a text field. Kubernetes refuses such a number.
 	text, err := yaml.YAMLToJSONStrict([]byte(document))
 	if err != nil {

@@ -35,8 +35,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestRefused checks that wrong or contradictory values lead to an error that
-// names them.
+// TestRefused checks that the chart refuses wrong or contradictory values. The
+// error must name these values.
 func TestRefused(t *testing.T) {
 	c := loadChart(t)
 	for name, test := range map[string]struct{ texts, want string }{
@@ -85,8 +85,9 @@ func TestRefused(t *testing.T) {
 }
 
 // TestPlain checks that a value arrives in the environment as the user wrote
-// it, even if YAML reads it as a number or a boolean. This must also hold for a
-// value with $(NAME), which Kubernetes would replace.
+// it, even if YAML reads the value as a number or a boolean. A value with
+// $(NAME) must also arrive unchanged, although Kubernetes usually replaces
+// $(NAME).
 func TestPlain(t *testing.T) {
 	values := merge(t, least, key, `variables: {LIVEKIT_MAX_JOBS: 1000000, LIVEKIT_RATE_LIMIT: off, LIVEKIT_DELEGATION: off, LIVEKIT_TEST_PAGE: on,
   LIVEKIT_DELAYED_EVENT_RATE: 0.5, LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS: 0, LIVEKIT_LOG_FORMAT: null, LIVEKIT_REDIS_PREFIX: " $(LIVEKIT_MAX_JOBS) "}`)
@@ -186,8 +187,7 @@ func TestOfParent(t *testing.T) {
 	}
 }
 
-// TestOff checks that the chart makes no optional objects unless a value asks
-// for them.
+// TestOff checks that by default the chart makes none of the optional objects.
 func TestOff(t *testing.T) {
 	o, err := decode(loadChart(t), merge(t, least, key))
 	if err != nil {
@@ -249,9 +249,10 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// TestPages adds the values of each block in docs/kubernetes.md and in the
-// README, one block after the other, as a reader does. The chart must accept
-// the values, and the program must accept the resulting environment.
+// TestPages checks the values in docs/kubernetes.md and in the README. A reader
+// adds the values of one block after another, and so does the test. The chart
+// must accept the values, and the program must accept the resulting
+// environment.
 func TestPages(t *testing.T) {
 	for _, page := range []string{"../../docs/kubernetes.md", chartDir + "/README.md"} {
 		t.Run(filepath.Base(page), func(t *testing.T) {

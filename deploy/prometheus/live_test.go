@@ -27,8 +27,8 @@ const (
 
 // TestLive starts a real Prometheus that scrapes the real service under load.
 // It checks every alert and every query of the dashboard. A query may only use
-// metrics, labels and label values that the service has. Each panel must show
-// something.
+// metrics, labels and label values that the service has. Each panel of the
+// dashboard must have data.
 func TestLive(t *testing.T) {
 	around := deploytest.NewAround(t)
 	service := startService(t, around)
@@ -58,7 +58,7 @@ func TestLive(t *testing.T) {
 		if _, err := prometheus.query(t.Context(), q.expr); err != nil {
 			t.Errorf("%s: %s: got %v, want no error", q.of, q.expr, err)
 		} else if strings.HasPrefix(q.of, "panel ") {
-			prometheus.await(t, q.expr) // a rate has no result before the second scrape
+			prometheus.await(t, q.expr) // wait, because a rate has no result before the second scrape
 		}
 		if name := served.strange(q); name != "" && name != ofAnAccount {
 			t.Errorf("%s: %s: got no %s from the program, want it", q.of, q.expr, name)
@@ -70,9 +70,9 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// ofAnAccount is a metric that this test does not expect. It exists only if the
-// service uses an account to ask who is joined. In this test, the service uses
-// the application-service mode.
+// ofAnAccount is a metric that the service does not have in this test. The
+// service has it only if it uses an account to ask who is joined. In this test,
+// it uses the application-service mode.
 const ofAnAccount = `matrixrtc_auth_health{of="account"}`
 
 // wantRules checks that Prometheus evaluates the alerts without an error.
@@ -122,7 +122,8 @@ func startService(t *testing.T, around *deploytest.Around) process {
 	return process{address, awaitLog(t, log, `msg="serving metrics" address=(\S+)`)}
 }
 
-// run starts cmd, writes its log to a file, and ends it after the test.
+// run starts cmd and writes its log to the file with the path log. It ends cmd
+// after the test.
 func run(t *testing.T, cmd *exec.Cmd, log string) {
 	t.Helper()
 	file, err := os.Create(log)
@@ -191,7 +192,7 @@ scrape_configs:
 	return s
 }
 
-// get asks Prometheus' API and decodes the answer into v.
+// get sends a request to Prometheus' API, and decodes the answer into v.
 func (s *server) get(ctx context.Context, path string, values url.Values, v any) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path+"?"+values.Encode(), nil)
 	if err != nil {
@@ -213,7 +214,7 @@ func (s *server) get(ctx context.Context, path string, values url.Values, v any)
 	return json.NewDecoder(resp.Body).Decode(v)
 }
 
-// query returns the number of results that an expression has now.
+// query evaluates an expression now, and returns the number of results.
 func (s *server) query(ctx context.Context, expr string) (results int, err error) {
 	var answer struct {
 		Data struct{ Result []json.RawMessage }
@@ -234,7 +235,7 @@ func (s *server) await(t *testing.T, expr string) {
 	})
 }
 
-// served returns the metrics that Prometheus has scraped.
+// served returns the service's metrics that Prometheus has scraped.
 func (s *server) served(t *testing.T) served {
 	t.Helper()
 	var answer struct{ Data []map[string]string }

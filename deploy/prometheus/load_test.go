@@ -14,8 +14,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// load requests tokens in every way, delegates leaves, and reports joins, until
-// ctx ends. Some of its requests fail on purpose.
+// load causes work in the service until ctx ends. It requests tokens in every
+// way, delegates leaves, and reports joins. Some of these requests fail on
+// purpose.
 func load(ctx context.Context, t *testing.T, around *deploytest.Around, address string) {
 	client := &http.Client{Timeout: deploytest.MaxWait}
 	home, room := around.Home, "!room:example.org"
@@ -48,8 +49,8 @@ func load(ctx context.Context, t *testing.T, around *deploytest.Around, address 
 	}
 }
 
-// fail causes a fault of the homeserver or of the SFU in some of every 20
-// rounds. n is the number of the round.
+// fail causes faults of the homeserver and of the SFU. n is the number of the
+// round. Of every 20 rounds, four have a fault.
 func fail(ctx context.Context, around *deploytest.Around, client *http.Client, address string, n int) {
 	switch n % 20 {
 	case 5, 15:
@@ -65,7 +66,7 @@ func fail(ctx context.Context, around *deploytest.Around, client *http.Client, a
 	}
 }
 
-// push sends a transaction of the homeserver to the service.
+// push sends a transaction to the service, as the homeserver does.
 func push(ctx context.Context, client *http.Client, address string, n int) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, fmt.Sprintf("http://%s/_matrix/app/v1/transactions/%d", address, n), strings.NewReader(`{"events":[]}`))
 	if err != nil {
@@ -77,8 +78,8 @@ func push(ctx context.Context, client *http.Client, address string, n int) {
 	}
 }
 
-// post sends a request and returns the token in the answer. It returns "" if
-// there is none, because some requests fail on purpose.
+// post sends a request and returns the token in the answer. If the answer has
+// no token, post returns "". Some requests fail on purpose.
 func post(ctx context.Context, client *http.Client, to, bearer, body string) (token string) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, strings.NewReader(body))
 	if err != nil {

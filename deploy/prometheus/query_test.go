@@ -45,7 +45,7 @@ type selector struct {
 	matchers []matcher
 }
 
-// matcher is a condition on a label. op is =, !=, =~ or !~.
+// matcher is a condition on the value of a label. op is =, !=, =~ or !~.
 type matcher struct{ label, op, value string }
 
 func (q query) selectors() (found []selector) {
@@ -61,8 +61,8 @@ func (q query) selectors() (found []selector) {
 	return found
 }
 
-// labels returns the labels that a query names outside of selectors. They stand
-// after "by" and in the legend.
+// labels returns the labels that a query names outside of selectors. A query
+// names such labels after "by", and in the legend.
 func (q query) labels() (found []string) {
 	for _, list := range all(regexp.MustCompile(`\bby \(([^)]*)\)`), q.expr) {
 		found = append(found, all(regexp.MustCompile(`(\w+)`), list)...)
@@ -77,12 +77,12 @@ func all(pattern *regexp.Regexp, text string) (groups []string) {
 	return groups
 }
 
-// served holds the program's metrics, with the values of each label of each
-// metric.
+// served maps each of the program's metrics to its labels, and each label to
+// its values.
 type served map[string]map[string][]string
 
 // strange returns the first metric, label or label value in q that the program
-// does not serve, or "" if it serves all.
+// does not serve. If the program serves all of them, strange returns "".
 func (s served) strange(q query) string {
 	some := map[string]bool{}
 	for _, one := range q.selectors() {
@@ -110,8 +110,8 @@ func (s served) strange(q query) string {
 	return ""
 }
 
-// found reports whether one of values meets the condition. A condition with !=
-// or !~ is always met.
+// found reports whether at least one of the label's values meets the condition.
+// For != and !~ it always returns true.
 func (m matcher) found(values []string) bool {
 	switch m.op {
 	case "=":

@@ -42,7 +42,8 @@ func read(t *testing.T, name string) string {
 }
 
 // TestRules checks that Prometheus accepts the alerting rules. It also runs the
-// tests in rules_test.yaml, in which each alert fires for its own fault only.
+// tests in rules_test.yaml. In these tests, each alert must fire only for the
+// fault that it is about.
 func TestRules(t *testing.T) {
 	for _, args := range [][]string{{"check", "rules", "rules.yaml"}, {"test", "rules", "rules_test.yaml"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {
@@ -53,9 +54,10 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested checks that an alert fires in one test of
-// rules_test.yaml for each side of an "or" in its expression. In all other
-// tests, also in the test of a healthy service, the alert must be silent.
+// TestEveryAlertIsTested checks that rules_test.yaml tests each alert enough.
+// If the alert's expression joins several conditions with "or", the alert must
+// fire in one test for each condition. In all other tests, also in the test of
+// a healthy service, the alert must be silent.
 func TestEveryAlertIsTested(t *testing.T) {
 	tests := read(t, "rules_test.yaml")
 	all := strings.Count(tests, "\n  - name: ")

@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// TestPageInTheShell checks that a shell reads the file of variables as systemd
-// does. The shell uses the command in docs/systemd.md. Each variable must get
-// the same value as from systemd.
+// TestPageInTheShell checks the command in docs/systemd.md with which a shell
+// reads the file of variables. Each variable must get the same value as systemd
+// gives to it.
 func TestPageInTheShell(t *testing.T) {
 	page := read(t, "../../docs/systemd.md")
 	var lines []string

@@ -26,7 +26,8 @@ func read(t *testing.T, name string) string {
 	return string(text)
 }
 
-// settings returns all values that a unit gives to the setting name.
+// settings returns all values that a unit gives to a setting. name is the name
+// of the setting.
 func settings(unit, name string) (values []string) {
 	for _, line := range regexp.MustCompile(`(?m)^`+name+`=(.*)$`).FindAllStringSubmatch(unit, -1) {
 		values = append(values, line[1])
@@ -39,8 +40,8 @@ func settings(unit, name string) (values []string) {
 func installed(t *testing.T) (root string) {
 	t.Helper()
 	root = t.TempDir()
-	// Our units refer to units that every system has. These units are copied for
-	// that.
+	// Our units refer to units that every system has. So the test copies the
+	// system's units into root, too.
 	if err := os.CopyFS(filepath.Join(root, "usr/lib/systemd/system"), os.DirFS("/usr/lib/systemd/system")); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func installed(t *testing.T) (root string) {
 	}{
 		{serviceFile, "etc/systemd/system/" + serviceFile, 0o644},
 		{socketFile, "etc/systemd/system/" + socketFile, 0o644},
-		{os.Args[0], "usr/local/bin/matrixrtc-auth", 0o755}, // the content does not matter
+		{os.Args[0], "usr/local/bin/matrixrtc-auth", 0o755}, // only the path of the program matters, not its content
 	} {
 		name := filepath.Join(root, file.to)
 		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
@@ -76,14 +77,14 @@ func TestVerify(t *testing.T) {
 	}
 }
 
-// about returns the lines of a report that are about our units. The other units
+// about returns the lines of systemd's report that name our units. Other units
 // of this machine may have faults.
 func about(out string) string {
 	lines := slices.DeleteFunc(strings.Split(out, "\n"), func(line string) bool { return !strings.Contains(line, "matrixrtc-auth") })
 	return strings.Join(lines, "\n")
 }
 
-// TestVerifyFinds checks that the check of TestVerify finds a wrong setting in
+// TestVerifyFinds checks that `systemd-analyze verify` finds a wrong setting in
 // a unit.
 func TestVerifyFinds(t *testing.T) {
 	root := installed(t)
@@ -141,9 +142,9 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
-// TestSocketIsTheServices checks that LIVEKIT_JWT_BIND in the service unit has
-// the address of the socket unit. The health check and doctor find the service
-// by this variable.
+// TestSocketIsTheServices checks that the service unit and the socket unit have
+// the same address. In the service unit, LIVEKIT_JWT_BIND holds the address,
+// because the health check and doctor read this variable.
 func TestSocketIsTheServices(t *testing.T) {
 	streams := settings(read(t, socketFile), "ListenStream")
 	if len(streams) != 1 || !slices.Contains(settings(read(t, serviceFile), "Environment"), "LIVEKIT_JWT_BIND="+streams[0]) {

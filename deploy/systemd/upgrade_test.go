@@ -22,10 +22,9 @@ import (
 )
 
 // supervise is a script that does what systemd does with a socket and a
-// service. It keeps the socket open, and starts one program after the other
-// with it. Each line on its standard input ends the running program, as
-// `systemctl restart` does. $1 is the first program, and $2 is every later
-// program.
+// service. It keeps the socket open. It gives the socket to the program $1, and
+// later to the program $2. Each line on the script's standard input ends the
+// running program and starts $2, as `systemctl restart` does.
 const supervise = `
 serve() { sh -c 'LISTEN_PID=$$ exec "$0" serve' "$1" & pid=$!; }
 serve "$1"
@@ -38,7 +37,8 @@ kill -TERM $pid
 wait $pid
 `
 
-// activated is the service behind a socket of systemd-socket-activate.
+// activated is a running service. systemd-socket-activate has opened its
+// socket.
 type activated struct {
 	t       *testing.T
 	address string
@@ -73,8 +73,7 @@ func activate(t *testing.T, env []string, oldProgram, newProgram string) *activa
 	return a
 }
 
-// end ends the last program. It fails the test unless the program ends with
-// exit code 0.
+// end ends the running program. It fails the test if the exit code is not 0.
 func (a *activated) end() {
 	a.stdin.Close()
 	select {
@@ -99,8 +98,8 @@ func errText(err error) string {
 	return ""
 }
 
-// freeAddress returns an address at which no program listens. The test needs it
-// because systemd-socket-activate does not accept port 0.
+// freeAddress returns an address at which no program listens. The test needs
+// such an address, because systemd-socket-activate does not accept port 0.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -142,7 +141,8 @@ func (a *activated) version(client *http.Client) (string, error) {
 	return health.Version, nil
 }
 
-// crowd requests tokens, each over a new connection, until ctx ends.
+// crowd is a set of clients. Each client requests tokens until ctx ends, with a
+// new connection for each request.
 type crowd struct {
 	answered atomic.Int64
 	mu       sync.Mutex
@@ -165,8 +165,9 @@ func (c *crowd) ask(ctx context.Context, around *deploytest.Around, address stri
 	}
 }
 
-// TestUpgrade restarts the service five times, first from an old to a new
-// version. It checks that meanwhile every new connection gets its token.
+// TestUpgrade restarts the service five times. The first restart changes from
+// an old version to a new one. Meanwhile, each request on a new connection must
+// get its token.
 func TestUpgrade(t *testing.T) {
 	around := deploytest.NewAround(t)
 	a := activate(t, around.Env, deploytest.Build(t, "old"), deploytest.Build(t, "new"))
@@ -215,8 +216,8 @@ func TestUpgrade(t *testing.T) {
 }
 
 // TestNotify checks what the service tells systemd in units with Type=notify.
-// The service must say that it is ready only when it accepts connections. When
-// it ends, it must say so.
+// The service must say that it is ready only when it accepts connections. It
+// must tell systemd when it begins to end.
 func TestNotify(t *testing.T) {
 	around := deploytest.NewAround(t)
 	ear, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: filepath.Join(t.TempDir(), "notify")})

@@ -1,8 +1,8 @@
 // Package causes is the table of what can be wrong with a deployment: what each
 // cause is called, which checks find it, and how it is mended.
 //
-// Doctor reports causes of this table only, and [Troubleshooting] makes
-// docs/troubleshooting.md of it.
+// Doctor reports only causes of this table. [Troubleshooting] makes
+// docs/troubleshooting.md from the table.
 package causes
 
 import (
@@ -27,8 +27,8 @@ func All() []engine.Cause { return table() }
 // Checks returns the ids of all checks, some of them several times.
 func Checks() []string { return checks() }
 
-// The table and its indexes are made on first use, because the process that
-// serves does not need them.
+// The table and its indexes are made on first use, because the running service
+// does not need them.
 var (
 	table = sync.OnceValue(func() []engine.Cause {
 		return slices.Concat([]engine.Cause{engine.Unfinished}, configCauses, livekitCauses, reachCauses, homeserverCauses, publicCauses, runningCauses, sfuCauses, mediaCauses, userCauses, memberCauses, proxyCauses)
@@ -45,7 +45,7 @@ func indexByID() map[string]*engine.Cause {
 	return index
 }
 
-// Of returns the cause with that id, which must exist.
+// Of returns the cause with that id. It panics if there is no such cause.
 func Of(id string) *engine.Cause {
 	c := byID()[id]
 	if c == nil {
@@ -61,7 +61,8 @@ func listChecks() (list []string) {
 	return list
 }
 
-// Why no test produces a cause.
+// These texts are values of [engine.Cause.Unbroken]. They say why no test
+// produces a cause.
 const (
 	plain   = "it needs no network to be broken, and the tests of config break it"
 	lengthy = "it takes the whole time of a check; make breakages breaks it"

@@ -27,8 +27,8 @@ func failures(t *testing.T) map[int]string {
 	return rows
 }
 
-// TestEveryFailureHasACause: what users run into is in the table, and the table
-// speaks of nothing else.
+// TestEveryFailureHasACause checks that the table of causes explains every line
+// of testdata/failures.txt. No cause may refer to a line that does not exist.
 func TestEveryFailureHasACause(t *testing.T) {
 	rows := failures(t)
 	const known = 42
@@ -51,7 +51,8 @@ func TestEveryFailureHasACause(t *testing.T) {
 	}
 }
 
-// TestTroubleshooting: the document is the one that the table makes.
+// TestTroubleshooting checks that docs/troubleshooting.md is the document that
+// the table of causes makes.
 func TestTroubleshooting(t *testing.T) {
 	text, err := os.ReadFile("../../docs/troubleshooting.md")
 	if err != nil {
@@ -62,8 +63,9 @@ func TestTroubleshooting(t *testing.T) {
 	}
 }
 
-// TestNamesFromServer: a remedy proposes names below the server name's host, and
-// none below an address.
+// TestNamesFromServer checks that a remedy proposes names below the server
+// name's host. If the host is an IP address, the remedy must propose names
+// below example.org instead.
 func TestNamesFromServer(t *testing.T) {
 	for server, want := range map[string]string{
 		"matrix.test":         "matrix.test jwt.matrix.test matrix.test",

@@ -27,11 +27,12 @@ var examples = engine.Vars{
 	"days": "9", "bytes": "816", "late": "5m0s", "range": "50000-50200", "other": "https://matrix.example.org",
 }
 
-// ofService is the example of a cause that a proxy in front of any program may
-// have: the proxy in front of this service.
+// ofService is the example for causes that are about a proxy in front of any
+// program. The example is the proxy in front of this service.
 var ofService = engine.Vars{"host": "jwt.example.org"}
 
-// examplesOf are the values that differ for one group of checks, or for one cause.
+// examplesOf are the examples for one cause or one group of checks, if they
+// differ from those in the map examples.
 var examplesOf = map[string]engine.Vars{
 	"sfu-url-inside":    {"sfu": "ws://livekit:7880"},
 	"sfu-url-clear":     {"sfu": "ws://sfu.example.org"},
@@ -93,8 +94,10 @@ var examplesOf = map[string]engine.Vars{
 		"command": "matrixrtc-auth doctor --outside --server-name example.org --sfu-url wss://sfu.example.org"},
 }
 
-// derived returns the placeholders that follow from a server name: apex is its
-// host, and domain is the one for whose subdomains remedies use.
+// derived returns the values of the placeholders apex and domain, which follow
+// from the server name in v. apex is the host of the server name. domain is the
+// same host. Remedies propose names below domain, like jwt.{domain}. If the
+// host is an IP address, domain is an example.
 func derived(v engine.Vars) engine.Vars {
 	host := HostOf(v["server"])
 	if host == "" {
@@ -107,7 +110,8 @@ func derived(v engine.Vars) engine.Vars {
 	return d
 }
 
-// HostOf returns a server name without its port, "" if it is no server name.
+// HostOf returns the host of a server name, without the port. It returns "" if
+// server is not a valid server name.
 func HostOf(server string) string {
 	name, err := matrix.ParseServerName(server)
 	if err != nil {
@@ -116,13 +120,13 @@ func HostOf(server string) string {
 	return name.Host()
 }
 
-// Fill replaces the placeholders of a text by v, else by what follows from it,
-// else by an example.
+// Fill replaces the placeholders in text. It takes the value of a placeholder
+// from v, else from what derived returns for v, else from examples.
 func Fill(text string, v engine.Vars) string {
 	var pairs []string
 	for _, from := range []engine.Vars{v, derived(v), examples} {
 		for name, value := range from {
-			pairs = append(pairs, "{"+name+"}", instruments.Clip(value)) // it may be a stranger's text
+			pairs = append(pairs, "{"+name+"}", instruments.Clip(value)) // Clip, because another server may have sent the value
 		}
 	}
 	return strings.NewReplacer(pairs...).Replace(text)

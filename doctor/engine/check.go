@@ -19,8 +19,8 @@ type Check struct {
 	// Needs are the checks that must end without a fault before this one can
 	// start.
 	Needs []*Check
-	// Any are checks of which at least one must end without a fault before this
-	// one can start. If Any is empty, this one does not wait for any of them.
+	// Any holds checks. At least one of them must end without a fault before this
+	// one can start. An empty Any has no effect.
 	Any []*Check
 	// After are checks that must end before this one starts, whatever their
 	// result is.
@@ -32,8 +32,8 @@ type Check struct {
 	Twins   []*Check
 	// Limit bounds the time of the check. Zero means 8 s.
 	Limit time.Duration
-	// Grace is how long the check may go on after its context has ended, to
-	// remove what it created. Zero means lastWord.
+	// Grace is how long the check may go on after its context has ended, to remove
+	// what it created. Zero means 500 ms (lastWord).
 	Grace time.Duration
 	// Run makes the check. It may write to values that other checks read. A
 	// check that needs this one starts only after this one has ended.
@@ -58,9 +58,9 @@ type Excuse struct {
 
 const (
 	defaultLimit = 8 * time.Second
-	// runLimit bounds the time of all checks together. After it, a check that
-	// still runs has the time lastWord to return its finding. With the deletion
-	// of the probe room at the end, a run takes less than 30 s.
+	// runLimit bounds the time of all checks together. After that time, a check
+	// that still runs has the time lastWord to return its finding. With the
+	// deletion of the probe room at the end, a run takes less than 30 s.
 	runLimit = 26 * time.Second
 	lastWord = 500 * time.Millisecond
 )
@@ -73,8 +73,8 @@ type ended struct {
 	own  Finding // what this check found, even if another check reports it
 }
 
-// Progress is called each time a check has ended. left is how many checks have
-// not ended.
+// Progress is called each time a check has ended. Its last argument is the
+// number of checks that have not ended.
 type Progress func(id string, status Status, left int)
 
 // Run runs checks. Each one starts when the checks that it needs have ended.
@@ -216,9 +216,10 @@ func (c *Check) look(ctx context.Context) Finding {
 	}
 }
 
-// blocker returns the check that keeps the checks that need c from running.
-// That is c itself, or the check that explains c's finding or kept c from
-// running. It returns nil if the checks that need c may run.
+// blocker returns the check because of which the checks that need c are not
+// made. It is c itself, the check that explains c's finding, or the check that
+// kept c from running. blocker returns nil if the checks that need c can be
+// made.
 func (c *Check) blocker() *Check {
 	switch {
 	case c.ended.own.Status == Warn && !c.ended.own.Blocks, c.ended.own.Cause != nil && c.ended.own.Cause.Spares:

@@ -17,8 +17,8 @@ func ignore(string, Status, int) {}
 // usual leaves a limit as it is.
 func usual(limit time.Duration) time.Duration { return limit }
 
-// found returns a finding with a cause of that name. The causes foci-slash and
-// hairpin are warnings.
+// found returns a finding with a cause that has this id. The causes foci-slash
+// and hairpin are warnings.
 func found(id string, v Vars, format string, args ...any) Finding {
 	c := &Cause{ID: id, Status: Fail}
 	switch id {

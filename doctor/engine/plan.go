@@ -11,29 +11,31 @@ import (
 type Plan struct {
 	// Steps are the checks, in the order of the report.
 	Steps []Step
-	// Explained has, by the id of a step, which findings of other checks
-	// explain findings of the step. If several do, the first one in the list
-	// counts.
+	// Explained maps the id of a step to the findings of other checks that explain
+	// findings of the step. If several of them explain a finding, the first one in
+	// the list counts.
 	Explained map[string][]Explanation
 	// Applies reports whether x can explain a finding of s in this run. If
 	// Applies is nil, every explanation counts.
 	Applies func(x Explanation, s Step) bool
-	// Twins has, by the id of a step, the other steps that may examine the same
+	// Twins maps the id of a step to the other steps that may examine the same
 	// place.
 	Twins map[string][]string
-	// Told has, by the id of a cause that several steps may find, the ids of
-	// these steps. The first of them that finds the cause reports it.
+	// Told is about causes that several steps may find. It maps the id of such a
+	// cause to the ids of the steps. The first step in the list that finds the
+	// cause reports it.
 	Told map[string][]string
 }
 
 // Step is a check that names other steps by their ids, with spaces between the
-// ids. If several servers are checked, an id means the step for the same
-// server. The step's own id means the steps with this id for the servers before
-// it. An id that is not in the plan has no effect.
+// ids. If several servers are checked, there is a step with the same id for
+// each server. Then an id means the step for the server of this step. The
+// step's own id means the steps with this id for earlier servers. An id that is
+// not in the plan has no effect.
 type Step struct {
 	ID     string
 	Server string // the name of the server under test if there are several; else ""
-	Of     string // the server whose steps the ids mean, if that is not Server
+	Of     string // if not "", the ids mean the steps for this server, and not those for Server
 
 	Needs, Any, After string // ids of other steps, for the fields of Check with these names
 	Limit, Grace      time.Duration
@@ -46,7 +48,7 @@ type Step struct {
 // By finds explains the same cause in the other check.
 type Explanation struct {
 	By, Causes, Shows string
-	Here              bool // whether this holds only if both findings are about the same place
+	Here              bool // whether the explanation holds only if both findings are about the same place
 }
 
 // Checks returns the checks of the plan, in its order.
@@ -89,8 +91,8 @@ func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	return list
 }
 
-// excuses returns the excuses of step i: the findings of other checks that
-// explain its finding.
+// excuses returns the excuses of step i. They say which findings of other
+// checks explain the finding of step i.
 func (p Plan) excuses(checks []*Check, i int) (list []Excuse) {
 	for _, x := range p.Explained[p.Steps[i].ID] {
 		if p.Applies != nil && !p.Applies(x, p.Steps[i]) {

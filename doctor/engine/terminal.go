@@ -124,8 +124,9 @@ func (p *page) above() string {
 	return "; scroll up for " + plural(n, "fault")
 }
 
-// line writes the texts first and text, in lines that fit the screen's width.
-// Each new line begins with hang.
+// line writes text in lines that fit the screen's width. The argument first is
+// the beginning of the first line. The argument hang is the beginning of each
+// further line.
 func (p *page) line(first, hang, text string) {
 	current, used := first, visible(first)
 	empty := true

@@ -50,8 +50,8 @@ func (n *Network) Get(ctx context.Context, address string) (Reply, error) {
 }
 
 // secondTry is the pause before doctor repeats a request that a proxy could not
-// forward. Perhaps the server behind the proxy is just starting, or another of
-// several servers answers.
+// forward. Perhaps the server behind the proxy is just starting, or the second
+// request reaches another server.
 const secondTry = 500 * time.Millisecond
 
 // Ask sends q and reads the answer. If a proxy answers that the server behind
@@ -98,8 +98,8 @@ func (n *Network) askOnce(ctx context.Context, q Question) (Reply, error) {
 	return Reply{Status: resp.StatusCode, Header: resp.Header, Body: body}.without(q.Bearer), bare(err)
 }
 
-// AskAt requests target, a path with its query, from host along a route that
-// discovery found.
+// AskAt sends a GET request to host, over a route that discovery found. target
+// is the path and query of the request.
 func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target string, insecure bool) (Reply, error) {
 	at := n.Through(func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return n.DialHost(ctx, network, route.Addr)
@@ -111,8 +111,8 @@ func (n *Network) AskAt(ctx context.Context, route outbound.Route, host, target 
 	return at.Get(ctx, route.Scheme+"://"+host+target)
 }
 
-// without returns r with the secret s replaced, in case the answer repeats the
-// request's secret.
+// without removes the secret s from the texts of r, because the answer may
+// repeat the request's secret.
 func (r Reply) without(s secret.Text) Reply {
 	if s.IsEmpty() {
 		return r

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// clocks has, for each host (and port) that answered, how much its clock is
-// ahead of this machine's.
+// clocks records the clocks of the servers that answered. For each host (and
+// port), it holds by how much that clock is ahead of this machine's clock.
 type clocks struct {
 	mu    sync.Mutex
 	ahead map[string]time.Duration

@@ -65,8 +65,8 @@ func (e *JoinError) Error() string { return e.Err.Error() }
 func (e *JoinError) Unwrap() error { return e.Err }
 
 const (
-	// roundTrip bounds how long a text may take to reach the other participant.
-	// The sender repeats the text every resend, because the other participant
+	// roundTrip bounds how long a text may take to reach the other participant. The
+	// sender repeats the text every 250 ms (resend), because the other participant
 	// can receive only after a moment.
 	roundTrip = 5 * time.Second
 	resend    = 250 * time.Millisecond

@@ -64,7 +64,7 @@ func (n *Network) Reach(ctx context.Context, host, port string) ([]Attempt, erro
 	return attempts, nil
 }
 
-// touch connects to an address, and closes the connection at once.
+// touch connects to an address, and closes the connection immediately.
 func (n *Network) touch(ctx context.Context, addr netip.Addr, port string) error {
 	conn, err := n.dialAddress(ctx, "tcp", addr, port)
 	if err == nil {

@@ -19,8 +19,8 @@ type Redis struct {
 }
 
 const (
-	// redisTime bounds the wait for an answer of Redis, which usually comes at
-	// once.
+	// redisTime bounds the wait for an answer of Redis, which usually comes
+	// immediately.
 	redisTime = 2 * time.Second
 	// maxRedisLine bounds the bytes of one line of Redis' answer.
 	maxRedisLine = 512

@@ -22,8 +22,8 @@ const (
 	maxSTUN  = 1500
 )
 
-// STUN sends a binding request to host:port, and returns the address from
-// which the server saw it come. Over "tcp" the messages have the framing of
+// STUN sends a binding request to host:port, and returns the address from which
+// the server received the request. Over "tcp" the messages have the framing of
 // ICE (RFC 4571).
 func (n *Network) STUN(ctx context.Context, network, hostPort string) (netip.AddrPort, error) {
 	conn, err := n.DialHost(ctx, network, hostPort)

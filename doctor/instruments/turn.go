@@ -47,9 +47,10 @@ func (m Media) TURNServers() (list []TURNServer) {
 // String returns the server's URL.
 func (s TURNServer) String() string { return s.Scheme + ":" + s.Rest }
 
-// hostPort splits rest, the URL of a STUN or TURN server without its scheme,
-// into host and port. rest is like "turn.example.org:443?transport=tcp". If it
-// has no port, hostPort returns the argument port.
+// hostPort returns the host and the port in the URL of a STUN or TURN server.
+// The URL is given without its scheme, like
+// "turn.example.org:443?transport=tcp". If it names no port, hostPort returns
+// the argument port.
 func hostPort(rest, port string) (host, p string) {
 	rest, _, _ = strings.Cut(rest, "?")
 	if h, given, err := net.SplitHostPort(rest); err == nil {
@@ -78,8 +79,8 @@ type TURNError struct {
 func (e *TURNError) Error() string { return e.Err.Error() }
 func (e *TURNError) Unwrap() error { return e.Err }
 
-// Allocate asks a TURN server for an address to relay through, and gives the
-// address back at once. Its error is a [*TURNError].
+// Allocate asks a TURN server for a relay address, and gives the address back
+// immediately. Its error is a [*TURNError].
 func (n *Network) Allocate(ctx context.Context, s TURNServer) error {
 	raw, err := n.DialHost(ctx, s.Network, net.JoinHostPort(s.Host, s.Port))
 	if err != nil {
@@ -118,8 +119,8 @@ func (n *Network) packets(ctx context.Context, raw net.Conn, s TURNServer) (net.
 // turnTime bounds one allocation.
 const turnTime = 5 * time.Second
 
-// relay gets an address to relay through from the TURN server at the other end
-// of conn, and gives the address back.
+// relay gets a relay address from the TURN server at the other end of conn, and
+// gives the address back.
 func (n *Network) relay(ctx context.Context, conn net.PacketConn, s TURNServer, address string) error {
 	quiet := logging.NewDefaultLoggerFactory()
 	quiet.DefaultLogLevel = logging.LogLevelDisabled

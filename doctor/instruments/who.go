@@ -22,7 +22,7 @@ const (
 	Homeserver       // a homeserver, recognized by its name or by the CORS headers of the specification
 	LiveKit          // LiveKit, recognized by its own words or by a Twirp error
 	Proxy            // the reverse proxy itself, or a filter in front of it
-	Challenge        // a filter that wants to see a browser with a person
+	Challenge        // a filter that lets only browsers of persons through
 	Login            // a program that wants a password or single sign-on
 	Website          // a program whose answers are pages for people
 )
@@ -33,8 +33,8 @@ type Answerer struct {
 	Program string // the program's name if the answer has it, else "the proxy"
 }
 
-// From returns which program gave the answer, by its status, headers and body.
-// No other function decides this.
+// From decides which program gave the answer, by the answer's status, headers
+// and body. No other function decides this.
 func (r Reply) From() Answerer {
 	switch {
 	case r.isChallenge():
@@ -104,8 +104,8 @@ func (r Reply) AsksLogin() bool {
 	return false
 }
 
-// logins are parts of the addresses of login pages, of Authelia, Authentik,
-// Keycloak, oauth2-proxy, Cloudflare Access and others.
+// logins are parts of the addresses of login pages. The pages are those of
+// Authelia, Authentik, Keycloak, oauth2-proxy, Cloudflare Access and others.
 var logins = []string{"login", "signin", "sign_in", "sso", "oauth2", "openid-connect", "outpost.goauthentik.io", "authelia", "cloudflareaccess.com"}
 
 func leadsToLogin(location string) bool {
@@ -160,8 +160,8 @@ var marks = []struct{ text, program string }{
 var traefikTexts = []string{"Bad Gateway", "Gateway Timeout", "Service Unavailable", "no available server", "Forbidden", "Too Many Requests"}
 
 // proxy returns the name of the proxy or filter that made the answer itself; ""
-// if none did. An answer that says that the server behind a proxy does not
-// answer comes from that proxy.
+// if none did. If the answer says that the server behind a proxy does not
+// answer, that proxy made the answer.
 func (r Reply) proxy() string {
 	if r.Status < 400 {
 		return ""

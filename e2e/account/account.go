@@ -37,8 +37,8 @@ func Register(ctx context.Context, baseURL, localpart string) (*Account, error) 
 }
 
 // CallMember and RTCMember are the types of the events with which Element Call says who
-// is in a call. In compatibility mode it sends state events, in matrix_2_0 mode sticky
-// events.
+// is in a call. In compatibility mode Element Call sends state events with the type
+// CallMember. In matrix_2_0 mode it sends sticky events with the type RTCMember.
 const (
 	CallMember = "org.matrix.msc3401.call.member"
 	RTCMember  = "org.matrix.msc4143.rtc.member"
@@ -72,7 +72,8 @@ func (a *Account) Invite(ctx context.Context, room, user string) error {
 		map[string]string{"user_id": user}, nil)
 }
 
-// Join joins a room to which the user was invited. via is a server in the room.
+// Join joins a room to which the user was invited. via is the name of a homeserver that
+// is in the room.
 func (a *Account) Join(ctx context.Context, room, via string) error {
 	return a.Call(ctx, http.MethodPost,
 		"/_matrix/client/v3/join/"+url.PathEscape(room)+"?server_name="+url.QueryEscape(via), struct{}{}, nil)
@@ -101,7 +102,8 @@ func (a *Account) State(ctx context.Context, room string) ([]Event, error) {
 	return events, a.Call(ctx, http.MethodGet, "/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/state", nil, &events)
 }
 
-// Timeline returns the newest events of a room, the newest one first.
+// Timeline returns the newest events of a room. The newest event comes first. limit is
+// the maximum number of events.
 func (a *Account) Timeline(ctx context.Context, room string, limit int) ([]Event, error) {
 	var page struct{ Chunk []Event }
 	err := a.Call(ctx, http.MethodGet,
@@ -118,7 +120,7 @@ type Error struct {
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %d %s", e.What, e.Status, e.Body) }
 
-// client sends all requests. The time limit applies if a homeserver does not answer.
+// client sends all requests. A request fails if the homeserver does not answer in time.
 var client = &http.Client{Timeout: 60 * time.Second}
 
 // Call sends a request with the account's access token. If out is not nil, Call decodes

@@ -13,9 +13,9 @@ import (
 )
 
 // TestAccount checks a service that the homeserver does not know as an application
-// service. The service asks with an ordinary account who is joined, and a sweep removes
-// a banned user. In rooms that the account is not in, LIVEKIT_MEMBERSHIP_UNKNOWN
-// decides.
+// service. The service uses an ordinary account to learn who is joined, and a sweep
+// removes a banned user. For rooms that the account is not in, the variable
+// LIVEKIT_MEMBERSHIP_UNKNOWN decides whether users get a token.
 func TestAccount(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	w := newWorld(t)

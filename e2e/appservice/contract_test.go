@@ -55,7 +55,7 @@ func TestSynapseKeepsTheContract(t *testing.T) {
 	}).Run(t)
 }
 
-// callRoom creates a Matrix room of owner, and invites the users in others.
+// callRoom makes the owner create a Matrix room for a call, and invite the other users.
 func callRoom(t *testing.T, owner *account.Account, others ...*account.Account) string {
 	t.Helper()
 	ctx := within(t, time.Minute)

@@ -120,8 +120,8 @@ func oldAndNewMeet(t *testing.T, first, second *side, alice, bob *account.Accoun
 	hears(t, b, c)
 }
 
-// anotherToken gives the service another hs_token than the homeserver has. Clients must
-// get an error with which they stay logged in.
+// anotherToken gives the service a different hs_token from the homeserver's. Clients
+// must get an error that does not log them out.
 func anotherToken(t *testing.T, s *side, alice *account.Account, room string) {
 	must(t, s.service.Stop())
 	delete(s.service.Env, "LIVEKIT_AS_REGISTRATION_FILE")

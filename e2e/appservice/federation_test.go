@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/e2e/account"
 )
 
-// otherHomeservers sends requests of the second homeserver to the first, at the
-// unstable and the stable path. Some are requests that an honest homeserver never
-// sends.
+// otherHomeservers makes the second homeserver send requests to the first, at the
+// unstable and the stable path. An honest homeserver never sends some of these
+// requests.
 func otherHomeservers(t *testing.T, first, second *side, alice, bob, elsewhere *account.Account, room string) {
 	for _, path := range []string{
 		"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit/get_token",
@@ -62,7 +62,7 @@ func (s *side) federate(t *testing.T, other *side, path string, body any) (statu
 	return answer.Status, answer.Content
 }
 
-// guest registers a guest, who has no account.
+// guest registers a guest user at the homeserver of s.
 func (s *side) guest(t *testing.T) *account.Account {
 	t.Helper()
 	guest := &account.Account{BaseURL: s.URL()}
@@ -70,8 +70,8 @@ func (s *side) guest(t *testing.T) *account.Account {
 	return guest
 }
 
-// leavesOfOthers delegates events that are not a leave of alice in this room. The
-// service must refuse each.
+// leavesOfOthers makes alice delegate delayed events that are not her leave in this
+// room. The service must refuse each of these events.
 func leavesOfOthers(t *testing.T, s *side, alice *account.Account, room string) {
 	bob := s.register(t, "bob")
 	other, his := callRoom(t, alice), callRoom(t, bob)

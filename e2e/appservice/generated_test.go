@@ -17,9 +17,9 @@ import (
 )
 
 // TestGeneratedDeployment starts the deployment that `setup --appservice` writes, in
-// the order of setup's instructions. A client asks its homeserver for the SFU and joins
-// it. The test replaces only addresses, and the path of Synapse's copy of the
-// registration.
+// the order of setup's instructions. A client gets a token from its homeserver and
+// joins the SFU. The test changes only the addresses and the path of Synapse's copy of
+// the registration.
 func TestGeneratedDeployment(t *testing.T) {
 	w := newWorld(t)
 	s := &side{

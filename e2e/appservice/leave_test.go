@@ -21,13 +21,13 @@ const (
 	leaveDelay = 18 * time.Second // the delay that Element Call schedules
 )
 
-// limited sets Synapse's default rate limit for requests about delayed events that have
-// no access token.
+// limited is Synapse's default rate limit for requests about delayed events. It applies
+// to requests without an access token.
 const limited = "rc_delayed_event_mgmt: {per_second: 1, burst_count: 5}"
 
-// TestLeaves checks that the service restarts sixty leaves in time. It uses its own
-// access token, because Synapse allows only one restart a second without a token. The
-// service must send each leave when its participant is gone.
+// TestLeaves checks that the service restarts sixty leaves in time. The service uses
+// its access token, because Synapse allows only one restart a second without a token.
+// When a participant is gone, the service must send the participant's leave.
 func TestLeaves(t *testing.T) {
 	w := newWorld(t)
 	s := newSide(t, w, "first", false, nil, limited)
@@ -98,12 +98,11 @@ func isPending(t *testing.T, s *side, owner *account.Account, id string) bool {
 	return true
 }
 
-// late is how late a restart may begin, in seconds. The service restarts a delay of 18
-// s every 4.5 s, so at least 8.5 s of the delay are left.
+// late is the maximum number of seconds by which a restart may be late. The service
+// restarts a delay of 18 s every 4.5 s, so at least 8.5 s of the delay are left.
 const late = "5"
 
-// noneWasLate checks, in the service's metrics, that no restart began later than late
-// allows.
+// noneWasLate checks, in the service's metrics, that each restart began in time.
 func noneWasLate(t *testing.T, s *side) {
 	t.Helper()
 	resp, err := http.Get("http://" + s.metrics + "/metrics")

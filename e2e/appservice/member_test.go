@@ -69,7 +69,7 @@ func (s *side) enterWith(t *testing.T, a *account.Account, room, token string) *
 }
 
 // beside makes the member join the call a second time with the same token. The identity
-// of the second session has a suffix, so LiveKit accepts it.
+// of the second session has a suffix, so LiveKit accepts the session.
 func (m *member) beside(suffix string) *participant.Participant {
 	m.t.Helper()
 	target, err := url.Parse(m.side.sfu.APIURL())
@@ -149,8 +149,8 @@ func leavesRoom(t *testing.T, a *account.Account, room string) {
 	must(t, a.Call(within(t, time.Minute), http.MethodPost, "/_matrix/client/v3/rooms/"+url.PathEscape(room)+"/leave", struct{}{}, nil))
 }
 
-// membershipOf returns the event of the user's membership in a room. Another member,
-// who, asks the homeserver for the event.
+// membershipOf returns the event of the user's membership in a room. It asks the
+// homeserver with the account of another member.
 func membershipOf(t *testing.T, who *account.Account, room, user string) account.Event {
 	t.Helper()
 	events, err := who.State(within(t, time.Minute), room)

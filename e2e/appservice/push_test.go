@@ -9,8 +9,8 @@ import (
 )
 
 // TestPushes checks that the homeserver delivers events to the service. The homeserver
-// must go on after the service was stopped or slow. No answer of the service may make
-// the homeserver stop for good.
+// must continue to deliver after the service was stopped or slow. No answer of the
+// service may end the deliveries for ever.
 func TestPushes(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	w := newWorld(t)
@@ -37,7 +37,7 @@ func TestPushes(t *testing.T) {
 		say("while-away")
 		must(t, s.service.Start(within(t, time.Minute)))
 		// The new process begins with a self-test, which makes the homeserver deliver
-		// at once. Without the self-test, the homeserver would wait.
+		// immediately. Without the self-test, the homeserver would wait.
 		eventually(t, 60*time.Second, "what was kept arrives", func() bool { return delivered() > 0 })
 		arrives("two")
 	})
@@ -53,7 +53,8 @@ func TestPushes(t *testing.T) {
 	}
 }
 
-// asks checks that act makes the service ask the homeserver who is joined.
+// asks runs act, and waits until the service has asked the homeserver again about
+// memberships in rooms.
 func (p *pushed) asks(t *testing.T, what string, act func()) {
 	t.Helper()
 	asked := statusOf(t, p.first.service).Membership.Asked

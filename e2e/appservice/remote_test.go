@@ -7,9 +7,9 @@ import (
 	"matrixrtc-auth/e2e/caller"
 )
 
-// TestSlowRemote checks a request for which our service waits for the service of
-// another homeserver. The other service does not answer. Our service must stop waiting
-// before our homeserver gives up.
+// TestSlowRemote checks that our service does not wait too long for the service of
+// another homeserver. The other service does not answer. Our service must answer before
+// our homeserver's time limit ends.
 func TestSlowRemote(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	w := newWorld(t)

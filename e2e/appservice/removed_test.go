@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// pushLimit is how long a user may stay on the SFU after the homeserver has pushed
-	// that the user left the Matrix room. joinLimit is how long a user with an old
-	// token may stay after joining.
+	// pushLimit is how long a user may stay on the SFU after the homeserver has pushed that
+	// the user left the Matrix room. If a user who is not in the Matrix room joins with an
+	// old token, joinLimit is how long they may stay.
 	pushLimit = time.Second
 	joinLimit = 1500 * time.Millisecond
 )
 
-// pushed is a deployment with one call, whose homeserver pushes events. Users of this
-// homeserver and of another homeserver are in the call.
+// pushed is a deployment whose homeserver pushes events to the service. Users of this
+// homeserver and of another homeserver are in one call.
 type pushed struct {
 	t             *testing.T
 	first, second *side
@@ -71,8 +71,8 @@ func (p *pushed) isRemoved(t *testing.T, m *member, sessions ...*participant.Par
 		all = removals(t, m.UserID, p.first.service)
 		return len(all) > len(sessions)
 	})
-	// If the user joined a moment ago, the service may have removed them because of the
-	// join.
+	// If the user joined a moment ago, the service may remove them because of the join, and
+	// not because of the push.
 	if len(all) != len(sessions)+1 || all[len(all)-1].by == "sweep" {
 		t.Errorf("removals: got %+v, want one of each session, and none by a sweep", all)
 	}
@@ -127,8 +127,9 @@ func (p *pushed) comesBack(t *testing.T, m *member) {
 	}
 }
 
-// twoSessions checks that the service removes two sessions with the same token
-// together. It must also remove the second session if that is the only one.
+// twoSessions checks that the service removes two sessions with the same token at the
+// same time. If a session with this token then joins alone, the service must remove it,
+// too.
 func (p *pushed) twoSessions(t *testing.T) {
 	m := p.first.enter(t, p.user(t, p.first, "two"), p.room)
 	second := m.beside("suffix")
@@ -138,8 +139,8 @@ func (p *pushed) twoSessions(t *testing.T) {
 	isOut(t, alone, time.Minute)
 }
 
-// remoteUsers checks that the service removes users of another homeserver, whoever bans
-// them.
+// remoteUsers checks that the service removes users of another homeserver. The result
+// must not depend on which user bans them.
 func (p *pushed) remoteUsers(t *testing.T) {
 	moderator, one, two := p.user(t, p.second, "moderator"), p.user(t, p.second, "one"), p.user(t, p.second, "two")
 	var power map[string]any
@@ -197,8 +198,9 @@ func (p *pushed) againAndAgain(t *testing.T) {
 	}
 }
 
-// delegated checks that the leave of a removed user is gone at the end, even if the
-// homeserver refuses to send it. Clients must then see no member in the call.
+// delegated checks that a removed user's leave is gone in the end, from the service and
+// from the homeserver. The homeserver may refuse to send the leave of a removed user.
+// Clients must then see no member in the call.
 func (p *pushed) delegated(t *testing.T) {
 	a := p.user(t, p.first, "delegated")
 	m := p.first.enter(t, a, p.room)
@@ -280,8 +282,9 @@ func (p *pushed) isJudged(t *testing.T, m *member) {
 	second.Leave()
 }
 
-// givenBack checks a banned user who is unbanned, invited and joins the Matrix room
-// again. The user must be able to join the call, with a new token and with the old one.
+// givenBack bans a user, unbans and invites them, and makes them join the Matrix room
+// again. The user must then be able to join the call, with a new token and with the old
+// one.
 func (p *pushed) givenBack(t *testing.T) {
 	a := p.user(t, p.first, "back")
 	m := p.first.enter(t, a, p.room)

@@ -115,8 +115,8 @@ func start(t *testing.T, name string, p part) {
 	})
 }
 
-// newHomeserver creates a homeserver whose registration has proxy as the address of the
-// service. If push is set, the homeserver pushes events to that address.
+// newHomeserver creates a homeserver. Its registration says that the service is at the
+// address in proxy. If push is set, the homeserver pushes events to that address.
 func newHomeserver(t *testing.T, w *world, name, proxy string, push bool, additions ...string) *homeserver {
 	t.Helper()
 	host, ca := w.Host, w.ca
@@ -149,7 +149,8 @@ func within(t *testing.T, limit time.Duration) context.Context {
 	return ctx
 }
 
-// api returns a client of the homeserver that has the service's access token.
+// api returns a client for the homeserver's API. The client uses the access token of
+// the service.
 func (s *homeserver) api(t *testing.T) *matrix.AppService {
 	t.Helper()
 	base, err := url.Parse(s.URL())

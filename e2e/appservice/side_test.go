@@ -40,7 +40,7 @@ type deployment struct {
 	// webhook is the URL to which the SFU sends webhooks. If it is empty, the SFU sends
 	// them to the service.
 	webhook string
-	others  []*side // deployments whose homeservers are also in the service's configuration
+	others  []*side // other deployments; the service's configuration also names their homeservers
 }
 
 // newSide starts a homeserver, an SFU and a service, and waits until the service is
@@ -115,7 +115,7 @@ func (s *side) eventuallyLogs(t *testing.T, text string) {
 }
 
 // eventually waits until the condition holds. If that takes longer than limit, the test
-// fails, and the message contains what.
+// fails, and the message contains the text in what.
 func eventually(t *testing.T, limit time.Duration, what string, holds func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
@@ -127,15 +127,16 @@ func eventually(t *testing.T, limit time.Duration, what string, holds func() boo
 	}
 }
 
-// These are the beginnings of the paths at which clients ask the homeserver, in the
-// unstable and the stable form.
+// These are the first parts of the paths at which the homeserver gets requests from
+// clients, in the unstable and the stable form.
 const (
 	unstable = "/_matrix/client/unstable/io.element.msc4195/rtc/livekit"
 	stable   = "/_matrix/client/v1/rtc/livekit"
 )
 
-// call returns the body of a request to the homeserver's endpoints. more adds fields or
-// replaces them. If a field's value in more is nil, the body does not have the field.
+// call returns the body of a request to the homeserver's endpoints. The second
+// parameter adds or replaces fields. If a value in it is nil, the body does not have
+// the field.
 func (s *side) call(room string, more map[string]any) map[string]any {
 	body := map[string]any{"url": s.sfu.URL(), "room_id": room, "slot_id": "m.call#ROOM", "member_id": "m1"}
 	for key, value := range more {
@@ -183,7 +184,7 @@ func join(t *testing.T, s *side, jwt string) *participant.Participant {
 	return p
 }
 
-// hears waits until who receives media of whom.
+// hears waits until the first participant receives media from the second participant.
 func hears(t *testing.T, who, whom *participant.Participant) {
 	t.Helper()
 	for {

@@ -15,8 +15,8 @@ import (
 
 const (
 	// sweepLimit is how long a user may stay on the SFU after the event that ends their
-	// membership. The limit applies to the default interval between sweeps, if the
-	// homeserver pushes no events.
+	// membership. The homeserver pushes no events, and the time between two sweeps is the
+	// default.
 	sweepLimit = 40 * time.Second
 	// callers is the number of users who are in calls while the homeserver loses its
 	// database. calls is the number of rooms in which these calls take place.
@@ -27,7 +27,7 @@ const (
 	shortInterval = "2"
 )
 
-// swept is a deployment with several calls, whose homeserver pushes no events.
+// swept is a deployment with several calls. Its homeserver pushes no events.
 type swept struct {
 	t     *testing.T // the processes of the deployment stop when this test ends
 	side  *side
@@ -128,8 +128,9 @@ func (s *swept) outage(t *testing.T) {
 // database returns the path of the homeserver's database.
 func (s *swept) database() string { return filepath.Join(s.side.Host.Dir, "first", "homeserver.db") }
 
-// emptied starts the stopped homeserver again with an empty database. The brake must
-// hold, and the service must remove nobody.
+// emptied starts the stopped homeserver again with an empty database. Then no
+// participant is in their Matrix room, according to the homeserver. The service must
+// not believe this, and must remove nobody.
 func (s *swept) emptied(t *testing.T) {
 	move(t, s.database(), s.database()+".kept")
 	must(t, s.side.Start(within(t, time.Minute)))
@@ -145,8 +146,9 @@ func (s *swept) emptied(t *testing.T) {
 	}
 }
 
-// restored gives the old database back to the homeserver. The brake must lift by
-// itself. Then the service must remove a banned user, and nobody else.
+// restored gives the old database back to the homeserver. The service must then believe
+// the homeserver again, without a restart. It must remove a banned user, and nobody
+// else.
 func (s *swept) restored(t *testing.T) {
 	must(t, s.side.Stop())
 	move(t, s.database(), s.database()+".empty")

@@ -24,7 +24,7 @@ type signer struct {
 // for the deployment's host names.
 //
 //   - root.pem is the certificate of the trusted root.
-//   - key.pem is the key of the other certificates.
+//   - key.pem is the key of all certificates below.
 //   - chain.pem is a correct certificate with its intermediate.
 //   - leaf.pem is the same certificate without the intermediate.
 //   - expired.pem has expired, ending.pem expires tomorrow, and early.pem becomes
@@ -82,8 +82,8 @@ func writeCertificates(dir string) error {
 	return errors.Join(faults...)
 }
 
-// sign makes a key, and a certificate for the key that parent signs. If parent is nil,
-// the new key signs the certificate.
+// sign makes a key, and a certificate for this key. parent signs the certificate. If
+// parent is nil, the new key signs it.
 func sign(template *x509.Certificate, parent *signer) (*signer, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -108,8 +108,8 @@ func authority(name string) *x509.Certificate {
 	}
 }
 
-// site returns a template for a website's certificate. The certificate began 80 days
-// ago, and left is the time until its end.
+// site returns a template for a website's certificate. The certificate became valid 80
+// days ago. The second parameter is the time until it expires.
 func site(names []string, left time.Duration) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: names[0]}, DNSNames: names,
@@ -118,7 +118,8 @@ func site(names []string, left time.Duration) *x509.Certificate {
 	}
 }
 
-// from makes the certificate begin at the given time, and returns it.
+// from sets the time at which the certificate becomes valid, and returns the
+// certificate.
 func from(begins time.Time, certificate *x509.Certificate) *x509.Certificate {
 	certificate.NotBefore = begins
 	return certificate

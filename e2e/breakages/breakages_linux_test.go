@@ -20,14 +20,14 @@ import (
 type breakage struct {
 	what string // what is broken, in the words of docs/troubleshooting.md
 	make func(d *deployment)
-	// inside holds the causes that doctor must name inside the deployment, and outside
-	// those that it must name from outside. Spaces separate the causes. If doctor must
-	// find no fault, the text is "".
+	// inside holds the causes that doctor must name when it runs inside the deployment.
+	// outside holds the causes that doctor must name from outside. Spaces separate the
+	// causes. If doctor must find no fault, the text is "".
 	inside, outside string
 }
 
-// starting is the time limit for the start of a deployment, and looking for one run of
-// doctor. They are long enough for a busy machine.
+// These are the time limits for the start of a deployment, and for one run of doctor.
+// They are long enough for a busy machine.
 const (
 	starting = 2 * time.Minute
 	looking  = time.Minute
@@ -70,8 +70,8 @@ func begin(t *testing.T) (*world, deployment) {
 	return worldIn(t, own), healthy
 }
 
-// worldIn returns a new world, which runs deployments and keeps its files in the folder
-// own.
+// worldIn returns a new world, which runs deployments. The world keeps its files in the
+// given folder.
 func worldIn(t *testing.T, own string) *world {
 	t.Helper()
 	p, err := findPrograms(t.Context(), *dir)

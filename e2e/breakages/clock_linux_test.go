@@ -20,7 +20,7 @@ import (
 // each process. These functions replace that code in one process. The new code makes
 // the system call instead, and adds seconds to the result.
 
-// setAhead makes the clock of a running process fast, by the given time.
+// setAhead sets the clock of a running process forward by the given duration.
 func setAhead(pid int, by time.Duration) error {
 	if runtime.GOARCH != "amd64" {
 		return fmt.Errorf("the test can change a program's clock only on amd64, not on %s", runtime.GOARCH)

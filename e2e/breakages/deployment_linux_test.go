@@ -44,12 +44,12 @@ type deployment struct {
 	// registration is the registration file that the homeserver reads. The service
 	// reads it as well, unless own is set.
 	registration string
-	own          string        // another registration file for the service; "" if it reads the same file
+	own          string        // another registration file for the service; "" if the service reads the same file as the homeserver
 	ahead        time.Duration // how far ahead LiveKit's clock is
 	names        map[string][]netip.Addr
 	srv          map[string]dnsmessage.SRVResource
 	deaf         bool     // true if the name server does not answer questions about SRV records
-	closed       []string // iptables rules; packets that match one of them are dropped
+	closed       []string // iptables rules; the kernel drops packets that match a rule
 
 	dir    string // the directory with the certificates
 	folder string // the folder that setup wrote
@@ -102,9 +102,9 @@ func writtenWith(ctx context.Context, dir, folder string, args ...string) (deplo
 	return d, nil
 }
 
-// inFront adds the nginx lines that setup wrote to the nginx servers in website. If
-// setup wrote whole servers, they precede the others. If not, the lines go into the
-// homeserver's server.
+// inFront combines the nginx configuration of the website with the lines that setup
+// wrote. If setup wrote whole servers, inFront puts them before the website's servers.
+// If not, it puts the lines into the homeserver's server.
 func inFront(written, website string) string {
 	if strings.Contains(written, "\nserver {") {
 		return written + website
@@ -120,7 +120,7 @@ func (d *deployment) settle() {
 	d.edit(&d.livekit, "use_external_ip: true", "use_external_ip: false")
 	d.edit(&d.livekit, "# node_ip: 203.0.113.7", "node_ip: "+public)
 	// Doctor runs inside and from outside, and each run makes several requests about
-	// delayed events.
+	// delayed events. So the test raises the rate limit.
 	d.edit(&d.homeserver, delayedLimit, "  per_second: 1000\n  burst_count: 1000\n")
 	maps.Copy(d.service, map[string]string{
 		"LIVEKIT_INTERNAL_URL": "http://127.0.0.1:7880",
@@ -156,11 +156,12 @@ var (
 	serverName = regexp.MustCompile(`server_name ([^;]+);`)
 )
 
-// delayedLimit is the rate limit for requests about delayed events that setup writes.
+// delayedLimit is a rate limit in the file that setup writes. It limits requests about
+// delayed events.
 const delayedLimit = "  per_second: 10\n  burst_count: 20\n"
 
-// behind makes room for another reverse proxy. From then on, nginx only serves the
-// website, without TLS.
+// behind removes the reverse proxy from nginx, because another program takes that part.
+// nginx then serves only the website, without TLS.
 func (d *deployment) behind() {
 	d.nginx = "server {\nlisten 127.0.0.1:8081;\nroot " + filepath.Join(d.dir, "www") + ";\nlocation /.well-known/matrix/ {\ndefault_type application/json;\nadd_header Access-Control-Allow-Origin *;\n}\n}\n"
 }
@@ -203,14 +204,15 @@ func (d *deployment) must(err error) {
 	}
 }
 
-// clone returns a copy of d. A change to the maps service, website and names of the
-// copy does not change d.
+// clone returns a copy of d. The copy has its own maps of variables, website files and
+// host names, so a change to them does not change d.
 func (d deployment) clone() deployment {
 	d.service, d.website, d.names = maps.Clone(d.service), maps.Clone(d.website), maps.Clone(d.names)
 	return d
 }
 
-// reader reads files of setup and of testdata. It keeps the first error in fault.
+// reader reads files of setup and of testdata. It keeps the first error in the field
+// fault.
 type reader struct {
 	folder string // the folder that setup wrote
 	fault  error

@@ -13,7 +13,7 @@ import (
 )
 
 // Each function in this file changes one thing in a deployment, or returns a function
-// that does.
+// that makes such a change.
 
 // change is a function that puts one fault into a deployment.
 type change = func(d *deployment)
@@ -72,8 +72,8 @@ func instead(name, text string) change {
 	return inServer(name, "location ~ ^/ { "+text+" }")
 }
 
-// livekit replaces a text in livekit.yaml, homeserver in homeserver.yaml, and client in
-// the well-known file for clients.
+// The functions livekit, homeserver and client replace a text in livekit.yaml, in
+// homeserver.yaml, and in the well-known file for clients.
 func livekit(old, with string) change {
 	return func(d *deployment) { d.edit(&d.livekit, old, with) }
 }
@@ -108,7 +108,8 @@ func server(text string) change {
 	return func(d *deployment) { d.website[".well-known/matrix/server"] = text }
 }
 
-// without removes the DNS records of a host. besides adds a DNS record to a host.
+// The function without removes the DNS records of a host. The function besides adds a
+// DNS record to a host.
 func without(name string) change {
 	return func(d *deployment) { delete(d.names, name+domain) }
 }
@@ -145,7 +146,7 @@ func behindCaddy(old, with string) change {
 	}
 }
 
-// together makes several changes, which are one fault together.
+// together combines several changes into one fault.
 func together(changes ...change) change {
 	return func(d *deployment) {
 		for _, c := range changes {
@@ -202,9 +203,9 @@ func turnTLS(certificate string) change {
 	}
 }
 
-// registered makes the service an application service of Synapse, which passes requests
-// to the URL. The service asks Synapse directly, because nginx starts only after
-// Synapse.
+// registered makes the service an application service of Synapse. Synapse passes
+// requests to the given URL. The service asks Synapse directly, because nginx starts
+// only after Synapse.
 func registered(url string) change {
 	return func(d *deployment) {
 		name, err := matrix.ParseServerName(domain)
@@ -219,7 +220,7 @@ func registered(url string) change {
 	}
 }
 
-// redisOf makes the service keep its jobs in a Redis of this state.
+// redisOf makes the service keep its jobs in Redis. r is the state of that Redis.
 func redisOf(r redis) change {
 	return func(d *deployment) {
 		d.redis = r

@@ -75,8 +75,8 @@ func (w *world) watchedLink(t *testing.T, d deployment) (link string, told <-cha
 	return made.URL, events
 }
 
-// hear waits until test-link prints the verdict of a connection test, and compares it
-// with the page.
+// hear waits until test-link prints the verdict of a connection test, and compares the
+// verdict with the one on the page.
 func hear(t *testing.T, told <-chan event, o outcome) {
 	t.Helper()
 	var all []event

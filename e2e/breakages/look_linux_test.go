@@ -84,8 +84,8 @@ type look struct {
 	Start, Ended                      bool
 }
 
-// look examines the page in one colour scheme. The test fails if some people could not
-// read or use the page.
+// look examines the page in one colour scheme. The test fails if the page has a fault
+// of accessibility, is too wide, or has the wrong colour or language.
 func (p *phone) look(t *testing.T, state, scheme string, s settings) (l look) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(p.tab, looking)
@@ -109,8 +109,8 @@ func (p *phone) look(t *testing.T, state, scheme string, s settings) (l look) {
 	return l
 }
 
-// looks examines the page in the light and the dark colour scheme. Afterwards it sets
-// the scheme of the settings again.
+// looks examines the page in the light and the dark colour scheme. Then it goes back to
+// the colour scheme in the settings.
 func (p *phone) looks(t *testing.T, state string, s settings) (l look) {
 	t.Helper()
 	for _, scheme := range []string{"light", "dark"} {
@@ -137,8 +137,8 @@ func (p *phone) press(t *testing.T, keys string) (focus string) {
 	return focus
 }
 
-// picture saves a picture of the page without the report, if the option -pictures is
-// set.
+// picture saves a picture of the page if the option -pictures is set. The picture does
+// not contain the report.
 func (p *phone) picture(t *testing.T, name string) {
 	t.Helper()
 	if *pictures == "" || name == "" {
@@ -164,7 +164,7 @@ func (p *phone) picture(t *testing.T, name string) {
 	}
 }
 
-// small reduces the picture to its 256 most frequent colours, which saves two thirds of
+// small reduces the picture to its 256 most frequent colours. This saves two thirds of
 // the bytes.
 func small(t *testing.T, shot []byte) []byte {
 	t.Helper()
@@ -257,9 +257,9 @@ func (p *phone) readByKeyboard(t *testing.T, o outcome, s settings) {
 	}
 }
 
-// levelsOf returns the levels of the page's headings as digits. A space precedes each
-// further heading of level 2, so "12 2" means one heading of level 1 and two of level
-// 2.
+// levelsOf returns the levels of the page's headings as digits. It puts a space before
+// each heading of level 2 except the first. So "12 2" means one heading of level 1 and
+// two of level 2.
 func levelsOf(headings []string) (levels string) {
 	for _, heading := range headings {
 		level := heading[1:2]

@@ -20,7 +20,7 @@ type nameServer struct {
 	mu    sync.Mutex
 	names map[string][]netip.Addr // the addresses of each host name, which has no dot at the end
 	srv   map[string]dnsmessage.SRVResource
-	deaf  bool // true if it does not answer questions about SRV records
+	deaf  bool // true if the server does not answer questions about SRV records
 }
 
 // serveNames starts a name server, which runs until its world ends.

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// ordinary has further breakages of all parts, like programs that hang, and typing
-// mistakes in settings.
+// ordinary holds further breakages, like programs that hang, and typing mistakes in
+// settings.
 var ordinary = []breakage{
 	{"DNS: `jwt.` has a private address", func(d *deployment) {
 		d.names["jwt."+domain] = []netip.Addr{netip.MustParseAddr("192.168.1.5")}

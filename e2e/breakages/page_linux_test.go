@@ -41,7 +41,7 @@ type connection struct {
 type more struct {
 	settings
 	says     string // the text of the verdict; "" means any text
-	script   string // a script that the browser runs before those of the page
+	script   string // a script that the browser runs before the scripts of the page
 	looked   bool   // true if the test also checks accessibility, and uses the keyboard
 	watched  bool   // true if test-link --watch must print the verdict
 	pictured string // the file name of a picture at the end; "" means no picture
@@ -88,8 +88,8 @@ func belowPaths(d *deployment) {
 }
 
 // sealed returns a function that makes a link without test-link. The room of this link
-// does not exist on LiveKit. The link is sealed with the secret in with, or with the
-// deployment's secret if with is empty.
+// does not exist on LiveKit. The parameter with is the secret that seals the link. If
+// it is empty, the deployment's secret seals the link.
 func sealed(change func(*testlink.Key), with string) func(*testing.T, *world, deployment) string {
 	return func(t *testing.T, _ *world, d deployment) string {
 		key := testlink.New(time.Now().Add(time.Minute))

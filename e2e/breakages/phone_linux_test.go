@@ -24,8 +24,8 @@ type phone struct {
 	tab     context.Context
 }
 
-// outcome is what the page shows at the end of a connection test, and what the page
-// did.
+// outcome describes what the page shows at the end of a connection test, and what the
+// page has done.
 type outcome struct {
 	Verdict, Says, Why, Remedy string
 	// Marks has the result of each step. Names and Details have the texts of each step.
@@ -81,8 +81,8 @@ func newPhone(t *testing.T, w *world) *phone {
 	return p
 }
 
-// open opens a link in a new tab of a phone's size. The browser runs the script before
-// those of the page.
+// open opens a link in a new tab of a phone's size. The browser runs the given script
+// before the scripts of the page.
 func (p *phone) open(t *testing.T, link string, s settings, script string) {
 	t.Helper()
 	p.tab, _ = chromedp.NewContext(p.browser)

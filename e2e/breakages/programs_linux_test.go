@@ -9,15 +9,15 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// run starts a program with the files and addresses of the world.
+// run starts a program. The program gets its files and addresses from w.
 func (w *world) run(ctx context.Context, o *stack.Other) (*stack.Other, error) {
 	o.Host = w.host
 	return o, o.Start(ctx)
 }
 
 // answering returns a function that reports whether a GET of the URL gets the status
-// 200. The function from listening reports whether a program accepts connections at the
-// address.
+// 200. listening returns a function that reports whether a program accepts connections
+// at an address.
 func answering(url string) func(context.Context) bool {
 	return func(ctx context.Context) bool { return stack.Answers(ctx, url) }
 }
@@ -40,8 +40,8 @@ func startSynapse(ctx context.Context, w *world, d deployment) (*stack.Other, er
 	})
 }
 
-// broken begins a livekit.yaml with which LiveKit does not start. The test then does
-// not wait for LiveKit.
+// broken is the first line of a livekit.yaml with which LiveKit does not start. The
+// line tells the test not to wait for LiveKit.
 const broken = "# LiveKit does not start with this file.\n"
 
 func startLiveKit(ctx context.Context, w *world, d deployment) (*stack.Other, error) {

@@ -57,8 +57,8 @@ func startRedis(ctx context.Context, w *world, d deployment) (*stack.Other, erro
 	return o, failToSave(ctx)
 }
 
-// failToSave makes Redis save its data, which must fail. It returns when Redis refuses
-// writes because of the failure.
+// failToSave tells Redis to save its data. Redis must fail to save, and must then
+// refuse writes. failToSave returns when Redis refuses a write.
 func failToSave(ctx context.Context) error {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "tcp", redisAddress)

@@ -17,10 +17,11 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// moved is a deployment from a published guide, which setup turns into one of its own.
+// moved is a test case for setup. setup takes over a deployment that follows a
+// published guide, and writes a new deployment in its place.
 type moved struct {
 	name    string
-	options []string // setup's options with the operator's answers that taking-over.md asks for
+	options []string // setup's options; they contain the operator's answers to the questions in taking-over.md
 	rest    change   // the operator's steps after setup, and changes for this machine
 	secret  string   // the expected secret of the API key; "" if setup makes a new one
 }
@@ -88,18 +89,21 @@ func (m moved) move(ctx context.Context, t *testing.T, own string) deployment {
 	return d
 }
 
-// published makes nginx forward to the service's own port. In compose.yaml, the given
-// port of the machine leads to that port.
+// published makes nginx forward to the service directly. In compose.yaml, the given
+// port of the machine leads to the service's port 8080. There is no Docker in this
+// test.
 func published(port string) change {
 	return func(d *deployment) { d.nginx = strings.ReplaceAll(d.nginx, "127.0.0.1:"+port, "127.0.0.1:8080") }
 }
 
-// local gives this machine a host name that only a Docker network has.
+// local makes a host name lead to this machine. Outside this test, the host name exists
+// only in a Docker network.
 func local(name string) change {
 	return func(d *deployment) { d.names[name] = []netip.Addr{netip.MustParseAddr("127.0.0.1")} }
 }
 
-// unset removes a variable of the service whose value does not exist on this machine.
+// unset removes a variable of the service. The variable names a file or a server that
+// does not exist on this machine.
 func unset(name string) change {
 	return func(d *deployment) { delete(d.service, name) }
 }
@@ -138,8 +142,8 @@ func behindOneCaddy(d *deployment) {
 	d.must(files.fault)
 }
 
-// carries makes two new users join a call, and checks that one hears the other. They
-// know only the well-known file.
+// carries makes two new users join a call, and checks that one hears the other. The
+// users find the service only by the well-known file.
 func carries(ctx context.Context, t *testing.T, d deployment, guide string) {
 	t.Helper()
 	if err := os.Setenv("SSL_CERT_FILE", filepath.Join(d.dir, "root.pem")); err != nil { // only this test runs in this process

@@ -8,9 +8,10 @@ import (
 	"matrixrtc-auth/e2e/account"
 )
 
-// user holds doctor's options for a user: whose access token doctor gets, and in which
-// room it schedules an event. Doctor asks as the guest if the token is the guest's, and
-// otherwise as alice. With the zero value, doctor runs without --user.
+// user holds doctor's options for a user. token says whose access token doctor gets.
+// room is the room in which doctor schedules an event. The user id is the guest's if
+// the token is the guest's, and otherwise alice's. With the zero value, doctor runs
+// without --user.
 type user struct{ token, room string }
 
 // These are the values for the fields of user. Any other token is an access token that
@@ -23,7 +24,7 @@ const (
 	otherRoom = "bob's"
 )
 
-// as makes doctor run with these options for a user.
+// as returns a change that makes doctor run with these options for a user.
 func as(token, room string) change {
 	return func(d *deployment) { d.user = user{token, room} }
 }

@@ -33,8 +33,8 @@ type world struct {
 // part is one program of the world, like nginx.
 type part struct {
 	name string
-	// wants returns the program's configuration in the deployment. If it is "", the
-	// program should not run.
+	// wants returns the program's configuration in the deployment. If the configuration is
+	// "", the program should not run.
 	wants func(d deployment) string
 	start func(ctx context.Context, w *world, d deployment) (*stack.Other, error)
 
@@ -58,9 +58,9 @@ func newWorld(dir string, p programs) (*world, error) {
 }
 
 // parts returns the programs in the order in which they start. The service starts after
-// nginx. At its start it checks whether Synapse reaches it, and Synapse may need nginx
-// for that. HAProxy starts after the service, because HAProxy checks at its start
-// whether the service answers.
+// nginx. At its start the service checks whether Synapse reaches the service, and
+// Synapse may need nginx for this. HAProxy starts after the service, because HAProxy
+// checks at its start whether the service answers.
 func parts() []*part {
 	return []*part{
 		{name: "synapse", wants: func(d deployment) string { return joined(d.homeserver, d.registration) }, start: startSynapse},

@@ -12,16 +12,16 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// syncLimit is the largest number of events of a room that one answer to a sync has.
+// syncLimit is the maximum number of events of one room in an answer to a sync request.
 const syncLimit = 10
 
 // tileLimit is how long others may see the video tile of a user after the user's ban.
 const tileLimit = 2 * time.Second
 
 // TestBanned bans a user during a call. The others must no longer see the user in the
-// call, and the user must no longer be on LiveKit. Then the user is unbanned, invited
-// and joins the Matrix room again. After loading the page again, the user must be in
-// the call.
+// call, and the user must no longer be on LiveKit. Then the user is unbanned and
+// invited, and joins the Matrix room again. After loading the page again, the user must
+// be in the call.
 func TestBanned(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Registered, s.Pushed = true, true })
 	eventually(t, s, starting, "the service is ready", func() (bool, string) {
@@ -34,8 +34,8 @@ func TestBanned(t *testing.T) {
 	alice.seesAnother()
 	bob.seesAnother()
 	fastest := alice.bans(bob, room)
-	// Element Call 0.26.1 shows only this text and no button in this case. The user has
-	// delegated their leave, and the client does not tell Element Call of the ban.
+	// Element Call 0.26.1 shows only this text and no button, for two reasons. Bob has
+	// delegated his leave, and his client does not tell Element Call of the ban.
 	bob.reads("Reconnecting…")
 	alice.takesBack(bob, room)
 	bob.reload()
@@ -108,10 +108,10 @@ func (p *person) seesAnother() {
 	p.sees(2)
 }
 
-// takesBack makes a banned person a member of the Matrix room again. It sends so many
-// events that the person's next sync does not contain the ban, because Element Call
-// would then show "Banned". Element Call would show this even after a reload, because
-// Synapse may repeat the first sync of the old page.
+// takesBack makes a banned person a member of the Matrix room again. Then it sends so
+// many events that the person's next sync does not contain the ban. If a sync contains
+// the ban, Element Call shows "Banned". A reload would not help, because Synapse may
+// repeat the first sync of the old page.
 func (p *person) takesBack(other *person, room string) {
 	p.t.Helper()
 	p.does(room, "unban", other)

@@ -40,7 +40,7 @@ func TestCrash(t *testing.T) {
 			fault.crash(c)
 			c.alice.sees(2)
 			c.bob.sees(2)
-			c.stays(20 * time.Second) // longer than all time limits within which a participant can come back
+			c.stays(20 * time.Second) // longer than a participant may take to come back
 			if n := c.emptied(c.alice) + c.emptied(c.bob); n != 0 {
 				t.Fatalf("got %d leaves, want 0: nobody left", n)
 			}
@@ -50,9 +50,10 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// isRecreated waits until the service logs that it has created the room again. It
-// ignores what the log had before the byte since. No client may have got a token
-// before, because then the request of the client could have created the room.
+// isRecreated waits until the service logs that it has created the room again. It does
+// not read the first bytes of the log; the parameter is their number. Before that log
+// line, no client may have got a token, because the request of that client could have
+// created the room.
 func (c *call) isRecreated(since int) {
 	c.t.Helper()
 	created := regexp.MustCompile(`msg="leave: room created again" room=` + regexp.QuoteMeta(livekitRoom(c.room)))
@@ -75,12 +76,12 @@ var tokenGiven = regexp.MustCompile(`.*msg=request method=POST route=(?:/|/sfu/g
 
 // TestSFUStopped stops an SFU with two signals, so that the SFU disconnects all
 // clients. Element Call does not reconnect by itself, so its users load the page again.
-// Before that, the service must have created the room again, and must have sent no
-// leave.
+// Before this reload, the service must have created the room again, and must have sent
+// no leave.
 func TestSFUStopped(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), lent)
-	// Media is not encrypted. Clients give no keys to a client that loads its page
-	// again without having left.
+	// Media is not encrypted in this test. If a client loads its page again without leaving
+	// the call, the other clients give it no keys.
 	c := &call{t: t, stack: s, mode: stack.Compatibility, clear: true, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	c.begin()
 	c.stops(s.SFU)
@@ -124,11 +125,11 @@ func (c *call) restarts(part stack.Part) {
 	}
 }
 
-// away is how long the SFU is stopped, as if its start took so long.
+// away is how long the SFU is stopped. A real SFU could take this long to start.
 const away = 3 * time.Second
 
 // comesBack starts the SFU, which has forgotten its rooms. Clients cannot create rooms
-// there. The service must create the room again, and the clients must come back.
+// on this SFU. The service must create the room again, and the clients must come back.
 func (c *call) comesBack() {
 	c.t.Helper()
 	<-time.After(away)

@@ -13,8 +13,8 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// notForThisStack lists the checks that doctor skips in a deployment of
-// docs/synology.md. The value is the reason.
+// notForThisStack lists the checks that doctor skips in a deployment that follows
+// docs/synology.md. The value is the reason for the skip.
 var notForThisStack = map[string]string{
 	"config.registration":    "there is no application service",
 	"service.app_service":    "there is no application service",
@@ -23,9 +23,9 @@ var notForThisStack = map[string]string{
 	"homeserver.legacy_turn": "the homeserver has no TURN server for legacy calls",
 }
 
-// TestDoctor checks that doctor finds no fault in a deployment of docs/synology.md,
-// from inside and from outside. Doctor must skip only the checks of notForThisStack,
-// and those that a subtest names.
+// TestDoctor checks that doctor finds no fault in a deployment that follows
+// docs/synology.md, from inside and from outside. Doctor must skip only the checks in
+// notForThisStack and the checks that a subtest names.
 func TestDoctor(t *testing.T) {
 	t.Run("sub-domains", func(t *testing.T) {
 		// LiveKit has a host name of its own. From outside, the server name leads only
@@ -39,8 +39,8 @@ func TestDoctor(t *testing.T) {
 }
 
 // bothVantages runs doctor inside a stack and from outside. want has the expected
-// result of each check that does not end with "ok". there has the results that differ
-// from outside.
+// result of each check that does not end with "ok". If doctor gets other results from
+// outside, the last parameter has these results.
 func bothVantages(t *testing.T, layout stack.Layout, change func(*stack.Stack), want, there map[string]string) {
 	s := newStack(t, layout, func(s *stack.Stack) {
 		change(s)
@@ -82,8 +82,8 @@ func ownHTTPS(t *testing.T, host *stack.Host) string {
 	return address
 }
 
-// asUser returns doctor's options for a new user and their room, and those that resolve
-// the stack's host names.
+// asUser returns doctor's options for a new user and their room. It also returns the
+// options that make doctor resolve the stack's host names.
 func asUser(t *testing.T, s *stack.Stack) []string {
 	t.Helper()
 	alice := newPerson(t, s, "alice")
@@ -103,8 +103,8 @@ func asUser(t *testing.T, s *stack.Stack) []string {
 	return args
 }
 
-// isAllRight runs doctor, which must make the given number of checks. want has the
-// expected results by check. All other checks must end with "ok", or be in
+// isAllRight runs doctor, which must make the given number of checks. The map want has
+// the expected results of some checks. All other checks must end with "ok", or be in
 // notForThisStack.
 func isAllRight(t *testing.T, env map[string]string, checks int, want map[string]string, args ...string) {
 	t.Helper()

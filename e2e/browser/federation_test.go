@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestFederation makes calls between users of two homeservers. Each user has an account
-// on one of them, and both are in the same room.
+// TestFederation makes calls between users of two homeservers. The users are in the
+// same Matrix room.
 func TestFederation(t *testing.T) {
 	first := newStack(t, stack.SubDomains(stack.Domain), federated(nil))
 	subtest(t, first, "guest", func(t *testing.T) {
@@ -49,8 +49,9 @@ func neighbours(t *testing.T, first, second *stack.Stack) (alice, bob *person) {
 	return alice, bob
 }
 
-// guest tests a second homeserver that announces the service of the first. Bob may not
-// start calls there, and must see an error if he tries. He may join calls.
+// guest tests a second homeserver that announces the service of the first. Bob is a
+// user of the second homeserver. He may not start calls, and must see an error if he
+// tries. He may join calls.
 func guest(t *testing.T, first, second *stack.Stack) {
 	alice, bob := neighbours(t, first, second)
 	bob.call(newRoom(t, false, alice, bob), false)
@@ -87,7 +88,7 @@ func eachItsOwn(t *testing.T, first, second *stack.Stack) {
 	publishesAlone(t, second, room, bob)
 }
 
-// publishesAlone checks that both people are on the SFU, and that only publisher
+// publishesAlone checks that both people are on the SFU, and that only the given person
 // publishes media there.
 func publishesAlone(t *testing.T, s *stack.Stack, room string, publisher *person) {
 	t.Helper()

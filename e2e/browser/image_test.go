@@ -164,8 +164,8 @@ func imageFiles(t *testing.T, image *stack.Image) {
 	}
 }
 
-// imageHealth runs the health check that the image defines against the image's program.
-// It tests each form of the address at which the program listens.
+// imageHealth starts the image's program, and runs the image's health check. It tests
+// each form of the address at which the program listens.
 func imageHealth(t *testing.T, image *stack.Image, s *stack.Stack) {
 	if image.Config.Healthcheck == nil || image.Config.Healthcheck.Test[0] != "CMD" {
 		t.Fatalf("the image's health check: got %+v, want a command without a shell", image.Config.Healthcheck)
@@ -238,7 +238,7 @@ func environment(service *stack.Service) (env []string) {
 	return env
 }
 
-// inImage returns a command whose root directory is that of the image, as in a
+// inImage returns a command whose root directory is the image's root directory, as in a
 // container.
 func inImage(image *stack.Image, command []string, env ...string) *exec.Cmd {
 	cmd := exec.Command(command[0], command[1:]...)

@@ -52,8 +52,8 @@ func bothModes(t *testing.T, s *stack.Stack) {
 }
 
 // curlJourney runs the commands of docs/by-hand.md. It replaces only the host names and
-// the user. Its curl resolves the host names to nginx, and trusts only the certificate
-// authority of the stack.
+// the user. In the commands, curl resolves the host names to nginx, and trusts only the
+// certificate authority of the stack.
 func curlJourney(t *testing.T, s *stack.Stack) {
 	alice := newPerson(t, s, "alice")
 	docs, err := stack.OpenDocs(t.Context())
@@ -145,8 +145,8 @@ func mustAdmit(t *testing.T, s *stack.Stack, p *person, script string) {
 	}
 }
 
-// snippet returns a code block of the docs, with the stack's host names in place of
-// those in the docs.
+// snippet returns a code block of the docs. It replaces the host names in the docs by
+// the stack's host names.
 func snippet(t *testing.T, docs stack.Docs, language, holds string) string {
 	t.Helper()
 	block, err := docs.Block(language, holds)

@@ -56,8 +56,8 @@ func (c *call) begin(guests ...*person) {
 }
 
 // delegates waits until the service has seen the person in the call and has a leave of
-// this person. before is the hash of an earlier leave, which does not count. The result
-// is the hash of the leave's delay_id.
+// this person. The parameter is the hash of an earlier leave, which does not count.
+// delegates returns the hash of the new leave's delay_id.
 func (p *person) delegates(before string) (hash string) {
 	p.t.Helper()
 	line := regexp.MustCompile(`msg="leave: state changed" .* user=` + regexp.QuoteMeta(p.UserID) + ` delay_hash=(\S+) state=connected`)
@@ -80,10 +80,10 @@ func serviceLog(s *stack.Stack) string {
 	return strings.Join(lines, "\n")
 }
 
-// isSent waits until Alice has left the call, and returns how long that took. Then it
-// checks that the service logs that it sent her leave, and that the homeserver logs the
-// request once with status 200. On a busy machine the service may repeat the request,
-// and log the homeserver's answer that the leave was already sent.
+// isSent waits until Alice has left the call, and returns how long that took. The
+// service must log that it sent her leave. The homeserver must log one request with
+// status 200 for this leave. On a busy machine the service may repeat the request, and
+// log the homeserver's answer that the leave was already sent.
 func (c *call) isSent(limit time.Duration) time.Duration {
 	c.t.Helper()
 	took := c.alice.hasLeft(c.bob, c.room, c.mode, limit)
@@ -148,9 +148,9 @@ func (c *call) timeline() []account.Event {
 	return events
 }
 
-// staysSince checks the person's events after a given time. Once an event says that the
-// person is in the call, no later event may say that they left. A person who never left
-// may have no event after that time.
+// staysSince checks the person's events after a certain time, which is the second
+// parameter. Once an event says that the person is in the call, no later event may say
+// that they left. If the person never left, there may be no event after that time.
 func (c *call) staysSince(p *person, before int64) {
 	c.t.Helper()
 	back := false
@@ -167,8 +167,8 @@ func (c *call) staysSince(p *person, before int64) {
 	}
 }
 
-// stays checks that Alice and Bob are in the call, and that neither leaves it for the
-// duration.
+// stays checks that Alice and Bob are in the call, and that they stay in it for the
+// duration d.
 func (c *call) stays(d time.Duration) {
 	c.t.Helper()
 	for _, p := range []*person{c.alice, c.bob} {

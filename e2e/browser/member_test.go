@@ -16,9 +16,9 @@ import (
 )
 
 // membership returns the content of the event that says whether p is in the call of the
-// room. It asks the homeserver as another person. In compatibility mode the event is a
-// state event. In matrix_2_0 mode it is the newest member event with p's sticky key. If
-// there is no such event, membership returns nil.
+// room. It asks the homeserver with the account of another person. In compatibility
+// mode the event is a state event. In matrix_2_0 mode it is the newest member event
+// with p's sticky key. If there is no such event, membership returns nil.
 func (p *person) membership(ctx context.Context, by *account.Account, room string, mode stack.Mode) (map[string]any, error) {
 	look := by.State
 	if mode == stack.Matrix2 {
@@ -47,13 +47,14 @@ func memberEvent(mode stack.Mode) string {
 }
 
 // present reports whether the content of a membership event says that the person is in
-// the call. An empty state event does not. A sticky event that contains only the sticky
-// key does not either, because it ends a membership.
+// the call. It returns false for an empty state event. It also returns false for a
+// sticky event that contains only the sticky key, because such an event ends a
+// membership.
 func present(membership map[string]any) bool {
 	return membership["application"] != nil
 }
 
-// isMember waits until another person gets from the homeserver that p is in the call.
+// isMember waits until the homeserver tells another person that p is in the call.
 func (p *person) isMember(by *person, room string, mode stack.Mode) {
 	p.t.Helper()
 	p.eventually(joining, p.name+" is a member", func() (bool, string) {
@@ -62,8 +63,8 @@ func (p *person) isMember(by *person, room string, mode stack.Mode) {
 	})
 }
 
-// hasLeft waits until another person gets from the homeserver that p has left the call,
-// and returns how long that took.
+// hasLeft waits until the homeserver tells another person that p has left the call, and
+// returns how long that took.
 func (p *person) hasLeft(by *person, room string, mode stack.Mode, limit time.Duration) time.Duration {
 	p.t.Helper()
 	return p.eventually(limit, p.name+" has left", func() (bool, string) {

@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// cut is how long a client has no network. flat is how much of that time, at least,
-// others receive nothing from the client.
+// cut is how long a client has no network. flat is the minimum part of this time in
+// which the others must receive nothing from the client.
 const (
 	cut  = 8 * time.Second
 	flat = 5 * time.Second
@@ -91,8 +91,8 @@ func (p *person) throughWire() *stack.TCPRelay {
 	return wire
 }
 
-// silence watches for the duration d what people receive. For each person it returns
-// the longest time in which nothing arrived.
+// silence watches for the duration d what the people receive. For each person it
+// returns the longest time in which nothing arrived.
 func silence(d time.Duration, people ...*person) []time.Duration {
 	longest, last := make([]time.Duration, len(people)), make([]media, len(people))
 	began := time.Now()

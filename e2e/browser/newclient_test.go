@@ -17,9 +17,9 @@ import (
 )
 
 // TestOldAndNewClients puts two kinds of client into one call. Alice has Element Call
-// 0.26.1, which asks the service. Bob's client makes the requests of newer versions,
-// which ask the homeserver. Each must receive the other's media, and the leaves of both
-// must be sent.
+// 0.26.1, which asks the service for tokens. Bob's client makes the requests of newer
+// versions, which ask the homeserver. Each client must receive the other's media, and
+// the service must send both leaves.
 func TestOldAndNewClients(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Registered = true })
 	eventually(t, s, starting, "the service is ready", func() (bool, string) {
@@ -61,8 +61,8 @@ func (p *person) receives() {
 	})
 }
 
-// askedBy checks in the service's log that it answered a request of the user on the
-// route with status 200.
+// askedBy checks in the service's log that the service answered a request of the user
+// on the route with status 200.
 func askedBy(t *testing.T, s *stack.Stack, route, user string) {
 	t.Helper()
 	line := regexp.MustCompile(`msg=request .*route=` + regexp.QuoteMeta(route) + ` status=200 .*user=` + regexp.QuoteMeta(user) + ` `)
@@ -85,9 +85,9 @@ type newClient struct {
 	participant  *participant.Participant
 }
 
-// join joins the call in the order of newer clients. It finds the transport, schedules
-// the leave and announces the membership. Then it gets a token, joins the SFU,
-// publishes audio, and delegates the leave.
+// join joins the call with the same steps as newer clients, in the same order. It finds
+// the transport, schedules the leave and announces the membership. Then it gets a
+// token, joins the SFU, publishes audio, and delegates the leave.
 func (c *newClient) join() {
 	c.t.Helper()
 	sfu := c.transport()
@@ -113,8 +113,9 @@ func (c *newClient) join() {
 	}
 }
 
-// transport asks the homeserver whether it supports transports, and then which it has.
-// If a transport has a url, clients ask the homeserver for tokens.
+// transport asks the homeserver for its features and for its transports. If a transport
+// has a URL, clients ask the homeserver for tokens. The result is the URL of the first
+// LiveKit transport that has a URL.
 func (c *newClient) transport() (sfu string) {
 	c.t.Helper()
 	var versions struct {

@@ -10,9 +10,10 @@ import (
 )
 
 // TestNodes tests two LiveKit nodes and three services. The nodes have a Redis of their
-// own, or share that of the services. A node ends or dies, or the Redis loses its data.
-// The service must not send the leave of a person who is in the call or comes back. It
-// must send that of a person who died together with the node.
+// own, or use the Redis of the services. A node ends or dies, or the Redis loses its
+// data. The service must not send the leave of a person who is in the call or comes
+// back. If a person's browser dies together with the node, the service must send the
+// person's leave.
 func TestNodes(t *testing.T) {
 	t.Run("two Redises", func(t *testing.T) { nodeDrained(t, newNodes(t, false)) })
 	t.Run("one Redis", func(t *testing.T) { nodeKilled(t, newNodes(t, true)) })
@@ -22,8 +23,8 @@ func newNodes(t *testing.T, oneRedis bool) *stack.Stack {
 	return newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
 		s.Nodes, s.Replicas, s.OneRedis = 2, 3, oneRedis
-		// The service asks LiveKit often who is in the room, so it soon asks for the
-		// fourth time. Each fourth time it also asks the nodes about each participant.
+		// The service asks LiveKit every 3 s who is in the room. Each fourth time it also asks
+		// the nodes about each participant. The short interval makes this happen soon.
 		s.Env = map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3"}
 	})
 }
@@ -32,8 +33,8 @@ func newNodes(t *testing.T, oneRedis bool) *stack.Stack {
 // all grace periods after that.
 const afterGrace = 40 * time.Second
 
-// nodeDrained empties LiveKit's Redis. Later it drains the node with the call, which
-// ends when its calls have ended.
+// nodeDrained empties LiveKit's Redis. Later it drains the node that has the call. A
+// drained node ends when its calls have ended.
 func nodeDrained(t *testing.T, s *stack.Stack) {
 	defer tail(t, s)
 	c := newCall(t, s, stack.Compatibility)
@@ -53,8 +54,8 @@ func nodeDrained(t *testing.T, s *stack.Stack) {
 	c.isSent(5 * time.Second)
 }
 
-// nodeKilled has a call of three people. It kills the call's node and Alice's browser
-// at the same moment.
+// nodeKilled starts a call of three people. Then it kills the node of the call and
+// Alice's browser at the same time.
 func nodeKilled(t *testing.T, s *stack.Stack) {
 	defer tail(t, s)
 	carol := newPerson(t, s, "carol")

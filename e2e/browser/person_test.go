@@ -80,9 +80,9 @@ func (p *person) startBrowser() {
 	p.makeTab(p.browser)
 }
 
-// makeTab opens the tab of a chromedp context. chromedp ends a tab when the context of
-// its first call ends, so that context must have no time limit. If the tab does not
-// open in time, makeTab kills the browser, which ends the call.
+// makeTab opens the tab of a chromedp context. chromedp closes a tab when the context
+// of the tab's first command ends, so that context must have no time limit. If the tab
+// does not open in time, makeTab kills the browser, and the command fails.
 func (p *person) makeTab(tab context.Context) {
 	p.t.Helper()
 	limit := time.AfterFunc(starting, p.chromium.Kill)
@@ -186,10 +186,11 @@ func (p *person) keepConsole() {
 	}()
 }
 
-// losesItsRoom is an error of Element Call 0.26.1, which can happen on a busy machine
-// when it starts. Element Call looks for the room before it has read the room's events,
-// and shows "Something went wrong". It has not asked the service yet. A user would load
-// the page again, so the test does this once for each tab.
+// losesItsRoom is an error of Element Call 0.26.1. It can happen when Element Call
+// starts on a busy machine. Element Call looks for the room before it has read the
+// room's events, and shows "Something went wrong". Until then, Element Call has not
+// asked the service. A user would load the page again, so the test does this once for
+// each tab.
 const losesItsRoom = "The widget-api did not pass over the relevant room events"
 
 // loadAnew loads the page again. It runs in a goroutine, which must not end the test.

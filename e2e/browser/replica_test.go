@@ -19,9 +19,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestReplicas tests three services behind nginx that share one Redis. Browsers and
-// services die. The services must not send the leave of a person who is in the call,
-// and must send that of a person who is gone.
+// TestReplicas tests three services behind nginx that share one Redis. The tests kill
+// browsers and services. The services must not send the leave of a person who is in the
+// call. They must send the leave of a person who is gone.
 func TestReplicas(t *testing.T) {
 	r := newReplicas(t)
 	subtest(t, r.Stack, "tab closed", func(t *testing.T) {
@@ -75,7 +75,7 @@ func newReplicas(t *testing.T) *replicas {
 	return r
 }
 
-// claimer returns the service that was the last to log a claim of the leave.
+// claimer returns the service that claimed the leave last, according to the logs.
 func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	t.Helper()
 	claim := regexp.MustCompile(`(?m)^.* msg="leave: job claimed" .*delay_hash=` + regexp.QuoteMeta(leave) + ` .*$`)
@@ -89,9 +89,9 @@ func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	return r.Services[i]
 }
 
-// claims makes a service the last one to claim Alice's leave. It sends the service a
-// webhook that says that an unknown session of Alice ended. The service then claims the
-// leave, and only asks the SFU about her.
+// claims makes a service the last one that has claimed Alice's leave. To do this, it
+// sends the service a webhook about the end of an unknown session of Alice. The service
+// then claims the leave and asks the SFU whether Alice is in the room.
 func (r *replicas) claims(c *call, service *stack.Service) {
 	c.t.Helper()
 	key := r.SFU.Keys[0]
@@ -164,9 +164,9 @@ func (r *replicas) killInRequest(t *testing.T) {
 	c.isSent(5 * time.Second)
 }
 
-// failedOnce checks that only Carol's requests for tokens failed, each kind at most
-// once. Element Call makes both kinds of request at the same time, so the killed
-// service may have had both.
+// failedOnce checks which requests failed. All of them must be Carol's requests for
+// tokens, with at most one of each kind. Element Call makes both kinds of request at
+// the same time, so the killed service may have had both.
 func (r *replicas) failedOnce(t *testing.T, failed []string) {
 	t.Helper()
 	request := regexp.MustCompile(`"POST (/sfu/get|/get_token) `)

@@ -43,9 +43,9 @@ func (p *proxy) nginxServers(cert, key string) string {
 	return p.file("nginx.conf.example", replace...)
 }
 
-// nginxBlock returns the server block of a homeserver, with the lines that setup wrote
-// at its end. The homeserver's own locations match all paths, and one of them is a
-// regular expression.
+// nginxBlock returns the server block of a homeserver. The lines that setup wrote are
+// at the end of the block. The homeserver's own locations match all paths, and one of
+// them is a regular expression.
 func (p *proxy) nginxBlock(cert, key string) string {
 	return "server {\nlisten " + p.address + " ssl;\nserver_name " + p.layout.hosts[0] + ";\n" +
 		"ssl_certificate " + cert + ";\nssl_certificate_key " + key + ";\n" +
@@ -53,8 +53,8 @@ func (p *proxy) nginxBlock(cert, key string) string {
 		p.file("nginx.conf.example", p.backend...) + "}\n"
 }
 
-// nginxAround returns a complete nginx configuration with the servers in it. nginx then
-// writes only into the test's directory.
+// nginxAround returns a complete nginx configuration that contains the servers. With
+// it, nginx writes only into the directory at the path work.
 func nginxAround(work, servers string) string {
 	var paths strings.Builder
 	for _, kind := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {

@@ -221,7 +221,7 @@ func listens(address string) bool {
 	return err == nil
 }
 
-// client returns an HTTP client that connects to the proxy whatever the host name is.
+// client returns an HTTP client that connects to the proxy for every host name.
 func (p *proxy) client() *http.Client {
 	return &http.Client{Timeout: proxyTime, Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {

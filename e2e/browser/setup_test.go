@@ -96,7 +96,8 @@ func glob(pattern string) []string {
 }
 
 // newStack starts a stack, which is a whole deployment, and stops it when the test
-// ends. If change is not nil, it may change the stack before the start.
+// ends. If change is not nil, newStack calls change before the start, so that the test
+// can change the stack.
 func newStack(t *testing.T, layout stack.Layout, change func(*stack.Stack)) *stack.Stack {
 	t.Helper()
 	s := &stack.Stack{
@@ -114,7 +115,7 @@ func newStack(t *testing.T, layout stack.Layout, change func(*stack.Stack)) *sta
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, before := shown.Load(s); !before { // a subtest has already shown the logs
+		if _, before := shown.Load(s); !before { // if before is true, a subtest has already shown the logs
 			tail(t, s)
 		}
 	})

@@ -23,8 +23,8 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// TestUp checks the deployment that `make stack` starts. A browser without further
-// information must be able to use it. After Ctrl-C, no process and no file may be left.
+// TestUp checks the deployment that `make stack` starts. A browser must be able to use
+// it without special settings. After Ctrl-C, no process and no file may be left.
 func TestUp(t *testing.T) {
 	host := newHost(t)
 	up := startUp(t, host)

@@ -12,8 +12,8 @@ import (
 const pollEvery = 200 * time.Millisecond
 
 // eventually waits until a condition is true, and returns how long that took. If the
-// limit passes first, the test fails, and shows what the condition saw last and the
-// ends of the stack's logs.
+// limit passes first, the test fails. It then shows the last text that the condition
+// returned, and the ends of the stack's logs.
 func eventually(t *testing.T, s *stack.Stack, limit time.Duration, what string, holds func() (bool, string)) time.Duration {
 	t.Helper()
 	began := time.Now()

@@ -11,9 +11,9 @@ import (
 	"matrixrtc-auth/setup"
 )
 
-// TestWritten starts a stack with the files that setup writes. It moves the files only
-// to other addresses. The commands of docs/by-hand.md must get a token, and people must
-// be able to call each other.
+// TestWritten starts a stack with the files that setup writes. It changes only the
+// addresses in the files. The commands of docs/by-hand.md must get a token, and people
+// must be able to call each other.
 func TestWritten(t *testing.T) {
 	dir := t.TempDir()
 	var out bytes.Buffer

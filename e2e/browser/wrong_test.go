@@ -12,13 +12,14 @@ import (
 	"matrixrtc-auth/e2e/stack"
 )
 
-// wrong is a mistake in a configuration. make makes the mistake, and end mends it.
+// wrong is a mistake in a configuration. The function make puts the mistake into the
+// configuration, and the function end removes it.
 type wrong struct {
 	what      string // the description of the mistake in docs/troubleshooting.md
 	make, end func(t *testing.T, s *stack.Stack)
 }
 
-// notListed is the mistake that the users of the homeserver have no full access.
+// notListed describes a mistake: the users of the homeserver have no full access.
 const notListed = "`LIVEKIT_FULL_ACCESS_HOMESERVERS` has a typo"
 
 func wrongs(s *stack.Stack) []wrong {
@@ -45,7 +46,7 @@ func set(s *stack.Stack, what, name, value string) wrong {
 		return func(t *testing.T, s *stack.Stack) {
 			s.Services[0].Env[name] = value
 			if err := s.Services[0].Stop(); err != nil {
-				t.Errorf("Stop: got %v, want no error", err) // and start the service again nevertheless
+				t.Errorf("Stop: got %v, want no error", err) // the function continues, and starts the service again
 			}
 			start(t, s.Services[0])
 		}
@@ -76,14 +77,15 @@ func start(t *testing.T, part stack.Part) {
 	}
 }
 
-// TestWrong makes mistakes in the configuration, one at a time. docs/troubleshooting.md
-// must have the answer to the client, the text that users see, and the line in the log.
+// TestWrong makes mistakes in the configuration, one at a time. For each mistake,
+// docs/troubleshooting.md must contain the service's answer to the client, the text
+// that users see, and the line in the log.
 func TestWrong(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) { s.Federated, s.BareListener = true, true })
 	for _, w := range wrongs(s) {
 		subtest(t, s, w.what, func(t *testing.T) {
 			row := documented(t, w.what)
-			defer w.end(t, s) // mends also a mistake that make made only in part
+			defer w.end(t, s) // end also removes a mistake that make has made only in part
 			w.make(t, s)
 			from := len(serviceLog(s))
 			alice := newPerson(t, s, "alice")
@@ -101,7 +103,7 @@ func TestWrong(t *testing.T) {
 }
 
 // TestNoWebhooks checks a deployment whose LiveKit sends no webhooks. The service must
-// warn of that once, and still send leaves.
+// log one warning about this, and still send leaves.
 func TestNoWebhooks(t *testing.T) {
 	s := newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
@@ -112,9 +114,9 @@ func TestNoWebhooks(t *testing.T) {
 	c := &call{t: t, stack: s, mode: stack.Compatibility, alice: newPerson(t, s, "alice"), bob: newPerson(t, s, "bob")}
 	row := documented(t, "`livekit.yaml` has no `webhook.urls`")
 	row.answers(t, get(t, s, c.alice))
-	// If a participant joined within the first 10 s, LiveKit may have sent the webhook
-	// to an earlier process of the service. So the service does not count such a
-	// missing webhook.
+	// If a participant joined in the first 10 s of the service, LiveKit may have sent the
+	// webhook to an earlier process of the service. So the service does not warn about such
+	// a missing webhook.
 	c.eventually(time.Minute, "the service has run for 10 s", func() (bool, string) {
 		ran := time.Since(started)
 		return ran > 10*time.Second, ran.String()

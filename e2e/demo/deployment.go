@@ -21,8 +21,8 @@ type deployment struct {
 	client     *stack.Client
 }
 
-// build builds the programs. Before that it prints how long a build takes, and during
-// the build a line every half minute.
+// build builds the programs. At the start it prints how long a build takes. During the
+// build it prints a line every half minute.
 func build(ctx context.Context, dir string) (stack.Programs, error) {
 	fmt.Print(opening)
 	began := time.Now()

@@ -88,9 +88,9 @@ func (d *deployment) show(answer caller.Answer) (identity, room string, err erro
 	return claims.Sub, claims.Video.Room, nil
 }
 
-// join starts the client, and prints the line with which the client says its identity
-// and room. The line must begin with promised, which has the identity and room of the
-// token.
+// join starts the client, and prints the client's line about its identity and room. The
+// line must begin with the text in promised, which contains the identity and room of
+// the token.
 func (d *deployment) join(ctx context.Context, answer caller.Answer, promised string) error {
 	fmt.Printf("\n4. Joining the SFU at the url with the jwt, over WebRTC\n\n")
 	joined, err := d.client.Start(ctx, answer.URL, answer.JWT)

@@ -29,7 +29,7 @@ type Data struct {
 	Text string
 }
 
-// Track is a track of another participant, of which media has arrived.
+// Track is a track of another participant. Media of this track has arrived.
 type Track struct {
 	From string // the identity of the participant who publishes the track
 	SID  string
@@ -60,7 +60,7 @@ func Join(ctx context.Context, url, token string) (*Participant, error) {
 	return p, nil
 }
 
-// Room returns the room's name, as the SFU says it.
+// Room returns the name of the room, as the SFU reports it.
 func (p *Participant) Room() string { return p.room.Name() }
 
 // Identity returns the identity that the SFU gave to the participant.
@@ -114,7 +114,8 @@ var ErrNotAccepted = errors.New("the SFU did not accept the track")
 // Receive waits for the next packet that another participant sends.
 func (p *Participant) Receive(ctx context.Context) (Data, error) { return next(ctx, p.data) }
 
-// Hear waits for the next track of another participant of which media arrives.
+// Hear waits for the next track of another participant. It returns when media of the
+// track arrives.
 func (p *Participant) Hear(ctx context.Context) (Track, error) { return next(ctx, p.tracks) }
 
 func next[T any](ctx context.Context, c <-chan T) (T, error) {

@@ -42,8 +42,8 @@ func (s *Stack) assembleSynapse(text Docs) error {
 	return err
 }
 
-// homeserverAdditions returns the settings for homeserver.yaml that setup wrote, or
-// else those in the docs.
+// homeserverAdditions returns the settings that a user adds to homeserver.yaml. They
+// are from setup if s.Written is set, and otherwise from the docs.
 func (s *Stack) homeserverAdditions(text Docs) ([]string, error) {
 	if s.Written != "" {
 		written, err := os.ReadFile(filepath.Join(s.Written, "homeserver-additions.yaml"))
@@ -109,9 +109,10 @@ func (s *Stack) deployment(ctx context.Context) (config string, env map[string]s
 	}, err
 }
 
-// assembleService prepares a service. Its environment consists of the variables of .env
-// and compose.yaml. The docs recommend the other variables for a service that cannot
-// reach its homeserver by name.
+// assembleService prepares a service. Its environment contains the variables of .env
+// and compose.yaml, and variables for this machine. The service cannot reach its
+// homeserver by name, so two variables contain the homeserver's URL, as the docs
+// recommend.
 func (s *Stack) assembleService(replica int, env map[string]string) error {
 	name := fmt.Sprintf("service-%d", replica+1)
 	service := &Service{Host: s.Host, Name: name, Program: s.Programs.Service, Image: s.Image, User: s.User, Env: map[string]string{
@@ -192,7 +193,8 @@ func (s *Stack) assembleNginx(text Docs) error {
 }
 
 // website writes the well-known file for clients into a directory, and returns the
-// directory. The content is from setup, or else from the docs.
+// directory. The content is from setup if s.Written is set, and otherwise from the
+// docs.
 func (s *Stack) website(text Docs) (dir string, err error) {
 	content, err := s.wellKnown(text)
 	if err != nil {

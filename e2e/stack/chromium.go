@@ -24,14 +24,15 @@ type Chromium struct {
 	CA []byte
 	// Hosts maps each host name to an address with a port. URLs then need no port.
 	Hosts map[string]string
-	// Addresses are further addresses to which the browser may connect. It needs them
-	// for media over TCP, to which its rules for host names apply as well.
+	// Addresses are further addresses to which the browser may connect. The browser's rules
+	// for host names also apply to media over TCP. So the addresses for such media must be
+	// in this list.
 	Addresses []string
 
 	address string
 	process *process
-	// temporary is a directory for the browser's files. Its path is short because it
-	// contains a socket.
+	// temporary is a directory for the browser's files. The path must be short, because the
+	// directory contains a socket.
 	temporary string
 }
 
@@ -110,8 +111,8 @@ func (c *Chromium) flags() []string {
 		// The SFU is on loopback. With this option, the browser offers loopback
 		// addresses for media.
 		"--allow-loopback-in-peer-connection",
-		// These options keep the browser off the internet and off the local network. It
-		// then does not hide its addresses behind mDNS names, and does not search for
+		// These options keep the browser off the internet and off the local network. With them,
+		// the browser does not hide its addresses behind mDNS names, and does not search for
 		// screens to cast to.
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-breakpad",
 		"--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,DialMediaRouteProvider",
@@ -143,8 +144,8 @@ func (c *Chromium) Stop() error {
 	return c.process.stop(ending{kill: 10 * time.Second})
 }
 
-// Kill ends the browser and all its processes at once. They have no time to tell
-// anybody. If the browser never started, Kill does nothing.
+// Kill ends the browser and all its processes immediately. The processes have no time
+// to tell other programs. If the browser never started, Kill does nothing.
 func (c *Chromium) Kill() {
 	if c.process != nil {
 		c.process.kill()

@@ -28,8 +28,8 @@ func OpenDocs(ctx context.Context) (Docs, error) {
 	return Docs(all), nil
 }
 
-// Block returns the first code block of docs/ that is in the language and contains the
-// text holds.
+// Block returns a code block of docs/. It is the first block in the given language that
+// contains the given text.
 func (d Docs) Block(language, holds string) (string, error) {
 	rest := string(d)
 	for {

@@ -52,8 +52,9 @@ func (g *gate) end() {
 	}
 }
 
-// onEnd records a function for end to call. If end was already called, onEnd calls the
-// function at once. After a call of stop, end does not call the function.
+// onEnd records a function, which the gate's method end calls. If end was called
+// earlier, onEnd calls the function immediately. A call of the result stop removes the
+// record.
 func (g *gate) onEnd(end func()) (stop func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

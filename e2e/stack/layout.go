@@ -64,7 +64,7 @@ func SubDomains(domain string) Layout {
 // Prefixes returns a layout with one host name and path prefixes. It uses the nginx
 // server of docs/proxies.md, with a location for the homeserver. The service's URL ends
 // in a slash, as in many well-known files. Synapse serves the well-known file, with the
-// addition of docs/homeserver.md.
+// settings that docs/homeserver.md adds.
 func Prefixes() Layout {
 	l := secure(Domain)
 	l.Service, l.SFU = l.Homeserver+"/livekit/jwt/", "wss://matrix."+Domain+"/livekit/sfu"
@@ -116,8 +116,9 @@ func DSM(config string, webSocket bool) Layout {
 const webSocketComment = "# custom headers: WebSocket"
 
 // Loopback returns a layout for all browsers on this machine. Its only URL is a plain
-// HTTP address on loopback, which browsers trust like HTTPS. https is the address of
-// the server name's website at port 443; "" means that there is no website.
+// HTTP address on loopback, which browsers trust like HTTPS. The parameter https is the
+// address of a website at port 443 for the server name. If https is "", there is no
+// website.
 func Loopback(address, https string) Layout {
 	const name = "localhost"
 	return Layout{
@@ -225,8 +226,8 @@ func (s site) homeserverServers() (string, error) {
 		s.server("call."+s.domain, s.pageLocations()), err
 }
 
-// homeserverLocation returns the nginx location for the homeserver that Synapse's
-// documentation recommends.
+// homeserverLocation returns the nginx location for the homeserver. It is the location
+// that Synapse's documentation recommends.
 func (s site) homeserverLocation() string {
 	return fmt.Sprintf(`location ~ ^(/_matrix|/_synapse/client|/\.well-known/matrix) {
     proxy_pass http://%s;

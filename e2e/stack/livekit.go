@@ -40,8 +40,8 @@ func (p livekitPorts) loopback() (addresses []string) {
 //     internet, and the interfaces for media;
 //   - the URLs of the webhooks.
 //
-// TURN stays on, because LiveKit gives its UDP port to clients as a STUN server.
-// Without TURN, LiveKit gives Google's STUN servers to clients.
+// TURN stays on. LiveKit gives the UDP port of TURN to clients as a STUN server.
+// Without TURN, LiveKit would give them Google's STUN servers.
 func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -76,8 +76,8 @@ func deploy(config []byte, ports livekitPorts, webhook string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// sharing makes LiveKit a node of a cluster. All nodes of the cluster share the Redis
-// at the address redis.
+// sharing makes LiveKit a node of a cluster. All nodes of the cluster share one Redis,
+// which has the given address.
 func sharing(config []byte, redis string) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -89,7 +89,7 @@ func sharing(config []byte, redis string) ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// overTCP turns ICE over TCP on. It uses one of the media ports.
+// overTCP turns ICE over TCP on, at one of the media ports.
 func overTCP(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -131,8 +131,8 @@ func limitAttributes(config []byte, bytes int) ([]byte, error) {
 
 // relayMedia makes all media go through a relay at one port of 127.0.0.2. TURN is off,
 // because media could go through the TURN port instead. stun_servers names a STUN
-// server that does not exist. Without it, LiveKit would give Google's STUN servers to
-// clients.
+// server that does not exist. Without this setting, LiveKit would give Google's STUN
+// servers to clients.
 func relayMedia(config []byte, ports livekitPorts) ([]byte, error) {
 	var doc map[string]any
 	if err := yaml.Unmarshal(config, &doc); err != nil {
@@ -179,8 +179,9 @@ func set(doc map[string]any, value any, path string) error {
 	return set(inner, value, rest)
 }
 
-// flags returns command-line flags for the settings of LiveKit that have a flag. They
-// set the ports, and the address for which LiveKit would otherwise ask STUN servers.
+// flags returns command-line flags for the settings of LiveKit that have a flag. The
+// flags set the ports and LiveKit's address. Without the address, LiveKit would ask
+// STUN servers for it.
 func (p livekitPorts) flags() []string {
 	flags := []string{"--bind", "127.0.0.1", "--node-ip", "127.0.0.1", "--rtc.use_external_ip=false"}
 	for flag, port := range map[string]int{

@@ -89,8 +89,9 @@ func (n *Nginx) configure() (string, error) {
 	return n.Host.WriteFile(n.name()+".conf", conf.Bytes())
 }
 
-// workers returns the setting with which nginx's workers run as root if nginx does.
-// Otherwise they could not read the files of the Host.
+// workers returns a setting of nginx if this process is root. With the setting, nginx's
+// workers run as root, too. Without it, the workers could not read the files of the
+// Host.
 func workers() string {
 	if os.Geteuid() == 0 {
 		return "user root;"

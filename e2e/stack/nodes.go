@@ -24,7 +24,7 @@ func (s *Stack) assembleRedis() error {
 	return nil
 }
 
-// redises returns the Redis servers of the stack, each once.
+// redises returns the Redis servers of the stack. The result contains each server once.
 func (s *Stack) redises() (all []*Redis) {
 	if s.Redis != nil {
 		all = append(all, s.Redis)
@@ -66,7 +66,7 @@ func (s *Stack) sfuURL() string {
 }
 
 // sfuName returns the address of the SFU in nginx's configuration. If there are several
-// nodes, it is the name of their group.
+// nodes, sfuName returns the name of their group.
 func (s *Stack) sfuName() string {
 	if s.nodes != "" {
 		return "sfus"

@@ -26,7 +26,7 @@ func (o *Other) Start(ctx context.Context) error {
 	return o.process.await(ctx, func() bool { return o.Ready(ctx) })
 }
 
-// Kill ends the program at once. If the program never started, Kill does nothing.
+// Kill ends the program immediately. If the program never started, Kill does nothing.
 func (o *Other) Kill() {
 	if o.process != nil {
 		o.process.kill()

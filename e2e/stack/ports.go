@@ -11,9 +11,9 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// firstPort and endPort bound the ports of stacks. Linux uses higher ports for outgoing
-// connections (from 32768). So no such connection can take a port after it was found
-// free.
+// firstPort and endPort are the limits of the ports that stacks use. Linux uses higher
+// ports for outgoing connections (from 32768). So no outgoing connection can take a
+// port that a stack has found free.
 const (
 	firstPort = 20000
 	endPort   = 32000
@@ -103,8 +103,8 @@ func awaitFree(ctx context.Context, addresses []string) error {
 	return nil
 }
 
-// bindable returns the error with which TCP or UDP cannot use the address. If both can,
-// it returns nil.
+// bindable returns nil if both TCP and UDP can use the address. Otherwise it returns
+// the error.
 func bindable(address string) error {
 	listener, err := listen.TCP(address)
 	if err != nil {

@@ -22,9 +22,9 @@ type command struct {
 	program string
 	args    []string
 	env     []string // the environment does not need PATH and HOME, because start adds them
-	dir     string   // the directory in which the program runs; "" means that of this process
+	dir     string   // the directory in which the program runs; "" means the directory of this process
 	stdin   string
-	// as is the user and group of the process, and root its root directory. The zero
+	// These fields set the user and group of the process, and its root directory. The zero
 	// values change nothing. For other values, this process must be root.
 	as   int
 	root string
@@ -42,9 +42,9 @@ type process struct {
 	err    error         // the result of exec.Cmd.Wait
 }
 
-// start starts the command, and makes a log in the Host's directory. The process gets
-// none of this process's environment variables except PATH, because others could change
-// what the process does.
+// start starts the command, and makes a log in the Host's directory. Of this process's
+// environment variables, the command gets only PATH. Other variables could change what
+// the command does.
 func start(ctx context.Context, host *Host, c command) (*process, error) {
 	if err := awaitFree(ctx, c.binds); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.name, err)
@@ -86,7 +86,8 @@ func (p *process) wait() {
 }
 
 // await waits until ready returns true. If the process ends first, await returns an
-// error with the end of the log. If ctx ends first, it also kills the process.
+// error with the end of the log. If ctx ends first, await kills the process and returns
+// such an error.
 func (p *process) await(ctx context.Context, ready func() bool) error {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
@@ -107,8 +108,9 @@ func (p *process) fault(format string, args ...any) error {
 	return fmt.Errorf("%s %s\n%s", p.name, fmt.Sprintf(format, args...), p.log.Tail(20))
 }
 
-// ending says how to end a process. stop sends SIGTERM at once, and again after the
-// time in again; 0 means not again. It sends SIGKILL after the time in kill.
+// ending says how the method stop ends a process. stop sends SIGTERM immediately. After
+// the first duration stop sends SIGTERM again; 0 means that it does not. If the process
+// still runs after the second duration, stop sends SIGKILL.
 type ending struct{ again, kill time.Duration }
 
 var errKilled = errors.New("did not end in time and was killed")
@@ -136,8 +138,8 @@ func (p *process) stop(limit ending) error {
 	return nil
 }
 
-// kill ends the process and its children at once. If the process does not lead a
-// process group, the children go on.
+// kill ends the process and its children immediately. If the process does not lead a
+// process group, the children keep running.
 func (p *process) kill() {
 	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL)
 	p.signal(syscall.SIGKILL)
@@ -148,8 +150,8 @@ func (p *process) kill() {
 // ended, signal does nothing.
 func (p *process) signal(s os.Signal) { _ = p.cmd.Process.Signal(s) }
 
-// asker sends requests and closes each connection afterwards. A server that ends would
-// wait for idle connections.
+// asker sends requests, and closes each connection afterwards. If connections stayed
+// open, a server would wait for them before it ends.
 var asker = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 // answers reports whether a GET of the URL gets the status 200.

@@ -24,8 +24,9 @@ type Programs struct {
 	Service string // the path of the program matrixrtc-auth
 }
 
-// Build builds all programs. The service goes into dir, the others stay in Go's build
-// cache. The first build takes minutes. Later builds take less than a second.
+// Build builds all programs. It writes the service into dir. The other programs stay in
+// Go's build cache. The first build takes minutes. Later builds take less than a
+// second.
 func Build(ctx context.Context, dir string) (Programs, error) {
 	server, err := tool(ctx, livekitServer)
 	if err != nil {

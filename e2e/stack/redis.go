@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Redis is a Redis server that writes each change to its disk at once.
+// Redis is a Redis server that writes each change to its disk immediately.
 type Redis struct {
 	Host    *Host
 	Program string
@@ -87,7 +87,8 @@ func (r *Redis) Flush(ctx context.Context) error {
 	return err
 }
 
-// Save copies the files of Redis to a directory of the Host with this name.
+// Save copies the files of Redis to the directory with this name below the Host's
+// directory.
 func (r *Redis) Save(name string) error {
 	return os.CopyFS(filepath.Join(r.Host.Dir, name), os.DirFS(r.directory()))
 }
@@ -101,7 +102,8 @@ func (r *Redis) Restore(name string) error {
 	return os.CopyFS(r.directory(), os.DirFS(filepath.Join(r.Host.Dir, name)))
 }
 
-// Stop ends Redis. It returns an error if Redis did not end well.
+// Stop ends Redis. It returns an error if Redis ends with an error, or does not end in
+// time.
 func (r *Redis) Stop() error { return r.process.stop(ending{kill: 5 * time.Second}) }
 
 // Exited returns a channel that is closed when a started Redis has ended.

@@ -68,7 +68,7 @@ func (s *Service) Address() (string, error) {
 func (s *Service) URL() string { return "http://" + s.address }
 
 // Stop ends the service. The service first finishes the requests that it has. Stop
-// returns an error if the service did not end well.
+// returns an error if the service ends with an error, or does not end in time.
 func (s *Service) Stop() error { return s.process.stop(ending{kill: 10 * time.Second}) }
 
 // Freeze pauses the service's process (SIGSTOP) until Thaw.
@@ -77,7 +77,7 @@ func (s *Service) Freeze() {
 	awaitStopped(s.process.cmd.Process.Pid)
 }
 
-// Thaw lets a frozen service go on.
+// Thaw lets a frozen service continue.
 func (s *Service) Thaw() { s.process.signal(syscall.SIGCONT) }
 
 // Exited returns a channel that is closed when a started service has ended.

@@ -25,9 +25,9 @@ type SFU struct {
 	// none.
 	Webhook string
 	// Unchanged makes the SFU use the file without changes. Only command-line flags set
-	// other ports, and keep the SFU from asking STUN servers. Flags cannot set lists.
-	// So webhooks would go to the URL in the file, and media would use all interfaces.
-	// That is why nobody should join such an SFU.
+	// other ports, and keep the SFU from asking STUN servers. Flags cannot set lists. So
+	// webhooks go to the URL in the file, and media uses all interfaces. That is why nobody
+	// should join such an SFU.
 	Unchanged bool
 	// MediaRelay makes the SFU give clients the address 127.0.0.2 and one UDP port for
 	// media. A relay must listen there, and forward the media to the same port of
@@ -44,8 +44,8 @@ type SFU struct {
 	// MaxAttributesSize is the value of limit.max_attributes_size, in bytes. 0 leaves
 	// the setting as it is.
 	MaxAttributesSize int
-	// TCP makes the SFU receive media over TCP as well. LiveKit binds the port for that
-	// on every address.
+	// TCP makes the SFU receive media over TCP as well. LiveKit binds the TCP port on every
+	// address.
 	TCP bool
 
 	ports   livekitPorts
@@ -69,7 +69,7 @@ func (s *SFU) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// LiveKit ends with exit code 0 even after errors. So only an answer shows that it
+	// LiveKit ends with exit code 0 even after errors. So only an answer shows that LiveKit
 	// runs.
 	return s.process.await(ctx, func() bool { return answers(ctx, s.APIURL()) })
 }
@@ -160,15 +160,16 @@ func (s *SFU) APIURL() string { return fmt.Sprintf("http://127.0.0.1:%d", s.port
 // TCPPort returns the SFU's port for media over TCP.
 func (s *SFU) TCPPort() int { return s.ports.mediaEnd }
 
-// MediaPort returns the UDP port for media. It is valid only with MediaRelay.
+// MediaPort returns the UDP port for media. The result is valid only if MediaRelay is
+// set.
 func (s *SFU) MediaPort() int { return s.ports.media }
 
 // PID returns the process id of the SFU.
 func (s *SFU) PID() int { return s.process.cmd.Process.Pid }
 
 // Stop ends the SFU. It sends SIGTERM, again SIGTERM after 2 s, and SIGKILL after 5 s.
-// SIGKILL is no error: LiveKit misses signals in its first 100 ms, and a busy machine
-// needs time.
+// Stop returns no error if it sends SIGKILL, because LiveKit misses signals in its
+// first 100 ms, and a busy machine needs time.
 func (s *SFU) Stop() error {
 	err := s.process.stop(ending{again: 2 * time.Second, kill: 5 * time.Second})
 	if errors.Is(err, errKilled) {
@@ -177,12 +178,12 @@ func (s *SFU) Stop() error {
 	return err
 }
 
-// Drain tells the SFU to end when its participants have left, and returns at once. From
-// then on, other nodes get new rooms.
+// Drain tells the SFU to end when its participants have left, and returns immediately.
+// From then on, other nodes get new rooms.
 func (s *SFU) Drain() { s.process.signal(syscall.SIGTERM) }
 
 // StopLikeDocker ends the SFU as `docker stop` does, but waits for a shorter time. The
-// SFU waits until its participants leave, which they do not do. So it is killed.
+// SFU waits until its participants leave. They stay, so StopLikeDocker kills the SFU.
 func (s *SFU) StopLikeDocker() {
 	_ = s.process.stop(ending{kill: 3 * time.Second}) // stop returns an error because the SFU is killed
 }

@@ -33,9 +33,10 @@ type Stack struct {
 	// EachEnv, if not nil, returns additional environment variables of one service.
 	// replica is the number of the service, from 0.
 	EachEnv func(replica int) (map[string]string, error)
-	// Federated makes the homeserver federate. The server name is then the address of
-	// the homeserver's listener, so that no DNS is needed. The service applies the
-	// limits for unnamed homeservers to the connections.
+	// Federated makes the homeserver federate. The server name is then the address of the
+	// homeserver's listener, so that no DNS is needed. When the service connects to the
+	// homeserver, it applies the limits for homeservers that its configuration does not
+	// name.
 	Federated bool
 	// Registered makes the service an application service of the homeserver. The
 	// homeserver's transports tell clients about this.
@@ -180,11 +181,11 @@ type Login struct {
 	AccessToken string `json:"accessToken"`
 	RoomID      string `json:"roomId"`
 	Encrypted   bool   `json:"encrypted"` // true if the media of the call is encrypted
-	BaseURL     string `json:"baseUrl"`   // the URL of the homeserver, which Link sets
+	BaseURL     string `json:"baseUrl"`   // the URL of the homeserver; the method Link sets it
 }
 
-// Link returns the URL of the page for one user. The URL contains name, with which the
-// page finds the user's login.
+// Link returns the URL of the page for one user. The URL contains the name, and the
+// page uses the name to find the user's login.
 func (s *Stack) Link(name string, login Login) (string, error) {
 	login.BaseURL = s.Layout.Homeserver
 	return s.Layout.Page + "/#" + name, s.page.keepLogin(name, login)

@@ -18,7 +18,7 @@ func TestHostsShareNoPorts(t *testing.T) {
 	seen := map[int]bool{}
 	for range 3 {
 		for _, host := range []*Host{one, two} {
-			first, err := host.ports(60) // so many that each call needs a new block
+			first, err := host.ports(60) // so many ports that a second call needs a new block
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,8 +102,8 @@ func TestProcessThatEndsAtItsStart(t *testing.T) {
 	}
 }
 
-// TestDeployKeepsTheRest checks that deploy keeps the settings that it does not move,
-// even faulty ones. LiveKit's parser must judge these.
+// TestDeployKeepsTheRest checks that deploy keeps all settings that it does not have to
+// change. It must even keep faulty settings, so that LiveKit's parser finds the faults.
 func TestDeployKeepsTheRest(t *testing.T) {
 	out, err := deploy([]byte("room: {auto_create: false}\nlevel: info\nrtc: {tcp_port: 7881}\n"), layOut(20000), "")
 	if err != nil {

@@ -25,9 +25,8 @@ type Synapse struct {
 	// BaseURL is the homeserver's public URL for clients. If it is "", Synapse uses the
 	// URL of its own listener.
 	BaseURL string
-	// Additions are settings in YAML, which are merged into homeserver.yaml one after
-	// the other. A mapping is merged key by key. Any other value replaces the old
-	// value.
+	// Additions are settings in YAML. Start merges them into homeserver.yaml one after the
+	// other. A mapping is merged key by key. Any other value replaces the old value.
 	Additions []string
 	// Bare, if not "", is the address of a second listener. This listener is only for
 	// clients, so it does not answer when the service asks about an OpenID token.
@@ -42,7 +41,7 @@ type Synapse struct {
 // Federation is the listener for other homeservers. It has a certificate, and the
 // authority that signs the certificates of all homeservers.
 type Federation struct {
-	Address     string // the address of the listener, whose port is that of the server name
+	Address     string // the address of the listener; its port is the port in the server name
 	Certificate tls.Certificate
 	CA          []byte // the certificate authority in PEM form
 }
@@ -175,7 +174,7 @@ func (s *Synapse) configuration() ([]byte, error) {
 	return yaml.Marshal(doc)
 }
 
-// merge adds the settings in addition to doc. It merges mappings key by key.
+// merge adds settings to doc. It merges mappings key by key.
 func merge(doc, addition map[string]any) {
 	for key, value := range addition {
 		old, isMap := doc[key].(map[string]any)
@@ -217,10 +216,11 @@ func (s *Synapse) federate(doc map[string]any) error {
 	return nil
 }
 
-// Stop ends Synapse. It returns an error if Synapse did not end well.
+// Stop ends Synapse. It returns an error if Synapse ends with an error, or does not end
+// in time.
 func (s *Synapse) Stop() error { return s.process.stop(ending{kill: 20 * time.Second}) }
 
-// Kill ends Synapse at once, as a crash does.
+// Kill ends Synapse immediately, as a crash does.
 func (s *Synapse) Kill() { s.process.kill() }
 
 // Exited returns a channel that is closed when a started Synapse has ended.

@@ -46,8 +46,8 @@ func (r *TCPRelay) Restore() { r.gate.open() }
 // connections, and connections with data to forward. Connections that end do not count.
 func (r *TCPRelay) Held() int { return int(r.held.Load()) }
 
-// pass waits until the network is no longer cut. While it waits, its connection counts
-// in Held.
+// pass waits until the network is no longer cut. While pass waits, Held counts the
+// connection.
 func (r *TCPRelay) pass() {
 	r.held.Add(1)
 	defer r.held.Add(-1)

@@ -63,7 +63,8 @@ func evaluateAll(t *testing.T, expressions map[string]string) map[string]string 
 	return found
 }
 
-// calls returns the JavaScript expressions that call the function, by their arguments.
+// calls returns a JavaScript call of the function for each argument. The keys of the
+// map are the arguments.
 func calls(function string, arguments []string) map[string]string {
 	all := map[string]string{}
 	for _, each := range arguments {

@@ -72,8 +72,8 @@ func lastStage(t *testing.T) instructions.Stage {
 	return stages[len(stages)-1]
 }
 
-// TestLayers reads an image file as a container engine does, and checks its
-// files.
+// TestLayers reads an image file as a container engine does. It checks the
+// files in the image.
 func TestLayers(t *testing.T) {
 	program := []byte("the program")
 	for _, p := range Platforms {
@@ -171,8 +171,8 @@ func TestSourceTime(t *testing.T) {
 
 var created = time.Unix(1000000000, 0)
 
-// readBack makes an image of a program, writes it to a file, and opens the file
-// as an image.
+// readBack makes an image of a program, writes the image to a file, and opens
+// this file.
 func readBack(t *testing.T, p Platform, program []byte) v1.Image {
 	t.Helper()
 	b := &Build{Version: "1.2.3", created: created}

@@ -26,15 +26,15 @@ import (
 type Build struct {
 	Source  string // the folder of the program's source
 	Version string
-	created time.Time // the time in SOURCE_DATE_EPOCH, or else of the newest commit; zero if both are unknown
+	created time.Time // SOURCE_DATE_EPOCH, or else the time of the newest commit; zero if both are unknown
 }
 
 // versionForm matches a version that may be part of an image tag and of a file
 // name.
 var versionForm = regexp.MustCompile(`^[0-9A-Za-z_][0-9A-Za-z_.-]{0,127}$`)
 
-// New returns a Build of the source in a folder. If version is empty, it is
-// read from the file VERSION.
+// New returns a Build of the source in a folder. If version is empty, New reads
+// it from the file VERSION.
 func New(ctx context.Context, source, version string) (*Build, error) {
 	number, err := os.ReadFile(filepath.Join(source, "VERSION"))
 	if err != nil {
@@ -50,10 +50,10 @@ func New(ctx context.Context, source, version string) (*Build, error) {
 	return &Build{Source: source, Version: version, created: created}, err
 }
 
-// sourceTime returns the time in SOURCE_DATE_EPOCH, in seconds since 1970, if
-// that is set. Otherwise, it returns the time of the newest commit. If both are
-// unknown, it returns the zero time. The current time would make each image
-// different.
+// sourceTime returns the time in SOURCE_DATE_EPOCH, in seconds since 1970. If
+// this variable is not set, sourceTime returns the time of the newest commit.
+// If both are unknown, it returns the zero time. It never returns the current
+// time, because then each build would give a different image.
 func sourceTime(ctx context.Context, source string) (time.Time, error) {
 	text, isSet := os.LookupEnv("SOURCE_DATE_EPOCH")
 	if !isSet {
@@ -70,7 +70,7 @@ func sourceTime(ctx context.Context, source string) (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// Tag returns the name of the images.
+// Tag returns the name of the images, with the version as the tag.
 func (b *Build) Tag() string { return "matrixrtc-auth:" + b.Version }
 
 // FileName returns the name of the file with the image for p.

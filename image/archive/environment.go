@@ -10,16 +10,16 @@ import (
 )
 
 // kept are the Go settings that Environment copies from this machine. They say
-// where modules come from and where files are. They do not change the compiled
-// program.
+// where Go finds modules and where it keeps files. They do not change the
+// compiled program.
 var kept = []string{
 	"GOAUTH", "GOCACHE", "GOINSECURE", "GOMODCACHE", "GONOPROXY", "GONOSUMDB", "GOPATH", "GOPRIVATE", "GOPROXY",
 	"GOSUMDB", "GOTMPDIR", "GOTOOLCHAIN", "GOVCS",
 }
 
-// pinned are the Go settings that would change the compiled program, set to
-// Go's own defaults. GOENV=off keeps the go command from reading further
-// settings from the file of `go env -w`.
+// pinned sets all Go settings that can change the compiled program to Go's own
+// defaults. GOENV=off keeps the go command from reading other settings from the
+// file of `go env -w`.
 var pinned = []string{
 	"GOENV=off", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0",
 }

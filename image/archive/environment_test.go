@@ -10,7 +10,7 @@ import (
 
 // TestEnvironment checks that this machine's Go settings do not change the
 // compiled program. The settings can be environment variables or come from `go
-// env -w`. The settings that say where modules come from must be kept.
+// env -w`. Environment must keep the settings that say where modules come from.
 func TestEnvironment(t *testing.T) {
 	const elsewhere = "https://proxy.example.org"
 	foreign := []string{"GOFLAGS=-race", "GOEXPERIMENT=jsonv2", "GOFIPS140=latest", "GOAMD64=v3", "GOARM64=v9.0", "CGO_ENABLED=1"}

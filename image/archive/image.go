@@ -39,9 +39,9 @@ func config() v1.Config {
 	}
 }
 
-// image returns the image of a compiled program. It has two layers. One
-// contains the files that all versions have, and the other contains the
-// program.
+// image returns the image of a compiled program. The image has two layers. One
+// layer contains the files that are the same in all versions. The other layer
+// contains the program.
 func (b *Build) image(p Platform, program []byte) (v1.Image, error) {
 	img, err := mutate.ConfigFile(empty.Image, &v1.ConfigFile{
 		OS: p.OS, Architecture: p.Architecture, Variant: p.Variant, Config: config(),
@@ -77,13 +77,13 @@ type file struct {
 	content []byte
 }
 
-// base returns all files of the image except the program.
+// base returns all files of the image, without the program.
 func base() []file {
 	return []file{
 		{Header: directory("etc/")}, {Header: directory("etc/ssl/")}, {Header: directory("etc/ssl/certs/")},
 		{tar.Header{Name: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644}, authorities()},
-		// The program stores delegated leaves in this folder. A new named volume
-		// that is mounted here gets the same owner.
+		// The program stores delegated leaves in this folder. If a new named volume
+		// is mounted here, the container engine gives the volume the same owner.
 		{Header: owned(directory("data/"))},
 	}
 }
@@ -107,8 +107,8 @@ func owned(h tar.Header) tar.Header {
 	return h
 }
 
-// authorities returns Mozilla's root certificates as PEM. They come from the Go
-// module with Mozilla's list, so they are the same on every machine.
+// authorities returns Mozilla's root certificates as PEM. They come from a Go
+// module that contains Mozilla's list, so they are the same on every machine.
 func authorities() []byte {
 	var b bytes.Buffer
 	for root := range bundle.Roots() {

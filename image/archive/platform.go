@@ -9,10 +9,10 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Platform is an operating system and a kind of processor for which the
-// program is compiled.
+// Platform is an operating system and a kind of processor. The program is
+// compiled for each platform.
 type Platform struct {
-	Name string // the platform's name in file names, and as a value of the flag -arch
+	Name string // used in file names, and as a value of the flag -arch
 	goArch,
 	goARM string // the values of GOARCH and GOARM; goARM is "" except for 32-bit ARM
 	v1.Platform
@@ -27,8 +27,8 @@ var Platforms = []Platform{
 	{"armv7", "arm", "7", v1.Platform{OS: "linux", Architecture: "arm", Variant: "v7"}},
 }
 
-// Workstations are the platforms that have no image. On them people run the
-// commands setup and doctor.
+// Workstations are the platforms on which people run only the commands setup
+// and doctor. There are no images for them.
 var Workstations = []Platform{
 	{"windows-amd64", "amd64", "", v1.Platform{OS: "windows", Architecture: "amd64"}},
 	{"darwin-arm64", "arm64", "", v1.Platform{OS: "darwin", Architecture: "arm64"}},
@@ -43,7 +43,8 @@ func Names() (all []string) {
 }
 
 // otherNames maps other names of processors to the names in [Platforms]. `uname
-// -m`, Docker and Synology use these other names.
+// -m`, Docker and Synology use such names. "native" means this machine's
+// processor.
 var otherNames = map[string]string{
 	"x86_64": "amd64", "aarch64": "arm64", "armv8": "arm64",
 	"arm/v7": "armv7", "armv7l": "armv7", "armhf": "armv7", "native": Native(),

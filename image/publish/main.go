@@ -59,8 +59,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-// tags returns the tags of a version: the version itself, and "latest" unless
-// it is a pre-release like 1.2.3-rc.1.
+// tags returns the tags of a version: the version itself and "latest". A
+// pre-release like 1.2.3-rc.1 does not get the tag "latest".
 func tags(version string) []string {
 	if strings.Contains(version, "-") {
 		return []string{version}
@@ -68,7 +68,7 @@ func tags(version string) []string {
 	return []string{version, "latest"}
 }
 
-// collect reads the image files in folder and joins them into one image for all
+// collect reads the image files in folder. It joins them into one image for all
 // platforms.
 func collect(b *archive.Build, folder string) (v1.ImageIndex, error) {
 	index := mutate.IndexMediaType(empty.Index, types.DockerManifestList)
@@ -82,7 +82,7 @@ func collect(b *archive.Build, folder string) (v1.ImageIndex, error) {
 	return index, nil
 }
 
-// push uploads the image under each tag, and returns its digest.
+// push uploads the image under each tag. It returns the image's digest.
 func push(ctx context.Context, index v1.ImageIndex, to name.Repository, tags []string, log io.Writer) (v1.Hash, error) {
 	for _, tag := range tags {
 		fmt.Fprintf(log, "pushing %s\n", to.Tag(tag))

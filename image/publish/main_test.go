@@ -18,8 +18,8 @@ import (
 	"matrixrtc-auth/image/archive"
 )
 
-// written returns a source folder of a version, and a folder with the images of
-// that version.
+// written returns two folders. source holds only the file VERSION, and folder
+// holds the images of that version.
 func written(t *testing.T, version string) (source, folder string) {
 	t.Helper()
 	source, folder = t.TempDir(), t.TempDir()
@@ -38,7 +38,7 @@ func written(t *testing.T, version string) (source, folder string) {
 	return source, folder
 }
 
-// TestPublish pushes the images to a registry, and pulls the image for each
+// TestPublish pushes the images to a registry. Then it pulls the image for each
 // processor.
 func TestPublish(t *testing.T) {
 	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))

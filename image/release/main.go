@@ -42,7 +42,7 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 	return flags.Parse(args)
 }
 
-// platforms returns the platforms to compile for.
+// platforms returns the platforms for which the release is compiled.
 func (o *options) platforms() ([]archive.Platform, error) {
 	if o.arch == "" {
 		return slices.Concat(archive.Platforms, archive.Workstations), nil
@@ -88,9 +88,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return os.WriteFile(o.notes, []byte(notes), 0o644)
 }
 
-// again builds the release a second time, in the folder temporary and with an
-// empty build cache. It returns an error if a byte differs from the first build
-// in folder.
+// again builds the release a second time, with an empty build cache. It returns
+// an error if any byte of the two builds differs. folder holds the first build,
+// and temporary is the path of a folder for the second build and the cache.
 func (r *release) again(ctx context.Context, folder, temporary string) error {
 	fmt.Fprintln(r.out, "== building a second time, with an empty build cache")
 	second := filepath.Join(temporary, "second")

@@ -66,7 +66,7 @@ func checkList(t *testing.T, path, version string, about *buildinfo.BuildInfo) {
 		got = append(got, c.Name+" "+c.Version)
 	}
 	for _, m := range about.Deps {
-		if m.Replace != nil { // the SBOM names the replacement, because that is compiled into the program
+		if m.Replace != nil { // the SBOM names the replacement, because the program contains the replacement
 			m = m.Replace
 		}
 		want = append(want, m.Path+" "+m.Version)
@@ -79,7 +79,8 @@ func checkList(t *testing.T, path, version string, about *buildinfo.BuildInfo) {
 	}
 }
 
-// checkSums checks that the file of checksums is right for the files in folder.
+// checkSums checks that SHA256SUMS holds the right checksums of the files in
+// folder.
 func checkSums(t *testing.T, folder string, files int) {
 	t.Helper()
 	sums := read(t, filepath.Join(folder, sumsFile))
@@ -100,7 +101,8 @@ func read(t *testing.T, path string) string {
 	return string(content)
 }
 
-// folderOf returns a new folder with these files, by name and content.
+// folderOf returns a new folder with these files. The keys of files are names,
+// and its values are contents.
 func folderOf(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -136,8 +138,8 @@ func TestCompare(t *testing.T) {
 }
 
 // TestReleaseNotes checks that there are no release notes if CHANGELOG.md has
-// no text about the version. If there is a tag, it must name the version, and
-// the version's section must be the first.
+// no text about the version. If there is a tag, the tag must name the version,
+// and the version's section must be the first one in CHANGELOG.md.
 func TestReleaseNotes(t *testing.T) {
 	const changelog = "# Changelog\n\n## 1.3.0\n\n- new\n\n## 1.2.0\r\n\r\n- old\r\n- older\r\n\n## 1.1.0\n\n"
 	for name, test := range map[string]struct{ version, tag, notes, fault string }{

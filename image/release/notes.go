@@ -13,8 +13,8 @@ var heading = regexp.MustCompile(`(?m)^## (\S+)$`)
 
 // releaseNotes returns the section of the version in CHANGELOG.md. It fails if
 // there is no such section. If tag is not empty, tag must name the version, and
-// the version's section must be the first. A section above it would describe
-// changes that the notes do not mention.
+// the version's section must be the first one. A section above it would
+// describe changes that the release notes do not mention.
 func releaseNotes(source, version, tag string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(source, "CHANGELOG.md"))
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"matrixrtc-auth/image/archive"
 )
 
-// sumsFile is the name of the file with the checksums, which `sha256sum
-// --check` reads.
+// sumsFile is the name of the file with the checksums. `sha256sum --check` can
+// read this file.
 const sumsFile = "SHA256SUMS"
 
 // release builds the files of one version.
@@ -29,8 +29,8 @@ type release struct {
 	out         io.Writer
 }
 
-// make writes the files of the release into folder, and removes everything
-// else from it.
+// make writes the files of the release into folder. It first removes everything
+// from folder.
 func (r *release) make(ctx context.Context, folder string) error {
 	if err := errors.Join(os.RemoveAll(folder), os.MkdirAll(folder, 0o755)); err != nil {
 		return err
@@ -75,8 +75,9 @@ func (r *release) programName(p archive.Platform) string {
 	return fmt.Sprintf("matrixrtc-auth-%s-%s", r.Version, p.Name)
 }
 
-// list writes the SBOM of a program to a file beside it. The SBOM has no serial
-// number and no time, so the same program always has the same SBOM.
+// list writes the SBOM of a program to a file in the program's folder. The SBOM
+// has no serial number and no time, so the same program always has the same
+// SBOM.
 func (r *release) list(ctx context.Context, path string) error {
 	name := strings.TrimSuffix(path, ".exe") + ".cdx.json"
 	path, err := filepath.Abs(path)
@@ -93,9 +94,9 @@ func (r *release) list(ctx context.Context, path string) error {
 		"-version", r.Version, "-output", absolute, path)
 }
 
-// buildLister compiles the program cyclonedx-gomod, in the version that the
-// module in .github requires. Each SBOM contains the checksum of
-// cyclonedx-gomod, so compiling it must always give the same bytes.
+// buildLister compiles the program cyclonedx-gomod. The module in .github says
+// which version. Each SBOM contains the checksum of cyclonedx-gomod, so
+// compiling it must always give the same bytes.
 func buildLister(ctx context.Context, source, folder string) (string, error) {
 	source, err := filepath.Abs(source)
 	if err != nil {
@@ -111,8 +112,8 @@ func buildLister(ctx context.Context, source, folder string) (string, error) {
 	return path, nil
 }
 
-// command runs a program in a folder. The program does not get the Go settings
-// of this machine that would change a compiled program.
+// command runs a program in a folder. It does not pass on this machine's Go
+// settings if they would change a compiled program.
 func command(ctx context.Context, folder, name string, args ...string) (err error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = folder

@@ -1,13 +1,14 @@
 // Package clock provides a clock that never jumps.
 //
-// If somebody sets the wall clock back by a minute, every action that was planned by
-// the wall clock comes a minute late. So a [Clock] starts with the wall clock's time
-// and then follows the monotonic clock. The monotonic clock stands still while the
-// machine sleeps; a Clock adds that time.
+// If somebody sets the wall clock back by a minute, every action that was planned
+// by the wall clock comes a minute late. So a [Clock] starts with the wall clock's
+// time and then follows the monotonic clock. The monotonic clock stands still while
+// the machine sleeps; a Clock adds that time.
 //
-// Two processes have only the wall clock in common, even if one is the successor of
-// the other. [Clock.Wall] converts a time for another process. [Clock.Steady]
-// converts a time from another process.
+// Each process has its own Clock, and only the wall clock is the same for all
+// processes. [Clock.Wall] converts a Clock's time to the wall clock's time, to pass
+// it to another process. [Clock.Steady] converts a wall clock's time from another
+// process to the Clock's time.
 package clock
 
 import (
@@ -15,23 +16,24 @@ import (
 	"time"
 )
 
-// Clock is the clock of one process. Several goroutines may use it at once.
+// Clock is the clock of one process. Several goroutines may use it at the same
+// time.
 type Clock struct {
-	began time.Time     // when this clock was made, with a reading of the wall clock and of the monotonic clock
-	shift time.Duration // how far the wall clock of the Source was ahead of the machine's wall clock at began
+	began time.Time     // when this clock was made; it has a wall clock reading and a monotonic reading
+	shift time.Duration // how far the Source's wall clock was ahead of the machine's wall clock when this clock was made
 	wall  func() time.Time
-	slept func() time.Duration // returns how long the machine has slept since began
+	slept func() time.Duration // returns how long the machine has slept since this clock was made
 	sleep atomic.Int64         // the longest time that slept has returned, in nanoseconds
-	asked atomic.Int64         // when Now last called slept, in nanoseconds since began
+	asked atomic.Int64         // when Now last called slept, in nanoseconds since this clock was made
 }
 
 // Source is what a [Clock] reads besides Go's monotonic clock.
 type Source struct {
 	// Wall is the wall clock. Nil means the wall clock of the machine.
 	Wall func() time.Time
-	// Slept returns how long the machine has slept since some fixed instant. Nil
-	// means that the operating system is asked. For a moment Slept may return too
-	// little, but never too much.
+	// Slept returns how long the machine has slept since some fixed instant. If Slept
+	// is nil, the Clock asks the operating system. A call of Slept may return too
+	// short a time, but never too long a time.
 	Slept func() time.Duration
 }
 
@@ -49,20 +51,21 @@ func From(s Source) *Clock {
 	if s.Slept == nil {
 		s.Slept = machineSlept
 	}
-	// Slept can return too little. A too small value of before would make c.slept
-	// return too much for ever, so before is the largest of several readings.
+	// This is how long the machine had slept before the clock was made. Slept can
+	// return too short a time. With too short a time here, c.slept would always
+	// return too much. So the code takes the largest of several readings.
 	before := mostOf(looks, s.Slept)
 	c.slept = func() time.Duration { return s.Slept() - before }
 	return c
 }
 
-// askAgain is the shortest time between two calls of slept by Now, because each
-// call takes two system calls. Right after a sleep of the machine, Now can lack the
-// time of the sleep, but for no longer than askAgain.
+// askAgain is the shortest time between two calls of slept that Now makes, because
+// each call of slept takes two system calls. After a sleep of the machine, the
+// result of Now can lack the time of that sleep, but for no longer than askAgain.
 const askAgain = time.Millisecond
 
-// Now returns the time by this clock. The time is never earlier than one that Now
-// returned before. It has a monotonic reading, and Go compares two such times by
+// Now returns the time by this clock. It is never earlier than a time that Now
+// returned before. It has a monotonic reading, so Go compares two results of Now by
 // their monotonic readings.
 func (c *Clock) Now() time.Time {
 	passed, asked := time.Since(c.began), c.asked.Load()
@@ -75,8 +78,8 @@ func (c *Clock) Now() time.Time {
 // Since returns how much time has passed since t, a time of this clock.
 func (c *Clock) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
-// noteSleep calls slept, and stores its result in sleep if it is larger than the
-// stored one.
+// noteSleep calls slept. If the result is larger than the value in c.sleep,
+// noteSleep stores the result there.
 func (c *Clock) noteSleep() {
 	slept := int64(c.slept())
 	for {
@@ -106,21 +109,22 @@ func (c *Clock) Ahead() time.Duration {
 // was ahead, and the time by this clock.
 func (c *Clock) compare() (ahead time.Duration, after time.Time) {
 	wall := c.wall()
-	c.noteSleep() // otherwise a sleep that Now does not know yet would seem to be a change of the wall clock
+	c.noteSleep() // without this call, a sleep that Now has not noticed yet would look like a change of the wall clock
 	after = c.Now()
 	return wall.Round(0).Sub(after.Round(0)), after
 }
 
 const (
-	// looks is how often two clocks are compared at most. If the process is delayed
-	// between the two readings, the difference is too small, never too large. A delay
-	// in every comparison is unlikely.
+	// looks is how many times two clocks are compared at most. If the process is
+	// delayed between reading the first clock and the second, the difference is too
+	// small, never too large. A delay in every comparison is unlikely.
 	looks = 4
-	// atOnce is the longest time of a comparison that needs no repetition.
+	// atOnce bounds the time of a comparison. If a comparison takes longer, Ahead
+	// compares the clocks again.
 	atOnce = 100 * time.Microsecond
 )
 
-// mostOf returns the largest of n readings.
+// mostOf calls read n times and returns the largest result.
 func mostOf(n int, read func() time.Duration) time.Duration {
 	most := read()
 	for range n - 1 {
@@ -129,12 +133,13 @@ func mostOf(n int, read func() time.Duration) time.Duration {
 	return most
 }
 
-// Wall returns the time that the wall clock shows when this clock shows t, unless
-// the wall clock is set again. The zero time stays zero.
+// Wall converts t, a time of this clock, to the wall clock's time at the same
+// instant. If somebody sets the wall clock later, the result is no longer right.
+// The zero time stays zero.
 func (c *Clock) Wall(t time.Time) time.Time { return moved(t, c.Ahead()) }
 
-// Steady returns the time that this clock shows when the wall clock shows t. The
-// zero time stays zero.
+// Steady converts t, a time of the wall clock, to this clock's time at the same
+// instant. The zero time stays zero.
 func (c *Clock) Steady(t time.Time) time.Time { return moved(t, -c.Ahead()) }
 
 func moved(t time.Time, d time.Duration) time.Time {

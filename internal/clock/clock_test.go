@@ -51,7 +51,7 @@ func TestWallClockIsSet(t *testing.T) {
 func TestMachineSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m clocktest.Machine
-		m.Sleep(time.Hour) // before the clock is made
+		m.Sleep(time.Hour) // a sleep before the clock is made, which must not count
 		c := m.Clock()
 		began := c.Now()
 		time.Sleep(time.Second)
@@ -67,7 +67,7 @@ func TestMachineSleeps(t *testing.T) {
 	})
 }
 
-// TestMachineWakes checks that Now contains the time of a sleep at most a
+// TestMachineWakes checks that Now includes the time of a sleep at most a
 // millisecond after the machine has woken.
 func TestMachineWakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -82,8 +82,8 @@ func TestMachineWakes(t *testing.T) {
 	})
 }
 
-// TestNeverBack checks that the clock does not go back if the source returns too
-// short a sleep for a moment.
+// TestNeverBack checks that the clock does not go back while Slept returns too
+// short a time.
 func TestNeverBack(t *testing.T) {
 	var mu sync.Mutex
 	slept := time.Hour
@@ -142,8 +142,8 @@ func BenchmarkNow(b *testing.B) {
 	}
 }
 
-// TestHeldUp checks that a delay of the process while it reads the wall clock does
-// not count as a change of the wall clock.
+// TestHeldUp checks a process that is delayed while it reads the wall clock. The
+// delay must not count as a change of the wall clock.
 func TestHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const held = 70 * time.Millisecond

@@ -7,8 +7,8 @@ import (
 )
 
 // machineSlept returns how long the machine has slept since it was started.
-// CLOCK_BOOTTIME counts sleep, and CLOCK_MONOTONIC, which Go uses, does not. So the
-// result is the difference between the two clocks. machineSlept reads
+// CLOCK_BOOTTIME counts sleep. CLOCK_MONOTONIC, which Go uses, does not count
+// sleep. So the result is the difference between the two clocks. machineSlept reads
 // CLOCK_MONOTONIC last, so that a delay between the readings makes the result
 // smaller, not larger.
 func machineSlept() time.Duration {

@@ -1,7 +1,8 @@
 // Package command defines the common form of the program's commands: options in
 // groups, a Run function, and a help text made from the options. All commands
 // report wrong arguments in the same way. The first line says what is wrong and
-// suggests a similar name. The second line names the help. The exit code is 2.
+// suggests a similar name. The second line says how to get the help. The exit code
+// is 2.
 package command
 
 import (
@@ -16,12 +17,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Program is the program's name in help and error texts, even if the file has
-// another name.
+// Program is the program's name in help and error texts, even if the executable
+// file has another name.
 const Program = "matrixrtc-auth"
 
-// Code is an exit code as an error. A command returns a Code if it has already
-// printed its error, so that nobody prints the error again.
+// Code is an exit code that can be returned as an error. A command that has already
+// printed its error returns a Code, so that nobody prints the error again.
 type Code int
 
 // The exit codes that all commands share.
@@ -40,10 +41,11 @@ type Spec struct {
 	About string        // the part of the help before the options
 	After func() string // returns the part of the help after the options; nil for none
 	Flags *Flags        // the command's options; nil if it has none
-	// Run runs the command. An error other than a [Code] is about its arguments.
+	// Run runs the command. If it returns an error that is not a [Code], the error is
+	// about the command's arguments.
 	Run func(c *cobra.Command, args []string) error
-	// Args are the arguments that the command accepts; one of them may be
-	// given. If Args is empty, the command takes no argument.
+	// Args lists the arguments that the command accepts. The user may give at most
+	// one of them. If Args is empty, the command takes no argument.
 	Args []string
 }
 
@@ -65,7 +67,6 @@ func New(s Spec) *cobra.Command {
 	return c
 }
 
-// help prints the help.
 func (s Spec) help(c *cobra.Command) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage: %s\n\n%s\n", c.UseLine(), cmp.Or(s.About, sentence(s.Short)))
@@ -81,8 +82,8 @@ func (s Spec) help(c *cobra.Command) {
 	Print(c, b.String())
 }
 
-// lost is the key of an annotation. It marks a command whose help could not be
-// written.
+// lost is the key of an annotation of the root command. If [Print] cannot write a
+// help text, it stores the reason under this key.
 const lost = "lost"
 
 // Print prints a help text. If that fails, [Run] reports the failure.
@@ -98,10 +99,10 @@ func Print(c *cobra.Command, text string) {
 
 func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
 
-// Run runs root, or the command below root that args name, and returns the
-// exit code.
+// Run runs root, or the subcommand of root that args name, and returns the exit
+// code.
 func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, out, faults io.Writer) int {
-	root.SetArgs(append([]string{}, args...)) // for nil, the library would take this process's own arguments
+	root.SetArgs(append([]string{}, args...)) // if args is nil, cobra would otherwise use os.Args
 	root.SetIn(in)
 	root.SetOut(out)
 	root.SetErr(faults)
@@ -121,8 +122,9 @@ func Run(ctx context.Context, root *cobra.Command, args []string, in io.Reader, 
 	return int(Misused)
 }
 
-// PrintFaults prints err to w. Each line begins with who, which is the program or
-// the command. If err joins several errors, each of them gets its own line.
+// PrintFaults prints err to w. If err joins several errors, each of them gets its
+// own line. Each line begins with the name of the program or the command, which is
+// the parameter who.
 func PrintFaults(w io.Writer, who string, err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, fault := range joined.Unwrap() {

@@ -13,7 +13,7 @@ import (
 	"matrixrtc-auth/internal/command/commandtest"
 )
 
-// greet is a command that greets a name.
+// greet returns a command with options of several kinds, which prints a greeting.
 func greet() *cobra.Command {
 	var name string
 	var twice bool
@@ -82,7 +82,7 @@ How:
 	}
 }
 
-// full is a writer like a full disk: every write fails.
+// full is a writer on which every write fails, like a file on a full disk.
 type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }

@@ -33,11 +33,11 @@ func (s Spec) arguments(c *cobra.Command, args []string) error {
 	return nil
 }
 
-// yesNo are words that people write after an option without a value, as in
+// yesNo lists words that people write after an option that takes no value, as in
 // "--json yes".
 var yesNo = []string{"yes", "no", "on", "off", "true", "false"}
 
-// names returns the names of the commands below c that the help shows.
+// names returns the names of those subcommands of c that the help shows.
 func names(c *cobra.Command) (list []string) {
 	for _, below := range c.Commands() {
 		if below.IsAvailableCommand() {
@@ -48,8 +48,9 @@ func names(c *cobra.Command) (list []string) {
 }
 
 // explainFlag returns an error that says what is wrong with an option. It leaves
-// out the option's value, because the value may be a secret. Only an error of the
-// option itself can quote the value.
+// out the option's value, because the value may be a secret. But if the option's
+// own parser returned an error, explainFlag includes that error, which may quote
+// the value.
 func explainFlag(c *cobra.Command, err error) error {
 	var (
 		unknown *pflag.NotExistError
@@ -78,8 +79,8 @@ func options(c *cobra.Command) (list []string) {
 	return list
 }
 
-// typingErrors is how many errors a misspelt name may have and still be
-// recognized. Two swapped letters count as two errors.
+// typingErrors is the most typing errors for which meant still suggests the right
+// name. Two swapped letters count as two errors.
 const typingErrors = 2
 
 // meant returns a suggestion like "did you mean …?" with the name in names that is

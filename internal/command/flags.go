@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Flags are the options of a command, in groups for its help.
+// Flags are the options of a command. The help shows them in groups.
 type Flags struct{ groups []*Group }
 
 // Group is a group of options with a title, which may be "".
@@ -26,17 +26,17 @@ func (f *Flags) Group(title string) *Group {
 	return g
 }
 
-// Text adds an option with a value. If the option is given, *to becomes its value;
-// otherwise *to stays as it is. value is the name of the option's value in the
-// help. To give the option twice is an error, because one of the values would be
-// lost.
+// Text adds an option that takes a value. If the user gives the option, its value
+// is stored in *to; otherwise *to does not change. The parameter value is the
+// placeholder for the option's value in the help. Giving the option twice is an
+// error, because the first value would be lost.
 func (g *Group) Text(to *string, name, value, help string) {
 	g.set.Var(&text{to: to}, name, help)
 	g.name(name, value)
 }
 
-// Texts adds an option that may be repeated. *to becomes the values, joined with
-// commas.
+// Texts adds an option that may be repeated. Its values, joined with commas, are
+// stored in *to.
 func (g *Group) Texts(to *string, name, value, help string) {
 	g.set.Var(&text{to: to, joins: true}, name, help)
 	g.name(name, value)
@@ -71,11 +71,12 @@ func (g *Group) Parse(name, value, help string, parse func(string) error) {
 	g.name(name, value)
 }
 
-// Switch adds an option without a value. If the option is given, *to becomes true.
+// Switch adds an option that takes no value. If the user gives the option, *to
+// becomes true.
 func (g *Group) Switch(to *bool, name, help string) { g.set.BoolVar(to, name, *to, help) }
 
-// valueName is the key of an annotation of a flag. The annotation holds the name
-// that the help gives to the flag's value.
+// valueName is the key of an annotation of a flag. The annotation holds the
+// placeholder for the flag's value in the help.
 const valueName = "value"
 
 func (g *Group) name(flag, value string) {
@@ -109,8 +110,8 @@ func (g *Group) write(w io.Writer) {
 	})
 }
 
-// wrap breaks a text at spaces into lines of at most limit bytes. A word longer
-// than limit gets its own, longer line.
+// wrap breaks a text at spaces into lines of at most limit bytes. A word that is
+// longer than limit gets a line of its own.
 func wrap(text string, limit int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/term"
 )
 
-// Terminal returns a command's input or output as a file if it is a terminal.
+// Terminal checks whether the input or output of a command is a terminal. If it is
+// a terminal, Terminal returns it as a file, and true.
 func Terminal(stream any) (*os.File, bool) {
 	f, ok := stream.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {

@@ -15,10 +15,10 @@ const (
 )
 
 // acceptPatiently accepts a connection. After a temporary error it tries again.
-// Such an error means that this process has no free descriptor or memory, that the
-// client has already disconnected, or that a network is down. Before each new try
-// it closes idle connections and those that are too slow, to free their
-// descriptors.
+// Temporary errors mean that this process has no free descriptor or memory, that
+// the client has already disconnected, or that a network is down. Before each new
+// try, acceptPatiently frees descriptors: it closes idle connections, and
+// connections that are too slow.
 func (l *Listener) acceptPatiently() (net.Conn, error) {
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		c, err := l.Listener.Accept()
@@ -27,7 +27,7 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 		}
 		l.options.Log.Warn("no connection can be accepted", "error", err, "again_in", pause.String())
 		l.closeIdle(func(*conn) bool { return true })
-		l.hurryAll(minArrival) // the Listener may have free places although there is no free descriptor
+		l.hurryAll(minArrival) // needed here too, because descriptors can run out while the Listener still has free places
 		select {
 		case <-time.After(pause):
 		case <-l.closed:
@@ -37,7 +37,7 @@ func (l *Listener) acceptPatiently() (net.Conn, error) {
 }
 
 // isFinal reports whether err means that the listener will never accept another
-// connection. That is so if the listener is closed, or is not a listening socket.
+// connection. For example, the listener is closed, or is not a listening socket.
 // See accept(2).
 func isFinal(err error) bool {
 	if _, ok := errors.AsType[syscall.Errno](err); !ok {

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// TestAcceptErrorsPass checks that accepting goes on after temporary errors,
-// with pauses, and that idle connections are closed.
+// TestAcceptErrorsPass checks that the server accepts connections again after
+// temporary errors. After each error it must pause, and it must close idle
+// connections.
 func TestAcceptErrorsPass(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		idle := l.connect("192.0.2.1")
@@ -25,7 +26,7 @@ func TestAcceptErrorsPass(t *testing.T) {
 		for range 10 {
 			l.door.failures <- &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
 		}
-		l.connect("192.0.2.9").Close() // ends the Accept that waits
+		l.connect("192.0.2.9").Close() // ends the call of Accept that already waits
 		status, _ := l.connect("192.0.2.2").ask(request)
 		if took := time.Since(start); status != http.StatusOK || took < 5*time.Second || took > 15*time.Second {
 			t.Errorf("%d after %v and 16 errors, want 200 after pauses of up to a second", status, took)
@@ -39,14 +40,15 @@ func TestAcceptErrorsPass(t *testing.T) {
 	})
 }
 
-// TestLateOnesFreeDescriptors checks that connections whose requests take too long
-// to arrive are closed if there is no free descriptor, even if places are free.
+// TestLateOnesFreeDescriptors checks what the server does if it has no free
+// descriptor. It must close connections whose requests take too long to arrive,
+// even if places are free.
 func TestLateOnesFreeDescriptors(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		slow := l.connect("192.0.2.1")
 		slow.say("POST / HTTP/1.1\r\nHo")
 		synctest.Wait()
-		for range 15 { // with the pauses, this takes longer than minArrival
+		for range 15 { // 15 errors, because the pauses after them take longer than minArrival
 			l.door.failures <- &net.OpError{Op: "accept", Net: "tcp", Err: syscall.EMFILE}
 		}
 		l.connect("192.0.2.9").Close()

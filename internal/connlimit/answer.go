@@ -26,17 +26,17 @@ func ownStatus(p []byte) int {
 	return status
 }
 
-// The limits on what a client may still send after the answer to a request
-// that cannot be read. If the connection closed while the client still sends,
-// the client might not get the answer.
+// These constants limit what a client may still send after the answer to a request
+// that cannot be read. If the server closed the connection while the client is
+// still sending, the client might not get the answer.
 const (
 	lingerBytes = 256 << 10
 	lingerTime  = 500 * time.Millisecond
 )
 
 // answer answers a request with status, without the handler. It is for a request
-// that net/http cannot read, or whose connection closes before net/http has read
-// the request.
+// that net/http cannot read, or that the Listener refuses before net/http has read
+// it.
 func (c *conn) answer(status int) {
 	if c.listener.options.Answer != nil {
 		_, err := c.Conn.Write(c.listener.options.Answer(status, c.RemoteAddr()))
@@ -47,8 +47,8 @@ func (c *conn) answer(status int) {
 	c.linger()
 }
 
-// linger tells the client that the answer is complete. Then it reads and drops
-// what the client still sends, within limits.
+// linger tells the client that the answer is complete. Then it reads and drops what
+// the client still sends, up to lingerBytes and lingerTime.
 func (c *conn) linger() {
 	if err := c.CloseWrite(); err != nil {
 		return

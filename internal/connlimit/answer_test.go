@@ -20,7 +20,8 @@ func answering(o *Options, s *http.Server) {
 	}
 }
 
-// TestOwnAnswers checks that every answer of net/http itself is replaced.
+// TestOwnAnswers checks that the Listener replaces every answer that net/http
+// itself gives.
 func TestOwnAnswers(t *testing.T) {
 	for name, c := range map[string]struct {
 		sent string
@@ -46,8 +47,8 @@ func TestOwnAnswers(t *testing.T) {
 	}
 }
 
-// TestHandlersAnswersStay checks that answers of the handler are never
-// replaced, whatever they say.
+// TestHandlersAnswersStay checks that the Listener never replaces answers of the
+// handler, whatever they say.
 func TestHandlersAnswersStay(t *testing.T) {
 	change := func(o *Options, s *http.Server) {
 		o.Answer = func(int, net.Addr) []byte {

@@ -18,7 +18,7 @@ type conn struct {
 	listener *Listener
 	network  netip.Prefix
 	counted  bool   // whether the connection counts toward the share of its network
-	leave    func() // removes the connection from its network's share; nil if the connection is not counted there
+	leave    func() // removes the connection from its network's share; does nothing if the connection is not counted there
 
 	mu      sync.Mutex
 	phase   phase
@@ -27,7 +27,7 @@ type conn struct {
 	late    bool      // whether the Listener closed the connection because its request or answer took too long
 	written time.Time // when the current write began; zero if no write is in progress
 	stream  stream
-	large   func() // ends this connection's turn to read a large head; nil if it does not have the turn
+	large   func() // ends this connection's turn to read a large head; nil while the connection has no turn
 
 	closed bool
 
@@ -59,7 +59,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	switch large, tooLong := c.count(p[:n]); {
 	case tooLong:
 		c.answer(http.StatusRequestHeaderFieldsTooLarge)
-		return 0, &net.OpError{Op: "read", Err: errTooLong} // net/http closes the connection without an answer after a read error of this type
+		return 0, &net.OpError{Op: "read", Err: errTooLong} // after a read error of this type, net/http closes the connection without an answer
 	case large:
 		if err := c.awaitTurn(); err != nil {
 			return 0, err
@@ -70,8 +70,9 @@ func (c *conn) Read(p []byte) (int, error) {
 
 var errTooLong = errors.New("the head of the request has too many lines")
 
-// count adds the bytes p to the current head. large reports whether p has made
-// the head a large one. tooLong reports whether the head has too many lines.
+// count adds the bytes p to the head of the current request. The result large says
+// that p has made the head a large one. The result tooLong says that the head has
+// too many lines.
 func (c *conn) count(p []byte) (large, tooLong bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -118,12 +119,13 @@ func (c *conn) writing(since time.Time) {
 	c.written = since
 }
 
-// past is a time in the past. A deadline of that time ends a call at once.
+// past is a time in the past. A deadline at this time ends a read or write
+// immediately.
 var past = time.Unix(1, 0)
 
-// SetReadDeadline sets a deadline for net/http. After hurry has found the
-// connection late, the deadline stays in the past, so that net/http cannot
-// undo it.
+// SetReadDeadline sets a deadline for net/http. If the connection is late
+// ([conn.hurry]), the deadline stays in the past, so that net/http cannot let the
+// read go on.
 func (c *conn) SetReadDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,8 +136,8 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 }
 
 // hurry ends the read or the write of a connection that is late. A connection is
-// late if its request has been arriving for longer than most, or if one of its
-// writes has taken longer than most.
+// late if its request has been arriving, or one of its writes has been in progress,
+// for longer than the duration most.
 func (c *conn) hurry(now time.Time, most time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -148,8 +150,8 @@ func (c *conn) hurry(now time.Time, most time.Duration) {
 	}
 }
 
-// arrives reports whether the connection waits for the rest of a request, or
-// for its first request.
+// arrives reports whether the connection still waits for the rest of a request, or
+// for its very first request.
 func (c *conn) arrives() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -159,16 +161,15 @@ func (c *conn) arrives() bool {
 // awaitsRequest is like arrives, but does not lock c.mu. The caller holds c.mu.
 func (c *conn) awaitsRequest() bool { return c.phase == incoming || c.phase == quiet && !c.kept }
 
-// idle reports whether the connection is open without a request, and since
-// when.
+// idle reports whether the connection has answered a request and now waits for the
+// next one. The result since is when this wait began.
 func (c *conn) idle() (idle bool, since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.kept && c.phase == quiet, c.since
 }
 
-// answered records that the request has ended, and that the connection stays
-// open.
+// answered records that the request has ended, and that the connection stays open.
 func (c *conn) answered() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -231,7 +232,7 @@ func (c *conn) arrived(w http.ResponseWriter) {
 	}
 }
 
-// Close closes the connection and gives its place back.
+// Close closes the connection and frees its place.
 func (c *conn) Close() error {
 	c.closeOnce.Do(func() {
 		c.closeErr = c.Conn.Close()
@@ -255,8 +256,8 @@ func (c *conn) CloseWrite() error {
 
 type connKey struct{}
 
-// watched returns a handler that calls next and tells the connection how much
-// of the request has arrived.
+// watched wraps the handler next. The wrapper tells the connection how much of the
+// request has arrived.
 func watched(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)
@@ -279,8 +280,8 @@ func watched(next http.Handler) http.Handler {
 	})
 }
 
-// arriving is the body of a request. A part of the body may not have arrived yet. w
-// writes the answer to the request.
+// arriving is the body of a request. Possibly only a part of the body has arrived
+// so far. The field w writes the answer to the request.
 type arriving struct {
 	io.ReadCloser
 	conn *conn

@@ -29,22 +29,22 @@ type Options struct {
 	// Limit is how many connections are served at the same time. One more
 	// connection may wait for a place.
 	Limit int
-	// Network returns the network to which a connection from peer belongs. All
-	// connections of one network share a quarter of the places. ok is false if this
-	// bound does not hold for peer, because peer is a proxy with many clients
-	// behind it. If Network is nil, the bound holds for nobody.
+	// Network returns the client network of a connection from peer. The connections
+	// of one network may take at most a quarter of the places. ok is false if peer is
+	// a proxy with many clients behind it. Then this limit does not apply to peer. If
+	// Network is nil, the limit applies to no connection.
 	Network func(peer net.Addr) (network netip.Prefix, ok bool)
 	// ArrivalTime is how long a request may take to arrive while at least half
 	// of the places are free.
 	ArrivalTime time.Duration
 	// Keep lists the headers that the handler reads. If the head of a request is
-	// large, all its other headers are dropped.
+	// large, the Listener drops all other headers of the request.
 	Keep []string
-	// Answer returns the whole answer to a request that net/http could not read.
-	// status is 400, 417, 431, 501 or 505. If Answer is nil, net/http's own
-	// answer is sent.
+	// Answer returns the whole answer to a request that net/http could not read. The
+	// status is 400, 417, 431, 501 or 505. If Answer is nil, the client gets
+	// net/http's own answer.
 	Answer func(status int, peer net.Addr) []byte
-	// Log gets errors of accepting connections.
+	// Log is where the Listener logs errors of accepting connections.
 	Log *slog.Logger
 }
 
@@ -60,11 +60,12 @@ const (
 	hurryEvery = 100 * time.Millisecond
 )
 
-// Share returns how many of limit connections one network may have.
+// Share returns how many connections one network may have on a [Listener] with the
+// given number of places.
 func Share(limit int) int { return max(1, limit/networkParts) }
 
-// Listener accepts connections within its bounds. Use [Listener.Serve] to serve
-// it, not http.Server.Serve.
+// Listener accepts connections and bounds them. To serve it, call [Listener.Serve],
+// not http.Server.Serve.
 type Listener struct {
 	net.Listener
 	options Options
@@ -80,8 +81,7 @@ type Listener struct {
 	hurried time.Time // the time of the last search for connections that are too slow
 }
 
-// New returns a Listener that accepts connections from l within the bounds of
-// o.
+// New returns a Listener that accepts connections from l. Its settings are o.
 func New(l net.Listener, o Options) *Listener {
 	o.Keep = append(slices.Clone(o.Keep), "Connection") // because net/http itself reads this header
 	return &Listener{
@@ -155,8 +155,8 @@ func (l *Listener) takeShare(c *conn) bool {
 }
 
 // takePlace waits for a place for a connection that was accepted. While no place is
-// free, it closes an idle connection, or those that are too slow. If the Listener
-// is closed, takePlace still succeeds if a place is free at once.
+// free, it closes an idle connection, or connections that are too slow. If the
+// Listener is closed, takePlace still succeeds if a place is free immediately.
 func (l *Listener) takePlace() error {
 	for {
 		select {
@@ -183,8 +183,9 @@ func (l *Listener) takePlace() error {
 	}
 }
 
-// closeIdle closes one idle connection for which among returns true. It chooses the
-// one that has been idle longest. It returns false if there is no such connection.
+// closeIdle closes the connection that has been idle longest. It considers only
+// connections for which the function among returns true. It returns false if none
+// of these connections is idle.
 func (l *Listener) closeIdle(among func(*conn) bool) bool {
 	var longest *conn
 	var since time.Time
@@ -202,8 +203,8 @@ func (l *Listener) closeIdle(among func(*conn) bool) bool {
 	return true
 }
 
-// hurry closes connections that are too slow if fewer than half of the places are
-// free.
+// hurry does nothing if at least half of the places are free. Otherwise it closes
+// connections that are too slow.
 func (l *Listener) hurry() {
 	free := cap(l.places) - len(l.places)
 	if 2*free >= cap(l.places) {
@@ -212,8 +213,8 @@ func (l *Listener) hurry() {
 	l.hurryAll(max(minArrival, l.options.ArrivalTime*time.Duration(2*free)/time.Duration(cap(l.places))))
 }
 
-// hurryAll closes every connection whose request or write has taken longer
-// than most.
+// hurryAll closes every connection whose request or write has taken longer than the
+// duration most. It searches at most once per hurryEvery.
 func (l *Listener) hurryAll(most time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -236,9 +237,9 @@ func (l *Listener) Close() error {
 // settleEvery is the time between two checks in Settle.
 const settleEvery = 10 * time.Millisecond
 
-// Settle waits until every accepted connection has sent its request, or until
-// ctx ends. Call it before http.Server.Shutdown, which closes a connection if
-// the server has not read its request.
+// Settle waits until every accepted connection has sent its request, or until ctx
+// ends. Call Settle before http.Server.Shutdown, because Shutdown closes each
+// connection whose request the server has not read.
 func (l *Listener) Settle(ctx context.Context) {
 	look := time.NewTicker(settleEvery)
 	defer look.Stop()
@@ -262,8 +263,8 @@ func (l *Listener) unsettled() bool {
 	return false
 }
 
-// remember records c among the connections that may be closed to make room for
-// others. The time for c's request to arrive begins now.
+// remember adds c to the connections that the Listener may close to make room. The
+// time in which c's request must arrive begins now.
 func (l *Listener) remember(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -271,7 +272,7 @@ func (l *Listener) remember(c *conn) {
 	l.conns[c] = struct{}{}
 }
 
-// forget removes c from the connections that may be closed to make room for others.
+// forget removes c from the connections that the Listener may close to make room.
 // It frees c's place, and removes c from its network's share.
 func (l *Listener) forget(c *conn) {
 	l.mu.Lock()

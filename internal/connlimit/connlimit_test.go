@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// TestShare checks that a network gets a quarter of the places. A further
-// connection from the same network is closed at once, and takes no place.
+// TestShare checks that a network gets a quarter of the places. The server must
+// close a further connection from the same network immediately, and the further
+// connection must take no place.
 func TestShare(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		var first []*peer
@@ -44,8 +45,8 @@ func TestShare(t *testing.T) {
 	})
 }
 
-// TestIdleOfTheShareGiveWay checks that a network whose share is in use by idle
-// connections can open new ones.
+// TestIdleOfTheShareGiveWay checks a network whose idle connections use its whole
+// share. The network must be able to open new connections.
 func TestIdleOfTheShareGiveWay(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		other := l.connect("198.51.100.1")
@@ -65,8 +66,8 @@ func TestIdleOfTheShareGiveWay(t *testing.T) {
 	})
 }
 
-// TestProxiesHaveNoShare checks that connections of a proxy count to no share,
-// because the proxy has many clients.
+// TestProxiesHaveNoShare checks that a proxy may have more connections than the
+// share of one network, because the proxy has many clients.
 func TestProxiesHaveNoShare(t *testing.T) {
 	inBubble(t, 8, nil, func(t *testing.T, l *lab) {
 		for i := range 8 {
@@ -77,8 +78,8 @@ func TestProxiesHaveNoShare(t *testing.T) {
 	})
 }
 
-// TestIdleGiveWay checks that a new connection waits if all places are taken,
-// and that the connection that has been idle longest is closed for it.
+// TestIdleGiveWay checks a new connection if all places are taken. The connection
+// must wait, and the server must close the connection that has been idle longest.
 func TestIdleGiveWay(t *testing.T) {
 	inBubble(t, 2, nil, func(t *testing.T, l *lab) {
 		first, second := l.connect("10.0.0.1"), l.connect("10.0.0.1")
@@ -102,7 +103,7 @@ func TestLateRequests(t *testing.T) {
 		limit, taken int
 		want         time.Duration
 	}{
-		{8, 3, 0}, // with one more connection, half of the places are free
+		{8, 3, 0}, // with the tested connection, only half of the places are taken
 		{8, 5, 8 * time.Second},
 		{8, 6, 4 * time.Second},
 		{8, 7, minArrival},
@@ -127,8 +128,9 @@ func TestLateRequests(t *testing.T) {
 	}
 }
 
-// lastsFor makes clients connect now and then. It checks that the server closes p
-// after the time want. If want is zero, the server must keep p open for a minute.
+// lastsFor checks that the server closes p after the time want. If want is zero,
+// the server must keep p open for a minute. Meanwhile, lastsFor makes a client
+// connect every 50 ms.
 func lastsFor(t *testing.T, l *lab, p *peer, want time.Duration) {
 	t.Helper()
 	start := time.Now()
@@ -183,19 +185,19 @@ func TestAnsweringIsNotLate(t *testing.T) {
 		if status, _, _ := reader.answer(); status != http.StatusOK {
 			t.Errorf("%d, want 200", status)
 		}
-		waiting.say(request) // takes the place of the client that reads
+		waiting.say(request) // takes the place of the client that reads its answer
 		synctest.Wait()
 		start := time.Now()
 		another := l.connect("10.0.0.2")
-		status, _ := another.ask(request) // takes the place of the client that does not read
+		status, _ := another.ask(request) // takes the place of the client that does not read its answer
 		if took := time.Since(start); status != http.StatusOK || took < 29*time.Second+minArrival || took > 30*time.Second+minArrival {
 			t.Errorf("%d after %v, want 200 when the answer that nobody reads has waited for %v", status, took, minArrival)
 		}
 	})
 }
 
-// TestNothingStays checks that a closed connection leaves nothing behind, even
-// if it is closed twice.
+// TestNothingStays checks that a closed connection gives its place and its share
+// back exactly once, even if it is closed twice.
 func TestNothingStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor()
@@ -222,7 +224,8 @@ func TestNothingStays(t *testing.T) {
 	})
 }
 
-// TestCloseEndsTheWait checks that Close ends an Accept that waits for a place.
+// TestCloseEndsTheWait checks that Close ends a call of Accept that waits for a
+// place.
 func TestCloseEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDoor()
@@ -246,7 +249,7 @@ func TestCloseEndsTheWait(t *testing.T) {
 // Close is served. Otherwise that connection would be lost when another process
 // takes over the socket.
 func TestAcceptedBeforeClose(t *testing.T) {
-	for range 100 { // a select between the free place and the closed Listener would choose at random, and pass half of the tries
+	for range 100 { // 100 tries: with one select over the free place and the closed Listener, takePlace would choose at random, and fail in half of the tries
 		l := New(newDoor(), Options{Limit: 1})
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
@@ -285,7 +288,7 @@ func TestSettle(t *testing.T) {
 		if _, err := accepted.Read(make([]byte, 100)); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second) // virtual time passes; the request was read, but is not answered yet
+		time.Sleep(time.Second) // virtual time passes; the server has read the request, but has not answered it
 		accepted.(*conn).answered()
 		if took := <-settled; took < time.Second || took > time.Second+settleEvery {
 			t.Errorf("it took %s, want until the request had been read", took)

@@ -14,42 +14,44 @@ const (
 	smallHead  = 4 << 10 // the most bytes of a head that is not large
 	smallLines = 48
 	largeHeads = 32
-	// headWait is how long a large head may wait until it may be read.
+	// headWait is how long a connection waits at most for its turn to read a large
+	// head.
 	headWait = time.Second
 	// maxLines is how many lines a head may have. Other servers allow 100 header
 	// lines.
 	maxLines = 128
-	// maxKept bounds how many bytes of a large head a request may keep after its
-	// head was read. A request that keeps more bytes also keeps its turn, one of
-	// largeHeads turns, until the request ends.
+	// maxKept is the most bytes of a large head that a request may keep in memory
+	// without keeping its turn. There are largeHeads turns to read a large head. A
+	// request that keeps more bytes also keeps its turn until the request ends.
 	maxKept = 1 << 10
 )
 
-// stream follows the bytes that are read from a connection. It finds out how large
+// stream counts the bytes that are read from a connection. It finds out how large
 // the current head is, and where the next request begins. It parses no more of HTTP
-// than that needs, and accepts everything.
+// than these two tasks need, and refuses nothing.
 type stream struct {
 	bytes, lines int // the bytes and lines of the current head that have arrived
 	line         int // the bytes of the current line that have arrived
 	cr           bool
 	ended        bool
 
-	// inBody means that the current head is complete and its body is still
-	// arriving. behind is the number of the body's bytes that arrived together
-	// with the end of the head.
+	// inBody means that the current head is complete and its body is still arriving.
+	// behind is the number of bytes of the body that arrived together with the end of
+	// the head.
 	inBody bool
 	body   int64
 	behind int64
-	// more means that the next request began to arrive before the current one
-	// was answered. The next head may be large, but the bytes of that head in
-	// net/http's buffer are not counted.
+	// more means that the next request began to arrive before the current one was
+	// answered. Then the connection must close after the answer. Otherwise the next
+	// head could be larger than counted, because net/http already has some of its
+	// bytes.
 	more bool
 }
 
-// take follows the bytes p, which were read from the connection. The bytes
-// after the end of a request begin the next head. Such a byte may arrive
-// early: while a request takes long, net/http reads one byte ahead, to notice
-// that the client disconnects ([watch]).
+// take counts the bytes p, which were read from the connection. The bytes after the
+// end of a request belong to the head of the next request. The first of these bytes
+// can arrive while the current request is still in progress. Meanwhile net/http
+// reads one byte ahead, to notice that the client disconnects ([watch]).
 func (s *stream) take(p []byte) {
 	if s.inBody && s.body == 0 && !s.more {
 		*s = stream{}
@@ -65,8 +67,8 @@ func (s *stream) take(p []byte) {
 	s.behind += int64(len(p))
 }
 
-// takeLine follows one line of the head, or the part of the line that is in p. rest
-// is the part of p after the line. An empty line ends the head.
+// takeLine counts one line of the head, or the part of the line that is in p. It
+// returns the part of p after the line. An empty line ends the head.
 func (s *stream) takeLine(p []byte) (rest []byte) {
 	end := bytes.IndexByte(p, '\n')
 	if end < 0 {
@@ -86,10 +88,10 @@ func (s *stream) takeLine(p []byte) (rest []byte) {
 	return p[end+1:]
 }
 
-// headRead records that net/http has read the whole head. The body has length
-// bytes; every byte after the body counts as the next request. If length is -1, the
-// length of the body is unknown. Then every byte after the head counts as the next
-// request.
+// headRead records that net/http has read the whole head. The parameter length is
+// the length of the body in bytes, or -1 if it is unknown. Every byte after the
+// body counts as part of the next request. If the length is unknown, this holds for
+// every byte after the head.
 func (s *stream) headRead(length int64) {
 	s.inBody, s.body = true, length-s.behind
 	s.more = s.body < 0

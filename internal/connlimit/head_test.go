@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// largeHead returns a head with more lines than clients send.
+// largeHead returns a large head without the empty line at its end. It has more
+// lines than the heads that clients usually send.
 func largeHead(name string) string {
 	return "GET / HTTP/1.1\r\nHost: x\r\n" + strings.Repeat("A: b\r\n", 2*smallLines) + "X-Name: " + name + "\r\n"
 }
 
-// TestLargeHeads checks that large heads are read in turn, and that small heads
-// do not wait for them.
+// TestLargeHeads checks that large heads wait for their turn to be read, and that
+// small heads do not wait for large heads.
 func TestLargeHeads(t *testing.T) {
 	keep := func(o *Options, _ *http.Server) { o.Keep = []string{"x-name"} }
 	inBubble(t, 8*largeHeads, keep, func(t *testing.T, l *lab) {
@@ -51,8 +52,8 @@ func TestLargeHeads(t *testing.T) {
 	})
 }
 
-// TestLargeRequestLineKeepsItsTurn checks that a request that keeps much of a large
-// head keeps its turn to read a large head until the request ends.
+// TestLargeRequestLineKeepsItsTurn checks a request that keeps much of a large head
+// in memory. It must keep its turn to read a large head until the request ends.
 func TestLargeRequestLineKeepsItsTurn(t *testing.T) {
 	inBubble(t, 8*largeHeads, nil, func(t *testing.T, l *lab) {
 		long := "POST /" + strings.Repeat("x", smallHead) + " HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n"
@@ -68,8 +69,8 @@ func TestLargeRequestLineKeepsItsTurn(t *testing.T) {
 	})
 }
 
-// TestTooManyLines checks that a head with too many lines is not read to its
-// end.
+// TestTooManyLines checks that the server refuses a head with too many lines before
+// it has read the whole head.
 func TestTooManyLines(t *testing.T) {
 	inBubble(t, 8, answering, func(t *testing.T, l *lab) {
 		p := l.connect("192.0.2.1")
@@ -114,7 +115,7 @@ func TestPipelining(t *testing.T) {
 				if !c.kept {
 					return
 				}
-				for range 3 * maxLines { // if the lines of bodies counted as lines of heads, there would be too many
+				for range 3 * maxLines { // so many that the server would refuse a request if it counted lines of bodies as lines of heads
 					if status, _ := p.ask(post); status != http.StatusOK {
 						t.Fatalf("the next one: %d, want 200", status)
 					}
@@ -124,8 +125,8 @@ func TestPipelining(t *testing.T) {
 	}
 }
 
-// TestStreamInPieces checks that stream counts the same bytes and lines into
-// whatever pieces the text is cut.
+// TestStreamInPieces checks that a stream gets the same counts, no matter into
+// which pieces the text is cut.
 func TestStreamInPieces(t *testing.T) {
 	for _, text := range []string{
 		"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n{\r\n\r\n}",

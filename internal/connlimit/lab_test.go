@@ -48,7 +48,8 @@ func (d *door) Addr() net.Addr { return client("127.0.0.1") }
 // client returns the address of a client at ip.
 func client(ip string) net.Addr { return &net.TCPAddr{IP: net.ParseIP(ip), Port: 5} }
 
-// visitor is the server's end of a connection from a client's address.
+// visitor is the server's end of a connection. The field from is the client's
+// address.
 type visitor struct {
 	net.Conn
 	from net.Addr
@@ -65,8 +66,9 @@ type lab struct {
 	ended  chan error
 }
 
-// start serves the handler hello. limit is the number of places. Every address has
-// a network of its own, except those in 10.0.0.0/8, which stand for proxies.
+// start starts a server with the handler hello. limit is the number of places. Each
+// client address is one network, but addresses in 10.0.0.0/8 belong to no network,
+// because they stand for proxies.
 func start(t *testing.T, limit int, change func(*Options, *http.Server)) *lab {
 	l := &lab{t: t, door: newDoor(), ended: make(chan error, 1)}
 	log := slog.New(slog.NewTextHandler(&l.log, nil))
@@ -110,7 +112,7 @@ func (l *lab) connect(ip string) *peer {
 	return p
 }
 
-// peer is a client's end of a connection. It reads at once whatever the server
+// peer is a client's end of a connection. It immediately reads whatever the server
 // sends.
 type peer struct {
 	net.Conn

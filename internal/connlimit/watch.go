@@ -19,10 +19,10 @@ const watchDelay = 50 * time.Millisecond
 //
 // When net/http has read a body, it starts a goroutine that reads one byte ahead,
 // and ends this goroutine before the next request. The start and the end of the
-// goroutine each wake another thread. With one connection, that took a quarter of
-// the CPU time of a request for a token. Most requests end before a disconnect
-// matters. So net/http's watch begins only if the request is still in progress
-// after watchDelay.
+// goroutine each wake another thread. On a single connection, this work took a
+// quarter of the CPU time of a request for a token. Most requests end before a
+// disconnect matters. So net/http's watch begins only if the request is still in
+// progress after watchDelay.
 type watch struct {
 	hook func() // the function that net/http calls at the end of a body
 
@@ -32,9 +32,9 @@ type watch struct {
 	timer *time.Timer // fires after watchDelay; nil until the first body has ended
 }
 
-// delay makes net/http call w instead of its own function at the end of body. It
-// must be called before body is read. If body is not of the type that this package
-// knows, delay changes nothing.
+// delay makes net/http call w.bodyEnded instead of its own function at the end of
+// body. It must be called before body is read. If body is not of the type that this
+// package knows, delay changes nothing.
 func (w *watch) delay(body io.ReadCloser) {
 	atEnd := endHook(body)
 	if atEnd == nil || *atEnd == nil {
@@ -46,9 +46,9 @@ func (w *watch) delay(body io.ReadCloser) {
 	w.begin, *atEnd = *atEnd, w.hook
 }
 
-// bodyEnded is called when the body was read to its end. If the handler has
-// already returned, net/http read the rest of the body itself, and no watch is
-// needed.
+// bodyEnded is the function that net/http calls when the body has been read to its
+// end. If the handler has already returned, net/http itself has read the rest of
+// the body, and no watch is needed.
 func (w *watch) bodyEnded() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -97,7 +97,7 @@ func endHook(body io.ReadCloser) *func() {
 // hookField is the field in which net/http keeps the function that it calls at
 // the end of a body.
 type hookField struct {
-	of     reflect.Type // the type of a pointer to the struct that net/http uses for bodies; nil if the struct has no such field
+	of     reflect.Type // the type of a pointer to the struct that net/http uses for bodies; nil if this struct lacks the field
 	offset uintptr
 }
 

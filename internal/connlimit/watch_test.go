@@ -24,7 +24,8 @@ func TestHookIsKnown(t *testing.T) {
 	}
 }
 
-// TestOtherBodies checks that endHook returns nil for a body of another type.
+// TestOtherBodies checks that endHook returns nil for a body that is not of
+// net/http's own type.
 func TestOtherBodies(t *testing.T) {
 	for name, body := range map[string]io.ReadCloser{
 		"none":          http.NoBody,
@@ -39,8 +40,8 @@ func TestOtherBodies(t *testing.T) {
 	}
 }
 
-// gone is a handler that waits until the client has disconnected, at most for an
-// hour. It sends the time that it waited to after.
+// gone is a handler that waits until the client has disconnected, but at most an
+// hour. It sends the length of its wait to the channel after.
 type gone struct{ after chan time.Duration }
 
 func (g gone) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
@@ -204,8 +205,9 @@ func TestUnreadBodies(t *testing.T) {
 	}
 }
 
-// TestManyRequestsOverSockets makes many requests over real connections. The
-// clients close some of the connections at any time.
+// TestManyRequestsOverSockets makes many requests over real connections, and
+// cancels some of them at any time. All requests that were not cancelled must get
+// an answer.
 func TestManyRequestsOverSockets(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

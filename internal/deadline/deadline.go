@@ -1,10 +1,10 @@
 // Package deadline bounds the time of a request at little cost.
 //
-// [context.WithTimeout] starts a timer at once, and registers the new context with
-// its parent at once. A request that only reads and writes connections needs
-// neither, because connections have deadlines themselves. A context of this
-// package does both only when a goroutine waits for the context's end for the
-// first time.
+// [context.WithTimeout] immediately starts a timer, and registers the new context
+// with its parent. A request that only reads and writes connections needs no timer
+// and no registration, because connections have deadlines themselves. A context of
+// this package starts its timer and registers only when a goroutine waits for the
+// context's end for the first time.
 package deadline
 
 import (
@@ -32,7 +32,7 @@ type bounded struct {
 
 	mu      sync.Mutex
 	err     error           // why the context has ended; nil until Err or cancel has set it
-	started context.Context // the context with a timer; nil until somebody waits
+	started context.Context // the context with a timer; nil until the first call of Done
 	stop    context.CancelFunc
 }
 
@@ -95,14 +95,14 @@ func (c *bounded) cancel() {
 	}
 }
 
-// AfterCancel is like [context.AfterFunc]. It is for a caller that watches the
-// deadline of ctx in another way, for example with [net.Conn.SetDeadline]. If
-// [WithTimeout] made ctx and nobody waits for ctx, AfterCancel calls f only when
-// the parent ends. So no timer starts.
+// AfterCancel is like [context.AfterFunc], but starts no timer. It is for a caller
+// that watches the deadline of ctx in another way, for example with
+// [net.Conn.SetDeadline]. If [WithTimeout] made ctx and nobody waits for ctx,
+// AfterCancel calls f only when the parent ends.
 func AfterCancel(ctx context.Context, f func()) (stop func() bool) {
-	// c is the nearest context above ctx that WithTimeout made. A context between
-	// ctx and c that can end by itself waits for c. In that case c has started its
-	// timer, and f must wait for ctx.
+	// c is the nearest context above ctx that WithTimeout made. Between ctx and c
+	// there may be a context that can end by itself. That context waits for c. In
+	// that case c has started its timer, and f must wait for ctx.
 	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok && !c.hasStarted() {
 		ctx = c.Context
 	}

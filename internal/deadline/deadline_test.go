@@ -18,9 +18,9 @@ var makers = map[string]func(context.Context, time.Duration) (context.Context, c
 	"deadline.WithTimeout": deadline.WithTimeout,
 }
 
-// ends holds what happens to a context, and the error that the context must then
-// have. The test tries each of them with two contexts: a goroutine waits for the
-// first from the start, and nobody waits for the second.
+// ends lists what can happen to a context, and the error that the context must then
+// have. The test tries each case with two contexts: a goroutine waits for the first
+// from the start, and nobody waits for the second.
 var ends = map[string]struct {
 	end  func(parent, own context.CancelFunc)
 	want error
@@ -57,7 +57,8 @@ func TestEnds(t *testing.T) {
 	}
 }
 
-// checkEnd calls end, and then checks the results of all methods of ctx.
+// checkEnd calls the function end, and then checks the results of all methods of
+// ctx.
 func checkEnd(t *testing.T, ctx context.Context, end func(), want error) {
 	t.Helper()
 	start := time.Now()
@@ -66,8 +67,8 @@ func checkEnd(t *testing.T, ctx context.Context, end func(), want error) {
 	}
 	end()
 	synctest.Wait()
-	// If nobody waited for ctx, its error may be that of a later cancel instead of
-	// its deadline's.
+	// If nobody waited for ctx until its deadline, ctx may report the cancel that
+	// came later, instead of the deadline.
 	err := ctx.Err()
 	if !errors.Is(err, want) && !(want == context.DeadlineExceeded && err == context.Canceled) || (err == nil) != (want == nil) {
 		t.Errorf("got the error %v, want %v", err, want)
@@ -127,7 +128,7 @@ func TestDoneAfterTheEnd(t *testing.T) {
 }
 
 // TestAfterCancel checks when AfterCancel calls its function, for several contexts
-// derived from one of WithTimeout. The name of each case says what ends.
+// derived from a context of WithTimeout. The name of each case says what ends.
 func TestAfterCancel(t *testing.T) {
 	for name, c := range map[string]struct {
 		derive func(context.Context) (context.Context, context.CancelFunc)

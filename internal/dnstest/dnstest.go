@@ -35,8 +35,8 @@ func Serve(conn net.PacketConn, find Find) {
 }
 
 // Answer returns the answer to the first question of a query. The records have a
-// TTL of 0, because tests change them. If find returns false, the error is
-// [ErrNoAnswer]. If the packet is not a query, there is another error.
+// TTL of 0, because tests change them. If the function find returns false, the
+// error is [ErrNoAnswer]. If the packet is not a query, there is another error.
 func Answer(packet []byte, find Find) ([]byte, error) {
 	var parser dnsmessage.Parser
 	header, err := parser.Start(packet)

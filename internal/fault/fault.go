@@ -8,7 +8,7 @@ import (
 	"runtime/debug"
 )
 
-// Error is the error in place of a panic of this program.
+// Error is the error that [Catch] returns for a panic.
 type Error struct {
 	Value any // the value of the panic
 	Stack []byte
@@ -18,7 +18,8 @@ type Error struct {
 // may quote a client or a server.
 func (e *Error) Error() string { return fmt.Sprintf("a fault of this program: panic (%T)", e.Value) }
 
-// Catch calls do and returns its results, or an *[Error] if do panics.
+// Catch calls the function do and returns its results. If do panics, Catch returns
+// an *[Error].
 func Catch[V any](do func() (V, error)) (v V, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -10,8 +10,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// Want returns the content of the file called name. If the flag -update is set, it
-// first writes got into that file.
+// Want returns the content of the file with the given name. If the flag -update is
+// set, it first writes the bytes got into this file.
 func Want(t testing.TB, name string, got []byte) []byte {
 	t.Helper()
 	if *update {
@@ -26,7 +26,8 @@ func Want(t testing.TB, name string, got []byte) []byte {
 	return want
 }
 
-// Hold fails the test unless got equals the content of the file called name.
+// Hold fails the test unless the bytes got equal the content of the file with the
+// given name.
 func Hold(t testing.TB, name string, got []byte) {
 	t.Helper()
 	if want := Want(t, name, got); !bytes.Equal(got, want) {

@@ -10,7 +10,7 @@ import (
 )
 
 // BenchmarkAsk measures a call of Ask that shares its inquiry with no other caller
-// and gets a permit at once.
+// and gets a permit immediately.
 func BenchmarkAsk(b *testing.B) {
 	bounds := semaphore.Bounds{Total: 256}
 	q := inquiry.New[int, string, bool](bounds, bounds, 10*time.Second)

@@ -1,5 +1,5 @@
-// Package inquiry lets callers that want the same answer at the same time share
-// one inquiry. It bounds how many inquiries run at once, in all and for each
+// Package inquiry lets callers that want the same answer at the same time share one
+// inquiry. It bounds how many inquiries run at the same time, in all and for each
 // asker.
 package inquiry
 
@@ -14,15 +14,18 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// Inquiries finds out one thing about each subject. The answer has type V. Callers
-// that ask about the same subject share an inquiry. Each caller waits for a permit
-// of its asker. The inquiry starts when any of its callers has a permit. An inquiry
-// that has not started ends when its last caller leaves. An inquiry that runs goes
-// on even without callers, because later callers will want its answer. An inquiry
-// can be held up because its asker already uses too much of something ([Hold]).
-// Then other askers start a new inquiry.
+// Inquiries gets answers of type V about subjects. Each call of [Inquiries.Ask] is
+// for an asker: a client network, or a homeserver. Callers that ask about the same
+// subject share one inquiry. Each caller waits for a permit of its asker. The
+// inquiry starts as soon as one of its callers has a permit.
+//
+// If all callers leave before the inquiry starts, it does not start. An inquiry
+// that runs goes on even without callers, because later callers will want its
+// answer. The inquiry belongs to the asker whose permit it uses. If this asker
+// already has too many bytes or look-ups in use, the inquiry has to wait ([Hold]).
+// Then other askers do not wait for it, but start a new inquiry.
 type Inquiries[Subject, Asker comparable, V any] struct {
-	// callers bounds the callers that wait, and permits the inquiries that run.
+	// callers bounds how many callers wait. permits bounds how many inquiries run.
 	// The key in both is the asker: a client network, or a homeserver.
 	callers, permits *semaphore.Keyed[Asker]
 	timeout          time.Duration // the most that one running inquiry may take
@@ -37,7 +40,7 @@ type inquiry[Asker comparable, V any] struct {
 	begun   context.Context // a context that ends when find is called
 	begin   context.CancelFunc
 	from    Asker           // the asker whose permit the inquiry uses
-	held    context.Context // a context that ends when the inquiry must wait because of the asker from ([Hold])
+	held    context.Context // a context that ends when [Hold] is called for this inquiry
 	hold    context.CancelFunc
 	done    chan struct{} // closed when there is an answer
 	answer  V
@@ -46,23 +49,25 @@ type inquiry[Asker comparable, V any] struct {
 
 type holdKey struct{}
 
-// Hold says that an inquiry has to wait or will fail, because its asker uses too
-// much of something. ctx is the context with which the inquiry called find. With
-// any other ctx, Hold does nothing.
+// Hold says that an inquiry has to wait or will fail, because the asker whose
+// permit it uses has reached a limit. Other askers then stop waiting for this
+// inquiry. ctx is the context with which the inquiry called find. With any other
+// ctx, Hold does nothing.
 func Hold(ctx context.Context) {
 	if hold, ok := ctx.Value(holdKey{}).(context.CancelFunc); ok {
 		hold()
 	}
 }
 
-// isHeldFor reports whether i is held up because of an asker other than from
-// ([Hold]). Then from does not wait for i.
+// isHeldFor reports whether [Hold] was called for i and i uses the permit of
+// another asker than the given one. Then the given asker does not wait for i.
 func (i *inquiry[Asker, V]) isHeldFor(from Asker) bool {
 	return i.held.Err() != nil && i.from != from
 }
 
-// New returns Inquiries. Each inquiry takes at most timeout. A bound of zero
-// means no bound.
+// New returns Inquiries. The first parameter bounds how many callers wait, and the
+// second parameter bounds how many inquiries run. A bound of zero means no bound.
+// Each inquiry takes at most timeout.
 func New[Subject, Asker comparable, V any](callers, permits semaphore.Bounds, timeout time.Duration) *Inquiries[Subject, Asker, V] {
 	return &Inquiries[Subject, Asker, V]{
 		callers: semaphore.New[Asker](callers),
@@ -81,9 +86,10 @@ func (e *BusyError) Unwrap() error { return e.Err }
 
 var errCallers = errors.New("too many requests wait for an answer")
 
-// Ask returns the answer about subject. It calls find, unless an inquiry about
-// subject is already in progress. It waits until ctx ends. Errors are
-// *[BusyError], the error of ctx, or a *[fault.Error] if find panicked.
+// Ask returns the answer about subject. The parameter from is the asker for whom it
+// asks. Ask calls the function find, unless an inquiry about subject is already in
+// progress. It waits at most until ctx ends. Errors are *[BusyError], the error of
+// ctx, or a *[fault.Error] if find panicked.
 func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (answer V, err error) {
 	leave, ok := q.callers.TryAcquire(from)
 	if !ok {
@@ -102,7 +108,8 @@ func (q *Inquiries[Subject, Asker, V]) Ask(ctx context.Context, subject Subject,
 }
 
 // await joins an inquiry about subject and waits until it has ended. It returns
-// earlier if the inquiry is held up because of another asker ([Hold]).
+// earlier if [Hold] was called for the inquiry and the inquiry uses another asker's
+// permit.
 func (q *Inquiries[Subject, Asker, V]) await(ctx context.Context, subject Subject, from Asker, find func(context.Context) V) (*inquiry[Asker, V], error) {
 	i := q.join(subject, from)
 	defer q.part(subject, i)
@@ -139,8 +146,8 @@ func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject 
 	if i.begun.Err() != nil {
 		return nil
 	}
-	// TryAcquire first, because a permit is usually free, and Acquire costs 5 µs
-	// more.
+	// The code tries TryAcquire first, because a permit is usually free, and Acquire
+	// takes 5 µs longer.
 	if release, ok := q.permits.TryAcquire(from); ok {
 		q.run(ctx, subject, from, i, release, find)
 		return nil
@@ -161,8 +168,8 @@ func (q *Inquiries[Subject, Asker, V]) getUnderWay(ctx context.Context, subject 
 	return nil
 }
 
-// run runs the inquiry i in a goroutine, which gives the permit back when i
-// ends. If i already runs, run gives the permit back at once.
+// run runs the inquiry i in a goroutine, which gives the permit back when i ends.
+// If i already runs, run gives the permit back immediately.
 func (q *Inquiries[Subject, Asker, V]) run(ctx context.Context, subject Subject, from Asker, i *inquiry[Asker, V], release func(), find func(context.Context) V) {
 	q.mu.Lock()
 	begun := i.begun.Err() != nil
@@ -188,8 +195,8 @@ func (q *Inquiries[Subject, Asker, V]) run(ctx context.Context, subject Subject,
 	}()
 }
 
-// join returns an inquiry about subject that is not held up because of another
-// asker than from. If there is none, join makes one.
+// join returns the inquiry about subject. It makes a new one if there is none, or
+// if the inquiry must wait because of another asker ([Hold]).
 func (q *Inquiries[Subject, Asker, V]) join(subject Subject, from Asker) *inquiry[Asker, V] {
 	q.mu.Lock()
 	defer q.mu.Unlock()

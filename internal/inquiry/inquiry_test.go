@@ -13,7 +13,7 @@ import (
 )
 
 // inquirer makes inquiries about servers. Each inquiry waits until the test closes
-// release, and then returns "found".
+// the channel release, and then returns "found".
 type inquirer struct {
 	t *testing.T
 	*Inquiries[string, netip.Prefix, string]
@@ -35,8 +35,8 @@ type asked struct {
 	took   time.Duration
 }
 
-// about asks about a server as a client of the network from. It waits until ctx
-// ends.
+// about starts a goroutine that calls Ask about a server, for a client in the given
+// network. The channel that about returns gets the result.
 func (q *inquirer) about(ctx context.Context, server, from string) <-chan asked {
 	result := make(chan asked, 1)
 	go func() {
@@ -181,8 +181,8 @@ func TestASlotThatDoesNotCome(t *testing.T) {
 	})
 }
 
-// TestAHeldInquiry checks an inquiry that is held up because its asker uses too
-// much ([Hold]). Another asker must start a new inquiry about the same server, and
+// TestAHeldInquiry checks an inquiry that must wait because its asker has reached a
+// limit ([Hold]). Another asker must start a new inquiry about the same server, and
 // later callers must wait for the new one.
 func TestAHeldInquiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -242,8 +242,8 @@ func TestAHintWaitsForNothing(t *testing.T) {
 	})
 }
 
-// TestInquiryPanics checks that all waiting callers get a panic in find as an
-// error. Neither the process nor the next inquiry may be affected.
+// TestInquiryPanics checks that all waiting callers get an error if find panics.
+// The process and the next inquiry must go on as usual.
 func TestInquiryPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newInquirer(t, semaphore.Bounds{}, semaphore.Bounds{Total: 1})

@@ -49,15 +49,15 @@ func (c packetConn) Close() error {
 	return free(c.PacketConn, func() (io.Closer, error) { return net.ListenPacket("udp", address.String()) })
 }
 
-// atMost is how long Close waits at most until no other process has a copy of the
-// listener's descriptor.
+// atMost bounds how long Close waits for other processes that still have a copy of
+// the listener's descriptor.
 const atMost = 5 * time.Second
 
-// free closes c and returns when c's address can be used again. To test the
-// address, free calls the function again, which listens on it. Meanwhile free holds
-// syscall.ForkLock, so that no new process inherits the listener that again makes.
-// On systems other than Linux, package net takes this lock itself, so free cannot
-// hold it.
+// free closes c and waits until a new listener can use c's address. To find out, it
+// calls the second parameter, which tries to listen on the address. Meanwhile free
+// holds syscall.ForkLock, so that no new process inherits the listener from such a
+// try. On systems other than Linux, package net takes this lock itself. There free
+// only closes c.
 func free(c io.Closer, again func() (io.Closer, error)) error {
 	if runtime.GOOS != "linux" {
 		return c.Close()

@@ -15,10 +15,10 @@ import (
 	"matrixrtc-auth/internal/logqueue"
 )
 
-// BenchmarkLines logs lines as token requests do, into a file. It does so directly,
-// with one write for each line, and then through the queue. It reports how many
-// writes the queue makes for a line. It also reports how many times more time and
-// CPU time the direct writes take.
+// BenchmarkLines logs lines like those of token requests to a file: first with one
+// write for each line, then through the queue. It reports how many writes the queue
+// makes for a line. It also reports how many times as much time and CPU time the
+// separate writes take.
 func BenchmarkLines(b *testing.B) {
 	const lines = 2000 // the queue has space for all of them
 	single, batched := &sink{file: create(b)}, &sink{file: create(b), full: make(chan struct{})}
@@ -45,7 +45,7 @@ func BenchmarkLines(b *testing.B) {
 }
 
 // logLines logs the given number of lines. The last line is a warning, so that the
-// queue writes at once.
+// queue writes immediately.
 func logLines(b *testing.B, h slog.Handler, lines int) {
 	level := slog.LevelInfo
 	for i := range lines {
@@ -62,7 +62,7 @@ func logLines(b *testing.B, h slog.Handler, lines int) {
 	}
 }
 
-// sink is a log file. It closes full when it has as many lines as awaited says.
+// sink is a log file. It closes the channel full when it has got awaited lines.
 type sink struct {
 	file    *os.File
 	writes  int

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Handler returns the slog.Handler to log with. Lines of warnings and errors
-// are written at once, together with all lines before them.
+// Handler returns the slog.Handler to log with. Lines of warnings and errors are
+// written immediately, together with all lines before them.
 func (q *Queue) Handler() slog.Handler { return handler{q.handler, q} }
 
-// handler passes records to the handler that formats them. It wakes the queue
-// for lines that must be written at once.
+// handler passes records to the handler that formats them. It wakes the queue for
+// lines that must be written immediately.
 type handler struct {
 	slog.Handler
 	queue *Queue

@@ -3,8 +3,8 @@
 // reader hangs, or be on a full disk.
 //
 // A request only puts its line into the queue, whose size is bounded. One goroutine
-// writes the lines to the file, in order and several at once. If the queue is full,
-// new lines are dropped and counted. So a request never waits for the log.
+// writes the lines to the file, in order and several with each write. If the queue
+// is full, new lines are dropped and counted. So a request never waits for the log.
 package logqueue
 
 import (
@@ -18,8 +18,8 @@ import (
 
 // The bounds of the queue, and of the time that its actions may take.
 const (
-	// maxBytes and maxLines bound the lines in the queue: about 4,000 usual
-	// lines.
+	// maxBytes and maxLines bound the lines in the queue. The queue has space for
+	// about 4,000 lines of the usual length.
 	maxBytes = 1 << 20
 	maxLines = 8192
 	// flushTime is how long a line waits, so that later lines are written together
@@ -53,7 +53,7 @@ type Queue struct {
 	handler slog.Handler // formats lines and writes them into the queue
 
 	some    chan struct{} // holds a value when the queue is no longer empty
-	now     chan struct{} // holds a value when the lines must be written at once
+	now     chan struct{} // holds a value when the lines must be written immediately
 	closing chan struct{}
 	ended   chan struct{}
 
@@ -62,9 +62,9 @@ type Queue struct {
 	reported uint64 // how many of the dropped lines the log has reported; only run uses it
 
 	mu      sync.Mutex
-	waiting []byte    // the lines that wait, each complete
+	waiting []byte    // the lines that are not being written yet; each line is complete
 	writing int       // how many bytes were taken from waiting and are not written yet
-	lines   int       // the number of lines in waiting and being written
+	lines   int       // the number of lines that wait or are being written
 	done    bool      // whether Close has ended; after that nothing is written
 	dropped uint64    // how many lines were dropped since the start
 	losing  bool      // whether a line was dropped since the queue was last empty
@@ -72,9 +72,9 @@ type Queue struct {
 	fault   error     // the error of the last write
 }
 
-// Start returns a queue that writes lines to out. format makes the handler that
-// formats records. That handler must write each record as one line, as the
-// handlers of log/slog do.
+// Start returns a queue that writes lines to out. The function format makes the
+// handler that formats records. This handler must write each record as one line,
+// like the handlers of log/slog.
 func Start(out io.Writer, format func(io.Writer) slog.Handler) *Queue {
 	q := &Queue{
 		out:     out,
@@ -130,8 +130,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Close writes the lines that wait, for at most a second. After that nothing is
-// written. An error says that some lines were not written.
+// Close writes the lines that wait. It takes at most a second. After Close, nothing
+// is written. An error says that some lines were not written.
 func (q *Queue) Close() error {
 	q.closeOnce.Do(func() { close(q.closing) })
 	timer := time.NewTimer(closeTime)
@@ -149,8 +149,8 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-// run writes lines until the queue is closed, and either holds no more lines or
-// cannot write them.
+// run writes lines until the queue is closed. Then it returns when the queue is
+// empty, or when a write fails.
 func (q *Queue) run() {
 	defer close(q.ended)
 	for {
@@ -169,8 +169,8 @@ func (q *Queue) run() {
 	}
 }
 
-// finish reports whether the queue is closed and empty. If it is, the queue accepts
-// no more lines.
+// finish reports whether the queue is closed and empty. In this case it makes the
+// queue accept no more lines.
 func (q *Queue) finish() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -232,8 +232,8 @@ func (q *Queue) take(buffer []byte) []byte {
 	return batch
 }
 
-// write writes the first lines of batch. It returns how many bytes it wrote. If
-// a write fails, the caller may write the rest again.
+// write writes the first lines of batch. It returns how many bytes it wrote. If ok
+// is false, the write failed, and the caller may write the remaining bytes again.
 func (q *Queue) write(batch []byte) (n int, ok bool) {
 	q.mu.Lock()
 	q.began = time.Now()
@@ -249,8 +249,8 @@ func (q *Queue) write(batch []byte) (n int, ok bool) {
 
 var newline = []byte("\n")
 
-// firstLines returns as many complete lines as a pipe accepts at once, but at
-// least one.
+// firstLines returns as many complete lines as fit into atomicBytes. It returns at
+// least one line.
 func firstLines(batch []byte) []byte {
 	if len(batch) <= atomicBytes {
 		return batch
@@ -264,8 +264,8 @@ func firstLines(batch []byte) []byte {
 	return batch
 }
 
-// pause waits before a write that failed is tried again. It returns false at once
-// if the queue is closed already, because the write was the last try.
+// pause waits between a failed write and the next try. If the queue is closed
+// already, it returns false immediately, because there is no next try.
 func (q *Queue) pause() bool {
 	if q.isClosing() {
 		return false

@@ -28,7 +28,7 @@ func bare(w io.Writer) slog.Handler {
 // it uses the file.
 type file struct {
 	start time.Time
-	gate  chan struct{} // if set, each write waits for a value, or until the gate is closed
+	gate  chan struct{} // if set, each write waits until the test sends a value or closes the channel
 	fail  func(p []byte) (int, error)
 
 	mu     sync.Mutex
@@ -87,7 +87,7 @@ func TestLinesWaitForEachOther(t *testing.T) {
 	})
 }
 
-// TestUrgentLines checks that a warning or an error is written at once,
+// TestUrgentLines checks that a warning or an error is written immediately,
 // together with the lines before it.
 func TestUrgentLines(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelWarn, slog.LevelError} {
@@ -107,8 +107,8 @@ func TestUrgentLines(t *testing.T) {
 	}
 }
 
-// TestMuchIsNotHeldBack checks that the queue writes before the usual 100 ms have
-// passed if many lines are waiting.
+// TestMuchIsNotHeldBack checks that the queue does not wait the usual 100 ms if
+// many lines are waiting.
 func TestMuchIsNotHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &file{}
@@ -123,14 +123,15 @@ func TestMuchIsNotHeldBack(t *testing.T) {
 	})
 }
 
-// TestWritesAreWholeLines checks that each write holds only whole lines, and at
-// most as many bytes as a pipe accepts at once, unless it is one long line.
+// TestWritesAreWholeLines checks that each write holds only whole lines. A pipe
+// accepts at most 4096 bytes as a whole. So a write of several lines must not be
+// longer.
 func TestWritesAreWholeLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &file{}
 		q, log := start(t, f)
 		var want strings.Builder
-		for i := range 200 { // fewer than the queue has space for
+		for i := range 200 { // the queue has space for all these lines
 			message := strings.Repeat("x", i*271%9000)
 			log.Info(message)
 			fmt.Fprintf(&want, "msg=%s\n", cond(message == "", `""`, message))

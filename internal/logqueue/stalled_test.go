@@ -16,8 +16,8 @@ import (
 )
 
 // TestStalledFile checks the queue for a file that accepts no writes. The queue
-// must keep as many lines as it has space for, and drop and count all others. No
-// caller may have to wait.
+// must keep as many lines as it has space for. It must drop and count all other
+// lines. Callers must never wait.
 func TestStalledFile(t *testing.T) {
 	for name, c := range map[string]struct {
 		length, sent, kept int
@@ -49,8 +49,9 @@ func TestStalledFile(t *testing.T) {
 	}
 }
 
-// crowding is a handler that logs many other lines just before the line that
-// reports lost lines. It does that the first few times, as often as rounds says.
+// crowding is a handler that logs 9000 lines just before the line that reports lost
+// lines. It does this for the first reports only. The field rounds counts how many
+// such reports are left.
 type crowding struct {
 	slog.Handler
 	rounds *int
@@ -66,8 +67,8 @@ func (c crowding) Handle(ctx context.Context, r slog.Record) error {
 	return c.Handler.Handle(ctx, r)
 }
 
-// TestNoticeFindsNoRoom checks what follows if the line that reports lost lines is
-// lost itself. The next report must count these losses, too.
+// TestNoticeFindsNoRoom checks what happens if the queue has no space for the line
+// that reports lost lines. The next report must count these losses, too.
 func TestNoticeFindsNoRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, rounds := &file{gate: make(chan struct{})}, 2

@@ -43,8 +43,8 @@ func (m Metrics) Webhook(result string) {
 	m.leaves.webhooks.inc(result)
 }
 
-// LeaveAction counts one request about a delayed event. late is the time between
-// when the request was due and when it began.
+// LeaveAction counts one request about a delayed event. The parameter late is how
+// long after its planned time the request began.
 func (m Metrics) LeaveAction(action, result string, late time.Duration) {
 	m.leaves.actions.inc(action, result)
 	m.leaves.lateness.observe(late, action)

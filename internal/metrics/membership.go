@@ -12,7 +12,7 @@ const (
 
 // The reasons why the guard did not remove a person who is not joined, for
 // [Metrics.NotRemoved]. The brake stops the guard if it would remove too many
-// people at once.
+// people within a minute.
 const (
 	HeldByBrake = "brake"
 	SFUFailed   = "sfu"
@@ -42,8 +42,8 @@ func (m *Metrics) addMembership() {
 	m.membership.failures.begin(HeldByBrake, SFUFailed)
 }
 
-// MembershipAsked counts one question whether somebody is joined, by the
-// homeserver's answer.
+// MembershipAsked counts one question to a homeserver whether somebody is joined.
+// The label is the homeserver's answer.
 func (m Metrics) MembershipAsked(answer string) {
 	m.membership.questions.inc(answer)
 }

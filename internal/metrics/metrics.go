@@ -21,8 +21,8 @@ import (
 // [Metrics.RateLimited].
 const (
 	UserRefused    = "user"     // a verified user asked too often
-	AddressRefused = "address"  // an address failed too often at servers that the operator did not name
-	AddressSlowed  = "slowdown" // an address failed too often at named servers; its request only has to wait
+	AddressRefused = "address"  // too many requests from an address failed, for servers that the operator did not name
+	AddressSlowed  = "slowdown" // too many requests from an address failed, for named servers; the next request only has to wait
 	OriginRefused  = "origin"   // another homeserver asked too often
 	// ProgressRefused is for a client network behind proxies that had too many
 	// requests in progress.
@@ -117,7 +117,7 @@ func (c counters) add(n int, labels ...string) {
 	}
 }
 
-// begin creates the counter of each of these label values, with the value 0.
+// begin creates a counter for each of the given label values, with the value 0.
 func (c counters) begin(values ...string) {
 	for _, value := range values {
 		c.vec.WithLabelValues(value)
@@ -157,7 +157,7 @@ func (m Metrics) AppServiceRequest(via, endpoint, cause string) {
 	m.appService.inc(via, endpoint, cmp.Or(cause, "ok"))
 }
 
-// Verified counts a token whose homeserver confirmed it.
+// Verified counts an OpenID token that its homeserver has confirmed.
 func (m Metrics) Verified() {
 	m.verifications.inc(verified)
 }
@@ -172,8 +172,8 @@ func (m Metrics) HomeserverAnswered(took time.Duration) {
 	m.homeserver.observe(took)
 }
 
-// RoomEnsured counts a request whose room exists on the SFU. asked says that
-// the SFU was called for this request.
+// RoomEnsured counts a request whose room exists on the SFU. The parameter asked
+// says whether the service called the SFU for this request.
 func (m Metrics) RoomEnsured(asked bool) {
 	if asked {
 		m.rooms.inc(roomCreated)

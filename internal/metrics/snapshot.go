@@ -41,8 +41,8 @@ var gauges = []gauge{
 
 var logDropped = prometheus.NewDesc(namespace+"_log_lines_dropped_total", "Lines of the log that were lost because it could not be written.", nil, nil)
 
-// Watch registers take, which returns a snapshot: every scrape calls take. Watch
-// must not be called twice.
+// Watch registers the function take, which returns a snapshot. Every scrape of the
+// metrics calls take. Watch must not be called twice.
 func (m Metrics) Watch(take func() Snapshot) {
 	m.registry.MustRegister(watched(take))
 }

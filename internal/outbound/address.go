@@ -14,9 +14,9 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("address %s is not public", e.Addr)
 }
 
-// PublicOnly returns a function for [Dialer.Permit]. The function accepts
-// global unicast addresses and addresses in allowed, and refuses all others.
-// The service uses it for servers that the operator did not name.
+// PublicOnly returns a function for [Dialer.Permit]. The function accepts global
+// unicast addresses and addresses in allowed, and refuses all other addresses. The
+// service uses it for servers that the operator did not name.
 func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 	return func(addr netip.Addr) error {
 		addr = addr.Unmap()
@@ -28,11 +28,10 @@ func PublicOnly(allowed []netip.Prefix) func(netip.Addr) error {
 	}
 }
 
-// notPublic lists the blocks of addresses that the IANA special-purpose
-// registries call not globally reachable. It also lists the public addresses at
-// which clouds serve metadata to their machines. PublicOnly refuses all IPv6
-// addresses outside 2000::/3 anyway, so the list holds only IPv6 blocks within
-// 2000::/3.
+// notPublic lists the blocks of addresses that are not globally reachable, by the
+// special-purpose registries of IANA. It also lists the public addresses at which
+// clouds serve metadata to their machines. PublicOnly refuses all IPv6 addresses
+// outside 2000::/3 anyway, so the list holds only IPv6 blocks within 2000::/3.
 var notPublic = prefixes(
 	"0.0.0.0/8",        // "this network"
 	"10.0.0.0/8",       // private
@@ -76,7 +75,8 @@ func isPublic(addr netip.Addr) bool {
 	return !slices.ContainsFunc(notPublic, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// embedded returns the IPv4 address that the bytes of addr hold from byte i on.
+// embedded returns the IPv4 address that is in the four bytes of addr from byte i
+// on.
 func embedded(addr netip.Addr, i int) netip.Addr {
 	b := addr.As16()
 	return netip.AddrFrom4([4]byte(b[i : i+4]))

@@ -63,8 +63,9 @@ func TestAllowedNetworks(t *testing.T) {
 	}
 }
 
-// TestTheCheckIsOnTheSocket checks a name that resolves to private addresses.
-// The Dialer must refuse each of them before it sends anything.
+// TestTheCheckIsOnTheSocket checks what the Dialer does with a name that resolves
+// to private addresses. It must refuse each of these addresses before it sends
+// anything.
 func TestTheCheckIsOnTheSocket(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -96,8 +97,8 @@ func FuzzPublicOnly(f *testing.F) {
 		if !ok || permit(addr) != nil {
 			return
 		}
-		// The test does not use the list notPublic. These addresses must never
-		// be permitted.
+		// These addresses must never be permitted. To be independent, this check does
+		// not use the list notPublic.
 		a := addr.Unmap()
 		if !a.IsGlobalUnicast() || a.IsPrivate() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast() {
 			t.Errorf("%v: got no error, want one", addr)

@@ -5,14 +5,16 @@ import (
 	"net/netip"
 )
 
-// Asker is the client network for whose request this service asks a host.
-// Askers share the bounds on connections fairly. The zero Asker stands for
-// requests that this service makes for itself.
+// Asker is the IP network of a client. To answer the client's request, this service
+// sends requests to other hosts. Askers share the bounds on the connections to
+// these hosts fairly. The zero Asker stands for requests that this service makes
+// for itself.
 type Asker struct{ Network netip.Prefix }
 
 type askerKey struct{}
 
-// For returns a context for requests that this service makes for asker.
+// For returns a context for requests that this service sends because of a request
+// from asker.
 func For(ctx context.Context, asker Asker) context.Context {
 	if AskerOf(ctx) == asker {
 		return ctx
@@ -20,7 +22,7 @@ func For(ctx context.Context, asker Asker) context.Context {
 	return context.WithValue(ctx, askerKey{}, asker)
 }
 
-// AskerOf returns the asker for whom this service makes requests with ctx.
+// AskerOf returns the asker of ctx, or the zero Asker if ctx has none. See [For].
 func AskerOf(ctx context.Context) Asker {
 	asker, _ := ctx.Value(askerKey{}).(Asker)
 	return asker

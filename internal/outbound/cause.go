@@ -42,7 +42,7 @@ func ownWords(err error) error {
 	return errNotHTTP
 }
 
-// DialError says that the transport could not connect, and sent nothing of the
+// DialError says that the transport could not connect, so it sent nothing of the
 // request.
 type DialError struct {
 	Addr string // the host:port to which the transport tried to connect

@@ -9,22 +9,21 @@ import (
 
 // These are the bounds on a certificate chain if [Pool.MaxHandshake] is set.
 //
-// A connection keeps the parsed chain in memory. It takes more memory than the
-// bytes that arrived (TestParsedChains):
+// A connection keeps the parsed chain in memory. The parsed chain takes more memory
+// than the bytes that arrived (TestParsedChains):
 //
 //   - 3 times as much for an honest chain,
 //   - 8 times as much for many small certificates,
 //   - 36 to 40 times as much for many small entries, like names and extensions.
 //
-// An honest chain has 2 to 4 certificates, and about 40 entries besides its
-// names.
+// An honest chain has 2 to 4 certificates, and about 40 entries besides its names.
 const (
 	maxCertificates = 10
 	maxEntries      = 500
-	// perEntry is how many bytes each entry counts for. A chain counts for its
-	// bytes, or for its entries times perEntry if that is more. In memory, a
-	// parsed chain therefore takes at most 8 times the bytes that it counts
-	// for.
+	// perEntry is how many bytes one entry counts as. The size of a chain is the
+	// number of bytes that arrived, or the number of entries times perEntry,
+	// whichever is larger. So a parsed chain takes at most 8 times this size in
+	// memory.
 	perEntry = 64
 )
 
@@ -41,8 +40,8 @@ func checkChain(state tls.ConnectionState) error {
 	return nil
 }
 
-// weight returns how many bytes the entries of a chain count for, toward
-// [Pool.MaxHandshakes].
+// weight returns the number of a chain's entries times perEntry. Toward
+// [Pool.MaxHandshakes], a chain counts as at least this number of bytes.
 func weight(chain []*x509.Certificate) int64 { return int64(allEntries(chain)) * perEntry }
 
 func allEntries(chain []*x509.Certificate) (n int) {
@@ -73,6 +72,6 @@ func entries(c *x509.Certificate) int {
 	return n
 }
 
-// size returns how many entries an object identifier counts for. In parsed
-// form, each byte of the identifier takes eight bytes.
+// size returns how many entries an object identifier stands for. In parsed form,
+// each byte of the identifier takes eight bytes.
 func size(id asn1.ObjectIdentifier) int { return 1 + len(id)/8 }

@@ -83,8 +83,8 @@ func (c *conn) roundTrip(req *http.Request, answerTime time.Duration) (*http.Res
 	return resp, nil
 }
 
-// begin makes ctx and answerTime bound the reads and writes of the connection
-// until stop is called. stop returns false if ctx had ended by then.
+// begin sets ctx and answerTime as the bounds for reads and writes of the
+// connection, until stop is called. stop returns false if ctx had already ended.
 func (c *conn) begin(ctx context.Context, answerTime time.Duration) (stop func() bool) {
 	c.began = time.Now()
 	end, _ := ctx.Deadline()
@@ -119,8 +119,8 @@ func (c *conn) await() error {
 }
 
 // useOwnDeadline sets the connection's deadline to the deadline of ctx. It is
-// called when the answer has begun. Until then, answerTime sets the deadline,
-// unless it is 0.
+// called when the answer has begun. Before that, answerTime sets the deadline,
+// unless answerTime is 0.
 func (c *conn) useOwnDeadline(ctx context.Context, answerTime time.Duration) error {
 	if answerTime == 0 {
 		return nil
@@ -172,8 +172,8 @@ func explain(ctx context.Context, err error) error {
 	return err
 }
 
-// sooner returns the earlier of deadline and start + answerTime. If deadline or
-// answerTime is zero, that bound does not exist.
+// sooner returns the earlier of two times: deadline, and start + answerTime. A zero
+// deadline or answerTime means that this bound does not exist.
 func sooner(deadline, start time.Time, answerTime time.Duration) time.Time {
 	if answerTime == 0 {
 		return deadline

@@ -10,9 +10,9 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// visitor starts one server. visit sends the server a request with this host
-// name, as if many homeservers shared an address. conns returns how many
-// connections the server has accepted.
+// visitor starts one server. The function visit sends the server a request with the
+// given host name, as if many homeservers shared an address. The function conns
+// returns how many connections the server has accepted.
 func visitor(t *testing.T, tr *outbound.Transport) (visit func(name string) error, conns func() int32) {
 	t.Helper()
 	s, count := server(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })

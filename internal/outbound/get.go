@@ -79,8 +79,8 @@ func (c *conn) readAny(maxBody int) (answer Answer, keep bool, err error) {
 	if err != nil {
 		return Answer{}, false, err
 	}
-	// The rest of a body longer than maxBody is not read. The connection is
-	// then closed.
+	// If the body is longer than maxBody, its remaining bytes are not read, and the
+	// connection is closed.
 	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(maxBody)+1))
 	switch {
 	case err != nil:
@@ -96,10 +96,10 @@ func (c *conn) readAny(maxBody int) (answer Answer, keep bool, err error) {
 // the body, and the size of the head. plainHead says which responses are plain.
 type plain struct{ status, length, size int }
 
-// plainHead reads the head of a response at the start of b. ok is true only if
-// the head is complete and plain. A plain head is HTTP/1.1, with a final status
-// that has a body, and one Content-Length. It has no header about transfer
-// codings, the connection or retries, and nothing ambiguous.
+// plainHead reads the head of a response at the start of b. ok is true only if the
+// head is complete and plain. A plain head is HTTP/1.1. It has a final status that
+// allows a body, and one Content-Length. It has no header about transfer codings,
+// the connection or retries, and nothing ambiguous.
 func plainHead(b []byte) (head plain, ok bool) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {
@@ -152,7 +152,7 @@ func plainNumber(digits []byte) (int, bool) {
 }
 
 // hasControl reports whether text has a control character other than a tab.
-// net/http refuses most of these characters. It takes a line feed alone for the
+// net/http refuses most control characters, but accepts a line feed alone as the
 // end of a line.
 func hasControl(text []byte) bool {
 	for _, b := range text {
@@ -163,8 +163,8 @@ func hasControl(text []byte) bool {
 	return false
 }
 
-// isToken reports whether name consists of letters, digits and '-'. The parser
-// leaves a response with any other header name to net/http.
+// isToken reports whether name consists of letters, digits and '-'. A response with
+// any other header name is left to net/http.
 func isToken(name []byte) bool {
 	for _, b := range name {
 		if !('a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b == '-') {

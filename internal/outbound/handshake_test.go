@@ -80,8 +80,8 @@ func visitAt(t testing.TB, tr *outbound.Transport, addr, name string) error {
 
 var versions = map[string]uint16{"TLS 1.2": tls.VersionTLS12, "TLS 1.3": tls.VersionTLS13}
 
-// TestHandshakeEndsAtItsBound checks that the transport reads no more than the
-// bound on a handshake if a server sends 196 kB of certificates.
+// TestHandshakeEndsAtItsBound checks a server that sends 196 kB of certificates.
+// The transport must read no more than the bound on a handshake.
 func TestHandshakeEndsAtItsBound(t *testing.T) {
 	for name, version := range versions {
 		t.Run(name, func(t *testing.T) {
@@ -158,9 +158,9 @@ func behind(cert tls.Certificate, more ...[]byte) tls.Certificate {
 	return cert
 }
 
-// TestLargeSessionTickets checks the bound on bytes that a server sends after
-// the handshake besides its answers. If these bytes made the connection's
-// buffers large, the transport must not reuse the connection.
+// TestLargeSessionTickets checks the bound on session tickets, which a server sends
+// after the handshake and which belong to no answer. If the tickets made the
+// connection's buffers large, the transport must not reuse the connection.
 func TestLargeSessionTickets(t *testing.T) {
 	for name, c := range map[string]struct {
 		ticket   int // the size of a session ticket in bytes

@@ -57,7 +57,7 @@ var ways = map[string]func(context.Context, *outbound.Transport) error{
 }
 
 // TestCanceledRequestsEnd checks when a request ends after its context is
-// cancelled. The request must end at once, but not earlier than 50 ms after its
+// cancelled. The request must end immediately, but not earlier than 50 ms after its
 // start.
 func TestCanceledRequestsEnd(t *testing.T) {
 	for name, ask := range ways {
@@ -109,9 +109,8 @@ func TestInterruptIsOfOneRequest(t *testing.T) {
 	}
 }
 
-// TestDeadlinesHold checks that the deadline of the context applies at all
-// times: before the connection watches for the end of the context, and after
-// that.
+// TestDeadlinesHold checks that the deadline of the context always applies. It must
+// apply before the connection watches for the end of the context, and later.
 func TestDeadlinesHold(t *testing.T) {
 	for name, ask := range ways {
 		for _, most := range []time.Duration{time.Millisecond, 50 * time.Millisecond, time.Second} {

@@ -67,9 +67,9 @@ func TestLookUpWithoutAFile(t *testing.T) {
 	}
 }
 
-// TestIdleConnectionsMakeRoomForFiles checks that the transport closes an idle
-// connection if it can open no file for a new one. It must first close an idle
-// connection to a stranger, in the pool Lesser.
+// TestIdleConnectionsMakeRoomForFiles checks a transport that can open no file for
+// a new connection. It must close an idle connection: first one in the pool Lesser,
+// which holds connections to strangers.
 func TestIdleConnectionsMakeRoomForFiles(t *testing.T) {
 	for name, c := range map[string]struct{ lesser, own, want string }{
 		"of strangers":   {"127.0.0.2", "127.0.0.3", "127.0.0.3"},
@@ -141,8 +141,8 @@ func getFrom(t *testing.T, transport *Transport, address string) {
 	}
 }
 
-// idleHost returns the host of an idle connection in p, but not the host other.
-// It returns "" if there is no such connection.
+// idleHost returns the host of an idle connection in p. It ignores connections to
+// the address other. It returns "" if there is no such connection.
 func idleHost(p *Pool, other string) string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

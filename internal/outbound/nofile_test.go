@@ -12,8 +12,8 @@ import (
 	_ "matrixrtc-auth/matrix/matrixtest" // this import prepares Go's resolver for synctest
 )
 
-// questions makes a resolver whose DNS questions all fail. It counts the
-// questions, and delays one of them.
+// questions makes a resolver whose DNS questions all fail. It counts the questions,
+// and can delay one of them.
 type questions struct {
 	mu    sync.Mutex
 	asked int

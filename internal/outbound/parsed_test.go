@@ -11,8 +11,8 @@ import (
 )
 
 // TestParsedChains measures the memory that a parsed chain takes, because a
-// connection keeps the chain. This memory must be at most 8 times the bytes
-// that the chain counts for.
+// connection keeps the chain. In memory, the chain must take at most 8 times the
+// size that [Pool.MaxHandshakes] counts for it.
 func TestParsedChains(t *testing.T) {
 	const copies, most = 50, 8.2 // most is the factor 8, plus the error of the measurement
 	var names []string

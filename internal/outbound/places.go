@@ -33,9 +33,9 @@ type waited struct {
 // had less is not to blame for its silence.
 const fairTime = time.Second
 
-// excuse returns err, or a *[CrowdedError] in place of a timeout. It returns
-// the *[CrowdedError] if the request waited so long that the host had less than
-// fairTime for its answer.
+// excuse returns err, with one exception. If err is a timeout, and the request
+// waited so long that the host had less than fairTime for its answer, excuse
+// returns a *[CrowdedError].
 func (w waited) excuse(err error) error {
 	if !w.until.IsZero() && isTimeout(err) && time.Since(w.until) < fairTime {
 		return &CrowdedError{w.host}
@@ -43,8 +43,8 @@ func (w waited) excuse(err error) error {
 	return err
 }
 
-// place is the key for [Pool.PerHost], which bounds the connections of one
-// transport to one host. A connection takes one place.
+// place identifies one host for one transport. [Pool.PerHost] bounds the number of
+// connections for each place.
 type place struct {
 	transport *Transport
 	host      netip.Prefix
@@ -72,9 +72,9 @@ func remoteHost(c net.Conn) netip.Prefix {
 	return hostOf(ap.Addr())
 }
 
-// acquire waits for a place at a host, until ctx ends. A place is the right to
-// open one connection to the host. release gives the place back. While a caller
-// waits, the pool keeps no idle connection to this host.
+// acquire waits for the right to open one connection to the host of a place, until
+// ctx ends. release gives the right back. While a caller waits, the pool keeps no
+// idle connection to this host.
 func (p *Pool) acquire(ctx context.Context, at place) (release func(), err error) {
 	p.want(at, 1)
 	defer p.want(at, -1)
@@ -115,8 +115,8 @@ type visit struct {
 
 type visitKey struct{}
 
-// enter takes a place at host, unless the visit already has one there. If there
-// is no free place, enter returns an error and does not wait.
+// enter takes a place at host. It does nothing if the visit already has a place
+// there. If there is no free place, enter returns an error and does not wait.
 func (v *visit) enter(host netip.Prefix) error {
 	if v.pool.places == nil || !host.IsValid() {
 		return nil
@@ -160,9 +160,9 @@ func (v *visit) wait(ctx context.Context) error {
 	return nil
 }
 
-// end ends the visit. If the visit has a place at the host kept, it keeps that
-// place, and release gives the place back. Otherwise release is nil. end gives
-// all other places back at once.
+// end ends the visit. If the visit has a place at the given host, the caller keeps
+// this place, and release gives it back later. Otherwise release is nil. end gives
+// all other places of the visit back immediately.
 func (v *visit) end(kept netip.Prefix) (release func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

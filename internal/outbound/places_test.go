@@ -17,7 +17,7 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// shared is a server whose one address serves many names. It counts its open
+// shared is a server with one address and many names. It counts its open
 // connections.
 type shared struct {
 	*matrixtest.Network
@@ -43,8 +43,7 @@ func (s *shared) count(ctx context.Context, network, _ string) (net.Conn, error)
 	return s.open.count(s.Dial(ctx, network, "192.0.2.1:443"))
 }
 
-// gauge counts open connections: how many there are now, and how many there
-// were at most.
+// gauge counts open connections: the current number, and the highest number so far.
 type gauge struct {
 	mu        sync.Mutex
 	now, most int
@@ -65,7 +64,7 @@ func (g *gauge) count(c net.Conn, err error) (net.Conn, error) {
 	return &closing{Conn: c, closed: func() { g.add(-1) }}, nil
 }
 
-// closing is a connection that calls closed when it is closed.
+// closing is a connection. It calls the function closed when somebody closes it.
 type closing struct {
 	net.Conn
 	once   sync.Once
@@ -85,10 +84,10 @@ func (s *shared) visit(ctx context.Context, name string, after time.Duration) er
 	return err
 }
 
-// TestPlacesAreHandedOn checks that requests that wait for a place at an
-// address get the places of ended requests, in the order of their waiting. The
-// connections of ended requests have other names, so they must be closed and
-// not kept idle.
+// TestPlacesAreHandedOn checks requests that wait for a place at an address. They
+// must get the places of ended requests, in the order in which they began to wait.
+// The connections of ended requests have other names, so the pool must close them
+// and not keep them idle.
 func TestPlacesAreHandedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newShared(t, 2)
@@ -102,7 +101,7 @@ func TestPlacesAreHandedOn(t *testing.T) {
 				}
 				took[i] = time.Since(start)
 			})
-			synctest.Wait() // now this request waits before the next one begins
+			synctest.Wait() // ensures that this request waits before the next one begins
 		}
 		wg.Wait()
 		want := []time.Duration{1, 1, 2, 2, 3, 3, 4, 4}
@@ -148,9 +147,9 @@ func TestNoPlaceInTime(t *testing.T) {
 	})
 }
 
-// TestPlacesOfTheDialer checks that the bound PerHost applies on the socket,
-// before the Dialer sends anything, and for many dials at once. A dial that
-// fails must give its place back.
+// TestPlacesOfTheDialer checks that the bound PerHost applies on the socket, before
+// the Dialer sends anything. It must also hold for many dials at the same time. A
+// dial that fails must give its place back.
 func TestPlacesOfTheDialer(t *testing.T) {
 	const places = 4
 	s := httptest.NewServer(http.HandlerFunc(hello))

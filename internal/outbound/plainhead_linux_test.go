@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// FuzzPlainHead compares plainHead with http.ReadResponse for the same bytes.
-// If plainHead accepts a head, net/http must read the same status and length
-// from the same number of bytes. net/http must then find nothing that changes
-// how the answer or the connection is used.
+// FuzzPlainHead compares plainHead with http.ReadResponse for the same bytes. If
+// plainHead accepts a head, net/http must read the same status and length from the
+// same number of bytes. In the head, net/http must find nothing else that matters
+// for the answer or for the reuse of the connection.
 func FuzzPlainHead(f *testing.F) {
 	for _, response := range []string{
 		usualResponse,
@@ -54,8 +54,8 @@ func FuzzPlainHead(f *testing.F) {
 	})
 }
 
-// usualResponse is the response by which a Synapse behind nginx names the user
-// of a token.
+// usualResponse is the response of a Synapse behind nginx that says to which user a
+// token belongs.
 const usualResponse = "HTTP/1.1 200 OK\r\nServer: nginx\r\nDate: Mon, 30 Nov 2026 08:00:00 GMT\r\nContent-Type: application/json\r\nContent-Length: 28\r\n" +
 	"Cache-Control: no-cache, no-store, must-revalidate\r\nAccess-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: GET, HEAD, POST, PUT, DELETE, OPTIONS\r\n" +
 	"Access-Control-Allow-Headers: X-Requested-With, Content-Type, Authorization, Date\r\n\r\n" + `{"sub":"@alice:example.org"}`

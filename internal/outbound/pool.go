@@ -30,20 +30,19 @@ type Pool struct {
 	// MaxHandshake bounds the bytes that are read in one TLS handshake, before
 	// any of them is parsed. 0 means no bound.
 	MaxHandshake int64
-	// MaxHandshakes bounds the bytes that the handshakes of all open
-	// connections have read, because a connection keeps the certificates that
-	// it received. Connections count if they are idle, in use, or in a
-	// handshake. A certificate with many small entries counts for more than its
-	// bytes. All these connections therefore take at most 8 times this bound in
-	// memory.
+	// MaxHandshakes bounds the bytes that the handshakes of all open connections have
+	// read, because a connection keeps the certificates that it received. Connections
+	// count if they are idle, in use, or in a handshake. A certificate with many
+	// small entries counts as if it had more bytes. In memory, all these connections
+	// therefore take at most 8 times this bound.
 	//
-	// At the bound, the pool closes the connection that has been idle longest.
-	// If none is idle, new handshakes wait. The bound is at least MaxHandshake,
-	// and applies only if MaxHandshake is set.
+	// At the bound, the pool closes the connection that has been idle longest. If
+	// none is idle, new handshakes wait. The bound is at least MaxHandshake, and
+	// applies only if MaxHandshake is set.
 	//
-	// While more than half of the bytes are in use, each asker ([For]) has a
-	// limit. If its busy connections hold more than one and a half handshakes,
-	// it gets no further handshake.
+	// While more than half of the bytes are in use, there is also a limit for each
+	// asker ([For]). The asker's connections that are in use may then hold at most
+	// one and a half times MaxHandshake.
 	MaxHandshakes int64
 	// Lesser, if set, is a less important pool. If no file can be opened for a
 	// new connection, an idle connection of Lesser is closed first.
@@ -91,9 +90,9 @@ func (p *Pool) init() {
 
 func (p *Pool) maxHandshakes() int64 { return max(p.MaxHandshake, p.MaxHandshakes) }
 
-// take returns the idle connection to route that was used last. It returns nil
-// if there is none, or if the asker's share does not allow the asker to hold
-// the connection's handshake bytes.
+// take returns the idle connection to route that was used last. It returns nil if
+// there is no idle connection to route, or if the connection's handshake bytes are
+// more than the asker may still hold.
 func (p *Pool) take(t *Transport, route Route, asker Asker) *conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -161,9 +160,9 @@ func (p *Pool) remove(c *conn) {
 	}
 }
 
-// oldest returns the connection that has been idle longest among those for
-// which match returns true. It returns nil if there is none. The caller holds
-// p.mu.
+// oldest returns the connection that has been idle longest among those for which
+// the function match returns true. It returns nil if there is none. The caller
+// holds p.mu.
 func (p *Pool) oldest(match func(*conn) bool) *conn {
 	for e := p.order.Front(); e != nil; e = e.Next() {
 		if c := e.Value.(*conn); match(c) {
@@ -174,7 +173,7 @@ func (p *Pool) oldest(match func(*conn) bool) *conn {
 }
 
 // closeOldest closes the connection that has been idle longest among those for
-// which match returns true. It reports whether there was one.
+// which the function match returns true. It returns false if there is none.
 func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	p.mu.Lock()
 	c := p.oldest(match)
@@ -189,9 +188,9 @@ func (p *Pool) closeOldest(match func(*conn) bool) bool {
 	return true
 }
 
-// CloseForFile closes the connection that has been idle longest, to free its
-// file descriptor. It prefers a connection of Lesser. It reports whether there
-// was one.
+// CloseForFile closes the connection that has been idle longest, to free its file
+// descriptor. It prefers a connection of Lesser. It returns false if no connection
+// is idle.
 func (p *Pool) CloseForFile() bool {
 	any := func(*conn) bool { return true }
 	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)

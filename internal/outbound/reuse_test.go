@@ -68,8 +68,9 @@ func TestConnectionIsNotReusedWhenItMustNotBe(t *testing.T) {
 	}
 }
 
-// TestBytesBehindTheResponse checks that the transport does not read bytes
-// after the end of a response as the answer to the next request.
+// TestBytesBehindTheResponse checks a server that sends further bytes after the end
+// of a response. The transport must not take these bytes for the answer to the next
+// request.
 func TestBytesBehindTheResponse(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

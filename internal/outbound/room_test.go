@@ -94,8 +94,8 @@ func TestLongestIdleGoesFirst(t *testing.T) {
 }
 
 // TestHandshakesWait checks that a new handshake waits while connections in use
-// hold all handshake bytes. It may wait until its request's deadline. The wait
-// must not count as time of the server.
+// hold all handshake bytes. The handshake may wait until its request's deadline.
+// The wait must not count as time that the server took.
 func TestHandshakesWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, &outbound.Pool{MaxHandshake: maxHandshake, MaxHandshakes: roomForFour}, 16)
@@ -126,7 +126,7 @@ func TestHandshakesWait(t *testing.T) {
 	})
 }
 
-// by returns a context for requests of asker n.
+// by returns a context for requests of the n-th asker.
 func by(t *testing.T, n int) context.Context {
 	addr := netip.AddrFrom4([4]byte{198, 51, 100, byte(n)})
 	return outbound.For(t.Context(), outbound.Asker{Network: netip.PrefixFrom(addr, 32)})

@@ -20,7 +20,7 @@ type Sessions struct {
 	Lifetime time.Duration
 
 	mu      sync.Mutex
-	servers map[string]*list.Element // the elements of order, by server
+	servers map[string]*list.Element // maps each server to its element in the field order
 	order   list.List                // all sessions; the oldest is in front
 	sweep   *time.Timer              // removes expired sessions; nil if there are no sessions
 }

@@ -14,14 +14,14 @@ import (
 	"matrixrtc-auth/internal/inquiry"
 )
 
-// socket is a TCP connection, on which TLS may run. It bounds the bytes of the
-// TLS handshake, and later the bytes that belong to no answer. Until it is
-// closed, it holds a place at its host ([Pool.PerHost]) and its handshake bytes
-// ([Pool.MaxHandshakes]).
+// socket is a TCP connection, on which TLS may run. It bounds the bytes of the TLS
+// handshake. After the handshake, it bounds the bytes that belong to no answer.
+// Until the socket is closed, it holds a place at its host ([Pool.PerHost]) and its
+// handshake bytes ([Pool.MaxHandshakes]).
 //
-// The bounds are needed because of crypto/tls. It keeps a server's certificates
-// as long as the connection is open. It also buffers bytes that belong to no
-// answer, such as session tickets.
+// These bounds are needed because of crypto/tls, which keeps a server's
+// certificates as long as the connection is open. It also buffers bytes that belong
+// to no answer, such as session tickets.
 type socket struct {
 	net.Conn
 	pool *Pool
@@ -36,12 +36,12 @@ type socket struct {
 	waited waited // how long the request that opened the connection had to wait
 
 	handshake *handshake // the handshake in progress; nil if there is none
-	limited   bool       // whether left bounds the bytes that can be read
+	limited   bool       // whether the field left bounds the bytes that can be read
 	left      int64      // how many more bytes can be read
-	most      int64      // the most bytes that were read at once and belong to no answer
+	most      int64      // the highest number of bytes, after the handshake, that were read and not yet credited to an answer
 }
 
-// handshake is a TLS handshake in progress. Its bytes and its time are bounded.
+// handshake is a TLS handshake in progress.
 type handshake struct {
 	ctx        context.Context // the context of the request that opens the connection
 	answerTime time.Duration   // how long the server may take for the handshake, without our own waits
@@ -57,9 +57,9 @@ const (
 	// perRecord is the largest number of bytes that TLS adds to one record of
 	// an answer.
 	perRecord = 64
-	// swollen is a bound in bytes, for bytes that belong to no answer. If a
-	// connection has read more of them at once, its buffers have become so
-	// large that the pool does not keep the connection.
+	// swollen bounds socket.most, in bytes. If most exceeds this bound, the
+	// connection's buffers have become so large that the pool does not keep the
+	// connection.
 	swollen = 8 << 10
 )
 
@@ -86,9 +86,10 @@ func (s *socket) begin(h *handshake) {
 	s.handshake, s.limited, s.left = h, s.pool.MaxHandshake > 0, s.pool.MaxHandshake
 }
 
-// end makes s hold the bytes that the handshake has read. If the certificates
-// count for more bytes (weight), s holds that many. end gives the rest back to
-// the pool.
+// end ends the handshake, for which s had taken MaxHandshake bytes from the pool.
+// If ok is true, s keeps the larger of two numbers of bytes: the bytes that the
+// handshake has read, and the weight of the certificates. end gives the remaining
+// bytes back to the pool.
 func (s *socket) end(h *handshake, chain []*x509.Certificate, ok bool) {
 	read := s.pool.MaxHandshake - s.left
 	s.handshake, s.left = nil, maxBeside
@@ -137,7 +138,7 @@ func (s *socket) overrun() error {
 }
 
 // reserve waits until the pool has enough free bytes for a whole handshake. The
-// wait does not count as time of the server.
+// wait does not count as time that the server took.
 func (s *socket) reserve() error {
 	h := s.handshake
 	s.SetDeadline(time.Time{})
@@ -184,7 +185,7 @@ func (s *socket) Close() error {
 // bytes the handshake has. hadTo reports whether reserve had to wait.
 func (p *Pool) reserve(ctx context.Context, asker Asker) (hadTo bool, err error) {
 	if !p.bytes.TryTake(asker, int(p.MaxHandshake)) {
-		inquiry.Hold(ctx) // tells other askers not to wait for this request to the host
+		inquiry.Hold(ctx) // tells other askers not to wait for the inquiry that makes this request
 		if err := p.bytes.Take(ctx, asker, int(p.MaxHandshake)); err != nil {
 			return true, err
 		}

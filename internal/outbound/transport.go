@@ -34,11 +34,11 @@ type Transport struct {
 	// ServerName and NextProtos, and also VerifyConnection if
 	// [Pool.MaxHandshake] is set.
 	TLS *tls.Config
-	// Roots, if set, returns the certificates to trust. The transport calls
-	// Roots for every handshake, and ignores TLS.RootCAs. A nil result means
-	// the system's certificates. After the certificates have changed, call
-	// [Transport.CloseIdleConnections], because the new certificates may not
-	// allow some open connections.
+	// Roots, if set, returns the certificates to trust. The transport calls Roots for
+	// every handshake, and ignores TLS.RootCAs. A nil result means the system's
+	// certificates. After the certificates have changed, call
+	// [Transport.CloseIdleConnections]. This closes connections to servers that are
+	// trusted no longer.
 	Roots func() *x509.CertPool
 	// HandshakeTimeout bounds the TLS handshake. Zero means 4 s.
 	HandshakeTimeout time.Duration
@@ -73,8 +73,8 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // do sends req along route, whatever host the URL of req has. It returns the
 // response and the address that it reached. With an error, it also returns the
-// address if it knows one. The context of req applies until the caller closes
-// the body. If do has sent nothing, the error is a *[DialError]. [Cause]
+// address if it knows one. The context of req applies until the caller closes the
+// response's body. If do has sent nothing, the error is a *[DialError]. [Cause]
 // returns the cause of any error.
 func (t *Transport) do(req *http.Request, route Route) (resp *http.Response, addr string, err error) {
 	defer func() {
@@ -106,9 +106,10 @@ func WithAnswerTime(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, answerTimeKey{}, d)
 }
 
-// isRepeatable reports whether the transport may send req twice. It may because
-// of the method, or because of a header Idempotency-Key. As in net/http, a
-// header without a value is not sent.
+// isRepeatable reports whether the transport may send req twice. Without a body,
+// the method must be GET or HEAD. With a body, req must have the header
+// Idempotency-Key and GetBody. As in net/http, the header may have no value, and is
+// then not sent.
 func isRepeatable(req *http.Request) bool {
 	if req.Body == nil || req.Body == http.NoBody {
 		return req.Method == http.MethodGet || req.Method == http.MethodHead
@@ -118,10 +119,10 @@ func isRepeatable(req *http.Request) bool {
 }
 
 // Get makes a GET request to host along route. target is a path and query in
-// escaped form. Get returns the answer and the address that it reached. If the
-// body has more than maxBody bytes, the error is [ErrTooLarge]. Get is faster
-// than do, for the most frequent request. The caller must have escaped every
-// part of target that a stranger can choose.
+// escaped form. The caller must have escaped every part of target that a stranger
+// can choose. Get returns the answer and the address that it reached. If the body
+// has more than maxBody bytes, the error is [ErrTooLarge]. Get is faster than
+// RoundTrip, and is for the most frequent request.
 func (t *Transport) Get(ctx context.Context, route Route, host, target string, maxBody int) (answer Answer, addr string, err error) {
 	return t.get(ctx, route, getRequest{host: host, target: target, maxBody: maxBody})
 }
@@ -153,9 +154,10 @@ func RouteTo(u *url.URL) Route {
 	return Route{u.Scheme, net.JoinHostPort(name, port), name}
 }
 
-// use calls exchange with a connection to route, and returns the address that
-// it reached. It tries an idle connection first. If a repeatable request fails
-// on that connection or gets no answer in time, use tries a new connection.
+// use calls the function exchange with a connection to route, and returns the
+// address of the peer. It tries an idle connection first. If a repeatable request
+// fails on the idle connection or gets no answer in time, use tries a new
+// connection.
 func (t *Transport) use(ctx context.Context, route Route, repeatable bool, exchange func(c *conn, answerTime time.Duration) error) (addr string, err error) {
 	if c := t.pool().take(t, route, AskerOf(ctx)); c != nil {
 		var answerTime time.Duration
@@ -167,8 +169,8 @@ func (t *Transport) use(ctx context.Context, route Route, repeatable bool, excha
 		if err == nil || !repeatable || ctx.Err() != nil {
 			return c.addr, err
 		}
-		// The other idle connections to this route are probably broken as well,
-		// so close them.
+		// This idle connection failed. Other idle connections to this route are
+		// probably dead as well, so close them.
 		t.pool().drop(t, route)
 	}
 	c, addr, err := t.connect(ctx, route)
@@ -210,7 +212,7 @@ func (t *Transport) open(ctx context.Context, addr string) (*socket, error) {
 			if err = v.enter(host); err == nil {
 				return &socket{Conn: raw, pool: v.pool, host: host, release: v.end(host), waited: v.waited}, nil
 			}
-			raw.Close() // Dial is not the Dial of a [Dialer], so it did not check the bound PerHost
+			raw.Close() // a dial function that is not from a [Dialer] does not check the bound PerHost, so the check is here
 		}
 		if IsNoFile(err) && v.pool.CloseForFile() {
 			continue

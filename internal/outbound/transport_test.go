@@ -90,8 +90,8 @@ func TestResponsesAreBounded(t *testing.T) {
 	}
 }
 
-// network returns a transport to a plain HTTP server in memory, which calls
-// handler.
+// network returns a transport to a plain HTTP server in memory. The server calls
+// handler. The *atomic.Int32 counts the connections.
 func network(t *testing.T, handler http.HandlerFunc) (*outbound.Transport, *atomic.Int32) {
 	t.Helper()
 	var dials atomic.Int32

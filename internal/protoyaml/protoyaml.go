@@ -27,8 +27,7 @@ func (o MarshalOptions) Marshal(message proto.Message) ([]byte, error) {
 }
 
 // Unmarshal sets message to the content of the YAML. A field may have its name in
-// JSON or in the .proto file. If message has no field with a name, that is an
-// error.
+// JSON or in the .proto file. A name that is no field of message is an error.
 func Unmarshal(text []byte, message proto.Message) error {
 	var value any
 	if err := yaml.Unmarshal(text, &value); err != nil {

@@ -16,8 +16,8 @@ func field() *descriptorpb.FieldDescriptorProto {
 	}
 }
 
-// TestMarshal checks that what Marshal has written can be read as YAML, and that a
-// text which looks like another type is still read as a text.
+// TestMarshal checks that the YAML parser can read what Marshal has written. A text
+// that looks like a value of another type must still be read as a text.
 func TestMarshal(t *testing.T) {
 	for name, want := range map[string]struct {
 		options MarshalOptions

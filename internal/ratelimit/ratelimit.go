@@ -1,9 +1,8 @@
 // Package ratelimit counts how often each key asks, in bounded memory.
 //
 // A [Limiter] uses the generic cell rate algorithm. For each key it stores one
-// point in time: when the key will have its whole burst again. As time passes,
-// the key gets its burst back. So a key that was idle for long enough needs no
-// entry.
+// point in time: when the key will be allowed a whole burst again. A key that was
+// idle for long enough is allowed a whole burst. So it needs no entry.
 package ratelimit
 
 import (
@@ -12,20 +11,20 @@ import (
 	"time"
 )
 
-// Limit allows PerMinute events a minute, and Burst events at once. The zero
-// Limit allows everything.
+// Limit allows PerMinute events a minute. After a pause, it allows up to Burst
+// events at the same moment. The zero Limit allows everything.
 type Limit struct{ PerMinute, Burst int }
 
-// Limiter applies one Limit to each of many keys. Several goroutines may use it
-// at once. The zero Limiter allows everything. Copies of a Limiter share what
+// Limiter applies one Limit to each of many keys. Several goroutines may use it at
+// the same time. The zero Limiter allows everything. Copies of a Limiter share what
 // they have counted.
 type Limiter[K comparable] struct{ *counts }
 
-// counts is what a Limiter has counted. A Limiter that allows everything has nil
-// instead.
+// counts holds what a Limiter has counted. In a Limiter that allows everything, the
+// pointer to counts is nil.
 type counts struct {
 	interval time.Duration // the time between two events at the rate PerMinute
-	burst    time.Duration // how far the stored time may be ahead of the clock
+	burst    time.Duration // how far the time that is stored for a key may be ahead of the clock
 	epoch    time.Time
 	seed     maphash.Seed
 
@@ -51,8 +50,8 @@ func New[K comparable](limit Limit) Limiter[K] {
 // Limits reports whether l limits anything.
 func (l Limiter[K]) Limits() bool { return l.counts != nil }
 
-// Take spends one event of key and returns 0. If key has no event to spend, it
-// returns the time until key has one.
+// Take counts one event of key and returns 0. If the limit does not allow an event
+// now, Take counts nothing and returns the time until an event is allowed.
 func (l Limiter[K]) Take(key K) (wait time.Duration) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		if wait = l.waitFor(spent, now); wait > 0 {
@@ -63,21 +62,21 @@ func (l Limiter[K]) Take(key K) (wait time.Duration) {
 	return wait
 }
 
-// Return gives back an event that Take has spent.
+// Return undoes one Take of key.
 func (l Limiter[K]) Return(key K) {
 	l.with(key, func(spent, _ time.Duration) time.Duration { return spent - l.interval })
 }
 
-// Charge spends one event of key even if key has none left. The debt does not
-// grow: a key that was charged too often waits only for one interval.
+// Charge counts one event of key even if the limit does not allow it. The debt does
+// not grow: however often key was charged, it waits only for one interval.
 func (l Limiter[K]) Charge(key K) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		return min(spent+l.interval, now+l.burst)
 	})
 }
 
-// Wait returns the time until Take would succeed for key, or 0 if it would
-// succeed now.
+// Wait returns how long key has to wait until Take returns 0. Wait itself counts no
+// event.
 func (l Limiter[K]) Wait(key K) (wait time.Duration) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		wait = l.waitFor(spent, now)
@@ -86,8 +85,9 @@ func (l Limiter[K]) Wait(key K) (wait time.Duration) {
 	return wait
 }
 
-// with replaces the stored time of key by the result of change. change gets the
-// stored time or now, whichever is later. Times are durations since epoch.
+// with replaces the time that is stored for key by the result of the function
+// change. change gets two times: the stored time or now, whichever is later, and
+// now. Times are durations since epoch.
 func (l Limiter[K]) with(key K, change func(spent, now time.Duration) time.Duration) {
 	if !l.Limits() {
 		return
@@ -100,7 +100,7 @@ func (l Limiter[K]) with(key K, change func(spent, now time.Duration) time.Durat
 	if changed := change(max(spent, now), now); changed > now {
 		*place = entry{hash, changed}
 	} else if spent > 0 {
-		*place = entry{} // the key has its whole burst, so it needs no entry
+		*place = entry{} // the key is again allowed a whole burst, so it needs no entry
 	}
 }
 

@@ -42,8 +42,8 @@ func TestBurstThenRate(t *testing.T) {
 	})
 }
 
-// TestSteadyRate checks that in the long run exactly the rate passes, however
-// often a key asks.
+// TestSteadyRate checks that in the long run exactly PerMinute events a minute are
+// allowed, however often a key asks.
 func TestSteadyRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New[int](Limit{PerMinute: 60, Burst: 10})
@@ -75,7 +75,7 @@ func TestReturn(t *testing.T) {
 		l.Return("never seen")
 		l.Take("a")
 		time.Sleep(time.Hour)
-		l.Return("a") // the whole burst is available again, so Return changes nothing
+		l.Return("a") // a whole burst is allowed again, so Return changes nothing
 		l.Take("a")
 		l.Take("a")
 		if l.Take("a") == 0 {

@@ -19,12 +19,13 @@ type entry struct {
 }
 
 // table is a cache of entries. A key belongs to one set. If the set is full, a new
-// key replaces the key that will soonest have its whole burst again. So a key over
-// its limit cannot remove its own entry by inventing other keys.
+// key replaces the key that will soonest be allowed a whole burst again. So a key
+// over its limit cannot remove its own entry by inventing other keys.
 type table [sets][ways]entry
 
-// find returns when the key with this hash has its whole burst again, or 0 if
-// the key is unknown. It also returns the place for the key's entry.
+// find returns the time that is stored for the key with this hash. From this time
+// on, the key is again allowed a whole burst. If the key is unknown, the time is 0.
+// find also returns the place for the key's entry.
 func (t *table) find(hash uint64) (spent time.Duration, place *entry) {
 	set := &t[hash%sets]
 	place = &set[0]

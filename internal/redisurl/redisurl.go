@@ -32,8 +32,8 @@ const (
 
 // URL is a valid URL of Redis. The zero value is no URL.
 type URL struct {
-	// parts is a pointer, because fmt also prints unexported fields. Of a pointer
-	// it prints only the address.
+	// parts is a pointer, because fmt also prints unexported fields. For a pointer,
+	// fmt prints only the address.
 	parts *parts
 }
 
@@ -132,7 +132,8 @@ func (p *parts) readSentinels(u *url.URL, query url.Values) error {
 	return nil
 }
 
-// without returns u without these parameters, which go-redis does not know.
+// without returns a copy of u that lacks the given query parameters, because
+// go-redis does not know them.
 func without(u url.URL, names ...string) *url.URL {
 	query := u.Query()
 	for _, name := range names {
@@ -159,9 +160,9 @@ func (u URL) Server() redis.Options { return *u.parts.server }
 // them.
 func (u URL) Failover() redis.FailoverOptions { return *u.parts.failover }
 
-// HasPassword reports whether the URL has the password of Redis itself. With
-// Sentinels this is the parameter password, and otherwise the password in
-// front of the host.
+// HasPassword reports whether the URL has the password of Redis itself. In the URL
+// of Sentinels, this is the parameter password. In any other URL, it is the
+// password in front of the host.
 func (u URL) HasPassword() bool {
 	if u.parts.failover != nil {
 		return u.parts.failover.Password != ""
@@ -169,8 +170,8 @@ func (u URL) HasPassword() bool {
 	return u.parts.server.Password != ""
 }
 
-// Unverified reports whether the URL says that the server's certificate is not
-// checked.
+// Unverified reports whether the URL tells the client not to check the server's
+// certificate.
 func (u URL) Unverified() bool {
 	t := u.parts.tls()
 	return t != nil && t.InsecureSkipVerify

@@ -52,7 +52,8 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// TestOwners checks to which program each user name and password belongs.
+// TestOwners checks which user names and passwords in a URL are for Redis, and
+// which are for the Sentinels.
 func TestOwners(t *testing.T) {
 	o := redisurl.Must("redis://sentinel:spw@s1:26379/7?master_name=mymaster&username=leave&password=rpw").Failover()
 	if got, want := fmt.Sprint(o.SentinelUsername, o.SentinelPassword, o.Username, o.Password, o.DB), "sentinel spw leave rpw 7"; strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {

@@ -74,8 +74,8 @@ func allAddresses(addrs []string) bool {
 	return !slices.ContainsFunc(addrs, func(addr string) bool { return !hostport.IsAddress(addr) })
 }
 
-// isMasterName reports whether Sentinel allows name as the name of a group of
-// servers (master_name).
+// isMasterName reports whether Sentinel allows a text as master_name, the name of a
+// group of servers.
 func isMasterName(name string) bool {
 	return name != "" && len(name) <= 100 && !strings.ContainsFunc(name, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_", r)

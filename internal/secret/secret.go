@@ -19,8 +19,8 @@ const redacted = "[redacted]"
 // Text is a secret string: an API secret, a password, an access token. The zero
 // value is the empty secret. Use [Text.Equal] instead of == to compare two secrets.
 type Text struct {
-	// value is a pointer, because fmt does not call Format on an unexported field
-	// of another struct. It prints the field itself instead, and of a pointer only
+	// value is a pointer, because fmt does not call Format for an unexported field of
+	// another struct. It prints the content of such a field, but for a pointer only
 	// the address.
 	value *string
 }
@@ -40,7 +40,7 @@ func (t Text) Reveal() string {
 func (t Text) IsEmpty() bool { return t.Reveal() == "" }
 
 // Equal reports whether both secrets are the same. The time that Equal takes does
-// not depend on where they differ.
+// not depend on the position at which the secrets differ.
 func (t Text) Equal(other Text) bool {
 	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
 }
@@ -61,8 +61,8 @@ func (t Text) String() string {
 	return redacted
 }
 
-// Format writes what String returns, for every verb and flag. Without it, %v,
-// %+v, %#v, %x and %q would print the field.
+// Format writes what String returns, for every verb and flag. Without this method,
+// %v, %+v, %#v, %x and %q would print the field value.
 func (t Text) Format(f fmt.State, _ rune) { io.WriteString(f, t.String()) }
 
 // LogValue redacts the secret for log/slog.

@@ -14,8 +14,8 @@ import (
 
 const value = "hunter2-hunter2-hunter2"
 
-// forms holds the forms in which the value could leak: the value itself, and
-// what %x and a slice of bytes would print.
+// forms lists the forms in which the value could leak: the value itself, its bytes
+// in hexadecimal (%x), and its bytes as a slice of numbers.
 var forms = []string{value, fmt.Sprintf("%x", value), fmt.Sprint([]byte(value))}
 
 func leaks(t *testing.T, how, out string) {
@@ -87,7 +87,8 @@ func TestEqual(t *testing.T) {
 }
 
 func TestHash(t *testing.T) {
-	// echo -n hunter2-hunter2-hunter2 | sha256sum | cut -c1-12
+	// The wanted hash is from: echo -n hunter2-hunter2-hunter2 | sha256sum | cut
+	// -c1-12
 	if got, want := secret.New(value).Hash(), "ae71c4cdf5d7"; got != want {
 		t.Errorf("Hash = %q, want %q", got, want)
 	}

@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 )
 
-// model does random actions with a Keyed, and keeps its own list of the callers. It
-// compares what the Keyed does with this list.
+// model does random actions with a Keyed, and keeps its own list of the callers.
+// After each action it compares the Keyed with this list.
 type model struct {
 	t       *testing.T
 	s       *Keyed[int]
@@ -25,7 +25,8 @@ type caller struct {
 	release func()
 }
 
-// acquire calls Acquire or Take, and checks at once whether it has to wait.
+// acquire calls Acquire or Take, and immediately checks whether the call has to
+// wait.
 func (m *model) acquire(key, permits int) {
 	ctx, cancel := context.WithCancel(m.t.Context())
 	c := &caller{key: key, permits: permits, cancel: cancel, outcome: make(chan func(), 1), state: "waits"}
@@ -137,8 +138,9 @@ func (m *model) check() {
 	}
 }
 
-// in returns the n-th of the callers in state. After the last caller, it counts on
-// from the first. It returns nil if there is none.
+// in returns the n-th of the callers that have the given state. After the last of
+// these callers, it counts on from the first. It returns nil if no caller has this
+// state.
 func (m *model) in(state string, n int) *caller {
 	var all []*caller
 	for _, c := range m.callers {
@@ -153,9 +155,10 @@ func (m *model) in(state string, n int) *caller {
 }
 
 // FuzzKeyed does the actions that the bytes of data encode. It checks that no
-// permit is lost, and that no bound is exceeded. No key may stay behind, and nobody
-// may wait while a permit is free. Nobody may overtake another caller of the same
-// key. At the end all permits are given back, and every caller has had one.
+// permit is lost, and that no bound is exceeded. A key without permits and waiters
+// must take no memory. Nobody may wait while a permit is free, and nobody may
+// overtake another caller of the same key. At the end all permits are given back,
+// and every caller has had one.
 func FuzzKeyed(f *testing.F) {
 	f.Add(uint8(3), uint8(2), uint8(1), []byte("\x00\x01\x02\x00\x01\x43\x84\x00\x81\x45"))
 	f.Add(uint8(0), uint8(1), uint8(0), []byte("\x00\x00\x00\x80\x40\x40\x40"))

@@ -1,13 +1,13 @@
-// Package semaphore bounds how much runs at once, in all and for each key. A
-// key is a homeserver, a user, or a client's network.
+// Package semaphore bounds how much runs at once, in all and for each key. A key is
+// a homeserver, a user, or a client's network.
 //
-// A caller that waits holds no permit. Keys get free permits in turn, so a key
-// with many waiters delays another key by at most one permit. Of the callers of
-// one key, the one that has waited longest is first. The semaphore has no
+// A caller that waits holds no permit. Keys get free permits in turn, so a key with
+// many waiters delays another key by at most one permit. Among the callers of one
+// key, the caller that has waited longest is first. The semaphore has no
 // goroutines. A key without permits and waiters takes no memory.
 //
-// If a permit stands for a byte, a caller takes many permits at once: either
-// all of them or none.
+// If a permit stands for a byte, a caller takes many permits together: either all
+// of them or none.
 package semaphore
 
 import (
@@ -27,15 +27,15 @@ type Bounds struct {
 	Share int
 }
 
-// Keyed gives permits to keys, within its bounds. Several goroutines may use it
-// at once. It must not be copied.
+// Keyed gives permits to keys, within its bounds. Several goroutines may use it at
+// the same time. It must not be copied.
 type Keyed[K comparable] struct {
 	bounds Bounds
 
 	mu    sync.Mutex
 	taken int
 	keys  map[K]*key[K] // the keys that have permits or waiters
-	turns list.List     // holds *key[K]: the keys that have waiters; the front is next
+	turns list.List     // holds *key[K]: the keys that have waiters; the key in front has the next turn
 }
 
 // key holds the permits and the waiters of one key.
@@ -58,9 +58,8 @@ func New[K comparable](b Bounds) *Keyed[K] {
 }
 
 // Acquire takes a permit for id. It waits for a permit until ctx ends, and then
-// returns the error of ctx. If a permit is free at once, it takes the permit
-// even if ctx has ended. release gives the permit back, and must be called
-// exactly once.
+// returns the error of ctx. If a permit is free immediately, Acquire takes it even
+// if ctx has ended. release gives the permit back, and must be called exactly once.
 func (s *Keyed[K]) Acquire(ctx context.Context, id K) (release func(), err error) {
 	k, err := s.acquire(ctx, id, 1)
 	if err != nil {
@@ -78,7 +77,7 @@ func (s *Keyed[K]) TryAcquire(id K) (release func(), ok bool) {
 	return func() { s.release(k, 1) }, true
 }
 
-// Take takes n permits for id, all at once, and waits for them as Acquire does.
+// Take takes n permits for id together, and waits for them as Acquire does.
 // [Keyed.Give] gives them back, all together or in parts.
 func (s *Keyed[K]) Take(ctx context.Context, id K, n int) error {
 	_, err := s.acquire(ctx, id, n)

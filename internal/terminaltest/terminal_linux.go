@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open returns both ends of a pseudo-terminal with that many columns and lines:
-// the person's end and the program's end. If either number is 0, the terminal
-// does not tell its size. Both ends are closed when the test ends.
+// Open returns both ends of a pseudo-terminal: the person's end and the program's
+// end. The terminal has the given numbers of columns and lines. If either number is
+// 0, the terminal does not tell its size. Both ends are closed when the test ends.
 func Open(t testing.TB, columns, lines uint16) (person, terminal *os.File) {
 	t.Helper()
 	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)

@@ -9,11 +9,11 @@ import (
 
 const ellipsis = "…"
 
-// Clip returns s as one line of at most limit bytes. It replaces each character
-// that cannot be printed by a space; these are line breaks, controls and changes of
-// the writing direction. It replaces each byte that is not UTF-8 by the replacement
-// character. If s is longer, it cuts s between two characters, and the result ends
-// in an ellipsis. It reads no more of s than it returns.
+// Clip returns s as one line of at most limit bytes. Characters that cannot be
+// printed become spaces: line breaks, control characters and changes of the writing
+// direction. Bytes that are not UTF-8 become the replacement character. If s is too
+// long, Clip cuts s between two characters, and the result ends in an ellipsis.
+// Clip reads no more of s than it returns.
 func Clip(s string, limit int) string {
 	if len(s) <= limit && isPlain(s) {
 		return s
@@ -35,7 +35,8 @@ func Clip(s string, limit int) string {
 	return b.String()
 }
 
-// cut ends a shortened text with an ellipsis, if limit has space for one.
+// cut appends an ellipsis to s, which is the beginning of a text. If the result
+// would be longer than limit, cut returns "".
 func cut(s string, limit int) string {
 	if len(s)+len(ellipsis) > limit {
 		return ""

@@ -16,8 +16,8 @@ import (
 )
 
 // New returns a handler. The lines that it writes to w are the same as those of
-// slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}). It may call the
-// Write method of w in several goroutines at once.
+// slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}). The handler may call
+// w.Write in several goroutines at the same time.
 func New(w io.Writer, level slog.Leveler) slog.Handler {
 	return &handler{slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}), w}
 }

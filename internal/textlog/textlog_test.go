@@ -12,8 +12,7 @@ import (
 	"matrixrtc-auth/internal/textlog"
 )
 
-// both returns the line of a record twice: as this package formats it, and as
-// log/slog formats it.
+// both formats a record with this package and with log/slog. It returns both lines.
 func both(t *testing.T, r slog.Record, change func(slog.Handler) slog.Handler) (got, want string) {
 	t.Helper()
 	var ours, theirs bytes.Buffer

@@ -23,17 +23,18 @@ import (
 )
 
 var (
-	// plain matches texts that need no quotation marks, unless they are
-	// numbers, times or switches. YAML 1.1 (which Synapse reads) and YAML 1.2
-	// read these texts alike.
+	// plain matches texts that need no quotation marks. Exceptions are numbers,
+	// times, and words like yes and no (switches). YAML 1.1 (which Synapse reads) and
+	// YAML 1.2 read the matched texts alike.
 	plain = pattern.New(`^(?:[A-Za-z^/(][^#\n]*|[0-9A-Za-z]+)$`)
 	// switches matches words that YAML 1.1 reads as true or false, but YAML 1.2
 	// does not.
 	switches = pattern.New(`^(?i:y|yes|n|no|on|off)$`)
 )
 
-// Scalar returns the YAML for the text value. That is value itself if YAML reads it
-// unchanged, and otherwise value in quotation marks.
+// Scalar returns the YAML for a text. If YAML reads the text unchanged, this is the
+// text itself, and otherwise the text in quotation marks. If the text is not UTF-8,
+// it is base64 with the tag !!binary.
 func Scalar(value string) string {
 	if !utf8.ValidString(value) {
 		return "!!binary " + base64.StdEncoding.EncodeToString([]byte(value))
@@ -54,8 +55,9 @@ func Block(v any) string {
 	return strings.TrimSpace(behind("", v))
 }
 
-// behind returns the YAML that follows a key or the dash of a list item. That is a
-// scalar on the same line, or the lines below it, which begin with indent.
+// behind returns the YAML that follows a key or the dash of a list item. This is a
+// scalar on the same line, or a block of lines below it. Each line of the block
+// begins with indent.
 func behind(indent string, v any) string {
 	var b strings.Builder
 	switch v := v.(type) {

@@ -42,8 +42,8 @@ func TestScalar(t *testing.T) {
 	}
 }
 
-// FuzzScalar checks that YAML reads what Scalar has written as the same text,
-// both as the value of a key and as an item of a list.
+// FuzzScalar checks that a YAML parser reads the output of Scalar as the original
+// text. The output is once the value of a key, and once an item of a list.
 func FuzzScalar(f *testing.F) {
 	for _, value := range []string{"a", "a: b", "- a", "\u0085", "\u2028", "\ufeffa", "@a", "\x00", "\xff", "~", "a\tb", "?", "...", "/ #"} {
 		f.Add(value)
@@ -92,7 +92,8 @@ func TestBlock(t *testing.T) {
 	}
 }
 
-// FuzzBlock checks that YAML reads what Block has written as the same document.
+// FuzzBlock checks that a YAML parser reads the output of Block as the original
+// document.
 func FuzzBlock(f *testing.F) {
 	for _, text := range []string{"a: {b: [1, {c: d}]}", "- - - 1", "a: 2026-11-30", "a: 0x1f", "a: -.inf", "{? a : b}", "a: [[], {}]"} {
 		f.Add(text)

@@ -14,9 +14,9 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// BenchmarkDelegate measures how many delegations a second the store accepts. It
-// also measures how fast the bare disk is if each sync follows as many lines as
-// there are callers.
+// BenchmarkDelegate measures how many delegations a second the store accepts from many
+// callers. For comparison, it also measures the bare disk, which writes one line for
+// each caller before each sync.
 func BenchmarkDelegate(b *testing.B) {
 	for name, store := range map[string]func(*Store) leave.Store{
 		"alone":   func(s *Store) leave.Store { return s },
@@ -29,7 +29,8 @@ func BenchmarkDelegate(b *testing.B) {
 	}
 }
 
-// BenchmarkPut stores jobs one after another. Each call waits for the disk.
+// BenchmarkPut stores one job after another. Each call waits until the job is on the
+// disk.
 func BenchmarkPut(b *testing.B) {
 	raw := rawRate(b, 1)
 	s := benched(b, filepath.Join(b.TempDir(), "leaves.db"))
@@ -53,8 +54,8 @@ func benched(b *testing.B, path string) *Store {
 	return s
 }
 
-// rawRate measures how many lines the bare disk can write in a second. together is
-// the number of lines that it writes before each sync.
+// rawRate measures how many lines the bare disk can write in a second. The argument
+// together is how many lines it writes before each sync.
 func rawRate(b *testing.B, together int) float64 {
 	b.Helper()
 	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))

@@ -10,13 +10,14 @@ import (
 	"matrixrtc-auth/internal/logtest"
 )
 
-// powerDisk is a disk whose power fails after left operations. Data that was not
-// synced before may then be on the disk or not.
+// powerDisk is a disk whose power fails. The field left is how many operations it still
+// does before that. Data that was not synced may be on the disk after the failure, or
+// not.
 type powerDisk struct {
 	osDisk
 	left  int
 	files map[string]*powerFile
-	undo  func() error // undoes the last rename; nil if the last rename was synced
+	undo  func() error // undoes the last rename; nil if the disk has synced that rename
 }
 
 type powerFile struct {
@@ -112,7 +113,7 @@ func (f *powerFile) Sync() error {
 	return nil
 }
 
-// lose removes all data that was not synced.
+// lose removes all data that was not synced, as a power failure can do.
 func (d *powerDisk) lose() error {
 	var errs []error
 	for name, f := range d.files {
@@ -124,9 +125,9 @@ func (d *powerDisk) lose() error {
 	return errors.Join(errs...)
 }
 
-// TestPowerGoes checks what is left if the power fails. It tries every operation of
-// the disk, while the store replaces its file all the time. Afterwards the file
-// must have all acknowledged writes, and must not be damaged.
+// TestPowerGoes makes the power fail during each operation of the disk. Meanwhile the
+// store replaces its file all the time. After the failure, the file must have all
+// acknowledged writes, and must not be damaged.
 func TestPowerGoes(t *testing.T) {
 	for _, lose := range []bool{true, false} {
 		done := false
@@ -157,8 +158,8 @@ func TestPowerGoes(t *testing.T) {
 	}
 }
 
-// TestNameIsMadeToLast checks that Open syncs the directory. A killed process may
-// have renamed the file without a sync of the directory.
+// TestNameIsMadeToLast checks that Open syncs the directory of the file. Otherwise, if
+// a killed process had renamed the file, the new name could be lost.
 func TestNameIsMadeToLast(t *testing.T) {
 	p := newPlace(t)
 	p.open(t, osDisk{}, spare).Close()
@@ -173,8 +174,8 @@ func TestNameIsMadeToLast(t *testing.T) {
 	s.Close()
 }
 
-// work makes up to 20 writes, until one fails. It returns the jobs after the last
-// acknowledged write. done is true if all writes were made.
+// work makes up to 20 writes, and stops when one fails. It returns the jobs after the
+// last acknowledged write. done reports whether all writes succeeded.
 func work(t *testing.T, s *Store) (acknowledged []string, done bool) {
 	for n := range 20 {
 		j := job(t, n%5)

@@ -16,9 +16,9 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// example returns a file that was begun with two jobs, and to which three lines
-// were added. after holds what jobs were in memory after each line. Its keys are
-// the offsets at which the lines end.
+// example returns the content of a leave file. The store has written two jobs into a
+// new file, and then three more lines. The second result holds the store's jobs as they
+// were after each line. Its keys are the offsets at which these lines end.
 func example(t *testing.T) (file []byte, after map[int][]string) {
 	t.Helper()
 	p := newPlace(t)
@@ -26,7 +26,7 @@ func example(t *testing.T) (file []byte, after map[int][]string) {
 	put(t, s, 1)
 	put(t, s, 2)
 	s.Close()
-	p.write(t, append(p.read(t), "torn"...)) // makes the next Open begin a new file
+	p.write(t, append(p.read(t), "torn"...)) // because of this text, the next Open begins a new file
 	s = p.open(t, osDisk{}, spare)
 	after = map[int][]string{len(p.read(t)): jobs(t, s.memory)}
 	for _, write := range []func(){
@@ -40,8 +40,7 @@ func example(t *testing.T) (file []byte, after map[int][]string) {
 	return p.read(t), after
 }
 
-// TestCutAnywhere reads a file that was cut off, for each possible place of the
-// cut.
+// TestCutAnywhere cuts a file off at each possible place, and reads it.
 func TestCutAnywhere(t *testing.T) {
 	file, after := example(t)
 	complete := bytes.Index(file, []byte(`{"complete":true}`)) + len(`{"complete":true}`) + 1
@@ -69,10 +68,10 @@ func TestCutAnywhere(t *testing.T) {
 	}
 }
 
-// TestFlippedAnywhere changes each byte of a file. A change before the last line
-// must count as damage. If the last line is changed, the store must use the file up
-// to that line. The line end before the last line may count as part of the last
-// line, because without it the last two lines are one.
+// TestFlippedAnywhere changes each byte of a file. If the byte is before the last line,
+// the file must count as damaged. If it is in the last line, the store must use the
+// file up to that line. The line end before the last line may count as a part of the
+// last line: without it, the last two lines are one.
 func TestFlippedAnywhere(t *testing.T) {
 	file, after := example(t)
 	tail := 0 // where the last line begins
@@ -94,8 +93,8 @@ func TestFlippedAnywhere(t *testing.T) {
 	}
 }
 
-// TestTornTail checks that bytes after the last valid line are removed from the
-// file.
+// TestTornTail has a file with further bytes after the last valid line. The store must
+// remove these bytes from the file.
 func TestTornTail(t *testing.T) {
 	file, after := example(t)
 	for _, tail := range []string{"0", "00000000 {}\n", strings.Repeat("\x00", 5000), "\n\n", string(file[:30])} {
@@ -115,8 +114,8 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
-// TestDamaged checks that a damaged file is kept under another name. The store must
-// go on with the jobs that it could read.
+// TestDamaged has a damaged file. The store must keep it under another name, and go on
+// with the jobs that it could read.
 func TestDamaged(t *testing.T) {
 	file, _ := example(t)
 	lines := bytes.SplitAfter(file, []byte("\n"))
@@ -160,8 +159,8 @@ func TestDamaged(t *testing.T) {
 	}
 }
 
-// TestLongLine checks that lineReader keeps only the beginning of a line that is
-// too long.
+// TestLongLine has a line that is too long. lineReader must keep only the beginning of
+// it.
 func TestLongLine(t *testing.T) {
 	const piece = 64 << 10
 	long := io.LimitReader(endless{}, 4*maxLine)
@@ -208,8 +207,8 @@ func line(tb testing.TB, salt uint32, v any) []byte {
 	return b
 }
 
-// badLine returns a line with three records of jobs. The second record is not
-// valid.
+// badLine returns a line with the records of three jobs. The second record is not a
+// valid job.
 func badLine(t *testing.T, salt uint32) []byte {
 	t.Helper()
 	list := make([]map[string]any, 3)
@@ -226,8 +225,8 @@ func badLine(t *testing.T, salt uint32) []byte {
 	return line(t, salt, map[string]any{"jobs": list, "ended": []ended{ended(job(t, 2).Key)}})
 }
 
-// TestBadRecord checks a line with one invalid record. The store must leave out
-// this record, name it in the log once, and keep the other jobs of the line. The
+// TestBadRecord has a line with one invalid record among others. The store must leave
+// out this record, name it in the log once, and keep the other jobs of the line. The
 // next start must find nothing wrong.
 func TestBadRecord(t *testing.T) {
 	file, _ := example(t)
@@ -254,8 +253,8 @@ func TestBadRecord(t *testing.T) {
 	}
 }
 
-// TestManyBadRecords checks that the log names only the first mostNamed invalid
-// records.
+// TestManyBadRecords has a file with many invalid records. The log must name only the
+// first mostNamed of them.
 func TestManyBadRecords(t *testing.T) {
 	file, _ := example(t)
 	p := newPlace(t)

@@ -8,15 +8,17 @@ import (
 	"syscall"
 )
 
-// disk is the operations of the file system that a journal needs.
+// disk is the part of the file system that a journal uses.
 type disk interface {
-	// create opens a new empty file. It replaces an existing file of that name.
+	// create opens a new empty file. If there is a file with that name, create replaces
+	// it.
 	create(name string) (file, error)
-	// extend opens a file for appending.
+	// extend opens an existing file, so that the journal can append to it.
 	extend(name string) (file, error)
 	rename(from, to string) error
 	remove(name string) error
-	// syncDir makes created and renamed files in a directory durable.
+	// syncDir makes sure that created and renamed files in a directory survive a power
+	// failure.
 	syncDir(name string) error
 }
 
@@ -25,8 +27,8 @@ type file interface {
 	Sync() error
 }
 
-// osDisk is the real file system. Only their owner can read the files, because
-// whoever knows a job's delay id can send or cancel the leave.
+// osDisk is the real file system. Only the owner of the files can read them, because
+// anybody who knows a job's delay id can send or cancel the leave.
 type osDisk struct{}
 
 func (osDisk) create(name string) (file, error) {
@@ -52,7 +54,7 @@ func (osDisk) syncDir(name string) error {
 	defer dir.Close()
 	err = dir.Sync()
 	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
-		return nil // some file systems neither need nor support a sync of directories
+		return nil // some file systems do not support a sync of directories, and do not need it
 	}
 	return err
 }

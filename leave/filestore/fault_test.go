@@ -17,11 +17,11 @@ import (
 	"matrixrtc-auth/internal/logtest"
 )
 
-// trouble makes some operations of a disk fail while on is true.
+// trouble makes some operations of a disk fail. They fail only while on is true.
 type trouble struct {
 	err  error
 	ops  []string
-	file string // the operations fail only for files whose names end with this
+	file string // only operations on files whose names end with this text fail
 	on   atomic.Bool
 }
 
@@ -32,9 +32,9 @@ func (d *trouble) fault(op, name string) error {
 	return nil
 }
 
-// TestFailedWrites checks a disk that fails for a while. Meanwhile writes must
-// fail, and Claim must still work. Acknowledged writes must stay on the disk. When
-// the disk works again, all jobs must get to the disk.
+// TestFailedWrites has a disk that fails for a while. In this time, writes must fail,
+// and Claim must still work. Acknowledged writes must stay on the disk. When the disk
+// works again, the store must write all jobs to it.
 func TestFailedWrites(t *testing.T) {
 	for name, d := range map[string]*trouble{
 		"disk full":     {err: syscall.ENOSPC, ops: []string{"write", "create"}},
@@ -74,8 +74,9 @@ func TestFailedWrites(t *testing.T) {
 	}
 }
 
-// TestFailureIsToldOnce checks that one error is logged each time the disk begins
-// to fail. For failurePause after a failure, the store must not try the disk again.
+// TestFailureIsToldOnce has a disk that fails again and again. Each time when the disk
+// begins to fail, the log must get one error. After a failure, the store must not use
+// the disk for failurePause.
 func TestFailureIsToldOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -125,7 +126,9 @@ func TestDiskFullAtStart(t *testing.T) {
 		p := newPlace(t)
 		put(t, p.open(t, osDisk{}, spare), 1)
 		p.write(t, append(p.read(t), "torn"...))
-		moved := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, p.log} // the first store still holds the lock of its file
+		// The test opens a copy of the file, because the first store still holds the lock
+		// of its file.
+		moved := place{filepath.Join(t.TempDir(), "leaves.db"), p.machine, p.log}
 		moved.write(t, p.read(t))
 		full := trouble{err: syscall.ENOSPC, ops: []string{"create"}}
 		full.on.Store(true)
@@ -143,21 +146,24 @@ func TestDiskFullAtStart(t *testing.T) {
 	})
 }
 
-// TestSuccessorFails checks that writes succeed even if the store cannot write the
-// successor, the smaller file that is to replace its file.
+// TestSuccessorFails has a disk on which the store cannot write the successor. That is
+// the smaller file with which the store wants to replace its file. Writes must succeed
+// nevertheless.
 func TestSuccessorFails(t *testing.T) {
 	for _, op := range []string{"create", "write", "sync", "rename"} {
 		t.Run(op, func(t *testing.T) {
 			p := newPlace(t)
 			d := &trouble{err: syscall.EIO, ops: []string{op}, file: ".new"}
-			p.open(t, osDisk{}, spare).Close() // so that the file exists; then only successors have names that end with .new
+			// This creates the file. From now on, only successors have names that end with
+			// .new.
+			p.open(t, osDisk{}, spare).Close()
 			s := p.open(t, faultDisk{fault: d.fault}, 500)
 			d.on.Store(true)
 			for n := range 10 {
 				put(t, s, n)
 			}
-			// The store tries to write a successor again only when the file has
-			// doubled.
+			// The store tries to write a successor again when the file has doubled in
+			// size.
 			if got := p.log.Count("level=WARN"); got < 1 || got > 3 {
 				t.Errorf("10 writes that fail: got %d lines in the log, want 1 to 3", got)
 			}
@@ -175,8 +181,8 @@ func TestSuccessorFails(t *testing.T) {
 	}
 }
 
-// TestDirectoryFails checks that no write is acknowledged if the directory cannot
-// be synced after the successor was renamed to the file's name.
+// TestDirectoryFails has a disk that cannot sync the directory after the store has
+// renamed the successor (the new file). Then no write may be acknowledged.
 func TestDirectoryFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -199,9 +205,9 @@ func TestDirectoryFails(t *testing.T) {
 	})
 }
 
-// TestSleepingDisk checks a sync that hangs. Meanwhile calls must return when their
-// context ends, and the store must still answer questions. When the sync goes on,
-// all pending writes must be made.
+// TestSleepingDisk has a disk whose sync hangs. Calls must return when their context
+// ends, and the store must still answer questions. When the sync goes on, the store
+// must make all waiting writes.
 func TestSleepingDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlace(t)
@@ -239,8 +245,8 @@ func TestSleepingDisk(t *testing.T) {
 	})
 }
 
-// TestSharedSync checks that writes that come while the disk is busy share one
-// sync.
+// TestSharedSync makes several writes while the disk is busy. One sync must be enough
+// for all of them.
 func TestSharedSync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const writers = 200

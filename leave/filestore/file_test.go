@@ -15,15 +15,16 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// always is a value of spare that makes the store replace its file all the time.
+// always is a value for spare, the number of superfluous bytes that a file may have.
+// With this value, the store replaces its file all the time.
 const always = -1 << 40
 
 func TestConformanceWhileWrittenAnew(t *testing.T) {
 	leavetest.Run(t, func(t *testing.T) leavetest.Store { return newPlace(t).open(t, fast, always) })
 }
 
-// TestReopen checks that a store that is opened again has the same jobs, after
-// random writes.
+// TestReopen makes random writes, and opens the store again. The store must have the
+// same jobs as before.
 func TestReopen(t *testing.T) {
 	for _, spare := range []int64{always, 0, 2000, spare} {
 		t.Run(fmt.Sprint(spare), func(t *testing.T) {
@@ -47,7 +48,7 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// scribble makes one random write to one of 20 jobs.
+// scribble makes a random write to one of 20 jobs, chosen at random.
 func scribble(t *testing.T, s *Store) {
 	n := rand.IntN(20)
 	_, err := s.Get(t.Context(), job(t, n).Key)
@@ -83,7 +84,7 @@ func TestManyJobs(t *testing.T) {
 		if got := len(s.Keys()); got != len(many) {
 			t.Errorf("got %d jobs in the file, want %d", got, len(many))
 		}
-		for range 10 { // each write copies a part of the jobs to the file's successor
+		for range 10 { // each of these writes also copies a part of the jobs to the new file
 			change(t, s, 1, false)
 		}
 	}
@@ -151,8 +152,8 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestOpenRefused checks that Open returns an error that names the file. It tries a
-// missing directory, and a path that is a directory.
+// TestOpenRefused opens a store in a missing directory, and at the path of a directory.
+// Open must return an error that names the path.
 func TestOpenRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "directory"), 0o700); err != nil {

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// FuzzOpen opens a store on a file with any content. The store must use the file or
-// keep it under another name, and must work afterwards. If sealed is true, each
-// line gets a right checksum.
+// FuzzOpen opens a store on a file with random content. The store must use the file, or
+// keep it under another name. In both cases it must then work. If sealed is true, each
+// line of the file has a right checksum.
 func FuzzOpen(f *testing.F) {
 	head := line(f, 0, header{Format: format, Salt: 7})
 	one := line(f, 7, record{Jobs: []leave.Job{job(f, 1)}})
@@ -29,7 +29,7 @@ func FuzzOpen(f *testing.F) {
 		if sealed {
 			b = sealAll(head, b)
 		}
-		synctest.Test(t, func(t *testing.T) { openAny(t, b) }) // in a bubble of synctest, so that no real time passes
+		synctest.Test(t, func(t *testing.T) { openAny(t, b) }) // in a bubble of synctest, no real time passes
 	})
 }
 

@@ -19,10 +19,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// begin is the time at which the jobs of tests are accepted.
+// begin is when the service has accepted the jobs of the tests.
 var begin = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// job returns the job number n. It is the same for the same n.
+// job returns the n-th test job. Calls with the same n return equal jobs.
 func job(tb testing.TB, n int) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -37,8 +37,8 @@ func job(tb testing.TB, n int) leave.Job {
 	return leave.New(key, user, id, time.Hour, begin)
 }
 
-// place is the path of a test's file, the machine with that file, and the log of
-// the store.
+// place holds the path of a test's file, the machine that the file is on, and the log
+// of the store.
 type place struct {
 	path    string
 	machine *clocktest.Machine
@@ -56,7 +56,7 @@ func newMachine() *clocktest.Machine {
 	return &m
 }
 
-// open opens a store on the file with the disk d. The store is closed when the test
+// open opens a store at the path of p on the disk d. The store is closed when the test
 // ends.
 func (p place) open(tb testing.TB, d disk, spare int64) *Store {
 	tb.Helper()
@@ -84,7 +84,7 @@ func (p place) write(tb testing.TB, b []byte) {
 	}
 }
 
-// aside returns the names of the damaged files that stores have kept.
+// aside returns the names of the damaged files that stores have renamed and kept.
 func (p place) aside(tb testing.TB) []string {
 	tb.Helper()
 	names, err := filepath.Glob(p.path + ".corrupt-*")
@@ -101,7 +101,8 @@ func put(tb testing.TB, s *Store, n int) {
 	}
 }
 
-// change saves the job number n with a new session or, if end is true, deletes it.
+// change saves the n-th test job with a new session. If end is true, it deletes the job
+// instead.
 func change(tb testing.TB, s *Store, n int, end bool) {
 	tb.Helper()
 	j, err := s.Get(context.Background(), job(tb, n).Key)
@@ -117,8 +118,8 @@ func change(tb testing.TB, s *Store, n int, end bool) {
 	}
 }
 
-// jobs returns the jobs in m as JSON, sorted. It leaves out what ends with a
-// process: versions, leases, and when actions are due.
+// jobs returns the jobs in m as JSON texts, sorted. It leaves out the values that
+// another process does not need: versions, leases, and when actions are due.
 func jobs(tb testing.TB, m *memory) []string {
 	tb.Helper()
 	var all []string
@@ -145,7 +146,7 @@ func wantJobs(tb testing.TB, s *Store, want []string) {
 	}
 }
 
-// ids returns the numbers of the jobs that s holds.
+// ids returns the numbers of the test jobs that s holds.
 func ids(tb testing.TB, s *Store) (got []int) {
 	tb.Helper()
 	for _, key := range s.Keys() {
@@ -166,9 +167,9 @@ func wantIDs(tb testing.TB, s *Store, want ...int) {
 	}
 }
 
-// faultDisk calls fault before each operation. If fault returns an error, the
-// operation fails with that error. A write that fails has written half of its
-// bytes. If fault returns errSkip for a sync, the sync is left out and succeeds.
+// faultDisk calls fault before each operation. If fault returns an error, the operation
+// fails with this error. A failed write has written half of its bytes. If fault returns
+// errSkip for a sync, the disk reports success without a sync.
 type faultDisk struct {
 	osDisk
 	fault func(op, name string) error
@@ -176,7 +177,7 @@ type faultDisk struct {
 
 var errSkip = errors.New("skipped")
 
-// fast is a disk that syncs nothing.
+// fast is a disk that never syncs.
 var fast = faultDisk{fault: func(op, _ string) error {
 	if strings.HasPrefix(op, "sync") {
 		return errSkip

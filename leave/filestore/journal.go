@@ -15,14 +15,15 @@ import (
 )
 
 const (
-	// spare is how many bytes a file may have in addition to twice the size that
-	// its jobs need.
+	// spare is how many superfluous bytes a file may have. A file may have twice the
+	// size that its jobs need, plus spare bytes. If it is larger, the journal writes a
+	// smaller one.
 	spare = 1 << 20
-	// failurePause is how long the journal leaves the disk alone after a failure.
+	// failurePause is how long the journal does not use the disk after a failure.
 	failurePause = time.Second
 )
 
-// journal writes the file of a store. Only one goroutine uses it.
+// journal writes the file of a store. Only one goroutine uses a journal.
 type journal struct {
 	locks *locks
 	disk  disk
@@ -32,23 +33,23 @@ type journal struct {
 	log   *slog.Logger
 	spare int64
 
-	out    *output // the file to which lines are written; nil after a failure
-	needed int64   // the size of out right after all jobs had been copied into it
+	out    *output // the file to which the journal appends lines; nil after a failure
+	needed int64   // the size of out when all jobs had just been copied into it
 
-	next *output // the successor, which will replace out; nil if none is being written
+	next *output // the successor, a new file that will replace out; nil if the journal is not writing one
 	rest []leave.Key
 
 	failure error
 	failed  time.Time
 
-	setAside int // how many invalid records were left out when the file was read
+	setAside int // how many invalid records the file had when this process read it
 
 	mu      sync.Mutex
 	repairs repairs
-	failing string // the last failure; other goroutines read it
+	failing string // the text of the last failure, for other goroutines
 }
 
-// output is a file to which lines are appended.
+// output is a file to which the journal appends lines.
 type output struct {
 	file
 	salt uint32
@@ -65,8 +66,8 @@ func (o *output) add(v any) error {
 	return err
 }
 
-// write writes the current state of the jobs with these keys to the disk. If keys
-// is empty, it writes an empty record.
+// write writes the jobs with these keys to the disk, as they are now. If keys is empty,
+// it writes an empty record.
 func (j *journal) write(keys []leave.Key) error {
 	if j.out == nil {
 		return j.renew()
@@ -89,8 +90,8 @@ func (j *journal) write(keys []leave.Key) error {
 	return nil
 }
 
-// writeLine writes one line and syncs it, so that the next line begins only when
-// this line is on the disk.
+// writeLine writes one line and syncs it. So the next line begins only when this line
+// is on the disk.
 func (j *journal) writeLine(keys []leave.Key) error {
 	r := j.state(keys)
 	if err := j.out.add(r); err != nil {
@@ -107,8 +108,8 @@ func (j *journal) writeLine(keys []leave.Key) error {
 	return nil
 }
 
-// state returns the current state of the jobs with these keys. It gives their
-// times by the wall clock, because the next process knows no other clock.
+// state returns the jobs with these keys as they are now. Their times are by the wall
+// clock, because the next process has no other clock in common with this one.
 func (j *journal) state(keys []leave.Key) record {
 	var r record
 	ahead := j.clock.Ahead()
@@ -122,8 +123,8 @@ func (j *journal) state(keys []leave.Key) record {
 	return r
 }
 
-// compact does one step of writing the successor, a smaller file that will replace
-// the file. If a step fails before the replacement, the file only keeps growing,
+// compact makes one step in writing the successor: a smaller file that will replace the
+// present file. If a step fails before the replacement, the present file keeps growing,
 // and compact tries again later.
 func (j *journal) compact() {
 	var err error
@@ -135,14 +136,14 @@ func (j *journal) compact() {
 	switch {
 	case err == nil:
 	case j.out == nil:
-		_ = j.fail(err) // the written lines are safe; later writes fail until the disk works
+		_ = j.fail(err) // the lines in the file are safe; later writes fail until the disk works again
 	default:
 		j.abandon(err)
 	}
 }
 
-// renew writes a complete new file after a failure, and replaces the old file by
-// it. If the last failure was less than failurePause ago, it only returns that
+// renew writes a complete new file after a failure, and replaces the old file. If the
+// last failure was less than failurePause ago, it does nothing and returns that
 // failure.
 func (j *journal) renew() error {
 	if time.Since(j.failed) < failurePause {
@@ -174,9 +175,9 @@ func (j *journal) setFailure(err error) {
 	}
 }
 
-// begin creates the successor, and records the keys of all jobs in rest, so that
-// advance copies these jobs later. After that, the journal also appends every
-// change to the successor.
+// begin creates the successor, the file that will replace the present one. It puts the
+// keys of all jobs into rest. Calls of advance will copy these jobs. From now on, the
+// journal also appends each change to the successor.
 func (j *journal) begin() error {
 	f, err := j.disk.create(j.successor())
 	if err != nil {
@@ -191,8 +192,8 @@ func (j *journal) begin() error {
 
 func (j *journal) successor() string { return j.path + ".new" }
 
-// advance copies up to maxJobs of the remaining jobs into the successor and syncs
-// it. If no job remains, the successor replaces the file.
+// advance copies up to maxJobs of the jobs in rest into the successor, and syncs the
+// successor. If rest is empty, the successor replaces the present file.
 func (j *journal) advance() error {
 	if len(j.rest) == 0 {
 		return j.takeOver()
@@ -205,7 +206,7 @@ func (j *journal) advance() error {
 	return j.next.Sync()
 }
 
-// takeOver renames the successor to the file's name.
+// takeOver makes the successor the store's file: it renames the successor to path.
 func (j *journal) takeOver() error {
 	if err := j.next.add(record{Complete: true}); err != nil {
 		return err
@@ -225,11 +226,11 @@ func (j *journal) takeOver() error {
 	old := j.out
 	j.out, j.needed, j.next = j.next, j.next.size, nil
 	if old != nil {
-		old.Close() // the new file contains everything that the old one had
+		old.Close() // the new file has everything that the old file had
 	}
 	if err := j.disk.syncDir(filepath.Dir(j.path)); err != nil {
-		// After a crash, the name path may belong to the old file or to the new
-		// one. So the journal must write to neither.
+		// If the power fails now, the old file or the new file may be at path afterwards.
+		// So the journal must not write to either of them.
 		j.out.Close()
 		j.out = nil
 		return err
@@ -237,8 +238,8 @@ func (j *journal) takeOver() error {
 	return nil
 }
 
-// abandon removes the successor after a failure. The journal begins another
-// successor when the file has doubled again.
+// abandon removes the unfinished successor after a failure. When the file has doubled
+// in size again, the journal begins another successor.
 func (j *journal) abandon(err error) {
 	j.log.Warn("leave file: a smaller file could not be written; the file grows until the next try", "path", j.path, "err", err)
 	j.dropNext()
@@ -256,8 +257,8 @@ func (j *journal) dropNext() {
 	j.next, j.rest = nil, nil
 }
 
-// fail records that writing has failed, and closes the file. It returns the error
-// that writes return until renew succeeds.
+// fail records that a write has failed, and closes the file. It returns the error that
+// all writes return until renew succeeds.
 func (j *journal) fail(err error) error {
 	if j.out != nil {
 		j.out.Close()

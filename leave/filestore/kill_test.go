@@ -15,12 +15,12 @@ import (
 	"matrixrtc-auth/internal/logtest"
 )
 
-// child is an environment variable that names a file. If it is set, TestKill is
-// the child process, and writes to the file until it is killed.
+// child is an environment variable with the name of a file. If it is set, TestKill is
+// running in the child process. It then writes to this file until it is killed.
 const child = "FILESTORE_TEST_CHILD"
 
-// writeForEver writes jobs until the process is killed. It prints a line when a
-// write is acknowledged, and a line before it ends a job.
+// writeForEver writes jobs until its process is killed. It prints a line when the store
+// has acknowledged a write, and a line before it ends a job.
 func writeForEver(t *testing.T, path string) {
 	s, err := open(t.Context(), path, clock.New(), slog.New(slog.DiscardHandler), osDisk{}, 20_000)
 	if err != nil {
@@ -52,8 +52,8 @@ func writeForEver(t *testing.T, path string) {
 	wg.Wait()
 }
 
-// TestKill kills a process in the middle of its writes, again and again. The file
-// must have all acknowledged writes, and must not be damaged.
+// TestKill kills a process in the middle of its writes, again and again. After each
+// kill, the file must have all acknowledged writes, and must not be damaged.
 func TestKill(t *testing.T) {
 	if path := os.Getenv(child); path != "" {
 		writeForEver(t, path)
@@ -61,7 +61,7 @@ func TestKill(t *testing.T) {
 	}
 	p := newPlace(t)
 	p.machine = &clocktest.Machine{}
-	last := map[int]string{} // the last line that the child printed about each job
+	last := map[int]string{} // the last line that the child process has printed about each job
 	for round := range 4 {
 		writeUntilKilled(t, p.path, 400+100*round, last)
 		p.log = &logtest.Log{}
@@ -85,9 +85,9 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// wantAllDue checks that each job can be claimed now, and only once. The jobs are
-// due now because the store was opened again. Their recorded times are years ahead,
-// because begin is in the future.
+// wantAllDue checks that each job can be claimed now, but only once. The due times in
+// the file are years ahead, because begin is in the future. But when the store was
+// opened, it made all jobs due.
 func wantAllDue(t *testing.T, s *Store) {
 	t.Helper()
 	now, all := time.Now(), len(s.Keys())
@@ -101,8 +101,9 @@ func wantAllDue(t *testing.T, s *Store) {
 	}
 }
 
-// writeUntilKilled runs a child process and records the child's lines in last. It
-// kills the child when the child has printed as many lines as words says.
+// writeUntilKilled runs a child process, and puts the lines that the child prints into
+// the map last. The argument words is a number of lines. When the child has printed
+// this many, writeUntilKilled kills it.
 func writeUntilKilled(t *testing.T, path string, words int, last map[int]string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")

@@ -13,28 +13,29 @@ import (
 
 const (
 	format = "matrixrtc-auth leaves 1"
-	// maxJobs is how many jobs a line may hold.
+	// maxJobs is how many jobs one line may hold.
 	maxJobs = 256
-	// maxLine is the most bytes that are read as one line. A job with the longest
-	// ids, if every character is escaped, takes less than 20 KiB.
+	// maxLine is how many bytes of a line are read at most. The largest possible job
+	// takes less than 20 KiB, even if every character of its ids is escaped.
 	maxLine = 16 << 20
 )
 
-// header is the content of the first line of a file. Its checksum has no salt.
+// header is the content of the first line of a file. The checksum of this line uses no
+// salt.
 type header struct {
 	Format string `json:"format"`
 	Salt   uint32 `json:"salt"`
 }
 
-// record is the content of every line after the first. It is the type for writing.
+// record is the content of each line after the first one. The journal writes this type.
 type record struct {
 	Jobs     []leave.Job `json:"jobs,omitempty"`
 	Ended    []ended     `json:"ended,omitempty"`
 	Complete bool        `json:"complete,omitempty"`
 }
 
-// found is the content of a line after the first. It is the type for reading: its
-// jobs are parsed one by one, so that an invalid job does not affect the others.
+// found is a record as it is read from the file. Its jobs are parsed one by one, so
+// that an invalid job does not make the other jobs of the line invalid.
 type found struct {
 	Jobs     []json.RawMessage `json:"jobs"`
 	Ended    []ended           `json:"ended"`
@@ -49,7 +50,7 @@ type ended struct {
 
 var errDamaged = errors.New("the line's checksum is wrong")
 
-// seal returns v as a line with a checksum and a line end.
+// seal returns v as a line: a checksum, v as JSON, and a line end.
 func seal(salt uint32, v any) ([]byte, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -58,8 +59,8 @@ func seal(salt uint32, v any) ([]byte, error) {
 	return fmt.Appendf(nil, "%s %s\n", checksum(salt, text), text), nil
 }
 
-// unseal reads a line into v. It returns errDamaged if the checksum is wrong. It
-// returns another error if the checksum is right and the text is not of v's type.
+// unseal reads a line into v. It returns errDamaged if the checksum is wrong. If the
+// checksum is right, but the text does not fit the type of v, it returns another error.
 func unseal(salt uint32, line []byte, v any) error {
 	sum, text, found := bytes.Cut(line, []byte(" "))
 	text, ended := bytes.CutSuffix(text, []byte("\n"))

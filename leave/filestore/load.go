@@ -13,29 +13,29 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// finding is the result of reading a file.
+// finding is what the store has found in a file.
 type finding struct {
 	salt   uint32
-	size   int64 // the size of the file up to the end of the last valid line
-	needed int64 // the size up to the end of the first line with "complete"; 0 if no line has it
-	cut    int64 // the number of bytes after the last valid line
-	damage error // the reason why the file is damaged; nil if it is not
+	size   int64 // where the last valid line ends
+	needed int64 // where the first line with "complete" ends; 0 if there is no such line
+	cut    int64 // how many bytes follow the last valid line
+	damage error // why the file counts as damaged; nil if it is not damaged
 	bad    []badRecord
-	nBad   int // the number of invalid records; bad holds the first ones
+	nBad   int // how many invalid records the file has; bad holds only the first ones
 }
 
 // badRecord says where an invalid record is, and what is wrong with it.
 type badRecord struct {
 	line   int
-	offset int64 // the offset of the line in the file
+	offset int64 // where in the file the line begins
 	err    error
 }
 
 // mostNamed is how many invalid records the log names at most.
 const mostNamed = 10
 
-// load reads the jobs in a file. It reports unreadable parts as damage. It returns
-// an error only if the file cannot be opened.
+// load reads the jobs from a file. If parts of the file are unreadable, the finding
+// says that the file is damaged. load returns an error only if it cannot open the file.
 func load(path string, jobs *memory) (finding, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -48,7 +48,7 @@ func load(path string, jobs *memory) (finding, error) {
 	return read(f, jobs), nil
 }
 
-// read reads the jobs of all valid lines.
+// read reads the jobs from all valid lines.
 func read(r io.Reader, jobs *memory) finding {
 	reader := lineReader{r: bufio.NewReaderSize(r, 64<<10)}
 	line, err := reader.next()
@@ -68,7 +68,7 @@ func read(r io.Reader, jobs *memory) finding {
 	return f
 }
 
-// readRecords reads the lines after the header.
+// readRecords reads all lines after the header, which is the first line.
 func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 	var unfit error // the error of the first invalid line
 	for n := 2; ; n++ {
@@ -109,14 +109,15 @@ func (f *finding) readRecords(lines *lineReader, jobs *memory) {
 	}
 }
 
-// found records why the file is damaged, unless it has recorded an earlier reason.
+// found records why the file is damaged. It does nothing if an earlier reason is
+// already recorded.
 func (f *finding) found(damage error) {
 	if f.damage == nil {
 		f.damage = damage
 	}
 }
 
-// isNoJob counts the invalid record r. It keeps only the first mostNamed of these
+// isNoJob counts the invalid record r. It keeps only the first mostNamed invalid
 // records.
 func (f *finding) isNoJob(r badRecord) {
 	f.found(fmt.Errorf("line %d: %w", r.line, r.err))
@@ -125,9 +126,9 @@ func (f *finding) isNoJob(r badRecord) {
 	}
 }
 
-// apply applies the record to jobs, and returns the errors of its invalid jobs. It
-// leaves out leases, which ended with the process that wrote them. It also leaves
-// out versions, which count only within one process.
+// apply puts the jobs of the record into jobs, and returns the errors of invalid jobs.
+// It leaves out leases, because they ended with the process that wrote them. It also
+// leaves out versions, because they have a meaning only within one process.
 func (r found) apply(jobs *memory) (bad []error) {
 	ctx := context.Background()
 	for _, text := range r.Jobs {
@@ -139,7 +140,7 @@ func (r found) apply(jobs *memory) (bad []error) {
 		job.Lease, job.Version = leave.Lease{}, 0
 		if old, err := jobs.Get(ctx, job.Key); err == nil {
 			job.Version = old.Version
-			_, _ = jobs.Save(ctx, job) // cannot conflict: no other goroutine writes yet
+			_, _ = jobs.Save(ctx, job) // there is no conflict, because no other goroutine is writing yet
 		} else {
 			_ = jobs.Merge(ctx, []leave.Job{job})
 		}
@@ -152,15 +153,15 @@ func (r found) apply(jobs *memory) (bad []error) {
 	return bad
 }
 
-// lineReader reads lines and records where they end.
+// lineReader reads lines, and records where they end in the file.
 type lineReader struct {
 	r      *bufio.Reader
-	offset int64 // where the last line that was read ends
+	offset int64 // where the line that was last read ends
 	line   []byte
 }
 
-// next returns the next line with its line end. The last line of a file may have no
-// line end. If a line is too long, next returns only its beginning. The caller may
+// next returns the next line, with its line end if it has one: the last line of a file
+// may have none. If a line is too long, next returns only its beginning. The caller may
 // use the line until the next call.
 func (l *lineReader) next() ([]byte, error) {
 	l.line = l.line[:0]

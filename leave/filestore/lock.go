@@ -14,27 +14,25 @@ import (
 )
 
 const (
-	// lockTime is how long acquire waits for another process to close the file.
-	// When a new process replaces an old one, the old one takes some seconds to
-	// end.
+	// lockTime is how long acquire waits until another process closes the file. When a
+	// new process replaces an old one, the old process needs some seconds to end.
 	lockTime  = 15 * time.Second
 	lockPause = 100 * time.Millisecond
 )
 
 // locks keep other processes from opening the store's file. One lock is on the file
-// path.lock, which stays when the store's file is replaced. The other lock is on
-// the store's file itself. It keeps other processes out even if somebody deletes
-// path.lock.
+// path.lock, which stays when the store replaces its file. The other lock is on the
+// store's file. It is needed if somebody deletes path.lock.
 type locks struct {
 	path string
 	name *flock.Flock // the lock on path.lock
-	data *os.File     // the locked file at path; nil if there is none
+	data *os.File     // the file at path, which is locked; nil if there is no file
 }
 
 var errTaken = errors.New("another process has the lock")
 
-// acquire takes the locks of the store's file at path. If another process holds
-// them, it waits for up to lockTime.
+// acquire takes the locks of the store's file at path. If another process holds them,
+// acquire waits for at most lockTime.
 func acquire(ctx context.Context, path string) (*locks, error) {
 	for _, name := range []string{path, path + ".lock"} {
 		if err := mustBeFile(name); err != nil {
@@ -65,8 +63,8 @@ func acquire(ctx context.Context, path string) (*locks, error) {
 	}
 }
 
-// mustBeFile returns an error for anything but a regular file, because opening
-// a pipe may block for ever.
+// mustBeFile returns an error unless name is a regular file. If it were a pipe, opening
+// it could block for ever.
 func mustBeFile(name string) error {
 	info, err := os.Stat(name)
 	switch {
@@ -89,7 +87,7 @@ func mustBeFile(name string) error {
 	return fmt.Errorf("the leave file cannot be %s: it is %s; name a regular file, or one that is not there yet, in LIVEKIT_STORE", name, kind)
 }
 
-// take takes both locks. It returns errTaken if another process holds one.
+// take takes both locks. It returns errTaken if another process holds one of them.
 func (l *locks) take() error {
 	if err := l.takeName(); err != nil {
 		return err
@@ -97,12 +95,13 @@ func (l *locks) take() error {
 	return l.takeData()
 }
 
-// takeName locks the file that is now at path.lock.
+// takeName locks path.lock. If another program has deleted or replaced path.lock,
+// takeName locks the file that is there now.
 func (l *locks) takeName() error {
 	if l.hasName() {
 		return nil
 	}
-	if err := l.name.Close(); err != nil { // releases the lock on the deleted file
+	if err := l.name.Close(); err != nil { // this releases the lock on the deleted file
 		return err
 	}
 	l.name = flock.New(l.path + ".lock")
@@ -115,12 +114,12 @@ func (l *locks) takeName() error {
 	return nil
 }
 
-// hasName reports whether path.lock exists and this process has locked it.
+// hasName reports whether path.lock exists and is locked by this process.
 func (l *locks) hasName() bool {
 	return l.name.Locked() && isAt(l.name, l.path+".lock")
 }
 
-// takeData locks the file that is now at path, if there is one.
+// takeData locks the file at path. If there is no file, it does nothing.
 func (l *locks) takeData() error {
 	if l.data != nil && isAt(l.data, l.path) {
 		return nil
@@ -147,7 +146,7 @@ func (l *locks) close() error {
 	return l.name.Close()
 }
 
-// isAt reports whether name is now the name of the open file f.
+// isAt reports whether the file at the path name is the open file f.
 func isAt(f interface{ Stat() (fs.FileInfo, error) }, name string) bool {
 	at, err := os.Stat(name)
 	if err != nil {

@@ -8,9 +8,8 @@ import (
 	"syscall"
 )
 
-// lockedFile opens a file and locks it. It returns errTaken if another process
-// holds the lock. On a file system without locks, only the lock of path.lock
-// counts.
+// lockedFile opens a file and locks it. It returns errTaken if another process holds
+// the lock. If the file system has no locks, it returns the open file without a lock.
 func lockedFile(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -21,7 +20,7 @@ func lockedFile(name string) (*os.File, error) {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		f.Close()
 		return nil, errTaken
-	case !isAt(f, name): // the file was replaced meanwhile
+	case !isAt(f, name): // somebody has replaced the file before it was locked
 		f.Close()
 		return nil, errTaken
 	}

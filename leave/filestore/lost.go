@@ -8,19 +8,20 @@ import (
 	"time"
 )
 
-// lookEvery is the time between two checks of the file while nothing is written.
-// Other programs can delete, move or truncate the file.
+// lookEvery is the time between two checks of the file while the store has nothing to
+// write. Such a check is needed because other programs can delete, move or truncate the
+// file.
 const lookEvery = 5 * time.Second
 
-// repairs records how often the store wrote the file again because other programs
-// had changed it, and what these programs did the last time.
+// repairs counts how often the store has written the file again after another program
+// had changed it. It also records what that program did the last time.
 type repairs struct {
 	n   int
 	why string
 }
 
-// lost returns what other programs have done to the file. It returns "" if they
-// have done nothing.
+// lost returns what other programs have done to the file. It returns "" if they have
+// done nothing to it.
 func (j *journal) lost() string {
 	at, err := os.Stat(j.path)
 	switch {
@@ -36,11 +37,11 @@ func (j *journal) lost() string {
 	return ""
 }
 
-// look checks the file and its locks between writes. If the last write failed, look
-// tries to write the whole file again.
+// look checks the file and its locks while the store has nothing to write. If the last
+// write failed, look tries to write the whole file again.
 func (j *journal) look() {
 	if j.out == nil {
-		_ = j.renew() // renew records its failure
+		_ = j.renew() // renew records its own failure
 		return
 	}
 	switch err := j.locks.takeName(); {
@@ -50,12 +51,11 @@ func (j *journal) look() {
 		j.log.Error("leave file: the lock file was deleted and cannot be created again", "path", j.path, "err", err)
 	}
 	if why := j.lost(); why != "" {
-		_ = j.repair(why) // repair records its failure
+		_ = j.repair(why) // repair records its own failure
 	}
 }
 
-// repair writes the file again from memory, after another program has changed or
-// removed it.
+// repair writes the whole file again after another program has changed or removed it.
 func (j *journal) repair(why string) error {
 	j.log.Error("leave file: another program has changed the file; it is written again with all leaves", "path", j.path, "why", why)
 	j.mu.Lock()
@@ -67,8 +67,8 @@ func (j *journal) repair(why string) error {
 	return j.renew()
 }
 
-// clear makes the path free for the store's file. If a file of another program is
-// at the path, clear renames that file. If another process has locked that file,
+// clear makes sure that the store can write its file at path. If the file of another
+// program is there, clear renames that file. If another process has locked that file,
 // clear returns an error.
 func (j *journal) clear() error {
 	if err := j.locks.takeName(); err != nil {

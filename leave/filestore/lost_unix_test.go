@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// losses are the things that other programs can do to the file.
+// losses are the ways in which other programs can change or remove the file.
 var losses = map[string]func(t *testing.T, path string) error{
 	"deleted":   func(_ *testing.T, path string) error { return os.Remove(path) },
 	"moved":     func(_ *testing.T, path string) error { return os.Rename(path, path+".old") },
@@ -47,9 +47,9 @@ var losses = map[string]func(t *testing.T, path string) error{
 	},
 }
 
-// TestLost changes the file like another program, while the store is open. The
-// store must write the file again with all jobs, at the next write or at the next
-// check.
+// TestLost changes or removes the file while the store is open, as another program
+// could do. The store must write the file again with all jobs, at its next write or at
+// its next check.
 func TestLost(t *testing.T) {
 	for name, lose := range losses {
 		for _, writes := range []bool{true, false} {
@@ -91,8 +91,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// TestLostWithItsDirectory moves the directory of the file away. The status must
-// say so before the next write. When there is a directory again, the store must
+// TestLostWithItsDirectory moves the directory of the file away. The store's status
+// must say this before the next write. When the directory exists again, the store must
 // write its file there.
 func TestLostWithItsDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -126,9 +126,9 @@ func TestLostWithItsDirectory(t *testing.T) {
 	})
 }
 
-// TestLinkedFile checks that a symbolic link at the store's path stays a link. The
-// store must use the file to which the link leads, and create that file if it is
-// missing.
+// TestLinkedFile has a symbolic link at the store's path. It must stay a link. The
+// store must use the file to which the link leads. If that file is missing, the store
+// must create it.
 func TestLinkedFile(t *testing.T) {
 	for name, begun := range map[string]bool{"begun": true, "new": false} {
 		t.Run(name, func(t *testing.T) {
@@ -145,7 +145,7 @@ func TestLinkedFile(t *testing.T) {
 			}
 			s := p.open(t, osDisk{}, always)
 			put(t, s, 1)
-			for range 20 { // enough writes for the file to be replaced
+			for range 20 { // after this many writes, the store replaces its file
 				put(t, s, 2)
 			}
 			s.Close()
@@ -157,8 +157,8 @@ func TestLinkedFile(t *testing.T) {
 	}
 }
 
-// TestNoFile checks that Open returns an error at once if the path of the store, or
-// of its lock, is not a regular file.
+// TestNoFile has something other than a regular file at the path of the store, or of
+// its lock. Open must return an error immediately.
 func TestNoFile(t *testing.T) {
 	for kind, make := range map[string]func(path string) error{
 		"named pipe": func(path string) error { return syscall.Mkfifo(path, 0o600) },
@@ -186,9 +186,9 @@ func TestNoFile(t *testing.T) {
 	}
 }
 
-// TestLockFileIsDeleted deletes the lock file of an open store. A second process
-// must still be unable to open the store, and the store must soon create the lock
-// file again.
+// TestLockFileIsDeleted deletes the lock file of an open store. A second process must
+// still be unable to open the store. The first store must soon create the lock file
+// again.
 func TestLockFileIsDeleted(t *testing.T) {
 	for name, spare := range map[string]int64{"the file itself": spare, "one that took over": always} {
 		t.Run(name, func(t *testing.T) {

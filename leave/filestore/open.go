@@ -14,18 +14,18 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// Open opens the store in the file at path, or in the file to which a symbolic link
-// at path leads. It creates the file if there is none; the directory must exist.
-// All jobs in the file are due at once ([leave.Job.Resumed]). The times of jobs are
-// by clk; in the file they are by the wall clock, for the next process. Open also
-// creates the file path.lock, which stays. While the store replaces its file, there
-// is a file path.new.
+// Open opens the store in the file at path. If path is a symbolic link, Open uses the
+// file to which the link leads. It creates the file if there is none. The directory
+// must exist. All jobs in the file are due now ([leave.Job.Resumed]). The times of jobs
+// are by clk. In the file they are by the wall clock, for the next process. Open also
+// creates the file path.lock, which stays. While the store replaces its file, there is
+// also a file path.new.
 //
-// Open renames a damaged file to path.corrupt-<time>, logs that, and begins a new
-// file with the readable jobs. If the new file cannot be written, Open logs that
-// too. Then every write fails until the file can be written. Open returns an error
-// only for what an operator must solve: no access, no directory, not a regular
-// file, or another process that does not close the file within 15 s.
+// If the file is damaged, Open renames it to path.corrupt-<time>, logs that, and begins
+// a new file with the readable jobs. If it cannot write the new file, Open logs that,
+// too. Then each write fails until the file can be written. Open returns an error only
+// for a problem that an operator must solve: there is no access, no directory or no
+// regular file, or another process does not close the file within 15 s.
 func Open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger) (*Store, error) {
 	return open(ctx, path, clk, log, osDisk{}, spare)
 }
@@ -54,16 +54,17 @@ func open(ctx context.Context, path string, clk *clock.Clock, log *slog.Logger, 
 	return s, nil
 }
 
-// maxLinks is how many symbolic links linked follows, the same number as in Linux.
+// maxLinks is how many symbolic links the function linked follows. Linux follows the
+// same number.
 const maxLinks = 40
 
-// linked returns the path of the file to which symbolic links lead. The store needs
-// it because a new file must replace that file, not the link.
+// linked returns the path of the file to which the symbolic links at path lead. When
+// the store replaces its file, the new file must replace that file, not the link.
 func linked(path string) (string, error) {
 	for range maxLinks {
 		to, err := os.Readlink(path)
 		if err != nil {
-			return path, nil // path is not a link
+			return path, nil // there is no link at path
 		}
 		if !filepath.IsAbs(to) {
 			to = filepath.Join(filepath.Dir(path), to)
@@ -73,7 +74,8 @@ func linked(path string) (string, error) {
 	return "", fmt.Errorf("the leave file %s is a link that leads to itself", path)
 }
 
-// open reads the file and prepares it, or a new one, for writing.
+// open reads the file, and prepares it for writing. If it cannot go on with the file,
+// it prepares a new one.
 func (j *journal) open() error {
 	found, err := load(j.path, j.jobs)
 	if err != nil {
@@ -94,25 +96,25 @@ func (j *journal) open() error {
 	case found.size > 0:
 		return j.goOn(found)
 	}
-	_ = j.renew() // renew logs its failure, and later writes return that failure
+	_ = j.renew() // renew logs its own failure, and later writes return it
 	return nil
 }
 
-// resume makes all jobs that were read from the file due now, because it is unknown
-// for how long no process has worked on them. The file gets the new times of a job
-// when the job changes next.
+// resume makes all jobs from the file due now, because nobody knows for how long no
+// process has worked on them. It does not write the new times to the file. The file
+// gets them when the job next changes.
 func resume(jobs *memory, clk *clock.Clock) {
 	ctx, now, ahead := context.Background(), clk.Now(), clk.Ahead()
 	for _, key := range jobs.Keys() {
 		if job, err := jobs.Get(ctx, key); err == nil {
 			job = job.Moved(-ahead).NotAhead(now).Resumed(now)
-			_, _ = jobs.Save(ctx, job) // cannot conflict: no other goroutine writes yet
+			_, _ = jobs.Save(ctx, job) // there is no conflict, because no other goroutine is writing yet
 		}
 	}
 }
 
-// goOn prepares the file for appending. It syncs the directory, because a killed
-// process may have renamed the file without a sync.
+// goOn opens the file for appending. It syncs the directory, because a killed process
+// may have renamed the file without a sync.
 func (j *journal) goOn(found finding) error {
 	f, err := j.disk.extend(j.path)
 	if err != nil {
@@ -125,7 +127,7 @@ func (j *journal) goOn(found finding) error {
 	return nil
 }
 
-// keepAside renames a damaged file.
+// keepAside renames the damaged file, so that an operator can look at it.
 func (j *journal) keepAside(found finding) error {
 	aside := j.path + ".corrupt-" + time.Now().UTC().Format("20060102T150405.000Z")
 	if err := j.disk.rename(j.path, aside); err != nil {

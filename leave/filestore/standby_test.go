@@ -15,7 +15,7 @@ import (
 
 var _ standby.Resident = (*Store)(nil)
 
-// guarded returns a standby store for s. It answers from memory while s fails.
+// guarded returns a standby store for s, which answers from memory while s fails.
 func guarded(tb testing.TB, s *Store) *standby.Store {
 	g := standby.New(tb.Context(), s, slog.New(slog.DiscardHandler), nil)
 	tb.Cleanup(func() { g.Close() })
@@ -26,9 +26,9 @@ func TestConformanceWithStandby(t *testing.T) {
 	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
 }
 
-// TestGoesOnWithoutDisk checks that writes to a standby store succeed while the
-// disk fails or hangs. When the disk works again, all of these writes must get into
-// the file.
+// TestGoesOnWithoutDisk has a standby store, and a disk that fails or hangs. Writes to
+// the store must succeed. When the disk works again, the store must write all of them
+// to the file.
 func TestGoesOnWithoutDisk(t *testing.T) {
 	for name, ops := range map[string][]string{
 		"full":      {"write", "create"},
@@ -95,10 +95,12 @@ func putTo(t *testing.T, s leave.Store, n int) {
 	}
 }
 
-// TestMemoryWithStandby checks that a standby store for a file store makes no
-// copies of the jobs.
+// TestMemoryWithStandby has a standby store for a file store. The standby store must
+// not keep its own copies of the jobs.
 func TestMemoryWithStandby(t *testing.T) {
-	const most = 700 // 100 more than without a standby store, for jobs that wait to be written on a busy machine
+	// This is 100 more than without a standby store. On a busy machine, some jobs wait
+	// to be written.
+	const most = 700
 	got := leavetest.BytesPerJob(t, 30_000, func() leavetest.Store { return guarded(t, newPlace(t).open(t, fast, spare)) })
 	if got > most {
 		t.Errorf("a job needs %.0f bytes of heap, want at most %d", got, most)

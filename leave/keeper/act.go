@@ -10,9 +10,9 @@ import (
 	"matrixrtc-auth/leave/pace"
 )
 
-// acts says how the keeper does each action. An action with an urgency is a request
-// to the homeserver. Such an action is postponed if no request or no worker is left
-// for the homeserver.
+// acts says which function does each action. An action with an urgency makes a request
+// to the homeserver. The keeper postpones such an action if the homeserver's rate
+// allows no request now, or if no worker is free for that homeserver.
 var acts = map[leave.Action]struct {
 	urgency func(leave.Job, time.Time) pace.Urgency
 	run     func(*Keeper, context.Context, task)
@@ -24,7 +24,7 @@ var acts = map[leave.Action]struct {
 	leave.Cancel:  {pace.OfLeave, (*Keeper).cancel},
 }
 
-// act does one action for a job: the first one that is due.
+// act does the first action that is due for the job of t.
 func (k *Keeper) act(ctx context.Context, t task) {
 	now := k.now()
 	if why := k.over(t.Job, now); why != "" {
@@ -50,11 +50,12 @@ func (k *Keeper) act(ctx context.Context, t task) {
 	}
 }
 
-// over returns why a job ends without a further action, or "" if it goes on. While
-// the SFU is away, over treats each job as one for which the SFU gives no answer.
+// over returns why the job j ends without a further action. It returns "" if the job
+// goes on. While the SFU is away, over treats each job as one for which the SFU gives
+// no answer.
 //
-// If this process has stopped for a long time, each job goes on until the loop of
-// Run has noticed that. The machine may have slept since the job was claimed.
+// If this process has just stopped for a long time, no job ends until the loop of Run
+// has noticed the stop. The machine may have slept since the job was claimed.
 func (k *Keeper) over(j leave.Job, now time.Time) string {
 	if j.State == leave.Cancelling || k.Stalled(now) {
 		return ""
@@ -65,7 +66,8 @@ func (k *Keeper) over(j leave.Job, now time.Time) string {
 	return j.Over(now, time.UnixMilli(k.began.Load()))
 }
 
-// finish removes a job in the state Cancelling that has nothing left to cancel.
+// finish ends a job in the state Cancelling. Either the homeserver has cancelled all
+// replaced leaves, or it has sent those that the keeper could not cancel.
 func (k *Keeper) finish(ctx context.Context, t task) {
 	if len(t.Replaces) == 0 {
 		k.end(ctx, t.Job, slog.LevelInfo, "all leaves that it had replaced are cancelled")
@@ -74,14 +76,14 @@ func (k *Keeper) finish(ctx context.Context, t task) {
 	k.end(ctx, t.Job, slog.LevelWarn, "leaves that it had replaced could not be cancelled, and the homeserver has sent them by now")
 }
 
-// workerTime is the longest wait for a worker at a homeserver that answers soon. If
-// the wait is longer, the keeper gives the job back. So one job does not keep this
-// goroutine from the jobs of other homeservers.
+// workerTime is the longest wait for a worker of a homeserver. If the wait is longer,
+// the keeper gives the job back. So a job of a slow homeserver does not hold up the
+// jobs of other homeservers.
 const workerTime = 250 * time.Millisecond
 
-// enter takes a worker and a token for the job's homeserver. A token is the right
-// to make one request. The worker counts as at work there until done is called. If
-// the job must wait, enter returns how long, and done is nil.
+// enter takes a worker of the job's homeserver, and a token. A token is the right to
+// make one request. The worker stays in use until the caller calls done. If the job
+// must wait, enter returns how long, and done is nil.
 func (k *Keeper) enter(j leave.Job, urgency func(leave.Job, time.Time) pace.Urgency) (done func(), wait time.Duration) {
 	server := j.User.Server()
 	done, ok := k.workers.Await(server, urgency(j, k.now()), min(workerTime, j.LeaseTime()/4), k.now)

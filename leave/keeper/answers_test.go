@@ -34,8 +34,8 @@ func TestSupersededIsAcceptedAndCancelled(t *testing.T) {
 	})
 }
 
-// TestSupersededByItself checks what happens if a client delegates the same leave
-// twice at a time. The job keeps what the keeper knows of its participant.
+// TestSupersededByItself delegates the same leave twice at the same time. The job must
+// keep what the keeper knows of its participant.
 func TestSupersededByItself(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -57,9 +57,9 @@ func TestSupersededByItself(t *testing.T) {
 	})
 }
 
-// TestSupersededByWhatHasEnded delegates a leave while a later delegation of the
-// key is stored. The later job ends before the keeper can tell it to cancel the
-// earlier leave. Then the keeper must store the earlier delegation.
+// TestSupersededByWhatHasEnded stores a later delegation, and then delegates an earlier
+// one of the same participant. The later job ends before the keeper can add the earlier
+// leave to it. Then the keeper must store the earlier delegation.
 func TestSupersededByWhatHasEnded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -73,7 +73,8 @@ func TestSupersededByWhatHasEnded(t *testing.T) {
 			if call != "Get" {
 				return nil
 			}
-			if gets++; gets == 2 { // the first Get was for the job that the delegation replaces
+			// the first Get looks for a job that the delegation replaces
+			if gets++; gets == 2 {
 				stored, err := s.Store.Get(t.Context(), later.Key)
 				if err == nil {
 					err = s.Delete(t.Context(), stored)
@@ -91,8 +92,8 @@ func TestSupersededByWhatHasEnded(t *testing.T) {
 	})
 }
 
-// TestReportLosesEveryRace checks that the SFU must repeat a webhook if other
-// writers of the job are always faster.
+// TestReportLosesEveryRace has a store in which each Save fails, because another writer
+// was faster. Report must return an error, so that the SFU sends the webhook again.
 func TestReportLosesEveryRace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -109,11 +110,12 @@ func TestReportLosesEveryRace(t *testing.T) {
 	})
 }
 
-// lost replaces the error that Put returns, as if the answer were lost on its way.
+// lost replaces the error of Put by a timeout, as if the store's answer had not
+// arrived.
 func lost(error) error { return context.DeadlineExceeded }
 
-// TestLostAnswer checks that a failed delegation leaves no job behind, even if the
-// store has written the job.
+// TestLostAnswer has a delegation that fails although the store has written its job.
+// This job must not remain in the store.
 func TestLostAnswer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -129,20 +131,21 @@ func TestLostAnswer(t *testing.T) {
 	})
 }
 
-// TestLostAnswerAndAgain checks that the keeper removes the job of a failed
-// delegation, but not a later delegation of the same client.
+// TestLostAnswerAndAgain has a delegation that fails although the store has written its
+// job. Before the keeper removes this job, the client delegates again. The keeper must
+// not remove the job of the second delegation.
 func TestLostAnswerAndAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
 		s.after = lost
-		// Stores keep times in milliseconds, so the store cuts off a part of this
-		// job's time.
+		// Stores keep times in milliseconds. After this sleep, the job's time has a
+		// fraction of a millisecond, which the store cuts off.
 		time.Sleep(300 * time.Microsecond)
 		job := another(t, 1, long)
 		var gets atomic.Int32
 		s.before = func(_ context.Context, call string) error {
 			if call == "Get" {
-				if gets.Add(1) == 2 { // this Get is from the keeper, which wants to remove the job
+				if gets.Add(1) == 2 { // the keeper makes this second Get because it wants to remove the job
 					s.after = nil
 					time.Sleep(time.Millisecond)
 					if _, err := s.Store.Put(t.Context(), another(t, 1, long)); err != nil {
@@ -162,9 +165,10 @@ func TestLostAnswerAndAgain(t *testing.T) {
 	})
 }
 
-// TestLostAnswerOfAReplacement checks that a failed delegation stays if it has
-// replaced another one. If the keeper removed it, nobody would restart or cancel
-// the replaced leave. That leave would fire and end the present membership.
+// TestLostAnswerOfAReplacement checks that the keeper keeps the job of a failed
+// delegation if it has replaced another job. Without the new job, nobody would restart
+// or cancel the replaced leave. That leave would fire and end the membership of a
+// participant who is there.
 func TestLostAnswerOfAReplacement(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)
@@ -234,8 +238,9 @@ func TestReportOfAnUnknownParticipant(t *testing.T) {
 	})
 }
 
-// TestLeaseThatIsOver checks that a keeper does nothing for jobs whose leases ended
-// while it claimed them. Another process may have claimed these jobs by now.
+// TestLeaseThatIsOver has a slow store: when the keeper gets its claimed jobs, their
+// leases have ended. The keeper must do nothing for these jobs, because another process
+// may have claimed them.
 func TestLeaseThatIsOver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, s := accepting(t)

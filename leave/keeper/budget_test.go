@@ -11,7 +11,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// crowd is a world (see newWorld) with many members in one call. Each member has
+// crowd is a world (test set-up) with many members in one call. Each member has
 // delegated a leave.
 type crowd struct{ *world }
 
@@ -24,7 +24,7 @@ func newCrowd(t *testing.T, rate float64) crowd {
 	return crowd{w}
 }
 
-// add makes a member delegate a leave and join the call.
+// add makes a new member delegate a leave and join the call.
 func (c crowd) add(name string, delay time.Duration) error {
 	c.t.Helper()
 	k := leave.Key{Room: "room", Identity: sfu.Identity(name)}
@@ -41,7 +41,7 @@ func (c crowd) add(name string, delay time.Duration) error {
 	return c.current().Report(c.t.Context(), sfu.Event{Room: k.Room, Identity: k.Identity, Kind: sfu.KindJoined, Session: "S" + name})
 }
 
-// quit makes a member leave the call. The client says that it leaves.
+// quit makes a member leave the call. The client tells the SFU that it leaves.
 func (c crowd) quit(name string) {
 	c.t.Helper()
 	k := leave.Key{Room: "room", Identity: sfu.Identity(name)}
@@ -51,9 +51,9 @@ func (c crowd) quit(name string) {
 	}
 }
 
-// fates counts what became of the leaves of the n members whose names begin with
-// prefix. The keys are "sent", "fired" and "cancelled", and "" for a leave that
-// still waits.
+// fates counts how the leaves of n members ended. The members' names begin with prefix.
+// The keys of the result are "sent", "fired" and "cancelled", and "" for leaves that
+// still wait.
 func (c crowd) fates(prefix string, n int) map[string]int {
 	counts := map[string]int{}
 	for i := range n {
@@ -63,9 +63,9 @@ func (c crowd) fates(prefix string, n int) map[string]int {
 	return counts
 }
 
-// TestHomeserverAtItsLimit checks how many leaves the keeper accepts: as many as
-// the rate is enough for. It refuses one more, and restarts the accepted ones in
-// time.
+// TestHomeserverAtItsLimit checks how many leaves the keeper accepts at a given rate of
+// requests. It must accept as many as it can restart in time at that rate, and refuse
+// the next one.
 func TestHomeserverAtItsLimit(t *testing.T) {
 	for _, rate := range []float64{1, 10} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -93,8 +93,8 @@ func TestHomeserverAtItsLimit(t *testing.T) {
 	}
 }
 
-// TestLateness checks the lateness of a postponed restart. The lateness must count
-// from the time at which the restart first became due.
+// TestLateness checks the reported lateness of a postponed restart. It must count from
+// the time at which the restart first became due.
 func TestLateness(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, 1)
@@ -110,8 +110,8 @@ func TestLateness(t *testing.T) {
 			}
 		}
 		time.Sleep(5 * time.Minute)
-		// At one request a second, 10 restarts take 10 s. Each of them is due after
-		// 4.5 s.
+		// The homeserver allows one request a second, so 10 restarts take 10 s. Each
+		// leave is due for a restart after 4.5 s.
 		c.set(func() {
 			if latest < 4*time.Second || latest > delay/2 {
 				t.Errorf("got the latest restart %v late, want 4 s to %v", latest, delay/2)
@@ -120,9 +120,9 @@ func TestLateness(t *testing.T) {
 	})
 }
 
-// TestCrowdThatLeaves makes 800 members leave at once. Sending their leaves may
-// take minutes, but must not delay the restarts of other members. The keeper must
-// not ask the SFU again and again meanwhile.
+// TestCrowdThatLeaves makes 800 members leave at the same moment. The keeper may take
+// minutes to send their leaves. Meanwhile it must restart the leaves of other members
+// in time, and must not ask the SFU again and again.
 func TestCrowdThatLeaves(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const crowds, others = 800, 100
@@ -162,17 +162,17 @@ func TestCrowdThatLeaves(t *testing.T) {
 		if asked > 4*crowds {
 			t.Errorf("%d leaves: got %d questions to the SFU, want at most %d", crowds, asked, 4*crowds)
 		}
-		// The homeserver allows 10 requests a second. The restarts of the other
-		// members need about 6.
+		// The homeserver allows 10 requests a second. The restarts for the members who
+		// stay need about 6 of these.
 		if longest > 14*time.Minute {
 			t.Errorf("the last leave was sent after %v, want it within 14 min", longest)
 		}
 	})
 }
 
-// TestLimitedHomeserver has a homeserver that answers 429, with a Retry-After
-// longer than the rest of the delay. The keeper must try once nevertheless, because
-// otherwise the leave would fire. Limited is called once, even without a rate.
+// TestLimitedHomeserver has a homeserver that answers 429. Its Retry-After ends later
+// than the leave fires. So the keeper must try once before the Retry-After ends. It
+// must call Limited once, even if the budget has no rate.
 func TestLimitedHomeserver(t *testing.T) {
 	for _, rate := range []float64{10, 0} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -205,8 +205,9 @@ func TestLimitedHomeserver(t *testing.T) {
 	}
 }
 
-// TestLimitedWithoutARate checks that webhooks do not make the keeper ask a
-// homeserver sooner than its Retry-After allows.
+// TestLimitedWithoutARate has a homeserver that answered 429 with a Retry-After. Until
+// the Retry-After is over, the keeper must not send requests to the homeserver, even if
+// webhooks arrive.
 func TestLimitedWithoutARate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCrowd(t, 0)
@@ -230,9 +231,9 @@ func TestLimitedWithoutARate(t *testing.T) {
 	})
 }
 
-// TestLeavesAtTheSlowestRate checks the order of requests at a low rate, down to
-// one request a second. Leaves go before restarts that have time to spare, and all
-// restarts are made in time.
+// TestLeavesAtTheSlowestRate checks the order of requests at low rates, down to one
+// request a second. The keeper must send a leave before it makes a restart that has
+// time to spare. It must make all restarts in time.
 func TestLeavesAtTheSlowestRate(t *testing.T) {
 	for rate, others := range map[float64]int{1: 5, 1.5: 10, 4: 30} {
 		t.Run(fmt.Sprint(rate), func(t *testing.T) {
@@ -243,7 +244,7 @@ func TestLeavesAtTheSlowestRate(t *testing.T) {
 					if err := c.add(fmt.Sprint("other", i), 18*time.Second); err != nil {
 						t.Fatal(err)
 					}
-					time.Sleep(2 * time.Second) // so that not all restarts are due at the same time
+					time.Sleep(2 * time.Second) // so that the restarts are due at different times
 				}
 				for i := range crowds {
 					if err := c.add(fmt.Sprint("m", i), time.Hour); err != nil {
@@ -255,7 +256,7 @@ func TestLeavesAtTheSlowestRate(t *testing.T) {
 				for i := range crowds {
 					c.quit(fmt.Sprint("m", i))
 				}
-				// Each of the other members needs one restart in 12 s.
+				// Each member who stays needs one restart in 12 s.
 				time.Sleep(time.Duration(crowds/(rate-float64(others)/12)*1.2) * time.Second)
 				if got := c.fates("m", crowds); got["sent"] != crowds {
 					t.Errorf("of those who left: %v, want all sent", got)

@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// claim claims as many due jobs as there are free workers, and starts work on them.
-// If a replica dies, the jobs that it had claimed are due again when their leases
-// end ([leave.Job.LeaseTime]). Then another replica claims them.
+// claim claims as many due jobs as there are free workers, and gives the jobs to
+// workers. If a replica dies, the leases of its jobs end after [leave.Job.LeaseTime].
+// Then another replica claims these jobs.
 func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync.WaitGroup) {
 	free := cap(permits) - len(permits)
 	k.full.Store(free == 0)
@@ -31,29 +31,29 @@ func (k *Keeper) claim(ctx context.Context, permits chan struct{}, running *sync
 		k.logClaim(ctx, job)
 		t := task{Job: job, claimed: claimed, ahead: ahead, free: func() {}}
 		select {
-		case k.tasks <- t: // a worker without a task takes this one
+		case k.tasks <- t: // an idle worker takes the task
 		default:
 			running.Go(func() { k.serve(ctx, t, permits) })
 		}
 	}
 }
 
-// restTime is how long a worker without a task waits for the next one. If a new
-// worker started instead, its stack would have to grow again. That takes about 8 %
-// of the CPU time of a restart.
+// restTime is how long an idle worker waits for the next task before it ends. A new
+// worker costs more than an idle one, because its stack must grow again. That takes
+// about 8 % of the CPU time of a restart.
 const restTime = 2 * leave.Tick
 
-// serve works on t and on the tasks that come after it. It returns when no task has
-// come for restTime, or when ctx has ended.
+// serve is a worker. It works on t, and then on each further task from k.tasks. It
+// returns when no task has come for restTime, or when ctx has ended.
 func (k *Keeper) serve(ctx context.Context, t task, permits chan struct{}) {
 	rest := time.NewTimer(restTime)
 	defer rest.Stop()
 	for {
-		// An action that has begun is finished even if the program ends.
+		// The worker finishes an action that has begun, even if the program ends.
 		k.work(context.WithoutCancel(ctx), t)
 		<-permits
 		if k.full.Load() {
-			k.wake() // more jobs may be due than there were free workers
+			k.wake() // the last claim took only as many jobs as workers were free, so more jobs may be due
 		}
 		rest.Reset(restTime)
 		select {
@@ -66,17 +66,17 @@ func (k *Keeper) serve(ctx context.Context, t task, permits chan struct{}) {
 	}
 }
 
-// task is a job leased to this process.
+// task is a job on which this process holds a lease.
 type task struct {
 	leave.Job
-	claimed time.Time     // the time just before the store was asked for the lease
-	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at the time claimed
-	free    func()        // gives back the worker at the homeserver, if the task has one; a second call does nothing
+	claimed time.Time     // when the keeper asked the store for the lease, by the keeper's clock
+	ahead   time.Duration // how far the wall clock was ahead of the keeper's clock at that moment
+	free    func()        // gives back the homeserver's worker, if the task has one; further calls do nothing
 }
 
-// left returns how long the lease still lasts. It measures the time that has passed
-// by our clock and by the wall clock, and uses the longer one. If the whole machine
-// was paused, as virtual machines are, more time has passed by the wall clock.
+// left returns how long the lease of t still lasts. It measures the time since the
+// claim by the keeper's clock and by the wall clock, and uses the longer one. While a
+// virtual machine is paused, only the wall clock goes on.
 func (k *Keeper) left(t task) time.Duration {
 	now := k.now()
 	passed := now.Sub(t.claimed)
@@ -84,9 +84,9 @@ func (k *Keeper) left(t task) time.Duration {
 	return min(t.LeaseTime()-max(passed, byWall), t.Lease.Until.Sub(now))
 }
 
-// secure returns the task with a lease that is long enough for a whole request. So
-// no other keeper begins the same request meanwhile. It reports false if the lease
-// has ended.
+// secure makes sure that the lease of t is long enough for a whole request, and returns
+// t with that lease. So no other keeper can begin the same request meanwhile. secure
+// reports false if the lease has ended.
 func (k *Keeper) secure(ctx context.Context, t task) (task, bool) {
 	left := k.left(t)
 	if left <= 0 || left >= leave.Attempt(t.Delay) {

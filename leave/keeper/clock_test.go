@@ -14,17 +14,17 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// jumps are the times by which the tests change the wall clock. A wall clock jumps
-// when NTP finds a server, when somebody sets daylight saving time, or when the
-// clock has no battery. Virtual time begins in the year 2000. So a clock that is
-// set back twice by the longest jump shows 1972.
+// jumps are the times by which the tests change the wall clock. A wall clock jumps when
+// NTP finds a server, when somebody sets the time, or when the clock has no battery.
+// Virtual time begins in the year 2000. After two jumps back by the longest time, the
+// clock shows 1972.
 var jumps = []time.Duration{
 	-time.Second, -time.Minute, -time.Hour, -14 * 365 * 24 * time.Hour,
 	time.Second, time.Minute, time.Hour, 56 * 365 * 24 * time.Hour,
 }
 
-// onEachJump runs test in virtual time for every jump and delay. It runs test once
-// with the SFU on the same machine, and once with the SFU on another.
+// onEachJump runs test in virtual time for every jump and delay: once with the SFU on
+// the machine of the service, and once with the SFU on another machine.
 func onEachJump(t *testing.T, test func(t *testing.T, w *world, jump, delay time.Duration)) {
 	t.Helper()
 	for _, jump := range jumps {
@@ -46,9 +46,8 @@ func onEachJump(t *testing.T, test func(t *testing.T, w *world, jump, delay time
 	}
 }
 
-// TestWallClockIsSet sets the wall clock to other times. A member must stay in the
-// call while the participant is there. The leave must be sent when the participant
-// has left.
+// TestWallClockIsSet sets the wall clock to wrong times. While the participant is in
+// the call, the leave must not be sent. When the participant has left, it must be sent.
 func TestWallClockIsSet(t *testing.T) {
 	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
 		w.machine.Set(jump)
@@ -61,14 +60,14 @@ func TestWallClockIsSet(t *testing.T) {
 		left := time.Now()
 		w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
 		time.Sleep(time.Minute)
-		// The SFU's room may wrongly count as a new room once. Then the leave is
-		// sent one grace later.
+		// Because of the clock, the keeper may once take the SFU's room for a new room.
+		// Then it sends the leave one grace period later.
 		w.wantFate("d1", "sent", left, 2*grace.Outage)
 	})
 }
 
-// TestWallClockIsSetInAGrace checks that a grace lasts as long as configured, even
-// if somebody sets the wall clock meanwhile.
+// TestWallClockIsSetInAGrace sets the wall clock during a grace period. The period must
+// last as long as configured.
 func TestWallClockIsSetInAGrace(t *testing.T) {
 	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
 		w.vanish()
@@ -82,8 +81,8 @@ func TestWallClockIsSetInAGrace(t *testing.T) {
 	})
 }
 
-// TestWallClockIsSetInAnOutage checks that a member stays if somebody sets the wall
-// clock while the SFU is away, and again while clients reconnect.
+// TestWallClockIsSetInAnOutage sets the wall clock while the SFU is away, and again
+// while clients reconnect. The keeper must not send the leave.
 func TestWallClockIsSetInAnOutage(t *testing.T) {
 	onEachJump(t, func(t *testing.T, w *world, jump, delay time.Duration) {
 		w.set(func() { w.sfuDown, w.roomAt = true, time.Time{} })
@@ -102,8 +101,8 @@ func TestWallClockIsSetInAnOutage(t *testing.T) {
 	})
 }
 
-// TestMachineSleeps checks actions that became due while the machine slept. After
-// the sleep the keeper must do them at once.
+// TestMachineSleeps makes actions become due while the machine sleeps. After the sleep,
+// the keeper must do them immediately.
 func TestMachineSleeps(t *testing.T) {
 	for _, sleep := range []time.Duration{10 * time.Second, time.Hour} {
 		t.Run(sleep.String(), func(t *testing.T) {
@@ -128,8 +127,8 @@ func TestMachineSleeps(t *testing.T) {
 	}
 }
 
-// sleepyStore makes the machine sleep for an hour right after a job was claimed,
-// but only once.
+// sleepyStore is a store with which the machine sleeps for an hour. It sleeps only
+// once, right after the keeper has claimed a job.
 type sleepyStore struct {
 	leave.Store
 	machine *clocktest.Machine
@@ -160,8 +159,8 @@ func TestMachineSleepsInAWorker(t *testing.T) {
 	})
 }
 
-// TestSFUClockIsAhead sets the clock of the SFU's machine to a wrong time. The
-// leave of a participant who has left must not come later because of that.
+// TestSFUClockIsAhead sets the clock of the SFU's machine to a wrong time. When the
+// participant has left, the leave must still be sent without delay.
 func TestSFUClockIsAhead(t *testing.T) {
 	for _, ahead := range []time.Duration{-time.Hour, 10 * time.Second, time.Hour, 1000 * time.Hour} {
 		t.Run(ahead.String(), func(t *testing.T) {
@@ -182,8 +181,8 @@ func TestSFUClockIsAhead(t *testing.T) {
 	}
 }
 
-// openFile replaces the world's process by a new process on the same machine. The
-// new process keeps its leaves in the file path.
+// openFile starts a new process on the same machine, in place of the present one. The
+// new process stores its leaves in the file at path.
 func (w *world) openFile(path string) *filestore.Store {
 	w.t.Helper()
 	w.stop()
@@ -230,7 +229,7 @@ func twoProcesses(t *testing.T, running, between time.Duration) {
 	defer second.Close()
 	time.Sleep(5 * delay)
 	w.wantFate("d1", "", time.Time{}, 0)
-	w.delegate("d2", delay) // d2 must count as the later delegation
+	w.delegate("d2", delay) // d2 must count as later than d1, although the wall clock was set
 	time.Sleep(5 * delay)
 	w.wantFate("d2", "", time.Time{}, 0)
 	w.vanish()

@@ -22,17 +22,17 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// cluster is a world whose SFU is a fake LiveKit of two nodes on one Redis. The
-// keeper asks that LiveKit through its API.
+// cluster is a world (test set-up) whose SFU is a fake LiveKit. The fake has two nodes
+// that share one Redis. The keeper asks LiveKit through its API.
 type cluster struct {
 	*world
 	fake   *sfutest.SFU
 	client *sfu.Client
-	redis  *forgetful // the fake of our Redis, which stores the leaves after a call of useRedis
+	redis  *forgetful // the fake of the service's own Redis, which stores the leaves; nil before useRedis is called
 	story  *story
 
-	// dump is the content of the file of LiveKit's Redis. jobs is the content of
-	// the file of our Redis.
+	// dump is what the file of LiveKit's Redis holds. The field jobs is what the file of
+	// the service's Redis holds.
 	dump sfutest.Dump
 	jobs []leave.Job
 
@@ -53,7 +53,7 @@ func newCluster(t *testing.T) *cluster {
 	return c
 }
 
-// useRedis makes the keeper store the leaves in a fake Redis from now on.
+// useRedis starts the keeper again with a fake Redis as its store.
 func (c *cluster) useRedis() {
 	c.stop()
 	<-c.ended
@@ -64,7 +64,7 @@ func (c *cluster) useRedis() {
 	c.start()
 }
 
-// save makes LiveKit's Redis and our Redis write their files.
+// save makes LiveKit's Redis and the service's Redis write their files.
 func (c *cluster) save() {
 	c.t.Helper()
 	var err error
@@ -74,7 +74,7 @@ func (c *cluster) save() {
 	}
 }
 
-// direct is a transport that calls a handler directly, without a network.
+// direct is an HTTP transport without a network: it calls a handler.
 type direct struct{ http.Handler }
 
 func (d direct) RoundTrip(req *http.Request) (resp *http.Response, err error) {
@@ -91,7 +91,7 @@ func (d direct) RoundTrip(req *http.Request) (resp *http.Response, err error) {
 	return w.Result(), nil
 }
 
-// With the following methods, a cluster is also the SFU of its keeper.
+// The following methods make a cluster a keeper.SFU.
 
 func (c *cluster) Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
 	return c.client.Session(ctx, room, identity)
@@ -126,7 +126,7 @@ func (c *cluster) Watch(ctx context.Context) error {
 	return nil
 }
 
-// hangUp ends the connection to the SFU.
+// hangUp ends the keeper's connection to the SFU.
 func (c *cluster) hangUp() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -134,8 +134,8 @@ func (c *cluster) hangUp() {
 	c.line = make(chan struct{})
 }
 
-// member is the identity of somebody in the call. The delay id of their leave is
-// the same text.
+// member is the LiveKit identity of a member of the call. The same text is the delay id
+// of this member's leave.
 type member string
 
 func (m member) key() leave.Key { return leave.Key{Room: "room", Identity: sfu.Identity(m)} }
@@ -151,9 +151,9 @@ func (c *cluster) enter(m member, delay time.Duration) {
 	c.reenter(m)
 }
 
-// reenter makes a client join, for the first time or after it was thrown out. The
-// client asks for a token, and the service creates the room for that. The client
-// tries again until it has joined.
+// reenter makes a client join, for the first time or after LiveKit has thrown it out.
+// The client asks for a token, so the service creates the room. The client tries again
+// until it has joined.
 func (c *cluster) reenter(m member) {
 	c.t.Helper()
 	for range 30 {
@@ -168,8 +168,8 @@ func (c *cluster) reenter(m member) {
 	c.t.Errorf("%s cannot join", m)
 }
 
-// quit makes a member leave. If the client does not say that it leaves, LiveKit
-// notices that only after 19 s.
+// quit makes a member leave for the given reason. Unless the reason is that the client
+// left by itself, LiveKit notices the leave only after 19 s.
 func (c *cluster) quit(m member, reason livekit.DisconnectReason) {
 	if reason != livekit.DisconnectReason_CLIENT_INITIATED {
 		time.Sleep(19 * time.Second)
@@ -179,7 +179,7 @@ func (c *cluster) quit(m member, reason livekit.DisconnectReason) {
 	}
 }
 
-// hear passes a webhook to the service.
+// hear passes a webhook of LiveKit to the keeper.
 func (c *cluster) hear(w *livekit.WebhookEvent) {
 	c.t.Helper()
 	if err := c.current().Report(context.Background(), eventOf(w)); err != nil {
@@ -187,7 +187,7 @@ func (c *cluster) hear(w *livekit.WebhookEvent) {
 	}
 }
 
-// eventOf returns the event that sfu.Webhooks makes of a webhook.
+// eventOf converts a webhook as sfu.Webhooks does.
 func eventOf(w *livekit.WebhookEvent) sfu.Event {
 	e := sfu.Event{
 		Kind: sfu.KindLeft, Room: sfu.Room(w.Room.Name), Identity: sfu.Identity(w.Participant.Identity),
@@ -205,7 +205,7 @@ func eventOf(w *livekit.WebhookEvent) sfu.Event {
 	return e
 }
 
-// story is a log, from whose lines the method way finds out the states of a job.
+// story is the keeper's log. Its method way reads the states of a job from the lines.
 type story struct{ logtest.Log }
 
 // way returns the states that a member's job has gone through, and "ended" if it

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// town is a world (see newWorld) with many members in many rooms.
+// town is a world (test set-up) with many members in many rooms.
 type town struct {
 	*world
 	keys    []leave.Key
@@ -19,7 +19,7 @@ type town struct {
 
 func newTown(t *testing.T, rooms, perRoom int) *town {
 	w := newWorld(t)
-	w.join("S1") // from now on the SFU has every room
+	w.join("S1") // without this first participant, the SFU would not have the rooms
 	c := &town{world: w}
 	c.set(func() { c.gone = map[leave.Key]bool{} })
 	for room := range rooms {
@@ -38,7 +38,7 @@ func newTown(t *testing.T, rooms, perRoom int) *town {
 	return c
 }
 
-// comeAnew gives a member a new session, and reports the session to the keeper.
+// comeAnew gives a member a new session, and reports this session to the keeper.
 func (c *town) comeAnew(k leave.Key) {
 	var s string
 	c.set(func() {
@@ -53,8 +53,8 @@ func (c *town) comeAnew(k leave.Key) {
 	}
 }
 
-// questions counts the questions to nodes since begin. It returns how many there
-// were in a second, on average and at most.
+// questions counts the keeper's questions to LiveKit's nodes since begin. It returns
+// how many came in one second: on average, and in the second with the most.
 func (c *town) questions(begin time.Time) (average float64, most int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,14 +70,14 @@ func (c *town) questions(begin time.Time) (average float64, most int) {
 	return float64(n) / time.Since(begin).Seconds(), most
 }
 
-// TestCostOfNodes checks that the keeper asks nodes at most 25 times a second while
-// no node is lost. That must hold while members come and go, and right after a
-// start.
+// TestCostOfNodes checks that the keeper asks LiveKit's nodes at most 25 times a second
+// while no node is lost. The limit also holds while members come and go, and right
+// after a start.
 func TestCostOfNodes(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		every time.Duration // the time between two members who get a new session; 0 if nobody gets one
-		most  float64       // the most questions a second, on average
+		every time.Duration // how often one of the members gets a new session; 0 means never
+		most  float64       // the limit of questions a second, on average
 	}{
 		{"nobody comes or goes", 0, 24},
 		{"three a second come anew", time.Second / 3, 25},
@@ -97,7 +97,7 @@ func TestCostOfNodes(t *testing.T) {
 				}
 				average, most := town.questions(begin)
 				t.Logf("questions to nodes a second: %.1f on average, %d at most", average, most)
-				if average > c.most || most > 26 { // 26, because a second includes the questions at both of its ends
+				if average > c.most || most > 26 { // 26, because the count of a second includes the questions at both of its ends
 					t.Errorf("questions to nodes a second: got %.1f on average and %d at most, want no more than %v and 26", average, most, c.most)
 				}
 			})
@@ -105,10 +105,10 @@ func TestCostOfNodes(t *testing.T) {
 	}
 }
 
-// TestLooksAtManyRooms checks that the keeper looks into each room once per
-// interval (asks the SFU who is in it). In the first case, the nodes cannot be
-// asked about all members. In the second case, members join in more rooms than the
-// nodes can be asked about.
+// TestLooksAtManyRooms checks that the keeper asks the SFU once per interval who is in
+// each room. In the first case there are too many members to ask nodes about all of
+// them. In the second case, members join in more rooms than the keeper can ask nodes
+// about.
 func TestLooksAtManyRooms(t *testing.T) {
 	for _, c := range []struct{ rooms, perRoom int }{{300, 40}, {2000, 2}} {
 		t.Run(fmt.Sprint(c.rooms, " rooms of ", c.perRoom), func(t *testing.T) {
@@ -141,8 +141,9 @@ func TestLooksAtManyRooms(t *testing.T) {
 	}
 }
 
-// TestLossOfManyMembers kills the node of half of all members. Nine of ten come
-// back within ten seconds. The leaves of the others must be sent in time.
+// TestLossOfManyMembers kills the node that holds half of all members. Nine of ten come
+// back within ten seconds. The leaves of the members who do not come back must be sent
+// in time.
 func TestLossOfManyMembers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		town := newTown(t, 500, 10)

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestCreatedAgainIsLogged checks that the log at level debug says which room was
+// TestCreatedAgainIsLogged checks that the debug log says which room the keeper has
 // created again.
 func TestCreatedAgainIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -27,8 +27,8 @@ func TestCreatedAgainIsLogged(t *testing.T) {
 	})
 }
 
-// logs starts a new keeper in place of the running one, and returns its log. The
-// log is complete when the new keeper has ended.
+// logs starts a new keeper in place of the running one, and returns the log of the new
+// keeper. The log is complete when that keeper has ended.
 func (w *world) logs(level slog.Level) *bytes.Buffer {
 	var log bytes.Buffer
 	w.stop()
@@ -38,8 +38,7 @@ func (w *world) logs(level slog.Level) *bytes.Buffer {
 	return &log
 }
 
-// TestClaimIsLogged checks that the log at level debug says which job was claimed,
-// and which user has the job.
+// TestClaimIsLogged checks that the debug log names each claimed job and its user.
 func TestClaimIsLogged(t *testing.T) {
 	for _, c := range []struct {
 		level slog.Level

@@ -9,17 +9,17 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Delegate accepts or refuses a leave within a second. It goes on if the caller
-// disconnects meanwhile, because then the leave is needed even more. If Delegate
-// returns nil, the service keeps this leave, or a later one of the same key that
-// will cancel this one. A *[leave.LimitError] says that the caller has exceeded a
-// limit. All other errors come from the store. After an error, the service does not
-// keep the leave.
+// Delegate accepts or refuses a leave within a second. If the caller disconnects
+// meanwhile, Delegate still goes on, because then the leave is needed even more. If
+// Delegate returns nil, the service keeps this leave. If there is a later leave of the
+// same key, the service keeps that one instead, and will cancel this one. A
+// *[leave.LimitError] says that the caller has exceeded a limit. All other errors come
+// from the store. After any error, the service does not keep the leave.
 //
-// This process counts and stores one delegation of a user after another. So the
-// limits per user are exact while the store answers within 200 ms. Delegations at
-// the same moment can exceed the limit of all jobs and the limit of one homeserver.
-// Delegations to several replicas can exceed every limit.
+// This process counts and stores the delegations of one user one after another. So the
+// limits per user are exact while the store answers within 200 ms. Delegations of
+// several users at the same moment can exceed the limit of all jobs and the limit of
+// one homeserver. Delegations to several replicas can exceed every limit.
 func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limits) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()
@@ -45,15 +45,15 @@ func (k *Keeper) Delegate(ctx context.Context, job leave.Job, limits leave.Limit
 	return nil
 }
 
-// needed is what a delegation adds to the existing jobs and to their load.
+// needed says how much a delegation adds to the numbers that have a limit.
 type needed struct {
-	all, ofUser, ofServer int     // how many jobs a delegation adds: in all, of the user, and of the user's homeserver
-	load, loadOfUser      float64 // how many restarts a second a delegation adds: of the homeserver's users, and of the user
+	all, ofUser, ofServer int     // how many jobs it adds: in total, for its user, and for the user's homeserver
+	load, loadOfUser      float64 // how many restarts a second it adds: for the user's homeserver, and for the user
 }
 
-// needs returns what job adds. If isNew is false, job replaces the job old. Then it
-// adds no job in all, but it can add one to another user or homeserver. A shorter
-// delay adds load.
+// needs returns what job adds to the counts and loads. If isNew is false, job replaces
+// the job old. A replacement adds no job in total, but it can add one to another user
+// or homeserver. If its delay is shorter, it adds load.
 func needs(job, old leave.Job, isNew bool) needed {
 	n := needed{all: 1, ofUser: 1, ofServer: 1, load: leave.Load(job.Delay), loadOfUser: leave.Load(job.Delay)}
 	if isNew {
@@ -71,7 +71,7 @@ func needs(job, old leave.Job, isNew bool) needed {
 	return n
 }
 
-// admit returns an error if job, which adds n, would exceed one of the limits.
+// admit returns an error if job would exceed one of the limits. n is what job adds.
 func (k *Keeper) admit(ctx context.Context, job leave.Job, n needed, limits leave.Limits) error {
 	if n.all == 0 && n.ofUser == 0 && n.ofServer == 0 && n.load <= 0 && n.loadOfUser <= 0 {
 		return nil
@@ -94,9 +94,9 @@ func (k *Keeper) admit(ctx context.Context, job leave.Job, n needed, limits leav
 	return nil
 }
 
-// put stores job. If a later delegation of the key is stored already, put adds
-// job's leave to those that the later job must cancel. Otherwise job's leave
-// would fire and end the present membership.
+// put stores job. If a later delegation of the same key is already stored, put stores
+// no new job. Then the later job gets the task to cancel job's leave, because that
+// leave would fire and end the present membership.
 func (k *Keeper) put(ctx context.Context, job leave.Job) error {
 	for range writeTries {
 		_, err := k.Store.Put(ctx, job)
@@ -116,7 +116,7 @@ func (k *Keeper) put(ctx context.Context, job leave.Job) error {
 		switch {
 		case err == nil:
 			return nil
-		case errors.Is(err, leave.ErrNotFound), errors.Is(err, leave.ErrConflict): // the later job has ended or changed meanwhile
+		case errors.Is(err, leave.ErrNotFound), errors.Is(err, leave.ErrConflict): // the later job has meanwhile ended or changed
 		default:
 			return err
 		}
@@ -124,15 +124,16 @@ func (k *Keeper) put(ctx context.Context, job leave.Job) error {
 	return leave.ErrConflict
 }
 
-// mayBeStored reports whether a write that returned err may have happened.
+// mayBeStored reports whether the store may have written although the write returned
+// err.
 func mayBeStored(err error) bool {
 	_, limited := errors.AsType[*leave.LimitError](err)
 	return !limited && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrForgotten)
 }
 
-// withdraw removes a new job that may have been stored although Delegate returned
-// an error. It keeps a job that has replaced another one, because otherwise nobody
-// would cancel the replaced leave. It also keeps a job that the client has
+// withdraw removes a new job that the store may have written although Delegate returned
+// an error. It does not remove a job that has replaced another one, because then nobody
+// would cancel the replaced leave. It also does not remove a job that the client has
 // delegated again.
 func (k *Keeper) withdraw(ctx context.Context, job leave.Job) {
 	asking, cancel := context.WithTimeout(ctx, storeTime)

@@ -17,8 +17,8 @@ import (
 
 var many = leave.Limits{PerUser: 100, All: 1000}
 
-// accepting returns a world and the world's store. The keeper of that world accepts
-// delegations, but does not work on jobs.
+// accepting returns a world (test set-up) and its store. The keeper accepts
+// delegations, but it does not work on jobs.
 func accepting(t *testing.T) (*world, *oddStore) {
 	w := newWorld(t)
 	w.stop()
@@ -28,7 +28,8 @@ func accepting(t *testing.T) (*world, *oddStore) {
 	return w, s
 }
 
-// another returns a delegation of alice's participant number n.
+// another returns a delegation of the user alice. Different numbers n give different
+// participants.
 func another(t *testing.T, n int, delay time.Duration) leave.Job {
 	t.Helper()
 	k := leave.Key{Room: "room", Identity: sfu.Identity(fmt.Sprint("of ", n))}
@@ -45,8 +46,8 @@ func owned(t *testing.T, job leave.Job, owner string) leave.Job {
 	return job
 }
 
-// wantLimit delegates job, and checks which limit refuses the delegation. limit is
-// "" if no limit refuses it.
+// wantLimit delegates job, and checks that the given limit refuses it. If limit is "",
+// no limit may refuse it.
 func (w *world) wantLimit(limit string, job leave.Job, limits leave.Limits) {
 	w.t.Helper()
 	err := w.keeper.Delegate(w.t.Context(), job, limits)
@@ -81,7 +82,7 @@ func TestLimits(t *testing.T) {
 		again.DelayID = delayID(t, "again")
 		w.wantLimit("", again, limits) // a replacement adds no job
 		taken := another(t, 5, long)
-		taken.DelayID = delayID(t, "taken") // taken would replace a job of bob, and be alice's third job
+		taken.DelayID = delayID(t, "taken") // this would replace bob's job and be alice's third job
 		w.wantLimit("user", taken, limits)
 	})
 }
@@ -104,8 +105,8 @@ func TestLimitOfAHomeserver(t *testing.T) {
 		}
 		w.wantLimit("homeserver", again("shorter", shortest), many)
 
-		// The rate falls after the keeper has accepted the jobs, and is now too low
-		// for them.
+		// When the keeper has accepted the jobs, the rate falls. It is now too low for
+		// these jobs.
 		w.keeper.Budget = &pace.Budget{Rate: 0.001}
 		w.wantLimit("homeserver", another(t, 3, long), many)
 		w.wantLimit("", again("as long", long), many)
@@ -115,13 +116,14 @@ func TestLimitOfAHomeserver(t *testing.T) {
 	})
 }
 
-// TestShareOfAUser checks that one user cannot use up a homeserver's budget.
-// Another user can still delegate one leave with a usual delay.
+// TestShareOfAUser checks that one user cannot use up the requests that a homeserver
+// allows. When the keeper accepts no more leaves of that user, it must still accept one
+// leave with a usual delay from another user.
 func TestShareOfAUser(t *testing.T) {
 	for _, c := range []struct {
 		rate  float64
 		delay time.Duration
-		most  int // the most jobs that the first user may have
+		most  int // how many jobs the first user may have
 	}{
 		{10, leave.MinDelay, 1}, {10, 18 * time.Second, 38}, {10, long, 100},
 		{1, leave.MinDelay, 0}, {1, 18 * time.Second, 3}, {1, long, 100},
@@ -146,15 +148,15 @@ func TestShareOfAUser(t *testing.T) {
 
 func TestNoLimitOfAHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w, _ := accepting(t) // this keeper's budget has no rate
+		w, _ := accepting(t) // this keeper's budget does not limit requests
 		for n := range 50 {
 			w.wantLimit("", another(t, n, leave.MinDelay), many)
 		}
 	})
 }
 
-// TestLimitOfAUserIsExact has a slow store and a user who is near the limit. The
-// user delegates fifty leaves at once, and must get exactly as many jobs as the
+// TestLimitOfAUserIsExact has a slow store and a user who is near the limit. The user
+// delegates fifty leaves at the same time, and must get exactly as many jobs as the
 // limit allows. Other users must not wait.
 func TestLimitOfAUserIsExact(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -189,8 +191,8 @@ func TestLimitOfAUserIsExact(t *testing.T) {
 	})
 }
 
-// TestASecondInAll checks that no caller waits for more than a second, even with a
-// slow store. A delegation may fail only if the store did not answer in time.
+// TestASecondInAll checks that no caller of Delegate waits for more than a second, even
+// with a slow store. A delegation may fail only if the store has not answered in time.
 func TestASecondInAll(t *testing.T) {
 	for _, each := range []time.Duration{0, 250 * time.Millisecond, 400 * time.Millisecond, time.Hour} {
 		t.Run(each.String(), func(t *testing.T) {
@@ -223,9 +225,9 @@ func TestASecondInAll(t *testing.T) {
 	}
 }
 
-// TestShareOfAHomeserver checks that a homeserver that the operator did not name
-// gets a quarter of all jobs, however many users it invents. Named homeservers have
-// no such bound.
+// TestShareOfAHomeserver checks the limit of a homeserver that is not in the operator's
+// configuration. However many users it invents, it gets at most a quarter of all jobs.
+// A homeserver in the configuration has no such limit.
 func TestShareOfAHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w, _ := accepting(t)
@@ -237,7 +239,7 @@ func TestShareOfAHomeserver(t *testing.T) {
 		w.wantLimit("", stranger(1), limits)
 		w.wantLimit("share", stranger(2), limits)
 		w.wantLimit("share", owned(t, another(t, 3, long), "@user0:stranger.example"), limits)
-		w.wantLimit("", stranger(1), limits) // the same leave again adds no job
+		w.wantLimit("", stranger(1), limits) // to delegate the same leave again adds no job
 		w.wantLimit("", owned(t, another(t, 4, long), "@user:other.example"), limits)
 		for n := range 5 {
 			w.wantLimit("", another(t, 10+n, long), limits)

@@ -15,9 +15,9 @@ import (
 	"matrixrtc-auth/sfu/sfutest"
 )
 
-// TestNobodyThereIsNoLoss has participants without a record and without a node.
-// They must not count as the loss of a node: the keeper must not ask nodes more
-// often afterwards.
+// TestNobodyThereIsNoLoss has participants who are on no node and not in the SFU's
+// records. The keeper must not conclude that a node was lost: afterwards it must not
+// ask nodes more often.
 func TestNobodyThereIsNoLoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		town := newTown(t, 500, 10)
@@ -35,13 +35,13 @@ func TestNobodyThereIsNoLoss(t *testing.T) {
 		}
 		average, most := town.questions(begin)
 		t.Logf("questions to nodes a second: %.1f on average, %d at most", average, most)
-		if average > 25 || most > 26+3 { // 26, and 3 questions about participants who never came
+		if average > 25 || most > 26+3 { // 26 as usual, and 3 for the participants who never came
 			t.Errorf("questions to nodes a second: got %.1f on average and %d at most, want no more than 25 and 29", average, most)
 		}
 	})
 }
 
-// failFor makes LiveKit answer each call of method with an error, for the time d.
+// failFor makes each call of method fail in LiveKit for the time d.
 func (c *cluster) failFor(d time.Duration, method string) {
 	end := time.Now().Add(d)
 	c.fake.FailAlways(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -53,14 +53,14 @@ func (c *cluster) failFor(d time.Duration, method string) {
 	})
 }
 
-// TestLossWhileQuestionsFail kills a node while questions to the SFU fail. The
-// keeper must ask again until the questions succeed.
+// TestLossWhileQuestionsFail kills a node while the SFU answers questions with errors.
+// The keeper must repeat its questions until the SFU answers.
 func TestLossWhileQuestionsFail(t *testing.T) {
 	for method, lasting := range map[string]time.Duration{
-		// Alice was there for longest. She is back, but the keeper cannot find that
-		// out.
+		// The keeper first asks for alice, who was in the room for longest. She is back,
+		// but GetParticipant fails.
 		"GetParticipant":      20 * time.Second,
-		"UpdateSubscriptions": 15 * time.Second, // the question to a node itself fails
+		"UpdateSubscriptions": 15 * time.Second, // the keeper asks a node with this call
 	} {
 		t.Run(method, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -81,9 +81,9 @@ func TestLossWhileQuestionsFail(t *testing.T) {
 	}
 }
 
-// TestLossWhileOthersComeAndGo kills a node while somebody joins the room more
-// often than once a second. Alice comes back and must stay. Bob's leave must be
-// sent in time.
+// TestLossWhileOthersComeAndGo kills a node while somebody joins the room more often
+// than once a second. Alice comes back, so her leave must not be sent. Bob does not
+// come back, so his leave must be sent in time.
 func TestLossWhileOthersComeAndGo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -116,8 +116,8 @@ func TestLossWhileOthersComeAndGo(t *testing.T) {
 	})
 }
 
-// TestLossWithoutWebhooks kills a node, and no webhook arrives. When the keeper
-// next asks who is in the room, it must find that somebody has joined again.
+// TestLossWithoutWebhooks kills a node, and no webhook arrives. When the keeper next
+// asks who is in the room, it must find that a participant has joined again.
 func TestLossWithoutWebhooks(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -135,11 +135,11 @@ func TestLossWithoutWebhooks(t *testing.T) {
 	})
 }
 
-// TestLossDuringALook kills a node while a look into the room is running. In a
-// look, the keeper asks the SFU who is in the room. Alice must stay, and bob's
-// leave must be sent in time.
+// TestLossDuringALook kills a node while the keeper is asking the SFU who is in the
+// room. Alice comes back, so her leave must not be sent. Bob's leave must be sent in
+// time.
 func TestLossDuringALook(t *testing.T) {
-	for phase := 0; phase < 60; phase += 2 { // phase is in seconds; the keeper asks who is in the room every 60 s, which takes 4 s
+	for phase := 0; phase < 60; phase += 2 { // the second at which the node dies; every 60 s the keeper asks who is in the room, which takes 4 s
 		bubble(t, func(t *testing.T) {
 			c := newCluster(t)
 			c.enter("alice", long)
@@ -162,10 +162,10 @@ func TestLossDuringALook(t *testing.T) {
 	}
 }
 
-// TestBackWhileNodesAreAsked gives alice a new session on another node. The end of
-// her old session deletes the record of the new one. Meanwhile the keeper asks
-// nodes about other members who are gone, with as many questions at once as it may.
-// Alice must stay, and the leaves of the others must be sent.
+// TestBackWhileNodesAreAsked gives alice a new session on another node. When her old
+// session ends, LiveKit wrongly deletes the record of the new one. At that time the
+// keeper is asking about as many absent members as it may ask about at the same time.
+// Alice's leave must not be sent, and the leaves of the absent members must be sent.
 func TestBackWhileNodesAreAsked(t *testing.T) {
 	for name, session := range map[string]string{"nothing was reported": "another", "their connections broke": "S"} {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestBackWhileNodesAreAsked(t *testing.T) {
 				c.loseOthers(200, session)
 				time.Sleep(100 * time.Millisecond)
 				c.hear(home.Leave("room", "alice", livekit.DisconnectReason_DUPLICATE_IDENTITY))
-				time.Sleep(3 * time.Second) // LiveKit reports a join once the media is connected
+				time.Sleep(3 * time.Second) // LiveKit reports a join when the media is connected
 				c.hear(joined)
 				time.Sleep(3 * time.Minute)
 				c.wantFate("alice", "", time.Time{}, 0)
@@ -198,9 +198,9 @@ func TestBackWhileNodesAreAsked(t *testing.T) {
 	}
 }
 
-// loseOthers adds n members with the session S who are on no node. Then it reports
-// for each of them that the given session has left. So the keeper asks the SFU
-// about all of them at once.
+// loseOthers adds n members whose session is "S" and who are on no node. Then it
+// reports to the keeper that the given session of each of them has left. So the keeper
+// asks the SFU about all of them at the same time.
 func (c *cluster) loseOthers(n int, session string) {
 	c.t.Helper()
 	for i := range n {

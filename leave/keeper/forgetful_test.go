@@ -13,22 +13,22 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// forgetful is a store that can lose its jobs, like a Redis that starts again empty
-// or from an old file. After a loss every call returns ErrForgotten until Merge is
+// forgetful is a store that can lose its jobs, as a Redis does that starts again empty
+// or from an old file. After a loss, every call returns ErrForgotten until Merge is
 // called.
 type forgetful struct {
 	store *memstore.Store
 	lost  atomic.Bool
 }
 
-// loseAll makes the store lose its present jobs. It has the given jobs instead, as
-// if it had started again from an old file.
+// loseAll makes the store lose its present jobs and hold the given jobs instead, as if
+// it had started again from an old file.
 func (f *forgetful) loseAll(t *testing.T, jobs []leave.Job) {
 	t.Helper()
 	f.lost.Store(true)
 	for _, key := range f.store.Keys() {
 		err := leave.ErrConflict
-		for errors.Is(err, leave.ErrConflict) { // the keeper may still be writing the job
+		for errors.Is(err, leave.ErrConflict) { // the keeper may be writing the job at this moment
 			var job leave.Job
 			if job, err = f.store.Get(t.Context(), key); err == nil {
 				err = f.store.Delete(t.Context(), job)

@@ -8,14 +8,14 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestCameAndWentUnseen has a participant who comes and leaves between two
-// questions to the SFU. The job must not wait for the rest of the hour that a
-// participant has to come.
+// TestCameAndWentUnseen has a participant who comes and leaves between two questions to
+// the SFU. The keeper must send the leave soon. Only for a participant who has not
+// come, it may wait for an hour.
 func TestCameAndWentUnseen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
 		w.delegate("d1", long)
-		time.Sleep(70 * time.Second) // by now the questions to the SFU are a minute apart
+		time.Sleep(70 * time.Second) // after this time, the keeper asks the SFU only once a minute
 		w.join("S1")
 		time.Sleep(5 * time.Second)
 		w.vanish()
@@ -29,8 +29,8 @@ func TestCameAndWentUnseen(t *testing.T) {
 	})
 }
 
-// TestReportsDoNotHurryASend checks that webhooks do not make the keeper repeat a
-// send sooner than the homeserver's Retry-After allows.
+// TestReportsDoNotHurryASend checks that the keeper repeats a send only after the
+// homeserver's Retry-After, even if webhooks arrive.
 func TestReportsDoNotHurryASend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -49,8 +49,8 @@ func TestReportsDoNotHurryASend(t *testing.T) {
 	})
 }
 
-// TestStartLooksIntoEveryRoom checks that the keeper asks who is in each room right
-// after a start. Webhooks may have come while no process was running.
+// TestStartLooksIntoEveryRoom checks that the keeper asks the SFU who is in each room
+// right after it has started. Before that, no process could get the webhooks.
 func TestStartLooksIntoEveryRoom(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

@@ -10,17 +10,18 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Events manages delayed events at their owners' homeservers. The methods return
-// errors of the type *[matrix.DelayError].
+// Events sends requests about delayed events to the homeservers of the events' owners.
+// Errors of the methods have the type *[matrix.DelayError].
 type Events interface {
 	Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 	Send(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 	Cancel(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 }
 
-// restart makes the homeserver start the delay again. Only ResultGone (404
-// M_NOT_FOUND, or 409) ends the job. After any other failure, even a 401, a 403 or
-// a 404 M_UNRECOGNIZED, the keeper tries again until [leave.Job.Over] ends the job.
+// restart asks the homeserver to start the delay of the job's leave again. Only the
+// result ResultGone (404 M_NOT_FOUND, or 409) ends the job. After any other failure,
+// even a 401, a 403 or a 404 M_UNRECOGNIZED, the keeper tries again until
+// [leave.Job.Over] ends the job.
 func (k *Keeper) restart(ctx context.Context, t task) {
 	t, ok := k.secure(ctx, t)
 	if !ok {
@@ -40,9 +41,9 @@ func (k *Keeper) restart(ctx context.Context, t task) {
 	}
 }
 
-// send asks the SFU once more, and sends the leave if the participant is gone. A
-// question to a node takes seconds, in which the participant may come back. After
-// such a question, send asks for the SFU's record again.
+// send asks the SFU about the participant, and sends the leave if the participant is
+// gone. A question to a node takes seconds, in which the participant may come back. So
+// after such a question, send asks for the SFU's record again.
 func (k *Keeper) send(ctx context.Context, t task) {
 	a, err := k.ask(ctx, t.Job)
 	t, goesOn := k.goesOn(ctx, t, a, err)
@@ -63,9 +64,9 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	case matrix.ResultGone:
 		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver had already sent or dropped the delayed event")
 	case matrix.ResultForbidden:
-		// This is the answer to a request without the as_token. After a 403 with
-		// the as_token, DelayedEvents.manage of package matrix repeats the request
-		// without it.
+		// A 403 comes here only if the request had no as_token. DelayedEvents.manage of
+		// package matrix repeats a request without the as_token if the homeserver has
+		// refused it with one.
 		k.end(ctx, t.Job, slog.LevelWarn, "the homeserver refused it and dropped it: the owner has left the room or lacks power")
 	default:
 		k.logFailure(t.Job, leave.Send, t.Sends, err)
@@ -74,8 +75,8 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	}
 }
 
-// cancel cancels one replaced delegation. An event counts as cancelled if it is
-// gone, or if the homeserver refuses to cancel it (403). After any other failure
+// cancel cancels one leave that the job has replaced. The leave counts as cancelled if
+// it is gone, or if the homeserver refuses to cancel it (403). After any other failure,
 // the keeper tries again ([leave.Job.CancelFailed]).
 func (k *Keeper) cancel(ctx context.Context, t task) {
 	t, ok := k.secure(ctx, t)
@@ -94,9 +95,9 @@ func (k *Keeper) cancel(ctx context.Context, t task) {
 	}
 }
 
-// request makes one request about the delayed event id, and waits for the answer.
-// sent is the time at which it sent the request. due is the time at which the
-// action was due. The caller must have called secure for the task before.
+// request makes one request about the delayed event id, and waits for the answer. The
+// result sent is when it made the request. The argument due is when the action was due.
+// The caller must have called secure for the task before.
 func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id matrix.DelayID, due time.Time) (sent time.Time, err error) {
 	do := map[leave.Action]func(context.Context, matrix.UserID, matrix.DelayID) error{
 		leave.Restart: k.Events.Restart, leave.Send: k.Events.Send, leave.Cancel: k.Events.Cancel,
@@ -113,8 +114,8 @@ func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id ma
 	return sent, err
 }
 
-// backOff returns how long the homeserver wants no requests after it has answered
-// with err.
+// backOff returns how long the keeper must send no requests to the homeserver of t. err
+// is the homeserver's last answer.
 func (k *Keeper) backOff(t task, err error) time.Duration {
 	var wait time.Duration
 	if e, ok := errors.AsType[*matrix.DelayError](err); ok {

@@ -19,22 +19,22 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// SFU is what the keeper needs of the SFU: all that package presence needs, and
-// the creation of rooms.
+// SFU is what the keeper needs of the SFU: the calls that package presence needs, and a
+// call that creates rooms.
 type SFU interface {
 	presence.SFU
-	// CreateRoom creates the room if it is missing.
+	// CreateRoom creates the room if it does not exist.
 	CreateRoom(ctx context.Context, room sfu.Room) error
 }
 
-// Keeper works on the jobs of a store, which several processes may share. It
-// has no goroutine or timer per job. It claims due jobs, does one action for
-// each in a bounded pool, and writes the result. All fields are required,
-// except those whose comment says otherwise.
+// Keeper works on the jobs of a store, which several processes may share. It has no
+// goroutine or timer per job. It claims due jobs. A limited number of workers do one
+// action for each claimed job and write the result. All fields are required, except
+// those whose comment says otherwise.
 type Keeper struct {
 	Store leave.Store
-	// Clock gives the times in jobs. If it is nil, the keeper makes a clock of its
-	// own. That is right only if nothing else makes or stores jobs.
+	// Clock gives the times in jobs. If it is nil, the keeper makes its own clock. It
+	// may be nil only if no other code makes or stores jobs.
 	Clock  *clock.Clock
 	SFU    SFU
 	Events Events
@@ -48,52 +48,52 @@ type Keeper struct {
 	Tick   time.Duration
 	Budget *pace.Budget
 	Log    *slog.Logger
-	// Observe, if set, is called after every request to a homeserver. It gets the
-	// result, and how late the request was.
+	// Observe, if set, is called after every request to a homeserver. Its arguments are
+	// the action, the result, and how late the request was.
 	Observe func(action string, result matrix.Result, late time.Duration)
-	// NodeAsked, if set, is called with the result of each question to a
-	// participant's node, one of [leave.NodeResults].
+	// NodeAsked, if set, is called after each question to a LiveKit node about a
+	// participant. The argument is one of [leave.NodeResults].
 	NodeAsked func(answer string)
-	// Silent, if set, is called once if participants come and go and no webhook
-	// has ever come. Shared says that other processes use the store, and may get
-	// the webhooks instead.
+	// Silent, if set, is called once if participants come and go although no webhook has
+	// ever come. Shared says that other processes use the same store. Then the webhooks
+	// may go to these processes.
 	Silent func()
 	Shared bool
-	// Degraded, if set, reports whether the database behind the store is away. Then
-	// the store answers from the memory of this process.
+	// Degraded, if set, reports whether the store's database is away. Then the store
+	// answers from the memory of this process.
 	Degraded func() bool
-	// Jitter, if set, returns how long to wait instead of pause. So actions that
-	// are due at the same moment spread out. If Jitter is nil, the keeper shortens
+	// Jitter, if set, returns how long to wait instead of pause. Different pauses spread
+	// out actions that are due at the same moment. If Jitter is nil, the keeper shortens
 	// each pause at random by up to a tenth.
 	Jitter func(pause time.Duration) time.Duration
 
 	once    sync.Once
 	woken   chan struct{}
-	tasks   chan task    // hands tasks to workers that have none
-	full    atomic.Bool  // whether the last claim found no free worker, or as many due jobs as free workers
+	tasks   chan task    // passes tasks to idle workers
+	full    atomic.Bool  // whether the last claim found as many due jobs as free workers, or no free worker
 	beat    atomic.Int64 // when the loop of Run last ran, in milliseconds since 1970
-	began   atomic.Int64 // since when the loop of Run has run without a long stop, in milliseconds since 1970
+	began   atomic.Int64 // when the loop of Run began, or went on after a long stop, in milliseconds since 1970
 	started time.Time
 
 	presence   presence.Presence
 	workers    pace.Workers
 	turns      turns
 	webhooks   webhooks
-	notCreated seldom.Warning // limits the warnings that a room could not be created
+	notCreated seldom.Warning // limits how often the log warns that a room could not be created
 	retrying   sync.WaitGroup // the goroutines that create lost rooms
 	stackAt    atomic.Int64   // when a stack was last logged, in milliseconds since 1970
 }
 
-// After a call of wake, Run pauses before it searches for due jobs. The pause is
-// four times as long as the last search took, and at most longestRest. So while the
-// store is slow and many participants come and go, one search finds several jobs.
+// longestRest is the longest pause of Run between a call of wake and the search for due
+// jobs. The pause is four times as long as the last search took. So while the store is
+// slow and many participants come and go, one search finds several jobs.
 const longestRest = leave.Tick / 5
 
 // stalled is the longest time that one round of the loop in Run may take.
 const stalled = 30 * time.Second
 
-// Run works on jobs until ctx ends. Then it claims no more jobs. It returns when
-// the running actions have ended and their jobs are given back to the store.
+// Run works on jobs until ctx ends. Then it claims no more jobs, waits for the running
+// actions, and gives their jobs back to the store.
 func (k *Keeper) Run(ctx context.Context) {
 	k.init()
 	var running sync.WaitGroup
@@ -133,17 +133,17 @@ func (k *Keeper) init() {
 	})
 }
 
-// now returns the time by the clock of the jobs, which does not jump when somebody
+// now returns the time by the keeper's clock. This clock does not jump when somebody
 // sets the wall clock.
 func (k *Keeper) now() time.Time {
 	k.init()
 	return k.Clock.Now()
 }
 
-// round records that the loop of Run goes on. After a long stop, the loop counts as
-// newly begun, so that no job ends because of the stop. Examples are a frozen
-// process and a laptop that slept. An outage of the database that has the only copy
-// of jobs is also a stop.
+// round records that the loop of Run goes on. If the process was frozen or the machine
+// slept, round records that the loop has begun anew. It also does so while the database
+// is away that has the only copy of the jobs. So no job ends only because of such a
+// stop.
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())
@@ -151,7 +151,7 @@ func (k *Keeper) round(now time.Time) {
 	k.beat.Store(now.UnixMilli())
 }
 
-// wake makes the keeper search for due jobs soon (see longestRest).
+// wake makes the loop of Run search for due jobs soon (see longestRest).
 func (k *Keeper) wake() {
 	k.init()
 	select {
@@ -176,7 +176,7 @@ func (k *Keeper) SFUAnswers() bool {
 func (k *Keeper) degraded() bool { return k.Degraded != nil && k.Degraded() }
 
 // jittered returns d, shortened at random by up to a tenth. So the requests of many
-// jobs do not come at the same time.
+// jobs are spread over time.
 func (k *Keeper) jittered(d time.Duration) time.Duration {
 	if k.Jitter != nil {
 		return k.Jitter(d)

@@ -10,9 +10,9 @@ import (
 
 const long = time.Hour
 
-// wantFate checks what became of the event id: "sent", "fired", "cancelled", or ""
-// if it still waits. If the event is over, that must have happened within limit
-// after since.
+// wantFate checks what became of the delayed event id: "sent", "fired" or "cancelled",
+// or "" if it still waits. If the event no longer waits, the time between since and the
+// end of the event must be at most limit.
 func (w *world) wantFate(id, want string, since time.Time, limit time.Duration) {
 	w.t.Helper()
 	got, at := w.fate(id)
@@ -23,8 +23,8 @@ func (w *world) wantFate(id, want string, since time.Time, limit time.Duration) 
 	}
 }
 
-// connected returns a world with a participant in the call. The participant has
-// delegated the leave d1.
+// connected returns a world (test set-up) with a participant in the call. The
+// participant has delegated the leave d1 with the given delay.
 func connected(t *testing.T, delay time.Duration) *world {
 	w := newWorld(t)
 	w.join("S1")
@@ -53,8 +53,8 @@ func TestStaysAsLongAsTheParticipant(t *testing.T) {
 				span := min(5*delay, 40*time.Hour)
 				time.Sleep(span)
 				w.wantFate("d1", "", time.Time{}, 0)
-				// A delay of 18 s is restarted every 4.5 s, and a delay of an hour
-				// every 48 min.
+				// The keeper restarts a leave with a delay of 18 s every 4.5 s, and a leave
+				// with a delay of an hour every 48 min.
 				most := span/(min(delay*4/5, max(delay/4, delay-30*time.Second))*9/10) + 2
 				if got := w.count("restart d1"); got > int(most) {
 					t.Errorf("%d restarts in %v, want at most %d", got, span, most)
@@ -97,7 +97,7 @@ func TestComingBackWithinTheGrace(t *testing.T) {
 		w.vanish()
 		w.report(sfu.KindLeft, "S1", sfu.ReasonOther)
 		time.Sleep(500 * time.Millisecond)
-		w.join("S2") // without a webhook
+		w.join("S2") // the service gets no webhook about this session
 		time.Sleep(time.Minute)
 		w.wantFate("d1", "", time.Time{}, 0)
 		left := time.Now()

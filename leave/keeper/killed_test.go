@@ -15,10 +15,11 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// homeserver records the restarts of all keepers.
+// homeserver is a world (test set-up) whose homeserver records the restarts of all
+// keepers.
 type homeserver struct {
 	*world
-	takes time.Duration // how long an answer takes
+	takes time.Duration // how long the homeserver takes for an answer
 
 	mu      sync.Mutex
 	last    map[string]time.Time
@@ -55,8 +56,8 @@ func (h *homeserver) note(change func()) {
 	change()
 }
 
-// fill brings members into the call, so that their restarts become due one after
-// another.
+// fill brings members into the call one after another, so that the keeper must restart
+// their leaves at different times.
 func (h *homeserver) fill(members int, delay time.Duration) (names []string) {
 	h.t.Helper()
 	for i := range members {
@@ -78,7 +79,7 @@ func (h *homeserver) fill(members int, delay time.Duration) (names []string) {
 	return names
 }
 
-// within waits for d. It reports false if ctx ends first.
+// within waits for the time d. It reports false if ctx ends first.
 func within(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -88,9 +89,9 @@ func within(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// mortal is the store and the homeservers of a process that a test can kill. After
-// a call of kill, the process dies as soon as it has claimed jobs. From then on,
-// all calls fail.
+// mortal is the store of a process that a test can kill, and also the process's
+// connection to homeservers. After a call of kill, the process dies when it next claims
+// jobs. From then on, all its calls fail.
 type mortal struct {
 	leave.Store
 	events keeper.Events
@@ -144,8 +145,8 @@ func (m *mortal) Restart(ctx context.Context, owner matrix.UserID, id matrix.Del
 func (m *mortal) Send(context.Context, matrix.UserID, matrix.DelayID) error   { return errDead }
 func (m *mortal) Cancel(context.Context, matrix.UserID, matrix.DelayID) error { return errDead }
 
-// beside starts one more keeper. It is like another replica that uses store and
-// events.
+// beside starts one more keeper, which acts as another replica. This keeper uses store,
+// and sends its requests to homeservers through events.
 func (w *world) beside(store leave.Store, events keeper.Events) {
 	k := &keeper.Keeper{
 		Store: store, Clock: w.machine.Clock(), SFU: w, Events: events, Holder: "beside",
@@ -160,18 +161,18 @@ func (w *world) beside(store leave.Store, events keeper.Events) {
 	})
 }
 
-// unshortened is a jitter that does not shorten the pause.
+// unshortened is a function for Keeper.Jitter that leaves each pause as it is.
 func unshortened(pause time.Duration) time.Duration { return pause }
 
-// TestKilledReplica kills a replica that has claimed jobs. Another replica must
-// restart these jobs before half of their delay has passed.
+// TestKilledReplica kills a replica that has claimed jobs. Before half of the delay has
+// passed, another replica must restart the leaves of these jobs.
 func TestKilledReplica(t *testing.T) {
 	for _, delay := range []time.Duration{8 * time.Second, 12 * time.Second, 18 * time.Second} {
 		t.Run(delay.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				h := newHomeserver(newWorld(t), 20*time.Millisecond)
 				h.answers, h.jitter = h, unshortened
-				h.tick = 70 * time.Millisecond // the delays are not multiples of this tick
+				h.tick = 70 * time.Millisecond // no delay in this test is a multiple of this tick
 				h.again(time.Minute)
 				killed := &mortal{Store: h.store, events: h}
 				h.beside(killed, killed)
@@ -195,7 +196,8 @@ func TestKilledReplica(t *testing.T) {
 	}
 }
 
-// late is a store that returns claimed jobs late. by is how much later.
+// late is a store whose Claim waits before it returns the claimed jobs. The field by is
+// how long it waits.
 type late struct {
 	leave.Store
 	by time.Duration
@@ -209,9 +211,9 @@ func (l late) Claim(ctx context.Context, holder string, now time.Time, n int) ([
 	return jobs, err
 }
 
-// TestSlowHolder has a replica that gets its claimed jobs late, or waits long for
-// the homeserver. That replica must not restart a job that another replica has
-// claimed meanwhile.
+// TestSlowHolder has a replica that gets its claimed jobs too late, or waits too long
+// for the homeserver. Meanwhile another replica has claimed the jobs. The slow replica
+// must not restart these jobs.
 func TestSlowHolder(t *testing.T) {
 	const delay = 18 * time.Second
 	for _, part := range []time.Duration{0, 1, 2, 3, 4, 5, 6, 7} {

@@ -10,17 +10,18 @@ import (
 )
 
 const (
-	// While the keeper asks the participant's node, the job's next question to the
-	// SFU is postponed by nodeWait. That is a little longer than an answer takes.
-	// For a slight doubt, the question is postponed by shortWait. If too many
-	// questions to nodes are running, a send is postponed by busyWait.
+	// These are how long the keeper puts off an action while it asks LiveKit nodes. It
+	// puts off the job's next question to the SFU by nodeWait, which is a little longer
+	// than a node's answer takes. If the doubt is slight, it uses shortWait instead. If
+	// too many questions to nodes are running already, it puts off a send by busyWait.
 	nodeWait  = 6 * time.Second
 	shortWait = 1500 * time.Millisecond
 	busyWait  = time.Second
 )
 
-// look asks the SFU whether the participant is there. If it must also ask a node,
-// it gives the job back first, because the job may need a restart meanwhile.
+// look asks the SFU whether the participant is there. If it must also ask a LiveKit
+// node, it first gives the job back to the store. So the leave can be restarted while
+// the node is asked.
 func (k *Keeper) look(ctx context.Context, t task) {
 	a, err := k.presence.Of(ctx, t.Job)
 	if err == nil && a.Session == "" {
@@ -34,14 +35,14 @@ func (k *Keeper) look(ctx context.Context, t task) {
 	k.postpone(ctx, t, leave.Look, wait)
 	a, err = k.presence.AskNode(ctx, t.Job, a)
 	if errors.Is(err, presence.ErrBusy) || err != nil && t.State == leave.Connected && a.Session != "" {
-		return // the job does not change, and the keeper asks the node again later
+		return // the job stays as it is, and the keeper asks the node again later
 	}
 	k.note(ctx, t.Job, k.follow(ctx, t.Job, a, err))
 	k.wake()
 }
 
-// ask asks the SFU whether the participant of j is there. If the SFU's record is
-// in doubt, ask also asks the participant's node, which takes some seconds.
+// ask asks the SFU whether the participant of j is there. If the SFU's record may be
+// wrong, ask also asks the participant's LiveKit node, which takes some seconds.
 func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	a, err := k.presence.Of(ctx, j)
 	if err == nil && j.Doubts(a) != leave.NoDoubt {
@@ -50,10 +51,9 @@ func (k *Keeper) ask(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	return a, err
 }
 
-// goesOn reports whether the keeper may go on with a send after the answer a or the
-// error err. If the keeper may not go on, goesOn writes the changed job. If it may
-// go on and a node was asked, goesOn renews the lease. The node may have taken
-// longer than the old lease.
+// goesOn reports whether the keeper may send the leave after the SFU's answer a or the
+// error err. If not, goesOn writes the changed job. If so, and a node was asked, goesOn
+// renews the lease, because the node may have taken longer than the old lease lasts.
 func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) (task, bool) {
 	if errors.Is(err, presence.ErrBusy) {
 		k.postpone(ctx, t, leave.Send, busyWait)
@@ -69,11 +69,11 @@ func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) 
 		return t, true
 	}
 	t, err = k.renew(ctx, t, next)
-	return t, err == nil // after an error, another process may work on the job
+	return t, err == nil // if the lease was not renewed, another process may work on the job
 }
 
-// follow returns how the job changes after the answer a or the error err. First it
-// creates the job's room again if the SFU has lost the room.
+// follow returns a function that changes a job after the SFU's answer a or the error
+// err. If the SFU has lost the job's room, follow first creates the room again.
 func (k *Keeper) follow(ctx context.Context, job leave.Job, a leave.Answer, err error) func(leave.Job) leave.Job {
 	if err == nil {
 		err = k.bringBack(ctx, job.Room, []leave.Job{job}, []leave.Answer{a})
@@ -89,9 +89,9 @@ func (k *Keeper) told(a leave.Answer) func(leave.Job) leave.Job {
 	return func(j leave.Job) leave.Job { return j.Told(k.now(), a, k.Grace) }
 }
 
-// unchanged reports whether the stored job still has the same version. Then no
-// process has got a report that the participant is back. It reports false if the
-// store does not answer.
+// unchanged reports whether the store still has this version of job. If so, no process
+// has got a webhook that the participant is back. It reports false if the store does
+// not answer.
 func (k *Keeper) unchanged(ctx context.Context, job leave.Job) bool {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()

@@ -26,12 +26,11 @@ var (
 	firstSeed = flag.Uint64("seed", 0, "the seed of the first call")
 )
 
-// TestWhateverHappens lets random things happen to a call. The participant comes,
-// goes, and changes its session. Webhooks are lost, doubled and late. Nodes of the
-// SFU die, drain and are cut off, and the SFU's Redis loses records. The SFU, the
-// homeserver and the program go away and come back. While the participant is in the
-// call, no leave may be sent or fire. When the participant has left for good, the
-// leave must be sent.
+// TestWhateverHappens lets random events happen to a call. The participant comes, goes,
+// and changes its session. Webhooks are lost, doubled and late. LiveKit nodes die,
+// drain and are cut off, and LiveKit's Redis loses records. The SFU, the homeserver and
+// the service go away and come back. While the participant is in the call, no leave may
+// be sent or fire. When the participant has left for good, the leave must be sent.
 func TestWhateverHappens(t *testing.T) {
 	for i := range *seeds {
 		seed := *firstSeed + i
@@ -44,19 +43,20 @@ func TestWhateverHappens(t *testing.T) {
 type model struct {
 	*cluster
 	random *rand.Rand
-	other  *frozen // a second process on the same store
+	other  *frozen // the SFU of a second process that uses the same store
 	delay  time.Duration
-	leaves int // how many leaves were scheduled; the job is about the last one
-	// joined is LiveKit's report that the last session has joined.
+	leaves int // how many leaves the client has scheduled; the job is about the last of them
+	// joined is LiveKit's webhook which reports that the participant's last session has
+	// joined.
 	joined *livekit.WebhookEvent
-	// stale says that LiveKit may have a record of a session that is over.
+	// stale says that LiveKit may still have a record of a session that has ended.
 	stale bool
 
 	notes sync.Mutex
 	told  []string
 }
 
-// tell records what happened. The message of a failure shows all these records.
+// tell records an event. If the test fails, its message shows all recorded events.
 func (m *model) tell(format string, args ...any) {
 	m.notes.Lock()
 	defer m.notes.Unlock()
@@ -70,7 +70,7 @@ func (m *model) fatalf(format string, args ...any) {
 	m.t.Fatalf("%s\n%s", fmt.Sprintf(format, args...), strings.Join(m.told, "\n"))
 }
 
-// teller writes the keeper's log into the records of the model.
+// teller is an io.Writer for the keeper's log. It records each line with tell.
 type teller struct{ m *model }
 
 func (w teller) Write(line []byte) (int, error) {
@@ -90,7 +90,7 @@ func newModel(t *testing.T, seed uint64) *model {
 	return m
 }
 
-// seedJitter makes the pauses of the keepers depend only on the seed.
+// seedJitter sets the keepers' Jitter to a function that depends only on the seed.
 func (m *model) seedJitter(seed uint64) {
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 2))
@@ -105,8 +105,8 @@ func (m *model) seedJitter(seed uint64) {
 	m.start()
 }
 
-// startOther starts a second keeper on the same store. It returns the SFU of that
-// keeper, which can freeze.
+// startOther starts a second keeper that uses the same store. It returns the SFU of
+// this keeper, which can freeze.
 func (m *model) startOther() *frozen {
 	f := &frozen{SFU: m.cluster}
 	ctx, stop := context.WithCancel(context.Background())
@@ -140,17 +140,18 @@ func (m *model) run() {
 	m.leave()
 }
 
-// A client that has come back stays for at least the time settled. Otherwise it
-// could leave again within the last grace, and all webhooks could be lost. Then the
-// keeper could not know that the client had been there.
+// settled is the shortest time for which a client stays after it has come back. With a
+// shorter stay, the client could leave in the grace period in which it came. If all
+// webhooks were lost as well, the keeper could not know that the client had come.
 const settled = 3 * time.Second
 
-// upTo returns a random time of up to d.
+// upTo returns a random time that is shorter than d.
 func (m *model) upTo(d time.Duration) time.Duration {
 	return time.Duration(m.random.Int64N(int64(d/time.Millisecond))) * time.Millisecond
 }
 
-// leave makes the participant leave for good, perhaps because its node dies.
+// leave makes the participant leave for good. In one of three cases, it leaves because
+// its node dies.
 func (m *model) leave() {
 	left, limit := time.Now(), 2*time.Minute+15*time.Second
 	if m.random.IntN(3) == 0 {
@@ -162,8 +163,9 @@ func (m *model) leave() {
 		m.tell("leaves: %s", reason)
 		m.hint(m.fake.Leave(key.Room, key.Identity, reason))
 	}
-	// The keeper asks the node only every fourth time that it asks who is in the
-	// room. Only the node's answer shows that the participant is gone.
+	// The SFU still has the record, so only the node's answer shows that the participant
+	// is gone. The keeper asks the node only every fourth time that it asks who is in
+	// the room.
 	if m.stale {
 		limit = 6 * time.Minute
 	}
@@ -174,11 +176,11 @@ func (m *model) leave() {
 	}
 }
 
-// last returns the id of the last leave that was scheduled.
+// last returns the id of the last leave that the client has scheduled.
 func (m *model) last() string { return fmt.Sprint("d", m.leaves) }
 
-// wantAlive checks that no leave has ended the membership: neither the last leave
-// nor one that it has replaced.
+// wantAlive checks that the membership has not ended: neither the last leave nor a
+// replaced one was sent or has fired.
 func (m *model) wantAlive() {
 	m.t.Helper()
 	for i := 1; i <= m.leaves; i++ {
@@ -189,7 +191,8 @@ func (m *model) wantAlive() {
 	}
 }
 
-// frozen is the SFU of a process that can freeze while it asks the SFU.
+// frozen is the SFU of a process that can freeze. A frozen process gets the SFU's
+// answers late.
 type frozen struct {
 	keeper.SFU
 	mu   sync.Mutex
@@ -202,8 +205,8 @@ func (f *frozen) freeze(d time.Duration) {
 	f.thaw = time.Now().Add(d)
 }
 
-// Session returns its answer when the freeze is over. The answer is from before the
-// freeze.
+// Session asks immediately, but returns the answer only when the process is no longer
+// frozen.
 func (f *frozen) Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error) {
 	session, err := f.SFU.Session(ctx, room, identity)
 	f.mu.Lock()
@@ -213,8 +216,8 @@ func (f *frozen) Session(ctx context.Context, room sfu.Room, identity sfu.Identi
 	return session, err
 }
 
-// hint sends the webhook w at random: not at all, once or twice, and up to 3 s
-// late.
+// hint delivers the webhook w never, once or twice, chosen at random. Each delivery is
+// up to 3 s late.
 func (m *model) hint(w *livekit.WebhookEvent) {
 	if w == nil {
 		return
@@ -228,14 +231,14 @@ func (m *model) hint(w *livekit.WebhookEvent) {
 	}
 }
 
-// delegateAnother makes the client schedule and delegate another leave. A client
-// does that when it joins again.
+// delegateAnother makes the client schedule a further leave and delegate it. A client
+// does this when it joins again.
 func (m *model) delegateAnother() {
 	m.leaves++
 	m.delegate(m.last(), m.delay)
 }
 
-// delegateAgain makes the client delegate the same leave again. A client does that
+// delegateAgain makes the client delegate its last leave once more. A client does this
 // when it asks for another token.
 func (m *model) delegateAgain() {
 	job := leave.New(key, user(m.t), delayID(m.t, m.last()), m.delay, m.clock.Now())
@@ -244,10 +247,10 @@ func (m *model) delegateAgain() {
 	}
 }
 
-// delegateNothing makes the client delegate a leave that its homeserver does not
-// have, and then another one. The first delegation ends the job, and then the
-// keeper knows nothing about the participant. So LiveKit must have a record of the
-// participant.
+// delegateNothing makes the client delegate a leave that its homeserver does not have.
+// This leave ends the job, and the keeper forgets the participant. Then the client
+// delegates a proper leave. To find the participant, the keeper needs a record in
+// LiveKit, so delegateNothing first makes sure that there is one.
 func (m *model) delegateNothing() {
 	m.fake.Change(key.Room, key.Identity)
 	bogus := leave.New(key, user(m.t), delayID(m.t, fmt.Sprint("bogus", m.leaves)), m.delay, m.clock.Now())
@@ -258,23 +261,24 @@ func (m *model) delegateNothing() {
 	m.delegateAnother()
 }
 
-// homeserverAway makes the homeserver fail for less than the shortest delay.
+// homeserverAway makes the homeserver fail for a time that is shorter than the shortest
+// delay.
 func (m *model) homeserverAway() {
 	m.set(func() { m.hsDown = true })
 	time.Sleep(m.upTo(5 * time.Second))
 	m.set(func() { m.hsDown = false })
 }
 
-// homeserverLimits makes the homeserver answer 429 for less than the shortest
-// delay.
+// homeserverLimits makes the homeserver answer 429 for a time that is shorter than the
+// shortest delay.
 func (m *model) homeserverLimits() {
 	m.set(func() { m.hsStatus = matrix.ResultLimited })
 	time.Sleep(m.upTo(5 * time.Second))
 	m.set(func() { m.hsStatus = "" })
 }
 
-// otherFreezes stops the other process in the middle of its work. Up to 30 s later
-// that process goes on with the answers that it had.
+// otherFreezes freezes the second process for up to 30 s. Then that process goes on
+// with the answers from before the freeze.
 func (m *model) otherFreezes() { m.other.freeze(m.upTo(30 * time.Second)) }
 
 func (m *model) programRestarts() {

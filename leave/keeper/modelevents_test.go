@@ -32,10 +32,10 @@ func (m *model) events() []happening {
 	}
 }
 
-// come makes the client join as soon as possible. The client asks for a token, and
-// the service creates the room for that. LiveKit admits clients only to a room with
-// a record. If a node still runs the room, LiveKit writes no record of it for
-// minutes. So come closes the room on that node.
+// come makes the client join as soon as possible. The client asks for a token, so the
+// service creates the room. LiveKit admits clients only to a room that is in its
+// records. If a node still runs the room, LiveKit writes no record for minutes. So come
+// closes the room on that node.
 func (m *model) come() {
 	for range 1200 {
 		if created := m.client.CreateRoom(m.t.Context(), key.Room); created == nil && len(m.fake.Rooms()) == 0 {
@@ -52,15 +52,15 @@ func (m *model) come() {
 	m.fatalf("cannot join")
 }
 
-// comeBack makes a client that was thrown out come back within 8 s. If the client's
-// node has just died, it comes back some seconds later.
+// comeBack makes the client come back within 8 s after LiveKit has thrown it out. If
+// the client's node has just died, it comes back some seconds later.
 func (m *model) comeBack() {
 	time.Sleep(m.upTo(8 * time.Second))
 	m.come()
 	m.hint(m.joined)
 }
 
-// reconnect breaks the client's connection. The client is back within a second.
+// reconnect breaks the client's connection, and brings the client back within a second.
 func (m *model) reconnect() {
 	m.hint(m.fake.Leave(key.Room, key.Identity, livekit.DisconnectReason_SIGNAL_CLOSE))
 	time.Sleep(m.upTo(900 * time.Millisecond))
@@ -68,22 +68,23 @@ func (m *model) reconnect() {
 	m.hint(m.joined)
 }
 
-// takeOver makes another session of the same identity replace the first session.
+// takeOver makes another client join with the same identity. The new session replaces
+// the first one.
 func (m *model) takeOver() {
 	if len(m.fake.Rooms()) == 0 {
-		return // LiveKit admits clients only to a room that is on record
+		return // LiveKit admits clients only to a room that is in its records
 	}
 	old, home := m.joined.Participant.Sid, m.home()
 	m.come()
-	if home.Session(key.Room, key.Identity) == old { // the new session is on another node
+	if home.Session(key.Room, key.Identity) == old { // the new session is on another node, so the old one still exists
 		home.Leave(key.Room, key.Identity, livekit.DisconnectReason_SIGNAL_CLOSE)
 	}
 	m.hint(departed(old))
 	m.hint(m.joined)
 }
 
-// departed returns LiveKit's webhook about a session that another session has
-// replaced.
+// departed returns LiveKit's webhook which reports that the session was replaced by
+// another one.
 func departed(session string) *livekit.WebhookEvent {
 	return &livekit.WebhookEvent{
 		Event: "participant_left", Room: &livekit.Room{Name: string(key.Room)},
@@ -91,8 +92,8 @@ func departed(session string) *livekit.WebhookEvent {
 	}
 }
 
-// restartAll restarts all nodes. It chooses at random whether LiveKit has a Redis.
-// Without a Redis, LiveKit forgets everything.
+// restartAll restarts all LiveKit nodes. In half of the cases LiveKit has no Redis, and
+// forgets everything.
 func (m *model) restartAll() {
 	for _, id := range []string{"a", "b"} {
 		m.fake.Node(id).Kill()
@@ -104,19 +105,19 @@ func (m *model) restartAll() {
 		return
 	}
 	m.fake.Flush()
-	time.Sleep(2 * time.Second) // waits until LiveKit knows its nodes again
+	time.Sleep(2 * time.Second) // by then LiveKit knows its nodes again
 }
 
-// sfuRestarts restarts the SFU. The SFU is back before anybody asks it, and its
-// clients come back soon after.
+// sfuRestarts restarts the SFU. Before anybody asks the SFU, it is back. The clients
+// come back a little later.
 func (m *model) sfuRestarts() {
 	m.restartAll()
 	m.hangUp()
 	m.comeBack()
 }
 
-// sfuAway makes the SFU unreachable for up to a minute. All clients are thrown
-// out, and come back within 8 s after the SFU's return.
+// sfuAway makes the SFU unreachable for up to a minute. LiveKit throws all clients out.
+// They come back within 8 s after the SFU has returned.
 func (m *model) sfuAway() {
 	m.fake.FailAlways(sfutest.Drop())
 	m.hangUp()
@@ -130,10 +131,10 @@ func (m *model) sfuAway() {
 	m.comeBack()
 }
 
-// proxyAnswers makes the SFU go away while a proxy holds the connections and
-// answers in the SFU's place. Clients can delegate meanwhile. The keeper may not
-// notice the outage. Then it sends the leave after it has missed the participant
-// twice. So the participant must stay for a whole grace afterwards.
+// proxyAnswers makes the SFU go away, while a proxy holds the connections and answers
+// in the SFU's place. Clients can still delegate. If the keeper does not notice the
+// outage, it sends the leave when two answers have not named the participant. So
+// afterwards the participant must stay for a whole grace period.
 func (m *model) proxyAnswers() {
 	m.fake.FailAlways([]sfutest.Fault{sfutest.Status(502), sfutest.Status(404), sfutest.Garbage()}[m.random.IntN(3)])
 	m.restartAll()
@@ -151,8 +152,8 @@ func (m *model) proxyAnswers() {
 	time.Sleep(grace.Outage)
 }
 
-// noRoomCanBeCreated restarts the SFU. For up to 20 s, the SFU creates no rooms,
-// does not list rooms, or both.
+// noRoomCanBeCreated restarts the SFU. For up to 20 s, the SFU refuses to create rooms,
+// to list rooms, or both.
 func (m *model) noRoomCanBeCreated() {
 	calls := [][]string{{"CreateRoom"}, {"ListRooms"}, {"CreateRoom", "ListRooms"}}[m.random.IntN(3)]
 	m.fake.FailAlways(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
@@ -169,7 +170,7 @@ func (m *model) noRoomCanBeCreated() {
 	m.comeBack()
 }
 
-// home returns the node that holds the participant's session.
+// home returns the LiveKit node that holds the participant's session.
 func (m *model) home() *sfutest.Node {
 	for _, id := range []string{"a", "b"} {
 		if m.fake.Node(id).Session(key.Room, key.Identity) != "" {
@@ -180,8 +181,9 @@ func (m *model) home() *sfutest.Node {
 	return nil
 }
 
-// kill kills the participant's node. At random, the keeper's connection to LiveKit
-// also ends, as if it had led to that node.
+// kill kills the LiveKit node that holds the participant's session. In some cases,
+// chosen at random, the keeper's connection to LiveKit also ends, as if it had led to
+// that node.
 func (m *model) kill() *sfutest.Node {
 	home := m.home()
 	home.Kill()
@@ -191,8 +193,8 @@ func (m *model) kill() *sfutest.Node {
 	return home
 }
 
-// nodeDies kills the participant's node. The client comes back to another node.
-// The dead node starts again up to a minute later.
+// nodeDies kills the participant's node, and the client comes back on another node. The
+// dead node starts again up to a minute later.
 func (m *model) nodeDies() {
 	home := m.kill()
 	m.comeBack()
@@ -200,14 +202,15 @@ func (m *model) nodeDies() {
 	home.Start()
 }
 
-// nodeRestarts kills the participant's node. The node is back at once with the same
-// id.
+// nodeRestarts kills the participant's node, and immediately starts it again with the
+// same id.
 func (m *model) nodeRestarts() {
 	m.kill().Start()
 	m.comeBack()
 }
 
-// nodeDrains drains the participant's node. A drained node throws nobody out.
+// nodeDrains drains the participant's node. A draining node takes no new clients, but
+// keeps those that it has.
 func (m *model) nodeDrains() {
 	home := m.home()
 	home.Drain()
@@ -215,8 +218,8 @@ func (m *model) nodeDrains() {
 	home.Start()
 }
 
-// nodeStops stops the participant's node. The node reports that its clients have
-// left, and they come back to another node.
+// nodeStops stops the participant's node. The node sends webhooks that its clients have
+// left. The clients come back on another node.
 func (m *model) nodeStops() {
 	home := m.home()
 	for _, report := range home.Stop() {
@@ -227,10 +230,10 @@ func (m *model) nodeStops() {
 	home.Start()
 }
 
-// nodeIsCutOff cuts the participant's node off from LiveKit's Redis for up to 20 s.
-// Its clients do not notice that. If the Redis has just lost their records, the
-// keeper must first ask who is in the room, to know that they are there. So
-// nodeIsCutOff waits before it cuts the node off.
+// nodeIsCutOff cuts the participant's node off from LiveKit's Redis for up to 20 s. The
+// clients of the node do not notice this. If the Redis has just lost their records, the
+// keeper must ask who is in the room before the cut. Otherwise it cannot know that the
+// clients are there. So nodeIsCutOff first waits until the keeper has asked.
 func (m *model) nodeIsCutOff() {
 	time.Sleep(65 * time.Second)
 	home := m.home()
@@ -240,9 +243,9 @@ func (m *model) nodeIsCutOff() {
 	time.Sleep(grace.Outage)
 }
 
-// nodeIsCutOffAltogether cuts the participant's node off from everything. The
-// clients of the node go to another node. When the first node is back, it ends
-// their old sessions, and so deletes the records of the new ones.
+// nodeIsCutOffAltogether cuts the participant's node off from everything. The clients
+// of this node go to another node. When the first node is back, it ends their old
+// sessions. LiveKit then wrongly deletes the records of their new sessions.
 func (m *model) nodeIsCutOffAltogether() {
 	home := m.home()
 	home.Partition()
@@ -252,8 +255,8 @@ func (m *model) nodeIsCutOffAltogether() {
 	m.hint(home.Leave(key.Room, key.Identity, livekit.DisconnectReason_CONNECTION_TIMEOUT))
 }
 
-// redisEmptied removes all records from LiveKit's Redis. All participants are still
-// there.
+// redisEmptied removes all records from LiveKit's Redis. All participants stay
+// connected.
 func (m *model) redisEmptied() {
 	m.fake.Flush()
 	time.Sleep(m.upTo(5 * time.Second))
@@ -262,7 +265,7 @@ func (m *model) redisEmptied() {
 	}
 }
 
-// redisFromAFile puts old records into LiveKit's Redis.
+// redisFromAFile replaces the records in LiveKit's Redis by old ones.
 func (m *model) redisFromAFile() {
 	m.fake.Restore(m.dump)
 	m.stale = true
@@ -271,8 +274,8 @@ func (m *model) redisFromAFile() {
 	}
 }
 
-// redisRestarts cuts all nodes off from LiveKit's Redis for some seconds. Then the
-// Redis is back, but empty.
+// redisRestarts cuts all nodes off from LiveKit's Redis for some seconds. When the
+// Redis is back, it is empty.
 func (m *model) redisRestarts() {
 	for _, id := range []string{"a", "b"} {
 		m.fake.Node(id).Partition()

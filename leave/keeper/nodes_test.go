@@ -16,9 +16,9 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// losses are the rows of the second table in docs/leave.md, by the text in the
-// first column. Each row is something that happens to LiveKit while alice and bob
-// are in a call.
+// losses are the rows of the second table in docs/leave.md. The key is the text in the
+// first column. Each row says what happens to LiveKit while alice and bob are in a
+// call.
 var losses = map[string]loss{
 	"a node is killed":  {begin: kill, thrownOut: true, gone: true},
 	"a node is drained": {begin: func(c *cluster) { c.fake.Node("a").Drain() }},
@@ -45,10 +45,10 @@ var losses = map[string]loss{
 
 type loss struct {
 	begin func(c *cluster)
-	// thrownOut says that clients have to come back.
-	// shared says that LiveKit's Redis also has the leaves.
-	// gone says that the keeper must find out that bob's node is gone.
-	// mayBeGone says that the keeper may find that out, depending on when it asks.
+	// thrownOut says that LiveKit throws the clients out, so that they must come back.
+	// shared says that LiveKit's Redis also stores the leaves. gone says that the keeper
+	// must find out that bob's node is gone. mayBeGone says that the keeper finds this
+	// out only if it asks at the right time.
 	thrownOut, shared, gone, mayBeGone bool
 }
 
@@ -60,10 +60,10 @@ func stopNode(c *cluster) {
 	}
 }
 
-// TestLosses checks each row of the second table in docs/leave.md. Participants who
-// are in the call must stay. If a participant vanished from the call at the same
-// moment, their leave must be sent in time. The drawing in docs/leave.md must have
-// the labels in the last column of the table.
+// TestLosses checks each row of the second table in docs/leave.md. The leaves of
+// participants who are in the call must not be sent. If a participant left the call
+// just when the loss happened, their leave must be sent in time. The drawing in
+// docs/leave.md must have the labels in the last column of the table.
 func TestLosses(t *testing.T) {
 	page, err := os.ReadFile("../../docs/leave.md")
 	if err != nil {
@@ -98,7 +98,7 @@ func TestLosses(t *testing.T) {
 }
 
 func (l loss) run(t *testing.T, limit time.Duration) {
-	for phase := range 4 { // each phase begins at another time between two questions about who is in the room
+	for phase := range 4 { // the loss happens at four different times between two questions about who is in the room
 		bubble(t, func(t *testing.T) {
 			c := newCluster(t)
 			c.twoInCall(l.shared)
@@ -139,9 +139,9 @@ func (l loss) run(t *testing.T, limit time.Duration) {
 	}
 }
 
-// twoInCall brings alice and bob into the call for some minutes. LiveKit's Redis
-// writes its file after alice has joined once. Then alice joins for the second
-// time, and bob joins.
+// twoInCall brings alice and bob into the call for some minutes. Alice joins, LiveKit's
+// Redis writes its file, and alice joins again with a new session. Then bob joins. If
+// shared is true, the same Redis stores the leaves.
 func (c *cluster) twoInCall(shared bool) {
 	if shared {
 		c.useRedis()
@@ -155,9 +155,9 @@ func (c *cluster) twoInCall(shared bool) {
 	c.story.Reset()
 }
 
-// TestLossOfTheOnlyMember kills the node of a call with one member. Nobody comes
-// back to the room. The keeper asks again and again who is in the room, and every
-// fourth time it also asks the node. Only the node's answer shows the loss.
+// TestLossOfTheOnlyMember kills the node of a call with one member, who does not come
+// back. Only the node's answer shows the loss. The keeper asks the node every fourth
+// time that it asks who is in the room.
 func TestLossOfTheOnlyMember(t *testing.T) {
 	for phase := range 12 {
 		bubble(t, func(t *testing.T) {
@@ -172,8 +172,9 @@ func TestLossOfTheOnlyMember(t *testing.T) {
 	}
 }
 
-// TestNoNodeIsGoneWithoutARecord removes the record of a participant from LiveKit's
-// Redis. Then the participant leaves without a webhook. No node may count as gone.
+// TestNoNodeIsGoneWithoutARecord removes a participant's record from LiveKit's Redis.
+// Then the participant leaves without a webhook. The keeper must not conclude that the
+// node is gone.
 func TestNoNodeIsGoneWithoutARecord(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -194,8 +195,8 @@ func TestNoNodeIsGoneWithoutARecord(t *testing.T) {
 	})
 }
 
-// TestConnectionTellsOfALoss kills the node to which the keeper's connection leads.
-// The connection ends, so the keeper must find the loss at once.
+// TestConnectionTellsOfALoss kills the node to which the keeper is connected. The
+// connection ends, so the keeper must find the loss immediately.
 func TestConnectionTellsOfALoss(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -209,9 +210,9 @@ func TestConnectionTellsOfALoss(t *testing.T) {
 	})
 }
 
-// TestRefusalsCountOnlyWithAGap cuts a node off for 4 s. That is less than the gap
-// between two answers that no node holds a session. The node must not count as
-// gone, however often the keeper asks.
+// TestRefusalsCountOnlyWithAGap cuts a node off for 4 s. A node counts as gone if the
+// SFU says twice that no node holds a session, at least 5 s apart. So this node must
+// not count as gone, however often the keeper asks.
 func TestRefusalsCountOnlyWithAGap(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -231,8 +232,8 @@ func TestRefusalsCountOnlyWithAGap(t *testing.T) {
 	})
 }
 
-// TestNoNodeIsAskedAfterAGoodbye checks the leave of a client that says that it
-// leaves. The leave must be sent at once, and the keeper must not ask a node.
+// TestNoNodeIsAskedAfterAGoodbye has a client that tells LiveKit that it leaves. The
+// keeper must send the leave immediately, and must not ask a node.
 func TestNoNodeIsAskedAfterAGoodbye(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)
@@ -249,8 +250,8 @@ func TestNoNodeIsAskedAfterAGoodbye(t *testing.T) {
 	})
 }
 
-// TestNodeThatHangs has a node that accepts questions and never answers. Nobody may
-// count as gone, and the SFU must not count as away.
+// TestNodeThatHangs has a node that accepts questions and never answers. No participant
+// may count as gone, and the SFU must not count as away.
 func TestNodeThatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := newCluster(t)

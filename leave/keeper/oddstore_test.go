@@ -9,14 +9,15 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// oddStore is a store in which tests can make single calls fail or take long.
+// oddStore is a store in which a test can make single calls fail or take long.
 type oddStore struct {
 	*memstore.Store
-	// before, if set, is called before each call with the call's name. If it
-	// returns an error, the call returns that error and does nothing.
+	// before, if set, is a function that the store calls at the start of each call, with
+	// the call's name. If this function returns an error, the call returns the same
+	// error and does nothing else.
 	before func(ctx context.Context, call string) error
-	// after, if set, is called after each Put with the error of that Put. Put
-	// returns the result of after instead.
+	// after, if set, is a function that the store calls at the end of each Put, with the
+	// Put's error. The Put returns the function's result.
 	after func(error) error
 }
 
@@ -66,8 +67,8 @@ func (s *oddStore) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	return replaced, err
 }
 
-// taking returns a function for the field before. It makes every call take d, or
-// end when its context ends.
+// taking returns a function for the field before of an oddStore. With it, each call
+// takes the time d, or less if its context ends sooner.
 func taking(d time.Duration) func(context.Context, string) error {
 	return func(ctx context.Context, _ string) error {
 		select {

@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestLongInterval checks that no job ends only because the keeper seldom asks who
-// is in the rooms.
+// TestLongInterval has a keeper that seldom asks who is in the rooms. No job may end
+// only because of this.
 func TestLongInterval(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -27,9 +27,9 @@ func TestLongInterval(t *testing.T) {
 	})
 }
 
-// TestStoreAwayForHours has a store that was away for hours, while no process had a
-// copy of the job. When the store is back, the keeper must ask about the
-// participant before it ends the job.
+// TestStoreAwayForHours has a store that is away for hours, while no process has a copy
+// of the job. When the store is back, the keeper must ask about the participant before
+// it may end the job.
 func TestStoreAwayForHours(t *testing.T) {
 	for _, delay := range []time.Duration{long, 24 * time.Hour} {
 		t.Run(delay.String(), func(t *testing.T) {
@@ -41,7 +41,7 @@ func TestStoreAwayForHours(t *testing.T) {
 				w.degraded = away.Load
 				w.again(time.Minute)
 				w.join("S1")
-				w.schedule("d1", 24*time.Hour) // 24 h, so that the event does not fire in this test, as if the client had restarted it
+				w.schedule("d1", 24*time.Hour) // with a shorter delay, the event would fire in this test, because no client restarts it
 				job := leave.New(key, user(t), delayID(t, "d1"), delay, time.Now()).Joined(time.Now(), "S1")
 				time.Sleep(3 * time.Hour)
 				if _, err := w.store.Put(t.Context(), job); err != nil {
@@ -60,8 +60,8 @@ func TestStoreAwayForHours(t *testing.T) {
 	}
 }
 
-// TestAnHourWithoutAnAnswer checks that a job ends if the SFU has not said for an
-// hour whether the participant is there.
+// TestAnHourWithoutAnAnswer checks that the keeper ends a job if it could not find out
+// for an hour whether the participant is there.
 func TestAnHourWithoutAnAnswer(t *testing.T) {
 	down := func(w *world) { w.sfuDown = true }
 	for name, c := range map[string]struct {
@@ -93,8 +93,9 @@ func TestAnHourWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// TestDelegatedLateInAnOutage delegates leaves late in an outage of the SFU. The
-// hour after which an unanswered job ends must begin at the delegation.
+// TestDelegatedLateInAnOutage delegates leaves late in an outage of the SFU. A job
+// without an answer of the SFU ends after an hour. This hour must begin at the
+// delegation.
 func TestDelegatedLateInAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -12,17 +12,17 @@ import (
 )
 
 const (
-	// panicPause is the least time that a job waits after its worker has
-	// panicked. The job waits for one [leave.Job.LeaseTime] if that is longer.
+	// panicPause is how long a job waits after its worker has panicked. If
+	// [leave.Job.LeaseTime] is longer, the job waits for that time instead.
 	panicPause = time.Second
-	// stackPause is the least time between two logged stacks.
+	// stackPause is the shortest time between two stacks in the log.
 	stackPause = time.Second
-	// maxPanic bounds the logged bytes of a panic's value.
+	// maxPanic is how many bytes of a panic's value the log shows at most.
 	maxPanic = 500
 )
 
-// work does one action for a job. A panic, caused by a fault of the program or of
-// the record, ends only this action, not the process.
+// work does one action for a job. If the action panics, because of a fault in the
+// program or in the job's record, only this action ends, not the process.
 func (k *Keeper) work(ctx context.Context, t task) {
 	p, stack := caught(func() { k.act(ctx, t) })
 	if p == nil {
@@ -32,8 +32,8 @@ func (k *Keeper) work(ctx context.Context, t task) {
 	_, _ = caught(func() { k.leaveAlone(ctx, t.Job) })
 }
 
-// leaveAlone extends the lease of a job, so that no worker claims the job for a
-// while. If the store refuses the write, the lease ends sooner.
+// leaveAlone extends the lease of a job after a panic, so that no worker claims the job
+// for a while. If the store does not write the longer lease, the present lease stays.
 func (k *Keeper) leaveAlone(ctx context.Context, job leave.Job) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -41,8 +41,8 @@ func (k *Keeper) leaveAlone(ctx context.Context, job leave.Job) {
 	_, _ = k.Store.Save(ctx, job)
 }
 
-// caught calls do and recovers a panic. It returns the panic's value and stack,
-// nil if there was none.
+// caught calls the function do. If do panics, caught recovers, and returns the panic's
+// value and stack. Otherwise it returns nil.
 func caught(do func()) (p any, stack []byte) {
 	defer func() {
 		if p = recover(); p != nil {
@@ -53,9 +53,9 @@ func caught(do func()) (p any, stack []byte) {
 	return nil, nil
 }
 
-// logPanic logs a panic with the job or room that it was about. It leaves out the
-// stack if another stack was logged within stackPause, because many jobs may have
-// the same fault.
+// logPanic logs a panic, and the job or room on which the keeper was working. It leaves
+// out the stack if another stack was logged less than stackPause ago, because many jobs
+// may have the same fault.
 func (k *Keeper) logPanic(p any, stack []byte, about ...slog.Attr) {
 	about = append(about, slog.String("panic", text.Clip(fmt.Sprint(p), maxPanic)))
 	now, last := k.now().UnixMilli(), k.stackAt.Load()

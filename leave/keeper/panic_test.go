@@ -13,7 +13,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// faulty is a homeserver client that panics when it restarts the leave id.
+// faulty is a world (test set-up) that makes the keeper panic when it restarts the
+// leave with this id.
 type faulty struct {
 	*world
 	id    string
@@ -29,8 +30,8 @@ func (f *faulty) Restart(ctx context.Context, owner matrix.UserID, id matrix.Del
 	return f.world.Restart(ctx, owner, id)
 }
 
-// TestWorkerPanics checks that a panic in a worker ends only the action, not the
-// process. The keeper must try the job again, but not all the time.
+// TestWorkerPanics checks that a panic in a worker ends only one action, not the
+// process. The keeper must try the job again, but only after a pause.
 func TestWorkerPanics(t *testing.T) {
 	for _, delay := range []time.Duration{500 * time.Millisecond, 18 * time.Second} {
 		t.Run(delay.String(), func(t *testing.T) {
@@ -75,7 +76,7 @@ func TestWorkerPanics(t *testing.T) {
 }
 
 // TestPatrolPanics makes the keeper panic while it asks who is in a room. Only this
-// question must end, and the log must have the panic and the room.
+// question may end, and the log must show the panic and the room.
 func TestPatrolPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -90,7 +91,7 @@ func TestPatrolPanics(t *testing.T) {
 		})
 		time.Sleep(2 * time.Minute)
 		w.set(func() { w.fault = nil })
-		w.vanish() // without a webhook
+		w.vanish() // the service gets no webhook about this
 		left := time.Now()
 		time.Sleep(5 * time.Minute)
 		w.wantFate("d1", "sent", left, 80*time.Second)

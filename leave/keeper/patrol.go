@@ -14,19 +14,19 @@ import (
 
 const (
 	patrolTick = time.Second
-	patrolMost = 100 // the most rooms claimed in one tick
-	// In a look into a room, the keeper asks the SFU who is there. roomsAtOnce is
-	// how many looks may run at once. If a node is dead, a look can take seconds.
+	patrolMost = 100 // how many rooms the keeper claims at most in one tick
+	// roomsAtOnce is the number of rooms about which the keeper asks the SFU at the same
+	// time. If a node is dead, such a question can take seconds.
 	roomsAtOnce = 32
-	// neverOff is the longest time between two looks into a room, in which the
-	// keeper asks who is there. It also applies if the operator has turned looks
-	// off, because webhooks can be lost.
+	// neverOff is the longest time between two questions to the SFU about who is in a
+	// room. It also applies if the operator has turned these questions off, because
+	// webhooks can be lost.
 	neverOff = 10 * time.Minute
 )
 
-// patrol asks the SFU once per interval who is in each room, to find participants
-// who came or went without a webhook. It also asks the nodes of rooms that are in
-// doubt (see presence.Presence.Doubt).
+// patrol asks the SFU once per interval who is in each room. So it finds participants
+// who came or went without a webhook. It also asks LiveKit nodes about rooms for which
+// presence.Presence.Doubt was called.
 func (k *Keeper) patrol(ctx context.Context) {
 	looks := looks{permits: make(chan struct{}, roomsAtOnce), panicked: k.logPanic, under: map[sfu.Room]bool{}}
 	defer looks.running.Wait()
@@ -36,8 +36,8 @@ func (k *Keeper) patrol(ctx context.Context) {
 		}
 		for room, since := range k.presence.Doubted() {
 			if !looks.start(room, func() { k.askOldest(ctx, room, since) }) {
-				// A look into this room is running. It may have begun before the
-				// call of Doubt, so the node must be asked later.
+				// The SFU is already being asked about this room. That question may have
+				// begun before the call of Doubt, so the node must be asked later.
 				k.presence.Doubt(room)
 			}
 		}
@@ -53,9 +53,9 @@ func (k *Keeper) patrol(ctx context.Context) {
 	}
 }
 
-// askInTurn asks the nodes of all participants in a room, after the keeper has
-// asked four times who is in the room. The questions to nodes wait for each other,
-// so patrol does not make them.
+// askInTurn asks LiveKit nodes about all participants of a room. It does so after every
+// fourth time that patrol has asked who is in the room. It is not a part of patrol,
+// because the questions to nodes wait for each other.
 func (k *Keeper) askInTurn(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()
@@ -79,15 +79,15 @@ func (k *Keeper) askAll(ctx context.Context, asking *sync.WaitGroup, room sfu.Ro
 		}
 		k.note(ctx, job, func(j leave.Job) leave.Job {
 			if j.State != leave.Connected || j.Session != job.Session {
-				return j // the participant is not on record any more, or came back meanwhile
+				return j // meanwhile the SFU's record has disappeared, or the participant has come back
 			}
 			return k.told(a)(j)
 		})
 	})
 }
 
-// looks holds the running looks into rooms. In a look, the keeper asks the SFU who
-// is in a room.
+// looks holds the looks that are running. In a look, the keeper asks the SFU who is in
+// a room.
 type looks struct {
 	running  sync.WaitGroup
 	permits  chan struct{}
@@ -97,9 +97,9 @@ type looks struct {
 	under map[sfu.Room]bool
 }
 
-// start runs look, which asks the SFU about room, in a new goroutine. It waits
-// while roomsAtOnce looks are running. If a look into room is running, it starts
-// nothing and reports false.
+// start runs the function look, which asks the SFU about room, in a new goroutine.
+// While roomsAtOnce looks are running, start waits. If a look into the same room is
+// running, it starts nothing and reports false.
 func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	l.permits <- struct{}{}
 	l.mu.Lock()
@@ -121,17 +121,17 @@ func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	return true
 }
 
-// returning is the time between two questions about who is in a room, while clients
-// reconnect after an outage of the SFU.
+// returning is the time between two questions about who is in a room while clients
+// reconnect. They reconnect after an outage of the SFU.
 const returning = 3 * time.Second
 
 // every returns the time after which the keeper asks again who is in a room. Usually
-// that is Interval, which is 60 s unless LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS is
-// set. 0 and more than 10 min (neverOff) count as 10 min.
+// this is Interval, which is 60 s unless LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS is set.
+// 0 and more than 10 min (neverOff) count as 10 min.
 //
-// After the start and after an outage of the SFU, all rooms are due at once. For
-// twice Grace.Outage after an outage, the time is 3 s (returning). The last of these
-// questions finds a participant who came only while clients reconnected.
+// The keeper asks about all rooms right after its start and right after an outage of
+// the SFU. For twice Grace.Outage after an outage, the time is 3 s (returning). The
+// last of these questions finds a participant who came only while clients reconnected.
 func (k *Keeper) every(now time.Time) time.Duration {
 	every := min(cmp.Or(k.Interval, neverOff), neverOff)
 	since := k.started
@@ -144,8 +144,8 @@ func (k *Keeper) every(now time.Time) time.Duration {
 	return min(every, now.Sub(since))
 }
 
-// inspect asks the SFU who is in a room, and compares the room's jobs with the
-// answer. every is the time between two such questions.
+// inspect asks the SFU who is in a room, and compares the answer with the room's jobs.
+// The argument every is the time between two such questions.
 func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {
@@ -159,7 +159,7 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration
 		err = k.bringBack(ctx, room, jobs, answers)
 	}
 	if ctx.Err() != nil {
-		return // ctx has ended, because the program ends
+		return // ctx has ended because the program ends
 	}
 	for i, job := range jobs {
 		switch {
@@ -173,8 +173,8 @@ func (k *Keeper) inspect(ctx context.Context, room sfu.Room, every time.Duration
 	k.wake()
 }
 
-// cameAnew calls Doubt for room if a participant has joined the room again without
-// a webhook. Then the keeper soon asks the room's nodes.
+// cameAnew calls Doubt for room if a participant has joined the room again without a
+// webhook. After that call, the keeper soon asks LiveKit nodes about the room.
 func (k *Keeper) cameAnew(room sfu.Room, jobs []leave.Job, answers []leave.Answer) {
 	for i, job := range jobs {
 		if job.State == leave.Connected && answers[i].Session != "" && answers[i].Session != job.Session {
@@ -184,9 +184,10 @@ func (k *Keeper) cameAnew(room sfu.Room, jobs []leave.Job, answers []leave.Answe
 	}
 }
 
-// askOldest asks the node of the participant who has been in room for longest.
-// since is when Doubt was last called for room. If that node does not hold the
-// session, askOldest asks about all others who were in room before since.
+// askOldest asks the node of the participant who has been in room for longest. The
+// argument since is when Doubt was last called for room. If that node does not hold the
+// participant's session, askOldest asks about all other participants who were in room
+// before that time.
 func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) {
 	jobs, err := k.Store.Room(ctx, room)
 	if err != nil || len(jobs) == 0 {
@@ -200,8 +201,8 @@ func (k *Keeper) askOldest(ctx context.Context, room sfu.Room, since time.Time) 
 	}
 }
 
-// bringBack creates a missing room that should have participants. Clients that
-// reconnect need the room. Until the room exists, nobody counts as absent from it.
+// bringBack creates a missing room that should have participants. Clients need the room
+// to reconnect. While the room does not exist, no participant counts as absent from it.
 func (k *Keeper) bringBack(ctx context.Context, room sfu.Room, jobs []leave.Job, answers []leave.Answer) error {
 	for i, job := range jobs {
 		if job.Lacks(answers[i]) {

@@ -13,9 +13,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// failing returns a fault that makes the named calls of the SFU fail. If own is
-// true, the SFU itself answers with an error. If own is false, a proxy answers in
-// its place.
+// failing returns a fault: a function that makes the named calls of the SFU fail. If
+// own is true, the error comes from the SFU. If own is false, it comes from a proxy
+// before the SFU.
 func failing(cause string, own bool, calls ...string) func(string, sfu.Room) error {
 	return func(call string, _ sfu.Room) error {
 		if !slices.Contains(calls, call) {
@@ -28,9 +28,9 @@ func failing(cause string, own bool, calls ...string) func(string, sfu.Room) err
 // questions are the names of all calls of the SFU.
 var questions = []string{"Session", "Sessions", "RoomSince", "Reachable", "CreateRoom", "Ping"}
 
-// TestRoomIsNotKnown restarts the SFU without the keeper noticing. Then the SFU
-// fails to say when its room was created, or fails to create the room. The
-// participant must not count as absent meanwhile.
+// TestRoomIsNotKnown restarts the SFU, and the keeper does not notice this. Then the
+// SFU fails to say when the room was created, or fails to create the room. Meanwhile
+// the participant must not count as absent.
 func TestRoomIsNotKnown(t *testing.T) {
 	for _, call := range []string{"RoomSince", "CreateRoom"} {
 		for _, cause := range []string{sfu.CauseTimeout, sfu.CauseStatus} {
@@ -55,9 +55,9 @@ func TestRoomIsNotKnown(t *testing.T) {
 	}
 }
 
-// TestRoomIsForgottenBeforeASend has a leave that waits for the homeserver. While
-// it waits, the SFU restarts and throws everybody out. The participant may have
-// been back by then, so the leave must not be sent.
+// TestRoomIsForgottenBeforeASend has a leave that waits for the homeserver. Meanwhile
+// the SFU restarts and throws all participants out. The participant may have been back
+// before the restart, so the leave must not be sent.
 func TestRoomIsForgottenBeforeASend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -80,9 +80,10 @@ func TestRoomIsForgottenBeforeASend(t *testing.T) {
 	})
 }
 
-// TestLastLeaveIsNotReported has a last participant who leaves without a webhook.
-// The SFU closes the empty room, which looks like a restart of the SFU. The keeper
-// must notice that in its first question, so one more question is enough.
+// TestLastLeaveIsNotReported has a last participant who leaves without a webhook. The
+// SFU then closes the empty room. A closed room can also mean that the SFU has
+// restarted. The keeper must see the difference in its first answer, so that one more
+// question is enough.
 func TestLastLeaveIsNotReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -96,8 +97,9 @@ func TestLastLeaveIsNotReported(t *testing.T) {
 	})
 }
 
-// TestSFUBehindAProxy makes the SFU go away while a proxy keeps the connections and
-// answers in its place. The keeper must notice that, and the participant must stay.
+// TestSFUBehindAProxy makes the SFU go away, while a proxy keeps the connections and
+// answers in the SFU's place. The keeper must notice the outage, and must not send the
+// participant's leave.
 func TestSFUBehindAProxy(t *testing.T) {
 	for _, cause := range []string{sfu.CauseStatus, sfu.CauseNotFound, sfu.CauseNotTwirp, sfu.CauseRedirect, sfu.CauseTimeout} {
 		t.Run(cause, func(t *testing.T) {
@@ -107,7 +109,7 @@ func TestSFUBehindAProxy(t *testing.T) {
 				time.Sleep(70 * time.Second)
 				w.vanish()
 				w.set(func() { w.roomAt, w.fault = time.Time{}, failing(cause, false, questions...) })
-				time.Sleep(62 * time.Second) // in this time the keeper asks who is in the room
+				time.Sleep(62 * time.Second) // in this time, the keeper asks the SFU who is in the room
 				if w.current().SFUAnswers() {
 					t.Error("SFUAnswers: got true, want false")
 				}
@@ -126,9 +128,9 @@ func TestSFUBehindAProxy(t *testing.T) {
 	}
 }
 
-// TestSFURefusesTheKey has an SFU that refuses our key and so answers no question.
-// That must not count as an outage, but the log must warn the operator once in a
-// while.
+// TestSFURefusesTheKey has an SFU that refuses our key and so answers no question. This
+// must not count as an outage of the SFU. The log must warn the operator from time to
+// time.
 func TestSFURefusesTheKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 18*time.Second)
@@ -152,8 +154,8 @@ func TestSFURefusesTheKey(t *testing.T) {
 	})
 }
 
-// TestSFUAwayUnasked checks that the keeper notices an outage of the SFU even if no
-// job needs an answer.
+// TestSFUAwayUnasked checks that the keeper notices an outage of the SFU while no job
+// needs an answer of the SFU.
 func TestSFUAwayUnasked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -171,8 +173,8 @@ func TestSFUAwayUnasked(t *testing.T) {
 	})
 }
 
-// TestOneRoomCannotBeCreated has one room that the SFU cannot create. Only the
-// participants of that room may have to wait.
+// TestOneRoomCannotBeCreated has one room that the SFU fails to create. Only the leaves
+// of this room may be sent later than usual.
 func TestOneRoomCannotBeCreated(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		t.Run(fmt.Sprint(own), func(t *testing.T) {
@@ -219,8 +221,8 @@ func TestOneRoomCannotBeCreated(t *testing.T) {
 	}
 }
 
-// keep stores the n-th job as connected in room. Its participant was seen there at
-// the time seen.
+// keep stores the n-th job of the test. Its state is connected, and its participant was
+// last seen in room at the time seen.
 func (w *world) keep(room sfu.Room, n int, seen time.Time) {
 	w.t.Helper()
 	job := another(w.t, n, long)
@@ -232,9 +234,9 @@ func (w *world) keep(room sfu.Room, n int, seen time.Time) {
 	}
 }
 
-// TestOneRoomTellsOfARestart has an SFU that has restarted. One of twenty rooms is
-// missing, and quick clients have had the other rooms created again. The keeper
-// must notice the restart.
+// TestOneRoomTellsOfARestart has an SFU that has restarted. Clients that reconnected
+// quickly made the service create 19 of 20 rooms again. One room is still missing. From
+// this room, the keeper must conclude that the SFU has restarted.
 func TestOneRoomTellsOfARestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -253,9 +255,10 @@ func TestOneRoomTellsOfARestart(t *testing.T) {
 	})
 }
 
-// TestTheOldestTellsOfARestart checks how the keeper notices a restart of the SFU.
-// It compares the room's age with the participant who has been there for longest,
-// not with one who has just come.
+// TestTheOldestTellsOfARestart checks how the keeper notices a restart of the SFU. The
+// sign is a room that was created after one of its participants had come. The keeper
+// must look at the participant who came first. A participant who has just come proves
+// nothing.
 func TestTheOldestTellsOfARestart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// FuzzRecord makes a keeper work on any record that is a valid job.
+// FuzzRecord makes a keeper work on a random record of a valid job.
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(leavetest.Record(f, nil)))
 	for _, changed := range leavetest.BadFields {
@@ -50,8 +50,7 @@ func wantSameAgain(t *testing.T, job leave.Job) {
 	}
 }
 
-// workOn runs a keeper with job in its store. Meanwhile the participant comes and
-// goes.
+// workOn runs a keeper whose store holds job. Meanwhile the participant comes and goes.
 func workOn(t *testing.T, job leave.Job) {
 	w := newWorld(t)
 	log := w.logs(slog.LevelError)

@@ -11,9 +11,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestReplacedIsCancelledAfterTheEnd has a replaced leave whose successor ends
-// before the replaced leave is cancelled. The keeper must still cancel the replaced
-// leave. Otherwise it would fire and end the membership of a participant who is
+// TestReplacedIsCancelledAfterTheEnd replaces a leave by another one. The job of the
+// new leave ends before the old leave is cancelled. The keeper must still cancel the
+// old leave. Otherwise it would fire and end the membership of a participant who is
 // back.
 func TestReplacedIsCancelledAfterTheEnd(t *testing.T) {
 	ends := map[string]func(w *world){
@@ -44,8 +44,8 @@ func TestReplacedIsCancelledAfterTheEnd(t *testing.T) {
 	}
 }
 
-// TestReplacedIsCancelledInTime checks that the keeper cancels a replaced leave
-// before that leave fires, even if the homeserver fails for some seconds.
+// TestReplacedIsCancelledInTime replaces a leave by another one while the homeserver
+// fails for some seconds. The keeper must cancel the old leave before that leave fires.
 func TestReplacedIsCancelledInTime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, 8*time.Second)
@@ -59,9 +59,9 @@ func TestReplacedIsCancelledInTime(t *testing.T) {
 	})
 }
 
-// TestReplacedIsCancelledByTheNext has a replaced leave whose successor has ended.
-// Meanwhile the client delegates another leave. The keeper must still cancel the
-// replaced leave.
+// TestReplacedIsCancelledByTheNext replaces a leave by another one, and the job of the
+// new leave ends. Then the client delegates a third leave. The keeper must still cancel
+// the first leave.
 func TestReplacedIsCancelledByTheNext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -79,15 +79,15 @@ func TestReplacedIsCancelledByTheNext(t *testing.T) {
 	})
 }
 
-// TestCancellingIsNoLeave checks a job in the state Cancelling whose participant
-// comes back. The keeper must neither restart nor send the job's own leave.
+// TestCancellingIsNoLeave has a job in the state Cancelling, and its participant comes
+// back. The keeper must neither restart nor send the job's own leave.
 func TestCancellingIsNoLeave(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
 		w.set(func() { w.failing = "cancel" })
 		w.schedule("d2", long)
 		w.set(func() { w.events["d2"].over = "sent" })
-		w.wantDelegated("d2") // the event d2 is over already, and the keeper must find that out
+		w.wantDelegated("d2") // the event d2 is no longer there, and the keeper must find that out
 		time.Sleep(5 * time.Second)
 		w.set(func() { w.calls = nil })
 		w.join("S2")
@@ -104,15 +104,16 @@ func TestCancellingIsNoLeave(t *testing.T) {
 	})
 }
 
-// wantDelegated delegates a leave that was scheduled before, and checks that the
-// keeper accepts it.
+// wantDelegated delegates the leave id, which the homeserver already has. It checks
+// that the keeper accepts the leave.
 func (w *world) wantDelegated(id string) {
 	w.t.Helper()
 	w.wantLimit("", leave.New(key, user(w.t), delayID(w.t, id), long, time.Now()), many)
 }
 
-// TestDelegatedAgain delegates the same leave once more. The keeper must restart
-// the leave at once, and the job must keep what is known about its participant.
+// TestDelegatedAgain delegates the same leave twice. After the second delegation, the
+// keeper must restart the leave immediately. The job must keep what is known about its
+// participant.
 func TestDelegatedAgain(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -133,8 +134,8 @@ func TestDelegatedAgain(t *testing.T) {
 }
 
 // TestDelegatedInAnOutage delegates a leave while the SFU is away. The keeper must
-// restart the leave at once, because nobody knows how long ago the client scheduled
-// it.
+// restart the leave immediately, because it does not know when the client scheduled the
+// leave.
 func TestDelegatedInAnOutage(t *testing.T) {
 	for name, known := range map[string]bool{"in place of another": true, "the first": false} {
 		t.Run(name, func(t *testing.T) {
@@ -177,8 +178,9 @@ func (w *world) wantCreated(n int) {
 	}
 }
 
-// TestDelegatedAgainWhileItIsSent delegates a leave again while the keeper is
-// sending it. The leave must not be sent, because the client is about to come back.
+// TestDelegatedAgainWhileItIsSent delegates a leave again while the keeper is about to
+// send it. The keeper must not send the leave, because the client is about to come
+// back.
 func TestDelegatedAgainWhileItIsSent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
@@ -195,8 +197,8 @@ func TestDelegatedAgainWhileItIsSent(t *testing.T) {
 	})
 }
 
-// TestTooManyReplaced checks that the keeper refuses a delegation if the job cannot
-// hold all leaves that it must cancel.
+// TestTooManyReplaced checks that the keeper refuses a delegation if the job already
+// has the greatest number of leaves that it must cancel.
 func TestTooManyReplaced(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

@@ -10,14 +10,16 @@ import (
 )
 
 // Report applies a webhook to the job of its participant, if there is one. It returns
-// within a second, when the job is stored. The actions of the job follow later. It
-// returns [leave.ErrAway] if the SFU must repeat the webhook. There are two such cases:
+// within a second, when the store has the changed job. The keeper does the job's
+// actions later. Report returns [leave.ErrAway] if the SFU must send the webhook again.
+// There are two such cases:
 //   - The store does not answer, and this process does not know the job.
 //   - Other writers were faster at every try.
 //
-// A webhook reaches one replica only. That replica writes the job to the common
-// store, and wakes its own keeper. Another replica may be at work on the job. Its next
-// write then fails with [leave.ErrConflict], and it reads the job again (Keeper.note).
+// A webhook reaches one replica only. This replica writes the job to the common store,
+// and wakes its own keeper. Another replica may be working on the job at the same time.
+// When that replica writes the job, it gets [leave.ErrConflict], and reads the job
+// again (Keeper.note).
 func (k *Keeper) Report(ctx context.Context, e sfu.Event) error {
 	k.init()
 	k.webhooks.come.Store(true)

@@ -13,19 +13,20 @@ import (
 )
 
 const (
-	creators   = 50              // how many rooms are created at the same time after an outage of the SFU
-	createTime = 5 * time.Second // how long the creation of one room may take
-	// roomTries is how often the keeper tries again to create rooms, over some
-	// minutes. After that, it creates a missing room when it next asks who is in
-	// the room.
+	creators   = 50              // how many rooms the keeper creates at the same time after an outage of the SFU
+	createTime = 5 * time.Second // how long the creation of one room may take at most
+	// roomTries is how often the keeper repeats its attempt to create rooms. These tries
+	// take some minutes. After them, the keeper creates a missing room when it next asks
+	// who is in the room.
 	roomTries    = 12
 	firstTry     = time.Second
 	longestPause = time.Minute
 )
 
-// restoreRooms creates the rooms that an SFU may have lost in an outage, and
-// returns how many it could not create. It goes on trying to create these for some
-// minutes. Nobody counts as absent from a room that could not be created.
+// restoreRooms creates the rooms that the SFU may have lost in an outage. It returns
+// how many rooms it could not create, and false if the store does not list the rooms. A
+// goroutine tries for some minutes to create the missing rooms. Nobody counts as absent
+// from a room that could not be created.
 func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	rooms, err := k.Store.Rooms(ctx)
 	if err != nil {
@@ -40,8 +41,8 @@ func (k *Keeper) restoreRooms(ctx context.Context) (missing int, ok bool) {
 	return len(left), true
 }
 
-// retryRooms tries again to create rooms. It stops when the SFU is away again,
-// because then the keeper must restore all rooms anyway.
+// retryRooms tries again to create rooms. It stops if the SFU is away, because after an
+// outage the keeper restores all rooms anyway.
 func (k *Keeper) retryRooms(ctx context.Context, rooms []sfu.Room) {
 	pause := firstTry
 	for n := 0; len(rooms) > 0 && n < roomTries && timing.Sleep(ctx, pause); n++ {
@@ -79,8 +80,8 @@ func (k *Keeper) createRooms(ctx context.Context, rooms []sfu.Room) (left []sfu.
 	return left
 }
 
-// createRoom creates one room. An error does not mean that the SFU is away. Only
-// answers to questions show that.
+// createRoom creates one room. An error does not mean that the SFU is away. Only the
+// SFU's answers to questions show whether it is away.
 func (k *Keeper) createRoom(ctx context.Context, room sfu.Room) error {
 	creating, cancel := context.WithTimeout(ctx, createTime)
 	defer cancel()

@@ -9,13 +9,13 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestSilentSFU checks when the keeper calls Silent. If no webhook comes, it must
-// call Silent once, when somebody is in a call. If other processes may get the
-// webhooks, it must wait until somebody has gone.
+// TestSilentSFU checks that the keeper calls Silent once if no webhook comes. It must
+// do so when a participant is in a call. If other processes may get the webhooks, it
+// must do so only when a participant has left.
 func TestSilentSFU(t *testing.T) {
 	for _, c := range []struct {
 		shared, reports bool
-		inCall, after   int32 // how often Silent was called while somebody was in the call, and how often in all
+		inCall, after   int32 // how often the keeper has called Silent: while the participant is in the call, and at the end
 	}{
 		{inCall: 1, after: 1},
 		{shared: true, after: 1},
@@ -60,7 +60,7 @@ func TestSFUOutage(t *testing.T) {
 				w.report(sfu.KindLeft, "S1", sfu.ReasonServerShutdown)
 				time.Sleep(away)
 				w.set(func() { w.sfuDown = false })
-				time.Sleep(10 * time.Second) // the client needs time to come back
+				time.Sleep(10 * time.Second) // the client reconnects during this time
 				w.wantFate("d1", "", time.Time{}, 0)
 				w.join("S2")
 				time.Sleep(5 * time.Minute)
@@ -70,15 +70,15 @@ func TestSFUOutage(t *testing.T) {
 	}
 }
 
-// TestSFUKilledAndBack makes the client come back at the end of the 15 s that it
-// has after an outage. The keeper notices up to 5 s late that the SFU is back, and
-// must count the 15 s from then.
+// TestSFUKilledAndBack has a client that comes back 15 s after an outage, at the last
+// allowed moment. The keeper notices up to 5 s late that the SFU is back. The 15 s must
+// begin when the keeper notices it.
 func TestSFUKilledAndBack(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
 		w.vanish()
 		w.set(func() { w.sfuDown = true })
-		time.Sleep(70 * time.Second) // after this the keeper asks the SFU only every 5 s
+		time.Sleep(70 * time.Second) // after this time, the keeper asks the SFU only every 5 s whether it is back
 		w.set(func() { w.sfuDown = false })
 		time.Sleep(5*time.Second + 100*time.Millisecond)
 		w.set(func() {
@@ -93,14 +93,14 @@ func TestSFUKilledAndBack(t *testing.T) {
 	})
 }
 
-// TestSFURestartsUnseen restarts the SFU, which is back before the keeper asks it
-// anything.
+// TestSFURestartsUnseen restarts the SFU. The SFU is back before the keeper asks it a
+// question.
 func TestSFURestartsUnseen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)
 		time.Sleep(10 * time.Second)
 		w.sfuRestart()
-		time.Sleep(300 * time.Millisecond) // the client tries again after this time
+		time.Sleep(300 * time.Millisecond) // a client tries again to join after this time
 		w.set(func() {
 			if len(w.created) != 1 || w.roomAt.IsZero() {
 				t.Errorf("created %q, want the room again", w.created)
@@ -114,9 +114,9 @@ func TestSFURestartsUnseen(t *testing.T) {
 	})
 }
 
-// TestWhoDoesNotComeBack has a participant who does not come back after an outage.
-// The keeper must send the leave before it would usually ask again who is in the
-// room.
+// TestWhoDoesNotComeBack has a participant who does not come back after an outage of
+// the SFU. The keeper must send the leave soon. It must not wait until it would usually
+// ask again who is in the room.
 func TestWhoDoesNotComeBack(t *testing.T) {
 	for name, interval := range map[string]time.Duration{"a minute": time.Minute, "never": 0} {
 		t.Run(name, func(t *testing.T) {

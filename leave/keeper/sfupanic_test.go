@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// faultySFU is the SFU of a world (see newWorld). The first call of its method call
-// panics.
+// faultySFU is an SFU for a keeper. It panics at the first call of one method, whose
+// name is in the field call.
 type faultySFU struct {
 	*world
 	call  string
@@ -35,9 +35,9 @@ func (f *faultySFU) Reachable(ctx context.Context, room sfu.Room, identity sfu.I
 	return f.world.Reachable(ctx, room, identity)
 }
 
-// TestQuestionsPanic checks a panic in a call of the SFU outside the workers. The
-// panic must end only that call and be logged. The keeper must make the call again
-// later.
+// TestQuestionsPanic makes the SFU's client panic while no worker is calling it. The
+// panic must end only this call, and the log must show it. The keeper must repeat the
+// call later.
 func TestQuestionsPanic(t *testing.T) {
 	for _, call := range []string{"CreateRoom", "Reachable"} {
 		t.Run(call, func(t *testing.T) {

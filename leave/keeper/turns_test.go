@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestTurns checks that a user has one turn at a time. Nobody may wait for a turn
-// longer than turnTime, and users must not wait for each other.
+// TestTurns checks that only one delegation of a user has the turn. No delegation may
+// wait for its turn longer than turnTime. Different users must not wait for each other.
 func TestTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turns turns
@@ -34,7 +34,7 @@ func TestTurns(t *testing.T) {
 		if took != turnTime {
 			t.Errorf("while the turn before does not end: got a wait of %v, want %v", took, turnTime)
 		}
-		late() // does nothing, because this caller got no turn
+		late() // this caller got no turn, so this call does nothing
 		time.AfterFunc(turnTime/2, first)
 		if _, took := wait(alice); took != turnTime/2 {
 			t.Errorf("when the turn before ends: got a wait of %v, want %v", took, turnTime/2)

@@ -7,32 +7,32 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// webhooks records whether webhooks come, to notice an SFU whose webhooks are not
-// set up.
+// webhooks records whether webhooks arrive. If none arrives, the operator has probably
+// not set up webhooks in the SFU.
 type webhooks struct {
 	come   atomic.Bool // whether a webhook has arrived
-	missed atomic.Bool // whether Silent was called, because a participant came or went without a webhook
+	missed atomic.Bool // whether a participant has come or gone while no webhook had arrived
 }
 
-// overdue is how long after a delegation the SFU may take to report that the
-// participant has joined.
+// overdue is how long the SFU may take to report a join. This time begins at the
+// delegation, and ends with the webhook that the participant has joined.
 const overdue = 10 * time.Second
 
-// silent calls Silent, unless it was called before or a webhook has come.
+// silent calls Silent, unless a webhook has arrived or silent has called it before.
 func (k *Keeper) silent() {
 	if !k.webhooks.come.Load() && k.webhooks.missed.CompareAndSwap(false, true) && k.Silent != nil {
 		k.Silent()
 	}
 }
 
-// MissesWebhooks reports whether participants come and go on the SFU while no
-// webhook has reached this process.
+// MissesWebhooks reports whether participants come and go on the SFU while no webhook
+// has reached this process.
 func (k *Keeper) MissesWebhooks() bool { return k.webhooks.missed.Load() && !k.webhooks.come.Load() }
 
-// cameUnreported calls silent if a participant has joined a room without a report
-// to this process. It does not count participants who may have joined before this
-// process started. It does nothing if other processes share the store, because
-// the reports may have reached them.
+// cameUnreported calls silent if a participant has joined, and this process got no
+// webhook. It does not count participants who may have joined before this process
+// started. If other processes share the store, it does nothing, because they may have
+// got the webhooks.
 func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	if k.Shared {
 		return
@@ -46,9 +46,9 @@ func (k *Keeper) cameUnreported(jobs []leave.Job, answers []leave.Answer) {
 	}
 }
 
-// leftUnreported calls silent if a participant has left, and no process got a
-// webhook about that. It counts only participants of whom the SFU has said twice
-// that they are gone.
+// leftUnreported calls silent if a participant has left, and no process got a webhook
+// about that. It counts a participant only after two answers of the SFU that the
+// participant is gone.
 func (k *Keeper) leftUnreported(j leave.Job, a leave.Answer) {
 	if j.State == leave.Leaving && j.LeftSession == "" && !j.ClearLeave && a.Outage == 0 {
 		k.silent()

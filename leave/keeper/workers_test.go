@@ -13,11 +13,11 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// hanging is a group of homeservers. Homeservers whose names begin with "slow"
-// answer late or not at all.
+// hanging is a world (test set-up) with many homeservers. Homeservers whose names begin
+// with "slow" answer late or not at all.
 type hanging struct {
 	*world
-	answer time.Duration // how long the slow homeservers take; 0 means that they never answer
+	answer time.Duration // how long the slow homeservers take for an answer; 0 means that they never answer
 }
 
 func (h hanging) Restart(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error {
@@ -49,7 +49,8 @@ func (h hanging) begin(rate float64) {
 	h.start()
 }
 
-// fill makes members of slow homeservers join the call.
+// fill makes members of slow homeservers join the call. Each of the given number of
+// servers has the given number of members.
 func (h hanging) fill(servers, members int, delay time.Duration) {
 	h.t.Helper()
 	for s := range servers {
@@ -59,7 +60,8 @@ func (h hanging) fill(servers, members int, delay time.Duration) {
 	}
 }
 
-// enter makes a member join the call. The member's job is stored as connected.
+// enter makes a member join the call. It stores the member's job in the state
+// connected.
 func (h hanging) enter(name string, delay time.Duration) {
 	h.t.Helper()
 	u, err := matrix.ParseUserID(name)
@@ -75,8 +77,8 @@ func (h hanging) enter(name string, delay time.Duration) {
 	}
 }
 
-// TestHangingHomeservers has homeservers that do not answer. They must not delay
-// restarts and leaves at another homeserver.
+// TestHangingHomeservers has homeservers that do not answer. The keeper must still make
+// the restarts and sends at another homeserver in time.
 func TestHangingHomeservers(t *testing.T) {
 	for _, c := range []struct {
 		servers, members int
@@ -105,8 +107,8 @@ func TestHangingHomeservers(t *testing.T) {
 	}
 }
 
-// TestSlowHomeserver checks that a homeserver that takes seconds for an answer gets
-// enough workers for all its members.
+// TestSlowHomeserver has a homeserver that takes seconds for an answer. The keeper must
+// use enough workers for all members from this homeserver.
 func TestSlowHomeserver(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := hanging{world: newWorld(t), answer: 2500 * time.Millisecond}

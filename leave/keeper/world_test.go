@@ -19,7 +19,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// world is everything around a keeper, in virtual time:
+// world is a test set-up in virtual time: a keeper, and all that the keeper needs:
 //   - an SFU
 //   - a homeserver, which holds delayed events and sends them after their delay
 //   - the client of one user
@@ -33,41 +33,41 @@ type world struct {
 	ended    chan struct{}
 	log      *slog.Logger
 	interval time.Duration
-	tick     time.Duration                     // Keeper.Tick; 0 means the usual tick
-	jitter   func(time.Duration) time.Duration // Keeper.Jitter; nil means that pauses are shortened at random
+	tick     time.Duration                     // for the field Keeper.Tick; 0 means the usual tick
+	jitter   func(time.Duration) time.Duration // for the field Keeper.Jitter; nil means that the keeper shortens pauses at random
 	silent   func()
 	degraded func() bool
 	shared   bool
-	answers  keeper.Events // the homeservers; nil means the world itself
-	sfu      keeper.SFU    // the SFU; nil means the world itself (worldsfu_test.go)
+	answers  keeper.Events // the keeper's connection to homeservers; nil means the world itself
+	sfu      keeper.SFU    // the keeper's connection to the SFU; nil means the world itself (worldsfu_test.go)
 	observe  func(action string, result matrix.Result, late time.Duration)
-	nodes    counts // the results of questions to nodes
+	nodes    counts // how often nodes gave each answer to the keeper's questions
 
 	mu      sync.Mutex
-	present sessions           // the sessions that the SFU has on record
-	gone    map[leave.Key]bool // the participants whose node is gone
-	reached []time.Time        // when nodes were asked
+	present sessions           // the sessions in the SFU's records
+	gone    map[leave.Key]bool // the participants whose LiveKit node is gone
+	reached []time.Time        // when the keeper asked nodes
 	sfuDown bool
 	proxied bool // whether a proxy keeps connections open when the SFU goes away
-	// fault, if set, returns the error of a call to the SFU, or nil if the call
-	// succeeds.
+	// fault, if set, is called for each call to the SFU. It returns the error of that
+	// call, or nil if the call succeeds.
 	fault      func(call string, room sfu.Room) error
-	line       chan struct{} // the connection to the SFU: closed when the SFU ends
+	line       chan struct{} // the connection to the SFU; set closes it when the SFU goes away
 	asked      int
 	created    []sfu.Room
-	elsewhere  bool      // whether the SFU is on another machine
-	noRoom     sfu.Room  // a room that the SFU does not have, whatever roomAt is
-	roomAt     time.Time // when all rooms except noRoom were created; zero while the SFU has none
+	elsewhere  bool      // whether the SFU is on another machine than the keeper
+	noRoom     sfu.Room  // a room that the SFU does not have; it overrides roomAt
+	roomAt     time.Time // when the SFU created all rooms except noRoom; zero while the SFU has no rooms
 	hsDown     bool
 	budget     *pace.Budget
-	retryAfter time.Duration // the Retry-After in answers with hsStatus
-	failing    string        // the action that fails at the homeserver, "" if none fails
-	hsStatus   matrix.Result // what the homeserver answers to every request; "" means the true result
+	retryAfter time.Duration // the Retry-After of the homeserver's answers if hsStatus is set
+	failing    string        // the action that fails at the homeserver; "" means that no action fails
+	hsStatus   matrix.Result // the result of every request to the homeserver; "" means that the result depends on the event
 	events     map[string]*delayed
-	calls      []string // the requests that the homeserver got, like "restart d1"
+	calls      []string // the requests that the homeserver got, for example "restart d1"
 }
 
-// counts holds a number for each name. The zero value is ready to use.
+// counts holds a number for each text. The zero value is ready to use.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int
@@ -88,12 +88,12 @@ func (c *counts) get(name string) int {
 	return c.of[name]
 }
 
-// delayed is an event that waits at the homeserver.
+// delayed is a delayed event that the homeserver holds.
 type delayed struct {
 	delay     time.Duration
 	timer     *time.Timer
 	restarted time.Time
-	over      string // "sent", "fired" or "cancelled"; "" while the event waits
+	over      string // how the event ended: "sent", "fired" or "cancelled"; "" while the event waits
 	at        time.Time
 }
 
@@ -116,7 +116,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// start starts a new keeper, as if a new process started.
+// start starts a new keeper, as a new process would.
 func (w *world) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	w.stop, w.ended = cancel, make(chan struct{})
@@ -142,7 +142,7 @@ func (w *world) start() {
 	}()
 }
 
-// again stops the keeper and starts a new one, with another interval.
+// again stops the keeper, and starts a new one with the given Interval.
 func (w *world) again(interval time.Duration) {
 	w.stop()
 	<-w.ended
@@ -150,8 +150,8 @@ func (w *world) again(interval time.Duration) {
 	w.start()
 }
 
-// hours makes the keeper search for due jobs once a second. With the usual tick a
-// test of many virtual hours takes many real seconds.
+// hours makes the keeper search for due jobs only once a second. With the usual tick, a
+// test of many virtual hours would take too many real seconds.
 func (w *world) hours() {
 	w.tick = time.Second
 	w.again(w.interval)
@@ -164,7 +164,8 @@ func (w *world) current() *keeper.Keeper {
 	return w.keeper
 }
 
-// delegate makes the client schedule its leave and delegate it.
+// delegate makes the client schedule a leave and delegate it. id is the leave's delay
+// id.
 func (w *world) delegate(id string, delay time.Duration) {
 	w.t.Helper()
 	w.schedule(id, delay)
@@ -191,15 +192,15 @@ func (w *world) conclude(e *delayed, how string) {
 	}
 }
 
-// fate returns what became of an event and when: "sent", "fired", "cancelled", or
-// "" if it still waits.
+// fate returns what became of a delayed event, and when: "sent", "fired" or
+// "cancelled", or "" if the event still waits.
 func (w *world) fate(id string) (string, time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.events[id].over, w.events[id].at
 }
 
-// join puts the participant on the SFU, without a webhook.
+// join connects the participant to the SFU. The keeper gets no webhook.
 func (w *world) join(session string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -207,7 +208,7 @@ func (w *world) join(session string) {
 	w.present.add(key, session)
 }
 
-// vanish removes the participant from the SFU, without a webhook.
+// vanish removes the participant from the SFU. The keeper gets no webhook.
 func (w *world) vanish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -221,8 +222,8 @@ func (w *world) report(event sfu.Kind, session string, reason sfu.Reason) {
 	}
 }
 
-// set calls change with w.mu held. If change takes the SFU down, set also ends the
-// connection to the SFU.
+// set calls the function change while it holds w.mu. If change makes the SFU go away,
+// set also ends the connection to the SFU.
 func (w *world) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

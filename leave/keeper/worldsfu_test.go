@@ -9,9 +9,10 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// With the methods in this file, a world is also the SFU of its keeper.
+// The methods in this file make a world a keeper.SFU.
 
-// sessions holds the participant.sid of all participants, by room and identity.
+// sessions holds the session (participant.sid) of each participant, by room and
+// identity.
 type sessions map[sfu.Room]map[sfu.Identity]string
 
 func (s sessions) add(k leave.Key, session string) {
@@ -29,7 +30,7 @@ func (w *world) makeRoom() {
 	}
 }
 
-// sfuTime returns the time by the SFU's wall clock.
+// sfuTime returns the time on the wall clock of the SFU's machine.
 func (w *world) sfuTime() time.Time {
 	if w.elsewhere {
 		return time.Now()
@@ -49,8 +50,8 @@ func (w *world) RoomSince(_ context.Context, room sfu.Room) (time.Time, error) {
 	return w.roomAt, nil
 }
 
-// away returns why the SFU does not answer a call, nil if it answers. The caller
-// holds w.mu.
+// away returns the error of a call to the SFU, or nil if the SFU answers the call. The
+// caller holds w.mu.
 func (w *world) away(call string, room sfu.Room) error {
 	switch {
 	case w.fault != nil && w.fault(call, room) != nil:
@@ -61,8 +62,8 @@ func (w *world) away(call string, room sfu.Room) error {
 	return nil
 }
 
-// endLine ends the connections to the SFU, unless a proxy keeps them open. The
-// caller holds w.mu.
+// endLine ends the connections to the SFU, unless there is a proxy, which keeps them
+// open. The caller holds w.mu.
 func (w *world) endLine() {
 	if w.proxied {
 		return
@@ -71,8 +72,8 @@ func (w *world) endLine() {
 	w.line = make(chan struct{})
 }
 
-// sfuRestart restarts the SFU. The SFU is back at once and has forgotten
-// everything.
+// sfuRestart restarts the SFU. The SFU is back immediately, and has forgotten its rooms
+// and participants.
 func (w *world) sfuRestart() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -115,7 +116,8 @@ func (w *world) Sessions(_ context.Context, room sfu.Room) (map[sfu.Identity]str
 	return maps.Clone(w.present[room]), nil
 }
 
-// Reachable answers like LiveKit: if no node holds the session, that takes 3 s.
+// Reachable answers as LiveKit does. LiveKit takes 3 s to say that no node holds the
+// session.
 func (w *world) Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error) {
 	w.mu.Lock()
 	err := w.away("Reachable", room)

@@ -10,17 +10,19 @@ import (
 )
 
 const (
-	// storeTime is how long one write or read of the store may take. A store that
-	// takes longer counts as away.
+	// storeTime is how long one write or read of the store may take. A store that takes
+	// longer counts as away.
 	storeTime = time.Second
-	// writeTries is how often a write is tried if other writers always come first.
+	// writeTries is how often the keeper tries to write a job if another writer is
+	// faster each time.
 	writeTries = 8
 )
 
-// giveBack applies change to a leased job, and ends the lease of this process.
+// giveBack applies change to a leased job, writes the result, and ends the lease of
+// this process.
 func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) leave.Job) {
-	// If the lease ends later than last, it belongs to another worker of this
-	// process.
+	// If the lease ends later than the time last, it is a newer lease: another worker of
+	// this process has claimed the job.
 	last := t.Lease.Until.Add(t.LeaseTime() / 2)
 	k.note(ctx, t.Job, func(j leave.Job) leave.Job {
 		j = change(j)
@@ -31,10 +33,10 @@ func (k *Keeper) giveBack(ctx context.Context, t task, change func(leave.Job) le
 	})
 }
 
-// note applies change to the job and writes the result. Another write may come
-// first, usually because of a webhook. Then note applies change to the newer job,
-// because change stands for a fact that is still true. It does not change a job
-// that was replaced or has ended.
+// note applies change to the job and writes the result. If another writer is faster,
+// usually because of a webhook, note applies change to the newer job. This is right,
+// because change records a fact that is still true. If the newer job is of another
+// delegation, or the job has ended, note does nothing.
 func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job) leave.Job) {
 	id := job.DelayID
 	err := k.retry(ctx, job, func(ctx context.Context, current leave.Job) error {
@@ -53,8 +55,8 @@ func (k *Keeper) note(ctx context.Context, job leave.Job, change func(leave.Job)
 	k.logStore("writing a job", job, err)
 }
 
-// renew writes the changed job next with a new lease. It returns an error if
-// another process has written the job meanwhile, or the store does not answer.
+// renew writes next, the changed job, with a new lease. It returns an error if another
+// process has written the job in between, or if the store does not answer.
 func (k *Keeper) renew(ctx context.Context, t task, next leave.Job) (task, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()
@@ -65,8 +67,8 @@ func (k *Keeper) renew(ctx context.Context, t task, next leave.Job) (task, error
 	return t, err
 }
 
-// end ends a job and logs why. If the job has leaves to cancel, it stays in the
-// store, in the state Cancelling.
+// end ends a job and logs why. If the job still has replaced leaves to cancel, it stays
+// in the store in the state Cancelling.
 func (k *Keeper) end(ctx context.Context, job leave.Job, level slog.Level, why string) {
 	id := job.DelayID
 	err := k.retry(ctx, job, func(ctx context.Context, current leave.Job) error {
@@ -86,8 +88,8 @@ func (k *Keeper) end(ctx context.Context, job leave.Job, level slog.Level, why s
 	k.logStore("removing a job", job, err)
 }
 
-// retry calls do with the job. After a conflict it calls do again with the
-// stored job.
+// retry calls the function do with the job. If do returns ErrConflict, retry reads the
+// job from the store and calls do again.
 func (k *Keeper) retry(ctx context.Context, job leave.Job, do func(context.Context, leave.Job) error) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTime)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// putDue stores a job whose next action is due at the time due.
+// putDue stores a job whose next action is due at the given time.
 func putDue(t *testing.T, s Store, delayID string, due time.Time) leave.Job {
 	t.Helper()
 	return stored(t, s, dueAt(delegation(t, "room", sfu.Identity("of "+delayID), delayID, start()), due))
@@ -73,7 +73,7 @@ func dueReasons(t *testing.T, s Store) {
 		job = save(t, s, quiet)
 		wantIDs(t, claim(t, s, "holder", now.Add(24*time.Hour), 1))
 	}
-	for _, state := range []leave.State{leave.Sending, leave.Cancelling} { // no restart is due in these states
+	for _, state := range []leave.State{leave.Sending, leave.Cancelling} { // in these states no restart can be due
 		job.State, job.NextRestart = state, now
 		job = save(t, s, job)
 		wantIDs(t, claim(t, s, "holder", now, 1))
@@ -129,8 +129,8 @@ func writtenWhileLent(t *testing.T, s Store) {
 
 func fencing(t *testing.T, s Store) { sharedFencing(t, s, s) }
 
-// sharedFencing checks that a late write fails. The lease of process a ends,
-// process b claims the job, and then a writes the job.
+// sharedFencing lets the lease of process a end, and process b claim the job. Then
+// process a writes the job. This late write must fail.
 func sharedFencing(t *testing.T, a, b Store) {
 	now := start()
 	putDue(t, a, "d1", now)

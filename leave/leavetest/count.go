@@ -14,7 +14,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// wantCount checks the number of all jobs, and of the jobs of user.
+// wantCount checks how many jobs the store counts: in total, and of the given user.
 func wantCount(t *testing.T, s Store, user matrix.UserID, all, ofUser int) {
 	t.Helper()
 	got, err := s.Count(t.Context(), user)
@@ -23,7 +23,8 @@ func wantCount(t *testing.T, s Store, user matrix.UserID, all, ofUser int) {
 	}
 }
 
-// wantCounts checks all counts for user. jobs are all jobs in the store.
+// wantCounts checks all counts of the store for user. The argument jobs must be all
+// jobs in the store.
 func wantCounts(t *testing.T, s Store, user matrix.UserID, jobs ...leave.Job) {
 	t.Helper()
 	want := recount(user, jobs)
@@ -31,7 +32,7 @@ func wantCounts(t *testing.T, s Store, user matrix.UserID, jobs ...leave.Job) {
 	if err != nil {
 		t.Fatalf("Count(%s): got %v, want no error", user, err)
 	}
-	// A store may round each job's part of the load to a billionth.
+	// A store may round the load of each job to a billionth.
 	if math.Abs(got.Load-want.Load) > 1e-9*float64(len(jobs)) {
 		t.Errorf("Count(%s): the load of the user's homeserver is %.12f, want %.12f", user, got.Load, want.Load)
 	}
@@ -106,7 +107,8 @@ func countsFollowOwner(t *testing.T, s Store) {
 	wantCounts(t, s, userID(t, "@bob:example.org:8448"), job)
 }
 
-// countsFollowJobs checks the counts after changes of a job's state and delay.
+// countsFollowJobs changes the state and the delay of a job. The counts must change,
+// too.
 func countsFollowJobs(t *testing.T, s Store) {
 	now := start()
 	other := stored(t, s, delegation(t, "room", "bob", "d0", now))
@@ -153,8 +155,8 @@ func countsOfMerged(t *testing.T, s Store) {
 	}
 }
 
-// loadDoesNotDrift checks the load after many jobs have come and gone. It must be
-// exactly what it was before, and zero when no job is left.
+// loadDoesNotDrift makes many jobs come and go. Then the load must be exactly the same
+// as before. When no job is left, it must be zero.
 func loadDoesNotDrift(t *testing.T, s Store) {
 	now := start()
 	user := userID(t, "@alice:example.org")
@@ -181,10 +183,10 @@ func loadDoesNotDrift(t *testing.T, s Store) {
 	}
 }
 
-// players are the users of the jobs in a random test.
+// players are the users of the jobs in the random tests.
 var players = []string{"@alice:example.org", "@bob:example.org", "@alice:example.com", "@carol:example.net:8448"}
 
-// anything makes one random call that can change the job of the given key.
+// anything makes a random call to the store that can change the job of the given key.
 func anything(t *testing.T, s Store, random *rand.Rand, key leave.Key, now time.Time) {
 	t.Helper()
 	job := delegation(t, key.Room, key.Identity, fmt.Sprint("d", random.IntN(5)), now.Add(time.Duration(random.IntN(100))*time.Second))
@@ -211,7 +213,7 @@ func anything(t *testing.T, s Store, random *rand.Rand, key leave.Key, now time.
 	}
 }
 
-// board returns the keys of all jobs in a random test.
+// board returns the keys of all jobs in the random tests.
 func board() (keys []leave.Key) {
 	for i := range 24 {
 		keys = append(keys, leave.Key{Room: sfu.Room(fmt.Sprint("room", i%5)), Identity: sfu.Identity(fmt.Sprint(i))})
@@ -219,8 +221,8 @@ func board() (keys []leave.Key) {
 	return keys
 }
 
-// wantRecount checks that the counts of a store are right for its jobs. keys has
-// the keys of all jobs.
+// wantRecount checks that the counts of a store are right for the jobs that it holds.
+// The argument keys must contain the keys of all jobs.
 func wantRecount(t *testing.T, s Store, keys []leave.Key) {
 	t.Helper()
 	var jobs []leave.Job

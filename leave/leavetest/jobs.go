@@ -12,8 +12,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// start returns the start time of a test: the current time, as precise as stores
-// keep it.
+// start returns the current time in milliseconds, because stores keep times in
+// milliseconds. Tests begin at this time.
 func start() time.Time { return time.Now().Truncate(time.Millisecond) }
 
 // delegation returns a job with a delay of an hour.
@@ -40,15 +40,15 @@ func delay(t *testing.T, text string) matrix.DelayID {
 	return id
 }
 
-// dueAt returns j with its next question to the SFU due at the time due. No other
-// action is due before.
+// dueAt returns j with its next question to the SFU due at the given time. The other
+// actions of j are due later.
 func dueAt(j leave.Job, due time.Time) leave.Job {
 	j.NextLook, j.NextRestart = due, due.Add(time.Hour)
 	return j
 }
 
-// Each of put, get, save, merge and claim fails the test if the store returns an
-// error.
+// If the store returns an error, each of put, get, save, merge and claim fails the
+// test.
 func put(t *testing.T, s Store, job leave.Job) (replaced *leave.Job) {
 	t.Helper()
 	replaced, err := s.Put(t.Context(), job)
@@ -67,7 +67,7 @@ func get(t *testing.T, s Store, key leave.Key) leave.Job {
 	return job
 }
 
-// stored puts job and returns the stored job.
+// stored puts job into the store, and returns the job as the store has it.
 func stored(t *testing.T, s Store, job leave.Job) leave.Job {
 	t.Helper()
 	put(t, s, job)
@@ -108,7 +108,7 @@ func claimRooms(t *testing.T, s Store, now time.Time, every time.Duration, n int
 	return rooms
 }
 
-// wantIDs checks the delay ids of jobs, in order.
+// wantIDs checks the delay ids of jobs and their order.
 func wantIDs(t *testing.T, jobs []leave.Job, want ...string) {
 	t.Helper()
 	var got []string
@@ -120,16 +120,15 @@ func wantIDs(t *testing.T, jobs []leave.Job, want ...string) {
 	}
 }
 
-// wantSame checks that got and want are equal in every field except the
-// version.
+// wantSame checks that got and want are equal in all fields except Version.
 func wantSame(t *testing.T, got, want leave.Job) {
 	t.Helper()
 	got.Version = want.Version
 	wantEqual(t, got, want)
 }
 
-// wantEqual checks that got and want are equal in every field. It ignores
-// NextCancel if there is nothing to cancel.
+// wantEqual checks that got and want are equal in all fields. If there is nothing to
+// cancel, it ignores NextCancel.
 func wantEqual(t *testing.T, got, want leave.Job) {
 	t.Helper()
 	if len(got.Replaces) == 0 {
@@ -143,8 +142,8 @@ func wantEqual(t *testing.T, got, want leave.Job) {
 	}
 }
 
-// plain returns v as a text. Times are without zone and monotonic clock, so that
-// the texts can be compared.
+// plain returns v as a text that can be compared. It writes times without their zone
+// and monotonic clock.
 func plain(v any) string {
 	switch v := v.(type) {
 	case time.Time:

@@ -9,18 +9,18 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// Store is the interface of the stores that this package tests. It has the method
-// Merge, which a standby needs.
+// Store is a store that this package tests. It has a method Merge, which package
+// standby needs.
 type Store = standby.Behind
 
-// Run tests the stores that open returns. Each of them must be empty and
-// independent of the others. open registers a t.Cleanup that closes the store. Run
-// uses times close to the current time.
+// Run tests the stores that open returns. Each of them must be empty and independent of
+// the other ones. The function open must register a t.Cleanup that closes the store.
+// Run uses times close to the current time.
 func Run(t *testing.T, open func(*testing.T) Store) { run(t, inRealTime, open) }
 
-// RunVirtual is like Run, but runs each test in virtual time ([synctest]). It is
-// for a store that behaves differently if an answer takes long. In virtual time no
-// answer takes long, even on a busy machine.
+// RunVirtual is like Run, but runs each test in virtual time ([synctest]). It is for a
+// store that behaves differently if an answer takes long. In virtual time, no answer
+// takes long, even if the machine is busy.
 func RunVirtual(t *testing.T, open func(*testing.T) Store) { run(t, synctest.Test, open) }
 
 // clock is a function that runs a test in real time or in virtual time.
@@ -83,13 +83,13 @@ func run(t *testing.T, in clock, open func(*testing.T) Store) {
 	})
 }
 
-// RunShared tests two processes with one store. open returns one store for each
-// process. Both have the same data, which is empty at first. open registers a
-// t.Cleanup that closes both.
+// RunShared tests two processes that share one store. The function open returns a store
+// for each of the two processes. Both stores have the same data, which is empty at
+// first. The function open must register a t.Cleanup that closes both stores.
 func RunShared(t *testing.T, open func(*testing.T) (a, b Store)) { runShared(t, inRealTime, open) }
 
-// RunSharedVirtual is like RunShared, but runs each test in virtual time (see
-// [RunVirtual]).
+// RunSharedVirtual is like RunShared, but runs each test in virtual time, as
+// [RunVirtual] does.
 func RunSharedVirtual(t *testing.T, open func(*testing.T) (a, b Store)) {
 	runShared(t, synctest.Test, open)
 }

@@ -17,8 +17,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Many returns the i-th of many delegations. There are 50 in each room, and 4 of
-// each user. Their texts are as long as real ones, and all texts differ.
+// Many returns a delegation. Each i gives another one. There are 50 delegations in each
+// room, and 4 of each user. Their texts have the same length as real ones. All texts
+// are different.
 func Many(tb testing.TB, i int, now time.Time) leave.Job {
 	tb.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@somebody%d:matrix.example.org", i/4))
@@ -33,16 +34,17 @@ func Many(tb testing.TB, i int, now time.Time) leave.Job {
 	return leave.New(key, user, id, time.Hour, now)
 }
 
-// hash returns a text as long as LiveKit's room names.
+// hash returns a text with the length of LiveKit's room names. Each i gives another
+// text.
 func hash(i int) string { return strings.Repeat("x", 35) + fmt.Sprintf("%08d", i) }
 
-// Callers is how many callers delegate at once in a benchmark.
+// Callers is how many goroutines delegate at the same time in a benchmark.
 const Callers = 64
 
-// Delegations makes Callers goroutines delegate b.N leaves to a keeper with the
-// store s, each for a different participant. It reports how many leaves are
-// accepted a second. It also reports that number divided by raw. raw is how many
-// writes a second the disk or server below the store can do.
+// Delegations makes Callers goroutines delegate b.N leaves to a keeper with the store
+// s. Each leave has another participant. Delegations reports how many leaves the keeper
+// accepts a second. It also reports this number divided by raw. raw is how many writes
+// a second the store's disk or server can make.
 func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.Helper()
 	k := &keeper.Keeper{Store: s, Budget: &pace.Budget{}, Log: slog.New(slog.DiscardHandler)}
@@ -63,8 +65,8 @@ func Delegations(b *testing.B, s leave.Store, raw float64) {
 	b.ReportMetric(rate/raw, "ratio")
 }
 
-// AtOnce calls do for each i below n, from Callers goroutines at the same time. It
-// returns the number of calls a second.
+// AtOnce calls the function do for each i from 0 to n-1, from Callers goroutines at the
+// same time. It returns how many calls were made a second.
 func AtOnce(n int, do func(i int)) (rate float64) {
 	var next atomic.Int64
 	var callers sync.WaitGroup
@@ -80,9 +82,8 @@ func AtOnce(n int, do func(i int)) (rate float64) {
 	return float64(n) / time.Since(begin).Seconds()
 }
 
-// BytesPerJob returns how many bytes of heap a store needs for each job. It fills
-// the store with connected jobs, and leases a hundredth of them. jobs is how many
-// it stores.
+// BytesPerJob returns how many bytes of heap a store needs for each job. It stores as
+// many connected jobs as the argument jobs says, and leases a hundredth of them.
 func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 	tb.Helper()
 	now := time.Now()
@@ -108,7 +109,7 @@ func BytesPerJob(tb testing.TB, jobs int, open func() Store) float64 {
 
 func heap() uint64 {
 	runtime.GC()
-	runtime.GC() // frees the objects whose finalizers ran in the first collection
+	runtime.GC() // the first collection ran finalizers; this one frees their objects
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc

@@ -31,7 +31,7 @@ func putAndDelete(t *testing.T, s Store) {
 	}
 }
 
-// filled returns job with every field set to some value.
+// filled returns job with a value in every field.
 func filled(t *testing.T, job leave.Job) leave.Job {
 	t.Helper()
 	at := job.AcceptedAt

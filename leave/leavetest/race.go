@@ -13,7 +13,9 @@ import (
 
 const racers = 50
 
-// race calls run in racers goroutines. One half gets a, the other half gets b.
+// race calls the function run from several goroutines at the same time, as many as the
+// constant racers says. Half of the calls get the store a, and the other half get the
+// store b.
 func race(a, b Store, run func(i int, s Store)) {
 	var wg sync.WaitGroup
 	begin := make(chan struct{})
@@ -31,7 +33,8 @@ func race(a, b Store, run func(i int, s Store)) {
 	wg.Wait()
 }
 
-// tally counts how often each key was added. Goroutines may share it.
+// tally counts how often each key was added. Several goroutines may use it at the same
+// time.
 type tally[K comparable] struct {
 	mu sync.Mutex
 	n  map[K]int
@@ -46,8 +49,8 @@ func (c *tally[K]) add(k K) {
 	c.n[k]++
 }
 
-// wantAll checks that the number of different keys is want, and that each key was
-// added n times.
+// wantAll checks that there are as many different keys as want says, and that each of
+// them was added n times.
 func (c *tally[K]) wantAll(t *testing.T, want, n int) {
 	t.Helper()
 	if len(c.n) != want {
@@ -83,9 +86,8 @@ func claimRace(t *testing.T, a, b Store) {
 	claims.wantAll(t, 500, 1)
 }
 
-// actionRace makes goroutines claim due jobs, act, and write the next due time, for
-// some periods. The test fails if two goroutines act for one job in the same
-// period.
+// actionRace makes goroutines claim due jobs and plan each job for the next period,
+// over some periods. The test fails if two goroutines claim one job in the same period.
 func actionRace(t *testing.T, a, b Store) {
 	const jobs, periods = 40, 5
 	now := start()
@@ -117,8 +119,7 @@ func actionRace(t *testing.T, a, b Store) {
 	actions.wantAll(t, jobs, periods)
 }
 
-// writeRace makes all goroutines increment a number in one job, and checks that no
-// increment is lost.
+// writeRace makes all goroutines add 1 to a number in one job. No addition may be lost.
 func writeRace(t *testing.T, a, b Store) {
 	job := putDue(t, a, "d1", start())
 	race(a, b, func(_ int, s Store) {
@@ -154,8 +155,8 @@ func putRace(t *testing.T, a, b Store) {
 	wantCount(t, a, userID(t, "@alice:example.org"), 1, 1)
 }
 
-// lifeRace makes jobs of one key come and go. A goroutine that claims a job
-// ends it. The test fails if a job ends twice.
+// lifeRace makes jobs of one key come and go. A goroutine that has claimed a job ends
+// the job. The test fails if a job is ended twice.
 func lifeRace(t *testing.T, a, b Store) {
 	now := start()
 	var ended tally[string]

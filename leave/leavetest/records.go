@@ -11,11 +11,11 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Fields are values of some fields of a record, by the fields' names.
+// Fields are the values of some fields of a record. The key is the name of the field.
 type Fields = map[string]any
 
-// Record returns the record of a connected job, in which the fields in changed
-// have the values given there.
+// Record returns the record of a connected job. The fields in changed have the values
+// given there.
 func Record(tb testing.TB, changed Fields) string {
 	tb.Helper()
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
@@ -50,7 +50,8 @@ func parsed(tb testing.TB, delayID string, now time.Time) leave.Job {
 	return leave.New(leave.Key{Room: "room", Identity: "alice"}, user, id, time.Hour, now)
 }
 
-// BadFields are values that no job can have. A record with one of them is invalid.
+// BadFields are values of fields that no job can have. A record with one of them is
+// invalid.
 var BadFields = map[string]Fields{
 	"no room":                                {"room": ""},
 	"no identity":                            {"identity": ""},

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// wantRooms checks which rooms were returned, in any order.
+// wantRooms checks that got has the rooms in want, in any order.
 func wantRooms(t *testing.T, got []sfu.Room, want ...sfu.Room) {
 	t.Helper()
 	slices.Sort(got)
@@ -76,7 +76,7 @@ func roomJobs(t *testing.T, s Store) {
 	wantIDs(t, room(t, s, "missing"))
 }
 
-// room returns the jobs of a room in the order of their delay ids.
+// room returns the jobs of the named room, in the order of their delay ids.
 func room(t *testing.T, s Store, name sfu.Room) []leave.Job {
 	t.Helper()
 	jobs, err := s.Room(t.Context(), name)
@@ -108,7 +108,7 @@ func occupiedRooms(t *testing.T, s Store) {
 	}
 	wantRooms(t, rooms(), "connected", "leaving")
 	expected := get(t, s, leave.Key{Room: "waiting", Identity: "alice"})
-	expected.RoomSeen = now // as in a job that has replaced another job
+	expected.RoomSeen = now // a job that has replaced another one can have this value
 	expected = save(t, s, expected)
 	wantRooms(t, rooms(), "connected", "leaving", "waiting")
 	expected.RoomSeen = time.Time{}

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// wantConflict checks that job can be neither saved nor deleted. The attempt must
-// not change the stored job.
+// wantConflict checks that the store accepts neither Save nor Delete for job. These
+// calls must not change the stored job.
 func wantConflict(t *testing.T, s Store, job leave.Job) {
 	t.Helper()
 	before, err := s.Get(t.Context(), job.Key)

@@ -8,14 +8,14 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Claim leases up to n due jobs to holder, in O(n log jobs).
+// Claim leases up to n due jobs to holder. It takes O(n log jobs).
 func (s *Store) Claim(_ context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var jobs []leave.Job
 	for len(jobs) < n && len(s.due) > 0 && s.due[0].at <= now.UnixMilli() {
 		job := s.due[0].job()
-		// A lease of less than a millisecond would have ended at once, so the next
+		// A lease of less than a millisecond would already have ended. Then the next
 		// round of this loop would lease the same job again.
 		job.Lease = leave.Lease{Holder: holder, Until: now.Add(max(job.LeaseTime(), time.Millisecond))}
 		jobs = append(jobs, s.write(job))
@@ -23,8 +23,8 @@ func (s *Store) Claim(_ context.Context, holder string, now time.Time, n int) ([
 	return jobs, nil
 }
 
-// ClaimRooms returns up to n rooms. It leaves out a room that it returned less than
-// every ago. The room that was returned longest ago comes first.
+// ClaimRooms returns up to n rooms. The argument every is how long it does not return a
+// room again. The room that it returned longest ago comes first.
 func (s *Store) ClaimRooms(_ context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -37,7 +37,7 @@ func (s *Store) ClaimRooms(_ context.Context, now time.Time, every time.Duration
 	return rooms, nil
 }
 
-// Room returns the jobs of a room.
+// Room returns the jobs of the named room.
 func (s *Store) Room(_ context.Context, name sfu.Room) ([]leave.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -52,7 +52,7 @@ func (s *Store) Room(_ context.Context, name sfu.Room) ([]leave.Job, error) {
 	return jobs, nil
 }
 
-// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]).
+// Rooms returns the rooms that at least one job occupies ([leave.Job.Occupies]).
 func (s *Store) Rooms(context.Context) ([]sfu.Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

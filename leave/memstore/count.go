@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Count returns how many jobs there are. It takes the same time for any number of
+// Count returns how many jobs the store has. This takes the same time for any number of
 // jobs.
 func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error) {
 	s.mu.Lock()
@@ -27,8 +27,8 @@ func (s *Store) Count(_ context.Context, id matrix.UserID) (leave.Counts, error)
 	return c, nil
 }
 
-// count adds e's job to the counts if by is 1, and subtracts the job if by is -1.
-// The caller of count, and of each function below, holds the lock.
+// count adds the job of e to the counts if by is 1, and subtracts it if by is -1. The
+// caller of count must hold the lock. This also applies to the functions below.
 func (s *Store) count(e *entry, by int) {
 	weight := leave.Weight(by) * e.weight
 	e.owner.jobs += by
@@ -43,8 +43,8 @@ func (s *Store) count(e *entry, by int) {
 	}
 }
 
-// own makes id the owner of e's job. The caller has taken the job out of the counts
-// before.
+// own makes the user with the given id the owner of e's job. Before that, the caller
+// must subtract the job from the counts.
 func (s *Store) own(e *entry, id matrix.UserID) {
 	old := e.owner
 	if old != nil && old.id == id {
@@ -73,8 +73,8 @@ func (s *Store) server(name matrix.ServerName) *server {
 	return h
 }
 
-// release removes u if u has no jobs left, and u's homeserver if it has no users
-// left.
+// release removes the user u if u has no jobs left. It also removes u's homeserver if
+// the homeserver has no users left.
 func (s *Store) release(u *user) {
 	if u == nil || u.jobs > 0 {
 		return

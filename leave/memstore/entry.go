@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// entry is a job with its positions in all indexes.
+// entry is a job in the store, with its positions in all indexes.
 type entry struct {
 	place
 	packed leave.Packed
@@ -16,19 +16,19 @@ type entry struct {
 	key     leave.Key
 	version uint64
 	room    *room
-	seat    int // the entry's index in room.jobs
+	seat    int // the index of the entry in room.jobs
 	owner   *user
 }
 
-// counted holds what the job of an entry has added to the counts.
+// counted is what the job of an entry has added to the counts.
 type counted struct {
 	weight   leave.Weight
 	state    leave.State
 	occupies bool
 }
 
-// hold stores job in the entry. The job has the key and the owner of the entry
-// already. hold returns the job as it is stored, with times in milliseconds.
+// hold stores job in the entry. The entry must already have the job's key and owner.
+// hold returns the job as the store keeps it, with times in milliseconds.
 func (e *entry) hold(job leave.Job) leave.Job {
 	e.packed, job = job.Pack()
 	e.version = job.Version
@@ -38,8 +38,8 @@ func (e *entry) hold(job leave.Job) leave.Job {
 
 func (e *entry) job() leave.Job { return e.packed.Job(e.key, e.owner.id) }
 
-// shared returns the constant that is equal to s, so that all jobs share the text
-// of that constant.
+// shared returns the constant that is equal to s. So all jobs share the memory of this
+// text.
 func shared(s leave.State) leave.State {
 	for _, known := range leave.States() {
 		if s == known {
@@ -49,13 +49,13 @@ func shared(s leave.State) leave.State {
 	return s
 }
 
-// toMillis returns job with times in milliseconds, as the store keeps them.
+// toMillis returns job with its times cut to milliseconds, as the store keeps them.
 func toMillis(job leave.Job) leave.Job {
 	_, job = job.Pack()
 	return job
 }
 
-// millis returns t in milliseconds since 1970, and 0 for the zero time.
+// millis returns t in milliseconds since 1970. It returns 0 for the zero time.
 func millis(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -63,27 +63,27 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
-// room is a LiveKit room with at least one job.
+// room is a LiveKit room that has at least one job.
 type room struct {
 	place
 	name     sfu.Room
 	jobs     []*entry
-	occupied int // how many of the jobs occupy the room ([leave.Job.Occupies])
+	occupied int // how many of the room's jobs occupy the room ([leave.Job.Occupies])
 }
 
-// user is a user with at least one job.
+// user is a user who has at least one job.
 type user struct {
 	id     matrix.UserID
 	jobs   int
-	weight leave.Weight // the weight of all the user's jobs
+	weight leave.Weight // the weight of all jobs of the user
 	server *server
 }
 
-// server is a homeserver with at least one user.
+// server is a homeserver that has at least one user with a job.
 type server struct {
 	users  int
-	jobs   int          // the number of jobs of all users of the server
-	weight leave.Weight // the weight of all these jobs
+	jobs   int          // how many jobs all users of the server have together
+	weight leave.Weight // the weight of all jobs of these users
 }
 
 func (r *room) add(e *entry) {

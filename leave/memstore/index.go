@@ -2,8 +2,8 @@ package memstore
 
 import "matrixrtc-auth/leave"
 
-// write stores job with a new version, and returns the job as stored. The caller of
-// write, and of each function below, holds the lock.
+// write stores job with a new version, and returns the job as the store keeps it. The
+// caller of write must hold the lock. This also applies to the functions below.
 func (s *Store) write(job leave.Job) leave.Job {
 	s.version = max(s.version, job.Version) + 1
 	job.Version = s.version
@@ -21,13 +21,13 @@ func (s *Store) write(job leave.Job) leave.Job {
 	return job
 }
 
-// dueAt returns the time, in milliseconds since 1970, from which a job can be
-// claimed. At that time the job is due, and its lease has ended.
+// dueAt returns when a claim may first return the job, in milliseconds since 1970. By
+// then, the job must be due, and its lease must have ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-// add creates an entry without a job for key, and returns it.
+// add creates an entry for key, which has no job yet, and returns the entry.
 func (s *Store) add(key leave.Key) *entry {
 	r := s.rooms[key.Room]
 	if r == nil {
@@ -42,8 +42,8 @@ func (s *Store) add(key leave.Key) *entry {
 	return e
 }
 
-// drop removes a job. It also removes the job's room and user if they have no
-// other job.
+// drop removes the job of e. If the job's room or user has no other job, drop removes
+// it, too.
 func (s *Store) drop(e *entry) {
 	delete(s.jobs, e.key)
 	s.due.remove(e)

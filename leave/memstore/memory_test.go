@@ -10,12 +10,12 @@ import (
 	"matrixrtc-auth/leave/memstore"
 )
 
-// mostBytes is how many bytes of heap a job may need. The texts of a job take 200
-// of these bytes.
+// mostBytes is how many bytes of heap the store may need for a job. The job's texts
+// take 200 of these bytes.
 const mostBytes = 600
 
-// filled returns a store with the given number of jobs. The participants of all
-// jobs have been connected since now.
+// filled returns a store with the given number of jobs. Their participants have been
+// connected since the time now.
 func filled(tb testing.TB, jobs int, now time.Time) *memstore.Store {
 	s := memstore.New()
 	for i := range jobs {
@@ -44,8 +44,8 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkClaim claims one of many jobs and saves it. The saved job is due again
-// after all other jobs.
+// BenchmarkClaim claims one of many jobs and saves it. After that, the job is due later
+// than all other jobs.
 func BenchmarkClaim(b *testing.B) {
 	for _, jobs := range []int{1000, 100_000} {
 		b.Run(fmt.Sprint(jobs), func(b *testing.B) {
@@ -69,7 +69,7 @@ func BenchmarkClaim(b *testing.B) {
 	}
 }
 
-// BenchmarkPut stores new jobs. The numbers include the time to make the jobs.
+// BenchmarkPut stores new jobs. The measured time includes the making of the jobs.
 func BenchmarkPut(b *testing.B) {
 	s := memstore.New()
 	now, n := time.Now(), 0
@@ -81,8 +81,8 @@ func BenchmarkPut(b *testing.B) {
 	}
 }
 
-// BenchmarkDelegate measures how many delegations a second the store accepts. It
-// also measures how fast bare calls of Put are.
+// BenchmarkDelegate measures how many delegations a second the store accepts. For
+// comparison, it also measures bare calls of Put.
 func BenchmarkDelegate(b *testing.B) {
 	const puts = 100_000
 	now := time.Now()

@@ -2,16 +2,16 @@ package memstore
 
 import "container/heap"
 
-// place is the position of an item in a queue.
+// place says where an item is in a queue.
 type place struct {
-	at    int64 // the time by which the queue is ordered, in milliseconds since 1970
-	index int   // the item's index in the heap
+	at    int64 // the item's time in milliseconds since 1970; the queue is ordered by this time
+	index int   // the index of the item in the heap
 }
 
 func (p *place) where() *place { return p }
 
-// queue is a heap with the earliest item first. Each item records its position,
-// so that the queue can move or remove it.
+// queue is a heap whose first item has the earliest time. Each item knows its position,
+// so that the queue can move or remove the item.
 type queue[T interface{ where() *place }] []T
 
 func (q queue[T]) Len() int           { return len(q) }
@@ -22,14 +22,14 @@ func (q queue[T]) Swap(i, j int) {
 	q[i].where().index, q[j].where().index = i, j
 }
 
-// Push adds the item x at the end, for package heap.
+// Push adds the item x at the end. It is for package heap.
 func (q *queue[T]) Push(x any) {
 	item := x.(T)
 	item.where().index = len(*q)
 	*q = append(*q, item)
 }
 
-// Pop removes the last item and returns it, for package heap.
+// Pop removes the last item and returns it. It is for package heap.
 func (q *queue[T]) Pop() any {
 	last := len(*q) - 1
 	item := (*q)[last]

@@ -1,5 +1,4 @@
-// Package memstore keeps delegated leaves in the memory of one process, until
-// it ends.
+// Package memstore keeps delegated leaves in the memory of one process, until it ends.
 package memstore
 
 import (
@@ -13,22 +12,22 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Store is a [leave.Store] that never fails, and never waits except for its lock.
-// New makes one. With LIVEKIT_STORE=memory all jobs are lost when the service
-// restarts. Then nobody restarts the jobs' delayed events, so the homeserver sends
-// each event when its delay has passed.
+// Store is a [leave.Store] that never fails. It waits only for its lock. New makes one.
+// With LIVEKIT_STORE=memory, all jobs are lost when the service restarts. Then nobody
+// restarts the jobs' delayed events, so the homeserver sends each event when its delay
+// has passed.
 type Store struct {
 	mu sync.Mutex
-	// version is the highest version of any job so far. All keys share one count of
-	// versions, so that no key gets a version twice.
+	// version is the highest version that any job has had. It is common to all keys, so
+	// no key gets the same version twice.
 	version uint64
 	jobs    map[leave.Key]*entry
 	rooms   map[sfu.Room]*room
 	users   map[matrix.UserID]*user
 	servers map[matrix.ServerName]*server
 	states  map[leave.State]int // how many jobs are in each state
-	due     queue[*entry]       // the jobs, ordered by when they can be claimed
-	looked  queue[*room]        // the rooms, ordered by when ClaimRooms last returned them
+	due     queue[*entry]       // the jobs, in the order in which they can be claimed
+	looked  queue[*room]        // the rooms; the room that ClaimRooms returned longest ago comes first
 }
 
 var _ leave.Store = (*Store)(nil)
@@ -98,8 +97,8 @@ func (s *Store) Delete(_ context.Context, job leave.Job) error {
 	return nil
 }
 
-// Merge merges jobs, copies that were changed outside this store, into the stored
-// jobs.
+// Merge merges copies of jobs into the stored jobs. The copies were changed outside
+// this store.
 func (s *Store) Merge(_ context.Context, jobs []leave.Job) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

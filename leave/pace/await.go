@@ -7,18 +7,18 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// waiter is a job that waits for a worker at a homeserver.
+// waiter is a job that waits for a worker of a homeserver.
 type waiter struct {
 	urgency Urgency
 	now     func() time.Time
-	turn    chan struct{} // closed when the waiter gets a worker
-	since   time.Time     // when the waiter got that worker
+	turn    chan struct{} // closed when the job gets a worker
+	since   time.Time     // when the job got the worker
 }
 
 // Await is like Take, but the job can wait for up to waitTime. It waits if its
-// homeserver answers soon and has all the workers that it may have. The most urgent
-// job gets the next worker. Of equally urgent jobs, the one that came first gets
-// it. Without that order some jobs would find no worker again and again.
+// homeserver answers soon and already has all the workers that it may have. The most
+// urgent job gets the next free worker. Of equally urgent jobs, the one that came first
+// gets it. Without this order, some jobs would find no worker again and again.
 func (w *Workers) Await(server matrix.ServerName, u Urgency, waitTime time.Duration, now func() time.Time) (release func(), ok bool) {
 	began := now()
 	if release, ok = w.takeFirst(server, u, began); ok {
@@ -40,8 +40,8 @@ func (w *Workers) Await(server matrix.ServerName, u Urgency, waitTime time.Durat
 	return func() { w.release(server, waits.since) }, true
 }
 
-// takeFirst is like Take, but takes no worker while another job waits that is at
-// least as urgent.
+// takeFirst is like Take, but it takes no worker if a job is waiting that is at least
+// as urgent.
 func (w *Workers) takeFirst(server matrix.ServerName, u Urgency, now time.Time) (release func(), ok bool) {
 	w.mu.Lock()
 	waiting := w.waiting[server]
@@ -53,8 +53,8 @@ func (w *Workers) takeFirst(server matrix.ServerName, u Urgency, now time.Time) 
 	return w.Take(server, u, now)
 }
 
-// enqueue adds a job to those that wait for a worker at server. It returns nil if
-// server does not answer soon, because jobs do not wait for such a server.
+// enqueue adds a job to those that wait for a worker of server. If server does not
+// answer soon, jobs must not wait for its workers. Then enqueue returns nil.
 func (w *Workers) enqueue(server matrix.ServerName, u Urgency, now func() time.Time, began time.Time) *waiter {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -71,12 +71,12 @@ func (w *Workers) enqueue(server matrix.ServerName, u Urgency, now func() time.T
 		i = len(all)
 	}
 	w.waiting[server] = slices.Insert(all, i, waits)
-	w.next(server) // a worker may have become free since takeFirst
+	w.next(server) // since takeFirst, a worker may have become free
 	return waits
 }
 
-// giveUp ends the wait of the waiter that it is given. It reports false if that
-// waiter has got a worker already.
+// giveUp removes the given waiter from the waiting jobs. It reports false if the waiter
+// has already got a worker.
 func (w *Workers) giveUp(server matrix.ServerName, waits *waiter) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,8 +88,8 @@ func (w *Workers) giveUp(server matrix.ServerName, waits *waiter) bool {
 	return true
 }
 
-// next gives a free worker, if there is one, to the first job that waits at server.
-// The caller holds w.mu.
+// next gives a worker to the first job that waits at server, if server may have one
+// more worker. The caller holds w.mu.
 func (w *Workers) next(server matrix.ServerName) {
 	waiting := w.waiting[server]
 	if len(waiting) == 0 {

@@ -7,42 +7,41 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// bucket holds the tokens for requests to one homeserver. A request takes one
-// token.
+// bucket holds the tokens for one homeserver. A token is the right to make one request.
 type bucket struct {
 	rate      float64
 	tokens    float64
 	at        time.Time
 	raisedAt  time.Time
 	loweredAt time.Time
-	limited   int       // how often the homeserver answered 429
+	limited   int       // how often the homeserver has answered 429
 	limitedAt time.Time // when the homeserver last answered 429
 	toldAt    time.Time // when Budget.Limited was last called
-	shut      time.Time // the homeserver wants no request before this time (Retry-After)
-	// Each job that must wait is told when to come back. queue has the latest such
-	// time for each urgency. The next job is told a later time, so that the jobs do
-	// not all come back at once.
+	shut      time.Time // the end of the homeserver's last Retry-After, before which it wants no request
+	// A job that must wait gets a time at which it comes back. queue has the latest of
+	// these times for each urgency. The next job gets a later time, so that the jobs do
+	// not all come back at the same time.
 	queue [urgencies]time.Time
 }
 
 const (
-	// slowest is a rate in requests a second: no answer 429 lowers the rate below
-	// it. burst is how many requests may come at once, however low the rate is.
-	// Synapse allows this rate and this burst by default.
+	// slowest is a rate in requests a second. Answers with the status 429 do not lower
+	// the rate below slowest. burst is how many requests may be made at the same time,
+	// even at the lowest rate. Both are Synapse's default values.
 	slowest     = 1
 	burst       = 5
-	lowerTime   = time.Second      // several answers 429 within this time lower the rate only once
-	recoverTime = 10 * time.Second // a lowered rate rises by half after this time
-	tellAgain   = time.Hour        // the least time between two calls of Budget.Limited
-	// A job may come back up to comeTime later than it was told. Usually no job is
-	// told to wait longer than longestWait, because the queue changes meanwhile.
-	// Only a Retry-After can be longer.
+	lowerTime   = time.Second      // if several answers 429 come within this time, they lower the rate only once
+	recoverTime = 10 * time.Second // a lowered rate rises by half once in this time
+	tellAgain   = time.Hour        // the shortest time between two calls of Budget.Limited
+	// comeTime is how late a job may come back. longestWait is the longest time that a
+	// job must wait before it comes back, because the queue changes meanwhile. Only
+	// after a Retry-After can the wait be longer.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )
 
-// fill adds the tokens for the time since the last call, and returns the bucket. If
-// the rate was lowered, fill also lets it rise again, at most to full.
+// fill adds the tokens for the time since its last call, and returns the bucket. If the
+// rate is lower than full, fill also raises the rate, at most to full.
 func (bk *bucket) fill(full float64, now time.Time) *bucket {
 	if bk.rate < full && now.Sub(bk.raisedAt) >= recoverTime {
 		bk.rate = math.Min(full, bk.rate*1.5)
@@ -53,8 +52,8 @@ func (bk *bucket) fill(full float64, now time.Time) *bucket {
 	return bk
 }
 
-// need returns how many tokens the bucket must hold before a request of urgency u
-// may take one. The bucket keeps the other tokens for more urgent requests.
+// need returns how many tokens the bucket must have before a request of urgency u may
+// take one. The bucket keeps tokens for more urgent requests.
 func (bk *bucket) need(u Urgency, now time.Time) float64 {
 	need := 1 + u.reserve()*(bk.depth()-1)
 	if now.Before(bk.end(u + 1).Add(comeTime)) {
@@ -63,12 +62,12 @@ func (bk *bucket) need(u Urgency, now time.Time) float64 {
 	return math.Min(need, bk.depth())
 }
 
-// depth returns the most tokens that the bucket holds, which is how many requests
-// may be made at the same time.
+// depth returns how many tokens the bucket holds at most. That many requests may be
+// made at the same time.
 func (bk *bucket) depth() float64 { return math.Max(bk.rate, burst) }
 
-// enqueue returns how long a job of urgency u must wait. It must wait at least
-// until first, and until all waiting jobs that are at least as urgent have had
+// enqueue returns how long a job of urgency u must wait. It must wait at least until
+// the time first. Before it, all waiting jobs that are at least as urgent must have
 // their turn.
 func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	at := timing.Later(first, bk.end(u).Add(bk.lasts(1)))
@@ -77,8 +76,8 @@ func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	return at.Sub(now)
 }
 
-// end returns the latest time at which a waiting job was told to come back. It
-// counts only jobs that have at least the given urgency.
+// end returns when the last waiting job is to come back. It considers only jobs that
+// have the given urgency or a greater one.
 func (bk *bucket) end(least Urgency) (end time.Time) {
 	for _, at := range bk.queue[least:] {
 		end = timing.Later(end, at)
@@ -86,7 +85,7 @@ func (bk *bucket) end(least Urgency) (end time.Time) {
 	return end
 }
 
-// lasts returns how long it takes until the bucket gets this number of tokens.
+// lasts returns how long the bucket takes to get the given number of tokens.
 func (bk *bucket) lasts(tokens float64) time.Duration {
 	return time.Duration(tokens / bk.rate * float64(time.Second))
 }

@@ -9,29 +9,31 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Budget bounds the rate of requests about delayed events to each homeserver. By
-// default Synapse allows a caller without a token one request a second, and five at
-// once. Synapse's operator can raise these limits (rc_delayed_event_mgmt). An
-// answer 429 halves the rate, and then the rate recovers.
+// Budget limits the rate of requests about delayed events to each homeserver. By
+// default, Synapse allows a caller without a token one request a second, and five
+// requests at the same time. Synapse's operator can raise these limits
+// (rc_delayed_event_mgmt). When a homeserver answers 429, the rate for it is halved.
+// Later it rises again.
 type Budget struct {
 	// Rate is how many requests a second this process may send to one homeserver.
-	// Replicas do not share the rate: each replica has all of it. 0 means no bound.
+	// Replicas do not share the rate: each replica may send as many. 0 means that there
+	// is no limit.
 	Rate float64
-	// Unbound, if set, reports whether a homeserver does not limit this service.
-	// For such a homeserver the rate applies only after a 429, until the rate has
-	// recovered.
+	// Unbound, if set, reports whether a homeserver does not limit this service. For
+	// such a homeserver, the rate applies only after an answer 429, until the rate has
+	// risen to Rate again.
 	Unbound func(matrix.ServerName) bool
-	// Limited, if set, is called when a homeserver answers 429, at most once an
-	// hour for each homeserver.
+	// Limited, if set, is called when a homeserver answers 429. It is called at most
+	// once an hour for each homeserver.
 	Limited func(matrix.ServerName)
 
 	mu      sync.Mutex
 	buckets recent[*bucket]
 }
 
-// Take takes a token for one request of urgency u. If no token is free for u, it
-// returns how long the job must wait; more urgent jobs wait for a shorter time.
-// Take always allows the last try before a leave fires.
+// Take takes a token for one request of urgency u. If there is no token for this
+// urgency, Take returns how long the job must wait. More urgent jobs wait for a shorter
+// time. The last attempt before a leave fires never has to wait.
 func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -51,8 +53,8 @@ func (b *Budget) Take(server matrix.ServerName, u Urgency, now time.Time) (wait 
 	return 0
 }
 
-// free reports whether the number of requests to server has no bound now. The
-// caller holds b.mu.
+// free reports whether there is no limit for requests to server now. The caller holds
+// b.mu.
 func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	if b.Rate == 0 {
 		return true
@@ -64,8 +66,8 @@ func (b *Budget) free(server matrix.ServerName, now time.Time) bool {
 	return !known || bk.fill(b.Rate, now).rate >= b.Rate
 }
 
-// shut is for a server whose requests have no bound. It returns for how long server
-// still wants no requests. The caller holds b.mu.
+// shut returns for how long server still wants no requests, because of a Retry-After.
+// It is for a server without another limit. The caller holds b.mu.
 func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.Duration {
 	if bk, known := b.buckets.get(server); known && u != Last {
 		return max(0, bk.shut.Sub(now))
@@ -73,7 +75,8 @@ func (b *Budget) shut(server matrix.ServerName, u Urgency, now time.Time) time.D
 	return 0
 }
 
-// bucket returns the bucket of server, filled up to now. The caller holds b.mu.
+// bucket returns the bucket of server, with the tokens up to now. The caller holds
+// b.mu.
 func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 	bk, known := b.buckets.get(server)
 	if !known {
@@ -84,12 +87,12 @@ func (b *Budget) bucket(server matrix.ServerName, now time.Time) *bucket {
 	return bk.fill(b.Rate, now)
 }
 
-// forRestarts is the part of the rate that restarts may use. The rest is for
+// forRestarts is the part of the rate that is for restarts. The other part is for
 // sending leaves.
 const forRestarts = 0.8
 
-// Carries reports whether the current rate of server is enough for load, which is
-// in restarts a second.
+// Carries reports whether the present rate of server is enough for load. load is a
+// number of restarts a second.
 func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -99,17 +102,17 @@ func (b *Budget) Carries(server matrix.ServerName, load float64, now time.Time) 
 	return load <= forRestarts*b.bucket(server, now).rate
 }
 
-// The jobs of other users use a part of the rate. userPart is how much of the rest
-// one user's jobs may use. CarriesUser always allows one job with the delay
-// commonDelay.
+// userPart limits how much of a homeserver's rate the jobs of one user may use. First
+// the need of all other users is subtracted from the rate. One user may use a third of
+// the difference. CarriesUser always allows one job with the delay commonDelay.
 const (
 	userPart    = 1. / 3
 	commonDelay = 18 * time.Second
 )
 
-// CarriesUser reports whether server's rate is enough for the jobs of one user.
-// user is how many restarts a second these jobs need. others is how many the jobs
-// of all other users need.
+// CarriesUser reports whether the present rate of server is enough for the jobs of one
+// user. The argument user is how many restarts a second these jobs need. The argument
+// others is how many restarts a second the jobs of all other users need.
 func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -120,18 +123,18 @@ func (b *Budget) CarriesUser(server matrix.ServerName, user, others float64, now
 	return user <= math.Max(left*userPart, leave.Load(commonDelay))
 }
 
-// Status is the state of a process's [Budget].
+// Status is the present state of a process's [Budget].
 type Status struct {
-	// Rate is the lowest rate of any homeserver, in requests a second. Tokens is
-	// how many requests may be made at once at the homeserver that allows the
-	// fewest. Both are zero if the budget has no bound.
+	// Rate is the lowest rate of all homeservers, in requests a second. Tokens is how
+	// many requests may be made at the same time, at the homeserver with the fewest
+	// tokens. Both are zero if the budget has no limit.
 	Rate, Tokens float64
-	// Lowered is how many homeservers have a lower rate than configured, because
-	// they answered 429.
+	// Lowered is how many homeservers have a lower rate than Budget.Rate, because they
+	// have answered 429.
 	Lowered int
 }
 
-// Status returns the current state of the budget.
+// Status returns the present state of the budget.
 func (b *Budget) Status(now time.Time) Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -149,8 +152,8 @@ func (b *Budget) Status(now time.Time) Status {
 	return s
 }
 
-// Refusals returns how often a homeserver has answered 429, and when it last did.
-// It returns zeros for a homeserver that has not answered 429 lately.
+// Refusals returns how often a homeserver has answered 429, and when it last did so. It
+// returns zeros for a homeserver that has not answered 429 lately.
 func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -160,10 +163,11 @@ func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) 
 	return 0, time.Time{}
 }
 
-// SlowDown records that server has answered 429, and wants no request before
-// retryAfter has passed. It halves the rate, at most once a second. It does not
-// lower the rate below one request a second, or below Rate if Rate is less. A
-// halved rate rises by half every 10 s, up to Rate (bucket.fill).
+// SlowDown records that server has answered 429, and that server wants no request
+// before retryAfter has passed. It halves the rate, at most once a second. It does not
+// lower the rate below one request a second. If Rate is less than that, it does not
+// lower the rate below Rate. A halved rate rises by half every 10 s, up to Rate
+// (bucket.fill).
 func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

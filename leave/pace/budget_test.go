@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// taken counts the requests that b grants at once, up to 1000.
+// taken counts how many requests b allows at the time now. It stops at 1000.
 func taken(b *pace.Budget, server matrix.ServerName, now time.Time) (n int) {
 	for n < 1000 && b.Take(server, pace.Leave, now) == 0 {
 		n++
@@ -18,8 +18,8 @@ func taken(b *pace.Budget, server matrix.ServerName, now time.Time) (n int) {
 	return n
 }
 
-// TestAServerWithoutALimit checks the rate at a homeserver that does not limit this
-// service. There the rate applies only after a 429, until the rate has recovered.
+// TestAServerWithoutALimit has a homeserver that does not limit this service. The rate
+// must apply to it only after an answer 429, until the rate has risen again.
 func TestAServerWithoutALimit(t *testing.T) {
 	own, other := matrixtest.ServerName(t, "own.org"), matrixtest.ServerName(t, "other.org")
 	b := &pace.Budget{Rate: 10, Unbound: func(s matrix.ServerName) bool { return s == own }}
@@ -44,7 +44,7 @@ func TestAServerWithoutALimit(t *testing.T) {
 	if b.Carries(own, 1000, now) {
 		t.Error("Carries of 1000 restarts a second after a 429: got true, want false")
 	}
-	for range 10 { // the rate rises by half every ten seconds
+	for range 10 { // the rate rises by half every ten seconds, up to the usual rate
 		now = now.Add(11 * time.Second)
 		b.Carries(own, 1, now)
 	}
@@ -53,8 +53,8 @@ func TestAServerWithoutALimit(t *testing.T) {
 	}
 }
 
-// TestRefusals checks that Refusals returns how often a homeserver has answered
-// 429, and when it last did.
+// TestRefusals checks that Refusals returns how often a homeserver has answered 429,
+// and when it last did so.
 func TestRefusals(t *testing.T) {
 	own, other := matrixtest.ServerName(t, "own.org"), matrixtest.ServerName(t, "other.org")
 	b := &pace.Budget{Rate: 10}

@@ -6,13 +6,13 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// maxServers bounds the number of homeservers in a [recent].
+// maxServers is how many homeservers a [recent] holds at most.
 const maxServers = 4096
 
-// recent holds a value for each of the maxServers homeservers that were used last.
-// A new homeserver replaces the one that was not used for the longest time. So a
-// stranger who names many homeservers cannot remove a homeserver that is in use.
-// The zero value is empty.
+// recent holds a value for each homeserver that was used lately, for at most maxServers
+// of them. If there is one more, it replaces the one that was not used for the longest
+// time. So a stranger who names many homeservers cannot push out a homeserver that is
+// in use. The zero value is empty.
 type recent[V any] struct {
 	servers *simplelru.LRU[matrix.ServerName, V]
 }
@@ -27,7 +27,7 @@ func (r *recent[V]) get(server matrix.ServerName) (v V, ok bool) {
 
 func (r *recent[V]) set(server matrix.ServerName, v V) {
 	if r.servers == nil {
-		r.servers, _ = simplelru.NewLRU[matrix.ServerName, V](maxServers, nil) // NewLRU fails only for a size below 1
+		r.servers, _ = simplelru.NewLRU[matrix.ServerName, V](maxServers, nil) // there is no error, because the size is not below 1
 	}
 	r.servers.Add(server, v)
 }
@@ -38,7 +38,7 @@ func (r *recent[V]) forget(server matrix.ServerName) {
 	}
 }
 
-// all returns all values.
+// all returns the values of all homeservers.
 func (r *recent[V]) all() []V {
 	if r.servers == nil {
 		return nil

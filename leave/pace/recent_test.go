@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/leave/pace"
 )
 
-// strangers calls ask with the names of more servers than a [recent] can hold. It
-// calls used before every hundredth name.
+// strangers calls the function ask with many names of servers, more than a [recent] can
+// hold. Before every hundredth name, it calls the function used.
 func strangers(t *testing.T, used func(), ask func(name string)) {
 	t.Helper()
 	for i := range 10_000 {
@@ -22,8 +22,8 @@ func strangers(t *testing.T, used func(), ask func(name string)) {
 	}
 }
 
-// TestStrangersHaveNoPaceForgotten checks that the Retry-After of a homeserver
-// stays in force, however many other homeservers are asked meanwhile.
+// TestStrangersHaveNoPaceForgotten has a homeserver with a Retry-After. Meanwhile, the
+// service also uses very many other homeservers. The Retry-After must stay in force.
 func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 	for name, b := range map[string]*pace.Budget{"with a rate": {Rate: 10}, "without": {}} {
 		t.Run(name, func(t *testing.T) {
@@ -41,8 +41,9 @@ func TestStrangersHaveNoPaceForgotten(t *testing.T) {
 	}
 }
 
-// TestStrangersHaveNobodyBeSlow checks that a homeserver that answers soon keeps
-// its share of the workers, however many other homeservers are asked meanwhile.
+// TestStrangersHaveNobodyBeSlow has a homeserver that answers soon. Meanwhile, the
+// service also uses very many other homeservers. The first one must keep its share of
+// the workers.
 func TestStrangersHaveNobodyBeSlow(t *testing.T) {
 	var w pace.Workers
 	own, now := matrixtest.ServerName(t, "own.org"), time.Now()
@@ -54,7 +55,7 @@ func TestStrangersHaveNobodyBeSlow(t *testing.T) {
 	}, func(name string) { w.Took(matrixtest.ServerName(t, name), 0) })
 }
 
-// mayHave counts the workers that a homeserver may have for restarts.
+// mayHave counts how many workers the named homeserver may have for restarts.
 func mayHave(t *testing.T, w *pace.Workers, name string, now time.Time) (n int) {
 	t.Helper()
 	var ends []func()

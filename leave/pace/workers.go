@@ -10,17 +10,18 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// Workers divides a keeper's workers among the homeservers. So a slow or silent
-// homeserver does not delay the jobs of other homeservers. The zero value is ready
-// to use.
+// Workers divides a keeper's workers among the homeservers. So a homeserver that is
+// slow or does not answer does not delay the jobs of other homeservers. The zero value
+// is ready to use.
 type Workers struct {
 	mu sync.Mutex
-	// busy has the start time of each worker that is at work now, by homeserver.
+	// busy has a time for each worker that is at work for a homeserver: when that worker
+	// began.
 	busy map[matrix.ServerName][]time.Time
-	// waiting holds the jobs that wait for a worker at a homeserver. The first
-	// gets the next worker.
+	// waiting has the jobs that wait for a worker of a homeserver. The first job gets
+	// the next free worker.
 	waiting map[matrix.ServerName][]*waiter
-	// quick holds the homeservers whose last answer came within slowTime.
+	// quick has the homeservers whose last answer took less than slowTime.
 	quick recent[struct{}]
 }
 
@@ -28,17 +29,17 @@ const (
 	// PoolSize is how many workers a keeper has.
 	PoolSize  = 256
 	mostOfOne = PoolSize / 4 // how many workers may be at work for one homeserver
-	// A homeserver is slow if it is not known to be quick. mostOfSlow is how many
-	// workers may be at work for all slow homeservers together. Each slow
-	// homeserver may have an equal part.
+	// A homeserver counts as slow unless its last answer was quick. mostOfSlow is how
+	// many workers may be at work for all slow homeservers together. Each slow
+	// homeserver may have the same number of them.
 	mostOfSlow = PoolSize / 2
-	// An answer that takes at least slowTime is slow. Before a worker sends a
-	// leave, it asks the SFU, and that time counts, too.
+	// An answer that takes slowTime or longer counts as slow. If a worker asks the SFU
+	// before it sends a leave, the time of that question counts, too.
 	slowTime = 2 * time.Second
 )
 
-// Take reports whether a worker may start at server. If Take allows that, the
-// worker counts as at work there until release is called.
+// Take reports whether server may have one more worker now. If so, that worker counts
+// as at work for server until release is called.
 func (w *Workers) Take(server matrix.ServerName, u Urgency, now time.Time) (release func(), ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -49,7 +50,7 @@ func (w *Workers) Take(server matrix.ServerName, u Urgency, now time.Time) (rele
 	return func() { w.release(server, now) }, true
 }
 
-// begin records a worker that starts at server now. The caller holds w.mu.
+// begin records that a worker of server begins its work now. The caller holds w.mu.
 func (w *Workers) begin(server matrix.ServerName, now time.Time) {
 	if w.busy == nil {
 		w.busy = map[matrix.ServerName][]time.Time{}
@@ -84,21 +85,21 @@ func (w *Workers) mayHave(server matrix.ServerName, u Urgency, now time.Time) bo
 	}
 	most := min(mostOfSlow/(servers+1), mostOfOne)
 	if u < Leave {
-		most /= 2 // half of the workers are kept for leaves and urgent restarts
+		most /= 2 // the other half of the workers is for leaves and urgent restarts
 	}
 	return mine < max(most, 1) && all+mine < mostOfSlow
 }
 
-// isQuick reports whether the last answer of server came soon, and no worker has
-// waited at server for slowTime. The caller holds w.mu.
+// isQuick reports whether the last answer of server took less than slowTime. It reports
+// false if a worker has already waited at server for slowTime. The caller holds w.mu.
 func (w *Workers) isQuick(server matrix.ServerName, now time.Time) bool {
 	there := w.busy[server]
 	_, quick := w.quick.get(server)
 	return quick && (len(there) == 0 || now.Sub(there[0]) < slowTime)
 }
 
-// Took records how long server took to answer. If server did not answer, took is
-// how long a worker waited.
+// Took records how long an answer of server took. If there was no answer, took is how
+// long a worker waited for it.
 func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -109,9 +110,9 @@ func (w *Workers) Took(server matrix.ServerName, took time.Duration) {
 	w.quick.set(server, struct{}{})
 }
 
-// Wait returns how long a job must wait if its homeserver has all the workers that
-// it may have. For a quick homeserver, Wait returns a random time of up to a
-// second. So the jobs do not all come back at once.
+// Wait returns how long a job must wait if its homeserver already has all the workers
+// that it may have. For a quick homeserver, this is a random time of up to a second, so
+// that the jobs do not all come back at the same time.
 func (w *Workers) Wait(server matrix.ServerName, delay time.Duration, now time.Time) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()

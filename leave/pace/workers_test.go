@@ -12,8 +12,8 @@ import (
 
 const waitTime = 250 * time.Millisecond
 
-// crowd is a homeserver at which all possible workers are at work. Each function in
-// release ends one of them.
+// crowd is a homeserver that already has all the workers that it may have. Each
+// function in release ends the work of one of them.
 type crowd struct {
 	*Workers
 	server  matrix.ServerName
@@ -39,8 +39,8 @@ func newCrowd(t *testing.T, quick bool) *crowd {
 	}
 }
 
-// TestAwaitOrder checks that the most urgent job gets the next free worker. Of
-// equally urgent jobs, the one that has waited longest gets it.
+// TestAwaitOrder checks which waiting job gets the next free worker. It must be the
+// most urgent job. Of equally urgent jobs, it must be the one that has waited longest.
 func TestAwaitOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, true)
@@ -53,7 +53,7 @@ func TestAwaitOrder(t *testing.T) {
 					t.Errorf("Await with urgency %d: got no worker, want one", u)
 					return
 				}
-				order = append(order, u) // no race: only one worker is free at a time
+				order = append(order, u) // there is no data race, because only one worker is free at a time
 				release()
 			})
 			synctest.Wait()
@@ -67,9 +67,9 @@ func TestAwaitOrder(t *testing.T) {
 	})
 }
 
-// TestAwaitInVain checks that a job waits for waitTime at a quick homeserver if no
-// worker becomes free. At a homeserver that is not known to be quick, the job does
-// not wait. Afterwards no waiting job and no worker is left on record.
+// TestAwaitInVain has a homeserver at which no worker becomes free. If the homeserver
+// is quick, a job must wait for waitTime. If the homeserver is not known to be quick,
+// the job must not wait. At the end, Workers must have no waiting job and no worker.
 func TestAwaitInVain(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -96,7 +96,7 @@ func TestAwaitInVain(t *testing.T) {
 	}
 }
 
-// TestAwaitFree checks that a job does not wait if a worker is free.
+// TestAwaitFree has a free worker, so a job must not wait.
 func TestAwaitFree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, true)

@@ -14,14 +14,14 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// ErrBusy says that a node was not asked, because too many questions to nodes are
-// running.
+// ErrBusy means that Presence did not ask a node, because too many questions to nodes
+// are running.
 var ErrBusy = errors.New("too many questions to participants' nodes are under way")
 
-// AskNode asks the node of a job's participant whether it holds the session, and
-// returns a with the node's answer. It takes at most 5 s, and 3 s if no node holds
-// the session. For a slight doubt it takes at most half a second. ErrBusy means
-// that AskNode did not ask.
+// AskNode asks the LiveKit node of a job's participant whether it holds the session. It
+// returns a with the node's answer. It takes at most 5 s, and 3 s if no node holds the
+// session. If the doubt is slight, it takes at most half a second. ErrBusy means that
+// AskNode did not ask.
 func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	if j.Doubts(a) == leave.SlightDoubt {
 		return p.askNodeShortly(ctx, j, a)
@@ -37,15 +37,15 @@ func (p *Presence) AskNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	return a, err
 }
 
-// askNode asks the node for up to nodeTime. It does not bound the number of
-// questions that run at a time.
+// askNode asks the node for at most nodeTime. The caller must limit how many questions
+// run at the same time.
 func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, nodeTime)
 	defer cancel()
 	a.Asked = p.Clock.Now()
 	reachable, err := p.SFU.Reachable(ctx, j.Room, j.Identity)
-	// After a timeout, perhaps only the node hangs, and the SFU itself answers. So
-	// a timeout begins no outage.
+	// After a timeout, perhaps only the node hangs, while the SFU itself answers. So the
+	// timeout of a question to a node begins no outage.
 	if !errors.Is(err, context.DeadlineExceeded) {
 		p.note(err)
 	}
@@ -55,7 +55,7 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 		a.Node = leave.NodeAnswers
 	default:
 		a.Node = leave.NodeRefuses
-		if a.Session != "" || j.Unrecorded { // without a record, there was perhaps no session to lose
+		if a.Session != "" || j.Unrecorded { // without a record, there was perhaps no session that could be lost
 			p.nodes.lose(p.Clock.Now())
 		}
 	}
@@ -64,14 +64,14 @@ func (p *Presence) askNode(ctx context.Context, j leave.Job, a leave.Answer) (le
 	return a, err
 }
 
-// count calls Asked with the result of asking a node, and warns of a dead node. It
-// does not warn if the session has no record, because then the session may simply
-// have ended.
+// count calls Asked with the result of a question to a node. If the node is dead, it
+// logs a warning. It does not warn if the SFU has no record of the session, because
+// then the session may simply have ended.
 func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err error) {
 	result := string(a.Node)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return // ctx has ended, because the program ends: this is no result
+		return // the program ends, so there is no result
 	case err != nil:
 		result = leave.NodeFailed
 	case j.NodeIsGone(a) && a.Session != "":
@@ -86,9 +86,9 @@ func (p *Presence) count(ctx context.Context, j leave.Job, a leave.Answer, err e
 	}
 }
 
-// askNodeShortly asks the node for up to shortTime: a node that holds the session
-// answers within that time. These questions have a bound of their own
-// (shortAtOnce), so that questions to dead nodes do not delay them.
+// askNodeShortly asks the node for at most shortTime. A node that holds the session
+// answers within that time. These questions have their own limit (shortAtOnce), so that
+// they do not wait for questions to dead nodes.
 func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answer) (leave.Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, shortTime)
 	defer cancel()
@@ -105,10 +105,10 @@ func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answ
 	return a, nil
 }
 
-// AskNodes asks the nodes of those participants of room whose answers are in doubt,
-// and puts the results into answers. The keeper looks into each room again and
-// again, to ask who is in it. In every fourth look, AskNodes also makes the keeper
-// call AskAll soon. every is the time between two looks.
+// AskNodes asks the nodes of some participants of room: those for whom the SFU's answer
+// is in doubt. It puts the nodes' answers into answers. The keeper calls AskNodes
+// whenever it has asked the SFU who is in the room, which it does once in the time
+// every. At every fourth call, AskNodes also makes the keeper call AskAll soon.
 func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Duration, jobs []leave.Job, answers []leave.Answer) {
 	if isFourth(room, p.Clock.Now(), every) {
 		p.nodes.plan(room)
@@ -122,11 +122,11 @@ func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Durat
 	}
 }
 
-// AskAll asks the nodes of all participants on record in room, and calls told with
-// each answer. The questions come one after another, at the pace of routine
-// questions. AskAll does not wait for the answers: asking counts the goroutines
-// that wait. If a question must wait too long or fails, AskAll calls Doubt for the
-// room.
+// AskAll asks the nodes of all participants who are connected to room, and passes each
+// answer to the function told. The questions come one after another, at most one per
+// routinePause. AskAll does not wait for the answers. Each question has a goroutine,
+// which asking counts. If a question must wait too long or fails, AskAll calls Doubt
+// for the room.
 func (p *Presence) AskAll(ctx context.Context, asking *sync.WaitGroup, room sfu.Room, jobs []leave.Job, told func(leave.Job, leave.Answer)) {
 	for _, j := range jobs {
 		if j.State != leave.Connected || !j.Refused.IsZero() || j.Unrecorded {
@@ -140,9 +140,9 @@ func (p *Presence) AskAll(ctx context.Context, asking *sync.WaitGroup, room sfu.
 	}
 }
 
-// startAsking asks the node about j in a new goroutine, which asking counts. It
-// calls told with a, to which it has added the node's answer. If the question
-// fails, it calls Doubt for the room.
+// startAsking asks the node of j's participant in a new goroutine, which asking counts.
+// It adds the node's answer to a, and passes the result to the function told. If the
+// question fails, it calls Doubt for the room.
 func (p *Presence) startAsking(ctx context.Context, asking *sync.WaitGroup, j leave.Job, a leave.Answer, told func(leave.Answer)) {
 	if !p.nodes.many.take(ctx, mostAtOnce) {
 		return
@@ -168,18 +168,19 @@ func (p *Presence) logFault(j leave.Job, ours *fault.Error) {
 		"panic", text.Clip(fmt.Sprint(ours.Value), maxPanic), "stack", string(ours.Stack))
 }
 
-// maxPanic bounds the logged bytes of a panic's value.
+// maxPanic is how many bytes of a panic's value the log shows at most.
 const maxPanic = 500
 
-// AskOldest asks the node of one participant: the one who has been in room for
-// longest, and who came before since. LiveKit puts all participants of a room on
-// one node. But if that node is gone, participants who come later are on another
-// node. If the node does not hold the session, AskOldest asks about all other
-// participants who came before since.
+// AskOldest asks the node of one participant: the one who has been in room for longest.
+// It considers only participants who came before the time since. LiveKit puts all
+// participants of a room on one node. But if that node is gone, participants who come
+// later are on another node. If the node does not hold the session, AskOldest asks
+// about all other participants who came before that time.
 //
-// The keeper asks about some participants alone. They may be back already, so
-// AskOldest chooses them last. It returns the jobs that it asked about, and an
-// answer for each, which says that the session is on record.
+// If the keeper is already asking about a participant alone, that participant may have
+// come back. So AskOldest chooses such participants last. It returns the jobs that it
+// asked about, and an answer for each of them. Each answer says that the session is in
+// the SFU's record.
 func (p *Presence) AskOldest(ctx context.Context, room sfu.Room, since time.Time, jobs []leave.Job) (asked []leave.Job, answers []leave.Answer) {
 	for _, j := range jobs {
 		if j.State == leave.Connected && j.Refused.IsZero() && j.RoomSeen.Before(since) {

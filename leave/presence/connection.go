@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	// connectPause is the least time between two checks for a restart of the SFU.
-	// reconnectPause is the pause before the service opens the connection again, if
-	// the connection was open for longer than connectPause.
+	// connectPause is the shortest time between two checks for a restart of the SFU. If
+	// the connection was open for longer than connectPause, the service opens it again
+	// after reconnectPause.
 	connectPause   = time.Second
 	reconnectPause = 100 * time.Millisecond
 )
 
-// watchConnection holds a connection to the SFU, to notice that the SFU restarts
-// between two questions. After an unnoticed restart, clients would reconnect to
-// rooms that do not exist any more, and give up.
+// watchConnection holds a connection to the SFU. The connection ends when the SFU
+// restarts, even between two questions. After an unnoticed restart, clients would
+// reconnect to rooms that no longer exist, and give up.
 func (p *Presence) watchConnection(ctx context.Context) {
 	for pause := reconnectPause; timing.Sleep(ctx, pause); {
 		began := p.Clock.Now()
@@ -40,8 +40,9 @@ func (p *Presence) watchConnection(ctx context.Context) {
 	}
 }
 
-// connectionEnded finds out why the connection ended: the SFU has restarted, or
-// a proxy has closed an idle connection. After a restart an outage begins.
+// connectionEnded finds out why the connection has ended: either the SFU has restarted,
+// or a proxy has closed an idle connection. After a restart, an outage of the SFU
+// begins.
 func (p *Presence) connectionEnded(ctx context.Context) {
 	now := p.Clock.Now()
 	if !p.ping(ctx) {
@@ -54,14 +55,14 @@ func (p *Presence) connectionEnded(ctx context.Context) {
 		return
 	}
 	for _, room := range rooms {
-		// A node may have ended, although all rooms still exist in the SFU's Redis
-		// or on other nodes.
+		// A node may have died, although all rooms still exist in the SFU's Redis or on
+		// other nodes.
 		p.Doubt(room)
 	}
 }
 
-// ping reports whether the SFU answers. It does not ask an SFU that is known to
-// be away.
+// ping asks the SFU and reports whether it answers. While the SFU counts as away, ping
+// does not ask, and reports false.
 func (p *Presence) ping(ctx context.Context) bool {
 	if p.Away() {
 		return false
@@ -75,11 +76,11 @@ func (p *Presence) ping(ctx context.Context) bool {
 	return err == nil
 }
 
-// enough is how many rooms, chosen at random, are checked instead of all rooms.
+// enough is how many rooms connectionEnded checks at most. It chooses them at random.
 const enough = 20
 
-// someRooms returns rooms that jobs occupy: at most enough of them, chosen at
-// random.
+// someRooms returns rooms that jobs occupy, chosen at random. It returns at most 20 of
+// them (the constant enough).
 func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	rooms, err := p.Jobs.Rooms(ctx)
 	if err != nil {
@@ -89,9 +90,9 @@ func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	return rooms[:min(len(rooms), enough)]
 }
 
-// hasLost reports whether the SFU no longer has the room, or has created it
-// again. It compares the room's age with the participant who has been in it for
-// longest.
+// hasLost reports whether the SFU no longer has the room, or has created it again. In
+// the second case, the room was created after the arrival of the participant who has
+// been in it for longest.
 func (p *Presence) hasLost(ctx context.Context, room sfu.Room) bool {
 	jobs, err := p.Jobs.Room(ctx, room)
 	jobs = slices.DeleteFunc(jobs, func(j leave.Job) bool { return !j.Occupies() || !j.RoomMatters() })

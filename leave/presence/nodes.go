@@ -10,75 +10,77 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// LiveKit answers from its records, which may be wrong. The records of a killed
-// node stay while anybody is in the room. A Redis that was emptied has no records
-// of those who are connected. So in these cases Presence also asks a participant's
-// own node:
+// LiveKit answers from its records, which may be wrong. The records of a killed node
+// stay while anybody is in the room. If LiveKit's Redis was emptied, the records of
+// connected participants are missing. So in these cases Presence also asks the
+// participant's node:
 //   - An answer is in doubt ([leave.Job.Doubts]).
 //   - Somebody has joined the room, or a question about the room has failed.
-//   - It is every fourth time that the keeper asks who is in the room.
+//   - The keeper asks who is in the room, and this is every fourth time.
 
 const (
-	// nodeTime bounds a question to a node. LiveKit takes 3 s to say that no node
-	// holds the session.
+	// nodeTime is how long a question to a node may take. LiveKit takes 3 s to say that
+	// no node holds the session.
 	nodeTime = 5 * time.Second
-	// shortTime is enough for a node that holds the session: it answers within
-	// milliseconds, unless it is slow.
+	// shortTime is how long a question to a node may take if the doubt is slight. A node
+	// that holds the session usually answers within milliseconds.
 	shortTime = 500 * time.Millisecond
-	// mostAtOnce bounds the questions to nodes that run at a time. It bounds the
-	// questions about one participant and, separately, the questions about rooms.
-	// Each question holds one of 128 connections to the SFU.
+	// mostAtOnce limits how many questions to nodes run at the same time. It applies to
+	// the questions about one participant and, separately, to the questions about rooms.
+	// Each question uses one of 128 connections to the SFU.
 	//
-	// shortAtOnce is the most questions in slight doubt that run at a time. They
-	// have a bound of their own: when thousands leave at once, each such question
-	// runs for half a second.
+	// shortAtOnce limits how many questions run at the same time if the doubt is slight.
+	// These have their own limit: when thousands of participants leave together, each
+	// such question runs for half a second.
 	mostAtOnce  = 24
 	shortAtOnce = 64
-	// looksPerQuestion says that every fourth time that the keeper asks who is in a
-	// room, it also asks the room's nodes.
+	// looksPerQuestion is 4: every fourth time that the keeper asks who is in a room, it
+	// also asks the room's nodes.
 	looksPerQuestion = 4
-	// A question is routine while no loss of a node is known. routinePause is the
-	// least time between two routine questions, so there are at most 25 a second.
-	// If a routine question must wait longer than routineWait, Presence does not
-	// ask it, and calls Doubt for the room.
+	// A question to a node is routine while no node is known to be lost. routinePause is
+	// the shortest time between two routine questions, so there are at most 25 a second.
+	// If a routine question would have to wait longer than routineWait, Presence does
+	// not ask it, and calls Doubt for the room.
 	routinePause = time.Second / 25
 	routineWait  = 5 * time.Second
-	// lossTime is how long routinePause does not apply after a node was lost. A
+	// lossTime begins with the loss of a node. During it, routinePause does not apply. A
 	// node is lost when LiveKit says that no node holds a session.
 	lossTime = time.Minute
-	// doubtTime is the time from a call of Doubt, for example after a join, until
-	// the keeper asks the room's nodes. If their node was lost, other participants
-	// may rejoin meanwhile.
+	// doubtTime is the time between a call of Doubt, for example after a join, and the
+	// keeper's question to the room's nodes. If a node was lost, other participants may
+	// join again in this time.
 	doubtTime = time.Second
-	// The keeper asks about some connected participants alone. lookTime is at least
-	// as long as any pause until such a question. If no such question is planned,
-	// the job's NextLook is later.
+	// lookTime separates two kinds of connected jobs. If the keeper has planned a
+	// question about this participant alone, the job's NextLook is less than lookTime
+	// ahead. Otherwise NextLook is much later.
 	lookTime = time.Minute
-	// maxRooms is the most rooms for which Doubt can be called at a time. One more
-	// room makes Presence forget all others. maxRooms is also the most rooms that
-	// wait for AskAll. A further room must wait until it is planned again.
+	// maxRooms limits the rooms for which Doubt was called. If there is one more,
+	// Presence forgets all earlier ones. maxRooms also limits the rooms that wait for
+	// AskAll. If there are more, a further room waits until it is planned again.
 	maxRooms = 1 << 14
 )
 
-// nodes decides when to ask the nodes of a room. The zero value is ready to use.
+// nodes decides when the keeper asks LiveKit nodes about a room. The zero value is
+// ready to use.
 type nodes struct {
-	// These bound the questions at a time: about one participant, in slight doubt
-	// about one participant, and about rooms.
+	// These fields limit the questions that run at the same time. The field one is for
+	// questions about one participant, and the field short is for such questions if the
+	// doubt is slight. The field many is for questions about rooms.
 	one, short, many places
 
 	mu      sync.Mutex
-	doubted map[sfu.Room]doubted // rooms whose nodes must be asked
-	planned map[sfu.Room]bool    // rooms for which the keeper must call AskAll
-	next    time.Time            // when the next routine question may be asked
+	doubted map[sfu.Room]doubted // the rooms for which Doubt was called; the keeper must ask their nodes
+	planned map[sfu.Room]bool    // the rooms for which the keeper must call AskAll
+	next    time.Time            // when Presence may ask the next routine question
 	lost    time.Time            // when the SFU last said that no node held a session
 }
 
-// doubted holds when Doubt was called for a room: since is the first call, and last
-// is the last call.
+// doubted holds the times of two calls of Doubt for one room. The field since is the
+// first call, and the field last is the last call.
 type doubted struct{ since, last time.Time }
 
-// Doubt makes the keeper soon ask the node of the participant who has been in
-// room for longest.
+// Doubt makes the keeper soon ask a node about the room: the node of the participant
+// who has been in the room for longest.
 func (p *Presence) Doubt(room sfu.Room) { p.nodes.doubt(room, p.Clock.Now()) }
 
 func (n *nodes) doubt(room sfu.Room, now time.Time) {
@@ -95,9 +97,9 @@ func (n *nodes) doubt(room sfu.Room, now time.Time) {
 	n.doubted[room] = d
 }
 
-// Doubted returns the rooms for which Doubt was first called at least doubtTime
-// ago. The value is the time of the last call for that room. Doubted does not
-// return these rooms again until Doubt is called again.
+// Doubted returns the rooms for which Doubt was first called at least doubtTime ago.
+// The value is when Doubt was last called for the room. Doubted does not return these
+// rooms again until Doubt is called again.
 func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	n, now := &p.nodes, p.Clock.Now()
 	n.mu.Lock()
@@ -112,7 +114,7 @@ func (p *Presence) Doubted() map[sfu.Room]time.Time {
 	return due
 }
 
-// plan makes Planned return the room soon.
+// plan adds the room to those that Planned returns.
 func (n *nodes) plan(room sfu.Room) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -124,8 +126,8 @@ func (n *nodes) plan(room sfu.Room) {
 	}
 }
 
-// Planned returns a room for which the keeper must call AskAll, chosen at random.
-// It returns the room once, even if plan was called for the room several times.
+// Planned returns a room, chosen at random, for which the keeper must call AskAll.
+// After several calls of plan for one room, Planned returns this room only once.
 func (p *Presence) Planned() (room sfu.Room, ok bool) {
 	p.nodes.mu.Lock()
 	defer p.nodes.mu.Unlock()
@@ -136,30 +138,29 @@ func (p *Presence) Planned() (room sfu.Room, ok bool) {
 	return "", false
 }
 
-// The keeper asks who is in a room once in the time every (a look). isFourth
-// reports whether the look at now is the one in four that also asks nodes. The
-// answer depends only on the room and the time, so that all processes that share
-// the rooms agree.
+// isFourth reports whether the keeper must also ask LiveKit nodes about room at the
+// time now. The keeper asks the SFU about the room once in the time every. At one in
+// four of these times, isFourth reports true. The result depends only on the room and
+// the time, so all processes that share the rooms get the same result.
 func isFourth(room sfu.Room, now time.Time, every time.Duration) bool {
 	h := fnv.New64a()
-	h.Write([]byte(room)) // each room begins at another time, so that the questions spread
+	h.Write([]byte(room)) // every room gets another offset, so that the questions are spread over time
 	every = max(every, time.Millisecond)
 	four := looksPerQuestion * every
 	now = now.Add(time.Duration(h.Sum64() % uint64(four)))
-	late := every / 8 // a fourth look that is at most this late still counts as one
+	late := every / 8 // the fourth time may be this late and still counts
 	return now.Sub(now.Truncate(four)) <= every+late
 }
 
-// lose records that a node was lost.
+// lose records that a node is lost.
 func (n *nodes) lose(now time.Time) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.lost = now
 }
 
-// turn returns how long a routine question must wait. It reports false if the wait
-// would be longer than routineWait. For lossTime after a node was lost, turn
-// returns 0.
+// turn returns how long a routine question must wait. It reports false if that is
+// longer than routineWait. For lossTime after the loss of a node, turn returns 0.
 func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -177,7 +178,7 @@ func (n *nodes) turn(now time.Time) (wait time.Duration, ok bool) {
 	return wait, true
 }
 
-// awaitTurn waits until a routine question may be asked. It reports false if the
+// awaitTurn waits until Presence may ask a routine question. It reports false if the
 // wait would be longer than routineWait, or if ctx ends.
 func (p *Presence) awaitTurn(ctx context.Context) bool {
 	wait, ok := p.nodes.turn(p.Clock.Now())

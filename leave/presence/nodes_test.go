@@ -8,10 +8,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestFourthLook calls isFourth for many looks (questions about who is in a room).
-// isFourth must report true for at least one of five looks in a row, even if each
-// look is a little late. It must not report true for many more than a quarter of
-// all looks.
+// TestFourthLook calls isFourth again and again, as the keeper does when it asks who is
+// in a room. Of five calls in a row, at least one must report true, even if each call
+// is a little late. Not many more than a quarter of all calls may report true.
 func TestFourthLook(t *testing.T) {
 	const every, looks, rooms = time.Minute, 200, 200
 	for _, late := range []time.Duration{0, time.Second, 7 * time.Second} {
@@ -37,8 +36,8 @@ func TestFourthLook(t *testing.T) {
 	}
 }
 
-// TestTurn checks that routine questions come at most every routinePause, and that
-// none waits longer than routineWait. After the loss of a node, no question waits.
+// TestTurn checks that routine questions are at least routinePause apart, and that none
+// waits longer than routineWait. After the loss of a node, questions must not wait.
 func TestTurn(t *testing.T) {
 	var n nodes
 	now := time.Now()
@@ -60,8 +59,8 @@ func TestTurn(t *testing.T) {
 	}
 }
 
-// TestPlanned checks that Planned returns each room once, and at most maxRooms
-// rooms.
+// TestPlanned checks that Planned returns each planned room once, and not more than
+// maxRooms rooms.
 func TestPlanned(t *testing.T) {
 	var p Presence
 	for range 2 {

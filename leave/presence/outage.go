@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// outage records whether the SFU answers. While the SFU does not answer, every job
-// is treated by [leave.Job.Unanswered].
+// outage records whether the SFU answers. While it does not answer, the keeper changes
+// jobs by [leave.Job.Unanswered].
 type outage struct {
 	mu    sync.Mutex
 	down  bool
-	since time.Time     // when the SFU went away, or came back if that is later
+	since time.Time     // when the SFU last went away or came back
 	began chan struct{} // closed when the SFU goes away; nil while no goroutine waits for the channel
 	// unauthorized says that the SFU answers, but refuses our key.
 	unauthorized bool
@@ -48,8 +48,8 @@ func (o *outage) setUnauthorized(is bool) {
 	o.unauthorized = is
 }
 
-// await waits until the SFU is away, and then returns true. It returns false if
-// ctx ends first.
+// await waits until the SFU is away, and then returns true. If ctx ends before that, it
+// returns false.
 func (o *outage) await(ctx context.Context) bool {
 	o.mu.Lock()
 	if o.down {

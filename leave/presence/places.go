@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// places bounds how many pieces of work run at once: each of them holds a place.
-// Every call must pass the same number most, which is the number of places. The
+// places limits how many tasks run at the same time. Each running task holds a place.
+// The argument most is the number of places: every call must pass the same number. The
 // zero value is ready to use.
 type places struct {
 	once sync.Once
@@ -15,7 +15,7 @@ type places struct {
 
 func (p *places) init(most int) { p.once.Do(func() { p.free = make(chan struct{}, most) }) }
 
-// tryTake takes a place if one is free, and reports whether it did.
+// tryTake takes a place if one is free. It reports whether it has taken one.
 func (p *places) tryTake(most int) bool {
 	p.init(most)
 	select {
@@ -26,7 +26,7 @@ func (p *places) tryTake(most int) bool {
 	}
 }
 
-// take waits for a place, and takes it. It reports false if ctx ends first.
+// take waits for a free place and takes it. It reports false if ctx ends first.
 func (p *places) take(ctx context.Context, most int) bool {
 	p.init(most)
 	select {

@@ -16,52 +16,51 @@ import (
 
 // SFU says who is in a room.
 type SFU interface {
-	// Session returns the participant.sid of identity in room, "" if the SFU says
-	// that identity is not in room.
+	// Session returns the participant.sid of identity in room. It returns "" if the SFU
+	// says that identity is not in room.
 	Session(ctx context.Context, room sfu.Room, identity sfu.Identity) (string, error)
-	// Sessions returns the participant.sid of everybody in room, by identity.
+	// Sessions returns the participant.sid of each participant in room, by identity.
 	Sessions(ctx context.Context, room sfu.Room) (map[sfu.Identity]string, error)
-	// RoomSince returns when the existing room was created. It returns the zero
-	// time if there is no room.
+	// RoomSince returns when the existing room was created. It returns the zero time if
+	// no room exists.
 	RoomSince(ctx context.Context, room sfu.Room) (time.Time, error)
-	// Reachable asks the LiveKit nodes themselves, and reports whether one of them
-	// says that it holds the participant's session. If none holds it, Reachable
-	// takes 3 s.
+	// Reachable asks the LiveKit nodes themselves, and reports whether one of them holds
+	// the participant's session. If no node holds it, Reachable takes 3 s.
 	Reachable(ctx context.Context, room sfu.Room, identity sfu.Identity) (bool, error)
 	// Ping checks whether the SFU answers.
 	Ping(ctx context.Context) error
-	// Watch opens a connection, and returns nil when the SFU or a proxy closes the
-	// connection. It returns an error if it could not open the connection.
+	// Watch opens a connection to the SFU. It returns nil when the SFU or a proxy closes
+	// the connection. It returns an error if it cannot open the connection.
 	Watch(ctx context.Context) error
 }
 
-// Presence asks one SFU. All fields except Asked are required. Several
-// goroutines may use it at once.
+// Presence asks one SFU about its participants. All fields except Asked are required.
+// Several goroutines may use a Presence at the same time.
 type Presence struct {
 	SFU   SFU
 	Jobs  leave.Index
 	Clock *clock.Clock
 	// Back is how long clients may take to reconnect after an outage of the SFU.
 	Back time.Duration
-	// Asked, if set, is called with the result of each question to a node, one of
+	// Asked, if set, is called after each question to a node. The argument is one of
 	// [leave.NodeResults].
 	Asked func(result string)
 	Log   *slog.Logger
 
 	outage  outage
 	nodes   nodes
-	refused seldom.Warning // limits the warnings that the SFU refuses our key
-	gone    seldom.Warning // limits the warnings that a node is gone
+	refused seldom.Warning // limits how often the log warns that the SFU refuses our key
+	gone    seldom.Warning // limits how often the log warns that a node is gone
 }
 
 // askTime is how long one question to the SFU may take.
 const askTime = time.Second
 
-// errNoSFU is the error of a question that Presence does not ask, because it knows
-// that the SFU is away.
+// errNoSFU is the error of a question that Presence does not send, because the SFU
+// counts as away.
 var errNoSFU = errors.New("the SFU does not answer")
 
-// Of asks whether the participant of a job is in its room.
+// Of asks the SFU whether the participant of the job j is in its room.
 func (p *Presence) Of(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	if p.Away() {
 		return leave.Answer{}, errNoSFU
@@ -80,8 +79,8 @@ func (p *Presence) Of(ctx context.Context, j leave.Job) (leave.Answer, error) {
 	return a, err
 }
 
-// In asks who is in room, and returns one answer for each of jobs, in their
-// order. jobs are the jobs of the room.
+// In asks the SFU who is in room. It returns one answer for each job, in the same
+// order. All of the jobs must be of this room.
 func (p *Presence) In(ctx context.Context, room sfu.Room, jobs []leave.Job) ([]leave.Answer, error) {
 	asked := p.Clock.Now()
 	asking, cancel := context.WithTimeout(ctx, 5*askTime)
@@ -104,8 +103,8 @@ func (p *Presence) In(ctx context.Context, room sfu.Room, jobs []leave.Job) ([]l
 	return answers, err
 }
 
-// noteFor records the result of a question about room. If the question failed, it
-// calls Doubt for the room.
+// noteFor records whether a question about room failed. If it failed, noteFor calls
+// Doubt for the room.
 func (p *Presence) noteFor(room sfu.Room, err error) {
 	p.note(err)
 	if err != nil && !errors.Is(err, context.Canceled) {
@@ -113,10 +112,11 @@ func (p *Presence) noteFor(room sfu.Room, err error) {
 	}
 }
 
-// roomMade returns the latest time, by our clock, at which the existing room may
-// have been created. The SFU gives that time by its own wall clock. If our wall
-// clock was set, the SFU's clock may or may not have been set, too. A room that
-// wrongly counts as newer does little harm: the leave is sent one grace later.
+// roomMade returns when the existing room was created, by our clock. The SFU gives that
+// time by its wall clock. If our wall clock was set, nobody knows whether the SFU's
+// clock was set, too. In this case roomMade returns the later possible time. If the
+// room wrongly counts as newer, there is little harm: the keeper sends the leave one
+// grace period later.
 func (p *Presence) roomMade(ctx context.Context, room sfu.Room) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

@@ -12,12 +12,13 @@ import (
 )
 
 const (
-	// These are the pauses between two questions to an SFU that is away. A client
-	// gives up if it reconnects before the SFU's rooms exist again. Clients try
-	// several times a second at first, so the first pauses are the shortest.
-	pollAtFirst  = 20 * time.Millisecond  // the pause while the SFU has been away for less than atFirst
-	pollOutage   = 200 * time.Millisecond // the pause while the SFU has been away for between atFirst and longGone
-	pollLongGone = 5 * time.Second        // the pause when the SFU has been away for at least longGone
+	// While the SFU is away, the service asks it again after these pauses. When the SFU
+	// is back, the service must create the rooms before clients reconnect, because a
+	// client gives up if its room is missing. Clients at first try several times a
+	// second, so the first pauses are the shortest.
+	pollAtFirst  = 20 * time.Millisecond  // while the SFU has been away for less than atFirst
+	pollOutage   = 200 * time.Millisecond // while the SFU has been away for at least atFirst, and less than longGone
+	pollLongGone = 5 * time.Second        // while the SFU has been away for at least longGone
 	atFirst      = 10 * time.Second
 	longGone     = time.Minute
 )
@@ -28,15 +29,15 @@ func (p *Presence) Away() bool {
 	return down
 }
 
-// AwaySince returns when the SFU went away. It reports false if the SFU is not away
-// now.
+// AwaySince returns when the present outage of the SFU began. It reports false if the
+// SFU is not away.
 func (p *Presence) AwaySince() (time.Time, bool) {
 	down, since := p.outage.state()
 	return since, down
 }
 
-// BackSince returns when the SFU came back. It is zero if the SFU was never away,
-// or is away now.
+// BackSince returns when the SFU came back. It returns the zero time if the SFU was
+// never away, or is away now.
 func (p *Presence) BackSince() time.Time {
 	if down, since := p.outage.state(); !down {
 		return since
@@ -44,8 +45,8 @@ func (p *Presence) BackSince() time.Time {
 	return time.Time{}
 }
 
-// Outage returns how much longer clients may take to reconnect. It is 0 if the SFU
-// was not away, or has been back for long enough.
+// Outage returns how much longer clients may take to reconnect after an outage. It
+// returns 0 if there was no outage, or if the SFU has been back for long enough.
 func (p *Presence) Outage() time.Duration {
 	down, since := p.outage.state()
 	switch {
@@ -57,18 +58,18 @@ func (p *Presence) Outage() time.Duration {
 	return max(0, since.Add(p.Back).Sub(p.Clock.Now()))
 }
 
-// Answers reports whether the SFU answers questions. It reports false if the SFU
-// refuses our key.
+// Answers reports whether the SFU answers questions. If the SFU refuses our key,
+// Answers reports false.
 func (p *Presence) Answers() bool {
 	p.outage.mu.Lock()
 	defer p.outage.mu.Unlock()
 	return !p.outage.down && !p.outage.unauthorized
 }
 
-// note records the result of a question to the SFU. One question without an answer
-// begins an outage, and /healthz says degraded until the outage ends. If a proxy
-// answers in place of LiveKit, that counts as no answer. If LiveKit itself answers
-// with an error, no outage begins. A cancelled question says nothing.
+// note records the result of a question to the SFU. A single question without an answer
+// begins an outage. During an outage, /healthz says degraded. An answer of a proxy in
+// place of LiveKit counts as no answer. If LiveKit itself answers with an error, no
+// outage begins. A cancelled question shows nothing.
 func (p *Presence) note(err error) {
 	e, ok := errors.AsType[*sfu.Error](err)
 	switch {
@@ -92,14 +93,15 @@ func (p *Presence) note(err error) {
 	}
 }
 
-// Restore recreates the rooms of an SFU that answers again. It returns how many
-// rooms it could not create. It reports false if the SFU is away again.
+// Restore creates the rooms of an SFU that answers again after an outage. It returns
+// how many rooms it could not create. If it could not do its work, it reports false,
+// and the SFU still counts as away.
 type Restore func(ctx context.Context) (missing int, ok bool)
 
-// Run watches the SFU until ctx ends. After an outage the SFU counts as back when
-// it answers and restore has recreated its rooms. An SFU without Redis loses its
-// rooms when it restarts. With auto_create off, a client gives up if its room is
-// missing. Until the SFU is back, nobody counts as absent.
+// Run watches the SFU until ctx ends. After an outage, the SFU counts as back when it
+// answers and restore has created its rooms again. An SFU without Redis loses its rooms
+// when it restarts. If auto_create is off, a client gives up if its room is missing.
+// Until the SFU is back, no participant counts as absent.
 func (p *Presence) Run(ctx context.Context, restore Restore) {
 	var connection sync.WaitGroup
 	defer connection.Wait()
@@ -115,8 +117,8 @@ func (p *Presence) Run(ctx context.Context, restore Restore) {
 	}
 }
 
-// tryBack restores the rooms of an SFU that went away at since. Then it records
-// that the SFU is back.
+// tryBack creates the rooms of the SFU again, and records that the SFU is back. The
+// argument since is when the SFU went away.
 func (p *Presence) tryBack(ctx context.Context, since time.Time, restore Restore) {
 	missing, ok := restore(ctx)
 	if !ok || missing > 0 && !p.pings(ctx) {
@@ -126,8 +128,8 @@ func (p *Presence) tryBack(ctx context.Context, since time.Time, restore Restore
 	p.Log.Info("leave: the SFU answers again", "after", p.Clock.Since(since).Round(time.Millisecond), "rooms_missing", missing)
 }
 
-// pollPause returns the pause before the next question to the SFU, which has
-// been away for the time away.
+// pollPause returns the pause before the next question to an SFU that is away. The
+// argument is how long it has been away.
 func pollPause(away time.Duration) time.Duration {
 	switch {
 	case away < atFirst:

@@ -12,36 +12,36 @@ import (
 )
 
 const (
-	// asideTime is the time for which claims leave out an invalid record after they
-	// have found it. Then they try it again, because somebody may have mended it,
-	// or a version of this program that understands it may be running.
+	// asideTime is how long claims leave out an invalid record. Then they try the record
+	// again. Somebody may have mended it, or this may be a newer version of the program,
+	// which understands it.
 	asideTime = time.Minute
-	// keepTime is how long an unchanged invalid record is kept. By then either the
-	// homeserver has sent the job's delayed event, or a process that understands
-	// the record has restarted the event and has written the record again.
+	// keepTime is how long an invalid record is kept if it does not change. By then, the
+	// homeserver has sent the job's delayed event. Or a process that understands the
+	// record has restarted the event, and has written the record.
 	keepTime = leave.MaxDelay + time.Hour
-	// mostAside is the most invalid records that a process remembers. If it finds
-	// one more, it forgets all others. If it then finds one of the others, it logs
-	// that record again.
+	// mostAside is how many invalid records a process remembers. If it finds one more,
+	// it forgets all earlier ones. If it then finds one of these again, it logs that
+	// record again.
 	mostAside = 1000
 )
 
-// aside remembers the invalid records that this process found. The zero value
-// is ready.
+// aside remembers the invalid records that this process has found. The zero value is
+// ready to use.
 type aside struct {
 	mu      sync.Mutex
 	records map[place]unreadable
-	found   int // how many invalid records were found since the start
+	found   int // how many invalid records the process has found since its start
 }
 
-// unreadable describes an invalid record that was found.
+// unreadable describes an invalid record.
 type unreadable struct {
 	sum   [sha256.Size]byte // the hash of the record without its version and lease
 	since time.Time
 }
 
-// note remembers the invalid record r. isNew is true if note has not seen this
-// record with this content before. since is when note first saw it.
+// note remembers the invalid record r. isNew reports whether note sees this record,
+// with this content, for the first time. The result since is when note first saw it.
 func (a *aside) note(r stored, now time.Time) (isNew bool, since time.Time) {
 	sum := sha256.Sum256([]byte(r.body()))
 	a.mu.Lock()
@@ -57,21 +57,22 @@ func (a *aside) note(r stored, now time.Time) (isNew bool, since time.Time) {
 	return true, now
 }
 
-// SetAside returns how many invalid records this process has found.
+// SetAside returns how many invalid records this process has found since its start.
 func (s *Store) SetAside() int {
 	s.aside.mu.Lock()
 	defer s.aside.mu.Unlock()
 	return s.aside.found
 }
 
-// noJob is an invalid record. old is true if the record has not changed for
-// keepTime, so that it is to be removed.
+// noJob is an invalid record. The field old says that the record has not changed for
+// keepTime, so the store must remove it.
 type noJob struct {
 	stored
 	old bool
 }
 
-// bad logs why a record is invalid, once for each record, and returns the record.
+// bad logs why the record r is invalid, once for each content, and returns it as a
+// noJob.
 func (s *Store) bad(r stored, err error) noJob {
 	now := s.clock.ours.Now()
 	isNew, since := s.aside.note(r, now)
@@ -86,8 +87,8 @@ func (s *Store) bad(r stored, err error) noJob {
 	return noJob{r, old}
 }
 
-// setAside makes claims leave out these invalid records for asideTime. It removes
-// the records that are old.
+// setAside makes claims leave out the given invalid records for asideTime. It removes
+// those that are old.
 func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 	var parts []int
 	var args []any
@@ -102,6 +103,6 @@ func (s *Store) setAside(ctx context.Context, now time.Time, records []noJob) {
 		args = append(args, r.form.String(), r.place, n, room, roomID, r.version(), due)
 	}
 	if len(args) > 0 {
-		_, _ = s.callOn(ctx, asideScript, parts, args...) // after an error, the records can be claimed again when their leases end
+		_, _ = s.callOn(ctx, asideScript, parts, args...) // after an error, claims find the records again when their leases end
 	}
 }

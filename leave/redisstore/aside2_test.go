@@ -17,18 +17,18 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// badRecords returns invalid values for a record in the second form. ours is a
-// valid value. The values in headed have valid first bytes, so scripts count them
-// as jobs.
+// badRecords returns invalid records in the newer record format (the second one). ours
+// is a valid record. The records in headed have valid first bytes, so the scripts count
+// them as jobs.
 func badRecords(ours string) (headed, others []string) {
-	// A record has 17 bytes, the length of the user's name, the name, and then the
-	// job.
+	// A record begins with 17 bytes, the length of the user's name, and the name. Then
+	// comes the job.
 	body := 18 + int(ours[17])
 	replace := func(at int, by string) string { return ours[:at] + by + ours[at+len(by):] }
 	headed = []string{
 		ours[:body], ours[:body+1], ours[:len(ours)-1], ours + "x", ours[:body] + "\x00", ours[:body] + strings.Repeat("\xff", 40),
 		replace(body+1, "\x00"), replace(len(ours)-4, "\xff\xff\xff\xff"),
-		strings.Replace(ours, "\x04a", "\x04z", 1), // the name of another room
+		strings.Replace(ours, "\x04a", "\x04z", 1), // names another room than the key of the record
 	}
 	others = []string{
 		"garbage", "\xff", "\x02", "5 garbage", "1 0 1 holder\n{}", strings.Repeat("\x02", 18), ours[:17], ours[:18], ours[:body-1],
@@ -37,7 +37,8 @@ func badRecords(ours string) (headed, others []string) {
 	return headed, others
 }
 
-// recordOf returns the id and the value of the only record in the second form.
+// recordOf returns the id and the value of the only record in the second record format
+// (the newer one).
 func recordOf(t testing.TB, server *miniredis.Miniredis) (id, value string) {
 	t.Helper()
 	ids, err := server.HKeys(recordsKey)
@@ -47,9 +48,9 @@ func recordOf(t testing.TB, server *miniredis.Miniredis) (id, value string) {
 	return ids[0], server.HGet(recordsKey, ids[0])
 }
 
-// TestForeignRecords checks that an invalid record in the second form does not stop
-// work on other jobs. The record must be logged once, and must not be claimed all
-// the time. A delegation with the same key must succeed.
+// TestForeignRecords has an invalid record in the newer record format (the second one).
+// Other jobs must be claimed as usual. The invalid record must be logged once, and must
+// not be claimed all the time. A delegation with the same key must succeed.
 func TestForeignRecords(t *testing.T) {
 	server := newSecond(t)
 	put(t, open(t, "redis://"+server.Addr()), delegation(t, "a", time.Now()))
@@ -117,9 +118,9 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 	}
 }
 
-// TestForeignRecordIsRemoved checks that a record is removed if it stays invalid
-// for longer than any delayed event lasts. Everything that was counted for the
-// record must be removed too, and its room.
+// TestForeignRecordIsRemoved checks that the store removes a record if it stays invalid
+// for longer than any delayed event lasts. The store must also remove what it counted
+// for the record, and the record's room.
 func TestForeignRecordIsRemoved(t *testing.T) {
 	server := newSecond(t)
 	var m clocktest.Machine
@@ -135,7 +136,7 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 			t.Fatalf("before another %v: got the record removed, want it kept", passes)
 		}
 		m.Sleep(passes)
-		c.Ahead() // makes the clock notice the sleep at once; Now can take a millisecond longer
+		c.Ahead() // makes the clock notice the sleep immediately; Now can take a millisecond longer
 		server.SetTime(m.Wall())
 		if _, err := s.Claim(t.Context(), "holder", c.Now(), 10); err != nil {
 			t.Fatal(err)
@@ -150,9 +151,8 @@ func TestForeignRecordIsRemoved(t *testing.T) {
 	}
 }
 
-// TestForeignParts checks that claims go on if the set of the parts with due jobs
-// contains invalid names. The parts divide the due times of jobs in the second
-// form.
+// TestForeignParts has wrong names in a sorted set of Redis. This set lists the parts
+// into which the due times of jobs are divided. Claims must still return the due jobs.
 func TestForeignParts(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -180,9 +180,9 @@ func TestForeignParts(t *testing.T) {
 	}
 }
 
-// TestManyDueAtOnce checks claims when many jobs in many rooms are due at the same
-// moment. Each claim must return as many jobs as it asks for. All claims together
-// must return each job once.
+// TestManyDueAtOnce has many jobs in many rooms that are due at the same moment. Each
+// claim must return as many jobs as it asks for. All claims together must return each
+// job once.
 func TestManyDueAtOnce(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -209,8 +209,8 @@ func TestManyDueAtOnce(t *testing.T) {
 	}
 }
 
-// TestRoomOfForeignRecord checks that a room whose last record has disappeared is
-// removed when the room is next read.
+// TestRoomOfForeignRecord removes the last record of a room from Redis. When the store
+// next reads the room, it must remove the room.
 func TestRoomOfForeignRecord(t *testing.T) {
 	server := newSecond(t)
 	s := open(t, "redis://"+server.Addr())
@@ -231,8 +231,9 @@ func TestRoomOfForeignRecord(t *testing.T) {
 	}
 }
 
-// FuzzRecord replaces a record in the second form by any value. Work on other jobs
-// must go on, and a delegation with the key of the record must succeed.
+// FuzzRecord replaces a record in the newer format (the second one) by random bytes.
+// The store must still serve other jobs, and must accept a delegation with the key of
+// the record.
 func FuzzRecord(f *testing.F) {
 	server := newSecond(f)
 	s, err := redisstore.OpenPatiently(f.Context(), redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())})

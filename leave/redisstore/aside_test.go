@@ -21,8 +21,8 @@ const (
 	dueKey  = "matrixrtc-auth{leave}:due"
 )
 
-// badValues returns invalid values for a record in the first form. ours is a valid
-// value.
+// badValues returns invalid records in the older record format (the first one). ours is
+// a valid record.
 func badValues(tb testing.TB, ours string) []string {
 	tb.Helper()
 	head, body, _ := strings.Cut(ours, "\n")
@@ -52,9 +52,9 @@ func badValues(tb testing.TB, ours string) []string {
 	}
 }
 
-// TestForeignValues checks that an invalid record in the first form does not stop
-// work on other jobs. The record must be logged once, and must not be claimed all
-// the time. A delegation with the same key must succeed.
+// TestForeignValues has an invalid record in the older record format (the first one).
+// Other jobs must be claimed as usual. The invalid record must be logged once, and must
+// not be claimed all the time. A delegation with the same key must succeed.
 func TestForeignValues(t *testing.T) {
 	server := miniredis.RunT(t)
 	put(t, open(t, "redis://"+server.Addr()), delegation(t, "a", time.Now()))
@@ -104,7 +104,7 @@ func foreignValue(t *testing.T, value string) {
 	wantCounted(t, s, job, other)
 }
 
-// wantNoClaim checks that a claim leaves the invalid record as it is.
+// wantNoClaim makes a claim, and checks that it does not change the invalid record.
 func wantNoClaim(t *testing.T, server *miniredis.Miniredis, s *redisstore.Store, now time.Time) {
 	t.Helper()
 	before := server.HGet(jobsKey, "1:a:a")
@@ -116,9 +116,9 @@ func wantNoClaim(t *testing.T, server *miniredis.Miniredis, s *redisstore.Store,
 	}
 }
 
-// TestForeignValueIsRemoved checks that a record is removed if it stays invalid for
-// longer than any delayed event lasts. Everything that was counted for the record
-// must be removed too.
+// TestForeignValueIsRemoved checks that the store removes a record if it stays invalid
+// for longer than any delayed event lasts. The store must also remove what it counted
+// for the record.
 func TestForeignValueIsRemoved(t *testing.T) {
 	server := miniredis.RunT(t)
 	var m clocktest.Machine
@@ -133,7 +133,7 @@ func TestForeignValueIsRemoved(t *testing.T) {
 			t.Fatal("the invalid record was removed too soon")
 		}
 		m.Sleep(passes)
-		c.Ahead() // makes the clock notice the sleep at once; Now can take a millisecond longer
+		c.Ahead() // makes the clock notice the sleep immediately; Now can take a millisecond longer
 		server.SetTime(m.Wall())
 		if _, err := s.Claim(t.Context(), "holder", c.Now(), 10); err != nil {
 			t.Fatal(err)
@@ -148,8 +148,8 @@ func TestForeignValueIsRemoved(t *testing.T) {
 	}
 }
 
-// TestMendedValue checks that an invalid record counts as a job again after
-// somebody has mended it.
+// TestMendedValue has an invalid record that somebody mends. The record must then count
+// as a job again.
 func TestMendedValue(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
@@ -166,8 +166,9 @@ func TestMendedValue(t *testing.T) {
 	}
 }
 
-// FuzzValue replaces a record in the first form by any value. Work on other jobs
-// must go on, and a delegation with the key of the record must succeed.
+// FuzzValue replaces a record in the older format (the first one) by a random text. The
+// store must still serve other jobs, and must accept a delegation with the key of the
+// record.
 func FuzzValue(f *testing.F) {
 	server := miniredis.NewMiniRedis()
 	if err := server.Start(); err != nil {

@@ -19,9 +19,9 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// BenchmarkDelegate measures how many delegations a second the store accepts. It
-// also measures plain HSETs of the same size. It needs a redis-server; make
-// test-redis says how to get one.
+// BenchmarkDelegate measures how many delegations a second the store accepts. For
+// comparison, it also measures plain HSETs of the same size. It needs a redis-server.
+// The target test-redis of the Makefile says how to get one.
 func BenchmarkDelegate(b *testing.B) {
 	for name, store := range map[string]func(leavetest.Store) leave.Store{
 		"alone": func(s leavetest.Store) leave.Store { return s },
@@ -43,7 +43,7 @@ func BenchmarkDelegate(b *testing.B) {
 	}
 }
 
-// rawRate measures how many HSETs a second the server does. It uses as many callers
+// rawRate measures how many HSETs a second the server does. It uses as many goroutines
 // as the benchmark of delegations, and as many connections as the store.
 func rawRate(b *testing.B, server *redistest.Server) float64 {
 	b.Helper()

@@ -8,20 +8,19 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Board is the state that the guards of several replicas share. A guard removes
-// people from calls if they are not joined to the Matrix room. The board says which
-// replica sweeps, which means that it checks everybody on LiveKit. It also says
-// whether the brake holds, which stops the guards from removing too many people.
-// Redis keeps the board in two keys that expire.
+// Board is the state that the guards of several replicas share. A guard removes people
+// from calls if they are not joined to the Matrix room. The board says which replica
+// sweeps: this replica checks everybody on LiveKit. The board also says whether the
+// brake is on. While the brake is on, guards remove nobody, so that they cannot remove
+// too many people. Redis keeps the board in two keys that expire.
 type Board struct{ store *Store }
 
-// Board returns the board in the store's Redis.
+// Board returns the board that the store's Redis holds.
 func (s *Store) Board() Board { return Board{s} }
 
-// OpenBoard returns a board on the server in o, for a service that stores no leaves
-// there. end closes its connections. If the server does not answer, OpenBoard logs
-// a warning. It returns an error for an invalid URL, and if the server refuses this
-// service.
+// OpenBoard returns a board on the Redis in o, for a service that does not store leaves
+// there. end closes the board's connections. If Redis does not answer, OpenBoard logs a
+// warning. It returns an error if the URL is invalid, or if Redis refuses this service.
 func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, err error) {
 	s, err := newStore(o, callTime)
 	if err != nil {
@@ -38,27 +37,28 @@ func OpenBoard(ctx context.Context, o Options) (board Board, end func() error, e
 	return s.Board(), s.Close, nil
 }
 
-// brakeTime is how long the brake, which stops all removals, holds after a guard
-// has last set it. A guard sets it again at every sweep.
+// brakeTime is how long the brake stays on after a guard has last set it. A guard sets
+// it again at every sweep.
 const brakeTime = time.Hour
 
-// takeSweep is a script. It makes ARGV[1] the replica that sweeps (checks everybody
-// on LiveKit) for ARGV[2] ms, unless another replica already has this task.
+// takeSweep is a Lua script. It makes ARGV[1] the replica that sweeps (checks everybody
+// on LiveKit) for ARGV[2] ms. It does nothing if another replica is sweeping.
 const takeSweep = `
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
-// TakeSweep reports whether holder is the replica that sweeps. If it does, holder
-// remains this replica until d has passed since its last call of TakeSweep.
+// TakeSweep makes holder the replica that sweeps, unless another replica is sweeping.
+// It reports whether holder is now that replica. holder stays that replica until d has
+// passed since its last call of TakeSweep.
 func (b Board) TakeSweep(ctx context.Context, holder string, d time.Duration) (bool, error) {
 	n, err := b.do(ctx, "EVAL", takeSweep, 1, b.key("sweep"), holder, d.Milliseconds()).Int()
 	return n == 1, b.failed(err)
 }
 
-// SetBrake sets the brake if on is true, and releases it otherwise. While the brake
-// holds, the guards remove nobody.
+// SetBrake sets the brake if on is true, and releases it if on is false. While the
+// brake is set, the guards remove nobody.
 func (b Board) SetBrake(ctx context.Context, on bool) error {
 	if on {
 		return b.failed(b.do(ctx, "SET", b.key("brake"), "on", "PX", brakeTime.Milliseconds()).Err())
@@ -66,7 +66,7 @@ func (b Board) SetBrake(ctx context.Context, on bool) error {
 	return b.failed(b.do(ctx, "DEL", b.key("brake")).Err())
 }
 
-// Brake reports whether the brake holds. While it holds, the guards remove nobody.
+// Brake reports whether the brake is set. While it is set, the guards remove nobody.
 func (b Board) Brake(ctx context.Context) (bool, error) {
 	n, err := b.do(ctx, "EXISTS", b.key("brake")).Int()
 	return n == 1, b.failed(err)

@@ -13,7 +13,8 @@ import (
 
 var _ guard.Board = redisstore.Board{}
 
-// TestBoard checks that two replicas on one server share the board of their guards.
+// TestBoard checks that the guards of two replicas with the same Redis share their
+// state, the board.
 func TestBoard(t *testing.T) {
 	server := miniredis.RunT(t)
 	var boards []redisstore.Board

@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Claim leases up to n due jobs to holder. The leases end by Redis' clock.
+// Claim leases up to n due jobs to holder. The leases end by the clock of Redis.
 func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
 	if n <= 0 {
 		return nil, nil
@@ -28,7 +28,9 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 		case err != nil && len(jobs) == 0:
 			return nil, err
 		case err == nil && c.after != never && len(some) > 0 && len(jobs) < n && s.hasTime(began):
-			continue // jobs of both forms alternate in the order of their due times, and each claim returns only some of them
+			// Each claim returns only some of the due jobs, because the due times of jobs
+			// in the two record formats alternate.
+			continue
 		case moves:
 			s.move(ctx, began)
 		}
@@ -36,8 +38,8 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 	}
 }
 
-// claim leases up to n due jobs: first jobs that are stored in the first form, then
-// jobs that are stored in the second form.
+// claim leases up to n due jobs: first jobs in the first record format (the older one),
+// then jobs in the second record format (the newer one).
 func (s *Store) claim(ctx context.Context, holder string, now time.Time, n int) (claimed, []leave.Job, error) {
 	values, err := s.call(ctx, claimScript, s.there(now), n, holder)
 	if err != nil {
@@ -56,18 +58,20 @@ func (s *Store) claim(ctx context.Context, holder string, now time.Time, n int) 
 
 // claimed is the answer of the claim script.
 type claimed struct {
-	form           form
-	moves          bool  // whether some jobs are not in the form in which jobs are written now
-	after          int64 // when the next job in the first form is due; jobs in the second form that are due later must wait for it
+	form  form
+	moves bool // whether some jobs are still in another record format than the one in which jobs are now written
+	// after is when the next job in the first record format is due. Jobs in the second
+	// record format that are due later must wait for this job.
+	after          int64
 	fields, values []string
 	heads          []partHead
 }
 
-// never is later than any job is due.
+// never is later than the due time of any job.
 const never = math.MaxInt64
 
-// partHead describes one part of the due times of jobs in the second form. It has
-// the number of the part, and the time when the first job in the part is due.
+// partHead describes a part of the due times of jobs in the second record format. part
+// is the number of the part. due is when the first job of the part is due.
 type partHead struct {
 	part int
 	due  int64
@@ -92,7 +96,7 @@ func parseClaimed(values []string) (c claimed, err error) {
 	return c, err
 }
 
-// halves returns the names and the values of a list in which they alternate.
+// halves splits a list in which names and values alternate.
 func halves(texts []string) (names, values []string) {
 	for i := 0; i+1 < len(texts); i += 2 {
 		names, values = append(names, texts[i]), append(values, texts[i+1])
@@ -116,7 +120,8 @@ func parseHeads(texts []string) (heads []partHead, err error) {
 	return heads, nil
 }
 
-// parseScore parses a time that is a score in a sorted set, in milliseconds.
+// parseScore parses a time in milliseconds. In Redis the time is a score of a sorted
+// set.
 func parseScore(text string) (int64, error) {
 	score, err := strconv.ParseFloat(text, 64)
 	if err != nil {
@@ -125,7 +130,7 @@ func parseScore(text string) (int64, error) {
 	return int64(score), nil
 }
 
-// parsePart parses the number of a part.
+// parsePart parses the number of a part of the due times.
 func parsePart(text string) (int, error) {
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n >= shards {
@@ -134,10 +139,10 @@ func parsePart(text string) (int, error) {
 	return n, nil
 }
 
-// lend leases up to n jobs that are stored in the second form. c.heads lists the
-// parts of the due times that have due jobs, in the order in which their first jobs
-// are due. n parts are enough, because the n jobs that are due first are in at most
-// n parts.
+// lend leases up to n jobs that are stored in the second record format. The due times
+// of these jobs are divided into parts. c.heads lists the parts that have due jobs. The
+// part whose first job is due first comes first. n parts are enough, because the n jobs
+// that are due first are in at most n parts.
 func (s *Store) lend(ctx context.Context, holder string, now time.Time, n int, c claimed) ([]leave.Job, []noJob, error) {
 	if len(c.heads) == 0 {
 		return nil, nil, nil

@@ -9,11 +9,10 @@ import (
 	"matrixrtc-auth/internal/clock/clocktest"
 )
 
-// bench is a storeClock with a virtual clock of our machine and a virtual clock of
-// Redis.
+// bench is a storeClock for tests. Our machine and Redis have virtual clocks.
 type bench struct {
 	storeClock
-	machine clocktest.Machine // the machine of our clock
+	machine clocktest.Machine // the machine of this process, with its clock
 	redis   time.Duration     // how far Redis' clock is ahead of the real time
 	applied int64             // the correction that is stored in Redis, in milliseconds
 }
@@ -24,7 +23,8 @@ func newBench() *bench {
 	return b
 }
 
-// hear passes an answer of Redis to the clock. taking is how long the answer takes.
+// hear passes an answer of Redis to the storeClock. taking is how long the answer
+// takes.
 func (b *bench) hear(taking time.Duration) verdict {
 	sent := b.ours.Now()
 	store := time.Now().Add(b.redis).UnixMilli() + b.applied
@@ -61,8 +61,8 @@ func TestClockDifference(t *testing.T) {
 	}
 }
 
-// TestOurWallClockIsSet checks that nothing changes if the wall clock of this host
-// is set. It must count neither as a jump of Redis' clock nor as a new difference.
+// TestOurWallClockIsSet sets the wall clock of this machine. This must not count as a
+// jump of Redis' clock, and must not change the difference between the clocks.
 func TestOurWallClockIsSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -75,8 +75,8 @@ func TestOurWallClockIsSet(t *testing.T) {
 	})
 }
 
-// TestSlowAnswerIsNoJump checks that a quick answer after a slow one does not count
-// as a jump of Redis' clock. The time in a slow answer can be old.
+// TestSlowAnswerIsNoJump has a slow answer of Redis and then a quick one. The time in a
+// slow answer can be old. The quick answer must not count as a jump of Redis' clock.
 func TestSlowAnswerIsNoJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -90,15 +90,15 @@ func TestSlowAnswerIsNoJump(t *testing.T) {
 	})
 }
 
-// TestOurMachineSleeps checks that a sleep of our machine does not count as a jump
-// of Redis' clock. Our clock counts the time of the sleep.
+// TestOurMachineSleeps lets our machine sleep. Our clock counts the time of the sleep,
+// so the sleep must not count as a jump of Redis' clock.
 func TestOurMachineSleeps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		b.hear(0)
 		time.Sleep(2 * concede)
 		b.machine.Sleep(10 * time.Minute)
-		b.redis += 10 * time.Minute // virtual time does not pass while the machine sleeps
+		b.redis += 10 * time.Minute // virtual time stands still while the machine sleeps, but Redis' clock goes on
 		b.want(t, "awake", b.hear(0), 0, 0)
 	})
 }
@@ -129,8 +129,8 @@ func TestClockOfRedisJumped(t *testing.T) {
 	}
 }
 
-// TestNewcomerConcedes checks that a new replica accepts a correction by other
-// replicas, but does not accept a jump of Redis' clock.
+// TestNewcomerConcedes has a replica that has just started. It must accept a correction
+// by other replicas, but it must not accept a jump of Redis' clock.
 func TestNewcomerConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -143,15 +143,15 @@ func TestNewcomerConcedes(t *testing.T) {
 	})
 }
 
-// TestPausedMachineConcedes checks a replica whose machine was paused, with its
-// clock. The replica believes that Redis' clock has jumped, and corrects it. If
-// other replicas undo this correction, the replica must accept that.
+// TestPausedMachineConcedes has a replica whose machine was paused, together with its
+// clock. So the replica believes that Redis' clock has jumped, and makes a correction.
+// When other replicas undo this correction, the replica must accept that.
 func TestPausedMachineConcedes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		b.hear(0)
 		time.Sleep(2 * concede)
-		b.redis = 30 * time.Second // what the paused machine sees
+		b.redis = 30 * time.Second // to the paused machine, Redis' clock seems to have jumped
 		b.want(t, "resumed", b.hear(0), 30*time.Second, 0)
 		b.correct(0)
 		b.applied = -30_000
@@ -161,8 +161,8 @@ func TestPausedMachineConcedes(t *testing.T) {
 	})
 }
 
-// TestOthersAreWrong checks that a needless correction by another replica counts as
-// a jump, so that this replica corrects the time again.
+// TestOthersAreWrong has a needless correction by another replica. It must count as a
+// jump, so that this replica corrects the time again.
 func TestOthersAreWrong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

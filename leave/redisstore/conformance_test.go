@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/leave/leavetest"
 )
 
-// With the build tag redis, real_test.go and realforms_test.go run the same tests,
-// and more, with a real server.
+// The tests in this file run with a fake of Redis. With the build tag redis,
+// real_test.go and realforms_test.go run the same tests, and more, with a real server.
 
 func TestConformance(t *testing.T) {
 	leavetest.Run(t, func(t *testing.T) leavetest.Store {
@@ -32,8 +32,8 @@ func TestConformanceOfTwo(t *testing.T) {
 	})
 }
 
-// TestConformanceOfTwoInCluster tests two replicas on a cluster, with jobs in the
-// second form.
+// TestConformanceOfTwoInCluster tests two replicas that share a Redis Cluster. The jobs
+// are stored in the newer record format (the second one).
 func TestConformanceOfTwoInCluster(t *testing.T) {
 	leavetest.RunShared(t, func(t *testing.T) (a, b leavetest.Store) {
 		url := "redis://" + newSecond(t).Addr() + "?cluster=true"

@@ -12,21 +12,23 @@ import (
 	"matrixrtc-auth/internal/text"
 )
 
-// refusal is an error of the server that lasts until an operator acts. remedy says
-// what the operator must do.
+// refusal is an error of the server that does not end by itself. remedy says what the
+// operator must do to end it.
 type refusal struct{ by, text, remedy string }
 
 func (r *refusal) Error() string {
 	return "redisstore: " + r.by + ": " + r.text + "; " + r.remedy
 }
 
-// remedies says what to do about an error of Redis, by the error's first words.
+// remedies says what an operator must do about an error of Redis. The key is how the
+// error begins.
 var remedies = map[string]string{
 	"WRONGPASS":        "check LIVEKIT_REDIS_PASSWORD and the user name in LIVEKIT_REDIS_URL",
 	"AUTH":             "check LIVEKIT_REDIS_PASSWORD: the server needs no password",
 	"invalid password": "check LIVEKIT_REDIS_PASSWORD",
 	"NOAUTH":           "set LIVEKIT_REDIS_PASSWORD",
-	// A server that waits for a password refuses long commands.
+	// A server that requires a password refuses long commands before the client has sent
+	// it.
 	"Protocol error: unauthenticated": "set LIVEKIT_REDIS_PASSWORD",
 	"NOPERM":                          "let the user run scripts, and in them the commands of strings, hashes and sorted sets, on our keys",
 	"DB index":                        "use a database that the server has",
@@ -36,9 +38,9 @@ var remedies = map[string]string{
 	"This instance has cluster support disabled": "leave out ?cluster=true: the server does not belong to a cluster",
 }
 
-// failed turns an error of go-redis into an error of this package. The new error
-// does not wrap err, because err may contain the password. It only keeps whether
-// err was a time-out.
+// failed makes an error of this package from an error of go-redis. The new error does
+// not wrap err, because err may contain the password. It tells only whether err was a
+// time-out or a cancellation.
 func (s *Store) failed(err error) error {
 	if asked, ok := errors.AsType[*sentinelError](err); ok {
 		if r := s.refusedBySentinels(asked); r != nil {
@@ -59,8 +61,8 @@ func (s *Store) failed(err error) error {
 	return errors.New("redisstore: " + s.clean(err))
 }
 
-// sentinelRemedies says what to do about an error of Sentinels, by the error's
-// first words.
+// sentinelRemedies says what an operator must do about an error of Redis Sentinels. The
+// key is how the error begins.
 var sentinelRemedies = map[string]string{
 	"WRONGPASS":                       "check user name and password in LIVEKIT_REDIS_URL: they are the Sentinels'",
 	"AUTH":                            "leave out the password in LIVEKIT_REDIS_URL: it is for the Sentinels, which need none; the password of Redis is LIVEKIT_REDIS_PASSWORD",
@@ -72,8 +74,8 @@ var sentinelRemedies = map[string]string{
 	"redis: nil":                      "check master_name in LIVEKIT_REDIS_URL: it stands in sentinel.conf",
 }
 
-// refusedBySentinels returns the refusal in an answer of Sentinels; nil if
-// there is none.
+// refusedBySentinels returns the refusal in an error of the Sentinels. It returns nil
+// if the error is no refusal.
 func (s *Store) refusedBySentinels(asked *sentinelError) *refusal {
 	for beginning, remedy := range sentinelRemedies {
 		if redis.HasErrorPrefix(asked, beginning) {
@@ -86,8 +88,8 @@ func (s *Store) refusedBySentinels(asked *sentinelError) *refusal {
 // maxText is how many bytes of a server's message are shown at most.
 const maxText = 200
 
-// clean returns err's text without passwords, shortened, and without control
-// characters.
+// clean returns the text of err without passwords and control characters. It shortens a
+// long text.
 func (s *Store) clean(err error) string {
 	said := err.Error()
 	for _, secret := range s.target.secrets() {

@@ -7,9 +7,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// checkEviction warns if the server evicts keys when its memory is full, because
-// that would delete all jobs at once. The service uses the server all the same.
-// checkEviction does nothing if the server does not say whether it evicts keys.
+// checkEviction warns if the server removes keys when its memory is full, because that
+// would remove all jobs. The service uses the server nevertheless. If the server does
+// not say whether it removes keys, checkEviction does nothing.
 func (s *Store) checkEviction(ctx context.Context) {
 	node, err := s.node(ctx)
 	if err != nil {
@@ -28,7 +28,7 @@ func (s *Store) checkEviction(ctx context.Context) {
 	}
 }
 
-// node returns a client of the server that holds our keys.
+// node returns a client for the one server that holds our keys.
 func (s *Store) node(ctx context.Context) (*redis.Client, error) {
 	if cluster, ok := s.client.(*redis.ClusterClient); ok {
 		return cluster.MasterForKey(ctx, s.keys[0])

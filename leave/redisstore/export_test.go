@@ -9,15 +9,15 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// OpenPatiently is like Open, but calls may take 30 s. It is for tests that do not
-// test time-outs. With the race detector and fifty callers, miniredis can take
-// longer than a second.
+// OpenPatiently is like Open, but each call of the store may take 30 s. With the race
+// detector and fifty goroutines, the fake of Redis can take longer than a second.
+// OpenPatiently is for tests that do not test time-outs.
 func OpenPatiently(ctx context.Context, o Options) (*Store, error) {
 	return open(ctx, o, 30*time.Second)
 }
 
-// Settled makes s behave as if it had run for more than a minute, and returns s.
-// After that time a store accepts no correction of Redis' clock by other replicas.
+// Settled makes s behave as if it had run for more than a minute, and returns s. After
+// a minute, a store accepts no correction of Redis' clock by other replicas.
 func Settled(s *Store) *Store {
 	s.clock.mu.Lock()
 	defer s.clock.mu.Unlock()
@@ -25,17 +25,17 @@ func Settled(s *Store) *Store {
 	return s
 }
 
-// Connections is how many connections a store has to one server at most.
+// Connections is how many connections a store opens to one server at most.
 const Connections = connections
 
-// Parts is the number of parts into which the due times of the second form are
-// divided.
+// Parts is the number of parts into which the store divides the due times of jobs in
+// the second record format (the newer one).
 const Parts = shards
 
-// Part returns the number of the part that holds the due times of a room's jobs.
+// Part returns the number of the part that holds the due times of the room's jobs.
 func Part(room sfu.Room) int { return shard(room) }
 
-// BeforeScripts makes s call f before each script that it runs.
+// BeforeScripts makes s call f before it runs a script in Redis.
 func BeforeScripts(s *Store, f func()) { s.client.AddHook(scriptHook(f)) }
 
 type scriptHook func()
@@ -55,19 +55,19 @@ func (f scriptHook) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	}
 }
 
-// NeverSlow makes changes wait for the running script, however long it takes.
+// NeverSlow makes changes wait for the running script, even if that script is slow.
 func NeverSlow(s *Store) { s.gather.slow = time.Hour }
 
-// Waiting returns how many changes wait for the running script to end.
+// Waiting returns how many changes are waiting until the running script ends.
 func Waiting(s *Store) int {
 	s.gather.mu.Lock()
 	defer s.gather.mu.Unlock()
 	return len(s.gather.waiting)
 }
 
-// GroupsByTimeLeft divides changes into groups, each for one script, and returns
-// the sizes of the groups. left holds one time for each change: how long its caller
-// still waits.
+// GroupsByTimeLeft divides changes into groups. The store runs one script for each
+// group. GroupsByTimeLeft returns the sizes of the groups. For each change, the
+// argument left says how long its caller still waits.
 func GroupsByTimeLeft(left ...time.Duration) (sizes []int) {
 	var some []*gathered
 	for _, d := range left {

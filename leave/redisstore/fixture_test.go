@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// delegation returns a job with a delay of an hour. name is the job's room, its
-// identity and its delay id.
+// delegation returns a job with a delay of an hour. The argument name is the job's
+// room, identity and delay id.
 func delegation(t testing.TB, name string, now time.Time) leave.Job {
 	t.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -39,7 +39,7 @@ func put(t *testing.T, s *redisstore.Store, job leave.Job) {
 	}
 }
 
-// get reads a job and checks the error.
+// get reads the job of a key, and checks that Get returns the error want.
 func get(t *testing.T, s *redisstore.Store, key leave.Key, want error) leave.Job {
 	t.Helper()
 	job, err := s.Get(t.Context(), key)
@@ -56,7 +56,7 @@ func merge(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	}
 }
 
-// wantForgotten checks that every method returns ErrForgotten.
+// wantForgotten checks that every method of the store returns ErrForgotten.
 func wantForgotten(t *testing.T, s *redisstore.Store, job leave.Job) {
 	t.Helper()
 	ctx, now := t.Context(), time.Now()
@@ -78,8 +78,8 @@ func wantForgotten(t *testing.T, s *redisstore.Store, job leave.Job) {
 	}
 }
 
-// eventually calls ask again and again, for up to 5 s, until it returns no error. A
-// server that was restarted needs a moment.
+// eventually calls ask until it returns no error, for at most 5 s. A server needs a
+// moment after a restart.
 func eventually(t *testing.T, ask func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
@@ -107,7 +107,7 @@ func flushScripts(t *testing.T, server *miniredis.Miniredis) {
 	}
 }
 
-// always returns a password that never changes.
+// always returns a function that always returns password.
 func always(password secret.Text) func() secret.Text {
 	return func() secret.Text { return password }
 }

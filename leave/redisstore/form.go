@@ -7,8 +7,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// form is one of the two formats in which Redis can store a job. The package's
-// comment describes both formats.
+// form is one of the two formats in which Redis stores jobs. The package's comment
+// describes them.
 type form int32
 
 const (
@@ -20,7 +20,8 @@ func (f form) String() string { return strconv.Itoa(int(f)) }
 
 func (f form) other() form { return first + second - f }
 
-// key returns the index, in the list of keys, of the hash with the jobs in form f.
+// key returns the index of one key in the list of Redis keys: that of the hash with the
+// jobs in the record format f.
 func (f form) key() int {
 	if f == second {
 		return 11
@@ -28,7 +29,7 @@ func (f form) key() int {
 	return 2
 }
 
-// encode returns the record of job in the form f, without the version.
+// encode returns the record of job in the format f, without the job's version.
 func (f form) encode(job leave.Job) (string, error) {
 	if f == second {
 		return encode2(job)
@@ -43,8 +44,8 @@ func parseForm(text string) form {
 	return first
 }
 
-// formNow is the form in which jobs are written now, as far as this process knows.
-// The scripts know the right form, and refuse writes in the other form.
+// formNow is the record format in which this process writes jobs now. The scripts know
+// which format is right, and refuse a write in the other one.
 type formNow struct{ last atomic.Int32 }
 
 func (f *formNow) now() form {

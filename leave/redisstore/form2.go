@@ -10,10 +10,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// A record of the second form is stored under the job's id. It begins with the
-// bytes that scripts read. Numbers have their most significant byte first:
+// A record in the second record format is stored under the job's id. The bytes at its
+// beginning are for the scripts. Numbers have their most significant byte first:
 //
-//	 0      2, the form; the first form begins with a digit
+//	 0      2, the format; the first format begins with a digit
 //	 1 … 7  version, which a script sets
 //	 8 … 10 how long a lease lasts, in milliseconds
 //	11      the number of the state, plus 16 if the job occupies its room, plus 32
@@ -21,20 +21,22 @@ import (
 //	12 … 16 the job's weight
 //	17      length of the user's name, and the name
 //
-// If the job has a lease, 6 bytes follow for when the lease ends, in milliseconds,
-// then the length of the holder's name, and the name. The rest is the job as a
-// compact record, which only Go reads.
+// If the job has a lease, the next 6 bytes say when it ends, in milliseconds. Then come
+// the length of the holder's name, and the name. After that comes the job as a compact
+// record, which the scripts do not read.
 const (
 	form2     = 2
 	stateAt   = 11
 	occupies  = 16
 	leased    = 32
 	fixedSize = 17
-	// mostName is the longest name whose length is in one byte.
+	// mostName is the length of the longest name, because the length must fit into one
+	// byte.
 	mostName = 255
 )
 
-// encode2 returns the record of job in the second form, without the version.
+// encode2 returns the record of job in the second record format, without the job's
+// version.
 func encode2(job leave.Job) (string, error) {
 	user, holder := job.User.String(), job.Lease.Holder
 	if len(user) > mostName {
@@ -64,24 +66,25 @@ func encode2(job leave.Job) (string, error) {
 	return string(append(b, job.Compact()...)), nil
 }
 
-// appendNumber appends n, which must not be negative, in size bytes, the most
-// significant one first.
+// appendNumber appends n as a number of size bytes to b, the most significant byte
+// first. n must not be negative.
 func appendNumber(b []byte, n int64, size int) []byte {
 	var all [8]byte
 	binary.BigEndian.PutUint64(all[:], uint64(n))
 	return append(b, all[8-size:]...)
 }
 
-// head2 is the beginning of a record in the second form, which scripts read.
+// head2 is the beginning of a record in the second record format. The scripts read it,
+// too.
 type head2 struct {
 	version      uint64
 	ends         int64 // when the lease ends, in milliseconds
 	user, holder string
-	length       int // the number of bytes that were read
+	length       int // how many bytes of the record have been read
 }
 
-// parseHead2 parses the beginning of a record in the second form, in the same way
-// as the scripts.
+// parseHead2 parses the beginning of a record in the second record format. It does this
+// in the same way as the scripts.
 func parseHead2(value string) (h head2, ok bool) {
 	if len(value) <= fixedSize || value[0] != form2 {
 		return head2{}, false
@@ -102,8 +105,7 @@ func parseHead2(value string) (h head2, ok bool) {
 	return h, ok
 }
 
-// name returns the name that begins at h.length, and moves h.length to the end of
-// the name.
+// name reads the name at h.length, and moves h.length to the end of that name.
 func (h *head2) name(value string) (name string, ok bool) {
 	if h.length >= len(value) {
 		return "", false
@@ -116,7 +118,7 @@ func (h *head2) name(value string) (name string, ok bool) {
 	return value[from:h.length], true
 }
 
-// number returns the number that appendNumber wrote.
+// number reads a number that appendNumber has written.
 func number(text string) (n int64) {
 	for i := range len(text) {
 		n = n<<8 | int64(text[i])
@@ -124,7 +126,7 @@ func number(text string) (n int64) {
 	return n
 }
 
-// decode2 decodes a record in the second form. r.place is the id of the job.
+// decode2 decodes a record in the second record format.
 func decode2(r stored) (leave.Job, error) {
 	h, ok := parseHead2(r.value)
 	if !ok {

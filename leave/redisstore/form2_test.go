@@ -10,7 +10,7 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// recorded returns a job in each state, and a leased job.
+// recorded returns one job in each state, and one job with a lease.
 func recorded(tb testing.TB) (jobs []leave.Job) {
 	tb.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -59,8 +59,8 @@ func TestForm2KeepsAll(t *testing.T) {
 	}
 }
 
-// TestForm2ComparesNames checks that a record is invalid if it contains another key
-// than its place says. Two keys can have the same id.
+// TestForm2ComparesNames stores the record of one key under the id of another key. The
+// record must count as invalid, because two keys can have the same id.
 func TestForm2ComparesNames(t *testing.T) {
 	job := recorded(t)[0]
 	value, err := encode2(job)
@@ -82,8 +82,8 @@ func TestForm2LongHolder(t *testing.T) {
 	}
 }
 
-// TestID checks that the ids of a room's jobs begin with the id of the room. Keys
-// must have different ids even if they differ only in where the room's name ends.
+// TestID checks that the ids of all jobs in a room begin with the id of the room. Keys
+// must have different ids even if room and identity together are the same text.
 func TestID(t *testing.T) {
 	keys := []leave.Key{{Room: "a", Identity: "bc"}, {Room: "a", Identity: "b"}, {Room: "ab", Identity: "c"}, {Room: "", Identity: "abc"}}
 	seen := map[string]leave.Key{}
@@ -102,8 +102,8 @@ func TestID(t *testing.T) {
 	}
 }
 
-// FuzzForm2 reads any bytes as a record in the second form. If they are a valid
-// job, writing and reading the job again must give the same job.
+// FuzzForm2 reads random bytes as a record in the second record format. If they are a
+// valid job, the test writes the job and reads it again. The job must not change.
 func FuzzForm2(f *testing.F) {
 	for _, job := range recorded(f) {
 		value, err := encode2(job)

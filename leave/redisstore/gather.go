@@ -8,32 +8,32 @@ import (
 )
 
 const (
-	// mostGathered is how many changes one script makes at most. They come from
-	// different callers.
+	// mostGathered is how many changes of different callers one script makes at most.
 	mostGathered = 50
-	// slowScript is how long a script may run. After that time another script makes
-	// the changes that wait for the slow one, because each caller has only a
+	// slowScript is how long changes wait for a running script. If the script runs
+	// longer, another script makes the waiting changes, because each caller has only a
 	// second.
 	slowScript = 100 * time.Millisecond
 )
 
-// gather collects the changes that come while a script is running, so that one
-// script makes them together. A new script costs several times as much as one more
-// change in a script. If no script is running, a change does not wait.
+// gather collects the changes that come while a script is running. When that script
+// ends, a single script makes all of them. This saves time, because a script costs
+// several times as much as a change in it. If no script is running, a change does not
+// wait.
 type gather struct {
-	slow time.Duration // slowScript, except in some tests
+	slow time.Duration // how long changes wait for a running script: slowScript, except in some tests
 
 	mu      sync.Mutex
-	busy    bool      // whether the last script is running
+	busy    bool      // whether the script that began last is still running
 	began   time.Time // when the last script began
-	scripts int       // how many scripts add has begun; only the last of them goes on with the waiting changes
+	scripts int       // how many scripts add has begun; only the last of them makes the waiting changes when it has ended
 	waiting []*gathered
 }
 
-// gathered is a change of one caller. When done is closed, either result or err is
-// set.
+// gathered is a change of one caller. When done is closed, the change has its result or
+// err.
 type gathered struct {
-	ctx    context.Context // the caller's context, which ends at until
+	ctx    context.Context // the caller's context, which ends at the time until
 	until  time.Time
 	change change
 	done   chan struct{}
@@ -41,7 +41,8 @@ type gathered struct {
 	err    error
 }
 
-// writeOne makes one change, perhaps together with changes of other callers.
+// writeOne makes one change. If a script is running, it makes the change together with
+// the changes of other callers.
 func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -62,9 +63,9 @@ func (s *Store) writeOne(ctx context.Context, c change) (outcome, error) {
 	}
 }
 
-// add adds a change to those that wait. If no script is running, or only slow ones,
-// the caller must run a new script. Then add returns the changes for that script,
-// and the script's number.
+// add adds a change to those that wait. If no script is running, or only a slow one,
+// the caller must run a new script. Then add returns the changes for the new script,
+// and the script's number. Otherwise add returns no changes.
 func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -76,9 +77,8 @@ func (w *gather) add(g *gathered) (some []*gathered, script int) {
 	return w.take(), w.scripts
 }
 
-// next returns the changes to make after the script with the given number has
-// ended. It returns none if add has begun another script since, because that script
-// was slow.
+// next returns the changes to make when the script with the given number has ended. It
+// returns none if that script was slow and add has begun another one.
 func (w *gather) next(script int) (some []*gathered) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -88,14 +88,14 @@ func (w *gather) next(script int) (some []*gathered) {
 	return w.take()
 }
 
-// take removes up to mostGathered changes from those that wait, and returns them
-// for the next script. The caller holds the lock.
+// take removes up to mostGathered changes from the waiting ones, and returns them for a
+// new script. The caller holds the lock.
 func (w *gather) take() (some []*gathered) {
 	for len(w.waiting) > 0 && len(some) < mostGathered {
 		g := w.waiting[0]
 		w.waiting[0] = nil
 		w.waiting = w.waiting[1:]
-		if g.ctx.Err() == nil { // otherwise the caller has given up
+		if g.ctx.Err() == nil { // a caller whose context has ended no longer needs the change
 			some = append(some, g)
 		}
 	}
@@ -106,11 +106,11 @@ func (w *gather) take() (some []*gathered) {
 	return some
 }
 
-// writeGathered makes the changes of several callers. Then it begins with the
-// changes that came meanwhile.
+// writeGathered makes the changes of several callers. Then it makes the changes that
+// have come meanwhile.
 func (s *Store) writeGathered(some []*gathered, script int) {
 	groups := byTimeLeft(some)
-	if len(groups) == 1 { // the usual case, for which no goroutine is started
+	if len(groups) == 1 { // the usual case needs no goroutine
 		s.writeTogether(groups[0])
 		s.writeNext(script)
 		return
@@ -125,7 +125,7 @@ func (s *Store) writeGathered(some []*gathered, script int) {
 	}()
 }
 
-// writeNext begins with the changes that came while the script with the given
+// writeNext starts to make the changes that have come while the script with the given
 // number was running.
 func (s *Store) writeNext(script int) {
 	if next := s.gather.next(script); len(next) > 0 {
@@ -133,9 +133,9 @@ func (s *Store) writeNext(script int) {
 	}
 }
 
-// byTimeLeft divides changes into groups, each for one script. The deadline of a
-// script is that of the caller who gives up first. In each group, this caller has
-// at least half as much time left as each of the other callers.
+// byTimeLeft divides changes into groups, each for one script. A script must end before
+// the first of its callers gives up. So in each group, this caller has at least half as
+// much time left as each of the other callers.
 func byTimeLeft(some []*gathered) (groups [][]*gathered) {
 	now := time.Now()
 	slices.SortStableFunc(some, func(a, b *gathered) int { return b.until.Compare(a.until) })
@@ -151,14 +151,14 @@ func byTimeLeft(some []*gathered) (groups [][]*gathered) {
 	return groups
 }
 
-// writeTogether makes changes with one script. It gives up as soon as one of their
-// callers would give up.
+// writeTogether makes changes with one script. It gives up when the first of the
+// callers gives up.
 func (s *Store) writeTogether(some []*gathered) {
 	ctx, changes := some[0].ctx, make([]change, len(some))
 	for i, g := range some {
 		changes[i] = g.change
 	}
-	if len(some) > 1 { // if one caller gives up, the changes of the others must go on
+	if len(some) > 1 { // if one caller cancels its call, the changes of the other callers must still be made
 		ctx = context.WithoutCancel(ctx)
 	}
 	ctx, cancel := context.WithDeadline(ctx, some[len(some)-1].until)

@@ -16,7 +16,8 @@ import (
 	"matrixrtc-auth/leave/redisstore"
 )
 
-// halted is a store with some jobs. Its first script hangs until goOn is closed.
+// halted is a store with some jobs, in which the first script hangs until goOn is
+// closed.
 type halted struct {
 	*redisstore.Store
 	jobs    []leave.Job
@@ -25,8 +26,8 @@ type halted struct {
 	running sync.WaitGroup
 }
 
-// halt returns a store that holds as many jobs as the argument says, and whose
-// first script is already hanging.
+// halt returns a store with the given number of jobs. Its first script is already
+// hanging.
 func halt(t *testing.T, jobs int) *halted {
 	t.Helper()
 	h := &halted{Store: openWith(t, options(miniredis.RunT(t), nil)), goOn: make(chan struct{})}
@@ -47,7 +48,7 @@ func halt(t *testing.T, jobs int) *halted {
 	return h
 }
 
-// await returns when n changes wait for the hanging script to end.
+// await waits until n changes are waiting for the hanging script.
 func (h *halted) await(t *testing.T, n int) {
 	t.Helper()
 	eventually(t, func() error {
@@ -58,9 +59,9 @@ func (h *halted) await(t *testing.T, n int) {
 	})
 }
 
-// TestGathered checks changes of many callers that come while a script is running.
-// A few more scripts must make all of them, and each caller must get its own
-// result.
+// TestGathered has a script that hangs while many callers change jobs. When it has
+// ended, a few scripts must make all these changes. Each caller must get the result of
+// its own change.
 func TestGathered(t *testing.T) {
 	const callers = 120
 	h := halt(t, callers)
@@ -86,7 +87,7 @@ func TestGathered(t *testing.T) {
 	h.await(t, callers)
 	close(h.goOn)
 	h.running.Wait()
-	if got := h.scripts.Load(); got > 4 { // the first one, and three for 120 changes
+	if got := h.scripts.Load(); got > 4 { // one for the first change, and three for the other 120
 		t.Errorf("%d changes took %d scripts, want 4", callers+1, got)
 	}
 	for i, err := range results {
@@ -104,7 +105,8 @@ func TestGathered(t *testing.T) {
 	}
 }
 
-// TestGatheredBesideSlow checks that changes do not wait for a script that is slow.
+// TestGatheredBesideSlow has a slow script. Other changes must not wait until it has
+// ended.
 func TestGatheredBesideSlow(t *testing.T) {
 	h := halt(t, 100)
 	var running sync.WaitGroup
@@ -127,8 +129,8 @@ func TestGatheredBesideSlow(t *testing.T) {
 	h.running.Wait()
 }
 
-// TestGatheredInVain checks that a change is not made if its caller has already
-// given up.
+// TestGatheredInVain has a caller that gives up while its change waits. The store must
+// not make this change.
 func TestGatheredInVain(t *testing.T) {
 	h := halt(t, 2)
 	redisstore.NeverSlow(h.Store)
@@ -160,14 +162,14 @@ func TestGatheredInVain(t *testing.T) {
 	}
 }
 
-// TestGatheredBesideHurried checks two changes that come at the same time. If one
-// caller soon gives up, the change of the other caller must still be made.
+// TestGatheredBesideHurried has two changes that come at the same time. One caller soon
+// gives up. The store must still make the other caller's change.
 func TestGatheredBesideHurried(t *testing.T) {
 	h := halt(t, 2)
 	redisstore.NeverSlow(h.Store)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // the others have 30 s
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second) // other calls have 30 s
 	defer cancel()
-	redisstore.BeforeScripts(h.Store, func() { <-ctx.Done() }) // a slow Redis
+	redisstore.BeforeScripts(h.Store, func() { <-ctx.Done() }) // acts like a slow Redis
 	hurried, other := h.jobs[0], h.jobs[1]
 	other.Looks = 1
 	h.running.Go(func() {
@@ -188,8 +190,8 @@ func TestGatheredBesideHurried(t *testing.T) {
 	}
 }
 
-// TestGroupsByTimeLeft checks that changes share a script only if no caller loses
-// more than half of its time.
+// TestGroupsByTimeLeft checks that changes share a script only if each caller keeps at
+// least half of its time.
 func TestGroupsByTimeLeft(t *testing.T) {
 	const h = time.Hour
 	tests := map[string]struct {

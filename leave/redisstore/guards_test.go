@@ -19,13 +19,12 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// call stands for an SFU with one room, and for the homeserver that says who is
-// joined to the Matrix room. The ticket of a participant is the participant's user
-// id.
+// call acts as an SFU with one room. It also acts as the homeserver, which says who is
+// joined to the Matrix room. The ticket of a participant is the participant's user id.
 type call struct {
 	mu      sync.Mutex
 	on      map[sfu.Identity]sfu.Participant
-	out     map[string]bool // the user ids of people who are not joined
+	out     map[string]bool // the user ids of the participants who are not joined to the Matrix room
 	lists   int
 	removed []sfu.Identity
 }
@@ -75,7 +74,7 @@ func (c *call) Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, 
 	return ticket.Ticket{Room: room, User: user, Joined: true, Issued: time.Now()}, at, err
 }
 
-// enter adds n participants to the room, each of another user.
+// enter adds n participants of n different users to the LiveKit room.
 func (c *call) enter(n int) {
 	for i := range n {
 		user := fmt.Sprintf("@user%d:example.org", i)
@@ -89,9 +88,9 @@ func (c *call) change(do func()) {
 	do()
 }
 
-// TestRealReplicas checks the guards of three replicas, which remove people who are
-// not joined. Only one guard may check the room. If it sets the brake, so that
-// nobody more is removed, all replicas must see that.
+// TestRealReplicas has three replicas with a guard each. A guard removes participants
+// who are not joined. Only one guard may check the room. When it sets the brake, which
+// stops all removals, each replica must see that.
 func TestRealReplicas(t *testing.T) {
 	servers(t, func(t *testing.T, _ *redistest.Server, url string) {
 		const interval, people = 6 * time.Second, 40

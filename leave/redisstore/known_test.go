@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// TestOwnLastWrite checks what count of writes a script must find in Redis. That
-// includes the count at this process's last write, as long as Redis certainly keeps
-// it.
+// TestOwnLastWrite checks which counts of writes a script must find in Redis. One of
+// them is the count at the last write of this process. A script must find it as long as
+// Redis certainly keeps it.
 func TestOwnLastWrite(t *testing.T) {
 	var l life
 	l.begin("e", 100)
 	now := time.Now()
 	l.reached("e", 105, 103, now)
-	l.reached("e", 107, 103, now.Add(time.Hour)) // other processes have written
+	l.reached("e", 107, 103, now.Add(time.Hour)) // since then, other processes have written four times
 	l.reached("other", 500, 500, now)
 	for after, want := range map[time.Duration]known{
 		time.Minute:    {"e", 107, 103},

@@ -33,7 +33,7 @@ func TestForgotten(t *testing.T) {
 
 			forget(server)
 			wantForgotten(t, a, onA)
-			// Writes by other replicas do not hide the loss.
+			// Writes by other replicas must not hide that the server has lost jobs.
 			put(t, open(t, "redis://"+server.Addr()), delegation(t, "c", time.Now()))
 			wantForgotten(t, a, onA)
 
@@ -52,9 +52,9 @@ func TestForgotten(t *testing.T) {
 	}
 }
 
-// TestForgottenAtMerge checks a Merge that is the first call to notice that the
-// server has lost jobs. It must return ErrForgotten and do nothing, because only
-// the caller knows whether it has passed all its copies.
+// TestForgottenAtMerge has a server that has lost jobs. No call but Merge has noticed
+// that. Merge must return ErrForgotten and do nothing, because only the caller knows
+// whether it has passed all its copies.
 func TestForgottenAtMerge(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
@@ -71,8 +71,8 @@ func TestForgottenAtMerge(t *testing.T) {
 	get(t, s, job.Key, nil)
 }
 
-// wantCounted checks all counts of a store that has only these jobs. All of the
-// jobs are in the state Waiting and belong to one user.
+// wantCounted checks all counts of a store that has exactly these jobs. The jobs must
+// be in the state Waiting and belong to one user.
 func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	t.Helper()
 	n := len(jobs)
@@ -94,9 +94,9 @@ func wantCounted(t *testing.T, s *redisstore.Store, jobs ...leave.Job) {
 	}
 }
 
-// TestForeignValueStaysDue checks that an invalid record stays due. A later version
-// of the program may have written it, and a process of that version must be able to
-// claim it.
+// TestForeignValueStaysDue checks that an invalid record becomes due again. It can come
+// from a later version of the program. A process of that version must be able to claim
+// it.
 func TestForeignValueStaysDue(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())
@@ -123,8 +123,8 @@ func TestForeignValueStaysDue(t *testing.T) {
 	}
 }
 
-// TestScriptsForgotten checks that the store sends its scripts again if the server
-// has lost only them.
+// TestScriptsForgotten has a server that has lost its scripts, but not the jobs. The
+// store must send the scripts again.
 func TestScriptsForgotten(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/internal/redisurl"
 )
 
-// TestLateInTheLastMillisecond checks that a script does nothing in the millisecond
-// of its limit, because in that millisecond the limit may have passed.
+// TestLateInTheLastMillisecond runs a script in the same millisecond in which its time
+// limit ends. The script must do nothing, because the limit may already be over.
 func TestLateInTheLastMillisecond(t *testing.T) {
 	server := miniredis.RunT(t)
 	now := time.Now().Truncate(time.Millisecond)

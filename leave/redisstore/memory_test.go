@@ -23,16 +23,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// mostBytes is how many bytes of Redis' memory a leave may need, as docs/scaling.md
-// says.
+// mostBytes is how many bytes of Redis' memory one leave may need. docs/scaling.md
+// promises this.
 const mostBytes = 400
 
-// TestMemory checks that a connected job needs at most mostBytes of Redis' memory,
-// in a store of 100,000 jobs. The test makes an eighth of such a store. It takes
-// only rooms whose due times are in the first eighth of the parts.
+// TestMemory checks that a connected job needs at most mostBytes of Redis' memory in a
+// store of 100,000 jobs. The test makes only an eighth of these jobs. The due times of
+// their rooms are all in the first eighth of the parts.
 func TestMemory(t *testing.T) {
 	for _, c := range []crowd{
-		{perRoom: 50, perUser: 50}, // the same numbers as in make bench-scale
+		{perRoom: 50, perUser: 50}, // the same numbers as in the target bench-scale of the Makefile
 		{perRoom: 50, perUser: 1, hashed: true},
 	} {
 		t.Run(fmt.Sprintf("%d in a room, %d of a user", c.perRoom, c.perUser), func(t *testing.T) {
@@ -47,15 +47,14 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// crowd says how many jobs a room and a user have, and whether the identities are
+// crowd says how many jobs each room and each user has, and whether the identities are
 // hashes.
 type crowd struct {
 	perRoom, perUser int
-	hashed           bool // the identities are hashes, as those of new clients are
+	hashed           bool // whether the identities are hashes, as with new clients
 }
 
-// jobs returns n jobs. Their rooms have due times in the parts with the numbers
-// from, from+1, … to-1.
+// jobs returns n jobs in rooms whose due times are in the parts from, from+1, … to-1.
 func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 	t.Helper()
 	for room := 0; len(jobs) < n; room++ {
@@ -70,9 +69,9 @@ func (c crowd) jobs(t *testing.T, from, to, n int) (jobs []leave.Job) {
 	return jobs
 }
 
-// perLeave returns how many bytes of Redis' memory a job in the second form takes.
-// It measures the second half of jobs. The first half is stored before, so that
-// connections and scripts are not counted.
+// perLeave returns how many bytes of Redis' memory a job takes in the second record
+// format (the newer one). It measures while it stores the second half of jobs. By then,
+// the memory for connections and scripts is in use already.
 func perLeave(t *testing.T, jobs []leave.Job) int64 {
 	t.Helper()
 	server := redistest.Start(t)
@@ -90,14 +89,15 @@ func perLeave(t *testing.T, jobs []leave.Job) int64 {
 	return (usedMemory(t, server) - before) / int64(len(jobs)-half)
 }
 
-// hashed returns the n-th name of a kind. The name is a hash, like the names of
-// LiveKit's rooms and participants.
+// hashed returns the n-th name of a kind, as a hash. The names of LiveKit's rooms and
+// participants are such hashes.
 func hashed(kind string, n int) string {
 	sum := sha256.Sum256(fmt.Append(nil, kind, n))
 	return base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// present returns the n-th job. Its participant is in the LiveKit room called room.
+// present returns the n-th job of the crowd. Its participant is in the given LiveKit
+// room.
 func (c crowd) present(t *testing.T, room string, n int) leave.Job {
 	t.Helper()
 	user, err := matrix.ParseUserID(fmt.Sprintf("@user%05d:matrix.example.org", n/c.perUser))
@@ -117,7 +117,9 @@ func (c crowd) present(t *testing.T, room string, n int) leave.Job {
 	job.State, job.Session = leave.Connected, "PA_"+hashed("session", n)[:12]
 	job.Since, job.RoomSeen = accepted.Add(3*time.Second), accepted.Add(3*time.Second)
 	job.Restarted, job.NextRestart = accepted.Add(20*time.Minute), accepted.Add(65*time.Minute)
-	job.NextLook = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC) // the far future: regular questions to LiveKit about the whole room cover this job
+	// The keeper asks LiveKit about the whole room, so no question about this job alone
+	// is planned.
+	job.NextLook = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	return job
 }
 

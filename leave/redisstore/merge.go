@@ -7,8 +7,9 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Merge merges copies into the stored jobs. After [leave.ErrForgotten] it first
-// joins the server's new epoch, or begins one if no other replica has done so.
+// Merge merges copies of jobs into the stored jobs. After [leave.ErrForgotten] it first
+// joins the server's new epoch. If no other replica has begun a new epoch, Merge begins
+// one.
 func (s *Store) Merge(ctx context.Context, jobs []leave.Job) error {
 	if err := s.rejoin(ctx); err != nil {
 		return err
@@ -31,7 +32,8 @@ func (s *Store) rejoin(ctx context.Context) error {
 	return s.begin(ctx, epoch)
 }
 
-// distinct returns one copy for each key. It merges copies that have the same key.
+// distinct returns one copy of a job for each key. If several copies have the same key,
+// distinct merges them.
 func distinct(jobs []leave.Job) []leave.Job {
 	place := make(map[leave.Key]int, len(jobs))
 	var copies []leave.Job
@@ -46,9 +48,9 @@ func distinct(jobs []leave.Job) []leave.Job {
 	return copies
 }
 
-// merge merges up to page copies, with one script at a time. At first it expects
-// that none of the jobs is stored. If a job is stored, the script returns it. Then
-// merge merges the copy with it and tries again.
+// merge merges copies, at most as many as page. It first tries to write them as if none
+// of the jobs was stored. If a job is stored, the script returns that job. Then merge
+// merges the copy with it and tries again.
 func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -66,8 +68,8 @@ func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 	return nil
 }
 
-// again returns the changes that failed, because Redis had a job that they did not
-// expect. It has merged that stored job into the job of the change.
+// again returns the changes that failed because Redis has a job that they did not
+// expect. It has merged this job into the job of the change.
 func (s *Store) again(changes []change, results []outcome) []change {
 	var left []change
 	for i, result := range results {

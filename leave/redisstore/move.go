@@ -8,38 +8,38 @@ import (
 )
 
 const (
-	// mostMoved is how many records one script moves into the form in which jobs
-	// are written now. A claim moves about as many records.
+	// mostMoved is how many records one script moves into the record format in which
+	// jobs are now written. A claim also moves about this many.
 	mostMoved = 50
-	// mostScans is how many scripts a claim runs to find records to move. If most
-	// records were moved already, one script finds few.
+	// mostScans is how many scripts a claim runs to find records that must move. If most
+	// records have already moved, one script finds few.
 	mostScans = 10
-	// moveAgain is the time between two runs through all records. There is a second
-	// run only if some records could not be moved, because they are not valid jobs.
+	// moveAgain is the time between two searches through all records. A second search is
+	// needed only if some records could not move, because they are not valid jobs.
 	moveAgain = time.Minute
 )
 
-// mover searches for records that are not in the form in which jobs are written
-// now. The zero value is ready.
+// mover searches for records that are not in the record format in which jobs are now
+// written. The zero value is ready to use.
 type mover struct {
 	mu     sync.Mutex
 	from   form
-	cursor string    // where the next scan continues
-	wait   time.Time // the earliest time of the next scan
+	cursor string    // where the next script of the search continues
+	wait   time.Time // the earliest time of the next search
 }
 
-// scanBegin is Redis' cursor at the beginning of a scan. Redis returns the same
-// cursor at the end of a scan.
+// scanBegin is the cursor with which a scan in Redis begins. At the end of the scan,
+// Redis returns the same cursor.
 const scanBegin = "0"
 
-// move moves some records into the form in which jobs are written now. It is called
-// by a claim that began at began. If it fails, a later claim tries again. It takes
-// little time, because the caller of a slow claim would believe that Redis does not
-// answer.
+// move moves some records into the record format in which jobs are now written. Claims
+// call it; began is when the claim began. If move fails, a later claim tries again. It
+// must take little time, because the caller of a slow claim would believe that Redis
+// does not answer.
 func (s *Store) move(ctx context.Context, began time.Time) {
 	m := &s.mover
 	if !m.mu.TryLock() {
-		return // another claim is moving records
+		return // another claim is already moving records
 	}
 	defer m.mu.Unlock()
 	now := s.clock.ours.Now()
@@ -63,12 +63,12 @@ func (s *Store) move(ctx context.Context, began time.Time) {
 	}
 }
 
-// hasTime reports whether a claim that began at began still has time for optional
-// work.
+// hasTime reports whether a claim still has time for optional work. began is when the
+// claim began.
 func (s *Store) hasTime(began time.Time) bool { return s.clock.ours.Since(began) < s.callTime/4 }
 
-// moveSome moves the records that the next part of the scan finds, and returns
-// their number.
+// moveSome makes the next step of the search, and moves the records that it finds. It
+// returns their number.
 func (s *Store) moveSome(ctx context.Context) (int, error) {
 	m := &s.mover
 	values, err := s.call(ctx, scanScript, m.from.String(), m.cursor, mostMoved)
@@ -92,8 +92,8 @@ func (s *Store) moveSome(ctx context.Context) (int, error) {
 	return len(records), nil
 }
 
-// moveRecords moves records. It leaves a record where it is if the record is not a
-// valid job, or cannot be written in the other form.
+// moveRecords moves records into the other record format. It does not move a record
+// that is not a valid job, or that cannot be written in the other record format.
 func (s *Store) moveRecords(ctx context.Context, records []stored) error {
 	var changes []change
 	for _, r := range records {

@@ -23,7 +23,7 @@ import (
 	"matrixrtc-auth/leave/redisstore"
 )
 
-const password = "hunter2%2Fhunter2" // no error and no log line may contain it, encoded or not
+const password = "hunter2%2Fhunter2" // no error and no line of the log may contain this password, encoded or not
 
 func TestNoURL(t *testing.T) {
 	if _, err := redisstore.Open(t.Context(), redisstore.Options{}); err == nil {
@@ -57,8 +57,8 @@ func TestDatabase(t *testing.T) {
 	}
 }
 
-// TestForeignParameters checks a URL with parameters of go-redis. The store must
-// ignore them, and keep its own time limits.
+// TestForeignParameters opens a URL that has parameters of go-redis. The store must
+// ignore these parameters, and keep its own time limits.
 func TestForeignParameters(t *testing.T) {
 	addr := silentServer(t)
 	begin := time.Now()
@@ -147,8 +147,8 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// TestPasswordChanges gives the server another password, and then the store. The
-// store must work again after that.
+// TestPasswordChanges changes the password of the server, and then the password that
+// the store gets. After that, the store must work again.
 func TestPasswordChanges(t *testing.T) {
 	server := miniredis.RunT(t)
 	server.RequireAuth("former")
@@ -159,7 +159,7 @@ func TestPasswordChanges(t *testing.T) {
 	})
 	put(t, s, delegation(t, "a", time.Now()))
 	addr := server.Addr()
-	server.Close() // also closes all connections
+	server.Close() // this also closes all connections
 	server.RequireAuth("present")
 	if err := server.StartAddr(addr); err != nil {
 		t.Fatal(err)
@@ -171,8 +171,8 @@ func TestPasswordChanges(t *testing.T) {
 	put(t, s, delegation(t, "b", time.Now()))
 }
 
-// TestEchoedPassword checks that an error of the store does not contain the
-// password, even if the server repeats in its error what it was sent.
+// TestEchoedPassword has a server that repeats in its errors what the client has sent.
+// The errors of the store must not contain the password.
 func TestEchoedPassword(t *testing.T) {
 	addr := echoingServer(t)
 	var log logtest.Log
@@ -189,7 +189,7 @@ func TestEchoedPassword(t *testing.T) {
 	}
 }
 
-// echoingServer starts a server that answers every command with an error that
+// echoingServer starts a server that answers each command with an error. The error
 // repeats the command.
 func echoingServer(t *testing.T) (addr string) {
 	t.Helper()
@@ -221,9 +221,9 @@ func echoingServer(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-// TestQuiet checks that go-redis prints nothing to standard error. Only a new
-// process can show that, because go-redis' logger keeps the standard error with
-// which the process started.
+// TestQuiet checks that go-redis prints nothing to standard error. It does this in a
+// new process, because the logger of go-redis always writes to the standard error with
+// which its process started.
 func TestQuiet(t *testing.T) {
 	child := exec.Command(os.Args[0], "-test.run=^TestUnreachable$")
 	var printed bytes.Buffer
@@ -253,7 +253,7 @@ func TestTLS(t *testing.T) {
 	if _, err := renewed.Put(t.Context(), delegation(t, "a", time.Now())); err == nil {
 		t.Error("Put with an empty list of authorities: got no error, want one")
 	}
-	trusted = roots // as if the file with the trusted certificates had been read again
+	trusted = roots // the service does this when it reads the file with trusted certificates again
 	put(t, renewed, delegation(t, "a", time.Now()))
 
 	var log logtest.Log
@@ -267,8 +267,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestServersOwnWords checks that an error of the server is shown as one short line
-// without control characters.
+// TestServersOwnWords has a server with a long error that contains control characters.
+// The store must show one short line without control characters.
 func TestServersOwnWords(t *testing.T) {
 	server := miniredis.RunT(t)
 	s := open(t, "redis://"+server.Addr())

@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	// page is how many jobs one script reads or writes. It is bounded because the
-	// server does nothing else while a script runs.
+	// page is how many jobs one script reads or writes at most. There is a limit because
+	// the server does nothing else while a script runs.
 	page = 200
-	// mostClaimed is how many jobs one script leases.
+	// mostClaimed is how many jobs one script leases at most.
 	mostClaimed = 1000
 )
 
@@ -41,8 +41,8 @@ func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return leave.Job{}, leave.ErrNotFound
 }
 
-// ClaimRooms returns up to n rooms. It leaves out a room that it returned less than
-// every ago. The room that was returned longest ago comes first.
+// ClaimRooms returns up to n rooms. The argument every is how long it does not return a
+// room again. The room that it returned longest ago comes first.
 func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	if n <= 0 {
 		return nil, nil
@@ -53,7 +53,7 @@ func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Durati
 	return rooms(names), err
 }
 
-// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]).
+// Rooms returns the rooms that at least one job occupies ([leave.Job.Occupies]).
 func (s *Store) Rooms(ctx context.Context) ([]sfu.Room, error) {
 	names, err := s.call(ctx, roomsScript)
 	return rooms(names), err
@@ -67,7 +67,7 @@ func rooms(names []string) []sfu.Room {
 	return rooms
 }
 
-// Count returns how many jobs there are.
+// Count returns how many jobs the store has.
 func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
 	fields, fields2 := counters(user)
 	args := append(append([]any{len(fields)}, fields...), fields2...)
@@ -91,7 +91,7 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 	return c, nil
 }
 
-// parseNumbers parses texts. Each of them holds one or two numbers.
+// parseNumbers parses texts that each contain one number or two numbers.
 func parseNumbers(texts []string) (numbers []int64, err error) {
 	for _, text := range texts {
 		for word := range strings.FieldsSeq(text) {
@@ -105,9 +105,9 @@ func parseNumbers(texts []string) (numbers []int64, err error) {
 	return numbers, nil
 }
 
-// jobs decodes the values that are stored at places in the given form. It returns
-// the jobs with times by our clock. It returns invalid records separately, so that
-// they do not stop work on the other jobs.
+// jobs decodes records in the given format. places says where Redis has each of values.
+// The times of the jobs are by our clock. jobs returns invalid records separately, so
+// that they do not stop work on the other jobs.
 func (s *Store) jobs(form form, places, values []string) (jobs []leave.Job, bad []noJob) {
 	for i, value := range values[:min(len(values), len(places))] {
 		r := stored{form, places[i], value}
@@ -124,8 +124,10 @@ func (s *Store) jobs(form form, places, values []string) (jobs []leave.Job, bad 
 	return jobs, bad
 }
 
-// here returns a job from Redis with its times by our clock.
+// here returns a job from Redis with its times by our clock instead of the store's
+// time.
 func (s *Store) here(job leave.Job) leave.Job { return job.Moved(-s.clock.ahead()) }
 
-// there returns t in milliseconds, by the store's time.
+// there returns the store's time for t, a time by our clock, in milliseconds since
+// 1970.
 func (s *Store) there(t time.Time) int64 { return millis(t.Add(s.clock.ahead())) }

@@ -21,7 +21,8 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// All tests in this file need a redis-server: make test-redis runs them.
+// All tests in this file need a redis-server. The target test-redis of the Makefile
+// runs them.
 
 func TestRealConformance(t *testing.T) {
 	server := redistest.Start(t)
@@ -46,16 +47,16 @@ func TestRealConformanceOfCluster(t *testing.T) {
 	})
 }
 
-// openReal opens a store for each URL, with the time limits of the program. The
-// stores share keys that no other test uses.
+// openReal opens a store for each of urls, with the same time limits as in the program.
+// The stores share keys, which no other test uses.
 func openReal(t *testing.T, urls ...string) []*redisstore.Store {
 	t.Helper()
 	return openAll(t, redisstore.Open, urls)
 }
 
-// openPatient is like openReal, but calls may take 30 s. It is for tests that do
-// not test time-outs. On a busy machine, calls of fifty callers can take longer
-// than a second.
+// openPatient is like openReal, but each call of the stores may take 30 s. On a busy
+// machine, calls of fifty goroutines can take longer than a second. openPatient is for
+// tests that do not test time-outs.
 func openPatient(t *testing.T, urls ...string) []*redisstore.Store {
 	t.Helper()
 	return openAll(t, redisstore.OpenPatiently, urls)
@@ -75,7 +76,7 @@ func openAll(t *testing.T, open func(context.Context, redisstore.Options) (*redi
 	return stores
 }
 
-// servers runs test with a single server, and with a cluster of one node.
+// servers runs test twice: with a single Redis server, and with a cluster of one node.
 func servers(t *testing.T, test func(t *testing.T, server *redistest.Server, url string), args ...string) {
 	t.Run("single", func(t *testing.T) {
 		server := redistest.Start(t, args...)
@@ -105,7 +106,8 @@ func TestFrozen(t *testing.T) {
 		}
 		server.Thaw(t)
 
-		// Redis now runs the commands that waited. None of them may have an effect.
+		// Redis now runs the commands that it got while it was frozen. None of them may
+		// change a job.
 		eventually(t, func() error { _, err := s.Count(t.Context(), before.User); return err })
 		if n, err := s.Count(t.Context(), before.User); n.All != 1 || err != nil {
 			t.Errorf("Count after the thaw: got %d jobs, %v, want the 1 from before", n.All, err)
@@ -119,7 +121,7 @@ func TestFrozenWithFullPool(t *testing.T) {
 	s := openReal(t, server.URL())[0]
 	put(t, s, delegation(t, "before", time.Now()))
 	server.Freeze(t)
-	const callers = 200 // many more than there are connections
+	const callers = 200 // many more than the connections of a store
 	late, took := lag.Measure(t), make(chan time.Duration)
 	for i := range callers {
 		go func() {
@@ -165,8 +167,8 @@ func TestRestartedEmpty(t *testing.T) {
 }
 
 func TestRestartedWithOldFile(t *testing.T) {
-	// This test uses only a single server. A cluster of one node that loads a file
-	// is down for some seconds.
+	// This test has no cluster. A cluster of one node is down for some seconds when it
+	// loads a file.
 	server := redistest.Start(t)
 	s := openReal(t, server.URL())[0]
 	kept, lost := delegation(t, "kept", time.Now()), delegation(t, "lost", time.Now())
@@ -181,9 +183,9 @@ func TestRestartedWithOldFile(t *testing.T) {
 	get(t, s, lost.Key, nil)
 }
 
-// TestLossThatOthersHide restarts a server with an old file. Then another replica
-// makes so many writes that the count of writes is higher than before the loss. The
-// first store must still notice that jobs were lost.
+// TestLossThatOthersHide restarts a server with an old file. Then another replica makes
+// so many writes that the count of writes is higher than before. The first store must
+// still notice that jobs were lost.
 func TestLossThatOthersHide(t *testing.T) {
 	server := redistest.Start(t)
 	stores := openReal(t, server.URL(), server.URL())
@@ -257,8 +259,8 @@ func TestEvictionPolicy(t *testing.T) {
 	})
 }
 
-// TestLeastRights checks that a user of the server needs only the rights that the
-// operator's manual names.
+// TestLeastRights has a user of Redis with only the rights that the manual for
+// operators names. The store must work with this user.
 func TestLeastRights(t *testing.T) {
 	server := redistest.Start(t)
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {

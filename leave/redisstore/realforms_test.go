@@ -18,7 +18,8 @@ import (
 	"matrixrtc-auth/leave/redisstore/redistest"
 )
 
-// TestRealSecondForm tests a store with jobs in the second form.
+// TestRealSecondForm tests a store that writes jobs in the second record format (the
+// newer one).
 func TestRealSecondForm(t *testing.T) {
 	server := redistest.Start(t)
 	leavetest.Run(t, func(t *testing.T) leavetest.Store {
@@ -37,7 +38,8 @@ func TestRealSecondFormOfCluster(t *testing.T) {
 	})
 }
 
-// beginSecond makes replicas write jobs in the second form from the beginning.
+// beginSecond makes replicas write jobs in the second record format (the newer one)
+// from the beginning.
 func beginSecond(t *testing.T, server *redistest.Server, prefix string) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {
@@ -45,8 +47,8 @@ func beginSecond(t *testing.T, server *redistest.Server, prefix string) {
 	})
 }
 
-// TestRealFormsChange changes the form in which replicas write jobs after every
-// fifth script, so that jobs move all the time.
+// TestRealFormsChange changes the format of new records after every fifth script. So
+// jobs move to the other format all the time. The store must still pass all tests.
 func TestRealFormsChange(t *testing.T) {
 	server := redistest.Start(t)
 	c := redis.NewClient(&redis.Options{Addr: server.Addr, Protocol: 2, DisableIdentity: true})
@@ -71,8 +73,8 @@ func TestRealFormsChange(t *testing.T) {
 	})
 }
 
-// setSince sets the time since which all active replicas have known the second
-// form. It does so under the keys of the test.
+// setSince writes the time since which all replicas at work have known the second
+// record format (the newer one). It writes this to a key of the test.
 func setSince(t *testing.T, server *redistest.Server, since string) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) error {
@@ -80,8 +82,9 @@ func setSince(t *testing.T, server *redistest.Server, since string) {
 	})
 }
 
-// TestRealMove checks that all jobs move into the form in which jobs are written
-// now, some with each claim. When that form changes, the jobs must move back.
+// TestRealMove changes the format of new records. Each claim must move some of the jobs
+// into this format, until all jobs are in it. When the format changes back, the jobs
+// must move back.
 func TestRealMove(t *testing.T) {
 	server := redistest.Start(t)
 	beginSecond(t, server, t.Name())
@@ -121,7 +124,8 @@ func TestRealMove(t *testing.T) {
 	}
 }
 
-// forms returns how many records there are in each form, under the keys of the test.
+// forms returns how many records each of the two formats has under the keys of the
+// test.
 func forms(t *testing.T, server *redistest.Server) (inFirst, inSecond int64) {
 	t.Helper()
 	server.Do(t, func(ctx context.Context, c *redis.Client) (err error) {
@@ -134,8 +138,8 @@ func forms(t *testing.T, server *redistest.Server) (inFirst, inSecond int64) {
 	return inFirst, inSecond
 }
 
-// TestRealConformanceWithFirst tests two replicas on one server: one of this
-// version, and one of version 0.2.0, which knows only the first form.
+// TestRealConformanceWithFirst tests two replicas on one server: one of this version,
+// and one of version 0.2.0, which knows only the first record format (the older one).
 func TestRealConformanceWithFirst(t *testing.T) {
 	server := redistest.Start(t)
 	for name, swapped := range map[string]bool{"first and second": false, "second and first": true} {
@@ -153,10 +157,10 @@ func TestRealConformanceWithFirst(t *testing.T) {
 	}
 }
 
-// claimsAgain is a replica of version 0.2.0 that claims again if a claim returns
-// too few jobs, as its keeper does. A script of this version adds a member without
-// a job to the due jobs. The next claim of the old replica then returns one job
-// less.
+// claimsAgain is a replica of version 0.2.0. If a claim returns too few jobs, it claims
+// again, as the keeper of that version does. A script of this version adds a member
+// without a job to the due jobs. Because of this member, the next claim of the old
+// replica returns one job less.
 type claimsAgain struct{ *first.Store }
 
 func (s claimsAgain) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {

@@ -15,16 +15,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// In the first form the record of a job is one line, which scripts read, and then
-// the job without its lease and version, which only Go reads:
+// In the first record format, a record begins with a line that the scripts read. Then
+// comes the job without its lease and version, which the scripts do not read:
 //
 //	<version> <lease ends> <lease lasts> <holder>\n<JSON>
 //
 // Times are in milliseconds. A script adds the version.
 
-// field returns the name of a job in the hash and the sorted sets. The room comes
-// first, so that the jobs of a room are adjacent. The length of the room's name
-// comes before the name, so that two keys never have the same field.
+// field returns the name of a job in the hash and the sorted sets of Redis. The room
+// comes first, so that the jobs of a room are adjacent. Before it comes the length of
+// the room's name, so that two keys never have the same field.
 func field(key leave.Key) string {
 	return roomPrefix(key.Room) + string(key.Identity)
 }
@@ -33,7 +33,8 @@ func roomPrefix(room sfu.Room) string {
 	return strconv.Itoa(len(room)) + ":" + string(room) + ":"
 }
 
-// encode1 returns the record of job in the first form, without the version.
+// encode1 returns the record of job in the first record format, without the job's
+// version.
 func encode1(job leave.Job) (string, error) {
 	until, holder := millis(job.Lease.Until), job.Lease.Holder
 	if strings.Contains(holder, "\n") {
@@ -48,31 +49,31 @@ func encode1(job leave.Job) (string, error) {
 	return fmt.Sprintf("%d %d %s\n%s", until, lasts, holder, body), nil
 }
 
-// line matches the first line of a record, which scripts read. It has the version,
-// the end and the length of the lease, and the holder.
+// line matches the first line of a record, which the scripts read. The line has the
+// version, the end and the length of the lease, and the lease's holder.
 var line = pattern.New(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
 
-// head is the first line of a record, after parsing.
+// head is the parsed first line of a record.
 type head struct {
-	digits  string // the version as it is stored
+	digits  string // the version as it stands in the record
 	version uint64 // the version as a number
 	ends    int64  // when the lease ends, in milliseconds
 	holder  string
-	length  int // the length of the line with its end
+	length  int // how many bytes the line has, with its end
 }
 
-// mostNumber is larger than any version or time in milliseconds. Scripts can
-// represent all whole numbers up to it, but not all larger ones.
+// mostNumber is larger than each version and each time in milliseconds. Scripts can
+// represent all whole numbers up to mostNumber, but not all larger ones.
 const mostNumber = 1 << 53
 
-// parseHead parses the first line, in the same way as the function parts in
-// guard.lua.
+// parseHead parses the first line of a record. It does this in the same way as the
+// function parts in guard.lua.
 func parseHead(value string) (h head, ok bool) {
 	parts := line().FindStringSubmatch(value)
 	if parts == nil {
 		return head{}, false
 	}
-	version, _ := strconv.ParseUint(parts[1], 10, 64) // cannot fail: at most 16 digits
+	version, _ := strconv.ParseUint(parts[1], 10, 64) // this cannot fail, because there are at most 16 digits
 	ends, _ := strconv.ParseInt(parts[2], 10, 64)
 	if version >= mostNumber || ends >= mostNumber {
 		return head{}, false
@@ -80,7 +81,7 @@ func parseHead(value string) (h head, ok bool) {
 	return head{parts[1], version, ends, parts[3], len(parts[0])}, true
 }
 
-// decode parses a record, in whichever form it is.
+// decode parses a record that is in either of the two record formats.
 func decode(r stored) (leave.Job, error) {
 	if r.form == second {
 		return decode2(r)
@@ -88,7 +89,7 @@ func decode(r stored) (leave.Job, error) {
 	return decode1(r)
 }
 
-// decode1 decodes a record in the first form. r.place is the field of the job.
+// decode1 decodes a record in the first record format.
 func decode1(r stored) (leave.Job, error) {
 	h, ok := parseHead(r.value)
 	if !ok {
@@ -108,13 +109,13 @@ func decode1(r stored) (leave.Job, error) {
 	return job, nil
 }
 
-// dueAt returns the time, in milliseconds since 1970, from which a job can be
-// claimed. At that time the job is due, and its lease has ended.
+// dueAt returns when a claim may first return the job, in milliseconds since 1970. By
+// then, the job must be due, and its lease must have ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-// account returns what a job adds to the counts, as the write script reads it.
+// account returns what a job adds to the counts, as a text for the write script.
 func account(job leave.Job) string {
 	occupies := 0
 	if job.Occupies() {
@@ -123,10 +124,11 @@ func account(job leave.Job) string {
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-// counters returns the names of the fields that hold the counts for user. In the
-// first form there is a number of jobs for each state, for the user and for their
-// homeserver. There is also a weight for the user and for the homeserver. In the
-// second form one field holds both the number and the weight.
+// counters returns the names of the fields that hold the counts for user. In the first
+// record format, the fields hold numbers of jobs: in each state, of the user, and of
+// the user's homeserver. Other fields hold the weights of the jobs of the user and of
+// the homeserver. In the second record format, one field holds both the number and the
+// weight.
 func counters(user matrix.UserID) (fields, fields2 []any) {
 	for _, state := range leave.States() {
 		fields = append(fields, "="+string(state))
@@ -136,8 +138,8 @@ func counters(user matrix.UserID) (fields, fields2 []any) {
 	return append(fields, user.String(), "#"+server, server, "+"+user.String()), append(fields2, hashed(user), server)
 }
 
-// hashed returns the name of the field with a user's counts in the second form. The
-// function hash in ledger.lua returns the same name.
+// hashed returns the name of the field with a user's counts in the second record
+// format. The function hash in ledger.lua must return the same name.
 func hashed(user matrix.UserID) string {
 	sum := sha1.Sum([]byte(user.String()))
 	return string(sum[:idSize])

@@ -18,27 +18,26 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// DefaultPrefix is the prefix of the keys in Redis, unless Options set another one.
+// DefaultPrefix is how the keys in Redis begin if Options set no other prefix.
 const DefaultPrefix = "matrixrtc-auth"
 
-// Options say which server to use, and the credentials.
+// Options say which server to use, and how to log in to it.
 type Options struct {
-	// URL is the URL of a server, a cluster, or the Sentinels that know the
-	// server.
+	// URL is the URL of a Redis server, of a cluster, or of Sentinels.
 	URL redisurl.URL
-	// Username replaces the user name in the URL, unless it is "". Password, if it
-	// is set, returns a password that replaces the password in the URL, unless it
-	// is empty. The store calls Password for every connection.
+	// Username replaces the user name in the URL, unless Username is "". Password, if
+	// set, is a function that returns a password. It replaces the password in the URL,
+	// unless it is empty. The store calls Password for each new connection.
 	Username string
 	Password func() secret.Text
-	// Prefix is the prefix of the keys, for services that share a server. It must
-	// not contain a brace. "" means DefaultPrefix.
+	// Prefix is how the keys in Redis begin. Services that share a server need different
+	// prefixes. Prefix must not contain a brace. "" means DefaultPrefix.
 	Prefix string
-	// Roots, if set, returns the certificates to trust for rediss URLs. The store
-	// calls it for every connection. Nil means the certificates of the system.
+	// Roots, if set, returns the certificates to trust for rediss URLs. The store calls
+	// Roots for each new connection. Nil means the certificates of the system.
 	Roots func() *x509.CertPool
 	Log   *slog.Logger
-	// Clock is the clock of the times in jobs. If it is nil, the store makes one.
+	// Clock gives the times in jobs. If it is nil, the store makes its own clock.
 	Clock *clock.Clock
 }
 
@@ -55,17 +54,18 @@ type Store struct {
 	form   formNow
 	mover  mover
 	gather gather
-	// the most time for one call; it is the constant callTime, except in some tests
+	// callTime is how long one call of the store may take. It is the constant of the
+	// same name, except in some tests.
 	callTime time.Duration
 }
 
 var _ leave.Store = (*Store)(nil)
 
-// Open returns the store on the server in o. If the server does not answer, Open
-// logs a warning, so that the service can start without the server. Then calls fail
-// until the server answers. Open returns an error for an invalid URL. It also does
-// so if the server refuses this service, for example because of a wrong password.
-// After an error the service does not start.
+// Open returns a store on the server in o. If the server does not answer, Open logs a
+// warning and returns the store nevertheless, so that the service can start. Then calls
+// fail until the server answers. Open returns an error if the URL is invalid, or if the
+// server refuses this service, for example because of a wrong password. After an error,
+// the service does not start.
 func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, callTime) }
 
 func open(ctx context.Context, o Options, callTime time.Duration) (*Store, error) {
@@ -107,8 +107,8 @@ func newStore(o Options, callTime time.Duration) (*Store, error) {
 	return s, nil
 }
 
-// keys returns the keys that all scripts get in KEYS, in the order of guard.lua.
-// The key whose name contains "wrote" belongs to this store alone.
+// keys returns the Redis keys that each script gets, in the order that guard.lua
+// expects. Only this store uses the key whose name contains "wrote".
 func keys(prefix string) []string {
 	names := []string{
 		"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts", "wrote:" + rand.Text(),
@@ -120,8 +120,8 @@ func keys(prefix string) []string {
 	return names
 }
 
-// partKey returns the key of the sorted set with the n-th part of the due times.
+// partKey returns the key of the sorted set with the n-th part of the jobs' due times.
 func (s *Store) partKey(n int) string { return s.prefix + "{leave}:2:due:" + strconv.Itoa(n) }
 
-// Close closes the connections.
+// Close closes the connections of the store.
 func (s *Store) Close() error { return s.client.Close() }

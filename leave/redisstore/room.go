@@ -9,7 +9,7 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Room returns the jobs of a room.
+// Room returns the jobs of the LiveKit room.
 func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	p, err := s.readRoom(ctx, room, "")
 	if err != nil {
@@ -18,7 +18,7 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	var all found
 	all.add(p.jobs)
 	if len(p.fields) < page && len(p.ids) <= page {
-		return all.of(room), nil // the first answer holds the whole room
+		return all.of(room), nil // the first answer has all jobs of the room
 	}
 	if err := s.rest(ctx, room, p, &all); err != nil {
 		return nil, err
@@ -26,9 +26,9 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	return all.of(room), nil
 }
 
-// rest reads the jobs of a room that the first answer p did not contain. A record
-// can move into the other form meanwhile, and rest must not miss it. So rest reads
-// the second form to its end, then the first form, and then the second form once
+// rest reads those jobs of a room that the first answer p did not contain. Meanwhile a
+// record can move from one record format to the other, and rest must not miss it. So
+// rest reads the second record format, then the first one, and then the second one once
 // more.
 func (s *Store) rest(ctx context.Context, room sfu.Room, p roomAnswer, all *found) error {
 	if err := s.records(ctx, p.ids[min(page, len(p.ids)):], all); err != nil || len(p.fields) == 0 {
@@ -49,7 +49,7 @@ func (s *Store) rest(ctx context.Context, room sfu.Room, p roomAnswer, all *foun
 	return s.records(ctx, p.ids[min(page, len(p.ids)):], all)
 }
 
-// records reads the records with these ids in the second form.
+// records reads records in the second record format. ids are the ids of their jobs.
 func (s *Store) records(ctx context.Context, ids []string, all *found) error {
 	for some := range slices.Chunk(ids, page) {
 		var args []any
@@ -66,16 +66,16 @@ func (s *Store) records(ctx context.Context, ids []string, all *found) error {
 	return nil
 }
 
-// roomAnswer is an answer of the room script.
+// roomAnswer is the answer of the room script.
 type roomAnswer struct {
-	fields []string // the fields of the records in the first form that this answer holds
-	ids    []string // the ids of all records in the second form
+	fields []string // the fields of those records in the first record format that this answer contains
+	ids    []string // the ids of all the room's records in the second record format
 	jobs   []leave.Job
 }
 
-// readRoom reads some more of a room's records in the first form: those after the
-// field last. If last is "", it also reads the ids of all the room's records in the
-// second form.
+// readRoom reads the next records of a room in the first record format: those that come
+// after the field last. If last is "", it begins at the first one. Then it also reads
+// the ids of all the room's records in the second record format.
 func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roomAnswer, err error) {
 	values, err := s.callOn(ctx, roomScript, []int{shard(room)}, string(room), roomID(room), last, page)
 	if err != nil {
@@ -97,8 +97,8 @@ func (s *Store) readRoom(ctx context.Context, room sfu.Room, last string) (p roo
 	return p, nil
 }
 
-// list cuts a list off the beginning of values. The first value is the length of
-// the list.
+// list takes a list from the beginning of values. The first value is the length of the
+// list. The second result is what follows the list.
 func list(values []string) (list, rest []string, err error) {
 	if len(values) == 0 {
 		return nil, nil, errAnswer
@@ -110,14 +110,14 @@ func list(values []string) (list, rest []string, err error) {
 	return values[1 : 1+n], values[1+n:], nil
 }
 
-// found collects the jobs of a room. The same job can come twice, if its record has
-// moved into the other form meanwhile.
+// found collects the jobs of a room. A job can come twice, if its record has moved into
+// the other record format between two scripts.
 type found struct {
 	order []leave.Key
 	jobs  map[leave.Key]leave.Job
 }
 
-// add adds jobs. Of two copies of a job, the one with the higher version stays.
+// add adds jobs. If a job comes twice, add keeps the copy with the higher version.
 func (f *found) add(jobs []leave.Job) {
 	if f.jobs == nil {
 		f.jobs = make(map[leave.Key]leave.Job, len(jobs))
@@ -133,8 +133,8 @@ func (f *found) add(jobs []leave.Job) {
 	}
 }
 
-// of returns the collected jobs that are in room. Jobs of other rooms may have been
-// collected too, because the ids of two rooms can begin with the same bytes.
+// of returns the collected jobs of the given room. There can also be jobs of other
+// rooms, because the ids of two rooms can begin with the same bytes.
 func (f *found) of(room sfu.Room) (jobs []leave.Job) {
 	for _, key := range f.order {
 		if key.Room == room {

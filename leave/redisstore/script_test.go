@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// allowed are the commands that scripts may use. Redis 6.0 has all of them. None of
-// them touches other keys than those it names, as KEYS and SCAN do.
+// allowed are the commands that scripts may use. Redis 6.0 has all of them. They use
+// only the keys in their arguments. Other commands, for example KEYS and SCAN, use all
+// keys.
 var allowed = []string{
 	"GET", "HDEL", "HGET", "HINCRBY", "HKEYS", "HLEN", "HMGET", "HSCAN", "HSET", "MGET", "MSET", "SET", "TIME",
 	"ZADD", "ZCARD", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE", "ZREM", "ZSCORE",
@@ -43,8 +44,8 @@ func TestScriptsUseDeclaredKeys(t *testing.T) {
 	}
 }
 
-// testKeys checks that the keys of each MGET or MSET in a script are declared. Both
-// commands take several keys. Every second argument of MSET is a value.
+// testKeys checks that a script declares the keys in each of its MGET or MSET commands.
+// Both commands have several keys. In MSET, every second argument is a value.
 func testKeys(t *testing.T, source, command string, declared []string) {
 	t.Helper()
 	for _, call := range regexp.MustCompile(`redis\.call\('`+command+`', ([^)]*)\)`).FindAllStringSubmatch(source, -1) {
@@ -59,7 +60,7 @@ func testKeys(t *testing.T, source, command string, declared []string) {
 func TestScriptsAreGuarded(t *testing.T) {
 	for _, s := range []script{getScript, writeScript, asideScript, claimScript, lendScript, claimRoomsScript, roomScript, recordsScript, scanScript, roomsScript, countScript, beginScript, setClockScript} {
 		source := s().source
-		writes := strings.Index(source, "SET'") // the first SET or MSET
+		writes := strings.Index(source, "SET'") // where the first SET or MSET is
 		if limit := strings.Index(source, ">= tonumber(ARGV[1])"); limit < 0 || writes >= 0 && writes < limit {
 			t.Errorf("the script %.60q writes before it compares the time with ARGV[1], or does not compare it; want the comparison first", source)
 		}

@@ -15,25 +15,25 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// sentinels are the Sentinels, which know which server is the primary. For every
-// new connection this package asks all Sentinels at the same time, and the first
-// answer counts. So a frozen or missing Sentinel delays nobody. The client of
-// go-redis asks one Sentinel after another. That can take as long as a whole call
-// may take.
+// sentinels are the Sentinels, which know which server is the primary. For each new
+// connection, this package asks all Sentinels at the same time, and uses the first
+// answer. So it does not wait for a frozen or missing Sentinel. The client of go-redis
+// would ask one Sentinel after another. This can take as long as a whole call of the
+// store may take.
 type sentinels struct {
 	master   string
 	addrs    []string
 	options  func(addr string) *redis.Options
-	dial     dialFunc // connects to Redis
+	dial     dialFunc // connects to a Redis server
 	callTime time.Duration
 
 	mu      sync.Mutex
-	primary string              // the last known address of the primary
-	conns   map[*tracked]string // the open connections, and the address of each
-	looking bool                // whether a search for the primary, which look started, is running
+	primary string              // the address of the primary, as far as this process knows
+	conns   map[*tracked]string // the open connections, with the address of each
+	looking bool                // whether look is searching for the primary, in its goroutine
 }
 
-// behindSentinels returns the target whose Sentinels are in o.
+// behindSentinels returns the target for a primary that the Sentinels in o know.
 func behindSentinels(o redis.FailoverOptions, callTime time.Duration, roots func() *x509.CertPool) target {
 	dial := sentinelDialer(o, callTime, roots)
 	s := &sentinels{
@@ -52,10 +52,10 @@ func behindSentinels(o redis.FailoverOptions, callTime time.Duration, roots func
 	return target{options: options, sentinels: s, further: []string{o.SentinelPassword}}
 }
 
-// sentinelDialer returns a function that connects to Sentinels and servers. The
-// certificate of a server must be for the name that was dialled. If a Sentinel
-// named the server by an IP address, the certificate must be for the host in the
-// URL.
+// sentinelDialer returns a function that connects to a Sentinel or a server. Over TLS,
+// the server's certificate must be for the name that was dialled. If that is an IP
+// address, because a Sentinel gave this address, the certificate must be for the host
+// in the URL.
 func sentinelDialer(o redis.FailoverOptions, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		options := redis.Options{TLSConfig: o.TLSConfig}
@@ -71,10 +71,10 @@ func sentinelDialer(o redis.FailoverOptions, callTime time.Duration, roots func(
 
 var errReplica = errors.New("the server that the Sentinels name is a replica, not the primary")
 
-// mustBePrimary returns an error if the server says that it is a replica. A
-// Sentinel that was cut off from the others can still name the former primary. A
-// server that does not answer the question is accepted, because a replica refuses
-// writes anyway.
+// mustBePrimary returns an error if the server says that it is a replica. A Sentinel
+// that was cut off from the other Sentinels can still name the former primary. If the
+// server does not answer this question, mustBePrimary accepts it, because a replica
+// refuses writes anyway.
 func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
 	info, err := conn.Info(ctx, "replication").Result()
 	if err == nil && strings.Contains(info, "role:slave") {
@@ -83,13 +83,14 @@ func mustBePrimary(ctx context.Context, conn *redis.Conn) error {
 	return nil
 }
 
-// sentinelError holds the errors of Sentinels that returned no address.
+// sentinelError is the error if no Sentinel has returned an address. It holds the
+// errors of the Sentinels.
 type sentinelError struct{ error }
 
-// Unwrap returns the Sentinels' errors.
+// Unwrap returns the errors of the Sentinels.
 func (e *sentinelError) Unwrap() error { return e.error }
 
-// dialPrimary connects to the current primary.
+// dialPrimary connects to the server that is the primary now.
 func (s *sentinels) dialPrimary(ctx context.Context, network, _ string) (net.Conn, error) {
 	addr, err := s.find(ctx)
 	if err != nil {
@@ -103,9 +104,9 @@ func (s *sentinels) dialPrimary(ctx context.Context, network, _ string) (net.Con
 	return s.track(conn, addr), nil
 }
 
-// find asks all Sentinels at once, and returns the first address that one of them
-// returns. If none of them returns an address, find returns an error that contains
-// all their errors.
+// find asks all Sentinels at the same time, and returns the first address that comes.
+// If no Sentinel returns an address, find returns an error that contains the errors of
+// all Sentinels.
 func (s *sentinels) find(ctx context.Context) (addr string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -146,9 +147,9 @@ func (s *sentinels) ask(ctx context.Context, sentinel string) (string, error) {
 	return net.JoinHostPort(parts[0], parts[1]), nil
 }
 
-// look finds out in the background whether another server is the primary now. If
-// one is, look closes the connections to the former primary, because each of them
-// would make a call fail.
+// look finds out in a goroutine whether another server has become the primary. If so,
+// it closes the connections to the former primary, because each of them would make a
+// call fail.
 func (s *sentinels) look() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +168,8 @@ func (s *sentinels) look() {
 	}()
 }
 
-// leaveOthers closes the connections to servers other than the primary at addr.
+// leaveOthers closes all connections except those to the primary, whose address is
+// addr.
 func (s *sentinels) leaveOthers(addr string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,7 +185,7 @@ func (s *sentinels) leaveOthers(addr string) {
 	}
 }
 
-// tracked is an open connection in [sentinels].
+// tracked is an open connection that [sentinels] knows and can close.
 type tracked struct {
 	net.Conn
 	by *sentinels
@@ -200,15 +202,15 @@ func (s *sentinels) track(conn net.Conn, addr string) net.Conn {
 	return t
 }
 
-// trackedSocket is a tracked connection through which go-redis can reach the
-// socket. go-redis uses the socket to check whether the server has closed the
-// connection, before it reuses the connection.
+// trackedSocket is a tracked connection that gives go-redis access to its socket.
+// Before go-redis uses a connection again, it checks at the socket whether the server
+// has closed the connection.
 type trackedSocket struct {
 	*tracked
 	syscall.Conn
 }
 
-// Close closes the connection.
+// Close closes the connection and removes it from the open connections.
 func (t *tracked) Close() error {
 	t.by.mu.Lock()
 	delete(t.by.conns, t)

@@ -23,9 +23,9 @@ func TestRealConformanceBehindSentinels(t *testing.T) {
 	})
 }
 
-// TestPromoted checks that the store goes on with the replica after the Sentinels
-// have promoted it. The primary and one Sentinel die, or they freeze and keep their
-// connections.
+// TestPromoted ends or freezes the primary and one Sentinel. Frozen servers keep their
+// connections. The other Sentinels promote the replica, and the store must go on with
+// the replica.
 func TestPromoted(t *testing.T) {
 	for name, lose := range map[string]func(t *testing.T, s *redistest.Server){
 		"killed": func(_ *testing.T, s *redistest.Server) { s.Kill() },
@@ -48,7 +48,7 @@ func TestPromoted(t *testing.T) {
 	}
 }
 
-// connectMany makes the store open the most connections that it may have.
+// connectMany makes the store open as many connections as it may have.
 func connectMany(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	errs := make(chan error)
@@ -71,8 +71,8 @@ func connectMany(t *testing.T, s *redisstore.Store) {
 	}
 }
 
-// TestSentinelFrozen checks that a Sentinel that does not answer does not delay new
-// connections.
+// TestSentinelFrozen has a Sentinel that does not answer. The store must not wait for
+// it when it makes a new connection.
 func TestSentinelFrozen(t *testing.T) {
 	w := redistest.StartWatched(t, redistest.Passwords{})
 	for _, frozen := range w.Sentinels[:2] {

@@ -11,11 +11,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TestSentinelCertificates checks for which name a server's certificate must be:
-// for the dialled name, or for the host in the URL if the dialled name is an IP
-// address.
+// TestSentinelCertificates checks for which name a server's certificate must be. It
+// must be for the name that was dialled. If that is an IP address, the certificate must
+// be for the host in the URL.
 func TestSentinelCertificates(t *testing.T) {
-	server := httptest.NewTLSServer(nil) // its certificate is for example.com and 127.0.0.1
+	server := httptest.NewTLSServer(nil) // the server's certificate is for example.com and 127.0.0.1
 	defer server.Close()
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())

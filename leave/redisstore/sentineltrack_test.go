@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// TestTracked checks that leaveOthers closes the connections to servers that are
-// not the primary. It also checks that go-redis can check a kept connection before
-// it reuses the connection.
+// TestTracked checks that leaveOthers closes the connections to servers that are not
+// the primary. It also checks that go-redis can test a connection before it uses the
+// connection again.
 func TestTracked(t *testing.T) {
 	s := &sentinels{conns: map[*tracked]string{}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

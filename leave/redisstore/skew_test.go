@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/leave/redisstore"
 )
 
-// skewed opens the store of a replica whose wall clock is wrong by off. It also
-// returns the clock of the replica.
+// skewed opens the store of a replica whose wall clock is wrong by the given time. It
+// also returns the clock of this replica.
 func skewed(t *testing.T, server *miniredis.Miniredis, off time.Duration) (*redisstore.Store, *clock.Clock) {
 	t.Helper()
 	var m clocktest.Machine
@@ -60,8 +60,8 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 		t.Errorf("Claim when the lease is over: got %v, %v, want one job", taken, err)
 	}
 
-	// The later of two delegations must count, whatever the replicas' wall clocks
-	// show.
+	// The later of two delegations must count, even if the replicas' wall clocks show
+	// other times.
 	again := delegation(t, "a", behind.Now().Add(5*time.Second))
 	again.DelayID = delegation(t, "b", time.Now()).DelayID
 	if replaced, err := b.Put(t.Context(), again); err != nil || replaced == nil {
@@ -69,8 +69,8 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 	}
 }
 
-// TestClockOfAReplicaJumps checks that no time of a job changes if the wall clock
-// of a replica is set.
+// TestClockOfAReplicaJumps sets the wall clock of a replica. The times of jobs must not
+// change.
 func TestClockOfAReplicaJumps(t *testing.T) {
 	server := miniredis.RunT(t)
 	var m clocktest.Machine
@@ -93,8 +93,8 @@ func TestClockOfAReplicaJumps(t *testing.T) {
 	}
 }
 
-// TestClockOfRedisJumps checks that no job is due too late or too early if Redis'
-// clock jumps. That must hold for all replicas, even for one that starts later.
+// TestClockOfRedisJumps sets the clock of Redis. No job may be due too early or too
+// late. This must hold for all replicas, even for a replica that starts later.
 func TestClockOfRedisJumps(t *testing.T) {
 	for _, jump := range []time.Duration{2 * time.Hour, -2 * time.Hour} {
 		t.Run(fmt.Sprintf("by %v", jump), func(t *testing.T) {
@@ -123,8 +123,8 @@ func TestClockOfRedisJumps(t *testing.T) {
 	}
 }
 
-// TestNotAfter checks that a command does nothing if the server runs it only after
-// its caller has given up.
+// TestNotAfter has a server that runs commands only after their callers have given up.
+// These commands must do nothing.
 func TestNotAfter(t *testing.T) {
 	server := miniredis.RunT(t)
 	s, err := redisstore.Open(t.Context(), redisstore.Options{URL: redisurl.Must("redis://" + server.Addr())})
@@ -169,7 +169,7 @@ func TestNotAfter(t *testing.T) {
 	get(t, s, delegation(t, "late", time.Now()).Key, leave.ErrNotFound)
 }
 
-// hold makes the server run no command until release is called.
+// hold makes the server wait before each command until release is called.
 func hold(server *miniredis.Miniredis) (release func()) {
 	open := make(chan struct{})
 	server.Server().SetPreHook(func(*redisserver.Peer, string, ...string) bool {

@@ -7,7 +7,7 @@ import (
 	"matrixrtc-auth/leave/redisstore"
 )
 
-// open opens a store, which is closed when the test ends.
+// open opens a store. The store is closed when the test ends.
 func open(t *testing.T, url string) *redisstore.Store {
 	t.Helper()
 	return openWith(t, redisstore.Options{URL: redisurl.Must(url)})

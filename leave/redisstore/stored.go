@@ -10,14 +10,14 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// stored is a record and its place: a field in the first form, or an id in the
-// second form.
+// stored is a record with its place in Redis. In the first record format, the place is
+// a field. In the second record format, it is an id.
 type stored struct {
 	form         form
 	place, value string
 }
 
-// place says where a record is.
+// place says where in Redis a record is.
 type place struct {
 	form form
 	name string
@@ -25,7 +25,8 @@ type place struct {
 
 func (r stored) at() place { return place{r.form, r.place} }
 
-// version returns the text by which a write says that it expects this record.
+// version returns a text for the write script. The text says that the write expects
+// this record.
 func (r stored) version() string {
 	if r.value == "" {
 		return absent
@@ -42,14 +43,14 @@ func (r stored) version() string {
 	return noVersion
 }
 
-// A write that expects no record has absent in place of a version. A write that
-// expects a record without a valid version has noVersion there.
+// absent stands in place of a version if a write expects no record. noVersion stands
+// there if the write expects a record without a valid version.
 const (
 	absent    = "0"
 	noVersion = "?"
 )
 
-// body returns the part of the record that no script changes.
+// body returns the part of the record that the scripts never change.
 func (r stored) body() string {
 	if r.form == second {
 		if h, ok := parseHead2(r.value); ok {
@@ -63,8 +64,8 @@ func (r stored) body() string {
 	return r.value
 }
 
-// room returns the room in the record's place, and the first bytes of the ids of
-// its jobs. It returns "" for a room that it cannot find out.
+// room returns the room of the job at the record's place. It returns "" if it cannot
+// find out the room. prefix is how the ids of the room's jobs begin.
 func (r stored) room() (room, prefix string) {
 	if r.form == second {
 		_, err := decode(r)
@@ -80,18 +81,19 @@ func (r stored) room() (room, prefix string) {
 	return room, roomID(sfu.Room(room))
 }
 
-// pair holds the records of one key in the first and in the second form; "" means
-// that there is none. A key has both records only after a replica of version 0.2.0,
-// which does not know the second form, has written the job.
+// pair holds the two records that one key can have: one in each of the two record
+// formats. "" means that there is no record in that format. A key has both records only
+// if a replica of version 0.2.0 has written the job. Such a replica does not know the
+// second record format.
 type pair struct{ first, second string }
 
-// of returns both records of key with their places.
+// of returns both records of key, each with its place in Redis.
 func (p pair) of(key leave.Key) [2]stored {
 	return [2]stored{{first, field(key), p.first}, {second, id(key), p.second}}
 }
 
-// version returns the text by which a write says that it expects both records. The
-// function atBoth in ledger.lua returns the same text.
+// version returns a text for the write script. The text says that the write expects
+// both records. The function atBoth in ledger.lua must return the same text.
 func (p pair) version() string {
 	a, b := stored{first, "", p.first}.version(), stored{second, "", p.second}.version()
 	switch {
@@ -103,12 +105,12 @@ func (p pair) version() string {
 	return a + "/" + b
 }
 
-// isTwo reports whether the key has two records that scripts accept as valid. The
-// two must be merged before anybody writes the job.
+// isTwo reports whether the key has two records that scripts accept as valid. If so,
+// they must be merged before anybody writes the job.
 func (p pair) isTwo() bool { return strings.Contains(p.version(), "/") }
 
-// read decodes the record of key, with times by the store's time. It returns false
-// if there is no valid job. The next delegation with this key overwrites an invalid
+// read decodes the record of key, with times by the store's time. It returns false if
+// there is no valid job. Then the next delegation with this key overwrites the invalid
 // record.
 func (s *Store) read(key leave.Key, p pair) (leave.Job, bool) {
 	var found []leave.Job
@@ -132,15 +134,15 @@ func (s *Store) read(key leave.Key, p pair) (leave.Job, bool) {
 	return leave.Merged(found[0], found[1]), true
 }
 
-// unite merges two records of a key into one, and returns the job. If there is only
-// one record, it changes nothing and returns an empty job.
+// unite merges the two records of a key into one, and returns the job. If there are not
+// two records, it does nothing and returns an empty job.
 func (s *Store) unite(ctx context.Context, key leave.Key, p pair) (leave.Job, error) {
 	if !p.isTwo() {
 		return leave.Job{}, nil
 	}
 	job, ok := s.read(key, p)
 	if !ok {
-		return leave.Job{}, leave.ErrNotFound // both records are invalid; a claim sets them aside when they are due
+		return leave.Job{}, leave.ErrNotFound // both records are invalid; when they are due, a claim will set them aside
 	}
 	results, err := s.write(ctx, change{job: job, expects: p.version()})
 	switch {

@@ -13,18 +13,18 @@ import (
 	"matrixrtc-auth/internal/redisurl"
 )
 
-// connections is the most connections to one server. A script takes tens of
-// microseconds. With more connections, calls would not be faster, but would wait at
-// the server instead of in this process.
+// connections is how many connections a store opens to one server at most. A script
+// takes tens of microseconds. With more connections, calls would not be faster: they
+// would wait at the server instead of in this process.
 const connections = 32
 
-// target says where to connect, and with which credentials.
+// target says to which servers a store connects, and with which credentials.
 type target struct {
-	options   *redis.Options // the options for Redis itself
-	cluster   []string       // the addresses of a cluster's nodes; nil for a single server
-	sentinels *sentinels     // the Sentinels to ask for the primary; nil without Sentinels
-	password  func() string  // returns Redis' password
-	further   []string       // other secrets that a message must not contain
+	options   *redis.Options // the options for Redis servers
+	cluster   []string       // the addresses of the nodes of a cluster; nil for a single server
+	sentinels *sentinels     // the Sentinels that know the primary; nil if there are no Sentinels
+	password  func() string  // returns the password of Redis
+	further   []string       // other secrets that no message may contain
 }
 
 func newTarget(o Options, callTime time.Duration) target {
@@ -62,8 +62,8 @@ func (t *target) identify(o Options) {
 
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dialer returns a function that connects as options say. It connects within
-// callTime, and trusts the certificates that roots returns.
+// dialer returns a function that connects to a server as options say, within callTime.
+// For TLS, it trusts the certificates that roots returns.
 func dialer(options redis.Options, callTime time.Duration, roots func() *x509.CertPool) dialFunc {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
 		now := options
@@ -76,15 +76,15 @@ func dialer(options redis.Options, callTime time.Duration, roots func() *x509.Ce
 	}
 }
 
-// bound sets the limits on time and on the number of connections, whatever the URL
-// says. It also switches off features of go-redis that Redis 6.0 does not know.
+// bound sets the time limits and the number of connections in o, whatever the URL says.
+// It also switches off features of go-redis that Redis 6.0 does not have.
 func bound(o *redis.Options, callTime time.Duration) {
 	o.DialTimeout, o.ReadTimeout, o.WriteTimeout, o.PoolTimeout = callTime, callTime, callTime, callTime
 	o.ContextTimeoutEnabled = true
 	o.PoolSize, o.MaxActiveConns, o.MinIdleConns = connections, connections, 0
 	o.DialerRetries = 1
-	// The server may have run a command whose answer was lost. Only the caller
-	// knows whether to repeat the command.
+	// If an answer is lost, the server may have run the command. Only the caller knows
+	// whether the command may be repeated.
 	o.MaxRetries = -1
 	o.Protocol = 2
 	o.DisableIdentity = true
@@ -102,13 +102,13 @@ func (t target) client() redis.UniversalClient {
 		ContextTimeoutEnabled: o.ContextTimeoutEnabled, PoolSize: o.PoolSize, MaxActiveConns: o.MaxActiveConns,
 		DialerRetries: o.DialerRetries, MaxRetries: o.MaxRetries, Protocol: o.Protocol, DisableIdentity: o.DisableIdentity,
 		MaintNotificationsConfig: o.MaintNotificationsConfig,
-		// Every command has a key, which decides to which node it goes.
+		// Each command has a key. The key decides which node gets the command.
 		DisableRoutingPolicies: true,
 	})
 }
 
-// secrets returns the passwords, as they are and in the encoded forms in which a
-// message can contain them.
+// secrets returns the passwords. It returns each password as it is, and in the encoded
+// forms that a message can contain.
 func (t target) secrets() (forms []string) {
 	for _, password := range append([]string{t.password()}, t.further...) {
 		if password != "" {
@@ -118,8 +118,8 @@ func (t target) secrets() (forms []string) {
 	return forms
 }
 
-// look starts to find out whether another server has taken over. It is called after
-// a command got no answer. It does not wait for the result.
+// look starts to find out whether another server has taken over, and does not wait for
+// the result. The store calls look when a command got no answer.
 func (t target) look(client redis.UniversalClient) {
 	switch cluster, ok := client.(*redis.ClusterClient); {
 	case ok:
@@ -129,13 +129,13 @@ func (t target) look(client redis.UniversalClient) {
 	}
 }
 
-// silent is a logger that drops the log lines of go-redis, which may contain the
-// password. The errors of this package say what matters.
+// silent is a logger that prints nothing. Log lines of go-redis can contain the
+// password. The errors of this package contain what an operator needs to know.
 type silent struct{}
 
 // Printf prints nothing.
 func (silent) Printf(context.Context, string, ...any) {}
 
-// go-redis keeps its logger in a variable without a lock, so this package sets the
+// go-redis keeps its logger in a variable without a lock. So this package sets the
 // logger before any client exists.
 func init() { redis.SetLogger(silent{}) }

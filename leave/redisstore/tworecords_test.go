@@ -9,10 +9,10 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestTwoRecords checks a key with two records. A replica of version 0.2.0 has
-// stored a delegation whose key already had a job in the second form, which that
-// replica cannot see. The next call about the key must merge the two records. The
-// merged job must then replace the earlier of the two leaves.
+// TestTwoRecords has a key with two records. Its job was in the second record format,
+// which a replica of version 0.2.0 does not know. This replica has then stored another
+// delegation of the key in the first record format. The next call about the key must
+// merge the two records. The merged job must cancel the earlier of the two leaves.
 func TestTwoRecords(t *testing.T) {
 	asks := map[string]func(u *upgrade, key leave.Key){
 		"Get": func(u *upgrade, key leave.Key) { get(u.T, u.second, key, nil) },
@@ -58,8 +58,8 @@ func TestTwoRecords(t *testing.T) {
 	}
 }
 
-// named returns a job with the given delay id, which was delegated ago before now.
-// All these jobs have the same key.
+// named returns a job with the given delay id. The argument ago says how long ago it
+// was delegated. All these jobs have the same key.
 func (u *upgrade) named(delayID string, ago time.Duration) leave.Job {
 	job := u.delegated("key", ago)
 	id, err := matrix.ParseDelayID(delayID)
@@ -70,9 +70,9 @@ func (u *upgrade) named(delayID string, ago time.Duration) leave.Job {
 	return job
 }
 
-// wantConflict reads the job from the record in the first form, and calls write
-// with it. It checks that write returns ErrConflict, and that the two records are
-// then merged into one.
+// wantConflict reads the job from the record in the first record format, and passes the
+// job to the function write. It checks that write returns ErrConflict, and that the two
+// records are then merged into one.
 func (u *upgrade) wantConflict(key leave.Key, write func(leave.Job) error) {
 	u.Helper()
 	job, err := u.first.Get(u.Context(), key)

@@ -16,14 +16,14 @@ import (
 	"matrixrtc-auth/leave/redisstore/internal/first"
 )
 
-// upgrade is a server whose clock the test sets, with a replica of version 0.2.0
-// and a replica of this version.
+// upgrade is a test set-up: a fake of Redis whose clock the test sets, a replica of
+// version 0.2.0, and a replica of this version.
 type upgrade struct {
 	*testing.T
 	server  *miniredis.Miniredis
 	machine clocktest.Machine
 	clock   *clock.Clock
-	first   *first.Store      // a replica of version 0.2.0, which knows only the first form
+	first   *first.Store      // a replica of version 0.2.0, which knows only the first record format (the older one)
 	second  *redisstore.Store // a replica of this version
 }
 
@@ -37,15 +37,15 @@ func newUpgrade(t *testing.T, server *miniredis.Miniredis) *upgrade {
 	return u
 }
 
-// pass lets the time d pass, on our machine and on the server.
+// pass makes the time d pass, on our machine and on the server.
 func (u *upgrade) pass(d time.Duration) {
 	u.machine.Sleep(d)
-	u.clock.Ahead() // makes the clock notice the sleep at once; Now can take a millisecond longer
+	u.clock.Ahead() // makes the clock notice the sleep immediately; Now can take a millisecond longer
 	u.server.SetTime(u.machine.Wall())
 }
 
-// later lets the time d pass, while the given replicas claim every 10 s. The caller
-// must make sure that no job is due in that time.
+// later makes the time d pass, while each of stores makes a claim every 10 s. The
+// caller must make sure that no job is due in this time.
 func (u *upgrade) later(d time.Duration, stores ...leave.Store) {
 	u.Helper()
 	for range d / (10 * time.Second) {
@@ -65,12 +65,12 @@ func (u *upgrade) claim(s leave.Store) []leave.Job {
 	return jobs
 }
 
-// fill stores n jobs that are due in 30 hours, and returns them.
+// fill stores n jobs in s, and returns them. They are due in 30 hours.
 func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
 	u.Helper()
 	for i := range n {
 		job := u.delegated(fmt.Sprint("job", i), 0)
-		job.Key.Room = job.Key.Room[:4] // so that the jobs are in ten rooms
+		job.Key.Room = job.Key.Room[:4] // with only four bytes of the name, the jobs are in ten rooms
 		if _, err := s.Put(u.Context(), job); err != nil {
 			u.Fatal(err)
 		}
@@ -79,8 +79,8 @@ func (u *upgrade) fill(s leave.Store, n int) (jobs []leave.Job) {
 	return jobs
 }
 
-// delegated returns a job that was delegated ago before now. The job is due 30
-// hours after its delegation.
+// delegated returns a job. The argument ago says how long ago it was delegated. It is
+// due 30 hours after its delegation.
 func (u *upgrade) delegated(name string, ago time.Duration) leave.Job {
 	job := delegation(u.T, name, u.clock.Now().Add(-ago))
 	job.NextLook, job.NextRestart = job.AcceptedAt.Add(30*time.Hour), job.AcceptedAt.Add(30*time.Hour)
@@ -88,10 +88,11 @@ func (u *upgrade) delegated(name string, ago time.Duration) leave.Job {
 	return job
 }
 
-// want checks how many records there are in each form.
+// want checks how many records the server has in the first record format and in the
+// second record format.
 func (u *upgrade) want(inFirst, inSecond int) {
 	u.Helper()
-	old, _ := u.server.HKeys(jobsKey) // an error means that the hash does not exist
+	old, _ := u.server.HKeys(jobsKey) // an error means that there is no such hash
 	if len(old) != inFirst || u.records() != inSecond {
 		u.Errorf("got %d records in the first form and %d in the second, want %d and %d", len(old), u.records(), inFirst, inSecond)
 	}
@@ -101,8 +102,7 @@ func (u *upgrade) want(inFirst, inSecond int) {
 	}
 }
 
-// wantAll checks that s returns all jobs as they were put, and that its counts are
-// right.
+// wantAll checks that s holds exactly the given jobs, and that its counts are right.
 func (u *upgrade) wantAll(s leave.Store, jobs []leave.Job) {
 	u.Helper()
 	for _, job := range jobs {
@@ -117,10 +117,10 @@ func (u *upgrade) wantAll(s leave.Store, jobs []leave.Job) {
 	}
 }
 
-// TestUpgrade checks in which form jobs are while an operator upgrades the
-// replicas. While a replica of version 0.2.0 runs, jobs must stay in the first
-// form. When it has ended, all jobs must move into the second form. When such a
-// replica comes back, all jobs must move back.
+// TestUpgrade checks the format of records while an operator upgrades the replicas.
+// While a replica of version 0.2.0 runs, jobs must stay in the first record format, the
+// only one that it knows. When it has ended, all jobs must move into the second record
+// format. When a replica of version 0.2.0 comes back, all jobs must move back.
 func TestUpgrade(t *testing.T) {
 	u := newUpgrade(t, miniredis.RunT(t))
 	const n = 120
@@ -130,7 +130,7 @@ func TestUpgrade(t *testing.T) {
 	u.wantAll(u.second, jobs)
 	versions := u.versions(jobs)
 
-	u.later(50*time.Second, u.second) // from here on only the replica of this version runs
+	u.later(50*time.Second, u.second) // from here on, only the replica of this version runs
 	u.want(n, 0)
 	u.later(time.Minute, u.second)
 	u.want(0, n)
@@ -144,7 +144,7 @@ func TestUpgrade(t *testing.T) {
 		}
 	}
 
-	again := openFirst(t, u.server) // an operator goes back to version 0.2.0
+	again := openFirst(t, u.server) // acts like an operator who goes back to version 0.2.0
 	again.SetClock(u.clock)
 	u.later(2*time.Minute, again, u.second)
 	u.want(n, 0)
@@ -154,15 +154,15 @@ func TestUpgrade(t *testing.T) {
 	u.wantAll(u.second, jobs)
 }
 
-// records returns how many records there are in the second form.
+// records returns how many records the server has in the second record format.
 func (u *upgrade) records() int {
-	now, _ := u.server.HKeys(recordsKey) // an error means that the hash does not exist
+	now, _ := u.server.HKeys(recordsKey) // an error means that there is no such hash
 	return len(now)
 }
 
-// TestHeld checks what an operator can do before going back to version 0.2.0. With
-// sinceKey set to a future time, all jobs must move into the first form and stay
-// there.
+// TestHeld sets sinceKey to a time in the future. An operator can do this before going
+// back to version 0.2.0, which knows only the first record format. All jobs must move
+// into the first record format and stay there.
 func TestHeld(t *testing.T) {
 	u := newUpgrade(t, newSecond(t))
 	const n = 70
@@ -180,8 +180,8 @@ func TestHeld(t *testing.T) {
 	u.wantAll(u.second, jobs)
 }
 
-// TestHeldByNoNumber checks that a mistyped value of sinceKey also keeps jobs in
-// the first form.
+// TestHeldByNoNumber sets sinceKey to a text that is no valid number. This, too, must
+// keep jobs in the first record format.
 func TestHeldByNoNumber(t *testing.T) {
 	for _, since := range []string{"", "soon", "9999999999999ms", "nan", "\xff"} {
 		t.Run(fmt.Sprintf("%q", since), func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestHeldByNoNumber(t *testing.T) {
 	}
 }
 
-// versions returns the versions of jobs.
+// versions returns the versions of the given jobs, by key.
 func (u *upgrade) versions(jobs []leave.Job) map[leave.Key]uint64 {
 	u.Helper()
 	all := map[leave.Key]uint64{}
@@ -207,8 +207,8 @@ func (u *upgrade) versions(jobs []leave.Job) map[leave.Key]uint64 {
 	return all
 }
 
-// TestUpgradeKeepsLease checks that a leased job keeps its lease when it moves into
-// the other form, and that its holder can still write it.
+// TestUpgradeKeepsLease moves a leased job into the other record format. The job must
+// keep its lease, and the holder of the lease must still be able to write the job.
 func TestUpgradeKeepsLease(t *testing.T) {
 	u := newUpgrade(t, miniredis.RunT(t))
 	due := u.delegated("due", 0)
@@ -236,9 +236,9 @@ func TestUpgradeKeepsLease(t *testing.T) {
 	}
 }
 
-// TestWritesAlone checks a replica of version 0.2.0 that writes but does not claim,
-// because all its workers are busy. Its writes alone must keep jobs in the first
-// form.
+// TestWritesAlone has a replica of version 0.2.0 that writes jobs but does not claim
+// any, because all its workers are busy. Its writes alone must keep the jobs in the
+// first record format, the only one that it knows.
 func TestWritesAlone(t *testing.T) {
 	u := newUpgrade(t, miniredis.RunT(t))
 	job := u.delegated("job", 0)

@@ -7,20 +7,20 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// change is a change of one job, for the write script.
+// change is a change of one job that the write script makes.
 type change struct {
 	job     leave.Job // its times are by the store's time
 	expects string    // the script makes the change only if this version is stored
-	removes bool      // whether the job is to be removed
-	moves   bool      // whether the record only moves into the other form and keeps its version
+	removes bool      // whether the script removes the job
+	moves   bool      // whether the script only moves the record into the other record format, without a new version
 
-	// value is the record of the job, and in is its form. Both fields are empty
+	// value is the record of the job, and in is the record's format. Both are empty
 	// until encoded is called.
 	in    form
 	value string
 }
 
-// encoded returns c with the field value, the record of c's job in the given form.
+// encoded returns c with the record of c's job in the given format.
 func (c change) encoded(form form) (change, error) {
 	if c.removes || c.in == form {
 		return c, nil
@@ -30,8 +30,9 @@ func (c change) encoded(form form) (change, error) {
 	return c, err
 }
 
-// outcome is the result of a change. If done is true, version is the job's new
-// version. Otherwise stored has the records that were found instead.
+// outcome is the result of a change. If done is true, version is the job's new version.
+// If done is false, stored holds the records that the script found instead of the
+// expected ones.
 type outcome struct {
 	done    bool
 	version uint64
@@ -41,8 +42,7 @@ type outcome struct {
 // answerWords is how many texts the write script returns for each change.
 const answerWords = 3
 
-// write makes changes with one script. Each change succeeds or fails independently
-// of the others.
+// write makes changes with one script. Each change succeeds or fails by itself.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -62,8 +62,9 @@ func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error)
 	}
 }
 
-// arguments returns the arguments of the write script. It also returns the numbers
-// of the parts of the due times whose keys the script gets.
+// arguments returns the arguments of the write script. parts are the numbers of the
+// parts of the due times that the script changes. The script must get the keys of these
+// parts.
 func arguments(form form, changes []change) (parts []int, args []any, err error) {
 	args = []any{form.String()}
 	for _, c := range changes {
@@ -97,13 +98,13 @@ func outcomes(values []string, n int) ([]outcome, error) {
 			continue
 		}
 		results[i].done = true
-		results[i].version, _ = strconv.ParseUint(of[1], 10, 64) // a removed job has no version
+		results[i].version, _ = strconv.ParseUint(of[1], 10, 64) // the text is not a number if the job was removed
 	}
 	return results, nil
 }
 
-// Put stores a new delegation. If another write to the same key comes first, Put
-// tries again, for at most a second.
+// Put stores a new delegation. If another process writes the same key first, Put tries
+// again, for at most a second.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -133,7 +134,7 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	}
 }
 
-// Save writes job if job.Version is the version of the stored job.
+// Save writes job if the stored job has the version job.Version.
 func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	job = job.Moved(0)
 	v, err := s.swap(ctx, change{job: job.Moved(s.clock.ahead())})
@@ -141,17 +142,17 @@ func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return job, err
 }
 
-// Delete removes job if job.Version is the version of the stored job.
+// Delete removes job if the stored job has the version job.Version.
 func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	_, err := s.swap(ctx, change{job: job, removes: true})
 	return err
 }
 
-// swap makes a change if the version of its job is the version of the stored job.
-// It returns the new version.
+// swap makes a change if the stored job has the same version as the job in c. It
+// returns the new version.
 func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
 	if c.job.Version == 0 {
-		return 0, leave.ErrConflict // no caller has read this job from the store
+		return 0, leave.ErrConflict // the job does not come from the store
 	}
 	c.expects = strconv.FormatUint(c.job.Version, 10)
 	result, err := s.writeOne(ctx, c)

@@ -8,8 +8,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// away reports whether err says that the store cannot work at all. It reports false
-// if only one call has failed, for example with ErrConflict.
+// away reports whether err shows that the store cannot work at all. It reports false
+// for errors like ErrConflict, which concern only one call.
 func away(err error) bool {
 	return err != nil && !errors.Is(err, leave.ErrNotFound) && !errors.Is(err, leave.ErrConflict) && !errors.Is(err, leave.ErrSuperseded)
 }
@@ -19,9 +19,9 @@ type result[T any] struct {
 	err   error
 }
 
-// within returns the result of do. It returns an error if do takes longer than
-// limit, or longer than the deadline of ctx. Then do goes on in the background. A
-// sleeping disk makes do ignore its context, and within still returns in time.
+// within calls the function do and returns its result. If do takes longer than limit,
+// or longer than ctx allows, within returns an error, and do goes on in its goroutine.
+// So within returns in time even if do ignores its context, as with a sleeping disk.
 func within[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(deadline))
@@ -39,7 +39,7 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	case <-ctx.Done():
 	}
 	select {
-	case r := <-done: // do has ended at the moment when ctx ended
+	case r := <-done: // do has ended at the same moment as ctx
 		return r.value, r.err
 	default:
 		var none T
@@ -47,14 +47,14 @@ func within[T any](ctx context.Context, limit time.Duration, do func(context.Con
 	}
 }
 
-// errorOf makes a function for [within] from do, which returns only an error.
+// errorOf makes a function for [within] from a function do that returns only an error.
 func errorOf(do func(context.Context) error) func(context.Context) (struct{}, error) {
 	return func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) }
 }
 
-// do asks the store by calling ask. In an outage, or if ask fails because the store
-// is away, do calls alone instead, which answers from memory. learn gets the result
-// of a successful ask.
+// do calls the function ask, which asks the store. If ask succeeds, do passes the
+// result to learn. If there is an outage, or ask fails because the store is away, do
+// calls the function alone, which answers from memory.
 func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, error), alone func(*outage) (T, error), learn func(T)) (T, error) {
 	if value, err, out := during(s, alone); out {
 		return value, err
@@ -71,8 +71,8 @@ func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, erro
 	return value, err
 }
 
-// during calls the function alone if there is an outage. out reports whether there
-// is one.
+// during calls the function alone if there is an outage. out reports whether there is
+// one.
 func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error, out bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,9 +83,9 @@ func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error
 	return value, err, true
 }
 
-// without is for a store that has failed with cause. It begins an outage, unless
-// there is one already. Then it calls the function alone, which answers from
-// memory.
+// without begins an outage, because the store has failed with the error cause. If there
+// already is an outage, it only records cause. Then it calls the function alone, which
+// answers from memory.
 func without[T any](s *Store, cause error, alone func(*outage) (T, error)) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

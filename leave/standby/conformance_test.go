@@ -33,9 +33,9 @@ func TestConformanceOfTwo(t *testing.T) {
 	})
 }
 
-// TestConformanceInOutage checks that the Store passes the tests of any store in an
-// outage, too. In an outage it returns rooms more often than other stores, so the
-// test uses WithoutHaste.
+// TestConformanceInOutage runs the tests of all stores with a Store that is in an
+// outage. In an outage, ClaimRooms returns rooms more often than in other stores.
+// WithoutHaste prevents this.
 func TestConformanceInOutage(t *testing.T) {
 	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store {
 		s := open(t, dead{})
@@ -46,7 +46,7 @@ func TestConformanceInOutage(t *testing.T) {
 	})
 }
 
-// dead is a store that nobody can reach.
+// dead is a store that cannot be reached.
 type dead struct{ leavetest.Store }
 
 var errDead = errors.New("connection refused")

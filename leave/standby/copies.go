@@ -7,12 +7,13 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// always returns the context for calls to memory, because these calls never wait.
+// always returns a context that never ends. It is for calls to memory, which never
+// wait.
 func always() context.Context { return context.Background() }
 
-// keep stores a copy of job in memory. It does not replace a newer copy, because
-// answers to concurrent calls come in any order. The caller of keep, and of the
-// functions below, holds s.mu.
+// keep stores a copy of job in memory. If memory already has a newer copy, keep does
+// nothing: answers to calls at the same time can come in any order. The caller of keep
+// must hold s.mu. This also applies to the functions below.
 func (s *Store) keep(job leave.Job) {
 	if s.outage != nil && s.outage.hasEnded(job) {
 		return
@@ -22,19 +23,19 @@ func (s *Store) keep(job leave.Job) {
 		if old.Newer(job) || old.Same(job) && job.Version == 0 {
 			return
 		}
-		_ = s.memory.Delete(always(), old) // cannot conflict: old was read just now
+		_ = s.memory.Delete(always(), old) // there is no conflict, because old was read just now
 	}
 	_ = s.memory.Merge(always(), []leave.Job{job})
 }
 
-// refresh updates the copy of job in memory, if there is one.
+// refresh updates the copy of job in memory. It does nothing if there is no copy.
 func (s *Store) refresh(job leave.Job) {
 	if _, err := s.memory.Get(always(), job.Key); err == nil {
 		s.keep(job)
 	}
 }
 
-// drop removes the copy of a job that has ended.
+// drop removes the copy of job, which has ended.
 func (s *Store) drop(job leave.Job) {
 	if old, err := s.memory.Get(always(), job.Key); err == nil && !old.After(job) {
 		_ = s.memory.Delete(always(), old)
@@ -46,15 +47,16 @@ const (
 	sweepStep  = 256 // how many copies one call of sweepSome checks
 )
 
-// sweep is the progress of a check of all copies. Each call of sweepSome checks
-// some of them.
+// sweep records how far a check of all copies has got. Each call of sweepSome checks
+// some of the copies.
 type sweep struct {
 	left  []leave.Key
 	began time.Time
 }
 
-// sweepSome checks some copies. It removes the copies of jobs that another process
-// works on. Once in sweepEvery it begins to check all copies again.
+// sweepSome checks some of the copies in memory. If another process works on a job,
+// sweepSome removes the copy. When sweepEvery has passed, it begins to check all copies
+// again.
 func (s *Store) sweepSome(now time.Time) {
 	if len(s.sweep.left) == 0 && now.Sub(s.sweep.began) >= sweepEvery {
 		s.sweep = sweep{s.memory.Keys(), now}
@@ -68,8 +70,8 @@ func (s *Store) sweepSome(now time.Time) {
 	s.sweep.left = s.sweep.left[n:]
 }
 
-// elsewhere reports whether another process works on job. That is so if the copy is
-// overdue by more than 80 % of the delay, and by more than 30 s.
+// elsewhere reports whether another process works on job. This is so if the copy has
+// been overdue for more than 80 % of the delay and for more than 30 s.
 func elsewhere(job leave.Job, now time.Time) bool {
 	return now.Sub(job.Due()) > max(job.Delay/5*4, 30*time.Second)
 }

@@ -32,8 +32,8 @@ func TestCopies(t *testing.T) {
 		if n := copies(); n != 3 {
 			t.Errorf("got %d copies, want 3: those of the jobs that this process worked on", n)
 		}
-		// Another replica works on one of the jobs. The copy of that job in s does
-		// not change, until it is overdue by a period.
+		// Another replica works on one of the jobs. Until the copy of that job in s is
+		// overdue by a period, it must not change.
 		done := claimed[0]
 		for range 4 {
 			time.Sleep(40 * time.Minute)
@@ -47,7 +47,7 @@ func TestCopies(t *testing.T) {
 	})
 }
 
-// tick uses the store as a keeper does: it claims ten times.
+// tick makes ten claims, as a keeper does.
 func tick(t *testing.T, s leave.Store) {
 	t.Helper()
 	for range 10 {
@@ -57,8 +57,8 @@ func tick(t *testing.T, s leave.Store) {
 	}
 }
 
-// TestCopiesAreRefreshed checks that a read of a job updates the copy of the job,
-// if another replica has changed the job.
+// TestCopiesAreRefreshed has a job that another replica has changed. If the Store reads
+// the job, it must update its copy.
 func TestCopiesAreRefreshed(t *testing.T) {
 	for name, read := range map[string]func(t *testing.T, s leave.Store, j leave.Job){
 		"by Get":  func(t *testing.T, s leave.Store, j leave.Job) { get(t, s, j.Key) },

@@ -9,14 +9,14 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// copying is the mode of a Store if the store behind it has its jobs elsewhere,
-// like Redis. In an outage copying answers calls from copies.
+// copying is the mode of a Store for a store that has its jobs elsewhere, for example
+// in Redis. In an outage, copying answers calls from its copies of jobs.
 type copying struct{ s *Store }
 
-// Put stores a new delegation. In an outage it accepts up to mostAccepted new jobs,
-// and returns a *[leave.LimitError] for more.
+// Put stores a new delegation. In an outage, it accepts at most mostAccepted new jobs.
+// If there are more, it returns a *[leave.LimitError].
 func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
-	job.Version = 0 // a job has no version before it is stored
+	job.Version = 0 // only stored jobs have a version
 	return do(ctx, c.s,
 		func(ctx context.Context) (*leave.Job, error) { return c.s.store.Put(ctx, job) },
 		func(o *outage) (*leave.Job, error) { return o.put(job) },
@@ -28,8 +28,9 @@ func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 		})
 }
 
-// Get returns the job of a key. In an outage it returns ErrNotFound together with
-// [leave.ErrAway], because the store may have the job.
+// Get returns the job of a key. If there is an outage and no copy of the job, it
+// returns ErrNotFound together with [leave.ErrAway], because the store may have the
+// job.
 func (c copying) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) (leave.Job, error) { return c.s.store.Get(ctx, key) },
@@ -37,7 +38,7 @@ func (c copying) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 		c.s.refresh)
 }
 
-// Save writes a job if its version is the stored one.
+// Save writes job if the stored job has the same version.
 func (c copying) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) (leave.Job, error) {
@@ -50,7 +51,7 @@ func (c copying) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 		c.s.keep)
 }
 
-// Delete removes a job if its version is the stored one.
+// Delete removes job if the stored job has the same version.
 func (c copying) Delete(ctx context.Context, job leave.Job) error {
 	_, err := do(ctx, c.s,
 		func(ctx context.Context) (struct{}, error) {
@@ -77,8 +78,9 @@ func (c copying) Claim(ctx context.Context, holder string, now time.Time, n int)
 		})
 }
 
-// ClaimRooms returns up to n rooms. Within the time every, all calls together
-// return a room at most once. In an outage that time is at most 5 s.
+// ClaimRooms returns up to n rooms. The argument every is a period. In each such
+// period, all calls together return a room at most once. In an outage, the period is at
+// most 5 s.
 func (c copying) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) ([]sfu.Room, error) { return c.s.store.ClaimRooms(ctx, now, every, n) },
@@ -100,8 +102,8 @@ func (c copying) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 		})
 }
 
-// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]). In an outage
-// it returns the rooms that this process knows.
+// Rooms returns the rooms that at least one job occupies ([leave.Job.Occupies]). In an
+// outage, it considers only the jobs that this process knows.
 func (c copying) Rooms(ctx context.Context) ([]sfu.Room, error) {
 	return do(ctx, c.s,
 		c.s.store.Rooms,
@@ -109,7 +111,7 @@ func (c copying) Rooms(ctx context.Context) ([]sfu.Room, error) {
 		func([]sfu.Room) {})
 }
 
-// Count returns how many jobs there are. In an outage it counts the jobs that this
+// Count returns how many jobs the store has. In an outage, it counts the jobs that this
 // process knows.
 func (c copying) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
 	return do(ctx, c.s,
@@ -118,7 +120,7 @@ func (c copying) Count(ctx context.Context, user matrix.UserID) (leave.Counts, e
 		func(leave.Counts) {})
 }
 
-// Merge merges copies into the stored jobs.
+// Merge merges jobs, which are copies, into the stored jobs.
 func (c copying) Merge(ctx context.Context, jobs []leave.Job) error {
 	jobs = unmarked(jobs)
 	_, err := do(ctx, c.s,
@@ -132,7 +134,7 @@ func (c copying) Merge(ctx context.Context, jobs []leave.Job) error {
 	return err
 }
 
-// Close closes the store.
+// Close closes the other store, which stands behind this one.
 func (c copying) Close() error { return c.s.store.Close() }
 
 func (c copying) probe(ctx context.Context) error {
@@ -140,8 +142,8 @@ func (c copying) probe(ctx context.Context) error {
 	return err
 }
 
-// deliver writes changes to the store. A change may be written twice, which is
-// harmless.
+// deliver writes changes to the other store. If it writes a change twice, this does no
+// harm.
 func (c copying) deliver(ctx context.Context, w work) error {
 	var jobs []leave.Job
 	for _, key := range w.changed {

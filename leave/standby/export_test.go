@@ -2,8 +2,8 @@ package standby
 
 import "time"
 
-// WithoutHaste makes s return rooms in an outage only as often as without an
-// outage. It returns s.
+// WithoutHaste returns s. It makes ClaimRooms of s return rooms in an outage only as
+// often as at other times.
 func WithoutHaste(s *Store) *Store {
 	s.looks = 1000 * time.Hour
 	return s

@@ -17,29 +17,29 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// fault is a way in which a store does not do its work.
+// fault is a way in which a store fails.
 type fault int32
 
 const (
 	none   fault = iota
-	fails        // the store returns an error at once
-	hangs        // the store does nothing until the call's context ends
-	sleeps       // the store does nothing until the fault ends, and ignores contexts
-	mute         // the store does its work, but does not answer
+	fails        // the store returns an error immediately
+	hangs        // the store does nothing until the context of the call ends
+	sleeps       // the store does nothing until the fault ends, even if the context of the call ends before
+	mute         // the store does its work, but sends no answer
 	full         // the store answers questions, but cannot write
 	slow         // the store does its work, and answers half a second later
 )
 
-// errFails is a long error of several lines, as some servers return it.
+// errFails is a long error of several lines. Some servers return such errors.
 var errFails = errors.New("no space left on device\n" + strings.Repeat("x", 10_000))
 
-// faulty is a store as one replica sees it, with faults. Its field Store is the
-// same store without faults. Tests use that field to do what other replicas do.
+// faulty is a store with faults, as one replica sees it. The field Store is the same
+// store without the faults. Tests use it to do what other replicas do.
 type faulty struct {
 	*memstore.Store
 	fault  atomic.Int32
-	lost   atomic.Bool  // whether the store has lost its jobs, and Merge was not called since then
-	asked  atomic.Int32 // how many calls there were
+	lost   atomic.Bool  // whether the store has lost its jobs, and Merge has not been called since then
+	asked  atomic.Int32 // how many calls the store has got
 	within atomic.Int32 // how many calls have not returned yet
 
 	mu    sync.Mutex
@@ -48,7 +48,8 @@ type faulty struct {
 
 func newFaulty() *faulty { return &faulty{Store: memstore.New(), awake: make(chan struct{})} }
 
-// another returns the same store as another replica sees it.
+// another returns a second view of the same store, for another replica. The second view
+// has no fault.
 func (f *faulty) another() *faulty { return &faulty{Store: f.Store, awake: make(chan struct{})} }
 
 func (f *faulty) set(what fault) {
@@ -60,8 +61,9 @@ func (f *faulty) set(what fault) {
 	}
 }
 
-// forget makes the store lose all its jobs. ends has the store as each replica sees
-// it. From now on the calls of all replicas return ErrForgotten.
+// forget makes the store lose all its jobs. The argument ends has all faulty stores
+// that stand for this store, one for each replica. From now on, their calls return
+// ErrForgotten.
 func forget(t *testing.T, ends ...*faulty) {
 	t.Helper()
 	for _, f := range ends {
@@ -104,8 +106,8 @@ func (f *faulty) through(ctx context.Context, do func() error) error {
 	return err
 }
 
-// writes is like through, but for a write. It also fails if the disk is full, or if
-// the version is larger than databases can store.
+// writes is like the method through, but for a write. It also fails if the disk is
+// full, or if the version is larger than a database can store.
 func (f *faulty) writes(ctx context.Context, version uint64, do func() error) error {
 	if fault(f.fault.Load()) == full || version > math.MaxInt64 {
 		return errFails
@@ -169,12 +171,12 @@ func (f *faulty) Merge(ctx context.Context, jobs []leave.Job) error {
 	return f.writes(ctx, 0, func() error { return f.Store.Merge(ctx, jobs) })
 }
 
-// job returns a job with a delay of an hour. name is its room, its identity and its
-// delay id.
+// job returns a job with a delay of an hour. The argument name is the job's room,
+// identity and delay id.
 func job(t testing.TB, name string) leave.Job { return delegated(t, name, name, time.Now()) }
 
-// delegated returns a job with a delay of an hour. The job was delegated at the
-// time at.
+// delegated returns a job with a delay of an hour, which was delegated at the given
+// time.
 func delegated(t testing.TB, name, delayID string, at time.Time) leave.Job {
 	t.Helper()
 	user, err := matrix.ParseUserID("@alice:example.org")
@@ -222,8 +224,8 @@ func wantErr(t *testing.T, what string, err, want error) {
 	}
 }
 
-// write saves a changed job as a keeper does. After a conflict it reads the job
-// again and changes that job.
+// write changes a job and saves it, as a keeper does. After a conflict, it reads the
+// job again, and changes and saves that job.
 func write(t *testing.T, s leave.Store, j leave.Job, change func(leave.Job) leave.Job) {
 	t.Helper()
 	for range 3 {
@@ -237,7 +239,7 @@ func write(t *testing.T, s leave.Store, j leave.Job, change func(leave.Job) leav
 	t.Error("got nothing but conflicts, want an end of them")
 }
 
-// end deletes a job as a keeper does. After a conflict it reads the job again and
+// end deletes a job, as a keeper does. After a conflict, it reads the job again, and
 // deletes that job.
 func end(t *testing.T, s leave.Store, j leave.Job) {
 	t.Helper()
@@ -263,7 +265,7 @@ func wantDegraded(t *testing.T, s *standby.Store, want bool) standby.Status {
 	return status
 }
 
-// took checks that do takes exactly the time want.
+// took calls the function do, and checks that it takes exactly as long as want says.
 func took(t *testing.T, what string, want time.Duration, do func()) {
 	t.Helper()
 	begin := time.Now()

@@ -12,30 +12,30 @@ import (
 )
 
 const (
-	// These are the pauses between two questions to the store in an outage. The
-	// first question comes at once. The pauses grow from firstPause to
-	// longestPause. If the next outage begins within the time soon, its pauses
-	// begin with the last pause of this outage. The reason is a full disk: it seems
-	// to work until something is written.
+	// These are the limits for the pauses between two questions to the store in an
+	// outage. Usually, the first question comes immediately. Then the pauses grow from
+	// firstPause to longestPause. If the time since the last outage is less than the
+	// constant soon, the outage begins with the last pause of that outage. This is for a
+	// full disk, which seems to work until something is written.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 2 * time.Second
 	soon         = 30 * time.Second
-	// One round of handBack writes at most batch changed jobs, and at most batch
-	// ended jobs.
+	// batch limits one round of handBack. The round writes at most this many changed
+	// jobs, and removes at most this many ended jobs.
 	batch = 500
-	// lastBatch is the most changes that the last round of an outage may write.
-	// lastTime is how long that round may take. They are small because every call
-	// waits during that round.
+	// lastBatch is how many changes the last round of an outage may write. lastTime is
+	// how long this round may take. Both are small, because all calls wait during this
+	// round.
 	lastBatch = 100
 	lastTime  = answerTime / 4
-	// removers is how many jobs are removed at the same time.
+	// removers is how many jobs the Store removes at the same time.
 	removers = 16
-	// removeTries is how often remove tries to remove a job while other processes
-	// write the job.
+	// removeTries is how often remove tries to remove a job if other processes write the
+	// job at the same time.
 	removeTries = 4
 )
 
-// begin begins an outage. The caller holds s.mu.
+// begin begins an outage. cause is the store's error. The caller holds s.mu.
 func (s *Store) begin(cause error) {
 	if time.Since(s.since) >= soon {
 		s.pause = 0
@@ -54,7 +54,8 @@ func (s *Store) begin(cause error) {
 	}
 }
 
-// recover asks the store again and again until it answers and has all changes.
+// recover asks the store again and again until the store answers and has got all
+// changes.
 func (s *Store) recover(pause time.Duration) {
 	s.observe(s.Status())
 	for timing.Sleep(s.stopped, pause) {
@@ -69,9 +70,9 @@ func (s *Store) recover(pause time.Duration) {
 	}
 }
 
-// handBack asks whether the store answers, and writes the changes to the store in
-// rounds. Meanwhile memory answers all calls. The last round ends the outage. If
-// another outage begins soon, its first pause is pause.
+// handBack asks whether the store answers. If so, it writes the changes to the store in
+// rounds. Meanwhile memory answers all calls. The last round ends the outage. The
+// argument pause is the first pause of the next outage, if that outage begins soon.
 func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	s.mu.Lock()
 	o := s.outage
@@ -80,7 +81,7 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	if away(err) {
 		s.giveBack(o, work{}, err)
 	}
-	if away(err) && !errors.Is(err, leave.ErrForgotten) { // a store that has forgotten its jobs does answer
+	if away(err) && !errors.Is(err, leave.ErrForgotten) { // a store that has lost its jobs does answer
 		return err
 	}
 	for {
@@ -96,8 +97,8 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// next returns the next changes of the outage o that must be written. If few are
-// left, it writes them itself while all calls wait, and ends the outage.
+// next returns some of the changes that the outage o has left. If there are only few,
+// next writes them to the store and ends the outage. Meanwhile all calls wait.
 func (s *Store) next(ctx context.Context, o *outage, pause time.Duration) (w work, over bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,16 +133,16 @@ func (s *Store) delivered(w work) {
 	s.counts.merged += w.size()
 }
 
-// ask makes one call to the store, which may take a second. If the call ignores its
-// context, ask waits until the call ends, because the next call would have to wait,
-// too.
+// ask makes one call to the store. The call's context ends after a second. If the call
+// ignores this, ask waits until the call ends, because another call would have to wait
+// as well.
 func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
 	return call(ctx)
 }
 
-// work is a set of changes to write to the store.
+// work is a set of changes that must be written to the other store.
 type work struct {
 	changed []leave.Key
 	ended   []leave.Job
@@ -149,8 +150,8 @@ type work struct {
 
 func (w work) size() uint64 { return uint64(len(w.changed) + len(w.ended)) }
 
-// take removes at most n changes of each kind from the changes that are left, and
-// returns them.
+// take removes changes from those that are left, and returns them. It takes at most n
+// changed jobs and at most n ended jobs.
 func (o *outage) take(n int) work {
 	var w work
 	for key := range o.changed {
@@ -170,8 +171,8 @@ func (o *outage) take(n int) work {
 	return w
 }
 
-// giveBack adds w to the changes that are left, because the store did not accept w.
-// It also records the cause.
+// giveBack adds w to the changes that are left, because the other store did not accept
+// w. It also records the error of that store.
 func (o *outage) giveBack(w work, cause error) {
 	for _, key := range w.changed {
 		o.changed[key] = struct{}{}
@@ -182,7 +183,8 @@ func (o *outage) giveBack(w work, cause error) {
 	o.noteCause(cause)
 }
 
-// removeAll removes ended jobs from the store. It stops when one removal fails.
+// removeAll removes ended jobs from the store. If one of them cannot be removed, it
+// stops.
 func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -204,10 +206,10 @@ func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 	return context.Cause(ctx)
 }
 
-// remove removes a job that has ended in this process from the store. It keeps the
-// job if another replica has written newer information about it. After removeTries
-// it gives up: another process writes the job all the time, and that process will
-// learn from the homeserver that the leave has ended.
+// remove removes a job that has ended in this process from the store. If another
+// replica has written newer information about the job, remove keeps it. After
+// removeTries attempts, remove gives up. Then another process is writing the job all
+// the time. That process will learn from the homeserver that the leave has ended.
 func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 	for range removeTries {
 		stored, err := ask(ctx, func(ctx context.Context) (leave.Job, error) { return s.store.Get(ctx, ended.Key) })

@@ -25,7 +25,7 @@ func TestEndedStaysEnded(t *testing.T) {
 		}
 		put(t, s, delegated(t, "again", "again later", time.Now()))
 
-		// Other replicas lease one job, restart another one, and replace a third
+		// Other replicas lease one of the jobs, restart a second one, and replace a third
 		// one.
 		lent := get(t, behind.Store, job(t, "lent").Key)
 		lent.Lease = leave.Lease{Holder: "other", Until: time.Now().Add(time.Second)}
@@ -79,8 +79,8 @@ func TestForgotten(t *testing.T) {
 	})
 }
 
-// TestTwoReplicas has two replicas that change their own copies of the same jobs
-// while their store is away. After the outage the later changes must count.
+// TestTwoReplicas has two replicas with copies of the same jobs. While their store is
+// away, both change their copies. After the outage, the later changes must count.
 func TestTwoReplicas(t *testing.T) {
 	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
 		a, b := open(t, behind), open(t, behind)
@@ -112,9 +112,9 @@ func TestTwoReplicas(t *testing.T) {
 	})
 }
 
-// TestClaimedByTwo has a replica that gets no answer from the store. It works from
-// its copies, and so also on jobs that another replica has claimed. After the
-// outage the last write must count, and no job may be doubled or lost.
+// TestClaimedByTwo has a replica that gets no answer from the store. It works from its
+// copies. So it also works on jobs that another replica has claimed. After the outage,
+// the last write must count, and no job may be doubled or lost.
 func TestClaimedByTwo(t *testing.T) {
 	for _, what := range []fault{hangs, mute} {
 		t.Run(map[fault]string{hangs: "hangs", mute: "mute"}[what], func(t *testing.T) {
@@ -139,7 +139,7 @@ func claimedByTwo(t *testing.T, what fault) {
 		time.Sleep(100 * time.Millisecond)
 		write(t, b, onB[i], worked)
 	}
-	end(t, a, get(t, a, onA[0].Key)) // both replicas have sent this leave
+	end(t, a, get(t, a, onA[0].Key)) // both replicas end this job, as if both had sent its leave
 	end(t, b, get(t, b, onA[0].Key))
 
 	behind.set(none)
@@ -156,7 +156,7 @@ func claimedByTwo(t *testing.T, what fault) {
 	claimAll(t, b, 0)
 }
 
-// claimAll claims all due jobs, and checks that there are want of them.
+// claimAll claims all due jobs, and checks that there are as many as want says.
 func claimAll(t *testing.T, s leave.Store, want int) []leave.Job {
 	t.Helper()
 	jobs, err := s.Claim(t.Context(), "holder", time.Now(), want+1)
@@ -166,8 +166,8 @@ func claimAll(t *testing.T, s leave.Store, want int) []leave.Job {
 	return jobs
 }
 
-// worked returns j restarted and without its lease. A keeper gives back a job in
-// this way.
+// worked returns j with its delay restarted and without its lease. A keeper gives a job
+// back to the store like this.
 func worked(j leave.Job) leave.Job {
 	j.Lease = leave.Lease{}
 	return restarted(j)
@@ -197,9 +197,9 @@ func TestMostAccepted(t *testing.T) {
 	})
 }
 
-// TestCallsDoNotPileUp has a store with a sleeping disk, whose calls do not return.
-// Besides the calls of its callers, the Store must make only one more call. So
-// calls do not pile up.
+// TestCallsDoNotPileUp has a store with a sleeping disk, so that calls to the store do
+// not return. The Store makes calls for its callers. Besides these, it may have only
+// one call running at a time.
 func TestCallsDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -220,8 +220,8 @@ func TestCallsDoNotPileUp(t *testing.T) {
 	})
 }
 
-// TestPauses checks that the Store asks a store that returns errors again and
-// again, with growing pauses.
+// TestPauses has a store that returns errors. The Store must ask it again and again,
+// with growing pauses.
 func TestPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -239,8 +239,8 @@ func TestPauses(t *testing.T) {
 	})
 }
 
-// TestFull has a full disk, which answers questions but accepts no write. The
-// outage must last until the disk has room again.
+// TestFull has a full disk: it answers questions, but accepts no writes. The outage
+// must last until the disk has room again.
 func TestFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -248,7 +248,7 @@ func TestFull(t *testing.T) {
 		put(t, s, job(t, "ended"))
 		put(t, s, job(t, "written"))
 		behind.set(full)
-		const n = 1500 // more jobs than one merge writes
+		const n = 1500 // one merge does not write that many jobs
 		for i := range n {
 			put(t, s, job(t, fmt.Sprint(i)))
 		}
@@ -265,8 +265,8 @@ func TestFull(t *testing.T) {
 	})
 }
 
-// TestFullDoesNotFlap has a full disk, which seems to work while nothing must be
-// written. The Store must not begin and end outages all the time because of that.
+// TestFullDoesNotFlap has a full disk, which seems to work while there is nothing to
+// write. The Store must not begin and end outages all the time.
 func TestFullDoesNotFlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()

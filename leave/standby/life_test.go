@@ -29,7 +29,7 @@ func TestBeginsDegraded(t *testing.T) {
 	})
 }
 
-// observed records the states that a Store passes to its function observe.
+// observed records each Status that a Store passes to its function observe.
 type observed struct {
 	mu   sync.Mutex
 	text strings.Builder

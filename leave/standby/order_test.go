@@ -10,9 +10,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// TestVersionsDoNotCross checks that a job that was read from the store cannot be
-// written to memory. A job that was read from memory cannot be written to the store
-// either.
+// TestVersionsDoNotCross reads a job from the store, and then writes it when memory
+// answers. It also reads a job from memory, and then writes it when the store answers.
+// Both writes must fail.
 func TestVersionsDoNotCross(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()
@@ -41,9 +41,9 @@ func TestVersionsDoNotCross(t *testing.T) {
 	})
 }
 
-// TestStrayWrite reads a job of which the Store has no copy, because another
-// replica works on the job. Then an outage begins, and the test writes or deletes
-// the job. The change must get to the store after the outage.
+// TestStrayWrite reads a job on which another replica works, so the Store has no copy
+// of it. Then an outage begins, and the test writes or deletes the job. After the
+// outage, the store must get this change.
 func TestStrayWrite(t *testing.T) {
 	eachFault(t, func(t *testing.T, behind *faulty, what fault) {
 		s := open(t, behind)
@@ -70,8 +70,8 @@ func TestStrayWrite(t *testing.T) {
 	})
 }
 
-// overtaken makes two calls. The answer to the first call comes after the answer to
-// the second.
+// overtaken makes two calls. The answer to the first call comes later than the answer
+// to the second call.
 func overtaken(t *testing.T, behind *faulty, first, then func()) {
 	t.Helper()
 	behind.set(slow)
@@ -102,7 +102,7 @@ func TestAnswersOutOfOrder(t *testing.T) {
 		})
 		again := job(t, "again")
 		put(t, s, again)
-		put(t, s, again) // as if a client had got no answer and tried again
+		put(t, s, again) // acts like a client that got no answer and tries again
 		write(t, s, get(t, s, again.Key), func(j leave.Job) leave.Job { j.Looks = 7; return j })
 		put(t, s, again)
 
@@ -119,9 +119,9 @@ func TestAnswersOutOfOrder(t *testing.T) {
 	})
 }
 
-// TestAnswerInOutage has a call whose answer comes late: another call has begun an
-// outage meanwhile. The copy must get the change, unless the job has ended
-// meanwhile.
+// TestAnswerInOutage has a call whose answer comes late. By then, another call has
+// begun an outage. The copy must get the change of the first call. If the job has
+// ended, the copy must not get it.
 func TestAnswerInOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()

@@ -14,16 +14,16 @@ import (
 )
 
 // outage is the state of an outage. An outage lasts from the first call without an
-// answer until all changes since then are merged. Callers of its methods hold
-// Store.mu.
+// answer until all changes since then are merged into the store. Callers of the methods
+// hold Store.mu.
 type outage struct {
 	memory *memstore.Store
-	mark   uint64 // the mark that is in all versions of this outage
-	cause  error  // the store's last error, as clipped text
+	mark   uint64 // the mark in all versions that memory gives in this outage
+	cause  error  // the last error of the store, as a shortened text
 
-	accepted map[leave.Key]struct{}   // the new jobs that memory accepted in the outage
-	changed  map[leave.Key]struct{}   // the changed jobs that must still be merged into the store
-	ended    map[delegation]leave.Job // the ended jobs that must still be removed from the store
+	accepted map[leave.Key]struct{}   // the new jobs that memory has accepted in this outage
+	changed  map[leave.Key]struct{}   // the changed jobs that must still be merged into the other store
+	ended    map[delegation]leave.Job // the ended jobs that must still be removed from the other store
 }
 
 // delegation identifies one delegation of a key.
@@ -46,11 +46,11 @@ func newOutage(memory *memstore.Store, number uint64, cause error) *outage {
 	return o
 }
 
-// maxCause is how many bytes of a store's error are kept.
+// maxCause is how many bytes of the other store's error are kept.
 const maxCause = 200
 
-// noteCause records the store's error. If the store has lost its jobs, all copies
-// count as changed, so that the store gets them again.
+// noteCause records the last error of the store. If the store has lost its jobs, all
+// copies count as changed, so that the store gets all of them.
 func (o *outage) noteCause(cause error) {
 	o.cause = errors.New(text.Clip(cause.Error(), maxCause))
 	if errors.Is(cause, leave.ErrForgotten) {
@@ -60,11 +60,12 @@ func (o *outage) noteCause(cause error) {
 	}
 }
 
-// left returns how many changes are still to be written.
+// left returns how many changes must still be written to the other store.
 func (o *outage) left() int { return len(o.changed) + len(o.ended) }
 
-// A version from memory has its highest bit set. The bits below contain the number
-// of the outage. Versions of stores never become so large.
+// A job's version is marked if this process has given it from memory in an outage. The
+// highest bit of a marked version is set. The next bits contain the number of the
+// outage. The versions that stores give never become so large.
 const (
 	fromMemory uint64 = 1 << 63
 	markShift         = 53
@@ -73,7 +74,7 @@ const (
 
 func marked(version uint64) bool { return version&fromMemory != 0 }
 
-// unmarked returns jobs without the mark of an outage in their versions.
+// unmarked returns jobs, but without the marks of outages in their versions.
 func unmarked(jobs []leave.Job) []leave.Job {
 	jobs = slices.Clone(jobs)
 	for i := range jobs {
@@ -96,8 +97,8 @@ func (o *outage) allShown(jobs []leave.Job) []leave.Job {
 	return jobs
 }
 
-// read returns job with the version that memory knows, which has no mark. It
-// reports whether the caller has read job from memory in this outage.
+// read returns job with the version that memory has, which is not marked. It reports
+// whether the caller got job from memory in this outage.
 func (o *outage) read(job leave.Job) (leave.Job, bool) {
 	own := job.Version&markBits == o.mark
 	job.Version &^= markBits
@@ -109,9 +110,9 @@ func (o *outage) hasEnded(job leave.Job) bool {
 	return ended
 }
 
-// stray reports whether the caller has read job from the store, and memory has no
-// copy of the job. Then nothing else is known about the job. Otherwise the caller
-// must read the job again.
+// stray reports whether the caller got job from the store, and memory has no copy of
+// the job. Then nobody in this process knows the job better, and memory may accept it.
+// If stray reports false, the caller must read the job again.
 func (o *outage) stray(job leave.Job) bool {
 	if marked(job.Version) || job.Version == 0 || o.hasEnded(job) {
 		return false
@@ -120,8 +121,8 @@ func (o *outage) stray(job leave.Job) bool {
 	return err != nil
 }
 
-// errUnknown is the error for a job that memory does not have. It is a single
-// value, so that results with it can be compared.
+// errUnknown is the error if memory does not have the job. It is always the same value,
+// so that results can be compared.
 var errUnknown = fmt.Errorf("%w in the memory of this process, and %w", leave.ErrNotFound, leave.ErrAway)
 
 func (o *outage) get(key leave.Key) (leave.Job, error) {
@@ -132,8 +133,8 @@ func (o *outage) get(key leave.Key) (leave.Job, error) {
 	return o.shown(job), nil
 }
 
-// accept counts a new job before memory stores the job. It returns an error if
-// there are too many new jobs.
+// accept counts a new job that memory is about to store. It returns an error if there
+// are too many new jobs.
 func (o *outage) accept(key leave.Key) error {
 	switch _, err := o.memory.Get(always(), key); {
 	case err == nil:

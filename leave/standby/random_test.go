@@ -13,15 +13,14 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// Each test makes a number of random runs with outages. These flags change the
-// number and the seeds.
+// Each test with random outages runs several times. These flags say how often, and with
+// which seeds.
 var (
 	seeds     = flag.Uint64("seeds", 0, "how many random runs each test makes; 0 means the test's default")
 	firstSeed = flag.Uint64("seed", 0, "the seed of the first run")
 )
 
-// eachSeed runs test in virtual time for each seed. n is the default number of
-// seeds.
+// eachSeed runs test in virtual time for several seeds. n is the usual number of seeds.
 func eachSeed(t *testing.T, n uint64, test func(t *testing.T, seed uint64)) {
 	for i := range cmp.Or(*seeds, n) {
 		seed := *firstSeed + i
@@ -31,9 +30,9 @@ func eachSeed(t *testing.T, n uint64, test func(t *testing.T, seed uint64)) {
 	}
 }
 
-// TestNothingIsLost has many workers that write jobs through two replicas, while
-// the store fails again and again. In the end the store must have what each worker
-// wrote last.
+// TestNothingIsLost has many goroutines that write jobs through two replicas, while the
+// store fails again and again. At the end, the store must have what each goroutine has
+// written last.
 func TestNothingIsLost(t *testing.T) { eachSeed(t, 20, comeAndGo) }
 
 func comeAndGo(t *testing.T, seed uint64) {
@@ -54,21 +53,21 @@ func comeAndGo(t *testing.T, seed uint64) {
 		time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
 		what := []fault{fails, hangs, mute}[random.IntN(3)]
 		here.set(what)
-		if random.IntN(3) > 0 { // otherwise only the first replica cannot reach the store
+		if random.IntN(3) > 0 { // in one of three cases, only the first replica cannot reach the store
 			there.set(what)
 		}
 		time.Sleep(time.Duration(random.IntN(4000)) * time.Millisecond)
 		if random.IntN(4) == 0 {
 			here.set(fails)
 			there.set(fails)
-			time.Sleep(time.Second) // by then the last call has ended
+			time.Sleep(time.Second) // after this time, no call is running
 			forget(t, here, there)
 		}
 		here.set(none)
 		there.set(none)
 	}
 	workers.Wait()
-	// A replica finds out that the store has lost its jobs when it uses the store.
+	// A replica notices that the store has lost its jobs only when it calls the store.
 	tick(t, a)
 	tick(t, b)
 	time.Sleep(soon)
@@ -81,7 +80,7 @@ func comeAndGo(t *testing.T, seed uint64) {
 	}
 }
 
-// wanted is the state that a job must have in the store in the end.
+// wanted is how a job must be in the store at the end.
 type wanted struct {
 	key   leave.Key
 	ended bool
@@ -96,8 +95,8 @@ func (w wanted) check(t *testing.T, s leave.Store) {
 	}
 }
 
-// worker stores jobs in s, writes each job some times, and ends most of them. It
-// returns the state that each job must have in the end.
+// worker stores jobs in s, writes each job several times, and ends most of them. It
+// returns how each job must be at the end.
 func worker(t *testing.T, s leave.Store, name string, random *rand.Rand) (results []wanted) {
 	begin := time.Now()
 	for n := 0; time.Since(begin) < 2*time.Minute; n++ {

@@ -15,12 +15,12 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// All tests in this file need a redis-server: make test-redis runs them. The Redis
-// client waits for 3 s or more. The time limits in these tests show that the Store
-// waits only for about a second, even on a busy machine. Tests in virtual time
-// check the exact second.
+// All tests in this file need a redis-server. The target test-redis of the Makefile
+// runs them. The Redis client waits for 3 s or more. These tests check that the Store
+// waits only for about a second, even on a busy machine. Tests in virtual time check
+// that it waits for exactly a second.
 
-// servers runs a test with a single server and with a cluster.
+// servers runs test twice: with a single Redis server, and with a cluster.
 func servers(t *testing.T, test func(t *testing.T, server *redistest.Server, url string)) {
 	t.Run("single", func(t *testing.T) {
 		server := redistest.Start(t)
@@ -49,8 +49,8 @@ func TestRealFrozen(t *testing.T) {
 			}
 		}
 		names := []string{"on a", "on b"}
-		// None of these calls waits a second for Redis. Otherwise all of them
-		// together would take minutes.
+		// If each of these calls waited a second for Redis, all of them together would
+		// take minutes.
 		begin := time.Now()
 		for i := range 100 {
 			names = append(names, fmt.Sprint("a", i), fmt.Sprint("b", i))

@@ -12,7 +12,7 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// replica opens a Store in front of the Redis at url, as a replica of the service
+// replica opens a Store in front of the Redis at url, as each replica of the service
 // does.
 func replica(t *testing.T, url string) *standby.Store {
 	t.Helper()
@@ -23,7 +23,7 @@ func replica(t *testing.T, url string) *standby.Store {
 	return open(t, behind)
 }
 
-// waitFor waits in real time, for up to 15 s, until done reports true.
+// waitFor waits in real time until done reports true, for at most 15 s.
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -37,8 +37,8 @@ func waitFor(t *testing.T, what string, done func() bool) {
 	t.Fatalf("after 15 s: want that %s, got that it does not happen", what)
 }
 
-// working returns a function that reports whether the store answers and all
-// replicas have noticed that. The function uses the replicas as keepers do.
+// working returns a function. The function reports whether the store answers and all
+// replicas have noticed this. To find out, it makes the same calls as a keeper.
 func working(t *testing.T, replicas ...*standby.Store) func() bool {
 	return func() bool {
 		ok := true

@@ -9,20 +9,20 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Resident is a store that has all its jobs in memory, and also on a disk that
-// may not answer.
+// Resident is a store that has all its jobs in memory, and also on a disk, which can
+// fail.
 type Resident interface {
 	Behind
-	// Memory returns the store in memory, which has all jobs. It can answer every
-	// call. Only writes need the disk.
+	// Memory returns the store in memory, which has all jobs. It can answer each call.
+	// Only writes also need the disk.
 	Memory() *memstore.Store
-	// Commit returns when the current state of the jobs with these keys is on the
-	// disk. Without keys, it returns when the disk has accepted an empty write.
+	// Commit waits until the jobs with these keys are on the disk as they are now.
+	// Without keys, it waits until the disk has accepted an empty write.
 	Commit(ctx context.Context, keys ...leave.Key) error
 }
 
-// residing is the mode of a Store if the store behind it is a [Resident]. It needs
-// no copies: the memory of that store answers at once. Writes reach the disk now or
+// residing is the mode of a Store for a [Resident]. It needs no copies, because the
+// memory of the Resident answers immediately. Writes get to the disk immediately, or
 // after the outage.
 type residing struct {
 	*memstore.Store
@@ -30,8 +30,8 @@ type residing struct {
 	disk Resident
 }
 
-// Put stores a new delegation. In an outage it accepts up to mostAccepted new jobs,
-// and returns a *[leave.LimitError] for more.
+// Put stores a new delegation. In an outage, it accepts at most mostAccepted new jobs.
+// If there are more, it returns a *[leave.LimitError].
 func (r residing) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	if err := r.s.accept(job.Key); err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (r residing) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	return replaced, err
 }
 
-// Save writes a job if its version is the stored one.
+// Save writes job if the stored job has the same version.
 func (r residing) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	saved, err := r.Store.Save(ctx, job)
 	if err == nil {
@@ -52,7 +52,7 @@ func (r residing) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return saved, err
 }
 
-// Delete removes a job if its version is the stored one.
+// Delete removes job if the stored job has the same version.
 func (r residing) Delete(ctx context.Context, job leave.Job) error {
 	err := r.Store.Delete(ctx, job)
 	if err == nil {
@@ -61,7 +61,7 @@ func (r residing) Delete(ctx context.Context, job leave.Job) error {
 	return err
 }
 
-// Merge merges copies into the stored jobs.
+// Merge merges jobs, which are copies, into the stored jobs.
 func (r residing) Merge(ctx context.Context, jobs []leave.Job) error {
 	err := r.Store.Merge(ctx, jobs)
 	if err == nil && len(jobs) > 0 {
@@ -77,13 +77,14 @@ func keys(jobs []leave.Job) (keys []leave.Key) {
 	return keys
 }
 
-// ClaimRooms returns up to n rooms. Within the time every, all calls together
-// return a room at most once. In an outage that time is at most 5 s.
+// ClaimRooms returns up to n rooms. The argument every is a period. In each such
+// period, all calls together return a room at most once. In an outage, the period is at
+// most 5 s.
 func (r residing) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	return r.Store.ClaimRooms(ctx, now, r.s.interval(every), n)
 }
 
-// Close closes the store.
+// Close closes the other store, which stands behind this one.
 func (r residing) Close() error { return r.disk.Close() }
 
 func (r residing) probe(ctx context.Context) error { return r.disk.Commit(ctx) }
@@ -96,9 +97,9 @@ func (r residing) deliver(ctx context.Context, w work) error {
 	return err
 }
 
-// written returns when the jobs with these keys are on the disk. In an outage it
-// returns at once. If the disk takes longer than a second, it returns after that
-// second. In both cases the Store writes the jobs after the outage.
+// written waits until the jobs with these keys are on the disk. In an outage, it does
+// not wait. If the disk takes longer than a second, written stops waiting, and an
+// outage begins. In both cases, the Store writes the jobs to the disk after the outage.
 func (r residing) written(ctx context.Context, keys ...leave.Key) {
 	if r.s.postponed(keys, nil) {
 		return
@@ -110,8 +111,8 @@ func (r residing) written(ctx context.Context, keys ...leave.Key) {
 }
 
 // postponed records that the Store must write the jobs with these keys after the
-// outage. If there is no outage, it begins one with the error cause. It only
-// returns false if there is no outage and cause is nil.
+// outage. If there is no outage, it begins one, whose error is cause. If there is no
+// outage and cause is nil, it does nothing and returns false.
 func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,9 +133,9 @@ func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	return true
 }
 
-// interval returns how much time must pass until ClaimRooms may return a room
-// again. That is every, the time that the caller wants. In an outage it is at most
-// s.looks.
+// interval returns how much time must pass before ClaimRooms may return a room again.
+// Usually this is the time every, which the caller has passed. In an outage, it is at
+// most s.looks.
 func (s *Store) interval(every time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -144,8 +145,8 @@ func (s *Store) interval(every time.Duration) time.Duration {
 	return min(every, s.looks)
 }
 
-// accept counts a new delegation in an outage. It returns an error if there are too
-// many new delegations.
+// accept counts a new delegation if there is an outage. It returns an error if the
+// outage already has too many new delegations.
 func (s *Store) accept(key leave.Key) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

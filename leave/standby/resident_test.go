@@ -17,8 +17,8 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// resident is a store with its jobs in memory and on a disk. The disk can have
-// faults. written is the content of the disk.
+// resident is a store that has its jobs in memory and on a disk. The disk can have
+// faults. The field written is what the disk holds.
 type resident struct {
 	*memstore.Store
 	disk *faulty
@@ -85,8 +85,8 @@ func (r *resident) Merge(ctx context.Context, jobs []leave.Job) error {
 	return nil
 }
 
-// wantWritten checks that the disk has the same jobs as memory. Leases and versions
-// need not be on the disk.
+// wantWritten checks that the disk has the same jobs as memory. It ignores leases and
+// versions.
 func (r *resident) wantWritten(t *testing.T) {
 	t.Helper()
 	plain := func(j leave.Job) leave.Job {
@@ -120,8 +120,8 @@ func TestConformanceOfResidentInOutage(t *testing.T) {
 	})
 }
 
-// TestResidentGoesOn checks that the Store goes on in an outage of a resident
-// store. It must use that store's own memory, and make no copies.
+// TestResidentGoesOn checks that the Store goes on while the disk of a Resident fails.
+// The Store must use the memory of the Resident, and make no copies.
 func TestResidentGoesOn(t *testing.T) {
 	for name, what := range map[string]fault{"fails": fails, "hangs": hangs, "sleeps": sleeps, "mute": mute, "full": full} {
 		t.Run(name, func(t *testing.T) {
@@ -165,8 +165,8 @@ func TestResidentGoesOn(t *testing.T) {
 	}
 }
 
-// TestResidentIsAskedApart checks that calls do not wait for the Store's questions
-// to the disk while the disk sleeps.
+// TestResidentIsAskedApart has a sleeping disk. While the Store asks whether the disk
+// answers, other calls must not wait.
 func TestResidentIsAskedApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newResident()
@@ -183,8 +183,9 @@ func TestResidentIsAskedApart(t *testing.T) {
 	})
 }
 
-// TestNothingOfAResidentIsLost has many workers that write jobs while the disk
-// fails again and again. In the end the disk must have what each worker wrote last.
+// TestNothingOfAResidentIsLost has many goroutines that write jobs, while the disk
+// fails again and again. At the end, the disk must have what each goroutine has written
+// last.
 func TestNothingOfAResidentIsLost(t *testing.T) { eachSeed(t, 10, residentComesAndGoes) }
 
 func residentComesAndGoes(t *testing.T, seed uint64) {
@@ -214,8 +215,8 @@ func residentComesAndGoes(t *testing.T, seed uint64) {
 	r.wantWritten(t)
 }
 
-// TestCloseOfASleepingDisk checks that Close returns in time even if the disk never
-// answers.
+// TestCloseOfASleepingDisk has a disk that never answers. Close must return in time
+// nevertheless.
 func TestCloseOfASleepingDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		awake := make(chan struct{})
@@ -225,7 +226,7 @@ func TestCloseOfASleepingDisk(t *testing.T) {
 	})
 }
 
-// closing is a store whose Close returns only when awake is closed.
+// closing is a store whose Close waits until awake is closed.
 type closing struct {
 	*memstore.Store
 	awake chan struct{}

@@ -14,36 +14,40 @@ import (
 const (
 	// answerTime is how long the store may take to answer.
 	answerTime = time.Second
-	// mostAccepted bounds the new delegations that memory accepts in one outage.
-	// The Store refuses further delegations with a leave.LimitError ("outage").
+	// mostAccepted is how many new delegations memory accepts in one outage at most. The
+	// Store refuses further delegations with a leave.LimitError ("outage").
 	mostAccepted = 50_000
-	// In an outage, ClaimRooms may return a room again after lookEvery. Then the
-	// keeper asks the SFU who is in the room. The time is short because webhooks
-	// may reach replicas that do not know the room's jobs.
+	// lookEvery is how long ClaimRooms does not return a room again in an outage. For
+	// each room that it returns, the keeper asks the SFU who is in the room. The time is
+	// short, because in an outage the webhook about a room may reach a replica that does
+	// not know the room's jobs.
 	lookEvery = 5 * time.Second
-	// closeTime is how long Close waits for the store, whose Close may never return.
+	// closeTime is how long Close waits for the Close of the other store, which may
+	// never return.
 	closeTime = 5 * time.Second
 )
 
-// Behind is a store that can be put behind a standby [Store].
+// Behind is a store that can stand behind a standby [Store].
 type Behind interface {
 	leave.Store
-	// Merge merges copies that were changed while the store was away, by
-	// [leave.Merged]. Each merged job gets a higher version than both copies had. A
-	// job that has ended in the store can come back. Then the homeserver answers
+	// Merge merges copies of jobs that were changed while the store was away, by
+	// [leave.Merged]. Each merged job gets a higher version than the stored job and the
+	// copy. A job that has ended in the store can come back. Then the homeserver answers
 	// 404, which ends the job again.
 	Merge(ctx context.Context, jobs []leave.Job) error
 }
 
-// Store is a [leave.Store] that goes on while the store behind it does not
-// answer. New makes one.
+// Store is a [leave.Store] that goes on while the store behind it does not answer. New
+// makes one.
 type Store struct {
 	mode
 	store   Behind
 	log     *slog.Logger
 	observe func(Status)
 
-	looks   time.Duration // after what time ClaimRooms may return a room again in an outage: lookEvery, unless a test sets it
+	// looks is how long ClaimRooms does not return a room again in an outage. It is
+	// lookEvery, unless a test sets another time.
+	looks   time.Duration
 	stop    context.CancelFunc
 	stopped context.Context
 	running sync.WaitGroup
@@ -52,40 +56,40 @@ type Store struct {
 	memory *memstore.Store
 	sweep  sweep
 	outage *outage       // nil while the store answers
-	since  time.Time     // when the outage began; without an outage, when the last one ended
-	pause  time.Duration // the first pause of the next outage, if that outage begins soon
+	since  time.Time     // when the present outage began; if there is none, when the last outage ended
+	pause  time.Duration // the first pause of the next outage, if it begins soon
 	counts counts
 }
 
 var _ Behind = (*Store)(nil)
 
-// mode answers the calls. It is either copying or residing.
+// mode answers the calls of a Store. It is either a copying or a residing.
 type mode interface {
 	Behind
-	// probe checks whether the store answers at all.
+	// probe checks whether the other store answers.
 	probe(context.Context) error
-	// deliver writes changes to the store.
+	// deliver writes changes to the other store.
 	deliver(context.Context, work) error
 }
 
-// counts holds totals that only grow.
+// counts holds numbers of events since the start.
 type counts struct{ outages, merged uint64 }
 
-// Status is the state of the store.
+// Status is the present state of a Store.
 type Status struct {
-	Degraded bool      // whether there is an outage: the store does not answer
+	Degraded bool      // whether there is an outage, in which the other store does not answer
 	Since    time.Time // when Degraded last changed
-	Cause    error     // the store's last error, in at most 200 bytes; nil unless Degraded
-	Copies   int       // the number of jobs in memory, on which this process can work in an outage
-	Accepted int       // the number of delegations that only this process knows
-	Unmerged int       // the number of jobs to write or remove after the outage
-	Outages  uint64    // the number of outages since the start
-	Merged   uint64    // the number of jobs that were written or removed after an outage
+	Cause    error     // the last error of the other store, in at most 200 bytes; nil unless Degraded
+	Copies   int       // how many jobs are in memory; on these, this process can work in an outage
+	Accepted int       // how many new delegations only this process knows
+	Unmerged int       // how many jobs must be written or removed after the outage
+	Outages  uint64    // how many outages there were since the start
+	Merged   uint64    // how many jobs were written or removed after an outage
 }
 
-// New returns a store that protects behind. It makes one call to behind. If behind
-// does not answer, the first outage begins at once. observe, if not nil, is called
-// when an outage begins and when it ends.
+// New returns a Store in front of behind. It makes one call to behind. If behind does
+// not answer, the first outage begins immediately. observe, if not nil, is called when
+// an outage begins and when it ends.
 func New(ctx context.Context, behind Behind, log *slog.Logger, observe func(Status)) *Store {
 	s := &Store{mu: make(lock, 1), store: behind, log: log, observe: observe, looks: lookEvery, since: time.Now()}
 	if r, ok := behind.(Resident); ok {
@@ -107,7 +111,7 @@ func New(ctx context.Context, behind Behind, log *slog.Logger, observe func(Stat
 	return s
 }
 
-// Status returns the current state of the store.
+// Status returns the present state of the Store.
 func (s *Store) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,19 +126,20 @@ func (s *Store) Status() Status {
 
 // copies returns how many jobs memory holds.
 func (s *Store) copies() int {
-	n, _ := s.memory.Count(always(), matrix.UserID{}) // cannot fail: the store is in memory
+	n, _ := s.memory.Count(always(), matrix.UserID{}) // a store in memory returns no error
 	return n.All
 }
 
-// Close stops asking a store that is away. It tries once more to write the changes
-// to the store, and closes the store.
+// Close stops the questions to the other store. If there is an outage, Close tries once
+// more to write the changes. Then it closes the other store.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	s.stop()
 	s.mu.Unlock()
 	ctx := context.Background()
 	_, _ = within(ctx, answerTime, errorOf(func(context.Context) error {
-		s.running.Wait() // Close does not wait longer, because a disk may never answer
+		// Close waits for this only for answerTime, because a disk may never answer.
+		s.running.Wait()
 		return nil
 	}))
 	if s.Status().Degraded {

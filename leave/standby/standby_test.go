@@ -12,14 +12,14 @@ import (
 	"matrixrtc-auth/leave/standby"
 )
 
-// soon is the longest time that the Store needs to merge all changes after a fault
-// has ended.
+// soon is how long the Store may take at most to merge all changes after a fault has
+// ended.
 const soon = 3 * time.Second
 
-// faults are the faults that begin an outage at any call.
+// faults are those faults that begin an outage at each call.
 var faults = map[string]fault{"fails": fails, "hangs": hangs, "sleeps": sleeps, "mute": mute}
 
-// eachFault runs a test in virtual time for each fault.
+// eachFault runs test in virtual time, once for each of faults.
 func eachFault(t *testing.T, test func(t *testing.T, behind *faulty, what fault)) {
 	for name, what := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -83,8 +83,9 @@ func TestGoesOn(t *testing.T) {
 	})
 }
 
-// TestFirstCall makes one call after the store has stopped answering, once for each
-// method. The Store must answer that call from memory.
+// TestFirstCall has a store that stops answering. For each method, the test makes one
+// call. Although this is the first call without an answer, the Store must answer it
+// from memory.
 func TestFirstCall(t *testing.T) {
 	calls := map[string]func(t *testing.T, s *standby.Store, j leave.Job) error{
 		"Put":    func(t *testing.T, s *standby.Store, j leave.Job) error { put(t, s, job(t, "new")); return nil },
@@ -141,8 +142,8 @@ func TestFirstCall(t *testing.T) {
 	}
 }
 
-// TestAnswersAreNoFaults checks that an error that callers distinguish, like
-// ErrConflict, begins no outage.
+// TestAnswersAreNoFaults has a store that returns an error like ErrConflict, which
+// callers distinguish. Such an error must not begin an outage.
 func TestAnswersAreNoFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, newFaulty())

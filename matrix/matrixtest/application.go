@@ -40,8 +40,8 @@ func (a *Application) Answer(answer http.HandlerFunc) {
 	a.answer, a.asked = answer, nil
 }
 
-// Asked returns the requests since the last call of Answer whose path ends in
-// path.
+// Asked returns the requests whose path ends in path. It leaves out requests
+// before the last call of Answer.
 func (a *Application) Asked(path string) []Asked {
 	a.mu.Lock()
 	defer a.mu.Unlock()

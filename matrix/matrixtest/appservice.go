@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// The paths at which application services ask the homeserver, and the path at
-// which they ask it to forward requests to other homeservers.
+// At these paths, an application service sends requests to its homeserver. At
+// fedProxyPath, it asks the homeserver to forward a request to another
+// homeserver.
 const (
 	isJoinedPath   = "/_matrix/client/unstable/io.element.msc4502/rooms/"
 	fedProxyPath   = "/_matrix/client/unstable/io.element.msc4512/appservice/fed_proxy"
@@ -17,34 +18,35 @@ const (
 	appServicePath = "/_matrix/client/v1/appservice/"
 )
 
-// The prefixes of paths that the homeserver forwards to the application
-// service, for requests of clients and for requests of other homeservers.
+// These are the prefixes of the paths that the homeserver forwards to the
+// application service. proxiedClient is for requests of clients, and
+// proxiedFederation for requests of other homeservers.
 var (
 	proxiedClient     = []string{"/_matrix/client/unstable/io.element.msc4195/rtc/livekit", "/_matrix/client/v1/rtc/livekit"}
 	proxiedFederation = []string{"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit", "/_matrix/federation/v1/rtc/livekit"}
 )
 
 // Registered is an application service that is registered at a [Homeserver].
-// Its fields are what the registration file says.
+// The fields are the content of the registration file.
 type Registered struct {
 	ID, ASToken, HSToken, SenderLocalpart string
-	ProxyURL                              string // "" if the homeserver forwards nothing
-	URL                                   string // "" if the homeserver pushes nothing
-	// Server is the homeserver's name. The registration's namespace is all users
-	// of that server.
+	ProxyURL                              string // "" if the homeserver forwards no requests to the application service
+	URL                                   string // "" if the homeserver sends no events to the application service
+	// Server is the homeserver's name. The application service may act as any
+	// user of that server.
 	Server string
 	// MembershipOff switches MSC4502 off, and FederationOff switches MSC4512
 	// off.
 	MembershipOff, FederationOff bool
 }
 
-// AppServices is the part of a homeserver that serves one application service,
-// as Synapse 1.163 does: it answers who is joined, forwards requests in both
-// directions, and pushes events.
+// AppServices is the part of a homeserver that serves one application service.
+// It behaves like Synapse 1.163: it says who is joined, forwards requests to
+// and from the application service, and pushes events.
 type AppServices struct {
-	// Route makes requests to other homeservers and to the application service;
+	// Route sends requests to other homeservers and to the application service;
 	// nil means [http.DefaultTransport]. Federation returns the base URL of the
-	// homeserver with that name.
+	// homeserver named server.
 	Route      http.RoundTripper
 	Federation func(server string) (baseURL string, ok bool)
 	// AnswerTime is how long the homeserver waits for the application service
@@ -95,17 +97,16 @@ func (a *AppServices) Join(room, user string) {
 	a.rooms[room][user] = true
 }
 
-// Leave ends user's membership in room. It stands for leaving, for a kick and
-// for a ban, which are the same for the fake.
+// Leave ends user's membership in room. Tests also use it for a kick and a ban,
+// because the fake treats these in the same way.
 func (a *AppServices) Leave(room, user string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.rooms[room], user)
 }
 
-// ScriptMembership sets the function that answers every question about
-// membership from now on. If answer is nil, the fake answers these questions
-// itself again.
+// ScriptMembership sets the function that answers every request of MSC4502 from
+// now on. If answer is nil, the fake answers these requests itself again.
 func (a *AppServices) ScriptMembership(answer http.HandlerFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -151,9 +152,10 @@ func under(path string, prefixes []string) bool {
 	return false
 }
 
-// requester returns the user of the access token in r. An application service
-// may act as a user of its namespace, by ?user_id=. If there is no valid token,
-// requester answers the request, and ok is false.
+// requester returns the user to whom the access token in r belongs. An
+// application service may act as a user of its namespace, with ?user_id= in the
+// query. If there is no valid token, requester answers the request, and returns
+// ok as false.
 func (a *AppServices) requester(w http.ResponseWriter, r *http.Request) (user string, isService, ok bool) {
 	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	a.mu.Lock()

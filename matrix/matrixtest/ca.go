@@ -20,8 +20,8 @@ type CA struct {
 	key  *ecdsa.PrivateKey
 }
 
-// The times between which all certificates are valid. They include the year
-// 2000, in which time begins in a synctest bubble.
+// All certificates are valid between these two times. In a synctest bubble,
+// time begins in the year 2000.
 var (
 	notBefore = time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC)
 	notAfter  = time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -15,14 +15,15 @@ import (
 	"sync"
 )
 
-// junkSize is the size of a junk certificate in bytes. Much smaller
-// certificates are invalid. Larger ones would fill less of a client's memory
-// for each byte that the server sends.
+// junkSize is the size of a junk certificate in bytes. Junk certificates only
+// fill the client's memory. Certificates that are much smaller are invalid. A
+// larger certificate takes less of the client's memory for each byte that a
+// server sends.
 const junkSize = 280
 
-// Junk returns n different certificates of 280 bytes that no client needs. A
-// hostile server can send them after its own certificate. Clients keep such
-// certificates, so they fill the clients' memory.
+// Junk returns n different certificates of 280 bytes. A hostile server can send
+// them after its own certificate. Clients do not need these certificates, but
+// keep them, so they take up memory of the clients.
 func Junk(n int) [][]byte {
 	all := make([][]byte, n)
 	for i := range all {
@@ -34,9 +35,9 @@ func Junk(n int) [][]byte {
 // Bulky makes large certificates that differ from each other.
 type Bulky struct{ der []byte }
 
-// NewBulky returns a Bulky whose certificates have at least size bytes. uris is
-// how many URIs each certificate contains as names. In a client's memory, a parsed
-// URI takes 35 times its bytes.
+// NewBulky returns a Bulky that makes certificates of at least size bytes. Each
+// certificate contains as many URIs as uris says. When a client parses a URI,
+// it takes 35 times as many bytes in the client's memory.
 func NewBulky(uris, size int) Bulky {
 	template := stranger()
 	for range uris {
@@ -52,8 +53,9 @@ func NewBulky(uris, size int) Bulky {
 // Next returns another certificate.
 func (b Bulky) Next() []byte { return renumbered(b.der) }
 
-// LargeChain returns a chain of RSA-4096 certificates for names, as large as an
-// honest authority makes them. It also returns the pool that trusts the chain.
+// LargeChain returns a chain of RSA-4096 certificates for names. The chain is
+// as large as real certificate authorities make them. LargeChain also returns a
+// pool that trusts the chain.
 func LargeChain(names ...string) (tls.Certificate, *x509.CertPool) {
 	key, err := rsa.GenerateKey(rand.Reader, 4096)
 	must(err)
@@ -75,8 +77,8 @@ func LargeChain(names ...string) (tls.Certificate, *x509.CertPool) {
 	return tls.Certificate{Certificate: chain, PrivateKey: key}, pool
 }
 
-// serial is the serial number of the original certificates. Copies get another
-// number instead.
+// serial is the serial number of an original certificate. The function
+// renumbered gives each copy another number.
 var serial = bytes.Repeat([]byte{0x5a}, 16)
 
 // renumbered returns a copy of a certificate with another serial number. The
@@ -98,8 +100,8 @@ var junkTemplate = sync.OnceValue(func() []byte {
 	for pad := range junkSize {
 		template := stranger()
 		template.Subject.CommonName = strings.Repeat("x", pad)
-		// The length of a signature varies. So this makes several certificates
-		// until one has the right size.
+		// The length of a signature varies. So this loop makes several
+		// certificates, until one has the right size.
 		for range 8 {
 			if der := sign(template, &x509.Certificate{}, key, key).Raw; len(der) == junkSize {
 				return der

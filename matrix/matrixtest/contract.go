@@ -12,24 +12,24 @@ import (
 )
 
 // Contract is a homeserver with a registered application service, and with
-// people in one room. [Contract.Run] tests everything that this service relies
-// on. The fake homeserver and a real one must both pass, so that the fake
-// behaves like a real one.
+// users in one room. [Contract.Run] tests all behaviour of a homeserver on
+// which this service relies. The fake homeserver and a real one must both pass,
+// so the fake behaves like a real one.
 type Contract struct {
 	API     *matrix.AppService
 	BaseURL string       // the URL of the Client-Server API
 	Client  *http.Client // a client that can connect to BaseURL
 
-	// Application is the registered application service, to which the
-	// homeserver forwards requests and pushes events. ID and HSToken are from
-	// its registration.
+	// Application is the registered application service. The homeserver
+	// forwards requests and pushes events to Application. Its registration
+	// contains ID and HSToken.
 	Application *Application
 	ID, HSToken string
 	// RemoteApplication is the application service that is registered at the
 	// homeserver of the user Remote.
 	RemoteApplication *Application
-	// AnswerTime is how long the homeserver waits for an answer of its
-	// application service: 30 s for Synapse.
+	// AnswerTime is how long the homeserver waits for an answer of Application.
+	// Synapse waits 30 s.
 	AnswerTime time.Duration
 
 	Room, UnknownRoom matrix.RoomID
@@ -39,7 +39,7 @@ type Contract struct {
 	// OpenRoom is a room that everybody may read. Of the five users above, only
 	// Local is joined to it.
 	OpenRoom matrix.RoomID
-	// The access tokens of users of the homeserver.
+	// These are the access tokens of the users Local, Left, Invited and Banned.
 	LocalToken, LeftToken, InvitedToken, BannedToken string
 	// Elsewhere is a homeserver that has no users in Room.
 	Elsewhere matrix.ServerName

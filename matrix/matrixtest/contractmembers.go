@@ -11,13 +11,14 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// account returns an Account that uses the access token token.
+// account returns an Account whose access token is token.
 func (c *Contract) account(token string) *matrix.Account {
 	return &matrix.Account{Server: c.API.Server, APIs: c.API.APIs, Token: func() secret.Text { return secret.New(token) }}
 }
 
-// testMembers tests that an ordinary account learns who is joined to its own
-// rooms, and learns that about no other room.
+// testMembers tests that an ordinary account can list the members of the rooms
+// that it is in. It also tests that the account cannot list the members of any
+// other room.
 func (c *Contract) testMembers(t *testing.T) {
 	var joined []string
 	local := c.account(c.LocalToken)
@@ -52,8 +53,8 @@ func (c *Contract) testMembers(t *testing.T) {
 	}
 }
 
-// testMemberRefusals makes requests for a room's members that the homeserver
-// must refuse. It makes them without an Account.
+// testMemberRefusals sends requests for a room's members that the homeserver
+// must refuse. It sends them without the help of an Account.
 func (c *Contract) testMemberRefusals(t *testing.T) {
 	path := func(room matrix.RoomID) string {
 		return joinedMembersPath + url.PathEscape(room.String()) + "/joined_members"
@@ -74,9 +75,8 @@ func (c *Contract) testMemberRefusals(t *testing.T) {
 			c.wantError(t, http.MethodGet, tt.path, tt.token, "", tt.status, tt.errcode)
 		})
 	}
-	// If everybody may read a room, the homeserver lists its members even for a
-	// user who is not among them. So an Account checks that its own user is in
-	// the list.
+	// If everybody may read a room, the homeserver shows the room's members to
+	// every user. So an Account checks that its own user is in the list.
 	if status, _, answer := c.send(t, http.MethodGet, path(c.OpenRoom), c.InvitedToken, ""); status != http.StatusOK {
 		t.Errorf("a room that everybody may read: status %d, body %s, want 200", status, answer)
 	}

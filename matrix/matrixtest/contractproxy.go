@@ -70,8 +70,7 @@ func (c *Contract) testAway(t *testing.T) {
 	}
 }
 
-// testOwn tests requests that the application service itself makes to the
-// homeserver.
+// testOwn tests requests that the application service sends to the homeserver.
 func (c *Contract) testOwn(t *testing.T) {
 	t.Run("loop", func(t *testing.T) {
 		c.Application.Answer(func(w http.ResponseWriter, _ *http.Request) {
@@ -137,7 +136,7 @@ func (c *Contract) testRemote(t *testing.T) {
 	}{
 		{"refused", 403, 403, `{"errcode":"M_FORBIDDEN"}`, 1},
 		{"invalid", 400, 400, `{"errcode":"M_INVALID_PARAM"}`, 1},
-		{"not there", 404, 404, `{"errcode":"M_UNRECOGNIZED"}`, 2}, // the service tries both paths
+		{"not there", 404, 404, `{"errcode":"M_UNRECOGNIZED"}`, 2}, // two requests, because the service tries both paths
 		{"limited", 429, 429, `{"errcode":"M_LIMIT_EXCEEDED"}`, 4},
 		{"trouble", 502, 502, `{"errcode":"M_UNKNOWN"}`, 4},
 	} {
@@ -158,7 +157,7 @@ func (c *Contract) testRemote(t *testing.T) {
 	})
 }
 
-// send makes one request as a client does, and returns the answer.
+// send makes one request to the Client-Server API, and returns the answer.
 func (c *Contract) send(t *testing.T, method, path, token, body string) (status int, header http.Header, answer string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, c.BaseURL+path, strings.NewReader(body))

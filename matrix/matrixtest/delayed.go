@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// The paths of the Client-Server API that requests about delayed events use
+// Requests about delayed events use these paths of the Client-Server API
 // (MSC4140).
 const (
 	versionsPath = "/_matrix/client/versions"
 	delayedPath  = "/_matrix/client/unstable/org.matrix.msc4140/delayed_events/"
 )
 
-// DelayedEvents are the delayed events of a homeserver, which clients manage
-// over HTTP. The homeserver sends an event when its delay has passed since it
-// was scheduled or last restarted.
+// DelayedEvents are the delayed events of a homeserver. Clients manage them
+// over HTTP. The homeserver sends an event when the event's delay is over. The
+// delay begins when the event is scheduled, and begins again at each restart.
 type DelayedEvents struct {
 	mu      sync.Mutex
 	events  map[string]*delayedEvent
 	closed  bool           // whether requests without an access token get 401 M_MISSING_TOKEN
-	asked   map[string]int // how many requests there were; the keys are actions
+	asked   map[string]int // how many requests there were for each action
 	script  func(w http.ResponseWriter, r *http.Request, action, id string) bool
 	stopped bool
 }
@@ -37,13 +37,12 @@ type delayedEvent struct {
 // Fate says what happened to a delayed event.
 type Fate struct {
 	// Over is "" while the event waits. It is "sent" after a request to send
-	// the event, "fired" after the event's delay has passed, or "cancelled". At
-	// is when that happened.
+	// the event, "fired" when the event's delay has passed, and "cancelled"
+	// after a cancel. At is the time at which Over changed.
 	Over string
 	At   time.Time
 	// Restarts counts successful restarts. Late is the longest time between two
-	// restarts. The time from scheduling the event to its first restart counts,
-	// too.
+	// restarts, or between the scheduling and the first restart.
 	Restarts int
 	Late     time.Duration
 	// Sends counts the requests to send the event, successful or not.
@@ -56,8 +55,8 @@ type Fate struct {
 // delay.
 func (d *DelayedEvents) Schedule(id string, delay time.Duration) { d.ScheduleFor("", "", id, delay) }
 
-// ScheduleFor is like Schedule, for an event of owner in room. owner is a full
-// user id. Only this user can look the event up.
+// ScheduleFor is like Schedule, for an event of the user owner in room. owner
+// is a full user id. Only owner can look up the event.
 func (d *DelayedEvents) ScheduleFor(owner, room, id string, delay time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -78,7 +78,8 @@ func (d *dns) serve(c net.Conn) {
 	}
 }
 
-// find returns the SRV records of a name, whatever type the question has.
+// find returns the SRV records of the name for which question asks. It ignores
+// the type of the question.
 func (d *dns) find(question dnsmessage.Question) ([]dnsmessage.ResourceBody, dnsmessage.RCode, bool) {
 	records, result := d.lookup(strings.TrimSuffix(question.Name.String(), "."))
 	var bodies []dnsmessage.ResourceBody
@@ -109,9 +110,9 @@ func (d *dns) lookup(name string) ([]SRV, dnsmessage.RCode) {
 	return d.records[name], dnsmessage.RCodeSuccess
 }
 
-// This init uses Go's resolver once, outside every synctest bubble. On its
-// first use, the resolver makes channels for records and addresses. If a bubble
-// made these channels, other bubbles could not use them.
+// This init uses Go's resolver once, outside of every synctest bubble. On first
+// use, the resolver makes channels. A channel that one bubble made could not be
+// used in other bubbles.
 func init() {
 	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
 	r := &net.Resolver{PreferGo: true, Dial: refuse}

@@ -7,13 +7,13 @@ import (
 	"sync"
 )
 
-// UserInfoPath is the path at which a homeserver says to which user an OpenID
-// token belongs.
+// UserInfoPath is the path of requests that ask a homeserver to which user an
+// OpenID token belongs.
 const UserInfoPath = "/_matrix/federation/v1/openid/userinfo"
 
-// Homeserver is a homeserver without a listener. It is an [http.Handler] for
-// requests for userinfo and well-known documents, for delayed events
-// (Client-Server API), and for application services.
+// Homeserver is a homeserver without a listener. It is an [http.Handler]. It
+// answers requests for userinfo and for well-known documents, requests about
+// delayed events, and requests of application services.
 type Homeserver struct {
 	DelayedEvents
 	AppServices
@@ -26,7 +26,7 @@ type Homeserver struct {
 }
 
 // IssueToken returns an OpenID access token for user, a full user id. user may
-// be of any server, because a homeserver may lie.
+// also be of another server, so that tests can have a homeserver that lies.
 func (h *Homeserver) IssueToken(user string) string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -86,8 +86,8 @@ func (h *Homeserver) Count(path string) (n int) {
 	return n
 }
 
-// maxRecorded bounds how many requests a homeserver records, because tests of
-// memory make many requests.
+// maxRecorded is how many requests a homeserver records at most. Without a
+// bound, tests of memory would also measure the recorded requests.
 const maxRecorded = 10_000
 
 func (h *Homeserver) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// joinedMembersPath is the first part of the path for the members of a room.
+// joinedMembersPath is the start of the path of a request for a room's members.
 // The room id and "/joined_members" follow it.
 const joinedMembersPath = "/_matrix/client/v3/rooms/"
 
@@ -35,8 +35,8 @@ func (a *AppServices) MembersAsked() int {
 	return a.listed
 }
 
-// ScriptMembers sets the function that answers every request for the members of
-// a room from now on. If answer is nil, the fake answers these requests itself
+// ScriptMembers sets the function that answers every request for a room's
+// members from now on. If answer is nil, the fake answers these requests itself
 // again.
 func (a *AppServices) ScriptMembers(answer http.HandlerFunc) {
 	a.mu.Lock()
@@ -66,8 +66,8 @@ func (a *AppServices) whoAmI(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// joinedMembers answers with the members of room, if the user who asks is one
-// of them. If everybody may read the room, joinedMembers answers every user, as
+// joinedMembers answers with the members of room, if the user who asks is a
+// member. If everybody may read the room, joinedMembers answers every user, as
 // Synapse does.
 func (a *AppServices) joinedMembers(w http.ResponseWriter, r *http.Request, room string) {
 	a.mu.Lock()

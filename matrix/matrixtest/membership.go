@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// isJoined answers a question whether a user or a server is joined to a room
-// (MSC4502).
+// isJoined answers a request that asks whether a user or a server is joined to
+// a room (MSC4502).
 func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *Registered) {
 	a.mu.Lock()
 	script := a.script
@@ -44,8 +44,8 @@ func (a *AppServices) isJoined(w http.ResponseWriter, r *http.Request, service *
 }
 
 // joined reports whether user, or any user of server, is joined to room. own is
-// the name of the homeserver that answers. If no user of own is in the room,
-// joined returns false.
+// the name of the homeserver that the fake stands for. If no user of own is in
+// room, joined returns false.
 func (a *AppServices) joined(room, user, server, own string) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -7,21 +7,21 @@ import (
 )
 
 // ServerName parses a server name that is written in a test. If the name is
-// invalid, it ends the test.
+// invalid, ServerName ends the test.
 func ServerName(t testing.TB, name string) matrix.ServerName {
 	t.Helper()
 	return parsed(t, name, matrix.ParseServerName)
 }
 
-// UserID parses a user id that is written in a test. If the id is invalid, it
-// ends the test.
+// UserID parses a user id that is written in a test. If the id is invalid,
+// UserID ends the test.
 func UserID(t testing.TB, id string) matrix.UserID {
 	t.Helper()
 	return parsed(t, id, matrix.ParseUserID)
 }
 
-// RoomID parses a room id that is written in a test. If the id is invalid, it
-// ends the test.
+// RoomID parses a room id that is written in a test. If the id is invalid,
+// RoomID ends the test.
 func RoomID(t testing.TB, id string) matrix.RoomID {
 	t.Helper()
 	return parsed(t, id, matrix.ParseRoomID)

@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// Network is an internet in memory: names, SRV records, and servers at any
-// host:port. Its connections are pipes, so it works in synctest bubbles. A name
-// exists if a server or a record has that name.
+// Network is an internet in memory. It has names, SRV records, and servers at
+// any host:port. Its connections are pipes, so they work in synctest bubbles. A
+// name exists if a server or a record has that name.
 type Network struct {
 	CA *CA
 
@@ -90,16 +90,15 @@ func (n *Network) Silence(addr string) {
 	n.silent[addr] = true
 }
 
-// Mute makes addr accept connections, but never send anything on them.
+// Mute makes addr accept connections, but never send any data on them.
 func (n *Network) Mute(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.mute[addr] = true
 }
 
-// Freeze makes all open connections to addr drop everything that is sent on them
-// from now on, as if a router had forgotten these connections. New connections
-// work.
+// Freeze makes all open connections to addr lose all data from now on, as if a
+// router had forgotten these connections. New connections work.
 func (n *Network) Freeze(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -109,9 +108,9 @@ func (n *Network) Freeze(addr string) {
 	delete(n.open, addr)
 }
 
-// Close ends every server and every connection, even connections that a client
-// still keeps or opens at this moment. So no goroutine of a connection is left
-// in a synctest bubble.
+// Close ends every server and every connection, even if a client still keeps or
+// just opens the connection. So no goroutine of a connection remains in a
+// synctest bubble.
 func (n *Network) Close() {
 	n.mu.Lock()
 	n.closed = true
@@ -136,7 +135,7 @@ func (n *Network) Dials() []string {
 	return append([]string(nil), n.dials...)
 }
 
-// Dial connects to the server at addr in the network.
+// Dial connects to the server at addr. addr is an address in the network n.
 func (n *Network) Dial(ctx context.Context, _, addr string) (net.Conn, error) {
 	n.mu.Lock()
 	n.dials = append(n.dials, addr)
@@ -185,7 +184,7 @@ func (n *Network) keep(p *pipe) {
 	n.ends = append(n.ends, p)
 }
 
-// Resolver returns a resolver that answers from the network's SRV records.
+// Resolver returns a resolver that takes its answers from the SRV records of n.
 func (n *Network) Resolver() *net.Resolver {
 	return &net.Resolver{
 		PreferGo: true,

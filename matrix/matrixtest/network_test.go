@@ -9,9 +9,9 @@ import (
 	"matrixrtc-auth/matrix/matrixtest"
 )
 
-// TestCloseEndsClientsConnections checks that Close leaves no goroutine of a
-// connection, whoever keeps the connection. If a goroutine is left,
-// synctest.Test panics.
+// TestCloseEndsClientsConnections checks that Close ends all goroutines of
+// connections, even if a client still keeps a connection. If a goroutine
+// remains, synctest.Test panics.
 func TestCloseEndsClientsConnections(t *testing.T) {
 	const server, mute = "a.test:443", "b.test:443"
 	dial := func(t *testing.T, n *matrixtest.Network, addr string) {

@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// RequireToken sets whether the homeserver manages delayed events only for
-// requests with an access token, as MSC4140 demands.
+// RequireToken sets whether requests about delayed events need an access token,
+// as MSC4140 demands.
 func (d *DelayedEvents) RequireToken(require bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = require
 }
 
-// mayManage reports whether a request about delayed events may go on, by its
-// access token. If the token is not valid, mayManage answers the request and
-// returns false. A request that looks an event up needs the token of the
-// event's owner.
+// mayManage checks the access token of a request about delayed events. If the
+// token is not valid, mayManage answers the request and returns false. If the
+// request looks an event up, the token must belong to the event's owner.
 func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 	id, action, ok := cutDelayed(r)
 	if !ok {
@@ -27,7 +26,7 @@ func (h *Homeserver) mayManage(w http.ResponseWriter, r *http.Request) bool {
 	service := h.registered()
 	switch {
 	case service == nil && h.hasToken(r):
-		return true // a fake without a registration knows no tokens, so it allows every request
+		return true // without a registration, the fake knows no tokens, so it allows every request
 	case h.hasToken(r):
 		if user, _, ok = h.requester(w, r); !ok {
 			return false

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pipe is a connection in memory: a [net.Pipe] with an address. A write does
-// not wait until the reader reads.
+// pipe is a connection in memory: a [net.Pipe] with an address. Unlike a
+// [net.Pipe], a write to a pipe does not wait for a read.
 type pipe struct {
 	net.Conn
 	addr   string
@@ -21,7 +21,7 @@ type pipe struct {
 	closed bool
 }
 
-// queueLength is how many writes may wait for the reader.
+// queueLength is how many writes the pipe stores until the peer reads them.
 const queueLength = 4096
 
 func newPipe(c net.Conn, addr string) *pipe {
@@ -56,7 +56,7 @@ func (p *pipe) Write(b []byte) (int, error) {
 	}
 }
 
-// Close closes the pipe, and drops what the peer has not read.
+// Close closes the pipe. The peer can no longer read what it has not read yet.
 func (p *pipe) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -68,8 +68,8 @@ func (p *pipe) Close() error {
 	return nil
 }
 
-// SetDeadline sets only the deadline for reads, because a write never waits.
-// SetWriteDeadline does nothing.
+// SetDeadline sets only the deadline for reads. There is no deadline for
+// writes, because a write never waits.
 func (p *pipe) SetDeadline(t time.Time) error { return p.SetReadDeadline(t) }
 
 func (p *pipe) SetWriteDeadline(time.Time) error { return nil }

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// synapseAnswerTime is how long Synapse waits for an application service to
-// send the header of its answer.
+// synapseAnswerTime is how long Synapse waits for the header of an application
+// service's answer.
 const synapseAnswerTime = 30 * time.Second
 
-// maxProxied bounds the bytes of a forwarded request.
+// maxProxied is how many bytes a forwarded request may have.
 const maxProxied = 50 << 20
 
 // fromClient forwards a client's request to the application service (MSC4512).
@@ -31,8 +31,9 @@ func (a *AppServices) fromClient(w http.ResponseWriter, r *http.Request, service
 }
 
 // fromServer forwards another homeserver's request to the application service.
-// A real homeserver checks a signature. The fake believes the server name in
-// the header X-Fake-Origin.
+// A real homeserver checks the signature of such a request. The fake checks
+// none, and takes the name of the other homeserver from the header
+// X-Fake-Origin.
 func (a *AppServices) fromServer(w http.ResponseWriter, r *http.Request, service *Registered) {
 	a.passOn(w, r, service, "X-Matrix-Origin", r.Header.Get("X-Fake-Origin"))
 }
@@ -71,7 +72,8 @@ func (a *AppServices) transport() http.RoundTripper {
 	return http.DefaultTransport
 }
 
-// fedProxyTries is how often Synapse calls a remote server that fails.
+// fedProxyTries is how often Synapse sends a request to a remote server that
+// keeps failing.
 const fedProxyTries = 4
 
 // fedProxy forwards a request of the application service to another homeserver.

@@ -8,7 +8,7 @@ import (
 	"net/url"
 )
 
-// ping makes the homeserver call its application service, to check whether the
+// ping makes the homeserver call its application service, to check that the
 // application service answers.
 func (a *AppServices) ping(w http.ResponseWriter, r *http.Request, service *Registered) {
 	if _, isService, ok := a.requester(w, r); !ok {

@@ -36,16 +36,16 @@ type options struct {
 	names  []string
 }
 
-// Listen makes the server listen on a loopback host:port instead of 127.0.0.1
-// and a free port.
+// Listen makes the server listen at address, a host:port on loopback. Without
+// this option, the server listens on 127.0.0.1 and a free port.
 func Listen(address string) Option { return func(o *options) { o.listen = address } }
 
 // SignedBy makes ca sign the server's certificate. Without this option, a new
-// CA signs it.
+// CA signs the certificate.
 func SignedBy(ca *CA) Option { return func(o *options) { o.ca = ca } }
 
-// CertifiedFor makes the server's certificate one for names. Without this
-// option, it is for the loopback addresses and "localhost".
+// CertifiedFor sets the names in the server's certificate. Without this option,
+// the certificate is for the loopback addresses and "localhost".
 func CertifiedFor(names ...string) Option { return func(o *options) { o.names = names } }
 
 // NewServer starts a homeserver. The caller must call Close, which stops it.
@@ -66,7 +66,8 @@ func NewServer(opts ...Option) *Server {
 	return s
 }
 
-// Up makes a server that is down listen again, at the same address as before.
+// Up makes the server listen again after [Server.Down], at the same address as
+// before.
 func (s *Server) Up() {
 	listener, err := listen.TCP(s.address)
 	must(err)
@@ -82,9 +83,9 @@ func (s *Server) Up() {
 	s.http = h
 }
 
-// Down makes the server refuse new connections, and closes its open
-// connections, until Up is called. The server forgets nothing, and its delayed
-// events go on.
+// Down closes the server's open connections, and makes the server refuse new
+// connections until the test calls Up. The server forgets nothing, and its
+// delayed events go on.
 func (s *Server) Down() {
 	s.mu.Lock()
 	h := s.http

@@ -12,9 +12,9 @@ import (
 // Board is the state that the guards of all replicas share. An error means that
 // the board does not answer.
 type Board interface {
-	// TakeSweep reports whether holder is the replica that sweeps, which means
-	// to check everybody on the SFU regularly. If so, holder stays that replica
-	// until the time d has passed since its last call.
+	// TakeSweep reports whether holder is the replica that sweeps, that is, checks
+	// everybody on the SFU regularly. If so, holder stays that replica until the
+	// time d has passed since its last call of TakeSweep.
 	TakeSweep(ctx context.Context, holder string, d time.Duration) (bool, error)
 	// SetBrake sets whether the brake holds. While it holds, no replica removes
 	// anybody. Brake returns what was set last.
@@ -64,8 +64,9 @@ type File struct {
 	path string
 }
 
-// OpenFile returns a board whose brake holds while the file path exists. Only
-// one process may use that file.
+// OpenFile returns a board that keeps the brake's state in the file with this
+// path. The brake holds while the file exists. Only one process may use that
+// file.
 func OpenFile(path string) *File {
 	_, err := os.Stat(path)
 	return &File{Local: Local{brake: err == nil}, path: path}

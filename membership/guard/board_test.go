@@ -112,7 +112,7 @@ func TestBrakeAfterARestart(t *testing.T) {
 }
 
 // TestBrakeWithoutFile checks a guard that cannot write the file of its brake.
-// The guard warns, and the brake holds all the same.
+// The guard warns, and the brake holds nevertheless.
 func TestBrakeWithoutFile(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		w.enterAll(crowd(30))

@@ -7,19 +7,21 @@ import (
 	"time"
 )
 
-// brakeOver is how many persons the guard may always remove at once. The brake
-// engages if the guard would remove more, and these are more than a third of
-// the persons about whom the homeserver answered.
+// brakeOver is how many persons the guard may always remove within a minute.
+// The brake engages if the guard would remove more, and these are more than a
+// third of the persons about whom the homeserver answered.
 const brakeOver = 20
 
 // maxDoubts is how many sweeps in a row may remove nobody because the
 // homeserver answered about too few persons.
 const maxDoubts = 2
 
-// tooMany reports whether n persons out of all are too many to remove at once.
+// tooMany reports whether the brake must stop the removal of n persons out of
+// all.
 func tooMany(n, all int) bool { return n > brakeOver && 3*n > all }
 
-// brake is what this process knows about the brake. The zero value is ready.
+// brake is what this process knows about the brake. While the brake holds, the
+// guard removes nobody. The zero value is ready.
 type brake struct {
 	mu     sync.Mutex
 	on     bool // whether the brake holds, according to the board's last answer
@@ -38,9 +40,9 @@ type brake struct {
 	doubts  int
 }
 
-// braked asks the board whether the brake holds. If the board does not answer,
-// braked returns the board's last answer. If Unbraked is set
-// (LIVEKIT_MEMBERSHIP_BRAKE=off), the brake never holds.
+// braked asks the board whether the brake holds, so that nobody may be removed.
+// If the board does not answer, braked returns the board's last answer. If
+// Unbraked is set (LIVEKIT_MEMBERSHIP_BRAKE=off), the brake never holds.
 func (g *Guard) braked(ctx context.Context) bool {
 	if g.Unbraked {
 		return false
@@ -60,7 +62,8 @@ func (b *brake) know(on bool, err error, now time.Time) bool {
 	return b.on
 }
 
-// holds reports whether the brake holds, according to the board's last answer.
+// holds reports whether the brake keeps the guard from removing persons,
+// according to the board's last answer.
 func (b *brake) holds() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -81,19 +84,19 @@ func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	return g.mayGoOn(ctx)
 }
 
-// countTime bounds how long the guard may take to count the enforced persons,
-// whom it may remove. countAge is how long the guard uses the counted number.
+// The enforced persons are those whom the guard may remove. countTime bounds
+// how long the guard may take to count them. countAge is how long the guard
+// uses the counted number.
 const (
 	countTime = 2 * time.Second
 	countAge  = time.Minute
 )
 
 // mayGoOn decides whether the guard may remove more persons after many
-// removals. These are many compared to the persons about whom this process has
-// asked lately. But this process may not have asked at all, if another replica
-// sweeps or none does. So mayGoOn counts the enforced persons on the SFU. If
-// they are too few for so many removals, or if the SFU does not answer, mayGoOn
-// engages the brake.
+// removals. This process may know too few persons to judge that, because
+// another replica sweeps or none does. So mayGoOn counts the persons on the SFU
+// whom the guard may remove. If they are too few for so many removals, or if
+// the SFU does not answer, mayGoOn engages the brake.
 func (g *Guard) mayGoOn(ctx context.Context) bool {
 	g.counting.Lock()
 	defer g.counting.Unlock()
@@ -114,8 +117,9 @@ func (g *Guard) mayGoOn(ctx context.Context) bool {
 	return false
 }
 
-// count returns n, the number of persons who were removed within the last
-// minute, and all, the last known number of enforced persons.
+// count returns n and all. n is the number of persons who were removed within
+// the last minute. all is the last known number of persons whom the guard may
+// remove.
 func (b *brake) count(now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,10 +127,10 @@ func (b *brake) count(now time.Time) (n, all int) {
 	return len(b.removed), b.lately(now)
 }
 
-// counted records the enforced persons on the SFU, and returns their number as
-// all. all includes the persons who were removed within the last minute,
-// because the SFU may not have them any more. n is the number of these removed
-// persons.
+// counted records the enforced persons on the SFU, whom the guard may remove.
+// It returns their number as all. all includes the persons who were removed
+// within the last minute, because the SFU may not have them any more. n is the
+// number of these removed persons.
 func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -148,8 +152,8 @@ func (b *brake) lately(now time.Time) int {
 	return b.judged
 }
 
-// add records that p is removed at now. n is how many persons were removed
-// within the last minute.
+// add records that p is removed now. It returns n, the number of persons who
+// were removed within the last minute.
 func (b *brake) add(p person, now time.Time) (n, judged int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -169,8 +173,8 @@ func (b *brake) expire(now time.Time) {
 	}
 }
 
-// setBrake sets whether the brake holds. If that changes the brake, setBrake
-// writes a line to the log.
+// setBrake sets whether the brake holds. While it holds, the guard removes
+// nobody. If the brake changes, setBrake writes a line to the log.
 func (g *Guard) setBrake(ctx context.Context, on bool, n, judged int) {
 	before := g.braked(ctx)
 	ctx, cancel := context.WithTimeout(ctx, boardTime)
@@ -199,11 +203,11 @@ func (b *brake) reset() {
 }
 
 // swept updates the brake with the answers of a sweep, and reports whether the
-// guard may remove the candidates, about whom the answer was no.
+// guard may remove the candidates, about whom the answer was "no".
 //
 // The brake disengages when the homeserver's answers have recovered. That is so
 // if the homeserver answered about at least two thirds of the persons, and at
-// least two thirds of these answers are yes. An empty SFU or a homeserver
+// least two thirds of these answers are "yes". An empty SFU or a homeserver
 // without answers is no recovery.
 func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool {
 	now := time.Now()
@@ -237,9 +241,9 @@ func (b *brake) swept(h heard, now time.Time) {
 // together returns two numbers for the brake. n counts the candidates of this
 // sweep, the candidates of the last doubtful sweeps, and the persons removed
 // within the last minute. all counts the persons about whom this sweep got an
-// answer, and those in n who are no candidates of this sweep. Earlier persons
-// count because a homeserver without its database may say no about other
-// persons in each sweep.
+// answer, and those persons in n who are no candidates of this sweep. n
+// includes earlier persons because a homeserver without its database may answer
+// "no" about different persons in each sweep.
 func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -94,7 +94,7 @@ func TestEmptiedAndRestored(t *testing.T) {
 }
 
 // TestEverybodyReconnects checks a restart of the SFU, after which all clients
-// reconnect, while the homeserver answers no for everybody. The brake must
+// reconnect, while the homeserver says that nobody is joined. The brake must
 // engage before the guard removes the 21st person.
 func TestEverybodyReconnects(t *testing.T) {
 	for _, sweeps := range []bool{false, true} {
@@ -185,9 +185,9 @@ func TestEmptiedAndSlow(t *testing.T) {
 	})
 }
 
-// TestEmptiedLateInASweep checks a homeserver that says yes about most of 300
-// persons, and then loses its database before the sweep ends. The guard must
-// remove nobody.
+// TestEmptiedLateInASweep checks a homeserver that answers "yes" about most of
+// 300 persons, and then loses its database before the sweep ends. The guard
+// must remove nobody.
 func TestEmptiedLateInASweep(t *testing.T) {
 	in(t, func(w *world, _ *guard.Guard) {
 		w.enterAll(crowd(300))

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// changes records about which persons the homeserver has pushed an event
-// lately. After such an event, an answer no is outdated if its question began
-// before the event. changes keeps two maps of at most maxOrders persons, and
+// changes records about which persons the homeserver has lately pushed an
+// event. After such an event, an answer "no" is outdated if its question began
+// before the event. changes keeps two maps of at most maxOrders persons. It
 // drops the older map when the newer one is full or old. The zero value is
 // ready.
 type changes struct {
@@ -25,8 +25,8 @@ func (c *changes) note(p person, now time.Time) {
 	c.young[p] = now
 }
 
-// after reports whether the homeserver pushed an event about p after the time
-// asked.
+// after reports whether the homeserver pushed an event about p since the given
+// time.
 func (c *changes) after(p person, asked time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

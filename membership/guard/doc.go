@@ -14,24 +14,25 @@
 // A person is a user in a Matrix room. Three things make the guard ask whether
 // a person is joined:
 //
-//   - The SFU reports that the person joined a call (Report). One answer no
+//   - The SFU reports that the person joined a call (Report). One answer "no"
 //     removes the reported session, and earlier sessions of the person.
 //   - The homeserver pushes an event of the person's membership (Changed). The
-//     event itself proves nothing and may be old. One answer no removes the
+//     event itself proves nothing and may be old. One answer "no" removes the
 //     sessions that began before the question.
-//   - A sweep asks about everybody on the SFU. Two answers no, at least two
+//   - A sweep asks about everybody on the SFU. Two answers "no", at least two
 //     seconds apart, make the person a candidate for removal.
 //
 // Every question begins after the event that made it necessary. The guard uses
-// a no for a removal within six seconds, or not at all. Only a clear no removes
-// anybody.
+// an answer "no" for a removal within six seconds, or not at all. Only a clear
+// "no" removes anybody.
 //
-// The brake protects against a homeserver that has lost its database, and
-// answers no for everybody. While the brake holds, no replica removes anybody.
+// The brake protects against a homeserver that has lost its database, and so
+// says that nobody is joined. While the brake holds, no replica removes anybody.
 // It engages when the guard would remove more than 20 persons, and these are
 // more than a third of the persons whom it knows. That can happen in one sweep,
 // or by joins and pushes within a minute. A sweep also counts the persons who
-// were removed within the last minute. If the brake would engage with the
-// unanswered persons included, the sweep removes nobody, at most twice in a
-// row. The brake disengages when a sweep gets yes about two thirds again.
+// were removed within the last minute. If a sweep gets so few answers that the
+// brake might have to engage, the sweep removes nobody. That happens at most
+// twice in a row. The brake disengages when a sweep gets the answer "yes" about
+// two thirds of the persons again.
 package guard

@@ -76,8 +76,8 @@ func (w *world) Reachable(_ context.Context, room sfu.Room, identity sfu.Identit
 	return ok && !w.dead[p.Session], nil
 }
 
-// IsJoinedNow implements [guard.Members], together with Forget. Its answer is
-// true at the time when the question arrives, even if it comes later.
+// IsJoinedNow implements [guard.Members], together with Forget. It finds the
+// answer when the question arrives, and may return it later.
 func (w *world) IsJoinedNow(ctx context.Context, room matrix.RoomID, user matrix.UserID) (bool, error) {
 	w.mu.Lock()
 	p := person{room, user}

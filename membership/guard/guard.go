@@ -41,7 +41,8 @@ type RoomMembers interface {
 	AreJoinedNow(ctx context.Context, room matrix.RoomID, users []matrix.UserID) ([]bool, error)
 }
 
-// Opener opens tickets. It also returns the place on the SFU for which a ticket
+// Opener opens tickets. Open gets the text of a ticket, and its participant's
+// place on the SFU. It returns the ticket, and the place for which the ticket
 // was made.
 type Opener interface {
 	Open(text string, at ticket.Place) (ticket.Ticket, ticket.Place, error)
@@ -71,8 +72,8 @@ type Guard struct {
 	// so, a sweep every ten minutes is enough. If Pushed is nil, the homeserver
 	// pushes no events.
 	Pushed func() bool
-	// Unbraked switches the brake off: the guard may then remove any number of
-	// persons at once. The operator sets it.
+	// Unbraked switches the brake off. The guard may then remove any number of
+	// persons at the same time. The operator sets it.
 	Unbraked bool
 	// Jitter returns a random time near d. If Jitter is nil, the guard uses
 	// times that differ from d by at most a tenth.
@@ -85,7 +86,7 @@ type Guard struct {
 	orders  *orders
 	rooms   index
 	listing sync.Mutex // held while a caller lists all rooms; other callers wait for that list
-	// counting is held while a caller counts the enforced persons.
+	// counting is held while a caller counts the persons whom the guard may remove.
 	counting sync.Mutex
 	pace     pacer
 	kept     refusals
@@ -98,16 +99,16 @@ const (
 	// maxOrders bounds how many persons may wait for the guard's question
 	// because of a join or an event. Each person takes about 200 bytes.
 	maxOrders = 4096
-	// workers is how many persons the guard asks about at once because of joins
-	// and events.
+	// workers bounds how many questions because of joins and events the guard asks
+	// at the same time. Each of them is about one person.
 	workers = 32
 	// askTime bounds a question to the homeserver. sfuTime bounds a call of the
 	// SFU.
 	askTime = 5 * time.Second
 	sfuTime = 5 * time.Second
-	// maxAge is how old an answer no may be when the guard removes somebody
-	// because of it. It is a second longer than keepNo, the age up to which the
-	// guard uses a no again, because finding the session takes time.
+	// maxAge is how old an answer "no" may be when the guard removes somebody
+	// because of it. The guard uses a "no" again until it is as old as keepNo.
+	// maxAge is a second longer, because finding the session takes time.
 	maxAge = 6 * time.Second
 )
 

@@ -16,30 +16,30 @@ const (
 	maxCalls = 16
 )
 
-// index records in which LiveKit rooms the enforced persons of each Matrix room
-// are: the persons whom the guard may remove. The guard learns this from
-// reports and sweeps. The index also records all LiveKit rooms, as the SFU last
-// listed them. The zero value is ready.
+// index records the LiveKit rooms of the enforced persons in each Matrix room.
+// Enforced persons are those whom the guard may remove. The guard learns their
+// rooms from reports and sweeps. The index also records all LiveKit rooms, as
+// the SFU last listed them. The zero value is ready.
 type index struct {
 	mu    sync.Mutex
 	calls map[matrix.RoomID]map[sfu.Room]sight
 	live  map[sfu.Room]bool
 	asked time.Time // when the list of rooms in live was requested
-	// before is when the last complete sweep began. A complete sweep has looked
+	// This is the start of the last complete sweep. A complete sweep has looked
 	// into all rooms.
 	before time.Time
 }
 
 // sight is what the index knows about a LiveKit room.
 type sight struct {
-	seen  time.Time // when an enforced person was last seen in the room
+	seen  time.Time // when a person whom the guard may remove was last seen in the room
 	since time.Time // when the latest known session in the room began, by the SFU's clock
 }
 
-// saw records an enforced session. known reports whether the index already had
-// the session's LiveKit room, and a session there that began no earlier. kept
-// reports whether the index had space for the room. If not, sweeps find the
-// session.
+// saw records a session that the guard may end. known reports whether the index
+// already knew the session's LiveKit room, and knew a session in that room that
+// is not older. kept reports whether the index had space for the room. If it
+// had none, sweeps find the session.
 func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -66,9 +66,9 @@ func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	return known && !newer, true
 }
 
-// empty records that no enforced session of a Matrix room is in the LiveKit
-// room call any more. asked is when the guard requested the list of call's
-// participants, which shows that.
+// empty is called when a list of participants shows that a LiveKit room has no
+// enforced session of a Matrix room. An enforced session is one that the guard
+// may end. asked is the time at which the guard requested that list.
 func (i *index) empty(room matrix.RoomID, call sfu.Room, asked time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -84,8 +84,8 @@ func (i *index) drop(room matrix.RoomID, call sfu.Room) {
 	}
 }
 
-// swept drops the LiveKit rooms in which two complete sweeps have seen nobody.
-// The last of these sweeps began at began.
+// swept drops the LiveKit rooms in which the last two complete sweeps have seen
+// nobody. Its argument is the start of the last sweep.
 func (i *index) swept(began time.Time) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -100,8 +100,8 @@ func (i *index) swept(began time.Time) {
 	}
 }
 
-// listed records rooms, the names of all LiveKit rooms. The list was requested
-// at asked.
+// listed records the names of all LiveKit rooms. asked is the time at which the
+// guard requested them.
 func (i *index) listed(rooms []sfu.Room, asked time.Time) {
 	live := make(map[sfu.Room]bool, len(rooms))
 	for _, room := range rooms {

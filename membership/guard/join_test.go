@@ -50,9 +50,10 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// TestLetBe checks sessions that the guard must leave alone without any
-// question: those of machines, and those without a valid ticket of this service
-// that says that its bearer was joined.
+// TestLetBe checks that the guard leaves some sessions alone and asks no
+// question about them. These are the sessions of machines (like recorders),
+// those without a valid ticket of this service, and those of bearers who were
+// not known to be joined.
 func TestLetBe(t *testing.T) {
 	place := ticket.Place{Room: alice.call(), Identity: alice.identity()}
 	other := ticket.NewSealer([]sfu.Key{{ID: "other"}})
@@ -144,9 +145,9 @@ func TestLateReport(t *testing.T) {
 }
 
 // TestComingBack checks a person who was removed three times within a minute.
-// For 5 s the last no counts, and the guard does not ask again. But it asks if
-// the person has a token that was issued since, or if an event about the person
-// came.
+// For 5 s the last "no" counts, and the guard does not ask again. There are two
+// exceptions: a token that was issued since that "no", and an event about the
+// person.
 func TestComingBack(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		old := w.sealer.Seal(w.ticketOf(alice), ticket.Place{Room: alice.call(), Identity: alice.identity()})
@@ -167,7 +168,7 @@ func TestComingBack(t *testing.T) {
 		again()
 		w.wantAsked(4)
 		w.setJoined(alice, true)
-		report(t, g, w.enter(alice)) // the token was issued after the answer no
+		report(t, g, w.enter(alice)) // the token was issued after the answer "no"
 		w.wantOn(alice, true)
 		w.wantAsked(5)
 		w.setJoined(alice, false)

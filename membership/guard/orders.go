@@ -8,7 +8,7 @@ import (
 )
 
 // order is one task of the guard: to ask about a person, and to end some of the
-// person's sessions if the answer is no.
+// person's sessions if the answer is "no".
 type order struct {
 	person
 	// joined holds the sessions that the SFU reported. In each LiveKit room, it
@@ -58,7 +58,7 @@ func newOrders() *orders {
 	}
 }
 
-// put adds a reason to the person's order. It returns false if there was no
+// put adds a reason to ask about the person p. It returns false if there was no
 // space for the reason.
 func (o *orders) put(p person, add func(*order) bool) bool {
 	o.mu.Lock()
@@ -82,8 +82,9 @@ func (o *orders) lineUp(p person) {
 	o.ready <- struct{}{}
 }
 
-// take removes the next order from the queue. The caller must have read a value
-// from ready before, and must call done when it has processed the order.
+// take removes the next order, a task to ask about a person, from the queue.
+// The caller must have read a value from ready before, and must call done when
+// it has processed the order.
 func (o *orders) take() *order {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -12,14 +12,16 @@ const (
 	// pushedInterval is the time between two sweeps while the homeserver pushes
 	// events.
 	pushedInterval = 10 * time.Minute
-	// brakedInterval is the longest time between two sweeps while the brake
-	// holds, so that the guard notices when the answers have recovered.
+	// brakedInterval is the longest time between two sweeps while the brake stops
+	// all removals. So the guard soon notices that the homeserver's answers have
+	// recovered.
 	brakedInterval = 30 * time.Second
-	// looks is how many times in an interval, or in 30 s if the interval is
-	// longer, this process checks whether it must sweep. It must sweep if the
-	// replica that swept has ended, or if the brake holds.
+	// looks is how many times in an interval this process checks whether it must
+	// sweep. If the interval is longer than 30 s, the checks are as frequent as
+	// with 30 s. The process must sweep if the replica that swept has ended, or if
+	// the brake holds.
 	looks = 6
-	// firstSweep is the time from the start to the first sweep, at the earliest.
+	// firstSweep is the shortest time from the start to the first sweep.
 	firstSweep = time.Second
 )
 
@@ -41,8 +43,8 @@ func (g *Guard) patrol(ctx context.Context) {
 }
 
 // after waits until the next sweep is due, or until ctx ends. It returns the
-// time at which that sweep is due. began is when the last sweep began. The due
-// time can change during the wait, because the interval can change.
+// time at which that sweep is due. Its argument is the start of the last sweep.
+// The due time can change during the wait, because the interval can change.
 func (g *Guard) after(ctx context.Context, began time.Time) time.Time {
 	share := float64(g.jittered(time.Second)) / float64(time.Second)
 	for {

@@ -28,21 +28,24 @@ type model struct {
 	// events. The homeserver pushes events, so sweeps may be rare.
 	alone bool
 
-	// told holds when the homeserver last pushed an event about each person.
+	// told maps each person to the time when the homeserver last pushed an event
+	// about them.
 	told map[person]time.Time
-	// since holds when each person last joined or left the Matrix room.
+	// since maps each person to the time when they last joined or left the Matrix
+	// room.
 	since map[person]time.Time
-	// fit is when the SFU and the homeserver last began to answer all calls.
+	// fit is the time since which the SFU and the homeserver answer all calls.
 	fit    time.Time
 	events []sfu.Event // the reports so far, including those that were lost
 }
 
 const (
 	// tolerated is how long after joining again a person may still be removed,
-	// because the guard's answer no may be that old.
+	// because the guard's answer "no" may be that old.
 	tolerated = 6 * time.Second
-	// onItsWay replaces tolerated if the homeserver pushed an event about the
-	// join. The guard may then already be removing the person.
+	// onItsWay is the limit instead of tolerated, if the homeserver pushed an event
+	// about the join. The guard may already be removing the person when the event
+	// comes.
 	onItsWay = time.Second
 	// skew is how much the clocks of LiveKit and of the replicas may differ.
 	skew = 25 * time.Second
@@ -189,7 +192,8 @@ func (m *model) setClocks() {
 	})
 }
 
-// unsee makes the account that asks leave a Matrix room for some time.
+// unsee makes the account with which the guards ask leave a Matrix room for
+// some time.
 func (m *model) unsee(room matrix.RoomID) {
 	if m.lists {
 		m.outage(func(down bool) { m.unseen[room] = down })

@@ -84,8 +84,8 @@ func TestPushAfterTheCall(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestPushEndsWhatBeganBefore checks that the answer no to a question ends no
-// session that began after that question.
+// TestPushEndsWhatBeganBefore checks that an answer "no" ends no session that
+// began after the question.
 func TestPushEndsWhatBeganBefore(t *testing.T) {
 	inCall(t, func(w *world, g *guard.Guard) {
 		w.takes = time.Second

@@ -12,9 +12,9 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// question is one question to the homeserver: whether some users are joined to
-// a room. Before the guard asks it, at is the earliest time to ask it.
-// Afterwards, at is when the guard asked it.
+// question asks the homeserver whether some users are joined to a room. The
+// field at holds the time of the question. Before the guard has asked the
+// question, that is the earliest time to ask it.
 type question struct {
 	room  matrix.RoomID
 	users []matrix.UserID
@@ -29,8 +29,9 @@ func (q question) persons() (all []person) {
 	return all
 }
 
-// again makes the questions in refused due a second time, when the time apart
-// has passed since they were asked. It changes refused itself, and returns it.
+// again prepares the questions in refused for a second time. Each becomes due
+// when the duration apart has passed since it was asked. again changes the
+// slice refused itself, and returns it.
 func again(refused []question) []question {
 	for i := range refused {
 		refused[i].at = refused[i].at.Add(apart)
@@ -72,9 +73,9 @@ func chunks(list []question) iter.Seq[[]question] {
 }
 
 // answers are the answers to some questions. joined is how many persons are
-// joined. unseen is how many are in rooms that the asking account cannot see.
-// refused holds the persons who are not joined, in the order in which they were
-// asked about.
+// joined. unseen is how many are in rooms without the account with which the
+// guard asks. refused holds the persons who are not joined, in the order in
+// which they were asked about.
 type answers struct {
 	joined, unseen int
 	refused        []question
@@ -83,8 +84,8 @@ type answers struct {
 	silent bool
 }
 
-// askEach asks the questions, several at once, but no faster than sweeps may
-// ask.
+// askEach asks the questions, several at the same time, but no faster than
+// sweeps may ask.
 func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 	unanswered, heard := 0, 0 // unanswered counts persons, heard counts questions
 	var mu sync.Mutex
@@ -111,7 +112,8 @@ func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 	return a
 }
 
-// take adds joined, the answer to q, to a.
+// take adds the answer to the question q to the answers in a. joined is that
+// answer.
 func (a *answers) take(q question, joined []bool) {
 	var refused []matrix.UserID
 	for i, is := range joined {

@@ -18,10 +18,11 @@ const (
 	BySweep Reason = "sweep"
 )
 
-// remove ends the session s, because the homeserver answered no to a question
-// that began at asked. It does nothing if that answer is too old, or if the
-// brake holds. It also does nothing if the homeserver has pushed an event about
-// the person since, because the guard asks again after such an event.
+// remove ends the session s, because the homeserver answered "no". The time
+// asked is the start of the question. remove does nothing if that answer is too
+// old, or if the brake holds. It also does nothing if the homeserver has pushed
+// an event about the person after the question, because the guard asks again
+// after such an event.
 func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Time) {
 	if time.Since(asked) > maxAge || g.changes.after(s.person, asked) {
 		g.counts.unsettle()
@@ -63,11 +64,11 @@ const (
 	// seems to return again and again with an old token.
 	maxRemovals = 3
 	removalTime = time.Minute
-	// keepNo is how long the last no counts for a person who returns again and
+	// keepNo is how long the last "no" counts for a person who returns again and
 	// again. The guard removes such a person without a new question.
 	keepNo = 5 * time.Second
-	// maxRefusals bounds for how many persons the guard remembers that it
-	// removed them.
+	// The guard remembers the persons whom it removed. maxRefusals bounds the
+	// number of these persons.
 	maxRefusals = 4096
 )
 
@@ -80,11 +81,11 @@ type refusals struct {
 // refusal records the removals of one person.
 type refusal struct {
 	removed [maxRemovals]time.Time // the times of the last removals, the newest first
-	asked   time.Time              // when the last question with the answer no began
+	asked   time.Time              // when the last question with the answer "no" began
 }
 
-// note records that the guard removed p at now, because the answer to a
-// question that began at asked was no.
+// note records that the guard removed p at the time now, because of an answer
+// "no". The time asked is the start of the question.
 func (r *refusals) note(p person, asked, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -118,8 +119,9 @@ func (r *refusals) makeRoom(now time.Time) {
 	}
 }
 
-// refused returns when the last question about p with the answer no began. ok
-// is false if there is no such question, or if its answer counts no longer.
+// refused returns the start of the last question about p that was answered
+// "no". ok is false if there is no such question, or if its answer counts no
+// longer.
 func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,7 +132,7 @@ func (r *refusals) refused(p person, now time.Time) (asked time.Time, ok bool) {
 	return of.asked, now.Sub(of.asked) < keepNo
 }
 
-// forget drops the record of p, so that the last no about p counts no longer.
+// forget drops the record of p, so that the last "no" about p counts no longer.
 func (r *refusals) forget(p person) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

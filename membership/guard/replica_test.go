@@ -32,8 +32,8 @@ func TestBrakeOfAReplicaThatDoesNotSweep(t *testing.T) {
 }
 
 // TestBrakeWithoutSweeps checks that a guard without sweeps also knows how many
-// persons are on the SFU. So its brake does not keep it from removing 30 of 300
-// persons.
+// persons are on the SFU. So its brake does not engage when it removes 30 of
+// 300 persons.
 func TestBrakeWithoutSweeps(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		all := crowd(300)
@@ -54,8 +54,8 @@ func TestBrakeWithoutSweeps(t *testing.T) {
 }
 
 // TestClocksOfReplicas checks a token that another replica issued after the
-// guard kept a no. The other replica's clock is behind, so the token seems
-// older. The no must not count against it.
+// guard kept a "no". The other replica's clock is behind, so the token seems
+// older. The guard must not use the "no" against the bearer of that token.
 func TestClocksOfReplicas(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		at := ticket.Place{Room: alice.call(), Identity: alice.identity()}
@@ -65,7 +65,7 @@ func TestClocksOfReplicas(t *testing.T) {
 			report(w.t, g, w.enterWith(at.Room, at.Identity, alice, old, false))
 			w.wantOn(alice, false)
 		}
-		w.wantAsked(3) // the fourth session is removed because of the no that is kept
+		w.wantAsked(3) // the fourth session is removed because of the "no" that the guard keeps
 		w.setJoined(alice, true)
 		behind := w.ticketOf(alice)
 		behind.Issued = behind.Issued.Add(-10 * time.Second)

@@ -74,9 +74,9 @@ func TestASweepListsEachRoomOnce(t *testing.T) {
 	})
 }
 
-// TestRoomsThatTheAccountIsNotIn checks that the guard removes nobody from
-// rooms that the asking account is not in, and that it asks about all other
-// rooms.
+// TestRoomsThatTheAccountIsNotIn checks rooms without the account with which
+// the guard asks. The guard must remove nobody from these rooms. It must ask
+// about all other rooms.
 func TestRoomsThatTheAccountIsNotIn(t *testing.T) {
 	inRooms(t, func(w *world, g *guard.Guard) {
 		var hidden []person
@@ -129,7 +129,7 @@ func TestASlowRoomHidesNoOther(t *testing.T) {
 }
 
 // TestACrowdJoins checks that the guard requests few member lists if many
-// persons join a conference at once.
+// persons join a conference at the same time.
 func TestACrowdJoins(t *testing.T) {
 	inRooms(t, func(w *world, g *guard.Guard) {
 		w.change(func() { w.takes = 300 * time.Millisecond })

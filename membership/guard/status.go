@@ -15,8 +15,8 @@ type Status struct {
 	// sessions belong to another service, or to people who were not known to be
 	// joined when they got their token. Unsealed sessions have no valid ticket.
 	Persons, Foreign, Unsealed int
-	// Unseen is how many of Persons are in rooms that the asking account is not
-	// in. The guard removes nobody from these rooms.
+	// Unseen is how many of Persons are in rooms without the account with which the
+	// service asks. The guard removes nobody from these rooms.
 	Unseen int
 	// SweepBegan and SweepTook are the start and the duration of the last sweep
 	// that has ended. They are zero if no sweep of this process has ended.
@@ -34,7 +34,8 @@ type Status struct {
 	// and reports arrive. It is also longer if the configured interval is too
 	// short to ask about all persons.
 	Interval time.Duration
-	// Braked says that the brake holds. BrakedSince is when the brake engaged.
+	// Braked says that the brake holds, so that the guard removes nobody.
+	// BrakedSince is when the brake engaged.
 	Braked      bool
 	BrakedSince time.Time
 	// The following fields are totals since the start. Asked counts questions,
@@ -200,8 +201,8 @@ func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 func (c *counts) reports(arrive bool) { c.change(func(*Status) { c.told = arrive }) }
 
 // settled reports whether the guard misses nobody. For that, the SFU's reports
-// must arrive. Since the guard may last have missed somebody, a complete sweep
-// must have begun and ended.
+// must arrive. If the guard may have missed somebody, a complete sweep must
+// have begun and ended since then.
 func (c *counts) settled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,8 +20,8 @@ const (
 	// apart is the least time between the first and the second question about a
 	// person.
 	apart = 2 * time.Second
-	// asking bounds how many questions of a sweep run at once. It also bounds
-	// how many calls of the SFU by a sweep run at once.
+	// asking bounds how many questions of a sweep run at the same time. It also
+	// bounds a sweep's calls of the SFU in the same way.
 	asking = 16
 	// silence is the number of persons after which a sweep gives up, if the
 	// homeserver has answered nothing about them.
@@ -29,7 +29,7 @@ const (
 )
 
 // candidate is a person whom the guard may remove, because the homeserver
-// answered no about them twice.
+// answered "no" about them twice.
 type candidate struct {
 	person
 	sessions []session
@@ -37,18 +37,18 @@ type candidate struct {
 }
 
 // heard is the result of a sweep's questions. Its fields count persons. unseen
-// counts the persons in rooms that the asking account cannot see. The other
-// fields leave those persons out.
+// counts the persons in rooms without the account with which the guard asks.
+// The other fields do not count those persons.
 type heard struct {
 	unseen                                        int
 	persons, joined, refused, unknown, candidates int
-	// contradicted says that the homeserver answers no about too many persons of
-	// whom it has just said that they are joined.
+	// contradicted says that the homeserver answered first "yes" and then "no"
+	// about too many persons.
 	contradicted bool
 }
 
-// sweep asks about all enforced persons on the SFU, and removes those who are
-// not joined.
+// sweep asks about all persons on the SFU whom the guard may remove (enforced
+// persons). It removes those who are not joined.
 func (g *Guard) sweep(ctx context.Context) {
 	began := time.Now()
 	g.counts.began(began)
@@ -75,9 +75,10 @@ func (g *Guard) sweep(ctx context.Context) {
 	g.counts.ended(began, time.Now(), h, whole && h.unknown == 0)
 }
 
-// look returns the enforced sessions on the SFU by person, or nil if the SFU
-// does not answer. If the SFU cannot list the participants of a room, look
-// leaves that room out, and whole is false.
+// look lists the sessions on the SFU that the guard may end (enforced
+// sessions), by person. It returns nil if the SFU does not answer. If the SFU
+// cannot list the participants of a room, look leaves that room out, and whole
+// is false.
 func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]session, whole bool) {
 	listing, cancel := context.WithTimeout(ctx, sfuTime)
 	defer cancel()
@@ -114,7 +115,7 @@ func (g *Guard) look(ctx context.Context, now time.Time) (on map[person][]sessio
 }
 
 // askAll asks the questions in chunks. It returns the persons about whom the
-// homeserver answered no twice, and counts all answers.
+// homeserver answered "no" twice, and counts all answers.
 func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions []question) (refused []candidate, h heard) {
 	for part := range chunks(questions) {
 		if !g.lease(ctx) {
@@ -145,10 +146,10 @@ func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions [
 	return refused, h
 }
 
-// contradicts asks again about some of the persons who were not refused in this
-// sweep. The guard calls it before it removes many persons, because the
-// homeserver may have lost its database during the sweep. contradicts reports
-// whether more than a third of the new answers are no.
+// contradicts asks again about some persons about whom the homeserver did not
+// answer "no" in this sweep. The guard calls it before it removes many persons,
+// because the homeserver may have lost its database during the sweep.
+// contradicts reports whether more than a third of the new answers are "no".
 func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refused []candidate) bool {
 	others := maps.Clone(on)
 	for _, c := range refused {
@@ -163,7 +164,7 @@ func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refuse
 	return 3*refusals > now.joined+refusals
 }
 
-// present returns the candidates who are still on the SFU, with only the
+// present returns the candidates who are still on the SFU. It keeps only the
 // sessions that a node of the SFU holds. If only the record of a dead node has
 // a session, the session does not count. If the SFU does not say where a
 // session is, the session counts.
@@ -210,9 +211,9 @@ func (g *Guard) end(ctx context.Context, c candidate) {
 	}
 }
 
-// follow orders a new question about a person who was refused, but has sessions
-// now that the sweep has not seen. Otherwise a person could avoid removal by
-// reconnecting again and again, if LiveKit does not report the new sessions.
+// follow orders a new question about a candidate who has a session that the
+// sweep has not seen. Otherwise a person could avoid removal by reconnecting
+// again and again, if LiveKit does not report the new sessions.
 func (g *Guard) follow(ctx context.Context, c candidate) {
 	judged, calls := map[string]bool{}, map[sfu.Room]bool{}
 	for _, s := range c.sessions {
@@ -231,8 +232,8 @@ func (g *Guard) follow(ctx context.Context, c candidate) {
 	}
 }
 
-// each calls do for every element of list, until ctx ends. At most asking calls
-// run at once.
+// each calls the function do for every element of list, until ctx ends. It
+// makes up to 16 calls (asking) at the same time.
 func each[T any](ctx context.Context, list []T, do func(T)) {
 	var running sync.WaitGroup
 	places := make(chan struct{}, asking)

@@ -8,8 +8,9 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// Report records that the SFU has reported a join. It returns at once. The
-// error is always nil: if the queue is full, a sweep finds the session.
+// Report records that the SFU has reported a join. It returns immediately. The
+// error is always nil. If the queue is full, Report drops the join, and a sweep
+// finds the session.
 func (g *Guard) Report(_ context.Context, e sfu.Event) error {
 	if e.Kind != sfu.KindJoined {
 		return nil
@@ -26,9 +27,9 @@ func (g *Guard) Report(_ context.Context, e sfu.Event) error {
 	return nil
 }
 
-// Changed records that the homeserver has pushed an event: the membership of
-// user in room may have changed. It returns at once. If the guard knows no call
-// of room, it orders no question.
+// Changed records a pushed event of the homeserver: the membership of user in
+// room may have changed. It returns immediately. If the guard knows no call of
+// room, it orders no question.
 func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	g.Members.Forget(room, user)
 	p := person{room, user}
@@ -39,9 +40,9 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	}
 }
 
-// Missed records that the homeserver has pushed something that this service
-// could not read. The next sweep, which asks about everybody, must then not
-// wait longer than usual.
+// Missed records that the homeserver has pushed an event that this service
+// could not read. Pushed events make sweeps rarer. After Missed, the next
+// sweep, which asks about everybody, comes as soon as without pushed events.
 func (g *Guard) Missed() { g.counts.unsettle() }
 
 func (g *Guard) order(p person, add func(*order) bool) {
@@ -51,7 +52,8 @@ func (g *Guard) order(p person, add func(*order) bool) {
 	}
 }
 
-// work carries out orders until ctx ends.
+// work carries out the orders in the queue until ctx ends. An order is a task
+// to ask about a person.
 func (g *Guard) work(ctx context.Context) {
 	for {
 		select {
@@ -65,9 +67,9 @@ func (g *Guard) work(ctx context.Context) {
 	}
 }
 
-// carryOut asks whether the person of an order is joined, unless an earlier no
-// still counts. If the answer is no, it ends the person's sessions that began
-// before the question, even second sessions ("identity#suffix").
+// carryOut asks whether the person of an order is joined, unless an earlier
+// "no" still counts. If the answer is "no", it ends the person's sessions that
+// began before the question, even second sessions ("identity#suffix").
 func (g *Guard) carryOut(ctx context.Context, o *order) {
 	seen := map[string]bool{} // the sids of the sessions that the person had before the question
 	calls := map[sfu.Room]bool{}
@@ -105,9 +107,9 @@ func (g *Guard) carryOut(ctx context.Context, o *order) {
 // clockSkew is how much the clocks of two replicas may differ.
 const clockSkew = 30 * time.Second
 
-// older reports whether a token was certainly issued before the question that
-// began at asked. issued is the time in the ticket: whole seconds, by the clock
-// of the replica that issued the token.
+// older reports whether a token was certainly issued before a question began.
+// issued is the time in the ticket: whole seconds, by the clock of the replica
+// that issued the token. asked is the start of the question.
 func (g *Guard) older(issued, asked time.Time) bool {
 	if g.Shared {
 		issued = issued.Add(clockSkew)
@@ -121,8 +123,8 @@ func began(p, reported sfu.Participant) bool {
 	return reported.Session != "" && (p.Session == reported.Session || !p.Since.IsZero() && !p.Since.After(reported.Since))
 }
 
-// sessionsOf returns the enforced sessions of p. It looks into the LiveKit
-// rooms in which the guard knows that p may be.
+// sessionsOf returns the sessions of p that the guard may end. It looks into
+// the LiveKit rooms in which the guard knows that p may be.
 func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
 	if g.Shared {
 		g.listRooms(ctx)
@@ -156,9 +158,9 @@ func (g *Guard) listRooms(ctx context.Context) {
 	}
 }
 
-// sessionsIn returns the enforced sessions of p in the LiveKit room call.
-// nobody says that no person of p's Matrix room has an enforced session in
-// call.
+// sessionsIn returns the sessions of p in the LiveKit room call that the guard
+// may end. The second result is true if nobody of p's Matrix room has such a
+// session in call.
 func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []session, nobody bool) {
 	all, err := g.enforced(ctx, call)
 	if err != nil {
@@ -175,7 +177,7 @@ func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []s
 	return of, nobody
 }
 
-// enforced returns the enforced sessions in a LiveKit room.
+// enforced returns the sessions in a LiveKit room that the guard may end.
 func (g *Guard) enforced(ctx context.Context, call sfu.Room) (all []session, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sfuTime)
 	defer cancel()

@@ -79,7 +79,7 @@ type world struct {
 	answer    func(p person, n int) (bool, error) // the answer to a question; nil for the true answer
 	takes     time.Duration
 	slow      matrix.RoomID          // the room whose member list takes a minute
-	unseen    map[matrix.RoomID]bool // rooms that the asking account is not in
+	unseen    map[matrix.RoomID]bool // rooms without the account with which the guards ask
 	lists     int                    // how many member lists were requested
 	asked     []question
 	forgotten int
@@ -115,7 +115,7 @@ func (w *world) guard() *guard.Guard {
 	}
 }
 
-// in calls test in a synctest bubble, with a guard that runs.
+// The function in calls test in a synctest bubble, while a guard runs.
 func in(t *testing.T, test func(w *world, g *guard.Guard), change ...func(*guard.Guard)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -194,7 +194,7 @@ func (w *world) setJoined(p person, joined bool) {
 	w.joined[p] = joined
 }
 
-// change calls do while it holds the world's lock.
+// change calls the given function while it holds the world's lock.
 func (w *world) change(do func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

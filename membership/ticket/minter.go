@@ -8,7 +8,7 @@ import (
 )
 
 // Minter makes access tokens that hold tickets. Several goroutines may use it
-// at once.
+// at the same time.
 type Minter struct {
 	tokens *token.Minter
 	sealer *Sealer

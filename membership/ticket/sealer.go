@@ -24,7 +24,8 @@ type Place struct {
 	Identity sfu.Identity
 }
 
-// Sealer seals and opens tickets. Several goroutines may use it at once.
+// Sealer seals and opens tickets. Several goroutines may use it at the same
+// time.
 type Sealer struct {
 	aeads  []cipher.AEAD // one for each API key; Seal uses the first
 	spaces sync.Pool     // holds *workspace
@@ -93,10 +94,11 @@ var errForeign = errors.New("the ticket was not sealed with one of our keys for 
 // decoded bytes.
 var strict = base64.RawURLEncoding.Strict()
 
-// Open opens the ticket of a participant at the place at. It returns the ticket
-// and the place for which the ticket was sealed.
+// Open opens the ticket of a participant. The argument at is the participant's
+// place. Open returns the ticket, and the place for which the ticket was
+// sealed.
 //
-// That place may differ from at. LiveKit admits the bearer of a token a second
+// The two places may differ. LiveKit admits the bearer of a token a second
 // time, as "identity#suffix" with the same attributes (?publish=suffix). Such a
 // session belongs to the identity, so Open returns the identity's place.
 func (s *Sealer) Open(text string, at Place) (Ticket, Place, error) {
@@ -134,11 +136,12 @@ func (s *Sealer) open(sealed []byte, place Place) ([]byte, error) {
 // or that LiveKit accepts, in bytes.
 const maxIdentity = 256
 
-// owners returns the places for which the ticket of a session at the place at
-// can have been sealed, the most likely place first. The session may be a
-// second one ("identity#suffix"), and both identity and suffix may contain a
-// '#'. LiveKit renews the token of a second session, and a client may use the
-// renewed token for a third one, with one more suffix.
+// owners is about the ticket of a session. It returns the places for which the
+// ticket can have been sealed, the most likely place first. The argument at is
+// the session's own place. The session may be a second one ("identity#suffix"),
+// and both identity and suffix may contain a '#'. LiveKit renews the token of a
+// second session, and a client may use the renewed token for a third one, with
+// one more suffix.
 func owners(at Place) iter.Seq[Place] {
 	return func(yield func(Place) bool) {
 		if !yield(at) {

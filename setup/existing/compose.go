@@ -15,8 +15,8 @@ type compose struct {
 	tree
 	env      []envFile         // all env files of the deployment
 	values   map[string]string // the variables' values, which replace ${…} in the file
-	left     int               // how many more bytes of values may replace ${…}
-	unset    []string          // variables that the current service needs, but that no file sets
+	left     int               // how many bytes the values that replace ${…} may still have
+	unset    []string          // variables that the service being read needs, but that no file sets
 	services []*container
 }
 
@@ -47,7 +47,7 @@ type published struct {
 func (c *compose) complete(env []envFile) {
 	c.env, c.values, c.left = env, map[string]string{}, biggest
 	dir := filepath.Dir(c.file)
-	for _, beside := range []bool{false, true} { // the .env beside the compose file comes last, because its values override the others
+	for _, beside := range []bool{false, true} { // the .env beside the compose file comes last, because its values override those of the other env files
 		for _, f := range env {
 			if beside == (f.name == filepath.Join(dir, ".env")) {
 				for _, v := range f.variables {
@@ -132,8 +132,8 @@ func (c *compose) assignments(t tree) (list []Fact) {
 }
 
 // addEnvFile adds the variables of the env file called name to s. It looks for
-// a file with this path, and else for one with this base name. If there is
-// none, it adds the name to s.lost.
+// the file with this path. If there is none, it looks for a file with this base
+// name. If there is none either, it adds the name to s.lost.
 func (c *compose) addEnvFile(s *container, name string, at Place) {
 	path := filepath.Join(filepath.Dir(c.file), name)
 	isIt := func(f envFile) bool { return f.name == path }
@@ -201,7 +201,7 @@ func (s *container) isService() bool {
 	return named && !s.isLiveKit()
 }
 
-// label returns the value of the first label whose name ends in end.
+// label returns the value of the first label whose name has the given end.
 func (s *container) label(end string) (f Fact, found bool) {
 	if s == nil {
 		return f, false

@@ -34,8 +34,8 @@ func (j *judge) containers() {
 		Check: "`docker ps` shows none of the old containers."})
 }
 
-// others returns the sentence that tells the person what to do with the compose
-// file's other services.
+// The function others returns a sentence about the compose file's other
+// services. The sentence tells the person what to do with them.
 func others(c *compose, names []string) string {
 	if len(c.services) > len(names) {
 		return "The file's other services stay: remove only these services from the file, so that nothing starts them again."
@@ -68,8 +68,8 @@ func (j *judge) mounts(s *container) {
 	}
 }
 
-// proxys adds a finding if the old service published no port, because the
-// reverse proxy then reached it in a Docker network. The finding says how the
+// proxys adds a finding if the old service published no port. The reverse proxy
+// then reached the old service in a Docker network. The finding says how the
 // proxy reaches the new containers.
 func (j *judge) proxys() {
 	s := j.service
@@ -83,8 +83,7 @@ func (j *judge) proxys() {
 }
 
 // started adds findings about LiveKit's command-line options and environment
-// variables. The new LiveKit has none of them, but only livekit.yaml and its
-// API key.
+// variables. The new LiveKit gets none of them, except its API key.
 func (j *judge) started() {
 	if j.sfu == nil {
 		return

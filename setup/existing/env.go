@@ -11,7 +11,8 @@ import (
 // envLine matches a line NAME=value.
 var envLine = pattern.New(`^\x{feff}?\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*?)\s*$`)
 
-// mostVariables is the most variables that setup reads from an env file.
+// mostVariables is the largest number of variables that setup reads from an env
+// file.
 const mostVariables = 1000
 
 // variables returns the variables of an env file, in order. If a name occurs

@@ -1,5 +1,6 @@
-// Package existing reads the files of a deployment that another guide made. It
-// finds what setup can take over, and what must be added, changed or dropped.
+// Package existing reads the files of a deployment that another guide made. The
+// package finds what setup can take over, and what must be added, changed or
+// dropped.
 //
 // [Read] takes the contents of files and returns what they say. [Judge] is a
 // pure function of the result of Read. This package writes no file, and no
@@ -74,9 +75,8 @@ type Finding struct {
 	// Lines are the lines that the person writes, or the commands that the
 	// person types.
 	Lines []string
-	// Check says how the person sees that the finding is dealt with. It is ""
-	// if the person need not do anything, because setup's files already have
-	// the change.
+	// Check says how the person can see that the work is done. It is "" if the
+	// person has no work, because setup's files already have the change.
 	Check string
 }
 
@@ -97,8 +97,8 @@ type Verdict struct {
 	Findings  []Finding
 }
 
-// say records at as the place of an option's value, unless the same value is
-// already recorded.
+// say records that option has value, and where the value was found. It does
+// nothing if the same value is already recorded.
 func (v *Verdict) say(option, value string, at Place) {
 	for _, f := range v.Answers[option] {
 		if f.Value == value {

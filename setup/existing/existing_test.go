@@ -38,7 +38,8 @@ func TestVariablesOfAnEnvFile(t *testing.T) {
 	}
 }
 
-// judged returns the verdict about files, which has their contents by name.
+// judged returns the verdict about files. The map has the content of each file,
+// by name.
 func judged(t *testing.T, files map[string]string) Verdict {
 	t.Helper()
 	var list []File
@@ -53,7 +54,8 @@ func judged(t *testing.T, files map[string]string) Verdict {
 	return Judge(d)
 }
 
-// found returns the findings whose What contains what, in the form VERB WHAT.
+// found returns the findings whose field What contains a given text. It returns
+// them in the form VERB WHAT.
 func (v Verdict) found(what string) (list []string) {
 	for _, f := range v.Findings {
 		if strings.Contains(f.What, what) {
@@ -107,9 +109,9 @@ services:
 	}
 }
 
-// TestKeys checks which key and secret setup takes over. LiveKit's key counts
-// if the service has another one. setup takes over no pair whose secret is
-// short, published or swapped with its key.
+// TestKeys checks which key and secret setup takes over. If LiveKit and the
+// service have different keys, setup takes over LiveKit's key. setup takes over
+// no pair whose secret is short, published or swapped with its key.
 func TestKeys(t *testing.T) {
 	long, other := strings.Repeat("s", 32), strings.Repeat("o", 32)
 	service := func(id, secret string) string { return "LIVEKIT_KEY=" + id + "\nLIVEKIT_SECRET=" + secret + "\n" }
@@ -141,7 +143,7 @@ func TestKeys(t *testing.T) {
 }
 
 // TestTURNOverTLS checks that setup keeps the TURN over TLS of an old
-// deployment only if it can work.
+// deployment only if the new deployment can offer it.
 func TestTURNOverTLS(t *testing.T) {
 	const service = "LIVEKIT_URL=wss://sfu.example.org\n"
 	turn := func(rest string) string {
@@ -230,8 +232,8 @@ func TestBigFiles(t *testing.T) {
 }
 
 // TestOtherEntriesOfTheWellKnownFile checks that there is a finding about each
-// entry of the old well-known file that setup does not write. Without it people
-// may not be able to log in.
+// entry of the old well-known file that setup does not write. Without such an
+// entry people may not be able to log in.
 func TestOtherEntriesOfTheWellKnownFile(t *testing.T) {
 	v := judged(t, map[string]string{"client.json": `{"m.homeserver": {"base_url": "https://m.example.org"},
 "org.matrix.msc2965.authentication": {"issuer": "https://auth.example.org/"}, "m.identity_server": {"base_url": "https://vector.im"},
@@ -243,8 +245,8 @@ func TestOtherEntriesOfTheWellKnownFile(t *testing.T) {
 }
 
 // TestFilesThatAreMissing checks the findings about files of the deployment
-// that setup has not read. They also say that setup did not take the secret
-// over.
+// that setup has not read. The findings also say that setup did not take the
+// secret over.
 func TestFilesThatAreMissing(t *testing.T) {
 	v := judged(t, map[string]string{"compose.yaml": `
 services:

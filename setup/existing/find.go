@@ -14,19 +14,19 @@ import (
 
 // The bounds on what [Open] reads.
 const (
-	biggest = smallfile.Limit // the most bytes that a file may have, before and after its variables are replaced
+	biggest = smallfile.Limit // the largest number of bytes of a file, before and after its variables are replaced
 	deepest = 6               // how many levels of folders Open searches
-	most    = 200             // the most files that Open reads from a folder
-	passed  = 50_000          // the most entries that a folder may have, with all its subfolders
+	most    = 200             // the largest number of files that Open reads from a folder
+	passed  = 50_000          // the largest number of entries that a folder may have, with all its subfolders
 )
 
 // Open reads the files and folders in paths. In a folder it reads only files
-// whose names may belong to a deployment; see mayBelong. It goes down to six
-// folders deep, and skips the folder own. It also reads the files that a
-// compose file names, if they exist.
+// whose names may belong to a deployment; see mayBelong. It searches
+// subfolders, up to six levels deep. It skips setup's own folder, which has the
+// path own. It also reads the files that a compose file names, if they exist.
 func Open(paths []string, own string) (*Deployment, error) {
 	var files []File
-	chosen := map[string]bool{} // the files that paths names; it is an error if the kind of such a file is unknown
+	chosen := map[string]bool{} // the files that the parameter paths contains; for such a file, an unknown kind is an error
 	for _, path := range paths {
 		list, isFolder, err := open(path, own)
 		if err != nil {
@@ -62,7 +62,7 @@ func Open(paths []string, own string) (*Deployment, error) {
 	return d, errors.Join(faults...)
 }
 
-// with returns files with f added, unless f is already among them.
+// The function with adds f to files, unless files already contains f.
 func with(files []File, f File) []File {
 	if slices.ContainsFunc(files, func(old File) bool { return old.Name == f.Name }) {
 		return files
@@ -74,8 +74,9 @@ func (d *Deployment) isEmpty() bool {
 	return len(d.livekit)+len(d.compose)+len(d.homeserver)+len(d.wellKnown)+len(d.env)+len(d.registration) == 0
 }
 
-// open reads the file path. If path is a folder, open reads the files in it
-// that may belong to a deployment. isFolder says whether path is a folder.
+// open reads the file at path. If path is a folder, open reads the files in the
+// folder that may belong to a deployment. isFolder says whether path is a
+// folder.
 func open(path, own string) (files []File, isFolder bool, err error) {
 	path = filepath.Clean(path)
 	info, err := os.Stat(path)

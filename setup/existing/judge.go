@@ -78,7 +78,8 @@ func (j *judge) parts() {
 	}
 }
 
-// again is the Check of a finding about a file that setup has not read.
+// again is the text for Finding.Check in a finding about a file that setup has
+// not read.
 const again = "run setup again, with this file in --from and a new folder as --dir: this entry is gone."
 
 // inlineConfig takes LiveKit's configuration from the compose file if there is
@@ -101,7 +102,7 @@ func (j *judge) inlineConfig() {
 }
 
 // lostFiles adds a finding about each env file that a container needs and that
-// setup has not read. It also adds one about variables that no file sets.
+// setup has not read. It also adds a finding about variables that no file sets.
 func (j *judge) lostFiles(s *container) {
 	for _, f := range s.lost {
 		j.find(Finding{
@@ -120,9 +121,9 @@ func (j *judge) lostFiles(s *container) {
 	}
 }
 
-// one chooses one of several files of the same kind: the one that LiveKit's
-// container mounts, or else the first. It adds a finding about each of the
-// other files.
+// judge.one chooses a file from a list of files of the same kind: the file that
+// LiveKit's container mounts, or else the first file. It adds a finding about
+// each of the other files.
 func (j *judge) one(list []tree, kind string) tree {
 	if len(list) == 0 {
 		return tree{}

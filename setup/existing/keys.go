@@ -41,10 +41,10 @@ func (j *judge) keys() {
 	j.usable(chosen)
 }
 
-// pick chooses the pair that LiveKit and the service will share. theirs are
-// LiveKit's pairs, and ours the service's. It returns LiveKit's pair for the
-// first key that both have. If they share no key, it returns LiveKit's first
-// pair, or else the service's.
+// pick chooses the pair that LiveKit and the service will share. theirs has
+// LiveKit's pairs, and ours has the service's pairs. If a key is in both lists,
+// pick returns LiveKit's pair with this key. Otherwise it returns LiveKit's
+// first pair or, without one, the service's first pair.
 func pick(theirs, ours []Pair) Pair {
 	for _, p := range ours {
 		for _, their := range theirs {
@@ -84,8 +84,8 @@ func shownKey(id string) string {
 	return id
 }
 
-// usable accepts the pair p as the one that setup takes over. If its secret is
-// too weak, or if setup cannot write the pair, usable adds a finding instead.
+// usable makes setup take over the pair p. If p's secret is too weak or setup
+// cannot write p, usable adds a finding instead.
 func (j *judge) usable(p Pair) {
 	text := p.Secret.Reveal()
 	why := ""

@@ -33,9 +33,9 @@ func (j *judge) serverNames() {
 	}
 }
 
-// trueNames corrects list, the names of the service's homeservers. It replaces
-// each wrong name by the server_name of homeserver.yaml, and adds a finding
-// about the wrong name.
+// trueNames corrects the names of the service's homeservers in list. It
+// replaces each wrong name by the server_name of homeserver.yaml, and adds a
+// finding about the wrong name.
 func (j *judge) trueNames(list []string, v Variable) (names []string) {
 	if j.server == "" {
 		return list
@@ -124,9 +124,9 @@ func (j *judge) livekitURL(v Variable) address {
 	return a
 }
 
-// host records the host name in the address a as an answer. It is the answer
-// for option. If the address has a path, or both programs have the same host,
-// it is the answer for single-host.
+// host records the host name in the address a. If a has a path, or both
+// programs have the same host, the name is an answer to --single-host.
+// Otherwise it is an answer to the given option.
 func (j *judge) host(option, prefix string, a address) {
 	if a.host == "" {
 		return

@@ -40,8 +40,8 @@ func (j *judge) serviceAt() Place {
 	return j.service.at
 }
 
-// listens takes over the machine's port that leads to the service. v is the
-// variable with the port at which the service listens in its container.
+// listens finds the machine's port that leads to the service. v is the variable
+// with the port at which the service listens inside its container.
 func (j *judge) listens(v Variable) {
 	text := v.Value.Reveal()
 	j.jwtPort(text[strings.LastIndex(text, ":")+1:], v.Place)
@@ -49,8 +49,8 @@ func (j *judge) listens(v Variable) {
 		Why: "In its container the service listens on port 8080, and compose.yaml leads the machine's port to that port."})
 }
 
-// jwtPort finds the machine's port that leads to the port with the number
-// inside, a port of the service's container.
+// jwtPort finds the machine's port that Docker forwards to the service. inside
+// is the number of the port at which the service listens inside its container.
 func (j *judge) jwtPort(inside string, at Place) {
 	if j.service == nil {
 		return
@@ -91,14 +91,16 @@ func (j *judge) media() {
 	}
 }
 
-// From this range Linux, by default, chooses a port for an outgoing connection.
+// The range from which Linux, by default, chooses a port for an outgoing
+// connection.
 const (
 	firstOutgoing = 32768
 	lastOutgoing  = 60999
 )
 
 // fixed adds a finding if t, a port of the old deployment, differs from want,
-// which setup always uses. do says what the person must do.
+// which is the port that setup always uses. The parameter do says what the
+// person must do about the new port.
 func (j *judge) fixed(name string, want int, do string, t tree) {
 	if !t.there() || t.port() == want {
 		return
@@ -177,8 +179,9 @@ func (j *judge) turn() {
 	}
 }
 
-// turnTLS keeps the TURN over TLS of the old deployment if it can work. LiveKit
-// always sends clients to port 443 of the domain, whatever tls_port is.
+// turnTLS takes over the TURN over TLS of the old deployment, if it worked
+// there and setup needs no certificate for it. LiveKit always sends clients to
+// port 443 of the domain, whatever tls_port is.
 func (j *judge) turnTLS(t tree) {
 	domain, at := strings.ToLower(t.get("domain").text()), t.get("tls_port").place()
 	drop := func(why string) {
@@ -212,7 +215,7 @@ func (j *judge) networks() {
 			continue
 		}
 		real := cmp.Or(j.of.say(n.get("name")), j.of.say(n.get("external", "name")), name)
-		if real == proxys.Value || j.of.isOf(j.sfu, name) { // over this network the proxy reaches the containers
+		if real == proxys.Value || j.of.isOf(j.sfu, name) { // the proxy reaches the containers over this network
 			j.find(Finding{Verb: Add, What: "the network " + real, Place: n.place(),
 				Why:   "The proxy reaches the containers in this network. Add it to both containers in compose.override.yaml: traefik.yaml.example or reverse-proxy.md has the lines. Put in this network's name.",
 				Check: fmt.Sprintf("`docker network inspect %s` shows both containers.", real)})

@@ -10,8 +10,8 @@ import (
 	"matrixrtc-auth/internal/yamltext"
 )
 
-// known are the settings of livekit.yaml about which the method extra adds no
-// finding. setup writes them, or other methods add findings about them.
+// known has the settings of livekit.yaml that setup writes, or about which
+// other methods add findings. The method extra adds no finding about them.
 var known = []string{
 	"port", "keys", "key_file", "webhook", "turn", "bind_addresses", "log_level", "development",
 	"rtc.tcp_port", "rtc.udp_port", "rtc.port_range_start", "rtc.port_range_end", "rtc.use_external_ip", "rtc.node_ip",

@@ -108,7 +108,8 @@ func resolved(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// get follows a path of keys from t, and returns the part at its end.
+// get follows a path of keys from t, and returns the part of the document at
+// the end of the path.
 func (t tree) get(path ...string) tree {
 	for _, name := range path {
 		below := tree{file: t.file}

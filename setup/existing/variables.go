@@ -8,9 +8,9 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// settled are the variables that setup does not take over, because its answers
-// or compose.yaml set them. The value is the reason in the finding. If the
-// value is "", there is no finding.
+// settled has the variables that setup does not take over, because setup's
+// answers or compose.yaml set them. The finding about a variable has the map's
+// value as its reason. If that value is "", there is no finding.
 var settled = map[string]string{
 	"LIVEKIT_URL": "", "LIVEKIT_KEY": "", "LIVEKIT_SECRET": "", "LIVEKIT_KEY_FROM_FILE": "", "LIVEKIT_SECRET_FROM_FILE": "", "LIVEKIT_KEY_FILE": "",
 	"LIVEKIT_FULL_ACCESS_HOMESERVERS": "", "LIVEKIT_LOCAL_HOMESERVERS": "",
@@ -49,8 +49,8 @@ func (j *judge) variables() {
 	}
 }
 
-// keep takes a variable over, as a line of .env. If setup cannot write the
-// value, keep adds a finding instead.
+// keep takes a variable over as a line of .env. If setup cannot write the
+// variable's value, keep adds a finding instead.
 func (j *judge) keep(v Variable, ours config.Variable) {
 	if !oneLine().MatchString(strings.TrimSpace(v.Value.Reveal())) {
 		j.find(Finding{Verb: Add, What: v.Name + " to .env", Place: v.Place,
@@ -71,8 +71,8 @@ func (j *judge) keep(v Variable, ours config.Variable) {
 	}
 }
 
-// besides returns the host of a URL if it is the name of a container, which has
-// no dot. It returns "" for any other text.
+// besides returns the host of a URL if this host is the name of a container: a
+// name without a dot. It returns "" for any other text.
 func besides(text string) string {
 	if u, err := url.Parse(text); err == nil && u.Host != "" && !strings.ContainsAny(u.Hostname(), ".:") && u.Hostname() != "localhost" {
 		return u.Hostname()

@@ -222,7 +222,7 @@ func (a api) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscri
 	return &livekit.UpdateSubscriptionsResponse{}, nil
 }
 
-// toNode calls do with the node that holds the session. It returns false if
+// toNode gives the function do the node that holds the session. It returns false if
 // there is no such node, or if the node does not answer.
 func (s *SFU) toNode(room, identity string, do func(*Node, sfu.Room, sfu.Identity)) bool {
 	s.mu.Lock()
@@ -255,8 +255,8 @@ func message(r Room) *livekit.Room {
 	}
 }
 
-// validate tells a client whether the SFU would admit it. As LiveKit does, it
-// answers 200 if so, else 401 or 404.
+// validate tells a client whether the SFU would admit it. Like LiveKit, it answers
+// 200 to a client that would be admitted, and 401 or 404 to any other.
 func (s *SFU) validate(w http.ResponseWriter, r *http.Request) {
 	grant := granted(r.Context())
 	switch {

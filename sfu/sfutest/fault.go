@@ -8,11 +8,11 @@ import (
 	"github.com/twitchtv/twirp"
 )
 
-// Fault changes what happens to an API call. It answers the call itself, or
-// delays the call and then passes it to next.
+// Fault changes what happens to an API call. It answers the call itself, or delays
+// the call and then passes it to the handler next.
 type Fault func(w http.ResponseWriter, r *http.Request, next http.Handler)
 
-// Delay passes the call to next after d, unless the caller has left by then.
+// Delay passes the call on after the time d, unless the caller has left by then.
 func Delay(d time.Duration) Fault {
 	return func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 		select {

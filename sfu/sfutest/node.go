@@ -30,7 +30,7 @@ type Node struct {
 	// sfu.mu guards the fields below.
 
 	rooms               map[sfu.Room]*room // the rooms that the node runs
-	empty               map[sfu.Room]*room // all rooms without a session; it may also hold other rooms
+	empty               map[sfu.Room]*room // all rooms without a session; a room that has a session again may still be in it
 	dead, cut, draining bool
 	preferred           bool
 	// from and until are times. Between them, Redis has a valid report of the
@@ -73,8 +73,8 @@ func (s *SFU) Node(id string) *Node {
 	return s.nodes[i]
 }
 
-// change locks the SFU, closes the rooms whose timeout has passed, and calls
-// do. The function do changes the node.
+// change locks the SFU, closes the rooms whose timeout has passed, and calls the
+// function do, which changes the node.
 func (n *Node) change(do func(now time.Time)) {
 	n.sfu.mu.Lock()
 	defer n.sfu.mu.Unlock()
@@ -82,8 +82,8 @@ func (n *Node) change(do func(now time.Time)) {
 	do(time.Now())
 }
 
-// Kill ends the node at once, like a crash. Its sessions end without webhooks,
-// and its records stay in Redis.
+// Kill ends the node suddenly, like a crash. Its sessions end without webhooks, and
+// its records stay in Redis.
 func (n *Node) Kill() {
 	n.change(func(now time.Time) {
 		n.lost(now)
@@ -151,9 +151,9 @@ func (n *Node) Session(name sfu.Room, identity sfu.Identity) (sid string) {
 	return sid
 }
 
-// Prefer makes the SFU choose this node for new rooms while the node is
-// available. Without Prefer, the fake chooses the first available node. LiveKit
-// may choose any.
+// Prefer makes the SFU choose this node for new rooms while the node is available.
+// Without Prefer, the fake chooses the first available node, but LiveKit may choose
+// any available node.
 func (n *Node) Prefer() {
 	n.change(func(time.Time) {
 		for _, other := range n.sfu.nodes {
@@ -270,7 +270,7 @@ func (s *SFU) selectNode(now time.Time) (selected *Node) {
 	return selected
 }
 
-// someNode reports whether match returns true for at least one node.
+// someNode reports whether the function match returns true for at least one node.
 func (s *SFU) someNode(match func(*Node) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

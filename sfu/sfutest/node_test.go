@@ -152,8 +152,8 @@ func TestOldRoomMoved(t *testing.T) {
 	})
 }
 
-// TestStaleRecordsEndWithTheRoom checks that the records that a dead node has
-// left stay until the room ends.
+// TestStaleRecordsEndWithTheRoom checks that the records of a dead node stay until
+// the room ends.
 func TestStaleRecordsEndWithTheRoom(t *testing.T) {
 	inCluster(t, func(c cluster) {
 		c.a.Kill()

@@ -99,8 +99,8 @@ func (s *SFU) session(name sfu.Room, identity sfu.Identity) (node *Node, sid str
 	return node, sid
 }
 
-// Change makes the node write the record of a session again. LiveKit does so
-// when the participant mutes itself or publishes something.
+// Change makes the node write the record of a session again. LiveKit does so when
+// the participant mutes itself or publishes a track.
 func (s *SFU) Change(name sfu.Room, identity sfu.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

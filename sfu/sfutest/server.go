@@ -62,8 +62,8 @@ func (s *Server) Down() {
 }
 
 // Restart makes the server lose all rooms and sessions, as LiveKit does without
-// Redis, and closes its connections. The server accepts new connections at
-// once.
+// Redis, and closes its connections. The server immediately accepts new
+// connections.
 func (s *Server) Restart() {
 	s.Forget()
 	s.mu.Lock()

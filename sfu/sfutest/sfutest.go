@@ -1,42 +1,42 @@
-// Package sfutest is a fake LiveKit SFU for tests. It has these methods of the
-// Room API over Twirp: CreateRoom, DeleteRoom, ListRooms, GetParticipant,
-// ListParticipants, RemoveParticipant and UpdateSubscriptions. It checks API
-// tokens as LiveKit does, and refuses bad ones with the same answers. It closes
-// a room that nobody joins, or that everybody has left. Tests can make its
+// Package sfutest is a fake LiveKit SFU for tests. It has these methods of the Room
+// API over Twirp: CreateRoom, DeleteRoom, ListRooms, GetParticipant,
+// ListParticipants, RemoveParticipant and UpdateSubscriptions. It checks API tokens
+// as LiveKit does, and refuses invalid tokens with the same answers as LiveKit. It
+// closes a room that nobody joins, or that everybody has left. Tests can make its
 // calls fail.
 //
-// The fake has no media and no signalling. Join, Leave and Vanish change who is
-// in a room. /rtc/validate tells whether the SFU would admit a client with this
+// The fake has no media and no signalling. Join, Leave and Vanish change who is in
+// a room. /rtc/validate tells whether the SFU would admit a client with a given
 // access token. Only SendWebhook sends webhooks, so a test can send them late,
 // twice, out of order, wrong or not at all.
 //
 // # Nodes
 //
-// Several [Node] share one Redis. Each node runs rooms. Each node answers the
-// API from the records in Redis, which are wrong after the loss of a node or of
-// Redis. Tests with LiveKit v1.13.5 have shown how LiveKit behaves. The fake
-// behaves in the same way:
+// Several [Node] share one Redis. Each node runs rooms. Each node answers the API
+// from the records in Redis, which are wrong after the loss of a node or of Redis.
+// Tests with LiveKit v1.13.5 have shown how LiveKit behaves. The fake behaves in
+// the same way:
 //
 //   - A killed node leaves its records in Redis. GetParticipant, ListParticipants
 //     and ListRooms answer as before, and LiveKit sends no webhook. The records are
 //     deleted when the room ends on another node.
 //   - LiveKit forwards UpdateSubscriptions and RemoveParticipant to the
-//     participant's node. If no node answers, the caller gets 503 "no response
-//     from servers" after 3 s. If there is no record, RemoveParticipant returns
-//     404 at once.
-//   - Other nodes count a dead node as available until 5 s after its death. In
-//     that time CreateRoom for a room on the dead node returns 503 after 3 s, and
-//     nobody can join the room. Later, CreateRoom or the next client to join moves
-//     the room to another node. The room keeps its record, including the time at
-//     which it was created. A room older than its empty timeout ends on the new
-//     node after a second, unless somebody has joined.
+//     participant's node. If no node answers, the caller gets 503 "no response from
+//     servers" after 3 s. If there is no record, RemoveParticipant immediately
+//     returns 404.
+//   - Other nodes count a dead node as available until 5 s after its death. In that
+//     time CreateRoom for a room on the dead node returns 503 after 3 s, and nobody
+//     can join the room. Later, CreateRoom or the next client to join moves the
+//     room to another node. The room keeps its record, including the time at which
+//     it was created. A room older than its empty timeout ends on the new node
+//     after a second, unless somebody has joined.
 //   - A node that is cut off from Redis counts as dead, but keeps the sessions of
-//     its clients. A client that joins again gets a second session on another
-//     node. When the first node is back, the end of the first session deletes the
-//     record of the second session. The end of the room on the first node deletes
-//     the room's record.
-//   - A draining node keeps its rooms and gets no new ones. When it is stopped,
-//     its sessions end with webhooks, and the records of its rooms are deleted.
+//     its clients. A client that joins again gets a second session on another node.
+//     When the first node is back, the end of the first session deletes the record
+//     of the second session. The end of the room on the first node deletes the
+//     room's record.
+//   - A draining node keeps its rooms and gets no new ones. When it is stopped, its
+//     sessions end with webhooks, and the records of its rooms are deleted.
 //   - A node that starts again has no rooms. LiveKit's nodes get a new id each
 //     time. The fake's nodes keep their ids, so old records seem to be current.
 //   - After Redis was emptied, GetParticipant returns 404, and ListParticipants and
@@ -47,10 +47,10 @@
 //     returns 500 "could not find any available nodes". After that, another node
 //     can create the room a second time. The record of a participant comes back
 //     only when the participant changes (Change). LiveKit's nodes also write the
-//     record of a room 5 s after somebody has joined or left, and the fake's do
-//     not.
+//     record of a room 5 s after somebody has joined or left, but the fake's nodes
+//     write no such record.
 //   - A Redis that was restored from an old file has records of participants who
-//     have left since, and no records of those who have joined since.
+//     have left since then, and no records of those who have joined since then.
 package sfutest
 
 import (
@@ -165,8 +165,8 @@ func (s *SFU) Calls(method string) int {
 	return s.calls[method]
 }
 
-// FailNext applies each of faults to one call, in this order: the first fault
-// to the next call, and so on. A nil fault lets its call succeed.
+// FailNext applies each fault to one call: the first fault to the next call, and so
+// on. A nil fault lets its call succeed.
 func (s *SFU) FailNext(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -8,18 +8,18 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// StatusToken returns a token with which the holder of key can ask the service
-// for its state. The token is valid for life from now on. The service accepts
-// the token only if audience is "matrixrtc-auth-status" and life is at most 60
-// s.
+// StatusToken returns a token with which the holder of key can ask the service for
+// its state. The token is valid from now on, for the duration life. The service
+// accepts the token only if audience is "matrixrtc-auth-status" and life is at most
+// 60 s.
 func StatusToken(key sfu.Key, audience string, life time.Duration) string {
 	claims := validity(time.Now(), life)
 	claims["iss"], claims["aud"] = key.ID, audience
 	return sign(key, claims)
 }
 
-// validity returns the claims of a token that is valid for life from start on.
-// If life is 0, the token never expires.
+// validity returns the claims of a token that is valid from the time start on, for
+// the duration life. If life is 0, the token never expires.
 func validity(start time.Time, life time.Duration) jwt.MapClaims {
 	claims := jwt.MapClaims{"iat": start.Unix(), "nbf": start.Unix()}
 	if life != 0 {

@@ -26,7 +26,7 @@ func TestCurrent(t *testing.T) {
 	}
 }
 
-// TestEveryVariable checks that the values contain each variable of the
+// TestEveryVariable checks that the chart's values have each variable of the
 // program, and no other variable.
 func TestEveryVariable(t *testing.T) {
 	schema, err := readSchema()

@@ -33,8 +33,8 @@ func write(dir string) error {
 	return nil
 }
 
-// generate returns the content of each file by its name in the chart. dir is
-// the path of deploy/helm.
+// generate returns the generated files of the chart: the keys are the names of
+// the files, and the values are the contents. dir is the path of deploy/helm.
 func generate(dir string) (map[string]string, error) {
 	rules, err := os.ReadFile(filepath.Join(dir, "../prometheus/rules.yaml"))
 	if err != nil {

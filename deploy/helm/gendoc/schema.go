@@ -22,8 +22,8 @@ func readSchema() (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-// get returns the value of the member name in a mapping, or nil if there is no
-// such member.
+// get returns the value of a member in a mapping. name is the name of the
+// member. If there is no such member, get returns nil.
 func get(mapping *yaml.Node, name string) *yaml.Node {
 	for key, value := range members(mapping) {
 		if key == name {
@@ -62,8 +62,8 @@ func schemaJSON(schema *yaml.Node) (string, error) {
 	return b.String(), nil
 }
 
-// ordered encodes a YAML node as JSON, and keeps the members in the order of
-// the file.
+// ordered encodes a YAML node as JSON. The members stay in the order of the
+// YAML file.
 func ordered(node *yaml.Node) ([]byte, error) {
 	switch node.Kind {
 	case yaml.MappingNode:
@@ -102,7 +102,7 @@ func enclose(begin byte, list [][]byte, end byte) []byte {
 	return append(append([]byte{begin}, bytes.Join(list, []byte{','})...), end)
 }
 
-// marshal encodes value as JSON, and does not escape <, > and &.
+// marshal encodes value as JSON. It does not escape the characters <, > and &.
 func marshal(value any) ([]byte, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

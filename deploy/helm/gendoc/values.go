@@ -29,7 +29,7 @@ func valuesFile(schema *yaml.Node) (string, error) {
 }
 
 // writeValue writes one value, with its description as a comment above it. If
-// the value is an object, it writes each of its members in the same way.
+// the value is an object, writeValue writes all its members in the same way.
 func writeValue(b *strings.Builder, indent, name string, value *yaml.Node) error {
 	for _, line := range wrap(get(value, "description").Value, 86-len(indent)) {
 		fmt.Fprintf(b, "%s# %s\n", indent, line)
@@ -49,9 +49,9 @@ func writeValue(b *strings.Builder, indent, name string, value *yaml.Node) error
 	return writePlain(b, indent, &yaml.Node{Content: []*yaml.Node{text(name), value}})
 }
 
-// isKeyOnly reports whether properties are the members of a secret. All secrets
-// of the chart have the same members, so only the description of "secrets"
-// explains them.
+// isKeyOnly reports whether properties are the members of a secret, like
+// existingSecret and key. In values.yaml, only the description of "secrets"
+// explains these members.
 func isKeyOnly(properties *yaml.Node) bool { return get(properties, "existingSecret") != nil }
 
 // writePlain writes values without comments.
@@ -73,8 +73,8 @@ func writePlain(b *strings.Builder, indent string, properties *yaml.Node) error 
 	return nil
 }
 
-// wrap breaks text between words into lines of at most width characters. A
-// longer word gets a line of its own.
+// wrap breaks text between words into lines of at most width characters. A word
+// that is longer gets a separate line.
 func wrap(text string, width int) (lines []string) {
 	line := ""
 	for _, word := range strings.Fields(text) {
@@ -86,6 +86,6 @@ func wrap(text string, width int) (lines []string) {
 	return append(lines, line)
 }
 
-// isParents reports whether the value belongs to Helm itself or to a chart that
-// includes this chart. Such values are "global" and "enabled".
+// isParents reports whether a value of the chart is for Helm itself, or for a
+// chart that includes this chart. These values are "global" and "enabled".
 func isParents(name string) bool { return name == "global" || name == "enabled" }

@@ -9,8 +9,9 @@ import (
 	"os/signal"
 )
 
-// Main calls run until it returns or a signal interrupts it. After an error it
-// prints the command's name and the error, and exits with code 1.
+// Main calls run. An interrupt signal ends the context of run. If run returns
+// an error, Main prints the command's name and the error, and exits with code
+// 1.
 func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

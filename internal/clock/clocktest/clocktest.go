@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// Machine is a computer whose wall clock is right at first and that has not
-// slept. The zero value is ready.
+// Machine is a simulated computer. The zero value is ready to use: its wall clock
+// is right, and it has never slept.
 type Machine struct{ wrong, slept atomic.Int64 }
 
 // Clock returns the clock of a process that starts on m now.

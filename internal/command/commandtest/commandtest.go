@@ -11,8 +11,8 @@ import (
 	"matrixrtc-auth/internal/command"
 )
 
-// Run runs c as the only command of the program, with args after its name. If
-// in is nil, the input is empty. Run returns the exit code.
+// Run runs c as the only command of the program, with args after its name. If the
+// reader in is nil, the input is empty. Run returns the exit code.
 func Run(ctx context.Context, c *cobra.Command, args []string, in io.Reader, out, faults io.Writer) int {
 	if in == nil {
 		in = strings.NewReader("")

@@ -12,23 +12,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Cluster is a cluster of three nodes that store keys, and a replica of the node
-// that stores the leaves. The replica takes over if that node has not answered for
-// a second.
+// Cluster is a Redis Cluster of three nodes that store keys. One of them stores the
+// leaves, and has a replica. If this node has not answered for a second, the replica
+// takes over.
 type Cluster struct {
-	// Holder is the node with the hash slot of the leaves. Replica is the replica
-	// of the Holder.
+	// Holder is the node that stores the leaves. Replica is the replica of Holder.
 	Holder, Replica *Server
 	Others          [2]*Server
 }
 
 const (
 	slots = 16384
-	// leavesSlot is the hash slot of keys with {leave} in their names.
+	// leavesSlot is the hash slot of all keys that have {leave} in their names.
 	leavesSlot = 1479
 )
 
-// StartThree starts a Cluster. Every server gets the further arguments args.
+// StartThree starts a Cluster. Each redis-server gets args in addition to the usual
+// arguments.
 func StartThree(t testing.TB, args ...string) *Cluster {
 	t.Helper()
 	args = append([]string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1",
@@ -65,8 +65,8 @@ func StartThree(t testing.TB, args ...string) *Cluster {
 	return c
 }
 
-// meet connects the first node to the others, and waits until all nodes know each
-// other. It tries again and again, because on a busy machine a handshake can take
+// meet makes the first node meet the other nodes, and waits until all nodes know each
+// other. It repeats this if necessary, because on a busy machine a handshake can take
 // longer than the second that Redis allows.
 func meet(t testing.TB, nodes []*Server) {
 	t.Helper()
@@ -96,8 +96,8 @@ func meet(t testing.TB, nodes []*Server) {
 	}
 }
 
-// acquainted reports whether known, an answer to CLUSTER NODES, names all four
-// nodes and shows no running handshake.
+// acquainted reports whether all four nodes know each other. The argument known is an
+// answer to CLUSTER NODES. It must name all nodes and show no running handshake.
 func acquainted(known string) bool {
 	return strings.Count(known, "\n") == 4 && !strings.Contains(known, "handshake")
 }
@@ -124,20 +124,20 @@ func (s *Server) id(t testing.TB) (id string) {
 	return id
 }
 
-// URL returns a URL that names all nodes, the Holder last.
+// URL returns a URL that names all nodes. The Holder comes last.
 func (c *Cluster) URL() string {
 	return fmt.Sprintf("redis://%s?cluster=true&addr=%s&addr=%s", c.Others[0].Addr, c.Others[1].Addr, c.Holder.Addr)
 }
 
-// AwaitPromoted waits until the replica has taken over.
+// AwaitPromoted waits until the replica has taken over from the Holder.
 func (c *Cluster) AwaitPromoted(t testing.TB) {
 	t.Helper()
 	c.Replica.wait(t, said("role:master"))
 	c.await(t, append([]*Server{c.Replica}, c.Others[:]...), func(info string) bool { return strings.Contains(info, "cluster_state:ok") })
 }
 
-// MoveLeaves moves the leaves to another node, as redis-cli does: it announces
-// the move to each node, and then moves one key after another.
+// MoveLeaves moves the leaves to another node, as redis-cli does. It first announces
+// the move to each node. Then it moves the keys, one after another.
 func (c *Cluster) MoveLeaves(t testing.TB) {
 	t.Helper()
 	from, to := c.Holder, c.Others[0]

@@ -2,6 +2,6 @@ package redistest
 
 import "syscall"
 
-// dependent makes a server end with the test process, even if the process
-// panics or is killed and runs no cleanup.
+// dependent returns attributes that make a redis-server end when the test process ends,
+// even after a panic or a kill, when no cleanup runs.
 func dependent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -4,5 +4,5 @@ package redistest
 
 import "syscall"
 
-// dependent does nothing, because only Linux can end a process with its parent.
+// dependent returns nil, because only Linux can end a process together with its parent.
 func dependent() *syscall.SysProcAttr { return nil }

@@ -1,6 +1,6 @@
-// Package redistest runs a real redis-server for tests: alone, as a cluster of one
-// node or of three with a replica, or watched by Sentinels. It can kill, empty and
-// freeze the server.
+// Package redistest runs a real redis-server for tests: alone, as a cluster of one node
+// or of three with a replica, or watched by Sentinels. It can kill, empty and freeze
+// the server.
 package redistest
 
 import (
@@ -21,13 +21,14 @@ import (
 	"matrixrtc-auth/internal/listen"
 )
 
-// Server is a redis-server for a test, on a loopback port and a Unix socket.
+// Server is a redis-server for a test. It listens on a loopback port and on a Unix
+// socket.
 type Server struct {
-	Addr   string // the address, as host:port
-	Socket string // the path of its Unix socket
-	Dir    string // the directory of its files, if it keeps any
+	Addr   string // the address of the server, as host:port
+	Socket string // the path of the server's Unix socket
+	Dir    string // the folder for the server's files
 
-	password string // the password of the default user
+	password string // the password of Redis' default user
 	frozen   bool
 	program  string
 	args     []string
@@ -35,14 +36,13 @@ type Server struct {
 	exited   chan struct{}
 }
 
-// The servers use ports from firstPort to lastPort. They are below those that the
-// kernel assigns to clients, and above those that the end-to-end tests in e2e
-// reserve by locks. Each server has two ports. The second one is for the bus of a
-// cluster.
+// The servers use the ports from firstPort to lastPort. The kernel assigns higher ports
+// to clients, and the end-to-end tests in e2e reserve lower ports by locks. Each server
+// needs two ports. The second one is for the bus of a cluster.
 const firstPort, lastPort = 32000, 32767
 
-// Start starts a server with args as further arguments. The server keeps nothing on
-// disk, and stops when the test ends. The test fails if redis-server is not
+// Start starts a redis-server. args are further arguments for it. The server writes
+// nothing to disk, and stops when the test ends. The test fails if redis-server is not
 // installed.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
@@ -59,14 +59,14 @@ func startAt(t testing.TB, port int, args ...string) *Server {
 	return s
 }
 
-// newServer returns a server with its own directory. The server is not started yet.
+// newServer returns a server that has its own folder and has not been started.
 func newServer(t testing.TB, port int) *Server {
 	t.Helper()
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatal("this test needs redis-server, which is not installed: apt-get install --no-install-recommends redis-server")
 	}
-	dir, err := os.MkdirTemp("", "redis") // a short path, because the path of a socket has at most 107 bytes
+	dir, err := os.MkdirTemp("", "redis") // the path must be short, because the path of a socket has at most 107 bytes
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,7 @@ func StartCluster(t testing.TB, args ...string) *Server {
 	return s
 }
 
-// freePorts returns the first of two free ports.
+// freePorts returns the first of two neighbouring free ports.
 func freePorts(t testing.TB) int {
 	t.Helper()
 	for range 100 {
@@ -123,8 +123,9 @@ func (s *Server) start(t testing.TB) {
 	s.wait(t, func(ctx context.Context, c *redis.Client) error { return c.Ping(ctx).Err() })
 }
 
-// wait waits until the server is ready. While ask gets no answer, or an answer that
-// the server is loading or that its cluster is down, the server is not ready.
+// wait calls the function ask until the server is ready. The server is not ready if ask
+// gets no answer. It is also not ready if it answers that it is loading, or that its
+// cluster is down.
 func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -151,7 +152,7 @@ func (s *Server) wait(t testing.TB, ask func(context.Context, *redis.Client) err
 	}
 }
 
-// Do calls do with a client of the server.
+// Do calls the function do with a client that is connected to the server.
 func (s *Server) Do(t testing.TB, do func(context.Context, *redis.Client) error) {
 	t.Helper()
 	if err := s.do(context.Background(), do); err != nil {
@@ -165,31 +166,31 @@ func (s *Server) do(ctx context.Context, do func(context.Context, *redis.Client)
 	return do(ctx, c)
 }
 
-// URL returns the server's URL, without a user.
+// URL returns the server's URL, which has no user name.
 func (s *Server) URL() string { return fmt.Sprintf("redis://%s", s.Addr) }
 
-// Kill kills the server at once, as in a crash, and waits until it has ended.
+// Kill kills the server as a crash would, and waits until its process has ended.
 func (s *Server) Kill() {
-	s.cmd.Process.Kill() // sends SIGKILL, which also ends a stopped process
+	s.cmd.Process.Kill() // SIGKILL also ends a frozen process
 	<-s.exited
 }
 
-// Restart starts a killed server again, with the data on its disk.
+// Restart starts a killed server again, with the data that it has written to disk.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.start(t)
 }
 
-// Freeze stops the process. Its connections stay open, and the kernel still accepts
-// data for it.
+// Freeze stops the server's process. Its connections stay open, and the kernel still
+// accepts data for them.
 func (s *Server) Freeze(t testing.TB) {
 	t.Helper()
 	s.frozen = true
 	s.signal(t, syscall.SIGSTOP)
 }
 
-// Thaw lets the frozen process continue. The process then reads everything that was
-// sent while it was frozen.
+// Thaw lets the frozen process go on. The process then reads all that was sent while it
+// was frozen.
 func (s *Server) Thaw(t testing.TB) {
 	t.Helper()
 	s.frozen = false

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// leaver is an environment variable. If it is set, this test program only starts a
-// server, and ends without a cleanup.
+// leaver is an environment variable. If it is set, this test program starts a
+// redis-server and ends without a cleanup.
 const leaver = "REDISTEST_LEAVER"
 
-// TestServerEndsWithTheProgram checks that a server ends together with a test
-// program that runs no cleanup.
+// TestServerEndsWithTheProgram starts a redis-server in another test program, which
+// ends without a cleanup. The server must end, too.
 func TestServerEndsWithTheProgram(t *testing.T) {
 	if os.Getenv(leaver) != "" {
 		s := Start(t)

@@ -14,23 +14,23 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Watched is a primary, a replica, and three Sentinels. The Sentinels promote the
-// replica after the primary has not answered for a second.
+// Watched is a primary Redis server, its replica, and three Sentinels. If the primary
+// has not answered for a second, the Sentinels promote the replica.
 type Watched struct {
 	Primary, Replica *Server
 	Sentinels        []*Server
 
-	user string // the user part of the Sentinels' URL, like ":password@"; "" without a password
+	user string // the user part of the Sentinels' URL, for example ":password@"; "" if they have no password
 }
 
-// Passwords are the passwords of the Redis servers and of the Sentinels. An empty
-// password means that no password is needed.
+// Passwords are the passwords of the Redis servers and of the Sentinels. "" means that
+// no password is needed.
 type Passwords struct{ Redis, Sentinels string }
 
 const masterName = "mymaster"
 
-// StartWatched starts a Watched. Its two Redis servers get args as further
-// arguments.
+// StartWatched starts a Watched. Its two Redis servers get args in addition to the
+// usual arguments.
 func StartWatched(t testing.TB, passwords Passwords, args ...string) *Watched {
 	t.Helper()
 	if passwords.Redis != "" {
@@ -53,7 +53,7 @@ func StartWatched(t testing.TB, passwords Passwords, args ...string) *Watched {
 	return w
 }
 
-// URL returns the URL of the Sentinels, without Redis' password.
+// URL returns the URL of the Sentinels. It does not contain the password of Redis.
 func (w *Watched) URL() string {
 	url := fmt.Sprintf("redis://%s%s/0?master_name=%s", w.user, w.Sentinels[0].Addr, masterName)
 	for _, s := range w.Sentinels[1:] {
@@ -62,8 +62,8 @@ func (w *Watched) URL() string {
 	return url
 }
 
-// AwaitPromoted waits until the replica is the primary and all Sentinels say
-// so.
+// AwaitPromoted waits until the replica has become the primary and all Sentinels say
+// this.
 func (w *Watched) AwaitPromoted(t testing.TB) {
 	t.Helper()
 	w.Replica.wait(t, said("role:master"))
@@ -108,8 +108,8 @@ func startSentinel(t testing.TB, primary string, passwords Passwords) *Server {
 	return s
 }
 
-// quorum returns an error until the Sentinel behind c knows the two other Sentinels
-// and the replica.
+// quorum asks one Sentinel, to which c is connected. It returns an error unless this
+// Sentinel knows the two other Sentinels and the replica.
 func quorum(ctx context.Context, c *redis.Client) error {
 	info, err := c.Info(ctx, "sentinel").Result()
 	if err == nil && !strings.Contains(info, "status=ok,") || !strings.Contains(info, "slaves=1,sentinels=3") {
@@ -118,8 +118,8 @@ func quorum(ctx context.Context, c *redis.Client) error {
 	return err
 }
 
-// said returns a check for wait. The check returns an error until the answer to
-// INFO replication contains line.
+// said returns a function for wait. The function returns an error until the server's
+// answer to INFO replication contains line.
 func said(line string) func(context.Context, *redis.Client) error {
 	return func(ctx context.Context, c *redis.Client) error {
 		info, err := c.Info(ctx, "replication").Result()

@@ -8,50 +8,50 @@ import (
 	"matrixrtc-auth/internal/clock"
 )
 
-// slack is a difference between two clocks that is small enough to be ignored. It
-// is uncertain when exactly Redis read its clock.
+// slack is how much two clocks may differ without a correction. It is not known exactly
+// when Redis has read its clock.
 const slack = time.Second
 
-// concede is how long a replica accepts that another replica has corrected Redis'
-// clock. The time begins with the replica's own last correction, or with its first
-// contact with Redis. Both kinds of replicas may be wrong: a machine that was
-// paused as a whole wrongly believes that Redis' clock has jumped, and a new
-// replica does not know the time before.
+// concede is a time in which a replica accepts that another replica corrects the clock
+// of Redis. The time begins when the replica first hears from Redis, and again when it
+// has made a correction. The replica itself may be wrong: after a pause of its whole
+// machine, it wrongly believes that the clock of Redis has jumped. A new replica does
+// not know the time before.
 const concede = time.Minute
 
-// storeClock translates between the store's time and our clock, which never
-// jumps. The store's time is Redis' clock plus a correction. If it disagrees
-// with our clock, Redis' clock was set or another server took over. In that
-// case our clock decides.
+// storeClock translates between the store's time and our clock, which never jumps. The
+// store's time is the clock of Redis plus a correction. If the store's time does not
+// fit our clock, somebody has set the clock of Redis, or another server has taken over.
+// Then our clock is right.
 type storeClock struct {
 	ours *clock.Clock
 
 	mu         sync.Mutex
 	last       moment
 	difference time.Duration // the store's time minus our clock
-	corrected  time.Time     // when we last changed the correction; before the first change, the time of the first contact
-	replaced   int64         // the correction before our last change
+	corrected  time.Time     // when this process last changed the correction; before its first change, when it first heard from Redis
+	replaced   int64         // the correction before the last change by this process
 }
 
-// moment is one instant, by the store's time and by our clock.
+// moment is one moment in the store's time and in our clock's time.
 type moment struct {
 	store      int64         // the store's time, in milliseconds since 1970
-	ours       time.Time     // the time of the answer by our clock
+	ours       time.Time     // when the answer of Redis came, by our clock
 	took       time.Duration // how long the answer took; Redis may have read its clock that much earlier
-	correction int64         // what is added to Redis' clock, in milliseconds
+	correction int64         // the milliseconds that are added to the clock of Redis
 }
 
 // verdict is what an answer of Redis shows about the clocks.
 type verdict struct {
-	jump       time.Duration // by how much the store's time has jumped; 0 if it has not
-	correction int64         // the correction before the jump
-	changed    bool          // whether the store's time minus our clock has changed
+	jump       time.Duration // by how much the store's time has jumped; 0 if it has not jumped
+	correction int64         // the correction before the jump, in milliseconds
+	changed    bool          // whether the difference between the clocks has changed
 	difference time.Duration
 }
 
-// heard records the store's time and the correction, which come from one answer of
-// Redis. It returns what they show about the clocks. sent is when the command was
-// sent, by our clock.
+// heard records an answer of Redis with the store's time and the correction. It returns
+// what the answer shows about the clocks. sent is when this process sent the command,
+// by our clock.
 func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	now := moment{store: store, ours: c.ours.Now(), correction: correction}
 	now.took = now.ours.Sub(sent)
@@ -62,7 +62,7 @@ func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 		switch byOthers := correction != c.last.correction; {
 		case recently && byOthers:
 		case recently && correction == c.replaced:
-			return verdict{} // the answer is older than the last one
+			return verdict{} // this answer is older than the one before
 		default:
 			return verdict{jump: jump, correction: correction}
 		}
@@ -76,22 +76,22 @@ func (c *storeClock) heard(store, correction int64, sent time.Time) verdict {
 	return verdict{changed: c.difference != before, difference: c.difference}
 }
 
-// correct records that this process has just changed the correction. from is the
-// former correction.
+// correct records that this process has changed the correction. The argument from is
+// the correction before the change.
 func (c *storeClock) correct(from int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.corrected, c.replaced = c.ours.Now(), from
 }
 
-// jump returns by how much the store's time has jumped since the last answer.
+// jump returns by how much the store's time has jumped since the last answer of Redis.
 func (c *storeClock) jump(now moment) time.Duration {
 	if c.last.ours.IsZero() {
 		return 0
 	}
 	passed := now.ours.Sub(c.last.ours)
-	// Redis may have read its clock up to took before each of the two answers came.
-	// Clocks also drift.
+	// In both answers of Redis, the store's time can be too old, at most by the field
+	// took of the answer. Besides, clocks drift.
 	tolerance := 2*slack + now.took + c.last.took + passed/1000
 	jump := time.Duration(now.store-c.last.store)*time.Millisecond - passed
 	if jump.Abs() > tolerance {
@@ -100,8 +100,8 @@ func (c *storeClock) jump(now moment) time.Duration {
 	return 0
 }
 
-// compare replaces the recorded difference between the clocks if the moment now
-// shows that it is wrong.
+// compare checks the recorded difference between the clocks against the moment now. If
+// the recorded difference is wrong, compare replaces it.
 func (c *storeClock) compare(now moment, sent time.Time) {
 	least := time.UnixMilli(now.store).Sub(now.ours) - slack
 	most := time.UnixMilli(now.store).Sub(sent) + slack
@@ -114,8 +114,8 @@ func (c *storeClock) compare(now moment, sent time.Time) {
 	}
 }
 
-// now returns the store's time in milliseconds. If the exact time is uncertain, now
-// returns an earlier time rather than a later one.
+// now returns the store's time in milliseconds. If the exact time is not known, it
+// returns the earliest possible time.
 func (c *storeClock) now() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,29 +9,28 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// life is what this process knows of the server's current life, which is the time
-// since the server last lost data.
+// life is what this process knows of the present life of the server. A life begins when
+// the server has lost data.
 type life struct {
 	mu      sync.Mutex
 	known   known
-	wroteAt time.Time // when the count of this process's writes last rose
-	ended   bool      // whether the server has lost jobs that were not restored yet
+	wroteAt time.Time // when this process last learned of a write of its own
+	ended   bool      // whether the server has lost jobs, and Merge has not restored them yet
 }
 
-// known is what a script must find in Redis; otherwise jobs were lost. The epoch
-// is a random text. After each loss of data the server gets a new one.
+// known is what a script must find in Redis. If it finds anything else, jobs were lost.
+// The epoch is a random text. The server gets a new one after each loss of data.
 type known struct {
-	epoch  string // "" before the first contact
-	writes uint64 // how many writes by all processes there must be at least
-	wrote  uint64 // how many writes there were right after this process's last write; 0 if a script need not check that
+	epoch  string // "" before this process has reached the server
+	writes uint64 // how many writes of all processes there must be at least
+	wrote  uint64 // how many writes there were right after the last write of this process; 0 if the script does not check this
 }
 
-// rememberWrote is how long after this process's last write the scripts must still
-// find the count of writes at that write. Redis keeps this count for an hour
-// longer.
+// rememberWrote is how long scripts check the count of writes at this process's last
+// write. The time begins at that write. Redis keeps this count for an hour longer.
 const rememberWrote = 24 * time.Hour
 
-// expected returns what a script must find in Redis.
+// expected returns what the next script must find in Redis.
 func (l *life) expected(now time.Time) (known, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,8 +44,8 @@ func (l *life) expected(now time.Time) (known, error) {
 	return k, nil
 }
 
-// reached records the two counts in an answer. writes is how many writes all
-// processes have made. wrote is what that count was at our own last write.
+// reached records the two counts in an answer of Redis. writes is how many writes all
+// processes have made. wrote is how many there were at the last write of this process.
 func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +58,7 @@ func (l *life) reached(epoch string, writes, wrote uint64, now time.Time) {
 	}
 }
 
-// end records that the server has lost jobs, which ends the epoch.
+// end records that the server has lost jobs. This ends the epoch.
 func (l *life) end(epoch string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,15 +73,15 @@ func (l *life) begin(epoch string, writes uint64) {
 	l.known, l.ended = known{epoch: epoch, writes: writes}, false
 }
 
-// state returns the epoch and whether it has ended.
+// state returns the server's epoch, and whether the epoch has ended.
 func (l *life) state() (epoch string, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.known.epoch, l.ended
 }
 
-// meet makes the first contact with the server. It reads the server's clock, and
-// joins the server's epoch or begins the first epoch.
+// meet makes the first contact with the server. It reads the server's clock, and joins
+// the server's epoch, or begins the first epoch.
 func (s *Store) meet(ctx context.Context) error {
 	if epoch, _ := s.life.state(); epoch != "" {
 		return nil
@@ -108,8 +107,8 @@ func (s *Store) readClock(ctx context.Context) error {
 	return s.heard(ctx, numbers[0], numbers[1], sent)
 }
 
-// begin joins the server's epoch. It begins a new epoch if the server has none, or
-// if the server's epoch is still broken, the epoch in which jobs were lost.
+// begin joins the server's epoch. broken is an epoch in which jobs were lost. If this
+// is still the server's epoch, or the server has no epoch, begin creates a new one.
 func (s *Store) begin(ctx context.Context, broken string) error {
 	for range 2 {
 		r, err := s.run(ctx, beginScript, []any{s.limit(ctx), rand.Text(), broken})

@@ -12,14 +12,15 @@ import (
 )
 
 const (
-	// page is how many jobs one script reads or writes. It is bounded because the
-	// server does nothing else while a script runs.
+	// page is how many jobs one script reads or writes at most. There is a limit because
+	// the server does nothing else while a script runs.
 	page = 200
-	// mostClaimed is how many jobs one script leases.
+	// mostClaimed is how many jobs one script leases at most.
 	mostClaimed = 1000
 )
 
-// jobsKey is the index of the jobs in the list of keys.
+// jobsKey is the index of one key in the list of Redis keys: that of the hash with the
+// jobs.
 const jobsKey = 2
 
 var errAnswer = errors.New("first: the answer of a script is not as expected")
@@ -36,7 +37,7 @@ func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return leave.Job{}, leave.ErrNotFound
 }
 
-// Claim leases up to n due jobs to holder. The leases end by Redis' clock.
+// Claim leases up to n due jobs to holder. The leases end by the clock of Redis.
 func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) ([]leave.Job, error) {
 	if n <= 0 {
 		return nil, nil
@@ -50,8 +51,8 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 	return jobs, nil
 }
 
-// ClaimRooms returns up to n rooms. It leaves out a room that it returned less than
-// every ago. The room that was returned longest ago comes first.
+// ClaimRooms returns up to n rooms. The argument every is how long it does not return a
+// room again. The room that it returned longest ago comes first.
 func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	if n <= 0 {
 		return nil, nil
@@ -81,7 +82,7 @@ func (s *Store) Room(ctx context.Context, room sfu.Room) ([]leave.Job, error) {
 	}
 }
 
-// Rooms returns the rooms that a job occupies ([leave.Job.Occupies]).
+// Rooms returns the rooms that at least one job occupies ([leave.Job.Occupies]).
 func (s *Store) Rooms(ctx context.Context) ([]sfu.Room, error) {
 	names, err := s.call(ctx, roomsScript)
 	return rooms(names), err
@@ -95,7 +96,7 @@ func rooms(names []string) []sfu.Room {
 	return rooms
 }
 
-// Count returns how many jobs there are.
+// Count returns how many jobs the store has.
 func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, error) {
 	values, err := s.call(ctx, countScript, counters(user)...)
 	if err != nil {
@@ -123,8 +124,9 @@ func (s *Store) Count(ctx context.Context, user matrix.UserID) (leave.Counts, er
 	return c, nil
 }
 
-// jobs decodes fields and their values, with times by our clock. It returns invalid
-// records separately, so that they do not stop work on the other jobs.
+// jobs decodes a list in which fields and their records alternate. The times of the
+// jobs are by our clock. It returns invalid records separately, so that they do not
+// stop work on the other jobs.
 func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
 	for i := 0; i+1 < len(values); i += 2 {
 		r := stored{values[i], values[i+1]}
@@ -141,8 +143,10 @@ func (s *Store) jobs(values []string) (jobs []leave.Job, bad []noJob) {
 	return jobs, bad
 }
 
-// here returns a job from Redis with its times by our clock.
+// here returns a job from Redis with its times by our clock instead of the store's
+// time.
 func (s *Store) here(job leave.Job) leave.Job { return job.Moved(-s.clock.ahead()) }
 
-// there returns t in milliseconds, by the store's time.
+// there returns the store's time for t, a time by our clock, in milliseconds since
+// 1970.
 func (s *Store) there(t time.Time) int64 { return millis(t.Add(s.clock.ahead())) }

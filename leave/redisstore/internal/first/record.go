@@ -14,16 +14,16 @@ import (
 	"matrixrtc-auth/sfu"
 )
 
-// A job is stored as one line that scripts read, and the job without its lease
-// and version, which only Go reads:
+// The record of a job begins with a line that the scripts read. Then comes the job
+// without its lease and version, which the scripts do not read:
 //
 //	<version> <lease ends> <lease lasts> <holder>\n<JSON>
 //
-// Times are in milliseconds. A script puts the version in front.
+// Times are in milliseconds. A script adds the version.
 
-// field returns the name of a job in the hash and the sorted sets. The room comes
-// first, so that the jobs of a room are adjacent. The length of the room's name
-// comes before the name, so that two keys never have the same field.
+// field returns the name of a job in the hash and the sorted sets of Redis. The room
+// comes first, so that the jobs of a room are adjacent. Before it comes the length of
+// the room's name, so that two keys never have the same field.
 func field(key leave.Key) string {
 	return roomPrefix(key.Room) + string(key.Identity)
 }
@@ -32,7 +32,7 @@ func roomPrefix(room sfu.Room) string {
 	return strconv.Itoa(len(room)) + ":" + string(room) + ":"
 }
 
-// encode returns job as it is stored, without its version.
+// encode returns the record of job without the job's version.
 func encode(job leave.Job) (string, error) {
 	until, holder := millis(job.Lease.Until), job.Lease.Holder
 	if strings.Contains(holder, "\n") {
@@ -47,30 +47,31 @@ func encode(job leave.Job) (string, error) {
 	return fmt.Sprintf("%d %d %s\n%s", until, lasts, holder, body), nil
 }
 
-// line matches the first line of a record, which scripts read. It has the version,
-// the end and the length of the lease, and the holder.
+// line matches the first line of a record, which the scripts read. The line has the
+// version, the end and the length of the lease, and the lease's holder.
 var line = regexp.MustCompile(`^(\d{1,16}) (\d{1,16}) \d{1,5} ([^\n]*)\n`)
 
-// head is the first line of a record, after parsing.
+// head is the parsed first line of a record.
 type head struct {
-	digits  string // the version as it is stored
+	digits  string // the version as it stands in the record
 	version uint64 // the version as a number
 	ends    int64  // when the lease ends, in milliseconds
 	holder  string
-	length  int // the length of the line with its end
+	length  int // how many bytes the line has, with its end
 }
 
-// mostNumber is larger than any version or time in milliseconds. Scripts can
-// represent all whole numbers up to it, but not all larger ones.
+// mostNumber is larger than each version and each time in milliseconds. Scripts can
+// represent all whole numbers up to mostNumber, but not all larger ones.
 const mostNumber = 1 << 53
 
-// parseHead parses the first line, as the function parts in guard.lua does.
+// parseHead parses the first line of a record. It does this in the same way as the
+// function parts in guard.lua.
 func parseHead(value string) (h head, ok bool) {
 	parts := line.FindStringSubmatch(value)
 	if parts == nil {
 		return head{}, false
 	}
-	version, _ := strconv.ParseUint(parts[1], 10, 64) // cannot fail: at most 16 digits
+	version, _ := strconv.ParseUint(parts[1], 10, 64) // this cannot fail, because there are at most 16 digits
 	ends, _ := strconv.ParseInt(parts[2], 10, 64)
 	if version >= mostNumber || ends >= mostNumber {
 		return head{}, false
@@ -98,8 +99,8 @@ func decode(r stored) (leave.Job, error) {
 	return job, nil
 }
 
-// version returns the version in the record value. A write states this version to
-// say which record it expects.
+// version returns the version in the record value. A write names this version to say
+// which record it expects.
 func version(value string) string {
 	if value == "" {
 		return absent
@@ -110,21 +111,20 @@ func version(value string) string {
 	return noVersion
 }
 
-// A write that expects no record has absent in place of a version. A write that
-// expects a record without a valid version has noVersion there.
+// absent stands in place of a version if a write expects no record. noVersion stands
+// there if the write expects a record without a valid version.
 const (
 	absent    = "0"
 	noVersion = "?"
 )
 
-// dueAt returns the time, in milliseconds since 1970, from which a job can be
-// claimed. At that time the job is due, and its lease has ended.
+// dueAt returns when a claim may first return the job, in milliseconds since 1970. By
+// then, the job must be due, and its lease must have ended.
 func dueAt(job leave.Job) int64 {
 	return max(millis(job.Due()), millis(job.Lease.Until))
 }
 
-// account returns what a job adds to the counts, in the form that the write
-// script reads.
+// account returns what a job adds to the counts, as a text for the write script.
 func account(job leave.Job) string {
 	occupies := 0
 	if job.Occupies() {
@@ -133,9 +133,9 @@ func account(job leave.Job) string {
 	return fmt.Sprintf("%d %s %d %s", occupies, job.State, leave.WeightOf(job.Delay), job.User)
 }
 
-// counters returns the names of the fields that hold the counts for user. There is
-// a number of jobs for each state, for the user and for their homeserver. There is
-// also a weight for the user and for the homeserver.
+// counters returns the names of the fields that hold the counts for user. They hold
+// numbers of jobs: in each state, of the user, and of the user's homeserver. They also
+// hold the weights of the jobs of the user and of the homeserver.
 func counters(user matrix.UserID) []any {
 	var fields []any
 	for _, state := range leave.States() {

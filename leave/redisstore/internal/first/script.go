@@ -17,7 +17,7 @@ import (
 //go:embed scripts/*.lua
 var sources embed.FS
 
-// script is a Lua script and its hash, by which Redis knows it.
+// script is a Lua script, and the hash by which Redis knows it.
 type script struct{ source, hash string }
 
 func load(names ...string) script {
@@ -25,7 +25,7 @@ func load(names ...string) script {
 	for _, name := range names {
 		text, err := sources.ReadFile("scripts/" + name + ".lua")
 		if err != nil {
-			panic(err) // the script is embedded in the program
+			panic(err) // this cannot happen, because the script is embedded in the program
 		}
 		source += string(text) + "\n"
 	}
@@ -47,27 +47,27 @@ var (
 	countScript      = load("guard", "count")
 )
 
-// The first word of a script's answer, which says what happened.
+// These are the first words of a script's answer. They say what happened.
 const (
 	statusOK        = "ok"
 	statusLate      = "late"
 	statusForgotten = "forgotten"
 )
 
-// errLate says that a script answered "late" twice, although its answers came in
-// time.
+// errLate means that a script answered "late" twice although its answers came in time.
 var errLate = errors.New("first: Redis' clock was set twice within one call")
 
-// call runs a script that begins with guard.lua, and returns its answer without the
-// head: status, time, correction and counts.
+// call runs a script that begins with guard.lua. It returns the answer without its
+// first texts: status, time, correction and counts.
 func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
 	if err := s.meet(ctx); err != nil {
 		return nil, err
 	}
-	// There are two tries. If an answer says "late" although it came in time, Redis'
-	// clock was set. Then the first try corrects the store's time.
+	// call tries twice. If the script says that it is late although its answer came in
+	// time, somebody has set the clock of Redis. Then the first try has corrected the
+	// store's time.
 	for range 2 {
 		e, err := s.life.expected(s.clock.ours.Now())
 		if err != nil {
@@ -88,9 +88,9 @@ func (s *Store) call(ctx context.Context, sc script, args ...any) ([]string, err
 	return nil, errLate
 }
 
-// limit returns the limit for a command that is sent now, by the store's time.
-// After the limit the command must do nothing. As its last step, limit reads how
-// much time ctx has left, because this goroutine can be delayed at any moment.
+// limit returns a time limit by the store's time. A command that is sent now must do
+// nothing after this limit. The last step of limit is to read how much time ctx has
+// left, because this goroutine can be delayed at any moment.
 func (s *Store) limit(ctx context.Context) int64 {
 	now, wait := s.clock.now(), s.callTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -99,7 +99,7 @@ func (s *Store) limit(ctx context.Context) int64 {
 	return now + wait.Milliseconds()
 }
 
-// reply is a parsed answer.
+// reply is the parsed answer of a script.
 type reply struct {
 	status           string
 	time, correction int64
@@ -132,7 +132,7 @@ func parseReply(texts []string) (reply, error) {
 	return reply{texts[0], at, correction, writes, wrote, texts[5:]}, nil
 }
 
-// run runs a script once, and passes the time in the script's answer to heard.
+// run runs a script once. It passes the time in the script's answer to heard.
 func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
 	sent := s.clock.ours.Now()
 	texts, err := s.eval(ctx, sc, args).StringSlice()
@@ -146,8 +146,8 @@ func (s *Store) run(ctx context.Context, sc script, args []any) (reply, error) {
 	return r, s.heard(ctx, r.time, r.correction, sent)
 }
 
-// heard reads the store's time from an answer. If that time has jumped, heard
-// corrects it.
+// heard compares the store's time in an answer with our clock. If the store's time has
+// jumped, heard corrects it.
 func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Time) error {
 	v := s.clock.heard(time, correction, sent)
 	switch {
@@ -160,8 +160,8 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 	return nil
 }
 
-// correct makes the store's time continue as before the jump in v, because all
-// stored times depend on the store's time.
+// correct changes the correction so that the store's time goes on as before the jump in
+// v. This is necessary because all stored times depend on the store's time.
 func (s *Store) correct(ctx context.Context, v verdict) error {
 	s.log.Warn("first: the clock of Redis' host was set, or another server has taken over; the service corrects the stored times by the difference", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}
@@ -175,8 +175,8 @@ func (s *Store) correct(ctx context.Context, v verdict) error {
 	return nil
 }
 
-// eval runs a script by its hash, or by its text if the server does not know
-// the hash.
+// eval runs a script by its hash. If the server does not know the hash, eval sends the
+// text of the script.
 func (s *Store) eval(ctx context.Context, sc script, args []any) *redis.Cmd {
 	cmd := s.send(ctx, "evalsha", sc.hash, args)
 	if redis.HasErrorPrefix(cmd.Err(), "NOSCRIPT") {
@@ -191,6 +191,6 @@ func (s *Store) send(ctx context.Context, command, text string, args []any) *red
 		all = append(all, key)
 	}
 	cmd := redis.NewCmd(ctx, append(all, args...)...)
-	_ = s.client.Process(ctx, cmd) // the command now holds the error
+	_ = s.client.Process(ctx, cmd) // cmd holds the error
 	return cmd
 }

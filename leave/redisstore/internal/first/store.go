@@ -22,12 +22,12 @@ type Store struct {
 	clock    storeClock
 	aside    aside
 	life     life
-	callTime time.Duration // the most time for one call
+	callTime time.Duration // how long one call of the store may take
 }
 
 var _ leave.Store = (*Store)(nil)
 
-// New returns the store on the server at addr. Its keys begin with prefix.
+// New returns a store on the Redis server at addr. Its keys in Redis begin with prefix.
 func New(addr, prefix string) *Store {
 	s := &Store{
 		client: redis.NewClient(&redis.Options{Addr: addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, ContextTimeoutEnabled: true, ReadTimeout: -1, WriteTimeout: -1}),
@@ -37,11 +37,11 @@ func New(addr, prefix string) *Store {
 	return s
 }
 
-// SetClock makes c the clock by which the jobs' times are given.
+// SetClock makes c the clock for the times of jobs.
 func (s *Store) SetClock(c *clock.Clock) { s.clock.ours = c }
 
-// keys returns the KEYS that every script gets, in the order of guard.lua. The last
-// key belongs to this store alone.
+// keys returns the Redis keys that each script gets, in the order that guard.lua
+// expects. Only this store uses the last key.
 func keys(prefix string) []string {
 	var names []string
 	for _, name := range []string{"epoch", "writes", "jobs", "due", "rooms", "index", "present", "counts", "clock", "accounts"} {
@@ -50,5 +50,5 @@ func keys(prefix string) []string {
 	return append(names, prefix+"{leave}:wrote:"+rand.Text())
 }
 
-// Close closes the connections.
+// Close closes the connections of the store.
 func (s *Store) Close() error { return s.client.Close() }

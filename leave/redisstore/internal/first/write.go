@@ -7,23 +7,23 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// change is a change of one job, for the write script.
+// change is a change of one job that the write script makes.
 type change struct {
 	job     leave.Job // its times are by the store's time
 	expects string    // the script makes the change only if this version is stored
 	removes bool
 }
 
-// outcome is the result of a change. If done is true, version is the job's new
-// version. Otherwise stored has the record that was found instead.
+// outcome is the result of a change. If done is true, version is the job's new version.
+// If done is false, stored is the record that the script found instead of the expected
+// one.
 type outcome struct {
 	done    bool
 	version uint64
 	stored  string
 }
 
-// write makes changes with one script. Each change succeeds or fails independently
-// of the others.
+// write makes changes with one script. Each change succeeds or fails by itself.
 func (s *Store) write(ctx context.Context, changes ...change) ([]outcome, error) {
 	var args []any
 	for _, c := range changes {
@@ -55,13 +55,13 @@ func outcomes(values []string, n int) ([]outcome, error) {
 			continue
 		}
 		results[i].done = true
-		results[i].version, _ = strconv.ParseUint(values[2*i+1], 10, 64) // a removed job has no version
+		results[i].version, _ = strconv.ParseUint(values[2*i+1], 10, 64) // the text is not a number if the job was removed
 	}
 	return results, nil
 }
 
-// Put stores a new delegation. If another write to the same key comes first, Put
-// tries again, for at most a second.
+// Put stores a new delegation. If another process writes the same key first, Put tries
+// again, for at most a second.
 func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.callTime)
 	defer cancel()
@@ -91,9 +91,9 @@ func (s *Store) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 	}
 }
 
-// read decodes the record of key, with times by the store's time. It returns false
-// if there is no valid job. The next delegation with this key overwrites an invalid
-// record.
+// read decodes value, which is the record of key. The times of the job are by the
+// store's time. It returns false if the record is not a valid job. Then the next
+// delegation with this key overwrites the record.
 func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
 	if value == "" {
 		return leave.Job{}, false
@@ -106,7 +106,7 @@ func (s *Store) read(key leave.Key, value string) (leave.Job, bool) {
 	return job, err == nil
 }
 
-// Save writes job if job.Version is the version of the stored job.
+// Save writes job if the stored job has the version job.Version.
 func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	job = job.Moved(0)
 	v, err := s.swap(ctx, change{job: job.Moved(s.clock.ahead())})
@@ -114,17 +114,17 @@ func (s *Store) Save(ctx context.Context, job leave.Job) (leave.Job, error) {
 	return job, err
 }
 
-// Delete removes job if job.Version is the version of the stored job.
+// Delete removes job if the stored job has the version job.Version.
 func (s *Store) Delete(ctx context.Context, job leave.Job) error {
 	_, err := s.swap(ctx, change{job: job, removes: true})
 	return err
 }
 
-// swap makes a change if the version of its job is the version of the stored job.
-// It returns the new version.
+// swap makes a change if the stored job has the same version as the job in c. It
+// returns the new version.
 func (s *Store) swap(ctx context.Context, c change) (uint64, error) {
 	if c.job.Version == 0 {
-		return 0, leave.ErrConflict // no caller has read this job from the store
+		return 0, leave.ErrConflict // the job does not come from the store
 	}
 	c.expects = strconv.FormatUint(c.job.Version, 10)
 	results, err := s.write(ctx, c)
