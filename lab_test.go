@@ -74,7 +74,7 @@ func (l *lab) close() {
 func cmdHomeserver(ts *testscript.TestScript, neg bool, args []string) {
 	l := labOf(ts)
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: homeserver VAR [answers STATUS BODY | is held | is released | is gone]")
+		ts.Fatalf("usage: homeserver VAR [answers STATUS BODY | is held | is asked | is released | is gone]")
 	}
 	h := l.homeservers[ts.Getenv(args[0])]
 	switch strings.Join(args[1:min(len(args), 3)], " ") {

@@ -65,7 +65,7 @@ func (l *lab) measureFullAccess(ctx context.Context) (m *measurement, created, a
 	}
 	created, allowed = after.Requests-before.Requests, 1+int64(time.Since(start)/roomMemory)
 	if created < 1 || created > allowed {
-		l.fault("the service asked the SFU %d times in %v to create the room, want 1 to %d times", created, time.Since(start), allowed)
+		l.fault("the service asked the SFU %d times in %v for the room, want 1 to %d times", created, time.Since(start), allowed)
 	}
 	return m, created, allowed, nil
 }

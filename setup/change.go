@@ -31,7 +31,7 @@ var questions = map[string]question{
 	"sfu-host":           {"Name of LiveKit", besides("sfu-host"), ""},
 	"single-host":        {"Name of that host", parses(parseHost), ""},
 	"base-url":           {"Where clients reach the homeserver", perServer(parseBaseURL), ""},
-	"homeserver-url":     {"Where the container reaches it, like http://host.docker.internal:8008", perServer(parseHomeserverURL), "under its public name"},
+	"homeserver-url":     {"Where the container reaches the homeserver, like http://host.docker.internal:8008", perServer(parseHomeserverURL), "under its public name"},
 	"homeserver-network": {"Network of the homeserver's containers, which this service joins", parses(parseNetwork), "none"},
 	"udp-range":          {"UDP ports of media", parses(parseRange), ""},
 	"relay-range":        {"UDP ports of TURN's relay", parses(parseRelayRange), ""},

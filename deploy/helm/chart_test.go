@@ -30,7 +30,7 @@ func TestMatrix(t *testing.T) {
 		o.wantEnd(t, cfg)
 		o.wantServices(t, cfg)
 		o.wantIngress(t, cfg, strings.Contains(strings.Join(texts, ""), "homeserver: true"))
-		o.wantBudget(t)
+		o.wantBudget(t, strings.Contains(strings.Join(texts, ""), "podDisruptionBudget: {enabled: false}, topologySpread: {keys: []}"))
 		o.wantPolicy(t)
 		if t.Failed() {
 			t.Logf("values:\n%s", strings.Join(texts, "\n---\n"))
@@ -190,19 +190,23 @@ func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) 
 	}
 }
 
-// wantBudget checks that a drain of nodes ends only one pod at the same time.
-// It also checks that a single pod has no disruption budget and no rule to
-// spread pods over nodes.
-func (o *objects) wantBudget(t *testing.T) {
+// wantBudget checks that a drain of nodes ends only one of several pods at the
+// same time, and that several pods run on different nodes. A single pod must have
+// no disruption budget and no rule to spread pods over nodes. If off is true, the
+// values of the chart switch off both for several pods.
+func (o *objects) wantBudget(t *testing.T, off bool) {
 	t.Helper()
 	several := *o.deployment.Spec.Replicas > 1
 	labels := o.deployment.Spec.Template.Labels
+	if got, want := o.budget != nil, several && !off; got != want {
+		t.Errorf("%d replicas: got a budget %v, want %v", *o.deployment.Spec.Replicas, got, want)
+	}
 	if o.budget != nil && (!several || o.budget.Spec.MaxUnavailable.IntVal != 1 || !selects(o.budget.Spec.Selector.MatchLabels, labels)) {
 		t.Errorf("%d replicas: got the budget %+v, want one away at a time, and no budget for one replica", *o.deployment.Spec.Replicas, o.budget.Spec)
 	}
 	spread := o.deployment.Spec.Template.Spec.TopologySpreadConstraints
-	if !several && len(spread) > 0 {
-		t.Errorf("one replica: got the spread %+v, want none", spread)
+	if got, want := len(spread) > 0, several && !off; got != want {
+		t.Errorf("%d replicas: got the spread %+v, want one %v", *o.deployment.Spec.Replicas, spread, want)
 	}
 	for _, s := range spread {
 		if !selects(s.LabelSelector.MatchLabels, labels) {

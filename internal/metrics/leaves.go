@@ -15,7 +15,7 @@ type leaves struct {
 
 func (m *Metrics) addLeaves() {
 	m.leaves = leaves{
-		refused:  m.counters("delegations_refused_total", "Delegated leaves refused because of a limit: user, all, homeserver or outage.", "limit"),
+		refused:  m.counters("delegations_refused_total", "Delegated leaves refused because of a limit: user, share, all, homeserver, outage or replaced.", "limit"),
 		webhooks: m.counters("webhooks_total", "Webhooks by result: ok, or why they are not the SFU's.", "result"),
 		actions:  m.counters("leave_actions_total", "Requests to manage a delayed event by action and result.", "action", "result"),
 		lateness: m.timing("leave_lateness_seconds", "How long after it was due an action began.",

@@ -32,12 +32,12 @@ var losses = map[string]loss{
 		c.fake.Node("a").Start()
 	}, thrownOut: true, gone: true},
 	"LiveKit's Redis starts again empty": {begin: func(c *cluster) { c.fake.Flush() }},
-	"LiveKit's Redis, which also has the leaves, starts again from an old file": {begin: func(c *cluster) {
+	"LiveKit's Redis, which also has the leaves, starts again empty": {begin: func(c *cluster) {
 		c.fake.Flush()
 		c.redis.loseAll(c.t, nil)
 	}, shared: true},
 	"LiveKit's Redis starts again from an old file": {begin: func(c *cluster) { c.fake.Restore(c.dump) }},
-	"LiveKit's Redis, which also has the leaves, starts again empty": {begin: func(c *cluster) {
+	"LiveKit's Redis, which also has the leaves, starts again from an old file": {begin: func(c *cluster) {
 		c.fake.Restore(c.dump)
 		c.redis.loseAll(c.t, c.jobs)
 	}, shared: true},
