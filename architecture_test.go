@@ -19,8 +19,8 @@ const architecture = "docs/architecture.md"
 
 var update = flag.Bool("update", false, "have TestHouse write the picture and the list of packages in "+architecture+" anew")
 
-// TestHousePicture checks the diagram in docs/architecture.md. For each package
-// of the program, the diagram must show which packages it imports.
+// TestHousePicture checks that the diagram in docs/architecture.md matches the
+// imports in the code of the program.
 func TestHousePicture(t *testing.T) {
 	var picture strings.Builder
 	picture.WriteString("\n```mermaid\nflowchart TD\n")

@@ -120,8 +120,8 @@ func (s *process) files(t *testing.T) int {
 	return len(open)
 }
 
-// flood sends the requests with the numbers from `from` up to, but not
-// including, `to`. It uses a few connections.
+// flood sends the requests with the numbers n for which from ≤ n < to. It uses
+// a few connections.
 func flood(t *testing.T, address string, from, to int) {
 	t.Helper()
 	const connections = 8

@@ -40,8 +40,8 @@ type lab struct {
 	pending     chan answer // receives the answer to the last `http &`
 	last        answer
 	closers     []func()
-	held        chan struct{} // closing this channel makes the held homeserver answer
-	asked       chan struct{} // receives a value when a request waits for the held homeserver
+	held        chan struct{} // closing this channel ends `homeserver VAR is held`
+	asked       chan struct{} // receives a value when a request arrives at a homeserver that is held
 }
 
 type labKey struct{}

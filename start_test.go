@@ -108,7 +108,7 @@ func checkPatterns(t *testing.T, name string) (patterns int) {
 }
 
 // calleeOf returns the name of the called function as package.Name. It returns
-// "" if the call is not of a function of another package.
+// "" if the function is not from another package.
 func calleeOf(call *ast.CallExpr) string {
 	callee, ok := call.Fun.(*ast.SelectorExpr)
 	if !ok {

@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// TestVersion compares all files that name the program's version with the file
-// VERSION. CHANGELOG.md may begin with a newer version.
+// TestVersion checks every file that names the program's version. The version
+// must be the one in the file VERSION. CHANGELOG.md may begin with a newer
+// version.
 func TestVersion(t *testing.T) {
 	version := strings.TrimSpace(read(t, "VERSION"))
 	newest := regexp.MustCompile(`(?m)^## \S+`).FindAllString(read(t, "CHANGELOG.md"), 2)

@@ -77,8 +77,8 @@ func (l *lab) close() {
 // say prints what the benchmark is doing now.
 func (l *lab) say(format string, args ...any) { fmt.Fprintf(l.log, "bench: "+format+"\n", args...) }
 
-// fault records a wrong result. A slow machine is no excuse for a fault: if
-// there is one, the benchmark fails.
+// fault records a wrong result, which makes the benchmark fail. The slowness of
+// a machine alone never causes such a result.
 func (l *lab) fault(format string, args ...any) {
 	l.faults = append(l.faults, fmt.Sprintf(format, args...))
 	l.say("WRONG: "+format, args...)

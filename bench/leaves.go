@@ -105,8 +105,7 @@ func (w *leaveWorld) fill(ctx context.Context, jobs, rooms int, delay time.Durat
 }
 
 // handOver makes participants join, each with a delegated leave. jobs is the
-// number of these participants. The participants are numbered, beginning with
-// first.
+// number of these participants. first is the number of the first participant.
 func (w *leaveWorld) handOver(ctx context.Context, first, jobs, rooms int, delay time.Duration) error {
 	client := sfu.NewClient(w.sfu.APIURL(), sfu.Always(sfu.Key{ID: apiKey, Secret: secret.New(apiSecret)}), sfu.NewHTTPClient(nil, nil))
 	for i := range rooms {

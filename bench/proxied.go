@@ -59,8 +59,8 @@ func (l *lab) proxied(ctx context.Context) (string, error) {
 	return proxiedSection(all, connections), nil
 }
 
-// measureProxied measures one of the two loads that go through the homeserver.
-// It also checks that the service asked the homeserver about every new user.
+// measureProxied measures one of the two loads with forwarded requests. It also
+// checks that the service asked the homeserver about every new user.
 func (l *lab) measureProxied(ctx context.Context, letter string, connections int) (*measurement, error) {
 	before, err := l.homeserver.counts()
 	if err != nil {

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// target holds the goals for the service at one number of connections. rate is
-// the goal for the requests per second: they must be at least rate times those
-// of baseline (b). cpu is the goal for the CPU time per request: it must be at
-// most cpu times that of baseline (b). If cpu is 0, there is no goal for CPU
-// time.
+// target holds the goals for the service at one number of connections, compared
+// with baseline (b). If baseline (b) answers 100 requests per second, the
+// service must answer at least 100 × rate. If baseline (b) needs 100 µs of CPU
+// time per request, the service may need at most 100 µs × cpu. If cpu is 0,
+// there is no goal for CPU time.
 type target struct {
 	connections int
 	rate        float64

@@ -63,7 +63,8 @@ func TestIdentityLimit(t *testing.T) {
 	}
 }
 
-// in returns a copy of the scene for a subtest. The copy uses the same processes.
+// This method returns a copy of the scene for a subtest. The copy uses the same
+// processes.
 func (s *scene) in(t *testing.T) *scene {
 	sub := *s
 	sub.t = t

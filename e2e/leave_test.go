@@ -44,7 +44,7 @@ func (s *scene) delegate(localpart string) (member, caller.Answer) {
 	return m, m.again(m.delayID)
 }
 
-// again gets a new token for the same client, and delegates a new leave.
+// This method gets a new token for the same client, and delegates a new leave.
 func (m *member) again(delayID string) caller.Answer {
 	m.t.Helper()
 	m.delayID = delayID

@@ -39,8 +39,9 @@ func newClusterScene(t *testing.T, shared bool) *clusterScene {
 	}
 	s.service = s.start(service, "service", key, map[string]string{
 		"LIVEKIT_URL": c.URL(), "LIVEKIT_STORE": "redis", "LIVEKIT_REDIS_URL": redis.URL(), "LIVEKIT_LOG_LEVEL": "debug",
-		// The service asks LiveKit every 3 s who is in the room. Each fourth time it also asks
-		// the nodes about each participant. The short interval makes this happen soon.
+		// The service asks LiveKit every 3 s who is in the room. Each fourth time it
+		// also asks the nodes about each participant. The short interval makes this
+		// happen soon.
 		"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3",
 	})
 	return &clusterScene{s, c}
@@ -79,7 +80,8 @@ func (s *clusterScene) party(name string) party {
 	return party{m, s.process(name, answer)}
 }
 
-// every makes each test of nodeLeaves run twice: with one shared Redis and with two.
+// This flag makes each test of nodeLeaves run twice: with one shared Redis and with
+// two.
 var every = flag.Bool("every", false, "try LiveKit's nodes with a Redis of their own and with the service's, each time")
 
 func TestNodeLeaves(t *testing.T) {

@@ -31,8 +31,8 @@ func TestRestrictedUserJoinsOnlyWhatExists(t *testing.T) {
 	}
 
 	alice := s.join(s.user(s.home, "alice").getToken(room, "member"))
-	// When the room exists, the same tokens admit their users. By default these users
-	// may also publish, because a call needs that.
+	// When the room exists, the same tokens admit their users. By default these users may
+	// also publish, because everybody in a call must be able to publish.
 	guests := []*participant.Participant{s.join(mallory), s.join(eve)}
 	for _, guest := range guests {
 		publishes(t, guest, alice, guests[0], guests[1])

@@ -108,9 +108,9 @@ func (s *scene) start(service *stack.Service, name string, key stack.Key, env ma
 		"LIVEKIT_SECRET":                  key.Secret,
 		"LIVEKIT_FULL_ACCESS_HOMESERVERS": s.home.Name().String(),
 		"LIVEKIT_CA_FILE":                 ca,
-		// The service's configuration does not name the second homeserver (remote). So the
-		// service connects to this homeserver only at addresses that are allowed for unnamed
-		// homeservers.
+		// The service's configuration does not name the second homeserver (remote). So
+		// the service connects to this homeserver only at addresses that are allowed
+		// for unnamed homeservers.
 		"LIVEKIT_ALLOWED_NETWORKS": "127.0.0.0/8",
 		"LIVEKIT_STORE":            "memory", // no file, even if this machine has a directory /data
 	}

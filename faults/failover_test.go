@@ -117,8 +117,8 @@ func TestFailover(t *testing.T) {
 }
 
 // mustBeOnTime fails the test if too much time passed between two restarts of a
-// leave. The limit is half of the leave's delay. slow is added to it, because
-// this machine can be too busy to run the service in time.
+// leave. The limit is delay/2 + slow. delay is the delay of the leaves, and
+// slow is how late this machine was, because it was busy.
 func (w *world) mustBeOnTime(delay, slow time.Duration) {
 	w.t.Helper()
 	longest := latest(w, w.all())

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestDamagedFile checks that a process starts with a damaged file. It must
-// keep the damaged file under another name, log an error, and go on.
+// TestDamagedFile checks that a process starts with a damaged file. The process
+// must keep the damaged file under another name, log an error, and go on.
 func TestDamagedFile(t *testing.T) {
 	t.Parallel()
 	flip := func(part float64) func([]byte) []byte {
@@ -54,8 +54,8 @@ func damaged(w *world, damage func([]byte) []byte) {
 	w.mustEnter(together, "call", time.Hour)
 	await(w.t, waitTime, "that all are seen", func() bool { return w.restarted() == together })
 	// The process writes each of these leaves separately. If only the last write
-	// is damaged, it looks like a write that was cut off. So the last write must
-	// be a small part of the file.
+	// is damaged, the damage looks like an incomplete write. So the last write
+	// must be a small part of the file.
 	for range alone {
 		w.mustEnter(1, "call", time.Hour)
 	}

@@ -42,9 +42,9 @@ func TestHomeserverOutage(t *testing.T) {
 			members[2].vanish()
 			w.hold(outage / 2)
 			mend()
-			// A homeserver that limits requests gets one request a second. The
-			// service first restarts the leaves of members in the call. So another
-			// leave may fire before the service has sent it.
+			// A homeserver that limits requests gets one request a second. The service
+			// first restarts the leaves of members in the call. So the leave of a member
+			// who has left may fire before the service sends it.
 			w.awaitSent(delay + waitTime)
 			w.hold(delay + time.Second)
 			t.Logf("the longest time without a restart: %v", latest(w, w.inCall()))

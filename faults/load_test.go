@@ -98,8 +98,8 @@ func (m *member) joinedReport(s *service) []byte {
 	return b.Bytes()
 }
 
-// delegateUntil delegates ten leaves a second and checks /healthz, until over is
-// closed. It returns how many leaves it delegated.
+// delegateUntil delegates ten leaves a second and checks /healthz. It does this
+// until the channel over is closed. It returns how many leaves it delegated.
 func (w *world) delegateUntil(over chan struct{}, s *service) (n int) {
 	w.t.Helper()
 	tick := time.NewTicker(time.Second / 10)

@@ -158,8 +158,9 @@ func (s *service) signal(t *testing.T, sig syscall.Signal) {
 	}
 }
 
-// await calls happened every 50 ms until it returns true. If that takes longer
-// than within, await fails the test. The text of the failure contains what.
+// await calls the function happened every 50 ms until it returns true. If that
+// takes longer than the time limit within, await fails the test. The parameter
+// what describes the event in the message of the failure.
 func await(t *testing.T, within time.Duration, what string, happened func() bool) {
 	t.Helper()
 	late := time.After(within)
@@ -174,8 +175,8 @@ func await(t *testing.T, within time.Duration, what string, happened func() bool
 	}
 }
 
-// during calls do again and again for the time d. The parameter every is the
-// time from one call to the next.
+// during calls the function do again and again for the time d. The parameter
+// every is the time from one call to the next.
 func during(d, every time.Duration, do func()) {
 	over := time.After(d)
 	tick := time.NewTicker(every)

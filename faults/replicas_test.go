@@ -90,8 +90,8 @@ func TestReplicaFrozen(t *testing.T) {
 }
 
 // TestRollingRestart replaces all replicas, one after another, while clients
-// ask for tokens and members come and go. When a replica ends, the clients
-// notice only that their connections are closed, as a proxy does. No request
+// ask for tokens and members come and go. The clients are like a proxy: when a
+// replica ends, they only notice that their connections are closed. No request
 // may fail, no leave may be lost or late, and no leave may be sent twice.
 func TestRollingRestart(t *testing.T) {
 	t.Parallel()

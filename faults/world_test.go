@@ -254,7 +254,7 @@ func (w *world) enter(call string, delay time.Duration) (*member, error) {
 	return m, nil
 }
 
-// mustEnter makes n members enter a call, up to 16 at a time.
+// mustEnter makes n members enter a call, up to 16 of them at the same time.
 func (w *world) mustEnter(n int, call string, delay time.Duration) []*member {
 	w.t.Helper()
 	members := make([]*member, n)
@@ -270,7 +270,8 @@ func (w *world) mustEnter(n int, call string, delay time.Duration) []*member {
 	return members
 }
 
-// each calls do with the numbers 0 to n-1. Up to 16 calls run at a time.
+// each calls the function do with the numbers 0 to n-1. Up to 16 calls run at
+// the same time.
 func each(n int, do func(i int)) {
 	var running sync.WaitGroup
 	permits := make(chan struct{}, 16)

@@ -31,8 +31,8 @@ func buildService(ctx context.Context, binary, dir string, spoiled bool) error {
 }
 
 // boundsFile is the source file that bounds the size of TLS handshakes. bound
-// is the code that sets the bound. A spoiled service is built with the code
-// noBound in its place.
+// is the code that sets the bound. A spoiled service is built with noBound in
+// place of bound.
 const (
 	boundsFile = "service/wire.go"
 	bound      = "maxHandshake = 32 << 10"

@@ -54,8 +54,8 @@ const abandonAfter = 100 * time.Millisecond
 var network, used atomic.Int64
 
 // send sends requests until ctx ends. If c.once is true, send also ends after
-// it has used every name. In answers, it counts the answers by their status,
-// and the failures.
+// it has used every name. The parameter answers counts the answers by their
+// status, and the failures.
 func (c crowd) send(ctx context.Context, answers *counts) {
 	first := int(used.Add(int64(c.names))) - c.names
 	var next atomic.Int64

@@ -1,20 +1,21 @@
 //go:build linux
 
 // Command hostile measures what attackers cost the service. It makes the
-// service ask strangers' homeservers, which play every trick that the tests
-// know. It also adds clients that attack the service directly. It measures
-// memory, the time of requests for named servers, and what the service still
-// holds afterwards. The service is the real program with its defaults, in a
-// memory control group of 200 MiB. `make hostile` runs this command.
+// service send requests to the homeservers of strangers, which play every trick
+// that the tests know. It also has clients that attack the service directly. It
+// measures memory, the time of requests for named servers, and what the service
+// still holds afterwards. The service is the real program with its defaults, in
+// a memory control group of 200 MiB. `make hostile` runs this command.
 //
 // The command needs root, because it makes the control group and a network
 // namespace with a fake name server. All traffic stays in the namespace. The
 // strangers' servers and clients run in a separate process with a lower
-// priority, because in reality they would have machines of their own.
+// priority, because in reality they would run on other machines.
 //
-// The option -spoiled shows that this command finds faults. It builds the
-// service without the bound on the size of TLS handshakes, and fails if it does
-// not find that fault.
+// The option -spoiled shows that this command finds faults. With this option,
+// the command builds the service without the bound on the size of TLS
+// handshakes. The command fails if it does not notice that the bound is
+// missing.
 package main
 
 import (

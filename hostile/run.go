@@ -156,8 +156,8 @@ func (r *run) takeMost() bytesOf {
 }
 
 // settled waits for two garbage collections. It returns the last state of the
-// service, but with the smallest heap that it saw. The smallest heap is about
-// what a collection leaves. The heap of the last state may be larger, because
+// service. But the heap size in it is the smallest one that settled saw, which
+// is about what a collection leaves. The last heap size may be larger, because
 // the probe's requests allocate memory.
 func (r *run) settled(ctx context.Context) (least state, err error) {
 	first := -1
@@ -183,9 +183,9 @@ func (r *run) settled(ctx context.Context) (least state, err error) {
 	}
 }
 
-// recovered waits until the service uses about as little as it did in an
-// earlier state, before. It gives up after about settleTime. It returns the
-// last state, and how long it waited.
+// recovered waits until the service uses about as little as it did earlier. The
+// parameter before holds the earlier state. recovered gives up after about
+// settleTime. It returns the last state, and how long it waited.
 func (r *run) recovered(ctx context.Context, before state) (state, time.Duration, error) {
 	start := time.Now()
 	for {
@@ -196,9 +196,9 @@ func (r *run) recovered(ctx context.Context, before state) (state, time.Duration
 	}
 }
 
-// ended waits up to one second for the end of the service's process. If the
-// process has ended, ended returns an error that says why. Otherwise it returns
-// err.
+// ended waits up to one second for the end of the service's process. Then the
+// returned error says why the process has ended. If the process still runs, the
+// returned error is err.
 func (r *run) ended(err error) error {
 	select {
 	case <-r.service.exited:

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Until calls do repeatedly until do returns nil. Until fails the test if that
-// takes longer than [MaxWait].
+// Until calls the function do repeatedly until it returns nil. If that takes
+// longer than [MaxWait], Until fails the test.
 func Until(t *testing.T, do func() error) {
 	t.Helper()
 	deadline := time.After(MaxWait)

@@ -76,9 +76,9 @@ var dimensions = [][]string{
 	},
 }
 
-// besides holds lists of values that affect neither the dimensions nor each
-// other. So the tests need not try all their combinations. To each combination
-// of the dimensions they add one entry of each list.
+// besides holds more lists of values. These values are independent of each
+// other and of the dimensions, so the tests skip most of their combinations. To
+// each combination of the dimensions, the tests add one entry of each list.
 var besides = [][]string{
 	{
 		"",
@@ -106,8 +106,8 @@ var besides = [][]string{
 	},
 }
 
-// forEach calls do for every combination of the entries in dimensions. To each
-// combination it adds one entry of each list in besides.
+// forEach calls the function do for every combination of the entries in
+// dimensions. To each combination it adds one entry of each list in besides.
 func forEach(t *testing.T, do func(t *testing.T, texts []string)) {
 	n := 0
 	for _, store := range dimensions[0] {

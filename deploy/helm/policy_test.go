@@ -115,9 +115,9 @@ func TestPolicyPasses(t *testing.T) {
 	}
 }
 
-// passes reports whether the cluster's network would allow a connection of the
-// pod. If in is true, the connection comes in, and port is a port of the pod.
-// Otherwise the connection goes out, and port is a port of the other end.
+// passes reports whether the cluster's network would allow a connection. The
+// parameter in is true for a connection to the pod, and then port is a port of
+// the pod. For a connection from the pod, port is a port of the other end.
 func (o *objects) passes(in bool, with other, port int32, over corev1.Protocol) bool {
 	bound := false
 	for _, direction := range o.policy.Spec.PolicyTypes {
@@ -180,7 +180,7 @@ func (w other) isOneOf(peers []networkingv1.NetworkPolicyPeer) bool {
 }
 
 // matches reports whether a selector selects an object. An empty selector
-// selects all objects, and nil selects none.
+// selects all objects, and nil selects no object.
 func matches(s *metav1.LabelSelector, labels map[string]string) bool {
 	return s != nil && (len(s.MatchLabels) == 0 || selects(s.MatchLabels, labels))
 }

@@ -145,9 +145,9 @@ func (o *objects) add(document string) error {
 	return fmt.Errorf("an object of another kind: %+v", kind)
 }
 
-// strictly decodes the text of an object into a new T, and sets *into to it. It
-// fails if *into is already set, because the chart must not make two such
-// objects.
+// strictly decodes the text of an object into a new T, and stores the T in
+// *into. It fails if *into is already set, because the chart must not make two
+// such objects.
 func strictly[T any](document string, into **T) error {
 	if *into != nil {
 		return fmt.Errorf("a second %T", **into)

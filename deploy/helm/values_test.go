@@ -121,7 +121,7 @@ func TestDollars(t *testing.T) {
 	}
 }
 
-// TestSwitchOfTestPage checks that the Ingress passes /test exactly when the
+// TestSwitchOfTestPage checks that the Ingress forwards /test exactly when the
 // program serves the test page. It tries every way to write the value of
 // LIVEKIT_TEST_PAGE.
 func TestSwitchOfTestPage(t *testing.T) {

@@ -31,7 +31,7 @@ func allQueries(t *testing.T) (queries []query) {
 			t.Errorf("the panel %q has no query: got none, want some", panel.Title)
 		}
 		for _, target := range panel.Targets {
-			// Grafana replaces its variable $__rate_interval by a text like this.
+			// Grafana replaces its variable $__rate_interval by a duration like 1m.
 			expr := strings.ReplaceAll(target.Expr, "$__rate_interval", "1m")
 			queries = append(queries, query{"panel " + panel.Title, expr, target.LegendFormat})
 		}

@@ -42,7 +42,7 @@ func otherHomeservers(t *testing.T, first, second *side, alice, bob, elsewhere *
 	}
 }
 
-// older changes the body of a request into the form that older clients send.
+// This map changes the body of a request into the form that older clients send.
 var older = map[string]any{
 	"member_id": nil, "member": map[string]string{"id": "m1", "claimed_device_id": "D"}, "delay_timeout": 8000,
 }

@@ -68,8 +68,8 @@ func (s *side) enterWith(t *testing.T, a *account.Account, room, token string) *
 	return &member{a, t, s, room, token, join(t, s, token)}
 }
 
-// beside makes the member join the call a second time with the same token. The identity
-// of the second session has a suffix, so LiveKit accepts the session.
+// This method makes the member join the call a second time with the same token. The
+// identity of the second session has a suffix, so LiveKit accepts the session.
 func (m *member) beside(suffix string) *participant.Participant {
 	m.t.Helper()
 	target, err := url.Parse(m.side.sfu.APIURL())

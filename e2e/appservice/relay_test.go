@@ -21,8 +21,8 @@ type relay struct {
 	arrived map[string]time.Time // by the event's id
 }
 
-// to starts the relay and returns the relay's address. The relay forwards requests to
-// the URL of the service.
+// This method starts the relay and returns the relay's address. The relay forwards
+// requests to the URL of the service.
 func (r *relay) to(t *testing.T, service string) string {
 	target, err := url.Parse(service)
 	must(t, err)
@@ -58,8 +58,8 @@ func (r *relay) note(req *http.Request, now time.Time) {
 	}
 }
 
-// of returns the time at which the homeserver first pushed the event with this id. If
-// necessary, it waits for the push.
+// This method returns the time at which the homeserver first pushed the event with this
+// id. If necessary, it waits for the push.
 func (r *relay) of(t *testing.T, id string) (arrived time.Time) {
 	t.Helper()
 	eventually(t, time.Minute, "the homeserver pushes "+id, func() bool {

@@ -118,7 +118,7 @@ func site(names []string, left time.Duration) *x509.Certificate {
 	}
 }
 
-// from sets the time at which the certificate becomes valid, and returns the
+// This function sets the time at which the certificate becomes valid, and returns the
 // certificate.
 func from(begins time.Time, certificate *x509.Certificate) *x509.Certificate {
 	certificate.NotBefore = begins

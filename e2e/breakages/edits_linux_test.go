@@ -18,8 +18,8 @@ import (
 // change is a function that puts one fault into a deployment.
 type change = func(d *deployment)
 
-// at replaces a text in the nginx server of a host. name is the host name before the
-// domain, like "jwt.", or "" for the website.
+// This method replaces a text in the nginx server of a host. name is the host name
+// before the domain, like "jwt.", or "" for the website.
 func (d *deployment) at(name, old, with string) {
 	begin := strings.Index(d.nginx, "server_name "+name+domain+";")
 	if begin < 0 {
@@ -67,7 +67,7 @@ func certificate(name, file string) change {
 	return func(d *deployment) { d.at(name, filepath.Join(d.dir, "chain.pem"), filepath.Join(d.dir, file)) }
 }
 
-// instead replaces the main location in the nginx server of a host.
+// This function replaces the main location in the nginx server of a host.
 func instead(name, text string) change {
 	return inServer(name, "location ~ ^/ { "+text+" }")
 }
@@ -120,7 +120,7 @@ func besides(name, address string) change {
 	}
 }
 
-// down keeps a program from running.
+// This function keeps a program from running.
 func down(name string) change {
 	return func(d *deployment) { d.down = []string{name} }
 }
@@ -146,7 +146,7 @@ func behindCaddy(old, with string) change {
 	}
 }
 
-// together combines several changes into one fault.
+// This function combines several changes into one fault.
 func together(changes ...change) change {
 	return func(d *deployment) {
 		for _, c := range changes {
@@ -174,7 +174,8 @@ func homeserverTransports(url string) change {
 
 func proxyTo(port int) string { return fmt.Sprintf("proxy_pass http://127.0.0.1:%d;", port) }
 
-// second starts a second LiveKit, which the service's configuration does not name.
+// This function starts a second LiveKit, which the service's configuration does not
+// name.
 func second(keys func(d *deployment) string) change {
 	return func(d *deployment) { d.second = keys(d) }
 }

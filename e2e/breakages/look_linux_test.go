@@ -164,8 +164,8 @@ func (p *phone) picture(t *testing.T, name string) {
 	}
 }
 
-// small reduces the picture to its 256 most frequent colours. This saves two thirds of
-// the bytes.
+// This function reduces the picture to its 256 most frequent colours. This saves two
+// thirds of the bytes.
 func small(t *testing.T, shot []byte) []byte {
 	t.Helper()
 	taken, err := png.Decode(bytes.NewReader(shot))

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// inside runs the tests of one deployment. It runs in a process that has its own
+// This function runs the tests of one deployment. It runs in a process that has its own
 // namespaces.
 func inside(m *testing.M) int {
 	own := filepath.Join(*dir, fmt.Sprint(*shard))
@@ -90,8 +90,8 @@ func spread(ctx context.Context) error {
 	return document(shared)
 }
 
-// again returns the command that runs this program again with the same arguments, for
-// the deployment with the number i.
+// This function returns the command that runs this program again with the same
+// arguments, for the deployment with the number i.
 func again(ctx context.Context, shared string, i int) *exec.Cmd {
 	args := append(slices.Clone(os.Args[1:]), "-dir", shared, "-shard", fmt.Sprint(i))
 	run := exec.CommandContext(ctx, "/proc/self/exe", args...)

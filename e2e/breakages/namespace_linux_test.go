@@ -57,8 +57,8 @@ func isolate(dir string) error {
 	return nil
 }
 
-// closed makes the kernel drop packets that match one of the rules. It removes earlier
-// rules first.
+// This function makes the kernel drop packets that match one of the rules. It removes
+// earlier rules first.
 func closed(rules []string) error {
 	for _, program := range []string{"iptables", "ip6tables"} {
 		if err := system(program, "-F", "INPUT"); err != nil {

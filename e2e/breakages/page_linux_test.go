@@ -37,7 +37,7 @@ type connection struct {
 	more
 }
 
-// more has additional settings and expectations of a test.
+// This type holds additional settings and expectations of a test.
 type more struct {
 	settings
 	says     string // the text of the verdict; "" means any text

@@ -132,8 +132,8 @@ func (c *call) emptied(p *person) (n int) {
 	return n
 }
 
-// now returns the homeserver's time of the newest event in the room, in milliseconds
-// since 1970.
+// This method returns the homeserver's time of the newest event in the room, in
+// milliseconds since 1970.
 func (c *call) now() int64 {
 	c.t.Helper()
 	return c.timeline()[0].Time

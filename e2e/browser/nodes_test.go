@@ -23,8 +23,9 @@ func newNodes(t *testing.T, oneRedis bool) *stack.Stack {
 	return newStack(t, stack.SubDomains(stack.Domain), func(s *stack.Stack) {
 		lent(s)
 		s.Nodes, s.Replicas, s.OneRedis = 2, 3, oneRedis
-		// The service asks LiveKit every 3 s who is in the room. Each fourth time it also asks
-		// the nodes about each participant. The short interval makes this happen soon.
+		// The service asks LiveKit every 3 s who is in the room. Each fourth time it
+		// also asks the nodes about each participant. The short interval makes this
+		// happen soon.
 		s.Env = map[string]string{"LIVEKIT_SANITY_CHECK_INTERVAL_SECONDS": "3"}
 	})
 }

@@ -111,9 +111,9 @@ func (c *Chromium) flags() []string {
 		// The SFU is on loopback. With this option, the browser offers loopback
 		// addresses for media.
 		"--allow-loopback-in-peer-connection",
-		// These options keep the browser off the internet and off the local network. With them,
-		// the browser does not hide its addresses behind mDNS names, and does not search for
-		// screens to cast to.
+		// These options keep the browser off the internet and off the local network.
+		// With them, the browser does not hide its addresses behind mDNS names, and
+		// does not search for screens to cast to.
 		"--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-breakpad",
 		"--disable-features=WebRtcHideLocalIpsWithMdns,MediaRouter,DialMediaRouteProvider",
 		"--host-resolver-rules=" + c.rules(),

@@ -120,8 +120,8 @@ func (r *UDPRelay) back(client netip.AddrPort, flow *net.UDPConn) {
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		// an error of an open socket only says that no program listened at the port a moment
-		// ago
+		// an error of an open socket only says that no program listened at the port a
+		// moment ago
 		if err == nil && r.flow(client) != nil {
 			r.conn.WriteToUDPAddrPort(buffer[:n], client)
 		}

@@ -17,9 +17,9 @@ var kept = []string{
 	"GOSUMDB", "GOTMPDIR", "GOTOOLCHAIN", "GOVCS",
 }
 
-// pinned sets all Go settings that can change the compiled program to Go's own
-// defaults. GOENV=off keeps the go command from reading other settings from the
-// file of `go env -w`.
+// pinned are the Go settings that can change the compiled program. They have
+// Go's default values. GOENV=off keeps the go command from reading other
+// settings from the file of `go env -w`.
 var pinned = []string{
 	"GOENV=off", "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=", "GOEXPERIMENT=", "GOFIPS140=off", "GOAMD64=v1", "GOARM64=v8.0",
 }
