@@ -1,5 +1,5 @@
-// Command demo shows the service at work: a real SFU lets a participant in whose access
-// token is from the service. If the environment variable ONCE is 1, the demo then ends.
+// Command demo shows the service at work: a real SFU admits a participant with an
+// access token from the service. If the environment variable ONCE is 1, the demo then ends.
 package main
 
 import (

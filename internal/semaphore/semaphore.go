@@ -1,5 +1,5 @@
-// Package semaphore bounds how much runs at once, in all and for each key. A key is
-// a homeserver, a user, or a client's network.
+// Package semaphore bounds how many things run at the same time, in all and for
+// each key. A key is a homeserver, a user, or a client's network.
 //
 // A caller that waits holds no permit. Keys get free permits in turn, so a key with
 // many waiters delays another key by at most one permit. Among the callers of one

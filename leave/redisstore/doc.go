@@ -12,8 +12,8 @@
 //	P{leave}:present  hash: room → jobs whose participant is there
 //	P{leave}:clock    what is added to the server's clock, if it has jumped
 //
-// A job is in one of two forms. In the list, "lent" means leased to a replica. Version
-// 0.2.0 knows only the first form:
+// A job is in one of two record formats. In the list, "lent" means leased to a replica. Version
+// 0.2.0 knows only the first format:
 //
 //	P{leave}:jobs     hash: room and identity → lease and job
 //	P{leave}:due      sorted set: when each job is due and not lent
@@ -21,7 +21,7 @@
 //	P{leave}:counts   hash: user, homeserver or state → number and weight of jobs
 //	P{leave}:accounts hash: room and identity → what the job adds to the counts
 //
-// The second form takes a quarter of the memory. An id of 14 bytes stands for room and
+// The second format takes a quarter of the memory. An id of 14 bytes stands for room and
 // identity. The ids of all jobs of a room begin with the same bytes:
 //
 //	P{leave}:2:jobs   hash: id → lease, what the job adds to the counts, job
@@ -30,37 +30,38 @@
 //	P{leave}:2:heads  sorted set: N → when the first job in that set is due
 //	P{leave}:2:counts hash: user, homeserver or state → number and weight of jobs
 //	P{leave}:2:writes the count of writes at the last write of a replica that knows
-//	                  the second form
-//	P{leave}:2:since  since when no other replica has been at work, in milliseconds
+//	                  the second format
+//	P{leave}:2:since  the time since which no old replica has been at work, in
+//	                  milliseconds
 //
 // Each process also has its own key: P{leave}:wrote: and a random name. This key holds
 // the count of writes at the last write of the process. It expires after 25 hours
 // without a write. The two keys of a [Board], P{leave}:sweep and P{leave}:brake, expire
 // as well.
 //
-// # Two forms
+// # Two record formats
 //
-// An old replica is one whose version does not know the second form. It does not see
-// the jobs in that form. So replicas write jobs in the second form only if no old
-// replica has been at work for a minute. Otherwise they write jobs in the first form.
+// An old replica is one whose version does not know the second format. It does not see
+// the jobs in that format. So replicas write jobs in the second format only if no old
+// replica has been at work for a minute. Otherwise they write jobs in the first format.
 // Two signs show the scripts that an old replica is at work. First, the scripts put a
 // member without a job into P{leave}:due. Every claim of an old replica removes this
 // member. Second, a write of an old replica changes P{leave}:writes, but not
 // P{leave}:2:writes.
 //
-// A script reads a job in either form, and writes it in the form that is right now.
-// Each claim moves some further jobs into that form, without a new version. If an old
-// replica has written a job that also exists in the second form, there are two records
+// A script reads a job in either format, and writes it in the format that is right now.
+// Each claim moves some further jobs into that format, without a new version. If an old
+// replica has written a job that also exists in the second format, there are two records
 // of the job. They are merged before anything else happens to the job.
 //
-// A record in the second form contains what it adds to the counts. If somebody
+// A record in the second format contains what it adds to the counts. If somebody
 // overwrites these first bytes, the record stays counted until its room, or the whole
 // form, has no job left.
 //
 // # Scripts
 //
 // Every access runs one of the scripts in the folder scripts. Only a claim in the
-// second form runs two scripts. The first one returns which sets of due times have due
+// second format runs two scripts. The first one returns which sets of due times have due
 // jobs. A script gets every key in KEYS. It also gets a time after which it must do
 // nothing. This is necessary because a frozen server or a stalled connection can run a
 // command long after its sender has given up. The client sends no command twice. A

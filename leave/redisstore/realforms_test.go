@@ -109,7 +109,7 @@ func TestRealMove(t *testing.T) {
 		claims := 0
 		for inFirst, inSecond := forms(t, server); inFirst != to.inFirst || inSecond != to.inSecond; inFirst, inSecond = forms(t, server) {
 			if claims++; claims > to.mostClaims {
-				t.Fatalf("after %d claims %d jobs are in the first form and %d in the second, want %d and %d", claims-1, inFirst, inSecond, to.inFirst, to.inSecond)
+				t.Fatalf("after %d claims %d jobs are in the first format and %d in the second, want %d and %d", claims-1, inFirst, inSecond, to.inFirst, to.inSecond)
 			}
 			if jobs, err := s.Claim(t.Context(), "holder", time.Now(), 10); err != nil || len(jobs) > 0 {
 				t.Fatalf("Claim: got %v, %v, want none, for none is due", jobs, err)

@@ -83,6 +83,6 @@ func (u *upgrade) wantConflict(key leave.Key, write func(leave.Job) error) {
 		u.Errorf("writing one of the two records: got %v, want ErrConflict", err)
 	}
 	if old, now := u.server.HGet(jobsKey, "3:key:key"), u.records(); (old == "") == (now == 0) {
-		u.Errorf("got the record %q in the first form and %d records in the second, want one record in all", old, now)
+		u.Errorf("got the record %q in the first format and %d records in the second, want one record in all", old, now)
 	}
 }

@@ -94,11 +94,11 @@ func (u *upgrade) want(inFirst, inSecond int) {
 	u.Helper()
 	old, _ := u.server.HKeys(jobsKey) // an error means that there is no such hash
 	if len(old) != inFirst || u.records() != inSecond {
-		u.Errorf("got %d records in the first form and %d in the second, want %d and %d", len(old), u.records(), inFirst, inSecond)
+		u.Errorf("got %d records in the first format and %d in the second, want %d and %d", len(old), u.records(), inFirst, inSecond)
 	}
 	index, _ := u.server.ZMembers(indexKey)
 	if len(index) != inFirst {
-		u.Errorf("got %d jobs in the index of the first form, want %d", len(index), inFirst)
+		u.Errorf("got %d jobs in the index of the first format, want %d", len(index), inFirst)
 	}
 }
 

@@ -1,5 +1,5 @@
-// Package clocktest provides a [clock.Clock] for tests, which can set its wall
-// clock and make its machine sleep.
+// Package clocktest provides a simulated machine for tests. A test can set the
+// wall clock of this machine and make it sleep.
 package clocktest
 
 import (

@@ -1,6 +1,7 @@
 // Package first is the Redis store of version 0.2.0, for tests of upgrades. It
-// reads and writes jobs only in the first of the two forms that package redisstore
-// knows. It is not part of the program, and its behaviour must not change.
+// reads and writes jobs only in the first of the two record formats that package
+// redisstore knows. It is not part of the program, and its behaviour must not
+// change.
 package first
 
 import (
