@@ -183,7 +183,7 @@ io.element.msc4512.proxy_url: "http://ess-matrix-rtc-authorisation-service.ess.s
 // TestChartEnvironment starts the service with the environment, the files and
 // the user that the Helm chart of Element Server Suite sets. Only the listening
 // address differs. The service must become ready and serve clients. Version
-// 26.8.1 of the chart is standalone, and later versions use the
+// 26.8.1 of the chart runs the service standalone. Later versions run it in the
 // application-service mode.
 func TestChartEnvironment(t *testing.T) {
 	const password = `p:a/s#s@w%o?r&d "raw" \$`

@@ -66,7 +66,7 @@ type Authorizer struct {
 	// FullAccess and CanPublish are only called with the server of a verified user.
 	FullAccess func(matrix.ServerName) bool
 	// CanPublish reports whether users of a server without full access may
-	// publish. Users with full access always may.
+	// publish. Users of a server with full access may always publish.
 	CanPublish func(matrix.ServerName) bool
 	// MustBeJoined is about users who ask with an OpenID token. It reports whether
 	// such users of a server must be joined to the Matrix room. If MustBeJoined is
@@ -197,11 +197,11 @@ func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Adm
 // the user was proven.
 type rights struct{ makeRoom, publish, delegate bool }
 
-// rights returns the rights of user. That is the proven user, not the user whom
-// the request claims to come from. The homeserver that proxies requests vouches
-// for its own users (Proxied), so they have all rights. Another homeserver can
-// ask through that homeserver for a user of its own (Federated). The service
-// then creates the room, too.
+// rights returns the rights of user, who is the proven user. The homeserver that
+// proxies requests vouches for its own users (Proxied), so they have all
+// rights. It also forwards requests of other homeservers for their users
+// (Federated). For such a user, the service also creates the room, but it takes
+// over no leave.
 //
 // A user with an OpenID token also gets a token if the user's server has no
 // full access. But for such a user the service creates no room, so the user can
@@ -232,9 +232,9 @@ func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time
 	return nil
 }
 
-// bounded adds the deadline by to ctx, for work that takes at most the duration
-// most. If such work ends before the deadline anyway, bounded returns ctx
-// unchanged. That saves a new context, which would cost 2 µs per request.
+// bounded returns ctx with the deadline by. The caller's work takes at most the
+// duration most. If the work ends before the deadline anyway, bounded returns
+// ctx unchanged. That saves a new context, which would cost 2 µs per request.
 func bounded(ctx context.Context, most time.Duration, by time.Time) (context.Context, context.CancelFunc) {
 	if time.Until(by) >= most {
 		return ctx, func() {}

@@ -57,9 +57,9 @@ func (d *Delegation) now() time.Time {
 
 // Offered reports whether this service takes over leaves for the users of at
 // least one server. It returns false if delegation is off, or if every server
-// in Servers requires authentication (401 M_MISSING_TOKEN). Clients ask with a
-// request that names no user. Every answer except 404 tells them that the
-// service takes over leaves.
+// in Servers requires authentication (401 M_MISSING_TOKEN). Clients find this
+// out with a request that names no user. Every answer except 404 tells them
+// that the service takes over leaves.
 func (d *Delegation) Offered() bool {
 	if d == nil {
 		return false

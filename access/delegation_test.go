@@ -70,9 +70,9 @@ func TestAProxiedLeaveIsLookedUp(t *testing.T) {
 	}
 }
 
-// TestWhoMayDelegate checks who may hand over a leave. The users of the
-// homeserver that proxies requests always may. Users with an OpenID token may
-// if their server has full access. All other users never may.
+// TestWhoMayDelegate checks who may hand over a leave: the users of the
+// homeserver that proxies requests, and the users with an OpenID token whose
+// server has full access. Nobody else may hand over a leave.
 func TestWhoMayDelegate(t *testing.T) {
 	for _, tt := range []struct {
 		name, way, user string

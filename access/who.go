@@ -117,7 +117,7 @@ type standing struct {
 }
 
 // identify returns the user who asks. It fails if the user is over a limit, or
-// if the user must be joined to the room and is not.
+// is not joined to the room although the user must be joined.
 func (a *Authorizer) identify(ctx context.Context, who Proof, what Request) (standing, error) {
 	user, err := who.prove(ctx, a, what.By)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // loopAnswer is an answer in the self-test. In the self-test this service sends
-// a request to the homeserver, which forwards the request back to this service.
-// Every replica gives the same answer.
+// a request to the homeserver, which forwards the request back to this service,
+// perhaps to another replica. Every replica gives the same answer.
 type loopAnswer struct {
 	// UserID is the user for whom the homeserver made the request.
 	UserID string `json:"user_id"`

@@ -26,8 +26,8 @@ type homeserver struct {
 	name string
 
 	accepted, requests atomic.Int64
-	// silent is a number of a connection. The fake homeserver no longer answers on
-	// this connection and on all older connections, which have lower numbers.
+	// silent is the number of a connection. The fake homeserver no longer answers
+	// on this connection and on older ones, which have lower numbers.
 	silent atomic.Int64
 }
 
@@ -72,8 +72,8 @@ func (h *homeserver) counts() any {
 }
 
 // goQuiet makes the fake homeserver stop answering on every existing
-// connection. These connections stay open and accept data. On new connections,
-// the fake homeserver answers.
+// connection. These connections stay open and accept data. The fake homeserver
+// still answers on new connections.
 func (h *homeserver) goQuiet() any {
 	h.silent.Store(h.accepted.Load())
 	return h.counts()
@@ -133,8 +133,8 @@ func response(status, body string) []byte {
 	return fmt.Appendf(nil, "HTTP/1.1 "+status+okHead[len("HTTP/1.1 200 OK"):]+"%s", len(body), body)
 }
 
-// to returns the answer to a request. The next call overwrites the returned
-// bytes.
+// This method returns the answer to a request. The next call overwrites the
+// returned bytes.
 func (a *answers) to(request []byte) []byte {
 	switch {
 	case bytes.HasPrefix(request, []byte(isJoinedPath)):

@@ -159,7 +159,7 @@ func (l *load) measure() error {
 	return nil
 }
 
-// until sends requests and reads answers until the time end. It returns
+// This method sends requests and reads answers until the time end. It returns
 // earlier if no request waits for an answer.
 func (l *load) until(end time.Time) error {
 	ready := make([]int, 0, len(l.exchange))

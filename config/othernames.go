@@ -134,9 +134,10 @@ func newOther(name, text string) *other {
 	return o
 }
 
-// judge.instead is for missing variables. It names variables of other programs
-// that are set in their place; "" if there are none. It also sets told for
-// these variables, so that no warning repeats them.
+// judge.instead returns a text for the fault about missing variables. The text
+// names the variables of other programs that are set instead; it is "" if there
+// are none. For these variables instead sets told, so that no warning repeats
+// them.
 func (j *judge) instead(missing []value) string {
 	var hints []string
 	for _, o := range j.others {

@@ -8,8 +8,8 @@ import (
 )
 
 // overrides parses "server=url,server2=url2". If the value may hold a password,
-// the fault shows no part of the value. A comma in the password would split the
-// value into parts that look harmless.
+// the fault shows no part of the value, because a comma in the password would
+// split the password into entries that look harmless.
 func (j *judge) overrides(v value) map[matrix.ServerName]*url.URL {
 	urls := map[matrix.ServerName]*url.URL{}
 	if strings.ContainsAny(v.get(), "@?") {

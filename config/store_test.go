@@ -9,9 +9,8 @@ import (
 	"matrixrtc-auth/config"
 )
 
-// TestUsualStore checks where leaves are kept if LIVEKIT_STORE is not set. A
-// warning says that a restart loses the leaves, unless the operator chose such
-// a store.
+// TestUsualStore checks where the service keeps leaves. If it keeps them in
+// memory, and the operator did not choose that, there must be a warning.
 func TestUsualStore(t *testing.T) {
 	redis := vars{"LIVEKIT_REDIS_URL": "redis://redis:6379/0"}
 	for name, test := range map[string]struct {

@@ -111,7 +111,7 @@ const (
 	// Removable means that clients can remove the ticket by which the guard
 	// recognizes them.
 	Removable Kind = "removable"
-	// Forgetful means that the service loses delegated leaves at a restart,
-	// although the operator did not choose such a store.
+	// Forgetful means that a restart loses the delegated leaves, although the
+	// operator did not ask for that.
 	Forgetful Kind = "forgetful"
 )

@@ -151,8 +151,8 @@ func publicSFU(s *stack) {
 
 var errICE = errors.New("could not establish the connection")
 
-// taking makes LiveKit say that its rooms accept only these codecs. It says so
-// only in JSON answers: doctor asks for JSON, and the service does not.
+// taking makes LiveKit say that its rooms accept only these codecs. Only answers
+// in JSON say this. doctor asks for JSON, but the service asks for protobuf.
 func taking(mimes ...string) func(http.Handler) http.Handler {
 	var list []map[string]string
 	for _, mime := range mimes {

@@ -8,7 +8,7 @@ import (
 	"matrixrtc-auth/doctor/engine"
 )
 
-// codec is a codec that LiveKit accepts in a room, in the form of its API
+// codec is a codec that LiveKit accepts in a room, in the form of LiveKit's API
 // (livekit.Codec).
 type codec struct {
 	Mime string `json:"mime"`

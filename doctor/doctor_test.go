@@ -38,8 +38,8 @@ func TestHealthy(t *testing.T) {
 	}
 }
 
-// TestOneHost checks that doctor finds no fault if the server name's host
-// serves everything below path prefixes.
+// TestOneHost checks that doctor finds no fault if the server name's host also
+// serves this service and LiveKit, each below a path prefix.
 func TestOneHost(t *testing.T) {
 	s := newStack(t)
 	oneHost(s)
@@ -50,7 +50,8 @@ func TestOneHost(t *testing.T) {
 	}
 }
 
-// oneHost makes the server name's host serve everything, below path prefixes.
+// oneHost makes the server name's host also serve this service and LiveKit, each
+// below a path prefix.
 func oneHost(s *stack) {
 	foci("https://example.org/livekit/jwt")(s)
 	s.env["LIVEKIT_URL"] = "wss://example.org/livekit/sfu"

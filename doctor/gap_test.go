@@ -40,8 +40,8 @@ var gapBreaks = map[string]func(*stack){
 	"delegation-doubtful": serverDocument(failing(http.StatusInternalServerError)),
 }
 
-// gapMixed are stacks in which doctor gets a wrong answer or none when it asks
-// where the homeserver is. Each entry lists all findings that doctor must
+// gapMixed are stacks in which doctor asks where the homeserver is, and gets a
+// wrong answer or no answer. Each entry lists all findings that doctor must
 // report.
 var gapMixed = map[string]mix{
 	"an error in the place of .well-known/matrix/server, and a website at port 8448": {

@@ -38,8 +38,8 @@ type membershipStatus struct {
 	Unseen int `json:"unseen"`
 }
 
-// judgeMembership reports whether and how the running service removes users
-// from LiveKit who are not joined to the Matrix room. Three things are a fault:
+// judgeMembership reports whether and how the running service removes users who
+// are not joined to the Matrix room from LiveKit. Three things are a fault:
 // the brake holds and so stops all removals, the homeserver gives the account
 // no answer, or sweeps (the regular checks of everybody) are late. It is a
 // warning if there are neither sweeps nor pushed events, or if the brake is

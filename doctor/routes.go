@@ -69,9 +69,9 @@ func (e service) getsWebhooks() bool {
 }
 
 // body sends a client's request with an OpenID token that no homeserver issued.
-// This service must refuse the request. A filter in front of the service may
-// refuse some special characters. So the request contains all special
-// characters that room ids may have.
+// This service must refuse the request. The request contains all special
+// characters that room ids may have, because a filter in front of the service
+// may refuse some of them.
 func (e service) body(ctx context.Context) engine.Finding {
 	if len(e.o.Servers) == 0 {
 		return na("no homeserver is known to ask about; name one with --server-name")

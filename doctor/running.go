@@ -35,7 +35,7 @@ type serviceStatus struct {
 	Client struct {
 		Address  netip.Addr            `json:"address"`
 		ViaProxy bool                  `json:"via_trusted_proxy"`
-		Headers  map[string]netip.Addr `json:"headers"` // the client's address by the name of the header in which it reached the service
+		Headers  map[string]netip.Addr `json:"headers"` // the client's address in each header; the keys are the names of the headers
 	} `json:"client"`
 	Webhooks struct {
 		Verified uint64            `json:"verified"`
@@ -69,8 +69,8 @@ type storeStatus struct {
 	Cause    string `json:"cause"`
 	Unmerged int    `json:"unmerged"`  // how many changes are only in memory
 	SetAside int    `json:"set_aside"` // how many records are invalid
-	Repairs  int    `json:"repairs"`   // how often other programs have changed the file
-	Repaired string `json:"repaired"`  // what another program last did to the file
+	Repairs  int    `json:"repairs"`   // how often the service wrote the leave file again, because another program had changed it
+	Repaired string `json:"repaired"`  // why the service last wrote the leave file again
 }
 
 // runningSteps are the checks of the service's process on this machine.

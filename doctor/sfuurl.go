@@ -39,9 +39,9 @@ func (e settings) sfuURLs(ctx context.Context) engine.Finding {
 	return ok("clients get %s, this service calls %s", c.LivekitURL, c.APIURL)
 }
 
-// isPrefix is about URLs that end in one of LiveKit's own paths, for which w
-// has warnings. It reports whether LiveKit answers at these URLs. Then a proxy
-// removes the path, and the URLs are right.
+// isPrefix reports whether LiveKit answers at all URLs for which w has a warning
+// that the URL ends in one of LiveKit's own paths. If LiveKit answers there, a
+// proxy removes that path, and the URLs are right.
 func (e settings) isPrefix(ctx context.Context, w warnings) bool {
 	c := e.look.Config
 	for _, warning := range w {

@@ -14,8 +14,8 @@ import (
 var unsound = []string{"<nil>", "%!", "{server}", "{host}", "{url}", "{sfu}", "{program}", "{who}", "{other}", "{address}", "{instead}", "{late}", ": ;"}
 
 // isSound checks what must hold for every report. Each check says what it saw,
-// and each fault has a cause and a remedy. A check that depends on a fault is
-// not made, and names the check that reports the fault.
+// and each fault has a cause and a remedy. If doctor does not make a check
+// because of another check's fault, the report names that other check.
 func isSound(t *testing.T, report engine.Report) {
 	t.Helper()
 	status := map[string]engine.Status{}

@@ -39,8 +39,8 @@ func (e *user) steps() []engine.Step {
 		{ID: "user.get_token", Needs: "public.healthz user.openid", Run: func(ctx context.Context) engine.Finding {
 			return e.tokenRequest(ctx, "/get_token", e.memberBody(), &e.way[1])
 		}},
-		// Inside, the check sfu.join runs before this one. Its participant is
-		// the one whose media the other checks judge.
+		// Inside, the check sfu.join runs before this one, because the other
+		// checks judge the media of sfu.join's participant.
 		{ID: "user.join", Needs: "user.sfu_get user.get_token", After: "sfu.join", Limit: joinLimit, Run: e.join},
 	}
 }

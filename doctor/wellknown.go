@@ -114,8 +114,8 @@ func (h *homeserver) readWellKnown(address string, r instruments.Reply) engine.F
 	return ok("GET %s: JSON, one CORS header", address)
 }
 
-// foci checks to which services the well-known document sends clients. The
-// first of them becomes the service under test.
+// foci checks the services that the well-known document names for calls. If the
+// service under test is not known yet, the first of these services becomes it.
 func (h *homeserver) foci(_ context.Context) engine.Finding {
 	v := engine.Vars{"server": h.name.String()}
 	var livekit []string
@@ -217,8 +217,8 @@ func isBelow(host, domain string) bool {
 }
 
 // wellKnownCopy compares the well-known document with the document at the host
-// of base_url. Old clients and people read the latter. wellKnownCopy warns if
-// the two differ.
+// of base_url, which old clients and people read. wellKnownCopy warns if the
+// two differ.
 func (h *homeserver) wellKnownCopy(ctx context.Context) engine.Finding {
 	port := h.wellKnownAtPort(ctx)
 	if port.Status == engine.Warn {

@@ -223,8 +223,9 @@ func (s *clusterScene) inOneRoom(alice, bob party, node int) {
 	}
 }
 
-// leaves makes people leave, and waits until the service has sent their leaves. If a
-// node or Redis was lost, LiveKit may notice only after 19 s that a client has left.
+// This method makes people leave, and waits until the service has sent their leaves.
+// If a node or Redis was lost, LiveKit may notice only after 19 s that a client has
+// left.
 func (s *clusterScene) leaves(people ...party) {
 	s.t.Helper()
 	for _, p := range people {

@@ -142,8 +142,8 @@ func TestTicketOfASecondSession(t *testing.T) {
 	}
 }
 
-// publishing starts a proxy for the SFU, and returns the proxy's URL. If a participant
-// joins through the proxy, this is a further session, and its identity has the suffix.
+// publishing starts a proxy for the SFU, and returns the proxy's URL. A participant
+// who joins through the proxy gets a further session, whose identity has the suffix.
 func publishing(t *testing.T, server *stack.SFU, suffix string) string {
 	target, err := url.Parse(server.APIURL())
 	if err != nil {

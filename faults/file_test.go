@@ -53,9 +53,9 @@ func damaged(w *world, damage func([]byte) []byte) {
 	const together, alone = 40, 10
 	w.mustEnter(together, "call", time.Hour)
 	await(w.t, waitTime, "that all are seen", func() bool { return w.restarted() == together })
-	// The process writes each of these leaves separately. If only the last write
-	// is damaged, the damage looks like an incomplete write. So the last write
-	// must be a small part of the file.
+	// The process writes each of these leaves separately, so that the last write
+	// is only a small part of the file. If only the last write were damaged, the
+	// damage would look like an incomplete write.
 	for range alone {
 		w.mustEnter(1, "call", time.Hour)
 	}

@@ -123,9 +123,9 @@ func makeRoom(buf *bytes.Buffer, length int64) {
 }
 
 // limitedBody returns a reader of at most maxBodyBytes of the body.
-// MaxBytesReader needs the ResponseWriter of net/http itself. With it, net/http
-// closes the connection after a larger body. Then a client or proxy that is
-// still sending gets the answer.
+// MaxBytesReader gets the ResponseWriter of net/http itself, so that net/http
+// closes the connection after a larger body. A client or proxy that is still
+// sending then gets the answer.
 func limitedBody(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return http.MaxBytesReader(exchangeOf(w).ResponseWriter, r.Body, maxBodyBytes)
 }

@@ -10,8 +10,7 @@ import (
 )
 
 // ErrShuttingDown is the cause with which the service cancels all requests in
-// progress. The service does so when it shuts down and no longer waits for
-// these requests.
+// progress, when it shuts down and no longer waits for these requests.
 var ErrShuttingDown = errors.New("the service is shutting down")
 
 // These are errors about a request as a whole.

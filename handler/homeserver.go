@@ -15,8 +15,8 @@ import (
 )
 
 // own calls next for a request that the homeserver itself makes (Application
-// Service API). It refuses any other request with an error in the form of that
-// specification. The homeserver never gets such an error.
+// Service API). It refuses any request without the hs_token, with an error in
+// the form of that specification.
 func (s *AppService) own(endpoint string, next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(w)

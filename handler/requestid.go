@@ -16,8 +16,8 @@ const maxRequestID = 64
 
 // requestID returns the id of a request. If a trusted proxy sent an id,
 // requestID returns the valid part of that id. Otherwise it returns a new id.
-// It ignores ids that all other peers send, because a client could copy the id
-// of another request.
+// It ignores an id from any other peer, because a client could copy the id of
+// another request.
 func (p Proxies) requestID(r *http.Request) string {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {

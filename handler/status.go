@@ -71,8 +71,8 @@ type StoreStatus struct {
 	// jobs.
 	SetAside int `json:"set_aside"`
 	// Repairs is how often the service wrote the leave file again, because
-	// another program had deleted, moved or changed it. Repaired says what last
-	// happened to the file.
+	// another program had deleted, moved or changed it. Repaired is the reason
+	// for the last time.
 	Repairs  int    `json:"repairs"`
 	Repaired string `json:"repaired,omitempty"`
 }

@@ -72,7 +72,7 @@ func holding(name, about, text string, reads bool) attack {
 		run: func(ctx context.Context, answers *counts) { hold(ctx, 1000, text, reads, answers) }}
 }
 
-// together returns an attack that runs the attacks in list at the same time.
+// This function returns an attack that runs the attacks in list at the same time.
 func together(list []attack) attack {
 	return attack{name: "all", about: "all attacks with strangers' servers at once", most: allTime, run: func(ctx context.Context, answers *counts) {
 		var wg sync.WaitGroup

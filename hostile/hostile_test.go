@@ -180,8 +180,8 @@ func good() figures {
 		most: 110e6, group: 110e6, thousand: 75e6, named: fine, together: fine}
 }
 
-// TestJudge checks that judge names each figure that is over its limit, and
-// names nothing else.
+// TestJudge checks that the error of judge names each figure that is over its
+// limit, and nothing else.
 func TestJudge(t *testing.T) {
 	if err := good().judge(); err != nil {
 		t.Fatalf("with nothing wrong: got %v, want no error", err)
@@ -261,8 +261,8 @@ func TestAttacks(t *testing.T) {
 	}
 }
 
-// TestForwardedNetworks checks that forwarded returns a different address for
-// each client.
+// TestForwardedNetworks checks that the function forwarded returns a different
+// address for each client.
 func TestForwardedNetworks(t *testing.T) {
 	seen := map[string]bool{}
 	for n := range 100_000 {

@@ -155,10 +155,10 @@ func (r *run) takeMost() bytesOf {
 	return r.most
 }
 
-// settled waits for two garbage collections. It returns the last state of the
-// service. But the heap size in it is the smallest one that settled saw, which
-// is about what a collection leaves. The last heap size may be larger, because
-// the probe's requests allocate memory.
+// settled waits for two garbage collections. It returns the service's last
+// state, but with the smallest heap size that it saw. That is about the size
+// that a collection leaves. The last heap size may be larger, because the
+// probe's requests allocate memory.
 func (r *run) settled(ctx context.Context) (least state, err error) {
 	first := -1
 	for tick := time.NewTicker(50 * time.Millisecond); ; {

@@ -101,8 +101,8 @@ func (s *servers) trick(name string) trick {
 	return s.tricks[t]
 }
 
-// honest answers as a homeserver that confirms every token. It returns true if
-// the client can use the connection again.
+// This function answers as an honest homeserver, which confirms every token. It
+// returns true if the client can use the connection again.
 func honest(c net.Conn, r *http.Request, _ int) bool {
 	status, body := "200 OK", fmt.Sprintf(`{"sub":"@alice:%s"}`, serverOf(r))
 	if r.URL.Path != matrixtest.UserInfoPath {

@@ -36,8 +36,8 @@ func newInviter(cfg *config.Config, network *instruments.Network) *inviter {
 }
 
 // invite makes a link. First it checks that the page exists. Then it creates
-// the room, and checks that the service accepts the link. The person who opens
-// the link could not repair the page, the room or the service.
+// the room, and checks that the service accepts the link. It checks all this
+// because the person who opens the link cannot repair anything.
 func (in *inviter) invite(ctx context.Context, public *url.URL, lifetime time.Duration) (Link, error) {
 	if !in.cfg.TestPage {
 		return Link{}, errors.New("LIVEKIT_TEST_PAGE=off switches the connection test off, so a link would not work")

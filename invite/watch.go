@@ -31,7 +31,8 @@ type Event struct {
 	// reports "left" only for a test that sent no verdict.
 	What string `json:"what"`
 	// Verdict is the id of a text in package verdicts, and Says is the text
-	// itself. Way, RTT and Loss are what the page measured.
+	// itself. Way ("udp", "tcp" or "relay"), RTT and Loss are the page's
+	// measurements.
 	Verdict string `json:"verdict,omitempty"`
 	Says    string `json:"says,omitempty"`
 	Way     string `json:"way,omitempty"`
@@ -72,11 +73,10 @@ type watcher struct {
 	in    *inviter
 	room  sfu.Room
 	tell  func(Event)
-	tests map[string]progress // the tests that have come, by name
+	tests map[string]progress // the tests that have joined the room so far, by name
 	// The watcher asks LiveKit every second who is in the room. here names the
-	// tests in the last answer. gone names the tests that were only in the
-	// answer before that. The verdicts of gone tests may still arrive before
-	// the next answer.
+	// tests in the last answer. gone names the tests that were in the answer
+	// before, but not in the last one. Their verdicts may still arrive.
 	here, gone []string
 	// silence explains why a test sent no verdict. It is empty if this command
 	// cannot receive verdicts.

@@ -148,7 +148,7 @@ func TestWatcherLooks(t *testing.T) {
 			w.hear(verdictOf("tester-0000000b"))
 			w.look(t.Context())
 			w.look(t.Context())
-			slices.Sort(told[:min(2, len(told))]) // tests that come are reported in no fixed order
+			slices.Sort(told[:min(2, len(told))]) // the watcher reports new tests in no fixed order
 			wanted := []string{"tester-0000000a came", "tester-0000000b came", "tester-0000000b Calls will work here, over UDP (udp, 23 ms, 0.0 % lost)", want}
 			if strings.Join(told, "\n") != strings.Join(wanted, "\n") {
 				t.Errorf("told\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(wanted, "\n"))

@@ -71,8 +71,8 @@ const (
 	clockSkew = 2 * time.Second
 )
 
-// Doubts returns how likely it is that a is wrong. If there is a doubt, the keeper also
-// asks the participant's node. These are the reasons for a doubt:
+// Doubts returns how likely it is that the answer a is wrong. If there is a doubt, the
+// keeper also asks the participant's node. These are the reasons for a doubt:
 //   - The SFU has a record of the session, but said earlier that no node holds it.
 //   - The SFU has no record, and no webhook said that the participant left.
 //   - The SFU has lost the room or was away, so the participant may be back.
@@ -119,7 +119,7 @@ func (j Job) doubtsRecord(a Answer) Doubt {
 }
 
 // isRefused reports whether the SFU has said that no node holds the session, either in
-// a, or less than refusalGap before a.
+// the answer a, or less than refusalGap before that answer.
 func (j Job) isRefused(a Answer) bool {
 	if a.Node != NodeNotAsked {
 		return a.Node == NodeRefuses
@@ -127,23 +127,25 @@ func (j Job) isRefused(a Answer) bool {
 	return !j.Refused.IsZero() && a.Asked.Sub(j.Refused) < refusalGap
 }
 
-// isAsBefore reports whether the SFU's record of the session has not changed. Then the
-// record does not show whether the session has ended.
+// isAsBefore reports whether the SFU's record of the participant is the same as before:
+// still no record, or a record of the same session. Then the record does not show
+// whether the session has ended.
 func (j Job) isAsBefore(a Answer) bool {
 	return a.Session == "" && j.Unrecorded || a.Session != "" && a.Session == j.Session
 }
 
 // NodeIsGone reports whether the session's node is dead, or cut off from LiveKit's
-// Redis. For that, a must say that no node holds the session, and an answer at least
-// refusalGap earlier must have said the same. The SFU's record must be unchanged.
+// Redis. This needs two answers that no node holds the session: the answer a, and an
+// answer at least refusalGap earlier. The SFU's record must be unchanged.
 func (j Job) NodeIsGone(a Answer) bool {
 	return j.State == Connected && a.Node == NodeRefuses && j.isAsBefore(a) &&
 		!j.Refused.IsZero() && a.Asked.Sub(j.Refused) >= refusalGap
 }
 
-// Expected reports whether a, which answers a question about the whole room, says
-// nothing new about j's participant. If a says, for example, that the participant has
-// gone, Expected reports false. Then the keeper asks about this participant alone.
+// Expected reports whether the answer a says nothing new about j's participant. The
+// keeper got a when it asked about the whole room. If Expected reports false, for
+// example because the participant has gone, the keeper asks about this participant
+// alone.
 func (j Job) Expected(a Answer) bool {
 	known := j.Refused.IsZero() && j.UnansweredSince.IsZero()
 	switch {
@@ -161,8 +163,8 @@ func (j Job) Expected(a Answer) bool {
 // that the participant is absent. The SFU may have lost the room with all participants.
 func (j Job) RoomMatters() bool { return !j.RoomSeen.IsZero() && !j.ClearLeave }
 
-// Lacks reports whether a says that the room does not exist, although j's participant
-// should be in the room or may come back to it.
+// Lacks reports whether the answer a says that the room does not exist, although j's
+// participant should be in the room or may come back to it.
 func (j Job) Lacks(a Answer) bool {
 	return a.Session == "" && a.RoomAsked && a.RoomMade.IsZero() && j.RoomMatters()
 }
@@ -173,10 +175,10 @@ func (j Job) Outlived(since time.Time) bool {
 	return since.IsZero() || !since.Before(j.RoomSeen.Add(clockSkew))
 }
 
-// hasLostRoom reports whether a shows that the SFU has lost the room with all
-// participants. If no room exists, it reports this only until j has recorded the loss.
-// After that, the room can stay missing: if a node still runs the room, LiveKit makes
-// no new record of it.
+// hasLostRoom reports whether the answer a shows that the SFU has lost the room with
+// all participants. If no room exists, hasLostRoom reports true only until j has
+// recorded the loss. After that, the room can stay missing: if a node still runs the
+// room, LiveKit makes no new record of it.
 func (j Job) hasLostRoom(a Answer) bool {
 	switch {
 	case !a.RoomAsked:

@@ -6,7 +6,7 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// connected returns j in the state Connected: from now on, session is in the room. The
+// connected returns j in the state Connected, with the given session in the room. The
 // next restart of the delay is due now.
 func (j Job) connected(now time.Time, session string) Job {
 	j = j.enter(Connected, now)

@@ -67,8 +67,8 @@ func (f field) checkValue(v reflect.Value) error {
 	return nil
 }
 
-// check returns an error if the fields of j do not fit together. Each field is valid by
-// itself.
+// check returns an error if the fields of j do not fit together. The caller has already
+// checked each field alone.
 func (j Job) check() error {
 	switch {
 	case j.Room == "" || j.Identity == "":

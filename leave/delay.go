@@ -75,10 +75,11 @@ func Load(delay time.Duration) float64 { return 1 / longestPeriod(delay).Seconds
 // restarted before.
 func (j Job) Fires() time.Time { return j.Restarted.Add(j.Delay) }
 
-// notTooLate returns the time at, for which an action is planned, or the time of the
-// last try if that is earlier. The last try is two attempts ([Attempt]) before the
-// leave fires. If the last try is less than a millisecond after now, notTooLate does
-// not use it. Stores cut times to milliseconds, so the action would be due immediately.
+// notTooLate returns when the keeper must do an action that is planned for the time at:
+// then, or at the last try if that is earlier. The last try is two attempts ([Attempt])
+// before the leave fires. If the last try is less than a millisecond after now,
+// notTooLate does not use it. Stores cut times to milliseconds, so the action would be
+// due immediately.
 func (j Job) notTooLate(now, at time.Time) time.Time {
 	if lastTry := j.Fires().Add(-2 * Attempt(j.Delay)); lastTry.Sub(now) >= time.Millisecond {
 		return timing.Earlier(at, lastTry)

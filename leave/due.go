@@ -19,10 +19,10 @@ const (
 	Cancel  Action = "cancel"  // make the homeserver drop a replaced leave
 )
 
-// plan lists the actions, those with the highest priority first. A job needs an action
-// only in the states of the field in. The function in the field at returns when the
-// action is due for a job. The function in the field postpone returns the job with its
-// action put off until the time next.
+// plan lists the actions, those with the highest priority first. The field in lists the
+// states in which a job can need the action. The function in the field at returns when
+// the action is due. The function in the field postpone returns the job with its action
+// put off until the time next.
 var plan = []struct {
 	Action
 	in       []State

@@ -12,7 +12,8 @@ import (
 //   - The SFU has not answered for 1 h.
 //   - No restart has succeeded for as long as the delay, or for 1 h if that is longer.
 //
-// The time before began does not count, because no process worked on the job then.
+// The argument began is when the process began to work on jobs. The time before that
+// does not count, because no process worked on the job then.
 func (j Job) Over(now, began time.Time) string {
 	switch {
 	case j.State == Sending:

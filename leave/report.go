@@ -21,7 +21,8 @@ func (j Job) Reported(now time.Time, e sfu.Event, grace Grace) Job {
 	return j
 }
 
-// Joined returns j after a webhook which says that session has joined the room.
+// Joined returns j after a webhook that says that a session has joined the room.
+// session is the participant.sid of this session.
 func (j Job) Joined(now time.Time, session string) Job {
 	switch {
 	case j.State == Cancelling:
@@ -39,7 +40,8 @@ func (j Job) Joined(now time.Time, session string) Job {
 	return j.connected(now, session)
 }
 
-// Left returns j after a webhook which says that session has left the room for reason.
+// Left returns j after a webhook that says that a session has left the room. reason is
+// the reason in the webhook.
 func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State == Cancelling {
 		return j
@@ -58,8 +60,8 @@ func (j Job) Left(now time.Time, session string, reason sfu.Reason, grace Grace)
 	return j.leaving(now, grace.of(reason)).askNow(now)
 }
 
-// aborted returns j after a webhook which says that the client of session could not
-// connect its media.
+// aborted returns j after a webhook that says that a client could not connect its
+// media. session is the client's session.
 func (j Job) aborted(now time.Time, session string, reason sfu.Reason, grace Grace) Job {
 	if j.State != Waiting {
 		return j.Left(now, session, reason, grace)

@@ -23,8 +23,9 @@ var (
 	// call returns this error until Merge was called with the copies of jobs that still
 	// exist.
 	ErrForgotten = errors.New("the store has lost its jobs")
-	// ErrAway means that the store does not answer. It wraps another error of this list,
-	// which then comes only from the memory of this process.
+	// ErrAway means that the store does not answer. If an error is both ErrAway and
+	// another error of this list, the other one only says what the memory of this
+	// process has.
 	ErrAway = errors.New("the store does not answer")
 )
 

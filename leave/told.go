@@ -31,7 +31,7 @@ func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	return j.missing(now, a, g)
 }
 
-// present returns j after the SFU has answered that session is in the room.
+// present returns j after the SFU has answered that the given session is in the room.
 func (j Job) present(now time.Time, session string) Job {
 	if j.State == Cancelling {
 		return j
@@ -114,8 +114,8 @@ func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	return next
 }
 
-// refusedBy returns j after the answer a. If a says that no node holds the session, it
-// sets Refused to the time of the question.
+// refusedBy returns j after the answer a. If the answer says that no node holds the
+// session, refusedBy sets Refused to the time of the question.
 func (j Job) refusedBy(a Answer) Job {
 	if a.Node == NodeRefuses {
 		j.Refused = a.Asked

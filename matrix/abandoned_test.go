@@ -19,7 +19,7 @@ import (
 )
 
 // swallow changes how w dials. If the host's name ends in suffix, the dial gets
-// no answer and fails after 4 s. No dial may take longer than that.
+// no answer and fails after 4 s.
 func (w *world) swallow(suffix string) {
 	w.resolver.OtherTransport.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		if host, _, _ := net.SplitHostPort(addr); !strings.HasSuffix(host, suffix) {

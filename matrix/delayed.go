@@ -156,9 +156,9 @@ func (d *DelayedEvents) manage(ctx context.Context, server ServerName, owner Use
 	return err
 }
 
-// tell calls NotOwner, at most once, because the server refused to let this
-// service act as owner. If the server also answered 403 to the request without
-// credentials, tell does nothing: maybe the owner has only left the room.
+// tell reports to NotOwner, at most once in all, that the server refused to let
+// this service act as owner. If the server also answered 403 to the request
+// without credentials, tell does nothing: maybe the owner has only left the room.
 func (d *DelayedEvents) tell(owner UserID, with *DelayError, without error) {
 	if d.NotOwner == nil || with.Status == http.StatusForbidden && ResultOf(without) == ResultForbidden {
 		return

@@ -28,9 +28,9 @@ const (
 )
 
 // These bounds limit the look-ups that run at the same time at servers that the
-// operator did not name. A look-up goes on after its callers have left. One
-// client network gets at most half of the permits for clients. The other half
-// is for client networks that have few look-ups.
+// operator did not name. One client network gets at most half of the permits
+// for clients. The other half is for client networks that have few look-ups. A
+// look-up keeps its permit even if its callers have left.
 var (
 	clientsLookUps = semaphore.Bounds{Total: 128, Share: 4}
 	ownLookUps     = semaphore.Bounds{Total: 128}

@@ -122,8 +122,8 @@ func TestAbandonedLookUps(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		// One goroutine of a look-up serves its callers. Some more goroutines
-		// serve a dial.
+		// The bound allows four goroutines for each look-up: one serves the
+		// callers, and the others serve a dial.
 		if got := runtime.NumGoroutine() - before; got > 4*most {
 			t.Errorf("1 s after %d requests were abandoned: got %d goroutines more than before, want at most %d", requests, got, 4*most)
 		}

@@ -11,8 +11,8 @@ import (
 
 const (
 	// refusalTime is how long the service assumes that a server requires
-	// authentication, after the server has required it once. In this time, the
-	// service sends the next probe and gets the answer.
+	// authentication, after the server has required it once. The service probes
+	// full-access servers every 10 min, and a probe takes at most probeTimeout.
 	refusalTime = 10*time.Minute + probeTimeout
 	// maxRefusals bounds how many servers of each class are remembered. One
 	// class is the servers that the operator named, the other is all other
@@ -86,9 +86,8 @@ func (r *refusals) of(named bool) *simplelru.LRU[ServerName, time.Time] {
 }
 
 // Refuses reports whether server has required authentication in about the last
-// 10 min. If server has then managed an event for this service, Refuses returns
-// false. If Refuses returns true, this service takes over no leave of the
-// server's users.
+// 10 min, and has not managed an event for this service since then. If Refuses
+// returns true, this service takes over no leave of the server's users.
 func (d *DelayedEvents) Refuses(server ServerName) bool {
 	return d.refusals.has(server, d.APIs.isNamed(server), time.Now())
 }

@@ -97,8 +97,8 @@ func TestProbe(t *testing.T) {
 }
 
 // TestKnownAPIDoesNotWait checks a server whose API the service knows. A search
-// for a new API gets no answer. A restart must use the known API, and may wait
-// for the search for at most half of its time.
+// for a new API gets no answer. Find must return the known API after at most
+// half of the caller's time, and after at most 500 ms.
 func TestKnownAPIDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, events := delaying(t)

@@ -84,8 +84,9 @@ func wordyDial(addr string, dial dialer) dialer {
 
 const maxNote = 200
 
-// TestNotesOfStrangers checks texts of a server that the service keeps or
-// shows. Each text must be short, and have only printable characters.
+// TestNotesOfStrangers checks the texts that come from a server and that the
+// service keeps or shows. Each text must be short, and have only printable
+// characters.
 func TestNotesOfStrangers(t *testing.T) {
 	for name, c := range wordy {
 		t.Run(name, func(t *testing.T) {

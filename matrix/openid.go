@@ -35,10 +35,10 @@ const (
 )
 
 // These bounds limit the verifications that run at the same time. Further
-// verifications wait. If a server takes the full 10 s for every answer, it
-// holds at most 64 of the permits for servers that the operator did not name.
-// It holds no permit for a server that the operator named. A verification takes
-// about 40 kB.
+// verifications wait. A server that the operator did not name holds at most 64
+// permits, even if it takes the full 10 s for every answer. It never holds a
+// permit of the servers that the operator named. A verification takes about
+// 40 kB.
 //
 // An attacker may have many slow servers. So one client network gets at most
 // half of the permits (otherAskers). The other half is for networks that hold

@@ -41,8 +41,7 @@ func (d *DelayedEvents) credentials(server ServerName, owner UserID) credentials
 }
 
 // Authenticates reports whether this service uses the as_token to manage
-// delayed events of server's users. If the registration says rate_limited:
-// false, the homeserver does not limit such requests.
+// delayed events of server's users.
 func (d *DelayedEvents) Authenticates(server ServerName) bool {
 	return d.AppService != nil && d.AppService.Server == server
 }

@@ -23,7 +23,7 @@ import (
 // networks take as many permits as they can get, a fifth of the permits stays
 // free.
 //
-// A discovery goes on after its callers have left.
+// A discovery goes on, and keeps its permit, after its callers have left.
 var (
 	namedDiscoveries = semaphore.Bounds{Total: 256}
 	otherDiscoveries = semaphore.Bounds{Total: 128, Share: 4}

@@ -88,9 +88,8 @@ func TestFoundBy(t *testing.T) {
 	}
 }
 
-// delegate adds a server to w. Its well-known document delegates one server
-// name to another. The parameter from is the first name, and the parameter to
-// is the second name.
+// delegate adds a server to w. The parameter from is its server name. Its
+// well-known document delegates this name to the name in the parameter to.
 func (w *world) delegate(from, to string) {
 	apex := &matrixtest.Homeserver{}
 	apex.Delegate(to)

@@ -27,7 +27,7 @@ const askTimeout = 10 * time.Second
 
 // These are the bounds on questions that run at the same time, and on callers
 // that wait for the answers. The users of one homeserver get at most half of
-// these permits while users of others ask, too. A homeserver can invent users
+// each bound while users of other homeservers ask, too. A homeserver can invent users
 // and rooms, and our homeserver may be slow to answer about them. The service
 // refuses requests beyond the bounds (502).
 var (

@@ -52,9 +52,8 @@ func (s *shared) newRolls() matrix.Servers {
 	return matrix.Servers{Named: s.cfg.Named, NamedTransport: named}
 }
 
-// start asks the homeserver to which user the access token belongs. If the
-// homeserver refuses the token, the log shows it before users make their first
-// call.
+// start asks the homeserver to which user the access token belongs. So if the
+// homeserver refuses the token, the log says that already at the start.
 func (a *account) start(ctx context.Context) {
 	if self, err := a.api.WhoAmI(ctx); err == nil {
 		a.log.Info("membership: this service asks the homeserver as the account of LIVEKIT_MEMBERSHIP_TOKEN_FILE who is joined to the rooms of that account", "user", self.String())

@@ -58,9 +58,9 @@ const (
 )
 
 // openLeaves opens the store of leaves and creates the keeper, unless
-// delegation is off. It takes some seconds at most. It takes up to 15 s if
-// another process is just closing the leave file. If the disk of the leave file
-// does not answer, openLeaves waits until ctx ends.
+// delegation is off. Usually it takes some seconds at most. If another process
+// is just closing the leave file, it takes up to 15 s. If the disk of the leave
+// file does not answer, openLeaves waits until the disk answers or ctx ends.
 func (s *shared) openLeaves(ctx context.Context) (leaves, error) {
 	cfg := s.cfg
 	if !cfg.Delegation {

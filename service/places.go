@@ -8,8 +8,9 @@ const MaxConnections = 2048
 // that read the metrics.
 const maxScrapers = 32
 
-// maxReserve is how many open files are not for clients. They are for the
-// store, the log, homeservers, the SFU, Redis, name servers, and metrics.
+// maxReserve is the largest number of open files that clients do not get. They
+// are for the store, the log, homeservers, the SFU, Redis, name servers, and
+// metrics.
 const maxReserve = 512
 
 // places says how many connections clients and programs that read the metrics

@@ -9,8 +9,9 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// testLater is the pause between two self-tests. Until everything is ready, the
-// pause is testSoon, because the homeserver may start later than this service.
+// testLater is the pause between two self-tests. After a self-test that failed,
+// the pause is testSoon, because the homeserver may start later than this
+// service.
 const (
 	testSoon  = 10 * time.Second
 	testLater = 10 * time.Minute
@@ -44,8 +45,8 @@ func (h *homeserver) testAgain(ctx context.Context) {
 	}
 }
 
-// report logs one line for each check that failed, or one line if everything is
-// ready. It does not log a line again if the last self-test had the same line.
+// report logs one line for each check that failed, or one line if all checks
+// passed. It does not log a line again if the last self-test had the same line.
 func (h *homeserver) report(result appservice.Result) {
 	before := h.last.Swap(&result)
 	if result.Ready() && (before == nil || !before.Ready()) {

@@ -18,9 +18,8 @@ import (
 // These bounds apply to clients. All clients together take less than 110 MB,
 // even if all of them are silent, are slow, or never read (TestCrowdMemory).
 // While the largest number of connections is open, new clients wait in the
-// kernel's queue. The service closes the connections of slow clients after
-// headerTime and bodyTime. It closes them sooner while the largest number is
-// open.
+// kernel's queue. The service closes the connection of a slow client after
+// headerTime or bodyTime, or sooner while the largest number is open.
 const (
 	headerTime = 5 * time.Second
 	bodyTime   = 15 * time.Second // from the start of the connection until the whole request has arrived
@@ -42,8 +41,8 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeaderBytes - headerSlop,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// The handler of this program answers OPTIONS *. So this answer has the
-		// same headers as every other answer.
+		// With this option, h itself answers OPTIONS *. So the answer has the same
+		// headers as every other answer.
 		DisableGeneralOptionsHandler: true,
 	}
 }

@@ -36,7 +36,7 @@ type answer struct {
 
 // answers returns all answers in the order of answersFile. The last one is
 // always in the file, so setup recognizes a truncated file by its missing last
-// line. A truncated line never equals the whole line of another answer.
+// line.
 func (o *options) answers() []answer {
 	return []answer{
 		{name: "server-name", text: &o.serverName, always: true},

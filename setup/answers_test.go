@@ -31,7 +31,7 @@ func (l *lab) answers() map[string]string {
 func TestOnlyWhatIsSaidChanges(t *testing.T) {
 	for _, c := range []struct {
 		first, then []string
-		want        map[string]string // the answers that differ after the second run
+		want        map[string]string // the answers that the second run changes; "" for a removed answer
 	}{
 		{[]string{"--turn", "--appservice"}, []string{"--jwt-port", "8090"}, map[string]string{"jwt-port": "8090"}},
 		{[]string{"--turn"}, []string{"--turn=false"}, map[string]string{"turn": "false"}},
@@ -67,8 +67,8 @@ func TestOnlyWhatIsSaidChanges(t *testing.T) {
 }
 
 // TestSilenceIsNoAnswer checks that setup refuses an option with an empty
-// value, and switches nothing off. A script passes an empty value if a variable
-// of the script is unset.
+// value, and switches nothing off. A script passes an empty value by mistake if
+// a variable of the script is unset.
 func TestSilenceIsNoAnswer(t *testing.T) {
 	l := newLab(t)
 	l.run(exitOK, "--homeserver-url", "http://a:1")

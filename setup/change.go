@@ -139,8 +139,8 @@ func (d *dialogue) lost(o *options) error {
 	return nil
 }
 
-// change shows the answers, and asks the person which ones to change. It
-// repeats this until the person picks none.
+// change shows the answers, and asks a person which ones to change. It repeats
+// this until the person picks none.
 func (d *dialogue) change(o *options) error {
 	fmt.Fprintln(d.out, "The answers of this folder:")
 	for {

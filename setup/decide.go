@@ -76,9 +76,9 @@ func (u *update) decideEdited(s *step) (err error) {
 	return err
 }
 
-// closed returns the permissions of livekit.yaml if some users cannot read the
-// file. One of these users may be the user of the service's container. In all
-// other cases closed returns zero.
+// closed returns the permissions of livekit.yaml if they do not let every user
+// read the file. The user of the service's container may then be unable to read
+// it. Otherwise, and for any other file, closed returns zero.
 func (u *update) closed(name string) (fs.FileMode, error) {
 	if name != sfuFile {
 		return 0, nil

@@ -58,8 +58,8 @@ func (f *folder) read(name string) (content []byte, found bool, err error) {
 	return content, true, err
 }
 
-// replaceable returns an error if name is not a file, but a folder or a link,
-// for example. setup writes only files, so somebody else has made it.
+// replaceable returns an error if name exists, but is not a regular file. It
+// may be a folder or a link, which setup never makes.
 func (f *folder) replaceable(name string) error {
 	info, err := f.root.Lstat(name)
 	switch {

@@ -61,8 +61,8 @@ type envMerge struct {
 	renewed string
 }
 
-// The variables without which the service does not run. setup adds the line of
-// a variable in needed if the file lacks it. setup writes the value of a
+// The service does not run without these variables. setup adds the line of a
+// variable in needed if the file lacks the line. setup writes the value of a
 // variable in filled if the value is empty.
 var (
 	filled = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_URL"}
@@ -70,7 +70,7 @@ var (
 )
 
 // join merges content into current. It changes lines that nobody changed since
-// setup wrote them, and lines for which the person agrees to setup's value. It
+// setup wrote them, and lines for which a person agrees to setup's value. It
 // also adds lines that are missing.
 func (e envMerge) join(current, content string) (m merged, err error) {
 	old, err := parseEnv(current)

@@ -109,8 +109,8 @@ func checkLabel(label string) error {
 }
 
 // advice guesses which name the person meant by text, and returns the advice to
-// write that name. If it cannot guess the name, it returns the parameter
-// otherwise, which is a general advice.
+// write that name. If it cannot guess the name, it returns the general advice
+// in the parameter otherwise.
 func advice(text, otherwise string) string {
 	guess := text
 	if _, rest, found := strings.Cut(guess, "://"); found {

@@ -235,8 +235,8 @@ func (b *planner) names() {
 	}
 }
 
-// notTheServer returns an error if host is the same as the server name. At the
-// host of the server name there must be the well-known file, but a program's
+// notTheServer returns an error if host is the same as the server name. Clients
+// look for the well-known file at the host of the server name, but a program's
 // host name leads only to that program.
 func notTheServer(server matrix.ServerName, flag, host string) error {
 	if host == "" || host != strings.ToLower(server.Host()) {

@@ -93,9 +93,9 @@ func TestTunnelOfSingleHost(t *testing.T) {
 	}
 }
 
-// TestNginxProxyManager checks the settings for Nginx Proxy Manager. The
-// settings name the containers and the ports inside them, not the published
-// ports. The proxy and the containers share a network.
+// TestNginxProxyManager checks the settings for Nginx Proxy Manager. The proxy
+// and the containers share a network, so the settings name the containers and
+// the ports inside them, not the published ports.
 func TestNginxProxyManager(t *testing.T) {
 	type override struct {
 		Services map[string]struct{ Networks []string }

@@ -9,7 +9,8 @@ import (
 	"matrixrtc-auth/internal/pattern"
 )
 
-// mostLines bounds how many changed lines of a file the report shows.
+// mostLines is the largest number of changed lines that the report shows for
+// one file.
 const mostLines = 16
 
 // report prints what happened to each file, and which lines of existing files
@@ -107,8 +108,8 @@ func (s step) reportJoined(w io.Writer) {
 	}
 }
 
-// news returns the lines of setup's new content that are not in the file that
-// the person edited. It returns none for a secret file.
+// news returns the lines of setup's new content that are not in the file that a
+// person edited. It returns none for a secret file.
 func (s step) news() (lines []string) {
 	if s.secret {
 		return nil

@@ -173,8 +173,8 @@ func TestProposalTakenOver(t *testing.T) {
 }
 
 // TestEnvByHand checks a .env that a person wrote. All files use the secrets of
-// this .env. setup adds the lines that the .env lacks, and takes all
-// permissions for the .env from other users.
+// this .env. setup adds the lines that the .env lacks, and makes it unreadable
+// for other users.
 func TestEnvByHand(t *testing.T) {
 	l := newLab(t)
 	const secret = "a-secret-of-somebody-else-with-40-letters"

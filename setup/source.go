@@ -101,7 +101,8 @@ func (s source) version() (string, error) {
 	return strings.TrimSpace(string(content)), err
 }
 
-// mostOutput bounds how many lines of the go command's output setup shows.
+// mostOutput is the largest number of lines that setup shows of the go
+// command's output.
 const mostOutput = 20
 
 // killDelay is how long setup waits for the child processes of the go command

@@ -49,8 +49,8 @@ func (s sums) hadEnv() bool {
 }
 
 // note records checksums of values in content, which is setup's .env. names has
-// the variables whose values note records. setup may have kept a person's value
-// instead; note records setup's value even then.
+// the variables whose values note records. If setup kept a person's value in
+// the file, note still records setup's value.
 func (s sums) note(content string, names []string) {
 	values, _ := parseEnv(content) // the error is nil, because setup made the content
 	for _, name := range names {

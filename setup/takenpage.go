@@ -10,7 +10,7 @@ import (
 )
 
 // takenFile says what setup took over from an old deployment, and what the
-// person must do by hand. setup writes the file once. Later runs keep the file
+// operator must do by hand. setup writes the file once. Later runs keep the file
 // until a person removes it.
 const takenFile = "taking-over.md"
 
@@ -94,7 +94,7 @@ func (t *takeover) stays() (rows [][3]string) {
 }
 
 // sorted splits the findings into two lists: done has the findings about which
-// the person need not do anything, and yours has all other findings.
+// the operator need not do anything, and yours has all other findings.
 func (t *takeover) sorted() (done, yours []existing.Finding) {
 	for _, f := range t.Findings {
 		if f.Check == "" {
@@ -151,7 +151,7 @@ func printFindings(w io.Writer, head string, list []existing.Finding) {
 }
 
 // takenTasks returns the task to read takenFile, which lists the findings that
-// are left to the person.
+// are left to the operator.
 func (p plan) takenTasks() []task {
 	if p.takenPage == "" {
 		return nil

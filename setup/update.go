@@ -13,7 +13,7 @@ const (
 	backupSuffix = ".bak"
 )
 
-// mostBackups bounds how many backups of a file setup keeps.
+// mostBackups is the largest number of backups that setup keeps of one file.
 const mostBackups = 99
 
 // step says what setup does with one file.
@@ -169,8 +169,8 @@ func (u *update) changes() bool {
 	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() || s.stale })
 }
 
-// changesOld reports whether the run replaces an existing file. Running
-// containers still use the old content.
+// changesOld reports whether the run replaces an existing file, whose old
+// content running containers may still use.
 func (u *update) changesOld() bool {
 	return slices.ContainsFunc(u.steps, func(s step) bool { return s.writes() && s.outcome != created && s.outcome != kept })
 }

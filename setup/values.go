@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// values returns the values for the templates, by name. If the plan has no such
-// part, the value is empty, because the templates test this with {{if}}.
+// values returns the values for the templates, by name. A value is empty if the
+// plan lacks the part that the value describes. The templates test for an empty
+// value with {{if}}.
 func (p plan) values() map[string]string {
 	hosts := p.Hosts()
 	v := map[string]string{

@@ -50,7 +50,7 @@ type Client struct {
 // NewClient returns a client for the API at api, an http or https URL. If the
 // URL has a path, NewClient keeps the path as a prefix. The client signs calls
 // with the first of keys. It sends them with the given HTTP client, usually one
-// of [NewHTTPClient], and never follows redirects.
+// that [NewHTTPClient] made, and never follows redirects.
 func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 	return &Client{
 		rooms:  livekit.NewRoomServiceProtobufClient(strings.TrimRight(api.String(), "/"), guarded(client)),
@@ -66,10 +66,10 @@ func NewClient(api *url.URL, keys Keys, client *http.Client) *Client {
 // takes at most 10 s. An error is an [*Error].
 //
 // If the room already exists, CreateRoom changes nothing, and does not restart the
-// room's timeouts. This is so even if the room's node is dead, because a client
-// that joins moves the room to another node. LiveKit's own CreateRoom would move
-// such a room immediately. A room older than 300 s would then end within a second,
-// unless somebody joins it.
+// room's timeouts. This also holds if the room's node is dead: when a client
+// joins, LiveKit moves the room to another node. LiveKit's own CreateRoom would
+// move the room immediately. Then a room older than 300 s would end within a
+// second, unless somebody joins it.
 //
 // For a moment an SFU may have no node for a room, because it has just started, its
 // Redis was emptied, or the node died. In this case CreateRoom tries once more
@@ -114,8 +114,8 @@ func (c *Client) createRoom(ctx context.Context, room Room) error {
 	})
 }
 
-// call gives the function do a context with an API token for grant. It turns the
-// error that do returns into an *Error.
+// call runs do with a context that has an API token for grant. If do returns an
+// error, call turns it into an *Error.
 func (c *Client) call(ctx context.Context, op string, grant *auth.VideoGrant, do func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()

@@ -107,7 +107,7 @@ func TestPrivateCA(t *testing.T) {
 	if e, ok := errors.AsType[*sfu.Error](watch()); !ok || e.Cause != sfu.CauseTLS {
 		t.Errorf("Watch: %v, want the cause %s", e, sfu.CauseTLS)
 	}
-	trusted = roots // from now on the client trusts the server's certificate, as if its file was read again
+	trusted = roots // from now on the client trusts the server's certificate
 	if err := client.Ping(t.Context()); err != nil {
 		t.Errorf("Ping: got %v, want no error", err)
 	}

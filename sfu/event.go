@@ -23,8 +23,8 @@ type Event struct {
 	Since   time.Time
 	Ticket  string
 	Machine bool
-	// Reason is why a participant left, or never had media. For other kinds it
-	// has no meaning.
+	// Reason is why the participant left (KindLeft) or never had media
+	// (KindAborted). Ignore it for other kinds.
 	Reason Reason
 
 	// Name and Disconnect are LiveKit's names for the event and the reason,
@@ -40,8 +40,9 @@ type Event struct {
 type Kind string
 
 // These are the kinds of events. An event of the first three kinds has a room
-// and an identity. A webhook without them is a KindOther. Package handler
-// answers 200 to a KindOther, and passes it to no observer (Handler.report).
+// and an identity. A webhook without them becomes a KindOther. Package handler
+// answers 200 to an event of KindOther, and tells no observer about it
+// (Handler.report).
 const (
 	KindJoined  Kind = "joined"  // the participant's media connection is ready
 	KindLeft    Kind = "left"    // the participant was in the room, and has left
@@ -98,9 +99,9 @@ func parseEvent(body []byte) (Event, error) {
 	return e, nil
 }
 
-// kind returns the Kind for LiveKit's name of an event. Three names are about a
-// participant's presence. All other names are a KindOther, including track_*,
-// egress_* and room_finished (Event.ClosesRoom).
+// kind returns the Kind for LiveKit's name of an event. It is KindOther for
+// every name that is not about a participant's presence, like track_*, egress_*
+// and room_finished (Event.ClosesRoom).
 func kind(name string) Kind {
 	switch name {
 	case "participant_joined":

@@ -23,8 +23,9 @@ const (
 	// 200 bytes. If users ask for more rooms within 5 s, each room over the
 	// bound costs one more call.
 	maxConfirmed = 4096
-	// maxEnsuring bounds how many calls run at the same time. A call goes on after
-	// its callers have left. While the SFU does not answer, a call takes up to 10 s.
+	// maxEnsuring bounds how many calls run at the same time. Calls can pile up
+	// while the SFU does not answer: each call then takes up to 10 s, even if its
+	// callers have left.
 	maxEnsuring = 512
 )
 
@@ -42,19 +43,19 @@ type Rooms struct {
 	calls     singleflight.Group // shares a running call between requests; the key is the room
 	ensuring  chan struct{}      // holds one value for each running call
 	confirmed *lru.Cache[Room, confirmation]
-	// life is a number that changes each time the SFU was away. While Watch has no
-	// connection, it is the constant disconnected. If a room was confirmed under
-	// another value of life, the confirmation no longer counts. lives is the highest
-	// value of life so far.
+	// life changes each time the SFU has been away. While Watch has no connection,
+	// life is the constant disconnected. A confirmation counts only while life still
+	// has the value that it had when the call was sent. lives is the highest value
+	// of life so far.
 	life, lives atomic.Int64
 }
 
 // confirmation records that the SFU has found or created a room.
 type confirmation struct {
-	// sent is when the call was sent, not when the answer came. The SFU may
-	// have found an existing room at that moment. CreateRoom does not restart
-	// that room's timeouts (300 s after its creation, 20 s after the last
-	// participant left).
+	// sent is when the call was sent, not when the answer came. The timeouts of
+	// an existing room may have run on until the answer came, because
+	// CreateRoom does not restart them (300 s after the room's creation, 20 s
+	// after the last participant left).
 	sent time.Time
 	life int64 // the value of Rooms.life when the call was sent
 	// closed is when the SFU said that it has closed the room. If a call was
@@ -131,7 +132,7 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	asked := confirmation{sent: time.Now(), life: r.life.Load()}
 	if err := r.creator.CreateRoom(ctx, room); err != nil {
 		if e, ok := errors.AsType[*Error](err); ok && !e.Answered {
-			r.newLife() // Watch's connection may lead only to a proxy, and then it does not end when the SFU is away
+			r.newLife() // if Watch's connection leads only to a proxy, it does not end when the SFU is away
 		}
 		return err
 	}
@@ -142,15 +143,15 @@ func (r *Rooms) create(ctx context.Context, room Room) error {
 	return nil
 }
 
-// Forget makes room count as unconfirmed, because the SFU has closed it. The
-// result of a call for room that is still running does not count either.
+// Forget makes room count as unconfirmed, because the SFU has closed it. If a
+// call for room is still running, its result does not count either.
 func (r *Rooms) Forget(room Room) {
 	r.confirmed.Add(room, confirmation{life: disconnected, closed: time.Now()})
 }
 
 // Holder holds a connection to the SFU until the connection breaks or ctx ends.
-// When it is connected, Hold calls the function opened. It returns an error only if
-// it could not connect. [Client] is a Holder.
+// When there is a connection, Hold calls opened. Hold returns an error only if it
+// could not connect. [Client] is a Holder.
 type Holder interface {
 	Hold(ctx context.Context, opened func()) error
 }
@@ -167,9 +168,9 @@ const (
 )
 
 // Watch holds a connection to the SFU until ctx ends. When the connection
-// breaks, all rooms count as unconfirmed until there is a new connection. An
-// SFU without Redis that restarts has no rooms, and a client with a token for a
-// missing room gives up. Call Watch only once.
+// breaks, all rooms count as unconfirmed until there is a new connection. The
+// reason is that an SFU without Redis loses its rooms when it restarts. A
+// client that has a token for a missing room gives up. Call Watch only once.
 func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 	r.life.Store(disconnected)
 	for ctx.Err() == nil {

@@ -10,9 +10,9 @@ import (
 )
 
 // CreateTestRoom creates a room that admits at most the given number of
-// participants. While nobody is in the room, it stays open for lifetime: before the
-// first participant joins, and after the last participant has left. lifetime is in
-// whole seconds. An error is an [*Error].
+// participants. While nobody is in the room, it stays open for lifetime, both
+// before the first participant joins and after the last one has left. lifetime is
+// in whole seconds. An error is an [*Error].
 func (c *Client) CreateTestRoom(ctx context.Context, room Room, lifetime time.Duration, most int) error {
 	grant := auth.VideoGrant{RoomCreate: true}
 	return c.call(ctx, "CreateRoom", &grant, func(ctx context.Context) error {

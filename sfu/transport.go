@@ -18,11 +18,11 @@ import (
 	"matrixrtc-auth/internal/outbound"
 )
 
-// maxAnswer returns how many bytes of an answer the client reads at most. By
-// LiveKit's limits, a room has at most 64 KB of metadata. A participant has at
-// most 64 KB of metadata, 64 KB of attributes, and tracks. In a list, a
-// participant usually takes 1 or 2 KB. In the list of all rooms, a room of this
-// service takes about 200 bytes.
+// maxAnswer returns how many bytes of an answer the client reads at most. The
+// values are larger than LiveKit's usual answers. By LiveKit's limits, a room
+// has at most 64 KB of metadata. A participant has at most 64 KB of metadata,
+// 64 KB of attributes, and tracks. In a list, a participant usually takes 1 or
+// 2 KB. In the list of all rooms, a room of this service takes about 200 bytes.
 func maxAnswer(req *http.Request) int {
 	switch path.Base(req.URL.Path) {
 	case "GetParticipant":

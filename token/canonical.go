@@ -6,7 +6,7 @@ const hexDigits = "0123456789abcdef"
 // UTF-8, no white space, and only the escapes that JSON demands, in their
 // shortest form (Matrix appendices, "Canonical JSON"). encoding/json does not
 // write this form: it also escapes '&', '<', '>', U+2028 and U+2029. parts must
-// be valid UTF-8, and the identifiers of package matrix always are.
+// be valid UTF-8, like all identifiers of package matrix.
 func appendCanonical(dst []byte, parts []string) []byte {
 	dst = append(dst, '[')
 	for i, part := range parts {

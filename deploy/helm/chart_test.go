@@ -193,7 +193,7 @@ func (o *objects) wantIngress(t *testing.T, cfg config.Config, homeserver bool) 
 // wantBudget checks that a drain of nodes ends only one of several pods at the
 // same time, and that several pods run on different nodes. A single pod must have
 // no disruption budget and no rule to spread pods over nodes. If off is true, the
-// values of the chart switch off both for several pods.
+// chart's values switch off the budget and the rule even for several pods.
 func (o *objects) wantBudget(t *testing.T, off bool) {
 	t.Helper()
 	several := *o.deployment.Spec.Replicas > 1

@@ -70,9 +70,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// ofAnAccount is a metric that the service does not have in this test. The
-// service has it only if it uses an account to ask who is joined. In this test,
-// it uses the application-service mode.
+// ofAnAccount is a metric that the service does not have in this test. Only a
+// service that uses an account to ask who is joined has this metric.
 const ofAnAccount = `matrixrtc_auth_health{of="account"}`
 
 // wantRules checks that Prometheus evaluates the alerts without an error.

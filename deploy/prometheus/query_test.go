@@ -122,8 +122,8 @@ func (m matcher) found(values []string) bool {
 	return true
 }
 
-// TestStrange checks that strange finds an unknown name in every part of a
-// query.
+// TestStrange checks that the method strange finds an unknown name in every
+// part of a query.
 func TestStrange(t *testing.T) {
 	program := served{
 		"matrixrtc_auth_requests_total": {"route": {"/sfu/get"}, "status": {"200", "401"}},

@@ -22,8 +22,8 @@ func TestLinked(t *testing.T) {
 }
 
 // TestAfter checks that the function after returns the command that applies a
-// change of a file. If the remedy itself names such a command, it must return
-// nothing.
+// change of a file. If the remedy itself names such a command, after must
+// return "".
 func TestAfter(t *testing.T) {
 	const compose, liveKit = "a change in `.env` or `compose.yaml`, run `docker compose up -d`", "a change in `livekit.yaml`, run `docker compose restart livekit`"
 	for remedy, want := range map[string]string{

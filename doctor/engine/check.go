@@ -140,7 +140,7 @@ func (c *Check) run(ctx context.Context) {
 	c.excuse()
 }
 
-// cut returns the finding of a check that did not end before the run did.
+// cut returns the finding of a check that was not complete when the run ended.
 func (c *Check) cut(ctx context.Context) Finding {
 	if interrupted(ctx) {
 		return NotLooked("interrupted")
@@ -153,7 +153,7 @@ func (c *Check) cut(ctx context.Context) Finding {
 func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
 // excuse waits for the checks that may have found the cause of c's finding. If
-// one of them has, only that check reports the cause.
+// one of them has found it, only that check reports the cause.
 func (c *Check) excuse() {
 	c.ended.own = c.ended.Finding
 	if c.ended.Cause == nil {
@@ -216,10 +216,9 @@ func (c *Check) look(ctx context.Context) Finding {
 	}
 }
 
-// blocker returns the check because of which the checks that need c are not
-// made. It is c itself, the check that explains c's finding, or the check that
-// kept c from running. blocker returns nil if the checks that need c can be
-// made.
+// blocker returns the check that keeps the checks that need c from running: c
+// itself, the check that explains c's finding, or the check that kept c from
+// running. blocker returns nil if the checks that need c can run.
 func (c *Check) blocker() *Check {
 	switch {
 	case c.ended.own.Status == Warn && !c.ended.own.Blocks, c.ended.own.Cause != nil && c.ended.own.Cause.Spares:

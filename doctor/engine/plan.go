@@ -71,8 +71,9 @@ func (p Plan) Checks() []*Check {
 }
 
 // named returns the checks whose ids are in ids, with spaces between the ids.
-// It returns the checks of step i's server, and checks without a server. If an
-// id is that of step i itself, it returns only the checks before step i.
+// It returns the checks of step i's server, and checks without a server. If ids
+// contains the id of step i itself, named returns only the checks before step i
+// for that id.
 func (p Plan) named(checks []*Check, i int, ids string) (list []*Check) {
 	step := p.Steps[i]
 	server := step.Of

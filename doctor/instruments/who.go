@@ -155,8 +155,8 @@ var marks = []struct{ text, program string }{
 	{"Sorry, you have been blocked", "Cloudflare"},
 }
 
-// traefikTexts are the whole texts of Traefik's errors. Its 404 is missing,
-// because every Go program has the same text.
+// traefikTexts are the whole texts of Traefik's errors. The text of Traefik's
+// 404 is missing here, because other Go programs use the same text.
 var traefikTexts = []string{"Bad Gateway", "Gateway Timeout", "Service Unavailable", "no available server", "Forbidden", "Too Many Requests"}
 
 // proxy returns the name of the proxy or filter that made the answer itself; ""

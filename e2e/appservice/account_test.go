@@ -38,7 +38,7 @@ func TestAccount(t *testing.T) {
 	took := isOut(t, m.session, sweepLimit).Sub(time.UnixMilli(event.Time))
 	t.Logf("ban: off the SFU %v after the event", took.Round(time.Millisecond))
 	session, err := participant.Join(within(t, time.Minute), s.sfu.URL(), m.token)
-	if err == nil { // otherwise the service removed the user during the join
+	if err == nil { // if the join failed, the service has already removed the user
 		isOut(t, session, time.Minute)
 	}
 	eventually(t, time.Minute, "the service logs two removals", func() bool { return len(removals(t, bob.UserID, s.service)) > 1 })

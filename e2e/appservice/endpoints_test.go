@@ -120,7 +120,7 @@ func oldAndNewMeet(t *testing.T, first, second *side, alice, bob *account.Accoun
 	hears(t, b, c)
 }
 
-// anotherToken gives the service a different hs_token from the homeserver's. Clients
+// anotherToken gives the service an hs_token that is not the homeserver's. Clients
 // must get an error that does not log them out.
 func anotherToken(t *testing.T, s *side, alice *account.Account, room string) {
 	must(t, s.service.Stop())

@@ -10,8 +10,8 @@ import (
 )
 
 // otherHomeservers makes the second homeserver send requests to the first, at the
-// unstable and the stable path. An honest homeserver never sends some of these
-// requests.
+// unstable and the stable path. Some of these are requests that no honest
+// homeserver sends.
 func otherHomeservers(t *testing.T, first, second *side, alice, bob, elsewhere *account.Account, room string) {
 	for _, path := range []string{
 		"/_matrix/federation/unstable/io.element.msc4195/rtc/livekit/get_token",

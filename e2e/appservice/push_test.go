@@ -53,8 +53,8 @@ func TestPushes(t *testing.T) {
 	}
 }
 
-// asks runs act, and waits until the service has asked the homeserver again about
-// memberships in rooms.
+// This method runs act, and waits until the service has asked the homeserver
+// again about memberships in rooms.
 func (p *pushed) asks(t *testing.T, what string, act func()) {
 	t.Helper()
 	asked := statusOf(t, p.first.service).Membership.Asked

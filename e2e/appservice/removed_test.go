@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// pushLimit is how long a user may stay on the SFU after the homeserver has pushed that
-	// the user left the Matrix room. If a user who is not in the Matrix room joins with an
-	// old token, joinLimit is how long they may stay.
+	// pushLimit is how long a user may stay on the SFU after the homeserver has pushed
+	// that the user left the Matrix room. joinLimit is how long a user who is not in the
+	// Matrix room may stay after joining with an old token.
 	pushLimit = time.Second
 	joinLimit = 1500 * time.Millisecond
 )
@@ -112,7 +112,7 @@ func (p *pushed) comesBack(t *testing.T, m *member) {
 	t.Helper()
 	before := len(removals(t, m.UserID, p.first.service))
 	session, err := participant.Join(within(t, time.Minute), p.first.sfu.URL(), m.token)
-	if err == nil { // otherwise the service removed the user during the join
+	if err == nil { // if the join failed, the service has already removed the user
 		isOut(t, session, time.Minute)
 	}
 	var all []removal
@@ -198,9 +198,9 @@ func (p *pushed) againAndAgain(t *testing.T) {
 	}
 }
 
-// delegated checks that a removed user's leave is gone in the end, from the service and
-// from the homeserver. The homeserver may refuse to send the leave of a removed user.
-// Clients must then see no member in the call.
+// delegated checks that in the end neither the service nor the homeserver has the leave
+// of a removed user, and that clients see no member in the call. The homeserver may
+// refuse to send the leave, because the user is no longer in the room.
 func (p *pushed) delegated(t *testing.T) {
 	a := p.user(t, p.first, "delegated")
 	m := p.first.enter(t, a, p.room)

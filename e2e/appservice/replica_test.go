@@ -37,7 +37,7 @@ func TestReplicas(t *testing.T) {
 	})
 	t.Run("old token", func(t *testing.T) {
 		session, err := participant.Join(within(t, time.Minute), r.side.sfu.URL(), banned.token)
-		if err == nil { // otherwise the service removed the user during the join
+		if err == nil { // if the join failed, the service has already removed the user
 			isOut(t, session, time.Minute)
 		}
 		last := r.isRemoved(t, banned, 2)

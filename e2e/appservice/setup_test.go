@@ -52,8 +52,8 @@ func build(dir string) (err error) {
 	return err
 }
 
-// features switches on those features of Synapse that the application-service mode
-// needs.
+// features holds the settings that switch on the features of Synapse that the
+// application-service mode needs.
 const features = `
 experimental_features: {msc4143_enabled: true, msc4222_enabled: true, msc4502_enabled: true, msc4512_enabled: true}
 max_event_delay_duration: 24h

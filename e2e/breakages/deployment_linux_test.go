@@ -149,8 +149,8 @@ func (d *deployment) settle() {
 	}
 }
 
-// issued matches the paths of certificates in nginx.conf.example, and serverName the
-// host names.
+// issued matches the paths of certificates in nginx.conf.example. serverName matches
+// the lines with host names.
 var (
 	issued     = regexp.MustCompile(`/etc/letsencrypt/live/[^/]+/[a-z]+\.pem`)
 	serverName = regexp.MustCompile(`server_name ([^;]+);`)

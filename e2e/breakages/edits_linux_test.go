@@ -108,8 +108,8 @@ func server(text string) change {
 	return func(d *deployment) { d.website[".well-known/matrix/server"] = text }
 }
 
-// The function without removes the DNS records of a host. The function besides adds a
-// DNS record to a host.
+// These two functions change the DNS records of a host: without removes all of them,
+// and besides adds one.
 func without(name string) change {
 	return func(d *deployment) { delete(d.names, name+domain) }
 }
@@ -237,7 +237,8 @@ func srv(service, target string, port uint16) change {
 	}
 }
 
-// hangs stops a program (SIGSTOP), so that the program does not answer.
+// This function returns a change that stops a program (SIGSTOP), so that the
+// program does not answer.
 func hangs(name string) change {
 	return func(d *deployment) { d.hanging = []string{name} }
 }

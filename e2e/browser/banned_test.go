@@ -34,7 +34,7 @@ func TestBanned(t *testing.T) {
 	alice.seesAnother()
 	bob.seesAnother()
 	fastest := alice.bans(bob, room)
-	// Element Call 0.26.1 shows only this text and no button, for two reasons. Bob has
+	// Element Call 0.26.1 shows only this text and no button, for two reasons: Bob has
 	// delegated his leave, and his client does not tell Element Call of the ban.
 	bob.reads("Reconnecting…")
 	alice.takesBack(bob, room)
@@ -50,8 +50,8 @@ func TestBanned(t *testing.T) {
 	}
 }
 
-// bans bans another person from the Matrix room of the call. It returns the time from
-// the homeserver's event until the other person's tile was gone.
+// This method bans another person from the Matrix room of the call. It returns the
+// time from the homeserver's event until the other person's tile was gone.
 func (p *person) bans(other *person, room string) time.Duration {
 	p.t.Helper()
 	if _, err := ask[bool](p, goneScript); err != nil {

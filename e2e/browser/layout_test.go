@@ -43,8 +43,8 @@ func TestDSM(t *testing.T) {
 	bob.call(room, true)
 	alice.sees(2)
 	bob.sees(2)
-	// At the start of a call, a client can join the SFU twice. After this point, no client
-	// joins again.
+	// At the start of a call, a client can join the SFU twice. From here on, no client
+	// may join again: the test compares this number with the number at the end.
 	joined := sessions(s)
 	if joined < 2 {
 		t.Fatalf("got %d sessions on the SFU, want one of each at least", joined)

@@ -148,9 +148,9 @@ func (c *call) timeline() []account.Event {
 	return events
 }
 
-// staysSince checks the person's events after a certain time, which is the second
-// parameter. Once an event says that the person is in the call, no later event may say
-// that they left. If the person never left, there may be no event after that time.
+// staysSince checks the person's events after the time in the second parameter. Once
+// an event says that the person is in the call, no later event may say that they left.
+// No event at all is also right.
 func (c *call) staysSince(p *person, before int64) {
 	c.t.Helper()
 	back := false

@@ -91,8 +91,8 @@ func (p *person) throughWire() *stack.TCPRelay {
 	return wire
 }
 
-// silence watches for the duration d what the people receive. For each person it
-// returns the longest time in which nothing arrived.
+// For the duration d, silence watches what the people receive. For each person
+// it returns the longest time in which nothing arrived.
 func silence(d time.Duration, people ...*person) []time.Duration {
 	longest, last := make([]time.Duration, len(people)), make([]media, len(people))
 	began := time.Now()

@@ -89,9 +89,9 @@ func (r *replicas) claimer(t *testing.T, leave string) *stack.Service {
 	return r.Services[i]
 }
 
-// claims makes a service the last one that has claimed Alice's leave. To do this, it
-// sends the service a webhook about the end of an unknown session of Alice. The service
-// then claims the leave and asks the SFU whether Alice is in the room.
+// This method makes a service the last one that has claimed Alice's leave. To do this,
+// it sends the service a webhook about the end of an unknown session of Alice. The
+// service then claims the leave and asks the SFU whether Alice is in the room.
 func (r *replicas) claims(c *call, service *stack.Service) {
 	c.t.Helper()
 	key := r.SFU.Keys[0]

@@ -132,8 +132,8 @@ func subtest(t *testing.T, s *stack.Stack, name string, test func(*testing.T)) {
 	})
 }
 
-// shown records whose logs the tests have already shown. A key is a test with its
-// stack, or a stack alone.
+// The map shown records whose logs the tests have already shown. A key is a test
+// with its stack, or a stack alone.
 var shown sync.Map
 
 type showing struct {

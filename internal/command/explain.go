@@ -79,14 +79,13 @@ func options(c *cobra.Command) (list []string) {
 	return list
 }
 
-// typingErrors is the most typing errors for which meant still suggests the right
-// name. Two swapped letters count as two errors.
+// typingErrors is the largest number of typing errors in a name that still gets a
+// suggestion. Two swapped letters count as two errors.
 const typingErrors = 2
 
 // meant returns a suggestion like "did you mean …?" with the name in names that is
 // most like text. It returns "" if no name is like text. In a short name, at least
-// half of the letters must be right. Run prints the error that contains the
-// suggestion, and the exit code is 2.
+// half of the letters must be right.
 func meant(prefix, text string, names []string) string {
 	nearest, errors := spelling.Nearest(text, names)
 	if nearest == "" || errors > min(typingErrors, len(nearest)/2) {

@@ -47,10 +47,10 @@ const (
 	complete              // the whole request has arrived
 )
 
-// Read reads for net/http. If the head of the request is large, net/http gets the
-// rest of the head only when it is this connection's turn. Until then net/http has
-// only the bytes in its buffer, which take little memory, and has parsed no
-// headers.
+// Read is the method that net/http calls to read a request. If the head of the
+// request is large, net/http gets the rest of the head only when it is this
+// connection's turn. Until then net/http has only the bytes in its buffer, which
+// take little memory, and has parsed no headers.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {
@@ -101,7 +101,9 @@ func (c *conn) awaitTurn() error {
 	return nil
 }
 
-// Write writes for net/http. It replaces net/http's own error answers.
+// Write is the method that net/http calls to send an answer. If net/http itself
+// made this answer because of an error, Write sends the answer from
+// [Options].Answer instead.
 func (c *conn) Write(p []byte) (int, error) {
 	c.writing(time.Now())
 	defer c.writing(time.Time{})

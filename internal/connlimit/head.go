@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// The bounds on the head of a request: the request line and the headers. Heads
-// are usually small, and every connection may have a small one. Only largeHeads
-// connections at a time may have a larger head, because parsed headers take
-// several times the memory of the bytes that arrived. Headers in many short
-// lines take the most.
+// These are the bounds on the head of a request, which consists of the request
+// line and the headers. Heads are usually small, and every connection may have
+// a small one. Only largeHeads connections at a time may have a larger head,
+// because parsed headers take several times the memory of the bytes that
+// arrived. Headers in many short lines take the most.
 const (
 	smallHead  = 4 << 10 // the most bytes of a head that is not large
 	smallLines = 48
@@ -90,8 +90,8 @@ func (s *stream) takeLine(p []byte) (rest []byte) {
 
 // headRead records that net/http has read the whole head. The parameter length is
 // the length of the body in bytes, or -1 if it is unknown. Every byte after the
-// body counts as part of the next request. If the length is unknown, this holds for
-// every byte after the head.
+// body counts as part of the next request. If the length is unknown, every byte
+// after the head counts as part of it.
 func (s *stream) headRead(length int64) {
 	s.inBody, s.body = true, length-s.behind
 	s.more = s.body < 0

@@ -11,7 +11,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // Want returns the content of the file with the given name. If the flag -update is
-// set, it first writes the bytes got into this file.
+// set, Want first replaces the content by got.
 func Want(t testing.TB, name string, got []byte) []byte {
 	t.Helper()
 	if *update {
@@ -26,7 +26,7 @@ func Want(t testing.TB, name string, got []byte) []byte {
 	return want
 }
 
-// Hold fails the test unless the bytes got equal the content of the file with the
+// Hold fails the test if got is not equal to the content of the file with the
 // given name.
 func Hold(t testing.TB, name string, got []byte) {
 	t.Helper()

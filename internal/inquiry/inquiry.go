@@ -211,8 +211,8 @@ func (q *Inquiries[Subject, Asker, V]) join(subject Subject, from Asker) *inquir
 	return i
 }
 
-// part records that a caller no longer waits for i. If i has no other caller and
-// does not run, part removes it.
+// This method records that a caller no longer waits for i. If i has no other
+// caller and does not run, this method removes i.
 func (q *Inquiries[Subject, Asker, V]) part(subject Subject, i *inquiry[Asker, V]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -21,8 +21,8 @@ import (
 // [Metrics.RateLimited].
 const (
 	UserRefused    = "user"     // a verified user asked too often
-	AddressRefused = "address"  // too many requests from an address failed, for servers that the operator did not name
-	AddressSlowed  = "slowdown" // too many requests from an address failed, for named servers; the next request only has to wait
+	AddressRefused = "address"  // too many requests about homeservers that the operator did not name failed from one address
+	AddressSlowed  = "slowdown" // too many requests about named homeservers failed from one address; the next request only has to wait
 	OriginRefused  = "origin"   // another homeserver asked too often
 	// ProgressRefused is for a client network behind proxies that had too many
 	// requests in progress.
@@ -151,8 +151,8 @@ func (m Metrics) Request(route string, status int) {
 	}
 }
 
-// AppServiceRequest counts one request that the homeserver forwarded or made
-// itself. cause is "" if the request was served.
+// AppServiceRequest counts one request that the homeserver forwarded for a
+// user, or made itself. cause is "" if the request was served.
 func (m Metrics) AppServiceRequest(via, endpoint, cause string) {
 	m.appService.inc(via, endpoint, cmp.Or(cause, "ok"))
 }

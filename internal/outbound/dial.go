@@ -11,9 +11,10 @@ import (
 )
 
 // Dialer opens connections to host:port. It calls Permit with each address from
-// DNS before it sends anything to that address. A name therefore cannot lead to
-// a private address, even if its address changes after a check. For a
-// [Transport], the Dialer also applies [Pool.PerHost] to the address.
+// DNS before it sends anything to that address. With a Permit like
+// [PublicOnly], a name therefore cannot lead to a private address, even if its
+// address changes after a check. For a [Transport], the Dialer also applies
+// [Pool.PerHost] to the address.
 type Dialer struct {
 	// Permit returns an error for an address to which the Dialer must not
 	// connect. A nil Permit permits all addresses.

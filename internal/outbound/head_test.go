@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// TestHeadIsBounded checks that take notices a head over the bounds, no matter in
-// which pieces the head arrives. Bytes after the head must not count.
+// TestHeadIsBounded checks that the method take returns false for a head over the
+// bounds, no matter in which pieces the head arrives. Bytes after the head must
+// not count.
 func TestHeadIsBounded(t *testing.T) {
 	const status = "HTTP/1.1 200 OK\r\n"
 	for name, c := range map[string]struct {

@@ -68,8 +68,8 @@ func TestLookUpWithoutAFile(t *testing.T) {
 }
 
 // TestIdleConnectionsMakeRoomForFiles checks a transport that can open no file for
-// a new connection. It must close an idle connection: first one in the pool Lesser,
-// which holds connections to strangers.
+// a new connection. It must close an idle connection, if possible one in the pool
+// Lesser, which holds connections to strangers.
 func TestIdleConnectionsMakeRoomForFiles(t *testing.T) {
 	for name, c := range map[string]struct{ lesser, own, want string }{
 		"of strangers":   {"127.0.0.2", "127.0.0.3", "127.0.0.3"},

@@ -196,8 +196,8 @@ func (p *Pool) CloseForFile() bool {
 	return p.Lesser != nil && p.Lesser.closeOldest(any) || p.closeOldest(any)
 }
 
-// closeExpired closes the connections that have been idle for too long. It runs
-// again after half of IdleTimeout while a connection is idle.
+// closeExpired closes the connections that have been idle for too long. If some
+// connection is still idle, closeExpired runs again after half of IdleTimeout.
 func (p *Pool) closeExpired() {
 	timeout := orDefault(p.IdleTimeout, defaultIdleTimeout)
 	for p.closeOldest(func(c *conn) bool { return time.Since(c.idleSince) >= timeout }) {

@@ -31,7 +31,7 @@ type socket struct {
 	release func() // gives the socket's place at the host back; nil if it holds none
 	held    int64  // how many bytes of [Pool.MaxHandshakes] the socket holds
 	asker   Asker  // the asker whose share includes the bytes in held
-	resting bool   // true since the connection became idle; then the bytes in held count for no asker
+	resting bool   // true while the connection is idle; then the bytes in held count for no asker
 
 	waited waited // how long the request that opened the connection had to wait
 

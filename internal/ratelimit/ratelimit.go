@@ -1,8 +1,8 @@
 // Package ratelimit counts how often each key asks, in bounded memory.
 //
 // A [Limiter] uses the generic cell rate algorithm. For each key it stores one
-// point in time: when the key will be allowed a whole burst again. A key that was
-// idle for long enough is allowed a whole burst. So it needs no entry.
+// point in time: when the key will be allowed a whole burst again. A key that is
+// allowed a whole burst now needs no entry.
 package ratelimit
 
 import (
@@ -67,8 +67,8 @@ func (l Limiter[K]) Return(key K) {
 	l.with(key, func(spent, _ time.Duration) time.Duration { return spent - l.interval })
 }
 
-// Charge counts one event of key even if the limit does not allow it. The debt does
-// not grow: however often key was charged, it waits only for one interval.
+// Charge counts one event of key even if the limit does not allow it. However often
+// key is charged, it then waits for one interval at most.
 func (l Limiter[K]) Charge(key K) {
 	l.with(key, func(spent, now time.Duration) time.Duration {
 		return min(spent+l.interval, now+l.burst)

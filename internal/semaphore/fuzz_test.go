@@ -138,9 +138,9 @@ func (m *model) check() {
 	}
 }
 
-// in returns the n-th of the callers that have the given state. After the last of
-// these callers, it counts on from the first. It returns nil if no caller has this
-// state.
+// This method returns the n-th of the callers that have the given state. If there
+// are fewer than n, it counts on from the first of them. It returns nil if no
+// caller has this state.
 func (m *model) in(state string, n int) *caller {
 	var all []*caller
 	for _, c := range m.callers {

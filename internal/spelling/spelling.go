@@ -13,8 +13,8 @@ func Nearest(text string, names []string) (nearest string, errors int) {
 	return nearest, errors
 }
 
-// distance returns the Levenshtein distance of a and b: how many letters must
-// be inserted, removed or replaced at least to make b from a.
+// distance returns the Levenshtein distance of a and b: the smallest number of
+// letters that must be inserted, removed or replaced to make b from a.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for i := range row {

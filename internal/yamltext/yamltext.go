@@ -23,18 +23,18 @@ import (
 )
 
 var (
-	// plain matches texts that need no quotation marks. Exceptions are numbers,
-	// times, and words like yes and no (switches). YAML 1.1 (which Synapse reads) and
-	// YAML 1.2 read the matched texts alike.
+	// plain matches texts that need no quotation marks, unless they are numbers,
+	// times, or words like yes and no (switches). YAML 1.1 (which Synapse reads) and
+	// YAML 1.2 read the other matched texts alike.
 	plain = pattern.New(`^(?:[A-Za-z^/(][^#\n]*|[0-9A-Za-z]+)$`)
 	// switches matches words that YAML 1.1 reads as true or false, but YAML 1.2
 	// does not.
 	switches = pattern.New(`^(?i:y|yes|n|no|on|off)$`)
 )
 
-// Scalar returns the YAML for a text. If YAML reads the text unchanged, this is the
-// text itself, and otherwise the text in quotation marks. If the text is not UTF-8,
-// it is base64 with the tag !!binary.
+// Scalar returns the YAML for a text. This is the text itself if YAML reads it
+// unchanged, and otherwise the text in quotation marks. A text that is not UTF-8
+// becomes base64 with the tag !!binary.
 func Scalar(value string) string {
 	if !utf8.ValidString(value) {
 		return "!!binary " + base64.StdEncoding.EncodeToString([]byte(value))

@@ -15,11 +15,11 @@ import (
 )
 
 const (
-	// spare is how many superfluous bytes a file may have. A file may have twice the
-	// size that its jobs need, plus spare bytes. If it is larger, the journal writes a
-	// smaller one.
+	// spare is a number of bytes. A file may have twice the size that its jobs need,
+	// plus spare. If it is larger, the journal writes a smaller one.
 	spare = 1 << 20
-	// failurePause is how long the journal does not use the disk after a failure.
+	// failurePause is how long the journal waits after a failure before it uses the
+	// disk again.
 	failurePause = time.Second
 )
 

@@ -54,8 +54,8 @@ func (k *Keeper) act(ctx context.Context, t task) {
 // goes on. While the SFU is away, over treats each job as one for which the SFU gives
 // no answer.
 //
-// If this process has just stopped for a long time, no job ends until the loop of Run
-// has noticed the stop. The machine may have slept since the job was claimed.
+// If this process was just frozen for a long time, no job ends until the loop of Run
+// has noticed this. The machine may have slept since the job was claimed.
 func (k *Keeper) over(j leave.Job, now time.Time) string {
 	if j.State == leave.Cancelling || k.Stalled(now) {
 		return ""

@@ -127,8 +127,8 @@ func TestMachineSleeps(t *testing.T) {
 	}
 }
 
-// sleepyStore is a store with which the machine sleeps for an hour. It sleeps only
-// once, right after the keeper has claimed a job.
+// sleepyStore is a store that makes the machine sleep for an hour. It does this once,
+// right after the keeper has claimed a job.
 type sleepyStore struct {
 	leave.Store
 	machine *clocktest.Machine

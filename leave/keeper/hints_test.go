@@ -9,8 +9,8 @@ import (
 )
 
 // TestCameAndWentUnseen has a participant who comes and leaves between two questions to
-// the SFU. The keeper must send the leave soon. Only for a participant who has not
-// come, it may wait for an hour.
+// the SFU. The keeper must send the leave soon. It may wait for an hour only if the
+// participant has not come.
 func TestCameAndWentUnseen(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := newWorld(t)

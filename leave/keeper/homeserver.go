@@ -18,10 +18,10 @@ type Events interface {
 	Cancel(ctx context.Context, owner matrix.UserID, id matrix.DelayID) error
 }
 
-// restart asks the homeserver to start the delay of the job's leave again. Only the
-// result ResultGone (404 M_NOT_FOUND, or 409) ends the job. After any other failure,
-// even a 401, a 403 or a 404 M_UNRECOGNIZED, the keeper tries again until
-// [leave.Job.Over] ends the job.
+// restart asks the homeserver to start the delay of the job's leave again. The result
+// ResultGone (404 M_NOT_FOUND, or 409) ends the job. After any other failure, even a
+// 401, a 403 or a 404 M_UNRECOGNIZED, the keeper tries again as long as
+// [leave.Job.Over] allows.
 func (k *Keeper) restart(ctx context.Context, t task) {
 	t, ok := k.secure(ctx, t)
 	if !ok {
@@ -64,9 +64,9 @@ func (k *Keeper) send(ctx context.Context, t task) {
 	case matrix.ResultGone:
 		k.end(ctx, t.Job, slog.LevelInfo, "the homeserver had already sent or dropped the delayed event")
 	case matrix.ResultForbidden:
-		// A 403 comes here only if the request had no as_token. DelayedEvents.manage of
-		// package matrix repeats a request without the as_token if the homeserver has
-		// refused it with one.
+		// This is the answer to a request without an as_token. If the homeserver
+		// refuses a request with an as_token, DelayedEvents.manage of package matrix
+		// repeats it without the as_token.
 		k.end(ctx, t.Job, slog.LevelWarn, "the homeserver refused it and dropped it: the owner has left the room or lacks power")
 	default:
 		k.logFailure(t.Job, leave.Send, t.Sends, err)
@@ -114,8 +114,8 @@ func (k *Keeper) request(ctx context.Context, t task, action leave.Action, id ma
 	return sent, err
 }
 
-// backOff returns how long the keeper must send no requests to the homeserver of t. err
-// is the homeserver's last answer.
+// backOff returns how long the homeserver of t asks the keeper to wait before the next
+// request. err is the homeserver's last answer.
 func (k *Keeper) backOff(t task, err error) time.Duration {
 	var wait time.Duration
 	if e, ok := errors.AsType[*matrix.DelayError](err); ok {

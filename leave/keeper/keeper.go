@@ -141,9 +141,9 @@ func (k *Keeper) now() time.Time {
 }
 
 // round records that the loop of Run goes on. If the process was frozen or the machine
-// slept, round records that the loop has begun anew. It also does so while the database
-// is away that has the only copy of the jobs. So no job ends only because of such a
-// stop.
+// slept, round records that the loop has begun anew. It also does so while the store's
+// database is away, because jobs that only the database has must then wait. No job ends
+// only because it had to wait.
 func (k *Keeper) round(now time.Time) {
 	if k.Stalled(now) || k.degraded() {
 		k.began.Store(now.UnixMilli())

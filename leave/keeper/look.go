@@ -72,8 +72,8 @@ func (k *Keeper) goesOn(ctx context.Context, t task, a leave.Answer, err error) 
 	return t, err == nil // if the lease was not renewed, another process may work on the job
 }
 
-// follow returns a function that changes a job after the SFU's answer a or the error
-// err. If the SFU has lost the job's room, follow first creates the room again.
+// follow returns a function that changes a job as the SFU's answer a or the error err
+// requires. If the SFU has lost the job's room, follow first creates the room again.
 func (k *Keeper) follow(ctx context.Context, job leave.Job, a leave.Answer, err error) func(leave.Job) leave.Job {
 	if err == nil {
 		err = k.bringBack(ctx, job.Room, []leave.Job{job}, []leave.Answer{a})

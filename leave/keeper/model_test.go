@@ -248,9 +248,9 @@ func (m *model) delegateAgain() {
 }
 
 // delegateNothing makes the client delegate a leave that its homeserver does not have.
-// This leave ends the job, and the keeper forgets the participant. Then the client
-// delegates a proper leave. To find the participant, the keeper needs a record in
-// LiveKit, so delegateNothing first makes sure that there is one.
+// When the keeper finds this out, it ends the job and forgets the participant. Then the
+// client delegates a proper leave. To find the participant, the keeper needs a record
+// in LiveKit, so delegateNothing first makes sure that there is one.
 func (m *model) delegateNothing() {
 	m.fake.Change(key.Room, key.Identity)
 	bogus := leave.New(key, user(m.t), delayID(m.t, fmt.Sprint("bogus", m.leaves)), m.delay, m.clock.Now())

@@ -108,8 +108,8 @@ func (m *model) restartAll() {
 	time.Sleep(2 * time.Second) // by then LiveKit knows its nodes again
 }
 
-// sfuRestarts restarts the SFU. Before anybody asks the SFU, it is back. The clients
-// come back a little later.
+// sfuRestarts restarts the SFU, which is back before anybody asks it a question. The
+// clients come back a little later.
 func (m *model) sfuRestarts() {
 	m.restartAll()
 	m.hangUp()

@@ -121,8 +121,8 @@ func (l *looks) start(room sfu.Room, look func()) (started bool) {
 	return true
 }
 
-// returning is the time between two questions about who is in a room while clients
-// reconnect. They reconnect after an outage of the SFU.
+// returning is the time between two questions about who is in a room, for some time
+// after an outage of the SFU. In this time, clients reconnect.
 const returning = 3 * time.Second
 
 // every returns the time after which the keeper asks again who is in a room. Usually
@@ -130,8 +130,7 @@ const returning = 3 * time.Second
 // 0 and more than 10 min (neverOff) count as 10 min.
 //
 // The keeper asks about all rooms right after its start and right after an outage of
-// the SFU. For twice Grace.Outage after an outage, the time is 3 s (returning). The
-// last of these questions finds a participant who came only while clients reconnected.
+// the SFU. For twice Grace.Outage after an outage, the time is 3 s (returning).
 func (k *Keeper) every(now time.Time) time.Duration {
 	every := min(cmp.Or(k.Interval, neverOff), neverOff)
 	since := k.started

@@ -82,8 +82,8 @@ func TestRoomIsForgottenBeforeASend(t *testing.T) {
 
 // TestLastLeaveIsNotReported has a last participant who leaves without a webhook. The
 // SFU then closes the empty room. A closed room can also mean that the SFU has
-// restarted. The keeper must see the difference in its first answer, so that one more
-// question is enough.
+// restarted. The SFU's first answer must be enough for the keeper to see the
+// difference, so that it needs only one more question.
 func TestLastLeaveIsNotReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

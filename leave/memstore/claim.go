@@ -23,8 +23,8 @@ func (s *Store) Claim(_ context.Context, holder string, now time.Time, n int) ([
 	return jobs, nil
 }
 
-// ClaimRooms returns up to n rooms. The argument every is how long it does not return a
-// room again. The room that it returned longest ago comes first.
+// ClaimRooms returns up to n rooms, beginning with the room that it returned longest
+// ago. It returns a room again only when at least the duration every has passed.
 func (s *Store) ClaimRooms(_ context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

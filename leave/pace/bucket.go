@@ -31,17 +31,18 @@ const (
 	slowest     = 1
 	burst       = 5
 	lowerTime   = time.Second      // if several answers 429 come within this time, they lower the rate only once
-	recoverTime = 10 * time.Second // a lowered rate rises by half once in this time
+	recoverTime = 10 * time.Second // how long a lowered rate stays the same; then it becomes 1.5 times as high
 	tellAgain   = time.Hour        // the shortest time between two calls of Budget.Limited
-	// comeTime is how late a job may come back. longestWait is the longest time that a
-	// job must wait before it comes back, because the queue changes meanwhile. Only
-	// after a Retry-After can the wait be longer.
+	// comeTime is how late a job may come back. longestWait is the longest time after
+	// which a waiting job comes back, because the queue changes meanwhile. The wait can
+	// be longer only after a Retry-After.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )
 
-// fill adds the tokens for the time since its last call, and returns the bucket. If the
-// rate is lower than full, fill also raises the rate, at most to full.
+// fill adds the tokens for the time since its last call, and returns the bucket. The
+// argument full is the highest rate. If the present rate is lower, fill can also raise
+// it.
 func (bk *bucket) fill(full float64, now time.Time) *bucket {
 	if bk.rate < full && now.Sub(bk.raisedAt) >= recoverTime {
 		bk.rate = math.Min(full, bk.rate*1.5)
@@ -66,9 +67,8 @@ func (bk *bucket) need(u Urgency, now time.Time) float64 {
 // made at the same time.
 func (bk *bucket) depth() float64 { return math.Max(bk.rate, burst) }
 
-// enqueue returns how long a job of urgency u must wait. It must wait at least until
-// the time first. Before it, all waiting jobs that are at least as urgent must have
-// their turn.
+// enqueue returns how long a job of urgency u must wait: until all waiting jobs that
+// are at least as urgent have had their turn, and at least until the time first.
 func (bk *bucket) enqueue(u Urgency, first, now time.Time) time.Duration {
 	at := timing.Later(first, bk.end(u).Add(bk.lasts(1)))
 	at = timing.Earlier(at, timing.Later(first, now.Add(longestWait)))

@@ -30,8 +30,8 @@ const (
 	PoolSize  = 256
 	mostOfOne = PoolSize / 4 // how many workers may be at work for one homeserver
 	// A homeserver counts as slow unless its last answer was quick. mostOfSlow is how
-	// many workers may be at work for all slow homeservers together. Each slow
-	// homeserver may have the same number of them.
+	// many workers may be at work for all slow homeservers together. Each of these
+	// homeservers may have at most an equal share.
 	mostOfSlow = PoolSize / 2
 	// An answer that takes slowTime or longer counts as slow. If a worker asks the SFU
 	// before it sends a leave, the time of that question counts, too.

@@ -106,9 +106,10 @@ func (p *Presence) askNodeShortly(ctx context.Context, j leave.Job, a leave.Answ
 }
 
 // AskNodes asks the nodes of some participants of room: those for whom the SFU's answer
-// is in doubt. It puts the nodes' answers into answers. The keeper calls AskNodes
-// whenever it has asked the SFU who is in the room, which it does once in the time
-// every. At every fourth call, AskNodes also makes the keeper call AskAll soon.
+// is in doubt. It puts the nodes' answers into answers. The keeper calls AskNodes after
+// each question to the SFU about who is in the room. The argument every is the time
+// between two of these questions. At every fourth call, AskNodes also makes the keeper
+// call AskAll soon.
 func (p *Presence) AskNodes(ctx context.Context, room sfu.Room, every time.Duration, jobs []leave.Job, answers []leave.Answer) {
 	if isFourth(room, p.Clock.Now(), every) {
 		p.nodes.plan(room)

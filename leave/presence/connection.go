@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// connectPause is the shortest time between two checks for a restart of the SFU. If
-	// the connection was open for longer than connectPause, the service opens it again
-	// after reconnectPause.
+	// connectPause is the shortest time between two checks for a restart of the SFU.
+	// When a connection ends that was open for longer than connectPause, the service
+	// opens another one after reconnectPause.
 	connectPause   = time.Second
 	reconnectPause = 100 * time.Millisecond
 )
@@ -90,9 +90,9 @@ func (p *Presence) someRooms(ctx context.Context) []sfu.Room {
 	return rooms[:min(len(rooms), enough)]
 }
 
-// hasLost reports whether the SFU no longer has the room, or has created it again. In
-// the second case, the room was created after the arrival of the participant who has
-// been in it for longest.
+// hasLost reports whether the SFU no longer has the room, or has created it again. The
+// SFU has created it again if the room is newer than the arrival of the participant who
+// has been in it for longest.
 func (p *Presence) hasLost(ctx context.Context, room sfu.Room) bool {
 	jobs, err := p.Jobs.Room(ctx, room)
 	jobs = slices.DeleteFunc(jobs, func(j leave.Job) bool { return !j.Occupies() || !j.RoomMatters() })

@@ -51,8 +51,8 @@ const (
 	// join again in this time.
 	doubtTime = time.Second
 	// lookTime separates two kinds of connected jobs. If the keeper has planned a
-	// question about this participant alone, the job's NextLook is less than lookTime
-	// ahead. Otherwise NextLook is much later.
+	// question about a job's participant alone, the job's NextLook is less than
+	// lookTime ahead. Otherwise NextLook is much later.
 	lookTime = time.Minute
 	// maxRooms limits the rooms for which Doubt was called. If there is one more,
 	// Presence forgets all earlier ones. maxRooms also limits the rooms that wait for

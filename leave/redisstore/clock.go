@@ -16,7 +16,7 @@ const slack = time.Second
 // of Redis. The time begins when the replica first hears from Redis, and again when it
 // has made a correction. The replica itself may be wrong: after a pause of its whole
 // machine, it wrongly believes that the clock of Redis has jumped. A new replica does
-// not know the time before.
+// not know what happened before its start.
 const concede = time.Minute
 
 // storeClock translates between the store's time and our clock, which never jumps. The

@@ -54,9 +54,9 @@
 // replica has written a job that also exists in the second format, there are two records
 // of the job. They are merged before anything else happens to the job.
 //
-// A record in the second format contains what it adds to the counts. If somebody
-// overwrites these first bytes, the record stays counted until its room, or the whole
-// form, has no job left.
+// The first bytes of a record in the second format say what the record adds to the
+// counts. If somebody overwrites these bytes, the record stays counted until its room,
+// or the whole format, has no job left.
 //
 // # Scripts
 //

@@ -20,8 +20,8 @@ func (f form) String() string { return strconv.Itoa(int(f)) }
 
 func (f form) other() form { return first + second - f }
 
-// key returns the index of one key in the list of Redis keys: that of the hash with the
-// jobs in the record format f.
+// key returns the index of a key in the list of Redis keys. The key is that of the hash
+// with the jobs in the record format f.
 func (f form) key() int {
 	if f == second {
 		return 11

@@ -9,10 +9,10 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// life is what this process knows of the present life of the server. A life begins when
-// the server has lost data. When a script finds that the server has lost jobs, all
-// calls return [leave.ErrForgotten]. Then package standby answers the calls from
-// memory, and calls [Store.Merge] with its copies of the jobs.
+// life is what this process knows of the present life of the server. After a loss of
+// data, the server begins a new life. When a script finds that the server has lost
+// jobs, all calls return [leave.ErrForgotten]. Then package standby answers the calls
+// from memory, and calls [Store.Merge] with its copies of the jobs.
 type life struct {
 	mu      sync.Mutex
 	known   known

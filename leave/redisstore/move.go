@@ -33,9 +33,9 @@ type mover struct {
 const scanBegin = "0"
 
 // move moves some records into the record format in which jobs are now written. Claims
-// call it; began is when the claim began. If move fails, a later claim tries again. It
-// must take little time, because the caller of a slow claim would believe that Redis
-// does not answer.
+// call move; began is when the claim began. If move fails, a later claim tries again.
+// move must take little time, because the caller of a slow claim would believe
+// that Redis does not answer.
 func (s *Store) move(ctx context.Context, began time.Time) {
 	m := &s.mover
 	if !m.mu.TryLock() {

@@ -41,8 +41,8 @@ func (s *Store) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return leave.Job{}, leave.ErrNotFound
 }
 
-// ClaimRooms returns up to n rooms. The argument every is how long it does not return a
-// room again. The room that it returned longest ago comes first.
+// ClaimRooms returns up to n rooms, beginning with the room that it returned longest
+// ago. It returns a room again only when at least the duration every has passed.
 func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	if n <= 0 {
 		return nil, nil
@@ -105,7 +105,7 @@ func parseNumbers(texts []string) (numbers []int64, err error) {
 	return numbers, nil
 }
 
-// jobs decodes records in the given format. places says where Redis has each of values.
+// jobs decodes records in the given format. places says where in Redis each record is.
 // The times of the jobs are by our clock. jobs returns invalid records separately, so
 // that they do not stop work on the other jobs.
 func (s *Store) jobs(form form, places, values []string) (jobs []leave.Job, bad []noJob) {

@@ -26,8 +26,8 @@ type Options struct {
 	// URL is the URL of a Redis server, of a cluster, or of Sentinels.
 	URL redisurl.URL
 	// Username replaces the user name in the URL, unless Username is "". Password, if
-	// set, is a function that returns a password. It replaces the password in the URL,
-	// unless it is empty. The store calls Password for each new connection.
+	// set, is a function. The password that it returns replaces the password in the
+	// URL, unless it returns "". The store calls Password for each new connection.
 	Username string
 	Password func() secret.Text
 	// Prefix is how the keys in Redis begin. Services that share a server need different

@@ -60,8 +60,8 @@ func TestReplicasWithWrongClocks(t *testing.T) {
 		t.Errorf("Claim when the lease is over: got %v, %v, want one job", taken, err)
 	}
 
-	// The later of two delegations must count, even if the replicas' wall clocks show
-	// other times.
+	// The later of two delegations must count, even if the wall clocks of the replicas
+	// differ.
 	again := delegation(t, "a", behind.Now().Add(5*time.Second))
 	again.DelayID = delegation(t, "b", time.Now()).DelayID
 	if replaced, err := b.Put(t.Context(), again); err != nil || replaced == nil {

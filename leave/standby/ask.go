@@ -52,9 +52,9 @@ func errorOf(do func(context.Context) error) func(context.Context) (struct{}, er
 	return func(ctx context.Context) (struct{}, error) { return struct{}{}, do(ctx) }
 }
 
-// do calls the function ask, which asks the store. If ask succeeds, do passes the
-// result to learn. If there is an outage, or ask fails because the store is away, do
-// calls the function alone, which answers from memory.
+// do calls ask(), which asks the store. If ask succeeds, do passes the result to learn.
+// If there is an outage, or ask fails because the store is away, do calls alone(),
+// which answers from memory.
 func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, error), alone func(*outage) (T, error), learn func(T)) (T, error) {
 	if value, err, out := during(s, alone); out {
 		return value, err
@@ -71,8 +71,7 @@ func do[T any](ctx context.Context, s *Store, ask func(context.Context) (T, erro
 	return value, err
 }
 
-// during calls the function alone if there is an outage. out reports whether there is
-// one.
+// during calls alone() if there is an outage. out reports whether there is one.
 func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error, out bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,8 +83,8 @@ func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error
 }
 
 // without begins an outage, because the store has failed with the error cause. If there
-// already is an outage, it only records cause. Then it calls the function alone, which
-// answers from memory.
+// already is an outage, it only records cause. Then it calls alone(), which answers
+// from memory.
 func without[T any](s *Store, cause error, alone func(*outage) (T, error)) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,8 +11,8 @@ import (
 // wait.
 func always() context.Context { return context.Background() }
 
-// keep stores a copy of job in memory. If memory already has a newer copy, keep does
-// nothing: answers to calls at the same time can come in any order. The caller of keep
+// keep stores a copy of job in memory, unless memory already has a newer copy. It can
+// have one, because answers to simultaneous calls come in any order. The caller of keep
 // must hold s.mu. This also applies to the functions below.
 func (s *Store) keep(job leave.Job) {
 	if s.outage != nil && s.outage.hasEnded(job) {

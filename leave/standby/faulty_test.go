@@ -61,9 +61,8 @@ func (f *faulty) set(what fault) {
 	}
 }
 
-// forget makes the store lose all its jobs. The argument ends has all faulty stores
-// that stand for this store, one for each replica. From now on, their calls return
-// ErrForgotten.
+// forget makes the store lose all its jobs. Each replica has its own faulty, and ends
+// lists all of these. From now on, their calls return ErrForgotten.
 func forget(t *testing.T, ends ...*faulty) {
 	t.Helper()
 	for _, f := range ends {
@@ -106,8 +105,8 @@ func (f *faulty) through(ctx context.Context, do func() error) error {
 	return err
 }
 
-// writes is like the method through, but for a write. It also fails if the disk is
-// full, or if the version is larger than a database can store.
+// writes is like f.through, but for a write. It also fails if the disk is full, or if
+// the version is larger than a database can store.
 func (f *faulty) writes(ctx context.Context, version uint64, do func() error) error {
 	if fault(f.fault.Load()) == full || version > math.MaxInt64 {
 		return errFails

@@ -14,9 +14,9 @@ import (
 const (
 	// These are the limits for the pauses between two questions to the store in an
 	// outage. Usually, the first question comes immediately. Then the pauses grow from
-	// firstPause to longestPause. If the time since the last outage is less than the
-	// constant soon, the outage begins with the last pause of that outage. This is for a
-	// full disk, which seems to work until something is written.
+	// firstPause to longestPause. If the last outage ended less than 30 s (soon) ago,
+	// the new outage begins with the last pause of that outage. This is for a full
+	// disk, which seems to work until something is written.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 2 * time.Second
 	soon         = 30 * time.Second
@@ -97,8 +97,9 @@ func (s *Store) handBack(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// next returns some of the changes that the outage o has left. If there are only few,
-// next writes them to the store and ends the outage. Meanwhile all calls wait.
+// next returns some of the changes of the outage o that the store has not got yet. If
+// only few of them are left, next itself writes them to the store and ends the outage.
+// Meanwhile all calls wait.
 func (s *Store) next(ctx context.Context, o *outage, pause time.Duration) (w work, over bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -97,7 +97,7 @@ func (o *outage) allShown(jobs []leave.Job) []leave.Job {
 	return jobs
 }
 
-// read returns job with the version that memory has, which is not marked. It reports
+// read returns job with its version as memory has it, without a mark. It reports
 // whether the caller got job from memory in this outage.
 func (o *outage) read(job leave.Job) (leave.Job, bool) {
 	own := job.Version&markBits == o.mark

@@ -17,10 +17,10 @@ const (
 	// mostAccepted is how many new delegations memory accepts in one outage at most. The
 	// Store refuses further delegations with a leave.LimitError ("outage").
 	mostAccepted = 50_000
-	// lookEvery is how long ClaimRooms does not return a room again in an outage. For
-	// each room that it returns, the keeper asks the SFU who is in the room. The time is
-	// short, because in an outage the webhook about a room may reach a replica that does
-	// not know the room's jobs.
+	// lookEvery is the shortest time after which ClaimRooms returns a room again in an
+	// outage. For each room that it returns, the keeper asks the SFU who is in the
+	// room. The time is short, because in an outage the webhook about a room may reach
+	// a replica that does not know the room's jobs.
 	lookEvery = 5 * time.Second
 	// closeTime is how long Close waits for the Close of the other store, which may
 	// never return.
@@ -45,8 +45,8 @@ type Store struct {
 	log     *slog.Logger
 	observe func(Status)
 
-	// looks is how long ClaimRooms does not return a room again in an outage. It is
-	// lookEvery, unless a test sets another time.
+	// looks is the shortest time after which ClaimRooms returns a room again in an
+	// outage. It is lookEvery, unless a test sets another time.
 	looks   time.Duration
 	stop    context.CancelFunc
 	stopped context.Context

@@ -36,8 +36,9 @@ func Junk(n int) [][]byte {
 type Bulky struct{ der []byte }
 
 // NewBulky returns a Bulky that makes certificates of at least size bytes. Each
-// certificate contains as many URIs as uris says. When a client parses a URI,
-// it takes 35 times as many bytes in the client's memory.
+// certificate contains as many URIs as uris says. In the memory of a client
+// that parses the certificate, a URI takes 35 times as many bytes as in the
+// certificate.
 func NewBulky(uris, size int) Bulky {
 	template := stranger()
 	for range uris {

@@ -40,8 +40,8 @@ type brake struct {
 	doubts  int
 }
 
-// braked asks the board whether the brake holds, so that nobody may be removed.
-// If the board does not answer, braked returns the board's last answer. If
+// braked asks the board whether the brake holds, which stops all removals. If
+// the board does not answer, braked returns the board's last answer. If
 // Unbraked is set (LIVEKIT_MEMBERSHIP_BRAKE=off), the brake never holds.
 func (g *Guard) braked(ctx context.Context) bool {
 	if g.Unbraked {
@@ -93,10 +93,10 @@ const (
 )
 
 // mayGoOn decides whether the guard may remove more persons after many
-// removals. This process may know too few persons to judge that, because
-// another replica sweeps or none does. So mayGoOn counts the persons on the SFU
-// whom the guard may remove. If they are too few for so many removals, or if
-// the SFU does not answer, mayGoOn engages the brake.
+// removals. If this process knows too few persons, for example because another
+// replica sweeps, mayGoOn counts the persons on the SFU whom the guard may
+// remove. If these are too few for so many removals, or if the SFU does not
+// answer, mayGoOn engages the brake.
 func (g *Guard) mayGoOn(ctx context.Context) bool {
 	g.counting.Lock()
 	defer g.counting.Unlock()
@@ -127,10 +127,9 @@ func (b *brake) count(now time.Time) (n, all int) {
 	return len(b.removed), b.lately(now)
 }
 
-// counted records the enforced persons on the SFU, whom the guard may remove.
-// It returns their number as all. all includes the persons who were removed
-// within the last minute, because the SFU may not have them any more. n is the
-// number of these removed persons.
+// counted records how many persons are on the SFU whom the guard may remove. n
+// is the number of persons who were removed within the last minute. all counts
+// the persons on the SFU, and those removed persons who are not there any more.
 func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -207,8 +206,8 @@ func (b *brake) reset() {
 //
 // The brake disengages when the homeserver's answers have recovered. That is so
 // if the homeserver answered about at least two thirds of the persons, and at
-// least two thirds of these answers are "yes". An empty SFU or a homeserver
-// without answers is no recovery.
+// least two thirds of these answers are "yes". If there is no "yes" at all, for
+// example because the SFU is empty, the brake does not disengage.
 func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool {
 	now := time.Now()
 	g.brake.swept(h, now)
@@ -260,7 +259,8 @@ func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 
 // doubts reports whether a sweep got too few answers to remove anybody. That is
 // so if the brake would engage in the worst case, in which nobody without an
-// answer is joined. A homeserver that has just started gives few answers.
+// answer is joined. For example, a homeserver that has just started gives few
+// answers.
 func (g *Guard) doubts(h heard, candidates []candidate) bool {
 	if !g.brake.doubt(h, candidates) {
 		return false

@@ -24,9 +24,9 @@ type index struct {
 	mu    sync.Mutex
 	calls map[matrix.RoomID]map[sfu.Room]sight
 	live  map[sfu.Room]bool
-	asked time.Time // when the list of rooms in live was requested
-	// This is the start of the last complete sweep. A complete sweep has looked
-	// into all rooms.
+	asked time.Time // when the guard requested the list of rooms that live holds
+	// The start of the last complete sweep, that is, a sweep that looked into
+	// all rooms.
 	before time.Time
 }
 
@@ -37,9 +37,9 @@ type sight struct {
 }
 
 // saw records a session that the guard may end. known reports whether the index
-// already knew the session's LiveKit room, and knew a session in that room that
-// is not older. kept reports whether the index had space for the room. If it
-// had none, sweeps find the session.
+// already knew a session in the same LiveKit room that began at the same time
+// or later. kept reports whether the index had space for the room. If it had
+// none, sweeps find the session.
 func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -40,12 +40,11 @@ type model struct {
 }
 
 const (
-	// tolerated is how long after joining again a person may still be removed,
-	// because the guard's answer "no" may be that old.
+	// tolerated is how long the guard may still remove a person who has joined
+	// again, because its answer "no" may be that old.
 	tolerated = 6 * time.Second
-	// onItsWay is the limit instead of tolerated, if the homeserver pushed an event
-	// about the join. The guard may already be removing the person when the event
-	// comes.
+	// onItsWay replaces the limit tolerated if the homeserver pushed an event about
+	// the join. The guard may already be removing the person when the event comes.
 	onItsWay = time.Second
 	// skew is how much the clocks of LiveKit and of the replicas may differ.
 	skew = 25 * time.Second

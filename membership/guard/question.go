@@ -29,9 +29,8 @@ func (q question) persons() (all []person) {
 	return all
 }
 
-// again prepares the questions in refused for a second time. Each becomes due
-// when the duration apart has passed since it was asked. again changes the
-// slice refused itself, and returns it.
+// again prepares the refused questions for a second time. Each becomes due 2 s
+// (apart) after it was asked. again changes the slice itself, and returns it.
 func again(refused []question) []question {
 	for i := range refused {
 		refused[i].at = refused[i].at.Add(apart)
@@ -79,8 +78,8 @@ func chunks(list []question) iter.Seq[[]question] {
 type answers struct {
 	joined, unseen int
 	refused        []question
-	// silent says that the homeserver answered none of several questions.
-	// Together, these were about at least 32 persons (silence).
+	// silent says that the homeserver answered no question, although there were
+	// several, about at least 32 persons (silence) together.
 	silent bool
 }
 
@@ -112,8 +111,7 @@ func (g *Guard) askEach(ctx context.Context, questions []question) (a answers) {
 	return a
 }
 
-// take adds the answer to the question q to the answers in a. joined is that
-// answer.
+// take adds joined, which is the answer to the question q, to the answers in a.
 func (a *answers) take(q question, joined []bool) {
 	var refused []matrix.UserID
 	for i, is := range joined {

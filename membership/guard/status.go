@@ -184,8 +184,8 @@ func (c *counts) began(now time.Time) {
 }
 
 // ended records the end of a sweep. whole says that the sweep looked into all
-// rooms and got all answers. Such a sweep has found everything that was lost
-// before it began.
+// rooms and got all answers. Such a sweep makes up for all reports and events
+// that were lost before it began.
 func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 	c.change(func(s *Status) {
 		c.metrics.Swept(now.Sub(began))

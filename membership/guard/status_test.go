@@ -42,9 +42,9 @@ func TestLateNever(t *testing.T) {
 	}, noSweeps)
 }
 
-// TestSweptElsewhere checks a replica while another replica sweeps. Its status
-// says that the other one sweeps, and it is not late. It sweeps when the other
-// replica has ended.
+// TestSweptElsewhere checks a replica while another replica sweeps. The status
+// must say that another replica sweeps, and that no sweep is late. When the
+// other replica has ended, this replica must sweep.
 func TestSweptElsewhere(t *testing.T) {
 	board := &guard.Local{}
 	in(t, func(w *world, one *guard.Guard) {

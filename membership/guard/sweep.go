@@ -24,7 +24,7 @@ const (
 	// bounds a sweep's calls of the SFU in the same way.
 	asking = 16
 	// silence is the number of persons after which a sweep gives up, if the
-	// homeserver has answered nothing about them.
+	// homeserver has answered no question about them.
 	silence = 32
 )
 

@@ -141,7 +141,7 @@ func (g *Guard) sessionsOf(ctx context.Context, p person) (all []session) {
 }
 
 // listAge is how old the list of LiveKit rooms may be. A replica needs the list
-// because other replicas may have got the reports.
+// because LiveKit may have reported a join to another replica only.
 const listAge = time.Second
 
 func (g *Guard) listRooms(ctx context.Context) {
@@ -158,9 +158,9 @@ func (g *Guard) listRooms(ctx context.Context) {
 	}
 }
 
-// sessionsIn returns the sessions of p in the LiveKit room call that the guard
-// may end. The second result is true if nobody of p's Matrix room has such a
-// session in call.
+// sessionsIn looks into the LiveKit room call, and returns the sessions of p
+// that the guard may end. nobody is true if no person of p's Matrix room has
+// such a session in call.
 func (g *Guard) sessionsIn(ctx context.Context, call sfu.Room, p person) (of []session, nobody bool) {
 	all, err := g.enforced(ctx, call)
 	if err != nil {

@@ -136,9 +136,9 @@ func (s *Sealer) open(sealed []byte, place Place) ([]byte, error) {
 // or that LiveKit accepts, in bytes.
 const maxIdentity = 256
 
-// owners is about the ticket of a session. It returns the places for which the
-// ticket can have been sealed, the most likely place first. The argument at is
-// the session's own place. The session may be a second one ("identity#suffix"),
+// owners returns the places for which the ticket of a session can have been
+// sealed, the most likely place first. The argument at is the place of the
+// session itself. The session may be a second one ("identity#suffix"),
 // and both identity and suffix may contain a '#'. LiveKit renews the token of a
 // second session, and a client may use the renewed token for a third one, with
 // one more suffix.

@@ -35,7 +35,7 @@ func (j *judge) containers() {
 }
 
 // The function others returns a sentence about the compose file's other
-// services. The sentence tells the person what to do with them.
+// services. The sentence tells the operator what to do with these services.
 func others(c *compose, names []string) string {
 	if len(c.services) > len(names) {
 		return "The file's other services stay: remove only these services from the file, so that nothing starts them again."
@@ -43,8 +43,9 @@ func others(c *compose, names []string) string {
 	return "When calls work, remove the file, so that nothing starts them again."
 }
 
-// image adds a finding about the image of an old container. This program
-// replaces the image of the old service. LiveKit's image needs a fixed version.
+// image adds a finding about the image of the old service, which this program
+// replaces. It also adds one about LiveKit's image if the image has no fixed
+// version.
 func (j *judge) image(s *container) {
 	_, tag, _ := strings.Cut(s.image[strings.LastIndex(s.image, "/")+1:], ":")
 	switch {
@@ -57,7 +58,7 @@ func (j *judge) image(s *container) {
 }
 
 // mounts adds a finding about each absolute path that the container mounts for
-// LiveKit, because another machine may lack that path.
+// LiveKit. If a machine lacks that path, LiveKit does not start there.
 func (j *judge) mounts(s *container) {
 	for _, m := range s.mounts {
 		source, target, _ := strings.Cut(m.Value, ":")

@@ -15,7 +15,7 @@ import (
 
 // File is one file of the old deployment.
 type File struct {
-	Name    string // the file's path; if --from names the file, the path that the person typed
+	Name    string // the file's path; if --from names the file, the path as in --from
 	Content []byte
 }
 
@@ -72,11 +72,11 @@ type Finding struct {
 	// Place is where the old deployment has the thing that What names. It is
 	// zero if the old deployment lacks the thing.
 	Place
-	// Lines are the lines that the person writes, or the commands that the
-	// person types.
+	// Lines are the lines that the operator must write, or the commands that
+	// the operator must type.
 	Lines []string
-	// Check says how the person can see that the work is done. It is "" if the
-	// person has no work, because setup's files already have the change.
+	// Check says how the operator can see that the work is done. It is "" if
+	// there is no work, because setup's files already have the change.
 	Check string
 }
 

@@ -12,8 +12,8 @@ const least = 10
 
 const versionsCheck = "after a restart of Synapse, `curl -s %s/_matrix/client/versions` prints \"org.matrix.msc4140\":true."
 
-// judgeSynapse adds findings about settings that homeserver.yaml lacks. The
-// person must add them, because setup never changes this file.
+// judgeSynapse adds findings about homeserver.yaml. The operator must make each
+// change by hand, because setup never changes homeserver.yaml.
 func (j *judge) judgeSynapse() {
 	s := j.synapse
 	if !s.there() {
@@ -74,8 +74,8 @@ func (j *judge) transports(s tree) {
 	}
 }
 
-// listeners adds a finding if no listener of Synapse lets the service ask who
-// a user is.
+// listeners adds a finding if no listener of Synapse has the resource openid or
+// federation. Without one, the service cannot verify OpenID tokens.
 func (j *judge) listeners(s tree) {
 	list := s.get("listeners")
 	for _, l := range list.items() {

@@ -124,9 +124,9 @@ func (j *judge) livekitURL(v Variable) address {
 	return a
 }
 
-// host records the host name in the address a. If a has a path, or both
-// programs have the same host, the name is an answer to --single-host.
-// Otherwise it is an answer to the given option.
+// host records the host name of the address a. If a has a path, or both
+// programs have the same host, the name is the value of --single-host.
+// Otherwise it is the value of the given option.
 func (j *judge) host(option, prefix string, a address) {
 	if a.host == "" {
 		return

@@ -100,7 +100,7 @@ const (
 
 // fixed adds a finding if t, a port of the old deployment, differs from want,
 // which is the port that setup always uses. The parameter do says what the
-// person must do about the new port.
+// operator must do about the new port.
 func (j *judge) fixed(name string, want int, do string, t tree) {
 	if !t.there() || t.port() == want {
 		return
@@ -180,8 +180,9 @@ func (j *judge) turn() {
 }
 
 // turnTLS takes over the TURN over TLS of the old deployment, if it worked
-// there and setup needs no certificate for it. LiveKit always sends clients to
-// port 443 of the domain, whatever tls_port is.
+// there and setup needs no certificate for it. It did not work if port 443 of
+// its domain leads to the reverse proxy, because LiveKit sends clients to that
+// port, whatever tls_port is.
 func (j *judge) turnTLS(t tree) {
 	domain, at := strings.ToLower(t.get("domain").text()), t.get("tls_port").place()
 	drop := func(why string) {

@@ -19,7 +19,7 @@ var known = []string{
 }
 
 // settings adds a finding about each setting of livekit.yaml that setup does
-// not take over, so that the person knows of it.
+// not take over.
 func (j *judge) settings() {
 	if !j.config.there() {
 		return
@@ -71,7 +71,7 @@ func (j *judge) publicAddress() {
 }
 
 // extra adds a finding about a setting that setup does not write. The finding
-// has the lines that the person adds to the new file.
+// has the lines that the operator may add to the new file.
 func (j *judge) extra(path string, e entry, unknown []string) {
 	switch {
 	case slices.Contains(known, path), slices.Contains(unknown, path), !e.value.there():

@@ -125,7 +125,7 @@ func (s *SFU) create(wanted Room) (Room, error) {
 	return n.run(wanted).Room, nil
 }
 
-// wrapped is how LiveKit's text begins for an error that has a code.
+// wrapped is the beginning of LiveKit's text for an error that has a code.
 const wrapped = "twirp error unknown: "
 
 // silence waits for 3 s, as LiveKit does for a node that does not answer. Then
@@ -222,8 +222,8 @@ func (a api) UpdateSubscriptions(ctx context.Context, req *livekit.UpdateSubscri
 	return &livekit.UpdateSubscriptionsResponse{}, nil
 }
 
-// toNode gives the function do the node that holds the session. It returns false if
-// there is no such node, or if the node does not answer.
+// toNode calls do with the node that holds the session. It returns false if there
+// is no such node, or if the node does not answer.
 func (s *SFU) toNode(room, identity string, do func(*Node, sfu.Room, sfu.Identity)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -30,7 +30,7 @@ type Node struct {
 	// sfu.mu guards the fields below.
 
 	rooms               map[sfu.Room]*room // the rooms that the node runs
-	empty               map[sfu.Room]*room // all rooms without a session; a room that has a session again may still be in it
+	empty               map[sfu.Room]*room // all rooms without a session, and possibly rooms that have a session again
 	dead, cut, draining bool
 	preferred           bool
 	// from and until are times. Between them, Redis has a valid report of the
@@ -162,14 +162,16 @@ func (n *Node) Prefer() {
 	})
 }
 
-// lost notes that the node no longer reports to Redis.
+// This method records that the node no longer reports to Redis. The node's last
+// report stays valid for nodeMemory.
 func (n *Node) lost(now time.Time) {
 	if n.answers() {
 		n.until = now.Add(nodeMemory)
 	}
 }
 
-// forgotten notes that Redis no longer has a valid report of the node.
+// This method records that Redis no longer has a report of the node. A node that
+// answers reports again after heartbeat.
 func (n *Node) forgotten() {
 	now := time.Now()
 	if n.answers() {

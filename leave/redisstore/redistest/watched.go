@@ -118,8 +118,8 @@ func quorum(ctx context.Context, c *redis.Client) error {
 	return err
 }
 
-// said returns a function for wait. The function returns an error until the server's
-// answer to INFO replication contains line.
+// said returns a function that can be passed to wait. This function returns an error
+// until the server's answer to INFO replication contains line.
 func said(line string) func(context.Context, *redis.Client) error {
 	return func(ctx context.Context, c *redis.Client) error {
 		info, err := c.Info(ctx, "replication").Result()

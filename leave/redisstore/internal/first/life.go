@@ -9,8 +9,8 @@ import (
 	"matrixrtc-auth/leave"
 )
 
-// life is what this process knows of the present life of the server. A life begins when
-// the server has lost data.
+// life is what this process knows of the present life of the server. After a loss of
+// data, the server begins a new life.
 type life struct {
 	mu      sync.Mutex
 	known   known

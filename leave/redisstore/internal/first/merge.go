@@ -69,7 +69,7 @@ func (s *Store) merge(ctx context.Context, copies []leave.Job) error {
 }
 
 // again returns the changes that failed because Redis has a job that they did not
-// expect. It has merged this job into the job of the change.
+// expect. In each of them, again merges that job into the job of the change.
 func (s *Store) again(changes []change, results []outcome) []change {
 	var left []change
 	for i, result := range results {

@@ -19,8 +19,8 @@ const (
 	mostClaimed = 1000
 )
 
-// jobsKey is the index of one key in the list of Redis keys: that of the hash with the
-// jobs.
+// jobsKey is the index of a key in the list of Redis keys. The key is that of the hash
+// with the jobs.
 const jobsKey = 2
 
 var errAnswer = errors.New("first: the answer of a script is not as expected")
@@ -51,8 +51,8 @@ func (s *Store) Claim(ctx context.Context, holder string, now time.Time, n int) 
 	return jobs, nil
 }
 
-// ClaimRooms returns up to n rooms. The argument every is how long it does not return a
-// room again. The room that it returned longest ago comes first.
+// ClaimRooms returns up to n rooms, beginning with the room that it returned longest
+// ago. It returns a room again only when at least the duration every has passed.
 func (s *Store) ClaimRooms(ctx context.Context, now time.Time, every time.Duration, n int) ([]sfu.Room, error) {
 	if n <= 0 {
 		return nil, nil
