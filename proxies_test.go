@@ -7,10 +7,13 @@ import (
 )
 
 // TestNginxPrefixes checks the parts of the nginx snippet in docs/proxies.md in
-// which people make mistakes. One part is the slash that removes the prefix.
-// Without the headers Upgrade and Connection, calls hang at "connecting". The
-// headers with the client's address must contain nothing that the client has
-// sent.
+// which people make mistakes:
+//
+//   - the slash that removes the prefix
+//   - the headers Upgrade and Connection, without which calls hang at
+//     "connecting"
+//   - the headers with the client's address, which must contain nothing that
+//     the client has sent
 func TestNginxPrefixes(t *testing.T) {
 	snippet := strings.Join(blocks(read(t, "docs/proxies.md"), "nginx"), "\n")
 	for location, wanted := range map[string][]string{

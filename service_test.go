@@ -115,9 +115,9 @@ func (s *process) text() string {
 	return string(text)
 }
 
-// await waits until the log matches the pattern. found is false if the process
-// has ended and its log does not match. It is also false if the log does not
-// match within waitTime.
+// await waits until the log matches the pattern. found is false if the log
+// does not match within waitTime, or if the process has ended and its whole
+// log does not match.
 func (s *process) await(pattern *regexp.Regexp) (match []string, found bool) {
 	deadline := time.After(waitTime)
 	look := time.NewTicker(time.Millisecond)

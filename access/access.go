@@ -20,10 +20,10 @@ import (
 
 // Verifier finds out to which user an OpenID token belongs.
 type Verifier interface {
-	// Verify asks to which user the token belongs, and returns that user, who is a
-	// user of the server token.Server. It returns an error if claimed names another
-	// user. The zero UserID claims nobody. The Prefix is the network of the client,
-	// or zero if it is unknown. Errors are *[matrix.VerifyError].
+	// Verify asks the server token.Server to which of its users the token belongs,
+	// and returns this user. If claimed is another user, Verify returns an error.
+	// The zero UserID claims nobody. The Prefix is the network of the client, or
+	// zero if it is unknown. Errors are *[matrix.VerifyError].
 	Verify(ctx context.Context, token matrix.OpenIDToken, claimed matrix.UserID, from netip.Prefix) (matrix.UserID, error)
 }
 
@@ -68,15 +68,14 @@ type Authorizer struct {
 	// CanPublish reports whether users of a server without full access may
 	// publish. Users of a server with full access may always publish.
 	CanPublish func(matrix.ServerName) bool
-	// MustBeJoined is about users who ask with an OpenID token. It reports whether
-	// such users of a server must be joined to the Matrix room. If MustBeJoined is
-	// nil, they do not need to be joined. A user who comes through a homeserver
-	// must always be joined.
+	// MustBeJoined reports whether users of a server who ask with an OpenID token
+	// must be joined to the Matrix room. If MustBeJoined is nil, they do not need
+	// to be joined. A user who comes through a homeserver must always be joined.
 	MustBeJoined func(matrix.ServerName) bool
-	// AllowUnseen decides about rooms without the account with which the service
-	// asks who is joined ([matrix.ErrNotInRoom]). If AllowUnseen is true, users who
-	// must be joined get a token for such a room. If it is false, the service
-	// refuses them.
+	// AllowUnseen is about rooms that the service's account is not in. The account
+	// cannot find out who is joined to such a room ([matrix.ErrNotInRoom]). If
+	// AllowUnseen is true, users who must be joined get a token for such a room
+	// nevertheless. If it is false, the service refuses them.
 	AllowUnseen bool
 	// LearnMembership says whether the service also asks Membership about users who
 	// do not need to be joined. The service puts the answer into their tickets, and
@@ -197,15 +196,15 @@ func (a *Authorizer) Delegate(ctx context.Context, who Proof, what Request) (Adm
 // the user was proven.
 type rights struct{ makeRoom, publish, delegate bool }
 
-// rights returns the rights of user, who is the proven user. The homeserver that
-// proxies requests vouches for its own users (Proxied), so they have all
-// rights. It also forwards requests of other homeservers for their users
-// (Federated). For such a user, the service also creates the room, but it takes
-// over no leave.
+// rights returns the rights of user, who is the proven user:
 //
-// A user with an OpenID token also gets a token if the user's server has no
-// full access. But for such a user the service creates no room, so the user can
-// join only a room that exists.
+//   - A user of the homeserver that proxies requests (Proxied) has all rights,
+//     because this homeserver vouches for its own users.
+//   - For a user of another homeserver whose request it forwards (Federated),
+//     the service creates the room, but takes over no leave.
+//   - For a user with an OpenID token, the service creates the room and takes
+//     over a leave only if the user's server has full access. Otherwise the
+//     user can join only a room that exists.
 func (a *Authorizer) rights(who Proof, user matrix.UserID) rights {
 	switch who.(type) {
 	case Proxied:
@@ -232,9 +231,10 @@ func (a *Authorizer) ensureRoom(ctx context.Context, room sfu.Room, by time.Time
 	return nil
 }
 
-// bounded returns ctx with the deadline by. The caller's work takes at most the
-// duration most. If the work ends before the deadline anyway, bounded returns
-// ctx unchanged. That saves a new context, which would cost 2 µs per request.
+// bounded returns ctx with the deadline by. The parameter most is the longest
+// time that the caller's work takes. If this time ends before the deadline,
+// bounded returns ctx unchanged. That saves a new context, which would cost 2
+// µs per request.
 func bounded(ctx context.Context, most time.Duration, by time.Time) (context.Context, context.CancelFunc) {
 	if time.Until(by) >= most {
 		return ctx, func() {}

@@ -79,9 +79,9 @@ func (w *world) Mint(grant token.Grant, carried ticket.Ticket, _ time.Time) stri
 	return "jwt"
 }
 
-// remote and keeper are types that embed world, for the methods RemoteToken and
-// Delegate. If world itself had these methods, they would hide those of the
-// Authorizer.
+// remote and keeper have the methods RemoteToken and Delegate of the fakes.
+// world cannot have these methods itself, because they would hide the methods
+// of the Authorizer with the same names.
 type (
 	remote struct{ *world }
 	keeper struct{ *world }

@@ -58,8 +58,8 @@ func (d *Delegation) now() time.Time {
 // Offered reports whether this service takes over leaves for the users of at
 // least one server. It returns false if delegation is off, or if every server
 // in Servers requires authentication (401 M_MISSING_TOKEN). Clients find this
-// out with a request that names no user. Every answer except 404 tells them
-// that the service takes over leaves.
+// out with a request that names no user: the answer 404 means no, and every
+// other answer means yes.
 func (d *Delegation) Offered() bool {
 	if d == nil {
 		return false
@@ -68,9 +68,9 @@ func (d *Delegation) Offered() bool {
 }
 
 // mayDelegate returns nil if this service can take over a leave of a user of
-// server, else a *[DelegationError]. If the operator named server in the
-// configuration, a server that does not answer is no error, because the keeper
-// asks it again.
+// server, else a *[DelegationError]. A server that does not answer is no error
+// if the operator named it in the configuration, because the keeper asks it
+// again later.
 func (a *Authorizer) mayDelegate(ctx context.Context, mine rights, server matrix.ServerName, by time.Time) error {
 	if a.Delegation == nil {
 		return &DelegationError{Cause: DelegationOff}

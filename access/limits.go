@@ -27,11 +27,11 @@ func NewOriginLimiter() ratelimit.Limiter[matrix.ServerName] {
 	return ratelimit.New[matrix.ServerName](ratelimit.Limit{PerMinute: 3000, Burst: 1000})
 }
 
-// site returns the network of client. For each such network, the service bounds
-// how many servers it looks up because of requests from there. The network is
-// one IPv4 address, or the largest network that an IPv6 subscriber has (/48).
-// With the /64 of [Network], one subscriber could count as 65,536 networks and
-// use the limit of each.
+// site returns the network of client. The service bounds how many servers it
+// looks up because of requests from one such network. The network is one IPv4
+// address, or the largest network that an IPv6 subscriber has (/48). With the
+// /64 of [Network], one subscriber could count as 65,536 networks and use the
+// limit of each.
 func site(client netip.Addr) netip.Prefix { return within(client, 48) }
 
 // Network returns the network of client for which this service limits failed
@@ -62,18 +62,19 @@ const maxSlowdown = time.Second
 //
 // A stranger may name any server. So at a server that the operator did not
 // name, every verification takes a permit before it starts, and gives the
-// permit back if it succeeds. Verifications in progress count as failures until
-// they succeed. At a named server, only a failure takes a permit. The
-// operator's own users may share an address with strangers, for example in an
-// office or behind a carrier's NAT. Strangers must never lock these users out.
-// While the network is over the limit, users of named servers only wait for a
-// moment.
+// permit back if it succeeds. Without a permit, the client gets a
+// *[LimitError].
 //
-// A homeserver's own trouble never counts as a failure of the client. If a
-// client disconnects while a named server verifies its token, the disconnection
-// counts as a failure only in the first second. Later the server may be to
-// blame, because it is slow. A client that disconnects while slowDown makes it
-// wait also counts as failed.
+// The operator's own users may share an address with strangers, for example in
+// an office. Strangers must never lock these users out. So at a named server,
+// only a failure takes a permit. If there is no permit, users only wait for a
+// moment (slowDown).
+//
+// These errors do not count as failures of the client:
+//
+//   - a homeserver's own trouble
+//   - at a named server, a disconnection of the client after the verification
+//     has taken a second, because the server may be too slow
 func (a *Authorizer) limitFailures(ctx context.Context, client netip.Addr, server matrix.ServerName) (settle func(error), err error) {
 	from := Network(client)
 	if a.Named(server) {

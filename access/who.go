@@ -155,10 +155,11 @@ type learned struct {
 	end    context.CancelFunc
 }
 
-// learn finds out whether the user is joined to room. It returns immediately,
-// and the caller must then call end. If LearnMembership is on, and the service
-// has not yet asked the homeserver about the user, learn asks it in the
-// background. The service refuses no request because of the answer.
+// learn starts to find out whether the user is joined to room, and returns
+// immediately. The caller must call end of the result when it no longer waits.
+// If LearnMembership is on, and the service has not yet asked the homeserver
+// about the user, learn asks it in the background. The service refuses no
+// request because of the answer.
 func (a *Authorizer) learn(ctx context.Context, s standing, room matrix.RoomID) learned {
 	if !a.LearnMembership || s.asked {
 		return learned{known: s.joined, end: func() {}}

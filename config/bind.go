@@ -35,9 +35,10 @@ func (j *judge) listen(v value) Bind {
 	return Bind{}
 }
 
-// withoutServiceLink returns port. But if Kubernetes has set this variable, it
-// returns an unset value. Kubernetes sets such a variable in every pod of a
-// namespace that has a Service named "lk-jwt" or "livekit-jwt".
+// withoutServiceLink returns port, the value of a variable. But if Kubernetes
+// has set the variable, it returns an unset value. Kubernetes sets
+// LIVEKIT_JWT_PORT or LK_JWT_PORT in every pod of a namespace that has a
+// Service named "livekit-jwt" or "lk-jwt".
 func (j *judge) withoutServiceLink(port value) value {
 	if !strings.HasPrefix(port.get(), "tcp://") && !strings.HasPrefix(port.get(), "udp://") {
 		return port

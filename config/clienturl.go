@@ -56,9 +56,9 @@ func ownPath(u *url.URL) string {
 }
 
 // ForClients says whether every client can use u as the SFU's URL, even from a
-// web page with https://. If so, kind is "". Otherwise kind is [InsideOnly],
-// [OwnNetwork] or [ClearText], and why is the reason. ForClients looks up no
-// names. It accepts loopback addresses, for a trial on one machine.
+// web page with https://. If every client can, kind is "". Otherwise kind is
+// [InsideOnly], [OwnNetwork] or [ClearText], and why is the reason. ForClients
+// looks up no names. It accepts loopback addresses, for a trial on one machine.
 func ForClients(u *url.URL) (kind Kind, why string) {
 	host := plainHost(u)
 	if isLoopback(host) {
@@ -137,11 +137,14 @@ func insideName(host string) string {
 	return ""
 }
 
-// These patterns match addresses that end in a path that callers append
-// themselves. Clients and this program append the paths of addedToSFU to the
-// SFU's address. This program appends the paths of addedToHomeserver to a
-// homeserver's address. Clients append the paths of ownRoute to this service's
-// address.
+// These patterns match addresses that end in a path which the operator must not
+// write there:
+//
+//   - addedToSFU: clients and this program append this path to the SFU's
+//     address themselves.
+//   - addedToHomeserver: this program appends this path to a homeserver's
+//     address itself.
+//   - ownRoute: this path belongs to this service.
 var (
 	addedToSFU        = pattern.New(`^(.*?)(/rtc(?:/v1)?(?:/validate)?|/twirp(?:/.*?)?)/*$`)
 	addedToHomeserver = pattern.New(`^(.*?)(/(?:_matrix|_synapse|\.well-known)(?:/.*?)?)/*$`)

@@ -32,9 +32,9 @@ func (j *judge) fullAccess(v value) ServerList {
 }
 
 // servers parses a list of server names with commas or spaces between them. It
-// warns of an entry that cannot be a server name, and leaves the entry out.
-// Other authorization services accept such an entry, which matches nobody. "*"
-// beside another entry is a fault, with which the service does not start.
+// leaves out an entry that cannot be a server name. It only warns of such an
+// entry, because other authorization services accept it. "*" beside another
+// entry is a fault, with which the service does not start.
 func (j *judge) servers(v value) ServerList {
 	entries := split(v.get())
 	switch {

@@ -134,9 +134,9 @@ func newOther(name, text string) *other {
 	return o
 }
 
-// judge.instead returns a text for the fault about missing variables. The text
-// names the variables of other programs that are set instead; it is "" if there
-// are none. For these variables instead sets told, so that no warning repeats
+// instead returns a text for the fault about missing variables. The text names
+// the variables of other programs that are set instead; it is "" if there are
+// none. instead also marks these variables as told, so that no warning repeats
 // them.
 func (j *judge) instead(missing []value) string {
 	var hints []string

@@ -13,10 +13,10 @@ type Roots struct {
 	all func() *x509.CertPool
 }
 
-// ParseRoots returns the certificates in content (PEM) together with those that
-// system returns; system may be nil. It does not call system itself, because
-// reading 140 certificates would delay the start. [Roots.Pool] calls system
-// before the first connection.
+// ParseRoots parses the certificates in content (PEM). The result has them
+// together with those that system returns; system may be nil. ParseRoots does
+// not call system, because reading 140 certificates would delay the start.
+// [Roots.Pool] calls system before the first connection.
 func ParseRoots(content []byte, system func() *x509.CertPool) (*Roots, error) {
 	certificates, err := parseCertificates(content)
 	if err != nil {

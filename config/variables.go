@@ -10,6 +10,8 @@ type Variable struct {
 	Name    string
 	Group   Group
 	Default string // "" if there is no default
+	// Meaning says what the variable is for. In Meaning and Form, the words
+	// between backticks are code.
 	Meaning string
 	Form    Form
 	// Secret means that the value is never shown.

@@ -70,9 +70,10 @@ func (e service) lost(s *serviceStatus, why string) engine.Finding {
 	return found("client-address-lost", v, "through the proxy we are %s, %s", s.Client.Address, why)
 }
 
-// forged returns the finding that the service believed an address that doctor,
-// as a client, wrote into the header with this name. If the proxy always writes
-// some header itself, the remedy puts that header into LIVEKIT_CLIENT_ADDRESS.
+// forged returns the finding that the service believed an invented address.
+// doctor sent this address, as a client can, in the header with this name. If
+// the proxy always writes another header itself, the remedy puts that header
+// into LIVEKIT_CLIENT_ADDRESS.
 func (e service) forged(name string, invented map[string]netip.Addr, s *serviceStatus) engine.Finding {
 	v := e.serviceVars()
 	v["header"] = http.CanonicalHeaderKey(name)

@@ -26,11 +26,12 @@ func clientPlaceOf(base string) place {
 	return placeOf("client-api", u)
 }
 
-// clientAddresses connects to the Client-Server API. In two cases it returns a
-// cause that does not stop the checks of the federation API, because the
-// homeserver may answer at another address. In the first case, the operator has
-// set a URL, and that URL does not answer. In the second case, the public
-// address does not answer from inside.
+// clientAddresses connects to the Client-Server API. In these cases it returns
+// a cause (client-api-unreachable) that does not stop the checks of the
+// federation API, which may be at another address:
+//
+//   - The operator has set a URL that does not answer.
+//   - The public address does not answer from inside.
 func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	f := h.reach(ctx, h.clientPlace())
 	if f.Cause == nil {
@@ -45,9 +46,9 @@ func (h *homeserver) clientAddresses(ctx context.Context) engine.Finding {
 	return f
 }
 
-// clientPublic asks the homeserver at the address that clients use, if this
-// service uses another address. A fault at the clients' address affects only
-// clients.
+// clientPublic checks the address that clients use for the Client-Server API,
+// if this service uses another address. A fault at the clients' address does
+// not affect this service.
 func (h *homeserver) clientPublic(ctx context.Context) engine.Finding {
 	if f := h.judgeBaseURL(); f.Status != engine.OK {
 		return f

@@ -81,7 +81,7 @@ func TestWithoutIPv6(t *testing.T) {
 	}
 }
 
-// TestHairpinOfOne has two addresses for one name. The public one does not
+// TestHairpinOfOne has a host name with two addresses. The public one does not
 // answer, perhaps because the router does not forward back inside. doctor must
 // warn of that, and make all checks at the address that answers.
 func TestHairpinOfOne(t *testing.T) {

@@ -11,9 +11,11 @@ import (
 )
 
 // iceTCP judges whether LiveKit answers at its TCP candidates. An answer shows
-// that ICE over TCP works at that address, but not that media arrives. It is a
-// warning if LiveKit names no TCP address, or if a public one does not answer
-// from inside. In other cases, it is a fault if an address does not answer.
+// that ICE over TCP works at that address, but not that media arrives.
+//
+//   - It is a warning if LiveKit names no TCP address.
+//   - It is a warning if a public address does not answer from inside.
+//   - It is a fault if any other address does not answer.
 func (e media) iceTCP(context.Context) engine.Finding {
 	var answered []string
 	_, tcp := e.told.get()

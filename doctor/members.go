@@ -39,11 +39,16 @@ type membershipStatus struct {
 }
 
 // judgeMembership reports whether and how the running service removes users who
-// are not joined to the Matrix room from LiveKit. Three things are a fault:
-// the brake holds and so stops all removals, the homeserver gives the account
-// no answer, or sweeps (the regular checks of everybody) are late. It is a
-// warning if there are neither sweeps nor pushed events, or if the brake is
-// off.
+// are not joined to the Matrix room from LiveKit. These are faults:
+//
+//   - The brake holds, which stops all removals.
+//   - The homeserver does not answer the account.
+//   - Sweeps (the regular checks of everybody) are late.
+//
+// These are warnings:
+//
+//   - There are neither sweeps nor pushed events.
+//   - The brake is off.
 func judgeMembership(s *serviceStatus) engine.Finding {
 	m := s.Membership
 	if m == nil {

@@ -252,9 +252,8 @@ var mixed = map[string]mix{
 		[]string{"homeserver.tls tls-untrusted", "homeserver.userinfo federation-dns"},
 	},
 
-	// A cause can explain several findings, also through another check. doctor must
-	// report such a cause once. It must not report the findings that the cause
-	// explains.
+	// A cause can explain the findings of several checks. Such a finding can
+	// explain the finding of one more check. doctor must report only the cause.
 	"LiveKit and this service have a folder for livekit.yaml": {
 		both(livekitBreaks["livekit-folder"], sfuBreaks["sfu-api-connect"]),
 		[]string{"livekit.file livekit-folder"},

@@ -37,8 +37,8 @@ func (p place) at() string { return atPort(p.host, p.port) }
 func atPort(host, port string) string { return net.JoinHostPort(strings.ToLower(host), port) }
 
 // everywhere returns p itself and each address of p, in the form of
-// engine.Finding.At. A program can answer in the same way for every host name.
-// A finding about such a program has all these places.
+// engine.Finding.At. It is for a finding about a program that can answer in the
+// same way for every host name. Such a finding is about all these places.
 func (e *exam) everywhere(ctx context.Context, p place) []string {
 	list := []string{p.at()}
 	addrs, _ := e.look.Addresses(ctx, p.host, p.port) // there are no addresses if the name does not exist
@@ -70,10 +70,11 @@ type tally struct {
 }
 
 // tally counts the attempts by their results. If this machine has no IPv6, it
-// leaves out IPv6 addresses. From inside, a public IPv4 address without an
-// answer may be that of this machine's own router, which often does not forward
-// back inside. Such an address counts as behind, unless another public IPv4
-// address answers.
+// leaves out IPv6 addresses.
+//
+// From inside, a public IPv4 address without an answer may be that of this
+// machine's own router, which often does not forward back inside. If no public
+// IPv4 address answers, such an address counts as behind, and not as dead.
 func (e *exam) tally(attempts []instruments.Attempt) (t tally) {
 	isPublic4 := func(a instruments.Attempt) bool { return a.Addr.Is4() && instruments.IsPublic(a.Addr) }
 	canJudge := e.o.Outside || slices.ContainsFunc(attempts, func(a instruments.Attempt) bool { return a.Err == nil && isPublic4(a) })
@@ -139,9 +140,9 @@ func (e *exam) judgeReach(p place, attempts []instruments.Attempt) engine.Findin
 }
 
 // hairpin returns the warning that public addresses do not answer from inside.
-// It also names the addresses without a port, because a router forwards either
-// all ports back inside or none. The checks that need p are then not made,
-// unless another address answers.
+// The warning also names these addresses without a port, because a router
+// forwards either all ports back inside or none. The checks that need p are
+// then not made, unless another address answers.
 func (e *exam) hairpin(p place, v engine.Vars, attempts []instruments.Attempt, text string) engine.Finding {
 	f := found("hairpin", v, "%s", text).In(silent(p, attempts)...)
 	for _, a := range attempts {

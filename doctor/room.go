@@ -82,8 +82,8 @@ func (p *probeRoom) create(ctx context.Context) engine.Finding {
 }
 
 // remove deletes the rooms that the run created, even if the run was
-// interrupted. If it cannot delete a room, the SFU closes the room itself. The
-// SFU closes the probe room after probeTimeout.
+// interrupted. The SFU itself closes a room that remove cannot delete; it
+// closes the probe room after probeTimeout.
 func (p *probeRoom) remove() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -63,10 +63,14 @@ func (e livekit) whoKnowsSFU() string {
 }
 
 // sfuAddresses resolves the host of LiveKit's public URL, and connects to it.
-// The URL is that of --sfu-url, or else LIVEKIT_URL. With --outside it is that
-// of --sfu-url, or the URL that this service gave the user of --user, or else
-// what guessSFU finds. It is a warning if guessSFU finds nothing, and then
-// LiveKit is not checked.
+// The URL is the first of these that doctor has:
+//
+//   - the URL of --sfu-url
+//   - without --outside, LIVEKIT_URL
+//   - with --outside, the URL that this service gave the user of --user
+//   - with --outside, the URL that guessSFU finds
+//
+// If guessSFU finds nothing, that is a warning, and LiveKit is not checked.
 func (e livekit) sfuAddresses(ctx context.Context) engine.Finding {
 	switch {
 	case e.sfuURL() != nil:

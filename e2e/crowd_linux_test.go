@@ -23,9 +23,10 @@ import (
 // crowd is the number of participants who join one room at the same time.
 const crowd = 100
 
-// BenchmarkJoins makes a crowd join one room, with tickets in the tokens and without.
-// It reports the time until all participants see each other, the SFU's CPU time, and
-// the bytes that the SFU sent to the participants besides media.
+// BenchmarkJoins makes a crowd join one room, with tickets in the tokens and
+// without. It reports the time until all participants see each other, the SFU's
+// CPU time, and the bytes that the SFU sent to the participants, not counting
+// media.
 func BenchmarkJoins(b *testing.B) {
 	server := attributes(b, 0)
 	kinds := []string{"without", "with"}

@@ -104,10 +104,10 @@ func TestFailover(t *testing.T) {
 			w.hold(delay + time.Second)
 			slow := late()
 			w.mustBeOnTime(delay, slow)
-			// If Redis has lost the record that a leave was sent, a replica tries to
-			// send the leave again. Then the homeserver answers that the leave was
-			// already sent. The check skips leaves that were sent right before the loss,
-			// because a Redis replica may not have their records yet.
+			// A replica sends a leave again if Redis has lost the record that the leave
+			// was sent. Then the homeserver answers that the leave was already sent.
+			// This check skips leaves that were sent right before the loss, because the
+			// new Redis server may not have their records.
 			kept := lost.Add(-replication - slow)
 			if n := w.doubledBefore(kept); n > 0 && f.before == nil {
 				t.Errorf("leaves sent twice, of those sent %v or more before the loss: got %d, want 0", lost.Sub(kept), n)

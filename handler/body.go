@@ -21,7 +21,7 @@ import (
 // A usual body fits into smallBodyBytes, and every connection may hold one such
 // body. Larger bodies could fill the memory of a small container. So this
 // service holds only a bounded number of larger bodies at the same time
-// (largeBodies). One client network may hold half of that number. The other
+// (largeBodies). One client network may hold at most half of them. The other
 // half is for networks that hold few.
 const (
 	maxBodyBytes   = 64 << 10

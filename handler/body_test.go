@@ -110,8 +110,8 @@ func TestLargeBodiesTakeTurns(t *testing.T) {
 }
 
 // TestLargeBodiesOfOneNetwork checks that one client network gets at most half
-// of the permits for large bodies. So a request of another network with a large
-// body does not have to wait.
+// of the permits for large bodies. A request of another network with a large
+// body must not have to wait.
 func TestLargeBodiesOfOneNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		most := largeBodies.Total

@@ -45,10 +45,10 @@ func (p Proxies) Share(peer net.Addr) (from netip.Prefix, ok bool) {
 }
 
 // client returns the address of the client, or the zero Addr if the address is
-// unknown. Usually the client is the peer of the connection. If the peer is a
-// trusted proxy or a Unix socket, client returns the address that the proxy
-// names. Then told is true if the proxy named an address. A proxy may name its
-// own address, if the client runs on the proxy's machine.
+// unknown. Usually the client is the peer of the connection. But if the peer is
+// a trusted proxy or a Unix socket, client returns the address that the proxy
+// names, and told is true. If the proxy names no address, client returns the
+// peer's address.
 func (p Proxies) client(r *http.Request) (addr netip.Addr, told bool) {
 	peer := peerAddr(r.RemoteAddr)
 	if peer.IsValid() && !p.Trust(peer) {

@@ -98,10 +98,13 @@ func TestNoProxies(t *testing.T) {
 	}
 }
 
-// FuzzClientAddress checks three properties. The service takes the client's
-// address from the connection, or else from a header of the request. A peer
-// that is no trusted proxy is itself the client. If the proxy sets the header
-// or appends to it, the client cannot change the result.
+// FuzzClientAddress checks these properties:
+//
+//   - The service takes the client's address from the connection, or else from
+//     a header of the request.
+//   - A peer that is no trusted proxy is itself the client.
+//   - If the proxy sets the header or appends to it, the client cannot change
+//     the result.
 func FuzzClientAddress(f *testing.F) {
 	for _, peer := range []string{"10.0.0.1:443", "192.0.2.1:5", "@"} {
 		for _, name := range []string{"", "x-real-ip", "cf-connecting-ip"} {

@@ -87,10 +87,11 @@ type refusedQuestion struct{ error }
 
 func (e refusedQuestion) Unwrap() error { return e.error }
 
-// onFederated turns err into a refusedQuestion if our homeserver answered 400.
-// Our homeserver answers 400 to an invalid room id, and to a user id that is
-// not ASCII. A repeated question would get 400 again. If this service answered
-// 5xx, the other homeserver would repeat its request four times in vain.
+// onFederated turns err into a refusedQuestion if our homeserver answered 400,
+// as it does to an invalid room id and to a user id that is not ASCII. A
+// repeated question would get 400 again. Without onFederated, this service
+// would answer 5xx, and the other homeserver would repeat its request four
+// times in vain.
 func onFederated(err error) error {
 	e, ok := errors.AsType[*access.MembershipError](err)
 	if !ok {

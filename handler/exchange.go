@@ -95,9 +95,9 @@ func (h *Handler) record(x *exchange, r *http.Request) {
 		h.Metrics.AppServiceRequest(x.via, x.endpoint, x.cause)
 	}
 	if level := x.level(); h.Log.Enabled(r.Context(), level) {
-		// h.Log.LogAttrs would also look up the position in this source file.
-		// That takes time, and no log handler shows the position. So this code
-		// does not call LogAttrs.
+		// This code does not call h.Log.LogAttrs, which would also look up the
+		// position in this source file. That takes time, and no log handler shows the
+		// position.
 		now := time.Now()
 		record := slog.NewRecord(now, level, "request", 0)
 		x.addTo(&record, r, now.Sub(x.start))

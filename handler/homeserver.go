@@ -72,8 +72,8 @@ type MemberEvent struct {
 // transactionRest.
 //
 // The homeserver repeats a transaction until it gets 200. So even a transaction
-// over a bound gets 200. The service then calls AppService.Missed. So package
-// guard soon checks everybody's membership.
+// over a bound gets 200. Its events may be lost, so the service then calls
+// AppService.Missed, and package guard soon checks everybody's membership.
 const (
 	maxTransactionBytes = 16 << 20
 	transactionTime     = 900 * time.Millisecond

@@ -62,9 +62,8 @@ func cutMember(rest []byte) (name, v value, after []byte, ok bool) {
 const longestEscape = 6
 
 // isText reports whether the JSON string v stands for exactly text. Upper and
-// lower case differ, unlike in encoding/json. Strangers choose most names, so
-// isText allocates no memory. It compares the lengths first, and reads v only
-// up to the first difference.
+// lower case differ, unlike in encoding/json. isText allocates no memory,
+// because strangers choose most of the strings.
 func (v value) isText(text string) bool {
 	inner := v[1 : len(v)-1]
 	switch {

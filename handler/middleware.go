@@ -43,9 +43,10 @@ var (
 )
 
 // cors lets a web page of any origin read every answer. It answers a preflight
-// request (OPTIONS) itself, with 200 and no body. It does so without
-// authentication, and even if the path does not exist. Otherwise the browser
-// would hide the 404 from the page.
+// request (OPTIONS) itself, with 200, no body and without authentication. It
+// does so even if the path does not exist. If the preflight request failed, the
+// browser would hide the answer to the real request, for example a 404, from
+// the page.
 func (h *Handler) cors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		methods := corsPost

@@ -82,8 +82,8 @@ var problems = []struct {
 	{access.ErrForeignUser, problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: causeForeignUser}},
 }
 
-// problemOf returns the answer to the error of a request. No other function
-// does this. If problemOf does not know an error, the error is a fault of this
+// problemOf returns the answer to err, the error of a request. Errors become
+// answers only here. If problemOf does not know err, err is a fault of this
 // program.
 func problemOf(ctx context.Context, err error) problem {
 	if p, ok := clientProblem(err); ok {
@@ -162,11 +162,11 @@ func clientProblem(err error) (problem, bool) {
 	return problem{}, false
 }
 
-// verifyProblem returns the problem of a failed verification. If the homeserver
-// answered 429, the problem is a 429. Every other failure is a 401: the
-// homeserver refused the token or did not answer, or the token belongs to
-// another user than the request claims. The text is always the same, and does
-// not say which failure it was.
+// verifyProblem returns the problem of a failed verification. It is 429 if the
+// homeserver answered 429, and 401 after every other failure. The text of the
+// 401 does not say what failed: the homeserver may have refused the token or
+// not answered, or the token may belong to another user than the request
+// claims.
 func verifyProblem(e *matrix.VerifyError) problem {
 	if e.Cause == matrix.CauseLimited {
 		return problem{status: http.StatusTooManyRequests, errcode: codeLimitExceeded,
@@ -180,9 +180,9 @@ func verifyProblem(e *matrix.VerifyError) problem {
 // without a Retry-After.
 const homeserverWait = time.Second
 
-// membershipProblem returns the problem if this service could not find out who
-// is in a room, because our homeserver did not say. Only a request of another
-// homeserver can have the error refusedQuestion.
+// membershipProblem returns the problem if our homeserver did not say who is in
+// a room. It is 403 if the homeserver refused this question (only for requests
+// of other homeservers), and 502 otherwise.
 func membershipProblem(err error) (problem, bool) {
 	if _, ok := errors.AsType[refusedQuestion](err); ok {
 		return problem{status: http.StatusForbidden, errcode: codeForbidden, text: "Forbidden", cause: "membership_refused"}, true

@@ -17,9 +17,8 @@ func (h *Handler) tokenRequest(ctx context.Context, x *exchange, decode decoder,
 	return tokenAnswer{url: h.urlJSON, jwt: got.Token}, onToken(err)
 }
 
-// openID returns its argument with the client's address added. The argument
-// holds the OpenID token that proves the user. openID also stores this token in
-// x for the log.
+// openID adds the client's address to who, and returns it. It also stores the
+// OpenID token, which proves who the user is, in x for the log.
 func (x *exchange) openID(who access.OpenID) access.OpenID {
 	who.Client = x.client
 	x.openid = who.Token

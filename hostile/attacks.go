@@ -43,7 +43,7 @@ func attacks(tricks map[string]trick) []attack {
 
 // strangersAttacks returns the attacks in which strangers' homeservers
 // misbehave. workers is the maximal number of requests that an attack sends at
-// the same time. Only the attack "abandoned" sends more of them, up to 320.
+// the same time. The attack "abandoned" always sends up to 320.
 func strangersAttacks(tricks map[string]trick, workers int) []attack {
 	crowded := func(c crowd, most time.Duration) attack {
 		c.workers = workers

@@ -183,9 +183,9 @@ func (r *run) settled(ctx context.Context) (least state, err error) {
 	}
 }
 
-// recovered waits until the service uses about as little as it did earlier. The
-// parameter before holds the earlier state. recovered gives up after about
-// settleTime. It returns the last state, and how long it waited.
+// recovered waits until the service uses about as few resources as it did
+// earlier. The parameter before holds the earlier state. recovered gives up
+// after about settleTime. It returns the last state, and how long it waited.
 func (r *run) recovered(ctx context.Context, before state) (state, time.Duration, error) {
 	start := time.Now()
 	for {

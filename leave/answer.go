@@ -54,9 +54,9 @@ const (
 	// SlightDoubt means that the keeper waits only a short time for the node's answer. A
 	// node that holds the session answers immediately.
 	SlightDoubt
-	// GraveDoubt means that the keeper waits some seconds for the node's answer. The SFU
-	// needs this time to say that no node holds the session. The participant counts as
-	// absent only after this answer.
+	// GraveDoubt means that the keeper waits until the node answers, or until the SFU
+	// says that no node holds the session, which takes some seconds. The participant
+	// does not count as absent before that.
 	GraveDoubt
 )
 

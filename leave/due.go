@@ -19,10 +19,10 @@ const (
 	Cancel  Action = "cancel"  // make the homeserver drop a replaced leave
 )
 
-// plan lists the actions, those with the highest priority first. The field in lists the
-// states in which a job can need the action. The function in the field at returns when
-// the action is due. The function in the field postpone returns the job with its action
-// put off until the time next.
+// plan lists the actions, those with the highest priority first. These are the fields:
+//   - in lists the states in which a job can need the action.
+//   - at is a function that returns when the action is due.
+//   - postpone is a function that returns the job with its action put off until next.
 var plan = []struct {
 	Action
 	in       []State

@@ -12,9 +12,9 @@ import (
 // there would be more, the service refuses the new delegation ([ErrManyReplaced]).
 const maxReplaced = 8
 
-// Replacing returns j after it has replaced old. The new j.Replaces also contains the
-// leave of old, and the leaves that old still had to cancel. If there are more than
-// maxReplaced, Replacing drops some of them, so callers must first check
+// Replacing returns j after it has replaced old. j.Replaces then also contains the
+// leave of old, and the leaves that old still had to cancel. It holds at most
+// maxReplaced leaves, and Replacing drops any more. So callers must first check
 // [Job.MayReplace].
 //
 // The first cancel is due now. But if another action of j is due as well, for example a

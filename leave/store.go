@@ -23,9 +23,9 @@ var (
 	// call returns this error until Merge was called with the copies of jobs that still
 	// exist.
 	ErrForgotten = errors.New("the store has lost its jobs")
-	// ErrAway means that the store does not answer. If an error is both ErrAway and
-	// another error of this list, the other one only says what the memory of this
-	// process has.
+	// ErrAway means that the store does not answer. An error can be both ErrAway
+	// and another error of this list. The other error then says only what the
+	// memory of this process has.
 	ErrAway = errors.New("the store does not answer")
 )
 
@@ -39,8 +39,10 @@ var (
 //
 // A store keeps times in milliseconds. Callers give and get times by their own clock,
 // which does not jump. A store that several processes share, or that outlives a
-// process, translates the times between the clocks. If a write returns an error that is
-// not listed above, it is unknown whether the write has happened or will happen later.
+// process, translates the times between the clocks.
+//
+// If a write returns an error that is not listed above, it is unknown whether the write
+// has happened or will happen later.
 type Store interface {
 	Jobs
 	Queue
@@ -52,11 +54,13 @@ type Store interface {
 
 // Jobs is the part of a [Store] that reads and writes the job of one key.
 type Jobs interface {
-	// Put stores a new delegation. If the store has an earlier delegation of the same
-	// key, Put replaces it by [Job.Replacing] and returns it. So the earlier delegation
-	// will be cancelled even if the caller fails. If the store has a later delegation,
-	// Put returns ErrSuperseded. If the store already has this delegation, Put changes
-	// nothing. [Job.After] says which delegation is later.
+	// Put stores a new delegation. If the store already has a delegation of the same
+	// key, [Job.After] says which of the two is later:
+	//
+	//   - Put replaces an earlier delegation by [Job.Replacing], and returns it. So the
+	//     earlier delegation will be cancelled even if the caller fails.
+	//   - If the store has a later delegation, Put returns ErrSuperseded.
+	//   - If the store has this same delegation, Put changes nothing.
 	Put(ctx context.Context, job Job) (replaced *Job, err error)
 	// Get returns the job of a key. If there is no such job, Get returns ErrNotFound.
 	Get(ctx context.Context, key Key) (Job, error)

@@ -6,10 +6,11 @@ import (
 	"matrixrtc-auth/internal/timing"
 )
 
-// Told returns j after the SFU's answer a. If the keeper asked before the session
-// began, the answer says nothing about the session. Then, if a question was due, the
-// next one comes after askAgain. If the answer is in grave doubt, the keeper must ask
-// again now.
+// Told returns j after the SFU's answer a. Two kinds of answers do not count:
+//
+//   - The keeper asked before the session began. If a question is due, the next one
+//     comes after askAgain.
+//   - The answer is in grave doubt. The keeper asks again now.
 func (j Job) Told(now time.Time, a Answer, g Grace) Job {
 	switch {
 	case j.State == Cancelling:
@@ -68,9 +69,10 @@ func (j Job) found(now time.Time, session string) Job {
 	return j
 }
 
-// unreachable returns j after the SFU has said that no node holds the session. Here,
-// the SFU's record does not show whether the session has ended. After two such answers,
-// the session's node counts as gone. Then the participant gets time to come back.
+// unreachable returns j after the SFU has said that no node holds the session. The
+// SFU's record has not changed, so it does not show whether the session has ended.
+// After two such answers, the session's node counts as gone, and the participant gets
+// time to come back.
 func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 	j = j.answered()
 	switch {
@@ -90,9 +92,11 @@ func (j Job) unreachable(now time.Time, a Answer, g Grace) Job {
 }
 
 // missing returns j after the SFU has said that it has no record of a session. If
-// a.Node is NodeRefuses, no node holds a session either. The grace period counts from
-// the start of the question. After NodeRefuses, the next question begins refusalTime
-// before the period ends, so that even a slow answer comes in time.
+// a.Node is NodeRefuses, no node holds a session either.
+//
+// The participant has a grace period to come back, which counts from the start of the
+// question. LiveKit takes up to refusalTime to say that no node holds a session. So
+// after NodeRefuses, the keeper asks again refusalTime before the grace period ends.
 func (j Job) missing(now time.Time, a Answer, g Grace) Job {
 	took := now.Sub(a.Asked)
 	if a.Node == NodeRefuses {
@@ -124,9 +128,9 @@ func (j Job) refusedBy(a Answer) Job {
 }
 
 // absent returns j after the SFU has answered that the participant is not in the room.
-// If no webhook said that the participant left, the keeper asks again after confirm
-// (Grace.Confirm, usually 15 s). Then it sends the leave. outage is how much longer
-// clients may take to reconnect after an outage of the SFU.
+// If no webhook said that the participant left, the keeper waits for the time confirm
+// (Grace.Confirm, usually 15 s) and asks again. Only after that, it sends the leave.
+// outage is how much longer clients may take to reconnect after an outage of the SFU.
 func (j Job) absent(now time.Time, confirm, outage time.Duration) Job {
 	j = j.answered()
 	switch j.State {
@@ -186,10 +190,12 @@ func (j Job) waiting(now time.Time) Job {
 }
 
 // Unanswered returns j after the SFU has not answered. outage is how long clients may
-// take to reconnect when the SFU answers again. trusted says that the store still has
-// this version of the job, so no webhook has said that the participant is back. If the
-// participant's client said that it leaves, and trusted is true, the keeper sends the
-// leave without an answer.
+// take to reconnect when the SFU answers again.
+//
+// trusted says that the store still has this version of the job. In that case no
+// webhook has said that the participant is back. If trusted is true, and the
+// participant's client has said that it leaves, the keeper sends the leave without an
+// answer.
 func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	j = j.UnansweredFrom(now)
 	j.Looks++
@@ -216,9 +222,8 @@ func (j Job) Unanswered(now time.Time, outage time.Duration, trusted bool) Job {
 	return j
 }
 
-// UnansweredFrom returns j with UnansweredSince set to since. It means that the SFU has
-// not said since then whether the participant is there. If UnansweredSince is already
-// set, it stays.
+// UnansweredFrom returns j with UnansweredSince set to since, unless UnansweredSince is
+// already set. Since that time, the SFU has not said whether the participant is there.
 func (j Job) UnansweredFrom(since time.Time) Job {
 	if j.UnansweredSince.IsZero() {
 		j.UnansweredSince = timing.Later(since, j.AcceptedAt)

@@ -70,11 +70,11 @@ type AppServiceError struct {
 func (e *AppServiceError) Error() string { return "asking the homeserver: " + e.Err.Error() }
 func (e *AppServiceError) Unwrap() error { return e.Err }
 
-// IsJoined reports whether user is joined to room (MSC4502). If Server is in
-// the room, user may also be of another server. IsJoined returns false if the
-// homeserver does not know room, and if user has left, was banned or is only
-// invited. Every error is an *[AppServiceError] and means that the answer is
-// unknown.
+// IsJoined reports whether user is joined to room (MSC4502). For a user of
+// another server, it can return true only if Server is in the room, too.
+// IsJoined returns false if the homeserver does not know room, and if user has
+// left, was banned or is only invited. Every error is an *[AppServiceError] and
+// means that the answer is unknown.
 func (a *AppService) IsJoined(ctx context.Context, room RoomID, user UserID) (bool, error) {
 	joined, err := a.isJoined(ctx, room, "mxid", user.String())
 	// The newest text of MSC4502 calls the parameter user_id instead of mxid.

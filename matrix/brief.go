@@ -26,9 +26,9 @@ func note(err error) string {
 // clipped text of err.
 func noted(err error) error { return errors.New(note(err)) }
 
-// brief returns an error whose text is the clipped text of err. The service may
-// show this text. The returned error wraps err, so the service must not keep
-// the returned error.
+// brief returns an error with the clipped text of err. The service may show
+// this text. But it must not keep the returned error, which wraps err and so
+// may take much memory.
 func brief(err error) error { return &briefError{note(err), err} }
 
 type briefError struct {

@@ -101,9 +101,9 @@ type DelayedEvents struct {
 	// AppService asks the homeserver at which this service is registered; nil
 	// if there is none.
 	AppService *AppService
-	// NotOwner, if set, is called if the homeserver at which this service is
-	// registered does not let it act as the user owner. NotOwner is called at
-	// most once.
+	// NotOwner, if set, is called at most once: if the homeserver at which
+	// this service is registered refuses to let this service act as one of its
+	// users. The argument owner is that user.
 	NotOwner func(owner UserID, err error)
 	// Refused, if set, is called when a server begins to require
 	// authentication.
@@ -230,11 +230,14 @@ func (a ClientAPI) eventURL(id DelayID) string {
 	return a.base + prefix + url.PathEscape(id.id)
 }
 
-// judge returns nil if the answer means success, else a *[DelayError]. A 200
-// must have JSON or no body, because a website may answer 200 to every request.
-// A 409 means the same as 404 M_NOT_FOUND: the event no longer exists. A 5xx,
-// and a 401 other than M_MISSING_TOKEN, give ResultFailed, because a retry may
-// succeed.
+// judge returns nil if the answer means success, else a *[DelayError]. These
+// rules are not obvious:
+//
+//   - A 2xx must have JSON or no body, because a website may answer 200 to
+//     every request.
+//   - A 409 means the same as 404 M_NOT_FOUND: the event no longer exists.
+//   - A 5xx, and a 401 other than M_MISSING_TOKEN, give ResultFailed, because a
+//     retry may succeed.
 func judge(server ServerName, resp *http.Response, body []byte) error {
 	if resp.StatusCode/100 == 2 {
 		if len(body) > 0 && !json.Valid(body) {

@@ -70,9 +70,8 @@ func isExplicit(server ServerName) bool {
 }
 
 // direct returns the destination of server if there is no SRV record. If the
-// server delegates, discovery calls direct with the delegated name. So Host and
-// TLSName come from the delegated name or the server name, and never from an
-// SRV record.
+// server delegates, discovery calls direct with the delegated name. Even if
+// there is an SRV record, Host and TLSName stay those of direct.
 func direct(server ServerName) Destination {
 	host := strings.Trim(server.Host(), "[]")
 	port := server.Port()

@@ -98,11 +98,11 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
-// locate finds the addresses of target by steps 3.1 to 3.5, or 4 to 6. It looks
-// for SRV records of _matrix-fed._tcp, then of _matrix._tcp. Without these
-// records, the port is 8448. If DNS does not say whether there are records,
-// locate returns an error. It then also returns a destination whose addresses
-// are a guess.
+// locate finds the addresses of target by steps 3.1 to 3.5, or 4 to 6, of
+// discovery. It looks for SRV records of _matrix-fed._tcp, then of
+// _matrix._tcp. Without these records, the port is 8448. If DNS does not say
+// whether there are records, locate returns an error, together with a
+// destination whose addresses are only a guess.
 func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, error) {
 	d := direct(target)
 	if isExplicit(target) {
@@ -122,9 +122,9 @@ func (r *Resolver) locate(ctx context.Context, target ServerName) (Destination, 
 	return d, nil
 }
 
-// delegated returns the step for a server that delegates to another server
-// name. f is the step that found the destination of this other name. The result
-// also says that the well-known document was used.
+// delegated says how a destination was found if the server delegates to another
+// server name. f says how the destination of this other name was found. The
+// result adds that the well-known document was used.
 func (f FoundBy) delegated() FoundBy {
 	if f == FoundBySRV {
 		return FoundByWellKnownSRV

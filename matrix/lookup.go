@@ -47,9 +47,9 @@ type clientAPIAnswer struct {
 func (a clientAPIAnswer) found() bool   { return a.api.base != "" }
 func (a clientAPIAnswer) refused() bool { return a.err != nil && a.err.Definite }
 
-// Find returns the API of server. The caller asks because server already holds
-// a delayed event. If later look-ups have failed, Find still returns the last
-// API that a look-up found. Errors are *[ClientAPIError].
+// Find returns the API of server, which already holds a delayed event. If
+// later look-ups have failed, Find still returns the last API that a look-up
+// found. Errors are *[ClientAPIError].
 func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, error) {
 	now := c.latest(ctx, server, true)
 	if !now.found() {
@@ -58,9 +58,9 @@ func (c *ClientAPIs) Find(ctx context.Context, server ServerName) (ClientAPI, er
 	return now.api, nil
 }
 
-// Check returns nil if this service may take over a new leave at server. For
-// that, the API must be known, and the server must not have said in the last
-// look-up that it cannot delay events. Errors are *[ClientAPIError].
+// Check returns nil if this service may take over a new leave at server: the
+// API is known, and the server did not say in the last look-up that it cannot
+// delay events. Errors are *[ClientAPIError].
 func (c *ClientAPIs) Check(ctx context.Context, server ServerName) error {
 	now := c.known(server)
 	if !now.refused() || c.isNamed(server) || time.Since(now.at) >= clientAPIRefusal {

@@ -9,8 +9,9 @@ import (
 )
 
 // maxMemberBytes bounds one entry in the list of members: a user id and a
-// profile. It also bounds all other content of the answer together. A real
-// entry is smaller, because an event has at most 64 KiB.
+// profile. A real entry is smaller, because an event has at most 64 KiB.
+// maxMemberBytes also bounds everything in the answer that is not in this
+// list, taken together.
 const maxMemberBytes = 128 << 10
 
 // badAnswer says that a 200 answer does not have the expected form.
@@ -107,10 +108,11 @@ func pass(d *json.Decoder) error {
 	return d.Decode(&ignored)
 }
 
-// sparing is a reader with two bounds. The field all is how many more bytes it
-// may read in total. The field left is how many more bytes it may read until
-// its user sets left again. So left bounds how much a decoder can buffer. After
-// an error, each further read returns the same error, because a decoder
+// sparing is a reader with two bounds in bytes. The field all is how much it
+// may still read in total. The field left is how much it may still read until
+// its user sets left again. So left bounds how much a decoder can buffer.
+//
+// After an error, each further read returns the same error, because a decoder
 // sometimes ignores an error.
 type sparing struct {
 	from      io.Reader

@@ -10,11 +10,12 @@ import (
 )
 
 // again repeats the discovery of a server, because a request to its destination
-// failed with err. It does so at most every 10 s for a server that the operator
-// named, and every 2 min for any other server (failureRetry). It returns true
-// if the new discovery found another destination. During the discovery, other
-// requests use the old destination, unless err says that this service cannot
-// reach the old destination.
+// failed with err. It returns true if the new discovery found another
+// destination. During the discovery, other requests use the old destination,
+// unless err says that this service cannot reach it.
+//
+// The service repeats a discovery at most every 10 s for a server that the
+// operator named, and every 2 min for any other server (failureRetry).
 func (r *Resolver) again(ctx context.Context, c *class, server ServerName, used Destination, from netip.Prefix, err error) (Destination, bool) {
 	if _, ok := r.Overrides[server]; ok || isExplicit(server) || !c.mayHaveMoved(ctx, err) {
 		return Destination{}, false

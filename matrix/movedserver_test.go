@@ -186,9 +186,10 @@ func TestTheSameDestinationIsNotAskedTwice(t *testing.T) {
 	})
 }
 
-// TestNobodyElseWaitsForASecondLook checks a client whose token is too long for
-// the server's proxy. The client's request makes the service repeat a slow
-// discovery. No other client may have to wait for this discovery.
+// TestNobodyElseWaitsForASecondLook checks a client whose token is so long that
+// the server's proxy answers with an error. Because of this error, the service
+// repeats a slow discovery. No other client may have to wait for this
+// discovery.
 func TestNobodyElseWaitsForASecondLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, apex, hs := misled(t, nil, "a.test")

@@ -11,8 +11,9 @@ import (
 
 const (
 	// refusalTime is how long the service assumes that a server requires
-	// authentication, after the server has required it once. The service probes
-	// full-access servers every 10 min, and a probe takes at most probeTimeout.
+	// authentication, after the server has required it once. The time lasts
+	// until the next probe has ended. The service probes full-access servers
+	// every 10 min, and a probe takes at most probeTimeout.
 	refusalTime = 10*time.Minute + probeTimeout
 	// maxRefusals bounds how many servers of each class are remembered. One
 	// class is the servers that the operator named, the other is all other

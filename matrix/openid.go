@@ -35,14 +35,12 @@ const (
 )
 
 // These bounds limit the verifications that run at the same time. Further
-// verifications wait. A server that the operator did not name holds at most 64
-// permits, even if it takes the full 10 s for every answer. It never holds a
-// permit of the servers that the operator named. A verification takes about
-// 40 kB.
+// verifications wait. A verification takes about 40 kB.
 //
-// An attacker may have many slow servers. So one client network gets at most
-// half of the permits (otherAskers). The other half is for networks that hold
-// few permits.
+// A server that the operator did not name holds at most 64 permits, even if it
+// takes the full 10 s for every answer. It never holds a permit of the servers
+// that the operator named. An attacker may have many slow servers. So one
+// client network gets at most half of the permits (otherAskers).
 var (
 	namedVerifications = semaphore.Bounds{Total: 1024, PerKey: 512}
 	otherVerifications = semaphore.Bounds{PerKey: 64}
@@ -70,9 +68,11 @@ type Verifier struct {
 
 // Verify asks token.Server to which user the token belongs, and returns that
 // user. The user is always of token.Server. If claimed is not zero and names
-// another user, Verify returns an error. The parameter from is the client's
-// network, and each network gets only a share of the permits. Verify remembers
-// no answer: it asks the server each time. Errors are *[VerifyError].
+// another user, Verify returns an error. Errors are *[VerifyError].
+//
+// Verify remembers no answer: it asks the server each time. The parameter from
+// is the client's network. Each network gets only a share of the permits for
+// verifications.
 func (v *Verifier) Verify(ctx context.Context, token OpenIDToken, claimed UserID, from netip.Prefix) (UserID, error) {
 	if !claimed.IsZero() && claimed.Server() != token.Server {
 		return UserID{}, &VerifyError{Cause: CauseClaimedUser, Server: token.Server,
@@ -140,9 +140,9 @@ func (v *Verifier) ask(ctx context.Context, c *class, token OpenIDToken, from ne
 
 // admit waits until the client network and the server each have a free permit,
 // and takes these two permits. release gives them back. While admit waits for
-// one permit, it does not hold the other. So a slow server does not keep a
-// client from asking another server, and a busy network does not keep another
-// network from asking a server.
+// one permit, it does not hold the other. So waiting for a slow server takes
+// no permit of the client network, and waiting for a busy network takes no
+// permit of the server.
 func (c *class) admit(ctx context.Context, server ServerName, from netip.Prefix) (release func(), err error) {
 	for {
 		leave, err := c.askers.Acquire(ctx, from)

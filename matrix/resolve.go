@@ -16,14 +16,14 @@ import (
 	"matrixrtc-auth/internal/semaphore"
 )
 
-// These bounds limit the callers that wait for discoveries, and the discoveries
-// that run at the same time. Clients choose the server names. So at servers
-// that the operator did not name, one client network gets at most half of the
-// permits. The other half is for networks that hold few permits. Even if 16
+// These bounds limit how many discoveries run, and how many callers wait for
+// discoveries, at the same time. A discovery goes on, and keeps its permit,
+// after its callers have left.
+//
+// Clients choose the server names. So at servers that the operator did not
+// name, one client network gets at most half of the permits. Even if 16
 // networks take as many permits as they can get, a fifth of the permits stays
 // free.
-//
-// A discovery goes on, and keeps its permit, after its callers have left.
 var (
 	namedDiscoveries = semaphore.Bounds{Total: 256}
 	otherDiscoveries = semaphore.Bounds{Total: 128, Share: 4}
@@ -121,8 +121,8 @@ func (r *Resolver) class(server ServerName) *class {
 
 // Resolve returns where to reach server. The parameter from is the network of
 // the client that needs the answer. If discovery finds no record, the
-// destination is port 8448. So Resolve fails only if ctx ends or this service
-// is busy.
+// destination is port 8448 of the server. So Resolve fails only if ctx ends or
+// this service is busy.
 func (r *Resolver) Resolve(ctx context.Context, server ServerName, from netip.Prefix) (Destination, error) {
 	if base, ok := r.Overrides[server]; ok {
 		return overridden(base), nil

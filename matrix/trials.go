@@ -10,11 +10,12 @@ import (
 )
 
 // NewTrialLimiter returns the limit of trials for each client network. A trial
-// is a request to a server that is not yet known to be a homeserver. The limit
-// is as strict as that of failed verifications. But it also counts requests
-// that are no failures, so that nobody can scan networks or flood a host
-// through this service. A client over the limit gets 401, as after every failed
-// verification.
+// is a request to a server that is not yet known to be a homeserver.
+//
+// Trials count even if they do not fail, so that nobody can scan networks or
+// flood a host through this service. A client over the limit gets 401, as after
+// every failed verification. The limit is as strict as that of failed
+// verifications.
 func NewTrialLimiter() ratelimit.Limiter[netip.Prefix] {
 	return ratelimit.New[netip.Prefix](ratelimit.Limit{PerMinute: 60, Burst: 60})
 }

@@ -39,10 +39,11 @@ type errNoWellKnown struct {
 
 func (e errNoWellKnown) Error() string { return "no delegation: " + e.why }
 
-// wellKnownClient returns a client that uses transport, and that follows
-// redirects to https only. The client is only for well-known documents and
-// /versions. Requests for userinfo and about delayed events must not follow
-// redirects. Callers must bound the time by a context, because the error of an
+// wellKnownClient returns a client for well-known documents and /versions. It
+// uses transport, and follows redirects to https only. It is not for userinfo
+// and delayed events: those requests must not follow redirects.
+//
+// Callers must bound the time by a context, because the error of an
 // http.Client's own Timeout would hide the cause.
 func wellKnownClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{

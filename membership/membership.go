@@ -25,11 +25,11 @@ type Source interface {
 // there is no answer in this time, a client whose user must be joined gets 502.
 const askTimeout = 10 * time.Second
 
-// These are the bounds on questions that run at the same time, and on callers
-// that wait for the answers. The users of one homeserver get at most half of
-// each bound while users of other homeservers ask, too. A homeserver can invent users
-// and rooms, and our homeserver may be slow to answer about them. The service
-// refuses requests beyond the bounds (502).
+// These bounds limit the questions that run at the same time, and the callers that
+// wait for the answers. The service refuses requests beyond the bounds (502). A
+// homeserver can invent users and rooms, and our homeserver may be slow to answer
+// about them. So the users of one homeserver get at most half of each bound while
+// users of other homeservers ask, too.
 var (
 	questions = semaphore.Bounds{Total: 256, Share: 16}
 	askers    = semaphore.Bounds{Total: 2048, Share: 64}
@@ -129,10 +129,9 @@ func (l *Lookup) Forget(room matrix.RoomID, user matrix.UserID) {
 	l.yes.drop(keyOf("user", room, user.String()))
 }
 
-// ask makes one call of question for all callers that ask the same question at
-// the same time. If ctx ends, the call goes on for the other callers. Each
-// server has a share of the permits for questions. The question uses the given
-// server's share.
+// ask calls the function question once for all callers that ask the same
+// question at the same time. If ctx ends, the call goes on for the other
+// callers. The call uses a permit from the given server's share.
 func (l *Lookup) ask(ctx context.Context, k key, of matrix.ServerName, question func(context.Context) (bool, error)) (bool, error) {
 	if l.yes.has(k, time.Now()) {
 		return true, nil

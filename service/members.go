@@ -26,11 +26,11 @@ type members struct {
 	pushed     atomic.Pointer[time.Time] // when the homeserver last pushed a membership event
 }
 
-// newMembers returns a value of the type members. To find out who is joined, it
-// asks the homeserver hs, at which this service is registered. If hs is nil, it
-// asks with the Matrix account from the configuration. If there is no account
-// either, newMembers returns nil. common is the state of package guard that all
-// replicas share.
+// newMembers returns a value of the type members, which finds out who is joined
+// to a room. It asks the homeserver hs, at which this service is registered. If
+// hs is nil, it asks with the Matrix account from the configuration. If there
+// is no account either, newMembers returns nil. common is the state of package
+// guard that all replicas share.
 func (s *shared) newMembers(hs *homeserver, common board) *members {
 	cfg := s.cfg
 	m := &members{server: cfg.HomeServer(), homeserver: hs, account: s.newAccount(), required: cfg.RequireMembership}

@@ -12,12 +12,12 @@ import (
 //
 // Usually only about 5 MB live longer than a request. With Go's default of 100
 // %, the collector would then run dozens of times a second under load. With
-// gcPercent, the collector takes 2 % of the service's CPU time instead of 4 %,
-// but the service takes 4 MB more memory.
+// gcPercent, it takes 2 % of the service's CPU time instead of 4 %, but the
+// service takes 4 MB more memory.
 //
-// Strangers can make the service keep more memory. Then 200 % of garbage would
-// be too much for a small container. So garbage may take at most maxGarbage,
-// but it may always take leastPercent of the live bytes.
+// Strangers can make the service keep more memory. In a small container,
+// garbage of 200 % of that would be too much. So garbage may take at most
+// maxGarbage, or leastPercent of the live bytes if that is more.
 //
 // memoryLimit is for a crowd of clients. Near this limit the collector works
 // harder, so that a container with 200 MiB is not killed.

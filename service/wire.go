@@ -82,8 +82,8 @@ func (s *shared) newTestPage() *handler.TestPage {
 }
 
 // portOf returns the port on which LiveKit itself listens, or "" if the port is
-// unknown. LiveKit has no TLS of its own. So an https URL is the URL of a
-// proxy.
+// unknown. An https URL is the URL of a proxy, because LiveKit has no TLS of
+// its own. So it does not show LiveKit's port.
 func portOf(api *url.URL) string {
 	if api.Scheme != "http" {
 		return ""

@@ -61,9 +61,9 @@ type envMerge struct {
 	renewed string
 }
 
-// The service does not run without these variables. setup adds the line of a
-// variable in needed if the file lacks the line. setup writes the value of a
-// variable in filled if the value is empty.
+// The service does not run without these variables. If the file lacks a
+// variable in needed, setup adds the line. If a variable in filled has an
+// empty value, setup writes the value.
 var (
 	filled = []string{"LIVEKIT_KEY", "LIVEKIT_SECRET", "LIVEKIT_URL"}
 	needed = append([]string{"LIVEKIT_FULL_ACCESS_HOMESERVERS"}, filled...)

@@ -81,8 +81,8 @@ func TestCloudflareTunnel(t *testing.T) {
 }
 
 // TestTunnelOfSingleHost checks reverse-proxy.md for a single host. cloudflared
-// cannot remove a path prefix, so the page has no configuration for it, but
-// advice.
+// cannot remove a path prefix. So the page has no configuration for
+// cloudflared, and advises a host name for each program instead.
 func TestTunnelOfSingleHost(t *testing.T) {
 	l := newLab(t)
 	l.exec(exitOK, "--dir", l.dir, "--server-name", "example.org", "--single-host", "matrix.example.org")

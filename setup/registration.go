@@ -12,11 +12,12 @@ import (
 // zero without this mode. The registration is only for the homeserver of the
 // first --server-name.
 //
-// The names and tokens come from the folder's registration file. If the folder
-// has none, they come from the registration file of the old deployment. Without
-// an old deployment, or with --new-secrets, setup makes new tokens. If the
-// folder's file is lost or damaged, chooseRegistration returns an error, except
-// with --new-secrets.
+// The names and tokens come from the folder's registration file. If there never
+// was one, they come from the registration file of the old deployment. Without
+// an old deployment, setup makes new ones.
+//
+// With --new-secrets, setup always makes new tokens. Without --new-secrets,
+// chooseRegistration returns an error if the folder's file is lost or damaged.
 func (p plan) chooseRegistration(dir *folder) (r appservice.Registration, err error) {
 	if p.AppServiceURL == "" {
 		return r, nil

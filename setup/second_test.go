@@ -230,8 +230,8 @@ func TestEnvThatCannotBeKept(t *testing.T) {
 
 // TestRenewedCertificate checks that a second run copies a renewed certificate
 // and its key, and prints no part of the key. A line of the key may look like
-// NAME=value. setup prints the names of changed variables, but it must not take
-// such a line for a variable.
+// NAME=value. setup prints the names of changed variables, and must not print
+// such a line as one of them.
 func TestRenewedCertificate(t *testing.T) {
 	l := newLab(t)
 	cert, key := writeCertificate(t, "turn.example.org", tomorrow())

@@ -24,12 +24,13 @@ const presetKey = "matrixrtc"
 const secretBytes = 32
 
 // choosePair returns the pair in the folder's .env. If renew is true, the pair
-// gets a new secret.
+// gets a new secret. If .env has no secret, the result depends on earlier
+// runs:
 //
-// Without a secret in .env, the result depends on earlier runs. If setup never
-// wrote a .env here, choosePair returns taken, which is the pair of an old
-// deployment, or else a new pair. If setup wrote a .env here, the secret is
-// lost. That is an error, unless renew is true.
+//   - If setup never wrote a .env here, choosePair returns taken, which is the
+//     pair of an old deployment, or else a new pair.
+//   - If setup wrote a .env here, the secret is lost. That is an error, unless
+//     renew is true.
 func choosePair(dir *folder, renew bool, taken pair) (pair, error) {
 	p := pair{id: presetKey, secret: newSecret()}
 	content, found, err := dir.read(envFile)

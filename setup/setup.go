@@ -31,12 +31,13 @@ type streams struct {
 }
 
 // Command returns the command `matrixrtc-auth setup`. templates holds
-// compose.yaml, livekit.yaml.example and .env.example.
+// compose.yaml, livekit.yaml.example and .env.example. The exit codes are:
 //
-// The exit code is 0 if every file is written or already up to date, or if setup
-// only showed the folder's answers. It is 1 if the folder's content or the machine
-// prevents the writing. It is 2 if a flag is wrong or missing, if nobody answered
-// a question, if the folder cannot be made, or if the output failed.
+//   - 0 if every file is written or already up to date, or if setup only showed
+//     the folder's answers
+//   - 1 if the folder's content or the machine prevents the writing
+//   - 2 if a flag is wrong or missing, if nobody answered a question, if the
+//     folder cannot be made, or if the output failed
 func Command(templates fs.FS) *cobra.Command {
 	o := presets()
 	return o.command(templates, isTerminal)

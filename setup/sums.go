@@ -60,10 +60,10 @@ func (s sums) note(content string, names []string) {
 	}
 }
 
-// dispute takes note of names whose values both setup and a person changed. If
-// sums has no entry for such a name, dispute adds an entry that no value
-// matches. Without any entry, a later run would think that setup wrote the
-// person's value.
+// dispute takes note of names whose values both setup and a person changed.
+// Without an entry in sums for such a name, a later run would think that setup
+// wrote the person's value. So if there is no entry, dispute adds one that no
+// value matches.
 func (s sums) dispute(names []string) {
 	for _, name := range names {
 		if _, known := s[lineSum(name)]; !known {

@@ -99,10 +99,10 @@ func (o *options) adopt(d *dialogue) error {
 	return errors.Join(faults...)
 }
 
-// oneOrTwo handles an old deployment in which one program has a path below a
-// shared host name, and the other has its own host name. setup supports only
-// the same form for both. oneOrTwo drops these host names, so that setup asks
-// for them. If there is nobody to ask, it returns an error.
+// oneOrTwo handles an old deployment that mixes two forms: one program has a
+// path below a shared host name, and the other has its own host name. setup
+// supports only the same form for both. oneOrTwo drops these host names, so
+// that setup asks for them. If there is nobody to ask, it returns an error.
 func (o *options) oneOrTwo(d *dialogue) error {
 	of := o.over.Answers
 	single, own := of["single-host"], slices.Concat(of["jwt-host"], of["sfu-host"])

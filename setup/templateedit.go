@@ -12,7 +12,7 @@ import (
 type edit struct{ from, until, with string }
 
 // change applies edits to a template, in order. It returns an error if the
-// `from` of an edit does not occur exactly once, because then the template
+// `from` of an edit does not occur exactly once. In that case the template
 // does not fit this package.
 func change(template, text string, edits ...edit) (string, error) {
 	for _, e := range edits {

@@ -59,10 +59,9 @@ func (c *Client) Session(ctx context.Context, room Room, identity Identity) (sid
 	return sid, err
 }
 
-// Sessions returns the sid of each participant in room. The keys are the
-// participants' identities. It returns none if room does not exist. The records can
-// be wrong (see [Client.Session]). An error is an [*Error]. A malformed participant
-// in the answer gives an error.
+// Sessions returns the sid of each participant in room, by identity. If room does
+// not exist, it returns none. The records can be wrong (see [Client.Session]). An
+// error is an [*Error]. A malformed participant in the answer gives an error.
 func (c *Client) Sessions(ctx context.Context, room Room) (map[Identity]string, error) {
 	sids := map[Identity]string{}
 	err := c.eachSession(ctx, room, func(p *livekit.ParticipantInfo, sid string) { sids[Identity(p.Identity)] = sid })

@@ -52,10 +52,10 @@ type Rooms struct {
 
 // confirmation records that the SFU has found or created a room.
 type confirmation struct {
-	// sent is when the call was sent, not when the answer came. The timeouts of
-	// an existing room may have run on until the answer came, because
-	// CreateRoom does not restart them (300 s after the room's creation, 20 s
-	// after the last participant left).
+	// sent is when the call was sent, not when the answer came. CreateRoom does
+	// not restart the timeouts of an existing room (300 s after the room's
+	// creation, 20 s after the last participant left). So they may have run on
+	// until the answer came.
 	sent time.Time
 	life int64 // the value of Rooms.life when the call was sent
 	// closed is when the SFU said that it has closed the room. If a call was
@@ -72,11 +72,10 @@ func NewRooms(creator Creator) *Rooms {
 	return &Rooms{creator: creator, ensuring: make(chan struct{}, maxEnsuring), confirmed: confirmed}
 }
 
-// Ensure returns nil if room exists on the SFU. Either the SFU has confirmed the
-// room in a call that was sent less than 5 s ago, or Ensure calls the SFU now. With
-// [Rooms.Watch], a confirmation no longer counts if the connection to the SFU was
-// lost in the meantime. With [Rooms.Forget], a confirmation no longer counts if the
-// SFU closed the room in the meantime.
+// Ensure returns nil if room exists on the SFU. If the SFU has confirmed the room
+// in a call that was sent less than 5 s ago, Ensure makes no call. Otherwise it
+// calls the SFU now. A confirmation no longer counts after the connection to the
+// SFU was lost ([Rooms.Watch]), or after the SFU closed the room ([Rooms.Forget]).
 //
 // Concurrent requests for one room share a call. If the ctx of one caller ends,
 // that caller returns immediately, and the call goes on for the other callers. All
@@ -167,10 +166,10 @@ const (
 	reconnectLater = time.Second
 )
 
-// Watch holds a connection to the SFU until ctx ends. When the connection
-// breaks, all rooms count as unconfirmed until there is a new connection. The
-// reason is that an SFU without Redis loses its rooms when it restarts. A
-// client that has a token for a missing room gives up. Call Watch only once.
+// Watch holds a connection to the SFU until ctx ends. An SFU without Redis
+// loses its rooms when it restarts, and a client that has a token for a
+// missing room gives up. So when the connection breaks, all rooms count as
+// unconfirmed until there is a new connection. Call Watch only once.
 func (r *Rooms) Watch(ctx context.Context, holder Holder) {
 	r.life.Store(disconnected)
 	for ctx.Err() == nil {

@@ -19,10 +19,12 @@ import (
 )
 
 // maxAnswer returns how many bytes of an answer the client reads at most. The
-// values are larger than LiveKit's usual answers. By LiveKit's limits, a room
-// has at most 64 KB of metadata. A participant has at most 64 KB of metadata,
-// 64 KB of attributes, and tracks. In a list, a participant usually takes 1 or
-// 2 KB. In the list of all rooms, a room of this service takes about 200 bytes.
+// values are larger than LiveKit's usual answers:
+//
+//   - A room has at most 64 KB of metadata by LiveKit's limits.
+//   - A participant has at most 64 KB of metadata, 64 KB of attributes, and
+//     tracks. In a list, a participant usually takes 1 or 2 KB.
+//   - In the list of all rooms, a room of this service takes about 200 bytes.
 func maxAnswer(req *http.Request) int {
 	switch path.Base(req.URL.Path) {
 	case "GetParticipant":
@@ -76,8 +78,8 @@ const connectTime = 5 * time.Second
 // not lead to an SFU beside the container.
 //
 // If this process can open no file for a connection, the client calls the function
-// spare, which may be nil. spare closes another file. It returns false if there was
-// no file that it could close.
+// spare, which closes another file. spare returns false if it could close none.
+// spare may be nil.
 func NewHTTPClient(roots func() *x509.CertPool, spare func() bool) *http.Client {
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)

@@ -15,9 +15,9 @@ import (
 	"testing"
 )
 
-// ask requests url from the handler of the file with that name, and returns the
-// answer. headers has the names and values of headers: name, value, name,
-// value.
+// ask requests url from the handler of the file called name, and returns the
+// answer. headers are the request's headers: a name, its value, the next name,
+// and so on.
 func ask(t *testing.T, sfu, name, url string, headers ...string) *http.Response {
 	t.Helper()
 	serve := New(sfu).Files()[name]

@@ -29,9 +29,9 @@ const header = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 // participant to all others, and keeps the room open for them. If the same
 // identity joins again, LiveKit ends the older connection.
 //
-// CanPublish true allows media of every source, since no sources are listed,
-// and data, which Element Call needs. LiveKit also admits the bearer a second
-// time, as "Identity#suffix", to publish only.
+// CanPublish true allows media of every source, since no sources are listed. It
+// also allows data, which Element Call needs. LiveKit also admits the bearer a
+// second time, as "Identity#suffix", to publish only.
 //
 // CanUpdateOwnMetadata lets a participant set its own name, metadata and
 // attributes, when it connects and later. No flag allows anyone to create,

@@ -54,10 +54,10 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested checks that rules_test.yaml tests each alert enough.
-// If the alert's expression joins several conditions with "or", the alert must
-// fire in one test for each condition. In all other tests, also in the test of
-// a healthy service, the alert must be silent.
+// TestEveryAlertIsTested checks that rules_test.yaml tests each alert. If the
+// alert's expression joins several conditions with "or", the alert must fire in
+// one test for each condition. In all other tests, also in the test of a
+// healthy service, the alert must be silent.
 func TestEveryAlertIsTested(t *testing.T) {
 	tests := read(t, "rules_test.yaml")
 	all := strings.Count(tests, "\n  - name: ")

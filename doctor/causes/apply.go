@@ -24,9 +24,9 @@ var changes = []change{
 	{pattern.New(`\bhomeserver\.yaml|\bIn Synapse`), []string{"restart Synapse"}, "a change in `homeserver.yaml`, run `docker compose restart synapse`"},
 }
 
-// after returns Markdown for a remedy that asks for changes. The Markdown says
-// what to do after these changes. after returns "" if nothing is to be done, or
-// if the remedy itself says what to do.
+// after returns Markdown that says what to do after the changes that a remedy
+// asks for. It returns "" if nothing is to be done, or if the remedy itself
+// says what to do.
 func after(remedy string) string {
 	var list []string
 	for _, c := range changes {

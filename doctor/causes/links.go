@@ -19,8 +19,8 @@ var explained = map[string]string{
 var term = pattern.New(`\b(OpenID token|delayed event|delegated leave|ticket|brake|registration file|NAT loopback|webhook|TURN|docs/(?:operations|homeserver)\.md)(s?)\b`)
 
 // linked returns Markdown in which the first use of each term is a link to its
-// explanation. A term in code, and a term whose explanation is the section with
-// this id, stay as they are.
+// explanation. It makes no link in code, and none to the section with this id,
+// because the text is from this section.
 func linked(text, id string) string {
 	var b strings.Builder
 	end, done := 0, map[string]bool{}

@@ -216,9 +216,9 @@ func (c *Check) look(ctx context.Context) Finding {
 	}
 }
 
-// blocker returns the check that keeps the checks that need c from running: c
-// itself, the check that explains c's finding, or the check that kept c from
-// running. blocker returns nil if the checks that need c can run.
+// blocker returns nil if the checks that need c can run. Otherwise it returns
+// the check that keeps them from running: c itself, the check that explains c's
+// finding, or the check that kept c from running.
 func (c *Check) blocker() *Check {
 	switch {
 	case c.ended.own.Status == Warn && !c.ended.own.Blocks, c.ended.own.Cause != nil && c.ended.own.Cause.Spares:

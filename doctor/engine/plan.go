@@ -28,10 +28,11 @@ type Plan struct {
 }
 
 // Step is a check that names other steps by their ids, with spaces between the
-// ids. If several servers are checked, there is a step with the same id for
-// each server. Then an id means the step for the server of this step. The
-// step's own id means the steps with this id for earlier servers. An id that is
-// not in the plan has no effect.
+// ids. An id that is not in the plan has no effect.
+//
+// If several servers are checked, each server has a step with the same id. An
+// id then means the step for the same server. The step's own id means the steps
+// with this id for earlier servers.
 type Step struct {
 	ID     string
 	Server string // the name of the server under test if there are several; else ""

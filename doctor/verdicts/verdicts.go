@@ -22,9 +22,8 @@ type Verdict struct {
 	// Says and German are the verdict in English and in German. Each is one
 	// sentence, without a full stop.
 	Says, German string
-	// Own and OwnGerman are the reason and the remedy if doctor's table has no
-	// such cause. Then the person who runs the test must act, and not the
-	// operator.
+	// Own and OwnGerman are the reason and the remedy if Cause is "". Then the
+	// person who runs the test must act, and not the operator.
 	Own, OwnGerman words
 }
 

@@ -78,10 +78,10 @@ func (p *pushed) isRemoved(t *testing.T, m *member, sessions ...*participant.Par
 	}
 }
 
-// TestRemoved checks that the service removes a user who is no longer in the Matrix
-// room. The removal comes soon after the homeserver has pushed the event. With the old
-// token the user can return only for a moment, even after a restart of the service or
-// of the SFU.
+// TestRemoved checks that the service removes a user who is no longer in the
+// Matrix room, soon after the homeserver has pushed the event. With the old
+// token, the user may return only for a moment, even after a restart of the
+// service or of the SFU.
 func TestRemoved(t *testing.T) {
 	t.Parallel() // the test waits most of the time
 	p := newPushed(t)

@@ -87,9 +87,10 @@ func belowPaths(d *deployment) {
 	d.service["LIVEKIT_URL"] = "wss://matrix." + domain + "/livekit/sfu"
 }
 
-// sealed returns a function that makes a link without test-link. The room of this link
-// does not exist on LiveKit. The parameter with is the secret that seals the link. If
-// it is empty, the deployment's secret seals the link.
+// sealed returns a function that makes a link to the connection test, without
+// the command test-link. The room of this link does not exist on LiveKit. The
+// parameter with is the secret that seals the link. If it is empty, the
+// deployment's secret seals the link.
 func sealed(change func(*testlink.Key), with string) func(*testing.T, *world, deployment) string {
 	return func(t *testing.T, _ *world, d deployment) string {
 		key := testlink.New(time.Now().Add(time.Minute))

@@ -89,9 +89,9 @@ func (m moved) move(ctx context.Context, t *testing.T, own string) deployment {
 	return d
 }
 
-// published makes nginx forward to the service directly. In compose.yaml, the given
-// port of the machine leads to the service's port 8080. There is no Docker in this
-// test.
+// published makes nginx forward to the service's port 8080 instead of the given
+// port. In a deployment, Docker connects the two ports (compose.yaml), but this
+// test has no Docker.
 func published(port string) change {
 	return func(d *deployment) { d.nginx = strings.ReplaceAll(d.nginx, "127.0.0.1:"+port, "127.0.0.1:8080") }
 }

@@ -50,10 +50,10 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// isRecreated waits until the service logs that it has created the room again. The
-// parameter is the number of bytes to skip at the start of the log. Before the service
-// creates the room by itself, no client may get a token, because the request for this
-// token could have created the room.
+// isRecreated waits until the service logs that it has created the room again.
+// It fails the test if a client got a token before that, because the request
+// for the token could have created the room. The parameter is the number of
+// bytes to skip at the start of the log.
 func (c *call) isRecreated(since int) {
 	c.t.Helper()
 	created := regexp.MustCompile(`msg="leave: room created again" room=` + regexp.QuoteMeta(livekitRoom(c.room)))

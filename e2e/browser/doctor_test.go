@@ -38,9 +38,9 @@ func TestDoctor(t *testing.T) {
 	})
 }
 
-// bothVantages runs doctor inside a stack and from outside. want has the expected
-// result of each check that does not end with "ok". The last parameter has the
-// results that are different when doctor runs from outside.
+// bothVantages runs doctor inside a stack and from outside. want has the
+// expected result of each check that does not end with "ok". The map there has
+// those results that are different when doctor runs from outside.
 func bothVantages(t *testing.T, layout stack.Layout, change func(*stack.Stack), want, there map[string]string) {
 	s := newStack(t, layout, func(s *stack.Stack) {
 		change(s)

@@ -43,9 +43,9 @@ func (p *proxy) nginxServers(cert, key string) string {
 	return p.file("nginx.conf.example", replace...)
 }
 
-// nginxBlock returns the server block of a homeserver. The lines that setup wrote are
-// at the end of the block. The homeserver's own locations match all paths, and one of
-// them is a regular expression.
+// nginxBlock returns the server block of a homeserver. The homeserver's own
+// locations match all paths, and one of them is a regular expression. The lines
+// that setup wrote are at the end of the block, and must take precedence.
 func (p *proxy) nginxBlock(cert, key string) string {
 	return "server {\nlisten " + p.address + " ssl;\nserver_name " + p.layout.hosts[0] + ";\n" +
 		"ssl_certificate " + cert + ";\nssl_certificate_key " + key + ";\n" +

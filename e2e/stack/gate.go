@@ -52,9 +52,9 @@ func (g *gate) end() {
 	}
 }
 
-// onEnd records a function, which the gate's method end calls. If end was called
-// earlier, onEnd calls the function immediately. A call of the result stop removes the
-// record.
+// onEnd records a function, which the gate's method end calls. If end was
+// called earlier, onEnd calls the function immediately. The function stop
+// removes the record.
 func (g *gate) onEnd(end func()) (stop func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

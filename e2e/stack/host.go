@@ -41,10 +41,10 @@ func (h *Host) Address() (string, error) {
 	return loopback(port), err
 }
 
-// HTTPS returns a loopback address with port 443 that no other Host uses. Doctor
-// connects to port 443, as clients do, and its option --resolve does not change the
-// port. To listen at this address, this process must be root, or the system must allow
-// port 443 to all users.
+// HTTPS returns a loopback address with port 443 that no other Host uses.
+// Doctor needs such an address, because it connects to port 443, as clients do,
+// and its option --resolve does not change the port. To listen at this address,
+// this process must be root, or the system must allow port 443 to all users.
 func (h *Host) HTTPS() (string, error) {
 	port, err := h.ports(1)
 	return fmt.Sprintf("127.1.%d.%d:443", port>>8, port&255), err

@@ -47,10 +47,11 @@ const (
 	complete              // the whole request has arrived
 )
 
-// Read is the method that net/http calls to read a request. If the head of the
-// request is large, net/http gets the rest of the head only when it is this
-// connection's turn. Until then net/http has only the bytes in its buffer, which
-// take little memory, and has parsed no headers.
+// Read is the method that net/http calls to read a request. Only a few
+// connections at the same time may read a large head (largeHeads). If the head
+// is large, Read waits until it is this connection's turn. Until then net/http
+// has only the bytes in its buffer, which take little memory, and has parsed no
+// headers.
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if n == 0 {

@@ -2,13 +2,14 @@
 // others out by holding connections, and all connections together take little
 // memory.
 //
-// A [Listener] has a fixed number of places, one for each open connection. One
-// client network gets at most a quarter of the places. The fewer places are free,
-// the less time a request has to arrive. If no place is free, the Listener closes
-// idle connections. Only a few requests with unusually large headers are read at
-// the same time. If net/http cannot read a request, net/http writes an error answer
-// by itself. The Listener replaces that answer by the one that [Options].Answer
-// returns.
+// A [Listener] has a fixed number of places, one for each open connection:
+//   - One client network gets at most a quarter of the places.
+//   - The fewer places are free, the less time a request has to arrive.
+//   - If no place is free, the Listener closes idle connections.
+//   - Only a few requests with unusually large headers are read at the same time.
+//
+// If net/http cannot read a request, it writes an error answer by itself. The
+// Listener replaces that answer by the one that [Options].Answer returns.
 package connlimit
 
 import (

@@ -20,9 +20,10 @@ const (
 	// maxLines is how many lines a head may have. Other servers allow 100 header
 	// lines.
 	maxLines = 128
-	// maxKept is the most bytes of a large head that a request may keep in memory
-	// without keeping its turn. There are largeHeads turns to read a large head. A
-	// request that keeps more bytes also keeps its turn until the request ends.
+	// maxKept is a number of bytes. There are largeHeads turns to read a large
+	// head. If a request keeps fewer than maxKept bytes of its large head in
+	// memory, it gives its turn back as soon as the head is read. Otherwise it
+	// keeps its turn until the request ends.
 	maxKept = 1 << 10
 )
 
@@ -48,10 +49,10 @@ type stream struct {
 	more bool
 }
 
-// take counts the bytes p, which were read from the connection. The bytes after the
-// end of a request belong to the head of the next request. The first of these bytes
-// can arrive while the current request is still in progress. Meanwhile net/http
-// reads one byte ahead, to notice that the client disconnects ([watch]).
+// take counts the bytes p, which were read from the connection. Bytes after the end
+// of a request belong to the head of the next request. The first of these can
+// arrive while the current request is still in progress, because net/http reads one
+// byte ahead to notice that the client disconnects ([watch]).
 func (s *stream) take(p []byte) {
 	if s.inBody && s.body == 0 && !s.more {
 		*s = stream{}

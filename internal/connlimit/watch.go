@@ -101,10 +101,10 @@ type hookField struct {
 	offset uintptr
 }
 
-// findHook looks at a request that net/http has read, and returns the field with
-// net/http's function. net/http offers no other way to find it. If a later version
-// of net/http lacks the field, requests take more CPU time, and nothing else
-// changes (TestHookIsKnown).
+// findHook returns the field in which net/http keeps the function for the end of a
+// body. It finds the field in a request that net/http has read, because net/http
+// offers no other way. If a later version of net/http lacks the field, requests
+// take more CPU time, and nothing else changes (TestHookIsKnown).
 var findHook = sync.OnceValue(func() hookField {
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")))
 	if err != nil {

@@ -100,9 +100,10 @@ func (c *bounded) cancel() {
 // [net.Conn.SetDeadline]. If [WithTimeout] made ctx and nobody waits for ctx,
 // AfterCancel calls f only when the parent ends.
 func AfterCancel(ctx context.Context, f func()) (stop func() bool) {
-	// c is the nearest context above ctx that WithTimeout made. If a context
-	// between ctx and c can end by itself, it waits for c, so c has started. Then
-	// f must wait for ctx. Otherwise f waits only for c's parent.
+	// c is the nearest context above ctx that WithTimeout made. If c has started,
+	// f waits for ctx, because a context between ctx and c may end by itself.
+	// Such a context waits for c, and so has started it. If c has not started, f
+	// waits only for c's parent.
 	if c, ok := ctx.Value(boundedKey{}).(*bounded); ok && !c.hasStarted() {
 		ctx = c.Context
 	}

@@ -17,8 +17,8 @@ import (
 
 // BenchmarkLines logs lines like those of token requests to a file: first with one
 // write for each line, then through the queue. It reports how many writes the queue
-// makes for a line. It also reports how many times as much time and CPU time the
-// separate writes take.
+// makes for a line, and how many times as long the first way takes, also in CPU
+// time.
 func BenchmarkLines(b *testing.B) {
 	const lines = 2000 // the queue has space for all of them
 	single, batched := &sink{file: create(b)}, &sink{file: create(b), full: make(chan struct{})}

@@ -97,9 +97,11 @@ func (c *conn) readAny(maxBody int) (answer Answer, keep bool, err error) {
 type plain struct{ status, length, size int }
 
 // plainHead reads the head of a response at the start of b. ok is true only if the
-// head is complete and plain. A plain head has the version HTTP/1.1. It has a
-// final status that allows a body, and one Content-Length. It has no header about
-// transfer codings, the connection or retries, and nothing ambiguous.
+// head is complete and plain. A head is plain if
+//   - it has the version HTTP/1.1, a final status that allows a body, and one
+//     Content-Length,
+//   - it has no header about transfer codings, the connection or retries,
+//   - it is not ambiguous.
 func plainHead(b []byte) (head plain, ok bool) {
 	end := bytes.Index(b, []byte("\r\n\r\n"))
 	if end < 0 {

@@ -36,8 +36,8 @@ type lookUp struct {
 
 // Ask calls the function ask with a resolver, and returns the error of this
 // function. The function looks name up with this resolver. The resolver works like
-// the given one, or like Go's own resolver if the given one is nil, because the C
-// library would read "127.1" as an address. If no file could be opened for a
+// the given one. If the given one is nil, it works like Go's own resolver, because
+// the C library would read "127.1" as an address. If no file could be opened for a
 // query, [IsNoFile] is true for the error. Callers that look up the same name at
 // the same time share the queries.
 func (n *Names) Ask(resolver *net.Resolver, name string, ask func(*net.Resolver) error) error {

@@ -50,9 +50,9 @@ type place struct {
 	host      netip.Prefix
 }
 
-// hostOf returns the network that counts as one host with addr. For IPv6, this
-// network is the /64, because whoever has one address in a /64 usually has all
-// of them.
+// hostOf returns the network of addr. All addresses of this network count as
+// one host. For IPv6, it is the /64, because whoever has one address in a /64
+// usually has all of them.
 func hostOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap().WithZone("")
 	bits := 64
@@ -160,9 +160,10 @@ func (v *visit) wait(ctx context.Context) error {
 	return nil
 }
 
-// end ends the visit. If the visit has a place at the given host, the caller keeps
-// this place, and release gives it back later. Otherwise release is nil. end gives
-// all other places of the visit back immediately.
+// end ends the visit, which can hold places at several hosts. If it holds one at
+// the host kept, the caller keeps this place, and release gives it back later.
+// Otherwise release is nil. end gives all other places of the visit back
+// immediately.
 func (v *visit) end(kept netip.Prefix) (release func()) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

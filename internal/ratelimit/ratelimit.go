@@ -86,8 +86,9 @@ func (l Limiter[K]) Wait(key K) (wait time.Duration) {
 }
 
 // with replaces the time that is stored for key by the result of the function
-// change. change gets two times: the stored time or now, whichever is later, and
-// now. Times are durations since epoch.
+// change. change gets two arguments. The first one is the stored time or the
+// present time, whichever is later. The second one is the present time. Times
+// are durations since epoch.
 func (l Limiter[K]) with(key K, change func(spent, now time.Duration) time.Duration) {
 	if !l.Limits() {
 		return

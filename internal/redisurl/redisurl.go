@@ -45,11 +45,13 @@ type parts struct {
 	failover *redis.FailoverOptions // the options for the Sentinels, and for the server behind them
 }
 
-// Parse parses a URL. The forms for a server (redis://, rediss:// for TLS, unix://)
-// are those of go-redis. The form for Sentinels is also that of go-redis:
-// master_name, and addr for each further Sentinel. cluster=true says that the
-// server is a node of a cluster; then addr names further nodes. The error says what
-// is wrong, and what to write instead.
+// Parse parses a URL. The error says what is wrong, and what to write instead. The
+// first two forms are those of go-redis:
+//   - redis://, rediss:// (TLS) or unix:// is the URL of a server.
+//   - With master_name, it is the URL of a Sentinel. addr names each further
+//     Sentinel.
+//   - With cluster=true, it is the URL of a node of a cluster. addr names further
+//     nodes.
 func Parse(text string) (URL, error) {
 	u, err := split(text)
 	if err != nil {

@@ -154,11 +154,12 @@ func (m *model) in(state string, n int) *caller {
 	return all[n%len(all)]
 }
 
-// FuzzKeyed does the actions that the bytes of data encode. It checks that no
-// permit is lost, and that no bound is exceeded. A key without permits and waiters
-// must take no memory. Nobody may wait while a permit is free, and nobody may
-// overtake another caller of the same key. At the end all permits are given back,
-// and every caller has had one.
+// FuzzKeyed does the actions that the bytes of data encode. It checks that
+//   - no permit is lost, and no bound is exceeded,
+//   - a key without permits and waiters takes no memory,
+//   - nobody waits while a permit is free,
+//   - nobody overtakes another caller of the same key,
+//   - all permits are given back at the end, and every caller has had one.
 func FuzzKeyed(f *testing.F) {
 	f.Add(uint8(3), uint8(2), uint8(1), []byte("\x00\x01\x02\x00\x01\x43\x84\x00\x81\x45"))
 	f.Add(uint8(0), uint8(1), uint8(0), []byte("\x00\x00\x00\x80\x40\x40\x40"))

@@ -101,9 +101,8 @@ func wantAllDue(t *testing.T, s *Store) {
 	}
 }
 
-// writeUntilKilled runs a child process, and puts the lines that the child prints into
-// the map last. The argument words is a number of lines. When the child has printed
-// this many, writeUntilKilled kills it.
+// writeUntilKilled runs a child process, and kills it when it has printed as many
+// lines as the argument words says. It puts these lines into the map last.
 func writeUntilKilled(t *testing.T, path string, words int, last map[int]string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestKill$")

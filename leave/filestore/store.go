@@ -15,10 +15,10 @@
 //
 // Each line begins with the CRC-32C of its text. The checksum continues from the file's
 // salt. So a line of an older file is not valid, even if it is at the same place of the
-// disk. While the store wrote the lines up to "complete", the file had another name. It
-// got its own name when all these lines were on the disk. After "complete", the store
-// began a line only when the line before was on the disk. So there are two possible
-// reasons for an invalid line:
+// disk. The store writes the lines up to "complete" under another name. It gives the
+// file its name when all these lines are on the disk. After "complete", it begins a
+// line only when the line before is on the disk. So there are two possible reasons for
+// an invalid line:
 //   - If it comes after "complete" and no valid line follows, it is the end of a
 //     write that was cut off and never acknowledged. The store removes it.
 //   - Everywhere else it is damage. The store renames the file, and begins a new

@@ -16,8 +16,8 @@ import (
 
 // jumps are the times by which the tests change the wall clock. A wall clock jumps when
 // NTP finds a server, when somebody sets the time, or when the clock has no battery.
-// Virtual time begins in the year 2000. After two jumps back by the longest time, the
-// clock shows 1972.
+// The longest jumps lead from the year 2000, when virtual time begins, to 1986 and to
+// 2055.
 var jumps = []time.Duration{
 	-time.Second, -time.Minute, -time.Hour, -14 * 365 * 24 * time.Hour,
 	time.Second, time.Minute, time.Hour, 56 * 365 * 24 * time.Hour,

@@ -10,11 +10,13 @@ import (
 )
 
 // Delegate accepts or refuses a leave within a second. If the caller disconnects
-// meanwhile, Delegate still goes on, because then the leave is needed even more. If
-// Delegate returns nil, the service keeps this leave. If there is a later leave of the
-// same key, the service keeps that one instead, and will cancel this one. A
-// *[leave.LimitError] says that the caller has exceeded a limit. All other errors come
-// from the store. After any error, the service does not keep the leave.
+// meanwhile, Delegate still goes on, because then the leave is needed even more. These
+// are the results:
+//   - nil: the service keeps the leave. But if it has a later leave of the same key,
+//     it keeps only that one, and will cancel this one.
+//   - *[leave.LimitError]: the caller has exceeded a limit, and the service does not
+//     keep the leave.
+//   - any other error: it is from the store, and the service does not keep the leave.
 //
 // This process counts and stores the delegations of one user one after another. So the
 // limits per user are exact while the store answers within 200 ms. Delegations of

@@ -10,9 +10,9 @@ import (
 
 const long = time.Hour
 
-// wantFate checks what became of the delayed event id: "sent", "fired" or "cancelled",
-// or "" if it still waits. If the event no longer waits, the time between since and the
-// end of the event must be at most limit.
+// wantFate checks what became of the delayed event id. want is "sent", "fired" or
+// "cancelled", or "" if the event must still wait. If the event no longer waits, it
+// must have ended within limit after since.
 func (w *world) wantFate(id, want string, since time.Time, limit time.Duration) {
 	w.t.Helper()
 	got, at := w.fate(id)

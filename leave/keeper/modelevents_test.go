@@ -132,9 +132,10 @@ func (m *model) sfuAway() {
 }
 
 // proxyAnswers makes the SFU go away, while a proxy holds the connections and answers
-// in the SFU's place. Clients can still delegate. If the keeper does not notice the
-// outage, it sends the leave when two answers have not named the participant. So
-// afterwards the participant must stay for a whole grace period.
+// in the SFU's place. Clients can still delegate. If the keeper has not noticed the
+// outage, it sends the leave after two answers without the participant. So a
+// participant who has come back must not leave again immediately: it stays for a
+// whole grace period.
 func (m *model) proxyAnswers() {
 	m.fake.FailAlways([]sfutest.Fault{sfutest.Status(502), sfutest.Status(404), sfutest.Garbage()}[m.random.IntN(3)])
 	m.restartAll()

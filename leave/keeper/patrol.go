@@ -54,8 +54,8 @@ func (k *Keeper) patrol(ctx context.Context) {
 }
 
 // askInTurn asks LiveKit nodes about all participants of a room. It does so after every
-// fourth time that patrol has asked who is in the room. It is not a part of patrol,
-// because the questions to nodes wait for each other.
+// fourth time that patrol has asked who is in the room. It runs in its own goroutine,
+// because the questions to nodes wait for each other and would delay patrol.
 func (k *Keeper) askInTurn(ctx context.Context) {
 	var asking sync.WaitGroup
 	defer asking.Wait()

@@ -81,9 +81,9 @@ func TestRoomIsForgottenBeforeASend(t *testing.T) {
 }
 
 // TestLastLeaveIsNotReported has a last participant who leaves without a webhook. The
-// SFU then closes the empty room. A closed room can also mean that the SFU has
-// restarted. The SFU's first answer must be enough for the keeper to see the
-// difference, so that it needs only one more question.
+// SFU then closes the empty room. A missing room can also mean that the SFU has
+// restarted. Nevertheless, one more question after the SFU's first answer must be
+// enough for the keeper to send the leave.
 func TestLastLeaveIsNotReported(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		w := connected(t, long)

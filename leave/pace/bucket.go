@@ -33,9 +33,9 @@ const (
 	lowerTime   = time.Second      // if several answers 429 come within this time, they lower the rate only once
 	recoverTime = 10 * time.Second // how long a lowered rate stays the same; then it becomes 1.5 times as high
 	tellAgain   = time.Hour        // the shortest time between two calls of Budget.Limited
-	// comeTime is how late a job may come back. longestWait is the longest time after
-	// which a waiting job comes back, because the queue changes meanwhile. The wait can
-	// be longer only after a Retry-After.
+	// comeTime is how late a job may come back. A waiting job comes back after
+	// longestWait at the latest, because the queue may have changed by then. Only a
+	// Retry-After makes it wait longer.
 	comeTime    = 200 * time.Millisecond
 	longestWait = time.Minute
 )

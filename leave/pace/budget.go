@@ -164,10 +164,9 @@ func (b *Budget) Refusals(server matrix.ServerName) (count int, last time.Time) 
 }
 
 // SlowDown records that server has answered 429, and that server wants no request
-// before retryAfter has passed. It halves the rate, at most once a second. It does not
-// lower the rate below one request a second. If Rate is less than that, it does not
-// lower the rate below Rate. A halved rate rises by half every 10 s, up to Rate
-// (bucket.fill).
+// before retryAfter has passed. It halves the rate, at most once a second, but not
+// below one request a second, or below Rate if Rate is less. A halved rate rises by
+// half every 10 s, up to Rate (bucket.fill).
 func (b *Budget) SlowDown(server matrix.ServerName, retryAfter time.Duration, now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -119,8 +119,8 @@ func foreignRecord(t *testing.T, id, value string, counted bool) {
 }
 
 // TestForeignRecordIsRemoved checks that the store removes a record if it stays invalid
-// for longer than any delayed event lasts. The store must also remove what it counted
-// for the record, and the record's room.
+// for longer than any delayed event lasts. Then the counts must no longer include the
+// record, and its room must be removed as well.
 func TestForeignRecordIsRemoved(t *testing.T) {
 	server := newSecond(t)
 	var m clocktest.Machine

@@ -117,8 +117,8 @@ func wantNoClaim(t *testing.T, server *miniredis.Miniredis, s *redisstore.Store,
 }
 
 // TestForeignValueIsRemoved checks that the store removes a record if it stays invalid
-// for longer than any delayed event lasts. The store must also remove what it counted
-// for the record.
+// for longer than any delayed event lasts. Then the counts must no longer include the
+// record.
 func TestForeignValueIsRemoved(t *testing.T) {
 	server := miniredis.RunT(t)
 	var m clocktest.Machine

@@ -82,9 +82,9 @@ func (r stored) room() (room, prefix string) {
 }
 
 // pair holds the two records that one key can have: one in each of the two record
-// formats. "" means that there is no record in that format. A key has both records only
-// if a replica of version 0.2.0 has written the job. Such a replica does not know the
-// second record format.
+// formats. "" means that there is no record in that format. A replica of version 0.2.0
+// does not know the second format. So a key has both records only after such a replica
+// has written the key's job.
 type pair struct{ first, second string }
 
 // of returns both records of key, each with its place in Redis.
@@ -109,9 +109,9 @@ func (p pair) version() string {
 // they must be merged before anybody writes the job.
 func (p pair) isTwo() bool { return strings.Contains(p.version(), "/") }
 
-// read decodes the record of key, with times by the store's time. It returns false if
-// there is no valid job. Then the next delegation with this key overwrites the invalid
-// record.
+// read decodes the records of key and returns the job, with times by the store's
+// clock. It returns false if there is no valid job. The next delegation with this key
+// then overwrites the invalid record.
 func (s *Store) read(key leave.Key, p pair) (leave.Job, bool) {
 	var found []leave.Job
 	for _, r := range p.of(key) {

@@ -14,8 +14,8 @@ import (
 )
 
 // connections is how many connections a store opens to one server at most. A script
-// takes tens of microseconds. With more connections, calls would not be faster: they
-// would wait at the server instead of in this process.
+// takes tens of microseconds. So more connections would not make calls faster: the
+// calls would wait at the server instead of in this process.
 const connections = 32
 
 // target says to which servers a store connects, and with which credentials.

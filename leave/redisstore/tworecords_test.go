@@ -9,10 +9,11 @@ import (
 	"matrixrtc-auth/matrix"
 )
 
-// TestTwoRecords has a key with two records. Its job was in the second record format,
-// which a replica of version 0.2.0 does not know. This replica has then stored another
-// delegation of the key in the first record format. The next call about the key must
-// merge the two records. The merged job must cancel the earlier of the two leaves.
+// TestTwoRecords has a key with two records. First, a job was stored in the second
+// record format. Then a replica of version 0.2.0, which does not know this format,
+// stored another delegation of the key in the first format. The next call about the
+// key must merge the two records. The merged job must cancel the earlier of the two
+// leaves.
 func TestTwoRecords(t *testing.T) {
 	asks := map[string]func(u *upgrade, key leave.Key){
 		"Get": func(u *upgrade, key leave.Key) { get(u.T, u.second, key, nil) },

@@ -83,8 +83,8 @@ func during[T any](s *Store, alone func(*outage) (T, error)) (value T, err error
 }
 
 // without begins an outage, because the store has failed with the error cause. If there
-// already is an outage, it only records cause. Then it calls alone(), which answers
-// from memory.
+// already is an outage, it only records cause. In both cases, it then calls alone(),
+// which answers from memory.
 func without[T any](s *Store, cause error, alone func(*outage) (T, error)) (T, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -34,8 +34,8 @@ func TestConformanceOfTwo(t *testing.T) {
 }
 
 // TestConformanceInOutage runs the tests of all stores with a Store that is in an
-// outage. In an outage, ClaimRooms returns rooms more often than in other stores.
-// WithoutHaste prevents this.
+// outage. In an outage, ClaimRooms returns rooms more often than those tests
+// allow. WithoutHaste switches this off.
 func TestConformanceInOutage(t *testing.T) {
 	leavetest.RunVirtual(t, func(t *testing.T) leavetest.Store {
 		s := open(t, dead{})

@@ -11,9 +11,9 @@ import (
 // wait.
 func always() context.Context { return context.Background() }
 
-// keep stores a copy of job in memory, unless memory already has a newer copy. It can
-// have one, because answers to simultaneous calls come in any order. The caller of keep
-// must hold s.mu. This also applies to the functions below.
+// keep stores a copy of job in memory, unless memory already has a newer copy. Memory
+// can have a newer copy because answers to simultaneous calls come in any order. The
+// caller of keep, and of the functions below, must hold s.mu.
 func (s *Store) keep(job leave.Job) {
 	if s.outage != nil && s.outage.hasEnded(job) {
 		return
@@ -54,9 +54,9 @@ type sweep struct {
 	began time.Time
 }
 
-// sweepSome checks some of the copies in memory. If another process works on a job,
-// sweepSome removes the copy. When sweepEvery has passed, it begins to check all copies
-// again.
+// sweepSome checks the next few copies in memory. If another process works on a job,
+// sweepSome removes the job's copy. It begins again with all copies when it has checked
+// all of them, but at most once in the time sweepEvery.
 func (s *Store) sweepSome(now time.Time) {
 	if len(s.sweep.left) == 0 && now.Sub(s.sweep.began) >= sweepEvery {
 		s.sweep = sweep{s.memory.Keys(), now}

@@ -28,9 +28,9 @@ func (c copying) Put(ctx context.Context, job leave.Job) (*leave.Job, error) {
 		})
 }
 
-// Get returns the job of a key. If there is an outage and no copy of the job, it
-// returns ErrNotFound together with [leave.ErrAway], because the store may have the
-// job.
+// Get returns the job of a key. In an outage, there may be no copy of the job,
+// although the store has the job. Then Get returns ErrNotFound together with
+// [leave.ErrAway].
 func (c copying) Get(ctx context.Context, key leave.Key) (leave.Job, error) {
 	return do(ctx, c.s,
 		func(ctx context.Context) (leave.Job, error) { return c.s.store.Get(ctx, key) },

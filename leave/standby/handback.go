@@ -14,9 +14,11 @@ import (
 const (
 	// These are the limits for the pauses between two questions to the store in an
 	// outage. Usually, the first question comes immediately. Then the pauses grow from
-	// firstPause to longestPause. If the last outage ended less than 30 s (soon) ago,
-	// the new outage begins with the last pause of that outage. This is for a full
-	// disk, which seems to work until something is written.
+	// firstPause to longestPause.
+	//
+	// If the last outage ended less than 30 s (soon) ago, the new outage begins with
+	// the last pause of that outage. This is for a full disk: it seems to work again,
+	// and fails as soon as something is written.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 2 * time.Second
 	soon         = 30 * time.Second
@@ -135,8 +137,8 @@ func (s *Store) delivered(w work) {
 }
 
 // ask makes one call to the store. The call's context ends after a second. If the call
-// ignores this, ask waits until the call ends, because another call would have to wait
-// as well.
+// ignores its context, ask still waits for it: another call would have to wait just as
+// long.
 func ask[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
@@ -208,9 +210,11 @@ func (s *Store) removeAll(ctx context.Context, jobs []leave.Job) error {
 }
 
 // remove removes a job that has ended in this process from the store. If another
-// replica has written newer information about the job, remove keeps it. After
-// removeTries attempts, remove gives up. Then another process is writing the job all
-// the time. That process will learn from the homeserver that the leave has ended.
+// replica has written newer information about the job, remove keeps it.
+//
+// remove gives up after removeTries attempts, because another process is writing the
+// job all the time. That process will learn from the homeserver that the leave has
+// ended.
 func (s *Store) remove(ctx context.Context, ended leave.Job) error {
 	for range removeTries {
 		stored, err := ask(ctx, func(ctx context.Context) (leave.Job, error) { return s.store.Get(ctx, ended.Key) })

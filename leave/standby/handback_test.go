@@ -198,8 +198,8 @@ func TestMostAccepted(t *testing.T) {
 }
 
 // TestCallsDoNotPileUp has a store with a sleeping disk, so that calls to the store do
-// not return. The Store makes calls for its callers. Besides these, it may have only
-// one call running at a time.
+// not return. Besides the calls that the Store makes for its callers, only one call
+// may run at a time.
 func TestCallsDoNotPileUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()

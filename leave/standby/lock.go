@@ -1,8 +1,9 @@
 package standby
 
-// lock is a mutex that is made of a channel. The Store can hold the lock for long,
-// while it writes the last changes. Some tests run in virtual time. This time passes
-// while a goroutine waits for a channel, but not while it waits for a sync.Mutex.
+// lock is a mutex that is made of a channel. A caller can wait for it for long,
+// while the Store writes the last changes of an outage. Some tests run in virtual
+// time. Virtual time passes while a goroutine waits for a channel, but not while it
+// waits for a sync.Mutex.
 type lock chan struct{}
 
 func (l lock) Lock()   { l <- struct{}{} }

@@ -119,9 +119,10 @@ func TestAnswersOutOfOrder(t *testing.T) {
 	})
 }
 
-// TestAnswerInOutage has a call whose answer comes late. By then, another call has
-// begun an outage. The copy must get the change of the first call. If the job has
-// ended, the copy must not get it.
+// TestAnswerInOutage has a call whose answer comes late, after another call has
+// begun an outage. The copy in memory must get the change of the late answer. But
+// if the job has ended in the meantime, the late answer must not bring the copy
+// back.
 func TestAnswerInOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		behind := newFaulty()

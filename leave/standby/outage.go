@@ -111,8 +111,8 @@ func (o *outage) hasEnded(job leave.Job) bool {
 }
 
 // stray reports whether the caller got job from the store, and memory has no copy of
-// the job. Then nobody in this process knows the job better, and memory may accept it.
-// If stray reports false, the caller must read the job again.
+// the job. If so, memory may accept the job, because nobody in this process knows a
+// newer version. If stray reports false, the caller must read the job again.
 func (o *outage) stray(job leave.Job) bool {
 	if marked(job.Version) || job.Version == 0 || o.hasEnded(job) {
 		return false

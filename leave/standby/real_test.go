@@ -16,9 +16,9 @@ import (
 )
 
 // All tests in this file need a redis-server. The target test-redis of the Makefile
-// runs them. The Redis client waits for 3 s or more. These tests check that the Store
-// waits only for about a second, even on a busy machine. Tests in virtual time check
-// that it waits for exactly a second.
+// runs them. The Redis client alone would wait for 3 s or more. These tests check
+// that a caller of the Store waits only about a second, even on a busy machine. Tests
+// in virtual time check that it is exactly a second.
 
 // servers runs test twice: with a single Redis server, and with a cluster.
 func servers(t *testing.T, test func(t *testing.T, server *redistest.Server, url string)) {

@@ -21,9 +21,9 @@ type Resident interface {
 	Commit(ctx context.Context, keys ...leave.Key) error
 }
 
-// residing is the mode of a Store for a [Resident]. It needs no copies, because the
-// memory of the Resident answers immediately. Writes get to the disk immediately, or
-// after the outage.
+// residing is the mode of a Store for a [Resident], a store that has all its jobs in
+// memory. This mode needs no copies, because the Resident's memory answers
+// immediately. Writes get to the disk immediately, or after the outage.
 type residing struct {
 	*memstore.Store
 	s    *Store
@@ -111,8 +111,8 @@ func (r residing) written(ctx context.Context, keys ...leave.Key) {
 }
 
 // postponed records that the Store must write the jobs with these keys after the
-// outage. If there is no outage, it begins one, whose error is cause. If there is no
-// outage and cause is nil, it does nothing and returns false.
+// outage, and returns true. If there is no outage, it begins one with the error
+// cause. If cause is nil as well, it does nothing and returns false.
 func (s *Store) postponed(keys []leave.Key, cause error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

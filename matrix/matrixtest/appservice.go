@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// At these paths, an application service sends requests to its homeserver. At
+// An application service sends requests to its homeserver at these paths. At
 // fedProxyPath, it asks the homeserver to forward a request to another
 // homeserver.
 const (

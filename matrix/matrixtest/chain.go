@@ -16,9 +16,8 @@ import (
 )
 
 // junkSize is the size of a junk certificate in bytes. Junk certificates only
-// fill the client's memory. Certificates that are much smaller are invalid. A
-// larger certificate takes less of the client's memory for each byte that a
-// server sends.
+// fill the client's memory. A small certificate takes the most memory for each
+// byte that a server sends, but a much smaller one than this would be invalid.
 const junkSize = 280
 
 // Junk returns n different certificates of 280 bytes. A hostile server can send

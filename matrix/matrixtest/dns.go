@@ -110,9 +110,9 @@ func (d *dns) lookup(name string) ([]SRV, dnsmessage.RCode) {
 	return d.records[name], dnsmessage.RCodeSuccess
 }
 
-// This init uses Go's resolver once, outside of every synctest bubble. On first
-// use, the resolver makes channels. A channel that one bubble made could not be
-// used in other bubbles.
+// This init uses Go's resolver once, outside of every synctest bubble. On its
+// first use, the resolver makes channels. If it made them in one bubble, the
+// other bubbles could not use them.
 func init() {
 	refuse := func(context.Context, string, string) (net.Conn, error) { return nil, net.ErrClosed }
 	r := &net.Resolver{PreferGo: true, Dial: refuse}

@@ -65,8 +65,8 @@ type File struct {
 }
 
 // OpenFile returns a board that keeps the brake's state in the file with this
-// path. The brake holds while the file exists. Only one process may use that
-// file.
+// path. While the file exists, the brake stops all removals. Only one process
+// may use that file.
 func OpenFile(path string) *File {
 	_, err := os.Stat(path)
 	return &File{Local: Local{brake: err == nil}, path: path}

@@ -8,8 +8,8 @@ import (
 )
 
 // brakeOver is how many persons the guard may always remove within a minute.
-// The brake engages if the guard would remove more, and these are more than a
-// third of the persons about whom the homeserver answered.
+// If it would remove more, and they are more than a third of the persons about
+// whom the homeserver answered, the brake stops all removals.
 const brakeOver = 20
 
 // maxDoubts is how many sweeps in a row may remove nobody because the
@@ -32,17 +32,18 @@ type brake struct {
 	// or was about to remove when the brake engaged. The value is the time of
 	// the last removal.
 	removed map[person]time.Time
-	// doubted holds the candidates: persons whom the last sweeps would have
-	// removed. These sweeps removed nobody, because the homeserver answered
-	// about too few persons. doubts is the number of these sweeps, which came
-	// one after another.
+	// doubted holds the persons whom the last doubtful sweeps would have
+	// removed. A doubtful sweep removes nobody, because the homeserver
+	// answered about too few persons. doubts is how many doubtful sweeps there
+	// were in a row.
 	doubted map[person]bool
 	doubts  int
 }
 
-// braked asks the board whether the brake holds, which stops all removals. If
-// the board does not answer, braked returns the board's last answer. If
-// Unbraked is set (LIVEKIT_MEMBERSHIP_BRAKE=off), the brake never holds.
+// braked reports whether the brake holds, which stops all removals. It asks
+// the board, which all replicas share. If the board does not answer, braked
+// returns the board's last answer. If Unbraked is set
+// (LIVEKIT_MEMBERSHIP_BRAKE=off), the brake never holds.
 func (g *Guard) braked(ctx context.Context) bool {
 	if g.Unbraked {
 		return false
@@ -84,19 +85,18 @@ func (g *Guard) mayRemove(ctx context.Context, p person, why Reason) bool {
 	return g.mayGoOn(ctx)
 }
 
-// The enforced persons are those whom the guard may remove. countTime bounds
-// how long the guard may take to count them. countAge is how long the guard
-// uses the counted number.
+// countTime bounds how long the guard may take to count the persons on the SFU
+// whom it may remove. countAge is how long the guard uses the counted number.
 const (
 	countTime = 2 * time.Second
 	countAge  = time.Minute
 )
 
 // mayGoOn decides whether the guard may remove more persons after many
-// removals. If this process knows too few persons, for example because another
-// replica sweeps, mayGoOn counts the persons on the SFU whom the guard may
-// remove. If these are too few for so many removals, or if the SFU does not
-// answer, mayGoOn engages the brake.
+// removals. This process may know too few persons, for example because another
+// replica sweeps. In that case mayGoOn counts the persons on the SFU whom the
+// guard may remove. If they are too few for so many removals, or if the SFU
+// does not answer, mayGoOn engages the brake.
 func (g *Guard) mayGoOn(ctx context.Context) bool {
 	g.counting.Lock()
 	defer g.counting.Unlock()
@@ -117,8 +117,8 @@ func (g *Guard) mayGoOn(ctx context.Context) bool {
 	return false
 }
 
-// count returns n and all. n is the number of persons who were removed within
-// the last minute. all is the last known number of persons whom the guard may
+// count returns two numbers. n is how many persons were removed within the
+// last minute. all is the last known number of persons whom the guard may
 // remove.
 func (b *brake) count(now time.Time) (n, all int) {
 	b.mu.Lock()
@@ -127,9 +127,10 @@ func (b *brake) count(now time.Time) (n, all int) {
 	return len(b.removed), b.lately(now)
 }
 
-// counted records how many persons are on the SFU whom the guard may remove. n
-// is the number of persons who were removed within the last minute. all counts
-// the persons on the SFU, and those removed persons who are not there any more.
+// counted records how many persons on the SFU the guard may remove. It returns
+// two numbers. n is how many persons were removed within the last minute. all
+// counts the persons on the SFU, and those removed persons who are not there
+// any more.
 func (b *brake) counted(on map[person][]session, now time.Time) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -204,10 +205,11 @@ func (b *brake) reset() {
 // swept updates the brake with the answers of a sweep, and reports whether the
 // guard may remove the candidates, about whom the answer was "no".
 //
-// The brake disengages when the homeserver's answers have recovered. That is so
-// if the homeserver answered about at least two thirds of the persons, and at
-// least two thirds of these answers are "yes". If there is no "yes" at all, for
-// example because the SFU is empty, the brake does not disengage.
+// The brake disengages when the homeserver's answers have recovered:
+//
+//   - The homeserver answered about at least two thirds of the persons.
+//   - At least two thirds of these answers are "yes".
+//   - There is a "yes" at all, so the SFU is not empty.
 func (g *Guard) swept(ctx context.Context, h heard, candidates []candidate) bool {
 	now := time.Now()
 	g.brake.swept(h, now)
@@ -237,12 +239,14 @@ func (b *brake) swept(h heard, now time.Time) {
 	b.expire(now)
 }
 
-// together returns two numbers for the brake. n counts the candidates of this
-// sweep, the candidates of the last doubtful sweeps, and the persons removed
-// within the last minute. all counts the persons about whom this sweep got an
-// answer, and those persons in n who are no candidates of this sweep. n
-// includes earlier persons because a homeserver without its database may answer
-// "no" about different persons in each sweep.
+// together returns two numbers for the brake:
+//
+//   - n counts the candidates of this sweep, the candidates of the last
+//     doubtful sweeps, and the persons removed within the last minute. A
+//     homeserver without its database may answer "no" about different persons
+//     in each sweep.
+//   - all counts the persons about whom this sweep got an answer, and those
+//     persons in n who are no candidates of this sweep.
 func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -257,10 +261,10 @@ func (b *brake) together(candidates []candidate, judged int) (n, all int) {
 	return len(candidates) + len(before), judged + len(before)
 }
 
-// doubts reports whether a sweep got too few answers to remove anybody. That is
-// so if the brake would engage in the worst case, in which nobody without an
-// answer is joined. For example, a homeserver that has just started gives few
-// answers.
+// doubts reports whether a sweep got too few answers to remove anybody. It
+// assumes the worst case, that nobody without an answer is joined, and checks
+// whether the brake would then engage. For example, a homeserver that has just
+// started gives few answers.
 func (g *Guard) doubts(h heard, candidates []candidate) bool {
 	if !g.brake.doubt(h, candidates) {
 		return false

@@ -6,10 +6,11 @@ import (
 )
 
 // changes records about which persons the homeserver has lately pushed an
-// event. After such an event, an answer "no" is outdated if its question began
-// before the event. changes keeps two maps of at most maxOrders persons. It
-// drops the older map when the newer one is full or old. The zero value is
-// ready.
+// event. An answer "no" about such a person is outdated if its question began
+// before the event.
+//
+// changes keeps two maps of at most maxOrders persons. It drops the older map
+// when the newer one is full or old. The zero value is ready.
 type changes struct {
 	mu         sync.Mutex
 	young, old map[person]time.Time

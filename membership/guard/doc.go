@@ -6,13 +6,13 @@
 // is never removed, because that would end their call.
 //
 // The guard knows a participant by their ticket (package ticket). A session is
-// enforced if the guard can open its ticket, and if the ticket is of this
-// service. The ticket must also say that its bearer was known to be joined when
-// the service issued the token. The guard asks only about the bearers of such
-// tickets. It counts all other sessions and leaves them alone.
+// enforced if its ticket meets three conditions: the guard can open the ticket,
+// this service made it, and it says that its bearer was known to be joined at
+// that time. The guard asks only about the bearers of such tickets. It counts
+// all other sessions and leaves them alone.
 //
-// A person is a user in a Matrix room. Three things make the guard ask whether
-// a person is joined:
+// A person is a user in a Matrix room. Three things make the guard ask whether a
+// person is joined:
 //
 //   - The SFU reports that the person joined a call (Report). One answer "no"
 //     removes the reported session, and earlier sessions of the person.

@@ -107,8 +107,9 @@ const (
 	askTime = 5 * time.Second
 	sfuTime = 5 * time.Second
 	// maxAge is how old an answer "no" may be when the guard removes somebody
-	// because of it. The guard uses a "no" again until it is as old as keepNo.
-	// maxAge is a second longer, because finding the session takes time.
+	// because of it. The guard uses a "no" for up to keepNo, and then still
+	// needs time to find the session. So maxAge is a second longer than
+	// keepNo.
 	maxAge = 6 * time.Second
 )
 

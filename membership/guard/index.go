@@ -36,10 +36,10 @@ type sight struct {
 	since time.Time // when the latest known session in the room began, by the SFU's clock
 }
 
-// saw records a session that the guard may end. known reports whether the index
-// already knew a session in the same LiveKit room that began at the same time
-// or later. kept reports whether the index had space for the room. If it had
-// none, sweeps find the session.
+// saw records a session that the guard may end. known reports whether a session
+// of the same Matrix room that began no earlier was already known in this
+// LiveKit room. kept reports whether the index had space for the LiveKit room.
+// If it had none, sweeps find the session.
 func (i *index) saw(s session, now time.Time) (known, kept bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

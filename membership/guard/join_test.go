@@ -50,10 +50,10 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// TestLetBe checks that the guard leaves some sessions alone and asks no
-// question about them. These are the sessions of machines (like recorders),
-// those without a valid ticket of this service, and those of bearers who were
-// not known to be joined.
+// TestLetBe checks that the guard leaves three kinds of sessions alone, and
+// asks no question about them: sessions of machines (like recorders), sessions
+// without a valid ticket of this service, and sessions of bearers who were not
+// known to be joined.
 func TestLetBe(t *testing.T) {
 	place := ticket.Place{Room: alice.call(), Identity: alice.identity()}
 	other := ticket.NewSealer([]sfu.Key{{ID: "other"}})

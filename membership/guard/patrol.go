@@ -17,9 +17,9 @@ const (
 	// recovered.
 	brakedInterval = 30 * time.Second
 	// looks is how many times in an interval this process checks whether it must
-	// sweep. If the interval is longer than 30 s, the checks are as frequent as
-	// with 30 s. The process must sweep if the replica that swept has ended, or if
-	// the brake holds.
+	// sweep. It must sweep if the replica that swept has ended, or if the brake
+	// holds. If the interval is longer than 30 s, the checks are as frequent as
+	// with 30 s.
 	looks = 6
 	// firstSweep is the shortest time from the start to the first sweep.
 	firstSweep = time.Second
@@ -93,11 +93,14 @@ func (g *Guard) shortest() time.Duration {
 // due.
 func (g *Guard) tick() time.Duration { return min(g.shortest(), brakedInterval) / looks }
 
-// interval returns the current time between two sweeps: Interval, which is 30 s
-// unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is set. It is at least 10
-// min while the homeserver pushes events to the only replica, and at most 30 s
-// while the brake holds. If Interval is 0, the guard sweeps only while the
-// brake holds.
+// interval returns the current time between two sweeps. Usually it is the field
+// Interval, which is 30 s unless LIVEKIT_MEMBERSHIP_CHECK_INTERVAL_SECONDS is
+// set. There are two exceptions:
+//
+//   - While the brake holds, the time is at most 30 s, even if Interval is 0
+//     (no sweeps).
+//   - While the homeserver pushes events to the only replica, the time is at
+//     least 10 min.
 func (g *Guard) interval() time.Duration {
 	if g.brake.holds() && !g.Unbraked {
 		return min(g.shortest(), brakedInterval)

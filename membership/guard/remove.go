@@ -19,10 +19,12 @@ const (
 )
 
 // remove ends the session s, because the homeserver answered "no". The time
-// asked is the start of the question. remove does nothing if that answer is too
-// old, or if the brake holds. It also does nothing if the homeserver has pushed
-// an event about the person after the question, because the guard asks again
-// after such an event.
+// asked is the start of the question. remove does nothing in three cases:
+//
+//   - The answer is too old.
+//   - The brake holds.
+//   - The homeserver has pushed an event about the person after the question.
+//     The guard asks again after such an event.
 func (g *Guard) remove(ctx context.Context, s session, why Reason, asked time.Time) {
 	if time.Since(asked) > maxAge || g.changes.after(s.person, asked) {
 		g.counts.unsettle()
@@ -103,8 +105,8 @@ func (r *refusals) note(p person, asked, now time.Time) {
 }
 
 // makeRoom makes space for one more person, if there is none. It drops the
-// persons who were not removed within removalTime. If that is not enough, it
-// drops all.
+// persons whose last removal is longer ago than removalTime. If that is not
+// enough, it drops all.
 func (r *refusals) makeRoom(now time.Time) {
 	if len(r.of) < maxRefusals {
 		return

@@ -35,11 +35,14 @@ type session struct {
 }
 
 // stand returns the standing of the participant p in room, which says how the
-// guard treats the session of p. If the session is enforced, the guard ends it
-// when its bearer is not joined. stand returns the session only if the session
-// is enforced. The guard leaves three kinds of sessions alone: those of
-// machines (like recorders), those without a ticket of this service, and those
-// of bearers who were not known to be joined when they got their token.
+// guard treats p's session. If the session is enforced, stand also returns the
+// session. The guard ends it when its bearer is not joined. The guard leaves
+// three kinds of sessions alone:
+//
+//   - sessions of machines, like recorders
+//   - sessions without a ticket of this service
+//   - sessions of bearers who were not known to be joined when they got their
+//     token
 func (g *Guard) stand(room sfu.Room, p sfu.Participant) (session, standing) {
 	if p.Machine || p.Ticket == "" {
 		return session{}, unsealed

@@ -200,9 +200,9 @@ func (c *counts) ended(began, now time.Time, h heard, whole bool) {
 // reports records whether the SFU's reports of joins arrive at this process.
 func (c *counts) reports(arrive bool) { c.change(func(*Status) { c.told = arrive }) }
 
-// settled reports whether the guard misses nobody. For that, the SFU's reports
-// must arrive. If the guard may have missed somebody, a complete sweep must
-// have begun and ended since then.
+// settled reports whether the guard misses nobody: the SFU's reports arrive,
+// and a complete sweep has made up for everything that the guard may have
+// missed before.
 func (c *counts) settled() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -212,9 +212,9 @@ func TestFasterThanSweeps(t *testing.T) {
 	}
 }
 
-// TestReportsGoMissingInACall checks that the guard notices that reports are
-// missing when a sweep finds an unreported session in a call that the guard
-// knows.
+// TestReportsGoMissingInACall checks sweeps after LiveKit has stopped
+// reporting joins. A sweep finds an unreported session in a call that the
+// guard knows. From then on, sweeps must be as frequent as without reports.
 func TestReportsGoMissingInACall(t *testing.T) {
 	in(t, func(w *world, g *guard.Guard) {
 		bob := person{alice.room, personOf("!x", "@bob:example.org").user}

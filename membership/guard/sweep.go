@@ -14,8 +14,8 @@ import (
 const (
 	// chunk is how many persons a sweep asks about before it asks a second time
 	// about those who are not joined. It is small, so that the second question
-	// comes within 5 s of the first, unless the homeserver takes more than 1.5
-	// s to answer.
+	// comes within 5 s of the first. Only if the homeserver takes more than 1.5
+	// s to answer, it can come later.
 	chunk = 50
 	// apart is the least time between the first and the second question about a
 	// person.
@@ -147,9 +147,9 @@ func (g *Guard) askAll(ctx context.Context, on map[person][]session, questions [
 }
 
 // contradicts asks again about some persons about whom the homeserver did not
-// answer "no" in this sweep. The guard calls it before it removes many persons,
+// answer "no" in this sweep. It reports whether more than a third of the new
+// answers are "no". The guard calls contradicts before it removes many persons,
 // because the homeserver may have lost its database during the sweep.
-// contradicts reports whether more than a third of the new answers are "no".
 func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refused []candidate) bool {
 	others := maps.Clone(on)
 	for _, c := range refused {
@@ -164,10 +164,10 @@ func (g *Guard) contradicts(ctx context.Context, on map[person][]session, refuse
 	return 3*refusals > now.joined+refusals
 }
 
-// present returns the candidates who are still on the SFU. It keeps only the
-// sessions that a node of the SFU holds. If only the record of a dead node has
-// a session, the session does not count. If the SFU does not say where a
-// session is, the session counts.
+// present returns the candidates who are still on the SFU. It drops each
+// session of which the SFU says that no node holds it: such a session is only
+// in the record of a dead node. If the SFU does not say whether a node holds a
+// session, present keeps the session.
 func (g *Guard) present(ctx context.Context, all []candidate) (present []candidate) {
 	var mu sync.Mutex
 	each(ctx, all, func(c candidate) {

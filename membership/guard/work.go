@@ -40,9 +40,9 @@ func (g *Guard) Changed(room matrix.RoomID, user matrix.UserID) {
 	}
 }
 
-// Missed records that the homeserver has pushed an event that this service
-// could not read. Pushed events make sweeps rarer. After Missed, the next
-// sweep, which asks about everybody, comes as soon as without pushed events.
+// Missed records that this service could not read an event that the homeserver
+// has pushed. Only a sweep finds out what the event was about. So the next
+// sweep comes as soon as if the homeserver pushed no events.
 func (g *Guard) Missed() { g.counts.unsettle() }
 
 func (g *Guard) order(p person, add func(*order) bool) {

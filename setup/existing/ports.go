@@ -180,9 +180,9 @@ func (j *judge) turn() {
 }
 
 // turnTLS takes over the TURN over TLS of the old deployment, if it worked
-// there and setup needs no certificate for it. It did not work if port 443 of
-// its domain leads to the reverse proxy, because LiveKit sends clients to that
-// port, whatever tls_port is.
+// there and setup needs no certificate for it. LiveKit sends clients to port
+// 443 of the domain, whatever tls_port is. So it did not work if this port
+// leads to the reverse proxy.
 func (j *judge) turnTLS(t tree) {
 	domain, at := strings.ToLower(t.get("domain").text()), t.get("tls_port").place()
 	drop := func(why string) {

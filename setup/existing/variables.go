@@ -9,8 +9,8 @@ import (
 )
 
 // settled has the variables that setup does not take over, because setup's
-// answers or compose.yaml set them. The finding about a variable has the map's
-// value as its reason. If that value is "", there is no finding.
+// answers or compose.yaml set them. The map's value is the reason that the
+// finding about the variable gives. If the value is "", there is no finding.
 var settled = map[string]string{
 	"LIVEKIT_URL": "", "LIVEKIT_KEY": "", "LIVEKIT_SECRET": "", "LIVEKIT_KEY_FROM_FILE": "", "LIVEKIT_SECRET_FROM_FILE": "", "LIVEKIT_KEY_FILE": "",
 	"LIVEKIT_FULL_ACCESS_HOMESERVERS": "", "LIVEKIT_LOCAL_HOMESERVERS": "",

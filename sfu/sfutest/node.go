@@ -46,9 +46,9 @@ type room struct {
 	left time.Time // when a participant last left; zero if nobody has left
 }
 
-// isOver reports whether the room's timeout has passed. The empty timeout
-// counts from the creation of the room, even if the room has just moved to this
-// node.
+// isOver reports whether the room's timeout has passed. If nobody has joined
+// yet, the timeout counts from the creation of the room, even if the room has
+// just moved to this node.
 func (r *room) isOver(now time.Time) bool {
 	switch {
 	case len(r.sids) > 0:

@@ -12,11 +12,11 @@ import (
 // when Redis has read its clock.
 const slack = time.Second
 
-// concede is a time in which a replica accepts that another replica corrects the clock
-// of Redis. The time begins when the replica first hears from Redis, and again when it
-// has made a correction. The replica itself may be wrong: after a pause of its whole
-// machine, it wrongly believes that the clock of Redis has jumped. A new replica does
-// not know what happened before its start.
+// concede is how long a replica accepts corrections by other replicas, after its first
+// answer from Redis and after each correction that it made itself. During this time,
+// the replica itself may be wrong. After a pause of its whole machine, it wrongly
+// believes that the clock of Redis has jumped. And a new replica does not know what
+// happened before its start.
 const concede = time.Minute
 
 // storeClock translates between the store's time and our clock, which never jumps. The

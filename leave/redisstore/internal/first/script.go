@@ -160,9 +160,9 @@ func (s *Store) heard(ctx context.Context, time, correction int64, sent time.Tim
 	return nil
 }
 
-// correct changes the correction so that the store's time goes on as if it had not
-// jumped. v describes the jump. This is necessary because all stored times depend on
-// the store's time.
+// correct changes the number that is added to the clock of Redis, so that the
+// store's time goes on as if it had not jumped. v describes the jump. All stored
+// times depend on the store's time.
 func (s *Store) correct(ctx context.Context, v verdict) error {
 	s.log.Warn("first: the clock of Redis' host was set, or another server has taken over; the service corrects the stored times by the difference", "by", v.jump)
 	args := []any{s.limit(ctx), v.correction, v.correction - v.jump.Milliseconds()}
