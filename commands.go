@@ -176,7 +176,7 @@ func variables() string {
 			group = v.Group
 			fmt.Fprintf(&b, "\n %s\n", group)
 		}
-		fmt.Fprintf(&b, "  %s\n      %s\n", v.Name, v.Meaning)
+		fmt.Fprintf(&b, "  %s\n      %s\n", v.Name, strings.ReplaceAll(v.Meaning, "`", ""))
 		if v.Default != "" {
 			fmt.Fprintf(&b, "      default: %s\n", v.Default)
 		}

@@ -223,5 +223,5 @@ func dependencySection(probes []*probe) string {
 	for _, p := range probes {
 		rows = append(rows, []string{p.name, p.size.String(), p.rss.String(), max(0, p.rss-bare.rss).String(), ms(p.init), ms(p.ready)})
 	}
-	return "### What the dependencies cost\n\nWhat each imported package adds to a program. For each row a small program serves `net/http`, and imports only that package. It does not use the package: what its use costs is part of the numbers of the service. Packages share code, so the last row is less than the sum of the others. RSS is the resident memory. The initialisers are what the packages run at the start.\n\n" + table(rows...)
+	return "### What the dependencies cost\n\nWhat each imported package adds to a program. For each row a small program serves `net/http`, and imports only that package. The program calls no function of the package. What the calls cost is part of the service's numbers in the tables above. Packages share code, so the last row is less than the sum of the others. RSS is the resident memory. The initialisers are what the packages run at the start.\n\n" + table(rows...)
 }

@@ -143,17 +143,17 @@ func (h *homeserver) delegation() string {
 	name, host := h.name.String(), clip(h.destiny.Host)
 	switch h.destiny.FoundBy {
 	case matrix.FoundByOverride:
-		return "LIVEKIT_FEDERATION_URL_OVERRIDES, which says so"
+		return "the value of LIVEKIT_FEDERATION_URL_OVERRIDES"
 	case matrix.FoundByName:
-		return "the server name " + name + ", which says so itself"
+		return "the server name " + name + ", which is itself the address"
 	case matrix.FoundByWellKnownSRV:
 		return "the SRV record _matrix-fed._tcp or _matrix._tcp of " + host + ", the name in .well-known/matrix/server of " + name
 	case matrix.FoundByWellKnown:
 		return ".well-known/matrix/server of " + name + ", which names " + host + h.withoutPort()
 	case matrix.FoundBySRV:
-		return "the SRV record _matrix-fed._tcp or _matrix._tcp of " + name + " (.well-known/matrix/server goes before it: serve one, and the record means nothing)"
+		return "the SRV record _matrix-fed._tcp or _matrix._tcp of " + name + " (a file .well-known/matrix/server has priority over this record)"
 	}
-	return "nothing yet, so 8448 is asked: serve .well-known/matrix/server of " + name + ", or open 8448"
+	return "the file .well-known/matrix/server of " + name + " (it is missing, so this service asks port 8448)"
 }
 
 // nobodysToken is an OpenID token that no homeserver issued.

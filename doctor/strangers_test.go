@@ -121,11 +121,11 @@ func certified(s *stack, host string) string {
 func TestDelegationRemedy(t *testing.T) {
 	srv := matrixtest.SRV{Target: "gone.example.org", Port: 8449}
 	for want, change := range map[string]func(s *stack){
-		"LIVEKIT_FEDERATION_URL_OVERRIDES, which says so":                          set("LIVEKIT_FEDERATION_URL_OVERRIDES", apexHost+"=https://gone.example.org:8449"),
+		"the value of LIVEKIT_FEDERATION_URL_OVERRIDES":                            set("LIVEKIT_FEDERATION_URL_OVERRIDES", apexHost+"=https://gone.example.org:8449"),
 		".well-known/matrix/server of example.org, which names gone.example.org":   delegated("gone.example.org:8449"),
 		"the SRV record _matrix-fed._tcp or _matrix._tcp of example.org (":         func(s *stack) { s.net.SetSRV("_matrix-fed._tcp.example.org", srv) },
 		"the SRV record _matrix-fed._tcp or _matrix._tcp of fed.example.org, the ": func(s *stack) { delegated("fed.example.org")(s); s.net.SetSRV("_matrix-fed._tcp.fed.example.org", srv) },
-		"nothing yet, so 8448 is asked":                                            func(s *stack) { s.routes["tcp "+apexIP+":8448"] = "127.0.0.1:1" },
+		"(it is missing, so this service asks port 8448)":                          func(s *stack) { s.routes["tcp "+apexIP+":8448"] = "127.0.0.1:1" },
 	} {
 		t.Run(want, func(t *testing.T) {
 			t.Parallel()

@@ -22,7 +22,7 @@ func page() string {
 	for _, v := range config.Variables() {
 		if v.Group != group {
 			group = v.Group
-			fmt.Fprintf(&b, "\n## %s\n\n%s In the column Default, \"–\" means that there is no default. The column Written as gives the form of the values.\n\n| Variable | Default | Meaning | Written as |\n| --- | --- | --- | --- |\n", group, about[group])
+			fmt.Fprintf(&b, "\n## %s\n\n%s In the column “Default”, “–” means that there is no default. The column “Written as” gives the form of the values.\n\n| Variable | Default | Meaning | Written as |\n| --- | --- | --- | --- |\n", group, about[group])
 		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", v.Name, preset(v), cell(v.Meaning), cell(string(v.Form)))
 	}

@@ -83,8 +83,8 @@ var examplesOf = map[string]engine.Vars{
 	"bare-prefix":         {"url": "https://jwt.example.org/livekit/jwt"},
 	"bare-sfu-prefix":     {"url": "https://sfu.example.org/livekit/sfu"},
 	"turn-no-address":     {"host": "turn.example.org"}, "turn-closed": {"host": "turn.example.org"}, "turn-refused": {"host": "turn.example.org"},
-	"sfu-api-dns":     {"host": "livekit"},
-	"sfu-api-connect": {"sfu": "http://livekit:7880"}, "sfu-api-timeout": {"sfu": "http://livekit:7880"},
+	"sfu-api-dns":     {"host": "old-livekit"},
+	"sfu-api-connect": {"sfu": "http://livekit:7890"}, "sfu-api-timeout": {"sfu": "https://sfu.example.org"},
 	"proxy-redirects": {"host": "jwt.example.org", "other": "https://www.example.org"},
 
 	"public":  {"host": "jwt.example.org", "other": "https://jwt.example.org/livekit/jwt"},
@@ -94,10 +94,10 @@ var examplesOf = map[string]engine.Vars{
 		"command": "matrixrtc-auth doctor --outside --server-name example.org --sfu-url wss://sfu.example.org"},
 }
 
-// derived returns the values of the placeholders apex and domain, which follow
-// from the server name in v. apex is the host of the server name. domain is the
-// same host. Remedies propose names below domain, like jwt.{domain}. If the
-// host is an IP address, domain is an example.
+// derived returns the values of the placeholders apex and domain. Both are the
+// host of the server name in v. If the host is an IP address, domain is an
+// example instead, because remedies propose names below domain, like
+// jwt.{domain}.
 func derived(v engine.Vars) engine.Vars {
 	host := HostOf(v["server"])
 	if host == "" {

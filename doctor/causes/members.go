@@ -5,7 +5,7 @@ import "matrixrtc-auth/doctor/engine"
 var memberCauses = []engine.Cause{
 	{ID: "livekit-attributes-small", Checks: []string{"livekit.attributes"}, From: "inside", Status: engine.Fail, Code: connectionLost,
 		Text:   "limit.max_attributes_size in livekit.yaml is smaller than the attributes that this service writes into access tokens. LiveKit refuses everybody whose token exceeds the limit",
-		Remedy: "remove limit.max_attributes_size from livekit.yaml (LiveKit's default is 65536), or set it to at least {bytes} (bytes). Then restart LiveKit"},
+		Remedy: "remove limit.max_attributes_size from livekit.yaml (LiveKit's default is 65536), or set it to at least {bytes} bytes. Then restart LiveKit"},
 	{ID: "own-metadata", Checks: []string{"config.own_metadata"}, From: "inside", Status: engine.Warn,
 		Text:   "LIVEKIT_CAN_UPDATE_OWN_METADATA lets participants change their own metadata on LiveKit. In the metadata this service keeps its ticket, which says who the participant is. Without the ticket, this service cannot remove participants from the call when they are banned from the Matrix room",
 		Remedy: "remove LIVEKIT_CAN_UPDATE_OWN_METADATA. Element Call does not need it"},

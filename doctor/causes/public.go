@@ -8,7 +8,7 @@ var publicCauses = []engine.Cause{
 		Remedy: "check whether this service runs, and restart it if it hangs (docker compose logs matrixrtc-auth; docker compose restart matrixrtc-auth). Then see the log of the reverse proxy of {host}", Unbroken: lengthy},
 	{ID: "service-garbled", Rows: []int{8}, Checks: []string{"public.healthz"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "the proxy of {host} reaches this service, but sends bytes of another protocol before each HTTP request. So this service cannot read the request",
-		Remedy: "in the proxy, switch off the PROXY protocol for this service: send-proxy (HAProxy), proxy_protocol on (nginx), transport proxy_protocol (Caddy)"},
+		Remedy: "in the proxy, remove the setting that switches the PROXY protocol on for this service: send-proxy (HAProxy), proxy_protocol on (nginx), or transport proxy_protocol (Caddy)"},
 	{ID: "service-ending", Checks: []string{"public.healthz"}, From: "both", Status: engine.Fail, Code: openIDError,
 		Text:   "the health check of the service fails, because the service is shutting down or one of its tasks hangs",
 		Remedy: "see the service's log, and start the service again: docker compose restart matrixrtc-auth", Unbroken: rare},

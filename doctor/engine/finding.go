@@ -119,7 +119,7 @@ func (c *Cause) kind() string { return cmp.Or(c.Kind, c.ID) }
 // check did not end in time.
 var Unfinished = Cause{ID: "unfinished", Checks: []string{"homeserver.discovery"}, From: "both", Status: Warn, Blocks: true, Unbroken: "the tests of the engine produce it, in virtual time",
 	Text:   "the check {check} did not end within its time limit (8 seconds for most checks), so doctor does not know what this check would find",
-	Remedy: "run doctor again with --only {check}. If the check again does not end in time, look for a firewall between doctor and the server that the check asks. It may drop packets without an answer"}
+	Remedy: "run doctor again with --only {check}. If the check again does not end in time, look for a firewall between doctor and the server that the check asks. Such a firewall drops packets without an answer"}
 
 func unfinished(id, format string, args ...any) Finding {
 	return Because(&Unfinished, Vars{"check": id}, format, args...)

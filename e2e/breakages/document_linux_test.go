@@ -16,27 +16,26 @@ The tables below show faults, and the causes that [doctor](operations.md#doctor)
 A dash (–) means that doctor finds no fault there. If doctor cannot find LiveKit from outside, doctor reports [sfu-unknown](#sfu-unknown).
 `
 
-const columns = ` Each row is one run of the test ` + "`make breakages`" + `. Broken says what is wrong in the deployment. Inside lists the causes that [doctor](operations.md#doctor) reports in the service's container. Outside lists the causes that doctor reports on another machine with ` + "`--outside`" + `. A dash means that doctor finds no fault there. ` + "`matrix.`, `jwt.`, `sfu.` and `turn.`" + ` are the hosts of the homeserver, this service (matrixrtc-auth), LiveKit and TURN below example.org.
+const columns = ` Each row is one run of the test ` + "`make breakages`" + `. The column “Broken” says what the test breaks. The column “Inside” lists the causes that [doctor](operations.md#doctor) reports in the service's container. The column “Outside” lists the causes that doctor reports on another machine with ` + "`--outside`" + `. A dash means that doctor finds no fault there. ` + "`matrix.`, `jwt.`, `sfu.` and `turn.`" + ` are the hosts of the homeserver, this service (matrixrtc-auth), LiveKit and TURN below example.org.
 
 | Broken | Inside | Outside |
 | --- | --- | --- |
 `
 
-// subjects are the sections of the document. The description of a breakage begins with
-// one of the words in beginnings. The breakage belongs to the first section that has
-// this word.
+// subjects are the sections of the document. A breakage belongs to the first section
+// that lists, in beginnings, how the description of the breakage begins.
 var subjects = []struct {
 	title, says string
 	beginnings  []string
 }{
 	{"Deployments without a fault", "In these deployments everything is right, so doctor must find no fault.", []string{"nothing"}},
 	{"Faults of DNS, certificates and the network", "In these deployments a host cannot be found or reached, or its certificate is not valid.", []string{"DNS", "certificate", "the router", "packets", "the reverse proxy"}},
-	{"Faults in the well-known documents", "In these deployments the documents below https://example.org/.well-known/matrix/ are missing or wrong.", []string{"well-known"}},
+	{"Faults in the well-known documents", "In these deployments the documents below `https://example.org/.well-known/matrix/` are missing or wrong.", []string{"well-known"}},
 	{"Faults of the homeserver", "In these deployments the homeserver does not run, has a wrong setting, or a proxy in front of it changes its answers.", []string{"Synapse", "a homeserver"}},
 	{"Faults of the reverse proxy", "In these deployments the reverse proxy in front of this service (`jwt.`) or of LiveKit (`sfu.`) has a wrong setting.", []string{"nginx", "HAProxy", "Caddy"}},
-	{"Faults of LiveKit", "In these deployments LiveKit does not run, or livekit.yaml has a wrong setting.", []string{"LiveKit", "livekit.yaml", "TURN"}},
+	{"Faults of LiveKit", "In these deployments LiveKit does not run, or `livekit.yaml` has a wrong setting.", []string{"LiveKit", "livekit.yaml", "TURN"}},
 	{"Faults that only a user's access token shows", "In these runs doctor has the access token of a user and the id of a room.", []string{"--user"}},
-	{"Faults of this service", "In these deployments this service does not run, or one of its variables has a wrong value.", []string{""}},
+	{"Faults of this service", "In these deployments this service (matrixrtc-auth) does not run, or one of its variables has a wrong value.", []string{""}},
 }
 
 // describe returns the part of docs/troubleshooting.md that this test writes.

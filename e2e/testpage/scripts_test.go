@@ -22,11 +22,11 @@ func TestWordsAreTrue(t *testing.T) {
 	)
 	tests := map[string]struct{ id, ticket, offered, relays, want string }{
 		"a range": {"no-media", ownHost, udp + "," + tcp, "",
-			"Publish LiveKit's ports in compose.yaml, and forward them in the router: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and 7991/tcp. Open them in the firewall."},
+			"Publish and forward LiveKit's ports: the UDP ports in livekit.yaml (rtc.port_range_start–port_range_end), and 7991/tcp. Open them in the firewall."},
 		"one port": {"only-tcp", ownHost, mux, "",
-			"Publish the range of livekit.yaml as UDP (7882/udp), forward it in the router, and open it in the firewall."},
+			"Publish the UDP ports in livekit.yaml (7882/udp), forward them in the router, and open them in the firewall."},
 		"nothing offered": {"no-media", ownHost, "", "",
-			"Publish LiveKit's ports in compose.yaml, and forward them in the router: the range of livekit.yaml as UDP (rtc.port_range_start–port_range_end), and rtc.tcp_port/tcp. Open them in the firewall."},
+			"Publish and forward LiveKit's ports: the UDP ports in livekit.yaml (rtc.port_range_start–port_range_end), and rtc.tcp_port/tcp. Open them in the firewall."},
 		"LiveKit at a port of its own": {"sfu-no-route", ownHost, "", "",
 			"Make the proxy forward requests for https://sfu.example.org to LiveKit: http://127.0.0.1:7890/ (in nginx with the slash at its end, so that nginx removes the prefix)."},
 		"below a path": {"sfu-no-route", withPath, "", "",
@@ -36,9 +36,9 @@ func TestWordsAreTrue(t *testing.T) {
 		"no TCP": {"tcp-none", ownHost, udp, "",
 			"Set rtc.tcp_port to 7881 in livekit.yaml, publish 7881 in compose.yaml, and forward 7881/tcp in the router."},
 		"a relay": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp","turn:turn.example.org:3479?transport=udp"`,
-			"In the router, forward 3479/udp and the relay ports (UDP: turn.relay_range_start and relay_range_end in livekit.yaml) to LiveKit. Publish the relay ports in compose.yaml, and check that no other program uses them."},
+			"Forward 3479/udp. Publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and check that no other program uses them."},
 		"a relay over TLS alone": {"relay-closed", ownHost, "", `"turns:turn.example.org:443?transport=tcp"`,
-			"In the router, forward 443/tcp and the relay ports (UDP: turn.relay_range_start and relay_range_end in livekit.yaml) to LiveKit. Publish the relay ports in compose.yaml, and check that no other program uses them."},
+			"Forward 443/tcp. Publish and forward the relay ports, too (UDP: turn.relay_range_start and relay_range_end in livekit.yaml), and check that no other program uses them."},
 	}
 	expressions := map[string]string{}
 	for name, test := range tests {

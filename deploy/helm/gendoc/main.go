@@ -55,7 +55,7 @@ func generate(dir string) (map[string]string, error) {
 	}
 	return map[string]string{
 		"files/rules.yaml":   string(rules),
-		"values.schema.json": json,
+		"values.schema.json": plain(json),
 		"values.yaml":        values,
 		"README.md":          readme(schema),
 	}, nil

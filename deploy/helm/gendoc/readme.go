@@ -22,19 +22,19 @@ func readme(schema *yaml.Node) string {
 	properties := get(schema, "properties")
 	for _, section := range []string{"variables", "secrets"} {
 		value := get(properties, section)
-		fmt.Fprintf(&b, "\n## %s\n\n%s.\n", section, sentence(get(value, "description").Value))
+		fmt.Fprintf(&b, "\n## %s\n\nUnder `%s` are %s.\n", section, section, get(value, "description").Value)
 		if section == "secrets" {
 			secretsTable(&b, get(value, "properties"))
 			continue
 		}
-		b.WriteString("\nIn the column Default, \"–\" means that the value is empty. With an empty value the service uses its own default.\n\n| Value | Default | Meaning |\n| --- | --- | --- |\n")
+		b.WriteString("\nIn the column “Default”, “–” means that the value is empty. With an empty value the service uses its own default.\n\n| Value | Default | Meaning |\n| --- | --- | --- |\n")
 		rows(&b, "", get(value, "properties"))
 	}
 	return b.String()
 }
 
 func table(b *strings.Builder, title, prefix string, properties *yaml.Node) {
-	fmt.Fprintf(b, "\n## %s\n\nThese are the values of the chart, besides those under `variables` and `secrets`. In the column Default, \"–\" means that the value is empty.\n\n| Value | Default | Meaning |\n| --- | --- | --- |\n", title)
+	fmt.Fprintf(b, "\n## %s\n\nThese are the values of the chart, besides those under `variables` and `secrets`. The service is matrixrtc-auth. In the column “Default”, “–” means that the value is empty.\n\n| Value | Default | Meaning |\n| --- | --- | --- |\n", title)
 	rows(b, prefix, properties)
 }
 
@@ -57,7 +57,7 @@ func rows(b *strings.Builder, prefix string, properties *yaml.Node) {
 // secretsTable writes one row for each variable that may hold a secret. A
 // sentence above the table explains the members that all these variables have.
 func secretsTable(b *strings.Builder, properties *yaml.Node) {
-	b.WriteString("\nEach variable has the members `existingSecret` and `key`, or `value`. `LIVEKIT_CA_FILE` may have `existingConfigMap` instead of `existingSecret`. If you do not set `key`, the chart uses the entry of the Secret that the second column names.\n")
+	b.WriteString("\nEach variable has the members `existingSecret` and `key`, or `value`. For example, `secrets.LIVEKIT_SECRET.existingSecret` is the name of the Secret with `LIVEKIT_SECRET`. `LIVEKIT_CA_FILE` may have `existingConfigMap` instead of `existingSecret`. If you do not set `key`, the chart uses the entry of the Secret that the second column names.\n")
 	b.WriteString("\n| Value | `key` when not set | Meaning |\n| --- | --- | --- |\n")
 	for name, value := range members(properties) {
 		key := get(get(get(value, "properties"), "key"), "default")
@@ -81,5 +81,3 @@ func preset(node *yaml.Node) string {
 }
 
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
-
-func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] }

@@ -31,7 +31,7 @@ func valuesFile(schema *yaml.Node) (string, error) {
 // writeValue writes one value, with its description as a comment above it. If
 // the value is an object, writeValue writes all its members in the same way.
 func writeValue(b *strings.Builder, indent, name string, value *yaml.Node) error {
-	for _, line := range wrap(get(value, "description").Value, 86-len(indent)) {
+	for _, line := range wrap(plain(get(value, "description").Value), 86-len(indent)) {
 		fmt.Fprintf(b, "%s# %s\n", indent, line)
 	}
 	if properties := get(value, "properties"); properties != nil {
@@ -48,6 +48,9 @@ func writeValue(b *strings.Builder, indent, name string, value *yaml.Node) error
 	}
 	return writePlain(b, indent, &yaml.Node{Content: []*yaml.Node{text(name), value}})
 }
+
+// plain returns text without the marks that make parts of it code in Markdown.
+func plain(text string) string { return strings.ReplaceAll(text, "`", "") }
 
 // isKeyOnly reports whether properties are the members of a secret, like
 // existingSecret and key. In values.yaml, only the description of "secrets"

@@ -31,9 +31,9 @@ var presets = map[string]string{
 // meanings holds the descriptions of variables that have a special meaning in a
 // pod. For these variables, the chart does not use the program's descriptions.
 var meanings = map[string]string{
-	"LIVEKIT_JWT_BIND":     "the port at which the pod listens, like :8080",
-	"LIVEKIT_METRICS_BIND": "the port at which the pod serves Prometheus metrics, like :9090; none when empty",
-	"LIVEKIT_STORE":        "memory keeps delegated leaves in memory, without a warning that a restart loses them; when empty, Redis if LIVEKIT_REDIS_URL is set, else the volume of persistence, else memory",
+	"LIVEKIT_JWT_BIND":     "the port at which the pod listens, like `:8080`",
+	"LIVEKIT_METRICS_BIND": "the port at which the pod serves Prometheus metrics, like `:9090`; when empty, the pod serves no metrics",
+	"LIVEKIT_STORE":        "where the service keeps delegated leaves: `redis`, or `memory` without a warning that a restart loses them; when empty, Redis if `LIVEKIT_REDIS_URL` is set, else the volume of `persistence`, else memory",
 }
 
 // port matches a colon with a port from 1 to 65535, or an empty text.
@@ -76,7 +76,7 @@ func isSecret(v config.Variable) bool { return v.Secret || v.Form == config.Form
 func describe(v config.Variable) string {
 	text := cmp.Or(meanings[v.Name], v.Meaning)
 	if _, ours := presets[v.Name]; v.Default != "" && !ours {
-		text += "; " + v.Default + " when empty"
+		text += "; when empty, `" + v.Default + "`"
 	}
 	return text
 }
