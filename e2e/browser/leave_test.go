@@ -87,7 +87,7 @@ func serviceLog(s *stack.Stack) string {
 func (c *call) isSent(limit time.Duration) time.Duration {
 	c.t.Helper()
 	took := c.alice.hasLeft(c.bob, c.room, c.mode, limit)
-	ended := regexp.MustCompile(`msg="leave: job ended" .* delay_hash=` + regexp.QuoteMeta(c.leave) + ` .*why=(sent|"the homeserver had sent )`)
+	ended := regexp.MustCompile(`msg="leave: job ended" .* delay_hash=` + regexp.QuoteMeta(c.leave) + ` .*why=(sent|"the homeserver had already sent )`)
 	c.eventually(10*time.Second, "the service says that it has sent "+c.leave, func() (bool, string) {
 		log := serviceLog(c.stack)
 		return ended.MatchString(log), log[max(0, len(log)-2000):]
